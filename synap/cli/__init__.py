@@ -1,0 +1,156 @@
+"""The command line: `synap serve | warmup | check | dump | load | config`.
+
+Importing this must stay cheap, for the sake of `synap --help`: what a command runs is imported when it
+runs. A command ends with 0 if it worked, with 1 and one line on standard error if it did not, and with 2
+if it was asked for wrongly.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from synap.settings import FILE, TABLE, Settings, SettingsError, explain, explain_table
+from synap.settings import load as load_settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FLAGS = {row.flag: row for row in TABLE if row.flag}
+_HELP = {"help_option_names": ["-h", "--help"]}
+_DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def _version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            click.echo(f"synap {version('synap')}")
+        except PackageNotFoundError:
+            click.echo("synap, run from its source and not installed")
+        context.exit()
+
+
+_version_option = click.option("--version", is_flag=True, is_eager=True, expose_value=False,
+                               callback=_version, help="Print the version.")
+
+
+def _file_options(command: F) -> F:
+    """The options that lead to settings: --config and --set."""
+    command = click.option("--set", "chosen", multiple=True, metavar="SECTION.KEY=VALUE",
+                           help="Any setting; may be repeated.")(command)
+    return click.option("-c", "--config", metavar="FILE",
+                        help=f"Settings file; {FILE} is read if it is there.")(command)
+
+
+def _row_options(command: F) -> F:
+    """An option for each row of the settings table that has a flag."""
+    for flag, row in reversed(_FLAGS.items()):
+        command = click.option(flag, row.name.replace(".", "__"), metavar="VALUE", help=row.doc)(command)
+    return command
+
+
+def _settings(config: str | None, chosen: Iterable[str], rows: dict[str, str | None]) -> Settings:
+    """Settings from every layer; what the loader has to say goes to standard error."""
+    given = [(flag, rows.get(row.name.replace(".", "__"))) for flag, row in _FLAGS.items()]
+    flags = [(flag, text) for flag, text in given if text is not None]
+    settings = load_settings(config, flags=[*flags, *(("--set", text) for text in chosen)])
+    for warning in settings.warnings:
+        click.echo(f"synap: warning: {warning}", err=True)
+    return settings
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Failures that are told to people, in one line; any other exception is our error and keeps its trace."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        line = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, SettingsError) and error.from_flags:
+            raise click.UsageError(line) from error
+        if isinstance(error, OSError) or type(error).__module__.startswith("synap."):
+            raise click.ClickException(line) from error
+        raise
+
+
+def _print(lines: Iterable[str] | None) -> None:
+    for line in lines or ():
+        click.echo(line)
+
+
+@click.group(context_settings=_HELP)
+@_version_option
+def main() -> None:
+    """Key-value store, queues, streams and pub/sub in one process."""
+
+
+@main.command(context_settings=_HELP)
+@_file_options
+@_row_options
+@_version_option
+def serve(config: str | None, chosen: tuple[str, ...], **rows: str | None) -> None:
+    """Run the server until it is told to stop."""
+    with _told():
+        settings = _settings(config, chosen, rows)
+        from synap.io.server import serve as run  # type: ignore[import-not-found, unused-ignore]
+
+        run(settings)
+
+
+def serve_main() -> None:
+    """`synap-server`, which is `synap serve`."""
+    serve(prog_name="synap-server")
+
+
+@main.command()
+@_file_options
+def warmup(config: str | None, chosen: tuple[str, ...]) -> None:
+    """Compile all kernels ahead of time."""
+    with _told():
+        settings = _settings(config, chosen, {})
+        from synap.io.compile import warmup as run  # type: ignore[import-not-found, unused-ignore]
+
+        _print(run(settings))
+
+
+@main.command()
+@click.argument("directory", type=_DIRECTORY)
+def check(directory: Path) -> None:
+    """Verify the log and the snapshots in a data DIRECTORY; changes nothing."""
+    with _told():
+        from synap.io.tools import check as run  # type: ignore[import-not-found, unused-ignore]
+
+        _print(run(directory))
+
+
+@main.command()
+@click.argument("directory", type=_DIRECTORY)
+def dump(directory: Path) -> None:
+    """Print what a data DIRECTORY holds."""
+    with _told():
+        from synap.io.tools import dump as run  # type: ignore[import-not-found, unused-ignore]
+
+        _print(run(directory))
+
+
+@main.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def load(directory: Path, file: Path) -> None:
+    """Fill a data DIRECTORY from a FILE that `synap dump` wrote."""
+    with _told():
+        from synap.io.tools import load as run  # type: ignore[import-not-found, unused-ignore]
+
+        _print(run(directory, file))
+
+
+@main.command()
+@click.option("--markdown", is_flag=True, help="Print the table of docs/operations.md instead.")
+def config(markdown: bool) -> None:
+    """Print a complete config.yml with the defaults and what each setting is for."""
+    click.echo(explain_table() if markdown else explain(), nl=False)

@@ -1,0 +1,75 @@
+"""Lists: elements in order, pushed and popped at both ends."""
+
+from synap.command import (
+    WRITE,
+    Command,
+    Example,
+    Get,
+    Int,
+    Key,
+    Many,
+    Optional,
+    Post,
+    Raw,
+    Shape,
+    Timeout,
+)
+
+_LIST = Key("key", "list")
+_CHANGED = Key("key", "list", WRITE)
+_PUSH = {"length": "$reply", "key": "$key"}
+_POP = {"values": "$items", "key": "$key"}
+
+ROWS = [
+    Command(
+        "list.rpush", 0x0401, "Append elements to the list, creating it if it is missing.",
+        args=(_CHANGED, Many("values", Raw("value"))), resp="RPUSH", reply=Shape.NUMBER, run="lists.push_right",
+        writes=True, grows=True, room=700, http=(Post("/list/{key}/rpush"),), rest=_PUSH, command=_PUSH,
+        examples=(Example("RPUSH l a b", 2), Example("RPUSH l c", 3)),
+    ),
+    Command(
+        "list.lpush", 0x0402, "Put elements in front of the list, one after the other.",
+        args=(_CHANGED, Many("values", Raw("value"))), resp="LPUSH", reply=Shape.NUMBER, run="lists.push_left",
+        writes=True, grows=True, room=700, http=(Post("/list/{key}/lpush"),), rest=_PUSH, command=_PUSH,
+        examples=(Example("LPUSH l a b", 2), Example("LRANGE l 0 -1", ["b", "a"])),
+    ),
+    Command(
+        "list.lpop", 0x0403, "Remove and return elements from the left.",
+        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="LPOP", reply=Shape.VALUES,
+        run="lists.pop_left", writes=True, http=(Post("/list/{key}/lpop"),), rest=_POP, command=_POP,
+        rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
+        examples=(Example("RPUSH l a b", 2), Example("LPOP l", "a"), Example("LPOP l 5", ["b"])),
+    ),
+    Command(
+        "list.rpop", 0x0404, "Remove and return elements from the right.",
+        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="RPOP", reply=Shape.VALUES,
+        run="lists.pop_right", writes=True, http=(Post("/list/{key}/rpop"),), rest=_POP, command=_POP,
+        rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
+        examples=(Example("RPUSH l a b", 2), Example("RPOP l", "b")),
+    ),
+    Command(
+        "list.range", 0x0405, "The elements from `start` to `stop`, both included, negative from the end.",
+        args=(_LIST, Int("start", default=0), Int("stop", default=-1)), resp="LRANGE", reply=Shape.VALUES,
+        run="lists.span", http=(Get("/list/{key}/range"),), envelope=("list.lrange",),
+        rest={"values": "$items", "key": "$key"}, command={"values": "$items", "key": "$key"},
+        examples=(Example("RPUSH l a b c", 3), Example("LRANGE l 1 -1", ["b", "c"])),
+    ),
+    Command(
+        "list.len", 0x0406, "How many elements the list has.", args=(_LIST,), resp="LLEN", reply=Shape.NUMBER,
+        run="lists.length", http=(Get("/list/{key}/len"),), envelope=("list.llen",), rest=_PUSH, command=_PUSH,
+        examples=(Example("LLEN none", 0),),
+    ),
+    Command(
+        "list.blpop", 0x0407, "Pop from the first list that has an element; wait until one has.",
+        args=(Many("keys", Key("key", "list", WRITE)), Timeout("timeout")), resp="BLPOP", reply=Shape.PAIR,
+        run="lists.pop_left_wait", writes=True, waits=True, http=(Post("/list/blpop"),),
+        rest={"values": "$items"}, command={"values": "$items"}, rest_nil={"values": None},
+        command_nil={"values": None},
+        examples=(Example("RPUSH l a", 1), Example("BLPOP none l 1", ["l", "a"])),
+    ),
+    Command(
+        "list.load", 0x04F0, "A piece of a list out of a snapshot.",
+        args=(_CHANGED, Int("deadline"), Int("more"), Many("values", Raw("value"))),
+        reply=Shape.NUMBER, run="lists.load", writes=True, internal=True,
+    ),
+]  # fmt: skip

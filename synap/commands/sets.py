@@ -1,0 +1,66 @@
+"""Sets: members without order, each once."""
+
+from synap.command import (
+    WRITE,
+    Command,
+    Example,
+    Get,
+    Int,
+    Key,
+    Many,
+    Optional,
+    Post,
+    Raw,
+    Shape,
+)
+
+_SET = Key("key", "set")
+_CHANGED = Key("key", "set", WRITE)
+_MEMBERS = {"members": "$items", "key": "$key"}
+
+ROWS = [
+    Command(
+        "set.add", 0x0501, "Add members to the set, creating it if it is missing.",
+        args=(_CHANGED, Many("members", Raw("member"))), resp="SADD", reply=Shape.NUMBER, run="sets.add",
+        writes=True, grows=True, room=200, http=(Post("/set/{key}/add"),),
+        rest={"added": "$reply", "key": "$key"}, command={"added": "$reply", "key": "$key"},
+        examples=(Example("SADD s a b a", 2), Example("SADD s a", 0)),
+    ),
+    Command(
+        "set.pop", 0x0502, "Remove and return members drawn at random.",
+        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="SPOP", reply=Shape.MEMBERS,
+        run="sets.pop", writes=True, decides="set.remove", http=(Post("/set/{key}/pop"),),
+        rest=_MEMBERS, command=_MEMBERS, rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
+        examples=(Example("SADD s a", 1), Example("SPOP s", "a"), Example("SPOP s", None)),
+    ),
+    Command(
+        "set.remove", 0x0503, "Remove members; answers how many were there.",
+        args=(_CHANGED, Many("members", Raw("member"))), resp="SREM", reply=Shape.NUMBER, run="sets.remove",
+        writes=True, http=(Post("/set/{key}/rem"),), envelope=("set.rem",),
+        rest={"removed": "$reply", "key": "$key"}, command={"removed": "$reply", "key": "$key"},
+        examples=(Example("SADD s a b", 2), Example("SREM s a none", 1)),
+    ),
+    Command(
+        "set.members", 0x0504, "Every member, in no order.", args=(_SET,), resp="SMEMBERS", reply=Shape.MEMBERS,
+        run="sets.members", http=(Get("/set/{key}/members"),), rest=_MEMBERS, command=_MEMBERS,
+        examples=(Example("SADD s a", 1), Example("SMEMBERS s", ["a"])),
+    ),
+    Command(
+        "set.ismember", 0x0505, "Is this a member?", args=(_SET, Raw("member")), resp="SISMEMBER",
+        reply=Shape.NUMBER, run="sets.has", http=(Post("/set/{key}/ismember"),),
+        rest={"is_member": "$flag", "key": "$key"}, command={"is_member": "$flag", "key": "$key"},
+        examples=(Example("SADD s a", 1), Example("SISMEMBER s a", 1), Example("SISMEMBER s b", 0)),
+    ),
+    Command(
+        "set.card", 0x0506, "How many members the set has.", args=(_SET,), resp="SCARD", reply=Shape.NUMBER,
+        run="sets.size_of", http=(Get("/set/{key}/card"),),
+        rest={"count": "$reply", "key": "$key"},
+        command={"cardinality": "$reply", "count": "$reply", "key": "$key"},
+        examples=(Example("SCARD none", 0),),
+    ),
+    Command(
+        "set.load", 0x05F0, "A piece of a set out of a snapshot.",
+        args=(_CHANGED, Int("deadline"), Int("more"), Many("members", Raw("member"))),
+        reply=Shape.NUMBER, run="sets.load", writes=True, internal=True,
+    ),
+]  # fmt: skip

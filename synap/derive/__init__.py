@@ -1,0 +1,1 @@
+"""Pure functions from the catalogue: schema, doors, routes, documents."""

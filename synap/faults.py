@@ -1,0 +1,125 @@
+"""What users are told when something is refused: one table, and the exceptions that carry it.
+
+    SynapError
+        Fault              told to whoever asked: a row of the table, with its words filled in
+        BrokenNode         our own error: the node stops rather than go on with wrong state
+
+Each row has a number for kernels and logs (`synap/store/refusals.py`, in the same order), the
+text that RESP sends, and the HTTP status with the text that JSON surfaces send. `{name}` is filled by
+the caller; `%` in a RESP text stands for the name of the command.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One refusal: its RESP text, its HTTP status, its text for JSON (the RESP text without its code word
+    if there is no other)."""
+
+    name: str
+    resp: str
+    http: int
+    text: str = ""
+
+
+TABLE = (
+    Row("WRONG_TYPE", "WRONGTYPE Operation against a key holding the wrong kind of value", 409),
+    Row("NOT_AN_INTEGER", "ERR value is not an integer or out of range", 400,
+        "Invalid value: Value is not a valid integer"),
+    Row("INTEGER_OVERFLOW", "ERR increment or decrement would overflow", 400, "Invalid value: Integer overflow"),
+    Row("SYNTAX", "ERR syntax error", 400, "Invalid request: syntax error"),
+    Row("WRONG_ARITY", "ERR wrong number of arguments for '%' command", 400,
+        "Invalid request: wrong number of arguments"),
+    Row("BAD_EXPIRE", "ERR invalid expire time in '%' command", 400, "Invalid TTL: invalid expire time"),
+    Row("NOT_A_REAL", "ERR value is not a valid float", 400, "Invalid value: Value is not a valid float"),
+    Row("BAD_CURSOR", "ERR invalid cursor", 400, "Invalid request: invalid cursor"),
+    Row("OUT_OF_RANGE", "ERR index out of range", 400, "Index out of range"),
+    Row("NEGATIVE_TIMEOUT", "ERR timeout is negative", 400, "Invalid request: timeout is negative"),
+    Row("BAD_TIMEOUT", "ERR timeout is not a float or out of range", 400,
+        "Invalid request: timeout is not a float or out of range"),
+    Row("QUEUE_MISSING", "ERR no such queue", 404, "Queue not found: {queue}"),
+    Row("QUEUE_FULL", "ERR queue is full", 507, "Queue is full: {queue}"),
+    Row("MESSAGE_MISSING", "ERR no such message is pending", 404, "Message not found: {message_id}"),
+    Row("NESTED_MULTI", "ERR MULTI calls can not be nested", 400,
+        "Invalid request: Transaction already in progress"),
+    Row("EXEC_WITHOUT_MULTI", "ERR EXEC without MULTI", 400, "Invalid request: No transaction in progress"),
+    Row("DISCARD_WITHOUT_MULTI", "ERR DISCARD without MULTI", 400, "Invalid request: No transaction in progress"),
+    Row("EXEC_ABORTED", "EXECABORT Transaction discarded because of previous errors.", 400,
+        "Invalid request: Transaction discarded because of previous errors"),
+    Row("OUT_OF_MEMORY", "OOM command not allowed when used memory > 'maxmemory'.", 507, "Memory limit exceeded"),
+    Row("LOADING", "LOADING Synap is loading the dataset in memory", 503, "Loading the dataset"),
+    Row("READ_ONLY", "READONLY You can't write against a read only replica.", 403,
+        "READONLY You can't write against a read only replica"),
+    Row("LOG_FAILED", "MISCONF Writes are refused: the log cannot be written. See the server's log.", 507,
+        "IO error: the log cannot be written, writes are refused"),
+    Row("REPLY_TOO_LARGE", "ERR the reply would be larger than limits.reply_bytes_max", 400,
+        "Invalid request: the reply would be larger than limits.reply_bytes_max"),
+    Row("KEY_EXISTS", "BUSYKEY Target key name already exists.", 409, "Key already exists"),
+    Row("NOT_IN_MULTI", "ERR this command is not allowed in a transaction", 400,
+        "Invalid request: not allowed in a transaction"),
+    Row("NO_SUCH_KEY", "ERR no such key", 404, "Key not found: {key}"),
+    Row("UNBALANCED", "ERR Unbalanced list of arguments", 400, "Invalid request: unbalanced list of arguments"),
+    Row("BAD_COUNT", "ERR numkeys should be greater than 0", 400, "Invalid request: the count must be above 0"),
+    Row("TOO_MANY_KEYS", "ERR Number of keys can't be greater than number of args", 400,
+        "Invalid request: more keys announced than given"),
+    Row("CONFLICT_NX_XX", "ERR XX and NX options at the same time are not compatible", 400,
+        "Invalid request: nx and xx exclude each other"),
+    Row("BAD_PRIORITY", "ERR priority must be between 0 and 9", 400, "Invalid request: priority must be 0 to 9"),
+    Row("POSITIVE_COUNT", "ERR value is out of range, must be positive", 400,
+        "Invalid request: the count must not be negative"),
+    # Below here no kernel refuses; the numbers go on all the same.
+    Row("UNKNOWN_COMMAND", "ERR unknown command '{name}', with args beginning with: {args}", 400,
+        "Unknown command: {name}"),
+    Row("UNKNOWN_SUBCOMMAND", "ERR unknown subcommand '{name}'. Try {command} HELP.", 400,
+        "Unknown command: {name}"),
+    Row("MISSING_FIELD", "ERR missing '{field}'", 400, "Invalid request: Missing '{field}' field"),
+    Row("WRONG_FIELD", "ERR '{field}': wanted {wanted}, found {found}", 422,
+        "Invalid request: '{field}': wanted {wanted}, found {found}"),
+    Row("BAD_JSON", "ERR invalid JSON", 400, "Invalid request: the body is not JSON: {detail}"),
+    Row("SWITCHED_OFF", "ERR {name} is switched off by {switch}", 400,
+        "Invalid request: {name} is disabled. Set '{switch}: true' to allow it"),
+    Row("NO_PROTOCOL", "NOPROTO unsupported protocol version", 400),
+    Row("NO_PASSWORD_SET", "ERR AUTH <password> called without any password configured for the default user. "
+        "Are you sure your configuration is correct?", 400),
+    Row("UNKNOWN_OUTCOME", "ERR outcome unknown: the log failed after the command ran, before it was durable", 500,
+        "IO error: outcome unknown, the log failed before this was durable"),
+    Row("WATCH_IN_MULTI", "ERR WATCH inside MULTI is not allowed", 400,
+        "Invalid request: watch inside a transaction is not allowed"),
+    Row("DB_INDEX", "ERR DB index is out of range", 400),
+)  # fmt: skip
+
+NUMBERS = {row.name: i for i, row in enumerate(TABLE)}
+BY_NAME = {row.name: row for row in TABLE}
+
+
+class SynapError(Exception):
+    """The root of what this package raises."""
+
+
+class Fault(SynapError):
+    """Something was refused: `row` says what, `words` fill its texts."""
+
+    def __init__(self, name: str, **words: object) -> None:
+        self.row = BY_NAME[name]
+        self.words = words
+        super().__init__(self.json_text())
+
+    def json_text(self) -> str:
+        """The text for JSON surfaces."""
+        text = self.row.text or self.row.resp.split(" ", 1)[1]
+        return _fill(text, self.words)
+
+    def resp_text(self, command: str = "") -> str:
+        """The text for RESP, without the leading `-`."""
+        return _fill(self.row.resp, self.words).replace("'%'", f"'{command}'")
+
+
+class BrokenNode(SynapError):
+    """Our own error: a kernel failed, or a replay gave another outcome than the log says."""
+
+
+def _fill(text: str, words: dict[str, object]) -> str:
+    for name, value in words.items():
+        text = text.replace("{" + name + "}", str(value))
+    return text

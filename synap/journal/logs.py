@@ -1,0 +1,234 @@
+"""The writer of the log: groups in, promises out.
+
+    append --> written_seq      the bytes are with the system; a killed process loses nothing
+    sync   --> synced_seq       the bytes are on the disk; a power cut loses nothing
+
+One thread appends. `sync` may run in others; it takes down what it can promise *before* it asks the disk.
+Two syncs of one file never run at the same time: the system tells a lost write to only one of
+them, and the other would promise what is gone. The second waits, and mostly finds its work done.
+
+A segment is full at `segment_bytes_max`. It is synced before its successor appears, and the successor
+appears under its name with its header already on disk (written aside, synced, renamed, directory
+synced). So every segment but the last is whole, and no file ever has half a header.
+
+    writing --write or sync refused--> failed --resume(snapshot seq)--> writing
+       `--stop--> stopped
+
+A refused write is cut off again, back to the last whole group. Nothing is written to that file any
+more and nothing of it is promised: after a failed fdatasync the system may have dropped the pages and
+the next one would succeed over the loss. Only a snapshot of memory, verified, makes the log writable
+again, in a new segment that starts behind it.
+"""
+
+import threading
+from collections.abc import Sequence
+
+from synap.journal.disks import Buffer, Disk, Handle
+from synap.journal.errors import LogFailed
+from synap.journal.formats import (
+    CLEAN_STOP,
+    FRESH,
+    HEADER_BYTES,
+    LOG_MAGIC,
+    TEMPORARY,
+    log_name,
+    pack_file_header,
+    pack_group,
+)
+
+SEGMENT_BYTES_MAX = 256 << 20
+
+
+class Log:
+    """The open log of one data directory; made by `Recovery.begin_log`.
+
+    `written_seq`, `synced_seq`, `epoch`, `failed`, `bytes_written`, `groups_written`, `syncs_done` and
+    `segment_name` are for reading. `failed` is None or the `LogFailed` that stopped the log.
+    """
+
+    def __init__(
+        self,
+        disk: Disk,
+        node_id: bytes,
+        *,
+        epoch: int,
+        written_seq: int,
+        now: int,
+        before: int,
+        fresh: bool,
+        segment_bytes_max: int = SEGMENT_BYTES_MAX,
+    ) -> None:
+        """Open a new segment behind `written_seq`; all up to there is on disk already."""
+        self.node_id = node_id
+        self.epoch = epoch
+        self.written_seq = written_seq
+        self.synced_seq = written_seq
+        self.failed: LogFailed | None = None
+        self.bytes_written = 0
+        self.groups_written = 0
+        self.syncs_done = 0
+        self.segment_name = ""
+        self._disk = disk
+        self._segment_bytes_max = segment_bytes_max
+        self._offered_seq = written_seq
+        self._now = now
+        self._prev = before
+        self._mark = 0
+        self._size = 0
+        self._handle: Handle | None = None
+        self._syncing = threading.Lock()
+        self._open_segment(FRESH if fresh else 0)
+
+    def append(self, buffers: Sequence[Buffer], first_seq: int, count: int, now: int) -> None:
+        """Write one group: `count` frames from `first_seq` on, the last of engine time `now`.
+
+        The buffers are written as they are, without being joined; together their bytes are a multiple
+        of 8. When this returns, a killed process loses nothing of it. Raises `LogFailed`.
+        """
+        assert count > 0 and first_seq == self._offered_seq + 1, (count, first_seq, self._offered_seq)
+        self._offered_seq = first_seq + count - 1
+        if self.failed is not None:
+            raise self._failure(self.failed.reason)
+        self._now = now
+        try:
+            if self._size >= self._segment_bytes_max:
+                self._rotate()
+            self._write(buffers, first_seq, count, 0)
+        except OSError as error:
+            raise self._fail(error) from error
+        self.written_seq = self._offered_seq
+
+    def sync(self) -> int:
+        """Put everything written before this call on the disk; the seq now promised. Any thread.
+
+        Raises `LogFailed`, also to those who waited for a sync that failed.
+        """
+        with self._syncing:
+            if self.failed is not None:
+                raise self._failure(self.failed.reason)
+            if self.synced_seq < self.written_seq:
+                try:
+                    self._sync()
+                except OSError as error:
+                    raise self._fail(error) from error
+                if self.failed is not None:  # a write was refused meanwhile
+                    raise self._failure(self.failed.reason)
+            return self.synced_seq
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Let the next group be of a newer epoch: this node was promoted, or follows one that was."""
+        assert epoch > self.epoch, (epoch, self.epoch)
+        self.epoch = epoch
+
+    def stop(self) -> None:
+        """Sync, mark the clean end, sync and close. Raises `LogFailed`; closed in any case."""
+        with self._syncing:
+            handle = self._live_handle()
+            try:
+                if self.failed is not None:
+                    raise self._failure(self.failed.reason)
+                # The marker promises all before it, so it must not reach the disk ahead of it.
+                self._sync()
+                self._write((), self.written_seq + 1, 0, CLEAN_STOP)
+                handle.sync()
+            except OSError as error:
+                raise self._fail(error) from error
+            finally:
+                self._handle = None
+                handle.close()
+
+    def resume(self, snapshot_seq: int) -> None:
+        """Become writable again: a verified snapshot stands at `snapshot_seq`, with all offered in it.
+
+        The new segment starts behind it. Raises `LogFailed` if the disk still refuses.
+        """
+        assert self.failed is not None and snapshot_seq >= self._offered_seq
+        with self._syncing:
+            old, self._handle = self._handle, None
+            if old is not None:
+                old.close()
+            saved = self.written_seq, self.synced_seq
+            self.written_seq = self.synced_seq = self._offered_seq = snapshot_seq
+            self._prev = 0
+            try:
+                self._open_segment(FRESH)
+            except OSError as error:
+                self.written_seq, self.synced_seq = saved
+                raise self._fail(error) from error
+            self.failed = None
+
+    def _write(self, buffers: Sequence[Buffer], first_seq: int, count: int, flags: int) -> None:
+        """Write one group behind the last."""
+        size = 0
+        for buffer in buffers:
+            size += len(buffer)
+        assert size % 8 == 0, size
+        head, crc = pack_group(
+            self._mark,
+            self._prev,
+            buffers,
+            size,
+            first_seq,
+            count,
+            flags,
+            self.epoch,
+            self.synced_seq,
+            self._now,
+        )
+        self._live_handle().write((head, *buffers))
+        self._prev = crc
+        self._size += HEADER_BYTES + size
+        self.bytes_written += HEADER_BYTES + size
+        self.groups_written += 1
+
+    def _sync(self) -> None:
+        """Sync the segment; the promise is taken down first, since writing goes on meanwhile."""
+        promise = self.written_seq
+        self._live_handle().sync()
+        self.syncs_done += 1
+        self.synced_seq = promise
+
+    def _rotate(self) -> None:
+        """Finish a full segment and open the next."""
+        with self._syncing:
+            self._sync()
+            self._live_handle().close()
+            self._handle = None
+            self._open_segment(0)
+
+    def _open_segment(self, flags: int) -> None:
+        """Make the segment behind `written_seq`; it gets its name when its header is on disk."""
+        first_seq = self.written_seq + 1
+        name = log_name(first_seq)
+        head, mark = pack_file_header(
+            LOG_MAGIC, flags, self.node_id, self.epoch, first_seq, self._now, self._prev
+        )
+        handle = self._disk.create(name + TEMPORARY)
+        try:
+            handle.write((head,))
+            handle.sync()
+        finally:
+            handle.close()
+        self._disk.rename(name + TEMPORARY, name)
+        self._disk.sync_directory()
+        self._handle = self._disk.open_append(name)
+        self._mark, self._size, self.segment_name = mark, HEADER_BYTES, name
+
+    def _live_handle(self) -> Handle:
+        """The segment's handle; a stopped log has none and must not be used."""
+        assert self._handle is not None, "the log is stopped"
+        return self._handle
+
+    def _failure(self, reason: str) -> LogFailed:
+        """What to raise: everything offered and not known to be on disk is unknown."""
+        return LogFailed(self.synced_seq + 1, self._offered_seq, reason)
+
+    def _fail(self, error: OSError) -> LogFailed:
+        """Stop writing; cut the segment back to its last whole group, if the disk lets us."""
+        self.failed = failure = self._failure(error.strerror or str(error))
+        if self._handle is not None and self._size:
+            try:
+                self._handle.truncate(self._size)
+            except OSError as second:
+                failure.add_note(f"the segment could not be cut back: {second}")  # recovery will do it
+        return failure

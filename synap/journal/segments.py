@@ -1,0 +1,184 @@
+"""Reading one file of groups, be it a log segment or a snapshot: nothing in it is believed unchecked.
+
+A file is read in chunks of `READ_BYTES`; a group that crosses the end of a chunk is read again as the
+start of the next, so payloads are views of what was read and nothing is joined. A size is compared
+with the file's before it is used, so no damaged header can ask for more memory than the file holds.
+
+The cost is per group: one unpack, five comparisons, one checksum, one yield.
+"""
+
+from collections.abc import Iterator
+from zlib import crc32
+
+from synap.journal.disks import Disk
+from synap.journal.errors import Damage
+from synap.journal.formats import (
+    CLEAN_STOP,
+    COMPRESSED,
+    FRAME_HEAD,
+    FRESH,
+    GROUP,
+    HEADER_BYTES,
+    FileHeader,
+    flags_hold,
+    inflate,
+    unpack_file_header,
+)
+
+READ_BYTES = 4 << 20
+"""One read: large enough that the call is not seen, small enough to stay in the cache's reach."""
+
+Group = tuple[memoryview, int, int, int, int]
+"""Payload, first seq, count of frames, epoch, engine ms of the last frame."""
+
+
+class GroupFile:
+    """One file and how far into it the groups hold.
+
+    Once `groups()` has ended, `offset` is where the next group would start, `seq` the first seq
+    not read, `prev` the checksum of the last group, and `epoch` and `now` are as of that group.
+    `ended` tells that a CLEAN_STOP or END was the last thing read, `fault` why reading ended early.
+    """
+
+    def __init__(self, disk: Disk, name: str, magic: bytes) -> None:
+        """Check the file header; raises `Damage`."""
+        self.disk = disk
+        self.name = name
+        self.size = disk.size(name)
+        self.header: FileHeader = unpack_file_header(name, disk.read(name, 0, HEADER_BYTES), magic)
+        self.offset = HEADER_BYTES
+        self.prev = self.header.before
+        self.seq = 1
+        self.epoch = self.header.epoch
+        self.now = self.header.now
+        self.group_count = 0
+        self.ended = 0
+        self.fault: str | None = None
+
+    def groups(self) -> Iterator[Group]:
+        """Every whole group in order, up to the first that is not; never raises `Damage`.
+
+        What it found out stands in the attributes when it has ended.
+        """
+        read, name, size, mark = self.disk.read, self.name, self.size, self.header.mark
+        unpack, checksum = GROUP.unpack_from, crc32
+        prev, seq, epoch, now, offset = self.prev, self.seq, self.epoch, self.now, self.offset
+        fault: str | None = None
+        group_count = 0
+        wanted = HEADER_BYTES
+        try:
+            while offset < size and fault is None:
+                if size - offset < HEADER_BYTES:
+                    fault = "a group header is cut off"
+                    break
+                view = memoryview(read(name, offset, min(max(READ_BYTES, wanted), size - offset)))
+                end = len(view)
+                if end < min(wanted, size - offset):
+                    fault = "the file became shorter while it was read"
+                    break
+                wanted = HEADER_BYTES
+                at = 0
+                while end - at >= HEADER_BYTES:
+                    found, crc, before, length, first, count, flags, term, _, then = unpack(view, at)
+                    stop = at + HEADER_BYTES + (length + 7 & -8)
+                    if found != mark or first != seq or before != prev or term < epoch:
+                        fault = "a group header does not fit"
+                        break
+                    if stop > end:
+                        wanted = stop - at
+                        if offset + wanted > size:
+                            fault = "a group is cut off"
+                        break
+                    if checksum(view[at + 12 : stop]) != crc:
+                        fault = "a group does not match its checksum"
+                        break
+                    payload = view[at + HEADER_BYTES : at + HEADER_BYTES + length]
+                    if flags:
+                        if not flags_hold(flags, length, count):
+                            fault = "a group has unknown flags"
+                            break
+                        if flags & COMPRESSED:
+                            unpacked = inflate(payload)
+                            if unpacked is None:
+                                fault = "a compressed chunk does not unpack"
+                                break
+                            payload = unpacked
+                    offset += stop - at
+                    at = stop
+                    seq = first + count
+                    prev, epoch, now = crc, term, then
+                    group_count += 1
+                    if flags and not flags & COMPRESSED:
+                        self.ended = flags
+                        if offset < size:
+                            fault = "there are bytes behind the end"
+                        return
+                    yield payload, first, count, epoch, now
+        finally:
+            self.prev, self.seq, self.epoch, self.now, self.offset = prev, seq, epoch, now, offset
+            self.group_count, self.fault = group_count, fault
+
+    def find_promise(self, missing_seq: int) -> int | None:
+        """The offset of a whole group behind the fault that promises `missing_seq`, or None.
+
+        Looked for in 8-byte steps up to the end of the file. A promise is a group written when that
+        seq was known to be on disk, or a CLEAN_STOP.
+        """
+        pattern = self.header.mark.to_bytes(8, "little")
+        start = self.offset
+        while start < self.size:
+            data = self.disk.read(self.name, start, min(READ_BYTES, self.size - start))
+            at = data.find(pattern)
+            while at >= 0:
+                if at % 8 == 0 and self._promises(start + at, missing_seq):
+                    return start + at
+                at = data.find(pattern, at + 1)
+            if not data:
+                break
+            start += len(data)
+        return None
+
+    def _promises(self, offset: int, missing_seq: int) -> bool:
+        """Whether a whole group starts at `offset` and promises `missing_seq`."""
+        head = self.disk.read(self.name, offset, HEADER_BYTES)
+        if len(head) < HEADER_BYTES:
+            return False
+        _, crc, _, length, first, count, flags, _, durable, _ = GROUP.unpack(head)
+        size = HEADER_BYTES + (length + 7 & -8)
+        if size > self.size - offset or not flags_hold(flags, length, count):
+            return False
+        if first < self.seq or (durable < missing_seq and not flags & CLEAN_STOP):
+            return False
+        found, at = crc32(head[12:]), offset + HEADER_BYTES
+        while at < offset + size:
+            piece = self.disk.read(self.name, at, min(READ_BYTES, offset + size - at))
+            if not piece:
+                return False
+            found, at = crc32(piece, found), at + len(piece)
+        return bool(found == crc)
+
+
+class Segment(GroupFile):
+    """A log segment; its header's seq is the first it holds."""
+
+    def __init__(self, disk: Disk, name: str, magic: bytes) -> None:
+        super().__init__(disk, name, magic)
+        self.seq = self.header.seq
+
+    def follow(self, before: "Segment") -> None:
+        """Go on where another segment ended; raises `Damage` if this is not its successor."""
+        header = self.header
+        chained = header.before == before.prev and not header.flags & FRESH
+        if header.seq != before.seq or not chained or header.epoch < before.epoch:
+            reason = f"does not continue {before.name}, which ends before seq {before.seq}: one is missing"
+            raise Damage(self.name, 0, reason)
+
+
+def frames_after(group: Group, seq: int) -> Group:
+    """The part of a group that comes after `seq`; walks the frames by the size in their first word."""
+    payload, first, count, epoch, now = group
+    at = 0
+    while count and first <= seq:
+        at += (FRAME_HEAD.unpack_from(payload, at)[0] & 0xFFFFFFFF) + 7 & -8
+        first, count = first + 1, count - 1
+    return payload[at:], first, count, epoch, now

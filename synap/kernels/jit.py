@@ -1,0 +1,259 @@
+"""One place that talks to numba: the decorators, the options, the disk cache, the cold start.
+
+Three kinds of function are compiled here, and each sets every option in this file:
+
+    @kernel             an inner function: linked into whoever calls it, never called from Python
+    @kernel(signature)  a border function: called from Python, cached on disk, compiled by `load()`
+    @door               one family behind an address (a C function), cached on disk
+
+The cache. numba's own cache looks at the age of one source file and at nothing else: a kernel in
+another file may have changed, or an option such as bounds checking, and it would load old code.
+Ours names each entry by a digest of everything the code depends on: the text of the function's
+module and of every `synap` module it imports (transitively), the options, the versions of numba
+and llvmlite. The processor is numba's own part of the key. So stale code cannot be loaded, and
+editing one family recompiles that family and no other. Only functions decorated here use the
+directory; numba's settings stay as the program that imports us has them.
+
+Compiling is lazy: importing a module compiles nothing. `load()` compiles (or loads) what was
+registered, and `compile_missing()` fills a cold cache from several processes.
+"""
+
+import ast
+import hashlib
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba import types
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.ccallback import CFunc
+
+CHECKED = os.environ.get("SYNAP_JIT_CHECKED", "") == "1"
+"""Compile with bounds checks: for tests and fuzzing, several times slower."""
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": CHECKED}
+_PACKAGE = __name__.split(".")[0]
+_ROOT = Path(__file__).resolve().parent.parent
+
+DOOR = types.int64(
+    types.CPointer(types.int64), types.CPointer(types.uint8), types.int64, types.int64, types.int64,
+    types.int64, types.int64, types.int64,
+)
+"""words*, octets*, words in the heap, code, tape, now, seq, reply -> status."""
+
+_border: dict[str, tuple[Any, Any]] = {}
+_doors: dict[str, CFunc] = {}
+
+
+def directory() -> Path:
+    """Where compiled kernels are kept: `SYNAP_CACHE_DIR`, else the user's cache directory."""
+    chosen = os.environ.get("SYNAP_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or (Path.home() / ".cache")
+    return Path(base) / "synap"
+
+
+def _imports(path: Path, module: str) -> Iterator[str]:
+    """Names of the modules of this package that the file at `path` imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parts = module.split(".")[: -node.level] if node.level else []
+            base = ".".join([*parts, node.module] if node.module else parts)
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] == _PACKAGE)
+
+
+def _file(module: str) -> Path | None:
+    if module.split(".")[0] != _PACKAGE:  # a test or a notebook with border functions of its own
+        path = getattr(sys.modules.get(module), "__file__", None)
+        return Path(path) if path else None
+    path = _ROOT.joinpath(*module.split(".")[1:])
+    if path.is_dir():
+        return path / "__init__.py"
+    path = path.with_suffix(".py")
+    return path if path.is_file() else None
+
+
+@cache
+def _depends(module: str) -> tuple[str, str, frozenset[str]]:
+    path = _file(module)
+    if path is None:
+        return "", "", frozenset()
+    return hashlib.sha256(path.read_bytes()).hexdigest(), str(path), frozenset(_imports(path, module))
+
+
+@cache
+def digest(module: str) -> str:
+    """A name for everything a function of `module` may compile in, options and versions included."""
+    seen: set[str] = set()
+    wanted = [module]
+    while wanted:
+        name = wanted.pop()
+        if name in seen or name == _PACKAGE:
+            continue
+        seen.add(name)
+        wanted.extend(_depends(name)[2])
+    texts = sorted({_depends(name)[1]: _depends(name)[0] for name in seen if _depends(name)[0]}.items())
+    parts = [text for _, text in texts]
+    parts += [repr(sorted(_OPTIONS.items())), numba.__version__, llvmlite.__version__]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+class _Locator(_CacheLocator):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._module = function.__module__
+
+    def get_cache_path(self) -> str:
+        return str(directory() / digest(self._module))
+
+    def get_source_stamp(self) -> str:
+        return digest(self._module)
+
+    def get_disambiguator(self) -> str:
+        return ""
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "_Locator":
+        return cls(py_func)
+
+
+class _Impl(CompileResultCacheImpl):
+    _locator_classes = [_Locator]
+
+
+class _Cache(FunctionCache):
+    _impl_class = _Impl
+
+    def holds(self, signature: Any, context: Any) -> bool:
+        """Is this function compiled on disk? Looks at the index, loads nothing."""
+        context.refresh()
+        key = self._index_key(signature, context.codegen())
+        return key in self._cache_file._load_index()
+
+
+def kernel(target: Any) -> Any:
+    """Compile a function as an inner kernel, or with a signature as a border function."""
+    if callable(target) and not isinstance(target, types.Type) and not hasattr(target, "return_type"):
+        return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(target)
+
+    def border(function: Callable[..., Any]) -> Any:
+        dispatcher = numba.njit(no_cfunc_wrapper=True, **_OPTIONS)(function)
+        dispatcher._cache = _Cache(function)
+        _border[f"{function.__module__}:{function.__name__}"] = (dispatcher, signature)
+        return dispatcher
+
+    signature = numba.core.sigutils.normalize_signature(target)
+    return border
+
+
+def door(function: Callable[..., Any]) -> Any:
+    """Compile one family as a C function, so that callers know only its address."""
+    args = tuple(DOOR.args)
+    compiled = CFunc(function, (args, DOOR.return_type), locals={}, options=dict(_OPTIONS))
+    compiled._cache = _Cache(function)
+    _doors[f"{function.__module__}:{function.__name__}"] = compiled
+    return compiled
+
+
+def registered() -> list[str]:
+    """`module:function` of every border function and door, in order of definition."""
+    return [*_doors, *_border]
+
+
+def missing() -> list[str]:
+    """The registered functions that the cache does not hold yet."""
+    names = []
+    for name in registered():
+        if name in _doors:
+            cfunc = _doors[name]
+            held = cfunc._cache.holds(cfunc._sig, cfunc._targetdescr.target_context)
+        else:
+            dispatcher, (args, _) = _border[name]
+            held = dispatcher._cache.holds(tuple(args), dispatcher.targetctx)
+        if not held:
+            names.append(name)
+    return names
+
+
+def compile_one(name: str) -> None:
+    """Compile one registered function, or load it from the cache."""
+    if name in _doors:
+        if _doors[name].address is None:
+            _doors[name].compile()
+        return
+    dispatcher, (args, _) = _border[name]
+    if not dispatcher.signatures:
+        dispatcher.compile(tuple(args))
+        dispatcher.disable_compile()
+
+
+def load(names: Iterable[str] | None = None) -> None:
+    """Make every registered function (or `names`) callable at full speed."""
+    for name in names if names is not None else registered():
+        compile_one(name)
+
+
+def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules: Iterable[str]) -> None:
+    """Fill a cold cache from `workers` processes; `tell(done, total, name)` after each function.
+
+    `modules` are imported by each worker, so that the same functions are registered there. A worker
+    that fails raises here with its last words.
+    """
+    names = missing()
+    total, done = len(names), 0
+    if not total:
+        return
+    tell(0, total, "")
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(_ROOT.parent), *sys.path[1:]]))
+    command = [sys.executable, "-m", f"{_PACKAGE}.kernels.jit", ",".join(modules)]
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        while names or running:
+            while names and len(running) < workers:
+                name = names.pop(0)
+                running[name] = subprocess.Popen([*command, name], env=environment, stderr=subprocess.PIPE)
+            name = next((n for n, p in running.items() if p.poll() is not None), "")
+            if not name:
+                next(iter(running.values())).wait() if len(running) == 1 else _wait_any(running)
+                continue
+            worker = running.pop(name)
+            _, said = worker.communicate()
+            if worker.returncode:
+                raise RuntimeError(f"compiling {name} failed:\n{said.decode(errors='replace')[-4000:]}")
+            done += 1
+            tell(done, total, name)
+    finally:
+        for worker in running.values():
+            worker.kill()
+            worker.communicate()
+
+
+def _wait_any(running: dict[str, subprocess.Popen[bytes]]) -> None:
+    for worker in running.values():
+        try:
+            worker.wait(0.02)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+if __name__ == "__main__":
+    # A worker of compile_missing(): import the modules, compile the named functions, leave. The
+    # registry lives in the imported module, not in this copy of it that runs as `__main__`.
+    from synap.kernels import jit
+
+    for _module in sys.argv[1].split(","):
+        importlib.import_module(_module)
+    jit.load(sys.argv[2:])

@@ -1,0 +1,428 @@
+"""The server side of HTTP/1.1, without sockets, clocks or awaiting.
+
+    receive_data(bytes) ->  [ framing -> strict rules -> h11 ]  ->  next_event() -> Request
+                                                                    send(Response) -> bytes
+
+`Machine` is the reference. It frames a head itself, refuses every form that two parsers could
+read differently, and only then lets h11 parse it: h11 is the judge of what HTTP is, the rules
+here only make it narrower (h11 accepts a bare LF, folded lines, control characters in values,
+`Content-Length: 5, 5`, a body with both lengths). A chunked body passes through `ChunkGate` in
+the same manner. Each request gets an h11 connection of its own, so nothing of one request can
+colour the next.
+
+`http_fast.FastMachine` replaces `_open` for plain requests and leaves all else as it is here.
+
+One request is out at a time: after `Request` or `Upgrade`, `next_event` gives NEED_DATA until
+`send`. What the peer pipelined waits in the buffer. A fault of the peer is raised once, as
+RemoteProtocolError with the status to answer; after that answer the machine is closed.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from http import HTTPStatus
+from io import BytesIO
+from typing import Final, Literal, TypeAlias
+
+import h11
+
+from synap.proto.http_rules import (
+    HOST,
+    TRAILER_LINE,
+    UPGRADES,
+    ChunkGate,
+    Headers,
+    HTTPError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    check_codings,
+    read_fields,
+    read_line,
+    split_target,
+    values,
+    words,
+)
+
+__all__ = [
+    "CLOSED", "JSON", "MOVES", "NEED_DATA", "Event", "HTTPError", "Headers", "LocalProtocolError", "Machine",
+    "Phase", "RemoteProtocolError", "Request", "Response", "Signal", "Upgrade", "encode",
+]
+
+# Events and replies
+
+JSON: Final = b"application/json"
+
+
+@dataclass(slots=True)
+class Request:
+    """One whole request. `path` and `query` are raw, header names in lower case."""
+
+    method: bytes
+    path: bytes
+    query: bytes
+    headers: Headers
+    body: bytes
+    keep_alive: bool
+    version: bytes
+
+
+@dataclass(slots=True)
+class Upgrade:
+    """A request to go on in another protocol: take over `trailing_data`, or `send` a refusal."""
+
+    request: Request
+    protocol: bytes
+
+
+@dataclass(slots=True)
+class Response:
+    """What to answer. `close` ends the connection even where the peer would keep it."""
+
+    status: int
+    body: bytes = b""
+    content_type: bytes = JSON
+    headers: Headers = field(default_factory=list)
+    close: bool = False
+
+
+class Signal(Enum):
+    """Answers of `next_event` that carry nothing."""
+
+    NEED_DATA = "need data"
+    CLOSED = "closed"
+
+
+NEED_DATA: Final = Signal.NEED_DATA
+CLOSED: Final = Signal.CLOSED
+
+Event: TypeAlias = Request | Upgrade | Literal[Signal.NEED_DATA, Signal.CLOSED]
+
+
+class Phase(Enum):
+    """Where the connection stands."""
+
+    HEAD = "between requests, or inside a head"
+    BODY = "head decided, body arriving"
+    ANSWER = "request out, response owed"
+    UPGRADE = "upgrade out, response or take-over owed"
+    FAULT = "fault raised, one response may follow"
+    CLOSED = "nothing more"
+
+
+MOVES: Final = {
+    Phase.HEAD: {Phase.BODY, Phase.FAULT, Phase.CLOSED},
+    Phase.BODY: {Phase.ANSWER, Phase.UPGRADE, Phase.FAULT, Phase.CLOSED},  # CLOSED: answered early
+    Phase.ANSWER: {Phase.HEAD, Phase.CLOSED},
+    Phase.UPGRADE: {Phase.HEAD, Phase.CLOSED},
+    Phase.FAULT: {Phase.CLOSED},
+    Phase.CLOSED: set[Phase](),
+}
+
+# Aliases: an attribute of the class costs a second look-up on every request.
+HEAD, BODY, ANSWER, FAULT = Phase.HEAD, Phase.BODY, Phase.ANSWER, Phase.FAULT
+
+
+# Replies
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+BODILESS: Final = frozenset({204, 304})
+
+JSON_OPENINGS: Final = {
+    status: b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %%d\r\n\r\n" % (status, reason, JSON)
+    for status, reason in REASONS.items()
+    if status >= 200 and status not in BODILESS
+}
+"""Status -> everything before the body of an ordinary reply, but for the length."""
+
+
+def encode(response: Response, closing: bool, headless: bool) -> bytes:
+    """Any reply; `headless` leaves the body out but tells its length (HEAD)."""
+    if response.status not in REASONS or response.status < 200:
+        raise LocalProtocolError(f"no final status: {response.status}")
+    headers = [(b"content-type", response.content_type)] if response.content_type else []
+    headers += response.headers
+    if response.status in BODILESS:
+        headless = True
+    else:
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    if closing:
+        headers.append((b"connection", b"close"))
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    if any(TRAILER_LINE.fullmatch(line) is None for line in lines):
+        raise LocalProtocolError(f"a header of ours would break the reply: {headers!r}")
+    opening = b"HTTP/1.1 %d %b\r\n%b\r\n" % (response.status, REASONS[response.status], b"".join(lines))
+    return opening if headless else opening + response.body
+
+
+class Machine:
+    """One connection, seen from the server; h11 parses.
+
+    `head_bytes_max` counts request line and headers with their line ends (431 above), trailers
+    again as much; `headers_max` counts headers (431); `body_bytes_max` counts decoded bytes (413,
+    told from the announced length where there is one). A body is kept as it arrives and grows by
+    doubling; no announced length sizes anything. The limits may be changed between events, and
+    `arriving` shows a request whose body is not complete, so that a server can refuse it early:
+    `send` in that state answers and closes.
+    """
+
+    __slots__ = (
+        "_at", "_body", "_bytes_left", "_data", "_eof", "_expects", "_gate", "_h11", "_interim", "_lines",
+        "_phase", "_request", "_scanned", "body_bytes_max", "head_bytes_max", "headers_max",
+    )
+
+    def __init__(
+        self, *, head_bytes_max: int = 65_536, body_bytes_max: int = 536_870_912, headers_max: int = 100
+    ) -> None:
+        self.head_bytes_max = head_bytes_max
+        self.body_bytes_max = body_bytes_max
+        self.headers_max = headers_max
+        self._phase = Phase.HEAD
+        self._data: bytes | bytearray = b""  # bytes of one read, a bytearray once reads add up
+        self._at = 0  # consumed up to here; 0 where _data is empty
+        self._eof = False
+        self._scanned = 0  # of an unfinished head, bytes already searched
+        self._lines = 0  # and lines seen
+        self._request: Request | None = None
+        self._h11: h11.Connection | None = None
+        self._gate: ChunkGate | None = None
+        self._bytes_left = 0
+        self._body = BytesIO()
+        self._expects = False
+        self._interim = b""
+
+    # In
+
+    def receive_data(self, data: bytes | memoryview) -> None:
+        """Take what was read; nothing is parsed before `next_event`."""
+        held = self._data
+        if not held:
+            if self._phase is not Phase.CLOSED and self._phase is not FAULT:
+                self._data = bytes(data)
+        elif isinstance(held, bytearray):
+            if self._at:
+                del held[: self._at]
+                self._at = 0
+            held += data
+        else:
+            grown = bytearray(memoryview(held)[self._at :])
+            grown += data
+            self._data, self._at = grown, 0
+
+    def receive_eof(self) -> None:
+        """The peer will send nothing more; what is held is still served."""
+        self._eof = True
+
+    def next_event(self) -> Event:
+        """The next thing the peer wants, or NEED_DATA, or CLOSED.
+
+        Raises RemoteProtocolError once, for the byte that cannot be served; CLOSED follows.
+        """
+        try:
+            if self._phase is HEAD:
+                end = self._head_end()
+                if not end:
+                    return self._starved()
+                self._open(end)
+            if self._phase is BODY:
+                return self._complete() if self._read_body() else self._starved()
+        except RemoteProtocolError:
+            self._end(FAULT)
+            raise
+        return CLOSED if self._phase is FAULT or self._phase is Phase.CLOSED else NEED_DATA
+
+    def take_interim(self) -> bytes:
+        """What to write now although no reply is due: `100 Continue`, or nothing. Ask on NEED_DATA."""
+        interim, self._interim = self._interim, b""
+        return interim
+
+    @property
+    def arriving(self) -> Request | None:
+        """The request whose head is decided and whose body is incomplete."""
+        return self._request if self._phase is BODY else None
+
+    @property
+    def trailing_data(self) -> bytes:
+        """What was received and not consumed: after Upgrade, the other protocol's first bytes."""
+        return bytes(self._data[self._at :])
+
+    # Out
+
+    def send(self, response: Response) -> bytes:
+        """The whole reply to the request that is out, or to the fault that was raised."""
+        request = self._request
+        if (
+            self._phase is ANSWER
+            and request is not None
+            and request.keep_alive
+            and request.method != b"HEAD"
+            and response.content_type == JSON
+            and not response.headers
+            and not response.close
+        ):
+            opening = JSON_OPENINGS.get(response.status)
+            if opening is not None:
+                self._phase = HEAD
+                self._request = None
+                return opening % len(response.body) + response.body
+        if self._phase is HEAD or self._phase is Phase.CLOSED:
+            raise LocalProtocolError("a reply, and nobody waits for one")
+        early = self._phase is BODY or self._phase is FAULT
+        closing = response.close or early or request is None or not request.keep_alive
+        reply = encode(response, closing, request is not None and request.method == b"HEAD")
+        if closing:
+            self._end(Phase.CLOSED)
+        else:
+            self._move(HEAD)
+        self._request = None
+        return reply
+
+    # A head
+
+    def _head_end(self) -> int:
+        """Where the head ends, 0 while it is incomplete.
+
+        Looks at each byte once, however the reads cut, and refuses at the earliest line: the same
+        fault for every cut.
+        """
+        data, start = self._data, self._at
+        if start == len(data):
+            return 0
+        if not self._scanned and data[start] <= 0x20:
+            raise RemoteProtocolError(400, "malformed request line: want a method")
+        stop = min(len(data), start + self.head_bytes_max)
+        at = start + self._scanned
+        while (end := data.find(b"\n", at, stop)) >= 0:
+            if data[end - 1] != 0x0D or end == start:
+                raise RemoteProtocolError(400, "line ends in a bare LF: want CRLF")
+            self._lines += 1
+            if self._lines == 1:
+                read_line(bytes(data[start : end - 1]))
+            elif data[end - 3 : end - 1] == b"\r\n":
+                self._scanned = self._lines = 0
+                return end + 1
+            elif self._lines > self.headers_max + 1:
+                raise RemoteProtocolError(431, f"more than {self.headers_max} headers")
+            at = end + 1
+        if len(data) - start >= self.head_bytes_max:
+            raise RemoteProtocolError(431, f"request head above {self.head_bytes_max} bytes")
+        self._scanned = stop - start
+        return 0
+
+    def _open(self, end: int) -> None:
+        """Decide the head that ends at `end` and consume it; its body comes next."""
+        head = bytes(self._data[self._at : end])
+        line_end = head.index(b"\r\n")
+        method, target, version = read_line(head[:line_end])
+        told = read_fields(head, line_end + 2)
+        # Before h11 looks: it takes "5, 5" for 5 and drops the second of two equal lengths.
+        codings, lengths = values(told, b"transfer-encoding"), values(told, b"content-length")
+        check_codings(codings, lengths, version)
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=self.head_bytes_max)
+        self._h11.receive_data(head)
+        parsed = self._ask_h11()
+        assert isinstance(parsed, h11.Request)
+        assert (parsed.method, parsed.target, parsed.http_version) == (method, target, version)
+
+        headers = list(parsed.headers)
+        authority, path, query = split_target(method, target)
+        host = b"".join(values(headers, b"host"))
+        if HOST.fullmatch(host) is None or (authority is not None and authority.lower() != host.lower()):
+            raise RemoteProtocolError(400, "malformed Host, or another than in the target")
+        keep_alive = version == b"1.1" and b"close" not in words(headers, b"connection")
+        length = int(lengths[0]) if lengths else 0
+        if length > self.body_bytes_max:
+            raise RemoteProtocolError(413, f"body above {self.body_bytes_max} bytes")
+        expected = words(headers, b"expect") if version == b"1.1" else set()
+        if expected - {b"100-continue"}:
+            raise RemoteProtocolError(417, "want Expect: 100-continue")
+
+        self._expects = bool(expected)
+        self._bytes_left = length
+        gate = ChunkGate(self.body_bytes_max, self.head_bytes_max, self.headers_max) if codings else None
+        self._gate = gate
+        self._request = Request(method, path, query, headers, b"", keep_alive, version)
+        self._consume(end)
+        self._move(BODY)
+
+    # A body
+
+    def _read_body(self) -> bool:
+        """Move what has arrived into the body; True once it is whole."""
+        data, at, gate = self._data, self._at, self._gate
+        if gate is None:
+            stop = min(len(data), at + self._bytes_left)
+            self._bytes_left -= stop - at
+            whole = not self._bytes_left
+        else:
+            stop = gate.admit(data, at)
+            whole = gate.finished
+        if stop > at:
+            self._expects = False
+            piece = data[at:stop]
+            self._consume(stop)
+            if self._h11 is None:
+                self._body.write(piece)
+            else:
+                self._decode(piece)
+        if self._expects and not whole:
+            self._expects = False
+            self._interim = CONTINUE
+        return whole
+
+    def _decode(self, piece: bytes | bytearray) -> None:
+        assert self._h11 is not None
+        self._h11.receive_data(bytes(piece))
+        while isinstance(event := self._ask_h11(), h11.Data):
+            self._body.write(event.data)
+
+    def _ask_h11(self) -> object:
+        assert self._h11 is not None
+        try:
+            return self._h11.next_event()
+        except h11.RemoteProtocolError as error:
+            raise RemoteProtocolError(error.error_status_hint, str(error)) from error
+
+    def _complete(self) -> Event:
+        request = self._request
+        assert request is not None
+        if self._body.tell():
+            request.body = self._body.getvalue()  # shares the buffer, does not copy it
+            self._body = BytesIO()
+        self._h11 = self._gate = None
+        self._interim = b""
+        offered = words(request.headers, b"upgrade") & UPGRADES
+        plain = request.method == b"GET" and request.version == b"1.1" and not request.body
+        if offered and plain and b"upgrade" in words(request.headers, b"connection"):
+            self._move(Phase.UPGRADE)
+            return Upgrade(request, min(offered))
+        self._move(ANSWER)
+        return request
+
+    # Between
+
+    def _starved(self) -> Event:
+        if not self._eof:
+            return NEED_DATA
+        if self._phase is HEAD and not self._data:
+            self._end(Phase.CLOSED)
+            return CLOSED
+        raise RemoteProtocolError(400, "connection ended inside a request")
+
+    def _consume(self, end: int) -> None:
+        if end == len(self._data):
+            self._data, self._at = b"", 0  # an idle connection owns no buffer
+        else:
+            self._at = end
+
+    def _move(self, phase: Phase) -> None:
+        assert phase in MOVES[self._phase], (self._phase, phase)
+        self._phase = phase
+
+    def _end(self, phase: Phase) -> None:
+        """To FAULT or CLOSED: whatever else was received will not be looked at."""
+        self._move(phase)
+        self._data, self._at = b"", 0
+        self._body = BytesIO()
+        self._h11 = self._gate = None
+        self._interim = b""

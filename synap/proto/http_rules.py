@@ -1,0 +1,197 @@
+"""What Synap refuses in HTTP/1.1 although h11 would take it.
+
+Every form that two parsers on one path could read differently is a way to smuggle a request past
+the first of them. So: line ends are CRLF, header lines are never folded, values are printable, a
+body's length is told once, a chunk header is hexadecimal digits and printable extensions. Both
+machines of `http` and `http_fast` stand on these rules; nothing here decides what a byte *means*
+beyond that, which is h11's part.
+
+    HTTPError
+        LocalProtocolError      we broke the rules: a reply nobody waits for, a line end in a header
+        RemoteProtocolError     the peer broke the rules: answer `status` and close
+"""
+
+import re
+from typing import Final, TypeAlias
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+
+class HTTPError(Exception):
+    """Whatever goes wrong in this protocol."""
+
+
+class LocalProtocolError(HTTPError):
+    """We broke the rules."""
+
+
+class RemoteProtocolError(HTTPError):
+    """The peer broke the rules: answer `status` with `text`, then close."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(status, text)
+        self.status = status
+        self.text = text
+
+
+# Quantifiers are possessive (`++`), so no input makes the expressions try twice.
+
+TOKEN: Final = rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]"
+FIELD: Final = TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n"
+
+REQUEST_LINE = re.compile(rb"(" + TOKEN + rb"++) ([!-~]++) HTTP/([0-9]\.[0-9])")
+TARGET = re.compile(rb'(?:(?i:https?)://([^/?#]*+))?(/[!"$->@-~]*+)?(?:\?([!"$-~]*+))?')
+FIELDS = re.compile(rb"(?:" + FIELD + rb")*+")
+HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+;=%:\[\]-]*+")
+LENGTH = re.compile(rb"[0-9]{1,19}")
+CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*+)?\r\n")
+TRAILER_LINE = re.compile(FIELD)
+
+FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"connection", b"expect"})
+"""Names that may not come as trailers, where they would speak of a body already read."""
+
+DISGUISES: Final = frozenset({b"content_length", b"transfer_encoding"})
+"""Names that a gateway may have turned into, or may take for, the real ones."""
+
+UPGRADES: Final = frozenset({b"websocket"})
+"""The protocols an Upgrade event is made for; any other offer (`h2c`) is ignored, as it may be."""
+
+CHUNK_LINE_BYTES_MAX: Final = 1024
+"""One chunk header or trailer line. Real extensions are signatures of about 100 bytes."""
+
+
+def read_line(line: bytes) -> tuple[bytes, bytes, bytes]:
+    """Method, target and version of a request line we serve."""
+    match = REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise RemoteProtocolError(400, "malformed request line: want METHOD SP TARGET SP HTTP/1.1")
+    method, target, version = match.group(1, 2, 3)
+    if version not in (b"1.1", b"1.0"):
+        raise RemoteProtocolError(505, f"want HTTP/1.1, found HTTP/{version.decode()}")
+    if method == b"CONNECT":
+        raise RemoteProtocolError(501, "CONNECT is not offered: this is no proxy")
+    return method, target, version
+
+
+def split_target(method: bytes, target: bytes) -> tuple[bytes | None, bytes, bytes]:
+    """Authority (None where not named), path and query."""
+    if target == b"*" and method == b"OPTIONS":
+        return None, b"*", b""
+    match = TARGET.fullmatch(target)
+    if match is None:
+        raise RemoteProtocolError(400, "malformed request target")
+    authority, path, query = match.group(1, 2, 3)
+    if authority == b"" or (authority is None and path is None):
+        raise RemoteProtocolError(400, "malformed request target")
+    return authority, path or b"/", query or b""
+
+
+def read_fields(head: bytes, start: int) -> Headers:
+    """The header lines from `start` to the empty line, exactly as told."""
+    if FIELDS.fullmatch(head, start, len(head) - 2) is None:
+        folded = b"\r\n " in head or b"\r\n\t" in head
+        raise RemoteProtocolError(400, "folded header line" if folded else "malformed header line")
+    headers = []
+    for line in head[start:-4].split(b"\r\n") if start < len(head) - 2 else ():
+        name, _, value = line.partition(b":")
+        headers.append((name.lower(), value.strip(b" \t")))
+    if not DISGUISES.isdisjoint(dict(headers)):
+        raise RemoteProtocolError(400, "a framing header with an underscore")
+    return headers
+
+
+def check_codings(codings: list[bytes], lengths: list[bytes], version: bytes) -> None:
+    """A body's end must be told once and in one way (RFC 9112, 6.1 and 6.3)."""
+    if len(codings) > 1 or len(lengths) > 1:
+        raise RemoteProtocolError(400, "body length told twice")
+    if lengths and LENGTH.fullmatch(lengths[0]) is None:
+        raise RemoteProtocolError(400, "malformed Content-Length: want digits")
+    if not codings:
+        return
+    if lengths:
+        raise RemoteProtocolError(400, "both Transfer-Encoding and Content-Length")
+    if version == b"1.0":
+        raise RemoteProtocolError(400, "Transfer-Encoding in HTTP/1.0")
+    names = [name.strip(b" \t") for name in codings[0].lower().split(b",")]
+    if names[-1] != b"chunked" or b"chunked" in names[:-1] or b"" in names:
+        raise RemoteProtocolError(400, "Transfer-Encoding must end in one chunked")
+    if len(names) > 1:
+        raise RemoteProtocolError(501, "want Transfer-Encoding: chunked alone")
+
+
+def values(headers: Headers, name: bytes) -> list[bytes]:
+    """All values of one header, as sent."""
+    return [value for found, value in headers if found == name]
+
+
+def words(headers: Headers, name: bytes) -> set[bytes]:
+    """The comma-separated words of one header, in lower case."""
+    return {word.strip(b" \t").lower() for value in values(headers, name) for word in value.split(b",")}
+
+
+class ChunkGate:
+    """Lets pass a chunked body in its strictest form: h11 decodes what it admits.
+
+    size line -> data -> CRLF -> size line ...  until size 0, then trailer lines until an empty one.
+    Line ends are CRLF and nothing else, extensions and trailers are printable and dropped.
+    """
+
+    __slots__ = ("_bytes_left", "_expected", "_room", "_trailer_room", "_trailers_left", "finished")
+
+    def __init__(self, body_bytes_max: int, head_bytes_max: int, headers_max: int) -> None:
+        self.finished = False
+        self._expected = "size"
+        self._bytes_left = 0
+        self._room = body_bytes_max
+        self._trailer_room = head_bytes_max
+        self._trailers_left = headers_max
+
+    def admit(self, data: bytes | bytearray, at: int) -> int:
+        """Look on from `at`; return where the admitted bytes end (a started line stays outside)."""
+        while not self.finished and at < len(data):
+            if self._expected == "data":
+                step = min(self._bytes_left, len(data) - at)
+                self._bytes_left -= step
+                at += step
+                if not self._bytes_left:
+                    self._expected = "end"
+                continue
+            end = data.find(b"\n", at, at + CHUNK_LINE_BYTES_MAX) + 1
+            if not end:
+                if len(data) - at >= CHUNK_LINE_BYTES_MAX:
+                    raise RemoteProtocolError(400, f"line above {CHUNK_LINE_BYTES_MAX} bytes in chunked body")
+                return at
+            self._take_line(bytes(data[at:end]))
+            at = end
+        return at
+
+    def _take_line(self, line: bytes) -> None:
+        if self._expected == "size":
+            self._take_size(line)
+        elif self._expected == "end":
+            if line != b"\r\n":
+                raise RemoteProtocolError(400, "chunk longer than announced")
+            self._expected = "size"
+        elif line == b"\r\n":
+            self.finished = True
+        else:
+            self._take_trailer(line)
+
+    def _take_size(self, line: bytes) -> None:
+        match = CHUNK_LINE.fullmatch(line)
+        if match is None:
+            raise RemoteProtocolError(400, "malformed chunk header")
+        size = int(match[1], 16)
+        self._room -= size
+        if self._room < 0:
+            raise RemoteProtocolError(413, "body too large")
+        self._bytes_left = size
+        self._expected = "data" if size else "trailer"
+
+    def _take_trailer(self, line: bytes) -> None:
+        if TRAILER_LINE.fullmatch(line) is None or line.partition(b":")[0].lower() in FRAMING:
+            raise RemoteProtocolError(400, "malformed trailer")
+        self._trailer_room -= len(line)
+        self._trailers_left -= 1
+        if self._trailer_room < 0 or self._trailers_left < 0:
+            raise RemoteProtocolError(431, "trailers too large")

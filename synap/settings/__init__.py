@@ -1,0 +1,198 @@
+"""Settings: one table of rows, and what follows from it.
+
+One row of `rows.TABLE` is one setting. Four layers may give it a value, the later ones win:
+
+    default in the row  <  config.yml  <  environment  <  flags
+
+A value is a *text* until its row's kind has read it, whichever layer it comes from: the file is parsed
+to YAML nodes, not to Python objects, so `64mb`, `on` or `010` mean the same in the file, in the
+environment and behind `--set`, and every refusal can name its line. Within one layer a setting has one
+value; a second, different one is refused, whether it comes by a repeated key, an old name or another
+flag. Unknown names warn (a flag's is refused), so a file made for another version still loads.
+
+    kinds.py      what a text must look like        layers.py     file, environment, flags
+    rows.py       the table, and former names       documents.py  config.yml and the docs, printed
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from synap.settings.documents import config_file, reference
+from synap.settings.layers import Layer, SettingsError, from_environment, from_file, from_flags, from_values
+from synap.settings.rows import AT_MOST, ROWS, TABLE, Setting
+
+__all__ = ["FILE", "ROWS", "TABLE", "Section", "Setting", "Settings", "SettingsError", "explain",
+           "explain_table", "load"]
+
+FILE = "config.yml"
+"""Read from the working directory if it is there and no other file is named."""
+
+
+class Section:
+    """Values by attribute, the way the dotted names read; nothing can be changed."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        vars(self).update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"there is no setting {name}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"settings do not change: {name}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"settings do not change: {name}")
+
+
+class Settings(Section):
+    """All settings, as `settings.server.port`, or by name and typed, as `settings.number("server.port")`.
+
+    Two settings are equal if their values are, wherever those were given.
+    """
+
+    def __init__(self, layers: Iterable[Layer] = ()) -> None:
+        values = {row.name: row.default for row in TABLE}
+        origins = dict.fromkeys(values, "default")
+        said: list[str] = []
+        for layer in layers:
+            values |= layer.values
+            origins |= layer.origins
+            said += layer.warnings
+        super().__init__(_tree(values) | {"_values": values, "_origins": origins, "_said": tuple(said)})
+        self._check()
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ROWS)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Settings) and vars(self)["_values"] == vars(other)["_values"]
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values.values()))
+
+    def __repr__(self) -> str:
+        changed = [name for name, row in ROWS.items() if self[name] != row.default]
+        return f"<Settings {' '.join(f'{name}={self.written(name)}' for name in changed) or 'all default'}>"
+
+    def number(self, name: str) -> int:
+        value = self[name]
+        assert type(value) is int, f"{name} is no number"
+        return value
+
+    def text(self, name: str) -> str:
+        value = self[name]
+        assert type(value) is str, f"{name} is no text"
+        return value
+
+    def switch(self, name: str) -> bool:
+        value = self[name]
+        assert type(value) is bool, f"{name} is no switch"
+        return value
+
+    def names(self, name: str) -> tuple[str, ...]:
+        value = self[name]
+        assert type(value) is tuple, f"{name} is no list of names"
+        return value
+
+    def written(self, name: str) -> str:
+        """The value as a text that every layer reads back as the same value."""
+        return ROWS[name].write(self[name])
+
+    def origin(self, name: str) -> str:
+        """Where the value was given: `default`, `config.yml line 4`, `environment SYNAP_PORT`, `--port`."""
+        return str(self._origins[name])
+
+    def replace(self, values: Mapping[str, object]) -> "Settings":
+        """The same settings but for `values`, by dotted name; those are checked like any others."""
+        same = Layer()
+        same.values, same.origins, same.warnings = self._values, self._origins, list(self._said)
+        return Settings((same, from_values(values)))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator should know, a line each: names without effect, listeners open to others."""
+        open_to_others = [
+            f"{self.origin(name)}: {name}: {self[name]} can be reached from other machines, "
+            "and nobody is asked for a password"
+            for name, listens in (("server.host", True), ("resp.host", self.resp_listens))
+            if listens and not _loopback(self.text(name))
+        ]
+        return (*self._said, *open_to_others)
+
+    @property
+    def resp_listens(self) -> bool:
+        """Whether there is a RESP listener: enabled, and with a port other than 0."""
+        return self.switch("resp.enabled") and self.number("resp.port") != 0
+
+    @property
+    def memory_bytes_max(self) -> int:
+        """`kv_store.max_memory_mb` in bytes; 0 there means the memory of this machine."""
+        asked = self.number("kv_store.max_memory_mb")
+        if asked == 0 and hasattr(os, "sysconf"):
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return (asked or int(ROWS["kv_store.max_memory_mb"].default)) << 20
+
+    def _check(self) -> None:
+        """What no single row can see."""
+        for small, large in AT_MOST:
+            if self[small] > self[large]:
+                raise self._refusal(small, f"at most {self.written(large)}, which is {large}", large)
+        hosts = {self.text("server.host"), self.text("resp.host")}
+        same_place = len(hosts) == 1 or hosts & {"0.0.0.0", "::"}
+        port = self.number("resp.port")
+        if self.resp_listens and port > 0 and port == self.number("server.port") and same_place:
+            raise self._refusal("resp.port", "a port other than server.port", "server.port")
+
+    def _refusal(self, name: str, wanted: str, other: str) -> SettingsError:
+        places = (self.origin(name), self.origin(other))
+        return SettingsError(
+            f"{places[0]}: {name}: wanted {wanted} ({places[1]}), found {self.written(name)}",
+            from_flags=any(place.startswith("--") for place in places),
+        )
+
+
+def _tree(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted names to sections within sections."""
+    heads: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        head, _, rest = name.partition(".")
+        heads.setdefault(head, {})[rest] = value
+    return {head: below[""] if "" in below else Section(_tree(below)) for head, below in heads.items()}
+
+
+def _loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Iterable[tuple[str, str]] = (),
+) -> Settings:
+    """The settings from all four layers.
+
+    `path` names the file; without it `SYNAP_CONFIG` does, else `config.yml` is read if it is there.
+    `environ` is the process' environment unless given, `flags` are pairs such as `("--port", "0")` or
+    `("--set", "server.port=0")`. Raises `SettingsError` for a setting that cannot be taken and `OSError`
+    for a named file that cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    if path is None:
+        path = environ.get("SYNAP_CONFIG") or (FILE if os.path.exists(FILE) else None)
+    file = [] if path is None else [from_file(os.fspath(path))]
+    return Settings((*file, from_environment(environ), from_flags(flags)))
+
+
+def explain(settings: Settings | None = None) -> str:
+    """A complete `config.yml` with these settings (the defaults if none), each with what it is for."""
+    settings = settings or Settings()
+    return config_file({name: settings[name] for name in ROWS})
+
+
+def explain_table() -> str:
+    """The settings reference of `docs/operations.md`, in Markdown."""
+    return reference()

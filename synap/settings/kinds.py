@@ -1,0 +1,147 @@
+"""Kinds of setting: what a text must look like, and the value it stands for.
+
+Each kind has `wanted` (what a refusal says), `accepts` (the same in the docs, short, or nothing), `read`
+(text to value, or `ValueError` with what was wanted) and `write` (value to a text that reads back as it).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+MIB = 1 << 20
+_DIGITS = r"(?:0|[1-9](?:_?[0-9]){0,20})"
+UNITS = {"b": 1, "bytes": 1, "kb": 1 << 10, "mb": MIB, "gb": 1 << 30, "tb": 1 << 40}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A decimal whole number; `010` is refused because YAML versions disagree about it."""
+
+    low: int
+    high: int
+    unit: str = ""
+
+    @property
+    def wanted(self) -> str:
+        return f"a whole number{f' of {self.unit}' if self.unit else ''} from {self.low} to {self.high}"
+
+    @property
+    def accepts(self) -> str:
+        return f"{self.low} to {self.high}{f' {self.unit}' if self.unit else ''}"
+
+    def read(self, text: str) -> int:
+        if not re.fullmatch(f"-?{_DIGITS}", text) or not self.low <= int(text) <= self.high:
+            raise ValueError(self.wanted)
+        return int(text)
+
+    def write(self, value: int) -> str:
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Size:
+    """An amount of memory or disk: `64mb`, or a plain number that counts the setting's own unit."""
+
+    low: int
+    high: int
+    unit: Literal["bytes", "mb"] = "bytes"
+
+    @property
+    def wanted(self) -> str:
+        return f"a size from {self.accepts}, such as 64mb (a plain number counts {self.unit})"
+
+    @property
+    def accepts(self) -> str:
+        return f"{self.write(self.low)} to {self.write(self.high)}"
+
+    def read(self, text: str) -> int:
+        found = re.fullmatch(f"({_DIGITS}) ?([a-z]*)", text.lower())
+        if not found or (found[2] or self.unit) not in UNITS:
+            raise ValueError(self.wanted)
+        value, rest = divmod(int(found[1]) * UNITS[found[2] or self.unit], UNITS[self.unit])
+        if rest or not self.low <= value <= self.high:
+            raise ValueError(self.wanted)
+        return value
+
+    def write(self, value: int) -> str:
+        if self.unit != "bytes" or value == 0:
+            return str(value)
+        unit = next((unit for unit in ("tb", "gb", "mb", "kb") if value % UNITS[unit] == 0), "")
+        return f"{value // UNITS[unit]}{unit}" if unit else str(value)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """`true` or `false` and no other word: `yes`, `on` and `1` are refused, not guessed at."""
+
+    wanted = "true or false"
+    accepts = ""
+
+    def read(self, text: str) -> bool:
+        if text not in ("true", "false"):
+            raise ValueError(self.wanted)
+        return text == "true"
+
+    def write(self, value: bool) -> str:
+        return str(value).lower()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def wanted(self) -> str:
+        return f"one of {', '.join(self.words)}"
+
+    @property
+    def accepts(self) -> str:
+        return ", ".join(self.words)
+
+    def read(self, text: str) -> str:
+        if text not in self.words:
+            raise ValueError(self.wanted)
+        return text
+
+    def write(self, value: str) -> str:
+        return value
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text in which nothing is odd: printable, not empty, no space around it; `host` allows none inside."""
+
+    wanted: str
+    host: bool = False
+    accepts = ""
+
+    def read(self, text: str) -> str:
+        odd = not text or text != text.strip() or not text.isprintable()
+        if odd or (self.host and re.search(r"[\s,/\[\]]", text)):
+            raise ValueError(self.wanted)
+        return text
+
+    def write(self, value: str) -> str:
+        return value
+
+
+@dataclass(frozen=True)
+class Names:
+    """A list of host names: `[a, b]` in the file, `a,b` in the environment and behind a flag."""
+
+    wanted = "a list of host names, such as [a.example, b.example], without scheme or port"
+    accepts = ""
+
+    def read(self, text: str) -> tuple[str, ...]:
+        names = tuple(name.strip() for name in text.split(",")) if text else ()
+        if any(not re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in names):
+            raise ValueError(self.wanted)
+        return names
+
+    def write(self, value: tuple[str, ...]) -> str:
+        return ",".join(value)
+
+
+Kind = Whole | Size | Switch | Choice | Text | Names

@@ -1,0 +1,228 @@
+"""The layers above the defaults: the file, the environment, flags. Each is read into one `Layer`."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from synap.settings.rows import FORMER, LATER, LATER_ENVIRONMENT, ROWS, SECTIONS, TABLE
+
+if TYPE_CHECKING:
+    import yaml
+
+FILE_BYTES_MAX = 1 << 16
+"""Longest configuration file."""
+
+FILE_DEPTH_MAX = 64
+"""Deepest nesting in it: composing nodes recurses in C and ends the process at some 20,000 levels."""
+
+_PREFIX = "SYNAP_"
+_NULL = "tag:yaml.org,2002:null"
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be taken; one line that names place, setting, what was wanted, what was found.
+
+    `from_flags` tells a mistake on the command line from one in the file or the environment.
+    """
+
+    def __init__(self, message: str, *, from_flags: bool = False) -> None:
+        super().__init__(message)
+        self.from_flags = from_flags
+
+
+def found(text: str | None) -> str:
+    """How a refusal shows what stood there; None is a key without a value."""
+    if text is None:
+        return "nothing"
+    shown = text if len(text) <= 60 else text[:59] + "…"
+    return (shown if shown.isprintable() else ascii(shown)) or "an empty text"
+
+
+def similar(name: str) -> str:
+    """`; did you mean …?`, or nothing where no known name is close."""
+    from difflib import get_close_matches
+
+    if name in SECTIONS:
+        return ", it is a section"
+    known = get_close_matches(name, [*ROWS, *SECTIONS], 1, 0.7)
+    return f"; did you mean {known[0]}?" if known else ""
+
+
+class Layer:
+    """What one source says: values by name, where each was given, and what to warn about."""
+
+    def __init__(self, *, flags: bool = False) -> None:
+        self.values: dict[str, Any] = {}
+        self.origins: dict[str, str] = {}
+        self.warnings: list[str] = []
+        self._flags = flags
+
+    def refuse(self, where: str, name: str, wanted: str, text: str) -> SettingsError:
+        named = f"{where}: {name}" if name else where
+        return SettingsError(f"{named}: wanted {wanted}, found {text}", from_flags=self._flags)
+
+    def take(self, where: str, name: str, text: str | None) -> None:
+        """Give the setting `name` the value that `text` stands for (None: a key without a value)."""
+        former = FORMER.get(name)
+        if name in ROWS:
+            self._keep(where, name, name, text)
+        elif former is None:
+            self.unknown(where, name)
+        elif former.to:
+            self._keep(where, name, former.to, text)
+            self.warnings.append(f"{where}: {name} is read as {former.to}")
+        else:
+            self.warnings.append(f"{where}: {name} has no effect: {former.note}")
+
+    def _keep(self, where: str, name: str, real: str, text: str | None) -> None:
+        row = ROWS[real]
+        try:
+            if text is None:
+                raise ValueError(row.kind.wanted)
+            value = row.kind.read(text if real == name else FORMER[name].turn(text))
+        except ValueError as error:
+            raise self.refuse(where, name, str(error), found(text)) from None
+        if self.values.setdefault(real, value) != value:
+            wanted = f"one value, as {self.origins[real]} says {row.write(self.values[real])}"
+            raise self.refuse(where, real, wanted, found(row.write(value)))
+        self.origins.setdefault(real, where)
+
+    def unknown(self, where: str, name: str) -> None:
+        """A name that is no setting: a section still to come, or most likely a slip of the pen."""
+        section = name.partition(".")[0]
+        if section in LATER:
+            self.warnings.append(f"{where}: {name} has no effect: {LATER[section]}")
+        elif self._flags:
+            raise SettingsError(f"{where}: there is no setting {found(name)}{similar(name)}", from_flags=True)
+        else:
+            self.warnings.append(f"{where}: there is no setting {found(name)}{similar(name)}")
+
+
+def from_file(path: str) -> Layer:
+    """The settings in a YAML file; `OSError` if it cannot be read, `SettingsError` if it makes no sense."""
+    import yaml
+
+    with open(path, "rb") as file:
+        data = file.read(FILE_BYTES_MAX + 1)
+    layer = Layer()
+    if len(data) > FILE_BYTES_MAX:
+        raise layer.refuse(path, "", f"at most {FILE_BYTES_MAX} bytes", "more")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        text = data.decode("utf-8-sig")
+        if too_deep := _first_too_deep(yaml.parse(text, Loader=loader)):
+            raise layer.refuse(f"{path} line {too_deep}", "", f"at most {FILE_DEPTH_MAX} levels", "more")
+        node = yaml.compose(text, Loader=loader)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise layer.refuse(f"{path} line {line}", "", "UTF-8", f"byte 0x{data[error.start]:02x}") from None
+    except yaml.MarkedYAMLError as error:
+        line = _line(error.problem_mark)
+        raise SettingsError(f"{path} line {line}: wanted YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: wanted YAML: {' '.join(str(error).split())}") from None
+    if node is not None and node.tag != _NULL:
+        _take_section(layer, path, "", node)
+    return layer
+
+
+def _line(mark: Any) -> int:
+    """The line a YAML mark points at, counted from 1 as people do."""
+    return mark.line + 1 if mark else 1
+
+
+def _first_too_deep(events: Iterable[Any]) -> int:
+    """The line where nesting exceeds the limit; 0 if it does not."""
+    from yaml import CollectionEndEvent, CollectionStartEvent
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > FILE_DEPTH_MAX:
+            return _line(event.start_mark)
+    return 0
+
+
+def _take_section(layer: Layer, path: str, above: str, node: "yaml.Node") -> None:
+    """Take each `key: value` of a section; `above` is its dotted name, empty for the whole file."""
+    from yaml import MappingNode, ScalarNode, SequenceNode
+
+    def place(at: "yaml.Node") -> str:
+        return f"{path} line {_line(at.start_mark)}"
+
+    if not isinstance(node, MappingNode):
+        raise layer.refuse(place(node), above, "lines of `key: value`", _shape(node))
+    lines: dict[str, str] = {}
+    for key, value in node.value:
+        where = place(key)
+        if not isinstance(key, ScalarNode):
+            raise layer.refuse(where, above, "a name before the colon", _shape(key))
+        name = f"{above}.{key.value}" if above else key.value
+        if lines.setdefault(name, where) != where:
+            raise layer.refuse(where, name, f"one entry, as there is one at {lines[name]}", "a second one")
+        if name in SECTIONS:
+            if value.tag != _NULL:
+                _take_section(layer, path, name, value)
+        elif name not in ROWS and name not in FORMER:
+            layer.unknown(where, name)
+        elif isinstance(value, ScalarNode):
+            layer.take(where, name, None if value.tag == _NULL else value.value)
+        elif isinstance(value, SequenceNode) and name in ROWS and ROWS[name].many:
+            items = [item.value if isinstance(item, ScalarNode) else _shape(item) for item in value.value]
+            layer.take(where, name, ",".join(items))
+        elif name in FORMER and not FORMER[name].to:
+            layer.take(where, name, None)
+        else:
+            row = ROWS[FORMER[name].to if name in FORMER else name]
+            raise layer.refuse(where, name, row.kind.wanted, _shape(value))
+
+
+def _shape(node: "yaml.Node") -> str:
+    """How a refusal shows a node that has the wrong shape."""
+    from yaml import MappingNode, SequenceNode
+
+    match node:
+        case MappingNode():
+            return "a section"
+        case SequenceNode():
+            return "a list"
+        case _:
+            return found(None if node.tag == _NULL else node.value)
+
+
+def from_environment(environ: Mapping[str, str]) -> Layer:
+    """The settings in `SYNAP_SECTION__KEY` and in the few short names; other variables are not ours."""
+    layer = Layer()
+    short = {row.short: row.name for row in TABLE if row.short}
+    for variable, text in sorted(environ.items()):
+        where = f"environment {variable}"
+        later = [note for start, note in LATER_ENVIRONMENT.items() if variable.startswith(start)]
+        if variable in short:
+            layer.take(where, short[variable], text)
+        elif variable.startswith(_PREFIX) and "__" in variable:
+            layer.take(where, variable.removeprefix(_PREFIX).lower().replace("__", "."), text)
+        elif later:
+            layer.warnings.append(f"{where} has no effect: {later[0]}")
+    return layer
+
+
+def from_flags(flags: Iterable[tuple[str, str]]) -> Layer:
+    """Flags in the order given: `("--port", "8080")`, or `("--set", "server.port=8080")`."""
+    layer = Layer(flags=True)
+    names = {row.flag: row.name for row in TABLE if row.flag}
+    for flag, text in flags:
+        name, given = names.get(flag, ""), text
+        if not name:
+            name, equals, given = text.partition("=")
+            if not equals:
+                raise layer.refuse(flag, "", "section.key=value", found(text))
+        layer.take(flag, name.strip(), given)
+    return layer
+
+
+def from_values(values: Mapping[str, object]) -> Layer:
+    """Settings given by a program: values of the right type, or texts."""
+    layer = Layer(flags=True)
+    for name, value in values.items():
+        typed = name in ROWS and not isinstance(value, str)
+        layer.take("given", name, ROWS[name].write(value) if typed else str(value))
+    return layer

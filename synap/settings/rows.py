@@ -1,0 +1,196 @@
+"""The rows: every setting once, then the names and sections of other versions, which are accepted.
+
+A default and a bound stand here and nowhere else; `config.yml` and the table in `docs/operations.md` are
+printed from these rows.
+"""
+
+import os.path
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from synap.settings.kinds import MIB, Choice, Kind, Names, Size, Switch, Text, Whole
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row. `doc` says what it is for and, for a limit, what happens there."""
+
+    name: str
+    kind: Kind
+    default: Any
+    doc: str
+    flag: str = ""
+    short: str = ""  # a second, shorter environment name
+
+    @property
+    def environment(self) -> str:
+        return "SYNAP_" + self.name.upper().replace(".", "__")
+
+    @property
+    def many(self) -> bool:
+        return isinstance(self.kind, Names)
+
+    def write(self, value: Any) -> str:
+        """`value` as a text that the kind reads back as the same value."""
+        return self.kind.write(value)
+
+
+_HOST = Text("a host name or an IP address", host=True)
+_SIZE = Size(1024, 1 << 40)
+_PORT_MAX = 65535
+
+TABLE: tuple[Setting, ...] = (
+    Setting("server.host", _HOST, "127.0.0.1", "Address the HTTP listener binds to.", "--host", "SYNAP_HOST"),
+    Setting("server.port", Whole(0, _PORT_MAX), 15500, "Port of the HTTP listener; 0 takes any free port.",
+            "--port", "SYNAP_PORT"),
+    Setting("server.allowed_hosts", Names(), (), "Names accepted in the Host header besides loopback names, "
+            "IP literals and names without a dot; a request to another name is refused."),
+    Setting("server.connections_max", Whole(1, 1_000_000), 10_000,
+            "Open connections, all listeners together; one more is closed at once."),
+    Setting("resp.enabled", Switch(), True, "Whether Redis clients may connect."),
+    Setting("resp.host", _HOST, "127.0.0.1", "Address the RESP listener binds to."),
+    Setting("resp.port", Whole(-1, _PORT_MAX), 6379,
+            "Port of the RESP listener; 0 switches it off, -1 takes any free port.", "--resp-port"),
+    Setting("limits.query_bytes_max", _SIZE, 1 << 30,
+            "Bytes of one command with all its arguments; a longer one closes the connection."),
+    Setting("limits.bulk_bytes_max", _SIZE, 512 * MIB,
+            "Bytes of one argument or value; a longer one is refused."),
+    Setting("limits.http_head_bytes_max", _SIZE, 1 << 16,
+            "Bytes of an HTTP request line with its headers; a longer head is answered with 431."),
+    Setting("limits.http_body_bytes_max", _SIZE, 513 * MIB, "Bytes of an HTTP body; a longer one is answered "
+            "with 413. The default leaves room for the JSON around a value of bulk_bytes_max."),
+    Setting("limits.output_pause_bytes", _SIZE, MIB,
+            "Replies waiting for one reader at which the server stops reading from it."),
+    Setting("limits.output_bytes_max", _SIZE, 1536 * MIB,
+            "Replies waiting for one reader at which its connection is closed."),
+    Setting("limits.output_stall_s", Whole(1, 86_400, "seconds"), 60,
+            "Time a reader may take nothing of what waits for it before its connection is closed."),
+    Setting("limits.reply_bytes_max", _SIZE, 1 << 30,
+            "Bytes of one reply; a call that could answer more is refused before it changes anything."),
+    Setting("kv_store.max_memory_mb", Size(0, 512 * 1024, "mb"), 4096,
+            "Memory for all data; a write that finds no room is refused. 0 takes the machine's memory."),
+    Setting("kv_store.allow_flush_commands", Switch(), False,
+            "Whether FLUSHDB and FLUSHALL are served over HTTP; RESP serves them always."),
+    Setting("queue.max_depth", Whole(1, 1_000_000_000), 100_000,
+            "Ready messages in one queue; publishing one more is refused."),
+    Setting("queue.ack_deadline_secs", Whole(1, 604_800, "seconds"), 30,
+            "Time a consumer has to acknowledge a message before it is delivered again."),
+    Setting("queue.default_max_retries", Whole(0, 1_000_000), 3,
+            "Deliveries after the first before a message that says nothing else goes to the dead letters."),
+    Setting("queue.default_priority", Whole(0, 9), 5,
+            "Priority of a message that names none; 9 is delivered first."),
+    Setting("persistence.enabled", Switch(), True, "Whether anything is written to disk."),
+    Setting("persistence.directory", Text("a path"), "./data",
+            "Data directory: log, snapshots and LOCK. Relative to the working directory.", "--data-dir"),
+    Setting("persistence.wal.enabled", Switch(), True,
+            "Whether every change is logged; without it a crash loses all since the last snapshot."),
+    Setting("persistence.wal.fsync_mode", Choice(("always", "periodic", "never")), "periodic",
+            "When the log is synced: before each reply, every fsync_interval_ms, or at a clean stop. A "
+            "killed process loses nothing in any mode; a power failure loses what was not synced."),
+    Setting("persistence.wal.fsync_interval_ms", Whole(1, 60_000, "milliseconds"), 1000,
+            "Longest time between a write and its sync in mode periodic."),
+    Setting("persistence.wal.segment_bytes_max", Size(1 << 16, 1 << 36), 256 * MIB,
+            "Size at which the log goes on in a new file."),
+    Setting("persistence.snapshot.enabled", Switch(), True, "Whether snapshots are taken by themselves."),
+    Setting("persistence.snapshot.interval_secs", Whole(1, 604_800, "seconds"), 300,
+            "Time after which a snapshot is due, if anything changed."),
+    Setting("persistence.snapshot.operation_threshold", Whole(1, 10**12), 10_000,
+            "Changes after which a snapshot is due."),
+    Setting("persistence.snapshot.max_snapshots", Whole(1, 1000), 2,
+            "Snapshots kept; the oldest is deleted after a newer one has verified."),
+    Setting("persistence.snapshot.method", Choice(("fork", "replay")), "fork",
+            "Written by a forked copy of the process, or by a second one from the log: slower, no pause."),
+    Setting("logging.level", Choice(("trace", "debug", "info", "warn", "error")), "info",
+            "Least severe lines that are written.", short="SYNAP_LOG_LEVEL"),
+    Setting("logging.format", Choice(("json", "pretty")), "json",
+            "One JSON object a line, or lines for people.", short="SYNAP_LOG_FORMAT"),
+    Setting("jit.cpu", Choice(("portable", "host")), "portable",
+            "Processor the kernels are compiled for; a cache warmed for portable serves other machines too."),
+    Setting("jit.workers", Whole(0, 1024), 0, "Processes that compile a cold cache; 0 takes one a core."),
+)
+
+ROWS: dict[str, Setting] = {row.name: row for row in TABLE}
+
+AT_MOST = (
+    ("limits.bulk_bytes_max", "limits.query_bytes_max"),
+    ("limits.output_pause_bytes", "limits.output_bytes_max"),
+    ("limits.reply_bytes_max", "limits.output_bytes_max"),
+)
+"""Pairs of which the first may not exceed the second."""
+
+
+# ---- names that other versions of the product know ----
+
+
+def _above_wal(text: str) -> str:
+    above, last = os.path.split(os.path.dirname(text))
+    if last != "wal":
+        raise ValueError("DIRECTORY/wal/FILE, as log and snapshots share persistence.directory")
+    return above or "."
+
+
+def _above_snapshots(text: str) -> str:
+    above, last = os.path.split(text.rstrip("/"))
+    if last != "snapshots":
+        raise ValueError("DIRECTORY/snapshots, as log and snapshots share persistence.directory")
+    return above or "."
+
+
+def _same(text: str) -> str:
+    return text
+
+
+_LATER = "not in this version"
+
+
+@dataclass(frozen=True)
+class Former:
+    """A name that is read as the row `to`, through `turn`, or has no effect, for the reason in `note`."""
+
+    name: str
+    note: str = ""
+    to: str = ""
+    turn: Callable[[str], str] = _same
+
+
+FORMER: dict[str, Former] = {former.name: former for former in (
+    Former("server.websocket_enabled", "no listener has a switch of its own but resp"),
+    Former("server.notify_keyspace_events", _LATER),
+    Former("resp3.enabled", to="resp.enabled"),
+    Former("resp3.host", to="resp.host"),
+    Former("resp3.port", to="resp.port"),
+    Former("limits.max_clients", to="server.connections_max"),
+    Former("limits.timeout", _LATER),
+    Former("limits.tcp_keepalive", _LATER),
+    Former("limits.tcp_backlog", _LATER),
+    Former("kv_store.eviction_policy", "nothing is evicted; a write that finds no room is refused"),
+    Former("kv_store.ttl_cleanup_interval_ms", "expired keys are removed in small steps, all the time"),
+    Former("kv_store.max_value_size_bytes", "see limits.bulk_bytes_max"),
+    Former("queue.enabled", "queues are always on"),
+    Former("queue.prefetch_limit", _LATER),
+    Former("persistence.wal.path", to="persistence.directory", turn=_above_wal),
+    Former("persistence.wal.buffer_size_kb", "all changes of one turn are one write"),
+    Former("persistence.wal.max_size_mb", "see persistence.wal.segment_bytes_max"),
+    Former("persistence.snapshot.directory", to="persistence.directory", turn=_above_snapshots),
+    Former("persistence.snapshot.compression", "snapshots are always compressed"),
+)}
+
+_NO_USERS = "not in this version: nobody is asked for a password"
+_ALONE = "not in this version: this node stands alone"
+
+LATER: dict[str, str] = {
+    "acl": _NO_USERS, "auth": _NO_USERS, "authentication": _NO_USERS, "security": _NO_USERS,
+    "cluster": _ALONE, "replication": _ALONE,
+    "compression": _LATER, "hub": _LATER, "mcp": _LATER, "monitoring": _LATER, "network": _LATER,
+    "protocols": _LATER, "pubsub": _LATER, "rate_limit": _LATER, "synap_rpc": _LATER, "watch": _LATER,
+}
+"""Sections that are accepted and have no effect, and what follows from that."""
+
+LATER_ENVIRONMENT: dict[str, str] = {
+    "SYNAP_AUTH_": _NO_USERS, "SYNAP_CLUSTER_": _ALONE, "SYNAP_HUB_": _LATER, "SYNAP_MASTER_": _ALONE,
+    "SYNAP_ROLE": _ALONE, "SYNAP_WATCH_": _LATER,
+}
+"""The same for variables, by how they start."""
+
+SECTIONS = {"persistence"} | {name.rpartition(".")[0] for name in (*ROWS, *FORMER)}

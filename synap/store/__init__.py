@@ -1,0 +1,1 @@
+"""Structures in the heap, the lane over them, and the doors of the families."""

@@ -1,0 +1,1 @@
+"""Generated: one door for each family, see `synap/derive/doors.py`."""

@@ -1,0 +1,87 @@
+"""The mapping itself, and putting an empty store into it."""
+
+import mmap
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from synap.kernels.jit import kernel
+from synap.store import layout, tables
+
+MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0)
+SHARD_SIZE = tables.SIZE_MIN
+SPARE = 2  # address space for each byte of max_memory: runs of pages are found although some are in use
+SMALLEST = 256 * layout.MIB
+
+
+class Heap:
+    """One anonymous mapping: `words` (int64), `octets` (uint8) and the same bytes as a memoryview.
+
+    `memory_max` is what the stored data may take, in bytes. The address space reserved is larger; a
+    system that refuses it is asked for less, down to what `memory_max` needs.
+
+    Raises MemoryError if the system cannot reserve `memory_max`.
+    """
+
+    def __init__(self, memory_max: int) -> None:
+        regions = layout.PAGE_TABLE * layout.WORD
+        for spare in (SPARE, 1):
+            arena = max(memory_max * spare, SMALLEST) + 64 * layout.MIB
+            pages = -(-arena // layout.PAGE_BYTES)
+            first = _page_after(regions, pages)
+            total = (first + pages) * layout.PAGE_BYTES
+            try:
+                self.mapping = mmap.mmap(-1, total, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
+                break
+            except OSError:
+                continue
+        else:
+            raise MemoryError(f"cannot reserve {memory_max} bytes (kv_store.max_memory_mb): lower it")
+        if hasattr(mmap, "MADV_NOHUGEPAGE"):  # a huge page would be committed for the first byte touched
+            self.mapping.madvise(mmap.MADV_NOHUGEPAGE)
+        self.words: np.ndarray[Any, Any] = np.frombuffer(self.mapping, np.int64)
+        self.octets: np.ndarray[Any, Any] = np.frombuffer(self.mapping, np.uint8)
+        self.bytes = memoryview(self.mapping)
+        self.numbers = self.bytes.cast("q")  # single words: cheaper to index than an array
+        self.numbers[layout.PAGES_TOP] = first
+        self.numbers[layout.PAGES_END] = first + pages
+        self.numbers[layout.BYTES_MAX] = memory_max
+
+    def open(self, seed: bytes, image: Any, doors: Iterable[tuple[int, int]]) -> None:
+        """Make an empty store: secret keys from `seed` (24 bytes), the catalogue, the doors' addresses."""
+        keys = np.frombuffer(seed[:24], np.int64)
+        self.words[[layout.KEY_A, layout.KEY_B, layout.CHANCE]] = keys
+        self.numbers[layout.LIMIT_WORD] = 512 * layout.MIB
+        self.numbers[layout.LIMIT_WORDS] = layout.TAPE_WORDS_MAX
+        image.place(self.words, self.octets)
+        for family, address in doors:
+            self.numbers[layout.DOORS + family] = address
+        open_tables(self.words, self.octets)
+
+    def forget(self, start: int, size: int) -> None:
+        """Tell the system that these bytes are not needed: they read as zero until written."""
+        page = mmap.PAGESIZE
+        first = -(-start // page) * page
+        last = (start + size) // page * page
+        if last > first and hasattr(self.mapping, "madvise"):
+            self.mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+def _page_after(regions: int, pages: int) -> int:
+    """The first page of the arena: behind the regions and the page table, which has an entry for each page."""
+    table = regions
+    entry = 2 * layout.WORD
+    first = -(-table // layout.PAGE_BYTES)
+    while (first + pages) * entry + table > first * layout.PAGE_BYTES:
+        first = -(-(table + (first + pages) * entry) // layout.PAGE_BYTES)
+    return first
+
+
+@kernel("void(int64[::1], uint8[::1])")
+def open_tables(words, octets):
+    """Empty tables for the shards and the queues."""
+    for shard in range(layout.SHARDS_COUNT):
+        tables.open_table(words, octets, layout.SHARDS + shard * layout.TABLE_SIZE, SHARD_SIZE)
+    tables.open_table(words, octets, layout.QUEUES, SHARD_SIZE)
+    words[layout.QUEUES_DUE] = np.int64(1) << 62

@@ -1,0 +1,215 @@
+"""Keys of any kind: removing, deadlines, walking, and the end of everything."""
+
+import numpy as np
+
+from synap.kernels.globs import matches
+from synap.kernels.jit import kernel
+from synap.kernels.numbers import parse_integer
+from synap.store import keyspace, tables
+from synap.store.layout import (
+    CHANGED,
+    DONE,
+    FULL,
+    ITEMS,
+    KEYS_COUNT,
+    KEYS_EXPIRING,
+    NUMBER,
+    REPLY_BYTES_MAX,
+    REPLY_ITEMS_MAX,
+    SHARDS,
+    SHARDS_COUNT,
+    TABLE_SIZE,
+)
+from synap.store.refusals import BAD_CURSOR, BAD_EXPIRE, SYNTAX
+from synap.store.tables import REF_MASK, TAG_BITS, TAG_MASK
+from synap.store.tapes import add_text, fits, set_scalar, text_at, text_size
+
+# Slots of key.expire_in and of key.scan (see synap/commands/keys.py).
+EXPIRE_AMOUNT, EXPIRE_CONDITION = 2, 3
+IF_NONE, IF_ANY, IF_LATER, IF_EARLIER = 1, 2, 3, 4
+SCAN_MATCH, SCAN_HAS_COUNT, SCAN_COUNT = 3, 5, 6
+SCAN_COUNT_DEFAULT = 10
+SECONDS_MAX = (1 << 62) // 1000
+FLUSH_STEP = 1 << 62
+
+
+@kernel
+def delete(words, octets, tape, now, reply):
+    """Remove keys; answers how many were there."""
+    count = words[tape]
+    at = tape + words[tape + 1]
+    removed = 0
+    changed = False
+    for i in range(count):
+        start = words[tape - 1] + words[at + 2 * i]
+        size = words[at + 2 * i + 1] >> 8
+        h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
+        seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
+        if seat:
+            if not keyspace.expired(words, words[seat] & REF_MASK, now):
+                removed += 1
+            keyspace.remove(words, octets, h, seat, False)
+            changed = True
+    set_scalar(words, reply, removed)
+    return NUMBER | CHANGED if changed else NUMBER
+
+
+@kernel
+def expire_key(words, octets, tape, now, reply):
+    """Remove a key whose deadline has come: the row that upkeep asks for. NUMBER 1 if it was so."""
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    if seat and keyspace.expired(words, words[seat] & REF_MASK, now):
+        keyspace.remove(words, octets, h, seat, False)
+        set_scalar(words, reply, 1)
+        return NUMBER | CHANGED
+    set_scalar(words, reply, 0)
+    return NUMBER
+
+
+@kernel
+def change_deadline(words, octets, tape, now, reply, deadline):
+    """Set a deadline under the conditions NX XX GT LT; NUMBER 1 if it was set."""
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    set_scalar(words, reply, 0)
+    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+        return NUMBER
+    old = keyspace.deadline_of(words, words[seat] & REF_MASK)
+    condition = words[tape + EXPIRE_CONDITION]
+    if (condition == IF_NONE and old) or (condition == IF_ANY and not old):
+        return NUMBER
+    if condition == IF_LATER and (not old or deadline <= old):
+        return NUMBER
+    if condition == IF_EARLIER and old and deadline >= old:
+        return NUMBER
+    words[reply] = 1
+    if deadline <= now:
+        keyspace.remove(words, octets, h, seat, False)
+        return NUMBER | CHANGED
+    if keyspace.set_deadline(words, octets, seat, deadline) == 0:
+        return 0
+    keyspace.touched(words, octets, h)
+    return NUMBER | CHANGED
+
+
+@kernel
+def expire(words, octets, tape, now, reply):
+    """EXPIRE: a deadline some seconds from now."""
+    amount = words[tape + EXPIRE_AMOUNT]
+    if amount > SECONDS_MAX or amount < -SECONDS_MAX:
+        return BAD_EXPIRE
+    return change_deadline(words, octets, tape, now, reply, now + amount * 1000)
+
+
+@kernel
+def remaining(words, octets, tape, now, reply):
+    """PTTL: milliseconds left, -1 without a deadline, -2 without a key."""
+    ref = keyspace.find(words, octets, tape, 0, now)
+    left = -2
+    if ref:
+        deadline = keyspace.deadline_of(words, ref)
+        left = deadline - now if deadline else -1
+    set_scalar(words, reply, left)
+    return NUMBER
+
+
+@kernel
+def count(words, octets, tape, now, reply):
+    """DBSIZE: keys in the namespace, the expired that upkeep has not met yet included (as in Redis)."""
+    set_scalar(words, reply, words[KEYS_COUNT + words[tape - 2]])
+    return NUMBER
+
+
+@kernel
+def scan(words, octets, tape, now, reply):
+    """One window of keys from a cursor: the cursor to go on with (0: done) and the keys.
+
+    A cursor is 1 + the first 34 bits of the hash to go on from, so it needs no memory here and stays
+    true while tables grow, shrink and lose keys: whatever lay there all the time is returned.
+    """
+    cursor, valid = parse_integer(octets, text_at(words, tape, 0), text_size(words, tape, 0))
+    if not valid or cursor < 0:
+        return BAD_CURSOR
+    wanted = words[tape + SCAN_COUNT] if words[tape + SCAN_HAS_COUNT] else SCAN_COUNT_DEFAULT
+    if wanted < 1:
+        return SYNTAX
+    wanted = min(wanted, words[REPLY_ITEMS_MAX] >> 1)
+    namespace = words[tape - 2]
+    pattern_size = text_size(words, tape, SCAN_MATCH)
+    has_pattern = words[tape + SCAN_MATCH + 1] != 0
+    place = cursor - 1 if cursor else 0
+    shard = place >> TAG_BITS
+    tag = place & TAG_MASK
+    looked = 0
+    octet_total = 0
+    set_scalar(words, reply, 0)
+    while shard < SHARDS_COUNT:
+        table = SHARDS + shard * TABLE_SIZE
+        seat = tables.window(words, table, tag, TAG_MASK)
+        if seat == 0:
+            shard += 1
+            tag = 0
+            continue
+        this = tables.tag_of(words[seat])
+        if looked >= wanted:
+            words[reply] = (shard << TAG_BITS | this) + 1
+            return ITEMS
+        while words[seat] and tables.tag_of(words[seat]) == this:  # one cursor place: all of it or none
+            ref = words[seat] & REF_MASK
+            looked += 1
+            seat += 1
+            if keyspace.namespace_of(words, ref) != namespace or keyspace.expired(words, ref, now):
+                continue
+            at = keyspace.key_at(words, ref)
+            size = keyspace.key_size(words, ref)
+            if has_pattern and not matches(
+                octets, text_at(words, tape, SCAN_MATCH), pattern_size, at, size, False
+            ):
+                continue
+            octet_total += size
+            items = words[reply + 1]
+            if octet_total + (items + 1) * 32 > words[REPLY_BYTES_MAX]:
+                if items == 0:
+                    words[reply + 1] = 0
+                    if not fits(words, reply, 1, octet_total):
+                        return FULL
+                words[reply] = (shard << TAG_BITS | this) + 1
+                return ITEMS
+            add_text(words, reply, at, size, 0)
+        tag = this + 1
+        if tag > TAG_MASK:
+            shard += 1
+            tag = 0
+    return ITEMS
+
+
+@kernel
+def flush(words, octets, tape, now, reply):
+    """FLUSHALL: every key of every namespace. The tables are emptied now, structures by upkeep."""
+    total = 0
+    for shard in range(SHARDS_COUNT):
+        table = SHARDS + shard * TABLE_SIZE
+        total += words[table + tables.COUNT]
+        for side in range(2):
+            slots = words[table + (tables.OLD if side else tables.SLOTS)]
+            size = words[table + (tables.OLD_SIZE if side else tables.SIZE)]
+            if slots == 0:
+                continue
+            end = slots + size + tables.slack(size)
+            at = tables.next_slot(words, slots, size, slots)
+            while at:
+                keyspace.drop_record(words, words[at] & REF_MASK, False)
+                at += 1
+                while at < end and words[at] == 0:
+                    at += 1
+                if at >= end:
+                    at = np.int64(0)
+        tables.close_table(words, table)
+        tables.open_table(words, octets, table, tables.SIZE_MIN)
+    for namespace in range(16):
+        words[KEYS_COUNT + namespace] = 0
+        words[KEYS_EXPIRING + namespace] = 0
+    keyspace.touched_all(words)
+    set_scalar(words, reply, total)
+    return DONE | CHANGED if total else DONE

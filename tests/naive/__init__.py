@@ -1,0 +1,1 @@
+"""Naive twins: plain Python with no imagination, to compare the kernels with."""
