@@ -10,6 +10,7 @@ A row is literal data. Its `args` are written in a small grammar, and everything
     AnyOrder   options in any order                            AnyOrder(..., ...)
     Optional   arguments that may be missing                   Optional(Int("count"))
     Many       one or more groups, as many as there are        Many("pairs", Raw("field"), Raw("value"))
+               or as many as another group has                 Many("weights", Real("weight"), like="keys")
     Counted    a number, then that many groups                 Counted("keys", Key("key"))
     Halves     first all firsts, then all seconds              Halves("streams", Key("key"), Raw("id"))
 
@@ -18,6 +19,11 @@ slots, a number one, a Flag one (0 or 1), a Token one more than what it brings (
 more than its alternatives (0, or which, from 1), an Optional one more than what it holds; Many,
 Counted and Halves take two (how many, where they start) and lie behind the fixed slots. What is not
 there is 0 everywhere, so a shorter tape of an older version reads as one with nothing more in it.
+A group that is taken again, as in WEIGHTS 1 2 WEIGHTS 3 4, leaves its first items where they lay.
+
+Words are read from left to right and never twice, and the first that does not fit decides the refusal. What
+may be missing is there if its word comes next; without a word of its own (an Optional, a Many) it takes
+what is left but for the words that must still come behind it.
 """
 
 from collections.abc import Iterator
@@ -39,9 +45,13 @@ class Key:
 
 @dataclass(frozen=True)
 class Raw:
-    """Bytes, kept with their form: a RESP word, a JSON string, or any other JSON value."""
+    """Bytes, kept with their form: a RESP word, a JSON string, or any other JSON value.
+
+    `octets`: JSON surfaces spell it as an array of the numbers 0 to 255.
+    """
 
     name: str
+    octets: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,7 @@ class Choice:
 
     name: str
     words: tuple[str, ...]
+    fault: str = "SYNTAX"
 
 
 @dataclass(frozen=True)
@@ -112,12 +123,22 @@ class Token:
 
 @dataclass(frozen=True, init=False)
 class Optional:
-    """Arguments that may be missing as a whole."""
+    """Arguments that may be missing as a whole. `alone`: only there if no word would be left behind them."""
 
     inner: tuple[Any, ...]
+    alone: bool
 
-    def __init__(self, *inner: Any) -> None:
+    def __init__(self, *inner: Any, alone: bool = False) -> None:
         object.__setattr__(self, "inner", inner)
+        object.__setattr__(self, "alone", alone)
+
+
+class Clash(Enum):
+    """What a OneOf refuses once an alternative was chosen."""
+
+    OTHERS = 0  # the other ones: SET k v EX 1 EX 2
+    ANY = 1  # the same one as well: ZRANGE k 0 1 REV REV
+    NONE = 2  # nothing, the last one holds: SORT k ASC DESC
 
 
 @dataclass(frozen=True, init=False)
@@ -128,12 +149,16 @@ class OneOf:
     inner: tuple[Any, ...]
     required: bool
     fault: str
+    clash: Clash
 
-    def __init__(self, name: str, *inner: Any, required: bool = False, fault: str = "SYNTAX") -> None:
+    def __init__(
+        self, name: str, *inner: Any, required: bool = False, fault: str = "SYNTAX", clash: Clash = Clash.OTHERS
+    ) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "inner", inner)
         object.__setattr__(self, "required", required)
         object.__setattr__(self, "fault", fault)
+        object.__setattr__(self, "clash", clash)
 
 
 @dataclass(frozen=True, init=False)
@@ -148,34 +173,51 @@ class AnyOrder:
 
 @dataclass(frozen=True, init=False)
 class Many:
-    """One group or more (none or more if `least` is 0)."""
+    """One group or more (none or more if `least` is 0), or as many as the group named `like` has.
+
+    `fault` is for too few and for a last one that is not whole; both are seen before the first is read.
+    Options may follow: the groups end where one of their words stands.
+    """
 
     name: str
     inner: tuple[Any, ...]
     least: int
     fault: str
+    like: str
 
-    def __init__(self, name: str, *inner: Any, least: int = 1, fault: str = "SYNTAX") -> None:
+    def __init__(self, name: str, *inner: Any, least: int = 1, fault: str = "SYNTAX", like: str = "") -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "inner", inner)
         object.__setattr__(self, "least", least)
         object.__setattr__(self, "fault", fault)
+        object.__setattr__(self, "like", like)
 
 
 @dataclass(frozen=True, init=False)
 class Counted:
-    """A number from `least` on, then as many groups."""
+    """A number from `least` on, then as many groups.
+
+    `fault` is for a number below `least`, `fault_form` for what is no number (the same, if it is empty),
+    `fault_more` for more than there are words.
+    """
 
     name: str
     inner: tuple[Any, ...]
     least: int
     fault: str
+    fault_form: str
+    fault_more: str
 
-    def __init__(self, name: str, *inner: Any, least: int = 1, fault: str = "BAD_COUNT") -> None:
+    def __init__(
+        self, name: str, *inner: Any, least: int = 1, fault: str = "BAD_COUNT", fault_form: str = "",
+        fault_more: str = "SYNTAX",
+    ) -> None:  # fmt: skip
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "inner", inner)
         object.__setattr__(self, "least", least)
         object.__setattr__(self, "fault", fault)
+        object.__setattr__(self, "fault_form", fault_form or fault)
+        object.__setattr__(self, "fault_more", fault_more)
 
 
 @dataclass(frozen=True, init=False)
@@ -216,8 +258,10 @@ def words_min(node: Any) -> int:
     """The fewest words that an argument takes."""
     if isinstance(node, SIMPLE):
         return 1
-    if isinstance(node, Flag | Optional | AnyOrder):
+    if isinstance(node, Flag | Optional):
         return 0
+    if isinstance(node, AnyOrder):
+        return sum(words_min(inner) for inner in node.inner)
     if isinstance(node, Token):
         return 0
     if isinstance(node, OneOf):
@@ -330,6 +374,7 @@ class Command:
     code: int
     doc: str
     args: tuple[Any, ...] = ()
+    words: int = 0  # the fewest words, where it is more than the arguments tell
     resp: str = ""
     reply: Shape = Shape.DONE
     run: str = ""  # "strings.set_value": a function of synap.store
@@ -362,7 +407,7 @@ class Command:
 
     @property
     def words_min(self) -> int:
-        return sum(words_min(node) for node in self.args)
+        return max(self.words, sum(words_min(node) for node in self.args))
 
     @property
     def words_max(self) -> int | None:

@@ -87,6 +87,8 @@ TABLE = (
     Row("WATCH_IN_MULTI", "ERR WATCH inside MULTI is not allowed", 400,
         "Invalid request: watch inside a transaction is not allowed"),
     Row("DB_INDEX", "ERR DB index is out of range", 400),
+    Row("QUERY_TOO_LARGE", "ERR the command is larger than limits.query_bytes_max", 413,
+        "Invalid request: the command is larger than limits.query_bytes_max"),
 )  # fmt: skip
 
 NUMBERS = {row.name: i for i, row in enumerate(TABLE)}
@@ -100,7 +102,7 @@ class SynapError(Exception):
 class Fault(SynapError):
     """Something was refused: `row` says what, `words` fill its texts."""
 
-    def __init__(self, name: str, **words: object) -> None:
+    def __init__(self, name: str, /, **words: object) -> None:
         self.row = BY_NAME[name]
         self.words = words
         super().__init__(self.json_text())

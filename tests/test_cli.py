@@ -212,4 +212,4 @@ def test_help_is_cheap() -> None:
 
 def test_main_is_a_group() -> None:
     assert isinstance(cli.main, click.Group)
-    assert set(cli.main.commands) == {"serve", "warmup", "check", "dump", "load", "config"}
+    assert set(cli.main.commands) == {"serve", "warmup", "check", "dump", "load", "config", "generate"}

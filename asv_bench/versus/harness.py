@@ -622,7 +622,7 @@ class Report:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        """What was measured before a failure is still shown and kept."""
+        """What was measured before a failure is still shown; only a whole run is kept."""
         import limits  # it needs numba only for one line, and only here
 
         self.limits = limits.measure(Path(self.options.data_root))

@@ -1,4 +1,4 @@
-"""The command line: `synap serve | warmup | check | dump | load | config`.
+"""The command line: `synap serve | warmup | check | dump | load | config | generate`.
 
 Importing this must stay cheap, for the sake of `synap --help`: what a command runs is imported when it
 runs. A command ends with 0 if it worked, with 1 and one line on standard error if it did not, and with 2
@@ -154,3 +154,12 @@ def load(directory: Path, file: Path) -> None:
 def config(markdown: bool) -> None:
     """Print a complete config.yml with the defaults and what each setting is for."""
     click.echo(explain_table() if markdown else explain(), nl=False)
+
+
+@main.command("generate")
+def generate_files() -> None:
+    """Write doors, golden files and docs/commands.md again from the command table (in a source tree)."""
+    with _told():
+        from synap.cli.generate import ROOT, run
+
+        _print(run(ROOT))

@@ -1,3 +1,273 @@
-"""Arguments of rows that are still to come, so that the grammar is shown to hold for all of Redis."""
+"""Arguments of rows that are still to come, so that the grammar is shown to hold for all of Redis.
 
-ROWS: list[object] = []
+No functions are named here. What depends on the value of another argument stays with the function: which kind
+of bound ZRANGE is given, whether GT goes with NX, what an id of an event looks like.
+"""
+
+from synap.command import (
+    WRITE,
+    AnyOrder,
+    Choice,
+    Clash,
+    Command,
+    Counted,
+    Flag,
+    Glob,
+    Halves,
+    Int,
+    Key,
+    Many,
+    OneOf,
+    Optional,
+    Raw,
+    Real,
+    Text,
+    Timeout,
+    Token,
+)
+
+_SWITCH = (Choice("switch", ("ON", "OFF")),)
+_TYPES = ("normal", "master", "replica", "slave", "pubsub")
+_UNIT = Choice("unit", ("m", "km", "ft", "mi"))
+_WEIGHTED = AnyOrder(
+    Token("WEIGHTS", Many("weights", Real("weight"), like="keys")),
+    Token("AGGREGATE", Choice("aggregate", ("SUM", "MIN", "MAX"))),
+)
+_SORTED_KEYS = Counted("keys", Key("key", "sortedset"), fault_form="NOT_AN_INTEGER")
+_ORDER = OneOf("order", Flag("ASC"), Flag("DESC"), clash=Clash.NONE)
+_FIELD = (Text("type"), Text("offset"))  # i8 to u63; a bit, or # and the number of a field
+_SCRIPT_REST = (
+    Counted(
+        "keys", Key("key", "script", WRITE), least=0, fault="POSITIVE_COUNT", fault_form="NOT_AN_INTEGER",
+        fault_more="TOO_MANY_KEYS",
+    ),
+    Many("args", Raw("arg"), least=0),
+)  # fmt: skip
+_TRIM_HOW = Optional(Choice("how", ("=", "~")))
+_READ_OPTIONS = (Token("COUNT", Int("count")), Token("BLOCK", Int("block", fault="BAD_TIMEOUT")))
+_STREAMS = OneOf(
+    "source", Token("STREAMS", Halves("streams", Key("key", "xstream"), Text("id"))), required=True
+)  # fmt: skip
+
+_SORTED_SETS = [
+    Command(
+        "sortedset.add", 0x0601, "Add members with their scores.", resp="ZADD",
+        args=(
+            Key("key", "sortedset", WRITE),
+            AnyOrder(
+                OneOf("when", Flag("NX"), Flag("XX"), fault="CONFLICT_NX_XX"),
+                OneOf("compare", Flag("GT"), Flag("LT")),
+                Flag("CH"),
+                Flag("INCR"),
+            ),
+            Many("pairs", Real("score"), Raw("member")),
+        ),
+    ),
+    Command(
+        "sortedset.range", 0x0602, "Members by place, score or text.", resp="ZRANGE",
+        args=(
+            Key("key", "sortedset"), Text("start"), Text("stop"),
+            AnyOrder(
+                OneOf("by", Flag("BYSCORE"), Flag("BYLEX"), clash=Clash.ANY),
+                OneOf("direction", Flag("REV"), clash=Clash.ANY),
+                Token("LIMIT", Int("offset"), Int("count")),
+                Flag("WITHSCORES"),
+            ),
+        ),
+    ),
+    Command(
+        "sortedset.union_store", 0x0603, "Store the union of sorted sets.", resp="ZUNIONSTORE",
+        args=(Key("target", "sortedset", WRITE), _SORTED_KEYS, _WEIGHTED),
+    ),
+    Command(
+        "sortedset.union", 0x0604, "The union of sorted sets.", resp="ZUNION",
+        args=(_SORTED_KEYS, AnyOrder(*_WEIGHTED.inner, Flag("WITHSCORES"))),
+    ),
+    Command(
+        "sortedset.random", 0x0605, "Members drawn at random.", resp="ZRANDMEMBER",
+        args=(Key("key", "sortedset"), Optional(Int("count"), Optional(Flag("WITHSCORES")))),
+    ),
+    Command(
+        "sortedset.pop_wait", 0x0606, "Pop from the first of the sorted sets that holds anything.", resp="BZMPOP",
+        args=(
+            Timeout("timeout"), Counted("keys", Key("key", "sortedset", WRITE)),
+            Choice("end", ("MIN", "MAX")), AnyOrder(Token("COUNT", Int("count"))),
+        ),
+    ),
+]  # fmt: skip
+
+_STREAM = [
+    Command(
+        "xstream.add", 0x0701, "Append an event.", resp="XADD",
+        args=(
+            Key("key", "xstream", WRITE),
+            AnyOrder(
+                Flag("NOMKSTREAM"),
+                OneOf(
+                    "trim",
+                    Token("MAXLEN", _TRIM_HOW, Int("maxlen")), Token("MINID", _TRIM_HOW, Text("minid")),
+                    clash=Clash.ANY,
+                ),
+                Token("LIMIT", Int("limit")),
+            ),
+            Text("id"),
+            Many("fields", Raw("field"), Raw("value"), fault="WRONG_ARITY"),
+        ),
+    ),
+    Command(
+        "xstream.read_group", 0x0702, "Events for a member of a group.", resp="XREADGROUP",
+        args=(
+            AnyOrder(
+                OneOf("group", Token("GROUP", Text("group"), Text("consumer")), required=True),
+                *_READ_OPTIONS,
+                Flag("NOACK"),
+            ),
+            _STREAMS,
+        ),
+    ),
+    Command(
+        "xstream.read", 0x0703, "Events behind the ids given.", resp="XREAD",
+        args=(AnyOrder(*_READ_OPTIONS), _STREAMS),
+    ),
+    Command(
+        "xstream.claim", 0x0704, "Take over pending events.", resp="XCLAIM",
+        args=(
+            Key("key", "xstream", WRITE), Text("group"), Text("consumer"), Int("idle_min"),
+            Many("ids", Text("id")),
+            AnyOrder(
+                Token("IDLE", Int("idle")), Token("TIME", Int("time")), Token("RETRYCOUNT", Int("retries")),
+                Flag("FORCE"), Flag("JUSTID"), Token("LASTID", Text("lastid")),
+            ),
+        ),
+    ),
+    Command(
+        "xstream.pending", 0x0705, "What is pending in a group.", resp="XPENDING",
+        args=(
+            Key("key", "xstream"), Text("group"),
+            Optional(
+                Optional(Token("IDLE", Int("idle"))), Text("start"), Text("end"), Int("count"),
+                Optional(Text("consumer")),
+            ),
+        ),
+    ),
+]  # fmt: skip
+
+_OTHERS = [
+    Command(
+        "key.sort", 0x0281, "The elements of a list, set or sorted set in order.", resp="SORT",
+        args=(
+            Key("key"),
+            AnyOrder(
+                Token("BY", Glob("by")),
+                Token("LIMIT", Int("offset"), Int("count")),
+                Many("gets", Token("GET", Glob("get")), least=0),
+                _ORDER,
+                Flag("ALPHA"),
+                Token("STORE", Key("target", access=WRITE)),
+            ),
+        ),
+    ),
+    Command(
+        "bitmap.field", 0x0A01, "Read and change integers of some bits, one after the other.", resp="BITFIELD",
+        args=(
+            Key("key", "bitmap", WRITE),
+            Many(
+                "steps",
+                OneOf(
+                    "step",
+                    Token("GET", *_FIELD), Token("SET", *_FIELD, Int("value")),
+                    Token("INCRBY", *_FIELD, Int("amount")),
+                    Token("OVERFLOW", Choice("overflow", ("WRAP", "SAT", "FAIL"))),
+                    required=True,
+                ),
+                least=0,
+            ),
+        ),
+    ),
+    Command(
+        "geo.search", 0x0B01, "Members in a circle or a box.", resp="GEOSEARCH",
+        args=(
+            Key("key", "geo"),
+            AnyOrder(
+                OneOf(
+                    "from",
+                    Token("FROMMEMBER", Raw("member")), Token("FROMLONLAT", Real("longitude"), Real("latitude")),
+                    required=True,
+                ),
+                OneOf(
+                    "by",
+                    Token("BYRADIUS", Real("radius"), _UNIT), Token("BYBOX", Real("width"), Real("height"), _UNIT),
+                    required=True,
+                ),
+                _ORDER,
+                Token("COUNT", Int("count")),
+                Flag("ANY"),
+                Flag("WITHCOORD"), Flag("WITHDIST"), Flag("WITHHASH"),
+            ),
+        ),
+    ),
+    Command(
+        "kv.common", 0x0181, "The longest common subsequence of two values.", resp="LCS",
+        args=(
+            Key("key1"), Key("key2"),
+            AnyOrder(Flag("LEN"), Flag("IDX"), Token("MINMATCHLEN", Int("length_min")), Flag("WITHMATCHLEN")),
+        ),
+    ),
+    Command("script.eval", 0x0C01, "Run a script.", resp="EVAL", args=(Raw("script"), *_SCRIPT_REST)),
+    Command("script.eval_hash", 0x0C02, "Run a script known by its hash.", resp="EVALSHA",
+            args=(Text("hash"), *_SCRIPT_REST)),
+]  # fmt: skip
+
+_CLIENTS = [
+    Command(
+        "connection.client_kill", 0x1181, "Close connections: one by its address, or all that match.",
+        resp="CLIENT|KILL", words=1,
+        args=(
+            Optional(Text("address"), alone=True),
+            AnyOrder(
+                Token("ID", Int("id")), Token("TYPE", Choice("type", _TYPES)), Token("USER", Text("user")),
+                Token("ADDR", Text("addr")), Token("LADDR", Text("laddr")),
+                Token("SKIPME", Choice("skipme", ("YES", "NO"))),
+            ),
+        ),
+    ),
+    Command(
+        "connection.client_list", 0x1182, "The connections.", resp="CLIENT|LIST",
+        args=(OneOf("filter", Token("TYPE", Choice("type", _TYPES)), Token("ID", Many("ids", Int("id")))),),
+    ),
+    Command(
+        "connection.client_tracking", 0x1183, "Tell this client when keys change that it has read.",
+        resp="CLIENT|TRACKING",
+        args=(
+            *_SWITCH,
+            AnyOrder(
+                OneOf("redirect", Token("REDIRECT", Int("client")), clash=Clash.ANY),
+                Many("prefixes", Token("PREFIX", Raw("prefix")), least=0),
+                Flag("BCAST"), Flag("OPTIN"), Flag("OPTOUT"), Flag("NOLOOP"),
+            ),
+        ),
+    ),
+    Command(
+        "connection.client_pause", 0x1184, "Hold back commands for some ms.", resp="CLIENT|PAUSE",
+        args=(Int("timeout", fault="BAD_TIMEOUT"), Optional(Choice("mode", ("WRITE", "ALL")))),
+    ),
+    Command("connection.client_unpause", 0x1185, "End a pause.", resp="CLIENT|UNPAUSE"),
+    Command("connection.client_reply", 0x1186, "Whether this connection gets replies.", resp="CLIENT|REPLY",
+            args=(Choice("mode", ("ON", "OFF", "SKIP")),)),
+    Command("connection.client_no_evict", 0x1187, "Keep this connection when memory is short.",
+            resp="CLIENT|NO-EVICT", args=_SWITCH),
+    Command("connection.client_no_touch", 0x1188, "Leave the age of keys as it is.", resp="CLIENT|NO-TOUCH",
+            args=_SWITCH),
+    Command("connection.client_caching", 0x1189, "Track, or not, what the next command reads.",
+            resp="CLIENT|CACHING", args=(Choice("switch", ("YES", "NO")),)),
+    Command("connection.client_getname", 0x118A, "The name of this connection.", resp="CLIENT|GETNAME"),
+    Command("connection.client_getredir", 0x118B, "Where this client's news of keys go.", resp="CLIENT|GETREDIR"),
+    Command("connection.client_info", 0x118C, "This connection.", resp="CLIENT|INFO"),
+    Command("connection.client_trackinginfo", 0x118D, "How this client tracks keys.", resp="CLIENT|TRACKINGINFO"),
+    Command(
+        "connection.client_unblock", 0x118E, "End another connection's wait.", resp="CLIENT|UNBLOCK",
+        args=(Int("id"), Optional(Choice("how", ("TIMEOUT", "ERROR")))),
+    ),
+]  # fmt: skip
+
+ROWS = [*_SORTED_SETS, *_STREAM, *_OTHERS, *_CLIENTS]

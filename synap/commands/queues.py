@@ -18,7 +18,7 @@ from synap.command import (
 _QUEUE = Text("queue")
 _PUBLISH = (
     _QUEUE,
-    Raw("payload"),
+    Raw("payload", octets=True),
     AnyOrder(
         Token("PRIORITY", Int("priority")), Token("RETRIES", Int("max_retries")), Token("HEADERS", Raw("headers"))
     ),

@@ -44,7 +44,7 @@ ROWS = [
     Command(
         "kv.get", 0x0102, "Get the value of `key`.", args=(_KEY,), resp="GET", reply=Shape.VALUE,
         run="strings.get_value", http=(Get("/kv/get/{key}"),),
-        rest="$reply", command="$reply",
+        rest="$text", command="$hybrid",
         rest_nil={"error": "Key not found"}, command_nil=None,
         examples=(Example("SET k v", "OK"), Example("GET k", "v"), Example("GET none", None)),
     ),

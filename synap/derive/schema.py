@@ -8,11 +8,13 @@ import numpy as np
 
 from synap import faults
 from synap.command import (
+    GROUPS,
     SIMPLE,
     TEXTS,
     AnyOrder,
     Catalogue,
     Choice,
+    Clash,
     Command,
     Counted,
     Flag,
@@ -25,6 +27,7 @@ from synap.command import (
     Timeout,
     Token,
     slots,
+    words_max,
     words_min,
 )
 from synap.command import layout as layout_of
@@ -47,6 +50,7 @@ class Image:
         self.codes: list[tuple[int, int]] = []
         self.row_of: dict[str, int] = {}
         self._seen: dict[bytes, int] = {}
+        self._groups: dict[str, int] = {}  # slots of the groups of the row under way
         assert len(catalogue.rows) < layout.ROWS_COUNT_MAX, "more rows than ROWS has room for"
         for row in catalogue.rows:
             self._row(row)
@@ -86,6 +90,10 @@ class Image:
             if isinstance(place_.node, Choice) and place_.node.words not in self.choices:
                 texts = [self._text(word.upper().encode()) for word in place_.node.words]
                 self.choices[place_.node.words] = (self._pairs(texts), len(texts))
+        self._groups = {p.node.name: p.slot for p in layout_of(row.args) if isinstance(p.node, GROUPS)}
+        container = 1 if "|" in row.resp else 0
+        if container:
+            self._emit(grammar.SKIP)
         self._sequence(row.args, 0)
         end = self._here()
         flags = (
@@ -100,7 +108,6 @@ class Image:
         if row.fields:
             fields = self._pairs([self._text(field.encode()) for field in row.fields])
         most = row.words_max if row.words_max is not None else WORDS_MAX
-        container = 1 if "|" in row.resp else 0
         record = [row.code, flags, start, end, row.slots]
         record += [row.words_min + container, most + container, row.room, row.reply.value]
         record += [name, name_size, fields, len(row.fields)]
@@ -130,7 +137,7 @@ class Image:
     def _emit(self, op: int, slot: int = 0, *, a: int = 0, b: int = 0, c: int = 0, fault: str = "SYNTAX") -> int:
         """Append an instruction; its index, so that its jump can be set later."""
         at = len(self.nodes)
-        self.nodes += [op, slot, a, b, c, REFUSED + faults.NUMBERS[fault]]
+        self.nodes += [op, slot, a, b, c, self._number(fault)]
         return at
 
     def _here(self) -> int:
@@ -146,12 +153,15 @@ class Image:
         place, size = self._text(word.upper().encode())
         return self._emit(grammar.IF_TOKEN, a=place, b=size)
 
-    def _sequence(self, args: tuple[object, ...], slot: int) -> None:
-        """Compile arguments side by side, from `slot` on."""
-        following = sum(words_min(node) for node in args)
-        for node in args:
+    def _sequence(self, args: tuple[object, ...], slot: int, following: int = 0) -> None:
+        """Compile arguments side by side, from `slot` on; `following` words at least belong behind them."""
+        following += sum(words_min(node) for node in args)
+        for i, node in enumerate(args):
             following -= words_min(node)
-            self._one(node, slot, following)
+            if isinstance(node, Many | Counted):
+                self._group(node, slot, following, args[i + 1 :])
+            else:
+                self._one(node, slot, following)
             slot += slots(node)
 
     def _simple(self, node: object) -> tuple[int, str]:
@@ -173,7 +183,7 @@ class Image:
         match node:
             case Choice():
                 texts, count = self.choices[node.words]
-                self._emit(grammar.CHOICE, slot, a=texts, b=count)
+                self._emit(grammar.CHOICE, slot, a=texts, b=count, fault=node.fault)
             case Optional():
                 self._optional(node, slot, following)
             case Flag() | Token() | OneOf():
@@ -183,10 +193,9 @@ class Image:
                     self._emit(grammar.REQUIRE, slot)
             case AnyOrder():
                 self._any_order(node, slot)
-            case Many() | Counted():
-                self._group(node, slot, following)
             case Halves():
                 first, second = node.inner
+                assert isinstance(first, TEXTS) and isinstance(second, TEXTS), "halves are texts"
                 self._emit(
                     grammar.HALVES, slot, a=self._simple(first)[0],
                     b=self._simple(second)[0] | slots(first) << grammar.PAIR_SHIFT,
@@ -200,14 +209,13 @@ class Image:
     def _option(self, node: object, slot: int) -> list[int]:
         """Compile a Flag, Token or OneOf: taken if its word is next. Answers the jumps past all of it."""
         if isinstance(node, OneOf):
+            assert node.clash is not Clash.NONE or not any(isinstance(i, Token) for i in node.inner), node.name
             over = []
             inside = slot + 1
             for number, inner in enumerate(node.inner, 1):
                 no = self._if_token(inner.word)
-                again = int(isinstance(inner, Token))
-                self._emit(grammar.CHOOSE, slot, a=number, b=again, fault=node.fault)
-                if isinstance(inner, Token):
-                    self._sequence(inner.inner, inside)
+                self._emit(grammar.CHOOSE, slot, a=number, b=node.clash.value, fault=node.fault)
+                self._brought(inner, inside)
                 over.append(self._emit(grammar.JUMP))
                 self._land(no)
                 inside += slots(inner) - 1
@@ -215,15 +223,27 @@ class Image:
         assert isinstance(node, Flag | Token)
         no = self._if_token(node.word)
         self._emit(grammar.SET, slot, a=1)
-        if isinstance(node, Token):
-            self._sequence(node.inner, slot + 1)
+        self._brought(node, slot + 1)
         over = [self._emit(grammar.JUMP)]
         self._land(no)
         return over
 
+    def _brought(self, node: object, slot: int) -> None:
+        """Compile what a Token brings; nothing of an earlier one may be left."""
+        if isinstance(node, Token):
+            if not all(isinstance(inner, SIMPLE) for inner in node.inner):
+                self._emit(grammar.CLEAR, slot, a=slots(node) - 1)
+            self._sequence(node.inner, slot)
+
     def _optional(self, node: Optional, slot: int, following: int) -> None:
         first = node.inner[0]
-        enough = self._emit(grammar.IF_LEFT, a=following)
+        assert not isinstance(first, OneOf | AnyOrder), "no word tells whether it is there"
+        least = sum(words_min(i) for i in node.inner)
+        if node.alone:
+            assert following == 0 and least, "words behind it, or none of its own"
+            enough = self._emit(grammar.IF_LEFT, a=least - 1, b=least)
+        else:
+            enough = self._emit(grammar.IF_LEFT, a=following)
         jumps = [enough]
         if isinstance(first, Choice):
             texts, count = self.choices[first.words]
@@ -234,7 +254,7 @@ class Image:
             test = self._emit(grammar.IF_CHOICE, a=self._pairs([(place, size)]), b=1)
             jumps.append(test)
         self._emit(grammar.SET, slot, a=1)
-        self._sequence(node.inner, slot + 1)
+        self._sequence(node.inner, slot + 1, following)
         self._land(*jumps)
 
     def _any_order(self, node: AnyOrder, slot: int) -> None:
@@ -262,21 +282,40 @@ class Image:
                 self._emit(grammar.REQUIRE, inside)
             inside += slots(inner)
 
-    def _group(self, node: Many | Counted, slot: int, following: int) -> None:
+    def _group(self, node: Many | Counted, slot: int, following: int, behind: tuple[object, ...]) -> None:
+        """Compile a group with the arguments `behind` it, of which `following` words at least must come."""
         size = sum(slots(i) for i in node.inner)
-        if isinstance(node, Many) and len(node.inner) == 1 and isinstance(node.inner[0], TEXTS):
-            self._emit(grammar.TEXTS, slot, a=following, b=node.least, fault=node.fault)
-            return
+        width = sum(words_min(i) for i in node.inner)
+        assert width, f"{node.name}: an item without words"
+        assert not any(isinstance(p.node, GROUPS) for p in layout_of(node.inner)), f"{node.name}: groups in it"
+        stops: list[tuple[int, int]] = []
         if isinstance(node, Counted):
-            self._emit(grammar.COUNTED, slot, b=node.least, fault=node.fault)
+            faults_ = self._number(node.fault_form) | self._number(node.fault_more) << grammar.PAIR_SHIFT
+            self._emit(grammar.COUNTED, slot, a=faults_, b=node.least, c=width, fault=node.fault)
+        elif node.like:
+            self._emit(grammar.LIKE, slot, a=self._groups[node.like], b=width, fault=node.fault)
         else:
-            self._emit(grammar.GROUP, slot)
+            stops = [self._text(word.upper().encode()) for part in behind for word in _words(part)]
+            if not stops and len(node.inner) == 1 and isinstance(node.inner[0], TEXTS):
+                self._emit(grammar.TEXTS, slot, a=following, b=node.least, fault=node.fault)
+                return
+            fixed = not stops and sum(words_max(i) or WORDS_MAX for i in node.inner) == width
+            self._emit(grammar.GROUP, slot, a=width * fixed, b=following, c=node.least, fault=node.fault)
         loop = self._here()
+        stop = 0
+        if stops:
+            no = self._emit(grammar.IF_CHOICE, a=self._pairs(stops), b=len(stops))
+            stop = self._emit(grammar.JUMP)
+            self._land(no)
         item = self._emit(grammar.ITEM, slot, a=size, b=following)
         self._sequence(node.inner, 0)
         self._emit(grammar.JUMP, c=loop)
-        self._land(item)
-        self._emit(grammar.END, slot, b=node.least)
+        self._land(item, *([stop] if stops else []))
+        self._emit(grammar.END, slot, b=0 if isinstance(node, Many) and node.like else node.least, fault=node.fault)
+
+    def _number(self, fault: str) -> int:
+        """What a kernel returns for a refusal."""
+        return REFUSED + faults.NUMBERS[fault]
 
     def _pairs(self, pairs: list[tuple[int, int]]) -> int:
         """Texts as (octet, size) pairs in the texts' own table; where they start in the heap."""
@@ -285,10 +324,25 @@ class Image:
         return layout.CHOICES + at
 
 
+def _words(node: object) -> list[str]:
+    """The words by which an option is known."""
+    match node:
+        case Flag() | Token():
+            return [node.word]
+        case OneOf() | AnyOrder():
+            return [word for inner in node.inner for word in _words(inner)]
+        case Many() | Optional():
+            return _words(node.inner[0])
+        case _:
+            return []
+
+
 def hash_name(text: bytes) -> int:
     """The hash under which `lane.find_row` looks for a name in capitals, as a signed 64-bit number."""
     h = 0
     for byte in text:
         h = ((h * 0x100000001B3) ^ byte) & 0xFFFFFFFFFFFFFFFF
+        if byte == ord("|"):  # put between two words by `find_row` itself
+            continue
         h ^= (h - (1 << 64) if h >> 63 else h) >> 29 & 0xFFFFFFFFFFFFFFFF
     return h - (1 << 64) if h >> 63 else h

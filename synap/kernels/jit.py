@@ -205,6 +205,11 @@ def load(names: Iterable[str] | None = None) -> None:
         compile_one(name)
 
 
+def address(name: str) -> int:
+    """Where the compiled code of a door lies, after `load`."""
+    return int(_doors[name].address)
+
+
 def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules: Iterable[str]) -> None:
     """Fill a cold cache from `workers` processes; `tell(done, total, name)` after each function.
 

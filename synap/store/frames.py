@@ -111,12 +111,13 @@ def log_room(words, tape_size, blob_size):
     return words[LOG_TOP] + (HEAD_WORDS + tape_size) * 8 + blob_size + 8 <= LOG_BYTES
 
 
-@kernel("int64(int64[::1], uint8[::1], int64, int64)")
-def replay(words, octets, at, end):
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
+def replay(words, octets, at, end, step):
     """Apply the frames from octet `at` to `end` (both multiples of 8); how many, or -1 at the first wrong one.
 
-    A frame is wrong if it is cut, if its seq is not the next one, if no row has its code, or if the call
-    answers another status than it did when it was written: REPLAY_SEQ, REPLAY_CODE and REPLAY_STATUS
+    `step` is 1 for a log, whose seqs follow each other, and 0 for a snapshot, whose frames all carry the one
+    it stands at. A frame is wrong if it is cut, if its seq is not the expected one, if no row has its code,
+    or if the call answers another status than it did when it was written: REPLAY_SEQ, REPLAY_CODE and REPLAY_STATUS
     say which and what. Frames whose status is 0 were decided by another row, and must change something.
     """
     done = 0
@@ -133,7 +134,7 @@ def replay(words, octets, at, end):
         words[REPLAY_STATUS] = -1
         if at + size > end or size & 7 or tape_size < 0 or tape_size > TAPE_WORDS_MAX:
             return -1
-        if size < (HEAD_WORDS + tape_size) * 8 or seq != words[SEQ] + 1:
+        if size < (HEAD_WORDS + tape_size) * 8 or seq != words[SEQ] + step:
             return -1
         row = words[CODES + code]
         if row == 0 or words[DOORS + (code >> 8)] == 0:

@@ -10,20 +10,25 @@ and no recursion: numba compiles a recursive walk once for every constant it is 
     TEXT INT REAL TIMEOUT   one word into `slot`
     CHOICE      one word out of the `b` texts at `a` (pairs of octet, size): its number into `slot`
     IF_TOKEN    if the next word is the text (a, b), take it; else go to c
-    IF_LEFT     go to c unless more than `a` words are left
+    IF_LEFT     go to c unless more than `a` words are left, and at most `b` if it is not 0
     IF_CHOICE   go to c unless the next word is one of the `b` texts at `a`
     SET         slot = a
-    CHOOSE      slot = a; refuse if another alternative was chosen (b: also if the same one)
+    CLEAR       `a` slots = 0: a Token comes again and may bring less than before
+    CHOOSE      slot = a; refuse if another alternative was chosen (b = 1: any at all, b = 2: never)
     REQUIRE     refuse if the slot is 0
     JUMP        go to c
     TEXTS       every word but the last `a` ones as a group of single texts, at least b
-    GROUP       a group of items begins here: `slot` counts them
-    COUNTED     the same, and the next word says how many (at least b)
+    GROUP       a group of items begins here: `slot` counts them. With an item of `a` words, refuse if the
+                words but the last `b` are not a whole number of items, or fewer than `c`
+    LIKE        the same, and there are as many items (of at least `b` words) as in the group of slot a
+    COUNTED     the same, and the next word says how many: at least `b` items of `c` words; `a` is the
+                refusal if it is no number, and shifted by PAIR_SHIFT that if they are more than the words
     ITEM        one more item of `a` slots, or go to c if no more than `b` words are left (or all are
                 read); the slots of what follows are the item's
     END         the group is over: refuse if it has fewer than `b` items
     AGAIN       one more item of `a` slots for a group that may be interrupted by other options
     OUTSIDE     slots are the row's again
+    SKIP        the next word belongs to the name of the row
     HALVES      2 n words to the end: n items, all first kinds (a: op, slot) then all second (b)
 """
 
@@ -39,9 +44,11 @@ from synap.store.refusals import NEGATIVE_TIMEOUT, SYNTAX
 TEXT, INT, REAL, TIMEOUT, CHOICE = 1, 2, 3, 4, 5
 IF_TOKEN, IF_LEFT, IF_CHOICE, SET, CHOOSE, REQUIRE, JUMP = 6, 7, 8, 9, 10, 11, 12
 TEXTS, GROUP, COUNTED, ITEM, END, AGAIN, OUTSIDE, HALVES = 13, 14, 15, 16, 17, 18, 19, 20
+CLEAR, LIKE, SKIP = 21, 22, 23
+OTHERS, ANY, NONE = 0, 1, 2  # what CHOOSE refuses
 SIMPLE_LAST = CHOICE
 OP, SLOT, A, B, C, FAULT, SIZE = range(7)
-PAIR_SHIFT = 8  # HALVES: op | slot << 8
+PAIR_SHIFT = 8  # two numbers in one: op | slot << 8, refusal | refusal << 8
 TIMEOUT_MS_MAX = 1 << 62
 
 
@@ -140,7 +147,8 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
             else:
                 following = words[at + C]
         elif op == IF_LEFT:
-            if count - word <= words[at + A]:
+            most = words[at + B]
+            if count - word <= words[at + A] or (most and count - word > most):
                 following = words[at + C]
         elif op == IF_CHOICE:
             if word >= count or not choose(
@@ -151,9 +159,12 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
             words[tape + slot] = words[at + A]
         elif op == CHOOSE:
             chosen = words[tape + slot]
-            if chosen and (chosen != words[at + A] or words[at + B]):
+            clash = words[at + B]
+            if chosen and clash != NONE and (chosen != words[at + A] or clash == ANY):
                 return words[at + FAULT]
             words[tape + slot] = words[at + A]
+        elif op == CLEAR:
+            clear(words, tape + slot, words[at + A])
         elif op == REQUIRE:
             if words[tape + slot] == 0:
                 return words[at + FAULT]
@@ -171,18 +182,31 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
                 words[tape + top + 1] = words[place + 2 * i + 1] << MARK_BITS | PRESENT
                 top += 2
             word += number
-        elif op == GROUP or op == COUNTED:
+        elif op == GROUP:
             wanted = np.int64(-1)
             words[tape + slot + 1] = top
-            if op == COUNTED:
-                if word >= count:
-                    return np.int64(SYNTAX)
-                wanted, valid = parse_integer(octets, words[place], words[place + 1])
-                if not valid or wanted < words[at + B]:
+            size = words[at + A]
+            if size:
+                left = count - word - words[at + B]
+                if left % size or left < words[at + C] * size:
                     return words[at + FAULT]
-                word += 1
-                if wanted > count - word:
-                    return np.int64(SYNTAX)
+        elif op == LIKE:
+            words[tape + slot + 1] = top
+            wanted = words[tape + words[at + A]]
+            if wanted * words[at + B] > count - word:
+                return words[at + FAULT]
+        elif op == COUNTED:
+            words[tape + slot + 1] = top
+            if word >= count:
+                return np.int64(SYNTAX)
+            wanted, valid = parse_integer(octets, words[place], words[place + 1])
+            if not valid:
+                return words[at + A] & 0xFF
+            if wanted < words[at + B]:
+                return words[at + FAULT]
+            word += 1
+            if wanted > (count - word) // words[at + C]:
+                return words[at + A] >> PAIR_SHIFT
         elif op == ITEM:
             slot = words[at + SLOT]
             if wanted == 0 or (wanted < 0 and count - word <= words[at + B]):
@@ -217,6 +241,8 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
             words[tape + slot] = number + 1
         elif op == OUTSIDE:
             base = 0
+        elif op == SKIP:
+            word += 1
         else:  # HALVES
             left = count - word
             size = words[at + C]

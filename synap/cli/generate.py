@@ -1,0 +1,55 @@
+"""What is generated from the command table and checked in: doors, golden files, the reference of commands.
+
+    synap/store/doors/<family>.py      the compiled entrance of each family
+    tests/golden/{opcodes,tapes}.txt   what codes mean; lines are added, never changed
+    docs/commands.md                   every row, for readers
+
+`texts` says what should stand in the files of a source tree, `run` writes what does not. Nothing is written
+if the table breaks a promise of the golden files.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from synap.commands import CATALOGUE, FAMILIES
+from synap.derive.doors import door_text
+from synap.derive.goldens import OPCODES_HEAD, TAPES_HEAD, grown, opcodes, tapes
+from synap.derive.pages import commands_page
+from synap.faults import SynapError
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The source tree that this file is part of."""
+
+DOORS = "synap/store/doors"
+OPCODES, TAPES = "tests/golden/opcodes.txt", "tests/golden/tapes.txt"
+COMMANDS = "docs/commands.md"
+
+
+class NoSourceTree(SynapError):
+    """Generated files belong to a source tree, and this is an installed package."""
+
+
+def texts(root: Path) -> dict[str, str]:
+    """What should stand in each generated file, by its path in the source tree `root`. Raises PromiseBroken."""
+    found = {f"{DOORS}/{family}.py": door_text(CATALOGUE, family) for family in FAMILIES}
+    found[OPCODES] = grown(_text(root / OPCODES), OPCODES_HEAD, opcodes(CATALOGUE), longer=False)
+    found[TAPES] = grown(_text(root / TAPES), TAPES_HEAD, tapes(CATALOGUE), longer=True)
+    found[COMMANDS] = commands_page(CATALOGUE)
+    return found
+
+
+def run(root: Path) -> Iterator[str]:
+    """Write every generated file that is not as it should be; a line for each."""
+    if not (root / "pyproject.toml").is_file():
+        raise NoSourceTree(f"{root} is no source tree: there is no pyproject.toml")
+    stale = {path: text for path, text in texts(root).items() if _text(root / path) != text}
+    for path, text in stale.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+        yield f"wrote {path}"
+    if not stale:
+        yield "everything was fresh"
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

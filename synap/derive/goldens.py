@@ -1,0 +1,100 @@
+"""What may never change, as lines of text: the meaning of every code, and the tape that it comes with.
+
+Logs and replicas know a call by its code and read its tape by place. So two files under `tests/golden` hold
+what was promised; they only grow, and `grown` refuses everything else:
+
+    opcodes    `0101 kv.set`                              a code and the row that it stands for
+    tapes      `0101 key:key value:raw get:flag ...`      its slots from the first on; a text takes two
+
+A tape may get more slots at its end, and a choice more words at its end: a shorter tape of an older
+version still reads as what it was. `many`, `counted` and `halves` show the slots of one item in brackets;
+items lie side by side, so one more slot in an item would move all the others, and is refused.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from synap.command import GROUPS, AnyOrder, Catalogue, Choice, Flag, OneOf, Optional, Token
+from synap.faults import SynapError
+
+OPCODES_HEAD = "# Grown by `synap generate` from the command table: code and name. A line never changes and never goes."
+TAPES_HEAD = "# Grown by `synap generate` from the command table: code and slots. A line may only get more at its end."
+
+
+class PromiseBroken(SynapError):
+    """The table says of a code what it did not say before."""
+
+
+def opcodes(catalogue: Catalogue) -> list[str]:
+    """`code name` of every row, by code."""
+    return [f"{row.code:04x} {row.name}" for row in catalogue.rows]
+
+
+def tapes(catalogue: Catalogue) -> list[str]:
+    """`code slot slot ...` of every row, by code."""
+    return [" ".join([f"{row.code:04x}", *tape(row.args)]) for row in catalogue.rows]
+
+
+def tape(args: tuple[Any, ...]) -> list[str]:
+    """`name:kind` of every argument that has a place of its own, in the order of their slots."""
+    return [entry for node in args for entry in _entries(node)]
+
+
+def _entries(node: Any) -> Iterator[str]:
+    """The slots of one argument, in the order in which `synap.command.layout` gives them out."""
+    kind = type(node).__name__.lower()
+    if isinstance(node, AnyOrder):
+        yield from tape(node.inner)
+    elif isinstance(node, GROUPS):
+        yield f"{node.name}:{kind}({','.join(tape(node.inner))})"
+    elif isinstance(node, OneOf):
+        yield f"{node.name}:{kind}({','.join(inner.word for inner in node.inner)})"
+        for inner in node.inner:
+            yield from tape(getattr(inner, "inner", ()))
+    elif isinstance(node, Token):
+        yield f"{node.word}:{kind}"
+        yield from tape(node.inner)
+    elif isinstance(node, Optional):
+        yield f"?:{kind}"
+        yield from tape(node.inner)
+    elif isinstance(node, Flag):
+        yield f"{node.name or node.word.lower()}:{kind}"
+    elif isinstance(node, Choice):
+        yield f"{node.name}:{kind}({','.join(word.replace(' ', '_') for word in node.words)})"
+    else:
+        yield f"{node.name}:{kind}"
+
+
+def keeps(old: str, new: str) -> bool:
+    """Does the line `new` still say all that `old` said, and nothing else before its end?"""
+    before, after = old.split(" "), new.split(" ")
+    return len(after) >= len(before) and all(map(_keeps_entry, before, after))
+
+
+def _keeps_entry(old: str, new: str) -> bool:
+    if old == new:
+        return True
+    head, _, words = old.partition("(")
+    if head.rpartition(":")[2] not in ("choice", "oneof"):
+        return False
+    known = words.removesuffix(")").split(",")
+    return new.startswith(head + "(") and new[len(head) + 1 : -1].split(",")[: len(known)] == known
+
+
+def grown(old: str, head: str, lines: list[str], *, longer: bool) -> str:
+    """The golden file `old` with what the table has more, under its first line `head`.
+
+    `longer`: a line may get more at its end. Raises PromiseBroken, naming every line that no longer holds.
+    """
+    now = {line.partition(" ")[0]: line for line in lines}
+    broken = []
+    for line in old.splitlines():
+        code = line.partition(" ")[0]
+        if line.startswith("#") or not line:
+            continue
+        found = now.get(code, "no row")
+        if not (keeps(line, found) if longer else line == found):
+            broken.append(f"promised: {line}, found: {found}")
+    if broken:
+        raise PromiseBroken("; ".join(broken))
+    return "\n".join([head, *lines]) + "\n"

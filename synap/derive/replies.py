@@ -1,0 +1,179 @@
+"""From the reply region to JSON: values by their form, and the reply that each surface spells.
+
+A row's `rest` and `command` are templates. In them `$reply` is the plain answer, `$flag` the number
+as a boolean, `$items` the texts as an array, `$cursor` the scalar as text, `$text` a text that stays
+text, `$hybrid` the text that every client of the command envelope can read, `$report` and `$message`
+the named fields, and `$name` the argument of that name.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from synap.command import Command
+from synap.store import layout
+from synap.store.layout import (
+    DONE,
+    EMPTY,
+    FORM_JSON,
+    FORM_MASK,
+    ITEM,
+    ITEM_INTEGER,
+    ITEM_MASK,
+    ITEM_TEXT,
+    ITEMS,
+    MARK_BITS,
+    NIL,
+    NUMBER,
+    STATUS_MASK,
+)
+
+_decode = msgspec.json.decode
+Render = Callable[[int, Any, Any, dict[str, Any]], Any]
+
+
+def as_text(octets: bytes) -> str:
+    """Bytes as text, or a note of how many there are if they are not UTF-8."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return f"<binary data: {len(octets)} bytes>"
+
+
+def as_json(octets: bytes, form: int) -> Any:
+    """A stored value as what it was."""
+    if form == FORM_JSON:
+        return _decode(octets)
+    return as_text(octets)
+
+
+def as_hybrid(octets: bytes, form: int) -> Any:
+    """As `as_json`; a text that itself reads as JSON comes as JSON text, so that decoding gives it back."""
+    if form == FORM_JSON:
+        return _decode(octets)
+    text = as_text(octets)
+    if text[:1] in '{["-0123456789tfn' and text:
+        try:
+            _decode(octets)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return text
+        return msgspec.json.encode(text).decode()
+    return text
+
+
+def items(numbers: Any, octets: Any, reals: Any = None) -> list[tuple[Any, int]]:
+    """(value, form) of every item: bytes, int, float or None."""
+    found: list[tuple[Any, int]] = []
+    at = layout.REPLY + 2
+    for _ in range(numbers[layout.REPLY + 1]):
+        value, size = numbers[at], numbers[at + 1]
+        what = size & ITEM_MASK
+        if what == ITEM_TEXT:
+            found.append((bytes(octets[value : value + (size >> MARK_BITS)]), size & FORM_MASK))
+        elif what == ITEM_INTEGER:
+            found.append((value, 0))
+        else:
+            found.append((None, 0))
+        at += 2
+    return found
+
+
+def plain(status: int, row: Command, numbers: Any, octets: Any) -> Any:
+    """What a row answered, as plain Python: int, bytes, list, dict, None or True."""
+    what = status & STATUS_MASK
+    if what == NUMBER:
+        return numbers[layout.REPLY]
+    if what == DONE:
+        return True
+    if what == NIL:
+        return None
+    if what == EMPTY:
+        return []
+    values = items(numbers, octets)
+    if what == ITEM:
+        return values[0]
+    assert what == ITEMS, f"{row.name}: no such status {what}"
+    if row.fields:
+        return {name: value for name, (value, _) in zip(row.fields, values, strict=True)}
+    return values
+
+
+def renderer(row: Command, template: Any, nil: Any) -> Render:
+    """The function that makes the reply of one surface from (status, numbers, octets, fields given)."""
+    spell = _spell(template, row)
+    missing = _spell(nil, row) if nil != "NOT_FOUND" else None
+
+    def render(status: int, numbers: Any, octets: Any, fields: dict[str, Any]) -> Any:
+        if status & STATUS_MASK == NIL:
+            if missing is None:
+                raise LookupError
+            return missing(status, numbers, octets, fields)
+        return spell(status, numbers, octets, fields)
+
+    return render
+
+
+def _spell(template: Any, row: Command) -> Render:
+    if isinstance(template, dict):
+        parts = [(name, _spell(value, row)) for name, value in template.items()]
+        return lambda status, numbers, octets, fields: {
+            name: part(status, numbers, octets, fields) for name, part in parts
+        }
+    if not isinstance(template, str) or not template.startswith("$"):
+        return lambda status, numbers, octets, fields: template
+    word = template[1:]
+    known = _WORDS.get(word)
+    if known is not None:
+        return lambda status, numbers, octets, fields: known(status, row, numbers, octets)
+    return lambda status, numbers, octets, fields: _given(fields.get(word))
+
+
+def _given(value: Any) -> Any:
+    return as_text(value) if isinstance(value, bytes) else value
+
+
+def _reply(status: int, row: Command, numbers: Any, octets: Any) -> Any:
+    value = plain(status, row, numbers, octets)
+    if isinstance(value, tuple):
+        return as_json(*value)
+    if isinstance(value, list):
+        return [as_json(*item) if isinstance(item[0], bytes) else item[0] for item in value]
+    return value
+
+
+def _items(status: int, row: Command, numbers: Any, octets: Any) -> list[Any]:
+    value = _reply(status, row, numbers, octets)
+    return value if status & STATUS_MASK in (ITEMS, EMPTY) else [value]
+
+
+def _first(numbers: Any, octets: Any) -> tuple[bytes, int]:
+    at = layout.REPLY + 2
+    value, size = numbers[at], numbers[at + 1]
+    return bytes(octets[value : value + (size >> MARK_BITS)]), size & FORM_MASK
+
+
+def _message(status: int, row: Command, numbers: Any, octets: Any) -> dict[str, Any]:
+    found = {name: value for name, (value, _) in zip(row.fields, items(numbers, octets), strict=True)}
+    return {
+        "message_id": found["message_id"].decode(),
+        "payload": list(found["payload"]),
+        "priority": found["priority"],
+        "retry_count": found["retry_count"],
+        "max_retries": found["max_retries"],
+        "headers": _decode(found["headers"]) if found["headers"] else {},
+        "created_at": found["created_at"] // 1000,
+        "deadline": found["deadline"] // 1000,
+    }
+
+
+_WORDS: dict[str, Callable[[int, Command, Any, Any], Any]] = {
+    "reply": _reply,
+    "items": _items,
+    "flag": lambda status, row, numbers, octets: bool(numbers[layout.REPLY]),
+    "cursor": lambda status, row, numbers, octets: str(numbers[layout.REPLY]),
+    "text": lambda status, row, numbers, octets: as_text(_first(numbers, octets)[0]),
+    "hybrid": lambda status, row, numbers, octets: as_hybrid(*_first(numbers, octets)),
+    "report": lambda status, row, numbers, octets: plain(status, row, numbers, octets),
+    "message": _message,
+}

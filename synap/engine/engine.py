@@ -1,0 +1,343 @@
+"""The engine: calls in, replies in the heap, and everything that follows from a change.
+
+Every change goes through `lane.call` in the heap; this file is what stands around it in Python. It is
+given the time with each call and keeps it monotonic, and it does no waiting and no writing itself:
+frames gather in LOG until whoever owns the disk takes them (`take_frames`).
+"""
+
+import heapq
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from synap.call import Call, Value
+from synap.command import Catalogue, Command
+from synap.derive import arguments
+from synap.derive.schema import Image
+from synap.engine.interest import Interest, Parked
+from synap.engine.sessions import Session, Sessions
+from synap.faults import BrokenNode, Fault
+from synap.store import arena, frames, keys_view, lane, layout, upkeep
+from synap.store.heap import Heap
+from synap.store.refusals import REPLY_TOO_LARGE
+
+Handler = Callable[["Engine", Session | None, dict[str, Any], int], Value]
+
+EXPIRE_LOOKS, EXPIRE_MOST, REAP_BUDGET, CLEAN_RUNS, REQUEUE_MOST = 400, 100, 4000, 256, 100
+EXPIRE_CODE, DUE_CODE, REQUEUE_CODE = 0x0207, 0x0809, 0x0808
+CLEAN_PAGES = 512  # give memory back once this many free pages may still be committed
+
+
+class Engine:
+    """One store and those who use it. `handlers` carry out the rows that need Python, by name."""
+
+    def __init__(
+        self, heap: Heap, catalogue: Catalogue, image: Image, handlers: dict[str, Handler], reply_bytes_max: int
+    ) -> None:
+        self.heap = heap
+        self.words, self.octets = heap.words, heap.octets
+        self.numbers, self.bytes = heap.numbers, heap.bytes
+        self.catalogue = catalogue
+        self.row_at = image.row_of
+        self.rows = {image.row_of[row.name]: row for row in catalogue.rows}
+        self.handlers = handlers
+        self.reply_bytes_max = reply_bytes_max
+        self.sessions = Sessions(self.numbers)
+        self.interest = Interest(self.numbers, self.bytes)
+        self.facts: dict[str, Any] = {}
+        self.journal_flush: Callable[[], None] = lambda: None
+        self._waiting: list[tuple[int, int, Parked]] = []
+        self._waits = 0
+        self._expire_cursor = 0
+        self._found = np.zeros(2 * CLEAN_RUNS, np.int64)
+
+    # Calls.
+
+    @property
+    def seq(self) -> int:
+        """The seq of the last change."""
+        return int(self.numbers[layout.SEQ])
+
+    def put(self, call: Call) -> None:
+        """Lay a packed call into the CALL region."""
+        numbers = self.numbers
+        for i, value in enumerate(call.tape):
+            numbers[layout.CALL + i] = value
+        at = layout.CALL_BLOB * layout.WORD
+        self.bytes[at : at + len(call.blob)] = call.blob
+        numbers[layout.CALL - 1] = at
+        numbers[layout.CALL - 2] = call.namespace
+
+    def perform(self, row_at: int, tape: int, tape_size: int, blob_size: int, now: int) -> int:
+        """Carry out the call at word `tape`; its status. The reply lies in REPLY until `settle`.
+
+        A reply above `reply_bytes_max` is refused before anything has happened.
+        """
+        status = lane.perform(
+            self.words, self.octets, row_at, tape, tape_size, blob_size, now, layout.REPLY_ITEMS, self.reply_bytes_max
+        )
+        return self._checked(status, row_at)
+
+    def _checked(self, status: int, row_at: int) -> int:
+        what = status & layout.STATUS_MASK
+        if what == layout.BROKEN:
+            raise BrokenNode(f"{self.rows[row_at].name}: the kernel failed")
+        if what == layout.FULL:
+            return REPLY_TOO_LARGE
+        return int(status)
+
+    def perform_queued(self, entry: int, row_at: int, now: int) -> int:
+        """Carry out one call of a session's queue."""
+        status = lane.perform_queued(
+            self.words, self.octets, entry, now, layout.REPLY_ITEMS, self.reply_bytes_max
+        )
+        return self._checked(status, row_at)
+
+    def free_limbo(self) -> None:
+        """The reply has been read: free what it pointed to."""
+        if self.numbers[layout.LIMBO_COUNT]:
+            lane.settle(self.words, self.octets)
+
+    def settle(self, now: int) -> None:
+        """The reply has been read: free what it pointed to, and serve those who waited for the change."""
+        self.free_limbo()
+        if self.numbers[layout.REPLY + 1] > layout.REPLY_ITEMS_LANE:
+            self.heap.forget(layout.REPLY * layout.WORD, self.numbers[layout.REPLY + 1] * 16)
+            self.numbers[layout.REPLY + 1] = 0
+        if self.numbers[layout.HITS_COUNT]:
+            self.serve(now)
+        if self.numbers[layout.LOG_TOP] > layout.LOG_FLUSH_BYTES:
+            self.journal_flush()
+
+    def run(self, call: Call, now: int) -> int:
+        """Carry out a packed call; `settle` must follow once the reply has been read."""
+        self.put(call)
+        row_at = self.row_at[self.catalogue.by_code[call.code].name]
+        return self.perform(row_at, layout.CALL, len(call.tape), len(call.blob), now)
+
+    def handle(self, row: Command, session: Session | None, tape: int, now: int) -> Value:
+        """Carry out a row that runs in Python; a Fault is a value here."""
+        fields = arguments.read(row, self.numbers, self.bytes, tape)
+        try:
+            return self.handlers[row.handler](self, session, fields, now)
+        except Fault as fault:
+            return fault
+
+    # Waiting.
+
+    def park(
+        self, row_at: int, tape: int, tape_size: int, blob_size: int, now: int, deliver: Callable[[int | None], None]
+    ) -> Parked:
+        """Let the call at word `tape`, which answered WAIT, wait for its keys."""
+        row = self.rows[row_at]
+        numbers = self.numbers
+        namespace = numbers[tape - 2]
+        blob = bytes(self.bytes[numbers[tape - 1] : numbers[tape - 1] + blob_size])
+        call = Call(row.code, namespace, tuple(numbers[tape : tape + tape_size].tolist()), blob)
+        hashes = [
+            keys_view.hash_of(self.words, self.octets, namespace, start, size)
+            for start, size in arguments.keys(row, numbers, tape)
+        ]
+        wait = numbers[tape + arguments.timeout_slot(row)]
+        parked = Parked(call, row_at, tuple(dict.fromkeys(hashes)), now + wait if wait else 0, deliver)
+        self.interest.park(parked)
+        if parked.deadline:
+            self._waits += 1
+            heapq.heappush(self._waiting, (parked.deadline, self._waits, parked))
+        return parked
+
+    def serve(self, now: int) -> None:
+        """Tell watchers of the keys that changed, and make the calls that wait for them, first come first."""
+        while self.numbers[layout.HITS_COUNT]:
+            for h in self.interest.take_hits():
+                for session in self.interest.watchers.get(h, ()):
+                    session.watch_broken = True
+                for parked in list(self.interest.parked.get(h, ())):
+                    if parked.over:
+                        continue
+                    status = self.run(parked.call, now)
+                    if status & layout.STATUS_MASK == layout.WAIT:
+                        continue
+                    self.interest.unpark(parked)
+                    parked.deliver(status)
+                    self.free_limbo()
+
+    def end_waits(self, now: int) -> None:
+        """Answer the waiting calls whose time is up."""
+        while self._waiting and (self._waiting[0][0] <= now or self._waiting[0][2].over):
+            parked = heapq.heappop(self._waiting)[2]
+            if not parked.over:
+                self.interest.unpark(parked)
+                parked.deliver(None)
+
+    @property
+    def next_wait(self) -> int | None:
+        """When the next waiting call's time is up."""
+        return self._waiting[0][0] if self._waiting else None
+
+    # Transactions.
+
+    def watch(self, session: Session, key: bytes, now: int) -> None:
+        """Let EXEC fail if `key` changes, or has become visible or invisible by then."""
+        at = layout.CALL_BLOB * layout.WORD
+        self.bytes[at : at + len(key)] = key
+        namespace = session.namespace
+        h = keys_view.hash_of(self.words, self.octets, namespace, at, len(key))
+        if h not in session.watched:
+            seen = keys_view.visible(self.words, self.octets, namespace, at, len(key), now)
+            session.watched[h] = (namespace, key, seen)
+            session.note_watched()
+            self.interest.watch(h, session)
+
+    def unwatch(self, session: Session) -> None:
+        """Forget what the session watches."""
+        for h in session.watched:
+            self.interest.unwatch(h, session)
+        session.watched.clear()
+        session.watch_broken = False
+        session.note_watched()
+
+    def watch_holds(self, session: Session, now: int) -> bool:
+        """Is every watched key as it was?"""
+        if session.watch_broken:
+            return False
+        at = layout.CALL_BLOB * layout.WORD
+        for namespace, key, seen in session.watched.values():
+            self.bytes[at : at + len(key)] = key
+            if keys_view.visible(self.words, self.octets, namespace, at, len(key), now) != seen:
+                return False
+        return True
+
+    def end_multi(self, session: Session) -> None:
+        """Leave MULTI; what was queued and watched is forgotten."""
+        lane.leave_multi(self.words, self.octets, session.at)
+        self.unwatch(session)
+
+    def close(self, session: Session) -> None:
+        """The session is over."""
+        if session.parked is not None and not session.parked.over:
+            self.interest.unpark(session.parked)
+        self.end_multi(session)
+        self.sessions.remove(session)
+
+    # The log.
+
+    def take_frames(self) -> tuple[memoryview, int, int] | None:
+        """(bytes, first seq, count) of the frames that wait, to be written before `frames_written`."""
+        count = self.numbers[layout.LOG_COUNT]
+        if not count:
+            return None
+        start = layout.LOG * layout.WORD
+        return self.bytes[start : start + self.numbers[layout.LOG_TOP]], self.numbers[layout.LOG_FIRST], count
+
+    def frames_written(self) -> None:
+        """The frames of `take_frames` are where they belong: LOG is empty again."""
+        top = self.numbers[layout.LOG_TOP]
+        self.numbers[layout.LOG_TOP] = 0
+        self.numbers[layout.LOG_COUNT] = 0
+        if top > 4 * layout.LOG_FLUSH_BYTES:
+            self.heap.forget(layout.LOG * layout.WORD, top)
+
+    def replay(self, payload: memoryview | bytes, step: int) -> int:
+        """Apply frames (`step` 1: a log, 0: a snapshot); how many. Raises BrokenNode at a wrong one."""
+        at = layout.CALL_BLOB * layout.WORD
+        size = len(payload)
+        if size > layout.CALL_BLOB_BYTES:
+            at = self.take(size)
+        self.bytes[at : at + size] = payload
+        done = frames.replay(self.words, self.octets, at, at + size, step)
+        if at != layout.CALL_BLOB * layout.WORD:
+            arena.give_block(self.words, self.octets, at // layout.WORD)
+        if done < 0:
+            numbers = self.numbers
+            row = self.catalogue.by_code.get(numbers[layout.REPLAY_CODE])
+            raise BrokenNode(
+                f"replay stopped at seq {numbers[layout.REPLAY_SEQ]}, code {numbers[layout.REPLAY_CODE]:#06x}"
+                f" ({row.name if row else 'unknown'}): got status {numbers[layout.REPLAY_STATUS]},"
+                f" expected seq {self.seq + step}"
+            )
+        return int(done)
+
+    def take(self, size: int) -> int:
+        """The octet where a block of `size` bytes starts. Raises MemoryError above max_memory."""
+        if self.numbers[layout.PAGES_USED] * layout.PAGE_BYTES + size > self.numbers[layout.BYTES_MAX]:
+            raise MemoryError
+        return self.take_anyway(size)
+
+    def take_anyway(self, size: int) -> int:
+        """The same, for what must not fail any more: it may go above max_memory."""
+        ref = arena.take_block(self.words, self.octets, (size + 7) // 8)
+        if not ref:
+            raise MemoryError
+        return int(ref) * layout.WORD
+
+    def give(self, at: int) -> None:
+        """Free what `take` gave."""
+        arena.give_block(self.words, self.octets, at // layout.WORD)
+
+    # Upkeep.
+
+    def upkeep(self, now: int) -> bool:
+        """One step of everything that nobody waits for; True if there is more to do at once."""
+        self.end_waits(now)
+        more = False
+        numbers = self.numbers
+        if numbers[layout.GRAVES]:
+            upkeep.reap(self.words, self.octets, REAP_BUDGET)
+            more = bool(numbers[layout.GRAVES])
+        more = self._expire_some(now) or more
+        if numbers[layout.QUEUES_DUE] <= now:
+            more = self._requeue(now) or more
+        if numbers[layout.PAGES_DIRTY] > CLEAN_PAGES and not more:
+            self.clean()
+        return more
+
+    def clean(self) -> None:
+        """Give free pages back to the system."""
+        while count := arena.clean(self.words, CLEAN_RUNS, self._found):
+            for page, length in self._found[: 2 * count].reshape(-1, 2).tolist():
+                self.heap.forget(page * layout.PAGE_BYTES, length * layout.PAGE_BYTES)
+
+    def _expire_some(self, now: int) -> bool:
+        """Remove some keys whose deadline has come; True if a quarter of those looked at had expired."""
+        cursor = upkeep.find_expired(
+            self.words, self.octets, self._expire_cursor, EXPIRE_LOOKS, EXPIRE_MOST, now
+        )
+        self._expire_cursor = max(cursor, 0)
+        found = self.read_items()
+        for i in range(0, len(found), 2):
+            key, namespace = found[i], found[i + 1]
+            self.run(Call(EXPIRE_CODE, namespace, (0, len(key) << layout.MARK_BITS | layout.PRESENT), key), now)
+            self.settle(now)
+        return len(found) // 2 * 4 > EXPIRE_LOOKS
+
+    def _requeue(self, now: int) -> bool:
+        """Fail leases whose deadline has come, in one queue."""
+        status = self.run(Call(DUE_CODE, 0, (), b""), now)
+        if status & layout.STATUS_MASK != layout.ITEM:
+            return False
+        name = self.read_items()[0]
+        tape = (0, len(name) << layout.MARK_BITS | layout.PRESENT, REQUEUE_MOST)
+        self.run(Call(REQUEUE_CODE, 0, tape, name), now)
+        self.settle(now)
+        return True
+
+    def read_items(self) -> list[Any]:
+        """The items in REPLY as plain values: bytes, int, float, None."""
+        numbers, octets = self.numbers, self.bytes
+        found: list[Any] = []
+        at = layout.REPLY + 2
+        for _ in range(numbers[layout.REPLY + 1]):
+            value, size = numbers[at], numbers[at + 1]
+            what = size & layout.ITEM_MASK
+            if what == layout.ITEM_TEXT:
+                found.append(bytes(octets[value : value + (size >> layout.MARK_BITS)]))
+            elif what == layout.ITEM_INTEGER:
+                found.append(value)
+            elif what == layout.ITEM_NIL:
+                found.append(None)
+            else:
+                found.append(self.words[at : at + 1].view("float64")[0].item())
+            at += 2
+        return found

@@ -1,0 +1,98 @@
+"""Who asks: one session for each connection, a few words of it in the heap where the lane reads them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from synap.store.layout import (
+    IN_MULTI,
+    MULTI_BROKEN,
+    SESSION_FLAGS,
+    SESSION_NAMESPACE,
+    SESSION_RESP,
+    SESSION_SIZE,
+    SESSION_WATCHED,
+    SESSIONS,
+    SESSIONS_COUNT,
+)
+
+
+@dataclass(eq=False)
+class Session:
+    """A session: `at` is where its words lie, `watched` maps the hashes of watched keys to how they were."""
+
+    at: int
+    number: int
+    numbers: Any
+    name: bytes = b""
+    watched: dict[int, tuple[int, bytes, int]] = field(default_factory=dict)
+    watch_broken: bool = False
+    parked: Any = None
+    closing: bool = False
+
+    @property
+    def namespace(self) -> int:
+        return int(self.numbers[self.at + SESSION_NAMESPACE])
+
+    @namespace.setter
+    def namespace(self, value: int) -> None:
+        self.numbers[self.at + SESSION_NAMESPACE] = value
+
+    @property
+    def version(self) -> int:
+        """2 or 3: how its replies are written."""
+        return int(self.numbers[self.at + SESSION_RESP])
+
+    @version.setter
+    def version(self, value: int) -> None:
+        self.numbers[self.at + SESSION_RESP] = value
+
+    @property
+    def in_multi(self) -> bool:
+        return bool(self.numbers[self.at + SESSION_FLAGS] & IN_MULTI)
+
+    @property
+    def multi_broken(self) -> bool:
+        return bool(self.numbers[self.at + SESSION_FLAGS] & MULTI_BROKEN)
+
+    def break_multi(self) -> None:
+        """A command was refused while it should have been queued: EXEC will be refused."""
+        if self.in_multi:
+            self.numbers[self.at + SESSION_FLAGS] |= MULTI_BROKEN
+
+    def note_watched(self) -> None:
+        """Tell the lane whether EXEC has to look at watched keys."""
+        self.numbers[self.at + SESSION_WATCHED] = len(self.watched)
+
+
+class Sessions:
+    """All sessions, and the places in the heap that are free for more."""
+
+    def __init__(self, numbers: Any) -> None:
+        self._numbers = numbers
+        self._free: list[int] = []
+        self._next = 0
+        self._number = 0
+        self.open: dict[int, Session] = {}
+
+    def add(self) -> Session | None:
+        """A new session with RESP2 and namespace 0; None if there are too many."""
+        if self._free:
+            place = self._free.pop()
+        elif self._next < SESSIONS_COUNT:
+            place = self._next
+            self._next += 1
+        else:
+            return None
+        self._number += 1
+        at = SESSIONS + place * SESSION_SIZE
+        for i in range(SESSION_SIZE):
+            self._numbers[at + i] = 0
+        session = Session(at, self._number, self._numbers)
+        session.version = 2
+        self.open[self._number] = session
+        return session
+
+    def remove(self, session: Session) -> None:
+        """The session is over; the engine has freed what it held."""
+        if self.open.pop(session.number, None) is not None:
+            self._free.append((session.at - SESSIONS) // SESSION_SIZE)

@@ -1,0 +1,56 @@
+"""Making the kernels ready, with a progress that somebody can look at."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from synap.commands import FAMILIES
+from synap.store import program
+
+
+@dataclass
+class Progress:
+    """How far a cold start has come."""
+
+    done: int = 0
+    total: int = 0
+    name: str = ""
+
+
+def workers_of(settings: object) -> int:
+    """How many processes compile: `jit.workers`, 0 for one a core."""
+    number: int = settings.jit.workers
+    return number or os.cpu_count() or 1
+
+
+def prepare(workers: int, tell: Callable[[Progress], None]) -> None:
+    """Compile what the cache lacks and load everything; `tell` hears of each step."""
+    program.prepare(FAMILIES, workers, lambda done, total, name: tell(Progress(done, total, name)))
+
+
+def print_progress(progress: Progress) -> None:
+    """A bar on a terminal, a line elsewhere."""
+    name = progress.name.rpartition(".")[2]
+    if sys.stderr.isatty():
+        width = 30
+        full = width * progress.done // max(progress.total, 1)
+        end = "\n" if progress.done == progress.total else ""
+        bar = "#" * full + "-" * (width - full)
+        sys.stderr.write(f"\rcompiling kernels [{bar}] {progress.done}/{progress.total} {name:<40.40}{end}")
+    else:
+        sys.stderr.write(f"compiling kernels {progress.done}/{progress.total} {name}\n")
+    sys.stderr.flush()
+
+
+def warmup(settings: object) -> Iterator[str]:
+    """Compile everything ahead of time."""
+    total = 0
+
+    def tell(progress: Progress) -> None:
+        nonlocal total
+        total = progress.total
+        print_progress(progress)
+
+    prepare(workers_of(settings), tell)
+    yield f"{total} kernels compiled, all are ready" if total else "all kernels were ready"

@@ -1,0 +1,147 @@
+"""What all connections share: output that drains, limits on what is held, and their end."""
+
+import asyncio
+from typing import Any
+
+from synap.faults import Fault
+from synap.io.turn import Turn
+from synap.proto.resp import RespMachine, Spill
+from synap.proto.values import encode
+
+SPILL_PIECE = 256 * 1024
+
+
+class Connection:
+    """The output side of a connection: `send` in order, pause when the peer does not read."""
+
+    transport: Any = None
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.turn: Turn = server.turn
+        self.blocked_at: float | None = None
+        self.lost = False
+
+    def transmit(self, data: bytes) -> None:
+        """Hand bytes to the system (or let them wait there); the turn calls this."""
+        if not self.lost:
+            self.transport.write(data)
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        limit = self.server.output_pause_bytes
+        transport.set_write_buffer_limits(high=limit, low=limit // 2)
+        self.server.connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
+        self.server.connections.discard(self)
+
+    def pause_writing(self) -> None:
+        """The peer takes its output too slowly: first it is no longer read from."""
+        self.blocked_at = self.server.loop.time()
+        if not self.lost:
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self.blocked_at = None
+        if not self.lost:
+            self.transport.resume_reading()
+
+    def outcome_unknown(self) -> None:
+        """A reply to this peer was lost with the log: say so and hang up."""
+        raise NotImplementedError
+
+    def eof_received(self) -> bool:
+        return False
+
+
+class RespConnection(Connection, asyncio.BufferedProtocol):
+    """A RESP client."""
+
+    machine: RespMachine
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        session = self.server.engine.sessions.add() if self.server.room_for_one() else None
+        if session is None:
+            transport.write(b"-ERR max number of clients reached\r\n")
+            transport.close()
+            self.lost = True
+            return
+        self.machine = RespMachine(self.server.engine, session, self._wake, self.server.query_bytes_max)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        had_machine = not self.lost or hasattr(self, "machine")
+        super().connection_lost(error)
+        if had_machine and hasattr(self, "machine"):
+            self.machine.close()
+
+    def get_buffer(self, hint: int) -> memoryview:
+        return self.machine.buffer()
+
+    def buffer_updated(self, count: int) -> None:
+        self.machine.received(count, self.server.clock.now())
+        self._push()
+
+    def _wake(self) -> None:
+        """A wait has ended while somebody else was served: go on in this turn."""
+        self.server.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if not self.lost:
+            self._push()
+            self.machine.resume(self.server.clock.now())
+            self._push()
+
+    def _push(self) -> None:
+        """Let the machine's output leave; a spill leaves in pieces, as the peer takes them."""
+        machine = self.machine
+        output = machine.output
+        if output:
+            if len(output) == 1 and type(output[0]) is bytes:
+                self.turn.send(self, output[0])
+                output.clear()
+            else:
+                self._push_mixed()
+        elif self.server.engine.numbers[self.server.log_count]:
+            self.turn.schedule()
+        if machine.more and not machine.closing and self.blocked_at is None:
+            self.server.loop.call_soon(self._go_on)
+        if self.transport.is_reading() == machine.paused and self.blocked_at is None and not machine.closing:
+            if machine.paused:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+        if machine.closing and not output:
+            self.turn.send(self, b"")
+            self.server.loop.call_soon(self.server.close_after_turn, self)
+
+    def _push_mixed(self) -> None:
+        output = self.machine.output
+        while output and self.blocked_at is None:
+            first = output[0]
+            if isinstance(first, Spill):
+                piece = first.take(SPILL_PIECE)
+                if piece:
+                    self.turn.send(self, piece)
+                    if self.turn.holds(self):  # not at the socket yet: go on when it is
+                        self.server.loop.call_soon(self._go_on)
+                        return
+                else:
+                    output.pop(0)
+                    self.server.loop.call_soon(self._go_on)
+            else:
+                self.turn.send(self, first)
+                output.pop(0)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.lost:
+            self._go_on()
+
+    def outcome_unknown(self) -> None:
+        if not self.lost:
+            self.transport.write(encode(Fault("UNKNOWN_OUTCOME"), 2))
+            self.transport.close()

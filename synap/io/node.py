@@ -1,0 +1,309 @@
+"""One node: an engine, and the data directory behind it. Used by the server, in-process and by the tools."""
+
+import gc
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synap import __version__
+from synap.commands import CATALOGUE, FAMILIES
+from synap.derive.doors import family_codes
+from synap.derive.schema import Image
+from synap.engine.engine import Engine
+from synap.engine.handlers import HANDLERS
+from synap.faults import BrokenNode
+from synap.io.clock import Clock, monotonic, seed
+from synap.io.files import Directory, Lock
+from synap.journal import Disk, Log, LogFailed, SnapshotWriter, recover, trim
+from synap.settings import Settings
+from synap.store import dumps, layout, program
+from synap.store.heap import Heap
+
+CHUNK_BYTES = 1 << 20
+PR_SET_PDEATHSIG = 1
+SNAPSHOT_NICE = 10
+
+
+@dataclass
+class Recovered:
+    """What a start found."""
+
+    snapshot: str = ""
+    snapshot_frames: int = 0
+    log_frames: int = 0
+    cut_bytes: int = 0
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Node:
+    """An engine with its journal. The kernels must be ready (`synap.io.compile.prepare`)."""
+
+    def __init__(self, settings: Settings, clock: Clock, disk: Disk | None = None, lock: Lock | None = None) -> None:
+        """Open the data directory of `settings` (or `disk`) and recover what lies there.
+
+        Raises Damage if promised data is damaged, LockHeld if another process has the directory.
+        """
+        self.settings = settings
+        self.clock = clock
+        self.image = Image(CATALOGUE)
+        self.heap = Heap(settings.memory_bytes_max)
+        self.heap.open(seed(24), self.image, program.doors(family_codes(CATALOGUE, FAMILIES)))
+        self.engine = Engine(self.heap, CATALOGUE, self.image, HANDLERS, settings.number("limits.reply_bytes_max"))
+        self.engine.numbers[layout.LIMIT_WORD] = settings.number("limits.bulk_bytes_max")
+        self.engine.journal_flush = self.flush
+        self.lock = lock
+        self.disk = disk
+        self.log: Log | None = None
+        self.recovered = Recovered()
+        self.failed = ""
+        self.snapshot_seq = 0
+        self.snapshot_at = monotonic()
+        self.snapshots_done = 0
+        self.snapshot_failures = 0
+        self._child = 0
+        self._pipe = -1
+        self._said = b""
+        self.engine.facts |= {
+            "version": __version__,
+            "os": sys.platform,
+            "pid": os.getpid(),
+            "persistence": self.persistence,
+        }
+        if disk is None and settings.persistence.enabled:
+            directory = Path(settings.persistence.directory)
+            directory.mkdir(parents=True, exist_ok=True)
+            self.lock = Lock(directory)
+            self.disk = Directory(directory)
+        if self.disk is not None:
+            self._recover(self.disk)
+
+    # Starting.
+
+    def _recover(self, disk: Disk) -> None:
+        begun = monotonic()
+        engine, numbers = self.engine, self.engine.numbers
+        recovery = recover(disk)
+        found = self.recovered
+        if recovery.snapshot is not None:
+            numbers[layout.SEQ] = recovery.snapshot_seq
+            for payload in recovery.snapshot_payloads():
+                found.snapshot_frames += engine.replay(payload, 0)
+            found.snapshot = recovery.snapshot.name
+        pieces: list[memoryview | bytes] = []
+        size = 0
+        for payload, *_ in recovery.groups():
+            if size + len(payload) > CHUNK_BYTES and pieces:
+                found.log_frames += engine.replay(b"".join(pieces), 1)
+                pieces, size = [], 0
+            pieces.append(bytes(payload))
+            size += len(payload)
+        if pieces:
+            found.log_frames += engine.replay(b"".join(pieces), 1)
+        found.cut_bytes = recovery.cut_bytes
+        found.notes = [str(note) for note in recovery.notes]
+        if recovery.cut_bytes:
+            found.notes.append(
+                f"{recovery.cut_name}: {recovery.cut_bytes} bytes cut at offset {recovery.cut_offset}"
+                " (a group that was not whole; nothing in it had been promised)"
+            )
+        self.clock.start_from(max(recovery.now, numbers[layout.LAST_NOW]))
+        self.snapshot_seq = recovery.snapshot_seq
+        if self.settings.persistence.wal.enabled:
+            limit = self.settings.number("persistence.wal.segment_bytes_max")
+            self.log = recovery.begin_log(seed(16), limit)
+            numbers[layout.JOURNALED] = 1
+        found.seconds = monotonic() - begun
+
+    # The log.
+
+    def flush(self) -> None:
+        """Write the frames that wait. On failure writes are refused from now on; raises LogFailed."""
+        taken = self.engine.take_frames()
+        if taken is None:
+            return
+        payload, first_seq, count = taken
+        assert self.log is not None
+        try:
+            self.log.append([payload], first_seq, count, self.engine.numbers[layout.LAST_NOW])
+        except LogFailed as failure:
+            self.fail(failure)
+            raise
+        finally:
+            self.engine.frames_written()
+
+    def fail(self, failure: LogFailed) -> None:
+        """The log cannot be written: refuse writes until a fresh snapshot stands."""
+        self.failed = str(failure)
+        self.engine.numbers[layout.REFUSE] |= layout.GUARD_BROKEN_LOG
+
+    def stop(self) -> None:
+        """A clean end: everything on disk, marked as such."""
+        try:
+            if self.log is not None and self.log.failed is None:
+                self.flush()
+                self.log.stop()
+        finally:
+            if self.lock is not None:
+                self.lock.release()
+
+    # Snapshots.
+
+    def snapshot_due(self) -> bool:
+        """Is it time for one, by the settings, or because the log needs one to go on?"""
+        if self.disk is None or self.snapshot_running:
+            return False
+        if self.failed:
+            return monotonic() - self.snapshot_at > 1.0
+        settings = self.settings.persistence.snapshot
+        if not settings.enabled or self.engine.seq == self.snapshot_seq:
+            return False
+        changes = self.engine.seq - self.snapshot_seq
+        waited = monotonic() - self.snapshot_at
+        return bool(waited >= settings.interval_secs or (changes >= settings.operation_threshold and waited >= 60))
+
+    @property
+    def snapshot_running(self) -> bool:
+        return self._child != 0
+
+    def begin_snapshot(self) -> int:
+        """Fork a child that writes the state as it is now; the descriptor that turns readable at its end."""
+        assert self.disk is not None and not self._child
+        if self.log is not None and self.log.failed is None:
+            self.flush()
+            self.log.sync()
+        self.snapshot_at = monotonic()
+        seq = self.engine.seq
+        reader, writer = os.pipe()
+        gc.freeze()  # the child must not touch every object's page by collecting
+        parent = os.getpid()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                _become_writer(parent, writer)
+                name = self.write_snapshot(seq)
+                os.write(writer, f"ok {seq} {name}".encode())
+                code = 0
+            except BaseException as error:
+                os.write(writer, f"failed {error!r}"[:4000].encode())
+            finally:
+                os._exit(code)
+        gc.unfreeze()
+        os.close(writer)
+        os.set_blocking(reader, False)
+        self._child, self._pipe = child, reader
+        return reader
+
+    def end_snapshot(self) -> str | None:
+        """Take the child's word: None while it works, then the name of the file, or OSError with why not."""
+        try:
+            while piece := os.read(self._pipe, 65536):
+                self._said += piece
+        except BlockingIOError:
+            return None
+        os.close(self._pipe)
+        os.waitpid(self._child, 0)
+        self._child, self._pipe = 0, -1
+        said, self._said = self._said, b""
+        words = said.decode("utf-8", "replace").split(" ", 2)
+        if words[0] != "ok":
+            self.snapshot_failures += 1
+            raise OSError(f"the snapshot failed: {said.decode('utf-8', 'replace') or 'its process was killed'}")
+        self._stands(int(words[1]))
+        return words[2]
+
+    def snapshot_here(self) -> str:
+        """Write a snapshot in this process: no fork, and nothing else happens meanwhile."""
+        if self.log is not None and self.log.failed is None:
+            self.flush()
+            self.log.sync()
+        seq = self.engine.seq
+        name = self.write_snapshot(seq)
+        self._stands(seq)
+        return name
+
+    def _stands(self, seq: int) -> None:
+        assert self.disk is not None
+        self.snapshot_seq = seq
+        self.snapshots_done += 1
+        if self.failed and self.log is not None and seq == self.engine.seq:
+            self.log.resume(seq)
+            self.failed = ""
+            self.engine.numbers[layout.REFUSE] &= ~layout.GUARD_BROKEN_LOG
+        trim(self.disk, self.settings.number("persistence.snapshot.max_snapshots"))
+
+    def write_snapshot(self, seq: int) -> str:
+        """Write every structure as load rows; the name of the verified file."""
+        assert self.disk is not None
+        node_id = self.log.node_id if self.log is not None else bytes(16)
+        epoch = self.log.epoch if self.log is not None else 0
+        now = self.engine.numbers[layout.LAST_NOW]
+        writer = SnapshotWriter(self.disk, node_id, epoch=epoch, seq=seq, now=now)
+        try:
+            for payload, count in self.load_rows(seq, now):
+                writer.add(payload, count)
+            return writer.finish()
+        except BaseException:
+            writer.abort()
+            raise
+
+    def load_rows(self, seq: int, now: int) -> Any:
+        """(frames, count) that make the state again, piece by piece. LOG must be empty."""
+        cursor = np.zeros(dumps.CURSOR_WORDS, np.int64)
+        start = layout.LOG * layout.WORD
+        engine = self.engine
+        while count := dumps.dump(engine.words, engine.octets, cursor, seq, now, CHUNK_BYTES):
+            yield engine.bytes[start : start + int(cursor[dumps.CURSOR_SIZE])], int(count)
+
+    def persistence(self) -> dict[str, Any]:
+        """INFO's section."""
+        log = self.log
+        return {
+            "persistence_enabled": int(self.disk is not None),
+            "log_enabled": int(log is not None),
+            "log_fsync_mode": self.settings.text("persistence.wal.fsync_mode"),
+            "log_written_seq": log.written_seq if log else 0,
+            "log_synced_seq": log.synced_seq if log else 0,
+            "log_bytes_written": log.bytes_written if log else 0,
+            "log_groups_written": log.groups_written if log else 0,
+            "log_syncs_done": log.syncs_done if log else 0,
+            "log_failed": self.failed or "no",
+            "snapshot_seq": self.snapshot_seq,
+            "snapshot_in_progress": int(self.snapshot_running),
+            "snapshots_done": self.snapshots_done,
+            "snapshot_failures": self.snapshot_failures,
+            "recovered_snapshot_frames": self.recovered.snapshot_frames,
+            "recovered_log_frames": self.recovered.log_frames,
+            "recovered_cut_bytes": self.recovered.cut_bytes,
+            "recovered_seconds": round(self.recovered.seconds, 3),
+        }
+
+
+def _become_writer(parent: int, pipe: int) -> None:
+    """Be a child that holds nothing of its parent's: no socket, no lock, no signal handler."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    _die_with(parent)
+    limit = os.sysconf("SC_OPEN_MAX")
+    os.closerange(3, pipe)
+    os.closerange(pipe + 1, limit if 0 < limit < 1 << 20 else 1 << 20)
+    os.nice(SNAPSHOT_NICE)
+
+
+def _die_with(parent: int) -> None:
+    """Ask the system to end this process when its parent ends."""
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        raise BrokenNode("the parent has ended")
+
+

@@ -1,0 +1,363 @@
+"""The server: listeners, upkeep, signals. It knows all the names and has no logic of its own."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from synap import __version__
+from synap.commands import CATALOGUE
+from synap.faults import BrokenNode, SynapError
+from synap.io.clock import Clock, monotonic
+from synap.io.compile import Progress, prepare, print_progress, workers_of
+from synap.io.link import Connection, RespConnection
+from synap.io.node import Node
+from synap.io.turn import Turn
+from synap.io.web import HttpConnection, Web
+from synap.proto.http import Request, Response
+from synap.proto.rest import Rest, Target, fault_response, json_response
+from synap.proto.streamable import Commands
+from synap.settings import Settings
+from synap.store import layout
+
+log = logging.getLogger("synap")
+
+UPKEEP_S = 0.1
+STOP_WAIT_S = 5.0
+BACKLOG = 1024
+
+
+class Server:
+    """One process: a node and its listeners."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.version = __version__
+        self.clock = Clock()
+        self.connections: set[Connection] = set()
+        self.node: Node | None = None
+        self.engine: Any = None
+        self.progress = Progress()
+        self.phase = "compiling"
+        self.started = monotonic()
+        self.ready = asyncio.Event()
+        self.http_port = self.resp_port = 0
+        self.log_count = layout.LOG_COUNT
+        self.query_bytes_max = settings.number("limits.query_bytes_max")
+        self.head_bytes_max = settings.number("limits.http_head_bytes_max")
+        self.body_bytes_max = settings.number("limits.http_body_bytes_max")
+        self.output_pause_bytes = settings.number("limits.output_pause_bytes")
+        self._output_stall_s = settings.number("limits.output_stall_s")
+        self._connections_max = settings.number("server.connections_max")
+        self.broken: BrokenNode | None = None
+        self._stopping = asyncio.Event()
+        self._snapshot_waits: list[asyncio.Future[str]] = []
+        self._more = False
+
+    # Life.
+
+    async def run(self) -> None:
+        """Serve until a signal says stop. Raises what keeps the node from starting."""
+        self.loop = asyncio.get_running_loop()
+        self.turn: Any = _NoTurn()
+        self.web = Web(self)
+        self._signals()
+        self.loop.set_exception_handler(self._unhandled)
+        host = self.settings.text("server.host")
+        listeners = [await self.loop.create_server(
+            lambda: HttpConnection(self), host, self.settings.number("server.port"), backlog=BACKLOG
+        )]  # fmt: skip
+        self.http_port = listeners[0].sockets[0].getsockname()[1]
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._stop_when_asked, group.cancel_scope)
+                await self._start()
+                resp = await self._listen_resp()
+                if resp is not None:
+                    listeners.append(resp)
+                self._tell_ready()
+                group.start_soon(self._upkeep)
+        finally:
+            for listener in listeners:
+                listener.close()
+            self._close()
+        if self.broken is not None:
+            raise self.broken
+
+    async def _stop_when_asked(self, scope: anyio.CancelScope) -> None:
+        await self._stopping.wait()
+        scope.cancel()
+
+    def _signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                self.loop.add_signal_handler(number, self._stopping.set)
+            except (NotImplementedError, RuntimeError):  # Windows, or a loop that is not in the main thread
+                continue
+
+    def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception in a callback: a broken node stops, anything else costs its connection alone."""
+        error = context.get("exception")
+        log.error("%s", context.get("message"), exc_info=error)
+        if isinstance(error, BrokenNode):
+            self.broken = error
+            self._stopping.set()
+
+    async def _start(self) -> None:
+        def tell(progress: Progress) -> None:
+            self.progress = progress
+            print_progress(progress)
+
+        workers = workers_of(self.settings)
+        await anyio.to_thread.run_sync(prepare, workers, tell)
+        self.phase = "recovering"
+        node = await anyio.to_thread.run_sync(Node, self.settings, self.clock)
+        engine = node.engine
+        engine.facts |= {
+            "uptime": lambda: int(monotonic() - self.started),
+            "http_port": self.http_port,
+            "begin_snapshot": self.begin_snapshot if node.disk is not None else None,
+            "config": self._config(),
+        }
+        for note in node.recovered.notes:
+            log.warning(note)
+        self.rest = Rest(CATALOGUE, engine.row_at, self._switches())
+        self.commands = Commands(CATALOGUE, engine.row_at, self._switches())
+        self.turn = Turn(node, self.loop, self._log_failed)
+        for connection in self.connections:
+            connection.turn = self.turn
+        self.engine, self.node = engine, node
+
+    def _switches(self) -> dict[str, bool]:
+        return {"kv_store.allow_flush_commands": self.settings.switch("kv_store.allow_flush_commands")}
+
+    def _config(self) -> dict[str, Any]:
+        fsync = {"always": "always", "periodic": "everysec", "never": "no"}
+        wal = self.settings.persistence.wal
+        return {
+            "maxmemory": self.settings.memory_bytes_max,
+            "maxmemory-policy": "noeviction",
+            "databases": 16,
+            "save": "",
+            "appendonly": "yes" if self.settings.persistence.enabled and wal.enabled else "no",
+            "appendfsync": fsync[wal.fsync_mode],
+            "port": self.settings.number("resp.port"),
+            "proto-max-bulk-len": self.settings.number("limits.bulk_bytes_max"),
+            "client-query-buffer-limit": self.query_bytes_max,
+        }
+
+    async def _listen_resp(self) -> Any:
+        """The RESP listener. A port that is taken and that nobody asked for is done without."""
+        if not self.settings.resp_listens:
+            return None
+        host, port = self.settings.text("resp.host"), self.settings.number("resp.port")
+        try:
+            listener = await self.loop.create_server(
+                lambda: RespConnection(self), host, max(port, 0), backlog=BACKLOG
+            )
+        except OSError as error:
+            if self.settings.origin("resp.port") != "default":
+                raise
+            log.warning("RESP: %s:%s is taken, going on without it (%s)", host, port, error)
+            return None
+        self.resp_port = listener.sockets[0].getsockname()[1]
+        self.engine.facts["resp_port"] = self.resp_port
+        return listener
+
+    def _tell_ready(self) -> None:
+        assert self.node is not None
+        found = self.node.recovered
+        where = f"http://{self.settings.text('server.host')}:{self.http_port}"
+        resp = f", RESP on port {self.resp_port}" if self.resp_port else ""
+        took = monotonic() - self.started
+        log.info("ready: %s%s (%.2f s, %d frames recovered)", where, resp, took,
+                 found.snapshot_frames + found.log_frames)  # fmt: skip
+        self.phase = "ready"
+        self.ready.set()
+
+    def _close(self) -> None:
+        for connection in list(self.connections):
+            if connection.transport is not None:
+                connection.transport.close()
+        if self.node is not None:
+            self.turn.end()
+            self.turn.close()
+            self.node.stop()
+
+    # What connections ask for.
+
+    def room_for_one(self) -> bool:
+        """Is there room for one more connection?"""
+        return len(self.connections) <= self._connections_max
+
+    def answer(self, connection: HttpConnection, request: Request) -> Response | Awaitable[Response]:
+        """The reply to an HTTP request."""
+        return self.web.answer(connection, request)
+
+    def wait_for(self, connection: HttpConnection, response: Awaitable[Response]) -> None:
+        """Answer when `response` is there."""
+
+        async def answer() -> None:
+            try:
+                reply = await response
+            except SynapError as error:
+                reply = fault_response(error) if hasattr(error, "row") else json_response(
+                    500, {"error": f"Internal error: {error}", "code": 500}
+                )  # fmt: skip
+            connection.answer_later(reply)
+
+        task = self.loop.create_task(answer())
+        task.add_done_callback(lambda done: done.exception())
+
+    def park(self, target: Target, tape_size: int, blob_size: int, now: int, fields: dict[str, Any]) -> Awaitable[Any]:
+        """Let a REST call wait for its keys."""
+        future: asyncio.Future[Response] = self.loop.create_future()
+
+        def deliver(status: int | None) -> None:
+            if future.done():
+                return
+            try:
+                future.set_result(self.web.render(target, layout.NIL if status is None else status, fields, now))
+            except SynapError as error:
+                future.set_exception(error)
+
+        self.engine.park(target.row_at, layout.CALL, tape_size, blob_size, now, deliver)
+        return future
+
+    def close_after_turn(self, connection: Connection) -> None:
+        """Hang up once everything for this connection has left."""
+        if connection.lost:
+            return
+        if self.turn.holds(connection):
+            self.loop.call_soon(self.close_after_turn, connection)
+        else:
+            connection.transport.close()
+
+    # Upkeep.
+
+    async def _upkeep(self) -> None:
+        assert self.node is not None
+        while True:
+            await anyio.sleep(0 if self._more else self._pause())
+            now = self.clock.now()
+            if self.clock.adjust():
+                log.warning("the wall clock jumped by %d ms; engine time follows slowly", self.clock.apart_ms)
+            self._more = self.engine.upkeep(now)
+            if self.engine.numbers[layout.LOG_COUNT]:
+                self.turn.schedule()
+            self._drop_stalled()
+            if self.node.snapshot_due():
+                self.begin_snapshot()
+
+    def _pause(self) -> float:
+        wait = self.engine.next_wait
+        if wait is None:
+            return UPKEEP_S
+        return max(0.001, min(UPKEEP_S, (wait - self.clock.now()) / 1000))
+
+    def _drop_stalled(self) -> None:
+        limit = self.loop.time() - self._output_stall_s
+        for connection in list(self.connections):
+            if connection.blocked_at is not None and connection.blocked_at < limit:
+                connection.transport.abort()
+
+    def _log_failed(self, reason: str) -> None:
+        log.error("writes are refused: %s", reason)
+
+    # Snapshots.
+
+    def begin_snapshot(self) -> None:
+        """Start a snapshot unless one is being written."""
+        assert self.node is not None
+        if self.node.snapshot_running:
+            return
+        try:
+            reader = self.node.begin_snapshot()
+        except (OSError, SynapError) as error:
+            self._snapshot_over(None, OSError(str(error)))
+            return
+        self.loop.add_reader(reader, self._snapshot_done, reader)
+
+    def _snapshot_done(self, reader: int) -> None:
+        assert self.node is not None
+        try:
+            name = self.node.end_snapshot()
+        except (OSError, SynapError) as error:  # reported to whoever waits, and in the log
+            self.loop.remove_reader(reader)
+            self._snapshot_over(None, error)
+            return
+        if name is not None:
+            self.loop.remove_reader(reader)
+            self._snapshot_over(name, None)
+
+    def _snapshot_over(self, name: str | None, error: Exception | None) -> None:
+        waits, self._snapshot_waits = self._snapshot_waits, []
+        if error is not None:
+            log.error("%s", error)
+        for future in waits:
+            if not future.done():
+                future.set_result(name or f"!{error}")
+
+    async def snapshot_reply(self) -> Response:
+        """Write a snapshot, wait for it, and say where it stands."""
+        assert self.node is not None
+        begun = monotonic()
+        while self.node.snapshot_running:  # it may stand at a seq before this request: wait, then write ours
+            running: asyncio.Future[str] = self.loop.create_future()
+            self._snapshot_waits.append(running)
+            await running
+        future: asyncio.Future[str] = self.loop.create_future()
+        self._snapshot_waits.append(future)
+        self.begin_snapshot()
+        name = await future
+        if name.startswith("!"):
+            return json_response(500, {"error": f"Internal error: {name[1:]}", "code": 500})
+        return json_response(200, {
+            "success": True, "message": "Snapshot triggered successfully", "path": name,
+            "offset": self.node.snapshot_seq, "duration_ms": int((monotonic() - begun) * 1000),
+        })  # fmt: skip
+
+
+class _NoTurn:
+    """Before the node is there: replies leave at once."""
+
+    def send(self, connection: Any, data: bytes) -> None:
+        connection.transmit(data)
+
+    def holds(self, connection: Any) -> bool:
+        return False
+
+    def end(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+def serve(settings: Settings) -> None:
+    """Run a server until it is told to stop. Raises what keeps it from starting."""
+    level = settings.text("logging.level").upper()
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(message)s")
+    _raise_file_limit()
+
+    async def main() -> None:
+        await Server(settings).run()
+
+    options = {"use_uvloop": True} if sys.platform != "win32" else {}
+    anyio.run(main, backend="asyncio", backend_options=options)
+
+
+def _raise_file_limit() -> None:
+    """As many descriptors as the system lets us have: each connection takes one."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 1 << 20), hard))

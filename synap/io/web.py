@@ -1,0 +1,310 @@
+"""HTTP connections: requests to rows, in order, each answered once.
+
+What a request may not do is decided before it is looked up: a Host that is not ours (DNS rebinding),
+an Origin that is not ours or a cross-site fetch (a page in a browser that posts to localhost).
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from synap.faults import Fault
+from synap.io.clock import unique_text
+from synap.io.link import Connection
+from synap.proto import streamable
+from synap.proto.http import CLOSED, NEED_DATA, RemoteProtocolError, Request, Response, Upgrade
+from synap.proto.http_fast import FastMachine
+from synap.proto.rest import Target, fault_response, json_response, status_fault
+from synap.store import layout
+from synap.store.layout import REFUSED, STATUS_MASK, WORD
+
+CALL, CALL_BLOB_AT = layout.CALL, layout.CALL_BLOB * WORD
+BATCH_MAX = 10_000
+_encode = msgspec.json.encode
+
+
+class Refused(Exception):
+    """A request that may not be served: status and text."""
+
+    def __init__(self, status: int, text: str) -> None:
+        self.response = json_response(status, {"error": text, "code": status})
+
+
+class Door:
+    """Who may come in through HTTP: by Host, Origin and Sec-Fetch-Site."""
+
+    def __init__(self, allowed_hosts: tuple[str, ...]) -> None:
+        self._allowed = {host.lower() for host in allowed_hosts}
+        self._known: set[bytes] = set()
+
+    def admit(self, request: Request, writes: bool) -> None:
+        """Raise Refused if this request is not for us, or not from a page of ours."""
+        host = b""
+        for name, value in request.headers:
+            if name == b"host":
+                host = value
+            elif name == b"origin" and writes:
+                if urlsplit(value).netloc.lower() != host.lower() or not host:
+                    raise Refused(403, "Forbidden: requests of another origin may not write")
+            elif name == b"sec-fetch-site" and writes and value.lower() == b"cross-site":
+                raise Refused(403, "Forbidden: requests of another site may not write")
+        if host not in self._known:
+            if not self.is_ours(host):
+                raise Refused(403, "Forbidden: this Host is not served, see server.allowed_hosts")
+            if len(self._known) < 1000:
+                self._known.add(host)
+
+    def is_ours(self, host: bytes) -> bool:
+        """A loopback name, an address, a name without dots, or one that the settings allow."""
+        text = host.decode("latin-1").lower()
+        if text.startswith("["):
+            name = text[1:].partition("]")[0]
+        else:
+            name = text.partition(":")[0]
+        if not name or name == "localhost" or name.endswith(".localhost") or name in self._allowed:
+            return bool(name) or not host
+        if "." not in name and ":" not in name:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+class HttpConnection(Connection, asyncio.Protocol):
+    """An HTTP client."""
+
+    machine: FastMachine
+    busy = False
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        server = self.server
+        self.machine = FastMachine(head_bytes_max=server.head_bytes_max, body_bytes_max=server.body_bytes_max)
+        if not server.room_for_one():
+            transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self.machine.receive_data(data)
+        if not self.busy:
+            self._serve()
+
+    def _serve(self) -> None:
+        """Answer what has arrived, one request after the other."""
+        while not self.lost:
+            try:
+                event = self.machine.next_event()
+            except RemoteProtocolError as error:
+                body = {"error": f"Invalid request: {error.text}", "code": error.status}
+                self._answer(json_response(error.status, body))
+                self.transport.close()
+                return
+            if event is NEED_DATA:
+                interim = self.machine.take_interim()
+                if interim:
+                    self.turn.send(self, interim)
+                return
+            if event is CLOSED:
+                self.server.close_after_turn(self)
+                return
+            if isinstance(event, Upgrade):
+                self._answer(json_response(426, {"error": "This path is not a WebSocket", "code": 426}))
+                continue
+            assert isinstance(event, Request)
+            try:
+                response = self.server.answer(self, event)
+            except Fault as fault:
+                response = fault_response(fault)
+            except Refused as refused:
+                response = refused.response
+            if isinstance(response, Response):
+                self._answer(response)
+            else:
+                self.busy = True
+                self.transport.pause_reading()
+                self.server.wait_for(self, response)
+                return
+
+    def _answer(self, response: Response) -> None:
+        if not self.lost:
+            self.turn.send(self, self.machine.send(response))
+
+    def answer_later(self, response: Response) -> None:
+        """The reply to a request that had to wait."""
+        self.busy = False
+        self._answer(response)
+        if not self.lost:
+            if self.blocked_at is None:
+                self.transport.resume_reading()
+            self._serve()
+
+    def eof_received(self) -> bool:
+        self.machine.receive_eof()
+        if not self.busy:
+            self._serve()
+        return False
+
+    def outcome_unknown(self) -> None:
+        if not self.lost:
+            self.transport.abort()
+
+
+class Web:
+    """What HTTP serves: rows, the command envelope, health, snapshots."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.door = Door(server.settings.names("server.allowed_hosts"))
+        self.fixed: dict[tuple[bytes, bytes], Any] = {
+            (b"GET", b"/health"): self.health,
+            (b"POST", b"/snapshot"): self.snapshot,
+            (b"POST", b"/api/v1/command"): self.command,
+        }
+
+    def answer(self, connection: HttpConnection, request: Request) -> Response | Awaitable[Response]:
+        """The reply to a request, or one to be waited for. Raises Fault and Refused."""
+        method = b"GET" if request.method == b"HEAD" else request.method
+        special = self.fixed.get((method, request.path))
+        if special is not None:
+            self.door.admit(request, method == b"POST")
+            return special(request)  # type: ignore[no-any-return]
+        if self.server.node is None:
+            return self.health(request)
+        found = self.server.rest.find(request)
+        if isinstance(found, Response):
+            self.door.admit(request, False)
+            return found
+        target, fields = found
+        self.door.admit(request, target.row.writes)
+        return self.call(target, fields)
+
+    def call(self, target: Target, fields: dict[str, Any]) -> Response | Awaitable[Response]:
+        """Carry out a row for REST."""
+        engine = self.server.engine
+        now = self.server.clock.now()
+        row = target.row
+        tape, blob = target.build(fields)
+        self.put(tape, blob)
+        if row.handler:
+            value = engine.handle(row, None, CALL, now)
+            if isinstance(value, Fault):
+                raise value
+            engine.settle(now)
+            return json_response(200, self.plain_value(value, target))
+        status = engine.perform(target.row_at, CALL, len(tape), len(blob), now)
+        if status & STATUS_MASK == layout.WAIT:
+            return self.server.park(target, len(tape), len(blob), now, fields)  # type: ignore[no-any-return]
+        return self.render(target, status, fields, now)
+
+    def render(self, target: Target, status: int, fields: dict[str, Any], now: int) -> Response:
+        """The reply in REPLY as an HTTP response."""
+        engine = self.server.engine
+        if status & STATUS_MASK >= REFUSED:
+            engine.settle(now)
+            raise status_fault(status, fields)
+        try:
+            body = _encode(target.render(status, engine.numbers, engine.bytes, fields))
+        except LookupError:
+            return json_response(404, {"error": "Not found", "code": 404})
+        engine.settle(now)
+        return Response(200, body)
+
+    def put(self, tape: list[int], blob: bytes) -> None:
+        """Lay a call into the heap."""
+        engine = self.server.engine
+        size = len(tape)
+        engine.numbers[CALL - 2] = 0
+        engine.numbers[CALL - 1] = CALL_BLOB_AT
+        for i in range(size):
+            engine.numbers[CALL + i] = tape[i]
+        engine.bytes[CALL_BLOB_AT : CALL_BLOB_AT + len(blob)] = blob
+
+    @staticmethod
+    def plain_value(value: Any, target: Target) -> Any:
+        """A handler's value as JSON."""
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        rest = target.row.rest
+        if isinstance(rest, dict):
+            return {name: value if word == "$reply" else word for name, word in rest.items()}
+        return value
+
+    # The command envelope.
+
+    def command(self, request: Request) -> Response:
+        """One command, or a batch of them in order."""
+        posted = streamable.read(request.body)
+        if posted.commands is None and posted.type != "batch":
+            if not posted.command:
+                raise Fault("WRONG_FIELD", field="command", wanted="a string", found="nothing")
+            one = streamable.Envelope(posted.command, posted.request_id, posted.payload)
+            return Response(200, _encode(self.run(one)))
+        commands = posted.commands or []
+        if len(commands) > BATCH_MAX:
+            raise Fault("WRONG_FIELD", field="commands", wanted=f"at most {BATCH_MAX}", found=str(len(commands)))
+        return Response(200, _encode({"responses": [self.run(one) for one in commands]}))
+
+    def run(self, one: streamable.Envelope) -> streamable.Reply:
+        """Carry out one enveloped command; a refusal is a reply."""
+        engine = self.server.engine
+        name = one.request_id or unique_text()
+        try:
+            if engine is None:
+                raise Fault("LOADING")
+            target = self.server.commands.find(one.command)
+            fields = streamable.fields_of(one.payload)
+            tape, blob = target.build(fields)
+            self.put(tape, blob)
+            now = self.server.clock.now()
+            if target.row.handler:
+                value = engine.handle(target.row, None, CALL, now)
+                if isinstance(value, Fault):
+                    raise value
+                return streamable.Reply(True, name, self.plain_value(value, target), None)
+            status = engine.perform(target.row_at, CALL, len(tape), len(blob), now)
+            what = status & STATUS_MASK
+            if what >= REFUSED:
+                engine.settle(now)
+                raise status_fault(status, fields)
+            if what == layout.WAIT:
+                status = layout.NIL
+            try:
+                payload = target.render(status, engine.numbers, engine.bytes, fields)
+            except LookupError:
+                return streamable.Reply(False, name, None, "Not found")
+            engine.settle(now)
+            return streamable.Reply(True, name, payload, None)
+        except Fault as fault:
+            return streamable.Reply(False, name, None, fault.json_text())
+
+    # The server itself.
+
+    def health(self, request: Request) -> Response:
+        """200 when ready; until then 503 with how far the start has come."""
+        server = self.server
+        if server.node is not None:
+            status = "degraded" if server.node.failed else "healthy"
+            return json_response(200, {"status": status, "service": "synap", "version": server.version})
+        progress = server.progress
+        body = {
+            "status": "starting",
+            "service": "synap",
+            "version": server.version,
+            "phase": server.phase,
+            "kernels": {"done": progress.done, "total": progress.total, "current": progress.name},
+        }
+        return json_response(503, body, headers=[(b"retry-after", b"1")])
+
+    def snapshot(self, request: Request) -> Response | Awaitable[Response]:
+        """Write a snapshot and answer when it stands."""
+        server = self.server
+        if server.node is None:
+            return self.health(request)
+        if server.node.disk is None:
+            raise Fault("SWITCHED_OFF", name="a snapshot", switch="persistence.enabled")
+        return server.snapshot_reply()  # type: ignore[no-any-return]

@@ -1,0 +1,448 @@
+"""A RESP connection without the socket: bytes into the heap, replies out, whatever happens between.
+
+    buffer()            where the next bytes go (a piece of the shared receive region, or of an extent)
+    received(n, now)    so many have come: run what is whole
+    resume(now)         go on after a wait, a drained output, or MORE
+    output              replies in order: bytes, or a Spill that is sent in pieces
+
+The lane does the work; this file is the *slow path* around it. It carries out the commands that the
+lane hands over by the same steps (`lane.parse`, `fill_tape`, `perform`, `encode`), gathers what is
+too large for the shared region into an extent of its own, and keeps the order: a connection that
+waits, or whose output has not drained, runs nothing more.
+
+Input is *gathered* once a broken-off command holds more than GATHER_FROM bytes: the extent doubles as
+bytes arrive, and `resp.skim` only steps over complete words, so a command costs the same however it
+is cut.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from synap.command import Command
+from synap.faults import TABLE, BrokenNode, Fault
+from synap.proto.values import Quotes, encode, split_line
+from synap.store import lane, layout, resp
+from synap.store.layout import REFUSED, STATUS_MASK, WORD
+
+RECEIVE_AT = layout.RECEIVE * WORD
+RECEIVE_SLICE = 64 * layout.KIB  # read at once: with many clients a turn stays short
+GATHER_FROM = 16 * layout.KIB
+GATHER_FIRST = 128 * layout.KIB
+OUT_AT = layout.OUT * WORD
+LINE_BYTES_MAX = 64 * layout.KIB
+BUDGET = 4000  # units of the lane (calls, and items / 16): about a millisecond
+SPILL_SLACK = 4096
+OUTPUT_PAUSE = 1 * layout.MIB  # replies made at one go; the rest waits until they have left
+WRONG_WORDS = (b"post", b"get", b"put", b"host:", b"head", b"options", b"delete")
+
+PROTOCOL_ERRORS = {
+    resp.BAD_COUNT_LINE: "invalid multibulk length",
+    resp.BAD_SIZE_LINE: "invalid bulk length",
+    resp.NOT_A_BULK: "expected '$'",
+    resp.TOO_LONG: "too big inline request",
+}
+
+
+class Spill:
+    """A reply too large for the out region, in an extent: taken in pieces, freed when the last is gone."""
+
+    def __init__(self, engine: Any, at: int, size: int) -> None:
+        self._engine, self._start, self._at, self._end = engine, at, at, at + size
+
+    def take(self, size: int) -> bytes:
+        """The next bytes; none: it is all gone."""
+        piece = bytes(self._engine.bytes[self._at : min(self._at + size, self._end)])
+        self._at += len(piece)
+        if not piece:
+            self.close()
+        return piece
+
+    def close(self) -> None:
+        """Free the extent."""
+        if self._start:
+            self._engine.give(self._start)
+            self._start = 0
+
+
+class RespMachine:
+    """One connection. `wake` is called when a wait has ended: `resume` should follow."""
+
+    def __init__(self, engine: Any, session: Any, wake: Callable[[], None], query_bytes_max: int) -> None:
+        self.engine = engine
+        self.session = session
+        self.output: list[bytes | Spill] = []
+        self.closing = False
+        self.more = False
+        self._wake = wake
+        self._query_bytes_max = query_bytes_max
+        self._tail = b""
+        self._gather = 0  # octet where the extent starts, 0 without one
+        self._room = self._used = self._skimmed = 0
+        self._left = resp.UNCOUNTED
+
+    # Public methods for receiving data.
+
+    def buffer(self) -> memoryview:
+        """Where the next bytes go."""
+        octets = self.engine.bytes
+        if self._gather:
+            return octets[self._gather + self._used : self._gather + self._room]
+        start = RECEIVE_AT + len(self._tail)
+        if self._tail:
+            octets[RECEIVE_AT:start] = self._tail
+        return octets[start : start + RECEIVE_SLICE]
+
+    def received(self, count: int, now: int) -> None:
+        """So many bytes lie in what `buffer` gave."""
+        if self._gather:
+            self._used += count
+            self._gathered(now)
+            return
+        end = RECEIVE_AT + len(self._tail) + count
+        at = self._run(RECEIVE_AT, end, now) if not self.paused else RECEIVE_AT
+        self._keep(at, end)
+
+    def resume(self, now: int) -> None:
+        """Run what was left when the machine paused."""
+        if self.paused or self.closing:
+            return
+        self.more = False
+        if self._gather:
+            self._gathered(now)
+        elif self._tail:
+            end = RECEIVE_AT + len(self._tail)
+            self.engine.bytes[RECEIVE_AT:end] = self._tail
+            self._keep(self._run(RECEIVE_AT, end, now), end)
+
+    @property
+    def paused(self) -> bool:
+        """Nothing may run: a call waits, or a spill has not been sent yet."""
+        return self.session.parked is not None or bool(self.output and isinstance(self.output[-1], Spill))
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of unfinished input."""
+        return self._used if self._gather else len(self._tail)
+
+    def close(self) -> None:
+        """The connection is gone."""
+        self._free_gather()
+        for piece in self.output:
+            if isinstance(piece, Spill):
+                piece.close()
+        self.output.clear()
+        self.engine.close(self.session)
+
+    # Gathering.
+
+    def _keep(self, at: int, end: int) -> None:
+        """Keep the bytes from `at` to `end`, which are not yet a whole command (or may not run yet)."""
+        if self.closing:
+            self._tail = b""
+        elif end - at > GATHER_FROM:
+            self._begin_gather(at, end)
+        else:
+            self._tail = bytes(self.engine.bytes[at:end])
+
+    def _begin_gather(self, at: int, end: int) -> None:
+        size = end - at
+        self._tail = b""
+        room = max(GATHER_FIRST, 2 * size)
+        try:
+            target = self.engine.take(room)
+        except MemoryError:
+            self._refuse_input("OUT_OF_MEMORY")
+            return
+        self.engine.bytes[target : target + size] = self.engine.bytes[at:end]
+        self._gather, self._room, self._used = target, room, size
+        self._skimmed, self._left = target, resp.UNCOUNTED
+        self._skim()
+
+    def _skim(self) -> bool:
+        """Step over the words that are whole; True if a command is, or never will be."""
+        if self.engine.bytes[self._gather] != resp.STAR:
+            return True
+        end = self._gather + self._used
+        found = resp.skim(self.engine.words, self.engine.octets, self._skimmed, self._left, end)
+        if found < 0:
+            return True
+        self._left, self._skimmed = found >> 40, found & ((1 << 40) - 1)
+        return self._left == 0
+
+    def _gathered(self, now: int) -> None:
+        """More bytes lie in the extent: run it if a command is whole, else make room."""
+        if self._skim() and not self.paused:
+            start, end = self._gather, self._gather + self._used
+            room = self._room
+            self._gather = 0
+            at = self._run(start, end, now)
+            if self.closing:
+                self.engine.give(start)
+            elif at == start:  # nothing could run (it waits, or the out region was full)
+                self._gather, self._room, self._used = start, room, end - start
+                self._skimmed, self._left = start, resp.UNCOUNTED
+            else:
+                self._keep(at, end)
+                self.engine.give(start)
+        if self._gather and self._used == self._room:
+            self._grow()
+
+    def _grow(self) -> None:
+        if self._used >= self._query_bytes_max:
+            self._refuse_input("QUERY_TOO_LARGE")
+            return
+        room = min(self._room * 2, self._query_bytes_max + GATHER_FIRST)
+        try:
+            target = self.engine.take(room)
+        except MemoryError:
+            self._refuse_input("OUT_OF_MEMORY")
+            return
+        octets = self.engine.bytes
+        octets[target : target + self._used] = octets[self._gather : self._gather + self._used]
+        self.engine.give(self._gather)
+        self._skimmed += target - self._gather
+        self._gather, self._room = target, room
+
+    def _free_gather(self) -> None:
+        if self._gather:
+            self.engine.give(self._gather)
+            self._gather = 0
+
+    def _refuse_input(self, name: str) -> None:
+        """The command cannot be taken in: say so and close, since its rest cannot be told from a new one."""
+        self._free_gather()
+        self._say(Fault(name))
+        self.closing = True
+
+    # Running.
+
+    def _run(self, at: int, end: int, now: int) -> int:
+        """Run commands from `at`; the octet of the first that was not run."""
+        engine, session = self.engine, self.session
+        numbers = engine.numbers
+        produced = 0
+        while at < end:
+            if produced > OUTPUT_PAUSE:  # let the peer take it before there is more
+                self.more = True
+                return at
+            numbers[layout.LANE_OUT] = OUT_AT
+            reason = lane.lane(engine.words, engine.octets, session.at, at, end, now, BUDGET)
+            at = numbers[layout.LANE_AT]
+            out = numbers[layout.LANE_OUT]
+            if out > OUT_AT:
+                self.output.append(bytes(engine.bytes[OUT_AT:out]))
+                produced += out - OUT_AT
+            if reason == lane.CUT:
+                return at
+            if reason == lane.HITS:
+                engine.serve(now)
+            elif reason == lane.FLUSH:
+                engine.journal_flush()
+            elif reason == lane.MORE:
+                self.more = True
+                return at
+            elif reason == lane.BAD:
+                if numbers[layout.LANE_CALLS] < 0:
+                    raise BrokenNode(f"code {-numbers[layout.LANE_CALLS]:#06x}: the kernel failed")
+                self._protocol_error(resp_fault(engine, at, end))
+                return end
+            elif reason != lane.OUT_FULL:
+                at = self._slow(reason, at, end, now)
+            if self.paused or self.closing:
+                return at
+        return at
+
+    def _slow(self, reason: int, at: int, end: int, now: int) -> int:
+        """One command that the lane handed over; the octet behind it, or `at` if it cannot run yet."""
+        engine = self.engine
+        if reason == lane.LARGE and engine.numbers[layout.IN_GROUP]:
+            self._finish_exec(now)
+            return at
+        if engine.bytes[at] != resp.STAR:
+            return self._inline(at, end, now)
+        row_at = lane.parse(engine.words, engine.octets, at, end)
+        after, count = engine.numbers[layout.LANE_AT], engine.numbers[layout.LANE_CALLS]
+        if after <= 0:
+            return at if after == resp.INCOMPLETE else self._bad(after, end)
+        if row_at == 0 or engine.numbers[row_at + layout.ROW_FLAGS] & layout.FLAG_CONTAINER:
+            self._unknown(count)
+            return after
+        row = engine.rows[row_at]
+        most = engine.numbers[row_at + layout.ROW_WORDS_MAX]
+        if count - 1 < engine.numbers[row_at + layout.ROW_WORDS_MIN] or count - 1 > most:
+            return self._refused(row, Fault("WRONG_ARITY"), after)
+        refusal = lane.fill_tape(engine.words, engine.octets, row_at, count)
+        if refusal:
+            return self._refused(row, Fault(TABLE[refusal - REFUSED].name), after)
+        numbers = engine.numbers
+        tape_size = numbers[layout.CURSOR_TOP]
+        numbers[layout.TAPE - 2] = self.session.namespace
+        blob_size = after - 2 - numbers[layout.TAPE - 1] if count > 1 else 0
+        if self.session.in_multi and not row.control:
+            if lane.enqueue_call(engine.words, engine.octets, self.session.at, row_at, tape_size, blob_size):
+                self._say("QUEUED")
+            else:
+                return self._refused(row, Fault("OUT_OF_MEMORY"), after)
+        elif row.handler == "execute":
+            self._execute(now)
+        elif row.handler:
+            value = engine.handle(row, self.session, layout.TAPE, now)
+            self._say(value, row)
+            self.closing = self.closing or self.session.closing
+        else:
+            self._perform(row_at, layout.TAPE, tape_size, blob_size, now)
+        engine.settle(now)
+        return after
+
+    def _perform(self, row_at: int, tape: int, tape_size: int, blob_size: int, now: int) -> None:
+        """A call whose reply may be of any size, or that may have to wait."""
+        engine = self.engine
+        status = engine.perform(row_at, tape, tape_size, blob_size, now)
+        if status & STATUS_MASK == layout.WAIT:
+            self.session.parked = engine.park(row_at, tape, tape_size, blob_size, now, self._delivered)
+            return
+        self._answer(row_at, status)
+
+    def _delivered(self, status: int | None) -> None:
+        """A wait is over: the reply lies in REPLY (None: time is up)."""
+        parked, self.session.parked = self.session.parked, None
+        self._answer(parked.row_at, layout.NIL if status is None else status)
+        self._wake()
+
+    def _answer(self, row_at: int, status: int) -> None:
+        """Write the reply in REPLY, into the out region or a spill."""
+        engine = self.engine
+        bound = SPILL_SLACK
+        if status & STATUS_MASK in (layout.ITEM, layout.ITEMS):
+            bound += reply_bytes(engine)
+        if bound <= layout.OUT_BYTES:
+            end = lane.encode(engine.words, engine.octets, OUT_AT, row_at, status, self.session.version)
+            self.output.append(bytes(engine.bytes[OUT_AT:end]))
+            return
+        try:
+            at = engine.take(bound)
+        except MemoryError:  # the call has run, so its reply goes out even above the limit of memory
+            at = engine.take_anyway(bound)
+        end = lane.encode(engine.words, engine.octets, at, row_at, status, self.session.version)
+        self.output.append(Spill(engine, at, end - at))
+
+    def _say(self, value: Any, row: Command | None = None) -> None:
+        name = (row.resp or row.name).lower() if row else ""
+        self.output.append(encode(value, self.session.version, name))
+
+    def _refused(self, row: Command, fault: Fault, after: int) -> int:
+        self.session.break_multi()
+        self._say(fault, row)
+        return after
+
+    def _unknown(self, count: int) -> None:
+        numbers, octets = self.engine.numbers, self.engine.bytes
+        words = []
+        for i in range(min(count, 21)):
+            start, size = numbers[layout.WORDS + 2 * i], numbers[layout.WORDS + 2 * i + 1]
+            words.append(bytes(octets[start : start + min(size, 128)]).decode("utf-8", "replace"))
+        self.session.break_multi()
+        if words[0].lower() in {word.decode() for word in WRONG_WORDS}:
+            self.closing = True
+            return
+        shown = " ".join(f"'{word}'" for word in words[1:])
+        self._say(Fault("UNKNOWN_COMMAND", name=words[0], args=shown + " " if shown else ""))
+
+    def _inline(self, at: int, end: int, now: int) -> int:
+        """A line of words instead of an array."""
+        octets = self.engine.bytes
+        line_end = bytes(octets[at : min(end, at + LINE_BYTES_MAX)]).find(b"\n")
+        if line_end < 0:
+            if end - at >= LINE_BYTES_MAX:
+                return self._bad(resp.TOO_LONG, end)
+            return at
+        after = at + line_end + 1
+        try:
+            words = split_line(bytes(octets[at : after - 1]).rstrip(b"\r"))
+        except Quotes:
+            self._protocol_error("unbalanced quotes in request")
+            return end
+        if not words:
+            return after
+        if words[0].lower() in WRONG_WORDS:  # a browser, or somebody who uses one
+            self.closing = True
+            return end
+        call = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+        start = layout.CALL_BLOB * WORD
+        octets[start : start + len(call)] = call
+        self._run(start, start + len(call), now)
+        return after
+
+    def _bad(self, what: int, end: int) -> int:
+        self._protocol_error(PROTOCOL_ERRORS.get(what, "invalid request"))
+        return end
+
+    def _protocol_error(self, text: str) -> None:
+        self.output.append(b"-ERR Protocol error: %b\r\n" % text.encode())
+        self.closing = True
+
+    # Transactions that the lane does not carry out alone.
+
+    def _execute(self, now: int) -> None:
+        session, engine = self.session, self.engine
+        if not session.in_multi:
+            self._say(Fault("EXEC_WITHOUT_MULTI"))
+        elif session.multi_broken:
+            engine.end_multi(session)
+            self._say(Fault("EXEC_ABORTED"))
+        elif not engine.watch_holds(session, now):
+            engine.end_multi(session)
+            self.output.append(b"_\r\n" if session.version == 3 else b"*-1\r\n")
+        else:
+            engine.unwatch(session)
+            count = engine.numbers[session.at + layout.SESSION_QUEUED]
+            self.output.append(b"*%d\r\n" % count)
+            engine.numbers[layout.IN_GROUP] = 1
+            self._queued(engine.numbers[session.at + layout.SESSION_QUEUE], count, now)
+
+    def _finish_exec(self, now: int) -> None:
+        """The lane has begun an EXEC whose replies outgrew the out region."""
+        numbers, at = self.engine.numbers, self.session.at
+        done = numbers[at + layout.SESSION_WATCHED + 1]
+        entry = numbers[at + layout.SESSION_WATCHED + 2]
+        self._queued(entry, numbers[at + layout.SESSION_QUEUED] - done, now)
+
+    def _queued(self, entry: int, count: int, now: int) -> None:
+        engine, session = self.engine, self.session
+        numbers = engine.numbers
+        replies: list[bytes | Spill] = []
+        held, self.output = self.output, replies
+        for _ in range(count):
+            row_at = numbers[entry]
+            row = engine.rows[row_at]
+            if row.handler:
+                tape = entry + lane.QUEUE_HEAD
+                blob_size = numbers[entry + 4]
+                numbers[tape - 1] = (tape + numbers[entry + 2]) * WORD
+                self._say(engine.handle(row, session, tape, now), row)
+                numbers[tape - 1] = blob_size
+            else:
+                status = engine.perform_queued(entry, row_at, now)
+                self._answer(row_at, layout.NIL if status & STATUS_MASK == layout.WAIT else status)
+            engine.free_limbo()
+            entry += numbers[entry + 1]
+        numbers[layout.IN_GROUP] = 0
+        engine.end_multi(session)
+        self.output = held
+        self.output.extend(replies)
+        self.closing = self.closing or session.closing
+
+
+def reply_bytes(engine: Any) -> int:
+    """A bound of the bytes that the reply in REPLY takes on the wire."""
+    count = engine.numbers[layout.REPLY + 1]
+    sizes = engine.words[layout.REPLY + 3 : layout.REPLY + 3 + 2 * count : 2]
+    texts = sizes[(sizes & layout.ITEM_MASK) == layout.ITEM_TEXT]
+    return int((texts >> layout.MARK_BITS).sum()) + 64 * int(count)
+
+
+def resp_fault(engine: Any, at: int, end: int) -> str:
+    """Why the bytes at `at` are no RESP."""
+    lane.parse(engine.words, engine.octets, at, end)
+    return PROTOCOL_ERRORS.get(engine.numbers[layout.LANE_AT], "invalid request")
+

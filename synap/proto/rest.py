@@ -1,0 +1,144 @@
+"""Routes: an HTTP request to a row and its fields, and a row's answer to JSON. One tree for all rows."""
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+import msgspec
+
+from synap.command import Catalogue, Command, Route
+from synap.derive.binders import Build, binder
+from synap.derive.replies import Render, renderer
+from synap.faults import TABLE, Fault
+from synap.proto.http import Request, Response
+from synap.store.layout import REFUSED, STATUS_MASK
+
+_encode = msgspec.json.encode
+_decoder = msgspec.json.Decoder()
+
+
+class Target:
+    """A row as one surface reaches it."""
+
+    __slots__ = ("build", "fixed", "params", "renamed", "render", "row", "row_at")
+
+    def __init__(self, row: Command, row_at: int, build: Build, render: Render, route: Route | None = None) -> None:
+        self.row, self.row_at, self.build, self.render = row, row_at, build, render
+        self.params: tuple[str, ...] = ()
+        self.fixed = dict(route.fixed) if route else {}
+        self.renamed = dict(route.renamed) if route else {}
+
+
+class Tree:
+    """Paths by segment: a fixed word goes before a parameter."""
+
+    def __init__(self) -> None:
+        self._root: dict[str, Any] = {}
+
+    def add(self, path: str, method: str, target: Any) -> None:
+        """Reach `target` under `path`, in which `{name}` stands for any one segment."""
+        node = self._root
+        for segment in path.strip("/").split("/"):
+            node = node.setdefault("{}" if segment.startswith("{") else segment, {})
+        methods = node.setdefault("/", {})
+        assert method not in methods, f"{method} {path} stands twice"
+        methods[method] = target
+
+    def find(self, segments: list[str]) -> tuple[dict[str, Any] | None, list[str]]:
+        """The targets by method of a path, and its parameters; None if there is no such path."""
+        node: Any = self._root
+        params: list[str] = []
+        for segment in segments:
+            after = node.get(segment) if segment not in ("/", "{}") else None
+            if after is None:
+                after = node.get("{}")
+                if after is None or not segment:
+                    return None, params
+                params.append(segment)
+            node = after
+        return node.get("/"), params
+
+
+def json_response(status: int, value: Any, **more: Any) -> Response:
+    """A JSON reply."""
+    return Response(status, _encode(value), **more)
+
+
+def fault_response(fault: Fault) -> Response:
+    """The error object, under the fault's status."""
+    return json_response(fault.row.http, {"error": fault.json_text(), "code": fault.row.http})
+
+
+def status_fault(status: int, fields: dict[str, Any]) -> Fault:
+    """The Fault of a refusing status, with the fields that its text may name."""
+    words = {name: value for name, value in fields.items() if isinstance(value, str)}
+    return Fault(TABLE[(status & STATUS_MASK) - REFUSED].name, **words)
+
+
+class Rest:
+    """The REST surface: all routes of the catalogue."""
+
+    def __init__(self, catalogue: Catalogue, row_at: dict[str, int], switches: dict[str, bool]) -> None:
+        self.tree = Tree()
+        self.switches = switches
+        for row in catalogue.rows:
+            if not row.http:
+                continue
+            build = binder(row)
+            render = renderer(row, row.rest, row.rest_nil)
+            for route in row.http:
+                target = Target(row, row_at[row.name], build, render, route)
+                names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+                target.params = tuple(names)
+                self.tree.add(route.path, route.method, target)
+
+    def find(self, request: Request) -> tuple[Target, dict[str, Any]] | Response:
+        """The row that a request asks for and its fields, or the reply that says why there is none."""
+        path = request.path
+        if b"%" in path:
+            segments = [_unquote(part) for part in path[1:].split(b"/")]
+        else:
+            segments = path[1:].decode("utf-8", "surrogateescape").split("/")
+        methods, values = self.tree.find(segments)
+        if methods is None:
+            return json_response(404, {"error": "Not found", "code": 404})
+        method = request.method.decode("ascii", "replace")
+        target = methods.get(method)
+        if target is None and method == "HEAD":
+            target = methods.get("GET")
+            if target is not None and target.row.writes:
+                target = None
+        if target is None:
+            allow = ", ".join(sorted(methods)).encode()
+            body = {"error": f"Method not allowed: {method}", "code": 405}
+            return json_response(405, body, headers=[(b"allow", allow)])
+        if target.row.switch and not self.switches.get(target.row.switch):
+            raise Fault("SWITCHED_OFF", name=target.row.name, switch=target.row.switch)
+        return target, self.fields(request, target, values)
+
+    def fields(self, request: Request, target: Target, values: list[str]) -> dict[str, Any]:
+        """The fields of a call: body, then query, then path; a later one wins."""
+        fields: dict[str, Any] = dict(target.fixed)
+        if request.body:
+            fields.update(body_object(request.body))
+        if request.query:
+            fields.update(parse_qsl(request.query.decode("utf-8", "surrogateescape"), keep_blank_values=True))
+        fields.update(zip(target.params, values, strict=True))
+        for old, new in target.renamed.items():
+            if old in fields:
+                fields[new] = fields.pop(old)
+        return fields
+
+
+def body_object(body: bytes) -> dict[str, Any]:
+    """A JSON object out of a body, whatever its content type says."""
+    try:
+        value = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Fault("BAD_JSON", detail=str(error)) from None
+    if not isinstance(value, dict):
+        raise Fault("WRONG_FIELD", field="body", wanted="an object", found=type(value).__name__)
+    return value
+
+
+def _unquote(part: bytes) -> str:
+    return unquote_to_bytes(part).decode("utf-8", "surrogateescape")

@@ -1,0 +1,84 @@
+"""The command envelope: `{"command", "request_id", "payload"}`, one or a batch, always answered with 200."""
+
+from typing import Any
+
+import msgspec
+
+from synap.command import Catalogue
+from synap.derive.binders import binder
+from synap.derive.replies import renderer
+from synap.faults import Fault
+from synap.proto.rest import Target
+
+
+class Envelope(msgspec.Struct):
+    """One command. A missing `request_id` gets a fresh one from the caller."""
+
+    command: str
+    request_id: str = ""
+    payload: Any = None
+
+
+class Posted(msgspec.Struct):
+    """The body of a POST: a command, or `{"type": "batch", "commands": [...]}`."""
+
+    type: str = ""
+    command: str = ""
+    request_id: str = ""
+    payload: Any = None
+    commands: list[Envelope] | None = None
+
+
+class Reply(msgspec.Struct):
+    """What each command gets; all four keys are always there."""
+
+    success: bool
+    request_id: str
+    payload: Any
+    error: str | None
+
+
+_decoder = msgspec.json.Decoder(Posted)
+
+
+def read(body: bytes) -> Posted:
+    """The posted object. Raises BAD_JSON (400) or WRONG_FIELD (422)."""
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Fault("WRONG_FIELD", field="body", wanted="a command envelope", found=str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Fault("BAD_JSON", detail=str(error)) from None
+
+
+class Commands:
+    """Every row under the names that the envelope knows it by."""
+
+    def __init__(self, catalogue: Catalogue, row_at: dict[str, int], switches: dict[str, bool]) -> None:
+        self.targets: dict[str, Target] = {}
+        self.switches = switches
+        for row in catalogue.rows:
+            if row.internal or (row.command is None and row.rest is None):
+                continue
+            target = Target(row, row_at[row.name], binder(row), renderer(row, row.command, row.command_nil))
+            for name in dict.fromkeys((row.name, *row.envelope)):
+                assert name not in self.targets, f"{name} stands twice"
+                self.targets[name] = target
+
+    def find(self, name: str) -> Target:
+        """The row under this name."""
+        target = self.targets.get(name)
+        if target is None:
+            raise Fault("UNKNOWN_COMMAND", name=name, args="")
+        if target.row.switch and not self.switches.get(target.row.switch):
+            raise Fault("SWITCHED_OFF", name=target.row.name, switch=target.row.switch)
+        return target
+
+
+def fields_of(payload: Any) -> dict[str, Any]:
+    """The payload as named fields."""
+    if payload is None:
+        return {}
+    if not isinstance(payload, dict):
+        raise Fault("WRONG_FIELD", field="payload", wanted="an object", found=type(payload).__name__)
+    return payload

@@ -1,0 +1,302 @@
+"""The state as frames that make it again: what a snapshot consists of.
+
+`dump` walks the tables in the order of hashes and writes load rows into LOG until about a megabyte
+is there. A list or a set comes in pieces, the first of which makes the key. All frames carry the seq
+at which the snapshot stands.
+
+    cursor   place in the tables | structure at hand | progress inside it | ...   (kept by the caller)
+"""
+
+from synap.kernels.jit import kernel
+from synap.kernels.spans import move, store64
+from synap.store import frames, keyspace, lists, queues, tables
+from synap.store.layout import (
+    FORM_MASK,
+    LIST,
+    LOG,
+    MARK_BITS,
+    PRESENT,
+    QUEUES,
+    SHARDS,
+    SHARDS_COUNT,
+    STRING,
+    TABLE_SIZE,
+)
+from synap.store.tables import REF_MASK, TAG_BITS, TAG_MASK
+
+STRING_LOAD, LIST_LOAD, SET_LOAD, QUEUE_LOAD, MESSAGE_LOAD = 0x01F0, 0x04F0, 0x05F0, 0x08F0, 0x08F1
+PIECE_BYTES = 1 << 20
+PIECE_ITEMS = 1 << 14
+LOAD_SLOTS = 6
+# Words of a cursor.
+PLACE, REF, INSIDE, MORE, CHAIN, CURSOR_SIZE = range(6)
+CURSOR_WORDS = 8
+PLACES = SHARDS_COUNT << TAG_BITS
+
+
+@kernel
+def head(words, target, code, namespace, seq, now, tape_size, blob_size):
+    """Write a frame's head; the octet where its blob goes. The caller has written or will write the tape."""
+    size = frames.HEAD_WORDS + tape_size + ((blob_size + 7) >> 3)
+    if blob_size & 7:
+        words[target + size - 1] = 0
+    words[target] = size * 8 | code << frames.CODE_SHIFT | namespace << frames.NAMESPACE_SHIFT
+    words[target + 1] = seq
+    words[target + 2] = now
+    words[target + 3] = tape_size << frames.STATUS_BITS
+    words[target + 4] = 0
+    return (target + frames.HEAD_WORDS + tape_size) * 8
+
+
+@kernel
+def dump_string(words, octets, ref, target, seq, now):
+    """One string; the words written."""
+    name = keyspace.key_size(words, ref)
+    size = keyspace.value_size(words, ref)
+    blob = head(words, target, STRING_LOAD, keyspace.namespace_of(words, ref), seq, now, 5, name + size)
+    tape = target + frames.HEAD_WORDS
+    words[tape] = 0
+    words[tape + 1] = name << MARK_BITS | PRESENT
+    words[tape + 2] = name
+    words[tape + 3] = size << MARK_BITS | PRESENT | keyspace.mark_of(words, ref)
+    words[tape + 4] = keyspace.deadline_of(words, ref)
+    move(octets, blob, keyspace.key_at(words, ref), name + size)
+    return (words[target] & 0xFFFFFFFF) >> 3
+
+
+@kernel
+def begin_piece(words, octets, ref, target, count, more):
+    """The tape of a list or set piece; the words of its tape. Its blob begins with the key."""
+    tape = target + frames.HEAD_WORDS
+    words[tape] = 0
+    words[tape + 1] = keyspace.key_size(words, ref) << MARK_BITS | PRESENT
+    words[tape + 2] = keyspace.deadline_of(words, ref)
+    words[tape + 3] = more
+    words[tape + 4] = count
+    words[tape + 5] = LOAD_SLOTS
+    return LOAD_SLOTS + 2 * count
+
+
+@kernel
+def put_element(words, tape, i, start, size, mark):
+    """The slots of one element of a piece."""
+    words[tape + LOAD_SLOTS + 2 * i] = start
+    words[tape + LOAD_SLOTS + 2 * i + 1] = size << MARK_BITS | PRESENT | (mark & FORM_MASK)
+
+
+@kernel
+def dump_list(words, octets, ref, cursor, target, seq, now):
+    """The next piece of a list (INSIDE: the chunk to go on with); the words written."""
+    root = keyspace.root_of(words, ref)
+    first = cursor[INSIDE] if cursor[MORE] else words[root + lists.FIRST]
+    count = 0
+    total = 0
+    chunk = first
+    while chunk and (count == 0 or (total < PIECE_BYTES and count < PIECE_ITEMS)):  # whole chunks
+        count += words[chunk + lists.SIZES] & lists.HALF_MASK
+        at = lists.strip_at(chunk) + (words[chunk + lists.SPAN] & lists.HALF_MASK)
+        for _ in range(words[chunk + lists.SIZES] & lists.HALF_MASK):
+            _, size, _, _ = lists.element(words, octets, at)
+            total += size
+            at += 2 * lists.HEAD_BYTES + (lists.read_head(octets, at) & lists.ENTRY_SIZE_MASK)
+        chunk = words[chunk + lists.NEXT]
+    name = keyspace.key_size(words, ref)
+    tape_size = begin_piece(words, octets, ref, target, count, cursor[MORE])
+    blob = head(
+        words, target, LIST_LOAD, keyspace.namespace_of(words, ref), seq, now, tape_size, name + total
+    )
+    move(octets, blob, keyspace.key_at(words, ref), name)
+    used = name
+    i = 0
+    last = chunk
+    chunk = first
+    while chunk != last:
+        at = lists.strip_at(chunk) + (words[chunk + lists.SPAN] & lists.HALF_MASK)
+        for _ in range(words[chunk + lists.SIZES] & lists.HALF_MASK):
+            place, size, mark, _ = lists.element(words, octets, at)
+            move(octets, blob + used, place, size)
+            put_element(words, target + frames.HEAD_WORDS, i, used, size, mark)
+            used += size
+            i += 1
+            at += 2 * lists.HEAD_BYTES + (lists.read_head(octets, at) & lists.ENTRY_SIZE_MASK)
+        chunk = words[chunk + lists.NEXT]
+    cursor[INSIDE] = last
+    cursor[MORE] = 1 if last else 0
+    return (words[target] & 0xFFFFFFFF) >> 3
+
+
+@kernel
+def dump_set(words, octets, ref, cursor, target, seq, now):
+    """The next piece of a set (INSIDE: the place in its slots to go on with); the words written."""
+    root = keyspace.root_of(words, ref)
+    place = cursor[INSIDE] if cursor[MORE] else 0
+    count = 0
+    total = 0
+    name = keyspace.key_size(words, ref)
+    tape = target + frames.HEAD_WORDS
+    spans = words[root + tables.SIZE] + tables.slack(words[root + tables.SIZE])
+    both = spans
+    if words[root + tables.OLD]:
+        both += words[root + tables.OLD_SIZE] + tables.slack(words[root + tables.OLD_SIZE])
+    at = place
+    while at < both and (count == 0 or (total < PIECE_BYTES and count < PIECE_ITEMS)):
+        slot = words[words[root + tables.SLOTS] + at] if at < spans else words[words[root + tables.OLD] + at - spans]
+        if slot:
+            block = slot & REF_MASK
+            size = words[block] >> MARK_BITS
+            put_element(words, tape, count, name + total, size, words[block])
+            total += size
+            count += 1
+        at += 1
+    tape_size = begin_piece(words, octets, ref, target, count, cursor[MORE])
+    blob = head(words, target, SET_LOAD, keyspace.namespace_of(words, ref), seq, now, tape_size, name + total)
+    move(octets, blob, keyspace.key_at(words, ref), name)
+    used = name
+    for i in range(place, at):
+        slot = words[words[root + tables.SLOTS] + i] if i < spans else words[words[root + tables.OLD] + i - spans]
+        if slot:
+            block = slot & REF_MASK
+            move(octets, blob + used, (block + 1) * 8, words[block] >> MARK_BITS)
+            used += words[block] >> MARK_BITS
+    while at < both:  # is there anything left?
+        slot = words[words[root + tables.SLOTS] + at] if at < spans else words[words[root + tables.OLD] + at - spans]
+        if slot:
+            break
+        at += 1
+    cursor[INSIDE] = at
+    cursor[MORE] = 1 if at < both else 0
+    return (words[target] & 0xFFFFFFFF) >> 3
+
+
+@kernel
+def dump_queue(words, octets, queue, target, seq, now):
+    """A queue without its messages; the words written."""
+    name = words[queue + queues.NAME_SIZE]
+    blob = head(words, target, QUEUE_LOAD, 0, seq, now, 2 + queues.STATS - 1, name)
+    tape = target + frames.HEAD_WORDS
+    words[tape] = 0
+    words[tape + 1] = name << MARK_BITS | PRESENT
+    for i in range(queues.STATS - 1):
+        words[tape + 2 + i] = words[queue + 1 + i]
+    move(octets, blob, (queue + queues.QUEUE_WORDS) * 8, name)
+    return (words[target] & 0xFFFFFFFF) >> 3
+
+
+@kernel
+def dump_message(words, octets, queue, message, target, seq, now):
+    """One message; the words written."""
+    name = words[queue + queues.NAME_SIZE]
+    size = words[message + queues.PAYLOAD] >> MARK_BITS
+    headers = words[message + queues.HEADERS]
+    used = queues.ID_BYTES + name + size + headers
+    blob = head(words, target, MESSAGE_LOAD, 0, seq, now, 11, used)
+    tape = target + frames.HEAD_WORDS
+    words[tape] = queues.ID_BYTES
+    words[tape + 1] = name << MARK_BITS | PRESENT
+    words[tape + 2] = queues.ID_BYTES + name
+    words[tape + 3] = size << MARK_BITS | PRESENT | (words[message + queues.PAYLOAD] & FORM_MASK)
+    words[tape + 4] = 0
+    words[tape + 5] = queues.ID_BYTES << MARK_BITS | PRESENT
+    words[tape + 6] = words[message + queues.STATE]
+    words[tape + 7] = words[message + queues.DEADLINE]
+    words[tape + 8] = words[message + queues.CREATED]
+    words[tape + 9] = queues.ID_BYTES + name + size
+    words[tape + 10] = headers << MARK_BITS | PRESENT
+    store64(octets, blob, words[message + queues.ID_A])
+    store64(octets, blob + 8, words[message + queues.ID_B])
+    move(octets, blob + queues.ID_BYTES, (queue + queues.QUEUE_WORDS) * 8, name)
+    move(octets, blob + queues.ID_BYTES + name, (message + queues.MESSAGE_WORDS) * 8, size + headers)
+    return (words[target] & 0xFFFFFFFF) >> 3
+
+
+@kernel
+def next_entry(words, place):
+    """(ref, place behind it) of the first entry at or behind a place of the keyspace; ref 0 at its end.
+
+    Entries with one tag share a place; the cursor's CHAIN counts them off.
+    """
+    shard = place >> TAG_BITS
+    tag = place & TAG_MASK
+    while shard < SHARDS_COUNT:
+        seat = tables.window(words, SHARDS + shard * TABLE_SIZE, tag, TAG_MASK)
+        if seat:
+            return seat, shard << TAG_BITS | tables.tag_of(words[seat])
+        shard += 1
+        tag = 0
+    return 0, PLACES
+
+
+@kernel("int64(int64[::1], uint8[::1], int64[::1], int64, int64, int64)")
+def dump(words, octets, cursor, seq, now, most):
+    """Write load frames into LOG from its start; how many, and `cursor[5]` gets their size in octets.
+
+    At least one frame, then on until `most` octets are there. 0: everything has been written.
+    """
+    target = LOG
+    end = LOG + (most >> 3)
+    done = 0
+    while target < end:
+        if cursor[PLACE] < PLACES:
+            if cursor[MORE]:
+                ref = cursor[REF]
+            else:
+                seat, place = next_entry(words, cursor[PLACE])
+                cursor[PLACE] = place
+                if seat == 0:
+                    cursor[REF] = 0
+                    continue
+                for _ in range(cursor[CHAIN]):
+                    seat += 1
+                ref = words[seat] & REF_MASK
+                cursor[REF] = ref
+            kind = keyspace.kind_of(words, ref)
+            if kind == STRING:
+                target += dump_string(words, octets, ref, target, seq, now)
+            elif kind == LIST:
+                target += dump_list(words, octets, ref, cursor, target, seq, now)
+            else:
+                target += dump_set(words, octets, ref, cursor, target, seq, now)
+            done += 1
+            if cursor[MORE] == 0:
+                step(words, cursor, SHARDS + (cursor[PLACE] >> TAG_BITS) * TABLE_SIZE)
+        else:
+            seat = tables.window(words, QUEUES, cursor[PLACE] - PLACES, TAG_MASK)
+            if seat == 0 or cursor[PLACE] - PLACES > TAG_MASK:
+                break
+            cursor[PLACE] = PLACES + tables.tag_of(words[seat])
+            for _ in range(cursor[CHAIN]):
+                seat += 1
+            queue = words[seat] & REF_MASK
+            if cursor[MORE] == 0:
+                target += dump_queue(words, octets, queue, target, seq, now)
+                done += 1
+                cursor[MORE] = 1
+                cursor[INSIDE] = queues.READY
+                cursor[REF] = words[queue + queues.READY]
+            while cursor[REF] == 0 and cursor[INSIDE] < queues.DEAD:
+                cursor[INSIDE] += 2
+                cursor[REF] = words[queue + cursor[INSIDE]]
+            if cursor[REF]:
+                target += dump_message(words, octets, queue, cursor[REF], target, seq, now)
+                done += 1
+                cursor[REF] = words[cursor[REF] + queues.NEXT]
+            else:
+                cursor[MORE] = 0
+                step(words, cursor, QUEUES)
+    cursor[CURSOR_SIZE] = (target - LOG) * 8
+    return done
+
+
+@kernel
+def step(words, cursor, table):
+    """Go on to the next entry of a table: the next with the same tag, or the next place."""
+    base = cursor[PLACE] - PLACES if cursor[PLACE] >= PLACES else cursor[PLACE]
+    tag = base & TAG_MASK
+    seat = tables.window(words, table, tag, tag)
+    for _ in range(cursor[CHAIN] + 1):
+        seat += 1
+    if words[seat] and tables.tag_of(words[seat]) == tag:
+        cursor[CHAIN] += 1
+    else:
+        cursor[CHAIN] = 0
+        cursor[PLACE] += 1

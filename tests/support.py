@@ -1,0 +1,144 @@
+"""A store in memory for tests: a heap with every family, driven as a connection would drive it.
+
+    bench = Bench()                              after the fixture `store`, see tests/conftest.py
+    bench.feed(b"*1\\r\\n$6\\r\\nDBSIZE\\r\\n")  the bytes that the lane answers
+    bench.ask("SET k v NX")                      the reply as Python: int, bytes, list, None, Refusal
+    bench.fill(words)                            the tape that the words make, or the refusal's name
+"""
+
+from typing import Any
+
+import numpy as np
+
+from synap import faults
+from synap.command import Catalogue, Command
+from synap.commands import CATALOGUE, FAMILIES
+from synap.derive.doors import family_codes
+from synap.derive.schema import Image
+from synap.store import heap, lane, layout, program
+
+SEED = bytes(range(24))
+REASONS = ("CUT", "HANDLER", "HITS", "WAITING", "OUT_FULL", "LARGE", "FLUSH", "MORE", "BAD")
+
+
+class Refusal(Exception):
+    """An error reply; its text is the argument. Compares by it, since tests expect it as a value."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Refusal) and self.args == other.args
+
+    __hash__ = Exception.__hash__
+
+
+def command(*words: Any) -> bytes:
+    """The RESP of one command; words are bytes, or anything with a text."""
+    parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+def decode(reply: bytes) -> tuple[Any, bytes]:
+    """(the first reply as Python, the bytes behind it)."""
+    line, _, rest = reply.partition(b"\r\n")
+    kind, text = line[:1], line[1:]
+    match kind:
+        case b":":
+            return int(text), rest
+        case b"+":
+            return text, rest
+        case b"-":
+            return Refusal(text.decode()), rest
+        case b"_":
+            return None, rest
+        case b",":
+            return float(text), rest
+        case b"$":
+            size = int(text)
+            return (rest[:size], rest[size + 2 :]) if size >= 0 else (None, rest)
+        case b"*" | b"~" | b"%":
+            items = []
+            for _ in range(int(text) * (2 if kind == b"%" else 1)):
+                item, rest = decode(rest)
+                items.append(item)
+            if kind == b"%":
+                return dict(zip(items[::2], items[1::2], strict=True)), rest
+            return (items if int(text) >= 0 else None), rest
+    raise AssertionError(f"no reply: {reply!r}")
+
+
+class Bench:
+    """One heap with its session 0. The kernels must have been prepared: ask for the fixture `store`."""
+
+    def __init__(
+        self, rows: list[Command] | None = None, *, memory_max: int = 1 << 30, journaled: bool = True
+    ) -> None:
+        self.catalogue = CATALOGUE if rows is None else Catalogue(rows)
+        self.image = Image(self.catalogue)
+        self.heap = heap.Heap(memory_max)
+        doors = program.doors(family_codes(self.catalogue, FAMILIES))
+        self.heap.open(SEED, self.image, doors)
+        self.now = 1_000_000
+        self.session = layout.SESSIONS
+        self.reason = ""  # why the lane stopped last
+        self.unread = b""  # what it has left
+        self.row_at = {place: self.catalogue.by_name[name] for name, place in self.image.row_of.items()}
+        self[self.session + layout.SESSION_RESP] = 2
+        self[layout.JOURNALED] = int(journaled)
+
+    def __getitem__(self, at: int) -> int:
+        return int(self.heap.numbers[at])
+
+    def __setitem__(self, at: int, value: int) -> None:
+        self.heap.numbers[at] = value
+
+    @property
+    def both(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """The two views, the first arguments of every border function."""
+        return self.heap.words, self.heap.octets
+
+    def receive(self, data: bytes) -> tuple[int, int]:
+        """Put bytes into the receive buffer; (first octet, the octet behind them)."""
+        at = layout.RECEIVE * layout.WORD
+        assert len(data) <= layout.RECEIVE_BYTES
+        self.heap.bytes[at : at + len(data)] = data
+        return at, at + len(data)
+
+    def feed(self, data: bytes, budget: int = 1 << 30) -> bytes:
+        """Let the lane run over `data` once; what it answered. `reason` and `unread` say where it stopped."""
+        at, end = self.receive(data)
+        out = layout.OUT * layout.WORD
+        self[layout.LANE_OUT] = out
+        self.reason = REASONS[lane.lane(*self.both, self.session, at, end, self.now, budget)]
+        self.unread = bytes(self.heap.bytes[self[layout.LANE_AT] : end])
+        return bytes(self.heap.bytes[out : self[layout.LANE_OUT]])
+
+    def ask(self, line: str | list[Any]) -> Any:
+        """The reply to one command, given as a line or as words. It must be one that the lane answers."""
+        reply = self.feed(command(*(line.split() if isinstance(line, str) else line)))
+        assert not self.unread, f"the lane stopped before {line}: {self.reason}"
+        value, rest = decode(reply)
+        assert not rest
+        return value
+
+    def find(self, words: list[bytes]) -> tuple[Command | None, int]:
+        """(the row that the words name, its place in the heap); the words stand in WORDS then."""
+        row = lane.parse(*self.both, *self.receive(command(*words)))
+        assert row >= 0
+        return self.row_at.get(row), row
+
+    def fill(self, words: list[bytes]) -> list[int | bytes] | str:
+        """The tape that a command makes: a number for each slot, the bytes where a text starts; or why not."""
+        row, place = self.find(words)
+        assert row is not None, f"no row for {words}"
+        count = self[layout.LANE_CALLS]
+        if not self[place + layout.ROW_WORDS_MIN] <= count - 1 <= self[place + layout.ROW_WORDS_MAX]:
+            return "WRONG_ARITY"
+        refused = lane.fill_tape(*self.both, place, count)
+        if refused:
+            return faults.TABLE[refused - layout.REFUSED].name
+        return self.heap.words[layout.TAPE : layout.TAPE + self[layout.CURSOR_TOP]].tolist()
+
+    def text(self, at: int, mark: int) -> bytes:
+        """The text of two tape slots."""
+        start = self[layout.TAPE - 1] + at
+        assert mark & 0xFF == layout.PRESENT
+        return bytes(self.heap.bytes[start : start + (mark >> layout.MARK_BITS)])
