@@ -3,7 +3,7 @@
     bench = Bench()                              after the fixture `store`, see tests/conftest.py
     bench.feed(b"*1\\r\\n$6\\r\\nDBSIZE\\r\\n")  the bytes that the lane answers
     bench.ask("SET k v NX")                      the reply as Python: int, bytes, list, None, Refusal
-    bench.fill(words)                            the tape that the words make, or the refusal's name
+    bench.fill(words)                            the slots that the words make, or the refusal's name
 """
 
 from typing import Any
@@ -125,10 +125,12 @@ class Bench:
         assert row >= 0
         return self.row_at.get(row), row
 
-    def fill(self, words: list[bytes]) -> list[int | bytes] | str:
-        """The tape that a command makes: a number for each slot, the bytes where a text starts; or why not."""
+    def fill(self, words: list[bytes], name: str = "") -> list[int] | str:
+        """The slots of the tape that a command makes, or why not. `name` is for rows without a RESP word."""
         row, place = self.find(words)
-        assert row is not None, f"no row for {words}"
+        if name:
+            place = self.image.row_of[name]
+        assert name or row is not None, f"no row for {words}"
         count = self[layout.LANE_CALLS]
         if not self[place + layout.ROW_WORDS_MIN] <= count - 1 <= self[place + layout.ROW_WORDS_MAX]:
             return "WRONG_ARITY"

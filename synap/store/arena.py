@@ -21,6 +21,7 @@ of the memory's life that Python sees.
 import numpy as np
 
 from synap.kernels.jit import kernel
+from synap.kernels.spans import bare
 from synap.store.layout import (
     BINS,
     BLOCK_WORDS_MAX,
@@ -304,6 +305,7 @@ def clean(words, most, found):
 
     The caller tells the system that their contents are not needed. Answers how many there are.
     """
+    words = bare(words)
     count = 0
     for power in range(40):
         page = words[BINS + power]
@@ -323,10 +325,14 @@ def clean(words, most, found):
 @kernel("int64(int64[::1], uint8[::1], int64)")
 def take_block(words, octets, size):
     """`allocate` for Python: a block of `size` words."""
+    words = bare(words)
+    octets = bare(octets)
     return allocate(words, size)
 
 
 @kernel("void(int64[::1], uint8[::1], int64)")
 def give_block(words, octets, ref):
     """`release` for Python."""
+    words = bare(words)
+    octets = bare(octets)
     release(words, ref)

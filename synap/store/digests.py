@@ -9,7 +9,7 @@ import numpy as np
 
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.jit import kernel
-from synap.kernels.spans import fold
+from synap.kernels.spans import bare, fold
 from synap.store import keyspace, lists, queues, strings, tables
 from synap.store.layout import FORM_MASK, LIST, QUEUES, SHARDS, SHARDS_COUNT, STRING, TABLE_SIZE
 from synap.store.tables import REF_MASK
@@ -101,6 +101,8 @@ def record_digest(words, octets, ref):
 @kernel("void(int64[::1], uint8[::1], int64[::1])")
 def digest(words, octets, found):
     """Digests of strings, lists, sets and queues into `found` (by kind; queues at 0)."""
+    words = bare(words)
+    octets = bare(octets)
     for i in range(found.size):
         found[i] = 0
     for shard in range(SHARDS_COUNT):

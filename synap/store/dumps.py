@@ -8,7 +8,7 @@ at which the snapshot stands.
 """
 
 from synap.kernels.jit import kernel
-from synap.kernels.spans import move, store64
+from synap.kernels.spans import bare, move, store64
 from synap.store import frames, keyspace, lists, queues, tables
 from synap.store.layout import (
     FORM_MASK,
@@ -232,6 +232,8 @@ def dump(words, octets, cursor, seq, now, most):
 
     At least one frame, then on until `most` octets are there. 0: everything has been written.
     """
+    words = bare(words)
+    octets = bare(octets)
     target = LOG
     end = LOG + (most >> 3)
     done = 0

@@ -12,7 +12,7 @@ its texts are positions in the blob, so a frame is two copies and no loop over a
 """
 
 from synap.kernels.jit import kernel
-from synap.kernels.spans import call_door, move
+from synap.kernels.spans import bare, call_door, move
 from synap.store import arena
 from synap.store.layout import (
     BROKEN,
@@ -120,6 +120,8 @@ def replay(words, octets, at, end, step):
     or if the call answers another status than it did when it was written: REPLAY_SEQ, REPLAY_CODE and REPLAY_STATUS
     say which and what. Frames whose status is 0 were decided by another row, and must change something.
     """
+    words = bare(words)
+    octets = bare(octets)
     done = 0
     while at < end:
         head = at >> 3

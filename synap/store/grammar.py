@@ -12,6 +12,7 @@ and no recursion: numba compiles a recursive walk once for every constant it is 
     IF_TOKEN    if the next word is the text (a, b), take it; else go to c
     IF_LEFT     go to c unless more than `a` words are left, and at most `b` if it is not 0
     IF_CHOICE   go to c unless the next word is one of the `b` texts at `a`
+    NEED        refuse unless at least `a` words are left
     SET         slot = a
     CLEAR       `a` slots = 0: a Token comes again and may bring less than before
     CHOOSE      slot = a; refuse if another alternative was chosen (b = 1: any at all, b = 2: never)
@@ -44,7 +45,7 @@ from synap.store.refusals import NEGATIVE_TIMEOUT, SYNTAX
 TEXT, INT, REAL, TIMEOUT, CHOICE = 1, 2, 3, 4, 5
 IF_TOKEN, IF_LEFT, IF_CHOICE, SET, CHOOSE, REQUIRE, JUMP = 6, 7, 8, 9, 10, 11, 12
 TEXTS, GROUP, COUNTED, ITEM, END, AGAIN, OUTSIDE, HALVES = 13, 14, 15, 16, 17, 18, 19, 20
-CLEAR, LIKE, SKIP = 21, 22, 23
+CLEAR, LIKE, SKIP, NEED = 21, 22, 23, 24
 OTHERS, ANY, NONE = 0, 1, 2  # what CHOOSE refuses
 SIMPLE_LAST = CHOICE
 OP, SLOT, A, B, C, FAULT, SIZE = range(7)
@@ -243,6 +244,9 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
             base = 0
         elif op == SKIP:
             word += 1
+        elif op == NEED:
+            if count - word < words[at + A]:
+                return words[at + FAULT]
         else:  # HALVES
             left = count - word
             size = words[at + C]

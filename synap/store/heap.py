@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from synap.kernels.jit import kernel
+from synap.kernels.spans import bare
 from synap.store import layout, tables
 
 MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0)
@@ -81,6 +82,8 @@ def _page_after(regions: int, pages: int) -> int:
 @kernel("void(int64[::1], uint8[::1])")
 def open_tables(words, octets):
     """Empty tables for the shards and the queues."""
+    words = bare(words)
+    octets = bare(octets)
     for shard in range(layout.SHARDS_COUNT):
         tables.open_table(words, octets, layout.SHARDS + shard * layout.TABLE_SIZE, SHARD_SIZE)
     tables.open_table(words, octets, layout.QUEUES, SHARD_SIZE)

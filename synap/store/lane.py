@@ -22,7 +22,7 @@ LANE_AT is the octet of the command it stopped at, LANE_OUT the end of the repli
 """
 
 from synap.kernels.jit import kernel
-from synap.kernels.spans import call_door, move
+from synap.kernels.spans import bare, call_door, move
 from synap.store import arena, frames, grammar, resp
 from synap.store.layout import (
     BROKEN,
@@ -332,6 +332,8 @@ def put_word(octets, out, queued):
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64)")
 def lane(words, octets, session, at, end, now, budget):
     """Run the commands from octet `at` to `end` for a session; replies go on at LANE_OUT. See the file."""
+    words = bare(words)
+    octets = bare(octets)
     out = words[LANE_OUT]
     calls = 0
     reason = CUT
@@ -439,6 +441,8 @@ def lane(words, octets, session, at, end, now, budget):
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64, int64, int64)")
 def perform(words, octets, row, tape, tape_size, blob_size, now, items_max, bytes_max):
     """Carry out a call whose tape was built elsewhere; the answer is left in REPLY, blocks in the limbo."""
+    words = bare(words)
+    octets = bare(octets)
     words[REPLY_ITEMS_MAX] = items_max
     words[REPLY_BYTES_MAX] = bytes_max
     return call(words, octets, row, tape, tape_size, blob_size, now, REPLY)
@@ -448,6 +452,8 @@ def perform(words, octets, row, tape, tape_size, blob_size, now, items_max, byte
 def parse(words, octets, at, end):
     """The lane's first two steps alone: scan a command, find its row. Answers the row, 0 if there is none,
     or the negative fault of `scan`; LANE_AT is the octet behind it, LANE_CALLS its words."""
+    words = bare(words)
+    octets = bare(octets)
     after, count = resp.scan(words, octets, at, end)
     words[LANE_AT] = after
     words[LANE_CALLS] = count
@@ -459,6 +465,8 @@ def parse(words, octets, at, end):
 @kernel("int64(int64[::1], uint8[::1], int64, int64)")
 def fill_tape(words, octets, row, count):
     """The lane's third step alone: WORDS to TAPE; 0 or the refusal."""
+    words = bare(words)
+    octets = bare(octets)
     return grammar.fill(
         words, octets, words[row + ROW_SCHEMA], words[row + ROW_SCHEMA_END], words[row + ROW_SLOTS], count, TAPE
     )
@@ -467,30 +475,40 @@ def fill_tape(words, octets, row, count):
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
 def encode(words, octets, at, row, status, version):
     """The lane's last step alone: write the reply in REPLY at octet `at`; the octet behind it."""
+    words = bare(words)
+    octets = bare(octets)
     return resp.put_reply(words, octets, at, row, status, REPLY, version)
 
 
 @kernel("void(int64[::1], uint8[::1])")
 def settle(words, octets):
     """Free what the last call left behind, once its reply has been read."""
+    words = bare(words)
+    octets = bare(octets)
     arena.empty_limbo(words)
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
 def enqueue_call(words, octets, session, row, tape_size, blob_size):
     """Keep the call in TAPE for EXEC; 1, or 0 without memory."""
+    words = bare(words)
+    octets = bare(octets)
     return 1 if enqueue(words, octets, session, row, TAPE, tape_size, blob_size) else 0
 
 
 @kernel("void(int64[::1], uint8[::1], int64)")
 def leave_multi(words, octets, session):
     """Forget a session's queue."""
+    words = bare(words)
+    octets = bare(octets)
     end_multi(words, session)
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
 def perform_queued(words, octets, entry, now, items_max, bytes_max):
     """One call of a session's queue, answered into REPLY."""
+    words = bare(words)
+    octets = bare(octets)
     words[REPLY_ITEMS_MAX] = items_max
     words[REPLY_BYTES_MAX] = bytes_max
     return queued_call(words, octets, entry, now, REPLY)

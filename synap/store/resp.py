@@ -9,7 +9,7 @@ import numpy as np
 from synap.kernels.jit import kernel
 from synap.kernels.numbers import print_integer
 from synap.kernels.reals import print_real
-from synap.kernels.spans import move, real_of
+from synap.kernels.spans import bare, move, real_of
 from synap.store.layout import (
     DONE,
     EMPTY,
@@ -107,6 +107,8 @@ def skim(words, octets, at, left, end):
     `left` is the number of words still to come, UNCOUNTED before the count line. Answers left << 40 |
     octet, or the negative fault of `scan`; a gathering connection asks again from there.
     """
+    words = bare(words)
+    octets = bare(octets)
     if left == UNCOUNTED:
         count, after = line_number(octets, at + 1, end, words[LIMIT_WORDS])
         if after < 0:

@@ -1,6 +1,7 @@
 """Work that nobody waits for: freeing dropped structures, finding expired keys. In steps, by budget."""
 
 from synap.kernels.jit import kernel
+from synap.kernels.spans import bare
 from synap.store import arena, keyspace, lists, sets, tables
 from synap.store.layout import (
     GRAVES,
@@ -19,6 +20,8 @@ from synap.store.tapes import add_number, add_text, set_scalar
 @kernel("int64(int64[::1], uint8[::1], int64)")
 def reap(words, octets, budget):
     """Take dropped structures apart; the budget (blocks, about) that is left when none remain, else 0."""
+    words = bare(words)
+    octets = bare(octets)
     while words[GRAVES] and budget > 0:
         ref = words[GRAVES]
         kind = words[ref] & 0xFF
@@ -43,6 +46,8 @@ def find_expired(words, octets, cursor, budget, most, now):
     REPLY gets up to `most` items pairs: the key, then its namespace. Answers the cursor to go on with,
     -1 at the end of the table.
     """
+    words = bare(words)
+    octets = bare(octets)
     set_scalar(words, REPLY, 0)
     total = 0
     for namespace in range(16):

@@ -1,0 +1,293 @@
+"""A line, and what the grammar says: `ok` or the refusal. What Redis says too, if it knows the command."""
+
+_TEXT = """
+    SET k v -> ok
+    set k v nx ex 10 get -> ok
+    SET k v NX NX -> ok
+    SET k v EX 5 EX 6 -> ok
+    SET k v KEEPTTL KEEPTTL -> ok
+    SET k v IFEQ old -> ok
+    SET k -> WRONG_ARITY
+    SET -> WRONG_ARITY
+    SET k v NX XX -> SYNTAX
+    SET k v EX 5 PX 6 -> SYNTAX
+    SET k v EX 5 KEEPTTL -> SYNTAX
+    SET k v EX -> SYNTAX
+    SET k v EX x -> NOT_AN_INTEGER
+    SET k v EX 1.5 -> NOT_AN_INTEGER
+    SET k v EX 05 -> NOT_AN_INTEGER
+    SET k v EX 9223372036854775808 -> NOT_AN_INTEGER
+    SET k v FOO -> SYNTAX
+    GET k -> ok
+    GET -> WRONG_ARITY
+    GET k k -> WRONG_ARITY
+    INCRBY k -9223372036854775808 -> ok
+    INCRBY k x -> NOT_AN_INTEGER
+    INCRBY k -> WRONG_ARITY
+    INCR k -> ok
+    INCR k 1 -> WRONG_ARITY
+    DEL a b c -> ok
+    DEL -> WRONG_ARITY
+    EXPIRE k 10 -> ok
+    EXPIRE k 10 gt -> ok
+    EXPIRE k x -> NOT_AN_INTEGER
+    EXPIRE k 10 FOO -> SYNTAX
+    PTTL k -> ok
+    PTTL -> WRONG_ARITY
+    SCAN 0 MATCH a* COUNT 10 -> ok
+    SCAN 0 COUNT 10 match a* COUNT 11 -> ok
+    SCAN 0 COUNT x -> NOT_AN_INTEGER
+    SCAN 0 MATCH -> SYNTAX
+    SCAN 0 a* -> SYNTAX
+    SCAN -> WRONG_ARITY
+    FLUSHALL -> ok
+    FLUSHALL async -> ok
+    FLUSHALL now -> SYNTAX
+    DBSIZE -> ok
+    DBSIZE x -> WRONG_ARITY
+    RPUSH l a b -> ok
+    RPUSH l -> WRONG_ARITY
+    LPUSH l a -> ok
+    LPUSH l -> WRONG_ARITY
+    LPOP l -> ok
+    LPOP l 5 -> ok
+    LPOP l x -> POSITIVE_COUNT
+    LPOP l 1 2 -> WRONG_ARITY
+    RPOP l 1 -> ok
+    RPOP l x -> POSITIVE_COUNT
+    LRANGE l 0 -1 -> ok
+    LRANGE l a -1 -> NOT_AN_INTEGER
+    LRANGE l 0 -> WRONG_ARITY
+    LLEN l -> ok
+    LLEN -> WRONG_ARITY
+    BLPOP a b 0.5 -> ok
+    BLPOP a 0 -> ok
+    BLPOP a -1 -> NEGATIVE_TIMEOUT
+    BLPOP a x -> BAD_TIMEOUT
+    BLPOP a inf -> BAD_TIMEOUT
+    BLPOP a -> WRONG_ARITY
+    SADD s a b -> ok
+    SADD s -> WRONG_ARITY
+    SPOP s -> ok
+    SPOP s x -> POSITIVE_COUNT
+    SREM s a -> ok
+    SREM s -> WRONG_ARITY
+    SMEMBERS s -> ok
+    SMEMBERS -> WRONG_ARITY
+    SISMEMBER s a -> ok
+    SISMEMBER s -> WRONG_ARITY
+    SCARD s -> ok
+    SCARD -> WRONG_ARITY
+    QUEUE.CREATE q 10 30000 3 5 -> ok
+    QUEUE.CREATE q 10 30000 3 x -> NOT_AN_INTEGER
+    QUEUE.CREATE q -> WRONG_ARITY
+    QUEUE.PUBLISH q m PRIORITY 7 retries 2 HEADERS {} -> ok
+    QUEUE.PUBLISH q m PRIORITY high -> NOT_AN_INTEGER
+    QUEUE.PUBLISH q -> WRONG_ARITY
+    QUEUE.CONSUME q w -> ok
+    QUEUE.CONSUME q -> ok
+    QUEUE.CONSUME -> WRONG_ARITY
+    QUEUE.ACK q id -> ok
+    QUEUE.ACK q -> WRONG_ARITY
+    QUEUE.NACK q id drop -> ok
+    QUEUE.NACK q id later -> SYNTAX
+    QUEUE.STATS q -> ok
+    QUEUE.STATS -> WRONG_ARITY
+    MULTI -> ok
+    MULTI x -> WRONG_ARITY
+    EXEC -> ok
+    DISCARD -> ok
+    WATCH a b -> ok
+    WATCH -> WRONG_ARITY
+    UNWATCH -> ok
+    PING -> ok
+    PING hello -> ok
+    PING a b -> WRONG_ARITY
+    HELLO -> ok
+    HELLO 3 -> ok
+    HELLO 3 AUTH u p SETNAME me -> ok
+    HELLO x -> NO_PROTOCOL
+    HELLO 3 AUTH u -> SYNTAX
+    HELLO 3 NAME me -> SYNTAX
+    INFO -> ok
+    INFO server -> ok
+    SELECT 1 -> ok
+    SELECT x -> NOT_AN_INTEGER
+    QUIT -> ok
+    COMMAND -> ok
+    COMMAND DOCS get -> ok
+    CONFIG GET a* b* -> ok
+    CONFIG GET -> WRONG_ARITY
+    CLIENT SETINFO LIB-NAME x -> ok
+    CLIENT SETINFO LIB-NAME -> WRONG_ARITY
+    CLIENT SETNAME me -> ok
+    CLIENT SETNAME -> WRONG_ARITY
+    CLIENT ID -> ok
+    CLIENT ID x -> WRONG_ARITY
+    ECHO x -> ok
+    ECHO -> WRONG_ARITY
+    BGSAVE -> ok
+    DEBUG DIGEST -> ok
+
+    ZADD z 1 a -> ok
+    ZADD z NX GT CH INCR 1 a -> ok
+    ZADD z xx lt lt 1 a 2 b -> ok
+    ZADD z inf a -inf b -> ok
+    ZADD z 1 -> WRONG_ARITY
+    ZADD z 1 a 2 -> SYNTAX
+    ZADD z a b c -> SYNTAX
+    ZADD z NX CH -> SYNTAX
+    ZADD z NX XX 1 a -> CONFLICT_NX_XX
+    ZADD z GT LT 1 a -> SYNTAX
+    ZADD z one a -> NOT_A_REAL
+    ZADD z nan a -> NOT_A_REAL
+    ZADD z 1 a NX b -> NOT_A_REAL
+    ZRANGE z 0 -1 -> ok
+    ZRANGE z (1 +inf BYSCORE REV LIMIT 0 10 WITHSCORES -> ok
+    ZRANGE z 0 -1 WITHSCORES withscores -> ok
+    ZRANGE z 0 -1 REV REV -> SYNTAX
+    ZRANGE z [a [b BYLEX BYLEX -> SYNTAX
+    ZRANGE z [a [b BYLEX BYSCORE -> SYNTAX
+    ZRANGE z 0 1 BYSCORE LIMIT 1 -> SYNTAX
+    ZRANGE z 0 1 BYSCORE LIMIT a b -> NOT_AN_INTEGER
+    ZRANGE z 0 -> WRONG_ARITY
+    ZUNIONSTORE d 1 a -> ok
+    ZUNIONSTORE d 2 a b WEIGHTS 1 2.5 AGGREGATE max -> ok
+    ZUNIONSTORE d 2 a b AGGREGATE MIN WEIGHTS 1 inf -> ok
+    ZUNIONSTORE d 2 a b WEIGHTS 1 2 WEIGHTS 3 4 -> ok
+    ZUNIONSTORE d 2 a b WEIGHTS 1 -> SYNTAX
+    ZUNIONSTORE d 2 a b WEIGHTS 1 2 3 -> SYNTAX
+    ZUNIONSTORE d 2 a b WEIGHTS 1 x -> NOT_A_REAL
+    ZUNIONSTORE d 2 a b AGGREGATE AVG -> SYNTAX
+    ZUNIONSTORE d 0 a -> BAD_COUNT
+    ZUNIONSTORE d x a -> NOT_AN_INTEGER
+    ZUNIONSTORE d 3 a b -> SYNTAX
+    ZUNIONSTORE d 1 -> WRONG_ARITY
+    ZUNION 1 a WITHSCORES WEIGHTS 2 -> ok
+    ZUNION 2 a -> SYNTAX
+    ZRANDMEMBER z -> ok
+    ZRANDMEMBER z 5 -> ok
+    ZRANDMEMBER z 5 WITHSCORES -> ok
+    ZRANDMEMBER z WITHSCORES -> NOT_AN_INTEGER
+    ZRANDMEMBER z 5 SCORES -> SYNTAX
+    BZMPOP 0 2 a b MIN COUNT 3 -> ok
+    BZMPOP 0 2 a b LOW -> SYNTAX
+    BZMPOP -1 1 a MIN -> NEGATIVE_TIMEOUT
+    XADD x * f v -> ok
+    XADD x NOMKSTREAM MAXLEN ~ 100 LIMIT 10 1-1 f v g w -> ok
+    XADD x MAXLEN 100 * f v -> ok
+    XADD x maxlen = 100 * f v -> ok
+    XADD x MINID ~ 1-1 * f v -> ok
+    XADD x MAXLEN ~ * f v -> NOT_AN_INTEGER
+    XADD x MAXLEN x * f v -> NOT_AN_INTEGER
+    XADD x MAXLEN 5 MINID 1 * f v -> SYNTAX
+    XADD x MAXLEN 5 MAXLEN 6 * f v -> SYNTAX
+    XADD x * f v g -> WRONG_ARITY
+    XADD x NOMKSTREAM * f -> WRONG_ARITY
+    XADD x MAXLEN ~ 5 * -> WRONG_ARITY
+    XADD x * f -> WRONG_ARITY
+    XREADGROUP GROUP g c STREAMS a > -> ok
+    XREADGROUP COUNT 2 GROUP g c NOACK BLOCK 0 STREAMS a b > 0 -> ok
+    XREADGROUP GROUP g c COUNT x STREAMS a > -> NOT_AN_INTEGER
+    XREADGROUP GROUP g c BLOCK x STREAMS a > -> BAD_TIMEOUT
+    XREADGROUP GROUP g c STREAMS a b > -> UNBALANCED
+    XREADGROUP GROUP g c NOACK COUNT 1 -> SYNTAX
+    XREADGROUP COUNT 1 NOACK STREAMS a > -> SYNTAX
+    XREADGROUP GROUP g c STREAMS a -> WRONG_ARITY
+    XREAD COUNT 5 STREAMS a 0 -> ok
+    XREAD BLOCK 5 STREAMS a -> UNBALANCED
+    XREAD COUNT 5 KEYS a 0 -> SYNTAX
+    XCLAIM x g c 0 1-1 2-2 -> ok
+    XCLAIM x g c 0 1-1 2-2 IDLE 5 JUSTID force -> ok
+    XCLAIM x g c 0 1-1 IDLE x -> NOT_AN_INTEGER
+    XCLAIM x g c 0 1-1 FORCE 2-2 -> SYNTAX
+    XCLAIM x g c zero 1-1 -> NOT_AN_INTEGER
+    XCLAIM x g c 0 -> WRONG_ARITY
+    XPENDING x g -> ok
+    XPENDING x g - + 10 -> ok
+    XPENDING x g IDLE 5 - + 10 me -> ok
+    XPENDING x g - + ten -> NOT_AN_INTEGER
+    XPENDING x g IDLE -> SYNTAX
+    SORT l -> ok
+    SORT l BY w* LIMIT 0 5 GET # GET o* DESC ALPHA STORE d -> ok
+    SORT l ASC DESC -> ok
+    SORT l BY a BY b -> ok
+    SORT l LIMIT 0 -> SYNTAX
+    SORT l LIMIT a 5 -> NOT_AN_INTEGER
+    SORT l LIMIT a -> SYNTAX
+    SORT l GET -> SYNTAX
+    SORT l FAST -> SYNTAX
+    SORT -> WRONG_ARITY
+    BITFIELD b -> ok
+    BITFIELD b GET u8 0 OVERFLOW sat INCRBY i5 #3 4 SET u2 1 1 -> ok
+    BITFIELD b GET u8 -> SYNTAX
+    BITFIELD b SET u8 0 x -> NOT_AN_INTEGER
+    BITFIELD b SET u8 0 -> SYNTAX
+    BITFIELD b OVERFLOW UP -> SYNTAX
+    BITFIELD b READ u8 0 -> SYNTAX
+    BITFIELD -> WRONG_ARITY
+    GEOSEARCH g FROMMEMBER m BYRADIUS 10 km ASC COUNT 3 ANY WITHCOORD WITHDIST WITHHASH -> ok
+    GEOSEARCH g BYBOX 1 2 M FROMLONLAT 13.4 52.5 DESC ASC -> ok
+    GEOSEARCH g FROMMEMBER m FROMMEMBER n BYRADIUS 10 km -> ok
+    GEOSEARCH g FROMMEMBER m FROMLONLAT 1 2 BYRADIUS 10 km -> SYNTAX
+    GEOSEARCH g FROMMEMBER m WITHDIST ASC ANY WITHCOORD -> SYNTAX
+    GEOSEARCH g FROMMEMBER m BYRADIUS 10 miles -> SYNTAX
+    GEOSEARCH g FROMMEMBER m BYRADIUS ten km -> NOT_A_REAL
+    GEOSEARCH g FROMMEMBER m BYRADIUS 10 km COUNT x -> NOT_AN_INTEGER
+    GEOSEARCH g FROMMEMBER m BYRADIUS 10 -> WRONG_ARITY
+    LCS a b -> ok
+    LCS a b IDX MINMATCHLEN 4 WITHMATCHLEN -> ok
+    LCS a b MINMATCHLEN x -> NOT_AN_INTEGER
+    LCS a b MINMATCHLEN -> SYNTAX
+    LCS a -> WRONG_ARITY
+    EVAL s 0 -> ok
+    EVAL s 2 a b c d -> ok
+    EVAL s 3 a b -> TOO_MANY_KEYS
+    EVAL s -1 -> POSITIVE_COUNT
+    EVAL s x -> NOT_AN_INTEGER
+    EVAL s -> WRONG_ARITY
+    EVALSHA h 1 a -> ok
+    CLIENT KILL 127.0.0.1:5000 -> ok
+    CLIENT KILL ID 5 -> ok
+    CLIENT KILL ADDR a:1 TYPE normal SKIPME no -> ok
+    CLIENT KILL ID -> ok
+    CLIENT KILL ID x -> NOT_AN_INTEGER
+    CLIENT KILL TYPE odd -> SYNTAX
+    CLIENT KILL ID 5 SKIPME -> SYNTAX
+    CLIENT KILL a:1 b:2 -> SYNTAX
+    CLIENT KILL -> WRONG_ARITY
+    CLIENT LIST -> ok
+    CLIENT LIST TYPE replica -> ok
+    CLIENT LIST ID 1 2 3 -> ok
+    CLIENT LIST ID -> SYNTAX
+    CLIENT LIST ID 1 x -> NOT_AN_INTEGER
+    CLIENT LIST TYPE normal ID 1 -> SYNTAX
+    CLIENT TRACKING ON REDIRECT 5 PREFIX a BCAST PREFIX b NOLOOP -> ok
+    CLIENT TRACKING ON OPTIN -> ok
+    CLIENT TRACKING MAYBE -> SYNTAX
+    CLIENT TRACKING ON REDIRECT 5 REDIRECT 6 -> SYNTAX
+    CLIENT TRACKING ON PREFIX -> SYNTAX
+    CLIENT TRACKING -> WRONG_ARITY
+    CLIENT PAUSE 100 -> ok
+    CLIENT PAUSE 100 write -> ok
+    CLIENT PAUSE x -> BAD_TIMEOUT
+    CLIENT PAUSE 100 READ -> SYNTAX
+    CLIENT UNPAUSE -> ok
+    CLIENT REPLY SKIP -> ok
+    CLIENT REPLY MAYBE -> SYNTAX
+    CLIENT NO-EVICT on -> ok
+    CLIENT NO-EVICT maybe -> SYNTAX
+    CLIENT NO-TOUCH off -> ok
+    CLIENT CACHING yes -> ok
+    CLIENT CACHING ON -> SYNTAX
+    CLIENT GETNAME -> ok
+    CLIENT GETREDIR -> ok
+    CLIENT INFO -> ok
+    CLIENT TRACKINGINFO -> ok
+    CLIENT UNBLOCK 5 -> ok
+    CLIENT UNBLOCK 5 ERROR -> ok
+    CLIENT UNBLOCK x -> NOT_AN_INTEGER
+    CLIENT UNBLOCK 5 NOW -> SYNTAX
+"""
+
+CASES = [tuple(line.strip().split(" -> ")) for line in _TEXT.splitlines() if line.strip()]

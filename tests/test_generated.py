@@ -1,0 +1,213 @@
+"""What is generated is fresh, and the golden files of codes and tapes only grow."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from synap.cli import generate
+from synap.command import (
+    SIMPLE,
+    AnyOrder,
+    Catalogue,
+    Choice,
+    Command,
+    Counted,
+    Flag,
+    Int,
+    Key,
+    Many,
+    OneOf,
+    Optional,
+    Place,
+    Raw,
+    Token,
+    layout,
+)
+from synap.commands import CATALOGUE, FAMILIES, PLANNED
+from synap.derive.doors import door_text
+from synap.derive.goldens import (
+    OPCODES_HEAD,
+    TAPES_HEAD,
+    PromiseBroken,
+    grown,
+    keeps,
+    opcodes,
+    tape,
+    tapes,
+)
+from synap.derive.pages import commands_page, usage
+
+ROOT = Path(__file__).parent.parent
+GET = Command("kv.get", 0x0102, "Get.", args=(Key("key"),))
+SET = Command("kv.set", 0x0101, "Set.", args=(Key("key"), Raw("value"), OneOf("when", Flag("NX"), Flag("XX"))))
+AGAIN = "run `synap generate` (python -m synap.cli generate)"
+
+
+def text(name: str) -> str:
+    """A file of the source tree."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_doors_are_fresh(family: str) -> None:
+    assert text(f"{generate.DOORS}/{family}.py") == door_text(CATALOGUE, family), AGAIN
+
+
+def test_there_is_no_other_door() -> None:
+    found = {path.stem for path in (ROOT / generate.DOORS).glob("*.py")}
+    assert found == {"__init__", *FAMILIES}
+
+
+def test_the_codes_are_kept() -> None:
+    assert grown(text(generate.OPCODES), OPCODES_HEAD, opcodes(CATALOGUE), longer=False) == text(generate.OPCODES), AGAIN
+
+
+def test_the_tapes_are_kept() -> None:
+    assert grown(text(generate.TAPES), TAPES_HEAD, tapes(CATALOGUE), longer=True) == text(generate.TAPES), AGAIN
+
+
+def test_the_commands_page_is_fresh() -> None:
+    assert text(generate.COMMANDS) == commands_page(CATALOGUE), AGAIN
+
+
+def test_the_first_line_says_what_made_it() -> None:
+    for name in generate.texts(ROOT):
+        assert "`synap generate`" in text(name).splitlines()[0], name
+
+
+def test_generate_writes_what_is_missing_or_stale(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    told = list(generate.run(tmp_path))
+    assert told == [f"wrote {name}" for name in generate.texts(ROOT)]
+    for name in generate.texts(ROOT):
+        assert (tmp_path / name).read_text(encoding="utf-8") == text(name), AGAIN
+    assert list(generate.run(tmp_path)) == ["everything was fresh"]
+    (tmp_path / generate.COMMANDS).write_text("stale")
+    assert list(generate.run(tmp_path)) == [f"wrote {generate.COMMANDS}"]
+
+
+def test_generate_writes_nothing_when_a_promise_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "tests" / "golden").mkdir(parents=True)
+    (tmp_path / generate.OPCODES).write_text("0101 kv.get\n")
+    with pytest.raises(PromiseBroken, match=r"promised: 0101 kv\.get, found: 0101 kv\.set"):
+        list(generate.run(tmp_path))
+    assert not (tmp_path / generate.COMMANDS).exists()
+
+
+def test_generate_wants_a_source_tree(tmp_path: Path) -> None:
+    with pytest.raises(generate.NoSourceTree):
+        list(generate.run(tmp_path))
+
+
+def test_a_new_row_is_added() -> None:
+    old = grown("", OPCODES_HEAD, opcodes(Catalogue([GET])), longer=False)
+    assert old.splitlines() == [OPCODES_HEAD, "0102 kv.get"]
+    new = grown(old, OPCODES_HEAD, opcodes(Catalogue([GET, SET])), longer=False)
+    assert new.splitlines() == [OPCODES_HEAD, "0101 kv.set", "0102 kv.get"]
+
+
+@pytest.mark.parametrize("rows", [
+    [],
+    [Command("kv.fetch", 0x0102, "Renamed.", args=GET.args)],
+    [Command("kv.get", 0x0103, "Moved.", args=GET.args)],
+    [Command("kv.other", 0x0102, "Reused."), Command("kv.get", 0x0103, "Moved.")],
+], ids=["gone", "renamed", "moved", "reused"])  # fmt: skip
+def test_a_code_stays(rows: list[Command]) -> None:
+    with pytest.raises(PromiseBroken, match=r"promised: 0102 kv\.get"):
+        grown("# Grown\n0102 kv.get\n", OPCODES_HEAD, opcodes(Catalogue(rows)), longer=False)
+
+
+def test_a_code_does_not_get_a_longer_name() -> None:
+    with pytest.raises(PromiseBroken):
+        grown("0102 kv.get\n", OPCODES_HEAD, ["0102 kv.get later"], longer=False)
+
+
+MANY = Many("pairs", Raw("field"), Raw("value"))
+
+
+@pytest.mark.parametrize("new", [
+    SET.args,
+    (*SET.args, Int("more")),
+    (*SET.args, AnyOrder(Flag("GET"), Token("EX", Int("ttl")))),
+    (*SET.args[:2], OneOf("when", Flag("NX"), Flag("XX"), Flag("YY"))),
+    (*SET.args[:2], OneOf("when", Flag("NX"), Flag("XX"), Token("IFEQ", Raw("ifeq")))),
+], ids=["same", "slot", "options", "word", "token last"])  # fmt: skip
+def test_a_tape_may_get_more_at_its_end(new: tuple[object, ...]) -> None:
+    old = grown("", TAPES_HEAD, tapes(Catalogue([SET])), longer=True)
+    lines = tapes(Catalogue([Command("kv.set", 0x0101, "Set.", args=new)]))
+    assert grown(old, TAPES_HEAD, lines, longer=True).splitlines()[1:] == lines
+
+
+@pytest.mark.parametrize("old, new", [
+    (SET.args, SET.args[:2]),
+    (SET.args, (Raw("value"), Key("key"), SET.args[2])),
+    (SET.args, (Int("first"), *SET.args)),
+    (SET.args, (Key("key"), Int("value"), SET.args[2])),
+    (SET.args, (*SET.args[:2], OneOf("when", Flag("XX"), Flag("NX")))),
+    (SET.args, (*SET.args[:2], OneOf("when", Flag("NX")))),
+    ((*SET.args, Int("n")), (*SET.args[:2], OneOf("when", Flag("NX"), Flag("XX"), Token("EQ", Raw("eq"))), Int("n"))),
+    ((Choice("unit", ("m", "km")),), (Choice("unit", ("m", "ft", "km")),)),
+    ((MANY,), (Many("pairs", Raw("field"), Raw("value"), Int("more")),)),
+    ((MANY,), (Counted("pairs", Raw("field"), Raw("value")),)),
+    ((Optional(Int("count")),), (Int("count"),)),
+], ids=["shorter", "swapped", "before", "kind", "words swapped", "word gone", "token inside", "choice inside",
+        "wider item", "other group", "no mark"])  # fmt: skip
+def test_a_tape_keeps_its_slots(old: tuple[object, ...], new: tuple[object, ...]) -> None:
+    before, after = (tapes(Catalogue([Command("kv.set", 0x0101, "", args=args)])) for args in (old, new))
+    with pytest.raises(PromiseBroken, match="promised: 0101"):
+        grown("\n".join(before), TAPES_HEAD, after, longer=True)
+
+
+@pytest.mark.parametrize("row", [*CATALOGUE.rows, *PLANNED], ids=lambda row: row.name)
+def test_the_tape_of_a_row_is_in_the_order_of_its_slots(row: Command) -> None:
+    assert tape(row.args) == _by_layout(row)
+    assert keeps(" ".join(tape(row.args)), " ".join(tape(row.args)))
+    assert not any(" " in entry for entry in tape(row.args))
+
+
+def _by_layout(row: Command) -> list[str]:
+    """The same, read off the places that `layout` gives out, outside of groups."""
+    seen: dict[int, str] = {}
+    group: list[Place] = [place for place in layout(row.args) if place.group is None]
+    for place in group:
+        node = place.node
+        outer = place.path[-1] if place.path else None
+        if isinstance(node, AnyOrder) or (isinstance(outer, OneOf) and isinstance(node, Flag | Token)):
+            continue
+        known = [entry for entry in tape((node,)) if isinstance(node, (*SIMPLE, Flag)) or entry]
+        assert place.slot not in seen, f"two arguments in slot {place.slot}"
+        seen[place.slot] = known[0]
+    return [seen[slot] for slot in sorted(seen)]
+
+
+@pytest.mark.parametrize("row", CATALOGUE.rows, ids=lambda row: row.name)
+def test_the_page_has_every_row(row: Command) -> None:
+    page = text(generate.COMMANDS)
+    if row.internal:
+        assert f"| `{row.name}` | `{row.code:04x}` | {row.doc} |" in page
+        return
+    section = re.search(rf"^### {re.escape(row.resp.replace('|', ' ') or row.name)}\n(.*?)(?=^##|\Z)", page, re.M | re.S)
+    assert section is not None
+    assert f"    {usage(row)}\n" in section[1]
+    assert row.doc in section[1]
+    for route in row.http:
+        assert f"`{route.method} {route.path}`" in section[1]
+    for example in row.examples:
+        assert f"> {example.words}\n" in section[1]
+
+
+@pytest.mark.parametrize("name, words", [
+    ("kv.set", "SET key value [NX | XX | IFEQ ifeq | IFNE ifne] [GET] "
+               "[EX ttl | PX px | EXAT exat | PXAT pxat | KEEPTTL]"),
+    ("key.expire_in", "EXPIRE key ttl [NX | XX | GT | LT]"),
+    ("server.command", "COMMAND [word ...]"),
+    ("sortedset.union", "ZUNION count key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] "
+                        "[WITHSCORES]"),
+    ("key.sort", "SORT key [BY by] [LIMIT offset count] [GET get [GET get ...]] [ASC | DESC] [ALPHA] [STORE target]"),
+    ("xstream.read", "XREAD [COUNT count] [BLOCK block] <STREAMS key [key ...] id [id ...]>"),
+])  # fmt: skip
+def test_usage_is_spelled_as_redis_does(name: str, words: str) -> None:
+    rows = {row.name: row for row in (*CATALOGUE.rows, *PLANNED)}
+    assert usage(rows[name]) == words

@@ -1,0 +1,181 @@
+"""What may stand where: the rules of tests/tidiness.py over every file of the package, and the rules themselves.
+
+Each rule is shown to work on planted violations (`PLANTS`), and to be silent about the same lines where they
+are allowed.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from synap.commands import CATALOGUE
+from tests import tidiness
+from tests.tidiness import (
+    CLOCK,
+    COLUMNS_MAX,
+    FUNCTION_LINES_MAX,
+    LINES_MAX,
+    PACKAGE,
+    ROOT,
+    RULES,
+    Rule,
+    Source,
+    by_name,
+    chance,
+    documented,
+    file_length,
+    function_length,
+    library,
+    line_length,
+    named,
+    opening,
+    printing,
+    rank,
+    sources,
+    swallowing,
+    twins_missing,
+    waiting,
+)
+
+TWINS = ROOT / "tests" / "naive" / "store"
+DISTRIBUTIONS = {"yaml": "pyyaml", "llvmlite": "numba"}  # where the import is not called as the distribution
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_package(rule: Rule) -> None:
+    found = [f"{source.path}:{line}: {what}" for source in sources() for line, what in rule(source)]
+    assert not found, f"{rule.__doc__}\n" + "\n".join(dict.fromkeys(found))
+
+
+@pytest.mark.parametrize("kind", ["READERS", "LONG_FILES", "LONG_FUNCTIONS"])
+def test_every_exception_is_needed(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = {"READERS": opening, "LONG_FILES": file_length, "LONG_FUNCTIONS": function_length}[kind]
+    table = getattr(tidiness, kind)
+    files = sources()
+    for name, reason in table.items():
+        assert len(reason.split()) >= 5, f"{kind}: {name} needs a reason"
+        monkeypatch.setattr(tidiness, kind, {key: why for key, why in table.items() if key != name})
+        concerned = [source for source in files if name == source.module or name.startswith(source.module + ".")]
+        assert any(True for source in concerned for _ in rule(source)), f"{kind}: nothing needs {name} any more"
+
+
+def test_every_library_is_a_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[^\w-]", line)[0].lower() for line in project["dependencies"]}
+    for source in sources():
+        for line, name in source.imports:
+            first = name.split(".")[0]
+            if first and first != PACKAGE and first not in sys.stdlib_module_names:
+                assert DISTRIBUTIONS.get(first, first) in declared, f"{source.path}:{line}: {first} is not declared"
+
+
+def test_every_row_runs_a_function_of_the_store() -> None:
+    wanted = sorted({row.run for row in CATALOGUE.rows if row.run})
+    assert wanted
+    assert twins_missing(wanted, ROOT / PACKAGE / "store") == []
+
+
+def test_every_function_of_a_row_has_a_naive_twin() -> None:
+    wanted = sorted({row.run for row in CATALOGUE.rows if row.run})
+    missing = twins_missing(wanted, TWINS)
+    where = TWINS.relative_to(ROOT).as_posix()
+    assert not missing, f"{len(missing)} of {len(wanted)} have no twin of the same name in {where}/<module>.py: " + (
+        ", ".join(missing)
+    )
+
+
+# What each rule must find, and the module in which the same lines are right (None: nowhere).
+PLANTS: list[tuple[Rule, str, str, str, str | None]] = [
+    (rank, "synap.kernels.bad", "from synap import faults", "imports synap.faults, a higher rank", "synap.store.ok"),
+    (rank, "synap.journal.bad", "import synap.engine.engine", "a sibling", "synap.engine.ok"),
+    (rank, "synap.engine.bad", "from synap.proto import resp", "a sibling", "synap.proto.ok"),
+    (rank, "synap.engine.bad", "def f():\n    from synap.commands import CATALOGUE", "a higher rank", "synap.io.ok"),
+    (rank, "synap.settings.bad", "from ..derive import doors", "imports synap.derive.doors", "synap.io.ok"),
+    (rank, "synap.store.bad", "from synap.command import Int", "a sibling", "synap.derive.ok"),
+    (rank, "synap.cli.bad", "from synap import Settings", "imports synap.Settings, a higher rank: rank 8", None),
+    (rank, "synap.cli.bad", "import synap", "rank 8", None),
+    (rank, "synap.magic", "", "synap.magic has no rank", None),
+    (library, "synap.engine.bad", "from numba import njit", "its place is kernels, store", "synap.store.ok"),
+    (library, "synap.io.bad", "import h11", "its place is proto", "synap.proto.ok"),
+    (library, "synap.io.bad", "import wsproto.events", "its place is proto", "synap.proto.ok"),
+    (library, "synap.proto.bad", "def f():\n    import asyncio", "its place is io, client, cli", "synap.client.ok"),
+    (library, "synap.engine.bad", "from uvloop import run", "its place is io, client, cli", "synap.io.ok"),
+    (library, "synap.io.bad", "import yaml", "its place is settings", "synap.settings.ok"),
+    (library, "synap.io.bad", "import click", "its place is cli", "synap.cli.ok"),
+    (library, "synap.store.bad", "import lz4.block", "its place is journal", "synap.journal.ok"),
+    (library, "synap.engine.bad", "import msgspec", "its place is", "synap.proto.ok"),
+    (library, "synap.io.bad", "import flask", "nowhere yet", None),
+    (waiting, "synap.engine.bad", "async def f():\n    pass", "await or async", "synap.io.ok"),
+    (waiting, "synap.engine.bad", "async def f(x):\n    await x", "await or async", "synap.cli.ok"),
+    (waiting, "synap.proto.bad", "def f(x):\n    return (y async for y in x)", "await or async", "synap.client.ok"),
+    (chance, "synap.io.bad", "import time\ntime.monotonic_ns()", "time.monotonic_ns is a clock", CLOCK),
+    (chance, "synap.engine.bad", "import time as t\nt.time()", "time.time is a clock", CLOCK),
+    (chance, "synap.engine.bad", "from time import perf_counter", "is a clock", CLOCK),
+    (chance, "synap.engine.bad", "from datetime import datetime\ndatetime.now()", "is a clock", CLOCK),
+    (chance, "synap.engine.bad", "import datetime as d\nd.date.today()", "datetime.date.today is a clock", CLOCK),
+    (chance, "synap.store.bad", "from random import Random", "is chance", CLOCK),
+    (chance, "synap.proto.bad", "import os\nos.urandom(8)", "os.urandom is chance", CLOCK),
+    (chance, "synap.proto.bad", "import secrets", "is chance", CLOCK),
+    (chance, "synap.cli.bad", "from uuid import uuid4", "is chance", CLOCK),
+    (chance, "synap.store.bad", "import numpy as np\nnp.random.default_rng()", "is chance", CLOCK),
+    (opening, "synap.engine.bad", "open('x')", "open( outside", "synap.io.ok"),
+    (opening, "synap.journal.bad", "import os\nos.open('x', 0)", "os.open( outside", "synap.io.ok"),
+    (opening, "synap.journal.bad", "def f(path):\n    path.read_text()", ".read_text(", "synap.kernels.jit"),
+    (opening, "synap.journal.bad", "from tempfile import mkdtemp", "tempfile.mkdtemp is imported", "synap.cli.ok"),
+    (opening, "synap.proto.bad", "import socket", "socket is imported outside", "synap.client.ok"),
+    (opening, "synap.proto.bad", "def f():\n    import http.client", "http.client is imported", "synap.client.ok"),
+    (named, "synap.store.utils", "", "called utils", "synap.store.lists"),
+    (named, "synap.helpers.files", "", "called helpers", None),
+    (by_name, "synap.engine.bad", "if row.name == 'kv.get':\n    pass", "told by its name", None),
+    (by_name, "synap.engine.bad", "x = self.row.name in ('kv.get', 'kv.set')", "told by its name", None),
+    (by_name, "synap.proto.bad", "if 'SET' != command.resp:\n    pass", "told by its name", None),
+    (by_name, "synap.proto.bad", "match row.name:\n    case 'kv.get':\n        pass", "told by its name", None),
+    (swallowing, "synap.io.bad", "try:\n    f()\nexcept Exception:\n    pass", "swallowed", None),
+    (swallowing, "synap.io.bad", "try:\n    f()\nexcept:\n    ...", "swallowed", None),
+    (swallowing, "synap.io.bad", "try:\n    f()\nexcept (OSError, BaseException):\n    'no'", "swallowed", None),
+    (swallowing, "synap.io.bad", "with contextlib.suppress(Exception):\n    f()", "swallowed", None),
+    (printing, "synap.engine.bad", "print('here')", "print( outside cli", "synap.cli.ok"),
+    (file_length, "synap.store.bad", "x = 1\n" * (LINES_MAX + 1), "a design question", None),
+    (function_length, "synap.io.bad", "def f():\n" + "    x = 1\n" * FUNCTION_LINES_MAX, "synap.io.bad.f has", None),
+    (line_length, "synap.store.bad", "x = '" + "x" * COLUMNS_MAX + "'", "columns, more than", None),
+    (documented, "synap.store.bad", "x = 1", "module synap.store.bad has no docstring", None),
+    (documented, "synap.store.bad", "'M.'\n@kernel\ndef f(x):\n    return x", "synap.store.bad.f has no", None),
+    (documented, "synap.store.bad", "'M.'\nasync def f(): ...", "bad.f has no", None),
+    (documented, "synap.store.bad", "'M.'\nif X:\n    class C: ...", "bad.C has no", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule, module, text, what, allowed", PLANTS, ids=lambda given: getattr(given, "__name__", ""))
+def test_a_planted_violation(rule: Rule, module: str, text: str, what: str, allowed: str | None) -> None:
+    assert any(what in told for _, told in rule(Source(module, text))), list(rule(Source(module, text)))
+    if allowed is not None:
+        assert list(rule(Source(allowed, text))) == []
+
+
+def test_every_rule_is_planted() -> None:
+    assert {plant[0].__name__ for plant in PLANTS} == {rule.__name__ for rule in RULES}
+
+
+@pytest.mark.parametrize("rule, text", [
+    (by_name, "if row.name == name or row.resp == '' or '|' in row.resp:\n    pass"),
+    (swallowing, "try:\n    f()\nexcept OSError:\n    pass"),
+    (swallowing, "try:\n    f()\nexcept Exception as error:\n    tell(error)"),
+    (chance, "def f(clock, now):\n    return clock.time(now) + row.random"),
+    (opening, "def f(disk):\n    return disk.open('name')"),
+    (printing, "def f(sheet):\n    sheet.print('x')"),
+    (rank, "from synap import __version__"),
+    (documented, "'M.'\ndef _f(): ...\nclass C:\n    'C.'\n    def __len__(self): ..."),
+    (file_length, "x = 1\n" * LINES_MAX),
+    (line_length, "x" * COLUMNS_MAX),
+], ids=lambda given: getattr(given, "__name__", ""))  # fmt: skip
+def test_what_is_no_violation(rule: Rule, text: str) -> None:
+    assert list(rule(Source("synap.engine.fine", text))) == []
+
+
+def test_a_missing_twin_is_found(tmp_path: Path) -> None:
+    (tmp_path / "lists.py").write_text("def length(model): ...\n\n\nclass Model:\n    def push(self): ...\n")
+    wanted = ["lists.length", "lists.push", "sets.add"]
+    assert twins_missing(wanted, tmp_path) == ["lists.push", "sets.add"]

@@ -1,0 +1,365 @@
+"""The rules of tidiness: the ranks of the folders and the bans by place, read off the syntax tree of every file.
+
+A rule is a generator of `(line, what is wrong)` over one `Source`. An exception is an entry of a table in this
+file with its reason; `tests/test_tidy.py` runs the rules, tests them, and fails for an entry that nothing needs.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = "synap"
+
+RANKS = {
+    "kernels": 0,
+    "faults": 1, "call": 1,
+    "command": 2, "store": 2,
+    "settings": 3, "derive": 3, "auth": 3, "observe": 3,
+    "engine": 4, "journal": 4, "proto": 4,
+    "commands": 5,
+    "io": 6, "client": 6,
+    "cli": 7,
+    "": 8,  # synap/__init__.py, which only users import
+}  # fmt: skip
+
+EVERYWHERE = ("numpy",)
+WAITING = ("io", "client", "cli")
+LIBRARIES = {
+    "numba": ("kernels", "store"), "llvmlite": ("kernels", "store"),
+    "yaml": ("settings",),
+    "lz4": ("journal",),
+    "msgspec": ("derive", "observe", "proto", "io", "client"),  # JSON: surfaces, never the engine or a row
+    "h11": ("proto",), "httptools": ("proto",), "wsproto": ("proto",),
+    "anyio": WAITING, "uvloop": WAITING, "asyncio": WAITING,
+    "click": ("cli",),
+}  # fmt: skip
+"""Libraries by place. One that is missing here has no place yet, whatever is installed."""
+
+CLOCK = "synap.io.clock"
+CLOCKS = re.compile(
+    r"time\.(time|monotonic|perf_counter|process_time|thread_time|clock_gettime|sleep|localtime|gmtime|ctime)(_ns)?"
+    r"|datetime\.(datetime|date)\.(now|utcnow|today)"
+)
+CHANCE = re.compile(r"(random|secrets|uuid|numpy\.random)(\..*)?|os\.(urandom|getrandom)")
+
+OPENING = ("io", "cli", "settings", "client")
+OPENERS = re.compile(r"open|(io|os|codecs|gzip|bz2|lzma)\.open|os\.(fdopen|openpty)|pathlib\.Path\.open|tempfile\..*")
+SOCKETS = re.compile(r"(socket|socketserver|ssl|select|selectors|http\.client|http\.server|urllib\.request)(\..*)?")
+FILE_METHODS = ("read_text", "read_bytes", "write_text", "write_bytes")
+READERS = {
+    "synap.kernels.jit": "names its cache by the sources' text, and must not import synap.io to read it",
+}
+
+NAMES_BANNED = ("utils", "util", "helpers", "helper", "common", "misc")
+
+LINES_MAX = 450
+LONG_FILES: dict[str, str] = {}
+FUNCTION_LINES_MAX = 120
+LONG_FUNCTIONS = {
+    "synap.store.grammar.fill": "one branch for each instruction of the grammar, around shared positions",
+}
+COLUMNS_MAX = 120
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file: the dotted name of its module and its text."""
+
+    module: str
+    text: str
+    path: str = ""
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The syntax tree."""
+        return ast.parse(self.text)
+
+    @property
+    def part(self) -> str:
+        """The folder or module right under the package that it belongs to; '' for the package itself."""
+        return part_of(self.module)
+
+    @cached_property
+    def imports(self) -> list[tuple[int, str]]:
+        """(line, full name) of everything imported: modules, and names from modules."""
+        found = []
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                found += [(node.lineno, alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                base = self.base_of(node)
+                found += [(node.lineno, f"{base}.{alias.name}") for alias in node.names]
+        return found
+
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """What each imported name stands for, in full."""
+        found = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    first = alias.name.partition(".")[0]
+                    found[alias.asname or first] = alias.name if alias.asname else first
+            elif isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    found[alias.asname or alias.name] = f"{self.base_of(node)}.{alias.name}"
+        return found
+
+    @cached_property
+    def uses(self) -> list[tuple[int, str]]:
+        """(line, full name) of every name and dotted name that is read, imports followed."""
+        found = []
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Name | ast.Attribute):
+                name = dotted(node)
+                if name:
+                    first, dot, rest = name.partition(".")
+                    found.append((node.lineno, self.aliases.get(first, first) + dot + rest))
+        return found
+
+    def base_of(self, node: ast.ImportFrom) -> str:
+        """The module that a `from` names; dots are counted from this one."""
+        if not node.level:
+            return node.module or ""
+        parts = self.module.split(".")
+        if not self.path.endswith("__init__.py"):
+            parts.pop()
+        parts = parts[: len(parts) - (node.level - 1)]
+        return ".".join([*parts, node.module] if node.module else parts)
+
+
+def part_of(module: str) -> str:
+    """`store` for synap.store.lane, `command` for synap.command, '' for synap."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def dotted(node: ast.expr) -> str:
+    """`a.b.c` of an expression that is one, else nothing."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        outer = dotted(node.value)
+        return f"{outer}.{node.attr}" if outer else ""
+    return ""
+
+
+def sources() -> list[Source]:
+    """Every file of the package."""
+    found = []
+    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        module = name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        found.append(Source(module, path.read_text(encoding="utf-8"), name))
+    return found
+
+
+Found = Iterator[tuple[int, str]]
+Rule = Callable[[Source], Found]
+
+
+def rank(source: Source) -> Found:
+    """A module imports only smaller ranks or its own folder."""
+    mine = RANKS.get(source.part)
+    if mine is None:
+        yield 1, f"synap.{source.part} has no rank"
+        return
+    for line, name in source.imports:
+        if name.split(".")[0] != PACKAGE or name == "synap.__version__":  # a text, with nothing behind it
+            continue
+        part = part_of(name) if part_of(name) in RANKS else ""
+        other = RANKS[part]
+        if part != source.part and other >= mine:
+            kind = "a sibling" if other == mine else "a higher rank"
+            yield line, f"rank {mine} ({source.part or PACKAGE}) imports {name}, {kind}: rank {other}"
+
+
+def library(source: Source) -> Found:
+    """Every library has its places."""
+    for line, name in source.imports:
+        first = name.split(".")[0]
+        known = first in sys.stdlib_module_names and first not in LIBRARIES
+        if first in ("", PACKAGE, "__future__", *EVERYWHERE) or known:
+            continue
+        if source.part not in LIBRARIES.get(first, ()):
+            places = ", ".join(LIBRARIES.get(first, ())) or "nowhere yet, see LIBRARIES"
+            yield line, f"{first} is imported in {source.part or PACKAGE}; its place is {places}"
+
+
+def waiting(source: Source) -> Found:
+    """Only io, client and cli wait."""
+    if source.part in WAITING:
+        return
+    kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    for node in ast.walk(source.tree):
+        if isinstance(node, kinds):
+            yield node.lineno, "await or async outside io, client and cli"
+        elif isinstance(node, ast.comprehension) and node.is_async:
+            yield node.target.lineno, "await or async outside io, client and cli"
+
+
+def chance(source: Source) -> Found:
+    """Clocks, randomness and uuids come in by io/clock.py."""
+    if source.module == CLOCK:
+        return
+    for line, name in (*source.imports, *source.uses):
+        if CLOCKS.fullmatch(name):
+            yield line, f"{name} is a clock: only io/clock.py reads one"
+        elif CHANCE.fullmatch(name):
+            yield line, f"{name} is chance: only io/clock.py draws it"
+
+
+def opening(source: Source) -> Found:
+    """Files and sockets are opened by io, cli, settings and client."""
+    if source.part in OPENING:
+        return
+    for line, name in source.imports:
+        if SOCKETS.fullmatch(name) or OPENERS.fullmatch(name):
+            yield line, f"{name} is imported outside {', '.join(OPENING)}"
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = dotted(node.func)
+        first, dot, rest = name.partition(".")
+        full = source.aliases.get(first, first) + dot + rest
+        if OPENERS.fullmatch(full) or SOCKETS.fullmatch(full):
+            yield node.lineno, f"{full}( outside {', '.join(OPENING)}"
+        elif isinstance(node.func, ast.Attribute) and node.func.attr in FILE_METHODS and source.module not in READERS:
+            yield node.lineno, f".{node.func.attr}( outside {', '.join(OPENING)}"
+
+
+def named(source: Source) -> Found:
+    """No module is called after having no idea."""
+    for word in source.module.split("."):
+        if word in NAMES_BANNED:
+            yield 1, f"a module called {word} says nothing: name it for what it holds"
+
+
+def by_name(source: Source) -> Found:
+    """No code depends on which row it is: that is data on the row."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Compare):
+            for left, sign, right in zip([node.left, *node.comparators], node.ops, node.comparators, strict=False):
+                same = isinstance(sign, ast.Eq | ast.NotEq)
+                if _is_row_name(left) and _is_text(right) and (same or isinstance(sign, ast.In | ast.NotIn)):
+                    yield node.lineno, "a row is told by its name: put the difference on the row"
+                elif same and _is_text(left) and _is_row_name(right):
+                    yield node.lineno, "a row is told by its name: put the difference on the row"
+        elif isinstance(node, ast.Match) and _is_row_name(node.subject):
+            yield node.lineno, "a row is told by its name: put the difference on the row"
+
+
+def _is_row_name(node: ast.expr) -> bool:
+    name = dotted(node).split(".")
+    return len(name) > 1 and name[-2] in ("row", "command") and name[-1] in ("name", "resp")
+
+
+def _is_text(node: ast.expr) -> bool:
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        return any(_is_text(item) for item in node.elts)
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value != ""
+
+
+def swallowing(source: Source) -> Found:
+    """No failure is swallowed unseen."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ExceptHandler):
+            types = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+            broad = any(kind is None or dotted(kind) in ("Exception", "BaseException") for kind in types)
+            if broad and all(_does_nothing(statement) for statement in node.body):
+                yield node.lineno, "an exception of any kind is swallowed"
+        elif isinstance(node, ast.Call) and dotted(node.func).split(".")[-1] == "suppress":
+            if any(dotted(kind) in ("Exception", "BaseException") for kind in node.args):
+                yield node.lineno, "an exception of any kind is swallowed"
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Pass | ast.Continue)
+
+
+def printing(source: Source) -> Found:
+    """Only the command line prints."""
+    if source.part != "cli":
+        for line, name in source.uses:
+            if name == "print":
+                yield line, "print( outside cli"
+
+
+def file_length(source: Source) -> Found:
+    """A file has one idea."""
+    count = source.text.count("\n")
+    if count > LINES_MAX and source.module not in LONG_FILES:
+        yield count, f"{count} lines, more than {LINES_MAX}: a design question"
+
+
+def function_length(source: Source) -> Found:
+    """A function fits a screen, or two."""
+    for name, node in functions(source):
+        count = (node.end_lineno or node.lineno) - node.lineno + 1
+        if count > FUNCTION_LINES_MAX and name not in LONG_FUNCTIONS:
+            yield node.lineno, f"{name} has {count} lines, more than {FUNCTION_LINES_MAX}"
+
+
+def line_length(source: Source) -> Found:
+    """A line fits a window."""
+    for number, line in enumerate(source.text.splitlines(), 1):
+        if len(line) > COLUMNS_MAX:
+            yield number, f"{len(line)} columns, more than {COLUMNS_MAX}"
+
+
+def documented(source: Source) -> Found:
+    """Whatever is public says what it is: modules, and their classes and functions."""
+    if not ast.get_docstring(source.tree):
+        yield 1, f"module {source.module} has no docstring"
+    for node in _statements(source.tree.body):
+        if isinstance(node, Definition) and not node.name.startswith("_") and not ast.get_docstring(node):
+            yield node.lineno, f"{source.module}.{node.name} has no docstring"
+
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements, those under an `if` or `try` included."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.If | ast.Try):
+            yield from _statements([*statement.body, *statement.orelse, *getattr(statement, "finalbody", ())])
+            for handler in getattr(statement, "handlers", ()):
+                yield from _statements(handler.body)
+
+
+def functions(source: Source) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Every function, also inner ones, by full name."""
+
+    def inside(node: ast.AST, name: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+        for inner in ast.iter_child_nodes(node):
+            if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{name}.{inner.name}", inner
+            yield from inside(inner, f"{name}.{inner.name}" if isinstance(inner, Definition) else name)
+
+    return inside(source.tree, source.module)
+
+
+def twins_missing(wanted: list[str], folder: Path) -> list[str]:
+    """`module.function` of the store that no file of the same name under `folder` has a function for."""
+    missing = []
+    for name in wanted:
+        module, _, function = name.partition(".")
+        path = folder / f"{module}.py"
+        tree = ast.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
+        if function not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}:
+            missing.append(name)
+    return missing
+
+
+RULES: list[Rule] = [
+    rank, library, waiting, chance, opening, named, by_name, swallowing, printing, file_length, function_length,
+    line_length, documented,
+]  # fmt: skip
