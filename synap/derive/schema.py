@@ -233,9 +233,8 @@ class Image:
         if isinstance(node, Token):
             if not all(isinstance(inner, SIMPLE) for inner in node.inner):
                 self._emit(grammar.CLEAR, slot, a=slots(node) - 1)
-            least = sum(words_min(inner) for inner in node.inner)
-            if least > 1:  # before the first of them is read
-                self._emit(grammar.NEED, a=least)
+            elif len(node.inner) > 1:  # before the first of them is read
+                self._emit(grammar.NEED, a=len(node.inner))
             self._sequence(node.inner, slot)
 
     def _optional(self, node: Optional, slot: int, following: int) -> None:

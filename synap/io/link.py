@@ -82,8 +82,11 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         return self.machine.buffer()
 
     def buffer_updated(self, count: int) -> None:
-        self.machine.received(count, self.server.clock.now())
-        self._push()
+        data = self.machine.received(count, self.server.clock.now())
+        if data is None:
+            self._push()
+        elif data:
+            self.turn.send(self, data)
 
     def _wake(self) -> None:
         """A wait has ended while somebody else was served: go on in this turn."""

@@ -22,7 +22,9 @@ from synap.command import Command
 from synap.faults import TABLE, BrokenNode, Fault
 from synap.proto.values import Quotes, encode, split_line
 from synap.store import lane, layout, resp
-from synap.store.layout import REFUSED, STATUS_MASK, WORD
+from synap.store.lane import CUT
+from synap.store.lane import lane as run_lane
+from synap.store.layout import LANE_AT, LANE_OUT, REFUSED, STATUS_MASK, WORD
 
 RECEIVE_AT = layout.RECEIVE * WORD
 RECEIVE_SLICE = 64 * layout.KIB  # read at once: with many clients a turn stays short
@@ -74,6 +76,8 @@ class RespMachine:
         self.closing = False
         self.more = False
         self._wake = wake
+        self._numbers = engine.numbers
+        self._session_at = session.at
         self._query_bytes_max = query_bytes_max
         self._tail = b""
         self._gather = 0  # octet where the extent starts, 0 without one
@@ -92,15 +96,25 @@ class RespMachine:
             octets[RECEIVE_AT:start] = self._tail
         return octets[start : start + RECEIVE_SLICE]
 
-    def received(self, count: int, now: int) -> None:
-        """So many bytes lie in what `buffer` gave."""
+    def received(self, count: int, now: int) -> bytes | None:
+        """So many bytes lie in what `buffer` gave. Answers the reply if that is all there is to do:
+        the lane ran everything, nothing is left over. Else None: see `output`, `more` and `closing`."""
         if self._gather:
             self._used += count
             self._gathered(now)
-            return
+            return None
         end = RECEIVE_AT + len(self._tail) + count
-        at = self._run(RECEIVE_AT, end, now) if not self.paused else RECEIVE_AT
-        self._keep(at, end)
+        if self.output or self.session.parked is not None:
+            self._keep(RECEIVE_AT, end)
+            return None
+        engine, numbers = self.engine, self._numbers
+        numbers[LANE_OUT] = OUT_AT
+        reason = run_lane(engine.words, engine.octets, self._session_at, RECEIVE_AT, end, now, BUDGET)
+        if reason == CUT and numbers[LANE_AT] == end:
+            self._tail = b""
+            return bytes(engine.bytes[OUT_AT : numbers[LANE_OUT]])
+        self._keep(self._go_on(reason, end, now), end)
+        return None
 
     def resume(self, now: int) -> None:
         """Run what was left when the machine paused."""
@@ -218,21 +232,23 @@ class RespMachine:
 
     def _run(self, at: int, end: int, now: int) -> int:
         """Run commands from `at`; the octet of the first that was not run."""
-        engine, session = self.engine, self.session
-        numbers = engine.numbers
+        if at == end:
+            return at
+        self._numbers[LANE_OUT] = OUT_AT
+        reason = run_lane(self.engine.words, self.engine.octets, self._session_at, at, end, now, BUDGET)
+        return self._go_on(reason, end, now)
+
+    def _go_on(self, reason: int, end: int, now: int) -> int:
+        """The lane has stopped for a reason: do what it asks, and run it again until nothing is left."""
+        engine, numbers = self.engine, self._numbers
         produced = 0
-        while at < end:
-            if produced > OUTPUT_PAUSE:  # let the peer take it before there is more
-                self.more = True
-                return at
-            numbers[layout.LANE_OUT] = OUT_AT
-            reason = lane.lane(engine.words, engine.octets, session.at, at, end, now, BUDGET)
-            at = numbers[layout.LANE_AT]
-            out = numbers[layout.LANE_OUT]
+        while True:
+            at = numbers[LANE_AT]
+            out = numbers[LANE_OUT]
             if out > OUT_AT:
                 self.output.append(bytes(engine.bytes[OUT_AT:out]))
                 produced += out - OUT_AT
-            if reason == lane.CUT:
+            if reason == CUT:
                 return at
             if reason == lane.HITS:
                 engine.serve(now)
@@ -247,10 +263,17 @@ class RespMachine:
                 self._protocol_error(resp_fault(engine, at, end))
                 return end
             elif reason != lane.OUT_FULL:
+                before = at
                 at = self._slow(reason, at, end, now)
-            if self.paused or self.closing:
+                if at == before and reason == lane.HANDLER:  # a line that is not whole yet
+                    return at
+            if at == end or self.paused or self.closing:
                 return at
-        return at
+            if produced > OUTPUT_PAUSE:  # let the peer take it before there is more
+                self.more = True
+                return at
+            numbers[LANE_OUT] = OUT_AT
+            reason = run_lane(engine.words, engine.octets, self._session_at, at, end, now, BUDGET)
 
     def _slow(self, reason: int, at: int, end: int, now: int) -> int:
         """One command that the lane handed over; the octet behind it, or `at` if it cannot run yet."""

@@ -214,7 +214,7 @@ class Reader:
         """What a Token brings, over what an earlier one brought."""
         if any(not isinstance(i, (*BARE, Int, Real, Timeout, Choice)) for i in token.inner):
             self.tape[slot : slot + widths(token.inner)] = [0] * widths(token.inner)
-        if self.left < needed(token.inner):
+        elif self.left < needed(token.inner):
             raise Refused("SYNTAX")
         self.sequence(token.inner, slot)
 

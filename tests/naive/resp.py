@@ -4,7 +4,7 @@ import re
 
 INCOMPLETE, INLINE, BAD_COUNT_LINE, BAD_SIZE_LINE, NOT_A_BULK = 0, -1, -2, -3, -4
 NUMBER = rb"(-?[0-9]+)\r\n"
-BEGINNING = rb"-?|-?[0-9]+\r?"
+BEGINNING = rb"-?[0-9]*\r?"  # a line without digits is refused when it is whole
 
 
 def line(data: bytes, at: int, most: int) -> tuple[int, int] | str:
