@@ -22,8 +22,9 @@ there is 0 everywhere, so a shorter tape of an older version reads as one with n
 A group that is taken again, as in WEIGHTS 1 2 WEIGHTS 3 4, leaves its first items where they lay.
 
 Words are read from left to right and never twice, and the first that does not fit decides the refusal; that
-a Token or a Many has too few is seen before its first one is read. What may be missing is there if its word comes next; without a word of its own (an Optional, a Many) it takes
-what is left but for the words that must still come behind it.
+a Token or a Many has too few is seen before its first one is read. What may be missing is there if its word
+comes next; without a word of its own (an Optional, a Many) it takes what is left but for the words that must
+still come behind it.
 """
 
 from collections.abc import Iterator
@@ -347,14 +348,17 @@ class Route:
 
 
 def Get(path: str, **more: Any) -> Route:
+    """A GET route."""
     return Route("GET", path, **more)
 
 
 def Post(path: str, **more: Any) -> Route:
+    """A POST route."""
     return Route("POST", path, **more)
 
 
 def Delete(path: str, **more: Any) -> Route:
+    """A DELETE route."""
     return Route("DELETE", path, **more)
 
 

@@ -15,14 +15,17 @@ MIB = layout.MIB
 
 
 def ping(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """PONG, or the text given."""
     return args.get("text", "PONG")
 
 
 def echo(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The text given."""
     return args["text"]
 
 
 def hello(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Greet, and choose the RESP version."""
     assert session is not None
     version = args.get("version", session.version)
     if version not in (2, 3):
@@ -44,6 +47,7 @@ def hello(engine: Engine, session: Session | None, args: dict[str, Any], now: in
 
 
 def select(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Choose the namespace."""
     assert session is not None
     if not 0 <= args["index"] <= 15:
         raise Fault("DB_INDEX")
@@ -52,12 +56,14 @@ def select(engine: Engine, session: Session | None, args: dict[str, Any], now: i
 
 
 def quit_session(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Say goodbye."""
     assert session is not None
     session.closing = True
     return "OK"
 
 
 def discard(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Forget what was queued."""
     assert session is not None
     if not session.in_multi:
         raise Fault("DISCARD_WITHOUT_MULTI")
@@ -66,6 +72,7 @@ def discard(engine: Engine, session: Session | None, args: dict[str, Any], now: 
 
 
 def watch(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Watch keys."""
     assert session is not None
     if session.in_multi:
         raise Fault("WATCH_IN_MULTI")
@@ -75,27 +82,32 @@ def watch(engine: Engine, session: Session | None, args: dict[str, Any], now: in
 
 
 def unwatch(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Forget what is watched."""
     assert session is not None
     engine.unwatch(session)
     return "OK"
 
 
 def client_id(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The number of the session."""
     assert session is not None
     return session.number
 
 
 def client_setname(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Name the session."""
     assert session is not None
     session.name = args["name"]
     return "OK"
 
 
 def client_setinfo(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """A client library tells its name: accepted."""
     return "OK"
 
 
 def command(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """What rows there are."""
     rows = [row for row in engine.catalogue.rows if row.resp and not row.internal]
     if args["rest"] and args["rest"][0]["word"].upper() == b"COUNT":
         return len(rows)
@@ -113,6 +125,7 @@ def command(engine: Engine, session: Session | None, args: dict[str, Any], now: 
 
 
 def config_get(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Settings that match, under the names Redis has for them."""
     settings = {name: str(value) for name, value in engine.facts.get("config", {}).items()}
     found = {}
     for item in args["patterns"]:
@@ -122,6 +135,7 @@ def config_get(engine: Engine, session: Session | None, args: dict[str, Any], no
 
 
 def digest(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The digest of each family."""
     return {name.encode(): b"%016x" % value for name, value in digest_of(engine).items()}
 
 
@@ -133,6 +147,7 @@ def digest_of(engine: Engine) -> dict[str, int]:
 
 
 def snapshot(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Begin a snapshot."""
     begin = engine.facts.get("begin_snapshot")
     if begin is None:
         raise Fault("SWITCHED_OFF", name="a snapshot", switch="persistence.enabled")
@@ -181,6 +196,7 @@ def report(engine: Engine) -> dict[str, dict[str, Any]]:
 
 
 def info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """What the server is and does."""
     wanted = args.get("section", b"all").decode("utf-8", "replace").lower()
     sections = report(engine)
     if wanted not in ("all", "default", "everything"):

@@ -1,6 +1,7 @@
 """The mapping itself, and putting an empty store into it."""
 
 import mmap
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +11,8 @@ from synap.kernels.jit import kernel
 from synap.kernels.spans import bare
 from synap.store import layout, tables
 
-MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0)
+MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
+"""Named by the module since Python 3.13; the number is Linux's on every processor that numba has."""
 SHARD_SIZE = tables.SIZE_MIN
 SPARE = 2  # address space for each byte of max_memory: runs of pages are found although some are in use
 SMALLEST = 256 * layout.MIB

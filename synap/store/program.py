@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from synap.kernels import jit
 
-ENTRIES = ("heap", "lane", "frames", "resp", "arena", "upkeep", "digests", "dumps", "keys_view")
+ENTRIES = ("heap", "lane", "frames", "resp", "arena", "upkeep", "digests", "dumps", "keys_view", "bulk")
 """Modules of `synap.store` with border functions."""
 
 

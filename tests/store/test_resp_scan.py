@@ -189,7 +189,7 @@ def test_one_byte_at_a_time(words):
         assert scanned(words, data[:end])[0] == (first if end >= first else naive.INCOMPLETE)
 
 
-@pytest.mark.parametrize("zeros", [5, 31, 40, 60])
+@pytest.mark.parametrize("zeros", [40, 60])
 @pytest.mark.xfail(reason="a line cut behind 32 digits is refused, the same line in one piece is not", strict=False)
 def test_leading_zeros_do_not_depend_on_the_cut(words, zeros):
     data = b"*" + b"0" * zeros + b"1\r\n$1\r\na\r\n"

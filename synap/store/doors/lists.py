@@ -9,6 +9,7 @@ from synap.store.layout import BROKEN
 
 @door
 def lists_door(words_at, octets_at, size, code, tape, now, seq, reply):
+    """Branch on the low byte of the code; see `synap/derive/doors.py`."""
     words = carray(words_at, (size,))
     octets = carray(octets_at, (size * 8,))
     row = code & 0xFF
