@@ -393,7 +393,7 @@ class Command:
     http: tuple[Route, ...] = ()
     envelope: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
-    rest: dict[str, Any] | None = None
+    rest: Any = None
     rest_nil: Any = None
     command: Any = None
     command_nil: Any = None

@@ -97,7 +97,7 @@ def serve(config: str | None, chosen: tuple[str, ...], **rows: str | None) -> No
     """Run the server until it is told to stop."""
     with _told():
         settings = _settings(config, chosen, rows)
-        from synap.io.server import serve as run  # type: ignore[import-not-found, unused-ignore]
+        from synap.io.server import serve as run
 
         run(settings)
 
@@ -113,7 +113,7 @@ def warmup(config: str | None, chosen: tuple[str, ...]) -> None:
     """Compile all kernels ahead of time."""
     with _told():
         settings = _settings(config, chosen, {})
-        from synap.io.compile import warmup as run  # type: ignore[import-not-found, unused-ignore]
+        from synap.io.compile import warmup as run
 
         _print(run(settings))
 
@@ -123,7 +123,7 @@ def warmup(config: str | None, chosen: tuple[str, ...]) -> None:
 def check(directory: Path) -> None:
     """Verify the log and the snapshots in a data DIRECTORY; changes nothing."""
     with _told():
-        from synap.io.tools import check as run  # type: ignore[import-not-found, unused-ignore]
+        from synap.io.tools import check as run
 
         _print(run(directory))
 
@@ -133,7 +133,7 @@ def check(directory: Path) -> None:
 def dump(directory: Path) -> None:
     """Print what a data DIRECTORY holds."""
     with _told():
-        from synap.io.tools import dump as run  # type: ignore[import-not-found, unused-ignore]
+        from synap.io.tools import dump as run
 
         _print(run(directory))
 
@@ -144,7 +144,7 @@ def dump(directory: Path) -> None:
 def load(directory: Path, file: Path) -> None:
     """Fill a data DIRECTORY from a FILE that `synap dump` wrote."""
     with _told():
-        from synap.io.tools import load as run  # type: ignore[import-not-found, unused-ignore]
+        from synap.io.tools import load as run
 
         _print(run(directory, file))
 

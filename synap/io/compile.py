@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from synap.commands import FAMILIES
+from synap.settings import Settings
 from synap.store import program
 
 
@@ -18,7 +19,7 @@ class Progress:
     name: str = ""
 
 
-def workers_of(settings: object) -> int:
+def workers_of(settings: Settings) -> int:
     """How many processes compile: `jit.workers`, 0 for one a core."""
     number: int = settings.jit.workers
     return number or os.cpu_count() or 1
@@ -43,7 +44,7 @@ def print_progress(progress: Progress) -> None:
     sys.stderr.flush()
 
 
-def warmup(settings: object) -> Iterator[str]:
+def warmup(settings: Settings) -> Iterator[str]:
     """Compile everything ahead of time."""
     total = 0
 

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from synap import __version__
 from synap.commands import CATALOGUE
-from synap.faults import BrokenNode, SynapError
+from synap.faults import BrokenNode, Fault, SynapError
 from synap.io.clock import Clock, monotonic
 from synap.io.compile import Progress, prepare, print_progress, workers_of
 from synap.io.link import Connection, RespConnection
@@ -206,9 +206,8 @@ class Server:
             try:
                 reply = await response
             except SynapError as error:
-                reply = fault_response(error) if hasattr(error, "row") else json_response(
-                    500, {"error": f"Internal error: {error}", "code": 500}
-                )  # fmt: skip
+                body = {"error": f"Internal error: {error}", "code": 500}
+                reply = fault_response(error) if isinstance(error, Fault) else json_response(500, body)
             connection.answer_later(reply)
 
         task = self.loop.create_task(answer())

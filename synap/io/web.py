@@ -172,7 +172,7 @@ class Web:
         special = self.fixed.get((method, request.path))
         if special is not None:
             self.door.admit(request, method == b"POST")
-            return special(request)  # type: ignore[no-any-return]
+            return special(request)
         if self.server.node is None:
             return self.health(request)
         found = self.server.rest.find(request)
@@ -198,7 +198,7 @@ class Web:
             return json_response(200, self.plain_value(value, target))
         status = engine.perform(target.row_at, CALL, len(tape), len(blob), now)
         if status & STATUS_MASK == layout.WAIT:
-            return self.server.park(target, len(tape), len(blob), now, fields)  # type: ignore[no-any-return]
+            return self.server.park(target, len(tape), len(blob), now, fields)
         return self.render(target, status, fields, now)
 
     def render(self, target: Target, status: int, fields: dict[str, Any], now: int) -> Response:
@@ -307,4 +307,4 @@ class Web:
             return self.health(request)
         if server.node.disk is None:
             raise Fault("SWITCHED_OFF", name="a snapshot", switch="persistence.enabled")
-        return server.snapshot_reply()  # type: ignore[no-any-return]
+        return server.snapshot_reply()

@@ -49,7 +49,7 @@ DOOR = types.int64(
 """words*, octets*, words in the heap, code, tape, now, seq, reply -> status."""
 
 _border: dict[str, tuple[Any, Any]] = {}
-_doors: dict[str, CFunc] = {}
+_doors: dict[str, Any] = {}
 
 
 def directory() -> Path:
@@ -161,7 +161,7 @@ def kernel(target: Any) -> Any:
 def door(function: Callable[..., Any]) -> Any:
     """Compile one family as a C function, so that callers know only its address."""
     args = tuple(DOOR.args)
-    compiled = CFunc(function, (args, DOOR.return_type), locals={}, options=dict(_OPTIONS))
+    compiled: Any = CFunc(function, (args, DOOR.return_type), locals={}, options=dict(_OPTIONS))
     compiled._cache = _Cache(function)
     _doors[f"{function.__module__}:{function.__name__}"] = compiled
     return compiled

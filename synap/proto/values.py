@@ -24,8 +24,8 @@ def _encode(value: Any, version: int, command: str, out: list[bytes]) -> None:
     elif isinstance(value, str):
         out.append(b"+%b\r\n" % value.encode())
     elif isinstance(value, float):
-        text = repr(value).encode()
-        out.append(b",%b\r\n" % text if version == 3 else b"$%d\r\n%b\r\n" % (len(text), text))
+        digits = repr(value).encode()
+        out.append(b",%b\r\n" % digits if version == 3 else b"$%d\r\n%b\r\n" % (len(digits), digits))
     elif isinstance(value, dict):
         out.append(b"%%%d\r\n" % len(value) if version == 3 else b"*%d\r\n" % (2 * len(value)))
         for name, inner in value.items():
