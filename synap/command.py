@@ -21,8 +21,8 @@ Counted and Halves take two (how many, where they start) and lie behind the fixe
 there is 0 everywhere, so a shorter tape of an older version reads as one with nothing more in it.
 A group that is taken again, as in WEIGHTS 1 2 WEIGHTS 3 4, leaves its first items where they lay.
 
-Words are read from left to right and never twice, and the first that does not fit decides the refusal; that
-a Token or a Many has too few is seen before its first one is read. What may be missing is there if its word
+Words are read from left to right and never twice, and the first that does not fit decides the refusal;
+that a Token or a Many has too few is seen before its first one is read. What may be missing is there if its word
 comes next; without a word of its own (an Optional, a Many) it takes what is left but for the words that must
 still come behind it.
 """

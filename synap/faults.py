@@ -68,6 +68,10 @@ TABLE = (
     Row("BAD_PRIORITY", "ERR priority must be between 0 and 9", 400, "Invalid request: priority must be 0 to 9"),
     Row("POSITIVE_COUNT", "ERR value is out of range, must be positive", 400,
         "Invalid request: the count must not be negative"),
+    Row("BAD_CONDITIONS", "ERR NX and XX, GT or LT options at the same time are not compatible", 400,
+        "Invalid request: nx excludes xx, gt and lt"),
+    Row("BAD_COMPARISONS", "ERR GT and LT options at the same time are not compatible", 400,
+        "Invalid request: gt and lt exclude each other"),
     # Below here no kernel refuses; the numbers go on all the same.
     Row("UNKNOWN_COMMAND", "ERR unknown command '{name}', with args beginning with: {args}", 400,
         "Unknown command: {name}"),

@@ -201,7 +201,7 @@ def test_the_page_has_every_row(row: Command) -> None:
 @pytest.mark.parametrize("name, words", [
     ("kv.set", "SET key value [NX | XX | IFEQ ifeq | IFNE ifne] [GET] "
                "[EX ttl | PX px | EXAT exat | PXAT pxat | KEEPTTL]"),
-    ("key.expire_in", "EXPIRE key ttl [NX | XX | GT | LT]"),
+    ("key.expire_in", "EXPIRE key ttl [NX | XX] [GT | LT]"),
     ("server.command", "COMMAND [word ...]"),
     ("sortedset.union", "ZUNION count key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] "
                         "[WITHSCORES]"),

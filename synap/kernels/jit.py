@@ -213,10 +213,11 @@ def address(name: str) -> int:
 def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules: Iterable[str]) -> None:
     """Fill a cold cache from `workers` processes; `tell(done, total, name)` after each function.
 
-    `modules` are imported by each worker, so that the same functions are registered there. A worker
-    that fails raises here with its last words.
+    `modules` are imported by each worker, so that the same functions are registered there; functions of
+    other modules are left to `load`. A worker that fails raises here with its last words.
     """
-    names = missing()
+    modules = set(modules)
+    names = [name for name in missing() if name.partition(":")[0] in modules]
     total, done = len(names), 0
     if not total:
         return

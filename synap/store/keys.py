@@ -20,13 +20,14 @@ from synap.store.layout import (
     SHARDS_COUNT,
     TABLE_SIZE,
 )
-from synap.store.refusals import BAD_CURSOR, BAD_EXPIRE, SYNTAX
+from synap.store.refusals import BAD_CONDITIONS, BAD_CURSOR, BAD_EXPIRE, SYNTAX
 from synap.store.tables import REF_MASK, TAG_BITS, TAG_MASK
 from synap.store.tapes import add_text, fits, set_scalar, text_at, text_size
 
 # Slots of key.expire_in and of key.scan (see synap/commands/keys.py).
-EXPIRE_AMOUNT, EXPIRE_CONDITION = 2, 3
-IF_NONE, IF_ANY, IF_LATER, IF_EARLIER = 1, 2, 3, 4
+EXPIRE_AMOUNT, EXPIRE_WHEN, EXPIRE_COMPARE = 2, 3, 4
+IF_NONE, IF_ANY = 1, 2
+IF_LATER, IF_EARLIER = 1, 2
 SCAN_MATCH, SCAN_HAS_COUNT, SCAN_COUNT = 3, 5, 6
 SCAN_COUNT_DEFAULT = 10
 SECONDS_MAX = (1 << 62) // 1000
@@ -76,12 +77,13 @@ def change_deadline(words, octets, tape, now, reply, deadline):
     if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
         return NUMBER
     old = keyspace.deadline_of(words, words[seat] & REF_MASK)
-    condition = words[tape + EXPIRE_CONDITION]
-    if (condition == IF_NONE and old) or (condition == IF_ANY and not old):
+    when = words[tape + EXPIRE_WHEN]
+    compare = words[tape + EXPIRE_COMPARE]
+    if (when == IF_NONE and old) or (when == IF_ANY and not old):
         return NUMBER
-    if condition == IF_LATER and (not old or deadline <= old):
+    if compare == IF_LATER and (not old or deadline <= old):
         return NUMBER
-    if condition == IF_EARLIER and old and deadline >= old:
+    if compare == IF_EARLIER and old and deadline >= old:
         return NUMBER
     words[reply] = 1
     if deadline <= now:
@@ -97,6 +99,8 @@ def change_deadline(words, octets, tape, now, reply, deadline):
 def expire(words, octets, tape, now, reply):
     """EXPIRE: a deadline some seconds from now."""
     amount = words[tape + EXPIRE_AMOUNT]
+    if words[tape + EXPIRE_WHEN] == IF_NONE and words[tape + EXPIRE_COMPARE]:
+        return BAD_CONDITIONS
     if amount > SECONDS_MAX or amount < -SECONDS_MAX:
         return BAD_EXPIRE
     return change_deadline(words, octets, tape, now, reply, now + amount * 1000)

@@ -38,4 +38,6 @@ from synap.store.layout import REFUSED
     CONFLICT_NX_XX,
     BAD_PRIORITY,
     POSITIVE_COUNT,
-) = range(REFUSED, REFUSED + 32)
+    BAD_CONDITIONS,
+    BAD_COMPARISONS,
+) = range(REFUSED, REFUSED + 34)

@@ -55,14 +55,14 @@ def line_number(octets, at, end, most):
         if digit < 0 or digit > 9:
             break
         value = value * 10 + digit
-        if value > most:
-            return value, np.int64(-1)
         at += 1
+        if value > most or at - start > LINE_MAX:
+            return value, np.int64(-1)
     if at + 1 >= end:
         if at < end and octets[at] != CR:
             return value, np.int64(-1)
-        return value, np.int64(-1) if at - start > LINE_MAX else np.int64(0)
-    if at == start or octets[at] != CR or octets[at + 1] != LF:
+        return value, np.int64(0)
+    if at == start + negative or octets[at] != CR or octets[at + 1] != LF:
         return value, np.int64(-1)
     return -value if negative else value, at + 2
 

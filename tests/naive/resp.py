@@ -3,6 +3,7 @@
 import re
 
 INCOMPLETE, INLINE, BAD_COUNT_LINE, BAD_SIZE_LINE, NOT_A_BULK = 0, -1, -2, -3, -4
+DIGITS_MAX = 32
 NUMBER = rb"(-?[0-9]+)\r\n"
 BEGINNING = rb"-?[0-9]*\r?"  # a line without digits is refused when it is whole
 
@@ -10,7 +11,7 @@ BEGINNING = rb"-?[0-9]*\r?"  # a line without digits is refused when it is whole
 def line(data: bytes, at: int, most: int) -> tuple[int, int] | str:
     """(the number, where the next line starts), `cut`, or `wrong`."""
     digits = re.compile(rb"-?([0-9]*)").match(data, at)
-    if int(digits[1] or b"0") > most:
+    if int(digits[1] or b"0") > most or len(digits[0]) > DIGITS_MAX:
         return "wrong"
     if found := re.compile(NUMBER).match(data, at):
         return int(found[1]), found.end()

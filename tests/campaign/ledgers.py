@@ -1,0 +1,343 @@
+"""What clients were told, kept outside the server: the truth that a restart is compared with.
+
+A `Ledger` is one connection under load, or several that share keys. `work` runs until the connection dies;
+`check` compares with the server after its restart. Whatever was acknowledged has to be there, whatever was
+in flight may be, as a prefix of what was sent and each command (or EXEC) whole.
+"""
+
+import random
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.campaign import histories
+from tests.server.clients import Resp
+from tests.support import command
+
+
+@dataclass
+class Found:
+    """What all the checks have found."""
+
+    crashes: int = 0
+    restarts_killed: int = 0
+    snapshots_killed: int = 0
+    acked: int = 0
+    in_flight: int = 0
+    lost: int = 0
+    resurrected: int = 0
+    torn: int = 0
+    wrong_replies: int = 0
+    texts: list[str] = field(default_factory=list)
+
+    def say(self, what: str, text: str) -> None:
+        setattr(self, what, getattr(self, what) + 1)
+        if len(self.texts) < 20:
+            self.texts.append(f"{what}: {text[:600]}")
+
+    @property
+    def bad(self) -> int:
+        return self.lost + self.resurrected + self.torn + self.wrong_replies
+
+
+class Ledger:
+    """Threads of load, each with one connection."""
+
+    threads = 1
+
+    def __init__(self, name: str, found: Found, seed: int) -> None:
+        self.name = name
+        self.found = found
+        self.chance = random.Random(f"{name} {seed}")
+        self.acked = 0
+        self.lock = threading.Lock()
+
+    def prepare(self, client: Resp) -> None:
+        """Before the first load."""
+
+    def load(self, port: int, number: int) -> None:
+        """Run until the server is gone."""
+        try:
+            with Resp(port) as client:
+                self.work(client, number)
+        except OSError:
+            return
+
+    def work(self, client: Resp, number: int) -> None:
+        raise NotImplementedError
+
+    def check(self, client: Resp) -> None:
+        raise NotImplementedError
+
+    def end(self, client: Resp) -> None:
+        """After the last crash."""
+
+
+class History(Ledger):
+    """Keys of its own, any commands, pipelined: after a crash the state is that after some prefix."""
+
+    KEYS = 12
+
+    def __init__(self, name: str, found: Found, seed: int) -> None:
+        super().__init__(name, found, seed)
+        self.state = histories.State()
+        self.sent: deque[list[list[bytes]]] = deque()
+
+    def _key(self, kind: str) -> bytes:
+        return f"{self.name}:{kind}:{self.chance.randrange(self.KEYS)}".encode()
+
+    def _value(self) -> bytes:
+        size = self.chance.choice((8, 8, 30, 30, 300, 3000, 3000, 40_000))
+        stamp = b"%016x" % self.chance.getrandbits(64)
+        return (stamp * (size // 16 + 1))[:size]
+
+    def _one(self) -> list[bytes]:
+        chance = self.chance
+        match chance.randrange(14):
+            case 0 | 1 | 2:
+                return [b"SET", self._key("s"), self._value()]
+            case 3:
+                return [b"DEL", self._key(chance.choice("slc"))]
+            case 4 | 5:
+                return [b"INCR", self._key("c")]
+            case 6 | 7:
+                values = [self._value() for _ in range(chance.randrange(1, 4))]
+                return [chance.choice((b"RPUSH", b"LPUSH")), self._key("l"), *values]
+            case 8 | 9:
+                return [chance.choice((b"LPOP", b"RPOP")), self._key("l")]
+            case 10 | 11:
+                members = [b"%d" % chance.randrange(40) for _ in range(chance.randrange(1, 5))]
+                return [b"SADD", self._key("t"), *members]
+            case 12:
+                return [b"SREM", self._key("t"), *(b"%d" % chance.randrange(40) for _ in range(6))]
+            case _:
+                return [b"EXPIRE", self._key(chance.choice("slct")), b"1000"]
+
+    def work(self, client: Resp, number: int) -> None:
+        while True:
+            chance = self.chance
+            calls = []
+            for _ in range(chance.choice((1, 1, 2, 8, 30))):
+                count = chance.choice((1, 1, 1, 2, 5))
+                calls.append([self._one() for _ in range(count)])
+            data = b"".join(self._bytes(call) for call in calls)
+            self.sent.extend(calls)
+            client.send_bytes(data)
+            for call in calls:
+                self._take(client, call)
+
+    @staticmethod
+    def _bytes(call: list[list[bytes]]) -> bytes:
+        data = b"".join(command(*words) for words in call)
+        return data if len(call) == 1 else command("MULTI") + data + command("EXEC")
+
+    def _take(self, client: Resp, call: list[list[bytes]]) -> None:
+        """Read the reply to the oldest call, carry it out here, compare."""
+        if len(call) == 1:
+            reply = [client.read()]
+        else:
+            for _ in range(len(call) + 1):
+                client.read()
+            reply = client.read()
+        self.sent.popleft()
+        self.acked += len(call)
+        expected = [self.state.run(words) for words in call]
+        if reply != expected:
+            self.found.say("wrong_replies", f"{self.name} {call!r}: {reply!r}, not {expected!r}")
+
+    def check(self, client: Resp) -> None:
+        names = [f"{self.name}:{kind}:{i}".encode() for kind in "slct" for i in range(self.KEYS)]
+        now = histories.read(client, names)
+        self.found.in_flight += sum(len(call) for call in self.sent)
+        acked = self.state.seen(names)
+        while self.state.seen(names) != now and self.sent:
+            for words in self.sent.popleft():
+                self.state.run(words)
+        if self.state.seen(names) != now:
+            self._tell(acked, now)
+            self.state.become(now)
+        self.sent.clear()
+
+    def _tell(self, acked: dict[bytes, Any], now: dict[bytes, Any]) -> None:
+        for key, value in acked.items():
+            if now[key] != value and now[key] != self.state.seen([key])[key]:
+                what = "lost" if now[key][0] is None else "resurrected" if value[0] is None else "torn"
+                self.found.say(what, f"{key!r}: {value!r} became {now[key]!r}")
+
+
+class Counter(Ledger):
+    """One counter for all: its value is the number of acknowledged increments, and a few in flight."""
+
+    threads = 2
+
+    def __init__(self, name: str, found: Found, seed: int) -> None:
+        super().__init__(name, found, seed)
+        self.base = self.done = self.sent = self.largest = 0
+
+    def work(self, client: Resp, number: int) -> None:
+        data = command("INCR", self.name)
+        while True:
+            count = (1, 7, 40)[number % 3]
+            with self.lock:
+                self.sent += count
+            client.send_bytes(data * count)
+            for _ in range(count):
+                value = client.read()
+                with self.lock:
+                    self.done += 1
+                    self.acked += 1
+                    self.largest = max(self.largest, value)
+
+    def check(self, client: Resp) -> None:
+        value = int(client.ask("GET", self.name) or 0)
+        self.found.in_flight += self.sent - self.done
+        if value < self.base + self.done or value < self.largest:
+            self.found.say("lost", f"counter {value}, acknowledged {self.base} + {self.done}, told {self.largest}")
+        if value > self.base + self.sent:
+            self.found.say("resurrected", f"counter {value}, sent {self.base} + {self.sent}")
+        self.base, self.done, self.sent = value, 0, 0
+
+
+class Deadlines(Ledger):
+    """Values with short deadlines: there before, gone after, never back."""
+
+    KEYS = 50
+
+    def __init__(self, name: str, found: Found, seed: int) -> None:
+        super().__init__(name, found, seed)
+        self.known: dict[bytes, tuple[bytes, float, float]] = {}
+        self.doubt: tuple[bytes, bytes] | None = None
+
+    def work(self, client: Resp, number: int) -> None:
+        while True:
+            key = f"{self.name}:{self.chance.randrange(self.KEYS)}".encode()
+            value = b"%x" % self.chance.getrandbits(64)
+            span = self.chance.choice((30, 200, 2000))
+            self.doubt = (key, value)
+            begun = time.monotonic()
+            client.ask("SET", key, value, "PX", span)
+            self.known[key] = value, begun + span / 1000, time.monotonic() + span / 1000
+            self.doubt = None
+            self.acked += 1
+
+    def check(self, client: Resp) -> None:
+        doubt = self.doubt
+        self.doubt = None
+        for key, (value, earliest, latest) in list(self.known.items()):
+            before = time.monotonic()
+            found = client.ask("GET", key)
+            after = time.monotonic()
+            if doubt is not None and key == doubt[0]:
+                if found is not None and found not in (value, doubt[1]):
+                    self.found.say("torn", f"{key!r}: {found!r}")
+                del self.known[key]
+            elif found is None and after < earliest - 0.05:
+                self.found.say("lost", f"{key!r} had {earliest - after:.3f} s to live")
+            elif found is not None and before > latest + 0.05:
+                self.found.say("resurrected", f"{key!r} is alive {before - latest:.3f} s after its deadline")
+            elif found is not None and found != value:
+                self.found.say("torn", f"{key!r}: {found!r}, not {value!r}")
+
+    def end(self, client: Resp) -> None:
+        for i in range(self.KEYS):  # else they would expire between two looks at the state
+            client.ask("DEL", f"{self.name}:{i}")
+
+
+class Pool(Ledger):
+    """SADD and SPOP: each member comes out once."""
+
+    threads = 2
+
+    def __init__(self, name: str, found: Found, seed: int) -> None:
+        super().__init__(name, found, seed)
+        self.added: set[bytes] = set()
+        self.doubt: set[bytes] = set()
+        self.popped: set[bytes] = set()
+        self.pops = 0
+        self.next = 0
+
+    def work(self, client: Resp, number: int) -> None:
+        while True:
+            with self.lock:
+                members = [b"m%d" % (self.next + i) for i in range(3)]
+                self.next += 3
+                self.doubt.update(members)
+            client.ask("SADD", self.name, *members)
+            with self.lock:
+                self.doubt.difference_update(members)
+                self.added.update(members)
+                self.acked += 1
+            for _ in range(3):
+                with self.lock:
+                    self.pops += 1
+                member = client.ask("SPOP", self.name)
+                with self.lock:
+                    self.pops -= 1
+                    self.acked += 1
+                    if member in self.popped:
+                        self.found.say("resurrected", f"{member!r} came out twice")
+                    self.popped.add(member) if member else None
+
+    def check(self, client: Resp) -> None:
+        members = set(client.ask("SMEMBERS", self.name))
+        if back := members & self.popped:
+            self.found.say("resurrected", f"popped and there again: {sorted(back)[:5]}")
+        if strange := members - self.added - self.doubt:
+            self.found.say("torn", f"never added: {sorted(strange)[:5]}")
+        missing = self.added - members - self.popped
+        if len(missing) > self.pops:
+            self.found.say("lost", f"{len(missing)} members, {self.pops} pops were in flight: {sorted(missing)[:5]}")
+        self.found.in_flight += self.pops
+        self.popped |= missing | (self.doubt - members)
+        self.added |= members
+        self.doubt.clear()
+        self.pops = 0
+
+
+class HandOver(Ledger):
+    """RPUSH to clients parked in BLPOP: each element is handed to one of them."""
+
+    threads = 3
+
+    def __init__(self, name: str, found: Found, seed: int) -> None:
+        super().__init__(name, found, seed)
+        self.pushed: set[bytes] = set()
+        self.doubt: set[bytes] = set()
+        self.popped: set[bytes] = set()
+        self.next = 0
+
+    def work(self, client: Resp, number: int) -> None:
+        while True:
+            if number:
+                _, element = client.ask("BLPOP", self.name, 0)
+                with self.lock:
+                    self.acked += 1
+                    if element in self.popped:
+                        self.found.say("resurrected", f"{element!r} was handed out twice")
+                    self.popped.add(element)
+                continue
+            elements = [b"%d" % (self.next + i) for i in range(2)]
+            self.next += 2
+            self.doubt.update(elements)
+            client.ask("RPUSH", self.name, *elements)
+            with self.lock:
+                self.pushed.update(elements)
+                self.doubt.difference_update(elements)
+                self.acked += 1
+
+    def check(self, client: Resp) -> None:
+        there = client.ask("LRANGE", self.name, 0, -1)
+        left = set(there)
+        if len(left) != len(there) or left & self.popped:
+            self.found.say("resurrected", f"{len(there)} elements, {sorted(left & self.popped)[:5]} had been popped")
+        if there != sorted(there, key=int):
+            self.found.say("torn", "the elements are out of order")
+        missing = self.pushed - left - self.popped
+        if len(missing) > self.threads - 1:
+            self.found.say("lost", f"{len(missing)} elements: {sorted(missing)[:5]}")
+        self.found.in_flight += len(missing)
+        self.popped |= missing | (self.doubt - left)
+        self.pushed |= left
+        self.doubt.clear()
