@@ -22,6 +22,7 @@ import ast
 import hashlib
 import importlib
 import os
+import selectors
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -216,50 +217,61 @@ def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules
     `modules` are imported by each worker, so that the same functions are registered there; functions of
     other modules are left to `load`. A worker that fails raises here with its last words.
     """
-    modules = set(modules)
-    names = [name for name in missing() if name.partition(":")[0] in modules]
+    wanted = set(modules)
+    names = [name for name in missing() if name.partition(":")[0] in wanted]
     total, done = len(names), 0
     if not total:
         return
     tell(0, total, "")
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(_ROOT.parent), *sys.path[1:]]))
-    command = [sys.executable, "-m", f"{_PACKAGE}.kernels.jit", ",".join(modules)]
-    running: dict[str, subprocess.Popen[bytes]] = {}
+    command = [sys.executable, "-m", f"{_PACKAGE}.kernels.jit", ",".join(sorted(wanted))]
+    ready = selectors.DefaultSelector()
+    running: list[subprocess.Popen[str]] = []
     try:
-        while names or running:
-            while names and len(running) < workers:
-                name = names.pop(0)
-                running[name] = subprocess.Popen([*command, name], env=environment, stderr=subprocess.PIPE)
-            name = next((n for n, p in running.items() if p.poll() is not None), "")
-            if not name:
-                next(iter(running.values())).wait() if len(running) == 1 else _wait_any(running)
-                continue
-            worker = running.pop(name)
-            _, said = worker.communicate()
-            if worker.returncode:
-                raise RuntimeError(f"compiling {name} failed:\n{said.decode(errors='replace')[-4000:]}")
-            done += 1
-            tell(done, total, name)
+        for _ in range(min(workers, total)):
+            worker = subprocess.Popen(
+                command, env=environment, text=True, bufsize=1,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
+            running.append(worker)
+            ready.register(worker.stdout or -1, selectors.EVENT_READ, worker)
+            _next(worker, names)
+        while done < total:
+            for key, _ in ready.select():
+                worker = key.data
+                said = worker.stdout.readline().strip()
+                if not said:
+                    raise RuntimeError(f"compiling failed:\n{worker.stderr.read()[-4000:]}")
+                done += 1
+                tell(done, total, said)
+                _next(worker, names)
     finally:
-        for worker in running.values():
+        ready.close()
+        for worker in running:
+            if worker.stdin is not None and not worker.stdin.closed:
+                worker.stdin.close()
             worker.kill()
-            worker.communicate()
+            worker.wait()
+            for pipe in (worker.stdout, worker.stderr):
+                if pipe is not None:
+                    pipe.close()
 
 
-def _wait_any(running: dict[str, subprocess.Popen[bytes]]) -> None:
-    for worker in running.values():
-        try:
-            worker.wait(0.02)
-            return
-        except subprocess.TimeoutExpired:
-            continue
+def _next(worker: "subprocess.Popen[str]", names: list[str]) -> None:
+    """Give a worker the next name, largest work first: doors stand first in the registry."""
+    if names and worker.stdin is not None:
+        worker.stdin.write(names.pop(0) + "\n")
 
 
 if __name__ == "__main__":
-    # A worker of compile_missing(): import the modules, compile the named functions, leave. The
-    # registry lives in the imported module, not in this copy of it that runs as `__main__`.
+    # A worker of compile_missing(): import the modules, then compile what is named on standard input, one
+    # a line. Inner kernels that several of them share are compiled once a worker. The registry lives in
+    # the imported module, not in this copy of it that runs as `__main__`.
     from synap.kernels import jit
 
     for _module in sys.argv[1].split(","):
         importlib.import_module(_module)
-    jit.load(sys.argv[2:])
+    for _line in sys.stdin:
+        jit.load([_line.strip()])
+        sys.stdout.write(_line)
+        sys.stdout.flush()

@@ -1,0 +1,51 @@
+"""Random calls: the lane, the slow path's steps and the naive twins agree on every reply, frame and state."""
+
+from random import Random
+
+import pytest
+
+from tests.store.calls import GLOBS, Calls
+from tests.store.ways import Ways
+from tests.support import Bench
+
+ROWS_MODELLED = {
+    "kv.set", "kv.get", "kv.add", "kv.increment", "key.delete", "key.expire_in", "key.ttl_ms", "key.scan", "key.flush",
+    "key.count", "key.expire", "list.rpush", "list.lpush", "list.lpop", "list.rpop", "list.range", "list.len",
+    "list.blpop", "set.add", "set.pop", "set.remove", "set.members", "set.ismember", "set.card", "queue.create",
+    "queue.publish", "queue.consume", "queue.ack", "queue.nack", "queue.stats", "queue.requeue", "queue.due",
+}  # fmt: skip
+
+
+def history(ways: Ways, seed: int, count: int) -> None:
+    """Some random calls, in buffers of a few each, with time and upkeep between them."""
+    chance = Random(seed)
+    calls = Calls(chance, ways.state)
+    while calls.made < count:
+        ways.now += chance.choice((0, 0, 1, 20, 300, 2500))
+        calls.now = ways.now
+        if chance.random() < 0.05:
+            ways.become(chance.choice((0, 0, 0, 0, 1, 15)), chance.choice((2, 3)))
+        ways.batch([calls.next() for _ in range(chance.choice((1, 3, 10, 30)))])
+        if chance.random() < 0.3:
+            ways.internal(*calls.internal())
+        if chance.random() < 0.2:
+            ways.reap(chance.choice((1, 30, 4000)))
+        if chance.random() < 0.005:
+            ways.scan(*chance.choice(([], [b"COUNT", b"100"], [b"MATCH", chance.choice(GLOBS)])))
+        if chance.random() < 0.002:
+            ways.same_state()
+    ways.same_state()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_three_ways_agree(store: type[Bench], seed: int) -> None:
+    ways = Ways(store)
+    history(ways, seed, 20_000)
+    assert not ROWS_MODELLED - set(ways.seen), "a row was never called"
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_three_ways_agree_for_long(store: type[Bench], seed: int) -> None:
+    ways = Ways(store)
+    history(ways, seed, 50_000)
