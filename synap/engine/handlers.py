@@ -8,6 +8,7 @@ import numpy as np
 from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
 from synap.faults import Fault
+from synap.observe import counters
 from synap.store import digests, layout
 
 FAMILIES = ("queues", "strings", "lists", "sets")
@@ -159,7 +160,7 @@ def report(engine: Engine) -> dict[str, dict[str, Any]]:
     """What INFO says, by section."""
     numbers, facts = engine.numbers, engine.facts
     used = numbers[layout.PAGES_USED] * layout.PAGE_BYTES
-    calls = sum(numbers[layout.COUNTERS + 4 * row.code] for row in engine.catalogue.rows)
+    stats = counters.section("stats", numbers, engine.catalogue)
     sections: dict[str, dict[str, Any]] = {
         "server": {
             "redis_version": "7.2.0",
@@ -181,10 +182,10 @@ def report(engine: Engine) -> dict[str, dict[str, Any]]:
             "used_memory_human": f"{used / MIB:.2f}M",
             "maxmemory": numbers[layout.BYTES_MAX],
             "maxmemory_policy": "noeviction",
-            "graveyard_structures": numbers[layout.GRAVES_COUNT],
+            **counters.section("memory", numbers, engine.catalogue),
         },
         "persistence": facts["persistence"]() if "persistence" in facts else {"persistence_enabled": 0},
-        "stats": {"total_commands_processed": calls, "seq": engine.seq},
+        "stats": {"total_commands_processed": stats["commands_total"], **stats},
         "replication": {"role": "master", "connected_slaves": 0},
         "keyspace": {
             f"db{i}": f"keys={numbers[layout.KEYS_COUNT + i]},expires={numbers[layout.KEYS_EXPIRING + i]},avg_ttl=0"

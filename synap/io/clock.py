@@ -30,7 +30,9 @@ class Clock:
         return self._now
 
     def start_from(self, now: int) -> None:
-        """Recovered frames are from this time: go on from there."""
+        """Recovered frames are from this time: go on from there, also if the wall clock is behind it."""
+        behind = now * 1_000_000 - (time.monotonic_ns() + self._offset_ns)
+        self._offset_ns += max(0, behind)  # else time would stand still until the wall clock has caught up
         self._now = max(self._now, now)
 
     def adjust(self) -> bool:

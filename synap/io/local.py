@@ -14,6 +14,7 @@ from synap.io.clock import Clock, monotonic
 from synap.io.compile import Progress, prepare, workers_of
 from synap.io.node import Node
 from synap.journal import LogFailed
+from synap.observe import counters
 from synap.settings import Settings
 from synap.store import bulk, layout
 from synap.store.layout import FORM_JSON, REFUSED, STATUS_MASK
@@ -155,6 +156,11 @@ class Database:
         """A hash of the logical state of each family."""
         with self._lock:
             return digest_of(self._engine)
+
+    def counters(self) -> dict[str, int]:
+        """What the store counts, by name (see docs/operations.md)."""
+        with self._lock:
+            return {row.name: row.read(self._engine.numbers, self._engine.catalogue) for row in counters.TABLE}
 
     def snapshot(self) -> str:
         """Write a snapshot; the name of its file."""

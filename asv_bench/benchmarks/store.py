@@ -1,0 +1,148 @@
+"""The store without sockets: what one command, one key and one frame cost.
+
+Each class is a question. `setup` compiles (or loads) the kernels, so no timing holds the compiler.
+"""
+
+import numpy as np
+
+import synap
+from synap.io.clock import Clock
+from synap.io.compile import prepare
+from synap.io.node import Node
+from synap.settings import Settings
+from synap.store import lane, layout
+
+KEYS = 1_000_000
+RECEIVE = layout.RECEIVE * layout.WORD
+DEPTHS = [1, 16, 128]
+
+
+def _node() -> Node:
+    prepare(2, lambda progress: None)
+    return Node(Settings().replace({"persistence.enabled": False}), Clock())
+
+
+def _words(*words: bytes) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+
+
+class _Pipelined:
+    """Commands with random keys out of a million, `depth` of them in each buffer."""
+
+    params = [DEPTHS]
+    param_names = ["depth"]
+    timeout = 120
+
+    def words(self, key: int) -> bytes:
+        raise NotImplementedError  # each question says which command
+
+    def setup(self, depth: int) -> None:
+        self.node = _node()
+        self.session = self.node.engine.sessions.add()
+        rng = np.random.default_rng(7)
+        keys = rng.integers(0, KEYS, 4096)
+        self.buffers = [b"".join(self.words(int(k)) for k in keys[i : i + depth]) for i in range(0, 4096, depth)]
+        for key in range(0, KEYS, 512):
+            self._feed(b"".join(_words(b"SET", b"key:%012d" % k, b"value:%012d" % k) for k in range(key, key + 512)))
+
+    def _feed(self, data: bytes) -> None:
+        engine = self.node.engine
+        engine.bytes[RECEIVE : RECEIVE + len(data)] = data
+        engine.numbers[layout.LANE_OUT] = layout.OUT * layout.WORD
+        lane.lane(engine.words, engine.octets, self.session.at, RECEIVE, RECEIVE + len(data), 1, 1 << 40)
+
+    def time_4096_commands(self, depth: int) -> None:
+        for buffer in self.buffers:
+            self._feed(buffer)
+
+
+class GetHit(_Pipelined):
+    """A GET of a key that is there."""
+
+    def words(self, key: int) -> bytes:
+        return _words(b"GET", b"key:%012d" % key)
+
+
+class PipelinedSet(_Pipelined):
+    """A SET of a key that is there, in its own size."""
+
+    def words(self, key: int) -> bytes:
+        return _words(b"SET", b"key:%012d" % key, b"value:%012d" % key)
+
+
+class PipelinedIncr(_Pipelined):
+    """An INCR."""
+
+    def words(self, key: int) -> bytes:
+        return _words(b"INCR", b"counter:%012d" % key)
+
+
+class GetMany:
+    """In-process reads of many keys beside CPython's dict (P8): random ones, and a thousand hot ones."""
+
+    params = [["random", "hot"]]
+    param_names = ["keys"]
+    timeout = 120
+
+    def setup(self, which: str) -> None:
+        self.db = synap.open()
+        rng = np.random.default_rng(7)
+        keys = np.array([b"key:%012d" % i for i in rng.permutation(KEYS)])
+        values = np.array([b"val:%012d" % i for i in range(KEYS)])
+        self.db.set_many(keys, values)
+        self.wanted = keys[rng.integers(0, KEYS if which == "random" else 1000, KEYS)]
+        self.dict = dict(zip(keys.tolist(), values.tolist(), strict=True))
+        self.list = self.wanted.tolist()
+
+    def time_synap(self, which: str) -> None:
+        self.db.get_many(self.wanted, width=16)
+
+    def time_dict(self, which: str) -> None:
+        table = self.dict
+        for key in self.list:
+            table[key]
+
+
+class ReplayMillion:
+    """A million SET frames applied from a log."""
+
+    timeout = 300
+
+    def setup(self) -> None:
+        self.source = _node()
+        self.source.engine.numbers[layout.JOURNALED] = 1
+        session = self.source.engine.sessions.add()
+        self.payloads: list[bytes] = []
+        engine = self.source.engine
+        for first in range(0, KEYS, 1000):
+            data = b"".join(_words(b"SET", b"key:%012d" % k, b"value:%012d" % k) for k in range(first, first + 1000))
+            engine.bytes[RECEIVE : RECEIVE + len(data)] = data
+            engine.numbers[layout.LANE_OUT] = layout.OUT * layout.WORD
+            lane.lane(engine.words, engine.octets, session.at, RECEIVE, RECEIVE + len(data), 1, 1 << 40)
+            taken = engine.take_frames()
+            assert taken is not None
+            self.payloads.append(bytes(taken[0]))
+            engine.frames_written()
+        self.node = _node()
+
+    def time_replay(self) -> None:
+        for payload in self.payloads:
+            self.node.engine.replay(payload, 1)
+
+    time_replay.number = 1  # type: ignore[attr-defined]
+    time_replay.repeat = 1  # type: ignore[attr-defined]
+
+
+class BytesPerKey:
+    """Heap bytes for a key of 16 B with a value of 16 B, a million of them."""
+
+    timeout = 120
+
+    def track_bytes(self) -> float:
+        db = synap.open()
+        before = db.counters()["memory_used_bytes"]
+        keys = np.array([b"key:%012d" % i for i in range(KEYS)])
+        db.set_many(keys, keys)
+        return (db.counters()["memory_used_bytes"] - before) / KEYS
+
+    track_bytes.unit = "bytes"  # type: ignore[attr-defined]

@@ -1,0 +1,75 @@
+"""The counters: one table, from which INFO, `/metrics` and the docs are made.
+
+Most counters are registers that kernels keep as they go, so counting costs nothing extra; a few are
+sums over the per-row counters (calls, refusals, changes: four words for each code). Names are
+Prometheus' with the unit last, `section` is the one of INFO.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from synap.command import Catalogue
+from synap.store import layout
+
+Read = Callable[[Any, Catalogue], int]
+
+
+@dataclass(frozen=True)
+class Counter:
+    """One counter: `kind` is `counter` (only grows) or `gauge`; `read` gets the heap's words."""
+
+    name: str
+    section: str
+    kind: str
+    doc: str
+    read: Read
+
+
+def _register(at: int) -> Read:
+    return lambda numbers, catalogue: int(numbers[at])
+
+
+def _rows(word: int) -> Read:
+    return lambda numbers, catalogue: sum(
+        int(numbers[layout.COUNTERS + 4 * row.code + word]) for row in catalogue.rows
+    )
+
+
+def _over(first: int) -> Read:
+    return lambda numbers, catalogue: sum(int(numbers[first + i]) for i in range(16))
+
+
+TABLE = (
+    Counter("commands_total", "stats", "counter", "calls carried out, refused ones included", _rows(0)),
+    Counter("commands_refused_total", "stats", "counter", "calls that were refused", _rows(1)),
+    Counter("changes_total", "stats", "counter", "calls that changed the state", _rows(3)),
+    Counter("seq", "stats", "counter", "commit sequence number of the last change", _register(layout.SEQ)),
+    Counter("keys", "stats", "gauge", "keys in all namespaces", _over(layout.KEYS_COUNT)),
+    Counter("keys_expiring", "stats", "gauge", "keys with a deadline", _over(layout.KEYS_EXPIRING)),
+    Counter("interest_entries", "stats", "gauge", "keys waited for or watched", _register(layout.INTEREST_ANY)),
+    Counter(
+        "memory_used_bytes", "memory", "gauge", "pages in use",
+        lambda numbers, catalogue: int(numbers[layout.PAGES_USED]) * layout.PAGE_BYTES,
+    ),
+    Counter("memory_max_bytes", "memory", "gauge", "kv_store.max_memory_mb", _register(layout.BYTES_MAX)),
+    Counter(
+        "memory_free_bytes", "memory", "gauge", "free pages that the system still holds for us",
+        lambda numbers, catalogue: int(numbers[layout.PAGES_DIRTY]) * layout.PAGE_BYTES,
+    ),
+    Counter("graveyard_structures", "memory", "gauge", "dropped structures not yet freed",
+            _register(layout.GRAVES_COUNT)),
+    Counter("log_pending_bytes", "memory", "gauge", "frames that wait to be written", _register(layout.LOG_TOP)),
+)  # fmt: skip
+
+
+def section(name: str, numbers: Any, catalogue: Catalogue) -> dict[str, int]:
+    """The counters of one section of INFO, by name."""
+    return {row.name: row.read(numbers, catalogue) for row in TABLE if row.section == name}
+
+
+def markdown() -> str:
+    """The counters as a table for the docs."""
+    lines = ["| counter | kind | meaning |", "|---|---|---|"]
+    lines += [f"| `{row.name}` | {row.kind} | {row.doc} |" for row in TABLE]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,78 @@
+"""Faults that are put into a forked server before it runs: see `before` in zygote.py.
+
+What a fault does is told by files in the server's working directory, so a test can switch it while it runs.
+"""
+
+import errno
+import os
+import time
+from typing import Any
+
+
+def failing_sync() -> None:
+    """Every sync fails with EIO while there is a file `sync_fails`."""
+    from synap.io import files
+
+    sync = files._sync
+
+    def fail(fd: int) -> None:
+        if os.path.exists("sync_fails"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(fd)
+
+    files._sync = fail
+
+
+def slow_sync() -> None:
+    """Every sync takes 20 ms, so that it is done by the thread."""
+    from synap.io import files
+
+    sync = files._sync
+
+    def slow(fd: int) -> None:
+        time.sleep(0.02)
+        sync(fd)
+
+    files._sync = slow
+
+
+def failing_slow_sync() -> None:
+    """Both."""
+    slow_sync()
+    failing_sync()
+
+
+class Skewed:
+    """A `time` whose wall clock is off by the milliseconds that stand in a file `wall`."""
+
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    monotonic = staticmethod(time.monotonic)
+
+    @staticmethod
+    def time_ns() -> int:
+        try:
+            with open("wall") as file:
+                return time.time_ns() + int(file.read() or 0) * 1_000_000
+        except FileNotFoundError:
+            return time.time_ns()
+
+
+def skewed_wall() -> None:
+    """The wall clock says what the file `wall` adds to it."""
+    from synap.io import clock
+
+    clock.time = Skewed  # type: ignore[assignment]
+
+
+def early_replies() -> None:
+    """A planted bug: replies leave before the frames are written. The ledgers have to notice it."""
+    from synap.io.turn import Turn
+
+    def send(self: Any, connection: Any, data: bytes) -> None:
+        connection.transmit(data)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_later(0.05, self.end)
+
+    Turn.send = send  # type: ignore[method-assign]
+
