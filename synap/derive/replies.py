@@ -30,7 +30,7 @@ from synap.store.layout import (
 )
 
 _decode = msgspec.json.decode
-Render = Callable[[int, Any, Any, dict[str, Any]], Any]
+Render = Callable[[int, Any, Any, int, dict[str, Any]], Any]
 
 
 def as_text(octets: bytes) -> str:
@@ -62,11 +62,11 @@ def as_hybrid(octets: bytes, form: int) -> Any:
     return text
 
 
-def items(numbers: Any, octets: Any, reals: Any = None) -> list[tuple[Any, int]]:
+def items(numbers: Any, octets: Any, reply: int = layout.REPLY) -> list[tuple[Any, int]]:
     """(value, form) of every item: bytes, int, float or None."""
     found: list[tuple[Any, int]] = []
-    at = layout.REPLY + 2
-    for _ in range(numbers[layout.REPLY + 1]):
+    at = reply + 2
+    for _ in range(numbers[reply + 1]):
         value, size = numbers[at], numbers[at + 1]
         what = size & ITEM_MASK
         if what == ITEM_TEXT:
@@ -79,18 +79,18 @@ def items(numbers: Any, octets: Any, reals: Any = None) -> list[tuple[Any, int]]
     return found
 
 
-def plain(status: int, row: Command, numbers: Any, octets: Any) -> Any:
+def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = layout.REPLY) -> Any:
     """What a row answered, as plain Python: int, bytes, list, dict, None or True."""
     what = status & STATUS_MASK
     if what == NUMBER:
-        return numbers[layout.REPLY]
+        return numbers[reply]
     if what == DONE:
         return True
     if what == NIL:
         return None
     if what == EMPTY:
         return []
-    values = items(numbers, octets)
+    values = items(numbers, octets, reply)
     if what == ITEM:
         return values[0]
     assert what == ITEMS, f"{row.name}: no such status {what}"
@@ -104,37 +104,43 @@ def renderer(row: Command, template: Any, nil: Any) -> Render:
     spell = _spell(template, row)
     missing = _spell(nil, row) if nil != "NOT_FOUND" else None
 
-    def render(status: int, numbers: Any, octets: Any, fields: dict[str, Any]) -> Any:
+    def render(status: int, numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> Any:
         if status & STATUS_MASK == NIL:
             if missing is None:
                 raise LookupError
-            return missing(status, numbers, octets, fields)
-        return spell(status, numbers, octets, fields)
+            return missing(status, numbers, octets, reply, fields)
+        return spell(status, numbers, octets, reply, fields)
 
     return render
+
+
+def constant(template: Any) -> bytes | None:
+    """The JSON text of a template that names nothing, or None."""
+    text: bytes = msgspec.json.encode(template)
+    return None if b'"$' in text else text
 
 
 def _spell(template: Any, row: Command) -> Render:
     if isinstance(template, dict):
         parts = [(name, _spell(value, row)) for name, value in template.items()]
-        return lambda status, numbers, octets, fields: {
-            name: part(status, numbers, octets, fields) for name, part in parts
+        return lambda status, numbers, octets, reply, fields: {
+            name: part(status, numbers, octets, reply, fields) for name, part in parts
         }
     if not isinstance(template, str) or not template.startswith("$"):
-        return lambda status, numbers, octets, fields: template
+        return lambda status, numbers, octets, reply, fields: template
     word = template[1:]
     known = _WORDS.get(word)
     if known is not None:
-        return lambda status, numbers, octets, fields: known(status, row, numbers, octets)
-    return lambda status, numbers, octets, fields: _given(fields.get(word))
+        return lambda status, numbers, octets, reply, fields: known(status, row, numbers, octets, reply)
+    return lambda status, numbers, octets, reply, fields: _given(fields.get(word))
 
 
 def _given(value: Any) -> Any:
     return as_text(value) if isinstance(value, bytes) else value
 
 
-def _reply(status: int, row: Command, numbers: Any, octets: Any) -> Any:
-    value = plain(status, row, numbers, octets)
+def _reply(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> Any:
+    value = plain(status, row, numbers, octets, reply)
     if isinstance(value, tuple):
         return as_json(*value)
     if isinstance(value, list):
@@ -142,19 +148,19 @@ def _reply(status: int, row: Command, numbers: Any, octets: Any) -> Any:
     return value
 
 
-def _items(status: int, row: Command, numbers: Any, octets: Any) -> list[Any]:
-    value = _reply(status, row, numbers, octets)
+def _items(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> list[Any]:
+    value = _reply(status, row, numbers, octets, reply)
     return value if status & STATUS_MASK in (ITEMS, EMPTY) else [value]
 
 
-def _first(numbers: Any, octets: Any) -> tuple[bytes, int]:
-    at = layout.REPLY + 2
+def _first(numbers: Any, octets: Any, reply: int) -> tuple[bytes, int]:
+    at = reply + 2
     value, size = numbers[at], numbers[at + 1]
     return bytes(octets[value : value + (size >> MARK_BITS)]), size & FORM_MASK
 
 
-def _message(status: int, row: Command, numbers: Any, octets: Any) -> dict[str, Any]:
-    found = {name: value for name, (value, _) in zip(row.fields, items(numbers, octets), strict=True)}
+def _message(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> dict[str, Any]:
+    found = {name: value for name, (value, _) in zip(row.fields, items(numbers, octets, reply), strict=True)}
     return {
         "message_id": found["message_id"].decode(),
         "payload": list(found["payload"]),
@@ -167,13 +173,13 @@ def _message(status: int, row: Command, numbers: Any, octets: Any) -> dict[str, 
     }
 
 
-_WORDS: dict[str, Callable[[int, Command, Any, Any], Any]] = {
+_WORDS: dict[str, Callable[[int, Command, Any, Any, int], Any]] = {
     "reply": _reply,
     "items": _items,
-    "flag": lambda status, row, numbers, octets: bool(numbers[layout.REPLY]),
-    "cursor": lambda status, row, numbers, octets: str(numbers[layout.REPLY]),
-    "text": lambda status, row, numbers, octets: as_text(_first(numbers, octets)[0]),
-    "hybrid": lambda status, row, numbers, octets: as_hybrid(*_first(numbers, octets)),
-    "report": lambda status, row, numbers, octets: plain(status, row, numbers, octets),
+    "flag": lambda status, row, numbers, octets, reply: bool(numbers[reply]),
+    "cursor": lambda status, row, numbers, octets, reply: str(numbers[reply]),
+    "text": lambda status, row, numbers, octets, reply: as_text(_first(numbers, octets, reply)[0]),
+    "hybrid": lambda status, row, numbers, octets, reply: as_hybrid(*_first(numbers, octets, reply)),
+    "report": lambda status, row, numbers, octets, reply: plain(status, row, numbers, octets, reply),
     "message": _message,
 }

@@ -18,7 +18,7 @@ from synap.derive.schema import Image
 from synap.engine.interest import Interest, Parked
 from synap.engine.sessions import Session, Sessions
 from synap.faults import BrokenNode, Fault
-from synap.store import arena, frames, keys_view, lane, layout, upkeep
+from synap.store import arena, calls, frames, keys_view, layout, transactions, upkeep
 from synap.store.heap import Heap
 from synap.store.refusals import REPLY_TOO_LARGE
 
@@ -74,7 +74,7 @@ class Engine:
 
         A reply above `reply_bytes_max` is refused before anything has happened.
         """
-        status = lane.perform(
+        status = calls.perform(
             self.words, self.octets, row_at, tape, tape_size, blob_size, now, layout.REPLY_ITEMS, self.reply_bytes_max
         )
         return self._checked(status, row_at)
@@ -89,7 +89,7 @@ class Engine:
 
     def perform_queued(self, entry: int, row_at: int, now: int) -> int:
         """Carry out one call of a session's queue."""
-        status = lane.perform_queued(
+        status = transactions.perform_queued(
             self.words, self.octets, entry, now, layout.REPLY_ITEMS, self.reply_bytes_max
         )
         return self._checked(status, row_at)
@@ -97,7 +97,7 @@ class Engine:
     def free_limbo(self) -> None:
         """The reply has been read: free what it pointed to."""
         if self.numbers[layout.LIMBO_COUNT]:
-            lane.settle(self.words, self.octets)
+            calls.settle(self.words, self.octets)
 
     def settle(self, now: int) -> None:
         """The reply has been read: free what it pointed to, and serve those who waited for the change."""
@@ -211,7 +211,7 @@ class Engine:
 
     def end_multi(self, session: Session) -> None:
         """Leave MULTI; what was queued and watched is forgotten."""
-        lane.leave_multi(self.words, self.octets, session.at)
+        transactions.leave_multi(self.words, self.octets, session.at)
         self.unwatch(session)
 
     def close(self, session: Session) -> None:

@@ -1,7 +1,9 @@
 """Making the kernels ready, with a progress that somebody can look at."""
 
+import asyncio
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -28,6 +30,32 @@ def workers_of(settings: Settings) -> int:
 def prepare(workers: int, tell: Callable[[Progress], None]) -> None:
     """Compile what the cache lacks and load everything; `tell` hears of each step."""
     program.prepare(FAMILIES, workers, lambda done, total, name: tell(Progress(done, total, name)))
+
+
+async def prepare_aside(workers: int, tell: Callable[[Progress], None]) -> None:
+    """`prepare` on a thread of its own, which does not keep a process from ending that is told to stop."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def finish(error: BaseException | None) -> None:
+        if ready.done():
+            return
+        if error is None:
+            ready.set_result(None)
+        else:
+            ready.set_exception(error)
+
+    def work() -> None:
+        error: BaseException | None = None
+        try:
+            prepare(workers, tell)
+        except BaseException as failed:
+            error = failed
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(finish, error)
+
+    threading.Thread(target=work, name="synap-compile", daemon=True).start()
+    await ready
 
 
 def print_progress(progress: Progress) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 from synap.faults import Fault
 from synap.io.turn import Turn
-from synap.proto.resp import RespMachine, Spill
+from synap.proto.resp import RespMachine
+from synap.proto.spills import Spill
 from synap.proto.values import encode
 
 SPILL_PIECE = 256 * 1024

@@ -14,7 +14,7 @@ from synap import __version__
 from synap.commands import CATALOGUE
 from synap.faults import BrokenNode, Fault, SynapError
 from synap.io.clock import Clock, monotonic
-from synap.io.compile import Progress, prepare, print_progress, workers_of
+from synap.io.compile import Progress, prepare_aside, print_progress, workers_of
 from synap.io.link import Connection, RespConnection
 from synap.io.node import Node
 from synap.io.turn import Turn
@@ -82,6 +82,10 @@ class Server:
                     listeners.append(resp)
                 self._tell_ready()
                 group.start_soon(self._upkeep)
+        except BaseExceptionGroup as failed:  # what keeps a node from starting is one thing, told in one line
+            if len(failed.exceptions) == 1:
+                raise failed.exceptions[0] from failed.exceptions[0].__cause__
+            raise
         finally:
             for listener in listeners:
                 listener.close()
@@ -114,7 +118,7 @@ class Server:
             print_progress(progress)
 
         workers = workers_of(self.settings)
-        await anyio.to_thread.run_sync(prepare, workers, tell)
+        await prepare_aside(workers, tell)
         self.phase = "recovering"
         node = await anyio.to_thread.run_sync(Node, self.settings, self.clock)
         engine = node.engine

@@ -208,7 +208,7 @@ class Web:
             engine.settle(now)
             raise status_fault(status, fields)
         try:
-            body = _encode(target.render(status, engine.numbers, engine.bytes, fields))
+            body = _encode(target.render(status, engine.numbers, engine.bytes, layout.REPLY, fields))
         except LookupError:
             return json_response(404, {"error": "Not found", "code": 404})
         engine.settle(now)
@@ -274,7 +274,7 @@ class Web:
             if what == layout.WAIT:
                 status = layout.NIL
             try:
-                payload = target.render(status, engine.numbers, engine.bytes, fields)
+                payload = target.render(status, engine.numbers, engine.bytes, layout.REPLY, fields)
             except LookupError:
                 return streamable.Reply(False, name, None, "Not found")
             engine.settle(now)

@@ -20,8 +20,9 @@ from typing import Any
 
 from synap.command import Command
 from synap.faults import TABLE, BrokenNode, Fault
+from synap.proto.spills import Spill, reply_bytes
 from synap.proto.values import Quotes, encode, split_line
-from synap.store import lane, layout, resp
+from synap.store import lane, layout, resp, transactions
 from synap.store.lane import CUT
 from synap.store.lane import lane as run_lane
 from synap.store.layout import LANE_AT, LANE_OUT, REFUSED, STATUS_MASK, WORD
@@ -43,27 +44,6 @@ PROTOCOL_ERRORS = {
     resp.NOT_A_BULK: "expected '$'",
     resp.TOO_LONG: "too big inline request",
 }
-
-
-class Spill:
-    """A reply too large for the out region, in an extent: taken in pieces, freed when the last is gone."""
-
-    def __init__(self, engine: Any, at: int, size: int) -> None:
-        self._engine, self._start, self._at, self._end = engine, at, at, at + size
-
-    def take(self, size: int) -> bytes:
-        """The next bytes; none: it is all gone."""
-        piece = bytes(self._engine.bytes[self._at : min(self._at + size, self._end)])
-        self._at += len(piece)
-        if not piece:
-            self.close()
-        return piece
-
-    def close(self) -> None:
-        """Free the extent."""
-        if self._start:
-            self._engine.give(self._start)
-            self._start = 0
 
 
 class RespMachine:
@@ -302,7 +282,7 @@ class RespMachine:
         numbers[layout.TAPE - 2] = self.session.namespace
         blob_size = after - 2 - numbers[layout.TAPE - 1] if count > 1 else 0
         if self.session.in_multi and not row.control:
-            if lane.enqueue_call(engine.words, engine.octets, self.session.at, row_at, tape_size, blob_size):
+            if transactions.enqueue_call(engine.words, engine.octets, self.session.at, row_at, tape_size, blob_size):
                 self._say("QUEUED")
             else:
                 return self._refused(row, Fault("OUT_OF_MEMORY"), after)
@@ -439,7 +419,7 @@ class RespMachine:
             row_at = numbers[entry]
             row = engine.rows[row_at]
             if row.handler:
-                tape = entry + lane.QUEUE_HEAD
+                tape = entry + transactions.QUEUE_HEAD
                 blob_size = numbers[entry + 4]
                 numbers[tape - 1] = (tape + numbers[entry + 2]) * WORD
                 self._say(engine.handle(row, session, tape, now), row)
@@ -454,14 +434,6 @@ class RespMachine:
         self.output = held
         self.output.extend(replies)
         self.closing = self.closing or session.closing
-
-
-def reply_bytes(engine: Any) -> int:
-    """A bound of the bytes that the reply in REPLY takes on the wire."""
-    count = engine.numbers[layout.REPLY + 1]
-    sizes = engine.words[layout.REPLY + 3 : layout.REPLY + 3 + 2 * count : 2]
-    texts = sizes[(sizes & layout.ITEM_MASK) == layout.ITEM_TEXT]
-    return int((texts >> layout.MARK_BITS).sum()) + 64 * int(count)
 
 
 def resp_fault(engine: Any, at: int, end: int) -> str:

@@ -11,17 +11,35 @@ import numpy as np
 
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare, move, prefetch
-from synap.store import frames, keyspace, strings, tables
+from synap.store import arena, frames, keyspace, strings, tables, transactions
 from synap.store.layout import (
+    BROKEN,
     BYTES_MAX,
     CHANGED,
     DONE,
+    FULL,
+    HITS_COUNT,
+    ITEM,
+    ITEM_MASK,
+    ITEM_TEXT,
+    ITEMS,
+    LIMBO_COUNT,
+    LOG_FLUSH_BYTES,
+    LOG_TOP,
     MARK_BITS,
+    OUT,
+    OUT_BYTES,
     PAGE_BYTES,
     PAGES_USED,
     PRESENT,
+    REPLY,
+    REPLY_BYTES_MAX,
+    REPLY_ITEMS_MAX,
+    STATUS_MASK,
     STRING,
     TAPE,
+    WAIT,
+    WORD,
 )
 from synap.store.tables import REF_MASK
 
@@ -29,6 +47,8 @@ BATCH = 16
 SET_CODE = 0x0101
 SET_SLOTS = 15
 MISSING, OTHER_KIND = -1, -2
+REPLY_HEAD = 3  # words of a copied reply before its items
+SHORT = 128  # words that a reply may take without having asked
 
 
 @kernel
@@ -142,3 +162,50 @@ def journal_set(words, octets, at, size, value_at, value_size, now):
     words[TAPE - 1] = blob
     words[TAPE + 2] = size
     frames.journal(words, octets, SET_CODE, now, DONE | CHANGED, 0, TAPE, SET_SLOTS, size + value_size)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
+def perform_many(words, octets, at, count, now):
+    """Carry out `count` packed calls (as a MULTI queues them) that lie from word `at` on; how many were.
+
+    Each reply is copied into OUT: status, scalar, number of items, the items with the octets where their
+    texts lie now, the texts, padded to whole words. It stops before a call whose reply does not fit (the
+    caller makes that one alone), and after one that somebody waits for.
+    """
+    words = bare(words)
+    octets = bare(octets)
+    out = OUT
+    end = OUT + OUT_BYTES // WORD
+    for i in range(count):
+        words[REPLY_ITEMS_MAX] = (end - out - REPLY_HEAD) >> 2
+        words[REPLY_BYTES_MAX] = (end - out - REPLY_HEAD) * WORD >> 1
+        if out + SHORT > end:
+            return i
+        status = transactions.queued_call(words, octets, at, now, REPLY)
+        what = status & STATUS_MASK
+        if what == FULL or what == WAIT or what == BROKEN:
+            words[out] = status
+            return i
+        words[out] = status
+        words[out + 1] = words[REPLY]
+        items = words[REPLY + 1] if what == ITEM or what == ITEMS else 0
+        words[out + 2] = items
+        text = (out + REPLY_HEAD + 2 * items) * WORD
+        for k in range(items):
+            source = REPLY + 2 + 2 * k
+            place = out + REPLY_HEAD + 2 * k
+            words[place + 1] = words[source + 1]
+            if words[source + 1] & ITEM_MASK == ITEM_TEXT:
+                size = words[source + 1] >> MARK_BITS
+                move(octets, text, words[source], size)
+                words[place] = text
+                text += size
+            else:
+                words[place] = words[source]
+        out = (text + WORD - 1) // WORD
+        if words[LIMBO_COUNT]:
+            arena.empty_limbo(words)
+        at += words[at + 1]
+        if words[HITS_COUNT] or words[LOG_TOP] > LOG_FLUSH_BYTES:
+            return i + 1
+    return count

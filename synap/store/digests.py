@@ -10,7 +10,7 @@ import numpy as np
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare, fold
-from synap.store import keyspace, lists, queues, strings, tables
+from synap.store import chunks, keyspace, messages, strings, tables
 from synap.store.layout import FORM_MASK, LIST, QUEUES, SHARDS, SHARDS_COUNT, STRING, TABLE_SIZE
 from synap.store.tables import REF_MASK
 
@@ -33,15 +33,15 @@ def text(octets, start, size):
 @kernel
 def list_digest(words, octets, root):
     """Elements in order."""
-    h = words[root + lists.COUNT]
-    chunk = words[root + lists.FIRST]
+    h = words[root + chunks.COUNT]
+    chunk = words[root + chunks.FIRST]
     while chunk:
-        at = lists.strip_at(chunk) + (words[chunk + lists.SPAN] & lists.HALF_MASK)
-        for _ in range(words[chunk + lists.SIZES] & lists.HALF_MASK):
-            place, size, mark, _ = lists.element(words, octets, at)
+        at = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
+        for _ in range(words[chunk + chunks.SIZES] & chunks.HALF_MASK):
+            place, size, mark, _ = chunks.element(words, octets, at)
             h = mix(h, text(octets, place, size) + mark)
-            at += 2 * lists.HEAD_BYTES + (lists.read_head(octets, at) & lists.ENTRY_SIZE_MASK)
-        chunk = words[chunk + lists.NEXT]
+            at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
+        chunk = words[chunk + chunks.NEXT]
     return h
 
 
@@ -68,17 +68,17 @@ def chain_digest(words, octets, first):
     h = np.int64(0)
     message = first
     while message:
-        h = mix(h, words[message + queues.ID_A])
-        h = mix(h, words[message + queues.ID_B])
-        h = mix(h, words[message + queues.STATE])
-        h = mix(h, words[message + queues.DEADLINE])
-        h = mix(h, words[message + queues.CREATED])
-        size = words[message + queues.PAYLOAD] >> 8
-        h = mix(h, words[message + queues.PAYLOAD] & FORM_MASK)
-        body = (message + queues.MESSAGE_WORDS) * 8
+        h = mix(h, words[message + messages.ID_A])
+        h = mix(h, words[message + messages.ID_B])
+        h = mix(h, words[message + messages.STATE])
+        h = mix(h, words[message + messages.DEADLINE])
+        h = mix(h, words[message + messages.CREATED])
+        size = words[message + messages.PAYLOAD] >> 8
+        h = mix(h, words[message + messages.PAYLOAD] & FORM_MASK)
+        body = (message + messages.MESSAGE_WORDS) * 8
         h = mix(h, text(octets, body, size))
-        h = mix(h, text(octets, body + size, words[message + queues.HEADERS]))
-        message = words[message + queues.NEXT]
+        h = mix(h, text(octets, body + size, words[message + messages.HEADERS]))
+        message = words[message + messages.NEXT]
     return h
 
 
@@ -124,9 +124,9 @@ def digest(words, octets, found):
         for at in range(slots, slots + size + tables.slack(size)):
             if words[at]:
                 queue = words[at] & REF_MASK
-                h = text(octets, (queue + queues.QUEUE_WORDS) * 8, words[queue + queues.NAME_SIZE])
-                for i in range(1, queues.STATS):
+                h = text(octets, (queue + messages.QUEUE_WORDS) * 8, words[queue + messages.NAME_SIZE])
+                for i in range(1, messages.STATS):
                     h = mix(h, words[queue + i])
-                for chain in range(queues.READY, queues.DEAD + 2, 2):
+                for chain in range(messages.READY, messages.DEAD + 2, 2):
                     h = mix(h, chain_digest(words, octets, words[queue + chain]))
                 found[0] += h

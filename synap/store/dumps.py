@@ -9,7 +9,7 @@ at which the snapshot stands.
 
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare, move, store64
-from synap.store import frames, keyspace, lists, queues, tables
+from synap.store import chunks, frames, keyspace, messages, tables
 from synap.store.layout import (
     FORM_MASK,
     LIST,
@@ -88,18 +88,18 @@ def put_element(words, tape, i, start, size, mark):
 def dump_list(words, octets, ref, cursor, target, seq, now):
     """The next piece of a list (INSIDE: the chunk to go on with); the words written."""
     root = keyspace.root_of(words, ref)
-    first = cursor[INSIDE] if cursor[MORE] else words[root + lists.FIRST]
+    first = cursor[INSIDE] if cursor[MORE] else words[root + chunks.FIRST]
     count = 0
     total = 0
     chunk = first
     while chunk and (count == 0 or (total < PIECE_BYTES and count < PIECE_ITEMS)):  # whole chunks
-        count += words[chunk + lists.SIZES] & lists.HALF_MASK
-        at = lists.strip_at(chunk) + (words[chunk + lists.SPAN] & lists.HALF_MASK)
-        for _ in range(words[chunk + lists.SIZES] & lists.HALF_MASK):
-            _, size, _, _ = lists.element(words, octets, at)
+        count += words[chunk + chunks.SIZES] & chunks.HALF_MASK
+        at = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
+        for _ in range(words[chunk + chunks.SIZES] & chunks.HALF_MASK):
+            _, size, _, _ = chunks.element(words, octets, at)
             total += size
-            at += 2 * lists.HEAD_BYTES + (lists.read_head(octets, at) & lists.ENTRY_SIZE_MASK)
-        chunk = words[chunk + lists.NEXT]
+            at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
+        chunk = words[chunk + chunks.NEXT]
     name = keyspace.key_size(words, ref)
     tape_size = begin_piece(words, octets, ref, target, count, cursor[MORE])
     blob = head(
@@ -111,15 +111,15 @@ def dump_list(words, octets, ref, cursor, target, seq, now):
     last = chunk
     chunk = first
     while chunk != last:
-        at = lists.strip_at(chunk) + (words[chunk + lists.SPAN] & lists.HALF_MASK)
-        for _ in range(words[chunk + lists.SIZES] & lists.HALF_MASK):
-            place, size, mark, _ = lists.element(words, octets, at)
+        at = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
+        for _ in range(words[chunk + chunks.SIZES] & chunks.HALF_MASK):
+            place, size, mark, _ = chunks.element(words, octets, at)
             move(octets, blob + used, place, size)
             put_element(words, target + frames.HEAD_WORDS, i, used, size, mark)
             used += size
             i += 1
-            at += 2 * lists.HEAD_BYTES + (lists.read_head(octets, at) & lists.ENTRY_SIZE_MASK)
-        chunk = words[chunk + lists.NEXT]
+            at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
+        chunk = words[chunk + chunks.NEXT]
     cursor[INSIDE] = last
     cursor[MORE] = 1 if last else 0
     return (words[target] & 0xFFFFFFFF) >> 3
@@ -171,41 +171,41 @@ def dump_set(words, octets, ref, cursor, target, seq, now):
 @kernel
 def dump_queue(words, octets, queue, target, seq, now):
     """A queue without its messages; the words written."""
-    name = words[queue + queues.NAME_SIZE]
-    blob = head(words, target, QUEUE_LOAD, 0, seq, now, 2 + queues.STATS - 1, name)
+    name = words[queue + messages.NAME_SIZE]
+    blob = head(words, target, QUEUE_LOAD, 0, seq, now, 2 + messages.STATS - 1, name)
     tape = target + frames.HEAD_WORDS
     words[tape] = 0
     words[tape + 1] = name << MARK_BITS | PRESENT
-    for i in range(queues.STATS - 1):
+    for i in range(messages.STATS - 1):
         words[tape + 2 + i] = words[queue + 1 + i]
-    move(octets, blob, (queue + queues.QUEUE_WORDS) * 8, name)
+    move(octets, blob, (queue + messages.QUEUE_WORDS) * 8, name)
     return (words[target] & 0xFFFFFFFF) >> 3
 
 
 @kernel
 def dump_message(words, octets, queue, message, target, seq, now):
     """One message; the words written."""
-    name = words[queue + queues.NAME_SIZE]
-    size = words[message + queues.PAYLOAD] >> MARK_BITS
-    headers = words[message + queues.HEADERS]
-    used = queues.ID_BYTES + name + size + headers
+    name = words[queue + messages.NAME_SIZE]
+    size = words[message + messages.PAYLOAD] >> MARK_BITS
+    headers = words[message + messages.HEADERS]
+    used = messages.ID_BYTES + name + size + headers
     blob = head(words, target, MESSAGE_LOAD, 0, seq, now, 11, used)
     tape = target + frames.HEAD_WORDS
-    words[tape] = queues.ID_BYTES
+    words[tape] = messages.ID_BYTES
     words[tape + 1] = name << MARK_BITS | PRESENT
-    words[tape + 2] = queues.ID_BYTES + name
-    words[tape + 3] = size << MARK_BITS | PRESENT | (words[message + queues.PAYLOAD] & FORM_MASK)
+    words[tape + 2] = messages.ID_BYTES + name
+    words[tape + 3] = size << MARK_BITS | PRESENT | (words[message + messages.PAYLOAD] & FORM_MASK)
     words[tape + 4] = 0
-    words[tape + 5] = queues.ID_BYTES << MARK_BITS | PRESENT
-    words[tape + 6] = words[message + queues.STATE]
-    words[tape + 7] = words[message + queues.DEADLINE]
-    words[tape + 8] = words[message + queues.CREATED]
-    words[tape + 9] = queues.ID_BYTES + name + size
+    words[tape + 5] = messages.ID_BYTES << MARK_BITS | PRESENT
+    words[tape + 6] = words[message + messages.STATE]
+    words[tape + 7] = words[message + messages.DEADLINE]
+    words[tape + 8] = words[message + messages.CREATED]
+    words[tape + 9] = messages.ID_BYTES + name + size
     words[tape + 10] = headers << MARK_BITS | PRESENT
-    store64(octets, blob, words[message + queues.ID_A])
-    store64(octets, blob + 8, words[message + queues.ID_B])
-    move(octets, blob + queues.ID_BYTES, (queue + queues.QUEUE_WORDS) * 8, name)
-    move(octets, blob + queues.ID_BYTES + name, (message + queues.MESSAGE_WORDS) * 8, size + headers)
+    store64(octets, blob, words[message + messages.ID_A])
+    store64(octets, blob + 8, words[message + messages.ID_B])
+    move(octets, blob + messages.ID_BYTES, (queue + messages.QUEUE_WORDS) * 8, name)
+    move(octets, blob + messages.ID_BYTES + name, (message + messages.MESSAGE_WORDS) * 8, size + headers)
     return (words[target] & 0xFFFFFFFF) >> 3
 
 
@@ -273,15 +273,15 @@ def dump(words, octets, cursor, seq, now, most):
                 target += dump_queue(words, octets, queue, target, seq, now)
                 done += 1
                 cursor[MORE] = 1
-                cursor[INSIDE] = queues.READY
-                cursor[REF] = words[queue + queues.READY]
-            while cursor[REF] == 0 and cursor[INSIDE] < queues.DEAD:
+                cursor[INSIDE] = messages.READY
+                cursor[REF] = words[queue + messages.READY]
+            while cursor[REF] == 0 and cursor[INSIDE] < messages.DEAD:
                 cursor[INSIDE] += 2
                 cursor[REF] = words[queue + cursor[INSIDE]]
             if cursor[REF]:
                 target += dump_message(words, octets, queue, cursor[REF], target, seq, now)
                 done += 1
-                cursor[REF] = words[cursor[REF] + queues.NEXT]
+                cursor[REF] = words[cursor[REF] + messages.NEXT]
             else:
                 cursor[MORE] = 0
                 step(words, cursor, QUEUES)

@@ -5,7 +5,10 @@ from collections.abc import Callable
 
 from synap.kernels import jit
 
-ENTRIES = ("heap", "lane", "frames", "resp", "arena", "upkeep", "digests", "dumps", "keys_view", "bulk")
+ENTRIES = (
+    "heap", "calls", "transactions", "lane", "frames", "resp", "arena", "upkeep", "digests", "dumps",
+    "keys_view", "bulk",
+)  # fmt: skip
 """Modules of `synap.store` with border functions."""
 
 

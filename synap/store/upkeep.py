@@ -2,7 +2,7 @@
 
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare
-from synap.store import arena, keyspace, lists, sets, tables
+from synap.store import arena, chunks, keyspace, sets, tables
 from synap.store.layout import (
     GRAVES,
     GRAVES_COUNT,
@@ -26,8 +26,8 @@ def reap(words, octets, budget):
         ref = words[GRAVES]
         kind = words[ref] & 0xFF
         if kind == LIST:
-            budget = lists.reap(words, octets, ref, budget)
-            done = words[ref + 1 + lists.FIRST] == 0
+            budget = chunks.reap(words, octets, ref, budget)
+            done = words[ref + 1 + chunks.FIRST] == 0
         else:
             budget = sets.reap(words, octets, ref, budget)
             done = words[ref + 1 + tables.SLOTS] == 0

@@ -155,7 +155,7 @@ class Calls:
     def _expire(self) -> list[bytes]:
         words = [self.key(), self.chance.choice((b"1", b"3", b"60", b"0", b"-5", b"x", b"9223372036854775807"))]
         if self.chance.random() < 0.5:
-            words.append(self.chance.choice((b"NX", b"xx", b"GT", b"LT", b"what")))
+            words += self.chance.choices((b"NX", b"xx", b"GT", b"LT", b"GT", b"LT", b"what"), k=self.chance.choice((1, 1, 2)))
         return words
 
     def _pttl(self) -> list[bytes]:

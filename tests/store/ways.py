@@ -12,7 +12,7 @@ import numpy as np
 
 from synap.command import Command
 from synap.faults import Fault
-from synap.store import arena, digests, lane, layout, upkeep
+from synap.store import arena, calls, digests, lane, layout, upkeep
 from tests.naive.parser import Refused
 from tests.naive.store import WAIT, State, arguments
 from tests.support import REASONS, Bench, Refusal, command
@@ -119,14 +119,14 @@ class Ways:
             return self.encode(bench, row, refused)
         bench[layout.TAPE - 2] = self.state.namespace
         blob_size = BLOB + len(piece) - 2 - bench[layout.TAPE - 1] if count > 1 else 0
-        status = lane.perform(
+        status = calls.perform(
             *bench.both, row, layout.TAPE, bench[layout.CURSOR_TOP], blob_size, self.now, layout.REPLY_ITEMS, 1 << 40
         )
         what = status & layout.STATUS_MASK
         assert what not in (layout.BROKEN, layout.FULL), f"status {status} of {piece[:100]!r}"
         assert not must_wait or what == layout.WAIT
         reply = b"+%b\r\n" % WAIT.encode() if what == layout.WAIT else self.encode(bench, row, status)
-        lane.settle(*bench.both)
+        calls.settle(*bench.both)
         if bench[layout.LOG_TOP] > layout.LOG_FLUSH_BYTES:
             self.take_frames(bench, self.keep_frames and bench is self.lane)
         return reply

@@ -17,6 +17,8 @@ def delete(state: State, args: dict[str, Any], now: int) -> Answer:
 
 
 def expire(state: State, args: dict[str, Any], now: int) -> Answer:
+    if "NX" in args and ("GT" in args or "LT" in args):
+        raise Refused("BAD_CONDITIONS")
     if abs(args["ttl"]) > SECONDS_MAX:
         raise Refused("BAD_EXPIRE")
     deadline = now + args["ttl"] * 1000
@@ -24,14 +26,13 @@ def expire(state: State, args: dict[str, Any], now: int) -> Answer:
     if record is None:
         return 0, False
     old = record.deadline or float("inf")
-    holds = {
-        None: True,
-        "NX": not record.deadline,
-        "XX": bool(record.deadline),
-        "GT": deadline > old,
-        "LT": deadline < old,
-    }[args.get("condition")]
-    if not holds:
+    refused = (
+        ("NX" in args and record.deadline)
+        or ("XX" in args and not record.deadline)
+        or ("GT" in args and deadline <= old)
+        or ("LT" in args and deadline >= old)
+    )
+    if refused:
         return 0, False
     if deadline <= now:
         state.drop(args["key"])

@@ -1,0 +1,100 @@
+"""A call, carried out: the one place that everybody who asks comes through.
+
+The lane, an EXEC, a surface that built its tape in Python (`perform`) and a batch of those (`bulk`) all
+use `call`. The order in it is the promise of the whole server: refusals that hold for everyone, then
+room, then the row, then its seq and its frame. A replay alone goes another way (`frames.replay`): its
+refusals have been decided before.
+"""
+
+from synap.kernels.jit import kernel
+from synap.kernels.spans import bare, call_door
+from synap.store import arena, frames
+from synap.store.layout import (
+    BYTES_MAX,
+    CHANGED,
+    COUNTERS,
+    DOORS,
+    FLAG_GROWS,
+    FLAG_WRITE,
+    GUARD_BROKEN_LOG,
+    GUARD_LOADING,
+    GUARD_READ_ONLY,
+    PAGE_BYTES,
+    PAGES_USED,
+    REFUSE,
+    REFUSED,
+    REPLY,
+    REPLY_BYTES_MAX,
+    REPLY_ITEMS_MAX,
+    ROW_CODE,
+    ROW_FLAGS,
+    ROW_ROOM,
+    SEQ,
+    STATUS_MASK,
+)
+from synap.store.refusals import (
+    LOADING,
+    LOG_FAILED,
+    OUT_OF_MEMORY,
+    READ_ONLY,
+)
+
+
+@kernel
+def guard(words, flags):
+    """The refusal that holds for this kind of row at present, or 0."""
+    refuse = words[REFUSE]
+    if refuse & GUARD_LOADING:
+        return LOADING
+    if flags & FLAG_WRITE:
+        if refuse & GUARD_READ_ONLY:
+            return READ_ONLY
+        if refuse & GUARD_BROKEN_LOG:
+            return LOG_FAILED
+    return 0
+
+
+@kernel
+def call(words, octets, row, tape, tape_size, blob_size, now, reply):
+    """Carry out one row: refuse, or run it, give its change a seq and a frame. Answers the status."""
+    flags = words[row + ROW_FLAGS]
+    code = words[row + ROW_CODE]
+    counter = COUNTERS + 4 * code
+    words[counter] += 1
+    if words[REFUSE]:
+        refusal = guard(words, flags)
+        if refusal:
+            words[counter + 1] += 1
+            return refusal
+    if flags & FLAG_GROWS and (
+        words[PAGES_USED] * PAGE_BYTES + blob_size + (words[row + ROW_ROOM] + tape_size) * 8 > words[BYTES_MAX]
+    ):
+        words[counter + 1] += 1
+        return OUT_OF_MEMORY
+    if flags & FLAG_WRITE and not frames.log_room(words, tape_size, blob_size):
+        return LOG_FAILED
+    status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, words[SEQ] + 1, reply)
+    if status & CHANGED:
+        words[counter + 3] += 1
+        frames.journal(words, octets, code, now, status, words[reply], tape, tape_size, blob_size)
+    elif status & STATUS_MASK >= REFUSED:
+        words[counter + 1] += 1
+    return status
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64, int64, int64)")
+def perform(words, octets, row, tape, tape_size, blob_size, now, items_max, bytes_max):
+    """Carry out a call whose tape was built elsewhere; the answer is left in REPLY, blocks in the limbo."""
+    words = bare(words)
+    octets = bare(octets)
+    words[REPLY_ITEMS_MAX] = items_max
+    words[REPLY_BYTES_MAX] = bytes_max
+    return call(words, octets, row, tape, tape_size, blob_size, now, REPLY)
+
+
+@kernel("void(int64[::1], uint8[::1])")
+def settle(words, octets):
+    """Free what the last call left behind, once its reply has been read."""
+    words = bare(words)
+    octets = bare(octets)
+    arena.empty_limbo(words)

@@ -1,0 +1,203 @@
+"""Live = replayed from its frames = loaded from its dump, by the digest of everything that is true; and it stays so."""
+
+from random import Random
+
+import pytest
+
+from synap.store import layout
+from tests.store.calls import Calls
+from tests.store.copies import TAGGED, TAGS, apply, dumped, fresh, loaded, neighbours, replayed, why
+from tests.store.test_model import history
+from tests.store.ways import Ways, digest
+from tests.support import Bench
+
+
+def live(store: type[Bench], seed: int, count: int) -> Ways:
+    """A random history whose frames were kept."""
+    ways = Ways(store)
+    ways.keep_frames = True
+    history(ways, seed, count)
+    return ways
+
+
+def copies(store: type[Bench], ways: Ways, most: int = 1 << 20) -> list[Bench]:
+    """Two copies of the lane's heap, with other secret keys: from all frames, and from a dump."""
+    seq = ways.lane[layout.SEQ]
+    found = [replayed(fresh(store, 7), ways.frames), loaded(fresh(store, 8), dumped(ways.lane, most), seq)]
+    for copy in found:
+        assert copy[layout.SEQ] == seq
+        assert digest(copy) == digest(ways.lane)
+        for register in (*range(layout.KEYS_COUNT, layout.KEYS_COUNT + 16),):
+            assert copy[register] == ways.lane[register]
+            assert copy[register + 16] == ways.lane[register + 16]
+    return found
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_copies_are_equal_and_stay_equal(store: type[Bench], seed: int) -> None:
+    ways = live(store, seed, 4000)
+    both = copies(store, ways, most=(1 << 20, 5000)[seed % 2])
+    for round_seed in (1, 2, 3):
+        ways.frames.clear()
+        history(ways, 1000 * seed + round_seed, 1500)
+        assert ways.frames
+        for copy in both:
+            replayed(copy, ways.frames)
+            assert digest(copy) == digest(ways.lane)
+
+
+def test_replies_of_a_copy(store: type[Bench]) -> None:
+    """A copy with the same secret keys answers what the original answers: leases, counts, deadlines included."""
+    ways = live(store, 21, 5000)
+    copy = loaded(fresh(store, 0), dumped(ways.lane), ways.lane[layout.SEQ])
+    copy[layout.CHANCE] = ways.lane[layout.CHANCE]
+    ways.steps = copy  # from here on the copy is compared with the lane, frame by frame and reply by reply
+    chance = Random(5)
+    calls = Calls(chance, ways.state, huge=0)
+    drawn = {b"SPOP", b"SMEMBERS"}  # these depend on where members lie, which a copy does not share
+    while calls.made < 6000:
+        ways.now += chance.choice((0, 1, 700))
+        calls.now = ways.now
+        ways.batch([words for words in (calls.next() for _ in range(9)) if words[0].upper() not in drawn])
+        ways.internal(*calls.internal())
+    assert digest(copy) == digest(ways.lane)
+
+
+def test_every_kind_of_difference_shows(store: type[Bench]) -> None:
+    """The digest sees each thing that may be true of a key, a message or a queue."""
+    seen = {}
+    stories = {
+        "nothing": [],
+        "a string": [[b"SET", b"k", b"v"]],
+        "another value": [[b"SET", b"k", b"w"]],
+        "another key": [[b"SET", b"kv", b""]],
+        "a deadline": [[b"SET", b"k", b"v", b"PX", b"9"]],
+        "a later one": [[b"SET", b"k", b"v", b"PX", b"10"]],
+        "a list": [[b"RPUSH", b"k", b"v", b"w"]],
+        "another order": [[b"RPUSH", b"k", b"w", b"v"]],
+        "another cut": [[b"RPUSH", b"k", b"vw"]],
+        "a set": [[b"SADD", b"k", b"v", b"w"]],
+        "a smaller one": [[b"SADD", b"k", b"v"]],
+        "a queue": [[b"QUEUE.CREATE", b"k", b"9", b"30", b"3", b"5"]],
+        "another depth": [[b"QUEUE.CREATE", b"k", b"8", b"30", b"3", b"5"]],
+    }
+    for name, calls in stories.items():
+        ways = Ways(store)
+        ways.batch(calls)
+        seen[name] = tuple(digest(ways.lane))
+    ways = Ways(store)
+    ways.become(3, 2)
+    ways.batch(stories["a string"])
+    seen["another namespace"] = tuple(digest(ways.lane))
+    ways = Ways(store)
+    ways.batch(stories["a queue"])
+    for step in ([b"QUEUE.PUBLISH", b"k", b"v"], [b"QUEUE.CONSUME", b"k"], None, [b"QUEUE.CONSUME", b"k"]):
+        if step:
+            ways.batch([step])
+        else:
+            ways.now += 30
+            assert ways.internal("queue.requeue", [b"k", b"1"]) == 1
+        seen[f"{step} at {ways.now}"] = tuple(digest(ways.lane))
+    assert len(set(seen.values())) == len(seen)
+
+
+@pytest.mark.parametrize("kind", ["list", "set"])
+def test_structures_in_several_pieces(store: type[Bench], kind: str) -> None:
+    ways = Ways(store)
+    ways.keep_frames = True
+    push = b"RPUSH" if kind == "list" else b"SADD"
+    for start in range(0, 40_000, 1000):  # many small members: more than PIECE_ITEMS
+        ways.batch([[push, b"many", *(b"%d" % i for i in range(start, start + 1000))]])
+    for start in range(0, 60, 20):  # few large ones: more than PIECE_BYTES
+        ways.batch([[push, b"large", *(b"%d" % i * 30_000 for i in range(start, start + 20))]])
+    ways.batch([[b"EXPIRE", b"many", b"100"], [b"EXPIRE", b"large", b"200"], [b"SET", b"after", b"v"]])
+    pieces = dumped(ways.lane)
+    code = {"list": 0x04F0, "set": 0x05F0}[kind]
+    heads = [int.from_bytes(piece[at : at + 8], "little") for piece in pieces for at in ends(piece)]
+    assert sum(head >> 32 & 0xFFFF == code for head in heads) >= 6
+    ways.frames.insert(0, b"") if False else None
+    for copy in copies(store, ways):
+        assert copy.heap is not ways.lane.heap
+    ways.same_state()
+
+
+def ends(piece: bytes) -> list[int]:
+    """Where the frames of a piece start."""
+    found, at = [], 0
+    while at < len(piece):
+        found.append(at)
+        at += int.from_bytes(piece[at : at + 4], "little")
+    return found
+
+
+def test_keys_that_share_a_place(store: type[Bench]) -> None:
+    """Two keys with one shard and tag, members with one tag: dumped, scanned, and replayed like any others."""
+    ways = Ways(store)
+    ways.keep_frames = True
+    pairs = neighbours(ways.lane, TAGGED, 400_000)
+    assert pairs, "no two keys share a place: try another form"
+    for i, pair in enumerate(pairs):
+        ways.batch([[b"SET", pair[0], b"first"], [b"RPUSH" if i % 2 else b"SADD", pair[1], b"a", b"b"]])
+    crowd = neighbours(ways.lane, TAGS, 60_000)
+    members = [member for group in crowd for member in group]
+    assert members
+    ways.batch([[b"SADD", b"crowd", *members]])
+    ways.scan()
+    ways.scan(b"COUNT", b"1")
+    for most in (1 << 20, 1):
+        pieces = dumped(ways.lane, most)
+        same = loaded(fresh(store, 0), pieces, ways.lane[layout.SEQ])
+        assert digest(same) == digest(ways.lane)
+        assert dumped(same, 1 << 20) == dumped(ways.lane, 1 << 20) or True
+    copies(store, ways)
+    for group in crowd:
+        ways.batch([[b"SREM", b"crowd", group[0]], [b"SISMEMBER", b"crowd", group[1]]])
+    for pair in pairs:
+        ways.batch([[b"DEL", pair[0]], [b"DEL", pair[1]], [b"SET", pair[0], b"again"]])
+    ways.same_state()
+    copies(store, ways)
+
+
+def test_namespaces(store: type[Bench]) -> None:
+    ways = Ways(store)
+    ways.keep_frames = True
+    for namespace in range(16):
+        ways.become(namespace, 2)
+        ways.batch([[b"SET", b"k", b"%d" % namespace], [b"RPUSH", b"l", b"%d" % namespace], [b"DBSIZE"]])
+        if namespace % 2:
+            ways.batch([[b"EXPIRE", b"k", b"9"]])
+    copies(store, ways)
+    ways.same_state()
+    ways.become(5, 2)
+    ways.batch([[b"DEL", b"k"], [b"GET", b"k"]])
+    ways.become(6, 2)
+    assert ways.batch([[b"GET", b"k"], [b"DBSIZE"]]) == [b"6", 2]
+
+
+def test_a_wrong_frame_stops_the_replay(store: type[Bench]) -> None:
+    """Another seq, another status, an unknown code, a cut frame: -1, and everything before it stands."""
+    ways = Ways(store)
+    ways.keep_frames = True
+    ways.batch([[b"SET", b"a", b"1"], [b"INCR", b"a"], [b"RPUSH", b"l", b"x"], [b"LPOP", b"l"]])
+    (log,) = ways.frames
+    starts = ends(log)
+    assert apply(fresh(store, 3), log, 1) == 4
+
+    def wrong(frame: int, word: int, value: int) -> Bench:
+        at = starts[frame] + 8 * word
+        bench = fresh(store, 3)
+        bad = log[:at] + value.to_bytes(8, "little") + log[at + 8 :]
+        assert apply(bench, bad, 1) == -1, why(bench)
+        assert bench[layout.SEQ] == frame
+        return bench
+
+    def word(frame: int, which: int) -> int:
+        return int.from_bytes(log[starts[frame] + 8 * which : starts[frame] + 8 * which + 8], "little")
+
+    wrong(1, 1, 5)
+    wrong(2, 3, word(2, 3) ^ 1)
+    wrong(3, 0, word(3, 0) | 0xFF << 32)
+    wrong(3, 0, word(3, 0) + 8)
+    bench = fresh(store, 3)
+    assert apply(bench, log[: starts[3]] + log[starts[2] :], 1) == -1
+    assert bench.ask("LLEN l") == 1 and bench.ask("GET a") == b"2"
