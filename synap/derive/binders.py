@@ -32,6 +32,7 @@ from synap.command import (
     Timeout,
     Token,
     slots,
+    words_min,
 )
 from synap.faults import Fault
 from synap.store.layout import FORM_JSON, MARK_BITS, PRESENT, TAPE_WORDS_MAX
@@ -76,6 +77,56 @@ def binder(row: Command) -> Build:
         return draft.tape, b"".join(draft.parts)
 
     return build
+
+
+def packer(row: Command, row_at: int) -> Callable[[Fields], bytes]:
+    """The function that packs a call as a MULTI queues it (see `store/transactions.py`), for `bulk.perform_many`.
+
+    A call that gives just the texts that its row begins with, as most do, is packed without a draft.
+    """
+    build = binder(row)
+    count = row.slots
+    names: list[str] = []
+    for node in row.args:
+        if not isinstance(node, TEXTS) or getattr(node, "octets", False):
+            break
+        names.append(node.name)
+    short = all(not words_min(node) for node in row.args[len(names) :]) and 0 < len(names) <= 2
+    head = struct.Struct(f"<5q{2 * len(names)}q{8 * (count - 2 * len(names))}x")
+    first = names[0] if short else ""
+    second = names[1] if short and len(names) == 2 else ""
+    given = len(names)
+    fixed = 5 + count
+
+    def general(fields: Fields) -> bytes:
+        tape, blob = build(fields)
+        size = len(blob)
+        words = 5 + len(tape) + (size + 7 >> 3)
+        packed = struct.pack(f"<5q{len(tape)}q", row_at, words, len(tape), 0, size, *tape)
+        return packed + blob + bytes(-size & 7)
+
+    def pack(fields: Fields) -> bytes:
+        if len(fields) != given:
+            return general(fields)
+        try:
+            a = fields[first].encode()
+            if not second:
+                size = len(a)
+                words = fixed + (size + 7 >> 3)
+                return head.pack(row_at, words, count, 0, size, 0, size << 8 | 32) + a + _PAD[size & 7]
+            b = fields[second].encode()
+        except (KeyError, AttributeError, UnicodeEncodeError):
+            return general(fields)
+        at = len(a)
+        size = at + len(b)
+        words = fixed + (size + 7 >> 3)
+        return head.pack(row_at, words, count, 0, size, 0, at << 8 | 32, at, len(b) << 8 | 32) + a + b + _PAD[size & 7]
+
+    return pack if short else general
+
+
+_PAD = [bytes(-size & 7) for size in range(8)]
+assert (MARK_BITS, PRESENT) == (8, 32), "packer spells them out"
 
 
 def wrong(name: str, wanted: str, value: Any) -> Fault:

@@ -116,6 +116,22 @@ class Engine:
         row_at = self.row_at[self.catalogue.by_code[call.code].name]
         return self.perform(row_at, layout.CALL, len(call.tape), len(call.blob), now)
 
+    def park_packed(
+        self, row_at: int, tape: int, now: int, deliver: Callable[[int | None], None]
+    ) -> Parked:
+        """`park` for a call that is packed as a MULTI queues it, its tape at word `tape`."""
+        tape_size, blob_size = self.numbers[tape - 3], self.numbers[tape - 1]
+        self.numbers[tape - 1] = (tape + tape_size) * layout.WORD
+        return self.park(row_at, tape, tape_size, blob_size, now, deliver)
+
+    def handle_packed(self, row: Command, session: Session | None, tape: int, now: int) -> Value:
+        """`handle` for a call that is packed as a MULTI queues it."""
+        blob_size = self.numbers[tape - 1]
+        self.numbers[tape - 1] = (tape + self.numbers[tape - 3]) * layout.WORD
+        value = self.handle(row, session, tape, now)
+        self.numbers[tape - 1] = blob_size
+        return value
+
     def handle(self, row: Command, session: Session | None, tape: int, now: int) -> Value:
         """Carry out a row that runs in Python; a Fault is a value here."""
         fields = arguments.read(row, self.numbers, self.bytes, tape)

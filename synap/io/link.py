@@ -10,6 +10,8 @@ from synap.proto.spills import Spill
 from synap.proto.values import encode
 
 SPILL_PIECE = 256 * 1024
+HELD_WHILE_WAITING = 16 * 1024
+"""Input taken from a peer whose call waits: without reading on, nobody would notice that it has gone."""
 
 
 class Connection:
@@ -21,6 +23,7 @@ class Connection:
         self.server = server
         self.turn: Turn = server.turn
         self.blocked_at: float | None = None
+        self.blocked_bytes = 0
         self.lost = False
 
     def transmit(self, data: bytes) -> None:
@@ -41,6 +44,7 @@ class Connection:
     def pause_writing(self) -> None:
         """The peer takes its output too slowly: first it is no longer read from."""
         self.blocked_at = self.server.loop.time()
+        self.blocked_bytes = self.transport.get_write_buffer_size()
         if not self.lost:
             self.transport.pause_reading()
 
@@ -49,6 +53,15 @@ class Connection:
         self.blocked_at = None
         if not self.lost:
             self.transport.resume_reading()
+
+    def stalled(self, now: float, limit_s: float) -> bool:
+        """Has the peer taken nothing of what waits for it for so long?"""
+        if self.blocked_at is None:
+            return False
+        left = self.transport.get_write_buffer_size()
+        if left < self.blocked_bytes:  # slow, but it reads: one large reply may take its time
+            self.blocked_at, self.blocked_bytes = now, left
+        return now - self.blocked_at > limit_s
 
     def outcome_unknown(self) -> None:
         """A reply to this peer was lost with the log: say so and hang up."""
@@ -113,8 +126,9 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.turn.schedule()
         if machine.more and not machine.closing and self.blocked_at is None:
             self.server.loop.call_soon(self._go_on)
-        if self.transport.is_reading() == machine.paused and self.blocked_at is None and not machine.closing:
-            if machine.paused:
+        full = machine.paused and machine.held_bytes > HELD_WHILE_WAITING
+        if self.transport.is_reading() == full and self.blocked_at is None and not machine.closing:
+            if full:
                 self.transport.pause_reading()
             else:
                 self.transport.resume_reading()

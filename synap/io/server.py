@@ -214,10 +214,13 @@ class Server:
                 reply = fault_response(error) if isinstance(error, Fault) else json_response(500, body)
             connection.answer_later(reply)
 
-        task = self.loop.create_task(answer())
-        task.add_done_callback(lambda done: done.exception())
+        connection.task = task = self.loop.create_task(answer())
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def park(self, target: Target, tape_size: int, blob_size: int, now: int, fields: dict[str, Any]) -> Awaitable[Any]:
+    def park(
+        self, connection: HttpConnection, target: Target, tape_size: int, blob_size: int, now: int,
+        fields: dict[str, Any],
+    ) -> Awaitable[Any]:  # fmt: skip
         """Let a REST call wait for its keys."""
         future: asyncio.Future[Response] = self.loop.create_future()
 
@@ -229,7 +232,7 @@ class Server:
             except SynapError as error:
                 future.set_exception(error)
 
-        self.engine.park(target.row_at, layout.CALL, tape_size, blob_size, now, deliver)
+        connection.parked = self.engine.park(target.row_at, layout.CALL, tape_size, blob_size, now, deliver)
         return future
 
     def close_after_turn(self, connection: Connection) -> None:
@@ -264,9 +267,9 @@ class Server:
         return max(0.001, min(UPKEEP_S, (wait - self.clock.now()) / 1000))
 
     def _drop_stalled(self) -> None:
-        limit = self.loop.time() - self._output_stall_s
+        now = self.loop.time()
         for connection in list(self.connections):
-            if connection.blocked_at is not None and connection.blocked_at < limit:
+            if connection.stalled(now, self._output_stall_s):
                 connection.transport.abort()
 
     def _log_failed(self, reason: str) -> None:

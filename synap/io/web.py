@@ -14,16 +14,17 @@ import msgspec
 
 from synap.faults import Fault
 from synap.io.clock import unique_text
-from synap.io.link import Connection
+from synap.io.link import HELD_WHILE_WAITING, Connection
 from synap.proto import streamable
 from synap.proto.http import CLOSED, NEED_DATA, RemoteProtocolError, Request, Response, Upgrade
 from synap.proto.http_fast import FastMachine
 from synap.proto.rest import Target, fault_response, json_response, status_fault
-from synap.store import layout
+from synap.store import bulk, layout, transactions
 from synap.store.layout import REFUSED, STATUS_MASK, WORD
 
-CALL, CALL_BLOB_AT = layout.CALL, layout.CALL_BLOB * WORD
+CALL_BLOB_AT = layout.CALL_BLOB * WORD
 BATCH_MAX = 10_000
+PACKED_CALL_BYTES = 64 * layout.KIB  # larger calls of a batch are made one by one
 _encode = msgspec.json.encode
 
 
@@ -81,6 +82,9 @@ class HttpConnection(Connection, asyncio.Protocol):
 
     machine: FastMachine
     busy = False
+    held = 0  # bytes that came while a call waits
+    task: Any = None
+    parked: Any = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -93,6 +97,17 @@ class HttpConnection(Connection, asyncio.Protocol):
         self.machine.receive_data(data)
         if not self.busy:
             self._serve()
+            return
+        self.held += len(data)
+        if self.held > HELD_WHILE_WAITING:
+            self.transport.pause_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        if self.parked is not None and not self.parked.over:  # nobody is left to answer: change nothing for it
+            self.server.engine.interest.unpark(self.parked)
+        if self.busy and self.task is not None:
+            self.task.cancel()
 
     def _serve(self) -> None:
         """Answer what has arrived, one request after the other."""
@@ -126,7 +141,6 @@ class HttpConnection(Connection, asyncio.Protocol):
                 self._answer(response)
             else:
                 self.busy = True
-                self.transport.pause_reading()
                 self.server.wait_for(self, response)
                 return
 
@@ -137,6 +151,8 @@ class HttpConnection(Connection, asyncio.Protocol):
     def answer_later(self, response: Response) -> None:
         """The reply to a request that had to wait."""
         self.busy = False
+        self.held = 0
+        self.task = self.parked = None
         self._answer(response)
         if not self.lost:
             if self.blocked_at is None:
@@ -181,24 +197,24 @@ class Web:
             return found
         target, fields = found
         self.door.admit(request, target.row.writes)
-        return self.call(target, fields)
+        return self.call(connection, target, fields)
 
-    def call(self, target: Target, fields: dict[str, Any]) -> Response | Awaitable[Response]:
+    def call(
+        self, connection: HttpConnection, target: Target, fields: dict[str, Any]
+    ) -> Response | Awaitable[Response]:
         """Carry out a row for REST."""
         engine = self.server.engine
         now = self.server.clock.now()
-        row = target.row
-        tape, blob = target.build(fields)
-        self.put(tape, blob)
-        if row.handler:
-            value = engine.handle(row, None, CALL, now)
+        tape = self.lay(target.pack(fields))
+        if target.row.handler:
+            value = engine.handle_packed(target.row, None, tape, now)
             if isinstance(value, Fault):
                 raise value
             engine.settle(now)
             return json_response(200, self.plain_value(value, target))
-        status = engine.perform(target.row_at, CALL, len(tape), len(blob), now)
+        status = engine.perform_queued(layout.CALL_BLOB, target.row_at, now)
         if status & STATUS_MASK == layout.WAIT:
-            return self.server.park(target, len(tape), len(blob), now, fields)
+            return self.server.park(target, tape, now, fields)
         return self.render(target, status, fields, now)
 
     def render(self, target: Target, status: int, fields: dict[str, Any], now: int) -> Response:
@@ -214,15 +230,12 @@ class Web:
         engine.settle(now)
         return Response(200, body)
 
-    def put(self, tape: list[int], blob: bytes) -> None:
-        """Lay a call into the heap."""
-        engine = self.server.engine
-        size = len(tape)
-        engine.numbers[CALL - 2] = 0
-        engine.numbers[CALL - 1] = CALL_BLOB_AT
-        for i in range(size):
-            engine.numbers[CALL + i] = tape[i]
-        engine.bytes[CALL_BLOB_AT : CALL_BLOB_AT + len(blob)] = blob
+    def lay(self, call: bytes) -> int:
+        """Lay a packed call into the heap; the word where its tape starts."""
+        if len(call) > layout.CALL_BLOB_BYTES:
+            raise Fault("QUERY_TOO_LARGE")
+        self.server.engine.bytes[CALL_BLOB_AT : CALL_BLOB_AT + len(call)] = call
+        return layout.CALL_BLOB + transactions.QUEUE_HEAD
 
     @staticmethod
     def plain_value(value: Any, target: Target) -> Any:
@@ -247,7 +260,76 @@ class Web:
         commands = posted.commands or []
         if len(commands) > BATCH_MAX:
             raise Fault("WRONG_FIELD", field="commands", wanted=f"at most {BATCH_MAX}", found=str(len(commands)))
-        return Response(200, _encode({"responses": [self.run(one) for one in commands]}))
+        return Response(200, b'{"responses":[%b]}' % b",".join(self.batch(commands)))
+
+    def batch(self, commands: list[streamable.Envelope]) -> list[bytes]:
+        """The replies of a batch, as JSON texts: runs of plain rows in one kernel call each."""
+        replies: list[bytes] = []
+        engine = self.server.engine
+        find = self.server.commands.find if engine is not None else None
+        run: list[tuple[streamable.Envelope, Target, dict[str, Any]]] = []
+        packed: list[bytes] = []
+        for one in commands:
+            try:
+                if find is None:
+                    raise Fault("LOADING")
+                target = find(one.command)
+                fields = streamable.fields_of(one.payload)
+                call = b"" if target.row.handler else target.pack(fields)
+            except Fault:
+                target, call, fields = None, b"", {}
+            if target is None or not call or len(call) > PACKED_CALL_BYTES:
+                self._run_packed(run, packed, replies)
+                run, packed = [], []
+                replies.append(_encode(self.run(one)))
+                continue
+            run.append((one, target, fields))
+            packed.append(call)
+        self._run_packed(run, packed, replies)
+        return replies
+
+    def _run_packed(self, run: list[Any], packed: list[bytes], replies: list[bytes]) -> None:
+        """Carry out packed calls; those that a kernel leaves are made one by one."""
+        engine, done = self.server.engine, 0
+        while done < len(run):
+            data = b"".join(packed[done:])
+            self.lay(data)
+            now = self.server.clock.now()
+            made = bulk.perform_many(engine.words, engine.octets, layout.CALL_BLOB, len(run) - done, now)
+            at = layout.OUT
+            numbers = engine.numbers
+            for one, target, fields in run[done : done + made]:
+                status = numbers[at]
+                what = status & STATUS_MASK
+                items = numbers[at + 2]
+                if target.constant is not None and what in (layout.DONE, layout.NUMBER):
+                    replies.append(streamable.reply_text(one.request_id or unique_text(), target.constant))
+                else:
+                    replies.append(self._rendered(one, target, status, fields, at + 1))
+                at += bulk.REPLY_HEAD
+                if items:
+                    text = 0
+                    for k in range(items):
+                        size = numbers[at + 2 * k + 1]
+                        text += size >> layout.MARK_BITS if size & layout.ITEM_MASK == layout.ITEM_TEXT else 0
+                    at += 2 * items + (text + 7 >> 3)
+            engine.settle(now)
+            done += made
+            if done < len(run) and made == 0:
+                replies.append(_encode(self.run(run[done][0])))
+                done += 1
+
+    def _rendered(self, one: Any, target: Target, status: int, fields: dict[str, Any], reply: int) -> bytes:
+        """One reply of a batch, read from the copy of its reply region at word `reply`."""
+        engine = self.server.engine
+        name = one.request_id or unique_text()
+        if status & STATUS_MASK >= REFUSED:
+            return _encode(streamable.Reply(False, name, None, status_fault(status, fields).json_text()))
+        try:
+            payload = target.render(status, engine.numbers, engine.bytes, reply, fields)
+        except LookupError:
+            return _encode(streamable.Reply(False, name, None, "Not found"))
+        return streamable.reply_text(name, _encode(payload))
 
     def run(self, one: streamable.Envelope) -> streamable.Reply:
         """Carry out one enveloped command; a refusal is a reply."""
@@ -258,15 +340,14 @@ class Web:
                 raise Fault("LOADING")
             target = self.server.commands.find(one.command)
             fields = streamable.fields_of(one.payload)
-            tape, blob = target.build(fields)
-            self.put(tape, blob)
+            tape = self.lay(target.pack(fields))
             now = self.server.clock.now()
             if target.row.handler:
-                value = engine.handle(target.row, None, CALL, now)
+                value = engine.handle_packed(target.row, None, tape, now)
                 if isinstance(value, Fault):
                     raise value
                 return streamable.Reply(True, name, self.plain_value(value, target), None)
-            status = engine.perform(target.row_at, CALL, len(tape), len(blob), now)
+            status = engine.perform_queued(layout.CALL_BLOB, target.row_at, now)
             what = status & STATUS_MASK
             if what >= REFUSED:
                 engine.settle(now)

@@ -419,11 +419,7 @@ class RespMachine:
             row_at = numbers[entry]
             row = engine.rows[row_at]
             if row.handler:
-                tape = entry + transactions.QUEUE_HEAD
-                blob_size = numbers[entry + 4]
-                numbers[tape - 1] = (tape + numbers[entry + 2]) * WORD
-                self._say(engine.handle(row, session, tape, now), row)
-                numbers[tape - 1] = blob_size
+                self._say(engine.handle_packed(row, session, entry + transactions.QUEUE_HEAD, now), row)
             else:
                 status = engine.perform_queued(entry, row_at, now)
                 self._answer(row_at, layout.NIL if status & STATUS_MASK == layout.WAIT else status)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 import msgspec
 
 from synap.command import Catalogue, Command, Route
-from synap.derive.binders import Build, binder
+from synap.derive.binders import packer
 from synap.derive.replies import Render, renderer
 from synap.faults import TABLE, Fault
 from synap.proto.http import Request, Response
@@ -19,10 +19,12 @@ _decoder = msgspec.json.Decoder()
 class Target:
     """A row as one surface reaches it."""
 
-    __slots__ = ("build", "fixed", "params", "renamed", "render", "row", "row_at")
+    __slots__ = ("constant", "fixed", "pack", "params", "renamed", "render", "row", "row_at")
 
-    def __init__(self, row: Command, row_at: int, build: Build, render: Render, route: Route | None = None) -> None:
-        self.row, self.row_at, self.build, self.render = row, row_at, build, render
+    def __init__(self, row: Command, row_at: int, render: Render, route: Route | None = None) -> None:
+        self.row, self.row_at, self.render = row, row_at, render
+        self.pack = packer(row, row_at)
+        self.constant: bytes | None = None  # the reply to DONE or NUMBER, if it is always the same text
         self.params: tuple[str, ...] = ()
         self.fixed = dict(route.fixed) if route else {}
         self.renamed = dict(route.renamed) if route else {}
@@ -83,10 +85,9 @@ class Rest:
         for row in catalogue.rows:
             if not row.http:
                 continue
-            build = binder(row)
             render = renderer(row, row.rest, row.rest_nil)
             for route in row.http:
-                target = Target(row, row_at[row.name], build, render, route)
+                target = Target(row, row_at[row.name], render, route)
                 names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
                 target.params = tuple(names)
                 self.tree.add(route.path, route.method, target)

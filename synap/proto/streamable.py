@@ -5,8 +5,7 @@ from typing import Any
 import msgspec
 
 from synap.command import Catalogue
-from synap.derive.binders import binder
-from synap.derive.replies import renderer
+from synap.derive.replies import constant, renderer
 from synap.faults import Fault
 from synap.proto.rest import Target
 
@@ -60,7 +59,8 @@ class Commands:
         for row in catalogue.rows:
             if row.internal or (row.command is None and row.rest is None):
                 continue
-            target = Target(row, row_at[row.name], binder(row), renderer(row, row.command, row.command_nil))
+            target = Target(row, row_at[row.name], renderer(row, row.command, row.command_nil))
+            target.constant = constant(row.command)
             for name in dict.fromkeys((row.name, *row.envelope)):
                 assert name not in self.targets, f"{name} stands twice"
                 self.targets[name] = target
@@ -82,3 +82,10 @@ def fields_of(payload: Any) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise Fault("WRONG_FIELD", field="payload", wanted="an object", found=type(payload).__name__)
     return payload
+
+
+def reply_text(request_id: str, payload: bytes) -> bytes:
+    """A successful reply around a payload that is JSON text already."""
+    name = request_id.encode() if request_id.isalnum() and request_id.isascii() else None
+    quoted = b'"%b"' % name if name is not None else msgspec.json.encode(request_id)
+    return b'{"success":true,"request_id":%b,"payload":%b,"error":null}' % (quoted, payload)

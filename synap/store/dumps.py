@@ -29,7 +29,7 @@ PIECE_BYTES = 1 << 20
 PIECE_ITEMS = 1 << 14
 LOAD_SLOTS = 6
 # Words of a cursor.
-PLACE, REF, INSIDE, MORE, CHAIN, CURSOR_SIZE = range(6)
+PLACE, REF, INSIDE, MORE, CHAIN, CURSOR_SIZE, ENTRY = range(7)
 CURSOR_WORDS = 8
 PLACES = SHARDS_COUNT << TAG_BITS
 
@@ -85,43 +85,57 @@ def put_element(words, tape, i, start, size, mark):
 
 
 @kernel
+def first_entry(words, chunk):
+    """The octet where the first entry of a chunk starts."""
+    return chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
+
+
+@kernel
+def next_element(words, octets, chunk, at):
+    """(chunk, octet) of the entry behind the one at `at`; the chunk is 0 behind the last."""
+    at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
+    if at < chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] >> chunks.HALF):
+        return chunk, at
+    chunk = words[chunk + chunks.NEXT]
+    return chunk, first_entry(words, chunk) if chunk else at
+
+
+@kernel
 def dump_list(words, octets, ref, cursor, target, seq, now):
-    """The next piece of a list (INSIDE: the chunk to go on with); the words written."""
+    """The next piece of a list (INSIDE, ENTRY: the chunk and the entry to go on with); the words written."""
     root = keyspace.root_of(words, ref)
-    first = cursor[INSIDE] if cursor[MORE] else words[root + chunks.FIRST]
+    name = keyspace.key_size(words, ref)
+    first = cursor[INSIDE]
+    first_at = cursor[ENTRY]
+    if cursor[MORE] == 0:
+        first = words[root + chunks.FIRST]
+        first_at = first_entry(words, first)
     count = 0
     total = 0
     chunk = first
-    while chunk and (count == 0 or (total < PIECE_BYTES and count < PIECE_ITEMS)):  # whole chunks
-        count += words[chunk + chunks.SIZES] & chunks.HALF_MASK
-        at = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
-        for _ in range(words[chunk + chunks.SIZES] & chunks.HALF_MASK):
-            _, size, _, _ = chunks.element(words, octets, at)
-            total += size
-            at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
-        chunk = words[chunk + chunks.NEXT]
-    name = keyspace.key_size(words, ref)
+    at = first_at
+    while chunk and total < PIECE_BYTES and count < PIECE_ITEMS:
+        _, size, mark, _ = chunks.element(words, octets, at)
+        put_element(words, target + frames.HEAD_WORDS, count, name + total, size, mark)
+        total += size
+        count += 1
+        chunk, at = next_element(words, octets, chunk, at)
     tape_size = begin_piece(words, octets, ref, target, count, cursor[MORE])
     blob = head(
         words, target, LIST_LOAD, keyspace.namespace_of(words, ref), seq, now, tape_size, name + total
     )
     move(octets, blob, keyspace.key_at(words, ref), name)
-    used = name
-    i = 0
-    last = chunk
+    blob += name
+    cursor[INSIDE] = chunk
+    cursor[ENTRY] = at
+    cursor[MORE] = 1 if chunk else 0
     chunk = first
-    while chunk != last:
-        at = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
-        for _ in range(words[chunk + chunks.SIZES] & chunks.HALF_MASK):
-            place, size, mark, _ = chunks.element(words, octets, at)
-            move(octets, blob + used, place, size)
-            put_element(words, target + frames.HEAD_WORDS, i, used, size, mark)
-            used += size
-            i += 1
-            at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
-        chunk = words[chunk + chunks.NEXT]
-    cursor[INSIDE] = last
-    cursor[MORE] = 1 if last else 0
+    at = first_at
+    for _ in range(count):
+        place, size, _, _ = chunks.element(words, octets, at)
+        move(octets, blob, place, size)
+        blob += size
+        chunk, at = next_element(words, octets, chunk, at)
     return (words[target] & 0xFFFFFFFF) >> 3
 
 
