@@ -386,6 +386,7 @@ class Command:
     writes: bool = False
     grows: bool = False
     control: bool = False
+    session: bool = False  # speaks of the connection that asks, so there is no other way to ask than RESP
     waits: bool = False
     decides: str = ""
     internal: bool = False

@@ -16,17 +16,18 @@ from synap.command import (
 )
 
 ROWS = [
-    Command("transaction.multi", 0x1001, "Begin a transaction.", resp="MULTI", control=True),
+    Command("transaction.multi", 0x1001, "Begin a transaction.", resp="MULTI", session=True, control=True),
     Command(
-        "transaction.exec", 0x1002, "Carry out what was queued, as one.", resp="EXEC", control=True,
+        "transaction.exec", 0x1002, "Carry out what was queued, as one.", resp="EXEC", session=True, control=True,
         handler="execute", reply=Shape.CUSTOM,
     ),
-    Command("transaction.discard", 0x1003, "Forget what was queued.", resp="DISCARD", control=True, handler="discard"),
+    Command("transaction.discard", 0x1003, "Forget what was queued.", resp="DISCARD", session=True, control=True,
+            handler="discard"),
     Command(
         "transaction.watch", 0x1004, "Let EXEC fail if one of these keys changes.",
-        args=(Many("keys", Key("key")),), resp="WATCH", control=True, handler="watch",
+        args=(Many("keys", Key("key")),), resp="WATCH", session=True, control=True, handler="watch",
     ),
-    Command("transaction.unwatch", 0x1005, "Forget what is watched.", resp="UNWATCH", handler="unwatch"),
+    Command("transaction.unwatch", 0x1005, "Forget what is watched.", resp="UNWATCH", session=True, handler="unwatch"),
     Command(
         "connection.ping", 0x1101, "PONG, or the text given.", args=(Optional(Raw("text")),), resp="PING",
         handler="ping", reply=Shape.CUSTOM, http=(Get("/ping"),), rest={"reply": "$reply"},
@@ -41,7 +42,7 @@ ROWS = [
                 AnyOrder(Token("AUTH", Text("user"), Text("password")), Token("SETNAME", Text("name"))),
             ),
         ),
-        resp="HELLO", handler="hello", reply=Shape.CUSTOM, control=True,
+        resp="HELLO", session=True, handler="hello", reply=Shape.CUSTOM, control=True,
     ),
     Command(
         "server.info", 0x1103, "What the server is and does, in sections.", args=(Optional(Text("section")),),
@@ -49,8 +50,8 @@ ROWS = [
         rest="$reply", command="$reply",
     ),
     Command("connection.select", 0x1104, "Choose the namespace, 0 to 15.", args=(Int("index"),), resp="SELECT",
-            handler="select", control=True),
-    Command("connection.quit", 0x1105, "Say goodbye.", resp="QUIT", handler="quit", control=True),
+            session=True, handler="select", control=True),
+    Command("connection.quit", 0x1105, "Say goodbye.", resp="QUIT", session=True, handler="quit", control=True),
     Command(
         "server.command", 0x1106, "What rows there are.", args=(Many("rest", Raw("word"), least=0),), resp="COMMAND",
         handler="command", reply=Shape.CUSTOM,
@@ -61,13 +62,13 @@ ROWS = [
     ),
     Command(
         "connection.client_setinfo", 0x1108, "A client library tells its name and version.",
-        args=(Text("attribute"), Text("value")), resp="CLIENT|SETINFO", handler="client_setinfo",
+        args=(Text("attribute"), Text("value")), resp="CLIENT|SETINFO", session=True, handler="client_setinfo",
     ),
     Command(
         "connection.client_setname", 0x1109, "Name this connection.", args=(Text("name"),), resp="CLIENT|SETNAME",
-        handler="client_setname",
+        session=True, handler="client_setname",
     ),
-    Command("connection.client_id", 0x110A, "The number of this connection.", resp="CLIENT|ID",
+    Command("connection.client_id", 0x110A, "The number of this connection.", resp="CLIENT|ID", session=True,
             handler="client_id", reply=Shape.CUSTOM),
     Command("connection.echo", 0x110B, "The text given.", args=(Raw("text"),), resp="ECHO", handler="echo",
             reply=Shape.CUSTOM, examples=(Example("ECHO hi", "hi"),)),

@@ -56,7 +56,7 @@ ROWS = [
         "key.scan", 0x0204, "One window of keys: the cursor to go on with (0: done) and the keys.",
         args=(Text("cursor"), AnyOrder(Token("MATCH", Glob("pattern")), Token("COUNT", Int("count")))),
         resp="SCAN", reply=Shape.PAGE, run="keys.scan", http=(Get("/key/scan/{cursor}"),),
-        rest={"cursor": "$cursor", "keys": "$reply"}, command={"cursor": "$cursor", "keys": "$reply"},
+        rest={"cursor": "$cursor", "keys": "$items"}, command={"cursor": "$cursor", "keys": "$items"},
         examples=(Example("SCAN 0", ["0", []]),),
     ),
     Command(

@@ -37,8 +37,9 @@ ROWS = [
         ),
         reply=Shape.DONE, run="strings.set_value", writes=True, grows=True, room=80,
         http=(Post("/kv/set"),),
-        rest={"success": True, "key": "$key"}, command={"success": True},
-        rest_nil={"success": False, "key": "$key"}, command_nil={"success": False},
+        rest={"success": "$changed", "key": "$key", "old_value?": "$reply"},
+        command={"success": "$changed", "old_value?": "$reply"},
+        rest_nil={"success": "$changed", "key": "$key"}, command_nil={"success": "$changed"},
         examples=(Example("SET k v", "OK"), Example("SET k w NX", None), Example("SET k w XX GET", "v")),
     ),
     Command(

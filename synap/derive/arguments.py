@@ -1,5 +1,6 @@
 """From a tape back to named arguments, and to the keys among them."""
 
+import math
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 from synap.command import (
     GROUPS,
     TEXTS,
+    AnyOrder,
     Choice,
     Command,
     Flag,
+    Int,
     Key,
     OneOf,
     Optional,
@@ -30,10 +33,10 @@ def as_bytes(text: bytes, form: int) -> bytes:
 
 
 def read(row: Command, numbers: Any, octets: Any, tape: int, spell: Spell = as_bytes) -> dict[str, Any]:
-    """The arguments of the call whose tape starts at word `tape`; what is missing is left out.
+    """The fields of the call whose tape starts at word `tape`, as a binder takes them.
 
-    `numbers` are the words of the heap and `octets` its bytes. Texts come as `spell` makes them of their
-    bytes and their form, tokens as True.
+    `numbers` are the words of the heap and `octets` its bytes. What is missing is left out; texts come as
+    `spell` makes them of their bytes and their form, a Timeout in seconds, a group as a list of objects.
     """
     found: dict[str, Any] = {}
     _Reader(numbers, octets, tape, spell).read(row.args, tape, found)
@@ -46,49 +49,70 @@ class _Reader:
     def __init__(self, numbers: Any, octets: Any, tape: int, spell: Spell) -> None:
         self.numbers, self.octets, self.tape, self.spell = numbers, octets, tape, spell
 
-    def text(self, at: int) -> Any:
-        mark = self.numbers[at + 1]
-        if not mark:
-            return None
-        start = self.numbers[self.tape - 1] + self.numbers[at]
+    def read(self, args: tuple[Any, ...], at: int, found: dict[str, Any]) -> None:
+        """The arguments `args`, whose slots begin at word `at`."""
+        for node in args:
+            self.one(node, at, found)
+            at += slots(node)
+
+    def one(self, node: Any, at: int, found: dict[str, Any]) -> None:
+        """One argument."""
+        number = self.numbers[at]
+        if isinstance(node, AnyOrder):
+            self.read(node.inner, at, found)
+        elif isinstance(node, Token | Optional):
+            if number:
+                self.read(node.inner, at + 1, found)
+        elif isinstance(node, OneOf):
+            self.chosen(node, at, found)
+        elif isinstance(node, GROUPS):
+            found[node.name] = [self.item(node, self.tape + self.numbers[at + 1], i) for i in range(number)]
+        elif isinstance(node, TEXTS):
+            if self.numbers[at + 1]:
+                found[node.name] = self.text(number, self.numbers[at + 1])
+        elif isinstance(node, Flag):
+            if number:
+                found[node.name or node.word.lower()] = True
+        elif isinstance(node, Choice):
+            if number:
+                found[node.name] = node.words[number - 1]
+        elif isinstance(node, Real):
+            found[node.name] = struct.unpack("<d", struct.pack("<q", number))[0]
+        elif isinstance(node, Timeout):
+            found[node.name] = seconds(number)
+        else:
+            assert isinstance(node, Int), f"no such kind of argument: {node!r}"
+            found[node.name] = number
+
+    def chosen(self, node: OneOf, at: int, found: dict[str, Any]) -> None:
+        """The alternative that was taken, if one was."""
+        inside = at + 1
+        for number, inner in enumerate(node.inner, 1):
+            if number == self.numbers[at]:
+                if isinstance(inner, Flag):
+                    found[inner.name or inner.word.lower()] = True
+                else:
+                    self.read(inner.inner, inside, found)
+            inside += slots(inner) - 1
+
+    def item(self, node: Any, start: int, i: int) -> dict[str, Any]:
+        """One item of a group."""
+        item: dict[str, Any] = {}
+        self.read(node.inner, start + i * sum(slots(inner) for inner in node.inner), item)
+        return item
+
+    def text(self, at: int, mark: int) -> Any:
+        start = self.numbers[self.tape - 1] + at
         return self.spell(bytes(self.octets[start : start + (mark >> MARK_BITS)]), mark & FORM_MASK)
 
-    def read(self, args: tuple[Any, ...], base: int, found: dict[str, Any]) -> None:
-        numbers = self.numbers
-        absent: set[int] = set()
-        for place in layout(args):
-            if place.group is not None or any(id(outer) in absent for outer in place.path):
-                continue
-            node, at = place.node, base + place.slot
-            if isinstance(node, GROUPS):
-                size = sum(slots(inner) for inner in node.inner)
-                items: list[Any] = []
-                for i in range(numbers[at]):
-                    item: dict[str, Any] = {}
-                    self.read(node.inner, self.tape + numbers[at + 1] + i * size, item)
-                    items.append(item)
-                found[node.name] = items
-            elif isinstance(node, TEXTS):
-                text = self.text(at)
-                if text is not None:
-                    found[node.name] = text
-            elif isinstance(node, Flag):
-                outer = place.path[-1] if place.path else None
-                on = numbers[at] == outer.inner.index(node) + 1 if isinstance(outer, OneOf) else numbers[at] == 1
-                if on:
-                    found[node.name or node.word.lower()] = True
-            elif isinstance(node, Token | Optional):
-                outer = place.path[-1] if place.path else None
-                on = numbers[at] == outer.inner.index(node) + 1 if isinstance(outer, OneOf) else numbers[at] == 1
-                if not on:
-                    absent.add(id(node))
-            elif isinstance(node, Choice):
-                if numbers[at]:
-                    found[node.name] = node.words[numbers[at] - 1]
-            elif isinstance(node, Real):
-                found[node.name] = struct.unpack("<d", struct.pack("<q", numbers[at]))[0]
-            elif not isinstance(node, OneOf) and hasattr(node, "name"):
-                found[node.name] = numbers[at]
+
+def seconds(milliseconds: int) -> float:
+    """The seconds that a binder makes these milliseconds of: it rounds up."""
+    near = milliseconds / 1000
+    for value in (near, math.nextafter(near, 0), math.nextafter(near, math.inf)):
+        if math.ceil(value * 1000) == milliseconds:
+            return value
+    return near
 
 
 def keys(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int]]:

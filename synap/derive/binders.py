@@ -1,8 +1,9 @@
 """From named fields (a JSON object, Python keywords) to a tape: one function for each row, made once.
 
 A field is called what its argument is called; a Flag is a boolean, a Token's argument stands for the
-Token, a group is an array (of plain values if it has one member, of objects or arrays otherwise; a
-single value is taken as an array of one). Numbers may be spelled as text, `null` is as if missing.
+Token, a group is an array (of plain values if it has one member, of objects or arrays otherwise; one
+item may stand under the member's own name). Numbers may be spelled as the texts that RESP takes for
+them, `null` is as if missing.
 
     str    plain text           bytes   plain text
     other  JSON text, marked as such, so that it comes back as what it was
@@ -11,8 +12,6 @@ single value is taken as an array of one). Numbers may be spelled as text, `null
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import msgspec
 
 from synap.command import (
     GROUPS,
@@ -24,6 +23,7 @@ from synap.command import (
     Glob,
     Int,
     Key,
+    Many,
     OneOf,
     Optional,
     Raw,
@@ -31,8 +31,19 @@ from synap.command import (
     Text,
     Timeout,
     Token,
+    layout,
     slots,
     words_min,
+)
+from synap.derive.conversions import (
+    Null,
+    to_flag,
+    to_integer,
+    to_json,
+    to_octets,
+    to_real,
+    to_text,
+    wrong,
 )
 from synap.faults import Fault
 from synap.store.layout import FORM_JSON, MARK_BITS, PRESENT, TAPE_WORDS_MAX
@@ -40,7 +51,6 @@ from synap.store.layout import FORM_JSON, MARK_BITS, PRESENT, TAPE_WORDS_MAX
 Fields = Mapping[str, Any]
 Build = Callable[[Fields], tuple[list[int], bytes]]
 _MISSING = object()
-_json = msgspec.json.encode
 
 
 class _Draft:
@@ -65,13 +75,17 @@ Step = Callable[[Fields, _Draft, int], None]
 
 def binder(row: Command) -> Build:
     """The function that makes the row's tape and blob. It raises a Fault that names the field."""
-    steps = _sequence(row.args, 0)
+    groups = {place.node.name: place.slot for place in layout(row.args) if isinstance(place.node, GROUPS)}
+    steps = _sequence(row.args, 0, groups)
     count = row.slots
+    bare = row.words == 0  # else it takes more words than its arguments tell: some field has to be there
 
     def build(fields: Fields) -> tuple[list[int], bytes]:
         draft = _Draft(count)
         for step in steps:
             step(fields, draft, 0)
+        if not bare and not any(draft.tape):
+            raise Fault("WRONG_ARITY")
         if len(draft.tape) > TAPE_WORDS_MAX:
             raise Fault("QUERY_TOO_LARGE")
         return draft.tape, b"".join(draft.parts)
@@ -129,89 +143,55 @@ _PAD = [bytes(-size & 7) for size in range(8)]
 assert (MARK_BITS, PRESENT) == (8, 32), "packer spells them out"
 
 
-def wrong(name: str, wanted: str, value: Any) -> Fault:
-    """The Fault for a field of another type than wanted."""
-    kind = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array"}
-    found = kind.get(type(value), "an object" if isinstance(value, dict) else type(value).__name__)
-    return Fault("WRONG_FIELD", field=name, wanted=wanted, found=found)
-
-
-def to_text(name: str, value: Any) -> bytes:
-    """A name or key: a string, or bytes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape")
-    if isinstance(value, bytes):
-        return value
-    raise wrong(name, "a string", value)
-
-
-def to_octets(name: str, value: Any) -> bytes:
-    """An array of the numbers 0 to 255, or a string."""
-    if isinstance(value, list):
-        try:
-            return bytes(value)
-        except (ValueError, TypeError):
-            raise wrong(name, "an array of numbers from 0 to 255", value) from None
-    return to_text(name, value)
-
-
-def to_integer(name: str, value: Any) -> int:
-    """A 64-bit integer, maybe spelled as text."""
-    if isinstance(value, str | bytes):
-        try:
-            value = int(value)
-        except ValueError:
-            raise wrong(name, "a whole number", value) from None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise wrong(name, "a whole number", value)
-    if not -(1 << 63) <= value < 1 << 63:
-        raise Fault("WRONG_FIELD", field=name, wanted="a number of 64 bits", found=str(value)[:40])
-    return value
-
-
-def to_real(name: str, value: Any) -> float:
-    """A number, maybe spelled as text."""
-    if isinstance(value, str | bytes):
-        try:
-            value = float(value)
-        except ValueError:
-            raise wrong(name, "a number", value) from None
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise wrong(name, "a number", value)
-    return float(value)
-
-
-def put_raw(draft: _Draft, slot: int, value: Any) -> None:
+def put_raw(draft: _Draft, slot: int, name: str, value: Any) -> None:
     """A value of any kind, with its form."""
-    if type(value) is str:
-        draft.text(slot, value.encode("utf-8", "surrogateescape"))
-    elif isinstance(value, bytes):
-        draft.text(slot, value)
+    if isinstance(value, str | bytes):
+        draft.text(slot, to_text(name, value))
     else:
-        draft.text(slot, _json(value), FORM_JSON)
+        draft.text(slot, to_json(name, value), FORM_JSON)
 
 
 def _names(nodes: tuple[Any, ...]) -> list[str]:
-    """The names of the fields that an argument reads, outermost."""
-    found = []
+    """The names of the fields that an argument reads, outermost, each once."""
+    found: list[str] = []
     for node in nodes:
         if isinstance(node, Flag):
-            found.append(node.name or node.word.lower())
+            found.append(_flag_name(node))
         elif isinstance(node, Token | Optional | AnyOrder | OneOf):
             found += _names(node.inner)
         else:
             found.append(node.name)
-    return found
+    return list(dict.fromkeys(found))
 
 
-def _sequence(args: tuple[Any, ...], slot: int) -> list[Step]:
+def _flag_name(node: Flag) -> str:
+    return node.name or node.word.lower()
+
+
+Groups = Mapping[str, int]
+"""Where the groups of a row have their two slots, for a Many that has as many items as another group."""
+
+
+def _sequence(args: tuple[Any, ...], slot: int, groups: Groups) -> list[Step]:
     steps = []
-    for node in args:
-        steps += _steps(node, slot)
+    for i, node in enumerate(args):
+        steps += _steps(node, slot, groups)
+        if isinstance(node, Optional) and node.alone:
+            steps.append(_alone(_names(node.inner), _names(args[i + 1 :])))
         slot += slots(node)
     return steps
+
+
+def _alone(names: list[str], others: list[str]) -> Step:
+    """Where these are given, nothing else may be."""
+
+    def run(fields: Fields, draft: _Draft, base: int) -> None:
+        if any(_given(fields, name) is not _MISSING for name in names):
+            for other in others:
+                if _given(fields, other) is not _MISSING:
+                    raise Fault("WRONG_FIELD", field=names[0], wanted="it alone", found=f"'{other}' beside it")
+
+    return run
 
 
 def _given(fields: Fields, name: str) -> Any:
@@ -219,15 +199,15 @@ def _given(fields: Fields, name: str) -> Any:
     return _MISSING if value is None else value
 
 
-def _steps(node: Any, slot: int) -> list[Step]:
+def _steps(node: Any, slot: int, groups: Groups) -> list[Step]:
     if isinstance(node, AnyOrder):
-        return _sequence(node.inner, slot)
+        return _sequence(node.inner, slot, groups)
     if isinstance(node, Optional | Token):
-        return [_present(_names(node.inner), slot, _sequence(node.inner, slot + 1))]
+        return [_present(_names(node.inner), slot, _sequence(node.inner, slot + 1, groups))]
     if isinstance(node, OneOf):
-        return [_one_of(node, slot)]
+        return [_one_of(node, slot, groups)]
     if isinstance(node, GROUPS):
-        return [_group(node, slot)]
+        return [_group(node, slot, groups)]
     return [_simple(node, slot)]
 
 
@@ -241,20 +221,20 @@ def _present(names: list[str], slot: int, steps: list[Step]) -> Step:
     return run
 
 
-def _one_of(node: OneOf, slot: int) -> Step:
+def _one_of(node: OneOf, slot: int, groups: Groups) -> Step:
     choices: list[tuple[int, list[str], bool, list[Step]]] = []
     inside = slot + 1
     for number, inner in enumerate(node.inner, 1):
         if isinstance(inner, Flag):
-            choices.append((number, [inner.name or inner.word.lower()], True, []))
+            choices.append((number, [_flag_name(inner)], True, []))
         else:
-            choices.append((number, _names(inner.inner), False, _sequence(inner.inner, inside)))
+            choices.append((number, _names(inner.inner), False, _sequence(inner.inner, inside, groups)))
         inside += slots(inner) - 1
 
     def run(fields: Fields, draft: _Draft, base: int) -> None:
         for number, names, flag, steps in choices:
             given = [_given(fields, name) for name in names]
-            if all(value is _MISSING for value in given) or (flag and given[0] is False):
+            if all(value is _MISSING for value in given) or (flag and not to_flag(names[0], fields.get(names[0]))):
                 continue
             if draft.tape[base + slot]:
                 raise Fault(node.fault)
@@ -267,11 +247,12 @@ def _one_of(node: OneOf, slot: int) -> Step:
     return run
 
 
-def _group(node: Any, slot: int) -> Step:
+def _group(node: Any, slot: int, groups: Groups) -> Step:
     size = sum(slots(inner) for inner in node.inner)
-    steps = _sequence(node.inner, 0)
+    steps = _sequence(node.inner, 0, groups)
     members = _names(node.inner)
-    single = members[0] if len(node.inner) == 1 else ""
+    single = members[0] if len(members) == 1 else ""
+    like = groups[node.like] if isinstance(node, Many) and node.like else -1
 
     def run(fields: Fields, draft: _Draft, base: int) -> None:
         value = _given(fields, node.name)
@@ -288,13 +269,19 @@ def _group(node: Any, slot: int) -> Step:
             raise wrong(node.name, "an array", value)
         if len(value) < getattr(node, "least", 1):
             raise Fault("WRONG_FIELD", field=node.name, wanted="at least one item", found="none")
+        if like >= 0 and len(value) != draft.tape[like]:
+            wanted = f"as many as '{node.like}' ({draft.tape[like]})"
+            raise Fault("WRONG_FIELD", field=node.name, wanted=wanted, found=str(len(value)))
         draft.tape[base + slot] = len(value)
         draft.tape[base + slot + 1] = start = len(draft.tape)
         draft.tape += [0] * (size * len(value))
         for i, item in enumerate(value):
             if single:
-                item = {single: item} if item is not None else {single: _Null}
+                item = {single: item} if item is not None else {single: Null}
             elif isinstance(item, list | tuple):
+                if len(item) > len(members):
+                    wanted = " and ".join(members)
+                    raise Fault("WRONG_FIELD", field=node.name, wanted=wanted, found=f"{len(item)} values")
                 item = dict(zip(members, item, strict=False))
             elif not isinstance(item, dict):
                 raise wrong(node.name, "an array of objects", item)
@@ -304,12 +291,8 @@ def _group(node: Any, slot: int) -> Step:
     return run
 
 
-class _Null:
-    """A JSON null that is an element: not the same as missing."""
-
-
 def _simple(node: Any, slot: int) -> Step:
-    name = node.name if not isinstance(node, Flag) else node.name or node.word.lower()
+    name = node.name if not isinstance(node, Flag) else _flag_name(node)
     default = getattr(node, "default", None)
 
     def given(fields: Fields) -> Any:
@@ -330,7 +313,7 @@ def _simple(node: Any, slot: int) -> Step:
             if octets:
                 draft.text(base + slot, to_octets(name, value))
             else:
-                put_raw(draft, base + slot, None if value is _Null else value)
+                put_raw(draft, base + slot, name, None if value is Null else value)
 
         return raw
     if isinstance(node, Key | Text | Glob):
@@ -349,10 +332,7 @@ def _simple(node: Any, slot: int) -> Step:
     if isinstance(node, Flag):
 
         def flag(fields: Fields, draft: _Draft, base: int) -> None:
-            value = fields.get(name)
-            if value is not None and not isinstance(value, bool):
-                raise wrong(name, "a boolean", value)
-            draft.tape[base + slot] = int(bool(value))
+            draft.tape[base + slot] = int(to_flag(name, fields.get(name)))
 
         return flag
     if isinstance(node, Choice):

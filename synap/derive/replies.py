@@ -3,17 +3,21 @@
 A row's `rest` and `command` are templates. In them `$reply` is the plain answer, `$flag` the number
 as a boolean, `$items` the texts as an array, `$cursor` the scalar as text, `$text` a text that stays
 text, `$hybrid` the text that every client of the command envelope can read, `$report` and `$message`
-the named fields, and `$name` the argument of that name.
+the named fields, `$changed` whether anything did, and `$name` the argument of that name. A member whose
+name ends in `?` is left out if the reply has no text for it.
 """
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from synap.command import Command
+from synap.command import Command, Shape
 from synap.store import layout
 from synap.store.layout import (
+    CHANGED,
     DONE,
     EMPTY,
     FORM_JSON,
@@ -31,6 +35,7 @@ from synap.store.layout import (
 
 _decode = msgspec.json.decode
 Render = Callable[[int, Any, Any, int, dict[str, Any]], Any]
+_LIKE_JSON = re.compile(r'[ \t\n\r]*[{\["\-0-9tfn]')
 
 
 def as_text(octets: bytes) -> str:
@@ -53,13 +58,18 @@ def as_hybrid(octets: bytes, form: int) -> Any:
     if form == FORM_JSON:
         return _decode(octets)
     text = as_text(octets)
-    if text[:1] in '{["-0123456789tfn' and text:
-        try:
-            _decode(octets)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return text
-        return msgspec.json.encode(text).decode()
-    return text
+    return msgspec.json.encode(text).decode() if _LIKE_JSON.match(text) and _reads(text) else text
+
+
+def _reads(text: str) -> bool:
+    """Would some client's JSON parser take this text? More lenient than ours: 1e999, half a character."""
+    try:
+        json.loads(text, parse_int=float)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def items(numbers: Any, octets: Any, reply: int = layout.REPLY) -> list[tuple[Any, int]]:
@@ -80,7 +90,7 @@ def items(numbers: Any, octets: Any, reply: int = layout.REPLY) -> list[tuple[An
 
 
 def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = layout.REPLY) -> Any:
-    """What a row answered, as plain Python: int, bytes, list, dict, None or True."""
+    """What a row answered, as plain Python: int, (bytes, form), list, dict, None or True."""
     what = status & STATUS_MASK
     if what == NUMBER:
         return numbers[reply]
@@ -96,6 +106,8 @@ def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = lay
     assert what == ITEMS, f"{row.name}: no such status {what}"
     if row.fields:
         return {name: value for name, (value, _) in zip(row.fields, values, strict=True)}
+    if row.reply is Shape.PAGE:
+        return [(b"%d" % numbers[reply], 0), values]
     return values
 
 
@@ -115,7 +127,9 @@ def renderer(row: Command, template: Any, nil: Any) -> Render:
 
 
 def constant(template: Any) -> bytes | None:
-    """The JSON text of a template that names nothing, or None."""
+    """The JSON text of what a template makes of DONE, if it is always the same, or None."""
+    if isinstance(template, dict):
+        template = {name: True if value == "$changed" else value for name, value in template.items() if name[-1:] != "?"}
     text: bytes = msgspec.json.encode(template)
     return None if b'"$' in text else text
 
@@ -123,6 +137,12 @@ def constant(template: Any) -> bytes | None:
 def _spell(template: Any, row: Command) -> Render:
     if isinstance(template, dict):
         parts = [(name, _spell(value, row)) for name, value in template.items()]
+        if any(name.endswith("?") for name in template):
+            return lambda status, numbers, octets, reply, fields: {
+                name.removesuffix("?"): part(status, numbers, octets, reply, fields)
+                for name, part in parts
+                if status & STATUS_MASK == ITEM or not name.endswith("?")
+            }
         return lambda status, numbers, octets, reply, fields: {
             name: part(status, numbers, octets, reply, fields) for name, part in parts
         }
@@ -139,18 +159,24 @@ def _given(value: Any) -> Any:
     return as_text(value) if isinstance(value, bytes) else value
 
 
+def _json_item(value: Any, form: int) -> Any:
+    return as_json(value, form) if isinstance(value, bytes) else value
+
+
 def _reply(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> Any:
     value = plain(status, row, numbers, octets, reply)
     if isinstance(value, tuple):
         return as_json(*value)
     if isinstance(value, list):
-        return [as_json(*item) if isinstance(item[0], bytes) else item[0] for item in value]
+        return [_json_item(*item) for item in value]
     return value
 
 
 def _items(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> list[Any]:
+    if status & STATUS_MASK in (ITEM, ITEMS):
+        return [_json_item(*item) for item in items(numbers, octets, reply)]
     value = _reply(status, row, numbers, octets, reply)
-    return value if status & STATUS_MASK in (ITEMS, EMPTY) else [value]
+    return value if isinstance(value, list) else [value]
 
 
 def _first(numbers: Any, octets: Any, reply: int) -> tuple[bytes, int]:
@@ -160,17 +186,28 @@ def _first(numbers: Any, octets: Any, reply: int) -> tuple[bytes, int]:
 
 
 def _message(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> dict[str, Any]:
-    found = {name: value for name, (value, _) in zip(row.fields, items(numbers, octets, reply), strict=True)}
+    values = dict(zip(row.fields, items(numbers, octets, reply), strict=True))
+    found = {name: value for name, (value, _) in values.items()}
     return {
         "message_id": found["message_id"].decode(),
         "payload": list(found["payload"]),
         "priority": found["priority"],
         "retry_count": found["retry_count"],
         "max_retries": found["max_retries"],
-        "headers": _decode(found["headers"]) if found["headers"] else {},
+        "headers": _headers(*values["headers"]),
         "created_at": found["created_at"] // 1000,
         "deadline": found["deadline"] // 1000,
     }
+
+
+def _headers(octets: bytes, _: int) -> Any:
+    """A message's headers: JSON, also if they came as text over RESP; else the text that they are."""
+    if not octets:
+        return {}
+    try:
+        return _decode(octets)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return as_text(octets)
 
 
 _WORDS: dict[str, Callable[[int, Command, Any, Any, int], Any]] = {
@@ -180,6 +217,7 @@ _WORDS: dict[str, Callable[[int, Command, Any, Any, int], Any]] = {
     "cursor": lambda status, row, numbers, octets, reply: str(numbers[reply]),
     "text": lambda status, row, numbers, octets, reply: as_text(_first(numbers, octets, reply)[0]),
     "hybrid": lambda status, row, numbers, octets, reply: as_hybrid(*_first(numbers, octets, reply)),
+    "changed": lambda status, row, numbers, octets, reply: status & STATUS_MASK == DONE or bool(status & CHANGED),
     "report": lambda status, row, numbers, octets, reply: plain(status, row, numbers, octets, reply),
     "message": _message,
 }

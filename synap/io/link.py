@@ -5,7 +5,7 @@ from typing import Any
 
 from synap.faults import Fault
 from synap.io.turn import Turn
-from synap.proto.resp import RespMachine
+from synap.proto.resp import RECEIVE_SLICE, RespMachine
 from synap.proto.spills import Spill
 from synap.proto.values import encode
 
@@ -75,6 +75,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     """A RESP client."""
 
     machine: RespMachine
+    yielded = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -96,11 +97,33 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         return self.machine.buffer()
 
     def buffer_updated(self, count: int) -> None:
+        if count >= RECEIVE_SLICE:  # there is more: the loop would read on, up to 32 times, before another socket
+            self.transport.pause_reading()
+            self.yielded = True
+            self.server.loop.call_soon(self._read_on)
         data = self.machine.received(count, self.server.clock.now())
         if data is None:
             self._push()
         elif data:
             self.turn.send(self, data)
+
+    def _read_on(self) -> None:
+        """The other sockets have had their turn."""
+        self.yielded = False
+        if not self.lost:
+            self._read_or_wait()
+
+    def _read_or_wait(self) -> None:
+        """Read on, unless the peer takes no output or has sent enough while a call of its waits."""
+        machine = self.machine
+        if self.yielded or self.blocked_at is not None or machine.closing:
+            return
+        full = machine.paused and machine.held_bytes > HELD_WHILE_WAITING
+        if self.transport.is_reading() == full:
+            if full:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
 
     def _wake(self) -> None:
         """A wait has ended while somebody else was served: go on in this turn."""
@@ -126,12 +149,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.turn.schedule()
         if machine.more and not machine.closing and self.blocked_at is None:
             self.server.loop.call_soon(self._go_on)
-        full = machine.paused and machine.held_bytes > HELD_WHILE_WAITING
-        if self.transport.is_reading() == full and self.blocked_at is None and not machine.closing:
-            if full:
-                self.transport.pause_reading()
-            else:
-                self.transport.resume_reading()
+        self._read_or_wait()
         if machine.closing and not output:
             self.turn.send(self, b"")
             self.server.loop.call_soon(self.server.close_after_turn, self)

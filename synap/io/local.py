@@ -57,7 +57,7 @@ class Database:
         """
         engine = self._engine
         row = engine.catalogue.by_name.get(name)
-        if row is None or row.internal:
+        if row is None or row.internal or row.session:
             raise Fault("UNKNOWN_COMMAND", name=name, args="")
         with self._lock:
             self._check_open()

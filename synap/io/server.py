@@ -218,9 +218,8 @@ class Server:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def park(
-        self, connection: HttpConnection, target: Target, tape_size: int, blob_size: int, now: int,
-        fields: dict[str, Any],
-    ) -> Awaitable[Any]:  # fmt: skip
+        self, connection: HttpConnection, target: Target, tape: int, now: int, fields: dict[str, Any]
+    ) -> Awaitable[Any]:
         """Let a REST call wait for its keys."""
         future: asyncio.Future[Response] = self.loop.create_future()
 
@@ -232,7 +231,7 @@ class Server:
             except SynapError as error:
                 future.set_exception(error)
 
-        connection.parked = self.engine.park(target.row_at, layout.CALL, tape_size, blob_size, now, deliver)
+        connection.parked = self.engine.park_packed(target.row_at, tape, now, deliver)
         return future
 
     def close_after_turn(self, connection: Connection) -> None:

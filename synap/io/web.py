@@ -214,7 +214,7 @@ class Web:
             return json_response(200, self.plain_value(value, target))
         status = engine.perform_queued(layout.CALL_BLOB, target.row_at, now)
         if status & STATUS_MASK == layout.WAIT:
-            return self.server.park(target, tape, now, fields)
+            return self.server.park(connection, target, tape, now, fields)
         return self.render(target, status, fields, now)
 
     def render(self, target: Target, status: int, fields: dict[str, Any], now: int) -> Response:

@@ -31,6 +31,7 @@ REF_MASK = (1 << REF_BITS) - 1
 SLOTS, SIZE, COUNT, OLD, OLD_SIZE, FRONTIER, MOVED = range(7)
 SIZE_MIN = 4
 SLACK_MAX = 256  # at 3/4 full a longer overhang has odds below 1e-4; then the table grows at once
+SPREAD_MAX = 64  # slots for each entry at which `rebuild` gives up: only hundreds of equal tags get there
 STEP = 8  # entries moved by one insert: the growth ends after size / 8 inserts
 
 
@@ -160,6 +161,45 @@ def resize(words, octets, table, size):
 
 
 @kernel
+def take_over(words, slots, size, old, old_size):
+    """Put the entries of old slots into others, leaving the old as they are; False if the slack is used up."""
+    for at in range(old, old + old_size + slack(old_size)):
+        if words[at] and not place(words, slots, size, words[at]):
+            return False
+    return True
+
+
+@kernel
+def rebuild(words, octets, table):
+    """Put everything into larger slots at once: for an overhang that the slack cannot take.
+
+    Random tags do not get there (see SLACK_MAX); a run of equal ones may, and in the middle of a move too.
+    False if no size up to SPREAD_MAX slots an entry will do, or without memory.
+    """
+    size = words[table + SIZE]
+    if words[table + OLD]:
+        size = max(size, words[table + OLD_SIZE])
+    done = False
+    slots = 0
+    while not done:
+        size += size >> 1
+        if size > SPREAD_MAX * (words[table + COUNT] + SLACK_MAX):
+            return False
+        slots = new_slots(words, octets, size)
+        if slots == 0:
+            return False
+        done = take_over(words, slots, size, words[table + SLOTS], words[table + SIZE])
+        if done and words[table + OLD]:
+            done = take_over(words, slots, size, words[table + OLD], words[table + OLD_SIZE])
+        if not done:
+            arena.release(words, slots)
+    close_table(words, table)
+    words[table + SLOTS] = slots
+    words[table + SIZE] = size
+    return True
+
+
+@kernel
 def insert(words, octets, table, tag, ref, stagger):
     """Add an entry that is not in the table.
 
@@ -169,7 +209,7 @@ def insert(words, octets, table, tag, ref, stagger):
     size = words[table + SIZE]
     count = words[table + COUNT]
     if words[table + OLD]:
-        if not move_some(words, table, STEP):
+        if not move_some(words, table, STEP) and not rebuild(words, octets, table):
             return False
     elif count * 64 >= size * (48 - stagger):
         if not resize(words, octets, table, size + (size >> 1)):
@@ -179,13 +219,10 @@ def insert(words, octets, table, tag, ref, stagger):
         done = place(words, words[table + OLD], words[table + OLD_SIZE], slot)
     else:
         done = place(words, words[table + SLOTS], words[table + SIZE], slot)
-    if not done:  # an overhang longer than the slack: move everything to a larger table now
-        if not words[table + OLD] and not resize(words, octets, table, size + (size >> 1)):
+    while not done:  # an overhang longer than the slack
+        if not rebuild(words, octets, table):
             return False
-        if not move_some(words, table, count + 1):
-            return False
-        if not place(words, words[table + SLOTS], words[table + SIZE], slot):
-            return False
+        done = place(words, words[table + SLOTS], words[table + SIZE], slot)
     words[table + COUNT] = count + 1
     return True
 
@@ -211,7 +248,8 @@ def remove(words, octets, table, seat):
     count = words[table + COUNT] - 1
     words[table + COUNT] = count
     if words[table + OLD]:
-        move_some(words, table, STEP)
+        if not move_some(words, table, STEP):
+            rebuild(words, octets, table)
     elif count * 8 < words[table + SIZE] and words[table + SIZE] > SIZE_MIN:
         resize(words, octets, table, max(count * 2, SIZE_MIN))
 

@@ -104,6 +104,9 @@ class Messages(Ledger):
 
     def check(self, client: Resp) -> None:
         stats = client.ask("QUEUE.STATS", self.name)
+        if isinstance(stats, Refusal):
+            self.found.say("lost", f"the queue: {stats}")
+            return
         report = dict(zip(stats[::2], stats[1::2], strict=True))
         self.found.in_flight += len(self.publishing) + self.consuming + len(self.acking)
         self.hidden_max += self.consuming

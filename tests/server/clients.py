@@ -201,9 +201,10 @@ class Server:
             connection.close()
 
     def info(self, section: str) -> dict[str, str]:
-        """One section of INFO."""
+        """One section of INFO; nothing if it is refused."""
         with self.resp() as client:
-            lines = client.ask("INFO", section).decode().split("\r\n")
+            reply = client.ask("INFO", section)
+        lines = [] if isinstance(reply, Refusal) else reply.decode().split("\r\n")
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
     def rss(self) -> int:

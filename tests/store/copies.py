@@ -63,19 +63,24 @@ def loaded(bench: Bench, pieces: list[bytes], seq: int) -> Bench:
     return bench
 
 
-def neighbours(bench: Bench, bits: int, count: int, form: str = "x%d") -> list[list[bytes]]:
-    """Groups of texts among `count` whose hashes agree in the bits that a table knows of them."""
-    hashes = np.empty(count, np.uint64)
-    for i in range(count):
-        text = (form % i).encode()
+def hashes(bench: Bench, texts: list[bytes]) -> np.ndarray:
+    """The hashes of keys of namespace 0, which are also those of members."""
+    found = np.empty(len(texts), np.int64)
+    for i, text in enumerate(texts):
         bench.heap.bytes[BLOB : BLOB + len(text)] = text
-        hashes[i] = np.int64(keys_view.hash_of(*bench.both, 0, BLOB, len(text))).view(np.uint64)
-    seen = (hashes >> np.uint64(30)) & np.uint64((1 << bits) - 1)
-    values, places, sizes = np.unique(seen, return_inverse=True, return_counts=True)
+        found[i] = keys_view.hash_of(*bench.both, 0, BLOB, len(text))
+    return found.view(np.uint64)
+
+
+def neighbours(found: np.ndarray, texts: list[bytes], bits: int) -> list[list[bytes]]:
+    """Groups of texts whose hashes agree in the bits that a table knows of them, the largest first."""
+    seen = (found >> np.uint64(30)) & np.uint64((1 << bits) - 1)
+    _, places, sizes = np.unique(seen, return_inverse=True, return_counts=True)
     order = np.argsort(places, kind="stable")
     starts = np.cumsum(sizes) - sizes
-    return [
-        [(form % i).encode() for i in order[start : start + size]]
+    groups = [
+        [texts[i] for i in order[start : start + size]]
         for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)
         if size > 1
     ]
+    return sorted(groups, key=len, reverse=True)
