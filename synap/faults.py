@@ -72,6 +72,8 @@ TABLE = (
         "Invalid request: nx excludes xx, gt and lt"),
     Row("BAD_COMPARISONS", "ERR GT and LT options at the same time are not compatible", 400,
         "Invalid request: gt and lt exclude each other"),
+    Row("TOO_MANY_WORDS", "ERR too many arguments: a command's tape holds 1048576 words, a text takes two", 413,
+        "Invalid request: too many arguments, a call's tape holds 1048576 words and a text takes two"),
     # Below here no kernel refuses; the numbers go on all the same.
     Row("UNKNOWN_COMMAND", "ERR unknown command '{name}', with args beginning with: {args}", 400,
         "Unknown command: {name}"),

@@ -87,7 +87,7 @@ def binder(row: Command) -> Build:
         if not bare and not any(draft.tape):
             raise Fault("WRONG_ARITY")
         if len(draft.tape) > TAPE_WORDS_MAX:
-            raise Fault("QUERY_TOO_LARGE")
+            raise Fault("TOO_MANY_WORDS")
         return draft.tape, b"".join(draft.parts)
 
     return build

@@ -129,7 +129,8 @@ def renderer(row: Command, template: Any, nil: Any) -> Render:
 def constant(template: Any) -> bytes | None:
     """The JSON text of what a template makes of DONE, if it is always the same, or None."""
     if isinstance(template, dict):
-        template = {name: True if value == "$changed" else value for name, value in template.items() if name[-1:] != "?"}
+        sure = {name: value for name, value in template.items() if not name.endswith("?")}
+        template = {name: True if value == "$changed" else value for name, value in sure.items()}
     text: bytes = msgspec.json.encode(template)
     return None if b'"$' in text else text
 

@@ -53,6 +53,7 @@ class Server:
         self.body_bytes_max = settings.number("limits.http_body_bytes_max")
         self.output_pause_bytes = settings.number("limits.output_pause_bytes")
         self._output_stall_s = settings.number("limits.output_stall_s")
+        self._output_bytes_max = settings.number("limits.output_bytes_max")
         self._connections_max = settings.number("server.connections_max")
         self.broken: BrokenNode | None = None
         self._stopping = asyncio.Event()
@@ -268,7 +269,8 @@ class Server:
     def _drop_stalled(self) -> None:
         now = self.loop.time()
         for connection in list(self.connections):
-            if connection.stalled(now, self._output_stall_s):
+            held = 0 if connection.blocked_at is None else connection.transport.get_write_buffer_size()
+            if held > self._output_bytes_max or connection.stalled(now, self._output_stall_s):
                 connection.transport.abort()
 
     def _log_failed(self, reason: str) -> None:

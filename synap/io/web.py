@@ -6,6 +6,7 @@ an Origin that is not ours or a cross-site fetch (a page in a browser that posts
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import Awaitable
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,13 +19,14 @@ from synap.io.link import HELD_WHILE_WAITING, Connection
 from synap.proto import streamable
 from synap.proto.http import CLOSED, NEED_DATA, RemoteProtocolError, Request, Response, Upgrade
 from synap.proto.http_fast import FastMachine
-from synap.proto.rest import Target, fault_response, json_response, status_fault
+from synap.proto.rest import Target, fault_response, json_response, not_allowed, status_fault
 from synap.store import bulk, layout, transactions
 from synap.store.layout import REFUSED, STATUS_MASK, WORD
 
 CALL_BLOB_AT = layout.CALL_BLOB * WORD
 BATCH_MAX = 10_000
 PACKED_CALL_BYTES = 64 * layout.KIB  # larger calls of a batch are made one by one
+HOST = re.compile(r"(?:(?P<name>[a-z0-9_.-]+)|\[(?P<six>[0-9a-f:.]+)\])(?::[0-9]*)?")
 _encode = msgspec.json.encode
 
 
@@ -42,39 +44,52 @@ class Door:
         self._allowed = {host.lower() for host in allowed_hosts}
         self._known: set[bytes] = set()
 
-    def admit(self, request: Request, writes: bool) -> None:
-        """Raise Refused if this request is not for us, or not from a page of ours."""
-        host = b""
-        for name, value in request.headers:
-            if name == b"host":
-                host = value
-            elif name == b"origin" and writes:
-                if urlsplit(value).netloc.lower() != host.lower() or not host:
-                    raise Refused(403, "Forbidden: requests of another origin may not write")
-            elif name == b"sec-fetch-site" and writes and value.lower() == b"cross-site":
-                raise Refused(403, "Forbidden: requests of another site may not write")
+    def admit(self, request: Request) -> None:
+        """Raise Refused if this request is not for us."""
+        host = _host(request)
         if host not in self._known:
             if not self.is_ours(host):
                 raise Refused(403, "Forbidden: this Host is not served, see server.allowed_hosts")
             if len(self._known) < 1000:
                 self._known.add(host)
 
+    def admit_write(self, request: Request) -> None:
+        """Raise Refused if this request, which would write, is not from a page of ours."""
+        for name, value in request.headers:
+            if name == b"origin":
+                host = _host(request)
+                if not host or _authority(value) != host.lower():
+                    raise Refused(403, "Forbidden: requests of another origin may not write")
+            elif name == b"sec-fetch-site" and value.lower() == b"cross-site":
+                raise Refused(403, "Forbidden: requests of another site may not write")
+
     def is_ours(self, host: bytes) -> bool:
         """A loopback name, an address, a name without dots, or one that the settings allow."""
-        text = host.decode("latin-1").lower()
-        if text.startswith("["):
-            name = text[1:].partition("]")[0]
-        else:
-            name = text.partition(":")[0]
-        if not name or name == "localhost" or name.endswith(".localhost") or name in self._allowed:
-            return bool(name) or not host
-        if "." not in name and ":" not in name:
+        if not host:  # HTTP/1.0
+            return True
+        match = HOST.fullmatch(host.decode("latin-1").lower())
+        if match is None:
+            return False
+        name = match["name"]
+        if name is not None and ("." not in name or name.endswith(".localhost") or name in self._allowed):
             return True
         try:
-            ipaddress.ip_address(name)
+            ipaddress.ip_address(name or match["six"])
         except ValueError:
             return False
         return True
+
+
+def _host(request: Request) -> bytes:
+    return next((value for name, value in request.headers if name == b"host"), b"")
+
+
+def _authority(origin: bytes) -> bytes:
+    """Host and port of an Origin; empty for `null` and for what is no URL."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return b""
 
 
 class HttpConnection(Connection, asyncio.Protocol):
@@ -176,28 +191,33 @@ class Web:
     def __init__(self, server: Any) -> None:
         self.server = server
         self.door = Door(server.settings.names("server.allowed_hosts"))
-        self.fixed: dict[tuple[bytes, bytes], Any] = {
-            (b"GET", b"/health"): self.health,
-            (b"POST", b"/snapshot"): self.snapshot,
-            (b"POST", b"/api/v1/command"): self.command,
+        self.fixed: dict[bytes, tuple[bytes, Any]] = {
+            b"/health": (b"GET", self.health),
+            b"/snapshot": (b"POST", self.snapshot),
+            b"/api/v1/command": (b"POST", self.command),
         }
 
     def answer(self, connection: HttpConnection, request: Request) -> Response | Awaitable[Response]:
         """The reply to a request, or one to be waited for. Raises Fault and Refused."""
-        method = b"GET" if request.method == b"HEAD" else request.method
-        special = self.fixed.get((method, request.path))
+        self.door.admit(request)
+        special = self.fixed.get(request.path)
         if special is not None:
-            self.door.admit(request, method == b"POST")
-            return special(request)
+            method, answer = special
+            if request.method != method and (request.method, method) != (b"HEAD", b"GET"):
+                return not_allowed(request.method.decode("ascii", "replace"), [method.decode()])
+            if method != b"GET":
+                self.door.admit_write(request)
+            return answer(request)
         if self.server.node is None:
             return self.health(request)
-        found = self.server.rest.find(request)
+        rest = self.server.rest
+        found = rest.find(request)
         if isinstance(found, Response):
-            self.door.admit(request, False)
             return found
-        target, fields = found
-        self.door.admit(request, target.row.writes)
-        return self.call(connection, target, fields)
+        target, values = found
+        if target.row.writes:
+            self.door.admit_write(request)
+        return self.call(connection, target, rest.fields(request, target, values))
 
     def call(
         self, connection: HttpConnection, target: Target, fields: dict[str, Any]

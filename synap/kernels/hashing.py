@@ -12,6 +12,7 @@ from synap.kernels.jit import kernel
 from synap.kernels.spans import fold, load32, load64
 
 _SPREAD = 0x2D358DCCAA6C78A5  # odd, balanced bits: keeps an all-zero word from cancelling the key
+_MULTIPLIER = 0x4B33A62ED433D4A3  # of the last fold: a constant, so that no key makes it a weak one
 
 
 @kernel
@@ -40,4 +41,4 @@ def keyed_hash(octets, start, size, key_a, key_b):
         a = np.int64(0)
         b = np.int64(0)
     h = fold(a ^ key_b, b ^ h)
-    return fold(h ^ _SPREAD ^ size, key_a ^ key_b)
+    return fold(h ^ size ^ key_a, _MULTIPLIER)

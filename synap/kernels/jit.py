@@ -22,10 +22,11 @@ import ast
 import hashlib
 import importlib
 import os
-import selectors
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -225,42 +226,32 @@ def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules
     tell(0, total, "")
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(_ROOT.parent), *sys.path[1:]]))
     command = [sys.executable, "-m", f"{_PACKAGE}.kernels.jit", ",".join(sorted(wanted))]
-    ready = selectors.DefaultSelector()
-    running: list[subprocess.Popen[str]] = []
-    try:
-        for _ in range(min(workers, total)):
-            worker = subprocess.Popen(
-                command, env=environment, text=True, bufsize=1,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            )  # fmt: skip
-            running.append(worker)
-            ready.register(worker.stdout or -1, selectors.EVENT_READ, worker)
-            _next(worker, names)
-        while done < total:
-            for key, _ in ready.select():
-                worker = key.data
-                said = worker.stdout.readline().strip()
-                if not said:
-                    raise RuntimeError(f"compiling failed:\n{worker.stderr.read()[-4000:]}")
-                done += 1
-                tell(done, total, said)
-                _next(worker, names)
-    finally:
-        ready.close()
-        for worker in running:
-            if worker.stdin is not None and not worker.stdin.closed:
-                worker.stdin.close()
-            worker.kill()
-            worker.wait()
-            for pipe in (worker.stdout, worker.stderr):
-                if pipe is not None:
-                    pipe.close()
+    lock = threading.Lock()
 
+    def work() -> None:
+        nonlocal done
+        worker = subprocess.Popen(
+            command, env=environment, text=True, bufsize=1,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        with worker:
+            assert worker.stdin is not None and worker.stdout is not None and worker.stderr is not None
+            while True:
+                with lock:
+                    if not names:
+                        worker.stdin.close()
+                        return
+                    name = names.pop(0)  # doors stand first in the registry: the largest work begins first
+                worker.stdin.write(name + "\n")
+                if worker.stdout.readline().strip() != name:
+                    raise RuntimeError(f"compiling {name} failed:\n{worker.stderr.read()[-4000:]}")
+                with lock:
+                    done += 1
+                    tell(done, total, name)
 
-def _next(worker: "subprocess.Popen[str]", names: list[str]) -> None:
-    """Give a worker the next name, largest work first: doors stand first in the registry."""
-    if names and worker.stdin is not None:
-        worker.stdin.write(names.pop(0) + "\n")
+    with ThreadPoolExecutor(workers, "synap-compile") as pool:
+        for task in [pool.submit(work) for _ in range(min(workers, total))]:
+            task.result()
 
 
 if __name__ == "__main__":

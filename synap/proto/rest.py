@@ -1,5 +1,8 @@
 """Routes: an HTTP request to a row and its fields, and a row's answer to JSON. One tree for all rows."""
 
+import json
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -7,6 +10,7 @@ import msgspec
 
 from synap.command import Catalogue, Command, Route
 from synap.derive.binders import packer
+from synap.derive.conversions import wrong
 from synap.derive.replies import Render, renderer
 from synap.faults import TABLE, Fault
 from synap.proto.http import Request, Response
@@ -92,13 +96,16 @@ class Rest:
                 target.params = tuple(names)
                 self.tree.add(route.path, route.method, target)
 
-    def find(self, request: Request) -> tuple[Target, dict[str, Any]] | Response:
-        """The row that a request asks for and its fields, or the reply that says why there is none."""
+    def find(self, request: Request) -> tuple[Target, list[str]] | Response:
+        """The row that a request asks for and what its path gives, or the reply that says why there is none."""
         path = request.path
-        if b"%" in path:
-            segments = [_unquote(part) for part in path[1:].split(b"/")]
-        else:
-            segments = path[1:].decode("utf-8", "surrogateescape").split("/")
+        try:
+            if b"%" in path:
+                segments = [unquote_to_bytes(part).decode() for part in path[1:].split(b"/")]
+            else:
+                segments = path[1:].decode().split("/")
+        except UnicodeDecodeError:
+            return json_response(400, {"error": "Invalid request: the path is not UTF-8", "code": 400})
         methods, values = self.tree.find(segments)
         if methods is None:
             return json_response(404, {"error": "Not found", "code": 404})
@@ -109,20 +116,20 @@ class Rest:
             if target is not None and target.row.writes:
                 target = None
         if target is None:
-            allow = ", ".join(sorted(methods)).encode()
-            body = {"error": f"Method not allowed: {method}", "code": 405}
-            return json_response(405, body, headers=[(b"allow", allow)])
-        if target.row.switch and not self.switches.get(target.row.switch):
-            raise Fault("SWITCHED_OFF", name=target.row.name, switch=target.row.switch)
-        return target, self.fields(request, target, values)
+            return not_allowed(method, methods)
+        return target, values
 
     def fields(self, request: Request, target: Target, values: list[str]) -> dict[str, Any]:
-        """The fields of a call: body, then query, then path; a later one wins."""
+        """The fields of a call: body, then query, then path; a later one wins. Raises Fault for what is wrong."""
+        if target.row.switch and not self.switches.get(target.row.switch):
+            raise Fault("SWITCHED_OFF", name=target.row.name, switch=target.row.switch)
         fields: dict[str, Any] = dict(target.fixed)
         if request.body:
             fields.update(body_object(request.body))
         if request.query:
-            fields.update(parse_qsl(request.query.decode("utf-8", "surrogateescape"), keep_blank_values=True))
+            pairs = parse_qsl(request.query.decode("utf-8", "replace"), keep_blank_values=True)
+            _check_once(Counter(name for name, _ in pairs))
+            fields.update(pairs)
         fields.update(zip(target.params, values, strict=True))
         for old, new in target.renamed.items():
             if old in fields:
@@ -136,10 +143,32 @@ def body_object(body: bytes) -> dict[str, Any]:
         value = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Fault("BAD_JSON", detail=str(error)) from None
+    except RecursionError:
+        raise Fault("BAD_JSON", detail="it is nested too deeply") from None
     if not isinstance(value, dict):
-        raise Fault("WRONG_FIELD", field="body", wanted="an object", found=type(value).__name__)
+        raise wrong("body", "an object", value)
+    if any(body.count(b'"%b"' % name.encode()) > 1 for name in value):  # maybe only in what lies within
+        _check_once(_top_names(body))
     return value
 
 
-def _unquote(part: bytes) -> str:
-    return unquote_to_bytes(part).decode("utf-8", "surrogateescape")
+def _top_names(body: bytes) -> Counter[str]:
+    """How often each name stands in the object that `body` is: decoders keep the last without a word."""
+    found: list[Counter[str]] = []
+    try:
+        json.loads(body, parse_int=float, object_pairs_hook=lambda pairs: found.append(Counter(n for n, _ in pairs)))
+    except (ValueError, RecursionError) as error:
+        raise Fault("BAD_JSON", detail=str(error)) from None
+    return found[-1]  # the outermost ends last
+
+
+def _check_once(names: Counter[str]) -> None:
+    for name, count in names.items():
+        if count > 1:
+            raise Fault("WRONG_FIELD", field=name, wanted="one value", found=str(count))
+
+
+def not_allowed(method: str, methods: Iterable[str]) -> Response:
+    """405, with the methods that are."""
+    allow = ", ".join(sorted(methods)).encode()
+    return json_response(405, {"error": f"Method not allowed: {method}", "code": 405}, headers=[(b"allow", allow)])

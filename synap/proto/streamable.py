@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from synap.command import Catalogue
+from synap.derive.conversions import wrong
 from synap.derive.replies import constant, renderer
 from synap.faults import Fault
 from synap.proto.rest import Target
@@ -21,7 +22,7 @@ class Envelope(msgspec.Struct):
 class Posted(msgspec.Struct):
     """The body of a POST: a command, or `{"type": "batch", "commands": [...]}`."""
 
-    type: str = ""
+    type: Any = None  # only "batch" means something
     command: str = ""
     request_id: str = ""
     payload: Any = None
@@ -48,6 +49,8 @@ def read(body: bytes) -> Posted:
         raise Fault("WRONG_FIELD", field="body", wanted="a command envelope", found=str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Fault("BAD_JSON", detail=str(error)) from None
+    except RecursionError:
+        raise Fault("BAD_JSON", detail="it is nested too deeply") from None
 
 
 class Commands:
@@ -80,7 +83,7 @@ def fields_of(payload: Any) -> dict[str, Any]:
     if payload is None:
         return {}
     if not isinstance(payload, dict):
-        raise Fault("WRONG_FIELD", field="payload", wanted="an object", found=type(payload).__name__)
+        raise wrong("payload", "an object", payload)
     return payload
 
 

@@ -40,7 +40,7 @@ from synap.kernels.numbers import parse_integer
 from synap.kernels.reals import parse_real
 from synap.kernels.spans import bits_of
 from synap.store.layout import CURSOR_TOP, MARK_BITS, PRESENT, TAPE_WORDS_MAX, WORDS
-from synap.store.refusals import NEGATIVE_TIMEOUT, SYNTAX
+from synap.store.refusals import NEGATIVE_TIMEOUT, SYNTAX, TOO_MANY_WORDS
 
 TEXT, INT, REAL, TIMEOUT, CHOICE = 1, 2, 3, 4, 5
 IF_TOKEN, IF_LEFT, IF_CHOICE, SET, CHOOSE, REQUIRE, JUMP = 6, 7, 8, 9, 10, 11, 12
@@ -173,8 +173,10 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
             following = words[at + C]
         elif op == TEXTS:
             number = count - word - words[at + A]
-            if number < words[at + B] or top + 2 * number > TAPE_WORDS_MAX:
+            if number < words[at + B]:
                 return words[at + FAULT]
+            if top + 2 * number > TAPE_WORDS_MAX:
+                return np.int64(TOO_MANY_WORDS)
             words[tape + slot] = number
             words[tape + slot + 1] = top
             start = words[tape - 1]
@@ -214,7 +216,7 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
                 following = words[at + C]
             else:
                 if top + words[at + A] > TAPE_WORDS_MAX:
-                    return np.int64(SYNTAX)
+                    return np.int64(TOO_MANY_WORDS)
                 wanted -= 1 if wanted > 0 else 0
                 base = top
                 clear(words, tape + top, words[at + A])
@@ -229,7 +231,7 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
             size = words[at + A]
             number = words[tape + slot]
             if top + (number + 1) * size > TAPE_WORDS_MAX:
-                return np.int64(SYNTAX)
+                return np.int64(TOO_MANY_WORDS)
             start = words[tape + slot + 1]
             if number == 0 or start + number * size != top:  # another group has come between: move along
                 for i in range(number * size):
@@ -250,8 +252,10 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
         else:  # HALVES
             left = count - word
             size = words[at + C]
-            if left < 2 or left & 1 or top + (left >> 1) * size > TAPE_WORDS_MAX:
+            if left < 2 or left & 1:
                 return words[at + FAULT]
+            if top + (left >> 1) * size > TAPE_WORDS_MAX:
+                return np.int64(TOO_MANY_WORDS)
             words[tape + slot] = left >> 1
             words[tape + slot + 1] = top
             clear(words, tape + top, (left >> 1) * size)

@@ -40,4 +40,5 @@ from synap.store.layout import REFUSED
     POSITIVE_COUNT,
     BAD_CONDITIONS,
     BAD_COMPARISONS,
-) = range(REFUSED, REFUSED + 34)
+    TOO_MANY_WORDS,
+) = range(REFUSED, REFUSED + 35)

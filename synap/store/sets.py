@@ -242,9 +242,8 @@ def pop(words, octets, tape, now, reply):
     words[DECIDED + 3] = 4
     used = name_size
     for i in range(wanted):
-        chance = tables.next_chance(words[CHANCE])
+        place, chance = tables.any_slot(words, root, tables.next_chance(words[CHANCE]))
         words[CHANCE] = chance
-        place = tables.any_slot(words, root, chance)
         block = words[place] & REF_MASK
         size = words[block] >> MARK_BITS
         add_text(words, reply, (block + 1) * 8, size, words[block] & FORM_MASK)

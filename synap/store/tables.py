@@ -287,7 +287,7 @@ def next_slot(words, slots, size, at):
 
 @kernel
 def any_slot(words, table, chance):
-    """A slot drawn with equal odds, found from `chance` (64 random bits); the table is not empty."""
+    """(a slot drawn with equal odds, the last random bits used), from 64 random bits; the table is not empty."""
     size = words[table + SIZE] + slack(words[table + SIZE])
     both = size
     if words[table + OLD]:
@@ -296,7 +296,7 @@ def any_slot(words, table, chance):
         at = np.int64((np.uint64(chance) >> np.uint64(1)) % np.uint64(both))
         index = words[table + SLOTS] + at if at < size else words[table + OLD] + at - size
         if words[index]:
-            return index
+            return index, chance
         chance = next_chance(chance)
 
 

@@ -155,7 +155,8 @@ class Calls:
     def _expire(self) -> list[bytes]:
         words = [self.key(), self.chance.choice((b"1", b"3", b"60", b"0", b"-5", b"x", b"9223372036854775807"))]
         if self.chance.random() < 0.5:
-            words += self.chance.choices((b"NX", b"xx", b"GT", b"LT", b"GT", b"LT", b"what"), k=self.chance.choice((1, 1, 2)))
+            conditions = (b"NX", b"xx", b"GT", b"LT", b"gt", b"LT", b"what")
+            words += self.chance.choices(conditions, k=self.chance.choice((1, 1, 2)))
         return words
 
     def _pttl(self) -> list[bytes]:
@@ -212,8 +213,8 @@ class Calls:
         return [self.key((b"s", b"s2")), self.member()]
 
     def _create(self) -> list[bytes]:
-        words = [b"30", self.chance.choice((b"0", b"500", b"4000")), b"2", self.chance.choice((b"5", b"0", b"9", b"11"))]
-        return [self.queue(), *words]
+        deadline, priority = self.chance.choice((b"0", b"500", b"4000")), self.chance.choice((b"5", b"0", b"9", b"11"))
+        return [self.queue(), b"30", deadline, b"2", priority]
 
     def _publish(self) -> list[bytes]:
         words = [self.queue(), self.value()]

@@ -34,7 +34,7 @@ def table(bench: Bench, at: int) -> list[int]:
             if old:
                 assert (tag >= frontier) == (start == old), f"tag {tag} lies on the wrong side of {frontier}"
             assert start != old or i >= moved
-            found.append(slot)
+            found.append(slot & (1 << 64) - 1)
     assert len(found) == words[at + tables.COUNT], "the count is wrong"
     return found
 

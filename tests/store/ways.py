@@ -228,8 +228,8 @@ class Ways:
     def same_frames(self) -> None:
         """What the lane has journaled is what the steps have journaled."""
         if self.lane[layout.LOG_TOP] == self.steps[layout.LOG_TOP]:
-            both = [self.take_frames(bench, self.keep_frames and bench is self.lane) for bench in (self.lane, self.steps)]
-            assert both[0] == both[1]
+            told = self.take_frames(self.lane, self.keep_frames)
+            assert told == self.take_frames(self.steps, False)
 
     def reap(self, budget: int) -> None:
         """Let upkeep take dropped structures apart."""

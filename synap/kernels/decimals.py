@@ -1,0 +1,113 @@
+"""Sums of decimal texts, exact.
+
+INCRBYFLOAT in Redis adds x87 long doubles and prints 17 decimals, so that 0.1 + 0.2 is 0.3.
+`add_decimal` adds the two texts as decimals, exactly, and rounds once to 17 decimals (half to even).
+The two differ where 64 bits of mantissa do not carry 17 decimals, that is from about 128 on, and there
+Redis shows its rounding: 1234.1 + 0 is 1234.09999999999999998 in Redis and 1234.1 here; 1e300 + 1 is
+1000...0001 here, and the binary neighbour of 1e300 in Redis. Both are equal after reading as float64
+unless several roundings have gathered there. Ours is the same on every machine.
+"""
+
+import numpy as np
+
+from synap.kernels.jit import kernel
+from synap.kernels.reals import scan_decimal
+from synap.kernels.spans import move
+
+DECIMAL_SIZE_MAX = 328
+"""Bytes that `add_decimal` may use at its target: a sign, 309 digits, a point, 17 decimals."""
+
+NOT_DECIMAL = 0
+"""`add_decimal`: one of the texts is not a decimal number."""
+
+OUT_OF_RANGE = -1
+"""`add_decimal`: one of the numbers is 1e307 or more, so that the sum might not fit in a float64."""
+
+_DECIMALS = 17  # what Redis prints of a long double
+_DEEPEST = -36  # digits of a summand below this weight are cut off; they could only break a tie
+_TOP = 306  # highest weight of a digit of a summand
+_MINUS, _POINT, _ZERO = 45, 46, 48
+
+
+@kernel
+def _digit(octets, first, point, last, place):
+    """The digit of weight 10**place (the exponent not counted), 0 outside of the written ones."""
+    at = point - 1 - place if place >= 0 else point - place
+    return np.int64(octets[at]) - _ZERO if at >= first and at < last else np.int64(0)
+
+
+@kernel
+def _ends(octets, first, point, last, exponent):
+    """The weights of the first digit that is not 0 and of the last digit; both `_DEEPEST` for zero."""
+    at = first
+    while at < last and (octets[at] == _ZERO or at == point):
+        at += 1
+    if at == last:
+        return np.int64(_DEEPEST), np.int64(0)
+    top = point - at - (at < point)
+    low = min(point - last + 1, np.int64(0))
+    return top + exponent, low + exponent
+
+
+@kernel
+def add_decimal(octets, target, a, a_size, b, b_size):
+    """Write the sum of two decimal texts at `target`, rounded to 17 decimals; returns its size.
+
+    The form is Redis' for INCRBYFLOAT: no exponent, no trailing zeros, no `-0`. `NOT_DECIMAL` or
+    `OUT_OF_RANGE` instead of a size is a refusal, with nothing written. `DECIMAL_SIZE_MAX` bytes at
+    the target are used for work; the two texts must stand outside of them.
+    """
+    a_ok, a_negative, a_first, a_point, a_last, a_exponent, _, _, _ = scan_decimal(octets, a, a_size)
+    b_ok, b_negative, b_first, b_point, b_last, b_exponent, _, _, _ = scan_decimal(octets, b, b_size)
+    if not (a_ok and b_ok):
+        return np.int64(NOT_DECIMAL)
+    a_top, a_low = _ends(octets, a_first, a_point, a_last, a_exponent)
+    b_top, b_low = _ends(octets, b_first, b_point, b_last, b_exponent)
+    top = max(a_top, b_top, np.int64(0)) + 1
+    if top > _TOP + 1:
+        return np.int64(OUT_OF_RANGE)
+    low = max(min(a_low, b_low, np.int64(0)), np.int64(_DEEPEST))
+
+    # The larger one counts +1 and the other -1 if their signs differ, so no digit borrows at the top.
+    negative = a_negative
+    a_sign = b_sign = np.int64(1)
+    if a_negative != b_negative:
+        b_sign = np.int64(-1)
+        for place in range(top, low - 1, -1):
+            ahead = _digit(octets, a_first, a_point, a_last, place - a_exponent)
+            ahead -= _digit(octets, b_first, b_point, b_last, place - b_exponent)
+            if ahead:
+                if ahead < 0:
+                    a_sign, b_sign, negative = b_sign, a_sign, b_negative
+                break
+
+    units = target + 1 + top  # after room for a sign
+    carry = half = np.int64(0)
+    rest = False
+    for place in range(low, top + 1):
+        digit = carry + a_sign * _digit(octets, a_first, a_point, a_last, place - a_exponent)
+        digit += b_sign * _digit(octets, b_first, b_point, b_last, place - b_exponent)
+        if place == -_DECIMALS:
+            digit += half > 5 or (half == 5 and (rest or digit & 1 == 1))
+        carry = np.int64(digit > 9) + np.int64(digit > 19) - np.int64(digit < 0)
+        digit -= 10 * carry
+        if place >= -_DECIMALS:
+            octets[units - place + (place < 0)] = _ZERO + digit
+        else:
+            rest |= half != 0
+            half = digit
+    end = units + 1
+    if low < 0:
+        octets[end] = _POINT
+        end = units + 2 - max(low, np.int64(-_DECIMALS))
+        while octets[end - 1] == _ZERO:
+            end -= 1
+        end -= octets[end - 1] == _POINT
+    at = target + 1
+    while at < units and octets[at] == _ZERO:
+        at += 1
+    if negative and (end - at > 1 or octets[at] != _ZERO):
+        at -= 1
+        octets[at] = _MINUS
+    move(octets, target, at, end - at)
+    return end - at
