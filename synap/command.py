@@ -364,7 +364,10 @@ def Delete(path: str, **more: Any) -> Route:
 
 @dataclass(frozen=True)
 class Example:
-    """RESP words and what they answer, for docs and for the test of every surface."""
+    """RESP words and what they answer, for docs and for the test of every surface.
+
+    The reply `...` differs from time to time. A reply `"{id}"` does too, and `{id}` in later words is what it was.
+    """
 
     words: str
     reply: Any

@@ -97,9 +97,9 @@ def test_warnings_go_to_standard_error(calls: Calls) -> None:
 
 
 def test_warmup(calls: Calls) -> None:
-    result = run("warmup --set jit.cpu=host --set jit.workers=3")
+    result = run("warmup --set jit.workers=3")
     assert (result.exit_code, result.stdout) == (0, "warmup one\nwarmup two\n")
-    assert calls == [("warmup", (Settings().replace({"jit.cpu": "host", "jit.workers": 3}),))]
+    assert calls == [("warmup", (Settings().replace({"jit.workers": 3}),))]
 
 
 def test_tools(calls: Calls) -> None:

@@ -30,7 +30,7 @@ ROWS = [
         args=(Many("keys", Key("key", access=WRITE)),), resp="DEL", reply=Shape.NUMBER, run="keys.delete",
         writes=True, http=(Delete("/kv/del/{key}"),), envelope=("kv.del", "kv.delete", "kv.mdel"),
         rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
-        examples=(Example("SET k v", "OK"), Example("DEL k none", 1)),
+        examples=(Example("SET k v", "OK"), Example("DEL k", 1), Example("DEL k none", 0)),
     ),
     Command(
         "key.expire_in", 0x0202, "Let `key` expire in some seconds.",

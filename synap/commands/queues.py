@@ -31,6 +31,11 @@ _MESSAGE = (
     "message_id", "payload", "priority", "retry_count", "max_retries", "headers", "created_at", "deadline",
 )  # fmt: skip
 
+_MADE = Example("QUEUE.CREATE q 100 30000 3 5", 1)
+_PUBLISHED = Example("QUEUE.PUBLISH q hi PRIORITY 9", "{id}")
+_CONSUMED = Example("QUEUE.CONSUME q worker", ...)
+_COUNTED = (1, 0, 0, 1, 0, 0, 0, 0, 0, 100)
+
 ROWS = [
     Command(
         "queue.create", 0x0801, "Make a queue; one that is there keeps its settings. The deadline is in ms.",
@@ -51,6 +56,7 @@ ROWS = [
         reply=Shape.VALUE, run="queues.publish", writes=True, grows=True, room=200, decides="queue.put",
         http=(Post("/queue/{queue}/publish"),),
         rest={"message_id": "$reply"}, command={"message_id": "$reply"},
+        examples=(_MADE, _PUBLISHED),
     ),
     Command(
         "queue.put", 0x0803, "Add a message with a given id: what a publish is journaled as.",
@@ -63,21 +69,24 @@ ROWS = [
         rest="$message", command={"message": "$message"},
         rest_nil={"message_id": None, "payload": None, "priority": None, "retry_count": None, "headers": None},
         command_nil={"message": None},
-        examples=(Example("QUEUE.CONSUME none w", None),),
+        examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.CONSUME q worker", None)),
     ),
     Command(
         "queue.ack", 0x0805, "The message is done.", args=(_QUEUE, Text("message_id")), resp="QUEUE.ACK",
         run="queues.ack", writes=True, http=(Post("/queue/{queue}/ack"),),
         rest={"success": True}, command={"success": True},
+        examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.ACK q {id}", "OK")),
     ),
     Command(
         "queue.nack", 0x0806, "The delivery failed: deliver again, or with DROP put it among the dead letters.",
         args=(_QUEUE, Text("message_id"), AnyOrder(Flag("DROP", "drop"))), resp="QUEUE.NACK", run="queues.nack",
         writes=True, http=(Post("/queue/{queue}/nack"),), rest={"success": True}, command={"success": True},
+        examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK")),
     ),
     Command(
         "queue.stats", 0x0807, "Counters of a queue.", args=(_QUEUE,), resp="QUEUE.STATS", reply=Shape.REPORT,
         run="queues.stats", http=(Get("/queue/{queue}/stats"),), fields=_STATS, rest="$report", command="$report",
+        examples=(_MADE, _PUBLISHED, Example("QUEUE.STATS q", dict(zip(_STATS, _COUNTED, strict=True)))),
     ),
     Command(
         "queue.requeue", 0x0808, "Fail the leases whose deadline has come: what upkeep asks for.",

@@ -33,10 +33,11 @@ def as_bytes(text: bytes, form: int) -> bytes:
 
 
 def read(row: Command, numbers: Any, octets: Any, tape: int, spell: Spell = as_bytes) -> dict[str, Any]:
-    """The fields of the call whose tape starts at word `tape`, as a binder takes them.
+    """The named arguments of the call whose tape starts at word `tape`.
 
     `numbers` are the words of the heap and `octets` its bytes. What is missing is left out; texts come as
-    `spell` makes them of their bytes and their form, a Timeout in seconds, a group as a list of objects.
+    `spell` makes them of their bytes and their form, a Timeout in seconds, a group as a list of objects (a
+    binder wants plain values where these have one member).
     """
     found: dict[str, Any] = {}
     _Reader(numbers, octets, tape, spell).read(row.args, tape, found)

@@ -151,14 +151,14 @@ def put_raw(draft: _Draft, slot: int, name: str, value: Any) -> None:
         draft.text(slot, to_json(name, value), FORM_JSON)
 
 
-def _names(nodes: tuple[Any, ...]) -> list[str]:
+def field_names(nodes: tuple[Any, ...]) -> list[str]:
     """The names of the fields that an argument reads, outermost, each once."""
     found: list[str] = []
     for node in nodes:
         if isinstance(node, Flag):
             found.append(_flag_name(node))
         elif isinstance(node, Token | Optional | AnyOrder | OneOf):
-            found += _names(node.inner)
+            found += field_names(node.inner)
         else:
             found.append(node.name)
     return list(dict.fromkeys(found))
@@ -177,7 +177,7 @@ def _sequence(args: tuple[Any, ...], slot: int, groups: Groups) -> list[Step]:
     for i, node in enumerate(args):
         steps += _steps(node, slot, groups)
         if isinstance(node, Optional) and node.alone:
-            steps.append(_alone(_names(node.inner), _names(args[i + 1 :])))
+            steps.append(_alone(field_names(node.inner), field_names(args[i + 1 :])))
         slot += slots(node)
     return steps
 
@@ -203,7 +203,7 @@ def _steps(node: Any, slot: int, groups: Groups) -> list[Step]:
     if isinstance(node, AnyOrder):
         return _sequence(node.inner, slot, groups)
     if isinstance(node, Optional | Token):
-        return [_present(_names(node.inner), slot, _sequence(node.inner, slot + 1, groups))]
+        return [_present(field_names(node.inner), slot, _sequence(node.inner, slot + 1, groups))]
     if isinstance(node, OneOf):
         return [_one_of(node, slot, groups)]
     if isinstance(node, GROUPS):
@@ -228,7 +228,7 @@ def _one_of(node: OneOf, slot: int, groups: Groups) -> Step:
         if isinstance(inner, Flag):
             choices.append((number, [_flag_name(inner)], True, []))
         else:
-            choices.append((number, _names(inner.inner), False, _sequence(inner.inner, inside, groups)))
+            choices.append((number, field_names(inner.inner), False, _sequence(inner.inner, inside, groups)))
         inside += slots(inner) - 1
 
     def run(fields: Fields, draft: _Draft, base: int) -> None:
@@ -250,7 +250,7 @@ def _one_of(node: OneOf, slot: int, groups: Groups) -> Step:
 def _group(node: Any, slot: int, groups: Groups) -> Step:
     size = sum(slots(inner) for inner in node.inner)
     steps = _sequence(node.inner, 0, groups)
-    members = _names(node.inner)
+    members = field_names(node.inner)
     single = members[0] if len(members) == 1 else ""
     like = groups[node.like] if isinstance(node, Many) and node.like else -1
 

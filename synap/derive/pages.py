@@ -1,5 +1,6 @@
 """The reference of all rows, `docs/commands.md`: what each is called, takes and answers on every surface."""
 
+import types
 from typing import Any, assert_never
 
 from synap.command import (
@@ -49,7 +50,7 @@ _ANSWERS = {
     Shape.REPORT: "named numbers",
     Shape.CUSTOM: "as the command says",
 }
-_STATUSES = ("OK", "PONG", "QUEUED")  # replies that `redis-cli` shows without quotes
+_STATUSES = ("OK", "PONG", "QUEUED", "Background saving started")  # replies that `redis-cli` shows without quotes
 
 
 def commands_page(catalogue: Catalogue) -> str:
@@ -195,6 +196,8 @@ def _shown(reply: Any) -> list[str]:
             return [f"(integer) {reply}"]
         case str():
             return [reply if reply in _STATUSES else f'"{reply}"']
+        case types.EllipsisType():
+            return ["..."]
         case []:
             return ["(empty array)"]
         case list():
@@ -203,5 +206,7 @@ def _shown(reply: Any) -> list[str]:
                 first, *more = _shown(item)
                 lines += [f"{number}) {first}", *(f"   {line}" for line in more)]
             return lines
+        case dict():
+            return _shown([word for pair in reply.items() for word in pair])
         case _:
             return [str(reply)]

@@ -326,7 +326,7 @@ class Engine:
             key, namespace = found[i], found[i + 1]
             self.run(Call(EXPIRE_CODE, namespace, (0, len(key) << layout.MARK_BITS | layout.PRESENT), key), now)
             self.settle(now)
-        return len(found) // 2 * 4 > EXPIRE_LOOKS
+        return len(found) // 2 * 4 >= EXPIRE_LOOKS
 
     def _requeue(self, now: int) -> bool:
         """Fail leases whose deadline has come, in one queue."""
@@ -335,9 +335,9 @@ class Engine:
             return False
         name = self.read_items()[0]
         tape = (0, len(name) << layout.MARK_BITS | layout.PRESENT, REQUEUE_MOST)
-        self.run(Call(REQUEUE_CODE, 0, tape, name), now)
+        status = self.run(Call(REQUEUE_CODE, 0, tape, name), now)
         self.settle(now)
-        return True
+        return bool(status & layout.CHANGED)  # refused (a broken log): not again at once
 
     def read_items(self) -> list[Any]:
         """The items in REPLY as plain values: bytes, int, float, None."""

@@ -260,6 +260,7 @@ class RespMachine:
         engine = self.engine
         if reason == lane.LARGE and engine.numbers[layout.IN_GROUP]:
             self._finish_exec(now)
+            engine.settle(now)
             return at
         if engine.bytes[at] != resp.STAR:
             return self._inline(at, end, now)

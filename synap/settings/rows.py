@@ -99,14 +99,10 @@ TABLE: tuple[Setting, ...] = (
             "Changes after which a snapshot is due."),
     Setting("persistence.snapshot.max_snapshots", Whole(1, 1000), 2,
             "Snapshots kept; the oldest is deleted after a newer one has verified."),
-    Setting("persistence.snapshot.method", Choice(("fork", "replay")), "fork",
-            "Written by a forked copy of the process, or by a second one from the log: slower, no pause."),
     Setting("logging.level", Choice(("trace", "debug", "info", "warn", "error")), "info",
             "Least severe lines that are written.", short="SYNAP_LOG_LEVEL"),
     Setting("logging.format", Choice(("json", "pretty")), "json",
             "One JSON object a line, or lines for people.", short="SYNAP_LOG_FORMAT"),
-    Setting("jit.cpu", Choice(("portable", "host")), "portable",
-            "Processor the kernels are compiled for; a cache warmed for portable serves other machines too."),
     Setting("jit.workers", Whole(0, 1024), 0, "Processes that compile a cold cache; 0 takes one a core."),
 )
 

@@ -177,13 +177,14 @@ def rebuild(words, octets, table):
     False if no size up to SPREAD_MAX slots an entry will do, or without memory.
     """
     size = words[table + SIZE]
+    size += size >> 1
     if words[table + OLD]:
-        size = max(size, words[table + OLD_SIZE])
+        size = max(size, words[table + OLD_SIZE])  # where they come from there was room
+    most = max(size, SPREAD_MAX * (words[table + COUNT] + SLACK_MAX))
     done = False
     slots = 0
     while not done:
-        size += size >> 1
-        if size > SPREAD_MAX * (words[table + COUNT] + SLACK_MAX):
+        if size > most:
             return False
         slots = new_slots(words, octets, size)
         if slots == 0:
@@ -193,6 +194,7 @@ def rebuild(words, octets, table):
             done = take_over(words, slots, size, words[table + OLD], words[table + OLD_SIZE])
         if not done:
             arena.release(words, slots)
+            size += size >> 1
     close_table(words, table)
     words[table + SLOTS] = slots
     words[table + SIZE] = size

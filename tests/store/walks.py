@@ -81,8 +81,8 @@ def pages(bench: Bench) -> dict[int, int]:
 
 
 def first_page(bench: Bench) -> int:
-    """Where the pages begin: the same in every heap of this size, whose first block is a shard's first table."""
-    return type(bench)()[layout.SHARDS + tables.SLOTS] // PAGE_WORDS
+    """Where the pages begin: no page before has ever been anything."""
+    return int((bench.heap.words[PAGE_TABLE : PAGE_TABLE + 2 * bench[layout.PAGES_TOP] : 2] != 0).argmax())
 
 
 def slab(words: Any, page: int, in_use: Counter[int]) -> tuple[int, bool]:

@@ -1,0 +1,111 @@
+"""The naive twins: each row has one, the rows' own examples hold three ways, and so do the rows that only we call."""
+
+from random import Random
+
+import pytest
+
+from synap.commands import CATALOGUE
+from synap.store import layout
+from tests.store.calls import POOL, number
+from tests.store.ways import Ways, digest, twins
+from tests.support import Bench, Refusal
+
+OURS = {
+    "string.load", "list.load", "set.load", "queue.load", "queue.load_message", "queue.put", "queue.requeue",
+    "queue.due", "key.expire",
+}  # fmt: skip
+BUSY = Refusal("BUSYKEY Target key name already exists.")
+
+
+def test_each_row_has_a_twin() -> None:
+    found = twins(CATALOGUE.rows)
+    assert set(found) == {row.name for row in CATALOGUE.rows if row.run}
+    assert {row.name for row in CATALOGUE.rows if row.run and row.internal} == OURS
+    assert all(found[row.name].__name__ == row.run.partition(".")[2] for row in CATALOGUE.rows if row.run)
+
+
+@pytest.mark.parametrize("name", [row.name for row in CATALOGUE.rows if row.run and row.resp and row.examples])
+def test_examples(store: type[Bench], name: str) -> None:
+    ways, known = Ways(store), ""
+    for example in CATALOGUE.by_name[name].examples:
+        words = [word.encode() for word in example.words.replace("{id}", known).split()]
+        if words[0] == b"SCAN":
+            ways.scan()
+            continue
+        (reply,) = ways.batch([words])
+        told = plain(reply)
+        if example.reply == "{id}":
+            known = str(told)
+        elif isinstance(example.reply, dict):
+            assert isinstance(told, list) and dict(zip(told[::2], told[1::2], strict=True)) == example.reply
+        elif example.reply is not ...:
+            assert told == example.reply, example.words
+
+
+def plain(reply: object) -> object:
+    """A reply as the examples spell it."""
+    if isinstance(reply, list):
+        return [plain(item) for item in reply]
+    return reply.decode() if isinstance(reply, bytes) else reply
+
+
+def loads(chance: Random) -> tuple[str, list[bytes]]:
+    """A row out of a snapshot, now and then one that does not belong there."""
+    name = chance.choice(sorted(OURS - {"queue.requeue", "queue.due", "key.expire"}))
+    key = chance.choice((b"a", b"b", b"c", b"d" * 5000, b""))
+    texts = [POOL[i : i + chance.choice((0, 3, 900, 1500))] for i in range(chance.choice((1, 2, 30)))]
+    deadline = number(chance.choice((0, 0, 1_000_100, 900_000)))
+    ident = b"%016d" % chance.randrange(40)
+    counts = [number(chance.randrange(9)) for _ in range(13)]
+    state = chance.randrange(3) | chance.randrange(10) << 8 | chance.randrange(5) << 16 | chance.randrange(5) << 40
+    match name:
+        case "string.load":
+            return name, [key, texts[0], deadline]
+        case "list.load" | "set.load":
+            return name, [key, deadline, chance.choice((b"0", b"1", b"1")), *texts]
+        case "queue.load":
+            return name, [key, number(chance.randrange(9)), number(chance.randrange(900)), b"2", b"5", *counts[4:]]
+        case "queue.put":
+            return name, [key, texts[0], b"PRIORITY", b"3", ident]
+        case _:
+            leased = number(chance.randrange(1_000_000, 1_000_900)) if state & 3 == 1 else b"0"
+            return name, [key, texts[0], ident, number(state), leased, b"999999", texts[-1]]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_that_only_we_call(store: type[Bench], seed: int) -> None:
+    ways, chance = Ways(store), Random(seed)
+    refused = 0
+    for step in range(2500):
+        ways.now += chance.choice((0, 0, 3))
+        draw = chance.random()
+        if draw < 0.75:
+            told = ways.internal(*loads(chance))
+        elif draw < 0.85:
+            told = ways.internal("queue.due", [])
+            if isinstance(told, bytes):
+                told = ways.internal("queue.requeue", [told, number(chance.choice((0, 1, 100)))])
+        elif draw < 0.92:
+            told = ways.internal("key.expire", [chance.choice((b"a", b"b", b"c"))])
+        else:
+            queue = ways.state.queues.get(b"a")
+            leased = queue.leased[:1] if queue else []
+            (told,) = ways.batch([chance.choice((
+                [b"DEL", b"a", b"b"], [b"QUEUE.CONSUME", b"a"], [b"QUEUE.STATS", b"a"], [b"DBSIZE"],
+                [b"QUEUE.ACK", b"a", *(leased or [b"x"])], [b"PTTL", b"c"], [b"FLUSHALL"],
+            ))])  # fmt: skip
+        refused += isinstance(told, Refusal)
+        if step % 500 == 0:
+            assert digest(ways.lane) == digest(ways.steps)
+    assert refused > 100 and OURS - {"queue.requeue", "key.expire"} <= set(ways.seen)
+    assert ways.lane[layout.SEQ] > 500
+
+
+def test_a_key_that_exists_is_not_loaded_over(store: type[Bench]) -> None:
+    ways = Ways(store)
+    ways.batch([[b"SET", b"k", b"v", b"PX", b"10"]])
+    ways.now += 20  # expired, and still in the way
+    assert ways.internal("string.load", [b"k", b"w", b"0"]) == BUSY
+    for name in ("list.load", "set.load"):
+        assert ways.internal(name, [b"k", b"0", b"0", b"w"]) == BUSY
+    assert ways.internal("list.load", [b"new", b"0", b"1", b"w"]) == BUSY, "a later piece without the first"

@@ -1,0 +1,192 @@
+"""Every way to ask, over one node in this process: RESP2, RESP3, REST, the command envelope, `synap.open()`.
+
+    surfaces = Surfaces(switches=...)      a node of its own behind RESP and HTTP, and a database beside it
+    surfaces.resp(words)                   the reply as Python, by a RespMachine (`version` 2 or 3)
+    surfaces.rest("POST", "/kv/set", {})   (status, JSON, headers)
+    surfaces.command("kv.set", {})         the envelope's reply; `batch` for several
+    surfaces.database.call(...)            in-process
+    fields_of(row, bench, words)           what the words mean as JSON fields
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from synap.command import GROUPS, Command, Real, Route, layout
+from synap.commands import CATALOGUE
+from synap.derive import arguments
+from synap.derive.binders import field_names
+from synap.faults import Fault
+from synap.io.clock import Clock
+from synap.io.local import Database
+from synap.io.node import Node
+from synap.io.web import Refused, Web
+from synap.proto.http import Request, Response
+from synap.proto.resp import RespMachine
+from synap.proto.rest import Rest, fault_response
+from synap.proto.streamable import Commands
+from synap.settings import Settings
+from synap.store import layout as heap
+from tests.support import Bench, command, decode
+
+FLUSH = "kv_store.allow_flush_commands"
+MEMORY = Settings().replace({"persistence.enabled": False, "server.allowed_hosts": ["synap.example"]})
+
+
+class Server:
+    """What `Web` asks of a server, without one."""
+
+    def __init__(self, settings: Settings, flush: bool) -> None:
+        self.settings, self.version = settings, "0"
+        self.clock = Clock()
+        self.node: Node | None = Node(settings, self.clock)
+        self.engine: Any = self.node.engine
+        self.engine.facts |= {
+            "config": {"databases": 16, "save": "", "port": 1}, "begin_snapshot": lambda: None, "uptime": lambda: 0,
+        }  # fmt: skip
+        self.rest = Rest(CATALOGUE, self.engine.row_at, {FLUSH: flush})
+        self.commands = Commands(CATALOGUE, self.engine.row_at, {FLUSH: flush})
+        self.phase, self.progress = "compiling", type("Progress", (), {"done": 0, "total": 0, "name": ""})
+        self.parked: list[Any] = []
+
+    def park(self, connection: Any, target: Any, tape: int, now: int, fields: dict[str, Any]) -> Any:
+        """A REST call waits: nobody will answer it here."""
+        self.parked.append((target.row.name, fields))
+        return Response(202)
+
+
+class Surfaces:
+    """One node behind all its surfaces, and a database in this process."""
+
+    def __init__(self, *, flush: bool = True) -> None:
+        self.server = Server(MEMORY, flush)
+        self.web = Web(self.server)
+        self.database = Database(None, MEMORY)
+        self.machines = {version: self.connect(version) for version in (2, 3)}
+
+    def connect(self, version: int) -> RespMachine:
+        """A RESP connection."""
+        session = self.server.engine.sessions.add()
+        session.version = version
+        return RespMachine(self.server.engine, session, lambda: None, 1 << 30)
+
+    def resp(self, *words: Any, version: int = 2) -> Any:
+        """The reply to one command."""
+        value, rest = decode(self.resp_bytes(command(*words), version))
+        assert not rest
+        return value
+
+    def resp_bytes(self, data: bytes, version: int = 2) -> bytes:
+        """What a connection answers to these bytes."""
+        machine = self.machines[version]
+        machine.buffer()[: len(data)] = data
+        reply = machine.received(len(data), self.server.clock.now())
+        if reply is not None:
+            return reply
+        found = b"".join(piece if isinstance(piece, bytes) else piece.take(1 << 30) for piece in machine.output)
+        machine.output.clear()
+        return found
+
+    def answer(self, request: Request) -> Response:
+        """What HTTP answers; faults as `HttpConnection` answers them."""
+        connection: Any = None
+        try:
+            response = self.web.answer(connection, request)
+        except Fault as fault:
+            response = fault_response(fault)
+        except Refused as refused:
+            response = refused.response
+        assert isinstance(response, Response)
+        return response
+
+    def rest(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, host: str = "localhost"
+    ) -> tuple[int, Any, dict[bytes, bytes]]:
+        """(status, JSON, headers) of a request; a body that is bytes is sent as it is."""
+        target, _, query = path.partition("?")
+        sent = [(b"host", host.encode("latin-1"))] if host else []
+        sent += [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        response = self.answer(Request(method.encode(), target.encode(), query.encode(), sent, data, True, b"1.1"))
+        return response.status, json.loads(response.body), dict(response.headers)
+
+    def posted(self, body: Any) -> Any:
+        """The reply to a POST to the command envelope, which must be 200."""
+        status, value, _ = self.rest("POST", "/api/v1/command", body)
+        assert status == 200, value
+        return value
+
+    def command(self, name: str, payload: Any) -> Any:
+        """The reply to one enveloped command."""
+        found = self.posted({"command": name, "request_id": "r-1", "payload": payload})
+        assert list(found) == ["success", "request_id", "payload", "error"] and found["request_id"] == "r-1"
+        return found
+
+    def batch(self, *commands: tuple[str, Any]) -> list[Any]:
+        """The replies to a batch."""
+        made = [{"command": name, "request_id": str(i), "payload": payload}
+                for i, (name, payload) in enumerate(commands)]
+        found = self.posted({"type": "batch", "commands": made})["responses"]
+        assert [reply["request_id"] for reply in found] == [str(i) for i in range(len(commands))]
+        return list(found)
+
+
+def row_of(words: list[str]) -> Command:
+    """The row that these words name."""
+    both = "|".join(words[:2]).upper()
+    return CATALOGUE.by_resp.get(both) or CATALOGUE.by_resp[words[0].upper()]
+
+
+def as_text(octets: bytes, form: int) -> str:
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def fields_of(row: Command, bench: Bench, words: list[bytes], spell: Callable[[bytes, int], Any] = as_text) -> Any:
+    """The JSON fields that a row's words (with its name) stand for, or the name of the refusal."""
+    slots = bench.fill(words, row.name)
+    if isinstance(slots, str):
+        return slots
+    return spelled(row.args, arguments.read(row, bench.heap.numbers, bench.heap.bytes, heap.TAPE, spell))
+
+
+def spelled(args: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, Any]:
+    """Named arguments as JSON has them: groups of one member as plain values, octets as numbers."""
+    found = dict(fields)
+    for place in layout(args):
+        node = place.node
+        if place.group is not None or getattr(node, "name", "") not in found:
+            continue
+        value = found[node.name]
+        if isinstance(node, GROUPS):
+            members = field_names(node.inner)
+            items = [spelled(node.inner, item) for item in value]
+            found[node.name] = [item[members[0]] for item in items] if len(members) == 1 else items
+        elif getattr(node, "octets", False):
+            found[node.name] = list(value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape"))
+        elif isinstance(node, Real) and abs(value) == float("inf"):
+            found[node.name] = str(value)  # JSON has no such number
+    return found
+
+
+def request_of(row: Command, route: Route, fields: dict[str, Any]) -> tuple[str, str, Any]:
+    """Method, path and body of a call; what the path names is taken out of the fields, from a group the first."""
+    left = dict(fields)
+    parts = []
+    groups = {
+        field_names(place.node.inner)[0]: place.node.name
+        for place in layout(row.args) if isinstance(place.node, GROUPS)
+    }  # fmt: skip
+    for part in route.path.split("/"):
+        if part.startswith("{"):
+            name = part[1:-1]
+            value = left.pop(name) if name in left else left[groups[name]][0]
+            part = quote(str(value), safe="")
+            if name in groups and len(left.get(groups[name], ())) == 1:
+                del left[groups[name]]
+        parts.append(part)
+    path = "/".join(parts)
+    if route.method == "GET":
+        query = "&".join(f"{quote(name)}={quote(str(value))}" for name, value in left.items())
+        return route.method, path + ("?" + query if query else ""), None
+    return route.method, path, left or None

@@ -1,0 +1,247 @@
+"""Every row's examples on every surface: the same words, the same answer, in the spelling that the row documents.
+
+The words of an example become fields by the kernels' parser and `derive/arguments`; REST, the envelope (alone and
+in a batch) and `synap.open()` are asked with these. What JSON must say is worked out here, from the RESP reply and
+the row's template, by code that shares nothing with `derive/replies`.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from synap.command import Command, Shape
+from synap.commands import CATALOGUE
+from synap.faults import Fault
+from tests.support import Bench
+from tests.surfaces.surfaces import Surfaces, fields_of, request_of, row_of
+
+ROWS = [row for row in CATALOGUE.rows if not row.internal and not row.control]
+UNLIKE = ("message_id", "created_at", "deadline")  # what two deliveries never share
+FREE = "{id}"
+
+
+class Steps:
+    """An example's words, one after the other, with `{id}` filled in."""
+
+    def __init__(self, row: Command) -> None:
+        self.examples = row.examples
+        self.known = ""
+
+    def words(self, i: int) -> list[str]:
+        return self.examples[i].words.replace(FREE, self.known).split()
+
+    def note(self, i: int, reply: Any) -> None:
+        """Remember what `{id}` is."""
+        if self.examples[i].reply == FREE:
+            assert reply and isinstance(reply, str)
+            self.known = reply
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+
+def plain(value: Any) -> Any:
+    """A RESP or native reply with texts as str."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {plain(name): plain(item) for name, item in value.items()}
+    return value
+
+
+def told(row: Command, value: Any) -> Any:
+    """A RESP reply in the form that all versions share: named fields as a dict, members in order."""
+    value = plain(value)
+    if isinstance(value, list) and row.fields:
+        value = dict(zip(value[::2], value[1::2], strict=True))
+    if isinstance(value, list) and row.reply is Shape.CUSTOM and value and isinstance(row.examples[-1].reply, dict):
+        value = dict(zip(value[::2], value[1::2], strict=True))
+    if isinstance(value, list) and row.reply is Shape.MEMBERS:
+        value = sorted(value)
+    return value
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Equal, but for what two deliveries never share."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {k: v for k, v in one.items() if k not in UNLIKE} == {k: v for k, v in other.items() if k not in UNLIKE}
+    return bool(one == other)
+
+
+def in_json(row: Command, template: Any, nil: Any, value: Any, fields: dict[str, Any]) -> Any:
+    """What a surface must say, worked out from the RESP reply."""
+    if isinstance(template if value is not None else nil, dict):
+        chosen = template if value is not None else nil
+        return {
+            name.removesuffix("?"): in_json(row, part, part, value, fields) for name, part in chosen.items()
+            if not name.endswith("?") or value not in ("OK", None)
+        }  # fmt: skip
+    chosen = template if value is not None or template == nil else nil
+    match chosen:
+        case "$reply" | "$text":
+            return True if value == "OK" else value
+        case "$hybrid":
+            return json.dumps(value) if value[:1].isdigit() else value
+        case "$items":
+            texts = value[1] if row.reply is Shape.PAGE else value
+            return texts if isinstance(texts, list) else [texts]
+        case "$flag":
+            return bool(value)
+        case "$cursor":
+            return value[0]
+        case "$changed":
+            return value == "OK" or (value is not None and "get" in fields)
+        case "$report":
+            return value
+        case "$message":
+            parsed = {**value, "payload": list(value["payload"].encode()), "headers": {}}
+            return {name: parsed[name] for name in row.fields}
+        case str() if chosen.startswith("$"):
+            return fields[chosen[1:]] if chosen[1:] in fields else fields["keys"][0]
+    return chosen
+
+
+def wire(surfaces: Surfaces, row: Command, version: int) -> list[tuple[Command, Any]]:
+    """The examples over RESP: (row, reply) of each step, checked against what is written in the row."""
+    found = []
+    steps = Steps(row)
+    for i in range(len(steps)):
+        words = steps.words(i)
+        asked = row_of(words)
+        reply = told(asked, surfaces.resp(*words, version=version))
+        steps.note(i, reply)
+        wanted = row.examples[i].reply
+        assert wanted in (..., FREE) or reply == wanted, f"{words} in RESP{version}: {reply!r}"
+        found.append((asked, reply))
+    return found
+
+
+def named(bench: Bench, steps: Steps, i: int) -> tuple[Command, dict[str, Any]]:
+    """The row and the fields of a step."""
+    words = steps.words(i)
+    row = row_of(words)
+    fields = fields_of(row, bench, [word.encode() for word in words])
+    assert isinstance(fields, dict), f"{words}: {fields}"
+    return row, fields
+
+
+def over_json(surface: str, row: Command, bench: Bench, replies: list[tuple[Command, Any]]) -> set[str]:
+    """The examples on a JSON surface; the names of the rows that were asked."""
+    surfaces = Surfaces()
+    steps = Steps(row)
+    asked = set()
+    for i, (_, wanted) in enumerate(replies):
+        step, fields = named(bench, steps, i)
+        rest = surface == "rest"
+        template, nil = (step.rest, step.rest_nil) if rest else (step.command, step.command_nil)
+        if (rest and not step.http) or (not rest and template is None):
+            continue
+        if rest:
+            method, path, body = request_of(step, step.http[0], fields)
+            status, value, _ = surfaces.rest(method, path, body)
+        elif surface == "envelope":
+            found = surfaces.command((step.name, *step.envelope)[i % (1 + len(step.envelope))], fields)
+            status, value = (200 if found["success"] else 404), found["payload"] if found["success"] else found
+        else:
+            (found,) = surfaces.batch((step.name, fields))
+            status, value = (200 if found["success"] else 404), found["payload"] if found["success"] else found
+        if wanted is None and nil == "NOT_FOUND":
+            assert status == 404 and value["error"] == "Not found"
+        else:
+            assert status == 200, f"{step.name} {fields}: {value}"
+            steps.note(i, value.get("message_id") if isinstance(value, dict) else None)
+            if row.examples[i].reply is ... and step.reply is Shape.CUSTOM:
+                assert value, f"{step.name}: {value}"
+            elif row.examples[i].reply != FREE:
+                right = in_json(step, template, nil, wanted, fields)
+                if isinstance(value, dict) and "message" in value and value["message"]:
+                    value, right = value["message"], right["message"]
+                if isinstance(value, dict) and step.reply is Shape.MEMBERS:
+                    value["members"].sort()
+                assert alike(value, right), f"{step.name} {fields}: {value} instead of {right}"
+        asked.add(step.name)
+    return asked
+
+
+def at_once(row: Command, bench: Bench, replies: list[tuple[Command, Any]]) -> None:
+    """All steps in one batch: the same as one by one."""
+    steps = Steps(row)
+    calls = [named(bench, steps, i) for i in range(len(steps))]
+    if any(step.command is None for step, _ in calls):
+        return
+    found = Surfaces().batch(*((step.name, fields) for step, fields in calls))
+    for i, ((step, fields), reply) in enumerate(zip(calls, found, strict=True)):
+        nil = replies[i][1] is None and step.command_nil == "NOT_FOUND"
+        assert reply["success"] is not nil and (reply["error"] == "Not found") is nil
+        if not nil and step.reply not in (Shape.CUSTOM, Shape.MESSAGE) and row.examples[i].reply != FREE:
+            right = in_json(step, step.command, step.command_nil, replies[i][1], fields)
+            assert alike(reply["payload"], right), f"{step.name}: {reply['payload']} instead of {right}"
+
+
+def in_process(row: Command, bench: Bench, replies: list[tuple[Command, Any]]) -> None:
+    """The examples through `synap.open()`."""
+    surfaces = Surfaces()
+    steps = Steps(row)
+    for i, (_, wanted) in enumerate(replies):
+        step, fields = named(bench, steps, i)
+        if step.name == "server.snapshot":  # there is a method for it, and nothing to write to here
+            with pytest.raises(Fault, match=r"persistence\.enabled"):
+                surfaces.database.call(step.name, **fields)
+            continue
+        value = plain(surfaces.database.call(step.name, **fields))
+        if step.name == "server.config_get":  # Redis' names for settings of a server, which is not there
+            assert value == {}
+            continue
+        steps.note(i, value)
+        if (row.examples[i].reply is ... and step.reply is Shape.CUSTOM) or row.examples[i].reply == FREE:
+            assert value, step.name
+        else:
+            value = "OK" if value is True else sorted(value) if step.reply is Shape.MEMBERS and value else value
+            value = value[0] if step.reply is Shape.MEMBERS and not isinstance(wanted, list) and value else value
+            assert alike(value, wanted), f"{step.name} {fields}: {value!r} instead of {wanted!r}"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_examples_agree(row: Command, bench: Bench) -> None:
+    surfaces = Surfaces()
+    assert row.examples, "a row without examples"
+    replies = wire(surfaces, row, 2)
+    assert row.name in {asked.name for asked, _ in replies}, "no example is about the row itself"
+    third = wire(Surfaces(), row, 3)
+    for i, ((_, one), (_, other)) in enumerate(zip(replies, third, strict=True)):
+        unlike = row.examples[i].reply in (..., FREE) and not isinstance(one, dict)
+        assert unlike or alike(one, other), f"{row.examples[i].words}: {one!r} in RESP2, {other!r} in RESP3"
+    if row.session:
+        with pytest.raises(Fault, match="Unknown command"):
+            surfaces.database.call(row.name)
+        return
+    if row.http:
+        assert row.name in over_json("rest", row, bench, replies), "never asked over REST"
+    if row.command is not None or row.rest is not None:
+        assert row.name in over_json("envelope", row, bench, replies), "never asked over the envelope"
+        assert row.name in over_json("batch", row, bench, replies), "never asked in a batch"
+    if FREE not in "".join(example.words for example in row.examples):
+        at_once(row, bench, replies)
+    in_process(row, bench, replies)
+
+
+def test_every_row_is_reached_by_some_surface() -> None:
+    for row in CATALOGUE.rows:
+        assert row.internal or row.resp, f"{row.name} has no way to be asked"
+        assert not (row.internal and (row.http or row.resp)), f"{row.name} is internal"
+        assert not (row.session and row.http), f"{row.name} needs a connection"
+
+
+def test_what_needs_a_connection_is_refused_elsewhere(store: Any) -> None:
+    surfaces = Surfaces()
+    for row in CATALOGUE.rows:
+        if row.internal or row.session:
+            with pytest.raises(Fault, match="Unknown command"):
+                surfaces.database.call(row.name)
+            assert surfaces.command(row.name, {})["error"] == f"Unknown command: {row.name}"
+            assert surfaces.batch((row.name, {}))[0]["error"] == f"Unknown command: {row.name}"
+        if row.control:
+            assert row.session, f"{row.name} is about a connection"
