@@ -684,7 +684,7 @@ LOG_MODES = {
     "always": (["persistence.wal.fsync_mode=always"], ["--appendonly", "yes", "--appendfsync", "always"]),
 }
 """The same durability on both sides: Synap's settings, redis-server's options."""
-QUIET = ["persistence.snapshot.interval_secs=1000000", "persistence.snapshot.operation_threshold=1000000000"]
+QUIET = ["persistence.snapshot.interval_secs=604800", "persistence.snapshot.operation_threshold=1000000000"]
 """No snapshot of its own accord: redis-server runs without save points too."""
 
 

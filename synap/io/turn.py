@@ -2,7 +2,7 @@
 
 Replies wait in one ordered queue of (connection, bytes). At the end of the turn the frames go to the
 log in one write; in `always` mode the replies of a group leave when the group is on the disk, those of
-the groups before it first. A reply that was computed when nothing waits leaves at once.
+the groups before it first.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ from typing import Any
 
 from synap.io.node import Node
 from synap.journal import LogFailed
-from synap.store import layout
 
 INLINE_SYNC_S = 0.0005
 """A disk that answers sooner is waited for in the loop: handing over to a thread costs about 0.1 ms."""
@@ -24,7 +23,6 @@ class Turn:
 
     def __init__(self, node: Node, loop: asyncio.AbstractEventLoop, on_failure: Callable[[str], None]) -> None:
         self._node = node
-        self._numbers = node.engine.numbers
         self._loop = loop
         self._on_failure = on_failure
         self._always = node.log is not None and node.settings.text("persistence.wal.fsync_mode") == "always"
@@ -39,12 +37,15 @@ class Turn:
         self.sync_seconds = 0.0  # of the last sync
 
     def send(self, connection: Any, data: bytes) -> None:
-        """Let `data` leave to `connection` after everything that it may speak of is safe."""
-        if not self._ready and not self._batches and not self._numbers[layout.LOG_COUNT]:
-            connection.transmit(data)
-            return
+        """Let `data` leave to `connection` after everything that it may speak of is safe.
+
+        Also replies that nothing holds up wait for the end of the turn: sent one by one they wake their
+        clients one by one, which cost a third of the throughput at depth 16 (measured, GET and SET).
+        """
         self._ready.append((connection, data))
-        self.schedule()
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self.end)
 
     def holds(self, connection: Any) -> bool:
         """Has something for this connection not left yet?"""

@@ -7,7 +7,7 @@ import pytest
 
 from synap.commands import CATALOGUE
 from synap.faults import Fault
-from synap.proto.http import Response
+from synap.proto.http import Request, Response
 from tests.support import Refusal
 from tests.surfaces.surfaces import Surfaces
 
@@ -214,7 +214,8 @@ def test_before_it_is_ready(surfaces: Surfaces) -> None:
 
 FORGED = [
     "evil.example", "evil.example:80", "EVIL.EXAMPLE", "localhost.evil.example", "127.0.0.1.evil.example",
-    "127.0.0.1:80.evil.example", "localhost:80@evil.example", "[::1].evil.example", "[::1]evil.example", "[evil.example]",
+    "127.0.0.1:80.evil.example", "localhost:80@evil.example", "[::1].evil.example", "[::1]evil.example",
+    "[evil.example]",
     "evil%2eexample", "localhost.", "evil.example.", "synap.example.evil.org", "xsynap.example", "127.1.evil", ".evil",
     "evil.localhost.example", "1.2.3.4.5", "a,b.c", ":80", "[::1", "evil.example%00localhost", "0x7f.0.0.1.evil",
 ]  # fmt: skip
@@ -245,7 +246,8 @@ def test_our_hosts(surfaces: Surfaces, host: str) -> None:
 
 FOREIGN = [
     {"origin": "http://evil.example"}, {"origin": "null"}, {"origin": "http://localhost:3000"}, {"origin": "http://["},
-    {"origin": ""}, {"origin": "http://localhost.evil.example"}, {"origin": "file://"}, {"sec-fetch-site": "cross-site"},
+    {"origin": ""}, {"origin": "http://localhost.evil.example"}, {"origin": "file://"},
+    {"sec-fetch-site": "cross-site"},
     {"sec-fetch-site": "Cross-Site"}, {"origin": "http://localhost", "sec-fetch-site": "cross-site"},
     {"origin": "\xff"}, {"origin": "https://user@evil.example"},
 ]  # fmt: skip
@@ -272,8 +274,6 @@ def test_our_own_pages_may_write(surfaces: Surfaces) -> None:
                     {"sec-fetch-site": "none"}):  # fmt: skip
         assert surfaces.rest("POST", "/kv/set", body, headers=headers)[0] == 200
     first = [(b"origin", b"http://localhost:15500"), (b"host", b"localhost:15500")]  # in this order
-    from synap.proto.http import Request
-
     request = Request(b"POST", b"/kv/set", b"", first, json.dumps(body).encode(), True, b"1.1")
     response = surfaces.answer(request)
     assert isinstance(response, Response) and response.status == 200

@@ -1,0 +1,191 @@
+"""The cache of compiled kernels: its names change with whatever a kernel is made of, and with nothing else."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from synap.kernels import jit
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = {
+    "__init__.py": "",
+    "kernels/__init__.py": "",
+    "kernels/spans.py": "FIRST = 1\n",
+    "kernels/numbers.py": "from synap.kernels import spans\n",
+    "store/__init__.py": "",
+    "store/layout.py": "WORD = 8\n",
+    "store/lists.py": "from synap.kernels.numbers import FIRST\nfrom synap.store import layout\n",
+    "store/sets.py": "import synap.kernels.spans\n",
+    "store/apart.py": "import os\n",
+    "store/ring.py": "from . import round\n",
+    "store/round.py": "def late():\n    from synap.store import ring\n",
+}
+
+TINY = """
+import numpy as np
+from numba import carray
+from synap.kernels import jit
+
+@jit.kernel
+def inner(words, at):
+    if at == -7:
+        raise ValueError
+    return words[at]
+
+@jit.kernel("int64(int64[::1], int64)")
+def read(words, at):
+    return inner(words, at)
+
+@jit.door
+def tiny_door(words_at, octets_at, size, code, tape, now, seq, reply):
+    words = carray(words_at, (size,))
+    return inner(words, tape)
+"""
+
+RUN = """
+import ctypes, sys
+import numpy as np
+from synap.kernels import jit
+import tiny
+print("missing", len(jit.missing()))
+jit.load()
+words = np.arange(1, 9)
+try:
+    print("read", tiny.read(words[:4], 5))
+except IndexError:
+    print("read IndexError")
+door = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 9)(jit.address("tiny:tiny_door"))
+at = words.ctypes.data
+print("inside", door(at, at, 4, 0, 2, 0, 0, 0))
+print("outside", door(at, at, 4, 0, 5, 0, 0, 0))
+print("raises", door(at, at, 4, 0, -7, 0, 0, 0))
+"""
+
+UNTOUCHED = """
+import os, numba
+def state():
+    return {name: repr(value) for name, value in vars(numba.config).items() if name.isupper()}, dict(os.environ)
+before = state()
+import synap.kernels
+import synap.kernels.jit, synap.kernels.numbers, synap.kernels.reals, synap.kernels.globs, synap.kernels.hashing
+assert state() == before
+@numba.njit(cache=False)
+def own(x):
+    return x + 1
+assert own(1) == 2
+from numba.core.caching import CompileResultCacheImpl
+assert not any("synap" in (locator.__module__ or "") for locator in CompileResultCacheImpl._locator_classes)
+print("untouched")
+"""
+
+
+def forget() -> None:
+    jit.digest.cache_clear()
+    jit._depends.cache_clear()
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A small package in the place of ours."""
+    root = tmp_path / "synap"
+    for name, text in FILES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    monkeypatch.setattr(jit, "_ROOT", root)
+    forget()
+    yield root
+    monkeypatch.undo()
+    forget()
+
+
+def digests() -> dict[str, str]:
+    forget()
+    names = [name.removesuffix(".py").replace("/", ".") for name in FILES if not name.endswith("__init__.py")]
+    return {name: jit.digest(f"synap.{name}") for name in names}
+
+
+def changed(before: dict[str, str]) -> set[str]:
+    return {name for name, digest in digests().items() if digest != before[name]}
+
+
+@pytest.mark.parametrize(("file", "wanted"), [
+    ("kernels/spans.py", {"kernels.spans", "kernels.numbers", "store.lists", "store.sets"}),
+    ("kernels/numbers.py", {"kernels.numbers", "store.lists"}),
+    ("store/layout.py", {"store.layout", "store.lists"}),
+    ("store/apart.py", {"store.apart"}),
+    ("store/ring.py", {"store.ring", "store.round"}),
+    ("store/round.py", {"store.ring", "store.round"}),
+])  # fmt: skip
+def test_a_digest_changes_with_what_is_imported(package: Path, file: str, wanted: set[str]) -> None:
+    before = digests()
+    assert digests() == before and len(set(before.values())) >= len(before) - 1  # ring and round hold the same files
+    path = package / file
+    path.write_text(path.read_text() + "# changed\n")
+    assert changed(before) == wanted
+    path.write_text(path.read_text().removesuffix("# changed\n"))
+    assert changed(before) == set()
+
+
+def test_a_new_file_elsewhere_changes_nothing(package: Path) -> None:
+    before = digests()
+    (package / "store" / "more.py").write_text("from synap.store import lists\n")
+    (package / "store" / "lists.py").touch()
+    assert changed(before) == set()
+
+
+@pytest.mark.parametrize("option", ["boundscheck", "nogil", "error_model"])
+def test_options_are_part_of_it(package: Path, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    before = digests()
+    monkeypatch.setitem(jit._OPTIONS, option, "other")
+    assert changed(before) == set(before)
+
+
+@pytest.mark.parametrize("library", ["numba", "llvmlite"])
+def test_versions_are_part_of_it(package: Path, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    before = digests()
+    monkeypatch.setattr(getattr(jit, library), "__version__", "0.0.0")
+    assert changed(before) == set(before)
+
+
+def run(code: str, folder: Path, **environment: str) -> tuple[list[str], str]:
+    """What a process of its own says on both streams."""
+    found = {name: value for name, value in os.environ.items() if not name.startswith(("SYNAP_", "NUMBA_"))}
+    found |= {"SYNAP_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=found | environment, cwd=folder, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines(), done.stderr
+
+
+def test_a_checked_run_checks_after_an_unchecked_one(tmp_path: Path) -> None:
+    (tmp_path / "tiny.py").write_text(TINY)
+    fresh, errors = run(RUN, tmp_path)
+    assert fresh == ["missing 2", "read 6", "inside 3", "outside 6", "raises 0"]  # 0 is BROKEN
+    assert "ValueError" in errors
+    checked, errors = run(RUN, tmp_path, SYNAP_JIT_CHECKED="1")
+    assert checked == ["missing 2", "read IndexError", "inside 3", "outside 0", "raises 0"]
+    assert "IndexError" in errors
+    assert run(RUN, tmp_path)[0] == ["missing 0", *fresh[1:]]
+    (tmp_path / "tiny.py").write_text(TINY.replace("return words[at]", "return words[at] + 10"))
+    assert run(RUN, tmp_path)[0] == ["missing 2", "read 16", "inside 13", "outside 16", "raises 0"]
+
+
+def test_numba_stays_as_it_was(tmp_path: Path) -> None:
+    assert run(UNTOUCHED, tmp_path)[0] == ["untouched"]
+
+
+def test_ticks_decide_nothing() -> None:
+    """Once a lane reads the cycle counter, a history with ticks at zero must give the same frames and replies."""
+    users = [
+        path.name for path in (ROOT / "synap").rglob("*.py")
+        if path.name != "spans.py" and re.search(r"\bticks\(", path.read_text(encoding="utf-8"))
+    ]  # fmt: skip
+    if not users:
+        pytest.skip("nothing reads spans.ticks() yet")
+    pytest.fail(f"{users} use ticks(): run a history with ticks at zero and compare frames, replies and digests")
