@@ -14,7 +14,7 @@ from synap import __version__
 from synap.commands import CATALOGUE
 from synap.faults import BrokenNode, Fault, SynapError
 from synap.io.clock import Clock, monotonic
-from synap.io.compile import Progress, prepare_aside, print_progress, workers_of
+from synap.io.compile import Progress, let_go_of_compiler, prepare_aside, print_progress, workers_of
 from synap.io.link import Connection, RespConnection
 from synap.io.node import Node
 from synap.io.turn import Turn
@@ -120,6 +120,7 @@ class Server:
 
         workers = workers_of(self.settings)
         await prepare_aside(workers, tell)
+        let_go_of_compiler()
         self.phase = "recovering"
         node = await anyio.to_thread.run_sync(Node, self.settings, self.clock)
         engine = node.engine

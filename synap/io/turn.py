@@ -69,7 +69,7 @@ class Turn:
             self._fail(ready, str(failure))
             return
         log = self._node.log
-        if log is None or not self._always:
+        if log is None or not self._always or log.failed is not None:  # failed: only reads are left
             for connection, data in ready:
                 connection.transmit(data)
             if log is not None and self._periodic and self._sync_at is None and log.synced_seq < log.written_seq:

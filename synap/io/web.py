@@ -322,17 +322,23 @@ class Web:
                 status = numbers[at]
                 what = status & STATUS_MASK
                 items = numbers[at + 2]
-                if target.constant is not None and what in (layout.DONE, layout.NUMBER):
-                    replies.append(streamable.reply_text(one.request_id or unique_text(), target.constant))
+                payload = target.constant if what in (layout.DONE, layout.NUMBER) else None
+                if what == layout.ITEM and target.hybrid and not numbers[at + 4] & layout.FORM_MASK:
+                    start = numbers[at + 3]
+                    text = bytes(engine.bytes[start : start + (numbers[at + 4] >> layout.MARK_BITS)])
+                    payload = b'"%b"' % text if streamable.PLAIN(text) else None
+                elif what == layout.NIL:
+                    payload = target.constant_nil
+                if payload is not None:
+                    replies.append(streamable.reply_text(one.request_id or unique_text(), payload))
                 else:
                     replies.append(self._rendered(one, target, status, fields, at + 1))
                 at += bulk.REPLY_HEAD
-                if items:
-                    text = 0
-                    for k in range(items):
-                        size = numbers[at + 2 * k + 1]
-                        text += size >> layout.MARK_BITS if size & layout.ITEM_MASK == layout.ITEM_TEXT else 0
-                    at += 2 * items + (text + 7 >> 3)
+                octets = 0
+                for k in range(items):
+                    size = numbers[at + 2 * k + 1]
+                    octets += size >> layout.MARK_BITS if size & layout.ITEM_MASK == layout.ITEM_TEXT else 0
+                at += 2 * items + (octets + 7 >> 3)
             engine.settle(now)
             done += made
             if done < len(run) and made == 0:

@@ -26,7 +26,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -227,8 +226,15 @@ def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(_ROOT.parent), *sys.path[1:]]))
     command = [sys.executable, "-m", f"{_PACKAGE}.kernels.jit", ",".join(sorted(wanted))]
     lock = threading.Lock()
+    failures: list[BaseException] = []
 
     def work() -> None:
+        try:
+            feed()
+        except BaseException as error:  # raised again below, in the thread that asked
+            failures.append(error)
+
+    def feed() -> None:
         nonlocal done
         worker = subprocess.Popen(
             command, env=environment, text=True, bufsize=1,
@@ -249,9 +255,14 @@ def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules
                     done += 1
                     tell(done, total, name)
 
-    with ThreadPoolExecutor(workers, "synap-compile") as pool:
-        for task in [pool.submit(work) for _ in range(min(workers, total))]:
-            task.result()
+    # Daemons: a process that is told to stop does not wait for the compiler.
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, total))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command envelope: `{"command", "request_id", "payload"}`, one or a batch, always answered with 200."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -64,6 +65,8 @@ class Commands:
                 continue
             target = Target(row, row_at[row.name], renderer(row, row.command, row.command_nil))
             target.constant = constant(row.command)
+            target.constant_nil = constant(row.command_nil) if row.command_nil != "NOT_FOUND" else None
+            target.hybrid = row.command == "$hybrid"
             for name in dict.fromkeys((row.name, *row.envelope)):
                 assert name not in self.targets, f"{name} stands twice"
                 self.targets[name] = target
@@ -85,6 +88,10 @@ def fields_of(payload: Any) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise wrong("payload", "an object", payload)
     return payload
+
+
+PLAIN = re.compile(rb"[!#-,./:-Z\]^_`a-eg-mo-su-z|}~][ !#-\[\]-~]*").fullmatch
+"""A text that JSON writes as it is, and that does not begin as any JSON value does: most texts are such."""
 
 
 def reply_text(request_id: str, payload: bytes) -> bytes:

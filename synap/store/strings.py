@@ -12,6 +12,7 @@ from synap.store.layout import (
     BROKEN,
     CHANGED,
     DONE,
+    FORM_JSON,
     FULL,
     ITEM,
     KEYS_EXPIRING,
@@ -191,7 +192,7 @@ def add(words, octets, tape, now, reply, amount):
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     value = 0
     deadline = 0
-    mark = 0
+    mark = FORM_JSON  # a counter that begins here is a number to JSON, too
     if seat:
         ref = words[seat] & REF_MASK
         if not keyspace.expired(words, ref, now):

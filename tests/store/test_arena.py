@@ -121,7 +121,8 @@ def test_random_blocks_do_not_overlap(store: type[Bench]) -> None:
             assert (words[ref : ref + size] == ref).all(), "somebody wrote into a block that is not his"
             arena.give_block(*bench.both, ref)
         else:
-            size = chance.choice((chance.randint(1, 40), chance.randint(1, 5000), chance.randint(1, 30_000)))
+            often = chance.choice((24, 100, 1000))  # so that slabs of these become full
+            size = chance.choice((often, often, often, chance.randint(1, 40), chance.randint(1, 30_000)))
             ref = int(arena.take_block(*bench.both, size))
             assert ref and ref not in held
             words[ref : ref + size] = ref

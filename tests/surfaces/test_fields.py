@@ -45,7 +45,7 @@ def plain(row: Command) -> bool:
             names = [name for inner in node.inner for name in set(field_names((inner,)))]
             if len(set(names)) < len(names):
                 return False
-    names = [node.name for node in nodes(row.args) if hasattr(node, "name") and not isinstance(node, OneOf)]
+    names = [name for node in nodes(row.args) if not hasattr(node, "inner") for name in field_names((node,))]
     return len(names) == len(set(names))
 
 
