@@ -29,6 +29,7 @@ from synap.store.layout import (
     ITEMS,
     MARK_BITS,
     NIL,
+    NO_ITEM,
     NUMBER,
     STATUS_MASK,
 )
@@ -96,7 +97,7 @@ def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = lay
         return numbers[reply]
     if what == DONE:
         return True
-    if what == NIL:
+    if what in (NIL, NO_ITEM):
         return None
     if what == EMPTY:
         return []
@@ -117,7 +118,7 @@ def renderer(row: Command, template: Any, nil: Any) -> Render:
     missing = _spell(nil, row) if nil != "NOT_FOUND" else None
 
     def render(status: int, numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> Any:
-        if status & STATUS_MASK == NIL:
+        if status & STATUS_MASK in (NIL, NO_ITEM):
             if missing is None:
                 raise LookupError
             return missing(status, numbers, octets, reply, fields)

@@ -23,11 +23,14 @@ class Connection:
         self.server = server
         self.turn: Turn = server.turn
         self.blocked_at: float | None = None
+        self.queued = 0  # replies that the turn holds
+        self.going_on = False
         self.blocked_bytes = 0
         self.lost = False
 
     def transmit(self, data: bytes) -> None:
         """Hand bytes to the system (or let them wait there); the turn calls this."""
+        self.queued -= 1
         if not self.lost:
             self.transport.write(data)
 
@@ -127,11 +130,20 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
     def _wake(self) -> None:
         """A wait has ended while somebody else was served: go on in this turn."""
-        self.server.loop.call_soon(self._go_on)
+        self._soon()
+
+    def _soon(self) -> None:
+        """Go on later in this turn or in the next; once, however often it is asked for."""
+        if not self.going_on:
+            self.going_on = True
+            self.server.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        if not self.lost:
-            self._push()
+        self.going_on = False
+        if self.lost or self.blocked_at is not None:  # `resume_writing` comes back here
+            return
+        self._push()
+        if self.blocked_at is None:
             self.machine.resume(self.server.clock.now())
             self._push()
 
@@ -148,7 +160,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         elif self.server.engine.numbers[self.server.log_count]:
             self.turn.schedule()
         if machine.more and not machine.closing and self.blocked_at is None:
-            self.server.loop.call_soon(self._go_on)
+            self._soon()
         self._read_or_wait()
         if machine.closing and not output:
             self.turn.send(self, b"")
@@ -157,17 +169,17 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     def _push_mixed(self) -> None:
         output = self.machine.output
         while output and self.blocked_at is None:
+            if self.queued:  # not at the socket yet: go on when it is
+                self._soon()
+                return
             first = output[0]
             if isinstance(first, Spill):
                 piece = first.take(SPILL_PIECE)
                 if piece:
                     self.turn.send(self, piece)
-                    if self.turn.holds(self):  # not at the socket yet: go on when it is
-                        self.server.loop.call_soon(self._go_on)
-                        return
                 else:
                     output.pop(0)
-                    self.server.loop.call_soon(self._go_on)
+                    self._soon()
             else:
                 self.turn.send(self, first)
                 output.pop(0)

@@ -240,7 +240,7 @@ class Server:
         """Hang up once everything for this connection has left."""
         if connection.lost:
             return
-        if self.turn.holds(connection):
+        if connection.queued:
             self.loop.call_soon(self.close_after_turn, connection)
         else:
             connection.transport.close()
@@ -335,10 +335,8 @@ class _NoTurn:
     """Before the node is there: replies leave at once."""
 
     def send(self, connection: Any, data: bytes) -> None:
+        connection.queued += 1
         connection.transmit(data)
-
-    def holds(self, connection: Any) -> bool:
-        return False
 
     def end(self) -> None:
         return

@@ -65,7 +65,8 @@ class Commands:
                 continue
             target = Target(row, row_at[row.name], renderer(row, row.command, row.command_nil))
             target.constant = constant(row.command)
-            target.constant_nil = constant(row.command_nil) if row.command_nil != "NOT_FOUND" else None
+            if row.command_nil is None:
+                target.constant_nil = b"null"
             target.hybrid = row.command == "$hybrid"
             for name in dict.fromkeys((row.name, *row.envelope)):
                 assert name not in self.targets, f"{name} stands twice"

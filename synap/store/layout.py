@@ -130,7 +130,7 @@ MARK_BITS = 8
 ITEM_TEXT, ITEM_INTEGER, ITEM_REAL, ITEM_NIL, ITEM_MASK = 0x00, 0x40, 0x80, 0xC0, 0xC0
 
 # What a row answers. The low byte says how to read the reply region, the bits above what happened.
-BROKEN, DONE, NIL, ITEM, ITEMS, NUMBER, EMPTY = 0, 1, 2, 3, 4, 5, 6
+BROKEN, DONE, NIL, ITEM, ITEMS, NUMBER, EMPTY, NO_ITEM = 0, 1, 2, 3, 4, 5, 6, 7
 FULL, WAIT, NO_ROOM = 16, 17, 18
 REFUSED = 64
 STATUS_MASK = 0xFF

@@ -33,6 +33,7 @@ from synap.store.layout import (
     LIST,
     MARK_BITS,
     NIL,
+    NO_ITEM,
     NUMBER,
     REPLY_ITEMS_MAX,
     WAIT,
@@ -86,7 +87,7 @@ def pop_some(words, octets, tape, now, reply, side):
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
-        return NIL
+        return NIL if has_count else NO_ITEM
     ref = words[seat] & REF_MASK
     if keyspace.kind_of(words, ref) != LIST:
         return WRONG_TYPE

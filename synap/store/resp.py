@@ -23,6 +23,7 @@ from synap.store.layout import (
     LIMIT_WORDS,
     MARK_BITS,
     NIL,
+    NO_ITEM,
     NUMBER,
     REFUSED,
     ROW_FIELDS,
@@ -223,8 +224,8 @@ def put_reply(words, octets, at, row, status, reply, version):
     if status == ITEM:
         return put_item(words, octets, at, reply + 2, version)
     shape = words[row + ROW_SHAPE]
-    if status == NIL:
-        return put_nil(octets, at, version, shape >= SHAPE_VALUES)
+    if status == NIL or status == NO_ITEM:
+        return put_nil(octets, at, version, shape >= SHAPE_VALUES and status == NIL)
     if status >= REFUSED:
         return put_refusal(words, octets, at, row, status)
     if status == EMPTY:

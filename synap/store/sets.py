@@ -29,7 +29,7 @@ from synap.store.layout import (
     KEY_A,
     KEY_B,
     MARK_BITS,
-    NIL,
+    NO_ITEM,
     NUMBER,
     PRESENT,
     SET,
@@ -220,7 +220,7 @@ def pop(words, octets, tape, now, reply):
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
-        return EMPTY if has_count else NIL
+        return EMPTY if has_count else NO_ITEM
     ref = words[seat] & REF_MASK
     if keyspace.kind_of(words, ref) != SET:
         return WRONG_TYPE
