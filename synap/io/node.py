@@ -26,7 +26,7 @@ from synap.store.heap import Heap
 
 CHUNK_BYTES = 1 << 20
 PR_SET_PDEATHSIG = 1
-SNAPSHOT_NICE = 10
+SNAPSHOT_NICE = 19
 
 
 @dataclass
@@ -295,6 +295,8 @@ def _become_writer(parent: int, pipe: int) -> None:
     os.closerange(3, pipe)
     os.closerange(pipe + 1, limit if 0 < limit < 1 << 20 else 1 << 20)
     os.nice(SNAPSHOT_NICE)
+    if hasattr(os, "SCHED_BATCH"):  # whoever serves clients goes first, at once
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _die_with(parent: int) -> None:

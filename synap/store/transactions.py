@@ -50,7 +50,7 @@ from synap.store.refusals import (
 OUT_END = OUT * 8 + OUT_BYTES
 SHORT_REPLY = 1024  # bytes that a reply may take without having asked
 QUEUE_HEAD = 5  # words of a queued call before its tape: row, words in all, tape words, then the tape's two
-QUEUE_WORDS_MIN = 64
+QUEUE_WORDS_MIN = 512  # a transaction of ten commands needs no second block
 
 
 @kernel
