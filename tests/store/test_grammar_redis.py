@@ -48,7 +48,7 @@ EXPIRIES = {b"EX", b"PX", b"EXAT", b"PXAT"}
 def redis(tmp_path_factory):
     program = shutil.which("redis-server")
     if not program:
-        pytest.skip("no redis-server")
+        pytest.fail("redis-server is not installed (Debian: redis-server)")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
