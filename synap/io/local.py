@@ -216,10 +216,11 @@ class Database:
 def _texts(texts: Any) -> tuple[bytes, Any]:
     """(the bytes of all texts side by side, their sizes)."""
     if isinstance(texts, np.ndarray) and texts.dtype.kind == "S":
-        sizes = np.char.str_len(texts).astype(np.int64)
-        if (sizes == texts.dtype.itemsize).all():
-            return np.ascontiguousarray(texts).tobytes(), sizes
-        texts = texts.tolist()
+        width = texts.dtype.itemsize
+        flat = np.ascontiguousarray(texts).reshape(-1)
+        if width and flat.view(np.uint8).reshape(-1, width)[:, -1].all():  # none is shorter than the field
+            return flat.tobytes(), np.full(len(flat), width, np.int64)
+        texts = flat.tolist()
     parts = [text.encode() if isinstance(text, str) else bytes(text) for text in texts]
     return b"".join(parts), np.array([len(part) for part in parts], np.int64)
 
