@@ -1,6 +1,6 @@
 """The engine: calls in, replies in the heap, and everything that follows from a change.
 
-Every change goes through `lane.call` in the heap; this file is what stands around it in Python. It is
+Every change goes through `calls.call` in the heap; this file is what stands around it in Python. It is
 given the time with each call and keeps it monotonic, and it does no waiting and no writing itself:
 frames gather in LOG until whoever owns the disk takes them (`take_frames`).
 """

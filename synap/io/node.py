@@ -175,7 +175,7 @@ class Node:
         """Fork a child that writes the state as it is now; the descriptor that turns readable at its end."""
         assert self.disk is not None and not self._child
         if self.log is not None and self.log.failed is None:
-            self.flush()
+            self.engine.journal_flush()
             self.log.sync()
         self.snapshot_at = monotonic()
         seq = self.engine.seq

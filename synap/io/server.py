@@ -19,6 +19,7 @@ from synap.io.link import Connection, RespConnection
 from synap.io.node import Node
 from synap.io.turn import Turn
 from synap.io.web import HttpConnection, Web
+from synap.journal import LogFailed
 from synap.proto.http import Request, Response
 from synap.proto.rest import Rest, Target, fault_response, json_response
 from synap.proto.streamable import Commands
@@ -286,6 +287,10 @@ class Server:
             return
         try:
             reader = self.node.begin_snapshot()
+        except LogFailed as failure:
+            self.turn.failed(failure)
+            self._snapshot_over(None, failure)
+            return
         except (OSError, SynapError) as error:
             self._snapshot_over(None, OSError(str(error)))
             return

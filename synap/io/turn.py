@@ -33,6 +33,7 @@ class Turn:
         self._batches: deque[tuple[int, list[tuple[Any, bytes]]]] = deque()
         self._syncing = False
         self._sync_at: Any = None
+        node.engine.journal_flush = self.flush_early
         self._thread = ThreadPoolExecutor(1, "synap-fsync")
         self.sync_seconds = 0.0  # of the last sync
 
@@ -47,6 +48,15 @@ class Turn:
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self.end)
+
+    def flush_early(self) -> None:
+        """Write frames in the middle of a turn. If that fails, replies that wait here are not acknowledged
+        at its end, where nothing would tell them from reads. Raises LogFailed."""
+        try:
+            self._node.flush()
+        except LogFailed as failure:
+            self.failed(failure)
+            raise
 
     def schedule(self) -> None:
         """There are frames or replies: end this turn soon."""
@@ -87,7 +97,7 @@ class Turn:
             try:
                 log.sync()
             except LogFailed as failure:
-                self._sync_failed(failure)
+                self.failed(failure)
                 return
             self.sync_seconds = self._loop.time() - begun
             self._release(log.synced_seq)
@@ -100,7 +110,7 @@ class Turn:
             try:
                 self._release(future.result())
             except LogFailed as failure:
-                self._sync_failed(failure)
+                self.failed(failure)
                 return
             if self._batches:
                 self._sync()
@@ -122,14 +132,16 @@ class Turn:
         def done(future: Any) -> None:
             error = future.exception()
             if isinstance(error, LogFailed):
-                self._sync_failed(error)
+                self.failed(error)
 
         self._loop.run_in_executor(self._thread, log.sync).add_done_callback(done)
 
-    def _sync_failed(self, failure: LogFailed) -> None:
+    def failed(self, failure: LogFailed) -> None:
+        """The log has failed: whatever was computed until now and has not left has an unknown outcome."""
         self._node.fail(failure)
-        waiting = [entry for _, batch in self._batches for entry in batch]
+        waiting = [entry for _, batch in self._batches for entry in batch] + self._ready
         self._batches.clear()
+        self._ready = []
         self._fail(waiting, str(failure))
 
     def _fail(self, waiting: list[tuple[Any, bytes]], reason: str) -> None:
