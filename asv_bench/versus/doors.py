@@ -19,7 +19,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness import Report, arguments, parse
+from harness import arguments, parse
+from rows import Report
 from start import edit
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,21 +14,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import (
-    Node,
-    Pinger,
-    Report,
-    alternate,
-    arguments,
-    candidate,
-    encode,
-    flush,
-    parse,
-    peer,
-    quantile,
-    redis_benchmark,
-)
+from client import encode
+from harness import Pinger, alternate, arguments, candidate, flush, parse, peer, quantile, redis_benchmark
 from limits import fdatasync_ms
+from nodes import Node
+from rows import Report
 
 KEYS = 100_000
 

@@ -16,23 +16,11 @@ import random
 import time
 from collections.abc import Callable
 
-from harness import (
-    Node,
-    Pinger,
-    Refused,
-    Report,
-    Row,
-    alternate,
-    arguments,
-    candidate,
-    encode,
-    flush,
-    parse,
-    peer,
-    quantile,
-    redis_benchmark,
-)
+from client import Refused, encode
+from harness import Pinger, alternate, arguments, candidate, flush, parse, peer, quantile, redis_benchmark
+from nodes import Node
 from paced import Load
+from rows import Report, Row
 
 KEYS = 1_000_000
 VALUE = b"x" * 16

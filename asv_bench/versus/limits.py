@@ -11,7 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import CORE_CLIENT, CORE_SERVER, HOST, pin
+from client import HOST
+from nodes import CORE_CLIENT, CORE_SERVER, pin
 
 
 def measure(root: Path) -> dict[str, str]:

@@ -18,7 +18,10 @@ import socket
 import time
 from collections.abc import Iterator
 
-from harness import HOST, Node, Report, arguments, candidate, encode, flush, parse, peer, serves
+from client import HOST, encode
+from harness import arguments, candidate, flush, parse, peer, serves
+from nodes import Node
+from rows import Report
 
 MANY_CONNECTIONS = ["network.max_connections=20000", "limits.max_clients=20000",
                     "network.idle_timeout_secs=0"]

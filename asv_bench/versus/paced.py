@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import numba
 import numpy as np
-from harness import HOST, Node
+from client import HOST
+from nodes import Node
 
 _libc = ctypes.CDLL(None)
 _send, _recv, _clock, _yield = _libc.send, _libc.recv, _libc.clock_gettime, _libc.sched_yield

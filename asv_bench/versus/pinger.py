@@ -16,7 +16,7 @@ import select
 import sys
 import time
 
-from harness import Client, encode
+from client import Client, encode
 
 
 def requests(commands: list[str], keys: int, count: int = 4096) -> list[bytes]:

@@ -13,8 +13,11 @@ import time
 from collections.abc import Sequence
 
 import redis
-from harness import Node, Report, Row, alternate, arguments, candidate, encode, flush, parse, peer
+from client import encode
+from harness import alternate, arguments, candidate, flush, parse, peer
+from nodes import Node
 from paced import Load
+from rows import Report, Row
 
 STEPS = 10
 KEYS = 1000

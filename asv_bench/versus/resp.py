@@ -16,21 +16,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness import (
-    LOG_OFF,
-    Node,
-    Report,
-    Row,
-    alternate,
-    arguments,
-    candidate,
-    encode,
-    flush,
-    parse,
-    peer,
-    redis_benchmark,
-    serves,
-)
+from client import encode
+from harness import LOG_OFF, alternate, arguments, candidate, flush, parse, peer, redis_benchmark, serves
+from nodes import Node
+from rows import Report, Row
 
 
 @dataclass(frozen=True)

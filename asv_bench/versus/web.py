@@ -15,20 +15,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import (
-    HOST,
-    Node,
-    Redis,
-    Report,
-    Uvicorn,
-    Webdis,
-    alternate,
-    arguments,
-    candidate,
-    parse,
-    run_client,
-    tool,
-)
+from client import HOST
+from harness import alternate, arguments, candidate, parse
+from nodes import Node, Redis, Uvicorn, Webdis, run_client, tool
+from rows import Report
 
 KEYS = 1000
 BATCH = 100
