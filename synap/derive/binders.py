@@ -94,7 +94,7 @@ def binder(row: Command) -> Build:
 
 
 def packer(row: Command, row_at: int) -> Callable[[Fields], bytes]:
-    """The function that packs a call as a MULTI queues it (see `store/transactions.py`), for `bulk.perform_many`.
+    """The function that packs a call as a MULTI queues it (see `store/transactions.py`).
 
     A call that gives just the texts that its row begins with, as most do, is packed without a draft.
     """

@@ -127,15 +127,6 @@ def renderer(row: Command, template: Any, nil: Any) -> Render:
     return render
 
 
-def constant(template: Any) -> bytes | None:
-    """The JSON text of what a template makes of DONE, if it is always the same, or None."""
-    if isinstance(template, dict):
-        sure = {name: value for name, value in template.items() if not name.endswith("?")}
-        template = {name: True if value == "$changed" else value for name, value in sure.items()}
-    text: bytes = msgspec.json.encode(template)
-    return None if b'"$' in text else text
-
-
 def _spell(template: Any, row: Command) -> Render:
     if isinstance(template, dict):
         parts = [(name, _spell(value, row)) for name, value in template.items()]

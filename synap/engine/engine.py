@@ -20,7 +20,7 @@ from synap.engine.sessions import Session, Sessions
 from synap.faults import BrokenNode, Fault
 from synap.store import arena, calls, frames, keys_view, layout, transactions, upkeep
 from synap.store.heap import Heap
-from synap.store.refusals import REPLY_TOO_LARGE
+from synap.store.refusals import REPLY_TOO_LARGE, WRONG_TYPE
 
 Handler = Callable[["Engine", Session | None, dict[str, Any], int], Value]
 
@@ -77,9 +77,10 @@ class Engine:
         status = calls.perform(
             self.words, self.octets, row_at, tape, tape_size, blob_size, now, layout.REPLY_ITEMS, self.reply_bytes_max
         )
-        return self._checked(status, row_at)
+        return self.checked(status, row_at)
 
-    def _checked(self, status: int, row_at: int) -> int:
+    def checked(self, status: int, row_at: int) -> int:
+        """The status, if the kernel did not fail; a reply that found no room is a refusal."""
         what = status & layout.STATUS_MASK
         if what == layout.BROKEN:
             raise BrokenNode(f"{self.rows[row_at].name}: the kernel failed")
@@ -92,7 +93,7 @@ class Engine:
         status = transactions.perform_queued(
             self.words, self.octets, entry, now, layout.REPLY_ITEMS, self.reply_bytes_max
         )
-        return self._checked(status, row_at)
+        return self.checked(status, row_at)
 
     def free_limbo(self) -> None:
         """The reply has been read: free what it pointed to."""
@@ -168,13 +169,14 @@ class Engine:
         while self.numbers[layout.HITS_COUNT]:
             for h in self.interest.take_hits():
                 for session in self.interest.watchers.get(h, ()):
-                    session.watch_broken = True
+                    session.watch_broken = session.watch_broken or self._changed(session, h, now)
                 for parked in list(self.interest.parked.get(h, ())):
                     if parked.over:
                         continue
                     status = self.run(parked.call, now)
-                    if status & layout.STATUS_MASK == layout.WAIT:
-                        continue
+                    what = status & layout.STATUS_MASK
+                    if what == layout.WAIT or (what == WRONG_TYPE and len(parked.hashes) == 1):
+                        continue  # nothing of its kind is there yet
                     self.interest.unpark(parked)
                     parked.deliver(status)
                     self.free_limbo()
@@ -218,12 +220,17 @@ class Engine:
         """Is every watched key as it was?"""
         if session.watch_broken:
             return False
+        return all(self._visible(namespace, key, now) == seen for namespace, key, seen in session.watched.values())
+
+    def _changed(self, session: Session, h: int, now: int) -> bool:
+        """Is a watched key that was just touched not as it was? Missing before and after is no change."""
+        namespace, key, seen = session.watched[h]
+        return bool(seen) or bool(self._visible(namespace, key, now))
+
+    def _visible(self, namespace: int, key: bytes, now: int) -> int:
         at = layout.CALL_BLOB * layout.WORD
-        for namespace, key, seen in session.watched.values():
-            self.bytes[at : at + len(key)] = key
-            if keys_view.visible(self.words, self.octets, namespace, at, len(key), now) != seen:
-                return False
-        return True
+        self.bytes[at : at + len(key)] = key
+        return int(keys_view.visible(self.words, self.octets, namespace, at, len(key), now))
 
     def end_multi(self, session: Session) -> None:
         """Leave MULTI; what was queued and watched is forgotten."""

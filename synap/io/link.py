@@ -5,6 +5,7 @@ from typing import Any
 
 from synap.faults import Fault
 from synap.io.turn import Turn
+from synap.journal import LogFailed
 from synap.proto.resp import RECEIVE_SLICE, RespMachine
 from synap.proto.spills import Spill
 from synap.proto.values import encode
@@ -26,6 +27,7 @@ class Connection:
         self.queued = 0  # replies that the turn holds
         self.going_on = False
         self.blocked_bytes = 0
+        self.ended = False  # the peer sends no more, and may still listen
         self.lost = False
 
     def transmit(self, data: bytes) -> None:
@@ -54,7 +56,7 @@ class Connection:
     def resume_writing(self) -> None:
         """It has caught up."""
         self.blocked_at = None
-        if not self.lost:
+        if not self.lost and not self.ended:
             self.transport.resume_reading()
 
     def stalled(self, now: float, limit_s: float) -> bool:
@@ -67,11 +69,12 @@ class Connection:
         return now - self.blocked_at > limit_s
 
     def outcome_unknown(self) -> None:
-        """A reply to this peer was lost with the log: say so and hang up."""
+        """A reply to this peer was lost with the log: say so and hang up. What comes after it is dropped."""
         raise NotImplementedError
 
-    def eof_received(self) -> bool:
-        return False
+    def holds_beyond(self, seq: int) -> bool:
+        """Is a reply made, but not yet with the turn, that may speak of changes after `seq`?"""
+        raise NotImplementedError
 
 
 class RespConnection(Connection, asyncio.BufferedProtocol):
@@ -79,6 +82,8 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
     machine: RespMachine
     yielded = False
+    spilling = False  # a piece of a spill is with the turn or has left, its last one is not known to have
+    made_seq = 0  # the seq when the machine made its last output
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -104,8 +109,13 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.transport.pause_reading()
             self.yielded = True
             self.server.loop.call_soon(self._read_on)
-        data = self.machine.received(count, self.server.clock.now())
+        try:
+            data = self.machine.received(count, self.server.clock.now())
+        except LogFailed:
+            self.outcome_unknown()
+            return
         if data is None:
+            self.made_seq = self.server.engine.seq
             self._push()
         elif data:
             self.turn.send(self, data)
@@ -119,7 +129,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     def _read_or_wait(self) -> None:
         """Read on, unless the peer takes no output or has sent enough while a call of its waits."""
         machine = self.machine
-        if self.yielded or self.blocked_at is not None or machine.closing:
+        if self.yielded or self.ended or self.lost or self.blocked_at is not None or machine.closing:
             return
         full = machine.paused and machine.held_bytes > HELD_WHILE_WAITING
         if self.transport.is_reading() == full:
@@ -130,6 +140,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
     def _wake(self) -> None:
         """A wait has ended while somebody else was served: go on in this turn."""
+        self.made_seq = self.server.engine.seq
         self._soon()
 
     def _soon(self) -> None:
@@ -143,8 +154,13 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         if self.lost or self.blocked_at is not None:  # `resume_writing` comes back here
             return
         self._push()
-        if self.blocked_at is None:
-            self.machine.resume(self.server.clock.now())
+        if self.blocked_at is None and not self.machine.paused:
+            try:
+                self.machine.resume(self.server.clock.now())
+            except LogFailed:
+                self.outcome_unknown()
+                return
+            self.made_seq = self.server.engine.seq
             self._push()
 
     def _push(self) -> None:
@@ -165,6 +181,8 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         if machine.closing and not output:
             self.turn.send(self, b"")
             self.server.loop.call_soon(self.server.close_after_turn, self)
+        elif self.ended:
+            self._end_when_done()
 
     def _push_mixed(self) -> None:
         output = self.machine.output
@@ -176,8 +194,10 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             if isinstance(first, Spill):
                 piece = first.take(SPILL_PIECE)
                 if piece:
+                    self.spilling = True
                     self.turn.send(self, piece)
                 else:
+                    self.spilling = False
                     output.pop(0)
                     self._soon()
             else:
@@ -189,7 +209,36 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         if not self.lost:
             self._go_on()
 
+    def eof_received(self) -> bool:
+        """The peer has said all: answer it, then hang up."""
+        if self.lost:
+            return False
+        self.ended = True
+        if not self.machine.closing:
+            self._end_when_done()
+        return True
+
+    def _end_when_done(self) -> None:
+        """Hang up once nothing is left to answer. A call that waits is given up: a peer that went away looks
+        the same, and nothing may be taken for it."""
+        machine = self.machine
+        parked = machine.session.parked
+        if parked is not None:
+            self.server.engine.interest.unpark(parked)
+            machine.session.parked = None
+            machine.forget_input()
+        if not (machine.output or machine.more or self.going_on):
+            self.server.close_after_turn(self)
+
+    def holds_beyond(self, seq: int) -> bool:
+        return not self.lost and bool(self.machine.output) and self.made_seq > seq
+
     def outcome_unknown(self) -> None:
-        if not self.lost:
+        if self.lost:
+            return
+        self.lost = True
+        if self.spilling:  # the text would be taken for a part of the value
+            self.transport.abort()
+        else:
             self.transport.write(encode(Fault("UNKNOWN_OUTCOME"), 2))
             self.transport.close()

@@ -98,14 +98,19 @@ class Database:
             self._check_open()
             engine = self._engine
             at = self._lay(blob)
-            total = bulk.find_many(engine.words, engine.octets, at, sizes, count, self._clock.now(), found, 0)
+            now = self._clock.now()
+            out = np.zeros(max(count * width, 1), np.uint8)
+            total = bulk.find_many(
+                engine.words, engine.octets, at, sizes, count, now, found, out, width, 0
+            )
             if (found[1::2] == bulk.OTHER_KIND).any():
                 raise Fault("WRONG_TYPE")
-            out = np.zeros(max(count * width if width else total, 1), np.uint8)
-            bulk.copy_many(engine.words, engine.octets, found, count, out, width)
+            if not width:
+                out = np.empty(max(total, 1), np.uint8)
+                bulk.copy_many(engine.words, engine.octets, found, count, out)
         if width:
             return out[: count * width].view(f"S{width}")
-        data = out.tobytes()
+        data = out[:total].tobytes()
         ends = np.cumsum(np.maximum(found[1::2], 0)).tolist()
         values: list[bytes | None] = []
         start = 0

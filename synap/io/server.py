@@ -29,6 +29,7 @@ from synap.store import layout
 log = logging.getLogger("synap")
 
 UPKEEP_S = 0.1
+CLOSE_PAUSE_S = 0.001
 STOP_WAIT_S = 5.0
 BACKLOG = 1024
 
@@ -128,13 +129,14 @@ class Server:
         engine.facts |= {
             "uptime": lambda: int(monotonic() - self.started),
             "http_port": self.http_port,
-            "begin_snapshot": self.begin_snapshot if node.disk is not None else None,
+            "begin_snapshot": self._snapshot_soon if node.disk is not None else None,
             "config": self._config(),
         }
         for note in node.recovered.notes:
             log.warning(note)
         self.rest = Rest(CATALOGUE, engine.row_at, self._switches())
         self.commands = Commands(CATALOGUE, engine.row_at, self._switches())
+        self.commands.image().place(engine.words, engine.octets)
         self.turn = Turn(node, self.loop, self._log_failed)
         for connection in self.connections:
             connection.turn = self.turn
@@ -230,7 +232,7 @@ class Server:
             if future.done():
                 return
             try:
-                future.set_result(self.web.render(target, layout.NIL if status is None else status, fields, now))
+                future.set_result(self.web.render(target, layout.NIL if status is None else status, fields))
             except SynapError as error:
                 future.set_exception(error)
 
@@ -241,7 +243,9 @@ class Server:
         """Hang up once everything for this connection has left."""
         if connection.lost:
             return
-        if connection.queued:
+        if connection.queued and self.turn.waits_for_disk:
+            self.loop.call_later(CLOSE_PAUSE_S, self.close_after_turn, connection)
+        elif connection.queued:
             self.loop.call_soon(self.close_after_turn, connection)
         else:
             connection.transport.close()
@@ -255,7 +259,10 @@ class Server:
             now = self.clock.now()
             if self.clock.adjust():
                 log.warning("the wall clock jumped by %d ms; engine time follows slowly", self.clock.apart_ms)
-            self._more = self.engine.upkeep(now)
+            try:
+                self._more = self.engine.upkeep(now)
+            except LogFailed:  # the turn has told whom it concerns
+                self._more = False
             if self.engine.numbers[layout.LOG_COUNT]:
                 self.turn.schedule()
             self._drop_stalled()
@@ -275,10 +282,18 @@ class Server:
             if held > self._output_bytes_max or connection.stalled(now, self._output_stall_s):
                 connection.transport.abort()
 
-    def _log_failed(self, reason: str) -> None:
+    def _log_failed(self, reason: str, safe_seq: int) -> None:
         log.error("writes are refused: %s", reason)
+        for connection in list(self.connections):
+            if connection.holds_beyond(safe_seq):
+                connection.outcome_unknown()
 
     # Snapshots.
+
+    def _snapshot_soon(self) -> None:
+        """Start one when the command that asks for it is over: it may be in the middle of a transaction, of
+        which the log must get all at once, and replies that are not with the turn yet could not be recalled."""
+        self.loop.call_soon(self.begin_snapshot)
 
     def begin_snapshot(self) -> None:
         """Start a snapshot unless one is being written."""

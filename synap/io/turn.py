@@ -13,6 +13,7 @@ from typing import Any
 
 from synap.io.node import Node
 from synap.journal import LogFailed
+from synap.journal.logs import SYNCS_MAX
 
 INLINE_SYNC_S = 0.0005
 """A disk that answers sooner is waited for in the loop: handing over to a thread costs about 0.1 ms."""
@@ -21,7 +22,8 @@ INLINE_SYNC_S = 0.0005
 class Turn:
     """Group commit for all connections of a server."""
 
-    def __init__(self, node: Node, loop: asyncio.AbstractEventLoop, on_failure: Callable[[str], None]) -> None:
+    def __init__(self, node: Node, loop: asyncio.AbstractEventLoop, on_failure: Callable[[str, int], None]) -> None:
+        """`on_failure` is told why, and up to which seq everything is as safe as the mode wants it."""
         self._node = node
         self._loop = loop
         self._on_failure = on_failure
@@ -31,10 +33,12 @@ class Turn:
         self._scheduled = False
         self._ready: list[tuple[Any, bytes]] = []
         self._batches: deque[tuple[int, list[tuple[Any, bytes]]]] = deque()
-        self._syncing = False
+        self._syncs = 0  # under way on threads
+        self._begun, self._asked_seq = 0.0, 0  # when the last of them began, and what it will promise
+        self._next_sync: Any = None
         self._sync_at: Any = None
         node.engine.journal_flush = self.flush_early
-        self._thread = ThreadPoolExecutor(1, "synap-fsync")
+        self._threads = ThreadPoolExecutor(SYNCS_MAX, "synap-fsync")
         self.sync_seconds = 0.0  # of the last sync
 
     def send(self, connection: Any, data: bytes) -> None:
@@ -71,10 +75,12 @@ class Turn:
         try:
             self._node.flush()
         except LogFailed as failure:
-            self._fail(ready, str(failure))
+            self._ready = ready
+            self.failed(failure)
             return
         log = self._node.log
-        if log is None or not self._always or log.failed is not None:  # failed: only reads are left
+        # Failed: only reads are left. Behind replies that wait for a sync they hear of it with them.
+        if log is None or not self._always or (log.failed is not None and not self._batches):
             for connection, data in ready:
                 connection.transmit(data)
             if log is not None and self._periodic and self._sync_at is None and log.synced_seq < log.written_seq:
@@ -85,15 +91,25 @@ class Turn:
                 connection.transmit(data)
             return
         self._batches.append((log.written_seq, ready))
-        if not self._syncing:
-            self._sync()
+        self._sync()
 
     def _sync(self) -> None:
-        """Bring what is written to the disk: here if it is fast, else on the thread."""
+        """Bring what is written to the disk: here if it is fast, else on threads.
+
+        On a slow disk several syncs overlap, spread over the time that one takes: a reply then waits for
+        little more than one of them, not for the rest of one that began too early and another.
+        """
         log = self._node.log
         assert log is not None
         begun = self._loop.time()
-        if self.sync_seconds < INLINE_SYNC_S:
+        if self._syncs:
+            if self._next_sync is not None or self._syncs == SYNCS_MAX or self._asked_seq == log.written_seq:
+                return
+            pause = self._begun + self.sync_seconds / SYNCS_MAX - begun
+            if pause > 0:
+                self._next_sync = self._loop.call_later(pause, self._sync_next)
+                return
+        elif self.sync_seconds < INLINE_SYNC_S:
             try:
                 log.sync()
             except LogFailed as failure:
@@ -102,20 +118,25 @@ class Turn:
             self.sync_seconds = self._loop.time() - begun
             self._release(log.synced_seq)
             return
-        self._syncing = True
+        self._syncs += 1
+        self._begun, self._asked_seq = begun, log.written_seq
 
         def done(future: Any) -> None:
-            self._syncing = False
+            self._syncs -= 1
             self.sync_seconds = self._loop.time() - begun
             try:
                 self._release(future.result())
             except LogFailed as failure:
-                self.failed(failure)
-                return
+                self._sync_failed(failure)
             if self._batches:
                 self._sync()
 
-        self._loop.run_in_executor(self._thread, log.sync).add_done_callback(done)
+        self._loop.run_in_executor(self._threads, log.sync).add_done_callback(done)
+
+    def _sync_next(self) -> None:
+        self._next_sync = None
+        if self._batches:
+            self._sync()
 
     def _release(self, seq: int) -> None:
         while self._batches and self._batches[0][0] <= seq:
@@ -132,26 +153,36 @@ class Turn:
         def done(future: Any) -> None:
             error = future.exception()
             if isinstance(error, LogFailed):
-                self.failed(error)
+                self._sync_failed(error)
 
-        self._loop.run_in_executor(self._thread, log.sync).add_done_callback(done)
+        self._loop.run_in_executor(self._threads, log.sync).add_done_callback(done)
+
+    def _sync_failed(self, failure: LogFailed) -> None:
+        """A sync of the thread has failed. It may be the last to know: everybody has been told already, or a
+        snapshot has made the log whole again. Then nothing that waits now is in doubt."""
+        log = self._node.log
+        if log is not None and log.failed is not None and not self._node.failed:
+            self.failed(failure)
 
     def failed(self, failure: LogFailed) -> None:
         """The log has failed: whatever was computed until now and has not left has an unknown outcome."""
+        log = self._node.log
+        assert log is not None
         self._node.fail(failure)
         waiting = [entry for _, batch in self._batches for entry in batch] + self._ready
         self._batches.clear()
         self._ready = []
-        self._fail(waiting, str(failure))
-
-    def _fail(self, waiting: list[tuple[Any, bytes]], reason: str) -> None:
-        """Nothing of this may be acknowledged: say that the outcome is unknown, and close."""
         for connection in dict.fromkeys(connection for connection, _ in waiting):
             connection.outcome_unknown()
-        self._on_failure(reason)
+        self._on_failure(str(failure), log.synced_seq if self._always else log.written_seq)
+
+    @property
+    def waits_for_disk(self) -> bool:
+        """Do replies wait for a sync?"""
+        return bool(self._batches)
 
     def close(self) -> None:
         """No more turns."""
         if self._sync_at is not None:
             self._sync_at.cancel()
-        self._thread.shutdown(wait=True)
+        self._threads.shutdown(wait=True)

@@ -16,16 +16,19 @@ import msgspec
 from synap.faults import Fault
 from synap.io.clock import unique_text
 from synap.io.link import HELD_WHILE_WAITING, Connection
+from synap.journal import LogFailed
 from synap.proto import streamable
 from synap.proto.http import CLOSED, NEED_DATA, RemoteProtocolError, Request, Response, Upgrade
 from synap.proto.http_fast import FastMachine
 from synap.proto.rest import Target, fault_response, json_response, not_allowed, status_fault
-from synap.store import bulk, layout, transactions
+from synap.store import envelopes, layout, transactions
 from synap.store.layout import REFUSED, STATUS_MASK, WORD
 
 CALL_BLOB_AT = layout.CALL_BLOB * WORD
+OUT_AT = layout.OUT * WORD
 BATCH_MAX = 10_000
-PACKED_CALL_BYTES = 64 * layout.KIB  # larger calls of a batch are made one by one
+BATCH_BODY = layout.CALL_BLOB + layout.CALL_BLOB_BYTES // WORD // 2  # a batch lies behind the calls made meanwhile
+BATCH_BYTES_MAX = 16 * layout.MIB  # a larger one is read by Python
 HOST = re.compile(r"(?:(?P<name>[a-z0-9_.-]+)|\[(?P<six>[0-9a-f:.]+)\])(?::[0-9]*)?")
 _encode = msgspec.json.encode
 
@@ -132,7 +135,7 @@ class HttpConnection(Connection, asyncio.Protocol):
             except RemoteProtocolError as error:
                 body = {"error": f"Invalid request: {error.text}", "code": error.status}
                 self._answer(json_response(error.status, body))
-                self.transport.close()
+                self.server.close_after_turn(self)
                 return
             if event is NEED_DATA:
                 interim = self.machine.take_interim()
@@ -152,11 +155,16 @@ class HttpConnection(Connection, asyncio.Protocol):
                 response = fault_response(fault)
             except Refused as refused:
                 response = refused.response
+            except LogFailed:
+                self.outcome_unknown()
+                return
             if isinstance(response, Response):
                 self._answer(response)
             else:
                 self.busy = True
                 self.server.wait_for(self, response)
+                if self.ended:
+                    self._give_up_waiting()
                 return
 
     def _answer(self, response: Response) -> None:
@@ -170,18 +178,34 @@ class HttpConnection(Connection, asyncio.Protocol):
         self.task = self.parked = None
         self._answer(response)
         if not self.lost:
-            if self.blocked_at is None:
+            if self.blocked_at is None and not self.ended:
                 self.transport.resume_reading()
             self._serve()
 
     def eof_received(self) -> bool:
+        """The peer has said all: answer it, then hang up."""
+        if self.lost:
+            return False
+        self.ended = True
         self.machine.receive_eof()
-        if not self.busy:
+        if self.busy:
+            self._give_up_waiting()
+        else:
             self._serve()
-        return False
+        return True
+
+    def _give_up_waiting(self) -> None:
+        """A call that waits for its keys takes nothing for a peer that may have gone; other waits end soon."""
+        if self.parked is not None and not self.parked.over:
+            self.server.engine.interest.unpark(self.parked)
+            self.server.close_after_turn(self)
+
+    def holds_beyond(self, seq: int) -> bool:
+        return self.parked is not None and self.parked.over
 
     def outcome_unknown(self) -> None:
         if not self.lost:
+            self.lost = True
             self.transport.abort()
 
 
@@ -235,19 +259,20 @@ class Web:
         status = engine.perform_queued(layout.CALL_BLOB, target.row_at, now)
         if status & STATUS_MASK == layout.WAIT:
             return self.server.park(connection, target, tape, now, fields)
-        return self.render(target, status, fields, now)
+        try:
+            return self.render(target, status, fields)
+        finally:
+            engine.settle(now)
 
-    def render(self, target: Target, status: int, fields: dict[str, Any], now: int) -> Response:
-        """The reply in REPLY as an HTTP response."""
+    def render(self, target: Target, status: int, fields: dict[str, Any]) -> Response:
+        """The reply in REPLY as an HTTP response; the caller settles, also if it is a Fault that is raised."""
         engine = self.server.engine
         if status & STATUS_MASK >= REFUSED:
-            engine.settle(now)
             raise status_fault(status, fields)
         try:
             body = _encode(target.render(status, engine.numbers, engine.bytes, layout.REPLY, fields))
         except LookupError:
             return json_response(404, {"error": "Not found", "code": 404})
-        engine.settle(now)
         return Response(200, body)
 
     def lay(self, call: bytes) -> int:
@@ -271,6 +296,11 @@ class Web:
 
     def command(self, request: Request) -> Response:
         """One command, or a batch of them in order."""
+        head = streamable.batch_head(request.body) if self.server.engine is not None else None
+        if head is not None:
+            response = self.batch(request.body, head.end())
+            if response is not None:
+                return response
         posted = streamable.read(request.body)
         if posted.commands is None and posted.type != "batch":
             if not posted.command:
@@ -280,82 +310,68 @@ class Web:
         commands = posted.commands or []
         if len(commands) > BATCH_MAX:
             raise Fault("WRONG_FIELD", field="commands", wanted=f"at most {BATCH_MAX}", found=str(len(commands)))
-        return Response(200, b'{"responses":[%b]}' % b",".join(self.batch(commands)))
+        return Response(200, b'{"responses":[%b]}' % b",".join(_encode(self.run(one)) for one in commands))
 
-    def batch(self, commands: list[streamable.Envelope]) -> list[bytes]:
-        """The replies of a batch, as JSON texts: runs of plain rows in one kernel call each."""
-        replies: list[bytes] = []
+    def batch(self, body: bytes, start: int) -> Response | None:
+        """The reply to a batch whose first element begins at `start`, or None if its JSON is unusual.
+
+        Kernels carry out what is plain (see `store/envelopes.py`); each odd one is made here, in its turn.
+        """
         engine = self.server.engine
-        find = self.server.commands.find if engine is not None else None
-        run: list[tuple[streamable.Envelope, Target, dict[str, Any]]] = []
-        packed: list[bytes] = []
-        for one in commands:
-            try:
-                if find is None:
-                    raise Fault("LOADING")
-                target = find(one.command)
-                fields = streamable.fields_of(one.payload)
-                call = b"" if target.row.handler else target.pack(fields)
-            except Fault:
-                target, call, fields = None, b"", {}
-            if target is None or not call or len(call) > PACKED_CALL_BYTES:
-                self._run_packed(run, packed, replies)
-                run, packed = [], []
-                replies.append(_encode(self.run(one)))
-                continue
-            run.append((one, target, fields))
-            packed.append(call)
-        self._run_packed(run, packed, replies)
-        return replies
-
-    def _run_packed(self, run: list[Any], packed: list[bytes], replies: list[bytes]) -> None:
-        """Carry out packed calls; those that a kernel leaves are made one by one."""
-        engine, done = self.server.engine, 0
-        while done < len(run):
-            data = b"".join(packed[done:])
-            self.lay(data)
+        at, size = BATCH_BODY * WORD, len(body)
+        if size > BATCH_BYTES_MAX:
+            return None
+        engine.bytes[at : at + size] = body
+        numbers, words, octets = engine.numbers, engine.words, engine.octets
+        entry = BATCH_BODY + (size + 7 >> 3) + 1
+        count = envelopes.plan(words, octets, at + start, at + size, entry, BATCH_MAX)
+        if count < 0 or not streamable.batch_tail(body, numbers[layout.LANE_AT] - at):
+            return None
+        posted = streamable.read(body).commands if numbers[layout.LANE_CALLS] else None  # is all of it JSON?
+        pieces = [b'{"responses":[']
+        index = 0
+        while index < count:
             now = self.server.clock.now()
-            made = bulk.perform_many(engine.words, engine.octets, layout.CALL_BLOB, len(run) - done, now)
-            at = layout.OUT
-            numbers = engine.numbers
-            for one, target, fields in run[done : done + made]:
-                status = numbers[at]
-                what = status & STATUS_MASK
-                items = numbers[at + 2]
-                payload = target.constant if what in (layout.DONE, layout.NUMBER) else None
-                if what == layout.ITEM and target.hybrid and not numbers[at + 4] & layout.FORM_MASK:
-                    start = numbers[at + 3]
-                    text = bytes(engine.bytes[start : start + (numbers[at + 4] >> layout.MARK_BITS)])
-                    payload = b'"%b"' % text if streamable.PLAIN(text) else None
-                elif what == layout.NIL:
-                    payload = target.constant_nil
-                if payload is not None:
-                    replies.append(streamable.reply_text(one.request_id or unique_text(), payload))
-                else:
-                    replies.append(self._rendered(one, target, status, fields, at + 1))
-                at += bulk.REPLY_HEAD
-                octets = 0
-                for k in range(items):
-                    size = numbers[at + 2 * k + 1]
-                    octets += size >> layout.MARK_BITS if size & layout.ITEM_MASK == layout.ITEM_TEXT else 0
-                at += 2 * items + (octets + 7 >> 3)
+            reason = envelopes.answer(words, octets, index, entry, count, now, engine.reply_bytes_max)
+            pieces.append(bytes(engine.bytes[OUT_AT : numbers[layout.LANE_OUT]]))
+            index, entry = numbers[layout.BATCH_INDEX], numbers[layout.BATCH_AT]
+            if reason >= envelopes.ALONE:
+                if posted is None:
+                    posted = streamable.read(body).commands
+                assert posted is not None
+                reply = self.rendered(posted[index]) if reason == envelopes.RENDER else self.run(posted[index])
+                pieces.append(b"," + _encode(reply) if index else _encode(reply))
+                index += 1
+                entry += numbers[entry + 1]
             engine.settle(now)
-            done += made
-            if done < len(run) and made == 0:
-                replies.append(_encode(self.run(run[done][0])))
-                done += 1
+        pieces.append(b"]}")
+        if size > layout.MIB:
+            engine.heap.forget(at, (numbers[layout.BATCH_AT] - BATCH_BODY) * WORD)
+        return Response(200, b"".join(pieces))
 
-    def _rendered(self, one: Any, target: Target, status: int, fields: dict[str, Any], reply: int) -> bytes:
-        """One reply of a batch, read from the copy of its reply region at word `reply`."""
+    def rendered(self, one: streamable.Envelope) -> streamable.Reply:
+        """The reply to a command of a batch that has just been carried out."""
+        engine = self.server.engine
+        target = self.server.commands.find(one.command)
+        status = engine.checked(engine.numbers[layout.BATCH_STATUS], target.row_at)
+        return self.reply(one, target, status, streamable.fields_of(one.payload))
+
+    def reply(
+        self, one: streamable.Envelope, target: Target, status: int, fields: dict[str, Any]
+    ) -> streamable.Reply:
+        """The reply in REPLY as the envelope spells it."""
         engine = self.server.engine
         name = one.request_id or unique_text()
-        if status & STATUS_MASK >= REFUSED:
-            return _encode(streamable.Reply(False, name, None, status_fault(status, fields).json_text()))
+        what = status & STATUS_MASK
+        if what >= REFUSED:
+            return streamable.Reply(False, name, None, status_fault(status, fields).json_text())
+        if what == layout.WAIT:
+            status = layout.NIL
         try:
-            payload = target.render(status, engine.numbers, engine.bytes, reply, fields)
+            payload = target.render(status, engine.numbers, engine.bytes, layout.REPLY, fields)
         except LookupError:
-            return _encode(streamable.Reply(False, name, None, "Not found"))
-        return streamable.reply_text(name, _encode(payload))
+            return streamable.Reply(False, name, None, "Not found")
+        return streamable.Reply(True, name, payload, None)
 
     def run(self, one: streamable.Envelope) -> streamable.Reply:
         """Carry out one enveloped command; a refusal is a reply."""
@@ -374,18 +390,9 @@ class Web:
                     raise value
                 return streamable.Reply(True, name, self.plain_value(value, target), None)
             status = engine.perform_queued(layout.CALL_BLOB, target.row_at, now)
-            what = status & STATUS_MASK
-            if what >= REFUSED:
-                engine.settle(now)
-                raise status_fault(status, fields)
-            if what == layout.WAIT:
-                status = layout.NIL
-            try:
-                payload = target.render(status, engine.numbers, engine.bytes, layout.REPLY, fields)
-            except LookupError:
-                return streamable.Reply(False, name, None, "Not found")
+            reply = self.reply(one, target, status, fields)
             engine.settle(now)
-            return streamable.Reply(True, name, payload, None)
+            return reply
         except Fault as fault:
             return streamable.Reply(False, name, None, fault.json_text())
 
@@ -394,7 +401,7 @@ class Web:
     def health(self, request: Request) -> Response:
         """200 when ready; until then 503 with how far the start has come."""
         server = self.server
-        if server.node is not None:
+        if server.phase == "ready":
             status = "degraded" if server.node.failed else "healthy"
             return json_response(200, {"status": status, "service": "synap", "version": server.version})
         progress = server.progress

@@ -4,8 +4,10 @@
     sync   --> synced_seq       the bytes are on the disk; a power cut loses nothing
 
 One thread appends. `sync` may run in others; it takes down what it can promise *before* it asks the disk.
-Two syncs of one file never run at the same time: the system tells a lost write to only one of
-them, and the other would promise what is gone. The second waits, and mostly finds its work done.
+Up to SYNCS_MAX run at the same time, so that on a slow disk nobody waits for two of them. Each has an
+open file of its own, as old as the segment: the system tells a lost write once to each open file, and
+of two syncs that share one, the second would promise what is gone. More than that wait for their turn,
+and mostly find their work done.
 
 A segment is full at `segment_bytes_max`. It is synced before its successor appears, and the successor
 appears under its name with its header already on disk (written aside, synced, renamed, directory
@@ -37,6 +39,7 @@ from synap.journal.formats import (
 )
 
 SEGMENT_BYTES_MAX = 256 << 20
+SYNCS_MAX = 4
 
 
 class Log:
@@ -76,7 +79,10 @@ class Log:
         self._mark = 0
         self._size = 0
         self._handle: Handle | None = None
-        self._syncing = threading.Lock()
+        self._handles: list[Handle] = []  # that of the appending thread first
+        self._idle: list[Handle] = []  # those that no sync uses, the last one next
+        self._asked_seq = written_seq  # what the latest sync will promise
+        self._change = threading.Condition()
         self._open_segment(FRESH if fresh else 0)
 
     def append(self, buffers: Sequence[Buffer], first_seq: int, count: int, now: int) -> None:
@@ -101,18 +107,37 @@ class Log:
     def sync(self) -> int:
         """Put everything written before this call on the disk; the seq now promised. Any thread.
 
-        Raises `LogFailed`, also to those who waited for a sync that failed.
+        If a sync under way covers it, this waits for that one. Raises `LogFailed`, also to those who waited
+        for a sync that failed.
         """
-        with self._syncing:
-            if self.failed is not None:
-                raise self._failure(self.failed.reason)
-            if self.synced_seq < self.written_seq:
-                try:
-                    self._sync()
-                except OSError as error:
-                    raise self._fail(error) from error
-                if self.failed is not None:  # a write was refused meanwhile
+        with self._change:
+            wanted = self.written_seq
+            while True:
+                if self.failed is not None:
                     raise self._failure(self.failed.reason)
+                if self.synced_seq >= wanted:
+                    return self.synced_seq
+                self._live_handle()
+                running = len(self._idle) < len(self._handles)
+                if self._idle and not (running and self._asked_seq >= wanted):
+                    break
+                self._change.wait()
+            self._asked_seq = promise = self.written_seq
+            handle = self._idle.pop()
+        refused: OSError | None = None
+        try:
+            handle.sync()
+        except OSError as error:
+            refused = error
+        with self._change:
+            self._idle.append(handle)
+            self._change.notify_all()
+            if refused is not None:
+                raise self._fail(refused) from refused
+            if self.failed is not None:  # a write or another sync was refused meanwhile
+                raise self._failure(self.failed.reason)
+            self.syncs_done += 1
+            self.synced_seq = max(self.synced_seq, promise)
             return self.synced_seq
 
     def begin_epoch(self, epoch: int) -> None:
@@ -122,8 +147,9 @@ class Log:
 
     def stop(self) -> None:
         """Sync, mark the clean end, sync and close. Raises `LogFailed`; closed in any case."""
-        with self._syncing:
+        with self._change:
             handle = self._live_handle()
+            self._await_syncs()
             try:
                 if self.failed is not None:
                     raise self._failure(self.failed.reason)
@@ -134,8 +160,7 @@ class Log:
             except OSError as error:
                 raise self._fail(error) from error
             finally:
-                self._handle = None
-                handle.close()
+                self._close_segment()
 
     def resume(self, snapshot_seq: int) -> None:
         """Become writable again: a verified snapshot stands at `snapshot_seq`, with all offered in it.
@@ -143,12 +168,11 @@ class Log:
         The new segment starts behind it. Raises `LogFailed` if the disk still refuses.
         """
         assert self.failed is not None and snapshot_seq >= self._offered_seq
-        with self._syncing:
-            old, self._handle = self._handle, None
-            if old is not None:
-                old.close()
+        with self._change:
+            self._await_syncs()
+            self._close_segment()
             saved = self.written_seq, self.synced_seq
-            self.written_seq = self.synced_seq = self._offered_seq = snapshot_seq
+            self.written_seq = self.synced_seq = self._offered_seq = self._asked_seq = snapshot_seq
             self._prev = 0
             try:
                 self._open_segment(FRESH)
@@ -182,19 +206,32 @@ class Log:
         self.groups_written += 1
 
     def _sync(self) -> None:
-        """Sync the segment; the promise is taken down first, since writing goes on meanwhile."""
-        promise = self.written_seq
+        """Sync the segment while no other thread does."""
         self._live_handle().sync()
         self.syncs_done += 1
-        self.synced_seq = promise
+        self.synced_seq = self.written_seq
+
+    def _await_syncs(self) -> None:
+        """Wait until no sync runs; those that come wait for the lock, which the caller holds."""
+        while len(self._idle) < len(self._handles):
+            self._change.wait()
 
     def _rotate(self) -> None:
         """Finish a full segment and open the next."""
-        with self._syncing:
+        with self._change:
+            self._await_syncs()
             self._sync()
-            self._live_handle().close()
-            self._handle = None
+            self._close_segment()
             self._open_segment(0)
+
+    def _close_segment(self) -> None:
+        """Let go of the segment, while no sync runs."""
+        for handle in self._handles:
+            handle.close()
+        self._handle = None
+        self._handles, self._idle = [], []
+        with self._change:
+            self._change.notify_all()
 
     def _open_segment(self, flags: int) -> None:
         """Make the segment behind `written_seq`; it gets its name when its header is on disk."""
@@ -211,7 +248,14 @@ class Log:
             handle.close()
         self._disk.rename(name + TEMPORARY, name)
         self._disk.sync_directory()
-        self._handle = self._disk.open_append(name)
+        try:
+            for _ in range(SYNCS_MAX):
+                self._handles.append(self._disk.open_append(name))
+        except OSError:
+            self._close_segment()
+            raise
+        self._handle = self._handles[0]
+        self._idle = self._handles[::-1]
         self._mark, self._size, self.segment_name = mark, HEADER_BYTES, name
 
     def _live_handle(self) -> Handle:

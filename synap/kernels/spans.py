@@ -41,6 +41,20 @@ def move(context, octets, target, source, size):
 
 
 @intrinsic
+def copy_out(context, octets, source, other, target, size):
+    """Copy `size` bytes from `source` on to `target` in another array."""
+    signature = types.void(octets, types.int64, other, types.int64, types.int64)
+
+    def build(ctx, builder, sig, args):
+        cgutils.raw_memcpy(
+            builder, _at(ctx, builder, sig, args, 2, 3), _at(ctx, builder, sig, args, 0, 1), args[4], 1
+        )
+        return ctx.get_dummy_value()
+
+    return signature, build
+
+
+@intrinsic
 def fill(context, octets, target, value, size):
     """Set `size` bytes from `target` on to `value`."""
     signature = types.void(octets, types.int64, types.int64, types.int64)

@@ -118,6 +118,12 @@ class RespMachine:
         """Bytes of unfinished input."""
         return self._used if self._gather else len(self._tail)
 
+    def forget_input(self) -> None:
+        """Run nothing more of what has arrived."""
+        self._free_gather()
+        self._tail = b""
+        self.more = False
+
     def close(self) -> None:
         """The connection is gone."""
         self._free_gather()
@@ -169,7 +175,11 @@ class RespMachine:
             start, end = self._gather, self._gather + self._used
             room = self._room
             self._gather = 0
-            at = self._run(start, end, now)
+            try:
+                at = self._run(start, end, now)
+            except BaseException:
+                self.engine.give(start)
+                raise
             if self.closing:
                 self.engine.give(start)
             elif at == start:  # nothing could run (it waits, or the out region was full)

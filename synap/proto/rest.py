@@ -23,14 +23,11 @@ _decoder = msgspec.json.Decoder()
 class Target:
     """A row as one surface reaches it."""
 
-    __slots__ = ("constant", "constant_nil", "fixed", "hybrid", "pack", "params", "renamed", "render", "row", "row_at")
+    __slots__ = ("fixed", "pack", "params", "renamed", "render", "row", "row_at")
 
     def __init__(self, row: Command, row_at: int, render: Render, route: Route | None = None) -> None:
         self.row, self.row_at, self.render = row, row_at, render
         self.pack = packer(row, row_at)
-        self.constant: bytes | None = None  # the reply to DONE or NUMBER, if it is always the same text
-        self.constant_nil: bytes | None = None
-        self.hybrid = False  # answers one text as `$hybrid`
         self.params: tuple[str, ...] = ()
         self.fixed = dict(route.fixed) if route else {}
         self.renamed = dict(route.renamed) if route else {}

@@ -7,7 +7,8 @@ import msgspec
 
 from synap.command import Catalogue
 from synap.derive.conversions import wrong
-from synap.derive.replies import constant, renderer
+from synap.derive.replies import renderer
+from synap.derive.targets import TargetImage
 from synap.faults import Fault
 from synap.proto.rest import Target
 
@@ -64,13 +65,17 @@ class Commands:
             if row.internal or (row.command is None and row.rest is None):
                 continue
             target = Target(row, row_at[row.name], renderer(row, row.command, row.command_nil))
-            target.constant = constant(row.command)
-            if row.command_nil is None:
-                target.constant_nil = b"null"
-            target.hybrid = row.command == "$hybrid"
             for name in dict.fromkeys((row.name, *row.envelope)):
                 assert name not in self.targets, f"{name} stands twice"
                 self.targets[name] = target
+
+    def image(self) -> TargetImage:
+        """Those that `store/envelopes.py` may carry out."""
+        return TargetImage({
+            name: (target.row, target.row_at)
+            for name, target in self.targets.items()
+            if not target.row.handler and (not target.row.switch or self.switches.get(target.row.switch))
+        })
 
     def find(self, name: str) -> Target:
         """The row under this name."""
@@ -91,12 +96,10 @@ def fields_of(payload: Any) -> dict[str, Any]:
     return payload
 
 
-PLAIN = re.compile(rb"[!#-,./:-Z\]^_`a-eg-mo-su-z|}~][ !#-\[\]-~]*").fullmatch
-"""A text that JSON writes as it is, and that does not begin as any JSON value does: most texts are such."""
-
-
-def reply_text(request_id: str, payload: bytes) -> bytes:
-    """A successful reply around a payload that is JSON text already."""
-    name = request_id.encode() if request_id.isalnum() and request_id.isascii() else None
-    quoted = b'"%b"' % name if name is not None else msgspec.json.encode(request_id)
-    return b'{"success":true,"request_id":%b,"payload":%b,"error":null}' % (quoted, payload)
+_SPACE = rb"[ \t\n\r]*"
+_TYPE = rb'"type"' + _SPACE + rb":" + _SPACE + rb'"batch"'
+_HEAD = _SPACE + rb"\{" + _SPACE + rb"(?:" + _TYPE + _SPACE + rb"," + _SPACE + rb')?"commands"' + _SPACE
+batch_head = re.compile(_HEAD + rb":" + _SPACE + rb"\[").match
+"""Matches a body up to the first element of its batch, if it is written in the usual order."""
+batch_tail = re.compile(_SPACE + rb"(?:," + _SPACE + _TYPE + _SPACE + rb")?\}" + _SPACE).fullmatch
+"""Matches what may stand behind the array."""

@@ -4,7 +4,7 @@ One anonymous mapping is all the state there is, seen as `words` (int64) and `oc
 A *ref* is a word index; 0 is no ref. The regions come first, in this order, and the pages of the
 arena fill the rest:
 
-    registers | doors | shards | counters | rows | names | schema | texts | interest | hits | limbo
+    registers | doors | shards | counters | rows | names | schema | texts | envelopes | interest | hits | limbo
     | sessions | parse words | tape | decided | reply | receive | call | out | log | page table | pages
 
 All of it is address space that is reserved and not committed: a page costs memory once touched.
@@ -47,6 +47,7 @@ FRAME_LAST = 206  # octet of the last frame written, to mark it as continued
 IN_GROUP = 207  # 1 between the first frame of an EXEC or a script and its last
 GROUP_FIRST = 208  # octet of LOG where the group under way starts
 REPLAY_SEQ, REPLAY_CODE, REPLAY_STATUS = 209, 210, 211  # where a replay stopped, and what it got
+BATCH_AT, BATCH_INDEX, BATCH_STATUS = 214, 215, 216  # where a batch of envelopes stopped
 LIMIT_WORD, LIMIT_WORDS = 212, 213  # bytes of a RESP word, words of a RESP command
 SCRATCH, SCRATCH_BYTES = 960, 512  # digits on their way into a value
 REGISTERS_SIZE = 1024
@@ -67,7 +68,13 @@ TEXTS = CHOICES + CHOICES_SIZE  # constant texts: tokens, names, refusals
 TEXTS_SIZE = 1 << 15
 FAULTS = TEXTS + TEXTS_SIZE  # 2 words for each refusal: text at, text size
 FAULTS_COUNT = 256
-INTEREST = FAULTS + FAULTS_COUNT * 2  # 65536 octets, by the low bits of a key's hash
+ENVELOPES = FAULTS + FAULTS_COUNT * 2  # 4 words for each slot: target, hash, name at, name size
+ENVELOPES_COUNT = 4096
+TARGETS = ENVELOPES + ENVELOPES_COUNT * 4  # what a row is for the command envelope
+TARGETS_SIZE = 1 << 16
+TARGET_TEXTS = TARGETS + TARGETS_SIZE
+TARGET_TEXTS_SIZE = 1 << 14
+INTEREST = TARGET_TEXTS + TARGET_TEXTS_SIZE  # 65536 octets, by the low bits of a key's hash
 INTEREST_SIZE = 65536 // WORD
 HITS, HITS_MAX = INTEREST + INTEREST_SIZE, 1024
 LIMBO, LIMBO_MAX = HITS + HITS_MAX + 8, 1 << 27

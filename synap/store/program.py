@@ -7,7 +7,7 @@ from synap.kernels import jit
 
 ENTRIES = (
     "heap", "calls", "transactions", "lane", "frames", "resp", "arena", "upkeep", "digests", "dumps",
-    "keys_view", "bulk",
+    "keys_view", "bulk", "envelopes",
 )  # fmt: skip
 """Modules of `synap.store` with border functions."""
 

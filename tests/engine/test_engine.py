@@ -127,7 +127,27 @@ def test_a_queue_of_waiters_and_a_push_of_many(house: House) -> None:
     assert [client.heard for client in clients] == [[[b"k", b"%d" % i]] for i in range(20)]
 
 
+def test_a_key_of_another_kind_wakes_nobody(house: House) -> None:
+    """As in Redis: the waiter waits on until there is a list."""
+    waiter, giver = house.client(), house.client()
+    waiter.ask("BLPOP k 0")
+    assert giver.ask("SET k v", "DEL k") == [OK, 1] and waiter.heard == []
+    assert giver.one("RPUSH k x") == 1
+    assert waiter.heard == [[b"k", b"x"]]
+
+
 # Transactions.
+
+
+def test_missing_before_and_after_is_no_change(house: House) -> None:
+    """A flush does not touch a watched key that is not there; one that came and went did change."""
+    client, other = house.client(), house.client()
+    assert client.ask("WATCH none", "MULTI", "PING") == [OK, OK, QUEUED]
+    other.ask("SET other v", "FLUSHALL")
+    assert client.one("EXEC") == [b"PONG"]
+    assert client.ask("WATCH none", "MULTI", "PING") == [OK, OK, QUEUED]
+    other.ask("SET none v", "DEL none")
+    assert client.one("EXEC") is None
 
 
 def test_multi_exec_discard(house: House) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from synap.journal import Log, LogFailed, recover
 from synap.journal.disks import Buffer, Handle
+from synap.journal.logs import SYNCS_MAX
 from synap.journal.segments import READ_BYTES
 from tests.journal.nodes import NODE, Ledger, Node, frame, frames
 from tests.simulation.disk import SimulatedDisk
@@ -157,16 +158,57 @@ def test_a_sync_promises_what_was_written_before_it() -> None:
     first = in_thread(log, results)
     assert gate.entered.acquire(timeout=10)
     log.append((frame(2, 0, 0, b""),), 2, 1, 0)
-    second, third = in_thread(log, results), in_thread(log, results)
+    second = in_thread(log, results)
+    assert gate.entered.acquire(timeout=10)  # it covers more than the first, and does not wait for it
+    third = in_thread(log, results)
     assert log.written_seq == 2 and log.synced_seq == 0
+    assert not gate.entered.acquire(timeout=0.05)  # what it wants is under way
     gate.leave.release()
-    first.join()
-    assert results == [1]
+    gate.leave.release()
+    for thread in (first, second, third):
+        thread.join()
+    assert results.count(2) >= 2 and gate.running_max == 2 and log.syncs_done == 2
+
+
+def test_a_later_sync_may_end_first() -> None:
+    """Each answers for its own file; what the later one promises holds, and the earlier one takes nothing back."""
+    gate = Gate(SimulatedDisk())
+    log = begin(gate)
+    results: list[object] = []
+    threads = []
+    for seq in range(1, SYNCS_MAX + 1):
+        log.append((frame(seq, 0, 0, b""),), seq, 1, 0)
+        threads.append(in_thread(log, results))
+        assert gate.entered.acquire(timeout=10)
+    log.append((frame(SYNCS_MAX + 1, 0, 0, b""),), SYNCS_MAX + 1, 1, 0)
+    threads.append(in_thread(log, results))
+    assert not gate.entered.acquire(timeout=0.05)  # as many as there are files for
+    for _ in range(SYNCS_MAX + 1):
+        gate.leave.release()
+    for thread in threads:
+        thread.join()
+    assert log.synced_seq == SYNCS_MAX + 1 and gate.running_max == SYNCS_MAX
+    assert all(isinstance(result, int) for result in results)
+
+
+def test_a_full_segment_waits_for_its_syncs() -> None:
+    """Its successor appears when all of it is on the disk; a sync that runs keeps its file until then."""
+    gate = Gate(SimulatedDisk())
+    log = begin(gate, 100)
+    log.append((frame(1, 0, 0, bytes(200)),), 1, 1, 0)
+    results: list[object] = []
+    thread = in_thread(log, results)
     assert gate.entered.acquire(timeout=10)
+    appender = threading.Thread(target=lambda: log.append((frame(2, 0, 0, b""),), 2, 1, 0))
+    appender.start()
+    assert not gate.entered.acquire(timeout=0.05)
     gate.leave.release()
-    second.join()
-    third.join()
-    assert results == [1, 2, 2] and gate.running_max == 1 and log.syncs_done == 2
+    thread.join()
+    assert results == [1]
+    assert gate.entered.acquire(timeout=10)  # the segment's last sync
+    gate.leave.release()
+    appender.join(timeout=10)
+    assert log.synced_seq == 1 and log.written_seq == 2
 
 
 def test_a_failed_sync_fails_those_who_wait() -> None:

@@ -5,6 +5,7 @@ What a fault does is told by files in the server's working directory, so a test 
 
 import errno
 import os
+import threading
 import time
 from typing import Any
 
@@ -40,6 +41,21 @@ def failing_slow_sync() -> None:
     """Both."""
     slow_sync()
     failing_sync()
+
+
+def stuck_sync() -> None:
+    """Every sync takes 2 ms; those of the thread do not end while there is a file `sync_stuck`."""
+    from synap.io import files
+
+    sync = files._sync
+
+    def stuck(fd: int) -> None:
+        time.sleep(0.002)
+        while threading.current_thread() is not threading.main_thread() and os.path.exists("sync_stuck"):
+            time.sleep(0.002)
+        sync(fd)
+
+    files._sync = stuck
 
 
 class Skewed:

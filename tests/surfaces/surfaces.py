@@ -37,7 +37,7 @@ MEMORY = Settings().replace({"persistence.enabled": False, "server.allowed_hosts
 class Server:
     """What `Web` asks of a server, without one."""
 
-    def __init__(self, settings: Settings, flush: bool) -> None:
+    def __init__(self, settings: Settings, flush: bool, plain_batches: bool = True) -> None:
         self.settings, self.version = settings, "0"
         self.clock = Clock()
         self.node: Node | None = Node(settings, self.clock)
@@ -47,7 +47,9 @@ class Server:
         }  # fmt: skip
         self.rest = Rest(CATALOGUE, self.engine.row_at, {FLUSH: flush})
         self.commands = Commands(CATALOGUE, self.engine.row_at, {FLUSH: flush})
-        self.phase, self.progress = "compiling", type("Progress", (), {"done": 0, "total": 0, "name": ""})
+        if plain_batches:
+            self.commands.image().place(self.engine.words, self.engine.octets)
+        self.phase, self.progress = "ready", type("Progress", (), {"done": 0, "total": 0, "name": ""})
         self.parked: list[Any] = []
 
     def park(self, connection: Any, target: Any, tape: int, now: int, fields: dict[str, Any]) -> Any:
@@ -59,8 +61,8 @@ class Server:
 class Surfaces:
     """One node behind all its surfaces, and a database in this process."""
 
-    def __init__(self, *, flush: bool = True) -> None:
-        self.server = Server(MEMORY, flush)
+    def __init__(self, *, flush: bool = True, plain_batches: bool = True) -> None:
+        self.server = Server(MEMORY, flush, plain_batches)
         self.web = Web(self.server)
         self.database = Database(None, MEMORY)
         self.machines = {version: self.connect(version) for version in (2, 3)}

@@ -202,6 +202,7 @@ def test_snapshot_without_a_disk(surfaces: Surfaces) -> None:
 
 def test_before_it_is_ready(surfaces: Surfaces) -> None:
     surfaces.server.node = surfaces.server.engine = None
+    surfaces.server.phase = "compiling"
     for method, path in (("GET", "/health"), ("GET", "/kv/get/k"), ("POST", "/snapshot"), ("GET", "/nothing")):
         status, value, headers = surfaces.rest(method, path)
         assert status == 503 and value["status"] == "starting" and b"retry-after" in headers

@@ -1,0 +1,163 @@
+"""The command envelope's rows as `store/envelopes.py` reads them: names, required fields, spelled replies."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from synap.command import TEXTS, Command, Int, Many, Raw, slots, words_min
+from synap.store import envelopes, layout
+
+_MARK = -1234567890123456789  # a number that stands for the reply while a template is spelled
+Pair = tuple[int, int]
+Field = tuple[str, int, int, int]
+"""Name, slot, kind, default."""
+
+
+class TargetImage:
+    """The words and bytes of all targets, for one place in a heap."""
+
+    def __init__(self, rows: dict[str, tuple[Command, int]]) -> None:
+        """`rows`: name -> (row, its word in ROWS), without those that only Python can carry out."""
+        self._texts = bytearray(envelopes.TEXTS_AT - envelopes.HEAD_AT)
+        self._targets: list[int] = []
+        self._names: dict[int, tuple[int, int, int, int]] = {}
+        for at, text in (
+            (envelopes.HEAD_AT, b'{"success":true,"request_id":'),
+            (envelopes.MIDDLE_AT, b',"payload":'),
+            (envelopes.TAIL_AT, b',"error":null}'),
+            (envelopes.KEYS_AT, b"command"),
+            (envelopes.KEYS_AT + 16, b"request_id"),
+            (envelopes.KEYS_AT + 32, b"payload"),
+        ):
+            start = at - envelopes.HEAD_AT
+            self._texts[start : start + len(text)] = text
+        made: dict[str, int] = {}
+        for name, (row, row_at) in rows.items():
+            fields = required(row)
+            if fields is not None:
+                if row.name not in made:
+                    made[row.name] = self._target(row, row_at, fields)
+                self._name(name.encode(), made[row.name])
+        assert len(self._targets) <= layout.TARGETS_SIZE, "more targets than TARGETS has room for"
+        assert len(self._texts) <= layout.TARGET_TEXTS_SIZE * layout.WORD, "the texts are larger than TARGET_TEXTS"
+        assert len(self._names) < layout.ENVELOPES_COUNT // 2, "more names than ENVELOPES has room for"
+
+    def place(self, words: np.ndarray, octets: np.ndarray) -> None:
+        """Write everything into the heap."""
+        octets[envelopes.HEAD_AT : envelopes.HEAD_AT + len(self._texts)] = np.frombuffer(bytes(self._texts), np.uint8)
+        words[layout.TARGETS : layout.TARGETS + len(self._targets)] = self._targets
+        for slot, entry in self._names.items():
+            words[layout.ENVELOPES + 4 * slot : layout.ENVELOPES + 4 * slot + 4] = entry
+
+    def _text(self, text: bytes) -> Pair:
+        at = envelopes.HEAD_AT + len(self._texts)
+        self._texts += text + b"\0" * 8
+        return at, len(text)
+
+    def _target(self, row: Command, row_at: int, fields: list[Field]) -> int:
+        at = layout.TARGETS + len(self._targets)
+        how, head, tail = spelled_number(row.command)
+        record = [row_at, *self._text(spelled_done(row.command)), *self._text(spelled_nil(row.command_nil))]
+        record += [how, *self._text(head), *self._text(tail), row.command == "$hybrid", len(fields)]
+        for name, slot, kind, default in fields:
+            record += [*self._text(name.encode()), slot, kind, default]
+        self._targets += record + [0] * (envelopes.TARGET_WORDS - len(record))
+        return at
+
+    def _name(self, name: bytes, target: int) -> None:
+        h = hash_of(name)
+        slot = h & (layout.ENVELOPES_COUNT - 1)
+        while slot in self._names:
+            slot = (slot + 1) % layout.ENVELOPES_COUNT
+        self._names[slot] = (target, h, *self._text(name))
+
+
+def required(row: Command) -> list[Field] | None:
+    """The fields that a plain call gives, or None if the row has no such call.
+
+    They are the texts and integers that its arguments begin with, and one item of a group that they end with;
+    all others must be such as may be missing.
+    """
+    fields: list[Field] = []
+    slot = 0
+    for node in row.args:
+        if words_min(node) == 0:
+            break
+        kind = kind_of(node)
+        if not kind:
+            return None
+        name = node.inner[0].name if kind & envelopes.GROUP else node.name
+        fields.append((name, slot, kind, getattr(node, "default", None) or 0))
+        slot += slots(node)
+        if kind & envelopes.GROUP:
+            break
+    if any(words_min(node) for node in row.args[len(fields) :]) or len(fields) > envelopes.FIELDS_MAX:
+        return None
+    return None if row.words > len(fields) else fields
+
+
+def kind_of(node: Any) -> int:
+    """How `envelopes.pack` reads this argument, or 0 if it cannot."""
+    if isinstance(node, Many) and len(node.inner) == 1 and not node.like:
+        inner = kind_of(node.inner[0])
+        return inner | envelopes.GROUP if inner in (envelopes.IS_RAW, envelopes.IS_TEXT) else 0
+    if isinstance(node, Raw):
+        return 0 if node.octets else envelopes.IS_RAW
+    if isinstance(node, TEXTS):
+        return envelopes.IS_TEXT
+    if isinstance(node, Int):
+        return envelopes.IS_INT if node.default is None else envelopes.IS_INT | envelopes.MISSABLE
+    return 0
+
+
+def spelled_done(template: Any) -> bytes:
+    """The JSON text that a template makes of DONE, if it is always the same, or nothing."""
+    return _constant(_resolved(template))
+
+
+def spelled_nil(template: Any) -> bytes:
+    """The JSON text that a template makes of NIL, if it is always the same, or nothing."""
+    return b"" if template == "NOT_FOUND" else _constant(template)
+
+
+def spelled_number(template: Any) -> tuple[int, bytes, bytes]:
+    """(CONSTANT, DIGITS, TRUTH or 0, text before the number, text behind it)."""
+    if isinstance(template, dict):
+        template = {name: value for name, value in template.items() if not name.endswith("?")}
+    for word, how in (("$reply", envelopes.DIGITS), ("$flag", envelopes.TRUTH)):
+        marked = _marked(template, word)
+        text: bytes = msgspec.json.encode(marked)
+        parts = text.split(b"%d" % _MARK)
+        if len(parts) == 2 and b'"$' not in text:
+            return how, parts[0], parts[1]
+    text = _constant(template)
+    return (envelopes.CONSTANT, text, b"") if text else (0, b"", b"")
+
+
+def _marked(template: Any, word: str) -> Any:
+    if isinstance(template, dict):
+        return {name: _MARK if value == word else value for name, value in template.items()}
+    return _MARK if template == word else template
+
+
+def _resolved(template: Any) -> Any:
+    """A template for a reply without a text, of which is known that something changed."""
+    if isinstance(template, dict):
+        sure = {name: value for name, value in template.items() if not name.endswith("?")}
+        return {name: True if value == "$changed" else value for name, value in sure.items()}
+    return True if template == "$changed" else template
+
+
+def _constant(template: Any) -> bytes:
+    text: bytes = msgspec.json.encode(template)
+    return b"" if b'"$' in text else text
+
+
+def hash_of(name: bytes) -> int:
+    """The hash under which `envelopes.find_target` looks for a name, as a signed 64-bit number."""
+    h = len(name)
+    for byte in name:
+        h = ((h * 0x100000001B3) ^ byte) & 0xFFFFFFFFFFFFFFFF
+    h = h - (1 << 64) if h >> 63 else h
+    return h ^ (h >> 29)
