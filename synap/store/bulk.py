@@ -32,13 +32,6 @@ SET_SLOTS = 15
 MISSING, OTHER_KIND = -1, -2
 
 
-@kernel
-def home_of(words, h):
-    """The index in `words` where a key with this hash would lie in its shard's newer slots."""
-    table = keyspace.shard_of(h)
-    return words[table + tables.SLOTS] + ((tables.tag_of_hash(h) * words[table + tables.SIZE]) >> tables.TAG_BITS)
-
-
 @kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64, int64[::1], uint8[::1], int64, int64)")
 def find_many(words, octets, at, sizes, count, now, found, target, width, namespace):
     """Find `count` keys that lie from octet `at` on; the bytes of all values together.
@@ -59,7 +52,7 @@ def find_many(words, octets, at, sizes, count, now, found, target, width, namesp
         for i in range(batch):
             starts[i] = at
             hashes[i] = keyspace.hash_key(words, octets, namespace, at, sizes[first + i])
-            prefetch(words, home_of(words, hashes[i]))
+            prefetch(words, keyspace.home_of(words, hashes[i]))
             at += sizes[first + i]
         for i in range(batch):
             tag = tables.tag_of_hash(hashes[i])
@@ -123,7 +116,7 @@ def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namesp
         start = at
         for i in range(batch):
             hashes[i] = keyspace.hash_key(words, octets, namespace, start, sizes[first + i])
-            prefetch(words, home_of(words, hashes[i]))
+            prefetch(words, keyspace.home_of(words, hashes[i]))
             start += sizes[first + i]
         for i in range(batch):
             seat = tables.seek_in(words, keyspace.shard_of(hashes[i]), tables.tag_of_hash(hashes[i]))

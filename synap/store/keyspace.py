@@ -148,6 +148,13 @@ def shard_of(h):
 
 
 @kernel
+def home_of(words, h):
+    """The index in `words` where a key with this hash would lie in its shard's newer slots: for prefetching."""
+    table = shard_of(h)
+    return words[table + tables.SLOTS] + ((tables.tag_of_hash(h) * words[table + tables.SIZE]) >> tables.TAG_BITS)
+
+
+@kernel
 def locate(words, octets, namespace, start, size, h):
     """Index in `words` of the slot of this key, visible or not, or 0."""
     tag = tables.tag_of_hash(h)

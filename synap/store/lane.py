@@ -19,7 +19,7 @@ LANE_AT is the octet of the command it stopped at, LANE_OUT the end of the repli
 
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare
-from synap.store import arena, calls, grammar, resp, transactions
+from synap.store import ahead, arena, calls, grammar, resp, transactions
 from synap.store.layout import (
     BROKEN,
     COUNTERS,
@@ -137,7 +137,18 @@ def lane(words, octets, session, at, end, now, budget):
     units = 0
     reason = CUT
     version = words[session + SESSION_RESP]
+    peek = soon = later = 0  # how far the look ahead has come; the hashes of the second and third key from here
+    if end - at > ahead.LOOK_BYTES_MIN:
+        peek, first = ahead.look(words, octets, session, at, end)
+        peek, second = ahead.look(words, octets, session, peek, end)
+        peek, soon = ahead.look(words, octets, session, peek, end)
+        peek, later = ahead.look(words, octets, session, peek, end)
+        ahead.ask_record(words, first)
+        ahead.ask_record(words, second)
     while at < end:
+        ahead.ask_record(words, soon)
+        soon = later
+        peek, later = ahead.look(words, octets, session, peek, end)
         if out + SHORT_REPLY > OUT_END:
             reason = OUT_FULL
             break
