@@ -10,9 +10,12 @@ The cache. numba's own cache looks at the age of one source file and at nothing 
 another file may have changed, or an option such as bounds checking, and it would load old code.
 Ours names each entry by a digest of everything the code depends on: the text of the function's
 module and of every `synap` module it imports (transitively), the options, the versions of numba
-and llvmlite. The processor is numba's own part of the key. So stale code cannot be loaded, and
-editing one family recompiles that family and no other. Only functions decorated here use the
-directory; numba's settings stay as the program that imports us has them.
+and llvmlite. The processor, Python's version and the types are in the name of the file, one for each
+function in each of its types, so processes that write at the same time do not meet. So stale code
+cannot be loaded, and editing one family recompiles that family and no other. Inner functions are cached
+too, as they come from numba's front end: after an edit only the functions of the edited file, and of
+files that import it, go through the front end again (see `libraries`). Only functions decorated here use
+the directory; numba's settings stay as the program that imports us has them.
 
 Compiling is lazy: importing a module compiles nothing. `load()` compiles (or loads) what was
 registered, and `compile_missing()` fills a cold cache from several processes.
@@ -22,6 +25,7 @@ import ast
 import hashlib
 import importlib
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -33,8 +37,12 @@ from typing import Any
 import llvmlite
 import numba
 from numba import types
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core import caching
 from numba.core.ccallback import CFunc
+from numba.core.compiler import Compiler, CompileResult, compile_result
+from numba.core.serialize import dumps
+
+from synap.kernels import libraries
 
 CHECKED = os.environ.get("SYNAP_JIT_CHECKED", "") == "1"
 """Compile with bounds checks: for tests and fuzzing, several times slower."""
@@ -112,47 +120,110 @@ def digest(module: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
-class _Locator(_CacheLocator):
+class _Cache(caching._Cache):
+    """One file for each function and signature, in the folder of its module's digest."""
+
     def __init__(self, function: Callable[..., Any]) -> None:
         self._module = function.__module__
+        self._name = f"{function.__qualname__}-{function.__code__.co_firstlineno}"
 
-    def get_cache_path(self) -> str:
+    @property
+    def cache_path(self) -> str:
         return str(directory() / digest(self._module))
 
-    def get_source_stamp(self) -> str:
-        return digest(self._module)
-
-    def get_disambiguator(self) -> str:
-        return ""
-
-    @classmethod
-    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "_Locator":
-        return cls(py_func)
-
-
-class _Impl(CompileResultCacheImpl):
-    _locator_classes = [_Locator]
-
-
-class _Cache(FunctionCache):
-    _impl_class = _Impl
+    def _path(self, signature: Any, context: Any) -> Path:
+        key = repr((signature, context.codegen().magic_tuple(), sys.version_info[:2]))
+        return Path(self.cache_path) / f"{self._name}.{hashlib.sha256(key.encode()).hexdigest()[:16]}.nbc"
 
     def holds(self, signature: Any, context: Any) -> bool:
-        """Is this function compiled on disk? Looks at the index, loads nothing."""
+        """Is this function compiled on disk?"""
         context.refresh()
-        key = self._index_key(signature, context.codegen())
-        return key in self._cache_file._load_index()
+        return self._path(signature, context).is_file()
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        try:
+            payload = pickle.loads(self._path(sig, target_context).read_bytes())
+        except (FileNotFoundError, EOFError, pickle.UnpicklingError):  # the last two after a loss of power
+            return None
+        return self._rebuild(target_context, payload)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        path = self._path(sig, data.target_context)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(f".{os.getpid()}")
+        beside.write_bytes(dumps(self._reduce(data)))
+        beside.replace(path)
+
+    def _reduce(self, data: Any) -> Any:
+        return data._reduce()
+
+    def _rebuild(self, context: Any, payload: Any) -> Any:
+        return CompileResult._rebuild(context, *payload)
+
+    def enable(self) -> None: ...
+    def disable(self) -> None: ...
+    def flush(self) -> None: ...
+
+
+class _InnerCache(_Cache):
+    """For inner functions: code as it comes from the front end, see `libraries.Inner`."""
+
+    def _reduce(self, data: Any) -> Any:
+        data.fndesc.typemap = data.fndesc.calltypes = None  # not needed again, and large
+        return data.library.reduce(), data.fndesc, data.environment, data.signature
+
+    def _rebuild(self, context: Any, payload: Any) -> Any:
+        code, description, environment, signature = payload
+        library = libraries.revive(context.codegen(), *code)
+        return compile_result(
+            target_context=context, typing_context=context.typing_context, library=library, environment=environment,
+            entry_point=context.get_executable(library, description, environment), fndesc=description,
+            signature=signature, objectmode=False, lifted=(), reload_init=[], referenced_envs=(),
+        )  # fmt: skip
+
+
+class _CompleteCompiler(Compiler):
+    """Compiles border functions and doors."""
+
+    def define_pipelines(self) -> Any:
+        state = self.state
+        if state.library is None:
+            state.library = self._library(state.func_id)
+            state.library.enable_object_caching()
+        return super().define_pipelines()
+
+    def _library(self, identity: Any) -> Any:
+        return libraries.Complete(self.state.targetctx.codegen(), identity.func_qualname)
+
+
+class _InnerCompiler(_CompleteCompiler):
+    """Compiles inner functions."""
+
+    def _library(self, identity: Any) -> Any:
+        libraries.named(identity, digest(identity.func.__module__))
+        need = (_name(identity.func), tuple(self.state.args))
+        return libraries.Inner(self.state.targetctx.codegen(), identity.func_qualname, need)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}:{function.__qualname__}"
 
 
 def kernel(target: Any) -> Any:
     """Compile a function as an inner kernel, or with a signature as a border function."""
     if callable(target) and not isinstance(target, types.Type) and not hasattr(target, "return_type"):
-        return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(target)
+        compiler = Compiler if target.__closure__ else _InnerCompiler
+        inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=compiler, **_OPTIONS)(target)
+        if not target.__closure__:
+            inner._cache = _InnerCache(target)
+            libraries.inner[_name(target)] = inner
+        return inner
 
     def border(function: Callable[..., Any]) -> Any:
-        dispatcher = numba.njit(no_cfunc_wrapper=True, **_OPTIONS)(function)
+        dispatcher = numba.njit(no_cfunc_wrapper=True, pipeline_class=_CompleteCompiler, **_OPTIONS)(function)
         dispatcher._cache = _Cache(function)
-        _border[f"{function.__module__}:{function.__name__}"] = (dispatcher, signature)
+        _border[_name(function)] = (dispatcher, signature)
         return dispatcher
 
     signature = numba.core.sigutils.normalize_signature(target)
@@ -161,10 +232,12 @@ def kernel(target: Any) -> Any:
 
 def door(function: Callable[..., Any]) -> Any:
     """Compile one family as a C function, so that callers know only its address."""
-    args = tuple(DOOR.args)
-    compiled: Any = CFunc(function, (args, DOOR.return_type), locals={}, options=dict(_OPTIONS))
+    compiled: Any = CFunc(
+        function, (tuple(DOOR.args), DOOR.return_type), locals={}, options=dict(_OPTIONS),
+        pipeline_class=_CompleteCompiler,
+    )  # fmt: skip
     compiled._cache = _Cache(function)
-    _doors[f"{function.__module__}:{function.__name__}"] = compiled
+    _doors[_name(function)] = compiled
     return compiled
 
 

@@ -66,6 +66,41 @@ print("outside", door(at, at, 4, 0, 5, 0, 0, 0))
 print("raises", door(at, at, 4, 0, -7, 0, 0, 0))
 """
 
+SHARED = """
+from synap.kernels import jit
+
+@jit.kernel
+def step(n):
+    return n * 2 if n > 2 else n
+
+@jit.kernel
+def down(n):
+    if n <= 0:
+        return 0
+    return step(n) + down(n - 1)
+"""
+USER = """
+from synap.kernels import jit
+import shared
+
+@jit.kernel
+def twice(n):
+    return 2 * shared.down(n)
+
+@jit.kernel("int64(int64)")
+def asked(n):
+    return twice(n) + shared.step(n)
+"""
+CALL = """
+from numba.core import event
+from synap.kernels import jit
+import {module} as used
+with event.install_recorder("numba:compile") as recorder:
+    jit.load()
+compiled = [each.data["dispatcher"].py_func.__name__ for _, each in recorder.buffer if each.is_start]
+print(used.asked(4), *sorted(compiled))
+"""
+
 UNTOUCHED = """
 import os, numba
 def state():
@@ -174,6 +209,23 @@ def test_a_checked_run_checks_after_an_unchecked_one(tmp_path: Path) -> None:
     assert run(RUN, tmp_path)[0] == ["missing 0", *fresh[1:]]
     (tmp_path / "tiny.py").write_text(TINY.replace("return words[at]", "return words[at] + 10"))
     assert run(RUN, tmp_path)[0] == ["missing 2", "read 16", "inside 13", "outside 16", "raises 0"]
+
+
+def test_inner_functions_are_compiled_once_for_all(tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text(SHARED)
+    (tmp_path / "user.py").write_text(USER)
+    (tmp_path / "other.py").write_text(USER.replace("2 *", "3 *"))
+    assert run(CALL.format(module="user"), tmp_path)[0] == ["42 asked down step twice"]
+    assert run(CALL.format(module="user"), tmp_path)[0] == ["42"]
+    assert run(CALL.format(module="other"), tmp_path)[0] == ["59 asked twice"]
+    (tmp_path / "user.py").write_text(USER.replace("2 *", "4 *"))
+    assert run(CALL.format(module="user"), tmp_path)[0] == ["76 asked twice"]
+    for path in (tmp_path / "cache").rglob("down-*"):  # an entry that is lost, one that is damaged
+        path.unlink()
+    for path in (tmp_path / "cache").rglob("step-*"):
+        path.write_bytes(b"")
+    (tmp_path / "other.py").write_text(USER.replace("2 *", "5 *"))
+    assert run(CALL.format(module="other"), tmp_path)[0] == ["93 asked down step twice"]
 
 
 def test_numba_stays_as_it_was(tmp_path: Path) -> None:

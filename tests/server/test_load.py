@@ -96,8 +96,8 @@ def test_large_values(serve: Serve, sizes: tuple[int, ...]) -> None:
     eventually(lambda: server.rss() < 900 * MIB, 10, 0.05)
 
 
-def test_one_value_in_single_bytes(node: Server) -> None:
-    size = 128 << 10
+@pytest.mark.parametrize("size", [128 << 10, pytest.param(1 << 20, marks=pytest.mark.campaign)])
+def test_one_value_in_single_bytes(node: Server, size: int) -> None:
     value = random.Random(1).randbytes(size)
     with node.resp() as client:
         data = command("SET", "k", value)
