@@ -116,6 +116,11 @@ class FileHandle:
         """Return when everything written before the call is on the disk."""
         _sync(self._fd)
 
+    def begin_sync(self, start: int, size: int) -> None:
+        """Ask the system to write these bytes out and to keep no copy; promises nothing."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._fd, start, size, os.POSIX_FADV_DONTNEED)
+
     def truncate(self, size: int) -> None:
         """Cut the file to `size` bytes."""
         os.ftruncate(self._fd, size)
@@ -311,6 +316,7 @@ class _DelayedHandle:
         self._handle = handle
         self._seconds = seconds
         self.write = handle.write
+        self.begin_sync = handle.begin_sync
         self.truncate = handle.truncate
         self.close = handle.close
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from synap.io.clock import monotonic
 from synap.io.node import Node
 from synap.journal import LogFailed
 from synap.journal.logs import SYNCS_MAX
@@ -101,13 +102,14 @@ class Turn:
         """
         log = self._node.log
         assert log is not None
-        begun = self._loop.time()
+        begun = monotonic()  # the loop's own time moves by whole milliseconds
         if self._syncs:
-            if self._next_sync is not None or self._syncs == SYNCS_MAX or self._asked_seq == log.written_seq:
+            if self._syncs == SYNCS_MAX or self._asked_seq == log.written_seq:
                 return
             pause = self._begun + self.sync_seconds / SYNCS_MAX - begun
-            if pause > 0:
-                self._next_sync = self._loop.call_later(pause, self._sync_next)
+            if pause > 0:  # another turn may end sooner and come by here
+                if self._next_sync is None:
+                    self._next_sync = self._loop.call_later(pause, self._sync_next)
                 return
         elif self.sync_seconds < INLINE_SYNC_S:
             try:
@@ -115,7 +117,7 @@ class Turn:
             except LogFailed as failure:
                 self.failed(failure)
                 return
-            self.sync_seconds = self._loop.time() - begun
+            self.sync_seconds = monotonic() - begun
             self._release(log.synced_seq)
             return
         self._syncs += 1
@@ -123,7 +125,7 @@ class Turn:
 
         def done(future: Any) -> None:
             self._syncs -= 1
-            self.sync_seconds = self._loop.time() - begun
+            self.sync_seconds = monotonic() - begun
             try:
                 self._release(future.result())
             except LogFailed as failure:

@@ -18,6 +18,10 @@ class Handle(Protocol):
         """Append all the buffers, in order and whole, or raise."""
         ...
 
+    def begin_sync(self, start: int, size: int) -> None:
+        """These bytes will be synced later and are not read soon. A hint: it promises nothing and raises nothing."""
+        ...
+
     def sync(self) -> None:
         """Return when everything written before the call is on the disk (fdatasync)."""
         ...

@@ -26,6 +26,8 @@ from synap.journal.formats import (
 from synap.journal.segments import GroupFile
 
 _PADDING = bytes(8)
+SYNC_BYTES = 8 << 20
+"""On its way to the disk piece by piece: one sync of everything would hold up the log's writes meanwhile."""
 
 
 class SnapshotFile(GroupFile):
@@ -66,6 +68,7 @@ class SnapshotWriter:
         self.name = snapshot_name(seq)
         self.bytes_written = HEADER_BYTES
         self.frame_count = 0
+        self._synced = 0
         self._disk = disk
         self._epoch = epoch
         self._now = now
@@ -156,6 +159,9 @@ class SnapshotWriter:
         handle.write((head, *buffers))
         self._prev = crc
         self.bytes_written += HEADER_BYTES + size + -size % 8
+        if self.bytes_written - self._synced >= SYNC_BYTES:
+            handle.begin_sync(self._synced, self.bytes_written - self._synced)
+            self._synced = self.bytes_written
 
 
 def wipe(disk: Disk) -> None:

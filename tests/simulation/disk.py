@@ -271,6 +271,9 @@ class SimulatedHandle:
             raise
         self._file.write(data)
 
+    def begin_sync(self, start: int, size: int) -> None:
+        self._open()
+
     def sync(self) -> None:
         self._open()
         try:
