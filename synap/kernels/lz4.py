@@ -1,0 +1,138 @@
+"""LZ4 blocks: fast compression of one span into another, in the published block format.
+
+    sequence   token | more literal sizes | literals | offset (2 octets) | more match sizes
+    token      literals (4 bits) | match - 4 (4 bits); 15: octets of 255 and less are added to it
+
+The last five octets are literals and no match begins in the last twelve, as the format asks. One
+candidate is looked at for each place, from a table of the latest places by the hash of four octets.
+"""
+
+import numpy as np
+
+from synap.kernels.jit import kernel
+from synap.kernels.spans import load32, load64, move, store64
+
+MATCH_MIN, LAST_LITERALS, MATCH_LIMIT = 4, 5, 12
+OFFSET_MAX = 65535
+HASH_BITS = 12
+SKIP_SHIFT = 6  # places without a match are looked at in longer and longer steps
+
+
+@kernel
+def put_length(octets, out, size):
+    """Write what is left of a size of 15 and more."""
+    size -= 15
+    while size >= 255:
+        octets[out] = 255
+        out += 1
+        size -= 255
+    octets[out] = size
+    return out + 1
+
+
+@kernel
+def put_literals(octets, out, anchor, size, match):
+    """Write a token with its literals; the octet behind them. `match` is 0 for the last sequence."""
+    token = out
+    out += 1
+    octets[token] = min(size, 15) << 4 | min(max(match - MATCH_MIN, 0), 15)
+    if size >= 15:
+        out = put_length(octets, out, size)
+    move(octets, out, anchor, size)
+    return out + size
+
+
+@kernel
+def compress(octets, target, source, size, most):
+    """Compress `size` octets at `source` to `target`; how many they are, or 0 if they would be above `most`.
+
+    Up to `most` + 16 octets at the target may be written.
+    """
+    places = np.zeros(1 << HASH_BITS, np.int64)
+    end = source + size
+    out = target
+    anchor = source
+    at = source
+    while at <= end - MATCH_LIMIT - 1:
+        word = load32(octets, at)
+        slot = ((word * 2654435761) & 0xFFFFFFFF) >> (32 - HASH_BITS)
+        other = places[slot] - 1
+        places[slot] = at + 1
+        if other < source or at - other > OFFSET_MAX or load32(octets, other) != word:
+            at += 1 + ((at - anchor) >> SKIP_SHIFT)
+            continue
+        match = MATCH_MIN
+        while at + match + 8 <= end - LAST_LITERALS and load64(octets, at + match) == load64(octets, other + match):
+            match += 8
+        while at + match < end - LAST_LITERALS and octets[at + match] == octets[other + match]:
+            match += 1
+        literals = at - anchor
+        if out - target + literals + literals // 255 + match // 255 + 8 > most:
+            return np.int64(0)
+        out = put_literals(octets, out, anchor, literals, match)
+        octets[out] = (at - other) & 255
+        octets[out + 1] = (at - other) >> 8
+        out += 2
+        if match - MATCH_MIN >= 15:
+            out = put_length(octets, out, match - MATCH_MIN)
+        at += match
+        anchor = at
+    literals = end - anchor
+    if out - target + literals + literals // 255 + 2 > most:
+        return np.int64(0)
+    return put_literals(octets, out, anchor, literals, 0) - target
+
+
+@kernel
+def length(octets, at, end, size):
+    """(size, octet behind) of a size whose four bits were 15."""
+    while at < end:
+        more = np.int64(octets[at])
+        at += 1
+        size += more
+        if more < 255:
+            break
+    return size, at
+
+
+@kernel
+def expand(octets, target, room, source, size):
+    """Undo `compress` into `room` octets at `target`; how many there are, or -1 if this is no block of them.
+
+    Reads and writes nothing outside of the two spans, whatever the block says.
+    """
+    at = source
+    end = source + size
+    out = target
+    last = target + room
+    while at < end:
+        token = np.int64(octets[at])
+        at += 1
+        literals = token >> 4
+        if literals == 15:
+            literals, at = length(octets, at, end, literals)
+        if at + literals > end or out + literals > last:
+            return np.int64(-1)
+        move(octets, out, at, literals)
+        at += literals
+        out += literals
+        if at == end:
+            return out - target
+        if at + 2 > end:
+            return np.int64(-1)
+        offset = np.int64(octets[at]) | np.int64(octets[at + 1]) << 8
+        at += 2
+        match = token & 15
+        if match == 15:
+            match, at = length(octets, at, end, match)
+        match += MATCH_MIN
+        if offset == 0 or offset > out - target or out + match > last:
+            return np.int64(-1)
+        if offset >= 8 and out + match + 8 <= last:
+            for i in range(0, match, 8):
+                store64(octets, out + i, load64(octets, out + i - offset))
+        else:
+            for i in range(match):
+                octets[out + i] = octets[out + i - offset]
+        out += match
+    return np.int64(-1)
