@@ -1,26 +1,45 @@
 """Synap: a key-value store, queues, streams and pub/sub in one process.
 
     with synap.open("data") as db:                 the engine in this process
-        db.call("kv.set", key="a", value="b")
+        db.set("a", "b", ttl=60)
+        db.get("a")                                b"b"
+        db.call("kv.get", key="a")                 any row of docs/commands.md by its name
 
     synap serve                                    the server, see the README
 """
 
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synap.faults import Fault, SynapError
+    from synap.io.files import LockHeld
     from synap.io.local import Database
+    from synap.journal import Damage
     from synap.settings import Settings
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open"]
+__all__ = ["Damage", "Database", "Fault", "LockHeld", "Settings", "SynapError", "__version__", "open"]
+
+_PLACES = {
+    "Damage": "synap.journal", "Database": "synap.io.local", "Fault": "synap.faults", "LockHeld": "synap.io.files",
+    "Settings": "synap.settings", "SynapError": "synap.faults",
+}  # fmt: skip
+"""Names that are imported when they are first asked for: `import synap` alone stays cheap."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
+    raise AttributeError(f"module 'synap' has no attribute {name!r}")
 
 
 def open(path: str | Path | None = None, settings: "Settings | None" = None) -> "Database":
     """Open the store in the directory `path` (made if missing), or one in memory alone if it is None.
 
-    The first call in a fresh installation compiles the kernels, which takes about a minute.
+    The first call in a fresh installation compiles the kernels, which takes about a minute. Raises LockHeld if
+    the directory is open already, here or in another process, and Damage if promised data in it is damaged.
     """
     from synap.io.local import Database
     from synap.settings import Settings

@@ -335,6 +335,7 @@ class Shape(Enum):
     MESSAGE = 8  # a leased queue message
     REPORT = 9  # named numbers, see `Command.fields`
     CUSTOM = 10  # a handler writes it
+    WORD = 11  # one of the row's `fields`, by its number
 
 
 @dataclass(frozen=True)
@@ -401,6 +402,9 @@ class Command:
     rest_nil: Any = None
     command: Any = None
     command_nil: Any = None
+    spelled: dict[str, Any] = field(default_factory=dict, hash=False)  # other templates for names of the envelope
+    views: dict[str, Any] = field(default_factory=dict, hash=False)  # other templates for JSON, by the field `type`
+    json_faults: dict[int, str] = field(default_factory=dict, hash=False)  # numbers that JSON surfaces refuse with
     switch: str = ""  # a setting that must be on for HTTP surfaces
     since: str = "0.1"
     examples: tuple[Example, ...] = ()

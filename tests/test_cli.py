@@ -1,9 +1,12 @@
 """The command line: what is parsed, what is called with it, how it ends. The commands' work is replaced."""
 
+import configparser
+import http.server
 import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +27,8 @@ Calls = list[tuple[str, tuple[Any, ...]]]
 @pytest.fixture(autouse=True)
 def _quiet_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for variable in ("SYNAP_CONFIG", *(row.environment for row in TABLE), *(row.short for row in TABLE)):
+    named = ("SYNAP_CONFIG", "SYNAP_HEALTH_ADDR")
+    for variable in (*named, *(row.environment for row in TABLE), *(row.short for row in TABLE)):
         if variable:
             monkeypatch.delenv(variable, raising=False)
 
@@ -147,6 +151,42 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     monkeypatch.setattr(sys.modules["synap.io.server"], "serve", serve)
 
 
+class Probed(http.server.BaseHTTPRequestHandler):
+    """Answers a health probe with the status that its server has."""
+
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.path == "/health" else 404)
+        self.end_headers()
+        self.wfile.write(b'{"status": "as told"}')
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@pytest.mark.parametrize("status, code", [(200, 0), (503, 1)])
+def test_health_check(calls: Calls, monkeypatch: pytest.MonkeyPatch, status: int, code: int) -> None:
+    monkeypatch.setattr(Probed, "status", status)
+    with http.server.HTTPServer(("127.0.0.1", 0), Probed) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        port = server.server_port
+        monkeypatch.setenv("SYNAP_PORT", str(port))
+        lines = ["serve --health-check", f"serve --host 0.0.0.0 --port {port} --health-check"]
+        for line in lines:
+            result = run(line)
+            assert result.exit_code == code, result.output
+            assert '{"status": "as told"}' in (result.stdout if code == 0 else result.stderr)
+        monkeypatch.setenv("SYNAP_PORT", "1")
+        monkeypatch.setenv("SYNAP_HEALTH_ADDR", f"localhost:{port}")
+        assert run("serve --health-check").exit_code == code
+        server.shutdown()
+    fails("serve --health-check", 1, f"localhost port {port}: ")
+    monkeypatch.setenv("SYNAP_HEALTH_ADDR", "nonsense")
+    fails("serve --health-check", 1, "environment SYNAP_HEALTH_ADDR: wanted HOST:PORT, found nonsense")
+    assert not calls
+
+
 @pytest.mark.usefixtures("calls")
 def test_failures_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, OSError(98, "Address already in use"))
@@ -175,7 +215,7 @@ def test_config_prints_what_the_table_prints() -> None:
     assert run("config --markdown").stdout == explain_table()
 
 
-@pytest.mark.parametrize("line", ["--version", "serve --version"])
+@pytest.mark.parametrize("line", ["--version", "-V", "serve --version"])
 def test_version(line: str) -> None:
     result = run(line)
     assert result.exit_code == 0
@@ -197,9 +237,23 @@ def test_the_lines_in_the_docs_parse(calls: Calls) -> None:
         assert run(line).exit_code == 0, line
 
 
+def test_the_unit_in_the_docs_starts_a_server(calls: Calls) -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    (unit,) = re.findall(r"<!-- unit -->\n```ini\n(.*?)```", text, re.DOTALL)
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read_string(unit)
+    assert parser["Service"]["Type"] == "notify"
+    program, line = parser["Service"]["ExecStart"].split(" ", 1)
+    assert program.endswith("/synap")
+    Path("config.yml").write_text(explain())
+    assert run(line.replace("/etc/synap/", "")).exit_code == 0
+    assert calls == [("serve", (Settings().replace({"persistence.directory": "/var/lib/synap"}),))]
+
+
 def test_help_is_cheap() -> None:
     script = ("import sys; from synap.cli import main; main(['--help'], standalone_mode=False); "
-              "print(sorted({'numba', 'numpy', 'yaml', 'anyio'} & set(sys.modules)), file=sys.stderr)")
+              "print(sorted({'numba', 'numpy', 'yaml', 'anyio', 'rich'} & set(sys.modules)), file=sys.stderr)")
     spent = []
     for _ in range(5):
         start = time.perf_counter()

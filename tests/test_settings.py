@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from synap.settings import ROWS, TABLE, Setting, Settings, SettingsError, explain, explain_table, load
-from synap.settings.kinds import Choice, Names, Size, Switch, Text, Whole
+from synap.settings.kinds import Choice, Names, Origins, Size, Switch, Text, Whole
 from synap.settings.layers import FILE_BYTES_MAX, FILE_DEPTH_MAX
 from synap.settings.rows import AT_MOST, FORMER, LATER, SECTIONS
 
@@ -63,6 +63,8 @@ def other(row: Setting) -> Any:
             return "::1" if row.kind.host else "/some/where: else # \"quoted\" \\ ü"
         case Names():
             return ("a.example", "b.example")
+        case Origins():
+            return ("https://a.example", "http://[::1]:3000", "*")
 
 
 def in_yaml(name: str, text: str) -> str:
@@ -369,8 +371,9 @@ def test_data_stays_where_an_older_file_put_it() -> None:
     ("srever: {port: 1}", "some.yml line 1: there is no setting srever; did you mean server?"),
     ("server:\n  prot: 1", "some.yml line 2: there is no setting server.prot; did you mean server.port?"),
     ("qqqq: 1", "some.yml line 1: there is no setting qqqq"),
-    ("kv_store: {eviction_policy: lru}", "some.yml line 1: kv_store.eviction_policy has no effect: "),
-    ("kv_store: {eviction_policy: [a]}", "some.yml line 1: kv_store.eviction_policy has no effect: "),
+    ("queue: {enabled: true}", "some.yml line 1: queue.enabled has no effect: "),
+    ("queue: {enabled: [a]}", "some.yml line 1: queue.enabled has no effect: "),
+    ("kv_store: {max_value_size_bytes: null}", "some.yml line 1: kv_store.max_value_size_bytes has no value and no"),
 ])
 def test_unknown_names_warn(text: str, start: str) -> None:
     settings = from_text(text)
@@ -382,10 +385,40 @@ def test_unknown_names_warn(text: str, start: str) -> None:
 @pytest.mark.parametrize("variable, start", [
     ("SYNAP_SERVER__PROT", "there is no setting server.prot; did you mean server.port?"),
     ("SYNAP_REPLICATION__ROLE", "replication.role has no effect"),
+    ("SYNAP_SERVER_PORT", " has no effect; did you mean SYNAP_SERVER__PORT?"),
     ("SYNAP_ROLE", ""), ("SYNAP_MASTER_ADDRESS", ""), ("SYNAP_AUTH_REQUIRE_AUTH", "")])
 def test_unknown_variables_warn(variable: str, start: str) -> None:
     (warning,) = load(environ={variable: "x"}).warnings
-    assert warning.startswith(f"environment {variable}{': ' if start else ' has no effect: '}{start}")
+    between = "" if start.startswith(" ") else ": " if start else " has no effect: "
+    assert warning.startswith(f"environment {variable}{between}{start}")
+
+
+def test_variables_that_are_not_ours() -> None:
+    others = ("SYNAP_CONFIG_DIR", "SYNAP_CACHE_DIR", "SYNAP_HEALTH_ADDR", "SYNAP_PORT_15500_TCP", "SYNAP_SERVICE_HOST")
+    assert load(environ=dict.fromkeys(others, "x")).warnings == ()
+
+
+@pytest.mark.parametrize("text, policy", [
+    ("noeviction", "noeviction"), ("allkeys-lru", "allkeys-lru"), ("volatile-lru", "volatile-lru"),
+    ("allkeys-lfu", "allkeys-lfu"), ("volatile-lfu", "volatile-lfu"), ("allkeys-random", "allkeys-random"),
+    ("volatile-random", "volatile-random"), ("volatile-ttl", "volatile-ttl"),
+    ("none", "noeviction"), ("lru", "allkeys-lru"), ("lfu", "allkeys-lfu"), ("ttl", "volatile-ttl"),
+])
+def test_both_families_of_eviction_policies(text: str, policy: str) -> None:
+    settings = from_text(f"kv_store: {{eviction_policy: {text}}}")
+    assert settings.text("kv_store.eviction_policy") == policy
+    assert settings.warnings == ()
+    assert load(environ={"SYNAP_KV_STORE__EVICTION_POLICY": text})["kv_store.eviction_policy"] == policy
+
+
+def test_an_eviction_policy_that_is_none() -> None:
+    told = refused("kv_store:\n  eviction_policy: random\n")
+    assert told.startswith("some.yml line 2: kv_store.eviction_policy: wanted one of noeviction, allkeys-lru, ")
+    assert told.endswith("; lru is allkeys-lru; lfu is allkeys-lfu; ttl is volatile-ttl, found random")
+
+
+def test_the_longest_value_has_an_older_name() -> None:
+    assert from_text("kv_store: {max_value_size_bytes: 1mb}").limits.bulk_bytes_max == 1 << 20
 
 
 def test_former_names_are_consistent() -> None:

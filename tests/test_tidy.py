@@ -41,7 +41,8 @@ from tests.tidiness import (
 )
 
 TWINS = ROOT / "tests" / "naive" / "store"
-DISTRIBUTIONS = {"yaml": "pyyaml", "llvmlite": "numba"}  # where the import is not called as the distribution
+DISTRIBUTIONS = {"yaml": "pyyaml", "llvmlite": "numba", "prometheus_client": "prometheus-client"}
+"""Where the import is not called as the distribution."""
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

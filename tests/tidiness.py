@@ -37,6 +37,8 @@ LIBRARIES = {
     "h11": ("proto",), "httptools": ("proto",), "wsproto": ("proto",),
     "anyio": WAITING, "uvloop": WAITING, "asyncio": WAITING,
     "click": ("cli",),
+    "prometheus_client": ("observe",),
+    "rich": ("io", "cli"),
 }  # fmt: skip
 """Libraries by place. One that is missing here has no place yet, whatever is installed."""
 

@@ -77,32 +77,6 @@ class PipelinedIncr(_Pipelined):
         return _words(b"INCR", b"counter:%012d" % key)
 
 
-class GetMany:
-    """In-process reads of many keys beside CPython's dict (P8): random ones, and a thousand hot ones."""
-
-    params = [["random", "hot"]]
-    param_names = ["keys"]
-    timeout = 120
-
-    def setup(self, which: str) -> None:
-        self.db = synap.open()
-        rng = np.random.default_rng(7)
-        keys = np.array([b"key:%012d" % i for i in rng.permutation(KEYS)])
-        values = np.array([b"val:%012d" % i for i in range(KEYS)])
-        self.db.set_many(keys, values)
-        self.wanted = keys[rng.integers(0, KEYS if which == "random" else 1000, KEYS)]
-        self.dict = dict(zip(keys.tolist(), values.tolist(), strict=True))
-        self.list = self.wanted.tolist()
-
-    def time_synap(self, which: str) -> None:
-        self.db.get_many(self.wanted, width=16)
-
-    def time_dict(self, which: str) -> None:
-        table = self.dict
-        for key in self.list:
-            table[key]
-
-
 class ReplayMillion:
     """A million SET frames applied from a log."""
 
@@ -134,15 +108,25 @@ class ReplayMillion:
 
 
 class BytesPerKey:
-    """Heap bytes for a key of 16 B with a value of 16 B, a million of them."""
+    """Heap bytes for each of a million keys of 16 B with a value of 16 B, the same with a TTL, and for each member
+    of 16 B of one set (P9)."""
 
+    params = [["strings", "strings with ttl", "set members"]]
+    param_names = ["what"]
     timeout = 120
 
-    def track_bytes(self) -> float:
-        db = synap.open()
-        before = db.counters()["memory_used_bytes"]
-        keys = np.array([b"key:%012d" % i for i in range(KEYS)])
-        db.set_many(keys, keys)
-        return (db.counters()["memory_used_bytes"] - before) / KEYS
+    def track_bytes(self, what: str) -> float:
+        with synap.open() as db:
+            before = db.counters()["memory_used_bytes"]
+            keys = [b"key:%012d" % i for i in range(KEYS)]
+            if what == "strings":
+                db.set_many(keys, keys)
+            elif what == "set members":
+                for i in range(0, KEYS, 10_000):
+                    db.sadd("set", *keys[i : i + 10_000])
+            else:
+                for key in keys:
+                    db.set(key, key, ttl=100_000)
+            return (db.counters()["memory_used_bytes"] - before) / KEYS
 
     track_bytes.unit = "bytes"  # type: ignore[attr-defined]

@@ -33,7 +33,7 @@ def _version(context: click.Context, _option: click.Parameter, asked: bool) -> N
         context.exit()
 
 
-_version_option = click.option("--version", is_flag=True, is_eager=True, expose_value=False,
+_version_option = click.option("-V", "--version", is_flag=True, is_eager=True, expose_value=False,
                                callback=_version, help="Print the version.")
 
 
@@ -92,11 +92,18 @@ def main() -> None:
 @main.command(context_settings=_HELP)
 @_file_options
 @_row_options
+@click.option("--health-check", is_flag=True, help="Ask the server that these settings describe whether it is "
+              "well, and end with 0 or 1; SYNAP_HEALTH_ADDR=HOST:PORT names another. Starts nothing.")
 @_version_option
-def serve(config: str | None, chosen: tuple[str, ...], **rows: str | None) -> None:
+def serve(config: str | None, chosen: tuple[str, ...], health_check: bool, **rows: str | None) -> None:
     """Run the server until it is told to stop."""
     with _told():
         settings = _settings(config, chosen, rows)
+        if health_check:
+            from synap.cli.health import check as ask
+
+            click.echo(ask(settings))
+            return
         from synap.io.server import serve as run
 
         run(settings)

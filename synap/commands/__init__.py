@@ -1,12 +1,15 @@
 """The command table: a module for each family, rows only."""
 
 from synap.command import Catalogue
-from synap.commands import connection, keys, lists, planned, queues, sets, strings
+from synap.commands import connection, keys, lists, moves, planned, queues, server, sets, strings, substrings
 
 CATALOGUE = Catalogue(
-    [*strings.ROWS, *keys.ROWS, *lists.ROWS, *sets.ROWS, *queues.ROWS, *connection.ROWS]
+    [
+        *strings.ROWS, *keys.ROWS, *substrings.ROWS, *lists.ROWS, *sets.ROWS, *moves.ROWS, *queues.ROWS,
+        *connection.ROWS, *server.ROWS,
+    ]
 )
-FAMILIES = ("strings", "keys", "lists", "sets", "queues")
+FAMILIES = ("strings", "keys", "substrings", "lists", "sets", "moves", "queues")
 """Modules of `synap.store` that have a door, by the family in the high byte of their codes."""
 
 PLANNED = planned.ROWS

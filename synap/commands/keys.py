@@ -23,6 +23,11 @@ from synap.command import (
 
 _KEY = Key("key")
 _OLD = Key("key", access=WRITE)
+_CONDITIONS = AnyOrder(
+    OneOf("when", Flag("NX"), Flag("XX"), fault="BAD_CONDITIONS"),
+    OneOf("compare", Flag("GT"), Flag("LT"), fault="BAD_COMPARISONS"),
+)
+_SET = {"result": "$flag"}
 
 ROWS = [
     Command(
@@ -30,6 +35,7 @@ ROWS = [
         args=(Many("keys", Key("key", access=WRITE)),), resp="DEL", reply=Shape.NUMBER, run="keys.delete",
         writes=True, http=(Delete("/kv/del/{key}"),), envelope=("kv.del", "kv.delete", "kv.mdel"),
         rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
+        spelled={"kv.del": {"deleted": "$flag"}, "kv.delete": {"deleted": "$flag"}},
         examples=(Example("SET k v", "OK"), Example("DEL k", 1), Example("DEL k none", 0)),
     ),
     Command(
@@ -37,10 +43,7 @@ ROWS = [
         args=(
             _OLD,
             Int("ttl"),
-            AnyOrder(
-                OneOf("when", Flag("NX"), Flag("XX"), fault="BAD_CONDITIONS"),
-                OneOf("compare", Flag("GT"), Flag("LT"), fault="BAD_COMPARISONS"),
-            ),
+            _CONDITIONS,
         ),
         resp="EXPIRE", reply=Shape.NUMBER, run="keys.expire", writes=True, grows=True, room=80,
         http=(Post("/key/{key}/expire"),), envelope=("kv.expire",),
@@ -70,6 +73,71 @@ ROWS = [
         "key.count", 0x0206, "How many keys the namespace holds.", resp="DBSIZE", reply=Shape.NUMBER,
         run="keys.count", http=(Get("/key/count"),), envelope=("kv.dbsize",),
         rest={"size": "$reply"}, command={"size": "$reply"}, examples=(Example("DBSIZE", 0),),
+    ),
+    Command(
+        "key.exists", 0x0208, "How many of the keys there are; one that is named twice counts twice.",
+        args=(Many("keys", _KEY),), resp="EXISTS", reply=Shape.NUMBER, run="keys.exists",
+        http=(Get("/key/{key}/exists"),), envelope=("kv.exists",), rest={"key": "$key", "exists": "$flag"},
+        command={"key": "$key", "exists": "$flag", "count": "$reply"}, spelled={"kv.exists": {"exists": "$flag"}},
+        examples=(Example("SET k v", "OK"), Example("EXISTS k none k", 2), Example("EXISTS k", 1)),
+    ),
+    Command(
+        "key.touch", 0x0209, "The same, and the keys count as used.", args=(Many("keys", _KEY),), resp="TOUCH",
+        reply=Shape.NUMBER, run="keys.exists", http=(Post("/key/{key}/touch"),), rest={"touched": "$reply"},
+        command={"touched": "$reply"}, examples=(Example("SET k v", "OK"), Example("TOUCH k none", 1)),
+    ),
+    Command(
+        "key.type", 0x020A, "What the key holds.", args=(_KEY,), resp="TYPE", reply=Shape.WORD, run="keys.kind",
+        fields=("none", "string", "list", "set"), http=(Get("/key/{key}/type"),),
+        rest={"key": "$key", "type": "$reply"}, command={"key": "$key", "type": "$reply"},
+        examples=(Example("SET k v", "OK"), Example("TYPE k", "string"), Example("TYPE none", "none")),
+    ),
+    Command(
+        "key.ttl", 0x020B, "Seconds until `key` expires; -1 without a deadline, -2 without a key.", args=(_KEY,),
+        resp="TTL", reply=Shape.NUMBER, run="keys.remaining_seconds", http=(Get("/key/{key}/ttl"),),
+        envelope=("kv.ttl",), rest={"ttl": "$ttl"}, command={"ttl": "$ttl"}, json_faults={-2: "NO_SUCH_KEY"},
+        examples=(Example("SET k v EX 100", "OK"), Example("TTL k", 100), Example("TTL none", -2)),
+    ),
+    Command(
+        "key.expire_time", 0x020C, "When `key` expires, in seconds since 1970; -1: it does not, -2: no key.",
+        args=(_KEY,), resp="EXPIRETIME", reply=Shape.NUMBER, run="keys.deadline_seconds",
+        http=(Get("/key/{key}/expiretime"),), rest={"expire_time": "$ttl"}, command={"expire_time": "$ttl"},
+        json_faults={-2: "NO_SUCH_KEY"}, examples=(Example("EXPIRETIME none", -2),),
+    ),
+    Command(
+        "key.expire_time_ms", 0x020D, "The same in milliseconds.", args=(_KEY,), resp="PEXPIRETIME", reply=Shape.NUMBER,
+        run="keys.deadline", http=(Get("/key/{key}/pexpiretime"),), rest={"expire_time_ms": "$ttl"},
+        command={"expire_time_ms": "$ttl"}, json_faults={-2: "NO_SUCH_KEY"},
+        examples=(Example("PEXPIRETIME none", -2),),
+    ),
+    Command(
+        "key.persist", 0x020E, "Take the deadline from `key`.", args=(_OLD,), resp="PERSIST", reply=Shape.NUMBER,
+        run="keys.persist", writes=True, http=(Post("/key/{key}/persist"),), envelope=("kv.persist",),
+        rest=_SET, command=_SET,
+        examples=(Example("SET k v EX 100", "OK"), Example("PERSIST k", 1), Example("PERSIST k", 0)),
+    ),
+    Command(
+        "key.expire_in_ms", 0x020F, "Let `key` expire in some milliseconds.", args=(_OLD, Int("px"), _CONDITIONS),
+        resp="PEXPIRE", reply=Shape.NUMBER, run="keys.expire_ms", writes=True, grows=True, room=80,
+        http=(Post("/key/{key}/pexpire"),), rest=_SET, command=_SET, examples=(Example("PEXPIRE none 100", 0),),
+    ),
+    Command(
+        "key.expire_at", 0x0210, "Let `key` expire at a moment, in seconds since 1970.",
+        args=(_OLD, Int("exat"), _CONDITIONS), resp="EXPIREAT", reply=Shape.NUMBER, run="keys.expire_at",
+        writes=True, grows=True, room=80, http=(Post("/key/{key}/expireat"),), rest=_SET, command=_SET,
+        examples=(Example("SET k v", "OK"), Example("EXPIREAT k 4102444800", 1), Example("EXPIRETIME k", 4102444800)),
+    ),
+    Command(
+        "key.expire_at_ms", 0x0211, "Let `key` expire at a moment, in milliseconds since 1970.",
+        args=(_OLD, Int("pxat"), _CONDITIONS), resp="PEXPIREAT", reply=Shape.NUMBER, run="keys.expire_at_ms",
+        writes=True, grows=True, room=80, http=(Post("/key/{key}/pexpireat"),), rest=_SET, command=_SET,
+        examples=(Example("PEXPIREAT none 4102444800000", 0),),
+    ),
+    Command(
+        "key.unlink", 0x0212, "Remove keys; what they held is freed in steps, as DEL does it.",
+        args=(Many("keys", _OLD),), resp="UNLINK", reply=Shape.NUMBER, run="keys.delete", writes=True,
+        http=(Post("/key/{key}/unlink"),), rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
+        examples=(Example("SET k v", "OK"), Example("UNLINK k none", 1)),
     ),
     Command(
         "key.expire", 0x0207, "Remove `key` if its deadline has come: what upkeep asks for.",

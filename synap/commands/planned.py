@@ -27,7 +27,6 @@ from synap.command import (
 )
 
 _SWITCH = (Choice("switch", ("ON", "OFF")),)
-_TYPES = ("normal", "master", "replica", "slave", "pubsub")
 _UNIT = Choice("unit", ("m", "km", "ft", "mi"))
 _WEIGHTED = AnyOrder(
     Token("WEIGHTS", Many("weights", Real("weight"), like="keys")),
@@ -206,35 +205,12 @@ _OTHERS = [
             ),
         ),
     ),
-    Command(
-        "kv.common", 0x0181, "The longest common subsequence of two values.", resp="LCS",
-        args=(
-            Key("key1"), Key("key2"),
-            AnyOrder(Flag("LEN"), Flag("IDX"), Token("MINMATCHLEN", Int("length_min")), Flag("WITHMATCHLEN")),
-        ),
-    ),
     Command("script.eval", 0x0C01, "Run a script.", resp="EVAL", args=(Raw("script"), *_SCRIPT_REST)),
     Command("script.eval_hash", 0x0C02, "Run a script known by its hash.", resp="EVALSHA",
             args=(Text("hash"), *_SCRIPT_REST)),
 ]  # fmt: skip
 
 _CLIENTS = [
-    Command(
-        "connection.client_kill", 0x1181, "Close connections: one by its address, or all that match.",
-        resp="CLIENT|KILL", words=1,
-        args=(
-            Optional(Text("address"), alone=True),
-            AnyOrder(
-                Token("ID", Int("id")), Token("TYPE", Choice("type", _TYPES)), Token("USER", Text("user")),
-                Token("ADDR", Text("addr")), Token("LADDR", Text("laddr")),
-                Token("SKIPME", Choice("skipme", ("YES", "NO"))),
-            ),
-        ),
-    ),
-    Command(
-        "connection.client_list", 0x1182, "The connections.", resp="CLIENT|LIST",
-        args=(OneOf("filter", Token("TYPE", Choice("type", _TYPES)), Token("ID", Many("ids", Int("id")))),),
-    ),
     Command(
         "connection.client_tracking", 0x1183, "Tell this client when keys change that it has read.",
         resp="CLIENT|TRACKING",
@@ -247,27 +223,8 @@ _CLIENTS = [
             ),
         ),
     ),
-    Command(
-        "connection.client_pause", 0x1184, "Hold back commands for some ms.", resp="CLIENT|PAUSE",
-        args=(Int("timeout", fault="BAD_TIMEOUT"), Optional(Choice("mode", ("WRITE", "ALL")))),
-    ),
-    Command("connection.client_unpause", 0x1185, "End a pause.", resp="CLIENT|UNPAUSE"),
-    Command("connection.client_reply", 0x1186, "Whether this connection gets replies.", resp="CLIENT|REPLY",
-            args=(Choice("mode", ("ON", "OFF", "SKIP")),)),
-    Command("connection.client_no_evict", 0x1187, "Keep this connection when memory is short.",
-            resp="CLIENT|NO-EVICT", args=_SWITCH),
-    Command("connection.client_no_touch", 0x1188, "Leave the age of keys as it is.", resp="CLIENT|NO-TOUCH",
-            args=_SWITCH),
     Command("connection.client_caching", 0x1189, "Track, or not, what the next command reads.",
             resp="CLIENT|CACHING", args=(Choice("switch", ("YES", "NO")),)),
-    Command("connection.client_getname", 0x118A, "The name of this connection.", resp="CLIENT|GETNAME"),
-    Command("connection.client_getredir", 0x118B, "Where this client's news of keys go.", resp="CLIENT|GETREDIR"),
-    Command("connection.client_info", 0x118C, "This connection.", resp="CLIENT|INFO"),
-    Command("connection.client_trackinginfo", 0x118D, "How this client tracks keys.", resp="CLIENT|TRACKINGINFO"),
-    Command(
-        "connection.client_unblock", 0x118E, "End another connection's wait.", resp="CLIENT|UNBLOCK",
-        args=(Int("id"), Optional(Choice("how", ("TIMEOUT", "ERROR")))),
-    ),
 ]  # fmt: skip
 
 ROWS = [*_SORTED_SETS, *_STREAM, *_OTHERS, *_CLIENTS]

@@ -46,9 +46,12 @@ def to_octets(name: str, value: Any) -> bytes:
     """An array of the numbers 0 to 255, or a string."""
     if isinstance(value, list):
         try:
-            return bytes(value)
+            octets = bytes(value)
         except (ValueError, TypeError):
-            raise wrong(name, "an array of numbers from 0 to 255", value) from None
+            octets = b""
+        if len(octets) < len(value) or bool in set(map(type, value)):
+            raise wrong(name, "an array of numbers from 0 to 255", value)
+        return octets
     return to_text(name, value)
 
 

@@ -48,6 +48,7 @@ _ANSWERS = {
     Shape.PAIR: "a key and a value, or nil",
     Shape.MESSAGE: "a message, or nil",
     Shape.REPORT: "named numbers",
+    Shape.WORD: "one of some words",
     Shape.CUSTOM: "as the command says",
 }
 _STATUSES = ("OK", "PONG", "QUEUED", "Background saving started")  # replies that `redis-cli` shows without quotes

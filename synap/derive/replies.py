@@ -1,10 +1,11 @@
 """From the reply region to JSON: values by their form, and the reply that each surface spells.
 
 A row's `rest` and `command` are templates. In them `$reply` is the plain answer, `$flag` the number
-as a boolean, `$items` the texts as an array, `$cursor` the scalar as text, `$text` a text that stays
-text, `$hybrid` the text that every client of the command envelope can read, `$report` and `$message`
-the named fields, `$changed` whether anything did, and `$name` the argument of that name. A member whose
-name ends in `?` is left out if the reply has no text for it.
+as a boolean, `$real` the text as a number, `$items` the texts as an array, `$count` how many there are,
+`$cursor` the scalar as text, `$ttl` a time or null, `$text` a text that stays text, `$octets` its bytes
+as numbers, `$hybrid` the text that every client of the command envelope can read, `$report` and `$message`
+the named fields, `$changed` whether anything did, and `$name` the argument of that name. A member whose name
+ends in `?` is left out if the reply has no text for it.
 """
 
 import json
@@ -94,7 +95,7 @@ def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = lay
     """What a row answered, as plain Python: int, (bytes, form), list, dict, None or True."""
     what = status & STATUS_MASK
     if what == NUMBER:
-        return numbers[reply]
+        return (row.fields[numbers[reply]].encode(), 0) if row.reply is Shape.WORD else numbers[reply]
     if what == DONE:
         return True
     if what in (NIL, NO_ITEM):
@@ -116,12 +117,18 @@ def renderer(row: Command, template: Any, nil: Any) -> Render:
     """The function that makes the reply of one surface from (status, numbers, octets, fields given)."""
     spell = _spell(template, row)
     missing = _spell(nil, row) if nil != "NOT_FOUND" else None
+    views = {name: _spell(view, row) for name, view in row.views.items()}
 
     def render(status: int, numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> Any:
         if status & STATUS_MASK in (NIL, NO_ITEM):
             if missing is None:
                 raise LookupError
             return missing(status, numbers, octets, reply, fields)
+        if views:
+            wanted = fields.get("type")
+            view = views.get(wanted) if isinstance(wanted, str) else None
+            if view is not None:
+                return view(status, numbers, octets, reply, fields)
         return spell(status, numbers, octets, reply, fields)
 
     return render
@@ -145,10 +152,15 @@ def _spell(template: Any, row: Command) -> Render:
     known = _WORDS.get(word)
     if known is not None:
         return lambda status, numbers, octets, reply, fields: known(status, row, numbers, octets, reply)
-    return lambda status, numbers, octets, reply, fields: _given(fields.get(word))
+    return lambda status, numbers, octets, reply, fields: _given(word, fields)
 
 
-def _given(value: Any) -> Any:
+def _given(word: str, fields: dict[str, Any]) -> Any:
+    """An argument as it was given; a key that was given as the only one of `keys`."""
+    value = fields.get(word)
+    several = fields.get(word + "s")
+    if value is None and isinstance(several, list) and len(several) == 1:
+        value = several[0]
     return as_text(value) if isinstance(value, bytes) else value
 
 
@@ -208,7 +220,11 @@ _WORDS: dict[str, Callable[[int, Command, Any, Any, int], Any]] = {
     "items": _items,
     "flag": lambda status, row, numbers, octets, reply: bool(numbers[reply]),
     "cursor": lambda status, row, numbers, octets, reply: str(numbers[reply]),
+    "count": lambda status, row, numbers, octets, reply: numbers[reply + 1],
+    "ttl": lambda status, row, numbers, octets, reply: numbers[reply] if numbers[reply] >= 0 else None,
+    "real": lambda status, row, numbers, octets, reply: float(_first(numbers, octets, reply)[0]),
     "text": lambda status, row, numbers, octets, reply: as_text(_first(numbers, octets, reply)[0]),
+    "octets": lambda status, row, numbers, octets, reply: list(_first(numbers, octets, reply)[0]),
     "hybrid": lambda status, row, numbers, octets, reply: as_hybrid(*_first(numbers, octets, reply)),
     "changed": lambda status, row, numbers, octets, reply: status & STATUS_MASK == DONE or bool(status & CHANGED),
     "report": lambda status, row, numbers, octets, reply: plain(status, row, numbers, octets, reply),

@@ -17,8 +17,8 @@ Field = tuple[str, int, int, int]
 class TargetImage:
     """The words and bytes of all targets, for one place in a heap."""
 
-    def __init__(self, rows: dict[str, tuple[Command, int]]) -> None:
-        """`rows`: name -> (row, its word in ROWS), without those that only Python can carry out."""
+    def __init__(self, rows: dict[str, tuple[Command, int, Any]]) -> None:
+        """`rows`: name -> (row, its word in ROWS, its template), without those that only Python can carry out."""
         self._texts = bytearray(envelopes.TEXTS_AT - envelopes.HEAD_AT)
         self._targets: list[int] = []
         self._names: dict[int, tuple[int, int, int, int]] = {}
@@ -32,13 +32,10 @@ class TargetImage:
         ):
             start = at - envelopes.HEAD_AT
             self._texts[start : start + len(text)] = text
-        made: dict[str, int] = {}
-        for name, (row, row_at) in rows.items():
+        for name, (row, row_at, template) in rows.items():
             fields = required(row)
             if fields is not None:
-                if row.name not in made:
-                    made[row.name] = self._target(row, row_at, fields)
-                self._name(name.encode(), made[row.name])
+                self._name(name.encode(), self._target(row, row_at, template, fields))
         assert len(self._targets) <= layout.TARGETS_SIZE, "more targets than TARGETS has room for"
         assert len(self._texts) <= layout.TARGET_TEXTS_SIZE * layout.WORD, "the texts are larger than TARGET_TEXTS"
         assert len(self._names) < layout.ENVELOPES_COUNT // 2, "more names than ENVELOPES has room for"
@@ -55,11 +52,11 @@ class TargetImage:
         self._texts += text + b"\0" * 8
         return at, len(text)
 
-    def _target(self, row: Command, row_at: int, fields: list[Field]) -> int:
+    def _target(self, row: Command, row_at: int, template: Any, fields: list[Field]) -> int:
         at = layout.TARGETS + len(self._targets)
-        how, head, tail = spelled_number(row.command)
-        record = [row_at, *self._text(spelled_done(row.command)), *self._text(spelled_nil(row.command_nil))]
-        record += [how, *self._text(head), *self._text(tail), row.command == "$hybrid", len(fields)]
+        how, head, tail = spelled_number(template) if not row.json_faults and not row.fields else (0, b"", b"")
+        record = [row_at, *self._text(spelled_done(template)), *self._text(spelled_nil(row.command_nil))]
+        record += [how, *self._text(head), *self._text(tail), template == "$hybrid", len(fields)]
         for name, slot, kind, default in fields:
             record += [*self._text(name.encode()), slot, kind, default]
         self._targets += record + [0] * (envelopes.TARGET_WORDS - len(record))

@@ -16,6 +16,7 @@ from synap.command import Catalogue, Command
 from synap.derive import arguments
 from synap.derive.schema import Image
 from synap.engine.interest import Interest, Parked
+from synap.engine.operation import Operation
 from synap.engine.sessions import Session, Sessions
 from synap.faults import BrokenNode, Fault
 from synap.store import arena, calls, frames, keys_view, layout, transactions, upkeep
@@ -24,6 +25,11 @@ from synap.store.refusals import REPLY_TOO_LARGE, WRONG_TYPE
 
 Handler = Callable[["Engine", Session | None, dict[str, Any], int], Value]
 
+EVICTION_POLICIES = (
+    "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random",
+    "volatile-ttl",
+)  # fmt: skip
+"""In the order of layout.EVICT_NOBODY and its like."""
 EXPIRE_LOOKS, EXPIRE_MOST, REAP_BUDGET, CLEAN_RUNS, REQUEUE_MOST = 400, 100, 4000, 256, 100
 EXPIRE_CODE, DUE_CODE, REQUEUE_CODE = 0x0207, 0x0809, 0x0808
 CLEAN_PAGES = 512  # give memory back once this many free pages may still be committed
@@ -41,10 +47,12 @@ class Engine:
         self.catalogue = catalogue
         self.row_at = image.row_of
         self.rows = {image.row_of[row.name]: row for row in catalogue.rows}
+        self.containers = {row.resp.split("|")[0] for row in catalogue.rows if "|" in row.resp}
         self.handlers = handlers
         self.reply_bytes_max = reply_bytes_max
         self.sessions = Sessions(self.numbers)
         self.interest = Interest(self.numbers, self.bytes)
+        self.operation = Operation()
         self.facts: dict[str, Any] = {}
         self.journal_flush: Callable[[], None] = lambda: None
         self._waiting: list[tuple[int, int, Parked]] = []
@@ -95,6 +103,19 @@ class Engine:
         )
         return self.checked(status, row_at)
 
+    def set_eviction(self, policy: str, samples: int) -> None:
+        """Whom to remove when memory is used up: a name of EVICTION_POLICIES, and of how many keys the worst."""
+        number = EVICTION_POLICIES.index(policy)
+        self.numbers[layout.EVICTION] = number
+        self.numbers[layout.EVICTION_SAMPLES] = samples
+        self.note_uses(True)
+
+    def note_uses(self, on: bool) -> None:
+        """Note in keys when (or how often) they are used; off while a snapshot's child shares the pages."""
+        frequency = self.numbers[layout.EVICTION] in (layout.EVICT_LFU, layout.EVICT_VOLATILE_LFU)
+        note = layout.NOTE_USE if frequency else layout.NOTE_TIME
+        self.numbers[layout.TRACKING] = note if on else 0
+
     def free_limbo(self) -> None:
         """The reply has been read: free what it pointed to."""
         if self.numbers[layout.LIMBO_COUNT]:
@@ -136,10 +157,16 @@ class Engine:
     def handle(self, row: Command, session: Session | None, tape: int, now: int) -> Value:
         """Carry out a row that runs in Python; a Fault is a value here."""
         fields = arguments.read(row, self.numbers, self.bytes, tape)
+        counter = layout.COUNTERS + 4 * row.code
+        self.numbers[counter] += 1
+        begun = self.operation.ticks()
         try:
             return self.handlers[row.handler](self, session, fields, now)
         except Fault as fault:
+            self.numbers[counter + 1] += 1
             return fault
+        finally:
+            self.operation.note_spent(row.code, self.operation.ticks() - begun)
 
     # Waiting.
 
@@ -242,6 +269,7 @@ class Engine:
         if session.parked is not None and not session.parked.over:
             self.interest.unpark(session.parked)
         self.end_multi(session)
+        self.operation.mute(session, 0)
         self.sessions.remove(session)
 
     # The log.
@@ -284,7 +312,8 @@ class Engine:
 
     def take(self, size: int) -> int:
         """The octet where a block of `size` bytes starts. Raises MemoryError above max_memory."""
-        if self.numbers[layout.PAGES_USED] * layout.PAGE_BYTES + size > self.numbers[layout.BYTES_MAX]:
+        most = self.numbers[layout.BYTES_MAX] * 3 // 2 + arena.PAGES_SPARE
+        if self.numbers[layout.PAGES_USED] * layout.PAGE_BYTES + size > most:
             raise MemoryError
         return self.take_anyway(size)
 
@@ -309,7 +338,7 @@ class Engine:
         if numbers[layout.GRAVES]:
             upkeep.reap(self.words, self.octets, REAP_BUDGET)
             more = bool(numbers[layout.GRAVES])
-        more = self._expire_some(now) or more
+        more = (self.operation.active_expire and self._expire_some(now)) or more
         if numbers[layout.QUEUES_DUE] <= now:
             more = self._requeue(now) or more
         if numbers[layout.PAGES_DIRTY] > CLEAN_PAGES and not more:

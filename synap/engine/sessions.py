@@ -9,11 +9,15 @@ from synap.store.layout import (
     SESSION_FLAGS,
     SESSION_NAMESPACE,
     SESSION_RESP,
+    SESSION_ROW,
+    SESSION_SEEN,
     SESSION_SIZE,
     SESSION_WATCHED,
     SESSIONS,
     SESSIONS_COUNT,
 )
+
+MUTE_NONE, MUTE_ALL, MUTE_NEXT, MUTE_THIS = range(4)
 
 
 @dataclass(eq=False)
@@ -28,6 +32,13 @@ class Session:
     watch_broken: bool = False
     parked: Any = None
     closing: bool = False
+    library: bytes = b""
+    library_version: bytes = b""
+    no_evict: bool = False
+    no_touch: bool = False
+    mute: int = 0  # MUTE_*: which of its replies are not sent
+    opened: int = 0  # ms of engine time
+    link: Any = None  # its connection: peer, local, descriptor, close(), ..., see io/link.py
 
     @property
     def namespace(self) -> int:
@@ -58,6 +69,21 @@ class Session:
         """A command was refused while it should have been queued: EXEC will be refused."""
         if self.in_multi:
             self.numbers[self.at + SESSION_FLAGS] |= MULTI_BROKEN
+
+    @property
+    def row_at(self) -> int:
+        """The row it asked for last, or 0."""
+        return int(self.numbers[self.at + SESSION_ROW])
+
+    @property
+    def seen(self) -> int:
+        """When it asked last (ms of engine time)."""
+        return int(self.numbers[self.at + SESSION_SEEN])
+
+    def begin(self, now: int, link: Any = None) -> None:
+        """It is open from `now` on, behind this connection."""
+        self.opened, self.link = now, link
+        self.numbers[self.at + SESSION_SEEN] = now
 
     def note_watched(self) -> None:
         """Tell the lane whether EXEC has to look at watched keys."""

@@ -53,6 +53,21 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def ticks() -> int:
+    """Nanoseconds for measuring durations."""
+    return time.monotonic_ns()
+
+
+def sleep(seconds: float) -> None:
+    """Let this thread do nothing for so long."""
+    time.sleep(seconds)
+
+
+def wall_us() -> int:
+    """The wall clock, us since 1970: for whoever asks for the time, never for deciding anything."""
+    return time.time_ns() // 1000
+
+
 def seed(size: int) -> bytes:
     """Random bytes for secrets and generated ids."""
     return os.urandom(size)

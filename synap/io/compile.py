@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from synap.commands import FAMILIES
 from synap.settings import Settings
@@ -82,28 +83,69 @@ async def prepare_aside(workers: int, tell: Callable[[Progress], None]) -> None:
     await ready
 
 
-def print_progress(progress: Progress) -> None:
-    """A bar on a terminal, a line elsewhere."""
-    name = progress.name.rpartition(".")[2]
-    if sys.stderr.isatty():
-        width = 30
-        full = width * progress.done // max(progress.total, 1)
-        end = "\n" if progress.done == progress.total else ""
-        bar = "#" * full + "-" * (width - full)
-        sys.stderr.write(f"\rcompiling kernels [{bar}] {progress.done}/{progress.total} {name:<40.40}{end}")
-    else:
-        sys.stderr.write(f"compiling kernels {progress.done}/{progress.total} {name}\n")
+class Shown:
+    """Shows how far a cold start has come: a bar on a terminal, a line for each step elsewhere.
+
+    Call it with each step, from any thread, and `close` it at the end whatever happened: the bar hides the
+    cursor. `say` takes the lines; without one they go to standard error.
+    """
+
+    def __init__(self, say: Callable[[str], None] | None = None) -> None:
+        self._say = say or _to_stderr
+        self._bar: Any = None
+        self._task: Any = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def __call__(self, progress: Progress) -> None:
+        name = progress.name.rpartition(".")[2]
+        with self._lock:
+            if self._closed:
+                return
+            if sys.stderr.isatty():
+                self._draw(progress.done, progress.total, name)
+            else:
+                self._say(f"compiling kernels {progress.done}/{progress.total} {name}".rstrip())
+
+    def _draw(self, done: int, total: int, name: str) -> None:
+        if self._bar is None:
+            from rich.console import Console  # only here: most starts have nothing to show
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bar
+
+            columns = (TextColumn("compiling kernels"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                       TextColumn("{task.fields[kernel]}"))  # fmt: skip
+            self._bar = Bar(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=True)
+            self._task = self._bar.add_task("", total=total, kernel="")
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total, kernel=name[:40])
+
+    def close(self) -> None:
+        """Take the bar off the terminal's hands; nothing is shown any more."""
+        with self._lock:
+            self._closed = True
+            bar, self._bar = self._bar, None
+            if bar is not None:
+                bar.stop()
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
 
 def warmup(settings: Settings) -> Iterator[str]:
     """Compile everything ahead of time."""
     total = 0
+    shown = Shown()
 
     def tell(progress: Progress) -> None:
         nonlocal total
         total = progress.total
-        print_progress(progress)
+        shown(progress)
 
-    prepare(workers_of(settings), tell)
+    try:
+        prepare(workers_of(settings), tell)
+    finally:
+        shown.close()
     yield f"{total} kernels compiled, all are ready" if total else "all kernels were ready"

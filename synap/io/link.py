@@ -19,6 +19,7 @@ class Connection:
     """The output side of a connection: `send` in order, pause when the peer does not read."""
 
     transport: Any = None
+    address = ""  # of the peer
 
     def __init__(self, server: Any) -> None:
         self.server = server
@@ -40,11 +41,11 @@ class Connection:
         self.transport = transport
         limit = self.server.output_pause_bytes
         transport.set_write_buffer_limits(high=limit, low=limit // 2)
-        self.server.connections.add(self)
+        self.server.arrived(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
-        self.server.connections.discard(self)
+        self.server.left(self)
 
     def pause_writing(self) -> None:
         """The peer takes its output too slowly: first it is no longer read from."""
@@ -58,6 +59,9 @@ class Connection:
         self.blocked_at = None
         if not self.lost and not self.ended:
             self.transport.resume_reading()
+
+    def look_at(self, now: float) -> None:
+        """End this connection if its peer lets it wait for too long; a RESP client may stay silent for ever."""
 
     def stalled(self, now: float, limit_s: float) -> bool:
         """Has the peer taken nothing of what waits for it for so long?"""
@@ -83,17 +87,52 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     machine: RespMachine
     yielded = False
     spilling = False  # a piece of a spill is with the turn or has left, its last one is not known to have
+    peer = local = b""  # the addresses of both ends
     made_seq = 0  # the seq when the machine made its last output
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        session = self.server.engine.sessions.add() if self.server.room_for_one() else None
+        session = self.server.engine.sessions.add() if self.server.room_for(self) else None
         if session is None:
+            if self.server.engine is not None:
+                self.server.engine.operation.connections_rejected += 1
             transport.write(b"-ERR max number of clients reached\r\n")
             transport.close()
             self.lost = True
             return
+        self.server.engine.operation.connections_received += 1
+        session.begin(self.server.clock.now(), self)
+        self.peer = _place(transport.get_extra_info("peername"))
+        self.local = _place(transport.get_extra_info("sockname"))
         self.machine = RespMachine(self.server.engine, session, self._wake, self.server.query_bytes_max)
+
+    # What rows ask of a session's link.
+
+    @property
+    def descriptor(self) -> int:
+        """The number of its socket."""
+        found = self.transport.get_extra_info("socket")
+        return -1 if found is None else int(found.fileno())
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of unfinished input."""
+        return self.machine.held_bytes
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of replies that the peer has not taken."""
+        return int(self.transport.get_write_buffer_size())
+
+    @property
+    def replies(self) -> int:
+        """Replies that are not at the socket yet."""
+        return self.queued + len(self.machine.output)
+
+    def hang_up(self) -> None:
+        """Somebody wants this connection closed at once."""
+        self.machine.forget_input()
+        self.transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         had_machine = not self.lost or hasattr(self, "machine")
@@ -242,3 +281,11 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         else:
             self.transport.write(encode(Fault("UNKNOWN_OUTCOME"), 2))
             self.transport.close()
+
+
+def _place(name: Any) -> bytes:
+    """A socket's address as one text."""
+    if not isinstance(name, tuple) or len(name) < 2:
+        return b""
+    host = f"[{name[0]}]" if ":" in name[0] else name[0]
+    return f"{host}:{name[1]}".encode()

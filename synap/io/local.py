@@ -1,6 +1,9 @@
 """The engine in this process: `synap.open()`. One lock around every call, the same log, no server."""
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,11 @@ from synap.derive.binders import Build, binder
 from synap.derive.replies import as_json, plain
 from synap.engine.handlers import digest_of
 from synap.faults import TABLE, Fault
+from synap.io.arrays import Found, Integers, Octets, Packed, Texts, pack
 from synap.io.clock import Clock, monotonic
 from synap.io.compile import Progress, prepare, workers_of
+from synap.io.facts import redis_config
+from synap.io.methods import Methods
 from synap.io.node import Node
 from synap.journal import LogFailed
 from synap.observe import counters
@@ -22,11 +28,12 @@ from synap.store.layout import FORM_JSON, REFUSED, STATUS_MASK
 UPKEEP_S = 0.1
 
 
-class Database:
+class Database(Methods):
     """A store in this process. Safe to use from several threads; close it, or use it as a context.
 
     Values go in as `str`, `bytes` or anything JSON can hold, and come out as `bytes`, or as what they
-    were if they were neither `str` nor `bytes`.
+    were if they were neither `str` nor `bytes`. Each call is one step: others see all of it or nothing.
+    In mode `periodic` the log is synced by the first call after the interval, and by `close`.
     """
 
     def __init__(self, path: str | Path | None, settings: Settings) -> None:
@@ -37,6 +44,7 @@ class Database:
         changes: dict[str, Any] = {"persistence.enabled": path is not None}
         if path is not None:
             changes["persistence.directory"] = str(path)
+        begun = monotonic()
         self._settings = settings.replace(changes)
         prepare(workers_of(self._settings), _silent)
         self._clock = Clock()
@@ -48,6 +56,13 @@ class Database:
         self._interval = self._settings.number("persistence.wal.fsync_interval_ms") / 1000
         self._upkeep_at = self._synced_at = monotonic()
         self._closed = False
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_size = 0
+        self._engine.facts |= {
+            "config": redis_config(self._settings),
+            "uptime": lambda: int(monotonic() - begun),
+            "begin_snapshot": None if self._node.disk is None else self._node.snapshot_here,
+        }
 
     def call(self, name: str, /, **fields: Any) -> Any:
         """Carry out the row called `name` (`"kv.set"`) with these arguments.
@@ -65,6 +80,8 @@ class Database:
             if build is None:
                 build = self._builds[name] = binder(row)
             tape, blob = build(fields)
+            if len(blob) > self._settings.number("limits.query_bytes_max") or len(blob) > layout.CALL_BLOB_BYTES:
+                raise Fault("QUERY_TOO_LARGE")
             now = self._clock.now()
             self._put(tape, blob)
             if row.handler:
@@ -75,82 +92,164 @@ class Database:
             status = engine.perform(engine.row_at[name], layout.CALL, len(tape), len(blob), now)
             what = status & STATUS_MASK
             if what >= REFUSED:
-                engine.settle(now)
+                self._finish(now)
                 words = {name: value for name, value in fields.items() if isinstance(value, str)}
                 raise Fault(TABLE[what - REFUSED].name, **words)
             value = None if what == layout.WAIT else _native(plain(status, row, engine.numbers, engine.bytes))
-            engine.settle(now)
-            self._commit()
-            self._look_after(now)
+            self._finish(now)
             return value
 
-    def get_many(self, keys: Any, width: int = 0) -> Any:
+    def get_many(self, keys: Texts, width: int = 0, *, threads: int = 1) -> Any:
         """The values of many keys: a list of bytes (None: missing), or with `width` an array of dtype `S`.
 
-        `keys` is an array of dtype `S` (a key ends at its trailing zero bytes) or a sequence of str or
-        bytes. With `width`, values are cut at so many bytes and missing ones are empty. Raises Fault if a
-        key holds something else than a string.
+        `keys` is an array of dtype `S` (a key ends at its trailing zero bytes), a pair (blob, offsets) as in
+        `synap.io.arrays`, or a sequence of str or bytes. With `width`, values are cut at so many bytes and missing
+        ones are empty. `threads` look things up at the same time, which pays from some 10,000 keys on. Raises
+        Fault WRONG_TYPE if a key holds something else than a string.
         """
-        blob, sizes = _texts(keys)
-        count = len(sizes)
-        found = np.empty(2 * count, np.int64)
+        if not width:
+            return self.get_blob(keys, threads=threads).tolist()
+        if width < 0:
+            raise ValueError(f"width: wanted a number above 0, found {width}")
+        packed = pack(keys)
+        out = np.empty(len(packed) * width, np.uint8)
         with self._lock:
-            self._check_open()
-            engine = self._engine
-            at = self._lay(blob)
-            now = self._clock.now()
-            out = np.zeros(max(count * width, 1), np.uint8)
-            total = bulk.find_many(
-                engine.words, engine.octets, at, sizes, count, now, found, out, width, 0
-            )
-            if (found[1::2] == bulk.OTHER_KIND).any():
-                raise Fault("WRONG_TYPE")
-            if not width:
-                out = np.empty(max(total, 1), np.uint8)
-                bulk.copy_many(engine.words, engine.octets, found, count, out)
-        if width:
-            return out[: count * width].view(f"S{width}")
-        data = out[:total].tobytes()
-        ends = np.cumsum(np.maximum(found[1::2], 0)).tolist()
-        values: list[bytes | None] = []
-        start = 0
-        for size, end in zip(found[1::2].tolist(), ends, strict=True):
-            values.append(None if size < 0 else data[start:end])
-            start = end
-        return values
+            self._find(packed, out, width, threads)
+            self._engine.free_limbo()
+        return out.view(f"S{width}")
 
-    def set_many(self, keys: Any, values: Any) -> None:
-        """Store many strings, each as `kv.set` without options. All of them, or a Fault for want of memory."""
-        blob, sizes = _texts(keys)
-        data, value_sizes = _texts(values)
-        if len(sizes) != len(value_sizes):
-            raise ValueError(f"{len(sizes)} keys but {len(value_sizes)} values")
+    def get_blob(self, keys: Texts, *, threads: int = 1) -> Found:
+        """The values of many keys side by side, with their offsets; see `get_many`."""
+        packed = pack(keys)
+        count = len(packed)
         with self._lock:
-            self._check_open()
+            found = self._find(packed, np.empty(0, np.uint8), 0, threads)
+            offsets = np.zeros(count + 1, np.int64)
+            np.cumsum(np.maximum(found[1::2], 0), out=offsets[1:])
+            out = np.empty(int(offsets[-1]), np.uint8)
             engine = self._engine
-            at = self._lay(blob)
-            value_at = self._lay(data, len(blob))
+
+            def copy(first: int, last: int) -> None:
+                piece = out[offsets[first] : offsets[last]]
+                bulk.copy_many(engine.words, engine.octets, found[2 * first : 2 * last], last - first, piece)
+
+            self._each(copy, count, threads)
+            engine.free_limbo()
+        return Found(out, offsets, found[1::2] >= 0)
+
+    def _find(self, packed: Packed, out: Octets, width: int, threads: int) -> Integers:
+        """Where the values lie (see `bulk.find_many`); with `width` they are copied to `out`."""
+        self._check_open()
+        if threads < 1:
+            raise ValueError(f"threads: wanted a number above 0, found {threads}")
+        engine, count, sizes = self._engine, len(packed), packed.sizes
+        at = self._lay(packed.octets)
+        now = self._clock.now()
+        found = np.empty(2 * count, np.int64)
+        if engine.numbers[layout.COMPRESSED_FROM]:  # reading those takes memory, which one thread may do at a time
+            threads = 1
+        starts = [0] if threads == 1 else np.concatenate(([0], np.cumsum(sizes)))
+
+        def find(first: int, last: int) -> None:
+            piece = out[first * width : last * width]
+            if width:
+                piece.fill(0)
+            bulk.find_many(engine.words, engine.octets, at + int(starts[first]), sizes[first:last], last - first,
+                           now, found[2 * first : 2 * last], piece, width, 0)  # fmt: skip
+
+        self._each(find, count, threads)
+        worst = int(found[1::2].min(initial=0))
+        if worst < bulk.MISSING:
+            engine.free_limbo()
+            raise Fault("WRONG_TYPE" if (found[1::2] == bulk.OTHER_KIND).any() else "OUT_OF_MEMORY")
+        return found
+
+    def _each(self, work: Callable[[int, int], None], count: int, threads: int) -> None:
+        """Let `threads` work on a part of `count` things each. The kernels let go of the interpreter's lock."""
+        cuts = [count * i // threads for i in range(threads + 1)]
+        parts = list(pairwise(cuts))
+        if threads == 1 or count < threads:
+            work(0, count)
+            return
+        if self._pool is None or self._pool_size < threads - 1:
+            if self._pool is not None:
+                self._pool.shutdown()
+            self._pool, self._pool_size = ThreadPoolExecutor(threads - 1, "synap-read"), threads - 1
+        others = [self._pool.submit(work, *part) for part in parts[1:]]
+        try:
+            work(*parts[0])
+        finally:
+            for other in others:
+                other.result()
+
+    def set_many(self, keys: Texts, values: Texts) -> None:
+        """Store many strings, each as `set` without options; both are what `get_many` takes as keys.
+
+        Raises Fault OUT_OF_MEMORY where memory ends; the pairs before that are stored.
+        """
+        packed, data = pack(keys), pack(values)
+        if len(packed) != len(data):
+            raise ValueError(f"{len(packed)} keys but {len(data)} values")
+        limit = self._settings.number("limits.bulk_bytes_max")
+        if len(data) and max(int(data.sizes.max()), int(packed.sizes.max())) > limit:
+            raise Fault("STRING_TOO_LONG")
+        with self._lock:
+            engine = self._engine
+            self._check_writable()
+            at = self._lay(packed.octets)
+            value_at = self._lay(data.octets, len(packed.octets))
             done = 0
-            while done < len(sizes):
+            while done < len(packed):
                 now = self._clock.now()
-                rest, value_rest = sizes[done:], value_sizes[done:]
+                rest, value_rest = packed.sizes[done:], data.sizes[done:]
                 step = bulk.set_many(
                     engine.words, engine.octets, at, rest, value_at, value_rest, len(rest), now, 0
                 )
-                at += int(sizes[done : done + step].sum())
-                value_at += int(value_sizes[done : done + step].sum())
+                at += int(rest[:step].sum())
+                value_at += int(value_rest[:step].sum())
                 done += step
-                engine.settle(now)
-                self._commit()
+                self._finish(now)
                 if not step:
                     raise Fault("OUT_OF_MEMORY")
 
-    def _lay(self, data: bytes, behind: int = 0) -> int:
-        """Put bytes where kernels see them; the octet they start at."""
+    def delete_many(self, keys: Texts) -> int:
+        """Remove many keys, whatever they hold; how many were there. `keys` is what `get_many` takes."""
+        packed = pack(keys)
+        removed = np.zeros(1, np.int64)
+        with self._lock:
+            engine = self._engine
+            self._check_writable()
+            at = self._lay(packed.octets)
+            done = 0
+            while done < len(packed):
+                now = self._clock.now()
+                rest = packed.sizes[done:]
+                step = bulk.delete_many(engine.words, engine.octets, at, rest, len(rest), now, 0, removed)
+                at += int(rest[:step].sum())
+                done += step
+                self._finish(now)
+                if not step:
+                    raise Fault("LOG_FAILED")
+        return int(removed[0])
+
+    def _check_writable(self) -> None:
+        """Refuse what a single call would be refused for, before anything is changed."""
+        self._check_open()
+        if self._engine.numbers[layout.REFUSE] & layout.GUARD_BROKEN_LOG:
+            raise Fault("LOG_FAILED")
+
+    def _finish(self, now: int) -> None:
+        """What follows a call: blocks are freed, waiters served, the log written, upkeep done now and then."""
+        self._engine.settle(now)
+        self._commit()
+        self._look_after(now)
+
+    def _lay(self, data: Octets, behind: int = 0) -> int:
+        """Put octets where kernels see them; the octet they start at."""
         at = layout.CALL_BLOB * layout.WORD + behind
         if behind + len(data) > layout.CALL_BLOB_BYTES:
             raise Fault("QUERY_TOO_LARGE")
-        self._engine.bytes[at : at + len(data)] = data
+        self._engine.octets[at : at + len(data)] = data
         return at
 
     def _check_open(self) -> None:
@@ -160,24 +259,35 @@ class Database:
     def digest(self) -> dict[str, int]:
         """A hash of the logical state of each family."""
         with self._lock:
+            self._check_open()
             return digest_of(self._engine)
 
     def counters(self) -> dict[str, int]:
         """What the store counts, by name (see docs/operations.md)."""
         with self._lock:
+            self._check_open()
             return {row.name: row.read(self._engine.numbers, self._engine.catalogue) for row in counters.TABLE}
 
     def snapshot(self) -> str:
-        """Write a snapshot; the name of its file."""
+        """Write a snapshot; the name of its file. Raises Fault SWITCHED_OFF if there is only memory."""
         with self._lock:
+            self._check_open()
+            if self._node.disk is None:
+                raise Fault("SWITCHED_OFF", name="a snapshot", switch="persistence.enabled")
             return self._node.snapshot_here()
 
     def close(self) -> None:
-        """Bring everything to the disk and let go of the directory."""
+        """Bring everything to the disk and let go of the directory. A second time it does nothing."""
         with self._lock:
             if not self._closed:
                 self._closed = True
+                if self._pool is not None:
+                    self._pool.shutdown()
                 self._node.stop()
+
+    def queue_default(self, name: str) -> int:
+        """The setting `queue.<name>`."""
+        return self._settings.number(f"queue.{name}")
 
     def __enter__(self) -> "Database":
         return self
@@ -216,18 +326,6 @@ class Database:
             self._clock.adjust()
             self._engine.upkeep(now)
             self._commit()
-
-
-def _texts(texts: Any) -> tuple[bytes, Any]:
-    """(the bytes of all texts side by side, their sizes)."""
-    if isinstance(texts, np.ndarray) and texts.dtype.kind == "S":
-        width = texts.dtype.itemsize
-        flat = np.ascontiguousarray(texts).reshape(-1)
-        if width and flat.view(np.uint8).reshape(-1, width)[:, -1].all():  # none is shorter than the field
-            return flat.tobytes(), np.full(len(flat), width, np.int64)
-        texts = flat.tolist()
-    parts = [text.encode() if isinstance(text, str) else bytes(text) for text in texts]
-    return b"".join(parts), np.array([len(part) for part in parts], np.int64)
 
 
 def _silent(progress: Progress) -> None:

@@ -18,7 +18,8 @@ from synap.derive.schema import Image
 from synap.engine.engine import Engine
 from synap.engine.handlers import HANDLERS
 from synap.faults import BrokenNode
-from synap.io.clock import Clock, monotonic, seed
+from synap.io.clock import Clock, monotonic, seed, wall_us
+from synap.io.facts import place_clocks
 from synap.io.files import Directory, Lock
 from synap.journal import Disk, Log, LogFailed, SnapshotWriter, recover, trim
 from synap.settings import Settings
@@ -28,6 +29,7 @@ from synap.store.heap import Heap
 CHUNK_BYTES = 1 << 20
 PR_SET_PDEATHSIG = 1
 SNAPSHOT_NICE = 19
+CHANGES_WAIT_S = 60
 
 
 @dataclass
@@ -57,6 +59,12 @@ class Node:
         self.heap.open(seed(24), self.image, program.doors(family_codes(CATALOGUE, FAMILIES)))
         self.engine = Engine(self.heap, CATALOGUE, self.image, HANDLERS, settings.number("limits.reply_bytes_max"))
         self.engine.numbers[layout.LIMIT_WORD] = settings.number("limits.bulk_bytes_max")
+        self.engine.set_eviction(
+            settings.text("kv_store.eviction_policy"), settings.number("kv_store.eviction_sample_size")
+        )
+        if settings.switch("compression.enabled"):
+            self.engine.numbers[layout.COMPRESS_MIN] = settings.number("compression.min_payload_size")
+        self.engine.numbers[layout.HOT_MAX] = settings.number("compression.hot_cache_bytes")
         self.engine.journal_flush = self.flush
         self.lock = lock
         self.disk = disk
@@ -66,6 +74,8 @@ class Node:
         self.snapshot_seq = 0
         self.snapshot_at = monotonic()
         self.snapshots_done = 0
+        self.last_save = 0  # s since 1970, 0 before the first one
+        self.save_points = _save_points(settings)
         self.snapshot_failures = 0
         self._child = 0
         self._pipe = -1
@@ -76,13 +86,19 @@ class Node:
             "pid": os.getpid(),
             "persistence": self.persistence,
         }
+        place_clocks(self)
         if disk is None and settings.persistence.enabled:
             directory = Path(settings.persistence.directory)
             directory.mkdir(parents=True, exist_ok=True)
             self.lock = Lock(directory)
             self.disk = Directory(directory)
         if self.disk is not None:
-            self._recover(self.disk)
+            try:
+                self._recover(self.disk)
+            except BaseException:
+                if self.lock is not None:
+                    self.lock.release()
+                raise
 
     # Starting.
 
@@ -130,6 +146,7 @@ class Node:
             return
         payload, first_seq, count = taken
         assert self.log is not None
+        begun = monotonic()
         try:
             self.log.append([payload], first_seq, count, self.engine.numbers[layout.LAST_NOW])
         except LogFailed as failure:
@@ -137,6 +154,12 @@ class Node:
             raise
         finally:
             self.engine.frames_written()
+            self.delayed("aof-write", monotonic() - begun)
+
+    def delayed(self, event: str, seconds: float) -> None:
+        """Something that nobody else could go on during took so long."""
+        if self.engine.operation.delay_ms:
+            self.engine.operation.event(event, int(seconds * 1000), self.clock.now())
 
     def fail(self, failure: LogFailed) -> None:
         """The log cannot be written: refuse writes until a fresh snapshot stands."""
@@ -161,12 +184,9 @@ class Node:
             return False
         if self.failed:
             return monotonic() - self.snapshot_at > 1.0
-        settings = self.settings.persistence.snapshot
-        if not settings.enabled or self.engine.seq == self.snapshot_seq:
-            return False
         changes = self.engine.seq - self.snapshot_seq
         waited = monotonic() - self.snapshot_at
-        return bool(waited >= settings.interval_secs or (changes >= settings.operation_threshold and waited >= 60))
+        return changes > 0 and any(changes >= least and waited >= seconds for seconds, least in self.save_points)
 
     @property
     def snapshot_running(self) -> bool:
@@ -181,8 +201,10 @@ class Node:
         self.snapshot_at = monotonic()
         seq = self.engine.seq
         reader, writer = os.pipe()
+        self.engine.note_uses(False)  # a read would copy a page that the child shares
         gc.freeze()  # the child must not touch every object's page by collecting
         parent = os.getpid()
+        begun = monotonic()
         child = os.fork()
         if child == 0:
             code = 1
@@ -198,6 +220,7 @@ class Node:
             finally:
                 os._exit(code)
         gc.unfreeze()
+        self.delayed("fork", monotonic() - begun)
         os.close(writer)
         os.set_blocking(reader, False)
         self._child, self._pipe = child, reader
@@ -213,6 +236,7 @@ class Node:
         os.close(self._pipe)
         os.waitpid(self._child, 0)
         self._child, self._pipe = 0, -1
+        self.engine.note_uses(True)
         said, self._said = self._said, b""
         words = said.decode("utf-8", "replace").split(" ", 2)
         if words[0] != "ok":
@@ -235,6 +259,7 @@ class Node:
     def _stands(self, seq: int) -> None:
         self.snapshot_seq = seq
         self.snapshots_done += 1
+        self.last_save = wall_us() // 1_000_000
         if self.failed and self.log is not None and seq == self.engine.seq:
             self.log.resume(seq)
             self.failed = ""
@@ -290,6 +315,14 @@ class Node:
             "recovered_cut_bytes": self.recovered.cut_bytes,
             "recovered_seconds": round(self.recovered.seconds, 3),
         }
+
+
+def _save_points(settings: Settings) -> list[tuple[int, int]]:
+    """(seconds since the last snapshot, changes since then) at which one is due: any of them."""
+    snapshot = settings.persistence.snapshot
+    if not snapshot.enabled:
+        return []
+    return [(snapshot.interval_secs, 1), (CHANGES_WAIT_S, snapshot.operation_threshold)]
 
 
 def _become_writer(parent: int, pipe: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
+from collections import Counter
 from collections.abc import Awaitable
 from typing import Any
 
@@ -13,12 +14,15 @@ import anyio.to_thread
 from synap import __version__
 from synap.commands import CATALOGUE
 from synap.faults import BrokenNode, Fault, SynapError
+from synap.io import logs, operator, systemd
 from synap.io.clock import Clock, monotonic
-from synap.io.compile import Progress, let_go_of_compiler, prepare_aside, print_progress, workers_of
+from synap.io.compile import Progress, Shown, let_go_of_compiler, prepare_aside, workers_of
+from synap.io.facts import redis_config
 from synap.io.link import Connection, RespConnection
 from synap.io.node import Node
+from synap.io.surface import Web
 from synap.io.turn import Turn
-from synap.io.web import HttpConnection, Web
+from synap.io.web import HttpConnection
 from synap.journal import LogFailed
 from synap.proto.http import Request, Response
 from synap.proto.rest import Rest, Target, fault_response, json_response
@@ -29,6 +33,7 @@ from synap.store import layout
 log = logging.getLogger("synap")
 
 UPKEEP_S = 0.1
+SWEEP_S = 0.5
 CLOSE_PAUSE_S = 0.001
 STOP_WAIT_S = 5.0
 BACKLOG = 1024
@@ -56,7 +61,11 @@ class Server:
         self.output_pause_bytes = settings.number("limits.output_pause_bytes")
         self._output_stall_s = settings.number("limits.output_stall_s")
         self._output_bytes_max = settings.number("limits.output_bytes_max")
+        self.limits: Any = settings.limits
         self._connections_max = settings.number("server.connections_max")
+        self._address_max = settings.number("server.connections_per_address_max")
+        self._from: Counter[str] = Counter()
+        self.connections_made = self.connections_refused = 0
         self.broken: BrokenNode | None = None
         self._stopping = asyncio.Event()
         self._snapshot_waits: list[asyncio.Future[str]] = []
@@ -79,6 +88,7 @@ class Server:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._stop_when_asked, group.cancel_scope)
+                group.start_soon(self._sweep)
                 await self._start()
                 resp = await self._listen_resp()
                 if resp is not None:
@@ -96,8 +106,13 @@ class Server:
         if self.broken is not None:
             raise self.broken
 
+    def stop(self) -> None:
+        """End this server in order."""
+        self._stopping.set()
+
     async def _stop_when_asked(self, scope: anyio.CancelScope) -> None:
         await self._stopping.wait()
+        systemd.notify_stopping()
         scope.cancel()
 
     def _signals(self) -> None:
@@ -116,22 +131,29 @@ class Server:
             self._stopping.set()
 
     async def _start(self) -> None:
+        shown = Shown(log.info)
+
         def tell(progress: Progress) -> None:
             self.progress = progress
-            print_progress(progress)
+            shown(progress)
+            systemd.notify_starting(f"compiling kernels {progress.done}/{progress.total}")
 
-        workers = workers_of(self.settings)
-        await prepare_aside(workers, tell)
+        try:
+            await prepare_aside(workers_of(self.settings), tell)
+        finally:
+            shown.close()
         let_go_of_compiler()
         self.phase = "recovering"
+        systemd.notify_starting("recovering")
         node = await anyio.to_thread.run_sync(Node, self.settings, self.clock)
         engine = node.engine
         engine.facts |= {
             "uptime": lambda: int(monotonic() - self.started),
             "http_port": self.http_port,
             "begin_snapshot": self._snapshot_soon if node.disk is not None else None,
-            "config": self._config(),
+            "config": redis_config(self.settings),
         }
+        operator.wire(self, node)
         for note in node.recovered.notes:
             log.warning(note)
         self.rest = Rest(CATALOGUE, engine.row_at, self._switches())
@@ -144,21 +166,6 @@ class Server:
 
     def _switches(self) -> dict[str, bool]:
         return {"kv_store.allow_flush_commands": self.settings.switch("kv_store.allow_flush_commands")}
-
-    def _config(self) -> dict[str, Any]:
-        fsync = {"always": "always", "periodic": "everysec", "never": "no"}
-        wal = self.settings.persistence.wal
-        return {
-            "maxmemory": self.settings.memory_bytes_max,
-            "maxmemory-policy": "noeviction",
-            "databases": 16,
-            "save": "",
-            "appendonly": "yes" if self.settings.persistence.enabled and wal.enabled else "no",
-            "appendfsync": fsync[wal.fsync_mode],
-            "port": self.settings.number("resp.port"),
-            "proto-max-bulk-len": self.settings.number("limits.bulk_bytes_max"),
-            "client-query-buffer-limit": self.query_bytes_max,
-        }
 
     async def _listen_resp(self) -> Any:
         """The RESP listener. A port that is taken and that nobody asked for is done without."""
@@ -187,6 +194,7 @@ class Server:
         log.info("ready: %s%s (%.2f s, %d frames recovered)", where, resp, took,
                  found.snapshot_frames + found.log_frames)  # fmt: skip
         self.phase = "ready"
+        systemd.notify_ready(f"ready: {where}{resp}")
         self.ready.set()
 
     def _close(self) -> None:
@@ -198,11 +206,35 @@ class Server:
             self.turn.close()
             self.node.stop()
 
+    @property
+    def uptime(self) -> float:
+        """Seconds since the start."""
+        return monotonic() - self.started
+
     # What connections ask for.
 
-    def room_for_one(self) -> bool:
-        """Is there room for one more connection?"""
-        return len(self.connections) <= self._connections_max
+    def arrived(self, connection: Connection) -> None:
+        """One more connection, which may not stay."""
+        peer = connection.transport.get_extra_info("peername")
+        connection.address = address = peer[0] if peer else ""
+        self.connections.add(connection)
+        self._from[address] += 1
+        self.connections_made += 1
+
+    def left(self, connection: Connection) -> None:
+        """One connection less."""
+        if connection in self.connections:
+            self.connections.remove(connection)
+            self._from[connection.address] -= 1
+            if not self._from[connection.address]:
+                del self._from[connection.address]
+
+    def room_for(self, connection: Connection) -> bool:
+        """May this connection stay, by the number of all and of those from its address?"""
+        if len(self.connections) <= self._connections_max and self._from[connection.address] <= self._address_max:
+            return True
+        self.connections_refused += 1
+        return False
 
     def answer(self, connection: HttpConnection, request: Request) -> Response | Awaitable[Response]:
         """The reply to an HTTP request."""
@@ -260,14 +292,25 @@ class Server:
             if self.clock.adjust():
                 log.warning("the wall clock jumped by %d ms; engine time follows slowly", self.clock.apart_ms)
             try:
+                begun = monotonic()
                 self._more = self.engine.upkeep(now)
+                self.node.delayed("expire-cycle", monotonic() - begun)
             except LogFailed:  # the turn has told whom it concerns
                 self._more = False
             if self.engine.numbers[layout.LOG_COUNT]:
                 self.turn.schedule()
             self._drop_stalled()
+            operator.upkeep(self, now)
             if self.node.snapshot_due():
                 self.begin_snapshot()
+
+    async def _sweep(self) -> None:
+        """Look at every connection now and then: requests set no timers."""
+        while True:
+            await anyio.sleep(SWEEP_S)
+            now = self.loop.time()
+            for connection in list(self.connections):
+                connection.look_at(now)
 
     def _pause(self) -> float:
         wait = self.engine.next_wait
@@ -367,8 +410,7 @@ class _NoTurn:
 
 def serve(settings: Settings) -> None:
     """Run a server until it is told to stop. Raises what keeps it from starting."""
-    level = settings.text("logging.level").upper()
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(message)s")
+    logs.begin(settings)
     _raise_file_limit()
 
     async def main() -> None:

@@ -118,6 +118,7 @@ class Turn:
                 self.failed(failure)
                 return
             self.sync_seconds = monotonic() - begun
+            self._node.delayed("aof-fsync-always", self.sync_seconds)
             self._release(log.synced_seq)
             return
         self._syncs += 1
@@ -126,6 +127,7 @@ class Turn:
         def done(future: Any) -> None:
             self._syncs -= 1
             self.sync_seconds = monotonic() - begun
+            self._node.delayed("aof-fsync-always", self.sync_seconds)
             try:
                 self._release(future.result())
             except LogFailed as failure:

@@ -201,7 +201,8 @@ class _InnerCompiler(_CompleteCompiler):
     """Compiles inner functions."""
 
     def _library(self, identity: Any) -> Any:
-        libraries.named(identity, digest(identity.func.__module__))
+        if _file(identity.func.__module__) is not None:
+            libraries.named(identity, digest(identity.func.__module__))
         need = (_name(identity.func), tuple(self.state.args))
         return libraries.Inner(self.state.targetctx.codegen(), identity.func_qualname, need)
 
@@ -216,11 +217,17 @@ def kernel(target: Any) -> Any:
         compiler = Compiler if target.__closure__ else _InnerCompiler
         inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=compiler, **_OPTIONS)(target)
         if not target.__closure__:
-            inner._cache = _InnerCache(target)
+            if _file(target.__module__) is not None:  # else a notebook: no text to name a cache entry by
+                inner._cache = _InnerCache(target)
             libraries.inner[_name(target)] = inner
         return inner
 
     def border(function: Callable[..., Any]) -> Any:
+        if _file(function.__module__) is None:  # a notebook: nothing is cached, so it is compiled now
+            fresh = numba.njit(no_cfunc_wrapper=True, pipeline_class=_CompleteCompiler, **_OPTIONS)(function)
+            fresh.compile(tuple(signature[0]))
+            fresh.disable_compile()
+            return fresh
         dispatcher = numba.njit(no_cfunc_wrapper=True, pipeline_class=_CompleteCompiler, **_OPTIONS)(function)
         dispatcher._cache = _Cache(function)
         _border[_name(function)] = (dispatcher, signature)

@@ -178,20 +178,6 @@ def prefetch(context, words, index):
 
 
 @intrinsic
-def ticks(context):
-    """The processor's cycle counter. Feeds counters and nothing else: no result depends on it."""
-    signature = types.int64()
-
-    def build(ctx, builder, sig, args):
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(_I64, []), "llvm.readcyclecounter"
-        )
-        return builder.call(function, [])
-
-    return signature, build
-
-
-@intrinsic
 def call_door(context, address, words, octets, code, tape, now, seq, reply):
     """Call the family at `address` (see `jit.DOOR`) with the two heap views."""
     signature = types.int64(

@@ -242,6 +242,11 @@ class Machine:
         return self._request if self._phase is BODY else None
 
     @property
+    def unfinished(self) -> bool:
+        """Has a part of a request arrived, and not all of it?"""
+        return self._phase is BODY or (self._phase is HEAD and bool(self._data))
+
+    @property
     def trailing_data(self) -> bytes:
         """What was received and not consumed: after Upgrade, the other protocol's first bytes."""
         return bytes(self._data[self._at :])

@@ -20,20 +20,18 @@ from typing import Any
 
 from synap.command import Command
 from synap.faults import TABLE, BrokenNode, Fault
+from synap.proto.aside import OUT_AT, Aside
 from synap.proto.spills import Spill, reply_bytes
 from synap.proto.values import Quotes, encode, split_line
 from synap.store import lane, layout, resp, transactions
 from synap.store.lane import CUT
-from synap.store.lane import lane as run_lane
 from synap.store.layout import LANE_AT, LANE_OUT, REFUSED, STATUS_MASK, WORD
 
 RECEIVE_AT = layout.RECEIVE * WORD
 RECEIVE_SLICE = 64 * layout.KIB  # read at once: with many clients a turn stays short
 GATHER_FROM = 16 * layout.KIB
 GATHER_FIRST = 128 * layout.KIB
-OUT_AT = layout.OUT * WORD
 LINE_BYTES_MAX = 64 * layout.KIB
-BUDGET = 4000  # units of the lane (calls, and items / 16): about a millisecond
 SPILL_SLACK = 4096
 OUTPUT_PAUSE = 1 * layout.MIB  # replies made at one go; the rest waits until they have left
 WRONG_WORDS = (b"post", b"host:")  # how a browser begins that was sent here
@@ -46,7 +44,7 @@ PROTOCOL_ERRORS = {
 }
 
 
-class RespMachine:
+class RespMachine(Aside):
     """One connection. `wake` is called when a wait has ended: `resume` should follow."""
 
     def __init__(self, engine: Any, session: Any, wake: Callable[[], None], query_bytes_max: int) -> None:
@@ -57,6 +55,7 @@ class RespMachine:
         self.more = False
         self._wake = wake
         self._numbers = engine.numbers
+        self._operation = engine.operation
         self._session_at = session.at
         self._query_bytes_max = query_bytes_max
         self._tail = b""
@@ -88,8 +87,7 @@ class RespMachine:
             self._keep(RECEIVE_AT, end)
             return None
         engine, numbers = self.engine, self._numbers
-        numbers[LANE_OUT] = OUT_AT
-        reason = run_lane(engine.words, engine.octets, self._session_at, RECEIVE_AT, end, now, BUDGET)
+        reason = self._lane(RECEIVE_AT, end, now)
         if reason == CUT and numbers[LANE_AT] == end:
             self._tail = b""
             return bytes(engine.bytes[OUT_AT : numbers[LANE_OUT]])
@@ -111,7 +109,7 @@ class RespMachine:
     @property
     def paused(self) -> bool:
         """Nothing may run: a call waits, or a spill has not been sent yet."""
-        return self.session.parked is not None or bool(self.output and isinstance(self.output[-1], Spill))
+        return self.held or self.session.parked is not None or bool(self.output and isinstance(self.output[-1], Spill))
 
     @property
     def held_bytes(self) -> int:
@@ -224,9 +222,7 @@ class RespMachine:
         """Run commands from `at`; the octet of the first that was not run."""
         if at == end:
             return at
-        self._numbers[LANE_OUT] = OUT_AT
-        reason = run_lane(self.engine.words, self.engine.octets, self._session_at, at, end, now, BUDGET)
-        return self._go_on(reason, end, now)
+        return self._go_on(self._lane(at, end, now), end, now)
 
     def _go_on(self, reason: int, end: int, now: int) -> int:
         """The lane has stopped for a reason: do what it asks, and run it again until nothing is left."""
@@ -253,8 +249,15 @@ class RespMachine:
                 self._protocol_error(resp_fault(engine, at, end))
                 return end
             elif reason != lane.OUT_FULL:
-                before = at
+                before, kept = at, len(self.output)
+                whole = engine.bytes[at] == resp.STAR  # what an inline command runs is looked at by itself
+                begun = self._operation.ticks()
                 at = self._slow(reason, at, end, now)
+                took = self._operation.ticks() - begun
+                if whole and took >= self._operation.slow_ns >= 0:
+                    self._slow_read(before, at, took, now)
+                if whole and self.session.mute and at != before:
+                    self._silence(kept)
                 if at == before and reason == lane.HANDLER:  # a line that is not whole yet
                     return at
             if at == end or self.paused or self.closing:
@@ -262,8 +265,7 @@ class RespMachine:
             if produced > OUTPUT_PAUSE:  # let the peer take it before there is more
                 self.more = True
                 return at
-            numbers[LANE_OUT] = OUT_AT
-            reason = run_lane(engine.words, engine.octets, self._session_at, at, end, now, BUDGET)
+            reason = self._lane(at, end, now)
 
     def _slow(self, reason: int, at: int, end: int, now: int) -> int:
         """One command that the lane handed over; the octet behind it, or `at` if it cannot run yet."""
@@ -317,10 +319,16 @@ class RespMachine:
             return
         self._answer(row_at, status)
 
-    def _delivered(self, status: int | None) -> None:
-        """A wait is over: the reply lies in REPLY (None: time is up)."""
+    def _delivered(self, status: int | Fault | None) -> None:
+        """A wait is over: the reply lies in REPLY (None: time is up; a Fault: somebody has ended it)."""
         parked, self.session.parked = self.session.parked, None
-        self._answer(parked.row_at, layout.NIL if status is None else status)
+        kept = len(self.output)
+        if isinstance(status, Fault):
+            self._say(status)
+        else:
+            self._answer(parked.row_at, layout.NIL if status is None else status)
+        if self.session.mute:
+            self._silence(kept)
         self._wake()
 
     def _answer(self, row_at: int, status: int) -> None:
@@ -341,7 +349,11 @@ class RespMachine:
         self.output.append(Spill(engine, at, end - at))
 
     def _say(self, value: Any, row: Command | None = None) -> None:
+        if value is ...:  # a row that answers nothing
+            return
         name = (row.resp or row.name).lower() if row else ""
+        if isinstance(value, Fault):
+            self._operation.note_error(value.resp_text(name))
         self.output.append(encode(value, self.session.version, name))
 
     def _refused(self, row: Command, fault: Fault, after: int) -> int:
@@ -358,6 +370,12 @@ class RespMachine:
         self.session.break_multi()
         if words[0].lower() in {word.decode() for word in WRONG_WORDS}:
             self.closing = True
+            return
+        if words[0].upper() in self.engine.containers:
+            if count == 1:
+                self._say(Fault("WRONG_ARITY"), Command(words[0].lower(), 0, ""))
+            else:
+                self._say(Fault("UNKNOWN_SUBCOMMAND", name=words[1], command=words[0].upper()))
             return
         shown = " ".join(f"'{word}'" for word in words[1:])
         self._say(Fault("UNKNOWN_COMMAND", name=words[0], args=shown + " " if shown else ""))
@@ -394,53 +412,6 @@ class RespMachine:
     def _protocol_error(self, text: str) -> None:
         self.output.append(b"-ERR Protocol error: %b\r\n" % text.encode())
         self.closing = True
-
-    # Transactions that the lane does not carry out alone.
-
-    def _execute(self, now: int) -> None:
-        session, engine = self.session, self.engine
-        if not session.in_multi:
-            self._say(Fault("EXEC_WITHOUT_MULTI"))
-        elif session.multi_broken:
-            engine.end_multi(session)
-            self._say(Fault("EXEC_ABORTED"))
-        elif not engine.watch_holds(session, now):
-            engine.end_multi(session)
-            self.output.append(b"_\r\n" if session.version == 3 else b"*-1\r\n")
-        else:
-            engine.unwatch(session)
-            count = engine.numbers[session.at + layout.SESSION_QUEUED]
-            self.output.append(b"*%d\r\n" % count)
-            engine.numbers[layout.IN_GROUP] = 1
-            self._queued(engine.numbers[session.at + layout.SESSION_QUEUE], count, now)
-
-    def _finish_exec(self, now: int) -> None:
-        """The lane has begun an EXEC whose replies outgrew the out region."""
-        numbers, at = self.engine.numbers, self.session.at
-        done = numbers[at + layout.SESSION_WATCHED + 1]
-        entry = numbers[at + layout.SESSION_WATCHED + 2]
-        self._queued(entry, numbers[at + layout.SESSION_QUEUED] - done, now)
-
-    def _queued(self, entry: int, count: int, now: int) -> None:
-        engine, session = self.engine, self.session
-        numbers = engine.numbers
-        replies: list[bytes | Spill] = []
-        held, self.output = self.output, replies
-        for _ in range(count):
-            row_at = numbers[entry]
-            row = engine.rows[row_at]
-            if row.handler:
-                self._say(engine.handle_packed(row, session, entry + transactions.QUEUE_HEAD, now), row)
-            else:
-                status = engine.perform_queued(entry, row_at, now)
-                self._answer(row_at, layout.NIL if status & STATUS_MASK == layout.WAIT else status)
-            engine.free_limbo()
-            entry += numbers[entry + 1]
-        numbers[layout.IN_GROUP] = 0
-        engine.end_multi(session)
-        self.output = held
-        self.output.extend(replies)
-        self.closing = self.closing or session.closing
 
 
 def resp_fault(engine: Any, at: int, end: int) -> str:

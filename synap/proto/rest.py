@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -14,7 +13,7 @@ from synap.derive.conversions import wrong
 from synap.derive.replies import Render, renderer
 from synap.faults import TABLE, Fault
 from synap.proto.http import Request, Response
-from synap.store.layout import REFUSED, STATUS_MASK
+from synap.store.layout import NUMBER, REFUSED, STATUS_MASK
 
 _encode = msgspec.json.encode
 _decoder = msgspec.json.Decoder()
@@ -75,8 +74,18 @@ def fault_response(fault: Fault) -> Response:
 
 def status_fault(status: int, fields: dict[str, Any]) -> Fault:
     """The Fault of a refusing status, with the fields that its text may name."""
+    return named_fault(TABLE[(status & STATUS_MASK) - REFUSED].name, fields)
+
+
+def named_fault(name: str, fields: dict[str, Any]) -> Fault:
+    """A Fault, with the fields that its text may name; the key that a rename begins with is its source."""
     words = {name: value for name, value in fields.items() if isinstance(value, str)}
-    return Fault(TABLE[(status & STATUS_MASK) - REFUSED].name, **words)
+    return Fault(name, **({"key": words.get("source", "")} | words))
+
+
+def refused_number(row: Command, status: int, number: int) -> str:
+    """The fault that JSON surfaces make of this number, or nothing."""
+    return row.json_faults.get(number, "") if status & STATUS_MASK == NUMBER else ""
 
 
 class Rest:
@@ -95,8 +104,11 @@ class Rest:
                 target.params = tuple(names)
                 self.tree.add(route.path, route.method, target)
 
-    def find(self, request: Request) -> tuple[Target, list[str]] | Response:
-        """The row that a request asks for and what its path gives, or the reply that says why there is none."""
+    def find(self, request: Request) -> tuple[Target, list[str]] | tuple[None, str] | Response:
+        """The row that a request asks for and what its path gives, or the reply that says why there is none.
+
+        Without a target it is the method that is wrong, and those that are not come instead.
+        """
         path = request.path
         try:
             if b"%" in path:
@@ -115,7 +127,7 @@ class Rest:
             if target is not None and target.row.writes:
                 target = None
         if target is None:
-            return not_allowed(method, methods)
+            return None, allowed(methods)
         return target, values
 
     def fields(self, request: Request, target: Target, values: list[str]) -> dict[str, Any]:
@@ -167,7 +179,14 @@ def _check_once(names: Counter[str]) -> None:
             raise Fault("WRONG_FIELD", field=name, wanted="one value", found=str(count))
 
 
-def not_allowed(method: str, methods: Iterable[str]) -> Response:
+def allowed(methods: dict[str, Target | None]) -> str:
+    """What Allow says of a path: its methods, HEAD where a GET changes nothing, and OPTIONS."""
+    getter = methods.get("GET")
+    more = ["HEAD"] if "GET" in methods and (getter is None or not getter.row.writes) else []
+    return ", ".join(sorted([*methods, *more, "OPTIONS"]))
+
+
+def not_allowed(method: str, allow: str) -> Response:
     """405, with the methods that are."""
-    allow = ", ".join(sorted(methods)).encode()
-    return json_response(405, {"error": f"Method not allowed: {method}", "code": 405}, headers=[(b"allow", allow)])
+    body = {"error": f"Method not allowed: {method}", "code": 405}
+    return json_response(405, body, headers=[(b"allow", allow.encode())])

@@ -64,15 +64,15 @@ class Commands:
         for row in catalogue.rows:
             if row.internal or (row.command is None and row.rest is None):
                 continue
-            target = Target(row, row_at[row.name], renderer(row, row.command, row.command_nil))
             for name in dict.fromkeys((row.name, *row.envelope)):
                 assert name not in self.targets, f"{name} stands twice"
-                self.targets[name] = target
+                template = row.spelled.get(name, row.command)
+                self.targets[name] = Target(row, row_at[row.name], renderer(row, template, row.command_nil))
 
     def image(self) -> TargetImage:
         """Those that `store/envelopes.py` may carry out."""
         return TargetImage({
-            name: (target.row, target.row_at)
+            name: (target.row, target.row_at, target.row.spelled.get(name, target.row.command))
             for name, target in self.targets.items()
             if not target.row.handler and (not target.row.switch or self.switches.get(target.row.switch))
         })

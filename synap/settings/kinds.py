@@ -88,22 +88,25 @@ class Switch:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words."""
+    """One of a few words. `others` are (word, meaning): read as the word of the table that they mean."""
 
     words: tuple[str, ...]
+    others: tuple[tuple[str, str], ...] = ()
 
     @property
     def wanted(self) -> str:
-        return f"one of {', '.join(self.words)}"
+        return f"one of {self.accepts}"
 
     @property
     def accepts(self) -> str:
-        return ", ".join(self.words)
+        others = "".join(f"; {word} is {meaning}" for word, meaning in self.others)
+        return ", ".join(self.words) + others
 
     def read(self, text: str) -> str:
-        if text not in self.words:
+        word = dict(self.others).get(text, text)
+        if word not in self.words:
             raise ValueError(self.wanted)
-        return text
+        return word
 
     def write(self, value: str) -> str:
         return value
@@ -144,4 +147,21 @@ class Names:
         return ",".join(value)
 
 
-Kind = Whole | Size | Switch | Choice | Text | Names
+@dataclass(frozen=True)
+class Origins:
+    """A list of origins of web pages: scheme, host and maybe port; `*` is all of them."""
+
+    wanted = "a list of origins, such as [https://a.example, http://localhost:3000], or [*]"
+    accepts = ""
+
+    def read(self, text: str) -> tuple[str, ...]:
+        origins = tuple(origin.strip() for origin in text.split(",")) if text else ()
+        if any(not re.fullmatch(r"\*|https?://[A-Za-z0-9._\[\]:-]+", origin) for origin in origins):
+            raise ValueError(self.wanted)
+        return origins
+
+    def write(self, value: tuple[str, ...]) -> str:
+        return ",".join(value)
+
+
+Kind = Whole | Size | Switch | Choice | Text | Names | Origins

@@ -67,6 +67,8 @@ class Layer:
             self._keep(where, name, name, text)
         elif former is None:
             self.unknown(where, name)
+        elif former.to and text is None:
+            self.warnings.append(f"{where}: {name} has no value and no effect")
         elif former.to:
             self._keep(where, name, former.to, text)
             self.warnings.append(f"{where}: {name} is read as {former.to}")
@@ -193,6 +195,7 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
     """The settings in `SYNAP_SECTION__KEY` and in the few short names; other variables are not ours."""
     layer = Layer()
     short = {row.short: row.name for row in TABLE if row.short}
+    single = {row.environment.replace("__", "_"): row.environment for row in TABLE}
     for variable, text in sorted(environ.items()):
         where = f"environment {variable}"
         later = [note for start, note in LATER_ENVIRONMENT.items() if variable.startswith(start)]
@@ -202,6 +205,8 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
             layer.take(where, variable.removeprefix(_PREFIX).lower().replace("__", "."), text)
         elif later:
             layer.warnings.append(f"{where} has no effect: {later[0]}")
+        elif variable in single:
+            layer.warnings.append(f"{where} has no effect; did you mean {single[variable]}?")
     return layer
 
 

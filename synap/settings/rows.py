@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from synap.settings.kinds import MIB, Choice, Kind, Names, Size, Switch, Text, Whole
+from synap.settings.kinds import MIB, Choice, Kind, Names, Origins, Size, Switch, Text, Whole
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Setting:
 
     @property
     def many(self) -> bool:
-        return isinstance(self.kind, Names)
+        return isinstance(self.kind, Names | Origins)
 
     def write(self, value: Any) -> str:
         """`value` as a text that the kind reads back as the same value."""
@@ -39,6 +39,11 @@ class Setting:
 _HOST = Text("a host name or an IP address", host=True)
 _SIZE = Size(1024, 1 << 40)
 _PORT_MAX = 65535
+_POLICY = Choice(
+    ("noeviction", "allkeys-lru", "volatile-lru", "allkeys-lfu", "volatile-lfu", "allkeys-random", "volatile-random",
+     "volatile-ttl"),
+    (("none", "noeviction"), ("lru", "allkeys-lru"), ("lfu", "allkeys-lfu"), ("ttl", "volatile-ttl")),
+)  # fmt: skip
 
 TABLE: tuple[Setting, ...] = (
     Setting("server.host", _HOST, "127.0.0.1", "Address the HTTP listener binds to.", "--host", "SYNAP_HOST"),
@@ -46,8 +51,12 @@ TABLE: tuple[Setting, ...] = (
             "--port", "SYNAP_PORT"),
     Setting("server.allowed_hosts", Names(), (), "Names accepted in the Host header besides loopback names, "
             "IP literals and names without a dot; a request to another name is refused."),
+    Setting("server.cors_origins", Origins(), (), "Origins whose web pages may read replies and write; a page of "
+            "another origin cannot read, and its writes are refused."),
     Setting("server.connections_max", Whole(1, 1_000_000), 10_000,
             "Open connections, all listeners together; one more is closed at once."),
+    Setting("server.connections_per_address_max", Whole(1, 1_000_000), 10_000,
+            "Open connections from one address; one more is closed at once."),
     Setting("resp.enabled", Switch(), True, "Whether Redis clients may connect."),
     Setting("resp.host", _HOST, "127.0.0.1", "Address the RESP listener binds to."),
     Setting("resp.port", Whole(-1, _PORT_MAX), 6379,
@@ -60,6 +69,12 @@ TABLE: tuple[Setting, ...] = (
             "Bytes of an HTTP request line with its headers; a longer head is answered with 431."),
     Setting("limits.http_body_bytes_max", _SIZE, 513 * MIB, "Bytes of an HTTP body; a longer one is answered "
             "with 413. The default leaves room for the JSON around a value of bulk_bytes_max."),
+    Setting("limits.http_head_s", Whole(1, 86_400, "seconds"), 20,
+            "Time for the head of an HTTP request to arrive; a slower one is answered with 408."),
+    Setting("limits.http_request_s", Whole(1, 86_400, "seconds"), 300,
+            "Time for a whole HTTP request to arrive; a slower one is answered with 408."),
+    Setting("limits.http_idle_s", Whole(1, 86_400, "seconds"), 120,
+            "Time between two HTTP requests after which the connection is closed."),
     Setting("limits.output_pause_bytes", _SIZE, MIB,
             "Replies waiting for one reader at which the server stops reading from it."),
     Setting("limits.output_bytes_max", _SIZE, 1536 * MIB,
@@ -69,9 +84,20 @@ TABLE: tuple[Setting, ...] = (
     Setting("limits.reply_bytes_max", _SIZE, 1 << 30,
             "Bytes of one reply; a call that could answer more is refused before it changes anything."),
     Setting("kv_store.max_memory_mb", Size(0, 512 * 1024, "mb"), 4096,
-            "Memory for all data; a write that finds no room is refused. 0 takes the machine's memory."),
+            "Memory for all data; what happens to a write that finds no room is eviction_policy. 0 takes the "
+            "machine's memory."),
+    Setting("kv_store.eviction_policy", _POLICY, "noeviction", "Which key is removed for a write that finds no room: "
+            "of all keys or of those with a deadline (volatile), the least recently or frequently used, a random "
+            "one, or the one that expires first. noeviction refuses the write."),
+    Setting("kv_store.eviction_sample_size", Whole(1, 64), 5,
+            "Keys looked at for each one removed; more choose better and take longer."),
     Setting("kv_store.allow_flush_commands", Switch(), False,
             "Whether FLUSHDB and FLUSHALL are served over HTTP; RESP serves them always."),
+    Setting("compression.enabled", Switch(), False, "Whether long strings are kept compressed in memory (LZ4)."),
+    Setting("compression.min_payload_size", Size(64, 1 << 30), 1024,
+            "Bytes from which a string is compressed, if it shrinks by an eighth."),
+    Setting("compression.hot_cache_bytes", Size(0, 1 << 40), 16 * MIB,
+            "Cache of compressed strings in full, for those that are read often."),
     Setting("queue.max_depth", Whole(1, 1_000_000_000), 100_000,
             "Ready messages in one queue; publishing one more is refused."),
     Setting("queue.ack_deadline_secs", Whole(1, 604_800, "seconds"), 30,
@@ -103,6 +129,10 @@ TABLE: tuple[Setting, ...] = (
             "Least severe lines that are written.", short="SYNAP_LOG_LEVEL"),
     Setting("logging.format", Choice(("json", "pretty")), "json",
             "One JSON object a line, or lines for people.", short="SYNAP_LOG_FORMAT"),
+    Setting("slowlog.threshold_us", Whole(-1, 10**12, "microseconds"), 10_000,
+            "A command that takes longer is kept in the slow log; 0 keeps every command, -1 none."),
+    Setting("slowlog.length", Whole(0, 100_000), 128,
+            "Commands kept in the slow log; one more pushes out the oldest."),
     Setting("jit.workers", Whole(0, 1024), 0, "Processes that compile a cold cache; 0 takes one a core."),
 )
 
@@ -160,9 +190,8 @@ FORMER: dict[str, Former] = {former.name: former for former in (
     Former("limits.timeout", _LATER),
     Former("limits.tcp_keepalive", _LATER),
     Former("limits.tcp_backlog", _LATER),
-    Former("kv_store.eviction_policy", "nothing is evicted; a write that finds no room is refused"),
     Former("kv_store.ttl_cleanup_interval_ms", "expired keys are removed in small steps, all the time"),
-    Former("kv_store.max_value_size_bytes", "see limits.bulk_bytes_max"),
+    Former("kv_store.max_value_size_bytes", to="limits.bulk_bytes_max"),
     Former("queue.enabled", "queues are always on"),
     Former("queue.prefetch_limit", _LATER),
     Former("persistence.wal.path", to="persistence.directory", turn=_above_wal),
@@ -178,7 +207,7 @@ _ALONE = "not in this version: this node stands alone"
 LATER: dict[str, str] = {
     "acl": _NO_USERS, "auth": _NO_USERS, "authentication": _NO_USERS, "security": _NO_USERS,
     "cluster": _ALONE, "replication": _ALONE,
-    "compression": _LATER, "hub": _LATER, "mcp": _LATER, "monitoring": _LATER, "network": _LATER,
+    "hub": _LATER, "mcp": _LATER, "monitoring": _LATER, "network": _LATER,
     "protocols": _LATER, "pubsub": _LATER, "rate_limit": _LATER, "synap_rpc": _LATER, "watch": _LATER,
 }
 """Sections that are accepted and have no effect, and what follows from that."""

@@ -25,12 +25,14 @@ from synap.kernels.spans import bare
 from synap.store.layout import (
     BINS,
     BLOCK_WORDS_MAX,
+    BYTES_MAX,
     CLASSES,
     GRAVES,
     GRAVES_COUNT,
     LIMBO,
     LIMBO_COUNT,
     LIMBO_MAX,
+    PAGE_BYTES,
     PAGE_TABLE,
     PAGE_WORDS,
     PAGES_DIRTY,
@@ -38,6 +40,7 @@ from synap.store.layout import (
     PAGES_TOP,
     PAGES_USED,
     SLAB_PAGES,
+    WORDS_USED,
 )
 
 FREE, FREE_END, SLAB, EXTENT = 1, 2, 3, 4  # low 3 bits of a page's word
@@ -46,6 +49,7 @@ LENGTH = 8  # shift: run length in pages, or first page of the slab
 PAGE_SHIFT = 10
 SLAB_WORDS = SLAB_PAGES * PAGE_WORDS
 BIN_LOOKS = 8
+PAGES_SPARE = 16 << 20  # bytes that even the smallest store may have in gaps
 
 
 @kernel
@@ -221,6 +225,7 @@ def allocate(words, size):
         if page:
             words[PAGE_TABLE + 2 * page] = EXTENT | length << LENGTH
             words[PAGE_TABLE + 2 * (page + length - 1)] = EXTENT | length << LENGTH
+            words[WORDS_USED] += length << PAGE_SHIFT
         return page << PAGE_SHIFT
     index = class_of(size)
     page = words[CLASSES + index]
@@ -237,6 +242,7 @@ def allocate(words, size):
         ref = (page << PAGE_SHIFT) + words[entry + 9]
         words[entry + 9] += block
     words[entry + 1] += 1 << 8
+    words[WORDS_USED] += block
     if words[entry + 3] == 0 and words[entry + 9] + block > SLAB_WORDS:
         unlink_slab(words, page, index)
     return ref
@@ -248,12 +254,15 @@ def release(words, ref):
     page = ref >> PAGE_SHIFT
     what = words[PAGE_TABLE + 2 * page]
     if what & 7 == EXTENT:
+        words[WORDS_USED] -= (what >> LENGTH) << PAGE_SHIFT
         free_run(words, page, what >> LENGTH)
         return
     page = what >> LENGTH
     entry = PAGE_TABLE + 2 * page
     index = words[entry + 1] & 0xFF
-    was_full = words[entry + 3] == 0 and words[entry + 9] + class_words(index) > SLAB_WORDS
+    block = class_words(index)
+    words[WORDS_USED] -= block
+    was_full = words[entry + 3] == 0 and words[entry + 9] + block > SLAB_WORDS
     words[ref] = words[entry + 3]
     words[entry + 3] = ref
     words[entry + 1] -= 1 << 8
@@ -262,6 +271,19 @@ def release(words, ref):
     if words[entry + 1] >> 8 == 0 and (words[entry + 5] or words[entry + 7]):
         unlink_slab(words, page, index)  # the last slab of a class stays: it would be asked for again
         free_run(words, page, SLAB_PAGES)
+
+
+@kernel
+def full(words, size):
+    """Would `size` bytes more be above max_memory?
+
+    What counts is the blocks in use: what was freed inside of a slab can be used again. Pages may be half as
+    many again, since an unlucky mix of sizes leaves gaps; there is address space for twice as many.
+    """
+    most = words[BYTES_MAX]
+    if words[WORDS_USED] * 8 + size > most:
+        return True
+    return words[PAGES_USED] * PAGE_BYTES + size > most + (most >> 1) + PAGES_SPARE
 
 
 @kernel
@@ -324,15 +346,19 @@ def clean(words, most, found):
 
 @kernel("int64(int64[::1], uint8[::1], int64)")
 def take_block(words, octets, size):
-    """`allocate` for Python: a block of `size` words."""
+    """`allocate` for Python: a block of `size` words, for what passes through. It does not count as stored."""
     words = bare(words)
     octets = bare(octets)
-    return allocate(words, size)
+    ref = allocate(words, size)
+    if ref:
+        words[WORDS_USED] -= capacity(words, ref)
+    return ref
 
 
 @kernel("void(int64[::1], uint8[::1], int64)")
 def give_block(words, octets, ref):
-    """`release` for Python."""
+    """`release` for Python, of what `take_block` gave."""
     words = bare(words)
     octets = bare(octets)
+    words[WORDS_USED] += capacity(words, ref)
     release(words, ref)

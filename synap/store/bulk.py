@@ -11,34 +11,36 @@ import numpy as np
 
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare, copy_out, move, prefetch
-from synap.store import frames, keyspace, strings, tables
+from synap.store import arena, compressed, eviction, frames, keyspace, strings, tables
 from synap.store.layout import (
-    BYTES_MAX,
     CHANGED,
     DONE,
     MARK_BITS,
-    PAGE_BYTES,
-    PAGES_USED,
+    NOW,
+    NUMBER,
     PRESENT,
     STRING,
     TAPE,
+    TRACKING,
     WORD,
 )
 from synap.store.tables import REF_MASK
 
 BATCH = 16
+DELETE_CODE = 0x0201
 SET_CODE = 0x0101
 SET_SLOTS = 15
-MISSING, OTHER_KIND = -1, -2
+MISSING, OTHER_KIND, UNREADABLE = -1, -2, -3
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64, int64[::1], uint8[::1], int64, int64)")
 def find_many(words, octets, at, sizes, count, now, found, target, width, namespace):
     """Find `count` keys that lie from octet `at` on; the bytes of all values together.
 
-    `found` gets two words for each: the octet where the value starts, and its size, or MISSING, or
-    OTHER_KIND. With a `width` the values are copied into `target`, `width` bytes apart and cut at
-    `width`, while their records are at hand; without one nothing is copied yet: see `copy_many`.
+    `found` gets two words for each: the octet where the value starts, and its size, or MISSING,
+    OTHER_KIND, or UNREADABLE for want of memory. With a `width` the values are copied into `target`, `width`
+    bytes apart and cut at `width`, while their records are at hand; without one nothing is copied yet: see
+    `copy_many`.
     """
     words = bare(words)
     octets = bare(octets)
@@ -70,12 +72,13 @@ def find_many(words, octets, at, sizes, count, now, found, target, width, namesp
                 ref = words[seat] & REF_MASK
                 if not keyspace.expired(words, ref, now):
                     if keyspace.kind_of(words, ref) == STRING:
-                        source = strings.value_at(words, ref)
-                        size = keyspace.value_size(words, ref)
+                        if words[TRACKING]:
+                            keyspace.used(words, ref, now)
+                        source, size = compressed.open_text(words, octets, ref)
                         found[place] = source
-                        found[place + 1] = size
-                        total += size
-                        if width:
+                        found[place + 1] = size if size >= 0 else UNREADABLE
+                        total += max(size, 0)
+                        if width and size > 0:
                             copy_out(octets, source, target, (first + i) * width, min(size, width))
                     else:
                         found[place + 1] = OTHER_KIND
@@ -107,9 +110,11 @@ def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namesp
     """
     words = bare(words)
     octets = bare(octets)
+    words[NOW] = now
     for i in range(SET_SLOTS):
         words[TAPE + i] = 0
     words[TAPE - 2] = namespace
+    words[NOW] = now
     hashes = np.empty(BATCH, np.int64)
     for first in range(0, count, BATCH):
         batch = min(BATCH, count - first)
@@ -124,8 +129,11 @@ def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namesp
         for i in range(batch):
             size = sizes[first + i]
             value_size = value_sizes[first + i]
-            wanted = words[PAGES_USED] * PAGE_BYTES + size + value_size + 1024
-            if wanted > words[BYTES_MAX] or not frames.log_room(words, SET_SLOTS, size + value_size):
+            if arena.full(words, size + value_size + 1024) and not eviction.make_room(
+                words, octets, now, size + value_size + 1024
+            ):
+                return first + i
+            if not frames.log_room(words, SET_SLOTS, size + value_size):
                 return first + i
             words[TAPE - 1] = at
             words[TAPE] = 0
@@ -150,3 +158,54 @@ def journal_set(words, octets, at, size, value_at, value_size, now):
     words[TAPE - 1] = blob
     words[TAPE + 2] = size
     frames.journal(words, octets, SET_CODE, now, DONE | CHANGED, 0, TAPE, SET_SLOTS, size + value_size)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64, int64, int64[::1])")
+def delete_many(words, octets, at, sizes, count, now, namespace, removed):
+    """Remove `count` keys that lie from octet `at` on; how many were dealt with.
+
+    `removed[0]` grows by each that was visible; one that is named twice counts once, as in DEL. Fewer than
+    `count` if the log region runs out: the caller writes the log and goes on. Each batch is framed as one DEL.
+    """
+    words = bare(words)
+    octets = bare(octets)
+    words[NOW] = now
+    hashes = np.empty(BATCH, np.int64)
+    for first in range(0, count, BATCH):
+        batch = min(BATCH, count - first)
+        start = at
+        for i in range(batch):
+            hashes[i] = keyspace.hash_key(words, octets, namespace, start, sizes[first + i])
+            prefetch(words, keyspace.home_of(words, hashes[i]))
+            start += sizes[first + i]
+        blob_size = start - at
+        if not frames.log_room(words, 2 + 2 * batch, blob_size):
+            return first
+        for i in range(batch):
+            seat = tables.seek_in(words, keyspace.shard_of(hashes[i]), tables.tag_of_hash(hashes[i]))
+            prefetch(words, words[seat] & REF_MASK)
+        start = at
+        gone = 0
+        seen = 0
+        for i in range(batch):
+            size = sizes[first + i]
+            seat = keyspace.locate(words, octets, namespace, start, size, hashes[i])
+            if seat:
+                if not keyspace.expired(words, words[seat] & REF_MASK, now):
+                    seen += 1
+                keyspace.remove(words, octets, hashes[i], seat, False)
+                words[TAPE + 2 + 2 * gone] = start - at
+                words[TAPE + 3 + 2 * gone] = size << MARK_BITS | PRESENT
+                gone += 1
+            start += size
+        if gone:
+            words[TAPE] = gone
+            words[TAPE + 1] = 2
+            words[TAPE - 1] = at
+            words[TAPE - 2] = namespace
+            frames.journal(
+                words, octets, DELETE_CODE, now, NUMBER | CHANGED, seen, TAPE, 2 + 2 * gone, blob_size
+            )
+            removed[0] += seen
+        at = start
+    return count

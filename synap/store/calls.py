@@ -8,9 +8,8 @@ refusals have been decided before.
 
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare, call_door
-from synap.store import arena, frames
+from synap.store import arena, eviction, frames
 from synap.store.layout import (
-    BYTES_MAX,
     CHANGED,
     COUNTERS,
     DOORS,
@@ -19,8 +18,7 @@ from synap.store.layout import (
     GUARD_BROKEN_LOG,
     GUARD_LOADING,
     GUARD_READ_ONLY,
-    PAGE_BYTES,
-    PAGES_USED,
+    NOW,
     REFUSE,
     REFUSED,
     REPLY,
@@ -59,6 +57,7 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     """Carry out one row: refuse, or run it, give its change a seq and a frame. Answers the status."""
     flags = words[row + ROW_FLAGS]
     code = words[row + ROW_CODE]
+    words[NOW] = now
     counter = COUNTERS + 4 * code
     words[counter] += 1
     if words[REFUSE]:
@@ -66,11 +65,11 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
         if refusal:
             words[counter + 1] += 1
             return refusal
-    if flags & FLAG_GROWS and (
-        words[PAGES_USED] * PAGE_BYTES + blob_size + (words[row + ROW_ROOM] + tape_size) * 8 > words[BYTES_MAX]
-    ):
-        words[counter + 1] += 1
-        return OUT_OF_MEMORY
+    if flags & FLAG_GROWS:
+        room = blob_size + (words[row + ROW_ROOM] + tape_size) * 8
+        if arena.full(words, room) and not eviction.make_room(words, octets, now, room):
+            words[counter + 1] += 1
+            return OUT_OF_MEMORY
     if flags & FLAG_WRITE and not frames.log_room(words, tape_size, blob_size):
         return LOG_FAILED
     status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, words[SEQ] + 1, reply)

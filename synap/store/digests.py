@@ -10,7 +10,7 @@ import numpy as np
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare, fold
-from synap.store import chunks, keyspace, messages, strings, tables
+from synap.store import chunks, compressed, keyspace, messages, tables
 from synap.store.layout import FORM_MASK, LIST, QUEUES, SHARDS, SHARDS_COUNT, STRING, TABLE_SIZE
 from synap.store.tables import REF_MASK
 
@@ -91,7 +91,8 @@ def record_digest(words, octets, ref):
     h = mix(h, keyspace.deadline_of(words, ref))
     if kind == STRING:
         h = mix(h, keyspace.mark_of(words, ref) & FORM_MASK)
-        return mix(h, text(octets, strings.value_at(words, ref), keyspace.value_size(words, ref)))
+        at, size = compressed.text_aside(words, octets, ref)
+        return mix(h, text(octets, at, size))
     root = keyspace.root_of(words, ref)
     if kind == LIST:
         return mix(h, list_digest(words, octets, root))

@@ -9,7 +9,7 @@ at which the snapshot stands.
 
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare, move, store64
-from synap.store import chunks, frames, keyspace, messages, tables
+from synap.store import chunks, compressed, frames, keyspace, messages, tables
 from synap.store.layout import (
     FORM_MASK,
     LIST,
@@ -52,15 +52,16 @@ def head(words, target, code, namespace, seq, now, tape_size, blob_size):
 def dump_string(words, octets, ref, target, seq, now):
     """One string; the words written."""
     name = keyspace.key_size(words, ref)
-    size = keyspace.value_size(words, ref)
+    at, size = compressed.text_aside(words, octets, ref)
     blob = head(words, target, STRING_LOAD, keyspace.namespace_of(words, ref), seq, now, 5, name + size)
     tape = target + frames.HEAD_WORDS
     words[tape] = 0
     words[tape + 1] = name << MARK_BITS | PRESENT
     words[tape + 2] = name
-    words[tape + 3] = size << MARK_BITS | PRESENT | keyspace.mark_of(words, ref)
+    words[tape + 3] = size << MARK_BITS | PRESENT | (keyspace.mark_of(words, ref) & FORM_MASK)
     words[tape + 4] = keyspace.deadline_of(words, ref)
-    move(octets, blob, keyspace.key_at(words, ref), name + size)
+    move(octets, blob, keyspace.key_at(words, ref), name)
+    move(octets, blob + name, at, size)
     return (words[target] & 0xFFFFFFFF) >> 3
 
 

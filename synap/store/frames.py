@@ -33,6 +33,7 @@ from synap.store.layout import (
     LOG_COUNT,
     LOG_FIRST,
     LOG_TOP,
+    NOW,
     REPLAY_CODE,
     REPLAY_SEQ,
     REPLAY_STATUS,
@@ -129,6 +130,7 @@ def replay(words, octets, at, end, step):
         code = (words[head] >> CODE_SHIFT) & 0xFFFF
         seq = words[head + 1]
         now = words[head + 2]
+        words[NOW] = now
         expected = words[head + 3] & 0xFFFF
         tape_size = words[head + 3] >> STATUS_BITS
         words[REPLAY_SEQ] = seq

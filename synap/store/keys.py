@@ -30,7 +30,7 @@ IF_NONE, IF_ANY = 1, 2
 IF_LATER, IF_EARLIER = 1, 2
 SCAN_MATCH, SCAN_HAS_COUNT, SCAN_COUNT = 3, 5, 6
 SCAN_COUNT_DEFAULT = 10
-SECONDS_MAX = (1 << 62) // 1000
+MS_MAX = (1 << 63) - 1
 FLUSH_STEP = 1 << 62
 
 
@@ -96,14 +96,40 @@ def change_deadline(words, octets, tape, now, reply, deadline):
 
 
 @kernel
-def expire(words, octets, tape, now, reply):
-    """EXPIRE: a deadline some seconds from now."""
+def expire_in(words, octets, tape, now, reply, unit, start):
+    """Set the deadline `amount` units of some ms behind `start`."""
     amount = words[tape + EXPIRE_AMOUNT]
     if words[tape + EXPIRE_WHEN] == IF_NONE and words[tape + EXPIRE_COMPARE]:
         return BAD_CONDITIONS
-    if amount > SECONDS_MAX or amount < -SECONDS_MAX:
+    if unit > 1 and (amount > MS_MAX // unit or amount < -(MS_MAX // unit)):
         return BAD_EXPIRE
-    return change_deadline(words, octets, tape, now, reply, now + amount * 1000)
+    if amount * unit > MS_MAX - start:
+        return BAD_EXPIRE
+    return change_deadline(words, octets, tape, now, reply, start + amount * unit)
+
+
+@kernel
+def expire(words, octets, tape, now, reply):
+    """EXPIRE: a deadline some seconds from now."""
+    return expire_in(words, octets, tape, now, reply, 1000, now)
+
+
+@kernel
+def expire_ms(words, octets, tape, now, reply):
+    """PEXPIRE: some milliseconds from now."""
+    return expire_in(words, octets, tape, now, reply, 1, now)
+
+
+@kernel
+def expire_at(words, octets, tape, now, reply):
+    """EXPIREAT: a moment, in seconds since 1970."""
+    return expire_in(words, octets, tape, now, reply, 1000, 0)
+
+
+@kernel
+def expire_at_ms(words, octets, tape, now, reply):
+    """PEXPIREAT: a moment, in milliseconds since 1970."""
+    return expire_in(words, octets, tape, now, reply, 1, 0)
 
 
 @kernel
@@ -115,6 +141,82 @@ def remaining(words, octets, tape, now, reply):
         deadline = keyspace.deadline_of(words, ref)
         left = deadline - now if deadline else -1
     set_scalar(words, reply, left)
+    return NUMBER
+
+
+@kernel
+def rounded(ms):
+    """Milliseconds as seconds, as Redis rounds them."""
+    return (ms + 500) // 1000 if ms >= 0 else ms
+
+
+@kernel
+def remaining_seconds(words, octets, tape, now, reply):
+    """TTL: the same in seconds."""
+    status = remaining(words, octets, tape, now, reply)
+    words[reply] = rounded(words[reply])
+    return status
+
+
+@kernel
+def deadline(words, octets, tape, now, reply):
+    """PEXPIRETIME: when the key expires, ms; -1 without a deadline, -2 without a key."""
+    ref = keyspace.find(words, octets, tape, 0, now)
+    moment = -2
+    if ref:
+        moment = keyspace.deadline_of(words, ref)
+        if moment == 0:
+            moment = -1
+    set_scalar(words, reply, moment)
+    return NUMBER
+
+
+@kernel
+def deadline_seconds(words, octets, tape, now, reply):
+    """EXPIRETIME: the same in seconds."""
+    status = deadline(words, octets, tape, now, reply)
+    words[reply] = rounded(words[reply])
+    return status
+
+
+@kernel
+def persist(words, octets, tape, now, reply):
+    """PERSIST: NUMBER 1 if the key had a deadline, and has none now."""
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    set_scalar(words, reply, 0)
+    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+        return NUMBER
+    if keyspace.deadline_of(words, words[seat] & REF_MASK) == 0:
+        return NUMBER
+    if keyspace.set_deadline(words, octets, seat, 0) == 0:
+        return 0
+    keyspace.touched(words, octets, h)
+    words[reply] = 1
+    return NUMBER | CHANGED
+
+
+@kernel
+def exists(words, octets, tape, now, reply):
+    """EXISTS and TOUCH: how many of the keys there are; one that is named twice counts twice."""
+    at = tape + words[tape + 1]
+    found = 0
+    for i in range(words[tape]):
+        start = words[tape - 1] + words[at + 2 * i]
+        size = words[at + 2 * i + 1] >> 8
+        h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
+        seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
+        if seat and not keyspace.expired(words, words[seat] & REF_MASK, now):
+            found += 1
+    set_scalar(words, reply, found)
+    return NUMBER
+
+
+@kernel
+def kind(words, octets, tape, now, reply):
+    """TYPE: the number of the kind, 0 without a key."""
+    ref = keyspace.find(words, octets, tape, 0, now)
+    set_scalar(words, reply, keyspace.kind_of(words, ref) if ref else 0)
     return NUMBER
 
 

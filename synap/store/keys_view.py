@@ -1,9 +1,22 @@
-"""What Python asks of single keys: their hashes, and whether they are visible."""
+"""What Python asks of single keys: their hashes, whether they are visible, and what they are."""
 
+from synap.kernels import lcs
 from synap.kernels.jit import kernel
+from synap.kernels.numbers import parse_integer
 from synap.kernels.spans import bare
-from synap.store import keyspace
+from synap.store import arena, chunks, compressed, keyspace, sets, tables
+from synap.store.layout import LIST, SET, STRING, WORD
 from synap.store.tables import REF_MASK
+
+(
+    KIND, ENCODING, SIZE, COUNT, BYTES, DEADLINE, CLOCK, AT, REF, USES,
+) = range(10)  # fmt: skip
+DESCRIPTION_WORDS = 10
+INTEGER, EMBEDDED, RAW, LISTPACK, QUICKLIST, INTSET, HASHTABLE = range(7)
+EMBEDDED_MAX = 44  # bytes of a string that Redis keeps in one block with its head
+LISTPACK_BYTES_MAX = 8192
+LISTPACK_ENTRIES_MAX, LISTPACK_ENTRY_MAX = 128, 64
+INTSET_MAX = 512
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
@@ -24,3 +37,121 @@ def visible(words, octets, namespace, start, size, now):
     if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
         return 0
     return 1
+
+
+@kernel
+def is_integer(octets, start, size):
+    """Is this text the shortest spelling of a 64-bit integer?"""
+    _, valid = parse_integer(octets, start, min(size, 21))
+    return valid
+
+
+@kernel
+def describe_list(words, octets, root, found):
+    """Count, bytes of elements, bytes of chunks and boxes."""
+    found[COUNT] = words[root + chunks.COUNT]
+    found[SIZE] = words[root + chunks.BYTES]
+    small = found[SIZE] + 2 * found[COUNT] + 7 <= LISTPACK_BYTES_MAX
+    found[ENCODING] = LISTPACK if small else QUICKLIST
+    chunk = words[root + chunks.FIRST]
+    while chunk:
+        found[BYTES] += arena.capacity(words, chunk) * WORD
+        at = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
+        for _ in range(words[chunk + chunks.SIZES] & chunks.HALF_MASK):
+            _, _, _, box = chunks.element(words, octets, at)
+            if box:
+                found[BYTES] += arena.capacity(words, box) * WORD
+            at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
+        chunk = words[chunk + chunks.NEXT]
+
+
+@kernel
+def describe_set(words, octets, root, samples, found):
+    """Count, bytes of members, bytes of slots and members; these from `samples` members (0: all)."""
+    count = words[root + tables.COUNT]
+    found[COUNT] = count
+    found[SIZE] = words[root + sets.BYTES]
+    if words[root + tables.SLOTS]:
+        found[BYTES] += arena.capacity(words, words[root + tables.SLOTS]) * WORD
+    if words[root + tables.OLD]:
+        found[BYTES] += arena.capacity(words, words[root + tables.OLD]) * WORD
+    most = count if samples == 0 or samples > count else samples
+    few = count <= INTSET_MAX
+    integers = few
+    short = count <= LISTPACK_ENTRIES_MAX
+    looked = blocks = place = 0
+    while looked < most or (looked < count and few and (integers or short)):
+        place, seat = tables.next_entry(words, root, place)
+        if seat == 0:
+            break
+        member = words[seat] & REF_MASK
+        size = words[member] >> 8
+        if looked < most:
+            blocks += arena.capacity(words, member) * WORD
+        looked += 1
+        integers = integers and is_integer(octets, (member + 1) * 8, size)
+        short = short and size <= LISTPACK_ENTRY_MAX
+    if most:
+        found[BYTES] += blocks * count // most
+    found[ENCODING] = INTSET if integers else LISTPACK if short else HASHTABLE
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64, int64[::1])")
+def describe(words, octets, namespace, start, size, now, samples, found):
+    """1 if the key can be seen at `now`, else 0; looking is no use of it.
+
+    `found` gets, by the names above: kind, what Redis would call its encoding, bytes of the content, number of
+    elements, bytes of all blocks it takes, deadline (ms or 0), access clock (16 bits), the octet where a string's
+    value starts, the record's ref, and the use counter. Of a set's members `samples` are measured (0: all).
+    """
+    words = bare(words)
+    octets = bare(octets)
+    found = bare(found)
+    h = keyspace.hash_key(words, octets, namespace, start, size)
+    seat = keyspace.locate(words, octets, namespace, start, size, h)
+    if seat == 0:
+        return 0
+    ref = words[seat] & REF_MASK
+    if keyspace.expired(words, ref, now):
+        return 0
+    for i in range(DESCRIPTION_WORDS):
+        found[i] = 0
+    kind = keyspace.kind_of(words, ref)
+    found[KIND] = kind
+    found[DEADLINE] = keyspace.deadline_of(words, ref)
+    found[CLOCK] = (words[ref] >> keyspace.CLOCK_SHIFT) & 0xFFFF
+    found[USES] = keyspace.uses(words, ref, now)
+    found[REF] = ref
+    found[BYTES] = arena.capacity(words, ref) * WORD + WORD  # and its slot
+    found[COUNT] = 1
+    if kind == STRING:
+        found[AT], length = compressed.open_text(words, octets, ref)
+        found[SIZE] = length
+        found[ENCODING] = RAW
+        if is_integer(octets, found[AT], length):
+            found[ENCODING] = INTEGER
+        elif length <= EMBEDDED_MAX:
+            found[ENCODING] = EMBEDDED
+    elif kind == LIST:
+        describe_list(words, octets, keyspace.root_of(words, ref), found)
+    elif kind == SET:
+        describe_set(words, octets, keyspace.root_of(words, ref), samples, found)
+    return 1
+
+
+@kernel("int64(uint8[::1], int64, int64, int64, int64, uint32[::1])")
+def common_fill(octets, first, first_size, second, second_size, table):
+    """`lcs.fill`: the length of the longest common subsequence of two texts."""
+    octets = bare(octets)
+    table = bare(table)
+    return lcs.fill(octets, first, first_size, second, second_size, table)
+
+
+@kernel("int64(uint8[::1], int64, int64, int64, int64, uint32[::1], uint8[::1], int64[::1], int64)")
+def common_trace(octets, first, first_size, second, second_size, table, text, ranges, least):
+    """`lcs.trace`: the subsequence and its ranges; how many of these."""
+    octets = bare(octets)
+    table = bare(table)
+    text = bare(text)
+    ranges = bare(ranges)
+    return lcs.trace(octets, first, first_size, second, second_size, table, text, ranges, least)

@@ -20,8 +20,9 @@ import numpy as np
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.jit import kernel
 from synap.kernels.spans import fold, move, same
-from synap.store import arena, tables
+from synap.store import arena, hot, tables
 from synap.store.layout import (
+    CHANCE,
     HITS,
     HITS_COUNT,
     HITS_MAX,
@@ -32,10 +33,15 @@ from synap.store.layout import (
     KEYS_COUNT,
     KEYS_EXPIRING,
     LIST,
+    NOTE_TIME,
+    NOTE_USE,
+    NOW,
     SET,
     SHARDS,
+    SHARDS_COUNT,
     STRING,
     TABLE_SIZE,
+    TRACKING,
 )
 from synap.store.tables import REF_MASK
 from synap.store.tapes import text_at, text_size
@@ -50,6 +56,10 @@ SIZES_SHIFT = 32
 LIST_ROOT_WORDS, SET_ROOT_WORDS = 4, 8
 SHARD_SHIFT = 58
 NAMESPACE_SPREAD = 0x4F2D3A9B1C6E7715
+TIME_SHIFT = 10  # ms in a unit of the access clock, as a power of two: it turns over after 18 hours
+MINUTE_MS = 60_000
+USE_BEGIN, USE_FACTOR = 5, 10
+NOTE_MASK = 0xFFFF << CLOCK_SHIFT
 COLLECTION_HEAD = 16  # words of a record besides key and value, at most
 
 
@@ -155,6 +165,18 @@ def home_of(words, h):
 
 
 @kernel
+def any_seat(words):
+    """Index in `words` of the slot of a key drawn at random, or 0 if the shard that was drawn holds none."""
+    chance = tables.next_chance(words[CHANCE])
+    table = SHARDS + (chance & (SHARDS_COUNT - 1)) * TABLE_SIZE
+    seat = 0
+    if words[table + tables.COUNT]:
+        seat, chance = tables.any_slot(words, table, tables.next_chance(chance))
+    words[CHANCE] = tables.next_chance(chance)
+    return seat
+
+
+@kernel
 def locate(words, octets, namespace, start, size, h):
     """Index in `words` of the slot of this key, visible or not, or 0."""
     tag = tables.tag_of_hash(h)
@@ -186,6 +208,53 @@ def locate_text(words, octets, tape, slot, h):
 
 
 @kernel
+def first_use(words, now):
+    """The clock bits of a record that begins now."""
+    if words[TRACKING] == NOTE_USE:
+        return ((now // MINUTE_MS) & 0xFF) << 8 | USE_BEGIN
+    return (now >> TIME_SHIFT) & 0xFFFF
+
+
+@kernel
+def uses(words, ref, now):
+    """The logarithmic use counter (0 to 255) of a record: one less for each minute without a use."""
+    bits = (words[ref] >> CLOCK_SHIFT) & 0xFFFF
+    return max((bits & 0xFF) - (((now // MINUTE_MS) - (bits >> 8)) & 0xFF), 0)
+
+
+@kernel
+def used(words, ref, now):
+    """Note in the record that it was used: when (units of 1.024 s), or how often (Redis' LFU, factor 10)."""
+    bits = (words[ref] >> CLOCK_SHIFT) & 0xFFFF
+    note = bits
+    if words[TRACKING] == NOTE_TIME:
+        note = (now >> TIME_SHIFT) & 0xFFFF
+    elif words[TRACKING] == NOTE_USE:
+        count = uses(words, ref, now)
+        chance = tables.next_chance(words[CHANCE])
+        words[CHANCE] = chance
+        if count < 255 and (chance & 0xFFFF) * (max(count - USE_BEGIN, 0) * USE_FACTOR + 1) < 0x10000:
+            count += 1
+        note = ((now // MINUTE_MS) & 0xFF) << 8 | count
+    if note != bits:
+        words[ref] = (words[ref] & ~(0xFFFF << CLOCK_SHIFT)) | note << CLOCK_SHIFT
+
+
+@kernel
+def note_of(words, ref):
+    """What `used` has noted in a record."""
+    return words[ref] & NOTE_MASK
+
+
+@kernel
+def carry(words, ref, note):
+    """Give a record written anew the note that it had, and note this use."""
+    words[ref] |= note
+    if words[TRACKING]:
+        used(words, ref, words[NOW])
+
+
+@kernel
 def find(words, octets, tape, slot, now):
     """The record of the key in this slot of a tape if it is visible, or 0."""
     seat = locate_text(words, octets, tape, slot, hash_text(words, octets, tape, slot))
@@ -194,6 +263,8 @@ def find(words, octets, tape, slot, now):
     ref = words[seat] & REF_MASK
     if expired(words, ref, now):
         return 0
+    if words[TRACKING]:
+        used(words, ref, now)
     return ref
 
 
@@ -251,6 +322,7 @@ def create(words, octets, h, kind, mark, namespace, start, size, content_size, d
     if ref == 0:
         return 0
     at = write_head(words, ref, kind, mark, namespace, size, content_size, deadline)
+    words[ref] |= first_use(words, words[NOW]) << CLOCK_SHIFT
     move(octets, at + root_words(kind) * 8, start, size)
     stagger = (h >> SHARD_SHIFT) & 7
     if not tables.insert(words, octets, shard_of(h), tables.tag_of_hash(h), ref, stagger):
@@ -300,6 +372,7 @@ def set_deadline(words, octets, seat, deadline):
         words[KEYS_EXPIRING + namespace] -= 1
     if target != ref:
         words[seat] = (words[seat] & ~np.int64(REF_MASK)) | target
+        hot.forget(words, ref)
         arena.release(words, ref)
     return target
 
@@ -309,6 +382,7 @@ def drop_record(words, ref, later):
     """Free a record and what hangs on it: strings now (or after the reply), structures by upkeep."""
     kind = kind_of(words, ref)
     if kind == STRING:
+        hot.forget(words, ref)
         if later:
             arena.release_later(words, ref)
         else:
@@ -346,6 +420,8 @@ def claim(words, octets, tape, slot, h, kind, now):
     if seat:
         ref = words[seat] & REF_MASK
         if not expired(words, ref, now):
+            if words[TRACKING]:
+                used(words, ref, now)
             return ref if kind_of(words, ref) == kind else -1
         remove(words, octets, h, seat, False)
     ref = create(

@@ -59,6 +59,8 @@ from synap.store.layout import (
     SESSION_FLAGS,
     SESSION_NAMESPACE,
     SESSION_RESP,
+    SESSION_ROW,
+    SESSION_SEEN,
     SESSION_WATCHED,
     STATUS_MASK,
     TAPE,
@@ -134,7 +136,7 @@ def lane(words, octets, session, at, end, now, budget):
     words = bare(words)
     octets = bare(octets)
     out = words[LANE_OUT]
-    units = 0
+    units = row = 0
     reason = CUT
     version = words[session + SESSION_RESP]
     peek = soon = later = 0  # how far the look ahead has come; the hashes of the second and third key from here
@@ -245,6 +247,9 @@ def lane(words, octets, session, at, end, now, budget):
     words[LANE_AT] = at
     words[LANE_OUT] = out
     words[LANE_CALLS] = units
+    if row:
+        words[session + SESSION_ROW] = row
+    words[session + SESSION_SEEN] = now
     return reason
 
 

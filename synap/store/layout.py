@@ -49,6 +49,17 @@ GROUP_FIRST = 208  # octet of LOG where the group under way starts
 REPLAY_SEQ, REPLAY_CODE, REPLAY_STATUS = 209, 210, 211  # where a replay stopped, and what it got
 BATCH_AT, BATCH_INDEX, BATCH_STATUS = 214, 215, 216  # where a batch of envelopes stopped
 LIMIT_WORD, LIMIT_WORDS = 212, 213  # bytes of a RESP word, words of a RESP command
+EVICTION = 217  # the policy: EVICT_* below
+EVICTION_SAMPLES = 218  # keys that are looked at for each one removed
+EVICTED = 219  # keys removed for want of memory
+TRACKING = 220  # what is noted when a key is used: nothing, NOTE_TIME or NOTE_USE
+NOW = 222  # engine time of the call under way, ms
+WORDS_USED = 221  # words in blocks that are in use
+COMPRESS_MIN = 223  # bytes from which values are compressed; 0: none are
+HOT_MAX, HOT_BYTES, HOT_HAND = 224, 225, 226  # the cache of compressed values in full: limit, bytes, next to go
+HOT_HITS, HOT_MISSES = 227, 228
+READ_MISSES = 231  # reads of a string that was not there
+COMPRESSED_FROM, COMPRESSED_TO = 229, 230  # bytes that were compressed, and what became of them
 SCRATCH, SCRATCH_BYTES = 960, 512  # digits on their way into a value
 REGISTERS_SIZE = 1024
 
@@ -74,7 +85,9 @@ TARGETS = ENVELOPES + ENVELOPES_COUNT * 4  # what a row is for the command envel
 TARGETS_SIZE = 1 << 16
 TARGET_TEXTS = TARGETS + TARGETS_SIZE
 TARGET_TEXTS_SIZE = 1 << 14
-INTEREST = TARGET_TEXTS + TARGET_TEXTS_SIZE  # 65536 octets, by the low bits of a key's hash
+HOT = TARGET_TEXTS + TARGET_TEXTS_SIZE  # 4 words for each place of the cache of compressed values
+HOT_SEATS = 1024
+INTEREST = HOT + 4 * HOT_SEATS  # 65536 octets, by the low bits of a key's hash
 INTEREST_SIZE = 65536 // WORD
 HITS, HITS_MAX = INTEREST + INTEREST_SIZE, 1024
 LIMBO, LIMBO_MAX = HITS + HITS_MAX + 8, 1 << 27
@@ -122,6 +135,7 @@ FLAG_WAITS = 32  # may park its session
 # A session in SESSIONS.
 SESSION_FLAGS, SESSION_NAMESPACE, SESSION_RESP, SESSION_QUEUED, SESSION_QUEUE, SESSION_QUEUE_USED = range(6)
 SESSION_QUEUE_ROOM, SESSION_WATCHED = 6, 7
+SESSION_ROW, SESSION_SEEN = 10, 11  # the row it asked for last, and when (ms of engine time)
 IN_MULTI, MULTI_BROKEN, MULTI_HARD, SESSION_DIRTY = 1, 2, 4, 8
 
 # Rows that the lane itself carries out.
@@ -142,6 +156,13 @@ FULL, WAIT, NO_ROOM = 16, 17, 18
 REFUSED = 64
 STATUS_MASK = 0xFF
 CHANGED, DECIDED_BIT = 0x100, 0x200
+
+# Whom eviction chooses.
+(
+    EVICT_NOBODY, EVICT_LRU, EVICT_LFU, EVICT_RANDOM, EVICT_VOLATILE_LRU, EVICT_VOLATILE_LFU, EVICT_VOLATILE_RANDOM,
+    EVICT_VOLATILE_TTL,
+) = range(8)  # fmt: skip
+NOTE_TIME, NOTE_USE = 1, 2
 
 # Kinds of record.
 STRING, LIST, SET = 1, 2, 3

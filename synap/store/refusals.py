@@ -41,4 +41,12 @@ from synap.store.layout import REFUSED
     BAD_CONDITIONS,
     BAD_COMPARISONS,
     TOO_MANY_WORDS,
-) = range(REFUSED, REFUSED + 35)
+    DECREMENT_OVERFLOW,
+    NOT_FINITE,
+    STRING_TOO_LONG,
+    BAD_OFFSET,
+    SAME_OBJECT,
+    DB_INDEX,
+    NO_LFU,
+    NO_LRU,
+) = range(REFUSED, REFUSED + 43)

@@ -40,7 +40,7 @@ CR, LF, STAR, DOLLAR, MINUS = 13, 10, 42, 36, 45
 NAME_MARK = 1  # in the text of a refusal: the name of the command comes here
 LINE_MAX = 32
 UNCOUNTED = (1 << 22) - 1  # what `skim` answers as words left while the count line is cut
-SHAPE_VALUES, SHAPE_MEMBERS, SHAPE_PAGE, SHAPE_PAIR = 4, 5, 6, 7
+SHAPE_VALUES, SHAPE_MEMBERS, SHAPE_PAGE, SHAPE_PAIR, SHAPE_WORD = 4, 5, 6, 7, 11
 
 
 @kernel
@@ -213,6 +213,14 @@ def put_reply(words, octets, at, row, status, reply, version):
     """Write what a row answered; the octet behind it. There must be room (see `tapes.fits`)."""
     status &= STATUS_MASK
     if status == NUMBER:
+        if words[row + ROW_SHAPE] == SHAPE_WORD:
+            name = words[row + ROW_FIELDS] + 2 * words[reply]
+            octets[at] = 43
+            move(octets, at + 1, words[name], words[name + 1])
+            at += 1 + words[name + 1]
+            octets[at] = CR
+            octets[at + 1] = LF
+            return at + 2
         return put_line(octets, at, 58, words[reply])
     if status == DONE:
         octets[at] = 43

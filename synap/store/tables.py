@@ -288,6 +288,26 @@ def next_slot(words, slots, size, at):
 
 
 @kernel
+def next_entry(words, table, place):
+    """(the place to go on from, index of the first slot from `place` on that is not empty, or 0).
+
+    Places count through the newer slots and then through the older ones, from 0.
+    """
+    size = words[table + SIZE] + slack(words[table + SIZE])
+    while place < size:
+        if words[words[table + SLOTS] + place]:
+            return place + 1, words[table + SLOTS] + place
+        place += 1
+    if words[table + OLD]:
+        end = size + words[table + OLD_SIZE] + slack(words[table + OLD_SIZE])
+        while place < end:
+            if words[words[table + OLD] + place - size]:
+                return place + 1, words[table + OLD] + place - size
+            place += 1
+    return place, 0
+
+
+@kernel
 def any_slot(words, table, chance):
     """(a slot drawn with equal odds, the last random bits used), from 64 random bits; the table is not empty."""
     size = words[table + SIZE] + slack(words[table + SIZE])

@@ -17,11 +17,9 @@ from synap.store.tables import REF_MASK, TAG_BITS, TAG_MASK
 from synap.store.tapes import add_number, add_text, set_scalar
 
 
-@kernel("int64(int64[::1], uint8[::1], int64)")
-def reap(words, octets, budget):
+@kernel
+def reap_some(words, octets, budget):
     """Take dropped structures apart; the budget (blocks, about) that is left when none remain, else 0."""
-    words = bare(words)
-    octets = bare(octets)
     while words[GRAVES] and budget > 0:
         ref = words[GRAVES]
         kind = words[ref] & 0xFF
@@ -37,6 +35,14 @@ def reap(words, octets, budget):
             arena.release(words, ref)
             budget -= 1
     return max(budget, 0)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64)")
+def reap(words, octets, budget):
+    """`reap_some` for Python."""
+    words = bare(words)
+    octets = bare(octets)
+    return reap_some(words, octets, budget)
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")

@@ -33,6 +33,8 @@ def run(zygote: Zygote, directory: Path, mode: str, count: int, seed: int, secon
     found = Found()
     server = Server(zygote, directory / mode, {
         "persistence.wal.fsync_mode": mode, "persistence.wal.fsync_interval_ms": 20,
+        "compression.enabled": "false" if mode == "always" else "true", "compression.min_payload_size": 64,
+        "compression.hot_cache_bytes": 65536,
         "persistence.wal.segment_bytes_max": SEGMENT_BYTES,
     })  # fmt: skip
     ledgers: list[Ledger] = [History(f"h{i}", found, seed) for i in range(3)]

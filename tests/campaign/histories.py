@@ -7,9 +7,12 @@ lists are lists, sets are sorted lists.
 from typing import Any
 
 from tests.server.clients import Resp
+from tests.support import Refusal
 
 READERS = {b"s": (b"GET",), b"c": (b"GET",), b"l": (b"LRANGE", b"0", b"-1"), b"t": (b"SMEMBERS",)}
 GONE = (None, False)
+SAME = Refusal("ERR source and destination objects are the same")
+NO_KEY = Refusal("ERR no such key")
 
 
 class State:
@@ -39,6 +42,74 @@ class State:
     def incr(self, key: bytes, rest: list[bytes]) -> Any:
         self.keys[key] = b"%d" % (int(self.keys.get(key, 0)) + 1)
         return int(self.keys[key])
+
+    def decrby(self, key: bytes, rest: list[bytes]) -> Any:
+        self.keys[key] = b"%d" % (int(self.keys.get(key, 0)) - int(rest[0]))
+        return int(self.keys[key])
+
+    def append(self, key: bytes, rest: list[bytes]) -> Any:
+        self.keys[key] = self.keys.get(key, b"") + rest[0]
+        return len(self.keys[key])
+
+    def setrange(self, key: bytes, rest: list[bytes]) -> Any:
+        at, text = int(rest[0]), rest[1]
+        before = self.keys.get(key, b"").ljust(at, b"\0")
+        self.keys[key] = before[:at] + text + before[at + len(text) :]
+        return len(self.keys[key])
+
+    def getset(self, key: bytes, rest: list[bytes]) -> Any:
+        before = self.keys.get(key)
+        self.set(key, rest)
+        return before
+
+    def setnx(self, key: bytes, rest: list[bytes]) -> Any:
+        if key in self.keys:
+            return 0
+        self.set(key, rest)
+        return 1
+
+    def getdel(self, key: bytes, rest: list[bytes]) -> Any:
+        before = self.keys.get(key)
+        self._drop(key)
+        return before
+
+    def persist(self, key: bytes, rest: list[bytes]) -> Any:
+        found = key in self.mortal
+        self.mortal.discard(key)
+        return int(found)
+
+    def mset(self, key: bytes, rest: list[bytes]) -> Any:
+        words = [key, *rest]
+        for name, value in zip(words[::2], words[1::2], strict=True):
+            self.set(name, [value])
+        return b"OK"
+
+    def copy(self, key: bytes, rest: list[bytes]) -> Any:
+        other = rest[0]
+        if key == other:
+            return SAME
+        if key not in self.keys:
+            return 0
+        self.set(other, [self.keys[key]])
+        if key in self.mortal:
+            self.mortal.add(other)
+        return 1
+
+    def rename(self, key: bytes, rest: list[bytes]) -> Any:
+        if key not in self.keys:
+            return NO_KEY
+        if key != rest[0]:
+            self.copy(key, rest)
+            self._drop(key)
+        return b"OK"
+
+    def renamenx(self, key: bytes, rest: list[bytes]) -> Any:
+        if key not in self.keys:
+            return NO_KEY
+        if rest[0] in self.keys:
+            return 0
+        self.rename(key, rest)
+        return 1
 
     def rpush(self, key: bytes, rest: list[bytes]) -> Any:
         self.keys[key] = [*self.keys.get(key, ()), *rest]

@@ -95,7 +95,7 @@ class History(Ledger):
 
     def _one(self) -> list[bytes]:
         chance = self.chance
-        match chance.randrange(14):
+        match chance.randrange(24):
             case 0 | 1 | 2:
                 return [b"SET", self._key("s"), self._value()]
             case 3:
@@ -112,8 +112,26 @@ class History(Ledger):
                 return [b"SADD", self._key("t"), *members]
             case 12:
                 return [b"SREM", self._key("t"), *(b"%d" % chance.randrange(40) for _ in range(6))]
-            case _:
+            case 13:
                 return [b"EXPIRE", self._key(chance.choice("slct")), b"1000"]
+            case 14:
+                return [b"APPEND", self._key("s"), self._value()[:3000]]
+            case 15:
+                return [b"SETRANGE", self._key("s"), b"%d" % chance.randrange(5000), self._value()[:300]]
+            case 16:
+                return [chance.choice((b"GETSET", b"SETNX")), self._key("s"), self._value()]
+            case 17:
+                return [chance.choice((b"GETDEL", b"PERSIST")), self._key("s")]
+            case 18:
+                return [b"MSET", *(each for _ in range(3) for each in (self._key("s"), self._value()))]
+            case 19:
+                return [b"DECRBY", self._key("c"), b"%d" % chance.randrange(1000)]
+            case 20 | 21:
+                kind = chance.choice("slct")
+                return [b"COPY", self._key(kind), self._key(kind), b"REPLACE"]
+            case _:
+                kind = chance.choice("slct")
+                return [chance.choice((b"RENAME", b"RENAMENX")), self._key(kind), self._key(kind)]
 
     def work(self, client: Resp, number: int) -> None:
         while True:

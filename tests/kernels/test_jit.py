@@ -1,7 +1,6 @@
 """The cache of compiled kernels: its names change with whatever a kernel is made of, and with nothing else."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -230,14 +229,3 @@ def test_inner_functions_are_compiled_once_for_all(tmp_path: Path) -> None:
 
 def test_numba_stays_as_it_was(tmp_path: Path) -> None:
     assert run(UNTOUCHED, tmp_path)[0] == ["untouched"]
-
-
-def test_ticks_decide_nothing() -> None:
-    """Once a lane reads the cycle counter, a history with ticks at zero must give the same frames and replies."""
-    users = [
-        path.name for path in (ROOT / "synap").rglob("*.py")
-        if path.name != "spans.py" and re.search(r"\bticks\(", path.read_text(encoding="utf-8"))
-    ]  # fmt: skip
-    if not users:
-        pytest.skip("nothing reads spans.ticks() yet")
-    pytest.fail(f"{users} use ticks(): run a history with ticks at zero and compare frames, replies and digests")

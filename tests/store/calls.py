@@ -19,12 +19,22 @@ QUEUES = [b"q", b"jobs", b"", b"q" * 70]
 NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]
 GLOBS = [b"*", b"k*", b"?", b"key:1*", b"[a-l]*", b"nothing"]
 STRINGS = {"SET": 22, "GET": 8, "INCR": 4, "INCRBY": 4, "DEL": 5, "EXPIRE": 6, "PTTL": 3, "DBSIZE": 2}
+MORE_STRINGS = {
+    "DECR": 1, "DECRBY": 2, "GETSET": 2, "GETDEL": 2, "GETEX": 4, "SETNX": 2, "SETEX": 2, "PSETEX": 2, "DELEX": 2,
+    "APPEND": 6, "STRLEN": 2, "GETRANGE": 4, "SUBSTR": 1, "SETRANGE": 5, "INCRBYFLOAT": 4, "MGET": 3, "MSET": 3,
+    "MSETNX": 1,
+}  # fmt: skip
+KEYS = {
+    "EXISTS": 2, "TOUCH": 1, "TYPE": 2, "TTL": 2, "EXPIRETIME": 1, "PEXPIRETIME": 1, "PERSIST": 2, "PEXPIRE": 3,
+    "EXPIREAT": 2, "PEXPIREAT": 2, "UNLINK": 2, "RENAME": 5, "RENAMENX": 3, "COPY": 5, "MOVE": 3, "SWAPDB": 0.2,
+    "FLUSHDB": 0.1, "RANDOMKEY": 2, "KEYS": 0.2,
+}  # fmt: skip
 LISTS = {"RPUSH": 8, "LPUSH": 6, "LPOP": 5, "RPOP": 4, "LRANGE": 5, "LLEN": 2, "BLPOP": 2}
 SETS = {"SADD": 9, "SREM": 6, "SPOP": 3, "SMEMBERS": 1, "SISMEMBER": 4, "SCARD": 2}
 MESSAGES = {
     "QUEUE.CREATE": 1, "QUEUE.PUBLISH": 7, "QUEUE.CONSUME": 6, "QUEUE.ACK": 4, "QUEUE.NACK": 4, "QUEUE.STATS": 2,
 }  # fmt: skip
-WEIGHTS = {**STRINGS, **LISTS, **SETS, **MESSAGES, "FLUSHALL": 0.03}
+WEIGHTS = {**STRINGS, **MORE_STRINGS, **KEYS, **LISTS, **SETS, **MESSAGES, "FLUSHALL": 0.03}
 MOOD_CALLS = 700
 
 
@@ -85,6 +95,8 @@ class Calls:
         else:
             size = self.chance.choice(sizes)
         at = self.chance.randrange(len(POOL) - size)
+        if size > 60 and self.chance.random() < 0.5:  # a text that repeats itself
+            return (POOL[at : at + 20] * (size // 20 + 1))[:size]
         return POOL[at : at + size]
 
     def small(self) -> bytes:
@@ -102,7 +114,121 @@ class Calls:
         record = self.state.there(key)
         return record.value if record else None
 
+    def offset(self) -> bytes:
+        return number(self.chance.choice((-1, 0, 1, 5, 100, 1000, 1024, 4000, self.chance.randrange(3000))))
+
+    def time(self, unit: int, base: int) -> bytes:
+        """A number for an EXPIRE or its like; now and then one that is refused, or has passed."""
+        draw = self.chance.random()
+        if draw < 0.05:
+            return self.chance.choice(NUMBERS)
+        return number((base + self.chance.choice((-5000, 0, 1000, 20_000, 10**7))) // unit)
+
+    def conditions(self) -> list[bytes]:
+        draw = self.chance.random()
+        return [self.chance.choice((b"NX", b"xx", b"GT", b"lt"))] if draw < 0.3 else []
+
+    def any_key(self) -> bytes:
+        return self.key((b"a", b"b", b"l", b"l2", b"s", b"s2", b"n"))
+
+    def keys(self) -> list[bytes]:
+        return [self.any_key() for _ in self.some(30)]
+
+    def pairs(self) -> list[bytes]:
+        return [each for _ in self.some(10) for each in (self.key((b"a", b"b")), self.value())]
+
     # One method for each row.
+
+    def _decr(self) -> list[bytes]:
+        return [self.key((b"n",))]
+
+    def _decrby(self) -> list[bytes]:
+        return [self.key((b"n",)), self.chance.choice(NUMBERS)]
+
+    def _getset(self) -> list[bytes]:
+        return [self.any_key(), self.value()]
+
+    _setnx = _append = _getset
+
+    def _getdel(self) -> list[bytes]:
+        return [self.any_key()]
+
+    _strlen = _type = _ttl = _expiretime = _pexpiretime = _persist = _getdel
+
+    def _getex(self) -> list[bytes]:
+        way = self.chance.choice(
+            ([], [b"PERSIST"], [b"EX", self.time(1000, 0)], [b"px", self.time(1, 0)],
+             [b"EXAT", self.time(1000, self.now)], [b"PXAT", self.time(1, self.now)])
+        )  # fmt: skip
+        return [self.any_key(), *way]
+
+    def _setex(self) -> list[bytes]:
+        return [self.any_key(), self.time(1000, 0), self.value()]
+
+    def _psetex(self) -> list[bytes]:
+        return [self.any_key(), self.time(1, 0), self.value()]
+
+    def _delex(self) -> list[bytes]:
+        key = self.any_key()
+        own = self.own(key)
+        told = own if isinstance(own, bytes) and self.chance.random() < 0.6 else self.value()
+        return [key, *self.chance.choice(([], [b"IFEQ", told], [b"ifne", told]))]
+
+    def _getrange(self) -> list[bytes]:
+        return [self.any_key(), *(number(self.chance.choice((-2000, -5, -1, 0, 3, 700, 10**6))) for _ in range(2))]
+
+    _substr = _getrange
+
+    def _setrange(self) -> list[bytes]:
+        return [self.any_key(), self.offset(), self.small() if self.chance.random() < 0.9 else b""]
+
+    def _incrbyfloat(self) -> list[bytes]:
+        amount = self.chance.choice((b"0.1", b"-2.5", b"3", b"1e3", b"x", b"", b"1e400", b"10.25"))
+        return [self.key((b"n",)), amount]
+
+    def _mget(self) -> list[bytes]:
+        return self.keys()
+
+    _exists = _touch = _unlink = _mget
+
+    def _mset(self) -> list[bytes]:
+        return self.pairs()
+
+    _msetnx = _mset
+
+    def _pexpire(self) -> list[bytes]:
+        return [self.any_key(), self.time(1, 0), *self.conditions()]
+
+    def _expireat(self) -> list[bytes]:
+        return [self.any_key(), self.time(1000, self.now), *self.conditions()]
+
+    def _pexpireat(self) -> list[bytes]:
+        return [self.any_key(), self.time(1, self.now), *self.conditions()]
+
+    def _rename(self) -> list[bytes]:
+        return [self.any_key(), self.any_key()]
+
+    _renamenx = _rename
+
+    def _copy(self) -> list[bytes]:
+        words = [self.any_key(), self.any_key()]
+        if self.chance.random() < 0.3:
+            words += [b"DB", number(self.chance.choice((0, 1, 15, 16, -1)))]
+        return words + ([b"REPLACE"] if self.chance.random() < 0.5 else [])
+
+    def _move(self) -> list[bytes]:
+        return [self.any_key(), number(self.chance.choice((0, 1, 15, 16)))]
+
+    def _swapdb(self) -> list[bytes]:
+        return [number(self.chance.choice((0, 1, 15))), number(self.chance.choice((0, 1, 15, 16)))]
+
+    def _flushdb(self) -> list[bytes]:
+        return []
+
+    _randomkey = _flushdb
+
+    def _keys(self) -> list[bytes]:
+        return [self.chance.choice(GLOBS)]
 
     def _set(self) -> list[bytes]:
         key, chance = self.key((b"a", b"b", b"n")), self.chance

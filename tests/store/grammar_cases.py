@@ -32,6 +32,87 @@ _TEXT = """
     EXPIRE k 10 gt -> ok
     EXPIRE k x -> NOT_AN_INTEGER
     EXPIRE k 10 FOO -> SYNTAX
+    DECR k -> ok
+    DECR k 1 -> WRONG_ARITY
+    DECRBY k 5 -> ok
+    DECRBY k x -> NOT_AN_INTEGER
+    GETSET k v -> ok
+    GETSET k -> WRONG_ARITY
+    GETDEL k -> ok
+    GETDEL -> WRONG_ARITY
+    GETEX k -> ok
+    GETEX k ex 10 -> ok
+    GETEX k PERSIST -> ok
+    GETEX k EX 10 PERSIST -> SYNTAX
+    GETEX k EX -> SYNTAX
+    SETNX k v -> ok
+    SETNX k -> WRONG_ARITY
+    SETEX k 10 v -> ok
+    SETEX k x v -> NOT_AN_INTEGER
+    PSETEX k 10 v -> ok
+    PSETEX k 10 -> WRONG_ARITY
+    DELEX k -> ok
+    DELEX k IFEQ v -> ok
+    DELEX k ifne v -> ok
+    APPEND k v -> ok
+    APPEND k -> WRONG_ARITY
+    STRLEN k -> ok
+    STRLEN -> WRONG_ARITY
+    GETRANGE k 0 -1 -> ok
+    GETRANGE k a -1 -> NOT_AN_INTEGER
+    SUBSTR k 0 -1 -> ok
+    SUBSTR k 0 -> WRONG_ARITY
+    SETRANGE k 5 v -> ok
+    SETRANGE k x v -> NOT_AN_INTEGER
+    INCRBYFLOAT k 1.5 -> ok
+    INCRBYFLOAT k -> WRONG_ARITY
+    MGET a b -> ok
+    MGET -> WRONG_ARITY
+    MSET a 1 b 2 -> ok
+    MSET a 1 b -> WRONG_ARITY
+    MSETNX a 1 -> ok
+    MSETNX a -> WRONG_ARITY
+    EXISTS a b -> ok
+    EXISTS -> WRONG_ARITY
+    TOUCH a -> ok
+    TOUCH -> WRONG_ARITY
+    TYPE k -> ok
+    TYPE -> WRONG_ARITY
+    TTL k -> ok
+    TTL k k -> WRONG_ARITY
+    EXPIRETIME k -> ok
+    EXPIRETIME -> WRONG_ARITY
+    PEXPIRETIME k -> ok
+    PEXPIRETIME -> WRONG_ARITY
+    PERSIST k -> ok
+    PERSIST -> WRONG_ARITY
+    PEXPIRE k 10 NX -> ok
+    PEXPIRE k x -> NOT_AN_INTEGER
+    EXPIREAT k 10 gt -> ok
+    EXPIREAT k -> WRONG_ARITY
+    PEXPIREAT k 10 LT -> ok
+    PEXPIREAT k 10 LX -> SYNTAX
+    UNLINK a b -> ok
+    UNLINK -> WRONG_ARITY
+    RENAME a b -> ok
+    RENAME a -> WRONG_ARITY
+    RENAMENX a b -> ok
+    RENAMENX a b c -> WRONG_ARITY
+    COPY a b -> ok
+    COPY a b DB 1 REPLACE -> ok
+    COPY a b FOO -> SYNTAX
+    COPY a b DB x -> NOT_AN_INTEGER
+    MOVE k 1 -> ok
+    MOVE k x -> NOT_AN_INTEGER
+    FLUSHDB -> ok
+    FLUSHDB async -> ok
+    FLUSHDB now -> SYNTAX
+    RANDOMKEY -> ok
+    RANDOMKEY x -> WRONG_ARITY
+    KEYS a* -> ok
+    KEYS -> WRONG_ARITY
+    SWAPDB 0 1 -> ok
+    SWAPDB 0 -> WRONG_ARITY
     PTTL k -> ok
     PTTL -> WRONG_ARITY
     SCAN 0 MATCH a* COUNT 10 -> ok
@@ -106,7 +187,7 @@ _TEXT = """
     HELLO -> ok
     HELLO 3 -> ok
     HELLO 3 AUTH u p SETNAME me -> ok
-    HELLO x -> NO_PROTOCOL
+    HELLO x -> BAD_PROTOCOL
     HELLO 3 AUTH u -> SYNTAX
     HELLO 3 NAME me -> SYNTAX
     INFO -> ok
@@ -124,6 +205,77 @@ _TEXT = """
     CLIENT SETNAME -> WRONG_ARITY
     CLIENT ID -> ok
     CLIENT ID x -> WRONG_ARITY
+    AUTH a -> ok
+    AUTH a b -> ok
+    AUTH a b c -> WRONG_ARITY
+    RESET -> ok
+    RESET x -> WRONG_ARITY
+    CLIENT HELP -> ok
+    CONFIG SET a b c d -> ok
+    CONFIG SET a b c -> WRONG_ARITY
+    CONFIG RESETSTAT -> ok
+    CONFIG REWRITE -> ok
+    CONFIG HELP -> ok
+    SLOWLOG GET -> ok
+    SLOWLOG GET x -> BAD_SLOWLOG_COUNT
+    SLOWLOG LEN -> ok
+    SLOWLOG RESET -> ok
+    SLOWLOG HELP -> ok
+    LATENCY LATEST -> ok
+    LATENCY HISTORY fork -> ok
+    LATENCY HISTORY -> WRONG_ARITY
+    LATENCY RESET -> ok
+    LATENCY RESET fork command -> ok
+    LATENCY DOCTOR -> ok
+    LATENCY GRAPH fork -> ok
+    LATENCY HISTOGRAM get set -> ok
+    LATENCY HELP -> ok
+    TIME -> ok
+    LASTSAVE -> ok
+    SAVE -> ok
+    BGSAVE SCHEDULE -> ok
+    BGSAVE now -> SYNTAX
+    BGREWRITEAOF -> ok
+    SHUTDOWN -> ok
+    SHUTDOWN NOSAVE NOW FORCE -> ok
+    SHUTDOWN SAVE NOSAVE -> SYNTAX
+    SHUTDOWN x -> SYNTAX
+    DEBUG SLEEP 0.5 -> ok
+    DEBUG SLEEP x -> NOT_A_REAL
+    DEBUG OBJECT k -> ok
+    DEBUG SET-ACTIVE-EXPIRE 1 -> ok
+    DEBUG SET-ACTIVE-EXPIRE x -> NOT_AN_INTEGER
+    DEBUG HELP -> ok
+    ROLE -> ok
+    REPLICAOF NO ONE -> ok
+    REPLICAOF NO -> WRONG_ARITY
+    SLAVEOF NO ONE -> ok
+    WAIT 0 100 -> ok
+    WAIT x 100 -> NOT_AN_INTEGER
+    WAIT 0 x -> TIMEOUT_NOT_WHOLE
+    LOLWUT VERSION 5 -> ok
+    ACL WHOAMI -> ok
+    ACL LIST -> ok
+    ACL CAT read -> ok
+    ACL CAT a b -> WRONG_ARITY
+    ACL HELP -> ok
+    MODULE LIST -> ok
+    MODULE HELP -> ok
+    OBJECT ENCODING k -> ok
+    OBJECT REFCOUNT k -> ok
+    OBJECT IDLETIME k -> ok
+    OBJECT FREQ k -> ok
+    OBJECT FREQ -> WRONG_ARITY
+    OBJECT HELP -> ok
+    MEMORY USAGE k SAMPLES 5 -> ok
+    MEMORY USAGE k SAMPLES x -> NOT_AN_INTEGER
+    MEMORY USAGE k SAMPLES -> SYNTAX
+    MEMORY DOCTOR -> ok
+    MEMORY STATS -> ok
+    MEMORY PURGE -> ok
+    MEMORY MALLOC-STATS -> ok
+    MEMORY HELP -> ok
+    INFO server memory -> ok
     ECHO x -> ok
     ECHO -> WRONG_ARITY
     BGSAVE -> ok
@@ -251,7 +403,7 @@ _TEXT = """
     CLIENT KILL ID 5 -> ok
     CLIENT KILL ADDR a:1 TYPE normal SKIPME no -> ok
     CLIENT KILL ID -> ok
-    CLIENT KILL ID x -> NOT_AN_INTEGER
+    CLIENT KILL ID x -> BAD_CLIENT_ID
     CLIENT KILL TYPE odd -> SYNTAX
     CLIENT KILL ID 5 SKIPME -> SYNTAX
     CLIENT KILL a:1 b:2 -> SYNTAX
@@ -260,7 +412,7 @@ _TEXT = """
     CLIENT LIST TYPE replica -> ok
     CLIENT LIST ID 1 2 3 -> ok
     CLIENT LIST ID -> SYNTAX
-    CLIENT LIST ID 1 x -> NOT_AN_INTEGER
+    CLIENT LIST ID 1 x -> NO_CLIENT_ID
     CLIENT LIST TYPE normal ID 1 -> SYNTAX
     CLIENT TRACKING ON REDIRECT 5 PREFIX a BCAST PREFIX b NOLOOP -> ok
     CLIENT TRACKING ON OPTIN -> ok
@@ -270,7 +422,7 @@ _TEXT = """
     CLIENT TRACKING -> WRONG_ARITY
     CLIENT PAUSE 100 -> ok
     CLIENT PAUSE 100 write -> ok
-    CLIENT PAUSE x -> BAD_TIMEOUT
+    CLIENT PAUSE x -> TIMEOUT_NOT_WHOLE
     CLIENT PAUSE 100 READ -> SYNTAX
     CLIENT UNPAUSE -> ok
     CLIENT REPLY SKIP -> ok
@@ -287,7 +439,7 @@ _TEXT = """
     CLIENT UNBLOCK 5 -> ok
     CLIENT UNBLOCK 5 ERROR -> ok
     CLIENT UNBLOCK x -> NOT_AN_INTEGER
-    CLIENT UNBLOCK 5 NOW -> SYNTAX
+    CLIENT UNBLOCK 5 NOW -> BAD_UNBLOCK
 """
 
 CASES = [tuple(line.strip().split(" -> ")) for line in _TEXT.splitlines() if line.strip()]

@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from synap.store import layout
 from tests.store.calls import GLOBS, Calls
 from tests.store.ways import Ways
 from tests.support import Bench
@@ -13,6 +14,11 @@ ROWS_MODELLED = {
     "key.count", "key.expire", "list.rpush", "list.lpush", "list.lpop", "list.rpop", "list.range", "list.len",
     "list.blpop", "set.add", "set.pop", "set.remove", "set.members", "set.ismember", "set.card", "queue.create",
     "queue.publish", "queue.consume", "queue.ack", "queue.nack", "queue.stats", "queue.requeue", "queue.due",
+    "kv.subtract", "kv.decrement", "kv.getset", "kv.getdel", "kv.getex", "kv.setnx", "kv.setex", "kv.psetex",
+    "kv.delex", "kv.append", "kv.strlen", "kv.getrange", "kv.substr", "kv.setrange", "kv.incrbyfloat", "kv.mget",
+    "kv.mset", "kv.msetnx", "key.exists", "key.touch", "key.type", "key.ttl", "key.expire_time", "key.expire_time_ms",
+    "key.persist", "key.expire_in_ms", "key.expire_at", "key.expire_at_ms", "key.unlink", "key.rename",
+    "key.renamenx", "key.copy", "key.move", "key.swap", "key.flush_namespace", "key.random", "key.match",
 }  # fmt: skip
 
 
@@ -42,6 +48,14 @@ def test_three_ways_agree(store: type[Bench], seed: int) -> None:
     ways = Ways(store)
     history(ways, seed, 20_000)
     assert not ROWS_MODELLED - set(ways.seen), "a row was never called"
+
+
+@pytest.mark.parametrize("hot_max", [0, 20_000])
+def test_one_way_compresses_and_nobody_can_tell(store: type[Bench], hot_max: int) -> None:
+    ways = Ways(store)
+    ways.lane[layout.COMPRESS_MIN], ways.lane[layout.HOT_MAX] = 24, hot_max
+    history(ways, 7 + hot_max, 20_000)
+    assert ways.lane[layout.HOT_BYTES] <= hot_max
 
 
 @pytest.mark.campaign

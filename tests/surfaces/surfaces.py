@@ -19,9 +19,10 @@ from synap.derive import arguments
 from synap.derive.binders import field_names
 from synap.faults import Fault
 from synap.io.clock import Clock
+from synap.io.door import Refused
 from synap.io.local import Database
 from synap.io.node import Node
-from synap.io.web import Refused, Web
+from synap.io.surface import Web
 from synap.proto.http import Request, Response
 from synap.proto.resp import RespMachine
 from synap.proto.rest import Rest, fault_response

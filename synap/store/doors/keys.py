@@ -27,4 +27,26 @@ def keys_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return keys.count(words, octets, tape, now, reply)
     if row == 0x07:  # key.expire
         return keys.expire_key(words, octets, tape, now, reply)
+    if row == 0x08:  # key.exists
+        return keys.exists(words, octets, tape, now, reply)
+    if row == 0x09:  # key.touch
+        return keys.exists(words, octets, tape, now, reply)
+    if row == 0x0A:  # key.type
+        return keys.kind(words, octets, tape, now, reply)
+    if row == 0x0B:  # key.ttl
+        return keys.remaining_seconds(words, octets, tape, now, reply)
+    if row == 0x0C:  # key.expire_time
+        return keys.deadline_seconds(words, octets, tape, now, reply)
+    if row == 0x0D:  # key.expire_time_ms
+        return keys.deadline(words, octets, tape, now, reply)
+    if row == 0x0E:  # key.persist
+        return keys.persist(words, octets, tape, now, reply)
+    if row == 0x0F:  # key.expire_in_ms
+        return keys.expire_ms(words, octets, tape, now, reply)
+    if row == 0x10:  # key.expire_at
+        return keys.expire_at(words, octets, tape, now, reply)
+    if row == 0x11:  # key.expire_at_ms
+        return keys.expire_at_ms(words, octets, tape, now, reply)
+    if row == 0x12:  # key.unlink
+        return keys.delete(words, octets, tape, now, reply)
     return BROKEN

@@ -21,6 +21,24 @@ def strings_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return strings.increment_by(words, octets, tape, now, reply)
     if row == 0x04:  # kv.increment
         return strings.increment(words, octets, tape, now, reply)
+    if row == 0x05:  # kv.subtract
+        return strings.decrement_by(words, octets, tape, now, reply)
+    if row == 0x06:  # kv.decrement
+        return strings.decrement(words, octets, tape, now, reply)
+    if row == 0x07:  # kv.getset
+        return strings.swap_value(words, octets, tape, now, reply)
+    if row == 0x08:  # kv.getdel
+        return strings.take_value(words, octets, tape, now, reply)
+    if row == 0x09:  # kv.getex
+        return strings.get_and_expire(words, octets, tape, now, reply)
+    if row == 0x0A:  # kv.setnx
+        return strings.set_if_missing(words, octets, tape, now, reply)
+    if row == 0x0B:  # kv.setex
+        return strings.set_for_seconds(words, octets, tape, now, reply)
+    if row == 0x0C:  # kv.psetex
+        return strings.set_for_ms(words, octets, tape, now, reply)
+    if row == 0x0D:  # kv.delex
+        return strings.delete_if(words, octets, tape, now, reply)
     if row == 0xF0:  # string.load
         return strings.load(words, octets, tape, now, reply)
     return BROKEN

@@ -90,9 +90,8 @@ def named(nodes: Any, tape: list[Any], at: int) -> dict[str, Any]:
         match node:
             case Many():
                 size = widths(node.inner)
-                found[node.name] = [
-                    next(iter(named(node.inner, tape, tape[at + 1] + i * size).values())) for i in range(tape[at])
-                ]
+                items = [named(node.inner, tape, tape[at + 1] + i * size) for i in range(tape[at])]
+                found[node.name] = [next(iter(item.values())) for item in items] if len(node.inner) == 1 else items
             case Key() | Raw() | Text() | Glob():
                 if tape[at + 1]:
                     found[node.name] = tape[at]

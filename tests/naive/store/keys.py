@@ -5,7 +5,7 @@ from typing import Any
 from tests.naive.globs import matches
 from tests.naive.parser import Refused
 from tests.naive.store import OK, Answer, State
-from tests.naive.store.strings import SECONDS_MAX
+from tests.naive.store.strings import MS_MAX
 
 
 def delete(state: State, args: dict[str, Any], now: int) -> Answer:
@@ -16,12 +16,8 @@ def delete(state: State, args: dict[str, Any], now: int) -> Answer:
     return removed, changed
 
 
-def expire(state: State, args: dict[str, Any], now: int) -> Answer:
-    if "NX" in args and ("GT" in args or "LT" in args):
-        raise Refused("BAD_CONDITIONS")
-    if abs(args["ttl"]) > SECONDS_MAX:
-        raise Refused("BAD_EXPIRE")
-    deadline = now + args["ttl"] * 1000
+def _expire_at(state: State, args: dict[str, Any], now: int, deadline: int) -> Answer:
+    """A deadline under the conditions NX XX GT LT."""
     record = state.seen(args["key"], now)
     if record is None:
         return 0, False
@@ -41,6 +37,31 @@ def expire(state: State, args: dict[str, Any], now: int) -> Answer:
     return 1, True
 
 
+def _moment(args: dict[str, Any], name: str, scale: int, base: int) -> int:
+    """The deadline of an EXPIRE and its like, if it is one that may be."""
+    if "NX" in args and ("GT" in args or "LT" in args):
+        raise Refused("BAD_CONDITIONS")
+    if (scale > 1 and abs(args[name]) > MS_MAX // scale) or args[name] * scale > MS_MAX - base:
+        raise Refused("BAD_EXPIRE")
+    return base + args[name] * scale
+
+
+def expire(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _expire_at(state, args, now, _moment(args, "ttl", 1000, now))
+
+
+def expire_ms(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _expire_at(state, args, now, _moment(args, "px", 1, now))
+
+
+def expire_at(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _expire_at(state, args, now, _moment(args, "exat", 1000, 0))
+
+
+def expire_at_ms(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _expire_at(state, args, now, _moment(args, "pxat", 1, 0))
+
+
 def expire_key(state: State, args: dict[str, Any], now: int) -> Answer:
     if state.there(args["key"]) and not state.seen(args["key"], now):
         state.drop(args["key"])
@@ -53,6 +74,43 @@ def remaining(state: State, args: dict[str, Any], now: int) -> Answer:
     if record is None:
         return -2, False
     return (record.deadline - now if record.deadline else -1), False
+
+
+def _rounded(answer: Answer) -> Answer:
+    ms, changed = answer
+    return (ms if ms < 0 else (ms + 500) // 1000), changed
+
+
+def remaining_seconds(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _rounded(remaining(state, args, now))
+
+
+def deadline(state: State, args: dict[str, Any], now: int) -> Answer:
+    record = state.seen(args["key"], now)
+    if record is None:
+        return -2, False
+    return record.deadline or -1, False
+
+
+def deadline_seconds(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _rounded(deadline(state, args, now))
+
+
+def persist(state: State, args: dict[str, Any], now: int) -> Answer:
+    record = state.seen(args["key"], now)
+    if record is None or not record.deadline:
+        return 0, False
+    record.deadline = 0
+    return 1, True
+
+
+def exists(state: State, args: dict[str, Any], now: int) -> Answer:
+    return sum(state.seen(key, now) is not None for key in args["keys"]), False
+
+
+def kind(state: State, args: dict[str, Any], now: int) -> Answer:
+    record = state.seen(args["key"], now)
+    return {bytes: b"string", list: b"list", set: b"set"}[record.kind] if record else b"none", False
 
 
 def scan(state: State, args: dict[str, Any], now: int) -> Answer:

@@ -6,7 +6,8 @@ from tests.naive.numbers import parse_integer
 from tests.naive.parser import Refused
 from tests.naive.store import OK, Answer, Record, State
 
-SECONDS_MAX = 2**62 // 1000
+MS_MAX = 2**63 - 1
+SECONDS_MAX = MS_MAX // 1000
 
 
 def _moment(args: dict[str, Any], now: int, kept: int) -> int:
@@ -15,8 +16,7 @@ def _moment(args: dict[str, Any], now: int, kept: int) -> int:
         return kept
     for name, scale, base in (("ttl", 1000, now), ("px", 1, now), ("exat", 1000, 0), ("pxat", 1, 0)):
         if name in args:
-            most = SECONDS_MAX if scale == 1000 else 2**62 if base else 2**63 - 1
-            if not 0 < args[name] <= most:
+            if not 0 < args[name] <= MS_MAX // scale or args[name] * scale > MS_MAX - base:
                 raise Refused("BAD_EXPIRE")
             return args[name] * scale + base
     return 0
@@ -62,6 +62,73 @@ def increment_by(state: State, args: dict[str, Any], now: int) -> Answer:
 
 def increment(state: State, args: dict[str, Any], now: int) -> Answer:
     return increment_by(state, {**args, "amount": 1}, now)
+
+
+def decrement_by(state: State, args: dict[str, Any], now: int) -> Answer:
+    if args["amount"] == -(2**63):
+        state.seen(args["key"], now)
+        raise Refused("DECREMENT_OVERFLOW")
+    return increment_by(state, {**args, "amount": -args["amount"]}, now)
+
+
+def decrement(state: State, args: dict[str, Any], now: int) -> Answer:
+    return increment_by(state, {**args, "amount": -1}, now)
+
+
+def swap_value(state: State, args: dict[str, Any], now: int) -> Answer:
+    record = state.seen(args["key"], now, bytes)
+    state.records[state.namespace, args["key"]] = Record(args["value"])
+    return (record.value if record else None), True
+
+
+def take_value(state: State, args: dict[str, Any], now: int) -> Answer:
+    record = state.seen(args["key"], now, bytes)
+    if record is None:
+        return None, False
+    state.drop(args["key"])
+    return record.value, True
+
+
+def get_and_expire(state: State, args: dict[str, Any], now: int) -> Answer:
+    record = state.seen(args["key"], now, bytes)
+    if record is None:
+        return None, False
+    deadline = 0 if "PERSIST" in args else _moment(args, now, 0)
+    if ("PERSIST" not in args and not deadline) or deadline == record.deadline:
+        return record.value, False
+    if deadline and deadline <= now:
+        state.drop(args["key"])
+    else:
+        record.deadline = deadline
+    return record.value, True
+
+
+def set_if_missing(state: State, args: dict[str, Any], now: int) -> Answer:
+    if state.seen(args["key"], now):
+        return 0, False
+    state.records[state.namespace, args["key"]] = Record(args["value"])
+    return 1, True
+
+
+def set_for_seconds(state: State, args: dict[str, Any], now: int) -> Answer:
+    state.records[state.namespace, args["key"]] = Record(args["value"], _moment({"ttl": args["ttl"]}, now, 0))
+    return OK, True
+
+
+def set_for_ms(state: State, args: dict[str, Any], now: int) -> Answer:
+    state.records[state.namespace, args["key"]] = Record(args["value"], _moment({"px": args["px"]}, now, 0))
+    return OK, True
+
+
+def delete_if(state: State, args: dict[str, Any], now: int) -> Answer:
+    conditional = "ifeq" in args or "ifne" in args
+    record = state.seen(args["key"], now, bytes if conditional else None)
+    if record is None:
+        return 0, False
+    if ("ifeq" in args and record.value != args["ifeq"]) or ("ifne" in args and record.value == args["ifne"]):
+        return 0, False
+    state.drop(args["key"])
+    return 1, True
 
 
 def load(state: State, args: dict[str, Any], now: int) -> Answer:

@@ -1,0 +1,43 @@
+"""`synap serve --health-check`: is the server that these settings describe well? What container probes ask."""
+
+import http.client
+import os
+from collections.abc import Mapping
+
+from synap.settings import Settings
+
+VARIABLE = "SYNAP_HEALTH_ADDR"
+TIMEOUT_S = 5.0
+
+
+class Unwell(Exception):
+    """Nobody answers, or not as a server that is well does; the text says which."""
+
+
+def address(settings: Settings, environ: Mapping[str, str] | None = None) -> tuple[str, int]:
+    """(host, port) to ask: `SYNAP_HEALTH_ADDR`, else where the settings listen (any address: this machine)."""
+    given = (os.environ if environ is None else environ).get(VARIABLE, "")
+    if given:
+        host, colon, port = given.rpartition(":")
+        if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+            raise Unwell(f"environment {VARIABLE}: wanted HOST:PORT, found {given}")
+        return host.strip("[]"), int(port)
+    host = settings.text("server.host")
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), settings.number("server.port")
+
+
+def check(settings: Settings) -> str:
+    """What the server says of itself, in a line. Raises Unwell if it does not answer 200 within 5 seconds."""
+    host, port = address(settings)
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", "/health", headers={"Host": "localhost"})
+        with connection.getresponse() as reply:
+            text = " ".join(reply.read(4096).decode("utf-8", "replace").split())
+    except (OSError, http.client.HTTPException) as error:
+        raise Unwell(f"{host} port {port}: {error or type(error).__name__}") from error
+    finally:
+        connection.close()
+    if reply.status != 200:
+        raise Unwell(f"{host} port {port}: {reply.status} {text}")
+    return text

@@ -1,0 +1,160 @@
+"""The server itself: what it is and does, its settings, slow calls, snapshots, single keys looked at."""
+
+from typing import Any
+
+from synap.command import (
+    AnyOrder,
+    Command,
+    Example,
+    Flag,
+    Get,
+    Int,
+    Key,
+    Many,
+    OneOf,
+    Optional,
+    Post,
+    Raw,
+    Real,
+    Shape,
+    Text,
+    Token,
+)
+
+
+def _asked(name: str, code: int, doc: str, resp: str, *examples: Example, **more: Any) -> Command:
+    """A row that Python answers: by the handler of its last name, unless another is given."""
+    more.setdefault("handler", name.split(".")[1])
+    return Command(name, code, doc, resp=resp, reply=Shape.CUSTOM, examples=examples, **more)
+
+
+def _help(name: str, code: int) -> Command:
+    low = name.lower()
+    return _asked(
+        f"server.{low}_help", code, f"The subcommands of {name}.", f"{name}|HELP", Example(f"{name} HELP", ...),
+        handler=f"help_{low}",
+    )  # fmt: skip
+
+
+def _sections(number: int) -> Optional:
+    """A section of INFO, and more behind it: JSON calls them section, section2, ..."""
+    name = Text("section" if number == 1 else f"section{number}")
+    return Optional(name) if number == SECTIONS_MAX else Optional(name, _sections(number + 1))
+
+
+SECTIONS_MAX = 8
+_KEY = (Key("key"),)
+
+ROWS = [
+    _asked(
+        "server.info", 0x1103, "What the server is and does, in sections.", "INFO", Example("INFO replication", ...),
+        Example("INFO server memory", ...), args=(_sections(1),),
+        http=(Get("/info"),), envelope=("info",), rest="$reply", command="$reply",
+    ),
+    _asked("server.command", 0x1106, "What rows there are.", "COMMAND", Example("COMMAND COUNT", ...),
+           Example("COMMAND GETKEYS SET k v", ["k"]), args=(Many("rest", Raw("word"), least=0),)),
+    _asked("server.config_get", 0x1107, "Settings that match a pattern.", "CONFIG|GET",
+           Example("CONFIG GET save databases", {"databases": "16", "save": ""}),
+           args=(Many("patterns", Text("pattern")),)),
+    _asked("server.snapshot", 0x110C, "Write a snapshot in the background.", "BGSAVE",
+           Example("BGSAVE", "Background saving started"), args=(AnyOrder(Flag("SCHEDULE")),)),
+    _asked("server.digest", 0x110D, "A hash of the logical state of each family, the same on every node that "
+           "holds the same.", "DEBUG|DIGEST", Example("DEBUG DIGEST", ...)),
+    _asked("server.config_set", 0x1201, "Change settings: all of them, or none.", "CONFIG|SET",
+           Example("CONFIG SET slowlog-max-len 64", ...),
+           args=(Many("pairs", Text("name"), Text("value"), fault="WRONG_ARITY"),)),
+    _asked("server.config_resetstat", 0x1202, "Set the counters of INFO to zero.", "CONFIG|RESETSTAT",
+           Example("CONFIG RESETSTAT", "OK")),
+    _asked("server.config_rewrite", 0x1203, "Refused: settings are read from files and never written.",
+           "CONFIG|REWRITE", session=True, control=True),
+    _help("CONFIG", 0x1204),
+    _asked(
+        "server.slowlog_get", 0x1205, "Calls that took longer than slowlog-log-slower-than, newest first. A read that "
+        "held several commands is one entry: the first command, and how many came with it.", "SLOWLOG|GET",
+        Example("SLOWLOG GET 3", ...), args=(Optional(Int("count", fault="BAD_SLOWLOG_COUNT")),),
+        http=(Get("/slowlog"),),
+        envelope=("slowlog.get",), rest="$reply", command="$reply",
+    ),
+    _asked("server.slowlog_len", 0x1206, "How many slow calls are kept.", "SLOWLOG|LEN", Example("SLOWLOG LEN", 0)),
+    _asked("server.slowlog_reset", 0x1207, "Forget the slow calls.", "SLOWLOG|RESET", Example("SLOWLOG RESET", ...),
+           http=(Post("/slowlog/reset"),), envelope=("slowlog.reset",), rest="$reply", command="$reply"),
+    _help("SLOWLOG", 0x1208),
+    _asked("server.latency_latest", 0x1209, "The last and the longest delay of each event.", "LATENCY|LATEST",
+           Example("LATENCY LATEST", [])),
+    _asked("server.latency_history", 0x120A, "The delays of one event: command, fork, aof-write, aof-fsync-always, "
+           "expire-cycle.", "LATENCY|HISTORY", Example("LATENCY HISTORY command", []), args=(Text("event"),)),
+    _asked("server.latency_reset", 0x120B, "Forget delays.", "LATENCY|RESET", Example("LATENCY RESET", 0),
+           args=(Many("events", Text("event"), least=0),)),
+    _asked("server.latency_doctor", 0x120C, "What the delays say, in words.", "LATENCY|DOCTOR",
+           Example("LATENCY DOCTOR", ...)),
+    _asked("server.latency_graph", 0x120D, "The delays of one event, drawn.", "LATENCY|GRAPH", args=(Text("event"),),
+           session=True, control=True),
+    _asked("server.latency_histogram", 0x120E, "Calls by duration, of rows that run in Python.", "LATENCY|HISTOGRAM",
+           Example("ECHO hi", "hi"), Example("LATENCY HISTOGRAM echo", ...),
+           args=(Many("names", Text("name"), least=0),)),
+    _help("LATENCY", 0x120F),
+    _asked("server.time", 0x1210, "The time: seconds since 1970, and microseconds.", "TIME", Example("TIME", ...)),
+    _asked("server.last_save", 0x1211, "When the last snapshot was finished, s since 1970.", "LASTSAVE",
+           Example("LASTSAVE", ...)),
+    _asked("server.save", 0x1212, "Write a snapshot while everybody waits.", "SAVE", session=True, control=True),
+    _asked("server.rewrite_log", 0x1213, "Write a snapshot in the background: it takes the place of the log before "
+           "it.", "BGREWRITEAOF", session=True, control=True),
+    _asked("server.shutdown", 0x1214, "End the server.", "SHUTDOWN", session=True, control=True,
+           args=(AnyOrder(OneOf("how", Flag("NOSAVE"), Flag("SAVE")), Flag("NOW"), Flag("FORCE"), Flag("ABORT")),)),
+    _asked("server.debug_sleep", 0x1215, "Do nothing for so many seconds.", "DEBUG|SLEEP",
+           Example("DEBUG SLEEP 0", "OK"), args=(Real("seconds"),)),
+    _asked("server.debug_object", 0x1216, "A line about a key.", "DEBUG|OBJECT", Example("SET k 12", "OK"),
+           Example("DEBUG OBJECT k", ...), args=_KEY),
+    _asked("server.debug_active_expire", 0x1217, "Whether keys whose deadline has come are removed before anybody asks "
+           "for them.", "DEBUG|SET-ACTIVE-EXPIRE", Example("DEBUG SET-ACTIVE-EXPIRE 1", "OK"),
+           args=(Int("switch"),)),
+    _help("DEBUG", 0x1218),
+    _asked("server.role", 0x1219, "What this node is to others.", "ROLE", Example("ROLE", ...)),
+    _asked("server.replica_of", 0x121A, "Only NO ONE is served: this node is nobody's replica.", "REPLICAOF",
+           Example("REPLICAOF NO ONE", "OK"), args=(Text("host"), Text("port"))),
+    _asked("server.slave_of", 0x121B, "The older name of REPLICAOF.", "SLAVEOF", Example("SLAVEOF NO ONE", "OK"),
+           args=(Text("host"), Text("port")), handler="replica_of"),
+    _asked("server.wait", 0x121C, "How many replicas have every change of before: there are none.", "WAIT",
+           Example("WAIT 0 100", 0), args=(Int("replicas"), Int("timeout", fault="TIMEOUT_NOT_WHOLE"))),
+    _asked("server.lolwut", 0x121D, "A small drawing, and the version.", "LOLWUT", Example("LOLWUT", ...),
+           args=(Many("rest", Raw("word"), least=0),)),
+    _asked("server.acl_whoami", 0x121E, "The user of this connection.", "ACL|WHOAMI",
+           Example("ACL WHOAMI", "default")),
+    _asked("server.acl_list", 0x121F, "The users and what they may do.", "ACL|LIST", Example("ACL LIST", ...)),
+    _asked("server.acl_cat", 0x1220, "The categories of commands, or the commands of one.", "ACL|CAT",
+           Example("ACL CAT", ...), args=(Optional(Text("category")),)),
+    _help("ACL", 0x1221),
+    _asked("server.module_list", 0x1222, "Modules that are loaded.", "MODULE|LIST", Example("MODULE LIST", [])),
+    _help("MODULE", 0x1223),
+    _asked("server.object_encoding", 0x1224, "What Redis would call a key's encoding.", "OBJECT|ENCODING",
+           Example("SET k 12", "OK"), Example("OBJECT ENCODING k", "int"), args=_KEY),
+    _asked("server.object_refcount", 0x1225, "1 for every key: nothing is shared.", "OBJECT|REFCOUNT",
+           Example("SET k 12", "OK"), Example("OBJECT REFCOUNT k", 1), args=_KEY),
+    _asked("server.object_idletime", 0x1226, "Seconds since a key was used, in steps of 1.024 s.", "OBJECT|IDLETIME",
+           Example("SET k 12", "OK"), Example("OBJECT IDLETIME k", 0), args=_KEY),
+    _asked("server.object_freq", 0x1227, "How often a key is used, under an LFU policy.", "OBJECT|FREQ",
+           Example("OBJECT FREQ none", None), args=_KEY),
+    _help("OBJECT", 0x1228),
+    _asked(
+        "server.memory_usage", 0x1229, "Bytes of the blocks that a key takes, with its slot.", "MEMORY|USAGE",
+        Example("SET k v", "OK"), Example("MEMORY USAGE k", ...),
+        args=(Key("key"), AnyOrder(Token("SAMPLES", Int("samples")))), http=(Get("/memory/{key}/usage"),),
+        envelope=("memory.usage",), rest="$reply", command="$reply",
+    ),
+    _asked("server.memory_doctor", 0x122A, "What is remarkable about memory, in words.", "MEMORY|DOCTOR",
+           Example("MEMORY DOCTOR", ...)),
+    _asked("server.memory_stats", 0x122B, "Memory in numbers.", "MEMORY|STATS", Example("MEMORY STATS", ...)),
+    _asked("server.memory_purge", 0x122C, "Give free pages back to the system now.", "MEMORY|PURGE",
+           Example("MEMORY PURGE", "OK")),
+    _asked("server.malloc_stats", 0x122D, "The allocator in numbers, as text.", "MEMORY|MALLOC-STATS",
+           Example("MEMORY MALLOC-STATS", ...)),
+    _help("MEMORY", 0x122E),
+    _asked(
+        "kv.common", 0x1230, "The longest common subsequence of two values.", "LCS", Example("SET a ohmytext", "OK"),
+        Example("SET b mynewtext", "OK"), Example("LCS a b", "mytext"), Example("LCS a b LEN", 6), handler="lcs",
+        args=(
+            Key("key1"), Key("key2"),
+            AnyOrder(Flag("LEN"), Flag("IDX"), Token("MINMATCHLEN", Int("length_min")), Flag("WITHMATCHLEN")),
+        ),
+    ),
+]  # fmt: skip

@@ -1,0 +1,64 @@
+"""Strings by the piece, and many in one call."""
+
+from synap.command import WRITE, Command, Example, Get, Int, Key, Many, Post, Raw, Shape
+
+_KEY = Key("key")
+_NEW = Key("key", access=WRITE)
+_RANGE = (_KEY, Int("start"), Int("end"))
+_LENGTH = {"length": "$reply"}
+_PAIRS = (Many("pairs", _NEW, Raw("value"), fault="WRONG_ARITY"),)
+
+ROWS = [
+    Command(
+        "kv.append", 0x0301, "Append to the value of `key`; answers its length.", args=(_NEW, Raw("value")),
+        resp="APPEND", reply=Shape.NUMBER, run="substrings.append", writes=True, grows=True, room=80,
+        http=(Post("/kv/{key}/append"),), rest=_LENGTH, command=_LENGTH,
+        examples=(Example("APPEND k Hello", 5), Example("APPEND k World", 10), Example("GET k", "HelloWorld")),
+    ),
+    Command(
+        "kv.strlen", 0x0302, "Bytes of the value of `key`.", args=(_KEY,), resp="STRLEN", reply=Shape.NUMBER,
+        run="substrings.length", http=(Get("/kv/{key}/strlen"),), rest=_LENGTH, command=_LENGTH,
+        examples=(Example("SET k Hello", "OK"), Example("STRLEN k", 5), Example("STRLEN none", 0)),
+    ),
+    Command(
+        "kv.getrange", 0x0303, "The bytes of the value from `start` to `end`, both included; negative ones count from "
+        "the end.", args=_RANGE, resp="GETRANGE", reply=Shape.VALUE, run="substrings.piece",
+        http=(Get("/kv/{key}/getrange"),), rest="$text", command="$text",
+        examples=(Example("SET k Hello", "OK"), Example("GETRANGE k 1 -2", "ell"), Example("GETRANGE k 9 10", "")),
+    ),
+    Command(
+        "kv.substr", 0x0304, "The older name of GETRANGE.", args=_RANGE, resp="SUBSTR", reply=Shape.VALUE,
+        run="substrings.piece", http=(Get("/kv/{key}/substr"),), rest="$text", command="$text",
+        examples=(Example("SET k Hello", "OK"), Example("SUBSTR k 0 1", "He")),
+    ),
+    Command(
+        "kv.setrange", 0x0305, "Overwrite the value from `offset` on, after zero bytes if it is shorter; answers the "
+        "length.", args=(_NEW, Int("offset"), Raw("value")), resp="SETRANGE", reply=Shape.NUMBER,
+        run="substrings.overwrite", writes=True, grows=True, room=80, http=(Post("/kv/{key}/setrange"),),
+        rest=_LENGTH, command=_LENGTH,
+        examples=(Example("SET k Hello", "OK"), Example("SETRANGE k 1 ipp", 5), Example("GET k", "Hippo")),
+    ),
+    Command(
+        "kv.incrbyfloat", 0x0306, "Add a decimal number to the one at `key`, exactly; answers the sum as text.",
+        args=(_NEW, Raw("amount")), resp="INCRBYFLOAT", reply=Shape.VALUE, run="substrings.add_real", writes=True,
+        grows=True, room=80, http=(Post("/kv/{key}/incrbyfloat"),), rest={"value": "$real"}, command={"value": "$real"},
+        examples=(Example("SET k 10.50", "OK"), Example("INCRBYFLOAT k 0.1", "10.6")),
+    ),
+    Command(
+        "kv.mget", 0x0307, "The values of many keys, with a gap where there is no string.",
+        args=(Many("keys", _KEY),), resp="MGET", reply=Shape.VALUES, run="substrings.get_many",
+        http=(Post("/kv/mget"),), rest={"values": "$items"}, command={"values": "$items"},
+        examples=(Example("SET k v", "OK"), Example("MGET k none", ["v", None])),
+    ),
+    Command(
+        "kv.mset", 0x0308, "Set many keys.", args=_PAIRS, resp="MSET", run="substrings.set_many", writes=True,
+        grows=True, room=80, http=(Post("/kv/mset"),), rest={"success": True}, command={"success": True},
+        examples=(Example("MSET a 1 b 2", "OK"), Example("MGET a b", ["1", "2"])),
+    ),
+    Command(
+        "kv.msetnx", 0x0309, "Set many keys if none of them is there.", args=_PAIRS, resp="MSETNX",
+        reply=Shape.NUMBER, run="substrings.set_many_if_missing", writes=True, grows=True, room=80,
+        http=(Post("/kv/msetnx"),), rest={"success": "$flag"}, command={"success": "$flag"},
+        examples=(Example("MSETNX a 1 b 2", 1), Example("MSETNX b 3 c 4", 0)),
+    ),
+]  # fmt: skip

@@ -1,0 +1,404 @@
+"""The description of the HTTP API (OpenAPI 3.1), made of the command table: every route, nothing written twice.
+
+Parameters and bodies follow from the kinds of the arguments, replies from the rows' templates (see `replies`).
+Which refusals a kernel may give is not written in the table, so a route names every status that its kind of row
+can answer: 404 where something must be there, 409 where a key may hold another type, 507 where memory may end.
+"""
+
+import re
+from typing import Any
+
+from synap.command import (
+    GROUPS,
+    TEXTS,
+    AnyOrder,
+    Catalogue,
+    Choice,
+    Command,
+    Flag,
+    Int,
+    Many,
+    OneOf,
+    Optional,
+    Raw,
+    Real,
+    Route,
+    Shape,
+    Timeout,
+    Token,
+    words_min,
+)
+from synap.derive.binders import field_names
+
+Schema = dict[str, Any]
+
+INT64 = {"minimum": -(1 << 63), "maximum": (1 << 63) - 1}
+INTEGER_TEXT = r"^(0|-?[1-9][0-9]{0,17})$"
+REAL_TEXT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
+STATUSES = {
+    400: "Not understood, or refused as the text says",
+    403: "A Host or Origin that is not served",
+    404: "Not found",
+    408: "The request did not arrive in time",
+    409: "The key holds another kind of value",
+    413: "Too large",
+    422: "A field of the wrong type or out of range",
+    426: "No WebSocket here",
+    431: "The head of the request is too large",
+    500: "The log failed after the command ran: its outcome is unknown",
+    503: "Starting",
+    507: "No memory, a full queue, or a log that cannot be written",
+}
+ALWAYS = (400, 403, 408, 413, 422, 431)
+ERROR = {"$ref": "#/components/schemas/Error"}
+
+
+def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
+    """The whole document, as JSON has it."""
+    paths: dict[str, dict[str, Any]] = {}
+    for row in catalogue.rows:
+        for route in row.http:
+            paths.setdefault(route.path, {})[route.method.lower()] = operation(row, route)
+    paths |= _own_pages(catalogue)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Synap",
+            "version": version,
+            "description": "Key-value store, queues and more over HTTP. Bodies are JSON whatever their content type "
+            "says; unknown fields are ignored; errors are `{error, code}`.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in sorted({"server"} | {row.family for row in catalogue.rows if row.http})],
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": {
+            "Error": {
+                "type": "object", "required": ["error", "code"],
+                "properties": {"error": {"type": "string"}, "code": {"type": "integer"}},
+            },
+            "Reply": {
+                "type": "object", "required": ["success", "request_id", "payload", "error"],
+                "properties": {
+                    "success": {"type": "boolean"}, "request_id": {"type": "string"}, "payload": {},
+                    "error": {"type": ["string", "null"]},
+                },
+            },
+            "Envelope": {
+                "type": "object", "required": ["command"],
+                "properties": {
+                    "command": {"type": "string"}, "request_id": {"type": "string"}, "payload": {},
+                },
+            },
+        }},
+    }  # fmt: skip
+
+
+def operation(row: Command, route: Route) -> dict[str, Any]:
+    """What one route of a row takes and answers."""
+    path_names = re.findall(r"{(\w+)}", route.path)
+    properties, required = fields(row.args)
+    for new, old in {new: old for old, new in route.renamed.items()}.items():
+        if new in properties:
+            properties[old] = properties.pop(new)
+            required = [old if name == new else name for name in required]
+    parameters = []
+    for name in path_names:
+        schema = properties.pop(name, None) or _member(row, name) or {"type": "string"}
+        parameters.append({"name": name, "in": "path", "required": True, "schema": schema | {"minLength": 1}})
+    taken = {*path_names, *route.fixed, *_groups_of(row, path_names)}
+    properties = {name: schema for name, schema in properties.items() if name not in taken}
+    required = [name for name in required if name not in taken]
+    found: dict[str, Any] = {
+        "operationId": f"{row.name}.{route.method.lower()}{_distinct(row, route)}",
+        "tags": [row.family],
+        "summary": row.doc,
+        "x-synap-command": row.name,
+        "x-synap-writes": row.writes,
+    }
+    if route.method in ("GET", "DELETE"):
+        for name, schema in properties.items():
+            parameters.append({"name": name, "in": "query", "required": name in required, "schema": _in_query(schema)})
+        if row.views:
+            words = ["string", *row.views]
+            parameters.append({
+                "name": "type", "in": "query", "required": False,
+                "schema": {"type": "string", "examples": words}, "description": f"Its spelling: {', '.join(words)}",
+            })  # fmt: skip
+    elif properties:
+        found["requestBody"] = {
+            "required": bool(required),
+            "content": {"application/json": {"schema": _object(properties, required) | _either(row, taken)}},
+        }
+    if parameters:
+        found["parameters"] = parameters
+    found["responses"] = _responses(answer(row, row.rest, row.rest_nil), statuses(row))
+    return found
+
+
+def fields(args: tuple[Any, ...]) -> tuple[dict[str, Schema], list[str]]:
+    """(schema of each field by name, the names that must be there)."""
+    properties: dict[str, Schema] = {}
+    required: list[str] = []
+    for node in args:
+        if isinstance(node, AnyOrder | OneOf | Token | Optional):
+            inner, _ = fields(node.inner)
+            properties |= {name: _or_null(schema) for name, schema in inner.items()}
+        elif isinstance(node, Flag):
+            properties[node.name or node.word.lower()] = {"type": ["boolean", "null"]}
+        else:
+            needed = words_min(node) > 0 and getattr(node, "default", None) is None
+            schema = schema_of(node)
+            properties[node.name] = schema if needed else _or_null(schema)
+            if needed:
+                required.append(node.name)
+    return properties, required
+
+
+def schema_of(node: Any) -> Schema:
+    """What JSON may stand for one argument."""
+    if isinstance(node, GROUPS):
+        return _group(node)
+    if isinstance(node, Raw):
+        octets = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}
+        return {"anyOf": [octets, {"type": "string"}]} if node.octets else {}
+    if isinstance(node, TEXTS):
+        return {"type": "string"}
+    if isinstance(node, Int):
+        found: Schema = {"anyOf": [{"type": "integer", **INT64}, {"type": "string", "pattern": INTEGER_TEXT}]}
+        return found if node.default is None else found | {"default": node.default}
+    if isinstance(node, Timeout):
+        return {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": REAL_TEXT}]}
+    if isinstance(node, Choice):
+        words = [*(word.lower() for word in node.words), *(word.upper() for word in node.words)]
+        return {"type": "string", "enum": list(dict.fromkeys(words))}
+    assert isinstance(node, Real), f"no such kind of argument: {node!r}"
+    return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": REAL_TEXT}]}
+
+
+def _group(node: Any) -> Schema:
+    properties, required = fields(node.inner)
+    members = field_names(node.inner)
+    least = getattr(node, "least", 1)
+    if len(members) == 1:
+        return {"type": "array", "items": properties[members[0]], "minItems": least}
+    whole = _object(properties, required)
+    row = [properties[name] for name in members]
+    ordered = {"type": "array", "prefixItems": row, "minItems": len(row), "maxItems": len(row)}
+    forms: list[Schema] = [{"type": "array", "items": {"anyOf": [whole, ordered]}, "minItems": least}]
+    if len(members) == 2:
+        forms.append({"type": "object", "additionalProperties": row[1], "minProperties": least})
+    return {"anyOf": forms}
+
+
+def _groups_of(row: Command, names: list[str]) -> list[str]:
+    """The groups that one item under its own name stands for, where the path gives that."""
+    return [node.name for node in row.args if isinstance(node, GROUPS) and set(field_names(node.inner)) & set(names)]
+
+
+def _member(row: Command, name: str) -> Schema | None:
+    for node in row.args:
+        if isinstance(node, GROUPS) and name in field_names(node.inner):
+            return fields(node.inner)[0][name]
+    return None
+
+
+def _either(row: Command, taken: set[str]) -> Schema:
+    """One item may stand under its own name instead of the group: then the group need not be there."""
+    single = {
+        node.name: field_names(node.inner)[0] for node in row.args
+        if isinstance(node, Many) and len(field_names(node.inner)) == 1 and node.least and node.name not in taken
+    }  # fmt: skip
+    if not single:
+        return {}
+    properties, required = fields(row.args)
+    needed = [name for name in required if name not in taken and name not in single]
+    properties = {name: schema for name, schema in properties.items() if name not in taken}
+    for group, name in single.items():
+        properties[name] = {}  # not looked at if the group is there
+        properties[group] = {"anyOf": [properties[group], {"type": "null"}]}
+    return {
+        "properties": properties, "required": needed,
+        "allOf": [
+            {"anyOf": [
+                {"required": [group], "properties": {group: {"type": "array"}}},
+                {"required": [name], "properties": {group: {"type": "null"}, name: _member(row, name) or {}}},
+            ]}
+            for group, name in single.items()
+        ],
+    }  # fmt: skip
+
+
+def _object(properties: dict[str, Schema], required: list[str]) -> Schema:
+    found: Schema = {"type": "object", "properties": properties}
+    return found | {"required": required} if required else found
+
+
+def _or_null(schema: Schema) -> Schema:
+    if not schema:
+        return schema
+    return {"anyOf": [*schema.get("anyOf", [schema]), {"type": "null"}]} | (
+        {"default": schema["default"]} if "default" in schema else {}
+    )
+
+
+def _in_query(schema: Schema) -> Schema:
+    """What a query may hold: texts, from which numbers are read, and no null."""
+    forms = [form for form in schema.get("anyOf", [schema]) if form.get("type") != "null"]
+    plain = next((form for form in forms if form.get("type") in ("integer", "number")), forms[0])
+    return plain | ({"default": schema["default"]} if "default" in schema else {})
+
+
+def _distinct(row: Command, route: Route) -> str:
+    """What tells routes of the same method apart."""
+    same = [each for each in row.http if each.method == route.method]
+    return f".{same.index(route)}" if len(same) > 1 else ""
+
+
+# Replies.
+
+
+def answer(row: Command, template: Any, nil: Any) -> Schema:
+    """The schema of a good reply, by the templates of a surface."""
+    found = [_spelled(row, template)]
+    if nil != "NOT_FOUND" and nil != template:
+        found.append(_spelled(row, nil))
+    found += [_spelled(row, view) for view in row.views.values()]
+    if {} in found:
+        return {}
+    unique = [schema for i, schema in enumerate(found) if schema not in found[:i]]
+    return unique[0] if len(unique) == 1 else {"anyOf": unique}
+
+
+def _spelled(row: Command, template: Any) -> Schema:
+    if isinstance(template, dict):
+        return {
+            "type": "object",
+            "properties": {name.removesuffix("?"): _spelled(row, part) for name, part in template.items()},
+            "required": [name for name in template if not name.endswith("?")],
+        }
+    if isinstance(template, str) and template.startswith("$"):
+        word = template[1:]
+        if word in _WORDS:
+            return _WORDS[word]
+        return _reply(row) if word == "reply" else _named(row, word)
+    return {"const": template}
+
+
+_WORDS: dict[str, Schema] = {
+    "flag": {"type": "boolean"},
+    "changed": {"type": "boolean"},
+    "real": {"type": "number"},
+    "items": {"type": "array"},
+    "count": {"type": "integer"},
+    "cursor": {"type": "string"},
+    "ttl": {"type": ["integer", "null"]},
+    "text": {"type": "string"},
+    "octets": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
+    "hybrid": {},
+    "report": {"type": "object"},
+    "message": {
+        "type": "object",
+        "properties": {
+            "message_id": {"type": "string"},
+            "payload": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
+            "priority": {"type": "integer"}, "retry_count": {"type": "integer"}, "max_retries": {"type": "integer"},
+            "headers": {}, "created_at": {"type": "integer"}, "deadline": {"type": "integer"},
+        },
+        "required": ["message_id", "payload", "priority", "retry_count", "headers"],
+    },
+}  # fmt: skip
+
+
+def _reply(row: Command) -> Schema:
+    """The plain answer of a row."""
+    match row.reply:
+        case Shape.NUMBER if not row.handler:
+            return {"type": "integer"}
+        case Shape.WORD:
+            return {"type": "string", "enum": list(row.fields)}
+        case Shape.DONE if not row.handler:
+            return {"const": True}
+        case Shape.VALUES | Shape.MEMBERS if not row.handler:
+            return {"type": "array"}
+        case _:
+            return {}
+
+
+def _named(row: Command, name: str) -> Schema:
+    """An argument that is given back as it was given."""
+    properties, required = fields(row.args)
+    schema = properties.get(name) or _member(row, name) or {}
+    return schema if name in required or not schema else {}
+
+
+def statuses(row: Command) -> list[int]:
+    """The statuses besides 200 with which this row may answer."""
+    found = {*ALWAYS, 503}
+    keyed = any(isinstance(node, TEXTS) or isinstance(node, GROUPS) for node in row.args)
+    if keyed:
+        found |= {404, 409}
+    if row.writes:
+        found |= {500, 507}
+    return sorted(found)
+
+
+def _responses(schema: Schema, refusals: list[int], content: str = "application/json") -> dict[str, Any]:
+    found: dict[str, Any] = {"200": {"description": "Done", "content": {content: {"schema": schema}}}}
+    for status in refusals:
+        what = {"$ref": "#/components/schemas/Error"} if status != 503 else {"type": "object"}
+        found[str(status)] = {
+            "description": STATUSES[status], "content": {"application/json": {"schema": what}},
+        }  # fmt: skip
+    return found
+
+
+# Pages of the server.
+
+
+def _own_pages(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
+    health = _object(
+        {"status": {"type": "string"}, "service": {"const": "synap"}, "version": {"type": "string"}},
+        ["status", "service", "version"],
+    )
+    replication = _object({"role": {"type": "string"}, "status": {"type": "string"}}, ["role", "status"])
+    snapshot = _object({"success": {"const": True}, "message": {"type": "string"}}, ["success", "message"])
+    always = list(ALWAYS)
+    text = {"type": "string"}
+    return {
+        "/health": {"get": _page("health", "Is the server ready?", _responses(health, [*always, 503]))},
+        "/health/replication": {
+            "get": _page("replication", "The role of this node.", _responses(replication, [*always, 503]))
+        },
+        "/metrics": {"get": _page("metrics", "Counters for Prometheus.", _responses(text, always, "text/plain"))},
+        "/openapi.json": {"get": _page("openapi", "This document.", _responses({"type": "object"}, always))},
+        "/docs": {"get": _page("docs", "This document for people.", _responses(text, always, "text/html"))},
+        "/snapshot": {
+            "post": _page("snapshot", "Write a snapshot and wait for it.", _responses(snapshot, [*always, 500, 503]))
+        },
+        "/api/v1/command": {"post": _command(catalogue)},
+    }
+
+
+def _page(name: str, doc: str, responses: dict[str, Any]) -> dict[str, Any]:
+    return {"operationId": f"server.{name}", "tags": ["server"], "summary": doc, "responses": responses}
+
+
+def _command(catalogue: Catalogue) -> dict[str, Any]:
+    one = {"$ref": "#/components/schemas/Envelope"}
+    batch = _object({"type": {"examples": ["batch"]}, "commands": {"type": "array", "items": one}}, ["commands"])
+    reply = {"$ref": "#/components/schemas/Reply"}
+    replies = _object({"responses": {"type": "array", "items": reply}}, ["responses"])
+    known = {
+        name: {"payload": _object(*fields(row.args)), "reply": answer(row, row.spelled.get(name, row.command),
+                                                                      row.command_nil)}
+        for row in catalogue.rows if not row.internal and not (row.command is None and row.rest is None)
+        for name in dict.fromkeys((row.name, *row.envelope))
+    }  # fmt: skip
+    return _page(
+        "command", "One command by name, or a batch of them in order; refusals are replies, too.",
+        _responses({"anyOf": [reply, replies]}, list(ALWAYS)),
+    ) | {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"anyOf": [one, batch]}}}},
+        "x-synap-commands": known,
+    }  # fmt: skip

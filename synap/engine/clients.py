@@ -1,0 +1,310 @@
+"""Rows about connections: who is there, what they are called, how they are ended or made to wait."""
+
+from typing import Any
+
+from synap.engine.engine import Engine, Handler
+from synap.engine.sessions import MUTE_ALL, MUTE_NEXT, Session
+from synap.faults import Fault
+
+KINDS = ("normal", "master", "replica", "slave", "pubsub")
+USER = b"default"
+
+
+def _flags(session: Session) -> str:
+    flags = [
+        ("x", session.in_multi), ("b", session.parked is not None), ("d", session.watch_broken),
+        ("c", session.closing), ("e", session.no_evict), ("T", session.no_touch),
+    ]  # fmt: skip
+    return "".join(letter for letter, on in flags if on) or "N"
+
+
+def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
+    """What CLIENT LIST says of a session, by name."""
+    link = session.link
+    row = engine.rows.get(session.row_at)
+    multi = int(engine.numbers[session.at + 3]) if session.in_multi else -1
+    return {
+        "id": session.number,
+        "addr": link.peer.decode() if link else "",
+        "laddr": link.local.decode() if link else "",
+        "fd": link.descriptor if link else -1,
+        "name": session.name.decode("utf-8", "replace"),
+        "age": max(now - session.opened, 0) // 1000,
+        "idle": max(now - session.seen, 0) // 1000,
+        "flags": _flags(session),
+        "db": session.namespace,
+        "sub": 0, "psub": 0, "ssub": 0,
+        "multi": multi,
+        "watch": len(session.watched),
+        "qbuf": link.held_bytes if link else 0,
+        "qbuf-free": 0,
+        "obl": 0,
+        "oll": link.replies if link else 0,
+        "omem": link.waiting_bytes if link else 0,
+        "tot-mem": link.held_bytes + link.waiting_bytes if link else 0,
+        "events": "rw" if link and link.waiting_bytes else "r",
+        "cmd": row.resp.lower() if row and row.resp else "NULL",
+        "user": USER.decode(),
+        "redir": -1,
+        "resp": session.version,
+        "lib-name": session.library.decode("utf-8", "replace"),
+        "lib-ver": session.library_version.decode("utf-8", "replace"),
+    }  # fmt: skip
+
+
+def _line(engine: Engine, session: Session, now: int) -> bytes:
+    return " ".join(f"{name}={value}" for name, value in facts_of(engine, session, now).items()).encode() + b"\n"
+
+
+def client_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """A line for each connection; for JSON an object."""
+    chosen = list(engine.sessions.open.values())
+    if "ids" in args:
+        wanted = {item["id"] for item in args["ids"]}
+        chosen = [one for one in chosen if one.number in wanted]
+    if args.get("type", "normal") not in ("normal",):  # no replica and no subscriber can be connected
+        chosen = []
+    if session is None:
+        return {"clients": [facts_of(engine, one, now) for one in chosen], "count": len(chosen)}
+    return b"".join(_line(engine, one, now) for one in chosen)
+
+
+def client_info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The line of CLIENT LIST for whoever asks."""
+    assert session is not None
+    return _line(engine, session, now)
+
+
+def client_id(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The number of the session."""
+    assert session is not None
+    return session.number
+
+
+def checked_name(text: bytes, what: str) -> bytes:
+    """The text, if it can stand in CLIENT LIST. Raises Fault."""
+    if any(not 33 <= byte <= 126 for byte in text):
+        raise Fault("BAD_NAME", what=what)
+    return text
+
+
+def client_setname(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Name the session."""
+    assert session is not None
+    session.name = checked_name(args["name"], "Client names")
+    return "OK"
+
+
+def client_getname(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The name of the session, if it has one."""
+    assert session is not None
+    return session.name or None
+
+
+def client_setinfo(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """A client library tells its name or version."""
+    assert session is not None
+    attribute = args["attribute"].upper()
+    if attribute == b"LIB-NAME":
+        session.library = checked_name(args["value"], "lib-name")
+    elif attribute == b"LIB-VER":
+        session.library_version = checked_name(args["value"], "lib-ver")
+    else:
+        raise Fault("NO_ATTRIBUTE", attribute=args["attribute"].decode("utf-8", "replace"))
+    return "OK"
+
+
+def _end(engine: Engine, one: Session, session: Session | None) -> None:
+    """Hang up on a session: at once, or on whoever asks behind the reply."""
+    if one is session:
+        one.closing = True
+        return
+    if one.parked is not None and not one.parked.over:
+        engine.interest.unpark(one.parked)
+        one.parked = None
+    if one.link is not None:
+        one.link.hang_up()
+
+
+def client_kill(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """End connections: one by its address (OK), or all that match (how many)."""
+    open_ones = list(engine.sessions.open.values())
+    if "address" in args:
+        for one in open_ones:
+            if one.link is not None and one.link.peer == args["address"]:
+                _end(engine, one, session)
+                return "OK"
+        raise Fault("NO_SUCH_CLIENT")
+    if "id" in args and args["id"] <= 0:
+        raise Fault("BAD_CLIENT_ID")
+    if args.get("user", USER) != USER:
+        raise Fault("NO_SUCH_USER", user=args["user"].decode("utf-8", "replace"))
+    if args.get("maxage", 1) <= 0:
+        raise Fault("BAD_MAXAGE")
+    count = 0
+    for one in open_ones:
+        link = one.link
+        unlike = (
+            ("id" in args and one.number != args["id"])
+            or ("addr" in args and (link is None or link.peer != args["addr"]))
+            or ("laddr" in args and (link is None or link.local != args["laddr"]))
+            or ("type" in args and args["type"] != "normal")
+            or ("maxage" in args and now - one.opened < args["maxage"] * 1000)
+        )
+        if not unlike and not (one is session and args.get("skipme", "YES") == "YES"):
+            count += 1
+            _end(engine, one, session)
+    return count
+
+
+def client_reply(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Whether this connection gets replies."""
+    assert session is not None
+    mode = args["mode"]
+    if mode == "ON":
+        engine.operation.mute(session, 0)
+        return "OK"
+    if mode == "OFF":
+        engine.operation.mute(session, MUTE_ALL)
+    elif session.mute != MUTE_ALL:
+        engine.operation.mute(session, MUTE_NEXT)
+    return ...
+
+
+def client_no_evict(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Noted; no connection is ever closed for want of memory."""
+    assert session is not None
+    session.no_evict = args["switch"] == "ON"
+    return "OK"
+
+
+def client_no_touch(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Noted, and shown in CLIENT LIST."""
+    assert session is not None
+    session.no_touch = args["switch"] == "ON"
+    return "OK"
+
+
+def client_pause(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Hold back the commands of all RESP connections, or those that write."""
+    if args["timeout"] < 0:
+        raise Fault("NEGATIVE_TIMEOUT")
+    until = now + args["timeout"]
+    engine.operation.pause(until, args.get("mode", "ALL") == "ALL")
+    later = engine.facts.get("call_later")
+    if later is not None:
+        later(args["timeout"] / 1000, lambda: engine.operation.end_pause(until))
+    return "OK"
+
+
+def client_unpause(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """End a pause."""
+    engine.operation.unpause()
+    return "OK"
+
+
+def client_unblock(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """End another connection's wait: 1 if it waited."""
+    one = engine.sessions.open.get(args["id"])
+    if one is None or one.parked is None or one.parked.over:
+        return 0
+    parked = one.parked
+    engine.interest.unpark(parked)
+    parked.deliver(Fault("UNBLOCKED") if args.get("how") == "ERROR" else None)
+    return 1
+
+
+def client_trackinginfo(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """How this client tracks keys: it does not."""
+    return {"flags": [b"off"], "redirect": -1, "prefixes": []}
+
+
+def client_getredir(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Where this client's news of keys go: nowhere."""
+    return -1
+
+
+def select(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Choose the namespace."""
+    assert session is not None
+    if not 0 <= args["index"] <= 15:
+        raise Fault("DB_INDEX")
+    session.namespace = args["index"]
+    return "OK"
+
+
+def quit_session(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Say goodbye."""
+    assert session is not None
+    session.closing = True
+    return "OK"
+
+
+def reset(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Be as a new connection: no transaction, no name, RESP2, namespace 0."""
+    assert session is not None
+    engine.end_multi(session)
+    engine.operation.mute(session, 0)
+    session.version, session.namespace, session.name = 2, 0, b""
+    session.no_evict = session.no_touch = False
+    return "RESET"
+
+
+def _admit(user: bytes) -> None:
+    """There is one user, and nobody is asked for a password."""
+    if user != USER:
+        raise Fault("WRONG_PASSWORD")
+
+
+def auth(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Accept the default user with any password, as Redis does where none is set."""
+    if "password" not in args:
+        raise Fault("NO_PASSWORD_SET")
+    _admit(args["first"])
+    return "OK"
+
+
+def hello(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Greet, and choose the RESP version."""
+    assert session is not None
+    version = args.get("version", session.version)
+    if version not in (2, 3):
+        raise Fault("NO_PROTOCOL")
+    if "user" in args:
+        _admit(args["user"])
+    if "name" in args:
+        session.name = checked_name(args["name"], "Client names")
+    session.version = version
+    return {
+        "server": b"synap",
+        "version": str(engine.facts.get("version", "")).encode(),
+        "proto": version,
+        "id": session.number,
+        "mode": b"standalone",
+        "role": b"master",
+        "modules": [],
+    }
+
+
+HANDLERS: dict[str, Handler] = {
+    "client_list": client_list,
+    "client_info": client_info,
+    "client_id": client_id,
+    "client_setname": client_setname,
+    "client_getname": client_getname,
+    "client_setinfo": client_setinfo,
+    "client_kill": client_kill,
+    "client_reply": client_reply,
+    "client_no_evict": client_no_evict,
+    "client_no_touch": client_no_touch,
+    "client_pause": client_pause,
+    "client_unpause": client_unpause,
+    "client_unblock": client_unblock,
+    "client_trackinginfo": client_trackinginfo,
+    "client_getredir": client_getredir,
+    "select": select,
+    "quit": quit_session,
+    "reset": reset,
+    "auth": auth,
+    "hello": hello,
+}

@@ -1,0 +1,108 @@
+"""Who may come in through HTTP, by Host, Origin and Sec-Fetch-Site, and what pages of other origins are told.
+
+A Host that is not ours is refused on every path (DNS rebinding). A request that would write is refused if a page
+of another origin sent it (a page in a browser that posts to localhost), unless `server.cors_origins` names that
+origin; those origins may also read what they are answered.
+"""
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from synap.proto.http import Headers, Request
+from synap.proto.rest import json_response
+
+HOST = re.compile(r"(?:(?P<name>[a-z0-9_.-]+)|\[(?P<six>[0-9a-f:.]+)\])(?::[0-9]*)?")
+HOSTS_KNOWN_MAX = 1000
+PREFLIGHT_SECONDS = b"600"
+HEADERS_ALLOWED = b"accept, authorization, content-type"
+ANY = b"*"
+
+
+class Refused(Exception):
+    """A request that may not be served: status and text."""
+
+    def __init__(self, status: int, text: str) -> None:
+        self.response = json_response(status, {"error": text, "code": status})
+
+
+class Door:
+    """The rules for one server: `allowed_hosts` besides our own names, and the `origins` whose pages may come in."""
+
+    def __init__(self, allowed_hosts: tuple[str, ...], origins: tuple[str, ...] = ()) -> None:
+        self._allowed = {host.lower() for host in allowed_hosts}
+        self._known: set[bytes] = set()
+        self.origins = {origin.lower().encode() for origin in origins}
+
+    def admit(self, request: Request) -> None:
+        """Raise Refused if this request is not for us."""
+        host = header(request, b"host")
+        if host not in self._known:
+            if not self.is_ours(host):
+                raise Refused(403, "Forbidden: this Host is not served, see server.allowed_hosts")
+            if len(self._known) < HOSTS_KNOWN_MAX:
+                self._known.add(host)
+
+    def admit_write(self, request: Request) -> None:
+        """Raise Refused if this request, which would write, is not from a page of ours."""
+        if self.origins and self.allowed_origin(request):
+            return
+        for name, value in request.headers:
+            if name == b"origin":
+                host = header(request, b"host")
+                if not host or _authority(value) != host.lower():
+                    raise Refused(403, "Forbidden: requests of another origin may not write, see server.cors_origins")
+            elif name == b"sec-fetch-site" and value.lower() == b"cross-site":
+                raise Refused(403, "Forbidden: requests of another site may not write, see server.cors_origins")
+
+    def allowed_origin(self, request: Request) -> bytes:
+        """The Origin of this request if the settings allow it, or nothing."""
+        origin = header(request, b"origin")
+        return origin if origin and (ANY in self.origins or origin.lower() in self.origins) else b""
+
+    def cors(self, request: Request) -> Headers:
+        """What a reply must say so that a page of an allowed origin may read it."""
+        headers = [(b"vary", b"Origin")]
+        origin = self.allowed_origin(request)
+        if origin:
+            headers.append((b"access-control-allow-origin", origin))
+        return headers
+
+    def preflight(self, request: Request, methods: bytes) -> Headers:
+        """What a browser asks before a page of another origin sends a request; nothing for other origins."""
+        if not self.allowed_origin(request) or not header(request, b"access-control-request-method"):
+            return []
+        return [
+            (b"access-control-allow-methods", methods),
+            (b"access-control-allow-headers", HEADERS_ALLOWED),
+            (b"access-control-max-age", PREFLIGHT_SECONDS),
+        ]
+
+    def is_ours(self, host: bytes) -> bool:
+        """A loopback name, an address, a name without dots, or one that the settings allow."""
+        if not host:  # HTTP/1.0
+            return True
+        match = HOST.fullmatch(host.decode("latin-1").lower())
+        if match is None:
+            return False
+        name = match["name"]
+        if name is not None and ("." not in name or name.endswith(".localhost") or name in self._allowed):
+            return True
+        try:
+            ipaddress.ip_address(name or match["six"])
+        except ValueError:
+            return False
+        return True
+
+
+def header(request: Request, wanted: bytes) -> bytes:
+    """The first value under this name (in lower case), or nothing."""
+    return next((value for name, value in request.headers if name == wanted), b"")
+
+
+def _authority(origin: bytes) -> bytes:
+    """Host and port of an Origin; empty for `null` and for what is no URL."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return b""

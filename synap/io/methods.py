@@ -1,0 +1,356 @@
+"""One method for each row that a program may call in-process, over `call`: names and types, no logic of the store.
+
+What a method is for stands in its row (docs/commands.md); here is what it takes and gives. A refusal is a
+`Fault`, and `fault.row.name` says which (`"WRONG_TYPE"`).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypedDict, cast, overload
+
+import msgspec
+
+Key: TypeAlias = str | bytes
+Value: TypeAlias = str | bytes | int | float | bool | list[Any] | dict[str, Any] | None
+"""What may be stored. Texts and bytes come out as bytes, everything else as it went in (as JSON has it), and what
+`incr` has counted as int. `get_many` gives the bytes of any value."""
+
+_NOTHING: Any = object()
+
+
+class Message(TypedDict):
+    """A message that was leased: ack it, or nack it, before `deadline` (ms since 1970)."""
+
+    message_id: str
+    payload: bytes
+    priority: int
+    retry_count: int
+    max_retries: int
+    headers: Any  # as they were published; bytes if they came as text that is no JSON
+    created_at: int
+    deadline: int
+
+
+class Methods:
+    """The methods; whoever inherits has `call` and `queue_default`."""
+
+    def call(self, name: str, /, **fields: Any) -> Any:
+        """Carry out a row."""
+        raise NotImplementedError
+
+    def queue_default(self, name: str) -> int:
+        """The setting `queue.<name>`."""
+        raise NotImplementedError
+
+    def _given(self, name: str, /, **fields: Any) -> Any:
+        """`call` with the fields that are neither None nor False."""
+        return self.call(name, **{field: value for field, value in fields.items()
+                                  if value is not None and value is not False})  # fmt: skip
+
+    # Strings.
+
+    def get(self, key: Key) -> Any:
+        """The value of `key`, None if there is none."""
+        return self.call("kv.get", key=key)
+
+    @overload
+    def set(self, key: Key, value: Value, *, ttl: int | None = ..., px: int | None = ..., exat: int | None = ...,
+            pxat: int | None = ..., nx: bool = ..., xx: bool = ..., keepttl: bool = ...,
+            get: Literal[False] = ...) -> bool: ...  # fmt: skip
+
+    @overload
+    def set(self, key: Key, value: Value, *, ttl: int | None = ..., px: int | None = ..., exat: int | None = ...,
+            pxat: int | None = ..., nx: bool = ..., xx: bool = ..., keepttl: bool = ...,
+            get: Literal[True]) -> Any: ...  # fmt: skip
+
+    def set(self, key: Key, value: Value, *, ttl: int | None = None, px: int | None = None, exat: int | None = None,
+            pxat: int | None = None, nx: bool = False, xx: bool = False, keepttl: bool = False,
+            get: bool = False) -> Any:  # fmt: skip
+        """Set the value of `key`; whether it was set, or with `get` the value before (None: there was none).
+
+        ttl     expire in so many seconds    px    in milliseconds    exat, pxat    at that time since 1970
+        nx, xx  only if the key is missing, is there                  keepttl       leave the deadline as it is
+        """
+        options = {"nx": nx, "xx": xx, "keepttl": keepttl, "get": get}
+        times = {"ttl": ttl, "px": px, "exat": exat, "pxat": pxat}
+        fields: dict[str, Any] = {name: True for name, on in options.items() if on}
+        fields |= {name: time for name, time in times.items() if time is not None}
+        found = self.call("kv.set", key=key, value=value, **fields)
+        return found if get else found is not None
+
+    def setnx(self, key: Key, value: Value) -> bool:
+        """Set a key that is missing; whether it was."""
+        return bool(self.call("kv.setnx", key=key, value=value))
+
+    def getset(self, key: Key, value: Value) -> Any:
+        """Set the value of `key`; the one before, or None."""
+        return self.call("kv.getset", key=key, value=value)
+
+    def getdel(self, key: Key) -> Any:
+        """The value of `key`, which is removed; None if there is none."""
+        return self.call("kv.getdel", key=key)
+
+    def getex(self, key: Key, *, ttl: int | None = None, px: int | None = None, exat: int | None = None,
+              pxat: int | None = None, persist: bool = False) -> Any:  # fmt: skip
+        """The value of `key`, and another deadline for it, or none with `persist`."""
+        return self._given("kv.getex", key=key, ttl=ttl, px=px, exat=exat, pxat=pxat, persist=persist)
+
+    def delex(self, key: Key, *, ifeq: Value = _NOTHING, ifne: Value = _NOTHING) -> bool:
+        """Remove a string if its value is `ifeq`, or is not `ifne`; whether it was removed."""
+        conditions = {"ifeq": ifeq, "ifne": ifne}
+        given = {name: value for name, value in conditions.items() if value is not _NOTHING}
+        return bool(self.call("kv.delex", key=key, **given))
+
+    def incr(self, key: Key, amount: int = 1) -> int:
+        """Add to the number at `key` (0 if missing); the sum."""
+        return cast(int, self.call("kv.add", key=key, amount=amount))
+
+    def decr(self, key: Key, amount: int = 1) -> int:
+        """Take away from the number at `key` (0 if missing); what is left."""
+        return cast(int, self.call("kv.subtract", key=key, amount=amount))
+
+    def incrbyfloat(self, key: Key, amount: float | str) -> float:
+        """Add a decimal number to the one at `key`; the sum. A text is added exactly as it stands."""
+        return float(self.call("kv.incrbyfloat", key=key, amount=str(amount)))
+
+    def append(self, key: Key, value: str | bytes) -> int:
+        """Append to the value of `key`; its length in bytes."""
+        return cast(int, self.call("kv.append", key=key, value=value))
+
+    def strlen(self, key: Key) -> int:
+        """Bytes of the value of `key`, 0 if there is none."""
+        return cast(int, self.call("kv.strlen", key=key))
+
+    def getrange(self, key: Key, start: int, end: int) -> bytes:
+        """The bytes from `start` to `end`, both included; negative ones count from the end."""
+        return cast(bytes, self.call("kv.getrange", key=key, start=start, end=end) or b"")
+
+    def setrange(self, key: Key, offset: int, value: str | bytes) -> int:
+        """Overwrite the value from `offset` on; its length in bytes."""
+        return cast(int, self.call("kv.setrange", key=key, offset=offset, value=value))
+
+    def mget(self, keys: Sequence[Key]) -> list[Any]:
+        """The values of many keys, None where there is no string. `get_many` is faster from a hundred on."""
+        return cast(list[Any], self.call("kv.mget", keys=list(keys))) if keys else []
+
+    def mset(self, pairs: Mapping[Key, Value] | Iterable[tuple[Key, Value]]) -> None:
+        """Set many keys in one step."""
+        if found := _pairs(pairs):
+            self.call("kv.mset", pairs=found)
+
+    def msetnx(self, pairs: Mapping[Key, Value] | Iterable[tuple[Key, Value]]) -> bool:
+        """Set many keys in one step if none of them is there; whether they were set."""
+        return bool(self.call("kv.msetnx", pairs=_pairs(pairs)))
+
+    # Keys of any kind.
+
+    def delete(self, *keys: Key) -> int:
+        """Remove keys; how many were there."""
+        return cast(int, self.call("key.delete", keys=keys)) if keys else 0
+
+    def unlink(self, *keys: Key) -> int:
+        """The same: what large ones held is freed in steps either way."""
+        return cast(int, self.call("key.unlink", keys=keys)) if keys else 0
+
+    def exists(self, *keys: Key) -> int:
+        """How many of the keys there are; one that is named twice counts twice."""
+        return cast(int, self.call("key.exists", keys=keys)) if keys else 0
+
+    def touch(self, *keys: Key) -> int:
+        """The same, and they count as used."""
+        return cast(int, self.call("key.touch", keys=keys)) if keys else 0
+
+    def type(self, key: Key) -> str:
+        """What the key holds: `"string"`, `"list"`, `"set"`, or `"none"`."""
+        return cast(bytes, self.call("key.type", key=key)).decode()
+
+    def expire(self, key: Key, seconds: int, *, nx: bool = False, xx: bool = False, gt: bool = False,
+               lt: bool = False) -> bool:  # fmt: skip
+        """Let `key` expire; whether the deadline was set.
+
+        nx, xx    only if it has no deadline, has one        gt, lt    only if the new one is later, sooner
+        """
+        return bool(self._given("key.expire_in", key=key, ttl=seconds, nx=nx, xx=xx, gt=gt, lt=lt))
+
+    def pexpire(self, key: Key, ms: int, *, nx: bool = False, xx: bool = False, gt: bool = False,
+                lt: bool = False) -> bool:  # fmt: skip
+        """`expire` in milliseconds."""
+        return bool(self._given("key.expire_in_ms", key=key, px=ms, nx=nx, xx=xx, gt=gt, lt=lt))
+
+    def expireat(self, key: Key, seconds: int, *, nx: bool = False, xx: bool = False, gt: bool = False,
+                 lt: bool = False) -> bool:  # fmt: skip
+        """`expire` at a moment, in seconds since 1970."""
+        return bool(self._given("key.expire_at", key=key, exat=seconds, nx=nx, xx=xx, gt=gt, lt=lt))
+
+    def pexpireat(self, key: Key, ms: int, *, nx: bool = False, xx: bool = False, gt: bool = False,
+                  lt: bool = False) -> bool:  # fmt: skip
+        """`expire` at a moment, in milliseconds since 1970."""
+        return bool(self._given("key.expire_at_ms", key=key, pxat=ms, nx=nx, xx=xx, gt=gt, lt=lt))
+
+    def ttl(self, key: Key) -> int:
+        """Seconds until `key` expires; -1 without a deadline, -2 without a key."""
+        return cast(int, self.call("key.ttl", key=key))
+
+    def pttl(self, key: Key) -> int:
+        """The same in milliseconds."""
+        return cast(int, self.call("key.ttl_ms", key=key))
+
+    def expiretime(self, key: Key) -> int:
+        """When `key` expires, in seconds since 1970; -1 without a deadline, -2 without a key."""
+        return cast(int, self.call("key.expire_time", key=key))
+
+    def pexpiretime(self, key: Key) -> int:
+        """The same in milliseconds."""
+        return cast(int, self.call("key.expire_time_ms", key=key))
+
+    def persist(self, key: Key) -> bool:
+        """Take the deadline from `key`; whether it had one."""
+        return bool(self.call("key.persist", key=key))
+
+    def rename(self, source: Key, destination: Key) -> None:
+        """Give a key another name, over what stands there. Raises Fault NO_SUCH_KEY if it is missing."""
+        self.call("key.rename", source=source, destination=destination)
+
+    def renamenx(self, source: Key, destination: Key) -> bool:
+        """The same if `destination` is free; whether it was. Raises Fault NO_SUCH_KEY."""
+        return bool(self.call("key.renamenx", source=source, destination=destination))
+
+    def copy(self, source: Key, destination: Key, *, replace: bool = False) -> bool:
+        """Copy a key and what it holds; False if it is missing, or `destination` is there and `replace` is not."""
+        return bool(self._given("key.copy", source=source, destination=destination, replace=replace))
+
+    def keys(self, pattern: Key = "*") -> list[bytes]:
+        """Every key that matches, in no order. Walks all keys: `scan_iter` does it in steps."""
+        return cast(list[bytes], self.call("key.match", pattern=pattern))
+
+    def scan(self, cursor: int = 0, match: Key | None = None, count: int | None = None) -> tuple[int, list[bytes]]:
+        """One window of keys: (the cursor to go on with, 0 at the end; the keys)."""
+        after, *found = self._given("key.scan", cursor=str(cursor), pattern=match, count=count)
+        return int(after), cast(list[bytes], found[0])
+
+    def scan_iter(self, match: Key | None = None, count: int = 100) -> Iterator[bytes]:
+        """Every key that matches, `count` or so in a step, so other calls may come between.
+
+        Keys that come or go meanwhile may be left out; those that stay are not.
+        """
+        cursor = 0
+        while True:
+            cursor, found = self.scan(cursor, match, count)
+            yield from found
+            if not cursor:
+                return
+
+    def randomkey(self) -> bytes | None:
+        """A key drawn at random, None if there is none."""
+        return cast("bytes | None", self.call("key.random"))
+
+    def dbsize(self) -> int:
+        """How many keys there are."""
+        return cast(int, self.call("key.count"))
+
+    def flush(self) -> None:
+        """Remove every key."""
+        self.call("key.flush")
+
+    # Lists.
+
+    def rpush(self, key: Key, *values: Value) -> int:
+        """Append elements; the length of the list."""
+        return cast(int, self.call("list.rpush", key=key, values=values))
+
+    def lpush(self, key: Key, *values: Value) -> int:
+        """Put elements in front, one after the other; the length of the list."""
+        return cast(int, self.call("list.lpush", key=key, values=values))
+
+    def lpop(self, key: Key, count: int | None = None) -> Any:
+        """Take the first element (None without one), or with `count` a list of up to so many (None without a key)."""
+        return self._given("list.lpop", key=key, count=count)
+
+    def rpop(self, key: Key, count: int | None = None) -> Any:
+        """The same from the right."""
+        return self._given("list.rpop", key=key, count=count)
+
+    def lrange(self, key: Key, start: int = 0, stop: int = -1) -> list[Any]:
+        """The elements from `start` to `stop`, both included, negative from the end."""
+        return cast(list[Any], self.call("list.range", key=key, start=start, stop=stop))
+
+    def llen(self, key: Key) -> int:
+        """How many elements the list has."""
+        return cast(int, self.call("list.len", key=key))
+
+    # Sets.
+
+    def sadd(self, key: Key, *members: Value) -> int:
+        """Add members; how many were new."""
+        return cast(int, self.call("set.add", key=key, members=members))
+
+    def srem(self, key: Key, *members: Value) -> int:
+        """Remove members; how many were there."""
+        return cast(int, self.call("set.remove", key=key, members=members))
+
+    def spop(self, key: Key, count: int | None = None) -> Any:
+        """Take a member drawn at random (None without one), or with `count` a list of up to so many."""
+        return self._given("set.pop", key=key, count=count)
+
+    def smembers(self, key: Key) -> list[Any]:
+        """Every member, in no order. A list, as members may be JSON arrays and objects."""
+        return cast(list[Any], self.call("set.members", key=key))
+
+    def sismember(self, key: Key, member: Value) -> bool:
+        """Is this a member?"""
+        return bool(self.call("set.ismember", key=key, member=member))
+
+    def scard(self, key: Key) -> int:
+        """How many members the set has."""
+        return cast(int, self.call("set.card", key=key))
+
+    # Queues.
+
+    def queue_create(self, queue: str, *, max_depth: int | None = None, ack_deadline_ms: int | None = None,
+                     max_retries: int | None = None, priority: int | None = None) -> bool:  # fmt: skip
+        """Make a queue; False if it is there, which keeps its settings. What is not given the settings say."""
+        if ack_deadline_ms is None:
+            ack_deadline_ms = self.queue_default("ack_deadline_secs") * 1000
+        return bool(self.call(
+            "queue.create", queue=queue, ack_deadline_ms=ack_deadline_ms,
+            max_depth=self.queue_default("max_depth") if max_depth is None else max_depth,
+            default_max_retries=self.queue_default("default_max_retries") if max_retries is None else max_retries,
+            default_priority=self.queue_default("default_priority") if priority is None else priority,
+        ))  # fmt: skip
+
+    def queue_publish(self, queue: str, payload: str | bytes, *, priority: int | None = None,
+                      max_retries: int | None = None, headers: dict[str, Any] | None = None) -> str:  # fmt: skip
+        """Add a message; its id. `headers` is what JSON can hold. Raises Fault QUEUE_MISSING or QUEUE_FULL."""
+        found = self._given("queue.publish", queue=queue, payload=payload, priority=priority,
+                            max_retries=max_retries, headers=headers)  # fmt: skip
+        return cast(bytes, found).decode()
+
+    def queue_consume(self, queue: str, consumer: str | None = None) -> Message | None:
+        """Lease the first message of the highest priority, None if there is none. Raises Fault QUEUE_MISSING."""
+        found = self._given("queue.consume", queue=queue, consumer_id=consumer)
+        if found is None:
+            return None
+        return cast(Message, found | {
+            "message_id": found["message_id"].decode(), "headers": _headers(found["headers"])})  # fmt: skip
+
+    def queue_ack(self, queue: str, message_id: str) -> None:
+        """The message is done. Raises Fault MESSAGE_MISSING if it is not leased."""
+        self.call("queue.ack", queue=queue, message_id=message_id)
+
+    def queue_nack(self, queue: str, message_id: str, *, drop: bool = False) -> None:
+        """The delivery failed: deliver again, or with `drop` put it among the dead letters."""
+        self.call("queue.nack", queue=queue, message_id=message_id, drop=drop)
+
+    def queue_stats(self, queue: str) -> dict[str, int]:
+        """Counters of a queue, by name."""
+        return cast(dict[str, int], self.call("queue.stats", queue=queue))
+
+
+def _pairs(pairs: Mapping[Key, Value] | Iterable[tuple[Key, Value]]) -> list[tuple[Key, Value]]:
+    return list(pairs.items()) if isinstance(pairs, Mapping) else [(key, value) for key, value in pairs]
+
+
+def _headers(octets: bytes) -> Any:
+    try:
+        return msgspec.json.decode(octets) if octets else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return octets

@@ -1,0 +1,56 @@
+"""What rows about the server ask of it: time, snapshots, its end; and what an operator's settings ask each moment."""
+
+import asyncio
+from typing import Any
+
+from synap.engine import report
+from synap.io.clock import seed
+from synap.io.link import RespConnection
+from synap.journal import LogFailed
+from synap.settings import FILE
+
+
+def wire(server: Any, node: Any) -> None:
+    """Let the rows reach this server. They are carried out in the loop, so what ends it comes later."""
+    engine, loop = node.engine, server.loop
+    settings = server.settings
+    engine.operation.slow_ns = settings.number("slowlog.threshold_us") * 1000
+    engine.operation.slow_most = settings.number("slowlog.length")
+    origins = [settings.origin(name) for name in settings if FILE in settings.origin(name)]
+
+    def save_now() -> None:
+        try:
+            node.snapshot_here()
+        except LogFailed as failure:
+            server.turn.failed(failure)
+            raise OSError(str(failure)) from None
+
+    engine.facts |= {
+        "call_later": loop.call_later,
+        "shutdown": lambda: loop.call_soon(server.stop),
+        "run_id": seed(20).hex(),
+        "config_file": FILE if origins else "",
+        "loop": type(loop).__module__.split(".")[0],
+        "memory_reserved": settings.memory_bytes_max,
+    }
+    if node.disk is not None:
+        engine.facts |= {
+            "save_now": save_now,
+            "snapshot_again": lambda: asyncio.ensure_future(server.snapshot_reply(), loop=loop),
+            "get_save": lambda: node.save_points,
+            "set_save": lambda points: setattr(node, "save_points", points),
+        }
+
+
+def upkeep(server: Any, now: int) -> None:
+    """Ten times a second: end pauses, measure, hang up on clients that have been silent for too long."""
+    engine = server.engine
+    operation = engine.operation
+    operation.upkeep(now, report.used_bytes(engine), lambda: report.total_calls(engine))
+    if operation.idle_s:
+        for connection in list(server.connections):
+            if not isinstance(connection, RespConnection) or connection.lost:
+                continue
+            session = connection.machine.session
+            if session.parked is None and now - session.seen > operation.idle_s * 1000:
+                connection.hang_up()

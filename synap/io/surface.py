@@ -1,0 +1,182 @@
+"""What HTTP serves: rows by their routes, the command envelope, and the server's own pages."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from synap.commands import CATALOGUE
+from synap.derive import openapi
+from synap.derive.reference import page as page_of
+from synap.faults import Fault
+from synap.io.door import Door
+from synap.io.encodings import squeeze
+from synap.io.envelopes import Envelopes
+from synap.observe.metrics import Metrics
+from synap.proto.http import Request, Response
+from synap.proto.rest import (
+    Target,
+    allowed,
+    json_response,
+    named_fault,
+    not_allowed,
+    refused_number,
+    status_fault,
+)
+from synap.store import layout
+from synap.store.layout import REFUSED, STATUS_MASK
+
+_encode = msgspec.json.encode
+
+
+class Web(Envelopes):
+    """All of HTTP for one server."""
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        settings = server.settings
+        self.door = Door(settings.names("server.allowed_hosts"), settings.names("server.cors_origins"))
+        self.metrics = Metrics(CATALOGUE)
+        self.fixed: dict[bytes, tuple[str, Callable[[Request], Response | Awaitable[Response]]]] = {
+            b"/health": ("GET", self.health),
+            b"/health/replication": ("GET", self.replication),
+            b"/metrics": ("GET", self.exposition),
+            b"/openapi.json": ("GET", self.described),
+            b"/docs": ("GET", self.documented),
+            b"/snapshot": ("POST", self.snapshot),
+            b"/api/v1/command": ("POST", self.command),
+        }
+        self._pages: dict[str, Response] = {}
+
+    def answer(self, connection: Any, request: Request) -> Response | Awaitable[Response]:
+        """The reply to a request, or one to be waited for. Raises Fault and Refused."""
+        self.door.admit(request)
+        special = self.fixed.get(request.path)
+        if special is not None:
+            method, answer = special
+            asked = request.method.decode("ascii", "replace")
+            if asked != method and (asked, method) != ("HEAD", "GET"):
+                return self.other_method(request, allowed({method: None}))
+            if method != "GET":
+                self.door.admit_write(request)
+            return answer(request)
+        if request.path == b"*":
+            return self.other_method(request, "DELETE, GET, HEAD, OPTIONS, POST")
+        if self.server.node is None:
+            return self.health(request)
+        rest = self.server.rest
+        found = rest.find(request)
+        if isinstance(found, Response):
+            return found
+        target, values = found
+        if target is None:
+            return self.other_method(request, values)
+        if target.row.writes:
+            self.door.admit_write(request)
+        return self.call(connection, target, rest.fields(request, target, values))
+
+    def other_method(self, request: Request, methods: str) -> Response:
+        """OPTIONS tells the `methods` of a path, to a browser as it asks for them; any other is not allowed."""
+        if request.method != b"OPTIONS":
+            return not_allowed(request.method.decode("ascii", "replace"), methods)
+        told = methods.encode()
+        return Response(204, b"", b"", [(b"allow", told), *self.door.preflight(request, told)])
+
+    def dress(self, response: Response, request: Request) -> Response:
+        """The reply as this client may have it: readable by a page of an allowed origin, gzipped if it asks."""
+        if self.door.origins:
+            headers = [*response.headers, *self.door.cors(request)]
+            response = Response(response.status, response.body, response.content_type, headers, response.close)
+        return squeeze(response, request)
+
+    def call(
+        self, connection: Any, target: Target, fields: dict[str, Any]
+    ) -> Response | Awaitable[Response]:
+        """Carry out a row for REST."""
+        engine = self.server.engine
+        now = self.server.clock.now()
+        tape = self.lay(target.pack(fields))
+        if target.row.handler:
+            value = engine.handle_packed(target.row, None, tape, now)
+            if isinstance(value, Fault):
+                raise value
+            engine.settle(now)
+            return json_response(200, self.plain_value(value, target))
+        status = engine.perform_queued(layout.CALL_BLOB, target.row_at, now)
+        if status & STATUS_MASK == layout.WAIT:
+            return self.server.park(connection, target, tape, now, fields)
+        try:
+            return self.render(target, status, fields)
+        finally:
+            engine.settle(now)
+
+    def render(self, target: Target, status: int, fields: dict[str, Any]) -> Response:
+        """The reply in REPLY as an HTTP response; the caller settles, also if it is a Fault that is raised."""
+        engine = self.server.engine
+        if status & STATUS_MASK >= REFUSED:
+            raise status_fault(status, fields)
+        refused = refused_number(target.row, status, engine.numbers[layout.REPLY])
+        if refused:
+            raise named_fault(refused, fields)
+        try:
+            body = _encode(target.render(status, engine.numbers, engine.bytes, layout.REPLY, fields))
+        except LookupError:
+            return json_response(404, {"error": "Not found", "code": 404})
+        return Response(200, body)
+
+    # The server itself.
+
+    def health(self, request: Request) -> Response:
+        """200 when ready; until then 503 with how far the start has come."""
+        server = self.server
+        if server.phase == "ready":
+            status = "degraded" if server.node.failed else "healthy"
+            return json_response(200, {"status": status, "service": "synap", "version": server.version})
+        progress = server.progress
+        body = {
+            "status": "starting",
+            "service": "synap",
+            "version": server.version,
+            "phase": server.phase,
+            "kernels": {"done": progress.done, "total": progress.total, "current": progress.name},
+        }
+        return json_response(503, body, headers=[(b"retry-after", b"1")])
+
+    def snapshot(self, request: Request) -> Response | Awaitable[Response]:
+        """Write a snapshot and answer when it stands."""
+        server = self.server
+        if server.node is None:
+            return self.health(request)
+        if server.node.disk is None:
+            raise Fault("SWITCHED_OFF", name="a snapshot", switch="persistence.enabled")
+        return server.snapshot_reply()
+
+    def replication(self, request: Request) -> Response:
+        """The role of this node: it stands alone, and is its own last word."""
+        server = self.server
+        if server.node is None:
+            return self.health(request)
+        return json_response(200, {
+            "role": "standalone", "status": "degraded" if server.node.failed else "healthy",
+            "current_offset": server.engine.seq, "replicas": [], "replicas_connected": 0,
+            "lag_operations": 0, "lag_ms": 0, "total_replicated": 0, "total_bytes": 0,
+        })  # fmt: skip
+
+    def exposition(self, request: Request) -> Response:
+        """The counters as Prometheus reads them; those of the process also before the node is there."""
+        text, content_type = self.metrics.exposition(self.server)
+        return Response(200, text, content_type)
+
+    def described(self, request: Request) -> Response:
+        """The description of this API, made of the command table once."""
+        if "openapi" not in self._pages:
+            self._pages["openapi"] = Response(200, _encode(openapi.document(CATALOGUE, self.server.version)))
+        return self._pages["openapi"]
+
+    def documented(self, request: Request) -> Response:
+        """The same for people."""
+        if "docs" not in self._pages:
+            page, policy = page_of(CATALOGUE, self.server.version)
+            headers = [(b"content-security-policy", policy), (b"x-content-type-options", b"nosniff")]
+            self._pages["docs"] = Response(200, page, b"text/html; charset=utf-8", headers)
+        return self._pages["docs"]

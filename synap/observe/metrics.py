@@ -1,0 +1,153 @@
+"""What Prometheus reads at `/metrics`, in its text format 0.0.4.
+
+Per command there are counts: kernels keep them as they go. There is no latency per command, as commands that come
+over RESP are carried out many at a time and none of them is timed alone; what is timed is the making of each HTTP
+reply, from the whole request to the reply handed over (waiting for keys, the disk and the network left out).
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from synap.command import Catalogue
+from synap.observe import counters
+from synap.store import layout
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+BUCKETS_S = (0.00001, 0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
+CALLS, REFUSALS, CHANGES = 0, 1, 3  # words of a row's counters
+NAMESPACES = 16
+
+
+class Durations:
+    """A histogram of durations, noted in nanoseconds."""
+
+    def __init__(self) -> None:
+        self._bounds = [round(bound * 1e9) for bound in BUCKETS_S]
+        self.counts = [0] * (len(BUCKETS_S) + 1)
+        self.total = 0
+
+    def note(self, nanoseconds: int) -> None:
+        """One more duration."""
+        self.counts[bisect_left(self._bounds, nanoseconds)] += 1
+        self.total += nanoseconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """(upper bound in seconds, how many lasted no longer) of every bucket."""
+        found: list[tuple[str, float]] = []
+        below = 0
+        for bound, count in zip((*map(repr, BUCKETS_S), "+Inf"), self.counts, strict=True):
+            below += count
+            found.append((bound, below))
+        return found
+
+
+class Metrics:
+    """The numbers of one server, besides those in its heap."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.statuses: Counter[int] = Counter()  # HTTP replies
+        self.http = Durations()
+
+    def exposition(self, server: Any) -> tuple[bytes, bytes]:
+        """(text, content type) of all metrics as they are now."""
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        registry.register(_Collected(list(self.collect(server))))
+        return generate_latest(registry), CONTENT_TYPE
+
+    def collect(self, server: Any) -> Iterator[Metric]:
+        """Every family; those about data only once the node is there."""
+        yield _gauge("synap_up", "1 once the node answers commands", int(server.engine is not None))
+        yield _gauge("synap_uptime_seconds", "Time since the start", server.uptime)
+        yield from self._http(server)
+        if server.engine is not None:
+            numbers = server.engine.numbers
+            yield from self._commands(numbers)
+            yield from self._counters(numbers)
+            yield from _persistence(server.node.persistence())
+
+    def _http(self, server: Any) -> Iterator[Metric]:
+        requests = CounterMetricFamily("synap_http_requests", "HTTP requests answered", labels=["status"])
+        for status, count in sorted(self.statuses.items()):
+            requests.add_metric([str(status)], count)
+        yield requests
+        durations = HistogramMetricFamily(
+            "synap_http_request_duration_seconds", "Making an HTTP reply, without waiting for keys, disk or network"
+        )
+        durations.add_metric([], self.http.buckets(), self.http.total / 1e9)
+        yield durations
+        yield _gauge("synap_connections", "Open connections, all listeners together", len(server.connections))
+        yield CounterMetricFamily("synap_connections_made", "Connections accepted", server.connections_made)
+        yield CounterMetricFamily(
+            "synap_connections_refused", "Connections closed at once, for there were too many",
+            server.connections_refused,
+        )
+
+    def _commands(self, numbers: Any) -> Iterator[Metric]:
+        calls = CounterMetricFamily("synap_commands", "Calls carried out", labels=["command", "status"])
+        changes = CounterMetricFamily("synap_commands_changed", "Calls that changed the state", labels=["command"])
+        operations = CounterMetricFamily(
+            "synap_kv_operations", "Calls on strings and keys", labels=["operation", "status"]
+        )
+        for row in self.catalogue.rows:
+            at = layout.COUNTERS + 4 * row.code
+            if not numbers[at + CALLS] and not numbers[at + REFUSALS]:
+                continue
+            refused = int(numbers[at + REFUSALS])
+            families = (calls, operations) if row.family in ("kv", "key") else (calls,)
+            for family in families:
+                family.add_metric([row.name, "success"], int(numbers[at + CALLS]) - refused)
+                family.add_metric([row.name, "error"], refused)
+            if row.writes:
+                changes.add_metric([row.name], int(numbers[at + CHANGES]))
+        yield from (calls, changes, operations)
+
+    def _counters(self, numbers: Any) -> Iterator[Metric]:
+        for row in counters.TABLE:
+            name = f"synap_{row.name}"
+            value = row.read(numbers, self.catalogue)
+            if name == "synap_commands_total":
+                continue  # the sum over a label of the family of that name
+            if row.kind == "counter":
+                yield CounterMetricFamily(name.removesuffix("_total"), row.doc, value)
+            else:
+                yield _gauge(name, row.doc, value)
+        keys = GaugeMetricFamily("synap_namespace_keys", "Keys in a namespace", labels=["namespace"])
+        for namespace in range(NAMESPACES):
+            count = int(numbers[layout.KEYS_COUNT + namespace])
+            if count or namespace == 0:
+                keys.add_metric([str(namespace)], count)
+        yield keys
+        memory = GaugeMetricFamily("synap_kv_memory_bytes", "Memory for data", labels=["type"])
+        memory.add_metric(["used"], int(numbers[layout.PAGES_USED]) * layout.PAGE_BYTES)
+        memory.add_metric(["total"], int(numbers[layout.BYTES_MAX]))
+        yield memory
+
+
+class _Collected:
+    """Families that are there already, as a registry wants them."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+def _gauge(name: str, doc: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, doc, value)
+
+
+def _persistence(facts: dict[str, Any]) -> Iterator[Metric]:
+    """The log and the snapshots: what of INFO's section is a number, and whether the log has failed."""
+    for name, value in facts.items():
+        if isinstance(value, int | float):
+            yield _gauge(f"synap_{name}", f"{name.replace('_', ' ')}, as INFO has it", value)
+    failed = int(facts["log_failed"] != "no")
+    yield _gauge("synap_log_failed", "1 while writes are refused because the log failed", failed)

@@ -1,0 +1,189 @@
+"""What a RESP connection does beside running the lane: EXEC by hand, pauses, muted replies, slow reads.
+
+`resp.RespMachine` is made of this and of what it says itself. Reads are timed as a whole, from outside the
+lane. If one took longer than slowlog-log-slower-than and held a single command, that is recorded; if it held
+several, the first is recorded with a note of how many came with it, since nothing tells them apart.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from synap.faults import Fault
+from synap.proto.spills import Spill
+from synap.store import lane, layout, resp, transactions
+from synap.store.lane import lane as run_lane
+from synap.store.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
+
+OUT_AT = layout.OUT * WORD
+BUDGET = 4000  # units of the lane (calls, and items / 16): about a millisecond
+NO_MUTE, MUTE_ALL, MUTE_NEXT, MUTE_THIS = range(4)  # as in engine/sessions
+
+
+class Aside:
+    """See the file. `held`: a pause keeps the next command of this connection from running."""
+
+    engine: Any
+    session: Any
+    output: list[bytes | Spill]
+    closing: bool
+    held = False
+    _numbers: Any
+    _operation: Any
+    _session_at: int
+    _wake: Callable[[], None]
+    _say: Callable[..., None]
+    _answer: Callable[[int, int], None]
+
+    # Running the lane.
+
+    def _lane(self, at: int, end: int, now: int) -> int:
+        """Run the lane from `at`; why it stopped."""
+        engine, operation = self.engine, self._operation
+        self._numbers[LANE_OUT] = OUT_AT
+        if operation.odd:
+            return self._lane_twice(at, end, now)
+        begun = operation.ticks()
+        reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, BUDGET))
+        took = operation.ticks() - begun
+        if took >= operation.slow_ns >= 0:
+            self._slow_read(at, self._numbers[LANE_AT], took, now)
+        return reason
+
+    def _lane_twice(self, at: int, end: int, now: int) -> int:
+        """The same while there is a pause, or while somebody is muted."""
+        engine, numbers, session = self.engine, self._numbers, self.session
+        if self._operation.pause_until:
+            end = self._held_from(at, end)
+            if end == at:
+                self._hold()
+                numbers[LANE_AT] = at
+                return lane.CUT
+        budget = 1 if session.mute == MUTE_THIS else BUDGET
+        reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, budget))
+        if session.mute and numbers[layout.LANE_CALLS] > 0:
+            numbers[LANE_OUT] = OUT_AT
+            if session.mute == MUTE_THIS:
+                self._operation.mute(session, NO_MUTE)
+                return lane.OUT_FULL if reason == lane.MORE else reason
+        if reason == lane.CUT and numbers[LANE_AT] == end:
+            return lane.OUT_FULL  # what is held, or not whole, is looked at again
+        return reason
+
+    def _held_from(self, at: int, end: int) -> int:
+        """The octet of the first command that a pause holds back, or `end`."""
+        engine, numbers = self.engine, self._numbers
+        if self._operation.pause_all:
+            return at
+        in_multi = self.session.in_multi
+        while at < end:
+            row_at = lane.parse(engine.words, engine.octets, at, end)
+            after = numbers[LANE_AT]
+            if after <= 0:
+                return at if after == resp.INLINE else end
+            row = engine.rows.get(row_at)
+            if row is not None:
+                if row.code == layout.MULTI_CODE:
+                    in_multi = True
+                elif row.code in (layout.EXEC_CODE, layout.DISCARD_CODE):
+                    if row.code == layout.EXEC_CODE:
+                        return at
+                    in_multi = False
+                elif row.writes and not in_multi:
+                    return at
+            at = after
+        return end
+
+    def _hold(self) -> None:
+        if not self.held:
+            self.held = True
+            self._operation.held.append(self._released)
+
+    def _released(self) -> None:
+        self.held = False
+        self._wake()
+
+    def _silence(self, kept: int) -> None:
+        """A command has been answered by hand: forget the replies behind the first `kept` if it is muted."""
+        session = self.session
+        for piece in self.output[kept:]:
+            if isinstance(piece, Spill):
+                piece.close()
+        del self.output[kept:]
+        if session.mute == MUTE_NEXT:
+            session.mute = MUTE_THIS
+        elif session.mute == MUTE_THIS:
+            self._operation.mute(session, NO_MUTE)
+
+    # Slow calls.
+
+    def _slow_read(self, at: int, after: int, took: int, now: int) -> None:
+        """What lies from `at` to `after` took long."""
+        engine, numbers = self.engine, self._numbers
+        if after <= at or engine.bytes[at] != resp.STAR:
+            return
+        kept = numbers[LANE_AT], numbers[layout.LANE_CALLS]
+        words: list[bytes] = []
+        more = 0
+        place = at
+        while 0 < place < after:
+            lane.parse(engine.words, engine.octets, place, after)
+            place = numbers[LANE_AT]
+            if words:
+                more += 1
+                continue
+            for i in range(numbers[layout.LANE_CALLS] if place > 0 else 0):
+                start, size = numbers[layout.WORDS + 2 * i], numbers[layout.WORDS + 2 * i + 1]
+                words.append(bytes(engine.bytes[start : start + size]))
+        numbers[LANE_AT], numbers[layout.LANE_CALLS] = kept
+        if more:
+            words = [*words[:8], b"... (with %d more commands in one read)" % more]
+        link = self.session.link
+        address = link.peer if link is not None else b""
+        self._operation.note_slow(words, took, now, address, self.session.name)
+
+    # Transactions that the lane does not carry out alone.
+
+    def _execute(self, now: int) -> None:
+        session, engine = self.session, self.engine
+        if not session.in_multi:
+            self._say(Fault("EXEC_WITHOUT_MULTI"))
+        elif session.multi_broken:
+            engine.end_multi(session)
+            self._say(Fault("EXEC_ABORTED"))
+        elif not engine.watch_holds(session, now):
+            engine.end_multi(session)
+            self.output.append(b"_\r\n" if session.version == 3 else b"*-1\r\n")
+        else:
+            engine.unwatch(session)
+            count = engine.numbers[session.at + layout.SESSION_QUEUED]
+            self.output.append(b"*%d\r\n" % count)
+            engine.numbers[layout.IN_GROUP] = 1
+            self._queued(engine.numbers[session.at + layout.SESSION_QUEUE], count, now)
+
+    def _finish_exec(self, now: int) -> None:
+        """The lane has begun an EXEC whose replies outgrew the out region."""
+        numbers, at = self.engine.numbers, self.session.at
+        done = numbers[at + layout.SESSION_WATCHED + 1]
+        entry = numbers[at + layout.SESSION_WATCHED + 2]
+        self._queued(entry, numbers[at + layout.SESSION_QUEUED] - done, now)
+
+    def _queued(self, entry: int, count: int, now: int) -> None:
+        engine, session = self.engine, self.session
+        numbers = engine.numbers
+        replies: list[bytes | Spill] = []
+        held, self.output = self.output, replies
+        for _ in range(count):
+            row_at = numbers[entry]
+            row = engine.rows[row_at]
+            if row.handler:
+                self._say(engine.handle_packed(row, session, entry + transactions.QUEUE_HEAD, now), row)
+            else:
+                status = engine.perform_queued(entry, row_at, now)
+                self._answer(row_at, layout.NIL if status & STATUS_MASK == layout.WAIT else status)
+            engine.free_limbo()
+            entry += numbers[entry + 1]
+        numbers[layout.IN_GROUP] = 0
+        engine.end_multi(session)
+        self.output = held
+        self.output.extend(replies)
+        self.closing = self.closing or session.closing

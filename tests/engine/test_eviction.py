@@ -1,0 +1,181 @@
+"""When memory is used up: whom the eight policies remove, that every removal is framed, and what it may not cost."""
+
+from random import Random
+
+import pytest
+
+from synap.engine.engine import EVICTION_POLICIES
+from synap.engine.handlers import digest_of
+from synap.store import frames, layout
+from tests.engine.engines import House
+from tests.support import Bench, Refusal
+
+OK = b"OK"
+MEMORY = 2 << 20
+SLACK = 64 << 10  # what tables take when they grow, and the rest of a last page
+OOM = Refusal("OOM command not allowed when used memory > 'maxmemory'.")
+VALUE = "v" * 100
+VOLATILE = [policy for policy in EVICTION_POLICIES if policy.startswith("volatile")]
+ANY = [policy for policy in EVICTION_POLICIES if policy.startswith("allkeys")]
+
+
+def house_of(store: type[Bench], policy: str, samples: int = 5) -> House:
+    house = House(store, memory_max=MEMORY)
+    house.engine.set_eviction(policy, samples)
+    return house
+
+
+def used(house: House) -> int:
+    return int(house.engine.numbers[layout.WORDS_USED]) * layout.WORD
+
+
+def evicted(house: House) -> int:
+    return int(house.engine.numbers[layout.EVICTED])
+
+
+def replayed(store: type[Bench], house: House) -> None:
+    """A copy made of the frames alone is equal: no choice was left to it."""
+    house.flush()
+    other = House(store, memory_max=MEMORY * 4)
+    at = layout.CALL_BLOB * layout.WORD
+    for piece in house.frames:
+        other.engine.bytes[at : at + len(piece)] = piece
+        assert frames.replay(other.engine.words, other.engine.octets, at, at + len(piece), 1) >= 0
+    assert digest_of(other.engine) == digest_of(house.engine)
+
+
+def test_noeviction_refuses_and_loses_nothing(store: type[Bench]) -> None:
+    house = house_of(store, "noeviction")
+    client = house.client()
+    replies = client.ask(*[f"SET k{i} {VALUE}" for i in range(20_000)])
+    stored = replies.count(OK)
+    assert 5_000 < stored < 20_000 and not [reply for reply in replies if reply not in (OK, OOM)]
+    assert client.one("DBSIZE") == stored and evicted(house) == 0 and used(house) <= MEMORY + SLACK
+    assert client.ask("DEL k0 k1 k2 k3 k4 k5 k6 k7 k8 k9", f"SET new {VALUE}") == [10, OK]
+
+
+@pytest.mark.parametrize("policy", ANY)
+def test_every_write_finds_room(store: type[Bench], policy: str) -> None:
+    house = house_of(store, policy)
+    client = house.client()
+    for first in range(0, 30_000, 1000):
+        assert set(client.ask(*[f"SET k{i} {VALUE}" for i in range(first, first + 1000)])) == {OK}
+        assert used(house) <= MEMORY + SLACK
+    assert client.one("DBSIZE") + evicted(house) == 30_000
+    assert client.one("GET k29999") == VALUE.encode()
+    replayed(store, house)
+
+
+def test_lru_keeps_what_is_used(store: type[Bench]) -> None:
+    house = house_of(store, "allkeys-lru", 10)
+    client = house.client()
+    hot = [f"hot{i}" for i in range(100)]
+    client.ask(*[f"SET {key} {VALUE}" for key in hot])
+    for first in range(0, 40_000, 500):
+        house.now += 5_000
+        client.ask(*[f"GET {key}" for key in hot], *[f"SET k{i} {VALUE}" for i in range(first, first + 500)])
+    assert evicted(house) > 20_000
+    assert client.one(["EXISTS", *hot]) >= 99
+
+
+def test_lfu_keeps_what_is_used_often(store: type[Bench]) -> None:
+    house = house_of(store, "allkeys-lfu", 10)
+    client = house.client()
+    hot = [f"hot{i}" for i in range(100)]
+    client.ask(*[f"SET {key} {VALUE}" for key in hot])
+    for first in range(0, 40_000, 500):
+        house.now += 1_000
+        client.ask(*[f"GET {key}" for key in hot] * 3, *[f"SET k{i} {VALUE}" for i in range(first, first + 500)])
+    assert evicted(house) > 20_000
+    assert client.one(["EXISTS", *hot]) >= 95
+
+
+@pytest.mark.parametrize("policy", VOLATILE)
+def test_volatile_policies_leave_the_others(store: type[Bench], policy: str) -> None:
+    house = house_of(store, policy)
+    client = house.client()
+    assert set(client.ask(*[f"SET keep{i} {VALUE}" for i in range(3000)])) == {OK}
+    replies = client.ask(*[f"SET gone{i} {VALUE} PX {10_000_000 + i}" for i in range(20_000)])
+    assert set(replies) == {OK} and evicted(house) > 5_000
+    assert client.one(["EXISTS", *[f"keep{i}" for i in range(3000)]]) == 3000
+    replies = client.ask(*[f"SET more{i} {VALUE}" for i in range(20_000)])
+    assert OOM in replies and not [reply for reply in replies if reply not in (OK, OOM)], "nobody is left to go"
+    assert client.one(["EXISTS", *[f"keep{i}" for i in range(3000)]]) == 3000
+    assert client.one("DBSIZE") == 3000 + replies.count(OK)
+    replayed(store, house)
+
+
+def test_ttl_takes_the_nearest_deadline(store: type[Bench]) -> None:
+    house = house_of(store, "volatile-ttl", 10)
+    client = house.client()
+    order = list(range(20_000))
+    Random(3).shuffle(order)
+    client.ask(*[f"SET k{i} {VALUE} PX {1_000_000 + 1000 * i}" for i in order])
+    left = [i for i, there in enumerate(client.ask(*[f"EXISTS k{i}" for i in range(20_000)])) if there]
+    gone = evicted(house)
+    assert gone > 5_000
+    assert sum(i < gone for i in left) < gone * 0.25, "those that would have expired first should have gone first"
+
+
+def test_what_has_expired_goes_first(store: type[Bench]) -> None:
+    house = house_of(store, "allkeys-lru", 10)
+    client = house.client()
+    client.ask(*[f"SET old{i} {VALUE} PX 10" for i in range(3000)], *[f"SET k{i} {VALUE}" for i in range(9000)])
+    house.now += 1000
+    client.ask(*[f"SET new{i} {VALUE}" for i in range(4000)])
+    assert 0 < evicted(house) < 3000
+    assert client.one(["EXISTS", *[f"k{i}" for i in range(9000)]]) > 8500
+
+
+def test_structures_go_whole_and_free_their_memory(store: type[Bench]) -> None:
+    house = house_of(store, "allkeys-random")
+    client = house.client()
+    for i in range(60):
+        assert client.one(["RPUSH", f"l{i}", *["x" * 50] * 1500]) == 1500
+        assert client.one(["SADD", f"s{i}", *[f"member{j}" for j in range(800)]]) == 800
+        assert used(house) <= MEMORY + SLACK
+    assert evicted(house) > 60
+    house.upkeep()
+    replayed(store, house)
+
+
+def test_in_a_transaction(store: type[Bench]) -> None:
+    """Removals are frames of the group that they made room for."""
+    house = house_of(store, "allkeys-lru")
+    client = house.client()
+    client.ask(*[f"SET k{i} {VALUE}" for i in range(15_000)])
+    before = evicted(house)
+    told = client.ask("MULTI", *[f"SET t{i} {VALUE}" for i in range(200)], "EXEC")[-1]
+    assert told == [OK] * 200 and evicted(house) >= before + 150
+    replayed(store, house)
+
+
+def test_one_large_value_clears_enough(store: type[Bench]) -> None:
+    house = house_of(store, "allkeys-lru")
+    client = house.client()
+    client.ask(*[f"SET k{i} {VALUE}" for i in range(15_000)])
+    assert client.one(["SET", "large", "x" * (MEMORY // 4)]) == OK
+    assert client.one(["SET", "huge", "x" * (MEMORY * 2)]) == OOM
+    assert used(house) <= MEMORY + SLACK and client.one("EXISTS huge") == 0
+    replayed(store, house)
+
+
+def test_a_key_is_watched_while_it_goes(store: type[Bench]) -> None:
+    house = house_of(store, "allkeys-random")
+    client, other = house.client(), house.client()
+    client.ask(f"SET mine {VALUE}", "WATCH mine", "MULTI", "PING")
+    while other.one("EXISTS mine"):
+        other.ask(*[f"SET k{i} {VALUE}" for i in range(15_000)])
+    assert client.one("EXEC") is None
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-lfu"])
+def test_reads_do_not_write_while_a_snapshot_runs(store: type[Bench], policy: str) -> None:
+    house = house_of(store, policy)
+    client = house.client()
+    client.ask("SET k v")
+    house.engine.note_uses(False)
+    before = bytes(house.engine.bytes[layout.PAGE_TABLE * layout.WORD :][: 64 << 20])
+    house.now += 100_000
+    client.ask(*["GET k"] * 50)
+    assert bytes(house.engine.bytes[layout.PAGE_TABLE * layout.WORD :][: 64 << 20]) == before

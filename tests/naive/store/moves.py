@@ -1,0 +1,103 @@
+"""Keys under other names and in other namespaces."""
+
+import copy as copies
+from typing import Any
+
+from tests.naive.globs import matches
+from tests.naive.parser import Refused
+from tests.naive.store import OK, Answer, Record, State
+
+NAMESPACES = range(16)
+
+
+def _at(state: State, namespace: int, key: bytes, now: int) -> Record | None:
+    """The record of a key of any namespace, if it can be seen."""
+    record = state.records.get((namespace, key))
+    return None if record is None or (record.deadline and record.deadline <= now) else record
+
+
+def _rename(state: State, args: dict[str, Any], now: int, only_new: bool) -> tuple[int, bool]:
+    source, target = args["source"], args["destination"]
+    if state.seen(source, now) is None:
+        raise Refused("NO_SUCH_KEY")
+    if source == target:
+        return int(not only_new), False
+    if only_new and state.seen(target, now):
+        return 0, False
+    state.records[state.namespace, target] = state.records.pop((state.namespace, source))
+    return 1, True
+
+
+def rename(state: State, args: dict[str, Any], now: int) -> Answer:
+    return OK, _rename(state, args, now, False)[1]
+
+
+def rename_new(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _rename(state, args, now, True)
+
+
+def move_key(state: State, args: dict[str, Any], now: int) -> Answer:
+    key, target = args["source"], args["db"]
+    if target not in NAMESPACES:
+        raise Refused("DB_INDEX")
+    if target == state.namespace:
+        raise Refused("SAME_OBJECT")
+    if state.seen(key, now) is None or _at(state, target, key, now):
+        return 0, False
+    state.records[target, key] = state.records.pop((state.namespace, key))
+    return 1, True
+
+
+def copy(state: State, args: dict[str, Any], now: int) -> Answer:
+    source, target = args["source"], (args.get("db", state.namespace), args["destination"])
+    if target[0] not in NAMESPACES:
+        raise Refused("DB_INDEX")
+    if target == (state.namespace, source):
+        raise Refused("SAME_OBJECT")
+    record = state.seen(source, now)
+    if record is None or (_at(state, *target, now) and "REPLACE" not in args):
+        return 0, False
+    state.records[target] = copies.deepcopy(record)
+    return 1, True
+
+
+def swap(state: State, args: dict[str, Any], now: int) -> Answer:
+    one, two = args["one"], args["two"]
+    if one not in NAMESPACES or two not in NAMESPACES:
+        raise Refused("DB_INDEX")
+    other = {one: two, two: one}
+    changed = one != two and any(namespace in other for namespace, _ in state.records)
+    state.records = {(other.get(name[0], name[0]), name[1]): record for name, record in state.records.items()}
+    return OK, changed
+
+
+def clear_namespace(state: State, args: dict[str, Any], now: int) -> Answer:
+    names = [name for name in state.records if name[0] == state.namespace]
+    for name in names:
+        del state.records[name]
+    return OK, bool(names)
+
+
+def draw(state: State, args: dict[str, Any], now: int) -> Answer:
+    names = match_all(state, {"pattern": b"*"}, now)[0]
+    if not names:
+        return None, False
+    assert state.chosen in names, f"{state.chosen!r} is not there"
+    return state.chosen, False
+
+
+def match_all(state: State, args: dict[str, Any], now: int) -> Answer:
+    names = [key for namespace, key in state.records if namespace == state.namespace and state.seen(key, now)]
+    return sorted(key for key in names if matches(args["pattern"], key)), False
+
+
+def match_prefix(state: State, args: dict[str, Any], now: int) -> Answer:
+    """As many of these as `limit` says; which ones is not told, so a twin can only tell all."""
+    if args.get("limit", 100) < 0:
+        raise Refused("POSITIVE_COUNT")
+    names = match_all(state, {"pattern": b"*"}, now)[0]
+    return [key for key in names if key.startswith(args.get("prefix", b""))][: args.get("limit", 100)], False
+
+
+def list_all(state: State, args: dict[str, Any], now: int) -> Answer:
+    return match_all(state, {"pattern": b"*"}, now)

@@ -1,0 +1,57 @@
+"""The HTTP API does what /openapi.json says: schemathesis asks whatever the document allows, and what it does not.
+
+Every check of schemathesis is on. Two of them are told what this API means by its statuses: a call that is right by
+its form may still be refused for what is stored (400, 404, 409, 422 for a value that no schema can tell), and 507
+says that a queue or the memory is full. `/list/blpop` is left out, for it waits as long as it is told to.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.server.clients import HOST, Server
+from tests.server.test_http_pages import ask
+
+RULES = """
+[checks]
+positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "422"]
+not_a_server_error.expected-statuses = ["2xx", "4xx", "507"]
+"""
+
+
+def run(server: Server, directory: Path, examples: int, seconds: int, *more: str) -> int:
+    """Let schemathesis ask; how many cases it made."""
+    rules = directory / "schemathesis.toml"
+    rules.write_text(RULES)
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "schemathesis.cli", "--config-file", str(rules), "run",
+            f"http://{HOST}:{server.http_port}/openapi.json", "--checks", "all", "--max-examples", str(examples),
+            "--exclude-path", "/list/blpop", "--generation-database", "none", "--no-color", *more,
+        ],
+        capture_output=True, text=True, timeout=seconds, check=False, cwd=directory,
+        env=dict(os.environ, COLUMNS="200"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert ask(server, "GET", "/health").value["status"] == "healthy"
+    counts = re.findall(r"([0-9]+) generated", done.stdout)
+    assert counts, done.stdout[-2000:]
+    return int(counts[-1])
+
+
+@pytest.mark.timeout(300)
+def test_a_short_run(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve().start()
+    assert run(server, tmp_path, 1, 280, "--phases", "examples,fuzzing", "--seed", "1") > 80
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(4000)
+def test_a_long_run(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve().start()
+    assert run(server, tmp_path, 400, 3900) >= 50_000

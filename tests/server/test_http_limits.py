@@ -1,0 +1,120 @@
+"""Clients that let the server wait: each is ended in its time, and nobody else notices."""
+
+import contextlib
+import resource
+import socket
+import time
+from collections.abc import Callable
+
+from tests.server.clients import HOST, Server
+from tests.server.test_http_pages import ask
+
+SLOW = {"limits.http_head_s": 1, "limits.http_request_s": 2, "limits.http_idle_s": 3}
+HEAD = b"POST /kv/set HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+WHOLE = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def ended_after(server: Server, data: bytes, drip: bytes = b"") -> tuple[float, bytes]:
+    """(seconds until the server hangs up, what it said), `drip` being sent again and again meanwhile."""
+    begun = time.monotonic()
+    said = b""
+    with socket.create_connection((HOST, server.http_port)) as client:
+        client.sendall(data)
+        client.settimeout(0.2)
+        while time.monotonic() - begun < 15:
+            try:
+                piece = client.recv(65536)
+            except TimeoutError:
+                with contextlib.suppress(OSError):
+                    client.sendall(drip)
+                continue
+            except ConnectionError:
+                break
+            if not piece:
+                break
+            said += piece
+    return time.monotonic() - begun, said
+
+
+def test_a_request_that_does_not_arrive_is_ended(serve: Callable[..., Server]) -> None:
+    server = serve(SLOW).start()
+    for data, drip, least, most, status in (
+        (b"", b"", 1, 3, b"408"),  # nothing at all
+        (b"GET /hea", b"", 1, 3, b"408"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"X: y\r\n", 1, 3, b"408"),  # a line now and then
+        (HEAD, b"", 2, 4, b"408"),
+        (HEAD, b" ", 2, 4, b"408"),
+        (WHOLE, b"", 3, 5, b"200"),  # idle after a reply
+    ):
+        took, said = ended_after(server, data, drip)
+        assert least <= took < most + 1, (data, took)
+        assert said.startswith(b"HTTP/1.1 " + status) and said.count(b"HTTP/1.1") == 1, (data, said)
+        assert status != b"408" or b"connection: close" in said
+
+
+def test_who_goes_on_asking_stays(serve: Callable[..., Server]) -> None:
+    server = serve({**SLOW, "limits.http_idle_s": 1}).start()
+    with socket.create_connection((HOST, server.http_port)) as client:
+        client.settimeout(10)
+        for _ in range(10):
+            client.sendall(WHOLE[:20])
+            time.sleep(0.3)
+            client.sendall(WHOLE[20:])
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_a_call_that_waits_is_not_ended(serve: Callable[..., Server]) -> None:
+    server = serve({"limits.http_head_s": 1, "limits.http_request_s": 1, "limits.http_idle_s": 1}).start()
+    begun = time.monotonic()
+    reply = ask(server, "POST", "/list/blpop", {"keys": ["none"], "timeout": 3})
+    assert reply.status == 200 and reply.value == {"values": None} and time.monotonic() - begun > 2.9
+
+
+def test_connections_of_one_address(serve: Callable[..., Server]) -> None:
+    server = serve({"server.connections_per_address_max": 3}).start()
+    clients = [socket.create_connection((HOST, server.http_port)) for _ in range(3)]
+    for client in clients:
+        client.sendall(WHOLE)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
+    with socket.create_connection((HOST, server.http_port), timeout=5) as more:
+        assert more.recv(100) == b""
+    clients.pop().close()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:  # the server may hear of the end a moment later
+        with contextlib.suppress(ConnectionError):
+            if ask(server, "GET", "/health").status == 200:
+                break
+    else:
+        raise AssertionError("there is room again, and nobody comes in")
+    text = ask(server, "GET", "/metrics").body.decode()
+    assert "synap_connections_refused_total" in text and "synap_connections_refused_total 0.0" not in text
+    for client in clients:
+        client.close()
+
+
+def test_two_thousand_half_open_requests(serve: Callable[..., Server]) -> None:
+    """Slow loris: all connections send a part of a head, and a new client is answered within 100 ms all the same."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    server = serve({"limits.http_head_s": 5}).start()
+    half_open: list[socket.socket] = []
+    try:
+        for _ in range(2000):
+            client = socket.create_connection((HOST, server.http_port), timeout=10)
+            client.sendall(b"GET / HTTP/1.1\r\nHost: local")
+            half_open.append(client)
+        took = []
+        for i in range(50):
+            begun = time.monotonic()
+            assert ask(server, "GET", "/health").status == 200
+            took.append(time.monotonic() - begun)
+            half_open[i].sendall(b"h")
+        took.sort()
+        assert took[-5] <= 0.1, took  # the few above are the machine's, which others use, too
+        time.sleep(6.5)
+        ended = [client.recv(1000).startswith(b"HTTP/1.1 408") for client in half_open[:100] + half_open[-100:]]
+        assert all(ended)
+    finally:
+        for client in half_open:
+            client.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,0 +1,224 @@
+"""What an operator does with unmodified tools: settings, slow calls, delays, snapshots, the end of a server."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.server.clients import HOST, Gone, Server
+from tests.server.test_real_clients import tool
+from tests.support import Refusal
+
+
+@pytest.fixture(params=[2, 3])
+def client(node: Server, request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+    with redis.Redis(HOST, node.resp_port, protocol=request.param, decode_responses=True) as client:
+        yield client
+
+
+def asked(node: Server, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    """(status, JSON) of a request."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"http://{HOST}:{node.http_port}{path}", data, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return reply.status, json.loads(reply.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_settings_change_together_or_not_at_all(client: redis.Redis) -> None:
+    assert client.config_set("slowlog-max-len", 7) is True
+    assert client.config_get("slowlog-max-len", "timeout") == {"slowlog-max-len": "7", "timeout": "0"}
+    with pytest.raises(redis.ResponseError, match="related to argument 'timeout'"):
+        client.config_set("slowlog-max-len", 9, "timeout", "soon")
+    assert client.config_get("slowlog-max-l?n") == {"slowlog-max-len": "7"}
+    for name, value, said in [
+        ("nonesuch", "1", "Unknown option"), ("port", "1", "immutable"), ("maxmemory-policy", "best", "must be one of"),
+        ("maxmemory", "900gb", "fixed"), ("save", "1", "Invalid save"),
+    ]:  # fmt: skip
+        with pytest.raises(redis.ResponseError, match=said):
+            client.config_set(name, value)
+    client.config_set("maxmemory-policy", "allkeys-lfu", "maxmemory", "64mb", "save", "60 5")
+    assert client.info("memory")["maxmemory_policy"] == "allkeys-lfu"
+    assert client.config_get("maxmemory", "save") == {"maxmemory": str(64 << 20), "save": "60 5"}
+    client.set("k", "v")
+    assert client.object("freq", "k") >= 5
+    with pytest.raises(redis.ResponseError, match="LFU maxmemory policy is selected"):
+        client.object("idletime", "k")
+    with pytest.raises(redis.ResponseError, match="never written"):
+        client.config_rewrite()
+
+
+def test_memory_that_is_used_up_is_said(client: redis.Redis) -> None:
+    client.config_set("maxmemory", "1kb")
+    with pytest.raises(redis.exceptions.OutOfMemoryError):
+        for i in range(100):
+            client.set(f"k{i}", "x" * 100_000)
+    client.config_set("maxmemory", "64mb")
+    assert client.set("k", "v")
+
+
+def test_slow_calls(node: Server, client: redis.Redis) -> None:
+    client.client_setname("worker")
+    client.config_set("slowlog-log-slower-than", 10_000)
+    assert client.slowlog_reset()
+    client.execute_command("DEBUG", "SLEEP", "0.02")
+    (found,) = client.slowlog_get()
+    text = found["command"]
+    assert (text if isinstance(text, str) else text.decode()) == "DEBUG SLEEP 0.02"
+    assert 20_000 <= found["duration"] < 5_000_000 and abs(found["start_time"] - time.time()) < 10
+    raw = node.resp()
+    (entry,) = raw.ask("SLOWLOG", "GET")
+    assert entry[5] == b"worker" and entry[4].startswith(b"127.0.0.1:")
+    status, value = asked(node, "GET", "/slowlog?count=5")
+    assert status == 200 and value["total"] == 1
+    assert value["entries"][0]["command"] == "DEBUG" and value["entries"][0]["args"] == ["SLEEP", "0.02"]
+    client.config_set("slowlog-log-slower-than", 0)
+    raw.ask("SET", "k" * 200, *["EX", "10"])
+    words = raw.ask("SLOWLOG", "GET", "1")[0][3]
+    assert words[1] == b"k" * 128 + b"... (72 more bytes)"
+    raw.ask("DEL", *[f"k{i}" for i in range(40)])
+    words = raw.ask("SLOWLOG", "GET", "1")[0][3]
+    assert len(words) == 32 and words[-1] == b"... (10 more arguments)"
+    raw.ask_all(["SET", "a", "1"], ["GET", "a"], ["GET", "b"])
+    words = raw.ask("SLOWLOG", "GET", "1")[0][3]
+    assert words[:3] == [b"SET", b"a", b"1"] and words[-1] == b"... (with 2 more commands in one read)"
+    client.config_set("slowlog-log-slower-than", -1)
+    client.slowlog_reset()
+    raw.ask("SET", "a", "1")
+    assert client.slowlog_len() == 0
+    assert asked(node, "POST", "/slowlog/reset", {}) == (200, {"success": True, "cleared": 0})
+    assert isinstance(raw.ask("SLOWLOG", "GET", "-2"), Refusal)
+    raw.close()
+
+
+def test_delays(client: redis.Redis) -> None:
+    client.config_set("latency-monitor-threshold", 10, "slowlog-log-slower-than", 1000)
+    client.execute_command("DEBUG", "SLEEP", "0.03")
+    ((name, when, last, most),) = client.latency_latest()
+    assert name == "command" and 30 <= last == most and abs(when - time.time()) < 10
+    assert client.latency_history("command") == [[when, last]]
+    assert "command" in client.execute_command("LATENCY", "DOCTOR")
+    assert "#" in client.execute_command("LATENCY", "GRAPH", "command")
+    assert client.latency_reset("command") == 1 and client.latency_latest() == []
+    with pytest.raises(redis.ResponseError, match="No samples"):
+        client.execute_command("LATENCY", "GRAPH", "fork")
+    client.ping()
+    found = client.execute_command("LATENCY", "HISTOGRAM", "ping")
+    assert "ping" in (found if isinstance(found, dict) else found[:1])
+
+
+def test_info(node: Server, client: redis.Redis) -> None:
+    client.set("k", "v", ex=100)
+    found = client.info("everything")
+    for name in (
+        "redis_version", "run_id", "connected_clients", "used_memory_peak_human", "maxmemory", "aof_enabled",
+        "rdb_last_save_time", "instantaneous_ops_per_sec", "total_connections_received", "role", "used_cpu_user",
+        "cluster_enabled", "cmdstat_set", "latency_percentiles_usec_client|setinfo", "db0",
+    ):  # fmt: skip
+        assert name in found, name
+    assert found["db0"]["keys"] == 1 and found["db0"]["expires"] == 1 and found["cmdstat_set"]["calls"] == 1
+    with pytest.raises(redis.ResponseError):
+        client.execute_command("NONESUCH")
+    before = client.info("errorstats")["errorstat_ERR"]["count"]
+    with pytest.raises(redis.ResponseError):
+        client.execute_command("NONESUCH")
+    assert client.info("errorstats")["errorstat_ERR"] == {"count": before + 1}
+    assert set(client.info("server", "cpu")) >= {"redis_version", "used_cpu_sys"}
+    assert "redis_version" not in client.info("cpu", "keyspace")
+    assert client.config_resetstat() and "cmdstat_set" not in client.info("commandstats")
+    status, value = asked(node, "GET", "/info?section=memory")
+    assert status == 200 and set(value) == {"memory"} and value["memory"]["used_memory"] > 0
+    assert set(asked(node, "GET", "/info")[1]) >= {"server", "memory", "stats", "replication", "keyspace"}
+
+
+def test_keys_looked_at(node: Server, client: redis.Redis) -> None:
+    client.set("int", "12")
+    client.set("text", "a b")
+    client.set("long", "x" * 1000)
+    client.rpush("list", "a")
+    client.rpush("longlist", *["x" * 500] * 100)
+    client.sadd("ints", 1, 2)
+    client.sadd("words", "a")
+    client.sadd("many", *range(1000))
+    found = {key: client.object("encoding", key) for key in client.keys()}
+    assert found == {
+        "int": "int", "text": "embstr", "long": "raw", "list": "listpack", "longlist": "quicklist", "ints": "intset",
+        "words": "listpack", "many": "hashtable",
+    }  # fmt: skip
+    assert client.object("refcount", "int") == 1 and client.object("idletime", "int") <= 2
+    assert client.object("encoding", "none") is None and client.memory_usage("none") is None
+    sizes = {key: client.memory_usage(key, samples=0) for key in found}
+    assert sizes["long"] >= 1000 and sizes["longlist"] >= 50_000 and sizes["many"] > sizes["ints"] > 0
+    assert "encoding:int" in str(client.execute_command("DEBUG", "OBJECT", "int"))
+    with pytest.raises(redis.ResponseError, match="no such key"):
+        client.execute_command("DEBUG", "OBJECT", "none")
+    status, value = asked(node, "GET", "/memory/int/usage")
+    assert status == 200 and value == {"key": "int", "bytes": sizes["int"], "human": f"{sizes['int']}B"}
+    assert asked(node, "GET", "/memory/none/usage") == (404, {"error": "Key not found: none", "code": 404})
+    envelope = {"command": "memory.usage", "request_id": "1", "payload": {"key": "int"}}
+    assert asked(node, "POST", "/api/v1/command", envelope)[1]["payload"]["bytes"] == sizes["int"]
+    assert client.execute_command("MEMORY", "DOCTOR") and client.memory_stats()["keys.count"] == 8
+    assert client.memory_purge() and client.memory_malloc_stats()
+
+
+def test_snapshots_by_hand(serve: Callable[..., Server]) -> None:
+    server = serve().start()
+    with redis.Redis(HOST, server.resp_port) as client:
+        client.set("k", "v")
+        before = client.lastsave()
+        assert client.save() is True and client.lastsave() >= before
+        assert client.bgsave() is True
+        until = time.monotonic() + 20
+        while client.info("persistence")["rdb_bgsave_in_progress"] and time.monotonic() < until:
+            time.sleep(0.02)
+        assert client.info("persistence")["snapshots_done"] == 2
+        assert client.bgrewriteaof() is True
+        assert abs(client.time()[0] - time.time()) < 10
+        assert client.role()[0] == b"master" and client.wait(0, 10) == 0
+        with pytest.raises(redis.ResponseError, match="only REPLICAOF NO ONE"):
+            client.slaveof("other", 1)
+
+
+def test_shutdown(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve().start()
+    with redis.Redis(HOST, server.resp_port) as client:
+        client.set("k", "v")
+        with pytest.raises(redis.ResponseError, match="No shutdown in progress"):
+            client.execute_command("SHUTDOWN", "ABORT")
+        client.shutdown(save=True)
+    assert server.reap() == 0
+    server.start()
+    with server.resp() as raw:
+        assert raw.ask("GET", "k") == b"v"
+        raw.send("SHUTDOWN", "NOSAVE")
+        with pytest.raises(Gone):
+            raw.read()
+    assert server.reap() == 0
+
+
+def test_redis_cli_asks_for_help(node: Server) -> None:
+    def ask(*words: str) -> str:
+        return tool("redis-cli", "-h", HOST, "-p", str(node.resp_port), *words)
+
+    for name in ("CLIENT", "CONFIG", "SLOWLOG", "LATENCY", "OBJECT", "MEMORY", "COMMAND", "ACL", "MODULE"):
+        assert "HELP" in ask(name, "HELP"), name
+    assert "Synap" in ask("LOLWUT") and ask("ACL", "WHOAMI").strip() == "default"
+    assert ask("ACL", "CAT", "string").split() and ask("MODULE", "LIST").strip() == ""
+    assert "unknown subcommand 'NONE'. Try CONFIG HELP." in ask("CONFIG", "NONE")
+    assert "wrong number of arguments for 'config' command" in ask("CONFIG")
+    assert "# Keyspace" in ask("INFO")
+
+
+def test_redis_benchmark_as_it_comes(node: Server) -> None:
+    tests = "ping_inline,ping_mbulk,set,get,incr,lpush,rpush,lpop,rpop,sadd,spop,lrange_100,lrange_300,mset"
+    said = tool("redis-benchmark", "-h", HOST, "-p", str(node.resp_port), "-q", "-n", "1000", "-t", tests)
+    done = [line for line in said.replace("\r", "\n").splitlines() if "requests per second" in line]
+    assert len(done) >= 14 and "rror" not in said, said
