@@ -14,6 +14,7 @@ from synap.store.resp import CR, DOLLAR, STAR
 from synap.store.tables import REF_MASK
 
 LOOK_BYTES_MIN = 160  # a shorter pipeline ends before memory answers
+LOOK_KEYS_MIN = 20_000  # fewer keys lie in the processor's caches anyway
 LINE_BYTES_MIN = 8  # what `short_line` may read
 KEY_BYTES_MAX = 4096
 

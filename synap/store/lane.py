@@ -32,6 +32,7 @@ from synap.store.layout import (
     FULL,
     HITS_COUNT,
     IN_MULTI,
+    KEYS_COUNT,
     LANE_AT,
     LANE_CALLS,
     LANE_OUT,
@@ -140,7 +141,7 @@ def lane(words, octets, session, at, end, now, budget):
     reason = CUT
     version = words[session + SESSION_RESP]
     peek = soon = later = 0  # how far the look ahead has come; the hashes of the second and third key from here
-    if end - at > ahead.LOOK_BYTES_MIN:
+    if end - at > ahead.LOOK_BYTES_MIN and words[KEYS_COUNT + words[session + SESSION_NAMESPACE]] > ahead.LOOK_KEYS_MIN:
         peek, first = ahead.look(words, octets, session, at, end)
         peek, second = ahead.look(words, octets, session, peek, end)
         peek, soon = ahead.look(words, octets, session, peek, end)

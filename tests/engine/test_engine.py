@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from synap.engine.handlers import digest_of
-from synap.store import layout
+from synap.store import ahead, layout
 from tests.engine.engines import Client, House, pages_used
 from tests.store import walks
 from tests.store.copies import fresh, replayed
@@ -416,3 +416,21 @@ def test_guards(house: House, guard: int, text: str) -> None:
     assert digest_of(house.engine) == before
     house.bench[layout.REFUSE] = layout.GUARD_LOADING
     assert client.one("GET k") == Refusal("LOADING Synap is loading the dataset in memory")
+
+
+# Looking ahead.
+
+
+def test_a_long_pipeline_over_many_keys(house: House) -> None:
+    """With enough keys the lane reads ahead; whatever it sees there, cut or odd, replies are as ever."""
+    client = house.client()
+    client.ask(*[f"SET k{i} v{i}" for i in range(ahead.LOOK_KEYS_MIN + 1)])
+    long = "x" * 5000
+    calls = [call for i in range(300) for call in (f"GET k{i}", "PING", ["SET", long, long], ["GET", long], "GET")]
+    told = client.ask(*calls)
+    arity = Refusal("ERR wrong number of arguments for 'get' command")
+    assert told == [each for i in range(300) for each in (b"v%d" % i, b"PONG", OK, long.encode(), arity)]
+    data = b"".join(command("GET", f"k{i}") for i in range(40))
+    for size in (1, 7, 161, 200, 333):
+        pieces = [client.send(data[at : at + size]) for at in range(0, len(data), size)]
+        assert client.read(b"".join(pieces)) == [b"v%d" % i for i in range(40)]
