@@ -47,8 +47,8 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
         "user": USER.decode(),
         "redir": -1,
         "resp": session.version,
-        "lib-name": session.library.decode("utf-8", "replace"),
-        "lib-ver": session.library_version.decode("utf-8", "replace"),
+        "lib-name": session.made_with.decode("utf-8", "replace"),
+        "lib-ver": session.made_with_version.decode("utf-8", "replace"),
     }  # fmt: skip
 
 
@@ -106,9 +106,9 @@ def client_setinfo(engine: Engine, session: Session | None, args: dict[str, Any]
     assert session is not None
     attribute = args["attribute"].upper()
     if attribute == b"LIB-NAME":
-        session.library = checked_name(args["value"], "lib-name")
+        session.made_with = checked_name(args["value"], "lib-name")
     elif attribute == b"LIB-VER":
-        session.library_version = checked_name(args["value"], "lib-ver")
+        session.made_with_version = checked_name(args["value"], "lib-ver")
     else:
         raise Fault("NO_ATTRIBUTE", attribute=args["attribute"].decode("utf-8", "replace"))
     return "OK"

@@ -32,8 +32,8 @@ class Session:
     watch_broken: bool = False
     parked: Any = None
     closing: bool = False
-    library: bytes = b""
-    library_version: bytes = b""
+    made_with: bytes = b""
+    made_with_version: bytes = b""
     no_evict: bool = False
     no_touch: bool = False
     mute: int = 0  # MUTE_*: which of its replies are not sent

@@ -187,6 +187,7 @@ class Turn:
 
     def close(self) -> None:
         """No more turns."""
-        if self._sync_at is not None:
-            self._sync_at.cancel()
+        for timer in (self._sync_at, self._next_sync):
+            if timer is not None:
+                timer.cancel()
         self._threads.shutdown(wait=True)

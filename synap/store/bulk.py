@@ -102,6 +102,24 @@ def copy_many(words, octets, found, count, target):
             at += size
 
 
+@kernel
+def ask_slots(words, octets, at, sizes, first, batch, namespace, hashes):
+    """Hash a batch of keys that lie from octet `at` on, and ask for their slots; the octet behind them."""
+    for i in range(batch):
+        hashes[i] = keyspace.hash_key(words, octets, namespace, at, sizes[first + i])
+        prefetch(words, keyspace.home_of(words, hashes[i]))
+        at += sizes[first + i]
+    return at
+
+
+@kernel
+def ask_records(words, hashes, batch):
+    """Ask for the records of a batch, whose slots are there by now."""
+    for i in range(batch):
+        seat = tables.seek_in(words, keyspace.shard_of(hashes[i]), tables.tag_of_hash(hashes[i]))
+        prefetch(words, words[seat] & REF_MASK)
+
+
 @kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64[::1], int64, int64, int64)")
 def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namespace):
     """Store `count` keys (from octet `at`) with their values (from `value_at`); how many were stored.
@@ -114,18 +132,11 @@ def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namesp
     for i in range(SET_SLOTS):
         words[TAPE + i] = 0
     words[TAPE - 2] = namespace
-    words[NOW] = now
     hashes = np.empty(BATCH, np.int64)
     for first in range(0, count, BATCH):
         batch = min(BATCH, count - first)
-        start = at
-        for i in range(batch):
-            hashes[i] = keyspace.hash_key(words, octets, namespace, start, sizes[first + i])
-            prefetch(words, keyspace.home_of(words, hashes[i]))
-            start += sizes[first + i]
-        for i in range(batch):
-            seat = tables.seek_in(words, keyspace.shard_of(hashes[i]), tables.tag_of_hash(hashes[i]))
-            prefetch(words, words[seat] & REF_MASK)
+        ask_slots(words, octets, at, sizes, first, batch, namespace, hashes)
+        ask_records(words, hashes, batch)
         for i in range(batch):
             size = sizes[first + i]
             value_size = value_sizes[first + i]
@@ -173,17 +184,11 @@ def delete_many(words, octets, at, sizes, count, now, namespace, removed):
     hashes = np.empty(BATCH, np.int64)
     for first in range(0, count, BATCH):
         batch = min(BATCH, count - first)
-        start = at
-        for i in range(batch):
-            hashes[i] = keyspace.hash_key(words, octets, namespace, start, sizes[first + i])
-            prefetch(words, keyspace.home_of(words, hashes[i]))
-            start += sizes[first + i]
+        start = ask_slots(words, octets, at, sizes, first, batch, namespace, hashes)
         blob_size = start - at
         if not frames.log_room(words, 2 + 2 * batch, blob_size):
             return first
-        for i in range(batch):
-            seat = tables.seek_in(words, keyspace.shard_of(hashes[i]), tables.tag_of_hash(hashes[i]))
-            prefetch(words, words[seat] & REF_MASK)
+        ask_records(words, hashes, batch)
         start = at
         gone = 0
         seen = 0

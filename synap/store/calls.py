@@ -1,9 +1,10 @@
-"""A call, carried out: the one place that everybody who asks comes through.
+"""A call, carried out: the one place that everybody who asks for a row comes through.
 
-The lane, an EXEC, a surface that built its tape in Python (`perform`) and a batch of those (`bulk`) all
+The lane, an EXEC, a surface that built its tape in Python (`perform`) and a batch of envelopes all
 use `call`. The order in it is the promise of the whole server: refusals that hold for everyone, then
 room, then the row, then its seq and its frame. A replay alone goes another way (`frames.replay`): its
-refusals have been decided before.
+refusals have been decided before. Arrays of keys (`bulk`) are stored and framed a batch at a time, after the
+same refusals.
 """
 
 from synap.kernels.jit import kernel

@@ -26,12 +26,13 @@ LZ4 = 1 << 2  # in a mark, beside the form
 HEAD = 8
 ASIDE = DECIDED_BLOB * WORD  # where values pass through
 ASIDE_IN_FULL = ASIDE + (1 << 30)
+PACKED_MAX = (1 << 30) - (1 << 20)  # bytes of a value that there is room for aside
 
 
 @kernel
 def pack(words, octets, source, size):
     """(octet, size, mark) of a value as it is to be stored: compressed if that is on and gains an eighth."""
-    if words[COMPRESS_MIN] == 0 or size < words[COMPRESS_MIN]:
+    if words[COMPRESS_MIN] == 0 or size < words[COMPRESS_MIN] or size > PACKED_MAX:
         return source, size, 0
     packed = lz4.compress(octets, ASIDE + HEAD, source, size, size - (size >> 3) - HEAD)
     if packed == 0:

@@ -36,6 +36,7 @@ from synap.store.tapes import ITEM_OVERHEAD, add_text, fits, set_scalar, text_at
 
 NAMESPACES = 16
 COPY_HAS_DB, COPY_DB, COPY_REPLACE = 4, 5, 6  # slots of key.copy
+ALL = 1 << 62  # no limit to how many keys are listed
 DRAWS = 64  # tries at a random key before all are walked
 PREFIX_LIMIT = 100  # keys of key.starting, if nothing else is asked for
 ELEMENT_OVERHEAD = 32  # bytes that a copied element may take besides its own
@@ -380,37 +381,8 @@ def draw(words, octets, tape, now, reply):
 
 
 @kernel
-def match_all(words, octets, tape, now, reply):
-    """KEYS: the keys of the namespace that match a pattern, in no order."""
-    namespace = words[tape - 2]
-    pattern = text_at(words, tape, 0)
-    pattern_size = text_size(words, tape, 0)
-    total = 0
-    set_scalar(words, reply, 0)
-    for shard in range(SHARDS_COUNT):
-        place = 0
-        seat = 1
-        while seat:
-            place, seat = tables.next_entry(words, SHARDS + shard * TABLE_SIZE, place)
-            if seat == 0:
-                break
-            ref = words[seat] & REF_MASK
-            if keyspace.namespace_of(words, ref) != namespace or keyspace.expired(words, ref, now):
-                continue
-            at = keyspace.key_at(words, ref)
-            size = keyspace.key_size(words, ref)
-            if not matches(octets, pattern, pattern_size, at, size, False):
-                continue
-            total += size + ITEM_OVERHEAD
-            if words[reply + 1] >= words[REPLY_ITEMS_MAX] or total > words[REPLY_BYTES_MAX]:
-                return FULL
-            add_text(words, reply, at, size, 0)
-    return ITEMS
-
-
-@kernel
-def starting_with(words, octets, tape, now, reply, start, size, limit):
-    """ITEMS: keys of the namespace that begin with these octets, in no order, at most `limit` of them."""
+def listed(words, octets, tape, now, reply, start, size, glob, limit):
+    """ITEMS: keys of the namespace that match a glob (or begin with a text), in no order, at most `limit` of them."""
     namespace = words[tape - 2]
     total = 0
     set_scalar(words, reply, 0)
@@ -424,8 +396,12 @@ def starting_with(words, octets, tape, now, reply, start, size, limit):
             ref = words[seat] & REF_MASK
             if keyspace.namespace_of(words, ref) != namespace or keyspace.expired(words, ref, now):
                 continue
-            at, key_size = keyspace.key_at(words, ref), keyspace.key_size(words, ref)
-            if key_size < size or not same(octets, at, start, size):
+            at = keyspace.key_at(words, ref)
+            key_size = keyspace.key_size(words, ref)
+            if glob:
+                if not matches(octets, start, size, at, key_size, False):
+                    continue
+            elif key_size < size or not same(octets, at, start, size):
                 continue
             total += key_size + ITEM_OVERHEAD
             if words[reply + 1] >= words[REPLY_ITEMS_MAX] or total > words[REPLY_BYTES_MAX]:
@@ -435,16 +411,23 @@ def starting_with(words, octets, tape, now, reply, start, size, limit):
 
 
 @kernel
+def match_all(words, octets, tape, now, reply):
+    """KEYS: the keys of the namespace that match a pattern, in no order."""
+    start = text_at(words, tape, 0)
+    return listed(words, octets, tape, now, reply, start, text_size(words, tape, 0), True, ALL)
+
+
+@kernel
 def match_prefix(words, octets, tape, now, reply):
     """The keys that begin with the text in slot 1 (all, if slot 0 is 0), at most as many as slot 4 says."""
     limit = words[tape + 4] if words[tape + 3] else PREFIX_LIMIT
     if limit < 0:
         return POSITIVE_COUNT
     size = text_size(words, tape, 1) if words[tape] else 0
-    return starting_with(words, octets, tape, now, reply, text_at(words, tape, 1), size, limit)
+    return listed(words, octets, tape, now, reply, text_at(words, tape, 1), size, False, limit)
 
 
 @kernel
 def list_all(words, octets, tape, now, reply):
     """Every key of the namespace."""
-    return starting_with(words, octets, tape, now, reply, 0, 0, words[REPLY_ITEMS_MAX] + 1)
+    return listed(words, octets, tape, now, reply, 0, 0, False, ALL)

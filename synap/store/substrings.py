@@ -129,7 +129,9 @@ def plain(words, ref):
 
 @kernel
 def change_packed(words, octets, tape, h, seat, ref, offset, source, more):
-    """Write bytes into a compressed value from an offset on: it is stored anew. DONE, or BROKEN without memory."""
+    """Write bytes into a compressed value from an offset on: it is stored anew. DONE, a refusal, or BROKEN."""
+    if offset + more > compressed.PACKED_MAX:
+        return STRING_TOO_LONG
     at, size = compressed.text_aside(words, octets, ref)
     if size < 0:
         return BROKEN
@@ -165,7 +167,7 @@ def append(words, octets, tape, now, reply):
         return OUT_OF_MEMORY
     if compressed.is_packed(words, ref):
         status = change_packed(words, octets, tape, h, seat, ref, size, source, more)
-        return status if status == BROKEN else NUMBER | CHANGED
+        return NUMBER | CHANGED if status == DONE else status
     ref = grow(words, octets, tape, h, seat, ref, size + more)
     if ref == 0:
         return BROKEN
@@ -199,7 +201,7 @@ def overwrite(words, octets, tape, now, reply):
     if ref and compressed.is_packed(words, ref):
         words[reply] = end
         status = change_packed(words, octets, tape, h, seat, ref, offset, source, more)
-        return status if status == BROKEN else NUMBER | CHANGED
+        return NUMBER | CHANGED if status == DONE else status
     if ref == 0:
         if not strings.write(words, octets, tape, h, seat, source, 0, 0, 0, False):
             return BROKEN
