@@ -10,7 +10,7 @@ from synap.kernels.checksums import crc32, crc32_table
 CHUNK = 1 << 20
 
 
-@jit.kernel("int64(uint32[:, ::1], uint8[::1], int64)")
+@jit.kernel("int64(uint32[::1], uint8[::1], int64)")
 def checksum(table, octets, size):  # type: ignore[no-untyped-def]
     """The CRC-32 of the first `size` octets."""
     return crc32(table, octets, 0, size, 0)

@@ -13,7 +13,7 @@ from synap.kernels.jit import kernel, load, registered
 TABLE = checksums.crc32_table()
 
 
-@kernel("int64(uint32[:, ::1], uint8[::1], int64, int64, int64)")
+@kernel("int64(uint32[::1], uint8[::1], int64, int64, int64)")
 def crc32(table, octets, start, size, crc):
     return checksums.crc32(table, octets, start, size, crc)
 
@@ -29,8 +29,8 @@ def checksum(text, crc=0, before=b""):
 
 
 def test_table():
-    assert TABLE.shape == (8, 256) and TABLE.dtype == np.uint32
-    assert TABLE[0, 1] == 0x77073096 and TABLE[0, 255] == 0x2D02EF8D
+    assert TABLE.shape == (16 * 256,) and TABLE.dtype == np.uint32
+    assert TABLE[1] == 0x77073096 and TABLE[255] == 0x2D02EF8D
 
 
 def test_published_check_value():
