@@ -87,11 +87,13 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     machine: RespMachine
     yielded = False
     spilling = False  # a piece of a spill is with the turn or has left, its last one is not known to have
+    reads_once = False  # does its transport read a socket once before it turns to the others?
     peer = local = b""  # the addresses of both ends
     made_seq = 0  # the seq when the machine made its last output
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.reads_once = getattr(transport, "reads_once", False)
         session = self.server.engine.sessions.add() if self.server.room_for(self) else None
         if session is None:
             if self.server.engine is not None:
@@ -144,7 +146,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         return self.machine.buffer()
 
     def buffer_updated(self, count: int) -> None:
-        if count >= RECEIVE_SLICE:  # there is more: the loop would read on, up to 32 times, before another socket
+        if count >= RECEIVE_SLICE and not self.reads_once:  # else up to 32 times before another socket
             self.transport.pause_reading()
             self.yielded = True
             self.server.loop.call_soon(self._read_on)
@@ -153,6 +155,35 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         except LogFailed:
             self.outcome_unknown()
             return
+        self._made(data)
+
+    # What a round of `rounds` asks of it.
+
+    @property
+    def plain(self) -> bool:
+        """Is nothing about it out of the ordinary, so that a kernel may serve it?"""
+        return not (self.lost or self.ended or self.blocked_at is not None or self.going_on) and self.machine.plain
+
+    def stopped(self, reason: int, made: bytes, end: int, now: int) -> None:
+        """The kernel has come to something that is not for it."""
+        try:
+            self.machine.stopped(reason, made, end, now)
+        except LogFailed:
+            self.outcome_unknown()
+            return
+        self.made_seq = self.server.engine.seq
+        self._push()
+
+    def arrived(self, at: int, end: int, now: int) -> None:
+        """What lies there in the receive region came for it."""
+        try:
+            data = self.machine.arrived(at, end, now)
+        except LogFailed:
+            self.outcome_unknown()
+            return
+        self._made(data)
+
+    def _made(self, data: bytes | None) -> None:
         if data is None:
             self.made_seq = self.server.engine.seq
             self._push()

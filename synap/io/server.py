@@ -173,9 +173,15 @@ class Server:
             return None
         host, port = self.settings.text("resp.host"), self.settings.number("resp.port")
         try:
-            listener = await self.loop.create_server(
-                lambda: RespConnection(self), host, max(port, 0), backlog=BACKLOG
-            )
+            if sys.platform == "linux":
+                from synap.io.rounds import Rounds
+
+                self._rounds = Rounds(self)
+                listener: Any = await self._rounds.listen(host, max(port, 0), BACKLOG, lambda: RespConnection(self))
+            else:
+                listener = await self.loop.create_server(
+                    lambda: RespConnection(self), host, max(port, 0), backlog=BACKLOG
+                )
         except OSError as error:
             if self.settings.origin("resp.port") != "default":
                 raise

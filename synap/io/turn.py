@@ -20,6 +20,16 @@ INLINE_SYNC_S = 0.0005
 """A disk that answers sooner is waited for in the loop: handing over to a thread costs about 0.1 ms."""
 
 
+class NoRounds:
+    """Where no kernel serves sockets, no replies wait outside the turn."""
+
+    def take(self) -> None:
+        return
+
+    def deliver(self) -> None:
+        return
+
+
 class Turn:
     """Group commit for all connections of a server."""
 
@@ -31,6 +41,7 @@ class Turn:
         self._always = node.log is not None and node.settings.text("persistence.wal.fsync_mode") == "always"
         self._periodic = node.settings.text("persistence.wal.fsync_mode") == "periodic"
         self._interval = node.settings.number("persistence.wal.fsync_interval_ms") / 1000
+        self.rounds: Any = NoRounds()
         self._scheduled = False
         self._ready: list[tuple[Any, bytes]] = []
         self._batches: deque[tuple[int, list[tuple[Any, bytes]]]] = deque()
@@ -54,6 +65,11 @@ class Turn:
             self._scheduled = True
             self._loop.call_soon(self.end)
 
+    def hold(self, connection: Any, data: bytes) -> None:
+        """As `send`, for a reply of a round, which ends the turn itself."""
+        connection.queued += 1
+        self._ready.append((connection, data))
+
     def flush_early(self) -> None:
         """Write frames in the middle of a turn. If that fails, replies that wait here are not acknowledged
         at its end, where nothing would tell them from reads. Raises LogFailed."""
@@ -72,27 +88,34 @@ class Turn:
     def end(self) -> None:
         """Write the frames, then let the replies go (or wait for the disk)."""
         self._scheduled = False
-        ready, self._ready = self._ready, []
         try:
             self._node.flush()
         except LogFailed as failure:
-            self._ready = ready
+            self.rounds.take()
             self.failed(failure)
             return
         log = self._node.log
         # Failed: only reads are left. Behind replies that wait for a sync they hear of it with them.
         if log is None or not self._always or (log.failed is not None and not self._batches):
-            for connection, data in ready:
-                connection.transmit(data)
+            self._let_go()
             if log is not None and self._periodic and self._sync_at is None and log.synced_seq < log.written_seq:
                 self._sync_at = self._loop.call_later(self._interval, self._sync_due)
+        elif log.synced_seq >= log.written_seq and not self._batches:
+            self._let_go()
+        else:
+            self.rounds.take()
+            ready, self._ready = self._ready, []
+            self._batches.append((log.written_seq, ready))
+            self._sync()
+
+    def _let_go(self) -> None:
+        if not self._ready:
+            self.rounds.deliver()
             return
-        if log.synced_seq >= log.written_seq and not self._batches:
-            for connection, data in ready:
-                connection.transmit(data)
-            return
-        self._batches.append((log.written_seq, ready))
-        self._sync()
+        self.rounds.take()  # behind these, also where a socket takes only a part of them
+        ready, self._ready = self._ready, []
+        for connection, data in ready:
+            connection.transmit(data)
 
     def _sync(self) -> None:
         """Bring what is written to the disk: here if it is fast, else on threads.

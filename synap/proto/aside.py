@@ -15,7 +15,6 @@ from synap.store.lane import lane as run_lane
 from synap.store.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
 
 OUT_AT = layout.OUT * WORD
-BUDGET = 4000  # units of the lane (calls, and items / 16): about a millisecond
 NO_MUTE, MUTE_ALL, MUTE_NEXT, MUTE_THIS = range(4)  # as in engine/sessions
 
 
@@ -43,7 +42,7 @@ class Aside:
         if operation.odd:
             return self._lane_twice(at, end, now)
         begun = operation.ticks()
-        reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, BUDGET))
+        reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, lane.BUDGET))
         took = operation.ticks() - begun
         if took >= operation.slow_ns >= 0:
             self._slow_read(at, self._numbers[LANE_AT], took, now)
@@ -58,7 +57,7 @@ class Aside:
                 self._hold()
                 numbers[LANE_AT] = at
                 return lane.CUT
-        budget = 1 if session.mute == MUTE_THIS else BUDGET
+        budget = 1 if session.mute == MUTE_THIS else lane.BUDGET
         reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, budget))
         if session.mute and numbers[layout.LANE_CALLS] > 0:
             numbers[LANE_OUT] = OUT_AT
@@ -115,6 +114,10 @@ class Aside:
             self._operation.mute(session, NO_MUTE)
 
     # Slow calls.
+
+    def note_slow(self, at: int, took: int, now: int) -> None:
+        """A round took `took` ns to run what lies from `at` to LANE_AT."""
+        self._slow_read(at, self._numbers[LANE_AT], took, now)
 
     def _slow_read(self, at: int, after: int, took: int, now: int) -> None:
         """What lies from `at` to `after` took long."""

@@ -82,17 +82,27 @@ class RespMachine(Aside):
             self._used += count
             self._gathered(now)
             return None
-        end = RECEIVE_AT + len(self._tail) + count
+        return self.arrived(RECEIVE_AT, RECEIVE_AT + len(self._tail) + count, now)
+
+    def arrived(self, at: int, end: int, now: int) -> bytes | None:
+        """The same for what lies from `at` to `end` in the receive region."""
         if self.output or self.session.parked is not None:
-            self._keep(RECEIVE_AT, end)
+            self._keep(at, end)
             return None
         engine, numbers = self.engine, self._numbers
-        reason = self._lane(RECEIVE_AT, end, now)
+        reason = self._lane(at, end, now)
         if reason == CUT and numbers[LANE_AT] == end:
             self._tail = b""
             return bytes(engine.bytes[OUT_AT : numbers[LANE_OUT]])
         self._keep(self._go_on(reason, end, now), end)
         return None
+
+    def stopped(self, reason: int, made: bytes, end: int, now: int) -> None:
+        """A round has run the lane for this connection up to LANE_AT, which made these replies: go on from there."""
+        if made:
+            self.output.append(made)
+        self._numbers[LANE_OUT] = OUT_AT
+        self._keep(self._go_on(reason, end, now), end)
 
     def resume(self, now: int) -> None:
         """Run what was left when the machine paused."""
@@ -110,6 +120,15 @@ class RespMachine(Aside):
     def paused(self) -> bool:
         """Nothing may run: a call waits, or a spill has not been sent yet."""
         return self.held or self.session.parked is not None or bool(self.output and isinstance(self.output[-1], Spill))
+
+    @property
+    def plain(self) -> bool:
+        """Nothing is unfinished or held back: a round may run what comes next."""
+        session = self.session
+        return not (
+            self._tail or self._gather or self.output or self.more or self.closing or self.held
+            or session.parked is not None or session.mute or session.closing
+        )  # fmt: skip
 
     @property
     def held_bytes(self) -> int:

@@ -77,6 +77,7 @@ OUT_AT = OUT * 8
 OUT_END = OUT_AT + OUT_BYTES
 SHORT_REPLY = 1024  # bytes that a reply may take without having asked
 NAME_BYTES_MAX = 64
+BUDGET = 4000  # units of the lane (calls, and items / 16): about a millisecond
 
 
 @kernel
@@ -131,11 +132,9 @@ def find_row(words, octets, count):
     return row
 
 
-@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64)")
-def lane(words, octets, session, at, end, now, budget):
+@kernel
+def run(words, octets, session, at, end, now, budget):
     """Run the commands from octet `at` to `end` for a session; replies go on at LANE_OUT. See the file."""
-    words = bare(words)
-    octets = bare(octets)
     out = words[LANE_OUT]
     units = row = 0
     reason = CUT
@@ -252,6 +251,12 @@ def lane(words, octets, session, at, end, now, budget):
         words[session + SESSION_ROW] = row
     words[session + SESSION_SEEN] = now
     return reason
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64)")
+def lane(words, octets, session, at, end, now, budget):
+    """`run`, for one session."""
+    return run(bare(words), bare(octets), session, at, end, now, budget)
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64)")

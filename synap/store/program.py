@@ -1,15 +1,16 @@
 """All compiled code as one thing: which modules it lies in, making it ready, the doors' addresses."""
 
 import importlib
+import sys
 from collections.abc import Callable
 
 from synap.kernels import jit
 
 ENTRIES = (
     "heap", "calls", "transactions", "lane", "frames", "resp", "arena", "upkeep", "digests", "dumps",
-    "keys_view", "bulk", "envelopes",
+    "keys_view", "bulk", "envelopes", *(["rounds"] if sys.platform == "linux" else []),
 )  # fmt: skip
-"""Modules of `synap.store` with border functions."""
+"""Modules of `synap.store` with border functions; `rounds` is made of Linux' system calls."""
 
 
 def modules(families: tuple[str, ...]) -> list[str]:

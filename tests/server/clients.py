@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +236,21 @@ def eventually(check: Any, seconds: float = 5.0, pause: float = 0.01) -> Any:
         assert time.monotonic() < end, f"still not after {seconds} s"
         time.sleep(pause)
     return value
+
+
+def is_stopped(server: Server) -> bool:
+    with open(f"/proc/{server.pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "T"
+
+
+@contextmanager
+def one_turn(server: Server) -> Iterator[None]:
+    """What is sent within is found at once when the server goes on."""
+    time.sleep(0.03)  # it rests: nothing of an earlier turn is left to be looked at first
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: is_stopped(server))
+        yield
+    finally:
+        time.sleep(0.02)
+        os.kill(server.pid, signal.SIGCONT)

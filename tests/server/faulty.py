@@ -84,11 +84,10 @@ def early_replies() -> None:
     """A planted bug: replies leave before the frames are written. The ledgers have to notice it."""
     from synap.io.turn import Turn
 
-    def send(self: Any, connection: Any, data: bytes) -> None:
-        connection.transmit(data)
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_later(0.05, self.end)
+    end = Turn.end
 
-    Turn.send = send  # type: ignore[method-assign]
+    def early(self: Any) -> None:
+        self._let_go()
+        self._loop.call_later(0.05, end, self)
 
+    Turn.end = early  # type: ignore[method-assign]

@@ -4,19 +4,17 @@ A server that is stopped (SIGSTOP) while clients send finds all their commands a
 they are of one turn, in the order in which they were sent. Writes fail by a limit on the size of files.
 """
 
-import os
 import resource
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.server.clients import HOST, Resp, Server, eventually
+from tests.server.clients import HOST, Resp, Server, eventually, one_turn
 from tests.support import command
 
 pytestmark = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="prlimit is a Linux call")
@@ -53,24 +51,6 @@ def refuse_writes(server: Server, room: int | None = None) -> None:
 
 def allow_writes(server: Server) -> None:
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
-def is_stopped(server: Server) -> bool:
-    with open(f"/proc/{server.pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] == "T"
-
-
-@contextmanager
-def one_turn(server: Server) -> Iterator[None]:
-    """What is sent within is found at once when the server goes on."""
-    time.sleep(0.03)  # it rests: nothing of an earlier turn is left to be looked at first
-    os.kill(server.pid, signal.SIGSTOP)
-    try:
-        eventually(lambda: is_stopped(server))
-        yield
-    finally:
-        time.sleep(0.02)
-        os.kill(server.pid, signal.SIGCONT)
 
 
 def heard(client: Resp) -> list[Any]:
@@ -182,9 +162,9 @@ def test_early_write(serve: Serve, peer: Peer, web: Any, mode: str) -> None:
     queue_large(large)
     refuse_writes(server)
     with one_turn(server):
+        by_http.post(b"/kv/set", b'{"key":"web","value":"x"}')  # what comes to RESP sockets is served together
         for i, client in enumerate(before):
             client.send("SET", f"small{i}", "x")
-        by_http.post(b"/kv/set", b'{"key":"web","value":"x"}')
         large.send("EXEC")
         behind.send("SET", "behind", "x")
     assert by_http.heard() == b""

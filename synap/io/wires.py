@@ -1,0 +1,205 @@
+"""A RESP connection's socket, as asyncio's transports are: what of it a round does not do in a kernel.
+
+It reads and writes when the rounds say that it can, keeps what the peer has not taken, and tells its
+connection when that is too much. `settle` says whether the next thing it sends may be served by the kernel.
+"""
+
+import errno
+import select
+import socket
+from collections import deque
+from typing import Any
+
+READABLE, WRITABLE, GONE = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
+PIECES_MAX = 64  # handed to the system at once
+
+
+class Wire:
+    """One socket of `rounds`, and its `connection` (as asyncio has it: a protocol)."""
+
+    __slots__ = (
+        "_closing", "_ended", "_high", "_low", "_mask", "_over", "_paused", "_reading", "_rounds", "_size", "_socket",
+        "_waiting", "connection", "descriptor",
+    )  # fmt: skip
+
+    reads_once = True
+
+    def __init__(self, rounds: Any, sock: socket.socket, connection: Any) -> None:
+        self._rounds, self._socket, self.connection = rounds, sock, connection
+        self.descriptor = sock.fileno()
+        self._waiting: deque[memoryview] = deque()
+        self._size = self._mask = 0
+        self._high, self._low = 1 << 16, 1 << 14
+        self._reading = True  # wanted
+        self._ended = self._closing = self._over = self._paused = False
+
+    def begin(self) -> None:
+        """Tell the connection, and read."""
+        self._rounds.join(self)
+        self.connection.connection_made(self)
+        self._listen()
+        self.settle()
+
+    # What a connection asks of its transport.
+
+    def get_extra_info(self, name: str) -> Any:
+        """Of the socket: `peername`, `sockname`, or itself; None once it is closed."""
+        if name == "socket":
+            return None if self._over else self._socket
+        try:
+            return self._socket.getpeername() if name == "peername" else self._socket.getsockname()
+        except OSError:
+            return None
+
+    def set_write_buffer_limits(self, high: int, low: int) -> None:
+        """Above `high` unsent bytes the connection hears of it, and again at `low`."""
+        self._high, self._low = high, low
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that wait for the peer."""
+        return self._size
+
+    def is_reading(self) -> bool:
+        return self._reading
+
+    def pause_reading(self) -> None:
+        """Read nothing more for now."""
+        self._reading = False
+        self._listen()
+
+    def resume_reading(self) -> None:
+        self._reading = True
+        self._listen()
+
+    def write(self, data: bytes) -> None:
+        """Send, now if the peer has room, else when it has."""
+        if self._over or self._closing or not data:
+            return
+        if not self._waiting:
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                self._lose(error)
+                return
+            if sent == len(data):
+                return
+            data = data[sent:]
+        self._waiting.append(memoryview(data))
+        self._size += len(data)
+        self._listen()
+        if self._size > self._high and not self._paused:
+            self._paused = True
+            self.connection.pause_writing()
+
+    def close(self) -> None:
+        """Send what waits, then hang up."""
+        if self._over or self._closing:
+            return
+        self._closing = True
+        if self._waiting:
+            self._listen()
+        else:
+            self._lose(None)
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._lose(None)
+
+    # What the rounds ask.
+
+    def settle(self) -> None:
+        """Let the kernel serve this socket if nothing about it is out of the ordinary."""
+        plain = not (self._waiting or self._ended or self._closing or self._over) and self._reading
+        self._rounds.mark(self.descriptor, plain and self.connection.plain)
+
+    def happened(self, mask: int, got: int) -> None:
+        """The socket is ready for `mask`; a kernel's read has answered `got` (0: the end; negative: an errno)."""
+        if mask & WRITABLE:
+            self._drain()
+        if self._over:
+            return
+        if got < 0:
+            self._lose(OSError(-got, errno.errorcode.get(-got, "")))
+        elif got == 0:
+            self._end()
+        elif mask & READABLE and self._reading and not self._ended and not self._closing:
+            self._read()
+        elif mask & GONE:
+            self._lose(None)
+
+    def unsent(self, data: bytes, sent: int) -> None:
+        """A kernel has sent so many bytes of `data`, or failed with this negative errno."""
+        if sent < 0 and -sent not in (errno.EAGAIN, errno.EINTR):
+            self._lose(OSError(-sent, errno.errorcode.get(-sent, "")))
+        else:
+            self.write(data[max(sent, 0) :])
+
+    def _read(self) -> None:
+        try:
+            count = self._socket.recv_into(self.connection.get_buffer(-1))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        if count:
+            self.connection.buffer_updated(count)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._listen()
+        if not self.connection.eof_received():
+            self.close()
+
+    def _drain(self) -> None:
+        try:
+            while self._waiting:
+                sent = self._socket.sendmsg([self._waiting[i] for i in range(min(len(self._waiting), PIECES_MAX))])
+                self._size -= sent
+                while sent:
+                    first = self._waiting[0]
+                    if sent < len(first):
+                        self._waiting[0] = first[sent:]
+                        break
+                    sent -= len(first)
+                    self._waiting.popleft()
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._lose(error)
+            return
+        if self._size <= self._low and self._paused:
+            self._paused = False
+            self.connection.resume_writing()
+        if self._over:
+            return
+        if self._closing and not self._waiting:
+            self._lose(None)
+        else:
+            self._listen()
+
+    def _listen(self) -> None:
+        """Ask for the events that are wanted now; if there are others than reads, Python serves them."""
+        if self._over:
+            return
+        reads = self._reading and not self._ended and not self._closing
+        mask = (READABLE if reads else 0) | (WRITABLE if self._waiting else 0)
+        if mask != READABLE:
+            self._rounds.mark(self.descriptor, False)
+        if mask != self._mask:
+            self._mask = mask
+            self._rounds.ask(self.descriptor, mask)
+
+    def _lose(self, error: OSError | None) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._waiting.clear()
+        self._size = 0
+        self._rounds.leave(self)
+        self._socket.close()
+        self._rounds.soon(self.connection.connection_lost, error)

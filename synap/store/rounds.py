@@ -1,0 +1,162 @@
+"""A round: what many RESP sockets have sent, read, carried out and answered in one call.
+
+With a call and a reply for each socket, at depth 1 most of the time went to Python and the event loop around
+a command that takes the lane a quarter of a microsecond. Here `serve` asks which sockets have something,
+reads them all into the receive region, asks memory for the first key of each, and runs the lane for one
+after the other. Replies gather in the out region until the turn lets them go: `deliver`.
+
+Only *plain* connections are served here: nothing of theirs is unfinished, held back or unsent. Whatever
+else there is, Python does: `serve` stops with a reason of the lane, or lists the socket as odd.
+
+    board   COUNT NEXT    arrivals, and the first that has not been served
+            REPLIES ODDS  how many of each there are
+            BEFORE TOOK   of the last one served: where its replies begin in the out region; how long it took, in ns
+            SENT          of the reply at which `deliver` stopped: bytes sent, or a negative errno
+            arrivals      (descriptor, octet, octet behind it) x ROUND
+            replies       (descriptor, octet, octet behind it) x ROUND
+            odds          (descriptor, mask, what recv answered or NOT_READ) x ROUND
+    table   for each descriptor: its session, and whether it is plain
+"""
+
+from synap.kernels import sockets
+from synap.kernels.jit import kernel
+from synap.kernels.spans import bare
+from synap.store import ahead, lane
+from synap.store.layout import (
+    KEYS_COUNT,
+    KIB,
+    LANE_AT,
+    LANE_OUT,
+    OUT_BYTES,
+    RECEIVE,
+    RECEIVE_BYTES,
+    SESSION_NAMESPACE,
+    WORD,
+)
+
+ROUND = 64  # sockets
+COUNT, NEXT, REPLIES, ODDS, BEFORE, TOOK, SENT = range(7)
+ARRIVALS = 8
+ANSWERS = ARRIVALS + 3 * ROUND
+ODD = ANSWERS + 3 * ROUND
+BOARD_SIZE = ODD + 3 * ROUND
+NOT_READ = 1
+
+READABLE = 1  # EPOLLIN
+ALL, SLOW, ROOM = -1, 100, 101  # beside the reasons of the lane: a slow one, and no room for more replies
+RECEIVE_AT = RECEIVE * WORD
+RECEIVE_END = RECEIVE_AT + RECEIVE_BYTES
+SLICE = 64 * KIB  # read from one socket
+SLICE_MIN = 16 * KIB
+GAP = 64  # between what two sockets sent
+
+
+@kernel
+def _gather(words, octets, board, table, events, epoll, plain):
+    """Read every plain socket that has something; list the others."""
+    count = odds = 0
+    at = RECEIVE_AT
+    found = sockets.poll(epoll, events, ROUND)
+    for i in range(found):
+        mask, descriptor = sockets.event(events, i)
+        got = NOT_READ
+        if plain and mask == READABLE and table[2 * descriptor + 1]:
+            room = min(SLICE, RECEIVE_END - GAP - at)
+            if room < SLICE_MIN:  # it is as ready in the next round
+                continue
+            got = sockets.receive(octets, at, descriptor, room)
+            if got == sockets.AGAIN:
+                continue
+            if got > 0:
+                place = ARRIVALS + 3 * count
+                board[place] = descriptor
+                board[place + 1] = at
+                board[place + 2] = at + got
+                at += got + GAP
+                count += 1
+                continue
+        place = ODD + 3 * odds
+        board[place] = descriptor
+        board[place + 1] = mask
+        board[place + 2] = got
+        odds += 1
+    board[COUNT] = count
+    board[NEXT] = 0
+    board[ODDS] = odds
+
+
+@kernel
+def _look(words, octets, board, table):
+    """Ask memory for the first key of each arrival: at depth 1 nobody else would ask in time."""
+    for step in range(2):
+        for i in range(board[COUNT]):
+            place = ARRIVALS + 3 * i
+            session = table[2 * board[place]]
+            if words[KEYS_COUNT + words[session + SESSION_NAMESPACE]] > ahead.LOOK_KEYS_MIN:
+                _, h = ahead.look(words, octets, session, board[place + 1], board[place + 2])
+                if step == 1:
+                    ahead.ask_record(words, h)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64[::1], int64[::1], uint8[::1], int64, int64, int64, int64)")
+def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
+    """Serve a round, with `epoll` below 0 the rest of one; ALL, or why it stopped behind arrival NEXT - 1.
+
+    Without `plain` no socket is taken for plain. SLOW: that one took `slow_ns` or longer. ROOM: take away
+    the replies, then come back.
+    """
+    words = bare(words)
+    octets = bare(octets)
+    board = bare(board)
+    table = bare(table)
+    events = bare(events)
+    if epoll >= 0:
+        _gather(words, octets, board, table, events, epoll, plain)
+        if board[COUNT] > 1:
+            _look(words, octets, board, table)
+    i = board[NEXT]
+    begun = sockets.nanoseconds()
+    while i < board[COUNT]:
+        before = words[LANE_OUT]
+        if before > lane.OUT_AT + OUT_BYTES // 2:
+            return ROOM
+        place = ARRIVALS + 3 * i
+        descriptor = board[place]
+        end = board[place + 2]
+        session = table[2 * descriptor]
+        i += 1
+        board[NEXT] = i
+        if session == 0:  # somebody has hung up on it meanwhile
+            continue
+        reason = lane.run(words, octets, session, board[place + 1], end, now, lane.BUDGET)
+        ended = sockets.nanoseconds()
+        board[BEFORE] = before
+        board[TOOK] = ended - begun
+        begun = ended
+        if reason != lane.CUT or words[LANE_AT] != end:
+            return reason
+        if words[LANE_OUT] > before:
+            place = ANSWERS + 3 * board[REPLIES]
+            board[place] = descriptor
+            board[place + 1] = before
+            board[place + 2] = words[LANE_OUT]
+            board[REPLIES] += 1
+        if board[TOOK] >= slow_ns:
+            return SLOW
+    return ALL
+
+
+@kernel("int64(uint8[::1], int64[::1], int64)")
+def deliver(octets, board, first):
+    """Send the replies from number `first` on; the number of the first that did not go out whole (see SENT),
+    or of all replies."""
+    octets = bare(octets)
+    board = bare(board)
+    for i in range(first, board[REPLIES]):
+        place = ANSWERS + 3 * i
+        size = board[place + 2] - board[place + 1]
+        sent = sockets.send(octets, board[place + 1], board[place], size)
+        if sent != size:
+            board[SENT] = sent
+            return i
+    return board[REPLIES]
