@@ -32,7 +32,7 @@ WAITING = ("io", "client", "cli")
 LIBRARIES = {
     "numba": ("kernels", "store"), "llvmlite": ("kernels", "store"),
     "yaml": ("settings",),
-    "lz4": ("journal",),
+    "lz4": ("journal",), "zstandard": ("store",),
     "msgspec": ("derive", "observe", "proto", "io", "client"),  # JSON: surfaces, never the engine or a row
     "h11": ("proto",), "httptools": ("proto",), "wsproto": ("proto",),
     "anyio": WAITING, "uvloop": WAITING, "asyncio": WAITING,

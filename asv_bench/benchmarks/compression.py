@@ -5,7 +5,7 @@ import random
 
 import synap
 from synap.settings import Settings
-from synap.store import layout
+from synap.store import layout, zstd
 
 COUNT = 2000
 
@@ -30,17 +30,19 @@ def documents(size: int) -> list[bytes]:
 
 
 class Compression:
-    """`off`, or `on` with a cache that holds a tenth of the values in full."""
+    """`off`, or by an algorithm with a cache that holds a tenth of the values in full."""
 
-    params = [["off", "on"], [1024, 65536]]
+    params = [["off", "lz4", "zstd"], [1024, 65536]]
     param_names = ["compression", "bytes"]
     timeout = 180
 
     def setup(self, which: str, size: int) -> None:
         self.db = synap.open()
         self.numbers = self.db._engine.numbers
-        if which == "on":
+        if which != "off":
             self.numbers[layout.COMPRESS_MIN] = Settings().number("compression.min_payload_size")
+        if which == "zstd":
+            zstd.place(self.numbers, Settings().number("compression.zstd.level"))
         self.numbers[layout.HOT_MAX] = COUNT * size // 10
         self.keys = [f"key:{i}".encode() for i in range(COUNT)]
         self.values = documents(size)

@@ -23,7 +23,7 @@ from synap.io.facts import place_clocks
 from synap.io.files import Directory, Lock
 from synap.journal import Disk, Log, LogFailed, SnapshotWriter, recover, trim
 from synap.settings import Settings
-from synap.store import dumps, layout, program
+from synap.store import dumps, layout, program, zstd
 from synap.store.heap import Heap
 
 CHUNK_BYTES = 1 << 20
@@ -64,6 +64,8 @@ class Node:
         )
         if settings.switch("compression.enabled"):
             self.engine.numbers[layout.COMPRESS_MIN] = settings.number("compression.min_payload_size")
+            if settings.text("compression.default_algorithm") == "zstd":
+                zstd.place(self.engine.numbers, settings.number("compression.zstd.level"))
         self.engine.numbers[layout.HOT_MAX] = settings.number("compression.hot_cache_bytes")
         self.engine.journal_flush = self.flush
         self.lock = lock

@@ -5,7 +5,8 @@ load. Measured on spans inside one array: byte loop 1.0 GB/s, slice assignment 2
 `llvm.memmove` above 40 GB/s. So spans are copied, compared, loaded and prefetched through the
 intrinsics of this file, and nothing else in the package builds LLVM instructions.
 
-Offsets are in bytes from the start of a `uint8` array, sizes in bytes; nothing is checked.
+Offsets are in bytes from the start of a `uint8` array, sizes in bytes; nothing is checked, except in code
+compiled with bounds checks (`jit.CHECKED`), where a span that leaves its array raises an IndexError.
 """
 
 from typing import Any
@@ -15,15 +16,22 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from synap.kernels.jit import DOOR, kernel
+from synap.kernels.jit import CHECKED, DOOR, kernel
 
 _I8, _I32, _I64, _I128 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntType(128)
 
 
-def _at(context: Any, builder: Any, signature: Any, args: Any, array: int, offset: int) -> Any:
-    """The address of `args[array][args[offset]]`."""
-    data = context.make_array(signature.args[array])(context, builder, args[array]).data
-    return builder.gep(data, [args[offset]])
+def _at(context: Any, builder: Any, signature: Any, args: Any, array: int, offset: int, size: Any = None) -> Any:
+    """The address of `args[array][args[offset]]`, where `size` octets (an IR value) are to be touched."""
+    given = context.make_array(signature.args[array])(context, builder, args[array])
+    if CHECKED and size is not None:
+        start, none = args[offset], _I64(0)
+        outside = builder.icmp_signed(">", start, builder.sub(given.nitems, size))
+        for value in (start, size):
+            outside = builder.or_(outside, builder.icmp_signed("<", value, none))
+        with cgutils.if_unlikely(builder, builder.and_(outside, builder.icmp_signed("!=", size, none))):
+            context.call_conv.return_user_exc(builder, IndexError, ("a span that is not within its array",))
+    return builder.gep(given.data, [args[offset]])
 
 
 @intrinsic
@@ -33,7 +41,8 @@ def move(context, octets, target, source, size):
 
     def build(ctx, builder, sig, args):
         cgutils.raw_memmove(
-            builder, _at(ctx, builder, sig, args, 0, 1), _at(ctx, builder, sig, args, 0, 2), args[3], 1
+            builder, _at(ctx, builder, sig, args, 0, 1, args[3]), _at(ctx, builder, sig, args, 0, 2, args[3]),
+            args[3], 1,
         )
         return ctx.get_dummy_value()
 
@@ -47,7 +56,8 @@ def copy_out(context, octets, source, other, target, size):
 
     def build(ctx, builder, sig, args):
         cgutils.raw_memcpy(
-            builder, _at(ctx, builder, sig, args, 2, 3), _at(ctx, builder, sig, args, 0, 1), args[4], 1
+            builder, _at(ctx, builder, sig, args, 2, 3, args[4]), _at(ctx, builder, sig, args, 0, 1, args[4]),
+            args[4], 1,
         )
         return ctx.get_dummy_value()
 
@@ -61,7 +71,7 @@ def fill(context, octets, target, value, size):
 
     def build(ctx, builder, sig, args):
         byte = builder.trunc(args[2], _I8)
-        cgutils.memset(builder, _at(ctx, builder, sig, args, 0, 1), args[3], byte)
+        cgutils.memset(builder, _at(ctx, builder, sig, args, 0, 1, args[3]), args[3], byte)
         return ctx.get_dummy_value()
 
     return signature, build
@@ -73,7 +83,7 @@ def load64(context, octets, offset):
     signature = types.int64(octets, types.int64)
 
     def build(ctx, builder, sig, args):
-        value = builder.load(builder.bitcast(_at(ctx, builder, sig, args, 0, 1), _I64.as_pointer()))
+        value = builder.load(builder.bitcast(_at(ctx, builder, sig, args, 0, 1, _I64(8)), _I64.as_pointer()))
         value.align = 1
         return value
 
@@ -86,7 +96,7 @@ def store64(context, octets, offset, value):
     signature = types.void(octets, types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
-        place = builder.bitcast(_at(ctx, builder, sig, args, 0, 1), _I64.as_pointer())
+        place = builder.bitcast(_at(ctx, builder, sig, args, 0, 1, _I64(8)), _I64.as_pointer())
         builder.store(args[2], place).align = 1
         return ctx.get_dummy_value()
 
@@ -99,7 +109,7 @@ def load32(context, octets, offset):
     signature = types.int64(octets, types.int64)
 
     def build(ctx, builder, sig, args):
-        value = builder.load(builder.bitcast(_at(ctx, builder, sig, args, 0, 1), _I32.as_pointer()))
+        value = builder.load(builder.bitcast(_at(ctx, builder, sig, args, 0, 1, _I64(4)), _I32.as_pointer()))
         value.align = 1
         return builder.zext(value, _I64)
 
@@ -112,7 +122,7 @@ def store32(context, octets, offset, value):
     signature = types.void(octets, types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
-        place = builder.bitcast(_at(ctx, builder, sig, args, 0, 1), _I32.as_pointer())
+        place = builder.bitcast(_at(ctx, builder, sig, args, 0, 1, _I64(4)), _I32.as_pointer())
         builder.store(builder.trunc(args[2], _I32), place).align = 1
         return ctx.get_dummy_value()
 
@@ -190,6 +200,21 @@ def call_door(context, address, words, octets, code, tape, now, seq, reply):
         kind = ir.FunctionType(_I64, [w.data.type, o.data.type] + [_I64] * (len(DOOR.args) - 2))
         function = builder.inttoptr(args[0], kind.as_pointer())
         return builder.call(function, [w.data, o.data, w.nitems, *args[3:]])
+
+    return signature, build
+
+
+@intrinsic
+def call_codec(context, address, octets, source, size, target, room):
+    """Call the C function at `address`: int64 (source*, size, target*, room), both in one array."""
+    signature = types.int64(types.int64, octets, types.int64, types.int64, types.int64, types.int64)
+
+    def build(ctx, builder, sig, args):
+        source = _at(ctx, builder, sig, args, 1, 2, args[3])
+        target = _at(ctx, builder, sig, args, 1, 4, args[5])
+        kind = ir.FunctionType(_I64, [source.type, _I64, target.type, _I64])
+        function = builder.inttoptr(args[0], kind.as_pointer())
+        return builder.call(function, [source, args[3], target, args[5]])
 
     return signature, build
 

@@ -1,6 +1,7 @@
-"""Compressed values: long strings lie in the heap as LZ4, and nobody who reads one can tell.
+"""Compressed values: long strings lie in the heap as LZ4 or Zstandard, and nobody who reads one can tell.
 
     value of a record whose mark says LZ4     size in full (8 octets) | block (see `kernels/lz4.py`)
+    of one whose mark says ZSTD               size in full (8 octets) | frame of Zstandard (see `zstd.py`)
 
 A value is compressed when it is stored, if it has COMPRESS_MIN bytes and shrinks by an eighth. Whoever
 wants its bytes asks `open_text`, which expands it into a block of its own; the latest of these stay in a
@@ -9,7 +10,7 @@ small cache (see `hot.py`). Frames hold values in full.
 
 from synap.kernels import lz4
 from synap.kernels.jit import kernel
-from synap.kernels.spans import load64, store64
+from synap.kernels.spans import call_codec, load64, store64
 from synap.store import arena, hot, keyspace
 from synap.store.layout import (
     COMPRESS_MIN,
@@ -20,9 +21,11 @@ from synap.store.layout import (
     HOT_MAX,
     HOT_MISSES,
     WORD,
+    ZSTD_OPEN,
+    ZSTD_PACK,
 )
 
-LZ4 = 1 << 2  # in a mark, beside the form
+LZ4, ZSTD = 1 << 2, 1 << 3  # in a mark, beside the form
 HEAD = 8
 ASIDE = DECIDED_BLOB * WORD  # where values pass through
 ASIDE_IN_FULL = ASIDE + (1 << 30)
@@ -34,19 +37,25 @@ def pack(words, octets, source, size):
     """(octet, size, mark) of a value as it is to be stored: compressed if that is on and gains an eighth."""
     if words[COMPRESS_MIN] == 0 or size < words[COMPRESS_MIN] or size > PACKED_MAX:
         return source, size, 0
-    packed = lz4.compress(octets, ASIDE + HEAD, source, size, size - (size >> 3) - HEAD)
-    if packed == 0:
+    room = size - (size >> 3) - HEAD
+    mark = LZ4
+    if words[ZSTD_PACK]:
+        mark = ZSTD
+        packed = call_codec(words[ZSTD_PACK], octets, source, size, ASIDE + HEAD, room)
+    else:
+        packed = lz4.compress(octets, ASIDE + HEAD, source, size, room)
+    if packed <= 0:
         return source, size, 0
     store64(octets, ASIDE, size)
     words[COMPRESSED_FROM] += size
     words[COMPRESSED_TO] += packed + HEAD
-    return ASIDE, packed + HEAD, LZ4
+    return ASIDE, packed + HEAD, mark
 
 
 @kernel
 def is_packed(words, ref):
     """Does this string record hold its value compressed?"""
-    return keyspace.mark_of(words, ref) & LZ4 != 0
+    return keyspace.mark_of(words, ref) & (LZ4 | ZSTD) != 0
 
 
 @kernel
@@ -68,9 +77,12 @@ def expand_to(words, octets, ref, target):
     """Write a compressed value in full at octet `target`; its size, or -1 if it is damaged."""
     at = stored_at(words, ref)
     size = load64(octets, at)
-    if lz4.expand(octets, target, size, at + HEAD, keyspace.value_size(words, ref) - HEAD) != size:
-        return -1
-    return size
+    packed = keyspace.value_size(words, ref) - HEAD
+    if keyspace.mark_of(words, ref) & ZSTD:
+        expanded = call_codec(words[ZSTD_OPEN], octets, at + HEAD, packed, target, size)
+    else:
+        expanded = lz4.expand(octets, target, size, at + HEAD, packed)
+    return size if expanded == size else -1
 
 
 @kernel

@@ -58,6 +58,7 @@ HOT_MAX, HOT_BYTES, HOT_HAND = 224, 225, 226  # the cache of compressed values i
 HOT_HITS, HOT_MISSES = 227, 228
 READ_MISSES = 231  # reads of a string that was not there
 COMPRESSED_FROM, COMPRESSED_TO = 229, 230  # bytes that were compressed, and what became of them
+ZSTD_PACK, ZSTD_OPEN = 240, 241  # addresses of the codec, see store/zstd.py; 0: values are packed as LZ4
 SCRATCH, SCRATCH_BYTES = 960, 512  # digits on their way into a value
 REGISTERS_SIZE = 1024
 

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from synap.engine.handlers import digest_of
-from synap.store import frames, layout
+from synap.store import frames, layout, zstd
 from tests.engine.engines import House
 from tests.support import Bench, Refusal
 
@@ -13,10 +13,22 @@ OK = b"OK"
 SMALLEST = 64
 
 
+level = 0  # of zstd; 0: LZ4
+
+
+@pytest.fixture(autouse=True, params=[0, 3], ids=["lz4", "zstd"])
+def algorithm(request: pytest.FixtureRequest) -> None:
+    """Every test with both."""
+    global level
+    level = request.param
+
+
 def house_of(store: type[Bench], hot_max: int = 1 << 20, smallest: int = SMALLEST, memory_max: int = 1 << 30) -> House:
     house = House(store, memory_max=memory_max)
     house.engine.numbers[layout.COMPRESS_MIN] = smallest
     house.engine.numbers[layout.HOT_MAX] = hot_max
+    if level:
+        zstd.place(house.engine.numbers, level)
     return house
 
 
@@ -141,7 +153,7 @@ def test_what_is_no_number_stays_none(store: type[Bench]) -> None:
 def test_noise_is_stored_as_it_is(store: type[Bench]) -> None:
     house = house_of(store)
     client = house.client()
-    noise = Random(1).randbytes(5000).decode("latin-1").encode()
+    noise = Random(1).randbytes(5000)
     client.one([b"SET", b"k", noise])
     assert client.one("GET k") == noise and house.engine.numbers[layout.COMPRESSED_FROM] == 0
 
