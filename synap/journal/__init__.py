@@ -20,11 +20,12 @@ from synap.journal.checks import FileReport, Report, check
 from synap.journal.disks import Buffer, Disk, Handle
 from synap.journal.errors import Damage, LogFailed
 from synap.journal.logs import SEGMENT_BYTES_MAX, Log
-from synap.journal.recovery import Recovery, recover
+from synap.journal.recovery import NO_LOG, Recovery, recover
 from synap.journal.segments import Group
 from synap.journal.snapshots import SnapshotFile, SnapshotWriter, trim, wipe
 
 __all__ = [
+    "NO_LOG",
     "SEGMENT_BYTES_MAX",
     "Buffer",
     "Damage",

@@ -23,7 +23,8 @@ again, in a new segment that starts behind it.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from synap.journal.disks import Buffer, Disk, Handle
 from synap.journal.errors import LogFailed
@@ -48,6 +49,8 @@ class Log:
     `written_seq`, `synced_seq`, `epoch`, `failed`, `bytes_written`, `groups_written`, `syncs_done` and
     `segment_name` are for reading. `failed` is None or the `LogFailed` that stopped the log.
     """
+
+    condition: Callable[[], Any] = threading.Condition  # what makes threads wait; the simulator has its own
 
     def __init__(
         self,
@@ -82,8 +85,13 @@ class Log:
         self._handles: list[Handle] = []  # that of the appending thread first
         self._idle: list[Handle] = []  # those that no sync uses, the last one next
         self._asked_seq = written_seq  # what the latest sync will promise
-        self._change = threading.Condition()
+        self._change = type(self).condition()
         self._open_segment(FRESH if fresh else 0)
+
+    @property
+    def segment_bytes(self) -> int:
+        """Bytes in the segment that is written to now."""
+        return self._size
 
     def append(self, buffers: Sequence[Buffer], first_seq: int, count: int, now: int) -> None:
         """Write one group: `count` frames from `first_seq` on, the last of engine time `now`.

@@ -27,6 +27,9 @@ from synap.journal.logs import SEGMENT_BYTES_MAX, Log
 from synap.journal.segments import Group, Segment, frames_after
 from synap.journal.snapshots import SnapshotFile
 
+NO_LOG = bytes(16)
+"""In the place of the node's id in a snapshot: there was no log then, so there need be none behind it."""
+
 
 class Recovery:
     """One reading of a data directory; made by `recover`.
@@ -134,7 +137,8 @@ class Recovery:
                 self._broken_seq = max(self._broken_seq, seq)
                 self.notes.append(f"snapshot passed over: {damage}")
                 continue
-            self._admit(name, snapshot.header.node_id)
+            if snapshot.header.node_id != NO_LOG:
+                self._admit(name, snapshot.header.node_id)
             self.snapshot, self.snapshot_seq = snapshot, seq
             return
 
@@ -144,7 +148,7 @@ class Recovery:
         if not starts:
             if self._broken:
                 raise self._broken[0]
-            if self.snapshot is not None and log_required:
+            if self.snapshot is not None and log_required and self.snapshot.header.node_id != NO_LOG:
                 raise Damage(log_name(wanted), 0, "there is a snapshot, but no log behind it")
             return []
         if starts[0] > wanted:
@@ -162,7 +166,7 @@ class Recovery:
         return segment
 
     def _admit(self, name: str, node_id: bytes) -> None:
-        """All files of a directory are of one node."""
+        """All files of a directory are of one node, but for snapshots of times when it kept no log."""
         if self.node_id is None:
             self.node_id = node_id
         if node_id != self.node_id:

@@ -24,7 +24,8 @@ OUT_OF_RANGE = -1
 """`add_decimal`: one of the numbers is 1e307 or more, so that the sum might not fit in a float64."""
 
 _DECIMALS = 17  # what Redis prints of a long double
-_DEEPEST = -36  # digits of a summand below this weight are cut off; they could only break a tie
+_DEEPEST = -36  # digits of a summand below this weight are not added one by one; they can only break a tie
+_NOWHERE = -(1 << 62)
 _TOP = 306  # highest weight of a digit of a summand
 _MINUS, _POINT, _ZERO = 45, 46, 48
 
@@ -50,6 +51,16 @@ def _ends(octets, first, point, last, exponent):
 
 
 @kernel
+def _tail(octets, first, point, last, exponent):
+    """The weight of the first digit below `_DEEPEST` that is not 0, `_NOWHERE` if there is none."""
+    for at in range(first, last):
+        place = point - at - (at < point) + exponent
+        if place < _DEEPEST and at != point and octets[at] != _ZERO:
+            return place
+    return np.int64(_NOWHERE)
+
+
+@kernel
 def add_decimal(octets, target, a, a_size, b, b_size):
     """Write the sum of two decimal texts at `target`, rounded to 17 decimals; returns its size.
 
@@ -70,6 +81,7 @@ def add_decimal(octets, target, a, a_size, b, b_size):
 
     # The larger one counts +1 and the other -1 if their signs differ, so no digit borrows at the top.
     negative = a_negative
+    same = a_negative == b_negative
     a_sign = b_sign = np.int64(1)
     if a_negative != b_negative:
         b_sign = np.int64(-1)
@@ -79,11 +91,27 @@ def add_decimal(octets, target, a, a_size, b, b_size):
             if ahead:
                 if ahead < 0:
                     a_sign, b_sign, negative = b_sign, a_sign, b_negative
+                same = True  # one of them is the larger one
                 break
 
-    units = target + 1 + top  # after room for a sign
+    # What lies deeper adds up to more than nothing, or to less, and then one is borrowed for it.
     carry = half = np.int64(0)
     rest = False
+    place = np.int64(_NOWHERE)
+    if same and min(a_low, b_low) < _DEEPEST:  # else all that is left is less than 1e-36
+        place = max(
+            _tail(octets, a_first, a_point, a_last, a_exponent), _tail(octets, b_first, b_point, b_last, b_exponent)
+        )
+    while place > _NOWHERE and place >= min(a_low, b_low):
+        deep = a_sign * _digit(octets, a_first, a_point, a_last, place - a_exponent)
+        deep += b_sign * _digit(octets, b_first, b_point, b_last, place - b_exponent)
+        if deep:
+            rest = True
+            carry -= deep < 0
+            break
+        place -= 1
+
+    units = target + 1 + top  # after room for a sign
     for place in range(low, top + 1):
         digit = carry + a_sign * _digit(octets, a_first, a_point, a_last, place - a_exponent)
         digit += b_sign * _digit(octets, b_first, b_point, b_last, place - b_exponent)

@@ -2,7 +2,8 @@
 
 Three kinds of function are compiled here, and each sets every option in this file:
 
-    @kernel             an inner function: linked into whoever calls it, never called from Python
+    @kernel             an inner function: linked into whoever calls it (also a plain `numba.njit` function),
+                        never called from Python
     @kernel(signature)  a border function: called from Python, cached on disk, compiled by `load()`
     @door               one family behind an address (a C function), cached on disk
 
@@ -40,6 +41,7 @@ from numba import types
 from numba.core import caching
 from numba.core.ccallback import CFunc
 from numba.core.compiler import Compiler, CompileResult, compile_result
+from numba.core.registry import CPUDispatcher
 from numba.core.serialize import dumps
 
 from synap.kernels import libraries
@@ -211,11 +213,22 @@ def _name(function: Callable[..., Any]) -> str:
     return f"{function.__module__}:{function.__qualname__}"
 
 
+class _Inner(CPUDispatcher):
+    """An inner function. It has no wrapper to call it by from Python, so a call is told so."""
+
+    def __call__(self, *args: Any, **names: Any) -> Any:
+        name = self.py_func.__name__
+        raise TypeError(
+            f"{name}() is an inner kernel: call it in a function compiled by numba.njit or synap.kernels.jit.kernel"
+        )
+
+
 def kernel(target: Any) -> Any:
     """Compile a function as an inner kernel, or with a signature as a border function."""
     if callable(target) and not isinstance(target, types.Type) and not hasattr(target, "return_type"):
         compiler = Compiler if target.__closure__ else _InnerCompiler
         inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=compiler, **_OPTIONS)(target)
+        inner.__class__ = _Inner
         if not target.__closure__:
             if _file(target.__module__) is not None:  # else a notebook: no text to name a cache entry by
                 inner._cache = _InnerCache(target)

@@ -71,9 +71,11 @@ class Inner(JITCodeLibrary):
         return self._final_module
 
     def _get_module_for_linking(self) -> Any:
-        """For a library of numba's own kind: this function and all that it reaches."""
+        """For a library of numba's own kind, as a plain `njit` function has: this function and all that it reaches."""
         module = binding.parse_assembly(str(self._codegen._create_empty_module(self.name)))
         join(module, [self])
+        for name in _defined(self.own):  # whoever links this in calls it by name
+            module.get_function(name).linkage = "linkonce_odr"
         return module
 
     def get_pointer_to_function(self, name: str) -> int:
@@ -125,12 +127,17 @@ def join(module: Any, first: Iterable[Inner]) -> None:
     """Link these inner functions and all that they need into a module, for its own use only."""
     names = []
     for library in reached(first):
-        outside = [each for each in library.own.functions if each.linkage == binding.Linkage.external]
-        names += [each.name for each in outside if not each.is_declaration]
+        names += _defined(library.own)
         module.link_in(library.own, preserve=True)
     shown = {each.name.removeprefix(RECURSIVE) for each in module.global_variables if each.name.startswith(RECURSIVE)}
     for name in names:
         module.get_function(name).linkage = "linkonce_odr" if name in shown else "internal"
+
+
+def _defined(module: Any) -> list[str]:
+    """Names of the functions of a module that others may call."""
+    outside = [each for each in module.functions if each.linkage == binding.Linkage.external]
+    return [each.name for each in outside if not each.is_declaration]
 
 
 def named(identity: Any, digest: str) -> None:

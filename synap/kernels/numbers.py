@@ -14,8 +14,11 @@ from synap.kernels.spans import load64, store32, store64
 INTEGER_SIZE_MAX = 20
 """Bytes of the longest integer, -9223372036854775808."""
 
+_PLUS = 43
 _MINUS = 45
 _ZERO = 48
+_LARGEST = (1 << 63) - 1
+_HEAD_MAX, _TAIL_MAX = divmod((1 << 64) - 1, 100)
 _EIGHT = np.uint64(10**8)
 _HIGH_NIBBLES = -0x0F0F0F0F0F0F0F10  # 0xF0F0... as int64
 _LOW_NIBBLES = 0x0F0F0F0F0F0F0F0F
@@ -138,3 +141,37 @@ def add_overflows(a, b):
     """Is `a + b` outside int64?"""
     total = a + b
     return ((a ^ total) & (b ^ total)) < 0
+
+
+@kernel
+def parse_cursor(octets, start, size):
+    """The cursor that the span spells, as Redis reads one, and whether it spells one: `(value, ok)`.
+
+    Digits, with a sign or without any. What is below 0 or beyond int64 is the largest int64: behind all keys.
+    Beyond 2 ** 64 - 1 it is none.
+    """
+    at = start
+    end = start + size
+    negative = size > 0 and octets[start] == _MINUS
+    if negative or (size > 0 and octets[start] == _PLUS):
+        at += 1
+        if at == end:
+            return np.int64(0), False
+    while at < end and octets[at] == _ZERO:
+        at += 1
+    head = np.int64(0)  # the first 18 digits
+    tail = np.int64(0)  # those behind them
+    for i in range(at, end):
+        digit = np.int64(octets[i]) - _ZERO
+        if digit < 0 or digit > 9 or i - at > 19:
+            return np.int64(0), False
+        if i - at < 18:
+            head = head * 10 + digit
+        else:
+            tail = tail * 10 + digit
+    if end - at < 19:
+        return (_LARGEST if negative and head else head), True
+    if end - at == 19:
+        beyond = negative or head > _LARGEST // 10 or (head == _LARGEST // 10 and tail > _LARGEST % 10)
+        return (_LARGEST if beyond else head * 10 + tail), True
+    return _LARGEST, head < _HEAD_MAX or (head == _HEAD_MAX and tail <= _TAIL_MAX)

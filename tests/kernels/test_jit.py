@@ -100,6 +100,22 @@ compiled = [each.data["dispatcher"].py_func.__name__ for _, each in recorder.buf
 print(used.asked(4), *sorted(compiled))
 """
 
+PLAIN = """
+import numba
+import shared
+@numba.njit
+def asked(n):
+    return shared.down(n)
+@numba.njit
+def both(n):
+    return asked(n) + shared.step(n) + shared.down(n)
+print(asked(4), both(4))
+try:
+    shared.step(4)
+except TypeError as error:
+    print(error)
+"""
+
 UNTOUCHED = """
 import os, numba
 def state():
@@ -225,6 +241,15 @@ def test_inner_functions_are_compiled_once_for_all(tmp_path: Path) -> None:
         path.write_bytes(b"")
     (tmp_path / "other.py").write_text(USER.replace("2 *", "5 *"))
     assert run(CALL.format(module="other"), tmp_path)[0] == ["93 asked down step twice"]
+
+
+def test_a_plain_numba_function_calls_inner_functions_and_python_is_told_not_to(tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text(SHARED)
+    for _ in range(2):  # compiled, and out of the cache
+        assert run(PLAIN, tmp_path)[0] == [
+            "17 42",
+            "step() is an inner kernel: call it in a function compiled by numba.njit or synap.kernels.jit.kernel",
+        ]
 
 
 def test_numba_stays_as_it_was(tmp_path: Path) -> None:

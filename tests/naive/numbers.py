@@ -21,3 +21,13 @@ def print_integer(value: int) -> bytes:
 def add_overflows(a: int, b: int) -> bool:
     """Is the sum outside int64?"""
     return not _LOWEST <= a + b <= _HIGHEST
+
+
+def parse_cursor(text):
+    """The cursor that a text spells, as C's strtoul reads it, cut off at int64; None for none."""
+    if not re.fullmatch(rb"[+-]?[0-9]+|", text):
+        return None
+    value = int(text or b"0")
+    if abs(value) >= 2**64:
+        return None
+    return value if 0 <= value < 2**63 else 2**63 - 1

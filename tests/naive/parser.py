@@ -28,10 +28,11 @@ from synap.command import (
     Timeout,
     Token,
 )
-from tests.naive.numbers import parse_integer
+from tests.naive.numbers import parse_cursor, parse_integer
 from tests.naive.reals import parse_real
 
 PRESENT = "present"
+UNREADABLE = 256
 BARE = (Key, Raw, Text, Glob)
 GROUPS = (Many, Counted, Halves)
 
@@ -111,8 +112,9 @@ def names(node):
 class Reader:
     """Where we are in the words, and the tape so far: `fixed` slots and the items of groups behind them."""
 
-    def __init__(self, words):
+    def __init__(self, words, stray=""):
         self.words = words
+        self.stray = stray
         self.at = 0
         self.tape = []
         self.counts = {}  # items of each group, by its name
@@ -186,6 +188,8 @@ class Reader:
                 self.take()
                 self.tape[slot] = 1
             case Token():
+                if self.stray and self.left <= needed(node.inner):
+                    return False
                 self.take()
                 self.tape[slot] = 1
                 self.brought(node, slot + 1)
@@ -199,8 +203,12 @@ class Reader:
         inside = slot + 1
         for number, inner in enumerate(node.inner, 1):
             if self.peek() in names(inner):
-                before = self.tape[slot]
+                before = self.tape[slot] % UNREADABLE
                 same, other = before == number, before not in (0, number)
+                if node.clash.name == "BOTH":
+                    self.take()
+                    self.tape[slot] |= number
+                    return
                 if (other and node.clash.name != "NONE") or (same and node.clash.name == "ANY"):
                     raise Refused(node.fault)
                 self.take()
@@ -290,7 +298,10 @@ class Reader:
             case Int():
                 value = parse_integer(word)
                 if value is None:
-                    raise Refused(node.fault)
+                    if not node.judge:
+                        raise Refused(node.fault)
+                    self.tape[self.judges[node.judge]] |= UNREADABLE
+                    value = 0
                 self.tape[slot] = value
             case Real():
                 real = parse_real(word)
@@ -304,6 +315,8 @@ class Reader:
                 if word.upper() not in words:
                     raise Refused(node.fault)
                 self.tape[slot] = words.index(word.upper()) + 1
+            case Text() if node.cursor and parse_cursor(word) is None:
+                raise Refused("BAD_CURSOR")
             case _:
                 self.tape[slot : slot + 2] = [word, PRESENT]
 
@@ -320,13 +333,27 @@ def milliseconds(word):
     return math.ceil(Fraction(real * 1000.0))
 
 
-def parse(args, words, words_least=0):
+def judges(nodes, slot=0):
+    """The slot of each OneOf, by its name."""
+    found = {}
+    for node in nodes:
+        match node:
+            case OneOf():
+                found[node.name] = slot
+            case AnyOrder():
+                found |= judges(node.inner, slot)
+        slot += width(node)
+    return found
+
+
+def parse(args, words, words_least=0, stray=""):
     """The tape that the words (without the command's name) make."""
-    if not max(needed(args), words_least) <= len(words) <= sum(most(node) for node in args):
+    if not max(needed(args), words_least) <= len(words) <= (math.inf if stray else sum(most(node) for node in args)):
         raise Refused("WRONG_ARITY")
-    reader = Reader(words)
+    reader = Reader(words, stray)
+    reader.judges = judges(args)
     reader.tape = [0] * widths(args)
     reader.sequence(args, 0)
     if reader.left:
-        raise Refused("SYNTAX")
+        raise Refused(stray or "SYNTAX")
     return reader.tape

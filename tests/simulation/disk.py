@@ -16,7 +16,7 @@ operation (of a write, part may have happened), `fail_at` makes operations raise
 import errno
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from synap.journal.disks import Buffer
@@ -36,6 +36,12 @@ class File:
         self.durable = bytearray(durable)
         self.changes: list[tuple[int, bytes | None]] = []
         """(offset, data) for a write, (size, None) for a truncation."""
+        self.synced = 0  # changes that are no longer in the list
+
+    @property
+    def made(self) -> int:
+        """How many changes there have been."""
+        return self.synced + len(self.changes)
 
     def write(self, data: bytes) -> None:
         self.changes.append((len(self.visible), data))
@@ -45,9 +51,18 @@ class File:
         self.changes.append((size, None))
         _apply(self.visible, size, None)
 
-    def sync(self) -> None:
-        for offset, data in self.changes:
+    def sync(self, made: int) -> None:
+        """The first `made` changes are durable."""
+        count = max(0, made - self.synced)
+        for offset, data in self.changes[:count]:
             _apply(self.durable, offset, data)
+        del self.changes[:count]
+        self.synced += count
+
+    def fail_sync(self, chance: random.Random) -> None:
+        """Some changes are, and the others never will be."""
+        self.durable = bytearray(self.survive(chance))
+        self.synced += len(self.changes)
         self.changes.clear()
 
     def survive(self, chance: random.Random) -> bytes:
@@ -119,6 +134,7 @@ class SimulatedDisk:
         self._durable: dict[str, File] = {}
         self._changes: list[dict[str, File | None]] = []
         self._dead = False
+        self.pause: Callable[[str], None] = lambda kind: None  # lets simulated time pass
 
     # What the journal uses.
 
@@ -156,6 +172,7 @@ class SimulatedDisk:
         self._rename({name: None})
 
     def sync_directory(self) -> None:
+        self.pause("sync directory")
         self._step("sync directory", "")
         for change in self._changes:
             _apply_names(self._durable, change)
@@ -192,6 +209,10 @@ class SimulatedDisk:
         ]
         self._dead = True
         return after
+
+    def power_off(self) -> None:
+        """From now on nothing can be done with it; `crash` or `kill` gives what comes after."""
+        self._dead = True
 
     def put(self, name: str, data: bytes) -> None:
         """Have a file there, durable, without counting it as an operation."""
@@ -232,6 +253,7 @@ class SimulatedDisk:
         index, self.operations = self.operations, self.operations + 1
         self.trace.append((kind, *about))
         if index == self.stop_at:
+            self.power_off()
             raise PowerLoss
         code = self.fail_at.get(index)
         if self.fail_from is not None and index >= self.fail_from[0]:
@@ -262,6 +284,7 @@ class SimulatedHandle:
     def write(self, buffers: Sequence[Buffer]) -> None:
         self._open()
         data = b"".join(buffers)
+        self._disk.pause("write")
         try:
             self._disk._step("write", self._name, len(data))
         except (PowerLoss, OSError):
@@ -276,13 +299,14 @@ class SimulatedHandle:
 
     def sync(self) -> None:
         self._open()
+        made = self._file.made
+        self._disk.pause("sync")
         try:
             self._disk._step("sync", self._name)
         except OSError:
-            self._file.durable = bytearray(self._file.survive(self._disk.chance))
-            self._file.changes.clear()
+            self._file.fail_sync(self._disk.chance)
             raise
-        self._file.sync()
+        self._file.sync(made)
 
     def truncate(self, size: int) -> None:
         self._open()

@@ -48,6 +48,7 @@ class Calls:
     def __init__(self, chance: Random, state: State, *, huge: float = 0.0003) -> None:
         self.chance, self.state, self.huge = chance, state, huge
         self.made = 0
+        self.weights: dict[str, float] = dict(WEIGHTS)
         self.mood = 1.0
         self.broad = 50
 
@@ -57,7 +58,7 @@ class Calls:
             self.mood = self.chance.choice((0.2, 1.0, 1.0, 3.0))
             self.broad = self.chance.choice((5, 50, 3000))
         self.made += 1
-        name = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        name = self.chance.choices(list(self.weights), list(self.weights.values()))[0]
         maker = getattr(self, "_" + name.lower().replace("queue.", ""))
         word = name if self.chance.random() < 0.9 else name.lower()
         return [word.encode(), *maker()]

@@ -13,10 +13,10 @@ _TEXT = """
     SET k v EX 5 PX 6 -> SYNTAX
     SET k v EX 5 KEEPTTL -> SYNTAX
     SET k v EX -> SYNTAX
-    SET k v EX x -> NOT_AN_INTEGER
-    SET k v EX 1.5 -> NOT_AN_INTEGER
-    SET k v EX 05 -> NOT_AN_INTEGER
-    SET k v EX 9223372036854775808 -> NOT_AN_INTEGER
+    SET k v EX x -> ok
+    SET k v EX 1.5 -> ok
+    SET k v EX 05 -> ok
+    SET k v EX 9223372036854775808 -> ok
     SET k v FOO -> SYNTAX
     GET k -> ok
     GET -> WRONG_ARITY
@@ -30,8 +30,17 @@ _TEXT = """
     DEL -> WRONG_ARITY
     EXPIRE k 10 -> ok
     EXPIRE k 10 gt -> ok
-    EXPIRE k x -> NOT_AN_INTEGER
-    EXPIRE k 10 FOO -> SYNTAX
+    EXPIRE k x -> ok
+    EXPIRE k 10 FOO -> BAD_OPTION
+    EXPIRE k x NX XX GT LT -> ok
+    EXPIRE k x NX what -> BAD_OPTION
+    SCAN x COUNT x -> BAD_CURSOR
+    SCAN +0 COUNT x -> NOT_AN_INTEGER
+    SCAN 18446744073709551615 TYPE hash -> ok
+    SCAN 18446744073709551616 -> BAD_CURSOR
+    SET k v EX x what -> SYNTAX
+    SET k v EX x PX 1 -> SYNTAX
+    SET k v EX x EX 1 -> ok
     DECR k -> ok
     DECR k 1 -> WRONG_ARITY
     DECRBY k 5 -> ok
@@ -87,11 +96,11 @@ _TEXT = """
     PERSIST k -> ok
     PERSIST -> WRONG_ARITY
     PEXPIRE k 10 NX -> ok
-    PEXPIRE k x -> NOT_AN_INTEGER
+    PEXPIRE k x -> ok
     EXPIREAT k 10 gt -> ok
     EXPIREAT k -> WRONG_ARITY
     PEXPIREAT k 10 LT -> ok
-    PEXPIREAT k 10 LX -> SYNTAX
+    PEXPIREAT k 10 LX -> BAD_OPTION
     UNLINK a b -> ok
     UNLINK -> WRONG_ARITY
     RENAME a b -> ok
@@ -107,6 +116,7 @@ _TEXT = """
     FLUSHDB -> ok
     FLUSHDB async -> ok
     FLUSHDB now -> SYNTAX
+    FLUSHDB async x -> SYNTAX
     RANDOMKEY -> ok
     RANDOMKEY x -> WRONG_ARITY
     KEYS a* -> ok
@@ -188,8 +198,8 @@ _TEXT = """
     HELLO 3 -> ok
     HELLO 3 AUTH u p SETNAME me -> ok
     HELLO x -> BAD_PROTOCOL
-    HELLO 3 AUTH u -> SYNTAX
-    HELLO 3 NAME me -> SYNTAX
+    HELLO 3 AUTH u -> HELLO_OPTION
+    HELLO 3 NAME me -> HELLO_OPTION
     INFO -> ok
     INFO server -> ok
     SELECT 1 -> ok
@@ -207,7 +217,7 @@ _TEXT = """
     CLIENT ID x -> WRONG_ARITY
     AUTH a -> ok
     AUTH a b -> ok
-    AUTH a b c -> WRONG_ARITY
+    AUTH a b c -> SYNTAX
     RESET -> ok
     RESET x -> WRONG_ARITY
     CLIENT HELP -> ok
@@ -257,7 +267,7 @@ _TEXT = """
     ACL WHOAMI -> ok
     ACL LIST -> ok
     ACL CAT read -> ok
-    ACL CAT a b -> WRONG_ARITY
+    ACL CAT a b -> BAD_SUBCOMMAND
     ACL HELP -> ok
     MODULE LIST -> ok
     MODULE HELP -> ok
@@ -404,7 +414,7 @@ _TEXT = """
     CLIENT KILL ADDR a:1 TYPE normal SKIPME no -> ok
     CLIENT KILL ID -> ok
     CLIENT KILL ID x -> BAD_CLIENT_ID
-    CLIENT KILL TYPE odd -> SYNTAX
+    CLIENT KILL TYPE odd -> CLIENT_TYPE
     CLIENT KILL ID 5 SKIPME -> SYNTAX
     CLIENT KILL a:1 b:2 -> SYNTAX
     CLIENT KILL -> WRONG_ARITY
@@ -423,7 +433,7 @@ _TEXT = """
     CLIENT PAUSE 100 -> ok
     CLIENT PAUSE 100 write -> ok
     CLIENT PAUSE x -> TIMEOUT_NOT_WHOLE
-    CLIENT PAUSE 100 READ -> SYNTAX
+    CLIENT PAUSE 100 READ -> PAUSE_MODE
     CLIENT UNPAUSE -> ok
     CLIENT REPLY SKIP -> ok
     CLIENT REPLY MAYBE -> SYNTAX

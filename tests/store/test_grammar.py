@@ -38,7 +38,7 @@ def name_words(row: Command) -> list[bytes]:
 
 def slow(row: Command, words: list[bytes]) -> list[object] | str:
     try:
-        return parser.parse(row.args, words, row.words)
+        return parser.parse(row.args, words, row.words, row.stray)
     except parser.Refused as refused:
         return str(refused)
 

@@ -95,7 +95,7 @@ class Ways:
             at = bench[layout.LANE_AT]
             if reason == "FLUSH":
                 self.take_frames(bench, self.keep_frames)
-            elif reason in ("WAITING", "LARGE"):
+            elif reason in ("WAITING", "LARGE", "HANDLER"):
                 i = ends.index(at - BLOB)
                 replies.append(self.step(bench, pieces[i], reason == "WAITING"))
                 bench.heap.bytes[BLOB : BLOB + ends[-1]] = b"".join(pieces)
@@ -183,7 +183,7 @@ class Ways:
         self.seen[row.name] = self.seen.get(row.name, 0) + 1
         self.state.chosen = value
         try:
-            wanted, changed = self.twins[row.name](self.state, arguments(row.args, words), self.now)
+            wanted, changed = self.twins[row.name](self.state, arguments(row, words), self.now)
         except Refused as refused:
             name = (row.resp or row.name).lower()
             wanted, changed = Refusal(Fault(refused.args[0]).resp_text(name)), False
@@ -209,7 +209,7 @@ class Ways:
             if cursor == b"0":
                 break
         wanted, _ = self.twins["key.scan"](
-            self.state, arguments(self.rows["SCAN"].args, [b"0", *options]), self.now
+            self.state, arguments(self.rows["SCAN"], [b"0", *options]), self.now
         )
         assert sorted(found) == wanted
         self.seen["key.scan"] = self.seen.get("key.scan", 0) + 1

@@ -13,6 +13,7 @@ from typing import Any
 from synap.command import (
     AnyOrder,
     Choice,
+    Clash,
     Flag,
     Glob,
     Int,
@@ -25,7 +26,7 @@ from synap.command import (
     Timeout,
     Token,
 )
-from tests.naive.parser import Refused, parse, width, widths
+from tests.naive.parser import UNREADABLE, Refused, parse, width, widths
 
 OK = b"OK"
 WAIT = "wait"
@@ -78,9 +79,9 @@ class State:
         return record
 
 
-def arguments(args: Any, words: list[bytes]) -> dict[str, Any]:
-    """The arguments by name that the words make."""
-    return named(args, parse(args, words), 0)
+def arguments(row: Any, words: list[bytes]) -> dict[str, Any]:
+    """The arguments of a row by name that the words make."""
+    return named(row.args, parse(row.args, words, stray=row.stray), 0)
 
 
 def named(nodes: Any, tape: list[Any], at: int) -> dict[str, Any]:
@@ -110,8 +111,11 @@ def named(nodes: Any, tape: list[Any], at: int) -> dict[str, Any]:
                 found |= named(node.inner, tape, at)
             case OneOf():
                 place = at + 1
+                if tape[at] & UNREADABLE:
+                    found["unreadable"] = True
+                chosen = tape[at] % UNREADABLE
                 for i, inner in enumerate(node.inner, 1):
-                    if i == tape[at]:
+                    if i == chosen or (node.clash is Clash.BOTH and i & chosen):
                         found[inner.word] = True
                         found |= named(getattr(inner, "inner", ()), tape, place)
                     place += widths(getattr(inner, "inner", ()))

@@ -39,8 +39,12 @@ def _expire_at(state: State, args: dict[str, Any], now: int, deadline: int) -> A
 
 def _moment(args: dict[str, Any], name: str, scale: int, base: int) -> int:
     """The deadline of an EXPIRE and its like, if it is one that may be."""
-    if "NX" in args and ("GT" in args or "LT" in args):
+    if "NX" in args and ("XX" in args or "GT" in args or "LT" in args):
         raise Refused("BAD_CONDITIONS")
+    if "GT" in args and "LT" in args:
+        raise Refused("BAD_COMPARISONS")
+    if "unreadable" in args:
+        raise Refused("NOT_AN_INTEGER")
     if (scale > 1 and abs(args[name]) > MS_MAX // scale) or args[name] * scale > MS_MAX - base:
         raise Refused("BAD_EXPIRE")
     return base + args[name] * scale
@@ -116,6 +120,9 @@ def kind(state: State, args: dict[str, Any], now: int) -> Answer:
 def scan(state: State, args: dict[str, Any], now: int) -> Answer:
     """What a whole iteration must have found."""
     names = [key for namespace, key in state.records if namespace == state.namespace and state.seen(key, now)]
+    if "type" in args:
+        kind = {b"string": bytes, b"list": list, b"set": set}.get(args["type"].lower())
+        names = [key for key in names if state.records[state.namespace, key].kind is kind]
     return sorted(key for key in names if "pattern" not in args or matches(args["pattern"], key)), False
 
 

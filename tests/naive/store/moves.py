@@ -36,8 +36,14 @@ def rename_new(state: State, args: dict[str, Any], now: int) -> Answer:
     return _rename(state, args, now, True)
 
 
+def is_short(number: int) -> bool:
+    return -(2**31) <= number < 2**31
+
+
 def move_key(state: State, args: dict[str, Any], now: int) -> Answer:
     key, target = args["source"], args["db"]
+    if not is_short(target):
+        raise Refused("DB_NUMBER")
     if target not in NAMESPACES:
         raise Refused("DB_INDEX")
     if target == state.namespace:
@@ -50,6 +56,8 @@ def move_key(state: State, args: dict[str, Any], now: int) -> Answer:
 
 def copy(state: State, args: dict[str, Any], now: int) -> Answer:
     source, target = args["source"], (args.get("db", state.namespace), args["destination"])
+    if not is_short(target[0]):
+        raise Refused("DB_NUMBER")
     if target[0] not in NAMESPACES:
         raise Refused("DB_INDEX")
     if target == (state.namespace, source):
@@ -63,6 +71,9 @@ def copy(state: State, args: dict[str, Any], now: int) -> Answer:
 
 def swap(state: State, args: dict[str, Any], now: int) -> Answer:
     one, two = args["one"], args["two"]
+    for number, fault in ((one, "FIRST_DB"), (two, "SECOND_DB")):
+        if not is_short(number):
+            raise Refused(fault)
     if one not in NAMESPACES or two not in NAMESPACES:
         raise Refused("DB_INDEX")
     other = {one: two, two: one}

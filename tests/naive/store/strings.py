@@ -12,6 +12,8 @@ SECONDS_MAX = MS_MAX // 1000
 
 def _moment(args: dict[str, Any], now: int, kept: int) -> int:
     """The deadline that the options of a SET ask for, 0 for none."""
+    if "unreadable" in args:
+        raise Refused("NOT_AN_INTEGER")
     if "KEEPTTL" in args:
         return kept
     for name, scale, base in (("ttl", 1000, now), ("px", 1, now), ("exat", 1000, 0), ("pxat", 1, 0)):
@@ -25,8 +27,9 @@ def _moment(args: dict[str, Any], now: int, kept: int) -> int:
 def set_value(state: State, args: dict[str, Any], now: int) -> Answer:
     key = args["key"]
     bytes_wanted = "GET" in args or "ifeq" in args or "ifne" in args
-    old = state.seen(key, now, bytes if bytes_wanted else None)
+    old = state.seen(key, now)
     deadline = _moment(args, now, old.deadline if old else 0)
+    state.seen(key, now, bytes if bytes_wanted else None)
     holds = not (
         ("NX" in args and old)
         or ("XX" in args and not old)

@@ -64,9 +64,9 @@ def add_real(state: State, args: dict[str, Any], now: int) -> Answer:
             numbers.append(Decimal(text.decode("ascii")))
         except (InvalidOperation, UnicodeDecodeError):
             raise Refused("NOT_A_REAL") from None
-        if not numbers[-1].is_finite():
+        if numbers[-1].is_nan():
             raise Refused("NOT_A_REAL")
-    if any(number and number.adjusted() >= 307 for number in numbers):
+    if any(number.is_infinite() or (number and number.adjusted() >= 307) for number in numbers):
         raise Refused("NOT_FINITE")
     with localcontext() as context:
         context.prec = 2000

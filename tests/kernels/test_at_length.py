@@ -1,0 +1,204 @@
+"""Every kernel a million times against its twin: `pytest -m campaign tests/kernels`, best with SYNAP_JIT_CHECKED=1.
+
+Each text stands at the end of an array of its own, so that with bounds checks a read behind it raises.
+"""
+
+import ast
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import lz4.block
+import numpy as np
+import pytest
+
+from synap.kernels import jit
+from synap.kernels import numbers as kernels
+from synap.kernels.jit import kernel
+from tests.kernels import test_checksums, test_globs, test_hashing, test_lcs, test_lz4, test_numbers, test_reals
+from tests.naive import globs, hashing, lcs, numbers, reals
+
+KERNELS = Path(jit.__file__).parent
+COUNT = 1_000_000
+INTEGER_BYTES, REAL_BYTES = b"0123456789-+ :/", b"0123456789012345678901234567.eE+-infaty x"
+
+
+@kernel("Tuple((int64, boolean))(uint8[::1], int64, int64)")
+def parse_cursor(octets, start, size):
+    return kernels.parse_cursor(octets, start, size)
+
+
+def some_of(chance: Random, alphabet: bytes, most: int) -> bytes:
+    return bytes(chance.choices(alphabet, k=chance.randrange(most + 1)))
+
+
+def word(chance: Random) -> int:
+    """An int64 of any size."""
+    return (chance.getrandbits(64) - 2**63) >> chance.randrange(64)
+
+
+def integers(chance: Random) -> None:
+    value, other = word(chance), word(chance)
+    text = numbers.print_integer(value)
+    assert test_numbers.printed(value) == text and test_numbers.parsed(text) == value
+    assert test_numbers.overflows(value, other) == numbers.add_overflows(value, other), (value, other)
+    spoilt = bytearray(text)
+    spoilt[chance.randrange(len(text))] = chance.randrange(256)
+    for wrong in (bytes(spoilt), some_of(chance, INTEGER_BYTES, 22)):
+        assert test_numbers.parsed(wrong) == numbers.parse_integer(wrong), wrong
+
+
+def cursors(chance: Random) -> None:
+    edge = chance.choice((0, 2**63, 2**64, 10**18, 10**19, chance.getrandbits(70)))
+    sign, zeros = chance.choice((b"", b"", b"-", b"+")), b"0" * chance.choice((0, 0, 9))
+    text = b"%b%b%d" % (sign, zeros, edge + chance.randrange(9))
+    if chance.random() < 0.3:
+        text = some_of(chance, INTEGER_BYTES, 22)
+    value, ok = parse_cursor(np.frombuffer(b"7" + text, np.uint8).copy(), 1, len(text))
+    assert (value if ok else None) == numbers.parse_cursor(text), text
+
+
+def matching(chance: Random) -> None:
+    if chance.random() < 0.2:
+        pattern, text = chance.randbytes(chance.randrange(8)), chance.randbytes(chance.randrange(12))
+    else:
+        pattern, text = some_of(chance, b"ab*?[]^-\\Bz", 12), some_of(chance, b"abBz]-^\\*", 14)
+    nocase = chance.random() < 0.5
+    assert test_globs.matches(pattern, text, nocase) == globs.matches(pattern, text, nocase), (pattern, text, nocase)
+
+
+def sums_of_bytes(chance: Random) -> None:
+    text, crc, before = chance.randbytes(chance.randrange(90)), chance.getrandbits(32), bytes(chance.randrange(9))
+    assert test_checksums.checksum(text, crc, before) == zlib.crc32(text, crc), (text, crc)
+
+
+def hashes(chance: Random) -> None:
+    text, keys = chance.randbytes(chance.randrange(70)), (word(chance), word(chance))
+    assert test_hashing.hashed(text, *keys, chance.randrange(9)) == hashing.keyed_hash(text, *keys), (text, keys)
+
+
+def decimal(chance: Random) -> bytes:
+    """A decimal text, mostly of a size that adds up to something."""
+    digits = str(chance.getrandbits(chance.randrange(1, 90)))
+    cut = chance.randrange(len(digits) + 1)
+    text = f"{chance.choice(('', '', '-', '+'))}{digits[:cut]}.{digits[cut:]}"
+    return (text + (f"e{chance.randrange(-60, 280)}" if chance.random() < 0.4 else "")).encode()
+
+
+def near_a_tie(chance: Random) -> tuple[bytes, bytes]:
+    """Two decimals whose sum lies between two texts of 17 decimals, but for digits far below, which may cancel."""
+    tails = [f"{'0' * chance.randrange(30)}{chance.getrandbits(chance.randrange(1, 40))}" for _ in range(2)]
+    if chance.random() < 0.3:
+        tails[1] = tails[0] + chance.choice(("", "0", "1"))
+    signs, cut = chance.choices(("", "-"), k=2), chance.choice((0, 9))
+    a = f"{signs[0]}{chance.randrange(10**cut)}.{chance.randrange(10**17):017}5{'0' * chance.randrange(25)}{tails[0]}"
+    return a.encode(), f"{signs[1]}0.{'0' * (len(a.partition('.')[2]) - len(tails[0]))}{tails[1]}".encode()
+
+
+def sums_of_decimals(chance: Random) -> None:
+    a, b = near_a_tie(chance) if chance.random() < 0.3 else (decimal(chance), decimal(chance))
+    assert test_reals.added(a, b) == reals.add_decimal(a, b), (a, b)
+
+
+def floats(chance: Random) -> None:
+    (value,) = struct.unpack("<d", chance.randbytes(8))
+    if value == value:
+        text = test_reals.printed(value)
+        assert text == reals.print_real(value), value
+        assert test_reals.bits(test_reals.parsed(text)) == test_reals.bits(value), text
+    text = decimal(chance) if chance.random() < 0.6 else some_of(chance, REAL_BYTES, 16)
+    assert test_reals.bits(test_reals.parsed(text)) == test_reals.bits(reals.parse_real(text)), text
+
+
+def small_text(chance: Random) -> bytes:
+    """Runs, repeats and noise, a few hundred bytes of them."""
+    parts = [chance.randbytes(chance.randrange(1, 12)) * chance.choice((1, 1, 2, 9, 30)) for _ in range(5)]
+    return b"".join(chance.choices(parts, k=chance.randrange(7)))
+
+
+def blocks(chance: Random) -> None:
+    text = small_text(chance)
+    block = test_lz4.packed(text)
+    assert block is not None and lz4.block.decompress(block, uncompressed_size=len(text)) == text
+    assert test_lz4.unpacked(block, len(text)) == text
+    theirs = lz4.block.compress(text, store_size=False)
+    assert test_lz4.unpacked(theirs, len(text)) == text
+    spoilt = bytearray(theirs)
+    for _ in range(chance.randrange(1, 4)):
+        spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
+    cut = bytes(spoilt[: chance.randrange(len(spoilt) + 1)])
+    room = chance.choice((0, len(text), len(text) // 2))
+    found = test_lz4.unpacked(cut, room)  # which looks at the bytes behind the room
+    try:
+        wanted = lz4.block.decompress(cut, uncompressed_size=room)
+    except lz4.block.LZ4BlockError:
+        return
+    assert found is None or found == wanted, (cut, room)
+
+
+def subsequences(chance: Random) -> None:
+    first, second = some_of(chance, b"abc", 9), some_of(chance, b"abc", 9)
+    octets = np.frombuffer(first + second, np.uint8).copy() if first + second else np.zeros(0, np.uint8)
+    spans = (0, len(first), len(first), len(second))
+    table = np.empty((len(first) + 1) * (len(second) + 1), np.uint32)
+    size = test_lcs.fill(octets, *spans, table)
+    assert size == lcs.length(first, second), (first, second)
+    text, ranges = np.zeros(size, np.uint8), np.zeros(4 * size, np.int64)
+    count = test_lcs.trace(octets, *spans, table, text, ranges, 0)
+    matches = ranges[: 4 * count].reshape(-1, 4).tolist()
+    found = text.tobytes()
+    assert b"".join(first[a : b + 1] for a, b, _, _ in reversed(matches)) == found, (first, second)
+    assert b"".join(second[c : d + 1] for _, _, c, d in reversed(matches)) == found, (first, second)
+
+
+STORIES: dict[Callable[[Random], None], tuple[str, ...]] = {
+    integers: ("numbers.parse_integer", "numbers.print_integer", "numbers.integer_size", "numbers.add_overflows",
+               "numbers.eight_digits"),
+    cursors: ("numbers.parse_cursor",),
+    matching: ("globs.matches",),
+    sums_of_bytes: ("checksums.crc32",),
+    hashes: ("hashing.keyed_hash",),
+    sums_of_decimals: ("decimals.add_decimal",),
+    floats: ("reals.parse_real", "reals.print_real", "reals.scan_decimal", "reals.shortest", "reals.five"),
+    blocks: ("lz4.compress", "lz4.expand", "lz4.put_length", "lz4.put_literals", "lz4.length"),
+    subsequences: ("lcs.fill", "lcs.trace", "lcs.put"),
+}  # fmt: skip
+ELSEWHERE = {"spans": "test_spans.py", "sockets": "test_sockets.py", "jit": "test_jit.py", "libraries": "test_jit.py"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> Iterator[None]:
+    jit.load(name for name in jit.registered() if name.startswith("tests.kernels."))
+    yield
+
+
+def test_every_kernel_has_a_story() -> None:
+    """Whatever is decorated as a kernel in kernels/, and is not private, is named above."""
+    found = set()
+    for path in KERNELS.glob("*.py"):
+        if path.stem in ELSEWHERE:
+            assert (Path(__file__).parent / ELSEWHERE[path.stem]).is_file()
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and any("kernel" in ast.dump(each) for each in node.decorator_list):
+                found.add(f"{path.stem}.{node.name}")
+    named = {name for names in STORIES.values() for name in names}
+    assert {name for name in found if not name.partition(".")[2].startswith("_")} == named
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_some_times(story: Callable[[Random], None]) -> None:
+    chance = Random(story.__name__)
+    for _ in range(1000):
+        story(chance)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_a_million_times(story: Callable[[Random], None]) -> None:
+    chance = Random(f"long {story.__name__}")
+    for _ in range(COUNT):
+        story(chance)
