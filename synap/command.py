@@ -57,9 +57,10 @@ class Raw:
 
 @dataclass(frozen=True)
 class Text:
-    """A name or an id: bytes from RESP, a string from JSON."""
+    """A name or an id: bytes from RESP, a string from JSON. `cursor`: it must be spelled as one of SCAN's."""
 
     name: str
+    cursor: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,16 @@ class Glob:
 
 @dataclass(frozen=True)
 class Int:
-    """A 64-bit integer; `fault` names another refusal than the usual one."""
+    """A 64-bit integer; `fault` names another refusal than the usual one.
+
+    `judge` names a OneOf whose slot is marked (`layout.UNREADABLE`) if the word is no integer: the row's function
+    refuses it then, once it has come that far.
+    """
 
     name: str
     fault: str = "NOT_AN_INTEGER"
     default: int | None = None
+    judge: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,7 @@ class Clash(Enum):
     OTHERS = 0  # the other ones: SET k v EX 1 EX 2
     ANY = 1  # the same one as well: ZRANGE k 0 1 REV REV
     NONE = 2  # nothing, the last one holds: SORT k ASC DESC
+    BOTH = 3  # nothing, of two Flags: both together are 3, which the row's function refuses
 
 
 @dataclass(frozen=True, init=False)
@@ -383,6 +390,7 @@ class Command:
     doc: str
     args: tuple[Any, ...] = ()
     words: int = 0  # the fewest words, where it is more than the arguments tell
+    stray: str = ""  # the refusal of a word that fits nowhere; without one, more words than most are WRONG_ARITY
     resp: str = ""
     reply: Shape = Shape.DONE
     run: str = ""  # "strings.set_value": a function of synap.store
@@ -402,8 +410,10 @@ class Command:
     rest_nil: Any = None
     command: Any = None
     command_nil: Any = None
+    empty_is_nil: bool = False  # for JSON surfaces an empty text is a missing one
     spelled: dict[str, Any] = field(default_factory=dict, hash=False)  # other templates for names of the envelope
     views: dict[str, Any] = field(default_factory=dict, hash=False)  # other templates for JSON, by the field `type`
+    also: dict[str, str] = field(default_factory=dict, hash=False)  # other names that JSON surfaces take for fields
     json_faults: dict[int, str] = field(default_factory=dict, hash=False)  # numbers that JSON surfaces refuse with
     switch: str = ""  # a setting that must be on for HTTP surfaces
     since: str = "0.1"
@@ -424,7 +434,7 @@ class Command:
     @property
     def words_max(self) -> int | None:
         most = [words_max(node) for node in self.args]
-        return None if any(m is None for m in most) else sum(m for m in most if m is not None)
+        return None if self.stray or any(m is None for m in most) else sum(m for m in most if m is not None)
 
 
 class Catalogue:

@@ -56,7 +56,7 @@ TABLE = (
     Row("REPLY_TOO_LARGE", "ERR the reply would be larger than limits.reply_bytes_max", 400,
         "Invalid request: the reply would be larger than limits.reply_bytes_max"),
     Row("KEY_EXISTS", "BUSYKEY Target key name already exists.", 409, "Key already exists"),
-    Row("NOT_IN_MULTI", "ERR this command is not allowed in a transaction", 400,
+    Row("NOT_IN_MULTI", "ERR Command not allowed inside a transaction", 400,
         "Invalid request: not allowed in a transaction"),
     Row("NO_SUCH_KEY", "ERR no such key", 404, "Key not found: {key}"),
     Row("UNBALANCED", "ERR Unbalanced list of arguments", 400, "Invalid request: unbalanced list of arguments"),
@@ -89,12 +89,16 @@ TABLE = (
     Row("NO_LRU", "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
         "between policies at runtime LRU and LFU data will take some time to adjust.", 400,
         "Invalid request: an LFU policy is selected, idle time is not tracked"),
+    Row("DB_NUMBER", "ERR value is out of range, value must between -2147483648 and 2147483647", 400,
+        "Invalid request: DB index is out of range"),
+    Row("FIRST_DB", "ERR invalid first DB index", 400, "Invalid request: invalid first DB index"),
+    Row("SECOND_DB", "ERR invalid second DB index", 400, "Invalid request: invalid second DB index"),
     # Below here no kernel refuses; the numbers go on all the same.
     Row("UNKNOWN_COMMAND", "ERR unknown command '{name}', with args beginning with: {args}", 400,
         "Unknown command: {name}"),
     Row("UNKNOWN_SUBCOMMAND", "ERR unknown subcommand '{name}'. Try {command} HELP.", 400,
         "Unknown command: {name}"),
-    Row("MISSING_FIELD", "ERR missing '{field}'", 400, "Invalid request: Missing '{field}' field"),
+    Row("MISSING_FIELD", "ERR missing '{field}'", 422, "Invalid request: Missing '{field}' {kind}"),
     Row("WRONG_FIELD", "ERR '{field}': wanted {wanted}, found {found}", 422,
         "Invalid request: '{field}': wanted {wanted}, found {found}"),
     Row("BAD_JSON", "ERR invalid JSON", 400, "Invalid request: the body is not JSON: {detail}"),
@@ -143,6 +147,12 @@ TABLE = (
     Row("NO_CLIENT_ID", "ERR Invalid client ID", 400),
     Row("TIMEOUT_NOT_WHOLE", "ERR timeout is not an integer or out of range", 400),
     Row("BAD_UNBLOCK", "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR", 400),
+    Row("BAD_OPTION", "ERR Unsupported option {word}", 400),
+    Row("HELLO_OPTION", "ERR Syntax error in HELLO option '{word}'", 400),
+    Row("CLIENT_TYPE", "ERR Unknown client type '{word}'", 400),
+    Row("PAUSE_MODE", "ERR CLIENT PAUSE mode must be WRITE or ALL", 400),
+    Row("BAD_SUBCOMMAND", "ERR unknown subcommand or wrong number of arguments for '{given}'. Try {command} HELP.",
+        400),
     Row("BAD_PROTOCOL", "ERR Protocol version is not an integer or out of range", 400),
 )  # fmt: skip
 
@@ -159,7 +169,7 @@ class Fault(SynapError):
 
     def __init__(self, name: str, /, **words: object) -> None:
         self.row = BY_NAME[name]
-        self.words = words
+        self.words: dict[str, object] = {"kind": "field"} | words if name == "MISSING_FIELD" else words
         super().__init__(self.json_text())
 
     def json_text(self) -> str:

@@ -48,11 +48,13 @@ ROWS = [
                 AnyOrder(Token("AUTH", Text("user"), Text("password")), Token("SETNAME", Text("name"))),
             ),
         ),
-        resp="HELLO", session=True, handler="hello", reply=Shape.CUSTOM, control=True,
+        resp="HELLO", session=True, handler="hello", reply=Shape.CUSTOM, stray="HELLO_OPTION",
+        examples=(Example("HELLO", ...),),
     ),
     Command("connection.select", 0x1104, "Choose the namespace, 0 to 15.", args=(Int("index"),), resp="SELECT",
-            session=True, handler="select", control=True),
-    Command("connection.quit", 0x1105, "Say goodbye.", resp="QUIT", session=True, handler="quit", control=True),
+            session=True, handler="select", examples=(Example("SELECT 3", "OK"),)),
+    Command("connection.quit", 0x1105, "Say goodbye.", args=(Many("rest", Raw("word"), least=0),), resp="QUIT",
+            session=True, handler="quit", control=True),
     Command(
         "connection.client_setinfo", 0x1108, "A client library tells its name and version.",
         args=(Text("attribute"), Text("value")), resp="CLIENT|SETINFO", session=True, handler="client_setinfo",
@@ -67,7 +69,8 @@ ROWS = [
     Command("connection.echo", 0x110B, "The text given.", args=(Raw("text"),), resp="ECHO", handler="echo",
             reply=Shape.CUSTOM, examples=(Example("ECHO hi", "hi"),)),
     Command("connection.auth", 0x110E, "Accepted for the user default, who has no password.",
-            args=(Text("first"), Optional(Text("password"))), resp="AUTH", session=True, control=True, handler="auth"),
+            args=(Text("first"), Optional(Text("password"))), resp="AUTH", session=True, control=True, handler="auth",
+            stray="SYNTAX"),
     Command("connection.reset", 0x110F, "Be as a new connection.", resp="RESET", session=True, control=True,
             handler="reset"),
     Command("connection.client_help", 0x1110, "The subcommands of CLIENT.", resp="CLIENT|HELP", session=True,
@@ -78,8 +81,8 @@ ROWS = [
         args=(
             Optional(Text("address"), alone=True),
             AnyOrder(
-                Token("ID", Int("id", fault="BAD_CLIENT_ID")), Token("TYPE", Choice("type", _TYPES)),
-                Token("USER", Text("user")),
+                Token("ID", Int("id", fault="BAD_CLIENT_ID")),
+                Token("TYPE", Choice("type", _TYPES, fault="CLIENT_TYPE")), Token("USER", Text("user")),
                 Token("ADDR", Text("addr")), Token("LADDR", Text("laddr")),
                 Token("SKIPME", Choice("skipme", ("YES", "NO"))), Token("MAXAGE", Int("maxage", fault="BAD_MAXAGE")),
             ),
@@ -87,20 +90,26 @@ ROWS = [
         examples=(Example("CLIENT KILL ID 1000000", 0),),
     ),
     Command(
-        "connection.client_list", 0x1182, "The RESP connections, a line for each.", resp="CLIENT|LIST",
+        "connection.client_list", 0x1182, "The connections, a line for each, also those of HTTP (resp=0).",
+        resp="CLIENT|LIST",
         args=(
             OneOf(
                 "filter",
-                Token("TYPE", Choice("type", _TYPES)), Token("ID", Many("ids", Int("id", fault="NO_CLIENT_ID"))),
+                Token("TYPE", Choice("type", _TYPES, fault="CLIENT_TYPE")),
+                Token("ID", Many("ids", Int("id", fault="NO_CLIENT_ID"))),
             ),
         ),
         handler="client_list", reply=Shape.CUSTOM, http=(Get("/clients"),), envelope=("client.list",),
         rest="$reply", command="$reply", examples=(Example("CLIENT LIST", ...),),
     ),
     Command(
-        "connection.client_pause", 0x1184, "Hold back the commands of all RESP connections, or their writes, for so "
+        "connection.client_pause", 0x1184, "Hold back the commands of all connections, or their writes, for so "
         "many ms.", resp="CLIENT|PAUSE", session=True, handler="client_pause",
-        args=(Int("timeout", fault="TIMEOUT_NOT_WHOLE"), Optional(Choice("mode", ("WRITE", "ALL")))),
+        args=(
+            Int("timeout", fault="TIMEOUT_NOT_WHOLE"),
+            Optional(Choice("mode", ("WRITE", "ALL"), fault="PAUSE_MODE")),
+        ),
+        stray="BAD_SUBCOMMAND",
         examples=(Example("CLIENT PAUSE 1 WRITE", "OK"),),
     ),
     Command("connection.client_unpause", 0x1185, "End a pause.", resp="CLIENT|UNPAUSE", session=True,
@@ -127,7 +136,7 @@ ROWS = [
     Command(
         "connection.client_unblock", 0x118E, "End another connection's wait.", resp="CLIENT|UNBLOCK", session=True,
         handler="client_unblock", reply=Shape.CUSTOM,
-        args=(Int("id"), Optional(Choice("how", ("TIMEOUT", "ERROR"), fault="BAD_UNBLOCK"))),
+        args=(Int("id"), Optional(Choice("how", ("TIMEOUT", "ERROR"), fault="BAD_UNBLOCK"))), stray="BAD_SUBCOMMAND",
         examples=(Example("CLIENT UNBLOCK 1000000", 0),),
     ),
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from synap.command import (
     WRITE,
     AnyOrder,
     Choice,
+    Clash,
     Command,
     Delete,
     Example,
@@ -24,8 +25,8 @@ from synap.command import (
 _KEY = Key("key")
 _OLD = Key("key", access=WRITE)
 _CONDITIONS = AnyOrder(
-    OneOf("when", Flag("NX"), Flag("XX"), fault="BAD_CONDITIONS"),
-    OneOf("compare", Flag("GT"), Flag("LT"), fault="BAD_COMPARISONS"),
+    OneOf("when", Flag("NX"), Flag("XX"), fault="BAD_CONDITIONS", clash=Clash.BOTH),
+    OneOf("compare", Flag("GT"), Flag("LT"), fault="BAD_COMPARISONS", clash=Clash.BOTH),
 )
 _SET = {"result": "$flag"}
 
@@ -42,11 +43,12 @@ ROWS = [
         "key.expire_in", 0x0202, "Let `key` expire in some seconds.",
         args=(
             _OLD,
-            Int("ttl"),
+            Int("ttl", judge="when"),
             _CONDITIONS,
         ),
+        stray="BAD_OPTION",
         resp="EXPIRE", reply=Shape.NUMBER, run="keys.expire", writes=True, grows=True, room=80,
-        http=(Post("/key/{key}/expire"),), envelope=("kv.expire",),
+        http=(Post("/key/{key}/expire"),), envelope=("kv.expire",), also={"seconds": "ttl"},
         rest={"result": "$flag"}, command={"result": "$flag"},
         examples=(Example("SET k v", "OK"), Example("EXPIRE k 100", 1), Example("EXPIRE none 100", 0)),
     ),
@@ -57,16 +59,19 @@ ROWS = [
     ),
     Command(
         "key.scan", 0x0204, "One window of keys: the cursor to go on with (0: done) and the keys.",
-        args=(Text("cursor"), AnyOrder(Token("MATCH", Glob("pattern")), Token("COUNT", Int("count")))),
+        args=(
+            Text("cursor", cursor=True),
+            AnyOrder(Token("MATCH", Glob("pattern")), Token("COUNT", Int("count")), Token("TYPE", Text("type"))),
+        ),
         resp="SCAN", reply=Shape.PAGE, run="keys.scan", http=(Get("/key/scan/{cursor}"),),
         rest={"cursor": "$cursor", "keys": "$items"}, command={"cursor": "$cursor", "keys": "$items"},
         examples=(Example("SCAN 0", ["0", []]),),
     ),
     Command(
         "key.flush", 0x0205, "Remove every key of every namespace.", resp="FLUSHALL", reply=Shape.DONE,
-        args=(Optional(Choice("mode", ("ASYNC", "SYNC"))),),
+        args=(Optional(Choice("mode", ("ASYNC", "SYNC"))),), stray="SYNTAX",
         run="keys.flush", writes=True, http=(Post("/key/flush"),), envelope=("kv.flushall",),
-        switch="kv_store.allow_flush_commands", rest={"flushed": "$reply"}, command={"flushed": "$reply"},
+        switch="kv_store.allow_flush_commands", rest={"flushed": "$total"}, command={"flushed": "$total"},
         examples=(Example("SET k v", "OK"), Example("FLUSHALL", "OK")),
     ),
     Command(
@@ -117,19 +122,22 @@ ROWS = [
         examples=(Example("SET k v EX 100", "OK"), Example("PERSIST k", 1), Example("PERSIST k", 0)),
     ),
     Command(
-        "key.expire_in_ms", 0x020F, "Let `key` expire in some milliseconds.", args=(_OLD, Int("px"), _CONDITIONS),
+        "key.expire_in_ms", 0x020F, "Let `key` expire in some milliseconds.",
+        args=(_OLD, Int("px", judge="when"), _CONDITIONS), stray="BAD_OPTION",
         resp="PEXPIRE", reply=Shape.NUMBER, run="keys.expire_ms", writes=True, grows=True, room=80,
         http=(Post("/key/{key}/pexpire"),), rest=_SET, command=_SET, examples=(Example("PEXPIRE none 100", 0),),
     ),
     Command(
         "key.expire_at", 0x0210, "Let `key` expire at a moment, in seconds since 1970.",
-        args=(_OLD, Int("exat"), _CONDITIONS), resp="EXPIREAT", reply=Shape.NUMBER, run="keys.expire_at",
+        args=(_OLD, Int("exat", judge="when"), _CONDITIONS), stray="BAD_OPTION",
+        resp="EXPIREAT", reply=Shape.NUMBER, run="keys.expire_at",
         writes=True, grows=True, room=80, http=(Post("/key/{key}/expireat"),), rest=_SET, command=_SET,
         examples=(Example("SET k v", "OK"), Example("EXPIREAT k 4102444800", 1), Example("EXPIRETIME k", 4102444800)),
     ),
     Command(
         "key.expire_at_ms", 0x0211, "Let `key` expire at a moment, in milliseconds since 1970.",
-        args=(_OLD, Int("pxat"), _CONDITIONS), resp="PEXPIREAT", reply=Shape.NUMBER, run="keys.expire_at_ms",
+        args=(_OLD, Int("pxat", judge="when"), _CONDITIONS), stray="BAD_OPTION",
+        resp="PEXPIREAT", reply=Shape.NUMBER, run="keys.expire_at_ms",
         writes=True, grows=True, room=80, http=(Post("/key/{key}/pexpireat"),), rest=_SET, command=_SET,
         examples=(Example("PEXPIREAT none 4102444800000", 0),),
     ),

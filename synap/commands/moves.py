@@ -54,15 +54,17 @@ ROWS = [
     ),
     Command(
         "key.swap", 0x0905, "Exchange what two namespaces hold. Walks the keys of both.",
-        args=(Int("one"), Int("two")), resp="SWAPDB", run="moves.swap", writes=True, grows=True, room=80,
+        args=(Int("one", fault="FIRST_DB"), Int("two", fault="SECOND_DB")),
+        resp="SWAPDB", run="moves.swap", writes=True, grows=True, room=80,
         http=(Post("/key/swap"),), rest={"success": True}, command={"success": True},
         examples=(Example("SWAPDB 0 1", "OK"),),
     ),
     Command(
         "key.flush_namespace", 0x0906, "Remove every key of the namespace.", resp="FLUSHDB",
-        args=(Optional(Choice("mode", ("ASYNC", "SYNC"))),), run="moves.clear_namespace", writes=True,
+        args=(Optional(Choice("mode", ("ASYNC", "SYNC"))),), stray="SYNTAX",
+        run="moves.clear_namespace", writes=True,
         http=(Post("/key/flushdb"),), envelope=("kv.flushdb",), switch=_SWITCH,
-        rest={"flushed": "$reply"}, command={"flushed": "$reply"},
+        rest={"flushed": "$total"}, command={"flushed": "$total"},
         examples=(Example("SET k v", "OK"), Example("FLUSHDB", "OK"), Example("DBSIZE", 0)),
     ),
     Command(

@@ -72,7 +72,7 @@ ROWS = [
         "server.slowlog_get", 0x1205, "Calls that took longer than slowlog-log-slower-than, newest first. A read that "
         "held several commands is one entry: the first command, and how many came with it.", "SLOWLOG|GET",
         Example("SLOWLOG GET 3", ...), args=(Optional(Int("count", fault="BAD_SLOWLOG_COUNT")),),
-        http=(Get("/slowlog"),),
+        stray="BAD_SUBCOMMAND", http=(Get("/slowlog"),),
         envelope=("slowlog.get",), rest="$reply", command="$reply",
     ),
     _asked("server.slowlog_len", 0x1206, "How many slow calls are kept.", "SLOWLOG|LEN", Example("SLOWLOG LEN", 0)),
@@ -122,7 +122,7 @@ ROWS = [
            Example("ACL WHOAMI", "default")),
     _asked("server.acl_list", 0x121F, "The users and what they may do.", "ACL|LIST", Example("ACL LIST", ...)),
     _asked("server.acl_cat", 0x1220, "The categories of commands, or the commands of one.", "ACL|CAT",
-           Example("ACL CAT", ...), args=(Optional(Text("category")),)),
+           Example("ACL CAT", ...), args=(Optional(Text("category")),), stray="BAD_SUBCOMMAND"),
     _help("ACL", 0x1221),
     _asked("server.module_list", 0x1222, "Modules that are loaded.", "MODULE|LIST", Example("MODULE LIST", [])),
     _help("MODULE", 0x1223),

@@ -18,6 +18,7 @@ from synap.command import (
 
 _KEY = Key("key")
 _NEW = Key("key", access=WRITE)
+_STEP = {"delta": "amount", "increment": "amount"}
 
 ROWS = [
     Command(
@@ -30,8 +31,9 @@ ROWS = [
                 Flag("GET"),
                 OneOf(
                     "expiry",
-                    Token("EX", Int("ttl")), Token("PX", Int("px")),
-                    Token("EXAT", Int("exat")), Token("PXAT", Int("pxat")), Flag("KEEPTTL"),
+                    Token("EX", Int("ttl", judge="expiry")), Token("PX", Int("px", judge="expiry")),
+                    Token("EXAT", Int("exat", judge="expiry")), Token("PXAT", Int("pxat", judge="expiry")),
+                    Flag("KEEPTTL"),
                 ),
             ),
         ),
@@ -53,6 +55,7 @@ ROWS = [
         "kv.add", 0x0103, "Add an integer to the number at `key`; a missing key counts as 0.",
         args=(_NEW, Int("amount", default=1)), resp="INCRBY", reply=Shape.NUMBER, run="strings.increment_by",
         writes=True, grows=True, room=80, http=(Post("/kv/{key}/incrby"),), envelope=("kv.incr", "kv.incrby"),
+        also=_STEP,
         rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("INCRBY n 5", 5), Example("INCRBY n -7", -2)),
     ),
@@ -66,6 +69,7 @@ ROWS = [
         "kv.subtract", 0x0105, "Take an integer away from the number at `key`.",
         args=(_NEW, Int("amount", default=1)), resp="DECRBY", reply=Shape.NUMBER, run="strings.decrement_by",
         writes=True, grows=True, room=80, http=(Post("/kv/{key}/decrby"),), envelope=("kv.decr", "kv.decrby"),
+        also=_STEP,
         rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("DECRBY n 5", -5), Example("DECRBY n -7", 2)),
     ),
@@ -94,8 +98,9 @@ ROWS = [
             AnyOrder(
                 OneOf(
                     "expiry",
-                    Token("EX", Int("ttl")), Token("PX", Int("px")),
-                    Token("EXAT", Int("exat")), Token("PXAT", Int("pxat")), Flag("PERSIST"),
+                    Token("EX", Int("ttl", judge="expiry")), Token("PX", Int("px", judge="expiry")),
+                    Token("EXAT", Int("exat", judge="expiry")), Token("PXAT", Int("pxat", judge="expiry")),
+                    Flag("PERSIST"),
                 ),
             ),
         ),

@@ -4,6 +4,7 @@ from synap.command import WRITE, Command, Example, Get, Int, Key, Many, Post, Ra
 
 _KEY = Key("key")
 _NEW = Key("key", access=WRITE)
+_NO_PIECE = {"error": "Key not found or range empty"}
 _RANGE = (_KEY, Int("start"), Int("end"))
 _LENGTH = {"length": "$reply"}
 _PAIRS = (Many("pairs", _NEW, Raw("value"), fault="WRONG_ARITY"),)
@@ -24,11 +25,13 @@ ROWS = [
         "kv.getrange", 0x0303, "The bytes of the value from `start` to `end`, both included; negative ones count from "
         "the end.", args=_RANGE, resp="GETRANGE", reply=Shape.VALUE, run="substrings.piece",
         http=(Get("/kv/{key}/getrange"),), rest="$text", command="$text",
+        rest_nil=_NO_PIECE, empty_is_nil=True,
         examples=(Example("SET k Hello", "OK"), Example("GETRANGE k 1 -2", "ell"), Example("GETRANGE k 9 10", "")),
     ),
     Command(
         "kv.substr", 0x0304, "The older name of GETRANGE.", args=_RANGE, resp="SUBSTR", reply=Shape.VALUE,
         run="substrings.piece", http=(Get("/kv/{key}/substr"),), rest="$text", command="$text",
+        rest_nil=_NO_PIECE, empty_is_nil=True,
         examples=(Example("SET k Hello", "OK"), Example("SUBSTR k 0 1", "He")),
     ),
     Command(

@@ -261,7 +261,7 @@ def _group(node: Any, slot: int, groups: Groups) -> Step:
             value = [value] if value is not _MISSING else value
         if value is _MISSING:
             if node.least if hasattr(node, "least") else True:
-                raise Fault("MISSING_FIELD", field=node.name)
+                raise Fault("MISSING_FIELD", field=node.name, kind="array")
             value = []
         if isinstance(value, dict) and len(members) == 2:
             value = list(value.items())

@@ -59,6 +59,7 @@ def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
     for row in catalogue.rows:
         for route in row.http:
             paths.setdefault(route.path, {})[route.method.lower()] = operation(row, route)
+    _link(catalogue, paths)
     paths |= _own_pages(catalogue)
     return {
         "openapi": "3.1.0",
@@ -98,6 +99,7 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
     """What one route of a row takes and answers."""
     path_names = re.findall(r"{(\w+)}", route.path)
     properties, required = fields(row.args)
+    properties |= {other: properties[name] for other, name in row.also.items() if name not in required}
     for new, old in {new: old for old, new in route.renamed.items()}.items():
         if new in properties:
             properties[old] = properties.pop(new)
@@ -291,6 +293,7 @@ _WORDS: dict[str, Schema] = {
     "real": {"type": "number"},
     "items": {"type": "array"},
     "count": {"type": "integer"},
+    "total": {"type": "integer"},
     "cursor": {"type": "string"},
     "ttl": {"type": ["integer", "null"]},
     "text": {"type": "string"},
@@ -351,6 +354,45 @@ def _responses(schema: Schema, refusals: list[int], content: str = "application/
             "description": STATUSES[status], "content": {"application/json": {"schema": what}},
         }  # fmt: skip
     return found
+
+
+# Links: what can be asked about what a call has made.
+
+MAKERS = {
+    "kv.set": ("kv", "key", "server"), "list.rpush": ("list", "key"), "set.add": ("set", "key"),
+    "queue.create": ("queue",), "queue.publish": ("queue",), "queue.consume": ("queue",),
+}  # fmt: skip
+"""Rows whose routes link to those of these families that name the same key or queue in their path."""
+NAMES = {"key": "key", "source": "key", "queue": "queue"}  # of a path's parameter -> of the maker's field
+
+
+def _link(catalogue: Catalogue, paths: dict[str, dict[str, Any]]) -> None:
+    targets = [(path, each) for path, methods in paths.items() for each in methods.values()]
+    for row in catalogue.rows:
+        for route in row.http if row.name in MAKERS else ():
+            made = paths[route.path][route.method.lower()]
+            links: dict[str, Any] = {}
+            for path, each in targets:
+                other = catalogue.by_name[each["x-synap-command"]]
+                given = {name: _given_at(route, NAMES[name]) for name in re.findall(r"{(\w+)}", path) if name in NAMES}
+                given = {name: place for name, place in given.items() if place and made is not each}
+                if other.family not in MAKERS[row.name] or not given:
+                    continue
+                link: dict[str, Any] = {"operationId": each["operationId"], "parameters": given}
+                properties, _ = fields(other.args)
+                if "message_id" in properties:
+                    if row.reply is not Shape.MESSAGE:
+                        continue
+                    link["requestBody"] = {"message_id": "$response.body#/message_id"}
+                links[each["operationId"]] = link
+            made["responses"]["200"]["links"] = links
+
+
+def _given_at(route: Route, name: str) -> str:
+    """Where a request of this route gives a name that links need, as OpenAPI spells it; nothing if it does not."""
+    if "{" + name + "}" in route.path:
+        return f"$request.path.{name}"
+    return f"$request.body#/{name}" if route.method == "POST" and name == "key" else ""
 
 
 # Pages of the server.

@@ -2,10 +2,10 @@
 
 A row's `rest` and `command` are templates. In them `$reply` is the plain answer, `$flag` the number
 as a boolean, `$real` the text as a number, `$items` the texts as an array, `$count` how many there are,
-`$cursor` the scalar as text, `$ttl` a time or null, `$text` a text that stays text, `$octets` its bytes
-as numbers, `$hybrid` the text that every client of the command envelope can read, `$report` and `$message`
-the named fields, `$changed` whether anything did, and `$name` the argument of that name. A member whose name
-ends in `?` is left out if the reply has no text for it.
+`$total` the number beside a reply that is none, `$cursor` the scalar as text, `$ttl` a time or null, `$text` a text
+that stays text, `$octets` its bytes as numbers, `$hybrid` the text that every client of the command envelope can
+read, `$report` and `$message` the named fields, `$changed` whether anything did, and `$name` the argument of that name.
+A member whose name ends in `?` is left out if the reply has no text for it.
 """
 
 import json
@@ -120,7 +120,8 @@ def renderer(row: Command, template: Any, nil: Any) -> Render:
     views = {name: _spell(view, row) for name, view in row.views.items()}
 
     def render(status: int, numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> Any:
-        if status & STATUS_MASK in (NIL, NO_ITEM):
+        what = status & STATUS_MASK
+        if what in (NIL, NO_ITEM) or (row.empty_is_nil and what == ITEM and not _first(numbers, octets, reply)[0]):
             if missing is None:
                 raise LookupError
             return missing(status, numbers, octets, reply, fields)
@@ -220,6 +221,7 @@ _WORDS: dict[str, Callable[[int, Command, Any, Any, int], Any]] = {
     "items": _items,
     "flag": lambda status, row, numbers, octets, reply: bool(numbers[reply]),
     "cursor": lambda status, row, numbers, octets, reply: str(numbers[reply]),
+    "total": lambda status, row, numbers, octets, reply: numbers[reply],
     "count": lambda status, row, numbers, octets, reply: numbers[reply + 1],
     "ttl": lambda status, row, numbers, octets, reply: numbers[reply] if numbers[reply] >= 0 else None,
     "real": lambda status, row, numbers, octets, reply: float(_first(numbers, octets, reply)[0]),

@@ -14,7 +14,6 @@ from synap.command import (
     AnyOrder,
     Catalogue,
     Choice,
-    Clash,
     Command,
     Counted,
     Flag,
@@ -24,6 +23,7 @@ from synap.command import (
     OneOf,
     Optional,
     Real,
+    Text,
     Timeout,
     Token,
     slots,
@@ -51,6 +51,8 @@ class Image:
         self.row_of: dict[str, int] = {}
         self._seen: dict[bytes, int] = {}
         self._groups: dict[str, int] = {}  # slots of the groups of the row under way
+        self._judges: dict[str, int] = {}  # slots of its OneOfs
+        self._stray = False  # whether it says what to do with words that fit nowhere
         assert len(catalogue.rows) < layout.ROWS_COUNT_MAX, "more rows than ROWS has room for"
         for row in catalogue.rows:
             self._row(row)
@@ -91,10 +93,14 @@ class Image:
                 texts = [self._text(word.upper().encode()) for word in place_.node.words]
                 self.choices[place_.node.words] = (self._pairs(texts), len(texts))
         self._groups = {p.node.name: p.slot for p in layout_of(row.args) if isinstance(p.node, GROUPS)}
+        self._judges = {p.node.name: p.slot for p in layout_of(row.args) if isinstance(p.node, OneOf)}
+        self._stray = bool(row.stray)
         container = 1 if "|" in row.resp else 0
         if container:
             self._emit(grammar.SKIP)
         self._sequence(row.args, 0)
+        if row.stray:
+            self._emit(grammar.ALL, fault=row.stray)
         end = self._here()
         flags = (
             layout.FLAG_WRITE * row.writes
@@ -201,6 +207,10 @@ class Image:
                     b=self._simple(second)[0] | slots(first) << grammar.PAIR_SHIFT,
                     c=slots(first) + slots(second), fault=node.fault,
                 )  # fmt: skip
+            case Int() if node.judge:
+                self._emit(grammar.JUDGED, slot, a=self._judges[node.judge])
+            case Text() if node.cursor:
+                self._emit(grammar.CURSOR, slot, fault="BAD_CURSOR")
             case _:
                 assert isinstance(node, SIMPLE), f"no such kind of argument: {node!r}"
                 op, fault = self._simple(node)
@@ -209,7 +219,7 @@ class Image:
     def _option(self, node: object, slot: int) -> list[int]:
         """Compile a Flag, Token or OneOf: taken if its word is next. Answers the jumps past all of it."""
         if isinstance(node, OneOf):
-            assert node.clash is not Clash.NONE or not any(isinstance(i, Token) for i in node.inner), node.name
+            assert node.clash.value < 2 or not any(isinstance(i, Token) for i in node.inner), node.name
             over = []
             inside = slot + 1
             for number, inner in enumerate(node.inner, 1):
@@ -221,11 +231,14 @@ class Image:
                 inside += slots(inner) - 1
             return over
         assert isinstance(node, Flag | Token)
+        short = []
+        if self._stray and isinstance(node, Token):  # without what it brings, it fits nowhere
+            short.append(self._emit(grammar.IF_LEFT, a=sum(words_min(i) for i in node.inner)))
         no = self._if_token(node.word)
         self._emit(grammar.SET, slot, a=1)
         self._brought(node, slot + 1)
         over = [self._emit(grammar.JUMP)]
-        self._land(no)
+        self._land(no, *short)
         return over
 
     def _brought(self, node: object, slot: int) -> None:

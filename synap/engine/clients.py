@@ -43,7 +43,7 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
         "omem": link.waiting_bytes if link else 0,
         "tot-mem": link.held_bytes + link.waiting_bytes if link else 0,
         "events": "rw" if link and link.waiting_bytes else "r",
-        "cmd": row.resp.lower() if row and row.resp else "NULL",
+        "cmd": row.resp.lower() if row and row.resp else getattr(link, "asks", "NULL"),
         "user": USER.decode(),
         "redir": -1,
         "resp": session.version,
@@ -52,13 +52,20 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _everybody(engine: Engine, now: int) -> list[Any]:
+    """All RESP sessions and, as far as the server knows of any, HTTP connections, by their numbers."""
+    visitors = engine.facts.get("visitors")
+    found = [*engine.sessions.open.values(), *(visitors(now) if visitors is not None else ())]
+    return sorted(found, key=lambda one: one.number)
+
+
 def _line(engine: Engine, session: Session, now: int) -> bytes:
     return " ".join(f"{name}={value}" for name, value in facts_of(engine, session, now).items()).encode() + b"\n"
 
 
 def client_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
     """A line for each connection; for JSON an object."""
-    chosen = list(engine.sessions.open.values())
+    chosen = _everybody(engine, now)
     if "ids" in args:
         wanted = {item["id"] for item in args["ids"]}
         chosen = [one for one in chosen if one.number in wanted]
@@ -128,7 +135,7 @@ def _end(engine: Engine, one: Session, session: Session | None) -> None:
 
 def client_kill(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
     """End connections: one by its address (OK), or all that match (how many)."""
-    open_ones = list(engine.sessions.open.values())
+    open_ones = _everybody(engine, now)
     if "address" in args:
         for one in open_ones:
             if one.link is not None and one.link.peer == args["address"]:
@@ -186,7 +193,7 @@ def client_no_touch(engine: Engine, session: Session | None, args: dict[str, Any
 
 
 def client_pause(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Hold back the commands of all RESP connections, or those that write."""
+    """Hold back the commands of all connections, or those that write."""
     if args["timeout"] < 0:
         raise Fault("NEGATIVE_TIMEOUT")
     until = now + args["timeout"]
@@ -227,6 +234,8 @@ def client_getredir(engine: Engine, session: Session | None, args: dict[str, Any
 def select(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
     """Choose the namespace."""
     assert session is not None
+    if not -(1 << 31) <= args["index"] < 1 << 31:
+        raise Fault("DB_NUMBER")
     if not 0 <= args["index"] <= 15:
         raise Fault("DB_INDEX")
     session.namespace = args["index"]

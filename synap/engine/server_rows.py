@@ -170,6 +170,8 @@ def rewrite_log(engine: Engine, session: Session | None, args: dict[str, Any], n
 
 def shutdown(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
     """End the server. Answers nothing: the connection closes."""
+    if args.get("abort") and len(args) > 1:
+        raise Fault("SYNTAX")
     if args.get("abort"):
         raise Fault("NO_SHUTDOWN")
     stop = engine.facts.get("shutdown")

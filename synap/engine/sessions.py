@@ -109,14 +109,19 @@ class Sessions:
             self._next += 1
         else:
             return None
-        self._number += 1
+        number = self.take_number()
         at = SESSIONS + place * SESSION_SIZE
         for i in range(SESSION_SIZE):
             self._numbers[at + i] = 0
-        session = Session(at, self._number, self._numbers)
+        session = Session(at, number, self._numbers)
         session.version = 2
-        self.open[self._number] = session
+        self.open[number] = session
         return session
+
+    def take_number(self) -> int:
+        """A number that no client has had."""
+        self._number += 1
+        return self._number
 
     def remove(self, session: Session) -> None:
         """The session is over; the engine has freed what it held."""

@@ -12,6 +12,8 @@ from synap.store import layout
 
 UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
 SLOW_US_MAX = 1 << 40
+FSYNC = {"always": "always", "everysec": "periodic", "no": "never"}
+"""Redis' names for when the log is synced, and ours."""
 
 
 def _size(text: str) -> int:
@@ -67,6 +69,36 @@ def _reply_max(engine: Engine, text: str) -> None:
     engine.numbers[layout.LIMIT_WORD] = _whole(str(_size(text)), 1 << 20, 1 << 29)
 
 
+def _keep_alive(engine: Engine, text: str) -> None:
+    engine.operation.keep_alive_s = _whole(text, 0, 32_767)
+
+
+def _output(engine: Engine, text: str) -> None:
+    words = text.split()
+    if not words or len(words) % 4:
+        raise ValueError("Wrong number of arguments in buffer limit configuration.")
+    found = {words[i].lower(): words[i + 1 : i + 4] for i in range(0, len(words), 4)}
+    for kind, (hard, soft, seconds) in found.items():
+        if kind not in ("normal", "slave", "replica", "pubsub"):
+            raise ValueError("Invalid client class specified in buffer limit configuration.")
+        size, nothing = _size(hard), (_size(soft), int(seconds))
+        if kind == "normal" and (size < 1 << 10 or any(nothing)):
+            raise ValueError("normal takes a hard limit of 1kb or more, and 0 0: limits.output_stall_s is the other")
+    change = engine.facts.get("set_output_most")
+    if change is not None and "normal" in found:
+        change(_size(found["normal"][0]))
+
+
+def _as_it_is(name: str) -> "Write":
+    """For a setting that Redis can change and this server cannot: what it is already is taken."""
+
+    def write(engine: Engine, text: str) -> None:
+        if text != str(current(engine).get(name)):
+            raise ValueError("it is given at the start")
+
+    return write
+
+
 def _save(engine: Engine, text: str) -> None:
     change = engine.facts.get("set_save")
     numbers = [int(word) for word in text.split()]
@@ -75,11 +107,19 @@ def _save(engine: Engine, text: str) -> None:
     change(list(zip(numbers[::2], numbers[1::2], strict=True)))
 
 
+def _fsync(engine: Engine, text: str) -> None:
+    if text.lower() not in FSYNC:
+        raise ValueError("argument(s) must be one of the following: " + ", ".join(FSYNC))
+    engine.facts["set_fsync_mode"](FSYNC[text.lower()])
+
+
 Write = Callable[[Engine, str], None]
 SETTABLE: dict[str, Write] = {
     "maxmemory": _maxmemory, "maxmemory-policy": _policy, "maxmemory-samples": _samples,
     "slowlog-log-slower-than": _slow, "slowlog-max-len": _slow_most, "latency-monitor-threshold": _delay,
     "timeout": _timeout, "proto-max-bulk-len": _reply_max, "save": _save,
+    "appendfsync": _fsync, "tcp-keepalive": _keep_alive, "client-output-buffer-limit": _output,
+    **{name: _as_it_is(name) for name in ("appendonly", "dir", "notify-keyspace-events")},
 }  # fmt: skip
 
 
@@ -98,8 +138,13 @@ def current(engine: Engine) -> dict[str, Any]:
         "slowlog-max-len": operation.slow_most,
         "latency-monitor-threshold": operation.delay_ms,
         "timeout": operation.idle_s,
+        "tcp-keepalive": operation.keep_alive_s,
         "proto-max-bulk-len": engine.numbers[layout.LIMIT_WORD],
     }
+    if "fsync_mode" in engine.facts:
+        found["appendfsync"] = next(name for name, mode in FSYNC.items() if mode == engine.facts["fsync_mode"]())
+    if "output_most" in engine.facts:
+        found["client-output-buffer-limit"] = f"normal {engine.facts['output_most']()} 0 0 slave 0 0 0 pubsub 0 0 0"
     if "get_save" in engine.facts:
         found["save"] = " ".join(f"{seconds} {changes}" for seconds, changes in engine.facts["get_save"]())
     return found

@@ -8,13 +8,20 @@ several, the first is recorded with a note of how many came with it, since nothi
 from collections.abc import Callable
 from typing import Any
 
-from synap.faults import Fault
+from synap.command import Command
+from synap.faults import TABLE, Fault
 from synap.proto.spills import Spill
 from synap.store import lane, layout, resp, transactions
 from synap.store.lane import lane as run_lane
 from synap.store.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
 
 OUT_AT = layout.OUT * WORD
+PROTOCOL_ERRORS = {
+    resp.BAD_COUNT_LINE: "invalid multibulk length",
+    resp.BAD_SIZE_LINE: "invalid bulk length",
+    resp.NOT_A_BULK: "expected '$'",
+    resp.TOO_LONG: "too big inline request",
+}
 NO_MUTE, MUTE_ALL, MUTE_NEXT, MUTE_THIS = range(4)  # as in engine/sessions
 
 
@@ -31,6 +38,7 @@ class Aside:
     _session_at: int
     _wake: Callable[[], None]
     _say: Callable[..., None]
+    _refused: Callable[[Command, Fault, int], int]
     _answer: Callable[[int, int], None]
 
     # Running the lane.
@@ -163,6 +171,26 @@ class Aside:
             engine.numbers[layout.IN_GROUP] = 1
             self._queued(engine.numbers[session.at + layout.SESSION_QUEUE], count, now)
 
+    def _fault_at(self, row: Command, refusal: int, at: int, size: int) -> Fault:
+        """A refusal of the grammar's; the word that it may name lies at octet `at`."""
+        word = bytes(self.engine.bytes[at : at + size]).decode("utf-8", "surrogateescape")
+        command, _, given = row.resp.partition("|")
+        return Fault(TABLE[refusal - layout.REFUSED].name, word=word, command=command, given=given)
+
+    def _misspelled(self, row_at: int, refusal: int, count: int, after: int) -> int:
+        """The words do not fit the row's grammar: say so, or keep that for EXEC to say."""
+        engine, numbers = self.engine, self._numbers
+        row = engine.rows[row_at]
+        at = layout.WORDS + 2 * min(numbers[layout.CURSOR_TOP], count - 1)
+        start, size = numbers[at], numbers[at + 1]
+        if self.session.in_multi and not row.control:
+            numbers[layout.TAPE - 1] = start
+            if transactions.enqueue_call(engine.words, engine.octets, self.session.at, row_at, -refusal, size):
+                self._say("QUEUED")
+                return after
+            return self._refused(row, Fault("OUT_OF_MEMORY"), after)
+        return self._refused(row, self._fault_at(row, refusal, start, size), after)
+
     def _finish_exec(self, now: int) -> None:
         """The lane has begun an EXEC whose replies outgrew the out region."""
         numbers, at = self.engine.numbers, self.session.at
@@ -178,7 +206,11 @@ class Aside:
         for _ in range(count):
             row_at = numbers[entry]
             row = engine.rows[row_at]
-            if row.handler:
+            head = entry + transactions.QUEUE_HEAD
+            numbers[head - 2] = session.namespace  # as a SELECT among them has left it
+            if numbers[entry + 2] < 0:
+                self._say(self._fault_at(row, -numbers[entry + 2], head * layout.WORD, numbers[entry + 4]), row)
+            elif row.handler:
                 self._say(engine.handle_packed(row, session, entry + transactions.QUEUE_HEAD, now), row)
             else:
                 status = engine.perform_queued(entry, row_at, now)
@@ -190,3 +222,22 @@ class Aside:
         self.output = held
         self.output.extend(replies)
         self.closing = self.closing or session.closing
+
+
+def resp_fault(engine: Any, at: int, end: int) -> str:
+    """Why the bytes at `at` are no RESP."""
+    lane.parse(engine.words, engine.octets, at, end)
+    what = engine.numbers[layout.LANE_AT]
+    if what == resp.NOT_A_BULK:
+        return f"expected '$', got '{instead(bytes(engine.bytes[at:end]))}'"
+    return PROTOCOL_ERRORS.get(what, "invalid request")
+
+
+def instead(data: bytes) -> str:
+    """The first character where the `$` of a word should be."""
+    at = data.index(b"\n") + 1
+    while data[at : at + 1] == b"$":
+        line = data.index(b"\n", at)
+        at = line + 1 + int(data[at + 1 : line]) + 2
+    return data[at : at + 1].decode("latin-1")
+

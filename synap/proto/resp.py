@@ -19,13 +19,13 @@ from collections.abc import Callable
 from typing import Any
 
 from synap.command import Command
-from synap.faults import TABLE, BrokenNode, Fault
-from synap.proto.aside import OUT_AT, Aside
+from synap.faults import BrokenNode, Fault
+from synap.proto.aside import OUT_AT, PROTOCOL_ERRORS, Aside, resp_fault
 from synap.proto.spills import Spill, reply_bytes
 from synap.proto.values import Quotes, encode, split_line
 from synap.store import lane, layout, resp, transactions
 from synap.store.lane import CUT
-from synap.store.layout import LANE_AT, LANE_OUT, REFUSED, STATUS_MASK, WORD
+from synap.store.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
 
 RECEIVE_AT = layout.RECEIVE * WORD
 RECEIVE_SLICE = 64 * layout.KIB  # read at once: with many clients a turn stays short
@@ -34,14 +34,8 @@ GATHER_FIRST = 128 * layout.KIB
 LINE_BYTES_MAX = 64 * layout.KIB
 SPILL_SLACK = 4096
 OUTPUT_PAUSE = 1 * layout.MIB  # replies made at one go; the rest waits until they have left
+NOT_IN_MULTI = ("SHUTDOWN", "SAVE", "BGREWRITEAOF")
 WRONG_WORDS = (b"post", b"host:")  # how a browser begins that was sent here
-
-PROTOCOL_ERRORS = {
-    resp.BAD_COUNT_LINE: "invalid multibulk length",
-    resp.BAD_SIZE_LINE: "invalid bulk length",
-    resp.NOT_A_BULK: "expected '$'",
-    resp.TOO_LONG: "too big inline request",
-}
 
 
 class RespMachine(Aside):
@@ -306,10 +300,12 @@ class RespMachine(Aside):
         most = engine.numbers[row_at + layout.ROW_WORDS_MAX]
         if count - 1 < engine.numbers[row_at + layout.ROW_WORDS_MIN] or count - 1 > most:
             return self._refused(row, Fault("WRONG_ARITY"), after)
+        if self.session.in_multi and row.resp in NOT_IN_MULTI:
+            return self._refused(row, Fault("NOT_IN_MULTI"), after)
         refusal = lane.fill_tape(engine.words, engine.octets, row_at, count)
-        if refusal:
-            return self._refused(row, Fault(TABLE[refusal - REFUSED].name), after)
         numbers = engine.numbers
+        if refusal:
+            return self._misspelled(row_at, refusal, count, after)
         tape_size = numbers[layout.CURSOR_TOP]
         numbers[layout.TAPE - 2] = self.session.namespace
         blob_size = after - 2 - numbers[layout.TAPE - 1] if count > 1 else 0
@@ -385,7 +381,7 @@ class RespMachine(Aside):
         words = []
         for i in range(min(count, 21)):
             start, size = numbers[layout.WORDS + 2 * i], numbers[layout.WORDS + 2 * i + 1]
-            words.append(bytes(octets[start : start + min(size, 128)]).decode("utf-8", "replace"))
+            words.append(bytes(octets[start : start + min(size, 128)]).decode("utf-8", "surrogateescape"))
         self.session.break_multi()
         if words[0].lower() in {word.decode() for word in WRONG_WORDS}:
             self.closing = True
@@ -431,10 +427,3 @@ class RespMachine(Aside):
     def _protocol_error(self, text: str) -> None:
         self.output.append(b"-ERR Protocol error: %b\r\n" % text.encode())
         self.closing = True
-
-
-def resp_fault(engine: Any, at: int, end: int) -> str:
-    """Why the bytes at `at` are no RESP."""
-    lane.parse(engine.words, engine.octets, at, end)
-    return PROTOCOL_ERRORS.get(engine.numbers[layout.LANE_AT], "invalid request")
-

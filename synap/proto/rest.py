@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -15,6 +16,7 @@ from synap.faults import TABLE, Fault
 from synap.proto.http import Request, Response
 from synap.store.layout import NUMBER, REFUSED, STATUS_MASK
 
+Pack = Callable[[Any], bytes]
 _encode = msgspec.json.encode
 _decoder = msgspec.json.Decoder()
 
@@ -26,10 +28,22 @@ class Target:
 
     def __init__(self, row: Command, row_at: int, render: Render, route: Route | None = None) -> None:
         self.row, self.row_at, self.render = row, row_at, render
-        self.pack = packer(row, row_at)
+        self.pack = packer(row, row_at) if not row.also else _under_other_names(row.also, packer(row, row_at))
         self.params: tuple[str, ...] = ()
         self.fixed = dict(route.fixed) if route else {}
         self.renamed = dict(route.renamed) if route else {}
+
+
+def _under_other_names(also: dict[str, str], pack: Pack) -> Pack:
+    """The same for fields of which some have other names; one that has its own is taken as it is."""
+
+    def renamed(fields: Any) -> bytes:
+        for other, name in also.items():
+            if fields.get(other) is not None and fields.get(name) is None:
+                fields = {**fields, name: fields[other]}
+        return pack(fields)
+
+    return renamed
 
 
 class Tree:
@@ -72,6 +86,14 @@ def fault_response(fault: Fault) -> Response:
     return json_response(fault.row.http, {"error": fault.json_text(), "code": fault.row.http})
 
 
+def in_query(fault: Fault, request: Request) -> Response:
+    """The refusal of a field where there is no body: what a path or a query says is not understood (400)."""
+    text = fault.json_text()
+    if "kind" in fault.words and request.method in (b"GET", b"HEAD", b"DELETE"):
+        text = f"Invalid request: {fault.words['field']} parameter required"
+    return json_response(400, {"error": text, "code": 400})
+
+
 def status_fault(status: int, fields: dict[str, Any]) -> Fault:
     """The Fault of a refusing status, with the fields that its text may name."""
     return named_fault(TABLE[(status & STATUS_MASK) - REFUSED].name, fields)
@@ -86,6 +108,13 @@ def named_fault(name: str, fields: dict[str, Any]) -> Fault:
 def refused_number(row: Command, status: int, number: int) -> str:
     """The fault that JSON surfaces make of this number, or nothing."""
     return row.json_faults.get(number, "") if status & STATUS_MASK == NUMBER else ""
+
+
+def refused_fault(name: str, fields: dict[str, Any], is_there: Callable[[Any], bool]) -> Fault:
+    """The Fault of that name; what could not be copied may be missing, which comes first."""
+    if name == "COPY_EXISTS" and not is_there(fields["source"]):
+        name = "NO_SUCH_KEY"
+    return named_fault(name, fields)
 
 
 class Rest:

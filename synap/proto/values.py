@@ -33,7 +33,7 @@ def _encode(value: Any, version: int, command: str, out: list[bytes]) -> None:
             _encode(inner, version, command, out)
     elif isinstance(value, Fault):
         text = value.resp_text(command).replace("\r", " ").replace("\n", " ")
-        out.append(b"-%b\r\n" % text.encode())
+        out.append(b"-%b\r\n" % text.encode("utf-8", "surrogateescape"))
     else:
         assert isinstance(value, list | tuple), f"no RESP for {type(value).__name__}"
         out.append(b"*%d\r\n" % len(value))

@@ -15,7 +15,8 @@ and no recursion: numba compiles a recursive walk once for every constant it is 
     NEED        refuse unless at least `a` words are left
     SET         slot = a
     CLEAR       `a` slots = 0: a Token comes again and may bring less than before
-    CHOOSE      slot = a; refuse if another alternative was chosen (b = 1: any at all, b = 2: never)
+    CHOOSE      slot = a; refuse if another alternative was chosen (b = 1: any at all, b = 2: never,
+                b = 3: never, and what was chosen stays in the number, too)
     REQUIRE     refuse if the slot is 0
     JUMP        go to c
     TEXTS       every word but the last `a` ones as a group of single texts, at least b
@@ -31,22 +32,27 @@ and no recursion: numba compiles a recursive walk once for every constant it is 
     OUTSIDE     slots are the row's again
     SKIP        the next word belongs to the name of the row
     HALVES      2 n words to the end: n items, all first kinds (a: op, slot) then all second (b)
+    JUDGED      INT whose word may be none: then slot a is marked UNREADABLE, and the row refuses it
+    CURSOR      TEXT that must spell a cursor
+    ALL         refuse if words are left
+
+Where it refuses, CURSOR_TOP is the number of the word at which it did (some refusals name it).
 """
 
 import numpy as np
 
 from synap.kernels.jit import kernel
-from synap.kernels.numbers import parse_integer
+from synap.kernels.numbers import parse_cursor, parse_integer
 from synap.kernels.reals import parse_real
 from synap.kernels.spans import bits_of
-from synap.store.layout import CURSOR_TOP, MARK_BITS, PRESENT, TAPE_WORDS_MAX, WORDS
+from synap.store.layout import CURSOR_TOP, MARK_BITS, PRESENT, TAPE_WORDS_MAX, UNREADABLE, WORDS
 from synap.store.refusals import NEGATIVE_TIMEOUT, SYNTAX, TOO_MANY_WORDS
 
 TEXT, INT, REAL, TIMEOUT, CHOICE = 1, 2, 3, 4, 5
 IF_TOKEN, IF_LEFT, IF_CHOICE, SET, CHOOSE, REQUIRE, JUMP = 6, 7, 8, 9, 10, 11, 12
 TEXTS, GROUP, COUNTED, ITEM, END, AGAIN, OUTSIDE, HALVES = 13, 14, 15, 16, 17, 18, 19, 20
-CLEAR, LIKE, SKIP, NEED = 21, 22, 23, 24
-OTHERS, ANY, NONE = 0, 1, 2  # what CHOOSE refuses
+CLEAR, LIKE, SKIP, NEED, JUDGED, CURSOR, ALL = 21, 22, 23, 24, 25, 26, 27
+OTHERS, ANY, NONE, BOTH = 0, 1, 2, 3  # what CHOOSE refuses
 SIMPLE_LAST = CHOICE
 OP, SLOT, A, B, C, FAULT, SIZE = range(7)
 PAIR_SHIFT = 8  # two numbers in one: op | slot << 8, refusal | refusal << 8
@@ -108,6 +114,13 @@ def take(words, octets, op, start, size, tape, slot, texts, count, refusal):
 
 
 @kernel
+def stopped(words, word, refusal):
+    """Note the word at which the machine refuses; the refusal."""
+    words[CURSOR_TOP] = word
+    return refusal
+
+
+@kernel
 def clear(words, tape, count):
     """Set `count` slots to 0."""
     for i in range(count):
@@ -140,7 +153,7 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
                 words[at + A], words[at + B], words[at + FAULT],
             )  # fmt: skip
             if refusal:
-                return refusal
+                return stopped(words, word, refusal)
             word += 1
         elif op == IF_TOKEN:
             if word < count and equals(octets, words[place], words[place + 1], words[at + A], words[at + B]):
@@ -161,9 +174,12 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
         elif op == CHOOSE:
             chosen = words[tape + slot]
             clash = words[at + B]
-            if chosen and clash != NONE and (chosen != words[at + A] or clash == ANY):
-                return words[at + FAULT]
-            words[tape + slot] = words[at + A]
+            if clash == BOTH:
+                words[tape + slot] |= words[at + A]
+            elif chosen and clash != NONE and ((chosen & ~UNREADABLE) != words[at + A] or clash == ANY):
+                return stopped(words, word, words[at + FAULT])
+            else:
+                words[tape + slot] = words[at + A]
         elif op == CLEAR:
             clear(words, tape + slot, words[at + A])
         elif op == REQUIRE:
@@ -249,6 +265,22 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
         elif op == NEED:
             if count - word < words[at + A]:
                 return words[at + FAULT]
+        elif op == JUDGED:
+            if word >= count:
+                return np.int64(SYNTAX)
+            number, valid = parse_integer(octets, words[place], words[place + 1])
+            words[tape + slot] = number if valid else 0
+            if not valid:
+                words[tape + base + words[at + A]] |= UNREADABLE
+            word += 1
+        elif op == CURSOR:
+            if not parse_cursor(octets, words[place], words[place + 1])[1]:
+                return words[at + FAULT]
+            take(words, octets, TEXT, words[place], words[place + 1], tape, slot, 0, 0, 0)
+            word += 1
+        elif op == ALL:
+            if word < count:
+                return stopped(words, word, words[at + FAULT])
         else:  # HALVES
             left = count - word
             size = words[at + C]

@@ -4,7 +4,7 @@ import numpy as np
 
 from synap.kernels.globs import matches
 from synap.kernels.jit import kernel
-from synap.kernels.numbers import parse_integer
+from synap.kernels.numbers import parse_cursor
 from synap.store import keyspace, tables
 from synap.store.layout import (
     CHANGED,
@@ -19,8 +19,16 @@ from synap.store.layout import (
     SHARDS,
     SHARDS_COUNT,
     TABLE_SIZE,
+    UNREADABLE,
 )
-from synap.store.refusals import BAD_CONDITIONS, BAD_CURSOR, BAD_EXPIRE, SYNTAX
+from synap.store.refusals import (
+    BAD_COMPARISONS,
+    BAD_CONDITIONS,
+    BAD_CURSOR,
+    BAD_EXPIRE,
+    NOT_AN_INTEGER,
+    SYNTAX,
+)
 from synap.store.tables import REF_MASK, TAG_BITS, TAG_MASK
 from synap.store.tapes import add_text, fits, set_scalar, text_at, text_size
 
@@ -28,7 +36,9 @@ from synap.store.tapes import add_text, fits, set_scalar, text_at, text_size
 EXPIRE_AMOUNT, EXPIRE_WHEN, EXPIRE_COMPARE = 2, 3, 4
 IF_NONE, IF_ANY = 1, 2
 IF_LATER, IF_EARLIER = 1, 2
-SCAN_MATCH, SCAN_HAS_COUNT, SCAN_COUNT = 3, 5, 6
+BOTH = 3
+SCAN_MATCH, SCAN_HAS_COUNT, SCAN_COUNT, SCAN_HAS_TYPE, SCAN_TYPE = 3, 5, 6, 7, 8
+KIND_NAMES = (b"string", b"list", b"set")  # of the kinds 1, 2, 3: what TYPE answers
 SCAN_COUNT_DEFAULT = 10
 MS_MAX = (1 << 63) - 1
 FLUSH_STEP = 1 << 62
@@ -99,8 +109,14 @@ def change_deadline(words, octets, tape, now, reply, deadline):
 def expire_in(words, octets, tape, now, reply, unit, start):
     """Set the deadline `amount` units of some ms behind `start`."""
     amount = words[tape + EXPIRE_AMOUNT]
-    if words[tape + EXPIRE_WHEN] == IF_NONE and words[tape + EXPIRE_COMPARE]:
+    when = words[tape + EXPIRE_WHEN] & ~UNREADABLE
+    compare = words[tape + EXPIRE_COMPARE]
+    if when == BOTH or (when == IF_NONE and compare):
         return BAD_CONDITIONS
+    if compare == BOTH:
+        return BAD_COMPARISONS
+    if words[tape + EXPIRE_WHEN] & UNREADABLE:
+        return NOT_AN_INTEGER
     if unit > 1 and (amount > MS_MAX // unit or amount < -(MS_MAX // unit)):
         return BAD_EXPIRE
     if amount * unit > MS_MAX - start:
@@ -228,20 +244,36 @@ def count(words, octets, tape, now, reply):
 
 
 @kernel
+def kind_named(octets, start, size):
+    """The number of the kind that a text names in any case; -1 if there is none."""
+    for i in range(len(KIND_NAMES)):
+        name = KIND_NAMES[i]
+        same = len(name) == size
+        for j in range(size):
+            same = same and (octets[start + j] | 32) == name[j]
+        if same:
+            return i + 1
+    return -1
+
+
+@kernel
 def scan(words, octets, tape, now, reply):
     """One window of keys from a cursor: the cursor to go on with (0: done) and the keys.
 
     A cursor is 1 + the first 34 bits of the hash to go on from, so it needs no memory here and stays
     true while tables grow, shrink and lose keys: whatever lay there all the time is returned.
     """
-    cursor, valid = parse_integer(octets, text_at(words, tape, 0), text_size(words, tape, 0))
-    if not valid or cursor < 0:
+    cursor, valid = parse_cursor(octets, text_at(words, tape, 0), text_size(words, tape, 0))
+    if not valid:
         return BAD_CURSOR
     wanted = words[tape + SCAN_COUNT] if words[tape + SCAN_HAS_COUNT] else SCAN_COUNT_DEFAULT
     if wanted < 1:
         return SYNTAX
     wanted = min(wanted, words[REPLY_ITEMS_MAX] >> 1)
     namespace = words[tape - 2]
+    kind = 0
+    if words[tape + SCAN_HAS_TYPE]:
+        kind = kind_named(octets, text_at(words, tape, SCAN_TYPE), text_size(words, tape, SCAN_TYPE))
     pattern_size = text_size(words, tape, SCAN_MATCH)
     has_pattern = words[tape + SCAN_MATCH + 1] != 0
     place = cursor - 1 if cursor else 0
@@ -266,6 +298,8 @@ def scan(words, octets, tape, now, reply):
             looked += 1
             seat += 1
             if keyspace.namespace_of(words, ref) != namespace or keyspace.expired(words, ref, now):
+                continue
+            if kind and keyspace.kind_of(words, ref) != kind:
                 continue
             at = keyspace.key_at(words, ref)
             size = keyspace.key_size(words, ref)

@@ -68,9 +68,7 @@ from synap.store.layout import (
     WAIT,
     WORDS,
 )
-from synap.store.refusals import (
-    OUT_OF_MEMORY,
-)
+from synap.store.refusals import NAMING, OUT_OF_MEMORY
 
 CUT, HANDLER, HITS, WAITING, OUT_FULL, LARGE, FLUSH, MORE, BAD = range(9)
 OUT_AT = OUT * 8
@@ -204,8 +202,9 @@ def run(words, octets, session, at, end, now, budget):
             tape_size = words[CURSOR_TOP]
             blob_size = after - 2 - words[TAPE - 1] if count > 1 else 0
             if fault:
-                if in_multi:
-                    words[session + SESSION_FLAGS] |= MULTI_BROKEN
+                if in_multi or fault >= NAMING:
+                    reason = HANDLER
+                    break
                 words[COUNTERS + 4 * code + 1] += 1
                 out = resp.put_refusal(words, octets, out, row, fault)
             elif in_multi:

@@ -127,6 +127,7 @@ ROW_ROOM, ROW_SHAPE, ROW_NAME, ROW_NAME_SIZE, ROW_FIELDS, ROW_FIELDS_COUNT = 7, 
 FLAG_WRITE = 1  # may change the state
 FLAG_GROWS = 2  # may need memory: refused above max_memory
 FLAG_HANDLER = 4  # runs in Python: the lane stops before it
+UNREADABLE = 1 << 8  # in the slot of a OneOf: the number that belongs to it is none
 FLAG_CONTROL = 8  # MULTI, EXEC and their like: not queued in MULTI
 FLAG_CONTAINER = 16  # the second word belongs to the name
 FLAG_WAITS = 32  # may park its session

@@ -30,11 +30,20 @@ from synap.store.layout import (
     STRING,
     TABLE_SIZE,
 )
-from synap.store.refusals import DB_INDEX, NO_SUCH_KEY, OUT_OF_MEMORY, POSITIVE_COUNT, SAME_OBJECT
+from synap.store.refusals import (
+    DB_INDEX,
+    DB_NUMBER,
+    FIRST_DB,
+    NO_SUCH_KEY,
+    OUT_OF_MEMORY,
+    POSITIVE_COUNT,
+    SAME_OBJECT,
+    SECOND_DB,
+)
 from synap.store.tables import REF_MASK
 from synap.store.tapes import ITEM_OVERHEAD, add_text, fits, set_scalar, text_at, text_size
 
-NAMESPACES = 16
+NAMESPACES, SHORT = 16, 1 << 31  # how many; Redis wants their numbers to have 32 bits
 COPY_HAS_DB, COPY_DB, COPY_REPLACE = 4, 5, 6  # slots of key.copy
 ALL = 1 << 62  # no limit to how many keys are listed
 DRAWS = 64  # tries at a random key before all are walked
@@ -163,7 +172,7 @@ def move_key(words, octets, tape, now, reply):
     start = text_at(words, tape, 0)
     size = text_size(words, tape, 0)
     if target < 0 or target >= NAMESPACES:
-        return DB_INDEX
+        return DB_INDEX if -SHORT <= target < SHORT else DB_NUMBER
     if target == namespace:
         return SAME_OBJECT
     set_scalar(words, reply, 0)
@@ -231,7 +240,7 @@ def copy(words, octets, tape, now, reply):
     name_at = text_at(words, tape, 2)
     name_size = text_size(words, tape, 2)
     if target < 0 or target >= NAMESPACES:
-        return DB_INDEX
+        return DB_INDEX if -SHORT <= target < SHORT else DB_NUMBER
     h = keyspace.hash_key(words, octets, namespace, start, size)
     other = keyspace.hash_key(words, octets, target, name_at, name_size)
     if h == other and target == namespace and size == name_size:
@@ -286,6 +295,10 @@ def swap(words, octets, tape, now, reply):
     """SWAPDB: what was in one namespace is in the other. Walks the keys of both."""
     one = words[tape]
     two = words[tape + 1]
+    if not -SHORT <= one < SHORT:
+        return FIRST_DB
+    if not -SHORT <= two < SHORT:
+        return SECOND_DB
     if one < 0 or one >= NAMESPACES or two < 0 or two >= NAMESPACES:
         return DB_INDEX
     total = words[KEYS_COUNT + one] + words[KEYS_COUNT + two]

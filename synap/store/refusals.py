@@ -49,4 +49,10 @@ from synap.store.layout import REFUSED
     DB_INDEX,
     NO_LFU,
     NO_LRU,
-) = range(REFUSED, REFUSED + 43)
+    DB_NUMBER,
+    FIRST_DB,
+    SECOND_DB,
+) = range(REFUSED, REFUSED + 46)
+
+NAMING = REFUSED + 46
+"""Refusals from here on are told by Python: some name what is wrong."""

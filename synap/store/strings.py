@@ -22,6 +22,7 @@ from synap.store.layout import (
     READ_MISSES,
     SCRATCH,
     STRING,
+    UNREADABLE,
 )
 from synap.store.refusals import (
     BAD_EXPIRE,
@@ -111,7 +112,7 @@ def write_key(words, octets, namespace, name_at, name_size, h, seat, source, siz
 @kernel
 def expiry_of(words, tape, slot, now, kept):
     """(deadline, ok) of the expiry slots of a SET or GETEX; `kept` is what KEEPTTL keeps."""
-    how = words[tape + slot]
+    how = words[tape + slot] & ~UNREADABLE
     if how == 0:
         return 0, True
     if how == KEEP:
@@ -170,15 +171,17 @@ def set_value(words, octets, tape, now, reply):
     get = words[tape + SET_GET]
     condition = words[tape + SET_CONDITION]
     status = DONE
-    if get or condition >= IF_EQUAL:
-        if old and keyspace.kind_of(words, old) != STRING:
-            return WRONG_TYPE
     kept = 0
     if old:
         kept = keyspace.deadline_of(words, old)
+    if words[tape + SET_EXPIRY] & UNREADABLE:
+        return NOT_AN_INTEGER
     deadline, valid = expiry_of(words, tape, SET_EXPIRY, now, kept)
     if not valid:
         return BAD_EXPIRE
+    if get or condition >= IF_EQUAL:
+        if old and keyspace.kind_of(words, old) != STRING:
+            return WRONG_TYPE
     if get:
         status = NIL
         if old:
@@ -323,6 +326,8 @@ def get_and_expire(words, octets, tape, now, reply):
     if keyspace.kind_of(words, ref) != STRING:
         return WRONG_TYPE
     how = words[tape + GETEX_EXPIRY]
+    if how & UNREADABLE:
+        return NOT_AN_INTEGER
     deadline = 0
     if how and how != PERSISTS:
         deadline, valid = expiry_of(words, tape, GETEX_EXPIRY, now, 0)

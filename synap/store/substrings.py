@@ -34,6 +34,7 @@ from synap.store.tapes import add_nil, add_text, fits, set_scalar, text_at, text
 ITEM_WORDS = 4  # of a pair of key and value in a Many
 SPARE_SHIFT = 3  # a value that grows by the piece gets an eighth more than it needs
 DECIMALS = SCRATCH * 8  # where sums are written
+INFINITY = b"infinity"
 
 
 @kernel
@@ -220,6 +221,24 @@ def overwrite(words, octets, tape, now, reply):
 
 
 @kernel
+def is_real(octets, at, size):
+    """Is this a decimal, or an infinity in any spelling? It is beyond those that are added if it is no decimal."""
+    zero = DECIMALS + DECIMAL_SIZE_MAX
+    octets[zero] = 48
+    if add_decimal(octets, DECIMALS, zero, 1, at, size) != NOT_DECIMAL:
+        return True
+    if size > 0 and (octets[at] == 43 or octets[at] == 45):
+        at += 1
+        size -= 1
+    if size != 3 and size != 8:
+        return False
+    for i in range(size):
+        if (octets[at + i] | 32) != INFINITY[i]:
+            return False
+    return True
+
+
+@kernel
 def add_real(words, octets, tape, now, reply):
     """INCRBYFLOAT: add decimals exactly, see `kernels/decimals.py`; answers the sum as a text."""
     h = keyspace.hash_text(words, octets, tape, 0)
@@ -240,7 +259,10 @@ def add_real(words, octets, tape, now, reply):
         octets[DECIMALS + DECIMAL_SIZE_MAX] = 48
         size = add_decimal(octets, DECIMALS, DECIMALS + DECIMAL_SIZE_MAX, 1, source, text_size(words, tape, 2))
     if size == NOT_DECIMAL:
-        return NOT_A_REAL
+        amount_size = text_size(words, tape, 2)
+        if ref and not is_real(octets, at, max(found, 0)):
+            return NOT_A_REAL
+        return NOT_FINITE if is_real(octets, source, amount_size) else NOT_A_REAL
     if size == OUT_OF_RANGE:
         return NOT_FINITE
     if not strings.write(words, octets, tape, h, seat, DECIMALS, size, mark, deadline, False):

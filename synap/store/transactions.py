@@ -55,8 +55,13 @@ QUEUE_WORDS_MIN = 512  # a transaction of ten commands needs no second block
 
 @kernel
 def enqueue(words, octets, session, row, tape, tape_size, blob_size):
-    """Keep a call for EXEC, packed; False without memory."""
-    size = QUEUE_HEAD + tape_size + ((blob_size + 7) >> 3)
+    """Keep a call for EXEC, packed; False without memory.
+
+    A call whose words were refused is kept as well, with the negative refusal for a tape size and the word that was
+    at fault for a blob: EXEC answers the refusal.
+    """
+    slots = max(tape_size, 0)
+    size = QUEUE_HEAD + slots + ((blob_size + 7) >> 3)
     used = words[session + SESSION_QUEUE_USED]
     if used + size > words[session + SESSION_QUEUE_ROOM]:
         room = max(words[session + SESSION_QUEUE_ROOM] * 2, used + size, QUEUE_WORDS_MIN)
@@ -75,12 +80,12 @@ def enqueue(words, octets, session, row, tape, tape_size, blob_size):
     words[at + 2] = tape_size
     for i in range(tape_size):
         words[at + QUEUE_HEAD + i] = words[tape + i]
-    move(octets, (at + QUEUE_HEAD + tape_size) * 8, words[tape - 1], blob_size)
+    move(octets, (at + QUEUE_HEAD + slots) * 8, words[tape - 1], blob_size)
     words[at + 3] = words[session + SESSION_NAMESPACE]
     words[at + 4] = blob_size
     words[session + SESSION_QUEUE_USED] = used + size
     words[session + SESSION_QUEUED] += 1
-    if words[row + ROW_FLAGS] & (FLAG_HANDLER | FLAG_WAITS):
+    if tape_size < 0 or words[row + ROW_FLAGS] & (FLAG_HANDLER | FLAG_WAITS):
         words[session + SESSION_FLAGS] |= MULTI_HARD
     return True
 

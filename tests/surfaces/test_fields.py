@@ -14,6 +14,7 @@ from synap.command import (
     GROUPS,
     TEXTS,
     AnyOrder,
+    Clash,
     Command,
     Many,
     OneOf,
@@ -25,7 +26,7 @@ from synap.command import (
 from synap.commands import CATALOGUE, PLANNED
 from synap.derive.binders import binder, field_names, packer
 from synap.faults import Fault
-from synap.store.layout import MARK_BITS, TAPE
+from synap.store.layout import MARK_BITS, TAPE, UNREADABLE
 from tests.support import Bench
 from tests.surfaces.surfaces import fields_of
 from tests.words import TEXTS as ANY_TEXTS
@@ -53,6 +54,10 @@ OWN = [row for row in CATALOGUE.rows if row.args]
 LATER = [row for row in PLANNED if row.args and plain(row)]
 
 
+class Refused(Exception):
+    """The tape says what the row's function refuses: no fields stand for that."""
+
+
 def canonical(args: tuple[Any, ...], at: int, tape: list[int], blob: bytes, start: int) -> list[Any]:
     """What a tape says, with texts as bytes and groups as lists; no positions."""
     found: list[Any] = []
@@ -69,6 +74,8 @@ def canonical(args: tuple[Any, ...], at: int, tape: list[int], blob: bytes, star
         elif isinstance(node, Token | Optional):
             found.append([tape[at], *canonical(node.inner, at + 1, tape, blob, start)])
         elif isinstance(node, OneOf):
+            if tape[at] & UNREADABLE or (node.clash is Clash.BOTH and tape[at] == len(node.inner) + 1):
+                raise Refused
             inner = tuple(deep for each in node.inner for deep in getattr(each, "inner", ()))
             found.append([tape[at], *canonical(inner, at + 1, tape, blob, start)])
         else:
@@ -87,7 +94,10 @@ def check(bench: Bench, row: Command, seed: int, texts: list[bytes], through_jso
         return False
     tape = bench.heap.numbers[TAPE : TAPE + bench[22]].tolist()
     begins = bench[TAPE - 1]
-    wanted = canonical(row.args, 0, tape, bytes(bench.heap.bytes[: begins + (1 << 16)][begins:]), 0)
+    try:
+        wanted = canonical(row.args, 0, tape, bytes(bench.heap.bytes[: begins + (1 << 16)][begins:]), 0)
+    except Refused:
+        return False
     if through_json:
         fields = msgspec.json.decode(msgspec.json.encode(fields))
     made, blob = binder(row)(fields)
@@ -126,7 +136,7 @@ def test_every_row_has_been_round(store: type[Bench], planned: Bench) -> None:
     for bench, rows in ((own(store), OWN), (planned, LATER)):
         for row in rows:
             done = sum(check(bench, row, seed, UTF8, seed % 2 == 0) for seed in range(60))
-            assert done > 10, f"{row.name}: its words are nearly always refused"
+            assert done > 5, f"{row.name}: its words are nearly always refused"
     assert any(isinstance(node, Many) and node.like for row in LATER for node in nodes(row.args))
     assert any(isinstance(node, Optional) and node.alone for row in (*OWN, *LATER) for node in nodes(row.args))
 
@@ -188,7 +198,7 @@ SET, ADD, PUSH, EXPIRE, PUBLISH, POP = (
     (ADD, {"key": "k", "amount": "\u0663"}, "a whole number"),
     (ADD, {"key": "k", "amount": []}, "found an array"),
     (EXPIRE, {"key": "k"}, "Missing 'ttl' field"),
-    (PUSH, {"key": "k"}, "Missing 'values' field"),
+    (PUSH, {"key": "k"}, "Missing 'values' array"),
     (PUSH, {"key": "k", "values": []}, "at least one item"),
     (PUSH, {"key": "k", "values": "a"}, "'values': wanted an array, found a string"),
     (PUSH, {"key": "k", "values": {"a": 1}}, "found an object"),
