@@ -1,10 +1,14 @@
-"""What docs/protocols.md shows is what happens: its commands are run, in order, against a server."""
+"""What the pages show is what happens: the commands of docs/protocols.md are run against a server, in order, and the
+Python of the pages in a process of its own."""
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.server.clients import Server
 from tests.server.conftest import serve, zygote
@@ -59,3 +63,30 @@ def test_every_block_is_run(serve: Callable[..., Any]) -> None:
 def test_what_fits() -> None:
     assert fits("a...c", "a\nb\nc") and fits("", "") and not fits("a...c", "a.b") and not fits("a", "ab")
     assert list(commands("$ a 'b\nc'\nd\n$ e")) == [("a 'b\nc'", "d"), ("e", "")]
+
+
+# ---- the Python on the pages ----
+
+PYTHON = ["README.md", "docs/in-process.md", "docs/kernels.md"]
+
+
+def shown_by(code: str) -> list[str]:
+    """What stands behind the prints of a block: `print(...)  # this`, in order."""
+    found = [re.search(r"\bprint\(.*\)  # (.*)$", line) for line in code.splitlines()]
+    return [match[1] for match in found if match is not None]
+
+
+@pytest.mark.parametrize("page", PYTHON)
+def test_the_python_of_a_page_prints_what_it_shows(store: Any, tmp_path: Path, page: str) -> None:
+    """All blocks of a page in one process, in order."""
+    found = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    blocks = [code for language, code in found if language == "python"]
+    assert blocks
+    code = "\n".join(blocks)
+    (tmp_path / "page.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    if wanted := shown_by(code):
+        assert done.stdout.splitlines() == wanted

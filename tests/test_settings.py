@@ -481,3 +481,21 @@ def test_the_samples_in_the_docs_load() -> None:
     Path("config.yml").write_text("server:\n\n  port: http\n")
     with pytest.raises(SettingsError, match=re.escape(refusal)):
         load(environ={})
+
+
+# ---- that each row is for something ----
+
+
+def test_every_row_is_read_somewhere() -> None:
+    """By its name, or by its last part as an attribute or as the argument of a reader of its section."""
+    files = set((ROOT / "synap").rglob("*.py")) - {ROOT / "synap" / "settings" / "rows.py"}
+    everything = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    unread = []
+    for row in TABLE:
+        section, _, last = row.name.rpartition(".")
+        ways = [f'"{row.name}"', f"{section.rpartition('.')[2]}.{last}"]
+        if section == "queue":
+            ways.append(f'queue_default("{last}")')
+        if not any(way in everything for way in ways):
+            unread.append(row.name)
+    assert not unread

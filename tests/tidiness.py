@@ -30,6 +30,7 @@ RANKS = {
 EVERYWHERE = ("numpy",)
 WAITING = ("io", "client", "cli")
 LIBRARIES = {
+    "structlog": ("io",),
     "numba": ("kernels", "store"), "llvmlite": ("kernels", "store"),
     "yaml": ("settings",),
     "lz4": ("journal",), "zstandard": ("store",),

@@ -8,7 +8,7 @@ from synap.faults import Fault
 from synap.io.clock import unique_text
 from synap.proto import streamable
 from synap.proto.http import Request, Response
-from synap.proto.rest import Target, named_fault, refused_number, status_fault
+from synap.proto.rest import Target, refused_fault, refused_number, status_fault
 from synap.store import envelopes, layout, transactions
 from synap.store.layout import REFUSED, STATUS_MASK, WORD
 
@@ -32,6 +32,14 @@ class Envelopes:
             raise Fault("QUERY_TOO_LARGE")
         self.server.engine.bytes[CALL_BLOB_AT : CALL_BLOB_AT + len(call)] = call
         return layout.CALL_BLOB + transactions.QUEUE_HEAD
+
+    def is_there(self, key: str) -> bool:
+        """Is there such a key? Overwrites the reply of the call before."""
+        engine = self.server.engine
+        target = self.server.commands.find("key.exists")
+        self.lay(target.pack({"key": key}))
+        engine.perform_queued(layout.CALL_BLOB, target.row_at, self.server.clock.now())
+        return bool(engine.numbers[layout.REPLY])
 
     @staticmethod
     def plain_value(value: Any, target: Target) -> Any:
@@ -57,7 +65,7 @@ class Envelopes:
             one = streamable.Envelope(posted.command, posted.request_id, posted.payload)
             return Response(200, _encode(self.run(one)))
         if posted.commands is None:
-            raise Fault("MISSING_FIELD", field="commands")
+            raise Fault("MISSING_FIELD", field="commands", kind="array")
         commands = posted.commands
         if len(commands) > BATCH_MAX:
             raise Fault("WRONG_FIELD", field="commands", wanted=f"at most {BATCH_MAX}", found=str(len(commands)))
@@ -118,7 +126,8 @@ class Envelopes:
             return streamable.Reply(False, name, None, status_fault(status, fields).json_text())
         refused = refused_number(target.row, status, engine.numbers[layout.REPLY])
         if refused:
-            return streamable.Reply(False, name, None, named_fault(refused, fields).json_text())
+            fault = refused_fault(refused, fields, self.is_there)
+            return streamable.Reply(False, name, None, fault.json_text())
         if what == layout.WAIT:
             status = layout.NIL
         try:

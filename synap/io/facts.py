@@ -1,11 +1,10 @@
 """Settings under the names that Redis has for them: what CONFIG GET answers, with a server and without."""
 
+import os
 from typing import Any
 
 from synap.io.clock import sleep, ticks, wall_us
 from synap.settings import Settings
-
-FSYNC = {"always": "always", "periodic": "everysec", "never": "no"}
 
 
 def redis_config(settings: Settings) -> dict[str, Any]:
@@ -16,9 +15,13 @@ def redis_config(settings: Settings) -> dict[str, Any]:
         "maxmemory-policy": settings.text("kv_store.eviction_policy"),
         "maxmemory-samples": settings.number("kv_store.eviction_sample_size"),
         "databases": 16,
+        "bind": settings.text("resp.host"),
+        "dir": settings.text("persistence.directory"),
+        "tcp-backlog": settings.number("limits.tcp_backlog"),
+        "notify-keyspace-events": "",
         "save": "",
         "appendonly": "yes" if logged else "no",
-        "appendfsync": FSYNC[settings.text("persistence.wal.fsync_mode")],
+        "appendfsync": "everysec",  # a node says what it is now
         "port": settings.number("resp.port"),
         "maxclients": settings.number("server.connections_max"),
         "proto-max-bulk-len": settings.number("limits.bulk_bytes_max"),
@@ -28,12 +31,25 @@ def redis_config(settings: Settings) -> dict[str, Any]:
     }
 
 
+def memory_held() -> int:
+    """Bytes of memory that this process holds now; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
 def place_clocks(node: Any) -> None:
-    """What the rows need of any node, with a server or without: clocks."""
+    """What the rows need of any node, with a server or without: clocks, and what the settings say at the start."""
     started = wall_us() // 1_000_000
     node.engine.operation.ticks = ticks
+    node.engine.operation.slow_ns = node.settings.number("slowlog.threshold_us") * 1000
+    node.engine.operation.slow_most = node.settings.number("slowlog.length")
     node.engine.facts |= {
         "wall_us": wall_us,
+        "memory_reserved": node.settings.memory_bytes_max,
         "sleep": sleep,
+        "memory_held": memory_held,
         "last_save": lambda: node.last_save or started,
     }

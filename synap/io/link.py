@@ -104,8 +104,8 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             return
         self.server.engine.operation.connections_received += 1
         session.begin(self.server.clock.now(), self)
-        self.peer = _place(transport.get_extra_info("peername"))
-        self.local = _place(transport.get_extra_info("sockname"))
+        self.peer = place(transport.get_extra_info("peername"))
+        self.local = place(transport.get_extra_info("sockname"))
         self.machine = RespMachine(self.server.engine, session, self._wake, self.server.query_bytes_max)
 
     # What rows ask of a session's link.
@@ -314,7 +314,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.transport.close()
 
 
-def _place(name: Any) -> bytes:
+def place(name: Any) -> bytes:
     """A socket's address as one text."""
     if not isinstance(name, tuple) or len(name) < 2:
         return b""

@@ -1,6 +1,9 @@
 """The engine in this process: `synap.open()`. One lock around every call, the same log, no server."""
 
+import atexit
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -9,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from synap.command import Command
 from synap.derive.binders import Build, binder
 from synap.derive.replies import as_json, plain
 from synap.engine.handlers import digest_of
@@ -19,6 +23,7 @@ from synap.io.compile import Progress, prepare, workers_of
 from synap.io.facts import redis_config
 from synap.io.methods import Methods
 from synap.io.node import Node
+from synap.io.threads import Syncs, Waiter
 from synap.journal import LogFailed
 from synap.observe import counters
 from synap.settings import Settings
@@ -26,6 +31,8 @@ from synap.store import bulk, layout
 from synap.store.layout import FORM_JSON, REFUSED, STATUS_MASK
 
 UPKEEP_S = 0.1
+CLOSED = "the database is closed"
+_open: "weakref.WeakSet[Database]" = weakref.WeakSet()
 
 
 class Database(Methods):
@@ -33,7 +40,9 @@ class Database(Methods):
 
     Values go in as `str`, `bytes` or anything JSON can hold, and come out as `bytes`, or as what they
     were if they were neither `str` nor `bytes`. Each call is one step: others see all of it or nothing.
-    In mode `periodic` the log is synced by the first call after the interval, and by `close`.
+    In mode `periodic` a thread syncs the log, at most the interval after a write; the thread starts with the first
+    write. A database on disk is closed at the end of the program if it is not before. After a fork it belongs to
+    the parent: the child is refused.
     """
 
     def __init__(self, path: str | Path | None, settings: Settings) -> None:
@@ -52,10 +61,13 @@ class Database(Methods):
         self._engine = self._node.engine
         self._lock = threading.Lock()
         self._builds: dict[str, Build] = {}
-        self._always = self._settings.text("persistence.wal.fsync_mode") == "always"
-        self._interval = self._settings.number("persistence.wal.fsync_interval_ms") / 1000
-        self._upkeep_at = self._synced_at = monotonic()
-        self._closed = False
+        self._upkeep_at = monotonic()
+        self._closed = ""  # or why it cannot be used
+        self._waiters: set[Waiter] = set()
+        self._syncs: Syncs | None = None
+        if self._node.log is not None:
+            interval = self._settings.number("persistence.wal.fsync_interval_ms") / 1000
+            self._syncs = Syncs(self._node.log, interval, self._sync_failed)
         self._pool: ThreadPoolExecutor | None = None
         self._pool_size = 0
         self._engine.facts |= {
@@ -63,13 +75,22 @@ class Database(Methods):
             "uptime": lambda: int(monotonic() - begun),
             "begin_snapshot": None if self._node.disk is None else self._node.snapshot_here,
         }
+        _open.add(self)
+        if self._node.disk is not None:
+            atexit.register(self.close)
 
     def call(self, name: str, /, **fields: Any) -> Any:
         """Carry out the row called `name` (`"kv.set"`) with these arguments.
 
         Answers None, True, an int, bytes, a list or a dict, as the row's reply is. Raises Fault if the row
-        refuses. A row that would wait answers None at once.
+        refuses. A row that would wait answers None at once; `blpop` waits.
         """
+        return self._carry_out(name, fields, waits=False)
+
+    def _call_waiting(self, name: str, **fields: Any) -> Any:
+        return self._carry_out(name, fields, waits=True)
+
+    def _carry_out(self, name: str, fields: dict[str, Any], waits: bool) -> Any:
         engine = self._engine
         row = engine.catalogue.by_name.get(name)
         if row is None or row.internal or row.session:
@@ -95,9 +116,49 @@ class Database(Methods):
                 self._finish(now)
                 words = {name: value for name, value in fields.items() if isinstance(value, str)}
                 raise Fault(TABLE[what - REFUSED].name, **words)
-            value = None if what == layout.WAIT else _native(plain(status, row, engine.numbers, engine.bytes))
+            if what != layout.WAIT:
+                value = _native(plain(status, row, engine.numbers, engine.bytes))
+                self._finish(now)
+                return value
+            waiter = self._park(row, len(tape), len(blob), now) if waits else None
             self._finish(now)
-            return value
+        return None if waiter is None else self._await(waiter)
+
+    def _park(self, row: Command, tape_size: int, blob_size: int, now: int) -> Waiter:
+        """Let the call that lies in CALL wait. Another thread's change makes it again, and leaves its answer."""
+        engine, waiter = self._engine, Waiter()
+
+        def deliver(status: int | None) -> None:
+            if status is not None:
+                what = status & STATUS_MASK
+                if what >= REFUSED:
+                    waiter.error = Fault(TABLE[what - REFUSED].name)
+                else:
+                    waiter.value = _native(plain(status, row, engine.numbers, engine.bytes))
+                waiter.seq = engine.seq
+            waiter.done.set()
+
+        waiter.parked = engine.park(engine.row_at[row.name], layout.CALL, tape_size, blob_size, now, deliver)
+        deadline = waiter.parked.deadline
+        waiter.seconds = (deadline - now) / 1000 if deadline else None
+        self._waiters.add(waiter)
+        return waiter
+
+    def _await(self, waiter: Waiter) -> Any:
+        try:
+            waiter.done.wait(waiter.seconds)
+        finally:
+            with self._lock:  # whoever left the answer holds it until the log has that change
+                self._waiters.discard(waiter)
+                if not self._closed and not waiter.parked.over:
+                    self._engine.interest.unpark(waiter.parked)
+                log = self._node.log
+                safe = log is None or waiter.seq <= (log.synced_seq if self._always else log.written_seq)
+        if waiter.error is not None:
+            raise waiter.error
+        if not safe:
+            raise Fault("UNKNOWN_OUTCOME")
+        return waiter.value
 
     def get_many(self, keys: Texts, width: int = 0, *, threads: int = 1) -> Any:
         """The values of many keys: a list of bytes (None: missing), or with `width` an array of dtype `S`.
@@ -240,9 +301,13 @@ class Database(Methods):
 
     def _finish(self, now: int) -> None:
         """What follows a call: blocks are freed, waiters served, the log written, upkeep done now and then."""
-        self._engine.settle(now)
-        self._commit()
-        self._look_after(now)
+        try:
+            self._engine.settle(now)
+            self._commit()
+            self._look_after(now)
+        except LogFailed as failure:
+            self._node.fail(failure)
+            raise Fault("UNKNOWN_OUTCOME") from failure
 
     def _lay(self, data: Octets, behind: int = 0) -> int:
         """Put octets where kernels see them; the octet they start at."""
@@ -254,7 +319,7 @@ class Database(Methods):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ValueError("the database is closed")
+            raise ValueError(self._closed)
 
     def digest(self) -> dict[str, int]:
         """A hash of the logical state of each family."""
@@ -277,13 +342,31 @@ class Database(Methods):
             return self._node.snapshot_here()
 
     def close(self) -> None:
-        """Bring everything to the disk and let go of the directory. A second time it does nothing."""
+        """Bring everything to the disk and let go of the directory. A second time it does nothing.
+
+        Calls that wait in other threads end with the ValueError that later ones get.
+        """
         with self._lock:
-            if not self._closed:
-                self._closed = True
-                if self._pool is not None:
-                    self._pool.shutdown()
-                self._node.stop()
+            if self._closed:
+                return
+            self._closed = CLOSED
+            for waiter in self._waiters:
+                if not waiter.parked.over:
+                    waiter.error = ValueError(CLOSED)
+                    waiter.done.set()
+        atexit.unregister(self.close)
+        if self._syncs is not None:
+            self._syncs.stop()  # without the lock: a sync that fails takes it
+        with self._lock:
+            if self._pool is not None:
+                self._pool.shutdown()
+            self._node.stop()
+
+    def _leave_to(self, parent: int) -> None:
+        """In a forked child: all is the parent's, also what its threads were about to do."""
+        if not self._closed:
+            self._closed = f"the database belongs to process {parent}, which opened it: open one after the fork"
+        self._lock = threading.Lock()
 
     def queue_default(self, name: str) -> int:
         """The setting `queue.<name>`."""
@@ -304,20 +387,28 @@ class Database(Methods):
         start = layout.CALL_BLOB * layout.WORD
         self._engine.bytes[start : start + len(blob)] = blob
 
+    @property
+    def _always(self) -> bool:
+        return self._node.fsync_mode == "always"
+
     def _commit(self) -> None:
         """What was changed is written before the caller hears of it, and on the disk if it asked for that."""
-        if not self._engine.numbers[layout.LOG_COUNT]:
-            return
-        try:
+        if self._engine.numbers[layout.LOG_COUNT]:
             self._node.flush()
+        log = self._node.log
+        if log is None or log.synced_seq == log.written_seq or log.failed is not None:
+            return
+        if self._always:
+            log.sync()
+        elif self._node.fsync_mode == "periodic" and self._syncs is not None:
+            self._syncs.want()
+
+    def _sync_failed(self, failure: LogFailed) -> None:
+        """In the thread of the syncs: writes are refused from now on, unless a snapshot has mended the log."""
+        with self._lock:
             log = self._node.log
-            if log is not None and (self._always or monotonic() - self._synced_at >= self._interval):
-                if self._settings.text("persistence.wal.fsync_mode") != "never":
-                    log.sync()
-                self._synced_at = monotonic()
-        except LogFailed as failure:
-            self._node.fail(failure)
-            raise Fault("UNKNOWN_OUTCOME") from failure
+            if log is not None and log.failed is not None:
+                self._node.fail(failure)
 
     def _look_after(self, now: int) -> None:
         """A step of upkeep now and then, since there is no loop to do it."""
@@ -326,6 +417,15 @@ class Database(Methods):
             self._clock.adjust()
             self._engine.upkeep(now)
             self._commit()
+
+
+def _leave_all() -> None:
+    for each in list(_open):
+        each._leave_to(os.getppid())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all)
 
 
 def _silent(progress: Progress) -> None:

@@ -31,10 +31,14 @@ class Message(TypedDict):
 
 
 class Methods:
-    """The methods; whoever inherits has `call` and `queue_default`."""
+    """The methods; whoever inherits has `call`, `_call_waiting` and `queue_default`."""
 
     def call(self, name: str, /, **fields: Any) -> Any:
         """Carry out a row."""
+        raise NotImplementedError
+
+    def _call_waiting(self, name: str, **fields: Any) -> Any:
+        """The same, and wait if the row wants to."""
         raise NotImplementedError
 
     def queue_default(self, name: str) -> int:
@@ -100,12 +104,36 @@ class Methods:
         given = {name: value for name, value in conditions.items() if value is not _NOTHING}
         return bool(self.call("kv.delex", key=key, **given))
 
-    def incr(self, key: Key, amount: int = 1) -> int:
-        """Add to the number at `key` (0 if missing); the sum."""
+    def setex(self, key: Key, seconds: int, value: Value) -> None:
+        """Set the value of `key` for some seconds; as `set` with `ttl`, which reads better."""
+        self.call("kv.setex", key=key, ttl=seconds, value=value)
+
+    def psetex(self, key: Key, ms: int, value: Value) -> None:
+        """The same in milliseconds."""
+        self.call("kv.psetex", key=key, px=ms, value=value)
+
+    @overload
+    def incr(self, key: Key, amount: int = ...) -> int: ...
+
+    @overload
+    def incr(self, key: Key, amount: float) -> float: ...
+
+    def incr(self, key: Key, amount: float = 1) -> float:
+        """Add to the number at `key` (0 if missing); the sum. A float is added as `incrbyfloat` does."""
+        if isinstance(amount, float):
+            return self.incrbyfloat(key, amount)
         return cast(int, self.call("kv.add", key=key, amount=amount))
 
-    def decr(self, key: Key, amount: int = 1) -> int:
+    @overload
+    def decr(self, key: Key, amount: int = ...) -> int: ...
+
+    @overload
+    def decr(self, key: Key, amount: float) -> float: ...
+
+    def decr(self, key: Key, amount: float = 1) -> float:
         """Take away from the number at `key` (0 if missing); what is left."""
+        if isinstance(amount, float):
+            return self.incrbyfloat(key, -amount)
         return cast(int, self.call("kv.subtract", key=key, amount=amount))
 
     def incrbyfloat(self, key: Key, amount: float | str) -> float:
@@ -123,6 +151,10 @@ class Methods:
     def getrange(self, key: Key, start: int, end: int) -> bytes:
         """The bytes from `start` to `end`, both included; negative ones count from the end."""
         return cast(bytes, self.call("kv.getrange", key=key, start=start, end=end) or b"")
+
+    def substr(self, key: Key, start: int, end: int) -> bytes:
+        """The older name of `getrange`."""
+        return cast(bytes, self.call("kv.substr", key=key, start=start, end=end) or b"")
 
     def setrange(self, key: Key, offset: int, value: str | bytes) -> int:
         """Overwrite the value from `offset` on; its length in bytes."""
@@ -218,6 +250,14 @@ class Methods:
         """Copy a key and what it holds; False if it is missing, or `destination` is there and `replace` is not."""
         return bool(self._given("key.copy", source=source, destination=destination, replace=replace))
 
+    def move(self, key: Key, db: int) -> bool:
+        """Move a key to another of the 16 namespaces (methods act on 0); False if it is missing, or is there."""
+        return bool(self.call("key.move", source=key, db=db))
+
+    def swapdb(self, one: int, two: int) -> None:
+        """Exchange what two namespaces hold."""
+        self.call("key.swap", one=one, two=two)
+
     def keys(self, pattern: Key = "*") -> list[bytes]:
         """Every key that matches, in no order. Walks all keys: `scan_iter` does it in steps."""
         return cast(list[bytes], self.call("key.match", pattern=pattern))
@@ -247,8 +287,12 @@ class Methods:
         """How many keys there are."""
         return cast(int, self.call("key.count"))
 
+    def flushdb(self) -> None:
+        """Remove every key of namespace 0, which is what the methods see."""
+        self.call("key.flush_namespace")
+
     def flush(self) -> None:
-        """Remove every key."""
+        """Remove every key of every namespace."""
         self.call("key.flush")
 
     # Lists.
@@ -268,6 +312,15 @@ class Methods:
     def rpop(self, key: Key, count: int | None = None) -> Any:
         """The same from the right."""
         return self._given("list.rpop", key=key, count=count)
+
+    def blpop(self, *keys: Key, timeout: float = 0) -> tuple[bytes, Any] | None:
+        """Take the first element of the first list that has one: (its key, the element).
+
+        Waits until one has, at most `timeout` seconds (0: for ever), then None. Other threads go on meanwhile, and
+        those that wait are served in turn.
+        """
+        found = self._call_waiting("list.blpop", keys=keys, timeout=timeout)
+        return None if found is None else (found[0], found[1])
 
     def lrange(self, key: Key, start: int = 0, stop: int = -1) -> list[Any]:
         """The elements from `start` to `stop`, both included, negative from the end."""

@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from synap.faults import BrokenNode
 from synap.io.clock import Clock, monotonic, seed, wall_us
 from synap.io.facts import place_clocks
 from synap.io.files import Directory, Lock
-from synap.journal import Disk, Log, LogFailed, SnapshotWriter, recover, trim
+from synap.journal import NO_LOG, Buffer, Disk, Log, LogFailed, SnapshotWriter, recover, trim
 from synap.settings import Settings
 from synap.store import dumps, layout, program, zstd
 from synap.store.heap import Heap
@@ -71,12 +72,15 @@ class Node:
         self.lock = lock
         self.disk = disk
         self.log: Log | None = None
+        self.fsync_mode = settings.text("persistence.wal.fsync_mode")  # at the start: CONFIG SET may change it
         self.recovered = Recovered()
         self.failed = ""
         self.snapshot_seq = 0
         self.snapshot_at = monotonic()
         self.snapshots_done = 0
         self.last_save = 0  # s since 1970, 0 before the first one
+        self.last_save_ok = True
+        self.sync_seconds = 0.0  # that the last sync of the log took
         self.save_points = _save_points(settings)
         self.snapshot_failures = 0
         self._child = 0
@@ -87,6 +91,8 @@ class Node:
             "os": sys.platform,
             "pid": os.getpid(),
             "persistence": self.persistence,
+            "fsync_mode": lambda: self.fsync_mode,
+            "set_fsync_mode": lambda mode: setattr(self, "fsync_mode", mode),
         }
         place_clocks(self)
         if disk is None and settings.persistence.enabled:
@@ -163,6 +169,11 @@ class Node:
         if self.engine.operation.delay_ms:
             self.engine.operation.event(event, int(seconds * 1000), self.clock.now())
 
+    def synced_in(self, seconds: float) -> None:
+        """A sync that replies waited for took so long."""
+        self.sync_seconds = seconds
+        self.delayed("aof-fsync-always", seconds)
+
     def fail(self, failure: LogFailed) -> None:
         """The log cannot be written: refuse writes until a fresh snapshot stands."""
         self.failed = str(failure)
@@ -174,9 +185,20 @@ class Node:
             if self.log is not None and self.log.failed is None:
                 self.flush()
                 self.log.stop()
+            elif self.log is None and self.disk is not None:
+                self._leave_snapshot()
         finally:
             if self.lock is not None:
                 self.lock.release()
+
+    def _leave_snapshot(self) -> None:
+        """Without a log a clean end loses nothing either."""
+        if self._child:
+            os.set_blocking(self._pipe, True)
+            with suppress(OSError):  # it failed: the next one says why
+                self.end_snapshot()
+        if self.engine.seq > self.snapshot_seq:
+            self.snapshot_here()
 
     # Snapshots.
 
@@ -201,9 +223,13 @@ class Node:
             self.engine.journal_flush()
             self.log.sync()
         self.snapshot_at = monotonic()
-        seq = self.engine.seq
-        reader, writer = os.pipe()
         self.engine.note_uses(False)  # a read would copy a page that the child shares
+        self._child, self._pipe = self._fork(self.engine.seq)
+        return self._pipe
+
+    def _fork(self, seq: int) -> tuple[int, int]:
+        """Start the process that writes the state at `seq`; (its id, the descriptor that it speaks on)."""
+        reader, writer = os.pipe()
         gc.freeze()  # the child must not touch every object's page by collecting
         parent = os.getpid()
         begun = monotonic()
@@ -225,27 +251,33 @@ class Node:
         self.delayed("fork", monotonic() - begun)
         os.close(writer)
         os.set_blocking(reader, False)
-        self._child, self._pipe = child, reader
-        return reader
+        return child, reader
 
     def end_snapshot(self) -> str | None:
         """Take the child's word: None while it works, then the name of the file, or OSError with why not."""
-        try:
-            while piece := os.read(self._pipe, 65536):
-                self._said += piece
-        except BlockingIOError:
+        if not self._hear():
             return None
-        os.close(self._pipe)
-        os.waitpid(self._child, 0)
         self._child, self._pipe = 0, -1
         self.engine.note_uses(True)
         said, self._said = self._said, b""
         words = said.decode("utf-8", "replace").split(" ", 2)
         if words[0] != "ok":
             self.snapshot_failures += 1
+            self.last_save_ok = False
             raise OSError(f"the snapshot failed: {said.decode('utf-8', 'replace') or 'its process was killed'}")
         self._stands(int(words[1]))
         return words[2]
+
+    def _hear(self) -> bool:
+        """Take in what the child says; True when it has said all and is gone."""
+        try:
+            while piece := os.read(self._pipe, 65536):
+                self._said += piece
+        except BlockingIOError:
+            return False
+        os.close(self._pipe)
+        os.waitpid(self._child, 0)
+        return True
 
     def snapshot_here(self) -> str:
         """Write a snapshot in this process: no fork, and nothing else happens meanwhile."""
@@ -262,6 +294,7 @@ class Node:
         self.snapshot_seq = seq
         self.snapshots_done += 1
         self.last_save = wall_us() // 1_000_000
+        self.last_save_ok = True
         if self.failed and self.log is not None and seq == self.engine.seq:
             self.log.resume(seq)
             self.failed = ""
@@ -274,13 +307,17 @@ class Node:
 
     def write_snapshot(self, seq: int) -> str:
         """Write every structure as load rows; the name of the verified file."""
+        return self.write_rows(self.load_rows(seq, self.engine.numbers[layout.LAST_NOW]), seq)
+
+    def write_rows(self, rows: Iterable[tuple[Buffer, int]], seq: int) -> str:
+        """Write these (frames, count), the state at `seq`; the name of the verified file."""
         assert self.disk is not None
-        node_id = self.log.node_id if self.log is not None else bytes(16)
+        node_id = self.log.node_id if self.log is not None else NO_LOG
         epoch = self.log.epoch if self.log is not None else 0
         now = self.engine.numbers[layout.LAST_NOW]
         writer = SnapshotWriter(self.disk, node_id, epoch=epoch, seq=seq, now=now)
         try:
-            for payload, count in self.load_rows(seq, now):
+            for payload, count in rows:
                 writer.add(payload, count)
             return writer.finish()
         except BaseException:
@@ -301,17 +338,22 @@ class Node:
         return {
             "persistence_enabled": int(self.disk is not None),
             "log_enabled": int(log is not None),
-            "log_fsync_mode": self.settings.text("persistence.wal.fsync_mode"),
+            "log_fsync_mode": self.fsync_mode,
             "log_written_seq": log.written_seq if log else 0,
             "log_synced_seq": log.synced_seq if log else 0,
             "log_bytes_written": log.bytes_written if log else 0,
             "log_groups_written": log.groups_written if log else 0,
             "log_syncs_done": log.syncs_done if log else 0,
+            "log_unsynced_changes": log.written_seq - log.synced_seq if log else 0,
+            "log_segment_bytes": log.segment_bytes if log else 0,
+            "log_last_sync_seconds": round(self.sync_seconds, 6),
             "log_failed": self.failed or "no",
             "snapshot_seq": self.snapshot_seq,
             "snapshot_in_progress": int(self.snapshot_running),
             "snapshots_done": self.snapshots_done,
             "snapshot_failures": self.snapshot_failures,
+            "snapshot_last_ok": int(self.last_save_ok),
+            "snapshot_last_time": self.last_save,
             "recovered_snapshot_frames": self.recovered.snapshot_frames,
             "recovered_log_frames": self.recovered.log_frames,
             "recovered_cut_bytes": self.recovered.cut_bytes,

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from synap.engine import report
+from synap.io import visitors
 from synap.io.clock import seed
 from synap.io.link import RespConnection
 from synap.journal import LogFailed
@@ -14,8 +15,8 @@ def wire(server: Any, node: Any) -> None:
     """Let the rows reach this server. They are carried out in the loop, so what ends it comes later."""
     engine, loop = node.engine, server.loop
     settings = server.settings
-    engine.operation.slow_ns = settings.number("slowlog.threshold_us") * 1000
-    engine.operation.slow_most = settings.number("slowlog.length")
+    engine.operation.idle_s = settings.number("limits.timeout")
+    engine.operation.keep_alive_s = settings.number("limits.tcp_keepalive")
     origins = [settings.origin(name) for name in settings if FILE in settings.origin(name)]
 
     def save_now() -> None:
@@ -27,11 +28,13 @@ def wire(server: Any, node: Any) -> None:
 
     engine.facts |= {
         "call_later": loop.call_later,
+        "visitors": lambda now: visitors.listed(server, now),
         "shutdown": lambda: loop.call_soon(server.stop),
         "run_id": seed(20).hex(),
         "config_file": FILE if origins else "",
         "loop": type(loop).__module__.split(".")[0],
-        "memory_reserved": settings.memory_bytes_max,
+        "output_most": lambda: server.output_bytes_max,
+        "set_output_most": lambda size: setattr(server, "output_bytes_max", size),
     }
     if node.disk is not None:
         engine.facts |= {

@@ -28,7 +28,6 @@ NEVER_NS = 1 << 62
 ACCEPTED_MAX = 64  # connections taken at once
 FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 FULL_PAUSE_S = 1.0
-KEEP_ALIVE_S = 300  # a peer that has been silent for so long is asked whether it is still there
 
 
 class Rounds:
@@ -44,6 +43,7 @@ class Rounds:
         self._table = np.zeros(2 * 1024, np.int64)
         self._events = np.zeros(rounds.ROUND * sockets.EVENT_BYTES, np.uint8)
         self._wires: dict[int, Wire] = {}
+        self.operation = self._engine.operation
         self.soon = self._loop.call_soon
         self._turn.rounds = self
         self._loop.add_reader(self._epoll.fileno(), self._ready)
@@ -203,6 +203,7 @@ class Listener:
     ) -> None:
         self.sockets = list(opened)
         self._owner, self._loop, self._made = owner, loop, made
+        self._operation = owner.operation
         self._closed = False
         for one in self.sockets:
             self._listen(one)
@@ -235,6 +236,7 @@ class Listener:
                 return
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_S)
+            if keep_alive_s := self._operation.keep_alive_s:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keep_alive_s)
             Wire(self._owner, sock, self._made()).begin()

@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -14,7 +14,7 @@ import anyio.to_thread
 from synap import __version__
 from synap.commands import CATALOGUE
 from synap.faults import BrokenNode, Fault, SynapError
-from synap.io import logs, operator, systemd
+from synap.io import logs, operator, systemd, visitors
 from synap.io.clock import Clock, monotonic
 from synap.io.compile import Progress, Shown, let_go_of_compiler, prepare_aside, workers_of
 from synap.io.facts import redis_config
@@ -36,7 +36,6 @@ UPKEEP_S = 0.1
 SWEEP_S = 0.5
 CLOSE_PAUSE_S = 0.001
 STOP_WAIT_S = 5.0
-BACKLOG = 1024
 
 
 class Server:
@@ -46,7 +45,7 @@ class Server:
         self.settings = settings
         self.version = __version__
         self.clock = Clock()
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, None] = {}  # in the order of their arrival
         self.node: Node | None = None
         self.engine: Any = None
         self.progress = Progress()
@@ -59,8 +58,9 @@ class Server:
         self.head_bytes_max = settings.number("limits.http_head_bytes_max")
         self.body_bytes_max = settings.number("limits.http_body_bytes_max")
         self.output_pause_bytes = settings.number("limits.output_pause_bytes")
+        self._backlog = settings.number("limits.tcp_backlog")
         self._output_stall_s = settings.number("limits.output_stall_s")
-        self._output_bytes_max = settings.number("limits.output_bytes_max")
+        self.output_bytes_max = settings.number("limits.output_bytes_max")
         self.limits: Any = settings.limits
         self._connections_max = settings.number("server.connections_max")
         self._address_max = settings.number("server.connections_per_address_max")
@@ -82,7 +82,7 @@ class Server:
         self.loop.set_exception_handler(self._unhandled)
         host = self.settings.text("server.host")
         listeners = [await self.loop.create_server(
-            lambda: HttpConnection(self), host, self.settings.number("server.port"), backlog=BACKLOG
+            lambda: HttpConnection(self), host, self.settings.number("server.port"), backlog=self._backlog
         )]  # fmt: skip
         self.http_port = listeners[0].sockets[0].getsockname()[1]
         try:
@@ -139,13 +139,12 @@ class Server:
             systemd.notify_starting(f"compiling kernels {progress.done}/{progress.total}")
 
         try:
-            await prepare_aside(workers_of(self.settings), tell)
+            await self._prepare(tell)
         finally:
             shown.close()
-        let_go_of_compiler()
         self.phase = "recovering"
         systemd.notify_starting("recovering")
-        node = await anyio.to_thread.run_sync(Node, self.settings, self.clock)
+        node = await self._open()
         engine = node.engine
         engine.facts |= {
             "uptime": lambda: int(monotonic() - self.started),
@@ -164,6 +163,15 @@ class Server:
             connection.turn = self.turn
         self.engine, self.node = engine, node
 
+    async def _prepare(self, tell: Callable[[Progress], None]) -> None:
+        """Make the kernels ready."""
+        await prepare_aside(workers_of(self.settings), tell)
+        let_go_of_compiler()
+
+    async def _open(self) -> Node:
+        """Open the data directory and recover, on a thread: health is asked for meanwhile."""
+        return await anyio.to_thread.run_sync(Node, self.settings, self.clock)
+
     def _switches(self) -> dict[str, bool]:
         return {"kv_store.allow_flush_commands": self.settings.switch("kv_store.allow_flush_commands")}
 
@@ -173,15 +181,7 @@ class Server:
             return None
         host, port = self.settings.text("resp.host"), self.settings.number("resp.port")
         try:
-            if sys.platform == "linux":
-                from synap.io.rounds import Rounds
-
-                self._rounds = Rounds(self)
-                listener: Any = await self._rounds.listen(host, max(port, 0), BACKLOG, lambda: RespConnection(self))
-            else:
-                listener = await self.loop.create_server(
-                    lambda: RespConnection(self), host, max(port, 0), backlog=BACKLOG
-                )
+            listener = await self._open_resp(host, max(port, 0))
         except OSError as error:
             if self.settings.origin("resp.port") != "default":
                 raise
@@ -190,6 +190,14 @@ class Server:
         self.resp_port = listener.sockets[0].getsockname()[1]
         self.engine.facts["resp_port"] = self.resp_port
         return listener
+
+    async def _open_resp(self, host: str, port: int) -> Any:
+        """Sockets in rounds where there is epoll, else the loop's own transports."""
+        if sys.platform == "linux":
+            from synap.io.rounds import Rounds
+
+            return await Rounds(self).listen(host, port, self._backlog, lambda: RespConnection(self))
+        return await self.loop.create_server(lambda: RespConnection(self), host, port, backlog=self._backlog)
 
     def _tell_ready(self) -> None:
         assert self.node is not None
@@ -223,14 +231,14 @@ class Server:
         """One more connection, which may not stay."""
         peer = connection.transport.get_extra_info("peername")
         connection.address = address = peer[0] if peer else ""
-        self.connections.add(connection)
+        self.connections[connection] = None
         self._from[address] += 1
         self.connections_made += 1
 
     def left(self, connection: Connection) -> None:
         """One connection less."""
         if connection in self.connections:
-            self.connections.remove(connection)
+            del self.connections[connection]
             self._from[connection.address] -= 1
             if not self._from[connection.address]:
                 del self._from[connection.address]
@@ -244,6 +252,9 @@ class Server:
 
     def answer(self, connection: HttpConnection, request: Request) -> Response | Awaitable[Response]:
         """The reply to an HTTP request."""
+        if self.engine is not None and self.engine.operation.pause_until and visitors.holds(self, request):
+            self.web.door.admit(request)
+            return visitors.after_pause(self, connection, request)
         return self.web.answer(connection, request)
 
     def wait_for(self, connection: HttpConnection, response: Awaitable[Response]) -> None:
@@ -328,7 +339,7 @@ class Server:
         now = self.loop.time()
         for connection in list(self.connections):
             held = 0 if connection.blocked_at is None else connection.transport.get_write_buffer_size()
-            if held > self._output_bytes_max or connection.stalled(now, self._output_stall_s):
+            if held > self.output_bytes_max or connection.stalled(now, self._output_stall_s):
                 connection.transport.abort()
 
     def _log_failed(self, reason: str, safe_seq: int) -> None:

@@ -17,9 +17,10 @@ from synap.proto.http import Request, Response
 from synap.proto.rest import (
     Target,
     allowed,
+    in_query,
     json_response,
-    named_fault,
     not_allowed,
+    refused_fault,
     refused_number,
     status_fault,
 )
@@ -73,7 +74,12 @@ class Web(Envelopes):
             return self.other_method(request, values)
         if target.row.writes:
             self.door.admit_write(request)
-        return self.call(connection, target, rest.fields(request, target, values))
+        try:
+            return self.call(connection, target, rest.fields(request, target, values))
+        except Fault as fault:
+            if request.body or fault.row.http != 422:
+                raise
+            return in_query(fault, request)
 
     def other_method(self, request: Request, methods: str) -> Response:
         """OPTIONS tells the `methods` of a path, to a browser as it asks for them; any other is not allowed."""
@@ -117,7 +123,7 @@ class Web(Envelopes):
             raise status_fault(status, fields)
         refused = refused_number(target.row, status, engine.numbers[layout.REPLY])
         if refused:
-            raise named_fault(refused, fields)
+            raise refused_fault(refused, fields, self.is_there)
         try:
             body = _encode(target.render(status, engine.numbers, engine.bytes, layout.REPLY, fields))
         except LookupError:

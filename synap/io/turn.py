@@ -38,8 +38,6 @@ class Turn:
         self._node = node
         self._loop = loop
         self._on_failure = on_failure
-        self._always = node.log is not None and node.settings.text("persistence.wal.fsync_mode") == "always"
-        self._periodic = node.settings.text("persistence.wal.fsync_mode") == "periodic"
         self._interval = node.settings.number("persistence.wal.fsync_interval_ms") / 1000
         self.rounds: Any = NoRounds()
         self._scheduled = False
@@ -94,11 +92,14 @@ class Turn:
             self.rounds.take()
             self.failed(failure)
             return
-        log = self._node.log
+        log, mode = self._node.log, self._node.fsync_mode
+        if self._batches and mode != "always":  # it was until now: what waits gets what it was to have
+            self.rounds.take()
+            self._catch_up()
         # Failed: only reads are left. Behind replies that wait for a sync they hear of it with them.
-        if log is None or not self._always or (log.failed is not None and not self._batches):
+        if log is None or mode != "always" or (log.failed is not None and not self._batches):
             self._let_go()
-            if log is not None and self._periodic and self._sync_at is None and log.synced_seq < log.written_seq:
+            if log is not None and mode == "periodic" and self._sync_at is None and log.synced_seq < log.written_seq:
                 self._sync_at = self._loop.call_later(self._interval, self._sync_due)
         elif log.synced_seq >= log.written_seq and not self._batches:
             self._let_go()
@@ -141,7 +142,7 @@ class Turn:
                 self.failed(failure)
                 return
             self.sync_seconds = monotonic() - begun
-            self._node.delayed("aof-fsync-always", self.sync_seconds)
+            self._node.synced_in(self.sync_seconds)
             self._release(log.synced_seq)
             return
         self._syncs += 1
@@ -150,7 +151,7 @@ class Turn:
         def done(future: Any) -> None:
             self._syncs -= 1
             self.sync_seconds = monotonic() - begun
-            self._node.delayed("aof-fsync-always", self.sync_seconds)
+            self._node.synced_in(self.sync_seconds)
             try:
                 self._release(future.result())
             except LogFailed as failure:
@@ -159,6 +160,15 @@ class Turn:
                 self._sync()
 
         self._loop.run_in_executor(self._threads, log.sync).add_done_callback(done)
+
+    def _catch_up(self) -> None:
+        """Sync, and let go the replies that wait for it."""
+        log = self._node.log
+        assert log is not None
+        try:
+            self._release(log.sync())
+        except LogFailed as failure:
+            self.failed(failure)
 
     def _sync_next(self) -> None:
         self._next_sync = None
@@ -177,8 +187,11 @@ class Turn:
         if log is None or log.failed is not None:
             return
 
+        begun = monotonic()
+
         def done(future: Any) -> None:
             error = future.exception()
+            self._node.sync_seconds = monotonic() - begun
             if isinstance(error, LogFailed):
                 self._sync_failed(error)
 
@@ -201,7 +214,7 @@ class Turn:
         self._ready = []
         for connection in dict.fromkeys(connection for connection, _ in waiting):
             connection.outcome_unknown()
-        self._on_failure(str(failure), log.synced_seq if self._always else log.written_seq)
+        self._on_failure(str(failure), log.synced_seq if self._node.fsync_mode == "always" else log.written_seq)
 
     @property
     def waits_for_disk(self) -> bool:

@@ -31,6 +31,8 @@ class HttpConnection(Connection, asyncio.Protocol):
     task: Any = None
     parked: Any = None
     asked: Request | None = None  # the request that is being answered
+    number = 0  # among all clients, once somebody has asked for a list of them
+    opened = 0.0  # when it was made, in seconds of the loop's time
     served = 0  # requests that have arrived
     seen = 0  # what `served` was when this client was last looked at
     since = 0.0  # when it was first seen to wait as it still does, in seconds
@@ -40,7 +42,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         super().connection_made(transport)
         server = self.server
         self.machine = FastMachine(head_bytes_max=server.head_bytes_max, body_bytes_max=server.body_bytes_max)
-        self.since = server.loop.time()
+        self.since = self.opened = server.loop.time()
         if not server.room_for(self):
             transport.close()
 

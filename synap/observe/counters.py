@@ -13,6 +13,8 @@ from synap.command import Catalogue
 from synap.store import layout
 
 Read = Callable[[Any, Catalogue], int]
+EXPIRE_CODE = 0x0207  # of the row that removes an expired key
+CHANGES = 3  # which of a row's four counters
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ TABLE = (
     Counter("keys", "stats", "gauge", "keys in all namespaces", _over(layout.KEYS_COUNT)),
     Counter("keys_expiring", "stats", "gauge", "keys with a deadline", _over(layout.KEYS_EXPIRING)),
     Counter("evicted_keys_total", "stats", "counter", "keys removed for want of memory", _register(layout.EVICTED)),
+    Counter("expired_keys_total", "stats", "counter",
+            "keys removed as their deadline had come; one that a command replaced before is not among them",
+            lambda numbers, catalogue: int(numbers[layout.COUNTERS + 4 * EXPIRE_CODE + CHANGES])),
     Counter("interest_entries", "stats", "gauge", "keys waited for or watched", _register(layout.INTEREST_ANY)),
     Counter(
         "memory_used_bytes", "memory", "gauge", "blocks in use, which is what the limit counts",

@@ -162,7 +162,7 @@ def test_multi_exec_discard(house: House) -> None:
     assert client.ask("MULTI", "PING", "ECHO hi", "SET n 1", "EXEC")[-1] == [b"PONG", b"hi", OK]
 
 
-@pytest.mark.parametrize("wrong", ["SET k", "NOTHING k", "SET k v EX x", "EXPIRE k 1 NX GT MORE"])
+@pytest.mark.parametrize("wrong", ["SET k", "NOTHING k"])
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_refused_command_aborts(house: House, wrong: str, watched: bool) -> None:
     client = house.client()
@@ -172,6 +172,17 @@ def test_a_refused_command_aborts(house: House, wrong: str, watched: bool) -> No
     assert isinstance(told[2], Refusal) and told[4:] == [ABORTED, None]
     assert client.ask("MULTI", "SET k v", "EXEC") == [OK, QUEUED, [OK]]
     assert not house.engine.interest.watchers
+
+
+@pytest.mark.parametrize(("wrong", "told"), [
+    ("SET k v EX x", "ERR value is not an integer or out of range"),
+    ("EXPIRE k 1 NX GT MORE", "ERR Unsupported option MORE"),
+])  # fmt: skip
+def test_a_misspelled_command_is_queued(house: House, wrong: str, told: str) -> None:
+    """As in Redis only the name and the number of words are judged when it is queued."""
+    client = house.client()
+    heard = client.ask("MULTI", "SET k v", wrong, "SET k w", "EXEC", "GET k")
+    assert heard == [OK, QUEUED, QUEUED, QUEUED, [OK, Refusal(told), OK], b"w"]
 
 
 def test_a_refusal_while_it_runs_does_not(house: House) -> None:

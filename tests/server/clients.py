@@ -167,6 +167,12 @@ class Server:
         os.kill(self.pid, signal.SIGKILL)
         assert self.reap() == -signal.SIGKILL
 
+    def pause(self, seconds: float) -> None:
+        """Let it stand still for so long."""
+        os.kill(self.pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(self.pid, signal.SIGCONT)
+
     def stop(self) -> int:
         """Ask it to end; the exit code."""
         os.kill(self.pid, signal.SIGTERM)

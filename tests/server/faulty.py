@@ -7,6 +7,7 @@ import errno
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 
@@ -58,26 +59,20 @@ def stuck_sync() -> None:
     files._sync = stuck
 
 
-class Skewed:
-    """A `time` whose wall clock is off by the milliseconds that stand in a file `wall`."""
-
-    monotonic_ns = staticmethod(time.monotonic_ns)
-    monotonic = staticmethod(time.monotonic)
-
-    @staticmethod
-    def time_ns() -> int:
-        try:
-            with open("wall") as file:
-                return time.time_ns() + int(file.read() or 0) * 1_000_000
-        except FileNotFoundError:
-            return time.time_ns()
-
-
 def skewed_wall() -> None:
-    """The wall clock says what the file `wall` adds to it."""
+    """The wall clock is off by the milliseconds that stand in a file `wall`."""
     from synap.io import clock
 
-    clock.time = Skewed  # type: ignore[assignment]
+    class Skewed(clock.System):
+        @staticmethod
+        def time_ns() -> int:  # type: ignore[override]
+            try:
+                with open("wall") as file:
+                    return time.time_ns() + int(file.read() or 0) * 1_000_000
+            except FileNotFoundError:
+                return time.time_ns()
+
+    clock.use(Skewed())
 
 
 def early_replies() -> None:
@@ -91,3 +86,18 @@ def early_replies() -> None:
         self._loop.call_later(0.05, end, self)
 
     Turn.end = early  # type: ignore[method-assign]
+
+
+def slow_disk() -> None:
+    """Every write, every sync and every fork takes 20 ms more."""
+    from synap.io import files
+
+    def late(work: Callable[..., Any]) -> Callable[..., Any]:
+        def slow(*given: Any) -> Any:
+            time.sleep(0.02)
+            return work(*given)
+
+        return slow
+
+    files._writev, files._sync = late(files._writev), late(files._sync)
+    os.fork = late(os.fork)

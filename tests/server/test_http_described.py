@@ -54,4 +54,22 @@ def test_a_short_run(serve: Callable[..., Server], tmp_path: Path) -> None:
 @pytest.mark.timeout(4000)
 def test_a_long_run(serve: Callable[..., Server], tmp_path: Path) -> None:
     server = serve().start()
-    assert run(server, tmp_path, 400, 3900) >= 50_000
+    assert run(server, tmp_path, 400, 3900, "--phases", "examples,coverage,fuzzing") >= 50_000
+
+
+CHAINS = ("--phases", "stateful", "--exclude-checks", "use_after_free,ensure_resource_availability")
+"""Calls after each other along the links of the document. Two checks mean something else by a resource: a key that was
+removed may be read (`{"error": ...}`, 200) and written again, and 404 below a queue speaks of a message."""
+
+
+@pytest.mark.timeout(300)
+def test_a_short_run_along_the_links(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve().start()
+    assert run(server, tmp_path, 3, 280, *CHAINS, "--seed", "1") > 5
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(4000)
+def test_a_long_run_along_the_links(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve().start()
+    assert run(server, tmp_path, 300, 3900, *CHAINS) >= 1000

@@ -7,6 +7,7 @@ they are of one turn, in the order in which they were sent. Writes fail by a lim
 import resource
 import socket
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -79,6 +80,13 @@ def is_writable(server: Server) -> bool:
         return bool(client.ask("SET", "again", "x") == b"OK")
 
 
+def log_failed(server: Server) -> int:
+    """What the metrics say: 1 while writes are refused."""
+    with urllib.request.urlopen(f"http://{HOST}:{server.http_port}/metrics", timeout=5) as reply:
+        (line,) = [line for line in reply.read().decode().splitlines() if line.startswith("synap_log_failed ")]
+    return int(float(line.split()[1]))
+
+
 def check_refused(server: Server) -> None:
     """Reads are answered, writes are refused."""
     with server.resp() as client:
@@ -87,6 +95,7 @@ def check_refused(server: Server) -> None:
     assert server.http("GET", "/kv/get/sure3")[0] == 200
     assert server.http("POST", "/kv/set", {"key": "x", "value": "y"})[0] == 507
     assert server.http("GET", "/health")[1]["status"] == "degraded"
+    assert log_failed(server) == 1
 
 
 def check_heals(server: Server, switch: Path | None = None) -> None:
@@ -98,6 +107,7 @@ def check_heals(server: Server, switch: Path | None = None) -> None:
         client.ask("BGSAVE")  # what heals it comes by itself after a second
     eventually(lambda: is_writable(server), 10)
     assert server.http("GET", "/health")[1]["status"] == "healthy"
+    assert log_failed(server) == 0
     with server.resp() as client:
         digest = client.ask("DEBUG", "DIGEST")
     server.restart()

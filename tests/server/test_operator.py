@@ -1,17 +1,20 @@
 """What an operator does with unmodified tools: settings, slow calls, delays, snapshots, the end of a server."""
 
 import json
+import select
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from prometheus_client.parser import text_string_to_metric_families
 
-from tests.server.clients import HOST, Gone, Server
+from tests.server.clients import HOST, Gone, Resp, Server, command
 from tests.server.test_real_clients import tool
 from tests.support import Refusal
 
@@ -222,3 +225,185 @@ def test_redis_benchmark_as_it_comes(node: Server) -> None:
     said = tool("redis-benchmark", "-h", HOST, "-p", str(node.resp_port), "-q", "-n", "1000", "-t", tests)
     done = [line for line in said.replace("\r", "\n").splitlines() if "requests per second" in line]
     assert len(done) >= 14 and "rror" not in said, said
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[[Server], Resp]]:
+    """Makes clients that are closed in the end."""
+    with ExitStack() as stack:
+        yield lambda server: stack.enter_context(server.resp())
+
+
+def test_appendfsync_changes_what_a_reply_promises(serve: Callable[..., Server], peer: Any) -> None:
+    """A sync that does not end holds up replies in mode always, and in no other."""
+    settings = {"persistence.wal.fsync_mode": "periodic", "persistence.wal.fsync_interval_ms": 60_000}
+    server = serve(settings, before="tests.server.faulty:stuck_sync").start()
+    switch = server.data.parent / "sync_stuck"
+    writer, reader = peer(server), peer(server)
+
+    def mode() -> str:
+        return server.info("persistence")["log_fsync_mode"]
+
+    switch.touch()
+    assert writer.ask("SET", "a", "1") == b"OK" and mode() == "periodic"
+    assert writer.ask("CONFIG", "SET", "appendfsync", "ALWAYS") == b"OK"  # with a sync in the loop, as the first is
+    assert writer.ask("CONFIG", "GET", "appendfsync") == [b"appendfsync", b"always"] and mode() == "always"
+    writer.send("SET", "b", "2")
+    assert not select.select([writer.socket], [], [], 0.3)[0], "the reply did not wait for the disk"
+    reader.send("CONFIG", "SET", "appendfsync", "no")  # waits too: what was to be on the disk before its reply will be
+    assert not select.select([writer.socket, reader.socket], [], [], 0.3)[0]
+    switch.unlink()
+    assert writer.read() == b"OK" and reader.read() == b"OK" and mode() == "never"
+    info = server.info("persistence")
+    assert info["log_synced_seq"] == info["log_written_seq"] == "2"
+    switch.touch()
+    assert writer.ask("SET", "c", "3") == b"OK"
+    assert server.info("persistence")["log_synced_seq"] == "2"
+    switch.unlink()
+    assert b"must be one of" in writer.ask("CONFIG", "SET", "appendfsync", "sometimes").args[0].encode()
+
+
+def test_replies_keep_their_order_while_appendfsync_changes(serve: Callable[..., Server], peer: Any) -> None:
+    server = serve(before="tests.server.faulty:slow_sync").start()
+    clients = [peer(server) for _ in range(4)]
+    for step in range(12):
+        mode = ("always", "everysec", "no")[step % 3]
+        for i, client in enumerate(clients):
+            client.send_bytes(command("INCR", f"n{i}") * 5 + command("CONFIG", "SET", "appendfsync", mode)
+                              + command("INCR", f"n{i}"))  # fmt: skip
+        for client in clients:
+            heard = [client.read() for _ in range(7)]
+            assert heard == [6 * step + n for n in range(1, 6)] + [b"OK", 6 * step + 6]
+
+
+def test_what_redis_tools_read_and_set(client: redis.Redis, node: Server) -> None:
+    found = client.config_get("*")
+    wanted = {
+        "save", "appendonly", "appendfsync", "maxmemory", "maxmemory-policy", "maxmemory-samples", "timeout",
+        "databases", "slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold",
+        "client-output-buffer-limit", "dir", "tcp-keepalive", "tcp-backlog", "maxclients", "port", "bind",
+        "proto-max-bulk-len", "notify-keyspace-events",
+    }  # fmt: skip
+    assert wanted <= set(found) and found["tcp-keepalive"] == "300" and found["appendonly"] == "yes"
+    assert found["client-output-buffer-limit"] == f"normal {1536 << 20} 0 0 slave 0 0 0 pubsub 0 0 0"
+    for name in ("appendonly", "dir", "notify-keyspace-events", "client-output-buffer-limit"):
+        assert client.config_set(name, found[name]) is True, name
+    client.config_set("tcp-keepalive", 60, "client-output-buffer-limit", "normal 2mb 0 0")
+    now = client.config_get("tcp-keepalive", "client-output-buffer-limit")
+    assert now["tcp-keepalive"] == "60" and now["client-output-buffer-limit"].startswith("normal 2097152 0 0 ")
+    for name, value, said in [
+        ("appendonly", "no", "given at the start"), ("notify-keyspace-events", "KEA", "given at the start"),
+        ("tcp-keepalive", "-1", "between 0"), ("client-output-buffer-limit", "normal 1", "Wrong number"),
+        ("client-output-buffer-limit", "odd 0 0 0", "Invalid client class"),
+        ("client-output-buffer-limit", "normal 2mb 1mb 60", "hard limit"),
+    ]:  # fmt: skip
+        with pytest.raises(redis.ResponseError, match=said):
+            client.config_set(name, value)
+
+
+def test_limits_that_redis_has_too(serve: Callable[..., Server]) -> None:
+    settings = {"limits.timeout": 1, "limits.tcp_keepalive": 0, "limits.tcp_backlog": 16}
+    server = serve(settings).start()
+    with server.resp() as silent, server.resp() as speaks:
+        names = ("timeout", "tcp-keepalive", "tcp-backlog")
+        assert [speaks.ask("CONFIG", "GET", name)[1] for name in names] == [b"1", b"0", b"16"]
+        end = time.monotonic() + 10
+        with pytest.raises(Gone):
+            while time.monotonic() < end:
+                assert speaks.ask("PING") == b"PONG"
+                if select.select([silent.socket], [], [], 0.2)[0]:
+                    silent.read()
+
+
+def test_without_a_log_a_clean_end_keeps_everything(serve: Callable[..., Server], peer: Any) -> None:
+    server = serve({"persistence.wal.enabled": "false"}).start()
+    for i in range(3):
+        client = peer(server)
+        assert client.ask("DBSIZE") == i and client.ask("SET", f"k{i}", "v") == b"OK"
+        client.close()
+        server.stop()
+        server.start()
+    assert peer(server).ask("DBSIZE") == 3
+
+
+def test_where_log_and_snapshots_stand(serve: Callable[..., Server]) -> None:
+    server = serve({"persistence.wal.fsync_mode": "always"}).start()
+
+    def metrics() -> dict[str, float]:
+        with urllib.request.urlopen(f"http://{HOST}:{server.http_port}/metrics", timeout=10) as reply:
+            families = text_string_to_metric_families(reply.read().decode())
+            return {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
+
+    with redis.Redis(HOST, server.resp_port, decode_responses=True) as client:
+        before = metrics()
+        client.set("k", "x" * 1000)
+        after = metrics()
+        assert after["synap_log_segment_bytes"] >= before["synap_log_segment_bytes"] + 1000
+        assert after["synap_log_unsynced_changes"] == 0 < after["synap_log_last_sync_seconds"] < 60
+        assert before["synap_snapshot_last_time"] == 0
+        client.save()
+        after = metrics()
+        assert abs(after["synap_snapshot_last_time"] - time.time()) < 60 and after["synap_snapshot_last_ok"] == 1
+        assert client.info("persistence")["rdb_last_bgsave_status"] == "ok"
+
+
+def test_every_metric_says_what_it_is(node: Server, client: redis.Redis) -> None:
+    client.set("k", "v")
+    with urllib.request.urlopen(f"http://{HOST}:{node.http_port}/metrics", timeout=10) as reply:
+        text = reply.read().decode()
+    names = set()
+    for family in text_string_to_metric_families(text):
+        assert family.type in ("counter", "gauge", "histogram") and family.documentation, family.name
+        assert family.name.startswith(("synap_", "process_")) and family.name not in names, family.name
+        names.add(family.name)
+        labels = {label for one in family.samples for label in one.labels}
+        assert labels <= {"command", "operation", "status", "namespace", "type", "le"}, family.name
+        assert len(family.samples) < 1000, family.name
+    assert {"synap_commands", "synap_evicted_keys", "synap_memory_used_bytes", "synap_log_failed"} <= names
+
+
+def test_memory_held_is_that_of_now(node: Server, client: redis.Redis) -> None:
+    before = client.info("memory")["used_memory_rss"]
+    for i in range(64):
+        client.set(f"k{i}", b"x" * (1 << 20))
+    most = client.info("memory")["used_memory_rss"]
+    client.flushall()
+    client.memory_purge()
+    assert most > before + (50 << 20)
+    deadline = time.monotonic() + 20
+    while client.info("memory")["used_memory_rss"] > most - (30 << 20):
+        client.memory_purge()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_delays_of_the_disk_and_of_the_fork(serve: Callable[..., Server]) -> None:
+    server = serve({"persistence.wal.fsync_mode": "always"}, before="tests.server.faulty:slow_disk").start()
+    with redis.Redis(HOST, server.resp_port, decode_responses=True) as client:
+        client.config_set("latency-monitor-threshold", 10)
+        client.set("k", "v")
+        client.bgsave()
+        wanted = {"aof-fsync-always", "aof-write", "fork"}
+        deadline = time.monotonic() + 20
+        while not wanted <= (found := {one[0] for one in client.latency_latest()}):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+        for name in wanted:
+            assert client.latency_history(name)[0][1] >= 20
+            assert name in client.execute_command("LATENCY", "GRAPH", name)
+            assert name in client.execute_command("LATENCY", "DOCTOR")
+        assert client.latency_reset("fork") == 1 and client.latency_history("fork") == []
+        assert any("HISTOGRAM" in str(line) for line in client.execute_command("LATENCY", "HELP"))
+
+
+def test_expired_keys_are_counted(client: redis.Redis) -> None:
+    for i in range(10):
+        client.set(f"k{i}", "v", px=1)
+    client.set("stays", "v", ex=100)
+    deadline = time.monotonic() + 20
+    while client.info("stats")["expired_keys"] < 10:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert client.info("stats")["expired_keys"] == 10 and client.dbsize() == 1
+    client.config_resetstat()
+    assert client.info("stats")["expired_keys"] == 0
