@@ -19,6 +19,7 @@ from synap.engine.interest import Interest, Parked
 from synap.engine.operation import Operation
 from synap.engine.sessions import Session, Sessions
 from synap.faults import BrokenNode, Fault
+from synap.observe import times
 from synap.store import arena, calls, frames, keys_view, layout, transactions, upkeep
 from synap.store.heap import Heap
 from synap.store.refusals import REPLY_TOO_LARGE, WRONG_TYPE
@@ -166,7 +167,7 @@ class Engine:
             self.numbers[counter + 1] += 1
             return fault
         finally:
-            self.operation.note_spent(row.code, self.operation.ticks() - begun)
+            times.note(self.numbers, row.code, self.operation.ticks() - begun)
 
     # Waiting.
 

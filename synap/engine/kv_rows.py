@@ -6,27 +6,25 @@ from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
 from synap.store import layout
 
-CALLS, REFUSALS = 0, 1  # words of a row's counters
+CALLS = 0  # of the words of a row's counters
 NAMESPACES = 16
 SETTERS = ("kv.set", "kv.setnx", "kv.setex", "kv.psetex", "kv.getset", "kv.mset", "kv.msetnx")
 REMOVERS = ("key.delete", "key.unlink", "kv.getdel", "kv.delex")
 
 
 def kv_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Keys, bytes in use, and counts since the start: `hits` and `misses` are those of kv.get."""
+    """Keys, bytes in use, and counts since the start: `hits` and `misses` are of keys that reads looked for."""
     numbers = engine.numbers
 
     def counted(names: tuple[str, ...], word: int) -> int:
         return sum(int(numbers[layout.COUNTERS + 4 * engine.catalogue.by_name[name].code + word]) for name in names)
 
-    gets = counted(("kv.get",), CALLS)
-    misses = int(numbers[layout.READ_MISSES])
-    hits = gets - misses - counted(("kv.get",), REFUSALS)
+    hits, misses = int(numbers[layout.KEY_HITS]), int(numbers[layout.KEY_MISSES])
     return {
         "total_keys": sum(int(numbers[layout.KEYS_COUNT + i]) for i in range(NAMESPACES)),
         "total_memory_bytes": int(numbers[layout.WORDS_USED]) * layout.WORD,
         "operations": {
-            "gets": gets,
+            "gets": counted(("kv.get",), CALLS),
             "sets": counted(SETTERS, CALLS),
             "dels": counted(REMOVERS, CALLS),
             "hits": hits,

@@ -12,7 +12,6 @@ from synap.engine.sessions import Session
 
 SLOW_WORDS_MAX, SLOW_BYTES_MAX = 32, 128  # a slow call's words that are kept, and the bytes of each
 HISTORY_MAX = 160  # delays kept for each event
-HISTOGRAM_BUCKETS = 30
 ERROR_KINDS_MAX = 128
 
 
@@ -47,7 +46,6 @@ class Operation:
         self.delay_ms = 0  # the least delay of an event that is noted; 0: none is
         self.events: dict[str, Event] = {}
         self.errors: Counter[str] = Counter()
-        self.spent: dict[int, list[int]] = {}  # by code, of calls that were timed: ns, calls, calls by log2(us)
         self.connections_received = 0
         self.connections_rejected = 0
         self.peak = 0
@@ -98,14 +96,7 @@ class Operation:
         event.history.append((second, took_ms))
         event.most = max(event.most, took_ms)
 
-    # Calls that were timed one by one.
-
-    def note_spent(self, code: int, took_ns: int) -> None:
-        """A row that runs in Python took so long."""
-        found = self.spent.setdefault(code, [0, 0, *(0 for _ in range(HISTOGRAM_BUCKETS))])
-        found[0] += took_ns
-        found[1] += 1
-        found[2 + min((took_ns // 1000).bit_length(), HISTOGRAM_BUCKETS - 1)] += 1
+    # Refusals that were worded in Python.
 
     def note_error(self, text: str) -> None:
         """A refusal was sent: count its first word."""
@@ -155,7 +146,6 @@ class Operation:
     def reset(self) -> None:
         """CONFIG RESETSTAT, for what is counted here."""
         self.errors.clear()
-        self.spent.clear()
         self.connections_received = self.connections_rejected = 0
         self.peak = 0
         self.sampled, self.rate = None, 0.0

@@ -2,17 +2,18 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from synap.engine.engine import Engine
 from synap.engine.key_rows import human, policy_of
 from synap.engine.sessions import Session
-from synap.observe import counters
+from synap.faults import TABLE
+from synap.observe import counters, times
 from synap.store import layout
 
 Section = dict[str, Any]
-BUCKETS_AT = 2  # in Operation.spent
 
 
 def rss(engine: Engine) -> int:
@@ -128,8 +129,10 @@ def stats(engine: Engine) -> Section:
         "instantaneous_ops_per_sec": int(operation.rate),
         "expired_keys": found["expired_keys_total"],
         "evicted_keys": int(engine.numbers[layout.EVICTED]),
+        "keyspace_hits": int(engine.numbers[layout.KEY_HITS]),
+        "keyspace_misses": int(engine.numbers[layout.KEY_MISSES]),
         "pubsub_channels": 0, "pubsub_patterns": 0,
-        "total_error_replies": sum(operation.errors.values()),
+        "total_error_replies": sum(refusals(engine).values()),
         **found,
     }  # fmt: skip
 
@@ -153,14 +156,14 @@ def cpu(engine: Engine) -> Section:
 
 
 def commandstats(engine: Engine) -> Section:
-    """Calls by row. Time is known of rows that run in Python: the lane is not timed call by call."""
+    """Calls by row; their time is that of the calls that were timed (see `observe/times`), for all of them."""
     found: Section = {}
     for row in engine.catalogue.rows:
         calls, refused = (int(engine.numbers[layout.COUNTERS + 4 * row.code + i]) for i in range(2))
         if row.resp and (calls or refused):
-            spent = engine.operation.spent.get(row.code, (0, 0))[0] // 1000
+            mean = times.of(engine.numbers, row.code).mean_us
             found["cmdstat_" + row.resp.lower()] = (
-                f"calls={calls},usec={spent},usec_per_call={spent / max(calls, 1):.2f},rejected_calls=0,"
+                f"calls={calls},usec={mean * calls:.0f},usec_per_call={mean:.2f},rejected_calls=0,"
                 f"failed_calls={refused}"
             )
     return found
@@ -169,24 +172,28 @@ def commandstats(engine: Engine) -> Section:
 def latencystats(engine: Engine) -> Section:
     """Percentiles of calls that were timed, from buckets that double."""
     found: Section = {}
-    for code, spent in engine.operation.spent.items():
-        row, total = engine.catalogue.by_code[code], spent[1]
-        parts = []
-        for share in (50, 99, 99.9):
-            seen = 0
-            for i, count in enumerate(spent[BUCKETS_AT:]):
-                seen += count
-                if seen * 100 >= total * share:
-                    parts.append(f"p{share}={1 << i:.3f}")
-                    break
-        if row.resp:
-            found["latency_percentiles_usec_" + row.resp.lower()] = ",".join(parts)
+    for row in engine.catalogue.rows:
+        took = times.of(engine.numbers, row.code)
+        if row.resp and took.count:
+            found["latency_percentiles_usec_" + row.resp.lower()] = ",".join(
+                f"p{share}={took.percentile_us(share):.3f}" for share in (50, 99, 99.9)
+            )
     return found
 
 
 def errorstats(engine: Engine) -> Section:
-    """Refusals that were worded in Python, by their first word; those of the lane are in commandstats."""
-    return {f"errorstat_{name}": f"count={count}" for name, count in engine.operation.errors.items()}
+    """Refusals by their first word."""
+    return {f"errorstat_{name}": f"count={count}" for name, count in refusals(engine).items()}
+
+
+def refusals(engine: Engine) -> Counter[str]:
+    """Refusals to RESP clients by their first word: those worded in Python, and those of kernels."""
+    found = Counter(engine.operation.errors)
+    for i, fault in enumerate(TABLE):
+        count = int(engine.numbers[layout.REFUSALS + i])
+        if count:
+            found[fault.resp.split(" ", 1)[0]] += count
+    return found
 
 
 def cluster(engine: Engine) -> Section:

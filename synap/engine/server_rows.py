@@ -7,6 +7,7 @@ from synap.engine.engine import Engine, Handler
 from synap.engine.operation import Event, Operation
 from synap.engine.sessions import Session
 from synap.faults import Fault
+from synap.observe import times
 
 COUNT_DEFAULT = 10
 GRAPH_COLUMNS = 40
@@ -96,20 +97,20 @@ def latency_graph(engine: Engine, session: Session | None, args: dict[str, Any],
 
 
 def latency_histogram(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Calls by duration, of rows that run in Python; buckets double, counts add up."""
+    """Calls that were timed, by duration; buckets double (1 stands for 1.024 us), counts add up."""
     wanted = {item["name"].decode("utf-8", "replace").lower().replace(" ", "|") for item in args["names"]}
     found = {}
-    for code, spent in engine.operation.spent.items():
-        name = engine.catalogue.by_code[code].resp.lower()
-        if not name or (wanted and name not in wanted and name.split("|")[0] not in wanted):
+    for row in engine.catalogue.rows:
+        name, took = row.resp.lower(), times.of(engine.numbers, row.code)
+        if not name or not took.count or (wanted and name not in wanted and name.split("|")[0] not in wanted):
             continue
         buckets: dict[Any, int] = {}
         seen = 0
-        for i, count in enumerate(spent[2:]):
+        for i, count in enumerate(took.buckets):
             seen += count
             if count:
-                buckets[1 << i] = seen
-        found[name] = {"calls": spent[1], "histogram_usec": buckets}
+                buckets[1 << max(i - 9, 0)] = seen
+        found[name] = {"calls": took.count, "histogram_usec": buckets}
     return found
 
 

@@ -8,6 +8,7 @@ from synap.engine.engine import EVICTION_POLICIES, Engine
 from synap.engine.key_rows import policy_of
 from synap.engine.sessions import Session
 from synap.faults import Fault
+from synap.observe import times
 from synap.store import layout
 
 UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
@@ -192,7 +193,11 @@ def config_resetstat(engine: Engine, session: Session | None, args: dict[str, An
     for row in engine.catalogue.rows:
         for i in range(4):
             engine.numbers[layout.COUNTERS + 4 * row.code + i] = 0
-    engine.numbers[layout.EVICTED] = 0
+        times.forget(engine.numbers, row.code)
+    for i in range(layout.FAULTS_COUNT):
+        engine.numbers[layout.REFUSALS + i] = 0
+    for register in (layout.EVICTED, layout.KEY_HITS, layout.KEY_MISSES):
+        engine.numbers[register] = 0
     engine.operation.reset()
     return "OK"
 

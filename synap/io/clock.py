@@ -7,6 +7,7 @@ below the last frame's time: no lease and no deadline comes early because somebo
 Whoever wants the whole node to live in another time (the simulator) puts it in place with `use`.
 """
 
+import ctypes
 import os
 import time
 from typing import Any
@@ -89,6 +90,17 @@ def monotonic() -> float:
 def ticks() -> int:
     """Nanoseconds for measuring durations."""
     return _world.monotonic_ns()
+
+
+def clock_address() -> int:
+    """Where kernels find `clock_gettime`; 0 where there is none, or where time is not the system's."""
+    if not isinstance(_world, System):
+        return 0
+    try:
+        found = ctypes.cast(ctypes.CDLL(None).clock_gettime, ctypes.c_void_p).value
+    except (AttributeError, OSError, TypeError):
+        return 0
+    return found or 0
 
 
 def sleep(seconds: float) -> None:

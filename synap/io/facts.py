@@ -3,8 +3,9 @@
 import os
 from typing import Any
 
-from synap.io.clock import sleep, ticks, wall_us
+from synap.io.clock import clock_address, sleep, ticks, wall_us
 from synap.settings import Settings
+from synap.store import layout
 
 
 def redis_config(settings: Settings) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def place_clocks(node: Any) -> None:
     """What the rows need of any node, with a server or without: clocks, and what the settings say at the start."""
     started = wall_us() // 1_000_000
     node.engine.operation.ticks = ticks
+    node.engine.numbers[layout.CLOCK] = clock_address()
     node.engine.operation.slow_ns = node.settings.number("slowlog.threshold_us") * 1000
     node.engine.operation.slow_most = node.settings.number("slowlog.length")
     node.engine.facts |= {

@@ -219,6 +219,9 @@ class Database(Methods):
                            now, found[2 * first : 2 * last], piece, width, 0)  # fmt: skip
 
         self._each(find, count, threads)
+        there = int((found[1::2] >= 0).sum())
+        engine.numbers[layout.KEY_HITS] += there
+        engine.numbers[layout.KEY_MISSES] += count - there
         worst = int(found[1::2].min(initial=0))
         if worst < bulk.MISSING:
             engine.free_limbo()

@@ -130,6 +130,7 @@ class Node:
             size += len(payload)
         if pieces:
             found.log_frames += engine.replay(b"".join(pieces), 1)
+        numbers[layout.KEY_HITS] = numbers[layout.KEY_MISSES] = 0  # those of the replay were nobody's reads
         found.cut_bytes = recovery.cut_bytes
         found.notes = [str(note) for note in recovery.notes]
         if recovery.cut_bytes:

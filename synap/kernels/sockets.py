@@ -19,7 +19,6 @@ from synap.kernels.spans import load32
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _WAIT_FREE = 0x40  # MSG_DONTWAIT
 _NO_SIGNAL = 0x4000  # MSG_NOSIGNAL: a peer that has gone is an error, not the end of the process
-_MONOTONIC = 1
 
 EVENT_BYTES = 12 if platform.machine() in ("x86_64", "AMD64") else 16
 """Of one epoll event: packed on x86."""
@@ -82,23 +81,6 @@ def poll(context, epoll, events, most):
         return _or_errno(builder, builder.sext(found, _I64))
 
     return signature, build
-
-
-@intrinsic
-def nanoseconds(context):
-    """The monotonic clock, in ns (int64)."""
-
-    def build(ctx, builder, sig, args):
-        pair = ir.ArrayType(_I64, 2)
-        place = cgutils.alloca_once(builder, pair)
-        kind = ir.FunctionType(_I32, [_I32, pair.as_pointer()])
-        function = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
-        builder.call(function, [_I32(_MONOTONIC), place])
-        seconds = builder.load(builder.gep(place, [_I32(0), _I32(0)]))
-        rest = builder.load(builder.gep(place, [_I32(0), _I32(1)]))
-        return builder.add(builder.mul(seconds, _I64(1_000_000_000)), rest)
-
-    return types.int64(), build
 
 
 @kernel

@@ -9,6 +9,7 @@ Offsets are in bytes from the start of a `uint8` array, sizes in bytes; nothing 
 compiled with bounds checks (`jit.CHECKED`), where a span that leaves its array raises an IndexError.
 """
 
+import time
 from typing import Any
 
 from llvmlite import ir
@@ -18,6 +19,7 @@ from numba.extending import intrinsic
 
 from synap.kernels.jit import CHECKED, DOOR, kernel
 
+_MONOTONIC = getattr(time, "CLOCK_MONOTONIC", 0)
 _I8, _I32, _I64, _I128 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntType(128)
 
 
@@ -217,6 +219,22 @@ def call_codec(context, address, octets, source, size, target, room):
         return builder.call(function, [source, args[3], target, args[5]])
 
     return signature, build
+
+
+@intrinsic
+def call_clock(context, address):
+    """The monotonic clock in ns (int64), of the C function `clock_gettime` at `address`."""
+
+    def build(ctx, builder, sig, args):
+        pair = ir.ArrayType(_I64, 2)
+        place = cgutils.alloca_once(builder, pair)
+        kind = ir.FunctionType(_I32, [_I32, pair.as_pointer()])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [_I32(_MONOTONIC), place])
+        seconds = builder.load(builder.gep(place, [_I32(0), _I32(0)]))
+        rest = builder.load(builder.gep(place, [_I32(0), _I32(1)]))
+        return builder.add(builder.mul(seconds, _I64(1_000_000_000)), rest)
+
+    return types.int64(types.int64), build
 
 
 @kernel

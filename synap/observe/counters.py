@@ -53,6 +53,9 @@ TABLE = (
     Counter("expired_keys_total", "stats", "counter",
             "keys removed as their deadline had come; one that a command replaced before is not among them",
             lambda numbers, catalogue: int(numbers[layout.COUNTERS + 4 * EXPIRE_CODE + CHANGES])),
+    Counter("keyspace_hits_total", "stats", "counter", "keys that reads have found", _register(layout.KEY_HITS)),
+    Counter("keyspace_misses_total", "stats", "counter", "keys that reads have not found",
+            _register(layout.KEY_MISSES)),
     Counter("interest_entries", "stats", "gauge", "keys waited for or watched", _register(layout.INTEREST_ANY)),
     Counter(
         "memory_used_bytes", "memory", "gauge", "blocks in use, which is what the limit counts",

@@ -1,8 +1,8 @@
 """What Prometheus reads at `/metrics`, in its text format 0.0.4.
 
-Per command there are counts: kernels keep them as they go. There is no latency per command, as commands that come
-over RESP are carried out many at a time and none of them is timed alone; what is timed is the making of each HTTP
-reply, from the whole request to the reply handed over (waiting for keys, the disk and the network left out).
+Per command there are counts and a histogram, which kernels keep as they go; of 16 calls one is timed (see `times`).
+The making of each HTTP reply is timed, too, from the whole request to the reply handed over (waiting for keys, the
+disk and the network left out).
 """
 
 from bisect import bisect_left
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from synap.command import Catalogue
-from synap.observe import counters
+from synap.observe import counters, times
 from synap.store import layout
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -95,7 +95,14 @@ class Metrics:
         operations = CounterMetricFamily(
             "synap_kv_operations", "Calls on strings and keys", labels=["operation", "status"]
         )
+        durations = HistogramMetricFamily(
+            "synap_command_duration_seconds", "Of one call in 16: the row itself, without reading and replying",
+            labels=["command"],
+        )
         for row in self.catalogue.rows:
+            took = times.of(numbers, row.code)
+            if took.count:
+                durations.add_metric([row.name], _buckets(took), took.total_ns / 1e9)
             at = layout.COUNTERS + 4 * row.code
             if not numbers[at + CALLS] and not numbers[at + REFUSALS]:
                 continue
@@ -106,7 +113,7 @@ class Metrics:
                 family.add_metric([row.name, "error"], refused)
             if row.writes:
                 changes.add_metric([row.name], int(numbers[at + CHANGES]))
-        yield from (calls, changes, operations)
+        yield from (calls, changes, operations, durations)
 
     def _counters(self, numbers: Any) -> Iterator[Metric]:
         for row in counters.TABLE:
@@ -128,6 +135,12 @@ class Metrics:
         memory.add_metric(["used"], int(numbers[layout.PAGES_USED]) * layout.PAGE_BYTES)
         memory.add_metric(["total"], int(numbers[layout.BYTES_MAX]))
         yield memory
+
+
+def _buckets(took: times.Times) -> list[tuple[str, float]]:
+    """(upper bound in seconds, how many lasted no longer): every second power of two from 0.25 us to 1 s."""
+    found = [(repr((2 << i) / 1e9), float(sum(took.buckets[: i + 1]))) for i in range(7, layout.TIMES_SIZE - 2, 2)]
+    return [*found, ("+Inf", float(took.count))]
 
 
 class _Collected:

@@ -11,6 +11,8 @@ from synap.store.layout import (
     DONE,
     FULL,
     ITEMS,
+    KEY_HITS,
+    KEY_MISSES,
     KEYS_COUNT,
     KEYS_EXPIRING,
     NUMBER,
@@ -224,6 +226,8 @@ def exists(words, octets, tape, now, reply):
         seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
         if seat and not keyspace.expired(words, words[seat] & REF_MASK, now):
             found += 1
+    words[KEY_HITS] += found
+    words[KEY_MISSES] += words[tape] - found
     set_scalar(words, reply, found)
     return NUMBER
 

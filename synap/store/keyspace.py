@@ -30,6 +30,8 @@ from synap.store.layout import (
     INTEREST_ANY,
     KEY_A,
     KEY_B,
+    KEY_HITS,
+    KEY_MISSES,
     KEYS_COUNT,
     KEYS_EXPIRING,
     LIST,
@@ -258,11 +260,11 @@ def carry(words, ref, note):
 def find(words, octets, tape, slot, now):
     """The record of the key in this slot of a tape if it is visible, or 0."""
     seat = locate_text(words, octets, tape, slot, hash_text(words, octets, tape, slot))
-    if seat == 0:
+    if seat == 0 or expired(words, words[seat] & REF_MASK, now):
+        words[KEY_MISSES] += 1
         return 0
+    words[KEY_HITS] += 1
     ref = words[seat] & REF_MASK
-    if expired(words, ref, now):
-        return 0
     if words[TRACKING]:
         used(words, ref, now)
     return ref

@@ -25,6 +25,7 @@ from synap.store.layout import (
     NIL,
     NO_ITEM,
     NUMBER,
+    REFUSALS,
     REFUSED,
     ROW_FIELDS,
     ROW_FIELDS_COUNT,
@@ -189,7 +190,8 @@ def put_item(words, octets, at, place, version):
 
 @kernel
 def put_refusal(words, octets, at, row, number):
-    """Write the text of a refusal, with the command's name where it belongs."""
+    """Write the text of a refusal, with the command's name where it belongs, and count it."""
+    words[REFUSALS + number - REFUSED] += 1
     octets[at] = MINUS
     at += 1
     place = FAULTS + 2 * (number - REFUSED)

@@ -22,6 +22,7 @@ from synap.kernels import sockets
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare
 from synap.store import ahead, lane
+from synap.store.calls import ticks
 from synap.store.layout import (
     KEYS_COUNT,
     KIB,
@@ -115,7 +116,7 @@ def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
         if board[COUNT] > 1:
             _look(words, octets, board, table)
     i = board[NEXT]
-    begun = sockets.nanoseconds()
+    begun = ticks(words)
     while i < board[COUNT]:
         before = words[LANE_OUT]
         if before > lane.OUT_AT + OUT_BYTES // 2:
@@ -129,7 +130,7 @@ def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
         if session == 0:  # somebody has hung up on it meanwhile
             continue
         reason = lane.run(words, octets, session, board[place + 1], end, now, lane.BUDGET)
-        ended = sockets.nanoseconds()
+        ended = ticks(words)
         board[BEFORE] = before
         board[TOOK] = ended - begun
         begun = ended

@@ -19,7 +19,6 @@ from synap.store.layout import (
     KEYS_EXPIRING,
     NIL,
     NUMBER,
-    READ_MISSES,
     SCRATCH,
     STRING,
     UNREADABLE,
@@ -218,7 +217,6 @@ def get_value(words, octets, tape, now, reply):
     """The value, or NIL."""
     ref = keyspace.find(words, octets, tape, 0, now)
     if ref == 0:
-        words[READ_MISSES] += 1
         return NIL
     if keyspace.kind_of(words, ref) != STRING:
         return WRONG_TYPE

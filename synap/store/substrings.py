@@ -13,6 +13,8 @@ from synap.store.layout import (
     FULL,
     ITEM,
     ITEMS,
+    KEY_HITS,
+    KEY_MISSES,
     LIMIT_WORD,
     MARK_BITS,
     NUMBER,
@@ -290,6 +292,7 @@ def get_many(words, octets, tape, now, reply):
                 if keyspace.expired(words, ref, now) or keyspace.kind_of(words, ref) != STRING:
                     ref = 0
             if again == 0:
+                words[KEY_HITS if ref else KEY_MISSES] += 1
                 total += compressed.full_size(words, octets, ref) if ref else 0
             elif ref:
                 start, size = compressed.open_text(words, octets, ref)
