@@ -371,10 +371,6 @@ class Database(Methods):
             self._closed = f"the database belongs to process {parent}, which opened it: open one after the fork"
         self._lock = threading.Lock()
 
-    def queue_default(self, name: str) -> int:
-        """The setting `queue.<name>`."""
-        return self._settings.number(f"queue.{name}")
-
     def __enter__(self) -> "Database":
         return self
 

@@ -31,7 +31,7 @@ class Message(TypedDict):
 
 
 class Methods:
-    """The methods; whoever inherits has `call`, `_call_waiting` and `queue_default`."""
+    """The methods; whoever inherits has `call` and `_call_waiting`."""
 
     def call(self, name: str, /, **fields: Any) -> Any:
         """Carry out a row."""
@@ -39,10 +39,6 @@ class Methods:
 
     def _call_waiting(self, name: str, **fields: Any) -> Any:
         """The same, and wait if the row wants to."""
-        raise NotImplementedError
-
-    def queue_default(self, name: str) -> int:
-        """The setting `queue.<name>`."""
         raise NotImplementedError
 
     def _given(self, name: str, /, **fields: Any) -> Any:
@@ -361,14 +357,8 @@ class Methods:
     def queue_create(self, queue: str, *, max_depth: int | None = None, ack_deadline_ms: int | None = None,
                      max_retries: int | None = None, priority: int | None = None) -> bool:  # fmt: skip
         """Make a queue; False if it is there, which keeps its settings. What is not given the settings say."""
-        if ack_deadline_ms is None:
-            ack_deadline_ms = self.queue_default("ack_deadline_secs") * 1000
-        return bool(self.call(
-            "queue.create", queue=queue, ack_deadline_ms=ack_deadline_ms,
-            max_depth=self.queue_default("max_depth") if max_depth is None else max_depth,
-            default_max_retries=self.queue_default("default_max_retries") if max_retries is None else max_retries,
-            default_priority=self.queue_default("default_priority") if priority is None else priority,
-        ))  # fmt: skip
+        return bool(self._given("queue.create", queue=queue, ack_deadline_ms=ack_deadline_ms, max_depth=max_depth,
+                                default_max_retries=max_retries, default_priority=priority))  # fmt: skip
 
     def queue_publish(self, queue: str, payload: str | bytes, *, priority: int | None = None,
                       max_retries: int | None = None, headers: dict[str, Any] | None = None) -> str:  # fmt: skip

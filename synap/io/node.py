@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from synap import __version__
-from synap.commands import CATALOGUE, FAMILIES
+from synap.commands import FAMILIES
+from synap.commands.defaults import catalogue_for
 from synap.derive.doors import family_codes
 from synap.derive.schema import Image
 from synap.engine.engine import Engine
@@ -55,10 +56,11 @@ class Node:
         """
         self.settings = settings
         self.clock = clock
-        self.image = Image(CATALOGUE)
+        catalogue = catalogue_for(settings)
+        self.image = Image(catalogue)
         self.heap = Heap(settings.memory_bytes_max)
-        self.heap.open(seed(24), self.image, program.doors(family_codes(CATALOGUE, FAMILIES)))
-        self.engine = Engine(self.heap, CATALOGUE, self.image, HANDLERS, settings.number("limits.reply_bytes_max"))
+        self.heap.open(seed(24), self.image, program.doors(family_codes(catalogue, FAMILIES)))
+        self.engine = Engine(self.heap, catalogue, self.image, HANDLERS, settings.number("limits.reply_bytes_max"))
         self.engine.numbers[layout.LIMIT_WORD] = settings.number("limits.bulk_bytes_max")
         self.engine.set_eviction(
             settings.text("kv_store.eviction_policy"), settings.number("kv_store.eviction_sample_size")

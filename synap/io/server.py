@@ -12,7 +12,6 @@ import anyio
 import anyio.to_thread
 
 from synap import __version__
-from synap.commands import CATALOGUE
 from synap.faults import BrokenNode, Fault, SynapError
 from synap.io import logs, operator, systemd, visitors
 from synap.io.clock import Clock, monotonic
@@ -155,8 +154,8 @@ class Server:
         operator.wire(self, node)
         for note in node.recovered.notes:
             log.warning(note)
-        self.rest = Rest(CATALOGUE, engine.row_at, self._switches())
-        self.commands = Commands(CATALOGUE, engine.row_at, self._switches())
+        self.rest = Rest(engine.catalogue, engine.row_at, self._switches())
+        self.commands = Commands(engine.catalogue, engine.row_at, self._switches())
         self.commands.image().place(engine.words, engine.octets)
         self.turn = Turn(node, self.loop, self._log_failed)
         for connection in self.connections:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from synap.command import Catalogue
 from synap.commands import CATALOGUE
 from synap.derive import openapi
 from synap.derive.reference import page as page_of
@@ -176,13 +177,18 @@ class Web(Envelopes):
     def described(self, request: Request) -> Response:
         """The description of this API, made of the command table once."""
         if "openapi" not in self._pages:
-            self._pages["openapi"] = Response(200, _encode(openapi.document(CATALOGUE, self.server.version)))
+            self._pages["openapi"] = Response(200, _encode(openapi.document(self._catalogue, self.server.version)))
         return self._pages["openapi"]
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        engine = self.server.engine
+        return CATALOGUE if engine is None else engine.catalogue
 
     def documented(self, request: Request) -> Response:
         """The same for people."""
         if "docs" not in self._pages:
-            page, policy = page_of(CATALOGUE, self.server.version)
+            page, policy = page_of(self._catalogue, self.server.version)
             headers = [(b"content-security-policy", policy), (b"x-content-type-options", b"nosniff")]
             self._pages["docs"] = Response(200, page, b"text/html; charset=utf-8", headers)
         return self._pages["docs"]

@@ -1,0 +1,35 @@
+"""Defaults that come from the settings: what an argument is on this node where a caller leaves it out."""
+
+from dataclasses import replace
+from typing import Any
+
+from synap.command import Catalogue, Command
+from synap.commands import CATALOGUE
+from synap.settings import Settings
+
+FROM_SETTINGS = {
+    "queue.create": {
+        "max_depth": ("queue.max_depth", 1),
+        "ack_deadline_ms": ("queue.ack_deadline_secs", 1000),
+        "default_max_retries": ("queue.default_max_retries", 1),
+        "default_priority": ("queue.default_priority", 1),
+    },
+}
+"""By row and argument: a setting, and how many of the argument's units one of its units is."""
+
+
+def catalogue_for(settings: Settings) -> Catalogue:
+    """All rows, with the defaults of these settings."""
+
+    def configured(row: Command) -> Command:
+        wanted = FROM_SETTINGS.get(row.name)
+        return replace(row, args=tuple(_argument(arg, wanted, settings) for arg in row.args)) if wanted else row
+
+    return Catalogue([configured(row) for row in CATALOGUE.rows])
+
+
+def _argument(arg: Any, wanted: dict[str, tuple[str, int]], settings: Settings) -> Any:
+    if arg.name not in wanted:
+        return arg
+    setting, units = wanted[arg.name]
+    return replace(arg, default=settings.number(setting) * units)
