@@ -162,11 +162,7 @@ class OneOf:
     def __init__(
         self, name: str, *inner: Any, required: bool = False, fault: str = "SYNTAX", clash: Clash = Clash.OTHERS
     ) -> None:
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "inner", inner)
-        object.__setattr__(self, "required", required)
-        object.__setattr__(self, "fault", fault)
-        object.__setattr__(self, "clash", clash)
+        _fill(self, name=name, inner=inner, required=required, fault=fault, clash=clash)
 
 
 @dataclass(frozen=True, init=False)
@@ -179,10 +175,16 @@ class AnyOrder:
         object.__setattr__(self, "inner", inner)
 
 
+def _fill(node: Any, **members: Any) -> None:
+    for name, value in members.items():
+        object.__setattr__(node, name, value)
+
+
 @dataclass(frozen=True, init=False)
 class Many:
     """One group or more (none or more if `least` is 0), or as many as the group named `like` has.
 
+    Named fields may give `least_given` groups or more: a program that lists keys may find none.
     `fault` is for too few and for a last one that is not whole; both are seen before the first is read.
     Options may follow: the groups end where one of their words stands.
     """
@@ -192,13 +194,13 @@ class Many:
     least: int
     fault: str
     like: str
+    least_given: int
 
-    def __init__(self, name: str, *inner: Any, least: int = 1, fault: str = "SYNTAX", like: str = "") -> None:
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "inner", inner)
-        object.__setattr__(self, "least", least)
-        object.__setattr__(self, "fault", fault)
-        object.__setattr__(self, "like", like)
+    def __init__(
+        self, name: str, *inner: Any, least: int = 1, fault: str = "SYNTAX", like: str = "", least_given: int = -1
+    ) -> None:
+        given = least if least_given < 0 else least_given
+        _fill(self, name=name, inner=inner, least=least, fault=fault, like=like, least_given=given)
 
 
 @dataclass(frozen=True, init=False)
@@ -220,12 +222,8 @@ class Counted:
         self, name: str, *inner: Any, least: int = 1, fault: str = "BAD_COUNT", fault_form: str = "",
         fault_more: str = "SYNTAX",
     ) -> None:  # fmt: skip
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "inner", inner)
-        object.__setattr__(self, "least", least)
-        object.__setattr__(self, "fault", fault)
-        object.__setattr__(self, "fault_form", fault_form or fault)
-        object.__setattr__(self, "fault_more", fault_more)
+        _fill(self, name=name, inner=inner, least=least, fault=fault, fault_form=fault_form or fault)
+        _fill(self, fault_more=fault_more)
 
 
 @dataclass(frozen=True, init=False)
@@ -237,9 +235,7 @@ class Halves:
     fault: str
 
     def __init__(self, name: str, first: Any, second: Any, *, fault: str = "UNBALANCED") -> None:
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "inner", (first, second))
-        object.__setattr__(self, "fault", fault)
+        _fill(self, name=name, inner=(first, second), fault=fault)
 
 
 TEXTS = (Key, Raw, Text, Glob)
@@ -415,6 +411,8 @@ class Command:
     views: dict[str, Any] = field(default_factory=dict, hash=False)  # other templates for JSON, by the field `type`
     also: dict[str, str] = field(default_factory=dict, hash=False)  # other names that JSON surfaces take for fields
     json_faults: dict[int, str] = field(default_factory=dict, hash=False)  # numbers that JSON surfaces refuse with
+    elapsed: dict[str, str] = field(default_factory=dict, hash=False)  # a 0 in it means for JSON: over at once
+    itself: bool = False  # for JSON a key whose source is its destination is a success, if it is there
     switch: str = ""  # a setting that must be on for HTTP surfaces
     since: str = "0.1"
     examples: tuple[Example, ...] = ()

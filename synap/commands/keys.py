@@ -33,8 +33,8 @@ _SET = {"result": "$flag"}
 ROWS = [
     Command(
         "key.delete", 0x0201, "Remove keys, whatever they hold; answers how many were there.",
-        args=(Many("keys", Key("key", access=WRITE)),), resp="DEL", reply=Shape.NUMBER, run="keys.delete",
-        writes=True, http=(Delete("/kv/del/{key}"),), envelope=("kv.del", "kv.delete", "kv.mdel"),
+        args=(Many("keys", _OLD, least_given=0),), resp="DEL", reply=Shape.NUMBER, run="keys.delete", writes=True,
+        http=(Delete("/kv/del/{key}"),), envelope=("kv.del", "kv.delete", "kv.mdel"),
         rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
         spelled={"kv.del": {"deleted": "$flag"}, "kv.delete": {"deleted": "$flag"}},
         examples=(Example("SET k v", "OK"), Example("DEL k", 1), Example("DEL k none", 0)),

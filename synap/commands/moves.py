@@ -43,6 +43,7 @@ ROWS = [
         args=(Key("source"), _DESTINATION, AnyOrder(Token("DB", Int("db")), Flag("REPLACE"))),
         resp="COPY", reply=Shape.NUMBER, run="moves.copy", writes=True, grows=True, room=200,
         http=(Post("/key/{source}/copy"),), rest=_MOVED, command=_MOVED, json_faults={0: "COPY_EXISTS"},
+        itself=True,
         examples=(Example("SET a v", "OK"), Example("COPY a b", 1),
                   Example("COPY a b", 0), Example("COPY a b REPLACE", 1)),
     ),
@@ -86,7 +87,9 @@ ROWS = [
         command=_LISTED,
     ),
     Command(
-        "key.list", 0x090A, "Every key of the namespace, in no order. Walks all keys.", reply=Shape.VALUES,
-        run="moves.list_all", http=(Get("/kv/keys"),), envelope=("kv.keys",), rest=_LISTED, command=_LISTED,
+        "key.list", 0x090A, "Every key of the namespace, or those that begin with `prefix` and match `pattern`, in no "
+        "order. Walks all keys.", args=(AnyOrder(Token("PREFIX", Text("prefix")), Token("PATTERN", Glob("pattern"))),),
+        reply=Shape.VALUES, run="moves.list_all", http=(Get("/kv/keys"),), envelope=("kv.keys",), rest=_LISTED,
+        command=_LISTED,
     ),
 ]  # fmt: skip

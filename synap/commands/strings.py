@@ -41,7 +41,7 @@ ROWS = [
         http=(Post("/kv/set"),),
         rest={"success": "$changed", "key": "$key", "old_value?": "$reply"},
         command={"success": "$changed", "old_value?": "$reply"},
-        rest_nil={"success": "$changed", "key": "$key"}, command_nil={"success": "$changed"},
+        rest_nil={"success": "$changed", "key": "$key"}, command_nil={"success": "$changed"}, elapsed={"ttl": "exat"},
         examples=(Example("SET k v", "OK"), Example("SET k w NX", None), Example("SET k w XX GET", "v")),
     ),
     Command(

@@ -7,7 +7,7 @@ _NEW = Key("key", access=WRITE)
 _NO_PIECE = {"error": "Key not found or range empty"}
 _RANGE = (_KEY, Int("start"), Int("end"))
 _LENGTH = {"length": "$reply"}
-_PAIRS = (Many("pairs", _NEW, Raw("value"), fault="WRONG_ARITY"),)
+_PAIRS = (Many("pairs", _NEW, Raw("value"), fault="WRONG_ARITY", least_given=0),)
 
 ROWS = [
     Command(
@@ -49,7 +49,7 @@ ROWS = [
     ),
     Command(
         "kv.mget", 0x0307, "The values of many keys, with a gap where there is no string.",
-        args=(Many("keys", _KEY),), resp="MGET", reply=Shape.VALUES, run="substrings.get_many",
+        args=(Many("keys", _KEY, least_given=0),), resp="MGET", reply=Shape.VALUES, run="substrings.get_many",
         http=(Post("/kv/mget"),), rest={"values": "$items"}, command={"values": "$items"},
         examples=(Example("SET k v", "OK"), Example("MGET k none", ["v", None])),
     ),

@@ -253,6 +253,7 @@ def _group(node: Any, slot: int, groups: Groups) -> Step:
     members = field_names(node.inner)
     single = members[0] if len(members) == 1 else ""
     like = groups[node.like] if isinstance(node, Many) and node.like else -1
+    least = node.least_given if isinstance(node, Many) else getattr(node, "least", 1)
 
     def run(fields: Fields, draft: _Draft, base: int) -> None:
         value = _given(fields, node.name)
@@ -267,7 +268,7 @@ def _group(node: Any, slot: int, groups: Groups) -> Step:
             value = list(value.items())
         if not isinstance(value, list | tuple):
             raise wrong(node.name, "an array", value)
-        if len(value) < getattr(node, "least", 1):
+        if len(value) < least:
             raise Fault("WRONG_FIELD", field=node.name, wanted="at least one item", found="none")
         if like >= 0 and len(value) != draft.tape[like]:
             wanted = f"as many as '{node.like}' ({draft.tape[like]})"

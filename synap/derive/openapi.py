@@ -181,7 +181,7 @@ def schema_of(node: Any) -> Schema:
 def _group(node: Any) -> Schema:
     properties, required = fields(node.inner)
     members = field_names(node.inner)
-    least = getattr(node, "least", 1)
+    least = node.least_given if isinstance(node, Many) else getattr(node, "least", 1)
     if len(members) == 1:
         return {"type": "array", "items": properties[members[0]], "minItems": least}
     whole = _object(properties, required)

@@ -72,9 +72,10 @@ def server(engine: Engine) -> Section:
 
 
 def clients(engine: Engine) -> Section:
-    """Who is connected."""
+    """Who is connected, over RESP and HTTP."""
+    connected = engine.facts.get("clients")
     return {
-        "connected_clients": len(engine.sessions.open),
+        "connected_clients": connected() if connected is not None else len(engine.sessions.open),
         "maxclients": engine.facts.get("config", {}).get("maxclients", 0),
         "blocked_clients": sum(1 for s in engine.sessions.open.values() if s.parked is not None),
         "tracking_clients": 0,

@@ -17,6 +17,8 @@ HOSTS_KNOWN_MAX = 1000
 PREFLIGHT_SECONDS = b"600"
 HEADERS_ALLOWED = b"accept, authorization, content-type"
 ANY = b"*"
+OTHER_SITES = b"cross-site", b"same-site"
+"""Of another origin: the second is a page on another port of this machine, whose GET carries no Origin."""
 
 
 class Refused(Exception):
@@ -52,7 +54,7 @@ class Door:
                 host = header(request, b"host")
                 if not host or _authority(value) != host.lower():
                     raise Refused(403, "Forbidden: requests of another origin may not write, see server.cors_origins")
-            elif name == b"sec-fetch-site" and value.lower() == b"cross-site":
+            elif name == b"sec-fetch-site" and value.lower() in OTHER_SITES:
                 raise Refused(403, "Forbidden: requests of another site may not write, see server.cors_origins")
 
     def allowed_origin(self, request: Request) -> bytes:

@@ -11,6 +11,7 @@ from synap.proto.http import Request, Response
 from synap.proto.rest import Target, refused_fault, refused_number, status_fault
 from synap.store import envelopes, layout, transactions
 from synap.store.layout import REFUSED, STATUS_MASK, WORD
+from synap.store.refusals import NO_SUCH_KEY, SAME_OBJECT
 
 CALL_BLOB_AT = layout.CALL_BLOB * WORD
 OUT_AT = layout.OUT * WORD
@@ -41,6 +42,15 @@ class Envelopes:
         engine.perform_queued(layout.CALL_BLOB, target.row_at, self.server.clock.now())
         return bool(engine.numbers[layout.REPLY])
 
+    def onto_itself(self, target: Target, status: int, fields: dict[str, Any]) -> int:
+        """`status`, but for some rows a key that is its own destination is a success, if it is there."""
+        if status & STATUS_MASK != SAME_OBJECT or not target.row.itself:
+            return status
+        if not self.is_there(fields["source"]):
+            return int(NO_SUCH_KEY)
+        self.server.engine.numbers[layout.REPLY] = 1
+        return layout.NUMBER
+
     @staticmethod
     def plain_value(value: Any, target: Target) -> Any:
         """A handler's value as JSON."""
@@ -69,7 +79,21 @@ class Envelopes:
         commands = posted.commands
         if len(commands) > BATCH_MAX:
             raise Fault("WRONG_FIELD", field="commands", wanted=f"at most {BATCH_MAX}", found=str(len(commands)))
-        return Response(200, b'{"responses":[%b]}' % b",".join(_encode(self.run(one)) for one in commands))
+        pieces: list[bytes] = []
+        made = 0
+        for one in commands:
+            if made > self.reply_bytes_max:
+                pieces += left_out(commands[len(pieces) :])
+                break
+            pieces.append(_encode(self.run(one)))
+            made += len(pieces[-1])
+        return Response(200, b'{"responses":[%b]}' % b",".join(pieces))
+
+    @property
+    def reply_bytes_max(self) -> int:
+        """Once the replies to a batch are larger together, the commands behind are not carried out."""
+        engine = self.server.engine
+        return engine.reply_bytes_max if engine is not None else 0
 
     def batch(self, body: bytes, start: int) -> Response | None:
         """The reply to a batch whose first element begins at `start`, or None if its JSON is unusual.
@@ -88,11 +112,16 @@ class Envelopes:
             return None
         posted = streamable.read(body).commands if numbers[layout.LANE_CALLS] else None  # is all of it JSON?
         pieces = [b'{"responses":[']
-        index = 0
+        index = made = 0
         while index < count:
+            if made > engine.reply_bytes_max:
+                posted = posted or streamable.read(body).commands or []
+                pieces += [b"," + piece for piece in left_out(posted[index:])]
+                break
             now = self.server.clock.now()
             reason = envelopes.answer(words, octets, index, entry, count, now, engine.reply_bytes_max)
             pieces.append(bytes(engine.bytes[OUT_AT : numbers[layout.LANE_OUT]]))
+            made += len(pieces[-1])
             index, entry = numbers[layout.BATCH_INDEX], numbers[layout.BATCH_AT]
             if reason >= envelopes.ALONE:
                 if posted is None:
@@ -100,6 +129,7 @@ class Envelopes:
                 assert posted is not None
                 reply = self.rendered(posted[index]) if reason == envelopes.RENDER else self.run(posted[index])
                 pieces.append(b"," + _encode(reply) if index else _encode(reply))
+                made += len(pieces[-1])
                 index += 1
                 entry += numbers[entry + 1]
             engine.settle(now)
@@ -121,6 +151,7 @@ class Envelopes:
         """The reply in REPLY as the envelope spells it."""
         engine = self.server.engine
         name = one.request_id or unique_text()
+        status = self.onto_itself(target, status, fields)
         what = status & STATUS_MASK
         if what >= REFUSED:
             return streamable.Reply(False, name, None, status_fault(status, fields).json_text())
@@ -158,3 +189,9 @@ class Envelopes:
             return reply
         except Fault as fault:
             return streamable.Reply(False, name, None, fault.json_text())
+
+
+def left_out(commands: list[streamable.Envelope]) -> list[bytes]:
+    """The replies to commands of a batch whose replies are too large already."""
+    text = Fault("REPLY_TOO_LARGE").json_text()
+    return [_encode(streamable.Reply(False, one.request_id or unique_text(), None, text)) for one in commands]

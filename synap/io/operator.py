@@ -29,6 +29,7 @@ def wire(server: Any, node: Any) -> None:
     engine.facts |= {
         "call_later": loop.call_later,
         "visitors": lambda now: visitors.listed(server, now),
+        "clients": lambda: len(server.connections),
         "shutdown": lambda: loop.call_soon(server.stop),
         "run_id": seed(20).hex(),
         "config_file": FILE if origins else "",

@@ -120,6 +120,7 @@ class Web(Envelopes):
     def render(self, target: Target, status: int, fields: dict[str, Any]) -> Response:
         """The reply in REPLY as an HTTP response; the caller settles, also if it is a Fault that is raised."""
         engine = self.server.engine
+        status = self.onto_itself(target, status, fields)
         if status & STATUS_MASK >= REFUSED:
             raise status_fault(status, fields)
         refused = refused_number(target.row, status, engine.numbers[layout.REPLY])

@@ -21,12 +21,16 @@ from synap.proto.http import (
 from synap.proto.http_fast import FastMachine
 from synap.proto.rest import fault_response, json_response
 
+SLICE_NS = 5_000_000
+"""How long one client is served before the others have their turn."""
+
 
 class HttpConnection(Connection, asyncio.Protocol):
     """An HTTP client."""
 
     machine: FastMachine
     busy = False
+    held_back = False  # it has had its slice: the rest of what it pipelined waits until the replies have left
     held = 0  # bytes that came while a call waits
     task: Any = None
     parked: Any = None
@@ -48,7 +52,7 @@ class HttpConnection(Connection, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.machine.receive_data(data)
-        if not self.busy:
+        if not (self.busy or self.held_back):
             self._serve()
             return
         self.held += len(data)
@@ -63,8 +67,16 @@ class HttpConnection(Connection, asyncio.Protocol):
             self.task.cancel()
 
     def _serve(self) -> None:
-        """Answer what has arrived, one request after the other."""
+        """Answer what has arrived, one request after the other, until its time or its output is at an end.
+
+        A few bytes may ask for a megabyte: without a bound on the output one read could ask for all memory.
+        """
+        started, made = ticks(), 0
         while not self.lost:
+            if self.blocked_at is not None or made > self.server.output_pause_bytes or ticks() - started > SLICE_NS:
+                self.held_back = True
+                self._soon()
+                return
             try:
                 event = self.machine.next_event()
             except RemoteProtocolError as error:
@@ -99,6 +111,7 @@ class HttpConnection(Connection, asyncio.Protocol):
                 self.outcome_unknown()
                 return
             if isinstance(response, Response):
+                made += len(response.body)
                 self._answer(response)
                 self.server.web.metrics.http.note(ticks() - begun)
             else:
@@ -107,6 +120,31 @@ class HttpConnection(Connection, asyncio.Protocol):
                 if self.ended:
                     self._give_up_waiting()
                 return
+
+    def _soon(self) -> None:
+        """Go on when the replies have left; `transmit` and `resume_writing` come back here."""
+        if self.held_back and not (self.queued or self.going_on or self.lost or self.blocked_at is not None):
+            self.going_on = True
+            self.server.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self.going_on = False
+        if self.lost or self.queued or self.blocked_at is not None or self.transport.is_closing():
+            return
+        self.held_back = False
+        self.held = 0
+        if not self.ended:
+            self.transport.resume_reading()
+        self._serve()
+
+    def transmit(self, data: bytes) -> None:
+        super().transmit(data)
+        if self.held_back:
+            self._soon()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._soon()
 
     def _answer(self, response: Response) -> None:
         if not self.lost:
@@ -121,7 +159,7 @@ class HttpConnection(Connection, asyncio.Protocol):
 
         One sweep over all connections asks this now and then, so that a request sets no timer.
         """
-        if self.lost or self.ended or self.busy or self.blocked_at is not None:
+        if self.lost or self.ended or self.busy or self.held_back or self.blocked_at is not None:
             self.since = now
             return
         idle = not self.machine.unfinished
@@ -160,7 +198,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         self.machine.receive_eof()
         if self.busy:
             self._give_up_waiting()
-        else:
+        elif not self.held_back:
             self._serve()
         return True
 

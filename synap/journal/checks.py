@@ -1,6 +1,8 @@
 """What `synap check` tells about a data directory, without changing it."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from synap.journal.disks import Disk
 from synap.journal.errors import Damage
@@ -51,8 +53,9 @@ def check(disk: Disk) -> Report:
     names = disk.names()
     for seq in name_seqs(names, "snapshot"):
         report.files.append(_check_file(disk, snapshot_name(seq)))
-    for seq in name_seqs(names, "log"):
-        report.files.append(_check_file(disk, log_name(seq)))
+    starts = name_seqs(names, "log")
+    for seq, after in zip_longest(starts, starts[1:]):
+        report.files.append(_check_file(disk, log_name(seq), log_name(after) if after else ""))
     try:
         recovery = recover(disk)
         for _ in recovery.groups():
@@ -66,13 +69,16 @@ def check(disk: Disk) -> Report:
     return report
 
 
-def _check_file(disk: Disk, name: str) -> FileReport:
-    """Read one file to its end or its first fault."""
+def _check_file(disk: Disk, name: str, successor: str = "") -> FileReport:
+    """Read one file to its first fault, or its end; a segment ends where its successor goes on."""
     report = FileReport(name, disk.size(name))
     try:
         file: GroupFile
         if name.startswith("log-"):
             file = Segment(disk, name, LOG_MAGIC)
+            if successor:
+                with suppress(Damage):  # it is reported with the successor
+                    file.end_before(Segment(disk, successor, LOG_MAGIC))
             for _ in file.groups():
                 pass
             report.first_seq, report.last_seq = file.header.seq, file.seq - 1

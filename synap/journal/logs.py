@@ -228,6 +228,8 @@ class Log:
         """Finish a full segment and open the next."""
         with self._change:
             self._await_syncs()
+            if self.failed is not None:  # by a sync waited for: what it lost must not get a successor
+                raise self._failure(self.failed.reason)
             self._sync()
             self._close_segment()
             self._open_segment(0)

@@ -3,8 +3,18 @@
     newest snapshot that verifies (or nothing)  ->  segments in order, each chained to the one before
 
 Reading changes nothing. `begin_log` does, once all was read: it cuts the tail, removes temporary files,
-sets broken snapshots aside and opens a new segment. Each step leaves a directory that
-recovers to the same state, so a crash in between costs nothing but the next start's time.
+sets broken snapshots aside, writes the end of an unclean log again and opens a new segment. Each step
+leaves a directory that recovers to the same state, so a crash in between costs nothing but the next
+start's time.
+
+**What was read is not what is on the disk.** A failed sync may drop what was written, and the system then takes
+it for clean: it can be read until the power goes, and no later sync writes it. A process that
+starts after such a one was killed cannot tell. So without a CLEAN_STOP it syncs nothing that it found: the groups
+that no later group promises, mostly those of the last syncs, are read again, checked again and written to a new segment
+(aside, synced, renamed, directory synced), and the log goes on behind that one. It starts where the promised
+ones end, in the middle of the old segment, of which nothing is read from there on: a segment ends where its
+successor goes on by seq and checksum. Without any promise it takes the old one's place and name. A CLEAN_STOP
+promises all before it, but not itself: the successor goes on from the group before it.
 
 **The hole rule.** A bad group in the last segment is a torn tail if nothing behind it says otherwise:
 then all from there on is cut, whole groups too, since no seq may come without the one before it. But if
@@ -26,6 +36,7 @@ from synap.journal.formats import BROKEN, FRESH, LOG_MAGIC, TEMPORARY, log_name,
 from synap.journal.logs import SEGMENT_BYTES_MAX, Log
 from synap.journal.segments import Group, Segment, frames_after
 from synap.journal.snapshots import SnapshotFile
+from synap.journal.tails import write_again
 
 NO_LOG = bytes(16)
 """In the place of the node's id in a snapshot: there was no log then, so there need be none behind it."""
@@ -67,8 +78,12 @@ class Recovery:
     def groups(self) -> Iterator[Group]:
         """The log behind the snapshot, group by group; raises `Damage`. Can be run once."""
         last: Segment | None = None
+        successor: Segment | None = None
         for index, name in enumerate(self._segments):
-            segment = self._open_segment(name)
+            segment = successor or self._open_segment(name)
+            if index + 1 < len(self._segments):
+                successor = self._open_segment(self._segments[index + 1])
+                segment.end_before(successor)
             if last is not None:
                 segment.follow(last)
             groups = segment.groups()
@@ -85,10 +100,11 @@ class Recovery:
     def begin_log(
         self, node_id: bytes, segment_bytes_max: int = SEGMENT_BYTES_MAX, *, keep_epoch: bool = False
     ) -> Log:
-        """Cut the torn tail, tidy up and open a new segment; `groups()` must have ended.
+        """Cut the torn tail, tidy up, write the end of an unclean log again and open a new segment.
 
-        `node_id` is used in a directory that has none yet. `keep_epoch` is for a replica: its epochs are
-        its master's, and it begins none of its own. Raises `OSError`; then start over.
+        `groups()` must have ended. `node_id` is used in a directory that has none yet. `keep_epoch` is for a
+        replica: its epochs are its master's, and it begins none of its own. Raises `OSError`, or `Damage` if
+        the end of the log cannot be read a second time; nothing that was there is lost then; start over.
         """
         assert self._finished, "the log was not read to its end"
         last, disk = self._last, self._disk
@@ -96,13 +112,10 @@ class Recovery:
             disk.unlink(name)
         for damage in self._broken:
             disk.rename(damage.name, damage.name + BROKEN)
-        if last is not None:
+        if last is not None and self.cut_bytes:
             handle = disk.open_append(last.name)
             try:
-                if self.cut_bytes:
-                    handle.truncate(self.cut_offset)
-                # Also without a cut: after a kill the system may hold what the disk does not yet, and
-                # a segment with a successor has to be whole.
+                handle.truncate(self.cut_offset)
                 handle.sync()
             finally:
                 handle.close()
@@ -110,8 +123,10 @@ class Recovery:
             before, fresh = 0, True
         elif last.header.seq == last.seq:  # without a frame: the new segment takes its place and name
             before, fresh = last.header.before, bool(last.header.flags & FRESH)
+        elif last.ended:
+            before, fresh = last.frames_prev, False
         else:
-            before, fresh = last.prev, False
+            before, fresh = write_again(disk, last), False
         return Log(
             disk,
             self.node_id or node_id,

@@ -31,6 +31,9 @@ READ_BYTES = 4 << 20
 Group = tuple[memoryview, int, int, int, int]
 """Payload, first seq, count of frames, epoch, engine ms of the last frame."""
 
+Place = tuple[int, int, int, int, int]
+"""A boundary between groups: next seq, offset in bytes, checksum of the group before, epoch, engine ms."""
+
 
 class GroupFile:
     """One file and how far into it the groups hold.
@@ -38,6 +41,8 @@ class GroupFile:
     Once `groups()` has ended, `offset` is where the next group would start, `seq` the first seq
     not read, `prev` the checksum of the last group, and `epoch` and `now` are as of that group.
     `ended` tells that a CLEAN_STOP or END was the last thing read, `fault` why reading ended early.
+    `safe` is a place that all before it is known to be on the disk at, for a later group says so; it lies at
+    most two syncs before the end of what is known.
     """
 
     def __init__(self, disk: Disk, name: str, magic: bytes) -> None:
@@ -54,6 +59,20 @@ class GroupFile:
         self.group_count = 0
         self.ended = 0
         self.fault: str | None = None
+        self.safe = self.place
+        self.frames_prev = self.prev
+        """The checksum of the last group with frames: `prev`, unless a CLEAN_STOP came behind it."""
+        self.next_seq = self.next_prev = 0  # reading ends at the place where a successor goes on
+
+    @property
+    def place(self) -> Place:
+        """Where reading stands."""
+        return self.seq, self.offset, self.prev, self.epoch, self.now
+
+    def go_to(self, place: Place, end: int) -> None:
+        """Have `groups()` read from a place on, up to the byte `end`."""
+        self.seq, self.offset, self.prev, self.epoch, self.now = place
+        self.size = end
 
     def groups(self) -> Iterator[Group]:
         """Every whole group in order, up to the first that is not; never raises `Damage`.
@@ -66,6 +85,9 @@ class GroupFile:
         fault: str | None = None
         group_count = 0
         wanted = HEADER_BYTES
+        next_seq, next_prev = self.next_seq, self.next_prev
+        ahead = self.place  # becomes `safe` when a group says that all before it is on the disk
+        ahead_seq = seq - 1
         try:
             while offset < size and fault is None:
                 if size - offset < HEADER_BYTES:
@@ -79,7 +101,7 @@ class GroupFile:
                 wanted = HEADER_BYTES
                 at = 0
                 while end - at >= HEADER_BYTES:
-                    found, crc, before, length, first, count, flags, term, _, then = unpack(view, at)
+                    found, crc, before, length, first, count, flags, term, durable, then = unpack(view, at)
                     stop = at + HEADER_BYTES + (length + 7 & -8)
                     if found != mark or first != seq or before != prev or term < epoch:
                         fault = "a group header does not fit"
@@ -103,18 +125,24 @@ class GroupFile:
                                 fault = "a compressed chunk does not unpack"
                                 break
                             payload = unpacked
+                    if durable >= ahead_seq:
+                        self.safe, ahead, ahead_seq = ahead, (seq, offset, prev, epoch, now), seq - 1
                     offset += stop - at
                     at = stop
                     seq = first + count
-                    prev, epoch, now = crc, term, then
+                    before, prev, epoch, now = prev, crc, term, then
                     group_count += 1
                     if flags and not flags & COMPRESSED:
-                        self.ended = flags
+                        self.ended, self.frames_prev = flags, before
                         if offset < size:
                             fault = "there are bytes behind the end"
                         return
                     yield payload, first, count, epoch, now
+                    if seq == next_seq and prev == next_prev:
+                        return
         finally:
+            if not self.ended:
+                self.frames_prev = prev
             self.prev, self.seq, self.epoch, self.now, self.offset = prev, seq, epoch, now, offset
             self.group_count, self.fault = group_count, fault
 
@@ -164,6 +192,12 @@ class Segment(GroupFile):
     def __init__(self, disk: Disk, name: str, magic: bytes) -> None:
         super().__init__(disk, name, magic)
         self.seq = self.header.seq
+        self.safe = self.place
+
+    def end_before(self, successor: "Segment") -> None:
+        """Read no further than to where a successor goes on: what may stand behind it was written again there."""
+        if not successor.header.flags & FRESH:
+            self.next_seq, self.next_prev = successor.header.seq, successor.header.before
 
     def follow(self, before: "Segment") -> None:
         """Go on where another segment ended; raises `Damage` if this is not its successor."""

@@ -16,7 +16,9 @@ function in each of its types, so processes that write at the same time do not m
 cannot be loaded, and editing one family recompiles that family and no other. Inner functions are cached
 too, as they come from numba's front end: after an edit only the functions of the edited file, and of
 files that import it, go through the front end again (see `libraries`). Only functions decorated here use
-the directory; numba's settings stay as the program that imports us has them.
+the directory; numba's settings stay as the program that imports us has them. A process whose source files
+were replaced after it imported them (an upgrade, an editor) leaves the directory alone: it runs what it imported,
+and would file that under the name of the new text.
 
 Compiling is lazy: importing a module compiles nothing. `load()` compiles (or loads) what was
 registered, and `compile_missing()` fills a cold cache from several processes.
@@ -59,6 +61,8 @@ DOOR = types.int64(
 )
 """words*, octets*, words in the heap, code, tape, now, seq, reply -> status."""
 
+_imported: dict[str, tuple[int, int, int]] = {}  # path -> state of the file when its module was imported
+_noted: set[str] = set()  # and the names of those modules
 _border: dict[str, tuple[Any, Any]] = {}
 _doors: dict[str, Any] = {}
 
@@ -97,17 +101,37 @@ def _file(module: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def _state(path: str) -> tuple[int, int, int]:
+    """What changes with the text of a file: when it was written, its size, its number."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0, 0
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _note_imports(module: str) -> None:
+    """Note the files of what is imported, as `module`, which is being imported, defines a function."""
+    for name, found in list(sys.modules.items()):
+        if name not in _noted and (name == module or name.startswith(_PACKAGE + ".")):
+            _noted.add(name)
+            path = getattr(found, "__file__", None)
+            if path:
+                path = os.path.realpath(path)
+                _imported[path] = _state(path)
+
+
 @cache
 def _depends(module: str) -> tuple[str, str, frozenset[str]]:
     path = _file(module)
     if path is None:
         return "", "", frozenset()
-    return hashlib.sha256(path.read_bytes()).hexdigest(), str(path), frozenset(_imports(path, module))
+    text = path.read_bytes()
+    return hashlib.sha256(text).hexdigest(), str(path), frozenset(_imports(path, module))
 
 
-@cache
-def digest(module: str) -> str:
-    """A name for everything a function of `module` may compile in, options and versions included."""
+def _closure(module: str) -> set[str]:
+    """This module and all of the package that it imports, however far."""
     seen: set[str] = set()
     wanted = [module]
     while wanted:
@@ -116,10 +140,25 @@ def digest(module: str) -> str:
             continue
         seen.add(name)
         wanted.extend(_depends(name)[2])
+    return seen
+
+
+@cache
+def digest(module: str) -> str:
+    """A name for everything a function of `module` may compile in, options and versions included."""
+    seen = _closure(module)
     texts = sorted({_depends(name)[1]: _depends(name)[0] for name in seen if _depends(name)[0]}.items())
     parts = [text for _, text in texts]
     parts += [repr(sorted(_OPTIONS.items())), numba.__version__, llvmlite.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+@cache
+def is_as_imported(module: str) -> bool:
+    """Is the text that `digest` names what this process has imported?"""
+    digest(module)  # reads the files
+    paths = {os.path.realpath(_depends(name)[1]) for name in _closure(module)}
+    return all(_imported[path] == _state(path) for path in paths if path in _imported)
 
 
 class _Cache(caching._Cache):
@@ -127,6 +166,8 @@ class _Cache(caching._Cache):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._module = function.__module__
+        if self._module not in _noted:
+            _note_imports(self._module)
         self._name = f"{function.__qualname__}-{function.__code__.co_firstlineno}"
 
     @property
@@ -140,10 +181,12 @@ class _Cache(caching._Cache):
     def holds(self, signature: Any, context: Any) -> bool:
         """Is this function compiled on disk?"""
         context.refresh()
-        return self._path(signature, context).is_file()
+        return is_as_imported(self._module) and self._path(signature, context).is_file()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         target_context.refresh()
+        if not is_as_imported(self._module):
+            return None
         try:
             payload = pickle.loads(self._path(sig, target_context).read_bytes())
         except (FileNotFoundError, EOFError, pickle.UnpicklingError):  # the last two after a loss of power
@@ -151,6 +194,8 @@ class _Cache(caching._Cache):
         return self._rebuild(target_context, payload)
 
     def save_overload(self, sig: Any, data: Any) -> None:
+        if not is_as_imported(self._module):
+            return
         path = self._path(sig, data.target_context)
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}")

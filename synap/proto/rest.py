@@ -28,22 +28,48 @@ class Target:
 
     def __init__(self, row: Command, row_at: int, render: Render, route: Route | None = None) -> None:
         self.row, self.row_at, self.render = row, row_at, render
-        self.pack = packer(row, row_at) if not row.also else _under_other_names(row.also, packer(row, row_at))
+        self.pack = packer(row, row_at)
+        if row.also:
+            self.pack = _under_other_names(row.also, self.pack)
+        if row.elapsed:
+            self.pack = _over_at_once(row.elapsed, self.pack)
         self.params: tuple[str, ...] = ()
         self.fixed = dict(route.fixed) if route else {}
         self.renamed = dict(route.renamed) if route else {}
 
 
 def _under_other_names(also: dict[str, str], pack: Pack) -> Pack:
-    """The same for fields of which some have other names; one that has its own is taken as it is."""
+    """The same for fields of which some have other names. Under two of them it must be the same value."""
 
     def renamed(fields: Any) -> bytes:
         for other, name in also.items():
-            if fields.get(other) is not None and fields.get(name) is None:
-                fields = {**fields, name: fields[other]}
+            value, known = fields.get(other), fields.get(name)
+            if value is None:
+                continue
+            if known is None:
+                fields = {**fields, name: value}
+            elif type(known) is not type(value) or known != value:
+                raise Fault("WRONG_FIELD", field=other, wanted=f"what '{name}' says", found="something else")
         return pack(fields)
 
     return renamed
+
+
+FIELDS_FEW = 32
+LONG_AGO = 1
+"""A moment that has passed, in seconds since 1970."""
+
+
+def _over_at_once(elapsed: dict[str, str], pack: Pack) -> Pack:
+    """The same for durations of which 0 is one that is over: `elapsed` names the moment that stands for each."""
+
+    def moved(fields: Any) -> bytes:
+        for name, moment in elapsed.items():
+            if fields.get(name) in (0, "0") and fields[name] is not False and fields.get(moment) is None:
+                fields = {**fields, name: None, moment: LONG_AGO}
+        return pack(fields)
+
+    return moved
 
 
 class Tree:
@@ -187,7 +213,8 @@ def body_object(body: bytes) -> dict[str, Any]:
         raise Fault("BAD_JSON", detail="it is nested too deeply") from None
     if not isinstance(value, dict):
         raise wrong("body", "an object", value)
-    if any(body.count(b'"%b"' % name.encode()) > 1 for name in value):  # maybe only in what lies within
+    # More fields than any row has would be searched for in all of the body, one by one.
+    if len(value) > FIELDS_FEW or any(body.count(b'"%b"' % name.encode()) > 1 for name in value):  # or lies within
         _check_once(_top_names(body))
     return value
 

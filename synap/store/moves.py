@@ -394,8 +394,9 @@ def draw(words, octets, tape, now, reply):
 
 
 @kernel
-def listed(words, octets, tape, now, reply, start, size, glob, limit):
-    """ITEMS: keys of the namespace that match a glob (or begin with a text), in no order, at most `limit` of them."""
+def listed(words, octets, tape, now, reply, start, size, glob, glob_size, limit):
+    """ITEMS: keys of the namespace that begin with a text and match a glob (any, if it is at 0), in no order,
+    at most `limit` of them."""
     namespace = words[tape - 2]
     total = 0
     set_scalar(words, reply, 0)
@@ -411,10 +412,9 @@ def listed(words, octets, tape, now, reply, start, size, glob, limit):
                 continue
             at = keyspace.key_at(words, ref)
             key_size = keyspace.key_size(words, ref)
-            if glob:
-                if not matches(octets, start, size, at, key_size, False):
-                    continue
-            elif key_size < size or not same(octets, at, start, size):
+            if key_size < size or not same(octets, at, start, size):
+                continue
+            if glob and not matches(octets, glob, glob_size, at, key_size, False):
                 continue
             total += key_size + ITEM_OVERHEAD
             if words[reply + 1] >= words[REPLY_ITEMS_MAX] or total > words[REPLY_BYTES_MAX]:
@@ -426,8 +426,8 @@ def listed(words, octets, tape, now, reply, start, size, glob, limit):
 @kernel
 def match_all(words, octets, tape, now, reply):
     """KEYS: the keys of the namespace that match a pattern, in no order."""
-    start = text_at(words, tape, 0)
-    return listed(words, octets, tape, now, reply, start, text_size(words, tape, 0), True, ALL)
+    glob = text_at(words, tape, 0)
+    return listed(words, octets, tape, now, reply, 0, 0, glob, text_size(words, tape, 0), ALL)
 
 
 @kernel
@@ -437,10 +437,14 @@ def match_prefix(words, octets, tape, now, reply):
     if limit < 0:
         return POSITIVE_COUNT
     size = text_size(words, tape, 1) if words[tape] else 0
-    return listed(words, octets, tape, now, reply, text_at(words, tape, 1), size, False, limit)
+    return listed(words, octets, tape, now, reply, text_at(words, tape, 1), size, 0, 0, limit)
 
 
 @kernel
 def list_all(words, octets, tape, now, reply):
-    """Every key of the namespace."""
-    return listed(words, octets, tape, now, reply, 0, 0, False, ALL)
+    """The keys that begin with the text in slot 1 (if slot 0 is set) and match the glob in slot 4 (if slot 3 is)."""
+    size = text_size(words, tape, 1) if words[tape] else 0
+    glob = text_at(words, tape, 4) if words[tape + 3] else 0
+    return listed(
+        words, octets, tape, now, reply, text_at(words, tape, 1), size, glob, text_size(words, tape, 4), ALL
+    )

@@ -330,7 +330,9 @@ def write_pairs(words, octets, tape):
 
 @kernel
 def set_many(words, octets, tape, now, reply):
-    """MSET."""
+    """MSET; of no pairs, which only named fields can give, it changes nothing."""
+    if words[tape] == 0:
+        return DONE
     return DONE | CHANGED if write_pairs(words, octets, tape) else BROKEN
 
 
@@ -346,7 +348,7 @@ def set_many_if_missing(words, octets, tape, now, reply):
         seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
         if seat and not keyspace.expired(words, words[seat] & REF_MASK, now):
             return NUMBER
-    if not write_pairs(words, octets, tape):
-        return BROKEN
     words[reply] = 1
-    return NUMBER | CHANGED
+    if words[tape] == 0:
+        return NUMBER
+    return NUMBER | CHANGED if write_pairs(words, octets, tape) else BROKEN

@@ -221,10 +221,13 @@ def test_a_segment_with_a_successor_is_whole() -> None:
     disk = SimulatedDisk()
     history(disk, clean=False, snapshots=0, segment=500)
     name = sorted(disk.names())[-2]
-    disk.put(name, disk.get(name) + bytes(8))
+    whole = disk.get(name)
+    disk.put(name, whole + bytes(8))  # behind the place where its successor goes on: not read
+    assert check(disk).ok
+    disk.put(name, whole[:-8])
     with pytest.raises(Damage, match="cut off") as caught:
         read(disk)
-    assert caught.value.name == name and caught.value.offset == len(disk.get(name)) - 8
+    assert caught.value.name == name and 0 < caught.value.offset < len(whole) - 8
 
 
 def test_garbage_behind_a_kill_is_cut() -> None:

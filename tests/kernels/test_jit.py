@@ -136,6 +136,7 @@ print("untouched")
 
 def forget() -> None:
     jit.digest.cache_clear()
+    jit.is_as_imported.cache_clear()
     jit._depends.cache_clear()
 
 
@@ -224,6 +225,28 @@ def test_a_checked_run_checks_after_an_unchecked_one(tmp_path: Path) -> None:
     assert run(RUN, tmp_path)[0] == ["missing 0", *fresh[1:]]
     (tmp_path / "tiny.py").write_text(TINY.replace("return words[at]", "return words[at] + 10"))
     assert run(RUN, tmp_path)[0] == ["missing 2", "read 16", "inside 13", "outside 16", "raises 0"]
+
+
+@pytest.mark.parametrize("how", ["replaced", "rewritten"])
+def test_files_that_change_after_the_import(tmp_path: Path, how: str) -> None:
+    """An upgrade under a running process: it runs what it imported, and files nothing under the new text's name."""
+    (tmp_path / "tiny.py").write_text(TINY)
+    new = TINY.replace("return words[at]", "return words[at] + 10")
+    (tmp_path / "new.py").write_text(new)
+    change = {
+        "replaced": "os.replace('new.py', 'tiny.py')",
+        "rewritten": "pathlib.Path('tiny.py').write_text(pathlib.Path('new.py').read_text())",
+    }[how]
+    late = RUN.replace("import tiny\n", f"import tiny, os, pathlib\n{change}\n")
+    for _ in range(2):
+        assert run(late, tmp_path)[0] == ["missing 2", "read 6", "inside 3", "outside 6", "raises 0"]
+        assert list((tmp_path / "cache").rglob("*.nbc")) == []
+        (tmp_path / "tiny.py").write_text(TINY)
+        (tmp_path / "new.py").write_text(new)
+    (tmp_path / "tiny.py").write_text(new)
+    for missing in (2, 0):
+        assert run(RUN, tmp_path)[0] == [f"missing {missing}", "read 16", "inside 13", "outside 16", "raises 0"]
+    assert run(late, tmp_path)[0][0] == "missing 2"  # nor does it take what another process has filed
 
 
 def test_inner_functions_are_compiled_once_for_all(tmp_path: Path) -> None:

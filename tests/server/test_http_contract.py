@@ -58,6 +58,19 @@ REST: list[Row] = [
     ("POST", "/kv/g/incrby", {"delta": 5}, 200, {"value": 7}),
     ("POST", "/kv/msetnx", {"pairs": [["a", 1], ["b", "x"]]}, 200, {"success": True}),
     ("POST", "/kv/msetnx", {"pairs": [["b", 1], ["c", 1]]}, 200, {"success": False}),
+    ("POST", "/kv/msetnx", {"pairs": []}, 200, {"success": True}),
+    ("POST", "/kv/mset", {"pairs": []}, 200, {"success": True}),
+    ("POST", "/kv/msetnx", {}, 422, refused(422, "Invalid request: Missing 'pairs' array")),
+    ("POST", "/list/l/rpush", {"values": []}, 422, {"error", "code"}),
+    ("POST", "/kv/set", {"key": "over", "value": 1, "ttl": 0}, 200, {"success": True, "key": "over"}),
+    ("GET", "/kv/get/over", None, 200, MISSING),
+    ("POST", "/kv/set", {"key": "k", "value": 1, "ttl": -1}, 400, {"error", "code"}),
+    ("POST", "/kv/set", {"key": "k", "value": 1, "ttl": 0, "px": 9}, 400, {"error", "code"}),
+    ("POST", "/kv/g/incrby", {"delta": 0, "amount": 0}, 200, {"value": 7}),
+    ("POST", "/kv/g/incrby", {"delta": 5, "amount": 6}, 422, {"error", "code"}),
+    ("POST", "/kv/g/incrby", {"delta": [], "amount": 6}, 422, {"error", "code"}),
+    ("POST", "/key/a/copy", {"destination": "a"}, 200, {"success": True, "source": "a", "destination": "a"}),
+    ("POST", "/key/none/copy", {"destination": "none"}, 404, refused(404, "Key not found: none")),
     ("GET", "/key/s/type", None, 200, {"key": "s", "type": "string"}),
     ("GET", "/key/none/type", None, 200, {"key": "none", "type": "none"}),
     ("GET", "/key/none/exists", None, 200, {"key": "none", "exists": False}),
@@ -109,7 +122,9 @@ ENVELOPE: list[tuple[str, dict[str, Any], Any]] = [
     ("kv.incr", {"key": "n"}, {"value": 1}),
     ("kv.incr", {"key": "n", "delta": 2}, {"value": 3}),
     ("kv.incrby", {"key": "n", "increment": 3}, {"value": 6}),
-    ("kv.incr", {"key": "n", "amount": 4, "delta": 9}, {"value": 10}),
+    ("kv.incr", {"key": "n", "amount": 4, "delta": 4}, {"value": 10}),
+    ("kv.incr", {"key": "n", "amount": 4, "delta": 9},
+     "Invalid request: 'delta': wanted what 'amount' says, found something else"),
     ("kv.decr", {"key": "n", "delta": 5}, {"value": 5}),
     ("kv.decrby", {"key": "n", "amount": 5}, {"value": 0}),
     ("kv.incr", {"key": "a"}, "Invalid value: Value is not a valid integer"),
@@ -121,6 +136,13 @@ ENVELOPE: list[tuple[str, dict[str, Any], Any]] = [
     ("kv.delete", {"key": "a"}, {"deleted": False}),
     ("kv.nothing", {}, "Unknown command: kv.nothing"),
     ("key.copy", {"source": "none", "destination": "n"}, "Key not found: none"),
+    ("key.copy", {"source": "none", "destination": "none"}, "Key not found: none"),
+    ("kv.mget", {"keys": []}, {"values": []}),
+    ("kv.mdel", {"keys": []}, {"deleted": 0}),
+    ("kv.mset", {"pairs": []}, {"success": True}),
+    ("kv.msetnx", {"pairs": []}, {"success": True}),
+    ("kv.set", {"key": "over", "value": 1, "ttl": 0}, {"success": True}),
+    ("kv.get", {"key": "over"}, None),
     ("kv.dbsize", {}, {"size": 1}),
     ("kv.flushdb", {}, {"flushed": 1}),
     ("kv.set", {"key": "a", "value": 1}, {"success": True}),
@@ -175,6 +197,9 @@ def test_http_connections_are_clients(node: Server) -> None:
         deadline = time.monotonic() + 10
         while address in resp.ask("CLIENT", "LIST").decode():
             assert time.monotonic() < deadline
+        with socket.create_connection((HOST, node.http_port), timeout=20):
+            while "connected_clients:2" not in resp.ask("INFO", "clients").decode():
+                assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize(("mode", "held", "free"), [

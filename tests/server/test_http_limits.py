@@ -1,10 +1,12 @@
 """Clients that let the server wait: each is ended in its time, and nobody else notices."""
 
 import contextlib
+import json
 import resource
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.server.clients import HOST, Server
 from tests.server.test_http_pages import ask
@@ -118,3 +120,76 @@ def test_two_thousand_half_open_requests(serve: Callable[..., Server]) -> None:
         for client in half_open:
             client.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_many_small_requests_for_large_replies(node: Server) -> None:
+    """A read of 25 KB may ask for 600 MiB: they are made as the client takes them, and nobody else waits."""
+    size, count = 1 << 20, 600
+    assert ask(node, "POST", "/kv/set", {"key": "k", "value": "x" * size}).status == 200
+    before = resident_bytes(node)
+    with socket.create_connection((HOST, node.http_port), timeout=20) as client:
+        client.sendall(b"GET /kv/get/k HTTP/1.1\r\nHost: localhost\r\n\r\n" * count)
+        client.shutdown(socket.SHUT_WR)
+        time.sleep(0.5)
+        begun = time.monotonic()
+        assert ask(node, "GET", "/health").status == 200
+        assert time.monotonic() - begun < 1
+        assert resident_bytes(node) - before < 64 << 20
+        taken, head = 0, client.recv(16)
+        while piece := client.recv(1 << 20):
+            taken += len(piece)
+        assert head.startswith(b"HTTP/1.1 200") and taken + len(head) > count * size
+    assert resident_bytes(node) - before < 64 << 20
+
+
+def test_long_work_of_one_client_is_cut(node: Server) -> None:
+    """Requests that walk all keys and answer little: others are served between them."""
+    commands = [{"command": "kv.set", "payload": {"key": f"key:{i}", "value": 1}} for i in range(10_000)]
+    for _ in range(3):
+        ask(node, "POST", "/api/v1/command", {"type": "batch", "commands": commands})
+        for one in commands:
+            one["payload"]["key"] += "x"  # type: ignore[index]
+    count = 600
+    with socket.create_connection((HOST, node.http_port), timeout=60) as client:
+        client.sendall(b"GET /kv/scan?prefix=none HTTP/1.1\r\nHost: localhost\r\n\r\n" * count)
+        time.sleep(0.05)
+        begun = time.monotonic()
+        assert ask(node, "GET", "/health").status == 200
+        other = time.monotonic() - begun
+        said = b""
+        while said.count(b"HTTP/1.1 200") < count:
+            piece = client.recv(1 << 20)
+            assert piece
+            said += piece
+        took = time.monotonic() - begun
+    assert other < max(0.1, took / 4), (other, took)
+
+
+def resident_bytes(server: Server) -> int:
+    """The memory of a server."""
+    return int(Path(f"/proc/{server.pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_the_replies_to_a_batch_have_a_limit(serve: Callable[..., Server]) -> None:
+    """A batch of small commands may ask for all memory: behind the limit nothing is carried out, and it says so."""
+    node = serve({"limits.reply_bytes_max": 1 << 20}).start()
+    assert ask(node, "POST", "/kv/set", {"key": "k", "value": "x" * 300_000}).status == 200
+    for odd in ({}, {"odd": [1]}):  # by kernels, and by Python alone
+        reads = [{"command": "kv.get", "request_id": str(i), "payload": {"key": "k"}, **odd} for i in range(10)]
+        write = {"command": "kv.incr", "request_id": "last", "payload": {"key": "n"}}
+        posted = {"type": "batch", "commands": [*reads, write]}
+        replies = ask(node, "POST", "/api/v1/command", posted | odd).value["responses"]
+        assert [reply["success"] for reply in replies] == [True] * 4 + [False] * 7
+        assert [reply["request_id"] for reply in replies] == [*map(str, range(10)), "last"]
+        assert all("limits.reply_bytes_max" in reply["error"] for reply in replies[4:])
+    assert ask(node, "GET", "/kv/get/n").value == {"error": "Key not found"}
+
+
+def test_a_body_with_many_fields_costs_its_length(node: Server) -> None:
+    """Sixty thousand fields that no row has: looked for one by one in the body they would take 45 s."""
+    fields = {"key": "k", "value": 1} | {f"f{i}": i for i in range(60_000)}
+    begun = time.monotonic()
+    assert ask(node, "POST", "/kv/set", fields).value == {"success": True, "key": "k"}
+    twice = json.dumps(fields)[:-1].encode() + b',"value":2}'
+    assert ask(node, "POST", "/kv/set", twice).status == 422
+    assert time.monotonic() - begun < 5

@@ -88,7 +88,15 @@ def test_keys_by_prefix(node: Server) -> None:
         reply = found("kv.scan", **payload)
         assert reply["count"] == len(reply["keys"]) == len(set(reply["keys"])) == count, payload
         assert set(reply["keys"]) <= wanted, payload
-    assert set(found("kv.keys", pattern="x")["keys"]) == {*names, "other", "user"}
+    everything = {*names, "other", "user"}
+    for payload, wanted in (
+        ({}, everything), ({"pattern": "x"}, set()), ({"pattern": "*er"}, {"other", "user"}), ({"pattern": ""}, set()),
+        ({"prefix": "user:"}, names), ({"prefix": ""}, everything), ({"prefix": None, "pattern": None}, everything),
+        ({"prefix": "user:1", "pattern": "*[39]9"}, {"user:139"}),
+    ):  # fmt: skip
+        reply = found("kv.keys", **payload)
+        assert set(reply["keys"]) == wanted and reply["count"] == len(wanted) == len(reply["keys"]), payload
+    assert ask(node, "GET", "/kv/keys?prefix=us&pattern=????").value == {"keys": ["user"], "count": 1}
     assert "count must not be negative" in found("kv.scan", limit=-1)
     assert ask(node, "GET", "/kv/scan?prefix=oth").value == {"keys": ["other"], "count": 1}
     assert ask(node, "GET", "/kv/scan?limit=-1").status == 400
@@ -162,6 +170,7 @@ FORGED = [
     {"origin": "null"}, {"origin": ""}, {"origin": "file://"}, {"origin": "https://user@app.example"},
     {"origin": APP + "/"}, {"origin": "https://app.example evil"}, {"origin": "*"},
     {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "CROSS-SITE", "content-type": "text/plain"},
+    {"sec-fetch-site": "same-site"},
     {"origin": "https://evil.example", "host": "app.example"}, {"host": "evil.example"},
     {"host": "127.0.0.1.evil.example"}, {"host": "app.example", "origin": APP}, {"host": "localhost.evil.example:80"},
     {"host": "evil.example", "origin": "http://evil.example"}, {"host": "[::1].evil.example"},

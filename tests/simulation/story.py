@@ -250,10 +250,6 @@ class Story:
             self.floor = self.durable
         if lossy:
             self.disk = self.disk.crash()
-        elif life.node is not None and life.node.log is not None and life.node.log.failed is not None:
-            # What a failed sync has dropped stays readable, and the next process cannot tell: a power loss in *its*
-            # life would leave a hole in the middle of the log (reported as Damage). Known, and not told here.
-            self.disk = self.disk.copy()
         else:
             self.disk = self.disk.kill()
 

@@ -111,4 +111,5 @@ def match_prefix(state: State, args: dict[str, Any], now: int) -> Answer:
 
 
 def list_all(state: State, args: dict[str, Any], now: int) -> Answer:
-    return match_all(state, {"pattern": b"*"}, now)
+    names = match_all(state, {"pattern": args.get("pattern", b"*")}, now)[0]
+    return [key for key in names if key.startswith(args.get("prefix", b""))], False
