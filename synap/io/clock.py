@@ -14,6 +14,7 @@ from typing import Any
 
 DRIFT = 20  # one part in so many: 5 %
 JUMP_MS = 1000  # a difference above this is reported
+NEAR_NS = 1_000_000  # a smaller one is none: engine time counts milliseconds
 
 
 class System:
@@ -49,7 +50,10 @@ class Clock:
     def now(self) -> int:
         """Engine time, never less than what it was."""
         monotonic = _world.monotonic_ns()
-        now = (monotonic + self._offset_ns + self._step(monotonic)) // 1_000_000
+        now = monotonic + self._offset_ns
+        if self._apart_ns:
+            now += self._step(monotonic)
+        now //= 1_000_000
         if now > self._now:
             self._now = now
         return self._now
@@ -58,8 +62,6 @@ class Clock:
         """ns by which engine time has followed since `adjust`: little by little, or what is set to end in a moment
         would end at once."""
         apart = self._apart_ns
-        if not apart:
-            return 0
         most = (monotonic - self._last_ns) // DRIFT
         return min(most, apart) if apart > 0 else max(-most, apart)
 
@@ -74,8 +76,9 @@ class Clock:
         monotonic = _world.monotonic_ns()
         self._offset_ns += self._step(monotonic)
         self._last_ns = monotonic
-        self._apart_ns = _world.time_ns() - (monotonic + self._offset_ns)
-        apart_ms = self._apart_ns // 1_000_000
+        apart_ns = _world.time_ns() - (monotonic + self._offset_ns)
+        self._apart_ns = apart_ns if abs(apart_ns) >= NEAR_NS else 0
+        apart_ms = apart_ns // 1_000_000
         jumped = abs(apart_ms - self.apart_ms) > JUMP_MS
         self.apart_ms = apart_ms
         self.jumps += jumped

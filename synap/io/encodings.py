@@ -6,7 +6,8 @@ import zlib
 from synap.io.door import header
 from synap.proto.http import Request, Response
 
-GZIP_BYTES_MIN = 32
+GZIP_BYTES_MIN = 256
+"""A shorter reply goes out in one packet either way."""
 GZIP_BYTES_MAX = 1 << 20
 """A longer reply leaves as it is: compressing it would stop everybody else for more than 10 ms."""
 LEVEL = 1

@@ -71,9 +71,10 @@ class HttpConnection(Connection, asyncio.Protocol):
 
         A few bytes may ask for a megabyte: without a bound on the output one read could ask for all memory.
         """
-        started, made = ticks(), 0
+        started = now = ticks()
+        made = 0
         while not self.lost:
-            if self.blocked_at is not None or made > self.server.output_pause_bytes or ticks() - started > SLICE_NS:
+            if self.blocked_at is not None or made > self.server.output_pause_bytes or now - started > SLICE_NS:
                 self.held_back = True
                 self._soon()
                 return
@@ -85,22 +86,12 @@ class HttpConnection(Connection, asyncio.Protocol):
                 self._answer(json_response(error.status, body))
                 self.server.close_after_turn(self)
                 return
-            if event is NEED_DATA:
-                interim = self.machine.take_interim()
-                if interim:
-                    self.turn.send(self, interim)
-                return
-            if event is CLOSED:
-                self.server.close_after_turn(self)
-                return
-            if isinstance(event, Upgrade):
-                self.asked = None
-                self._answer(json_response(426, {"error": "This path is not a WebSocket", "code": 426}))
+            if type(event) is not Request:
+                if self._over(event):
+                    return
                 continue
-            assert isinstance(event, Request)
             self.asked = event
             self.served += 1
-            begun = ticks()
             try:
                 response = self.server.answer(self, event)
             except Fault as fault:
@@ -113,13 +104,29 @@ class HttpConnection(Connection, asyncio.Protocol):
             if isinstance(response, Response):
                 made += len(response.body)
                 self._answer(response)
-                self.server.web.metrics.http.note(ticks() - begun)
+                begun, now = now, ticks()
+                self.server.web.metrics.http.note(now - begun)
             else:
                 self.busy = True
                 self.server.wait_for(self, response)
                 if self.ended:
                     self._give_up_waiting()
                 return
+
+    def _over(self, event: Any) -> bool:
+        """Deal with what is no request; is there nothing more to do?"""
+        if event is NEED_DATA:
+            interim = self.machine.take_interim()
+            if interim:
+                self.turn.send(self, interim)
+            return True
+        if event is CLOSED:
+            self.server.close_after_turn(self)
+            return True
+        assert isinstance(event, Upgrade)
+        self.asked = None
+        self._answer(json_response(426, {"error": "This path is not a WebSocket", "code": 426}))
+        return False
 
     def _soon(self) -> None:
         """Go on when the replies have left; `transmit` and `resume_writing` come back here."""
