@@ -62,7 +62,7 @@ ROWS = [
            "holds the same.", "DEBUG|DIGEST", Example("DEBUG DIGEST", ...)),
     _asked("server.config_set", 0x1201, "Change settings: all of them, or none.", "CONFIG|SET",
            Example("CONFIG SET slowlog-max-len 64", ...),
-           args=(Many("pairs", Text("name"), Text("value"), fault="WRONG_ARITY"),)),
+           args=(Many("pairs", Text("name"), Text("value"), fault="SYNTAX"),)),
     _asked("server.config_resetstat", 0x1202, "Set the counters of INFO to zero.", "CONFIG|RESETSTAT",
            Example("CONFIG RESETSTAT", "OK")),
     _asked("server.config_rewrite", 0x1203, "Refused: settings are read from files and never written.",
