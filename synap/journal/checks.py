@@ -25,6 +25,8 @@ class FileReport:
     clean_stop: bool = False
     fault: str | None = None
     """Why reading ended early, with the offset; None if the whole file holds."""
+    left_over: bool = False
+    """A log segment wholly below the snapshot, which a trim has not come to: nobody reads it."""
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether a start would find everything promised, and every file holds or has a mere torn tail."""
-        faults = sum(report.fault is not None for report in self.files)
+        faults = sum(report.fault is not None and not report.left_over for report in self.files)
         return self.damage is None and faults <= bool(self.cut_bytes)
 
 
@@ -56,6 +58,7 @@ def check(disk: Disk) -> Report:
     starts = name_seqs(names, "log")
     for seq, after in zip_longest(starts, starts[1:]):
         report.files.append(_check_file(disk, log_name(seq), log_name(after) if after else ""))
+    segments = report.files[-len(starts) :] if starts else []
     try:
         recovery = recover(disk)
         for _ in recovery.groups():
@@ -66,6 +69,8 @@ def check(disk: Disk) -> Report:
     report.notes = recovery.notes
     report.seq, report.epoch, report.now = recovery.seq, recovery.epoch, recovery.now
     report.clean, report.cut_bytes = recovery.clean, recovery.cut_bytes
+    for segment, after in zip(segments, starts[1:], strict=False):
+        segment.left_over = after <= recovery.snapshot_seq + 1
     return report
 
 
