@@ -333,6 +333,8 @@ class Node:
         start = layout.LOG * layout.WORD
         engine = self.engine
         while count := dumps.dump(engine.words, engine.octets, cursor, seq, now, CHUNK_BYTES):
+            if count == dumps.UNREADABLE:
+                raise OSError("a compressed value cannot be read (is memory short?): no snapshot was written")
             yield engine.bytes[start : start + int(cursor[dumps.CURSOR_SIZE])], int(count)
 
     def persistence(self) -> dict[str, Any]:

@@ -48,11 +48,6 @@ class Rounds:
         self._turn.rounds = self
         self._loop.add_reader(self._epoll.fileno(), self._ready)
 
-    def close(self) -> None:
-        """Serve no more."""
-        self._loop.remove_reader(self._epoll.fileno())
-        self._epoll.close()
-
     # Sockets.
 
     def join(self, wire: Wire) -> None:
@@ -114,7 +109,7 @@ class Rounds:
         wire = self._wires[view[place]]
         connection = wire.connection
         if view[TOOK] >= slow_ns:
-            connection.machine.note_slow(view[place + 1], view[TOOK], now)
+            connection.machine.note_slow(view[place + 1], numbers[layout.LANE_AT], view[TOOK], now)
         if reason == rounds.SLOW:
             return
         made = bytes(self._engine.bytes[view[BEFORE] : numbers[layout.LANE_OUT]])

@@ -1,7 +1,7 @@
 """System calls on sockets, for kernels that serve many of them without going back to Python for each.
 
 The functions are those of the C library (Linux), found by name in the process when the code is loaded.
-None waits. Offsets are in bytes from the start of a `uint8` array; nothing is checked. A failure is
+None waits. Offsets are in bytes from the start of a `uint8` array, checked where `spans` are. A failure is
 answered as the negative of its `errno`.
 """
 
@@ -14,7 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from synap.kernels.jit import kernel
-from synap.kernels.spans import load32
+from synap.kernels.spans import address_of, load32
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _WAIT_FREE = 0x40  # MSG_DONTWAIT
@@ -26,11 +26,6 @@ DATA_AT = EVENT_BYTES - 8
 """Where in an event the number lies that its descriptor was registered with."""
 
 AGAIN = -11  # EAGAIN: nothing there, or no room, at the moment
-
-
-def _at(context: Any, builder: Any, signature: Any, args: Any, array: int, offset: int) -> Any:
-    data = context.make_array(signature.args[array])(context, builder, args[array]).data
-    return builder.gep(data, [args[offset]])
 
 
 def _or_errno(builder: Any, answer: Any) -> Any:
@@ -52,7 +47,7 @@ def _transfer(name: str, flags: int) -> Any:
         def build(ctx: Any, builder: Any, sig: Any, args: Any) -> Any:
             kind = ir.FunctionType(_I64, [_I32, _I8.as_pointer(), _I64, _I32])
             function = cgutils.get_or_insert_function(builder.module, kind, name)
-            place = _at(ctx, builder, sig, args, 0, 1)
+            place = address_of(ctx, builder, sig, args, 0, 1, args[3])
             descriptor = builder.trunc(args[2], _I32)
             return _or_errno(builder, builder.call(function, [descriptor, place, args[3], _I32(flags)]))
 

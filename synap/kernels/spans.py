@@ -23,7 +23,7 @@ _MONOTONIC = getattr(time, "CLOCK_MONOTONIC", 0)
 _I8, _I32, _I64, _I128 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntType(128)
 
 
-def _at(context: Any, builder: Any, signature: Any, args: Any, array: int, offset: int, size: Any = None) -> Any:
+def address_of(context: Any, builder: Any, signature: Any, args: Any, array: int, offset: int, size: Any = None) -> Any:
     """The address of `args[array][args[offset]]`, where `size` octets (an IR value) are to be touched."""
     given = context.make_array(signature.args[array])(context, builder, args[array])
     if CHECKED and size is not None:
@@ -43,8 +43,8 @@ def move(context, octets, target, source, size):
 
     def build(ctx, builder, sig, args):
         cgutils.raw_memmove(
-            builder, _at(ctx, builder, sig, args, 0, 1, args[3]), _at(ctx, builder, sig, args, 0, 2, args[3]),
-            args[3], 1,
+            builder, address_of(ctx, builder, sig, args, 0, 1, args[3]),
+            address_of(ctx, builder, sig, args, 0, 2, args[3]), args[3], 1,
         )
         return ctx.get_dummy_value()
 
@@ -58,8 +58,8 @@ def copy_out(context, octets, source, other, target, size):
 
     def build(ctx, builder, sig, args):
         cgutils.raw_memcpy(
-            builder, _at(ctx, builder, sig, args, 2, 3, args[4]), _at(ctx, builder, sig, args, 0, 1, args[4]),
-            args[4], 1,
+            builder, address_of(ctx, builder, sig, args, 2, 3, args[4]),
+            address_of(ctx, builder, sig, args, 0, 1, args[4]), args[4], 1,
         )
         return ctx.get_dummy_value()
 
@@ -73,7 +73,7 @@ def fill(context, octets, target, value, size):
 
     def build(ctx, builder, sig, args):
         byte = builder.trunc(args[2], _I8)
-        cgutils.memset(builder, _at(ctx, builder, sig, args, 0, 1, args[3]), args[3], byte)
+        cgutils.memset(builder, address_of(ctx, builder, sig, args, 0, 1, args[3]), args[3], byte)
         return ctx.get_dummy_value()
 
     return signature, build
@@ -85,7 +85,7 @@ def load64(context, octets, offset):
     signature = types.int64(octets, types.int64)
 
     def build(ctx, builder, sig, args):
-        value = builder.load(builder.bitcast(_at(ctx, builder, sig, args, 0, 1, _I64(8)), _I64.as_pointer()))
+        value = builder.load(builder.bitcast(address_of(ctx, builder, sig, args, 0, 1, _I64(8)), _I64.as_pointer()))
         value.align = 1
         return value
 
@@ -98,7 +98,7 @@ def store64(context, octets, offset, value):
     signature = types.void(octets, types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
-        place = builder.bitcast(_at(ctx, builder, sig, args, 0, 1, _I64(8)), _I64.as_pointer())
+        place = builder.bitcast(address_of(ctx, builder, sig, args, 0, 1, _I64(8)), _I64.as_pointer())
         builder.store(args[2], place).align = 1
         return ctx.get_dummy_value()
 
@@ -111,7 +111,7 @@ def load32(context, octets, offset):
     signature = types.int64(octets, types.int64)
 
     def build(ctx, builder, sig, args):
-        value = builder.load(builder.bitcast(_at(ctx, builder, sig, args, 0, 1, _I64(4)), _I32.as_pointer()))
+        value = builder.load(builder.bitcast(address_of(ctx, builder, sig, args, 0, 1, _I64(4)), _I32.as_pointer()))
         value.align = 1
         return builder.zext(value, _I64)
 
@@ -124,7 +124,7 @@ def store32(context, octets, offset, value):
     signature = types.void(octets, types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
-        place = builder.bitcast(_at(ctx, builder, sig, args, 0, 1, _I64(4)), _I32.as_pointer())
+        place = builder.bitcast(address_of(ctx, builder, sig, args, 0, 1, _I64(4)), _I32.as_pointer())
         builder.store(builder.trunc(args[2], _I32), place).align = 1
         return ctx.get_dummy_value()
 
@@ -180,7 +180,7 @@ def prefetch(context, words, index):
     signature = types.void(words, types.int64)
 
     def build(ctx, builder, sig, args):
-        place = builder.bitcast(_at(ctx, builder, sig, args, 0, 1), _I8.as_pointer())
+        place = builder.bitcast(address_of(ctx, builder, sig, args, 0, 1), _I8.as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), _I32, _I32, _I32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         builder.call(function, [place, _I32(0), _I32(3), _I32(1)])
@@ -212,8 +212,8 @@ def call_codec(context, address, octets, source, size, target, room):
     signature = types.int64(types.int64, octets, types.int64, types.int64, types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
-        source = _at(ctx, builder, sig, args, 1, 2, args[3])
-        target = _at(ctx, builder, sig, args, 1, 4, args[5])
+        source = address_of(ctx, builder, sig, args, 1, 2, args[3])
+        target = address_of(ctx, builder, sig, args, 1, 4, args[5])
         kind = ir.FunctionType(_I64, [source.type, _I64, target.type, _I64])
         function = builder.inttoptr(args[0], kind.as_pointer())
         return builder.call(function, [source, args[3], target, args[5]])

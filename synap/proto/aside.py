@@ -53,7 +53,7 @@ class Aside:
         reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, lane.BUDGET))
         took = operation.ticks() - begun
         if took >= operation.slow_ns >= 0:
-            self._slow_read(at, self._numbers[LANE_AT], took, now)
+            self.note_slow(at, self._numbers[LANE_AT], took, now)
         return reason
 
     def _lane_twice(self, at: int, end: int, now: int) -> int:
@@ -123,11 +123,7 @@ class Aside:
 
     # Slow calls.
 
-    def note_slow(self, at: int, took: int, now: int) -> None:
-        """A round took `took` ns to run what lies from `at` to LANE_AT."""
-        self._slow_read(at, self._numbers[LANE_AT], took, now)
-
-    def _slow_read(self, at: int, after: int, took: int, now: int) -> None:
+    def note_slow(self, at: int, after: int, took: int, now: int) -> None:
         """What lies from `at` to `after` took long."""
         engine, numbers = self.engine, self._numbers
         if after <= at or engine.bytes[at] != resp.STAR:

@@ -268,7 +268,7 @@ class RespMachine(Aside):
                 at = self._slow(reason, at, end, now)
                 took = self._operation.ticks() - begun
                 if whole and took >= self._operation.slow_ns >= 0:
-                    self._slow_read(before, at, took, now)
+                    self.note_slow(before, at, took, now)
                 if whole and self.session.mute and at != before:
                     self._silence(kept)
                 if at == before and reason == lane.HANDLER:  # a line that is not whole yet

@@ -27,6 +27,7 @@ from synap.store.layout import (
 
 LZ4, ZSTD = 1 << 2, 1 << 3  # in a mark, beside the form
 HEAD = 8
+ATTEMPTS = 3
 ASIDE = DECIDED_BLOB * WORD  # where values pass through
 ASIDE_IN_FULL = ASIDE + (1 << 30)
 PACKED_MAX = (1 << 30) - (1 << 20)  # bytes of a value that there is room for aside
@@ -74,15 +75,19 @@ def full_size(words, octets, ref):
 
 @kernel
 def expand_to(words, octets, ref, target):
-    """Write a compressed value in full at octet `target`; its size, or -1 if it is damaged."""
+    """Write a compressed value in full at octet `target`; its size, or -1 if it cannot be read.
+
+    The library behind ZSTD_OPEN runs in Python, where a signal may break it off: then it is asked again.
+    """
     at = stored_at(words, ref)
     size = load64(octets, at)
     packed = keyspace.value_size(words, ref) - HEAD
     if keyspace.mark_of(words, ref) & ZSTD:
-        expanded = call_codec(words[ZSTD_OPEN], octets, at + HEAD, packed, target, size)
-    else:
-        expanded = lz4.expand(octets, target, size, at + HEAD, packed)
-    return size if expanded == size else -1
+        for _ in range(ATTEMPTS):
+            if call_codec(words[ZSTD_OPEN], octets, at + HEAD, packed, target, size) == size:
+                return size
+        return -1
+    return size if lz4.expand(octets, target, size, at + HEAD, packed) == size else -1
 
 
 @kernel

@@ -32,6 +32,7 @@ LOAD_SLOTS = 6
 PLACE, REF, INSIDE, MORE, CHAIN, CURSOR_SIZE, ENTRY = range(7)
 CURSOR_WORDS = 8
 PLACES = SHARDS_COUNT << TAG_BITS
+UNREADABLE = -1
 
 
 @kernel
@@ -50,9 +51,11 @@ def head(words, target, code, namespace, seq, now, tape_size, blob_size):
 
 @kernel
 def dump_string(words, octets, ref, target, seq, now):
-    """One string; the words written."""
+    """One string; the words written, or UNREADABLE."""
     name = keyspace.key_size(words, ref)
     at, size = compressed.text_aside(words, octets, ref)
+    if size < 0:
+        return UNREADABLE
     blob = head(words, target, STRING_LOAD, keyspace.namespace_of(words, ref), seq, now, 5, name + size)
     tape = target + frames.HEAD_WORDS
     words[tape] = 0
@@ -245,7 +248,8 @@ def next_entry(words, place):
 def dump(words, octets, cursor, seq, now, most):
     """Write load frames into LOG from its start; how many, and `cursor[5]` gets their size in octets.
 
-    At least one frame, then on until `most` octets are there. 0: everything has been written.
+    At least one frame, then on until `most` octets are there. 0: everything has been written. UNREADABLE: a
+    compressed string cannot be expanded, so there can be no whole snapshot.
     """
     words = bare(words)
     octets = bare(octets)
@@ -268,7 +272,10 @@ def dump(words, octets, cursor, seq, now, most):
                 cursor[REF] = ref
             kind = keyspace.kind_of(words, ref)
             if kind == STRING:
-                target += dump_string(words, octets, ref, target, seq, now)
+                size = dump_string(words, octets, ref, target, seq, now)
+                if size == UNREADABLE:
+                    return UNREADABLE
+                target += size
             elif kind == LIST:
                 target += dump_list(words, octets, ref, cursor, target, seq, now)
             else:

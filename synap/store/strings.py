@@ -29,6 +29,7 @@ from synap.store.refusals import (
     INTEGER_OVERFLOW,
     KEY_EXISTS,
     NOT_AN_INTEGER,
+    OUT_OF_MEMORY,
     WRONG_TYPE,
 )
 from synap.store.tables import REF_MASK
@@ -137,12 +138,12 @@ def moment(amount, how, now):
 
 @kernel
 def answer_old(words, octets, reply, ref):
-    """Answer a string record's value, which stays where it is until the reply is written: ITEM, or FULL, or BROKEN."""
+    """Answer a string record's value, which stays where it is until the reply is written: ITEM, FULL, OUT_OF_MEMORY."""
     if not fits(words, reply, 1, compressed.full_size(words, octets, ref)):
         return FULL
     at, size = compressed.open_text(words, octets, ref)
     if size < 0:
-        return BROKEN
+        return OUT_OF_MEMORY
     set_scalar(words, reply, 0)
     add_text(words, reply, at, size, keyspace.mark_of(words, ref) & FORM_MASK)
     return ITEM

@@ -77,7 +77,7 @@ def piece(words, octets, tape, now, reply):
     if count:
         at, size = compressed.open_text(words, octets, ref)
         if size < 0:
-            return BROKEN
+            return OUT_OF_MEMORY
     set_scalar(words, reply, 0)
     add_text(words, reply, at + start, count, 0)
     return ITEM
@@ -137,7 +137,7 @@ def change_packed(words, octets, tape, h, seat, ref, offset, source, more):
         return STRING_TOO_LONG
     at, size = compressed.text_aside(words, octets, ref)
     if size < 0:
-        return BROKEN
+        return OUT_OF_MEMORY
     if offset > size:
         fill(octets, at + size, 0, offset - size)
     move(octets, at + offset, source, more)
@@ -256,7 +256,9 @@ def add_real(words, octets, tape, now, reply):
         deadline = keyspace.deadline_of(words, ref)
         mark = keyspace.mark_of(words, ref) & FORM_MASK
         at, found = compressed.open_text(words, octets, ref)
-        size = add_decimal(octets, DECIMALS, at, max(found, 0), source, text_size(words, tape, 2))
+        if found < 0:
+            return OUT_OF_MEMORY
+        size = add_decimal(octets, DECIMALS, at, found, source, text_size(words, tape, 2))
     else:
         octets[DECIMALS + DECIMAL_SIZE_MAX] = 48
         size = add_decimal(octets, DECIMALS, DECIMALS + DECIMAL_SIZE_MAX, 1, source, text_size(words, tape, 2))
@@ -297,7 +299,7 @@ def get_many(words, octets, tape, now, reply):
             elif ref:
                 start, size = compressed.open_text(words, octets, ref)
                 if size < 0:
-                    return BROKEN
+                    return OUT_OF_MEMORY
                 add_text(words, reply, start, size, keyspace.mark_of(words, ref) & FORM_MASK)
             else:
                 add_nil(words, reply)

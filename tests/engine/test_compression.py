@@ -1,11 +1,13 @@
 """Compressed values: nobody who reads can tell, the cache stays within its bound, nothing leaks."""
 
+import ctypes
 from random import Random
 
+import numpy as np
 import pytest
 
 from synap.engine.handlers import digest_of
-from synap.store import frames, layout, zstd
+from synap.store import dumps, frames, layout, zstd
 from tests.engine.engines import House
 from tests.support import Bench, Refusal
 
@@ -156,6 +158,36 @@ def test_noise_is_stored_as_it_is(store: type[Bench]) -> None:
     noise = Random(1).randbytes(5000)
     client.one([b"SET", b"k", noise])
     assert client.one("GET k") == noise and house.engine.numbers[layout.COMPRESSED_FROM] == 0
+
+
+@pytest.mark.parametrize("failures", [1, 2, 1000])
+def test_a_library_that_is_broken_off(store: type[Bench], failures: int) -> None:
+    """A signal may end its call: it is asked again. If it fails for good, a read and a snapshot say so."""
+    if not level:
+        return
+    house = house_of(store, hot_max=0)
+    client, numbers = house.client(), house.engine.numbers
+    value = b"the quick brown fox " * 50
+    client.one(["SET", "k", value.decode()])
+    expand = zstd._KIND(numbers[layout.ZSTD_OPEN])
+    left = [failures]
+
+    def broken(source: int, size: int, target: int, room: int) -> int:
+        left[0] -= 1
+        return 0 if left[0] >= 0 else int(expand(source, size, target, room))
+
+    kept = zstd._KIND(broken)
+    numbers[layout.ZSTD_OPEN] = ctypes.cast(kept, ctypes.c_void_p).value
+    cursor = np.zeros(dumps.CURSOR_WORDS, np.int64)
+    if failures < 3:
+        assert client.one("GET k") == value
+        left[0] = failures
+        assert dumps.dump(house.engine.words, house.engine.octets, cursor, 1, 1, 1 << 20) == 1
+    else:
+        assert str(client.one("GET k")).startswith("OOM")
+        assert dumps.dump(house.engine.words, house.engine.octets, cursor, 1, 1, 1 << 20) == dumps.UNREADABLE
+        left[0] = 0
+        assert client.one("GET k") == value
 
 
 def test_it_takes_less_memory(store: type[Bench]) -> None:

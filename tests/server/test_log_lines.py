@@ -38,7 +38,7 @@ def said(form: str) -> Iterator[io.StringIO]:
 
 def test_one_form_for_every_logger(said: io.StringIO, form: str) -> None:
     logging.getLogger("synap").warning("%d left", 3, extra={"seq": 7})
-    logging.getLogger("some.library").info("grün")
+    logging.getLogger("some.package").info("grün")
     structlog.get_logger("synap").error("gone", name="k")
     logging.getLogger("synap").debug("not asked for")
     lines = said.getvalue().splitlines()
@@ -47,11 +47,11 @@ def test_one_form_for_every_logger(said: io.StringIO, form: str) -> None:
         first, second, third = map(json.loads, lines)
         assert list(first) == ["time", "level", "logger", "message", "seq"] and first["time"].endswith("+00:00")
         assert (first["level"], first["logger"], first["message"], first["seq"]) == ("warn", "synap", "3 left", 7)
-        assert (second["level"], second["logger"], second["message"]) == ("info", "some.library", "grün")
+        assert (second["level"], second["logger"], second["message"]) == ("info", "some.package", "grün")
         assert (third["level"], third["message"], third["name"]) == ("error", "gone", "k")
     else:
         assert "warn" in lines[0] and "3 left" in lines[0] and "seq=7" in lines[0]
-        assert "grün" in lines[1] and "some.library" in lines[1] and "name=k" in lines[2]
+        assert "grün" in lines[1] and "some.package" in lines[1] and "name=k" in lines[2]
 
 
 def test_a_trace_stays_in_its_line(said: io.StringIO, form: str) -> None:
