@@ -222,7 +222,7 @@ _TEXT = """
     RESET x -> WRONG_ARITY
     CLIENT HELP -> ok
     CONFIG SET a b c d -> ok
-    CONFIG SET a b c -> WRONG_ARITY
+    CONFIG SET a b c -> SYNTAX
     CONFIG RESETSTAT -> ok
     CONFIG REWRITE -> ok
     CONFIG HELP -> ok
