@@ -32,6 +32,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from synap.routes import Route
+
 READ, WRITE = "read", "write"
 
 
@@ -57,10 +59,14 @@ class Raw:
 
 @dataclass(frozen=True)
 class Text:
-    """A name or an id: bytes from RESP, a string from JSON. `cursor`: it must be spelled as one of SCAN's."""
+    """A name or an id: bytes from RESP, a string from JSON. `cursor`: it must be spelled as one of SCAN's.
+
+    `space`: it names a queue or a room, hashed as a key of this namespace (layout.QUEUE, ROOM): a call may wait for it.
+    """
 
     name: str
     cursor: bool = False
+    space: int = 0
 
 
 @dataclass(frozen=True)
@@ -339,31 +345,8 @@ class Shape(Enum):
     REPORT = 9  # named numbers, see `Command.fields`
     CUSTOM = 10  # a handler writes it
     WORD = 11  # one of the row's `fields`, by its number
-
-
-@dataclass(frozen=True)
-class Route:
-    """One HTTP route of a row. `{name}` in the path is an argument; the rest comes from body or query."""
-
-    method: str
-    path: str
-    fixed: dict[str, Any] = field(default_factory=dict, hash=False)
-    renamed: dict[str, str] = field(default_factory=dict, hash=False)
-
-
-def Get(path: str, **more: Any) -> Route:
-    """A GET route."""
-    return Route("GET", path, **more)
-
-
-def Post(path: str, **more: Any) -> Route:
-    """A POST route."""
-    return Route("POST", path, **more)
-
-
-def Delete(path: str, **more: Any) -> Route:
-    """A DELETE route."""
-    return Route("DELETE", path, **more)
+    MESSAGES = 12  # queue messages, each as its `fields`
+    EVENTS = 13  # events of a room: offset, name, data and time of each; the next offset beside them
 
 
 @dataclass(frozen=True)
@@ -412,6 +395,9 @@ class Command:
     also: dict[str, str] = field(default_factory=dict, hash=False)  # other names that JSON surfaces take for fields
     json_faults: dict[int, str] = field(default_factory=dict, hash=False)  # numbers that JSON surfaces refuse with
     elapsed: dict[str, str] = field(default_factory=dict, hash=False)  # a 0 in it means for JSON: over at once
+    units: dict[str, tuple[str, int]] = field(default_factory=dict, hash=False)  # JSON's name, in larger units
+    negated: dict[str, str] = field(default_factory=dict, hash=False)  # JSON's name of the opposite of a Flag
+    within: str = ""  # an object of JSON whose members count as fields
     itself: bool = False  # for JSON a key whose source is its destination is a success, if it is there
     switch: str = ""  # a setting that must be on for HTTP surfaces
     since: str = "0.1"

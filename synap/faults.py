@@ -6,7 +6,8 @@
 
 Each row has a number for kernels and logs (`synap/store/refusals.py`, in the same order), the
 text that RESP sends, and the HTTP status with the text that JSON surfaces send. `{name}` is filled by
-the caller; `%` in a RESP text stands for the name of the command.
+the caller; `%` in a RESP text stands for the name of the command. What a kernel refuses may name `{number}`, the scalar
+of its reply.
 """
 
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ TABLE = (
         "Invalid request: more keys announced than given"),
     Row("CONFLICT_NX_XX", "ERR XX and NX options at the same time are not compatible", 400,
         "Invalid request: nx and xx exclude each other"),
-    Row("BAD_PRIORITY", "ERR priority must be between 0 and 9", 400, "Invalid request: priority must be 0 to 9"),
+    Row("BAD_PRIORITY", "ERR priority must be between 0 and 9", 422, "Invalid request: priority must be 0 to 9"),
     Row("POSITIVE_COUNT", "ERR value is out of range, must be positive", 400,
         "Invalid request: the count must not be negative"),
     Row("BAD_CONDITIONS", "ERR NX and XX, GT or LT options at the same time are not compatible", 400,
@@ -93,6 +94,11 @@ TABLE = (
         "Invalid request: DB index is out of range"),
     Row("FIRST_DB", "ERR invalid first DB index", 400, "Invalid request: invalid first DB index"),
     Row("SECOND_DB", "ERR invalid second DB index", 400, "Invalid request: invalid second DB index"),
+    Row("ROOM_MISSING", "ERR no such room", 400, "Invalid request: Room '{room}' not found"),
+    Row("ROOM_EXISTS", "ERR the room already exists", 400, "Invalid request: Room '{room}' already exists"),
+    Row("OFFSET_GONE", "OFFSETGONE the offset is no longer held, the earliest is {number}", 400,
+        "Invalid request: the offset is no longer held, the earliest is {number}"),
+    Row("BAD_AMOUNT", "ERR value is out of range", 400, "Invalid request: a limit is out of range"),
     # Below here no kernel refuses; the numbers go on all the same.
     Row("UNKNOWN_COMMAND", "ERR unknown command '{name}', with args beginning with: {args}", 400,
         "Unknown command: {name}"),

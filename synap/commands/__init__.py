@@ -1,15 +1,15 @@
 """The command table: a module for each family, rows only."""
 
 from synap.command import Catalogue
-from synap.commands import connection, keys, lists, moves, planned, queues, server, sets, strings, substrings
+from synap.commands import connection, keys, lists, moves, planned, queues, rooms, server, sets, strings, substrings
 
 CATALOGUE = Catalogue(
     [
         *strings.ROWS, *keys.ROWS, *substrings.ROWS, *lists.ROWS, *sets.ROWS, *moves.ROWS, *queues.ROWS,
-        *connection.ROWS, *server.ROWS,
+        *rooms.ROWS, *connection.ROWS, *server.ROWS,
     ]
 )
-FAMILIES = ("strings", "keys", "substrings", "lists", "sets", "moves", "queues")
+FAMILIES = ("strings", "keys", "substrings", "lists", "sets", "moves", "queues", "rooms")
 """Modules of `synap.store` that have a door, by the family in the high byte of their codes."""
 
 PLANNED = planned.ROWS

@@ -1,21 +1,7 @@
 """Connections and transactions: rows that the lane or the engine carries out."""
 
-from synap.command import (
-    AnyOrder,
-    Choice,
-    Command,
-    Example,
-    Get,
-    Int,
-    Key,
-    Many,
-    OneOf,
-    Optional,
-    Raw,
-    Shape,
-    Text,
-    Token,
-)
+from synap.command import AnyOrder, Choice, Command, Example, Int, Key, Many, OneOf, Optional, Raw, Shape, Text, Token
+from synap.routes import Get
 
 _SWITCH = (Choice("switch", ("ON", "OFF")),)
 _TYPES = ("normal", "master", "replica", "slave", "pubsub")

@@ -29,7 +29,7 @@ def catalogue_for(settings: Settings) -> Catalogue:
 
 
 def _argument(arg: Any, wanted: dict[str, tuple[str, int]], settings: Settings) -> Any:
-    if arg.name not in wanted:
+    if getattr(arg, "name", "") not in wanted:
         return arg
     setting, units = wanted[arg.name]
     return replace(arg, default=settings.number(setting) * units)

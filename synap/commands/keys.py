@@ -6,21 +6,19 @@ from synap.command import (
     Choice,
     Clash,
     Command,
-    Delete,
     Example,
     Flag,
-    Get,
     Glob,
     Int,
     Key,
     Many,
     OneOf,
     Optional,
-    Post,
     Shape,
     Text,
     Token,
 )
+from synap.routes import Delete, Get, Post
 
 _KEY = Key("key")
 _OLD = Key("key", access=WRITE)

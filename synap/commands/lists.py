@@ -1,19 +1,7 @@
 """Lists: elements in order, pushed and popped at both ends."""
 
-from synap.command import (
-    WRITE,
-    Command,
-    Example,
-    Get,
-    Int,
-    Key,
-    Many,
-    Optional,
-    Post,
-    Raw,
-    Shape,
-    Timeout,
-)
+from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape, Timeout
+from synap.routes import Get, Post
 
 _LIST = Key("key", "list")
 _CHANGED = Key("key", "list", WRITE)

@@ -1,22 +1,7 @@
 """Keys under other names and in other namespaces, and keys found by walking all of them."""
 
-from synap.command import (
-    WRITE,
-    AnyOrder,
-    Choice,
-    Command,
-    Example,
-    Flag,
-    Get,
-    Glob,
-    Int,
-    Key,
-    Optional,
-    Post,
-    Shape,
-    Text,
-    Token,
-)
+from synap.command import WRITE, AnyOrder, Choice, Command, Example, Flag, Glob, Int, Key, Optional, Shape, Text, Token
+from synap.routes import Get, Post
 
 _SOURCE = Key("source", access=WRITE)
 _DESTINATION = Key("destination", access=WRITE)

@@ -1,31 +1,16 @@
 """Queues: messages that come back until they are acknowledged."""
 
-from synap.command import (
-    AnyOrder,
-    Command,
-    Example,
-    Flag,
-    Get,
-    Int,
-    Optional,
-    Post,
-    Raw,
-    Shape,
-    Text,
-    Token,
-)
+from synap.command import AnyOrder, Command, Example, Flag, Int, Optional, Raw, Shape, Text, Timeout, Token
+from synap.routes import Delete, Get, Post
+from synap.store.layout import QUEUE
 
-_QUEUE = Text("queue")
+_QUEUE = Text("queue", space=QUEUE)
 _PUBLISH = (
-    _QUEUE,
-    Raw("payload", octets=True),
-    AnyOrder(
-        Token("PRIORITY", Int("priority")), Token("RETRIES", Int("max_retries")), Token("HEADERS", Raw("headers"))
-    ),
-)
+    Token("PRIORITY", Int("priority")), Token("RETRIES", Int("max_retries")), Token("HEADERS", Raw("headers")),
+)  # fmt: skip
 _STATS = (
     "depth", "pending", "dead", "published", "consumed", "acked", "nacked", "dead_lettered", "consumers",
-    "max_depth",
+    "max_depth", "delayed",
 )  # fmt: skip
 _MESSAGE = (
     "message_id", "payload", "priority", "retry_count", "max_retries", "headers", "created_at", "deadline",
@@ -34,7 +19,9 @@ _MESSAGE = (
 _MADE = Example("QUEUE.CREATE q 100 30000 3 5", 1)
 _PUBLISHED = Example("QUEUE.PUBLISH q hi PRIORITY 9", "{id}")
 _CONSUMED = Example("QUEUE.CONSUME q worker", ...)
-_COUNTED = (1, 0, 0, 1, 0, 0, 0, 0, 0, 100)
+_COUNTED = (1, 0, 0, 1, 0, 0, 0, 0, 0, 100, 0)
+_NAMED = {"name": "queue"}
+_NOTHING = {"message_id": None, "payload": None, "priority": None, "retry_count": None, "headers": None}
 
 ROWS = [
     Command(
@@ -45,30 +32,49 @@ ROWS = [
             Int("ack_deadline_ms", default=30000),
             Int("default_max_retries", default=3),
             Int("default_priority", default=5),
+            AnyOrder(Token("PREFETCH", Int("prefetch_limit"))),
         ),
-        resp="QUEUE.CREATE", reply=Shape.NUMBER, run="queues.create", writes=True, grows=True, room=200,
-        http=(Post("/queue/{queue}"),),
+        resp="QUEUE.CREATE", reply=Shape.NUMBER, run="queues.create", writes=True, grows=True, room=300,
+        http=(Post("/queue/{queue}"),), also=_NAMED, units={"ack_deadline_secs": ("ack_deadline_ms", 1000)},
+        within="config",
         rest={"success": True, "queue": "$queue"}, command={"success": True},
         examples=(Example("QUEUE.CREATE q 100 30000 3 5", 1),),
     ),
     Command(
-        "queue.publish", 0x0802, "Add a message; answers its id.", args=_PUBLISH, resp="QUEUE.PUBLISH",
-        reply=Shape.VALUE, run="queues.publish", writes=True, grows=True, room=200, decides="queue.put",
-        http=(Post("/queue/{queue}/publish"),),
+        "queue.publish", 0x0802, "Add a message, ready now or after a delay in seconds; answers its id.",
+        args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH, Token("DELAY", Timeout("delay")))),
+        resp="QUEUE.PUBLISH", reply=Shape.VALUE, run="queues.publish", writes=True, grows=True, room=200,
+        decides="queue.put",
+        http=(
+            Post("/queue/{queue}/publish"),
+            Post(
+                "/queue/publish", alias=True, before="queue.create",
+                needs=(("queue", "queue_name"), ("message", "payload")),
+                renamed={"queue_name": "queue", "message": "payload"}, texts=("message",),
+                rest={"message_id": "$reply", "queue": "$queue"},
+            ),
+        ),
         rest={"message_id": "$reply"}, command={"message_id": "$reply"},
         examples=(_MADE, _PUBLISHED),
     ),
     Command(
         "queue.put", 0x0803, "Add a message with a given id: what a publish is journaled as.",
-        args=(*_PUBLISH, Raw("id")), reply=Shape.VALUE, run="queues.put", writes=True, internal=True,
+        args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH), Raw("id"), Int("due")),
+        reply=Shape.VALUE, run="queues.put", writes=True, internal=True,
     ),
     Command(
-        "queue.consume", 0x0804, "Lease the first message of the highest priority.",
-        args=(_QUEUE, Optional(Text("consumer_id"))), resp="QUEUE.CONSUME", reply=Shape.MESSAGE,
-        run="queues.consume", writes=True, http=(Get("/queue/{queue}/consume/{consumer_id}"),), fields=_MESSAGE,
-        rest="$message", command={"message": "$message"},
-        rest_nil={"message_id": None, "payload": None, "priority": None, "retry_count": None, "headers": None},
-        command_nil={"message": None},
+        "queue.consume", 0x0804,
+        "Lease the first message of the highest priority; with WAIT, wait until there is one.",
+        args=(_QUEUE, Optional(Text("consumer_id")), AnyOrder(Token("WAIT", Timeout("wait")))), resp="QUEUE.CONSUME",
+        reply=Shape.MESSAGE, run="queues.consume", writes=True, waits=True, fields=_MESSAGE,
+        http=(
+            Get("/queue/{queue}/consume/{consumer_id}"),
+            Get(
+                "/queue/consume/{queue}", alias=True, fixed={"consumer_id": "consumer"}, rest="$delivery",
+                rest_nil=_NOTHING | {"message": None},
+            ),
+        ),
+        rest="$message", command={"message": "$numbered"}, rest_nil=_NOTHING, command_nil={"message": None},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.CONSUME q worker", None)),
     ),
     Command(
@@ -81,30 +87,76 @@ ROWS = [
         "queue.nack", 0x0806, "The delivery failed: deliver again, or with DROP put it among the dead letters.",
         args=(_QUEUE, Text("message_id"), AnyOrder(Flag("DROP", "drop"))), resp="QUEUE.NACK", run="queues.nack",
         writes=True, http=(Post("/queue/{queue}/nack"),), rest={"success": True}, command={"success": True},
+        negated={"requeue": "drop"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK")),
     ),
     Command(
         "queue.stats", 0x0807, "Counters of a queue.", args=(_QUEUE,), resp="QUEUE.STATS", reply=Shape.REPORT,
-        run="queues.stats", http=(Get("/queue/{queue}/stats"),), fields=_STATS, rest="$report", command="$report",
+        run="backlogs.stats",
+        http=(Get("/queue/{queue}/stats"), Get("/queue/consume/stats", alias=True, fixed={"queue": "consume"})),
+        fields=_STATS, rest="$report", command="$report",
         examples=(_MADE, _PUBLISHED, Example("QUEUE.STATS q", dict(zip(_STATS, _COUNTED, strict=True)))),
     ),
     Command(
         "queue.requeue", 0x0808, "Fail the leases whose deadline has come: what upkeep asks for.",
-        args=(_QUEUE, Int("most")), reply=Shape.NUMBER, run="queues.requeue", writes=True, internal=True,
+        args=(_QUEUE, Int("most")), reply=Shape.NUMBER, run="backlogs.requeue", writes=True, internal=True,
     ),
     Command(
-        "queue.due", 0x0809, "The next queue with a lease that has run out, or when one will.",
-        reply=Shape.VALUE, run="queues.next_due", internal=True,
+        "queue.due", 0x0809, "The queue or room that has something to do, or when the next one will have.",
+        reply=Shape.VALUE, run="backlogs.next_due", internal=True,
+    ),
+    Command(
+        "queue.release", 0x080A,
+        "The consumer of a lease is gone: the delivery failed, if the lease ends at `deadline`.",
+        args=(_QUEUE, Text("message_id"), Int("deadline")), reply=Shape.NUMBER, run="queues.release", writes=True,
+        internal=True,
+    ),
+    Command(
+        "queue.purge", 0x080B, "Forget the messages that are ready or delayed, or with DEAD the dead letters.",
+        args=(_QUEUE, AnyOrder(Flag("DEAD"))), resp="QUEUE.PURGE", reply=Shape.NUMBER, run="backlogs.purge",
+        writes=True, http=(Post("/queue/{queue}/purge"),),
+        rest={"success": True, "purged": "$reply"}, command={"purged": "$reply"},
+        examples=(_MADE, _PUBLISHED, Example("QUEUE.PURGE q", 1), Example("QUEUE.PURGE q DEAD", 0)),
+    ),
+    Command(
+        "queue.delete", 0x080C, "Remove a queue with all its messages.", args=(_QUEUE,), resp="QUEUE.DELETE",
+        reply=Shape.NUMBER, run="backlogs.delete", writes=True, http=(Delete("/queue/{queue}"),), also=_NAMED,
+        rest={"success": True, "deleted": "$flag"}, command={"deleted": "$flag"},
+        examples=(_MADE, Example("QUEUE.DELETE q", 1), Example("QUEUE.DELETE q", 0)),
+    ),
+    Command(
+        "queue.list", 0x080D, "The names of all queues.", resp="QUEUE.LIST", reply=Shape.VALUES,
+        run="backlogs.list_names", http=(Get("/queue/list"),), rest={"queues": "$items"}, command={"queues": "$items"},
+        examples=(_MADE, Example("QUEUE.LIST", ["q"])),
+    ),
+    Command(
+        "queue.dead", 0x080E, "The first dead letters, by default 100; they stay.",
+        args=(_QUEUE, Optional(Int("count"))), resp="QUEUE.DEAD", reply=Shape.MESSAGES, run="backlogs.dead",
+        http=(Get("/queue/{queue}/dead"),), fields=_MESSAGE,
+        rest={"messages": "$messages"}, command={"messages": "$messages"},
+        examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"), Example("QUEUE.DEAD q", ...)),
+    ),
+    Command(
+        "queue.revive", 0x080F, "Make a dead letter, or all of them, ready again as if never delivered.",
+        args=(_QUEUE, Optional(Text("message_id"))), resp="QUEUE.REVIVE", reply=Shape.NUMBER, run="backlogs.revive",
+        writes=True, http=(Post("/queue/{queue}/revive"),),
+        rest={"success": True, "revived": "$reply"}, command={"revived": "$reply"},
+        examples=(
+            _MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"), Example("QUEUE.REVIVE q {id}", 1),
+            Example("QUEUE.REVIVE q", 0),
+        ),
     ),
     Command(
         "queue.load", 0x08F0, "A queue out of a snapshot.",
-        args=(_QUEUE, *(Int(f"word{i}") for i in range(13))), run="queues.load_queue", writes=True, internal=True,
+        args=(_QUEUE, *(Int(f"word{i}") for i in range(13)), Int("prefetch_limit")),
+        run="backlogs.load_queue", writes=True, internal=True,
     ),
     Command(
         "queue.load_message", 0x08F1, "A message out of a snapshot.",
         args=(
             _QUEUE, Raw("payload"), Raw("id"), Int("state"), Int("deadline"), Int("created"), Raw("headers"),
+            Text("consumer_id"), Int("serial"),
         ),
-        run="queues.load_message", writes=True, internal=True,
+        run="backlogs.load_message", writes=True, internal=True,
     ),
 ]  # fmt: skip

@@ -7,19 +7,18 @@ from synap.command import (
     Command,
     Example,
     Flag,
-    Get,
     Int,
     Key,
     Many,
     OneOf,
     Optional,
-    Post,
     Raw,
     Real,
     Shape,
     Text,
     Token,
 )
+from synap.routes import Get, Post
 
 
 def _asked(name: str, code: int, doc: str, resp: str, *examples: Example, **more: Any) -> Command:

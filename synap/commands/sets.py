@@ -1,18 +1,7 @@
 """Sets: members without order, each once."""
 
-from synap.command import (
-    WRITE,
-    Command,
-    Example,
-    Get,
-    Int,
-    Key,
-    Many,
-    Optional,
-    Post,
-    Raw,
-    Shape,
-)
+from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape
+from synap.routes import Get, Post
 
 _SET = Key("key", "set")
 _CHANGED = Key("key", "set", WRITE)

@@ -1,20 +1,7 @@
 """Strings: values under keys."""
 
-from synap.command import (
-    WRITE,
-    AnyOrder,
-    Command,
-    Example,
-    Flag,
-    Get,
-    Int,
-    Key,
-    OneOf,
-    Post,
-    Raw,
-    Shape,
-    Token,
-)
+from synap.command import WRITE, AnyOrder, Command, Example, Flag, Int, Key, OneOf, Raw, Shape, Token
+from synap.routes import Get, Post
 
 _KEY = Key("key")
 _NEW = Key("key", access=WRITE)

@@ -1,6 +1,7 @@
 """Strings by the piece, and many in one call."""
 
-from synap.command import WRITE, Command, Example, Get, Int, Key, Many, Post, Raw, Shape
+from synap.command import WRITE, Command, Example, Int, Key, Many, Raw, Shape
+from synap.routes import Get, Post
 
 _KEY = Key("key")
 _NEW = Key("key", access=WRITE)

@@ -1,4 +1,4 @@
-"""From a tape back to named arguments, and to the keys among them."""
+"""From a tape back to named arguments, and to the keys and other names among them."""
 
 import math
 import struct
@@ -17,6 +17,7 @@ from synap.command import (
     OneOf,
     Optional,
     Real,
+    Text,
     Timeout,
     Token,
     layout,
@@ -132,6 +133,16 @@ def keys(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int]]:
             for i in range(numbers[tape + group.slot]):
                 at = first + i * size + place.slot
                 yield numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
+
+
+def awaited(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int, int]]:
+    """(namespace, octet, size) of every name that a call may wait for: its keys, or its queue or room."""
+    for start, size in keys(row, numbers, tape):
+        yield numbers[tape - 2], start, size
+    for place in layout(row.args):
+        if isinstance(place.node, Text) and place.node.space:
+            at = tape + place.slot
+            yield place.node.space, numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
 
 
 def timeout_slot(row: Command) -> int:

@@ -11,30 +11,15 @@ from typing import Any
 from synap.command import (
     GROUPS,
     TEXTS,
-    AnyOrder,
     Catalogue,
-    Choice,
     Command,
-    Flag,
-    Int,
     Many,
-    OneOf,
-    Optional,
-    Raw,
-    Real,
-    Route,
     Shape,
-    Timeout,
-    Token,
-    words_min,
 )
 from synap.derive.binders import field_names
+from synap.derive.shapes import Schema, answer, fields, member_of, object_of
+from synap.routes import Route
 
-Schema = dict[str, Any]
-
-INT64 = {"minimum": -(1 << 63), "maximum": (1 << 63) - 1}
-INTEGER_TEXT = r"^(0|-?[1-9][0-9]{0,17})$"
-REAL_TEXT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
 STATUSES = {
     400: "Not understood, or refused as the text says",
     403: "A Host or Origin that is not served",
@@ -100,13 +85,16 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
     path_names = re.findall(r"{(\w+)}", route.path)
     properties, required = fields(row.args)
     properties |= {other: properties[name] for other, name in row.also.items() if name not in required}
+    properties |= {other: {"type": ["integer", "null"]} for other in row.units}
+    properties |= {other: {"type": ["boolean", "null"]} for other in row.negated}
+    properties |= {row.within: {"type": ["object", "null"]}} if row.within else {}
     for new, old in {new: old for old, new in route.renamed.items()}.items():
         if new in properties:
             properties[old] = properties.pop(new)
             required = [old if name == new else name for name in required]
     parameters = []
     for name in path_names:
-        schema = properties.pop(name, None) or _member(row, name) or {"type": "string"}
+        schema = properties.pop(name, None) or member_of(row, name) or {"type": "string"}
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema | {"minLength": 1}})
     taken = {*path_names, *route.fixed, *_groups_of(row, path_names)}
     properties = {name: schema for name, schema in properties.items() if name not in taken}
@@ -127,82 +115,28 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
                 "name": "type", "in": "query", "required": False,
                 "schema": {"type": "string", "examples": words}, "description": f"Its spelling: {', '.join(words)}",
             })  # fmt: skip
+    elif route.needs:  # without these fields it is the call of another route, see `Route.needs`
+        found["requestBody"] = {"required": False, "content": {"application/json": {"schema": {"type": "object"}}}}
     elif properties:
         found["requestBody"] = {
             "required": bool(required),
-            "content": {"application/json": {"schema": _object(properties, required) | _either(row, taken)}},
+            "content": {"application/json": {"schema": object_of(properties, required) | _either(row, taken)}},
         }
     if parameters:
         found["parameters"] = parameters
-    found["responses"] = _responses(answer(row, row.rest, row.rest_nil), statuses(row))
+    found["responses"] = _responses(
+        {"type": "object"} if route.needs else answer(row, *_templates(row, route)), statuses(row)
+    )
     return found
 
 
-def fields(args: tuple[Any, ...]) -> tuple[dict[str, Schema], list[str]]:
-    """(schema of each field by name, the names that must be there)."""
-    properties: dict[str, Schema] = {}
-    required: list[str] = []
-    for node in args:
-        if isinstance(node, AnyOrder | OneOf | Token | Optional):
-            inner, _ = fields(node.inner)
-            properties |= {name: _or_null(schema) for name, schema in inner.items()}
-        elif isinstance(node, Flag):
-            properties[node.name or node.word.lower()] = {"type": ["boolean", "null"]}
-        else:
-            needed = words_min(node) > 0 and getattr(node, "default", None) is None
-            schema = schema_of(node)
-            properties[node.name] = schema if needed else _or_null(schema)
-            if needed:
-                required.append(node.name)
-    return properties, required
-
-
-def schema_of(node: Any) -> Schema:
-    """What JSON may stand for one argument."""
-    if isinstance(node, GROUPS):
-        return _group(node)
-    if isinstance(node, Raw):
-        octets = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}
-        return {"anyOf": [octets, {"type": "string"}]} if node.octets else {}
-    if isinstance(node, TEXTS):
-        return {"type": "string"}
-    if isinstance(node, Int):
-        found: Schema = {"anyOf": [{"type": "integer", **INT64}, {"type": "string", "pattern": INTEGER_TEXT}]}
-        return found if node.default is None else found | {"default": node.default}
-    if isinstance(node, Timeout):
-        return {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": REAL_TEXT}]}
-    if isinstance(node, Choice):
-        words = [*(word.lower() for word in node.words), *(word.upper() for word in node.words)]
-        return {"type": "string", "enum": list(dict.fromkeys(words))}
-    assert isinstance(node, Real), f"no such kind of argument: {node!r}"
-    return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": REAL_TEXT}]}
-
-
-def _group(node: Any) -> Schema:
-    properties, required = fields(node.inner)
-    members = field_names(node.inner)
-    least = node.least_given if isinstance(node, Many) else getattr(node, "least", 1)
-    if len(members) == 1:
-        return {"type": "array", "items": properties[members[0]], "minItems": least}
-    whole = _object(properties, required)
-    row = [properties[name] for name in members]
-    ordered = {"type": "array", "prefixItems": row, "minItems": len(row), "maxItems": len(row)}
-    forms: list[Schema] = [{"type": "array", "items": {"anyOf": [whole, ordered]}, "minItems": least}]
-    if len(members) == 2:
-        forms.append({"type": "object", "additionalProperties": row[1], "minProperties": least})
-    return {"anyOf": forms}
+def _templates(row: Command, route: Route) -> tuple[Any, Any]:
+    return (row.rest, row.rest_nil) if route.rest is None else (route.rest, route.rest_nil)
 
 
 def _groups_of(row: Command, names: list[str]) -> list[str]:
     """The groups that one item under its own name stands for, where the path gives that."""
     return [node.name for node in row.args if isinstance(node, GROUPS) and set(field_names(node.inner)) & set(names)]
-
-
-def _member(row: Command, name: str) -> Schema | None:
-    for node in row.args:
-        if isinstance(node, GROUPS) and name in field_names(node.inner):
-            return fields(node.inner)[0][name]
-    return None
 
 
 def _either(row: Command, taken: set[str]) -> Schema:
@@ -224,24 +158,11 @@ def _either(row: Command, taken: set[str]) -> Schema:
         "allOf": [
             {"anyOf": [
                 {"required": [group], "properties": {group: {"type": "array"}}},
-                {"required": [name], "properties": {group: {"type": "null"}, name: _member(row, name) or {}}},
+                {"required": [name], "properties": {group: {"type": "null"}, name: member_of(row, name) or {}}},
             ]}
             for group, name in single.items()
         ],
     }  # fmt: skip
-
-
-def _object(properties: dict[str, Schema], required: list[str]) -> Schema:
-    found: Schema = {"type": "object", "properties": properties}
-    return found | {"required": required} if required else found
-
-
-def _or_null(schema: Schema) -> Schema:
-    if not schema:
-        return schema
-    return {"anyOf": [*schema.get("anyOf", [schema]), {"type": "null"}]} | (
-        {"default": schema["default"]} if "default" in schema else {}
-    )
 
 
 def _in_query(schema: Schema) -> Schema:
@@ -255,84 +176,6 @@ def _distinct(row: Command, route: Route) -> str:
     """What tells routes of the same method apart."""
     same = [each for each in row.http if each.method == route.method]
     return f".{same.index(route)}" if len(same) > 1 else ""
-
-
-# Replies.
-
-
-def answer(row: Command, template: Any, nil: Any) -> Schema:
-    """The schema of a good reply, by the templates of a surface."""
-    found = [_spelled(row, template)]
-    if nil != "NOT_FOUND" and nil != template:
-        found.append(_spelled(row, nil))
-    found += [_spelled(row, view) for view in row.views.values()]
-    if {} in found:
-        return {}
-    unique = [schema for i, schema in enumerate(found) if schema not in found[:i]]
-    return unique[0] if len(unique) == 1 else {"anyOf": unique}
-
-
-def _spelled(row: Command, template: Any) -> Schema:
-    if isinstance(template, dict):
-        return {
-            "type": "object",
-            "properties": {name.removesuffix("?"): _spelled(row, part) for name, part in template.items()},
-            "required": [name for name in template if not name.endswith("?")],
-        }
-    if isinstance(template, str) and template.startswith("$"):
-        word = template[1:]
-        if word in _WORDS:
-            return _WORDS[word]
-        return _reply(row) if word == "reply" else _named(row, word)
-    return {"const": template}
-
-
-_WORDS: dict[str, Schema] = {
-    "flag": {"type": "boolean"},
-    "changed": {"type": "boolean"},
-    "real": {"type": "number"},
-    "items": {"type": "array"},
-    "count": {"type": "integer"},
-    "total": {"type": "integer"},
-    "cursor": {"type": "string"},
-    "ttl": {"type": ["integer", "null"]},
-    "text": {"type": "string"},
-    "octets": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
-    "hybrid": {},
-    "report": {"type": "object"},
-    "message": {
-        "type": "object",
-        "properties": {
-            "message_id": {"type": "string"},
-            "payload": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
-            "priority": {"type": "integer"}, "retry_count": {"type": "integer"}, "max_retries": {"type": "integer"},
-            "headers": {}, "created_at": {"type": "integer"}, "deadline": {"type": "integer"},
-        },
-        "required": ["message_id", "payload", "priority", "retry_count", "headers"],
-    },
-}  # fmt: skip
-
-
-def _reply(row: Command) -> Schema:
-    """The plain answer of a row."""
-    match row.reply:
-        case Shape.NUMBER if not row.handler:
-            return {"type": "integer"}
-        case Shape.WORD:
-            return {"type": "string", "enum": list(row.fields)}
-        case Shape.DONE if not row.handler:
-            return {"const": True}
-        case Shape.VALUES | Shape.MEMBERS if not row.handler:
-            return {"type": "array"}
-        case _:
-            return {}
-
-
-def _named(row: Command, name: str) -> Schema:
-    """An argument that is given back as it was given."""
-    properties, required = fields(row.args)
-    schema = properties.get(name) or _member(row, name) or {}
-    return schema if name in required or not schema else {}
 
 
 def statuses(row: Command) -> list[int]:
@@ -399,12 +242,12 @@ def _given_at(route: Route, name: str) -> str:
 
 
 def _own_pages(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
-    health = _object(
+    health = object_of(
         {"status": {"type": "string"}, "service": {"const": "synap"}, "version": {"type": "string"}},
         ["status", "service", "version"],
     )
-    replication = _object({"role": {"type": "string"}, "status": {"type": "string"}}, ["role", "status"])
-    snapshot = _object({"success": {"const": True}, "message": {"type": "string"}}, ["success", "message"])
+    replication = object_of({"role": {"type": "string"}, "status": {"type": "string"}}, ["role", "status"])
+    snapshot = object_of({"success": {"const": True}, "message": {"type": "string"}}, ["success", "message"])
     always = list(ALWAYS)
     text = {"type": "string"}
     return {
@@ -428,11 +271,11 @@ def _page(name: str, doc: str, responses: dict[str, Any]) -> dict[str, Any]:
 
 def _command(catalogue: Catalogue) -> dict[str, Any]:
     one = {"$ref": "#/components/schemas/Envelope"}
-    batch = _object({"type": {"examples": ["batch"]}, "commands": {"type": "array", "items": one}}, ["commands"])
+    batch = object_of({"type": {"examples": ["batch"]}, "commands": {"type": "array", "items": one}}, ["commands"])
     reply = {"$ref": "#/components/schemas/Reply"}
-    replies = _object({"responses": {"type": "array", "items": reply}}, ["responses"])
+    replies = object_of({"responses": {"type": "array", "items": reply}}, ["responses"])
     known = {
-        name: {"payload": _object(*fields(row.args)), "reply": answer(row, row.spelled.get(name, row.command),
+        name: {"payload": object_of(*fields(row.args)), "reply": answer(row, row.spelled.get(name, row.command),
                                                                       row.command_nil)}
         for row in catalogue.rows if not row.internal and not (row.command is None and row.rest is None)
         for name in dict.fromkeys((row.name, *row.envelope))

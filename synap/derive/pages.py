@@ -47,6 +47,8 @@ _ANSWERS = {
     Shape.PAGE: "a cursor, and texts",
     Shape.PAIR: "a key and a value, or nil",
     Shape.MESSAGE: "a message, or nil",
+    Shape.MESSAGES: "messages",
+    Shape.EVENTS: "events: offset, name, data, time (ms)",
     Shape.REPORT: "named numbers",
     Shape.WORD: "one of some words",
     Shape.CUSTOM: "as the command says",

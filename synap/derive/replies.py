@@ -4,7 +4,9 @@ A row's `rest` and `command` are templates. In them `$reply` is the plain answer
 as a boolean, `$real` the text as a number, `$items` the texts as an array, `$count` how many there are,
 `$total` the number beside a reply that is none, `$cursor` the scalar as text, `$ttl` a time or null, `$text` a text
 that stays text, `$octets` its bytes as numbers, `$hybrid` the text that every client of the command envelope can
-read, `$report` and `$message` the named fields, `$changed` whether anything did, and `$name` the argument of that name.
+read, `$report` the named fields, `$changed` whether anything did, and `$name` the argument of that name. `$message` is
+a queue's message, `$numbered` one with its id under `id`, `$delivery` one with its payload as text or JSON too,
+`$messages` several; `$events` are the events of a room, `$from` the offset that was asked for.
 A member whose name ends in `?` is left out if the reply has no text for it.
 """
 
@@ -36,6 +38,7 @@ from synap.store.layout import (
 )
 
 _decode = msgspec.json.decode
+EVENT_ITEMS = 4  # offset, name, data, time
 Render = Callable[[int, Any, Any, int, dict[str, Any]], Any]
 _LIKE_JSON = re.compile(r'[ \t\n\r]*[{\["\-0-9tfn]')
 
@@ -106,6 +109,13 @@ def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = lay
     if what == ITEM:
         return values[0]
     assert what == ITEMS, f"{row.name}: no such status {what}"
+    if row.reply is Shape.EVENTS:
+        events = [values[i : i + EVENT_ITEMS] for i in range(0, len(values), EVENT_ITEMS)]
+        return [[offset[0], name[0], data, time[0]] for offset, name, data, time in events]
+    if row.reply is Shape.MESSAGES:
+        size = len(row.fields)
+        groups = [values[i : i + size] for i in range(0, len(values), size)]
+        return [{name: value for name, (value, _) in zip(row.fields, group, strict=True)} for group in groups]
     if row.fields:
         return {name: value for name, (value, _) in zip(row.fields, values, strict=True)}
     if row.reply is Shape.PAGE:
@@ -150,6 +160,9 @@ def _spell(template: Any, row: Command) -> Render:
     if not isinstance(template, str) or not template.startswith("$"):
         return lambda status, numbers, octets, reply, fields: template
     word = template[1:]
+    if word in ("events", "from"):
+        given = _events if word == "events" else _from
+        return lambda status, numbers, octets, reply, fields: given(numbers, octets, reply, fields)
     known = _WORDS.get(word)
     if known is not None:
         return lambda status, numbers, octets, reply, fields: known(status, row, numbers, octets, reply)
@@ -192,7 +205,65 @@ def _first(numbers: Any, octets: Any, reply: int) -> tuple[bytes, int]:
 
 
 def _message(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> dict[str, Any]:
-    values = dict(zip(row.fields, items(numbers, octets, reply), strict=True))
+    return spelled_message(row.fields, items(numbers, octets, reply))
+
+
+def _messages(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> list[dict[str, Any]]:
+    if status & STATUS_MASK == EMPTY:
+        return []
+    found, size = items(numbers, octets, reply), len(row.fields)
+    return [spelled_message(row.fields, found[i : i + size]) for i in range(0, len(found), size)]
+
+
+def _numbered(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> dict[str, Any]:
+    found = _message(status, row, numbers, octets, reply)
+    return {"id": found.pop("message_id"), **found}
+
+
+def _delivery(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> dict[str, Any]:
+    found = _message(status, row, numbers, octets, reply)
+    return found | {"message": as_document(bytes(found["payload"]))}
+
+
+def as_document(octets: bytes) -> Any:
+    """Bytes as the JSON that they are, else as text."""
+    try:
+        return _decode(octets)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return as_text(octets)
+
+
+def _events(numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Events as REST has them: their data is the bytes of its JSON text, as numbers."""
+    found = items(numbers, octets, reply)
+    room = fields.get("room")
+    return [
+        {
+            "id": f"{room}:{found[i][0]}", "offset": found[i][0], "room": room, "event": as_text(found[i + 1][0]),
+            "data": list(json_text(*found[i + 2])), "timestamp": found[i + 3][0] // 1000, "metadata": {},
+        }
+        for i in range(0, len(found), EVENT_ITEMS)
+    ]  # fmt: skip
+
+
+def json_text(octets: bytes, form: int) -> bytes:
+    """A stored value as JSON text; bytes that are no text as they are."""
+    if form == FORM_JSON:
+        return octets
+    try:
+        return msgspec.json.encode(octets.decode())
+    except UnicodeDecodeError:
+        return octets
+
+
+def _from(numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> int | None:
+    asked = fields.get("from_offset")
+    return None if asked is None else int(asked)
+
+
+def spelled_message(names: tuple[str, ...], parts: list[tuple[Any, int]]) -> dict[str, Any]:
+    """What JSON surfaces say of a queue's message: bytes as numbers, times in seconds."""
+    values = dict(zip(names, parts, strict=True))
     found = {name: value for name, (value, _) in values.items()}
     return {
         "message_id": found["message_id"].decode(),
@@ -204,6 +275,11 @@ def _message(status: int, row: Command, numbers: Any, octets: Any, reply: int) -
         "created_at": found["created_at"] // 1000,
         "deadline": found["deadline"] // 1000,
     }
+
+
+def _report(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> dict[str, Any]:
+    found: dict[str, Any] = plain(status, row, numbers, octets, reply)
+    return {name: as_text(value) if isinstance(value, bytes) else value for name, value in found.items()}
 
 
 def _headers(octets: bytes, _: int) -> Any:
@@ -229,6 +305,9 @@ _WORDS: dict[str, Callable[[int, Command, Any, Any, int], Any]] = {
     "octets": lambda status, row, numbers, octets, reply: list(_first(numbers, octets, reply)[0]),
     "hybrid": lambda status, row, numbers, octets, reply: as_hybrid(*_first(numbers, octets, reply)),
     "changed": lambda status, row, numbers, octets, reply: status & STATUS_MASK == DONE or bool(status & CHANGED),
-    "report": lambda status, row, numbers, octets, reply: plain(status, row, numbers, octets, reply),
+    "report": _report,
     "message": _message,
+    "messages": _messages,
+    "numbered": _numbered,
+    "delivery": _delivery,
 }

@@ -59,7 +59,8 @@ class Image:
         containers = {row.resp.split("|")[0] for row in catalogue.rows if "|" in row.resp}
         for word in sorted(containers - set(catalogue.by_resp)):
             self._container(word)
-        self.refusals = [self._text(row.resp.replace("%", "\x01").encode()) for row in faults.TABLE]
+        marked = [row.resp.replace("%", "\x01").replace("{number}", "\x02") for row in faults.TABLE]
+        self.refusals = [self._text(text.encode()) for text in marked]
         assert len(self.nodes) < layout.SCHEMA_SIZE, "the grammar is larger than SCHEMA"
         assert len(self.pairs) < layout.CHOICES_SIZE, "the choices are more than CHOICES has room for"
         assert len(self.texts) < layout.TEXTS_SIZE * 8, "the texts are larger than TEXTS"

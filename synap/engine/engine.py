@@ -15,7 +15,7 @@ from synap.call import Call, Value
 from synap.command import Catalogue, Command
 from synap.derive import arguments
 from synap.derive.schema import Image
-from synap.engine.interest import Interest, Parked
+from synap.engine.interest import Feed, Interest, Parked
 from synap.engine.operation import Operation
 from synap.engine.sessions import Session, Sessions
 from synap.faults import BrokenNode, Fault
@@ -31,8 +31,9 @@ EVICTION_POLICIES = (
     "volatile-ttl",
 )  # fmt: skip
 """In the order of layout.EVICT_NOBODY and its like."""
-EXPIRE_LOOKS, EXPIRE_MOST, REAP_BUDGET, CLEAN_RUNS, REQUEUE_MOST = 400, 100, 4000, 256, 100
-EXPIRE_CODE, DUE_CODE, REQUEUE_CODE = 0x0207, 0x0809, 0x0808
+EXPIRE_LOOKS, EXPIRE_MOST, REAP_BUDGET, CLEAN_RUNS, DUE_MOST = 400, 100, 4000, 256, 1000
+EXPIRE_CODE, DUE_CODE, REQUEUE_CODE, AGE_CODE = 0x0207, 0x0809, 0x0808, 0x1408
+FEED_ROUNDS = 100  # pieces that each feed takes before others have their turn
 CLEAN_PAGES = 512  # give memory back once this many free pages may still be committed
 
 
@@ -59,6 +60,7 @@ class Engine:
         self._waiting: list[tuple[int, int, Parked]] = []
         self._waits = 0
         self._expire_cursor = 0
+        self.hungry: set[int] = set()  # names whose feeds have not taken all there is
         self._found = np.zeros(2 * CLEAN_RUNS, np.int64)
 
     # Calls.
@@ -177,12 +179,11 @@ class Engine:
         """Let the call at word `tape`, which answered WAIT, wait for its keys."""
         row = self.rows[row_at]
         numbers = self.numbers
-        namespace = numbers[tape - 2]
         blob = bytes(self.bytes[numbers[tape - 1] : numbers[tape - 1] + blob_size])
-        call = Call(row.code, namespace, tuple(numbers[tape : tape + tape_size].tolist()), blob)
+        call = Call(row.code, numbers[tape - 2], tuple(numbers[tape : tape + tape_size].tolist()), blob)
         hashes = [
-            keys_view.hash_of(self.words, self.octets, namespace, start, size)
-            for start, size in arguments.keys(row, numbers, tape)
+            keys_view.hash_of(self.words, self.octets, space, start, size)
+            for space, start, size in arguments.awaited(row, numbers, tape)
         ]
         wait = numbers[tape + arguments.timeout_slot(row)]
         parked = Parked(call, row_at, tuple(dict.fromkeys(hashes)), now + wait if wait else 0, deliver)
@@ -196,18 +197,39 @@ class Engine:
         """Tell watchers of the keys that changed, and make the calls that wait for them, first come first."""
         while self.numbers[layout.HITS_COUNT]:
             for h in self.interest.take_hits():
+                barren: set[int] = set()  # rows for which nothing is left under this name
                 for session in self.interest.watchers.get(h, ()):
                     session.watch_broken = session.watch_broken or self._changed(session, h, now)
                 for parked in list(self.interest.parked.get(h, ())):
-                    if parked.over:
+                    if parked.over or parked.row_at in barren:
                         continue
                     status = self.run(parked.call, now)
                     what = status & layout.STATUS_MASK
+                    if status & layout.BARREN:
+                        barren.add(parked.row_at)
                     if what == layout.WAIT or (what == WRONG_TYPE and len(parked.hashes) == 1):
                         continue  # nothing of its kind is there yet
                     self.interest.unpark(parked)
                     parked.deliver(status)
                     self.free_limbo()
+                self.feed(h, now)
+
+    def feed(self, h: int, now: int) -> None:
+        """Let the feeds that attend to this name take what is there, one piece each in turn.
+
+        Whoever was first this time is last the next time. Feeds that never end leave the rest to upkeep.
+        """
+        line = self.interest.feeds.get(h)
+        if not line:
+            return
+        for _ in range(FEED_ROUNDS):
+            took = False
+            for each in list(line):
+                took = each.take(now) or took
+            if not took:
+                line.rotate(-1)
+                return
+        self.hungry.add(h)
 
     def end_waits(self, now: int) -> None:
         """Answer the waiting calls whose time is up."""
@@ -218,9 +240,17 @@ class Engine:
                 parked.deliver(None)
 
     @property
-    def next_wait(self) -> int | None:
-        """When the next waiting call's time is up."""
-        return self._waiting[0][0] if self._waiting else None
+    def next_wait(self) -> int:
+        """When the next waiting call's time is up, or a queue or room has something to do."""
+        due = int(self.numbers[layout.TIMERS_DUE])
+        return min(self._waiting[0][0], due) if self._waiting else due
+
+    def attend(self, feed: Feed) -> None:
+        """Let a feed hear of changes of its queue or room, and take what is there."""
+        at = layout.CALL_BLOB * layout.WORD
+        self.bytes[at : at + len(feed.name)] = feed.name
+        feed.hash = keys_view.hash_of(self.words, self.octets, feed.space, at, len(feed.name))
+        self.interest.attend(feed)
 
     # Transactions.
 
@@ -340,8 +370,13 @@ class Engine:
             upkeep.reap(self.words, self.octets, REAP_BUDGET)
             more = bool(numbers[layout.GRAVES])
         more = (self.operation.active_expire and self._expire_some(now)) or more
-        if numbers[layout.QUEUES_DUE] <= now:
-            more = self._requeue(now) or more
+        if numbers[layout.TIMERS_DUE] <= now:
+            more = self._end_timer(now) or more
+        if self.hungry:
+            hungry, self.hungry = self.hungry, set()
+            for h in hungry:
+                self.feed(h, now)
+            more = more or bool(self.hungry)
         if numbers[layout.PAGES_DIRTY] > CLEAN_PAGES and not more:
             self.clean()
         return more
@@ -365,14 +400,15 @@ class Engine:
             self.settle(now)
         return len(found) // 2 * 4 >= EXPIRE_LOOKS
 
-    def _requeue(self, now: int) -> bool:
-        """Fail leases whose deadline has come, in one queue."""
+    def _end_timer(self, now: int) -> bool:
+        """Do what is due in one queue or room: leases that run out, delayed messages, events that grow old."""
         status = self.run(Call(DUE_CODE, 0, (), b""), now)
         if status & layout.STATUS_MASK != layout.ITEM:
             return False
         name = self.read_items()[0]
-        tape = (0, len(name) << layout.MARK_BITS | layout.PRESENT, REQUEUE_MOST)
-        status = self.run(Call(REQUEUE_CODE, 0, tape, name), now)
+        code = AGE_CODE if self.numbers[layout.REPLY] == layout.ROOM else REQUEUE_CODE
+        tape = (0, len(name) << layout.MARK_BITS | layout.PRESENT, DUE_MOST)
+        status = self.run(Call(code, 0, tape, name), now)
         self.settle(now)
         return bool(status & layout.CHANGED)  # refused (a broken log): not again at once
 

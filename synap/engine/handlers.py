@@ -8,9 +8,9 @@ from synap.engine import clients, command_rows, helps, key_rows, kv_rows, report
 from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
 from synap.faults import Fault
-from synap.store import digests
+from synap.store import digests, layout
 
-FAMILIES = ("queues", "strings", "lists", "sets")
+FAMILIES = {"queues": 0, "strings": layout.STRING, "lists": layout.LIST, "sets": layout.SET, "rooms": layout.ROOM}
 
 
 def ping(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
@@ -56,9 +56,9 @@ def digest(engine: Engine, session: Session | None, args: dict[str, Any], now: i
 
 def digest_of(engine: Engine) -> dict[str, int]:
     """The digest of each family's logical state."""
-    found = np.zeros(len(FAMILIES), np.int64)
+    found = np.zeros(layout.ROOM + 1, np.int64)
     digests.digest(engine.words, engine.octets, found)
-    return {name: int(value) & (1 << 64) - 1 for name, value in zip(FAMILIES, found, strict=True)}
+    return {name: int(found[place]) & (1 << 64) - 1 for name, place in FAMILIES.items()}
 
 
 def acl_cat(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:

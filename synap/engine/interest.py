@@ -1,4 +1,4 @@
-"""Who cares about a key: calls that wait for it, sessions that watch it.
+"""Who cares about a key, a queue or a room: calls that wait for it, sessions that watch it, feeds that attend to it.
 
 The heap holds one octet for each of 65,536 hash values, with a bit for each kind of interest; every
 write looks there (`keyspace.touched`), and a hit ends the lane. Here the hit is matched with who is
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synap.call import Call
-from synap.store.layout import AWAITED, HITS, HITS_COUNT, HITS_MAX, INTEREST, INTEREST_ANY, WATCHED, WORD
+from synap.store.layout import ANNOUNCED, AWAITED, HITS, HITS_COUNT, HITS_MAX, INTEREST, INTEREST_ANY, WATCHED, WORD
 
 
 @dataclass(eq=False)
@@ -29,6 +29,19 @@ class Parked:
     over: bool = field(default=False)
 
 
+@dataclass(eq=False)
+class Feed:
+    """Replies that keep coming: whoever attends to a queue or room, by its `name` (`space`: layout.QUEUE or ROOM).
+
+    `take(now)` takes one piece of what is there and answers whether it did; it is called again until it did not.
+    """
+
+    space: int
+    name: bytes
+    take: Callable[[int], bool]
+    hash: int = 0
+
+
 class Interest:
     """The table of interests, on both sides of the border."""
 
@@ -38,6 +51,7 @@ class Interest:
         self._counts: dict[tuple[int, int], int] = {}
         self.parked: dict[int, deque[Parked]] = {}
         self.watchers: dict[int, list[Any]] = {}
+        self.feeds: dict[int, deque[Feed]] = {}
 
     def _add(self, h: int, bit: int) -> None:
         at = h & 0xFFFF
@@ -71,6 +85,19 @@ class Interest:
                 del self.parked[h]
             self._drop(h, AWAITED)
 
+    def attend(self, feed: Feed) -> None:
+        """A feed wants to know of changes of its queue or room."""
+        self.feeds.setdefault(feed.hash, deque()).append(feed)
+        self._add(feed.hash, ANNOUNCED)
+
+    def leave(self, feed: Feed) -> None:
+        """It does not any more."""
+        line = self.feeds[feed.hash]
+        line.remove(feed)
+        if not line:
+            del self.feeds[feed.hash]
+        self._drop(feed.hash, ANNOUNCED)
+
     def watch(self, h: int, session: Any) -> None:
         """A session wants to know of changes of a key."""
         self.watchers.setdefault(h, []).append(session)
@@ -89,5 +116,5 @@ class Interest:
         count = self._numbers[HITS_COUNT]
         self._numbers[HITS_COUNT] = 0
         if count > HITS_MAX:
-            return iter(dict.fromkeys([*self.watchers, *self.parked]))
+            return iter(dict.fromkeys([*self.watchers, *self.parked, *self.feeds]))
         return iter(dict.fromkeys(self._numbers[HITS + i] for i in range(count)))

@@ -154,7 +154,8 @@ class Envelopes:
         status = self.onto_itself(target, status, fields)
         what = status & STATUS_MASK
         if what >= REFUSED:
-            return streamable.Reply(False, name, None, status_fault(status, fields).json_text())
+            fault = status_fault(status, fields, engine.numbers[layout.REPLY])
+            return streamable.Reply(False, name, None, fault.json_text())
         refused = refused_number(target.row, status, engine.numbers[layout.REPLY])
         if refused:
             fault = refused_fault(refused, fields, self.is_there)

@@ -4,20 +4,16 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from synap.command import Command
 from synap.derive.binders import Build, binder
 from synap.derive.replies import as_json, plain
 from synap.engine.handlers import digest_of
 from synap.faults import TABLE, Fault
-from synap.io.arrays import Found, Integers, Octets, Packed, Texts, pack
+from synap.io.bulk_methods import BulkMethods
 from synap.io.clock import Clock, monotonic
 from synap.io.compile import Progress, prepare, workers_of
 from synap.io.facts import redis_config
@@ -27,7 +23,7 @@ from synap.io.threads import Syncs, Waiter
 from synap.journal import LogFailed
 from synap.observe import counters
 from synap.settings import Settings
-from synap.store import bulk, layout
+from synap.store import layout
 from synap.store.layout import FORM_JSON, REFUSED, STATUS_MASK
 
 UPKEEP_S = 0.1
@@ -35,7 +31,7 @@ CLOSED = "the database is closed"
 _open: "weakref.WeakSet[Database]" = weakref.WeakSet()
 
 
-class Database(Methods):
+class Database(Methods, BulkMethods):
     """A store in this process. Safe to use from several threads; close it, or use it as a context.
 
     Values go in as `str`, `bytes` or anything JSON can hold, and come out as `bytes`, or as what they
@@ -104,6 +100,8 @@ class Database(Methods):
             if len(blob) > self._settings.number("limits.query_bytes_max") or len(blob) > layout.CALL_BLOB_BYTES:
                 raise Fault("QUERY_TOO_LARGE")
             now = self._clock.now()
+            if engine.numbers[layout.TIMERS_DUE] <= now:
+                self._end_timers(now)
             self._put(tape, blob)
             if row.handler:
                 value = engine.handle(row, None, layout.CALL, now)
@@ -113,8 +111,9 @@ class Database(Methods):
             status = engine.perform(engine.row_at[name], layout.CALL, len(tape), len(blob), now)
             what = status & STATUS_MASK
             if what >= REFUSED:
-                self._finish(now)
                 words = {name: value for name, value in fields.items() if isinstance(value, str)}
+                words["number"] = str(engine.numbers[layout.REPLY])
+                self._finish(now)
                 raise Fault(TABLE[what - REFUSED].name, **words)
             if what != layout.WAIT:
                 value = _native(plain(status, row, engine.numbers, engine.bytes))
@@ -132,7 +131,7 @@ class Database(Methods):
             if status is not None:
                 what = status & STATUS_MASK
                 if what >= REFUSED:
-                    waiter.error = Fault(TABLE[what - REFUSED].name)
+                    waiter.error = Fault(TABLE[what - REFUSED].name, number=str(engine.numbers[layout.REPLY]))
                 else:
                     waiter.value = _native(plain(status, row, engine.numbers, engine.bytes))
                 waiter.seq = engine.seq
@@ -146,7 +145,7 @@ class Database(Methods):
 
     def _await(self, waiter: Waiter) -> Any:
         try:
-            waiter.done.wait(waiter.seconds)
+            self._wait(waiter)
         finally:
             with self._lock:  # whoever left the answer holds it until the log has that change
                 self._waiters.discard(waiter)
@@ -160,147 +159,22 @@ class Database(Methods):
             raise Fault("UNKNOWN_OUTCOME")
         return waiter.value
 
-    def get_many(self, keys: Texts, width: int = 0, *, threads: int = 1) -> Any:
-        """The values of many keys: a list of bytes (None: missing), or with `width` an array of dtype `S`.
-
-        `keys` is an array of dtype `S` (a key ends at its trailing zero bytes), a pair (blob, offsets) as in
-        `synap.io.arrays`, or a sequence of str or bytes. With `width`, values are cut at so many bytes and missing
-        ones are empty. `threads` look things up at the same time, which pays from some 10,000 keys on. Raises
-        Fault WRONG_TYPE if a key holds something else than a string.
-        """
-        if not width:
-            return self.get_blob(keys, threads=threads).tolist()
-        if width < 0:
-            raise ValueError(f"width: wanted a number above 0, found {width}")
-        packed = pack(keys)
-        out = np.empty(len(packed) * width, np.uint8)
-        with self._lock:
-            self._find(packed, out, width, threads)
-            self._engine.free_limbo()
-        return out.view(f"S{width}")
-
-    def get_blob(self, keys: Texts, *, threads: int = 1) -> Found:
-        """The values of many keys side by side, with their offsets; see `get_many`."""
-        packed = pack(keys)
-        count = len(packed)
-        with self._lock:
-            found = self._find(packed, np.empty(0, np.uint8), 0, threads)
-            offsets = np.zeros(count + 1, np.int64)
-            np.cumsum(np.maximum(found[1::2], 0), out=offsets[1:])
-            out = np.empty(int(offsets[-1]), np.uint8)
-            engine = self._engine
-
-            def copy(first: int, last: int) -> None:
-                piece = out[offsets[first] : offsets[last]]
-                bulk.copy_many(engine.words, engine.octets, found[2 * first : 2 * last], last - first, piece)
-
-            self._each(copy, count, threads)
-            engine.free_limbo()
-        return Found(out, offsets, found[1::2] >= 0)
-
-    def _find(self, packed: Packed, out: Octets, width: int, threads: int) -> Integers:
-        """Where the values lie (see `bulk.find_many`); with `width` they are copied to `out`."""
-        self._check_open()
-        if threads < 1:
-            raise ValueError(f"threads: wanted a number above 0, found {threads}")
-        engine, count, sizes = self._engine, len(packed), packed.sizes
-        at = self._lay(packed.octets)
-        now = self._clock.now()
-        found = np.empty(2 * count, np.int64)
-        if engine.numbers[layout.COMPRESSED_FROM]:  # reading those takes memory, which one thread may do at a time
-            threads = 1
-        starts = [0] if threads == 1 else np.concatenate(([0], np.cumsum(sizes)))
-
-        def find(first: int, last: int) -> None:
-            piece = out[first * width : last * width]
-            if width:
-                piece.fill(0)
-            bulk.find_many(engine.words, engine.octets, at + int(starts[first]), sizes[first:last], last - first,
-                           now, found[2 * first : 2 * last], piece, width, 0)  # fmt: skip
-
-        self._each(find, count, threads)
-        there = int((found[1::2] >= 0).sum())
-        engine.numbers[layout.KEY_HITS] += there
-        engine.numbers[layout.KEY_MISSES] += count - there
-        worst = int(found[1::2].min(initial=0))
-        if worst < bulk.MISSING:
-            engine.free_limbo()
-            raise Fault("WRONG_TYPE" if (found[1::2] == bulk.OTHER_KIND).any() else "OUT_OF_MEMORY")
-        return found
-
-    def _each(self, work: Callable[[int, int], None], count: int, threads: int) -> None:
-        """Let `threads` work on a part of `count` things each. The kernels let go of the interpreter's lock."""
-        cuts = [count * i // threads for i in range(threads + 1)]
-        parts = list(pairwise(cuts))
-        if threads == 1 or count < threads:
-            work(0, count)
-            return
-        if self._pool is None or self._pool_size < threads - 1:
-            if self._pool is not None:
-                self._pool.shutdown()
-            self._pool, self._pool_size = ThreadPoolExecutor(threads - 1, "synap-read"), threads - 1
-        others = [self._pool.submit(work, *part) for part in parts[1:]]
-        try:
-            work(*parts[0])
-        finally:
-            for other in others:
-                other.result()
-
-    def set_many(self, keys: Texts, values: Texts) -> None:
-        """Store many strings, each as `set` without options; both are what `get_many` takes as keys.
-
-        Raises Fault OUT_OF_MEMORY where memory ends; the pairs before that are stored.
-        """
-        packed, data = pack(keys), pack(values)
-        if len(packed) != len(data):
-            raise ValueError(f"{len(packed)} keys but {len(data)} values")
-        limit = self._settings.number("limits.bulk_bytes_max")
-        if len(data) and max(int(data.sizes.max()), int(packed.sizes.max())) > limit:
-            raise Fault("STRING_TOO_LONG")
-        with self._lock:
-            engine = self._engine
-            self._check_writable()
-            at = self._lay(packed.octets)
-            value_at = self._lay(data.octets, len(packed.octets))
-            done = 0
-            while done < len(packed):
+    def _wait(self, waiter: Waiter) -> None:
+        """Until there is an answer or time is up; meanwhile do what falls due, which nobody else may."""
+        end = None if waiter.seconds is None else monotonic() + waiter.seconds
+        while True:
+            left = UPKEEP_S if end is None else min(UPKEEP_S, end - monotonic())
+            if waiter.done.wait(max(left, 0)) or (end is not None and monotonic() >= end):
+                return
+            with self._lock:
                 now = self._clock.now()
-                rest, value_rest = packed.sizes[done:], data.sizes[done:]
-                step = bulk.set_many(
-                    engine.words, engine.octets, at, rest, value_at, value_rest, len(rest), now, 0
-                )
-                at += int(rest[:step].sum())
-                value_at += int(value_rest[:step].sum())
-                done += step
-                self._finish(now)
-                if not step:
-                    raise Fault("OUT_OF_MEMORY")
+                if not self._closed and self._engine.numbers[layout.TIMERS_DUE] <= now:
+                    self._end_timers(now)
 
-    def delete_many(self, keys: Texts) -> int:
-        """Remove many keys, whatever they hold; how many were there. `keys` is what `get_many` takes."""
-        packed = pack(keys)
-        removed = np.zeros(1, np.int64)
-        with self._lock:
-            engine = self._engine
-            self._check_writable()
-            at = self._lay(packed.octets)
-            done = 0
-            while done < len(packed):
-                now = self._clock.now()
-                rest = packed.sizes[done:]
-                step = bulk.delete_many(engine.words, engine.octets, at, rest, len(rest), now, 0, removed)
-                at += int(rest[:step].sum())
-                done += step
-                self._finish(now)
-                if not step:
-                    raise Fault("LOG_FAILED")
-        return int(removed[0])
-
-    def _check_writable(self) -> None:
-        """Refuse what a single call would be refused for, before anything is changed."""
-        self._check_open()
-        if self._engine.numbers[layout.REFUSE] & layout.GUARD_BROKEN_LOG:
-            raise Fault("LOG_FAILED")
+    def _end_timers(self, now: int) -> None:
+        """Leases that have run out, delayed messages that are ready, events that are too old."""
+        self._engine.upkeep(now)
+        self._finish(now)
 
     def _finish(self, now: int) -> None:
         """What follows a call: blocks are freed, waiters served, the log written, upkeep done now and then."""
@@ -311,14 +185,6 @@ class Database(Methods):
         except LogFailed as failure:
             self._node.fail(failure)
             raise Fault("UNKNOWN_OUTCOME") from failure
-
-    def _lay(self, data: Octets, behind: int = 0) -> int:
-        """Put octets where kernels see them; the octet they start at."""
-        at = layout.CALL_BLOB * layout.WORD + behind
-        if behind + len(data) > layout.CALL_BLOB_BYTES:
-            raise Fault("QUERY_TOO_LARGE")
-        self._engine.octets[at : at + len(data)] = data
-        return at
 
     def _check_open(self) -> None:
         if self._closed:

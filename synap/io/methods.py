@@ -5,46 +5,15 @@ What a method is for stands in its row (docs/commands.md); here is what it takes
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict, cast, overload
+from typing import Any, Literal, cast, overload
 
-import msgspec
-
-Key: TypeAlias = str | bytes
-Value: TypeAlias = str | bytes | int | float | bool | list[Any] | dict[str, Any] | None
-"""What may be stored. Texts and bytes come out as bytes, everything else as it went in (as JSON has it), and what
-`incr` has counted as int. `get_many` gives the bytes of any value."""
+from synap.io.backlog_methods import BacklogMethods, Key, Value
 
 _NOTHING: Any = object()
 
 
-class Message(TypedDict):
-    """A message that was leased: ack it, or nack it, before `deadline` (ms since 1970)."""
-
-    message_id: str
-    payload: bytes
-    priority: int
-    retry_count: int
-    max_retries: int
-    headers: Any  # as they were published; bytes if they came as text that is no JSON
-    created_at: int
-    deadline: int
-
-
-class Methods:
+class Methods(BacklogMethods):
     """The methods; whoever inherits has `call` and `_call_waiting`."""
-
-    def call(self, name: str, /, **fields: Any) -> Any:
-        """Carry out a row."""
-        raise NotImplementedError
-
-    def _call_waiting(self, name: str, **fields: Any) -> Any:
-        """The same, and wait if the row wants to."""
-        raise NotImplementedError
-
-    def _given(self, name: str, /, **fields: Any) -> Any:
-        """`call` with the fields that are neither None nor False."""
-        return self.call(name, **{field: value for field, value in fields.items()
-                                  if value is not None and value is not False})  # fmt: skip
 
     # Strings.
 
@@ -352,48 +321,6 @@ class Methods:
         """How many members the set has."""
         return cast(int, self.call("set.card", key=key))
 
-    # Queues.
-
-    def queue_create(self, queue: str, *, max_depth: int | None = None, ack_deadline_ms: int | None = None,
-                     max_retries: int | None = None, priority: int | None = None) -> bool:  # fmt: skip
-        """Make a queue; False if it is there, which keeps its settings. What is not given the settings say."""
-        return bool(self._given("queue.create", queue=queue, ack_deadline_ms=ack_deadline_ms, max_depth=max_depth,
-                                default_max_retries=max_retries, default_priority=priority))  # fmt: skip
-
-    def queue_publish(self, queue: str, payload: str | bytes, *, priority: int | None = None,
-                      max_retries: int | None = None, headers: dict[str, Any] | None = None) -> str:  # fmt: skip
-        """Add a message; its id. `headers` is what JSON can hold. Raises Fault QUEUE_MISSING or QUEUE_FULL."""
-        found = self._given("queue.publish", queue=queue, payload=payload, priority=priority,
-                            max_retries=max_retries, headers=headers)  # fmt: skip
-        return cast(bytes, found).decode()
-
-    def queue_consume(self, queue: str, consumer: str | None = None) -> Message | None:
-        """Lease the first message of the highest priority, None if there is none. Raises Fault QUEUE_MISSING."""
-        found = self._given("queue.consume", queue=queue, consumer_id=consumer)
-        if found is None:
-            return None
-        return cast(Message, found | {
-            "message_id": found["message_id"].decode(), "headers": _headers(found["headers"])})  # fmt: skip
-
-    def queue_ack(self, queue: str, message_id: str) -> None:
-        """The message is done. Raises Fault MESSAGE_MISSING if it is not leased."""
-        self.call("queue.ack", queue=queue, message_id=message_id)
-
-    def queue_nack(self, queue: str, message_id: str, *, drop: bool = False) -> None:
-        """The delivery failed: deliver again, or with `drop` put it among the dead letters."""
-        self.call("queue.nack", queue=queue, message_id=message_id, drop=drop)
-
-    def queue_stats(self, queue: str) -> dict[str, int]:
-        """Counters of a queue, by name."""
-        return cast(dict[str, int], self.call("queue.stats", queue=queue))
-
 
 def _pairs(pairs: Mapping[Key, Value] | Iterable[tuple[Key, Value]]) -> list[tuple[Key, Value]]:
     return list(pairs.items()) if isinstance(pairs, Mapping) else [(key, value) for key, value in pairs]
-
-
-def _headers(octets: bytes) -> Any:
-    try:
-        return msgspec.json.decode(octets) if octets else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return octets

@@ -25,7 +25,7 @@ from synap.io.facts import place_clocks
 from synap.io.files import Directory, Lock
 from synap.journal import NO_LOG, Buffer, Disk, Log, LogFailed, SnapshotWriter, recover, trim
 from synap.settings import Settings
-from synap.store import dumps, layout, program, zstd
+from synap.store import backlog_dumps, dumps, layout, program, zstd
 from synap.store.heap import Heap
 
 CHUNK_BYTES = 1 << 20
@@ -70,6 +70,8 @@ class Node:
             if settings.text("compression.default_algorithm") == "zstd":
                 zstd.place(self.engine.numbers, settings.number("compression.zstd.level"))
         self.engine.numbers[layout.HOT_MAX] = settings.number("compression.hot_cache_bytes")
+        for i, name in enumerate(("stream.max_events", "stream.max_bytes", "stream.retention_secs")):
+            self.engine.numbers[layout.ROOM_LIMITS + i] = settings.number(name)
         self.engine.journal_flush = self.flush
         self.lock = lock
         self.disk = disk
@@ -335,7 +337,7 @@ class Node:
         while count := dumps.dump(engine.words, engine.octets, cursor, seq, now, CHUNK_BYTES):
             if count == dumps.UNREADABLE:
                 raise OSError("a compressed value cannot be read (is memory short?): no snapshot was written")
-            yield engine.bytes[start : start + int(cursor[dumps.CURSOR_SIZE])], int(count)
+            yield engine.bytes[start : start + int(cursor[backlog_dumps.CURSOR_SIZE])], int(count)
 
     def persistence(self) -> dict[str, Any]:
         """INFO's section."""

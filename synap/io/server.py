@@ -31,7 +31,7 @@ from synap.store import layout
 
 log = logging.getLogger("synap")
 
-UPKEEP_S = 0.1
+UPKEEP_S = 0.04  # what falls due while it sleeps is at most so late
 SWEEP_S = 0.5
 CLOSE_PAUSE_S = 0.001
 STOP_WAIT_S = 5.0
@@ -329,10 +329,7 @@ class Server:
                 connection.look_at(now)
 
     def _pause(self) -> float:
-        wait = self.engine.next_wait
-        if wait is None:
-            return UPKEEP_S
-        return max(0.001, min(UPKEEP_S, (wait - self.clock.now()) / 1000))
+        return max(0.001, min(UPKEEP_S, (self.engine.next_wait - self.clock.now()) / 1000))
 
     def _drop_stalled(self) -> None:
         now = self.loop.time()

@@ -102,7 +102,12 @@ class Web(Envelopes):
         """Carry out a row for REST."""
         engine = self.server.engine
         now = self.server.clock.now()
-        tape = self.lay(target.pack(fields))
+        call = target.pack(fields)
+        if target.before is not None:
+            self.lay(target.before.pack(fields))
+            engine.perform_queued(layout.CALL_BLOB, target.before.row_at, now)
+            engine.settle(now)
+        tape = self.lay(call)
         if target.row.handler:
             value = engine.handle_packed(target.row, None, tape, now)
             if isinstance(value, Fault):
@@ -122,7 +127,7 @@ class Web(Envelopes):
         engine = self.server.engine
         status = self.onto_itself(target, status, fields)
         if status & STATUS_MASK >= REFUSED:
-            raise status_fault(status, fields)
+            raise status_fault(status, fields, engine.numbers[layout.REPLY])
         refused = refused_number(target.row, status, engine.numbers[layout.REPLY])
         if refused:
             raise refused_fault(refused, fields, self.is_there)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synap.command import Catalogue
-from synap.store import layout
+from synap.store import layout, tables
 
 Read = Callable[[Any, Catalogue], int]
 EXPIRE_CODE = 0x0207  # of the row that removes an expired key
@@ -49,6 +49,10 @@ TABLE = (
     Counter("seq", "stats", "counter", "commit sequence number of the last change", _register(layout.SEQ)),
     Counter("keys", "stats", "gauge", "keys in all namespaces", _over(layout.KEYS_COUNT)),
     Counter("keys_expiring", "stats", "gauge", "keys with a deadline", _over(layout.KEYS_EXPIRING)),
+    Counter("queues", "stats", "gauge", "queues", _register(layout.QUEUES + tables.COUNT)),
+    Counter("rooms", "stats", "gauge", "rooms of streams", _register(layout.ROOMS + tables.COUNT)),
+    Counter("timers", "stats", "gauge", "queues and rooms in which something will fall due",
+            _register(layout.TIMERS_COUNT)),
     Counter("evicted_keys_total", "stats", "counter", "keys removed for want of memory", _register(layout.EVICTED)),
     Counter("expired_keys_total", "stats", "counter",
             "keys removed as their deadline had come; one that a command replaced before is not among them",
@@ -56,7 +60,8 @@ TABLE = (
     Counter("keyspace_hits_total", "stats", "counter", "keys that reads have found", _register(layout.KEY_HITS)),
     Counter("keyspace_misses_total", "stats", "counter", "keys that reads have not found",
             _register(layout.KEY_MISSES)),
-    Counter("interest_entries", "stats", "gauge", "keys waited for or watched", _register(layout.INTEREST_ANY)),
+    Counter("interest_entries", "stats", "gauge", "keys, queues and rooms waited for, watched or attended to",
+            _register(layout.INTEREST_ANY)),
     Counter(
         "memory_used_bytes", "memory", "gauge", "blocks in use, which is what the limit counts",
         lambda numbers, catalogue: int(numbers[layout.WORDS_USED]) * layout.WORD,

@@ -3,20 +3,21 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 
-from synap.command import Catalogue, Command, Route
+from synap.command import Catalogue, Command
 from synap.derive.binders import packer
-from synap.derive.conversions import wrong
+from synap.derive.conversions import to_json, wrong
 from synap.derive.replies import Render, renderer
+from synap.derive.spellings import respelled
 from synap.faults import TABLE, Fault
 from synap.proto.http import Request, Response
+from synap.routes import Route
 from synap.store.layout import NUMBER, REFUSED, STATUS_MASK
 
-Pack = Callable[[Any], bytes]
 _encode = msgspec.json.encode
 _decoder = msgspec.json.Decoder()
 
@@ -24,52 +25,22 @@ _decoder = msgspec.json.Decoder()
 class Target:
     """A row as one surface reaches it."""
 
-    __slots__ = ("fixed", "pack", "params", "renamed", "render", "row", "row_at")
+    __slots__ = ("before", "fixed", "pack", "params", "renamed", "render", "route", "row", "row_at")
 
     def __init__(self, row: Command, row_at: int, render: Render, route: Route | None = None) -> None:
         self.row, self.row_at, self.render = row, row_at, render
-        self.pack = packer(row, row_at)
-        if row.also:
-            self.pack = _under_other_names(row.also, self.pack)
-        if row.elapsed:
-            self.pack = _over_at_once(row.elapsed, self.pack)
+        self.pack = respelled(row, packer(row, row_at))
         self.params: tuple[str, ...] = ()
+        self.route = route
         self.fixed = dict(route.fixed) if route else {}
         self.renamed = dict(route.renamed) if route else {}
-
-
-def _under_other_names(also: dict[str, str], pack: Pack) -> Pack:
-    """The same for fields of which some have other names. Under two of them it must be the same value."""
-
-    def renamed(fields: Any) -> bytes:
-        for other, name in also.items():
-            value, known = fields.get(other), fields.get(name)
-            if value is None:
-                continue
-            if known is None:
-                fields = {**fields, name: value}
-            elif type(known) is not type(value) or known != value:
-                raise Fault("WRONG_FIELD", field=other, wanted=f"what '{name}' says", found="something else")
-        return pack(fields)
-
-    return renamed
+        self.before: Target | None = None  # carried out first
 
 
 FIELDS_FEW = 32
-LONG_AGO = 1
-"""A moment that has passed, in seconds since 1970."""
 
 
-def _over_at_once(elapsed: dict[str, str], pack: Pack) -> Pack:
-    """The same for durations of which 0 is one that is over: `elapsed` names the moment that stands for each."""
-
-    def moved(fields: Any) -> bytes:
-        for name, moment in elapsed.items():
-            if fields.get(name) in (0, "0") and fields[name] is not False and fields.get(moment) is None:
-                fields = {**fields, name: None, moment: LONG_AGO}
-        return pack(fields)
-
-    return moved
+Found: TypeAlias = tuple[dict[str, Any] | None, list[str]]
 
 
 class Tree:
@@ -87,19 +58,31 @@ class Tree:
         assert method not in methods, f"{method} {path} stands twice"
         methods[method] = target
 
-    def find(self, segments: list[str]) -> tuple[dict[str, Any] | None, list[str]]:
-        """The targets by method of a path, and its parameters; None if there is no such path."""
-        node: Any = self._root
-        params: list[str] = []
-        for segment in segments:
-            after = node.get(segment) if segment not in ("/", "{}") else None
-            if after is None:
-                after = node.get("{}")
-                if after is None or not segment:
-                    return None, params
-                params.append(segment)
-            node = after
-        return node.get("/"), params
+    def find(self, segments: list[str], method: str) -> Found:
+        """The targets by method of a path, and its parameters; None if there is no such path.
+
+        Where only aliases lie under a fixed word, and none of this method, the word may be a parameter.
+        """
+        return self._below(self._root, segments, 0, method)
+
+    def _below(self, node: Any, segments: list[str], at: int, method: str) -> Found:
+        if at == len(segments):
+            return node.get("/"), []
+        segment = segments[at]
+        after = node.get(segment) if segment not in ("/", "{}") else None
+        fixed: Found = (None, []) if after is None else self._below(after, segments, at + 1, method)
+        methods = fixed[0]
+        if methods is not None and (method in methods or not all(_is_alias(each) for each in methods.values())):
+            return fixed
+        after = node.get("{}") if segment else None
+        if after is None:
+            return fixed
+        found, params = self._below(after, segments, at + 1, method)
+        return (found, [segment, *params]) if found is not None else fixed
+
+
+def _is_alias(target: Any) -> bool:
+    return target.route is not None and bool(target.route.alias)
 
 
 def json_response(status: int, value: Any, **more: Any) -> Response:
@@ -120,9 +103,9 @@ def in_query(fault: Fault, request: Request) -> Response:
     return json_response(400, {"error": text, "code": 400})
 
 
-def status_fault(status: int, fields: dict[str, Any]) -> Fault:
-    """The Fault of a refusing status, with the fields that its text may name."""
-    return named_fault(TABLE[(status & STATUS_MASK) - REFUSED].name, fields)
+def status_fault(status: int, fields: dict[str, Any], number: int) -> Fault:
+    """The Fault of a refusing status, with the fields and the `number` (the reply's) that its text may name."""
+    return named_fault(TABLE[(status & STATUS_MASK) - REFUSED].name, fields | {"number": str(number)})
 
 
 def named_fault(name: str, fields: dict[str, Any]) -> Fault:
@@ -154,9 +137,13 @@ class Rest:
                 continue
             render = renderer(row, row.rest, row.rest_nil)
             for route in row.http:
-                target = Target(row, row_at[row.name], render, route)
+                spelled = render if route.rest is None else renderer(row, route.rest, route.rest_nil)
+                target = Target(row, row_at[row.name], spelled, route)
                 names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
                 target.params = tuple(names)
+                if route.before:
+                    first = catalogue.by_name[route.before]
+                    target.before = Target(first, row_at[first.name], renderer(first, first.rest, first.rest_nil))
                 self.tree.add(route.path, route.method, target)
 
     def find(self, request: Request) -> tuple[Target, list[str]] | tuple[None, str] | Response:
@@ -172,11 +159,15 @@ class Rest:
                 segments = path[1:].decode().split("/")
         except UnicodeDecodeError:
             return json_response(400, {"error": "Invalid request: the path is not UTF-8", "code": 400})
-        methods, values = self.tree.find(segments)
+        method = request.method.decode("ascii", "replace")
+        methods, values = self.tree.find(segments, "GET" if method == "HEAD" else method)
         if methods is None:
             return json_response(404, {"error": "Not found", "code": 404})
-        method = request.method.decode("ascii", "replace")
         target = methods.get(method)
+        if target is not None and target.route.needs and not _has(request.body, target.route.needs):
+            found, values = self.tree.find(segments, "")
+            methods = found or {}
+            target = methods.get(method)
         if target is None and method == "HEAD":
             target = methods.get("GET")
             if target is not None and target.row.writes:
@@ -197,10 +188,24 @@ class Rest:
             _check_once(Counter(name for name, _ in pairs))
             fields.update(pairs)
         fields.update(zip(target.params, values, strict=True))
+        for name in target.route.texts if target.route is not None else ():
+            if not isinstance(fields.get(name), str | None):
+                fields[name] = to_json(name, fields[name])
         for old, new in target.renamed.items():
             if old in fields:
-                fields[new] = fields.pop(old)
+                value = fields.pop(old)
+                if value is not None:
+                    fields[new] = value
         return fields
+
+
+def _has(body: bytes, needs: tuple[tuple[str, ...], ...]) -> bool:
+    """Is this an object with a member of each of these groups?"""
+    try:
+        found = body_object(body)
+    except Fault:
+        return False
+    return all(any(found.get(name) is not None for name in group) for group in needs)
 
 
 def body_object(body: bytes) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A hash of the logical state that does not depend on where things lie: equal states, equal digests.
 
-Each key, queue and message is hashed with fixed keys (not the node's own) together with everything
+Each key, queue, message and room is hashed with fixed keys (not the node's own) together with everything
 that is true of it: namespace, kind, form, deadline, content. Within a list or a chain the order counts;
 members of a set and keys of the keyspace are added up, so theirs does not.
 """
@@ -10,8 +10,9 @@ import numpy as np
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare, fold
-from synap.store import chunks, compressed, keyspace, messages, tables
-from synap.store.layout import FORM_MASK, LIST, QUEUES, SHARDS, SHARDS_COUNT, STRING, TABLE_SIZE
+from synap.store import chunks, compressed, events, keyspace, messages, names, tables
+from synap.store.layout import FORM_MASK, LIST, QUEUES, ROOM, ROOMS, SHARDS, SHARDS_COUNT, STRING, TABLE_SIZE
+from synap.store.names import NAME_SIZE
 from synap.store.tables import REF_MASK
 
 FIXED_A, FIXED_B = 0x243F6A8885A308D3, 0x13198A2E03707344
@@ -63,22 +64,61 @@ def set_digest(words, octets, root):
 
 
 @kernel
-def chain_digest(words, octets, first):
-    """Messages of a chain in order."""
-    h = np.int64(0)
-    message = first
-    while message:
-        h = mix(h, words[message + messages.ID_A])
-        h = mix(h, words[message + messages.ID_B])
-        h = mix(h, words[message + messages.STATE])
-        h = mix(h, words[message + messages.DEADLINE])
-        h = mix(h, words[message + messages.CREATED])
-        size = words[message + messages.PAYLOAD] >> 8
-        h = mix(h, words[message + messages.PAYLOAD] & FORM_MASK)
-        body = (message + messages.MESSAGE_WORDS) * 8
-        h = mix(h, text(octets, body, size))
-        h = mix(h, text(octets, body + size, words[message + messages.HEADERS]))
-        message = words[message + messages.NEXT]
+def message_digest(words, octets, h, message):
+    """Everything that is true of one message, into a hash."""
+    h = mix(h, words[message + messages.ID_A])
+    h = mix(h, words[message + messages.ID_B])
+    h = mix(h, words[message + messages.STATE])
+    h = mix(h, words[message + messages.DEADLINE])
+    h = mix(h, words[message + messages.CREATED])
+    size = words[message + messages.PAYLOAD] >> 8
+    h = mix(h, words[message + messages.PAYLOAD] & FORM_MASK)
+    body = (message + messages.MESSAGE_WORDS) * 8
+    h = mix(h, text(octets, body, size))
+    h = mix(h, text(octets, body + size, words[message + messages.HEADERS]))
+    holder = words[message + messages.HELD_BY]
+    if holder:
+        h = mix(h, text(octets, (holder + messages.HOLDER_WORDS) * 8, words[holder + messages.HOLDER_NAME_SIZE]))
+    return h
+
+
+@kernel
+def queue_digest(words, octets, queue):
+    """Name, settings and counters, messages in the order of their chains; delayed ones in no order."""
+    h = text(octets, (queue + messages.QUEUE_WORDS) * 8, words[queue + messages.NAME_SIZE])
+    for i in range(1, messages.STATS):
+        h = mix(h, words[queue + i])
+    h = mix(h, words[queue + messages.PREFETCH_MAX])
+    for chain in range(messages.READY, messages.DEAD + 2, 2):
+        order = np.int64(0)
+        message = words[queue + chain]
+        while message:
+            order = message_digest(words, octets, order, message)
+            message = words[message + messages.NEXT]
+        h = mix(h, order)
+    delayed = np.int64(0)
+    for i in range(words[queue + messages.DELAYED_COUNT]):
+        message = words[words[queue + messages.DELAYED] + 2 * i + 1]
+        delayed += message_digest(words, octets, words[message + messages.SERIAL], message)
+    return mix(h, delayed)
+
+
+@kernel
+def room_digest(words, octets, room):
+    """Name, limits and offsets, events in order."""
+    h = text(octets, (room + events.ROOM_WORDS) * 8, words[room + NAME_SIZE])
+    for i in range(events.SAVED):
+        h = mix(h, words[room + events.EVENTS_MAX + i])
+    event = words[room + events.HEAD_AT]
+    i = np.int64(0)
+    while event:
+        name_size = words[event + events.EVENT_NAME_SIZE]
+        body = (event + events.EVENT_HEAD) * 8
+        h = mix(h, words[event + events.EVENT_TIME])
+        h = mix(h, text(octets, body, name_size))
+        h = mix(h, words[event + events.EVENT_SIZE])
+        h = mix(h, text(octets, body + name_size, words[event + events.EVENT_SIZE] >> 8))
+        i, event = events.following(words, room, i, event)
     return h
 
 
@@ -101,7 +141,7 @@ def record_digest(words, octets, ref):
 
 @kernel("void(int64[::1], uint8[::1], int64[::1])")
 def digest(words, octets, found):
-    """Digests of strings, lists, sets and queues into `found` (by kind; queues at 0)."""
+    """Digests of strings, lists, sets, queues and rooms into `found` (by kind; queues at 0)."""
     words = bare(words)
     octets = bare(octets)
     for i in range(found.size):
@@ -117,17 +157,11 @@ def digest(words, octets, found):
                 if words[at]:
                     ref = words[at] & REF_MASK
                     found[keyspace.kind_of(words, ref)] += record_digest(words, octets, ref)
-    for side in range(2):
-        slots = words[QUEUES + (tables.OLD if side else tables.SLOTS)]
-        if slots == 0:
-            continue
-        size = words[QUEUES + (tables.OLD_SIZE if side else tables.SIZE)]
-        for at in range(slots, slots + size + tables.slack(size)):
-            if words[at]:
-                queue = words[at] & REF_MASK
-                h = text(octets, (queue + messages.QUEUE_WORDS) * 8, words[queue + messages.NAME_SIZE])
-                for i in range(1, messages.STATS):
-                    h = mix(h, words[queue + i])
-                for chain in range(messages.READY, messages.DEAD + 2, 2):
-                    h = mix(h, chain_digest(words, octets, words[queue + chain]))
-                found[0] += h
+    at = names.following(words, QUEUES, 0)
+    while at:
+        found[0] += queue_digest(words, octets, words[at] & REF_MASK)
+        at = names.following(words, QUEUES, at)
+    at = names.following(words, ROOMS, 0)
+    while at:
+        found[ROOM] += room_digest(words, octets, words[at] & REF_MASK)
+        at = names.following(words, ROOMS, at)

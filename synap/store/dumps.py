@@ -5,11 +5,14 @@ is there. A list or a set comes in pieces, the first of which makes the key. All
 at which the snapshot stands.
 
     cursor   place in the tables | structure at hand | progress inside it | ...   (kept by the caller)
+
+The keyspace comes first, then the queues, then the rooms (`backlog_dumps`).
 """
 
 from synap.kernels.jit import kernel
-from synap.kernels.spans import bare, move, store64
-from synap.store import chunks, compressed, frames, keyspace, messages, tables
+from synap.kernels.spans import bare, move
+from synap.store import backlog_dumps, chunks, compressed, frames, keyspace, tables
+from synap.store.backlog_dumps import CHAIN, CURSOR_SIZE, ENTRY, INSIDE, MORE, PIECE_BYTES, PIECE_ITEMS, PLACE, REF
 from synap.store.layout import (
     FORM_MASK,
     LIST,
@@ -17,6 +20,7 @@ from synap.store.layout import (
     MARK_BITS,
     PRESENT,
     QUEUES,
+    ROOMS,
     SHARDS,
     SHARDS_COUNT,
     STRING,
@@ -24,29 +28,12 @@ from synap.store.layout import (
 )
 from synap.store.tables import REF_MASK, TAG_BITS, TAG_MASK
 
-STRING_LOAD, LIST_LOAD, SET_LOAD, QUEUE_LOAD, MESSAGE_LOAD = 0x01F0, 0x04F0, 0x05F0, 0x08F0, 0x08F1
-PIECE_BYTES = 1 << 20
-PIECE_ITEMS = 1 << 14
+STRING_LOAD, LIST_LOAD, SET_LOAD = 0x01F0, 0x04F0, 0x05F0
 LOAD_SLOTS = 6
-# Words of a cursor.
-PLACE, REF, INSIDE, MORE, CHAIN, CURSOR_SIZE, ENTRY = range(7)
 CURSOR_WORDS = 8
 PLACES = SHARDS_COUNT << TAG_BITS
+ROOM_PLACES = PLACES + TAG_MASK + 1
 UNREADABLE = -1
-
-
-@kernel
-def head(words, target, code, namespace, seq, now, tape_size, blob_size):
-    """Write a frame's head; the octet where its blob goes. The caller has written or will write the tape."""
-    size = frames.HEAD_WORDS + tape_size + ((blob_size + 7) >> 3)
-    if blob_size & 7:
-        words[target + size - 1] = 0
-    words[target] = size * 8 | code << frames.CODE_SHIFT | namespace << frames.NAMESPACE_SHIFT
-    words[target + 1] = seq
-    words[target + 2] = now
-    words[target + 3] = tape_size << frames.STATUS_BITS
-    words[target + 4] = 0
-    return (target + frames.HEAD_WORDS + tape_size) * 8
 
 
 @kernel
@@ -56,7 +43,7 @@ def dump_string(words, octets, ref, target, seq, now):
     at, size = compressed.text_aside(words, octets, ref)
     if size < 0:
         return UNREADABLE
-    blob = head(words, target, STRING_LOAD, keyspace.namespace_of(words, ref), seq, now, 5, name + size)
+    blob = frames.head(words, target, STRING_LOAD, keyspace.namespace_of(words, ref), seq, now, 5, name + size)
     tape = target + frames.HEAD_WORDS
     words[tape] = 0
     words[tape + 1] = name << MARK_BITS | PRESENT
@@ -125,7 +112,7 @@ def dump_list(words, octets, ref, cursor, target, seq, now):
         count += 1
         chunk, at = next_element(words, octets, chunk, at)
     tape_size = begin_piece(words, octets, ref, target, count, cursor[MORE])
-    blob = head(
+    blob = frames.head(
         words, target, LIST_LOAD, keyspace.namespace_of(words, ref), seq, now, tape_size, name + total
     )
     move(octets, blob, keyspace.key_at(words, ref), name)
@@ -167,7 +154,7 @@ def dump_set(words, octets, ref, cursor, target, seq, now):
             count += 1
         at += 1
     tape_size = begin_piece(words, octets, ref, target, count, cursor[MORE])
-    blob = head(words, target, SET_LOAD, keyspace.namespace_of(words, ref), seq, now, tape_size, name + total)
+    blob = frames.head(words, target, SET_LOAD, keyspace.namespace_of(words, ref), seq, now, tape_size, name + total)
     move(octets, blob, keyspace.key_at(words, ref), name)
     used = name
     for i in range(place, at):
@@ -183,47 +170,6 @@ def dump_set(words, octets, ref, cursor, target, seq, now):
         at += 1
     cursor[INSIDE] = at
     cursor[MORE] = 1 if at < both else 0
-    return (words[target] & 0xFFFFFFFF) >> 3
-
-
-@kernel
-def dump_queue(words, octets, queue, target, seq, now):
-    """A queue without its messages; the words written."""
-    name = words[queue + messages.NAME_SIZE]
-    blob = head(words, target, QUEUE_LOAD, 0, seq, now, 2 + messages.STATS - 1, name)
-    tape = target + frames.HEAD_WORDS
-    words[tape] = 0
-    words[tape + 1] = name << MARK_BITS | PRESENT
-    for i in range(messages.STATS - 1):
-        words[tape + 2 + i] = words[queue + 1 + i]
-    move(octets, blob, (queue + messages.QUEUE_WORDS) * 8, name)
-    return (words[target] & 0xFFFFFFFF) >> 3
-
-
-@kernel
-def dump_message(words, octets, queue, message, target, seq, now):
-    """One message; the words written."""
-    name = words[queue + messages.NAME_SIZE]
-    size = words[message + messages.PAYLOAD] >> MARK_BITS
-    headers = words[message + messages.HEADERS]
-    used = messages.ID_BYTES + name + size + headers
-    blob = head(words, target, MESSAGE_LOAD, 0, seq, now, 11, used)
-    tape = target + frames.HEAD_WORDS
-    words[tape] = messages.ID_BYTES
-    words[tape + 1] = name << MARK_BITS | PRESENT
-    words[tape + 2] = messages.ID_BYTES + name
-    words[tape + 3] = size << MARK_BITS | PRESENT | (words[message + messages.PAYLOAD] & FORM_MASK)
-    words[tape + 4] = 0
-    words[tape + 5] = messages.ID_BYTES << MARK_BITS | PRESENT
-    words[tape + 6] = words[message + messages.STATE]
-    words[tape + 7] = words[message + messages.DEADLINE]
-    words[tape + 8] = words[message + messages.CREATED]
-    words[tape + 9] = messages.ID_BYTES + name + size
-    words[tape + 10] = headers << MARK_BITS | PRESENT
-    store64(octets, blob, words[message + messages.ID_A])
-    store64(octets, blob + 8, words[message + messages.ID_B])
-    move(octets, blob + messages.ID_BYTES, (queue + messages.QUEUE_WORDS) * 8, name)
-    move(octets, blob + messages.ID_BYTES + name, (message + messages.MESSAGE_WORDS) * 8, size + headers)
     return (words[target] & 0xFFFFFFFF) >> 3
 
 
@@ -284,29 +230,28 @@ def dump(words, octets, cursor, seq, now, most):
             if cursor[MORE] == 0:
                 step(words, cursor, SHARDS + (cursor[PLACE] >> TAG_BITS) * TABLE_SIZE)
         else:
-            seat = tables.window(words, QUEUES, cursor[PLACE] - PLACES, TAG_MASK)
-            if seat == 0 or cursor[PLACE] - PLACES > TAG_MASK:
+            base = PLACES if cursor[PLACE] < ROOM_PLACES else ROOM_PLACES
+            table = QUEUES if base == PLACES else ROOMS
+            seat = 0
+            if cursor[PLACE] - base <= TAG_MASK:
+                seat = tables.window(words, table, cursor[PLACE] - base, TAG_MASK)
+            if seat == 0 and base == ROOM_PLACES:
                 break
-            cursor[PLACE] = PLACES + tables.tag_of(words[seat])
+            if seat == 0:
+                cursor[PLACE] = ROOM_PLACES
+                continue
+            cursor[PLACE] = base + tables.tag_of(words[seat])
             for _ in range(cursor[CHAIN]):
                 seat += 1
-            queue = words[seat] & REF_MASK
-            if cursor[MORE] == 0:
-                target += dump_queue(words, octets, queue, target, seq, now)
-                done += 1
-                cursor[MORE] = 1
-                cursor[INSIDE] = messages.READY
-                cursor[REF] = words[queue + messages.READY]
-            while cursor[REF] == 0 and cursor[INSIDE] < messages.DEAD:
-                cursor[INSIDE] += 2
-                cursor[REF] = words[queue + cursor[INSIDE]]
-            if cursor[REF]:
-                target += dump_message(words, octets, queue, cursor[REF], target, seq, now)
-                done += 1
-                cursor[REF] = words[cursor[REF] + messages.NEXT]
+            record = words[seat] & REF_MASK
+            if base == PLACES:
+                size = backlog_dumps.dump_queue_entry(words, octets, record, cursor, target, seq, now)
             else:
-                cursor[MORE] = 0
-                step(words, cursor, QUEUES)
+                size = backlog_dumps.dump_room_entry(words, octets, record, cursor, target, seq, now)
+            target += size
+            done += size != 0
+            if cursor[MORE] == 0:
+                step(words, cursor, table)
     cursor[CURSOR_SIZE] = (target - LOG) * 8
     return done
 

@@ -55,6 +55,20 @@ STATUS_BITS = 16
 
 
 @kernel
+def head(words, target, code, namespace, seq, now, tape_size, blob_size):
+    """Write a frame's head; the octet where its blob goes. The caller has written or will write the tape."""
+    size = HEAD_WORDS + tape_size + ((blob_size + 7) >> 3)
+    if blob_size & 7:
+        words[target + size - 1] = 0
+    words[target] = size * 8 | code << CODE_SHIFT | namespace << NAMESPACE_SHIFT
+    words[target + 1] = seq
+    words[target + 2] = now
+    words[target + 3] = tape_size << STATUS_BITS
+    words[target + 4] = 0
+    return (target + HEAD_WORDS + tape_size) * 8
+
+
+@kernel
 def append(words, octets, target, code, flags, namespace, seq, now, status, scalar, tape, tape_size, blob, blob_size):
     """Write a frame at word `target`; its size in words."""
     if tape_size <= words[words[CODES + code] + ROW_SLOTS]:

@@ -83,10 +83,11 @@ def _page_after(regions: int, pages: int) -> int:
 
 @kernel("void(int64[::1], uint8[::1])")
 def open_tables(words, octets):
-    """Empty tables for the shards and the queues."""
+    """Empty tables for the shards, the queues and the rooms."""
     words = bare(words)
     octets = bare(octets)
     for shard in range(layout.SHARDS_COUNT):
         tables.open_table(words, octets, layout.SHARDS + shard * layout.TABLE_SIZE, SHARD_SIZE)
     tables.open_table(words, octets, layout.QUEUES, SHARD_SIZE)
-    words[layout.QUEUES_DUE] = np.int64(1) << 62
+    tables.open_table(words, octets, layout.ROOMS, SHARD_SIZE)
+    words[layout.TIMERS_DUE] = np.int64(1) << 62

@@ -39,7 +39,7 @@ KEYS_EXPIRING = 48  # 16 words: keys with a deadline
 BINS = 64  # 40 words: first free run of 2**n pages and more
 CLASSES = 128  # 64 words: first slab of the class with room
 QUEUES = 192  # the table of queues
-QUEUES_DUE = 200  # no lease of any queue runs out before this time
+TIMERS_DUE = 200  # no queue or room has anything to do before this time
 LAST_NOW = 201
 LANE_AT, LANE_OUT, LANE_CALLS = 203, 204, 205  # where the lane stopped, the end of its replies
 FRAME_LAST = 206  # octet of the last frame written, to mark it as continued
@@ -57,8 +57,11 @@ COMPRESS_MIN = 223  # bytes from which values are compressed; 0: none are
 HOT_MAX, HOT_BYTES, HOT_HAND = 224, 225, 226  # the cache of compressed values in full: limit, bytes, next to go
 HOT_HITS, HOT_MISSES = 227, 228
 COMPRESSED_FROM, COMPRESSED_TO = 229, 230  # bytes that were compressed, and what became of them
+TIMERS, TIMERS_COUNT, TIMERS_ROOM = 231, 232, 233  # the heap of timers: where it lies, entries, room for entries
 ZSTD_PACK, ZSTD_OPEN = 240, 241  # addresses of the codec, see store/zstd.py; 0: values are packed as LZ4
 KEY_HITS, KEY_MISSES = 242, 243  # keys that reads have found, and not found
+ROOM_LIMITS = 234  # what a room gets that is made without: events, bytes, seconds
+ROOMS = 248  # the table of rooms
 CLOCK = 244  # address of `clock_gettime`; 0: no call is timed
 SCRATCH, SCRATCH_BYTES = 960, 512  # digits on their way into a value
 REGISTERS_SIZE = 1024
@@ -160,6 +163,7 @@ FULL, WAIT, NO_ROOM = 16, 17, 18
 REFUSED = 64
 STATUS_MASK = 0xFF
 CHANGED, DECIDED_BIT = 0x100, 0x200
+BARREN = 0x400  # with WAIT: nothing is there for anybody who waits with this row
 
 # Whom eviction chooses.
 (
@@ -170,6 +174,8 @@ NOTE_TIME, NOTE_USE = 1, 2
 
 # Kinds of record.
 STRING, LIST, SET = 1, 2, 3
+# Queues and rooms, as kinds of dropped structures, and as namespaces: their names are hashed as keys of these.
+QUEUE, ROOM, HOLDER = 16, 17, 18
 # What a key may be of interest for.
 WATCHED, AWAITED, ANNOUNCED, TRACKED = 1, 2, 4, 8
 ALL_HITS = -1

@@ -1,58 +1,60 @@
 """Messages: the blocks of a queue, and the chain that each of them is in.
 
-    queue      settings, counters, chains, table of messages by id, name
-    message    chain links, id (16 octets), state, deadline, created, payload, headers
+    queue      settings, counters, chains, table of messages by id, table of holders, heap of the delayed, name
+    message    chain links, id (16 octets), state, deadline, created, payload, headers, holder
+    holder     a consumer that holds messages: how many, its name
 
 A message is in one chain of its queue: *ready* (one chain for each priority, the highest first),
 *leased* (in order of deadline: a queue has one ack deadline and engine time does not go back, so new
-leases belong at the end) or *dead*.
+leases belong at the end) or *dead*; or it is *delayed*, in a heap by the time at which it will be ready.
+The timer of a queue is due when its first lease runs out or its first delayed message is ready.
 """
 
 import numpy as np
 
+from synap.kernels import heaps
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.jit import kernel
-from synap.kernels.spans import move
-from synap.store import arena, tables
-from synap.store.layout import (
-    KEY_A,
-    KEY_B,
-    MARK_BITS,
-    PRESENT,
-    SCRATCH,
-)
+from synap.kernels.spans import move, same
+from synap.store import arena, keyspace, tables, timers
+from synap.store.layout import HOLDER, KEY_A, KEY_B, MARK_BITS, PRESENT, SCRATCH
 from synap.store.tables import REF_MASK
-from synap.store.tapes import text_at, text_mark, text_size
+from synap.store.tapes import add_number, add_text, text_at, text_mark, text_size
+from synap.store.timers import NEVER
 
-# Words of a queue.
+# Words of a queue; NAME_SIZE, TIMER and KIND (14, 15) as in names.py.
 NAME_SIZE, DEPTH_MAX, ACK_DEADLINE_MS, RETRIES_MAX, PRIORITY = range(5)
 READY_COUNT, LEASED_COUNT, DEAD_COUNT = 5, 6, 7
 PUBLISHED, CONSUMED, ACKED, NACKED, DEAD_LETTERED, CONSUMERS = range(8, 14)
 READY, LEASED, DEAD = 16, 36, 38  # chains: (first, last) each; READY is ten of them
-MESSAGES = 40
-QUEUE_WORDS = 48
+MESSAGES, HOLDERS = 40, 48  # tables
+DELAYED, DELAYED_COUNT, DELAYED_ROOM = 56, 57, 58  # a heap of messages by DEADLINE, then SERIAL
+PREFETCH_MAX = 59  # messages that one consumer may hold; 0: any number
+QUEUE_WORDS = 60
 STATS = 14  # words from NAME_SIZE + 1 to CONSUMERS: what a snapshot carries
 
 # Words of a message.
-NEXT, PREV, ID_A, ID_B, STATE, DEADLINE, CREATED, PAYLOAD, HEADERS, MESSAGE_WORDS = range(10)
-IS_READY, IS_LEASED, IS_DEAD = 0, 1, 2
+NEXT, PREV, ID_A, ID_B, STATE, DEADLINE, CREATED, PAYLOAD, HEADERS, HELD_BY, MESSAGE_WORDS = range(11)
+PLACE, SERIAL = NEXT, PREV  # of a delayed message: its entry in the heap + 1, its number among those published
+IS_READY, IS_LEASED, IS_DEAD, IS_DELAYED = 0, 1, 2, 3
+HOLDING, HOLDER_NAME_SIZE, HOLDER_WORDS = range(3)
 PRIORITY_SHIFT, FAILURES_SHIFT, LIMIT_SHIFT = 8, 16, 40
 FAILURES_MASK = (1 << 24) - 1
 LIMIT_MASK = (1 << 20) - 1
-PRIORITY_MAX = 9
+PRIORITY_MAX, PRIORITY_GIVEN_MAX = 9, 255  # of those between, 9 is meant
+ACK_DEADLINE_MS_MAX = 1 << 40
 PUT_CODE = 0x0803
 ID_BYTES, ID_TEXT_BYTES = 16, 36
-NEVER = (1 << 63) - 1
 
 # Slots of queue.publish and queue.put (see synap/commands/queues.py).
-PUBLISH_PRIORITY, PUBLISH_RETRIES, PUBLISH_HEADERS = 4, 6, 9
-PUT_ID, PUT_SIZE = 11, 13
+PUBLISH_PRIORITY, PUBLISH_RETRIES, PUBLISH_HEADERS, PUBLISH_DELAY = 4, 6, 9, 11
+PUT_ID, PUT_DUE, PUT_SIZE = 11, 13, 14
 
 
 @kernel
-def hash_name(words, octets, start, size):
-    """The hash of a queue's name or of a message's id."""
-    return keyed_hash(octets, start, size, words[KEY_A], words[KEY_B])
+def hash_id(words, octets, start):
+    """The hash of a message's id."""
+    return keyed_hash(octets, start, ID_BYTES, words[KEY_A], words[KEY_B])
 
 
 @kernel
@@ -60,7 +62,7 @@ def locate_message(words, octets, queue, id_a, id_b):
     """Index in `words` of the slot of the message with this id, or 0."""
     words[SCRATCH] = id_a
     words[SCRATCH + 1] = id_b
-    tag = tables.tag_of_hash(hash_name(words, octets, SCRATCH * 8, ID_BYTES))
+    tag = tables.tag_of_hash(hash_id(words, octets, SCRATCH * 8))
     at = tables.seek_in(words, queue + MESSAGES, tag)
     slot = words[at]
     while slot != 0 and tables.tag_of(slot) == tag:
@@ -124,8 +126,113 @@ def set_state(words, queue, message, state):
 
 
 @kernel
+def hold(words, octets, queue, message, start, size):
+    """Note which consumer a message is leased to; False without memory."""
+    h = keyspace.hash_key(words, octets, HOLDER, start, size)
+    tag = tables.tag_of_hash(h)
+    holder = find_holder(words, octets, queue, tag, start, size)
+    if holder == 0:
+        holder = arena.allocate(words, HOLDER_WORDS + ((size + 7) >> 3))
+        if holder == 0:
+            return False
+        words[holder + HOLDING] = 0
+        words[holder + HOLDER_NAME_SIZE] = size
+        move(octets, (holder + HOLDER_WORDS) * 8, start, size)
+        if not tables.insert(words, octets, queue + HOLDERS, tag, holder, 0):
+            return False
+        words[queue + CONSUMERS] += 1
+    words[holder + HOLDING] += 1
+    words[message + HELD_BY] = holder
+    return True
+
+
+@kernel
+def find_holder(words, octets, queue, tag, start, size):
+    """The holder with this name, or 0."""
+    at = tables.seek_in(words, queue + HOLDERS, tag)
+    slot = words[at]
+    while slot != 0 and tables.tag_of(slot) == tag:
+        holder = slot & REF_MASK
+        if words[holder + HOLDER_NAME_SIZE] == size and same(octets, (holder + HOLDER_WORDS) * 8, start, size):
+            return holder
+        at += 1
+        slot = words[at]
+    return 0
+
+
+@kernel
+def let_go(words, octets, queue, message):
+    """The lease of a message is over: its consumer holds one message less, and is forgotten with the last one."""
+    holder = words[message + HELD_BY]
+    words[message + HELD_BY] = 0
+    words[holder + HOLDING] -= 1
+    if words[holder + HOLDING]:
+        return
+    name = (holder + HOLDER_WORDS) * 8
+    tag = tables.tag_of_hash(keyspace.hash_key(words, octets, HOLDER, name, words[holder + HOLDER_NAME_SIZE]))
+    at = tables.seek_in(words, queue + HOLDERS, tag)
+    while words[at] & REF_MASK != holder:
+        at += 1
+    tables.remove(words, octets, queue + HOLDERS, at)
+    arena.release(words, holder)
+    words[queue + CONSUMERS] -= 1
+
+
+@kernel
+def delay(words, octets, queue, message, due):
+    """Keep a message that belongs to no chain back until `due`; False without memory."""
+    block, room = timers.grow(words, octets, words[queue + DELAYED], words[queue + DELAYED_COUNT],
+                              words[queue + DELAYED_ROOM])  # fmt: skip
+    if block == 0:
+        return False
+    words[queue + DELAYED] = block
+    words[queue + DELAYED_ROOM] = room
+    words[message + STATE] = (words[message + STATE] & ~np.int64(0xFF)) | IS_DELAYED
+    words[message + DEADLINE] = due
+    heaps.push(words, block, words[queue + DELAYED_COUNT], due, message, PLACE, SERIAL)
+    words[queue + DELAYED_COUNT] += 1
+    return True
+
+
+@kernel
+def end_delay(words, queue, message):
+    """A delayed message is ready."""
+    heaps.remove(words, words[queue + DELAYED], words[queue + DELAYED_COUNT], words[message + PLACE] - 1, PLACE, SERIAL)
+    words[queue + DELAYED_COUNT] -= 1
+    words[message + STATE] &= ~np.int64(0xFF)
+    words[message + DEADLINE] = 0
+    append(words, queue, message)
+
+
+@kernel
+def set_timer(words, octets, queue):
+    """Let the queue's timer be due when a lease runs out or a message is ready; False without memory."""
+    due = np.int64(NEVER)
+    if words[queue + LEASED]:
+        due = words[words[queue + LEASED] + DEADLINE]
+    if words[queue + DELAYED_COUNT]:
+        due = min(due, words[words[queue + DELAYED]])
+    return timers.set_timer(words, octets, queue, due)
+
+
+@kernel
+def add_parts(words, reply, message, id_at):
+    """What consumers are told of a message, as eight items; its id stands at the octet `id_at`."""
+    size = words[message + PAYLOAD] >> MARK_BITS
+    body = (message + MESSAGE_WORDS) * 8
+    add_text(words, reply, id_at, ID_TEXT_BYTES, 0)
+    add_text(words, reply, body, size, words[message + PAYLOAD] & 0xFF)
+    add_number(words, reply, (words[message + STATE] >> PRIORITY_SHIFT) & 0xFF)
+    add_number(words, reply, (words[message + STATE] >> FAILURES_SHIFT) & FAILURES_MASK)
+    add_number(words, reply, (words[message + STATE] >> LIMIT_SHIFT) & LIMIT_MASK)
+    add_text(words, reply, body + size, words[message + HEADERS], 1)
+    add_number(words, reply, words[message + CREATED])
+    add_number(words, reply, words[message + DEADLINE])
+
+
+@kernel
 def forget(words, octets, queue, message, later):
-    """Remove a message from its queue for good."""
+    """Remove a message that is in a chain from its queue for good."""
     detach(words, queue, message)
     seat = locate_message(words, octets, queue, words[message + ID_A], words[message + ID_B])
     tables.remove(words, octets, queue + MESSAGES, seat)
@@ -136,8 +243,8 @@ def forget(words, octets, queue, message, later):
 
 
 @kernel
-def add_message(words, octets, tape, queue, id_a, id_b, now):
-    """A ready message from the slots of a publish; its ref, or 0 without memory."""
+def add_message(words, octets, tape, queue, id_a, id_b, due, now):
+    """A message from the slots of a publish, ready at `due` (0: now); its ref, or 0 without memory."""
     size = text_size(words, tape, 2)
     headers_size = text_size(words, tape, PUBLISH_HEADERS)
     message = arena.allocate(words, MESSAGE_WORDS + ((size + headers_size + 7) >> 3))
@@ -158,15 +265,22 @@ def add_message(words, octets, tape, queue, id_a, id_b, now):
     words[message + CREATED] = now
     words[message + PAYLOAD] = size << MARK_BITS | (text_mark(words, tape, 2) & ~PRESENT)
     words[message + HEADERS] = headers_size
+    words[message + HELD_BY] = 0
+    words[queue + PUBLISHED] += 1
     body = (message + MESSAGE_WORDS) * 8
     move(octets, body, text_at(words, tape, 2), size)
     move(octets, body + size, text_at(words, tape, PUBLISH_HEADERS), headers_size)
     words[SCRATCH] = id_a
     words[SCRATCH + 1] = id_b
-    tag = tables.tag_of_hash(hash_name(words, octets, SCRATCH * 8, ID_BYTES))
+    tag = tables.tag_of_hash(hash_id(words, octets, SCRATCH * 8))
     if not tables.insert(words, octets, queue + MESSAGES, tag, message, 0):
         return 0
-    append(words, queue, message)
+    if due > now:
+        words[message + SERIAL] = words[queue + PUBLISHED]
+        if not delay(words, octets, queue, message, due):
+            return 0
+    else:
+        append(words, queue, message)
     return message
 
 
@@ -216,8 +330,9 @@ def parse_id(octets, start, size):
 
 
 @kernel
-def fail(words, queue, message, again):
+def fail(words, octets, queue, message, again):
     """One delivery has failed: back behind the others of its priority, or among the dead."""
+    let_go(words, octets, queue, message)
     words[message + STATE] += 1 << FAILURES_SHIFT
     words[queue + NACKED] += 1
     failures = (words[message + STATE] >> FAILURES_SHIFT) & FAILURES_MASK

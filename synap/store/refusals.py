@@ -52,7 +52,11 @@ from synap.store.layout import REFUSED
     DB_NUMBER,
     FIRST_DB,
     SECOND_DB,
-) = range(REFUSED, REFUSED + 46)
+    ROOM_MISSING,
+    ROOM_EXISTS,
+    OFFSET_GONE,
+    BAD_AMOUNT,
+) = range(REFUSED, REFUSED + 50)
 
-NAMING = REFUSED + 46
+NAMING = REFUSED + 50
 """Refusals from here on are told by Python: some name what is wrong."""

@@ -38,10 +38,11 @@ from synap.store.layout import (
 
 INCOMPLETE, INLINE, BAD_COUNT_LINE, BAD_SIZE_LINE, NOT_A_BULK, TOO_LONG = 0, -1, -2, -3, -4, -5
 CR, LF, STAR, DOLLAR, MINUS = 13, 10, 42, 36, 45
-NAME_MARK = 1  # in the text of a refusal: the name of the command comes here
+NAME_MARK, NUMBER_MARK = 1, 2  # in the text of a refusal: here comes the name of the command, or a number
 LINE_MAX = 32
 UNCOUNTED = (1 << 22) - 1  # what `skim` answers as words left while the count line is cut
-SHAPE_VALUES, SHAPE_MEMBERS, SHAPE_PAGE, SHAPE_PAIR, SHAPE_WORD = 4, 5, 6, 7, 11
+SHAPE_VALUES, SHAPE_MEMBERS, SHAPE_PAGE, SHAPE_PAIR, SHAPE_WORD, SHAPE_MESSAGES, SHAPE_EVENTS = 4, 5, 6, 7, 11, 12, 13
+EVENT_ITEMS = 4
 
 
 @kernel
@@ -189,8 +190,8 @@ def put_item(words, octets, at, place, version):
 
 
 @kernel
-def put_refusal(words, octets, at, row, number):
-    """Write the text of a refusal, with the command's name where it belongs, and count it."""
+def put_refusal(words, octets, at, row, number, value):
+    """Write the text of a refusal, with the command's name and the number `value` where they belong; count it."""
     words[REFUSALS + number - REFUSED] += 1
     octets[at] = MINUS
     at += 1
@@ -202,12 +203,33 @@ def put_refusal(words, octets, at, row, number):
             size = words[row + ROW_NAME_SIZE]
             move(octets, at, words[row + ROW_NAME], size)
             at += size
+        elif c == NUMBER_MARK:
+            at += print_integer(octets, at, value)
         else:
             octets[at] = c
             at += 1
     octets[at] = CR
     octets[at + 1] = LF
     return at + 2
+
+
+@kernel
+def put_head(octets, at, count, fields, version):
+    """Begin a group of `count` items: a map or, in RESP2, an array if they have names, else an array."""
+    if fields and version == 3:
+        return put_line(octets, at, 37, count)
+    return put_line(octets, at, STAR, 2 * count if fields else count)
+
+
+@kernel
+def put_items(words, octets, at, row, place, count, fields, version):
+    """Write `count` items from word `place` on, each behind its name if the row's fields are named."""
+    for i in range(count):
+        if fields:
+            name = words[row + ROW_FIELDS] + 2 * i
+            at = put_bulk(octets, at, words[name], words[name + 1])
+        at = put_item(words, octets, at, place + 2 * i, version)
+    return at
 
 
 @kernel
@@ -237,11 +259,18 @@ def put_reply(words, octets, at, row, status, reply, version):
     if status == NIL or status == NO_ITEM:
         return put_nil(octets, at, version, shape >= SHAPE_VALUES and status == NIL)
     if status >= REFUSED:
-        return put_refusal(words, octets, at, row, status)
+        return put_refusal(words, octets, at, row, status, words[reply])
     if status == EMPTY:
         return put_line(octets, at, 126 if shape == SHAPE_MEMBERS and version == 3 else STAR, 0)
     count = words[reply + 1]
     fields = words[row + ROW_FIELDS_COUNT]
+    if shape == SHAPE_MESSAGES or shape == SHAPE_EVENTS:
+        size = fields if fields else EVENT_ITEMS
+        at = put_line(octets, at, STAR, count // size)
+        for first in range(0, count, size):
+            at = put_head(octets, at, size, fields, version)
+            at = put_items(words, octets, at, row, reply + 2 + 2 * first, size, fields, version)
+        return at
     if shape == SHAPE_PAGE:
         octets[at] = STAR
         octets[at + 1] = 50
@@ -251,15 +280,8 @@ def put_reply(words, octets, at, row, status, reply, version):
         move(octets, at + 64, at + 32, size)
         at = put_bulk(octets, at + 4, at + 64, size)
         at = put_line(octets, at, STAR, count)
-    elif fields and version == 3:
-        at = put_line(octets, at, 37, count)
     elif fields:
-        at = put_line(octets, at, STAR, 2 * count)
+        at = put_head(octets, at, count, fields, version)
     else:
         at = put_line(octets, at, 126 if shape == SHAPE_MEMBERS and version == 3 else STAR, count)
-    for i in range(count):
-        if fields:
-            name = words[row + ROW_FIELDS] + 2 * i
-            at = put_bulk(octets, at, words[name], words[name + 1])
-        at = put_item(words, octets, at, reply + 2 + 2 * i, version)
-    return at
+    return put_items(words, octets, at, row, reply + 2, count, fields, version)

@@ -2,13 +2,15 @@
 
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare
-from synap.store import arena, chunks, keyspace, sets, tables
+from synap.store import arena, backlogs, chunks, events, keyspace, messages, sets, tables
 from synap.store.layout import (
     GRAVES,
     GRAVES_COUNT,
     KEYS_EXPIRING,
     LIST,
+    QUEUE,
     REPLY,
+    ROOM,
     SHARDS,
     SHARDS_COUNT,
     TABLE_SIZE,
@@ -26,6 +28,12 @@ def reap_some(words, octets, budget):
         if kind == LIST:
             budget = chunks.reap(words, octets, ref, budget)
             done = words[ref + 1 + chunks.FIRST] == 0
+        elif kind == QUEUE:
+            budget = backlogs.reap(words, octets, ref, budget)
+            done = words[ref + messages.MESSAGES + tables.SLOTS] == 0
+        elif kind == ROOM:
+            budget = events.reap(words, ref, budget)
+            done = words[ref + events.SUBSCRIBERS + tables.SLOTS] == 0
         else:
             budget = sets.reap(words, octets, ref, budget)
             done = words[ref + 1 + tables.SLOTS] == 0

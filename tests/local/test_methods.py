@@ -11,6 +11,7 @@ import pytest
 
 import synap
 from synap.commands import CATALOGUE
+from synap.io.backlog_methods import BacklogMethods
 from synap.io.methods import Methods
 
 FUTURE_S = 4_102_444_800
@@ -165,6 +166,51 @@ def test_queues(db: synap.Database) -> None:
         db.queue_publish("none", "x")
 
 
+def test_queues_as_a_whole(db: synap.Database) -> None:
+    db.queue_create("q", max_retries=0, prefetch_limit=1)
+    assert db.queue_list() == ["q"] and db.queue_consume("q", "worker", wait=0.01) is None
+    names = [db.queue_publish("q", payload) for payload in ("a", "b", "c")]
+    later = db.queue_publish("q", "d", delay=0.05)
+    assert db.queue_stats("q")["delayed"] == 1
+    first = db.queue_consume("q", "worker")
+    assert first is not None and first["message_id"] == names[0] and db.queue_consume("q", "worker") is None
+    db.queue_nack("q", names[0])
+    (dead,) = db.queue_dead("q")
+    assert dead["payload"] == b"a" and dead["retry_count"] == 1 and db.queue_dead("q", 0) == []
+    assert db.queue_revive("q", names[0]) == 1 and db.queue_revive("q") == 0
+    with refused("MESSAGE_MISSING"):
+        db.queue_revive("q", names[1])
+    assert db.queue_purge("q", dead=True) == 0 and db.queue_purge("q") == 4
+    with refused("MESSAGE_MISSING"):
+        db.queue_ack("q", later)
+    db.queue_publish("q", "soon", delay=0.05)
+    message = db.queue_consume("q", "worker", wait=5)
+    assert message is not None and message["payload"] == b"soon"
+    assert db.queue_delete("q") is True and db.queue_delete("q") is False and db.queue_list() == []
+
+
+def test_rooms(db: synap.Database) -> None:
+    db.stream_create("r", max_events=3)
+    with refused("ROOM_EXISTS"):
+        db.stream_create("r")
+    assert db.stream_publish("r", "said", "hello") == 0 and db.stream_publish("r", "said", 7, {"a": [1]}, None) == 1
+    events = db.stream_consume("r", "me")
+    assert [(event["offset"], event["data"]) for event in events] == [(1, 7), (2, {"a": [1]}), (3, None)]
+    assert {event["event"] for event in events} == {"said"} and events[0]["timestamp"] <= events[2]["timestamp"]
+    with pytest.raises(synap.Fault, match="the earliest is 1") as gone:
+        db.stream_consume("r", from_offset=0)
+    assert gone.value.row.name == "OFFSET_GONE"
+    assert db.stream_consume("r", from_offset=4) == [] == db.stream_consume("r", from_offset=4, wait=0.01)
+    assert [event["offset"] for event in db.stream_consume("r", from_offset=2, limit=1, wait=1)] == [2]
+    stats = db.stream_stats("r")
+    assert (stats["name"], stats["message_count"], stats["min_offset"], stats["total_published"]) == ("r", 3, 1, 4)
+    assert db.stream_list() == ["r"]
+    db.stream_delete("r")
+    for call in (lambda: db.stream_delete("r"), lambda: db.stream_publish("r", "e", 1), lambda: db.stream_stats("r")):
+        with refused("ROOM_MISSING"):
+            call()
+
+
 def test_queues_begin_with_the_settings(store: Any) -> None:
     settings = synap.Settings().replace({
         "queue.max_depth": 1, "queue.ack_deadline_secs": 7, "queue.default_priority": 3, "queue.default_max_retries": 4,
@@ -184,12 +230,12 @@ def test_every_row_that_exists_has_a_method() -> None:
     """The table and the methods go together: a row of these families is reached by a method, or named here."""
     import inspect
 
-    text = inspect.getsource(Methods)
+    text = inspect.getsource(Methods) + inspect.getsource(BacklogMethods)
     others = {
         "kv.increment", "kv.decrement",  # incr and decr without an amount
         "key.starting", "key.list",  # keys and scan_iter, as HTTP has them
     }  # fmt: skip
-    families = {"kv", "list", "set", "queue", "key"}
+    families = {"kv", "list", "set", "queue", "stream", "key"}
     rows = {row.name for row in CATALOGUE.rows if row.run and not row.internal and row.family in families}
     called = {name for name in rows if f'"{name}"' in text}
     assert rows - called == others and len(called) > 50

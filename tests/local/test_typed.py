@@ -10,7 +10,7 @@ PROGRAM = '''
 import numpy as np
 
 import synap
-from synap.io.methods import Message
+from synap.io.backlog_methods import Message
 
 
 def count(db: synap.Database, key: str) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from synap.command import GROUPS, Command, Real, Route, layout
+from synap.command import GROUPS, Command, Real, layout
 from synap.commands import CATALOGUE
 from synap.derive import arguments
 from synap.derive.binders import field_names
@@ -27,6 +27,7 @@ from synap.proto.http import Request, Response
 from synap.proto.resp import RespMachine
 from synap.proto.rest import Rest, fault_response
 from synap.proto.streamable import Commands
+from synap.routes import Route
 from synap.settings import Settings
 from synap.store import layout as heap
 from tests.support import Bench, command, decode

@@ -161,6 +161,8 @@ def test_methods(surfaces: Surfaces) -> None:
     for row in CATALOGUE.rows:
         for route in row.http:
             path = route.path.replace("{", "").replace("}", "")
+            if route.alias:  # what its path means without it: see test_quick_start
+                continue
             allowed = {other.method for each in CATALOGUE.rows for other in each.http if alike(other.path, path)}
             getters = [each for each in CATALOGUE.rows for other in each.http
                        if other.method == "GET" and alike(other.path, path)]

@@ -1,0 +1,115 @@
+"""How JSON surfaces may spell the fields of a row besides their own names: what its data says, around its binder.
+
+    also      other names of fields                         within    an object whose members count as fields
+    units     fields in larger units                        negated   the opposite of a Flag
+    elapsed   durations of which 0 is one that is over
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from synap.command import Command
+from synap.derive.conversions import to_flag, to_integer, wrong
+from synap.faults import Fault
+
+Pack = Callable[[Any], bytes]
+Spell = Callable[[dict[str, Any]], dict[str, Any]]
+LONG_AGO = 1
+"""A moment that has passed, in seconds since 1970."""
+
+
+def respelled(row: Command, pack: Pack) -> Pack:
+    """`pack` for fields that are spelled in any way that the row allows."""
+    steps = [step for step in (_taken_out(row), _renamed(row), _counted(row), _turned(row), _moved(row)) if step]
+    if not steps:
+        return pack
+
+    def spelled(fields: Any) -> bytes:
+        for step in steps:
+            fields = step(fields)
+        return pack(fields)
+
+    return spelled
+
+
+def _taken_out(row: Command) -> Spell | None:
+    """The members of an object as fields of their own; a field of that name goes before."""
+    if not row.within:
+        return None
+
+    def taken_out(fields: dict[str, Any]) -> dict[str, Any]:
+        inner = fields.get(row.within)
+        if inner is None:
+            return fields
+        if not isinstance(inner, dict):
+            raise wrong(row.within, "an object", inner)
+        return inner | {name: value for name, value in fields.items() if name != row.within}
+
+    return taken_out
+
+
+def _renamed(row: Command) -> Spell | None:
+    """Fields under other names. Under two of them it must be the same value."""
+    if not row.also:
+        return None
+
+    def renamed(fields: dict[str, Any]) -> dict[str, Any]:
+        for other, name in row.also.items():
+            value, known = fields.get(other), fields.get(name)
+            if value is None:
+                continue
+            if known is None:
+                fields = {**fields, name: value}
+            elif type(known) is not type(value) or known != value:
+                raise Fault("WRONG_FIELD", field=other, wanted=f"what '{name}' says", found="something else")
+        return fields
+
+    return renamed
+
+
+def _counted(row: Command) -> Spell | None:
+    """Whole numbers of larger units; the row's own name goes before."""
+    if not row.units:
+        return None
+
+    def counted(fields: dict[str, Any]) -> dict[str, Any]:
+        for other, (name, size) in row.units.items():
+            value = fields.get(other)
+            if value is None or fields.get(name) is not None:
+                continue
+            number = to_integer(other, value)
+            if abs(number) >= (1 << 63) // size:
+                raise Fault("WRONG_FIELD", field=other, wanted="a smaller number", found=str(number))
+            fields = {**fields, name: number * size}
+        return fields
+
+    return counted
+
+
+def _turned(row: Command) -> Spell | None:
+    """The opposites of Flags; the row's own name goes before."""
+    if not row.negated:
+        return None
+
+    def turned(fields: dict[str, Any]) -> dict[str, Any]:
+        for other, name in row.negated.items():
+            value = fields.get(other)
+            if value is not None and fields.get(name) is None:
+                fields = {**fields, name: not to_flag(other, value)}
+        return fields
+
+    return turned
+
+
+def _moved(row: Command) -> Spell | None:
+    """Durations of 0: `elapsed` names the moment that stands for each."""
+    if not row.elapsed:
+        return None
+
+    def moved(fields: dict[str, Any]) -> dict[str, Any]:
+        for name, moment in row.elapsed.items():
+            if fields.get(name) in (0, "0") and fields[name] is not False and fields.get(moment) is None:
+                fields = {**fields, name: None, moment: LONG_AGO}
+        return fields
+
+    return moved

@@ -1,0 +1,177 @@
+"""In-process methods of queues and rooms; see methods.py."""
+
+from typing import Any, TypeAlias, TypedDict, cast
+
+import msgspec
+
+Key: TypeAlias = str | bytes
+Value: TypeAlias = str | bytes | int | float | bool | list[Any] | dict[str, Any] | None
+"""What may be stored. Texts and bytes come out as bytes, everything else as it went in (as JSON has it), and what
+`incr` has counted as int. `get_many` gives the bytes of any value."""
+
+
+class Message(TypedDict):
+    """A message that was leased: ack it, or nack it, before `deadline` (ms since 1970)."""
+
+    message_id: str
+    payload: bytes
+    priority: int
+    retry_count: int
+    max_retries: int
+    headers: Any  # as they were published; bytes if they came as text that is no JSON
+    created_at: int
+    deadline: int
+
+
+class Event(TypedDict):
+    """An event of a room; `timestamp` is when it was published (ms since 1970)."""
+
+    offset: int
+    event: str
+    data: Any  # texts and bytes as bytes, other JSON as it was
+    timestamp: int
+
+
+class BacklogMethods:
+    """The methods; whoever inherits has `call` and `_call_waiting`."""
+
+    def call(self, name: str, /, **fields: Any) -> Any:
+        """Carry out a row."""
+        raise NotImplementedError
+
+    def _call_waiting(self, name: str, **fields: Any) -> Any:
+        """The same, and wait if the row wants to."""
+        raise NotImplementedError
+
+    def _given(self, name: str, /, **fields: Any) -> Any:
+        """`call` with the fields that are neither None nor False."""
+        return self.call(name, **_told(fields))
+
+    # Queues.
+
+    def queue_create(self, queue: str, *, max_depth: int | None = None, ack_deadline_ms: int | None = None,
+                     max_retries: int | None = None, priority: int | None = None,
+                     prefetch_limit: int | None = None) -> bool:  # fmt: skip
+        """Make a queue; False if it is there, which keeps its settings. What is not given the settings say.
+
+        `prefetch_limit` is how many messages one consumer may hold; without it any number.
+        """
+        return bool(self._given("queue.create", queue=queue, ack_deadline_ms=ack_deadline_ms, max_depth=max_depth,
+                                default_max_retries=max_retries, default_priority=priority,
+                                prefetch_limit=prefetch_limit))  # fmt: skip
+
+    def queue_publish(self, queue: str, payload: str | bytes, *, priority: int | None = None,
+                      max_retries: int | None = None, headers: dict[str, Any] | None = None,
+                      delay: float | None = None) -> str:  # fmt: skip
+        """Add a message, ready after `delay` seconds; its id. `headers` is what JSON can hold.
+
+        Raises Fault QUEUE_MISSING or QUEUE_FULL.
+        """
+        found = self._given("queue.publish", queue=queue, payload=payload, priority=priority,
+                            max_retries=max_retries, headers=headers, delay=delay)  # fmt: skip
+        return cast(bytes, found).decode()
+
+    def queue_consume(
+        self, queue: str, consumer: str | None = None, *, wait: float | None = None
+    ) -> Message | None:
+        """Lease the first message of the highest priority, None if there is none (no such queue either).
+
+        With `wait`, until there is one, at most so many seconds (0: for ever).
+        """
+        fields = {"queue": queue, "consumer_id": consumer}
+        if wait is None:
+            found = self._given("queue.consume", **fields)
+        else:
+            found = self._call_waiting("queue.consume", **_told(fields), wait=wait)
+        return None if found is None else _message(found)
+
+    def queue_ack(self, queue: str, message_id: str) -> None:
+        """The message is done. Raises Fault MESSAGE_MISSING if it is not leased."""
+        self.call("queue.ack", queue=queue, message_id=message_id)
+
+    def queue_nack(self, queue: str, message_id: str, *, drop: bool = False) -> None:
+        """The delivery failed: deliver again, or with `drop` put it among the dead letters."""
+        self.call("queue.nack", queue=queue, message_id=message_id, drop=drop)
+
+    def queue_stats(self, queue: str) -> dict[str, int]:
+        """Counters of a queue, by name."""
+        return cast(dict[str, int], self.call("queue.stats", queue=queue))
+
+    def queue_purge(self, queue: str, *, dead: bool = False) -> int:
+        """Forget the messages that are ready or delayed, or the dead letters; how many."""
+        return cast(int, self._given("queue.purge", queue=queue, dead=dead))
+
+    def queue_delete(self, queue: str) -> bool:
+        """Remove a queue with all its messages; whether there was one."""
+        return bool(self.call("queue.delete", queue=queue))
+
+    def queue_list(self) -> list[str]:
+        """The names of all queues."""
+        return [name.decode("utf-8", "replace") for name in self.call("queue.list")]
+
+    def queue_dead(self, queue: str, count: int = 100) -> list[Message]:
+        """The first dead letters, which stay."""
+        return [_message(found) for found in self.call("queue.dead", queue=queue, count=count)]
+
+    def queue_revive(self, queue: str, message_id: str | None = None) -> int:
+        """Make a dead letter, or all of them, ready again as if never delivered; how many."""
+        return cast(int, self._given("queue.revive", queue=queue, message_id=message_id))
+
+    # Rooms.
+
+    def stream_create(self, room: str, *, max_events: int | None = None, max_bytes: int | None = None,
+                      retention_secs: int | None = None) -> None:  # fmt: skip
+        """Make a room that keeps so many events, bytes and seconds of them (0: no limit, None: as the settings say).
+
+        Raises Fault ROOM_EXISTS.
+        """
+        self._given("stream.create", room=room, max_events=max_events, max_bytes=max_bytes,
+                    retention_secs=retention_secs)  # fmt: skip
+
+    def stream_publish(self, room: str, event: str, *data: Value) -> int:
+        """Append an event for each of `data`; the offset of the first. Raises Fault ROOM_MISSING."""
+        return cast(int, self.call("stream.publish", room=room, event=event, items=list(data)))
+
+    def stream_consume(self, room: str, subscriber: str = "", *, from_offset: int | None = None,
+                       limit: int | None = None, wait: float | None = None) -> list[Event]:  # fmt: skip
+        """The events from an offset on, by default from the earliest held, 100 if no other limit is given.
+
+        With `wait`, waits until there is one, at most so many seconds (0: for ever). Raises Fault ROOM_MISSING, or
+        OFFSET_GONE if the offset is no longer held: its words say the earliest `number` that is.
+        """
+        fields = _told({"room": room, "subscriber_id": subscriber, "from_offset": from_offset, "limit": limit})
+        if wait is None:
+            found = self.call("stream.consume", **fields)
+        else:
+            found = self._call_waiting("stream.consume", **fields, wait=wait) or []
+        return [Event(offset=offset, event=name.decode("utf-8", "replace"), data=data, timestamp=time)
+                for offset, name, data, time in found]  # fmt: skip
+
+    def stream_stats(self, room: str) -> dict[str, Any]:
+        """Counters and limits of a room, by name."""
+        found = cast(dict[str, Any], self.call("stream.stats", room=room))
+        return found | {"name": found["name"].decode("utf-8", "replace")}
+
+    def stream_delete(self, room: str) -> None:
+        """Remove a room with its events. Raises Fault ROOM_MISSING."""
+        self.call("stream.delete", room=room)
+
+    def stream_list(self) -> list[str]:
+        """The names of all rooms."""
+        return [name.decode("utf-8", "replace") for name in self.call("stream.list")]
+
+
+def _told(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None and value is not False}
+
+
+def _message(found: dict[str, Any]) -> Message:
+    return cast(Message, found | {
+        "message_id": found["message_id"].decode(), "headers": _headers(found["headers"])})  # fmt: skip
+
+
+def _headers(octets: bytes) -> Any:
+    try:
+        return msgspec.json.decode(octets) if octets else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return octets
