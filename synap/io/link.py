@@ -60,6 +60,10 @@ class Connection:
         if not self.lost and not self.ended:
             self.transport.resume_reading()
 
+    def leave(self) -> None:
+        """The server stops: hang up."""
+        self.transport.close()
+
     def look_at(self, now: float) -> None:
         """End this connection if its peer lets it wait for too long; a RESP client may stay silent for ever."""
 

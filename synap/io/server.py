@@ -213,7 +213,7 @@ class Server:
     def _close(self) -> None:
         for connection in list(self.connections):
             if connection.transport is not None:
-                connection.transport.close()
+                connection.leave()
         if self.node is not None:
             self.turn.end()
             self.turn.close()

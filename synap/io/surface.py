@@ -13,6 +13,8 @@ from synap.faults import Fault
 from synap.io.door import Door
 from synap.io.encodings import squeeze
 from synap.io.envelopes import Envelopes
+from synap.io.talks import MARK, ROUTES, Routes
+from synap.io.websockets import without_upgrade
 from synap.observe.metrics import Metrics
 from synap.proto.http import Request, Response
 from synap.proto.rest import (
@@ -48,6 +50,7 @@ class Web(Envelopes):
             b"/snapshot": ("POST", self.snapshot),
             b"/api/v1/command": ("POST", self.command),
         }
+        self.sockets = Routes(ROUTES)
         self._pages: dict[str, Response] = {}
 
     def answer(self, connection: Any, request: Request) -> Response | Awaitable[Response]:
@@ -66,6 +69,8 @@ class Web(Envelopes):
             return self.other_method(request, "DELETE, GET, HEAD, OPTIONS, POST")
         if self.server.node is None:
             return self.health(request)
+        if MARK in request.path and self.sockets.find(request) is not None:
+            return without_upgrade(request) if request.method == b"GET" else self.other_method(request, "GET, OPTIONS")
         rest = self.server.rest
         found = rest.find(request)
         if isinstance(found, Response):

@@ -11,6 +11,7 @@ from synap.faults import Fault
 from synap.io.door import Refused
 from synap.io.link import place
 from synap.io.web import HttpConnection
+from synap.io.websockets import WebSocketConnection
 from synap.journal import LogFailed
 from synap.proto import streamable
 from synap.proto.http import Request, Response
@@ -26,7 +27,7 @@ class Visitor:
     in_multi = watch_broken = no_evict = no_touch = False
     watched: tuple[int, ...] = ()
 
-    def __init__(self, connection: HttpConnection, now: int) -> None:
+    def __init__(self, connection: HttpConnection | WebSocketConnection, now: int) -> None:
         self.connection, self.link = connection, self
         self.number = connection.number
         self.closing, self.parked = connection.ended, connection.parked
@@ -67,7 +68,7 @@ def listed(server: Any, now: int) -> list[Visitor]:
     """All HTTP connections, the oldest first, each with a number that no other client has or will have."""
     found = []
     for connection in server.connections:
-        if isinstance(connection, HttpConnection) and not connection.lost:
+        if isinstance(connection, HttpConnection | WebSocketConnection) and not connection.lost:
             connection.number = connection.number or server.engine.sessions.take_number()
             found.append(Visitor(connection, now))
     return found

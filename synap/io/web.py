@@ -8,6 +8,7 @@ from synap.io.clock import ticks
 from synap.io.door import Refused
 from synap.io.encodings import GZIP_BYTES_MIN
 from synap.io.link import HELD_WHILE_WAITING, Connection
+from synap.io.websockets import open_socket
 from synap.journal import LogFailed
 from synap.proto.http import (
     CLOSED,
@@ -124,8 +125,11 @@ class HttpConnection(Connection, asyncio.Protocol):
             self.server.close_after_turn(self)
             return True
         assert isinstance(event, Upgrade)
-        self.asked = None
-        self._answer(json_response(426, {"error": "This path is not a WebSocket", "code": 426}))
+        refused = open_socket(self, event)
+        if refused is None:
+            return True
+        self.asked = event.request
+        self._answer(refused)
         return False
 
     def _soon(self) -> None:
