@@ -252,14 +252,16 @@ def _group(node: Any, slot: int, groups: Groups) -> Step:
     steps = _sequence(node.inner, 0, groups)
     members = field_names(node.inner)
     single = members[0] if len(members) == 1 else ""
+    holds_null = isinstance(node.inner[0], Raw) and not node.inner[0].octets
     like = groups[node.like] if isinstance(node, Many) and node.like else -1
     least = node.least_given if isinstance(node, Many) else getattr(node, "least", 1)
 
     def run(fields: Fields, draft: _Draft, base: int) -> None:
         value = _given(fields, node.name)
-        if value is _MISSING and single:
-            value = _given(fields, single)  # one item under its own name
-            value = [value] if value is not _MISSING else value
+        if value is _MISSING and single:  # one item under its own name
+            value = _given(fields, single)
+            if value is not _MISSING or (holds_null and single in fields):
+                value = [None if value is _MISSING else value]
         if value is _MISSING:
             if node.least if hasattr(node, "least") else True:
                 raise Fault("MISSING_FIELD", field=node.name, kind="array")

@@ -82,7 +82,7 @@ class Tree:
 
 
 def _is_alias(target: Any) -> bool:
-    return target.route is not None and bool(target.route.alias)
+    return isinstance(target, Target) and target.route is not None and target.route.alias
 
 
 def json_response(status: int, value: Any, **more: Any) -> Response:

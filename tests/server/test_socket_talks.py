@@ -1,0 +1,322 @@
+"""The sockets of queues and rooms, with the `websockets` library as client: what they say, when, and what they leave."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.server.clients import HOST, Server, eventually
+
+Serve = Callable[..., Server]
+
+
+@contextmanager
+def opened(server: Server, path: str, **options: Any) -> Iterator[ClientConnection]:
+    with connect(f"ws://{HOST}:{server.http_port}{path}", **options) as socket:
+        yield socket
+
+
+def heard(socket: ClientConnection, seconds: float = 10) -> dict[str, Any]:
+    return dict(json.loads(socket.recv(timeout=seconds)))
+
+
+def told(socket: ClientConnection, **frame: Any) -> None:
+    socket.send(json.dumps(frame))
+
+
+def silent(socket: ClientConnection, seconds: float = 0.2) -> bool:
+    try:
+        socket.recv(timeout=seconds)
+    except TimeoutError:
+        return True
+    return False
+
+
+def publish(server: Server, queue: str, text: str, **more: Any) -> str:
+    status, found = server.http("POST", f"/queue/{queue}/publish", {"payload": list(text.encode()), **more})
+    assert status == 200, found
+    return str(found["message_id"])
+
+
+def made(server: Server, queue: str, **options: Any) -> str:
+    server.http("DELETE", f"/queue/{queue}")
+    assert server.http("POST", f"/queue/{queue}", options) == (200, {"success": True, "queue": queue})
+    return queue
+
+
+def stats(server: Server, queue: str) -> dict[str, Any]:
+    return dict(server.http("GET", f"/queue/{queue}/stats")[1])
+
+
+# Queues.
+
+
+def test_a_message_arrives_and_is_acknowledged(node: Server) -> None:
+    queue = made(node, "ws-one")
+    with opened(node, f"/queue/{queue}/ws/w1") as socket:
+        assert heard(socket) == {"type": "connected", "queue": queue, "consumer_id": "w1"}
+        begun = time.perf_counter()
+        name = publish(node, queue, "Hello", priority=7, headers={"trace": "x"})
+        message = heard(socket)
+        assert time.perf_counter() - begun < 0.1
+        assert {field: message[field] for field in ("type", "message_id", "priority", "retry_count", "headers")} == {
+            "type": "message", "message_id": name, "priority": 7, "retry_count": 0, "headers": {"trace": "x"}
+        }  # fmt: skip
+        assert bytes(message["payload"]) == b"Hello" and abs(message["created_at"] - time.time()) < 5
+        assert stats(node, queue)["pending"] == 1 and stats(node, queue)["consumers"] == 1
+        told(socket, command="ack", message_id=name)
+        eventually(lambda: stats(node, queue)["acked"] == 1)
+    assert stats(node, queue)["pending"] == 0
+
+
+def test_a_nack_brings_it_again_or_not(node: Server) -> None:
+    queue = made(node, "ws-nack", default_max_retries=5)
+    name = publish(node, queue, "again")
+    with opened(node, f"/queue/{queue}/ws/w1") as socket:
+        heard(socket)
+        for retries in range(3):
+            message = heard(socket)
+            assert (message["message_id"], message["retry_count"]) == (name, retries)
+            told(socket, command="nack", message_id=name, requeue=True)
+        assert heard(socket)["retry_count"] == 3
+        told(socket, command="nack", message_id=name, requeue=False, reply=True)
+        assert heard(socket) == {"type": "nack", "message_id": name, "success": True}
+        told(socket, command="ack", message_id=name, reply=True)
+        assert heard(socket) == {"type": "ack", "message_id": name, "success": False}
+        assert silent(socket)
+    assert node.http("GET", f"/queue/{queue}/dead")[1]["messages"][0]["message_id"] == name
+
+
+def test_what_is_no_command_is_ignored(node: Server) -> None:
+    queue = made(node, "ws-noise")
+    with opened(node, f"/queue/{queue}/ws/w1") as socket:
+        heard(socket)
+        for noise in ("{", "[]", "7", "null", '{"command": "drop"}', '{"command": "ack"}', '{"command": "ack", '
+                      '"message_id": 7}', '{"command": "ack", "message_id": "no such"}', "[" * 10_000, "\x00"):  # fmt: skip
+            socket.send(noise)
+        socket.send(b"\x00\xff")
+        publish(node, queue, "still here")
+        assert bytes(heard(socket)["payload"]) == b"still here"
+
+
+def test_backlog_in_order_and_priorities(node: Server) -> None:
+    queue = made(node, "ws-order")
+    for i in range(300):
+        publish(node, queue, str(i), priority=i % 10)
+    wanted = sorted(range(300), key=lambda i: (-(i % 10), i))
+    with opened(node, f"/queue/{queue}/ws/w1") as socket:
+        heard(socket)
+        assert [int(bytes(heard(socket)["payload"])) for _ in range(300)] == wanted
+
+
+def test_two_consumers_share_and_nothing_comes_twice(node: Server) -> None:
+    queue = made(node, "ws-share")
+    with opened(node, f"/queue/{queue}/ws/a") as one, opened(node, f"/queue/{queue}/ws/b") as other:
+        heard(one), heard(other)
+        names = {publish(node, queue, str(i)) for i in range(100)}
+        found: dict[str, list[str]] = {"a": [], "b": []}
+
+        def read(socket: ClientConnection, mine: list[str]) -> None:
+            while True:
+                try:
+                    mine.append(heard(socket, 1)["message_id"])
+                except TimeoutError:
+                    return
+
+        threads = [threading.Thread(target=read, args=(s, found[n])) for s, n in ((one, "a"), (other, "b"))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(found["a"] + found["b"]) == sorted(names)
+    assert len(found["a"]) == len(found["b"]) == 50  # they take turns
+
+
+@pytest.mark.parametrize("how", ["closed", "gone"])
+def test_what_it_held_goes_to_others_at_once(node: Server, how: str) -> None:
+    queue = made(node, f"ws-{how}", ack_deadline_secs=3600)
+    names = [publish(node, queue, str(i)) for i in range(3)]
+    with opened(node, f"/queue/{queue}/ws/other") as other:
+        heard(other)
+        with opened(node, f"/queue/{queue}/ws/w1?prefetch=1") as first:
+            heard(first)
+            held = [heard(other)["message_id"] for _ in range(3)]
+            assert held == names
+            told(other, command="nack", message_id=names[0])
+            mine = heard(first)["message_id"] if silent(other) else ""
+            assert mine in ("", names[0])
+            if how == "gone":
+                first.socket.close()
+        if mine:
+            again = heard(other)
+            assert (again["message_id"], again["retry_count"]) == (names[0], 2)
+    eventually(lambda: stats(node, queue)["depth"] == 3)
+    assert stats(node, queue)["pending"] == 0 == stats(node, queue)["consumers"]
+
+
+def test_prefetch_holds_the_next_ones_back(node: Server) -> None:
+    queue = made(node, "ws-prefetch")
+    for i in range(5):
+        publish(node, queue, str(i))
+    with opened(node, f"/queue/{queue}/ws/w1?prefetch=2") as socket:
+        heard(socket)
+        first, second = heard(socket), heard(socket)
+        assert silent(socket)
+        told(socket, command="ack", message_id=second["message_id"])
+        assert bytes(heard(socket)["payload"]) == b"2" and silent(socket)
+        assert node.http("POST", f"/queue/{queue}/ack", {"message_id": first["message_id"]})[0] == 200
+
+
+def test_a_queues_own_prefetch_limit(node: Server) -> None:
+    queue = made(node, "ws-limit", prefetch_limit=1)
+    for i in range(3):
+        publish(node, queue, str(i))
+    with opened(node, f"/queue/{queue}/ws/w1") as socket:
+        heard(socket)
+        for i in range(3):
+            message = heard(socket)
+            assert bytes(message["payload"]) == str(i).encode() and silent(socket, 0.05)
+            told(socket, command="ack", message_id=message["message_id"])
+
+
+def test_a_lease_that_runs_out_comes_again(node: Server) -> None:
+    queue = made(node, "ws-deadline", ack_deadline_ms=200)
+    name = publish(node, queue, "slow")
+    with opened(node, f"/queue/{queue}/ws/w1") as socket:
+        heard(socket)
+        first = heard(socket)
+        begun = time.perf_counter()
+        again = heard(socket)
+        assert 0.1 < time.perf_counter() - begun < 2
+        assert first["message_id"] == again["message_id"] == name and again["retry_count"] == 1
+
+
+def test_a_queue_that_is_made_later_and_delayed_messages(node: Server) -> None:
+    node.http("DELETE", "/queue/ws-later")
+    with opened(node, "/queue/ws-later/ws/w1") as socket:
+        heard(socket)
+        assert silent(socket, 0.05)
+        made(node, "ws-later")
+        begun = time.perf_counter()
+        publish(node, "ws-later", "x", delay=0.3)
+        heard(socket)
+        assert 0.29 < time.perf_counter() - begun < 1
+
+
+def test_a_slow_consumer_costs_no_memory(node: Server) -> None:
+    queue = made(node, "ws-slow", max_depth=100_000)
+    with node.resp() as client:
+        client.ask_all(*(["QUEUE.PUBLISH", queue, "x" * 10_000] for _ in range(5_000)))
+    with opened(node, f"/queue/{queue}/ws/w1", max_size=None, max_queue=1) as socket:
+        before = node.rss()
+        time.sleep(0.5)
+        assert node.rss() - before < 40 << 20
+        assert stats(node, queue)["depth"] > 1000  # it is not given what it does not read
+        heard(socket)
+        for _ in range(5_000):
+            heard(socket)
+
+
+def test_wrong_parameters(node: Server) -> None:
+    for path in ("/queue/q/ws/w?prefetch=x", "/queue/q/ws/w?prefetch=-1", "/stream/r/ws/s?from_offset=1e3"):
+        with pytest.raises(InvalidStatus) as refused, opened(node, path):
+            pass
+        assert refused.value.response.status_code == 400
+        assert b"wanted a whole number" in (refused.value.response.body or b"")
+
+
+# Rooms.
+
+
+def room_of(server: Server, room: str, **options: Any) -> str:
+    server.http("DELETE", f"/stream/{room}")
+    assert server.http("POST", f"/stream/{room}", options) == (200, {"success": True, "room": room})
+    return room
+
+
+def say(server: Server, room: str, *data: Any) -> None:
+    for each in data:
+        assert server.http("POST", f"/stream/{room}/publish", {"event": "said", "data": each})[0] == 200
+
+
+def test_events_live_and_from_an_offset(node: Server) -> None:
+    room = room_of(node, "ws-room")
+    say(node, room, "one", {"two": [2]}, 3, None)
+    with opened(node, f"/stream/{room}/ws/s1?from_offset=1") as socket:
+        assert heard(socket) == {"type": "connected", "room": room, "subscriber_id": "s1", "from_offset": 1}
+        first = heard(socket)
+        assert abs(first.pop("timestamp") - time.time()) < 5
+        assert first == {"type": "event", "offset": 1, "event": "said", "data": {"two": [2]}}
+        assert [heard(socket)["data"] for _ in range(2)] == [3, None]
+        begun = time.perf_counter()
+        say(node, room, "live")
+        assert heard(socket)["data"] == "live" and time.perf_counter() - begun < 0.1
+        told(socket, anything="is ignored")
+        say(node, room, "still")
+        assert heard(socket)["offset"] == 5
+
+
+def test_bytes_that_are_no_text(node: Server) -> None:
+    room = room_of(node, "ws-bytes")
+    with node.resp() as client, opened(node, f"/stream/{room}/ws/s1") as socket:
+        heard(socket)
+        client.ask("STREAM.PUBLISH", room, "e", b"\xff\x00", b'{"a": 1}')
+        assert [heard(socket)["data"] for _ in range(2)] == [[255, 0], '{"a": 1}']
+
+
+def test_many_subscribers_and_a_backlog(node: Server) -> None:
+    room = room_of(node, "ws-many")
+    with node.resp() as client:
+        client.ask("STREAM.PUBLISH", room, "e", *range(2_500))
+        with opened(node, f"/stream/{room}/ws/a") as one, opened(node, f"/stream/{room}/ws/b?from_offset=2400") as two:
+            heard(one), heard(two)
+            client.ask("STREAM.PUBLISH", room, "e", "last")
+            assert [heard(one)["offset"] for _ in range(2_501)] == list(range(2_501))
+            assert [heard(two)["offset"] for _ in range(101)] == list(range(2_400, 2_501))
+    assert node.http("GET", f"/stream/{room}/stats")[1]["subscriber_count"] == 2
+
+
+def test_a_gap_is_told(node: Server) -> None:
+    room = room_of(node, "ws-gap", max_events=10)
+    say(node, room, *range(30))
+    with opened(node, f"/stream/{room}/ws/s1?from_offset=5") as socket:
+        heard(socket)
+        assert heard(socket) == {"type": "gap", "requested": 5, "earliest": 20}
+        assert [heard(socket)["offset"] for _ in range(10)] == list(range(20, 30))
+    with opened(node, f"/stream/{room}/ws/s2") as socket:
+        heard(socket)
+        assert heard(socket)["offset"] == 20
+
+
+def test_a_room_that_is_missing_or_goes(node: Server) -> None:
+    node.http("DELETE", "/stream/ws-none")
+    with opened(node, "/stream/ws-none/ws/s1") as socket:
+        heard(socket)
+        assert heard(socket) == {"type": "error", "error": "Invalid request: Room 'ws-none' not found"}
+        with pytest.raises(ConnectionClosed):
+            heard(socket)
+    room = room_of(node, "ws-goes")
+    with opened(node, f"/stream/{room}/ws/s1") as socket:
+        heard(socket)
+        node.http("DELETE", f"/stream/{room}")
+        assert heard(socket)["type"] == "error"
+        with pytest.raises(ConnectionClosed):
+            heard(socket)
+
+
+def test_a_slow_subscriber_is_fed_as_it_reads(node: Server) -> None:
+    room = room_of(node, "ws-slow-room", max_events=0)
+    with node.resp() as client, opened(node, f"/stream/{room}/ws/s1", max_queue=1) as socket:
+        heard(socket)
+        for _ in range(50):
+            client.ask("STREAM.PUBLISH", room, "e", *["x" * 10_000] * 100)
+        before = node.rss()
+        client.ask("PING")
+        assert [heard(socket)["offset"] for _ in range(5_000)] == list(range(5_000))
+        assert node.rss() - before < 40 << 20
