@@ -190,8 +190,10 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             self._perhaps_drained()
 
     def _perhaps_drained(self) -> None:
+        """Tell the talk, once. What is above the limit with nothing unsent has blocked the transport, which tells
+        when that ends; a lower limit here would be passed without anybody hearing of it."""
         waiting = self.unsent + self.transport.get_write_buffer_size()
-        if self.blocked_at is None and waiting <= self.server.output_pause_bytes // 2 and not self.lost:
+        if self.blocked_at is None and waiting <= self.server.output_pause_bytes and not self.lost:
             self.was_full = False
             self.server.loop.call_soon(self._drained)
 
@@ -214,6 +216,19 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         """From here on only the end is waited for."""
         if self.closed_at is None:
             self.closed_at = self.server.loop.time()
+            self.server.loop.call_soon(self._talk_over)  # not within a call of it
+
+    def _talk_over(self) -> None:
+        talk, self.talk = self.talk, None
+        if talk is not None:
+            try:
+                talk.ended()
+            except BrokenNode:
+                raise
+            except LogFailed:
+                self.outcome_unknown()
+            except Exception:
+                log.exception("websocket: the end of %s failed", type(talk).__name__)
 
     def _shut(self) -> None:
         """Our Close has left. If the peer's has come, or will not be understood, end our side of the stream."""
@@ -257,14 +272,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.before.lost = True  # replies of its own may still be with the turn
         super().connection_lost(error)
-        talk, self.talk = self.talk, None
-        if talk is not None:
-            try:
-                talk.ended()
-            except BrokenNode:
-                raise
-            except Exception:
-                log.exception("websocket: the end of %s failed", type(talk).__name__)
+        self._talk_over()
 
     def leave(self) -> None:
         """The server stops."""
