@@ -6,13 +6,17 @@ session, a simulator, a test.
 
 What a handler (a row that runs in Python) answers is a plain value, read by each surface alike:
 
-    None  int  float  bytes (a text)  str (a status such as OK)  list  dict  a Fault
+    None  int  float  bytes (a text)  str (a status such as OK)  list  dict  a Fault  Pushes
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 Value = Any
+
+
+class Pushes(list[list[Any]]):
+    """Several replies to one command, each a list: pushes in RESP3, arrays in RESP2."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,20 @@ TABLE = (
     Row("BAD_SUBCOMMAND", "ERR unknown subcommand or wrong number of arguments for '{given}'. Try {command} HELP.",
         400),
     Row("BAD_PROTOCOL", "ERR Protocol version is not an integer or out of range", 400),
+    Row("SUBSCRIBED", "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+        "allowed in this context", 400),
+    # JSON surfaces answer refusals of pub/sub with 200.
+    Row("HASH_NOT_LAST", "ERR # wildcard must be at the end of pattern", 200,
+        "Invalid value: # wildcard must be at the end of pattern"),
+    Row("TWO_HASHES", "ERR Pattern can only contain one # wildcard", 200,
+        "Invalid value: Pattern can only contain one # wildcard"),
+    Row("NO_TOPIC", "ERR a topic must not be empty", 200, "Invalid request: a topic must not be empty"),
+    Row("NO_TOPICS", "ERR no topics are given", 200, "Invalid request: 'topics' must name at least one topic"),
+    Row("TOPIC_MISSING", "ERR no such topic", 200, "Topic not found"),
+    Row("TOO_MANY_SUBSCRIPTIONS", "ERR one subscriber may have {most} subscriptions (pubsub.subscriptions_max)", 200,
+        "Invalid request: one subscriber may have {most} subscriptions (pubsub.subscriptions_max)"),
+    Row("TOPIC_TOO_LONG", "ERR a topic may have {most} bytes (pubsub.topic_bytes_max), this one has {size}", 200,
+        "Invalid request: a topic may have {most} bytes (pubsub.topic_bytes_max), this one has {size}"),
 )  # fmt: skip
 
 NUMBERS = {row.name: i for i, row in enumerate(TABLE)}

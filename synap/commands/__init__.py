@@ -1,12 +1,25 @@
 """The command table: a module for each family, rows only."""
 
 from synap.command import Catalogue
-from synap.commands import connection, keys, lists, moves, planned, queues, rooms, server, sets, strings, substrings
+from synap.commands import (
+    connection,
+    keys,
+    lists,
+    moves,
+    planned,
+    pubsub,
+    queues,
+    rooms,
+    server,
+    sets,
+    strings,
+    substrings,
+)  # fmt: skip
 
 CATALOGUE = Catalogue(
     [
         *strings.ROWS, *keys.ROWS, *substrings.ROWS, *lists.ROWS, *sets.ROWS, *moves.ROWS, *queues.ROWS,
-        *rooms.ROWS, *connection.ROWS, *server.ROWS,
+        *rooms.ROWS, *connection.ROWS, *server.ROWS, *pubsub.ROWS,
     ]
 )
 FAMILIES = ("strings", "keys", "substrings", "lists", "sets", "moves", "queues", "rooms")

@@ -4,6 +4,7 @@ from typing import Any
 
 from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import MUTE_ALL, MUTE_NEXT, Session
+from synap.engine.subscribers import Dialect
 from synap.faults import Fault
 
 KINDS = ("normal", "master", "replica", "slave", "pubsub")
@@ -12,10 +13,24 @@ USER = b"default"
 
 def _flags(session: Session) -> str:
     flags = [
-        ("x", session.in_multi), ("b", session.parked is not None), ("d", session.watch_broken),
+        ("P", subscribed(session)), ("x", session.in_multi),
+        ("b", session.parked is not None), ("d", session.watch_broken),
         ("c", session.closing), ("e", session.no_evict), ("T", session.no_touch),
     ]  # fmt: skip
     return "".join(letter for letter, on in flags if on) or "N"
+
+
+def subscribed(session: Session) -> bool:
+    """Has it any subscription?"""
+    return session.listener is not None and len(session.listener) > 0
+
+
+def _kind(session: Session) -> str:
+    return "pubsub" if subscribed(session) else "normal"
+
+
+def _asked(session: Session, dialect: Dialect) -> int:
+    return len(session.listener.of(dialect)) if session.listener is not None else 0
 
 
 def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
@@ -33,7 +48,9 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
         "idle": max(now - session.seen, 0) // 1000,
         "flags": _flags(session),
         "db": session.namespace,
-        "sub": 0, "psub": 0, "ssub": 0,
+        "sub": _asked(session, Dialect.EXACT),
+        "psub": _asked(session, Dialect.GLOB),
+        "ssub": _asked(session, Dialect.SHARD),
         "multi": multi,
         "watch": len(session.watched),
         "qbuf": link.held_bytes if link else 0,
@@ -69,8 +86,8 @@ def client_list(engine: Engine, session: Session | None, args: dict[str, Any], n
     if "ids" in args:
         wanted = {item["id"] for item in args["ids"]}
         chosen = [one for one in chosen if one.number in wanted]
-    if args.get("type", "normal") not in ("normal",):  # no replica and no subscriber can be connected
-        chosen = []
+    if "type" in args:
+        chosen = [one for one in chosen if _kind(one) == args["type"]]
     if session is None:
         return {"clients": [facts_of(engine, one, now) for one in chosen], "count": len(chosen)}
     return b"".join(_line(engine, one, now) for one in chosen)
@@ -155,7 +172,7 @@ def client_kill(engine: Engine, session: Session | None, args: dict[str, Any], n
             ("id" in args and one.number != args["id"])
             or ("addr" in args and (link is None or link.peer != args["addr"]))
             or ("laddr" in args and (link is None or link.local != args["laddr"]))
-            or ("type" in args and args["type"] != "normal")
+            or ("type" in args and args["type"] != _kind(one))
             or ("maxage" in args and now - one.opened < args["maxage"] * 1000)
         )
         if not unlike and not (one is session and args.get("skipme", "YES") == "YES"):
@@ -254,8 +271,11 @@ def reset(engine: Engine, session: Session | None, args: dict[str, Any], now: in
     assert session is not None
     engine.end_multi(session)
     engine.operation.mute(session, 0)
+    if session.listener is not None:
+        engine.pubsub.leave(session.listener)
     session.version, session.namespace, session.name = 2, 0, b""
     session.no_evict = session.no_touch = False
+    session.note_subscribed()
     return "RESET"
 
 
@@ -283,7 +303,9 @@ def hello(engine: Engine, session: Session | None, args: dict[str, Any], now: in
         _admit(args["user"])
     if "name" in args:
         session.name = checked_name(args["name"], "Client names")
+    engine.pubsub.spread()
     session.version = version
+    session.note_subscribed()
     return {
         "server": b"synap",
         "version": str(engine.facts.get("version", "")).encode(),

@@ -17,7 +17,9 @@ from synap.derive import arguments
 from synap.derive.schema import Image
 from synap.engine.interest import Feed, Interest, Parked
 from synap.engine.operation import Operation
+from synap.engine.pubsub import PubSub
 from synap.engine.sessions import Session, Sessions
+from synap.engine.subscribers import Json
 from synap.faults import BrokenNode, Fault
 from synap.observe import times
 from synap.store import arena, calls, frames, keys_view, layout, transactions, upkeep
@@ -35,6 +37,11 @@ EXPIRE_LOOKS, EXPIRE_MOST, REAP_BUDGET, CLEAN_RUNS, DUE_MOST = 400, 100, 4000, 2
 EXPIRE_CODE, DUE_CODE, REQUEUE_CODE, AGE_CODE = 0x0207, 0x0809, 0x0808, 0x1408
 FEED_ROUNDS = 100  # pieces that each feed takes before others have their turn
 CLEAN_PAGES = 512  # give memory back once this many free pages may still be committed
+
+
+def _with_form(text: bytes, form: int) -> bytes:
+    """A text that tells whether it was JSON."""
+    return Json(text) if form == layout.FORM_JSON else text
 
 
 class Engine:
@@ -55,6 +62,7 @@ class Engine:
         self.sessions = Sessions(self.numbers)
         self.interest = Interest(self.numbers, self.bytes)
         self.operation = Operation()
+        self.pubsub = PubSub()
         self.facts: dict[str, Any] = {}
         self.journal_flush: Callable[[], None] = lambda: None
         self._waiting: list[tuple[int, int, Parked]] = []
@@ -159,7 +167,7 @@ class Engine:
 
     def handle(self, row: Command, session: Session | None, tape: int, now: int) -> Value:
         """Carry out a row that runs in Python; a Fault is a value here."""
-        fields = arguments.read(row, self.numbers, self.bytes, tape)
+        fields = arguments.read(row, self.numbers, self.bytes, tape, _with_form)
         counter = layout.COUNTERS + 4 * row.code
         self.numbers[counter] += 1
         begun = self.operation.ticks()
@@ -301,6 +309,8 @@ class Engine:
             self.interest.unpark(session.parked)
         self.end_multi(session)
         self.operation.mute(session, 0)
+        if session.listener is not None:
+            self.pubsub.leave(session.listener)
         self.sessions.remove(session)
 
     # The log.

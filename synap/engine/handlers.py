@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from synap.engine import clients, command_rows, helps, key_rows, kv_rows, report, server_rows, tuning
+from synap.engine import clients, command_rows, helps, key_rows, kv_rows, pubsub_rows, report, server_rows, tuning
 from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
 from synap.faults import Fault
@@ -14,7 +14,9 @@ FAMILIES = {"queues": 0, "strings": layout.STRING, "lists": layout.LIST, "sets":
 
 
 def ping(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """PONG, or the text given."""
+    """PONG, or the text given; to a RESP2 subscriber in the form of a message."""
+    if session is not None and session.narrow:
+        return [b"pong", args.get("text", b"")]
     return args.get("text", "PONG")
 
 
@@ -79,6 +81,7 @@ HANDLERS: dict[str, Handler] = {
     **key_rows.HANDLERS,
     **kv_rows.HANDLERS,
     **helps.HANDLERS,
+    **pubsub_rows.HANDLERS,
     "command": command_rows.command,
     "acl_cat": acl_cat,
     "config_get": tuning.config_get,

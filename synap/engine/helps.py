@@ -23,5 +23,5 @@ def _helper(container: str) -> Handler:
     return say
 
 
-CONTAINERS = ("CLIENT", "CONFIG", "SLOWLOG", "LATENCY", "OBJECT", "MEMORY", "ACL", "MODULE", "DEBUG")
+CONTAINERS = ("CLIENT", "CONFIG", "SLOWLOG", "LATENCY", "OBJECT", "MEMORY", "ACL", "MODULE", "DEBUG", "PUBSUB")
 HANDLERS: dict[str, Handler] = {f"help_{name.lower()}": _helper(name) for name in CONTAINERS}

@@ -132,7 +132,9 @@ def stats(engine: Engine) -> Section:
         "evicted_keys": int(engine.numbers[layout.EVICTED]),
         "keyspace_hits": int(engine.numbers[layout.KEY_HITS]),
         "keyspace_misses": int(engine.numbers[layout.KEY_MISSES]),
-        "pubsub_channels": 0, "pubsub_patterns": 0,
+        "pubsub_channels": engine.pubsub.active, "pubsub_patterns": len(engine.pubsub.patterns),
+        "pubsubshard_channels": len(engine.pubsub.shards),
+        "slow_consumers_dropped": engine.pubsub.slow_dropped, "pubsub_messages_dropped": engine.pubsub.dropped,
         "total_error_replies": sum(refusals(engine).values()),
         **found,
     }  # fmt: skip

@@ -38,6 +38,8 @@ class Session:
     no_touch: bool = False
     mute: int = 0  # MUTE_*: which of its replies are not sent
     opened: int = 0  # ms of engine time
+    listener: Any = None  # what it has subscribed, see engine/subscribers; None before the first time
+    narrow: bool = False  # it has subscriptions and speaks RESP2: other commands are refused
     link: Any = None  # its connection: peer, local, descriptor, close(), ..., see io/link.py
 
     @property
@@ -84,6 +86,10 @@ class Session:
         """It is open from `now` on, behind this connection."""
         self.opened, self.link = now, link
         self.numbers[self.at + SESSION_SEEN] = now
+
+    def note_subscribed(self) -> None:
+        """Its subscriptions or its version have changed."""
+        self.narrow = self.listener is not None and len(self.listener) > 0 and self.version == 2
 
     def note_watched(self) -> None:
         """Tell the lane whether EXEC has to look at watched keys."""

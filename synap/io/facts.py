@@ -3,7 +3,8 @@
 import os
 from typing import Any
 
-from synap.io.clock import clock_address, sleep, ticks, wall_us
+from synap.engine.subscribers import Limits
+from synap.io.clock import clock_address, sleep, ticks, unique_text, wall_us
 from synap.settings import Settings
 from synap.store import layout
 
@@ -48,6 +49,13 @@ def place_clocks(node: Any) -> None:
     node.engine.numbers[layout.CLOCK] = clock_address()
     node.engine.operation.slow_ns = node.settings.number("slowlog.threshold_us") * 1000
     node.engine.operation.slow_most = node.settings.number("slowlog.length")
+    settings, pubsub = node.settings, node.engine.pubsub
+    pubsub.new_name = unique_text
+    pubsub.limits = Limits(
+        settings.number("pubsub.topics_max"), settings.number("pubsub.subscriptions_max"),
+        settings.number("pubsub.unread_subscribers_max"), settings.number("pubsub.topic_bytes_max"),
+        settings.number("pubsub.buffer_messages_max"), settings.text("pubsub.overflow"),
+    )  # fmt: skip
     node.engine.facts |= {
         "wall_us": wall_us,
         "memory_reserved": node.settings.memory_bytes_max,

@@ -135,6 +135,22 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         """Replies that are not at the socket yet."""
         return self.queued + len(self.machine.output)
 
+    def push(self, data: bytes) -> bool:
+        """Messages to a subscriber, behind the replies that have been made. One that does not take what it has
+        asked for is hung up on: False."""
+        if self.lost:
+            return True
+        waiting = self.transport.get_write_buffer_size()
+        if waiting and waiting + len(data) > self.server.feed_output_bytes_max:
+            self.hang_up()
+            return False
+        if self.machine.output:
+            self.machine.output.append(data)
+            self._soon()
+        else:
+            self.turn.send(self, data)
+        return True
+
     def hang_up(self) -> None:
         """Somebody wants this connection closed at once."""
         self.machine.forget_input()

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from synap.engine import report
+from synap.engine import clients, report
 from synap.io import visitors
 from synap.io.clock import seed
 from synap.io.link import RespConnection
@@ -56,5 +56,7 @@ def upkeep(server: Any, now: int) -> None:
             if not isinstance(connection, RespConnection) or connection.lost:
                 continue
             session = connection.machine.session
+            if clients.subscribed(session):
+                continue
             if session.parked is None and now - session.seen > operation.idle_s * 1000:
                 connection.hang_up()

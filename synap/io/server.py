@@ -59,6 +59,7 @@ class Server:
         self.output_pause_bytes = settings.number("limits.output_pause_bytes")
         self._backlog = settings.number("limits.tcp_backlog")
         self._output_stall_s = settings.number("limits.output_stall_s")
+        self.feed_output_bytes_max = settings.number("limits.feed_output_bytes_max")
         self.output_bytes_max = settings.number("limits.output_bytes_max")
         self.limits: Any = settings.limits
         self._connections_max = settings.number("server.connections_max")

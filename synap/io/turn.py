@@ -48,6 +48,8 @@ class Turn:
         self._next_sync: Any = None
         self._sync_at: Any = None
         node.engine.journal_flush = self.flush_early
+        self._pubsub = node.engine.pubsub
+        self._pubsub.soon = self.schedule
         self._threads = ThreadPoolExecutor(SYNCS_MAX, "synap-fsync")
         self.sync_seconds = 0.0  # of the last sync
 
@@ -90,8 +92,10 @@ class Turn:
             self._node.flush()
         except LogFailed as failure:
             self.rounds.take()
+            self._pubsub.forget_outbox()
             self.failed(failure)
             return
+        self._pubsub.spread()
         log, mode = self._node.log, self._node.fsync_mode
         if self._batches and mode != "always":  # it was until now: what waits gets what it was to have
             self.rounds.take()

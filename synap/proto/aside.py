@@ -49,6 +49,8 @@ class Aside:
         self._numbers[LANE_OUT] = OUT_AT
         if operation.odd:
             return self._lane_twice(at, end, now)
+        if self.session.narrow:
+            return self._none_alone(at, end)
         begun = operation.ticks()
         reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, lane.BUDGET))
         took = operation.ticks() - begun
@@ -65,6 +67,8 @@ class Aside:
                 self._hold()
                 numbers[LANE_AT] = at
                 return lane.CUT
+        if session.narrow:
+            return self._none_alone(at, end)
         budget = 1 if session.mute == MUTE_THIS else lane.BUDGET
         reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, budget))
         if session.mute and numbers[layout.LANE_CALLS] > 0:
@@ -75,6 +79,11 @@ class Aside:
         if reason == lane.CUT and numbers[LANE_AT] == end:
             return lane.OUT_FULL  # what is held, or not whole, is looked at again
         return reason
+
+    def _none_alone(self, at: int, end: int) -> int:
+        """The lane runs nothing for this session: each command is looked at by hand."""
+        self._numbers[LANE_AT] = at
+        return lane.CUT if at == end else lane.HANDLER
 
     def _held_from(self, at: int, end: int) -> int:
         """The octet of the first command that a pause holds back, or `end`."""

@@ -35,6 +35,10 @@ LINE_BYTES_MAX = 64 * layout.KIB
 SPILL_SLACK = 4096
 OUTPUT_PAUSE = 1 * layout.MIB  # replies made at one go; the rest waits until they have left
 NOT_IN_MULTI = ("SHUTDOWN", "SAVE", "BGREWRITEAOF")
+SUBSCRIBED = (
+    "SUBSCRIBE", "UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE", "SSUBSCRIBE", "SUNSUBSCRIBE", "PING", "QUIT", "RESET",
+)  # fmt: skip
+"""What a RESP2 connection with subscriptions may ask."""
 WRONG_WORDS = (b"post", b"host:")  # how a browser begins that was sent here
 
 
@@ -121,7 +125,7 @@ class RespMachine(Aside):
         session = self.session
         return not (
             self._tail or self._gather or self.output or self.more or self.closing or self.held
-            or session.parked is not None or session.mute or session.closing
+            or session.parked is not None or session.mute or session.closing or session.narrow
         )  # fmt: skip
 
     @property
@@ -300,6 +304,8 @@ class RespMachine(Aside):
         most = engine.numbers[row_at + layout.ROW_WORDS_MAX]
         if count - 1 < engine.numbers[row_at + layout.ROW_WORDS_MIN] or count - 1 > most:
             return self._refused(row, Fault("WRONG_ARITY"), after)
+        if self.session.narrow and row.resp not in SUBSCRIBED:
+            return self._refused(row, Fault("SUBSCRIBED", name=row.resp.lower()), after)
         if self.session.in_multi and row.resp in NOT_IN_MULTI:
             return self._refused(row, Fault("NOT_IN_MULTI"), after)
         refusal = lane.fill_tape(engine.words, engine.octets, row_at, count)
@@ -323,6 +329,8 @@ class RespMachine(Aside):
         else:
             self._perform(row_at, layout.TAPE, tape_size, blob_size, now)
         engine.settle(now)
+        if self.session.listener is not None and engine.pubsub.waiting:
+            engine.pubsub.spread()  # what it has sent to itself comes before the next reply
         return after
 
     def _perform(self, row_at: int, tape: int, tape_size: int, blob_size: int, now: int) -> None:

@@ -92,6 +92,8 @@ def json_response(status: int, value: Any, **more: Any) -> Response:
 
 def fault_response(fault: Fault) -> Response:
     """The error object, under the fault's status."""
+    if fault.row.http == 200:  # pub/sub, whose clients look at the body
+        return json_response(200, {"error": fault.json_text()})
     return json_response(fault.row.http, {"error": fault.json_text(), "code": fault.row.http})
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from synap.call import Pushes
 from synap.faults import Fault
 
 
@@ -31,6 +32,11 @@ def _encode(value: Any, version: int, command: str, out: list[bytes]) -> None:
         for name, inner in value.items():
             _encode(name.encode() if isinstance(name, str) else name, version, command, out)
             _encode(inner, version, command, out)
+    elif isinstance(value, Pushes):
+        for push in value:
+            out.append(b"%b%d\r\n" % (b">" if version == 3 else b"*", len(push)))
+            for inner in push:
+                _encode(inner, version, command, out)
     elif isinstance(value, Fault):
         text = value.resp_text(command).replace("\r", " ").replace("\n", " ")
         out.append(b"-%b\r\n" % text.encode("utf-8", "surrogateescape"))

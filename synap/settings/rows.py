@@ -95,6 +95,8 @@ TABLE: tuple[Setting, ...] = (
             "Replies waiting for one reader at which the server stops reading from it."),
     Setting("limits.output_bytes_max", _SIZE, 1536 * MIB,
             "Replies waiting for one reader at which its connection is closed."),
+    Setting("limits.feed_output_bytes_max", _SIZE, 8 * MIB,
+            "Replies waiting for a subscriber at which its connection is closed."),
     Setting("limits.output_stall_s", Whole(1, 86_400, "seconds"), 60,
             "Time a reader may take nothing of what waits for it before its connection is closed."),
     Setting("limits.reply_bytes_max", _SIZE, 1 << 30,
@@ -131,6 +133,19 @@ TABLE: tuple[Setting, ...] = (
             "Bytes of events (names and data) that a room keeps; above, the oldest are dropped. 0: no limit."),
     Setting("stream.retention_secs", Whole(0, 10**9, "seconds"), 3600,
             "Time that a room keeps an event; it goes at most a 64th of that (or a minute) later. 0: for ever."),
+    Setting("pubsub.topics_max", Whole(1, 100_000_000), 100_000,
+            "Topics remembered with their counters; above it the one abandoned first is forgotten."),
+    Setting("pubsub.subscriptions_max", Whole(1, 100_000_000), 100_000,
+            "Subscriptions of one subscriber; one more is refused."),
+    Setting("pubsub.unread_subscribers_max", Whole(1, 100_000_000), 10_000,
+            "Subscribers made over HTTP, which nobody reads; above it the oldest is forgotten."),
+    Setting("pubsub.topic_bytes_max", Size(1, MIB), 4096,
+            "Bytes of one topic or pattern; a longer one is refused."),
+    Setting("pubsub.buffer_messages_max", Whole(1, 10_000_000), 1024,
+            "Messages waiting for one subscriber that is no Redis client; what happens above it is overflow."),
+    Setting("pubsub.overflow", Choice(("disconnect", "drop_newest", "drop_oldest")), "disconnect",
+            "What a message does that finds the buffer of its subscriber full: end the subscriber, get lost, or "
+            "push out the oldest."),
     Setting("persistence.enabled", Switch(), True, "Whether anything is written to disk."),
     Setting("persistence.directory", Text("a path"), "./data",
             "Data directory: log, snapshots and LOCK. Relative to the working directory.", "--data-dir"),
@@ -168,6 +183,7 @@ AT_MOST = (
     ("limits.bulk_bytes_max", "limits.query_bytes_max"),
     ("limits.output_pause_bytes", "limits.output_bytes_max"),
     ("limits.reply_bytes_max", "limits.output_bytes_max"),
+    ("limits.feed_output_bytes_max", "limits.output_bytes_max"),
 )
 """Pairs of which the first may not exceed the second."""
 
@@ -231,7 +247,7 @@ LATER: dict[str, str] = {
     "acl": _NO_USERS, "auth": _NO_USERS, "authentication": _NO_USERS, "security": _NO_USERS,
     "cluster": _ALONE, "replication": _ALONE,
     "hub": _LATER, "mcp": _LATER, "monitoring": _LATER, "network": _LATER,
-    "protocols": _LATER, "pubsub": _LATER, "rate_limit": _LATER, "synap_rpc": _LATER, "watch": _LATER,
+    "protocols": _LATER, "rate_limit": _LATER, "synap_rpc": _LATER, "watch": _LATER,
 }
 """Sections that are accepted and have no effect, and what follows from that."""
 

@@ -1,0 +1,85 @@
+"""Pub/sub: Redis' words for connections, and rows for JSON, where a subscriber has a name."""
+
+from synap.command import AnyOrder, Command, Example, Flag, Many, Optional, Raw, Shape, Text, Token
+from synap.routes import Get, Post
+
+_TOPIC = Text("topic")
+_SOME = (Many("topics", _TOPIC),)
+_ANY = (Many("topics", _TOPIC, least=0),)
+_PATTERN = (Optional(Text("pattern")),)
+
+
+def _heard(name: str, code: int, doc: str, resp: str, args: tuple[Many, ...], *examples: Example) -> Command:
+    """A row about what this connection listens to."""
+    return Command(
+        f"pubsub.{name}", code, doc, args=args, resp=resp, handler=resp.lower(), session=True, reply=Shape.CUSTOM,
+        examples=examples,
+    )  # fmt: skip
+
+
+def _asked(name: str, code: int, doc: str, resp: str, *examples: Example, args: tuple[object, ...] = ()) -> Command:
+    """A row of PUBSUB."""
+    return Command(
+        f"pubsub.{name}", code, doc, args=args, resp=f"PUBSUB|{resp}", handler=f"pubsub_{resp.lower()}",
+        reply=Shape.CUSTOM, examples=examples, command={"reply": "$reply"}, rest={"reply": "$reply"},
+    )  # fmt: skip
+
+
+ROWS = [
+    Command(
+        "pubsub.subscribe", 0x1301, "Subscribe to topics and patterns of segments, under a new name or a given one. "
+        "Messages reach a subscriber over a WebSocket.",
+        args=(AnyOrder(Flag("EMPTY", "empty"), Token("NAME", Text("subscriber_id"))), Many("topics", _TOPIC, least=0)),
+        handler="pubsub_subscribe", reply=Shape.CUSTOM,
+        http=(Post("/pubsub/subscribe", fixed={"empty": True}),), rest="$reply", command="$reply",
+    ),
+    Command(
+        "pubsub.unsubscribe", 0x1302, "End these subscriptions of a subscriber, or all.",
+        args=(Text("subscriber_id"), Optional(Many("topics", _TOPIC, least=0))), handler="pubsub_unsubscribe",
+        reply=Shape.CUSTOM, also={"subscription_id": "subscriber_id"}, http=(Post("/pubsub/unsubscribe"),),
+        rest="$reply", command="$reply",
+    ),
+    Command(
+        "pubsub.publish", 0x1303, "Publish to a topic, with metadata (an object of strings) if wanted.",
+        args=(_TOPIC, Raw("payload"), AnyOrder(Token("METADATA", Raw("metadata")))), handler="pubsub_publish",
+        reply=Shape.CUSTOM, also={"message": "payload", "data": "payload"},
+        http=(Post("/pubsub/{topic}/publish"), Post("/pubsub/publish")), rest="$reply", command="$reply",
+    ),
+    Command("pubsub.stats", 0x1304, "Counters of all topics.", handler="pubsub_stats", reply=Shape.CUSTOM,
+            http=(Get("/pubsub/stats"),), rest="$reply", command="$reply"),
+    Command("pubsub.topics", 0x1305, "The topics that were subscribed by their name.", handler="pubsub_topics",
+            reply=Shape.CUSTOM, http=(Get("/pubsub/topics"),), envelope=("pubsub.list", "pubsub.list_topics"),
+            rest="$reply", command="$reply"),
+    Command("pubsub.info", 0x1306, "What is known of a topic.", args=(_TOPIC,), handler="pubsub_info",
+            reply=Shape.CUSTOM, http=(Get("/pubsub/{topic}/info"),), rest="$reply", command="$reply"),
+    _heard("listen", 0x1311, "Listen to topics.", "SUBSCRIBE", _SOME, Example("SUBSCRIBE news", ...)),
+    _heard("listen_pattern", 0x1312, "Listen to all topics that match.", "PSUBSCRIBE", _SOME,
+           Example("PSUBSCRIBE news.*", ...)),
+    _heard("listen_shard", 0x1313, "Listen to shard channels, which are apart from topics.", "SSUBSCRIBE", _SOME,
+           Example("SSUBSCRIBE news", ...)),
+    _heard("unlisten", 0x1314, "Listen to these topics no more, or to none.", "UNSUBSCRIBE", _ANY,
+           Example("UNSUBSCRIBE", ["unsubscribe", None, 0])),
+    _heard("unlisten_pattern", 0x1315, "The same for patterns.", "PUNSUBSCRIBE", _ANY,
+           Example("PUNSUBSCRIBE", ["punsubscribe", None, 0])),
+    _heard("unlisten_shard", 0x1316, "The same for shard channels.", "SUNSUBSCRIBE", _ANY,
+           Example("SUNSUBSCRIBE", ["sunsubscribe", None, 0])),
+    Command("pubsub.send", 0x1317, "Publish to a topic; how many copies were sent.", args=(_TOPIC, Raw("payload")),
+            resp="PUBLISH", handler="publish", reply=Shape.CUSTOM, rest={"receivers": "$reply"},
+            command={"receivers": "$reply"}, examples=(Example("PUBLISH news hello", 0),)),
+    Command("pubsub.send_shard", 0x1318, "Publish to a shard channel; how many listen.",
+            args=(_TOPIC, Raw("payload")), resp="SPUBLISH", handler="spublish", reply=Shape.CUSTOM,
+            rest={"receivers": "$reply"}, command={"receivers": "$reply"},
+            examples=(Example("SPUBLISH news hello", 0),)),
+    _asked("channels", 0x1319, "Topics that somebody listens to by their name.", "CHANNELS",
+           Example("PUBSUB CHANNELS", []), args=_PATTERN),
+    _asked("numsub", 0x131A, "How many listen to each of these topics by its name.", "NUMSUB",
+           Example("PUBSUB NUMSUB news", ["news", 0]), args=_ANY),
+    _asked("numpat", 0x131B, "How many patterns somebody listens to.", "NUMPAT", Example("PUBSUB NUMPAT", 0)),
+    _asked("shardchannels", 0x131C, "Shard channels that somebody listens to.", "SHARDCHANNELS",
+           Example("PUBSUB SHARDCHANNELS", []), args=_PATTERN),
+    _asked("shardnumsub", 0x131D, "How many listen to each of these shard channels.", "SHARDNUMSUB",
+           Example("PUBSUB SHARDNUMSUB news", ["news", 0]), args=_ANY),
+    Command("pubsub.help", 0x131E, "The subcommands of PUBSUB.", resp="PUBSUB|HELP", handler="help_pubsub",
+            reply=Shape.CUSTOM, rest={"reply": "$reply"}, command={"reply": "$reply"},
+            examples=(Example("PUBSUB HELP", ...),)),
+]  # fmt: skip

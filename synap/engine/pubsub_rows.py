@@ -1,0 +1,216 @@
+"""Rows of pub/sub: what Redis clients ask, and what programs ask over JSON.
+
+A RESP connection that has subscribed is a *listener*, made the first time. Confirmations are pushes, one for each
+topic. Over JSON a subscriber is a *mailbox* with a name.
+"""
+
+import json
+from typing import Any
+
+from synap.call import Pushes
+from synap.engine.engine import Engine, Handler
+from synap.engine.pubsub import PubSub
+from synap.engine.sessions import Session
+from synap.engine.subscribers import Dialect, Json, Listener, as_text
+from synap.engine.topics import Glob, elements
+from synap.faults import Fault
+
+NAME_BYTES_MAX = 128
+
+
+# RESP.
+
+
+def _listener(session: Session) -> Listener:
+    if session.listener is None:
+        session.listener = Listener(session)
+    found: Listener = session.listener
+    return found
+
+
+def _told(listener: Listener, dialect: Dialect) -> int:
+    return len(listener.of(dialect)) if dialect is Dialect.SHARD else listener.told
+
+
+def _subscriber(dialect: Dialect) -> Handler:
+    word = dialect.value.encode() + b"subscribe"
+
+    def handler(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+        assert session is not None
+        listener, texts = _listener(session), [item["topic"] for item in args["topics"]]
+        engine.pubsub.check(listener, dialect, texts)
+        said = Pushes()
+        for text in texts:
+            engine.pubsub.subscribe(listener, dialect, bytes(text), now)
+            said.append([word, text, _told(listener, dialect)])
+        session.note_subscribed()
+        return said
+
+    return handler
+
+
+def _unsubscriber(dialect: Dialect) -> Handler:
+    word = dialect.value.encode() + b"unsubscribe"
+
+    def handler(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+        assert session is not None
+        listener = _listener(session)
+        said = Pushes()
+        for text in [item["topic"] for item in args["topics"]] or list(listener.of(dialect)):
+            engine.pubsub.unsubscribe(listener, dialect, text)
+            said.append([word, text, _told(listener, dialect)])
+        session.note_subscribed()
+        return said or Pushes([[word, None, _told(listener, dialect)]])
+
+    return handler
+
+
+def _publisher(shard: bool) -> Handler:
+    def handler(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+        _, met, boxes = engine.pubsub.publish(args["topic"], args["payload"], b"", now, shard)
+        return sum(len(one.links) for one in met) + len(boxes)
+
+    return handler
+
+
+def _chosen(texts: list[bytes], args: dict[str, Any]) -> list[bytes]:
+    if "pattern" not in args:
+        return texts
+    taken = elements(args["pattern"])
+    glob = Glob(taken, taken, None)
+    return [text for text in texts if (glob.matches(text) if text else not args["pattern"])]
+
+
+def pubsub_channels(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Topics that somebody listens to by their name."""
+    return _chosen([text for text, one in engine.pubsub.exact.items() if len(one)], args)
+
+
+def pubsub_shardchannels(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The same for shard channels."""
+    return _chosen(list(engine.pubsub.shards), args)
+
+
+def pubsub_numpat(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """How many patterns somebody listens to."""
+    return len(engine.pubsub.patterns)
+
+
+def pubsub_numsub(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """How many listen to each of these topics."""
+    return [word for item in args["topics"] for word in (item["topic"], _count(engine.pubsub, item["topic"], False))]
+
+
+def pubsub_shardnumsub(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The same for shard channels."""
+    return [word for item in args["topics"] for word in (item["topic"], _count(engine.pubsub, item["topic"], True))]
+
+
+def _count(pubsub: PubSub, text: bytes, shard: bool) -> int:
+    one = (pubsub.shards if shard else pubsub.exact).get(text)
+    return len(one) if one is not None else 0
+
+
+# JSON.
+
+
+def pubsub_subscribe(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Subscribe under a new name, or under the one that is given."""
+    texts = [bytes(item["topic"]) for item in args.get("topics", ())]
+    if not texts and "empty" not in args:
+        raise Fault("NO_TOPICS")
+    name = as_text(args.get("subscriber_id", b""))
+    if len(name) > NAME_BYTES_MAX:
+        raise Fault("WRONG_FIELD", field="subscriber_id", wanted=f"at most {NAME_BYTES_MAX} bytes", found=len(name))
+    box = engine.pubsub.join(texts, now, None, name)
+    return {
+        "subscriber_id": box.name, "subscription_id": box.name, "topics": [as_text(text) for text in texts],
+        "subscription_count": len(box),
+    }  # fmt: skip
+
+
+def pubsub_unsubscribe(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """End these subscriptions, or all."""
+    pubsub = engine.pubsub
+    box = pubsub.subscribers.get(as_text(args["subscriber_id"]))
+    if box is None:
+        return {"unsubscribed": 0}
+    if "topics" not in args:
+        return {"unsubscribed": pubsub.leave(box)}
+    return {"unsubscribed": pubsub.part(box, [item["topic"] for item in args["topics"]])}
+
+
+def _metadata(args: dict[str, Any]) -> bytes:
+    """The metadata as JSON: an object of strings. Raises Fault."""
+    text = args.get("metadata")
+    if text is None or (text == b"null" and isinstance(text, Json)):
+        return b""
+    found = json.loads(text) if isinstance(text, Json) else None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise Fault("WRONG_FIELD", field="metadata", wanted="an object of strings", found="something else")
+    return bytes(text)
+
+
+def pubsub_publish(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Publish; how many subscribers it has met, each counted once."""
+    topic = args["topic"]
+    if not topic:
+        raise Fault("NO_TOPIC")
+    message, met, boxes = engine.pubsub.publish(topic, args["payload"], _metadata(args), now)
+    links = len(met[0].links) if len(met) == 1 else len({link for one in met for link in one.links})
+    return {"message_id": message.name, "topic": as_text(topic), "subscribers_matched": links + len(boxes)}
+
+
+def pubsub_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The counters of all."""
+    pubsub = engine.pubsub
+    return {
+        "total_topics": len(pubsub.exact),
+        "total_subscribers": pubsub.subscriptions,
+        "total_wildcard_subscriptions": pubsub.wildcards,
+        "messages_published": pubsub.published,
+        "messages_delivered": pubsub.delivered,
+        "messages_dropped": pubsub.dropped,
+        "slow_consumers_dropped": pubsub.slow_dropped,
+        "subscribers": pubsub.listeners + len(pubsub.subscribers),
+    }
+
+
+def pubsub_topics(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The topics that were subscribed by their name."""
+    found = sorted(as_text(text) for text in engine.pubsub.exact)
+    return {"topics": found, "count": len(found)}
+
+
+def pubsub_info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """What is known of one of them."""
+    one = engine.pubsub.exact.get(args["topic"])
+    if one is None:
+        raise Fault("TOPIC_MISSING")
+    return {
+        "topic": as_text(one.text), "subscriber_count": len(one), "message_count": one.published,
+        "created_at": one.created // 1000,
+    }  # fmt: skip
+
+
+HANDLERS: dict[str, Handler] = {
+    "subscribe": _subscriber(Dialect.EXACT),
+    "psubscribe": _subscriber(Dialect.GLOB),
+    "ssubscribe": _subscriber(Dialect.SHARD),
+    "unsubscribe": _unsubscriber(Dialect.EXACT),
+    "punsubscribe": _unsubscriber(Dialect.GLOB),
+    "sunsubscribe": _unsubscriber(Dialect.SHARD),
+    "publish": _publisher(False),
+    "spublish": _publisher(True),
+    "pubsub_channels": pubsub_channels,
+    "pubsub_shardchannels": pubsub_shardchannels,
+    "pubsub_numpat": pubsub_numpat,
+    "pubsub_numsub": pubsub_numsub,
+    "pubsub_shardnumsub": pubsub_shardnumsub,
+    "pubsub_subscribe": pubsub_subscribe,
+    "pubsub_unsubscribe": pubsub_unsubscribe,
+    "pubsub_publish": pubsub_publish,
+    "pubsub_stats": pubsub_stats,
+    "pubsub_topics": pubsub_topics,
+    "pubsub_info": pubsub_info,
+}

@@ -1,0 +1,157 @@
+"""Who subscribes to what, and what they get: the parts that `pubsub.py` puts together."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Dialect(Enum):
+    """How a subscription names topics; what RESP calls its messages and its confirmations."""
+
+    EXACT = ""
+    SEGMENTS = "segments"
+    GLOB = "p"
+    SHARD = "s"
+
+
+class Json(bytes):
+    """A payload that is JSON and no plain text."""
+
+
+@dataclass
+class Limits:
+    """The settings `pubsub.*`."""
+
+    topics: int = 100_000
+    subscriptions: int = 100_000
+    unread: int = 10_000
+    topic_bytes: int = 4096
+    messages: int = 1024
+    overflow: str = "disconnect"
+
+
+class Subscription:
+    """A topic or pattern with whoever asked for it."""
+
+    __slots__ = ("boxes", "created", "dialect", "links", "published", "text")
+
+    def __init__(self, dialect: Dialect, text: bytes, now: int) -> None:
+        self.dialect, self.text, self.created = dialect, text, now
+        self.links: dict[Listener, None] = {}
+        self.boxes: dict[Mailbox, None] = {}
+        self.published = 0
+
+    def __len__(self) -> int:
+        return len(self.links) + len(self.boxes)
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def bulk(text: bytes) -> bytes:
+    """A text in RESP."""
+    return b"$%d\r\n%b\r\n" % (len(text), text)
+
+
+class Message:
+    """What was published. Made into bytes when somebody is there to read them."""
+
+    __slots__ = ("_frame", "_name", "_new_name", "metadata", "now", "payload", "topic")
+
+    def __init__(self, new_name: Callable[[], str], topic: bytes, payload: bytes, metadata: bytes, now: int) -> None:
+        self._new_name, self.topic, self.payload, self.metadata, self.now = new_name, topic, payload, metadata, now
+        self._name = ""
+        self._frame = b""
+
+    @property
+    def name(self) -> str:
+        """Its id."""
+        if not self._name:
+            self._name = self._new_name()
+        return self._name
+
+    def resp(self, subscription: Subscription) -> bytes:
+        """RESP behind the first byte, which is `*` or `>`."""
+        if subscription.dialect is Dialect.GLOB:
+            return b"4\r\n$8\r\npmessage\r\n%b%b%b" % (bulk(subscription.text), bulk(self.topic), bulk(self.payload))
+        kind = b"$8\r\nsmessage" if subscription.dialect is Dialect.SHARD else b"$7\r\nmessage"
+        return b"3\r\n%b\r\n%b%b" % (kind, bulk(self.topic), bulk(self.payload))
+
+    def frame(self) -> bytes:
+        """JSON, as a WebSocket sends it."""
+        if not self._frame:
+            payload = self.payload if isinstance(self.payload, Json) else json.dumps(as_text(self.payload)).encode()
+            topic = json.dumps(as_text(self.topic)).encode()
+            self._frame = b'{"type":"message","message_id":"%b","topic":%b,"payload":%b,' % (
+                self.name.encode(), topic, payload,
+            ) + b'"metadata":%b,"timestamp":%d}' % (self.metadata or b"null", self.now // 1000)  # fmt: skip
+        return self._frame
+
+
+def as_text(data: bytes) -> str:
+    """Bytes for JSON surfaces."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return f"<binary data: {len(data)} bytes>"
+
+
+class Subscriber:
+    """Whoever listens: the subscriptions by dialect and text."""
+
+    __slots__ = ("_asked", "name")
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self._asked: dict[Dialect, dict[bytes, Subscription]] = {dialect: {} for dialect in Dialect}
+
+    def of(self, dialect: Dialect) -> dict[bytes, Subscription]:
+        """Its subscriptions of one dialect."""
+        return self._asked[dialect]
+
+    def all(self) -> Iterable[tuple[Dialect, bytes]]:
+        """All of them."""
+        return [(dialect, text) for dialect, found in self._asked.items() for text in found]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._asked.values()))
+
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def told(self) -> int:
+        """The number that confirmations name: channels and patterns."""
+        return len(self._asked[Dialect.EXACT]) + len(self._asked[Dialect.GLOB])
+
+
+class Listener(Subscriber):
+    """A RESP session with subscriptions."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: Any) -> None:
+        super().__init__()
+        self.session = session
+
+
+class Mailbox(Subscriber):
+    """A subscriber that takes messages: `wake` is called when there is one and there was none, and when it is `over`.
+
+    Without `wake` nobody will ever take any, and none are kept.
+    """
+
+    __slots__ = ("over", "waiting", "wake")
+
+    def __init__(self, name: str, wake: Callable[[], None] | None) -> None:
+        super().__init__(name)
+        self.wake = wake
+        self.waiting: deque[Message] = deque()
+        self.over = False
+
+    def take(self) -> Message | None:
+        """The next message."""
+        return self.waiting.popleft() if self.waiting else None
