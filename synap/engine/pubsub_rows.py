@@ -9,10 +9,10 @@ from typing import Any
 
 from synap.call import Pushes
 from synap.engine.engine import Engine, Handler
+from synap.engine.globs import Glob, elements
 from synap.engine.pubsub import PubSub
 from synap.engine.sessions import Session
 from synap.engine.subscribers import Dialect, Json, Listener, as_text
-from synap.engine.topics import Glob, elements
 from synap.faults import Fault
 
 NAME_BYTES_MAX = 128

@@ -4,14 +4,14 @@ from random import Random
 
 import pytest
 
-from synap.engine.topics import Globs, Trie, checked_segments
+from synap.engine.topics import Trie, checked_segments
 from synap.faults import Fault
 from tests.naive.topics import Patterns, glob_matches, segments_match
 
 WORDS = [b"a", b"b", b"ab", b"news", b"room7", b"room71", b"user:1", b"", b"x.y", b"\xff"]
 SEGMENTS = [*WORDS[:-2], b"*", b"*", b"user:*", b"*7*", b"r*m*", b"**"]
-GLOB_PIECES = [b"a", b"b", b"*", b"?", b"[ab]", b"[^a]", b"[a-", b"[]", b"\\*", b".", b"news", b"room7", b"user:", b"\\",
-               b"[7-1]", b"[b", b"."]  # fmt: skip
+GLOB_PIECES = [b"a", b"b", b"*", b"?", b"[ab]", b"[^a]", b"[a-", b"[]", b"\\*", b".", b"news", b"room7", b"user:",
+               b"\\", b"[7-1]", b"[b", b"."]  # fmt: skip
 
 
 def topic(chance: Random) -> bytes:
@@ -31,9 +31,11 @@ def compare(seed: int, count: int) -> None:
     chance, trie, twin = Random(seed), Trie(), Patterns()
     met = 0
     for i in range(count):
-        most = 12 if i // 3000 % 2 else 120  # few: tried one by one; many: found by what they hold
+        most = 6 if i // 1000 % 2 else 30  # few: tried one by one; many: found by what they hold
         if chance.random() < 0.25:
-            kind, pattern = (twin.segments, segmented(chance)) if chance.random() < 0.5 else (twin.globs, glob(chance))
+            kind, pattern = twin.segments, segmented(chance)
+            if chance.random() < 0.5:
+                kind, pattern = twin.globs, glob(chance)
             if kind and (pattern in kind or len(kind) > most):
                 pattern = pattern if pattern in kind else chance.choice(list(kind))
                 (trie.remove_segments if kind is twin.segments else trie.remove_glob)(pattern)
@@ -47,7 +49,7 @@ def compare(seed: int, count: int) -> None:
             found, wanted = trie.match(given), twin.match(given)
             met += len(wanted)
             assert len(found) == len(wanted) and set(map(id, found)) == set(map(id, wanted)), (given, twin.__dict__)
-    assert met > count
+    assert met > count // 2
     for pattern in twin.segments:
         trie.remove_segments(pattern)
     for pattern in twin.globs:
@@ -57,7 +59,7 @@ def compare(seed: int, count: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_like_its_twin(seed: int) -> None:
-    compare(seed, 20_000)
+    compare(seed, 4000)
 
 
 @pytest.mark.campaign
@@ -96,7 +98,7 @@ def test_refused(pattern: bytes, name: str) -> None:
 
 def test_many_globs_are_not_tried_one_by_one() -> None:
     for form in (b"*.room%d.*", b"*room%05d*", b"?%05d.x*", b"*.%d"):
-        globs, trie = Globs(), Trie()
+        trie = Trie()
         tried = 0
         for i in range(2000):
             trie.add_glob(form % i, i)
@@ -114,7 +116,6 @@ def test_many_globs_are_not_tried_one_by_one() -> None:
                  b"*.%d": b"z.77"}[form]  # fmt: skip
         assert trie.match(topic) == [77] and glob_matches(form % 77, topic)
         assert tried < 100, f"{form!r}: {tried} globs were tried"
-        assert len(globs) == 0
 
 
 def test_no_pattern_takes_for_ever() -> None:
@@ -123,5 +124,4 @@ def test_no_pattern_takes_for_ever() -> None:
     trie.add_glob(b"*a*" * 30 + b"b", 2)
     trie.add_segments(b"*a" * 60 + b"b", 3)
     assert trie.match(b"a" * 4000) == []
-    assert trie.match(b"a" * 4000 + b"b") == [1, 2, 3][:0] + trie.match(b"a" * 4000 + b"b")
-    assert sorted(trie.match(b"a" * 4000 + b"b")) == [2, 3]
+    assert sorted(trie.match(b"a" * 4000 + b"b")) == [1, 2, 3]

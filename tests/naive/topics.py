@@ -1,10 +1,12 @@
 """The naive twin of `synap.engine.topics`: every pattern is tried on every topic."""
 
 import re
+from functools import lru_cache
 
 from tests.naive import globs
 
 
+@lru_cache(1 << 18)
 def segments_match(pattern: bytes, topic: bytes) -> bool:
     """Segment by segment, a `#` at the end takes the rest."""
     wanted, given = pattern.split(b"."), topic.split(b".")
@@ -17,6 +19,7 @@ def segments_match(pattern: bytes, topic: bytes) -> bool:
     )
 
 
+@lru_cache(1 << 18)
 def glob_matches(pattern: bytes, topic: bytes) -> bool:
     """As Redis, which enters its loop for no empty text."""
     return globs.matches(pattern, topic) if topic else not pattern
