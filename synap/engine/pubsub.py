@@ -166,22 +166,26 @@ class PubSub:
 
         Raises Fault, and then nothing has happened.
         """
-        dialects = [_dialect(text) for text in topics]
         box = self.subscribers.get(name) if name and wake is None else None
-        fresh = box is None
-        if box is None:
-            box = Mailbox(self.new_name() if not name or name in self.subscribers else name, wake)
+        if box is not None:
+            self.add(box, topics, now)
+            return box
+        box = Mailbox(self.new_name() if not name or name in self.subscribers else name, wake)
+        self.add(box, topics, now)
+        self.subscribers[box.name] = box
+        if wake is None:
+            self._unread[box.name] = box
+            if len(self._unread) > self.limits.unread:
+                self.leave(next(iter(self._unread.values())))
+        return box
+
+    def add(self, box: Mailbox, topics: list[bytes], now: int) -> None:
+        """These topics and patterns as well. Raises Fault, and then nothing has happened."""
+        dialects = [_dialect(text) for text in topics]
         for dialect in (Dialect.EXACT, Dialect.SEGMENTS):
             self.check(box, dialect, [text for text, found in zip(topics, dialects, strict=True) if found is dialect])
-        if fresh:
-            self.subscribers[box.name] = box
-            if wake is None:
-                self._unread[box.name] = box
-                if len(self._unread) > self.limits.unread:
-                    self.leave(next(iter(self._unread.values())))
         for text, dialect in zip(topics, dialects, strict=True):
             self.subscribe(box, dialect, text, now)
-        return box
 
     def part(self, box: Mailbox, topics: list[bytes]) -> int:
         """These no more; how many it had. One without any is forgotten."""

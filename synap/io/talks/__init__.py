@@ -13,11 +13,14 @@ socket alone.
 from synap.io.talks.queues import queue_route
 from synap.io.talks.rooms import room_route
 from synap.io.talks.talk import MARK, Parameters, Route, Routes, Speaker, Talk, TalkFactory
+from synap.io.talks.topics import key_route, topic_route
 
 __all__ = ["MARK", "ROUTES", "Parameters", "Route", "Routes", "Speaker", "Talk", "TalkFactory"]
 
 ROUTES: dict[str, Route] = {
     "/queue/{name}/ws/{consumer_id}": queue_route,
     "/stream/{room}/ws/{subscriber_id}": room_route,
+    "/pubsub/ws": topic_route,
+    "/kv/ws": key_route,
 }
 """Path with `{names}` -> what decides about a socket there. Every path has the segment `ws`."""
