@@ -13,9 +13,11 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from synap.faults import BrokenNode
 from synap.io import talks
 from synap.proto.http import Request, Response
 from synap.proto.rest import json_response
+from tests.server import faulty
 from tests.server.clients import HOST
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -40,6 +42,13 @@ class Echo(talks.Talk):
         elif text.startswith(b"!push "):  # without looking whether there is room
             for _ in range(int(text.split()[1])):
                 self.connection.send_text(b"x" * 65536)
+        elif text == b"!broken":
+            raise BrokenNode("as the test wants it")
+        elif text.startswith(b"!set "):
+            body = b'{"key": "k", "value": "%b"}' % text[5:]
+            server = self.connection.server
+            said = server.web.answer(None, Request(b"POST", b"/kv/set", b"", [], body, True, b"1.1"))
+            self.connection.send_text(said.body)
         elif text == b"!ended":
             self.connection.send_text(b"%d" % Echo.ends)
         else:
@@ -79,6 +88,18 @@ def install() -> None:
     talks.ROUTES["/room/{room}/ws/{who}"] = lambda server, request, parameters: Welcome
     talks.ROUTES["/picky/ws"] = picky
     talks.ROUTES["/broken/ws"] = lambda server, request, parameters: broken
+
+
+def install_stuck() -> None:
+    """The same, with a disk that can be held up; see `faulty`."""
+    install()
+    faulty.stuck_sync()
+
+
+def install_failing() -> None:
+    """The same, with a disk that can fail."""
+    install()
+    faulty.failing_slow_sync()
 
 
 # In the client.

@@ -359,14 +359,43 @@ def test_opened_and_dropped_without_goodbye(echo: Server) -> None:
 # The log.
 
 
-def test_in_always_mode_frames_leave_with_everything_else(serve: Callable[..., Server]) -> None:
-    server = serve({"persistence.wal.fsync_mode": "always"}, before=INSTALL).start()
-    with RawSocket(server.http_port) as client, server.resp() as resp:
-        for number in range(50):
-            resp.send("SET", "k", number)
-            client.send(frame(TEXT, b"%d" % number))
-            assert client.read() == (TEXT, b"%d" % number)
-            assert resp.read() == b"OK"
+ALWAYS = {"persistence.wal.fsync_mode": "always"}
+
+
+def test_frames_wait_for_the_disk_with_everything_else(serve: Callable[..., Server]) -> None:
+    server = serve(ALWAYS, before=f"{INSTALL}_stuck").start()
+    stuck = server.data.parent / "sync_stuck"
+    with RawSocket(server.http_port) as client, RawSocket(server.http_port) as other:
+        assert client.ask(b"!set 1") == client.ask(b"!set 2") == b'{"success":true,"key":"k"}'
+        stuck.touch()
+        client.send(frame(TEXT, b"!set 3"))
+        client.socket.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            client.read()
+        stuck.unlink()
+        client.socket.settimeout(10)
+        assert client.read() == (TEXT, b'{"success":true,"key":"k"}')
+        assert other.ask(b"hi") == b"hi"
+
+
+def test_a_log_that_fails_leaves_the_outcome_unknown(serve: Callable[..., Server]) -> None:
+    server = serve(ALWAYS, before=f"{INSTALL}_failing").start()
+    with RawSocket(server.http_port) as client, RawSocket(server.http_port) as other:
+        assert client.ask(b"!set 1") == b'{"success":true,"key":"k"}'
+        (server.data.parent / "sync_fails").touch()
+        client.send(frame(TEXT, b"!set 2"))
+        opcode, payload = client.read()
+        assert (opcode, payload[:2]) == (CLOSE, struct.pack("!H", 1011)) and b"unknown" in payload
+        assert other.ask(b"hi") == b"hi"
+
+
+def test_a_broken_node_stops(serve: Callable[..., Server]) -> None:
+    server = serve(before=INSTALL).start()
+    with RawSocket(server.http_port) as client:
+        client.send(frame(TEXT, b"!broken"))
+        with pytest.raises((Hung, ConnectionError)):
+            client.read()
+        assert server.reap() != 0
 
 
 # A client of others.
