@@ -1,4 +1,4 @@
-"""The sockets of queues and rooms, with the `websockets` library as client: what they say, when, and what they leave."""
+"""The sockets of queues and rooms, with the `websockets` library as client: what they say, and what they leave."""
 
 import json
 import threading
@@ -97,8 +97,10 @@ def test_what_is_no_command_is_ignored(node: Server) -> None:
     queue = made(node, "ws-noise")
     with opened(node, f"/queue/{queue}/ws/w1") as socket:
         heard(socket)
-        for noise in ("{", "[]", "7", "null", '{"command": "drop"}', '{"command": "ack"}', '{"command": "ack", '
-                      '"message_id": 7}', '{"command": "ack", "message_id": "no such"}', "[" * 10_000, "\x00"):  # fmt: skip
+        for noise in (
+            "{", "[]", "7", "null", '{"command": "drop"}', '{"command": "ack"}', '{"command": "ack", "message_id": 7}',
+            '{"command": "ack", "message_id": "no such"}', "[" * 10_000, "\x00",
+        ):  # fmt: skip
             socket.send(noise)
         socket.send(b"\x00\xff")
         publish(node, queue, "still here")
@@ -320,3 +322,110 @@ def test_a_slow_subscriber_is_fed_as_it_reads(node: Server) -> None:
         client.ask("PING")
         assert [heard(socket)["offset"] for _ in range(5_000)] == list(range(5_000))
         assert node.rss() - before < 40 << 20
+
+
+# Topics.
+
+
+def cast(server: Server, topic: str, payload: Any, **more: Any) -> dict[str, Any]:
+    status, found = server.http("POST", f"/pubsub/{topic}/publish", {"payload": payload, **more})
+    assert status == 200, found
+    return dict(found)
+
+
+def test_a_topic_reaches_its_socket(node: Server) -> None:
+    with opened(node, "/pubsub/ws?topics=ws.one,,ws.*.live") as socket:
+        welcome = heard(socket)
+        assert welcome["type"] == "connected" and welcome["topics"] == ["ws.one", "ws.*.live"]
+        assert welcome["subscription_count"] == 2 and len(welcome["subscriber_id"]) == 36
+        begun = time.perf_counter()
+        sent = cast(node, "ws.one", {"n": [1, None]}, metadata={"by": "test"})
+        found = heard(socket)
+        assert time.perf_counter() - begun < 0.1 and sent["subscribers_matched"] == 1
+        assert abs(found.pop("timestamp") - time.time()) < 5
+        assert found == {
+            "type": "message", "message_id": sent["message_id"], "topic": "ws.one", "payload": {"n": [1, None]},
+            "metadata": {"by": "test"},
+        }  # fmt: skip
+        assert cast(node, "ws.a.b.live", 1)["subscribers_matched"] == 0
+        cast(node, "ws.a.live", "text")
+        assert heard(socket)["payload"] == "text" and silent(socket, 0.05)
+
+
+def test_one_copy_however_many_patterns(node: Server) -> None:
+    with opened(node, "/pubsub/ws?topics=wx.%23,wx.a,wx.*") as one, opened(node, "/pubsub/ws?topics=wx.a") as other:
+        heard(one), heard(other)
+        assert cast(node, "wx.a", 1)["subscribers_matched"] == 2
+        assert heard(one)["payload"] == heard(other)["payload"] == 1 and silent(one, 0.05)
+        assert cast(node, "wx", 2)["subscribers_matched"] == 1 and heard(one)["topic"] == "wx"
+
+
+def test_the_topics_of_an_open_socket_change(node: Server) -> None:
+    with opened(node, "/pubsub/ws?topics=wc.a") as socket:
+        heard(socket)
+        told(socket, command="subscribe", topics=["wc.b", "wc.c.*"])
+        assert heard(socket) == {"type": "subscribed", "topics": ["wc.b", "wc.c.*"], "subscription_count": 3}
+        told(socket, command="unsubscribe", topics=["wc.a"])
+        assert heard(socket)["subscription_count"] == 2
+        told(socket, command="publish", topic="wc.a", payload=1)
+        told(socket, command="publish", topic="wc.b", payload={"x": 1}, metadata={"a": "b"}, reply=True)
+        frames = sorted([heard(socket), heard(socket)], key=lambda frame: str(frame["type"]))
+        assert [frame["type"] for frame in frames] == ["message", "published"]
+        assert frames[0]["payload"] == {"x": 1} and frames[0]["metadata"] == {"a": "b"}
+        assert frames[1]["subscribers_matched"] == 1
+        for wrong in ({"topics": []}, {"topics": ["a.#.b"]}, {"topics": "a"}, {}):
+            told(socket, command="subscribe", **wrong)
+            assert heard(socket)["type"] == "error"
+        told(socket, command="publish", topic="wc.b")
+        assert heard(socket)["type"] == "error"
+
+
+def test_a_bad_pattern_and_no_topics(node: Server) -> None:
+    with opened(node, "/pubsub/ws?topics=a.%23.b") as socket:
+        assert "# wildcard must be at the end" in heard(socket)["error"]
+        with pytest.raises(ConnectionClosed):
+            heard(socket)
+    for path, status in (("/pubsub/ws", 400), ("/pubsub/ws?topics=,", 400), ("/kv/ws", 400), ("/kv/ws?keys=a", 501)):
+        with pytest.raises(InvalidStatus) as refused, opened(node, path):
+            pass
+        assert refused.value.response.status_code == status
+
+
+def test_subscriptions_end_with_their_socket(node: Server) -> None:
+    def count() -> int:
+        return int(node.http("GET", "/pubsub/we.one/info")[1].get("subscriber_count", 0))
+
+    with opened(node, "/pubsub/ws?topics=we.one") as one, opened(node, "/pubsub/ws?topics=we.one,we.%23") as other:
+        heard(one), heard(other)
+        assert count() == 2
+    eventually(lambda: count() == 0)
+    assert cast(node, "we.one", 1)["subscribers_matched"] == 0
+
+
+def test_redis_clients_and_sockets_hear_each_other(node: Server) -> None:
+    with node.resp() as client, opened(node, "/pubsub/ws?topics=wr.*") as socket:
+        heard(socket)
+        client.ask("SUBSCRIBE", "wr.x")
+        assert cast(node, "wr.x", "hi")["subscribers_matched"] == 2
+        assert client.read() == [b"message", b"wr.x", b"hi"] and heard(socket)["payload"] == "hi"
+        with node.resp() as other:
+            assert other.ask("PUBLISH", "wr.x", b"\xff\x00") == 2
+        assert heard(socket)["payload"] == "<binary data: 2 bytes>"
+
+
+def test_a_reader_that_stops_is_dropped_alone(node: Server) -> None:
+    before = node.http("GET", "/pubsub/stats")[1]["slow_consumers_dropped"]
+    plain = {"max_size": None, "compression": None}
+    with opened(node, "/pubsub/ws?topics=wd.%23", max_queue=1, **plain) as slow:
+        with opened(node, "/pubsub/ws?topics=wd.%23", **plain) as quick:
+            heard(slow), heard(quick)
+            memory = node.rss()
+            with node.resp() as client:
+                for _ in range(4_000):
+                    client.ask("PUBLISH", "wd.a", "x" * 10_000)
+                    heard(quick)
+            assert node.rss() - memory < 60 << 20
+            eventually(lambda: node.http("GET", "/pubsub/stats")[1]["slow_consumers_dropped"] == before + 1)
+            with pytest.raises(ConnectionClosed):
+                for _ in range(4_000):
+                    heard(slow)
