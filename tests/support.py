@@ -54,7 +54,7 @@ def decode(reply: bytes) -> tuple[Any, bytes]:
         case b"$":
             size = int(text)
             return (rest[:size], rest[size + 2 :]) if size >= 0 else (None, rest)
-        case b"*" | b"~" | b"%":
+        case b"*" | b"~" | b"%" | b">":
             items = []
             for _ in range(int(text) * (2 if kind == b"%" else 1)):
                 item, rest = decode(rest)

@@ -17,11 +17,13 @@ def _heard(name: str, code: int, doc: str, resp: str, args: tuple[Many, ...], *e
     )  # fmt: skip
 
 
-def _asked(name: str, code: int, doc: str, resp: str, *examples: Example, args: tuple[object, ...] = ()) -> Command:
+def _asked(
+    name: str, code: int, doc: str, resp: str, *examples: Example, args: tuple[object, ...] = (), stray: str = ""
+) -> Command:
     """A row of PUBSUB."""
     return Command(
         f"pubsub.{name}", code, doc, args=args, resp=f"PUBSUB|{resp}", handler=f"pubsub_{resp.lower()}",
-        reply=Shape.CUSTOM, examples=examples, command={"reply": "$reply"}, rest={"reply": "$reply"},
+        reply=Shape.CUSTOM, examples=examples, command={"reply": "$reply"}, rest={"reply": "$reply"}, stray=stray,
     )  # fmt: skip
 
 
@@ -71,12 +73,12 @@ ROWS = [
             rest={"receivers": "$reply"}, command={"receivers": "$reply"},
             examples=(Example("SPUBLISH news hello", 0),)),
     _asked("channels", 0x1319, "Topics that somebody listens to by their name.", "CHANNELS",
-           Example("PUBSUB CHANNELS", []), args=_PATTERN),
+           Example("PUBSUB CHANNELS", []), args=_PATTERN, stray="BAD_SUBCOMMAND"),
     _asked("numsub", 0x131A, "How many listen to each of these topics by its name.", "NUMSUB",
            Example("PUBSUB NUMSUB news", ["news", 0]), args=_ANY),
     _asked("numpat", 0x131B, "How many patterns somebody listens to.", "NUMPAT", Example("PUBSUB NUMPAT", 0)),
     _asked("shardchannels", 0x131C, "Shard channels that somebody listens to.", "SHARDCHANNELS",
-           Example("PUBSUB SHARDCHANNELS", []), args=_PATTERN),
+           Example("PUBSUB SHARDCHANNELS", []), args=_PATTERN, stray="BAD_SUBCOMMAND"),
     _asked("shardnumsub", 0x131D, "How many listen to each of these shard channels.", "SHARDNUMSUB",
            Example("PUBSUB SHARDNUMSUB news", ["news", 0]), args=_ANY),
     Command("pubsub.help", 0x131E, "The subcommands of PUBSUB.", resp="PUBSUB|HELP", handler="help_pubsub",

@@ -10,9 +10,8 @@ from typing import Any
 from synap.call import Pushes
 from synap.engine.engine import Engine, Handler
 from synap.engine.globs import Glob, elements
-from synap.engine.pubsub import PubSub
 from synap.engine.sessions import Session
-from synap.engine.subscribers import Dialect, Json, Listener, as_text
+from synap.engine.subscribers import Dialect, Json, Listener, Subscription, as_text
 from synap.faults import Fault
 
 NAME_BYTES_MAX = 128
@@ -73,22 +72,26 @@ def _publisher(shard: bool) -> Handler:
     return handler
 
 
-def _chosen(texts: list[bytes], args: dict[str, Any]) -> list[bytes]:
-    if "pattern" not in args:
-        return texts
-    taken = elements(args["pattern"])
-    glob = Glob(taken, taken, None)
-    return [text for text in texts if (glob.matches(text) if text else not args["pattern"])]
+def _chosen(session: Session | None, texts: list[bytes], args: dict[str, Any]) -> list[Any]:
+    if "pattern" in args:
+        taken = elements(args["pattern"])
+        glob = Glob(taken, taken, None)
+        texts = [text for text in texts if (glob.matches(text) if text else not args["pattern"])]
+    return [_spelled(session, text) for text in texts]
+
+
+def _spelled(session: Session | None, text: bytes) -> Any:
+    return text if session is not None else as_text(text)
 
 
 def pubsub_channels(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
     """Topics that somebody listens to by their name."""
-    return _chosen([text for text, one in engine.pubsub.exact.items() if len(one)], args)
+    return _chosen(session, [text for text, one in engine.pubsub.exact.items() if len(one)], args)
 
 
 def pubsub_shardchannels(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
     """The same for shard channels."""
-    return _chosen(list(engine.pubsub.shards), args)
+    return _chosen(session, list(engine.pubsub.shards), args)
 
 
 def pubsub_numpat(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
@@ -98,17 +101,20 @@ def pubsub_numpat(engine: Engine, session: Session | None, args: dict[str, Any],
 
 def pubsub_numsub(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
     """How many listen to each of these topics."""
-    return [word for item in args["topics"] for word in (item["topic"], _count(engine.pubsub, item["topic"], False))]
+    return _counts(engine.pubsub.exact, session, args)
 
 
 def pubsub_shardnumsub(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
     """The same for shard channels."""
-    return [word for item in args["topics"] for word in (item["topic"], _count(engine.pubsub, item["topic"], True))]
+    return _counts(engine.pubsub.shards, session, args)
 
 
-def _count(pubsub: PubSub, text: bytes, shard: bool) -> int:
-    one = (pubsub.shards if shard else pubsub.exact).get(text)
-    return len(one) if one is not None else 0
+def _counts(known: dict[bytes, Subscription], session: Session | None, args: dict[str, Any]) -> list[Any]:
+    found: list[Any] = []
+    for item in args["topics"]:
+        one = known.get(item["topic"])
+        found += [_spelled(session, item["topic"]), len(one) if one is not None else 0]
+    return found
 
 
 # JSON.

@@ -93,7 +93,7 @@ class Resp:
             if len(data) != size + 2:
                 raise Gone(f"hung up within a value, {len(data)} of {size + 2} bytes")
             return data[:-2]
-        if kind in (b"*", b"~"):
+        if kind in (b"*", b"~", b">"):
             return [self.read() for _ in range(size)]
         assert kind == b"%", line
         return {self.read(): self.read() for _ in range(size)}
