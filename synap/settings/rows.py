@@ -95,8 +95,6 @@ TABLE: tuple[Setting, ...] = (
             "Replies waiting for one reader at which the server stops reading from it."),
     Setting("limits.output_bytes_max", _SIZE, 1536 * MIB,
             "Replies waiting for one reader at which its connection is closed."),
-    Setting("limits.feed_output_bytes_max", _SIZE, 8 * MIB,
-            "Replies waiting for a subscriber at which its connection is closed."),
     Setting("limits.output_stall_s", Whole(1, 86_400, "seconds"), 60,
             "Time a reader may take nothing of what waits for it before its connection is closed."),
     Setting("limits.reply_bytes_max", _SIZE, 1 << 30,
