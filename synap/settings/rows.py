@@ -90,7 +90,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("limits.websocket_fragments_max", Whole(1, 1 << 30), 100_000,
             "Frames that one WebSocket message may come in; more close the socket with 1009."),
     Setting("limits.feed_output_bytes_max", _SIZE, 8 * MIB,
-            "Output waiting for one WebSocket at which it is dropped."),
+            "Output waiting for one WebSocket or subscriber at which its connection is closed."),
     Setting("limits.output_pause_bytes", _SIZE, MIB,
             "Replies waiting for one reader at which the server stops reading from it."),
     Setting("limits.output_bytes_max", _SIZE, 1536 * MIB,

@@ -45,7 +45,6 @@ from synap.store.layout import (
     MARK_BITS,
     NUMBER,
     PRESENT,
-    REPLY_BYTES_MAX,
     ROOM,
     ROOM_LIMITS,
     ROOMS,
@@ -55,7 +54,6 @@ from synap.store.names import NAME_SIZE
 from synap.store.refusals import BAD_AMOUNT, OFFSET_GONE, POSITIVE_COUNT, ROOM_EXISTS, ROOM_MISSING
 from synap.store.tables import REF_MASK
 from synap.store.tapes import (
-    ITEM_OVERHEAD,
     add_number,
     add_text,
     fits,
@@ -69,7 +67,7 @@ from synap.store.timers import NEVER, set_timer
 MAKE_CODE, MAKE_SLOTS = 0x1407, 5
 LIMIT_MAX = 1 << 50
 SUBSCRIBERS_MAX = 10_000  # readers of one room that are told apart
-BATCH_BYTES = 256 << 10  # events of so many bytes are worth an empty out region
+BATCH_BYTES = 8 << 20  # of names and data in one reply; one event may be larger
 CONSUME_FROM, CONSUME_LIMIT, CONSUME_WAIT, EVENTS_DEFAULT = 4, 6, 8, 100
 EVENT_ITEMS = 4
 
@@ -169,7 +167,7 @@ def note_reader(words, octets, room, tape, count):
 def consume(words, octets, tape, now, reply):
     """Events from an offset on (by default from the earliest): EVENT_ITEMS items each, the next offset as scalar.
 
-    Fewer than the limit come if there are no more, or if more would not fit into one reply. EMPTY (or WAIT) if there
+    Fewer than the limit come if there are no more, or if they are above BATCH_BYTES. EMPTY (or WAIT) if there
     is none yet. Refused if the offset is no longer held: the scalar then is the earliest that is.
     """
     room = find(words, octets, tape)
@@ -192,11 +190,10 @@ def consume(words, octets, tape, now, reply):
     i, event = events.seek(words, room, start)
     first_i = i
     first = event
-    room_for = max(words[REPLY_BYTES_MAX], BATCH_BYTES)
     count = size = 0
     while count < most:
         more = words[event + EVENT_NAME_SIZE] + (words[event + EVENT_SIZE] >> MARK_BITS)
-        if count and size + more + (count + 1) * EVENT_ITEMS * ITEM_OVERHEAD > room_for:
+        if count and size + more > BATCH_BYTES:
             break
         size += more
         count += 1

@@ -16,6 +16,8 @@ LARGE = [4000, 4096, 5 << 10, 20_000, 70 << 10]
 HUGE = (12 << 20) // 10
 OFTEN = [b"a", b"b", b"l", b"l2", b"s", b"s2", b"", b"n", b"k" * 300, b"k" * 4095, b"k" * 5000]
 QUEUES = [b"q", b"jobs", b"", b"q" * 70]
+ROOMS = [b"r", b"q", b"chat", b"r" * 90]
+READERS = [b"me", b"you", b"", b"reader" * 20]
 NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]
 GLOBS = [b"*", b"k*", b"?", b"key:1*", b"[a-l]*", b"nothing"]
 STRINGS = {"SET": 22, "GET": 8, "INCR": 4, "INCRBY": 4, "DEL": 5, "EXPIRE": 6, "PTTL": 3, "DBSIZE": 2}
@@ -33,8 +35,13 @@ LISTS = {"RPUSH": 8, "LPUSH": 6, "LPOP": 5, "RPOP": 4, "LRANGE": 5, "LLEN": 2, "
 SETS = {"SADD": 9, "SREM": 6, "SPOP": 3, "SMEMBERS": 1, "SISMEMBER": 4, "SCARD": 2}
 MESSAGES = {
     "QUEUE.CREATE": 1, "QUEUE.PUBLISH": 7, "QUEUE.CONSUME": 6, "QUEUE.ACK": 4, "QUEUE.NACK": 4, "QUEUE.STATS": 2,
+    "QUEUE.PURGE": 0.2, "QUEUE.DELETE": 0.1, "QUEUE.LIST": 0.5, "QUEUE.DEAD": 0.5, "QUEUE.REVIVE": 0.5,
 }  # fmt: skip
-WEIGHTS = {**STRINGS, **MORE_STRINGS, **KEYS, **LISTS, **SETS, **MESSAGES, "FLUSHALL": 0.03}
+EVENTS = {
+    "STREAM.CREATE": 1, "STREAM.PUBLISH": 6, "STREAM.CONSUME": 5, "STREAM.STATS": 2, "STREAM.DELETE": 0.1,
+    "STREAM.LIST": 0.5,
+}  # fmt: skip
+WEIGHTS = {**STRINGS, **MORE_STRINGS, **KEYS, **LISTS, **SETS, **MESSAGES, **EVENTS, "FLUSHALL": 0.03}
 MOOD_CALLS = 700
 
 
@@ -59,17 +66,25 @@ class Calls:
             self.broad = self.chance.choice((5, 50, 3000))
         self.made += 1
         name = self.chance.choices(list(self.weights), list(self.weights.values()))[0]
-        maker = getattr(self, "_" + name.lower().replace("queue.", ""))
+        maker = getattr(self, "_" + name.lower().replace("queue.", "").replace(".", "_"))
         word = name if self.chance.random() < 0.9 else name.lower()
         return [word.encode(), *maker()]
 
     def internal(self) -> tuple[str, list[bytes]]:
         """A row without a RESP word."""
-        match self.chance.randrange(3):
+        match self.chance.randrange(5):
             case 0:
                 return "queue.requeue", [self.queue(), number(self.chance.choice((0, 1, 2, 100)))]
             case 1:
                 return "queue.due", []
+            case 2:
+                return "stream.expire", [self.room(), number(self.chance.choice((0, 1, 2, 100)))]
+            case 3:
+                name = self.queue()
+                queue = self.state.queues.get(name)
+                told = self.chance.choice(queue.leased) if queue and queue.leased else b"no id"
+                ends = queue.messages[told].deadline if queue and queue.leased else 7
+                return "queue.release", [name, told, number(ends + self.chance.choice((0, 0, 0, 1)))]
         return "key.expire", [self.key()]
 
     # Parts of calls.
@@ -110,6 +125,9 @@ class Calls:
 
     def queue(self) -> bytes:
         return self.chance.choice(QUEUES) if self.chance.random() < 0.97 else b"none"
+
+    def room(self) -> bytes:
+        return self.chance.choice(ROOMS) if self.chance.random() < 0.97 else b"none"
 
     def own(self, key: bytes) -> Any:
         record = self.state.there(key)
@@ -341,7 +359,8 @@ class Calls:
 
     def _create(self) -> list[bytes]:
         deadline, priority = self.chance.choice((b"0", b"500", b"4000")), self.chance.choice((b"5", b"0", b"9", b"11"))
-        return [self.queue(), b"30", deadline, b"2", priority]
+        words = [self.queue(), self.chance.choice((b"30", b"30", b"0")), deadline, b"2", priority]
+        return words + ([b"prefetch", self.chance.choice((b"1", b"3", b"-1"))] if self.chance.random() < 0.3 else [])
 
     def _publish(self) -> list[bytes]:
         words = [self.queue(), self.value()]
@@ -351,10 +370,63 @@ class Calls:
             words += [b"RETRIES", self.chance.choice((b"0", b"1", b"99999999"))]
         if self.chance.random() < 0.3:
             words += [b"headers", self.small()]
+        if self.chance.random() < 0.2:
+            words += [b"DELAY", self.chance.choice((b"0", b"0.3", b"2", b"100", b"-1", b"x"))]
         return words
 
     def _consume(self) -> list[bytes]:
-        return [self.queue(), b"worker"][: self.chance.randint(1, 2)]
+        words = [self.queue(), self.chance.choice((b"worker", b"other", b""))][: self.chance.randint(1, 2)]
+        return [*words, b"WAIT", b"1"] if len(words) == 2 and self.chance.random() < 0.1 else words
+
+    def _purge(self) -> list[bytes]:
+        return [self.queue(), *([b"DEAD"] if self.chance.random() < 0.5 else [])]
+
+    def _delete(self) -> list[bytes]:
+        return [self.queue()]
+
+    def _list(self) -> list[bytes]:
+        return []
+
+    def _dead(self) -> list[bytes]:
+        return [self.queue(), *self.chance.choice(([], [b"1"], [b"0"], [b"-1"], [b"500"]))]
+
+    def _revive(self) -> list[bytes]:
+        name = self.queue()
+        queue = self.state.queues.get(name)
+        if self.chance.random() < 0.3:
+            return [name]
+        return [name, self.chance.choice(queue.dead) if queue and queue.dead else b"no id"]
+
+    # Rooms.
+
+    def _stream_create(self) -> list[bytes]:
+        words = [self.room()]
+        for name, values in ((b"MAXEVENTS", (b"0", b"1", b"50")), (b"maxbytes", (b"0", b"3000", b"-1")),
+                             (b"RETENTION", (b"0", b"1", b"60", b"2000000000000000"))):  # fmt: skip
+            if self.chance.random() < 0.5:
+                words += [name, self.chance.choice(values)]
+        return words
+
+    def _stream_publish(self) -> list[bytes]:
+        return [self.room(), self.chance.choice((b"e", b"", b"event" * 30)), *(self.small() for _ in self.some(60))]
+
+    def _stream_consume(self) -> list[bytes]:
+        words = [self.room(), self.chance.choice(READERS)]
+        room = self.state.rooms.get(words[0])
+        if room and self.chance.random() < 0.7:
+            offsets = (room.first, room.first - 1, room.after, room.after + 3, self.chance.randint(0, room.after))
+            words += [b"FROM", number(self.chance.choice(offsets))]
+        if self.chance.random() < 0.4:
+            words += [b"limit", self.chance.choice((b"0", b"1", b"7", b"100000", b"-1"))]
+        return words + ([b"WAIT", b"1.5"] if self.chance.random() < 0.1 else [])
+
+    def _stream_stats(self) -> list[bytes]:
+        return [self.room()]
+
+    _stream_delete = _stream_stats
+
+    def _stream_list(self) -> list[bytes]:
+        return []
 
     def _ack(self) -> list[bytes]:
         name = self.queue()

@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from synap.store import arena, layout, tables
+from synap.store import arena, events, layout, messages, tables
 from synap.store.tables import REF_MASK
 from tests.store import walks
 from tests.store.calls import Calls
@@ -27,9 +27,27 @@ def every_table(bench: Bench) -> list[int]:
                 roots.append(ref + 1 + (head >> 9 & 1) + (head >> 10 & 1))
                 walks.table(bench, roots[-1])
     for slot in walks.table(bench, layout.QUEUES):
-        roots.append((slot & REF_MASK) + 40)
-        walks.table(bench, roots[-1])
-    return [bench[root + word] for root in (*roots, layout.QUEUES) for word in (tables.SLOTS, tables.OLD)]
+        for root in (messages.MESSAGES, messages.HOLDERS):
+            roots.append((slot & REF_MASK) + root)
+            walks.table(bench, roots[-1])
+    roots += [(slot & REF_MASK) + events.SUBSCRIBERS for slot in walks.table(bench, layout.ROOMS)]
+    both = (*roots, layout.QUEUES, layout.ROOMS)
+    return [bench[root + word] for root in both for word in (tables.SLOTS, tables.OLD)]
+
+
+def every_block(bench: Bench) -> list[int]:
+    """The blocks of queues and rooms, and of what is in them, without slots of tables."""
+    found = [bench[layout.TIMERS]]
+    for slot in walks.table(bench, layout.QUEUES):
+        queue = slot & REF_MASK
+        found += [queue, bench[queue + messages.DELAYED]]
+        for root in (messages.MESSAGES, messages.HOLDERS):
+            found += [each & REF_MASK for each in walks.table(bench, queue + root)]
+    for slot in walks.table(bench, layout.ROOMS):
+        room = slot & REF_MASK
+        ring, size, head, count = (bench[room + word] for word in range(events.CHUNKS, events.CHUNKS_COUNT + 1))
+        found += [room, ring, *(bench[ring + (head + i) % size] for i in range(count))]
+    return found
 
 
 def blocks(bench: Bench, refs: list[int]) -> Counter[int]:
@@ -43,14 +61,8 @@ def blocks(bench: Bench, refs: list[int]) -> Counter[int]:
 
 
 def empty(ways: Ways) -> None:
-    """Remove everything: keys, messages, and what upkeep still had to take apart. Queues stay, without messages."""
-    ways.batch([[b"FLUSHALL"]])
-    for name, queue in sorted(ways.state.queues.items()):
-        while queue.depth:
-            (message,) = ways.batch([[b"QUEUE.CONSUME", name]])
-            ways.batch([[b"QUEUE.ACK", name, message[1]]])
-        while queue.leased:
-            ways.batch([[b"QUEUE.ACK", name, queue.leased[0]]])
+    """Remove all keys, one queue and one room, and what upkeep still had to take apart."""
+    ways.batch([[b"FLUSHALL"], [b"QUEUE.DELETE", b"q"], [b"STREAM.DELETE", b"r"]])
     ways.reap(REAP)
     assert ways.lane[layout.GRAVES] == ways.lane[layout.GRAVES_COUNT] == 0
 
@@ -69,15 +81,17 @@ def test_every_page_is_in_one_place(store: type[Bench], seed: int) -> None:
             walks.pages(ways.lane)
             every_table(ways.lane)
     empty(ways)
-    dead = sum(len(queue.dead) for queue in ways.state.queues.values())
-    messages = [name for queue in ways.state.queues.values() for name in queue.messages]
-    assert len(messages) == dead
-    wanted = blocks(ways.lane, every_table(ways.lane))
+    wanted = blocks(ways.lane, [*every_table(ways.lane), *every_block(ways.lane)])
     in_use = Counter(walks.pages(ways.lane))
-    assert in_use.total() == wanted.total() + len(ways.state.queues) + dead, "something leaks"
-    if not dead:
-        wanted += blocks(ways.lane, [slot & REF_MASK for slot in walks.table(ways.lane, layout.QUEUES)])
-        assert in_use == wanted
+    assert +in_use == +wanted, "something leaks"
+    assert len(every_block(ways.lane)) > 30 and ways.state.queues and ways.state.rooms
+    for name in list(ways.state.queues):
+        ways.batch([[b"QUEUE.DELETE", name]])
+    for name in list(ways.state.rooms):
+        ways.batch([[b"STREAM.DELETE", name]])
+    ways.reap(REAP)
+    left = Counter(walks.pages(ways.lane)).total()
+    assert left == blocks(ways.lane, every_table(ways.lane)).total() + 1  # the heap of timers
 
 
 def test_the_walk_notices(store: type[Bench]) -> None:
@@ -132,7 +146,7 @@ def test_random_blocks_do_not_overlap(store: type[Bench]) -> None:
     for ref in held:
         arena.give_block(*bench.both, ref)
     in_use = walks.pages(bench)
-    assert sum(in_use.values()) == layout.SHARDS_COUNT + 1, "only the empty tables are left"
+    assert sum(in_use.values()) == layout.SHARDS_COUNT + 2, "only the empty tables are left"
     runs = walks.listed_runs(words)
     found = np.zeros(1000, np.int64)
     assert arena.clean(words, 500, found) > 0 and bench[layout.PAGES_DIRTY] == 0

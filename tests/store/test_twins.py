@@ -12,8 +12,9 @@ from tests.support import Bench, Refusal
 
 OURS = {
     "string.load", "list.load", "set.load", "queue.load", "queue.load_message", "queue.put", "queue.requeue",
-    "queue.due", "key.expire",
+    "queue.due", "queue.release", "key.expire", "stream.make", "stream.expire", "stream.load", "stream.load_events",
 }  # fmt: skip
+UPKEEP = {"queue.requeue", "queue.due", "queue.release", "key.expire", "stream.expire"}
 BUSY = Refusal("BUSYKEY Target key name already exists.")
 
 
@@ -51,7 +52,7 @@ def plain(reply: object) -> object:
 
 def loads(chance: Random) -> tuple[str, list[bytes]]:
     """A row out of a snapshot, now and then one that does not belong there."""
-    name = chance.choice(sorted(OURS - {"queue.requeue", "queue.due", "key.expire"}))
+    name = chance.choice(sorted(OURS - UPKEEP))
     key = chance.choice((b"a", b"b", b"c", b"d" * 5000, b""))
     texts = [POOL[i : i + chance.choice((0, 3, 900, 1500))] for i in range(chance.choice((1, 2, 30)))]
     deadline = number(chance.choice((0, 0, 1_000_100, 900_000)))
@@ -64,12 +65,19 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
         case "list.load" | "set.load":
             return name, [key, deadline, chance.choice((b"0", b"1", b"1")), *texts]
         case "queue.load":
-            return name, [key, number(chance.randrange(9)), number(chance.randrange(900)), b"2", b"5", *counts[4:]]
+            words = [number(chance.randrange(9)), number(chance.randrange(900)), b"2", b"5", *counts[4:]]
+            return name, [key, *words, b"0"]
         case "queue.put":
-            return name, [key, texts[0], b"PRIORITY", b"3", ident]
+            return name, [key, texts[0], b"PRIORITY", b"3", ident, chance.choice((b"0", b"1000500"))]
+        case "stream.make":
+            return name, [key, b"5", b"0", chance.choice((b"0", b"100"))]
+        case "stream.load":
+            return name, [key, b"0", b"0", b"0", b"7", b"7", b"1000", b"0"]
+        case "stream.load_events":
+            return name, [key, *(word for text in texts for word in (b"e", text, b"1000000"))]
         case _:
             leased = number(chance.randrange(1_000_000, 1_000_900)) if state & 3 == 1 else b"0"
-            return name, [key, texts[0], ident, number(state), leased, b"999999", texts[-1]]
+            return name, [key, texts[0], ident, number(state), leased, b"999999", texts[-1], b"worker", b"0"]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -84,7 +92,8 @@ def test_rows_that_only_we_call(store: type[Bench], seed: int) -> None:
         elif draw < 0.85:
             told = ways.internal("queue.due", [])
             if isinstance(told, bytes):
-                told = ways.internal("queue.requeue", [told, number(chance.choice((0, 1, 100)))])
+                name = "stream.expire" if told in ways.state.rooms and chance.random() < 0.5 else "queue.requeue"
+                told = ways.internal(name, [told, number(chance.choice((0, 1, 100)))])
         elif draw < 0.92:
             told = ways.internal("key.expire", [chance.choice((b"a", b"b", b"c"))])
         else:
@@ -97,7 +106,7 @@ def test_rows_that_only_we_call(store: type[Bench], seed: int) -> None:
         refused += isinstance(told, Refusal)
         if step % 500 == 0:
             assert digest(ways.lane) == digest(ways.steps)
-    assert refused > 100 and OURS - {"queue.requeue", "key.expire"} <= set(ways.seen)
+    assert refused > 100 and OURS - UPKEEP | {"queue.due"} <= set(ways.seen)
     assert ways.lane[layout.SEQ] > 500
 
 

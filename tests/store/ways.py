@@ -19,7 +19,7 @@ from tests.support import REASONS, Bench, Refusal, command
 
 BLOB = layout.CALL_BLOB * layout.WORD
 OUT = layout.OUT * layout.WORD
-UNORDERED = {"SMEMBERS", "KEYS"}
+UNORDERED = {"SMEMBERS", "KEYS", "QUEUE.LIST", "STREAM.LIST"}
 
 
 def decode(reply: bytes, at: int = 0) -> tuple[Any, int]:
@@ -186,8 +186,12 @@ class Ways:
             wanted, changed = self.twins[row.name](self.state, arguments(row, words), self.now)
         except Refused as refused:
             name = (row.resp or row.name).lower()
-            wanted, changed = Refusal(Fault(refused.args[0]).resp_text(name)), False
-        if row.fields and isinstance(value, list) and row.reply is not Shape.WORD:
+            words = {"number": refused.args[1]} if len(refused.args) > 1 else {}
+            wanted, changed = Refusal(Fault(refused.args[0], **words).resp_text(name)), False
+        if row.reply is Shape.MESSAGES and isinstance(value, list):
+            assert all([name.decode() for name in each[::2]] == list(row.fields) for each in value)
+            value = [each[1::2] for each in value]
+        elif row.fields and isinstance(value, list) and row.reply is not Shape.WORD:
             names, value = value[::2], value[1::2]
             assert [name.decode() for name in names] == list(row.fields)
         if row.resp in UNORDERED and isinstance(value, list):
@@ -246,12 +250,14 @@ class Ways:
             self.batch([reading[record.kind], [b"PTTL", key]])
         self.become(namespace, self.version)
         for name in sorted(self.state.queues):
-            self.batch([[b"QUEUE.STATS", name]])
+            self.batch([[b"QUEUE.STATS", name], [b"QUEUE.DEAD", name, b"1000000"]])
+        for name in sorted(self.state.rooms):
+            self.batch([[b"STREAM.STATS", name], [b"STREAM.CONSUME", name, b"all", b"LIMIT", b"1000000"]])
 
 
 def digest(bench: Bench) -> list[int]:
     """The digest of each family."""
-    found = np.zeros(4, np.int64)
+    found = np.zeros(layout.ROOM + 1, np.int64)
     digests.digest(*bench.both, found)
     return found.tolist()
 

@@ -17,7 +17,7 @@ from tests.support import Bench
 from tests.surfaces.surfaces import Surfaces, fields_of, request_of, row_of
 
 ROWS = [row for row in CATALOGUE.rows if row.resp and not row.internal and not row.control]
-UNLIKE = ("message_id", "created_at", "deadline")  # what two deliveries never share
+UNLIKE = ("message_id", "id", "created_at", "deadline", "timestamp")  # what two deliveries never share
 FREE = "{id}"
 
 
@@ -55,6 +55,8 @@ def plain(value: Any) -> Any:
 def told(row: Command, value: Any) -> Any:
     """A RESP reply in the form that all versions share: named fields as a dict, members in order."""
     value = plain(value)
+    if row.reply is Shape.MESSAGES:
+        return [dict(zip(each[::2], each[1::2], strict=True)) if isinstance(each, list) else each for each in value]
     if isinstance(value, list) and row.fields:
         value = dict(zip(value[::2], value[1::2], strict=True))
     if isinstance(value, list) and row.reply is Shape.CUSTOM and value and isinstance(row.examples[-1].reply, dict):
@@ -66,9 +68,16 @@ def told(row: Command, value: Any) -> Any:
 
 def alike(one: Any, other: Any) -> bool:
     """Equal, but for what two deliveries never share."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {k: v for k, v in one.items() if k not in UNLIKE} == {k: v for k, v in other.items() if k not in UNLIKE}
-    return bool(one == other)
+    return bool(shared(one) == shared(other))
+
+
+def shared(reply: Any) -> Any:
+    """A reply without what two deliveries never share."""
+    if isinstance(reply, dict):
+        return {name: shared(part) for name, part in reply.items() if name not in UNLIKE}
+    if isinstance(reply, list) and reply and all(isinstance(each, list) and len(each) == 4 for each in reply):
+        return [each[:3] for each in reply]  # events
+    return [shared(each) for each in reply] if isinstance(reply, list) else reply
 
 
 def in_json(row: Command, template: Any, nil: Any, value: Any, fields: dict[str, Any]) -> Any:
@@ -109,6 +118,19 @@ def in_json(row: Command, template: Any, nil: Any, value: Any, fields: dict[str,
         case "$message":
             parsed = {**value, "payload": list(value["payload"].encode()), "headers": {}}
             return {name: parsed[name] for name in row.fields}
+        case "$numbered":
+            parsed = {**value, "payload": list(value["payload"].encode()), "headers": {}, "id": value["message_id"]}
+            return {name: parsed[name] for name in ("id", *row.fields) if name != "message_id"}
+        case "$messages":
+            return [in_json(row, "$message", nil, each, fields) for each in value]
+        case "$events":
+            return [
+                {
+                    "id": f"{fields['room']}:{offset}", "offset": offset, "room": fields["room"], "event": event,
+                    "data": list(json.dumps(data).encode()), "timestamp": time // 1000, "metadata": {},
+                }
+                for offset, event, data, time in value
+            ]  # fmt: skip
         case str() if chosen.startswith("$"):
             keys = fields.get("keys", ())
             return fields[chosen[1:]] if chosen[1:] in fields else keys[0] if len(keys) == 1 else None

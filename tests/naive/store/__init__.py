@@ -47,10 +47,11 @@ class Record:
 
 @dataclass
 class State:
-    """Everything: keys by (namespace, key), queues by name."""
+    """Everything: keys by (namespace, key), queues and rooms by name."""
 
     records: dict[tuple[int, bytes], Record] = field(default_factory=dict)
     queues: dict[bytes, Any] = field(default_factory=dict)
+    rooms: dict[bytes, Any] = field(default_factory=dict)
     namespace: int = 0
     chosen: Any = None
 

@@ -1,20 +1,20 @@
-"""Queues: messages by id, and lists of ids: ready by priority, leased, dead."""
+"""Queues: messages by id, and lists of ids: ready by priority, leased, dead; delayed ones by when they are ready."""
 
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from tests.naive.parser import Refused
-from tests.naive.store import OK, Answer, State
+from tests.naive.store import OK, WAIT, Answer, State
 
 NEVER = 2**63 - 1
 LIMIT_MASK = 2**20 - 1
-COUNTERS = ("published", "consumed", "acked", "nacked", "dead_lettered", "consumers")
+COUNTERS = ("published", "consumed", "acked", "nacked", "dead_lettered")
 
 
 @dataclass
 class Message:
-    """One message; its deadline is 0 unless it is leased."""
+    """One message; its deadline is 0 unless it is leased (by `holder`) or delayed."""
 
     payload: bytes
     priority: int
@@ -23,6 +23,7 @@ class Message:
     created: int
     failures: int = 0
     deadline: int = 0
+    holder: bytes = b""
 
 
 @dataclass
@@ -33,22 +34,34 @@ class Queue:
     ack_deadline_ms: int
     retries: int
     priority: int
+    prefetch: int = 0
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     messages: dict[bytes, Message] = field(default_factory=dict)
     ready: dict[int, list[bytes]] = field(default_factory=lambda: {priority: [] for priority in range(10)})
     leased: list[bytes] = field(default_factory=list)
     dead: list[bytes] = field(default_factory=list)
+    delayed: list[tuple[int, int, bytes]] = field(default_factory=list)  # (ready when, number among all, id)
 
     @property
     def depth(self) -> int:
         return sum(map(len, self.ready.values()))
+
+    @property
+    def holders(self) -> list[bytes]:
+        return [self.messages[name].holder for name in self.leased]
+
+    @property
+    def due(self) -> int:
+        """When something is to be done."""
+        times = [self.messages[name].deadline for name in self.leased[:1]]
+        return min([*times, *(due for due, _, _ in self.delayed)], default=NEVER)
 
     def fail(self, name: bytes, again: bool) -> None:
         """A delivery has failed."""
         message = self.messages[name]
         self.leased.remove(name)
         message.failures += 1
-        message.deadline = 0
+        message.deadline, message.holder = 0, b""
         self.counters["nacked"] += 1
         if again and message.failures <= message.limit:
             self.ready[message.priority].append(name)
@@ -56,8 +69,25 @@ class Queue:
             self.dead.append(name)
             self.counters["dead_lettered"] += 1
 
+    def end_delays(self, now: int, most: int) -> int:
+        """Let those be ready whose time has come; how many."""
+        over = sorted(each for each in self.delayed if each[0] <= now)[:most]
+        for each in over:
+            self.delayed.remove(each)
+            self.messages[each[2]].deadline = 0
+            self.ready[self.messages[each[2]].priority].append(each[2])
+        return len(over)
 
-def _queue(state: State, args: dict[str, Any]) -> Queue:
+    def parts(self, name: bytes) -> list[Any]:
+        """What is told of a message."""
+        message = self.messages[name]
+        return [
+            name, message.payload, message.priority, message.failures, message.limit, message.headers,
+            message.created, message.deadline,
+        ]  # fmt: skip
+
+
+def queue_of(state: State, args: dict[str, Any]) -> Queue:
     if args["queue"] not in state.queues:
         raise Refused("QUEUE_MISSING")
     return state.queues[args["queue"]]
@@ -75,59 +105,68 @@ def create(state: State, args: dict[str, Any], now: int) -> Answer:
         return 0, False
     if not 0 <= args["default_priority"] <= 9:
         raise Refused("BAD_PRIORITY")
+    if args["max_depth"] < 1 or not 0 <= args["ack_deadline_ms"] <= 1 << 40:
+        raise Refused("BAD_AMOUNT")
+    if args["default_max_retries"] < 0 or args.get("prefetch_limit", 0) < 0:
+        raise Refused("POSITIVE_COUNT")
     state.queues[args["queue"]] = Queue(
-        args["max_depth"], args["ack_deadline_ms"], args["default_max_retries"], args["default_priority"]
-    )
+        args["max_depth"], args["ack_deadline_ms"], args["default_max_retries"], args["default_priority"],
+        args.get("prefetch_limit", 0),
+    )  # fmt: skip
     return 1, True
 
 
-def _add(queue: Queue, args: dict[str, Any], now: int, name: bytes) -> Answer:
+def _add(queue: Queue, args: dict[str, Any], now: int, name: bytes, due: int) -> Answer:
     priority = min(args.get("priority", queue.priority), 9)
     limit = min(args.get("max_retries", queue.retries), LIMIT_MASK)
-    queue.messages[name] = Message(args["payload"], priority, limit, args.get("headers", b""), now)
-    queue.ready[priority].append(name)
+    message = queue.messages[name] = Message(args["payload"], priority, limit, args.get("headers", b""), now)
     queue.counters["published"] += 1
+    if due > now:
+        message.deadline = due
+        queue.delayed.append((due, queue.counters["published"], name))
+    else:
+        queue.ready[priority].append(name)
     return name, True
 
 
 def publish(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = _queue(state, args)
-    if args.get("priority", 0) < 0:
+    queue = queue_of(state, args)
+    if not 0 <= args.get("priority", 0) <= 255:
         raise Refused("BAD_PRIORITY")
-    if queue.depth >= queue.depth_max:
+    if args.get("max_retries", 0) < 0:
+        raise Refused("POSITIVE_COUNT")
+    if queue.depth + len(queue.delayed) >= queue.depth_max:
         raise Refused("QUEUE_FULL")
     name = UUID(state.chosen.decode())
     assert name.version == 4 and str(name).encode() == state.chosen and state.chosen not in queue.messages
-    return _add(queue, args, now, state.chosen)
+    return _add(queue, args, now, state.chosen, now + args["delay"] if "delay" in args else 0)
 
 
 def put(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = _queue(state, args)
+    queue = queue_of(state, args)
     name = str(UUID(bytes=args["id"])).encode()
     if name in queue.messages:
         raise Refused("KEY_EXISTS")
-    return _add(queue, args, now, name)
+    return _add(queue, args, now, name, args["due"])
 
 
 def consume(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = state.queues.get(args["queue"])
-    if queue is None or not queue.depth:
-        return None, False
+    holder = args.get("consumer_id", b"")
+    nothing = (WAIT if "wait" in args else None), False
+    if queue is None or not queue.depth or (queue.prefetch and queue.holders.count(holder) >= queue.prefetch):
+        return nothing
     priority = max(priority for priority, names in queue.ready.items() if names)
     name = queue.ready[priority].pop(0)
     queue.leased.append(name)
     message = queue.messages[name]
-    message.deadline = now + queue.ack_deadline_ms
+    message.deadline, message.holder = now + queue.ack_deadline_ms, holder
     queue.counters["consumed"] += 1
-    queue.counters["consumers"] = 1
-    return [
-        name, message.payload, priority, message.failures, message.limit, message.headers, message.created,
-        message.deadline,
-    ], True  # fmt: skip
+    return queue.parts(name), True
 
 
 def ack(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = _queue(state, args)
+    queue = queue_of(state, args)
     name = _leased(queue, args)
     queue.leased.remove(name)
     del queue.messages[name]
@@ -136,52 +175,15 @@ def ack(state: State, args: dict[str, Any], now: int) -> Answer:
 
 
 def nack(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = _queue(state, args)
+    queue = queue_of(state, args)
     queue.fail(_leased(queue, args), "DROP" not in args)
     return OK, True
 
 
-def requeue(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = _queue(state, args)
-    count = 0
-    while queue.leased and queue.messages[queue.leased[0]].deadline <= now and count < args["most"]:
-        queue.fail(queue.leased[0], True)
-        count += 1
-    return count, count > 0
-
-
-def stats(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = _queue(state, args)
-    return [queue.depth, len(queue.leased), len(queue.dead), *queue.counters.values(), queue.depth_max], False
-
-
-def next_due(state: State, args: dict[str, Any], now: int) -> Answer:
-    first = {name: q.messages[q.leased[0]].deadline for name, q in state.queues.items() if q.leased}
-    due = [name for name, deadline in first.items() if deadline <= now]
-    if due:
-        assert state.chosen in due
-        return state.chosen, False
-    return min(first.values(), default=NEVER), False
-
-
-def load_queue(state: State, args: dict[str, Any], now: int) -> Answer:
-    if args["queue"] in state.queues:
-        raise Refused("KEY_EXISTS")
-    words = [args[f"word{i}"] for i in range(13)]
-    queue = state.queues[args["queue"]] = Queue(*words[:4])
-    queue.counters = dict(zip(COUNTERS, words[7:], strict=True))
-    return OK, True
-
-
-def load_message(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = _queue(state, args)
-    name = str(UUID(bytes=args["id"])).encode()
-    if name in queue.messages:
-        raise Refused("KEY_EXISTS")
-    bits = args["state"]
-    queue.messages[name] = Message(
-        args["payload"], bits >> 8 & 0xFF, bits >> 40 & LIMIT_MASK, args["headers"], args["created"],
-        bits >> 16 & 0xFFFFFF, args["deadline"],
-    )  # fmt: skip
-    (queue.ready[bits >> 8 & 0xFF], queue.leased, queue.dead)[bits & 0xFF].append(name)
-    return OK, True
+def release(state: State, args: dict[str, Any], now: int) -> Answer:
+    queue = state.queues.get(args["queue"])
+    name = args["message_id"].lower()
+    if queue is None or name not in queue.leased or queue.messages[name].deadline != args["deadline"]:
+        return 0, False
+    queue.fail(name, True)
+    return 1, True
