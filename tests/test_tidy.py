@@ -169,6 +169,7 @@ def test_every_rule_is_planted() -> None:
     (printing, "def f(sheet):\n    sheet.print('x')"),
     (rank, "from synap import __version__"),
     (documented, "'M.'\ndef _f(): ...\nclass C:\n    'C.'\n    def __len__(self): ..."),
+    (documented, "'M.'\n@overload\ndef f(x: int) -> int: ...\ndef f(x):\n    'F.'"),
     (file_length, "x = 1\n" * LINES_MAX),
     (line_length, "x" * COLUMNS_MAX),
 ], ids=lambda given: getattr(given, "__name__", ""))  # fmt: skip

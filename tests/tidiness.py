@@ -321,7 +321,9 @@ def documented(source: Source) -> Found:
     if not ast.get_docstring(source.tree):
         yield 1, f"module {source.module} has no docstring"
     for node in _statements(source.tree.body):
-        if isinstance(node, Definition) and not node.name.startswith("_") and not ast.get_docstring(node):
+        if not isinstance(node, Definition) or any(dotted(by) == "overload" for by in node.decorator_list):
+            continue  # what is overloaded says it once, where it is written
+        if not node.name.startswith("_") and not ast.get_docstring(node):
             yield node.lineno, f"{source.module}.{node.name} has no docstring"
 
 

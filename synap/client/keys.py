@@ -1,0 +1,314 @@
+"""Keys: strings, counters, expiry, lists and sets, one description of each method for every client.
+
+Names are Redis' own in lower case. Keys, values and elements are str, bytes or numbers; texts come back as bytes, or as
+str from a client with `decode=True`. Times to live are in seconds, with `px` and `_ms` in milliseconds.
+"""
+
+import builtins
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+from synap.client.errors import LocalProtocolError
+from synap.client.machine import Word
+from synap.client.options import Options
+from synap.client.requests import (
+    Request,
+    asking,
+    doing,
+    flag,
+    method,
+    nothing,
+    text,
+    whole,
+)
+
+D = TypeVar("D", bytes, str)
+
+ELSEWHERE = {
+    "SUBSCRIBE": "subscribe()", "PSUBSCRIBE": "subscribe()", "SSUBSCRIBE": "subscribe()",
+    "UNSUBSCRIBE": "subscribe()", "PUNSUBSCRIBE": "subscribe()", "SUNSUBSCRIBE": "subscribe()",
+    "MULTI": "transaction()", "EXEC": "transaction()", "DISCARD": "transaction()", "WATCH": "transaction(watch=...)",
+    "UNWATCH": "transaction(watch=...)", "SELECT": "the option db", "HELLO": "the options", "AUTH": "the options",
+    "RESET": "a client of its own", "QUIT": "close()", "MONITOR": "a connection of its own",
+    "SYNC": "a connection of its own", "PSYNC": "a connection of its own",
+}  # fmt: skip
+"""Commands that change what a connection is: on one of a pool they would hit whoever uses it next."""
+
+
+class Keys(Generic[D]):
+    """The methods; whoever inherits carries them out."""
+
+    options: Options
+
+    def _data(self, value: Any) -> Any:
+        """Texts as this client gives them, also within what holds them."""
+        if not self.options.decode:
+            return value
+        if isinstance(value, bytes):
+            return value.decode()
+        if isinstance(value, list):
+            return [self._data(item) for item in value]
+        if isinstance(value, dict):
+            return {self._data(key): self._data(item) for key, item in value.items()}
+        return value
+
+    def _members(self, value: Any) -> Any:
+        return set(self._data(value))
+
+    # Anything.
+
+    @method
+    def execute(self, *words: Word, idempotent: bool = False, patience: float = 0.0) -> Request[Any]:
+        """Any command by its words. `idempotent`: it may be sent again if the connection breaks. `patience`: seconds
+        that the server was asked to wait."""
+        if not words:
+            raise LocalProtocolError("a command has at least one word")
+        name = (words[0] if isinstance(words[0], str) else bytes(words[0]).decode("latin-1")
+                if isinstance(words[0], bytes | bytearray | memoryview) else str(words[0])).upper()  # fmt: skip
+        if name in ELSEWHERE:
+            raise LocalProtocolError(f"{name} changes the connection, which others use too: use {ELSEWHERE[name]}")
+        return Request(words, self._data, idempotent, patience)
+
+    @method
+    def ping(self) -> Request[bool]:
+        """Is the server there?"""
+        return asking(flag, "PING")
+
+    @method
+    def info(self, *sections: str) -> Request[dict[str, str]]:
+        """INFO, by its names."""
+        return asking(_info, "INFO", *sections)
+
+    @method
+    def dbsize(self) -> Request[int]:
+        """How many keys there are."""
+        return asking(whole, "DBSIZE")
+
+    @method
+    def flushdb(self) -> Request[None]:
+        """Remove every key of this database."""
+        return doing(nothing, "FLUSHDB")
+
+    # Strings.
+
+    @method
+    def get(self, key: Word) -> Request[D | None]:
+        """The value of `key`, None if there is none."""
+        return asking(self._data, "GET", key)
+
+    @method
+    def set(
+        self, key: Word, value: Word, *, ex: float | None = None, px: int | None = None, nx: bool = False,
+        xx: bool = False, keepttl: bool = False,
+    ) -> Request[bool]:  # fmt: skip
+        """Store a value; False if `nx` (only if there is none) or `xx` (only if there is one) forbade it. `ex` is the
+        time to live in seconds (fractions too), `px` in milliseconds."""
+        if ex is not None and px is not None:
+            raise LocalProtocolError("ex and px exclude each other")
+        words: tuple[Word, ...] = ("SET", key, value)
+        if ex is not None:
+            words += ("EX", ex) if isinstance(ex, int) else ("PX", round(ex * 1000))
+        if px is not None:
+            words += ("PX", px)
+        words += tuple(word for word, given in (("NX", nx), ("XX", xx), ("KEEPTTL", keepttl)) if given)
+        return Request(words, flag)
+
+    @method
+    def getset(self, key: Word, value: Word) -> Request[D | None]:
+        """Store a value; what was there before."""
+        return doing(self._data, "SET", key, value, "GET")
+
+    @method
+    def getdel(self, key: Word) -> Request[D | None]:
+        """Remove a key; what it held."""
+        return doing(self._data, "GETDEL", key)
+
+    @method
+    def append(self, key: Word, value: Word) -> Request[int]:
+        """Append to a string; its length then."""
+        return doing(whole, "APPEND", key, value)
+
+    @method
+    def strlen(self, key: Word) -> Request[int]:
+        """The length of a string in bytes."""
+        return asking(whole, "STRLEN", key)
+
+    @method
+    def incr(self, key: Word, by: int = 1) -> Request[int]:
+        """Add to a counter, which starts at 0; its value then."""
+        return doing(whole, "INCRBY", key, by)
+
+    @method
+    def decr(self, key: Word, by: int = 1) -> Request[int]:
+        """The same downwards."""
+        return doing(whole, "DECRBY", key, by)
+
+    @method
+    def incrbyfloat(self, key: Word, by: float) -> Request[float]:
+        """Add to a real number; its value then."""
+        return doing(float, "INCRBYFLOAT", key, by)
+
+    @method
+    def mget(self, *keys: Word) -> Request[list[D | None]]:
+        """The values of many keys."""
+        return asking(self._data, "MGET", *keys)
+
+    @method
+    def mset(self, values: Mapping[Any, Word]) -> Request[None]:
+        """Store many values in one step."""
+        return doing(nothing, "MSET", *(word for pair in values.items() for word in pair))
+
+    @method
+    def get_json(self, key: Word) -> Request[Any]:
+        """What `set_json` stored; None if there is nothing."""
+        return asking(_from_json, "GET", key)
+
+    @method
+    def set_json(self, key: Word, value: Any, *, ex: int | None = None) -> Request[bool]:
+        """Store anything that JSON can hold, as its text."""
+        words: tuple[Word, ...] = ("SET", key, json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+        return Request(words if ex is None else (*words, "EX", ex), flag)
+
+    # Keys.
+
+    @method
+    def delete(self, *keys: Word) -> Request[int]:
+        """Remove keys; how many there were."""
+        return doing(whole, "DEL", *keys)
+
+    @method
+    def exists(self, *keys: Word) -> Request[int]:
+        """How many of them there are."""
+        return asking(whole, "EXISTS", *keys)
+
+    @method
+    def expire(self, key: Word, seconds: float) -> Request[bool]:
+        """Let a key end after so long; False if there is none."""
+        return doing(flag, "PEXPIRE", key, round(seconds * 1000))
+
+    @method
+    def persist(self, key: Word) -> Request[bool]:
+        """Let a key live for ever; False if there is none, or if it did already."""
+        return doing(flag, "PERSIST", key)
+
+    @method
+    def ttl(self, key: Word) -> Request[int]:
+        """Seconds that a key has still to live; -1: for ever, -2: there is none."""
+        return asking(whole, "TTL", key)
+
+    @method
+    def pttl(self, key: Word) -> Request[int]:
+        """The same in milliseconds."""
+        return asking(whole, "PTTL", key)
+
+    @method
+    def type(self, key: Word) -> Request[str]:
+        """`string`, `list`, `set`, or `none`."""
+        return asking(text, "TYPE", key)
+
+    @method
+    def rename(self, key: Word, to: Word) -> Request[None]:
+        """Give a key another name."""
+        return doing(nothing, "RENAME", key, to)
+
+    # Lists.
+
+    @method
+    def lpush(self, key: Word, *elements: Word) -> Request[int]:
+        """Put elements before the first, one after the other; the length then."""
+        return doing(whole, "LPUSH", key, *elements)
+
+    @method
+    def rpush(self, key: Word, *elements: Word) -> Request[int]:
+        """Put elements behind the last; the length then."""
+        return doing(whole, "RPUSH", key, *elements)
+
+    @method
+    def lpop(self, key: Word) -> Request[D | None]:
+        """Take the first element."""
+        return doing(self._data, "LPOP", key)
+
+    @method
+    def rpop(self, key: Word) -> Request[D | None]:
+        """Take the last element."""
+        return doing(self._data, "RPOP", key)
+
+    @method
+    def blpop(self, *keys: Word, timeout: float) -> Request[tuple[D, D] | None]:
+        """(key, element): the first of the first list that has one, waiting so many seconds for it; then None."""
+        if not timeout > 0:
+            raise LocalProtocolError(f"timeout: wanted seconds above 0, found {timeout!r}")
+        return Request(("BLPOP", *keys, timeout), self._pair, patience=timeout)
+
+    def _pair(self, value: Any) -> Any:
+        return None if value is None else tuple(self._data(value))
+
+    @method
+    def lrange(self, key: Word, start: int = 0, stop: int = -1) -> Request[list[D]]:
+        """The elements from `start` to `stop`, both included."""
+        return asking(self._data, "LRANGE", key, start, stop)
+
+    @method
+    def llen(self, key: Word) -> Request[int]:
+        """The length of a list."""
+        return asking(whole, "LLEN", key)
+
+    # Sets.
+
+    @method
+    def sadd(self, key: Word, *members: Word) -> Request[int]:
+        """Put members into a set; how many were new."""
+        return doing(whole, "SADD", key, *members)
+
+    @method
+    def srem(self, key: Word, *members: Word) -> Request[int]:
+        """Remove members; how many were there."""
+        return doing(whole, "SREM", key, *members)
+
+    @method
+    def smembers(self, key: Word) -> Request[builtins.set[D]]:
+        """All members."""
+        return asking(self._members, "SMEMBERS", key)
+
+    @method
+    def sismember(self, key: Word, member: Word) -> Request[bool]:
+        """Is it a member?"""
+        return asking(flag, "SISMEMBER", key, member)
+
+    @method
+    def scard(self, key: Word) -> Request[int]:
+        """How many members there are."""
+        return asking(whole, "SCARD", key)
+
+    # Pub/sub, and what there is of queues and rooms.
+
+    @method
+    def publish(self, topic: str | bytes, payload: Word) -> Request[int]:
+        """Send to whoever listens to `topic` now; how many that are."""
+        return doing(whole, "PUBLISH", topic, payload)
+
+    @method
+    def queues(self) -> Request[list[str]]:
+        """The names of all queues."""
+        return asking(_names, "QUEUE.LIST")
+
+    @method
+    def rooms(self) -> Request[list[str]]:
+        """The names of all rooms."""
+        return asking(_names, "STREAM.LIST")
+
+
+def _names(value: Iterable[bytes]) -> list[str]:
+    return [text(name) for name in value]
+
+
+def _from_json(value: Any) -> Any:
+    return None if value is None else json.loads(value)
+
+
+def _info(value: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in text(value).split("\r\n") if ":" in line)
+    return {name: found for name, _, found in lines}
+
+

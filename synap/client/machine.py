@@ -1,0 +1,352 @@
+"""RESP3 from the client's side, without a socket: words in and bytes out, bytes in and events out.
+
+    machine.call("GET", "a")       b"*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n", and one more reply is awaited
+    machine.send("SUBSCRIBE", "a") the same for what is answered by pushes
+    machine.receive_data(data)     what the socket gave, cut anywhere
+    machine.next_event()           Reply(value), Push(kind, items), or NEED_DATA
+
+A reply is a tree written in prefix order: `*2` says that two values follow, each of which may say the same. The
+machine keeps the open aggregates on a stack and hangs every value that is whole into the topmost. Nothing is read
+twice: an unfinished line is searched on from where the last search ended, an unfinished bulk costs a comparison of
+lengths. So the work is linear in the bytes, however they are cut.
+
+Texts come out as bytes, maps as dict, sets as list (their members need not be hashable; whoever knows better makes a
+set of it), errors as `Refused`, as a value and not raised, since they may lie within an EXEC. Keys of a map that
+cannot be hashed are made tuples. Attributes are read and dropped: nobody here asks for any. RESP3's streamed forms
+(`$?`, `*?`) are refused; no server sends them.
+
+What makes no sense raises RemoteProtocolError, and the machine stays broken: where the next reply would start is
+unknown then.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Literal, TypeAlias
+
+from synap.client.errors import LocalProtocolError, Refused, RemoteProtocolError
+
+Word: TypeAlias = str | bytes | bytearray | memoryview | int | float
+"""What may be a word of a command: text is sent as UTF-8, numbers as Python writes them."""
+
+REAL = re.compile(rb"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+INTEGER = re.compile(rb"[+-]?\d+")
+COMPACT_FROM = 64 * 1024  # bytes already read that are worth a move of the rest
+SHOWN = 40  # bytes of nonsense in an error text
+BIG_DIGITS_MAX = 4300  # Python's own limit for reading integers; INFO never has as many
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a reply may not exceed; above it the server is taken for broken."""
+
+    depth_max: int = 32
+    line_bytes_max: int = 64 * 1024
+    bulk_bytes_max: int = 512 * 1024 * 1024
+    reply_bytes_max: int = 1024 * 1024 * 1024
+    items_max: int = 1 << 24
+
+
+class _NeedData(Enum):
+    NEED_DATA = "NEED_DATA"
+
+
+NEED_DATA: Final = _NeedData.NEED_DATA
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to the oldest call that has none yet."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What the server sends unasked: `kind` (`message`) and what follows it."""
+
+    kind: str
+    items: list[Any]
+
+
+Event: TypeAlias = Reply | Push | Literal[_NeedData.NEED_DATA]
+
+
+def encode(words: Sequence[Word]) -> bytes:
+    """The bytes of one command."""
+    if not words:
+        raise LocalProtocolError("a command has at least one word")
+    parts = [b"*%d\r\n" % len(words)]
+    for word in words:
+        if type(word) is str:
+            octets = word.encode()
+        elif type(word) is bytes:
+            octets = word
+        else:
+            octets = _octets(word)
+        parts.append(b"$%d\r\n%b\r\n" % (len(octets), octets))
+    return b"".join(parts)
+
+
+def _octets(word: Any) -> bytes:
+    if isinstance(word, str):
+        return word.encode()
+    if isinstance(word, bytes | bytearray | memoryview):
+        return bytes(word)
+    if isinstance(word, int | float) and not isinstance(word, bool):
+        return repr(word).encode()
+    raise LocalProtocolError(f"a word of a command is str, bytes, int or float, not {type(word).__name__}: {word!r}")
+
+
+class _Open:
+    """An aggregate of which `left` values are still to come."""
+
+    __slots__ = ("items", "kind", "left")
+
+    def __init__(self, kind: int, left: int) -> None:
+        self.kind = kind
+        self.left = left
+        self.items: list[Any] = []
+
+
+STAR, DOLLAR, PLUS, MINUS, COLON, HASH, COMMA, BANG = b"*$+-:#,!"
+UNDERSCORE, OPEN, EQUALS, PERCENT, TILDE, BAR, ANGLE = b"_(=%~|>"
+BULKS = (DOLLAR, BANG, EQUALS)
+PAIRED = (PERCENT, BAR)
+AGGREGATES = (STAR, PERCENT, TILDE, BAR, ANGLE)
+_AGAIN: Any = object()  # a line that is only the head of a value
+
+
+class ClientMachine:
+    """One connection."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.awaited = 0  # calls whose reply has not been given out
+        self._pushed_for = False  # commands were sent that pushes answer: errors may come unawaited
+        self._buffer = bytearray()
+        self._at = 0  # the first byte that is not read
+        self._searched = 0  # no line ends before here
+        self._bulk = -1  # bytes of the bulk whose head was read
+        self._bulk_kind = 0
+        self._stack: list[_Open] = []
+        self._items = self._held = 0  # of the reply under way
+        self._broken = ""
+
+    def call(self, *words: Word) -> bytes:
+        """The bytes of a command that one reply answers."""
+        data = encode(words)
+        self.awaited += 1
+        return data
+
+    def call_all(self, commands: Sequence[Sequence[Word]]) -> bytes:
+        """The bytes of many commands, each answered by a reply; nothing has begun if one of them cannot be sent."""
+        data = b"".join([encode(words) for words in commands])
+        self.awaited += len(commands)
+        return data
+
+    def send(self, *words: Word) -> bytes:
+        """The bytes of a command that pushes answer (SUBSCRIBE and its kin)."""
+        self._pushed_for = True
+        return encode(words)
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
+        """Take what has arrived."""
+        self._buffer += data
+
+    @property
+    def between(self) -> bool:
+        """Nothing is awaited and nothing is half read."""
+        return not (self.awaited or self._stack or self._bulk >= 0 or len(self._buffer) > self._at or self._broken)
+
+    def next_event(self) -> Event:
+        """The next whole reply or push, NEED_DATA if none is whole."""
+        if self._broken:
+            raise RemoteProtocolError(self._broken)
+        try:
+            return self._next()
+        except RemoteProtocolError as error:
+            self._broken = str(error)
+            self._buffer.clear()
+            raise
+
+    def _next(self) -> Event:
+        stack = self._stack
+        while True:
+            value = self._value()
+            if value is NEED_DATA:
+                return NEED_DATA
+            if value is _AGAIN:
+                continue
+            while stack:
+                top = stack[-1]
+                top.items.append(value)
+                top.left -= 1
+                if top.left:
+                    value = _AGAIN
+                    break
+                stack.pop()
+                value = _closed(top)
+                if value is _AGAIN:
+                    break
+            if value is not _AGAIN:
+                return self._event(value)
+
+    def _event(self, value: Any) -> Event:
+        """A value that is whole, as what it is; and the room of what was read is given back."""
+        self._items = self._held = 0
+        at, buffer = self._at, self._buffer
+        if at == len(buffer):
+            buffer.clear()
+            self._at = self._searched = 0
+        elif at > COMPACT_FROM and at > len(buffer) // 2:
+            del buffer[:at]
+            self._at = self._searched = 0
+        if type(value) is Push:
+            return value
+        if self.awaited:
+            self.awaited -= 1
+        elif not (self._pushed_for and isinstance(value, Refused)):
+            raise RemoteProtocolError(f"a reply that no call asked for: {_shown(repr(value).encode())}")
+        return Reply(value)
+
+    def _value(self) -> Any:
+        """The next value that is no aggregate, or an empty one; _AGAIN after the head of something larger."""
+        if self._bulk >= 0:
+            return self._whole_bulk()
+        buffer, at = self._buffer, self._at
+        end = buffer.find(b"\r\n", max(at, self._searched))
+        if (end if end >= 0 else len(buffer) - 1) - at > self.limits.line_bytes_max:
+            raise RemoteProtocolError(
+                f"a line of more than {self.limits.line_bytes_max} bytes: {_shown(bytes(buffer[at : at + SHOWN]))}"
+            )
+        if end < 0:
+            self._searched = max(at, len(buffer) - 1)
+            return NEED_DATA
+        self._at = self._searched = end + 2
+        if end == at:
+            raise RemoteProtocolError("an empty line where a reply should start")
+        kind, line = buffer[at], bytes(buffer[at + 1 : end])
+        self._held += end - at
+        if self._held > self.limits.reply_bytes_max:
+            raise RemoteProtocolError(f"a reply of more than {self.limits.reply_bytes_max} bytes")
+        if kind in BULKS:
+            return self._begin_bulk(kind, line)
+        if kind in AGGREGATES:
+            return self._begin_aggregate(kind, line)
+        return _scalar(kind, line)
+
+    def _begin_bulk(self, kind: int, line: bytes) -> Any:
+        if line == b"-1" and kind == DOLLAR:
+            return None
+        size = _size(line, "a bulk", self.limits.bulk_bytes_max)
+        self._held += size
+        if self._held > self.limits.reply_bytes_max:
+            raise RemoteProtocolError(f"a reply of more than {self.limits.reply_bytes_max} bytes")
+        self._bulk, self._bulk_kind = size, kind
+        return _AGAIN
+
+    def _whole_bulk(self) -> Any:
+        buffer, at = self._buffer, self._at
+        end = at + self._bulk
+        if len(buffer) < end + 2:
+            return NEED_DATA
+        if buffer[end] != 13 or buffer[end + 1] != 10:
+            raise RemoteProtocolError(f"a bulk is not followed by CR LF: {_shown(bytes(buffer[end : end + 2]))}")
+        with memoryview(buffer) as view:
+            octets = bytes(view[at:end])
+        kind = self._bulk_kind
+        self._bulk = -1
+        self._at = self._searched = end + 2
+        if kind == DOLLAR:
+            return octets
+        if kind == BANG:
+            return _refused(octets)
+        if len(octets) < 4 or octets[3:4] != b":":
+            raise RemoteProtocolError(f"a verbatim text without a type: {_shown(octets)}")
+        return octets[4:]
+
+    def _begin_aggregate(self, kind: int, line: bytes) -> Any:
+        if line == b"-1" and kind == STAR:
+            return None
+        limits = self.limits
+        count = _size(line, "an aggregate", limits.items_max)
+        if kind in PAIRED:
+            count *= 2
+        self._items += count
+        if self._items > limits.items_max:
+            raise RemoteProtocolError(f"a reply of more than {limits.items_max} values")
+        if kind == ANGLE and (self._stack or not count):
+            raise RemoteProtocolError("a push within a reply" if self._stack else "a push without a kind")
+        if not count:
+            return _closed(_Open(kind, 0))
+        if len(self._stack) >= limits.depth_max:
+            raise RemoteProtocolError(f"a reply nested more than {limits.depth_max} deep")
+        self._stack.append(_Open(kind, count))
+        return _AGAIN
+
+
+def _closed(done: _Open) -> Any:
+    """The value of an aggregate that is whole; _AGAIN for an attribute, which is none."""
+    items = done.items
+    match done.kind:
+        case 0x2A | 0x7E:  # STAR, TILDE
+            return items
+        case 0x25:  # PERCENT
+            return {_hashable(key): value for key, value in zip(items[::2], items[1::2], strict=True)}
+        case 0x7C:  # BAR
+            return _AGAIN
+    kind = items[0]
+    if not isinstance(kind, bytes):
+        raise RemoteProtocolError(f"a push whose kind is no text: {_shown(repr(kind).encode())}")
+    return Push(kind.decode("utf-8", "replace"), items[1:])
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_hashable(item) for item in value)
+    if isinstance(value, dict):
+        return tuple((key, _hashable(item)) for key, item in value.items())
+    return value
+
+
+def _scalar(kind: int, line: bytes) -> Any:
+    """The value of a line that is one."""
+    if b"\r" in line or b"\n" in line:
+        raise RemoteProtocolError(f"a line with a CR or LF in it: {_shown(line)}")
+    if kind == PLUS:
+        return line
+    if kind == COLON:
+        if len(line) > 20 or INTEGER.fullmatch(line) is None:
+            raise RemoteProtocolError(f"wanted an integer, found {_shown(line)}")
+        return int(line)
+    if kind == MINUS:
+        return _refused(line)
+    if kind == UNDERSCORE and not line:
+        return None
+    if kind == HASH and line in (b"t", b"f"):
+        return line == b"t"
+    if kind == COMMA and (line in (b"inf", b"-inf", b"nan") or REAL.fullmatch(line) is not None):
+        return float(line)
+    if kind == OPEN and INTEGER.fullmatch(line) is not None and len(line) <= BIG_DIGITS_MAX:
+        return int(line)
+    raise RemoteProtocolError(f"no reply starts like this: {_shown(bytes([kind]) + line)}")
+
+
+def _refused(line: bytes) -> Refused:
+    code, _, text = line.decode("utf-8", "replace").partition(" ")
+    return Refused(code, text)
+
+
+def _size(line: bytes, what: str, most: int) -> int:
+    if not line.isdigit() or len(line) > 18:
+        raise RemoteProtocolError(f"wanted the size of {what}, found {_shown(line)}")
+    size = int(line)
+    if size > most:
+        raise RemoteProtocolError(f"{what} of {size}, the limit is {most}")
+    return size
+
+
+def _shown(data: bytes) -> str:
+    return repr(data[:SHOWN]) + ("..." if len(data) > SHOWN else "")

@@ -1,0 +1,336 @@
+"""The client for threads: `Client`, and the queues, rooms and subscriptions that it gives.
+
+    with synap.client.connect("synap://127.0.0.1:6379") as client:
+        client.set("greeting", "hello")
+        for message in client.queue("jobs").consume("worker-1"):
+            work(message.payload)
+
+What the methods are stands in keys.py, queues.py and rooms.py; what they do when a connection breaks in plans.py.
+"""
+
+import copy
+import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Generic, Literal, Self, TypeVar, overload
+
+from synap.client.batches import Batch
+from synap.client.blocking import Connection, Pool, Runner
+from synap.client.errors import Refused
+from synap.client.keys import D, Keys
+from synap.client.machine import Word
+from synap.client.options import Options, from_address
+from synap.client.plans import Exchange, Plan, calling, scanning
+from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
+from synap.client.requests import Blocking, Request, T
+from synap.client.rooms import Event, Place, RoomCalls, reading
+from synap.client.topics import Gap, Ready, Silence, TopicMessage, Wishes, subscribing, wishes
+
+I_co = TypeVar("I_co", covariant=True)
+
+
+class Iteration(Generic[I_co]):
+    """Items of a plan. To be left with `close()`, or by the end of a `with`; a loop over it that is left does so too,
+    as soon as nobody holds it any more."""
+
+    def __init__(self, runner: Runner, plan: Plan) -> None:
+        self._runner = runner
+        self._plan = plan
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> I_co:
+        return self._runner.next(self._plan)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Want no more."""
+        self._runner.leave(self._plan)
+
+    def __del__(self) -> None:
+        if not sys.is_finalizing() and hasattr(self, "_plan") and not getattr(self._plan, "gi_running", False):
+            self.close()
+
+
+class Message(MessageCalls[D], Blocking):
+    """A message in hand."""
+
+    def _carry(self, request: Request[T]) -> T:
+        return self._queue._owner._carry(request)
+
+
+class Consumer(Iteration[Message[D]]):
+    """The messages of a queue, each settled when the next is asked for; `tally` counts."""
+
+    def __init__(self, runner: Runner, queue: "Queue[D]", name: str, wait_s: float, until_empty: bool) -> None:
+        self.tally = Tally()
+        super().__init__(runner, consuming(queue, name, wait_s, until_empty, self.tally))
+
+
+class Events(Iteration[Event[D]]):
+    """The events of a room; `place.offset` is the next, `place.skipped` counts what was lost to gaps."""
+
+    def __init__(self, runner: Runner, room: "Room[D]", from_offset: int | None, **given: Any) -> None:
+        self.place = Place(from_offset)
+        super().__init__(runner, reading(room, self.place, **given))
+
+
+class Subscription(Iteration[TopicMessage[D] | Gap]):
+    """What is published to some topics. Within a `with` it stands from the first line on; `gaps` counts how often its
+    connection was lost since."""
+
+    def __init__(self, runner: Runner, wanted: Wishes, options: Options, data: Callable[[Any], Any]) -> None:
+        self._wanted = wanted
+        super().__init__(runner, subscribing(wanted, options, data))
+
+    @property
+    def gaps(self) -> int:
+        """How often messages may have been missed."""
+        return self._wanted.gaps
+
+    def __enter__(self) -> Self:
+        if not self._wanted.ready:
+            self._runner.next(self._plan)
+        return self
+
+    def __next__(self) -> TopicMessage[D] | Gap:
+        while True:
+            found = self._runner.next(self._plan)
+            if not isinstance(found, Ready | Silence):
+                return found
+
+    def get(self, timeout: float | None = None) -> TopicMessage[D] | Gap | None:
+        """The next message; None if there is none for so many seconds."""
+        self.__enter__()
+        self._wanted.hear_s = timeout
+        try:
+            found = self._runner.next(self._plan)
+        finally:
+            self._wanted.hear_s = None
+        return None if isinstance(found, Silence) else found
+
+
+class Queue(QueueCalls[D], Blocking):
+    """A queue."""
+
+    _message = Message
+
+    def _carry(self, request: Request[T]) -> T:
+        return self._owner._carry(request)
+
+    def take(self, consumer: str, *, wait_s: float = 0.0) -> Message[D] | None:
+        """Lease one message, waiting so long for it; ack it or nack it yourself."""
+        return self._carry(self._taking(consumer, wait_s))
+
+    def dead(self, count: int = 100) -> list[Message[D]]:
+        """The first dead letters; they stay."""
+        return self._carry(self._reading_dead(count))
+
+    def consume(self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False) -> Consumer[D]:
+        """Messages for ever, or until there is none: acked when the body of the loop is done, given back when the loop
+        is left within it. The server is asked every `wait_s` seconds."""
+        return Consumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty)
+
+
+class Room(RoomCalls[D], Blocking):
+    """A room."""
+
+    def _carry(self, request: Request[T]) -> T:
+        return self._owner._carry(request)
+
+    def events(
+        self, from_offset: int | None = None, *, subscriber: str = "", limit: int = 100, wait_s: float = 5.0,
+        until_idle: bool = False, on_gap: Literal["raise", "skip"] = "raise",
+    ) -> Events[D]:  # fmt: skip
+        """Events from an offset on (by default from the earliest held), for ever, or until there is none for `wait_s`
+        seconds. A gap raises OffsetGone, or is skipped and counted."""
+        return Events(
+            self._owner._runner_of_its_own(), self, from_offset, subscriber=subscriber, limit=limit, wait_s=wait_s,
+            until_idle=until_idle, on_gap=on_gap,
+        )  # fmt: skip
+
+
+class Pipeline(Batch[D]):
+    """Calls sent together when the block is left, or by `send()`."""
+
+    def __init__(self, client: "Client[D]", repeat: bool) -> None:
+        super().__init__(client.options, repeat, whole=False)
+        self._runner = client._runner
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self.send()
+
+    def send(self, *, raise_refused: bool = True) -> list[Any]:
+        """Send what was gathered; the results in order. All are carried out, then the first refusal is raised, if
+        refusals are not wanted as values."""
+        self.results = self._runner.run(self._plan(False))
+        for result in self.results:
+            if raise_refused and isinstance(result, Refused):
+                raise result
+        return self.results
+
+
+class Pinned(Keys[D], Blocking):
+    """Calls made at once, over the connection that watches."""
+
+    def __init__(self, options: Options, runner: Runner) -> None:
+        self.options = options
+        self._runner = runner
+
+    def _carry(self, request: Request[T]) -> T:
+        return self._runner.run(calling(request, self.options, False, 1))
+
+
+class Transaction(Batch[D]):
+    """Calls carried out as one when the block is left; `now` asks at once, to see what is watched."""
+
+    def __init__(self, client: "Client[D]", watch: Sequence[Word]) -> None:
+        super().__init__(client.options, False, whole=True)
+        self._pool = client._pool
+        self._runner = client._runner
+        self._watch = tuple(watch)
+        self._connection: Connection | None = None
+
+    @property
+    def now(self) -> Pinned[D]:
+        """The client's calls, carried out at once and not within the transaction."""
+        return Pinned(self.options, self._runner)
+
+    def __enter__(self) -> Self:
+        if self._watch:
+            self._connection = self._pool.take()
+            self._runner = Runner(self._pool, self._connection)
+            try:
+                self._pinned(("WATCH", *self._watch))
+            except BaseException:
+                self._end(broken=True)
+                raise
+        return self
+
+    def _pinned(self, command: tuple[Word, ...]) -> None:
+        reply = self._runner.step(Exchange([command]))[0]
+        if isinstance(reply, Refused):
+            raise reply
+
+    def _end(self, broken: bool) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            (self._pool.break_off if broken else self._pool.give)(connection)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        pinned, calls = self._connection is not None, len(self)
+        try:
+            if kind is None:
+                self.results = self._runner.run(self._plan(pinned))
+        finally:
+            # What EXEC has answered no longer watches; without EXEC the watch ends with its connection.
+            self._end(broken=kind is not None or not calls)
+        for result in self.results if kind is None else ():
+            if isinstance(result, Refused):
+                raise result
+
+
+class Client(Keys[D], Blocking):
+    """A server, for any number of threads. `client.idempotent` is the same client, whose calls are sent again when a
+    connection breaks: for whoever knows that twice is as good as once."""
+
+    @overload
+    def __init__(
+        self: "Client[bytes]", host: str = ..., port: int = ..., *, decode: Literal[False] = ..., **given: Any
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Client[str]", host: str = ..., port: int = ..., *, decode: Literal[True], **given: Any
+    ) -> None: ...
+    def __init__(self, host: str = "127.0.0.1", port: int = 6379, *, decode: bool = False, **given: Any) -> None:
+        self._begin(Options(host=host, port=port, decode=decode, **given))
+
+    def _begin(self, options: Options) -> None:
+        self.options = options
+        self._pool = Pool(options)
+        self._runner = Runner(self._pool)
+        self._repeat = False
+
+    def __repr__(self) -> str:
+        return f"<client of {self.options.host}:{self.options.port}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection; whoever still waits is told."""
+        self._pool.close()
+
+    @property
+    def idempotent(self) -> Self:
+        """The same client, but calls are sent again when their connection broke."""
+        other = copy.copy(self)
+        other._repeat = True
+        return other
+
+    def _carry(self, request: Request[T]) -> T:
+        return self._runner.run(calling(request, self.options, self._repeat))
+
+    def _runner_of_its_own(self) -> Runner:
+        return Runner(self._pool)
+
+    def queue(self, name: str | bytes) -> Queue[D]:
+        """A queue, by its name; nothing is sent."""
+        return Queue(self, name)
+
+    def room(self, name: str | bytes) -> Room[D]:
+        """A room, by its name; nothing is sent."""
+        return Room(self, name)
+
+    def subscribe(
+        self, *names: str | bytes, patterns: Sequence[str | bytes] = (), tell_gaps: bool = False
+    ) -> Subscription[D]:
+        """Listen to topics; a name with one of `*?[#` in it is a pattern, as are all `patterns`."""
+        wanted = wishes(names, patterns, tell_gaps)
+        return Subscription(self._runner_of_its_own(), wanted, self.options, self._data)
+
+    def scan(self, match: str | bytes | None = None, *, count: int = 100) -> Iteration[D]:
+        """All keys, a few hundred at a time; one that is there all the while comes at least once."""
+        words = ("SCAN", None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        return Iteration(self._runner, scanning(words, self.options, self._data))
+
+    def sscan(self, key: Word, *, count: int = 100) -> Iteration[D]:
+        """The members of a set in the same way."""
+        return Iteration(self._runner, scanning(("SSCAN", key, None, "COUNT", count), self.options, self._data))
+
+    def pipeline(self) -> Pipeline[D]:
+        """Calls that are sent in one write."""
+        return Pipeline(self, self._repeat)
+
+    def transaction(self, *, watch: Sequence[Word] = ()) -> Transaction[D]:
+        """Calls carried out as one, or not at all if a watched key changes before: then Conflict is raised."""
+        return Transaction(self, watch)
+
+
+@overload
+def connect(address: str = ..., *, decode: Literal[True], **given: Any) -> Client[str]: ...
+@overload
+def connect(address: str = ..., **given: Any) -> Client[bytes]: ...
+def connect(address: str = "synap://127.0.0.1:6379", **given: Any) -> Any:
+    """A client of the server at `synap://[[user]:password@]host[:port][/db][?option=value]`, which must be there."""
+    client: Client[Any] = Client.__new__(Client)
+    client._begin(from_address(address, **given))
+    try:
+        client.ping()
+    except BaseException:
+        client.close()
+        raise
+    return client
