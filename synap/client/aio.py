@@ -325,10 +325,6 @@ class AsyncClient(Keys[D], Awaiting):
         words = ("SCAN", None, "COUNT", count, *(() if match is None else ("MATCH", match)))
         return AsyncIteration(self._runner, scanning(words, self.options, self._data))
 
-    def sscan(self, key: Word, *, count: int = 100) -> AsyncIteration[D]:
-        """The members of a set in the same way."""
-        return AsyncIteration(self._runner, scanning(("SSCAN", key, None, "COUNT", count), self.options, self._data))
-
     def pipeline(self) -> AsyncPipeline[D]:
         """Calls that are sent in one write."""
         return AsyncPipeline(self, self._repeat)

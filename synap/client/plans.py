@@ -190,7 +190,7 @@ def transacting(calls: list[tuple[Request[Any], Later[Any]]], options: Options, 
 
 
 def scanning(words: tuple[Word | None, ...], options: Options, convert: Any) -> Plan:
-    """The items of SCAN or SSCAN, cursor by cursor; `words` with None where the cursor stands."""
+    """What SCAN finds, cursor by cursor; `words` with None where the cursor stands."""
     cursor: Any = b"0"
     while True:
         command = tuple(cursor if word is None else word for word in words)

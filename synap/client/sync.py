@@ -307,10 +307,6 @@ class Client(Keys[D], Blocking):
         words = ("SCAN", None, "COUNT", count, *(() if match is None else ("MATCH", match)))
         return Iteration(self._runner, scanning(words, self.options, self._data))
 
-    def sscan(self, key: Word, *, count: int = 100) -> Iteration[D]:
-        """The members of a set in the same way."""
-        return Iteration(self._runner, scanning(("SSCAN", key, None, "COUNT", count), self.options, self._data))
-
     def pipeline(self) -> Pipeline[D]:
         """Calls that are sent in one write."""
         return Pipeline(self, self._repeat)
