@@ -5,44 +5,70 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from synap.client.machine import encode
 from tests.server.clients import HOST, Gone, Resp, eventually
 from tests.server.conftest import node, serve, zygote
 
-__all__ = ["node", "redis_port", "scripted", "serve", "zygote"]
+__all__ = ["Redis", "node", "redis", "redis_port", "scripted", "serve", "zygote"]
 
 
-@pytest.fixture(scope="session")
-def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a redis-server."""
-    program = shutil.which("redis-server")
-    assert program, "redis-server is not installed (Debian: redis-server)"
-    with socket.socket() as taken:
-        taken.bind((HOST, 0))
-        port = int(taken.getsockname()[1])
-    directory = tmp_path_factory.mktemp("redis")
-    process = subprocess.Popen(
-        [program, "--port", str(port), "--save", "", "--bind", HOST, "--dir", str(directory)],
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+class Redis:
+    """A redis-server, over several lives on the same port."""
 
-    def answers() -> bool:
+    def __init__(self, directory: Path) -> None:
+        program = shutil.which("redis-server")
+        assert program, "redis-server is not installed (Debian: redis-server)"
+        with socket.socket() as taken:
+            taken.bind((HOST, 0))
+            self.resp_port = int(taken.getsockname()[1])
+        self._command = [
+            program, "--port", str(self.resp_port), "--save", "", "--bind", HOST, "--dir", str(directory),
+        ]  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Redis":
+        """Start it, and wait until it answers."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        eventually(self._answers, 10)
+        return self
+
+    def _answers(self) -> bool:
         try:
-            with Resp(port) as client:
+            with Resp(self.resp_port) as client:
                 return bool(client.ask("PING") == b"PONG")
         except (OSError, Gone):
             return False
 
-    try:
-        eventually(answers, 10)
-        yield port
-    finally:
-        process.kill()
-        process.wait(10)
+    def kill9(self) -> None:
+        """End it at once."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
+    def restart(self) -> "Redis":
+        """kill -9, then start again on the same port."""
+        self.kill9()
+        return self.start()
+
+
+@pytest.fixture(scope="session")
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a redis-server that all tests share."""
+    server = Redis(tmp_path_factory.mktemp("redis")).start()
+    yield server.resp_port
+    server.kill9()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    """A redis-server of one's own."""
+    server = Redis(tmp_path).start()
+    yield server
+    server.kill9()
 
 
 class Scripted:
@@ -105,8 +131,3 @@ def scripted() -> Iterator[Scripted]:
     server = Scripted()
     yield server
     server.close()
-
-
-def bulk(text: Any) -> bytes:
-    """A reply of one text."""
-    return encode([text])[4:]

@@ -1,0 +1,285 @@
+"""Queues by both clients: what is acked and what comes back, and a server that is killed in the middle."""
+
+import gc
+import threading
+import time
+import warnings
+from contextlib import aclosing
+from typing import Any
+
+import anyio
+import pytest
+
+from synap.client import AsyncClient, Client, LocalProtocolError, OutcomeUnknown, Refused
+from tests.client.conftest import Scripted
+from tests.client.kinds import KINDS, client, each, got, run, within
+from tests.server.clients import Server, eventually
+
+QUICK: dict[str, Any] = {"backoff": 0.01, "backoff_max": 0.05}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_calls(kind: str, node: Server) -> None:
+    async def scenario(asked: Any) -> None:
+        queue = asked.queue("jobs")
+        assert await got(queue.create(max_depth=3, ack_deadline_s=20, max_retries=2, priority=4)) is True
+        assert await got(queue.create()) is False
+        assert await got(asked.queues()) == ["jobs"]
+        first = await got(queue.publish("low", priority=1, max_retries=7, headers={"a": ["\u00e4", 1]}))
+        await got(queue.publish(b"\xff", priority=9))
+        message = await got(queue.take("me"))
+        assert (message.payload, message.priority, message.headers, message.retry_count) == (b"\xff", 9, {}, 0)
+        assert message.deadline - message.created_at >= 20_000
+        await got(message.ack())
+        assert message.settled
+        with pytest.raises(Refused, match="no such message"):
+            await got(message.ack())
+        message = await got(queue.take("me", wait_s=0.1))
+        assert (message.id, message.max_retries, message.headers) == (first, 7, {"a": ["\u00e4", 1]})
+        await got(message.nack())
+        message = await got(queue.take("me"))
+        assert message.id == first and message.retry_count == 1
+        await got(message.nack(requeue=False))
+        assert await got(queue.take("me")) is None and await got(queue.take("me", wait_s=0.05)) is None
+        assert [dead.id for dead in await got(queue.dead())] == [first]
+        assert await got(queue.revive(first)) == 1 and await got(queue.revive()) == 0
+        stats = await got(queue.stats())
+        assert (stats["depth"], stats["acked"], stats["published"], stats["max_depth"]) == (1, 1, 2, 3)
+        await got(queue.publish("x"))
+        await got(queue.publish("x"))
+        with pytest.raises(Refused, match="full"):
+            await got(queue.publish("x"))
+        assert await got(queue.purge()) == 3
+        await got(queue.publish('{"a": 1}', delay_s=0.2))
+        assert await got(queue.take("me")) is None
+        assert (await got(queue.take("me", wait_s=5))).json() == {"a": 1}
+        assert await got(queue.delete()) is True and await got(queue.delete()) is False
+        with pytest.raises(Refused, match="no such queue"):
+            await got(queue.publish("x"))
+        with pytest.raises(Refused, match="no such queue"):
+            _ = [message async for message in each(queue.consume("me"))]
+        with pytest.raises(LocalProtocolError, match="above 0"):
+            _ = [message async for message in each(queue.consume("me", wait_s=0))]
+
+    run(kind, node.resp_port, scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_calls_in_a_pipeline_and_decoded(kind: str, node: Server) -> None:
+    async def scenario(asked: Any) -> None:
+        async with within(asked.pipeline()) as batch:
+            queue = batch.queue("jobs")
+            queue.create()
+            found = [queue.publish(f"p{i}") for i in range(50)]
+        assert len({later.value for later in found}) == 50
+        messages = [message async for message in each(asked.queue("jobs").consume("me", until_empty=True))]
+        assert [message.payload for message in messages] == [f"p{i}" for i in range(50)]
+        assert (await got(asked.queue("jobs").stats()))["acked"] == 50
+
+    run(kind, node.resp_port, scenario, decode=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_loop_did_decides(kind: str, node: Server) -> None:
+    """Done: acked. Settled by hand: left alone. Left by break or an exception: given back."""
+
+    async def scenario(asked: Any) -> None:
+        queue = asked.queue("jobs")
+        await got(queue.create(max_retries=9))
+        for name in ("done", "continued", "dropped", "acked", "broken"):
+            await got(queue.publish(name))
+        consumer = queue.consume("me", until_empty=True)
+        async with within(consumer), aclosing(each(consumer)) as messages:
+            async for message in messages:
+                if message.payload == b"continued":
+                    continue
+                if message.payload == b"dropped":
+                    await got(message.nack(requeue=False))
+                if message.payload == b"acked":
+                    await got(message.ack())
+                if message.payload == b"broken":
+                    break
+        assert (consumer.tally.acked, consumer.tally.nacked, consumer.tally.late) == (2, 1, 0)
+        stats = await got(queue.stats())
+        assert (stats["depth"], stats["pending"], stats["dead"], stats["acked"]) == (1, 0, 1, 3)
+
+        with pytest.raises(ZeroDivisionError):
+            async with within(queue.consume("me")) as messages, aclosing(each(messages)) as found:
+                async for message in found:
+                    assert message.payload == b"broken" and message.retry_count == 1
+                    _ = 1 // 0
+        stats = await got(queue.stats())
+        assert (stats["depth"], stats["pending"]) == (1, 0)
+
+        async with within(queue.consume("me", until_empty=True)) as messages:
+            async for message in each(messages):
+                await got(message.ack())
+                break_after = message.retry_count
+        assert break_after == 2 and (await got(queue.stats()))["acked"] == 4
+
+    run(kind, node.resp_port, scenario)
+
+
+def test_a_plain_loop_gives_back_too(node: Server) -> None:
+    with client("sync", node.resp_port) as asked:
+        queue = asked.queue("jobs")
+        queue.create(max_retries=9)
+        queue.publish("x")
+        for message in queue.consume("me"):
+            assert message.payload == b"x"
+            break
+        del message
+        assert queue.stats()["pending"] == 0
+
+        def fails() -> None:
+            for message in queue.consume("me"):
+                raise ZeroDivisionError(message.retry_count)
+
+        with pytest.raises(ZeroDivisionError, match="1"):
+            fails()
+        assert queue.stats()["pending"] == 0 and queue.take("me").retry_count == 2
+
+
+def test_a_plain_loop_of_a_task_warns(node: Server) -> None:
+    async def scenario() -> None:
+        async with AsyncClient("127.0.0.1", node.resp_port) as asked:
+            queue = asked.queue("jobs")
+            await queue.create()
+            await queue.publish("x")
+            async for _ in queue.consume("me"):
+                break
+            gc.collect()
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        anyio.run(scenario)
+    assert any("async with" in str(warning.message) for warning in told)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_late_ack_is_counted_and_the_loop_goes_on(kind: str, node: Server) -> None:
+    async def scenario(asked: Any) -> None:
+        queue = asked.queue("jobs")
+        await got(queue.create(ack_deadline_s=0.1))
+        await got(queue.publish("slow"))
+        seen = []
+        consumer = queue.consume("me", wait_s=0.5)
+        async with within(consumer), aclosing(each(consumer)) as messages:
+            async for message in messages:
+                seen.append(message.retry_count)
+                if len(seen) == 2:
+                    await got(message.ack())
+                    break
+                await anyio.sleep(0.4)
+        assert seen == [0, 1] and consumer.tally.late == 1
+
+    run(kind, node.resp_port, scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cut_publisher_does_not_know(kind: str, scripted: Scripted) -> None:
+    scripted.answering(lambda number, words: None)
+
+    async def scenario(asked: Any) -> None:
+        with pytest.raises(OutcomeUnknown, match=r"QUEUE\.PUBLISH was sent"):
+            await got(asked.queue("jobs").publish("x"))
+
+    run(kind, scripted.port, scenario, **QUICK)
+    assert scripted.heard == [[b"QUEUE.PUBLISH", b"jobs", b"x"]]
+
+
+def leased(number: int) -> bytes:
+    """What QUEUE.CONSUME answers."""
+    return b"*8\r\n$2\r\nm%d\r\n$1\r\np\r\n:5\r\n:0\r\n:3\r\n_\r\n:1\r\n:2\r\n" % number
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_ack_that_broke_is_sent_again_and_is_then_no_news(kind: str, scripted: Scripted) -> None:
+    def answers(number: int, words: list[bytes]) -> bytes | None:
+        if words[0] == b"QUEUE.ACK":
+            return None if number == 1 else b"-ERR no such message is pending\r\n"
+        return leased(1) if number == 1 else b"_\r\n"
+
+    scripted.answering(answers)
+
+    async def scenario(asked: Any) -> None:
+        consumer = asked.queue("jobs").consume("me", until_empty=True)
+        assert [message.id async for message in each(consumer)] == ["m1"]
+        assert (consumer.tally.acked, consumer.tally.late, consumer.tally.unsure) == (0, 0, 1)
+
+    run(kind, scripted.port, scenario, **QUICK)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_while_consumers_work(kind: str, node: Server) -> None:
+    """The loop goes on over two kills; every message is done at least once, and acked once each."""
+    count = 400
+    done: list[bytes] = []
+
+    async def scenario(asked: Any) -> None:
+        queue = asked.queue("jobs")
+        await got(queue.create(ack_deadline_s=1.0, max_retries=100))
+        async with within(asked.pipeline()) as batch:
+            for i in range(count):
+                batch.queue("jobs").publish(i)
+        kills = iter((50, 150, None))
+        at = next(kills)
+        consumer = queue.consume("me", wait_s=0.3)
+        async with within(consumer), aclosing(each(consumer)) as messages:
+            async for message in messages:
+                done.append(message.payload)
+                if at is not None and len(done) >= at:
+                    threading.Thread(target=node.restart).start()  # while acks and leases are on their way
+                    at = next(kills)
+                if len(set(done)) == count:
+                    await got(message.ack())
+                    break
+        stats = await got(queue.stats())
+        assert (stats["acked"], stats["depth"], stats["dead"]) == (count, 0, 0)
+        assert consumer.tally.acked + consumer.tally.unsure + consumer.tally.late + 1 >= count
+
+    run(kind, node.resp_port, scenario, attempts=50, reconnects=10_000, **QUICK)
+    assert sorted(map(int, set(done))) == list(range(count))
+
+
+def test_workers_share_a_queue(node: Server) -> None:
+    """Many threads with one client: every message is done once, since nobody crashes."""
+    done: list[int] = []
+    with Client("127.0.0.1", node.resp_port) as asked:
+        asked.queue("jobs").create()
+        with asked.pipeline() as batch:
+            for i in range(1000):
+                batch.queue("jobs").publish(i)
+
+        def work(name: str) -> None:
+            for message in asked.queue("jobs").consume(name, until_empty=True):
+                done.append(int(message.payload))
+
+        threads = [threading.Thread(target=work, args=(f"w{i}",)) for i in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(done) == list(range(1000)) and asked.queue("jobs").stats()["acked"] == 1000
+
+
+def test_a_worker_that_waits_is_woken(node: Server) -> None:
+    with Client("127.0.0.1", node.resp_port) as asked:
+        queue = asked.queue("jobs")
+        queue.create()
+        found: list[float] = []
+
+        def work() -> None:
+            for message in queue.consume("me", wait_s=30):
+                found.append(time.monotonic())
+                message.ack()
+                return
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        eventually(lambda: len(asked._pool._all) == 2)
+        time.sleep(0.05)
+        before = time.monotonic()
+        queue.publish("x")
+        thread.join(10)
+        assert found and found[0] - before < 2
