@@ -9,6 +9,8 @@ A consumer leases a message, gives it to the loop, and settles it when the loop 
 `break` counts as not done. A loop cannot tell a `break` from an exception (both simply stop asking), and of the two
 mistakes, to do a thing twice and to lose it, a queue makes the first. Whoever is done and leaves says `message.ack()`.
 
+A queue that does not exist is like an empty one: a consumer may wait for it to be made.
+
 A connection may break between any two of these. A message that was leased and never arrived here comes back when its
 ack deadline ends. An ack that was sent and not answered is sent again; if the first had arrived, the second is refused
 (`no such message is pending`), which is then no news. The same refusal for a first ack means that the lease had run out
@@ -18,7 +20,7 @@ before the body was done: somebody else has the message, or will; it is counted 
 import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from synap.client.errors import ClientError, LocalProtocolError, Refused
 from synap.client.keys import D
@@ -28,13 +30,16 @@ from synap.client.plans import Item, Left, Plan, Trouble, Words, exchanging, log
 from synap.client.requests import Request, asking, doing, flag, method, report, text, whole
 
 MISSING = "no such message"
-M = TypeVar("M")
+FIELDS = (
+    b"message_id", b"payload", b"priority", b"retry_count", b"max_retries", b"headers", b"created_at", b"deadline",
+)  # fmt: skip
 
 
 class MessageCalls(Generic[D]):
     """A message that was leased: ack it, or nack it, before `deadline` (ms since 1970)."""
 
-    def __init__(self, queue: "QueueCalls[D]", fields: list[Any]) -> None:
+    def __init__(self, queue: "QueueCalls[D]", found: Any) -> None:
+        fields: list[Any] = [found.get(name) for name in FIELDS] if isinstance(found, dict) else found
         self._queue: QueueCalls[D] = queue
         self.id = text(fields[0])
         self.payload: D = queue._data(fields[1])
