@@ -90,3 +90,16 @@ def test_the_python_of_a_page_prints_what_it_shows(store: Any, tmp_path: Path, p
     assert done.returncode == 0, done.stderr
     if wanted := shown_by(code):
         assert done.stdout.splitlines() == wanted
+
+
+def test_the_python_of_the_client_page_prints_what_it_shows(serve: Callable[..., Any], tmp_path: Path) -> None:
+    """What it prints stands behind the print, or for a loop in the comments after it."""
+    server: Server = serve().start()
+    page = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
+    code = "\n".join(text for language, text in BLOCK.findall(page) if language == "python")
+    wanted = [found[1] for found in re.finditer(r"^(?:.*\bprint\(.*\)  )?# (.*)$", code, re.MULTILINE)]
+    (tmp_path / "page.py").write_text(code.replace("127.0.0.1:6379", f"127.0.0.1:{server.resp_port}"))
+    command = [sys.executable, "-W", "error", "page.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == wanted and len(wanted) > 12
