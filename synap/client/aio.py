@@ -22,7 +22,7 @@ import anyio
 
 from synap.client.awaiting import Connection, Pool, Runner
 from synap.client.batches import Batch
-from synap.client.errors import Refused
+from synap.client.errors import Conflict, Refused
 from synap.client.keys import D, Keys
 from synap.client.machine import Word
 from synap.client.options import Options, from_address
@@ -244,13 +244,16 @@ class AsyncTransaction(Batch[D]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        pinned, calls = self._connection is not None, len(self)
+        pinned, done = self._connection is not None, False
         try:
-            if kind is None:
+            if kind is None and len(self):
                 self.results = await self._runner.run(self._plan(pinned))
-        finally:
-            # What EXEC has answered no longer watches; without EXEC the watch ends with its connection.
-            await self._end(broken=kind is not None or not calls)
+                done = True
+        except Conflict:
+            done = True
+            raise
+        finally:  # EXEC ends the watch, in these two cases; else it ends with its connection
+            await self._end(broken=not done)
         for result in self.results if kind is None else ():
             if isinstance(result, Refused):
                 raise result

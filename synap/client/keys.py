@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from synap.client.errors import LocalProtocolError
-from synap.client.machine import Word
+from synap.client.machine import Word, encode
 from synap.client.options import Options
 from synap.client.requests import (
     Request,
@@ -32,6 +32,8 @@ ELSEWHERE = {
     "UNWATCH": "transaction(watch=...)", "SELECT": "the option db", "HELLO": "the options", "AUTH": "the options",
     "RESET": "a client of its own", "QUIT": "close()", "MONITOR": "a connection of its own",
     "SYNC": "a connection of its own", "PSYNC": "a connection of its own",
+    "CLIENT REPLY": "a connection of its own", "CLIENT TRACKING": "a connection of its own",
+    "CLIENT SETNAME": "the option client_name",
 }  # fmt: skip
 """Commands that change what a connection is: on one of a pool they would hit whoever uses it next."""
 
@@ -64,10 +66,12 @@ class Keys(Generic[D]):
         that the server was asked to wait."""
         if not words:
             raise LocalProtocolError("a command has at least one word")
-        name = (words[0] if isinstance(words[0], str) else bytes(words[0]).decode("latin-1")
-                if isinstance(words[0], bytes | bytearray | memoryview) else str(words[0])).upper()  # fmt: skip
-        if name in ELSEWHERE:
-            raise LocalProtocolError(f"{name} changes the connection, which others use too: use {ELSEWHERE[name]}")
+        first = _upper(words[0])
+        for name in (first, f"{first} {_upper(words[1])}" if len(words) > 1 else first):
+            if name in ELSEWHERE:
+                raise LocalProtocolError(
+                    f"{name} changes the connection, which others use too: use {ELSEWHERE[name]}"
+                )
         return Request(words, self._data, idempotent, patience)
 
     @method
@@ -297,6 +301,11 @@ class Keys(Generic[D]):
     def rooms(self) -> Request[list[str]]:
         """The names of all rooms."""
         return asking(_names, "STREAM.LIST")
+
+
+def _upper(word: Word) -> str:
+    """The name of a command."""
+    return (word if isinstance(word, str) else encode([word]).decode("latin-1").split("\r\n")[2]).upper()
 
 
 def _names(value: Iterable[bytes]) -> list[str]:

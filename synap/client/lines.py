@@ -1,6 +1,6 @@
 """What both kinds of connection have to decide alike: how much to send at once, and whether a line is good."""
 
-import selectors
+import select
 from typing import Any
 
 from synap.client.errors import NotConnected, Refused
@@ -19,9 +19,12 @@ def greet(replies: list[Any], where: str) -> None:
 
 
 def is_readable(descriptor: int) -> bool:
-    """Has something arrived, or the other side hung up?"""
+    """Has something arrived, or the other side hung up? One system call where there is poll: it is asked before every
+    call, and an epoll made for the purpose would take five times as long."""
     if descriptor < 0:
         return True
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        return bool(selector.select(0))
+    if hasattr(select, "poll"):
+        asked = select.poll()
+        asked.register(descriptor, select.POLLIN)
+        return bool(asked.poll(0))
+    return bool(select.select([descriptor], [], [], 0)[0])

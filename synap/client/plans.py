@@ -131,6 +131,7 @@ def exchanging(
         if attempt >= attempts:
             raise error
         log.debug("%s: attempt %d failed: %s", what(commands), attempt, error)
+        del error  # it holds this frame, which would hold it
         yield Pause(options.pause(attempt))
 
 

@@ -16,7 +16,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from synap.client.batches import Batch
 from synap.client.blocking import Connection, Pool, Runner
-from synap.client.errors import Refused
+from synap.client.errors import Conflict, Refused
 from synap.client.keys import D, Keys
 from synap.client.machine import Word
 from synap.client.options import Options, from_address
@@ -228,13 +228,16 @@ class Transaction(Batch[D]):
             (self._pool.break_off if broken else self._pool.give)(connection)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        pinned, calls = self._connection is not None, len(self)
+        pinned, done = self._connection is not None, False
         try:
-            if kind is None:
+            if kind is None and len(self):
                 self.results = self._runner.run(self._plan(pinned))
-        finally:
-            # What EXEC has answered no longer watches; without EXEC the watch ends with its connection.
-            self._end(broken=kind is not None or not calls)
+                done = True
+        except Conflict:
+            done = True
+            raise
+        finally:  # EXEC ends the watch, in these two cases; else it ends with its connection
+            self._end(broken=not done)
         for result in self.results if kind is None else ():
             if isinstance(result, Refused):
                 raise result

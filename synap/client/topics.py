@@ -20,8 +20,8 @@ from synap.client.plans import Ask, Hear, Item, Left, Open, Pause, Plan, Tell, W
 from synap.client.requests import text
 
 GLOB = "*?[#"
+SHORTEST_S = 0.001  # no time at all would be another way of reading
 CONFIRMS = ("subscribe", "psubscribe")
-LIBERATES = ("unsubscribe", "punsubscribe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +121,10 @@ def _listening(wanted: Wishes, options: Options, data: Any) -> Plan:
     quiet, asked = 0.0, False  # seconds without a sound, and whether a PING is under way
     patience = options.timeout or options.ping_every
     while True:
-        seconds = options.ping_every + asked * patience - quiet
+        seconds = max(options.ping_every + asked * patience - quiet, SHORTEST_S)
         own = wanted.hear_s is not None and wanted.hear_s < seconds
         if own and wanted.hear_s is not None:
-            seconds = wanted.hear_s
+            seconds = max(wanted.hear_s, SHORTEST_S)
         event: Event = yield Hear(seconds)
         if event is NEED_DATA:
             quiet += seconds

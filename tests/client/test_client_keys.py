@@ -94,7 +94,7 @@ def test_refusals(kind: str, port: int) -> None:
         with pytest.raises(Refused) as told:
             await got(asked.lpush("a", "b"))
         assert told.value.code == "WRONGTYPE"
-        for words in (["SELECT", 1], ["multi"], [b"Subscribe", "a"], ["WATCH", "a"], []):
+        for words in (["SELECT", 1], ["multi"], [b"Subscribe", "a"], ["WATCH", "a"], ["client", b"reply", "off"], []):
             with pytest.raises(LocalProtocolError):
                 await got(asked.execute(*words))
         with pytest.raises(LocalProtocolError, match="NoneType"):
@@ -197,7 +197,7 @@ def test_transactions(kind: str, port: int) -> None:
         assert await got(asked.get("a")) == b"22"
 
         with pytest.raises(Refused, match="wrong number"):
-            async with within(asked.transaction()) as batch:
+            async with within(asked.transaction(watch=["a"])) as batch:
                 batch.set("a", "never")
                 batch.execute("GET")
         with pytest.raises(Refused, match="not an integer"):
