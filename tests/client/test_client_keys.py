@@ -209,6 +209,28 @@ def test_transactions(kind: str, port: int) -> None:
     run(kind, port, scenario)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_watch_ends_with_its_block(kind: str, port: int) -> None:
+    """With one connection for all: nothing of a transaction that was left is felt by the next."""
+
+    async def scenario(asked: Any) -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with within(asked.transaction(watch=["a"])):
+                _ = 1 // 0
+        for calls in (0, 1):
+            await got(asked.incr("a"))
+            async with within(asked.transaction()) as batch:
+                batch.get("b")
+            async with within(asked.transaction(watch=["a"])) as batch:
+                _ = [batch.get("a") for _ in range(calls)]
+        await got(asked.incr("a"))
+        async with within(asked.transaction()) as batch:
+            assert (later := batch.get("a")) is not None
+        assert later.value == b"3"
+
+    run(kind, port, scenario, connections_max=1, pool_timeout=1)
+
+
 def test_many_threads_share_one_client(node: Server) -> None:
     with connect(f"synap://127.0.0.1:{node.resp_port}?connections_max=5") as asked:
         wrong: list[Any] = []
