@@ -150,13 +150,16 @@ def peer(options: argparse.Namespace, log: str = LOG_OFF, **extra: Any) -> Node:
 
 def alternate(nodes: Sequence[Node], runs: int, measure: Callable[[Node], dict[str, float]],
               rows: dict[str, Row], *, warm: bool = True) -> None:
-    """Each node in turn, `runs` times (after one run that is not counted); figures go into `rows` by name."""
+    """Each node in turn, `runs` times (after one run that is not counted); figures go into `rows` by name.
+
+    A row that a node has no figure for is that of another peer.
+    """
     for turn in range(runs + warm):
         for node in nodes:
             with node.alone(nodes):
                 figures = measure(node)
             if turn >= warm:
-                for name, row in rows.items():
-                    row.add(node.name, figures[name])
+                for name in rows.keys() & figures.keys():
+                    rows[name].add(node.name, figures[name])
     for row in rows.values():
         print("  " + "  ".join(row.cells()), file=sys.stderr)
