@@ -16,6 +16,7 @@ and read are compiled and the same for all (`loops.py`). CPU is that of all thre
 """
 
 import argparse
+import json
 import os
 import re
 import time
@@ -58,6 +59,11 @@ def void(_: object) -> None:
     return None
 
 
+def missing(wanted: int, found: int) -> None:
+    if found != wanted:
+        raise RuntimeError(f"{wanted} events were answered, {found} are there")
+
+
 class Side:
     """One server in its own words: what a batch is, how a stream is emptied, filled and read."""
 
@@ -76,10 +82,16 @@ class Side:
         self.empty()
         os.sync()
         with self.node.client() as client:
-            return pumped(self.node, client.socket.fileno(), unit, answers, batches, window, RESP)
+            rate = pumped(self.node, client.socket.fileno(), unit, answers, batches, window, RESP)
+            self.check(client, batches * BATCH)
+        return rate
+
+    def check(self, client: Client, events: int) -> None:
+        """Are all of them there?"""
+        raise NotImplementedError
 
     def fill(self, events: int) -> None:
-        self.append(next(iter(self.forms())), events // BATCH, 10)
+        self.append(next(iter(self.forms())), events // BATCH, max(IN_FLIGHT))
 
     def read(self, events: int) -> Rate:
         """All events in pages."""
@@ -102,6 +114,10 @@ class Ours(Side):
     def forms(self) -> dict[str, tuple[bytes, int]]:
         head = (b"STREAM.PUBLISH", ROOM, b"e")
         return {"batch": (encode(*head, *[self.body] * BATCH), 1), "single": (encode(*head, self.body) * BATCH, BATCH)}
+
+    def check(self, client: Client, events: int) -> None:
+        told = client.call(b"STREAM.STATS", ROOM)
+        missing(events, told[told.index(b"message_count") + 1])
 
     def empty(self) -> None:
         with self.node.client() as client:
@@ -127,6 +143,9 @@ class Theirs(Side):
 
     def forms(self) -> dict[str, tuple[bytes, int]]:
         return {"single": (encode(b"XADD", ROOM, b"*", b"e", self.body) * BATCH, BATCH)}
+
+    def check(self, client: Client, events: int) -> None:
+        missing(events, client.call(b"XLEN", ROOM))
 
     def empty(self) -> None:
         with self.node.client() as client:
@@ -167,15 +186,17 @@ class Stream(Side):
         with Talk(self.node.port) as talk:
             if b'"S"' in talk.api("STREAM.NAMES", ""):
                 talk.api("STREAM.DELETE.S", "")
-            talk.api("STREAM.CREATE.S", '{"name":"S","subjects":["%s"],"storage":"file","retention":"limits",'
-                     '"discard":"old","num_replicas":1,"allow_atomic":true}' % self.SUBJECT)
+            talk.api("STREAM.CREATE.S", '{"name":"S","subjects":["s"],"storage":"file","retention":"limits",'
+                     '"discard":"old","num_replicas":1,"allow_atomic":true}')
 
     def append(self, form: str, batches: int, window: int) -> Rate:
         unit, answers = self.forms()[form]
         self.empty()
         os.sync()
         with Talk(self.node.port) as talk:
-            return pumped(self.node, talk.socket.fileno(), unit, answers, batches, window, NATS)
+            rate = pumped(self.node, talk.socket.fileno(), unit, answers, batches, window, NATS)
+            missing(batches * BATCH, json.loads(talk.api("STREAM.INFO.S", ""))["state"]["messages"])
+        return rate
 
     def read(self, events: int) -> Rate:
         with Talk(self.node.port) as talk:
@@ -230,23 +251,37 @@ def named(node: Node, figures: dict[str, Rate]) -> dict[str, float]:
     return named
 
 
-def batches_of(options: argparse.Namespace, node: Node, form: str, log: str, window: int) -> int:
-    """So many that a run takes about a second or two: what waits for fsync, or for each event, is slow."""
-    scale = 1 if options.quick else 5
-    if log == "always" and isinstance(node, Nats):
-        return (20 if form == "single" else 200) * scale
-    if log == "always":
-        return (200 if window == 1 else 1000) * scale
-    return 2000 * scale
+SECONDS, SECONDS_QUICK = 1.5, 0.5
+EVENTS_MAX = 2_000_000
+"""A run takes about so long, but appends no more than so many: what waits for every fsync is slow."""
+
+
+class Lengths:
+    """How many batches a run has, by side and form: found with a short run that is not counted."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.known: dict[tuple[str, str], int] = {}
+
+    def of(self, side: Side, form: str, window: int) -> int:
+        key = side.node.name, form
+        if key not in self.known:
+            rate, _ = side.append(form, 2 * window, window)
+            more = max(2 * window, int(rate * self.seconds / 10 / BATCH))
+            rate, _ = side.append(form, more, window)
+            self.known[key] = min(EVENTS_MAX, max(more * BATCH, int(rate * self.seconds))) // BATCH
+        return self.known[key]
 
 
 def appends(report: Report, nodes: Sequence[Node], options: argparse.Namespace, log: str, body: bytes) -> None:
     for window in IN_FLIGHT:
         title = f"append, fsync {log}, {window} batch{'es' if window > 1 else ''} in flight"
 
-        def measure(node: Node, window: int = window) -> dict[str, float]:
+        lengths = Lengths(SECONDS_QUICK if options.quick else SECONDS)
+
+        def measure(node: Node, window: int = window, lengths: Lengths = lengths) -> dict[str, float]:
             side = side_of(node, body)
-            return named(node, {form: side.append(form, batches_of(options, node, form, log, window), window)
+            return named(node, {form: side.append(form, lengths.of(side, form, window), window)
                                 for form in side.forms()})
 
         alternate(nodes, options.runs, measure, append_rows(report, title, cpu=window > 1))
