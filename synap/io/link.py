@@ -291,8 +291,13 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
                     output.pop(0)
                     self._soon()
             else:
-                self.turn.send(self, first)
-                output.pop(0)
+                whole = []  # in one write: one a turn, a pipeline would take as many turns as it has replies
+                for each in output:
+                    if isinstance(each, Spill):
+                        break
+                    whole.append(each)
+                self.turn.send(self, b"".join(whole))
+                del output[: len(whole)]
 
     def resume_writing(self) -> None:
         super().resume_writing()

@@ -1,5 +1,7 @@
 """Connections as their owners and operators see them: names, lists, pauses, ends, muted replies, inline commands."""
 
+import socket
+import struct
 import threading
 import time
 
@@ -7,7 +9,7 @@ import pytest
 import redis
 
 from tests.server.clients import HOST, Gone, Resp, Server
-from tests.support import Refusal
+from tests.support import Refusal, command
 
 
 def listed(client: Resp, *filters: str) -> dict[int, dict[str, str]]:
@@ -15,6 +17,22 @@ def listed(client: Resp, *filters: str) -> dict[int, dict[str, str]]:
     lines = client.ask("CLIENT", "LIST", *filters).decode().splitlines()
     rows = [dict(field.split("=", 1) for field in line.split(" ")) for line in lines]
     return {int(row["id"]): row for row in rows}
+
+
+def segments_in(client: Resp) -> int:
+    """How many segments with data have come (`tcpi_data_segs_in`)."""
+    told = client.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return int(struct.unpack_from("I", told, 152)[0])
+
+
+def test_replies_of_a_pipeline_leave_together(node: Server) -> None:
+    """Also those of commands that no kernel serves: not one a turn."""
+    with node.resp() as client:
+        assert client.ask("CLIENT", "SETNAME", "me") == b"OK"
+        before = segments_in(client)
+        client.socket.sendall(command("CLIENT", "GETNAME") * 500)
+        assert [client.read() for _ in range(500)] == [b"me"] * 500
+        assert segments_in(client) - before <= 20
 
 
 def test_the_list_is_true(node: Server) -> None:
