@@ -43,6 +43,11 @@ def rabbit_script() -> str | None:
     return str(found[-1]) if found else shutil.which("rabbitmq-server")
 
 
+def rabbit_version() -> str:
+    """Of Debian's package: its folder says it."""
+    return Path(rabbit_script() or "").parent.parent.name.replace("_", "-")
+
+
 class Rabbit(Node):
     """rabbitmq-server without plugins: AMQP only, one scheduler, since it is kept on one core."""
 

@@ -23,7 +23,7 @@ from client import Client, Refused
 from duet import over_amqp, over_resp
 from harness import alternate, arguments, candidate, parse, serves
 from nodes import Node
-from peers import Rabbit, rabbit_script
+from peers import Rabbit, rabbit_script, rabbit_version
 from rows import Report
 
 QUEUE = b"q"
@@ -72,6 +72,8 @@ def main() -> None:
     with Report("queues", __doc__, options) as report:
         if rabbit_script() is None:
             report.note("rabbitmq-server is not installed: no peer (Debian: apt-get install rabbitmq-server)")
+        else:
+            report.note(f"the peer is {rabbit_version()}")
         for log in options.logs:
             title = f"publish, consume and ack, fsync {log}"
             rows = {"rate": report.row("P12", title, "messages/s", peer="rabbitmq", floor=0.7, goal=2.0),

@@ -112,6 +112,9 @@ def machine() -> dict[str, str]:
     if shutil.which("redis-server"):
         said = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=False)
         facts["redis"] = next((word[2:] for word in said.stdout.split() if word.startswith("v=")), "?")
+    if shutil.which("nats-server"):
+        said = subprocess.run(["nats-server", "--version"], capture_output=True, text=True, check=False)
+        facts["nats"] = said.stdout.split()[-1] if said.stdout else "?"
     return facts
 
 
