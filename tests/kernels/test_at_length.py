@@ -14,7 +14,7 @@ import lz4.block
 import numpy as np
 import pytest
 
-from synap.kernels import jit
+from synap.kernels import heaps, jit
 from synap.kernels import numbers as kernels
 from synap.kernels.jit import kernel
 from tests.kernels import test_checksums, test_globs, test_hashing, test_lcs, test_lz4, test_numbers, test_reals
@@ -153,6 +153,53 @@ def subsequences(chance: Random) -> None:
     assert b"".join(second[c : d + 1] for _, _, c, d in reversed(matches)) == found, (first, second)
 
 
+@kernel("void(int64[::1], int64, int64, int64, int64)")
+def push(array, base, count, key, owner):
+    heaps.push(array, base, count, key, owner, 0, 1)
+
+
+@kernel("void(int64[::1], int64, int64, int64, int64)")
+def change(array, base, count, i, key):
+    heaps.change(array, base, count, i, key, 0, 1)
+
+
+@kernel("void(int64[::1], int64, int64, int64)")
+def remove(array, base, count, i):
+    heaps.remove(array, base, count, i, 0, 1)
+
+
+HEAP_OWNERS, HEAP_AT = 20, 50  # each owner has two words: its place + 1, and what decides between equal keys
+
+
+def heaps_of_owners(chance: Random) -> None:
+    array = np.zeros(HEAP_AT + 2 * HEAP_OWNERS, np.int64)
+    owners = chance.sample(range(3, HEAP_AT - 1, 2), HEAP_OWNERS)
+    for tie, owner in enumerate(owners):
+        array[owner + 1] = tie
+    keys: dict[int, int] = {}
+    for _ in range(30):
+        key, draw = chance.randrange(-5, 9), chance.random()
+        free = [owner for owner in owners if owner not in keys]
+        if free and (draw < 0.6 or not keys):
+            owner = chance.choice(free)
+            push(array, HEAP_AT, len(keys), key, owner)
+            keys[owner] = key
+        else:
+            owner = chance.choice(list(keys)) if draw < 0.9 else int(array[HEAP_AT + 1])
+            if draw < 0.7:
+                change(array, HEAP_AT, len(keys), array[owner] - 1, key)
+                keys[owner] = key
+            else:
+                remove(array, HEAP_AT, len(keys), array[owner] - 1)
+                del keys[owner]
+                assert array[owner] == 0
+        for owner, known in keys.items():
+            place = HEAP_AT + 2 * (int(array[owner]) - 1)
+            assert (array[place], array[place + 1]) == (known, owner)
+        if keys:
+            assert array[HEAP_AT + 1] == min(keys, key=lambda owner: (keys[owner], owners.index(owner)))
+
+
 STORIES: dict[Callable[[Random], None], tuple[str, ...]] = {
     integers: ("numbers.parse_integer", "numbers.print_integer", "numbers.integer_size", "numbers.add_overflows",
                "numbers.eight_digits"),
@@ -163,6 +210,7 @@ STORIES: dict[Callable[[Random], None], tuple[str, ...]] = {
     sums_of_decimals: ("decimals.add_decimal",),
     floats: ("reals.parse_real", "reals.print_real", "reals.scan_decimal", "reals.shortest", "reals.five"),
     blocks: ("lz4.compress", "lz4.expand", "lz4.put_length", "lz4.put_literals", "lz4.length"),
+    heaps_of_owners: ("heaps.push", "heaps.change", "heaps.remove", "heaps.settle", "heaps.before", "heaps.lay"),
     subsequences: ("lcs.fill", "lcs.trace", "lcs.put"),
 }  # fmt: skip
 ELSEWHERE = {"spans": "test_spans.py", "sockets": "test_sockets.py", "jit": "test_jit.py", "libraries": "test_jit.py"}
