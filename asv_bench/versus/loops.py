@@ -35,7 +35,7 @@ RESP, AMQP, NATS = 0, 1, 2
 REFUSED, CLOSED, STALLED, STRANGE = -1, -2, -3, -4
 WHY = {REFUSED: "the server refused", CLOSED: "the server closed the connection",
        STALLED: f"nothing came for {STALL_MS} ms", STRANGE: "the server answered what was not asked"}
-ASTERISK, DOLLAR, MINUS, PLUS, PERCENT, CARRIAGE, LINE_FEED, SPACE, NINE, ZERO = b"*$-+%\r\n 90"
+ASTERISK, DOLLAR, MINUS, PERCENT, LINE_FEED, SPACE, NINE, ZERO = b"*$-%\n 90"
 
 
 @numba.njit(nogil=True)
