@@ -25,7 +25,7 @@ from typing import Any, Generic
 from synap.client.errors import ClientError, LocalProtocolError, Refused
 from synap.client.keys import D
 from synap.client.machine import Word
-from synap.client.options import Options
+from synap.client.named import Named
 from synap.client.plans import Item, Left, Plan, Trouble, Words, exchanging, log
 from synap.client.requests import Request, asking, doing, flag, method, report, text, whole
 
@@ -83,26 +83,12 @@ def _headers(value: Any) -> Any:
         return value
 
 
-class QueueCalls(Generic[D]):
+class QueueCalls(Named[D]):
     """One queue, by its name."""
 
     _message: Callable[..., Any]
 
-    def __init__(self, owner: Any, name: str | bytes) -> None:
-        self._owner = owner
-        self.name = text(name)
-
-    @property
-    def options(self) -> Options:
-        """Those of the client."""
-        options: Options = self._owner.options
-        return options
-
-    def _data(self, value: Any) -> Any:
-        return self._owner._data(value)
-
-    def __repr__(self) -> str:
-        return f"<queue {self.name}>"
+    what = "queue"
 
     @method
     def create(

@@ -18,7 +18,7 @@ from typing import Any, Generic
 from synap.client.errors import LocalProtocolError, OffsetGone, Refused
 from synap.client.keys import D
 from synap.client.machine import Word
-from synap.client.options import Options
+from synap.client.named import Named
 from synap.client.plans import Item, Left, Plan, Words, exchanging, log
 from synap.client.requests import Request, asking, doing, flag, method, nothing, report, text, whole
 
@@ -37,24 +37,10 @@ class Event(Generic[D]):
     timestamp_ms: int
 
 
-class RoomCalls(Generic[D]):
+class RoomCalls(Named[D]):
     """One room, by its name."""
 
-    def __init__(self, owner: Any, name: str | bytes) -> None:
-        self._owner = owner
-        self.name = text(name)
-
-    @property
-    def options(self) -> Options:
-        """Those of the client."""
-        options: Options = self._owner.options
-        return options
-
-    def _data(self, value: Any) -> Any:
-        return self._owner._data(value)
-
-    def __repr__(self) -> str:
-        return f"<room {self.name}>"
+    what = "room"
 
     @method
     def create(

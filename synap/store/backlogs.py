@@ -100,6 +100,12 @@ def requeue(words, octets, tape, now, reply):
         count += 1
     if not set_timer(words, octets, queue):
         return BROKEN
+    return became_ready(words, octets, count, h, reply)
+
+
+@kernel
+def became_ready(words, octets, count, h, reply):
+    """So many messages of a queue are ready now: NUMBER, and those who wait hear of it."""
     words[reply] = count
     if count == 0:
         return NUMBER
@@ -275,11 +281,7 @@ def revive(words, octets, tape, now, reply):
         while words[queue + DEAD]:
             bring_back(words, queue, words[queue + DEAD])
             count += 1
-    words[reply] = count
-    if count == 0:
-        return NUMBER
-    keyspace.touched(words, octets, h)
-    return NUMBER | CHANGED
+    return became_ready(words, octets, count, h, reply)
 
 
 @kernel
