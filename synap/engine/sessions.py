@@ -40,6 +40,7 @@ class Session:
     opened: int = 0  # ms of engine time
     listener: Any = None  # what it has subscribed, see engine/subscribers; None before the first time
     narrow: bool = False  # it has subscriptions and speaks RESP2: other commands are refused
+    _version: int = 2
     link: Any = None  # its connection: peer, local, descriptor, close(), ..., see io/link.py
 
     @property
@@ -53,10 +54,11 @@ class Session:
     @property
     def version(self) -> int:
         """2 or 3: how its replies are written."""
-        return int(self.numbers[self.at + SESSION_RESP])
+        return self._version
 
     @version.setter
     def version(self, value: int) -> None:
+        self._version = value  # here as well: a message to a hundred subscribers asks a hundred times
         self.numbers[self.at + SESSION_RESP] = value
 
     @property

@@ -42,6 +42,7 @@ class Rounds:
         self._view = self._board.data
         self._table = np.zeros(2 * 1024, np.int64)
         self._events = np.zeros(rounds.ROUND * sockets.EVENT_BYTES, np.uint8)
+        self._sockets_of = np.zeros(128, np.int64)
         self._wires: dict[int, Wire] = {}
         self.operation = self._engine.operation
         self.soon = self._loop.call_soon
@@ -172,6 +173,31 @@ class Rounds:
             wire.unsent(bytes(engine.bytes[view[place + 1] : view[place + 2]]), view[SENT])
             first = rounds.deliver(engine.octets, self._board, first + 1)
         view[REPLIES] = 0
+
+    def spread(self, connections: list[Any], data: bytes) -> None:
+        """Send the same bytes to many. The out region is free: the turn has taken or sent what was in it."""
+        size, engine = len(data), self._engine
+        if size > layout.OUT_BYTES:
+            for connection in connections:
+                connection.transmit(data)
+            return
+        if len(connections) > len(self._sockets_of):
+            self._sockets_of = np.zeros(2 * len(connections), np.int64)
+        told = self._sockets_of.data
+        idle: list[Any] = []
+        for connection in connections:
+            wire = connection.transport
+            if type(wire) is Wire and wire.idle and not connection.lost:
+                told[len(idle)] = wire.descriptor
+                idle.append(connection)
+            else:
+                connection.transmit(data)
+        engine.bytes[OUT_AT : OUT_AT + size] = data
+        rounds.spread(engine.octets, OUT_AT, size, self._sockets_of, len(idle))
+        for i, connection in enumerate(idle):
+            connection.queued -= 1
+            if told[i] != size:
+                connection.transport.unsent(data, told[i])
 
     # Listeners.
 

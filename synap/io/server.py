@@ -20,6 +20,7 @@ from synap.io.facts import redis_config
 from synap.io.link import Connection, RespConnection
 from synap.io.node import Node
 from synap.io.surface import Web
+from synap.io.ticks import Ticks
 from synap.io.turn import Turn
 from synap.io.web import HttpConnection
 from synap.journal import LogFailed
@@ -31,7 +32,6 @@ from synap.store import layout
 
 log = logging.getLogger("synap")
 
-UPKEEP_S = 0.04  # what falls due while it sleeps is at most so late
 SWEEP_S = 0.5
 CLOSE_PAUSE_S = 0.001
 STOP_WAIT_S = 5.0
@@ -69,7 +69,7 @@ class Server:
         self.broken: BrokenNode | None = None
         self._stopping = asyncio.Event()
         self._snapshot_waits: list[asyncio.Future[str]] = []
-        self._more = False
+        self.ticks: Ticks | None = None
 
     # Life.
 
@@ -94,7 +94,8 @@ class Server:
                 if resp is not None:
                     listeners.append(resp)
                 self._tell_ready()
-                group.start_soon(self._upkeep)
+                self.ticks = Ticks(self)
+                self.ticks.begin()
         except BaseExceptionGroup as failed:  # what keeps a node from starting is one thing, told in one line
             if len(failed.exceptions) == 1:
                 raise failed.exceptions[0] from failed.exceptions[0].__cause__
@@ -212,6 +213,8 @@ class Server:
         self.ready.set()
 
     def _close(self) -> None:
+        if self.ticks is not None:
+            self.ticks.end()
         for connection in list(self.connections):
             if connection.transport is not None:
                 connection.leave()
@@ -301,26 +304,6 @@ class Server:
 
     # Upkeep.
 
-    async def _upkeep(self) -> None:
-        assert self.node is not None
-        while True:
-            await anyio.sleep(0 if self._more else self._pause())
-            now = self.clock.now()
-            if self.clock.adjust():
-                log.warning("the wall clock jumped by %d ms; engine time follows slowly", self.clock.apart_ms)
-            try:
-                begun = monotonic()
-                self._more = self.engine.upkeep(now)
-                self.node.delayed("expire-cycle", monotonic() - begun)
-            except LogFailed:  # the turn has told whom it concerns
-                self._more = False
-            if self.engine.numbers[layout.LOG_COUNT]:
-                self.turn.schedule()
-            self._drop_stalled()
-            operator.upkeep(self, now)
-            if self.node.snapshot_due():
-                self.begin_snapshot()
-
     async def _sweep(self) -> None:
         """Look at every connection now and then: requests set no timers."""
         while True:
@@ -329,10 +312,8 @@ class Server:
             for connection in list(self.connections):
                 connection.look_at(now)
 
-    def _pause(self) -> float:
-        return max(0.001, min(UPKEEP_S, (self.engine.next_wait - self.clock.now()) / 1000))
-
-    def _drop_stalled(self) -> None:
+    def drop_stalled(self) -> None:
+        """Hang up on whoever takes nothing of what waits for it."""
         now = self.loop.time()
         for connection in list(self.connections):
             held = 0 if connection.blocked_at is None else connection.transport.get_write_buffer_size()

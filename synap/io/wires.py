@@ -129,6 +129,11 @@ class Wire:
         elif mask & GONE:
             self._lose(None)
 
+    @property
+    def idle(self) -> bool:
+        """Would something to send go to the system at once?"""
+        return not (self._waiting or self._over or self._closing)
+
     def unsent(self, data: bytes, sent: int) -> None:
         """A kernel has sent so many bytes of `data`, or failed with this negative errno."""
         if sent < 0 and -sent not in (errno.EAGAIN, errno.EINTR):

@@ -161,3 +161,12 @@ def deliver(octets, board, first):
             board[SENT] = sent
             return i
     return board[REPLIES]
+
+
+@kernel("void(uint8[::1], int64, int64, int64[::1], int64)")
+def spread(octets, at, size, sockets_of, count):
+    """Send the same bytes to `count` sockets; what `send` answers stands in place of each descriptor."""
+    octets = bare(octets)
+    sockets_of = bare(sockets_of)
+    for i in range(count):
+        sockets_of[i] = sockets.send(octets, at, sockets_of[i], size)
