@@ -16,6 +16,7 @@ PARTS = yaml.safe_load((Path(__file__).parent / "quick_start.yml").read_text(enc
 CALLS = {"readme": 21, "aliases": 11, "precedence": 24}
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 PORTS = re.compile(r"localhost:1550[0-3]\b")
+UNORDERED = "<in any order>"
 SHAPES: dict[str, dict[str, Any]] = {
     "<replication>": {
         "role": "standalone", "status": "healthy", "replicas": "<any>", "current_offset": "<number>",
@@ -36,6 +37,8 @@ def differs(wanted: Any, found: Any, place: str = "the body") -> str:
         if wanted.keys() != found.keys():
             return f"{place}: wanted the fields {sorted(wanted)}, found {sorted(found)}"
         return next(filter(None, (differs(wanted[name], found[name], f"{place}.{name}") for name in wanted)), "")
+    if isinstance(wanted, list) and wanted[:1] == [UNORDERED] and isinstance(found, list):
+        return differs(sorted(wanted[1:]), sorted(found), place)
     fits = {
         "<any>": True,
         "<uuid>": isinstance(found, str) and UUID.fullmatch(found) is not None,
@@ -75,8 +78,12 @@ def test_it_answers_as_shown(node: Server, part: dict[str, Any]) -> None:
 def test_what_differs() -> None:
     for wanted, found in [
         (1, True), (1, 1.0), ("a", "b"), ({"a": 1}, {}), ({"a": {"b": 1}}, {"a": {"b": 2}}), ("<uuid>", "xxx"),
-        ("<number>", True), ("<time>", 5), ("<stats>", []), ("<stats>", {"depth": 1}), ([1], [2]),
+        ("<number>", True), ("<time>", 5), ("<stats>", []), ("<stats>", {"depth": 1}), ([1], [2]), ([1, 2], [2, 1]),
+        ([UNORDERED, "a", "b"], ["b"]), ([UNORDERED, "a"], None),
     ]:  # fmt: skip
         assert differs(wanted, found), (wanted, found)
-    for wanted, found in [({"a": "<any>"}, {"a": None}), ("<time>", int(time.time())), ("x", "x"), (None, None)]:
+    for wanted, found in [
+        ({"a": "<any>"}, {"a": None}), ([UNORDERED, "a", "b"], ["b", "a"]),
+        ("<time>", int(time.time())), ("x", "x"), (None, None),
+    ]:  # fmt: skip
         assert not differs(wanted, found), (wanted, found)
