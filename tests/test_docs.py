@@ -1,6 +1,7 @@
-"""What the pages show is what happens: the commands of docs/protocols.md are run against a server, in order, and the
+"""What the pages show is what happens: the commands of PAGES are run against a server, in order, and the
 Python of the pages in a process of its own."""
 
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from tests.server.conftest import serve, zygote
 __all__ = ["serve", "zygote"]  # fixtures
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "protocols.md"
+PAGES = {"protocols": ("console",), "quick-start": ("console", "python"), "messaging": ("console",)}
+"""Pages whose commands are run in order, on a server of their own, with the languages of their blocks."""
+
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -42,22 +45,33 @@ def fits(shown: str, said: str) -> bool:
     return re.fullmatch(pattern, said, re.DOTALL) is not None
 
 
-def test_every_block_is_run(serve: Callable[..., Any]) -> None:
-    server: Server = serve().start()
-    blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
-    assert len(blocks) > 5 and {language for language, _ in blocks} == {"console"}
+def talk(server: Server, block: str) -> int:
+    """Type the commands of a block and compare what is said; how many there are."""
     count = 0
-    for _, block in blocks:
-        for typed, shown in commands(block):
-            assert typed.startswith(("curl ", "redis-cli -p 6379 ")), typed
-            line = typed.replace("http://127.0.0.1:15500", f"http://127.0.0.1:{server.http_port}")
-            line = line.replace("redis-cli -p 6379", f"redis-cli --no-raw -p {server.resp_port}")
-            done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=20, check=False)
-            assert done.returncode == 0, f"{typed}: {done.stderr}"
-            said = done.stdout.rstrip("\n")
-            assert fits(shown, said), f"{typed}\nshown: {shown}\nsaid:  {said}"
-            count += 1
-    assert count > 20
+    for typed, shown in commands(block):
+        assert typed.startswith(("curl ", "redis-cli -p 6379 ")), typed
+        line = typed.replace("http://127.0.0.1:15500", f"http://127.0.0.1:{server.http_port}")
+        line = line.replace("redis-cli -p 6379", f"redis-cli --no-raw -p {server.resp_port}")
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=20, check=False)
+        assert done.returncode == 0, f"{typed}: {done.stderr}"
+        said = done.stdout.rstrip("\n")
+        assert fits(shown, said), f"{typed}\nshown: {shown}\nsaid:  {said}"
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_is_run(serve: Callable[..., Any], tmp_path: Path, page: str) -> None:
+    server: Server = serve().start()
+    blocks = BLOCK.findall((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
+    assert {language for language, _ in blocks} == set(PAGES[page])
+    count = 0
+    for language, block in blocks:
+        if language == "console":
+            count += talk(server, block)
+        else:
+            speak(block, tmp_path, SYNAP=f"127.0.0.1:{server.http_port}")
+    assert count > 8
 
 
 def test_what_fits() -> None:
@@ -83,10 +97,16 @@ def test_the_python_of_a_page_prints_what_it_shows(store: Any, tmp_path: Path, p
     blocks = [code for language, code in found if language == "python"]
     assert blocks
     code = "\n".join(blocks)
-    (tmp_path / "page.py").write_text(code)
+    speak(code, tmp_path)
+
+
+def speak(code: str, directory: Path, **environment: str) -> None:
+    """Run this Python in a process of its own; it prints what it shows."""
+    (directory / "page.py").write_text(code, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
-    )
+        [sys.executable, "page.py"], cwd=directory, capture_output=True, text=True, timeout=100, check=False,
+        env=os.environ | environment,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     if wanted := shown_by(code):
         assert done.stdout.splitlines() == wanted
