@@ -13,7 +13,7 @@ import yaml
 from tests.server.clients import Server
 
 PARTS = yaml.safe_load((Path(__file__).parent / "quick_start.yml").read_text(encoding="utf-8"))
-CALLS = {"readme": 21, "aliases": 11, "precedence": 24}
+CALLS = {"readme": 21, "aliases": 11, "precedence": 26}
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 PORTS = re.compile(r"localhost:1550[0-3]\b")
 UNORDERED = "<in any order>"
