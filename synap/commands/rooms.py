@@ -24,7 +24,7 @@ ROWS = [
             ),
         ),
         resp="STREAM.CREATE", run="rooms.create", writes=True, grows=True, room=200, decides="stream.make",
-        http=(Post("/stream/{room}"),), rest={"success": True, "room": "$room"},
+        http=(Post("/stream/{room}"),), envelope=("stream.create_room",), rest={"success": True, "room": "$room"},
         command={"success": True, "room": "$room"}, examples=(_MADE,),
     ),
     Command(
@@ -48,7 +48,8 @@ ROWS = [
             ),
         ),
         resp="STREAM.CONSUME", reply=Shape.EVENTS, run="rooms.consume", waits=True,
-        http=(Get("/stream/{room}/consume/{subscriber_id}"),),
+        http=(Get("/stream/{room}/consume/{subscriber_id}"),), envelope=("stream.read",),
+        also={"offset": "from_offset"},
         rest={"events": "$events", "next_offset": "$total"}, command={"events": "$events", "next_offset": "$total"},
         rest_nil={"events": [], "next_offset": "$from"}, command_nil={"events": [], "next_offset": "$from"},
         examples=(
@@ -62,12 +63,14 @@ ROWS = [
     ),
     Command(
         "stream.delete", 0x1405, "Remove a room with its events.", args=(_ROOM,), resp="STREAM.DELETE",
-        run="rooms.delete", writes=True, http=(Delete("/stream/{room}"),), rest={"success": True, "room": "$room"},
+        run="rooms.delete", writes=True, envelope=("stream.delete_room",), http=(Delete("/stream/{room}"),),
+        rest={"success": True, "room": "$room"},
         command={"success": True, "deleted": "$room"}, examples=(_MADE, Example("STREAM.DELETE r", "OK")),
     ),
     Command(
         "stream.list", 0x1406, "The names of all rooms.", resp="STREAM.LIST", reply=Shape.VALUES,
-        run="rooms.list_names", http=(Get("/stream/list"),), rest={"rooms": "$items", "count": "$count"},
+        run="rooms.list_names", envelope=("stream.list_rooms",), http=(Get("/stream/list"),),
+        rest={"rooms": "$items", "count": "$count"},
         command={"rooms": "$items", "count": "$count"}, examples=(_MADE, Example("STREAM.LIST", ["r"])),
     ),
     Command(

@@ -262,11 +262,19 @@ def _own_pages(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
             "post": _page("snapshot", "Write a snapshot and wait for it.", _responses(snapshot, [*always, 500, 503]))
         },
         "/api/v1/command": {"post": _command(catalogue)},
+        "/api/stream": {"post": _operation()},
     }
 
 
 def _page(name: str, doc: str, responses: dict[str, Any]) -> dict[str, Any]:
     return {"operationId": f"server.{name}", "tags": ["server"], "summary": doc, "responses": responses}
+
+
+def _operation() -> dict[str, Any]:
+    body = object_of({"operation": {"type": "string"}, "target": {"type": ["string", "null"]}, "data": {}}, [])
+    return _page(
+        "operation", "An operation of an SDK; refusals are replies, too.", _responses({"type": "object"}, list(ALWAYS))
+    ) | {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
 
 
 def _command(catalogue: Catalogue) -> dict[str, Any]:

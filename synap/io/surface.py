@@ -12,7 +12,7 @@ from synap.derive.reference import page as page_of
 from synap.faults import Fault
 from synap.io.door import Door
 from synap.io.encodings import squeeze
-from synap.io.envelopes import Envelopes
+from synap.io.operations import Operations
 from synap.io.talks import MARK, ROUTES, Routes
 from synap.io.websockets import without_upgrade
 from synap.observe.metrics import Metrics
@@ -33,7 +33,7 @@ from synap.store.layout import REFUSED, STATUS_MASK
 _encode = msgspec.json.encode
 
 
-class Web(Envelopes):
+class Web(Operations):
     """All of HTTP for one server."""
 
     def __init__(self, server: Any) -> None:
@@ -49,6 +49,7 @@ class Web(Envelopes):
             b"/docs": ("GET", self.documented),
             b"/snapshot": ("POST", self.snapshot),
             b"/api/v1/command": ("POST", self.command),
+            b"/api/stream": ("POST", self.operation),
         }
         self.sockets = Routes(ROUTES)
         self._pages: dict[str, Response] = {}

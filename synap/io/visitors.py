@@ -86,6 +86,8 @@ def holds(server: Any, request: Request) -> bool:
         return False
     if request.path == b"/api/v1/command":
         return bool(operation.pause_all or _writes(server.commands, request.body))
+    if request.path == b"/api/stream":
+        return bool(operation.pause_all or web.operation_writes(request.body))
     if request.path in web.fixed:
         return False
     found = server.rest.find(request)
