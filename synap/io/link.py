@@ -148,6 +148,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.machine.output.append(data)
             self._soon()
         else:
+            self.turn.shared = True
             self.turn.send(self, data)
         return True
 

@@ -50,6 +50,7 @@ class Turn:
         self._interval = node.settings.number("persistence.wal.fsync_interval_ms") / 1000
         self.rounds: Any = NoRounds()
         self._scheduled = False
+        self.shared = False  # is there something that goes to many in the same bytes?
         self._ready: list[tuple[Any, bytes]] = []
         self._batches: deque[tuple[int, list[tuple[Any, bytes]]]] = deque()
         self._syncs = 0  # under way on threads
@@ -130,11 +131,12 @@ class Turn:
             return
         self.rounds.take()  # behind these, also where a socket takes only a part of them
         ready, self._ready = self._ready, []
-        if len(ready) < SPREAD_MIN:
+        if not self.shared:
             for connection, data in ready:
                 connection.transmit(data)
             return
-        for _, group in groupby(ready, lambda entry: id(entry[1])):  # a message goes to many in the same bytes
+        self.shared = False
+        for _, group in groupby(ready, lambda entry: id(entry[1])):
             entries = list(group)
             if len(entries) < SPREAD_MIN:
                 for connection, data in entries:
