@@ -232,7 +232,7 @@ def main() -> int:
             begun = time.monotonic()
             found = run(zygote, Path(folder) / kind, kind, given.steps, given.seed, given.mode)
             print(f"{kind}: {found.steps} steps, {found.crashes} crashes, {found.cut} carried out without an answer, "
-                  f"{len(found.wrong)} wrong, {time.monotonic() - begun:.0f} s")  # fmt: skip
+                  f"{len(found.wrong)} wrong, {time.monotonic() - begun:.0f} s", flush=True)  # fmt: skip
             print(*found.wrong[:5], sep="\n")
             wrong = wrong or bool(found.wrong)
         if given.timing or given.messages:
