@@ -249,7 +249,9 @@ class Engine:
 
     @property
     def next_wait(self) -> int:
-        """When the next waiting call's time is up, or a queue or room has something to do."""
+        """When the next waiting call's time is up, or a queue or room has something to do; 0 if feeds go on at once."""
+        if self.hungry:
+            return 0
         due = int(self.numbers[layout.TIMERS_DUE])
         return min(self._waiting[0][0], due) if self._waiting else due
 

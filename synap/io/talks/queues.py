@@ -62,6 +62,7 @@ class QueueTalk(Talk):
         parts = items(engine.numbers, engine.bytes)
         engine.free_limbo()
         message = spelled_message(self.names, parts)
+        self.leases.pop(message["message_id"], None)  # so that the first to end stays first
         self.leases[message["message_id"]] = parts[-1][0]
         self.connection.send_text(_encode({"type": "message", **message}))
         return True
@@ -99,14 +100,12 @@ class QueueTalk(Talk):
         return bool(status & STATUS_MASK < REFUSED)
 
     def _wants_more(self, now: int) -> bool:
-        if not self.prefetch or len(self.leases) < self.prefetch:
-            return True
         while self.leases:
             first = next(iter(self.leases))
             if self.leases[first] > now:
                 break
-            del self.leases[first]  # no longer its own
-        return len(self.leases) < self.prefetch
+            del self.leases[first]  # no longer its own; one that was acknowledged elsewhere goes here, too
+        return not self.prefetch or len(self.leases) < self.prefetch
 
     def _fail(self, status: int) -> None:
         fault = status_fault(status, {"queue": self.queue}, 0)
