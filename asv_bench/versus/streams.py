@@ -32,6 +32,7 @@ from peers import Nats, Talk, nats_script, sync_of
 from rows import Report, Row
 
 BATCH = 100
+CREATE_TRIES = 40
 PAGE = 1000
 PAGE_BYTES_MAX = 1 << 22
 ROOM = b"s"
@@ -186,8 +187,16 @@ class Stream(Side):
         with Talk(self.node.port) as talk:
             if b'"S"' in talk.api("STREAM.NAMES", ""):
                 talk.api("STREAM.DELETE.S", "")
-            talk.api("STREAM.CREATE.S", '{"name":"S","subjects":["s"],"storage":"file","retention":"limits",'
-                     '"discard":"old","num_replicas":1,"allow_atomic":true}')
+            wanted = '{"name":"S","subjects":["s"],"storage":"file","retention":"limits",'
+            wanted += '"discard":"old","num_replicas":1,"allow_atomic":true}'
+            for left in range(CREATE_TRIES - 1, -1, -1):
+                try:
+                    talk.api("STREAM.CREATE.S", wanted)
+                    return
+                except ConnectionError:  # a large stream of that name is still being deleted
+                    if not left:
+                        raise
+                    time.sleep(0.25)
 
     def append(self, form: str, batches: int, window: int) -> Rate:
         unit, answers = self.forms()[form]
