@@ -18,8 +18,22 @@ ROWS_MODELLED = {
     "kv.delex", "kv.append", "kv.strlen", "kv.getrange", "kv.substr", "kv.setrange", "kv.incrbyfloat", "kv.mget",
     "kv.mset", "kv.msetnx", "key.exists", "key.touch", "key.type", "key.ttl", "key.expire_time", "key.expire_time_ms",
     "key.persist", "key.expire_in_ms", "key.expire_at", "key.expire_at_ms", "key.unlink", "key.rename",
+    "queue.release", "queue.purge", "queue.delete", "queue.list", "queue.dead", "queue.revive", "stream.create",
+    "stream.publish", "stream.consume", "stream.stats", "stream.delete", "stream.list", "stream.expire",
     "key.renamenx", "key.copy", "key.move", "key.swap", "key.flush_namespace", "key.random", "key.match",
 }  # fmt: skip
+
+
+def to_a_timer(ways: Ways, chance: Random) -> None:
+    """Go to when a queue or room has something to do, or to 1 ms before, and do it."""
+    ends = [(due, "queue.requeue", name) for name, queue in ways.state.queues.items() for due, _, _ in queue.delayed]
+    ends += [(room.events[0][2] + room.retention_ms, "stream.expire", name)
+             for name, room in ways.state.rooms.items() if room.retention_ms and room.events]  # fmt: skip
+    if ends := [end for end in ends if ways.now < end[0] < ways.now + 4000]:
+        due, row, name = chance.choice(ends)
+        ways.now = due - chance.choice((0, 1))
+        ways.internal(row, [name, b"100"])
+        ways.internal("queue.due", [])
 
 
 def history(ways: Ways, seed: int, count: int) -> None:
@@ -34,6 +48,8 @@ def history(ways: Ways, seed: int, count: int) -> None:
         ways.batch([calls.next() for _ in range(chance.choice((1, 3, 10, 30)))])
         if chance.random() < 0.3:
             ways.internal(*calls.internal())
+        if chance.random() < 0.1:
+            to_a_timer(ways, chance)
         if chance.random() < 0.2:
             ways.reap(chance.choice((1, 30, 4000)))
         if chance.random() < 0.005:
