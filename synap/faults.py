@@ -3,6 +3,7 @@
     SynapError
         Fault              told to whoever asked: a row of the table, with its words filled in
         BrokenNode         our own error: the node stops rather than go on with wrong state
+        LogFailed          the disk refuses (synap/journal/errors.py): outcomes are unknown, writes are refused
 
 Each row has a number for kernels and logs (`synap/store/refusals.py`, in the same order), the
 text that RESP sends, and the HTTP status with the text that JSON surfaces send. `{name}` is filled by
@@ -174,6 +175,7 @@ TABLE = (
         "Invalid request: one subscriber may have {most} subscriptions (pubsub.subscriptions_max)"),
     Row("TOPIC_TOO_LONG", "ERR a topic may have {most} bytes (pubsub.topic_bytes_max), this one has {size}", 200,
         "Invalid request: a topic may have {most} bytes (pubsub.topic_bytes_max), this one has {size}"),
+    Row("INTERNAL_ERROR", "ERR internal error: {what}", 500, "Internal error: {what}"),
 )  # fmt: skip
 
 NUMBERS = {row.name: i for i, row in enumerate(TABLE)}

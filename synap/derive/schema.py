@@ -53,11 +53,11 @@ class Image:
         self._groups: dict[str, int] = {}  # slots of the groups of the row under way
         self._judges: dict[str, int] = {}  # slots of its OneOfs
         self._stray = False  # whether it says what to do with words that fit nowhere
+        self._containers = {row.resp.split("|")[0] for row in catalogue.rows if "|" in row.resp}
         assert len(catalogue.rows) < layout.ROWS_COUNT_MAX, "more rows than ROWS has room for"
         for row in catalogue.rows:
             self._row(row)
-        containers = {row.resp.split("|")[0] for row in catalogue.rows if "|" in row.resp}
-        for word in sorted(containers - set(catalogue.by_resp)):
+        for word in sorted(self._containers - set(catalogue.by_resp)):
             self._container(word)
         marked = [row.resp.replace("%", "\x01").replace("{number}", "\x02") for row in faults.TABLE]
         self.refusals = [self._text(text.encode()) for text in marked]
@@ -109,6 +109,7 @@ class Image:
             | layout.FLAG_HANDLER * bool(row.handler)
             | layout.FLAG_CONTROL * row.control
             | layout.FLAG_WAITS * row.waits
+            | layout.FLAG_CONTAINER * (row.resp in self._containers)
         )
         name, name_size = self._text((row.resp or row.name).lower().encode())
         fields = 0
@@ -125,10 +126,10 @@ class Image:
             self._name(row.resp, place)
 
     def _container(self, word: str) -> None:
-        """A word whose rows are named by the word behind it: CLIENT, QUEUE."""
+        """A word whose rows are named by the word behind it: CLIENT, QUEUE. Alone it is no command."""
         place = layout.ROWS + len(self.rows)
         name, size = self._text(word.lower().encode())
-        flags = layout.FLAG_CONTAINER | layout.FLAG_HANDLER
+        flags = layout.FLAG_CONTAINER | layout.FLAG_HANDLER | layout.FLAG_CONTROL
         self.rows += [0, flags, 0, 0, 0, 0, WORDS_MAX, 0, 0, name, size, 0, 0, 0, 0, 0]
         self._name(word, place)
 

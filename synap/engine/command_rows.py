@@ -25,21 +25,13 @@ from synap.command import (
     words_min,
 )
 from synap.derive import arguments
-from synap.engine.engine import Engine
+from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
 from synap.faults import Fault
 from synap.store import lane
 from synap.store import layout as heap
 
 HEAD = 1  # words of the name
-HELP = (
-    "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", "(no subcommand)",
-    "    Return details about all commands.", "COUNT", "    Return the number of commands.", "DOCS [<name> ...]",
-    "    Return documentation.", "GETKEYS <command>", "    Return the keys of a command.",
-    "GETKEYSANDFLAGS <command>", "    Return the keys of a command and how it uses them.", "INFO [<name> ...]",
-    "    Return details about commands.", "LIST [FILTERBY <MODULE name | ACLCAT category | PATTERN glob>]",
-    "    Return the names of commands.", "HELP", "    Print this help.",
-)  # fmt: skip
 
 
 def rows_of(engine: Engine) -> list[Command]:
@@ -146,9 +138,9 @@ def key_specs(row: Command) -> list[Any]:
 def described(name: str, rows: list[Command]) -> list[Any]:
     """COMMAND INFO's ten items for a name."""
     row = rows[0]
+    below = [_details(one.resp.lower(), one, []) for one in rows if "|" in one.resp]
     if "|" not in row.resp:
-        return _details(name, row, [])
-    below = [_details(one.resp.lower(), one, []) for one in rows]
+        return _details(name, row, below)
     return [name.encode(), -2, [], 0, 0, 0, [], [], [], below]
 
 
@@ -207,7 +199,8 @@ def docs(name: str, rows: list[Command]) -> dict[str, Any]:
             "summary": f"A container for {row.family} commands".encode(), "since": row.since.encode(),
             "group": row.family.encode(), "subcommands": {one.resp.lower(): _doc(one) for one in rows},
         }  # fmt: skip
-    return _doc(row)
+    below = {one.resp.lower(): _doc(one) for one in rows[1:]}
+    return _doc(row) | ({"subcommands": below} if below else {})
 
 
 def _doc(row: Command) -> dict[str, Any]:
@@ -269,36 +262,60 @@ def _named(engine: Engine, word: bytes) -> tuple[str, list[Command]] | None:
 
 
 def command(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """What rows there are."""
-    words = [item["word"] for item in args["rest"]]
-    asked = words.pop(0) if words else b""
-    what = asked.upper()
-    if what == b"COUNT" and not words:
-        return len(names(engine))
-    if what in (b"", b"INFO"):
-        if not words:
-            return [described(name, rows) for name, rows in names(engine).items()]
-        found = [_named(engine, word) for word in words]
-        return [None if one is None else _single(*one) for one in found]
-    if what == b"DOCS":
-        if not words:
-            return {name: docs(name, rows) for name, rows in names(engine).items()}
-        return {one[0]: docs(*one) if "|" not in one[0] else _doc(one[1][0])
-                for one in (_named(engine, word) for word in words) if one}  # fmt: skip
-    if what == b"LIST":
-        return _listed(engine, words)
-    if what in (b"GETKEYS", b"GETKEYSANDFLAGS") and words:
-        row, keys = keys_of(engine, words)
-        if what == b"GETKEYS":
-            return keys
-        access = [[b"RW", b"update"] if key.access == WRITE else [b"RO", b"access"] for key in _keys(row)]
-        return [[key, access[min(i, len(access) - 1)]] for i, key in enumerate(keys)]
-    if what == b"HELP" and not words:
-        return list(HELP)
-    if what in (b"COUNT", b"GETKEYS", b"GETKEYSANDFLAGS", b"HELP"):
-        raise Fault("WRONG_ARITY")
-    raise Fault("UNKNOWN_SUBCOMMAND", name=asked.decode("utf-8", "replace"), command="COMMAND")
+    """COMMAND: all commands."""
+    return [described(name, rows) for name, rows in names(engine).items()]
+
+
+def command_count(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """How many commands there are, a container counted once."""
+    return len(names(engine))
+
+
+def command_info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """These commands, None for one that there is not; without names all."""
+    words = [item["name"] for item in args["names"]]
+    if not words:
+        return command(engine, session, args, now)
+    found = [_named(engine, word) for word in words]
+    return [None if one is None else _single(*one) for one in found]
+
+
+def command_docs(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The documentation of these commands; without names of all."""
+    words = [item["name"] for item in args["names"]]
+    if not words:
+        return {name: docs(name, rows) for name, rows in names(engine).items()}
+    return {one[0]: docs(*one) if "|" not in one[0] else _doc(one[1][0])
+            for one in (_named(engine, word) for word in words) if one}  # fmt: skip
+
+
+def command_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The names of commands."""
+    return _listed(engine, [item["word"] for item in args["rest"]])
+
+
+def command_getkeys(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The keys of a command that is given in full."""
+    return keys_of(engine, [item["word"] for item in args["rest"]])[1]
+
+
+def command_getkeysandflags(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The keys of a command that is given in full, and how it uses each."""
+    row, keys = keys_of(engine, [item["word"] for item in args["rest"]])
+    access = [[b"RW", b"update"] if key.access == WRITE else [b"RO", b"access"] for key in _keys(row)]
+    return [[key, access[min(i, len(access) - 1)]] for i, key in enumerate(keys)]
 
 
 def _single(name: str, rows: list[Command]) -> list[Any]:
     return _details(name, rows[0], []) if "|" in name else described(name, rows)
+
+
+HANDLERS: dict[str, Handler] = {
+    "command": command,
+    "command_count": command_count,
+    "command_info": command_info,
+    "command_docs": command_docs,
+    "command_list": command_list,
+    "command_getkeys": command_getkeys,
+    "command_getkeysandflags": command_getkeysandflags,
+}

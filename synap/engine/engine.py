@@ -6,6 +6,7 @@ frames gather in LOG until whoever owns the disk takes them (`take_frames`).
 """
 
 import heapq
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -14,19 +15,22 @@ import numpy as np
 from synap.call import Call, Value
 from synap.command import Catalogue, Command
 from synap.derive import arguments
+from synap.derive.replies import items
 from synap.derive.schema import Image
 from synap.engine.interest import Feed, Interest, Parked
 from synap.engine.operation import Operation
 from synap.engine.pubsub import PubSub
 from synap.engine.sessions import Session, Sessions
 from synap.engine.subscribers import Json
-from synap.faults import BrokenNode, Fault
+from synap.faults import BrokenNode, Fault, SynapError
 from synap.observe import times
 from synap.store import arena, calls, frames, keys_view, layout, transactions, upkeep
 from synap.store.heap import Heap
 from synap.store.refusals import REPLY_TOO_LARGE, WRONG_TYPE
 
 Handler = Callable[["Engine", Session | None, dict[str, Any], int], Value]
+
+log = logging.getLogger("synap")
 
 EVICTION_POLICIES = (
     "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random",
@@ -140,7 +144,7 @@ class Engine:
             self.numbers[layout.REPLY + 1] = 0
         if self.numbers[layout.HITS_COUNT]:
             self.serve(now)
-        if self.numbers[layout.LOG_TOP] > layout.LOG_FLUSH_BYTES:
+        if self.numbers[layout.LOG_TOP] > layout.LOG_FLUSH_BYTES and not self.numbers[layout.IN_GROUP]:
             self.journal_flush()
 
     def run(self, call: Call, now: int) -> int:
@@ -166,7 +170,7 @@ class Engine:
         return value
 
     def handle(self, row: Command, session: Session | None, tape: int, now: int) -> Value:
-        """Carry out a row that runs in Python; a Fault is a value here."""
+        """Carry out a row that runs in Python; a Fault is a value here, and so is whatever else goes wrong in it."""
         fields = arguments.read(row, self.numbers, self.bytes, tape, _with_form)
         counter = layout.COUNTERS + 4 * row.code
         self.numbers[counter] += 1
@@ -176,6 +180,12 @@ class Engine:
         except Fault as fault:
             self.numbers[counter + 1] += 1
             return fault
+        except SynapError:  # the node is broken, or its log is
+            raise
+        except Exception as error:
+            log.exception("%s failed", row.name)
+            self.numbers[counter + 1] += 1
+            return Fault("INTERNAL_ERROR", what=f"{type(error).__name__}: {error}")
         finally:
             times.note(self.numbers, row.code, self.operation.ticks() - begun)
 
@@ -325,6 +335,15 @@ class Engine:
         start = layout.LOG * layout.WORD
         return self.bytes[start : start + self.numbers[layout.LOG_TOP]], self.numbers[layout.LOG_FIRST], count
 
+    def drop_group(self) -> None:
+        """Take the frames of the transaction under way out of LOG: the node is broken in the middle of it."""
+        numbers = self.numbers
+        keep = max(numbers[layout.LOG_COUNT] - (numbers[layout.IN_GROUP] - 1), 0)
+        top = 0
+        for _ in range(keep):
+            top += numbers[layout.LOG + top // layout.WORD] & 0xFFFFFFFF
+        numbers[layout.LOG_TOP], numbers[layout.LOG_COUNT] = top, keep
+
     def frames_written(self) -> None:
         """The frames of `take_frames` are where they belong: LOG is empty again."""
         top = self.numbers[layout.LOG_TOP]
@@ -405,9 +424,8 @@ class Engine:
             self.words, self.octets, self._expire_cursor, EXPIRE_LOOKS, EXPIRE_MOST, now
         )
         self._expire_cursor = max(cursor, 0)
-        found = self.read_items()
-        for i in range(0, len(found), 2):
-            key, namespace = found[i], found[i + 1]
+        found = items(self.numbers, self.bytes)
+        for (key, _), (namespace, _) in zip(found[::2], found[1::2], strict=True):
             self.run(Call(EXPIRE_CODE, namespace, (0, len(key) << layout.MARK_BITS | layout.PRESENT), key), now)
             self.settle(now)
         return len(found) // 2 * 4 >= EXPIRE_LOOKS
@@ -417,28 +435,9 @@ class Engine:
         status = self.run(Call(DUE_CODE, 0, (), b""), now)
         if status & layout.STATUS_MASK != layout.ITEM:
             return False
-        name = self.read_items()[0]
+        name = items(self.numbers, self.bytes)[0][0]
         code = AGE_CODE if self.numbers[layout.REPLY] == layout.ROOM else REQUEUE_CODE
         tape = (0, len(name) << layout.MARK_BITS | layout.PRESENT, DUE_MOST)
         status = self.run(Call(code, 0, tape, name), now)
         self.settle(now)
         return bool(status & layout.CHANGED)  # refused (a broken log): not again at once
-
-    def read_items(self) -> list[Any]:
-        """The items in REPLY as plain values: bytes, int, float, None."""
-        numbers, octets = self.numbers, self.bytes
-        found: list[Any] = []
-        at = layout.REPLY + 2
-        for _ in range(numbers[layout.REPLY + 1]):
-            value, size = numbers[at], numbers[at + 1]
-            what = size & layout.ITEM_MASK
-            if what == layout.ITEM_TEXT:
-                found.append(bytes(octets[value : value + (size >> layout.MARK_BITS)]))
-            elif what == layout.ITEM_INTEGER:
-                found.append(value)
-            elif what == layout.ITEM_NIL:
-                found.append(None)
-            else:
-                found.append(self.words[at : at + 1].view("float64")[0].item())
-            at += 2
-        return found

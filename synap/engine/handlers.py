@@ -82,7 +82,7 @@ HANDLERS: dict[str, Handler] = {
     **kv_rows.HANDLERS,
     **helps.HANDLERS,
     **pubsub_rows.HANDLERS,
-    "command": command_rows.command,
+    **command_rows.HANDLERS,
     "acl_cat": acl_cat,
     "config_get": tuning.config_get,
     "config_set": tuning.config_set,

@@ -23,5 +23,7 @@ def _helper(container: str) -> Handler:
     return say
 
 
-CONTAINERS = ("CLIENT", "CONFIG", "SLOWLOG", "LATENCY", "OBJECT", "MEMORY", "ACL", "MODULE", "DEBUG", "PUBSUB")
+CONTAINERS = (
+    "CLIENT", "CONFIG", "SLOWLOG", "LATENCY", "OBJECT", "MEMORY", "ACL", "MODULE", "DEBUG", "PUBSUB", "COMMAND",
+)  # fmt: skip
 HANDLERS: dict[str, Handler] = {f"help_{name.lower()}": _helper(name) for name in CONTAINERS}

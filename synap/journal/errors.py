@@ -1,5 +1,7 @@
 """The two ways in which a journal can fail its owner."""
 
+from synap.faults import SynapError
+
 
 class Damage(Exception):
     """Data once promised cannot be read back. Nothing was changed; the server must not start."""
@@ -11,7 +13,7 @@ class Damage(Exception):
         self.reason = reason
 
 
-class LogFailed(Exception):
+class LogFailed(SynapError):
     """The disk refused: for the seqs from `first_seq` to `last_seq` the outcome is unknown.
 
     They may or may not come back after a restart. The range is empty (`first_seq > last_seq`) when

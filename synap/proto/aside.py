@@ -5,15 +5,18 @@ lane. If one took longer than slowlog-log-slower-than and held a single command,
 several, the first is recorded with a note of how many came with it, since nothing tells them apart.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from synap.command import Command
-from synap.faults import TABLE, Fault
+from synap.faults import TABLE, BrokenNode, Fault, SynapError
 from synap.proto.spills import Spill
 from synap.store import lane, layout, resp, transactions
 from synap.store.lane import lane as run_lane
 from synap.store.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
+
+log = logging.getLogger("synap")
 
 OUT_AT = layout.OUT * WORD
 PROTOCOL_ERRORS = {
@@ -71,9 +74,9 @@ class Aside:
             return self._none_alone(at, end)
         budget = 1 if session.mute == MUTE_THIS else lane.BUDGET
         reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, budget))
-        if session.mute and numbers[layout.LANE_CALLS] > 0:
+        if session.mute:
             numbers[LANE_OUT] = OUT_AT
-            if session.mute == MUTE_THIS:
+            if session.mute == MUTE_THIS and numbers[layout.LANE_CALLS] > 0:
                 self._operation.mute(session, NO_MUTE)
                 return lane.OUT_FULL if reason == lane.MORE else reason
         if reason == lane.CUT and numbers[LANE_AT] == end:
@@ -118,13 +121,20 @@ class Aside:
         self.held = False
         self._wake()
 
-    def _silence(self, kept: int) -> None:
-        """A command has been answered by hand: forget the replies behind the first `kept` if it is muted."""
+    @property
+    def muted(self) -> bool:
+        """Are replies not sent now? Pushes are: confirmations of subscriptions, and messages."""
+        return self.session.mute in (MUTE_ALL, MUTE_THIS)
+
+    def _protocol_error(self, text: str) -> None:
+        """What has come is no RESP: say so, and run nothing more."""
+        if not self.muted:
+            self.output.append(b"-ERR Protocol error: %b\r\n" % text.encode())
+        self.closing = True
+
+    def _command_over(self) -> None:
+        """A command has been answered by hand: CLIENT REPLY SKIP holds for the next one, and only for it."""
         session = self.session
-        for piece in self.output[kept:]:
-            if isinstance(piece, Spill):
-                piece.close()
-        del self.output[kept:]
         if session.mute == MUTE_NEXT:
             session.mute = MUTE_THIS
         elif session.mute == MUTE_THIS:
@@ -168,11 +178,13 @@ class Aside:
             self._say(Fault("EXEC_ABORTED"))
         elif not engine.watch_holds(session, now):
             engine.end_multi(session)
-            self.output.append(b"_\r\n" if session.version == 3 else b"*-1\r\n")
+            if not self.muted:
+                self.output.append(b"_\r\n" if session.version == 3 else b"*-1\r\n")
         else:
             engine.unwatch(session)
             count = engine.numbers[session.at + layout.SESSION_QUEUED]
-            self.output.append(b"*%d\r\n" % count)
+            if not self.muted:
+                self.output.append(b"*%d\r\n" % count)
             engine.numbers[layout.IN_GROUP] = 1
             self._queued(engine.numbers[session.at + layout.SESSION_QUEUE], count, now)
 
@@ -202,31 +214,49 @@ class Aside:
         done = numbers[at + layout.SESSION_WATCHED + 1]
         entry = numbers[at + layout.SESSION_WATCHED + 2]
         self._queued(entry, numbers[at + layout.SESSION_QUEUED] - done, now)
+        self._command_over()
 
     def _queued(self, entry: int, count: int, now: int) -> None:
+        """Carry out the queued calls from `entry` on, all of them: one that raises is answered with an error.
+
+        Only a broken node ends it early. Nothing of the group is in the log then.
+        """
         engine, session = self.engine, self.session
-        numbers = engine.numbers
         replies: list[bytes | Spill] = []
         held, self.output = self.output, replies
-        for _ in range(count):
-            row_at = numbers[entry]
-            row = engine.rows[row_at]
-            head = entry + transactions.QUEUE_HEAD
-            numbers[head - 2] = session.namespace  # as a SELECT among them has left it
-            if numbers[entry + 2] < 0:
-                self._say(self._fault_at(row, -numbers[entry + 2], head * layout.WORD, numbers[entry + 4]), row)
-            elif row.handler:
-                self._say(engine.handle_packed(row, session, entry + transactions.QUEUE_HEAD, now), row)
-            else:
-                status = engine.perform_queued(entry, row_at, now)
-                self._answer(row_at, layout.NIL if status & STATUS_MASK == layout.WAIT else status)
-            engine.free_limbo()
-            entry += numbers[entry + 1]
-        numbers[layout.IN_GROUP] = 0
-        engine.end_multi(session)
-        self.output = held
-        self.output.extend(replies)
+        try:
+            for _ in range(count):
+                row = engine.rows[engine.numbers[entry]]
+                try:
+                    self._queued_call(row, entry, now)
+                except BrokenNode:
+                    engine.drop_group()
+                    raise
+                except SynapError:  # its log has failed
+                    raise
+                except Exception as error:
+                    log.exception("a call of a transaction failed: %s", row.name)
+                    self._say(Fault("INTERNAL_ERROR", what=f"{type(error).__name__}: {error}"), row)
+                engine.free_limbo()
+                entry += engine.numbers[entry + 1]
+        finally:
+            engine.numbers[layout.IN_GROUP] = 0
+            engine.end_multi(session)
+            self.output = held
+            self.output.extend(replies)
         self.closing = self.closing or session.closing
+
+    def _queued_call(self, row: Command, entry: int, now: int) -> None:
+        engine, numbers = self.engine, self.engine.numbers
+        row_at, head = numbers[entry], entry + transactions.QUEUE_HEAD
+        numbers[head - 2] = self.session.namespace  # as a SELECT among them has left it
+        if numbers[entry + 2] < 0:
+            self._say(self._fault_at(row, -numbers[entry + 2], head * layout.WORD, numbers[entry + 4]), row)
+        elif row.handler:
+            self._say(engine.handle_packed(row, self.session, head, now), row)
+        else:
+            status = engine.perform_queued(entry, row_at, now)
+            self._answer(row_at, layout.NIL if status & STATUS_MASK == layout.WAIT else status)
 
 
 def resp_fault(engine: Any, at: int, end: int) -> str:

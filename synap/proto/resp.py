@@ -18,6 +18,7 @@ is cut.
 from collections.abc import Callable
 from typing import Any
 
+from synap.call import Pushes
 from synap.command import Command
 from synap.faults import BrokenNode, Fault
 from synap.proto.aside import OUT_AT, PROTOCOL_ERRORS, Aside, resp_fault
@@ -266,15 +267,15 @@ class RespMachine(Aside):
                 self._protocol_error(resp_fault(engine, at, end))
                 return end
             elif reason != lane.OUT_FULL:
-                before, kept = at, len(self.output)
+                before = at
                 whole = engine.bytes[at] == resp.STAR  # what an inline command runs is looked at by itself
                 begun = self._operation.ticks()
                 at = self._slow(reason, at, end, now)
                 took = self._operation.ticks() - begun
                 if whole and took >= self._operation.slow_ns >= 0:
                     self.note_slow(before, at, took, now)
-                if whole and self.session.mute and at != before:
-                    self._silence(kept)
+                if whole and at != before and self.session.parked is None:
+                    self._command_over()
                 if at == before and reason == lane.HANDLER:  # a line that is not whole yet
                     return at
             if at == end or self.paused or self.closing:
@@ -297,10 +298,10 @@ class RespMachine(Aside):
         after, count = engine.numbers[layout.LANE_AT], engine.numbers[layout.LANE_CALLS]
         if after <= 0:
             return at if after == resp.INCOMPLETE else self._bad(after, end)
-        if row_at == 0 or engine.numbers[row_at + layout.ROW_FLAGS] & layout.FLAG_CONTAINER:
+        row = engine.rows.get(row_at)
+        if row is None:
             self._unknown(count)
             return after
-        row = engine.rows[row_at]
         most = engine.numbers[row_at + layout.ROW_WORDS_MAX]
         if count - 1 < engine.numbers[row_at + layout.ROW_WORDS_MIN] or count - 1 > most:
             return self._refused(row, Fault("WRONG_ARITY"), after)
@@ -320,18 +321,29 @@ class RespMachine(Aside):
                 self._say("QUEUED")
             else:
                 return self._refused(row, Fault("OUT_OF_MEMORY"), after)
-        elif row.handler == "execute":
-            self._execute(now)
-        elif row.handler:
-            value = engine.handle(row, self.session, layout.TAPE, now)
-            self._say(value, row)
-            self.closing = self.closing or self.session.closing
         else:
-            self._perform(row_at, layout.TAPE, tape_size, blob_size, now)
+            self._carry_out(row, row_at, tape_size, blob_size, now)
         engine.settle(now)
         if self.session.listener is not None and engine.pubsub.waiting:
             engine.pubsub.spread()  # what it has sent to itself comes before the next reply
         return after
+
+    def _carry_out(self, row: Command, row_at: int, tape_size: int, blob_size: int, now: int) -> None:
+        """The call in TAPE. If that raises, whoever waits for what it has changed is served all the same."""
+        engine = self.engine
+        try:
+            if row.handler == "execute":
+                self._execute(now)
+            elif row.handler:
+                self._say(engine.handle(row, self.session, layout.TAPE, now), row)
+                self.closing = self.closing or self.session.closing
+            else:
+                self._perform(row_at, layout.TAPE, tape_size, blob_size, now)
+        except BrokenNode:
+            raise
+        except Exception:
+            engine.settle(now)
+            raise
 
     def _perform(self, row_at: int, tape: int, tape_size: int, blob_size: int, now: int) -> None:
         """A call whose reply may be of any size, or that may have to wait."""
@@ -345,17 +357,17 @@ class RespMachine(Aside):
     def _delivered(self, status: int | Fault | None) -> None:
         """A wait is over: the reply lies in REPLY (None: time is up; a Fault: somebody has ended it)."""
         parked, self.session.parked = self.session.parked, None
-        kept = len(self.output)
         if isinstance(status, Fault):
             self._say(status)
         else:
             self._answer(parked.row_at, layout.NIL if status is None else status)
-        if self.session.mute:
-            self._silence(kept)
+        self._command_over()
         self._wake()
 
     def _answer(self, row_at: int, status: int) -> None:
         """Write the reply in REPLY, into the out region or a spill."""
+        if self.muted:
+            return
         engine = self.engine
         bound = SPILL_SLACK
         if status & STATUS_MASK in (layout.ITEM, layout.ITEMS):
@@ -377,7 +389,8 @@ class RespMachine(Aside):
         name = (row.resp or row.name).lower() if row else ""
         if isinstance(value, Fault):
             self._operation.note_error(value.resp_text(name))
-        self.output.append(encode(value, self.session.version, name))
+        if not self.muted or isinstance(value, Pushes):
+            self.output.append(encode(value, self.session.version, name))
 
     def _refused(self, row: Command, fault: Fault, after: int) -> int:
         self.session.break_multi()
@@ -391,7 +404,7 @@ class RespMachine(Aside):
             start, size = numbers[layout.WORDS + 2 * i], numbers[layout.WORDS + 2 * i + 1]
             words.append(bytes(octets[start : start + min(size, 128)]).decode("utf-8", "surrogateescape"))
         self.session.break_multi()
-        if words[0].lower() in {word.decode() for word in WRONG_WORDS}:
+        if words[0].lower().encode("utf-8", "surrogateescape") in WRONG_WORDS:
             self.closing = True
             return
         if words[0].upper() in self.engine.containers:
@@ -431,7 +444,3 @@ class RespMachine(Aside):
     def _bad(self, what: int, end: int) -> int:
         self._protocol_error(PROTOCOL_ERRORS.get(what, "invalid request"))
         return end
-
-    def _protocol_error(self, text: str) -> None:
-        self.output.append(b"-ERR Protocol error: %b\r\n" % text.encode())
-        self.closing = True

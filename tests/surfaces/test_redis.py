@@ -7,20 +7,16 @@ each from nothing), drawn by chance, and as bytes that are no array of words. Wh
     python -m pytest -m campaign tests/surfaces/test_redis.py        300,000 random commands
 """
 
-import shutil
-import socket
-import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import BinaryIO
 
 import pytest
 from surfaces import Surfaces
 
 from synap.proto.values import split_line
+from tests.peers import Redis
 from tests.support import Bench, command, decode
 
 KEYS = [b"a", b"b", b"c", b"n", b"f", b"l", b"s", b""]
@@ -135,60 +131,11 @@ class Words:
         return [key]
 
 
-class Peer:
-    """A Redis of our own; `ask` answers bytes with the bytes of one reply, `talk` with all until it hangs up."""
-
-    def __init__(self, directory: Path) -> None:
-        program = shutil.which("redis-server")
-        assert program, "redis-server is not installed (Debian: redis-server)"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.server = subprocess.Popen(
-            [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory),
-             "--enable-debug-command", "yes"], stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        for _ in range(100):
-            try:
-                self.link = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-                break
-            except OSError:
-                time.sleep(0.05)
-        self.stream = self.link.makefile("rwb")
-
-    def ask(self, data: bytes) -> bytes:
-        self.stream.write(data)
-        self.stream.flush()
-        return read(self.stream)
-
-    def talk(self, data: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as link:
-            link.sendall(data)
-            link.shutdown(socket.SHUT_WR)
-            return b"".join(iter(lambda: link.recv(1 << 16), b""))
-
-    def close(self) -> None:
-        self.stream.close()
-        self.link.close()
-        self.server.terminate()
-        self.server.wait()
-
-
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    peer = Peer(tmp_path_factory.mktemp("redis"))
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    peer = Redis(tmp_path_factory.mktemp("redis"))
     yield peer
     peer.close()
-
-
-def read(stream: BinaryIO) -> bytes:
-    """The bytes of one reply."""
-    line = stream.readline()
-    if line[:1] in b"$=" and line[1:2] != b"-":
-        return line + stream.read(int(line[1:]) + 2)
-    if line[:1] in b"*~%" and line[1:2] != b"-":
-        return line + b"".join(read(stream) for _ in range(int(line[1:]) * (2 if line[:1] == b"%" else 1)))
-    return line
 
 
 def told(surfaces: Surfaces, data: bytes) -> bytes:
@@ -227,7 +174,7 @@ def alike(name: str, ours: bytes, theirs: bytes) -> bool:
     return False
 
 
-def compare(redis: Peer, seed: int, count: int) -> None:
+def compare(redis: Redis, seed: int, count: int) -> None:
     surfaces, draw, seen = Surfaces(), Words(Random(seed)), Counter[str]()
     done: list[list[bytes]] = []
     for words in ([b"SELECT", b"0"], [b"FLUSHALL"], *(draw.next() for _ in range(count))):
@@ -245,7 +192,7 @@ def compare(redis: Peer, seed: int, count: int) -> None:
 
 
 @pytest.mark.parametrize("block", CASES, ids=[f"{i} {block.split()[0]}" for i, block in enumerate(CASES)])
-def test_by_hand(store: type[Bench], redis: Peer, block: str) -> None:
+def test_by_hand(store: type[Bench], redis: Redis, block: str) -> None:
     surfaces = Surfaces()
     redis.ask(command("RESET"))
     redis.ask(command("FLUSHALL"))
@@ -259,7 +206,7 @@ def test_by_hand(store: type[Bench], redis: Peer, block: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_difference_is_one(store: type[Bench], redis: Peer) -> None:
+def test_every_difference_is_one(store: type[Bench], redis: Redis) -> None:
     """A reason that excuses nothing any more must go."""
     surfaces, left = Surfaces(), set(DIFFERENCES)
     for block in CASES:
@@ -303,18 +250,18 @@ WIRES = [
 
 
 @pytest.mark.parametrize("data", WIRES, ids=range(len(WIRES)))
-def test_bytes_on_the_wire(store: type[Bench], redis: Peer, data: bytes) -> None:
+def test_bytes_on_the_wire(store: type[Bench], redis: Redis, data: bytes) -> None:
     redis.ask(command("FLUSHALL"))
     assert told(Surfaces(), data) == redis.talk(data)
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_answers_of_redis(store: type[Bench], redis: Peer, seed: int) -> None:
+def test_answers_of_redis(store: type[Bench], redis: Redis, seed: int) -> None:
     compare(redis, seed, 4000)
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(100, 110))
-def test_answers_of_redis_for_long(store: type[Bench], redis: Peer, seed: int) -> None:
+def test_answers_of_redis_for_long(store: type[Bench], redis: Redis, seed: int) -> None:
     compare(redis, seed, 30_000)
