@@ -1,4 +1,10 @@
-"""What all connections share: output that drains, limits on what is held, and their end."""
+"""What all connections share: output that drains, limits on what is held, and their end.
+
+A peer is *behind* when more than `output_pause_bytes` wait for it. Nothing runs for it then, unless more comes
+from it: there are clients that write all of a pipeline before they read, and they must be read on, or both sides
+wait for ever. So each arrival is *granted* one run, as long as what waits for all who are behind stays below
+`output_total_bytes_max`. A peer that takes nothing for `output_stall_s` is hung up on.
+"""
 
 import asyncio
 from typing import Any
@@ -20,14 +26,16 @@ class Connection:
 
     transport: Any = None
     address = ""  # of the peer
+    reads_on = True  # may its arrivals be granted a run while it is behind?
+    granted = False
 
     def __init__(self, server: Any) -> None:
         self.server = server
         self.turn: Turn = server.turn
-        self.blocked_at: float | None = None
+        self.behind_at: float | None = None  # since when the peer is behind, or has last taken something since
         self.queued = 0  # replies that the turn holds
         self.going_on = False
-        self.blocked_bytes = 0
+        self.behind_bytes = 0
         self.ended = False  # the peer sends no more, and may still listen
         self.lost = False
 
@@ -45,18 +53,39 @@ class Connection:
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
+        self.server.behind.pop(self, None)
         self.server.left(self)
 
+    @property
+    def blocked(self) -> bool:
+        """Must nothing run until the peer has taken something, or has sent more?"""
+        return self.behind_at is not None and not self.granted
+
     def pause_writing(self) -> None:
-        """The peer takes its output too slowly: first it is no longer read from."""
-        self.blocked_at = self.server.loop.time()
-        self.blocked_bytes = self.transport.get_write_buffer_size()
+        """The peer takes its output too slowly."""
+        self.note_behind()
         if not self.lost:
+            self.look_at_reading()
+
+    def note_behind(self) -> None:
+        """From now on the peer has to take something of what waits for it now and then."""
+        self.behind_at = self.server.loop.time()
+        self.behind_bytes = self.transport.get_write_buffer_size()
+        self.server.behind[self] = None
+
+    def look_at_reading(self) -> None:
+        """Read on from a peer that is behind, if the memory for all of them allows it."""
+        if self.transport.is_closing():
+            return
+        if self.ended or not (self.reads_on and self.server.output_fits()):
             self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        self.blocked_at = None
+        self.behind_at, self.granted = None, False
+        self.server.behind.pop(self, None)
         if not self.lost and not self.ended:
             self.transport.resume_reading()
 
@@ -69,12 +98,12 @@ class Connection:
 
     def stalled(self, now: float, limit_s: float) -> bool:
         """Has the peer taken nothing of what waits for it for so long?"""
-        if self.blocked_at is None:
+        if self.behind_at is None:
             return False
         left = self.transport.get_write_buffer_size()
-        if left < self.blocked_bytes:  # slow, but it reads: one large reply may take its time
-            self.blocked_at, self.blocked_bytes = now, left
-        return now - self.blocked_at > limit_s
+        if left < self.behind_bytes:  # slow, but it reads: one large reply may take its time
+            self.behind_at, self.behind_bytes = now, left
+        return now - self.behind_at > limit_s
 
     def outcome_unknown(self) -> None:
         """A reply to this peer was lost with the log: say so and hang up. What comes after it is dropped."""
@@ -171,6 +200,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.transport.pause_reading()
             self.yielded = True
             self.server.loop.call_soon(self._read_on)
+        self.granted = self.behind_at is not None
         try:
             data = self.machine.received(count, self.server.clock.now())
         except LogFailed:
@@ -183,7 +213,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     @property
     def plain(self) -> bool:
         """Is nothing about it out of the ordinary, so that a kernel may serve it?"""
-        return not (self.lost or self.ended or self.blocked_at is not None or self.going_on) and self.machine.plain
+        return not (self.lost or self.ended or self.behind_at is not None or self.going_on) and self.machine.plain
 
     def stopped(self, reason: int, made: bytes, end: int, now: int) -> None:
         """The kernel has come to something that is not for it."""
@@ -210,6 +240,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self._push()
         elif data:
             self.turn.send(self, data)
+            self.granted = False
 
     def _read_on(self) -> None:
         """The other sockets have had their turn."""
@@ -220,9 +251,15 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     def _read_or_wait(self) -> None:
         """Read on, unless the peer takes no output or has sent enough while a call of its waits."""
         machine = self.machine
-        if self.yielded or self.ended or self.lost or self.blocked_at is not None or machine.closing:
+        if self.yielded or self.ended or self.lost or machine.closing:
             return
         full = machine.paused and machine.held_bytes > HELD_WHILE_WAITING
+        if self.blocked:
+            fits = self.server.output_fits()
+            if full and fits and machine.output:  # it goes on writing before a large reply has left
+                self.granted = True
+                self._soon()
+            full = full or not fits
         if self.transport.is_reading() == full:
             if full:
                 self.transport.pause_reading()
@@ -242,10 +279,12 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
     def _go_on(self) -> None:
         self.going_on = False
-        if self.lost or self.blocked_at is not None:  # `resume_writing` comes back here
+        if self.granted and not self.server.output_fits():
+            self.granted = False
+        if self.lost or self.blocked:  # `resume_writing` comes back here, and so does whatever the peer sends
             return
         self._push()
-        if self.blocked_at is None and not self.machine.paused:
+        if not self.blocked and not self.machine.paused:
             try:
                 self.machine.resume(self.server.clock.now())
             except LogFailed:
@@ -266,7 +305,9 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
                 self._push_mixed()
         elif self.server.engine.numbers[self.server.log_count]:
             self.turn.schedule()
-        if machine.more and not machine.closing and self.blocked_at is None:
+        if not output:
+            self.granted = False
+        if machine.more and not machine.closing and not self.blocked:
             self._soon()
         self._read_or_wait()
         if machine.closing and not output:
@@ -277,7 +318,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
     def _push_mixed(self) -> None:
         output = self.machine.output
-        while output and self.blocked_at is None:
+        while output and not self.blocked:
             if self.queued:  # not at the socket yet: go on when it is
                 self._soon()
                 return
@@ -299,6 +340,9 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
                     whole.append(each)
                 self.turn.send(self, b"".join(whole))
                 del output[: len(whole)]
+
+    def look_at_reading(self) -> None:
+        self._read_or_wait()
 
     def resume_writing(self) -> None:
         super().resume_writing()

@@ -58,6 +58,9 @@ class Server:
         self.body_bytes_max = settings.number("limits.http_body_bytes_max")
         self.output_pause_bytes = settings.number("limits.output_pause_bytes")
         self._backlog = settings.number("limits.tcp_backlog")
+        self._output_total_bytes = settings.number("limits.output_total_bytes_max")
+        self.behind: dict[Connection, None] = {}  # whose peers take their output too slowly
+        self._fits, self._fits_at = True, -1.0
         self._output_stall_s = settings.number("limits.output_stall_s")
         self.feed_output_bytes_max = settings.number("limits.feed_output_bytes_max")
         self.output_bytes_max = settings.number("limits.output_bytes_max")
@@ -301,6 +304,8 @@ class Server:
             self.loop.call_soon(self.close_after_turn, connection)
         else:
             connection.transport.close()
+            if connection.transport.get_write_buffer_size() and connection.behind_at is None:
+                connection.note_behind()  # a peer that never takes the rest is not waited for for ever
 
     # Upkeep.
 
@@ -315,10 +320,20 @@ class Server:
     def drop_stalled(self) -> None:
         """Hang up on whoever takes nothing of what waits for it."""
         now = self.loop.time()
-        for connection in list(self.connections):
-            held = 0 if connection.blocked_at is None else connection.transport.get_write_buffer_size()
+        for connection in list(self.behind):
+            held = connection.transport.get_write_buffer_size()
             if held > self.output_bytes_max or connection.stalled(now, self._output_stall_s):
                 connection.transport.abort()
+            elif not connection.lost:
+                connection.look_at_reading()
+
+    def output_fits(self) -> bool:
+        """Is there memory for more replies to those who are behind? Counted once in a ms, or once a turn."""
+        now = self.loop.time()
+        if now != self._fits_at:
+            held = sum(connection.transport.get_write_buffer_size() for connection in self.behind)
+            self._fits, self._fits_at = held < self._output_total_bytes, now
+        return self._fits
 
     def _log_failed(self, reason: str, safe_seq: int) -> None:
         log.error("writes are refused: %s", reason)

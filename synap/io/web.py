@@ -53,6 +53,11 @@ class HttpConnection(Connection, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.machine.receive_data(data)
+        if self.behind_at is not None and not self.busy:
+            self.granted, self.held_back = True, False
+            self._serve()
+            self.granted = False
+            return
         if not (self.busy or self.held_back):
             self._serve()
             return
@@ -75,7 +80,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         started = now = ticks()
         made = 0
         while not self.lost:
-            if self.blocked_at is not None or made > self.server.output_pause_bytes or now - started > SLICE_NS:
+            if self.blocked or made > self.server.output_pause_bytes or now - started > SLICE_NS:
                 self.held_back = True
                 self._soon()
                 return
@@ -134,13 +139,13 @@ class HttpConnection(Connection, asyncio.Protocol):
 
     def _soon(self) -> None:
         """Go on when the replies have left; `transmit` and `resume_writing` come back here."""
-        if self.held_back and not (self.queued or self.going_on or self.lost or self.blocked_at is not None):
+        if self.held_back and not (self.queued or self.going_on or self.lost or self.blocked):
             self.going_on = True
             self.server.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         self.going_on = False
-        if self.lost or self.queued or self.blocked_at is not None or self.transport.is_closing():
+        if self.lost or self.queued or self.blocked or self.transport.is_closing():
             return
         self.held_back = False
         self.held = 0
@@ -170,7 +175,7 @@ class HttpConnection(Connection, asyncio.Protocol):
 
         One sweep over all connections asks this now and then, so that a request sets no timer.
         """
-        if self.lost or self.ended or self.busy or self.held_back or self.blocked_at is not None:
+        if self.lost or self.ended or self.busy or self.held_back or self.blocked:
             self.since = now
             return
         idle = not self.machine.unfinished
@@ -197,7 +202,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         self.task = self.parked = None
         self._answer(response)
         if not self.lost:
-            if self.blocked_at is None and not self.ended:
+            if not self.blocked and not self.ended:
                 self.transport.resume_reading()
             self._serve()
 

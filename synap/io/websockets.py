@@ -53,6 +53,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
     held = 0
     busy = idle = False
     parked: Any = None
+    reads_on = False  # what it asks for by writing is short, and what it hears it has asked for before
 
     def __init__(self, before: Any, request: Request, machine: Machine) -> None:
         """Take the place of `before`, an HTTP connection whose `request` is the Upgrade."""
@@ -60,7 +61,9 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self.before, self.asked, self.machine = before, request, machine
         self.transport, self.address = before.transport, before.address
         self.number, self.opened = before.number, before.opened  # as a visitor, see `visitors`
-        self.blocked_at, self.blocked_bytes = before.blocked_at, before.blocked_bytes
+        self.behind_at, self.behind_bytes = before.behind_at, before.behind_bytes
+        if self.server.behind.pop(before, self) is None:
+            self.server.behind[self] = None
         self.output_max: int = self.server.limits.feed_output_bytes_max
         self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
         self.talk: Talk | None = None
@@ -79,7 +82,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
     def full(self) -> bool:
         """Does so much output wait that the talk should stop until `drained`?"""
         waiting = self.unsent + self.transport.get_write_buffer_size()
-        if waiting > self.server.output_pause_bytes or self.blocked_at is not None:
+        if waiting > self.server.output_pause_bytes or self.blocked:
             self.was_full = True
             return True
         return False
@@ -120,7 +123,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         """Hear what has come, for as long as it is this socket's turn and the peer takes what it asked for."""
         begun = ticks()
         while not self.lost:
-            if self.blocked_at is not None or ticks() - begun > SLICE_NS:
+            if self.blocked or ticks() - begun > SLICE_NS:
                 self._later()
                 return
             event = self.machine.next_event()
@@ -143,11 +146,11 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         """Go on when the others have been served, or when the peer has read (`resume_writing` comes back)."""
         self.more = True
         self.transport.pause_reading()
-        if self.blocked_at is None:
+        if not self.blocked:
             self.server.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        if self.more and not self.lost and self.blocked_at is None:
+        if self.more and not self.lost and not self.blocked:
             self.more = False
             self._serve()
             if not (self.more or self.lost or self.ended):
@@ -181,7 +184,8 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             self._shut()
 
     def resume_writing(self) -> None:
-        self.blocked_at = None
+        self.behind_at = None
+        self.server.behind.pop(self, None)
         if self.more:
             self.server.loop.call_soon(self._go_on)
         elif not (self.lost or self.ended):
@@ -193,7 +197,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         """Tell the talk, once. What is above the limit with nothing unsent has blocked the transport, which tells
         when that ends; a lower limit here would be passed without anybody hearing of it."""
         waiting = self.unsent + self.transport.get_write_buffer_size()
-        if self.blocked_at is None and waiting <= self.server.output_pause_bytes and not self.lost:
+        if not self.blocked and waiting <= self.server.output_pause_bytes and not self.lost:
             self.was_full = False
             self.server.loop.call_soon(self._drained)
 
@@ -248,7 +252,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 self.drop()
             return
         every = self.ping_s
-        if not every or self.blocked_at is not None or self.more or now - max(self.pinged, self.heard) < every:
+        if not every or self.blocked or self.more or now - max(self.pinged, self.heard) < every:
             return  # a peer that does not read is `stalled`
         if self.unanswered == PINGS_UNANSWERED_MAX:
             self._end_silent()

@@ -92,7 +92,10 @@ TABLE: tuple[Setting, ...] = (
     Setting("limits.feed_output_bytes_max", _SIZE, 8 * MIB,
             "Output waiting for one WebSocket or subscriber at which its connection is closed."),
     Setting("limits.output_pause_bytes", _SIZE, MIB,
-            "Replies waiting for one reader at which the server stops reading from it."),
+            "Replies waiting for one reader at which its next commands wait, unless it sends more of them."),
+    Setting("limits.output_total_bytes_max", _SIZE, 512 * MIB,
+            "Replies waiting for all slow readers together at which the server stops reading from them even if they "
+            "go on sending."),
     Setting("limits.output_bytes_max", _SIZE, 1536 * MIB,
             "Replies waiting for one reader at which its connection is closed."),
     Setting("limits.output_stall_s", Whole(1, 86_400, "seconds"), 60,
