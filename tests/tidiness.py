@@ -24,6 +24,7 @@ RANKS = {
     "commands": 5,
     "io": 6, "client": 6,
     "cli": 7,
+    "__main__": 8,
     "": 8,  # synap/__init__.py, which only users import
 }  # fmt: skip
 
@@ -57,6 +58,9 @@ FILE_METHODS = ("read_text", "read_bytes", "write_text", "write_bytes")
 READERS = {
     "synap.kernels.jit": "names its cache by the sources' text, and must not import synap.io to read it",
 }
+
+ASSERTED = ("isinstance", "type", "len", "sum", "any", "all", "encode", "layout_of")
+"""Functions and methods that an assert may call: they only look. `layout_of` lists a part of a row's grammar."""
 
 NAMES_BANNED = ("utils", "util", "helpers", "helper", "common", "misc")
 
@@ -286,6 +290,24 @@ def _does_nothing(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Pass | ast.Continue)
 
 
+def asserting(source: Source) -> Found:
+    """An assert only looks: `python -O` leaves it out, with whatever it does."""
+    acting = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Assert):
+            continue
+        for part in ast.walk(node):
+            if isinstance(part, ast.Call) and _called(part) not in ASSERTED:
+                yield part.lineno, f"an assert calls {_called(part)}(): python -O leaves that out, see ASSERTED"
+            elif isinstance(part, acting):
+                yield part.lineno, f"an assert holds {ast.unparse(part)}: python -O leaves that out"
+
+
+def _called(call: ast.Call) -> str:
+    """The last part of the name of what is called."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)
+
+
 def printing(source: Source) -> Found:
     """Only the command line prints."""
     if source.part != "cli":
@@ -365,6 +387,6 @@ def twins_missing(wanted: list[str], folder: Path) -> list[str]:
 
 
 RULES: list[Rule] = [
-    rank, library, waiting, chance, opening, named, by_name, swallowing, printing, file_length, function_length,
-    line_length, documented,
+    rank, library, waiting, chance, opening, named, by_name, swallowing, asserting, printing, file_length,
+    function_length, line_length, documented,
 ]  # fmt: skip

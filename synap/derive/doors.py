@@ -52,5 +52,6 @@ def family_codes(catalogue: Catalogue, families: tuple[str, ...]) -> dict[int, s
         module = family_of(row.run.partition(".")[0])
         if module:
             assert module in families, f"{row.name}: {module} has no door"
-            assert found.setdefault(row.code >> 8, module) == module, f"{row.name}: code of another family"
+            family = found.setdefault(row.code >> 8, module)
+            assert family == module, f"{row.name}: its code is one of {family}"
     return found
