@@ -419,14 +419,14 @@ class RespMachine(Aside):
     def _inline(self, at: int, end: int, now: int) -> int:
         """A line of words instead of an array."""
         octets = self.engine.bytes
-        line_end = bytes(octets[at : min(end, at + LINE_BYTES_MAX)]).find(b"\n")
-        if line_end < 0:
+        line, whole, _ = bytes(octets[at : min(end, at + LINE_BYTES_MAX)]).partition(b"\n")
+        if not whole or b"\0" in line:  # as in Redis, no end of a line is found behind a zero byte
             if end - at >= LINE_BYTES_MAX:
                 return self._bad(resp.TOO_LONG, end)
             return at
-        after = at + line_end + 1
+        after = at + len(line) + 1
         try:
-            words = split_line(bytes(octets[at : after - 1]).rstrip(b"\r"))
+            words = split_line(line.removesuffix(b"\r"))
         except Quotes:
             self._protocol_error("unbalanced quotes in request")
             return end

@@ -51,50 +51,61 @@ class Quotes(ValueError):
     """An inline command's quotes do not balance."""
 
 
+_BLANK = b" \t\n\r\x0b\x0c"
+"""White space before a word and behind a closing quote."""
+_ENDS = b" \t\n\r"
+"""What ends a word outside of quotes: fewer bytes, as in Redis."""
+_DOUBLE, _SINGLE, _BACKSLASH = b"\"'\\"
+_ESCAPES = {ord("n"): 10, ord("r"): 13, ord("t"): 9, ord("b"): 8, ord("a"): 7}
+_HEX = b"0123456789abcdefABCDEF"
+
+
 def split_line(line: bytes) -> list[bytes]:
-    """The words of an inline command: separated by white space, quoted by " (with escapes) or '."""
+    """The words of an inline command, as Redis splits them: at white space, but not within quotes.
+
+    A quote may begin anywhere in a word; the closing one ends the word, and white space or nothing must follow it.
+    Between " there are escapes (\\n, \\xff, \\"), between ' only \\'. Raises Quotes.
+    """
     words: list[bytes] = []
     at, end = 0, len(line)
     while True:
-        while at < end and line[at : at + 1].isspace():
+        while at < end and line[at] in _BLANK:
             at += 1
         if at == end:
             return words
         word = bytearray()
-        if line[at] in b"\"'":
-            quote, at = line[at], at + 1
-            while True:
-                if at >= end:
-                    raise Quotes
-                if line[at] == quote:
-                    at += 1
-                    break
-                if line[at] == 0x5C and at + 1 < end and quote == 0x22:
-                    at = _escape(line, at + 1, word)
-                elif line[at] == 0x5C and line[at + 1 : at + 2] == b"'":
-                    word += b"'"
-                    at += 2
-                else:
-                    word.append(line[at])
-                    at += 1
-            if at < end and not line[at : at + 1].isspace():
-                raise Quotes
-        else:
-            while at < end and not line[at : at + 1].isspace():
-                word.append(line[at])
-                at += 1
+        while at < end and line[at] not in _ENDS:
+            if line[at] in (_DOUBLE, _SINGLE):
+                at = _quoted(line, at + 1, line[at], word)
+                break
+            word.append(line[at])
+            at += 1
         words.append(bytes(word))
 
 
-_ESCAPES = {ord("n"): 10, ord("r"): 13, ord("t"): 9, ord("b"): 8, ord("a"): 7}
+def _quoted(line: bytes, at: int, quote: int, word: bytearray) -> int:
+    """Add what stands from `at` to the closing quote to `word`; the place behind that quote."""
+    end = len(line)
+    while at < end and line[at] != quote:
+        if line[at] != _BACKSLASH or at + 1 == end:
+            word.append(line[at])
+            at += 1
+        elif quote == _DOUBLE:
+            at = _escape(line, at + 1, word)
+        else:
+            at += line[at + 1] == _SINGLE  # before any other byte, a backslash between ' is a letter
+            word.append(line[at])
+            at += 1
+    if at == end or (at + 1 < end and line[at + 1] not in _BLANK):
+        raise Quotes
+    return at + 1
 
 
 def _escape(line: bytes, at: int, word: bytearray) -> int:
-    if line[at] == ord("x"):
-        try:
-            word.append(int(line[at + 1 : at + 3].decode("ascii"), 16))
-            return at + 3
-        except ValueError:
-            pass
+    """Add the byte that the letters behind a backslash stand for; the place behind them."""
+    digits = line[at + 1 : at + 3]
+    if line[at] == ord("x") and len(digits) == 2 and all(digit in _HEX for digit in digits):
+        word.append(int(digits, 16))
+        return at + 3
     word.append(_ESCAPES.get(line[at], line[at]))
     return at + 1

@@ -8,15 +8,14 @@ each from nothing), drawn by chance, and as bytes that are no array of words. Wh
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
+from peers import Peer, told
 from surfaces import Surfaces
 
 from synap.proto.values import split_line
-from tests.peers import Redis
 from tests.support import Bench, command, decode
 
 KEYS = [b"a", b"b", b"c", b"n", b"f", b"l", b"s", b""]
@@ -131,22 +130,6 @@ class Words:
         return [key]
 
 
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    peer = Redis(tmp_path_factory.mktemp("redis"))
-    yield peer
-    peer.close()
-
-
-def told(surfaces: Surfaces, data: bytes) -> bytes:
-    """What a connection answers to bytes that come in pieces, until it hangs up."""
-    found = b""
-    for at in range(0, len(data), 16_384):
-        if not surfaces.machines[2].closing:
-            found += surfaces.resp_bytes(data[at : at + 16_384])
-    return found
-
-
 def deliberate(words: list[bytes], ours: bytes = b"") -> str:
     """Why the replies to a command may differ, or nothing."""
     name = words[0].upper().decode("latin-1")
@@ -174,7 +157,7 @@ def alike(name: str, ours: bytes, theirs: bytes) -> bool:
     return False
 
 
-def compare(redis: Redis, seed: int, count: int) -> None:
+def compare(redis: Peer, seed: int, count: int) -> None:
     surfaces, draw, seen = Surfaces(), Words(Random(seed)), Counter[str]()
     done: list[list[bytes]] = []
     for words in ([b"SELECT", b"0"], [b"FLUSHALL"], *(draw.next() for _ in range(count))):
@@ -192,7 +175,7 @@ def compare(redis: Redis, seed: int, count: int) -> None:
 
 
 @pytest.mark.parametrize("block", CASES, ids=[f"{i} {block.split()[0]}" for i, block in enumerate(CASES)])
-def test_by_hand(store: type[Bench], redis: Redis, block: str) -> None:
+def test_by_hand(store: type[Bench], redis: Peer, block: str) -> None:
     surfaces = Surfaces()
     redis.ask(command("RESET"))
     redis.ask(command("FLUSHALL"))
@@ -206,7 +189,7 @@ def test_by_hand(store: type[Bench], redis: Redis, block: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_difference_is_one(store: type[Bench], redis: Redis) -> None:
+def test_every_difference_is_one(store: type[Bench], redis: Peer) -> None:
     """A reason that excuses nothing any more must go."""
     surfaces, left = Surfaces(), set(DIFFERENCES)
     for block in CASES:
@@ -250,18 +233,18 @@ WIRES = [
 
 
 @pytest.mark.parametrize("data", WIRES, ids=range(len(WIRES)))
-def test_bytes_on_the_wire(store: type[Bench], redis: Redis, data: bytes) -> None:
+def test_bytes_on_the_wire(store: type[Bench], redis: Peer, data: bytes) -> None:
     redis.ask(command("FLUSHALL"))
     assert told(Surfaces(), data) == redis.talk(data)
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_answers_of_redis(store: type[Bench], redis: Redis, seed: int) -> None:
+def test_answers_of_redis(store: type[Bench], redis: Peer, seed: int) -> None:
     compare(redis, seed, 4000)
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(100, 110))
-def test_answers_of_redis_for_long(store: type[Bench], redis: Redis, seed: int) -> None:
+def test_answers_of_redis_for_long(store: type[Bench], redis: Peer, seed: int) -> None:
     compare(redis, seed, 30_000)
