@@ -52,6 +52,8 @@ class Operation:
         self.rate = 0.0
         self.sampled: tuple[int, int] | None = None
         self.keep_alive_s = 300  # silence after which a new connection's other end is asked; 0: never
+        self.memory_unlimited = False  # CONFIG SET maxmemory 0 was asked, and is shown
+        self.kept: dict[str, str] = {}  # what CONFIG SET said of settings that change nothing here
         self.idle_s = 0  # a client that says nothing for so long is hung up on; 0: none is
         self.active_expire = True
         self.pause_until = 0

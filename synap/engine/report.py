@@ -85,7 +85,8 @@ def clients(engine: Engine) -> Section:
 
 def memory(engine: Engine) -> Section:
     """What the data takes."""
-    used, most, held = used_bytes(engine), int(engine.numbers[layout.BYTES_MAX]), rss(engine)
+    used, held = used_bytes(engine), rss(engine)
+    most = 0 if engine.operation.memory_unlimited else int(engine.numbers[layout.BYTES_MAX])
     peak = max(engine.operation.peak, used)
     pages = int(engine.numbers[layout.PAGES_USED]) * layout.PAGE_BYTES
     return {

@@ -8,6 +8,9 @@ from synap.io.clock import clock_address, sleep, ticks, unique_text, wall_us
 from synap.settings import Settings
 from synap.store import layout
 
+LOG_LEVELS = {"trace": "debug", "debug": "debug", "info": "notice", "warn": "warning", "error": "warning"}
+"""Redis' name for the least severe lines that are written."""
+
 
 def redis_config(settings: Settings) -> dict[str, Any]:
     """Value by Redis' name."""
@@ -24,7 +27,9 @@ def redis_config(settings: Settings) -> dict[str, Any]:
         "save": "",
         "appendonly": "yes" if logged else "no",
         "appendfsync": "everysec",  # a node says what it is now
-        "port": settings.number("resp.port"),
+        "port": max(settings.number("resp.port"), 0),
+        "loglevel": LOG_LEVELS[settings.text("logging.level")],
+        "protected-mode": "no",  # who may connect is a matter of the address: resp.host
         "maxclients": settings.number("server.connections_max"),
         "proto-max-bulk-len": settings.number("limits.bulk_bytes_max"),
         "client-query-buffer-limit": settings.number("limits.query_bytes_max"),
