@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -270,12 +271,26 @@ def test_a_file_has_a_limit() -> None:
     assert "wanted at most" in refused("#" * (FILE_BYTES_MAX + 1))
 
 
-def test_a_file_is_not_deep() -> None:
+class StrictLoader(yaml.SafeLoader):
+    """A library with a limit of its own, which looks at all of the text before it gives out an event."""
+
+    def __init__(self, stream: Any) -> None:
+        if max(map(stream.count, "[{")) > 100 or stream.count("- ") > 100:
+            raise yaml.MarkedYAMLError("while looking ahead", None, "this is too deep for us")
+        super().__init__(stream)
+
+
+@pytest.mark.parametrize("loader", [yaml.CSafeLoader, yaml.SafeLoader, StrictLoader])
+def test_a_file_is_not_deep(monkeypatch: pytest.MonkeyPatch, loader: Any) -> None:
+    """Our limit is told in our words, also where the library has a limit and refuses first."""
+    monkeypatch.setattr(yaml, "CSafeLoader", loader)
     deep = FILE_DEPTH_MAX - 1
     assert from_text("zzz:\n  " + "[" * deep + "]" * deep).warnings
-    for text in ("zzz:\n  " + "[" * (deep + 1) + "]" * (deep + 1), "zzz:\n  " + "[" * 60_000,
-                 "zzz:\n  " + "- " * 30_000, "zzz:\n  " + "{a: " * 10_000):
-        assert refused(text) == f"some.yml line 2: wanted at most {FILE_DEPTH_MAX} levels, found more"
+    for text in ("[" * (deep + 1) + "]" * (deep + 1), "[" * 20_000, "- " * 20_000, "{a: " * 10_000,
+                 "[" * 1500 + "]" * 1500, "[" * 1500 + "\n%", '["]", ' + "'['," + "[" * 1500):
+        assert refused("zzz:\n  " + text) == f"some.yml line 2: wanted at most {FILE_DEPTH_MAX} levels, found more"
+    assert refused("zzz: &a [*b]").startswith("some.yml line 1: wanted YAML: found undefined alias")
+    assert "levels" not in refused("zzz: @\n" + "[" * 60) and "levels" not in refused("zzz: [[[")
 
 
 def test_a_long_or_odd_value_is_shown_short() -> None:

@@ -12,7 +12,8 @@ FILE_BYTES_MAX = 1 << 16
 """Longest configuration file."""
 
 FILE_DEPTH_MAX = 64
-"""Deepest nesting in it: composing nodes recurses in C and ends the process at some 20,000 levels."""
+"""Deepest nesting in it: composing nodes recurses in C and ends the process at some 20,000 levels. Some versions of
+PyYAML refuse deep nesting themselves, in words of their own and before they give out the events that lead to it."""
 
 _PREFIX = "SYNAP_"
 _NULL = "tag:yaml.org,2002:null"
@@ -111,7 +112,7 @@ def from_file(path: str) -> Layer:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         text = data.decode("utf-8-sig")
-        if too_deep := _first_too_deep(yaml.parse(text, Loader=loader)):
+        if too_deep := _too_deep(text, loader):
             raise layer.refuse(f"{path} line {too_deep}", "", f"at most {FILE_DEPTH_MAX} levels", "more")
         node = yaml.compose(text, Loader=loader)
     except UnicodeDecodeError as error:
@@ -132,16 +133,35 @@ def _line(mark: Any) -> int:
     return mark.line + 1 if mark else 1
 
 
-def _first_too_deep(events: Iterable[Any]) -> int:
-    """The line where nesting exceeds the limit; 0 if it does not."""
-    from yaml import CollectionEndEvent, CollectionStartEvent
+def _too_deep(text: str, loader: Any) -> int:
+    """The line where nesting exceeds the limit; 0 if it does not.
+
+    Where the library refuses the text, the shorter beginnings of it are asked, by bisection: one that ends soon
+    after the limit is exceeded gives out the events up to there. Too short is a beginning that the library reads,
+    or refuses for another reason, which is that it ends there.
+    """
+    line, refused = _first_too_deep(text, loader)
+    short, long = 0, len(text)
+    while refused and not line and long - short > 1:
+        half = (short + long) // 2
+        line, other = _first_too_deep(text[:half], loader)
+        short, long = (short, half) if other == refused else (half, long)
+    return line
+
+
+def _first_too_deep(text: str, loader: Any) -> tuple[int, str]:
+    """(The line where nesting exceeds the limit or 0, why the library refuses what stands before it)."""
+    import yaml
 
     depth = 0
-    for event in events:
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > FILE_DEPTH_MAX:
-            return _line(event.start_mark)
-    return 0
+    try:
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > FILE_DEPTH_MAX:
+                return _line(event.start_mark), ""
+    except yaml.YAMLError as error:
+        return 0, str(getattr(error, "problem", error))
+    return 0, ""
 
 
 def _take_section(layer: Layer, path: str, above: str, node: "yaml.Node") -> None:
