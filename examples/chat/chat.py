@@ -45,7 +45,7 @@ def main() -> int:
     options = parser.parse_args()
     with ThreadingHTTPServer(("127.0.0.1", options.port), Handler) as pages:
         origin = f"http://127.0.0.1:{pages.server_port}"
-        print(f"{origin}/?server={quote(options.server, safe=':/')}&room=lobby", flush=True)
+        print(f"{origin}/?server={quote(options.server, safe=':/')}&room=chat-page", flush=True)
         print(f"Synap must have been started with --set server.cors_origins={origin}", flush=True)
         try:
             pages.serve_forever()

@@ -158,7 +158,10 @@ def test_a_page_of_an_origin_that_is_not_named_may_not_speak(serve: Any, pages: 
     server = serve({"server.cors_origins": "http://127.0.0.1:1"}).start()
     assert server.http("POST", "/stream/lobby")[0] == 200
     page = browser.open(f"{pages}/?server={address(server)}&room=lobby")
-    page.until("document.getElementById('status').textContent.startsWith('connection lost')")
+    wanted = f"synap serve --set server.cors_origins={pages}"
+    page.until(f"document.getElementById('status').textContent.includes({wanted!r})")
     page.run("document.getElementById('text').value = 'x'; document.querySelector('button').click()")
     page.until("document.getElementById('status').textContent.startsWith('not sent')")
     assert server.http("GET", "/stream/lobby/stats")[1]["message_count"] == 0
+    server.kill()  # and once there is no server, the page says that
+    page.until("document.getElementById('status').textContent.startsWith('no server answers')")
