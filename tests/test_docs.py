@@ -1,11 +1,14 @@
-"""What the pages show is what happens: the commands of PAGES are run against a server, in order, and the
-Python of the pages in a process of its own."""
+"""What the pages show is what happens: their commands are run against a server, and their Python in a process of its
+own. Once all pages are read as a reader does, on one server in one directory, in several orders."""
 
 import os
+import random
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,9 @@ from tests.server.conftest import serve, zygote
 __all__ = ["serve", "zygote"]  # fixtures
 
 ROOT = Path(__file__).parent.parent
-PAGES = {"protocols": ("console",), "quick-start": ("console", "python"), "messaging": ("console",)}
-"""Pages whose commands are run in order, on a server of their own, with the languages of their blocks."""
+READ = ("README.md", "docs/quick-start.md", "docs/client.md", "docs/messaging.md", "docs/in-process.md")
+"""Pages that a reader tries on one server, in the directory that it was started in. The Python of a page is one program
+from its first block to its last; every other block stands alone."""
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -60,18 +64,80 @@ def talk(server: Server, block: str) -> int:
     return count
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_block_is_run(serve: Callable[..., Any], tmp_path: Path, page: str) -> None:
-    server: Server = serve().start()
-    blocks = BLOCK.findall((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
-    assert {language for language, _ in blocks} == set(PAGES[page])
+def type_lines(server: Server, block: str) -> int:
+    """Run the lines of a shell block, each with what it says behind ` # `; how many there are."""
     count = 0
-    for language, block in blocks:
-        if language == "console":
-            count += talk(server, block)
-        else:
-            speak(block, tmp_path, SYNAP=f"127.0.0.1:{server.http_port}")
-    assert count > 8
+    for line in filter(None, block.splitlines()):
+        typed, _, shown = line.partition("  # ")
+        typed = re.sub(r"^redis-cli ", "redis-cli -p 6379 ", re.sub(r"^curl ", "curl -sf ", typed.rstrip()))
+        count += talk(server, f"$ {typed}\n{shown.strip() or '...'}")
+    return count
+
+
+# ---- all pages on one server ----
+
+
+def blocks_of(page: str) -> list[tuple[str, str]]:
+    """(language, text) of the blocks of a page that are tried; its Python, where it is one program, as one."""
+    text = re.sub(r"^<!-- (?:run|test) -->.*?^<!-- end -->", "", (ROOT / page).read_text(encoding="utf-8"),
+                  flags=re.DOTALL | re.MULTILINE)  # fmt: skip
+    found = [(language, block) for language, block in BLOCK.findall(text) if "pip install" not in block]
+    assert found and {language for language, _ in found} <= {"bash", "console", "python"}, page
+    whole = "\n".join(block for language, block in found if language == "python")
+    others = [(language, block) for language, block in found if language != "python"]
+    return [*others, ("python", whole)] if whole else others
+
+
+def attempt(server: Server, language: str, block: str) -> None:
+    """Try one block, in the directory that the server was started in."""
+    if language == "python":
+        speak(block, server.directory.parent, server)
+    else:
+        count = (talk if language == "console" else type_lines)(server, block)
+        assert count > 0
+
+
+def orders() -> dict[str, list[tuple[str, str]]]:
+    """All blocks of the pages, in the orders in which they are tried."""
+    forward = [block for page in READ for block in blocks_of(page)]
+    mixed = forward.copy()
+    random.Random(5).shuffle(mixed)
+    return {"forward, and once more": forward * 2, "backward": forward[::-1], "mixed": mixed}
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("order", ["forward, and once more", "backward", "mixed"])
+def test_every_block_runs_after_every_other(serve: Callable[..., Any], order: str) -> None:
+    """A reader tries README, quick start, client, messaging and in-process beside one server, which has ./data."""
+    server: Server = serve(directory="data").start()
+    for language, block in orders()[order]:
+        attempt(server, language, block)
+
+
+def test_the_orders_differ() -> None:
+    pairs = {name: set(pairwise(blocks)) for name, blocks in orders().items()}
+    assert len(pairs["backward"]) > 8 and not pairs["backward"] & pairs["forward, and once more"]
+    assert len(pairs["mixed"] - pairs["backward"] - pairs["forward, and once more"]) > 5
+
+
+def test_the_python_of_the_pages_needs_what_is_installed_and_what_they_install() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    brought = {"synap", *(re.split(r"[^\w-]", each)[0].lower() for each in project["dependencies"])}
+    for page in (*READ, "docs/kernels.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        installed = set(re.findall(r"^\S*pip install ([\w-]+)$", text, re.MULTILINE))
+        code = "\n".join(block for language, block in BLOCK.findall(text) if language == "python")
+        used = set(re.findall(r"^\s*(?:import|from) (\w+)", code, re.MULTILINE)) - sys.stdlib_module_names
+        assert used <= brought | installed, page
+        assert installed <= used, page
+
+
+def test_the_protocols_page_runs(serve: Callable[..., Any]) -> None:
+    """In order, on a server of its own."""
+    server: Server = serve().start()
+    blocks = BLOCK.findall((ROOT / "docs" / "protocols.md").read_text(encoding="utf-8"))
+    assert {language for language, _ in blocks} == {"console"}
+    assert sum(talk(server, block) for _, block in blocks) > 8
 
 
 def test_what_fits() -> None:
@@ -81,45 +147,28 @@ def test_what_fits() -> None:
 
 # ---- the Python on the pages ----
 
-PYTHON = ["README.md", "docs/in-process.md", "docs/kernels.md"]
-
 
 def shown_by(code: str) -> list[str]:
-    """What stands behind the prints of a block: `print(...)  # this`, in order."""
-    found = [re.search(r"\bprint\(.*\)  # (.*)$", line) for line in code.splitlines()]
-    return [match[1] for match in found if match is not None]
+    """What the code is to print: behind a print (`print(...)  # this`), or for a loop in the comments below it."""
+    return [found[1] for found in re.finditer(r"^(?:.*\bprint\(.*\)  )?# (.*)$", code, re.MULTILINE)]
 
 
-@pytest.mark.parametrize("page", PYTHON)
-def test_the_python_of_a_page_prints_what_it_shows(store: Any, tmp_path: Path, page: str) -> None:
-    """All blocks of a page in one process, in order."""
-    found = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
-    blocks = [code for language, code in found if language == "python"]
-    assert blocks
-    code = "\n".join(blocks)
-    speak(code, tmp_path)
+def test_the_python_of_the_kernels_page_prints_what_it_shows(store: Any, tmp_path: Path) -> None:
+    found = BLOCK.findall((ROOT / "docs" / "kernels.md").read_text(encoding="utf-8"))
+    speak("\n".join(code for language, code in found if language == "python"), tmp_path)
 
 
-def speak(code: str, directory: Path, **environment: str) -> None:
+def speak(code: str, directory: Path, server: Server | None = None) -> None:
     """Run this Python in a process of its own; it prints what it shows."""
+    environment = dict(os.environ)
+    if server is not None:
+        code = code.replace("127.0.0.1:6379", f"127.0.0.1:{server.resp_port}")
+        environment["SYNAP"] = f"127.0.0.1:{server.http_port}"
     (directory / "page.py").write_text(code, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "page.py"], cwd=directory, capture_output=True, text=True, timeout=100, check=False,
-        env=os.environ | environment,
+        [sys.executable, "-W", "error", "page.py"], cwd=directory, capture_output=True, text=True, timeout=100,
+        check=False, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    if wanted := shown_by(code):
-        assert done.stdout.splitlines() == wanted
-
-
-def test_the_python_of_the_client_page_prints_what_it_shows(serve: Callable[..., Any], tmp_path: Path) -> None:
-    """What it prints stands behind the print, or for a loop in the comments after it."""
-    server: Server = serve().start()
-    page = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
-    code = "\n".join(text for language, text in BLOCK.findall(page) if language == "python")
-    wanted = [found[1] for found in re.finditer(r"^(?:.*\bprint\(.*\)  )?# (.*)$", code, re.MULTILINE)]
-    (tmp_path / "page.py").write_text(code.replace("127.0.0.1:6379", f"127.0.0.1:{server.resp_port}"))
-    command = [sys.executable, "-W", "error", "page.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == wanted and len(wanted) > 12
+    wanted = shown_by(code)
+    assert wanted and done.stdout.splitlines() == wanted
