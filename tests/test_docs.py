@@ -145,6 +145,67 @@ def test_what_fits() -> None:
     assert list(commands("$ a 'b\nc'\nd\n$ e")) == [("a 'b\nc'", "d"), ("e", "")]
 
 
+# ---- the README's promises ----
+
+FIGURES = {
+    "`resp.py`: GET, SET with 16": ("GET, depth 16, log off, commands/s", "SET, depth 16, log off, commands/s"),
+    "`resp.py`: GET, SET one": ("GET, depth 1, log off, commands/s", "SET, depth 1, log off, commands/s"),
+    "`queues.py`:": ("publish, consume and ack, fsync always, messages/s",),
+    "`streams.py`:": ("read a backlog of 1,000,000 events; nats, events/s",),
+    "`web.py`:": ("GET /kv/get/KEY, requests/s",),
+    "`fanout.py`:": ("PUBLISH to 100 subscribers, depth 1, deliveries/s",),
+}
+"""How a row of the README's table begins, and the rows of docs/performance.md that it shows."""
+
+
+def test_the_figures_of_the_readme_are_those_of_the_performance_page() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    ratios: dict[str, str] = {}
+    for line in (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) > 6 and re.fullmatch(r"[0-9.]+", cells[5]):
+            ratios.setdefault(cells[2], f"{float(cells[5]):.1f}")
+    shown = re.findall(r"^\| (`\w+\.py`:.*?) \| ([0-9., ]+) \|$", readme, re.MULTILINE)
+    assert len(shown) == len(FIGURES)
+    for what, figures in shown:
+        rows = next(rows for start, rows in FIGURES.items() if what.startswith(start))
+        assert figures == ", ".join(ratios[row] for row in rows), what
+
+
+def marked(name: str) -> str:
+    """The command between the marks of the README that `.ci/run` looks for."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.findall(rf"^<!-- {name} -->\n```bash\n(.*?)^```\n<!-- end -->$", readme, re.DOTALL | re.MULTILINE)
+    assert len(found) == 1, name
+    return str(found[0])
+
+
+def test_two_commands_suffice() -> None:
+    assert re.fullmatch(r"python3 -m venv \.venv && .*\.venv/bin/synap serve\n", marked("run"))
+    wanted = marked("test")
+    for part in ("tests/install_peers", "-m venv", "--require-hashes -r tests/constraints.txt", "-m pytest"):
+        assert part in wanted
+    assert wanted.rstrip("\n").count("\n") == wanted.count("&&\n"), "one command, however many lines it has"
+    done = subprocess.run(["bash", "-n", "-c", wanted], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert os.access(ROOT / "tests" / "install_peers", os.X_OK)
+
+
+def test_the_constraints_name_every_package_and_no_address() -> None:
+    text = (ROOT / "tests" / "constraints.txt").read_text(encoding="utf-8")
+    entries = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["test"],
+              *project["build-system"]["requires"]]  # fmt: skip
+    named = {re.split("==", entry)[0] for entry in entries}
+    assert {re.split(r"[^\w.-]", each)[0].lower() for each in wanted} <= named
+    for entry in entries:
+        head, *hashes = entry.splitlines()
+        assert re.fullmatch(r"[a-z0-9.-]+==[0-9][\w.]*( ; .+)? \\", head), head
+        assert hashes and all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", each) for each in hashes), head
+    assert not re.search(r"://|@|index|find-links", text)
+
+
 # ---- the Python on the pages ----
 
 
