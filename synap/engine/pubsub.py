@@ -159,6 +159,8 @@ class PubSub:
         if self.subscribers.get(subscriber.name) is subscriber:
             del self.subscribers[subscriber.name]
             self._unread.pop(subscriber.name, None)
+        if isinstance(subscriber, Mailbox):
+            subscriber.clear()
         return count
 
     def join(self, topics: list[bytes], now: int, wake: Callable[[], None] | None = None, name: str = "") -> Mailbox:
@@ -244,19 +246,23 @@ class PubSub:
     def _offer(self, box: Mailbox, message: Message) -> None:
         if box.wake is None or box.over:
             return
-        if len(box.waiting) >= self.limits.messages:
+        limits = self.limits
+        if len(box.waiting) >= limits.messages or (box.waiting and box.bytes + message.size > limits.bytes):
             self.dropped += 1
             if self.limits.overflow == "drop_newest":
                 return
             if self.limits.overflow == "disconnect":
                 self.dropped += len(box.waiting)
                 self.slow_dropped += 1
-                box.waiting.clear()
+                box.clear()
                 box.over = True
                 box.wake()
                 return
-            box.waiting.popleft()
-        box.waiting.append(message)
+            box.take()
+            while box.waiting and box.bytes + message.size > limits.bytes:
+                box.take()
+                self.dropped += 1
+        box.put(message)
         if len(box.waiting) == 1:
             box.wake()
 

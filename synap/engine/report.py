@@ -89,6 +89,9 @@ def memory(engine: Engine) -> Section:
     most = 0 if engine.operation.memory_unlimited else int(engine.numbers[layout.BYTES_MAX])
     peak = max(engine.operation.peak, used)
     pages = int(engine.numbers[layout.PAGES_USED]) * layout.PAGE_BYTES
+    clients = engine.facts.get("clients_memory")
+    output, unfinished = clients() if clients else (0, 0)
+    subscribers = sum(box.bytes for box in engine.pubsub.subscribers.values())
     return {
         "used_memory": used, "used_memory_human": short(used),
         "used_memory_rss": held, "used_memory_rss_human": short(held),
@@ -97,6 +100,8 @@ def memory(engine: Engine) -> Section:
         "maxmemory": most, "maxmemory_human": short(most),
         "maxmemory_policy": policy_of(engine),
         "mem_fragmentation_ratio": round(pages / used, 2) if used else 1.0,
+        "mem_clients_output": output, "mem_clients_input": unfinished, "mem_subscribers": subscribers,
+        "mem_clients_normal": output + unfinished + subscribers,
         "mem_allocator": "synap-arena",
         **counters.section("memory", engine.numbers, engine.catalogue),
     }  # fmt: skip

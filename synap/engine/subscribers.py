@@ -30,6 +30,7 @@ class Limits:
     unread: int = 10_000
     topic_bytes: int = 4096
     messages: int = 1024
+    bytes: int = 8 << 20
     overflow: str = "disconnect"
 
 
@@ -59,10 +60,11 @@ def bulk(text: bytes) -> bytes:
 class Message:
     """What was published. Made into bytes when somebody is there to read them."""
 
-    __slots__ = ("_frame", "_name", "_new_name", "metadata", "now", "payload", "topic")
+    __slots__ = ("_frame", "_name", "_new_name", "metadata", "now", "payload", "size", "topic")
 
     def __init__(self, new_name: Callable[[], str], topic: bytes, payload: bytes, metadata: bytes, now: int) -> None:
         self._new_name, self.topic, self.payload, self.metadata, self.now = new_name, topic, payload, metadata, now
+        self.size = len(topic) + len(payload) + len(metadata)
         self._name = ""
         self._frame = b""
 
@@ -144,14 +146,29 @@ class Mailbox(Subscriber):
     Without `wake` nobody will ever take any, and none are kept.
     """
 
-    __slots__ = ("over", "waiting", "wake")
+    __slots__ = ("bytes", "over", "waiting", "wake")
 
     def __init__(self, name: str, wake: Callable[[], None] | None) -> None:
         super().__init__(name)
         self.wake = wake
         self.waiting: deque[Message] = deque()
+        self.bytes = 0  # of what waits
         self.over = False
+
+    def put(self, message: Message) -> None:
+        """Let this message wait behind the others."""
+        self.waiting.append(message)
+        self.bytes += message.size
 
     def take(self) -> Message | None:
         """The next message."""
-        return self.waiting.popleft() if self.waiting else None
+        if not self.waiting:
+            return None
+        message = self.waiting.popleft()
+        self.bytes -= message.size
+        return message
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self.waiting.clear()
+        self.bytes = 0

@@ -59,7 +59,8 @@ def place_clocks(node: Any) -> None:
     pubsub.limits = Limits(
         settings.number("pubsub.topics_max"), settings.number("pubsub.subscriptions_max"),
         settings.number("pubsub.unread_subscribers_max"), settings.number("pubsub.topic_bytes_max"),
-        settings.number("pubsub.buffer_messages_max"), settings.text("pubsub.overflow"),
+        settings.number("pubsub.buffer_messages_max"), settings.number("limits.feed_output_bytes_max"),
+        settings.text("pubsub.overflow"),
     )  # fmt: skip
     node.engine.facts |= {
         "wall_us": wall_us,

@@ -122,6 +122,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     spilling = False  # a piece of a spill is with the turn or has left, its last one is not known to have
     reads_once = False  # does its transport read a socket once before it turns to the others?
     peer = local = b""  # the addresses of both ends
+    pushed = 0  # bytes of messages since nothing was with the turn or waited for a reply
     made_seq = 0  # the seq when the machine made its last output
 
     def connection_made(self, transport: Any) -> None:
@@ -169,10 +170,15 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         asked for is hung up on: False."""
         if self.lost:
             return True
+        if not (self.queued or self.machine.output):
+            self.pushed = 0
         waiting = self.transport.get_write_buffer_size()
+        if self.machine.output or self.turn.waits_for_disk:  # it has not come to the transport
+            waiting += self.pushed
         if waiting and waiting + len(data) > self.server.feed_output_bytes_max:
             self.hang_up()
             return False
+        self.pushed += len(data)
         if self.machine.output:
             self.machine.output.append(data)
             self._soon()

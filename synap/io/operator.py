@@ -30,6 +30,7 @@ def wire(server: Any, node: Any) -> None:
         "call_later": loop.call_later,
         "visitors": lambda now: visitors.listed(server, now),
         "clients": lambda: len(server.connections),
+        "clients_memory": lambda: visitors.memory(server),
         "shutdown": lambda: loop.call_soon(server.stop),
         "run_id": seed(20).hex(),
         "config_file": FILE if origins else "",

@@ -9,7 +9,7 @@ from typing import Any
 
 from synap.faults import Fault
 from synap.io.door import Refused
-from synap.io.link import place
+from synap.io.link import RespConnection, place
 from synap.io.web import HttpConnection
 from synap.io.websockets import WebSocketConnection
 from synap.journal import LogFailed
@@ -63,6 +63,21 @@ class Visitor:
     def hang_up(self) -> None:
         """Somebody wants this connection closed at once."""
         self.connection.transport.abort()
+
+
+def memory(server: Any) -> tuple[int, int]:
+    """Bytes of output that clients have not taken, and of input that is not a whole command yet."""
+    output = unfinished = 0
+    for connection in server.connections:
+        if connection.lost:
+            continue
+        output += connection.transport.get_write_buffer_size()
+        if isinstance(connection, RespConnection):
+            unfinished += connection.held_bytes
+        else:
+            output += getattr(connection, "unsent", 0)
+            unfinished += connection.held
+    return output, unfinished
 
 
 def listed(server: Any, now: int) -> list[Visitor]:

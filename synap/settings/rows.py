@@ -143,7 +143,8 @@ TABLE: tuple[Setting, ...] = (
     Setting("pubsub.topic_bytes_max", Size(1, MIB), 4096,
             "Bytes of one topic or pattern; a longer one is refused."),
     Setting("pubsub.buffer_messages_max", Whole(1, 10_000_000), 1024,
-            "Messages waiting for one subscriber that is no Redis client; what happens above it is overflow."),
+            "Messages waiting for one subscriber that is no Redis client; what happens above it, and above "
+            "limits.feed_output_bytes_max, is overflow."),
     Setting("pubsub.overflow", Choice(("disconnect", "drop_newest", "drop_oldest")), "disconnect",
             "What a message does that finds the buffer of its subscriber full: end the subscriber, get lost, or "
             "push out the oldest."),

@@ -75,8 +75,10 @@ class TopicTalk(Talk):
             self._say("error", error=fault.json_text())
 
     def ended(self) -> None:
-        if self.box is not None:
-            self.pubsub.leave(self.box)
+        box, self.box = self.box, None
+        if box is not None:
+            self.pubsub.leave(box)
+            box.wake = None
 
     def _change(self, more: bool, topics: Any) -> None:
         box = self.box
