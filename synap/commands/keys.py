@@ -86,7 +86,7 @@ ROWS = [
     ),
     Command(
         "key.touch", 0x0209, "The same, and the keys count as used.", args=(Many("keys", _KEY),), resp="TOUCH",
-        reply=Shape.NUMBER, run="keys.exists", http=(Post("/key/{key}/touch"),), rest={"touched": "$reply"},
+        reply=Shape.NUMBER, run="keys.touch", http=(Post("/key/{key}/touch"),), rest={"touched": "$reply"},
         command={"touched": "$reply"}, examples=(Example("SET k v", "OK"), Example("TOUCH k none", 1)),
     ),
     Command(

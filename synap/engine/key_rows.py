@@ -32,6 +32,14 @@ def look(engine: Engine, session: Session | None, key: bytes, now: int, samples:
     return found.tolist() if seen else None
 
 
+def _used(engine: Engine, session: Session | None, key: bytes, now: int) -> Any:
+    """The same for a row that reads the value: a use of the key."""
+    found = look(engine, session, key, now)
+    namespace = session.namespace if session is not None else 0
+    keys_view.use(engine.words, engine.octets, namespace, layout.CALL_BLOB * layout.WORD, len(key), now)
+    return found
+
+
 def _must(engine: Engine, session: Session | None, key: bytes, now: int) -> Any:
     found = look(engine, session, key, now)
     if found is None:
@@ -112,8 +120,8 @@ def lcs(engine: Engine, session: Session | None, args: dict[str, Any], now: int)
     if args.get("len") and args.get("idx"):
         raise Fault("LEN_AND_IDX")
     spans = []
-    for name in ("key1", "key2"):
-        found = look(engine, session, args[name], now)
+    both = [_used(engine, session, args[name], now) for name in ("key1", "key2")]
+    for found in both:
         if found is not None and found[keys_view.KIND] != layout.STRING:
             raise Fault("NOT_STRINGS")
         spans += [0, 0] if found is None else [found[keys_view.AT], found[keys_view.SIZE]]

@@ -21,7 +21,6 @@ from synap.store.layout import (
     PRESENT,
     STRING,
     TAPE,
-    TRACKING,
     WORD,
 )
 from synap.store.tables import REF_MASK
@@ -65,15 +64,13 @@ def find_many(words, octets, at, sizes, count, now, found, target, width, namesp
             size = sizes[first + i]
             seat = 0
             if words[seats[i]] != 0:
-                seat = keyspace.locate(words, octets, namespace, starts[i], size, hashes[i])
+                seat = keyspace.locate_used(words, octets, namespace, starts[i], size, hashes[i])
             place = 2 * (first + i)
             found[place + 1] = MISSING
             if seat:
                 ref = words[seat] & REF_MASK
                 if not keyspace.expired(words, ref, now):
                     if keyspace.kind_of(words, ref) == STRING:
-                        if words[TRACKING]:
-                            keyspace.used(words, ref, now)
                         source, size = compressed.open_text(words, octets, ref)
                         found[place] = source
                         found[place + 1] = size if size >= 0 else UNREADABLE
@@ -151,7 +148,7 @@ def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namesp
             words[TAPE + 1] = size << MARK_BITS | PRESENT
             words[TAPE + 2] = value_at - at
             words[TAPE + 3] = value_size << MARK_BITS | PRESENT
-            seat = keyspace.locate(words, octets, namespace, at, size, hashes[i])
+            seat = keyspace.locate_used(words, octets, namespace, at, size, hashes[i])
             if not strings.write(words, octets, TAPE, hashes[i], seat, value_at, value_size, 0, 0, False):
                 return first + i
             journal_set(words, octets, at, size, value_at, value_size, now)

@@ -153,7 +153,7 @@ def expire_at_ms(words, octets, tape, now, reply):
 @kernel
 def remaining(words, octets, tape, now, reply):
     """PTTL: milliseconds left, -1 without a deadline, -2 without a key."""
-    ref = keyspace.find(words, octets, tape, 0, now)
+    ref = keyspace.look(words, octets, tape, 0, now)
     left = -2
     if ref:
         deadline = keyspace.deadline_of(words, ref)
@@ -179,7 +179,7 @@ def remaining_seconds(words, octets, tape, now, reply):
 @kernel
 def deadline(words, octets, tape, now, reply):
     """PEXPIRETIME: when the key expires, ms; -1 without a deadline, -2 without a key."""
-    ref = keyspace.find(words, octets, tape, 0, now)
+    ref = keyspace.look(words, octets, tape, 0, now)
     moment = -2
     if ref:
         moment = keyspace.deadline_of(words, ref)
@@ -215,15 +215,18 @@ def persist(words, octets, tape, now, reply):
 
 
 @kernel
-def exists(words, octets, tape, now, reply):
-    """EXISTS and TOUCH: how many of the keys there are; one that is named twice counts twice."""
+def count_keys(words, octets, tape, now, reply, touch):
+    """How many of the keys there are; one that is named twice counts twice. `touch`: they count as used."""
     at = tape + words[tape + 1]
     found = 0
     for i in range(words[tape]):
         start = words[tape - 1] + words[at + 2 * i]
         size = words[at + 2 * i + 1] >> 8
         h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
-        seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
+        if touch:
+            seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
+        else:
+            seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
         if seat and not keyspace.expired(words, words[seat] & REF_MASK, now):
             found += 1
     words[KEY_HITS] += found
@@ -233,9 +236,21 @@ def exists(words, octets, tape, now, reply):
 
 
 @kernel
+def exists(words, octets, tape, now, reply):
+    """EXISTS: how many of the keys there are."""
+    return count_keys(words, octets, tape, now, reply, False)
+
+
+@kernel
+def touch(words, octets, tape, now, reply):
+    """TOUCH: the same, and they count as used."""
+    return count_keys(words, octets, tape, now, reply, True)
+
+
+@kernel
 def kind(words, octets, tape, now, reply):
     """TYPE: the number of the kind, 0 without a key."""
-    ref = keyspace.find(words, octets, tape, 0, now)
+    ref = keyspace.look(words, octets, tape, 0, now)
     set_scalar(words, reply, keyspace.kind_of(words, ref) if ref else 0)
     return NUMBER
 

@@ -5,7 +5,7 @@ from synap.kernels.jit import kernel
 from synap.kernels.numbers import parse_integer
 from synap.kernels.spans import bare
 from synap.store import arena, chunks, compressed, keyspace, sets, tables
-from synap.store.layout import LIST, SET, STRING, WORD
+from synap.store.layout import LIST, SET, STRING, TRACKING, WORD
 from synap.store.tables import REF_MASK
 
 (
@@ -37,6 +37,17 @@ def visible(words, octets, namespace, start, size, now):
     if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
         return 0
     return 1
+
+
+@kernel("void(int64[::1], uint8[::1], int64, int64, int64, int64)")
+def use(words, octets, namespace, start, size, now):
+    """Note that the key was used, if there is one."""
+    words = bare(words)
+    octets = bare(octets)
+    h = keyspace.hash_key(words, octets, namespace, start, size)
+    seat = keyspace.locate(words, octets, namespace, start, size, h)
+    if seat and words[TRACKING]:
+        keyspace.used(words, words[seat] & REF_MASK, now)
 
 
 @kernel
@@ -128,7 +139,9 @@ def describe(words, octets, namespace, start, size, now, samples, found):
         found[AT], length = compressed.open_text(words, octets, ref)
         found[SIZE] = length
         found[ENCODING] = RAW
-        if is_integer(octets, found[AT], length):
+        if keyspace.mark_of(words, ref) & keyspace.RAW:
+            return 1
+        if words[ref] & keyspace.SPELLED == 0 and is_integer(octets, found[AT], length):
             found[ENCODING] = INTEGER
         elif length <= EMBEDDED_MAX:
             found[ENCODING] = EMBEDDED

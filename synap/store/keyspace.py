@@ -6,10 +6,13 @@ bytes and (for a string) the value's bytes right behind them:
     head | [deadline, ms] | [key size, value size] | [root words] | key | value
 
     bits of the head   0-3 kind   4-5 form   6-8 encoding   9 has a deadline   10 has a sizes word
-                       12-15 namespace   16-31 access clock   32-43 key size   44-63 value size
+                       11 spelled   12-15 namespace   16-31 access clock   32-43 key size   44-63 value size
 
 Keys above 4095 bytes or values above 1 MiB keep their sizes in the sizes word. With a slot of 8
 bytes in a table that is 3/5 full, 16 B -> 16 B costs 53 bytes a key, where Redis takes about 120.
+
+How a string came to be shows in OBJECT ENCODING alone: what APPEND or SETRANGE has changed is RAW (a bit of the
+encoding), what INCRBYFLOAT has made is SPELLED. Neither is part of the state: no digest and no snapshot has them.
 
 A record whose deadline has come is invisible to everyone, and stays until a row removes it: reads
 change nothing. Every change of a key passes `touched`, so that whoever waits for it hears of it.
@@ -51,7 +54,8 @@ from synap.store.tapes import text_at, text_size
 KIND_MASK = 15
 FORM_SHIFT = 4
 MARK_MASK = 0x1F  # form and encoding, as in a text's mark
-HAS_DEADLINE, HAS_SIZES = 1 << 9, 1 << 10
+RAW = 1 << 4  # in a mark, beside form and compression
+HAS_DEADLINE, HAS_SIZES, SPELLED = 1 << 9, 1 << 10, 1 << 11
 NAMESPACE_SHIFT, CLOCK_SHIFT, KEY_SHIFT, VALUE_SHIFT = 12, 16, 32, 44
 KEY_SIZE_MAX, VALUE_SIZE_MAX = (1 << 12) - 1, (1 << 20) - 1
 SIZES_SHIFT = 32
@@ -204,12 +208,6 @@ def hash_text(words, octets, tape, slot):
 
 
 @kernel
-def locate_text(words, octets, tape, slot, h):
-    """`locate` for the key in this slot of a tape."""
-    return locate(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot), h)
-
-
-@kernel
 def first_use(words, now):
     """The clock bits of a record that begins now."""
     if words[TRACKING] == NOTE_USE:
@@ -243,6 +241,21 @@ def used(words, ref, now):
 
 
 @kernel
+def locate_used(words, octets, namespace, start, size, h):
+    """`locate`, which counts as a use of the key: as in Redis also where the call is refused or changes nothing."""
+    seat = locate(words, octets, namespace, start, size, h)
+    if seat and words[TRACKING]:
+        used(words, words[seat] & REF_MASK, words[NOW])
+    return seat
+
+
+@kernel
+def locate_text(words, octets, tape, slot, h):
+    """`locate_used` for the key in this slot of a tape."""
+    return locate_used(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot), h)
+
+
+@kernel
 def note_of(words, ref):
     """What `used` has noted in a record."""
     return words[ref] & NOTE_MASK
@@ -250,24 +263,32 @@ def note_of(words, ref):
 
 @kernel
 def carry(words, ref, note):
-    """Give a record written anew the note that it had, and note this use."""
+    """Give a record written anew the note that it had."""
     words[ref] |= note
-    if words[TRACKING]:
-        used(words, ref, words[NOW])
 
 
 @kernel
 def find(words, octets, tape, slot, now):
-    """The record of the key in this slot of a tape if it is visible, or 0."""
-    seat = locate_text(words, octets, tape, slot, hash_text(words, octets, tape, slot))
+    """The record of the key in this slot of a tape if it is visible, or 0; this is a use of it."""
+    return met(words, locate_text(words, octets, tape, slot, hash_text(words, octets, tape, slot)), now)
+
+
+@kernel
+def look(words, octets, tape, slot, now):
+    """`find` for who asks about the key and not for what it holds: this is no use of it."""
+    h = hash_text(words, octets, tape, slot)
+    seat = locate(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot), h)
+    return met(words, seat, now)
+
+
+@kernel
+def met(words, seat, now):
+    """The visible record at `seat`, or 0; counts the hit or the miss."""
     if seat == 0 or expired(words, words[seat] & REF_MASK, now):
         words[KEY_MISSES] += 1
         return 0
     words[KEY_HITS] += 1
-    ref = words[seat] & REF_MASK
-    if words[TRACKING]:
-        used(words, ref, now)
-    return ref
+    return words[seat] & REF_MASK
 
 
 @kernel
@@ -290,9 +311,7 @@ def touched_all(words):
 @kernel
 def record_words(kind, name_size, content_size, deadline):
     """Words of a record with these sizes."""
-    size = 1 + root_words(kind) + ((name_size + content_size + 7) >> 3)
-    if deadline:
-        size += 1
+    size = 1 + root_words(kind) + ((name_size + content_size + 7) >> 3) + (1 if deadline else 0)
     if name_size > KEY_SIZE_MAX or content_size > VALUE_SIZE_MAX:
         size += 1
     return size
@@ -345,7 +364,7 @@ def set_deadline(words, octets, seat, deadline):
         return ref
     if not head & HAS_DEADLINE and not deadline:
         return ref
-    namespace = namespace_of(words, ref)
+    namespace = (head >> NAMESPACE_SHIFT) & 15
     rest_at = key_at(words, ref) - root_words(head & KIND_MASK) * 8
     rest_size = root_words(head & KIND_MASK) * 8 + key_size(words, ref)
     if head & KIND_MASK == STRING:
@@ -357,11 +376,7 @@ def set_deadline(words, octets, seat, deadline):
         target = arena.allocate(words, grown)
         if target == 0:
             return 0
-    at = target + 1
-    if deadline:
-        at += 1
-    if head & HAS_SIZES:
-        at += 1
+    at = target + 1 + (1 if deadline else 0) + ((head >> 10) & 1)
     move(octets, at * 8, rest_at, rest_size)
     if head & HAS_SIZES:
         words[at - 1] = sizes
@@ -422,15 +437,11 @@ def claim(words, octets, tape, slot, h, kind, now):
     if seat:
         ref = words[seat] & REF_MASK
         if not expired(words, ref, now):
-            if words[TRACKING]:
-                used(words, ref, now)
             return ref if kind_of(words, ref) == kind else -1
         remove(words, octets, h, seat, False)
-    ref = create(
-        words, octets, h, kind, 0, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot), 0, 0
-    )
+    name_at, name_size = text_at(words, tape, slot), text_size(words, tape, slot)
+    ref = create(words, octets, h, kind, 0, words[tape - 2], name_at, name_size, 0, 0)
     if ref:
-        root = root_of(words, ref)
         for i in range(root_words(kind)):
-            words[root + i] = 0
+            words[root_of(words, ref) + i] = 0
     return ref

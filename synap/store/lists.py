@@ -131,7 +131,7 @@ def pop_left_wait(words, octets, tape, now, reply):
         start = words[tape - 1] + words[at + 2 * i]
         size = words[at + 2 * i + 1] >> MARK_BITS
         h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
-        seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
+        seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
         if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
             continue
         ref = words[seat] & REF_MASK

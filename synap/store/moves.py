@@ -72,7 +72,7 @@ def place_as(words, octets, ref, namespace, name_at, name_size, h):
     at = keyspace.write_head(
         words, target, kind, keyspace.mark_of(words, ref), namespace, name_size, size, deadline
     )
-    words[target] |= keyspace.note_of(words, ref)
+    words[target] |= keyspace.note_of(words, ref) | (words[ref] & keyspace.SPELLED)
     roots = keyspace.root_words(kind)
     old = keyspace.root_of(words, ref)
     for i in range(roots):
@@ -121,9 +121,9 @@ def transfer(words, octets, namespace, start, size, h, target_namespace, name_at
 
 @kernel
 def is_there(words, octets, namespace, start, size, now):
-    """Is this key visible?"""
+    """Is this key visible? To ask is a use of it."""
     h = keyspace.hash_key(words, octets, namespace, start, size)
-    seat = keyspace.locate(words, octets, namespace, start, size, h)
+    seat = keyspace.locate_used(words, octets, namespace, start, size, h)
     return seat != 0 and not keyspace.expired(words, words[seat] & REF_MASK, now)
 
 
@@ -176,9 +176,7 @@ def move_key(words, octets, tape, now, reply):
     if target == namespace:
         return SAME_OBJECT
     set_scalar(words, reply, 0)
-    if not is_there(words, octets, namespace, start, size, now) or is_there(
-        words, octets, target, start, size, now
-    ):
+    if not is_there(words, octets, namespace, start, size, now) or is_there(words, octets, target, start, size, now):
         return NUMBER
     h = keyspace.hash_key(words, octets, namespace, start, size)
     if not transfer(words, octets, namespace, start, size, h, target, start, size, now):
@@ -260,6 +258,7 @@ def copy(words, octets, tape, now, reply):
     made = place_as(words, octets, ref, target, name_at, name_size, other)
     if made == 0:
         return BROKEN
+    words[made] = (words[made] & ~keyspace.NOTE_MASK) | keyspace.first_use(words, now) << keyspace.CLOCK_SHIFT
     kind = keyspace.kind_of(words, ref)
     root = keyspace.root_of(words, made)
     for i in range(keyspace.root_words(kind)):

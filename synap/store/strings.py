@@ -21,6 +21,7 @@ from synap.store.layout import (
     NUMBER,
     SCRATCH,
     STRING,
+    TRACKING,
     UNREADABLE,
 )
 from synap.store.refusals import (
@@ -162,7 +163,7 @@ def holds_text(words, octets, ref, start, size):
 def set_value(words, octets, tape, now, reply):
     """Store a value; conditions, GET and expiry as the options say."""
     h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    seat = keyspace.locate(words, octets, words[tape - 2], text_at(words, tape, 0), text_size(words, tape, 0), h)
     old = 0
     if seat:
         old = words[seat] & REF_MASK
@@ -179,6 +180,8 @@ def set_value(words, octets, tape, now, reply):
     deadline, valid = expiry_of(words, tape, SET_EXPIRY, now, kept)
     if not valid:
         return BAD_EXPIRE
+    if seat and words[TRACKING]:
+        keyspace.used(words, words[seat] & REF_MASK, now)
     if get or condition >= IF_EQUAL:
         if old and keyspace.kind_of(words, old) != STRING:
             return WRONG_TYPE

@@ -126,8 +126,8 @@ def grow(words, octets, tape, h, seat, ref, size):
 
 @kernel
 def plain(words, ref):
-    """What has been changed by the piece is a text, whatever it was to JSON."""
-    words[ref] &= ~(keyspace.MARK_MASK << keyspace.FORM_SHIFT)
+    """What has been changed by the piece is a text, whatever it was to JSON, and raw to OBJECT ENCODING."""
+    words[ref] = (words[ref] & ~(keyspace.MARK_MASK << keyspace.FORM_SHIFT)) | keyspace.RAW << keyspace.FORM_SHIFT
 
 
 @kernel
@@ -165,6 +165,7 @@ def append(words, octets, tape, now, reply):
         return STRING_TOO_LONG
     set_scalar(words, reply, size + more)
     if more == 0:
+        words[ref] |= keyspace.RAW << keyspace.FORM_SHIFT
         return NUMBER
     if arena.full(words, size + more):
         return OUT_OF_MEMORY
@@ -208,7 +209,8 @@ def overwrite(words, octets, tape, now, reply):
     if ref == 0:
         if not strings.write(words, octets, tape, h, seat, source, 0, 0, 0, False):
             return BROKEN
-        seat, ref = visible(words, octets, tape, 0, h, now)
+        seat = keyspace.locate(words, octets, words[tape - 2], text_at(words, tape, 0), text_size(words, tape, 0), h)
+        ref = words[seat] & REF_MASK
     ref = grow(words, octets, tape, h, seat, ref, end)
     if ref == 0:
         return BROKEN
@@ -271,6 +273,8 @@ def add_real(words, octets, tape, now, reply):
         return NOT_FINITE
     if not strings.write(words, octets, tape, h, seat, DECIMALS, size, mark, deadline, False):
         return BROKEN
+    seat = keyspace.locate(words, octets, words[tape - 2], text_at(words, tape, 0), text_size(words, tape, 0), h)
+    words[words[seat] & REF_MASK] |= keyspace.SPELLED
     set_scalar(words, reply, 0)
     add_text(words, reply, DECIMALS, size, mark)
     return ITEM | CHANGED
@@ -287,7 +291,10 @@ def get_many(words, octets, tape, now, reply):
             start = words[tape - 1] + words[at + 2 * i]
             size = words[at + 2 * i + 1] >> MARK_BITS
             h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
-            seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
+            if again == 0:
+                seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
+            else:
+                seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
             ref = 0
             if seat:
                 ref = words[seat] & REF_MASK
@@ -319,7 +326,7 @@ def write_pairs(words, octets, tape):
         start = base + words[at]
         size = words[at + 1] >> MARK_BITS
         h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
-        seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
+        seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
         mark = words[at + 3]
         if not strings.write_key(
             words, octets, words[tape - 2], start, size, h, seat, base + words[at + 2], mark >> MARK_BITS, mark & 0xFF,
@@ -347,7 +354,7 @@ def set_many_if_missing(words, octets, tape, now, reply):
         start = words[tape - 1] + words[at + ITEM_WORDS * i]
         size = words[at + ITEM_WORDS * i + 1] >> MARK_BITS
         h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
-        seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
+        seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
         if seat and not keyspace.expired(words, words[seat] & REF_MASK, now):
             return NUMBER
     words[reply] = 1

@@ -38,7 +38,6 @@ DIFFERENCES = {
     "our own words": "MEMORY|HELP MEMORY|DOCTOR LATENCY|DOCTOR OBJECT|HELP DEBUG|HELP CONFIG|GET CONFIG|SET",
     "numbers of DEBUG must be numbers, and its arity is that of each subcommand": "DEBUG",
     "exact decimals in the range of doubles, where Redis rounds to 64 bits and reads hexadecimal": "INCRBYFLOAT",
-    "an encoding is told from the value; Redis remembers APPEND": "OBJECT|ENCODING",
     "COMMAND is one row, and tells what the table knows": "COMMAND",
     "from Redis 8": "DELEX",
     "clustering and tracking are still to come": "READONLY READWRITE ASKING CLIENT|TRACKING CLIENT|TRACKINGINFO",

@@ -30,7 +30,7 @@ def keys_door(words_at, octets_at, size, code, tape, now, seq, reply):
     if row == 0x08:  # key.exists
         return keys.exists(words, octets, tape, now, reply)
     if row == 0x09:  # key.touch
-        return keys.exists(words, octets, tape, now, reply)
+        return keys.touch(words, octets, tape, now, reply)
     if row == 0x0A:  # key.type
         return keys.kind(words, octets, tape, now, reply)
     if row == 0x0B:  # key.ttl

@@ -1,0 +1,95 @@
+"""Which commands count as a use of a key, beside a real Redis: OBJECT IDLETIME and OBJECT FREQ afterwards say so.
+
+Each line runs against keys that nobody has used for a while: of Redis by RESTORE .. IDLETIME or FREQ, of ours by their
+clock set back.
+"""
+
+import shlex
+
+import numpy as np
+import pytest
+from peers import Peer
+from surfaces import Surfaces
+
+from synap.commands import CATALOGUE
+from synap.store import keys_view, keyspace, layout
+from tests.support import Bench, command, decode
+
+KEYS = {"s": "SET s abc", "n": "SET n 5", "l": "RPUSH l a b c", "m": "SADD m 1 2 3", "t": "SET t abc EX 1000"}
+LINES = """
+GET s|GET l|GETEX s|GETEX s EX 100|GETEX t PERSIST|GETEX s EX x|GETSET s x|GETSET l x|STRLEN s|STRLEN l|GETRANGE s 0 1
+SUBSTR s 0 1|MGET s l m|LCS s n|LCS s n LEN|SET s x|SET s x NX|SET l x NX|SET none x NX|SET s x XX|SET s x GET
+SET l x GET|SET s x KEEPTTL|SET s x EX x|SETNX s x|SETNX l x|SETEX s 100 x|PSETEX s 100000 x|MSET s x n 1|MSETNX s x n 1
+MSETNX none x s 1|APPEND s x|APPEND l x|SETRANGE s 0 x|SETRANGE s 0 ""|SETRANGE l 0 x|SETRANGE s -1 x|INCR n|INCR s
+INCR l|INCRBY n 2|INCRBY n x|DECR n|DECRBY n 2|INCRBYFLOAT n 1.5|INCRBYFLOAT s 1
+TTL s|TTL t|PTTL t|EXPIRETIME t|PEXPIRETIME t|TYPE s|TYPE l|EXISTS s l|TOUCH s l|TOUCH m m|OBJECT ENCODING s
+OBJECT ENCODING m|OBJECT REFCOUNT s|OBJECT IDLETIME s|OBJECT FREQ s|MEMORY USAGE s|MEMORY USAGE l|DEBUG OBJECT s
+KEYS *|SCAN 0|SCAN 0 MATCH *|SCAN 0 TYPE list|DBSIZE|WATCH s l|COPY s new|COPY l new|COPY s n|COPY s n REPLACE
+COPY l s REPLACE|RENAME s new|RENAMENX s n|RENAMENX s new|RENAME l s|RENAME s s|MOVE s 1|MOVE s 0
+EXPIRE s 100|EXPIRE t 100 NX|EXPIRE t 100 GT|EXPIRE s x|EXPIRE s 100 XX|PEXPIRE s 100000|EXPIREAT s 4102444800
+PEXPIREAT s 4102444800000|PERSIST t|PERSIST s
+RPUSH l d|LPUSH l d|RPUSH s d|LRANGE l 0 -1|LRANGE s 0 -1|LLEN l|LPOP l|RPOP l|LPOP s|BLPOP l 1
+SADD m 4|SADD m 1|SADD s 1|SMEMBERS m|SISMEMBER m 1|SCARD m|SREM m 1|SREM m 9|SPOP m
+"""
+ALL = [line for row in LINES.strip().splitlines() for line in row.split("|")]
+AGE = 100
+
+
+def aged(surfaces: Surfaces, redis: Peer, key: str, by_use: bool) -> None:
+    """Make a key look unused in both."""
+    engine = surfaces.server.engine
+    words = [key.encode(), b"0", decode(redis.ask(command("DUMP", key)))[0], b"REPLACE"]
+    if key == "t":
+        words[1] = b"1000000"
+    words += (b"FREQ", b"0") if by_use else (b"IDLETIME", b"%d" % AGE)
+    assert redis.ask(command("RESTORE", *words)) == b"+OK\r\n"
+    engine.bytes[layout.CALL_BLOB * 8] = ord(key)
+    found = np.zeros(keys_view.DESCRIPTION_WORDS, np.int64)
+    now = surfaces.server.clock.now()
+    assert keys_view.describe(engine.words, engine.octets, 0, layout.CALL_BLOB * 8, 1, now, 0, found)
+    ref = int(found[keys_view.REF])
+    units = ((now // keyspace.MINUTE_MS) & 0xFF) << 8 if by_use else ((now >> keyspace.TIME_SHIFT) - AGE) & 0xFFFF
+    engine.numbers[ref] = (engine.numbers[ref] & ~(0xFFFF << keyspace.CLOCK_SHIFT)) | units << keyspace.CLOCK_SHIFT
+
+
+def used(reply: object, by_use: bool) -> str:
+    """Was a key used, by what OBJECT IDLETIME or FREQ says?"""
+    if not isinstance(reply, int):
+        return "gone"
+    return "used" if (reply > 0 if by_use else reply < AGE // 2) else "not used"
+
+
+@pytest.fixture(scope="module")
+def surfaces(store: type[Bench]) -> Surfaces:
+    return Surfaces()
+
+
+@pytest.mark.parametrize("by_use", [False, True], ids=["time", "number"])
+@pytest.mark.parametrize("line", ALL)
+def test_uses_of_keys(surfaces: Surfaces, redis: Peer, line: str, by_use: bool) -> None:
+    policy = "allkeys-lfu" if by_use else "noeviction"
+    for words in (["RESET"], ["FLUSHALL"], ["CONFIG", "SET", "maxmemory-policy", policy]):
+        surfaces.resp(*words)
+        redis.ask(command(*words))
+    for made in KEYS.values():
+        surfaces.resp(*made.split())
+        redis.ask(command(*made.split()))
+    for key in KEYS:
+        aged(surfaces, redis, key, by_use)
+    words = shlex.split(line)
+    ours, theirs = decode(surfaces.resp_bytes(command(*words)))[0], decode(redis.ask(command(*words)))[0]
+    assert isinstance(ours, Exception) == isinstance(theirs, Exception), (ours, theirs)
+    asked = "FREQ" if by_use else "IDLETIME"
+    found = {}
+    for key in (*KEYS, "new"):
+        question = command("OBJECT", asked, key)
+        found[key] = [used(decode(peer)[0], by_use) for peer in (surfaces.resp_bytes(question), redis.ask(question))]
+    assert {key: pair[0] for key, pair in found.items()} == {key: pair[1] for key, pair in found.items()}
+
+
+def test_every_row_with_a_key_is_asked() -> None:
+    asked = {line.split()[0] for line in ALL} | {"|".join(line.split()[:2]) for line in ALL}
+    ours_alone = {"DELEX"}  # and those that remove what they name
+    gone = {"DEL", "UNLINK", "GETDEL"}
+    with_keys = {row.resp for row in CATALOGUE.rows if row.resp and "Key(" in repr(row.args)}
+    assert with_keys - asked == ours_alone | gone
