@@ -24,6 +24,7 @@ from synap.command import (
     layout,
     words_min,
 )
+from synap.commands.redis_facts import FACTS
 from synap.derive import arguments
 from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
@@ -32,6 +33,8 @@ from synap.store import lane
 from synap.store import layout as heap
 
 HEAD = 1  # words of the name
+SHARD_CHANNELS = {"SPUBLISH": (1, 1, 1), "SSUBSCRIBE": (1, -1, 1), "SUNSUBSCRIBE": (1, -1, 1)}
+"""Where their channels stand, by which clients of a cluster route as by keys."""
 
 
 def rows_of(engine: Engine) -> list[Command]:
@@ -54,7 +57,9 @@ def arity(row: Command) -> int:
 
 
 def flags(row: Command) -> list[str]:
-    """Redis' flags, as far as the table knows."""
+    """Redis' flags, or for a row of ours what the table knows of them."""
+    if row.resp in FACTS:
+        return FACTS[row.resp][0]
     found = ["write"] if row.writes else ["readonly"] if any(_keys(row)) else []
     if row.grows:
         found.append("denyoom")
@@ -72,11 +77,13 @@ def flags(row: Command) -> list[str]:
 
 
 def categories(row: Command) -> list[str]:
-    """ACL categories: the family, reading or writing, and what is known besides."""
+    """Redis' ACL categories, or for a row of ours the family, reading or writing, and what is known besides."""
+    if row.resp in FACTS:
+        return FACTS[row.resp][1]
     family = {"kv": "string", "key": "keyspace", "sortedset": "sortedset", "xstream": "stream"}.get(
         row.family, row.family
     )
-    found = ["@" + family]
+    found = ["@" + family, "@slow"]
     if any(_keys(row)):
         found.insert(0, "@write" if row.writes else "@read")
     if row.waits:
@@ -92,6 +99,8 @@ def _keys(row: Command) -> Iterator[Key]:
 
 def positions(row: Command) -> tuple[int, int, int]:
     """(first key, last key, step) if the keys stand at fixed places or to the end, else zeros."""
+    if row.resp in SHARD_CHANNELS:
+        return SHARD_CHANNELS[row.resp]
     at = HEAD + row.resp.count("|")
     fixed: list[int] = []
     for i, node in enumerate(row.args):
@@ -141,7 +150,8 @@ def described(name: str, rows: list[Command]) -> list[Any]:
     below = [_details(one.resp.lower(), one, []) for one in rows if "|" in one.resp]
     if "|" not in row.resp:
         return _details(name, row, below)
-    return [name.encode(), -2, [], 0, 0, 0, [], [], [], below]
+    marks, groups = FACTS.get(name.upper(), ([], ["@slow"]))
+    return [name.encode(), -2, list(marks), 0, 0, 0, list(groups), [], [], below]
 
 
 def _details(name: str, row: Command, below: list[Any]) -> list[Any]:
