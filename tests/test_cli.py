@@ -114,7 +114,7 @@ def test_tools(calls: Calls) -> None:
         assert (result.exit_code, result.stdout) == (0, f"{name} one\n{name} two\n")
     assert run("load fresh file").exit_code == 0
     assert calls == [
-        ("check", (Path("data"),)), ("dump", (Path("data"),)), ("load", (Path("fresh"), Path("file")))]
+        ("check", (Path("data"), False)), ("dump", (Path("data"),)), ("load", (Path("fresh"), Path("file")))]
 
 
 @pytest.mark.parametrize("line, text", [

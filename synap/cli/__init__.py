@@ -48,7 +48,8 @@ def _file_options(command: F) -> F:
 def _row_options(command: F) -> F:
     """An option for each row of the settings table that has a flag."""
     for flag, row in reversed(_FLAGS.items()):
-        command = click.option(flag, row.name.replace(".", "__"), metavar="VALUE", help=row.doc)(command)
+        told = f"{row.doc} [default: {row.write(row.default)}]"
+        command = click.option(flag, row.name.replace(".", "__"), metavar="VALUE", help=told)(command)
     return command
 
 
@@ -83,7 +84,18 @@ def _print(lines: Iterable[str] | None) -> None:
         click.echo(line)
 
 
-@click.group(context_settings=_HELP)
+class _Commands(click.Group):
+    """The list of commands in full lines, those for who changes the program behind the others."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write two sections."""
+        for title, hidden in (("Commands", False), ("For developers", True)):
+            rows = [(name, command.help or "") for name, command in self.commands.items() if command.hidden == hidden]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+@click.group(context_settings=_HELP, cls=_Commands)
 @_version_option
 def main() -> None:
     """Key-value store, queues, streams and pub/sub in one process."""
@@ -127,12 +139,13 @@ def warmup(config: str | None, chosen: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("directory", type=_DIRECTORY)
-def check(directory: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one object for programs instead of a table for people.")
+def check(directory: Path, as_json: bool) -> None:
     """Verify the log and the snapshots in a data DIRECTORY; changes nothing."""
     with _told():
         from synap.io.tools import check as run
 
-        _print(run(directory))
+        _print(run(directory, as_json))
 
 
 @main.command()
@@ -163,7 +176,7 @@ def config(markdown: bool) -> None:
     click.echo(explain_table() if markdown else explain(), nl=False)
 
 
-@main.command("generate")
+@main.command("generate", hidden=True)
 def generate_files() -> None:
     """Write doors, golden files and docs/commands.md again from the command table (in a source tree)."""
     with _told():
