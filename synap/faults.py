@@ -25,6 +25,11 @@ class Row:
     text: str = ""
 
 
+LIMITS = (
+    "wanted retries from 0 to 1048575, an ack deadline from 1 to 1099511627776 ms, a depth from 1, any other limit "
+    "from 0 to 1125899906842624"
+)
+
 TABLE = (
     Row("WRONG_TYPE", "WRONGTYPE Operation against a key holding the wrong kind of value", 409),
     Row("NOT_AN_INTEGER", "ERR value is not an integer or out of range", 400,
@@ -99,7 +104,8 @@ TABLE = (
     Row("ROOM_EXISTS", "ERR the room already exists", 400, "Invalid request: Room '{room}' already exists"),
     Row("OFFSET_GONE", "OFFSETGONE the offset is no longer held, the earliest is {number}", 400,
         "Invalid request: the offset is no longer held, the earliest is {number}"),
-    Row("BAD_AMOUNT", "ERR value is out of range", 400, "Invalid request: a limit is out of range"),
+    Row("BAD_AMOUNT", f"ERR value is out of range, {LIMITS}", 400,
+        f"Invalid request: a limit is out of range, {LIMITS}"),
     # Below here no kernel refuses; the numbers go on all the same.
     Row("UNKNOWN_COMMAND", "ERR unknown command '{name}', with args beginning with: {args}", 400,
         "Unknown command: {name}"),

@@ -11,6 +11,7 @@ class Route:
     An `alias` leaves its path to other routes for other methods. `needs` are groups of names: a body that has
     none of one group asks for what the path means without this route. `before` names a row that is carried out
     first with the same fields; that it refuses (what is to be made is there) is no matter.
+    `capped` are (field, most, largest): what lies between the two means the most.
     `texts` are fields that may hold any JSON: a string is taken as it is, all else as its JSON text.
     """
 
@@ -19,6 +20,7 @@ class Route:
     fixed: dict[str, Any] = field(default_factory=dict, hash=False)
     renamed: dict[str, str] = field(default_factory=dict, hash=False)
     texts: tuple[str, ...] = ()
+    capped: tuple[tuple[str, int, int], ...] = ()
     alias: bool = False
     needs: tuple[tuple[str, ...], ...] = ()
     before: str = ""

@@ -6,7 +6,7 @@ str from a client with `decode=True`. Times to live are in seconds, with `px` an
 
 import builtins
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from synap.client.errors import LocalProtocolError
@@ -22,6 +22,8 @@ from synap.client.requests import (
     text,
     whole,
 )
+from synap.derive.natives import json_of
+from synap.either import each_of, either
 
 D = TypeVar("D", bytes, str)
 
@@ -103,20 +105,26 @@ class Keys(Generic[D]):
 
     @method
     def set(
-        self, key: Word, value: Word, *, ex: float | None = None, px: int | None = None, nx: bool = False,
-        xx: bool = False, keepttl: bool = False,
-    ) -> Request[bool]:  # fmt: skip
-        """Store a value; False if `nx` (only if there is none) or `xx` (only if there is one) forbade it. `ex` is the
-        time to live in seconds (fractions too), `px` in milliseconds."""
-        if ex is not None and px is not None:
-            raise LocalProtocolError("ex and px exclude each other")
+        self, key: Word, value: Word, *, ex: float | None = None, ttl: float | None = None, px: int | None = None,
+        exat: int | None = None, pxat: int | None = None, nx: bool = False, xx: bool = False, keepttl: bool = False,
+        get: bool = False,
+    ) -> Request[Any]:  # fmt: skip
+        """Store a value; False if `nx` (only if there is none) or `xx` (only if there is one) forbade it, or with
+        `get` what was there before. `ex` (or `ttl`) is the time to live in seconds (fractions too), `px` in
+        milliseconds; `exat` and `pxat` are the time it ends, since 1970."""
+        ex = either(ex=ex, ttl=ttl)
+        times = {"EX": ex, "PX": px, "EXAT": exat, "PXAT": pxat}
+        named = [name.lower() for name, time in times.items() if time is not None]
+        if len(named) > 1:
+            raise LocalProtocolError(f"{' and '.join(named)} exclude each other")
+        if ex is not None and not isinstance(ex, int):
+            times = {"PX": round(ex * 1000)}
         words: tuple[Word, ...] = ("SET", key, value)
-        if ex is not None:
-            words += ("EX", ex) if isinstance(ex, int) else ("PX", round(ex * 1000))
-        if px is not None:
-            words += ("PX", px)
-        words += tuple(word for word, given in (("NX", nx), ("XX", xx), ("KEEPTTL", keepttl)) if given)
-        return Request(words, flag)
+        for name, time in times.items():
+            words += () if time is None else (name, time)
+        options = (("NX", nx), ("XX", xx), ("KEEPTTL", keepttl), ("GET", get))
+        words += tuple(word for word, given in options if given)
+        return Request(words, self._data if get else flag)
 
     @method
     def getset(self, key: Word, value: Word) -> Request[D | None]:
@@ -139,29 +147,34 @@ class Keys(Generic[D]):
         return asking(whole, "STRLEN", key)
 
     @method
-    def incr(self, key: Word, by: int = 1) -> Request[int]:
-        """Add to a counter, which starts at 0; its value then."""
-        return doing(whole, "INCRBY", key, by)
+    def incr(self, key: Word, amount: float = 1) -> Request[Any]:
+        """Add to a counter, which starts at 0; its value then. A float is added as `incrbyfloat` does."""
+        if isinstance(amount, float):
+            return doing(float, "INCRBYFLOAT", key, amount)
+        return doing(whole, "INCRBY", key, amount)
 
     @method
-    def decr(self, key: Word, by: int = 1) -> Request[int]:
+    def decr(self, key: Word, amount: float = 1) -> Request[Any]:
         """The same downwards."""
-        return doing(whole, "DECRBY", key, by)
+        if isinstance(amount, float):
+            return doing(float, "INCRBYFLOAT", key, -amount)
+        return doing(whole, "DECRBY", key, amount)
 
     @method
-    def incrbyfloat(self, key: Word, by: float) -> Request[float]:
+    def incrbyfloat(self, key: Word, amount: float | str) -> Request[float]:
         """Add to a real number; its value then."""
-        return doing(float, "INCRBYFLOAT", key, by)
+        return doing(float, "INCRBYFLOAT", key, amount)
 
     @method
-    def mget(self, *keys: Word) -> Request[list[D | None]]:
-        """The values of many keys."""
-        return asking(self._data, "MGET", *keys)
+    def mget(self, *keys: Word | Sequence[Word]) -> Request[list[D | None]]:
+        """The values of many keys, or of one list of them."""
+        return asking(self._data, "MGET", *each_of(keys))
 
     @method
-    def mset(self, values: Mapping[Any, Word]) -> Request[None]:
+    def mset(self, pairs: Mapping[Any, Word] | Iterable[tuple[Word, Word]]) -> Request[None]:
         """Store many values in one step."""
-        return doing(nothing, "MSET", *(word for pair in values.items() for word in pair))
+        taken = pairs.items() if isinstance(pairs, Mapping) else pairs
+        return doing(nothing, "MSET", *(word for key, value in taken for word in (key, value)))
 
     @method
     def get_json(self, key: Word) -> Request[Any]:
@@ -169,10 +182,13 @@ class Keys(Generic[D]):
         return asking(_from_json, "GET", key)
 
     @method
-    def set_json(self, key: Word, value: Any, *, ex: int | None = None) -> Request[bool]:
-        """Store anything that JSON can hold, as its text."""
-        words: tuple[Word, ...] = ("SET", key, json.dumps(value, separators=(",", ":"), ensure_ascii=False))
-        return Request(words if ex is None else (*words, "EX", ex), flag)
+    def set_json(self, key: Word, value: Any, *, ex: float | None = None, ttl: float | None = None) -> Request[bool]:
+        """Store anything that JSON can hold, as its text. Raises TypeError or ValueError for what it cannot."""
+        words: tuple[Word, ...] = ("SET", key, json_of("value", value))
+        ex = either(ex=ex, ttl=ttl)
+        if ex is not None:
+            words += ("EX", ex) if isinstance(ex, int) else ("PX", round(ex * 1000))
+        return Request(words, flag)
 
     # Keys.
 
@@ -187,9 +203,14 @@ class Keys(Generic[D]):
         return asking(whole, "EXISTS", *keys)
 
     @method
-    def expire(self, key: Word, seconds: float) -> Request[bool]:
-        """Let a key end after so long; False if there is none."""
-        return doing(flag, "PEXPIRE", key, round(seconds * 1000))
+    def expire(
+        self, key: Word, seconds: float, *, nx: bool = False, xx: bool = False, gt: bool = False, lt: bool = False
+    ) -> Request[bool]:
+        """Let a key end after so long; False if there is none, or if one of these forbids it: `nx` only without a
+        deadline, `xx` only with one, `gt` and `lt` only if the new one is later, sooner."""
+        options = (("NX", nx), ("XX", xx), ("GT", gt), ("LT", lt))
+        words = tuple(word for word, given in options if given)
+        return doing(flag, "PEXPIRE", key, round(seconds * 1000), *words)
 
     @method
     def persist(self, key: Word) -> Request[bool]:
@@ -212,31 +233,31 @@ class Keys(Generic[D]):
         return asking(text, "TYPE", key)
 
     @method
-    def rename(self, key: Word, to: Word) -> Request[None]:
+    def rename(self, source: Word, destination: Word) -> Request[None]:
         """Give a key another name."""
-        return doing(nothing, "RENAME", key, to)
+        return doing(nothing, "RENAME", source, destination)
 
     # Lists.
 
     @method
-    def lpush(self, key: Word, *elements: Word) -> Request[int]:
+    def lpush(self, key: Word, *values: Word) -> Request[int]:
         """Put elements before the first, one after the other; the length then."""
-        return doing(whole, "LPUSH", key, *elements)
+        return doing(whole, "LPUSH", key, *values)
 
     @method
-    def rpush(self, key: Word, *elements: Word) -> Request[int]:
+    def rpush(self, key: Word, *values: Word) -> Request[int]:
         """Put elements behind the last; the length then."""
-        return doing(whole, "RPUSH", key, *elements)
+        return doing(whole, "RPUSH", key, *values)
 
     @method
-    def lpop(self, key: Word) -> Request[D | None]:
-        """Take the first element."""
-        return doing(self._data, "LPOP", key)
+    def lpop(self, key: Word, count: int | None = None) -> Request[Any]:
+        """Take the first element, or with `count` a list of up to so many."""
+        return doing(self._data, "LPOP", key, *(() if count is None else (count,)))
 
     @method
-    def rpop(self, key: Word) -> Request[D | None]:
-        """Take the last element."""
-        return doing(self._data, "RPOP", key)
+    def rpop(self, key: Word, count: int | None = None) -> Request[Any]:
+        """The same from the right."""
+        return doing(self._data, "RPOP", key, *(() if count is None else (count,)))
 
     @method
     def blpop(self, *keys: Word, timeout: float) -> Request[tuple[D, D] | None]:

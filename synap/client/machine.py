@@ -26,6 +26,7 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeAlias
 
 from synap.client.errors import LocalProtocolError, Refused, RemoteProtocolError
+from synap.derive.natives import octets_of
 
 Word: TypeAlias = str | bytes | bytearray | memoryview | int | float
 """What may be a word of a command: text is sent as UTF-8, numbers as Python writes them."""
@@ -92,10 +93,11 @@ def encode(words: Sequence[Word]) -> bytes:
 def _octets(word: Any) -> bytes:
     if isinstance(word, str):
         return word.encode()
-    if isinstance(word, bytes | bytearray | memoryview):
-        return bytes(word)
     if isinstance(word, int | float) and not isinstance(word, bool):
-        return repr(word).encode()
+        return (int if isinstance(word, int) else float).__repr__(word).encode()  # of a subclass, too
+    octets = octets_of(word)
+    if octets is not None:
+        return octets
     raise LocalProtocolError(f"a word of a command is str, bytes, int or float, not {type(word).__name__}: {word!r}")
 
 

@@ -20,6 +20,7 @@ before the body was done: somebody else has the message, or will; it is counted 
 import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic
 
 from synap.client.errors import ClientError, LocalProtocolError, Refused
@@ -28,6 +29,8 @@ from synap.client.machine import Word
 from synap.client.named import Named
 from synap.client.plans import Item, Left, Plan, Trouble, Words, exchanging, log
 from synap.client.requests import Request, asking, doing, flag, method, report, text, whole
+from synap.derive.natives import json_of
+from synap.either import either, in_ms
 
 MISSING = "no such message"
 FIELDS = (
@@ -50,6 +53,7 @@ class MessageCalls(Generic[D]):
         self.created_at = int(fields[6])
         self.deadline = None if fields[7] is None else int(fields[7])
         self.settled = False
+        self.consumer: str | None = None  # who has leased it, where that is known
 
     def json(self) -> Any:
         """The payload as JSON."""
@@ -61,16 +65,23 @@ class MessageCalls(Generic[D]):
     def _settle(self, value: Any) -> None:
         self.settled = True
 
+    def _settling(self, command: str) -> Words:
+        """The words that settle this lease, of the consumer that took it, and no later one."""
+        words: Words = (command, self._queue.name, self.id)
+        return words if self.consumer is None else (*words, "CONSUMER", self.consumer)
+
     @method
     def ack(self) -> Request[None]:
         """It is done. Refused if the lease has run out."""
-        return doing(self._settle, "QUEUE.ACK", self._queue.name, self.id)
+        return doing(self._settle, *self._settling("QUEUE.ACK"))
 
     @method
-    def nack(self, *, requeue: bool = True) -> Request[None]:
-        """It failed: deliver it again, as long as it has retries left, or make it a dead letter now."""
-        words: Words = ("QUEUE.NACK", self._queue.name, self.id)
-        return Request(words if requeue else (*words, "DROP"), self._settle)
+    def nack(self, *, requeue: bool | None = None, drop: bool | None = None) -> Request[None]:
+        """It failed: deliver it again, as long as it has retries left, or with `requeue=False` (or `drop`) make it a
+        dead letter now."""
+        words: Words = self._settling("QUEUE.NACK")
+        dropped = either(requeue=None if requeue is None else not requeue, drop=drop)
+        return Request((*words, "DROP") if dropped else words, self._settle)
 
 
 def _headers(value: Any) -> Any:
@@ -92,16 +103,20 @@ class QueueCalls(Named[D]):
 
     @method
     def create(
-        self, *, max_depth: int = 100_000, ack_deadline_s: float = 30.0, max_retries: int = 3, priority: int = 5
-    ) -> Request[bool]:
-        """Make the queue; False if there is one, which keeps its settings."""
-        words = ("QUEUE.CREATE", self.name, max_depth, round(ack_deadline_s * 1000), max_retries, priority)
-        return Request(words, flag)
+        self, *, max_depth: int = 100_000, ack_deadline_s: float | None = None, ack_deadline_ms: int | None = None,
+        max_retries: int = 3, priority: int = 5, prefetch_limit: int | None = None,
+    ) -> Request[bool]:  # fmt: skip
+        """Make the queue; False if there is one, which keeps its settings. The ack deadline is 30 s unless given;
+        `prefetch_limit` is how many messages one consumer may hold, without it any number."""
+        deadline = either(ack_deadline_s=in_ms(seconds=ack_deadline_s), ack_deadline_ms=ack_deadline_ms)
+        words: Words = ("QUEUE.CREATE", self.name, max_depth, 30_000 if deadline is None else deadline, max_retries)
+        words = (*words, priority)
+        return Request(words if prefetch_limit is None else (*words, "PREFETCH", prefetch_limit), flag)
 
     @method
     def publish(
         self, payload: Word, *, priority: int | None = None, max_retries: int | None = None,
-        headers: dict[str, Any] | None = None, delay_s: float | None = None,
+        headers: dict[str, Any] | None = None, delay_s: float | None = None, delay: float | None = None,
     ) -> Request[str]:  # fmt: skip
         """Add a message; its id. Higher priorities (0 to 9) come first; with `delay_s` it is ready later."""
         words: Words = ("QUEUE.PUBLISH", self.name, payload)
@@ -110,7 +125,8 @@ class QueueCalls(Named[D]):
         if max_retries is not None:
             words += ("RETRIES", max_retries)
         if headers is not None:
-            words += ("HEADERS", json.dumps(headers, separators=(",", ":")))
+            words += ("HEADERS", json_of("headers", headers))
+        delay_s = either(delay_s=delay_s, delay=delay)
         if delay_s is not None:
             words += ("DELAY", delay_s)
         return doing(text, *words)
@@ -121,9 +137,9 @@ class QueueCalls(Named[D]):
         return asking(report, "QUEUE.STATS", self.name)
 
     @method
-    def purge(self) -> Request[int]:
-        """Forget the messages that wait; how many there were."""
-        return doing(whole, "QUEUE.PURGE", self.name)
+    def purge(self, *, dead: bool = False) -> Request[int]:
+        """Forget the messages that wait, or the dead letters; how many there were."""
+        return doing(whole, "QUEUE.PURGE", self.name, *(("DEAD",) if dead else ()))
 
     @method
     def delete(self) -> Request[bool]:
@@ -136,15 +152,20 @@ class QueueCalls(Named[D]):
         words: Words = ("QUEUE.REVIVE", self.name)
         return doing(whole, *words, *(() if message_id is None else (message_id,)))
 
-    def _made(self, fields: Any) -> Any:
-        return None if fields is None else self._message(self, fields)
+    def _made(self, fields: Any, consumer: str | None = None) -> Any:
+        if fields is None:
+            return None
+        message = self._message(self, fields)
+        message.consumer = consumer
+        return message
 
     def _made_all(self, found: Any) -> list[Any]:
         return [self._message(self, fields) for fields in found]
 
     def _taking(self, consumer: str, wait_s: float) -> Request[Any]:
         words: Words = ("QUEUE.CONSUME", self.name, consumer)
-        return Request((*words, "WAIT", wait_s) if wait_s > 0 else words, self._made, patience=wait_s)
+        made = partial(self._made, consumer=consumer)
+        return Request((*words, "WAIT", wait_s) if wait_s > 0 else words, made, patience=wait_s)
 
     def _reading_dead(self, count: int) -> Request[list[Any]]:
         return asking(self._made_all, "QUEUE.DEAD", self.name, count)
@@ -179,13 +200,13 @@ def consuming(queue: QueueCalls[Any], consumer: str, wait_s: float, until_empty:
             acks = []
         if isinstance(replies[-1], Refused):
             raise replies[-1]
-        message = queue._made(replies[-1])
+        message = queue._made(replies[-1], consumer)
         if message is None:
             if until_empty:
                 return
             continue
         if (yield from _handled(message, queue, tally)):
-            acks = [("QUEUE.ACK", queue.name, message.id)]
+            acks = [message._settling("QUEUE.ACK")]
 
 
 def _handled(message: Any, queue: QueueCalls[Any], tally: Tally) -> Generator[Any, Any, bool]:
@@ -205,7 +226,7 @@ def _handled(message: Any, queue: QueueCalls[Any], tally: Tally) -> Generator[An
 def _giving_back(message: Any, queue: QueueCalls[Any], tally: Tally) -> Plan:
     """Nack what nobody wants to finish; if that fails its lease ends by itself."""
     try:
-        replies = yield from exchanging([("QUEUE.NACK", queue.name, message.id)], queue.options, False)
+        replies = yield from exchanging([message._settling("QUEUE.NACK")], queue.options, False)
     except ClientError as error:
         log.warning("%r was not given back, it comes again when its lease ends: %s", message, error)
         return

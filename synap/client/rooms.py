@@ -21,6 +21,7 @@ from synap.client.machine import Word
 from synap.client.named import Named
 from synap.client.plans import Item, Left, Plan, Words, exchanging, log
 from synap.client.requests import Request, asking, doing, flag, method, nothing, report, text, whole
+from synap.either import either
 
 GONE = "OFFSETGONE"
 EARLIEST = re.compile(r"earliest is (\d+)")
@@ -44,20 +45,24 @@ class RoomCalls(Named[D]):
 
     @method
     def create(
-        self, *, max_events: int | None = None, max_bytes: int | None = None, retention_s: int | None = None
-    ) -> Request[None]:
+        self, *, max_events: int | None = None, max_bytes: int | None = None, retention_s: int | None = None,
+        retention_secs: int | None = None,
+    ) -> Request[None]:  # fmt: skip
         """Make the room. It keeps so many events, bytes, and seconds of them (0: no limit); what is left out is the
         server's default. Refused if there is one."""
         words: Words = ("STREAM.CREATE", self.name)
-        for name, value in (("MAXEVENTS", max_events), ("MAXBYTES", max_bytes), ("RETENTION", retention_s)):
+        retention = either(retention_s=retention_s, retention_secs=retention_secs)
+        for name, value in (("MAXEVENTS", max_events), ("MAXBYTES", max_bytes), ("RETENTION", retention)):
             if value is not None:
                 words += (name, value)
         return doing(nothing, *words)
 
     @method
-    def publish(self, event: str, data: Word) -> Request[int]:
-        """Append an event; its offset."""
-        return doing(whole, "STREAM.PUBLISH", self.name, event, data)
+    def publish(self, event: str, *data: Word) -> Request[int]:
+        """Append an event for each of `data`; the offset of the first."""
+        if not data:
+            raise LocalProtocolError("data: wanted at least one, found none")
+        return doing(whole, "STREAM.PUBLISH", self.name, event, *data)
 
     @method
     def publish_many(self, event: str, data: Sequence[Word]) -> Request[int]:

@@ -8,6 +8,7 @@ _QUEUE = Text("queue", space=QUEUE)
 _PUBLISH = (
     Token("PRIORITY", Int("priority")), Token("RETRIES", Int("max_retries")), Token("HEADERS", Raw("headers")),
 )  # fmt: skip
+_CAPPED = (("priority", 9, 255),)
 _STATS = (
     "depth", "pending", "dead", "published", "consumed", "acked", "nacked", "dead_lettered", "consumers",
     "max_depth", "delayed",
@@ -46,9 +47,9 @@ ROWS = [
         resp="QUEUE.PUBLISH", reply=Shape.VALUE, run="queues.publish", writes=True, grows=True, room=200,
         decides="queue.put",
         http=(
-            Post("/queue/{queue}/publish"),
+            Post("/queue/{queue}/publish", capped=_CAPPED),
             Post(
-                "/queue/publish", alias=True, before="queue.create",
+                "/queue/publish", alias=True, capped=_CAPPED, before="queue.create",
                 needs=(("queue", "queue_name"), ("message", "payload")),
                 renamed={"queue_name": "queue", "message": "payload"}, texts=("message",),
                 rest={"message_id": "$reply", "queue": "$queue"},
@@ -78,14 +79,16 @@ ROWS = [
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.CONSUME q worker", None)),
     ),
     Command(
-        "queue.ack", 0x0805, "The message is done.", args=(_QUEUE, Text("message_id")), resp="QUEUE.ACK",
+        "queue.ack", 0x0805, "The message is done; with CONSUMER, only if this one holds it.", resp="QUEUE.ACK",
+        args=(_QUEUE, Text("message_id"), AnyOrder(Token("CONSUMER", Text("consumer_id")))),
         run="queues.ack", writes=True, http=(Post("/queue/{queue}/ack"),),
         rest={"success": True}, command={"success": True},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.ACK q {id}", "OK")),
     ),
     Command(
         "queue.nack", 0x0806, "The delivery failed: deliver again, or with DROP put it among the dead letters.",
-        args=(_QUEUE, Text("message_id"), AnyOrder(Flag("DROP", "drop"))), resp="QUEUE.NACK", run="queues.nack",
+        args=(_QUEUE, Text("message_id"), AnyOrder(Flag("DROP", "drop"), Token("CONSUMER", Text("consumer_id")))),
+        resp="QUEUE.NACK", run="queues.nack",
         writes=True, http=(Post("/queue/{queue}/nack"),), rest={"success": True}, command={"success": True},
         negated={"requeue": "drop"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK")),

@@ -35,6 +35,7 @@ from synap.command import (
     slots,
     words_min,
 )
+from synap.derive import natives
 from synap.derive.conversions import (
     Null,
     to_flag,
@@ -56,9 +57,10 @@ _MISSING = object()
 class _Draft:
     """A tape under construction."""
 
-    __slots__ = ("parts", "size", "tape")
+    __slots__ = ("native", "parts", "size", "tape")
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, native: bool) -> None:
+        self.native = native  # the values are a program's, not a JSON decoder's
         self.tape = [0] * count
         self.parts: list[bytes] = []
         self.size = 0
@@ -73,15 +75,18 @@ class _Draft:
 Step = Callable[[Fields, _Draft, int], None]
 
 
-def binder(row: Command) -> Build:
-    """The function that makes the row's tape and blob. It raises a Fault that names the field."""
+def binder(row: Command, native: bool = False) -> Build:
+    """The function that makes the row's tape and blob. It raises a Fault that names the field.
+
+    `native`: the values are a program's own, see natives.py.
+    """
     groups = {place.node.name: place.slot for place in layout(row.args) if isinstance(place.node, GROUPS)}
     steps = _sequence(row.args, 0, groups)
     count = row.slots
     bare = row.words == 0  # else it takes more words than its arguments tell: some field has to be there
 
     def build(fields: Fields) -> tuple[list[int], bytes]:
-        draft = _Draft(count)
+        draft = _Draft(count, native)
         for step in steps:
             step(fields, draft, 0)
         if not bare and not any(draft.tape):
@@ -145,6 +150,8 @@ assert (MARK_BITS, PRESENT) == (8, 32), "packer spells them out"
 
 def put_raw(draft: _Draft, slot: int, name: str, value: Any) -> None:
     """A value of any kind, with its form."""
+    if draft.native:
+        value = natives.native(name, value)
     if isinstance(value, str | bytes):
         draft.text(slot, to_text(name, value))
     else:
@@ -314,7 +321,8 @@ def _simple(node: Any, slot: int) -> Step:
             if value is _MISSING:
                 raise Fault("MISSING_FIELD", field=name)
             if octets:
-                draft.text(base + slot, to_octets(name, value))
+                octets_given = natives.named(name, value) if draft.native and type(value) is not list else value
+                draft.text(base + slot, to_octets(name, octets_given))
             else:
                 put_raw(draft, base + slot, name, None if value is Null else value)
 
@@ -323,7 +331,8 @@ def _simple(node: Any, slot: int) -> Step:
         assert isinstance(node, TEXTS)
 
         def text(fields: Fields, draft: _Draft, base: int) -> None:
-            draft.text(base + slot, to_text(name, given(fields)))
+            value = given(fields)
+            draft.text(base + slot, to_text(name, natives.named(name, value) if draft.native else value))
 
         return text
     if isinstance(node, Int):

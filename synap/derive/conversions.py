@@ -5,13 +5,23 @@ Numbers may come as text, in the spellings that RESP takes and no other: `7`, no
 
 import math
 import re
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
+from synap.derive.documents import Exact
 from synap.faults import Fault
 
-_json = msgspec.json.encode
+
+def _verbatim(value: Any) -> msgspec.Raw:
+    """A number as it came; what else the encoder does not know is no JSON."""
+    if isinstance(value, Exact):
+        return msgspec.Raw(value.text.encode())
+    raise TypeError
+
+
+_json = msgspec.json.Encoder(enc_hook=_verbatim).encode
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
 NESTING_MAX = 128
@@ -62,13 +72,29 @@ def to_integer(name: str, value: Any) -> int:
         if not _INTEGER.fullmatch(text):
             raise Fault("WRONG_FIELD", field=name, wanted="a whole number", found=repr(text[:40]))
         value = int(text)
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, Exact):
+        value = _whole(name, value)
+    elif isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise wrong(name, "a whole number", value)
     if not -(1 << 63) <= value < 1 << 63:
         raise Fault("WRONG_FIELD", field=name, wanted="a number of 64 bits", found="a larger one")
     return value
+
+
+def _whole(name: str, value: Exact) -> int:
+    """`2.00` is a whole number, `2.00000000000000000001` is none, though its nearest double is."""
+    if not abs(value) < 1 << 64:
+        return int(math.copysign(1 << 64, value))  # too large, whatever it is exactly
+    try:
+        number = Decimal(value.text)
+        whole = number == number.to_integral_value()
+    except InvalidOperation:  # more zeros behind the point than Decimal counts
+        whole = False
+    if not whole:
+        raise Fault("WRONG_FIELD", field=name, wanted="a whole number", found=value.text[:40])
+    return int(number)
 
 
 def to_real(name: str, value: Any) -> float:
@@ -80,6 +106,8 @@ def to_real(name: str, value: Any) -> float:
         value = float(text)
     if not isinstance(value, int | float) or isinstance(value, bool) or value != value:
         raise wrong(name, "a number", value)
+    if isinstance(value, Exact) and math.isinf(value):
+        raise Fault("WRONG_FIELD", field=name, wanted="a double", found="a larger number")
     try:
         return float(value)
     except OverflowError:

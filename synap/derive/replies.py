@@ -37,7 +37,7 @@ from synap.store.layout import (
     STATUS_MASK,
 )
 
-_decode = msgspec.json.decode
+_judge = msgspec.json.Decoder(float_hook=float).decode
 EVENT_ITEMS = 4  # offset, name, data, time
 Render = Callable[[int, Any, Any, int, dict[str, Any]], Any]
 _LIKE_JSON = re.compile(r'[ \t\n\r]*[{\["\-0-9tfn]')
@@ -52,16 +52,16 @@ def as_text(octets: bytes) -> str:
 
 
 def as_json(octets: bytes, form: int) -> Any:
-    """A stored value as what it was."""
+    """A stored value as what it was: JSON as it stands, so that numbers keep their digits."""
     if form == FORM_JSON:
-        return _decode(octets)
+        return msgspec.Raw(octets)
     return as_text(octets)
 
 
 def as_hybrid(octets: bytes, form: int) -> Any:
     """As `as_json`; a text that itself reads as JSON comes as JSON text, so that decoding gives it back."""
     if form == FORM_JSON:
-        return _decode(octets)
+        return msgspec.Raw(octets)
     text = as_text(octets)
     return msgspec.json.encode(text).decode() if _LIKE_JSON.match(text) and _reads(text) else text
 
@@ -226,9 +226,10 @@ def _delivery(status: int, row: Command, numbers: Any, octets: Any, reply: int) 
 
 
 def as_document(octets: bytes) -> Any:
-    """Bytes as the JSON that they are, else as text."""
+    """Bytes as the JSON that they are, with all its digits, else as text."""
     try:
-        return _decode(octets)
+        _judge(octets)
+        return msgspec.Raw(octets)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return as_text(octets)
 
@@ -284,12 +285,7 @@ def _report(status: int, row: Command, numbers: Any, octets: Any, reply: int) ->
 
 def _headers(octets: bytes, _: int) -> Any:
     """A message's headers: JSON, also if they came as text over RESP; else the text that they are."""
-    if not octets:
-        return {}
-    try:
-        return _decode(octets)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return as_text(octets)
+    return as_document(octets) if octets else {}
 
 
 _WORDS: dict[str, Callable[[int, Command, Any, Any, int], Any]] = {

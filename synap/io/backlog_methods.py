@@ -4,6 +4,8 @@ from typing import Any, TypeAlias, TypedDict, cast
 
 import msgspec
 
+from synap.either import either, in_ms
+
 Key: TypeAlias = str | bytes
 Value: TypeAlias = str | bytes | int | float | bool | list[Any] | dict[str, Any] | None
 """What may be stored. Texts and bytes come out as bytes, everything else as it went in (as JSON has it), and what
@@ -49,35 +51,38 @@ class BacklogMethods:
 
     # Queues.
 
-    def queue_create(self, queue: str, *, max_depth: int | None = None, ack_deadline_ms: int | None = None,
-                     max_retries: int | None = None, priority: int | None = None,
+    def queue_create(self, queue: str, *, max_depth: int | None = None, ack_deadline_s: float | None = None,
+                     ack_deadline_ms: int | None = None, max_retries: int | None = None, priority: int | None = None,
                      prefetch_limit: int | None = None) -> bool:  # fmt: skip
         """Make a queue; False if it is there, which keeps its settings. What is not given the settings say.
 
         `prefetch_limit` is how many messages one consumer may hold; without it any number.
         """
-        return bool(self._given("queue.create", queue=queue, ack_deadline_ms=ack_deadline_ms, max_depth=max_depth,
+        deadline = either(ack_deadline_s=in_ms(seconds=ack_deadline_s), ack_deadline_ms=ack_deadline_ms)
+        return bool(self._given("queue.create", queue=queue, ack_deadline_ms=deadline, max_depth=max_depth,
                                 default_max_retries=max_retries, default_priority=priority,
                                 prefetch_limit=prefetch_limit))  # fmt: skip
 
     def queue_publish(self, queue: str, payload: str | bytes, *, priority: int | None = None,
                       max_retries: int | None = None, headers: dict[str, Any] | None = None,
-                      delay: float | None = None) -> str:  # fmt: skip
-        """Add a message, ready after `delay` seconds; its id. `headers` is what JSON can hold.
+                      delay_s: float | None = None, delay: float | None = None) -> str:  # fmt: skip
+        """Add a message, ready after `delay_s` (or `delay`) seconds; its id. `headers` is what JSON can hold.
 
         Raises Fault QUEUE_MISSING or QUEUE_FULL.
         """
+        delay = either(delay_s=delay_s, delay=delay)
         found = self._given("queue.publish", queue=queue, payload=payload, priority=priority,
                             max_retries=max_retries, headers=headers, delay=delay)  # fmt: skip
         return cast(bytes, found).decode()
 
     def queue_consume(
-        self, queue: str, consumer: str | None = None, *, wait: float | None = None
+        self, queue: str, consumer: str | None = None, *, wait_s: float | None = None, wait: float | None = None
     ) -> Message | None:
         """Lease the first message of the highest priority, None if there is none (no such queue either).
 
-        With `wait`, until there is one, at most so many seconds (0: for ever).
+        With `wait_s` (or `wait`), until there is one, at most so many seconds (0: for ever).
         """
+        wait = either(wait_s=wait_s, wait=wait)
         fields = {"queue": queue, "consumer_id": consumer}
         if wait is None:
             found = self._given("queue.consume", **fields)
@@ -85,13 +90,15 @@ class BacklogMethods:
             found = self._call_waiting("queue.consume", **_told(fields), wait=wait)
         return None if found is None else _message(found)
 
-    def queue_ack(self, queue: str, message_id: str) -> None:
-        """The message is done. Raises Fault MESSAGE_MISSING if it is not leased."""
-        self.call("queue.ack", queue=queue, message_id=message_id)
+    def queue_ack(self, queue: str, message_id: str, *, consumer: str | None = None) -> None:
+        """The message is done. Raises Fault MESSAGE_MISSING if it is not leased, or by another one than `consumer`."""
+        self._given("queue.ack", queue=queue, message_id=message_id, consumer_id=consumer)
 
-    def queue_nack(self, queue: str, message_id: str, *, drop: bool = False) -> None:
-        """The delivery failed: deliver again, or with `drop` put it among the dead letters."""
-        self.call("queue.nack", queue=queue, message_id=message_id, drop=drop)
+    def queue_nack(self, queue: str, message_id: str, *, requeue: bool | None = None, drop: bool | None = None,
+                   consumer: str | None = None) -> None:  # fmt: skip
+        """The delivery failed: deliver again, or with `requeue=False` (or `drop`) put it among the dead letters."""
+        dropped = either(requeue=None if requeue is None else not requeue, drop=drop)
+        self._given("queue.nack", queue=queue, message_id=message_id, drop=dropped, consumer_id=consumer)
 
     def queue_stats(self, queue: str) -> dict[str, int]:
         """Counters of a queue, by name."""
@@ -120,25 +127,27 @@ class BacklogMethods:
     # Rooms.
 
     def stream_create(self, room: str, *, max_events: int | None = None, max_bytes: int | None = None,
-                      retention_secs: int | None = None) -> None:  # fmt: skip
+                      retention_s: int | None = None, retention_secs: int | None = None) -> None:  # fmt: skip
         """Make a room that keeps so many events, bytes and seconds of them (0: no limit, None: as the settings say).
 
         Raises Fault ROOM_EXISTS.
         """
         self._given("stream.create", room=room, max_events=max_events, max_bytes=max_bytes,
-                    retention_secs=retention_secs)  # fmt: skip
+                    retention_secs=either(retention_s=retention_s, retention_secs=retention_secs))  # fmt: skip
 
     def stream_publish(self, room: str, event: str, *data: Value) -> int:
         """Append an event for each of `data`; the offset of the first. Raises Fault ROOM_MISSING."""
         return cast(int, self.call("stream.publish", room=room, event=event, items=list(data)))
 
     def stream_consume(self, room: str, subscriber: str = "", *, from_offset: int | None = None,
-                       limit: int | None = None, wait: float | None = None) -> list[Event]:  # fmt: skip
+                       limit: int | None = None, wait_s: float | None = None,
+                       wait: float | None = None) -> list[Event]:  # fmt: skip
         """The events from an offset on, by default from the earliest held, 100 if no other limit is given.
 
-        With `wait`, waits until there is one, at most so many seconds (0: for ever). Raises Fault ROOM_MISSING, or
-        OFFSET_GONE if the offset is no longer held: its words say the earliest `number` that is.
+        With `wait_s` (or `wait`), waits until there is one, at most so many seconds (0: for ever). Raises Fault
+        ROOM_MISSING, or OFFSET_GONE if the offset is no longer held: its words say the earliest `number` that is.
         """
+        wait = either(wait_s=wait_s, wait=wait)
         fields = _told({"room": room, "subscriber_id": subscriber, "from_offset": from_offset, "limit": limit})
         if wait is None:
             found = self.call("stream.consume", **fields)

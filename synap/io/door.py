@@ -32,7 +32,7 @@ class Door:
     """The rules for one server: `allowed_hosts` besides our own names, and the `origins` whose pages may come in."""
 
     def __init__(self, allowed_hosts: tuple[str, ...], origins: tuple[str, ...] = ()) -> None:
-        self._allowed = {host.lower() for host in allowed_hosts}
+        self._allowed = {host.lower().removesuffix(".") for host in allowed_hosts}
         self._known: set[bytes] = set()
         self.origins = {origin.lower().encode() for origin in origins}
 
@@ -87,11 +87,11 @@ class Door:
         match = HOST.fullmatch(host.decode("latin-1").lower())
         if match is None:
             return False
-        name = match["name"]
-        if name is not None and ("." not in name or name.endswith(".localhost") or name in self._allowed):
+        name = (match["name"] or "").removesuffix(".")  # a name may be written with the dot of the root
+        if name and ("." not in name or name.endswith(".localhost") or name in self._allowed):
             return True
         try:
-            ipaddress.ip_address(name or match["six"])
+            ipaddress.ip_address(name or match["six"] or "")
         except ValueError:
             return False
         return True

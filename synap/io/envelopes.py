@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from synap.compat.sdks import CHOICES, EXACT, texts_for
 from synap.faults import Fault
 from synap.io.clock import unique_text
 from synap.proto import streamable
@@ -26,6 +27,7 @@ class Envelopes:
 
     def __init__(self, server: Any) -> None:
         self.server = server
+        self._texts = CHOICES[server.settings.text("server.envelope_texts")]
 
     def lay(self, call: bytes) -> int:
         """Lay a packed call into the heap; the word where its tape starts."""
@@ -63,7 +65,9 @@ class Envelopes:
 
     def command(self, request: Request) -> Response:
         """One command, or a batch of them in order."""
-        head = streamable.batch_head(request.body) if self.server.engine is not None else None
+        texts = self._texts or texts_for(request.headers)
+        plain = texts == EXACT and self.server.engine is not None
+        head = streamable.batch_head(request.body) if plain else None
         if head is not None:
             response = self.batch(request.body, head.end())
             if response is not None:
@@ -73,7 +77,7 @@ class Envelopes:
             if not posted.command:
                 raise Fault("WRONG_FIELD", field="command", wanted="a string", found="nothing")
             one = streamable.Envelope(posted.command, posted.request_id, posted.payload)
-            return Response(200, _encode(self.run(one)))
+            return Response(200, _encode(self.run(one, texts)))
         if posted.commands is None:
             raise Fault("MISSING_FIELD", field="commands", kind="array")
         commands = posted.commands
@@ -85,7 +89,7 @@ class Envelopes:
             if made > self.reply_bytes_max:
                 pieces += left_out(commands[len(pieces) :])
                 break
-            pieces.append(_encode(self.run(one)))
+            pieces.append(_encode(self.run(one, texts)))
             made += len(pieces[-1])
         return Response(200, b'{"responses":[%b]}' % b",".join(pieces))
 
@@ -146,7 +150,7 @@ class Envelopes:
         return self.reply(one, target, status, streamable.fields_of(one.payload))
 
     def reply(
-        self, one: streamable.Envelope, target: Target, status: int, fields: dict[str, Any]
+        self, one: streamable.Envelope, target: Target, status: int, fields: dict[str, Any], texts: str = EXACT
     ) -> streamable.Reply:
         """The reply in REPLY as the envelope spells it."""
         engine = self.server.engine
@@ -163,12 +167,13 @@ class Envelopes:
         if what == layout.WAIT:
             status = layout.NIL
         try:
-            payload = target.render(status, engine.numbers, engine.bytes, layout.REPLY, fields)
+            render = target.render if texts == EXACT else self.server.commands.render_of(one.command, texts)
+            payload = render(status, engine.numbers, engine.bytes, layout.REPLY, fields)
         except LookupError:
             return streamable.Reply(False, name, None, "Not found")
         return streamable.Reply(True, name, payload, None)
 
-    def run(self, one: streamable.Envelope) -> streamable.Reply:
+    def run(self, one: streamable.Envelope, texts: str = EXACT) -> streamable.Reply:
         """Carry out one enveloped command; a refusal is a reply."""
         engine = self.server.engine
         name = one.request_id or unique_text()
@@ -185,7 +190,7 @@ class Envelopes:
                     raise value
                 return streamable.Reply(True, name, self.plain_value(value, target), None)
             status = engine.perform_queued(layout.CALL_BLOB, target.row_at, now)
-            reply = self.reply(one, target, status, fields)
+            reply = self.reply(one, target, status, fields, texts)
             engine.settle(now)
             return reply
         except Fault as fault:

@@ -10,7 +10,8 @@ from typing import Any
 
 from synap.command import Command
 from synap.derive.binders import Build, binder
-from synap.derive.replies import as_json, plain
+from synap.derive.documents import read_native
+from synap.derive.replies import plain
 from synap.engine.handlers import digest_of
 from synap.faults import TABLE, Fault
 from synap.io.bulk_methods import BulkMethods
@@ -34,8 +35,9 @@ _open: "weakref.WeakSet[Database]" = weakref.WeakSet()
 class Database(Methods, BulkMethods):
     """A store in this process. Safe to use from several threads; close it, or use it as a context.
 
-    Values go in as `str`, `bytes` or anything JSON can hold, and come out as `bytes`, or as what they
-    were if they were neither `str` nor `bytes`. Each call is one step: others see all of it or nothing.
+    Values go in as `str`, `bytes` (or anything with a buffer) or what JSON can hold, and come out as `bytes`, or as
+    what they were if they were neither; what would come out as another value is refused with a TypeError or
+    ValueError. Each call is one step: others see all of it or nothing.
     In mode `periodic` a thread syncs the log, at most the interval after a write; the thread starts with the first
     write. A database on disk is closed at the end of the program if it is not before. After a fork it belongs to
     the parent: the child is refused.
@@ -95,7 +97,7 @@ class Database(Methods, BulkMethods):
             self._check_open()
             build = self._builds.get(name)
             if build is None:
-                build = self._builds[name] = binder(row)
+                build = self._builds[name] = binder(row, native=True)
             tape, blob = build(fields)
             if len(blob) > self._settings.number("limits.query_bytes_max") or len(blob) > layout.CALL_BLOB_BYTES:
                 raise Fault("QUERY_TOO_LARGE")
@@ -300,7 +302,7 @@ def _silent(progress: Progress) -> None:
 def _native(value: Any) -> Any:
     """(bytes, form) pairs as bytes, or as the JSON value that they are."""
     if isinstance(value, tuple):
-        return as_json(*value) if value[1] == FORM_JSON else value[0]
+        return read_native(value[0]) if value[1] == FORM_JSON else value[0]
     if isinstance(value, list):
         return [_native(item) for item in value]
     return value

@@ -7,6 +7,7 @@ What a method is for stands in its row (docs/commands.md); here is what it takes
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast, overload
 
+from synap.either import each_of, either
 from synap.io.backlog_methods import BacklogMethods, Key, Value
 
 _NOTHING: Any = object()
@@ -22,25 +23,26 @@ class Methods(BacklogMethods):
         return self.call("kv.get", key=key)
 
     @overload
-    def set(self, key: Key, value: Value, *, ttl: int | None = ..., px: int | None = ..., exat: int | None = ...,
-            pxat: int | None = ..., nx: bool = ..., xx: bool = ..., keepttl: bool = ...,
+    def set(self, key: Key, value: Value, *, ex: float | None = ..., ttl: float | None = ..., px: int | None = ...,
+            exat: int | None = ..., pxat: int | None = ..., nx: bool = ..., xx: bool = ..., keepttl: bool = ...,
             get: Literal[False] = ...) -> bool: ...  # fmt: skip
 
     @overload
-    def set(self, key: Key, value: Value, *, ttl: int | None = ..., px: int | None = ..., exat: int | None = ...,
-            pxat: int | None = ..., nx: bool = ..., xx: bool = ..., keepttl: bool = ...,
+    def set(self, key: Key, value: Value, *, ex: float | None = ..., ttl: float | None = ..., px: int | None = ...,
+            exat: int | None = ..., pxat: int | None = ..., nx: bool = ..., xx: bool = ..., keepttl: bool = ...,
             get: Literal[True]) -> Any: ...  # fmt: skip
 
-    def set(self, key: Key, value: Value, *, ttl: int | None = None, px: int | None = None, exat: int | None = None,
-            pxat: int | None = None, nx: bool = False, xx: bool = False, keepttl: bool = False,
-            get: bool = False) -> Any:  # fmt: skip
+    def set(self, key: Key, value: Value, *, ex: float | None = None, ttl: float | None = None,
+            px: int | None = None, exat: int | None = None, pxat: int | None = None, nx: bool = False,
+            xx: bool = False, keepttl: bool = False, get: bool = False) -> Any:  # fmt: skip
         """Set the value of `key`; whether it was set, or with `get` the value before (None: there was none).
 
-        ttl     expire in so many seconds    px    in milliseconds    exat, pxat    at that time since 1970
+        ex, ttl expire in so many seconds (fractions too; two names of one thing)    px    in milliseconds
+        exat, pxat  at that time since 1970, in seconds, in milliseconds
         nx, xx  only if the key is missing, is there                  keepttl       leave the deadline as it is
         """
         options = {"nx": nx, "xx": xx, "keepttl": keepttl, "get": get}
-        times = {"ttl": ttl, "px": px, "exat": exat, "pxat": pxat}
+        times = {**_seconds(either(ex=ex, ttl=ttl), px), "exat": exat, "pxat": pxat}
         fields: dict[str, Any] = {name: True for name, on in options.items() if on}
         fields |= {name: time for name, time in times.items() if time is not None}
         found = self.call("kv.set", key=key, value=value, **fields)
@@ -58,10 +60,11 @@ class Methods(BacklogMethods):
         """The value of `key`, which is removed; None if there is none."""
         return self.call("kv.getdel", key=key)
 
-    def getex(self, key: Key, *, ttl: int | None = None, px: int | None = None, exat: int | None = None,
-              pxat: int | None = None, persist: bool = False) -> Any:  # fmt: skip
+    def getex(self, key: Key, *, ex: float | None = None, ttl: float | None = None, px: int | None = None,
+              exat: int | None = None, pxat: int | None = None, persist: bool = False) -> Any:  # fmt: skip
         """The value of `key`, and another deadline for it, or none with `persist`."""
-        return self._given("kv.getex", key=key, ttl=ttl, px=px, exat=exat, pxat=pxat, persist=persist)
+        times = _seconds(either(ex=ex, ttl=ttl), px)
+        return self._given("kv.getex", key=key, **times, exat=exat, pxat=pxat, persist=persist)
 
     def delex(self, key: Key, *, ifeq: Value = _NOTHING, ifne: Value = _NOTHING) -> bool:
         """Remove a string if its value is `ifeq`, or is not `ifne`; whether it was removed."""
@@ -125,9 +128,11 @@ class Methods(BacklogMethods):
         """Overwrite the value from `offset` on; its length in bytes."""
         return cast(int, self.call("kv.setrange", key=key, offset=offset, value=value))
 
-    def mget(self, keys: Sequence[Key]) -> list[Any]:
-        """The values of many keys, None where there is no string. `get_many` is faster from a hundred on."""
-        return cast(list[Any], self.call("kv.mget", keys=list(keys))) if keys else []
+    def mget(self, *keys: Key | Sequence[Key]) -> list[Any]:
+        """The values of many keys, or of one list of them, None where there is no string. `get_many` is faster from a
+        hundred on."""
+        wanted = each_of(keys)
+        return cast(list[Any], self.call("kv.mget", keys=wanted)) if wanted else []
 
     def mset(self, pairs: Mapping[Key, Value] | Iterable[tuple[Key, Value]]) -> None:
         """Set many keys in one step."""
@@ -160,12 +165,14 @@ class Methods(BacklogMethods):
         """What the key holds: `"string"`, `"list"`, `"set"`, or `"none"`."""
         return cast(bytes, self.call("key.type", key=key)).decode()
 
-    def expire(self, key: Key, seconds: int, *, nx: bool = False, xx: bool = False, gt: bool = False,
+    def expire(self, key: Key, seconds: float, *, nx: bool = False, xx: bool = False, gt: bool = False,
                lt: bool = False) -> bool:  # fmt: skip
-        """Let `key` expire; whether the deadline was set.
+        """Let `key` expire in so many seconds (fractions too); whether the deadline was set.
 
         nx, xx    only if it has no deadline, has one        gt, lt    only if the new one is later, sooner
         """
+        if isinstance(seconds, float):
+            return self.pexpire(key, round(seconds * 1000), nx=nx, xx=xx, gt=gt, lt=lt)
         return bool(self._given("key.expire_in", key=key, ttl=seconds, nx=nx, xx=xx, gt=gt, lt=lt))
 
     def pexpire(self, key: Key, ms: int, *, nx: bool = False, xx: bool = False, gt: bool = False,
@@ -320,6 +327,13 @@ class Methods(BacklogMethods):
     def scard(self, key: Key) -> int:
         """How many members the set has."""
         return cast(int, self.call("set.card", key=key))
+
+
+def _seconds(seconds: float | None, px: int | None) -> dict[str, int | None]:
+    """The fields of a time to live: whole seconds, or milliseconds."""
+    if not isinstance(seconds, float):
+        return {"ttl": seconds, "px": px}
+    return {"px": either(seconds=round(seconds * 1000), px=px)}
 
 
 def _pairs(pairs: Mapping[Key, Value] | Iterable[tuple[Key, Value]]) -> list[tuple[Key, Value]]:

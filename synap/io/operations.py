@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from synap.compat.sdks import NATIVE
 from synap.derive.conversions import to_json, wrong
 from synap.derive.replies import as_document
 from synap.faults import Fault
@@ -23,7 +24,6 @@ from synap.proto.rest import body_object
 from synap.proto.streamable import Envelope
 
 _encode = msgspec.json.encode
-_decode = msgspec.json.decode
 MISSING = ("Not found", "Key not found")
 
 
@@ -32,16 +32,7 @@ def _same(payload: Any) -> Any:
 
 
 def _value(payload: Any) -> Any:
-    """The envelope spells a text that reads as JSON as JSON text."""
-    if payload is None:
-        return {}
-    if isinstance(payload, str):
-        try:
-            inner = _decode(payload)
-        except (msgspec.DecodeError, RecursionError):
-            return {"value": payload}
-        return {"value": inner if isinstance(inner, str) else payload}
-    return {"value": payload}
+    return {} if payload is None else {"value": payload}
 
 
 def _message(payload: Any) -> Any:
@@ -139,7 +130,7 @@ class Operations(Envelopes):
         fields = how.given | {how.also.get(field, field): value for field, value in (data or {}).items()}
         if target not in (None, *NO_TARGET):
             fields |= {how.target or self._first_field(how.command or name): target}
-        found = self.run(Envelope(how.command or name, "-", how.ask(fields)))
+        found = self.run(Envelope(how.command or name, "-", how.ask(fields)), NATIVE)
         if found.error is not None:
             return {} if found.error.startswith(MISSING) else {"error": found.error}
         payload = how.answer(found.payload)

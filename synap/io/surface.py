@@ -33,6 +33,13 @@ from synap.store.layout import REFUSED, STATUS_MASK
 _encode = msgspec.json.encode
 
 
+def packed_body(coding: bytes) -> Response:
+    """The refusal of a body that is packed: what a few of its bytes unpack to would have to be bounded anew."""
+    named = coding.decode("latin-1")[:40]
+    text = f"Invalid request: Content-Encoding: wanted identity, a body as it is, found {named}"
+    return json_response(415, {"error": text, "code": 415}, headers=[(b"accept-encoding", b"identity")])
+
+
 class Web(Operations):
     """All of HTTP for one server."""
 
@@ -57,6 +64,8 @@ class Web(Operations):
     def answer(self, connection: Any, request: Request) -> Response | Awaitable[Response]:
         """The reply to a request, or one to be waited for. Raises Fault and Refused."""
         self.door.admit(request)
+        if request.coding and request.body:
+            return packed_body(request.coding)
         special = self.fixed.get(request.path)
         if special is not None:
             method, answer = special

@@ -1,10 +1,11 @@
 """HTTP connections: requests in order, each answered once, and none that is waited for without end."""
 
 import asyncio
+from email.utils import formatdate
 from typing import Any
 
 from synap.faults import Fault
-from synap.io.clock import ticks
+from synap.io.clock import ticks, wall_us
 from synap.io.door import Refused
 from synap.io.encodings import GZIP_BYTES_MIN
 from synap.io.link import HELD_WHILE_WAITING, Connection
@@ -13,6 +14,7 @@ from synap.journal import LogFailed
 from synap.proto.http import (
     CLOSED,
     NEED_DATA,
+    Machine,
     RemoteProtocolError,
     Request,
     Response,
@@ -24,6 +26,20 @@ from synap.proto.rest import fault_response, json_response
 
 SLICE_NS = 5_000_000
 """How long one client is served before the others have their turn."""
+
+
+class Dates:
+    """The date that replies tell, written once a second."""
+
+    until = 0
+    """When it is over, in ticks."""
+
+    @classmethod
+    def renew(cls, now: int) -> None:
+        """Write the date of this moment, which is `now` in ticks."""
+        us = wall_us()
+        Machine.date_line = b"date: %b\r\n" % formatdate(us // 1_000_000, usegmt=True).encode()
+        cls.until = now + (1_000_000 - us % 1_000_000) * 1000
 
 
 class HttpConnection(Connection, asyncio.Protocol):
@@ -78,6 +94,8 @@ class HttpConnection(Connection, asyncio.Protocol):
         A few bytes may ask for a megabyte: without a bound on the output one read could ask for all memory.
         """
         started = now = ticks()
+        if now > Dates.until:
+            Dates.renew(now)
         made = 0
         while not self.lost:
             if self.blocked or made > self.server.output_pause_bytes or now - started > SLICE_NS:

@@ -21,7 +21,7 @@ from synap.io.link import Connection
 from synap.io.talks import Talk
 from synap.journal import LogFailed
 from synap.proto.http import Request, Response, Upgrade
-from synap.proto.rest import fault_response, json_response
+from synap.proto.rest import fault_response, in_query, json_response
 from synap.proto.websocket import (
     GOING_AWAY,
     INTERNAL,
@@ -128,9 +128,11 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 return
             event = self.machine.next_event()
             if isinstance(event, Message):
+                self.served += 1
                 if event.text:
-                    self.served += 1
                     self._tell("received", event.data)
+                else:
+                    self._tell("received_binary")
             elif isinstance(event, Ping):
                 self._send(self.machine.pong(event.payload))
             elif isinstance(event, PeerClosed):
@@ -305,6 +307,8 @@ def open_socket(connection: Any, upgrade: Upgrade) -> Response | None:
         server.web.door.admit_write(request)  # a socket can write, and no preflight asks before it
     except Refused as refused:
         return refused.response
+    except Fault as fault:
+        return in_query(fault, request)
     if server.node is None:
         response: Response = server.web.health(request)
         return response

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
 from io import BytesIO
-from typing import Final, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 import h11
 
@@ -63,6 +63,7 @@ class Request:
     body: bytes
     keep_alive: bool
     version: bytes
+    coding: bytes = b""  # what the body is packed with: the words of Content-Encoding, but for identity
 
 
 @dataclass(slots=True)
@@ -129,11 +130,11 @@ REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 BODILESS: Final = frozenset({204, 304})
 
 JSON_OPENINGS: Final = {
-    status: b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %%d\r\n\r\n" % (status, reason, JSON)
+    status: b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %%d\r\n%%b\r\n" % (status, reason, JSON)
     for status, reason in REASONS.items()
     if status >= 200 and status not in BODILESS
 }
-"""Status -> everything before the body of an ordinary reply, but for the length."""
+"""Status -> everything before the body of an ordinary reply, but for the length and the line of the date."""
 
 
 def encode(response: Response, closing: bool, headless: bool) -> bytes:
@@ -151,6 +152,7 @@ def encode(response: Response, closing: bool, headless: bool) -> bytes:
     lines = [b"%b: %b\r\n" % header for header in headers]
     if any(TRAILER_LINE.fullmatch(line) is None for line in lines):
         raise LocalProtocolError(f"a header of ours would break the reply: {headers!r}")
+    lines.append(Machine.date_line)
     opening = b"HTTP/1.1 %d %b\r\n%b\r\n" % (response.status, REASONS[response.status], b"".join(lines))
     return opening if headless else opening + response.body
 
@@ -165,6 +167,9 @@ class Machine:
     `arriving` shows a request whose body is not complete, so that a server can refuse it early:
     `send` in that state answers and closes.
     """
+
+    date_line: ClassVar[bytes] = b""
+    """The header line that tells the date, for every reply of this process; whoever has a clock keeps it fresh."""
 
     __slots__ = (
         "_at", "_body", "_bytes_left", "_data", "_eof", "_expects", "_gate", "_h11", "_interim", "_lines",
@@ -269,7 +274,7 @@ class Machine:
             if opening is not None:
                 self._phase = HEAD
                 self._request = None
-                return opening % len(response.body) + response.body
+                return opening % (len(response.body), self.date_line) + response.body
         if self._phase is HEAD or self._phase is Phase.CLOSED:
             raise LocalProtocolError("a reply, and nobody waits for one")
         early = self._phase is BODY or self._phase is FAULT
@@ -346,7 +351,8 @@ class Machine:
         self._bytes_left = length
         gate = ChunkGate(self.body_bytes_max, self.head_bytes_max, self.headers_max) if codings else None
         self._gate = gate
-        self._request = Request(method, path, query, headers, b"", keep_alive, version)
+        coding = b", ".join(sorted(words(headers, b"content-encoding") - {b"", b"identity"}))
+        self._request = Request(method, path, query, headers, b"", keep_alive, version, coding)
         self._consume(end)
         self._move(BODY)
 

@@ -30,7 +30,8 @@ PLAIN_LINE = re.compile(
 )
 
 UNUSUAL: Final = frozenset(
-    {b"transfer-encoding", b"upgrade", b"expect", b"te", b"trailer", b"proxy-connection"} | DISGUISES
+    {b"transfer-encoding", b"upgrade", b"expect", b"te", b"trailer", b"proxy-connection", b"content-encoding"}
+    | DISGUISES
 )
 """Names that make a request h11's business."""
 

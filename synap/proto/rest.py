@@ -1,8 +1,6 @@
 """Routes: an HTTP request to a row and its fields, and a row's answer to JSON. One tree for all rows."""
 
-import json
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -10,7 +8,8 @@ import msgspec
 
 from synap.command import Catalogue, Command
 from synap.derive.binders import packer
-from synap.derive.conversions import to_json, wrong
+from synap.derive.conversions import to_integer, to_json, wrong
+from synap.derive.documents import check_once, document
 from synap.derive.replies import Render, renderer
 from synap.derive.spellings import respelled
 from synap.faults import TABLE, Fault
@@ -19,7 +18,6 @@ from synap.routes import Route
 from synap.store.layout import NUMBER, REFUSED, STATUS_MASK
 
 _encode = msgspec.json.encode
-_decoder = msgspec.json.Decoder()
 
 
 class Target:
@@ -35,9 +33,6 @@ class Target:
         self.fixed = dict(route.fixed) if route else {}
         self.renamed = dict(route.renamed) if route else {}
         self.before: Target | None = None  # carried out first
-
-
-FIELDS_FEW = 32
 
 
 Found: TypeAlias = tuple[dict[str, Any] | None, list[str]]
@@ -79,6 +74,26 @@ class Tree:
             return methods, params
         return self._below(self._root, segments, 0, method)
 
+    def find_open(self, segments: list[str], method: str) -> tuple[dict[str, Any], list[str | None]] | None:
+        """The targets of a path in which parameters are left empty, or the last one is left out; those are None."""
+        return self._open(self._root, segments, 0, method) or self._open(self._root, [*segments, ""], 0, method)
+
+    def _open(
+        self, node: Any, segments: list[str], at: int, method: str
+    ) -> tuple[dict[str, Any], list[str | None]] | None:
+        if at == len(segments):
+            methods = node.get("/")
+            return None if methods is None or method not in methods else (methods, [])
+        segment = segments[at]
+        if segment and segment not in ("/", "{}") and segment in node:
+            found = self._open(node[segment], segments, at + 1, method)
+            if found is not None:
+                return found
+        if "{}" not in node:
+            return None
+        found = self._open(node["{}"], segments, at + 1, method)
+        return None if found is None else (found[0], [segment or None, *found[1]])
+
     def _below(self, node: Any, segments: list[str], at: int, method: str) -> Found:
         if at == len(segments):
             return node.get("/"), []
@@ -109,6 +124,12 @@ def fault_response(fault: Fault) -> Response:
     if fault.row.http == 200:  # pub/sub, whose clients look at the body
         return json_response(200, {"error": fault.json_text()})
     return json_response(fault.row.http, {"error": fault.json_text(), "code": fault.row.http})
+
+
+def two_values(name: str, place: str) -> Fault:
+    """The refusal of a field that `place` and something before it say differently."""
+    wanted = f"what the {place} says"
+    return Fault("WRONG_FIELD", field=name, wanted=wanted, found="something else beside it")
 
 
 def in_query(fault: Fault, request: Request) -> Response:
@@ -162,7 +183,26 @@ class Rest:
                     target.before = Target(first, row_at[first.name], renderer(first, first.rest, first.rest_nil))
                 self.tree.add(route.path, route.method, target)
 
-    def find(self, request: Request) -> tuple[Target, list[str]] | tuple[None, str] | Response:
+    def _named_elsewhere(
+        self, request: Request, segments: list[str], method: str
+    ) -> tuple[Target, list[str | None]] | None:
+        """The row of a path that leaves a name empty or out, if query or body say it: a key may be the empty text."""
+        found = self.tree.find_open(segments, "GET" if method == "HEAD" else method)
+        if found is None:
+            return None
+        target = found[0]["GET" if method == "HEAD" else method]
+        if method == "HEAD" and target.row.writes:
+            return None
+        try:
+            given = dict(query_pairs(request.query))
+            if request.body:
+                given = body_object(request.body) | given
+        except Fault:
+            return None
+        missing = [name for name, value in zip(target.params, found[1], strict=True) if value is None]
+        return (target, found[1]) if all(isinstance(given.get(name), str) for name in missing) else None
+
+    def find(self, request: Request) -> tuple[Target, Sequence[str | None]] | tuple[None, str] | Response:
         """The row that a request asks for and what its path gives, or the reply that says why there is none.
 
         Without a target it is the method that is wrong, and those that are not come instead.
@@ -178,7 +218,9 @@ class Rest:
         method = request.method.decode("ascii", "replace")
         methods, values = self.tree.find(segments, "GET" if method == "HEAD" else method)
         if methods is None:
-            return json_response(404, {"error": "Not found", "code": 404})
+            return self._named_elsewhere(request, segments, method) or json_response(
+                404, {"error": "Not found", "code": 404}
+            )
         target = methods.get(method)
         if target is not None and target.route.needs and not _has(request.body, target.route.needs):
             found, values = self.tree.find(segments, "")
@@ -192,19 +234,27 @@ class Rest:
             return None, allowed(methods)
         return target, values
 
-    def fields(self, request: Request, target: Target, values: list[str]) -> dict[str, Any]:
-        """The fields of a call: body, then query, then path; a later one wins. Raises Fault for what is wrong."""
+    def fields(self, request: Request, target: Target, values: Sequence[str | None]) -> dict[str, Any]:
+        """The fields of a call, out of body, query and path. Raises Fault for what is wrong, and for a field that two
+        of them say differently."""
         if target.row.switch and not self.switches.get(target.row.switch):
             raise Fault("SWITCHED_OFF", name=target.row.name, switch=target.row.switch)
         fields: dict[str, Any] = dict(target.fixed)
         if request.body:
             fields.update(body_object(request.body))
         if request.query:
-            pairs = parse_qsl(request.query.decode("utf-8", "replace"), keep_blank_values=True)
-            _check_once(Counter(name for name, _ in pairs))
-            fields.update(pairs)
-        fields.update(zip(target.params, values, strict=True))
-        for name in target.route.texts if target.route is not None else ():
+            for name, value in query_pairs(request.query):
+                _put(fields, target, name, value, "query")
+        for name, named in zip(target.params, values, strict=True):
+            if named is not None:
+                _put(fields, target, name, named, "path")
+        route = target.route
+        if route is None:
+            return fields
+        for name, most, largest in route.capped:
+            if fields.get(name) is not None and most < to_integer(name, fields[name]) <= largest:
+                fields[name] = most
+        for name in route.texts:
             if not isinstance(fields.get(name), str | None):
                 fields[name] = to_json(name, fields[name])
         for old, new in target.renamed.items():
@@ -213,6 +263,16 @@ class Rest:
                 if value is not None:
                     fields[new] = value
         return fields
+
+
+def _put(fields: dict[str, Any], target: Target, name: str, value: str, place: str) -> None:
+    """Add a field, which nothing before may say differently; numbers and booleans are texts in a path or a query."""
+    known = fields.get(name)
+    if known is not None and known != value and target.fixed.get(name) is not known:
+        text = known if isinstance(known, str) else to_json(name, known).decode()
+        if text != value:
+            raise two_values(name, place)
+    fields[name] = value
 
 
 def _has(body: bytes, needs: tuple[tuple[str, ...], ...]) -> bool:
@@ -224,38 +284,24 @@ def _has(body: bytes, needs: tuple[tuple[str, ...], ...]) -> bool:
     return all(any(found.get(name) is not None for name in group) for group in needs)
 
 
+def query_pairs(query: bytes) -> list[tuple[str, str]]:
+    """Names and values of a query, each name once. Raises Fault if it is not UTF-8, or has a name twice."""
+    try:
+        pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise Fault("WRONG_FIELD", field="query", wanted="UTF-8", found="other bytes") from None
+    except ValueError as error:
+        raise Fault("WRONG_FIELD", field="query", wanted="names and values", found=str(error)) from None
+    check_once([name for name, _ in pairs])
+    return pairs
+
+
 def body_object(body: bytes) -> dict[str, Any]:
     """A JSON object out of a body, whatever its content type says."""
-    try:
-        value = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Fault("BAD_JSON", detail=str(error)) from None
-    except RecursionError:
-        raise Fault("BAD_JSON", detail="it is nested too deeply") from None
+    value = document(body)
     if not isinstance(value, dict):
         raise wrong("body", "an object", value)
-    # More fields than any row has would be searched for in all of the body, one by one.
-    if body.count(b":") == len(value):  # as many members as there are fields: none twice
-        return value
-    if len(value) > FIELDS_FEW or any(body.count(b'"%b"' % name.encode()) > 1 for name in value):  # or lies within
-        _check_once(_top_names(body))
     return value
-
-
-def _top_names(body: bytes) -> Counter[str]:
-    """How often each name stands in the object that `body` is: decoders keep the last without a word."""
-    found: list[Counter[str]] = []
-    try:
-        json.loads(body, parse_int=float, object_pairs_hook=lambda pairs: found.append(Counter(n for n, _ in pairs)))
-    except (ValueError, RecursionError) as error:
-        raise Fault("BAD_JSON", detail=str(error)) from None
-    return found[-1]  # the outermost ends last
-
-
-def _check_once(names: Counter[str]) -> None:
-    for name, count in names.items():
-        if count > 1:
-            raise Fault("WRONG_FIELD", field=name, wanted="one value", found=str(count))
 
 
 def allowed(methods: dict[str, Target | None]) -> str:

@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 
 from synap.command import Catalogue
+from synap.compat.sdks import EXACT, NATIVE, RAW
 from synap.derive.conversions import wrong
-from synap.derive.replies import renderer
+from synap.derive.documents import document
+from synap.derive.replies import Render, renderer
 from synap.derive.targets import TargetImage
 from synap.faults import Fault
 from synap.proto.rest import Target
@@ -40,19 +42,12 @@ class Reply(msgspec.Struct):
     error: str | None
 
 
-_decoder = msgspec.json.Decoder(Posted)
-
-
 def read(body: bytes) -> Posted:
     """The posted object. Raises BAD_JSON (400) or WRONG_FIELD (422)."""
     try:
-        return _decoder.decode(body)
+        return msgspec.convert(document(body), Posted)
     except msgspec.ValidationError as error:
         raise Fault("WRONG_FIELD", field="body", wanted="a command envelope", found=str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Fault("BAD_JSON", detail=str(error)) from None
-    except RecursionError:
-        raise Fault("BAD_JSON", detail="it is nested too deeply") from None
 
 
 class Commands:
@@ -60,6 +55,7 @@ class Commands:
 
     def __init__(self, catalogue: Catalogue, row_at: dict[str, int], switches: dict[str, bool]) -> None:
         self.targets: dict[str, Target] = {}
+        self._in_other_texts: dict[tuple[str, str], Render] = {}
         self.switches = switches
         for row in catalogue.rows:
             if row.internal or (row.command is None and row.rest is None):
@@ -68,6 +64,9 @@ class Commands:
                 assert name not in self.targets, f"{name} stands twice"
                 template = row.spelled.get(name, row.command)
                 self.targets[name] = Target(row, row_at[row.name], renderer(row, template, row.command_nil))
+                if template == EXACT:
+                    for texts in (RAW, NATIVE):
+                        self._in_other_texts[texts, name] = renderer(row, texts, row.command_nil)
 
     def image(self) -> TargetImage:
         """Those that `store/envelopes.py` may carry out."""
@@ -76,6 +75,10 @@ class Commands:
             for name, target in self.targets.items()
             if not target.row.handler and (not target.row.switch or self.switches.get(target.row.switch))
         })
+
+    def render_of(self, name: str, texts: str) -> Render:
+        """What spells the replies of the row under this name, texts in the form of compat.sdks."""
+        return self._in_other_texts.get((texts, name)) or self.targets[name].render
 
     def find(self, name: str) -> Target:
         """The row under this name."""

@@ -53,6 +53,10 @@ TABLE: tuple[Setting, ...] = (
             "IP literals and names without a dot; a request to another name is refused."),
     Setting("server.cors_origins", Origins(), (), "Origins whose web pages may read replies and write; a page of "
             "another origin cannot read, and its writes are refused."),
+    Setting("server.envelope_texts", Choice(("auto", "exact", "raw")), "auto", "How the command envelope answers a "
+            "stored text that reads as JSON. exact: as JSON text, so that decoding it gives the text; raw: as it "
+            "stands, and other values as their JSON text; auto: raw for the Python SDK, which encodes before it "
+            "sends."),
     Setting("server.connections_max", Whole(1, 1_000_000), 10_000,
             "Open connections, all listeners together; one more is closed at once."),
     Setting("server.connections_per_address_max", Whole(1, 1_000_000), 10_000,

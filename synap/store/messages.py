@@ -41,7 +41,7 @@ HOLDING, HOLDER_NAME_SIZE, HOLDER_WORDS = range(3)
 PRIORITY_SHIFT, FAILURES_SHIFT, LIMIT_SHIFT = 8, 16, 40
 FAILURES_MASK = (1 << 24) - 1
 LIMIT_MASK = (1 << 20) - 1
-PRIORITY_MAX, PRIORITY_GIVEN_MAX = 9, 255  # of those between, 9 is meant
+PRIORITY_MAX = 9
 ACK_DEADLINE_MS_MAX = 1 << 40
 PUT_CODE = 0x0803
 ID_BYTES, ID_TEXT_BYTES = 16, 36
@@ -244,7 +244,10 @@ def forget(words, octets, queue, message, later):
 
 @kernel
 def add_message(words, octets, tape, queue, id_a, id_b, due, now):
-    """A message from the slots of a publish, ready at `due` (0: now); its ref, or 0 without memory."""
+    """A message from the slots of a publish, ready at `due` (0: now); its ref, or 0 without memory.
+
+    Publishing refuses a priority or a limit that is too large; older logs have them, and had the largest instead.
+    """
     size = text_size(words, tape, 2)
     headers_size = text_size(words, tape, PUBLISH_HEADERS)
     message = arena.allocate(words, MESSAGE_WORDS + ((size + headers_size + 7) >> 3))

@@ -12,7 +12,7 @@ ask for another delivery dead-letters at once.
 import numpy as np
 
 from synap.kernels.jit import kernel
-from synap.kernels.spans import load64, move, store64
+from synap.kernels.spans import load64, move, same, store64
 from synap.store import keyspace, names, tables
 from synap.store.layout import (
     BARREN,
@@ -48,6 +48,9 @@ from synap.store.messages import (
     DELAYED_COUNT,
     DEPTH_MAX,
     HEADERS,
+    HELD_BY,
+    HOLDER_NAME_SIZE,
+    HOLDER_WORDS,
     HOLDERS,
     HOLDING,
     ID_A,
@@ -55,11 +58,11 @@ from synap.store.messages import (
     ID_BYTES,
     ID_TEXT_BYTES,
     IS_LEASED,
+    LIMIT_MASK,
     MESSAGES,
     PAYLOAD,
     PREFETCH_MAX,
     PRIORITY,
-    PRIORITY_GIVEN_MAX,
     PRIORITY_MAX,
     PUBLISH_DELAY,
     PUBLISH_HEADERS,
@@ -100,6 +103,7 @@ from synap.store.tables import REF_MASK
 from synap.store.tapes import add_text, fits, set_scalar, text_at, text_size
 
 CONSUMER, WAITS = 2, 5  # slots of queue.consume: whether a consumer is named, whether the call waits
+ACK_CONSUMER, NACK_CONSUMER = 4, 5  # whether a consumer is named
 
 
 @kernel
@@ -117,10 +121,12 @@ def create(words, octets, tape, now, reply):
     priority = words[tape + 5]
     if priority < 0 or priority > PRIORITY_MAX:
         return BAD_PRIORITY
-    if words[tape + 2] < 1 or words[tape + 3] < 0 or words[tape + 3] > ACK_DEADLINE_MS_MAX:
+    if words[tape + 2] < 1 or words[tape + 3] < 1 or words[tape + 3] > ACK_DEADLINE_MS_MAX:
         return BAD_AMOUNT
     if words[tape + 4] < 0 or words[tape + 7] < 0:
         return POSITIVE_COUNT
+    if words[tape + 4] > LIMIT_MASK:
+        return BAD_AMOUNT
     queue = names.make(words, octets, QUEUES, QUEUE_WORDS, QUEUE, h, start, size)
     if queue == 0:
         return BROKEN
@@ -160,10 +166,12 @@ def publish(words, octets, tape, now, reply):
     if queue == 0:
         return QUEUE_MISSING
     priority = words[tape + PUBLISH_PRIORITY + 1]
-    if words[tape + PUBLISH_PRIORITY] and (priority < 0 or priority > PRIORITY_GIVEN_MAX):
+    if words[tape + PUBLISH_PRIORITY] and (priority < 0 or priority > PRIORITY_MAX):
         return BAD_PRIORITY
     if words[tape + PUBLISH_RETRIES] and words[tape + PUBLISH_RETRIES + 1] < 0:
         return POSITIVE_COUNT
+    if words[tape + PUBLISH_RETRIES] and words[tape + PUBLISH_RETRIES + 1] > LIMIT_MASK:
+        return BAD_AMOUNT
     if words[queue + READY_COUNT] + words[queue + DELAYED_COUNT] >= words[queue + DEPTH_MAX]:
         return QUEUE_FULL
     id_a = tables.next_chance(words[CHANCE])
@@ -273,13 +281,26 @@ def find_leased(words, octets, tape, queue):
 
 
 @kernel
+def find_lease(words, octets, tape, queue, consumer):
+    """The leased message whose id stands in slot 2, or 0; if slot `consumer` is 1, only one that it holds."""
+    message = find_leased(words, octets, tape, queue)
+    if message == 0 or not words[tape + consumer]:
+        return message
+    holder = words[message + HELD_BY]
+    size = text_size(words, tape, consumer + 1)
+    if words[holder + HOLDER_NAME_SIZE] != size:
+        return 0
+    return message if same(octets, (holder + HOLDER_WORDS) * 8, text_at(words, tape, consumer + 1), size) else 0
+
+
+@kernel
 def ack(words, octets, tape, now, reply):
     """The message is done: forget it."""
     h = names.hash_text(words, octets, QUEUE, tape, 0)
     queue = names.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
     if queue == 0:
         return QUEUE_MISSING
-    message = find_leased(words, octets, tape, queue)
+    message = find_lease(words, octets, tape, queue, ACK_CONSUMER)
     if message == 0:
         return MESSAGE_MISSING
     let_go(words, octets, queue, message)
@@ -307,7 +328,7 @@ def nack(words, octets, tape, now, reply):
     queue = names.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
     if queue == 0:
         return QUEUE_MISSING
-    message = find_leased(words, octets, tape, queue)
+    message = find_lease(words, octets, tape, queue, NACK_CONSUMER)
     if message == 0:
         return MESSAGE_MISSING
     if not failed(words, octets, queue, message, words[tape + 4] == 0, h):

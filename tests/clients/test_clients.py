@@ -60,3 +60,11 @@ def test_java_jedis(address: tuple[str, str], tmp_path: Path) -> None:
     repository = f"-Dmaven.repo.local={tmp_path / 'repository'}"
     run(directory, "mvn", "-q", "-B", repository, "dependency:copy-dependencies", "-DoutputDirectory=lib")
     assert run(directory, "java", "-cp", "lib/*", "Session.java", *address).strip() == "session done"
+
+
+def test_the_python_sdk_of_the_product(node: Server, tmp_path: Path) -> None:
+    run(tmp_path, "python3", "-m", "venv", "venv")
+    python = str(tmp_path / "venv" / "bin" / "python")
+    run(tmp_path, python, "-m", "pip", "install", "-q", "synap-sdk==1.4.0")
+    session = str(HERE / "synap_sdk_session.py")
+    assert run(tmp_path, python, session, HOST, str(node.http_port)).strip() == "session done"

@@ -93,18 +93,68 @@ def test_a_nack_brings_it_again_or_not(node: Server) -> None:
     assert node.http("GET", f"/queue/{queue}/dead")[1]["messages"][0]["message_id"] == name
 
 
-def test_what_is_no_command_is_ignored(node: Server) -> None:
-    queue = made(node, "ws-noise")
+NOISE = [
+    ("{", "not JSON"), ("", "not JSON"), ("\x00", "not JSON"), ("[" * 10_000, "nested too deeply"),
+    ("9" * 5000, "not JSON"), ("[]", "wanted an object, found an array"), ("7", "an object, found a number"),
+    ("null", "an object, found null"), ('{"command": "a", "c\\u006fmmand": "b"}', "wanted one value, found 2"),
+    (b"\x00\xff", "a text message, found a binary one"), (b"", "a text message, found a binary one"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/queue/{}/ws/w1", "/stream/{}/ws/s1", "/pubsub/ws?topics={}"])
+def test_what_is_no_command_is_told_so(node: Server, path: str) -> None:
+    """Every message that is not understood has its answer, and the socket goes on."""
+    name = made(node, "ws-noise")
+    room_of(node, name)
+    with opened(node, path.format(name)) as socket:
+        assert heard(socket)["type"] == "connected"
+        for noise, why in NOISE:
+            socket.send(noise)
+            answer = heard(socket)
+            assert answer["type"] == "error" and why in answer["error"], noise
+        for noise in ('{"command": "drop"}', "{}", '{"command": 7}', '{"command": 1e400}', '{"type": "ping"}'):
+            socket.send(noise)
+            assert heard(socket)["type"] == "error", noise
+
+
+@pytest.mark.parametrize(("frame", "why"), [
+    ({"command": "ack"}, "'message_id': wanted a string, found null"),
+    ({"command": "ack", "message_id": 7}, "'message_id': wanted a string, found a number"),
+    ({"command": "nack", "message_id": "x", "requeue": "no"}, "'requeue': wanted a boolean, found a string"),
+    ({"command": "ack", "message_id": "x", "reply": 1}, "'reply': wanted a boolean, found a number"),
+    ({"command": "ack", "message_id": "no such"}, "Message not found: no such"),
+    ({"command": "nack", "message_id": "no such"}, "Message not found: no such"),
+])  # fmt: skip
+def test_what_a_queue_refuses_is_told(node: Server, frame: dict[str, Any], why: str) -> None:
+    queue = made(node, "ws-refused")
     with opened(node, f"/queue/{queue}/ws/w1") as socket:
         heard(socket)
-        for noise in (
-            "{", "[]", "7", "null", '{"command": "drop"}', '{"command": "ack"}', '{"command": "ack", "message_id": 7}',
-            '{"command": "ack", "message_id": "no such"}', "[" * 10_000, "\x00",
-        ):  # fmt: skip
-            socket.send(noise)
-        socket.send(b"\x00\xff")
+        told(socket, **frame)
+        answer = heard(socket)
+        assert answer["type"] == "error" and why in answer["error"], answer
         publish(node, queue, "still here")
         assert bytes(heard(socket)["payload"]) == b"still here"
+
+
+def test_a_late_ack_settles_no_lease_of_another(node: Server) -> None:
+    queue = made(node, "ws-late", ack_deadline_ms=1000)
+    with opened(node, f"/queue/{queue}/ws/slow") as slow:
+        heard(slow)
+        publish(node, queue, "job")
+        name = heard(slow)["message_id"]
+        again = heard(slow)  # its own lease has run out: the message comes again
+        assert again["message_id"] == name and again["retry_count"] == 1
+        told(slow, command="nack", message_id=name)
+        assert heard(slow)["retry_count"] == 2  # at once: the lease in force is its own again
+    with node.resp() as client:
+        taken = client.ask("QUEUE.CONSUME", queue, "other", "WAIT", 5)
+        assert taken[1].decode() == name
+        for words in (["CONSUMER", "slow"], ["CONSUMER", ""], ["CONSUMER", "others"]):
+            for command in ("QUEUE.ACK", "QUEUE.NACK"):
+                assert b"no such message is pending" in str(client.ask(command, queue, name, *words)).encode(), words
+        assert node.http("POST", f"/queue/{queue}/ack", {"message_id": name, "consumer_id": "slow"})[0] == 404
+        assert client.ask("QUEUE.ACK", queue, name, "CONSUMER", "other") == b"OK"
+        assert "pending" in str(client.ask("QUEUE.ACK", queue, name))
 
 
 def test_backlog_in_order_and_priorities(node: Server) -> None:
@@ -259,7 +309,8 @@ def test_events_live_and_from_an_offset(node: Server) -> None:
         begun = time.perf_counter()
         say(node, room, "live")
         assert heard(socket)["data"] == "live" and time.perf_counter() - begun < 0.1
-        told(socket, anything="is ignored")
+        told(socket, anything="is refused")
+        assert heard(socket)["type"] == "error"
         say(node, room, "still")
         assert heard(socket)["offset"] == 5
 

@@ -73,7 +73,6 @@ def test_kernels_refuse_alike(
     (b'{"key":"k","value":1,"ttl":1.5}', 422, "'ttl': wanted a whole number"),
     (b'{"key":"k","value":1,"ttl":123456789012345678901234567890}', 422, "a number of 64 bits"),
     (b'{"key":"k","value":1,"ttl":' + b"9" * 5000 + b"}", 400, "not JSON"),
-    (b'{"key":"k","value":1e999}', 400, "not JSON"),
     (b'{"key":"k","value":"\\ud800"}', 400, "not JSON"),
     (b'{"key":"k","key":"l","value":1}', 422, "'key': wanted one value, found 2"),
     (b'{"key":"k","value":1,"value":"value"}', 422, "'value': wanted one value, found 2"),
@@ -90,8 +89,8 @@ def test_bodies(surfaces: Surfaces, body: bytes, status: int, text: str) -> None
     found, value, _ = surfaces.rest("POST", "/api/v1/command", enveloped)
     if found == 200 and not value["success"]:
         assert value["payload"] is None and value["error"]
-    else:  # not JSON at all, or two of one name within: there the last one holds
-        assert (found in (400, 422)) != (b'"key":"l"' in body or b'"value":"value"' in body), value
+    else:  # not JSON at all, or two of one name within
+        assert found in (400, 422) and value["error"], value
 
 
 def test_a_name_that_also_stands_within(surfaces: Surfaces) -> None:
@@ -222,11 +221,13 @@ FORGED = [
     "evil.example", "evil.example:80", "EVIL.EXAMPLE", "localhost.evil.example", "127.0.0.1.evil.example",
     "127.0.0.1:80.evil.example", "localhost:80@evil.example", "[::1].evil.example", "[::1]evil.example",
     "[evil.example]",
-    "evil%2eexample", "localhost.", "evil.example.", "synap.example.evil.org", "xsynap.example", "127.1.evil", ".evil",
+    "evil%2eexample", "localhost..", ".", "evil.example.",
+    "synap.example.evil.org", "xsynap.example", "127.1.evil", ".evil",
     "evil.localhost.example", "1.2.3.4.5", "a,b.c", ":80", "[::1", "evil.example%00localhost", "0x7f.0.0.1.evil",
 ]  # fmt: skip
 OURS = [
-    "localhost", "localhost:15500", "LOCALHOST", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:15500", "10.0.0.7:1",
+    "localhost", "localhost:15500", "LOCALHOST", "localhost.", "LocalHost.:15500", "synap.example.",
+    "a.localhost.:1", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:15500", "10.0.0.7:1",
     "synap", "my-node:15500", "a.localhost", "synap.example", "SYNAP.example:15500", "",
 ]  # fmt: skip
 REQUESTS: list[tuple[str, str, Any]] = [

@@ -2,9 +2,11 @@
 
     server    {"type": "connected", "queue", "consumer_id"}
               {"type": "message", "message_id", "payload": [0 to 255, ...], "priority", "retry_count", ...}
-              {"type": "error", "error"}, then it closes
+              {"type": "error", "error"}: what the client sent is not understood, or is refused
     client    {"command": "ack", "message_id"}     {"command": "nack", "message_id", "requeue": true}
               with "reply": true each of them is answered by {"type": "ack" or "nack", "message_id", "success"}
+
+An ack or a nack is refused, and the refusal told, unless this consumer holds the message (see docs/messaging.md).
 
 Messages are pushed as long as the client takes them; `?prefetch=N` holds the next one back while N are not
 acknowledged. When the socket ends, what it held counts as a failed delivery and goes to others at once.
@@ -15,16 +17,17 @@ from typing import Any
 import msgspec
 
 from synap.call import Call
+from synap.derive.conversions import to_flag, wrong
 from synap.derive.replies import items, spelled_message
 from synap.engine.interest import Feed
-from synap.io.talks.talk import Parameters, Talk, TalkFactory, whole_number
+from synap.faults import Fault
+from synap.io.talks.talk import Parameters, Talk, TalkFactory, unknown_command, whole_number
 from synap.proto.http import Request, Response
 from synap.proto.rest import status_fault
 from synap.store import layout
 from synap.store.layout import MARK_BITS, PRESENT, REFUSED, STATUS_MASK
 
 _encode = msgspec.json.encode
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 CONSUME_CODE, ACK_CODE, NACK_CODE, RELEASE_CODE = 0x0804, 0x0805, 0x0806, 0x080A
 
 
@@ -68,36 +71,54 @@ class QueueTalk(Talk):
         return True
 
     def received(self, text: bytes) -> None:
-        try:
-            asked = _decode(text)
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+        asked = self.frame_of(text)
+        if asked is None:
             return
         command, name = asked.get("command"), asked.get("message_id")
-        if command not in ("ack", "nack") or not isinstance(name, str):
+        try:
+            if command not in ("ack", "nack"):
+                raise unknown_command(command, "ack or nack")
+            if not isinstance(name, str):
+                raise wrong("message_id", "a string", name)
+            again = asked.get("requeue") is None or to_flag("requeue", asked["requeue"])
+            reply = to_flag("reply", asked.get("reply"))
+        except Fault as fault:
+            self.refuse(fault.json_text())
             return
-        drop = (0,) if asked.get("requeue", True) is not False else (1,)
-        done = self._settle(ACK_CODE, name) if command == "ack" else self._settle(NACK_CODE, name, drop)
-        if done:
-            self.leases.pop(name, None)
-        if asked.get("reply") is True:
-            self.connection.send_text(_encode({"type": command, "message_id": name, "success": done}))
+        refused = self._settle(ACK_CODE, name) if command == "ack" else self._settle(NACK_CODE, name, (int(not again),))
+        if not refused:
+            self.leases.pop(name.lower(), None)
+        if reply:
+            self.connection.send_text(_encode({"type": command, "message_id": name, "success": not refused}))
+        elif refused:
+            self.refuse(refused, command=command, message_id=name)
         self.drained()
 
     def ended(self) -> None:
         self.engine.interest.leave(self.feed)
         for name, deadline in self.leases.items():
-            self._settle(RELEASE_CODE, name, (deadline,))
+            self._run(RELEASE_CODE, name, (deadline,))
         self.leases.clear()
 
-    def _settle(self, code: int, name: str, more: tuple[int, ...] = ()) -> bool:
-        """Carry out a row on one message of this queue; whether it was not refused."""
-        queue, text = self.queue.encode(), name.encode("utf-8", "replace")
+    def _settle(self, code: int, name: str, more: tuple[int, ...] = ()) -> str:
+        """Ack or nack a message that this consumer holds; why it is refused, or nothing."""
+        consumer = self.consumer.encode()
+        status = self._run(code, name, (*more, 1), consumer)
+        if status & STATUS_MASK < REFUSED:
+            return ""
+        return status_fault(status, {"queue": self.queue, "message_id": name}, 0).json_text()
+
+    def _run(self, code: int, name: str, more: tuple[int, ...], last: bytes | None = None) -> int:
+        """Carry out a row on one message of this queue; `last` is a text behind the other arguments."""
+        queue, text = self.queue.encode(), name.encode()
+        tape = (*_text(0, queue), *_text(len(queue), text), *more)
+        if last is not None:
+            tape += _text(len(queue) + len(text), last)
         now = self.now
-        call = Call(code, 0, (*_text(0, queue), *_text(len(queue), text), *more), queue + text)
-        status = self.engine.run(call, now)
+        status = self.engine.run(Call(code, 0, tape, queue + text + (last or b"")), now)
         self.engine.settle(now)
         self.written()
-        return bool(status & STATUS_MASK < REFUSED)
+        return int(status)
 
     def _wants_more(self, now: int) -> bool:
         while self.leases:

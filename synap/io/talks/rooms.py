@@ -5,7 +5,8 @@
               {"type": "gap", "requested", "earliest"}: events between the two are no longer held; it goes on
               {"type": "error", "error"}, then it closes: there is no such room (any more)
 
-Without an offset it begins with the earliest event that is held. What the client sends is ignored.
+Without an offset it begins with the earliest event that is held. A client has nothing to say here: whatever it
+sends is answered by {"type": "error", "error"}, and the events go on.
 """
 
 from typing import Any
@@ -49,6 +50,10 @@ class RoomTalk(Talk):
     def drained(self) -> None:
         self.engine.feed(self.feed.hash, self.now)
         self.written()
+
+    def received(self, text: bytes) -> None:
+        if self.frame_of(text) is not None:
+            self.refuse("Invalid request: this socket tells events and takes no commands")
 
     def ended(self) -> None:
         self.engine.interest.leave(self.feed)

@@ -2,11 +2,17 @@
 
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
+import msgspec
+
+from synap.derive.conversions import wrong
+from synap.derive.documents import document
+from synap.faults import Fault
 from synap.proto.http import Request, Response
-from synap.proto.rest import Tree, json_response
+from synap.proto.rest import Tree, json_response, query_pairs, two_values
 
+_encode = msgspec.json.encode
 Parameters: TypeAlias = dict[str, str]
 
 
@@ -48,7 +54,27 @@ class Talk:
         """The socket is open: send the welcome."""
 
     def received(self, text: bytes) -> None:
-        """One whole text message, UTF-8. Binary ones are ignored before this."""
+        """One whole text message, UTF-8. What is not understood is answered by `refuse`."""
+
+    def refuse(self, error: str, **more: Any) -> None:
+        """Say what is wrong with what came; the socket stays open."""
+        self.connection.send_text(_encode({"type": "error", "error": error, **more}))
+
+    def received_binary(self) -> None:
+        """One whole binary message, which no talk understands."""
+        self.refuse("Invalid request: wanted a text message, found a binary one")
+
+    def frame_of(self, text: bytes) -> dict[str, Any] | None:
+        """The object that a message is; None, and a refusal is sent, if it is none."""
+        try:
+            frame = document(text)
+            if not isinstance(frame, dict):
+                raise wrong("message", "an object", frame)
+        except Fault as fault:
+            detail = fault.words.get("detail")
+            self.refuse(f"Invalid request: the message is not JSON: {detail}" if detail else fault.json_text())
+            return None
+        return frame
 
     def drained(self) -> None:
         """There is room for output again."""
@@ -63,6 +89,13 @@ Route: TypeAlias = Callable[[Any, Request, Parameters], TalkFactory | Response]
 DIGITS_MAX = 18
 MARK = b"/ws"
 """No path without it is looked up, so that other requests pay a search of a few octets."""
+
+
+def unknown_command(command: Any, wanted: str) -> Fault:
+    """The refusal of a message whose `command` is none of those that are understood."""
+    if isinstance(command, str):
+        return Fault("WRONG_FIELD", field="command", wanted=wanted, found=repr(command[:40]))
+    return wrong("command", wanted, command)
 
 
 def whole_number(parameters: Parameters, name: str) -> Response | None:
@@ -84,7 +117,7 @@ class Routes:
             self._tree.add(path, "GET", (route, [part[1:-1] for part in path.split("/") if part.startswith("{")]))
 
     def find(self, request: Request) -> tuple[Route, Parameters] | None:
-        """Route and parameters of a path, or nothing. The path wins over the query, the last of equal names."""
+        """Route and parameters of a path, or nothing. Raises Fault for a parameter that is there twice."""
         if MARK not in request.path:
             return None
         try:
@@ -95,5 +128,8 @@ class Routes:
         if methods is None:
             return None
         route, names = methods["GET"]
-        parameters = dict(parse_qsl(request.query.decode("utf-8", "replace"), keep_blank_values=True))
-        return route, parameters | dict(zip(names, found, strict=True))
+        parameters = dict(query_pairs(request.query))
+        for name, value in zip(names, found, strict=True):
+            if parameters.setdefault(name, value) != value:
+                raise two_values(name, "path")
+        return route, parameters

@@ -18,12 +18,11 @@ import msgspec
 
 from synap.engine.subscribers import Mailbox
 from synap.faults import Fault
-from synap.io.talks.talk import Parameters, Talk, TalkFactory
+from synap.io.talks.talk import Parameters, Talk, TalkFactory, unknown_command
 from synap.proto.http import Request, Response
 from synap.proto.streamable import Envelope
 
 _encode = msgspec.json.encode
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 POLICY = 1008
 
 
@@ -59,14 +58,13 @@ class TopicTalk(Talk):
     drained = wake
 
     def received(self, text: bytes) -> None:
-        try:
-            frame = _decode(text)
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+        frame = self.frame_of(text)
+        if self.box is None or frame is None:
             return
         command = frame.get("command")
-        if self.box is None or command not in ("subscribe", "unsubscribe", "publish"):
-            return
         try:
+            if command not in ("subscribe", "unsubscribe", "publish"):
+                raise unknown_command(command, "subscribe, unsubscribe or publish")
             if command == "publish":
                 self._publish(frame)
             else:

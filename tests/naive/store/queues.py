@@ -95,7 +95,8 @@ def queue_of(state: State, args: dict[str, Any]) -> Queue:
 
 def _leased(queue: Queue, args: dict[str, Any]) -> bytes:
     name = args["message_id"].lower()
-    if name not in queue.leased:
+    held = name in queue.leased and queue.messages[name].holder == args.get("consumer_id", queue.messages[name].holder)
+    if not held:
         raise Refused("MESSAGE_MISSING")
     return name
 
@@ -105,10 +106,12 @@ def create(state: State, args: dict[str, Any], now: int) -> Answer:
         return 0, False
     if not 0 <= args["default_priority"] <= 9:
         raise Refused("BAD_PRIORITY")
-    if args["max_depth"] < 1 or not 0 <= args["ack_deadline_ms"] <= 1 << 40:
+    if args["max_depth"] < 1 or not 1 <= args["ack_deadline_ms"] <= 1 << 40:
         raise Refused("BAD_AMOUNT")
     if args["default_max_retries"] < 0 or args.get("prefetch_limit", 0) < 0:
         raise Refused("POSITIVE_COUNT")
+    if args["default_max_retries"] > LIMIT_MASK:
+        raise Refused("BAD_AMOUNT")
     state.queues[args["queue"]] = Queue(
         args["max_depth"], args["ack_deadline_ms"], args["default_max_retries"], args["default_priority"],
         args.get("prefetch_limit", 0),
@@ -131,10 +134,12 @@ def _add(queue: Queue, args: dict[str, Any], now: int, name: bytes, due: int) ->
 
 def publish(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
-    if not 0 <= args.get("priority", 0) <= 255:
+    if not 0 <= args.get("priority", 0) <= 9:
         raise Refused("BAD_PRIORITY")
     if args.get("max_retries", 0) < 0:
         raise Refused("POSITIVE_COUNT")
+    if args.get("max_retries", 0) > LIMIT_MASK:
+        raise Refused("BAD_AMOUNT")
     if queue.depth + len(queue.delayed) >= queue.depth_max:
         raise Refused("QUEUE_FULL")
     name = UUID(state.chosen.decode())
