@@ -163,5 +163,5 @@ def test_a_page_of_an_origin_that_is_not_named_may_not_speak(serve: Any, pages: 
     page.run("document.getElementById('text').value = 'x'; document.querySelector('button').click()")
     page.until("document.getElementById('status').textContent.startsWith('not sent')")
     assert server.http("GET", "/stream/lobby/stats")[1]["message_count"] == 0
-    server.kill()  # and once there is no server, the page says that
+    server.kill9()  # and once there is no server, the page says that
     page.until("document.getElementById('status').textContent.startsWith('no server answers')")
