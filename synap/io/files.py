@@ -11,9 +11,15 @@ as soon as anything in the process opened and closed LOCK once more.) Only an ex
 `flock` for both, therefore only the process that took it unlocks. When the process dies in any way
 the system unlocks; the file stays, it is the lock on it that counts.
 
+**What can be removed.** A LOCK file can be removed under a running server, and the next server would lock a new one. So
+the directory itself is locked too; where the system cannot do that, a LOCK that has gone ends the log. The directory
+can be moved away and another one put in its place. Every change of names and every sync asks for both first
+(`Directory.check`), so a log never goes on in a directory that is not its own, and promises nothing there.
+
 Where `flock`, `writev`, `fdatasync` or a directory's fsync do not exist, the nearest thing is used.
 """
 
+import errno
 import os
 import threading
 import weakref
@@ -75,7 +81,9 @@ if hasattr(os, "register_at_fork"):
 class FileHandle:
     """A file open for appending."""
 
-    def __init__(self, path: str, flags: int) -> None:
+    def __init__(self, path: str, flags: int, check: Callable[[], None]) -> None:
+        """`check` raises if what is written here may be promised no more."""
+        self._check = check
         self._fd = os.open(path, flags | os.O_WRONLY | os.O_APPEND | _FLAGS, _MODE)
         _open_files.add(self)
 
@@ -114,6 +122,7 @@ class FileHandle:
 
     def sync(self) -> None:
         """Return when everything written before the call is on the disk."""
+        self._check()
         _sync(self._fd)
 
     def begin_sync(self, start: int, size: int) -> None:
@@ -143,10 +152,19 @@ _writev: Any = getattr(os, "writev", None)
 class Directory:
     """A data directory as a `Disk`."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], lock: "Lock | None" = None) -> None:
         """Use the directory at `path`; it is made if it is missing. Raises `OSError`."""
         self.path = os.fspath(path)
         Path(self.path).mkdir(parents=True, exist_ok=True)
+        self._lock = lock
+        self._identity = _identity(os.stat(self.path))
+
+    def check(self) -> None:
+        """Raise `OSError` if another directory has taken the place of this one, or its lock is gone."""
+        if _identity(os.stat(self.path)) != self._identity:
+            raise OSError(errno.ESTALE, "the data directory was replaced by another one", self.path)
+        if self._lock is not None:
+            self._lock.check()
 
     def names(self) -> list[str]:
         """All names in the directory, sorted."""
@@ -173,18 +191,22 @@ class Directory:
 
     def create(self, name: str) -> Handle:
         """An empty file of that name."""
-        return FileHandle(self._at(name), os.O_CREAT | os.O_TRUNC)
+        self.check()
+        return FileHandle(self._at(name), os.O_CREAT | os.O_TRUNC, self.check)
 
     def open_append(self, name: str) -> Handle:
         """A file that exists, written at its end."""
-        return FileHandle(self._at(name), 0)
+        self.check()
+        return FileHandle(self._at(name), 0, self.check)
 
     def rename(self, name: str, target: str) -> None:
         """Give a file another name, in one step."""
+        self.check()
         os.replace(self._at(name), self._at(target))
 
     def unlink(self, name: str) -> None:
         """Remove a file."""
+        self.check()
         os.unlink(self._at(name))
 
     def sync_directory(self) -> None:
@@ -213,21 +235,24 @@ class LockHeld(Exception):
 
 
 class Lock:
-    """The LOCK file of a data directory, held until `release` or the end of the process."""
+    """The lock of a data directory and of its LOCK file, held until `release` or the end of the process."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Take the lock of the directory at `path`; raises `LockHeld` or `OSError`."""
         directory = os.fspath(path)
         Path(directory).mkdir(parents=True, exist_ok=True)
         self._pid = os.getpid()
-        self._fd = os.open(os.path.join(directory, LOCK_NAME), os.O_RDWR | os.O_CREAT | _FLAGS, _MODE)
+        self._path = os.path.join(directory, LOCK_NAME)
+        self._fd, self._directory = -1, _lock_directory(directory)
         try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | _FLAGS, _MODE)
             _lock(self._fd)
         except (BlockingIOError, PermissionError):
-            text = os.pread(self._fd, 20, 0) if hasattr(os, "pread") else os.read(self._fd, 20)
+            held = self._fd >= 0
             self.forget()
-            pid = text.strip()
-            raise LockHeld(directory, int(pid) if pid.isdigit() else 0) from None
+            if not held:  # the file may not be opened
+                raise
+            raise LockHeld(directory, _holder(directory)) from None
         except OSError:
             self.forget()
             raise
@@ -235,18 +260,62 @@ class Lock:
         os.write(self._fd, b"%d\n" % self._pid)
         _open_files.add(self)
 
+    def check(self) -> None:
+        """Raise `OSError` if only LOCK was locked and has been removed: another server may have locked a new one."""
+        if self._directory >= 0 or self._fd < 0 or self._pid != os.getpid():  # safe, or released, or a forked child
+            return
+        try:
+            there = _identity(os.stat(self._path))
+        except FileNotFoundError:
+            there = None
+        if there != _identity(os.fstat(self._fd)):
+            raise OSError(errno.ESTALE, "the LOCK file was removed: another server may use the directory", self._path)
+
     def release(self) -> None:
         """Let the next one in; a second time, or in a forked child, it does nothing to the lock."""
-        if self._fd >= 0 and self._pid == os.getpid():
-            _unlock(self._fd)
+        if self._pid == os.getpid():
+            for fd in (self._fd, self._directory):
+                if fd >= 0:
+                    _unlock(fd)
         self.forget()
 
     def forget(self) -> None:
         """Close the descriptor without unlocking: what a forked child does with its copy."""
-        fd, self._fd = self._fd, -1
+        files, self._fd, self._directory = (self._fd, self._directory), -1, -1
         _open_files.discard(self)
-        if fd >= 0:
-            os.close(fd)
+        for fd in files:
+            if fd >= 0:
+                os.close(fd)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _holder(directory: str) -> int:
+    """The process that has written its number into LOCK, 0 if there is none."""
+    try:
+        with open(os.path.join(directory, LOCK_NAME), "rb") as file:
+            text = file.read(20).strip()
+    except OSError:
+        return 0
+    return int(text) if text.isdigit() else 0
+
+
+def _lock_directory(directory: str) -> int:
+    """Lock the directory itself; the descriptor, -1 where a system cannot do that. Raises LockHeld."""
+    if fcntl is None or not hasattr(os, "O_DIRECTORY"):
+        return -1
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _FLAGS)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise LockHeld(directory, _holder(directory)) from None
+    except OSError:  # a file system that locks files alone
+        os.close(fd)
+        return -1
+    return fd
 
 
 if fcntl is not None:

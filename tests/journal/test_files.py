@@ -93,6 +93,57 @@ def test_the_second_is_refused_by_pid(tmp_path: Path) -> None:
     Lock(tmp_path).release()
 
 
+def test_a_lock_file_that_was_removed_lets_nobody_in(tmp_path: Path) -> None:
+    lock = Lock(tmp_path)
+    handle = Directory(tmp_path, lock).create("log")
+    (tmp_path / "LOCK").unlink()
+    done = subprocess.run([sys.executable, "-c", TAKE, tmp_path], capture_output=True, input=b"", check=False)
+    assert done.returncode == 3 and sorted(os.listdir(tmp_path)) == ["log"]
+    handle.write([b"whole"])
+    handle.sync()
+    handle.close()
+    lock.release()
+    Lock(tmp_path).release()
+
+
+def test_without_a_lock_of_the_directory_the_first_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that locks files alone: the second comes in, so the first may promise nothing more."""
+    monkeypatch.setattr(files, "_lock_directory", lambda directory: -1)
+    lock = Lock(tmp_path)
+    disk = Directory(tmp_path, lock)
+    handle = disk.create("log")
+    handle.write([b"whole"])
+    handle.sync()
+    (tmp_path / "LOCK").unlink()
+    second = Lock(tmp_path)
+    refused = [handle.sync, lambda: disk.create("next"), lambda: disk.open_append("log"), lambda: disk.unlink("log"),
+               lambda: disk.rename("log", "other")]  # fmt: skip
+    for one in refused:
+        with pytest.raises(OSError, match="LOCK file was removed"):
+            one()
+    handle.close()
+    lock.release()
+    second.release()
+    assert sorted(os.listdir(tmp_path)) == ["LOCK", "log"]
+
+
+def test_another_directory_in_its_place_is_not_written_to(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    lock = Lock(data)
+    disk = Directory(data, lock)
+    handle = disk.create("log")
+    data.rename(tmp_path / "moved")
+    for make in (lambda: None, data.mkdir):  # nothing there, another one there
+        make()
+        for one in (handle.sync, lambda: disk.create("next"), lambda: disk.unlink("log")):
+            with pytest.raises(OSError, match=r"No such file|replaced by another"):
+                one()
+    Lock(data).release()
+    assert os.listdir(data) == ["LOCK"]
+    handle.close()
+    lock.release()
+
+
 def test_a_killed_holder_lets_go(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TAKE, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
