@@ -103,7 +103,7 @@ class Node:
             directory = Path(settings.persistence.directory)
             directory.mkdir(parents=True, exist_ok=True)
             self.lock = Lock(directory)
-            self.disk = Directory(directory)
+            self.disk = Directory(directory, self.lock)
         if self.disk is not None:
             try:
                 self._recover(self.disk)
@@ -229,8 +229,17 @@ class Node:
             self.log.sync()
         self.snapshot_at = monotonic()
         self.engine.note_uses(False)  # a read would copy a page that the child shares
-        self._child, self._pipe = self._fork(self.engine.seq)
+        try:
+            self._child, self._pipe = self._fork(self.engine.seq)
+        except OSError as error:
+            self.engine.note_uses(True)
+            self._snapshot_failed()
+            raise OSError(f"snapshot: cannot fork: {error}") from error
         return self._pipe
+
+    def _snapshot_failed(self) -> None:
+        self.snapshot_failures += 1
+        self.last_save_ok = False
 
     def _fork(self, seq: int) -> tuple[int, int]:
         """Start the process that writes the state at `seq`; (its id, the descriptor that it speaks on)."""
@@ -238,7 +247,13 @@ class Node:
         gc.freeze()  # the child must not touch every object's page by collecting
         parent = os.getpid()
         begun = monotonic()
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError:
+            gc.unfreeze()
+            os.close(reader)
+            os.close(writer)
+            raise
         if child == 0:
             code = 1
             try:
@@ -267,8 +282,7 @@ class Node:
         said, self._said = self._said, b""
         words = said.decode("utf-8", "replace").split(" ", 2)
         if words[0] != "ok":
-            self.snapshot_failures += 1
-            self.last_save_ok = False
+            self._snapshot_failed()
             raise OSError(f"the snapshot failed: {said.decode('utf-8', 'replace') or 'its process was killed'}")
         self._stands(int(words[1]))
         return words[2]
@@ -290,7 +304,11 @@ class Node:
             self.flush()
             self.log.sync()
         seq = self.engine.seq
-        name = self.write_snapshot(seq)
+        try:
+            name = self.write_snapshot(seq)
+        except OSError:
+            self._snapshot_failed()
+            raise
         self._stands(seq)
         self._trim()
         return name

@@ -26,7 +26,8 @@ class Waiter:
 class Syncs:
     """Mode `periodic`: whatever `want` was called for is on the disk `interval` seconds later.
 
-    The thread sleeps while nothing is written. It is a daemon; `stop` ends it and waits for a sync under way.
+    The thread sleeps while nothing is written. It is a daemon; `stop` ends it and waits for a sync under way. Where the
+    system lets us have no thread, `want` syncs itself, and raises LogFailed.
     """
 
     def __init__(self, log: Log, interval: float, on_failure: Callable[[LogFailed], None]) -> None:
@@ -43,8 +44,13 @@ class Syncs:
         if self._wanted.is_set():
             return
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="synap-fsync", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="synap-fsync", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system lets us have no thread: sync in this one
+                self._log.sync()
+                return
+            self._thread = thread
         self._wanted.set()
 
     def stop(self) -> None:

@@ -162,14 +162,7 @@ class Turn:
                     self._next_sync = self._loop.call_later(pause, self._sync_next)
                 return
         elif self.sync_seconds < INLINE_SYNC_S:
-            try:
-                log.sync()
-            except LogFailed as failure:
-                self.failed(failure)
-                return
-            self.sync_seconds = monotonic() - begun
-            self._node.synced_in(self.sync_seconds)
-            self._release(log.synced_seq)
+            self._sync_here(begun)
             return
         self._syncs += 1
         self._begun, self._asked_seq = begun, log.written_seq
@@ -185,7 +178,32 @@ class Turn:
             if self._batches:
                 self._sync()
 
-        self._loop.run_in_executor(self._threads, log.sync).add_done_callback(done)
+        if not self._sync_aside(done):
+            self._syncs -= 1
+            self._sync_here(begun)
+
+    def _sync_aside(self, done: Callable[[Any], None]) -> bool:
+        """Sync on a thread; False if the system lets us have none."""
+        assert self._node.log is not None
+        try:
+            future = self._loop.run_in_executor(self._threads, self._node.log.sync)
+        except RuntimeError:
+            return False
+        future.add_done_callback(done)
+        return True
+
+    def _sync_here(self, begun: float) -> None:
+        """Sync in the loop, and let go the replies that wait for it."""
+        log = self._node.log
+        assert log is not None
+        try:
+            log.sync()
+        except LogFailed as failure:
+            self.failed(failure)
+            return
+        self.sync_seconds = monotonic() - begun
+        self._node.synced_in(self.sync_seconds)
+        self._release(log.synced_seq)
 
     def _catch_up(self) -> None:
         """Sync, and let go the replies that wait for it."""
@@ -221,7 +239,8 @@ class Turn:
             if isinstance(error, LogFailed):
                 self._sync_failed(error)
 
-        self._loop.run_in_executor(self._threads, log.sync).add_done_callback(done)
+        if not self._sync_aside(done):
+            self._sync_here(begun)
 
     def _sync_failed(self, failure: LogFailed) -> None:
         """A sync of the thread has failed. It may be the last to know: everybody has been told already, or a

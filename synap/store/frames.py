@@ -25,6 +25,7 @@ from synap.store.layout import (
     DECIDED_TAPE_SIZE,
     DOORS,
     FRAME_LAST,
+    GUARD_LOADING,
     IN_GROUP,
     JOURNALED,
     LAST_NOW,
@@ -34,6 +35,7 @@ from synap.store.layout import (
     LOG_FIRST,
     LOG_TOP,
     NOW,
+    REFUSE,
     REPLAY_CODE,
     REPLAY_SEQ,
     REPLAY_STATUS,
@@ -128,6 +130,18 @@ def log_room(words, tape_size, blob_size):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
 def replay(words, octets, at, end, step):
+    """`apply` the frames from octet `at` to `end`. GUARD_LOADING says so meanwhile: an older version may have
+    accepted, and written, what is refused now."""
+    words = bare(words)
+    octets = bare(octets)
+    words[REFUSE] |= GUARD_LOADING
+    done = apply(words, octets, at, end, step)
+    words[REFUSE] &= ~GUARD_LOADING
+    return done
+
+
+@kernel
+def apply(words, octets, at, end, step):
     """Apply the frames from octet `at` to `end` (both multiples of 8); how many, or -1 at the first wrong one.
 
     `step` is 1 for a log, whose seqs follow each other, and 0 for a snapshot, whose frames all carry the one
@@ -135,8 +149,6 @@ def replay(words, octets, at, end, step):
     or if the call answers another status than it did when it was written: REPLAY_SEQ, REPLAY_CODE and REPLAY_STATUS
     say which and what. Frames whose status is 0 were decided by another row, and must change something.
     """
-    words = bare(words)
-    octets = bare(octets)
     done = 0
     while at < end:
         head = at >> 3

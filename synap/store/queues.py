@@ -27,6 +27,7 @@ from synap.store.layout import (
     DECIDED_TAPE_SIZE,
     DONE,
     FULL,
+    GUARD_LOADING,
     HOLDER,
     ITEM,
     ITEMS,
@@ -36,6 +37,7 @@ from synap.store.layout import (
     PRESENT,
     QUEUE,
     QUEUES,
+    REFUSE,
     SCRATCH,
     WAIT,
 )
@@ -121,11 +123,12 @@ def create(words, octets, tape, now, reply):
     priority = words[tape + 5]
     if priority < 0 or priority > PRIORITY_MAX:
         return BAD_PRIORITY
-    if words[tape + 2] < 1 or words[tape + 3] < 1 or words[tape + 3] > ACK_DEADLINE_MS_MAX:
+    loading = words[REFUSE] & GUARD_LOADING != 0  # logs of 0.1.0 have deadlines of 0 and limits above the largest
+    if words[tape + 2] < 1 or words[tape + 3] < (0 if loading else 1) or words[tape + 3] > ACK_DEADLINE_MS_MAX:
         return BAD_AMOUNT
     if words[tape + 4] < 0 or words[tape + 7] < 0:
         return POSITIVE_COUNT
-    if words[tape + 4] > LIMIT_MASK:
+    if words[tape + 4] > LIMIT_MASK and not loading:
         return BAD_AMOUNT
     queue = names.make(words, octets, QUEUES, QUEUE_WORDS, QUEUE, h, start, size)
     if queue == 0:

@@ -102,6 +102,5 @@ def test_no_thread_for_syncs(serve: Serve) -> None:
         assert one.ask("INCR", "a") == 20
         assert not isinstance(other.ask("CONFIG", "SET", "appendfsync", "everysec"), Refusal)
         assert other.ask("SET", "b", "x") == b"OK"
-        time.sleep(0.3)
-        assert persistence(server)["log_unsynced_changes"] == "0"
+        eventually(lambda: persistence(server)["log_unsynced_changes"] == "0", 5, 0.1)
 
