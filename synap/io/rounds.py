@@ -20,7 +20,22 @@ from synap.io.wires import Wire
 from synap.kernels import sockets
 from synap.store import layout, rounds
 from synap.store.lane import OUT_AT
-from synap.store.rounds import ALL, ANSWERS, ARRIVALS, BEFORE, COUNT, NEXT, ODD, ODDS, REPLIES, ROOM, SENT, TOOK
+from synap.store.rounds import (
+    ALL,
+    ANSWERS,
+    ARRIVALS,
+    BEFORE,
+    COUNT,
+    EVENT,
+    FOUND,
+    NEXT,
+    ODD,
+    ODDS,
+    REPLIES,
+    ROOM,
+    SENT,
+    TOOK,
+)
 
 log = logging.getLogger("synap")
 
@@ -88,16 +103,18 @@ class Rounds:
         while True:
             reason = rounds.serve(engine.words, engine.octets, self._board, self._table, self._events, epoll,
                                   not operation.odd, now, slow_ns)  # fmt: skip
-            if reason == ALL:
+            if reason != ALL:
+                self._stopped(reason, now, slow_ns)
+                if not operation.odd:
+                    epoll = rounds.REST
+                    continue
+                self._rest_by_hand(now)  # one of them has paused the others, or wants no replies
+            if view[ODDS]:
+                self.take()
+                self._serve_odd()
+            if view[EVENT] >= view[FOUND]:
                 break
-            self._stopped(reason, now, slow_ns)
-            if operation.odd:  # one of them has paused the others, or wants no replies
-                self._rest_by_hand(now)
-                break
-            epoll = -1
-        if view[ODDS]:
-            self.take()
-            self._serve_odd()
+            epoll = rounds.NEXT_RUN
         self._turn.end()
 
     def _stopped(self, reason: int, now: int, slow_ns: int) -> None:

@@ -8,9 +8,13 @@ after the other. Replies gather in the out region until the turn lets them go: `
 Only *plain* connections are served here: nothing of theirs is unfinished, held back or unsent. Whatever
 else there is, Python does: `serve` stops with a reason of the lane, or lists the socket as odd.
 
+Sockets are served in the order in which they became ready. So the events of a round are taken in runs: plain
+sockets up to the first odd one, then odd ones up to the first plain one, and so on. Mostly there is one run.
+
     board   COUNT NEXT    arrivals, and the first that has not been served
             REPLIES ODDS  how many of each there are
             BEFORE TOOK   of the last one served: where its replies begin in the out region; how long it took, in ns
+            FOUND EVENT   events of this round, and the first that no run has taken
             SENT          of the reply at which `deliver` stopped: bytes sent, or a negative errno
             arrivals      (descriptor, octet, octet behind it) x ROUND
             replies       (descriptor, octet, octet behind it) x ROUND
@@ -36,8 +40,8 @@ from synap.store.layout import (
 )
 
 ROUND = 64  # sockets
-COUNT, NEXT, REPLIES, ODDS, BEFORE, TOOK, SENT = range(7)
-ARRIVALS = 8
+COUNT, NEXT, REPLIES, ODDS, BEFORE, TOOK, SENT, FOUND, EVENT = range(9)
+ARRIVALS = 10
 ANSWERS = ARRIVALS + 3 * ROUND
 ODD = ANSWERS + 3 * ROUND
 BOARD_SIZE = ODD + 3 * ROUND
@@ -45,6 +49,7 @@ NOT_READ = 1
 
 READABLE = 1  # EPOLLIN
 ALL, SLOW, ROOM = -1, 100, 101  # beside the reasons of the lane: a slow one, and no room for more replies
+REST, NEXT_RUN = -1, -2  # instead of an epoll: go on with this run, with the next one
 RECEIVE_AT = RECEIVE * WORD
 RECEIVE_END = RECEIVE_AT + RECEIVE_BYTES
 SLICE = 64 * KIB  # read from one socket
@@ -53,19 +58,22 @@ GAP = 64  # between what two sockets sent
 
 
 @kernel
-def _gather(words, octets, board, table, events, epoll, plain):
-    """Read every plain socket that has something; list the others."""
+def _gather(words, octets, board, table, events, plain):
+    """Take the next run of events: read the plain sockets, or list the odd ones."""
     count = odds = 0
     at = RECEIVE_AT
-    found = sockets.poll(epoll, events, ROUND)
-    for i in range(found):
+    i = board[EVENT]
+    while i < board[FOUND]:
         mask, descriptor = sockets.event(events, i)
         got = NOT_READ
         if plain and mask == READABLE and table[2 * descriptor + 1]:
+            if odds:
+                break
             room = min(SLICE, RECEIVE_END - GAP - at)
-            if room < SLICE_MIN:  # it is as ready in the next round
-                continue
+            if room < SLICE_MIN:
+                break
             got = sockets.receive(octets, at, descriptor, room)
+            i += 1
             if got == sockets.AGAIN:
                 continue
             if got > 0:
@@ -76,11 +84,16 @@ def _gather(words, octets, board, table, events, epoll, plain):
                 at += got + GAP
                 count += 1
                 continue
+        elif count:
+            break
+        else:
+            i += 1
         place = ODD + 3 * odds
         board[place] = descriptor
         board[place + 1] = mask
         board[place + 2] = got
         odds += 1
+    board[EVENT] = i
     board[COUNT] = count
     board[NEXT] = 0
     board[ODDS] = odds
@@ -101,7 +114,8 @@ def _look(words, octets, board, table):
 
 @kernel("int64(int64[::1], uint8[::1], int64[::1], int64[::1], uint8[::1], int64, int64, int64, int64)")
 def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
-    """Serve a round, with `epoll` below 0 the rest of one; ALL, or why it stopped behind arrival NEXT - 1.
+    """Serve the first run of a round, or with REST or NEXT_RUN for an `epoll` the rest of it, or the next; ALL, or why
+    it stopped behind arrival NEXT - 1.
 
     Without `plain` no socket is taken for plain. SLOW: that one took `slow_ns` or longer. ROOM: take away
     the replies, then come back.
@@ -112,7 +126,10 @@ def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
     table = bare(table)
     events = bare(events)
     if epoll >= 0:
-        _gather(words, octets, board, table, events, epoll, plain)
+        board[FOUND] = max(sockets.poll(epoll, events, ROUND), 0)
+        board[EVENT] = 0
+    if epoll != REST:
+        _gather(words, octets, board, table, events, plain)
         if board[COUNT] > 1:
             _look(words, octets, board, table)
     i = board[NEXT]

@@ -162,3 +162,38 @@ def test_no_descriptors_left(serve: Callable[..., Server]) -> None:
             one.close()
         last = stack.enter_context(server.resp())
         assert last.ask("GET", "a") == b"1"
+
+
+@pytest.mark.parametrize("between", [0, 3, ROUND + 6])
+@pytest.mark.parametrize("first", ["odd", "plain"])
+def test_sockets_are_served_in_the_order_in_which_they_became_ready(
+    node: Server, peers: Peers, first: str, between: int
+) -> None:
+    """Whether a kernel serves a socket or Python does: one with half a command, one that has subscribed."""
+    half, subscriber, reader, publisher, *others = peers(node, 4 + between)
+    for i in range(5):
+        setting = command("SET", "k", i)
+        half.send_bytes(setting[:9])
+        assert subscriber.ask("SUBSCRIBE", "c") == [b"subscribe", b"c", 1]
+        assert publisher.ask("PUBLISH", "c", "m") == 1 and subscriber.read() == [b"message", b"c", b"m"]
+        with one_turn(node):
+            if first == "odd":
+                half.send_bytes(setting[9:])
+                subscriber.send("UNSUBSCRIBE", "c")
+            for other in others:
+                other.send("EXISTS", "nothing")
+            reader.send("GET", "k")
+            publisher.send("PUBLISH", "c", "n")
+            if first == "plain":
+                for other in others:
+                    other.send("EXISTS", "nothing")
+                half.send_bytes(setting[9:])
+                subscriber.send("UNSUBSCRIBE", "c")
+        before = None if i == 0 else str(i - 1).encode()
+        assert reader.read() == (str(i).encode() if first == "odd" else before)
+        assert publisher.read() == (0 if first == "odd" else 1)
+        if first == "plain":
+            assert subscriber.read() == [b"message", b"c", b"n"]
+        assert half.read() == b"OK" and subscriber.read() == [b"unsubscribe", b"c", 0]
+        for other in others * (2 if first == "plain" else 1):
+            assert other.read() == 0
