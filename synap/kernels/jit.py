@@ -16,22 +16,20 @@ function in each of its types, so processes that write at the same time do not m
 cannot be loaded, and editing one family recompiles that family and no other. Inner functions are cached
 too, as they come from numba's front end: after an edit only the functions of the edited file, and of
 files that import it, go through the front end again (see `libraries`). Only functions decorated here use
-the directory; numba's settings stay as the program that imports us has them. A process whose source files
+the directory; numba's settings stay as the program that imports us has them. Whatever goes wrong with an entry
+is a miss (see `entries`). A process whose source files
 were replaced after it imported them (an upgrade, an editor) leaves the directory alone: it runs what it imported,
 and would file that under the name of the new text.
 
 Compiling is lazy: importing a module compiles nothing. `load()` compiles (or loads) what was
-registered, and `compile_missing()` fills a cold cache from several processes.
+registered, and `workers.compile_missing()` fills a cold cache from several processes.
 """
 
 import ast
 import hashlib
-import importlib
 import os
 import pickle
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -47,6 +45,15 @@ from numba.core.registry import CPUDispatcher
 from numba.core.serialize import dumps
 
 from synap.kernels import libraries
+from synap.kernels.entries import Entries, chosen_directory
+
+
+class NoCompiler(RuntimeError):
+    """This process cannot compile kernels; the text says why."""
+
+
+if numba.config.DISABLE_JIT:
+    raise NoCompiler("NUMBA_DISABLE_JIT is set, and kernels run compiled or not at all: unset it")
 
 CHECKED = os.environ.get("SYNAP_JIT_CHECKED", "") == "1"
 """Compile with bounds checks: for tests and fuzzing, several times slower."""
@@ -61,24 +68,21 @@ DOOR = types.int64(
 )
 """words*, octets*, words in the heap, code, tape, now, seq, reply -> status."""
 
+_CODE_SETTINGS = ("BOUNDSCHECK", "OPT", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DISABLE_INTEL_SVML")
+"""Settings of numba, given by NUMBA_... in the environment, that change the code of every function."""
+
+entries = Entries(chosen_directory())
+"""The cache on disk. Its place is fixed here, once: a program may change its working directory later."""
+
 _imported: dict[str, tuple[int, int, int]] = {}  # path -> state of the file when its module was imported
 _noted: set[str] = set()  # and the names of those modules
 _border: dict[str, tuple[Any, Any]] = {}
 _doors: dict[str, Any] = {}
 
 
-def directory() -> Path:
-    """Where compiled kernels are kept: `SYNAP_CACHE_DIR`, else the user's cache directory."""
-    chosen = os.environ.get("SYNAP_CACHE_DIR")
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or (Path.home() / ".cache")
-    return Path(base) / "synap"
-
-
 def _imports(path: Path, module: str) -> Iterator[str]:
     """Names of the modules of this package that the file at `path` imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -150,6 +154,7 @@ def digest(module: str) -> str:
     texts = sorted({_depends(name)[1]: _depends(name)[0] for name in seen if _depends(name)[0]}.items())
     parts = [text for _, text in texts]
     parts += [repr(sorted(_OPTIONS.items())), numba.__version__, llvmlite.__version__]
+    parts += [f"{name}={getattr(numba.config, name, None)}" for name in _CODE_SETTINGS]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
@@ -172,35 +177,34 @@ class _Cache(caching._Cache):
 
     @property
     def cache_path(self) -> str:
-        return str(directory() / digest(self._module))
+        return str(entries.directory)
 
-    def _path(self, signature: Any, context: Any) -> Path:
+    def _entry(self, signature: Any, context: Any) -> str:
         key = repr((signature, context.codegen().magic_tuple(), sys.version_info[:2]))
-        return Path(self.cache_path) / f"{self._name}.{hashlib.sha256(key.encode()).hexdigest()[:16]}.nbc"
+        return f"{digest(self._module)}/{self._name}.{hashlib.sha256(key.encode()).hexdigest()[:16]}.nbc"
 
     def holds(self, signature: Any, context: Any) -> bool:
-        """Is this function compiled on disk?"""
+        """Is this function compiled on disk, and whole?"""
         context.refresh()
-        return is_as_imported(self._module) and self._path(signature, context).is_file()
+        return is_as_imported(self._module) and entries.read(self._entry(signature, context)) is not None
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         target_context.refresh()
         if not is_as_imported(self._module):
             return None
-        try:
-            payload = pickle.loads(self._path(sig, target_context).read_bytes())
-        except (FileNotFoundError, EOFError, pickle.UnpicklingError):  # the last two after a loss of power
+        name = self._entry(sig, target_context)
+        content = entries.read(name)
+        if content is None:
             return None
-        return self._rebuild(target_context, payload)
+        try:
+            return self._rebuild(target_context, pickle.loads(content))
+        except Exception as error:  # another program may have written anything there, checksum and all
+            entries.damaged(name, f"{type(error).__name__}: {error}")
+            return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        if not is_as_imported(self._module):
-            return
-        path = self._path(sig, data.target_context)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}")
-        beside.write_bytes(dumps(self._reduce(data)))
-        beside.replace(path)
+        if is_as_imported(self._module):
+            entries.write(self._entry(sig, data.target_context), dumps(self._reduce(data)))
 
     def _reduce(self, data: Any) -> Any:
         return data._reduce()
@@ -342,76 +346,10 @@ def load(names: Iterable[str] | None = None) -> None:
     """Make every registered function (or `names`) callable at full speed."""
     for name in names if names is not None else registered():
         compile_one(name)
+    if names is None:
+        entries.close_spare()
 
 
 def address(name: str) -> int:
     """Where the compiled code of a door lies, after `load`."""
     return int(_doors[name].address)
-
-
-def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules: Iterable[str]) -> None:
-    """Fill a cold cache from `workers` processes; `tell(done, total, name)` after each function.
-
-    `modules` are imported by each worker, so that the same functions are registered there; functions of
-    other modules are left to `load`. A worker that fails raises here with its last words.
-    """
-    wanted = set(modules)
-    names = [name for name in missing() if name.partition(":")[0] in wanted]
-    total, done = len(names), 0
-    if not total:
-        return
-    tell(0, total, "")
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(_ROOT.parent), *sys.path[1:]]))
-    command = [sys.executable, "-m", f"{_PACKAGE}.kernels.jit", ",".join(sorted(wanted))]
-    lock = threading.Lock()
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            feed()
-        except BaseException as error:  # raised again below, in the thread that asked
-            failures.append(error)
-
-    def feed() -> None:
-        nonlocal done
-        worker = subprocess.Popen(
-            command, env=environment, text=True, bufsize=1,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        with worker:
-            assert worker.stdin is not None and worker.stdout is not None and worker.stderr is not None
-            while True:
-                with lock:
-                    if not names:
-                        worker.stdin.close()
-                        return
-                    name = names.pop(0)  # doors stand first in the registry: the largest work begins first
-                worker.stdin.write(name + "\n")
-                if worker.stdout.readline().strip() != name:
-                    raise RuntimeError(f"compiling {name} failed:\n{worker.stderr.read()[-4000:]}")
-                with lock:
-                    done += 1
-                    tell(done, total, name)
-
-    # Daemons: a process that is told to stop does not wait for the compiler.
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, total))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-
-
-if __name__ == "__main__":
-    # A worker of compile_missing(): import the modules, then compile what is named on standard input, one
-    # a line. Inner kernels that several of them share are compiled once a worker. The registry lives in
-    # the imported module, not in this copy of it that runs as `__main__`.
-    from synap.kernels import jit
-
-    for _module in sys.argv[1].split(","):
-        importlib.import_module(_module)
-    for _line in sys.stdin:
-        jit.load([_line.strip()])
-        sys.stdout.write(_line)
-        sys.stdout.flush()

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 from synap.kernels import jit
+from synap.kernels.workers import compile_missing
 
 ENTRIES = (
     "heap", "calls", "transactions", "lane", "frames", "resp", "arena", "upkeep", "digests", "dumps",
@@ -24,7 +25,7 @@ def prepare(families: tuple[str, ...], workers: int, tell: Callable[[int, int, s
     names = modules(families)
     for name in names:
         importlib.import_module(name)
-    jit.compile_missing(workers, tell, names)
+    compile_missing(workers, tell, names)
     jit.load()
 
 

@@ -1,9 +1,13 @@
 """The cache of compiled kernels: its names change with whatever a kernel is made of, and with nothing else."""
 
+import ctypes
+import hashlib
 import os
+import pickle
+import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,6 +67,19 @@ at = words.ctypes.data
 print("inside", door(at, at, 4, 0, 2, 0, 0, 0))
 print("outside", door(at, at, 4, 0, 5, 0, 0, 0))
 print("raises", door(at, at, 4, 0, -7, 0, 0, 0))
+"""
+
+MANY = """
+import json, logging, sys
+from synap.kernels import jit, workers
+import tiny
+logging.basicConfig(format="LOG %(message)s")
+told = []
+workers.compile_missing(2, lambda done, total, name: told.append(done), ["tiny"])
+spare = jit.entries.spare
+print("told", *told, "missing", len(jit.missing()))
+jit.load()
+print("read", tiny.read(__import__("numpy").arange(1, 9), 5), "spare", spare is not None and spare.exists())
 """
 
 SHARED = """
@@ -203,13 +220,14 @@ def test_versions_are_part_of_it(package: Path, monkeypatch: pytest.MonkeyPatch,
     assert changed(before) == set(before)
 
 
-def run(code: str, folder: Path, **environment: str) -> tuple[list[str], str]:
-    """What a process of its own says on both streams."""
+def run(code: str, folder: Path, before: Callable[[], None] | None = None, **environment: str) -> tuple[list[str], str]:
+    """What a process of its own says on both streams; `before` is called in it first."""
     found = {name: value for name, value in os.environ.items() if not name.startswith(("SYNAP_", "NUMBA_"))}
     found |= {"SYNAP_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=found | environment, cwd=folder, capture_output=True, text=True, timeout=100
-    )
+        [sys.executable, "-c", code], env=found | environment, cwd=folder, capture_output=True, text=True, timeout=100,
+        preexec_fn=before,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines(), done.stderr
 
@@ -277,3 +295,143 @@ def test_a_plain_numba_function_calls_inner_functions_and_python_is_told_not_to(
 
 def test_numba_stays_as_it_was(tmp_path: Path) -> None:
     assert run(UNTOUCHED, tmp_path)[0] == ["untouched"]
+
+
+FRESH = ["told 0 1 2 missing 0", "read 6 spare False"]
+WARM = ["told missing 0", "read 6 spare False"]
+
+
+def lines(errors: str) -> list[str]:
+    return [line for line in errors.splitlines() if line.startswith("LOG")]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    (tmp_path / "tiny.py").write_text(TINY)
+    (tmp_path / "temporary").mkdir()
+    return tmp_path
+
+
+def test_workers_fill_a_cold_cache(tiny: Path) -> None:
+    for wanted in (FRESH, WARM):
+        said, errors = run(MANY, tiny, TMPDIR=str(tiny / "temporary"))
+        assert (said, errors) == (wanted, "")
+        assert list((tiny / "temporary").iterdir()) == []
+
+
+def sealed(value: object) -> bytes:
+    """An entry whose checksum is right, with something else in it."""
+    content = pickle.dumps(value)
+    return hashlib.blake2b(content, digest_size=16).digest() + content
+
+
+class Trap:
+    """Raises what `pickle.load` of an entry of another version may."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return __import__, ("a_module_that_is_gone",)
+
+
+@pytest.mark.parametrize("damage", [
+    lambda data: data[: len(data) // 2] + bytes(64) + data[len(data) // 2 + 64 :],
+    lambda data: pickle.dumps(42),
+], ids=["zeros", "another pickle"])  # fmt: skip
+def test_a_damaged_entry_is_missing_and_made_again(tiny: Path, damage: Callable[[bytes], bytes]) -> None:
+    run(MANY, tiny)
+    for path in (tiny / "cache").rglob("*.nbc"):
+        path.write_bytes(damage(path.read_bytes()))
+    said, errors = run(MANY, tiny)
+    assert said == FRESH and len(lines(errors)) == 1 and "damaged" in errors
+    assert run(MANY, tiny) == (WARM, "")
+
+
+@pytest.mark.parametrize("value", [42, (1, 2, 3, 4), Trap()], ids=lambda value: type(value).__name__)
+def test_an_entry_that_holds_something_else_is_made_again(tiny: Path, value: object) -> None:
+    run(MANY, tiny)
+    for path in (tiny / "cache").rglob("*.nbc"):
+        path.write_bytes(sealed(value))
+    said, errors = run(MANY, tiny)
+    assert said == WARM and len(lines(errors)) == 1 and "damaged" in errors and "Traceback" not in errors
+    assert run(MANY, tiny) == (WARM, "")
+
+
+@pytest.mark.parametrize("environment", [
+    {"SYNAP_CACHE_DIR": "/dev/null/cache"}, {"SYNAP_CACHE_DIR": "", "HOME": "/proc/nonexistent"},
+], ids=str)  # fmt: skip
+def test_a_directory_that_cannot_be_made(tiny: Path, environment: dict[str, str]) -> None:
+    temporary = {"TMPDIR": str(tiny / "temporary")}
+    for _ in range(2):
+        said, errors = run(MANY, tiny, **(environment | temporary))
+        assert said == FRESH and len(lines(errors)) == 1 and "cannot write" in errors
+        assert list((tiny / "temporary").iterdir()) == []
+
+
+def no_room() -> None:
+    """No file may be larger than this, as on a disk that is full: entries cannot be written anywhere."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+
+def test_a_full_disk(tiny: Path) -> None:
+    said, errors = run(MANY, tiny, no_room, TMPDIR=str(tiny / "temporary"))
+    assert said == ["told 0 1 2 missing 2", "read 6 spare False"]
+    assert [line for line in lines(errors) if "cannot write to " + str(tiny / "cache") in line]
+    assert list((tiny / "cache").rglob("*.nbc*")) == []  # nothing is left half written
+    assert run(MANY, tiny) == (FRESH, "")
+
+
+PR_SET_SECUREBITS, SECBIT_NOROOT = 28, 1
+
+
+def forbid(path: Path) -> Callable[[], None] | None:
+    """Take the right to write below `path`; what a process must do first so that this holds for it."""
+    for each in [path, *path.rglob("*")]:
+        each.chmod(0o555 if each.is_dir() else 0o444)
+    if os.getuid() != 0:
+        return None
+
+    def lose_powers() -> None:  # root may write anywhere, by a capability that it can give up
+        ctypes.CDLL(None).prctl(PR_SET_SECUREBITS, SECBIT_NOROOT, 0, 0, 0)  # nor does exec give it back
+        header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+        ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)())
+
+    return lose_powers
+
+
+def allow(path: Path) -> None:
+    for each in [path, *path.rglob("*")]:
+        each.chmod(0o755 if each.is_dir() else 0o644)
+
+
+def test_a_warm_cache_that_is_read_only(tiny: Path) -> None:
+    run(MANY, tiny)
+    before = forbid(tiny / "cache")
+    try:
+        assert run(MANY, tiny, before) == (WARM, "")
+        allow(tiny / "cache")
+        one = next((tiny / "cache").rglob("read-*"))
+        one.unlink()
+        before = forbid(tiny / "cache")
+        for _ in range(2):
+            said, errors = run(MANY, tiny, before)
+            assert said == ["told 0 1 missing 0", "read 6 spare False"]
+            assert len(lines(errors)) == 1 and "Permission denied" in errors
+    finally:
+        allow(tiny / "cache")
+
+
+def test_a_place_is_resolved_once(tiny: Path) -> None:
+    said, _ = run("import os, synap.kernels.jit\nos.chdir('/')\n" + MANY, tiny, SYNAP_CACHE_DIR="cache")
+    assert said == FRESH
+    assert run(MANY, tiny) == (WARM, "")
+
+
+def test_what_numba_is_told_is_part_of_it(tiny: Path) -> None:
+    run(MANY, tiny)
+    assert run(MANY, tiny, NUMBA_BOUNDSCHECK="1")[0] == FRESH
+    assert run(MANY, tiny) == (WARM, "")
+
+
+def test_without_a_compiler_one_line(tiny: Path) -> None:
+    code = "try:\n    import synap.kernels.jit\nexcept RuntimeError as error:\n    print(error)"
+    ((line,), errors) = run(code, tiny, NUMBA_DISABLE_JIT="1")
+    assert "NUMBA_DISABLE_JIT" in line and not errors

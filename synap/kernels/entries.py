@@ -1,0 +1,156 @@
+"""The kernel cache on disk: where entries lie, how they are read and written. Every failure is a miss.
+
+    DIRECTORY / digest of the sources / function.types.nbc      checksum (16 bytes), then a pickle
+
+The checksum is verified before anything is unpickled: what a loss of power, a full disk or another program has
+made of an entry is not there. An entry that cannot be read is not there either, and one that cannot be written goes
+to the *spare*, a temporary directory that a process shares with its compile workers and then removes. So a
+directory that is read-only and warm is read, and one that cannot be made, written or read costs time and one line
+in the log, never a start.
+"""
+
+import atexit
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+CHECKSUM_BYTES = 16
+NO_HOME = "there is no home directory, and SYNAP_CACHE_DIR is not set"
+
+log = logging.getLogger("synap")
+
+
+def chosen_directory() -> Path | None:
+    """`SYNAP_CACHE_DIR`, else `synap` in the user's cache directory; None for a user without a home."""
+    named = os.environ.get("SYNAP_CACHE_DIR")
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        if named:
+            return Path(named).absolute()
+        if base:
+            return (Path(base) / "synap").absolute()
+        return (Path.home() / ".cache" / "synap").absolute()
+    except (RuntimeError, OSError):  # no such user in the password file; a working directory that is gone
+        return None
+
+
+class Entries:
+    """The entries in `directory`, and in the spare if there is one.
+
+    `tell` gets (kind of trouble, line), each kind once in the life of this object.
+    """
+
+    def __init__(self, directory: Path | None, tell: Callable[[str, str], None] | None = None) -> None:
+        self.directory = directory
+        self.spare: Path | None = None
+        self._tell = tell or (lambda kind, line: log.warning("%s", line))
+        self._told: set[str] = set()
+
+    def warn(self, kind: str, line: str) -> None:
+        """Tell of trouble, unless this kind of trouble has been told."""
+        if kind not in self._told:
+            self._told.add(kind)
+            self._tell(kind, line)
+
+    def read(self, name: str) -> bytes | None:
+        """What was written as `name` (`digest/file`); None if it is nowhere, or not whole."""
+        for base in (self.directory, self.spare):
+            if base is None:
+                continue
+            try:
+                data = (base / name).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (OSError, ValueError) as error:
+                self.warn("read", f"kernel cache: an entry cannot be read and is compiled again: {error}")
+                continue
+            content = data[CHECKSUM_BYTES:]
+            if _checksum(content) == data[:CHECKSUM_BYTES]:
+                return content
+            self.damaged(name, f"the checksum is not that of its {len(content)} bytes")
+        return None
+
+    def damaged(self, name: str, what: str) -> None:
+        """Tell of an entry that is not what was written."""
+        self.warn("damaged", f"kernel cache: {self.directory}: {name} is damaged and compiled again: {what}")
+
+    def write(self, name: str, content: bytes) -> None:
+        """Keep `content` as `name`, in the spare if the directory does not take it, or not at all."""
+        data = _checksum(content) + content
+        try:
+            if self.directory is None:
+                raise FileNotFoundError(NO_HOME)
+            (self.directory / name).parent.mkdir(parents=True, exist_ok=True)
+            _replace(self.directory / name, data)
+            return
+        except (OSError, ValueError) as error:
+            self._cannot_write(error)
+        if self.spare is not None:
+            try:
+                (self.spare / name).parent.mkdir(exist_ok=True)  # no parents: who made the spare may have removed it
+                _replace(self.spare / name, data)
+            except OSError as error:
+                self.warn("spare", f"kernel cache: cannot write to {self.spare}: {error}")
+
+    def _cannot_write(self, error: Exception) -> None:
+        where = self.directory or "a directory"
+        self.warn("write", f"kernel cache: cannot write to {where}, so every start compiles (SYNAP_CACHE_DIR): {error}")
+
+    def open_spare(self) -> bool:
+        """Make the spare. Is there a place where one process can leave an entry for another?"""
+        if self.spare is None:
+            try:
+                self.spare = Path(tempfile.mkdtemp(prefix="synap-kernels-"))
+                atexit.register(self._drop, self.spare, os.getpid())
+            except OSError as error:
+                self.warn("spare", f"kernel cache: there is no temporary directory: {error}")
+        if self.spare is not None:
+            return True
+        try:
+            if self.directory is None:
+                raise FileNotFoundError(NO_HOME)
+            probe = self.directory / f"probe-{os.getpid()}"
+            self.directory.mkdir(parents=True, exist_ok=True)
+            _replace(probe, b"")
+            probe.unlink(missing_ok=True)
+            return True
+        except (OSError, ValueError) as error:
+            self._cannot_write(error)
+            return False
+
+    def close_spare(self) -> None:
+        """Remove the spare: what lies in it is loaded."""
+        if self.spare is not None:
+            path, self.spare = self.spare, None
+            self._drop(path, os.getpid())
+
+    def _drop(self, path: Path, owner: int) -> None:
+        if os.getpid() == owner:  # a forked child leaves it to the process that made it
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=CHECKSUM_BYTES).digest()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file beside `path`, then put it in its place: a reader finds the old one or the new one, whole."""
+    number = 0
+    while True:
+        beside = path.with_name(f"{path.name}.{os.getpid()}-{number}")
+        try:
+            file = beside.open("xb")  # never one of another process: in containers each may be number 1
+            break
+        except FileExistsError:
+            number += 1
+    try:
+        with file:
+            file.write(data)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
