@@ -85,7 +85,7 @@ ROWS = [
         examples=(Example("SET k v", "OK"), Example("EXISTS k none k", 2), Example("EXISTS k", 1)),
     ),
     Command(
-        "key.touch", 0x0209, "The same, and the keys count as used.", args=(Many("keys", _KEY),), resp="TOUCH",
+        "key.touch", 0x0209, "Mark keys as used; returns how many exist.", args=(Many("keys", _KEY),), resp="TOUCH",
         reply=Shape.NUMBER, run="keys.touch", http=(Post("/key/{key}/touch"),), rest={"touched": "$reply"},
         command={"touched": "$reply"}, examples=(Example("SET k v", "OK"), Example("TOUCH k none", 1)),
     ),

@@ -24,7 +24,7 @@ from synap.command import (
     layout,
     words_min,
 )
-from synap.commands.redis_facts import FACTS
+from synap.compat.redis_facts import FACTS
 from synap.derive import arguments
 from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session

@@ -112,6 +112,10 @@ def exists(state: State, args: dict[str, Any], now: int) -> Answer:
     return sum(state.seen(key, now) is not None for key in args["keys"]), False
 
 
+def touch(state: State, args: dict[str, Any], now: int) -> Answer:
+    return exists(state, args, now)
+
+
 def kind(state: State, args: dict[str, Any], now: int) -> Answer:
     record = state.seen(args["key"], now)
     return {bytes: b"string", list: b"list", set: b"set"}[record.kind] if record else b"none", False
