@@ -265,6 +265,14 @@ _TEXT = """
     QUIT -> ok
     COMMAND -> ok
     COMMAND DOCS get -> ok
+    COMMAND COUNT -> ok
+    COMMAND COUNT x -> WRONG_ARITY
+    COMMAND INFO get set -> ok
+    COMMAND LIST FILTERBY PATTERN x -> ok
+    COMMAND GETKEYS get k -> ok
+    COMMAND GETKEYS -> WRONG_ARITY
+    COMMAND GETKEYSANDFLAGS get k -> ok
+    COMMAND HELP -> ok
     CONFIG GET a* b* -> ok
     CONFIG GET -> WRONG_ARITY
     CLIENT SETINFO LIB-NAME x -> ok
