@@ -86,6 +86,12 @@ def test_every_flag_reaches_its_setting(calls: Calls) -> None:
     })
 
 
+def test_a_list_is_a_repeated_flag(calls: Calls) -> None:
+    assert run("serve --host 127.0.0.1 --port 0 --host ::1,localhost").exit_code == 0
+    ((_, (settings,)),) = calls
+    assert settings == Settings().replace({"server.host": "127.0.0.1,::1,localhost", "server.port": 0})
+
+
 def test_rows_with_a_flag_are_options() -> None:
     flags = {flag for option in cli.serve.params for flag in option.opts}
     assert {row.flag for row in TABLE if row.flag} <= flags
@@ -120,6 +126,7 @@ def test_tools(calls: Calls) -> None:
 @pytest.mark.parametrize("line, text", [
     ("serve --port x", "--port: server.port: wanted a whole number from 0 to 65535, found x"),
     ("serve --host ''", "--host: server.host: wanted a host name or an IP address, found an empty text"),
+    ("serve --host ::1 --host a/b", "--host: server.host: wanted a host name or an IP address, found ::1,a/b"),
     ("serve --set nonsense", "--set: wanted section.key=value, found nonsense"),
     ("warmup --set server.prot=1", "there is no setting server.prot; did you mean server.port?"),
     ("serve --nonsense", "--nonsense"),

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from synap.settings import ROWS, TABLE, Setting, Settings, SettingsError, explain, explain_table, load
-from synap.settings.kinds import Choice, Names, Origins, Size, Switch, Text, Whole
+from synap.settings.kinds import Choice, Hosts, Names, Origins, Size, Switch, Text, Whole
 from synap.settings.layers import FILE_BYTES_MAX, FILE_DEPTH_MAX
 from synap.settings.rows import AT_MOST, FORMER, LATER, SECTIONS
 
@@ -61,7 +61,9 @@ def other(row: Setting) -> Any:
         case Choice():
             return next(word for word in row.kind.words if word != row.default)
         case Text():
-            return "::1" if row.kind.host else "/some/where: else # \"quoted\" \\ ü"
+            return "/some/where: else # \"quoted\" \\ ü"
+        case Hosts():
+            return ("127.0.0.2", "::1")
         case Names():
             return ("a.example", "b.example")
         case Origins():
@@ -179,7 +181,7 @@ def test_precedence() -> None:
     environ = {"SYNAP_SERVER__PORT": "2", "SYNAP_HOST": "127.0.0.3"}
     settings = load(environ=environ, flags=[("--port", "3")])
     server = settings.server
-    assert (server.port, server.host, server.connections_max) == (3, "127.0.0.3", 3)
+    assert (server.port, server.host, server.connections_max) == (3, ("127.0.0.3",), 3)
     assert settings.queue.max_depth == 100_000
     assert settings.origin("server.port") == "--port"
     assert settings.origin("server.host") == "environment SYNAP_HOST"
@@ -344,6 +346,55 @@ def test_resp_listens() -> None:
     assert Settings().replace({"resp.port": 15500, "resp.host": "127.0.0.2"}).resp_listens
 
 
+@pytest.mark.parametrize("http, resp, refused", [
+    ("127.0.0.1", "127.0.0.2", False), ("127.0.0.1,::1", "127.0.0.2", False), ("::1", "127.0.0.1", False),
+    ("127.0.0.1,::1", "::1", True), ("127.0.0.1", "127.0.0.2,127.0.0.1", True), ("::", "127.0.0.1", True),
+    ("::1", "127.0.0.2,0.0.0.0", True),
+])  # fmt: skip
+def test_listeners_in_one_place_need_two_ports(http: str, resp: str, refused: bool) -> None:
+    values = {"resp.port": 15500, "server.host": http, "resp.host": resp}
+    if refused:
+        with pytest.raises(SettingsError, match=r"a port other than server\.port"):
+            Settings().replace(values)
+    else:
+        assert Settings().replace(values).resp_listens
+
+
+@pytest.mark.parametrize("text, hosts", [
+    ('"::"', ("::",)), ("::1", ("::1",)), ("127.0.0.1", ("127.0.0.1",)), ('"127.0.0.1,::1"', ("127.0.0.1", "::1")),
+    ("127.0.0.1, ::1", ("127.0.0.1", "::1")), ('[127.0.0.1, "::1"]', ("127.0.0.1", "::1")),
+    ('["::"]', ("::",)), ("\n  - localhost\n  - ::1", ("localhost", "::1")), ('"[::1],[::]"', ("::1", "::")),
+    ("fe80::1%eth0", ("fe80::1%eth0",)), ("[a, b, a]", ("a", "b")),
+])  # fmt: skip
+def test_hosts_in_a_file(text: str, hosts: tuple[str, ...]) -> None:
+    for section in ("server", "resp"):
+        settings = from_text(f"{section}:\n  host: {text}\n")
+        assert settings[f"{section}.host"] == hosts
+        assert from_text(explain(settings)) == settings
+
+
+@pytest.mark.parametrize("text", [
+    "[]", '""', '"a,"', '",a"', "[[a]]", '["a b"]', "http://a", '"[a]"', '"[::1"', '"[::1]:80"', "{a: b}"])
+def test_what_is_no_host_in_a_file(text: str) -> None:
+    assert refused(f"server:\n  host: {text}\n").startswith("some.yml line 2")
+
+
+def test_hosts_elsewhere() -> None:
+    wanted = ("127.0.0.1", "::1", "localhost")
+    for settings in (
+        load(environ={"SYNAP_HOST": "127.0.0.1,::1,localhost"}),
+        load(environ={"SYNAP_SERVER__HOST": "127.0.0.1, [::1], localhost"}),
+        load(environ={}, flags=[("--host", "127.0.0.1"), ("--port", "1"), ("--host", "::1,localhost")]),
+        load(environ={}, flags=[("--set", "server.host=127.0.0.1,::1,localhost")]),
+        Settings().replace({"server.host": wanted}), Settings().replace({"server.host": list(wanted)}),
+    ):  # fmt: skip
+        assert settings.names("server.host") == wanted
+    with pytest.raises(SettingsError, match=r"--port: server\.port: wanted one value, as --port says 1, found 2"):
+        load(environ={}, flags=[("--port", "1"), ("--port", "2")])
+    warned = load(environ={}, flags=[("--host", "::1"), ("--host", "::"), ("--host", "10.1.1.1")]).warnings
+    assert [line.split(" can be")[0] for line in warned] == ["--host: server.host: ::", "--host: server.host: 10.1.1.1"]
+
+
 def test_memory() -> None:
     assert Settings().memory_bytes_max == 4096 << 20
     assert Settings().replace({"kv_store.max_memory_mb": 0}).memory_bytes_max > 1 << 26
@@ -364,7 +415,7 @@ def test_open_listeners_are_reported() -> None:
 
 def test_the_replication_sample_loads() -> None:
     settings = from_text(REPLICATION_SAMPLE)
-    assert settings.server.host == "0.0.0.0"
+    assert settings.server.host == ("0.0.0.0",)
     assert settings == Settings().replace({"server.host": "0.0.0.0"})
     assert settings.warnings == (
         "some.yml line 5: replication has no effect: not in this version: this node stands alone",

@@ -17,7 +17,7 @@ PACKAGE = "synap"
 
 RANKS = {
     "kernels": 0,
-    "faults": 1, "call": 1, "routes": 1, "either": 1,
+    "faults": 1, "call": 1, "routes": 1, "either": 1, "hosts": 1,
     "command": 2, "store": 2,
     "settings": 3, "derive": 3, "auth": 3, "observe": 3, "compat": 3,
     "engine": 4, "journal": 4, "proto": 4,

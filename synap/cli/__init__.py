@@ -48,15 +48,17 @@ def _file_options(command: F) -> F:
 def _row_options(command: F) -> F:
     """An option for each row of the settings table that has a flag."""
     for flag, row in reversed(_FLAGS.items()):
-        told = f"{row.doc} [default: {row.write(row.default)}]"
-        command = click.option(flag, row.name.replace(".", "__"), metavar="VALUE", help=told)(command)
+        told = f"{row.doc}{' May be repeated.' if row.many else ''} [default: {row.write(row.default)}]"
+        command = click.option(flag, row.name.replace(".", "__"), metavar="VALUE", multiple=row.many,
+                               help=told)(command)
     return command
 
 
-def _settings(config: str | None, chosen: Iterable[str], rows: dict[str, str | None]) -> Settings:
+def _settings(config: str | None, chosen: Iterable[str], rows: dict[str, Any]) -> Settings:
     """Settings from every layer; what the loader has to say goes to standard error."""
     given = [(flag, rows.get(row.name.replace(".", "__"))) for flag, row in _FLAGS.items()]
-    flags = [(flag, text) for flag, text in given if text is not None]
+    flags = [(flag, text) for flag, texts in given if texts is not None
+             for text in (texts if isinstance(texts, tuple) else (texts,))]  # fmt: skip
     settings = load_settings(config, flags=[*flags, *(("--set", text) for text in chosen)])
     for warning in settings.warnings:
         click.echo(f"synap: warning: {warning}", err=True)
@@ -107,7 +109,7 @@ def main() -> None:
 @click.option("--health-check", is_flag=True, help="Ask the server that these settings describe whether it is "
               "well, and end with 0 or 1; SYNAP_HEALTH_ADDR=HOST:PORT names another. Starts nothing.")
 @_version_option
-def serve(config: str | None, chosen: tuple[str, ...], health_check: bool, **rows: str | None) -> None:
+def serve(config: str | None, chosen: tuple[str, ...], health_check: bool, **rows: Any) -> None:
     """Run the server until it is told to stop."""
     with _told():
         settings = _settings(config, chosen, rows)

@@ -15,14 +15,15 @@ class Unwell(Exception):
 
 
 def address(settings: Settings, environ: Mapping[str, str] | None = None) -> tuple[str, int]:
-    """(host, port) to ask: `SYNAP_HEALTH_ADDR`, else where the settings listen (any address: this machine)."""
+    """(host, port) to ask: `SYNAP_HEALTH_ADDR`, else the first place where the settings listen (any
+    address: this machine)."""
     given = (os.environ if environ is None else environ).get(VARIABLE, "")
     if given:
         host, colon, port = given.rpartition(":")
         if not colon or not port.isdigit() or not 0 < int(port) < 65536:
             raise Unwell(f"environment {VARIABLE}: wanted HOST:PORT, found {given}")
         return host.strip("[]"), int(port)
-    host = settings.text("server.host")
+    host = settings.names("server.host")[0]
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), settings.number("server.port")
 
 

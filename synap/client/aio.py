@@ -31,6 +31,7 @@ from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
 from synap.client.requests import Awaiting, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
 from synap.client.topics import Gap, Ready, Silence, TopicMessage, Wishes, subscribing, wishes
+from synap.hosts import authority
 
 I_co = TypeVar("I_co", covariant=True)
 
@@ -281,7 +282,7 @@ class AsyncClient(Keys[D], Awaiting):
         self._repeat = False
 
     def __repr__(self) -> str:
-        return f"<client of {self.options.host}:{self.options.port}>"
+        return f"<client of {authority(self.options.host, self.options.port)}>"
 
     async def __aenter__(self) -> Self:
         return self

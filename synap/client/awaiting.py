@@ -15,6 +15,7 @@ from synap.client.lines import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
 from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
 from synap.client.options import Options
 from synap.client.plans import Ask, Exchange, Hear, Item, Left, Open, Pause, Plan, Step, Tell, Words
+from synap.hosts import authority
 
 BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
 
@@ -123,7 +124,7 @@ class Connection:
 
 async def connected(options: Options) -> Connection:
     """A connection that has said hello."""
-    where = f"{options.host}:{options.port}"
+    where = authority(options.host, options.port)
     try:
         with anyio.fail_after(options.connect_timeout):
             stream = await anyio.connect_tcp(options.host, options.port)

@@ -18,6 +18,7 @@ from synap.client.lines import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
 from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
 from synap.client.options import Options
 from synap.client.plans import Ask, Exchange, Hear, Item, Left, Open, Pause, Plan, Step, Tell, Words
+from synap.hosts import authority
 
 
 class Connection:
@@ -26,7 +27,7 @@ class Connection:
     def __init__(self, options: Options) -> None:
         self.machine = ClientMachine(options.limits)
         self._timeout = options.timeout
-        where = f"{options.host}:{options.port}"
+        where = authority(options.host, options.port)
         try:
             self.socket = socket.create_connection((options.host, options.port), options.connect_timeout)
         except OSError as error:

@@ -25,6 +25,7 @@ from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
 from synap.client.requests import Blocking, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
 from synap.client.topics import Gap, Ready, Silence, TopicMessage, Wishes, subscribing, wishes
+from synap.hosts import authority
 
 I_co = TypeVar("I_co", covariant=True)
 
@@ -265,7 +266,7 @@ class Client(Keys[D], Blocking):
         self._repeat = False
 
     def __repr__(self) -> str:
-        return f"<client of {self.options.host}:{self.options.port}>"
+        return f"<client of {authority(self.options.host, self.options.port)}>"
 
     def __enter__(self) -> Self:
         return self

@@ -20,7 +20,7 @@ def redis_config(settings: Settings) -> dict[str, Any]:
         "maxmemory-policy": settings.text("kv_store.eviction_policy"),
         "maxmemory-samples": settings.number("kv_store.eviction_sample_size"),
         "databases": 16,
-        "bind": settings.text("resp.host"),
+        "bind": " ".join(settings.names("resp.host")),
         "dir": settings.text("persistence.directory"),
         "tcp-backlog": settings.number("limits.tcp_backlog"),
         "notify-keyspace-events": "",

@@ -10,6 +10,7 @@ import asyncio
 from typing import Any
 
 from synap.faults import Fault
+from synap.hosts import authority
 from synap.io.turn import Turn
 from synap.journal import LogFailed
 from synap.proto.resp import RECEIVE_SLICE, RespMachine
@@ -394,5 +395,4 @@ def place(name: Any) -> bytes:
     """A socket's address as one text."""
     if not isinstance(name, tuple) or len(name) < 2:
         return b""
-    host = f"[{name[0]}]" if ":" in name[0] else name[0]
-    return f"{host}:{name[1]}".encode()
+    return authority(name[0], name[1]).encode()

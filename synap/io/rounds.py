@@ -218,19 +218,9 @@ class Rounds:
 
     # Listeners.
 
-    async def listen(self, host: str, port: int, backlog: int, made: Callable[[], Any]) -> "Listener":
-        """Accept connections at every address of `host`; `made` makes the protocol of each. Raises OSError."""
-        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        opened: list[socket.socket] = []
-        try:
-            for family, address in dict.fromkeys((entry[0], entry[4][:2]) for entry in found):
-                opened.append(socket.create_server(address, family=family, backlog=backlog))
-                opened[-1].setblocking(False)
-        except OSError:
-            for one in opened:
-                one.close()
-            raise
-        return Listener(self, self._loop, opened, made)
+    def listen(self, sockets: Iterable[socket.socket], made: Callable[[], Any]) -> "Listener":
+        """Accept connections at these listening sockets; `made` makes the protocol of each."""
+        return Listener(self, self._loop, sockets, made)
 
 
 class Listener:

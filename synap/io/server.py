@@ -17,7 +17,8 @@ from synap.io import logs, operator, systemd, visitors
 from synap.io.clock import Clock, monotonic
 from synap.io.compile import Progress, Shown, let_go_of_compiler, prepare_aside, workers_of
 from synap.io.facts import redis_config
-from synap.io.link import Connection, RespConnection
+from synap.io.link import Connection
+from synap.io.listeners import Listeners
 from synap.io.node import Node
 from synap.io.surface import Web
 from synap.io.ticks import Ticks
@@ -57,7 +58,6 @@ class Server:
         self.head_bytes_max = settings.number("limits.http_head_bytes_max")
         self.body_bytes_max = settings.number("limits.http_body_bytes_max")
         self.output_pause_bytes = settings.number("limits.output_pause_bytes")
-        self._backlog = settings.number("limits.tcp_backlog")
         self._output_total_bytes = settings.number("limits.output_total_bytes_max")
         self.behind: dict[Connection, None] = {}  # whose peers take their output too slowly
         self._fits, self._fits_at = True, -1.0
@@ -83,19 +83,15 @@ class Server:
         self.web = Web(self)
         self._signals()
         self.loop.set_exception_handler(self._unhandled)
-        host = self.settings.text("server.host")
-        listeners = [await self.loop.create_server(
-            lambda: HttpConnection(self), host, self.settings.number("server.port"), backlog=self._backlog
-        )]  # fmt: skip
-        self.http_port = listeners[0].sockets[0].getsockname()[1]
+        self.listeners = Listeners(self)
         try:
+            self.http_port = await self.listeners.open_http()
             async with anyio.create_task_group() as group:
                 group.start_soon(self._stop_when_asked, group.cancel_scope)
                 group.start_soon(self._sweep)
                 await self._start()
-                resp = await self._listen_resp()
-                if resp is not None:
-                    listeners.append(resp)
+                self.resp_port = await self.listeners.open_resp()
+                self.engine.facts["resp_port"] = self.resp_port
                 self._tell_ready()
                 self.ticks = Ticks(self)
                 self.ticks.begin()
@@ -104,8 +100,7 @@ class Server:
                 raise failed.exceptions[0] from failed.exceptions[0].__cause__
             raise
         finally:
-            for listener in listeners:
-                listener.close()
+            self.listeners.close()
             self._close()
         if self.broken is not None:
             raise self.broken
@@ -179,34 +174,10 @@ class Server:
     def _switches(self) -> dict[str, bool]:
         return {"kv_store.allow_flush_commands": self.settings.switch("kv_store.allow_flush_commands")}
 
-    async def _listen_resp(self) -> Any:
-        """The RESP listener. A port that is taken and that nobody asked for is done without."""
-        if not self.settings.resp_listens:
-            return None
-        host, port = self.settings.text("resp.host"), self.settings.number("resp.port")
-        try:
-            listener = await self._open_resp(host, max(port, 0))
-        except OSError as error:
-            if self.settings.origin("resp.port") != "default":
-                raise
-            log.warning("RESP: %s:%s is taken, going on without it (%s)", host, port, error)
-            return None
-        self.resp_port = listener.sockets[0].getsockname()[1]
-        self.engine.facts["resp_port"] = self.resp_port
-        return listener
-
-    async def _open_resp(self, host: str, port: int) -> Any:
-        """Sockets in rounds where there is epoll, else the loop's own transports."""
-        if sys.platform == "linux":
-            from synap.io.rounds import Rounds
-
-            return await Rounds(self).listen(host, port, self._backlog, lambda: RespConnection(self))
-        return await self.loop.create_server(lambda: RespConnection(self), host, port, backlog=self._backlog)
-
     def _tell_ready(self) -> None:
         assert self.node is not None
         found = self.node.recovered
-        where = f"http://{self.settings.text('server.host')}:{self.http_port}"
+        where = self.listeners.urls
         resp = f", RESP on port {self.resp_port}" if self.resp_port else ""
         took = monotonic() - self.started
         log.info("ready: %s%s (%.2f s, %d frames recovered)", where, resp, took,

@@ -18,6 +18,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from synap.hosts import is_loopback
 from synap.settings.documents import config_file, reference
 from synap.settings.layers import Layer, SettingsError, from_environment, from_file, from_flags, from_values
 from synap.settings.rows import AT_MOST, ROWS, TABLE, Setting
@@ -55,11 +56,15 @@ class Settings(Section):
         values = {row.name: row.default for row in TABLE}
         origins = dict.fromkeys(values, "default")
         said: list[str] = []
+        asked: set[str] = set()
         for layer in layers:
             values |= layer.values
             origins |= layer.origins
             said += layer.warnings
-        super().__init__(_tree(values) | {"_values": values, "_origins": origins, "_said": tuple(said)})
+            asked |= layer.asked
+        super().__init__(_tree(values) | {
+            "_values": values, "_origins": origins, "_said": tuple(said), "_asked": frozenset(asked),
+        })  # fmt: skip
         self._check()
 
     def __getitem__(self, name: str) -> Any:
@@ -106,20 +111,27 @@ class Settings(Section):
         """Where the value was given: `default`, `config.yml line 4`, `environment SYNAP_PORT`, `--port`."""
         return str(self._origins[name])
 
+    def asked_for(self, name: str) -> bool:
+        """Whether somebody chose the value: by a flag, the environment, or another value than the default in a file."""
+        return name in self._asked
+
     def replace(self, values: Mapping[str, object]) -> "Settings":
         """The same settings but for `values`, by dotted name; those are checked like any others."""
         same = Layer()
         same.values, same.origins, same.warnings = self._values, self._origins, list(self._said)
+        same.asked = set(self._asked)
         return Settings((same, from_values(values)))
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the operator should know, a line each: names without effect, listeners open to others."""
         open_to_others = [
-            f"{self.origin(name)}: {name}: {self[name]} can be reached from other machines, "
+            f"{self.origin(name)}: {name}: {host} can be reached from other machines, "
             "and nobody is asked for a password"
             for name, listens in (("server.host", True), ("resp.host", self.resp_listens))
-            if listens and not _loopback(self.text(name))
+            if listens
+            for host in self.names(name)
+            if not is_loopback(host)
         ]
         return (*self._said, *open_to_others)
 
@@ -141,8 +153,8 @@ class Settings(Section):
         for small, large in AT_MOST:
             if self[small] > self[large]:
                 raise self._refusal(small, f"at most {self.written(large)}, which is {large}", large)
-        hosts = {self.text("server.host"), self.text("resp.host")}
-        same_place = len(hosts) == 1 or hosts & {"0.0.0.0", "::"}
+        http, resp = set(self.names("server.host")), set(self.names("resp.host"))
+        same_place = http & resp or (http | resp) & {"0.0.0.0", "::"}
         port = self.number("resp.port")
         if self.resp_listens and port > 0 and port == self.number("server.port") and same_place:
             raise self._refusal("resp.port", "a port other than server.port", "server.port")
@@ -162,10 +174,6 @@ def _tree(values: Mapping[str, Any]) -> dict[str, Any]:
         head, _, rest = name.partition(".")
         heads.setdefault(head, {})[rest] = value
     return {head: below[""] if "" in below else Section(_tree(below)) for head, below in heads.items()}
-
-
-def _loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def load(

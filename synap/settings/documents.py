@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from synap.settings.kinds import Text
+from synap.settings.kinds import Hosts, Text
 from synap.settings.rows import TABLE, Setting
 
 _COLUMNS = 100
@@ -50,10 +50,10 @@ def _meaning(row: Setting) -> str:
 
 def _yaml(row: Setting, value: Any) -> str:
     """`value` as it stands behind the colon; a text is quoted, or `null` and `on` would be something else."""
-    if row.many:
+    if row.many and not (isinstance(row.kind, Hosts) and len(value) == 1):
         return "[" + ", ".join(f'"{name}"' for name in value) + "]"
     text = row.write(value)
-    if not isinstance(row.kind, Text):
+    if not isinstance(row.kind, Text | Hosts):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

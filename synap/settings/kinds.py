@@ -114,20 +114,41 @@ class Choice:
 
 @dataclass(frozen=True)
 class Text:
-    """A text in which nothing is odd: printable, not empty, no space around it; `host` allows none inside."""
+    """A text in which nothing is odd: printable, not empty, no space around it."""
 
     wanted: str
-    host: bool = False
     accepts = ""
 
     def read(self, text: str) -> str:
-        odd = not text or text != text.strip() or not text.isprintable()
-        if odd or (self.host and re.search(r"[\s,/\[\]]", text)):
+        if not text or text != text.strip() or not text.isprintable():
             raise ValueError(self.wanted)
         return text
 
     def write(self, value: str) -> str:
         return value
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """One address to listen on or several: `a` or `[a, b]` in the file, `a,b` in the environment and behind a flag."""
+
+    wanted = "a host name or an IP address"
+    accepts = "one or a list"
+
+    def read(self, text: str) -> tuple[str, ...]:
+        hosts = dict.fromkeys(self._host(part.strip()) for part in text.split(","))
+        return tuple(hosts)
+
+    def _host(self, text: str) -> str:
+        """One of them; the brackets that an IPv6 address has in a URL are taken off."""
+        if re.fullmatch(r"\[[^\[\]]*:[^\[\]]*\]", text):
+            text = text[1:-1]
+        if not text or not text.isprintable() or re.search(r"[\s/\[\]]", text):
+            raise ValueError(self.wanted)
+        return text
+
+    def write(self, value: tuple[str, ...]) -> str:
+        return ",".join(value)
 
 
 @dataclass(frozen=True)
@@ -164,4 +185,4 @@ class Origins:
         return ",".join(value)
 
 
-Kind = Whole | Size | Switch | Choice | Text | Names | Origins
+Kind = Whole | Size | Switch | Choice | Text | Hosts | Names | Origins

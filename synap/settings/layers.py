@@ -51,11 +51,13 @@ def similar(name: str) -> str:
 class Layer:
     """What one source says: values by name, where each was given, and what to warn about."""
 
-    def __init__(self, *, flags: bool = False) -> None:
+    def __init__(self, *, flags: bool = False, file: bool = False) -> None:
         self.values: dict[str, Any] = {}
         self.origins: dict[str, str] = {}
         self.warnings: list[str] = []
+        self.asked: set[str] = set()  # names that somebody chose: a file may well repeat all the defaults
         self._flags = flags
+        self._file = file
 
     def refuse(self, where: str, name: str, wanted: str, text: str) -> SettingsError:
         named = f"{where}: {name}" if name else where
@@ -88,6 +90,8 @@ class Layer:
             wanted = f"one value, as {self.origins[real]} says {row.write(self.values[real])}"
             raise self.refuse(where, real, wanted, found(row.write(value)))
         self.origins.setdefault(real, where)
+        if not self._file or value != row.default:
+            self.asked.add(real)
 
     def unknown(self, where: str, name: str) -> None:
         """A name that is no setting: a section still to come, or most likely a slip of the pen."""
@@ -106,7 +110,7 @@ def from_file(path: str) -> Layer:
 
     with open(path, "rb") as file:
         data = file.read(FILE_BYTES_MAX + 1)
-    layer = Layer()
+    layer = Layer(file=True)
     if len(data) > FILE_BYTES_MAX:
         raise layer.refuse(path, "", f"at most {FILE_BYTES_MAX} bytes", "more")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -231,10 +235,13 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
 
 
 def from_flags(flags: Iterable[tuple[str, str]]) -> Layer:
-    """Flags in the order given: `("--port", "8080")`, or `("--set", "server.port=8080")`."""
+    """Flags in the order given: `("--port", "8080")`, or `("--set", "server.port=8080")`.
+
+    A flag of a list may be repeated: `("--host", "127.0.0.1")` and `("--host", "::1")` are two hosts.
+    """
     layer = Layer(flags=True)
     names = {row.flag: row.name for row in TABLE if row.flag}
-    for flag, text in flags:
+    for flag, text in _joined(flags):
         name, given = names.get(flag, ""), text
         if not name:
             name, equals, given = text.partition("=")
@@ -242,6 +249,20 @@ def from_flags(flags: Iterable[tuple[str, str]]) -> Layer:
                 raise layer.refuse(flag, "", "section.key=value", found(text))
         layer.take(flag, name.strip(), given)
     return layer
+
+
+def _joined(flags: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """The flags with all values of one that is a list in its first place, as a comma list."""
+    lists = {row.flag for row in TABLE if row.flag and row.many}
+    found: list[tuple[str, str]] = []
+    first: dict[str, int] = {}
+    for flag, text in flags:
+        place = first.setdefault(flag, len(found))
+        if flag in lists and place < len(found):
+            found[place] = (flag, f"{found[place][1]},{text}")
+        else:
+            found.append((flag, text))
+    return found
 
 
 def from_values(values: Mapping[str, object]) -> Layer:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from synap.settings.kinds import MIB, Choice, Kind, Names, Origins, Size, Switch, Text, Whole
+from synap.settings.kinds import MIB, Choice, Hosts, Kind, Names, Origins, Size, Switch, Text, Whole
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Setting:
 
     @property
     def many(self) -> bool:
-        return isinstance(self.kind, Names | Origins)
+        return isinstance(self.kind, Hosts | Names | Origins)
 
     def write(self, value: Any) -> str:
         """`value` as a text that the kind reads back as the same value."""
         return self.kind.write(value)
 
 
-_HOST = Text("a host name or an IP address", host=True)
+_HOSTS = Hosts()
 _SIZE = Size(1024, 1 << 40)
 _PORT_MAX = 65535
 _POLICY = Choice(
@@ -46,7 +46,8 @@ _POLICY = Choice(
 )  # fmt: skip
 
 TABLE: tuple[Setting, ...] = (
-    Setting("server.host", _HOST, "127.0.0.1", "Address the HTTP listener binds to.", "--host", "SYNAP_HOST"),
+    Setting("server.host", _HOSTS, ("127.0.0.1",), "Addresses the HTTP listener binds to; :: is all of this machine, "
+            "IPv4 and IPv6.", "--host", "SYNAP_HOST"),
     Setting("server.port", Whole(0, _PORT_MAX), 15500, "Port of the HTTP listener; 0 takes any free port.",
             "--port", "SYNAP_PORT"),
     Setting("server.allowed_hosts", Names(), (), "Names accepted in the Host header besides loopback names, "
@@ -66,9 +67,11 @@ TABLE: tuple[Setting, ...] = (
     Setting("server.websocket_compression", Switch(), True,
             "Whether WebSocket messages are compressed for clients that offer permessage-deflate."),
     Setting("resp.enabled", Switch(), True, "Whether Redis clients may connect."),
-    Setting("resp.host", _HOST, "127.0.0.1", "Address the RESP listener binds to."),
+    Setting("resp.host", _HOSTS, ("127.0.0.1",), "Addresses the RESP listener binds to; :: is all of this machine, "
+            "IPv4 and IPv6."),
     Setting("resp.port", Whole(-1, _PORT_MAX), 6379,
-            "Port of the RESP listener; 0 switches it off, -1 takes any free port.", "--resp-port"),
+            "Port of the RESP listener; 0 switches it off, -1 takes any free port. If the default port is taken and "
+            "was not asked for by a flag or the environment, the server goes on without RESP.", "--resp-port"),
     Setting("limits.query_bytes_max", _SIZE, 1 << 30,
             "Bytes of one command with all its arguments; a longer one closes the connection."),
     Setting("limits.bulk_bytes_max", _SIZE, 512 * MIB,

@@ -1,0 +1,189 @@
+"""Where a server listens: one host or several, IPv4 and IPv6, one port at all of them, and what it says of that."""
+
+import http.client
+import json
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from synap.cli.health import check
+from synap.io.listeners import Address, chosen
+from synap.settings import Settings
+from tests.server.clients import Server
+
+Serve = Callable[..., Server]
+
+IPV4, IPV6 = "127.0.0.1", "::1"
+OTHER = "127.0.0.2"
+
+
+def asked(serve: Serve, *words: str, before: str = "", **settings: Any) -> Server:
+    """A server with these words on its command line instead of a host of the fixture's."""
+    server = serve(before=before)
+    given = {"server.port": 0, "resp.port": -1} | {name.replace("__", "."): value for name, value in settings.items()}
+    chosen = [f"--set={name}={value}" for name, value in given.items() if value is not None]
+    server.arguments = lambda: ["serve", "--data-dir", str(server.directory), *chosen, *words]  # type: ignore[method-assign]
+    return server
+
+
+def reached(host: str, port: int) -> bool:
+    """Does somebody listen there?"""
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("hosts, places, urls", [
+    (["::1"], {IPV6}, ["[::1]"]),
+    (["::"], {IPV4, OTHER, IPV6}, ["[::]"]),
+    (["0.0.0.0"], {IPV4, OTHER}, ["0.0.0.0"]),
+    (["127.0.0.1", "::1"], {IPV4, IPV6}, ["127.0.0.1", "[::1]"]),
+    (["[::1],127.0.0.2"], {IPV6, OTHER}, ["[::1]", "127.0.0.2"]),
+    (["127.0.0.1,127.0.0.2"], {IPV4, OTHER}, ["127.0.0.1", "127.0.0.2"]),
+    (["::", "0.0.0.0"], {IPV4, OTHER, IPV6}, ["[::]", "0.0.0.0"]),
+    (["::", "127.0.0.2"], {OTHER, IPV6}, ["[::]", "127.0.0.2"]),
+    (["0.0.0.0", "127.0.0.1", "::1"], {IPV4, OTHER, IPV6}, ["0.0.0.0", "127.0.0.1", "[::1]"]),
+    (["::1", "0:0:0:0:0:0:0:1", "::1"], {IPV6}, ["[::1]", "[0:0:0:0:0:0:0:1]"]),
+    (["::1", "::"], {IPV4, OTHER, IPV6}, ["[::1]", "[::]"]),
+])  # fmt: skip
+def test_hosts(serve: Serve, hosts: list[str], places: set[str], urls: list[str]) -> None:
+    words = [word for host in hosts for word in ("--host", host)]
+    server = asked(serve, *words, resp__host=",".join(hosts)).start()
+    http_port, resp_port = server.http_port, server.resp_port
+    for port in (http_port, resp_port):
+        assert {host for host in (IPV4, OTHER, IPV6) if reached(host, port)} == places
+    wanted = ", ".join(f"http://{url}:{http_port}" for url in urls)
+    assert f"ready: {wanted}, RESP on port {resp_port} (" in server.said()
+    for host in places:
+        link = http.client.HTTPConnection(host, http_port, timeout=10)
+        link.request("GET", "/health")
+        assert link.getresponse().status == 200
+        link.close()
+        with redis.Redis(host, resp_port) as client:
+            shown = f"[{host}]" if ":" in host else host
+            laddr = client.execute_command("CLIENT", "INFO")
+            assert f"laddr={shown}:{resp_port}" in str(laddr) or laddr["laddr"] == f"{shown}:{resp_port}"
+            flat = list(dict.fromkeys(host.strip("[]") for host in ",".join(hosts).split(",")))
+            assert client.config_get("bind") == {"bind": " ".join(flat)}
+    settings = Settings().replace({"server.host": ",".join(hosts), "server.port": http_port})
+    assert json.loads(check(settings))["status"] == "healthy"
+    assert server.stop() == 0
+    assert not any(reached(host, port) for host in places for port in (http_port, resp_port))
+
+
+@pytest.mark.parametrize("text", ["server: {host: ['127.0.0.2', '::1']}", "server:\n  host: 127.0.0.2,::1"])
+def test_hosts_of_a_file(serve: Serve, tmp_path: Path, text: str) -> None:
+    (tmp_path / "some.yml").write_text(text)
+    server = asked(serve, "--config", str(tmp_path / "some.yml")).start()
+    assert [reached(host, server.http_port) for host in (IPV4, OTHER, IPV6)] == [False, True, True]
+
+
+def hosts_of_the_environment() -> None:
+    """In a server that is about to start."""
+    import os
+
+    os.environ |= {"SYNAP_HOST": "127.0.0.2,::1", "SYNAP_RESP__HOST": "::1"}
+
+
+def test_hosts_of_the_environment(serve: Serve) -> None:
+    server = asked(serve, before="tests.server.test_listeners:hosts_of_the_environment").start()
+    assert [reached(host, server.http_port) for host in (IPV4, OTHER, IPV6)] == [False, True, True]
+    assert [reached(host, server.resp_port) for host in (IPV4, OTHER, IPV6)] == [False, False, True]
+
+
+def test_the_service_manager_hears_all_addresses(serve: Serve, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        server = asked(serve, "--host", "::1,127.0.0.1", before="tests.server.test_notify:listen_to_manager").start()
+        said = ""
+        while "READY=1" not in said:
+            said = manager.recv(4096).decode()
+    port = server.http_port
+    assert f"STATUS=ready: http://[::1]:{port}, http://127.0.0.1:{port}, RESP on port {server.resp_port}" in said
+
+
+def v4(host: str, name: str = "") -> Address:
+    return Address(name or host, socket.AF_INET, (host, 0))
+
+
+def v6(host: str, name: str = "", scope: int = 0) -> Address:
+    return Address(name or host, socket.AF_INET6, (host, 0, 0, scope))
+
+
+@pytest.mark.parametrize("found, wanted", [
+    ([v4("127.0.0.1")], [v4("127.0.0.1")]),
+    ([v6("::")], [v6("::"), v4("0.0.0.0", "::")]),
+    ([v6("::"), v4("10.0.0.1")], [v6("::"), v4("10.0.0.1")]),
+    ([v6("::"), v6("::1"), v4("0.0.0.0")], [v6("::"), v4("0.0.0.0")]),
+    ([v4("0.0.0.0"), v4("10.0.0.1"), v6("::1")], [v4("0.0.0.0"), v6("::1")]),
+    ([v6("::1", "localhost"), v4("127.0.0.1", "localhost"), v4("127.0.0.1")],
+     [v6("::1", "localhost"), v4("127.0.0.1", "localhost")]),
+    ([v6("fe80::1", scope=1), v6("fe80::1", scope=2)], [v6("fe80::1", scope=1), v6("fe80::1", scope=2)]),
+])  # fmt: skip
+def test_chosen_addresses(found: list[Address], wanted: list[Address]) -> None:
+    assert chosen(found) == wanted
+
+
+def test_a_port_that_is_free_at_one_address_only_is_not_taken(serve: Serve) -> None:
+    """Half of the ports that the system chooses are taken at the second address."""
+    server = asked(serve, "--host", "127.0.0.1,::1", before="tests.server.test_listeners:half_the_ports").start()
+    assert reached(IPV4, server.http_port) and reached(IPV6, server.http_port)
+    assert "tried again" in server.said()
+
+
+def half_the_ports() -> None:
+    """In a server that is about to start: the first socket at ::1 finds its port taken."""
+    import errno
+
+    real, tries = socket.create_server, [1]
+
+    def create(address: Any, **options: Any) -> socket.socket:
+        if address[0] == IPV6 and address[1] and tries and tries.pop():
+            print("tried again", flush=True)
+            raise OSError(errno.EADDRINUSE, "in use")
+        return real(address, **options)
+
+    socket.create_server = create  # type: ignore[assignment]
+
+
+def lacks_ipv6() -> None:
+    """In a server that is about to start: the machine has no IPv6, and localhost still has an address of it."""
+    import asyncio
+    import errno
+
+    import uvloop
+
+    real = socket.create_server
+
+    def create(address: Any, **options: Any) -> socket.socket:
+        if options["family"] == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "no such address")
+        return real(address, **options)
+
+    async def both(self: Any, host: str, port: int, **options: Any) -> Any:
+        found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", (IPV6, port, 0, 0))]
+        return found + ([(socket.AF_INET, socket.SOCK_STREAM, 6, "", (IPV4, port))] if host == "localhost" else [])
+
+    socket.create_server = create  # type: ignore[assignment]
+    for kind in (uvloop.Loop, asyncio.BaseEventLoop):
+        try:
+            kind.getaddrinfo = both  # type: ignore[method-assign, assignment]
+        except TypeError:
+            continue
+
+
+def test_an_address_of_a_name_that_the_machine_lacks_is_left_out(serve: Serve) -> None:
+    before = "tests.server.test_listeners:lacks_ipv6"
+    server = asked(serve, "--host", "localhost", before=before, resp__host="localhost").start()
+    assert reached(IPV4, server.http_port) and not reached(IPV6, server.http_port)
+    code, said = asked(serve, "--host", "::1", before=before).refused()
+    wanted = r"HTTP cannot listen on \[::1\]:0 \(server\.host\): this machine does not have this address; --host HOST"
+    assert code == 1 and re.search(wanted, said), said
