@@ -36,7 +36,8 @@ def __getattr__(name: str) -> Any:
 
 
 def open(path: str | Path | None = None, settings: "Settings | None" = None) -> "Database":
-    """Open the store in the directory `path` (made if missing), or one in memory alone if it is None.
+    """Open the store in the directory `path` (made if missing), or one in memory alone if it is None. A relative
+    path is resolved here: the program may change its working directory later.
 
     The first call in a fresh installation compiles the kernels, which takes about a minute. Raises LockHeld if
     the directory is open already, here or in another process, and Damage if promised data in it is damaged.

@@ -12,8 +12,8 @@ LOG_LEVELS = {"trace": "debug", "debug": "debug", "info": "notice", "warn": "war
 """Redis' name for the least severe lines that are written."""
 
 
-def redis_config(settings: Settings) -> dict[str, Any]:
-    """Value by Redis' name."""
+def redis_config(settings: Settings, directory: str) -> dict[str, Any]:
+    """Value by Redis' name; `directory` is the data directory, an absolute path."""
     logged = settings.switch("persistence.enabled") and settings.switch("persistence.wal.enabled")
     return {
         "maxmemory": settings.memory_bytes_max,
@@ -21,7 +21,7 @@ def redis_config(settings: Settings) -> dict[str, Any]:
         "maxmemory-samples": settings.number("kv_store.eviction_sample_size"),
         "databases": 16,
         "bind": " ".join(settings.names("resp.host")),
-        "dir": settings.text("persistence.directory"),
+        "dir": directory,
         "tcp-backlog": settings.number("limits.tcp_backlog"),
         "notify-keyspace-events": "",
         "save": "",

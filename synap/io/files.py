@@ -153,8 +153,8 @@ class Directory:
     """A data directory as a `Disk`."""
 
     def __init__(self, path: str | os.PathLike[str], lock: "Lock | None" = None) -> None:
-        """Use the directory at `path`; it is made if it is missing. Raises `OSError`."""
-        self.path = os.fspath(path)
+        """Use the directory at `path`, resolved here and now; it is made if it is missing. Raises `OSError`."""
+        self.path = os.path.realpath(path)
         Path(self.path).mkdir(parents=True, exist_ok=True)
         self._lock = lock
         self._identity = _identity(os.stat(self.path))
@@ -239,7 +239,7 @@ class Lock:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Take the lock of the directory at `path`; raises `LockHeld` or `OSError`."""
-        directory = os.fspath(path)
+        directory = os.path.realpath(path)
         Path(directory).mkdir(parents=True, exist_ok=True)
         self._pid = os.getpid()
         self._path = os.path.join(directory, LOCK_NAME)

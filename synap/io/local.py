@@ -19,7 +19,7 @@ from synap.io.clock import Clock, monotonic
 from synap.io.compile import Progress, prepare, workers_of
 from synap.io.facts import redis_config
 from synap.io.methods import Methods
-from synap.io.node import Node
+from synap.io.node import Node, directory_of
 from synap.io.threads import Syncs, Waiter
 from synap.journal import LogFailed
 from synap.observe import counters
@@ -53,9 +53,10 @@ class Database(Methods, BulkMethods):
             changes["persistence.directory"] = str(path)
         begun = monotonic()
         self._settings = settings.replace(changes)
+        directory = directory_of(self._settings)  # not behind `prepare`: other threads go on meanwhile
         prepare(workers_of(self._settings), _silent)
         self._clock = Clock()
-        self._node = Node(self._settings, self._clock)
+        self._node = Node(self._settings, self._clock, directory=directory)
         self._engine = self._node.engine
         self._lock = threading.Lock()
         self._builds: dict[str, Build] = {}
@@ -69,7 +70,7 @@ class Database(Methods, BulkMethods):
         self._pool: ThreadPoolExecutor | None = None
         self._pool_size = 0
         self._engine.facts |= {
-            "config": redis_config(self._settings),
+            "config": redis_config(self._settings, self._node.directory),
             "uptime": lambda: int(monotonic() - begun),
             "begin_snapshot": None if self._node.disk is None else self._node.snapshot_here,
         }

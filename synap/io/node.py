@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,13 +48,16 @@ class Recovered:
 class Node:
     """An engine with its journal. The kernels must be ready (`synap.io.compile.prepare`)."""
 
-    def __init__(self, settings: Settings, clock: Clock, disk: Disk | None = None, lock: Lock | None = None) -> None:
-        """Open the data directory of `settings` (or `disk`) and recover what lies there.
+    def __init__(
+        self, settings: Settings, clock: Clock, disk: Disk | None = None, lock: Lock | None = None, directory: str = ""
+    ) -> None:
+        """Open the data directory of `settings` (or `directory`, or `disk`) and recover what lies there.
 
         Raises Damage if promised data is damaged, LockHeld if another process has the directory.
         """
         self.settings = settings
         self.clock = clock
+        self.directory = directory or directory_of(settings)
         catalogue = catalogue_for(settings)
         self.image = Image(catalogue)
         self.heap = Heap(settings.memory_bytes_max)
@@ -100,10 +102,8 @@ class Node:
         }
         place_clocks(self)
         if disk is None and settings.persistence.enabled:
-            directory = Path(settings.persistence.directory)
-            directory.mkdir(parents=True, exist_ok=True)
-            self.lock = Lock(directory)
-            self.disk = Directory(directory, self.lock)
+            self.lock = Lock(self.directory)
+            self.disk = Directory(self.directory, self.lock)
         if self.disk is not None:
             try:
                 self._recover(self.disk)
@@ -384,6 +384,13 @@ class Node:
             "recovered_cut_bytes": self.recovered.cut_bytes,
             "recovered_seconds": round(self.recovered.seconds, 3),
         }
+
+
+def directory_of(settings: Settings) -> str:
+    """The data directory as an absolute path: a program may change its working directory. As it stands in the
+    settings if nothing is kept on disk: a program in memory alone may have no working directory any more."""
+    named = settings.text("persistence.directory")
+    return os.path.realpath(named) if settings.switch("persistence.enabled") else named
 
 
 def _save_points(settings: Settings) -> list[tuple[int, int]]:

@@ -149,7 +149,7 @@ class Server:
             "uptime": lambda: int(monotonic() - self.started),
             "http_port": self.http_port,
             "begin_snapshot": self._snapshot_soon if node.disk is not None else None,
-            "config": redis_config(self.settings),
+            "config": redis_config(self.settings, node.directory),
         }
         operator.wire(self, node)
         for note in node.recovered.notes:

@@ -79,6 +79,7 @@ def dump(directory: Path) -> Iterator[str]:
 
     Texts are strings; bytes that are not UTF-8 are `{"base64": ...}`, JSON values `{"json": ...}`.
     """
+    directory = directory.resolve()
     report = _report(directory)
     if report.damage is not None:
         raise Unusable(f"damaged: {report.damage}")
@@ -109,6 +110,7 @@ def dump(directory: Path) -> Iterator[str]:
 
 def load(directory: Path, file: Path) -> Iterator[str]:
     """Carry out the lines of a dump in a data directory that is empty or not there yet; if any is refused, none is."""
+    directory, file = directory.resolve(), file.resolve()
     made = not directory.exists()
     if not made and any(path.name != LOCK_NAME for path in directory.iterdir()):
         raise Unusable(f"{directory}: wanted an empty directory, found {_names(directory)}")
