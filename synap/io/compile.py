@@ -52,7 +52,9 @@ def let_go_of_compiler() -> None:
             if not words[0].endswith(":"):
                 of_compiler = len(words) > 5 and "libllvmlite" in words[5] and "w" not in words[1]
                 span = words[0] if of_compiler else ""
-            elif words[0] == "Private_Dirty:" and span and words[1] == "0":
+            elif words[0] in ("Anonymous:", "Swap:") and words[1] != "0":  # a copy, after a fork shared with the parent
+                span = ""
+            elif words[0] == "VmFlags:" and span:  # the last line of a mapping
                 first, last = (int(number, 16) for number in span.split("-"))
                 libc.madvise(first, last - first, mmap.MADV_DONTNEED)
 
