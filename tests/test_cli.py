@@ -143,8 +143,24 @@ def test_wrong_use_ends_with_2(calls: Calls, line: str, text: str) -> None:
 def test_wrong_files_end_with_1(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("config.yml").write_text("server:\n  port: x\n")
     fails("serve", 1, "config.yml line 2: server.port: wanted a whole number from 0 to 65535, found x")
-    fails("serve -c missing.yml", 1, "missing.yml")
-    fails("serve -c .", 1, "directory")
+    unread = "the settings file {} cannot be read: {}"
+    Path("file").touch()
+    Path("config.yml").unlink()
+    for line, variable, told in (
+        ("serve -c missing.yml", "", unread.format("missing.yml (--config)", "No such file or directory")),
+        ("serve -c ''", "", unread.format("an empty text (--config)", "No such file or directory")),
+        ("serve -c .", "", unread.format(". (--config)", "Is a directory")),
+        ("warmup -c file/x", "", unread.format("file/x (--config)", "Not a directory")),
+        ("serve", "none.yml", unread.format("none.yml (environment SYNAP_CONFIG)", "No such file or directory")),
+        ("serve", "/", unread.format("/ (environment SYNAP_CONFIG)", "Is a directory")),
+    ):
+        monkeypatch.setenv("SYNAP_CONFIG", variable)
+        fails(line, 1, told)
+    Path("config.yml").mkdir()
+    fails("serve", 1, unread.format("config.yml (in the working directory)", "Is a directory"))
+    Path("config.yml").rmdir()
+    Path("config.yml").symlink_to("nowhere")
+    fails("serve", 1, unread.format("config.yml (in the working directory)", "No such file or directory"))
     Path("config.yml").unlink()
     monkeypatch.setenv("SYNAP_PORT", "tcp://10.0.0.1:15500")
     fails("serve", 1, "environment SYNAP_PORT: server.port: wanted")

@@ -288,6 +288,34 @@ class Lock:
                 os.close(fd)
 
 
+class UnusableDirectory(OSError):
+    """The data directory cannot be made, written or read; the text says which, and why."""
+
+
+def claim(path: str | os.PathLike[str]) -> tuple[Directory, Lock]:
+    """The data directory at `path`, made if it is missing, and its lock. Raises UnusableDirectory or LockHeld."""
+    directory = os.fspath(path)
+    trouble, lock = "cannot be made", None
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        trouble = "cannot be written"
+        lock = Lock(directory)
+        trouble = "cannot be read"
+        found = Directory(directory, lock)
+        found.names()
+        return found, lock
+    except OSError as error:
+        if lock is not None:
+            lock.release()
+        if os.path.lexists(directory) and not os.path.isdir(directory):
+            why = f"is {'a file' if os.path.isfile(directory) else 'something else'}, not a directory"
+        else:
+            why = f"{trouble}: {error.strerror or error}"
+        failure = UnusableDirectory(f"the data directory {directory} (persistence.directory) {why}")
+        failure.errno = error.errno
+        raise failure from error
+
+
 def _identity(found: os.stat_result) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 

@@ -21,7 +21,7 @@ from synap.engine.handlers import HANDLERS
 from synap.faults import BrokenNode
 from synap.io.clock import Clock, monotonic, seed, wall_us
 from synap.io.facts import place_clocks
-from synap.io.files import Directory, Lock
+from synap.io.files import Lock, claim
 from synap.journal import NO_LOG, Buffer, Disk, Log, LogFailed, SnapshotWriter, recover, trim
 from synap.settings import Settings
 from synap.store import backlog_dumps, dumps, layout, program, zstd
@@ -53,7 +53,8 @@ class Node:
     ) -> None:
         """Open the data directory of `settings` (or `directory`, or `disk`) and recover what lies there.
 
-        Raises Damage if promised data is damaged, LockHeld if another process has the directory.
+        Raises Damage if promised data is damaged, LockHeld if another process has the directory, UnusableDirectory if
+        it cannot be made, written or read.
         """
         self.settings = settings
         self.clock = clock
@@ -102,8 +103,7 @@ class Node:
         }
         place_clocks(self)
         if disk is None and settings.persistence.enabled:
-            self.lock = Lock(self.directory)
-            self.disk = Directory(self.directory, self.lock)
+            self.disk, self.lock = claim(self.directory)
         if self.disk is not None:
             try:
                 self._recover(self.disk)

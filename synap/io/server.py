@@ -17,6 +17,7 @@ from synap.io import logs, operator, systemd, visitors
 from synap.io.clock import Clock, monotonic
 from synap.io.compile import Progress, Shown, let_go_of_compiler, prepare_aside, workers_of
 from synap.io.facts import redis_config
+from synap.io.files import UnusableDirectory
 from synap.io.link import Connection
 from synap.io.listeners import Listeners
 from synap.io.node import Node
@@ -169,7 +170,10 @@ class Server:
 
     async def _open(self) -> Node:
         """Open the data directory and recover, on a thread: health is asked for meanwhile."""
-        return await anyio.to_thread.run_sync(Node, self.settings, self.clock)
+        try:
+            return await anyio.to_thread.run_sync(Node, self.settings, self.clock)
+        except UnusableDirectory as failure:
+            raise UnusableDirectory(f"{failure}; --data-dir DIRECTORY") from failure
 
     def _switches(self) -> dict[str, bool]:
         return {"kv_store.allow_flush_commands": self.settings.switch("kv_store.allow_flush_commands")}

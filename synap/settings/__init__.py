@@ -20,7 +20,7 @@ from typing import Any
 
 from synap.hosts import is_loopback
 from synap.settings.documents import config_file, reference
-from synap.settings.layers import Layer, SettingsError, from_environment, from_file, from_flags, from_values
+from synap.settings.layers import Layer, SettingsError, found, from_environment, from_file, from_flags, from_values
 from synap.settings.rows import AT_MOST, ROWS, TABLE, Setting
 
 __all__ = ["FILE", "ROWS", "TABLE", "Section", "Setting", "Settings", "SettingsError", "explain",
@@ -189,10 +189,23 @@ def load(
     for a named file that cannot be read.
     """
     environ = os.environ if environ is None else environ
-    if path is None:
-        path = environ.get("SYNAP_CONFIG") or (FILE if os.path.exists(FILE) else None)
-    file = [] if path is None else [from_file(os.fspath(path))]
+    named = "--config"
+    if path is None and environ.get("SYNAP_CONFIG"):
+        path, named = environ["SYNAP_CONFIG"], "environment SYNAP_CONFIG"
+    elif path is None and os.path.lexists(FILE):
+        path, named = FILE, "in the working directory"
+    file = [] if path is None else [_read_file(os.fspath(path), named)]
     return Settings((*file, from_environment(environ), from_flags(flags)))
+
+
+def _read_file(path: str, named: str) -> Layer:
+    """The settings in a file; an OSError says which file, who named it, and what is wrong."""
+    try:
+        return from_file(path)
+    except OSError as error:
+        failure = type(error)(f"the settings file {found(path)} ({named}) cannot be read: {error.strerror or error}")
+        failure.errno = error.errno
+        raise failure from error
 
 
 def explain(settings: Settings | None = None) -> str:

@@ -86,7 +86,8 @@ def test_resp_port_taken(serve: Serve) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         code, said = serve({"resp.port": port}).refused()
-        assert code != 0 and str(port) in said and "Traceback" not in said
+        told = f"RESP cannot listen on {HOST}:{port} (resp.port): in use; --resp-port N, or 0 for none\n"
+        assert code == 1 and said.endswith(told) and "Traceback" not in said
 
 
 def test_default_resp_port_taken_and_not_asked_for(serve: Serve) -> None:
@@ -110,8 +111,10 @@ def test_http_port_taken(serve: Serve) -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         taken.listen()
-        code, said = serve({"server.port": taken.getsockname()[1]}).refused()
-        assert code != 0 and "Traceback" not in said
+        port = taken.getsockname()[1]
+        code, said = serve({"server.port": port}).refused()
+        told = f"HTTP cannot listen on {HOST}:{port} (server.port): in use; --port N, or 0 for any free port\n"
+        assert code == 1 and said.endswith(told) and "Traceback" not in said
 
 
 def test_hole_in_the_unsynced_tail_is_cut_and_told(serve: Serve) -> None:

@@ -2,19 +2,23 @@
 
 import http.client
 import json
+import os
 import re
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+import synap
 from synap.cli.health import check
 from synap.io.listeners import Address, chosen
 from synap.settings import Settings
 from tests.server.clients import Server
+from tests.server.zygote import ROOT
 
 Serve = Callable[..., Server]
 
@@ -87,8 +91,6 @@ def test_hosts_of_a_file(serve: Serve, tmp_path: Path, text: str) -> None:
 
 def hosts_of_the_environment() -> None:
     """In a server that is about to start."""
-    import os
-
     os.environ |= {"SYNAP_HOST": "127.0.0.2,::1", "SYNAP_RESP__HOST": "::1"}
 
 
@@ -187,3 +189,144 @@ def test_an_address_of_a_name_that_the_machine_lacks_is_left_out(serve: Serve) -
     code, said = asked(serve, "--host", "::1", before=before).refused()
     wanted = r"HTTP cannot listen on \[::1\]:0 \(server\.host\): this machine does not have this address; --host HOST"
     assert code == 1 and re.search(wanted, said), said
+
+
+# What keeps a server from listening.
+
+
+@pytest.mark.parametrize("words, told", [
+    (["--host", "no-such.invalid"], r"HTTP cannot listen on no-such\.invalid:0 \(server\.host\): the host does not "
+     r"resolve \(.+\); --host HOST"),
+    (["--host", "127.0.0.1,a..b"], r"HTTP cannot listen on a\.\.b:0 \(server\.host\): the host does not resolve "
+     r"\(.+\); --host HOST"),
+    (["--host", "203.0.113.7"], r"HTTP cannot listen on 203\.0\.113\.7:0 \(server\.host\): this machine does not have "
+     r"this address; --host HOST"),
+    (["--host", "::1,2001:db8::7"], r"HTTP cannot listen on \[2001:db8::7\]:\d+ \(server\.host\): this machine does "
+     r"not have this address; --host HOST"),
+    (["--host", "127.0.0.1", "--set", "resp.host=no-such.invalid"], r"RESP cannot listen on no-such\.invalid:0 "
+     r"\(resp\.host\): the host does not resolve \(.+\); --set resp\.host=HOST"),
+    (["--host", "127.0.0.1", "--set", "resp.host=203.0.113.7"], r"RESP cannot listen on 203\.0\.113\.7:0 "
+     r"\(resp\.host\): this machine does not have this address; --set resp\.host=HOST"),
+])  # fmt: skip
+def test_hosts_that_cannot_be_listened_on(serve: Serve, words: list[str], told: str) -> None:
+    code, said = asked(serve, *words).refused()
+    assert code == 1 and re.search(f"Error: {told}\n$", said) and "Traceback" not in said, said
+
+
+@pytest.mark.parametrize("kind, flag, words", [
+    ("HTTP", "--port N, or 0 for any free port", ["--host", "127.0.0.1,::1"]),
+    ("RESP", "--resp-port N, or 0 for none", ["--set", "resp.host=127.0.0.1,::1"]),
+])  # fmt: skip
+def test_a_port_taken_at_one_of_the_addresses(serve: Serve, kind: str, flag: str, words: list[str]) -> None:
+    with socket.create_server((IPV6, 0), family=socket.AF_INET6) as taken:
+        port = taken.getsockname()[1]
+        section = {"HTTP": "server", "RESP": "resp"}[kind]
+        code, said = asked(serve, *words, **{f"{section}__port": port}).refused()
+        assert code == 1 and f"{kind} cannot listen on [::1]:{port} ({section}.port): in use; {flag}\n" in said
+
+
+@pytest.fixture
+def redis_port_taken() -> Iterator[None]:
+    """Somebody listens on RESP's default port."""
+    with socket.socket() as taken:
+        try:
+            taken.bind((IPV4, 6379))
+            taken.listen()
+        except OSError:  # somebody has it already: just as good
+            assert reached(IPV4, 6379)
+        yield
+
+
+@pytest.mark.usefixtures("redis_port_taken")
+@pytest.mark.parametrize("file, words, serves", [
+    ("", [], True), ("config.yml", [], True), ("resp: {port: 6379}", [], True), ("resp3: {port: 6379}", [], True),
+    ("resp: {host: localhost}", [], True),
+    ("", ["--resp-port", "6379"], False), ("config.yml", ["--resp-port", "6379"], False),
+    ("", ["--set", "resp.port=6379"], False), ("", ["environment"], False),
+    ("resp: {port: 6379}", ["environment"], False),
+])  # fmt: skip
+def test_the_default_resp_port_is_taken(
+    serve: Serve, tmp_path: Path, file: str, words: list[str], serves: bool
+) -> None:
+    before = ""
+    if words == ["environment"]:
+        before, words = "tests.server.test_listeners:redis_port_asked_for", []
+    if file:
+        text = (ROOT / "config.yml").read_text() if file == "config.yml" else file
+        (tmp_path / "config.yml").write_text(text)
+    server = asked(serve, *words, before=before, resp__port=None)
+    if serves:
+        server.start()
+        assert server.resp_port == 0 and "RESP on port" not in server.said()
+        assert "RESP: port 6379 is taken, going on without it: RESP cannot listen on " in server.said()
+        assert server.http("GET", "/health")[0] == 200
+    else:
+        code, said = server.refused()
+        told = "RESP cannot listen on 127.0.0.1:6379 (resp.port): in use; --resp-port N, or 0 for none\n"
+        assert code == 1 and said.endswith(told)
+
+
+def redis_port_asked_for() -> None:
+    """In a server that is about to start."""
+    os.environ["SYNAP_RESP__PORT"] = "6379"
+
+
+# What keeps a server from its data directory.
+
+
+@pytest.mark.parametrize("path, told", [
+    ("{}/file", "is a file, not a directory"),
+    ("{}/file/below", "cannot be made: Not a directory"),
+    ("/dev/null", "is something else, not a directory"),
+    ("{}/" + "x" * 300, "cannot be made: File name too long"),
+    ("{}/link", "is something else, not a directory"),
+    ("/proc/self/fdinfo", "cannot be written: "),
+    ("/proc/none", "cannot be made: "),
+])  # fmt: skip
+def test_data_directories_that_cannot_be_used(serve: Serve, tmp_path: Path, path: str, told: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    path = path.replace("{}", str(tmp_path))
+    code, said = data_in(serve, path).refused()
+    wanted = f"Error: the data directory {path} (persistence.directory) {told}"
+    assert code == 1 and wanted in said and said.endswith("; --data-dir DIRECTORY\n") and "Traceback" not in said, said
+
+
+def data_in(serve: Serve, path: str, before: str = "") -> Server:
+    """A server with its data at `path`."""
+    server = serve(before=before)
+    words = ["serve", "--host", IPV4, "--port", "0", "--resp-port", "-1", "--data-dir", path]
+    server.arguments = lambda: words  # type: ignore[method-assign]
+    return server
+
+
+def as_nobody() -> None:
+    """In a server that is about to start: it may no more than anybody."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+
+
+@pytest.mark.parametrize("mode, below, told", [
+    (0o555, "", "cannot be written: Permission denied"),
+    (0o555, "/below", "cannot be made: Permission denied"),
+    (0o000, "", "cannot be written: Permission denied"),
+])  # fmt: skip
+def test_data_directories_of_others(serve: Serve, mode: int, below: str, told: str) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, mode)
+        path = place + below
+        code, said = data_in(serve, path, "tests.server.test_listeners:as_nobody").refused()
+        wanted = f"Error: the data directory {path} (persistence.directory) {told}; --data-dir DIRECTORY\n"
+        assert code == 1 and said.endswith(wanted), said
+        assert os.listdir(place) == []
+        os.chmod(place, 0o700)
+
+
+def test_a_program_is_told_of_its_data_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, told in (("file", "is a file, not a directory"), ("file/x", "cannot be made: Not a directory")):
+        wanted = f"the data directory {tmp_path / path} (persistence.directory) {told}"
+        with pytest.raises(OSError, match=f"^{re.escape(wanted)}$"):
+            synap.open(tmp_path / path)
