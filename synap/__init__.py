@@ -40,9 +40,14 @@ def open(path: str | Path | None = None, settings: "Settings | None" = None) -> 
     path is resolved here: the program may change its working directory later.
 
     The first call in a fresh installation compiles the kernels, which takes about a minute. Raises LockHeld if
-    the directory is open already, here or in another process, and Damage if promised data in it is damaged.
+    the directory is open already, here or in another process, Damage if promised data in it is damaged, and
+    MemoryError, in one line that says what is needed, if a limit of address space is too low for the settings.
     """
-    from synap.io.local import Database
+    from synap.io.limits import check
     from synap.settings import Settings
 
-    return Database(path, settings or Settings())
+    settings = settings or Settings()
+    check(settings.number("kv_store.max_memory_mb") << 20)  # before there is too little to import the rest
+    from synap.io.local import Database
+
+    return Database(path, settings)

@@ -81,6 +81,13 @@ def _told() -> Iterator[None]:
         raise
 
 
+def _check_space(megabytes: int) -> None:
+    """Refuse a limit of address space that is too low for this much data, before the rest is imported."""
+    from synap.io.limits import check
+
+    check(megabytes << 20)
+
+
 def _print(lines: Iterable[str] | None) -> None:
     for line in lines or ():
         click.echo(line)
@@ -118,6 +125,7 @@ def serve(config: str | None, chosen: tuple[str, ...], health_check: bool, **row
 
             click.echo(ask(settings))
             return
+        _check_space(settings.number("kv_store.max_memory_mb"))
         from synap.io.server import serve as run
 
         run(settings)
@@ -155,6 +163,7 @@ def check(directory: Path, as_json: bool) -> None:
 def dump(directory: Path) -> None:
     """Print what a data DIRECTORY holds."""
     with _told():
+        _check_space(0)
         from synap.io.tools import dump as run
 
         _print(run(directory))
@@ -166,6 +175,7 @@ def dump(directory: Path) -> None:
 def load(directory: Path, file: Path) -> None:
     """Fill a data DIRECTORY from a FILE that `synap dump` wrote."""
     with _told():
+        _check_space(0)
         from synap.io.tools import load as run
 
         _print(run(directory, file))

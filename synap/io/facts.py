@@ -64,7 +64,7 @@ def place_clocks(node: Any) -> None:
     )  # fmt: skip
     node.engine.facts |= {
         "wall_us": wall_us,
-        "memory_reserved": node.settings.memory_bytes_max,
+        "memory_reserved": node.heap.memory_max,
         "sleep": sleep,
         "memory_held": memory_held,
         "last_save": lambda: node.last_save or started,

@@ -19,6 +19,7 @@ from synap.derive.schema import Image
 from synap.engine.engine import Engine
 from synap.engine.handlers import HANDLERS
 from synap.faults import BrokenNode
+from synap.io import limits
 from synap.io.clock import Clock, monotonic, seed, wall_us
 from synap.io.facts import place_clocks
 from synap.io.files import Lock, claim
@@ -26,6 +27,7 @@ from synap.journal import NO_LOG, Buffer, Disk, Log, LogFailed, SnapshotWriter, 
 from synap.settings import Settings
 from synap.store import backlog_dumps, dumps, layout, program, zstd
 from synap.store.heap import Heap
+from synap.store.spaces import NoAddressSpace
 
 CHUNK_BYTES = 1 << 20
 PR_SET_PDEATHSIG = 1
@@ -54,14 +56,15 @@ class Node:
         """Open the data directory of `settings` (or `directory`, or `disk`) and recover what lies there.
 
         Raises Damage if promised data is damaged, LockHeld if another process has the directory, UnusableDirectory if
-        it cannot be made, written or read.
+        it cannot be made, written or read, NoAddressSpace if the system does not give the address space for
+        `kv_store.max_memory_mb`.
         """
         self.settings = settings
         self.clock = clock
         self.directory = directory or directory_of(settings)
         catalogue = catalogue_for(settings)
         self.image = Image(catalogue)
-        self.heap = Heap(settings.memory_bytes_max)
+        self.heap = _reserve(settings)
         self.heap.open(seed(24), self.image, program.doors(family_codes(catalogue, FAMILIES)))
         self.engine = Engine(self.heap, catalogue, self.image, HANDLERS, settings.number("limits.reply_bytes_max"))
         self.engine.numbers[layout.LIMIT_WORD] = settings.number("limits.bulk_bytes_max")
@@ -391,6 +394,16 @@ def directory_of(settings: Settings) -> str:
     settings if nothing is kept on disk: a program in memory alone may have no working directory any more."""
     named = settings.text("persistence.directory")
     return os.path.realpath(named) if settings.switch("persistence.enabled") else named
+
+
+def _reserve(settings: Settings) -> Heap:
+    """The heap that the settings ask for. Raises NoAddressSpace, which says what is needed and what there is."""
+    most = settings.memory_bytes_max
+    memory_max = most if settings.number("kv_store.max_memory_mb") else limits.fitting(most)
+    try:
+        return Heap(memory_max, limits.room())
+    except NoAddressSpace:
+        raise limits.refusal(memory_max) from None
 
 
 def _save_points(settings: Settings) -> list[tuple[int, int]]:

@@ -9,46 +9,33 @@ import numpy as np
 
 from synap.kernels.jit import kernel
 from synap.kernels.spans import bare
-from synap.store import layout, tables
+from synap.store import layout, spaces, tables
 
 MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
 """Named by the module since Python 3.13; the number is Linux's on every processor that numba has."""
 SHARD_SIZE = tables.SIZE_MIN
-SPARE = 2  # address space for each byte of max_memory: runs of pages are found although some are in use
-SMALLEST = 256 * layout.MIB
 
 
 class Heap:
     """One anonymous mapping: `words` (int64), `octets` (uint8) and the same bytes as a memoryview.
 
-    `memory_max` is what the stored data may take, in bytes. The address space reserved is larger; a
-    system that refuses it is asked for less, down to what `memory_max` needs.
+    `memory_max` is what the stored data may take, in bytes. The address space reserved is larger; where that is more
+    than `room`, or the system refuses it, less is asked for, down to what `memory_max` needs.
 
-    Raises MemoryError if the system cannot reserve `memory_max`.
+    Raises NoAddressSpace if the system cannot reserve `memory_max`.
     """
 
-    def __init__(self, memory_max: int) -> None:
-        regions = layout.PAGE_TABLE * layout.WORD
-        for spare in (SPARE, 1):
-            arena = max(memory_max * spare, SMALLEST) + 64 * layout.MIB
-            pages = -(-arena // layout.PAGE_BYTES)
-            first = _page_after(regions, pages)
-            total = (first + pages) * layout.PAGE_BYTES
-            try:
-                self.mapping = mmap.mmap(-1, total, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
-                break
-            except OSError:
-                continue
-        else:
-            raise MemoryError(f"cannot reserve {memory_max} bytes (kv_store.max_memory_mb): lower it")
+    def __init__(self, memory_max: int, room: int | None = None) -> None:
+        self.memory_max = memory_max
+        self.mapping, plan = _reserve(memory_max, room)
         if hasattr(mmap, "MADV_NOHUGEPAGE"):  # a huge page would be committed for the first byte touched
             self.mapping.madvise(mmap.MADV_NOHUGEPAGE)
         self.words: np.ndarray[Any, Any] = np.frombuffer(self.mapping, np.int64)
         self.octets: np.ndarray[Any, Any] = np.frombuffer(self.mapping, np.uint8)
         self.bytes = memoryview(self.mapping)
         self.numbers = self.bytes.cast("q")  # single words: cheaper to index than an array
-        self.numbers[layout.PAGES_TOP] = first
-        self.numbers[layout.PAGES_END] = first + pages
+        self.numbers[layout.PAGES_TOP] = plan.first
+        self.numbers[layout.PAGES_END] = plan.first + plan.pages
         self.numbers[layout.BYTES_MAX] = memory_max
 
     def open(self, seed: bytes, image: Any, doors: Iterable[tuple[int, int]]) -> None:
@@ -71,14 +58,17 @@ class Heap:
             self.mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
-def _page_after(regions: int, pages: int) -> int:
-    """The first page of the arena: behind the regions and the page table, which has an entry for each page."""
-    table = regions
-    entry = 2 * layout.WORD
-    first = -(-table // layout.PAGE_BYTES)
-    while (first + pages) * entry + table > first * layout.PAGE_BYTES:
-        first = -(-(table + (first + pages) * entry) // layout.PAGE_BYTES)
-    return first
+def _reserve(memory_max: int, room: int | None) -> tuple[mmap.mmap, spaces.Plan]:
+    """The largest mapping for `memory_max` that the system gives, of at most `room` bytes."""
+    for plan in spaces.plans(memory_max):
+        if room is not None and plan.total > room:
+            continue
+        try:
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
+            return mmap.mmap(-1, plan.total, flags=flags), plan
+        except OSError:
+            continue
+    raise spaces.NoAddressSpace(f"cannot reserve the address space for {memory_max} bytes")
 
 
 @kernel("void(int64[::1], uint8[::1])")

@@ -7,7 +7,8 @@ arena fill the rest:
     registers | doors | shards | counters | rows | names | schema | texts | envelopes | interest | hits | limbo
     | sessions | parse words | tape | decided | reply | receive | call | out | log | page table | pages
 
-All of it is address space that is reserved and not committed: a page costs memory once touched.
+All of it is address space that is reserved and not committed: a page costs memory once touched. Limits of address
+space count it all the same (`spaces.py`), so no region is larger than the limits of calls and replies ask for.
 """
 
 WORD = 8
@@ -96,16 +97,16 @@ REFUSALS = TIMES + ROWS_COUNT_MAX * TIMES_SIZE  # how often each was answered to
 INTEREST = REFUSALS + FAULTS_COUNT  # 65536 octets, by the low bits of a key's hash
 INTEREST_SIZE = 65536 // WORD
 HITS, HITS_MAX = INTEREST + INTEREST_SIZE, 1024
-LIMBO, LIMBO_MAX = HITS + HITS_MAX + 8, 1 << 27
+REPLY_ITEMS, REPLY_ITEMS_LANE = 1 << 26, 1 << 17  # items that fit; what the lane asks for at most
+LIMBO, LIMBO_MAX = HITS + HITS_MAX + 8, 1 << 26
 SESSIONS, SESSION_SIZE, SESSIONS_COUNT = LIMBO + LIMBO_MAX + 8, 16, 1 << 16
 WORDS = SESSIONS + SESSION_SIZE * SESSIONS_COUNT  # (start, size) of each word of a command
 TAPE_WORDS_MAX = 1 << 20
 TAPE_ROOM = 64  # words before a tape for its two head words, and behind it for fixed slots
 TAPE = WORDS + 2 * TAPE_WORDS_MAX + TAPE_ROOM
 DECIDED = TAPE + 4 * TAPE_WORDS_MAX + TAPE_ROOM  # tape of a decided call, its blob behind it
-DECIDED_BLOB = DECIDED + (1 << 28)
+DECIDED_BLOB = DECIDED + 2 * REPLY_ITEMS + TAPE_ROOM  # a text of the tape for each item of the reply
 REPLY = DECIDED_BLOB + (1 << 28)
-REPLY_ITEMS, REPLY_ITEMS_LANE = 1 << 27, 1 << 17  # items that fit; what the lane asks for at most
 RECEIVE = REPLY + 8 + 2 * REPLY_ITEMS
 RECEIVE_BYTES = 256 * KIB
 CALL = RECEIVE + RECEIVE_BYTES // WORD + 64  # a call built in Python: tape, then blob
