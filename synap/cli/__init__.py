@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from synap.io.standard import open_closed
 from synap.settings import FILE, TABLE, Settings, SettingsError, explain, explain_table
 from synap.settings import load as load_settings
 
@@ -96,6 +97,11 @@ def _print(lines: Iterable[str] | None) -> None:
 class _Commands(click.Group):
     """The list of commands in full lines, those for who changes the program behind the others."""
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Carry out the command that was asked for, with descriptors 0 to 2 open whatever the caller did."""
+        open_closed()
+        return super().main(*args, **extra)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write two sections."""
         for title, hidden in (("Commands", False), ("For developers", True)):
@@ -133,6 +139,7 @@ def serve(config: str | None, chosen: tuple[str, ...], health_check: bool, **row
 
 def serve_main() -> None:
     """`synap-server`, which is `synap serve`."""
+    open_closed()
     serve(prog_name="synap-server")
 
 

@@ -141,6 +141,7 @@ def stats(engine: Engine) -> Section:
         "pubsub_channels": engine.pubsub.active, "pubsub_patterns": len(engine.pubsub.patterns),
         "pubsubshard_channels": len(engine.pubsub.shards),
         "slow_consumers_dropped": engine.pubsub.slow_dropped, "pubsub_messages_dropped": engine.pubsub.dropped,
+        "log_lines_dropped": engine.facts["log_lines_dropped"]() if "log_lines_dropped" in engine.facts else 0,
         "total_error_replies": sum(refusals(engine).values()),
         **found,
     }  # fmt: skip

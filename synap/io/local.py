@@ -20,6 +20,7 @@ from synap.io.compile import Progress, prepare, workers_of
 from synap.io.facts import redis_config
 from synap.io.methods import Methods
 from synap.io.node import Node, directory_of
+from synap.io.standard import open_closed
 from synap.io.threads import Syncs, Waiter
 from synap.journal import LogFailed
 from synap.observe import counters
@@ -48,6 +49,7 @@ class Database(Methods, BulkMethods):
 
         Raises LockHeld if another process has the directory, Damage if promised data in it is damaged.
         """
+        open_closed()  # or this program's own prints could end up in the log of the data
         changes: dict[str, Any] = {"persistence.enabled": path is not None}
         if path is not None:
             changes["persistence.directory"] = str(path)

@@ -11,13 +11,15 @@ import sys
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import Any, TextIO
+from typing import Any
 
 from synap.io.clock import wall_us
+from synap.io.log_writer import Lines
 from synap.io.secrets import without_secrets
 from synap.settings import Settings
 
 TRACE = 5
+END_S = 2.0
 LEVELS = {"trace": TRACE, "debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 """The words of `logging.level`. `trace` adds what libraries say at levels below debug."""
 
@@ -89,9 +91,26 @@ def formatter(form: str, colors: bool = False) -> logging.Formatter:
     return made
 
 
-def begin(settings: Settings, stream: TextIO | None = None) -> None:
-    """Send the log of this process to `stream` (standard error if none), as the settings say."""
-    stream = sys.stderr if stream is None else stream
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(formatter(settings.text("logging.format"), stream.isatty()))
+def form_of(settings: Settings, terminal: bool) -> str:
+    """The form of lines: `auto` is for people on a terminal, and for programs elsewhere."""
+    form = settings.text("logging.format")
+    return form if form != "auto" else "pretty" if terminal else "json"
+
+
+def begin(settings: Settings) -> Lines:
+    """Send the log of this process to standard error, as the settings say."""
+    stream = sys.stderr
+    handler = Lines(stream.fileno())
+    handler.setFormatter(formatter(form_of(settings, stream.isatty()), stream.isatty()))
     logging.basicConfig(handlers=[handler], level=LEVELS[settings.text("logging.level")])
+    return handler
+
+
+def dropped() -> int:
+    """Lines of this process that found no room, as nobody took them."""
+    return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, Lines))
+
+
+def end(handler: Lines) -> None:
+    """Write the lines that wait, in bounded time: whoever reads them may have stopped."""
+    handler.close_within(END_S)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from synap.engine import clients, report
-from synap.io import visitors
+from synap.io import logs, visitors
 from synap.io.clock import seed
 from synap.io.link import RespConnection
 from synap.journal import LogFailed
@@ -29,6 +29,7 @@ def wire(server: Any, node: Any) -> None:
     engine.facts |= {
         "call_later": loop.call_later,
         "visitors": lambda now: visitors.listed(server, now),
+        "log_lines_dropped": logs.dropped,
         "clients": lambda: len(server.connections),
         "clients_memory": lambda: visitors.memory(server),
         "shutdown": lambda: loop.call_soon(server.stop),
@@ -45,6 +46,19 @@ def wire(server: Any, node: Any) -> None:
             "get_save": lambda: node.save_points,
             "set_save": lambda points: setattr(node, "save_points", points),
         }
+
+
+def farewell(server: Any) -> str:
+    """What an end in order leaves behind."""
+    node, settings = server.node, server.settings
+    where = settings.text("persistence.directory")
+    if node is None:
+        return "stopped before it was ready"
+    if node.disk is None:
+        return "stopped, the data was in memory alone and is gone (persistence.enabled)"
+    if node.failed:
+        return f"stopped, {where} has all that was acknowledged; writes were refused at the end: {node.failed}"
+    return f"stopped, data is safe in {where}"
 
 
 def upkeep(server: Any, now: int) -> None:

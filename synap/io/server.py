@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -13,7 +12,7 @@ import anyio.to_thread
 
 from synap import __version__
 from synap.faults import BrokenNode, Fault, SynapError
-from synap.io import logs, operator, systemd, visitors
+from synap.io import logs, operator, signals, systemd, visitors
 from synap.io.clock import Clock, monotonic
 from synap.io.compile import Progress, Shown, let_go_of_compiler, prepare_aside, workers_of
 from synap.io.facts import redis_config
@@ -82,7 +81,7 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.turn: Any = _NoTurn()
         self.web = Web(self)
-        self._signals()
+        signals.end_by(self.loop, self._stopping.set)
         self.loop.set_exception_handler(self._unhandled)
         self.listeners = Listeners(self)
         try:
@@ -114,13 +113,6 @@ class Server:
         await self._stopping.wait()
         systemd.notify_stopping()
         scope.cancel()
-
-    def _signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            try:
-                self.loop.add_signal_handler(number, self._stopping.set)
-            except (NotImplementedError, RuntimeError):  # Windows, or a loop that is not in the main thread
-                continue
 
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """An exception in a callback: a broken node stops, anything else costs its connection alone."""
@@ -187,6 +179,7 @@ class Server:
         log.info("ready: %s%s (%.2f s, %d frames recovered)", where, resp, took,
                  found.snapshot_frames + found.log_frames)  # fmt: skip
         self.phase = "ready"
+        signals.tell_hang_ups(self.loop)
         systemd.notify_ready(f"ready: {where}{resp}")
         self.ready.set()
 
@@ -200,6 +193,8 @@ class Server:
             self.turn.end()
             self.turn.close()
             self.node.stop()
+        if self._stopping.is_set() and self.broken is None:
+            log.info("%s", operator.farewell(self))
 
     @property
     def uptime(self) -> float:
@@ -395,14 +390,19 @@ class _NoTurn:
 
 def serve(settings: Settings) -> None:
     """Run a server until it is told to stop. Raises what keeps it from starting."""
-    logs.begin(settings)
+    signals.ignore(signals.IGNORED)
+    lines = logs.begin(settings)
     _raise_file_limit()
 
     async def main() -> None:
         await Server(settings).run()
 
     options = {"use_uvloop": True} if sys.platform != "win32" else {}
-    anyio.run(main, backend="asyncio", backend_options=options)
+    try:
+        anyio.run(main, backend="asyncio", backend_options=options)
+    finally:
+        signals.ignore(signals.ENDING)  # all is written: who is impatient must not turn this end into a failure
+        logs.end(lines)
 
 
 def _raise_file_limit() -> None:

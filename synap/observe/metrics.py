@@ -71,6 +71,8 @@ class Metrics:
             yield from self._commands(numbers)
             yield from self._counters(numbers)
             yield from _persistence(server.node.persistence())
+            lost = server.engine.facts["log_lines_dropped"]()
+            yield CounterMetricFamily("synap_log_lines_dropped", "Log lines that standard error did not take", lost)
 
     def _http(self, server: Any) -> Iterator[Metric]:
         requests = CounterMetricFamily("synap_http_requests", "HTTP requests answered", labels=["status"])
