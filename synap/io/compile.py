@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import math
 import mmap
 import os
 import sys
@@ -11,8 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from synap.commands import FAMILIES
+from synap.io.clock import monotonic
 from synap.settings import Settings
 from synap.store import program
+
+PREPARING = "Preparing Synap for this machine, once"
+LINE_S = 10
+"""Seconds between two lines, where there is no terminal."""
 
 
 @dataclass
@@ -86,41 +92,48 @@ async def prepare_aside(workers: int, tell: Callable[[Progress], None]) -> None:
 
 
 class Shown:
-    """Shows how far a cold start has come: a bar on a terminal, a line for each step elsewhere.
+    """Shows people how far a cold start has come: a bar on a terminal, a line now and then elsewhere.
 
     Call it with each step, from any thread, and `close` it at the end whatever happened: the bar hides the
-    cursor. `say` takes the lines; without one they go to standard error.
+    cursor. `say` takes the lines; without one they go to standard error. `now` is a clock in seconds.
     """
 
-    def __init__(self, say: Callable[[str], None] | None = None) -> None:
+    def __init__(self, say: Callable[[str], None] | None = None, now: Callable[[], float] = monotonic) -> None:
         self._say = say or _to_stderr
+        self._now = now
+        self._begun: float | None = None
+        self._said_at = -math.inf
         self._bar: Any = None
         self._task: Any = None
         self._closed = False
         self._lock = threading.Lock()
 
     def __call__(self, progress: Progress) -> None:
-        name = progress.name.rpartition(".")[2]
         with self._lock:
             if self._closed:
                 return
+            now = self._now()
+            if self._begun is None:
+                self._begun = now
+            left = time_left(progress.done, progress.total, now - self._begun)
             if sys.stderr.isatty():
-                self._draw(progress.done, progress.total, name)
-            else:
-                self._say(f"compiling kernels {progress.done}/{progress.total} {name}".rstrip())
+                self._draw(progress.done, progress.total, left)
+            elif now - self._said_at >= LINE_S:
+                self._said_at = now
+                self._say(f"{PREPARING}: {progress.done} of {progress.total}{left and ', '}{left}")
 
-    def _draw(self, done: int, total: int, name: str) -> None:
+    def _draw(self, done: int, total: int, left: str) -> None:
         if self._bar is None:
             from rich.console import Console  # only here: most starts have nothing to show
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
 
-            columns = (TextColumn("compiling kernels"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                       TextColumn("{task.fields[kernel]}"))  # fmt: skip
+            columns = (TextColumn(PREPARING), BarColumn(), TextColumn("{task.completed} of {task.total}"),
+                       TextColumn("{task.fields[left]}"))  # fmt: skip
             self._bar = Bar(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=True)
-            self._task = self._bar.add_task("", total=total, kernel="")
+            self._task = self._bar.add_task("", total=total, left="")
             self._bar.start()
-        self._bar.update(self._task, completed=done, total=total, kernel=name[:40])
+        self._bar.update(self._task, completed=done, total=total, left=left)
 
     def close(self) -> None:
         """Take the bar off the terminal's hands; nothing is shown any more."""
@@ -129,6 +142,15 @@ class Shown:
             bar, self._bar = self._bar, None
             if bar is not None:
                 bar.stop()
+
+
+def time_left(done: int, total: int, seconds: float) -> str:
+    """About how long the rest takes, if it goes on as it went for so many seconds; empty while nobody can know."""
+    if not done or done >= total:
+        return ""
+    left = seconds / done * (total - done)
+    step = 1 if left < 10 else 5 if left < 60 else 10
+    return f"about {max(step, round(left / step) * step)} s left"
 
 
 def _to_stderr(line: str) -> None:
@@ -150,4 +172,4 @@ def warmup(settings: Settings) -> Iterator[str]:
         prepare(workers_of(settings), tell)
     finally:
         shown.close()
-    yield f"{total} kernels compiled, all are ready" if total else "all kernels were ready"
+    yield f"Synap is prepared for this machine ({total} kernels compiled)" if total else "Synap was prepared already"

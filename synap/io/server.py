@@ -14,7 +14,7 @@ from synap import __version__
 from synap.faults import BrokenNode, Fault, SynapError
 from synap.io import logs, operator, signals, systemd, visitors
 from synap.io.clock import Clock, monotonic
-from synap.io.compile import Progress, Shown, let_go_of_compiler, prepare_aside, workers_of
+from synap.io.compile import PREPARING, Progress, Shown, let_go_of_compiler, prepare_aside, workers_of
 from synap.io.facts import redis_config
 from synap.io.files import UnusableDirectory
 from synap.io.link import Connection
@@ -128,7 +128,7 @@ class Server:
         def tell(progress: Progress) -> None:
             self.progress = progress
             shown(progress)
-            systemd.notify_starting(f"compiling kernels {progress.done}/{progress.total}")
+            systemd.notify_starting(f"{PREPARING}: {progress.done} of {progress.total}")
 
         try:
             await self._prepare(tell)
