@@ -250,7 +250,12 @@ def _own_pages(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     snapshot = object_of({"success": {"const": True}, "message": {"type": "string"}}, ["success", "message"])
     always = list(ALWAYS)
     text = {"type": "string"}
+    links = object_of({"docs": text, "openapi": text, "health": text, "metrics": text}, ["docs", "health", "metrics"])
+    told = object_of({"service": {"const": "synap"}, "version": text, "links": links}, ["service", "version", "links"])
+    front = _responses(told, always)
+    front["200"]["content"]["text/html"] = {"schema": text}  # to who asks for it, as browsers do
     return {
+        "/": {"get": _page("front", "What runs here, and where to look next.", front)},
         "/health": {"get": _page("health", "Is the server ready?", _responses(health, [*always, 503]))},
         "/health/replication": {
             "get": _page("replication", "The role of this node.", _responses(replication, [*always, 503]))

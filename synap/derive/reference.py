@@ -25,13 +25,43 @@ table { border-collapse: collapse; margin: .5rem 0; } td, th { text-align: left;
 ORIGIN = "http://127.0.0.1:15500"
 
 
+LINKS = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "metrics": "/metrics"}
+_LINKED = {
+    "docs": "the HTTP API for people", "openapi": "the HTTP API for programs", "health": "is the server ready?",
+    "metrics": "counters for Prometheus",
+}  # fmt: skip
+
+
+def front_page(version: str) -> tuple[bytes, bytes]:
+    """(the page at `/` as UTF-8, its Content-Security-Policy)."""
+    rows = "".join(f"<tr><td><a href='{path}'>{path}</a><td>{_LINKED[name]}</tr>" for name, path in LINKS.items())
+    text = (
+        f"{_head(version)}<p>This is a Synap server: key-value store, queues, streams and publish/subscribe.</p>"
+        f"<table>{rows}</table>"
+    )
+    return text.encode(), _policy()
+
+
+def _head(version: str) -> str:
+    name = f"Synap {escape(version)}"
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\n"
+        f"<title>{name}</title><style>{STYLE}</style>\n<h1>{name}</h1>"
+    )
+
+
+def _policy() -> bytes:
+    """Nothing is loaded or run, and the style is this one."""
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest())
+    policy = b"default-src 'none'; style-src 'sha256-%b'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    return policy % digest
+
+
 def page(catalogue: Catalogue, version: str) -> tuple[bytes, bytes]:
     """(the page as UTF-8, its Content-Security-Policy)."""
     document = openapi.document(catalogue, version)
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
-        f"<title>Synap {escape(version)}</title><style>{STYLE}</style>",
-        f"<h1>Synap {escape(version)}</h1><p>{escape(document['info']['description'])} The same for programs: "
+        f"{_head(version)}<p>{escape(document['info']['description'])} The same for programs: "
         "<a href=/openapi.json>openapi.json</a>.</p><nav>",
         *(f"<a href='#{tag['name']}'>{tag['name']}</a>" for tag in document["tags"]), "</nav>",
     ]  # fmt: skip
@@ -41,9 +71,7 @@ def page(catalogue: Catalogue, version: str) -> tuple[bytes, bytes]:
             for method, operation in methods.items():
                 if tag["name"] in operation["tags"]:
                     parts.append(_operation(catalogue, path, method.upper(), operation))
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest())
-    policy = b"default-src 'none'; style-src 'sha256-%b'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    return "\n".join(parts).encode(), policy % digest
+    return "\n".join(parts).encode(), _policy()
 
 
 def _operation(catalogue: Catalogue, path: str, method: str, operation: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""gzip for replies, where the client offers it and it makes them smaller."""
+"""What a client takes: gzip, where it makes a reply smaller, and HTML or JSON, where there are both."""
 
 import re
 import zlib
@@ -27,6 +27,23 @@ def offers_gzip(value: bytes) -> bool:
         if match is not None:
             found[match[1].lower()] = match[2] is None or float(match[2]) > 0
     return found.get(b"gzip", found.get(b"x-gzip", found.get(b"*", False)))
+
+
+_TYPE = re.compile(rb"\s*([^\s;,/]+/[^\s;,/]+)\s*(?:;.*)?", re.DOTALL)
+_QUALITY = re.compile(rb";\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)", re.IGNORECASE)
+HTML, JSON = (b"text/html", b"application/xhtml+xml"), (b"application/json",)
+
+
+def prefers_html(value: bytes) -> bool:
+    """Does this Accept name HTML, and JSON at most as willingly? Programs that take anything get JSON."""
+    found: dict[bytes, float] = {}
+    for part in value.split(b","):
+        match = _TYPE.fullmatch(part)
+        if match is not None:
+            quality = _QUALITY.search(part)
+            found[match[1].lower()] = float(quality[1]) if quality else 1.0
+    html = max(found.get(name, 0.0) for name in HTML)
+    return html > 0 and html >= max(found.get(name, 0.0) for name in JSON)
 
 
 def squeeze(response: Response, request: Request) -> Response:

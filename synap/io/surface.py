@@ -8,10 +8,11 @@ import msgspec
 from synap.command import Catalogue
 from synap.commands import CATALOGUE
 from synap.derive import openapi
+from synap.derive.reference import LINKS, front_page
 from synap.derive.reference import page as page_of
 from synap.faults import Fault
-from synap.io.door import Door
-from synap.io.encodings import squeeze
+from synap.io.door import Door, header
+from synap.io.encodings import prefers_html, squeeze
 from synap.io.operations import Operations
 from synap.io.talks import MARK, ROUTES, Routes
 from synap.io.websockets import without_upgrade
@@ -33,6 +34,14 @@ from synap.store.layout import REFUSED, STATUS_MASK
 _encode = msgspec.json.encode
 
 
+_VARIES = [(b"vary", b"Accept")]
+
+
+def _guarded(policy: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of a page that may load and run nothing."""
+    return [(b"content-security-policy", policy), (b"x-content-type-options", b"nosniff")]
+
+
 def packed_body(coding: bytes) -> Response:
     """The refusal of a body that is packed: what a few of its bytes unpack to would have to be bounded anew."""
     named = coding.decode("latin-1")[:40]
@@ -49,6 +58,7 @@ class Web(Operations):
         self.door = Door(settings.names("server.allowed_hosts"), settings.names("server.cors_origins"))
         self.metrics = Metrics(CATALOGUE)
         self.fixed: dict[bytes, tuple[str, Callable[[Request], Response | Awaitable[Response]]]] = {
+            b"/": ("GET", self.front),
             b"/health": ("GET", self.health),
             b"/health/replication": ("GET", self.replication),
             b"/metrics": ("GET", self.exposition),
@@ -206,10 +216,17 @@ class Web(Operations):
         engine = self.server.engine
         return CATALOGUE if engine is None else engine.catalogue
 
+    def front(self, request: Request) -> Response:
+        """What runs here and where to look next: a page for browsers, JSON for programs."""
+        version = self.server.version
+        if prefers_html(header(request, b"accept")):
+            page, policy = front_page(version)
+            return Response(200, page, b"text/html; charset=utf-8", [*_VARIES, *_guarded(policy)])
+        return json_response(200, {"service": "synap", "version": version, "links": LINKS}, headers=_VARIES)
+
     def documented(self, request: Request) -> Response:
         """The same for people."""
         if "docs" not in self._pages:
             page, policy = page_of(self._catalogue, self.server.version)
-            headers = [(b"content-security-policy", policy), (b"x-content-type-options", b"nosniff")]
-            self._pages["docs"] = Response(200, page, b"text/html; charset=utf-8", headers)
+            self._pages["docs"] = Response(200, page, b"text/html; charset=utf-8", _guarded(policy))
         return self._pages["docs"]
