@@ -38,6 +38,11 @@ def Post(path: str, **more: Any) -> Route:
     return Route("POST", path, **more)
 
 
+def Put(path: str, **more: Any) -> Route:
+    """A PUT route."""
+    return Route("PUT", path, **more)
+
+
 def Delete(path: str, **more: Any) -> Route:
     """A DELETE route."""
     return Route("DELETE", path, **more)

@@ -1,10 +1,14 @@
 """Streams: rooms of events that are kept for a while and read from any offset."""
 
 from synap.command import AnyOrder, Command, Example, Int, Many, Raw, Shape, Text, Timeout, Token
-from synap.routes import Delete, Get, Post
+from synap.routes import Delete, Get, Post, Put
 from synap.store.layout import ROOM
 
 _ROOM = Text("room", space=ROOM)
+_LIMITS = AnyOrder(
+    Token("MAXEVENTS", Int("max_events")), Token("MAXBYTES", Int("max_bytes")),
+    Token("RETENTION", Int("retention_secs")),
+)  # fmt: skip
 _STATS = (
     "name", "message_count", "min_offset", "max_offset", "subscriber_count", "total_published", "total_consumed",
     "bytes", "max_events", "max_bytes", "retention_secs", "created_at",
@@ -12,18 +16,13 @@ _STATS = (
 _MADE = Example("STREAM.CREATE r MAXEVENTS 100 RETENTION 60", "OK")
 _SAID = Example("STREAM.PUBLISH r said hello", 0)
 _OFFSET = {"offset": "$reply", "room": "$room"}
+_GOT = {"success": True, "room": "$room", "created": "$flag"}
 
 ROWS = [
     Command(
         "stream.create", 0x1401, "Make a room. It keeps so many events, bytes and seconds of them; 0: no limit.",
-        args=(
-            _ROOM,
-            AnyOrder(
-                Token("MAXEVENTS", Int("max_events")), Token("MAXBYTES", Int("max_bytes")),
-                Token("RETENTION", Int("retention_secs")),
-            ),
-        ),
-        resp="STREAM.CREATE", run="rooms.create", writes=True, grows=True, room=200, decides="stream.make",
+        args=(_ROOM, _LIMITS), resp="STREAM.CREATE", run="rooms.create", writes=True, grows=True, room=200,
+        decides="stream.make",
         http=(Post("/stream/{room}"),), envelope=("stream.create_room",), rest={"success": True, "room": "$room"},
         command={"success": True, "room": "$room"}, examples=(_MADE,),
     ),
@@ -81,6 +80,15 @@ ROWS = [
     Command(
         "stream.expire", 0x1408, "Drop events that have grown too old: what upkeep asks for.",
         args=(_ROOM, Int("most")), reply=Shape.NUMBER, run="rooms.expire", writes=True, internal=True,
+    ),
+    Command(
+        "stream.get_or_create", 0x1409, "Make a room, unless it is there: then it keeps its limits.",
+        args=(_ROOM, _LIMITS), resp="STREAM.GETORCREATE", reply=Shape.NUMBER, run="rooms.get_or_create", writes=True,
+        grows=True, room=200, decides="stream.make",
+        http=(Put("/stream/{room}"),), envelope=("stream.get_or_create_room",),
+        rest=_GOT, command=_GOT, examples=(
+            Example("STREAM.GETORCREATE r MAXEVENTS 100 RETENTION 60", 1), Example("STREAM.GETORCREATE r", 0), _SAID,
+        ),
     ),
     Command(
         "stream.load", 0x14F0, "A room out of a snapshot.",

@@ -86,7 +86,7 @@ class Web(Operations):
                 self.door.admit_write(request)
             return answer(request)
         if request.path == b"*":
-            return self.other_method(request, "DELETE, GET, HEAD, OPTIONS, POST")
+            return self.other_method(request, "DELETE, GET, HEAD, OPTIONS, POST, PUT")
         if self.server.node is None:
             return self.health(request)
         if MARK in request.path and self.sockets.find(request) is not None:

@@ -129,6 +129,19 @@ def create(words, octets, tape, now, reply):
 
 
 @kernel
+def get_or_create(words, octets, tape, now, reply):
+    """Make a room as `create` does, unless it is there: then it stays as it is. NUMBER: 1 if it was made."""
+    set_scalar(words, reply, 0)
+    if find(words, octets, tape):
+        return NUMBER
+    status = create(words, octets, tape, now, reply)
+    if status & CHANGED == 0:
+        return status
+    set_scalar(words, reply, 1)
+    return NUMBER | CHANGED | DECIDED_BIT
+
+
+@kernel
 def publish(words, octets, tape, now, reply):
     """Append events of one name; NUMBER: the offset of the first."""
     h = names.hash_text(words, octets, ROOM, tape, 0)

@@ -39,7 +39,7 @@ MESSAGES = {
 }  # fmt: skip
 EVENTS = {
     "STREAM.CREATE": 1, "STREAM.PUBLISH": 6, "STREAM.CONSUME": 5, "STREAM.STATS": 2, "STREAM.DELETE": 0.1,
-    "STREAM.LIST": 0.5,
+    "STREAM.LIST": 0.5, "STREAM.GETORCREATE": 0.5,
 }  # fmt: skip
 WEIGHTS = {**STRINGS, **MORE_STRINGS, **KEYS, **LISTS, **SETS, **MESSAGES, **EVENTS, "FLUSHALL": 0.1}
 MOOD_CALLS = 700
@@ -406,6 +406,8 @@ class Calls:
             if self.chance.random() < 0.5:
                 words += [name, self.chance.choice(values)]
         return words
+
+    _stream_getorcreate = _stream_create
 
     def _stream_publish(self) -> list[bytes]:
         return [self.room(), self.chance.choice((b"e", b"", b"event" * 30)), *(self.small() for _ in self.some(60))]

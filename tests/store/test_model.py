@@ -20,6 +20,7 @@ ROWS_MODELLED = {
     "key.persist", "key.expire_in_ms", "key.expire_at", "key.expire_at_ms", "key.unlink", "key.rename",
     "queue.release", "queue.purge", "queue.delete", "queue.list", "queue.dead", "queue.revive", "stream.create",
     "stream.publish", "stream.consume", "stream.stats", "stream.delete", "stream.list", "stream.expire",
+    "stream.get_or_create",
     "key.renamenx", "key.copy", "key.move", "key.swap", "key.flush_namespace", "key.random", "key.match",
 }  # fmt: skip
 

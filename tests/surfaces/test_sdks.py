@@ -84,3 +84,22 @@ def test_who_gets_which_form(surfaces: Surfaces, headers: list[tuple[bytes, byte
     batch = {"type": "batch", "commands": [{"command": "kv.get", "request_id": "1", "payload": {"key": "k"}}]}
     asked = Request(b"POST", b"/api/v1/command", b"", headers, json.dumps(batch).encode(), True, b"1.1")
     assert json.loads(surfaces.answer(asked).body)["responses"][0]["payload"] == ("42" if form == "raw" else '"42"')
+
+
+def test_a_room_is_made_once_however_it_is_asked_for(surfaces: Surfaces) -> None:
+    """What the newest SDKs call `stream.get_or_create`: no refusal of a room that is there, and it stays as it is."""
+    asked = ask(surfaces, PYTHON, "stream.get_or_create", {"room": "a", "max_events": 5})
+    assert asked == {"success": True, "room": "a", "created": True}
+    assert not ask(surfaces, TYPESCRIPT, "stream.get_or_create_room", {"room": "a", "max_events": 7})["created"]
+    for created in (True, False):
+        status, told, _ = surfaces.rest("PUT", "/stream/b", {"max_events": 6})
+        assert (status, told) == (200, {"success": True, "room": "b", "created": created})
+        sent = {"operation": "stream.get_or_create", "target": "c", "data": {"max_events": 7}}
+        told = surfaces.rest("POST", "/api/stream", sent)[1]
+        assert told == {"success": True, "room": "c", "created": created}
+        assert surfaces.resp("STREAM.GETORCREATE", "d") == int(created)
+    limits = [surfaces.rest("GET", f"/stream/{room}/stats")[1]["max_events"] for room in "abcd"]
+    assert limits == [5, 6, 7, surfaces.server.settings.number("stream.max_events")]
+    assert surfaces.rest("PUT", "/stream/e", {"max_events": -1})[0] == 400
+    assert surfaces.rest("PUT", "/stream/e", headers={"Origin": "http://evil.example"})[0] == 403
+    assert surfaces.rest("GET", "/stream/list")[1]["count"] == 4

@@ -29,6 +29,8 @@ def rooms_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return rooms.make(words, octets, tape, now, reply)
     if row == 0x08:  # stream.expire
         return rooms.expire(words, octets, tape, now, reply)
+    if row == 0x09:  # stream.get_or_create
+        return rooms.get_or_create(words, octets, tape, now, reply)
     if row == 0xF0:  # stream.load
         return rooms.load_room(words, octets, tape, now, reply)
     if row == 0xF1:  # stream.load_events

@@ -76,6 +76,13 @@ def create(state: State, args: dict[str, Any], now: int) -> Answer:
     return make(state, made, now)
 
 
+def get_or_create(state: State, args: dict[str, Any], now: int) -> Answer:
+    if args["room"] in state.rooms:
+        return 0, False
+    create(state, args, now)
+    return 1, True
+
+
 def publish(state: State, args: dict[str, Any], now: int) -> Answer:
     room = room_of(state, args)
     offset = room.after
