@@ -377,7 +377,7 @@ class Command:
     writes: bool = False
     grows: bool = False
     control: bool = False
-    session: bool = False  # speaks of the connection that asks, so there is no other way to ask than RESP
+    session: bool = False  # RESP alone: it speaks of the connection that asks, or is another word for a row
     waits: bool = False
     decides: str = ""
     internal: bool = False

@@ -14,12 +14,13 @@ from synap.commands import (
     sets,
     strings,
     substrings,
+    words,
 )  # fmt: skip
 
 CATALOGUE = Catalogue(
     [
         *strings.ROWS, *keys.ROWS, *substrings.ROWS, *lists.ROWS, *sets.ROWS, *moves.ROWS, *queues.ROWS,
-        *rooms.ROWS, *connection.ROWS, *server.ROWS, *pubsub.ROWS,
+        *rooms.ROWS, *connection.ROWS, *server.ROWS, *pubsub.ROWS, *words.ROWS,
     ]
 )
 FAMILIES = ("strings", "keys", "substrings", "lists", "sets", "moves", "queues", "rooms")

@@ -17,6 +17,7 @@ from synap.command import Catalogue, Command
 from synap.derive import arguments
 from synap.derive.replies import items
 from synap.derive.schema import Image
+from synap.derive.spellings import Pack
 from synap.engine.interest import Feed, Interest, Parked
 from synap.engine.operation import Operation
 from synap.engine.pubsub import PubSub
@@ -62,6 +63,7 @@ class Engine:
         self.rows = {image.row_of[row.name]: row for row in catalogue.rows}
         self.containers = {row.resp.split("|")[0] for row in catalogue.rows if "|" in row.resp}
         self.handlers = handlers
+        self.packers: dict[str, Pack] = {}  # of the rows that other rows ask for
         self.reply_bytes_max = reply_bytes_max
         self.sessions = Sessions(self.numbers)
         self.interest = Interest(self.numbers, self.bytes)

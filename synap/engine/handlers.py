@@ -4,7 +4,18 @@ from typing import Any
 
 import numpy as np
 
-from synap.engine import clients, command_rows, helps, key_rows, kv_rows, pubsub_rows, report, server_rows, tuning
+from synap.engine import (
+    clients,
+    command_rows,
+    helps,
+    key_rows,
+    kv_rows,
+    pubsub_rows,
+    report,
+    server_rows,
+    tuning,
+    word_rows,
+)  # fmt: skip
 from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
 from synap.faults import Fault
@@ -83,6 +94,7 @@ HANDLERS: dict[str, Handler] = {
     **helps.HANDLERS,
     **pubsub_rows.HANDLERS,
     **command_rows.HANDLERS,
+    **word_rows.HANDLERS,
     "acl_cat": acl_cat,
     "config_get": tuning.config_get,
     "config_set": tuning.config_set,

@@ -68,3 +68,11 @@ def test_the_python_sdk_of_the_product(node: Server, tmp_path: Path) -> None:
     run(tmp_path, python, "-m", "pip", "install", "-q", "synap-sdk==1.4.0")
     session = str(HERE / "synap_sdk_session.py")
     assert run(tmp_path, python, session, HOST, str(node.http_port)).strip() == "session done"
+
+
+def test_the_python_sdk_of_the_product_over_resp3(node: Server, tmp_path: Path) -> None:
+    run(tmp_path, "python3", "-m", "venv", "venv")
+    python = str(tmp_path / "venv" / "bin" / "python")
+    run(tmp_path, python, "-m", "pip", "install", "-q", "synap-sdk==1.4.0")
+    words = (str(HERE / "synap_sdk_resp3_session.py"), HOST, str(node.resp_port), str(node.http_port))
+    assert run(tmp_path, python, *words).strip() == "session done"

@@ -4,8 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from peers import Peer
 
+from synap.compat.words import WORDS
 from synap.proto.http import Request
+from tests import support
 from tests.surfaces.surfaces import Surfaces
 
 NAME = "0c5ddab5-6f3e-4c3f-9d53-0a7d0a6b3f5e"
@@ -97,9 +100,14 @@ def test_a_room_is_made_once_however_it_is_asked_for(surfaces: Surfaces) -> None
         sent = {"operation": "stream.get_or_create", "target": "c", "data": {"max_events": 7}}
         told = surfaces.rest("POST", "/api/stream", sent)[1]
         assert told == {"success": True, "room": "c", "created": created}
-        assert surfaces.resp("STREAM.GETORCREATE", "d") == int(created)
+        assert surfaces.resp("SGETORCREATE", "d") == (b"CREATED" if created else b"EXISTS")
     limits = [surfaces.rest("GET", f"/stream/{room}/stats")[1]["max_events"] for room in "abcd"]
     assert limits == [5, 6, 7, surfaces.server.settings.number("stream.max_events")]
     assert surfaces.rest("PUT", "/stream/e", {"max_events": -1})[0] == 400
     assert surfaces.rest("PUT", "/stream/e", headers={"Origin": "http://evil.example"})[0] == 403
     assert surfaces.rest("GET", "/stream/list")[1]["count"] == 4
+
+
+@pytest.mark.parametrize("word", [word.word for word in WORDS])
+def test_no_word_of_redis_means_something_else(redis: Peer, word: str) -> None:
+    assert redis.ask(support.command("COMMAND", "INFO", word)) in (b"*1\r\n$-1\r\n", b"*1\r\n*-1\r\n")

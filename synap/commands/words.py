@@ -1,0 +1,19 @@
+"""The rows of `compat/words.py`: words of the product's SDK, each carried out as the row that it stands for."""
+
+from synap.command import Command, Shape
+from synap.commands import queues, rooms, strings
+from synap.compat.words import WORDS, Word
+
+_ROWS = {row.name: row for row in (*queues.ROWS, *rooms.ROWS, *strings.ROWS)}
+
+
+def _row(word: Word) -> Command:
+    row = _ROWS[word.row]
+    return Command(
+        f"compat.{word.word.lower()}", word.code, word.doc, args=word.args, resp=word.word, reply=Shape.CUSTOM,
+        handler=f"compat_{word.word.lower()}", writes=row.writes, grows=row.grows, session=True,
+        examples=word.examples,
+    )  # fmt: skip
+
+
+ROWS = [_row(word) for word in WORDS]

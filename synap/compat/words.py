@@ -1,0 +1,129 @@
+"""The RESP words that the product's Python SDK sends (PyPI `synap-sdk` 1.4.0): each stands for a row of the table.
+
+A word's arguments are called what the JSON surfaces call the fields of its row, so the row's own units and opposites
+hold (`ack_deadline_secs`, `requeue`). `ask` is for what the SDK spells otherwise, `answer` for a reply that its parser
+wants in another shape. There is no word of Redis here: where both have one (SPUBLISH), Redis' meaning stays.
+
+What the SDK reads, in RESP3: an id and a list of names as they are, null for no message, a message as the array
+`[id, payload, priority, retry_count]`, counters as a map, events as a list of maps with their time in seconds, and
+`CREATED` for a room that was made. Of all other replies it only tells an error from a success.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from synap.command import Choice, Example, Int, Optional, Raw, Text
+
+Fields = dict[str, Any]
+
+
+def _as_given(fields: Fields) -> Fields:
+    return fields
+
+
+def _as_answered(reply: Any, fields: Fields) -> Any:
+    return reply
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word. `ask` makes the row's fields of the arguments, `answer` the word's reply of the row's."""
+
+    word: str
+    code: int
+    row: str
+    doc: str
+    args: tuple[Any, ...] = ()
+    examples: tuple[Example, ...] = ()
+    ask: Callable[[Fields], Fields] = _as_given
+    answer: Callable[[Any, Fields], Any] = _as_answered
+
+
+def _unless_zero(name: str) -> Callable[[Fields], Fields]:
+    """The SDK sends 0 for a limit that its caller has left out."""
+    return lambda fields: {field: value for field, value in fields.items() if field != name or value}
+
+
+def _requeued(fields: Fields) -> Fields:
+    """`True` and `False` are how the SDK spells a boolean."""
+    return {**fields, "requeue": fields["requeue"] == "True"} if "requeue" in fields else fields
+
+
+def _message(reply: Any, fields: Fields) -> Any:
+    names = ("message_id", "payload", "priority", "retry_count")
+    return None if reply is None else [reply[name] for name in names]
+
+
+def _events(reply: Any, fields: Fields) -> Any:
+    return [
+        {"offset": offset, "room": fields["room"], "event": event, "data": data, "timestamp": time // 1000}
+        for offset, event, data, time in reply
+    ]
+
+
+def _created(reply: Any, fields: Fields) -> Any:
+    return "CREATED" if reply else "EXISTS"
+
+
+_QUEUE, _ROOM, _ID = Text("queue"), Text("room"), Text("message_id")
+_QUEUE_MADE = Example("QCREATE q 0 30", 1)
+_PUBLISHED = Example("QPUBLISH q hi 9 3", "{id}")
+_CONSUMED = Example("QCONSUME q worker", ...)
+_ROOM_MADE = Example("SCREATE r 0", "OK")
+_SAID = Example("STREAM.PUBLISH r said hello", 0)
+
+WORDS = (
+    Word(
+        "QCREATE", 0x1601, "queue.create", "QUEUE.CREATE with a deadline in seconds; a depth of 0 is none given.",
+        args=(_QUEUE, Optional(Int("max_depth")), Optional(Int("ack_deadline_secs"))), ask=_unless_zero("max_depth"),
+        examples=(_QUEUE_MADE, Example("QCREATE q 0 30", 0)),
+    ),
+    Word(
+        "QPUBLISH", 0x1602, "queue.publish", "QUEUE.PUBLISH with priority and retries by their place.",
+        args=(_QUEUE, Raw("payload"), Optional(Int("priority")), Optional(Int("max_retries"))),
+        examples=(_QUEUE_MADE, _PUBLISHED),
+    ),
+    Word(
+        "QCONSUME", 0x1603, "queue.consume", "QUEUE.CONSUME; answers id, payload, priority and retries so far, or nil.",
+        args=(_QUEUE, Optional(Text("consumer_id"))), answer=_message,
+        examples=(_QUEUE_MADE, _PUBLISHED, _CONSUMED, Example("QCONSUME q worker", None)),
+    ),
+    Word(
+        "QACK", 0x1604, "queue.ack", "QUEUE.ACK.", args=(_QUEUE, _ID),
+        examples=(_QUEUE_MADE, _PUBLISHED, _CONSUMED, Example("QACK q {id}", "OK")),
+    ),
+    Word(
+        "QNACK", 0x1605, "queue.nack", "QUEUE.NACK; False means DROP.",
+        args=(_QUEUE, _ID, Optional(Choice("requeue", ("True", "False")))), ask=_requeued,
+        examples=(_QUEUE_MADE, _PUBLISHED, _CONSUMED, Example("QNACK q {id} False", "OK")),
+    ),
+    Word("QSTATS", 0x1606, "queue.stats", "QUEUE.STATS.", args=(_QUEUE,),
+         examples=(_QUEUE_MADE, Example("QSTATS q", ...))),
+    Word("QLIST", 0x1607, "queue.list", "QUEUE.LIST.", examples=(_QUEUE_MADE, Example("QLIST", ["q"]))),
+    Word("QPURGE", 0x1608, "queue.purge", "QUEUE.PURGE of the messages that are ready or delayed.", args=(_QUEUE,),
+         examples=(_QUEUE_MADE, _PUBLISHED, Example("QPURGE q", 1))),
+    Word("QDELETE", 0x1609, "queue.delete", "QUEUE.DELETE.", args=(_QUEUE,),
+         examples=(_QUEUE_MADE, Example("QDELETE q", 1), Example("QDELETE q", 0))),
+    Word(
+        "SCREATE", 0x160A, "stream.create", "STREAM.CREATE; a number of events of 0 is none given.",
+        args=(_ROOM, Optional(Int("max_events"))), ask=_unless_zero("max_events"), examples=(_ROOM_MADE,),
+    ),
+    Word(
+        "SGETORCREATE", 0x160B, "stream.get_or_create", "STREAM.GETORCREATE; answers CREATED or EXISTS.",
+        args=(_ROOM,), answer=_created,
+        examples=(Example("SGETORCREATE r", "CREATED"), Example("SGETORCREATE r", "EXISTS")),
+    ),
+    Word(
+        "SREAD", 0x160C, "stream.consume", "STREAM.CONSUME; answers a map for each event, its time in seconds.",
+        args=(_ROOM, Text("subscriber_id"), Optional(Int("from_offset"))), answer=_events,
+        examples=(_ROOM_MADE, _SAID, Example("SREAD r me 0", ...), Example("SREAD r me 1", [])),
+    ),
+    Word("SSTATS", 0x160D, "stream.stats", "STREAM.STATS.", args=(_ROOM,),
+         examples=(_ROOM_MADE, Example("SSTATS r", ...))),
+    Word("SLIST", 0x160E, "stream.list", "STREAM.LIST.", examples=(_ROOM_MADE, Example("SLIST", ["r"]))),
+    Word("SDELETE", 0x160F, "stream.delete", "STREAM.DELETE.", args=(_ROOM,),
+         examples=(_ROOM_MADE, Example("SDELETE r", "OK"))),
+    Word("KVSTATS", 0x1610, "kv.stats", "What `/kv/stats` says, as maps.", examples=(Example("KVSTATS", ...),)),
+)  # fmt: skip
+CODES = frozenset(word.code for word in WORDS)
