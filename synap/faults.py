@@ -8,7 +8,7 @@
 Each row has a number for kernels and logs (`synap/store/refusals.py`, in the same order), the
 text that RESP sends, and the HTTP status with the text that JSON surfaces send. `{name}` is filled by
 the caller; `%` in a RESP text stands for the name of the command. What a kernel refuses may name `{number}`, the scalar
-of its reply.
+of its reply, and `{second}`, the word of its reply at `layout.SECOND_NUMBER`.
 """
 
 from dataclasses import dataclass
@@ -102,8 +102,8 @@ TABLE = (
     Row("SECOND_DB", "ERR invalid second DB index", 400, "Invalid request: invalid second DB index"),
     Row("ROOM_MISSING", "ERR no such room", 400, "Invalid request: Room '{room}' not found"),
     Row("ROOM_EXISTS", "ERR the room already exists", 400, "Invalid request: Room '{room}' already exists"),
-    Row("OFFSET_GONE", "OFFSETGONE the offset is no longer held, the earliest is {number}", 400,
-        "Invalid request: the offset is no longer held, the earliest is {number}"),
+    Row("OFFSET_GONE", "OFFSETGONE the offset is not held, the earliest is {number}, the next is {second}", 400,
+        "Invalid request: the offset is not held, the earliest is {number}, the next is {second}"),
     Row("BAD_AMOUNT", f"ERR value is out of range, {LIMITS}", 400,
         f"Invalid request: a limit is out of range, {LIMITS}"),
     # Below here no kernel refuses; the numbers go on all the same.

@@ -6,8 +6,9 @@ again from there. Every answer is checked against the offset that was asked for;
 what begins later is a gap, told like the one that the server tells (OFFSETGONE: events were dropped by the room's
 limits before they were read).
 
-A room that was deleted and made again begins at 0. Who waits there with an old offset would wait for ever: whenever
-nothing came, the room is asked how far it goes, and if that is less, the reader is told of a gap as well.
+A room that was deleted and made again begins at 0. Who waits there with an old offset would wait for ever, or miss what
+comes until then. So a reader first asks without waiting, which the server refuses if the room does not reach to the
+offset (a gap as well), and waits only once the answer is that there is nothing yet.
 """
 
 import re
@@ -119,16 +120,18 @@ def reading(
     tries = 0  # until the first answer a missing server is an error
     while True:
         wanted = place.offset
-        words = _asking_for(room.name, subscriber, wanted, limit, wait_s)
-        replies = yield from exchanging([words], room.options, True, wait_s, tries)
-        tries = 1 + room.options.reconnects
-        gone = _gap(replies[0], wanted)
-        if gone is None and not replies[0]:
-            gone = yield from _begun_again(room, wanted)
-            if gone is None:
-                if until_idle:
-                    return
-                continue
+        gone, reply = None, None
+        for patience in (0.0, wait_s):
+            words = _asking_for(room.name, subscriber, wanted, limit, patience)
+            (reply,) = yield from exchanging([words], room.options, True, patience, tries)
+            tries = 1 + room.options.reconnects
+            gone = _gap(reply, wanted)
+            if gone is not None or reply:
+                break
+        else:
+            if until_idle:
+                return
+            continue
         if gone is not None:
             if on_gap == "raise":
                 raise gone
@@ -136,7 +139,7 @@ def reading(
             place.offset = gone.earliest
             log.warning("%r: %s", room, gone)
             continue
-        for event in room._made(replies[0]):
+        for event in room._made(reply):
             if place.offset is not None and event.offset < place.offset:
                 continue
             place.offset = event.offset + 1
@@ -157,20 +160,3 @@ def _gap(reply: Any, wanted: int | None) -> OffsetGone | None:
         earliest_here = int(reply[0][0])
         return OffsetGone(GONE, f"the events from {wanted} to {earliest_here - 1} are gone", wanted, earliest_here)
     return None
-
-
-def _begun_again(room: RoomCalls[Any], wanted: int | None) -> Plan:
-    """OffsetGone if the room does not reach to what is wanted of it: it is another room of that name."""
-    if not wanted:
-        return None
-    replies = yield from exchanging(
-        [("STREAM.STATS", room.name)], room.options, True, attempts=1 + room.options.reconnects
-    )
-    if isinstance(replies[0], Refused):
-        raise replies[0]
-    stats = report(replies[0])
-    if int(stats["total_published"]) >= wanted:
-        return None
-    earliest = int(stats["min_offset"] or 0)
-    told = f"the room has begun again: offset {wanted} is not reached, the earliest is {earliest}"
-    return OffsetGone(GONE, told, wanted, earliest)

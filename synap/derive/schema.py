@@ -59,7 +59,10 @@ class Image:
             self._row(row)
         for word in sorted(self._containers - set(catalogue.by_resp)):
             self._container(word)
-        marked = [row.resp.replace("%", "\x01").replace("{number}", "\x02") for row in faults.TABLE]
+        marks = (("%", "\x01"), ("{number}", "\x02"), ("{second}", "\x03"))
+        marked = [row.resp for row in faults.TABLE]
+        for name, mark in marks:
+            marked = [text.replace(name, mark) for text in marked]
         self.refusals = [self._text(text.encode()) for text in marked]
         assert len(self.nodes) < layout.SCHEMA_SIZE, "the grammar is larger than SCHEMA"
         assert len(self.pairs) < layout.CHOICES_SIZE, "the choices are more than CHOICES has room for"

@@ -145,7 +145,8 @@ class BacklogMethods:
         """The events from an offset on, by default from the earliest held, 100 if no other limit is given.
 
         With `wait_s` (or `wait`), waits until there is one, at most so many seconds (0: for ever). Raises Fault
-        ROOM_MISSING, or OFFSET_GONE if the offset is no longer held: its words say the earliest `number` that is.
+        ROOM_MISSING, or OFFSET_GONE if the offset is not held, or lies behind the next one and is not waited for:
+        its words say the earliest `number` that is held and the next one (`second`).
         """
         wait = either(wait_s=wait_s, wait=wait)
         fields = _told({"room": room, "subscriber_id": subscriber, "from_offset": from_offset, "limit": limit})

@@ -158,7 +158,7 @@ class Envelopes:
         status = self.onto_itself(target, status, fields)
         what = status & STATUS_MASK
         if what >= REFUSED:
-            fault = status_fault(status, fields, engine.numbers[layout.REPLY])
+            fault = status_fault(status, fields, *engine.numbers[layout.REPLY : layout.REPLY + 3 : layout.SECOND_NUMBER])
             return streamable.Reply(False, name, None, fault.json_text())
         refused = refused_number(target.row, status, engine.numbers[layout.REPLY])
         if refused:

@@ -117,7 +117,7 @@ class Database(Methods, BulkMethods):
             what = status & STATUS_MASK
             if what >= REFUSED:
                 words = {name: value for name, value in fields.items() if isinstance(value, str)}
-                words["number"] = str(engine.numbers[layout.REPLY])
+                words |= self._told()
                 self._finish(now)
                 raise Fault(TABLE[what - REFUSED].name, **words)
             if what != layout.WAIT:
@@ -128,6 +128,13 @@ class Database(Methods, BulkMethods):
             self._finish(now)
         return None if waiter is None else self._await(waiter)
 
+    def _told(self) -> dict[str, str]:
+        """The numbers of the reply that the text of a refusal may name."""
+        numbers = self._engine.numbers
+        return {
+            "number": str(numbers[layout.REPLY]), "second": str(numbers[layout.REPLY + layout.SECOND_NUMBER]),
+        }  # fmt: skip
+
     def _park(self, row: Command, tape_size: int, blob_size: int, now: int) -> Waiter:
         """Let the call that lies in CALL wait. Another thread's change makes it again, and leaves its answer."""
         engine, waiter = self._engine, Waiter()
@@ -136,7 +143,7 @@ class Database(Methods, BulkMethods):
             if status is not None:
                 what = status & STATUS_MASK
                 if what >= REFUSED:
-                    waiter.error = Fault(TABLE[what - REFUSED].name, number=str(engine.numbers[layout.REPLY]))
+                    waiter.error = Fault(TABLE[what - REFUSED].name, **self._told())
                 else:
                     waiter.value = _native(plain(status, row, engine.numbers, engine.bytes))
                 waiter.seq = engine.seq

@@ -152,7 +152,7 @@ class Web(Operations):
         engine = self.server.engine
         status = self.onto_itself(target, status, fields)
         if status & STATUS_MASK >= REFUSED:
-            raise status_fault(status, fields, engine.numbers[layout.REPLY])
+            raise status_fault(status, fields, *engine.numbers[layout.REPLY : layout.REPLY + 3 : layout.SECOND_NUMBER])
         refused = refused_number(target.row, status, engine.numbers[layout.REPLY])
         if refused:
             raise refused_fault(refused, fields, self.is_there)

@@ -140,9 +140,10 @@ def in_query(fault: Fault, request: Request) -> Response:
     return json_response(400, {"error": text, "code": 400})
 
 
-def status_fault(status: int, fields: dict[str, Any], number: int) -> Fault:
-    """The Fault of a refusing status, with the fields and the `number` (the reply's) that its text may name."""
-    return named_fault(TABLE[(status & STATUS_MASK) - REFUSED].name, fields | {"number": str(number)})
+def status_fault(status: int, fields: dict[str, Any], number: int, second: int = 0) -> Fault:
+    """The Fault of a refusing status, with the fields and the two numbers (the reply's) that its text may name."""
+    told = {"number": str(number), "second": str(second)}
+    return named_fault(TABLE[(status & STATUS_MASK) - REFUSED].name, fields | told)
 
 
 def named_fault(name: str, fields: dict[str, Any]) -> Fault:

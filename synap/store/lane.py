@@ -206,11 +206,11 @@ def run(words, octets, session, at, end, now, budget):
                     reason = HANDLER
                     break
                 words[COUNTERS + 4 * code + 1] += 1
-                out = resp.put_refusal(words, octets, out, row, fault, 0)
+                out = resp.put_refusal(words, octets, out, row, fault, 0, 0)
             elif in_multi:
                 if not transactions.enqueue(words, octets, session, row, TAPE, tape_size, blob_size):
                     words[session + SESSION_FLAGS] |= MULTI_BROKEN
-                    out = resp.put_refusal(words, octets, out, row, OUT_OF_MEMORY, 0)
+                    out = resp.put_refusal(words, octets, out, row, OUT_OF_MEMORY, 0, 0)
                 else:
                     out = transactions.put_word(octets, out, 1)
             else:

@@ -107,6 +107,7 @@ TAPE = WORDS + 2 * TAPE_WORDS_MAX + TAPE_ROOM
 DECIDED = TAPE + 4 * TAPE_WORDS_MAX + TAPE_ROOM  # tape of a decided call, its blob behind it
 DECIDED_BLOB = DECIDED + 2 * REPLY_ITEMS + TAPE_ROOM  # a text of the tape for each item of the reply
 REPLY = DECIDED_BLOB + (1 << 28)
+SECOND_NUMBER = 2  # word of a reply that refuses: the second number that the text of the refusal may name
 RECEIVE = REPLY + 8 + 2 * REPLY_ITEMS
 RECEIVE_BYTES = 256 * KIB
 CALL = RECEIVE + RECEIVE_BYTES // WORD + 64  # a call built in Python: tape, then blob

@@ -32,13 +32,14 @@ from synap.store.layout import (
     ROW_NAME,
     ROW_NAME_SIZE,
     ROW_SHAPE,
+    SECOND_NUMBER,
     STATUS_MASK,
     WORDS,
 )
 
 INCOMPLETE, INLINE, BAD_COUNT_LINE, BAD_SIZE_LINE, NOT_A_BULK, TOO_LONG = 0, -1, -2, -3, -4, -5
 CR, LF, STAR, DOLLAR, MINUS = 13, 10, 42, 36, 45
-NAME_MARK, NUMBER_MARK = 1, 2  # in the text of a refusal: here comes the name of the command, or a number
+NAME_MARK, NUMBER_MARK, SECOND_MARK = 1, 2, 3  # in the text of a refusal: here comes the command's name, or a number
 LINE_MAX = 32
 UNCOUNTED = (1 << 22) - 1  # what `skim` answers as words left while the count line is cut
 SHAPE_VALUES, SHAPE_MEMBERS, SHAPE_PAGE, SHAPE_PAIR, SHAPE_WORD, SHAPE_MESSAGES, SHAPE_EVENTS = 4, 5, 6, 7, 11, 12, 13
@@ -190,8 +191,8 @@ def put_item(words, octets, at, place, version):
 
 
 @kernel
-def put_refusal(words, octets, at, row, number, value):
-    """Write the text of a refusal, with the command's name and the number `value` where they belong; count it."""
+def put_refusal(words, octets, at, row, number, value, second):
+    """Write the text of a refusal, with the command's name and two numbers where they belong; count it."""
     words[REFUSALS + number - REFUSED] += 1
     octets[at] = MINUS
     at += 1
@@ -205,6 +206,8 @@ def put_refusal(words, octets, at, row, number, value):
             at += size
         elif c == NUMBER_MARK:
             at += print_integer(octets, at, value)
+        elif c == SECOND_MARK:
+            at += print_integer(octets, at, second)
         else:
             octets[at] = c
             at += 1
@@ -259,7 +262,7 @@ def put_reply(words, octets, at, row, status, reply, version):
     if status == NIL or status == NO_ITEM:
         return put_nil(octets, at, version, shape >= SHAPE_VALUES and status == NIL)
     if status >= REFUSED:
-        return put_refusal(words, octets, at, row, status, words[reply])
+        return put_refusal(words, octets, at, row, status, words[reply], words[reply + SECOND_NUMBER])
     if status == EMPTY:
         return put_line(octets, at, 126 if shape == SHAPE_MEMBERS and version == 3 else STAR, 0)
     count = words[reply + 1]

@@ -48,6 +48,7 @@ from synap.store.layout import (
     ROOM,
     ROOM_LIMITS,
     ROOMS,
+    SECOND_NUMBER,
     WAIT,
 )
 from synap.store.names import NAME_SIZE
@@ -181,7 +182,8 @@ def consume(words, octets, tape, now, reply):
     """Events from an offset on (by default from the earliest): EVENT_ITEMS items each, the next offset as scalar.
 
     Fewer than the limit come if there are no more, or if they are above BATCH_BYTES. EMPTY (or WAIT) if there
-    is none yet. Refused if the offset is no longer held: the scalar then is the earliest that is.
+    is none yet. Refused if the offset is no longer held, or lies behind the next one and is not waited for: such a
+    reader knows another room of this name. The reply then is the earliest offset held and, behind it, the next one.
     """
     room = find(words, octets, tape)
     if room == 0:
@@ -190,8 +192,9 @@ def consume(words, octets, tape, now, reply):
     most = words[tape + CONSUME_LIMIT + 1] if words[tape + CONSUME_LIMIT] else EVENTS_DEFAULT
     if most < 0 or start < 0:
         return POSITIVE_COUNT
-    if start < words[room + FIRST]:
+    if start < words[room + FIRST] or (start > words[room + AFTER] and not words[tape + CONSUME_WAIT]):
         set_scalar(words, reply, words[room + FIRST])
+        words[reply + SECOND_NUMBER] = words[room + AFTER]
         return OFFSET_GONE
     most = min(most, words[room + AFTER] - start)
     if most <= 0:

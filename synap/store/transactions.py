@@ -153,21 +153,21 @@ def control(words, octets, session, code, out):
     flags = words[session + SESSION_FLAGS]
     if code == MULTI_CODE:
         if flags & IN_MULTI:
-            return resp.put_refusal(words, octets, out, 0, NESTED_MULTI, 0)
+            return resp.put_refusal(words, octets, out, 0, NESTED_MULTI, 0, 0)
         words[session + SESSION_FLAGS] |= IN_MULTI
         return put_word(octets, out, 0)
     if code == DISCARD_CODE:
         if not flags & IN_MULTI:
-            return resp.put_refusal(words, octets, out, 0, DISCARD_WITHOUT_MULTI, 0)
+            return resp.put_refusal(words, octets, out, 0, DISCARD_WITHOUT_MULTI, 0, 0)
         if words[session + SESSION_WATCHED]:
             return 0
         end_multi(words, session)
         return put_word(octets, out, 0)
     if not flags & IN_MULTI:
-        return resp.put_refusal(words, octets, out, 0, EXEC_WITHOUT_MULTI, 0)
+        return resp.put_refusal(words, octets, out, 0, EXEC_WITHOUT_MULTI, 0, 0)
     if flags & MULTI_BROKEN and not words[session + SESSION_WATCHED]:
         end_multi(words, session)
-        return resp.put_refusal(words, octets, out, 0, EXEC_ABORTED, 0)
+        return resp.put_refusal(words, octets, out, 0, EXEC_ABORTED, 0, 0)
     return 0
 
 

@@ -217,8 +217,8 @@ class RoomModel:
             return lambda reply: reply == offset
         options = dict(zip(words[3::2], words[4::2], strict=True))
         start, most = options.get("FROM", self.first), options.get("LIMIT", 100)
-        if start < self.first:
-            text = f"OFFSETGONE the offset is no longer held, the earliest is {self.first}"
+        if start < self.first or start > self.after:
+            text = f"OFFSETGONE the offset is not held, the earliest is {self.first}, the next is {self.after}"
             return lambda reply: reply == Refusal(text)
         told = [[start + i, *event] for i, event in enumerate(self.events[start - self.first :][:most])]
         return lambda reply: [each[:3] for each in reply] == told

@@ -200,6 +200,10 @@ def test_rooms(db: synap.Database) -> None:
     with pytest.raises(synap.Fault, match="the earliest is 1") as gone:
         db.stream_consume("r", from_offset=0)
     assert gone.value.row.name == "OFFSET_GONE"
+    for beyond in (5, 100):
+        with pytest.raises(synap.Fault, match="the earliest is 1, the next is 4"):
+            db.stream_consume("r", from_offset=beyond)
+        assert db.stream_consume("r", from_offset=beyond, wait=0.01) == []
     assert db.stream_consume("r", from_offset=4) == [] == db.stream_consume("r", from_offset=4, wait=0.01)
     assert [event["offset"] for event in db.stream_consume("r", from_offset=2, limit=1, wait=1)] == [2]
     stats = db.stream_stats("r")

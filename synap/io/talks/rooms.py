@@ -2,7 +2,8 @@
 
     server    {"type": "connected", "room", "subscriber_id", "from_offset"}
               {"type": "event", "offset", "event", "data": any JSON, "timestamp": s}
-              {"type": "gap", "requested", "earliest"}: events between the two are no longer held; it goes on
+              {"type": "gap", "requested", "earliest"}: what is requested is no longer held, or lies behind the next
+              offset (another room of this name): it goes on from the earliest
               {"type": "error", "error"}, then it closes: there is no such room (any more)
 
 Without an offset it begins with the earliest event that is held. A client has nothing to say here: whatever it

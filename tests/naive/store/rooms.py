@@ -99,8 +99,8 @@ def consume(state: State, args: dict[str, Any], now: int) -> Answer:
     start, most = args.get("from_offset", room.first), args.get("limit", 100)
     if start < 0 or most < 0:
         raise Refused("POSITIVE_COUNT")
-    if start < room.first:
-        raise Refused("OFFSET_GONE", room.first)
+    if start < room.first or (start > room.after and "wait" not in args):
+        raise Refused("OFFSET_GONE", room.first, room.after)
     if start >= room.after and "wait" in args:
         return WAIT, False
     found = room.events[start - room.first :][:most]
