@@ -158,7 +158,8 @@ class Envelopes:
         status = self.onto_itself(target, status, fields)
         what = status & STATUS_MASK
         if what >= REFUSED:
-            fault = status_fault(status, fields, *engine.numbers[layout.REPLY : layout.REPLY + 3 : layout.SECOND_NUMBER])
+            numbers = engine.numbers[layout.REPLY : layout.REPLY + 3 : layout.SECOND_NUMBER]
+            fault = status_fault(status, fields, *numbers)
             return streamable.Reply(False, name, None, fault.json_text())
         refused = refused_number(target.row, status, engine.numbers[layout.REPLY])
         if refused:

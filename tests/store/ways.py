@@ -186,7 +186,7 @@ class Ways:
             wanted, changed = self.twins[row.name](self.state, arguments(row, words), self.now)
         except Refused as refused:
             name = (row.resp or row.name).lower()
-            words = {"number": refused.args[1]} if len(refused.args) > 1 else {}
+            words = dict(zip(("number", "second"), refused.args[1:], strict=False))
             wanted, changed = Refusal(Fault(refused.args[0], **words).resp_text(name)), False
         if row.reply is Shape.MESSAGES and isinstance(value, list):
             assert all([name.decode() for name in each[::2]] == list(row.fields) for each in value)
