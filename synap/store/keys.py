@@ -42,6 +42,7 @@ BOTH = 3
 SCAN_MATCH, SCAN_HAS_COUNT, SCAN_COUNT, SCAN_HAS_TYPE, SCAN_TYPE = 3, 5, 6, 7, 8
 KIND_NAMES = (b"string", b"list", b"set")  # of the kinds 1, 2, 3: what TYPE answers
 SCAN_COUNT_DEFAULT = 10
+SCAN_WALK_MAX = 8192  # keys of other namespaces that one window passes over: about half a millisecond
 MS_MAX = (1 << 63) - 1
 FLUSH_STEP = 1 << 62
 
@@ -281,6 +282,9 @@ def scan(words, octets, tape, now, reply):
 
     A cursor is 1 + the first 34 bits of the hash to go on from, so it needs no memory here and stays
     true while tables grow, shrink and lose keys: whatever lay there all the time is returned.
+
+    COUNT counts keys of this namespace. The tables hold those of all, so a window ends as well once SCAN_WALK_MAX
+    others have been passed over, and an iteration ends early if its first window has met every key of its namespace.
     """
     cursor, valid = parse_cursor(octets, text_at(words, tape, 0), text_size(words, tape, 0))
     if not valid:
@@ -298,10 +302,12 @@ def scan(words, octets, tape, now, reply):
     place = cursor - 1 if cursor else 0
     shard = place >> TAG_BITS
     tag = place & TAG_MASK
-    looked = 0
+    looked = passed = 0
     octet_total = 0
     set_scalar(words, reply, 0)
     while shard < SHARDS_COUNT:
+        if cursor == 0 and looked == words[KEYS_COUNT + namespace]:
+            return ITEMS
         table = SHARDS + shard * TABLE_SIZE
         seat = tables.window(words, table, tag, TAG_MASK)
         if seat == 0:
@@ -309,14 +315,17 @@ def scan(words, octets, tape, now, reply):
             tag = 0
             continue
         this = tables.tag_of(words[seat])
-        if looked >= wanted:
+        if looked >= wanted or passed >= SCAN_WALK_MAX:
             words[reply] = (shard << TAG_BITS | this) + 1
             return ITEMS
         while words[seat] and tables.tag_of(words[seat]) == this:  # one cursor place: all of it or none
             ref = words[seat] & REF_MASK
-            looked += 1
             seat += 1
-            if keyspace.namespace_of(words, ref) != namespace or keyspace.expired(words, ref, now):
+            if keyspace.namespace_of(words, ref) != namespace:
+                passed += 1
+                continue
+            looked += 1
+            if keyspace.expired(words, ref, now):
                 continue
             if kind and keyspace.kind_of(words, ref) != kind:
                 continue
