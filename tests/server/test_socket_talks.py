@@ -347,6 +347,29 @@ def test_a_gap_is_told(node: Server) -> None:
         assert heard(socket)["offset"] == 20
 
 
+@pytest.mark.parametrize("ahead", [2, 5, 1 << 40])
+def test_an_offset_behind_the_end_is_a_gap(node: Server, ahead: int) -> None:
+    """A room was made anew, and its reader goes on where it was: nothing of the new one is passed over in silence."""
+    room = room_of(node, f"ws-anew-{ahead}")
+    say(node, room, "first")
+    with opened(node, f"/stream/{room}/ws/s1?from_offset={1 + ahead}") as socket:
+        heard(socket)
+        assert heard(socket) == {"type": "gap", "requested": 1 + ahead, "earliest": 0}
+        assert heard(socket)["data"] == "first"
+        say(node, room, *range(7))
+        assert [heard(socket)["data"] for _ in range(7)] == list(range(7))
+    with opened(node, f"/stream/{room}/ws/s2?from_offset=8") as socket:  # the end itself is no gap
+        heard(socket)
+        say(node, room, "next")
+        assert heard(socket)["offset"] == 8
+    refused = {"error": "Invalid request: the offset is not held, the earliest is 0, the next is 9", "code": 400}
+    assert node.http("GET", f"/stream/{room}/consume/s3?from_offset=10") == (400, refused)
+    assert node.http("GET", f"/stream/{room}/consume/s3?from_offset=9")[0] == 200
+    with node.resp() as client:
+        told = client.ask("STREAM.CONSUME", room, "s4", "FROM", 10)
+        assert str(told) == "OFFSETGONE the offset is not held, the earliest is 0, the next is 9"
+
+
 def test_a_room_that_is_missing_or_goes(node: Server) -> None:
     node.http("DELETE", "/stream/ws-none")
     with opened(node, "/stream/ws-none/ws/s1") as socket:
