@@ -156,6 +156,7 @@ def test_wrong_files_end_with_1(calls: Calls, monkeypatch: pytest.MonkeyPatch) -
     ):
         monkeypatch.setenv("SYNAP_CONFIG", variable)
         fails(line, 1, told)
+    monkeypatch.delenv("SYNAP_CONFIG")
     Path("config.yml").mkdir()
     fails("serve", 1, unread.format("config.yml (in the working directory)", "Is a directory"))
     Path("config.yml").rmdir()

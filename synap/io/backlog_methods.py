@@ -135,6 +135,12 @@ class BacklogMethods:
         self._given("stream.create", room=room, max_events=max_events, max_bytes=max_bytes,
                     retention_secs=either(retention_s=retention_s, retention_secs=retention_secs))  # fmt: skip
 
+    def stream_get_or_create(self, room: str, *, max_events: int | None = None, max_bytes: int | None = None,
+                             retention_s: int | None = None) -> bool:  # fmt: skip
+        """Make a room as `stream_create` does, unless it is there: then it keeps its limits. True if it was made."""
+        return bool(self._given("stream.get_or_create", room=room, max_events=max_events, max_bytes=max_bytes,
+                                retention_secs=retention_s))  # fmt: skip
+
     def stream_publish(self, room: str, event: str, *data: Value) -> int:
         """Append an event for each of `data`; the offset of the first. Raises Fault ROOM_MISSING."""
         return cast(int, self.call("stream.publish", room=room, event=event, items=list(data)))

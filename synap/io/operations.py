@@ -32,7 +32,9 @@ def _same(payload: Any) -> Any:
 
 
 def _value(payload: Any) -> Any:
-    return {} if payload is None else {"value": payload}
+    """A null is as if the key were missing: SDKs cannot tell them apart."""
+    missing = payload is None or (isinstance(payload, msgspec.Raw) and bytes(payload) == b"null")
+    return {} if missing else {"value": payload}
 
 
 def _message(payload: Any) -> Any:

@@ -190,8 +190,15 @@ class Server:
             self.reap()
 
     def said(self) -> str:
-        """Everything it wrote to its standard streams."""
-        return self.output.read_text() if self.output.exists() else ""
+        """Everything it wrote to its standard streams. A thread of its own writes: wait until no more comes."""
+        text, end = "", time.monotonic() + 1
+        while time.monotonic() < end:
+            time.sleep(0.03)
+            newer = self.output.read_text() if self.output.exists() else ""
+            if newer == text != "":
+                break
+            text = newer
+        return text
 
     def resp(self, **options: Any) -> Resp:
         return Resp(self.resp_port, **options)

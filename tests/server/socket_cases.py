@@ -25,6 +25,8 @@ from tests.server.sockets import (
 MESSAGE_MAX = 4 << 20
 """`limits.websocket_message_bytes_max` of the server that is asked."""
 
+REFUSED_BINARY = [(TEXT, b'{"type":"error","error":"Invalid request: wanted a text message, found a binary one"}')]
+
 
 @dataclass(frozen=True)
 class Case:
@@ -54,8 +56,8 @@ def framing() -> Iterator[Case]:
     for size in SIZES:
         text = b"*" * size
         yield Case(f"1.1 text of {size}", [frame(TEXT, text)], texts(text))
-        yield Case(f"1.2 binary of {size} is ignored", [frame(BINARY, b"\xfe" * size), frame(PING, b"p")],
-                   [(PONG, b"p")])  # fmt: skip
+        yield Case(f"1.2 binary of {size} is refused", [frame(BINARY, b"\xfe" * size), frame(PING, b"p")],
+                   [*REFUSED_BINARY, (PONG, b"p")])  # fmt: skip
     for step in (1, 3, 997):
         text = b"*" * (300 if step == 1 else 65536)
         yield Case(f"1.1 text in pieces of {step}", chopped(frame(TEXT, text), step), texts(text))
@@ -247,7 +249,7 @@ def sizes() -> Iterator[Case]:
     for size in (65536, 262144, 1 << 20, MESSAGE_MAX):
         text = b"*" * size
         yield Case(f"9.1 text of {size}", [frame(TEXT, text)], texts(text))
-        yield Case(f"9.2 binary of {size}", [frame(BINARY, text), frame(PING)], [(PONG, b"")])
+        yield Case(f"9.2 binary of {size}", [frame(BINARY, text), frame(PING)], [*REFUSED_BINARY, (PONG, b"")])
     for step in (64, 256, 4096, 65536):
         text = b"*" * (MESSAGE_MAX if step > 256 else 1 << 19)
         yield Case(f"9.3 fragments of {step}", [cut(text, step)], texts(text))

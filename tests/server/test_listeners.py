@@ -17,7 +17,7 @@ import synap
 from synap.cli.health import check
 from synap.io.listeners import Address, chosen
 from synap.settings import Settings
-from tests.server.clients import Server
+from tests.server.clients import Server, eventually
 from tests.server.zygote import ROOT
 
 Serve = Callable[..., Server]
@@ -64,7 +64,7 @@ def test_hosts(serve: Serve, hosts: list[str], places: set[str], urls: list[str]
     for port in (http_port, resp_port):
         assert {host for host in (IPV4, OTHER, IPV6) if reached(host, port)} == places
     wanted = ", ".join(f"http://{url}:{http_port}" for url in urls)
-    assert f"ready: {wanted}, RESP on port {resp_port} (" in server.said()
+    eventually(lambda: f"ready: {wanted}, RESP on port {resp_port} (" in server.said())
     for host in places:
         link = http.client.HTTPConnection(host, http_port, timeout=10)
         link.request("GET", "/health")
@@ -279,13 +279,11 @@ def redis_port_asked_for() -> None:
     ("{}/file/below", "cannot be made: Not a directory"),
     ("/dev/null", "is something else, not a directory"),
     ("{}/" + "x" * 300, "cannot be made: File name too long"),
-    ("{}/link", "is something else, not a directory"),
-    ("/proc/self/fdinfo", "cannot be written: "),
+    ("/proc/1/fdinfo", "cannot be written: "),
     ("/proc/none", "cannot be made: "),
 ])  # fmt: skip
 def test_data_directories_that_cannot_be_used(serve: Serve, tmp_path: Path, path: str, told: str) -> None:
     (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to("nowhere")
     path = path.replace("{}", str(tmp_path))
     code, said = data_in(serve, path).refused()
     wanted = f"Error: the data directory {path} (persistence.directory) {told}"

@@ -88,7 +88,8 @@ def test_a_cold_start_tells_how_far_it_is(tmp_path: Path, manager: socket.socket
 
 def test_lines_for_people(serve: Serve) -> None:
     server = serve({"logging.format": "pretty", "logging.level": "trace"}).start()
-    assert "[info     ] ready: http://" in server.said() and "{" not in server.said()
+    eventually(lambda: "[info     ] ready: http://" in server.said())
+    assert "{" not in server.said()
 
 
 def test_addresses(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -141,7 +141,7 @@ def test_requests_before_and_frames_behind_the_handshake_in_one_write(echo: Serv
 
 
 def test_path_and_query_are_parameters(echo: Server) -> None:
-    with RawSocket(echo.http_port, "/room/caf%C3%A9%2Fx/ws/b?from=3&who=c&x=a%20b") as client:
+    with RawSocket(echo.http_port, "/room/caf%C3%A9%2Fx/ws/b?from=3&x=a%20b") as client:
         wanted = [("from", "3"), ("room", "café/x"), ("who", "b"), ("x", "a b")]
         assert client.read() == (TEXT, repr(wanted).encode())
 
