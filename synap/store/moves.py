@@ -394,24 +394,21 @@ def draw(words, octets, tape, now, reply):
 
 @kernel
 def listed(words, octets, tape, now, reply, start, size, glob, glob_size, limit):
-    """ITEMS: keys of the namespace that begin with a text and match a glob (any, if it is at 0), in no order,
-    at most `limit` of them. The walk ends when it has met every key of the namespace."""
+    """ITEMS: up to `limit` keys of the namespace that begin with a text and match a glob (any, if it is at 0)."""
     namespace = words[tape - 2]
     left = words[KEYS_COUNT + namespace]
     total = 0
     set_scalar(words, reply, 0)
     for shard in range(SHARDS_COUNT):
-        place = 0
-        seat = 1
+        place, seat = 0, 1
         while seat and left > 0 and words[reply + 1] < limit:
             place, seat = tables.next_entry(words, SHARDS + shard * TABLE_SIZE, place)
             if seat == 0:
                 break
             ref = words[seat] & REF_MASK
-            if keyspace.namespace_of(words, ref) != namespace:
-                continue
-            left -= 1
-            if keyspace.expired(words, ref, now):
+            mine = keyspace.namespace_of(words, ref) == namespace
+            left -= mine
+            if not mine or keyspace.expired(words, ref, now):
                 continue
             at = keyspace.key_at(words, ref)
             key_size = keyspace.key_size(words, ref)
