@@ -11,6 +11,7 @@ from synap.observe import times
 
 COUNT_DEFAULT = 10
 GRAPH_COLUMNS = 40
+SLEEP_S_MAX = 86400  # of DEBUG SLEEP
 ART = ("\\  |  /", " \\ | / ", "--- * ---", " / | \\ ", "/  |  \\")
 
 
@@ -190,7 +191,10 @@ def shutdown(engine: Engine, session: Session | None, args: dict[str, Any], now:
 
 def debug_sleep(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
     """Do nothing for so many seconds, and nobody else does anything meanwhile."""
-    engine.facts["sleep"](min(max(args["seconds"], 0.0), 86400.0))
+    seconds = args["seconds"]
+    if not 0 <= seconds <= SLEEP_S_MAX:
+        raise Fault("WRONG_FIELD", field="seconds", wanted=f"0 to {SLEEP_S_MAX}", found=f"{seconds:g}")
+    engine.facts["sleep"](seconds)
     return "OK"
 
 

@@ -2,9 +2,8 @@
 
 from synap.kernels import lcs
 from synap.kernels.jit import kernel
-from synap.kernels.numbers import parse_integer
 from synap.kernels.spans import bare
-from synap.store import arena, chunks, compressed, keyspace, sets, tables
+from synap.store import arena, chunks, compressed, encodings, keyspace, sets, tables
 from synap.store.layout import LIST, SET, STRING, TRACKING, WORD
 from synap.store.tables import REF_MASK
 
@@ -14,9 +13,6 @@ from synap.store.tables import REF_MASK
 DESCRIPTION_WORDS = 10
 INTEGER, EMBEDDED, RAW, LISTPACK, QUICKLIST, INTSET, HASHTABLE = range(7)
 EMBEDDED_MAX = 44  # bytes of a string that Redis keeps in one block with its head
-LISTPACK_BYTES_MAX = 8192
-LISTPACK_ENTRIES_MAX, LISTPACK_ENTRY_MAX = 128, 64
-INTSET_MAX = 512
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
@@ -51,19 +47,10 @@ def use(words, octets, namespace, start, size, now):
 
 
 @kernel
-def is_integer(octets, start, size):
-    """Is this text the shortest spelling of a 64-bit integer?"""
-    _, valid = parse_integer(octets, start, min(size, 21))
-    return valid
-
-
-@kernel
 def describe_list(words, octets, root, found):
     """Count, bytes of elements, bytes of chunks and boxes."""
     found[COUNT] = words[root + chunks.COUNT]
     found[SIZE] = words[root + chunks.BYTES]
-    small = found[SIZE] + 2 * found[COUNT] + 7 <= LISTPACK_BYTES_MAX
-    found[ENCODING] = LISTPACK if small else QUICKLIST
     chunk = words[root + chunks.FIRST]
     while chunk:
         found[BYTES] += arena.capacity(words, chunk) * WORD
@@ -77,7 +64,7 @@ def describe_list(words, octets, root, found):
 
 
 @kernel
-def describe_set(words, octets, root, samples, found):
+def describe_set(words, root, samples, found):
     """Count, bytes of members, bytes of slots and members; these from `samples` members (0: all)."""
     count = words[root + tables.COUNT]
     found[COUNT] = count
@@ -87,24 +74,16 @@ def describe_set(words, octets, root, samples, found):
     if words[root + tables.OLD]:
         found[BYTES] += arena.capacity(words, words[root + tables.OLD]) * WORD
     most = count if samples == 0 or samples > count else samples
-    few = count <= INTSET_MAX
-    integers = few
-    short = count <= LISTPACK_ENTRIES_MAX
     looked = blocks = place = 0
-    while looked < most or (looked < count and few and (integers or short)):
+    while looked < most:
         place, seat = tables.next_entry(words, root, place)
         if seat == 0:
             break
         member = words[seat] & REF_MASK
-        size = words[member] >> 8
-        if looked < most:
-            blocks += arena.capacity(words, member) * WORD
+        blocks += arena.capacity(words, member) * WORD
         looked += 1
-        integers = integers and is_integer(octets, (member + 1) * 8, size)
-        short = short and size <= LISTPACK_ENTRY_MAX
     if most:
         found[BYTES] += blocks * count // most
-    found[ENCODING] = INTSET if integers else LISTPACK if short else HASHTABLE
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64, int64[::1])")
@@ -141,14 +120,17 @@ def describe(words, octets, namespace, start, size, now, samples, found):
         found[ENCODING] = RAW
         if keyspace.mark_of(words, ref) & keyspace.RAW:
             return 1
-        if words[ref] & keyspace.SPELLED == 0 and is_integer(octets, found[AT], length):
+        if words[ref] & keyspace.SPELLED == 0 and encodings.is_integer(octets, found[AT], length):
             found[ENCODING] = INTEGER
         elif length <= EMBEDDED_MAX:
             found[ENCODING] = EMBEDDED
     elif kind == LIST:
+        found[ENCODING] = QUICKLIST if words[ref] & keyspace.OUTGROWN else LISTPACK
         describe_list(words, octets, keyspace.root_of(words, ref), found)
     elif kind == SET:
-        describe_set(words, octets, keyspace.root_of(words, ref), samples, found)
+        small = LISTPACK if words[ref] & keyspace.SPELLED else INTSET
+        found[ENCODING] = HASHTABLE if words[ref] & keyspace.OUTGROWN else small
+        describe_set(words, keyspace.root_of(words, ref), samples, found)
     return 1
 
 

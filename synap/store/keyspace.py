@@ -11,8 +11,10 @@ bytes and (for a string) the value's bytes right behind them:
 Keys above 4095 bytes or values above 1 MiB keep their sizes in the sizes word. With a slot of 8
 bytes in a table that is 3/5 full, 16 B -> 16 B costs 53 bytes a key, where Redis takes about 120.
 
-How a string came to be shows in OBJECT ENCODING alone: what APPEND or SETRANGE has changed is RAW (a bit of the
-encoding), what INCRBYFLOAT has made is SPELLED. Neither is part of the state: no digest and no snapshot has them.
+How a value came to be shows in OBJECT ENCODING alone. Of strings, what APPEND or SETRANGE has changed is RAW (a bit
+of the encoding), what INCRBYFLOAT has made is SPELLED. A list or a set that has outgrown the small form in which Redis
+would keep it is OUTGROWN, a set that has held a member other than an integer is SPELLED. None of this is part of the
+state: no digest and no snapshot has it.
 
 A record whose deadline has come is invisible to everyone, and stays until a row removes it: reads
 change nothing. Every change of a key passes `touched`, so that whoever waits for it hears of it.
@@ -56,6 +58,7 @@ FORM_SHIFT = 4
 MARK_MASK = 0x1F  # form and encoding, as in a text's mark
 RAW = 1 << 4  # in a mark, beside form and compression
 HAS_DEADLINE, HAS_SIZES, SPELLED = 1 << 9, 1 << 10, 1 << 11
+OUTGROWN = RAW << FORM_SHIFT  # in the head of a list or a set
 NAMESPACE_SHIFT, CLOCK_SHIFT, KEY_SHIFT, VALUE_SHIFT = 12, 16, 32, 44
 KEY_SIZE_MAX, VALUE_SIZE_MAX = (1 << 12) - 1, (1 << 20) - 1
 SIZES_SHIFT = 32

@@ -1,7 +1,7 @@
 """Lists: the rows, over the chain of chunks that chunks.py describes."""
 
 from synap.kernels.jit import kernel
-from synap.store import keyspace
+from synap.store import encodings, keyspace
 from synap.store.chunks import (
     BYTES,
     COUNT,
@@ -60,6 +60,7 @@ def push_many(words, octets, tape, now, reply, side, first_slot):
         mark = words[at + 2 * i + 1]
         if not push(words, octets, root, side, start, mark >> MARK_BITS, mark & 0xFF):
             return BROKEN
+    encodings.list_has_grown(words, ref, root)
     keyspace.touched(words, octets, h)
     set_scalar(words, reply, words[root + COUNT])
     return NUMBER | CHANGED
@@ -103,6 +104,7 @@ def pop_some(words, octets, tape, now, reply, side):
     if words[root + COUNT] == 0:
         keyspace.remove(words, octets, h, seat, False)
     else:
+        encodings.list_has_shrunk(words, ref, root)
         keyspace.touched(words, octets, h)
     return (ITEMS if has_count else ITEM) | CHANGED
 
@@ -146,6 +148,7 @@ def pop_left_wait(words, octets, tape, now, reply):
         if words[root + COUNT] == 0:
             keyspace.remove(words, octets, h, seat, False)
         else:
+            encodings.list_has_shrunk(words, ref, root)
             keyspace.touched(words, octets, h)
         return ITEMS | CHANGED
     return WAIT

@@ -10,7 +10,7 @@ it drew is journaled as a removal that spells the members out, since chance is n
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.jit import kernel
 from synap.kernels.spans import move, same
-from synap.store import arena, keyspace, tables
+from synap.store import arena, encodings, keyspace, tables
 from synap.store.layout import (
     BROKEN,
     CHANCE,
@@ -111,9 +111,14 @@ def add_many(words, octets, tape, now, reply, first_slot):
     for i in range(count):
         start = words[tape - 1] + words[at + 2 * i]
         mark = words[at + 2 * i + 1]
-        new = add_member(words, octets, root, start, mark >> MARK_BITS, mark & 0xFF)
+        size = mark >> MARK_BITS
+        if i == 0:
+            encodings.set_will_grow(words, octets, ref, words[root + tables.COUNT], count, start, size)
+        new = add_member(words, octets, root, start, size, mark & 0xFF)
         if new < 0:
             return BROKEN
+        if new:
+            encodings.set_has_grown(words, octets, ref, words[root + tables.COUNT], start, size)
         added += new
     set_scalar(words, reply, added)
     if added == 0:
