@@ -83,7 +83,7 @@ class Server:
         self.web = Web(self)
         signals.end_by(self.loop, self._stopping.set)
         self.loop.set_exception_handler(self._unhandled)
-        self.listeners = Listeners(self)
+        self.listeners = self._listeners()
         try:
             self.http_port = await self.listeners.open_http()
             async with anyio.create_task_group() as group:
@@ -108,6 +108,9 @@ class Server:
     def stop(self) -> None:
         """End this server in order."""
         self._stopping.set()
+
+    def _listeners(self) -> Listeners:
+        return Listeners(self)
 
     async def _stop_when_asked(self, scope: anyio.CancelScope) -> None:
         await self._stopping.wait()

@@ -3,8 +3,8 @@
     Life(world, disk, settings)   one process: from its start to its end, whatever that is
       .run()                      until it stops, or PowerLoss; then `dead`
 
-Of `Server` only its two ways onto threads are replaced, of `Node` only the fork: the child is a fiber that
-writes what stood in memory when it was begun. Everything else is the product's.
+Of `Server` only its listeners and its two ways onto threads are replaced, of `Node` only the fork: the child is a fiber
+that writes what stood in memory when it was begun. Everything else is the product's.
 """
 
 import asyncio
@@ -16,8 +16,10 @@ from typing import Any
 
 from synap.engine.handlers import digest_of
 from synap.io.link import RespConnection
+from synap.io.listeners import Listeners
 from synap.io.node import Node
 from synap.io.server import Server
+from synap.io.web import HttpConnection
 from synap.journal import LogFailed
 from synap.journal.logs import Log
 from synap.settings import Settings
@@ -91,17 +93,31 @@ class SimulatedNode(Node):
             self.life.wrote.append((self.life.world.now, self.log.written_seq))
 
 
+class SimulatedListeners(Listeners):
+    """Listeners whose sockets are the simulated loop's, as where there is no epoll."""
+
+    async def open_http(self) -> int:
+        await self._simulate(HTTP_PORT, lambda: HttpConnection(self._server))
+        return HTTP_PORT
+
+    async def open_resp(self) -> int:
+        await self._simulate(RESP_PORT, lambda: RespConnection(self._server))
+        return RESP_PORT
+
+    async def _simulate(self, port: int, made: Any) -> None:
+        self._open.append(await self._loop.create_server(made, "127.0.0.1", port))
+
+
 class SimulatedServer(Server):
-    """A server whose node is opened in place."""
+    """A server whose node is opened in place and whose sockets are simulated."""
 
     life: "Life"
 
     async def _prepare(self, tell: Any) -> None:
         await asyncio.sleep(0)
 
-    async def _open_resp(self, host: str, port: int) -> Any:
-        """Sockets are the simulated loop's, as where there is no epoll."""
-        return await self.loop.create_server(lambda: RespConnection(self), host, port)
+    def _listeners(self) -> Listeners:
+        return SimulatedListeners(self)
 
     async def _open(self) -> Node:
         await asyncio.sleep(0)
