@@ -14,7 +14,7 @@ from synap import faults
 from synap.command import Catalogue, Command
 from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.doors import family_codes
-from synap.derive.schema import Image
+from synap.derive.schema import image_of
 from synap.store import heap, lane, layout, program
 
 SEED = bytes(range(24))
@@ -72,7 +72,7 @@ class Bench:
         self, rows: list[Command] | None = None, *, memory_max: int = 1 << 30, journaled: bool = True
     ) -> None:
         self.catalogue = CATALOGUE if rows is None else Catalogue(rows)
-        self.image = Image(self.catalogue)
+        self.image = image_of(self.catalogue)
         self.heap = heap.Heap(memory_max)
         doors = program.doors(family_codes(self.catalogue, FAMILIES))
         self.heap.open(SEED, self.image, doors)

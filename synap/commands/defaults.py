@@ -1,6 +1,7 @@
 """Defaults that come from the settings: what an argument is on this node where a caller leaves it out."""
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from synap.command import Catalogue, Command
@@ -19,17 +20,24 @@ FROM_SETTINGS = {
 
 
 def catalogue_for(settings: Settings) -> Catalogue:
-    """All rows, with the defaults of these settings."""
+    """Return all rows, with the defaults of these settings."""
+    names = {setting for wanted in FROM_SETTINGS.values() for setting, _ in wanted.values()}
+    return _catalogue_with(tuple((name, settings.number(name)) for name in sorted(names)))
+
+
+@lru_cache(maxsize=8)
+def _catalogue_with(known: tuple[tuple[str, int], ...]) -> Catalogue:
+    numbers = dict(known)
 
     def configured(row: Command) -> Command:
         wanted = FROM_SETTINGS.get(row.name)
-        return replace(row, args=tuple(_argument(arg, wanted, settings) for arg in row.args)) if wanted else row
+        return replace(row, args=tuple(_argument(arg, wanted, numbers) for arg in row.args)) if wanted else row
 
     return Catalogue([configured(row) for row in CATALOGUE.rows])
 
 
-def _argument(arg: Any, wanted: dict[str, tuple[str, int]], settings: Settings) -> Any:
+def _argument(arg: Any, wanted: dict[str, tuple[str, int]], numbers: dict[str, int]) -> Any:
     if getattr(arg, "name", "") not in wanted:
         return arg
     setting, units = wanted[arg.name]
-    return replace(arg, default=settings.number(setting) * units)
+    return replace(arg, default=numbers[setting] * units)

@@ -4,6 +4,8 @@ Everything is built as plain Python lists and copied into the heap once at start
 kernels cannot hold large tables as globals.
 """
 
+from functools import cache
+
 import numpy as np
 
 from synap import faults
@@ -35,6 +37,12 @@ from synap.store import grammar, layout
 from synap.store.layout import REFUSED
 
 WORDS_MAX = 1 << 40  # no upper limit of words
+
+
+@cache
+def image_of(catalogue: Catalogue) -> "Image":
+    """The image of a catalogue, made once: every heap of this process gets the same."""
+    return Image(catalogue)
 
 
 class Image:

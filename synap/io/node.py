@@ -15,7 +15,7 @@ from synap import __version__
 from synap.commands import FAMILIES
 from synap.commands.defaults import catalogue_for
 from synap.derive.doors import family_codes
-from synap.derive.schema import Image
+from synap.derive.schema import image_of
 from synap.engine.engine import Engine
 from synap.engine.handlers import HANDLERS
 from synap.faults import BrokenNode
@@ -63,7 +63,7 @@ class Node:
         self.clock = clock
         self.directory = directory or directory_of(settings)
         catalogue = catalogue_for(settings)
-        self.image = Image(catalogue)
+        self.image = image_of(catalogue)
         self.heap = _reserve(settings)
         self.heap.open(seed(24), self.image, program.doors(family_codes(catalogue, FAMILIES)))
         self.engine = Engine(self.heap, catalogue, self.image, HANDLERS, settings.number("limits.reply_bytes_max"))

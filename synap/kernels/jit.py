@@ -316,15 +316,15 @@ def registered() -> list[str]:
 
 
 def missing() -> list[str]:
-    """The registered functions that the cache does not hold yet."""
+    """The registered functions that are neither loaded nor in the cache."""
     names = []
     for name in registered():
         if name in _doors:
             cfunc = _doors[name]
-            held = cfunc._cache.holds(cfunc._sig, cfunc._targetdescr.target_context)
+            held = cfunc.address is not None or cfunc._cache.holds(cfunc._sig, cfunc._targetdescr.target_context)
         else:
             dispatcher, (args, _) = _border[name]
-            held = dispatcher._cache.holds(tuple(args), dispatcher.targetctx)
+            held = dispatcher.signatures or dispatcher._cache.holds(tuple(args), dispatcher.targetctx)
         if not held:
             names.append(name)
     return names

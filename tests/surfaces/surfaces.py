@@ -36,6 +36,17 @@ FLUSH = "kv_store.allow_flush_commands"
 MEMORY = Settings().replace({"persistence.enabled": False, "server.allowed_hosts": ["synap.example"]})
 
 
+_made: dict[bool, tuple[Rest, Commands]] = {}
+
+
+def _targets(engine: Any, flush: bool) -> tuple[Rest, Commands]:
+    """The routes and the commands by name, which are the same for every node."""
+    if flush not in _made:
+        switches = {FLUSH: flush}
+        _made[flush] = Rest(CATALOGUE, engine.row_at, switches), Commands(CATALOGUE, engine.row_at, switches)
+    return _made[flush]
+
+
 class Server:
     """What `Web` asks of a server, without one."""
 
@@ -47,8 +58,7 @@ class Server:
         self.engine.facts |= {
             "config": {"databases": 16, "save": "", "port": 1}, "begin_snapshot": lambda: None, "uptime": lambda: 0,
         }  # fmt: skip
-        self.rest = Rest(CATALOGUE, self.engine.row_at, {FLUSH: flush})
-        self.commands = Commands(CATALOGUE, self.engine.row_at, {FLUSH: flush})
+        self.rest, self.commands = _targets(self.engine, flush)
         if plain_batches:
             self.commands.image().place(self.engine.words, self.engine.octets)
         self.phase, self.progress = "ready", type("Progress", (), {"done": 0, "total": 0, "name": ""})
