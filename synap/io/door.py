@@ -99,7 +99,10 @@ class Door:
 
 def header(request: Request, wanted: bytes) -> bytes:
     """The first value under this name (in lower case), or nothing."""
-    return next((value for name, value in request.headers if name == wanted), b"")
+    for name, value in request.headers:
+        if name == wanted:
+            return value
+    return b""
 
 
 def _authority(origin: bytes) -> bytes:

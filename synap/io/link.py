@@ -171,17 +171,17 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         asked for is hung up on: False."""
         if self.lost:
             return True
-        if not (self.queued or self.machine.output):
+        output, waiting = self.machine.output, self.transport.get_write_buffer_size()
+        if not (self.queued or output):
             self.pushed = 0
-        waiting = self.transport.get_write_buffer_size()
-        if self.machine.output or self.turn.waits_for_disk:  # it has not come to the transport
+        elif output or self.turn.waits_for_disk:  # it has not come to the transport
             waiting += self.pushed
         if waiting and waiting + len(data) > self.server.feed_output_bytes_max:
             self.hang_up()
             return False
         self.pushed += len(data)
-        if self.machine.output:
-            self.machine.output.append(data)
+        if output:
+            output.append(data)
             self._soon()
         else:
             self.turn.shared = True

@@ -97,13 +97,14 @@ class HttpConnection(Connection, asyncio.Protocol):
         if now > Dates.until:
             Dates.renew(now)
         made = 0
+        machine, pause = self.machine, self.server.output_pause_bytes
         while not self.lost:
-            if self.blocked or made > self.server.output_pause_bytes or now - started > SLICE_NS:
+            if (self.behind_at is not None and not self.granted) or made > pause or now - started > SLICE_NS:
                 self.held_back = True
                 self._soon()
                 return
             try:
-                event = self.machine.next_event()
+                event = machine.next_event()
             except RemoteProtocolError as error:
                 self.asked = None
                 body = {"error": f"Invalid request: {error.text}", "code": error.status}
