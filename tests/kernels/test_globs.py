@@ -77,7 +77,7 @@ def test_hostile_pattern_is_linear(pattern, nocase):
     text = b"a" * 1_000_000
     octets = np.frombuffer(pattern + text, dtype=np.uint8).copy()
     best = float("inf")
-    for _ in range(5):
+    for _ in range(20):
         start = time.perf_counter()
         assert not run(octets, 0, len(pattern), len(pattern), len(text), nocase)
         best = min(best, time.perf_counter() - start)

@@ -519,6 +519,38 @@ _TEXT = """
     CLIENT UNBLOCK 5 ERROR -> ok
     CLIENT UNBLOCK x -> NOT_AN_INTEGER
     CLIENT UNBLOCK 5 NOW -> BAD_UNBLOCK
+
+    QCREATE q -> ok
+    QCREATE q 10 30 -> ok
+    QCREATE q ten -> NOT_AN_INTEGER
+    QCREATE q 10 30 5 -> WRONG_ARITY
+    QPUBLISH q payload -> ok
+    QPUBLISH q payload 9 3 -> ok
+    QPUBLISH q payload high -> NOT_AN_INTEGER
+    QPUBLISH q -> WRONG_ARITY
+    QCONSUME q -> ok
+    QCONSUME q worker -> ok
+    QACK q id -> ok
+    QACK q -> WRONG_ARITY
+    QNACK q id -> ok
+    QNACK q id True -> ok
+    QNACK q id maybe -> SYNTAX
+    QSTATS q -> ok
+    QLIST -> ok
+    QLIST q -> WRONG_ARITY
+    QPURGE q -> ok
+    QDELETE q -> ok
+    SCREATE r 100 -> ok
+    SCREATE r many -> NOT_AN_INTEGER
+    SGETORCREATE r -> ok
+    SREAD r reader -> ok
+    SREAD r reader 7 -> ok
+    SREAD r reader first -> NOT_AN_INTEGER
+    SREAD r -> WRONG_ARITY
+    SSTATS r -> ok
+    SLIST -> ok
+    SDELETE r -> ok
+    KVSTATS -> ok
 """
 
 CASES = [tuple(line.strip().split(" -> ")) for line in _TEXT.splitlines() if line.strip()]

@@ -141,7 +141,7 @@ def test_switch(store: Any) -> None:
 
 
 @pytest.mark.parametrize("path", [
-    "/", "/kv", "/kv/get", "/kv/get/", "/kv/get/k/", "//kv/get/k", "/kv/get/a/b", "/nothing", "/KV/get/k", "/health/",
+    "/kv", "/kv/get", "/kv/get/", "/kv/get/k/", "//kv/get/k", "/kv/get/a/b", "/nothing", "/KV/get/k", "/health/",
     "/queue/q/consume", "/kv/get/%2F/x", "/key", "/list/a/b/c/d",
 ])  # fmt: skip
 def test_unknown_paths(surfaces: Surfaces, path: str) -> None:
