@@ -77,8 +77,8 @@ def test_hostile_pattern_is_linear(pattern, nocase):
     text = b"a" * 1_000_000
     octets = np.frombuffer(pattern + text, dtype=np.uint8).copy()
     best = float("inf")
-    for _ in range(20):
+    for _ in range(5):
         start = time.perf_counter()
         assert not run(octets, 0, len(pattern), len(pattern), len(text), nocase)
         best = min(best, time.perf_counter() - start)
-    assert best < 0.005
+    assert best < 0.02  # 4 ms on an idle machine; without the bound on retries it takes hours

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -82,11 +83,13 @@ def told(port: int, data: bytes, pieces: bool) -> bytes:
 def test_beside_redis(redis: Redis, node: Server, inline: bool) -> None:
     for case in CASES:
         data = b"".join(line.encode() + b"\r\n" if inline else command(*line.split()) for line in case)
-        found = []
-        for port in (redis.port, node.resp_port):
-            told(port, command("FLUSHALL"), False)
-            found.append(told(port, data, False))
-        theirs, ours = found
+        ports = redis.port, node.resp_port
+        for port in ports:
+            with socket.create_connection((HOST, port)) as link:
+                link.sendall(command("FLUSHALL"))
+                assert link.recv(100) == b"+OK\r\n"
+        with ThreadPoolExecutor() as both:  # each answer ends with a pause: wait for both pauses at once
+            theirs, ours = found = list(both.map(told, ports, [data, data], [False, False]))
         if case[0] == "HELLO 3":  # who we are differs
             theirs, ours = (text[text.index(b"modules\r\n*0\r\n") :] for text in found)
         assert ours == theirs, (case, ours, theirs)
