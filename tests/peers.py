@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
+from tests.ports import free_port
+
 
 class Redis:
     """A Redis of our own; `ask` answers bytes with the bytes of one reply, `talk` with all until it hangs up."""
@@ -14,9 +16,7 @@ class Redis:
     def __init__(self, directory: Path) -> None:
         program = shutil.which("redis-server")
         assert program, "redis-server is not installed (Debian: redis-server)"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.server = subprocess.Popen(
             [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory),
              "--enable-debug-command", "yes"], stdout=subprocess.DEVNULL,

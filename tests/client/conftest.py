@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.server.clients import HOST, Gone, Resp, eventually
 from tests.server.conftest import node, serve, zygote
 
@@ -22,9 +23,7 @@ class Redis:
     def __init__(self, directory: Path) -> None:
         program = shutil.which("redis-server")
         assert program, "redis-server is not installed (Debian: redis-server)"
-        with socket.socket() as taken:
-            taken.bind((HOST, 0))
-            self.resp_port = int(taken.getsockname()[1])
+        self.resp_port = free_port()
         self._command = [
             program, "--port", str(self.resp_port), "--save", "", "--bind", HOST, "--dir", str(directory),
         ]  # fmt: skip

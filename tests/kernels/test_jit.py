@@ -224,6 +224,7 @@ def run(code: str, folder: Path, before: Callable[[], None] | None = None, **env
     """What a process of its own says on both streams; `before` is called in it first."""
     found = {name: value for name, value in os.environ.items() if not name.startswith(("SYNAP_", "NUMBA_"))}
     found |= {"SYNAP_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    found["PYTHONDONTWRITEBYTECODE"] = "1"  # a process that may write little would leave half a .pyc
     done = subprocess.run(
         [sys.executable, "-c", code], env=found | environment, cwd=folder, capture_output=True, text=True, timeout=100,
         preexec_fn=before,

@@ -5,26 +5,17 @@ They are slower to start than the zygote's servers (a second each), and nothing 
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.server.clients import HOST, Server, eventually
+from tests.ports import free_port
+from tests.server.clients import Server, eventually
 from tests.server.zygote import ROOT
 
 START_S = 60.0
-
-
-def free_ports(count: int) -> list[int]:
-    """So many ports that nobody listens on at present."""
-    held = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 def plain_environment(**changes: str | None) -> dict[str, str]:
@@ -47,7 +38,7 @@ class Process(Server):
         self.directory = place / "data"
         self.settings = settings or {}
         self.output = place / "output"
-        self.http_port, self.resp_port = free_ports(2)
+        self.http_port, self.resp_port = free_port(), free_port()
         self.pid = 0
         self.python = list(python)
         self.environment = plain_environment(**(environment or {}))

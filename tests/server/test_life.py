@@ -15,6 +15,7 @@ import pytest
 
 from synap.io.files import Directory
 from synap.journal import recover
+from tests.ports import free_port
 from tests.server.clients import HOST, Gone, Server, alive, eventually
 from tests.server.zygote import ROOT
 from tests.support import Refusal
@@ -284,9 +285,7 @@ def test_wall_clock_jumps(serve: Serve) -> None:
 def test_health_tells_how_far_a_cold_start_has_come(tmp_path: Path) -> None:
     """A real process with an empty cache; it is ended before it is ready, since compiling takes a minute."""
     environment = dict(os.environ, SYNAP_CACHE_DIR=str(tmp_path / "cache"), PYTHONPATH=str(ROOT))
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "synap.cli", "serve", "--port", str(port), "--set", "resp.port=-1"]
     server = Server.__new__(Server)
     server.http_port = port

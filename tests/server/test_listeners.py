@@ -318,8 +318,8 @@ def test_data_directories_of_others(serve: Serve, mode: int, below: str, told: s
         code, said = data_in(serve, path, "tests.server.test_listeners:as_nobody").refused()
         wanted = f"Error: the data directory {path} (persistence.directory) {told}; --data-dir DIRECTORY\n"
         assert code == 1 and said.endswith(wanted), said
-        assert os.listdir(place) == []
         os.chmod(place, 0o700)
+        assert os.listdir(place) == []
 
 
 def test_a_program_is_told_of_its_data_directory(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import logging
 import os
 import pty
 import signal
-import socket
 import subprocess
 import sys
 import termios
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from synap.io.log_writer import Lines
+from tests.ports import free_port
 from tests.server.clients import HOST, eventually
 from tests.server.zygote import ROOT
 
@@ -29,9 +29,7 @@ class Shell:
     """One server, started by a line of `sh`."""
 
     def __init__(self, place: Path, end: str = "", options: str = "", **given: object) -> None:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SYNAP_")}
         environment |= {"PYTHONPATH": str(ROOT), "SYNAP_CACHE_DIR": os.environ.get("SYNAP_CACHE_DIR", "")}
         if not environment["SYNAP_CACHE_DIR"]:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.support import command
 
 SYNAP = Path(sys.executable).parent / "synap"
@@ -87,13 +88,6 @@ def refused_here(case: Case) -> str:
         except OSError as error:
             return f"no IPv6 on this machine: {error}"
     return ""
-
-
-def free_port(host: str) -> int:
-    """A port that nobody listens on now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, 0), family=family) as listener:
-        return int(listener.getsockname()[1])
 
 
 def turkish(directory: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from random import Random
 import pytest
 
 from synap.commands import CATALOGUE, PLANNED
+from tests.ports import free_port
 from tests.store.grammar_cases import CASES
 from tests.support import Refusal, command, decode
 from tests.words import Words
@@ -49,12 +50,10 @@ def redis(tmp_path_factory):
     program = shutil.which("redis-server")
     if not program:
         pytest.fail("redis-server is not installed (Debian: redis-server)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     directory = str(tmp_path_factory.mktemp("redis"))
     server = subprocess.Popen(
-        [program, "--port", str(port), "--save", "", "--appendonly", "no", "--dir", directory],
+        [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no", "--dir", directory],
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     for _ in range(100):
