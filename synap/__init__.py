@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synap.faults import Fault, SynapError
-    from synap.io.files import LockHeld
-    from synap.io.local import Database
+    from synap.io.embedded.database import Database
+    from synap.io.node.files import LockHeld
     from synap.journal import Damage
     from synap.settings import Settings
 
@@ -23,8 +23,8 @@ __version__ = "0.1.0"
 __all__ = ["Damage", "Database", "Fault", "LockHeld", "Settings", "SynapError", "__version__", "open"]
 
 _PLACES = {
-    "Damage": "synap.journal", "Database": "synap.io.local", "Fault": "synap.faults", "LockHeld": "synap.io.files",
-    "Settings": "synap.settings", "SynapError": "synap.faults",
+    "Damage": "synap.journal", "Database": "synap.io.embedded.database", "Fault": "synap.faults",
+    "LockHeld": "synap.io.node.files", "Settings": "synap.settings", "SynapError": "synap.faults",
 }  # fmt: skip
 """Names that are imported when they are first asked for: `import synap` alone stays cheap."""
 
@@ -43,11 +43,11 @@ def open(path: str | Path | None = None, settings: "Settings | None" = None) -> 
     the directory is open already, here or in another process, Damage if promised data in it is damaged, and
     MemoryError, in one line that says what is needed, if a limit of address space is too low for the settings.
     """
-    from synap.io.limits import check
+    from synap.io.node.limits import check
     from synap.settings import Settings
 
     settings = settings or Settings()
     check(settings.number("kv_store.max_memory_mb") << 20)  # before there is too little to import the rest
-    from synap.io.local import Database
+    from synap.io.embedded.database import Database
 
     return Database(path, settings)

@@ -1,6 +1,6 @@
 """The waist: a call as every surface hands it on, and what may come back.
 
-A call is a code, a namespace, a tape and a blob (see `synap/store/tapes.py` for the tape). While it
+A call is a code, a namespace, a tape and a blob (see `synap/store/memory/tapes.py` for the tape). While it
 is carried out it lies in the heap; `Call` is its packed copy, for whoever has to keep it: a parked
 session, a simulator, a test.
 

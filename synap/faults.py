@@ -5,7 +5,7 @@
         BrokenNode         our own error: the node stops rather than go on with wrong state
         LogFailed          the disk refuses (synap/journal/errors.py): outcomes are unknown, writes are refused
 
-Each row has a number for kernels and logs (`synap/store/refusals.py`, in the same order), the
+Each row has a number for kernels and logs (`synap/store/memory/refusals.py`, in the same order), the
 text that RESP sends, and the HTTP status with the text that JSON surfaces send. `{name}` is filled by
 the caller; `%` in a RESP text stands for the name of the command. What a kernel refuses may name `{number}`, the scalar
 of its reply, and `{second}`, the word of its reply at `layout.SECOND_NUMBER`.

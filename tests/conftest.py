@@ -3,8 +3,8 @@
 import pytest
 
 from synap.commands import FAMILIES
-from synap.kernels import jit
-from synap.store import program
+from synap.compiler import jit
+from synap.store import entry_points
 from tests.support import Bench
 
 
@@ -13,7 +13,7 @@ def prepare() -> None:
     everything = jit.missing
     with pytest.MonkeyPatch.context() as patch:  # the workers do not know the border functions of test modules
         patch.setattr(jit, "missing", lambda: [name for name in everything() if name.startswith("synap.")])
-        program.prepare(FAMILIES, workers=2, tell=lambda done, total, name: print(f"compiled {done}/{total} {name}"))
+        entry_points.prepare(FAMILIES, 2, lambda done, total, name: print(f"compiled {done}/{total} {name}"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -14,8 +14,10 @@ from synap import faults
 from synap.command import Catalogue, Command
 from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.doors import family_codes
-from synap.derive.schema import image_of
-from synap.store import heap, lane, layout, program
+from synap.derive.heap_image import image_of
+from synap.store import entry_points
+from synap.store.lane import lane
+from synap.store.memory import heap, layout
 
 SEED = bytes(range(24))
 REASONS = ("CUT", "HANDLER", "HITS", "WAITING", "OUT_FULL", "LARGE", "FLUSH", "MORE", "BAD")
@@ -74,7 +76,7 @@ class Bench:
         self.catalogue = CATALOGUE if rows is None else Catalogue(rows)
         self.image = image_of(self.catalogue)
         self.heap = heap.Heap(memory_max)
-        doors = program.doors(family_codes(self.catalogue, FAMILIES))
+        doors = entry_points.doors(family_codes(self.catalogue, FAMILIES))
         self.heap.open(SEED, self.image, doors)
         self.now = 1_000_000
         self.session = layout.SESSIONS

@@ -45,7 +45,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
         return called
 
-    modules = {"server": ["serve"], "compile": ["warmup"], "tools": ["check", "dump", "load"]}
+    modules = {
+        "server.server": ["serve"], "node.jit_warmup": ["warmup"], "node.data_tools": ["check", "dump", "load"],
+    }  # fmt: skip
     for module, names in modules.items():
         fake = ModuleType(f"synap.io.{module}")
         for name in names:
@@ -172,7 +174,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def serve(settings: Settings) -> None:
         raise error
 
-    monkeypatch.setattr(sys.modules["synap.io.server"], "serve", serve)
+    monkeypatch.setattr(sys.modules["synap.io.server.server"], "serve", serve)
 
 
 class Probed(http.server.BaseHTTPRequestHandler):

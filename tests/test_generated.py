@@ -22,7 +22,8 @@ from synap.command import (
     Token,
     layout,
 )
-from synap.commands import CATALOGUE, FAMILIES, PLANNED
+from synap.commands import CATALOGUE, FAMILIES
+from synap.derive.command_pages import commands_page, usage
 from synap.derive.doors import door_text
 from synap.derive.goldens import (
     OPCODES_HEAD,
@@ -34,7 +35,7 @@ from synap.derive.goldens import (
     tape,
     tapes,
 )
-from synap.derive.pages import commands_page, usage
+from tests.planned import ROWS as PLANNED
 
 ROOT = Path(__file__).parent.parent
 GET = Command("kv.get", 0x0102, "Get.", args=(Key("key"),))

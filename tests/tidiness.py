@@ -16,23 +16,25 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = "synap"
 
 RANKS = {
-    "kernels": 0,
-    "faults": 1, "call": 1, "routes": 1, "either": 1, "hosts": 1,
-    "command": 2, "store": 2,
-    "settings": 3, "derive": 3, "auth": 3, "observe": 3, "compat": 3,
-    "engine": 4, "journal": 4, "proto": 4,
-    "commands": 5,
-    "io": 6, "client": 6,
-    "cli": 7,
-    "__main__": 8,
-    "": 8,  # synap/__init__.py, which only users import
+    "compiler": 0,
+    "kernels": 1,
+    "faults": 2, "call": 2, "routes": 2, "either": 2, "hosts": 2,
+    "command": 3, "store": 3,
+    "settings": 4, "derive": 4, "auth": 4, "observe": 4, "compat": 4,
+    "engine": 5, "journal": 5, "proto": 5,
+    "commands": 6,
+    "io": 7, "client": 7,
+    "cli": 8,
+    "__main__": 9,
+    "": 9,  # synap/__init__.py, which only users import
 }  # fmt: skip
 
 EVERYWHERE = ("numpy",)
 WAITING = ("io", "client", "cli")
+COMPILED = ("compiler", "kernels", "store")
 LIBRARIES = {
     "structlog": ("io",),
-    "numba": ("kernels", "store"), "llvmlite": ("kernels", "store"),
+    "numba": COMPILED, "llvmlite": COMPILED,
     "yaml": ("settings",),
     "lz4": ("journal",), "zstandard": ("store",),
     "msgspec": ("derive", "observe", "proto", "io", "client"),  # JSON: surfaces, never the engine or a row
@@ -44,7 +46,7 @@ LIBRARIES = {
 }  # fmt: skip
 """Libraries by place. One that is missing here has no place yet, whatever is installed."""
 
-CLOCK = "synap.io.clock"
+CLOCK = "synap.io.node.clock"
 CLOCKS = re.compile(
     r"time\.(time|monotonic|perf_counter|process_time|thread_time|clock_gettime|sleep|localtime|gmtime|ctime)(_ns)?"
     r"|datetime\.(datetime|date)\.(now|utcnow|today)"
@@ -56,8 +58,8 @@ OPENERS = re.compile(r"open|(io|os|codecs|gzip|bz2|lzma)\.open|os\.(fdopen|openp
 SOCKETS = re.compile(r"(socket|socketserver|ssl|select|selectors|http\.client|http\.server|urllib\.request)(\..*)?")
 FILE_METHODS = ("read_text", "read_bytes", "write_text", "write_bytes")
 READERS = {
-    "synap.kernels.jit": "names its cache by the sources' text, and must not import synap.io to read it",
-    "synap.kernels.entries": "keeps compiled kernels on disk, for programs without synap.io as well",
+    "synap.compiler.jit": "names its cache by the sources' text, and must not import synap.io to read it",
+    "synap.compiler.entries": "keeps compiled kernels on disk, for programs without synap.io as well",
 }
 
 ASSERTED = ("isinstance", "type", "len", "sum", "any", "all", "encode", "layout_of")
@@ -69,7 +71,7 @@ LINES_MAX = 450
 LONG_FILES: dict[str, str] = {}
 FUNCTION_LINES_MAX = 120
 LONG_FUNCTIONS = {
-    "synap.store.grammar.fill": "one branch for each instruction of the grammar, around shared positions",
+    "synap.store.lane.grammar.fill": "one branch for each instruction of the grammar, around shared positions",
 }
 COLUMNS_MAX = 120
 
@@ -142,7 +144,7 @@ class Source:
 
 
 def part_of(module: str) -> str:
-    """`store` for synap.store.lane, `command` for synap.command, '' for synap."""
+    """`store` for synap.store.lane.lane, `command` for synap.command, '' for synap."""
     return module.split(".")[1] if "." in module else ""
 
 
@@ -211,14 +213,14 @@ def waiting(source: Source) -> Found:
 
 
 def chance(source: Source) -> Found:
-    """Clocks, randomness and uuids come in by io/clock.py."""
+    """Clocks, randomness and uuids come in by io/node/clock.py."""
     if source.module == CLOCK:
         return
     for line, name in (*source.imports, *source.uses):
         if CLOCKS.fullmatch(name):
-            yield line, f"{name} is a clock: only io/clock.py reads one"
+            yield line, f"{name} is a clock: only io/node/clock.py reads one"
         elif CHANCE.fullmatch(name):
-            yield line, f"{name} is chance: only io/clock.py draws it"
+            yield line, f"{name} is chance: only io/node/clock.py draws it"
 
 
 def opening(source: Source) -> Found:
@@ -376,12 +378,12 @@ def functions(source: Source) -> Iterator[tuple[str, ast.FunctionDef | ast.Async
 
 
 def twins_missing(wanted: list[str], folder: Path) -> list[str]:
-    """`module.function` of the store that no file of the same name under `folder` has a function for."""
+    """`module.function` of the store that no file of that name under `folder` has a function for."""
     missing = []
     for name in wanted:
         module, _, function = name.partition(".")
-        path = folder / f"{module}.py"
-        tree = ast.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
+        paths = [path for path in folder.rglob(f"{module}.py") if "doors" not in path.parts]
+        tree = ast.parse("".join(path.read_text(encoding="utf-8") for path in paths))
         if function not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}:
             missing.append(name)
     return missing

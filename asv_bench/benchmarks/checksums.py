@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 
-from synap.kernels import jit
+from synap.compiler import jit
 from synap.kernels.checksums import crc32, crc32_table
 
 CHUNK = 1 << 20

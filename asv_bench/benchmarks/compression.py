@@ -5,7 +5,8 @@ import random
 
 import synap
 from synap.settings import Settings
-from synap.store import layout, zstd
+from synap.store.memory import layout
+from synap.store.records import zstd
 
 COUNT = 2000
 

@@ -6,11 +6,12 @@ Each class is a question. `setup` compiles (or loads) the kernels, so no timing 
 import numpy as np
 
 import synap
-from synap.io.clock import Clock
-from synap.io.compile import prepare
-from synap.io.node import Node
+from synap.io.node.clock import Clock
+from synap.io.node.jit_warmup import prepare
+from synap.io.node.node import Node
 from synap.settings import Settings
-from synap.store import lane, layout
+from synap.store.lane import lane
+from synap.store.memory import layout
 
 KEYS = 1_000_000
 RECEIVE = layout.RECEIVE * layout.WORD

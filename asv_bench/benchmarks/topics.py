@@ -1,6 +1,6 @@
 """Pub/sub without sockets: which of 10,000 patterns a topic meets that was never seen before."""
 
-from synap.engine.topics import Trie
+from synap.engine.pattern_trie import Trie
 
 PATTERNS = 10_000
 TOPICS = 2000

@@ -6,7 +6,7 @@
 Makes a copy of the package in a temporary folder, with rows of generated commands in families of their
 own, each with a door. A command is a small function as real ones are: find the key, look at its kind,
 decide by its value and the arguments, write. The kernels are made ready in a process of its own with two
-workers (`synap.store.program.prepare`, what a start does), for the package as it is and for the larger
+workers (`synap.store.entry_points.prepare`, what a start does), for the package as it is and for the larger
 one. Nothing is pinned. On a busy machine CPU seconds are the figure to believe: they count the process
 and its workers, who have ended by then.
 """
@@ -29,14 +29,15 @@ WORKERS = 2
 
 HEAD = '''"""Generated commands: a family of small functions over strings."""
 
-from synap.kernels.jit import kernel
-from synap.kernels.numbers import add_overflows, parse_integer, print_integer
+from synap.compiler.jit import kernel
+from synap.kernels.integers import add_overflows, parse_integer, print_integer
 from synap.kernels.spans import move, same
-from synap.store import keyspace, strings
-from synap.store.layout import CHANGED, DONE, FULL, ITEM, NIL, NUMBER, SCRATCH, STRING
-from synap.store.refusals import INTEGER_OVERFLOW, NOT_AN_INTEGER, OUT_OF_RANGE, WRONG_TYPE
-from synap.store.tables import REF_MASK
-from synap.store.tapes import add_text, fits, set_scalar, text_at, text_mark, text_size
+from synap.store.kinds.strings import strings
+from synap.store.memory.layout import CHANGED, DONE, FULL, ITEM, NIL, NUMBER, SCRATCH, STRING
+from synap.store.memory.refusals import INTEGER_OVERFLOW, NOT_AN_INTEGER, OUT_OF_RANGE, WRONG_TYPE
+from synap.store.memory.tables import REF_MASK
+from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_mark, text_size
+from synap.store.records import keyspace
 
 '''
 
@@ -149,7 +150,7 @@ READY = '''
 import json, os, sys, time
 begun = time.perf_counter()
 from synap.commands import FAMILIES
-from synap.kernels import jit
+from synap.compiler import jit
 from synap.store import program
 total = 0
 def tell(done, of, name):

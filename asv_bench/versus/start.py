@@ -1,7 +1,7 @@
 """How long until a server answers: first ever, with a warm cache, after editing one kernel? (P21)
 
     python asv_bench/versus/start.py --quick
-    python asv_bench/versus/start.py --edit store/strings.py store/lists.py
+    python asv_bench/versus/start.py --edit store/kinds/strings/strings.py store/kinds/lists/lists.py
 
 Runs on a copy of the package tree in a temporary folder, with SYNAP_CACHE_DIR in that folder too, so
 neither the checkout nor the user's cache is touched. `first ever` begins with an empty cache; `cached`
@@ -78,7 +78,7 @@ def first_answer(node: Node) -> tuple[float, float, float]:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--edit", nargs="+", default=["store/strings.py"], metavar="FILE",
+    parser.add_argument("--edit", nargs="+", default=["store/kinds/strings/strings.py"], metavar="FILE",
                         help="files of the package, one edited for each row")
     options = parse(parser)
     os.sched_setaffinity(0, range(os.cpu_count() or 1))

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from synap.io.standard import open_closed
+from synap.io.process.standard_streams import open_closed
 from synap.settings import FILE, TABLE, Settings, SettingsError, explain, explain_table
 from synap.settings import load as load_settings
 
@@ -84,7 +84,7 @@ def _told() -> Iterator[None]:
 
 def _check_space(megabytes: int) -> None:
     """Refuse a limit of address space that is too low for this much data, before the rest is imported."""
-    from synap.io.limits import check
+    from synap.io.node.limits import check
 
     check(megabytes << 20)
 
@@ -132,7 +132,7 @@ def serve(config: str | None, chosen: tuple[str, ...], health_check: bool, **row
             click.echo(ask(settings))
             return
         _check_space(settings.number("kv_store.max_memory_mb"))
-        from synap.io.server import serve as run
+        from synap.io.server.server import serve as run
 
         run(settings)
 
@@ -149,7 +149,7 @@ def warmup(config: str | None, chosen: tuple[str, ...]) -> None:
     """Compile all kernels ahead of time."""
     with _told():
         settings = _settings(config, chosen, {})
-        from synap.io.compile import warmup as run
+        from synap.io.node.jit_warmup import warmup as run
 
         _print(run(settings))
 
@@ -160,7 +160,7 @@ def warmup(config: str | None, chosen: tuple[str, ...]) -> None:
 def check(directory: Path, as_json: bool) -> None:
     """Verify the log and the snapshots in a data DIRECTORY; changes nothing."""
     with _told():
-        from synap.io.tools import check as run
+        from synap.io.node.data_tools import check as run
 
         _print(run(directory, as_json))
 
@@ -171,7 +171,7 @@ def dump(directory: Path) -> None:
     """Print what a data DIRECTORY holds."""
     with _told():
         _check_space(0)
-        from synap.io.tools import dump as run
+        from synap.io.node.data_tools import dump as run
 
         _print(run(directory))
 
@@ -183,7 +183,7 @@ def load(directory: Path, file: Path) -> None:
     """Fill a data DIRECTORY from a FILE that `synap dump` wrote."""
     with _told():
         _check_space(0)
-        from synap.io.tools import load as run
+        from synap.io.node.data_tools import load as run
 
         _print(run(directory, file))
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from synap.commands import CATALOGUE, FAMILIES
+from synap.derive.command_pages import commands_page
 from synap.derive.doors import door_text
 from synap.derive.goldens import OPCODES_HEAD, TAPES_HEAD, grown, opcodes, tapes
-from synap.derive.pages import commands_page
 from synap.faults import SynapError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -34,7 +34,14 @@ from synap.client.sync import Client, Message, Queue, Room, Subscription, connec
 from synap.client.topics import Gap, TopicMessage
 
 if TYPE_CHECKING:
-    from synap.client.aio import AsyncClient, AsyncMessage, AsyncQueue, AsyncRoom, AsyncSubscription, connect_async
+    from synap.client.async_client import (
+        AsyncClient,
+        AsyncMessage,
+        AsyncQueue,
+        AsyncRoom,
+        AsyncSubscription,
+        connect_async,
+    )
 
 __all__ = [
     "AsyncClient", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription", "Client", "ClientError", "Closed",
@@ -48,5 +55,5 @@ _OF_TASKS = ("AsyncClient", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSub
 
 def __getattr__(name: str) -> Any:
     if name in _OF_TASKS:
-        return getattr(import_module("synap.client.aio"), name)
+        return getattr(import_module("synap.client.async_client"), name)
     raise AttributeError(f"module 'synap.client' has no attribute {name!r}")

@@ -2,14 +2,14 @@
 
 A pipeline is one write and the replies in order; between its calls others may come. A transaction is the same between
 MULTI and EXEC, so nobody comes between, and nothing of it happens if a watched key was changed before. Both are
-written once here but for the waiting: `sync.py` and `aio.py` add how a block is entered and left.
+written once here but for the waiting: `sync.py` and `async_client.py` add how a block is entered and left.
 """
 
 from typing import Any
 
+from synap.client.flows import Plan, batch, transacting
 from synap.client.keys import D, Keys
 from synap.client.options import Options
-from synap.client.plans import Plan, batch, transacting
 from synap.client.queues import QueueCalls
 from synap.client.requests import Batched, Later, Request, T
 from synap.client.rooms import RoomCalls

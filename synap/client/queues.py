@@ -24,10 +24,10 @@ from functools import partial
 from typing import Any, Generic
 
 from synap.client.errors import ClientError, LocalProtocolError, Refused
+from synap.client.flows import Item, Left, Plan, Trouble, Words, exchanging, log
 from synap.client.keys import D
 from synap.client.machine import Word
 from synap.client.named import Named
-from synap.client.plans import Item, Left, Plan, Trouble, Words, exchanging, log
 from synap.client.requests import Request, asking, doing, flag, method, report, text, whole
 from synap.derive.natives import json_of
 from synap.either import either, in_ms

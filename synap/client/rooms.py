@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from synap.client.errors import LocalProtocolError, OffsetGone, Refused
+from synap.client.flows import Item, Left, Plan, Words, exchanging, log
 from synap.client.keys import D
 from synap.client.machine import Word
 from synap.client.named import Named
-from synap.client.plans import Item, Left, Plan, Words, exchanging, log
 from synap.client.requests import Request, asking, doing, flag, method, nothing, report, text, whole
 from synap.either import either
 

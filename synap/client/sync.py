@@ -5,7 +5,7 @@
         for message in client.queue("jobs").consume("worker-1"):
             work(message.payload)
 
-What the methods are stands in keys.py, queues.py and rooms.py; what they do when a connection breaks in plans.py.
+What the methods are stands in keys.py, queues.py and rooms.py; what they do when a connection breaks in flows.py.
 """
 
 import copy
@@ -15,15 +15,15 @@ from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from synap.client.batches import Batch
-from synap.client.blocking import Connection, Pool, Runner
 from synap.client.errors import Conflict, Refused
+from synap.client.flows import Exchange, Plan, calling, scanning
 from synap.client.keys import D, Keys
 from synap.client.machine import Word
 from synap.client.options import Options, from_address
-from synap.client.plans import Exchange, Plan, calling, scanning
 from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
 from synap.client.requests import Blocking, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
+from synap.client.sync_runner import Connection, Pool, Runner
 from synap.client.topics import Gap, Ready, Silence, TopicMessage, Wishes, subscribing, wishes
 from synap.hosts import authority
 

@@ -5,10 +5,9 @@ from synap.commands import (
     connection,
     keys,
     lists,
-    moves,
-    planned,
     pubsub,
     queues,
+    renames,
     rooms,
     server,
     sets,
@@ -19,12 +18,9 @@ from synap.commands import (
 
 CATALOGUE = Catalogue(
     [
-        *strings.ROWS, *keys.ROWS, *substrings.ROWS, *lists.ROWS, *sets.ROWS, *moves.ROWS, *queues.ROWS,
+        *strings.ROWS, *keys.ROWS, *substrings.ROWS, *lists.ROWS, *sets.ROWS, *renames.ROWS, *queues.ROWS,
         *rooms.ROWS, *connection.ROWS, *server.ROWS, *pubsub.ROWS, *words.ROWS,
     ]
 )
-FAMILIES = ("strings", "keys", "substrings", "lists", "sets", "moves", "queues", "rooms")
+FAMILIES = ("strings", "keys", "substrings", "lists", "sets", "renames", "queues", "rooms")
 """Modules of `synap.store` that have a door, by the family in the high byte of their codes."""
-
-PLANNED = planned.ROWS
-"""Arguments of rows that are still to come: they show that the grammar holds for all of Redis."""

@@ -2,7 +2,7 @@
 
 from synap.command import AnyOrder, Command, Example, Flag, Int, Optional, Raw, Shape, Text, Timeout, Token
 from synap.routes import Delete, Get, Post
-from synap.store.layout import QUEUE
+from synap.store.memory.layout import QUEUE
 
 _QUEUE = Text("queue", space=QUEUE)
 _PUBLISH = (
@@ -95,18 +95,18 @@ ROWS = [
     ),
     Command(
         "queue.stats", 0x0807, "Counters of a queue.", args=(_QUEUE,), resp="QUEUE.STATS", reply=Shape.REPORT,
-        run="backlogs.stats",
+        run="queue_admin.stats",
         http=(Get("/queue/{queue}/stats"), Get("/queue/consume/stats", alias=True, fixed={"queue": "consume"})),
         fields=_STATS, rest="$report", command="$report",
         examples=(_MADE, _PUBLISHED, Example("QUEUE.STATS q", dict(zip(_STATS, _COUNTED, strict=True)))),
     ),
     Command(
         "queue.requeue", 0x0808, "Fail the leases whose deadline has come: what upkeep asks for.",
-        args=(_QUEUE, Int("most")), reply=Shape.NUMBER, run="backlogs.requeue", writes=True, internal=True,
+        args=(_QUEUE, Int("most")), reply=Shape.NUMBER, run="queue_admin.requeue", writes=True, internal=True,
     ),
     Command(
         "queue.due", 0x0809, "The queue or room that has something to do, or when the next one will have.",
-        reply=Shape.VALUE, run="backlogs.next_due", internal=True,
+        reply=Shape.VALUE, run="queue_admin.next_due", internal=True,
     ),
     Command(
         "queue.release", 0x080A,
@@ -116,32 +116,33 @@ ROWS = [
     ),
     Command(
         "queue.purge", 0x080B, "Forget the messages that are ready or delayed, or with DEAD the dead letters.",
-        args=(_QUEUE, AnyOrder(Flag("DEAD"))), resp="QUEUE.PURGE", reply=Shape.NUMBER, run="backlogs.purge",
+        args=(_QUEUE, AnyOrder(Flag("DEAD"))), resp="QUEUE.PURGE", reply=Shape.NUMBER, run="queue_admin.purge",
         writes=True, http=(Post("/queue/{queue}/purge"),),
         rest={"success": True, "purged": "$reply"}, command={"purged": "$reply"},
         examples=(_MADE, _PUBLISHED, Example("QUEUE.PURGE q", 1), Example("QUEUE.PURGE q DEAD", 0)),
     ),
     Command(
         "queue.delete", 0x080C, "Remove a queue with all its messages.", args=(_QUEUE,), resp="QUEUE.DELETE",
-        reply=Shape.NUMBER, run="backlogs.delete", writes=True, http=(Delete("/queue/{queue}"),), also=_NAMED,
+        reply=Shape.NUMBER, run="queue_admin.delete", writes=True, http=(Delete("/queue/{queue}"),), also=_NAMED,
         rest={"success": True, "deleted": "$flag"}, command={"deleted": "$flag"},
         examples=(_MADE, Example("QUEUE.DELETE q", 1), Example("QUEUE.DELETE q", 0)),
     ),
     Command(
         "queue.list", 0x080D, "The names of all queues.", resp="QUEUE.LIST", reply=Shape.VALUES,
-        run="backlogs.list_names", http=(Get("/queue/list"),), rest={"queues": "$items"}, command={"queues": "$items"},
+        run="queue_admin.list_names", http=(Get("/queue/list"),), rest={"queues": "$items"},
+        command={"queues": "$items"},
         examples=(_MADE, Example("QUEUE.LIST", ["q"])),
     ),
     Command(
         "queue.dead", 0x080E, "The first dead letters, by default 100; they stay.",
-        args=(_QUEUE, Optional(Int("count"))), resp="QUEUE.DEAD", reply=Shape.MESSAGES, run="backlogs.dead",
+        args=(_QUEUE, Optional(Int("count"))), resp="QUEUE.DEAD", reply=Shape.MESSAGES, run="queue_admin.dead",
         http=(Get("/queue/{queue}/dead"),), fields=_MESSAGE,
         rest={"messages": "$messages"}, command={"messages": "$messages"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"), Example("QUEUE.DEAD q", ...)),
     ),
     Command(
         "queue.revive", 0x080F, "Make a dead letter, or all of them, ready again as if never delivered.",
-        args=(_QUEUE, Optional(Text("message_id"))), resp="QUEUE.REVIVE", reply=Shape.NUMBER, run="backlogs.revive",
+        args=(_QUEUE, Optional(Text("message_id"))), resp="QUEUE.REVIVE", reply=Shape.NUMBER, run="queue_admin.revive",
         writes=True, http=(Post("/queue/{queue}/revive"),),
         rest={"success": True, "revived": "$reply"}, command={"revived": "$reply"},
         examples=(
@@ -152,7 +153,7 @@ ROWS = [
     Command(
         "queue.load", 0x08F0, "A queue out of a snapshot.",
         args=(_QUEUE, *(Int(f"word{i}") for i in range(13)), Int("prefetch_limit")),
-        run="backlogs.load_queue", writes=True, internal=True,
+        run="queue_admin.load_queue", writes=True, internal=True,
     ),
     Command(
         "queue.load_message", 0x08F1, "A message out of a snapshot.",
@@ -160,6 +161,6 @@ ROWS = [
             _QUEUE, Raw("payload"), Raw("id"), Int("state"), Int("deadline"), Int("created"), Raw("headers"),
             Text("consumer_id"), Int("serial"),
         ),
-        run="backlogs.load_message", writes=True, internal=True,
+        run="queue_admin.load_message", writes=True, internal=True,
     ),
 ]  # fmt: skip

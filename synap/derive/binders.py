@@ -47,7 +47,7 @@ from synap.derive.conversions import (
     wrong,
 )
 from synap.faults import Fault
-from synap.store.layout import FORM_JSON, MARK_BITS, PRESENT, TAPE_WORDS_MAX
+from synap.store.memory.layout import FORM_JSON, MARK_BITS, PRESENT, TAPE_WORDS_MAX
 
 Fields = Mapping[str, Any]
 Build = Callable[[Fields], tuple[list[int], bytes]]
@@ -99,7 +99,7 @@ def binder(row: Command, native: bool = False) -> Build:
 
 
 def packer(row: Command, row_at: int) -> Callable[[Fields], bytes]:
-    """The function that packs a call as a MULTI queues it (see `store/transactions.py`).
+    """The function that packs a call as a MULTI queues it (see `store/lane/transactions.py`).
 
     A call that gives just the texts that its row begins with, as most do, is packed without a draft.
     """

@@ -17,7 +17,7 @@ from synap.command import (
     Shape,
 )
 from synap.derive.binders import field_names
-from synap.derive.shapes import Schema, answer, fields, member_of, object_of
+from synap.derive.json_schema import Schema, answer, fields, member_of, object_of
 from synap.routes import Route
 
 STATUSES = {

@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 from synap.command import Command, Shape
-from synap.store import layout
-from synap.store.layout import (
+from synap.store.memory import layout
+from synap.store.memory.layout import (
     CHANGED,
     DONE,
     EMPTY,

@@ -14,20 +14,24 @@ import numpy as np
 
 from synap.call import Call, Value
 from synap.command import Catalogue, Command
-from synap.derive import arguments
+from synap.derive import tape_reader
+from synap.derive.heap_image import Image
+from synap.derive.json_aliases import Pack
 from synap.derive.replies import items
-from synap.derive.schema import Image
-from synap.derive.spellings import Pack
-from synap.engine.interest import Feed, Interest, Parked
-from synap.engine.operation import Operation
+from synap.engine.diagnostics import Operation
 from synap.engine.pubsub import PubSub
 from synap.engine.sessions import Session, Sessions
 from synap.engine.subscribers import Json
+from synap.engine.waiters import Feed, Interest, Parked
 from synap.faults import BrokenNode, Fault, SynapError
 from synap.observe import times
-from synap.store import arena, calls, frames, keys_view, layout, transactions, upkeep
-from synap.store.heap import Heap
-from synap.store.refusals import REPLY_TOO_LARGE, WRONG_TYPE
+from synap.store.calls import calls
+from synap.store.keys import key_info
+from synap.store.lane import transactions
+from synap.store.memory import arena, frames, layout
+from synap.store.memory.heap import Heap
+from synap.store.memory.refusals import REPLY_TOO_LARGE, WRONG_TYPE
+from synap.store.upkeep import upkeep
 
 Handler = Callable[["Engine", Session | None, dict[str, Any], int], Value]
 
@@ -173,7 +177,7 @@ class Engine:
 
     def handle(self, row: Command, session: Session | None, tape: int, now: int) -> Value:
         """Carry out a row that runs in Python; a Fault is a value here, and so is whatever else goes wrong in it."""
-        fields = arguments.read(row, self.numbers, self.bytes, tape, _with_form)
+        fields = tape_reader.read(row, self.numbers, self.bytes, tape, _with_form)
         counter = layout.COUNTERS + 4 * row.code
         self.numbers[counter] += 1
         begun = self.operation.ticks()
@@ -202,10 +206,10 @@ class Engine:
         blob = bytes(self.bytes[numbers[tape - 1] : numbers[tape - 1] + blob_size])
         call = Call(row.code, numbers[tape - 2], tuple(numbers[tape : tape + tape_size].tolist()), blob)
         hashes = [
-            keys_view.hash_of(self.words, self.octets, space, start, size)
-            for space, start, size in arguments.awaited(row, numbers, tape)
+            key_info.hash_of(self.words, self.octets, space, start, size)
+            for space, start, size in tape_reader.awaited(row, numbers, tape)
         ]
-        wait = numbers[tape + arguments.timeout_slot(row)]
+        wait = numbers[tape + tape_reader.timeout_slot(row)]
         parked = Parked(call, row_at, tuple(dict.fromkeys(hashes)), now + wait if wait else 0, deliver)
         self.interest.park(parked)
         if parked.deadline:
@@ -271,7 +275,7 @@ class Engine:
         """Let a feed hear of changes of its queue or room, and take what is there."""
         at = layout.CALL_BLOB * layout.WORD
         self.bytes[at : at + len(feed.name)] = feed.name
-        feed.hash = keys_view.hash_of(self.words, self.octets, feed.space, at, len(feed.name))
+        feed.hash = key_info.hash_of(self.words, self.octets, feed.space, at, len(feed.name))
         self.interest.attend(feed)
 
     # Transactions.
@@ -281,9 +285,9 @@ class Engine:
         at = layout.CALL_BLOB * layout.WORD
         self.bytes[at : at + len(key)] = key
         namespace = session.namespace
-        h = keys_view.hash_of(self.words, self.octets, namespace, at, len(key))
+        h = key_info.hash_of(self.words, self.octets, namespace, at, len(key))
         if h not in session.watched:
-            seen = keys_view.visible(self.words, self.octets, namespace, at, len(key), now)
+            seen = key_info.visible(self.words, self.octets, namespace, at, len(key), now)
             session.watched[h] = (namespace, key, seen)
             session.note_watched()
             self.interest.watch(h, session)
@@ -310,7 +314,7 @@ class Engine:
     def _visible(self, namespace: int, key: bytes, now: int) -> int:
         at = layout.CALL_BLOB * layout.WORD
         self.bytes[at : at + len(key)] = key
-        return int(keys_view.visible(self.words, self.octets, namespace, at, len(key), now))
+        return int(key_info.visible(self.words, self.octets, namespace, at, len(key), now))
 
     def end_multi(self, session: Session) -> None:
         """Leave MULTI; what was queued and watched is forgotten."""

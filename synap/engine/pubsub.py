@@ -1,7 +1,7 @@
 """Publish and subscribe: messages to whoever listens at that moment; nothing is kept.
 
 A *listener* is a RESP connection, which gets bytes. A *mailbox* is a subscriber of any other kind, which takes
-messages when it can: a bounded buffer and a policy for when it is full. `topics.py` says what can be subscribed.
+messages when it can: a bounded buffer and a policy for when it is full. `pattern_trie.py` says what can be subscribed.
 
     publish       finds the subscriptions that a topic meets, puts (subscription, message) in the turn's outbox,
                   and answers how many there are: work for each subscription, not for each subscriber
@@ -19,8 +19,8 @@ up to `topics_max`.
 
 from collections.abc import Callable, Iterable
 
+from synap.engine.pattern_trie import Trie, checked_segments
 from synap.engine.subscribers import Dialect, Limits, Listener, Mailbox, Message, Subscriber, Subscription
-from synap.engine.topics import Trie, checked_segments
 from synap.faults import Fault
 
 CACHED_TOPICS_MAX = 4096

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from synap.store.layout import (
+from synap.store.memory.layout import (
     IN_MULTI,
     MULTI_BROKEN,
     SESSION_FLAGS,
@@ -41,7 +41,7 @@ class Session:
     listener: Any = None  # what it has subscribed, see engine/subscribers; None before the first time
     narrow: bool = False  # it has subscriptions and speaks RESP2: other commands are refused
     _version: int = 2
-    link: Any = None  # its connection: peer, local, descriptor, close(), ..., see io/link.py
+    link: Any = None  # its connection: peer, local, descriptor, close(), ..., see io/node/connections.py
 
     @property
     def namespace(self) -> int:

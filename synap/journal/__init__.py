@@ -17,7 +17,7 @@ The disk is a port (`disks`), the bytes are drawn in `formats`, the rules are to
 """
 
 from synap.journal.checks import FileReport, Report, check
-from synap.journal.disks import Buffer, Disk, Handle
+from synap.journal.disk_port import Buffer, Disk, Handle
 from synap.journal.errors import Damage, LogFailed
 from synap.journal.logs import SEGMENT_BYTES_MAX, Log
 from synap.journal.recovery import NO_LOG, Recovery, recover

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from synap.journal.disks import Disk
+from synap.journal.disk_port import Disk
 from synap.journal.errors import Damage
 from synap.journal.formats import LOG_MAGIC, log_name, name_seqs, snapshot_name
 from synap.journal.recovery import recover

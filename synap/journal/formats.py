@@ -39,7 +39,7 @@ from zlib import crc32
 
 from lz4.block import LZ4BlockError, compress, decompress
 
-from synap.journal.disks import Buffer
+from synap.journal.disk_port import Buffer
 from synap.journal.errors import Damage
 
 VERSION = 1

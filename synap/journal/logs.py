@@ -26,7 +26,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from synap.journal.disks import Buffer, Disk, Handle
+from synap.journal.disk_port import Buffer, Disk, Handle
 from synap.journal.errors import LogFailed
 from synap.journal.formats import (
     CLEAN_STOP,

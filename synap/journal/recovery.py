@@ -30,13 +30,13 @@ CLEAN_STOP counts as such.
 
 from collections.abc import Iterator
 
-from synap.journal.disks import Disk
+from synap.journal.disk_port import Disk
 from synap.journal.errors import Damage
 from synap.journal.formats import BROKEN, FRESH, LOG_MAGIC, TEMPORARY, log_name, name_seqs, snapshot_name
 from synap.journal.logs import SEGMENT_BYTES_MAX, Log
 from synap.journal.segments import Group, Segment, frames_after
 from synap.journal.snapshots import SnapshotFile
-from synap.journal.tails import write_again
+from synap.journal.tail_rewrite import write_again
 
 NO_LOG = bytes(16)
 """In the place of the node's id in a snapshot: there was no log then, so there need be none behind it."""

@@ -10,7 +10,7 @@ The cost is per group: one unpack, five comparisons, one checksum, one yield.
 from collections.abc import Iterator
 from zlib import crc32
 
-from synap.journal.disks import Disk
+from synap.journal.disk_port import Disk
 from synap.journal.errors import Damage
 from synap.journal.formats import (
     CLEAN_STOP,

@@ -7,7 +7,7 @@ fault. Only then may `trim` remove what it replaces.
 
 from collections.abc import Iterator
 
-from synap.journal.disks import Buffer, Disk, Handle
+from synap.journal.disk_port import Buffer, Disk, Handle
 from synap.journal.errors import Damage
 from synap.journal.formats import (
     CHUNK_BYTES,

@@ -9,7 +9,7 @@ global array would be copied into every compiled caller.
 
 import numpy as np
 
-from synap.kernels.jit import kernel
+from synap.compiler.jit import kernel
 from synap.kernels.spans import load64
 
 _POLYNOMIAL = 0xEDB88320  # the bits of 0x04C11DB7 mirrored: the lowest bit goes over the wire first

@@ -10,7 +10,7 @@ unless several roundings have gathered there. Ours is the same on every machine.
 
 import numpy as np
 
-from synap.kernels.jit import kernel
+from synap.compiler.jit import kernel
 from synap.kernels.reals import scan_decimal
 from synap.kernels.spans import move
 

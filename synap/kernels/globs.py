@@ -19,7 +19,7 @@ One difference to Redis, whose loop is not entered for an empty text: `*` matche
 
 import numpy as np
 
-from synap.kernels.jit import kernel
+from synap.compiler.jit import kernel
 from synap.kernels.spans import load64
 
 _STAR, _ANY, _OPEN, _CLOSE, _NOT, _RANGE, _ESCAPE = 42, 63, 91, 93, 94, 45, 92

@@ -8,7 +8,7 @@ node and never leave the process: what is part of an answer has a fixed, publish
 
 import numpy as np
 
-from synap.kernels.jit import kernel
+from synap.compiler.jit import kernel
 from synap.kernels.spans import fold, load32, load64
 
 _SPREAD = 0x2D358DCCAA6C78A5  # odd, balanced bits: keeps an all-zero word from cancelling the key

@@ -10,7 +10,7 @@ All functions take `array` (int64), the index `base` of entry 0 and the number o
 one more where an entry is added. Source: Williams, "Algorithm 232: Heapsort", CACM 7 (1964).
 """
 
-from synap.kernels.jit import kernel
+from synap.compiler.jit import kernel
 
 
 @kernel

@@ -6,7 +6,7 @@
 Time and memory are the product of the sizes.
 """
 
-from synap.kernels.jit import kernel
+from synap.compiler.jit import kernel
 
 RANGE_WORDS = 4
 

@@ -9,7 +9,7 @@ candidate is looked at for each place, from a table of the latest places by the 
 
 import numpy as np
 
-from synap.kernels.jit import kernel
+from synap.compiler.jit import kernel
 from synap.kernels.spans import load32, load64, move, store64
 
 MATCH_MIN, LAST_LITERALS, MATCH_LIMIT = 4, 5, 12

@@ -26,8 +26,8 @@ first of weight 10**e:
 
 import numpy as np
 
-from synap.kernels.jit import kernel
-from synap.kernels.numbers import print_integer
+from synap.compiler.jit import kernel
+from synap.kernels.integers import print_integer
 from synap.kernels.spans import fill, load64, move, multiply_high
 
 REAL_SIZE_MAX = 25

@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from synap.kernels.jit import CHECKED, DOOR, kernel
+from synap.compiler.jit import CHECKED, DOOR, kernel
 
 _MONOTONIC = getattr(time, "CLOCK_MONOTONIC", 0)
 _I8, _I32, _I64, _I128 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntType(128)

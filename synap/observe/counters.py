@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synap.command import Catalogue
-from synap.store import layout, tables
+from synap.store.memory import layout, tables
 
 Read = Callable[[Any, Catalogue], int]
 EXPIRE_CODE = 0x0207  # of the row that removes an expired key

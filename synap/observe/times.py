@@ -9,7 +9,7 @@ Python are timed at every call.
 from dataclasses import dataclass
 from typing import Any
 
-from synap.store import layout
+from synap.store.memory import layout
 
 BUCKETS = layout.TIMES_SIZE - 2
 

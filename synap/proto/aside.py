@@ -11,10 +11,11 @@ from typing import Any
 
 from synap.command import Command
 from synap.faults import TABLE, BrokenNode, Fault, SynapError
-from synap.proto.spills import Spill
-from synap.store import lane, layout, resp, transactions
-from synap.store.lane import lane as run_lane
-from synap.store.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
+from synap.proto.large_reply import Spill
+from synap.store.lane import lane, resp, transactions
+from synap.store.lane.lane import lane as run_lane
+from synap.store.memory import layout
+from synap.store.memory.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
 
 log = logging.getLogger("synap")
 

@@ -22,11 +22,12 @@ from synap.call import Pushes
 from synap.command import Command
 from synap.faults import BrokenNode, Fault
 from synap.proto.aside import OUT_AT, PROTOCOL_ERRORS, Aside, resp_fault
-from synap.proto.spills import Spill, reply_bytes
+from synap.proto.large_reply import Spill, reply_bytes
 from synap.proto.values import Quotes, encode, split_line
-from synap.store import lane, layout, resp, transactions
-from synap.store.lane import CUT
-from synap.store.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
+from synap.store.lane import lane, resp, transactions
+from synap.store.lane.lane import CUT
+from synap.store.memory import layout
+from synap.store.memory.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
 
 RECEIVE_AT = layout.RECEIVE * WORD
 RECEIVE_SLICE = 64 * layout.KIB  # read at once: with many clients a turn stays short

@@ -10,12 +10,12 @@ from synap.command import Catalogue, Command
 from synap.derive.binders import packer
 from synap.derive.conversions import to_integer, to_json, wrong
 from synap.derive.documents import check_once, document
+from synap.derive.json_aliases import respelled
 from synap.derive.replies import Render, renderer
-from synap.derive.spellings import respelled
 from synap.faults import TABLE, Fault
 from synap.proto.http import Request, Response
 from synap.routes import Route
-from synap.store.layout import NUMBER, REFUSED, STATUS_MASK
+from synap.store.memory.layout import NUMBER, REFUSED, STATUS_MASK
 
 _encode = msgspec.json.encode
 

@@ -9,8 +9,8 @@ from synap.command import Catalogue
 from synap.compat.sdks import EXACT, NATIVE, RAW
 from synap.derive.conversions import wrong
 from synap.derive.documents import document
+from synap.derive.json_batch_image import TargetImage
 from synap.derive.replies import Render, renderer
-from synap.derive.targets import TargetImage
 from synap.faults import Fault
 from synap.proto.rest import Target
 
@@ -69,7 +69,7 @@ class Commands:
                         self._in_other_texts[texts, name] = renderer(row, texts, row.command_nil)
 
     def image(self) -> TargetImage:
-        """Those that `store/envelopes.py` may carry out."""
+        """Those that `store/lane/json_batch.py` may carry out."""
         return TargetImage({
             name: (target.row, target.row_at, target.row.spelled.get(name, target.row.command))
             for name, target in self.targets.items()

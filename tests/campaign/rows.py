@@ -13,11 +13,11 @@ import sys
 import time
 from typing import Any
 
-from synap.store import layout
+from synap.store.memory import layout
 from tests.conftest import prepare
 from tests.store.calls import WEIGHTS, Calls
+from tests.store.differential import Differential, digest
 from tests.store.test_twins import loads
-from tests.store.ways import Ways, digest
 from tests.support import Bench
 
 SWEEPING = {"FLUSHALL", "FLUSHDB", "SWAPDB", "KEYS"}
@@ -28,7 +28,7 @@ LIFE = 20_000  # calls, after which a new pair of heaps begins: each with other 
 
 def life(seed: int, left: dict[str, int], compress: bool) -> dict[str, int]:
     """One history; `left` says how often each word is still wanted. How often each row was called."""
-    chance, ways = random.Random(seed), Ways(Bench)
+    chance, ways = random.Random(seed), Differential(Bench)
     if compress:
         ways.lane[layout.COMPRESS_MIN], ways.lane[layout.HOT_MAX] = 24, chance.choice((0, 20_000))
     calls = Calls(chance, ways.state)
@@ -54,7 +54,7 @@ def life(seed: int, left: dict[str, int], compress: bool) -> dict[str, int]:
 
 def own_rows(seed: int) -> dict[str, int]:
     """The rows of snapshots and upkeep, that no client can name."""
-    chance, ways = random.Random(seed), Ways(Bench)
+    chance, ways = random.Random(seed), Differential(Bench)
     for step in range(4000):
         ways.now += chance.choice((0, 0, 3))
         if chance.random() < 0.9:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from synap.engine.engine import Engine
-from synap.engine.handlers import HANDLERS
+from synap.engine.handlers.table import HANDLERS
 from synap.proto.resp import RespMachine
-from synap.store import layout
-from tests.store.ways import decode
+from synap.store.memory import layout
+from tests.store.differential import decode
 from tests.support import Bench, command
 
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from synap.io import clock
+from synap.io.node import clock
 
 HOUR_NS = 3600 * 10**9
 

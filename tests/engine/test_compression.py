@@ -6,8 +6,10 @@ from random import Random
 import numpy as np
 import pytest
 
-from synap.engine.handlers import digest_of
-from synap.store import dumps, frames, layout, zstd
+from synap.engine.handlers.table import digest_of
+from synap.store.memory import frames, layout
+from synap.store.records import zstd
+from synap.store.snapshot import dumps
 from tests.engine.engines import House
 from tests.support import Bench, Refusal
 

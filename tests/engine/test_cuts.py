@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.engine.engines import Client, House
-from tests.store.ways import digest
+from tests.store.differential import digest
 from tests.support import Bench, command
 
 WORDS = [b"k", b"k2", b"l", b"", b"1", b"-5", b"x\r\ny", b"*1\r\n", b"v" * 300, b"w" * 20_000]

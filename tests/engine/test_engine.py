@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from synap.engine.handlers import digest_of
-from synap.store import ahead, layout
+from synap.engine.handlers.table import digest_of
+from synap.store.lane import prefetch
+from synap.store.memory import layout
 from tests.engine.engines import Client, House, pages_used
 from tests.store import walks
 from tests.store.copies import fresh, replayed
-from tests.store.ways import digest
+from tests.store.differential import digest
 from tests.support import Bench, Refusal, command
 
 OK = b"OK"
@@ -435,7 +436,7 @@ def test_guards(house: House, guard: int, text: str) -> None:
 def test_a_long_pipeline_over_many_keys(house: House) -> None:
     """With enough keys the lane reads ahead; whatever it sees there, cut or odd, replies are as ever."""
     client = house.client()
-    client.ask(*[f"SET k{i} v{i}" for i in range(ahead.LOOK_KEYS_MIN + 1)])
+    client.ask(*[f"SET k{i} v{i}" for i in range(prefetch.LOOK_KEYS_MIN + 1)])
     long = "x" * 5000
     calls = [call for i in range(300) for call in (f"GET k{i}", "PING", ["SET", long, long], ["GET", long], "GET")]
     told = client.ask(*calls)

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from synap.engine.engine import EVICTION_POLICIES
-from synap.engine.handlers import digest_of
-from synap.store import frames, layout
+from synap.engine.handlers.table import digest_of
+from synap.store.memory import frames, layout
 from tests.engine.engines import House
 from tests.support import Bench, Refusal
 

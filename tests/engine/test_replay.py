@@ -4,23 +4,23 @@ from random import Random
 
 import pytest
 
-from synap.store import layout
+from synap.store.memory import layout
 from tests.store.calls import Calls
 from tests.store.copies import TAGGED, TAGS, apply, dumped, fresh, hashes, loaded, neighbours, replayed, why
+from tests.store.differential import Differential, digest
 from tests.store.test_model import history
-from tests.store.ways import Ways, digest
 from tests.support import Bench
 
 
-def live(store: type[Bench], seed: int, count: int) -> Ways:
+def live(store: type[Bench], seed: int, count: int) -> Differential:
     """A random history whose frames were kept."""
-    ways = Ways(store)
+    ways = Differential(store)
     ways.keep_frames = True
     history(ways, seed, count)
     return ways
 
 
-def copies(store: type[Bench], ways: Ways, most: int = 1 << 20) -> list[Bench]:
+def copies(store: type[Bench], ways: Differential, most: int = 1 << 20) -> list[Bench]:
     """Two copies of the lane's heap, with other secret keys: from all frames, and from a dump."""
     seq = ways.lane[layout.SEQ]
     found = [replayed(fresh(store, 7), ways.frames), loaded(fresh(store, 8), dumped(ways.lane, most), seq)]
@@ -93,14 +93,14 @@ def test_every_kind_of_difference_shows(store: type[Bench]) -> None:
         ],
     }
     for name, calls in stories.items():
-        ways = Ways(store)
+        ways = Differential(store)
         ways.batch(calls)
         seen[name] = tuple(digest(ways.lane))
-    ways = Ways(store)
+    ways = Differential(store)
     ways.become(3, 2)
     ways.batch(stories["a string"])
     seen["another namespace"] = tuple(digest(ways.lane))
-    ways = Ways(store)
+    ways = Differential(store)
     ways.batch(stories["a queue"])
     for step in ([b"QUEUE.PUBLISH", b"k", b"v"], [b"QUEUE.CONSUME", b"k"], None, [b"QUEUE.CONSUME", b"k"]):
         if step:
@@ -114,7 +114,7 @@ def test_every_kind_of_difference_shows(store: type[Bench]) -> None:
 
 @pytest.mark.parametrize("kind", ["list", "set"])
 def test_structures_in_several_pieces(store: type[Bench], kind: str) -> None:
-    ways = Ways(store)
+    ways = Differential(store)
     ways.keep_frames = True
     push = b"RPUSH" if kind == "list" else b"SADD"
     for start in range(0, 40_000, 1000):  # many small members: more than PIECE_ITEMS
@@ -141,7 +141,7 @@ def ends(piece: bytes) -> list[int]:
 
 def test_keys_that_share_a_place(store: type[Bench]) -> None:
     """Two keys with one shard and tag, members with one tag: dumped, scanned, and replayed like any others."""
-    ways = Ways(store)
+    ways = Differential(store)
     ways.keep_frames = True
     texts = [b"x%d" % i for i in range(300_000)]
     found = hashes(ways.lane, texts)
@@ -168,7 +168,7 @@ def test_keys_that_share_a_place(store: type[Bench]) -> None:
 
 
 def test_namespaces(store: type[Bench]) -> None:
-    ways = Ways(store)
+    ways = Differential(store)
     ways.keep_frames = True
     for namespace in range(16):
         ways.become(namespace, 2)
@@ -185,7 +185,7 @@ def test_namespaces(store: type[Bench]) -> None:
 
 def test_a_wrong_frame_stops_the_replay(store: type[Bench]) -> None:
     """Another seq, another status, an unknown code, a cut frame: -1, and everything before it stands."""
-    ways = Ways(store)
+    ways = Differential(store)
     ways.keep_frames = True
     ways.batch([[b"SET", b"a", b"1"], [b"INCR", b"a"], [b"RPUSH", b"l", b"x"], [b"LPOP", b"l"]])
     (log,) = ways.frames

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synap.store.keys import SCAN_WALK_MAX
+from synap.store.keys.keys import SCAN_WALK_MAX
 from tests.engine.engines import Client, House
 from tests.support import Bench
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from synap.faults import BrokenNode
-from synap.store import layout
+from synap.store.memory import layout
 from tests.engine.engines import Client, House
 from tests.support import Bench, Refusal
 

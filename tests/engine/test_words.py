@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from synap.compat.words import WORDS
-from synap.store import frames, layout
+from synap.store.memory import frames, layout
 from tests.engine.engines import Client, House
 from tests.support import Bench, Refusal, command, decode
 

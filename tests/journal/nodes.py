@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from struct import Struct
 
 from synap.journal import Log, LogFailed, Recovery, SnapshotWriter, recover, trim
-from synap.journal.disks import Disk
+from synap.journal.disk_port import Disk
 
 NODE = bytes(range(16))
 HEAD = Struct("<QQQQQ")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from synap.io import files
-from synap.io.files import DelayedDisk, Directory, Lock, LockHeld
+from synap.io.node import files
+from synap.io.node.files import DelayedDisk, Directory, Lock, LockHeld
 from synap.journal import check
 from tests.journal.nodes import Ledger, Node
 
 TAKE = (
-    "import sys; from synap.io.files import *\n"
+    "import sys; from synap.io.node.files import *\n"
     "try: lock = Lock(sys.argv[1])\n"
     "except LockHeld as held: print(held.pid); sys.exit(3)\n"
     "print('held', flush=True); sys.stdin.read()"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from synap.journal import Log, LogFailed, recover
-from synap.journal.disks import Buffer, Handle
+from synap.journal.disk_port import Buffer, Handle
 from synap.journal.logs import SYNCS_MAX
 from synap.journal.segments import READ_BYTES
 from tests.journal.nodes import NODE, Ledger, Node, frame, frames

@@ -14,10 +14,11 @@ import lz4.block
 import numpy as np
 import pytest
 
-from synap.kernels import heaps, jit
-from synap.kernels import numbers as kernels
-from synap.kernels.jit import kernel
-from tests.kernels import test_checksums, test_globs, test_hashing, test_lcs, test_lz4, test_numbers, test_reals
+from synap.compiler import jit
+from synap.compiler.jit import kernel
+from synap.kernels import heaps
+from synap.kernels import integers as kernels
+from tests.kernels import test_checksums, test_globs, test_hashing, test_integers, test_lcs, test_lz4, test_reals
 from tests.naive import globs, hashing, lcs, numbers, reals
 
 KERNELS = Path(jit.__file__).parent
@@ -42,12 +43,12 @@ def word(chance: Random) -> int:
 def integers(chance: Random) -> None:
     value, other = word(chance), word(chance)
     text = numbers.print_integer(value)
-    assert test_numbers.printed(value) == text and test_numbers.parsed(text) == value
-    assert test_numbers.overflows(value, other) == numbers.add_overflows(value, other), (value, other)
+    assert test_integers.printed(value) == text and test_integers.parsed(text) == value
+    assert test_integers.overflows(value, other) == numbers.add_overflows(value, other), (value, other)
     spoilt = bytearray(text)
     spoilt[chance.randrange(len(text))] = chance.randrange(256)
     for wrong in (bytes(spoilt), some_of(chance, INTEGER_BYTES, 22)):
-        assert test_numbers.parsed(wrong) == numbers.parse_integer(wrong), wrong
+        assert test_integers.parsed(wrong) == numbers.parse_integer(wrong), wrong
 
 
 def cursors(chance: Random) -> None:

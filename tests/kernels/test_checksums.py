@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synap.compiler.jit import kernel, load, registered
 from synap.kernels import checksums
-from synap.kernels.jit import kernel, load, registered
 
 TABLE = checksums.crc32_table()
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synap.compiler.jit import CHECKED, kernel, load, registered
 from synap.kernels import globs
-from synap.kernels.jit import CHECKED, kernel, load, registered
 from tests.naive import globs as naive
 
 PATTERNS = st.text(alphabet="ab*?[]^-\\Bz", max_size=12).map(str.encode)

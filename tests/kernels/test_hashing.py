@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synap.compiler.jit import kernel, load, registered
 from synap.kernels import hashing
-from synap.kernels.jit import kernel, load, registered
 from tests.naive import hashing as naive
 
 WORDS = st.integers(-(2**63), 2**63 - 1)

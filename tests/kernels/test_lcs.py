@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synap.compiler.jit import kernel, load, registered
 from synap.kernels import lcs
-from synap.kernels.jit import kernel, load, registered
 from tests.naive import lcs as naive
 
 TEXTS = st.text(alphabet="abc", max_size=24).map(str.encode)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synap.compiler.jit import kernel, load, registered
 from synap.kernels import lz4 as kernels
-from synap.kernels.jit import kernel, load, registered
 
 ROOM = 1 << 20
 GUARD = 0xA5

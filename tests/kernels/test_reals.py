@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from synap.compiler.jit import kernel, load, registered
 from synap.kernels import decimals, reals
-from synap.kernels.jit import kernel, load, registered
 from tests.naive import reals as naive
 
 SCALED = st.builds(

@@ -7,8 +7,8 @@ from random import Random
 import numpy as np
 import pytest
 
+from synap.compiler.jit import CHECKED, kernel, load, registered
 from synap.kernels import spans
-from synap.kernels.jit import CHECKED, kernel, load, registered
 from tests.naive import spans as naive
 
 SIZE = 96

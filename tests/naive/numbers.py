@@ -1,4 +1,4 @@
-"""The naive twin of `synap.kernels.numbers`."""
+"""The naive twin of `synap.kernels.integers`."""
 
 import re
 

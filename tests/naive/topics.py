@@ -1,4 +1,4 @@
-"""The naive twin of `synap.engine.topics`: every pattern is tried on every topic."""
+"""The naive twin of `synap.engine.pattern_trie`: every pattern is tried on every topic."""
 
 import re
 from functools import lru_cache

@@ -13,7 +13,7 @@ from typing import Any
 
 def failing_sync() -> None:
     """Every sync fails with EIO while there is a file `sync_fails`."""
-    from synap.io import files
+    from synap.io.node import files
 
     sync = files._sync
 
@@ -27,7 +27,7 @@ def failing_sync() -> None:
 
 def slow_sync() -> None:
     """Every sync takes 20 ms, so that it is done by the thread."""
-    from synap.io import files
+    from synap.io.node import files
 
     sync = files._sync
 
@@ -46,7 +46,7 @@ def failing_slow_sync() -> None:
 
 def stuck_sync() -> None:
     """Every sync takes 2 ms; those of the thread do not end while there is a file `sync_stuck`."""
-    from synap.io import files
+    from synap.io.node import files
 
     sync = files._sync
 
@@ -61,7 +61,7 @@ def stuck_sync() -> None:
 
 def skewed_wall() -> None:
     """The wall clock is off by the milliseconds that stand in a file `wall`."""
-    from synap.io import clock
+    from synap.io.node import clock
 
     class Skewed(clock.System):
         @staticmethod
@@ -77,7 +77,7 @@ def skewed_wall() -> None:
 
 def early_replies() -> None:
     """A planted bug: replies leave before the frames are written. The ledgers have to notice it."""
-    from synap.io.turn import Turn
+    from synap.io.node.group_commit import Turn
 
     end = Turn.end
 
@@ -90,7 +90,7 @@ def early_replies() -> None:
 
 def slow_disk() -> None:
     """Every write, every sync and every fork takes 20 ms more."""
-    from synap.io import files
+    from synap.io.node import files
 
     def late(work: Callable[..., Any]) -> Callable[..., Any]:
         def slow(*given: Any) -> Any:

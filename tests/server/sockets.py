@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synap.faults import BrokenNode
-from synap.io import talks
+from synap.io.websocket import endpoints
 from synap.proto.http import Request, Response
 from synap.proto.rest import json_response
 from tests.server import faulty
@@ -28,7 +28,7 @@ PATH = "/echo/ws"
 # In the server.
 
 
-class Echo(talks.Talk):
+class Echo(endpoints.Talk):
     """Says what it hears. Some words make it do what a talk may do wrong or may ask for."""
 
     def received(self, text: bytes) -> None:
@@ -76,18 +76,18 @@ class Welcome(Echo):
 def install() -> None:
     """Called in a server before it starts."""
 
-    def picky(server: Any, request: Request, parameters: dict[str, str]) -> Response | talks.TalkFactory:
+    def picky(server: Any, request: Request, parameters: dict[str, str]) -> Response | endpoints.TalkFactory:
         if "keys" not in parameters:
             return json_response(400, {"error": "wanted 'keys'", "code": 400})
         return Welcome
 
-    def broken(connection: Any, parameters: dict[str, str]) -> talks.Talk:
+    def broken(connection: Any, parameters: dict[str, str]) -> endpoints.Talk:
         raise RuntimeError("no talk, as the test wants it")
 
-    talks.ROUTES[PATH] = lambda server, request, parameters: Echo
-    talks.ROUTES["/room/{room}/ws/{who}"] = lambda server, request, parameters: Welcome
-    talks.ROUTES["/picky/ws"] = picky
-    talks.ROUTES["/broken/ws"] = lambda server, request, parameters: broken
+    endpoints.ROUTES[PATH] = lambda server, request, parameters: Echo
+    endpoints.ROUTES["/room/{room}/ws/{who}"] = lambda server, request, parameters: Welcome
+    endpoints.ROUTES["/picky/ws"] = picky
+    endpoints.ROUTES["/broken/ws"] = lambda server, request, parameters: broken
 
 
 def install_stuck() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from synap.io import limits
+from synap.io.node import limits
 from synap.settings import Settings
-from synap.store import spaces
+from synap.store.memory import spaces
 from tests.server.processes import Process, plain_environment
 
 WANTED = re.compile(

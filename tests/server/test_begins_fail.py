@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from synap.io import files
+from synap.io.node import files
 from tests.server.clients import HOST, Server, eventually
 from tests.support import Refusal
 

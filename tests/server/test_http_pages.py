@@ -14,8 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from synap.commands import CATALOGUE
-from synap.derive import openapi, reference
-from synap.io.encodings import squeeze
+from synap.derive import api_page, openapi
+from synap.io.http.gzip_replies import squeeze
 from synap.proto.http import Request, Response
 from tests.server.clients import HOST, Server
 from tests.server.zygote import Zygote
@@ -344,7 +344,7 @@ def shared(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_a_route_answers_as_described(shared: Server, path: str, method: str, operation: dict[str, Any]) -> None:
     """The example of the page is asked for, without data and with it: status and body are in the document."""
     node = shared
-    filled, body = reference.example(path, method, operation)
+    filled, body = api_page.example(path, method, operation)
     asked = [ask(node, method, filled, body)]
     for made in ("/kv/set", "/kv/set"):
         ask(node, "POST", made, {"key": "key", "value": "1"})

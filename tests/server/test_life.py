@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from synap.io.files import Directory
+from synap.io.node.files import Directory
 from synap.journal import recover
 from tests.ports import free_port
 from tests.server.clients import HOST, Gone, Server, alive, eventually

@@ -15,7 +15,7 @@ import redis
 
 import synap
 from synap.cli.health import check
-from synap.io.listeners import Address, chosen
+from synap.io.server.listeners import Address, chosen
 from synap.settings import Settings
 from tests.server.clients import Server, eventually
 from tests.server.zygote import ROOT

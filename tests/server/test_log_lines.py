@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from synap.io.logs import formatter
-from synap.io.secrets import without_secrets
+from synap.io.process.logging_setup import formatter
+from synap.io.process.redaction import without_secrets
 
 
 @pytest.fixture(params=["json", "pretty"])
@@ -94,5 +94,5 @@ def test_what_is_struck_out(text: str, shown: str) -> None:
 
 
 def test_rich_is_not_loaded_for_the_log() -> None:
-    code = "import sys, synap.io.logs as l; l.formatter('json'); sys.exit('rich' in sys.modules)"
+    code = "import sys, synap.io.process.logging_setup as l; l.formatter('json'); sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

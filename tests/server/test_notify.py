@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from synap.io import systemd
+from synap.io.process import systemd
 from tests.server.clients import HOST, Server, eventually
 from tests.server.zygote import ROOT
 

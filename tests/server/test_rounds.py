@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from synap.store.rounds import ROUND
+from synap.store.lane.epoll_batch import ROUND
 from tests.server.clients import HOST, Gone, Resp, Server, eventually, one_turn
 from tests.support import command
 

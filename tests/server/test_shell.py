@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from synap.io.log_writer import Lines
+from synap.io.process.log_writer import Lines
 from tests.ports import free_port
 from tests.server.clients import HOST, eventually
 from tests.server.zygote import ROOT

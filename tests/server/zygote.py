@@ -124,7 +124,7 @@ def _die_with(parent: int) -> None:
 def _live(arguments: list[str], output: str, before: str, cwd: str, writer: int) -> None:
     """Be a server until the end."""
     from synap.cli import main
-    from synap.io.server import Server
+    from synap.io.server.server import Server
 
     nothing = os.open(os.devnull, os.O_RDONLY)
     target = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -165,8 +165,8 @@ def _live(arguments: list[str], output: str, before: str, cwd: str, writer: int)
 def far_side() -> None:
     """Load everything, then do what is asked."""
     import synap.cli
-    import synap.io.server  # noqa: F401
-    from synap.io.compile import prepare
+    import synap.io.server.server  # noqa: F401
+    from synap.io.node.jit_warmup import prepare
 
     answers = os.dup(1)
     os.dup2(2, 1)

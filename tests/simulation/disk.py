@@ -19,7 +19,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from synap.journal.disks import Buffer
+from synap.journal.disk_port import Buffer
 
 SECTOR_BYTES = 512
 

@@ -14,16 +14,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from synap.engine.handlers import digest_of
-from synap.io.link import RespConnection
-from synap.io.listeners import Listeners
-from synap.io.node import Node
-from synap.io.server import Server
-from synap.io.web import HttpConnection
+from synap.engine.handlers.table import digest_of
+from synap.io.http.http_connection import HttpConnection
+from synap.io.node.connections import RespConnection
+from synap.io.node.node import Node
+from synap.io.server.listeners import Listeners
+from synap.io.server.server import Server
 from synap.journal import LogFailed
 from synap.journal.logs import Log
 from synap.settings import Settings
-from synap.store.layout import LAST_NOW, LOG_COUNT
+from synap.store.memory.layout import LAST_NOW, LOG_COUNT
 from tests.simulation.disk import PowerLoss, SimulatedDisk
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.world import MS, World

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from synap.engine.handlers import digest_of
-from synap.io import clock
+from synap.engine.handlers.table import digest_of
+from synap.io.node import clock
 from synap.journal import LogFailed
 from tests.simulation.actors import Actor, Crowd, Keys, Records, Timed, Transactions, Waiter
 from tests.simulation.consumers import Final, Messages, Queues

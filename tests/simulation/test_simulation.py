@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from synap.io.clock import Clock
-from synap.io.turn import Turn
+from synap.io.node.clock import Clock
+from synap.io.node.group_commit import Turn
 from synap.journal.logs import Log
 from synap.journal.segments import GroupFile
 from tests.simulation.story import tell

@@ -1,6 +1,6 @@
 """Simulated time, chance and concurrency: everything that happens follows from one seed.
 
-    World(seed)             takes the place of the operating system's time and chance (`synap.io.clock.use`)
+    World(seed)             takes the place of the operating system's time and chance (`synap.io.node.clock.use`)
       .at(delay, work)      something outside the node happens in so many ns
       .wait(delay)          whoever runs is held up for so long, and the others go on meanwhile
       .spawn(work)          another thread (or process) of the node: a fiber

@@ -5,7 +5,9 @@ from random import Random
 
 import numpy as np
 
-from synap.store import dumps, frames, keys_view, layout
+from synap.store.keys import key_info
+from synap.store.memory import frames, layout
+from synap.store.snapshot import dumps
 from tests.support import Bench
 
 BLOB = layout.CALL_BLOB * layout.WORD
@@ -68,7 +70,7 @@ def hashes(bench: Bench, texts: list[bytes]) -> np.ndarray:
     found = np.empty(len(texts), np.int64)
     for i, text in enumerate(texts):
         bench.heap.bytes[BLOB : BLOB + len(text)] = text
-        found[i] = keys_view.hash_of(*bench.both, 0, BLOB, len(text))
+        found[i] = key_info.hash_of(*bench.both, 0, BLOB, len(text))
     return found.view(np.uint64)
 
 

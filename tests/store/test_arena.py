@@ -6,11 +6,13 @@ from random import Random
 import numpy as np
 import pytest
 
-from synap.store import arena, events, layout, messages, tables
-from synap.store.tables import REF_MASK
+from synap.store.kinds.queues import messages
+from synap.store.kinds.rooms import events
+from synap.store.memory import arena, layout, tables
+from synap.store.memory.tables import REF_MASK
 from tests.store import walks
 from tests.store.calls import Calls
-from tests.store.ways import Ways
+from tests.store.differential import Differential
 from tests.support import Bench, command
 
 REAP = 1 << 40
@@ -60,7 +62,7 @@ def blocks(bench: Bench, refs: list[int]) -> Counter[int]:
     return counts
 
 
-def empty(ways: Ways) -> None:
+def empty(ways: Differential) -> None:
     """Remove all keys, one queue and one room, and what upkeep still had to take apart."""
     ways.batch([[b"FLUSHALL"], [b"QUEUE.DELETE", b"q"], [b"STREAM.DELETE", b"r"]])
     ways.reap(REAP)
@@ -69,7 +71,7 @@ def empty(ways: Ways) -> None:
 
 @pytest.mark.parametrize("seed", [31, 32, 33])
 def test_every_page_is_in_one_place(store: type[Bench], seed: int) -> None:
-    ways, chance = Ways(store), Random(seed)
+    ways, chance = Differential(store), Random(seed)
     calls = Calls(chance, ways.state, huge=0.002)
     for step in range(60):
         ways.now += 400

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synap.command import Command
-from synap.commands import CATALOGUE, PLANNED
+from synap.commands import CATALOGUE
 from tests.naive import parser
+from tests.planned import ROWS as PLANNED
 from tests.store.grammar_cases import CASES
 from tests.support import Bench
 from tests.words import Words

@@ -13,7 +13,8 @@ from random import Random
 
 import pytest
 
-from synap.commands import CATALOGUE, PLANNED
+from synap.commands import CATALOGUE
+from tests.planned import ROWS as PLANNED
 from tests.ports import free_port
 from tests.store.grammar_cases import CASES
 from tests.support import Refusal, command, decode

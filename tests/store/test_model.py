@@ -4,9 +4,9 @@ from random import Random
 
 import pytest
 
-from synap.store import layout
+from synap.store.memory import layout
 from tests.store.calls import GLOBS, Calls
-from tests.store.ways import Ways
+from tests.store.differential import Differential
 from tests.support import Bench
 
 ROWS_MODELLED = {
@@ -25,7 +25,7 @@ ROWS_MODELLED = {
 }  # fmt: skip
 
 
-def to_a_timer(ways: Ways, chance: Random) -> None:
+def to_a_timer(ways: Differential, chance: Random) -> None:
     """Go to when a queue or room has something to do, or to 1 ms before, and do it."""
     ends = [(due, "queue.requeue", name) for name, queue in ways.state.queues.items() for due, _, _ in queue.delayed]
     ends += [(room.events[0][2] + room.retention_ms, "stream.expire", name)
@@ -37,7 +37,7 @@ def to_a_timer(ways: Ways, chance: Random) -> None:
         ways.internal("queue.due", [])
 
 
-def history(ways: Ways, seed: int, count: int) -> None:
+def history(ways: Differential, seed: int, count: int) -> None:
     """Some random calls, in buffers of a few each, with time and upkeep between them."""
     chance = Random(seed)
     calls = Calls(chance, ways.state)
@@ -62,14 +62,14 @@ def history(ways: Ways, seed: int, count: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_three_ways_agree(store: type[Bench], seed: int) -> None:
-    ways = Ways(store)
+    ways = Differential(store)
     history(ways, seed, 20_000)
     assert not ROWS_MODELLED - set(ways.seen), "a row was never called"
 
 
 @pytest.mark.parametrize("hot_max", [0, 20_000])
 def test_one_way_compresses_and_nobody_can_tell(store: type[Bench], hot_max: int) -> None:
-    ways = Ways(store)
+    ways = Differential(store)
     ways.lane[layout.COMPRESS_MIN], ways.lane[layout.HOT_MAX] = 24, hot_max
     history(ways, 7 + hot_max, 20_000)
     assert ways.lane[layout.HOT_BYTES] <= hot_max
@@ -78,5 +78,5 @@ def test_one_way_compresses_and_nobody_can_tell(store: type[Bench], hot_max: int
 @pytest.mark.campaign
 @pytest.mark.parametrize("seed", range(100, 120))
 def test_three_ways_agree_for_long(store: type[Bench], seed: int) -> None:
-    ways = Ways(store)
+    ways = Differential(store)
     history(ways, seed, 50_000)

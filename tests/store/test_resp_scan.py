@@ -12,8 +12,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from synap.kernels.jit import CHECKED, kernel, load, registered
-from synap.store import layout, resp
+from synap.compiler.jit import CHECKED, kernel, load, registered
+from synap.store.lane import resp
+from synap.store.memory import layout
 from tests.naive import resp as naive
 from tests.support import command
 

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from synap.kernels.jit import kernel, load
+from synap.compiler.jit import kernel, load
 from synap.kernels.spans import bare
-from synap.store import arena, tables
+from synap.store.memory import arena, tables
 from tests.store import walks
 from tests.support import Bench
 

@@ -5,9 +5,9 @@ from random import Random
 import pytest
 
 from synap.commands import CATALOGUE
-from synap.store import layout
+from synap.store.memory import layout
 from tests.store.calls import POOL, number
-from tests.store.ways import Ways, digest, twins
+from tests.store.differential import Differential, digest, twins
 from tests.support import Bench, Refusal
 
 OURS = {
@@ -27,7 +27,7 @@ def test_each_row_has_a_twin() -> None:
 
 @pytest.mark.parametrize("name", [row.name for row in CATALOGUE.rows if row.run and row.resp and row.examples])
 def test_examples(store: type[Bench], name: str) -> None:
-    ways, known = Ways(store), ""
+    ways, known = Differential(store), ""
     for example in CATALOGUE.by_name[name].examples:
         words = [word.encode() for word in example.words.replace("{id}", known).split()]
         if words[0] == b"SCAN":
@@ -82,7 +82,7 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_rows_that_only_we_call(store: type[Bench], seed: int) -> None:
-    ways, chance = Ways(store), Random(seed)
+    ways, chance = Differential(store), Random(seed)
     refused = 0
     for step in range(2500):
         ways.now += chance.choice((0, 0, 3))
@@ -111,7 +111,7 @@ def test_rows_that_only_we_call(store: type[Bench], seed: int) -> None:
 
 
 def test_a_key_that_exists_is_not_loaded_over(store: type[Bench]) -> None:
-    ways = Ways(store)
+    ways = Differential(store)
     ways.batch([[b"SET", b"k", b"v", b"PX", b"10"]])
     ways.now += 20  # expired, and still in the way
     assert ways.internal("string.load", [b"k", b"w", b"0"]) == BUSY

@@ -3,8 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from synap.store import arena, layout, tables
-from synap.store.layout import BINS, CLASSES, PAGE_TABLE, PAGE_WORDS, SLAB_PAGES
+from synap.store.memory import arena, layout, tables
+from synap.store.memory.layout import BINS, CLASSES, PAGE_TABLE, PAGE_WORDS, SLAB_PAGES
 from tests.support import Bench
 
 LINK = 0xFFFFFFFF

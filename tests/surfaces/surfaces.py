@@ -15,21 +15,21 @@ from urllib.parse import quote
 
 from synap.command import GROUPS, Command, Real, layout
 from synap.commands import CATALOGUE
-from synap.derive import arguments
+from synap.derive import tape_reader
 from synap.derive.binders import field_names
 from synap.faults import Fault
-from synap.io.clock import Clock
-from synap.io.door import Refused
-from synap.io.local import Database
-from synap.io.node import Node
-from synap.io.surface import Web
+from synap.io.embedded.database import Database
+from synap.io.http.http_admission import Refused
+from synap.io.http.http_app import Web
+from synap.io.node.clock import Clock
+from synap.io.node.node import Node
 from synap.proto.http import Request, Response
 from synap.proto.resp import RespMachine
 from synap.proto.rest import Rest, fault_response
 from synap.proto.streamable import Commands
 from synap.routes import Route
 from synap.settings import Settings
-from synap.store import layout as heap
+from synap.store.memory import layout as heap
 from tests.support import Bench, command, decode
 
 FLUSH = "kv_store.allow_flush_commands"
@@ -161,7 +161,7 @@ def fields_of(row: Command, bench: Bench, words: list[bytes], spell: Callable[[b
     slots = bench.fill(words, row.name)
     if isinstance(slots, str):
         return slots
-    return spelled(row.args, arguments.read(row, bench.heap.numbers, bench.heap.bytes, heap.TAPE, spell))
+    return spelled(row.args, tape_reader.read(row, bench.heap.numbers, bench.heap.bytes, heap.TAPE, spell))
 
 
 def spelled(args: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, Any]:

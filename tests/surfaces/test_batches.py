@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from surfaces import Surfaces
 
-from synap.engine.handlers import digest_of
-from synap.io.envelopes import BATCH_MAX
+from synap.engine.handlers.table import digest_of
+from synap.io.http.json_envelopes import BATCH_MAX
 from synap.proto.http import Request
-from synap.store.layout import COUNTERS
+from synap.store.memory.layout import COUNTERS
 from tests.support import Bench
 
 KEYS = ["a", "b", "list", "set", "", "key with space", "\u00e4", 'q"', "back\\slash", "n" * 5000]
@@ -113,7 +113,7 @@ def both(store: type[Bench]) -> Iterator[tuple[Surfaces, Surfaces]]:
     found = Surfaces(), Surfaces(plain_batches=False)
     now = found[0].server.clock.now()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synap.io.envelopes.unique_text", lambda: "generated")
+        patch.setattr("synap.io.http.json_envelopes.unique_text", lambda: "generated")
         for surfaces in found:
             patch.setattr(surfaces.server.clock, "now", lambda: now)
         yield found

@@ -4,9 +4,9 @@ import pytest
 from peers import Peer
 from surfaces import Surfaces
 
-from synap.engine import tuning
-from synap.engine.redis_settings import ALIASES, FIXED, IMMUTABLE, KEPT, PROTECTED
-from synap.store import layout
+from synap.engine.handlers import config
+from synap.engine.handlers.redis_settings import ALIASES, FIXED, IMMUTABLE, KEPT, PROTECTED
+from synap.store.memory import layout
 from tests.support import Bench, command, decode
 
 OURS = {
@@ -46,7 +46,7 @@ def test_names_and_values(surfaces: Surfaces, redis: Peer) -> None:
     ours, theirs = map(shown, said(surfaces, redis, "CONFIG", "GET", "*"))
     assert {name for name in ours if name not in theirs} == NEW
     assert not {name for name, value in ours.items() if value != theirs.get(name) and name not in {*OURS, *NEW}}
-    assert set(ours) == {*tuning.SETTABLE, *IMMUTABLE, *PROTECTED, *ALIASES} - {"client-output-buffer-limit"}
+    assert set(ours) == {*config.SETTABLE, *IMMUTABLE, *PROTECTED, *ALIASES} - {"client-output-buffer-limit"}
     assert len(ours) > 140
 
 
@@ -64,7 +64,7 @@ def test_patterns(surfaces: Surfaces, redis: Peer, patterns: str) -> None:
 
 
 def test_what_is_said_to_a_value(surfaces: Surfaces, redis: Peer) -> None:
-    names = {*KEPT, *FIXED, *IMMUTABLE, *PROTECTED, *ALIASES, *tuning.SETTABLE} - NEW - {"port", "bind"}
+    names = {*KEPT, *FIXED, *IMMUTABLE, *PROTECTED, *ALIASES, *config.SETTABLE} - NEW - {"port", "bind"}
     wrong, same = [], 0
     for name in sorted(names):
         for word in WORDS:

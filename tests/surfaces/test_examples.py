@@ -1,6 +1,6 @@
 """Every row's examples on every surface: the same words, the same answer, in the spelling that the row documents.
 
-The words of an example become fields by the kernels' parser and `derive/arguments`; REST, the envelope (alone and
+The words of an example become fields by the kernels' parser and `derive/tape_reader`; REST, the envelope (alone and
 in a batch) and `synap.open()` are asked with these. What JSON must say is worked out here, from the RESP reply and
 the row's template, by code that shares nothing with `derive/replies`.
 """

@@ -23,10 +23,11 @@ from synap.command import (
     layout,
     slots,
 )
-from synap.commands import CATALOGUE, PLANNED
+from synap.commands import CATALOGUE
 from synap.derive.binders import binder, field_names, packer
 from synap.faults import Fault
-from synap.store.layout import MARK_BITS, TAPE, UNREADABLE
+from synap.store.memory.layout import MARK_BITS, TAPE, UNREADABLE
+from tests.planned import ROWS as PLANNED
 from tests.support import Bench
 from tests.surfaces.surfaces import fields_of
 from tests.words import TEXTS as ANY_TEXTS

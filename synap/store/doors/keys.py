@@ -2,9 +2,9 @@
 
 from numba import carray
 
-from synap.kernels.jit import door
-from synap.store import keys
-from synap.store.layout import BROKEN
+from synap.compiler.jit import door
+from synap.store.keys import keys
+from synap.store.memory.layout import BROKEN
 
 
 @door

@@ -2,9 +2,9 @@
 
 from numba import carray
 
-from synap.kernels.jit import door
-from synap.store import lists
-from synap.store.layout import BROKEN
+from synap.compiler.jit import door
+from synap.store.kinds.lists import lists
+from synap.store.memory.layout import BROKEN
 
 
 @door

@@ -2,9 +2,9 @@
 
 from numba import carray
 
-from synap.kernels.jit import door
-from synap.store import backlogs, queues
-from synap.store.layout import BROKEN
+from synap.compiler.jit import door
+from synap.store.kinds.queues import queue_admin, queues
+from synap.store.memory.layout import BROKEN
 
 
 @door
@@ -26,25 +26,25 @@ def queues_door(words_at, octets_at, size, code, tape, now, seq, reply):
     if row == 0x06:  # queue.nack
         return queues.nack(words, octets, tape, now, reply)
     if row == 0x07:  # queue.stats
-        return backlogs.stats(words, octets, tape, now, reply)
+        return queue_admin.stats(words, octets, tape, now, reply)
     if row == 0x08:  # queue.requeue
-        return backlogs.requeue(words, octets, tape, now, reply)
+        return queue_admin.requeue(words, octets, tape, now, reply)
     if row == 0x09:  # queue.due
-        return backlogs.next_due(words, octets, tape, now, reply)
+        return queue_admin.next_due(words, octets, tape, now, reply)
     if row == 0x0A:  # queue.release
         return queues.release(words, octets, tape, now, reply)
     if row == 0x0B:  # queue.purge
-        return backlogs.purge(words, octets, tape, now, reply)
+        return queue_admin.purge(words, octets, tape, now, reply)
     if row == 0x0C:  # queue.delete
-        return backlogs.delete(words, octets, tape, now, reply)
+        return queue_admin.delete(words, octets, tape, now, reply)
     if row == 0x0D:  # queue.list
-        return backlogs.list_names(words, octets, tape, now, reply)
+        return queue_admin.list_names(words, octets, tape, now, reply)
     if row == 0x0E:  # queue.dead
-        return backlogs.dead(words, octets, tape, now, reply)
+        return queue_admin.dead(words, octets, tape, now, reply)
     if row == 0x0F:  # queue.revive
-        return backlogs.revive(words, octets, tape, now, reply)
+        return queue_admin.revive(words, octets, tape, now, reply)
     if row == 0xF0:  # queue.load
-        return backlogs.load_queue(words, octets, tape, now, reply)
+        return queue_admin.load_queue(words, octets, tape, now, reply)
     if row == 0xF1:  # queue.load_message
-        return backlogs.load_message(words, octets, tape, now, reply)
+        return queue_admin.load_message(words, octets, tape, now, reply)
     return BROKEN

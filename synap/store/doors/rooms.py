@@ -2,9 +2,9 @@
 
 from numba import carray
 
-from synap.kernels.jit import door
-from synap.store import rooms
-from synap.store.layout import BROKEN
+from synap.compiler.jit import door
+from synap.store.kinds.rooms import rooms
+from synap.store.memory.layout import BROKEN
 
 
 @door

@@ -2,9 +2,9 @@
 
 from numba import carray
 
-from synap.kernels.jit import door
-from synap.store import sets
-from synap.store.layout import BROKEN
+from synap.compiler.jit import door
+from synap.store.kinds.sets import sets
+from synap.store.memory.layout import BROKEN
 
 
 @door

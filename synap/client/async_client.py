@@ -1,0 +1,354 @@
+"""The client for tasks, under asyncio and trio: `AsyncClient`, the twin of `sync.Client`.
+
+    async with await synap.client.connect_async("synap://127.0.0.1:6379") as client:
+        await client.set("greeting", "hello")
+        async with client.queue("jobs").consume("worker-1") as messages:
+            async for message in messages:
+                await work(message.payload)
+
+A loop over messages or a subscription belongs into an `async with`: Python tells an iterator of threads that its loop
+was left, but nothing can be awaited then. Without it a message in hand comes back only when its lease ends.
+"""
+
+import copy
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from inspect import GEN_SUSPENDED, getgeneratorstate
+from types import TracebackType
+from typing import Any, Generic, Literal, Self, TypeVar, overload
+
+import anyio
+
+from synap.client.async_runner import Connection, Pool, Runner
+from synap.client.batches import Batch
+from synap.client.errors import Conflict, Refused
+from synap.client.flows import Exchange, Plan, calling, scanning
+from synap.client.keys import D, Keys
+from synap.client.machine import Word
+from synap.client.options import Options, from_address
+from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
+from synap.client.requests import Awaiting, Request, T
+from synap.client.rooms import Event, Place, RoomCalls, reading
+from synap.client.topics import Gap, Ready, Silence, TopicMessage, Wishes, subscribing, wishes
+from synap.hosts import authority
+
+I_co = TypeVar("I_co", covariant=True)
+
+
+class AsyncIteration(Generic[I_co]):
+    """Items of a plan. To be left by the end of an `async with`, or with `await close()`."""
+
+    def __init__(self, runner: Runner, plan: Plan) -> None:
+        self._runner = runner
+        self._plan = plan
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> I_co:
+        return await self._runner.next(self._plan)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Want no more. What is still to be sent is sent also when the task has been cancelled, if it takes no longer
+        than a connection may."""
+        with anyio.move_on_after(self._runner.patience_s, shield=True):
+            await self._runner.leave(self._plan)
+
+
+class AsyncMessage(MessageCalls[D], Awaiting):
+    """A message in hand."""
+
+    async def _carry(self, request: Request[T]) -> T:
+        return await self._queue._owner._carry(request)
+
+
+class AsyncConsumer(AsyncIteration[AsyncMessage[D]]):
+    """The messages of a queue, each settled when the next is asked for; `tally` counts."""
+
+    def __init__(self, runner: Runner, queue: "AsyncQueue[D]", name: str, wait_s: float, until_empty: bool) -> None:
+        self.tally = Tally()
+        super().__init__(runner, consuming(queue, name, wait_s, until_empty, self.tally))
+
+    def __del__(self) -> None:
+        plan = getattr(self, "_plan", None)
+        if plan is not None and getgeneratorstate(plan) == GEN_SUSPENDED and not sys.is_finalizing():
+            warnings.warn(
+                "a consumer was dropped and not closed: use `async with queue.consume(...)`", ResourceWarning, 2,
+            )  # fmt: skip
+
+
+class AsyncEvents(AsyncIteration[Event[D]]):
+    """The events of a room; `place.offset` is the next, `place.skipped` counts what was lost to gaps."""
+
+    def __init__(self, runner: Runner, room: "AsyncRoom[D]", from_offset: int | None, **given: Any) -> None:
+        self.place = Place(from_offset)
+        super().__init__(runner, reading(room, self.place, **given))
+
+
+class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
+    """What is published to some topics. Within an `async with` it stands from the first line on; `gaps` counts how
+    often its connection was lost since."""
+
+    def __init__(self, runner: Runner, wanted: Wishes, options: Options, data: Callable[[Any], Any]) -> None:
+        self._wanted = wanted
+        super().__init__(runner, subscribing(wanted, options, data))
+
+    @property
+    def gaps(self) -> int:
+        """How often messages may have been missed."""
+        return self._wanted.gaps
+
+    async def __aenter__(self) -> Self:
+        if not self._wanted.ready:
+            await self._runner.next(self._plan)
+        return self
+
+    async def __anext__(self) -> TopicMessage[D] | Gap:
+        while True:
+            found = await self._runner.next(self._plan)
+            if not isinstance(found, Ready | Silence):
+                return found
+
+    async def get(self, timeout: float | None = None) -> TopicMessage[D] | Gap | None:
+        """The next message; None if there is none for so many seconds."""
+        await self.__aenter__()
+        self._wanted.hear_s = timeout
+        try:
+            found = await self._runner.next(self._plan)
+        finally:
+            self._wanted.hear_s = None
+        return None if isinstance(found, Silence) else found
+
+
+class AsyncQueue(QueueCalls[D], Awaiting):
+    """A queue."""
+
+    _message = AsyncMessage
+
+    async def _carry(self, request: Request[T]) -> T:
+        return await self._owner._carry(request)
+
+    async def take(self, consumer: str, *, wait_s: float = 0.0) -> AsyncMessage[D] | None:
+        """Lease one message, waiting so long for it; ack it or nack it yourself."""
+        return await self._carry(self._taking(consumer, wait_s))
+
+    async def dead(self, count: int = 100) -> list[AsyncMessage[D]]:
+        """The first dead letters; they stay."""
+        return await self._carry(self._reading_dead(count))
+
+    def consume(self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False) -> AsyncConsumer[D]:
+        """Messages for ever, or until there is none: acked when the body of the loop is done, given back when the
+        `async with` around it is left within it. The server is asked every `wait_s` seconds."""
+        return AsyncConsumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty)
+
+
+class AsyncRoom(RoomCalls[D], Awaiting):
+    """A room."""
+
+    async def _carry(self, request: Request[T]) -> T:
+        return await self._owner._carry(request)
+
+    def events(
+        self, from_offset: int | None = None, *, subscriber: str = "", limit: int = 100, wait_s: float = 5.0,
+        until_idle: bool = False, on_gap: Literal["raise", "skip"] = "raise",
+    ) -> AsyncEvents[D]:  # fmt: skip
+        """Events from an offset on (by default from the earliest held), for ever, or until there is none for `wait_s`
+        seconds. A gap raises OffsetGone, or is skipped and counted."""
+        return AsyncEvents(
+            self._owner._runner_of_its_own(), self, from_offset, subscriber=subscriber, limit=limit, wait_s=wait_s,
+            until_idle=until_idle, on_gap=on_gap,
+        )  # fmt: skip
+
+
+class AsyncPipeline(Batch[D]):
+    """Calls sent together when the block is left, or by `send()`."""
+
+    def __init__(self, client: "AsyncClient[D]", repeat: bool) -> None:
+        super().__init__(client.options, repeat, whole=False)
+        self._runner = client._runner
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if kind is None:
+            await self.send()
+
+    async def send(self, *, raise_refused: bool = True) -> list[Any]:
+        """Send what was gathered; the results in order. All are carried out, then the first refusal is raised, if
+        refusals are not wanted as values."""
+        self.results = await self._runner.run(self._plan(False))
+        for result in self.results:
+            if raise_refused and isinstance(result, Refused):
+                raise result
+        return self.results
+
+
+class AsyncPinned(Keys[D], Awaiting):
+    """Calls made at once, over the connection that watches."""
+
+    def __init__(self, options: Options, runner: Runner) -> None:
+        self.options = options
+        self._runner = runner
+
+    async def _carry(self, request: Request[T]) -> T:
+        return await self._runner.run(calling(request, self.options, False, 1))
+
+
+class AsyncTransaction(Batch[D]):
+    """Calls carried out as one when the block is left; `now` asks at once, to see what is watched."""
+
+    def __init__(self, client: "AsyncClient[D]", watch: Sequence[Word]) -> None:
+        super().__init__(client.options, False, whole=True)
+        self._pool = client._pool
+        self._runner = client._runner
+        self._watch = tuple(watch)
+        self._connection: Connection | None = None
+
+    @property
+    def now(self) -> AsyncPinned[D]:
+        """The client's calls, carried out at once and not within the transaction."""
+        return AsyncPinned(self.options, self._runner)
+
+    async def __aenter__(self) -> Self:
+        if self._watch:
+            self._connection = await self._pool.take()
+            self._runner = Runner(self._pool, self._connection)
+            try:
+                await self._pinned(("WATCH", *self._watch))
+            except BaseException:
+                await self._end(broken=True)
+                raise
+        return self
+
+    async def _pinned(self, command: tuple[Word, ...]) -> None:
+        reply = (await self._runner.step(Exchange([command])))[0]
+        if isinstance(reply, Refused):
+            raise reply
+
+    async def _end(self, broken: bool) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await (self._pool.break_off if broken else self._pool.give)(connection)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        pinned, done = self._connection is not None, False
+        try:
+            if kind is None and len(self):
+                self.results = await self._runner.run(self._plan(pinned))
+                done = True
+        except Conflict:
+            done = True
+            raise
+        finally:  # EXEC ends the watch, in these two cases; else it ends with its connection
+            await self._end(broken=not done)
+        for result in self.results if kind is None else ():
+            if isinstance(result, Refused):
+                raise result
+
+
+class AsyncClient(Keys[D], Awaiting):
+    """A server, for any number of tasks of one event loop. `client.idempotent` is the same client, whose calls are
+    sent again when a connection breaks: for whoever knows that twice is as good as once."""
+
+    @overload
+    def __init__(
+        self: "AsyncClient[bytes]", host: str = ..., port: int = ..., *, decode: Literal[False] = ..., **given: Any
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "AsyncClient[str]", host: str = ..., port: int = ..., *, decode: Literal[True], **given: Any
+    ) -> None: ...
+    def __init__(self, host: str = "127.0.0.1", port: int = 6379, *, decode: bool = False, **given: Any) -> None:
+        self._begin(Options(host=host, port=port, decode=decode, **given))
+
+    def _begin(self, options: Options) -> None:
+        self.options = options
+        self._pool = Pool(options)
+        self._runner = Runner(self._pool)
+        self._repeat = False
+
+    def __repr__(self) -> str:
+        return f"<client of {authority(self.options.host, self.options.port)}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; whoever still waits is told."""
+        await self._pool.close()
+
+    @property
+    def idempotent(self) -> Self:
+        """The same client, but calls are sent again when their connection broke."""
+        other = copy.copy(self)
+        other._repeat = True
+        return other
+
+    async def _carry(self, request: Request[T]) -> T:
+        return await self._runner.run(calling(request, self.options, self._repeat))
+
+    def _runner_of_its_own(self) -> Runner:
+        return Runner(self._pool)
+
+    def queue(self, name: str | bytes) -> AsyncQueue[D]:
+        """A queue, by its name; nothing is sent."""
+        return AsyncQueue(self, name)
+
+    def room(self, name: str | bytes) -> AsyncRoom[D]:
+        """A room, by its name; nothing is sent."""
+        return AsyncRoom(self, name)
+
+    def subscribe(
+        self, *names: str | bytes, patterns: Sequence[str | bytes] = (), tell_gaps: bool = False
+    ) -> AsyncSubscription[D]:
+        """Listen to topics; a name with one of `*?[#` in it is a pattern, as are all `patterns`."""
+        wanted = wishes(names, patterns, tell_gaps)
+        return AsyncSubscription(self._runner_of_its_own(), wanted, self.options, self._data)
+
+    def scan(self, match: str | bytes | None = None, *, count: int = 100) -> AsyncIteration[D]:
+        """All keys, a few hundred at a time; one that is there all the while comes at least once."""
+        words = ("SCAN", None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        return AsyncIteration(self._runner, scanning(words, self.options, self._data))
+
+    def pipeline(self) -> AsyncPipeline[D]:
+        """Calls that are sent in one write."""
+        return AsyncPipeline(self, self._repeat)
+
+    def transaction(self, *, watch: Sequence[Word] = ()) -> AsyncTransaction[D]:
+        """Calls carried out as one, or not at all if a watched key changes before: then Conflict is raised."""
+        return AsyncTransaction(self, watch)
+
+
+@overload
+async def connect_async(address: str = ..., *, decode: Literal[True], **given: Any) -> AsyncClient[str]: ...
+@overload
+async def connect_async(address: str = ..., **given: Any) -> AsyncClient[bytes]: ...
+async def connect_async(address: str = "synap://127.0.0.1:6379", **given: Any) -> Any:
+    """A client of the server at `synap://[[user]:password@]host[:port][/db][?option=value]`, which must be there."""
+    client: AsyncClient[Any] = AsyncClient.__new__(AsyncClient)
+    client._begin(from_address(address, **given))
+    try:
+        await client.ping()
+    except BaseException:
+        await client.close()
+        raise
+    return client

@@ -1,0 +1,316 @@
+"""Waiting in tasks: anyio streams, a pool of connections, and how the steps of a plan are carried out on them.
+
+The same as sync_runner.py for asyncio and trio, decision by decision; only how it waits is different. A call that is
+cancelled closes its connection, since its reply might still come.
+"""
+
+from collections.abc import Sequence
+from typing import Any, assert_never
+
+import anyio
+from anyio.abc import SocketAttribute, SocketStream
+
+from synap.client.errors import Closed, ConnectionLost, NotConnected, PoolExhausted, TimedOut
+from synap.client.flows import Ask, Exchange, Hear, Item, Left, Open, Pause, Plan, Step, Tell, Words
+from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
+from synap.client.options import Options
+from synap.client.socket_checks import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
+from synap.hosts import authority
+
+BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
+
+
+class Connection:
+    """A stream and its machine."""
+
+    def __init__(self, options: Options, stream: SocketStream) -> None:
+        self.machine = ClientMachine(options.limits)
+        self._timeout = options.timeout
+        self._stream = stream
+
+    async def close(self) -> None:
+        """Hang up."""
+        with anyio.CancelScope(shield=True):
+            await anyio.aclose_forcefully(self._stream)
+
+    @property
+    def usable(self) -> bool:
+        """Is it between calls, and silent? A server that has hung up is not silent."""
+        return self.machine.between and not is_readable(self._stream.extra(SocketAttribute.raw_socket).fileno())
+
+    async def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
+        """Send, and read a reply for each."""
+        data = self.machine.call_all(commands)
+        timeout = None if self._timeout is None else self._timeout + patience
+        if len(data) <= AT_ONCE_BYTES:
+            await self._send(data, timeout)
+            return await self._replies(len(commands), timeout)
+        return await self._write_and_read(data, len(commands), timeout)
+
+    async def _replies(self, count: int, timeout: float | None) -> list[Any]:
+        replies: list[Any] = []
+        while len(replies) < count:
+            event = self.machine.next_event()
+            if type(event) is Reply:
+                replies.append(event.value)
+            elif event is NEED_DATA:
+                await self._receive(timeout)
+        return replies
+
+    async def tell(self, commands: Sequence[Words]) -> None:
+        """Send what pushes answer."""
+        await self._send(b"".join(self.machine.send(*command) for command in commands), self._timeout)
+
+    async def ask(self, command: Words) -> None:
+        """Send what a reply answers, and do not wait for it."""
+        await self._send(self.machine.call(*command), self._timeout)
+
+    async def hear(self, seconds: float | None) -> Event:
+        """The next event, NEED_DATA if none comes for so long."""
+        while True:
+            event = self.machine.next_event()
+            if event is not NEED_DATA:
+                return event
+            try:
+                await self._receive(seconds)
+            except TimedOut:
+                return NEED_DATA
+
+    async def _send(self, data: bytes, timeout: float | None) -> None:
+        try:
+            with anyio.fail_after(timeout):
+                await self._stream.send(data)
+        except TimeoutError:
+            raise TimedOut(f"the server has taken nothing for {timeout} s") from None
+        except BROKEN as error:
+            raise ConnectionLost(str(error) or "the connection broke") from error
+
+    async def _receive(self, timeout: float | None) -> None:
+        try:
+            with anyio.fail_after(timeout):
+                data = await self._stream.receive(RECEIVE_BYTES)
+        except TimeoutError:
+            raise TimedOut(f"the server has said nothing for {timeout} s") from None
+        except anyio.EndOfStream:
+            raise ConnectionLost("the server has hung up") from None
+        except BROKEN as error:
+            raise ConnectionLost(str(error) or "the connection broke") from error
+        self.machine.receive_data(data)
+
+    async def _write_and_read(self, data: bytes, count: int, timeout: float | None) -> list[Any]:
+        """Send much, reading what comes meanwhile: a server whose replies nobody takes stops to read."""
+        failed: list[ConnectionLost] = []
+        replies: list[Any] = []
+
+        async def write() -> None:
+            try:
+                for at in range(0, len(data), AT_ONCE_BYTES):
+                    await self._send(data[at : at + AT_ONCE_BYTES], timeout)
+            except ConnectionLost as error:
+                failed.append(error)
+                group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(write)
+            try:
+                replies = await self._replies(count, timeout)
+            except ConnectionLost as error:
+                failed.append(error)
+                group.cancel_scope.cancel()
+        if failed:
+            raise failed[0]
+        return replies
+
+
+async def connected(options: Options) -> Connection:
+    """A connection that has said hello."""
+    where = authority(options.host, options.port)
+    try:
+        with anyio.fail_after(options.connect_timeout):
+            stream = await anyio.connect_tcp(options.host, options.port)
+    except TimeoutError:
+        raise NotConnected(f"no connection to {where} within {options.connect_timeout} s") from None
+    except OSError as error:
+        raise NotConnected(f"no connection to {where}: {error.__cause__ or error}") from error
+    connection = Connection(options, stream)
+    try:
+        greet(await connection.exchange(options.handshake(), 0.0), where)
+    except ConnectionLost as error:
+        await connection.close()
+        raise NotConnected(f"{where} accepted a connection and broke it: {error}") from error
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+class Pool:
+    """Connections that nobody uses, and permits to have one."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.closed = False
+        self._idle: list[Connection] = []
+        self._all: set[Connection] = set()
+        self._permits = anyio.Semaphore(options.connections_max)
+
+    async def take(self) -> Connection:
+        """One that works, as far as can be seen."""
+        self.check()
+        try:
+            with anyio.fail_after(self.options.pool_timeout):
+                await self._permits.acquire()
+        except TimeoutError:
+            most = self.options.connections_max
+            raise PoolExhausted(
+                f"all {most} connections were in use for {self.options.pool_timeout} s (connections_max)"
+            ) from None
+        try:
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.usable:
+                    return connection
+                await self.forget(connection)
+            return await self.made()
+        except BaseException:
+            self._permits.release()
+            raise
+
+    def check(self) -> None:
+        """Refuse to go on if the client was closed."""
+        if self.closed:
+            raise Closed("the client was closed")
+
+    async def made(self) -> Connection:
+        """A new one, that `forget` is to be told of."""
+        connection = await connected(self.options)
+        self._all.add(connection)
+        if self.closed:  # while it was made
+            await self.forget(connection)
+            raise Closed("the client was closed")
+        return connection
+
+    async def give(self, connection: Connection) -> None:
+        """Done with it."""
+        try:
+            if connection.machine.between and not self.closed:
+                self._idle.append(connection)
+            else:
+                await self.forget(connection)
+        finally:
+            self._permits.release()
+
+    async def break_off(self, connection: Connection) -> None:
+        """Something went wrong on it."""
+        try:
+            await self.forget(connection)
+        finally:
+            self._permits.release()
+
+    async def forget(self, connection: Connection) -> None:
+        """Close one."""
+        self._all.discard(connection)
+        await connection.close()
+
+    async def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
+        """Over any connection."""
+        connection = await self.take()
+        try:
+            replies = await connection.exchange(commands, patience)
+        except BaseException:
+            await self.break_off(connection)
+            raise
+        await self.give(connection)
+        return replies
+
+    async def close(self) -> None:
+        """Close all; who waits on one finds it broken."""
+        self.closed = True
+        self._idle.clear()
+        for connection in list(self._all):
+            await self.forget(connection)
+
+
+class Runner:
+    """Carries plans out. `pinned`: over this connection; a connection of the plan's own is `own`."""
+
+    def __init__(self, pool: Pool, pinned: Connection | None = None) -> None:
+        self._pool = pool
+        self._pinned = pinned
+        self._own: Connection | None = None
+        self.patience_s = pool.options.connect_timeout
+
+    async def step(self, step: Step) -> Any:
+        """Carry out one step."""
+        match step:
+            case Exchange(commands, patience):
+                if self._pinned is not None:
+                    return await self._pinned.exchange(commands, patience)
+                return await self._pool.exchange(commands, patience)
+            case Pause(seconds):
+                await anyio.sleep(seconds)
+                self._pool.check()
+            case Open():
+                await self.close()
+                self._pool.check()
+                self._own = await self._pool.made()
+            case Tell(commands):
+                await self.own.tell(commands)
+            case Ask(command):
+                await self.own.ask(command)
+            case Hear(seconds):
+                return await self.own.hear(seconds)
+            case Item():
+                raise AssertionError("only an iterator gives items")
+            case _:
+                assert_never(step)
+        return None
+
+    @property
+    def own(self) -> Connection:
+        """The plan's own connection."""
+        assert self._own is not None, "a plan opens its connection first"
+        return self._own
+
+    async def run(self, plan: Plan) -> Any:
+        """All steps; what the plan gives."""
+        given, found = await self._go(plan, None)
+        assert not given, f"a plan without a loop gave {found!r}"
+        return found
+
+    async def next(self, plan: Plan) -> Any:
+        """Steps up to the next item; StopAsyncIteration after the last."""
+        given, found = await self._go(plan, None)
+        if not given:
+            raise StopAsyncIteration
+        return found
+
+    async def _go(self, plan: Plan, error: BaseException | None) -> tuple[bool, Any]:
+        """(True, the next item), or (False, what the plan gives at its end)."""
+        try:
+            step = plan.send(None) if error is None else plan.throw(error)
+            while type(step) is not Item:
+                try:
+                    answer = await self.step(step)
+                except Exception as failed:
+                    step = plan.throw(failed)
+                else:
+                    step = plan.send(answer)
+        except StopIteration as end:
+            return False, end.value
+        return True, step.value
+
+    async def leave(self, plan: Plan) -> None:
+        """Nobody wants more of it."""
+        try:
+            await self._go(plan, Left())
+        except Left:
+            return
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the plan's own connection."""
+        if self._own is not None:
+            own, self._own = self._own, None
+            await self._pool.forget(own)

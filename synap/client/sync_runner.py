@@ -1,0 +1,318 @@
+"""Waiting in threads: sockets, a pool of connections, and how the steps of a plan are carried out on them.
+
+A call takes a connection out of the pool, or makes one, and gives it
+back when its replies have been read; whatever goes wrong in between closes it, since a reply might still come. Before
+one is used again it is looked at: a server that has gone meanwhile has said so, and nothing is sent into the void.
+"""
+
+import os
+import queue
+import selectors
+import socket
+from collections.abc import Sequence
+from threading import Event as Signal
+from typing import Any, assert_never
+
+from synap.client.errors import Closed, ConnectionLost, NotConnected, PoolExhausted, TimedOut
+from synap.client.flows import Ask, Exchange, Hear, Item, Left, Open, Pause, Plan, Step, Tell, Words
+from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
+from synap.client.options import Options
+from synap.client.socket_checks import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
+from synap.hosts import authority
+
+
+class Connection:
+    """A socket and its machine."""
+
+    def __init__(self, options: Options) -> None:
+        self.machine = ClientMachine(options.limits)
+        self._timeout = options.timeout
+        where = authority(options.host, options.port)
+        try:
+            self.socket = socket.create_connection((options.host, options.port), options.connect_timeout)
+        except OSError as error:
+            raise NotConnected(f"no connection to {where}: {error}") from error
+        try:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            replies = self.exchange(options.handshake(), 0.0)
+            greet(replies, where)
+        except ConnectionLost as error:
+            self.close()
+            raise NotConnected(f"{where} accepted a connection and broke it: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Hang up."""
+        self.socket.close()
+
+    def interrupt(self) -> None:
+        """Let whoever waits on this find it broken."""
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:  # it is over already
+            return
+
+    @property
+    def usable(self) -> bool:
+        """Is it between calls, and silent? A server that has hung up is not silent."""
+        return self.machine.between and not is_readable(self.socket.fileno())
+
+    def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
+        """Send, and read a reply for each."""
+        machine = self.machine
+        data = machine.call_all(commands)
+        timeout = None if self._timeout is None else self._timeout + patience
+        self.socket.settimeout(timeout)
+        if len(data) > AT_ONCE_BYTES:
+            self._write_and_read(data, timeout)
+        else:
+            self._send(data)
+        replies: list[Any] = []
+        while len(replies) < len(commands):
+            event = machine.next_event()
+            if type(event) is Reply:
+                replies.append(event.value)
+            elif event is NEED_DATA:
+                self._receive()
+        return replies
+
+    def tell(self, commands: Sequence[Words]) -> None:
+        """Send what pushes answer."""
+        self.socket.settimeout(self._timeout)
+        self._send(b"".join(self.machine.send(*command) for command in commands))
+
+    def ask(self, command: Words) -> None:
+        """Send what a reply answers, and do not wait for it."""
+        self.socket.settimeout(self._timeout)
+        self._send(self.machine.call(*command))
+
+    def hear(self, seconds: float | None) -> Event:
+        """The next event, NEED_DATA if none comes for so long."""
+        self.socket.settimeout(seconds)
+        while True:
+            event = self.machine.next_event()
+            if event is not NEED_DATA:
+                return event
+            try:
+                self._receive()
+            except TimedOut:
+                return NEED_DATA
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self.socket.sendall(data)
+        except TimeoutError:
+            raise TimedOut(f"the server has taken nothing for {self.socket.gettimeout()} s") from None
+        except OSError as error:
+            raise ConnectionLost(str(error)) from error
+
+    def _receive(self) -> None:
+        try:
+            data = self.socket.recv(RECEIVE_BYTES)
+        except TimeoutError:
+            raise TimedOut(f"the server has said nothing for {self.socket.gettimeout()} s") from None
+        except OSError as error:
+            raise ConnectionLost(str(error)) from error
+        if not data:
+            raise ConnectionLost("the server has hung up")
+        self.machine.receive_data(data)
+
+    def _write_and_read(self, data: bytes, timeout: float | None) -> None:
+        """Send much, reading what comes meanwhile: a server whose replies nobody takes stops to read."""
+        rest = memoryview(data)
+        self.socket.setblocking(False)
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
+                while rest:
+                    ready = selector.select(timeout)
+                    if not ready:
+                        raise TimedOut(f"the server has taken and said nothing for {timeout} s")
+                    if ready[0][1] & selectors.EVENT_READ:
+                        self._receive()
+                    if ready[0][1] & selectors.EVENT_WRITE:
+                        rest = rest[self._send_some(rest) :]
+        finally:
+            self.socket.settimeout(timeout)
+
+    def _send_some(self, data: memoryview) -> int:
+        try:
+            return self.socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise ConnectionLost(str(error)) from error
+
+
+class Pool:
+    """Connections that nobody uses, and permits to have one. Permits lie in a SimpleQueue, which may be entered again
+    by the same thread: a consumer that is collected gives its message back in the middle of anything."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.closed = Signal()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._idle: list[Connection] = []
+        self._all: set[Connection] = set()
+        self._permits: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(self.options.connections_max):
+            self._permits.put(None)
+
+    def take(self) -> Connection:
+        """One that works, as far as can be seen."""
+        if self._process != os.getpid():  # the connections are the parent's
+            self._begin()
+        if self.closed.is_set():
+            raise Closed("the client was closed")
+        try:
+            self._permits.get(timeout=self.options.pool_timeout)
+        except queue.Empty:
+            most = self.options.connections_max
+            raise PoolExhausted(
+                f"all {most} connections were in use for {self.options.pool_timeout} s (connections_max)"
+            ) from None
+        try:
+            while self._idle:
+                try:
+                    connection = self._idle.pop()
+                except IndexError:  # another thread was faster
+                    break
+                if connection.usable:
+                    return connection
+                self._drop(connection)
+            return self.made()
+        except BaseException:
+            self._permits.put(None)
+            raise
+
+    def made(self) -> Connection:
+        """A new one, that `drop` is to be told of."""
+        connection = Connection(self.options)
+        self._all.add(connection)
+        if self.closed.is_set():  # while it was made
+            self._drop(connection)
+            raise Closed("the client was closed")
+        return connection
+
+    def give(self, connection: Connection) -> None:
+        """Done with it."""
+        if connection.machine.between and not self.closed.is_set():
+            self._idle.append(connection)
+        else:
+            self._drop(connection)
+        self._permits.put(None)
+
+    def break_off(self, connection: Connection) -> None:
+        """Something went wrong on it."""
+        self._drop(connection)
+        self._permits.put(None)
+
+    def _drop(self, connection: Connection) -> None:
+        self._all.discard(connection)
+        connection.close()
+
+    def forget(self, connection: Connection) -> None:
+        """Close one of `made`."""
+        self._drop(connection)
+
+    def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
+        """Over any connection."""
+        connection = self.take()
+        try:
+            replies = connection.exchange(commands, patience)
+        except BaseException:
+            self.break_off(connection)
+            raise
+        self.give(connection)
+        return replies
+
+    def close(self) -> None:
+        """Close all; who waits on one finds it broken."""
+        self.closed.set()
+        while self._idle:
+            self._drop(self._idle.pop())
+        for connection in list(self._all):
+            connection.interrupt()
+
+
+class Runner:
+    """Carries plans out. `pinned`: over this connection; a connection of the plan's own is `own`."""
+
+    def __init__(self, pool: Pool, pinned: Connection | None = None) -> None:
+        self._pool = pool
+        self._pinned = pinned
+        self._own: Connection | None = None
+
+    def step(self, step: Step) -> Any:
+        """Carry out one step."""
+        match step:
+            case Exchange(commands, patience):
+                if self._pinned is not None:
+                    return self._pinned.exchange(commands, patience)
+                return self._pool.exchange(commands, patience)
+            case Pause(seconds):
+                if self._pool.closed.wait(seconds):
+                    raise Closed("the client was closed")
+            case Open():
+                self.close()
+                if self._pool.closed.is_set():
+                    raise Closed("the client was closed")
+                self._own = self._pool.made()
+            case Tell(commands):
+                self.own.tell(commands)
+            case Ask(command):
+                self.own.ask(command)
+            case Hear(seconds):
+                return self.own.hear(seconds)
+            case Item():
+                raise AssertionError("only an iterator gives items")
+            case _:
+                assert_never(step)
+        return None
+
+    @property
+    def own(self) -> Connection:
+        """The plan's own connection."""
+        assert self._own is not None, "a plan opens its connection first"
+        return self._own
+
+    def run(self, plan: Plan) -> Any:
+        """All steps; what the plan gives."""
+        try:
+            found = self.next(plan)
+        except StopIteration as end:
+            return end.value
+        raise AssertionError(f"a plan without a loop gave {found!r}")
+
+    def next(self, plan: Plan, error: BaseException | None = None) -> Any:
+        """Steps up to the next item; StopIteration after the last."""
+        step = plan.send(None) if error is None else plan.throw(error)
+        while type(step) is not Item:
+            try:
+                answer = self.step(step)
+            except Exception as failed:
+                step = plan.throw(failed)
+            else:
+                step = plan.send(answer)
+        return step.value
+
+    def leave(self, plan: Plan) -> None:
+        """Nobody wants more of it."""
+        try:
+            self.next(plan, Left())
+        except (Left, StopIteration):
+            pass
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the plan's own connection."""
+        if self._own is not None:
+            own, self._own = self._own, None
+            self._pool.forget(own)

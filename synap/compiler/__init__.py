@@ -1,0 +1,1 @@
+"""Compiling: numba with a cache named by content, linking, worker processes."""

@@ -1,0 +1,355 @@
+"""One place that talks to numba: the decorators, the options, the disk cache, the cold start.
+
+Three kinds of function are compiled here, and each sets every option in this file:
+
+    @kernel             an inner function: linked into whoever calls it (also a plain `numba.njit` function),
+                        never called from Python
+    @kernel(signature)  a border function: called from Python, cached on disk, compiled by `load()`
+    @door               one family behind an address (a C function), cached on disk
+
+The cache. numba's own cache looks at the age of one source file and at nothing else: a kernel in
+another file may have changed, or an option such as bounds checking, and it would load old code.
+Ours names each entry by a digest of everything the code depends on: the text of the function's
+module and of every `synap` module it imports (transitively), the options, the versions of numba
+and llvmlite. The processor, Python's version and the types are in the name of the file, one for each
+function in each of its types, so processes that write at the same time do not meet. So stale code
+cannot be loaded, and editing one family recompiles that family and no other. Inner functions are cached
+too, as they come from numba's front end: after an edit only the functions of the edited file, and of
+files that import it, go through the front end again (see `linking`). Only functions decorated here use
+the directory; numba's settings stay as the program that imports us has them. Whatever goes wrong with an entry
+is a miss (see `entries`). A process whose source files
+were replaced after it imported them (an upgrade, an editor) leaves the directory alone: it runs what it imported,
+and would file that under the name of the new text.
+
+Compiling is lazy: importing a module compiles nothing. `load()` compiles (or loads) what was
+registered, and `workers.compile_missing()` fills a cold cache from several processes.
+"""
+
+import ast
+import hashlib
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba import types
+from numba.core import caching
+from numba.core.ccallback import CFunc
+from numba.core.compiler import Compiler, CompileResult, compile_result
+from numba.core.registry import CPUDispatcher
+from numba.core.serialize import dumps
+
+from synap.compiler import linking
+from synap.compiler.entries import Entries, chosen_directory
+
+
+class NoCompiler(RuntimeError):
+    """This process cannot compile kernels; the text says why."""
+
+
+if numba.config.DISABLE_JIT:
+    raise NoCompiler("NUMBA_DISABLE_JIT is set, and kernels run compiled or not at all: unset it")
+
+CHECKED = os.environ.get("SYNAP_JIT_CHECKED", "") == "1"
+"""Compile with bounds checks: for tests and fuzzing, several times slower."""
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": CHECKED}
+_PACKAGE = __name__.split(".")[0]
+_ROOT = Path(__file__).resolve().parent.parent
+
+DOOR = types.int64(
+    types.CPointer(types.int64), types.CPointer(types.uint8), types.int64, types.int64, types.int64,
+    types.int64, types.int64, types.int64,
+)
+"""words*, octets*, words in the heap, code, tape, now, seq, reply -> status."""
+
+_CODE_SETTINGS = ("BOUNDSCHECK", "OPT", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DISABLE_INTEL_SVML")
+"""Settings of numba, given by NUMBA_... in the environment, that change the code of every function."""
+
+entries = Entries(chosen_directory())
+"""The cache on disk. Its place is fixed here, once: a program may change its working directory later."""
+
+_imported: dict[str, tuple[int, int, int]] = {}  # path -> state of the file when its module was imported
+_noted: set[str] = set()  # and the names of those modules
+_border: dict[str, tuple[Any, Any]] = {}
+_doors: dict[str, Any] = {}
+
+
+def _imports(path: Path, module: str) -> Iterator[str]:
+    """Names of the modules of this package that the file at `path` imports."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parts = module.split(".")[: -node.level] if node.level else []
+            base = ".".join([*parts, node.module] if node.module else parts)
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] == _PACKAGE)
+
+
+def _file(module: str) -> Path | None:
+    if module.split(".")[0] != _PACKAGE:  # a test or a notebook with border functions of its own
+        path = getattr(sys.modules.get(module), "__file__", None)
+        return Path(path) if path else None
+    path = _ROOT.joinpath(*module.split(".")[1:])
+    if path.is_dir():
+        return path / "__init__.py"
+    path = path.with_suffix(".py")
+    return path if path.is_file() else None
+
+
+def _state(path: str) -> tuple[int, int, int]:
+    """What changes with the text of a file: when it was written, its size, its number."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0, 0
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _note_imports(module: str) -> None:
+    """Note the files of what is imported, as `module`, which is being imported, defines a function."""
+    for name, found in list(sys.modules.items()):
+        if name not in _noted and (name == module or name.startswith(_PACKAGE + ".")):
+            _noted.add(name)
+            path = getattr(found, "__file__", None)
+            if path:
+                path = os.path.realpath(path)
+                _imported[path] = _state(path)
+
+
+@cache
+def _depends(module: str) -> tuple[str, str, frozenset[str]]:
+    path = _file(module)
+    if path is None:
+        return "", "", frozenset()
+    text = path.read_bytes()
+    return hashlib.sha256(text).hexdigest(), str(path), frozenset(_imports(path, module))
+
+
+def _closure(module: str) -> set[str]:
+    """This module and all of the package that it imports, however far."""
+    seen: set[str] = set()
+    wanted = [module]
+    while wanted:
+        name = wanted.pop()
+        if name in seen or name == _PACKAGE:
+            continue
+        seen.add(name)
+        wanted.extend(_depends(name)[2])
+    return seen
+
+
+@cache
+def digest(module: str) -> str:
+    """A name for everything a function of `module` may compile in, options and versions included."""
+    seen = _closure(module)
+    texts = sorted({_depends(name)[1]: _depends(name)[0] for name in seen if _depends(name)[0]}.items())
+    parts = [text for _, text in texts]
+    parts += [repr(sorted(_OPTIONS.items())), numba.__version__, llvmlite.__version__]
+    parts += [f"{name}={getattr(numba.config, name, None)}" for name in _CODE_SETTINGS]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+@cache
+def is_as_imported(module: str) -> bool:
+    """Is the text that `digest` names what this process has imported?"""
+    digest(module)  # reads the files
+    paths = {os.path.realpath(_depends(name)[1]) for name in _closure(module)}
+    return all(_imported[path] == _state(path) for path in paths if path in _imported)
+
+
+class _Cache(caching._Cache):
+    """One file for each function and signature, in the folder of its module's digest."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._module = function.__module__
+        if self._module not in _noted:
+            _note_imports(self._module)
+        self._name = f"{function.__qualname__}-{function.__code__.co_firstlineno}"
+
+    @property
+    def cache_path(self) -> str:
+        return str(entries.directory)
+
+    def _entry(self, signature: Any, context: Any) -> str:
+        key = repr((signature, context.codegen().magic_tuple(), sys.version_info[:2]))
+        return f"{digest(self._module)}/{self._name}.{hashlib.sha256(key.encode()).hexdigest()[:16]}.nbc"
+
+    def holds(self, signature: Any, context: Any) -> bool:
+        """Is this function compiled on disk, and whole?"""
+        context.refresh()
+        return is_as_imported(self._module) and entries.read(self._entry(signature, context)) is not None
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        if not is_as_imported(self._module):
+            return None
+        name = self._entry(sig, target_context)
+        content = entries.read(name)
+        if content is None:
+            return None
+        try:
+            return self._rebuild(target_context, pickle.loads(content))
+        except Exception as error:  # another program may have written anything there, checksum and all
+            entries.damaged(name, f"{type(error).__name__}: {error}")
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        if is_as_imported(self._module):
+            entries.write(self._entry(sig, data.target_context), dumps(self._reduce(data)))
+
+    def _reduce(self, data: Any) -> Any:
+        return data._reduce()
+
+    def _rebuild(self, context: Any, payload: Any) -> Any:
+        return CompileResult._rebuild(context, *payload)
+
+    def enable(self) -> None: ...
+    def disable(self) -> None: ...
+    def flush(self) -> None: ...
+
+
+class _InnerCache(_Cache):
+    """For inner functions: code as it comes from the front end, see `linking.Inner`."""
+
+    def _reduce(self, data: Any) -> Any:
+        data.fndesc.typemap = data.fndesc.calltypes = None  # not needed again, and large
+        return data.library.reduce(), data.fndesc, data.environment, data.signature
+
+    def _rebuild(self, context: Any, payload: Any) -> Any:
+        code, description, environment, signature = payload
+        library = linking.revive(context.codegen(), *code)
+        return compile_result(
+            target_context=context, typing_context=context.typing_context, library=library, environment=environment,
+            entry_point=context.get_executable(library, description, environment), fndesc=description,
+            signature=signature, objectmode=False, lifted=(), reload_init=[], referenced_envs=(),
+        )  # fmt: skip
+
+
+class _CompleteCompiler(Compiler):
+    """Compiles border functions and doors."""
+
+    def define_pipelines(self) -> Any:
+        state = self.state
+        if state.library is None:
+            state.library = self._library(state.func_id)
+            state.library.enable_object_caching()
+        return super().define_pipelines()
+
+    def _library(self, identity: Any) -> Any:
+        return linking.Complete(self.state.targetctx.codegen(), identity.func_qualname)
+
+
+class _InnerCompiler(_CompleteCompiler):
+    """Compiles inner functions."""
+
+    def _library(self, identity: Any) -> Any:
+        if _file(identity.func.__module__) is not None:
+            linking.named(identity, digest(identity.func.__module__))
+        need = (_name(identity.func), tuple(self.state.args))
+        return linking.Inner(self.state.targetctx.codegen(), identity.func_qualname, need)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}:{function.__qualname__}"
+
+
+class _Inner(CPUDispatcher):
+    """An inner function. It has no wrapper to call it by from Python, so a call is told so."""
+
+    def __call__(self, *args: Any, **names: Any) -> Any:
+        name = self.py_func.__name__
+        raise TypeError(
+            f"{name}() is an inner kernel: call it in a function compiled by numba.njit or synap.compiler.jit.kernel"
+        )
+
+
+def kernel(target: Any) -> Any:
+    """Compile a function as an inner kernel, or with a signature as a border function."""
+    if callable(target) and not isinstance(target, types.Type) and not hasattr(target, "return_type"):
+        compiler = Compiler if target.__closure__ else _InnerCompiler
+        inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=compiler, **_OPTIONS)(target)
+        inner.__class__ = _Inner
+        if not target.__closure__:
+            if _file(target.__module__) is not None:  # else a notebook: no text to name a cache entry by
+                inner._cache = _InnerCache(target)
+            linking.inner[_name(target)] = inner
+        return inner
+
+    def border(function: Callable[..., Any]) -> Any:
+        if _file(function.__module__) is None:  # a notebook: nothing is cached, so it is compiled now
+            fresh = numba.njit(no_cfunc_wrapper=True, pipeline_class=_CompleteCompiler, **_OPTIONS)(function)
+            fresh.compile(tuple(signature[0]))
+            fresh.disable_compile()
+            return fresh
+        dispatcher = numba.njit(no_cfunc_wrapper=True, pipeline_class=_CompleteCompiler, **_OPTIONS)(function)
+        dispatcher._cache = _Cache(function)
+        _border[_name(function)] = (dispatcher, signature)
+        return dispatcher
+
+    signature = numba.core.sigutils.normalize_signature(target)
+    return border
+
+
+def door(function: Callable[..., Any]) -> Any:
+    """Compile one family as a C function, so that callers know only its address."""
+    compiled: Any = CFunc(
+        function, (tuple(DOOR.args), DOOR.return_type), locals={}, options=dict(_OPTIONS),
+        pipeline_class=_CompleteCompiler,
+    )  # fmt: skip
+    compiled._cache = _Cache(function)
+    _doors[_name(function)] = compiled
+    return compiled
+
+
+def registered() -> list[str]:
+    """`module:function` of every border function and door, in order of definition."""
+    return [*_doors, *_border]
+
+
+def missing() -> list[str]:
+    """The registered functions that are neither loaded nor in the cache."""
+    names = []
+    for name in registered():
+        if name in _doors:
+            cfunc = _doors[name]
+            held = cfunc.address is not None or cfunc._cache.holds(cfunc._sig, cfunc._targetdescr.target_context)
+        else:
+            dispatcher, (args, _) = _border[name]
+            held = dispatcher.signatures or dispatcher._cache.holds(tuple(args), dispatcher.targetctx)
+        if not held:
+            names.append(name)
+    return names
+
+
+def compile_one(name: str) -> None:
+    """Compile one registered function, or load it from the cache."""
+    if name in _doors:
+        if _doors[name].address is None:
+            _doors[name].compile()
+        return
+    dispatcher, (args, _) = _border[name]
+    if not dispatcher.signatures:
+        dispatcher.compile(tuple(args))
+        dispatcher.disable_compile()
+
+
+def load(names: Iterable[str] | None = None) -> None:
+    """Make every registered function (or `names`) callable at full speed."""
+    for name in names if names is not None else registered():
+        compile_one(name)
+    if names is None:
+        entries.close_spare()
+
+
+def address(name: str) -> int:
+    """Where the compiled code of a door lies, after `load`."""
+    return int(_doors[name].address)

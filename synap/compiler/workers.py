@@ -1,0 +1,147 @@
+"""A cold cache is filled by several processes, which leave what they have compiled on disk."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from synap.compiler import jit
+from synap.compiler.entries import Entries
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules: Iterable[str]) -> None:
+    """Fill a cold cache from `workers` processes; `tell(done, total, name)` after each function.
+
+    `modules` are imported by each worker, so that the same functions are registered there; functions of
+    other modules are left to `jit.load`. A worker that fails raises here with its last words. Where no worker can
+    start, or leave its code anywhere, this process compiles.
+    """
+    wanted = set(modules)
+    names = [name for name in jit.missing() if name.partition(":")[0] in wanted]
+    total, done = len(names), 0
+    if not total:
+        return
+    tell(0, total, "")
+    lock = threading.Lock()
+    failures: list[BaseException] = []
+
+    def take() -> str | None:
+        with lock:  # doors stand first in the registry: the largest work begins first
+            return names.pop(0) if names else None
+
+    def finish(name: str) -> None:
+        nonlocal done
+        with lock:
+            done += 1
+            tell(done, total, name)
+
+    def work() -> None:
+        name = None
+        try:
+            with Worker(wanted) as worker:
+                while (name := take()) is not None:
+                    worker.compile(name)
+                    finish(name)
+        except Lost as error:
+            with lock:
+                names.extend([] if name is None else [name])
+            jit.entries.warn("workers", f"{error}: the kernels that are left are compiled without it")
+        except BaseException as error:  # raised again below, in the thread that asked
+            failures.append(error)
+
+    if jit.entries.open_spare() and sys.executable:
+        # Daemons: a process that is told to stop does not wait for the compiler.
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, total))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
+    while (name := take()) is not None:
+        jit.compile_one(name)
+        finish(name)
+
+
+class Lost(Exception):
+    """The system does not start a worker, or has killed it."""
+
+
+class Worker:
+    """A process that compiles what it is told to: a name in, a line of JSON out (trouble with the cache)."""
+
+    def __init__(self, modules: Iterable[str]) -> None:
+        path = sys.path if sys.flags.safe_path else sys.path[1:]  # the first is the folder of the program
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(_ROOT), *filter(None, path)]))
+        if jit.entries.directory is not None:  # the same, wherever this process has gone since its start
+            environment["SYNAP_CACHE_DIR"] = str(jit.entries.directory)
+        command = [sys.executable, "-P", "-m", __name__, ",".join(sorted(modules)), str(jit.entries.spare or "")]
+        try:
+            self._process = subprocess.Popen(
+                command, env=environment, text=True, encoding="utf-8", errors="replace", bufsize=1,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
+        except OSError as error:
+            raise Lost(f"cannot start a process that compiles ({error})") from error
+        self._words: deque[str] = deque(maxlen=100)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        self._words.extend(self._process.stderr)  # to its end: a worker that says much would stand still
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        with self._process:
+            self._process.stdin.close()
+            self._listener.join()
+
+    def compile(self, name: str) -> None:
+        """Have one function compiled. Raises RuntimeError with the worker's last words if that fails."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(name + "\n")
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            code = self._process.wait()
+            self._listener.join()
+            if code < 0:  # mostly for want of memory
+                raise Lost(f"a process that compiles was ended by signal {-code}")
+            raise RuntimeError(f"compiling {name} failed:\n{''.join(self._words)[-4000:]}")
+        for kind, trouble in json.loads(line):
+            jit.entries.warn(kind, trouble)
+
+
+def serve(modules: str, spare: str) -> None:
+    """Be a worker: import the modules, then compile what is named on standard input, one a line.
+
+    Inner kernels that several of them share are compiled once a worker.
+    """
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what a library prints is no answer
+    troubles: list[tuple[str, str]] = []
+    jit.entries = Entries(jit.entries.directory, lambda kind, line: troubles.append((kind, line)))
+    jit.entries.spare = Path(spare) if spare else None
+    for module in modules.split(","):
+        importlib.import_module(module)
+    for line in sys.stdin:
+        jit.load([line.strip()])
+        os.write(answers, json.dumps(troubles).encode() + b"\n")
+        troubles.clear()
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])

@@ -1,0 +1,377 @@
+"""The catalogue as the lane reads it: rows, grammar nodes, names and refusals as int64 and bytes.
+
+Everything is built as plain Python lists and copied into the heap once at start (`Image.place`), since
+kernels cannot hold large tables as globals.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from synap import faults
+from synap.command import (
+    GROUPS,
+    SIMPLE,
+    TEXTS,
+    AnyOrder,
+    Catalogue,
+    Choice,
+    Command,
+    Counted,
+    Flag,
+    Halves,
+    Int,
+    Many,
+    OneOf,
+    Optional,
+    Real,
+    Text,
+    Timeout,
+    Token,
+    slots,
+    words_max,
+    words_min,
+)
+from synap.command import layout as layout_of
+from synap.store.lane import grammar
+from synap.store.memory import layout
+from synap.store.memory.layout import REFUSED
+
+WORDS_MAX = 1 << 40  # no upper limit of words
+
+
+@cache
+def image_of(catalogue: Catalogue) -> "Image":
+    """The image of a catalogue, made once: every heap of this process gets the same."""
+    return Image(catalogue)
+
+
+class Image:
+    """The bytes and words of a catalogue, for one place in a heap."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.texts = bytearray()
+        self.nodes: list[int] = []
+        self.pairs: list[int] = []
+        self.choices: dict[tuple[str, ...], tuple[int, int]] = {}
+        self.rows: list[int] = []
+        self.names: dict[int, tuple[int, int, int, int]] = {}
+        self.codes: list[tuple[int, int]] = []
+        self.row_of: dict[str, int] = {}
+        self._seen: dict[bytes, int] = {}
+        self._groups: dict[str, int] = {}  # slots of the groups of the row under way
+        self._judges: dict[str, int] = {}  # slots of its OneOfs
+        self._stray = False  # whether it says what to do with words that fit nowhere
+        self._containers = {row.resp.split("|")[0] for row in catalogue.rows if "|" in row.resp}
+        assert len(catalogue.rows) < layout.ROWS_COUNT_MAX, "more rows than ROWS has room for"
+        for row in catalogue.rows:
+            self._row(row)
+        for word in sorted(self._containers - set(catalogue.by_resp)):
+            self._container(word)
+        marks = (("%", "\x01"), ("{number}", "\x02"), ("{second}", "\x03"))
+        marked = [row.resp for row in faults.TABLE]
+        for name, mark in marks:
+            marked = [text.replace(name, mark) for text in marked]
+        self.refusals = [self._text(text.encode()) for text in marked]
+        assert len(self.nodes) < layout.SCHEMA_SIZE, "the grammar is larger than SCHEMA"
+        assert len(self.pairs) < layout.CHOICES_SIZE, "the choices are more than CHOICES has room for"
+        assert len(self.texts) < layout.TEXTS_SIZE * 8, "the texts are larger than TEXTS"
+
+    def place(self, words: np.ndarray, octets: np.ndarray) -> None:
+        """Write everything into the heap."""
+        at = layout.TEXTS * 8
+        octets[at : at + len(self.texts)] = np.frombuffer(bytes(self.texts), np.uint8)
+        words[layout.SCHEMA : layout.SCHEMA + len(self.nodes)] = self.nodes
+        words[layout.CHOICES : layout.CHOICES + len(self.pairs)] = self.pairs
+        words[layout.ROWS : layout.ROWS + len(self.rows)] = self.rows
+        for code, row in self.codes:
+            words[layout.CODES + code] = row
+        for i, (place, size) in enumerate(self.refusals):
+            words[layout.FAULTS + 2 * i : layout.FAULTS + 2 * i + 2] = (place, size)
+        for slot, entry in self.names.items():
+            words[layout.NAMES + 4 * slot : layout.NAMES + 4 * slot + 4] = entry
+
+    def _text(self, text: bytes) -> tuple[int, int]:
+        """(octet, size) of a constant text."""
+        if text not in self._seen:
+            self._seen[text] = layout.TEXTS * 8 + len(self.texts)
+            self.texts += text + b"\0" * 8
+        return self._seen[text], len(text)
+
+    def _row(self, row: Command) -> None:
+        place = layout.ROWS + len(self.rows)
+        start = layout.SCHEMA + len(self.nodes)
+        for place_ in layout_of(row.args):
+            if isinstance(place_.node, Choice) and place_.node.words not in self.choices:
+                texts = [self._text(word.upper().encode()) for word in place_.node.words]
+                self.choices[place_.node.words] = (self._pairs(texts), len(texts))
+        self._groups = {p.node.name: p.slot for p in layout_of(row.args) if isinstance(p.node, GROUPS)}
+        self._judges = {p.node.name: p.slot for p in layout_of(row.args) if isinstance(p.node, OneOf)}
+        self._stray = bool(row.stray)
+        container = 1 if "|" in row.resp else 0
+        if container:
+            self._emit(grammar.SKIP)
+        self._sequence(row.args, 0)
+        if row.stray:
+            self._emit(grammar.ALL, fault=row.stray)
+        end = self._here()
+        flags = (
+            layout.FLAG_WRITE * row.writes
+            | layout.FLAG_GROWS * row.grows
+            | layout.FLAG_HANDLER * bool(row.handler)
+            | layout.FLAG_CONTROL * row.control
+            | layout.FLAG_WAITS * row.waits
+            | layout.FLAG_CONTAINER * (row.resp in self._containers)
+        )
+        name, name_size = self._text((row.resp or row.name).lower().encode())
+        fields = 0
+        if row.fields:
+            fields = self._pairs([self._text(field.encode()) for field in row.fields])
+        most = row.words_max if row.words_max is not None else WORDS_MAX
+        record = [row.code, flags, start, end, row.slots]
+        record += [row.words_min + container, most + container, row.room, row.reply.value]
+        record += [name, name_size, fields, len(row.fields)]
+        self.rows += record + [0] * (layout.ROW_SIZE - len(record))
+        self.codes.append((row.code, place))
+        self.row_of[row.name] = place
+        if row.resp:
+            self._name(row.resp, place)
+
+    def _container(self, word: str) -> None:
+        """A word whose rows are named by the word behind it: CLIENT, QUEUE. Alone it is no command."""
+        place = layout.ROWS + len(self.rows)
+        name, size = self._text(word.lower().encode())
+        flags = layout.FLAG_CONTAINER | layout.FLAG_HANDLER | layout.FLAG_CONTROL
+        self.rows += [0, flags, 0, 0, 0, 0, WORDS_MAX, 0, 0, name, size, 0, 0, 0, 0, 0]
+        self._name(word, place)
+
+    def _name(self, word: str, place: int) -> None:
+        text = word.upper().encode()
+        at, size = self._text(text)
+        h = hash_name(text)
+        slot = h & (layout.NAMES_COUNT - 1)
+        while slot in self.names:
+            slot = (slot + 1) % layout.NAMES_COUNT
+        self.names[slot] = (h, place, at, size)
+
+    def _emit(self, op: int, slot: int = 0, *, a: int = 0, b: int = 0, c: int = 0, fault: str = "SYNTAX") -> int:
+        """Append an instruction; its index, so that its jump can be set later."""
+        at = len(self.nodes)
+        self.nodes += [op, slot, a, b, c, self._number(fault)]
+        return at
+
+    def _here(self) -> int:
+        """Where the next instruction will lie in the heap."""
+        return layout.SCHEMA + len(self.nodes)
+
+    def _land(self, *jumps: int) -> None:
+        """Let these instructions jump to here."""
+        for at in jumps:
+            self.nodes[at + grammar.C] = self._here()
+
+    def _if_token(self, word: str) -> int:
+        place, size = self._text(word.upper().encode())
+        return self._emit(grammar.IF_TOKEN, a=place, b=size)
+
+    def _sequence(self, args: tuple[object, ...], slot: int, following: int = 0) -> None:
+        """Compile arguments side by side, from `slot` on; `following` words at least belong behind them."""
+        following += sum(words_min(node) for node in args)
+        for i, node in enumerate(args):
+            following -= words_min(node)
+            if isinstance(node, Many | Counted):
+                self._group(node, slot, following, args[i + 1 :])
+            else:
+                self._one(node, slot, following)
+            slot += slots(node)
+
+    def _simple(self, node: object) -> tuple[int, str]:
+        """(op, refusal) of a kind that takes one word."""
+        match node:
+            case Int():
+                return grammar.INT, node.fault
+            case Real():
+                return grammar.REAL, node.fault
+            case Timeout():
+                return grammar.TIMEOUT, "BAD_TIMEOUT"
+            case Choice():
+                return grammar.CHOICE, "SYNTAX"
+            case _:
+                return grammar.TEXT, "SYNTAX"
+
+    def _one(self, node: object, slot: int, following: int) -> None:
+        """Compile one argument; `following` words at least belong to what comes after it."""
+        match node:
+            case Choice():
+                texts, count = self.choices[node.words]
+                self._emit(grammar.CHOICE, slot, a=texts, b=count, fault=node.fault)
+            case Optional():
+                self._optional(node, slot, following)
+            case Flag() | Token() | OneOf():
+                over = self._option(node, slot)
+                self._land(*over)
+                if isinstance(node, OneOf) and node.required:
+                    self._emit(grammar.REQUIRE, slot)
+            case AnyOrder():
+                self._any_order(node, slot)
+            case Halves():
+                first, second = node.inner
+                assert isinstance(first, TEXTS) and isinstance(second, TEXTS), "halves are texts"
+                self._emit(
+                    grammar.HALVES, slot, a=self._simple(first)[0],
+                    b=self._simple(second)[0] | slots(first) << grammar.PAIR_SHIFT,
+                    c=slots(first) + slots(second), fault=node.fault,
+                )  # fmt: skip
+            case Int() if node.judge:
+                self._emit(grammar.JUDGED, slot, a=self._judges[node.judge])
+            case Text() if node.cursor:
+                self._emit(grammar.CURSOR, slot, fault="BAD_CURSOR")
+            case _:
+                assert isinstance(node, SIMPLE), f"no such kind of argument: {node!r}"
+                op, fault = self._simple(node)
+                self._emit(op, slot, fault=fault)
+
+    def _option(self, node: object, slot: int) -> list[int]:
+        """Compile a Flag, Token or OneOf: taken if its word is next. Answers the jumps past all of it."""
+        if isinstance(node, OneOf):
+            assert node.clash.value < 2 or not any(isinstance(i, Token) for i in node.inner), node.name
+            over = []
+            inside = slot + 1
+            for number, inner in enumerate(node.inner, 1):
+                no = self._if_token(inner.word)
+                self._emit(grammar.CHOOSE, slot, a=number, b=node.clash.value, fault=node.fault)
+                self._brought(inner, inside)
+                over.append(self._emit(grammar.JUMP))
+                self._land(no)
+                inside += slots(inner) - 1
+            return over
+        assert isinstance(node, Flag | Token)
+        short = []
+        if self._stray and isinstance(node, Token):  # without what it brings, it fits nowhere
+            short.append(self._emit(grammar.IF_LEFT, a=sum(words_min(i) for i in node.inner)))
+        no = self._if_token(node.word)
+        self._emit(grammar.SET, slot, a=1)
+        self._brought(node, slot + 1)
+        over = [self._emit(grammar.JUMP)]
+        self._land(no, *short)
+        return over
+
+    def _brought(self, node: object, slot: int) -> None:
+        """Compile what a Token brings; nothing of an earlier one may be left."""
+        if isinstance(node, Token):
+            if not all(isinstance(inner, SIMPLE) for inner in node.inner):
+                self._emit(grammar.CLEAR, slot, a=slots(node) - 1)
+            elif len(node.inner) > 1:  # before the first of them is read
+                self._emit(grammar.NEED, a=len(node.inner))
+            self._sequence(node.inner, slot)
+
+    def _optional(self, node: Optional, slot: int, following: int) -> None:
+        first = node.inner[0]
+        assert not isinstance(first, OneOf | AnyOrder), "no word tells whether it is there"
+        least = sum(words_min(i) for i in node.inner)
+        if node.alone:
+            assert following == 0 and least, "words behind it, or none of its own"
+            enough = self._emit(grammar.IF_LEFT, a=least - 1, b=least)
+        else:
+            enough = self._emit(grammar.IF_LEFT, a=following)
+        jumps = [enough]
+        if isinstance(first, Choice):
+            texts, count = self.choices[first.words]
+            if following or len(node.inner) > 1:  # as the last one a wrong word is refused, not left over
+                jumps.append(self._emit(grammar.IF_CHOICE, a=texts, b=count))
+        elif isinstance(first, Flag | Token):
+            place, size = self._text(first.word.upper().encode())
+            test = self._emit(grammar.IF_CHOICE, a=self._pairs([(place, size)]), b=1)
+            jumps.append(test)
+        self._emit(grammar.SET, slot, a=1)
+        self._sequence(node.inner, slot + 1, following)
+        self._land(*jumps)
+
+    def _any_order(self, node: AnyOrder, slot: int) -> None:
+        loop = self._here()
+        over: list[int] = []
+        inside = slot
+        for inner in node.inner:
+            if isinstance(inner, Many):  # an option that may stand several times
+                token = inner.inner[0]
+                no = self._if_token(token.word)
+                self._emit(grammar.AGAIN, inside, a=sum(slots(i) for i in inner.inner))
+                self._emit(grammar.SET, 0, a=1)
+                self._sequence(token.inner, 1)
+                self._emit(grammar.OUTSIDE)
+                over.append(self._emit(grammar.JUMP))
+                self._land(no)
+            else:
+                over += self._option(inner, inside)
+            inside += slots(inner)
+        for at in over:
+            self.nodes[at + grammar.C] = loop
+        inside = slot
+        for inner in node.inner:
+            if isinstance(inner, OneOf) and inner.required:
+                self._emit(grammar.REQUIRE, inside)
+            inside += slots(inner)
+
+    def _group(self, node: Many | Counted, slot: int, following: int, behind: tuple[object, ...]) -> None:
+        """Compile a group with the arguments `behind` it, of which `following` words at least must come."""
+        size = sum(slots(i) for i in node.inner)
+        width = sum(words_min(i) for i in node.inner)
+        assert width, f"{node.name}: an item without words"
+        assert not any(isinstance(p.node, GROUPS) for p in layout_of(node.inner)), f"{node.name}: groups in it"
+        stops: list[tuple[int, int]] = []
+        if isinstance(node, Counted):
+            faults_ = self._number(node.fault_form) | self._number(node.fault_more) << grammar.PAIR_SHIFT
+            self._emit(grammar.COUNTED, slot, a=faults_, b=node.least, c=width, fault=node.fault)
+        elif node.like:
+            self._emit(grammar.LIKE, slot, a=self._groups[node.like], b=width, fault=node.fault)
+        else:
+            stops = [self._text(word.upper().encode()) for part in behind for word in _words(part)]
+            if not stops and len(node.inner) == 1 and isinstance(node.inner[0], TEXTS):
+                self._emit(grammar.TEXTS, slot, a=following, b=node.least, fault=node.fault)
+                return
+            fixed = not stops and sum(words_max(i) or WORDS_MAX for i in node.inner) == width
+            self._emit(grammar.GROUP, slot, a=width * fixed, b=following, c=node.least, fault=node.fault)
+        loop = self._here()
+        stop = 0
+        if stops:
+            no = self._emit(grammar.IF_CHOICE, a=self._pairs(stops), b=len(stops))
+            stop = self._emit(grammar.JUMP)
+            self._land(no)
+        item = self._emit(grammar.ITEM, slot, a=size, b=following)
+        self._sequence(node.inner, 0)
+        self._emit(grammar.JUMP, c=loop)
+        self._land(item, *([stop] if stops else []))
+        self._emit(grammar.END, slot, b=0 if isinstance(node, Many) and node.like else node.least, fault=node.fault)
+
+    def _number(self, fault: str) -> int:
+        """What a kernel returns for a refusal."""
+        return REFUSED + faults.NUMBERS[fault]
+
+    def _pairs(self, pairs: list[tuple[int, int]]) -> int:
+        """Texts as (octet, size) pairs in the texts' own table; where they start in the heap."""
+        at = len(self.pairs)
+        self.pairs += [number for pair in pairs for number in pair]
+        return layout.CHOICES + at
+
+
+def _words(node: object) -> list[str]:
+    """The words by which an option is known."""
+    match node:
+        case Flag() | Token():
+            return [node.word]
+        case OneOf() | AnyOrder():
+            return [word for inner in node.inner for word in _words(inner)]
+        case Many() | Optional():
+            return _words(node.inner[0])
+        case _:
+            return []
+
+
+def hash_name(text: bytes) -> int:
+    """The hash under which `lane.find_row` looks for a name in capitals, as a signed 64-bit number."""
+    h = 0
+    for byte in text:
+        h = ((h * 0x100000001B3) ^ byte) & 0xFFFFFFFFFFFFFFFF
+        if byte == ord("|"):  # put between two words by `find_row` itself
+            continue
+        h ^= (h - (1 << 64) if h >> 63 else h) >> 29 & 0xFFFFFFFFFFFFFFFF
+    return h - (1 << 64) if h >> 63 else h

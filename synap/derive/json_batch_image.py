@@ -1,0 +1,161 @@
+"""The command envelope's rows as `store/lane/json_batch.py` reads them: names, required fields, spelled replies."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from synap.command import TEXTS, Command, Int, Many, Raw, slots, words_min
+from synap.store.lane import json_batch
+from synap.store.memory import layout
+
+_MARK = -1234567890123456789  # a number that stands for the reply while a template is spelled
+Pair = tuple[int, int]
+Field = tuple[str, int, int, int]
+"""Name, slot, kind, default."""
+
+
+class TargetImage:
+    """The words and bytes of all targets, for one place in a heap."""
+
+    def __init__(self, rows: dict[str, tuple[Command, int, Any]]) -> None:
+        """`rows`: name -> (row, its word in ROWS, its template), without those that only Python can carry out."""
+        self._texts = bytearray(json_batch.TEXTS_AT - json_batch.HEAD_AT)
+        self._targets: list[int] = []
+        self._names: dict[int, tuple[int, int, int, int]] = {}
+        for at, text in (
+            (json_batch.HEAD_AT, b'{"success":true,"request_id":'),
+            (json_batch.MIDDLE_AT, b',"payload":'),
+            (json_batch.TAIL_AT, b',"error":null}'),
+            (json_batch.KEYS_AT, b"command"),
+            (json_batch.KEYS_AT + 16, b"request_id"),
+            (json_batch.KEYS_AT + 32, b"payload"),
+        ):
+            start = at - json_batch.HEAD_AT
+            self._texts[start : start + len(text)] = text
+        for name, (row, row_at, template) in rows.items():
+            fields = required(row)
+            if fields is not None:
+                self._name(name.encode(), self._target(row, row_at, template, fields))
+        assert len(self._targets) <= layout.TARGETS_SIZE, "more targets than TARGETS has room for"
+        assert len(self._texts) <= layout.TARGET_TEXTS_SIZE * layout.WORD, "the texts are larger than TARGET_TEXTS"
+        assert len(self._names) < layout.ENVELOPES_COUNT // 2, "more names than ENVELOPES has room for"
+
+    def place(self, words: np.ndarray, octets: np.ndarray) -> None:
+        """Write everything into the heap."""
+        octets[json_batch.HEAD_AT : json_batch.HEAD_AT + len(self._texts)] = np.frombuffer(bytes(self._texts), np.uint8)
+        words[layout.TARGETS : layout.TARGETS + len(self._targets)] = self._targets
+        for slot, entry in self._names.items():
+            words[layout.ENVELOPES + 4 * slot : layout.ENVELOPES + 4 * slot + 4] = entry
+
+    def _text(self, text: bytes) -> Pair:
+        at = json_batch.HEAD_AT + len(self._texts)
+        self._texts += text + b"\0" * 8
+        return at, len(text)
+
+    def _target(self, row: Command, row_at: int, template: Any, fields: list[Field]) -> int:
+        at = layout.TARGETS + len(self._targets)
+        how, head, tail = spelled_number(template) if not row.json_faults and not row.fields else (0, b"", b"")
+        record = [row_at, *self._text(spelled_done(template)), *self._text(spelled_nil(row.command_nil))]
+        record += [how, *self._text(head), *self._text(tail), template == "$hybrid", len(fields)]
+        for name, slot, kind, default in fields:
+            record += [*self._text(name.encode()), slot, kind, default]
+        self._targets += record + [0] * (json_batch.TARGET_WORDS - len(record))
+        return at
+
+    def _name(self, name: bytes, target: int) -> None:
+        h = hash_of(name)
+        slot = h & (layout.ENVELOPES_COUNT - 1)
+        while slot in self._names:
+            slot = (slot + 1) % layout.ENVELOPES_COUNT
+        self._names[slot] = (target, h, *self._text(name))
+
+
+def required(row: Command) -> list[Field] | None:
+    """The fields that a plain call gives, or None if the row has no such call.
+
+    They are the texts and integers that its arguments begin with, and one item of a group that they end with;
+    all others must be such as may be missing.
+    """
+    fields: list[Field] = []
+    slot = 0
+    for node in row.args:
+        if words_min(node) == 0:
+            break
+        kind = kind_of(node)
+        if not kind:
+            return None
+        name = node.inner[0].name if kind & json_batch.GROUP else node.name
+        fields.append((name, slot, kind, getattr(node, "default", None) or 0))
+        slot += slots(node)
+        if kind & json_batch.GROUP:
+            break
+    if any(words_min(node) for node in row.args[len(fields) :]) or len(fields) > json_batch.FIELDS_MAX:
+        return None
+    return None if row.words > len(fields) else fields
+
+
+def kind_of(node: Any) -> int:
+    """How `envelopes.pack` reads this argument, or 0 if it cannot."""
+    if isinstance(node, Many) and len(node.inner) == 1 and not node.like:
+        inner = kind_of(node.inner[0])
+        return inner | json_batch.GROUP if inner in (json_batch.IS_RAW, json_batch.IS_TEXT) else 0
+    if isinstance(node, Raw):
+        return 0 if node.octets else json_batch.IS_RAW
+    if isinstance(node, TEXTS):
+        return json_batch.IS_TEXT
+    if isinstance(node, Int):
+        return json_batch.IS_INT if node.default is None else json_batch.IS_INT | json_batch.MISSABLE
+    return 0
+
+
+def spelled_done(template: Any) -> bytes:
+    """The JSON text that a template makes of DONE, if it is always the same, or nothing."""
+    return _constant(_resolved(template))
+
+
+def spelled_nil(template: Any) -> bytes:
+    """The JSON text that a template makes of NIL, if it is always the same, or nothing."""
+    return b"" if template == "NOT_FOUND" else _constant(template)
+
+
+def spelled_number(template: Any) -> tuple[int, bytes, bytes]:
+    """(CONSTANT, DIGITS, TRUTH or 0, text before the number, text behind it)."""
+    if isinstance(template, dict):
+        template = {name: value for name, value in template.items() if not name.endswith("?")}
+    for word, how in (("$reply", json_batch.DIGITS), ("$flag", json_batch.TRUTH)):
+        marked = _marked(template, word)
+        text: bytes = msgspec.json.encode(marked)
+        parts = text.split(b"%d" % _MARK)
+        if len(parts) == 2 and b'"$' not in text:
+            return how, parts[0], parts[1]
+    text = _constant(template)
+    return (json_batch.CONSTANT, text, b"") if text else (0, b"", b"")
+
+
+def _marked(template: Any, word: str) -> Any:
+    if isinstance(template, dict):
+        return {name: _MARK if value == word else value for name, value in template.items()}
+    return _MARK if template == word else template
+
+
+def _resolved(template: Any) -> Any:
+    """A template for a reply without a text, of which is known that something changed."""
+    if isinstance(template, dict):
+        sure = {name: value for name, value in template.items() if not name.endswith("?")}
+        return {name: True if value == "$changed" else value for name, value in sure.items()}
+    return True if template == "$changed" else template
+
+
+def _constant(template: Any) -> bytes:
+    text: bytes = msgspec.json.encode(template)
+    return b"" if b'"$' in text else text
+
+
+def hash_of(name: bytes) -> int:
+    """The hash under which `envelopes.find_target` looks for a name, as a signed 64-bit number."""
+    h = len(name)
+    for byte in name:
+        h = ((h * 0x100000001B3) ^ byte) & 0xFFFFFFFFFFFFFFFF
+    h = h - (1 << 64) if h >> 63 else h
+    return h ^ (h >> 29)

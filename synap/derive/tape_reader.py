@@ -1,0 +1,150 @@
+"""From a tape back to named arguments, and to the keys and other names among them."""
+
+import math
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from synap.command import (
+    GROUPS,
+    TEXTS,
+    AnyOrder,
+    Choice,
+    Command,
+    Flag,
+    Int,
+    Key,
+    OneOf,
+    Optional,
+    Real,
+    Text,
+    Timeout,
+    Token,
+    layout,
+    slots,
+)
+from synap.store.memory.layout import FORM_MASK, MARK_BITS
+
+Spell = Callable[[bytes, int], Any]
+
+
+def as_bytes(text: bytes, form: int) -> bytes:
+    """A text as it lies there."""
+    return text
+
+
+def read(row: Command, numbers: Any, octets: Any, tape: int, spell: Spell = as_bytes) -> dict[str, Any]:
+    """The named arguments of the call whose tape starts at word `tape`.
+
+    `numbers` are the words of the heap and `octets` its bytes. What is missing is left out; texts come as
+    `spell` makes them of their bytes and their form, a Timeout in seconds, a group as a list of objects (a
+    binder wants plain values where these have one member).
+    """
+    found: dict[str, Any] = {}
+    _Reader(numbers, octets, tape, spell).read(row.args, tape, found)
+    return found
+
+
+class _Reader:
+    """One tape being read."""
+
+    def __init__(self, numbers: Any, octets: Any, tape: int, spell: Spell) -> None:
+        self.numbers, self.octets, self.tape, self.spell = numbers, octets, tape, spell
+
+    def read(self, args: tuple[Any, ...], at: int, found: dict[str, Any]) -> None:
+        """The arguments `args`, whose slots begin at word `at`."""
+        for node in args:
+            self.one(node, at, found)
+            at += slots(node)
+
+    def one(self, node: Any, at: int, found: dict[str, Any]) -> None:
+        """One argument."""
+        number = self.numbers[at]
+        if isinstance(node, AnyOrder):
+            self.read(node.inner, at, found)
+        elif isinstance(node, Token | Optional):
+            if number:
+                self.read(node.inner, at + 1, found)
+        elif isinstance(node, OneOf):
+            self.chosen(node, at, found)
+        elif isinstance(node, GROUPS):
+            found[node.name] = [self.item(node, self.tape + self.numbers[at + 1], i) for i in range(number)]
+        elif isinstance(node, TEXTS):
+            if self.numbers[at + 1]:
+                found[node.name] = self.text(number, self.numbers[at + 1])
+        elif isinstance(node, Flag):
+            if number:
+                found[node.name or node.word.lower()] = True
+        elif isinstance(node, Choice):
+            if number:
+                found[node.name] = node.words[number - 1]
+        elif isinstance(node, Real):
+            found[node.name] = struct.unpack("<d", struct.pack("<q", number))[0]
+        elif isinstance(node, Timeout):
+            found[node.name] = seconds(number)
+        else:
+            assert isinstance(node, Int), f"no such kind of argument: {node!r}"
+            found[node.name] = number
+
+    def chosen(self, node: OneOf, at: int, found: dict[str, Any]) -> None:
+        """The alternative that was taken, if one was."""
+        inside = at + 1
+        for number, inner in enumerate(node.inner, 1):
+            if number == self.numbers[at]:
+                if isinstance(inner, Flag):
+                    found[inner.name or inner.word.lower()] = True
+                else:
+                    self.read(inner.inner, inside, found)
+            inside += slots(inner) - 1
+
+    def item(self, node: Any, start: int, i: int) -> dict[str, Any]:
+        """One item of a group."""
+        item: dict[str, Any] = {}
+        self.read(node.inner, start + i * sum(slots(inner) for inner in node.inner), item)
+        return item
+
+    def text(self, at: int, mark: int) -> Any:
+        start = self.numbers[self.tape - 1] + at
+        return self.spell(bytes(self.octets[start : start + (mark >> MARK_BITS)]), mark & FORM_MASK)
+
+
+def seconds(milliseconds: int) -> float:
+    """The seconds that a binder makes these milliseconds of: it rounds up."""
+    near = milliseconds / 1000
+    for value in (near, math.nextafter(near, 0), math.nextafter(near, math.inf)):
+        if math.ceil(value * 1000) == milliseconds:
+            return value
+    return near
+
+
+def keys(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int]]:
+    """(octet, size) of every key among the arguments of a call."""
+    for place in layout(row.args):
+        if not isinstance(place.node, Key):
+            continue
+        if place.group is None:
+            at = tape + place.slot
+            if numbers[at + 1]:
+                yield numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
+        else:
+            group = next(p for p in layout(row.args) if p.node is place.group)
+            size = sum(slots(inner) for inner in place.group.inner)
+            first = tape + numbers[tape + group.slot + 1]
+            for i in range(numbers[tape + group.slot]):
+                at = first + i * size + place.slot
+                yield numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
+
+
+def awaited(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int, int]]:
+    """(namespace, octet, size) of every name that a call may wait for: its keys, or its queue or room."""
+    for start, size in keys(row, numbers, tape):
+        yield numbers[tape - 2], start, size
+    for place in layout(row.args):
+        if isinstance(place.node, Text) and place.node.space:
+            at = tape + place.slot
+            yield place.node.space, numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
+
+
+def timeout_slot(row: Command) -> int:
+    """The tape slot of the row's Timeout, or -1."""
+    return next((place.slot for place in layout(row.args) if isinstance(place.node, Timeout)), -1)

@@ -1,0 +1,1 @@
+"""Rows that Python carries out, by the area that they are about."""

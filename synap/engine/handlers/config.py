@@ -1,0 +1,240 @@
+"""CONFIG: the settings under the names that Redis has for them, and those that can change while it runs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from synap.engine.engine import Engine
+from synap.engine.globs import Glob, elements
+from synap.engine.handlers.keys import policy_of
+from synap.engine.handlers.redis_settings import (
+    ALIASES,
+    FIXED,
+    IMMUTABLE,
+    INT_MAX,
+    KEPT,
+    LONG_MAX,
+    PROTECTED,
+    Read,
+    bounded,
+    choice,
+    integer,
+    size,
+)
+from synap.engine.sessions import Session
+from synap.faults import Fault
+from synap.observe import times
+from synap.store.memory import layout
+
+SLOW_US_MAX = 1 << 40
+NO_LIMIT = 1 << 62
+POLICIES = (
+    "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random",
+    "noeviction",
+)  # fmt: skip
+"""In the order in which Redis names them."""
+FSYNC = {"everysec": "periodic", "always": "always", "no": "never"}
+"""Redis' names for when the log is synced, and ours."""
+
+
+def _maxmemory(engine: Engine, text: str) -> None:
+    size_wanted = size(text)
+    most = engine.facts.get("memory_reserved", engine.numbers[layout.BYTES_MAX])
+    if size_wanted > most:
+        raise ValueError(f"at most {most}, which is kv_store.max_memory_mb at the start: the heap's size is fixed")
+    engine.numbers[layout.BYTES_MAX] = size_wanted or most  # 0 is no limit: what the heap was reserved for
+    engine.operation.memory_unlimited = size_wanted == 0
+
+
+def _policy(engine: Engine, text: str) -> None:
+    engine.set_eviction(choice(*POLICIES)(text), engine.numbers[layout.EVICTION_SAMPLES] or 5)
+
+
+def _samples(engine: Engine, text: str) -> None:
+    engine.set_eviction(policy_of(engine), bounded(integer(text), 1, 64))
+
+
+def _slow(engine: Engine, text: str) -> None:
+    engine.operation.slow_ns = bounded(integer(text), -1, SLOW_US_MAX) * 1000
+
+
+def _slow_most(engine: Engine, text: str) -> None:
+    engine.operation.slow_most = bounded(integer(text), 0, 1_000_000)
+    engine.operation.trim_slow()
+
+
+def _delay(engine: Engine, text: str) -> None:
+    engine.operation.delay_ms = bounded(integer(text), 0, LONG_MAX)
+
+
+def _timeout(engine: Engine, text: str) -> None:
+    engine.operation.idle_s = bounded(integer(text), 0, INT_MAX)
+
+
+def _reply_max(engine: Engine, text: str) -> None:
+    engine.numbers[layout.LIMIT_WORD] = bounded(size(text), 1 << 20, 1 << 29)
+
+
+def _keep_alive(engine: Engine, text: str) -> None:
+    engine.operation.keep_alive_s = bounded(integer(text), 0, 32_767)
+
+
+def _output(engine: Engine, text: str) -> None:
+    words = text.split()
+    if len(words) % 4:
+        raise ValueError("Wrong number of arguments in buffer limit configuration.")
+    for i in range(0, len(words), 4):
+        kind, hard, soft, seconds = words[i].lower(), *map(_limit, words[i + 1 : i + 3]), words[i + 3]
+        if kind not in ("normal", "slave", "replica", "pubsub"):
+            raise ValueError("Invalid client class specified in buffer limit configuration.")
+        if -1 in (hard, soft) or not (seconds.isdecimal() and seconds.isascii()):
+            raise ValueError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
+        if kind == "normal" and (0 < hard < 1 << 10 or soft or int(seconds)):
+            raise ValueError("normal takes a hard limit of 1kb or more, or 0 for none, and 0 0: "
+                             "limits.output_stall_s is the other")  # fmt: skip
+        if kind == "normal" and "set_output_most" in engine.facts:
+            engine.facts["set_output_most"](hard or NO_LIMIT)
+
+
+def _limit(text: str) -> int:
+    """Bytes, or -1 for a text that says none."""
+    try:
+        return size(text)
+    except ValueError:
+        return -1
+
+
+def _as_it_is(name: str, read: Read) -> "Write":
+    """For a setting that Redis can change and this server cannot: what it is already is taken."""
+
+    def write(engine: Engine, text: str) -> None:
+        if str(read(text)) != str(current(engine).get(name)):
+            raise ValueError("it is given at the start")
+
+    return write
+
+
+def _kept(name: str, read: Read) -> "Write":
+    """For a setting that changes nothing here: the value is judged, and remembered."""
+
+    def write(engine: Engine, text: str) -> None:
+        engine.operation.kept[name] = str(read(text))
+
+    return write
+
+
+def _save(engine: Engine, text: str) -> None:
+    change = engine.facts.get("set_save")
+    words = text.split()
+    numbers = [int(word) for word in words if word.isdecimal() and word.isascii()]
+    if len(numbers) < len(words) or len(words) % 2 or 0 in numbers[::2]:
+        raise ValueError("Invalid save parameters")
+    if change is None and words:
+        raise ValueError("nothing is written to disk: persistence.enabled is false")
+    if change is not None:
+        change(list(zip(numbers[::2], numbers[1::2], strict=True)))
+
+
+def _fsync(engine: Engine, text: str) -> None:
+    engine.facts["set_fsync_mode"](FSYNC[choice(*FSYNC)(text)])
+
+
+Write = Callable[[Engine, str], None]
+SETTABLE: dict[str, Write] = {
+    "maxmemory": _maxmemory, "maxmemory-policy": _policy, "maxmemory-samples": _samples,
+    "slowlog-log-slower-than": _slow, "slowlog-max-len": _slow_most, "latency-monitor-threshold": _delay,
+    "timeout": _timeout, "proto-max-bulk-len": _reply_max, "save": _save,
+    "appendfsync": _fsync, "tcp-keepalive": _keep_alive, "client-output-buffer-limit": _output,
+    **{name: _as_it_is(name, known.read) for name, known in FIXED.items()},
+    **{name: _kept(name, known.read) for name, known in KEPT.items()},
+}  # fmt: skip
+REFUSED = {
+    **dict.fromkeys(IMMUTABLE, "can't set immutable config"), **dict.fromkeys(PROTECTED, "can't set protected config"),
+}  # fmt: skip
+
+
+def current(engine: Engine) -> dict[str, Any]:
+    """Every setting by Redis' name, as it is now; nothing where there is no server."""
+    fixed = engine.facts.get("config", {})
+    if not fixed:
+        return {}
+    operation = engine.operation
+    found: dict[str, Any] = {name: known.value for name, known in (KEPT | FIXED).items()}
+    found |= IMMUTABLE | PROTECTED | fixed | operation.kept
+    found |= {
+        "maxmemory": 0 if operation.memory_unlimited else engine.numbers[layout.BYTES_MAX],
+        "maxmemory-policy": policy_of(engine),
+        "maxmemory-samples": engine.numbers[layout.EVICTION_SAMPLES],
+        "slowlog-log-slower-than": operation.slow_ns // 1000,
+        "slowlog-max-len": operation.slow_most,
+        "latency-monitor-threshold": operation.delay_ms,
+        "timeout": operation.idle_s,
+        "tcp-keepalive": operation.keep_alive_s,
+        "proto-max-bulk-len": engine.numbers[layout.LIMIT_WORD],
+    }
+    if "fsync_mode" in engine.facts:
+        found["appendfsync"] = next(name for name, mode in FSYNC.items() if mode == engine.facts["fsync_mode"]())
+    if "output_most" in engine.facts:
+        most = engine.facts["output_most"]()
+        shown = 0 if most == NO_LIMIT else most
+        found["client-output-buffer-limit"] = f"normal {shown} 0 0 slave 0 0 0 pubsub 0 0 0"
+    if "get_save" in engine.facts:
+        found["save"] = " ".join(f"{seconds} {changes}" for seconds, changes in engine.facts["get_save"]())
+    return found
+
+
+def config_get(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Settings that match any of the patterns, under the names that Redis has for them."""
+    settings = {name: str(value) for name, value in current(engine).items()}
+    if settings:
+        settings |= {name: settings[other] for name, other in ALIASES.items()}
+    found = {}
+    for item in args["patterns"]:
+        pattern = elements(item["pattern"].lower())
+        matches = Glob(pattern, pattern, None).matches
+        found.update({k.encode(): v.encode() for k, v in settings.items() if matches(k.encode())})
+    return found
+
+
+def config_set(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Change settings: all of them, or none and a refusal that says which and why."""
+    pairs = [(_text(item["name"]), _text(item["value"])) for item in args["pairs"]]
+    names = [ALIASES.get(name.lower(), name.lower()) for name, _ in pairs]
+    for i, name in enumerate(names):
+        if name not in SETTABLE and name not in REFUSED:
+            raise Fault("NO_SUCH_SETTING", name=pairs[i][0])
+        if reason := REFUSED.get(name, "duplicate parameter" if name in names[:i] else ""):
+            raise Fault("SETTING_REFUSED", name=pairs[i][0], reason=reason)
+    before = current(engine)
+    done: list[str] = []
+    for (given, value), name in zip(pairs, names, strict=True):
+        try:
+            SETTABLE[name](engine, value)
+        except ValueError as error:
+            for other in reversed(done):
+                SETTABLE[other](engine, str(before[other]))
+            raise Fault("SETTING_REFUSED", name=given.lower(), reason=str(error)) from None
+        done.append(name)
+    return "OK"
+
+
+def _text(word: bytes) -> str:
+    return word.decode("utf-8", "surrogateescape")
+
+
+def config_resetstat(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Set the counters of INFO to zero."""
+    for row in engine.catalogue.rows:
+        for i in range(4):
+            engine.numbers[layout.COUNTERS + 4 * row.code + i] = 0
+        times.forget(engine.numbers, row.code)
+    for i in range(layout.FAULTS_COUNT):
+        engine.numbers[layout.REFUSALS + i] = 0
+    for register in (layout.EVICTED, layout.KEY_HITS, layout.KEY_MISSES):
+        engine.numbers[register] = 0
+    engine.operation.reset()
+    return "OK"
+
+
+def config_rewrite(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Refused: the files are the operator's."""
+    raise Fault("NO_CONFIG_FILE")

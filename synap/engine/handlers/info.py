@@ -1,0 +1,297 @@
+"""What INFO says, section by section. JSON gets the same objects."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from synap.compat.words import CODES
+from synap.engine.engine import Engine
+from synap.engine.handlers.keys import human, policy_of
+from synap.engine.sessions import Session
+from synap.faults import TABLE
+from synap.observe import counters, times
+from synap.store.memory import layout
+
+Section = dict[str, Any]
+
+
+def rss(engine: Engine) -> int:
+    """Bytes of memory that this process holds now, as the system counts; where it does not tell, the most so far."""
+    held = int(engine.facts["memory_held"]()) if "memory_held" in engine.facts else 0
+    if held:
+        return held
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024)
+
+
+def used_bytes(engine: Engine) -> int:
+    """Bytes in blocks, which is what the limit counts."""
+    return int(engine.numbers[layout.WORDS_USED]) * layout.WORD
+
+
+def total_calls(engine: Engine) -> int:
+    """Calls of all rows. What a word of an SDK asks for is counted with the row that it stands for."""
+    rows = (row for row in engine.catalogue.rows if row.code not in CODES)
+    return sum(int(engine.numbers[layout.COUNTERS + 4 * row.code]) for row in rows)
+
+
+def short(size: int) -> str:
+    """A size as Redis' INFO writes it: 1.50M."""
+    for unit, least in (("T", 1 << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+        if size >= least:
+            return f"{size / least:.2f}{unit}"
+    return f"{size}B"
+
+
+def server(engine: Engine) -> Section:
+    """What runs, and since when."""
+    facts = engine.facts
+    uptime = facts["uptime"]() if "uptime" in facts else 0
+    return {
+        "redis_version": "7.2.0",
+        "redis_git_sha1": "00000000", "redis_git_dirty": "0", "redis_build_id": "0",
+        "synap_version": facts.get("version", ""),
+        "redis_mode": "standalone",
+        "os": facts.get("os", ""),
+        "arch_bits": 64,
+        "multiplexing_api": engine.facts.get("loop", "none"),
+        "process_id": facts.get("pid", 0),
+        "run_id": facts.get("run_id", ""),
+        "tcp_port": facts.get("resp_port", 0),
+        "http_port": facts.get("http_port", 0),
+        "uptime_in_seconds": uptime,
+        "uptime_in_days": uptime // 86400,
+        "hz": 10,
+        "executable": sys.executable,
+        "config_file": facts.get("config_file", ""),
+    }  # fmt: skip
+
+
+def clients(engine: Engine) -> Section:
+    """Who is connected, over RESP and HTTP."""
+    connected = engine.facts.get("clients")
+    return {
+        "connected_clients": connected() if connected is not None else len(engine.sessions.open),
+        "maxclients": engine.facts.get("config", {}).get("maxclients", 0),
+        "blocked_clients": sum(1 for s in engine.sessions.open.values() if s.parked is not None),
+        "tracking_clients": 0,
+        "clients_in_timeout_table": sum(1 for s in engine.sessions.open.values() if s.parked and s.parked.deadline),
+    }
+
+
+def memory(engine: Engine) -> Section:
+    """What the data takes."""
+    used, held = used_bytes(engine), rss(engine)
+    most = 0 if engine.operation.memory_unlimited else int(engine.numbers[layout.BYTES_MAX])
+    peak = max(engine.operation.peak, used)
+    pages = int(engine.numbers[layout.PAGES_USED]) * layout.PAGE_BYTES
+    clients = engine.facts.get("clients_memory")
+    output, unfinished = clients() if clients else (0, 0)
+    subscribers = sum(box.bytes for box in engine.pubsub.subscribers.values())
+    return {
+        "used_memory": used, "used_memory_human": short(used),
+        "used_memory_rss": held, "used_memory_rss_human": short(held),
+        "used_memory_peak": peak, "used_memory_peak_human": short(peak),
+        "used_memory_dataset": used,
+        "maxmemory": most, "maxmemory_human": short(most),
+        "maxmemory_policy": policy_of(engine),
+        "mem_fragmentation_ratio": round(pages / used, 2) if used else 1.0,
+        "mem_clients_output": output, "mem_clients_input": unfinished, "mem_subscribers": subscribers,
+        "mem_clients_normal": output + unfinished + subscribers,
+        "mem_allocator": "synap-arena",
+        **counters.section("memory", engine.numbers, engine.catalogue),
+    }  # fmt: skip
+
+
+def persistence(engine: Engine) -> Section:
+    """The log and the snapshots."""
+    found: Section = engine.facts["persistence"]() if "persistence" in engine.facts else {"persistence_enabled": 0}
+    running = int(found.get("snapshot_in_progress", 0))
+    seq, stands = engine.seq, int(found.get("snapshot_seq", 0))
+    last_save = engine.facts["last_save"]() if "last_save" in engine.facts else 0
+    return {
+        "loading": 0,
+        "rdb_changes_since_last_save": seq - stands,
+        "rdb_bgsave_in_progress": running,
+        "rdb_last_save_time": last_save,
+        "rdb_last_bgsave_status": "ok" if found.get("snapshot_last_ok", 1) else "err",
+        "aof_enabled": int(found.get("log_enabled", 0)),
+        "aof_rewrite_in_progress": running,
+        "aof_last_write_status": "ok" if found.get("log_failed", "no") == "no" else "err",
+        **found,
+    }
+
+
+def stats(engine: Engine) -> Section:
+    """What has happened since the start."""
+    operation, found = engine.operation, counters.section("stats", engine.numbers, engine.catalogue)
+    return {
+        "total_connections_received": operation.connections_received,
+        "rejected_connections": operation.connections_rejected,
+        "total_commands_processed": found["commands_total"],
+        "instantaneous_ops_per_sec": int(operation.rate),
+        "expired_keys": found["expired_keys_total"],
+        "evicted_keys": int(engine.numbers[layout.EVICTED]),
+        "keyspace_hits": int(engine.numbers[layout.KEY_HITS]),
+        "keyspace_misses": int(engine.numbers[layout.KEY_MISSES]),
+        "pubsub_channels": engine.pubsub.active, "pubsub_patterns": len(engine.pubsub.patterns),
+        "pubsubshard_channels": len(engine.pubsub.shards),
+        "slow_consumers_dropped": engine.pubsub.slow_dropped, "pubsub_messages_dropped": engine.pubsub.dropped,
+        "log_lines_dropped": engine.facts["log_lines_dropped"]() if "log_lines_dropped" in engine.facts else 0,
+        "total_error_replies": sum(refusals(engine).values()),
+        **found,
+    }  # fmt: skip
+
+
+def replication(engine: Engine) -> Section:
+    """This node stands alone."""
+    return {
+        "role": "master", "connected_slaves": 0, "master_repl_offset": engine.seq,
+        "repl_backlog_active": 0, "repl_backlog_size": 0,
+    }  # fmt: skip
+
+
+def cpu(engine: Engine) -> Section:
+    """Processor time of this process and of its children."""
+    times = os.times()
+    return {
+        "used_cpu_sys": f"{times.system:.6f}", "used_cpu_user": f"{times.user:.6f}",
+        "used_cpu_sys_children": f"{times.children_system:.6f}",
+        "used_cpu_user_children": f"{times.children_user:.6f}",
+    }  # fmt: skip
+
+
+def commandstats(engine: Engine) -> Section:
+    """Calls by row; their time is that of the calls that were timed (see `observe/times`), for all of them."""
+    found: Section = {}
+    for row in engine.catalogue.rows:
+        calls, refused = (int(engine.numbers[layout.COUNTERS + 4 * row.code + i]) for i in range(2))
+        if row.resp and (calls or refused):
+            mean = times.of(engine.numbers, row.code).mean_us
+            found["cmdstat_" + row.resp.lower()] = (
+                f"calls={calls},usec={mean * calls:.0f},usec_per_call={mean:.2f},rejected_calls=0,"
+                f"failed_calls={refused}"
+            )
+    return found
+
+
+def latencystats(engine: Engine) -> Section:
+    """Percentiles of calls that were timed, from buckets that double."""
+    found: Section = {}
+    for row in engine.catalogue.rows:
+        took = times.of(engine.numbers, row.code)
+        if row.resp and took.count:
+            found["latency_percentiles_usec_" + row.resp.lower()] = ",".join(
+                f"p{share}={took.percentile_us(share):.3f}" for share in (50, 99, 99.9)
+            )
+    return found
+
+
+def errorstats(engine: Engine) -> Section:
+    """Refusals by their first word."""
+    return {f"errorstat_{name}": f"count={count}" for name, count in refusals(engine).items()}
+
+
+def refusals(engine: Engine) -> Counter[str]:
+    """Refusals to RESP clients by their first word: those worded in Python, and those of kernels."""
+    found = Counter(engine.operation.errors)
+    for i, fault in enumerate(TABLE):
+        count = int(engine.numbers[layout.REFUSALS + i])
+        if count:
+            found[fault.resp.split(" ", 1)[0]] += count
+    return found
+
+
+def cluster(engine: Engine) -> Section:
+    """There is no cluster."""
+    return {"cluster_enabled": 0}
+
+
+def keyspace(engine: Engine) -> Section:
+    """Keys of each namespace that has any."""
+    numbers = engine.numbers
+    return {
+        f"db{i}": f"keys={numbers[layout.KEYS_COUNT + i]},expires={numbers[layout.KEYS_EXPIRING + i]},avg_ttl=0"
+        for i in range(16)
+        if numbers[layout.KEYS_COUNT + i]
+    }
+
+
+SECTIONS: dict[str, Callable[[Engine], Section]] = {
+    "server": server, "clients": clients, "memory": memory, "persistence": persistence, "stats": stats,
+    "replication": replication, "cpu": cpu, "commandstats": commandstats, "latencystats": latencystats,
+    "errorstats": errorstats, "cluster": cluster, "keyspace": keyspace,
+}  # fmt: skip
+DEFAULT = [name for name in SECTIONS if name not in ("commandstats", "latencystats")]
+TITLES = {"cpu": "CPU"}
+
+
+def chosen(asked: list[bytes], of_json: bool) -> list[str]:
+    """The names of the sections that are asked for; JSON surfaces take an unknown one for all."""
+    found: list[str] = []
+    for word in asked or [b"default"]:
+        name = word.decode("utf-8", "replace").lower()
+        if name in SECTIONS:
+            found.append(name)
+        elif name in ("all", "everything"):
+            found += SECTIONS
+        elif name == "default" or of_json:
+            found += DEFAULT
+    return [name for name in SECTIONS if name in found]
+
+
+def info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """What the server is and does: text, or objects for JSON."""
+    asked = list(args.values())  # section, section2, ...
+    sections = {name: SECTIONS[name](engine) for name in chosen(asked, session is None)}
+    if session is None:
+        return sections
+    text = "\r\n".join(
+        f"# {TITLES.get(name, name.capitalize())}\r\n"
+        + "".join(f"{field}:{value}\r\n" for field, value in fields.items())
+        for name, fields in sections.items()
+    )
+    return text.encode()
+
+
+def memory_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """MEMORY STATS: numbers by name."""
+    found = memory(engine)
+    keys = sum(int(engine.numbers[layout.KEYS_COUNT + i]) for i in range(16))
+    return {
+        "peak.allocated": found["used_memory_peak"], "total.allocated": found["used_memory"],
+        "keys.count": keys, "keys.bytes-per-key": found["used_memory"] // max(keys, 1),
+        "dataset.bytes": found["used_memory"], "pages.bytes": found["memory_pages_bytes"],
+        "free.bytes": found["memory_free_bytes"], "fragmentation": float(found["mem_fragmentation_ratio"]),
+    }  # fmt: skip
+
+
+def memory_doctor(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """What is remarkable about memory, in words."""
+    found = memory(engine)
+    said = []
+    if found["maxmemory"] and found["used_memory"] > found["maxmemory"] * 9 // 10:
+        said.append(f"More than 90% of maxmemory is used ({found['used_memory_human']}).")
+    if found["used_memory_peak"] > 2 * found["used_memory"] and found["used_memory_peak"] > 100 << 20:
+        said.append(f"The peak was {found['used_memory_peak_human']}, much more than what is used now.")
+    if found["mem_fragmentation_ratio"] > 1.5 and found["used_memory"] > 100 << 20:
+        said.append(f"Pages hold {found['mem_fragmentation_ratio']} times what blocks use: MEMORY PURGE may help.")
+    return (" ".join(said) or "Nothing remarkable about memory.").encode()
+
+
+def malloc_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The arena's numbers as text."""
+    found = counters.section("memory", engine.numbers, engine.catalogue)
+    return "".join(f"{name}: {value} ({human(value)})\n" for name, value in found.items()).encode()
+
+
+def memory_purge(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Give free pages back to the system now."""
+    engine.clean()
+    return "OK"

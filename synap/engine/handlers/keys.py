@@ -1,0 +1,162 @@
+"""Rows that look at single keys without using them: OBJECT, MEMORY USAGE, DEBUG OBJECT, LCS."""
+
+from typing import Any
+
+import numpy as np
+
+from synap.engine.engine import EVICTION_POLICIES, Engine, Handler
+from synap.engine.sessions import Session
+from synap.faults import Fault
+from synap.store.keys import key_info
+from synap.store.memory import layout
+from synap.store.records import keyspace
+
+ENCODINGS = (b"int", b"embstr", b"raw", b"listpack", b"quicklist", b"intset", b"hashtable")
+UNITS = ("B", "KB", "MB", "GB", "TB")
+LCS_CELL_BYTES = 4
+
+
+def human(size: int) -> str:
+    """A size for people: powers of 1024, two decimals or none."""
+    value, unit = float(size), 0
+    while value >= 1024 and unit < len(UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.2f}{UNITS[unit]}" if value != int(value) else f"{int(value)}{UNITS[unit]}"
+
+
+def look(engine: Engine, session: Session | None, key: bytes, now: int, samples: int = 0) -> Any:
+    """What `keys_view.describe` says of a key, or None if it cannot be seen."""
+    at = layout.CALL_BLOB * layout.WORD
+    engine.bytes[at : at + len(key)] = key
+    namespace = session.namespace if session is not None else 0
+    found = np.zeros(key_info.DESCRIPTION_WORDS, np.int64)
+    seen = key_info.describe(engine.words, engine.octets, namespace, at, len(key), now, samples, found)
+    return found.tolist() if seen else None
+
+
+def _used(engine: Engine, session: Session | None, key: bytes, now: int) -> Any:
+    """The same for a row that reads the value: a use of the key."""
+    found = look(engine, session, key, now)
+    namespace = session.namespace if session is not None else 0
+    key_info.use(engine.words, engine.octets, namespace, layout.CALL_BLOB * layout.WORD, len(key), now)
+    return found
+
+
+def _must(engine: Engine, session: Session | None, key: bytes, now: int) -> Any:
+    found = look(engine, session, key, now)
+    if found is None:
+        raise Fault("NO_SUCH_KEY", key=key.decode("utf-8", "replace"))
+    return found
+
+
+def _by_use(engine: Engine) -> bool:
+    """Does the policy count uses instead of times?"""
+    return engine.numbers[layout.EVICTION] in (layout.EVICT_LFU, layout.EVICT_VOLATILE_LFU)
+
+
+def idle_seconds(found: Any, now: int) -> int:
+    """How long a key has not been used, to 1.024 s."""
+    units = ((now >> keyspace.TIME_SHIFT) - found[key_info.CLOCK]) & 0xFFFF
+    return (units << keyspace.TIME_SHIFT) // 1000
+
+
+def object_encoding(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """What Redis would call the key's encoding."""
+    found = look(engine, session, args["key"], now)
+    return None if found is None else ENCODINGS[found[key_info.ENCODING]]
+
+
+def object_refcount(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """1: nothing is shared."""
+    return None if look(engine, session, args["key"], now) is None else 1
+
+
+def object_idletime(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Seconds since the key was used."""
+    found = look(engine, session, args["key"], now)
+    if found is None:
+        return None
+    if _by_use(engine):
+        raise Fault("NO_LRU")
+    return idle_seconds(found, now)
+
+
+def object_freq(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The logarithmic counter of uses."""
+    found = look(engine, session, args["key"], now)
+    if found is None:
+        return None
+    if not _by_use(engine):
+        raise Fault("NO_LFU")
+    return found[key_info.USES]
+
+
+def memory_usage(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Bytes of the blocks that a key takes, with its slot."""
+    samples = args.get("samples", 5)
+    if samples < 0:
+        raise Fault("SYNTAX")
+    key = args["key"]
+    found = look(engine, session, key, now, samples)
+    if session is not None:
+        return None if found is None else found[key_info.BYTES]
+    name = key.decode("utf-8", "replace")
+    if found is None:
+        raise Fault("NO_SUCH_KEY", key=name)
+    return {"key": name, "bytes": found[key_info.BYTES], "human": human(found[key_info.BYTES])}
+
+
+def debug_object(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """A line about a key."""
+    found = _must(engine, session, args["key"], now)
+    idle = 0 if _by_use(engine) else idle_seconds(found, now)
+    encoding = ENCODINGS[found[key_info.ENCODING]].decode()
+    return (
+        f"Value at:{found[key_info.REF] * layout.WORD:#x} refcount:1 encoding:{encoding}"
+        f" serializedlength:{found[key_info.SIZE]} lru:{found[key_info.CLOCK]} lru_seconds_idle:{idle}"
+    )
+
+
+def lcs(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The longest common subsequence of two values; its length; or where it lies in both."""
+    if args.get("len") and args.get("idx"):
+        raise Fault("LEN_AND_IDX")
+    spans = []
+    both = [_used(engine, session, args[name], now) for name in ("key1", "key2")]
+    for found in both:
+        if found is not None and found[key_info.KIND] != layout.STRING:
+            raise Fault("NOT_STRINGS")
+        spans += [0, 0] if found is None else [found[key_info.AT], found[key_info.SIZE]]
+    cells = (spans[1] + 1) * (spans[3] + 1)
+    if cells * LCS_CELL_BYTES > engine.numbers[layout.LIMIT_WORD]:
+        raise Fault("LCS_TOO_LARGE")
+    table = np.empty(cells, np.uint32)
+    size = key_info.common_fill(engine.octets, *spans, table)
+    if args.get("len"):
+        return size
+    text = np.empty(max(size, 1), np.uint8)
+    ranges = np.empty(4 * max(size, 1), np.int64)
+    least = max(args.get("length_min", 0), 0)
+    count = key_info.common_trace(engine.octets, *spans, table, text, ranges, least)
+    if not args.get("idx"):
+        return text[:size].tobytes()
+    matches = []
+    for a, b, c, d in ranges[: 4 * count].reshape(-1, 4).tolist():
+        matches.append([[a, b], [c, d], b - a + 1] if args.get("withmatchlen") else [[a, b], [c, d]])
+    return {"matches": matches, "len": size}
+
+
+def policy_of(engine: Engine) -> str:
+    """The name of the eviction policy."""
+    return EVICTION_POLICIES[engine.numbers[layout.EVICTION]]
+
+
+HANDLERS: dict[str, Handler] = {
+    "object_encoding": object_encoding,
+    "object_refcount": object_refcount,
+    "object_idletime": object_idletime,
+    "object_freq": object_freq,
+    "memory_usage": memory_usage,
+    "debug_object": debug_object,
+    "lcs": lcs,
+}

@@ -1,0 +1,174 @@
+"""The names of CONFIG that Redis 7.2 has: what each takes, and what becomes of it here.
+
+    KEPT        tunes what is within Redis: any value that Redis takes is taken, and shown, and changes nothing here
+    FIXED       says what this server does all the time, or what was chosen at its start: only that value is taken
+    IMMUTABLE   cannot be changed while Redis runs, so not here
+    PROTECTED   cannot be changed unless Redis was started with leave for it, so not here
+
+`config.py` has those that change something here. Clients and libraries ask for these names and set them, so each value
+is judged as Redis judges it, in its words.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+INT_MAX, LONG_MAX = (1 << 31) - 1, (1 << 63) - 1
+UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
+
+Read = Callable[[str], Any]
+
+
+def integer(text: str) -> int:
+    """The shortest spelling of a 64-bit integer. Raises ValueError with Redis' reason."""
+    value = int(text) if text.lstrip("-").isdecimal() and text.isascii() else None
+    if value is None or str(value) != text or not -LONG_MAX - 1 <= value <= LONG_MAX:
+        raise ValueError("argument couldn't be parsed into an integer")
+    return value
+
+
+def bounded(value: int, least: int, most: int) -> int:
+    """`value`, if it lies within these bounds. Raises ValueError with Redis' reason."""
+    if not least <= value <= most:
+        raise ValueError(f"argument must be between {least} and {most} inclusive")
+    return value
+
+
+def size(text: str) -> int:
+    """Bytes: digits (none are 0) and one of Redis' units. Raises ValueError with Redis' reason."""
+    digits = text.rstrip("bBkKmMgG")
+    unit = text[len(digits) :].lower()
+    if digits.strip("0123456789") or unit not in UNITS:
+        raise ValueError("argument must be a memory value")
+    return int(digits or 0) * UNITS[unit]
+
+
+def whole(least: int, most: int) -> Read:
+    """An integer within bounds."""
+    return lambda text: bounded(integer(text), least, most)
+
+
+def memory(least: int = 0, most: int = LONG_MAX) -> Read:
+    """A size within bounds."""
+    return lambda text: bounded(size(text), least, most)
+
+
+def share(text: str) -> int:
+    """A size, or a percentage as a negative number. Raises ValueError with Redis' reason."""
+    try:
+        return -bounded(int(text[:-1]), 0, 100) if text[-1:] == "%" else size(text)
+    except ValueError:
+        raise ValueError("argument must be a memory or percent value") from None
+
+
+def switch(text: str) -> str:
+    """yes or no."""
+    if text.lower() not in ("yes", "no"):
+        raise ValueError("argument must be 'yes' or 'no'")
+    return text.lower()
+
+
+def choice(*words: str) -> Read:
+    """One of some words, in any case."""
+
+    def read(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError("argument(s) must be one of the following: " + ", ".join(words))
+        return text.lower()
+
+    return read
+
+
+def anything(text: str) -> str:
+    """Any text."""
+    return text
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a name is at the start, and how a new value is read."""
+
+    value: str
+    read: Read
+
+
+def _all(read: Read, names: str) -> dict[str, Known]:
+    """Names with their values, alternating, that are read alike; `-` is the empty value."""
+    words = names.split()
+    return {name: Known("" if value == "-" else value, read)
+            for name, value in zip(words[::2], words[1::2], strict=True)}  # fmt: skip
+
+
+KEPT: dict[str, Known] = {
+    **_all(whole(0, LONG_MAX), (
+        "hash-max-listpack-entries 512 set-max-intset-entries 512 set-max-listpack-entries 128 "
+        "zset-max-listpack-entries 128 stream-node-max-entries 100 lua-time-limit 5000 acllog-max-len 128 "
+        "tracking-table-max-keys 1000000 repl-backlog-ttl 3600"
+    )),
+    **_all(memory(), (
+        "hash-max-listpack-value 64 set-max-listpack-value 64 zset-max-listpack-value 64 stream-node-max-bytes 4096 "
+        "hll-sparse-max-bytes 3000 auto-aof-rewrite-min-size 67108864"
+    )),
+    **_all(memory(1), "repl-backlog-size 1048576 active-defrag-ignore-bytes 104857600"),
+    **_all(whole(-INT_MAX - 1, INT_MAX), "list-max-listpack-size -2"),
+    **_all(whole(0, INT_MAX), "list-compress-depth 0 auto-aof-rewrite-percentage 100 hz 10 shutdown-timeout 10"),
+    **_all(whole(1, INT_MAX), "repl-timeout 60 repl-ping-replica-period 10"),
+    **_all(whole(1, 10), "active-expire-effort 1"),
+    **_all(whole(0, 100), "maxmemory-eviction-tenacity 10"),
+    **_all(switch, (
+        "activerehashing yes dynamic-hz yes rdbcompression yes rdb-save-incremental-fsync yes aof-load-truncated yes "
+        "aof-rewrite-incremental-fsync yes aof-use-rdb-preamble yes aof-timestamp-enabled no "
+        "no-appendfsync-on-rewrite no stop-writes-on-bgsave-error yes lazyfree-lazy-eviction no "
+        "lazyfree-lazy-expire no lazyfree-lazy-server-del no lazyfree-lazy-user-del no lazyfree-lazy-user-flush no "
+        "repl-disable-tcp-nodelay no replica-lazy-flush no jemalloc-bg-thread yes crash-log-enabled yes "
+        "crash-memcheck-enabled yes rdb-del-sync-files no"
+    )),
+    **_all(choice("no", "yes", "clients"), "sanitize-dump-payload no"),
+}  # fmt: skip
+
+FIXED: dict[str, Known] = {
+    **_all(switch, (
+        "appendonly no protected-mode no activedefrag no replica-read-only yes replica-serve-stale-data yes "
+        "latency-tracking yes cluster-require-full-coverage yes tls-replication no tls-cluster no "
+        "repl-diskless-sync yes"
+    )),
+    **_all(whole(0, INT_MAX), (
+        "lfu-log-factor 10 lfu-decay-time 1 min-replicas-to-write 0 min-replicas-max-lag 10 replica-priority 100"
+    )),
+    **_all(whole(0, LONG_MAX), "cluster-node-timeout 15000"),
+    **_all(whole(0, 65_535), "port 0 tls-port 0 replica-announce-port 0"),
+    **_all(whole(1, (1 << 32) - 1), "maxclients 10000"),
+    **_all(memory(1 << 20), "client-query-buffer-limit 1073741824"),
+    **_all(share, "maxmemory-clients 0"),
+    **_all(choice("debug", "verbose", "notice", "warning"), "loglevel notice"),
+    **_all(choice("allchannels", "resetchannels"), "acl-pubsub-default resetchannels"),
+    **_all(choice("no", "yes", "relative", "absolute"), "oom-score-adj no"),
+    **_all(choice("no", "yes", "optional"), "tls-auth-clients yes"),
+    **_all(anything, (
+        "bind - notify-keyspace-events - requirepass - masterauth - masteruser - replica-announce-ip - "
+        "tls-cert-file - tls-key-file - tls-ca-cert-file - tls-protocols - bind-source-addr -"
+    )),
+}  # fmt: skip
+
+IMMUTABLE: dict[str, str] = {name: known.value for name, known in _all(anything, (
+    "daemonize no databases 16 supervised no pidfile - logfile - syslog-enabled no syslog-ident redis "
+    "syslog-facility local0 tcp-backlog 511 unixsocket - unixsocketperm 0 cluster-enabled no "
+    "cluster-config-file nodes.conf cluster-port 0 io-threads 1 io-threads-do-reads no replicaof - aclfile - "
+    "appendfilename appendonly.aof appenddirname appendonlydir always-show-logo no rdbchecksum yes "
+    "set-proc-title yes disable-thp yes enable-protected-configs no enable-debug-command yes "
+    "enable-module-command no socket-mark-id 0 server_cpulist - bio_cpulist - bgsave_cpulist - "
+    "aof_rewrite_cpulist -"
+)).items()}  # fmt: skip
+PROTECTED: dict[str, str] = {"dir": "", "dbfilename": "dump.rdb"}
+
+ALIASES: dict[str, str] = {
+    "hash-max-ziplist-entries": "hash-max-listpack-entries", "hash-max-ziplist-value": "hash-max-listpack-value",
+    "zset-max-ziplist-entries": "zset-max-listpack-entries", "zset-max-ziplist-value": "zset-max-listpack-value",
+    "list-max-ziplist-size": "list-max-listpack-size", "busy-reply-threshold": "lua-time-limit",
+    "slaveof": "replicaof", "slave-read-only": "replica-read-only", "slave-lazy-flush": "replica-lazy-flush",
+    "slave-serve-stale-data": "replica-serve-stale-data", "slave-priority": "replica-priority",
+    "slave-announce-ip": "replica-announce-ip", "slave-announce-port": "replica-announce-port",
+    "min-slaves-to-write": "min-replicas-to-write", "min-slaves-max-lag": "min-replicas-max-lag",
+    "repl-ping-slave-period": "repl-ping-replica-period",
+}  # fmt: skip
+"""Second names, which patterns find too: each is the setting behind it."""

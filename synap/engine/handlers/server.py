@@ -1,0 +1,271 @@
+"""Rows about the server: slow calls, delays, snapshots, its end."""
+
+from collections.abc import Callable
+from typing import Any
+
+from synap.engine.diagnostics import Event, Operation
+from synap.engine.engine import Engine, Handler
+from synap.engine.sessions import Session
+from synap.faults import Fault
+from synap.observe import times
+
+COUNT_DEFAULT = 10
+GRAPH_COLUMNS = 40
+SLEEP_S_MAX = 86400  # of DEBUG SLEEP
+ART = ("\\  |  /", " \\ | / ", "--- * ---", " / | \\ ", "/  |  \\")
+
+
+def _slow(operation: Operation, args: dict[str, Any]) -> list[Any]:
+    count = args.get("count", COUNT_DEFAULT)
+    if count < -1:
+        raise Fault("BAD_SLOWLOG_COUNT")
+    return list(operation.slow) if count == -1 else list(operation.slow)[:count]
+
+
+def slowlog_get(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The last slow calls, newest first."""
+    entries = _slow(engine.operation, args)
+    if session is not None:
+        return [[one.number, one.at, one.took, one.words, one.address, one.name] for one in entries]
+    found = []
+    for one in entries:
+        words = [word.decode("utf-8", "replace") for word in one.words]
+        found.append({"id": one.number, "timestamp": one.at, "duration_us": one.took, "command": words[0],
+                      "args": words[1:]})  # fmt: skip
+    return {"entries": found, "total": len(engine.operation.slow)}
+
+
+def slowlog_len(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """How many slow calls are kept."""
+    return len(engine.operation.slow)
+
+
+def slowlog_reset(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Forget the slow calls."""
+    cleared = len(engine.operation.slow)
+    engine.operation.slow.clear()
+    return "OK" if session is not None else {"success": True, "cleared": cleared}
+
+
+def latency_latest(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The last delay of each event: name, when, how long, the longest."""
+    events = engine.operation.events.items()
+    return [[name.encode(), *event.history[-1], event.most] for name, event in events if event.history]
+
+
+def latency_history(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The delays of one event."""
+    event = engine.operation.events.get(args["event"].decode("utf-8", "replace"))
+    return [list(one) for one in event.history] if event else []
+
+
+def latency_reset(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Forget the delays of these events, or of all; how many events that were."""
+    events = engine.operation.events
+    names = [item["event"].decode("utf-8", "replace") for item in args["events"]] or list(events)
+    return sum(1 for name in names if events.pop(name, None) is not None)
+
+
+def latency_doctor(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """What the delays say, in words."""
+    operation = engine.operation
+    if not operation.delay_ms:
+        return b"No delay is noted: CONFIG SET latency-monitor-threshold <ms> begins."
+    if not operation.events:
+        return b"No event took longer than latency-monitor-threshold."
+    lines = []
+    for name, event in operation.events.items():
+        mean = sum(took for _, took in event.history) / len(event.history)
+        lines.append(f"{name}: {len(event.history)} delays, {mean:.0f} ms on average, {event.most} ms at most.")
+    return "\n".join(lines).encode()
+
+
+def _graph(name: str, event: Event) -> bytes:
+    delays = [took for _, took in event.history][-GRAPH_COLUMNS:]
+    top = max(delays)
+    rows = ["".join("#" if took * 4 >= top * level else " " for took in delays) for level in (4, 3, 2, 1)]
+    head = f"{name} - high {top} ms, low {min(delays)} ms (all time high {event.most} ms)"
+    return "\n".join([head, "-" * 80, *rows]).encode()
+
+
+def latency_graph(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The delays of one event, drawn."""
+    name = args["event"].decode("utf-8", "replace")
+    event = engine.operation.events.get(name)
+    if event is None or not event.history:
+        raise Fault("NO_EVENT", event=name)
+    return _graph(name, event)
+
+
+def latency_histogram(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Calls that were timed, by duration; buckets double (1 stands for 1.024 us), counts add up."""
+    wanted = {item["name"].decode("utf-8", "replace").lower().replace(" ", "|") for item in args["names"]}
+    found = {}
+    for row in engine.catalogue.rows:
+        name, took = row.resp.lower(), times.of(engine.numbers, row.code)
+        if not name or not took.count or (wanted and name not in wanted and name.split("|")[0] not in wanted):
+            continue
+        buckets: dict[Any, int] = {}
+        seen = 0
+        for i, count in enumerate(took.buckets):
+            seen += count
+            if count:
+                buckets[1 << max(i - 9, 0)] = seen
+        found[name] = {"calls": took.count, "histogram_usec": buckets}
+    return found
+
+
+def time_of_day(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The wall clock: seconds and microseconds."""
+    wall = engine.facts["wall_us"]()
+    return [b"%d" % (wall // 1_000_000), b"%d" % (wall % 1_000_000)]
+
+
+def _fact(engine: Engine, name: str, what: str) -> Callable[..., Any]:
+    found: Callable[..., Any] | None = engine.facts.get(name)
+    if found is None:
+        raise Fault("SWITCHED_OFF", name=what, switch="persistence.enabled")
+    return found
+
+
+def last_save(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """When the last snapshot was finished, in s; the start of the node if there was none."""
+    return engine.facts["last_save"]()
+
+
+def _running(engine: Engine) -> bool:
+    return bool("persistence" in engine.facts and engine.facts["persistence"]().get("snapshot_in_progress"))
+
+
+def save(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Write a snapshot while everybody waits."""
+    write = _fact(engine, "save_now", "a snapshot")
+    if _running(engine):
+        raise Fault("SNAPSHOT_RUNNING")
+    try:
+        write()
+    except OSError as error:
+        raise Fault("SNAPSHOT_FAILED", reason=str(error)) from None
+    return "OK"
+
+
+def snapshot(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Begin a snapshot."""
+    begin = _fact(engine, "begin_snapshot", "a snapshot")
+    if _running(engine):
+        if args.get("schedule"):
+            engine.facts["snapshot_again"]()
+            return "Background saving scheduled"
+        raise Fault("SNAPSHOT_RUNNING")
+    begin()
+    return "Background saving started"
+
+
+def rewrite_log(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Begin a snapshot: it takes the place of the log before it."""
+    begin = _fact(engine, "begin_snapshot", "a snapshot")
+    if _running(engine):
+        raise Fault("SNAPSHOT_RUNNING")
+    begin()
+    return "Background saving started: a snapshot takes the place of a rewritten log"
+
+
+def shutdown(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """End the server. Answers nothing: the connection closes."""
+    if args.get("abort") and len(args) > 1:
+        raise Fault("SYNTAX")
+    if args.get("abort"):
+        raise Fault("NO_SHUTDOWN")
+    stop = engine.facts.get("shutdown")
+    if stop is None:
+        raise Fault("NOT_SERVED", what="SHUTDOWN")
+    if args.get("save") and "save_now" in engine.facts:
+        try:
+            engine.facts["save_now"]()
+        except OSError:
+            if not args.get("force"):
+                raise Fault("SHUTDOWN_FAILED") from None
+    stop()
+    return ...
+
+
+def debug_sleep(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Do nothing for so many seconds, and nobody else does anything meanwhile."""
+    seconds = args["seconds"]
+    if not 0 <= seconds <= SLEEP_S_MAX:
+        raise Fault("WRONG_FIELD", field="seconds", wanted=f"0 to {SLEEP_S_MAX}", found=f"{seconds:g}")
+    engine.facts["sleep"](seconds)
+    return "OK"
+
+
+def debug_active_expire(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Whether keys whose deadline has come are removed before anybody asks for them."""
+    engine.operation.active_expire = args["switch"] != 0
+    return "OK"
+
+
+def role(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """A master without replicas."""
+    return [b"master", engine.seq, []]
+
+
+def replica_of(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Be nobody's replica, which is what this node is."""
+    if (args["host"].upper(), args["port"].upper()) != (b"NO", b"ONE"):
+        raise Fault("NO_REPLICA")
+    return "OK"
+
+
+def wait(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """How many replicas have it all: there are none."""
+    if args["timeout"] < 0:
+        raise Fault("NEGATIVE_TIMEOUT")
+    return 0
+
+
+def lolwut(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """A small drawing, and the version."""
+    return ("\n".join(ART) + f"\n\nSynap ver. {engine.facts.get('version', '')}\n").encode()
+
+
+def acl_whoami(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The only user."""
+    return b"default"
+
+
+def acl_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The rules of the only user, who may do everything."""
+    return [b"user default on nopass sanitize-payload ~* &* +@all"]
+
+
+def module_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """There are no modules."""
+    return []
+
+
+HANDLERS: dict[str, Handler] = {
+    "slowlog_get": slowlog_get,
+    "slowlog_len": slowlog_len,
+    "slowlog_reset": slowlog_reset,
+    "latency_latest": latency_latest,
+    "latency_history": latency_history,
+    "latency_reset": latency_reset,
+    "latency_doctor": latency_doctor,
+    "latency_graph": latency_graph,
+    "latency_histogram": latency_histogram,
+    "time": time_of_day,
+    "last_save": last_save,
+    "save": save,
+    "snapshot": snapshot,
+    "rewrite_log": rewrite_log,
+    "shutdown": shutdown,
+    "debug_sleep": debug_sleep,
+    "debug_active_expire": debug_active_expire,
+    "role": role,
+    "replica_of": replica_of,
+    "wait": wait,
+    "lolwut": lolwut,
+    "acl_whoami": acl_whoami,
+    "acl_list": acl_list,
+    "module_list": module_list,
+}

@@ -1,0 +1,104 @@
+"""All rows that run in Python, collected; transactions and the smallest ones themselves."""
+
+from typing import Any
+
+import numpy as np
+
+from synap.engine.engine import Engine, Handler
+from synap.engine.handlers import clients, commands, config, helps, info, keys, kv, pubsub, server, words  # fmt: skip
+from synap.engine.sessions import Session
+from synap.faults import Fault
+from synap.store.memory import layout
+from synap.store.snapshot import digests
+
+FAMILIES = {"queues": 0, "strings": layout.STRING, "lists": layout.LIST, "sets": layout.SET, "rooms": layout.ROOM}
+
+
+def ping(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """PONG, or the text given; to a RESP2 subscriber in the form of a message."""
+    if session is not None and session.narrow:
+        return [b"pong", args.get("text", b"")]
+    return args.get("text", "PONG")
+
+
+def echo(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The text given."""
+    return args["text"]
+
+
+def discard(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Forget what was queued."""
+    assert session is not None
+    if not session.in_multi:
+        raise Fault("DISCARD_WITHOUT_MULTI")
+    engine.end_multi(session)
+    return "OK"
+
+
+def watch(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Watch keys."""
+    assert session is not None
+    if session.in_multi:
+        raise Fault("WATCH_IN_MULTI")
+    for item in args["keys"]:
+        engine.watch(session, item["key"], now)
+    return "OK"
+
+
+def unwatch(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """Forget what is watched."""
+    assert session is not None
+    engine.unwatch(session)
+    return "OK"
+
+
+def digest(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The digest of each family."""
+    return {name.encode(): b"%016x" % value for name, value in digest_of(engine).items()}
+
+
+def digest_of(engine: Engine) -> dict[str, int]:
+    """The digest of each family's logical state."""
+    found = np.zeros(layout.ROOM + 1, np.int64)
+    digests.digest(engine.words, engine.octets, found)
+    return {name: int(found[place]) & (1 << 64) - 1 for name, place in FAMILIES.items()}
+
+
+def acl_cat(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    """The categories of commands, or the commands of one."""
+    rows = commands.rows_of(engine)
+    if "category" not in args:
+        return [name.encode() for name in sorted({c[1:] for row in rows for c in commands.categories(row)})]
+    category = args["category"].decode("utf-8", "replace").lower()
+    found = [row.resp.lower().encode() for row in rows if "@" + category in commands.categories(row)]
+    if not found:
+        raise Fault("NO_CATEGORY", category=category)
+    return found
+
+
+HANDLERS: dict[str, Handler] = {
+    **clients.HANDLERS,
+    **server.HANDLERS,
+    **keys.HANDLERS,
+    **kv.HANDLERS,
+    **helps.HANDLERS,
+    **pubsub.HANDLERS,
+    **commands.HANDLERS,
+    **words.HANDLERS,
+    "acl_cat": acl_cat,
+    "config_get": config.config_get,
+    "config_set": config.config_set,
+    "config_resetstat": config.config_resetstat,
+    "config_rewrite": config.config_rewrite,
+    "info": info.info,
+    "memory_stats": info.memory_stats,
+    "memory_doctor": info.memory_doctor,
+    "malloc_stats": info.malloc_stats,
+    "memory_purge": info.memory_purge,
+    "ping": ping,
+    "echo": echo,
+    "discard": discard,
+    "watch": watch,
+    "unwatch": unwatch,
+    "digest": digest,
+}

@@ -1,0 +1,66 @@
+"""Words of the product's SDK (`compat/words.py`): each asks for the row that it stands for.
+
+The arguments become the fields of that row, which are packed as the JSON surfaces pack them, and the call goes the
+way of all calls. So guards, journal, waiters and hits see the row: the log holds its code, and never the word's.
+Whoever has asked the handler settles, as for every call.
+"""
+
+from typing import Any
+
+from synap.compat.words import WORDS, Word
+from synap.derive.binders import packer
+from synap.derive.json_aliases import Pack, respelled
+from synap.derive.replies import plain
+from synap.engine.engine import Engine, Handler
+from synap.engine.sessions import Session
+from synap.faults import TABLE, Fault
+from synap.store.lane import transactions
+from synap.store.memory import layout
+
+
+def _packer(engine: Engine, name: str) -> Pack:
+    """What packs the fields of a row, made once for each engine: defaults come from its settings."""
+    pack = engine.packers.get(name)
+    if pack is None:
+        row = engine.catalogue.by_name[name]
+        pack = engine.packers[name] = respelled(row, packer(row, engine.row_at[name]))
+    return pack
+
+
+def perform(engine: Engine, session: Session | None, name: str, fields: dict[str, Any], now: int) -> Any:
+    """Carry out the row called `name` with these fields; its reply as RESP has it. Raises Fault if it refuses."""
+    row = engine.catalogue.by_name[name]
+    call = _packer(engine, name)(fields)
+    if len(call) > layout.CALL_BLOB_BYTES:
+        raise Fault("QUERY_TOO_LARGE")
+    start = layout.CALL_BLOB * layout.WORD
+    engine.bytes[start : start + len(call)] = call
+    tape = layout.CALL_BLOB + transactions.QUEUE_HEAD
+    engine.numbers[tape - 2] = session.namespace if session is not None else 0
+    if row.handler:
+        return engine.handle_packed(row, session, tape, now)
+    status = engine.perform_queued(layout.CALL_BLOB, engine.row_at[name], now)
+    what = status & layout.STATUS_MASK
+    if what >= layout.REFUSED:
+        raise Fault(TABLE[what - layout.REFUSED].name, number=str(engine.numbers[layout.REPLY]))
+    return _bare(plain(status, row, engine.numbers, engine.bytes))
+
+
+def _bare(value: Any) -> Any:
+    """A plain reply without the forms of its texts, and OK for what says nothing but that it went well."""
+    if value is True:
+        return "OK"
+    if isinstance(value, tuple):
+        return value[0]
+    return [_bare(item) for item in value] if isinstance(value, list) else value
+
+
+def _handler(word: Word) -> Handler:
+    def run(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+        reply = perform(engine, session, word.row, word.ask(args), now)
+        return reply if isinstance(reply, Fault) else word.answer(reply, args)
+
+    return run
+
+
+HANDLERS: dict[str, Handler] = {f"compat_{word.word.lower()}": _handler(word) for word in WORDS}

@@ -1,0 +1,1 @@
+"""The database in a Python program's own process."""

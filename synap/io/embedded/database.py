@@ -1,0 +1,320 @@
+"""The engine in this process: `synap.open()`. One lock around every call, the same log, no server."""
+
+import atexit
+import os
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from synap.command import Command
+from synap.derive.binders import Build, binder
+from synap.derive.documents import read_native
+from synap.derive.replies import plain
+from synap.engine.handlers.table import digest_of
+from synap.faults import TABLE, Fault
+from synap.io.embedded.bulk_methods import BulkMethods
+from synap.io.embedded.methods import Methods
+from synap.io.node.clock import Clock, monotonic
+from synap.io.node.jit_warmup import Progress, prepare, workers_of
+from synap.io.node.node import Node, directory_of
+from synap.io.node.redis_config import redis_config
+from synap.io.node.threads import Syncs, Waiter
+from synap.io.process.standard_streams import open_closed
+from synap.journal import LogFailed
+from synap.observe import counters
+from synap.settings import Settings
+from synap.store.memory import layout
+from synap.store.memory.layout import FORM_JSON, REFUSED, STATUS_MASK
+
+UPKEEP_S = 0.1
+CLOSED = "the database is closed"
+_open: "weakref.WeakSet[Database]" = weakref.WeakSet()
+
+
+class Database(Methods, BulkMethods):
+    """A store in this process. Safe to use from several threads; close it, or use it as a context.
+
+    Values go in as `str`, `bytes` (or anything with a buffer) or what JSON can hold, and come out as `bytes`, or as
+    what they were if they were neither; what would come out as another value is refused with a TypeError or
+    ValueError. Each call is one step: others see all of it or nothing.
+    In mode `periodic` a thread syncs the log, at most the interval after a write; the thread starts with the first
+    write. A database on disk is closed at the end of the program if it is not before. After a fork it belongs to
+    the parent: the child is refused.
+    """
+
+    def __init__(self, path: str | Path | None, settings: Settings) -> None:
+        """Open the directory `path`, or nothing but memory if it is None.
+
+        Raises LockHeld if another process has the directory, Damage if promised data in it is damaged.
+        """
+        open_closed()  # or this program's own prints could end up in the log of the data
+        changes: dict[str, Any] = {"persistence.enabled": path is not None}
+        if path is not None:
+            changes["persistence.directory"] = str(path)
+        begun = monotonic()
+        self._settings = settings.replace(changes)
+        directory = directory_of(self._settings)  # not behind `prepare`: other threads go on meanwhile
+        prepare(workers_of(self._settings), _silent)
+        self._clock = Clock()
+        self._node = Node(self._settings, self._clock, directory=directory)
+        self._engine = self._node.engine
+        self._lock = threading.Lock()
+        self._builds: dict[str, Build] = {}
+        self._upkeep_at = monotonic()
+        self._closed = ""  # or why it cannot be used
+        self._waiters: set[Waiter] = set()
+        self._syncs: Syncs | None = None
+        if self._node.log is not None:
+            interval = self._settings.number("persistence.wal.fsync_interval_ms") / 1000
+            self._syncs = Syncs(self._node.log, interval, self._sync_failed)
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_size = 0
+        self._engine.facts |= {
+            "config": redis_config(self._settings, self._node.directory),
+            "uptime": lambda: int(monotonic() - begun),
+            "begin_snapshot": None if self._node.disk is None else self._node.snapshot_here,
+        }
+        _open.add(self)
+        if self._node.disk is not None:
+            atexit.register(self.close)
+
+    def call(self, name: str, /, **fields: Any) -> Any:
+        """Carry out the row called `name` (`"kv.set"`) with these arguments.
+
+        Answers None, True, an int, bytes, a list or a dict, as the row's reply is. Raises Fault if the row
+        refuses. A row that would wait answers None at once; `blpop` waits.
+        """
+        return self._carry_out(name, fields, waits=False)
+
+    def _call_waiting(self, name: str, **fields: Any) -> Any:
+        return self._carry_out(name, fields, waits=True)
+
+    def _carry_out(self, name: str, fields: dict[str, Any], waits: bool) -> Any:
+        engine = self._engine
+        row = engine.catalogue.by_name.get(name)
+        if row is None or row.internal or row.session:
+            raise Fault("UNKNOWN_COMMAND", name=name, args="")
+        with self._lock:
+            self._check_open()
+            build = self._builds.get(name)
+            if build is None:
+                build = self._builds[name] = binder(row, native=True)
+            tape, blob = build(fields)
+            if len(blob) > self._settings.number("limits.query_bytes_max") or len(blob) > layout.CALL_BLOB_BYTES:
+                raise Fault("QUERY_TOO_LARGE")
+            now = self._clock.now()
+            if engine.numbers[layout.TIMERS_DUE] <= now:
+                self._end_timers(now)
+            self._put(tape, blob)
+            if row.handler:
+                value = engine.handle(row, None, layout.CALL, now)
+                if isinstance(value, Fault):
+                    raise value
+                return value
+            status = engine.perform(engine.row_at[name], layout.CALL, len(tape), len(blob), now)
+            what = status & STATUS_MASK
+            if what >= REFUSED:
+                words = {name: value for name, value in fields.items() if isinstance(value, str)}
+                words |= self._told()
+                self._finish(now)
+                raise Fault(TABLE[what - REFUSED].name, **words)
+            if what != layout.WAIT:
+                value = _native(plain(status, row, engine.numbers, engine.bytes))
+                self._finish(now)
+                return value
+            waiter = self._park(row, len(tape), len(blob), now) if waits else None
+            self._finish(now)
+        return None if waiter is None else self._await(waiter)
+
+    def _told(self) -> dict[str, str]:
+        """The numbers of the reply that the text of a refusal may name."""
+        numbers = self._engine.numbers
+        return {
+            "number": str(numbers[layout.REPLY]), "second": str(numbers[layout.REPLY + layout.SECOND_NUMBER]),
+        }  # fmt: skip
+
+    def _park(self, row: Command, tape_size: int, blob_size: int, now: int) -> Waiter:
+        """Let the call that lies in CALL wait. Another thread's change makes it again, and leaves its answer."""
+        engine, waiter = self._engine, Waiter()
+
+        def deliver(status: int | None) -> None:
+            if status is not None:
+                what = status & STATUS_MASK
+                if what >= REFUSED:
+                    waiter.error = Fault(TABLE[what - REFUSED].name, **self._told())
+                else:
+                    waiter.value = _native(plain(status, row, engine.numbers, engine.bytes))
+                waiter.seq = engine.seq
+            waiter.done.set()
+
+        waiter.parked = engine.park(engine.row_at[row.name], layout.CALL, tape_size, blob_size, now, deliver)
+        deadline = waiter.parked.deadline
+        waiter.seconds = (deadline - now) / 1000 if deadline else None
+        self._waiters.add(waiter)
+        return waiter
+
+    def _await(self, waiter: Waiter) -> Any:
+        try:
+            self._wait(waiter)
+        finally:
+            with self._lock:  # whoever left the answer holds it until the log has that change
+                self._waiters.discard(waiter)
+                if not self._closed and not waiter.parked.over:
+                    self._engine.interest.unpark(waiter.parked)
+                log = self._node.log
+                safe = log is None or waiter.seq <= (log.synced_seq if self._always else log.written_seq)
+        if waiter.error is not None:
+            raise waiter.error
+        if not safe:
+            raise Fault("UNKNOWN_OUTCOME")
+        return waiter.value
+
+    def _wait(self, waiter: Waiter) -> None:
+        """Until there is an answer or time is up; meanwhile do what falls due, which nobody else may."""
+        end = None if waiter.seconds is None else monotonic() + waiter.seconds
+        while True:
+            left = UPKEEP_S if end is None else min(UPKEEP_S, end - monotonic())
+            if waiter.done.wait(max(left, 0)) or (end is not None and monotonic() >= end):
+                return
+            with self._lock:
+                now = self._clock.now()
+                if not self._closed and self._engine.numbers[layout.TIMERS_DUE] <= now:
+                    self._end_timers(now)
+
+    def _end_timers(self, now: int) -> None:
+        """Leases that have run out, delayed messages that are ready, events that are too old."""
+        self._engine.upkeep(now)
+        self._finish(now)
+
+    def _finish(self, now: int) -> None:
+        """What follows a call: blocks are freed, waiters served, the log written, upkeep done now and then."""
+        try:
+            self._engine.settle(now)
+            self._commit()
+            self._look_after(now)
+        except LogFailed as failure:
+            self._node.fail(failure)
+            raise Fault("UNKNOWN_OUTCOME") from failure
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError(self._closed)
+
+    def digest(self) -> dict[str, int]:
+        """A hash of the logical state of each family."""
+        with self._lock:
+            self._check_open()
+            return digest_of(self._engine)
+
+    def counters(self) -> dict[str, int]:
+        """What the store counts, by name (see docs/operations.md)."""
+        with self._lock:
+            self._check_open()
+            return {row.name: row.read(self._engine.numbers, self._engine.catalogue) for row in counters.TABLE}
+
+    def snapshot(self) -> str:
+        """Write a snapshot; the name of its file. Raises Fault SWITCHED_OFF if there is only memory."""
+        with self._lock:
+            self._check_open()
+            if self._node.disk is None:
+                raise Fault("SWITCHED_OFF", name="a snapshot", switch="persistence.enabled")
+            return self._node.snapshot_here()
+
+    def close(self) -> None:
+        """Bring everything to the disk and let go of the directory. A second time it does nothing.
+
+        Calls that wait in other threads end with the ValueError that later ones get.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = CLOSED
+            for waiter in self._waiters:
+                if not waiter.parked.over:
+                    waiter.error = ValueError(CLOSED)
+                    waiter.done.set()
+        atexit.unregister(self.close)
+        if self._syncs is not None:
+            self._syncs.stop()  # without the lock: a sync that fails takes it
+        with self._lock:
+            if self._pool is not None:
+                self._pool.shutdown()
+            self._node.stop()
+
+    def _leave_to(self, parent: int) -> None:
+        """In a forked child: all is the parent's, also what its threads were about to do."""
+        if not self._closed:
+            self._closed = f"the database belongs to process {parent}, which opened it: open one after the fork"
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _put(self, tape: list[int], blob: bytes) -> None:
+        numbers = self._engine.numbers
+        numbers[layout.CALL - 2] = 0
+        numbers[layout.CALL - 1] = layout.CALL_BLOB * layout.WORD
+        for i, value in enumerate(tape):
+            numbers[layout.CALL + i] = value
+        start = layout.CALL_BLOB * layout.WORD
+        self._engine.bytes[start : start + len(blob)] = blob
+
+    @property
+    def _always(self) -> bool:
+        return self._node.fsync_mode == "always"
+
+    def _commit(self) -> None:
+        """What was changed is written before the caller hears of it, and on the disk if it asked for that."""
+        if self._engine.numbers[layout.LOG_COUNT]:
+            self._node.flush()
+        log = self._node.log
+        if log is None or log.synced_seq == log.written_seq or log.failed is not None:
+            return
+        if self._always:
+            log.sync()
+        elif self._node.fsync_mode == "periodic" and self._syncs is not None:
+            self._syncs.want()
+
+    def _sync_failed(self, failure: LogFailed) -> None:
+        """In the thread of the syncs: writes are refused from now on, unless a snapshot has mended the log."""
+        with self._lock:
+            log = self._node.log
+            if log is not None and log.failed is not None:
+                self._node.fail(failure)
+
+    def _look_after(self, now: int) -> None:
+        """A step of upkeep now and then, since there is no loop to do it."""
+        if monotonic() - self._upkeep_at >= UPKEEP_S:
+            self._upkeep_at = monotonic()
+            self._clock.adjust()
+            self._engine.upkeep(now)
+            self._commit()
+
+
+def _leave_all() -> None:
+    for each in list(_open):
+        each._leave_to(os.getppid())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all)
+
+
+def _silent(progress: Progress) -> None:
+    return
+
+
+def _native(value: Any) -> Any:
+    """(bytes, form) pairs as bytes, or as the JSON value that they are."""
+    if isinstance(value, tuple):
+        return read_native(value[0]) if value[1] == FORM_JSON else value[0]
+    if isinstance(value, list):
+        return [_native(item) for item in value]
+    return value
+
+

@@ -1,0 +1,1 @@
+"""HTTP: connections, routes, the command envelope, replies."""

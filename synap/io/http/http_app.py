@@ -1,0 +1,232 @@
+"""What HTTP serves: rows by their routes, the command envelope, and the server's own pages."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from synap.command import Catalogue
+from synap.commands import CATALOGUE
+from synap.derive import openapi
+from synap.derive.api_page import LINKS, front_page
+from synap.derive.api_page import page as page_of
+from synap.faults import Fault
+from synap.io.http.gzip_replies import prefers_html, squeeze
+from synap.io.http.http_admission import Door, header
+from synap.io.http.operations import Operations
+from synap.io.websocket.endpoints import MARK, ROUTES, Routes
+from synap.io.websocket.websocket_connection import without_upgrade
+from synap.observe.metrics import Metrics
+from synap.proto.http import Request, Response
+from synap.proto.rest import (
+    Target,
+    allowed,
+    in_query,
+    json_response,
+    not_allowed,
+    refused_fault,
+    refused_number,
+    status_fault,
+)
+from synap.store.memory import layout
+from synap.store.memory.layout import REFUSED, STATUS_MASK
+
+_encode = msgspec.json.encode
+
+
+_VARIES = [(b"vary", b"Accept")]
+
+
+def _guarded(policy: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of a page that may load and run nothing."""
+    return [(b"content-security-policy", policy), (b"x-content-type-options", b"nosniff")]
+
+
+def packed_body(coding: bytes) -> Response:
+    """The refusal of a body that is packed: what a few of its bytes unpack to would have to be bounded anew."""
+    named = coding.decode("latin-1")[:40]
+    text = f"Invalid request: Content-Encoding: wanted identity, a body as it is, found {named}"
+    return json_response(415, {"error": text, "code": 415}, headers=[(b"accept-encoding", b"identity")])
+
+
+class Web(Operations):
+    """All of HTTP for one server."""
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        settings = server.settings
+        self.door = Door(settings.names("server.allowed_hosts"), settings.names("server.cors_origins"))
+        self.metrics = Metrics(CATALOGUE)
+        self.fixed: dict[bytes, tuple[str, Callable[[Request], Response | Awaitable[Response]]]] = {
+            b"/": ("GET", self.front),
+            b"/health": ("GET", self.health),
+            b"/health/replication": ("GET", self.replication),
+            b"/metrics": ("GET", self.exposition),
+            b"/openapi.json": ("GET", self.described),
+            b"/docs": ("GET", self.documented),
+            b"/snapshot": ("POST", self.snapshot),
+            b"/api/v1/command": ("POST", self.command),
+            b"/api/stream": ("POST", self.operation),
+        }
+        self.sockets = Routes(ROUTES)
+        self._pages: dict[str, Response] = {}
+
+    def answer(self, connection: Any, request: Request) -> Response | Awaitable[Response]:
+        """The reply to a request, or one to be waited for. Raises Fault and Refused."""
+        self.door.admit(request)
+        if request.coding and request.body:
+            return packed_body(request.coding)
+        special = self.fixed.get(request.path)
+        if special is not None:
+            method, answer = special
+            asked = request.method.decode("ascii", "replace")
+            if asked != method and (asked, method) != ("HEAD", "GET"):
+                return self.other_method(request, allowed({method: None}))
+            if method != "GET":
+                self.door.admit_write(request)
+            return answer(request)
+        if request.path == b"*":
+            return self.other_method(request, "DELETE, GET, HEAD, OPTIONS, POST, PUT")
+        if self.server.node is None:
+            return self.health(request)
+        if MARK in request.path and self.sockets.find(request) is not None:
+            return without_upgrade(request) if request.method == b"GET" else self.other_method(request, "GET, OPTIONS")
+        rest = self.server.rest
+        found = rest.find(request)
+        if isinstance(found, Response):
+            return found
+        target, values = found
+        if target is None:
+            return self.other_method(request, values)
+        if target.row.writes:
+            self.door.admit_write(request)
+        try:
+            return self.call(connection, target, rest.fields(request, target, values))
+        except Fault as fault:
+            if request.body or fault.row.http != 422:
+                raise
+            return in_query(fault, request)
+
+    def other_method(self, request: Request, methods: str) -> Response:
+        """OPTIONS tells the `methods` of a path, to a browser as it asks for them; any other is not allowed."""
+        if request.method != b"OPTIONS":
+            return not_allowed(request.method.decode("ascii", "replace"), methods)
+        told = methods.encode()
+        return Response(204, b"", b"", [(b"allow", told), *self.door.preflight(request, told)])
+
+    def dress(self, response: Response, request: Request) -> Response:
+        """The reply as this client may have it: readable by a page of an allowed origin, gzipped if it asks."""
+        if self.door.origins:
+            headers = [*response.headers, *self.door.cors(request)]
+            response = Response(response.status, response.body, response.content_type, headers, response.close)
+        return squeeze(response, request)
+
+    def call(
+        self, connection: Any, target: Target, fields: dict[str, Any]
+    ) -> Response | Awaitable[Response]:
+        """Carry out a row for REST."""
+        engine = self.server.engine
+        now = self.server.clock.now()
+        call = target.pack(fields)
+        if target.before is not None:
+            self.lay(target.before.pack(fields))
+            engine.perform_queued(layout.CALL_BLOB, target.before.row_at, now)
+            engine.settle(now)
+        tape = self.lay(call)
+        if target.row.handler:
+            value = engine.handle_packed(target.row, None, tape, now)
+            if isinstance(value, Fault):
+                raise value
+            engine.settle(now)
+            return json_response(200, self.plain_value(value, target))
+        status = engine.perform_queued(layout.CALL_BLOB, target.row_at, now)
+        if status & STATUS_MASK == layout.WAIT:
+            return self.server.park(connection, target, tape, now, fields)
+        try:
+            return self.render(target, status, fields)
+        finally:
+            engine.settle(now)
+
+    def render(self, target: Target, status: int, fields: dict[str, Any]) -> Response:
+        """The reply in REPLY as an HTTP response; the caller settles, also if it is a Fault that is raised."""
+        engine = self.server.engine
+        status = self.onto_itself(target, status, fields)
+        if status & STATUS_MASK >= REFUSED:
+            raise status_fault(status, fields, *engine.numbers[layout.REPLY : layout.REPLY + 3 : layout.SECOND_NUMBER])
+        refused = refused_number(target.row, status, engine.numbers[layout.REPLY])
+        if refused:
+            raise refused_fault(refused, fields, self.is_there)
+        try:
+            body = _encode(target.render(status, engine.numbers, engine.bytes, layout.REPLY, fields))
+        except LookupError:
+            return json_response(404, {"error": "Not found", "code": 404})
+        return Response(200, body)
+
+    # The server itself.
+
+    def health(self, request: Request) -> Response:
+        """200 when ready; until then 503 with how far the start has come."""
+        server = self.server
+        if server.phase == "ready":
+            status = "degraded" if server.node.failed else "healthy"
+            return json_response(200, {"status": status, "service": "synap", "version": server.version})
+        progress = server.progress
+        body = {
+            "status": "starting",
+            "service": "synap",
+            "version": server.version,
+            "phase": server.phase,
+            "kernels": {"done": progress.done, "total": progress.total, "current": progress.name},
+        }
+        return json_response(503, body, headers=[(b"retry-after", b"1")])
+
+    def snapshot(self, request: Request) -> Response | Awaitable[Response]:
+        """Write a snapshot and answer when it stands."""
+        server = self.server
+        if server.node is None:
+            return self.health(request)
+        if server.node.disk is None:
+            raise Fault("SWITCHED_OFF", name="a snapshot", switch="persistence.enabled")
+        return server.snapshot_reply()
+
+    def replication(self, request: Request) -> Response:
+        """The role of this node: it stands alone, and is its own last word."""
+        server = self.server
+        if server.node is None:
+            return self.health(request)
+        return json_response(200, {
+            "role": "standalone", "status": "degraded" if server.node.failed else "healthy",
+            "current_offset": server.engine.seq, "replicas": [], "replicas_connected": 0,
+            "lag_operations": 0, "lag_ms": 0, "total_replicated": 0, "total_bytes": 0,
+        })  # fmt: skip
+
+    def exposition(self, request: Request) -> Response:
+        """The counters as Prometheus reads them; those of the process also before the node is there."""
+        text, content_type = self.metrics.exposition(self.server)
+        return Response(200, text, content_type)
+
+    def described(self, request: Request) -> Response:
+        """The description of this API, made of the command table once."""
+        if "openapi" not in self._pages:
+            self._pages["openapi"] = Response(200, _encode(openapi.document(self._catalogue, self.server.version)))
+        return self._pages["openapi"]
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        engine = self.server.engine
+        return CATALOGUE if engine is None else engine.catalogue
+
+    def front(self, request: Request) -> Response:
+        """What runs here and where to look next: a page for browsers, JSON for programs."""
+        version = self.server.version
+        if prefers_html(header(request, b"accept")):
+            page, policy = front_page(version)
+            return Response(200, page, b"text/html; charset=utf-8", [*_VARIES, *_guarded(policy)])
+        return json_response(200, {"service": "synap", "version": version, "links": LINKS}, headers=_VARIES)
+
+    def documented(self, request: Request) -> Response:
+        """The same for people."""
+        if "docs" not in self._pages:
+            page, policy = page_of(self._catalogue, self.server.version)
+            self._pages["docs"] = Response(200, page, b"text/html; charset=utf-8", _guarded(policy))
+        return self._pages["docs"]

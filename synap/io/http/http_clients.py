@@ -1,0 +1,139 @@
+"""HTTP connections as rows about connections see them: listed, ended and paused like those of RESP.
+
+They have no session in the heap. What CLIENT LIST asks of a session, a Visitor answers for one of them.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from synap.faults import Fault
+from synap.io.http.http_admission import Refused
+from synap.io.http.http_connection import HttpConnection
+from synap.io.node.connections import RespConnection, place
+from synap.io.websocket.websocket_connection import WebSocketConnection
+from synap.journal import LogFailed
+from synap.proto import streamable
+from synap.proto.http import Request, Response
+from synap.proto.rest import json_response
+
+
+class Visitor:
+    """One HTTP connection, under the names that a Session has. It knows no MULTI, no names and no namespaces."""
+
+    at = row_at = namespace = version = 0
+    name = made_with_version = b""
+    made_with = b"http"
+    in_multi = watch_broken = no_evict = no_touch = False
+    listener = None
+    watched: tuple[int, ...] = ()
+
+    def __init__(self, connection: HttpConnection | WebSocketConnection, now: int) -> None:
+        self.connection, self.link = connection, self
+        self.number = connection.number
+        self.closing, self.parked = connection.ended, connection.parked
+        wall = connection.server.loop.time()
+        self.opened = now - int((wall - connection.opened) * 1000)
+        busy = connection.busy or connection.served != connection.seen
+        self.seen = now if busy else now - int((wall - connection.since) * 1000)
+        self.peer = place(connection.transport.get_extra_info("peername"))
+        self.local = place(connection.transport.get_extra_info("sockname"))
+        self.held_bytes = connection.held
+        self.replies = connection.queued
+        self.waiting_bytes = int(connection.transport.get_write_buffer_size())
+
+    @property
+    def descriptor(self) -> int:
+        """The number of its socket."""
+        found = self.connection.transport.get_extra_info("socket")
+        return -1 if found is None else int(found.fileno())
+
+    @property
+    def asks(self) -> str:
+        """The row that it asked for last, or the page."""
+        connection = self.connection
+        if connection.asked is None:
+            return "NULL"
+        found = connection.server.rest.find(connection.asked)
+        if isinstance(found, tuple) and found[0] is not None:
+            return str(found[0].row.name)
+        page = connection.asked.path.decode("ascii", "replace")
+        return page if page.encode() in connection.server.web.fixed else "NULL"
+
+    def hang_up(self) -> None:
+        """Somebody wants this connection closed at once."""
+        self.connection.transport.abort()
+
+
+def memory(server: Any) -> tuple[int, int]:
+    """Bytes of output that clients have not taken, and of input that is not a whole command yet."""
+    output = unfinished = 0
+    for connection in server.connections:
+        if connection.lost:
+            continue
+        output += connection.transport.get_write_buffer_size()
+        if isinstance(connection, RespConnection):
+            unfinished += connection.held_bytes
+        else:
+            output += getattr(connection, "unsent", 0)
+            unfinished += connection.held
+    return output, unfinished
+
+
+def listed(server: Any, now: int) -> list[Visitor]:
+    """All HTTP connections, the oldest first, each with a number that no other client has or will have."""
+    found = []
+    for connection in server.connections:
+        if isinstance(connection, HttpConnection | WebSocketConnection) and not connection.lost:
+            connection.number = connection.number or server.engine.sessions.take_number()
+            found.append(Visitor(connection, now))
+    return found
+
+
+# Pauses.
+
+
+def holds(server: Any, request: Request) -> bool:
+    """Does a pause hold this request back? Never what only watches over the server: its pages."""
+    operation = server.engine.operation
+    web = server.web
+    if not operation.pause_until or request.method == b"OPTIONS":
+        return False
+    if request.path == b"/api/v1/command":
+        return bool(operation.pause_all or _writes(server.commands, request.body))
+    if request.path == b"/api/stream":
+        return bool(operation.pause_all or web.operation_writes(request.body))
+    if request.path in web.fixed:
+        return False
+    found = server.rest.find(request)
+    if not isinstance(found, tuple) or found[0] is None:
+        return False
+    return bool(operation.pause_all or found[0].row.writes)
+
+
+def _writes(commands: streamable.Commands, body: bytes) -> bool:
+    """Does one of the posted commands write? What cannot be read will be refused, and changes nothing."""
+    try:
+        posted = streamable.read(body)
+    except Fault:
+        return False
+    names = [posted.command] if posted.commands is None else [one.command for one in posted.commands]
+    targets = [commands.targets.get(name) for name in names]
+    return any(target is not None and target.row.writes for target in targets)
+
+
+async def after_pause(server: Any, connection: Any, request: Request) -> Response:
+    """The reply to a request, once no pause holds it back."""
+    operation = server.engine.operation
+    while holds(server, request):
+        released: asyncio.Future[None] = server.loop.create_future()
+        operation.held.append(lambda one=released: one.done() or one.set_result(None))
+        await released
+    try:
+        response: Response | Awaitable[Response] = server.web.answer(connection, request)
+    except Refused as refused:
+        return refused.response
+    except LogFailed:
+        connection.outcome_unknown()
+        return json_response(500, {"error": "outcome unknown", "code": 500})  # nobody is there to read it
+    return response if isinstance(response, Response) else await response

@@ -1,0 +1,252 @@
+"""HTTP connections: requests in order, each answered once, and none that is waited for without end."""
+
+import asyncio
+from email.utils import formatdate
+from typing import Any
+
+from synap.faults import Fault
+from synap.io.http.gzip_replies import GZIP_BYTES_MIN
+from synap.io.http.http_admission import Refused
+from synap.io.node.clock import ticks, wall_us
+from synap.io.node.connections import HELD_WHILE_WAITING, Connection
+from synap.io.websocket.websocket_connection import open_socket
+from synap.journal import LogFailed
+from synap.proto.http import (
+    CLOSED,
+    NEED_DATA,
+    Machine,
+    RemoteProtocolError,
+    Request,
+    Response,
+    Upgrade,
+    encode,
+)
+from synap.proto.http_fast import FastMachine
+from synap.proto.rest import fault_response, json_response
+
+SLICE_NS = 5_000_000
+"""How long one client is served before the others have their turn."""
+
+
+class Dates:
+    """The date that replies tell, written once a second."""
+
+    until = 0
+    """When it is over, in ticks."""
+
+    @classmethod
+    def renew(cls, now: int) -> None:
+        """Write the date of this moment, which is `now` in ticks."""
+        us = wall_us()
+        Machine.date_line = b"date: %b\r\n" % formatdate(us // 1_000_000, usegmt=True).encode()
+        cls.until = now + (1_000_000 - us % 1_000_000) * 1000
+
+
+class HttpConnection(Connection, asyncio.Protocol):
+    """An HTTP client."""
+
+    machine: FastMachine
+    busy = False
+    held_back = False  # it has had its slice: the rest of what it pipelined waits until the replies have left
+    held = 0  # bytes that came while a call waits
+    task: Any = None
+    parked: Any = None
+    asked: Request | None = None  # the request that is being answered
+    number = 0  # among all clients, once somebody has asked for a list of them
+    opened = 0.0  # when it was made, in seconds of the loop's time
+    served = 0  # requests that have arrived
+    seen = 0  # what `served` was when this client was last looked at
+    since = 0.0  # when it was first seen to wait as it still does, in seconds
+    idle = False  # and whether it was between requests
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        server = self.server
+        self.machine = FastMachine(head_bytes_max=server.head_bytes_max, body_bytes_max=server.body_bytes_max)
+        self.since = self.opened = server.loop.time()
+        if not server.room_for(self):
+            transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self.machine.receive_data(data)
+        if self.behind_at is not None and not self.busy:
+            self.granted, self.held_back = True, False
+            self._serve()
+            self.granted = False
+            return
+        if not (self.busy or self.held_back):
+            self._serve()
+            return
+        self.held += len(data)
+        if self.held > HELD_WHILE_WAITING:
+            self.transport.pause_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        if self.parked is not None and not self.parked.over:  # nobody is left to answer: change nothing for it
+            self.server.engine.interest.unpark(self.parked)
+        if self.busy and self.task is not None:
+            self.task.cancel()
+
+    def _serve(self) -> None:
+        """Answer what has arrived, one request after the other, until its time or its output is at an end.
+
+        A few bytes may ask for a megabyte: without a bound on the output one read could ask for all memory.
+        """
+        started = now = ticks()
+        if now > Dates.until:
+            Dates.renew(now)
+        made = 0
+        machine, pause = self.machine, self.server.output_pause_bytes
+        while not self.lost:
+            if (self.behind_at is not None and not self.granted) or made > pause or now - started > SLICE_NS:
+                self.held_back = True
+                self._soon()
+                return
+            try:
+                event = machine.next_event()
+            except RemoteProtocolError as error:
+                self.asked = None
+                body = {"error": f"Invalid request: {error.text}", "code": error.status}
+                self._answer(json_response(error.status, body))
+                self.server.close_after_turn(self)
+                return
+            if type(event) is not Request:
+                if self._over(event):
+                    return
+                continue
+            self.asked = event
+            self.served += 1
+            try:
+                response = self.server.answer(self, event)
+            except Fault as fault:
+                response = fault_response(fault)
+            except Refused as refused:
+                response = refused.response
+            except LogFailed:
+                self.outcome_unknown()
+                return
+            if isinstance(response, Response):
+                made += len(response.body)
+                self._answer(response)
+                begun, now = now, ticks()
+                self.server.web.metrics.http.note(now - begun)
+            else:
+                self.busy = True
+                self.server.wait_for(self, response)
+                if self.ended:
+                    self._give_up_waiting()
+                return
+
+    def _over(self, event: Any) -> bool:
+        """Deal with what is no request; is there nothing more to do?"""
+        if event is NEED_DATA:
+            interim = self.machine.take_interim()
+            if interim:
+                self.turn.send(self, interim)
+            return True
+        if event is CLOSED:
+            self.server.close_after_turn(self)
+            return True
+        assert isinstance(event, Upgrade)
+        refused = open_socket(self, event)
+        if refused is None:
+            return True
+        self.asked = event.request
+        self._answer(refused)
+        return False
+
+    def _soon(self) -> None:
+        """Go on when the replies have left; `transmit` and `resume_writing` come back here."""
+        if self.held_back and not (self.queued or self.going_on or self.lost or self.blocked):
+            self.going_on = True
+            self.server.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self.going_on = False
+        if self.lost or self.queued or self.blocked or self.transport.is_closing():
+            return
+        self.held_back = False
+        self.held = 0
+        if not self.ended:
+            self.transport.resume_reading()
+        self._serve()
+
+    def transmit(self, data: bytes) -> None:
+        super().transmit(data)
+        if self.held_back:
+            self._soon()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._soon()
+
+    def _answer(self, response: Response) -> None:
+        if not self.lost:
+            web = self.server.web
+            web.metrics.statuses[response.status] += 1
+            if self.asked is not None and (len(response.body) >= GZIP_BYTES_MIN or web.door.origins):
+                response = web.dress(response, self.asked)
+            self.turn.send(self, self.machine.send(response))
+
+    def look_at(self, now: float) -> None:
+        """End a connection that has been idle, or in the middle of one request, for too long.
+
+        One sweep over all connections asks this now and then, so that a request sets no timer.
+        """
+        if self.lost or self.ended or self.busy or self.held_back or self.blocked:
+            self.since = now
+            return
+        idle = not self.machine.unfinished
+        if self.served != self.seen or (idle is not self.idle and self.served):
+            self.seen, self.idle, self.since = self.served, idle, now
+            return
+        limits = self.server.limits
+        waited = now - self.since
+        if idle and self.served:
+            if waited > limits.http_idle_s:
+                self.server.close_after_turn(self)
+        elif waited > (limits.http_request_s if self.machine.arriving else limits.http_head_s):
+            self.transport.pause_reading()
+            body = {"error": "Request timeout: the request did not arrive in time", "code": 408}
+            self.turn.send(self, encode(json_response(408, body), closing=True, headless=False))
+            self.server.web.metrics.statuses[408] += 1
+            self.server.close_after_turn(self)
+            self.ended = True
+
+    def answer_later(self, response: Response) -> None:
+        """The reply to a request that had to wait."""
+        self.busy = False
+        self.held = 0
+        self.task = self.parked = None
+        self._answer(response)
+        if not self.lost:
+            if not self.blocked and not self.ended:
+                self.transport.resume_reading()
+            self._serve()
+
+    def eof_received(self) -> bool:
+        """The peer has said all: answer it, then hang up."""
+        if self.lost:
+            return False
+        self.ended = True
+        self.machine.receive_eof()
+        if self.busy:
+            self._give_up_waiting()
+        elif not self.held_back:
+            self._serve()
+        return True
+
+    def _give_up_waiting(self) -> None:
+        """A call that waits for its keys takes nothing for a peer that may have gone; other waits end soon."""
+        if self.parked is not None and not self.parked.over:
+            self.server.engine.interest.unpark(self.parked)
+            self.server.close_after_turn(self)
+
+    def holds_beyond(self, seq: int) -> bool:
+        return self.parked is not None and self.parked.over
+
+    def outcome_unknown(self) -> None:
+        if not self.lost:
+            self.lost = True
+            self.transport.abort()

@@ -1,0 +1,207 @@
+"""Looking at a data directory from outside: check it, dump it as text, load such text."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from synap.command import Command
+from synap.commands import CATALOGUE
+from synap.derive.binders import binder
+from synap.derive.tape_reader import read
+from synap.faults import SynapError
+from synap.io.node.clock import Clock
+from synap.io.node.files import LOCK_NAME, Directory
+from synap.io.node.jit_warmup import Progress, prepare, workers_of
+from synap.io.node.node import Node
+from synap.journal import check as check_journal
+from synap.journal.checks import FileReport, Report
+from synap.settings import Settings
+from synap.store.memory import frames, layout
+from synap.store.memory.layout import BROKEN, CHANGED, FORM_JSON, REFUSED, STATUS_MASK, WORD
+
+
+class Unusable(SynapError):
+    """The directory or the file is not what was wanted."""
+
+
+def check(directory: Path, as_json: bool = False) -> Iterator[str]:
+    """Read every file of a data directory and say what is in it: a table, or one object of JSON.
+
+    Raises Unusable if it holds no data or anything is damaged, also where a start would do without what is.
+    """
+    report = _report(directory)
+    told = {"directory": str(directory), "ok": report.ok, "starts": report.damage is None} | asdict(report)
+    if as_json:
+        yield msgspec.json.encode(told).decode()
+    else:
+        yield from _table(report.files)
+        yield from report.notes
+    if report.damage is not None:
+        raise Unusable(f"damaged, a start would refuse it: {report.damage}")
+    if not report.ok:
+        faults = "; ".join(file.fault for file in report.files if file.fault is not None and not file.left_over)
+        raise Unusable(f"damaged, though a start would do without it and find seq {report.seq}: {faults}")
+    if not as_json:
+        yield f"ok: a start finds seq {report.seq}"
+
+
+def _report(directory: Path) -> Report:
+    """What is in a directory. Raises Unusable if that is no data."""
+    if not directory.is_dir():
+        raise Unusable(f"{directory}: there is no such directory")
+    report = check_journal(Directory(directory))
+    if not report.files:
+        raise Unusable(f"{directory}: wanted a data directory, found no log and no snapshot but {_names(directory)}")
+    return report
+
+
+def _names(directory: Path) -> str:
+    """What lies in a directory, for people."""
+    names = sorted(path.name for path in directory.iterdir())
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "nothing"
+
+
+def _table(files: list[FileReport]) -> Iterator[str]:
+    """A line for each file."""
+    width = max(len(file.name) for file in files)
+    yield f"{'file':{width}}  {'bytes':>12}  {'first seq':>12}  {'last seq':>12}  state"
+    for file in files:
+        state = "left over, not read" if file.left_over else "ok" if file.fault is None else file.fault
+        yield f"{file.name:{width}}  {file.bytes:>12}  {file.first_seq:>12}  {file.last_seq:>12}  {state}"
+
+
+def dump(directory: Path) -> Iterator[str]:
+    """The state of a data directory as lines of JSON, one for each call that makes a part of it again.
+
+    Texts are strings; bytes that are not UTF-8 are `{"base64": ...}`, JSON values `{"json": ...}`.
+    """
+    directory = directory.resolve()
+    report = _report(directory)
+    if report.damage is not None:
+        raise Unusable(f"damaged: {report.damage}")
+    locked = (directory / LOCK_NAME).exists()
+    node = _open(directory, writable=False)
+    engine = node.engine
+    numbers = engine.numbers
+    try:
+        for payload, _ in node.load_rows(engine.seq, numbers[layout.LAST_NOW]):
+            at = layout.LOG
+            end = at + len(payload) // WORD
+            while at < end:
+                head = numbers[at]
+                code, namespace = head >> frames.CODE_SHIFT & 0xFFFF, head >> frames.NAMESPACE_SHIFT & 0xF
+                tape = at + frames.HEAD_WORDS
+                size = numbers[at + 3] >> frames.STATUS_BITS
+                numbers[tape - 1] = (tape + size) * WORD
+                row = engine.catalogue.by_code[code]
+                fields = read(row, numbers, engine.bytes, tape, _spell)
+                yield msgspec.json.encode({"row": row.name, "namespace": namespace, "fields": fields}).decode()
+                at += (head & 0xFFFFFFFF) // WORD
+    finally:  # not `stop`, which would leave a snapshot
+        if node.lock is not None:
+            node.lock.release()
+        if not locked:
+            (directory / LOCK_NAME).unlink(missing_ok=True)
+
+
+def load(directory: Path, file: Path) -> Iterator[str]:
+    """Carry out the lines of a dump in a data directory that is empty or not there yet; if any is refused, none is."""
+    directory, file = directory.resolve(), file.resolve()
+    made = not directory.exists()
+    if not made and any(path.name != LOCK_NAME for path in directory.iterdir()):
+        raise Unusable(f"{directory}: wanted an empty directory, found {_names(directory)}")
+    for _ in _calls(file):  # nothing is made before the whole file is known to be a dump
+        continue
+    locked = (directory / LOCK_NAME).exists()
+    try:
+        yield from _carry_out(directory, file)
+    except Unusable:
+        for path in directory.iterdir():
+            if path.name != LOCK_NAME or not locked:
+                path.unlink()
+        if made:
+            directory.rmdir()
+        raise
+
+
+def _calls(file: Path) -> Iterator[tuple[int, Command, int, list[int], bytes]]:
+    """(line, row, namespace, tape, blob) of each line of a dump. Raises Unusable for another file, or a part of one."""
+    builds: dict[str, Any] = {}
+    number, line = 0, b""
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                call = msgspec.json.decode(line)
+                row = CATALOGUE.by_name[call["row"]]
+                fields = {name: _unspell(value) for name, value in call["fields"].items()}
+                namespace = int(call.get("namespace", 0))
+                tape, blob = builds.setdefault(row.name, binder(row))(fields)
+            except (ValueError, KeyError, AttributeError, TypeError, SynapError):
+                found = line[:40].decode("utf-8", "replace").rstrip() + ("..." if len(line) > 40 else "")
+                raise Unusable(f"{file} line {number}: wanted a line of a dump, found {found or 'nothing'}") from None
+            yield number, row, namespace, tape, blob
+    if not line.endswith(b"\n"):
+        found = f"the file ends within line {number}" if line else "an empty file"
+        raise Unusable(f"{file}: wanted a whole dump, found {found}")
+
+
+def _carry_out(directory: Path, file: Path) -> Iterator[str]:
+    """Carry out the lines of a dump. Raises Unusable if one is refused."""
+    node = _open(directory, writable=True)
+    engine = node.engine
+    done = 0
+    try:
+        for number, row, namespace, tape, blob in _calls(file):
+            start = layout.CALL_BLOB * WORD
+            engine.bytes[start : start + len(blob)] = blob
+            engine.numbers[layout.CALL - 2] = namespace
+            engine.numbers[layout.CALL - 1] = start
+            for i, value in enumerate(tape):
+                engine.numbers[layout.CALL + i] = value
+            now = node.clock.now()
+            status = engine.perform(engine.row_at[row.name], layout.CALL, len(tape), len(blob), now)
+            if status & STATUS_MASK in (BROKEN,) or status & STATUS_MASK >= REFUSED:
+                raise Unusable(f"{file} line {number}: {row.name} was refused, is the directory empty?")
+            done += bool(status & CHANGED)
+            engine.settle(now)
+        node.flush()
+    finally:
+        node.stop()
+    yield f"{done} calls loaded"
+
+
+def _open(directory: Path, writable: bool) -> Node:
+    settings = Settings().replace(
+        {"persistence.directory": str(directory), "persistence.wal.enabled": writable, "kv_store.max_memory_mb": 0}
+    )
+
+    def tell(progress: Progress) -> None:
+        return
+
+    prepare(workers_of(settings), tell)
+    return Node(settings, Clock())
+
+
+def _spell(text: bytes, form: int) -> Any:
+    if form == FORM_JSON:
+        return {"json": msgspec.Raw(text)}
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(text).decode()}
+
+
+def _unspell(value: Any) -> Any:
+    if isinstance(value, dict):
+        if "json" in value:
+            return value["json"]
+        if "base64" in value:
+            return base64.b64decode(value["base64"])
+        return {name: _unspell(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_unspell(inner) for inner in value]
+    return value

@@ -1,0 +1,175 @@
+"""Making the kernels ready, with a progress that somebody can look at."""
+
+import asyncio
+import ctypes
+import math
+import mmap
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from synap.commands import FAMILIES
+from synap.io.node.clock import monotonic
+from synap.settings import Settings
+from synap.store import entry_points
+
+PREPARING = "Preparing Synap for this machine, once"
+LINE_S = 10
+"""Seconds between two lines, where there is no terminal."""
+
+
+@dataclass
+class Progress:
+    """How far a cold start has come."""
+
+    done: int = 0
+    total: int = 0
+    name: str = ""
+
+
+def workers_of(settings: Settings) -> int:
+    """How many processes compile: `jit.workers`, 0 for one a core."""
+    number: int = settings.jit.workers
+    return number or os.cpu_count() or 1
+
+
+def prepare(workers: int, tell: Callable[[Progress], None]) -> None:
+    """Compile what the cache lacks and load everything; `tell` hears of each step."""
+    entry_points.prepare(FAMILIES, workers, lambda done, total, name: tell(Progress(done, total, name)))
+
+
+def let_go_of_compiler() -> None:
+    """Give back the memory of LLVM's code, which nothing runs any more: about 60 MB at ready.
+
+    Only pages of its library that are as they are in the file (no private copy) are let go; should it be
+    needed again, the system reads them again.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    span = ""
+    with open("/proc/self/smaps") as maps:
+        for line in maps:
+            words = line.split()
+            if not words[0].endswith(":"):
+                of_compiler = len(words) > 5 and "libllvmlite" in words[5] and "w" not in words[1]
+                span = words[0] if of_compiler else ""
+            elif words[0] in ("Anonymous:", "Swap:") and words[1] != "0":  # a copy, after a fork shared with the parent
+                span = ""
+            elif words[0] == "VmFlags:" and span:  # the last line of a mapping
+                first, last = (int(number, 16) for number in span.split("-"))
+                libc.madvise(first, last - first, mmap.MADV_DONTNEED)
+
+
+async def prepare_aside(workers: int, tell: Callable[[Progress], None]) -> None:
+    """`prepare` on a thread of its own, which does not keep a process from ending that is told to stop."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def finish(error: BaseException | None) -> None:
+        if ready.done():
+            return
+        if error is None:
+            ready.set_result(None)
+        else:
+            ready.set_exception(error)
+
+    def work() -> None:
+        error: BaseException | None = None
+        try:
+            prepare(workers, tell)
+        except BaseException as failed:
+            error = failed
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(finish, error)
+
+    threading.Thread(target=work, name="synap-compile", daemon=True).start()
+    await ready
+
+
+class Shown:
+    """Shows people how far a cold start has come: a bar on a terminal, a line now and then elsewhere.
+
+    Call it with each step, from any thread, and `close` it at the end whatever happened: the bar hides the
+    cursor. `say` takes the lines; without one they go to standard error. `now` is a clock in seconds.
+    """
+
+    def __init__(self, say: Callable[[str], None] | None = None, now: Callable[[], float] = monotonic) -> None:
+        self._say = say or _to_stderr
+        self._now = now
+        self._begun: float | None = None
+        self._said_at = -math.inf
+        self._bar: Any = None
+        self._task: Any = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def __call__(self, progress: Progress) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            now = self._now()
+            if self._begun is None:
+                self._begun = now
+            left = time_left(progress.done, progress.total, now - self._begun)
+            if sys.stderr.isatty():
+                self._draw(progress.done, progress.total, left)
+            elif now - self._said_at >= LINE_S:
+                self._said_at = now
+                self._say(f"{PREPARING}: {progress.done} of {progress.total}{left and ', '}{left}")
+
+    def _draw(self, done: int, total: int, left: str) -> None:
+        if self._bar is None:
+            from rich.console import Console  # only here: most starts have nothing to show
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            columns = (TextColumn(PREPARING), BarColumn(), TextColumn("{task.completed} of {task.total}"),
+                       TextColumn("{task.fields[left]}"))  # fmt: skip
+            self._bar = Bar(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=True)
+            self._task = self._bar.add_task("", total=total, left="")
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total, left=left)
+
+    def close(self) -> None:
+        """Take the bar off the terminal's hands; nothing is shown any more."""
+        with self._lock:
+            self._closed = True
+            bar, self._bar = self._bar, None
+            if bar is not None:
+                bar.stop()
+
+
+def time_left(done: int, total: int, seconds: float) -> str:
+    """About how long the rest takes, if it goes on as it went for so many seconds; empty while nobody can know."""
+    if not done or done >= total:
+        return ""
+    left = seconds / done * (total - done)
+    step = 1 if left < 10 else 5 if left < 60 else 10
+    return f"about {max(step, round(left / step) * step)} s left"
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def warmup(settings: Settings) -> Iterator[str]:
+    """Compile everything ahead of time."""
+    total = 0
+    shown = Shown()
+
+    def tell(progress: Progress) -> None:
+        nonlocal total
+        total = progress.total
+        shown(progress)
+
+    try:
+        prepare(workers_of(settings), tell)
+    finally:
+        shown.close()
+    yield f"Synap is prepared for this machine ({total} kernels compiled)" if total else "Synap was prepared already"

@@ -1,0 +1,110 @@
+"""What limits of the system leave of the address space, and what is told to people where that is too little.
+
+Nothing here needs compiled code, so a start that cannot succeed is refused before anything is imported or compiled.
+"""
+
+from dataclasses import dataclass
+from mmap import PAGESIZE
+
+from synap.store.memory import layout, spaces
+
+HEADROOM = 512 * layout.MIB
+"""Left to the process for what comes after the reservation: threads, connections, the arenas of malloc."""
+PROGRAM = 640 * layout.MIB
+"""What the interpreter, the libraries and the kernels take before it."""
+KB = 1024  # what `ulimit` counts in
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit of this process, and how much of it is taken, in bytes."""
+
+    command: str
+    bytes: int
+    taken: int
+
+    @property
+    def left(self) -> int:
+        return max(self.bytes - self.taken, 0)
+
+
+def room() -> int | None:
+    """Bytes that a reservation may take; None without a limit."""
+    limit = limit_of_process()
+    return None if limit is None else max(limit.left - HEADROOM, 0)
+
+
+def fitting(memory_max: int) -> int:
+    """`memory_max`, or as much of it as the limits of this process leave room for, but no less than the least arena."""
+    limit = limit_of_process()
+    if limit is None:
+        return memory_max
+    room = limit.left - HEADROOM - spaces.least_plan(0).total - layout.MIB  # what is rounded up
+    entry = 2 * layout.WORD  # in the page table
+    return min(memory_max, spaces.SMALLEST + max(room, 0) * layout.PAGE_BYTES // (layout.PAGE_BYTES + entry) // KB * KB)
+
+
+def limit_of_process() -> Limit | None:
+    """The limit that leaves the least; None if there is none, or where the system has no such thing."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    size, data = _taken()
+    kinds = ((resource.RLIMIT_AS, "ulimit -v", size), (resource.RLIMIT_DATA, "ulimit -d", data))
+    soft = [(resource.getrlimit(kind)[0], command, taken) for kind, command, taken in kinds]
+    found = [Limit(command, most, taken) for most, command, taken in soft if most != resource.RLIM_INFINITY]
+    return min(found, key=lambda limit: limit.left, default=None)
+
+
+def _taken() -> tuple[int, int]:
+    """(address space, private data) that this process has, in bytes; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            words = file.read().split()
+        return int(words[0]) * PAGESIZE, int(words[5]) * PAGESIZE
+    except (OSError, IndexError, ValueError):
+        return 0, 0
+
+
+def check(memory_max: int) -> None:
+    """Raise NoAddressSpace if the limits of this process cannot do for `memory_max`, whatever else it takes."""
+    limit = limit_of_process()
+    if limit is not None and spaces.least_plan(memory_max).total > limit.left:
+        raise refusal(memory_max)
+
+
+def refusal(memory_max: int) -> spaces.NoAddressSpace:
+    """What was asked for, what the system has, and what helps."""
+    need = -(-spaces.least_plan(memory_max).total // KB)
+    asked = f"{need} kB of address space for {memory_max >> 20} MB of data (kv_store.max_memory_mb)"
+    limit = limit_of_process()
+    if limit is not None and need * KB + HEADROOM > limit.left:
+        others = -(-(HEADROOM + max(limit.taken, PROGRAM)) // KB)
+        smaller = memory_max > spaces.SMALLEST and spaces.least_plan(0).total + others * KB <= limit.bytes
+        return spaces.NoAddressSpace(
+            f"wanted {asked} and {others} kB for the rest of the process, found a limit of {limit.bytes // KB} kB: "
+            f"raise it ({limit.command} {need + others}){' or lower the setting' if smaller else ''}"
+        )
+    if _read("/proc/sys/vm/overcommit_memory").strip() == "2":
+        return spaces.NoAddressSpace(
+            f"wanted {asked}, found a system that promises no more than it has (vm.overcommit_memory is 2, CommitLimit "
+            f"{_memory('CommitLimit')}, taken {_memory('Committed_AS')}): set it to 0 or 1"
+        )
+    return spaces.NoAddressSpace(f"wanted {asked}, which the system refuses: lower the setting")
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _memory(name: str) -> str:
+    """A line of /proc/meminfo."""
+    for line in _read("/proc/meminfo").splitlines():
+        if line.startswith(name + ":"):
+            return line.partition(":")[2].strip()
+    return "unknown"

@@ -1,0 +1,444 @@
+"""One node: an engine, and the data directory behind it. Used by the server, in-process and by the tools."""
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from synap import __version__
+from synap.commands import FAMILIES
+from synap.commands.defaults import catalogue_for
+from synap.derive.doors import family_codes
+from synap.derive.heap_image import image_of
+from synap.engine.engine import Engine
+from synap.engine.handlers.table import HANDLERS
+from synap.faults import BrokenNode
+from synap.io.node import limits
+from synap.io.node.clock import Clock, monotonic, seed, wall_us
+from synap.io.node.files import Lock, claim
+from synap.io.node.redis_config import place_clocks
+from synap.journal import NO_LOG, Buffer, Disk, Log, LogFailed, SnapshotWriter, recover, trim
+from synap.settings import Settings
+from synap.store import entry_points
+from synap.store.memory import layout
+from synap.store.memory.heap import Heap
+from synap.store.memory.spaces import NoAddressSpace
+from synap.store.records import zstd
+from synap.store.snapshot import dumps, named_dumps
+
+CHUNK_BYTES = 1 << 20
+PR_SET_PDEATHSIG = 1
+SNAPSHOT_NICE = 19
+CHANGES_WAIT_S = 60
+
+
+@dataclass
+class Recovered:
+    """What a start found."""
+
+    snapshot: str = ""
+    snapshot_frames: int = 0
+    log_frames: int = 0
+    cut_bytes: int = 0
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Node:
+    """An engine with its journal. The kernels must be ready (`synap.io.node.jit_warmup.prepare`)."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, disk: Disk | None = None, lock: Lock | None = None, directory: str = ""
+    ) -> None:
+        """Open the data directory of `settings` (or `directory`, or `disk`) and recover what lies there.
+
+        Raises Damage if promised data is damaged, LockHeld if another process has the directory, UnusableDirectory if
+        it cannot be made, written or read, NoAddressSpace if the system does not give the address space for
+        `kv_store.max_memory_mb`.
+        """
+        self.settings = settings
+        self.clock = clock
+        self.directory = directory or directory_of(settings)
+        catalogue = catalogue_for(settings)
+        self.image = image_of(catalogue)
+        self.heap = _reserve(settings)
+        self.heap.open(seed(24), self.image, entry_points.doors(family_codes(catalogue, FAMILIES)))
+        self.engine = Engine(self.heap, catalogue, self.image, HANDLERS, settings.number("limits.reply_bytes_max"))
+        self.engine.numbers[layout.LIMIT_WORD] = settings.number("limits.bulk_bytes_max")
+        self.engine.set_eviction(
+            settings.text("kv_store.eviction_policy"), settings.number("kv_store.eviction_sample_size")
+        )
+        if settings.switch("compression.enabled"):
+            self.engine.numbers[layout.COMPRESS_MIN] = settings.number("compression.min_payload_size")
+            if settings.text("compression.default_algorithm") == "zstd":
+                zstd.place(self.engine.numbers, settings.number("compression.zstd.level"))
+        self.engine.numbers[layout.HOT_MAX] = settings.number("compression.hot_cache_bytes")
+        for i, name in enumerate(("stream.max_events", "stream.max_bytes", "stream.retention_secs")):
+            self.engine.numbers[layout.ROOM_LIMITS + i] = settings.number(name)
+        self.engine.journal_flush = self.flush
+        self.lock = lock
+        self.disk = disk
+        self.log: Log | None = None
+        self.fsync_mode = settings.text("persistence.wal.fsync_mode")  # at the start: CONFIG SET may change it
+        self.recovered = Recovered()
+        self.failed = ""
+        self.snapshot_seq = 0
+        self.snapshot_at = monotonic()
+        self.snapshots_done = 0
+        self.last_save = 0  # s since 1970, 0 before the first one
+        self.last_save_ok = True
+        self.sync_seconds = 0.0  # that the last sync of the log took
+        self.save_points = _save_points(settings)
+        self.snapshot_failures = 0
+        self._child = 0
+        self._pipe = -1
+        self._said = b""
+        self.engine.facts |= {
+            "version": __version__,
+            "os": sys.platform,
+            "pid": os.getpid(),
+            "persistence": self.persistence,
+            "fsync_mode": lambda: self.fsync_mode,
+            "set_fsync_mode": lambda mode: setattr(self, "fsync_mode", mode),
+        }
+        place_clocks(self)
+        if disk is None and settings.persistence.enabled:
+            self.disk, self.lock = claim(self.directory)
+        if self.disk is not None:
+            try:
+                self._recover(self.disk)
+            except BaseException:
+                if self.lock is not None:
+                    self.lock.release()
+                raise
+
+    # Starting.
+
+    def _recover(self, disk: Disk) -> None:
+        begun = monotonic()
+        engine, numbers = self.engine, self.engine.numbers
+        recovery = recover(disk)
+        found = self.recovered
+        if recovery.snapshot is not None:
+            numbers[layout.SEQ] = recovery.snapshot_seq
+            for payload in recovery.snapshot_payloads():
+                found.snapshot_frames += engine.replay(payload, 0)
+            found.snapshot = recovery.snapshot.name
+        pieces: list[memoryview | bytes] = []
+        size = 0
+        for payload, *_ in recovery.groups():
+            if size + len(payload) > CHUNK_BYTES and pieces:
+                found.log_frames += engine.replay(b"".join(pieces), 1)
+                pieces, size = [], 0
+            pieces.append(bytes(payload))
+            size += len(payload)
+        if pieces:
+            found.log_frames += engine.replay(b"".join(pieces), 1)
+        numbers[layout.KEY_HITS] = numbers[layout.KEY_MISSES] = 0  # those of the replay were nobody's reads
+        found.cut_bytes = recovery.cut_bytes
+        found.notes = [str(note) for note in recovery.notes]
+        if recovery.cut_bytes:
+            found.notes.append(
+                f"{recovery.cut_name}: {recovery.cut_bytes} bytes cut at offset {recovery.cut_offset}"
+                " (a group that was not whole; nothing in it had been promised)"
+            )
+        self.clock.start_from(max(recovery.now, numbers[layout.LAST_NOW]))
+        self.snapshot_seq = recovery.snapshot_seq
+        if self.settings.persistence.wal.enabled:
+            limit = self.settings.number("persistence.wal.segment_bytes_max")
+            self.log = recovery.begin_log(seed(16), limit)
+            numbers[layout.JOURNALED] = 1
+        found.seconds = monotonic() - begun
+
+    # The log.
+
+    def flush(self) -> None:
+        """Write the frames that wait. On failure writes are refused from now on; raises LogFailed."""
+        taken = self.engine.take_frames()
+        if taken is None:
+            return
+        payload, first_seq, count = taken
+        assert self.log is not None
+        begun = monotonic()
+        try:
+            self.log.append([payload], first_seq, count, self.engine.numbers[layout.LAST_NOW])
+        except LogFailed as failure:
+            self.fail(failure)
+            raise
+        finally:
+            self.engine.frames_written()
+            self.delayed("aof-write", monotonic() - begun)
+
+    def delayed(self, event: str, seconds: float) -> None:
+        """Something that nobody else could go on during took so long."""
+        if self.engine.operation.delay_ms:
+            self.engine.operation.event(event, int(seconds * 1000), self.clock.now())
+
+    def synced_in(self, seconds: float) -> None:
+        """A sync that replies waited for took so long."""
+        self.sync_seconds = seconds
+        self.delayed("aof-fsync-always", seconds)
+
+    def fail(self, failure: LogFailed) -> None:
+        """The log cannot be written: refuse writes until a fresh snapshot stands."""
+        self.failed = str(failure)
+        self.engine.numbers[layout.REFUSE] |= layout.GUARD_BROKEN_LOG
+
+    def stop(self) -> None:
+        """A clean end: everything on disk, marked as such."""
+        try:
+            if self.log is not None and self.log.failed is None:
+                self.flush()
+                self.log.stop()
+            elif self.log is None and self.disk is not None:
+                self._leave_snapshot()
+        finally:
+            if self.lock is not None:
+                self.lock.release()
+
+    def _leave_snapshot(self) -> None:
+        """Without a log a clean end loses nothing either."""
+        if self._child:
+            os.set_blocking(self._pipe, True)
+            with suppress(OSError):  # it failed: the next one says why
+                self.end_snapshot()
+        if self.engine.seq > self.snapshot_seq:
+            self.snapshot_here()
+
+    # Snapshots.
+
+    def snapshot_due(self) -> bool:
+        """Is it time for one, by the settings, or because the log needs one to go on?"""
+        if self.disk is None or self.snapshot_running:
+            return False
+        if self.failed:
+            return monotonic() - self.snapshot_at > 1.0
+        changes = self.engine.seq - self.snapshot_seq
+        waited = monotonic() - self.snapshot_at
+        return changes > 0 and any(changes >= least and waited >= seconds for seconds, least in self.save_points)
+
+    @property
+    def snapshot_running(self) -> bool:
+        return self._child != 0
+
+    def begin_snapshot(self) -> int:
+        """Fork a child that writes the state as it is now; the descriptor that turns readable at its end."""
+        assert self.disk is not None and not self._child
+        if self.log is not None and self.log.failed is None:
+            self.engine.journal_flush()
+            self.log.sync()
+        self.snapshot_at = monotonic()
+        self.engine.note_uses(False)  # a read would copy a page that the child shares
+        try:
+            self._child, self._pipe = self._fork(self.engine.seq)
+        except OSError as error:
+            self.engine.note_uses(True)
+            self._snapshot_failed()
+            raise OSError(f"snapshot: cannot fork: {error}") from error
+        return self._pipe
+
+    def _snapshot_failed(self) -> None:
+        self.snapshot_failures += 1
+        self.last_save_ok = False
+
+    def _fork(self, seq: int) -> tuple[int, int]:
+        """Start the process that writes the state at `seq`; (its id, the descriptor that it speaks on)."""
+        reader, writer = os.pipe()
+        gc.freeze()  # the child must not touch every object's page by collecting
+        parent = os.getpid()
+        begun = monotonic()
+        try:
+            child = os.fork()
+        except OSError:
+            gc.unfreeze()
+            os.close(reader)
+            os.close(writer)
+            raise
+        if child == 0:
+            code = 1
+            try:
+                _become_writer(parent, writer)
+                name = self.write_snapshot(seq)
+                with suppress(OSError):  # what is left goes the next time
+                    self._trim()  # not in the parent: freeing the blocks of a segment takes a tenth of a second
+                os.write(writer, f"ok {seq} {name}".encode())
+                code = 0
+            except BaseException as error:
+                os.write(writer, f"failed {error!r}"[:4000].encode())
+            finally:
+                os._exit(code)
+        gc.unfreeze()
+        self.delayed("fork", monotonic() - begun)
+        os.close(writer)
+        os.set_blocking(reader, False)
+        return child, reader
+
+    def end_snapshot(self) -> str | None:
+        """Take the child's word: None while it works, then the name of the file, or OSError with why not."""
+        if not self._hear():
+            return None
+        self._child, self._pipe = 0, -1
+        self.engine.note_uses(True)
+        said, self._said = self._said, b""
+        words = said.decode("utf-8", "replace").split(" ", 2)
+        if words[0] != "ok":
+            self._snapshot_failed()
+            raise OSError(f"the snapshot failed: {said.decode('utf-8', 'replace') or 'its process was killed'}")
+        self._stands(int(words[1]))
+        return words[2]
+
+    def _hear(self) -> bool:
+        """Take in what the child says; True when it has said all and is gone."""
+        try:
+            while piece := os.read(self._pipe, 65536):
+                self._said += piece
+        except BlockingIOError:
+            return False
+        os.close(self._pipe)
+        os.waitpid(self._child, 0)
+        return True
+
+    def snapshot_here(self) -> str:
+        """Write a snapshot in this process: no fork, and nothing else happens meanwhile."""
+        if self.log is not None and self.log.failed is None:
+            self.flush()
+            self.log.sync()
+        seq = self.engine.seq
+        try:
+            name = self.write_snapshot(seq)
+        except OSError:
+            self._snapshot_failed()
+            raise
+        self._stands(seq)
+        self._trim()
+        return name
+
+    def _stands(self, seq: int) -> None:
+        self.snapshot_seq = seq
+        self.snapshots_done += 1
+        self.last_save = wall_us() // 1_000_000
+        self.last_save_ok = True
+        if self.failed and self.log is not None and seq == self.engine.seq:
+            self.log.resume(seq)
+            self.failed = ""
+            self.engine.numbers[layout.REFUSE] &= ~layout.GUARD_BROKEN_LOG
+
+    def _trim(self) -> None:
+        """Remove the files that the newest snapshots replace."""
+        assert self.disk is not None
+        trim(self.disk, self.settings.number("persistence.snapshot.max_snapshots"))
+
+    def write_snapshot(self, seq: int) -> str:
+        """Write every structure as load rows; the name of the verified file."""
+        return self.write_rows(self.load_rows(seq, self.engine.numbers[layout.LAST_NOW]), seq)
+
+    def write_rows(self, rows: Iterable[tuple[Buffer, int]], seq: int) -> str:
+        """Write these (frames, count), the state at `seq`; the name of the verified file."""
+        assert self.disk is not None
+        node_id = self.log.node_id if self.log is not None else NO_LOG
+        epoch = self.log.epoch if self.log is not None else 0
+        now = self.engine.numbers[layout.LAST_NOW]
+        writer = SnapshotWriter(self.disk, node_id, epoch=epoch, seq=seq, now=now)
+        try:
+            for payload, count in rows:
+                writer.add(payload, count)
+            return writer.finish()
+        except BaseException:
+            writer.abort()
+            raise
+
+    def load_rows(self, seq: int, now: int) -> Any:
+        """(frames, count) that make the state again, piece by piece. LOG must be empty."""
+        cursor = np.zeros(dumps.CURSOR_WORDS, np.int64)
+        start = layout.LOG * layout.WORD
+        engine = self.engine
+        while count := dumps.dump(engine.words, engine.octets, cursor, seq, now, CHUNK_BYTES):
+            if count == dumps.UNREADABLE:
+                raise OSError("a compressed value cannot be read (is memory short?): no snapshot was written")
+            yield engine.bytes[start : start + int(cursor[named_dumps.CURSOR_SIZE])], int(count)
+
+    def persistence(self) -> dict[str, Any]:
+        """INFO's section."""
+        log = self.log
+        return {
+            "persistence_enabled": int(self.disk is not None),
+            "log_enabled": int(log is not None),
+            "log_fsync_mode": self.fsync_mode,
+            "log_written_seq": log.written_seq if log else 0,
+            "log_synced_seq": log.synced_seq if log else 0,
+            "log_bytes_written": log.bytes_written if log else 0,
+            "log_groups_written": log.groups_written if log else 0,
+            "log_syncs_done": log.syncs_done if log else 0,
+            "log_unsynced_changes": log.written_seq - log.synced_seq if log else 0,
+            "log_segment_bytes": log.segment_bytes if log else 0,
+            "log_last_sync_seconds": round(self.sync_seconds, 6),
+            "log_failed": self.failed or "no",
+            "snapshot_seq": self.snapshot_seq,
+            "snapshot_in_progress": int(self.snapshot_running),
+            "snapshots_done": self.snapshots_done,
+            "snapshot_failures": self.snapshot_failures,
+            "snapshot_last_ok": int(self.last_save_ok),
+            "snapshot_last_time": self.last_save,
+            "recovered_snapshot_frames": self.recovered.snapshot_frames,
+            "recovered_log_frames": self.recovered.log_frames,
+            "recovered_cut_bytes": self.recovered.cut_bytes,
+            "recovered_seconds": round(self.recovered.seconds, 3),
+        }
+
+
+def directory_of(settings: Settings) -> str:
+    """The data directory as an absolute path: a program may change its working directory. As it stands in the
+    settings if nothing is kept on disk: a program in memory alone may have no working directory any more."""
+    named = settings.text("persistence.directory")
+    return os.path.realpath(named) if settings.switch("persistence.enabled") else named
+
+
+def _reserve(settings: Settings) -> Heap:
+    """The heap that the settings ask for. Raises NoAddressSpace, which says what is needed and what there is."""
+    most = settings.memory_bytes_max
+    memory_max = most if settings.number("kv_store.max_memory_mb") else limits.fitting(most)
+    try:
+        return Heap(memory_max, limits.room())
+    except NoAddressSpace:
+        raise limits.refusal(memory_max) from None
+
+
+def _save_points(settings: Settings) -> list[tuple[int, int]]:
+    """(seconds since the last snapshot, changes since then) at which one is due: any of them."""
+    snapshot = settings.persistence.snapshot
+    if not snapshot.enabled:
+        return []
+    return [(snapshot.interval_secs, 1), (CHANGES_WAIT_S, snapshot.operation_threshold)]
+
+
+def _become_writer(parent: int, pipe: int) -> None:
+    """Be a child that holds nothing of its parent's: no socket, no lock, no signal handler."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    _die_with(parent)
+    limit = os.sysconf("SC_OPEN_MAX")
+    os.closerange(3, pipe)
+    os.closerange(pipe + 1, limit if 0 < limit < 1 << 20 else 1 << 20)
+    # Whoever serves clients goes first; not before the sockets are closed, or a new node finds the port taken.
+    os.nice(SNAPSHOT_NICE)
+    if hasattr(os, "SCHED_BATCH"):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def _die_with(parent: int) -> None:
+    """Ask the system to end this process when its parent ends."""
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        raise BrokenNode("the parent has ended")
+
+

@@ -1,0 +1,71 @@
+"""Settings under the names that Redis has for them: what CONFIG GET answers, with a server and without."""
+
+import os
+from typing import Any
+
+from synap.engine.subscribers import Limits
+from synap.io.node.clock import clock_address, sleep, ticks, unique_text, wall_us
+from synap.settings import Settings
+from synap.store.memory import layout
+
+LOG_LEVELS = {"trace": "debug", "debug": "debug", "info": "notice", "warn": "warning", "error": "warning"}
+"""Redis' name for the least severe lines that are written."""
+
+
+def redis_config(settings: Settings, directory: str) -> dict[str, Any]:
+    """Value by Redis' name; `directory` is the data directory, an absolute path."""
+    logged = settings.switch("persistence.enabled") and settings.switch("persistence.wal.enabled")
+    return {
+        "maxmemory": settings.memory_bytes_max,
+        "maxmemory-policy": settings.text("kv_store.eviction_policy"),
+        "maxmemory-samples": settings.number("kv_store.eviction_sample_size"),
+        "databases": 16,
+        "bind": " ".join(settings.names("resp.host")),
+        "dir": directory,
+        "tcp-backlog": settings.number("limits.tcp_backlog"),
+        "notify-keyspace-events": "",
+        "save": "",
+        "appendonly": "yes" if logged else "no",
+        "appendfsync": "everysec",  # a node says what it is now
+        "port": max(settings.number("resp.port"), 0),
+        "loglevel": LOG_LEVELS[settings.text("logging.level")],
+        "protected-mode": "no",  # who may connect is a matter of the address: resp.host
+        "maxclients": settings.number("server.connections_max"),
+        "proto-max-bulk-len": settings.number("limits.bulk_bytes_max"),
+        "client-query-buffer-limit": settings.number("limits.query_bytes_max"),
+        "slowlog-log-slower-than": settings.number("slowlog.threshold_us"),
+        "slowlog-max-len": settings.number("slowlog.length"),
+    }
+
+
+def memory_held() -> int:
+    """Bytes of memory that this process holds now; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def place_clocks(node: Any) -> None:
+    """What the rows need of any node, with a server or without: clocks, and what the settings say at the start."""
+    started = wall_us() // 1_000_000
+    node.engine.operation.ticks = ticks
+    node.engine.numbers[layout.CLOCK] = clock_address()
+    node.engine.operation.slow_ns = node.settings.number("slowlog.threshold_us") * 1000
+    node.engine.operation.slow_most = node.settings.number("slowlog.length")
+    settings, pubsub = node.settings, node.engine.pubsub
+    pubsub.new_name = unique_text
+    pubsub.limits = Limits(
+        settings.number("pubsub.topics_max"), settings.number("pubsub.subscriptions_max"),
+        settings.number("pubsub.unread_subscribers_max"), settings.number("pubsub.topic_bytes_max"),
+        settings.number("pubsub.buffer_messages_max"), settings.number("limits.feed_output_bytes_max"),
+        settings.text("pubsub.overflow"),
+    )  # fmt: skip
+    node.engine.facts |= {
+        "wall_us": wall_us,
+        "memory_reserved": node.heap.memory_max,
+        "sleep": sleep,
+        "memory_held": memory_held,
+        "last_save": lambda: node.last_save or started,
+    }

@@ -1,0 +1,1 @@
+"""The process: its log lines, standard streams, signals, service manager."""

@@ -1,0 +1,1 @@
+"""RESP over sockets: one kernel call for many connections, and a transport for the rest."""

@@ -1,0 +1,270 @@
+"""RESP sockets by the dozen: one set of descriptors that the loop watches, one call for all that are ready.
+
+`store/lane/epoll_batch` says what a round is. Here are the set, the board that kernel and Python share, and the
+listeners. Linux has this; elsewhere a RESP connection is served by asyncio's own transports.
+"""
+
+import asyncio
+import errno
+import logging
+import select
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from synap.faults import BrokenNode
+from synap.io.node.group_commit import Turn
+from synap.io.resp.resp_transport import Wire
+from synap.store.lane import epoll_batch, syscalls
+from synap.store.lane.epoll_batch import (
+    ALL,
+    ANSWERS,
+    ARRIVALS,
+    BEFORE,
+    COUNT,
+    EVENT,
+    FOUND,
+    NEXT,
+    ODD,
+    ODDS,
+    REPLIES,
+    ROOM,
+    SENT,
+    TOOK,
+)
+from synap.store.lane.lane import OUT_AT
+from synap.store.memory import layout
+
+log = logging.getLogger("synap")
+
+NEVER_NS = 1 << 62
+ACCEPTED_MAX = 64  # connections taken at once
+FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+FULL_PAUSE_S = 1.0
+
+
+class Rounds:
+    """All RESP sockets of a server."""
+
+    def __init__(self, server: Any) -> None:
+        self._loop: asyncio.AbstractEventLoop = server.loop
+        self._clock, self._engine = server.clock, server.engine
+        self._turn: Turn = server.turn
+        self._epoll = select.epoll()
+        self._board = np.zeros(epoll_batch.BOARD_SIZE, np.int64)
+        self._view = self._board.data
+        self._table = np.zeros(2 * 1024, np.int64)
+        self._events = np.zeros(epoll_batch.ROUND * syscalls.EVENT_BYTES, np.uint8)
+        self._sockets_of = np.zeros(128, np.int64)
+        self._wires: dict[int, Wire] = {}
+        self.operation = self._engine.operation
+        self.soon = self._loop.call_soon
+        self._turn.rounds = self
+        self._loop.add_reader(self._epoll.fileno(), self._ready)
+
+    # Sockets.
+
+    def join(self, wire: Wire) -> None:
+        """One more socket; nothing is asked of it yet."""
+        place = 2 * wire.descriptor
+        while place >= len(self._table):
+            self._table = np.concatenate((self._table, np.zeros_like(self._table)))
+        self._wires[wire.descriptor] = wire
+        self._table[place : place + 2] = 0
+        self._epoll.register(wire.descriptor, 0)
+
+    def leave(self, wire: Wire) -> None:
+        """This one is about to be closed."""
+        del self._wires[wire.descriptor]
+        self._table[2 * wire.descriptor : 2 * wire.descriptor + 2] = 0
+        self._epoll.unregister(wire.descriptor)
+
+    def ask(self, descriptor: int, mask: int) -> None:
+        """Tell of these events."""
+        self._epoll.modify(descriptor, mask)
+
+    def mark(self, descriptor: int, plain: bool) -> None:
+        """May the kernel serve this socket?"""
+        place = 2 * descriptor
+        if plain:
+            self._table[place] = self._wires[descriptor].connection.machine.session.at
+        self._table[place + 1] = plain
+
+    # A round.
+
+    def _ready(self) -> None:
+        engine, view, operation = self._engine, self._view, self._engine.operation
+        now = self._clock.now()
+        slow_ns = operation.slow_ns if operation.slow_ns >= 0 else NEVER_NS
+        engine.numbers[layout.LANE_OUT] = OUT_AT
+        epoll = self._epoll.fileno()
+        while True:
+            reason = epoll_batch.serve(engine.words, engine.octets, self._board, self._table, self._events, epoll,
+                                  not operation.odd, now, slow_ns)  # fmt: skip
+            if reason != ALL:
+                self._stopped(reason, now, slow_ns)
+                if not operation.odd:
+                    epoll = epoll_batch.REST
+                    continue
+                self._rest_by_hand(now)  # one of them has paused the others, or wants no replies
+            if view[ODDS]:
+                self.take()
+                self._serve_odd()
+            if view[EVENT] >= view[FOUND]:
+                break
+            epoll = epoll_batch.NEXT_RUN
+        self._turn.end()
+
+    def _stopped(self, reason: int, now: int, slow_ns: int) -> None:
+        """The kernel has come to something that is not for it."""
+        view, numbers = self._view, self._engine.numbers
+        if reason == ROOM:
+            self.take()
+            return
+        place = ARRIVALS + 3 * (view[NEXT] - 1)
+        wire = self._wires[view[place]]
+        connection = wire.connection
+        if view[TOOK] >= slow_ns:
+            connection.machine.note_slow(view[place + 1], numbers[layout.LANE_AT], view[TOOK], now)
+        if reason == epoll_batch.SLOW:
+            return
+        made = bytes(self._engine.bytes[view[BEFORE] : numbers[layout.LANE_OUT]])
+        self.take()
+        self._guarded(wire, connection.stopped, reason, made, view[place + 2], now)
+
+    def _rest_by_hand(self, now: int) -> None:
+        """Serve the arrivals that are left as if each had been read alone."""
+        self.take()
+        view = self._view
+        for i in range(view[NEXT], view[COUNT]):
+            place = ARRIVALS + 3 * i
+            wire = self._wires.get(view[place])
+            if wire is not None:
+                self._guarded(wire, wire.connection.arrived, view[place + 1], view[place + 2], now)
+        view[NEXT] = view[COUNT]
+
+    def _serve_odd(self) -> None:
+        view = self._view
+        for place in range(ODD, ODD + 3 * view[ODDS], 3):
+            wire = self._wires.get(view[place])
+            if wire is not None:
+                self._guarded(wire, wire.happened, view[place + 1], view[place + 2])
+        view[ODDS] = 0
+
+    def _guarded(self, wire: Wire, work: Callable[..., None], *args: Any) -> None:
+        """Whatever goes wrong costs this connection alone, unless the node is broken."""
+        try:
+            work(*args)
+        except Exception as error:
+            self._loop.call_exception_handler({"message": "a RESP connection failed", "exception": error})
+            wire.abort()
+            if isinstance(error, BrokenNode):
+                return
+        if wire.descriptor in self._wires:
+            wire.settle()
+
+    # Replies.
+
+    def take(self) -> None:
+        """Hand the replies of this round to the turn as bytes: they have to wait, or make room."""
+        view, data = self._view, self._engine.bytes
+        for place in range(ANSWERS, ANSWERS + 3 * view[REPLIES], 3):
+            wire = self._wires.get(view[place])
+            if wire is not None:
+                self._turn.hold(wire.connection, bytes(data[view[place + 1] : view[place + 2]]))
+        view[REPLIES] = 0
+        self._engine.numbers[layout.LANE_OUT] = OUT_AT
+
+    def deliver(self) -> None:
+        """Send the replies of this round."""
+        view, engine = self._view, self._engine
+        count = view[REPLIES]
+        if not count:
+            return
+        first = epoll_batch.deliver(engine.octets, self._board, 0)
+        while first < count:
+            place = ANSWERS + 3 * first
+            wire = self._wires[view[place]]
+            wire.unsent(bytes(engine.bytes[view[place + 1] : view[place + 2]]), view[SENT])
+            first = epoll_batch.deliver(engine.octets, self._board, first + 1)
+        view[REPLIES] = 0
+
+    def spread(self, connections: list[Any], data: bytes) -> None:
+        """Send the same bytes to many. The out region is free: the turn has taken or sent what was in it."""
+        size, engine = len(data), self._engine
+        if size > layout.OUT_BYTES:
+            for connection in connections:
+                connection.transmit(data)
+            return
+        if len(connections) > len(self._sockets_of):
+            self._sockets_of = np.zeros(2 * len(connections), np.int64)
+        told = self._sockets_of.data
+        idle: list[Any] = []
+        for connection in connections:
+            wire = connection.transport
+            if type(wire) is Wire and wire.idle and not connection.lost:
+                told[len(idle)] = wire.descriptor
+                idle.append(connection)
+            else:
+                connection.transmit(data)
+        engine.bytes[OUT_AT : OUT_AT + size] = data
+        epoll_batch.spread(engine.octets, OUT_AT, size, self._sockets_of, len(idle))
+        for i, connection in enumerate(idle):
+            connection.queued -= 1
+            if told[i] != size:
+                connection.transport.unsent(data, told[i])
+
+    # Listeners.
+
+    def listen(self, sockets: Iterable[socket.socket], made: Callable[[], Any]) -> "Listener":
+        """Accept connections at these listening sockets; `made` makes the protocol of each."""
+        return Listener(self, self._loop, sockets, made)
+
+
+class Listener:
+    """Listening sockets, and what becomes of who connects."""
+
+    def __init__(
+        self, owner: Rounds, loop: asyncio.AbstractEventLoop, opened: Iterable[socket.socket], made: Callable[[], Any]
+    ) -> None:
+        self.sockets = list(opened)
+        self._owner, self._loop, self._made = owner, loop, made
+        self._operation = owner.operation
+        self._closed = False
+        for one in self.sockets:
+            self._listen(one)
+
+    def close(self) -> None:
+        """Accept nobody any more."""
+        self._closed = True
+        for one in self.sockets:
+            self._loop.remove_reader(one.fileno())
+            one.close()
+
+    def _listen(self, one: socket.socket) -> None:
+        if not self._closed:
+            self._loop.add_reader(one.fileno(), self._accept, one)
+
+    def _accept(self, one: socket.socket) -> None:
+        for _ in range(ACCEPTED_MAX):
+            try:
+                sock, _address = one.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                log.error("RESP: no more connections for a second: %s", error)
+                self._loop.remove_reader(one.fileno())
+                self._loop.call_later(FULL_PAUSE_S, self._listen, one)
+                return
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if keep_alive_s := self._operation.keep_alive_s:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keep_alive_s)
+            Wire(self._owner, sock, self._made()).begin()

@@ -1,0 +1,193 @@
+"""The listeners of a server: sockets at every address of every host, or one line that says why there are none.
+
+All sockets of a listener have the same port, also where the system chooses it. `::` is every address of the machine.
+The IPv4 ones among them have a socket of their own, so an IPv4 client has the same address on any listener, and
+a list that names IPv4 addresses itself gets those and no others.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from synap.faults import SynapError
+from synap.hosts import authority
+from synap.io.http.http_connection import HttpConnection
+from synap.io.node.connections import RespConnection
+from synap.settings import Settings
+
+log = logging.getLogger("synap")
+
+EVERY_IPV4, EVERY_IPV6 = "0.0.0.0", "::"
+FREE_PORT_TRIES = 32
+"""A port that is free at one address may be taken at the next one: then another port is tried."""
+
+ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+PORT_TROUBLES = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
+REASONS = {
+    errno.EADDRINUSE: "in use",
+    errno.EADDRNOTAVAIL: "this machine does not have this address",
+    errno.EAFNOSUPPORT: "this machine has no addresses of this kind",
+}
+HINTS = {
+    "server.host": "--host HOST",
+    "server.port": "--port N, or 0 for any free port",
+    "resp.host": "--set resp.host=HOST",
+    "resp.port": "--resp-port N, or 0 for none",
+}
+
+
+class CannotListen(SynapError):
+    """A listener cannot be opened; one line that names listener, address, setting and flag."""
+
+    def __init__(self, kind: str, section: str, host: str, port: int, error: Exception) -> None:
+        number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
+        setting = f"{section}.{'port' if number in PORT_TROUBLES else 'host'}"
+        if number is None:
+            told = getattr(error, "strerror", None) or str(error)
+            reason = f"the host does not resolve ({' '.join(str(told).split())})"
+        else:
+            reason = REASONS.get(number) or os.strerror(number)
+        self.in_use = number == errno.EADDRINUSE
+        super().__init__(f"{kind} cannot listen on {authority(host, port)} ({setting}): {reason}; {HINTS[setting]}")
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address to listen on, and the host of the settings that it comes from."""
+
+    host: str
+    family: int
+    place: tuple[Any, ...]  # as `bind` takes it: for IPv6 with flow and scope
+
+    @property
+    def name(self) -> str:
+        return str(self.place[0])
+
+    @property
+    def everywhere(self) -> bool:
+        return self.name in (EVERY_IPV4, EVERY_IPV6)
+
+    def at(self, port: int) -> tuple[Any, ...]:
+        """The place with another port."""
+        return (self.place[0], port, *self.place[2:])
+
+
+def chosen(found: Iterable[Address]) -> list[Address]:
+    """Each address once, without those that `0.0.0.0` or `::` covers, and with what `::` stands for."""
+    once: dict[tuple[Any, ...], Address] = {}
+    for each in found:
+        once.setdefault((each.family, each.place), each)
+    addresses = list(once.values())
+    families = {each.family for each in addresses}
+    every = {each.family: each for each in addresses if each.everywhere}
+    if socket.AF_INET6 in every and socket.AF_INET not in families:
+        both = every[socket.AF_INET6]
+        addresses.append(Address(both.host, socket.AF_INET, (EVERY_IPV4, both.place[1])))
+    return [each for each in addresses if each.everywhere or each.family not in every]
+
+
+class Listeners:
+    """What a server listens with."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._settings: Settings = server.settings
+        self._loop: asyncio.AbstractEventLoop = server.loop
+        self._backlog = self._settings.number("limits.tcp_backlog")
+        self._open: list[Any] = []
+
+    def close(self) -> None:
+        """Accept nobody any more."""
+        for listener in self._open:
+            listener.close()
+
+    @property
+    def urls(self) -> str:
+        """Where HTTP is served, as people and browsers take it."""
+        hosts = self._settings.names("server.host")
+        return ", ".join(f"http://{authority(host, self._server.http_port)}" for host in hosts)
+
+    async def open_http(self) -> int:
+        """Serve HTTP; the port. Raises CannotListen."""
+        sockets = await self._sockets("HTTP", "server", self._settings.number("server.port"))
+        await self._serve(sockets, lambda: HttpConnection(self._server))
+        return int(sockets[0].getsockname()[1])
+
+    async def open_resp(self) -> int:
+        """Serve RESP; the port, or 0 for none: the default port is done without if it is taken and nobody asked for it.
+
+        Raises CannotListen.
+        """
+        settings = self._settings
+        if not settings.resp_listens:
+            return 0
+        port = max(settings.number("resp.port"), 0)
+        try:
+            sockets = await self._sockets("RESP", "resp", port)
+        except CannotListen as failure:
+            if settings.asked_for("resp.port") or not failure.in_use:
+                raise
+            log.warning("RESP: port %d is taken, going on without it: %s", port, failure)
+            return 0
+        if sys.platform == "linux":  # sockets in rounds where there is epoll, else the loop's own transports
+            from synap.io.resp.epoll_rounds import Rounds
+
+            self._open.append(Rounds(self._server).listen(sockets, lambda: RespConnection(self._server)))
+        else:
+            await self._serve(sockets, lambda: RespConnection(self._server))
+        return int(sockets[0].getsockname()[1])
+
+    async def _serve(self, sockets: Iterable[socket.socket], made: Any) -> None:
+        for each in sockets:
+            self._open.append(await self._loop.create_server(made, sock=each, backlog=self._backlog))
+
+    async def _sockets(self, kind: str, section: str, port: int) -> list[socket.socket]:
+        """Listening sockets at all addresses of `section`.host."""
+        found: list[Address] = []
+        for host in self._settings.names(f"{section}.host"):
+            try:
+                entries = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            except (OSError, UnicodeError) as error:
+                raise CannotListen(kind, section, host, port, error) from error
+            found += [Address(host, entry[0], tuple(entry[4])) for entry in entries]
+        addresses = chosen(found)
+        for left in reversed(range(1 if port else FREE_PORT_TRIES)):
+            opened: list[socket.socket] = []
+            try:
+                self._open_all(kind, section, addresses, port, opened)
+                return opened
+            except CannotListen as failure:
+                for each in opened:
+                    each.close()
+                if not (failure.in_use and left):
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _open_all(
+        self, kind: str, section: str, addresses: list[Address], port: int, opened: list[socket.socket]
+    ) -> None:
+        """Listen at each address. One that this machine lacks is left out if its host has others."""
+        absent: dict[str, CannotListen] = {}
+        hosts = set()
+        for address in addresses:
+            try:
+                one = socket.create_server(address.at(port), family=address.family, backlog=self._backlog)
+            except OSError as error:
+                failure = CannotListen(kind, section, address.name, port, error)
+                if error.errno not in ABSENT:
+                    raise failure from error
+                absent.setdefault(address.host, failure)
+                continue
+            opened.append(one)
+            one.setblocking(False)
+            hosts.add(address.host)
+            port = int(one.getsockname()[1])
+        for host, failure in absent.items():
+            if host not in hosts:
+                raise failure

@@ -1,0 +1,421 @@
+"""The server: listeners, upkeep, signals. It knows all the names and has no logic of its own."""
+
+import asyncio
+import logging
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from synap import __version__
+from synap.faults import BrokenNode, Fault, SynapError
+from synap.io.http import http_clients
+from synap.io.http.http_app import Web
+from synap.io.http.http_connection import HttpConnection
+from synap.io.node.clock import Clock, monotonic
+from synap.io.node.connections import Connection
+from synap.io.node.files import UnusableDirectory
+from synap.io.node.group_commit import Turn
+from synap.io.node.jit_warmup import PREPARING, Progress, Shown, let_go_of_compiler, prepare_aside, workers_of
+from synap.io.node.node import Node
+from synap.io.node.redis_config import redis_config
+from synap.io.process import logging_setup, signals, systemd
+from synap.io.server import server_commands
+from synap.io.server.listeners import Listeners
+from synap.io.server.upkeep_timer import Ticks
+from synap.journal import LogFailed
+from synap.proto.http import Request, Response
+from synap.proto.rest import Rest, Target, fault_response, json_response
+from synap.proto.streamable import Commands
+from synap.settings import Settings
+from synap.store.memory import layout
+
+log = logging.getLogger("synap")
+
+SWEEP_S = 0.5
+CLOSE_PAUSE_S = 0.001
+STOP_WAIT_S = 5.0
+
+
+class Server:
+    """One process: a node and its listeners."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.version = __version__
+        self.clock = Clock()
+        self.connections: dict[Connection, None] = {}  # in the order of their arrival
+        self.node: Node | None = None
+        self.engine: Any = None
+        self.progress = Progress()
+        self.phase = "compiling"
+        self.started = monotonic()
+        self.ready = asyncio.Event()
+        self.http_port = self.resp_port = 0
+        self.log_count = layout.LOG_COUNT
+        self.query_bytes_max = settings.number("limits.query_bytes_max")
+        self.head_bytes_max = settings.number("limits.http_head_bytes_max")
+        self.body_bytes_max = settings.number("limits.http_body_bytes_max")
+        self.output_pause_bytes = settings.number("limits.output_pause_bytes")
+        self._output_total_bytes = settings.number("limits.output_total_bytes_max")
+        self.behind: dict[Connection, None] = {}  # whose peers take their output too slowly
+        self._fits, self._fits_at = True, -1.0
+        self._output_stall_s = settings.number("limits.output_stall_s")
+        self.feed_output_bytes_max = settings.number("limits.feed_output_bytes_max")
+        self.output_bytes_max = settings.number("limits.output_bytes_max")
+        self.limits: Any = settings.limits
+        self._connections_max = settings.number("server.connections_max")
+        self._address_max = settings.number("server.connections_per_address_max")
+        self._from: Counter[str] = Counter()
+        self.connections_made = self.connections_refused = 0
+        self.broken: BrokenNode | None = None
+        self._stopping = asyncio.Event()
+        self._snapshot_waits: list[asyncio.Future[str]] = []
+        self.ticks: Ticks | None = None
+
+    # Life.
+
+    async def run(self) -> None:
+        """Serve until a signal says stop. Raises what keeps the node from starting."""
+        self.loop = asyncio.get_running_loop()
+        self.turn: Any = _NoTurn()
+        self.web = Web(self)
+        signals.end_by(self.loop, self._stopping.set)
+        self.loop.set_exception_handler(self._unhandled)
+        self.listeners = self._listeners()
+        try:
+            self.http_port = await self.listeners.open_http()
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._stop_when_asked, group.cancel_scope)
+                group.start_soon(self._sweep)
+                await self._start()
+                self.resp_port = await self.listeners.open_resp()
+                self.engine.facts["resp_port"] = self.resp_port
+                self._tell_ready()
+                self.ticks = Ticks(self)
+                self.ticks.begin()
+        except BaseExceptionGroup as failed:  # what keeps a node from starting is one thing, told in one line
+            if len(failed.exceptions) == 1:
+                raise failed.exceptions[0] from failed.exceptions[0].__cause__
+            raise
+        finally:
+            self.listeners.close()
+            self._close()
+        if self.broken is not None:
+            raise self.broken
+
+    def stop(self) -> None:
+        """End this server in order."""
+        self._stopping.set()
+
+    def _listeners(self) -> Listeners:
+        return Listeners(self)
+
+    async def _stop_when_asked(self, scope: anyio.CancelScope) -> None:
+        await self._stopping.wait()
+        systemd.notify_stopping()
+        scope.cancel()
+
+    def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception in a callback: a broken node stops, anything else costs its connection alone."""
+        error = context.get("exception")
+        log.error("%s", context.get("message"), exc_info=error)
+        if isinstance(error, BrokenNode):
+            self.broken = error
+            self._stopping.set()
+
+    async def _start(self) -> None:
+        shown = Shown(log.info)
+
+        def tell(progress: Progress) -> None:
+            self.progress = progress
+            shown(progress)
+            systemd.notify_starting(f"{PREPARING}: {progress.done} of {progress.total}")
+
+        try:
+            await self._prepare(tell)
+        finally:
+            shown.close()
+        self.phase = "recovering"
+        systemd.notify_starting("recovering")
+        node = await self._open()
+        engine = node.engine
+        engine.facts |= {
+            "uptime": lambda: int(monotonic() - self.started),
+            "http_port": self.http_port,
+            "begin_snapshot": self._snapshot_soon if node.disk is not None else None,
+            "config": redis_config(self.settings, node.directory),
+        }
+        server_commands.wire(self, node)
+        for note in node.recovered.notes:
+            log.warning(note)
+        self.rest = Rest(engine.catalogue, engine.row_at, self._switches())
+        self.commands = Commands(engine.catalogue, engine.row_at, self._switches())
+        self.commands.image().place(engine.words, engine.octets)
+        self.turn = Turn(node, self.loop, self._log_failed)
+        for connection in self.connections:
+            connection.turn = self.turn
+        self.engine, self.node = engine, node
+
+    async def _prepare(self, tell: Callable[[Progress], None]) -> None:
+        """Make the kernels ready."""
+        await prepare_aside(workers_of(self.settings), tell)
+        let_go_of_compiler()
+
+    async def _open(self) -> Node:
+        """Open the data directory and recover, on a thread: health is asked for meanwhile."""
+        try:
+            return await anyio.to_thread.run_sync(Node, self.settings, self.clock)
+        except UnusableDirectory as failure:
+            raise UnusableDirectory(f"{failure}; --data-dir DIRECTORY") from failure
+
+    def _switches(self) -> dict[str, bool]:
+        return {"kv_store.allow_flush_commands": self.settings.switch("kv_store.allow_flush_commands")}
+
+    def _tell_ready(self) -> None:
+        assert self.node is not None
+        found = self.node.recovered
+        where = self.listeners.urls
+        resp = f", RESP on port {self.resp_port}" if self.resp_port else ""
+        took = monotonic() - self.started
+        log.info("ready: %s%s (%.2f s, %d frames recovered)", where, resp, took,
+                 found.snapshot_frames + found.log_frames)  # fmt: skip
+        self.phase = "ready"
+        signals.tell_hang_ups(self.loop)
+        systemd.notify_ready(f"ready: {where}{resp}")
+        self.ready.set()
+
+    def _close(self) -> None:
+        if self.ticks is not None:
+            self.ticks.end()
+        for connection in list(self.connections):
+            if connection.transport is not None:
+                connection.leave()
+        if self.node is not None:
+            self.turn.end()
+            self.turn.close()
+            self.node.stop()
+        if self._stopping.is_set() and self.broken is None:
+            log.info("%s", server_commands.farewell(self))
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the start."""
+        return monotonic() - self.started
+
+    # What connections ask for.
+
+    def arrived(self, connection: Connection) -> None:
+        """One more connection, which may not stay."""
+        peer = connection.transport.get_extra_info("peername")
+        connection.address = address = peer[0] if peer else ""
+        self.connections[connection] = None
+        self._from[address] += 1
+        self.connections_made += 1
+
+    def left(self, connection: Connection) -> None:
+        """One connection less."""
+        if connection in self.connections:
+            del self.connections[connection]
+            self._from[connection.address] -= 1
+            if not self._from[connection.address]:
+                del self._from[connection.address]
+
+    def room_for(self, connection: Connection) -> bool:
+        """May this connection stay, by the number of all and of those from its address?"""
+        if len(self.connections) <= self._connections_max and self._from[connection.address] <= self._address_max:
+            return True
+        self.connections_refused += 1
+        return False
+
+    def answer(self, connection: HttpConnection, request: Request) -> Response | Awaitable[Response]:
+        """The reply to an HTTP request."""
+        if self.engine is not None and self.engine.operation.pause_until and http_clients.holds(self, request):
+            self.web.door.admit(request)
+            return http_clients.after_pause(self, connection, request)
+        return self.web.answer(connection, request)
+
+    def wait_for(self, connection: HttpConnection, response: Awaitable[Response]) -> None:
+        """Answer when `response` is there."""
+
+        async def answer() -> None:
+            try:
+                reply = await response
+            except SynapError as error:
+                body = {"error": f"Internal error: {error}", "code": 500}
+                reply = fault_response(error) if isinstance(error, Fault) else json_response(500, body)
+            connection.answer_later(reply)
+
+        connection.task = task = self.loop.create_task(answer())
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def park(
+        self, connection: HttpConnection, target: Target, tape: int, now: int, fields: dict[str, Any]
+    ) -> Awaitable[Any]:
+        """Let a REST call wait for its keys."""
+        future: asyncio.Future[Response] = self.loop.create_future()
+
+        def deliver(status: int | None) -> None:
+            if future.done():
+                return
+            try:
+                future.set_result(self.web.render(target, layout.NIL if status is None else status, fields))
+            except SynapError as error:
+                future.set_exception(error)
+
+        connection.parked = self.engine.park_packed(target.row_at, tape, now, deliver)
+        return future
+
+    def close_after_turn(self, connection: Connection) -> None:
+        """Hang up once everything for this connection has left."""
+        if connection.lost:
+            return
+        if connection.queued and self.turn.waits_for_disk:
+            self.loop.call_later(CLOSE_PAUSE_S, self.close_after_turn, connection)
+        elif connection.queued:
+            self.loop.call_soon(self.close_after_turn, connection)
+        else:
+            connection.transport.close()
+            if connection.transport.get_write_buffer_size() and connection.behind_at is None:
+                connection.note_behind()  # a peer that never takes the rest is not waited for for ever
+
+    # Upkeep.
+
+    async def _sweep(self) -> None:
+        """Look at every connection now and then: requests set no timers."""
+        while True:
+            await anyio.sleep(SWEEP_S)
+            now = self.loop.time()
+            for connection in list(self.connections):
+                connection.look_at(now)
+
+    def drop_stalled(self) -> None:
+        """Hang up on whoever takes nothing of what waits for it."""
+        now = self.loop.time()
+        for connection in list(self.behind):
+            held = connection.transport.get_write_buffer_size()
+            if held > self.output_bytes_max or connection.stalled(now, self._output_stall_s):
+                connection.transport.abort()
+            elif not connection.lost:
+                connection.look_at_reading()
+
+    def output_fits(self) -> bool:
+        """Is there memory for more replies to those who are behind? Counted once in a ms, or once a turn."""
+        now = self.loop.time()
+        if now != self._fits_at:
+            held = sum(connection.transport.get_write_buffer_size() for connection in self.behind)
+            self._fits, self._fits_at = held < self._output_total_bytes, now
+        return self._fits
+
+    def _log_failed(self, reason: str, safe_seq: int) -> None:
+        log.error("writes are refused: %s", reason)
+        for connection in list(self.connections):
+            if connection.holds_beyond(safe_seq):
+                connection.outcome_unknown()
+
+    # Snapshots.
+
+    def _snapshot_soon(self) -> None:
+        """Start one when the command that asks for it is over: it may be in the middle of a transaction, of
+        which the log must get all at once, and replies that are not with the turn yet could not be recalled."""
+        self.loop.call_soon(self.begin_snapshot)
+
+    def begin_snapshot(self) -> None:
+        """Start a snapshot unless one is being written."""
+        assert self.node is not None
+        if self.node.snapshot_running:
+            return
+        try:
+            reader = self.node.begin_snapshot()
+        except LogFailed as failure:
+            self.turn.failed(failure)
+            self._snapshot_over(None, failure)
+            return
+        except (OSError, SynapError) as error:
+            self._snapshot_over(None, OSError(str(error)))
+            return
+        self.loop.add_reader(reader, self._snapshot_done, reader)
+
+    def _snapshot_done(self, reader: int) -> None:
+        assert self.node is not None
+        try:
+            name = self.node.end_snapshot()
+        except (OSError, SynapError) as error:  # reported to whoever waits, and in the log
+            self.loop.remove_reader(reader)
+            self._snapshot_over(None, error)
+            return
+        if name is not None:
+            self.loop.remove_reader(reader)
+            self._snapshot_over(name, None)
+
+    def _snapshot_over(self, name: str | None, error: Exception | None) -> None:
+        waits, self._snapshot_waits = self._snapshot_waits, []
+        if error is not None:
+            log.error("%s", error)
+        for future in waits:
+            if not future.done():
+                future.set_result(name or f"!{error}")
+
+    async def snapshot_reply(self) -> Response:
+        """Write a snapshot, wait for it, and say where it stands."""
+        assert self.node is not None
+        begun = monotonic()
+        while self.node.snapshot_running:  # it may stand at a seq before this request: wait, then write ours
+            running: asyncio.Future[str] = self.loop.create_future()
+            self._snapshot_waits.append(running)
+            await running
+        future: asyncio.Future[str] = self.loop.create_future()
+        self._snapshot_waits.append(future)
+        self.begin_snapshot()
+        name = await future
+        if name.startswith("!"):
+            return json_response(500, {"error": f"Internal error: {name[1:]}", "code": 500})
+        return json_response(200, {
+            "success": True, "message": "Snapshot triggered successfully", "path": name,
+            "offset": self.node.snapshot_seq, "duration_ms": int((monotonic() - begun) * 1000),
+        })  # fmt: skip
+
+
+class _NoTurn:
+    """Before the node is there: replies leave at once."""
+
+    def send(self, connection: Any, data: bytes) -> None:
+        connection.queued += 1
+        connection.transmit(data)
+
+    def end(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+def serve(settings: Settings) -> None:
+    """Run a server until it is told to stop. Raises what keeps it from starting."""
+    signals.ignore(signals.IGNORED)
+    lines = logging_setup.begin(settings)
+    _raise_file_limit()
+
+    async def main() -> None:
+        await Server(settings).run()
+
+    options = {"use_uvloop": True} if sys.platform != "win32" else {}
+    try:
+        anyio.run(main, backend="asyncio", backend_options=options)
+    finally:
+        signals.ignore(signals.ENDING)  # all is written: who is impatient must not turn this end into a failure
+        logging_setup.end(lines)
+
+
+def _raise_file_limit() -> None:
+    """As many descriptors as the system lets us have: each connection takes one."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 1 << 20), hard))

@@ -1,0 +1,69 @@
+"""Upkeep of a server: a tick ten times a second, and sooner when something falls due."""
+
+import logging
+from typing import Any
+
+from synap.io.node.clock import monotonic
+from synap.io.server import server_commands
+from synap.journal import LogFailed
+from synap.store.memory import layout
+
+log = logging.getLogger("synap")
+
+TICK_MS = 100
+SOONEST_MS = 1
+
+
+class Ticks:
+    """What nobody waits for, and what falls due: waits that end, leases, delayed messages."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._engine = server.engine
+        self._timer: Any = None
+        self._due = 0  # when the next tick is, in engine time
+        self._more = False
+
+    def begin(self) -> None:
+        """The server is ready."""
+        self._server.turn.look = self.look
+        self._later()
+
+    def end(self) -> None:
+        """The server stops."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def look(self) -> None:
+        """A turn ends: has something been made in it that falls due before the next tick?"""
+        wanted = self._engine.next_wait
+        if wanted < self._due and max(wanted, self._server.clock.now() + SOONEST_MS) < self._due:
+            self._timer.cancel()
+            self._later()
+
+    def _later(self) -> None:
+        server = self._server
+        now = server.clock.now()
+        self._due = max(now + SOONEST_MS, min(now + TICK_MS, self._engine.next_wait))
+        self._timer = server.loop.call_later(0 if self._more else (self._due - now) / 1000, self._tick)
+
+    def _tick(self) -> None:
+        server, engine = self._server, self._engine
+        try:
+            now = server.clock.now()
+            if server.clock.adjust():
+                log.warning("the wall clock jumped by %d ms; engine time follows slowly", server.clock.apart_ms)
+            try:
+                begun = monotonic()
+                self._more = engine.upkeep(now)
+                server.node.delayed("expire-cycle", monotonic() - begun)
+            except LogFailed:  # the turn has told whom it concerns
+                self._more = False
+            if engine.numbers[layout.LOG_COUNT]:
+                server.turn.schedule()
+            server.drop_stalled()
+            server_commands.upkeep(server, now)
+            if server.node.snapshot_due():
+                server.begin_snapshot()
+        finally:
+            self._later()

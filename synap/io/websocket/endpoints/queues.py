@@ -1,0 +1,144 @@
+"""`/queue/{name}/ws/{consumer_id}`: messages of a queue as they come, until the consumer hangs up.
+
+    server    {"type": "connected", "queue", "consumer_id"}
+              {"type": "message", "message_id", "payload": [0 to 255, ...], "priority", "retry_count", ...}
+              {"type": "error", "error"}: what the client sent is not understood, or is refused
+    client    {"command": "ack", "message_id"}     {"command": "nack", "message_id", "requeue": true}
+              with "reply": true each of them is answered by {"type": "ack" or "nack", "message_id", "success"}
+
+An ack or a nack is refused, and the refusal told, unless this consumer holds the message (see docs/messaging.md).
+
+Messages are pushed as long as the client takes them; `?prefetch=N` holds the next one back while N are not
+acknowledged. When the socket ends, what it held counts as a failed delivery and goes to others at once.
+"""
+
+from typing import Any
+
+import msgspec
+
+from synap.call import Call
+from synap.derive.conversions import to_flag, wrong
+from synap.derive.replies import items, spelled_message
+from synap.engine.waiters import Feed
+from synap.faults import Fault
+from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, unknown_command, whole_number
+from synap.proto.http import Request, Response
+from synap.proto.rest import status_fault
+from synap.store.memory import layout
+from synap.store.memory.layout import MARK_BITS, PRESENT, REFUSED, STATUS_MASK
+
+_encode = msgspec.json.encode
+CONSUME_CODE, ACK_CODE, NACK_CODE, RELEASE_CODE = 0x0804, 0x0805, 0x0806, 0x080A
+
+
+class QueueTalk(Talk):
+    """One consumer."""
+
+    def begin(self) -> None:
+        self.engine = engine = self.connection.server.engine
+        self.queue, self.consumer = self.parameters["name"], self.parameters["consumer_id"]
+        self.prefetch = int(self.parameters.get("prefetch", "0"))
+        self.leases: dict[str, int] = {}  # deadlines of what it holds, in the order in which they come
+        self.names = engine.catalogue.by_code[CONSUME_CODE].fields
+        queue, consumer = self.queue.encode(), self.consumer.encode()
+        self.asking = Call(CONSUME_CODE, 0, (*_text(0, queue), 1, *_text(len(queue), consumer)), queue + consumer)
+        self.connection.send_text(_encode({"type": "connected", "queue": self.queue, "consumer_id": self.consumer}))
+        self.feed = Feed(layout.QUEUE, queue, self.take)
+        engine.attend(self.feed)
+        self.drained()
+
+    def drained(self) -> None:
+        self.engine.feed(self.feed.hash, self.now)
+        self.written()
+
+    def take(self, now: int) -> bool:
+        """Lease one message and send it; False if there is none, or no more are wanted."""
+        if self.connection.full or not self._wants_more(now):
+            return False
+        engine = self.engine
+        status = engine.run(self.asking, now)
+        what = status & STATUS_MASK
+        if what != layout.ITEMS:
+            if what >= REFUSED:
+                self._fail(status)
+            return False
+        parts = items(engine.numbers, engine.bytes)
+        engine.free_limbo()
+        message = spelled_message(self.names, parts)
+        self.leases.pop(message["message_id"], None)  # so that the first to end stays first
+        self.leases[message["message_id"]] = parts[-1][0]
+        self.connection.send_text(_encode({"type": "message", **message}))
+        return True
+
+    def received(self, text: bytes) -> None:
+        asked = self.frame_of(text)
+        if asked is None:
+            return
+        command, name = asked.get("command"), asked.get("message_id")
+        try:
+            if command not in ("ack", "nack"):
+                raise unknown_command(command, "ack or nack")
+            if not isinstance(name, str):
+                raise wrong("message_id", "a string", name)
+            again = asked.get("requeue") is None or to_flag("requeue", asked["requeue"])
+            reply = to_flag("reply", asked.get("reply"))
+        except Fault as fault:
+            self.refuse(fault.json_text())
+            return
+        refused = self._settle(ACK_CODE, name) if command == "ack" else self._settle(NACK_CODE, name, (int(not again),))
+        if not refused:
+            self.leases.pop(name.lower(), None)
+        if reply:
+            self.connection.send_text(_encode({"type": command, "message_id": name, "success": not refused}))
+        elif refused:
+            self.refuse(refused, command=command, message_id=name)
+        self.drained()
+
+    def ended(self) -> None:
+        self.engine.interest.leave(self.feed)
+        for name, deadline in self.leases.items():
+            self._run(RELEASE_CODE, name, (deadline,))
+        self.leases.clear()
+
+    def _settle(self, code: int, name: str, more: tuple[int, ...] = ()) -> str:
+        """Ack or nack a message that this consumer holds; why it is refused, or nothing."""
+        consumer = self.consumer.encode()
+        status = self._run(code, name, (*more, 1), consumer)
+        if status & STATUS_MASK < REFUSED:
+            return ""
+        return status_fault(status, {"queue": self.queue, "message_id": name}, 0).json_text()
+
+    def _run(self, code: int, name: str, more: tuple[int, ...], last: bytes | None = None) -> int:
+        """Carry out a row on one message of this queue; `last` is a text behind the other arguments."""
+        queue, text = self.queue.encode(), name.encode()
+        tape = (*_text(0, queue), *_text(len(queue), text), *more)
+        if last is not None:
+            tape += _text(len(queue) + len(text), last)
+        now = self.now
+        status = self.engine.run(Call(code, 0, tape, queue + text + (last or b"")), now)
+        self.engine.settle(now)
+        self.written()
+        return int(status)
+
+    def _wants_more(self, now: int) -> bool:
+        while self.leases:
+            first = next(iter(self.leases))
+            if self.leases[first] > now:
+                break
+            del self.leases[first]  # no longer its own; one that was acknowledged elsewhere goes here, too
+        return not self.prefetch or len(self.leases) < self.prefetch
+
+    def _fail(self, status: int) -> None:
+        fault = status_fault(status, {"queue": self.queue}, 0)
+        self.connection.send_text(_encode({"type": "error", "error": fault.json_text()}))
+        self.connection.close(1011, "")
+
+
+def _text(at: int, text: bytes) -> tuple[int, int]:
+    """The two slots of a text that starts at `at` in its blob."""
+    return at, len(text) << MARK_BITS | PRESENT
+
+
+def queue_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
+    """Consume a queue; it may be made later."""
+    return whole_number(parameters, "prefetch") or QueueTalk

@@ -1,0 +1,111 @@
+"""`/stream/{room}/ws/{subscriber_id}?from_offset=N`: the events of a room from an offset on, then each as it comes.
+
+    server    {"type": "connected", "room", "subscriber_id", "from_offset"}
+              {"type": "event", "offset", "event", "data": any JSON, "timestamp": s}
+              {"type": "gap", "requested", "earliest"}: what is requested is no longer held, or lies behind the next
+              offset (another room of this name): it goes on from the earliest
+              {"type": "error", "error"}, then it closes: there is no such room (any more)
+
+Without an offset it begins with the earliest event that is held. A client has nothing to say here: whatever it
+sends is answered by {"type": "error", "error"}, and the events go on.
+"""
+
+from typing import Any
+
+import msgspec
+
+from synap.call import Call
+from synap.derive.replies import EVENT_ITEMS, as_text, items
+from synap.engine.waiters import Feed
+from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, whole_number
+from synap.proto.http import Request, Response
+from synap.proto.rest import status_fault
+from synap.store.memory import layout
+from synap.store.memory.layout import FORM_JSON, MARK_BITS, PRESENT, REFUSED, STATUS_MASK
+from synap.store.memory.refusals import OFFSET_GONE, ROOM_MISSING
+
+_encode = msgspec.json.encode
+CONSUME_CODE = 0x1403
+AT_ONCE = 100  # events sent before others have their turn
+
+
+class RoomTalk(Talk):
+    """One subscriber."""
+
+    def begin(self) -> None:
+        self.engine = engine = self.connection.server.engine
+        self.room = self.parameters["room"]
+        room, reader = self.room.encode(), self.parameters["subscriber_id"].encode()
+        asked = self.parameters.get("from_offset")
+        self.offset = int(asked) if asked is not None else -1  # the next one to send; -1: the earliest
+        self._room, self._blob = room, room + reader
+        self.connection.send_text(_encode({
+            "type": "connected", "room": self.room, "subscriber_id": self.parameters["subscriber_id"],
+            "from_offset": max(self.offset, 0),
+        }))  # fmt: skip
+        self.over = False
+        self.feed = Feed(layout.ROOM, room, self.take)
+        engine.attend(self.feed)
+        self.drained()
+
+    def drained(self) -> None:
+        self.engine.feed(self.feed.hash, self.now)
+        self.written()
+
+    def received(self, text: bytes) -> None:
+        if self.frame_of(text) is not None:
+            self.refuse("Invalid request: this socket tells events and takes no commands")
+
+    def ended(self) -> None:
+        self.engine.interest.leave(self.feed)
+
+    def take(self, now: int) -> bool:
+        """Send the next events; False if there are none."""
+        if self.over or self.connection.full:
+            return False
+        engine, size = self.engine, len(self._room)
+        tape = (
+            0, size << MARK_BITS | PRESENT, size, len(self._blob) - size << MARK_BITS | PRESENT,
+            int(self.offset >= 0), max(self.offset, 0), 1, AT_ONCE, 0, 0,
+        )  # fmt: skip
+        status = engine.run(Call(CONSUME_CODE, 0, tape, self._blob), now)
+        number = int(engine.numbers[layout.REPLY])
+        if status & STATUS_MASK == OFFSET_GONE:
+            self.connection.send_text(_encode({"type": "gap", "requested": self.offset, "earliest": number}))
+            self.offset = number
+            return True
+        if status & STATUS_MASK >= REFUSED:
+            self._fail(status)
+            return False
+        if status & STATUS_MASK != layout.ITEMS:
+            return False
+        parts = items(engine.numbers, engine.bytes)
+        engine.free_limbo()
+        self.offset = number
+        for i in range(0, len(parts), EVENT_ITEMS):
+            self.connection.send_text(_encode({
+                "type": "event", "offset": parts[i][0], "event": as_text(parts[i + 1][0]),
+                "data": _document(*parts[i + 2]), "timestamp": parts[i + 3][0] // 1000,
+            }))  # fmt: skip
+        return True
+
+    def _fail(self, status: int) -> None:
+        self.over = True
+        fault = status_fault(status, {"room": self.room}, 0)
+        self.connection.send_text(_encode({"type": "error", "error": fault.json_text()}))
+        self.connection.close(1000 if status & STATUS_MASK == ROOM_MISSING else 1011, "")
+
+
+def _document(octets: bytes, form: int) -> Any:
+    """An event's data as JSON: what it was, text as text, other bytes as numbers."""
+    if form == FORM_JSON:
+        return msgspec.Raw(octets)
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return list(octets)
+
+
+def room_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
+    """Follow a room; that there is none is said on the socket."""
+    return whole_number(parameters, "from_offset") or RoomTalk

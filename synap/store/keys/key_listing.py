@@ -1,0 +1,123 @@
+"""Finding keys by walking them all: a random key, and the keys that match a pattern or begin with a text."""
+
+from synap.compiler.jit import kernel
+from synap.kernels.globs import matches
+from synap.kernels.spans import same
+from synap.store.memory import tables
+from synap.store.memory.layout import (
+    CHANCE,
+    FULL,
+    ITEM,
+    ITEMS,
+    KEYS_COUNT,
+    NIL,
+    REPLY_BYTES_MAX,
+    REPLY_ITEMS_MAX,
+    SHARDS,
+    SHARDS_COUNT,
+    TABLE_SIZE,
+)
+from synap.store.memory.refusals import (
+    POSITIVE_COUNT,
+)
+from synap.store.memory.tables import REF_MASK
+from synap.store.memory.tapes import ITEM_OVERHEAD, add_text, fits, set_scalar, text_at, text_size
+from synap.store.records import keyspace
+
+ALL = 1 << 62  # no limit to how many keys are listed
+DRAWS = 64  # tries at a random key before all are walked
+PREFIX_LIMIT = 100  # keys of key.starting, if nothing else is asked for
+
+
+@kernel
+def draw(words, octets, tape, now, reply):
+    """RANDOMKEY: any visible key of the namespace, each about as likely, or NIL."""
+    namespace = words[tape - 2]
+    if words[KEYS_COUNT + namespace] == 0:
+        return NIL
+    if not fits(words, reply, 1, 0):
+        return FULL
+    ref = 0
+    for _ in range(DRAWS):
+        at = keyspace.any_seat(words)
+        if at:
+            ref = words[at] & REF_MASK
+            if keyspace.namespace_of(words, ref) == namespace and not keyspace.expired(words, ref, now):
+                break
+            ref = 0
+    first = words[CHANCE] & (SHARDS_COUNT - 1)
+    for i in range(SHARDS_COUNT):
+        place = 0
+        seat = 1
+        while seat and ref == 0:
+            place, seat = tables.next_entry(words, SHARDS + ((first + i) & (SHARDS_COUNT - 1)) * TABLE_SIZE, place)
+            if seat:
+                ref = words[seat] & REF_MASK
+                if keyspace.namespace_of(words, ref) != namespace or keyspace.expired(words, ref, now):
+                    ref = 0
+    if ref == 0:
+        return NIL
+    size = keyspace.key_size(words, ref)
+    if not fits(words, reply, 1, size):
+        return FULL
+    set_scalar(words, reply, 0)
+    add_text(words, reply, keyspace.key_at(words, ref), size, 0)
+    return ITEM
+
+
+@kernel
+def listed(words, octets, tape, now, reply, start, size, glob, glob_size, limit):
+    """ITEMS: up to `limit` keys of the namespace that begin with a text and match a glob (any, if it is at 0)."""
+    namespace = words[tape - 2]
+    left = words[KEYS_COUNT + namespace]
+    total = 0
+    set_scalar(words, reply, 0)
+    for shard in range(SHARDS_COUNT):
+        place, seat = 0, 1
+        while seat and left > 0 and words[reply + 1] < limit:
+            place, seat = tables.next_entry(words, SHARDS + shard * TABLE_SIZE, place)
+            if seat == 0:
+                break
+            ref = words[seat] & REF_MASK
+            mine = keyspace.namespace_of(words, ref) == namespace
+            left -= mine
+            if not mine or keyspace.expired(words, ref, now):
+                continue
+            at = keyspace.key_at(words, ref)
+            key_size = keyspace.key_size(words, ref)
+            if key_size < size or not same(octets, at, start, size):
+                continue
+            if glob and not matches(octets, glob, glob_size, at, key_size, False):
+                continue
+            total += key_size + ITEM_OVERHEAD
+            if words[reply + 1] >= words[REPLY_ITEMS_MAX] or total > words[REPLY_BYTES_MAX]:
+                return FULL
+            add_text(words, reply, at, key_size, 0)
+    return ITEMS
+
+
+@kernel
+def match_all(words, octets, tape, now, reply):
+    """KEYS: the keys of the namespace that match a pattern, in no order."""
+    glob = text_at(words, tape, 0)
+    return listed(words, octets, tape, now, reply, 0, 0, glob, text_size(words, tape, 0), ALL)
+
+
+@kernel
+def match_prefix(words, octets, tape, now, reply):
+    """The keys that begin with the text in slot 1 (all, if slot 0 is 0), at most as many as slot 4 says."""
+    limit = words[tape + 4] if words[tape + 3] else PREFIX_LIMIT
+    if limit < 0:
+        return POSITIVE_COUNT
+    size = text_size(words, tape, 1) if words[tape] else 0
+    return listed(words, octets, tape, now, reply, text_at(words, tape, 1), size, 0, 0, limit)
+
+
+@kernel
+def list_all(words, octets, tape, now, reply):
+    """The keys that begin with the text in slot 1 (if slot 0 is set) and match the glob in slot 4 (if slot 3 is)."""
+    size = text_size(words, tape, 1) if words[tape] else 0
+    glob = text_at(words, tape, 4) if words[tape + 3] else 0
+    return listed(
+        words, octets, tape, now, reply, text_at(words, tape, 1), size, glob, text_size(words, tape, 4), ALL
+    )

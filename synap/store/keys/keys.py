@@ -1,0 +1,384 @@
+"""Keys of any kind: removing, deadlines, walking, and the end of everything."""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.globs import matches
+from synap.kernels.integers import parse_cursor
+from synap.store.memory import tables
+from synap.store.memory.layout import (
+    CHANGED,
+    DONE,
+    FULL,
+    ITEMS,
+    KEY_HITS,
+    KEY_MISSES,
+    KEYS_COUNT,
+    KEYS_EXPIRING,
+    NUMBER,
+    REPLY_BYTES_MAX,
+    REPLY_ITEMS_MAX,
+    SHARDS,
+    SHARDS_COUNT,
+    TABLE_SIZE,
+    UNREADABLE,
+)
+from synap.store.memory.refusals import (
+    BAD_COMPARISONS,
+    BAD_CONDITIONS,
+    BAD_CURSOR,
+    BAD_EXPIRE,
+    NOT_AN_INTEGER,
+    SYNTAX,
+)
+from synap.store.memory.tables import REF_MASK, TAG_BITS, TAG_MASK
+from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_size
+from synap.store.records import keyspace
+
+# Slots of key.expire_in and of key.scan (see synap/commands/keys.py).
+EXPIRE_AMOUNT, EXPIRE_WHEN, EXPIRE_COMPARE = 2, 3, 4
+IF_NONE, IF_ANY = 1, 2
+IF_LATER, IF_EARLIER = 1, 2
+BOTH = 3
+SCAN_MATCH, SCAN_HAS_COUNT, SCAN_COUNT, SCAN_HAS_TYPE, SCAN_TYPE = 3, 5, 6, 7, 8
+KIND_NAMES = (b"string", b"list", b"set")  # of the kinds 1, 2, 3: what TYPE answers
+SCAN_COUNT_DEFAULT = 10
+SCAN_WALK_MAX = 8192  # keys of other namespaces that one window passes over: about half a millisecond
+MS_MAX = (1 << 63) - 1
+FLUSH_STEP = 1 << 62
+
+
+@kernel
+def delete(words, octets, tape, now, reply):
+    """Remove keys; answers how many were there."""
+    count = words[tape]
+    at = tape + words[tape + 1]
+    removed = 0
+    changed = False
+    for i in range(count):
+        start = words[tape - 1] + words[at + 2 * i]
+        size = words[at + 2 * i + 1] >> 8
+        h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
+        seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
+        if seat:
+            if not keyspace.expired(words, words[seat] & REF_MASK, now):
+                removed += 1
+            keyspace.remove(words, octets, h, seat, False)
+            changed = True
+    set_scalar(words, reply, removed)
+    return NUMBER | CHANGED if changed else NUMBER
+
+
+@kernel
+def expire_key(words, octets, tape, now, reply):
+    """Remove a key whose deadline has come: the row that upkeep asks for. NUMBER 1 if it was so."""
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    if seat and keyspace.expired(words, words[seat] & REF_MASK, now):
+        keyspace.remove(words, octets, h, seat, False)
+        set_scalar(words, reply, 1)
+        return NUMBER | CHANGED
+    set_scalar(words, reply, 0)
+    return NUMBER
+
+
+@kernel
+def change_deadline(words, octets, tape, now, reply, deadline):
+    """Set a deadline under the conditions NX XX GT LT; NUMBER 1 if it was set."""
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    set_scalar(words, reply, 0)
+    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+        return NUMBER
+    old = keyspace.deadline_of(words, words[seat] & REF_MASK)
+    when = words[tape + EXPIRE_WHEN]
+    compare = words[tape + EXPIRE_COMPARE]
+    if (when == IF_NONE and old) or (when == IF_ANY and not old):
+        return NUMBER
+    if compare == IF_LATER and (not old or deadline <= old):
+        return NUMBER
+    if compare == IF_EARLIER and old and deadline >= old:
+        return NUMBER
+    words[reply] = 1
+    if deadline <= now:
+        keyspace.remove(words, octets, h, seat, False)
+        return NUMBER | CHANGED
+    if keyspace.set_deadline(words, octets, seat, deadline) == 0:
+        return 0
+    keyspace.touched(words, octets, h)
+    return NUMBER | CHANGED
+
+
+@kernel
+def expire_in(words, octets, tape, now, reply, unit, start):
+    """Set the deadline `amount` units of some ms behind `start`."""
+    amount = words[tape + EXPIRE_AMOUNT]
+    when = words[tape + EXPIRE_WHEN] & ~UNREADABLE
+    compare = words[tape + EXPIRE_COMPARE]
+    if when == BOTH or (when == IF_NONE and compare):
+        return BAD_CONDITIONS
+    if compare == BOTH:
+        return BAD_COMPARISONS
+    if words[tape + EXPIRE_WHEN] & UNREADABLE:
+        return NOT_AN_INTEGER
+    if unit > 1 and (amount > MS_MAX // unit or amount < -(MS_MAX // unit)):
+        return BAD_EXPIRE
+    if amount * unit > MS_MAX - start:
+        return BAD_EXPIRE
+    return change_deadline(words, octets, tape, now, reply, start + amount * unit)
+
+
+@kernel
+def expire(words, octets, tape, now, reply):
+    """EXPIRE: a deadline some seconds from now."""
+    return expire_in(words, octets, tape, now, reply, 1000, now)
+
+
+@kernel
+def expire_ms(words, octets, tape, now, reply):
+    """PEXPIRE: some milliseconds from now."""
+    return expire_in(words, octets, tape, now, reply, 1, now)
+
+
+@kernel
+def expire_at(words, octets, tape, now, reply):
+    """EXPIREAT: a moment, in seconds since 1970."""
+    return expire_in(words, octets, tape, now, reply, 1000, 0)
+
+
+@kernel
+def expire_at_ms(words, octets, tape, now, reply):
+    """PEXPIREAT: a moment, in milliseconds since 1970."""
+    return expire_in(words, octets, tape, now, reply, 1, 0)
+
+
+@kernel
+def remaining(words, octets, tape, now, reply):
+    """PTTL: milliseconds left, -1 without a deadline, -2 without a key."""
+    ref = keyspace.look(words, octets, tape, 0, now)
+    left = -2
+    if ref:
+        deadline = keyspace.deadline_of(words, ref)
+        left = deadline - now if deadline else -1
+    set_scalar(words, reply, left)
+    return NUMBER
+
+
+@kernel
+def rounded(ms):
+    """Milliseconds as seconds, as Redis rounds them."""
+    return (ms + 500) // 1000 if ms >= 0 else ms
+
+
+@kernel
+def remaining_seconds(words, octets, tape, now, reply):
+    """TTL: the same in seconds."""
+    status = remaining(words, octets, tape, now, reply)
+    words[reply] = rounded(words[reply])
+    return status
+
+
+@kernel
+def deadline(words, octets, tape, now, reply):
+    """PEXPIRETIME: when the key expires, ms; -1 without a deadline, -2 without a key."""
+    ref = keyspace.look(words, octets, tape, 0, now)
+    moment = -2
+    if ref:
+        moment = keyspace.deadline_of(words, ref)
+        if moment == 0:
+            moment = -1
+    set_scalar(words, reply, moment)
+    return NUMBER
+
+
+@kernel
+def deadline_seconds(words, octets, tape, now, reply):
+    """EXPIRETIME: the same in seconds."""
+    status = deadline(words, octets, tape, now, reply)
+    words[reply] = rounded(words[reply])
+    return status
+
+
+@kernel
+def persist(words, octets, tape, now, reply):
+    """PERSIST: NUMBER 1 if the key had a deadline, and has none now."""
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    set_scalar(words, reply, 0)
+    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+        return NUMBER
+    if keyspace.deadline_of(words, words[seat] & REF_MASK) == 0:
+        return NUMBER
+    if keyspace.set_deadline(words, octets, seat, 0) == 0:
+        return 0
+    keyspace.touched(words, octets, h)
+    words[reply] = 1
+    return NUMBER | CHANGED
+
+
+@kernel
+def count_keys(words, octets, tape, now, reply, touch):
+    """How many of the keys there are; one that is named twice counts twice. `touch`: they count as used."""
+    at = tape + words[tape + 1]
+    found = 0
+    for i in range(words[tape]):
+        start = words[tape - 1] + words[at + 2 * i]
+        size = words[at + 2 * i + 1] >> 8
+        h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
+        if touch:
+            seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
+        else:
+            seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
+        if seat and not keyspace.expired(words, words[seat] & REF_MASK, now):
+            found += 1
+    words[KEY_HITS] += found
+    words[KEY_MISSES] += words[tape] - found
+    set_scalar(words, reply, found)
+    return NUMBER
+
+
+@kernel
+def exists(words, octets, tape, now, reply):
+    """EXISTS: how many of the keys there are."""
+    return count_keys(words, octets, tape, now, reply, False)
+
+
+@kernel
+def touch(words, octets, tape, now, reply):
+    """TOUCH: the same, and they count as used."""
+    return count_keys(words, octets, tape, now, reply, True)
+
+
+@kernel
+def kind(words, octets, tape, now, reply):
+    """TYPE: the number of the kind, 0 without a key."""
+    ref = keyspace.look(words, octets, tape, 0, now)
+    set_scalar(words, reply, keyspace.kind_of(words, ref) if ref else 0)
+    return NUMBER
+
+
+@kernel
+def count(words, octets, tape, now, reply):
+    """DBSIZE: keys in the namespace, the expired that upkeep has not met yet included (as in Redis)."""
+    set_scalar(words, reply, words[KEYS_COUNT + words[tape - 2]])
+    return NUMBER
+
+
+@kernel
+def kind_named(octets, start, size):
+    """The number of the kind that a text names in any case; -1 if there is none."""
+    for i in range(len(KIND_NAMES)):
+        name = KIND_NAMES[i]
+        same = len(name) == size
+        for j in range(size):
+            same = same and (octets[start + j] | 32) == name[j]
+        if same:
+            return i + 1
+    return -1
+
+
+@kernel
+def scan(words, octets, tape, now, reply):
+    """One window of keys from a cursor: the cursor to go on with (0: done) and the keys.
+
+    A cursor is 1 + the first 34 bits of the hash to go on from, so it needs no memory here and stays
+    true while tables grow, shrink and lose keys: whatever lay there all the time is returned.
+
+    COUNT counts keys of this namespace. The tables hold those of all, so a window ends as well once SCAN_WALK_MAX
+    others have been passed over, and an iteration ends early if its first window has met every key of its namespace.
+    """
+    cursor, valid = parse_cursor(octets, text_at(words, tape, 0), text_size(words, tape, 0))
+    if not valid:
+        return BAD_CURSOR
+    wanted = words[tape + SCAN_COUNT] if words[tape + SCAN_HAS_COUNT] else SCAN_COUNT_DEFAULT
+    if wanted < 1:
+        return SYNTAX
+    wanted = min(wanted, words[REPLY_ITEMS_MAX] >> 1)
+    namespace = words[tape - 2]
+    kind = 0
+    if words[tape + SCAN_HAS_TYPE]:
+        kind = kind_named(octets, text_at(words, tape, SCAN_TYPE), text_size(words, tape, SCAN_TYPE))
+    pattern_size = text_size(words, tape, SCAN_MATCH)
+    has_pattern = words[tape + SCAN_MATCH + 1] != 0
+    place = cursor - 1 if cursor else 0
+    shard = place >> TAG_BITS
+    tag = place & TAG_MASK
+    looked = passed = 0
+    octet_total = 0
+    set_scalar(words, reply, 0)
+    while shard < SHARDS_COUNT:
+        if cursor == 0 and looked == words[KEYS_COUNT + namespace]:
+            return ITEMS
+        table = SHARDS + shard * TABLE_SIZE
+        seat = tables.window(words, table, tag, TAG_MASK)
+        if seat == 0:
+            shard += 1
+            tag = 0
+            continue
+        this = tables.tag_of(words[seat])
+        if looked >= wanted or passed >= SCAN_WALK_MAX:
+            words[reply] = (shard << TAG_BITS | this) + 1
+            return ITEMS
+        while words[seat] and tables.tag_of(words[seat]) == this:  # one cursor place: all of it or none
+            ref = words[seat] & REF_MASK
+            seat += 1
+            if keyspace.namespace_of(words, ref) != namespace:
+                passed += 1
+                continue
+            looked += 1
+            if keyspace.expired(words, ref, now):
+                continue
+            if kind and keyspace.kind_of(words, ref) != kind:
+                continue
+            at = keyspace.key_at(words, ref)
+            size = keyspace.key_size(words, ref)
+            if has_pattern and not matches(
+                octets, text_at(words, tape, SCAN_MATCH), pattern_size, at, size, False
+            ):
+                continue
+            octet_total += size
+            items = words[reply + 1]
+            if octet_total + (items + 1) * 32 > words[REPLY_BYTES_MAX]:
+                if items == 0:
+                    words[reply + 1] = 0
+                    if not fits(words, reply, 1, octet_total):
+                        return FULL
+                words[reply] = (shard << TAG_BITS | this) + 1
+                return ITEMS
+            add_text(words, reply, at, size, 0)
+        tag = this + 1
+        if tag > TAG_MASK:
+            shard += 1
+            tag = 0
+    return ITEMS
+
+
+@kernel
+def flush(words, octets, tape, now, reply):
+    """FLUSHALL: every key of every namespace. The tables are emptied now, structures by upkeep."""
+    total = 0
+    for shard in range(SHARDS_COUNT):
+        table = SHARDS + shard * TABLE_SIZE
+        total += words[table + tables.COUNT]
+        for side in range(2):
+            slots = words[table + (tables.OLD if side else tables.SLOTS)]
+            size = words[table + (tables.OLD_SIZE if side else tables.SIZE)]
+            if slots == 0:
+                continue
+            end = slots + size + tables.slack(size)
+            at = tables.next_slot(words, slots, size, slots)
+            while at:
+                keyspace.drop_record(words, words[at] & REF_MASK, False)
+                at += 1
+                while at < end and words[at] == 0:
+                    at += 1
+                if at >= end:
+                    at = np.int64(0)
+        tables.close_table(words, table)
+        tables.open_table(words, octets, table, tables.SIZE_MIN)
+    for namespace in range(16):
+        words[KEYS_COUNT + namespace] = 0
+        words[KEYS_EXPIRING + namespace] = 0
+    keyspace.touched_all(words)
+    set_scalar(words, reply, total)
+    return DONE | CHANGED if total else DONE

@@ -1,0 +1,1 @@
+"""The kinds of structure, a folder each: strings, lists, sets, queues, rooms."""

@@ -1,0 +1,1 @@
+"""Lists: chains of chunks of elements."""

@@ -1,0 +1,1 @@
+"""Queues: messages that are leased, acknowledged and delivered again."""

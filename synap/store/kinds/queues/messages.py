@@ -1,0 +1,348 @@
+"""Messages: the blocks of a queue, and the chain that each of them is in.
+
+    queue      settings, counters, chains, table of messages by id, table of holders, heap of the delayed, name
+    message    chain links, id (16 octets), state, deadline, created, payload, headers, holder
+    holder     a consumer that holds messages: how many, its name
+
+A message is in one chain of its queue: *ready* (one chain for each priority, the highest first),
+*leased* (in order of deadline: a queue has one ack deadline and engine time does not go back, so new
+leases belong at the end) or *dead*; or it is *delayed*, in a heap by the time at which it will be ready.
+The timer of a queue is due when its first lease runs out or its first delayed message is ready.
+"""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels import heaps
+from synap.kernels.hashing import keyed_hash
+from synap.kernels.spans import move, same
+from synap.store.memory import arena, tables
+from synap.store.memory.layout import HOLDER, KEY_A, KEY_B, MARK_BITS, PRESENT, SCRATCH
+from synap.store.memory.tables import REF_MASK
+from synap.store.memory.tapes import add_number, add_text, text_at, text_mark, text_size
+from synap.store.records import keyspace, timers
+from synap.store.records.timers import NEVER
+
+# Words of a queue; NAME_SIZE, TIMER and KIND (14, 15) as in named_records.py.
+NAME_SIZE, DEPTH_MAX, ACK_DEADLINE_MS, RETRIES_MAX, PRIORITY = range(5)
+READY_COUNT, LEASED_COUNT, DEAD_COUNT = 5, 6, 7
+PUBLISHED, CONSUMED, ACKED, NACKED, DEAD_LETTERED, CONSUMERS = range(8, 14)
+READY, LEASED, DEAD = 16, 36, 38  # chains: (first, last) each; READY is ten of them
+MESSAGES, HOLDERS = 40, 48  # tables
+DELAYED, DELAYED_COUNT, DELAYED_ROOM = 56, 57, 58  # a heap of messages by DEADLINE, then SERIAL
+PREFETCH_MAX = 59  # messages that one consumer may hold; 0: any number
+QUEUE_WORDS = 60
+STATS = 14  # words from NAME_SIZE + 1 to CONSUMERS: what a snapshot carries
+
+# Words of a message.
+NEXT, PREV, ID_A, ID_B, STATE, DEADLINE, CREATED, PAYLOAD, HEADERS, HELD_BY, MESSAGE_WORDS = range(11)
+PLACE, SERIAL = NEXT, PREV  # of a delayed message: its entry in the heap + 1, its number among those published
+IS_READY, IS_LEASED, IS_DEAD, IS_DELAYED = 0, 1, 2, 3
+HOLDING, HOLDER_NAME_SIZE, HOLDER_WORDS = range(3)
+PRIORITY_SHIFT, FAILURES_SHIFT, LIMIT_SHIFT = 8, 16, 40
+FAILURES_MASK = (1 << 24) - 1
+LIMIT_MASK = (1 << 20) - 1
+PRIORITY_MAX = 9
+ACK_DEADLINE_MS_MAX = 1 << 40
+PUT_CODE = 0x0803
+ID_BYTES, ID_TEXT_BYTES = 16, 36
+
+# Slots of queue.publish and queue.put (see synap/commands/queues.py).
+PUBLISH_PRIORITY, PUBLISH_RETRIES, PUBLISH_HEADERS, PUBLISH_DELAY = 4, 6, 9, 11
+PUT_ID, PUT_DUE, PUT_SIZE = 11, 13, 14
+
+
+@kernel
+def hash_id(words, octets, start):
+    """The hash of a message's id."""
+    return keyed_hash(octets, start, ID_BYTES, words[KEY_A], words[KEY_B])
+
+
+@kernel
+def locate_message(words, octets, queue, id_a, id_b):
+    """Index in `words` of the slot of the message with this id, or 0."""
+    words[SCRATCH] = id_a
+    words[SCRATCH + 1] = id_b
+    tag = tables.tag_of_hash(hash_id(words, octets, SCRATCH * 8))
+    at = tables.seek_in(words, queue + MESSAGES, tag)
+    slot = words[at]
+    while slot != 0 and tables.tag_of(slot) == tag:
+        message = slot & REF_MASK
+        if words[message + ID_A] == id_a and words[message + ID_B] == id_b:
+            return at
+        at += 1
+        slot = words[at]
+    return 0
+
+
+@kernel
+def chain_of(words, queue, message):
+    """The chain that a message in its state belongs to."""
+    state = words[message + STATE] & 0xFF
+    if state == IS_LEASED:
+        return queue + LEASED
+    if state == IS_DEAD:
+        return queue + DEAD
+    return queue + READY + 2 * ((words[message + STATE] >> PRIORITY_SHIFT) & 0xFF)
+
+
+@kernel
+def append(words, queue, message):
+    """Put a message at the end of the chain of its state."""
+    chain = chain_of(words, queue, message)
+    last = words[chain + 1]
+    words[message + NEXT] = 0
+    words[message + PREV] = last
+    if last:
+        words[last + NEXT] = message
+    else:
+        words[chain] = message
+    words[chain + 1] = message
+    words[queue + READY_COUNT + (words[message + STATE] & 0xFF)] += 1
+
+
+@kernel
+def detach(words, queue, message):
+    """Take a message out of the chain of its state."""
+    chain = chain_of(words, queue, message)
+    before = words[message + PREV]
+    after = words[message + NEXT]
+    if before:
+        words[before + NEXT] = after
+    else:
+        words[chain] = after
+    if after:
+        words[after + PREV] = before
+    else:
+        words[chain + 1] = before
+    words[queue + READY_COUNT + (words[message + STATE] & 0xFF)] -= 1
+
+
+@kernel
+def set_state(words, queue, message, state):
+    """Move a message to the end of another chain."""
+    detach(words, queue, message)
+    words[message + STATE] = (words[message + STATE] & ~np.int64(0xFF)) | state
+    append(words, queue, message)
+
+
+@kernel
+def hold(words, octets, queue, message, start, size):
+    """Note which consumer a message is leased to; False without memory."""
+    h = keyspace.hash_key(words, octets, HOLDER, start, size)
+    tag = tables.tag_of_hash(h)
+    holder = find_holder(words, octets, queue, tag, start, size)
+    if holder == 0:
+        holder = arena.allocate(words, HOLDER_WORDS + ((size + 7) >> 3))
+        if holder == 0:
+            return False
+        words[holder + HOLDING] = 0
+        words[holder + HOLDER_NAME_SIZE] = size
+        move(octets, (holder + HOLDER_WORDS) * 8, start, size)
+        if not tables.insert(words, octets, queue + HOLDERS, tag, holder, 0):
+            return False
+        words[queue + CONSUMERS] += 1
+    words[holder + HOLDING] += 1
+    words[message + HELD_BY] = holder
+    return True
+
+
+@kernel
+def find_holder(words, octets, queue, tag, start, size):
+    """The holder with this name, or 0."""
+    at = tables.seek_in(words, queue + HOLDERS, tag)
+    slot = words[at]
+    while slot != 0 and tables.tag_of(slot) == tag:
+        holder = slot & REF_MASK
+        if words[holder + HOLDER_NAME_SIZE] == size and same(octets, (holder + HOLDER_WORDS) * 8, start, size):
+            return holder
+        at += 1
+        slot = words[at]
+    return 0
+
+
+@kernel
+def let_go(words, octets, queue, message):
+    """The lease of a message is over: its consumer holds one message less, and is forgotten with the last one."""
+    holder = words[message + HELD_BY]
+    words[message + HELD_BY] = 0
+    words[holder + HOLDING] -= 1
+    if words[holder + HOLDING]:
+        return
+    name = (holder + HOLDER_WORDS) * 8
+    tag = tables.tag_of_hash(keyspace.hash_key(words, octets, HOLDER, name, words[holder + HOLDER_NAME_SIZE]))
+    at = tables.seek_in(words, queue + HOLDERS, tag)
+    while words[at] & REF_MASK != holder:
+        at += 1
+    tables.remove(words, octets, queue + HOLDERS, at)
+    arena.release(words, holder)
+    words[queue + CONSUMERS] -= 1
+
+
+@kernel
+def delay(words, octets, queue, message, due):
+    """Keep a message that belongs to no chain back until `due`; False without memory."""
+    block, room = timers.grow(words, octets, words[queue + DELAYED], words[queue + DELAYED_COUNT],
+                              words[queue + DELAYED_ROOM])  # fmt: skip
+    if block == 0:
+        return False
+    words[queue + DELAYED] = block
+    words[queue + DELAYED_ROOM] = room
+    words[message + STATE] = (words[message + STATE] & ~np.int64(0xFF)) | IS_DELAYED
+    words[message + DEADLINE] = due
+    heaps.push(words, block, words[queue + DELAYED_COUNT], due, message, PLACE, SERIAL)
+    words[queue + DELAYED_COUNT] += 1
+    return True
+
+
+@kernel
+def end_delay(words, queue, message):
+    """A delayed message is ready."""
+    heaps.remove(words, words[queue + DELAYED], words[queue + DELAYED_COUNT], words[message + PLACE] - 1, PLACE, SERIAL)
+    words[queue + DELAYED_COUNT] -= 1
+    words[message + STATE] &= ~np.int64(0xFF)
+    words[message + DEADLINE] = 0
+    append(words, queue, message)
+
+
+@kernel
+def set_timer(words, octets, queue):
+    """Let the queue's timer be due when a lease runs out or a message is ready; False without memory."""
+    due = np.int64(NEVER)
+    if words[queue + LEASED]:
+        due = words[words[queue + LEASED] + DEADLINE]
+    if words[queue + DELAYED_COUNT]:
+        due = min(due, words[words[queue + DELAYED]])
+    return timers.set_timer(words, octets, queue, due)
+
+
+@kernel
+def add_parts(words, reply, message, id_at):
+    """What consumers are told of a message, as eight items; its id stands at the octet `id_at`."""
+    size = words[message + PAYLOAD] >> MARK_BITS
+    body = (message + MESSAGE_WORDS) * 8
+    add_text(words, reply, id_at, ID_TEXT_BYTES, 0)
+    add_text(words, reply, body, size, words[message + PAYLOAD] & 0xFF)
+    add_number(words, reply, (words[message + STATE] >> PRIORITY_SHIFT) & 0xFF)
+    add_number(words, reply, (words[message + STATE] >> FAILURES_SHIFT) & FAILURES_MASK)
+    add_number(words, reply, (words[message + STATE] >> LIMIT_SHIFT) & LIMIT_MASK)
+    add_text(words, reply, body + size, words[message + HEADERS], 1)
+    add_number(words, reply, words[message + CREATED])
+    add_number(words, reply, words[message + DEADLINE])
+
+
+@kernel
+def forget(words, octets, queue, message, later):
+    """Remove a message that is in a chain from its queue for good."""
+    detach(words, queue, message)
+    seat = locate_message(words, octets, queue, words[message + ID_A], words[message + ID_B])
+    tables.remove(words, octets, queue + MESSAGES, seat)
+    if later:
+        arena.release_later(words, message)
+    else:
+        arena.release(words, message)
+
+
+@kernel
+def add_message(words, octets, tape, queue, id_a, id_b, due, now):
+    """A message from the slots of a publish, ready at `due` (0: now); its ref, or 0 without memory.
+
+    Publishing refuses a priority or a limit that is too large; older logs have them, and had the largest instead.
+    """
+    size = text_size(words, tape, 2)
+    headers_size = text_size(words, tape, PUBLISH_HEADERS)
+    message = arena.allocate(words, MESSAGE_WORDS + ((size + headers_size + 7) >> 3))
+    if message == 0:
+        return 0
+    priority = words[tape + PUBLISH_PRIORITY + 1]
+    if not words[tape + PUBLISH_PRIORITY]:
+        priority = words[queue + PRIORITY]
+    limit = words[tape + PUBLISH_RETRIES + 1]
+    if not words[tape + PUBLISH_RETRIES]:
+        limit = words[queue + RETRIES_MAX]
+    words[message + ID_A] = id_a
+    words[message + ID_B] = id_b
+    words[message + STATE] = (
+        IS_READY | min(priority, PRIORITY_MAX) << PRIORITY_SHIFT | min(limit, LIMIT_MASK) << LIMIT_SHIFT
+    )
+    words[message + DEADLINE] = 0
+    words[message + CREATED] = now
+    words[message + PAYLOAD] = size << MARK_BITS | (text_mark(words, tape, 2) & ~PRESENT)
+    words[message + HEADERS] = headers_size
+    words[message + HELD_BY] = 0
+    words[queue + PUBLISHED] += 1
+    body = (message + MESSAGE_WORDS) * 8
+    move(octets, body, text_at(words, tape, 2), size)
+    move(octets, body + size, text_at(words, tape, PUBLISH_HEADERS), headers_size)
+    words[SCRATCH] = id_a
+    words[SCRATCH + 1] = id_b
+    tag = tables.tag_of_hash(hash_id(words, octets, SCRATCH * 8))
+    if not tables.insert(words, octets, queue + MESSAGES, tag, message, 0):
+        return 0
+    if due > now:
+        words[message + SERIAL] = words[queue + PUBLISHED]
+        if not delay(words, octets, queue, message, due):
+            return 0
+    else:
+        append(words, queue, message)
+    return message
+
+
+@kernel
+def print_id(octets, target, id_a, id_b):
+    """Write an id as the 36 characters of a UUID."""
+    for i in range(ID_BYTES):
+        value = id_a if i < 8 else id_b
+        byte = (value >> (8 * (i & 7))) & 0xFF
+        if i == 4 or i == 6 or i == 8 or i == 10:
+            octets[target] = 45
+            target += 1
+        for digit in (byte >> 4, byte & 15):
+            octets[target] = digit + (48 if digit < 10 else 87)
+            target += 1
+
+
+@kernel
+def parse_id(octets, start, size):
+    """(id_a, id_b, ok) of a UUID's 36 characters."""
+    id_a = np.int64(0)
+    id_b = np.int64(0)
+    if size != ID_TEXT_BYTES:
+        return id_a, id_b, False
+    digits = 0
+    for i in range(ID_TEXT_BYTES):
+        c = np.int64(octets[start + i])
+        if i == 8 or i == 13 or i == 18 or i == 23:
+            if c != 45:
+                return id_a, id_b, False
+            continue
+        if 48 <= c <= 57:
+            c -= 48
+        elif 97 <= c <= 102:
+            c -= 87
+        elif 65 <= c <= 70:
+            c -= 55
+        else:
+            return id_a, id_b, False
+        shift = 8 * ((digits >> 1) & 7) + (0 if digits & 1 else 4)
+        if digits < 16:
+            id_a |= c << shift
+        else:
+            id_b |= c << shift
+        digits += 1
+    return id_a, id_b, True
+
+
+@kernel
+def fail(words, octets, queue, message, again):
+    """One delivery has failed: back behind the others of its priority, or among the dead."""
+    let_go(words, octets, queue, message)
+    words[message + STATE] += 1 << FAILURES_SHIFT
+    words[queue + NACKED] += 1
+    failures = (words[message + STATE] >> FAILURES_SHIFT) & FAILURES_MASK
+    words[message + DEADLINE] = 0
+    if not again or failures > (words[message + STATE] >> LIMIT_SHIFT) & LIMIT_MASK:
+        set_state(words, queue, message, IS_DEAD)
+        words[queue + DEAD_LETTERED] += 1
+    else:
+        set_state(words, queue, message, IS_READY)

@@ -1,0 +1,367 @@
+"""What is done to a queue as a whole: counting, listing, clearing, reviving, loading, and its upkeep."""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import load64, move
+from synap.store.kinds.queues.messages import (
+    CONSUMERS,
+    CREATED,
+    DEAD,
+    DEAD_COUNT,
+    DEADLINE,
+    DELAYED,
+    DELAYED_COUNT,
+    DEPTH_MAX,
+    FAILURES_MASK,
+    FAILURES_SHIFT,
+    HEADERS,
+    HELD_BY,
+    HOLDERS,
+    ID_A,
+    ID_B,
+    ID_TEXT_BYTES,
+    IS_DEAD,
+    IS_DELAYED,
+    IS_LEASED,
+    IS_READY,
+    LEASED,
+    LEASED_COUNT,
+    MESSAGE_WORDS,
+    MESSAGES,
+    NEXT,
+    PAYLOAD,
+    PREFETCH_MAX,
+    PRIORITY_MAX,
+    QUEUE_WORDS,
+    READY,
+    READY_COUNT,
+    SERIAL,
+    STATE,
+    STATS,
+    add_parts,
+    append,
+    delay,
+    end_delay,
+    fail,
+    forget,
+    hash_id,
+    hold,
+    locate_message,
+    parse_id,
+    print_id,
+    set_state,
+    set_timer,
+)
+from synap.store.kinds.rooms.events import ROOM_WORDS
+from synap.store.memory import arena, tables
+from synap.store.memory.layout import (
+    BROKEN,
+    CHANGED,
+    DONE,
+    EMPTY,
+    FULL,
+    ITEM,
+    ITEMS,
+    MARK_BITS,
+    NUMBER,
+    PRESENT,
+    QUEUE,
+    QUEUES,
+    ROOM,
+    TIMERS,
+    TIMERS_COUNT,
+    TIMERS_DUE,
+)
+from synap.store.memory.refusals import KEY_EXISTS, MESSAGE_MISSING, POSITIVE_COUNT, QUEUE_MISSING
+from synap.store.memory.tables import REF_MASK
+from synap.store.memory.tapes import add_number, add_text, fits, set_scalar, text_at, text_mark, text_size
+from synap.store.records import keyspace, named_records, timers
+from synap.store.records.named_records import KIND, NAME_SIZE
+from synap.store.records.timers import NEVER
+
+
+@kernel
+def requeue(words, octets, tape, now, reply):
+    """Fail the leases of a queue whose deadline has come, and let delayed messages be ready whose time has.
+
+    The row that upkeep asks for; NUMBER of messages, at most as many as slot 2 says.
+    """
+    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
+    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    set_scalar(words, reply, 0)
+    if queue == 0:
+        return QUEUE_MISSING
+    count = 0
+    while words[queue + LEASED] and words[words[queue + LEASED] + DEADLINE] <= now and count < words[tape + 2]:
+        fail(words, octets, queue, words[queue + LEASED], True)
+        count += 1
+    while words[queue + DELAYED_COUNT] and words[words[queue + DELAYED]] <= now and count < words[tape + 2]:
+        end_delay(words, queue, words[words[queue + DELAYED] + 1])
+        count += 1
+    if not set_timer(words, octets, queue):
+        return BROKEN
+    return became_ready(words, octets, count, h, reply)
+
+
+@kernel
+def became_ready(words, octets, count, h, reply):
+    """So many messages of a queue are ready now: NUMBER, and those who wait hear of it."""
+    words[reply] = count
+    if count == 0:
+        return NUMBER
+    keyspace.touched(words, octets, h)
+    return NUMBER | CHANGED
+
+
+@kernel
+def stats(words, octets, tape, now, reply):
+    """Counters of a queue: depth, pending, dead, published, consumed, acked, nacked, dead-lettered,
+    consumers, depth_max, delayed."""
+    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
+    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    if queue == 0:
+        return QUEUE_MISSING
+    set_scalar(words, reply, 0)
+    for i in range(READY_COUNT, CONSUMERS + 1):
+        add_number(words, reply, words[queue + i])
+    add_number(words, reply, words[queue + DEPTH_MAX])
+    add_number(words, reply, words[queue + DELAYED_COUNT])
+    return ITEMS
+
+
+@kernel
+def list_names(words, octets, tape, now, reply):
+    """The names of all queues, in no order."""
+    return named_records.names(words, QUEUES, QUEUE_WORDS, reply)
+
+
+@kernel
+def purge(words, octets, tape, now, reply):
+    """Forget the messages that are ready or delayed, or (slot 2 is 1) the dead ones; NUMBER of them.
+
+    One call for all: about 0.2 us a message.
+    """
+    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
+    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    set_scalar(words, reply, 0)
+    if queue == 0:
+        return QUEUE_MISSING
+    count = 0
+    if words[tape + 2]:
+        count += purge_chain(words, octets, queue, DEAD)
+    else:
+        while words[queue + DELAYED_COUNT]:
+            end_delay(words, queue, words[words[queue + DELAYED] + 1])
+        for priority in range(PRIORITY_MAX + 1):
+            count += purge_chain(words, octets, queue, READY + 2 * priority)
+        if not set_timer(words, octets, queue):
+            return BROKEN
+    words[reply] = count
+    return NUMBER | CHANGED if count else NUMBER
+
+
+@kernel
+def purge_chain(words, octets, queue, chain):
+    """Forget the messages of one chain; how many."""
+    count = 0
+    while words[queue + chain]:
+        forget(words, octets, queue, words[queue + chain], False)
+        count += 1
+    return count
+
+
+@kernel
+def delete(words, octets, tape, now, reply):
+    """Remove a queue with all that is in it; NUMBER: 1 if there was one. Upkeep frees the messages."""
+    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
+    set_scalar(words, reply, 0)
+    seat = named_records.locate(
+        words, octets, QUEUES, QUEUE_WORDS, h, text_at(words, tape, 0), text_size(words, tape, 0)
+    )
+    if seat == 0:
+        return NUMBER
+    queue = words[seat] & REF_MASK
+    tables.remove(words, octets, QUEUES, seat)
+    timers.set_timer(words, octets, queue, NEVER)
+    arena.bury(words, queue, QUEUE)
+    keyspace.touched(words, octets, h)
+    words[reply] = 1
+    return NUMBER | CHANGED
+
+
+@kernel
+def reap(words, octets, queue, budget):
+    """Free a dropped queue in steps: the budget (blocks) that is left. MESSAGES has no slots once all is done."""
+    for chain in range(READY, DEAD + 2, 2):
+        while words[queue + chain] and budget > 0:
+            message = words[queue + chain]
+            words[queue + chain] = words[message + NEXT]
+            arena.release(words, message)
+            budget -= 1
+    while words[queue + DELAYED_COUNT] and budget > 0:
+        words[queue + DELAYED_COUNT] -= 1
+        arena.release(words, words[words[queue + DELAYED] + 2 * words[queue + DELAYED_COUNT] + 1])
+        budget -= 1
+    if budget > 0:
+        place, at = tables.next_entry(words, queue + HOLDERS, 0)
+        while at:
+            arena.release(words, words[at] & REF_MASK)
+            budget -= 1
+            place, at = tables.next_entry(words, queue + HOLDERS, place)
+        tables.close_table(words, queue + MESSAGES)
+        tables.close_table(words, queue + HOLDERS)
+        words[queue + MESSAGES + tables.SLOTS] = 0
+        if words[queue + DELAYED]:
+            arena.release(words, words[queue + DELAYED])
+    return budget
+
+
+@kernel
+def dead(words, octets, tape, now, reply):
+    """The first dead letters, at most as many as slot 3 says (slot 2: whether it says); as `consume` answers one."""
+    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
+    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    if queue == 0:
+        return QUEUE_MISSING
+    most = words[tape + 3] if words[tape + 2] else 100
+    if most < 0:
+        return POSITIVE_COUNT
+    count = size = 0
+    message = words[queue + DEAD]
+    while message and count < most:
+        count += 1
+        size += (words[message + PAYLOAD] >> MARK_BITS) + words[message + HEADERS] + ID_TEXT_BYTES
+        message = words[message + NEXT]
+    if count == 0:
+        set_scalar(words, reply, 0)
+        return EMPTY
+    # The texts of their ids need a place until they are written: a block of its own, freed with the limbo.
+    if not fits(words, reply, 8 * count, size):
+        return FULL
+    block = arena.allocate(words, (count * ID_TEXT_BYTES + 7) >> 3)
+    if block == 0:
+        return BROKEN
+    arena.release_later(words, block)
+    set_scalar(words, reply, count)
+    at = block * 8
+    message = words[queue + DEAD]
+    for _ in range(count):
+        print_id(octets, at, words[message + ID_A], words[message + ID_B])
+        add_parts(words, reply, message, at)
+        at += ID_TEXT_BYTES
+        message = words[message + NEXT]
+    return ITEMS
+
+
+@kernel
+def bring_back(words, queue, message):
+    """A dead letter is ready again, as if it had never been delivered."""
+    words[message + STATE] &= ~(np.int64(FAILURES_MASK) << FAILURES_SHIFT)
+    set_state(words, queue, message, IS_READY)
+
+
+@kernel
+def revive(words, octets, tape, now, reply):
+    """Make the dead letter with the id in slot 3 ready again, or all (slot 2 is 0); NUMBER of them."""
+    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
+    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    set_scalar(words, reply, 0)
+    if queue == 0:
+        return QUEUE_MISSING
+    count = 0
+    if words[tape + 2]:
+        id_a, id_b, valid = parse_id(octets, text_at(words, tape, 3), text_size(words, tape, 3))
+        seat = locate_message(words, octets, queue, id_a, id_b) if valid else 0
+        message = words[seat] & REF_MASK if seat else 0
+        if message == 0 or words[message + STATE] & 0xFF != IS_DEAD:
+            return MESSAGE_MISSING
+        bring_back(words, queue, message)
+        count = 1
+    else:
+        while words[queue + DEAD]:
+            bring_back(words, queue, words[queue + DEAD])
+            count += 1
+    return became_ready(words, octets, count, h, reply)
+
+
+@kernel
+def next_due(words, octets, tape, now, reply):
+    """ITEM: the name of a queue or room whose timer is due, its kind as scalar; NUMBER: when the next one will be."""
+    set_scalar(words, reply, words[TIMERS_DUE])
+    if words[TIMERS_COUNT] == 0 or words[TIMERS_DUE] > now:
+        return NUMBER
+    record = words[words[TIMERS] + 1]
+    words[reply] = words[record + KIND]
+    head = ROOM_WORDS if words[record + KIND] == ROOM else QUEUE_WORDS
+    add_text(words, reply, (record + head) * 8, words[record + NAME_SIZE], 0)
+    return ITEM
+
+
+@kernel
+def load_queue(words, octets, tape, now, reply):
+    """A queue out of a snapshot: its name and the STATS words behind it, and its prefetch. Refuses one that exists."""
+    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
+    start = text_at(words, tape, 0)
+    size = text_size(words, tape, 0)
+    if named_records.locate(words, octets, QUEUES, QUEUE_WORDS, h, start, size):
+        return KEY_EXISTS
+    queue = named_records.make(words, octets, QUEUES, QUEUE_WORDS, QUEUE, h, start, size)
+    if queue == 0:
+        return BROKEN
+    tables.open_table(words, octets, queue + MESSAGES, tables.SIZE_MIN)
+    tables.open_table(words, octets, queue + HOLDERS, tables.SIZE_MIN)
+    for i in range(STATS - 1):
+        words[queue + 1 + i] = words[tape + 2 + i]
+    words[queue + PREFETCH_MAX] = words[tape + 2 + STATS - 1]
+    words[queue + READY_COUNT] = 0  # its messages count themselves, and so do those who hold them
+    words[queue + LEASED_COUNT] = 0
+    words[queue + DEAD_COUNT] = 0
+    words[queue + CONSUMERS] = 0
+    return DONE | CHANGED
+
+
+@kernel
+def load_message(words, octets, tape, now, reply):
+    """A message out of a snapshot: queue, payload, id, state, deadline, created, headers, consumer, serial.
+
+    Messages come chain by chain in their order, so each goes to the end of its own.
+    """
+    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
+    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    if queue == 0:
+        return QUEUE_MISSING
+    at = text_at(words, tape, 4)
+    id_a = load64(octets, at)
+    id_b = load64(octets, at + 8)
+    if locate_message(words, octets, queue, id_a, id_b):
+        return KEY_EXISTS
+    size = text_size(words, tape, 2)
+    headers_size = text_size(words, tape, 9)
+    message = arena.allocate(words, MESSAGE_WORDS + ((size + headers_size + 7) >> 3))
+    if message == 0:
+        return BROKEN
+    words[message + ID_A] = id_a
+    words[message + ID_B] = id_b
+    words[message + STATE] = words[tape + 6]
+    words[message + DEADLINE] = words[tape + 7]
+    words[message + CREATED] = words[tape + 8]
+    words[message + PAYLOAD] = size << MARK_BITS | (text_mark(words, tape, 2) & ~PRESENT)
+    words[message + HEADERS] = headers_size
+    words[message + HELD_BY] = 0
+    body = (message + MESSAGE_WORDS) * 8
+    move(octets, body, text_at(words, tape, 2), size)
+    move(octets, body + size, text_at(words, tape, 9), headers_size)
+    if not tables.insert(words, octets, queue + MESSAGES, tables.tag_of_hash(hash_id(words, octets, at)), message, 0):
+        return BROKEN
+    if words[message + STATE] & 0xFF == IS_DELAYED:
+        words[message + SERIAL] = words[tape + 13]
+        if not delay(words, octets, queue, message, words[tape + 7]):
+            return BROKEN
+    else:
+        append(words, queue, message)
+        if words[message + STATE] & 0xFF == IS_LEASED:
+            start = text_at(words, tape, 11)
+            if not hold(words, octets, queue, message, start, text_size(words, tape, 11)):
+                return BROKEN
+    return DONE | CHANGED if set_timer(words, octets, queue) else BROKEN

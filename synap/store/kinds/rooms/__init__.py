@@ -1,0 +1,1 @@
+"""Rooms: numbered events that are read from any offset."""

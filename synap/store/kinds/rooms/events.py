@@ -1,0 +1,208 @@
+"""Events: how a room keeps them, in chunks of a ring that are filled at one end and freed at the other.
+
+    room       limits, offsets, counters, ring of chunks, table of subscribers, name
+    ring       refs of chunks: the i-th lies at (head + i) & (room for chunks - 1)
+    chunk      offset of its first event, events, words used, words, then the events one behind the other
+    event      data size << 8 | mark, name size, time (ms), name, data (padded to a word)
+
+Offsets are dense, so an event is found by bisecting the ring and stepping through one chunk. Chunks grow from half a
+KiB to 16 KiB with what is in the room: an empty room takes 300 bytes. A room drops single events, oldest first, and
+frees a chunk once all in it are gone; HEAD_AT is where the first event lies that is still held.
+"""
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import move
+from synap.store.memory import arena, tables
+from synap.store.memory.layout import MARK_BITS
+from synap.store.records import timers
+from synap.store.records.timers import NEVER
+
+# Words of a room; NAME_SIZE, TIMER and KIND (14, 15) as in named_records.py.
+EVENTS_MAX, BYTES_MAX, RETENTION_MS = 1, 2, 3  # limits; 0: none
+FIRST, AFTER, CREATED, BYTES, CONSUMED = 4, 5, 6, 7, 8  # first offset held, next offset, ms, bytes held, statistics
+CHUNKS, CHUNKS_ROOM, CHUNKS_HEAD, CHUNKS_COUNT, HEAD_AT = 16, 17, 18, 19, 20
+SUBSCRIBERS = 24  # a table of tags: who has ever read
+ROOM_WORDS = 32
+SAVED = 7  # words from EVENTS_MAX on that a snapshot carries
+
+CHUNK_FIRST, CHUNK_COUNT, CHUNK_USED, CHUNK_ROOM, CHUNK_HEAD = range(5)
+EVENT_SIZE, EVENT_NAME_SIZE, EVENT_TIME, EVENT_HEAD = range(4)
+CHUNK_WORDS_MIN, CHUNK_WORDS_MAX = 64, 2048
+RING_MIN = 4
+SLACK_SHIFT, SLACK_MS_MAX, SLACK_MS_MIN = 6, 60_000, 20  # events are dropped by age so many ms late, at most
+
+
+@kernel
+def chunk_at(words, room, i):
+    """The i-th chunk of a room."""
+    return words[words[room + CHUNKS] + ((words[room + CHUNKS_HEAD] + i) & (words[room + CHUNKS_ROOM] - 1))]
+
+
+@kernel
+def event_words(words, event):
+    """Words of an event."""
+    return EVENT_HEAD + ((words[event + EVENT_NAME_SIZE] + (words[event + EVENT_SIZE] >> MARK_BITS) + 7) >> 3)
+
+
+@kernel
+def add_chunk(words, room, needed):
+    """A new last chunk with room for an event of so many words; 0 without memory."""
+    count = words[room + CHUNKS_COUNT]
+    if count == words[room + CHUNKS_ROOM]:
+        wanted = max(RING_MIN, 2 * count)
+        ring = arena.allocate(words, wanted)
+        if ring == 0:
+            return 0
+        for i in range(count):
+            words[ring + i] = chunk_at(words, room, i)
+        if words[room + CHUNKS]:
+            arena.release(words, words[room + CHUNKS])
+        words[room + CHUNKS] = ring
+        words[room + CHUNKS_ROOM] = wanted
+        words[room + CHUNKS_HEAD] = 0
+    size = CHUNK_WORDS_MIN
+    if count:
+        size = min(2 * words[chunk_at(words, room, count - 1) + CHUNK_ROOM], CHUNK_WORDS_MAX)
+    size = max(size, CHUNK_HEAD + needed)
+    chunk = arena.allocate(words, size)
+    if chunk == 0:
+        return 0
+    words[chunk + CHUNK_FIRST] = words[room + AFTER]
+    words[chunk + CHUNK_COUNT] = 0
+    words[chunk + CHUNK_USED] = CHUNK_HEAD
+    words[chunk + CHUNK_ROOM] = size
+    words[words[room + CHUNKS] + ((words[room + CHUNKS_HEAD] + count) & (words[room + CHUNKS_ROOM] - 1))] = chunk
+    words[room + CHUNKS_COUNT] = count + 1
+    if count == 0:
+        words[room + HEAD_AT] = chunk + CHUNK_HEAD
+    return chunk
+
+
+@kernel
+def append(words, octets, room, name_at, name_size, data_at, size, mark, now):
+    """Append an event; False without memory."""
+    needed = EVENT_HEAD + ((name_size + size + 7) >> 3)
+    count = words[room + CHUNKS_COUNT]
+    chunk = chunk_at(words, room, count - 1) if count else 0
+    if chunk == 0 or words[chunk + CHUNK_USED] + needed > words[chunk + CHUNK_ROOM]:
+        chunk = add_chunk(words, room, needed)
+        if chunk == 0:
+            return False
+    event = chunk + words[chunk + CHUNK_USED]
+    words[event + EVENT_SIZE] = size << MARK_BITS | mark
+    words[event + EVENT_NAME_SIZE] = name_size
+    words[event + EVENT_TIME] = now
+    body = (event + EVENT_HEAD) * 8
+    move(octets, body, name_at, name_size)
+    move(octets, body + name_size, data_at, size)
+    words[chunk + CHUNK_USED] += needed
+    words[chunk + CHUNK_COUNT] += 1
+    words[room + AFTER] += 1
+    words[room + BYTES] += name_size + size
+    return True
+
+
+@kernel
+def drop_first(words, room):
+    """Drop the oldest event of a room that has one."""
+    event = words[room + HEAD_AT]
+    chunk = chunk_at(words, room, 0)
+    words[room + BYTES] -= words[event + EVENT_NAME_SIZE] + (words[event + EVENT_SIZE] >> MARK_BITS)
+    words[room + FIRST] += 1
+    if words[room + FIRST] < words[chunk + CHUNK_FIRST] + words[chunk + CHUNK_COUNT]:
+        words[room + HEAD_AT] = event + event_words(words, event)
+        return
+    arena.release(words, chunk)
+    words[room + CHUNKS_HEAD] = (words[room + CHUNKS_HEAD] + 1) & (words[room + CHUNKS_ROOM] - 1)
+    words[room + CHUNKS_COUNT] -= 1
+    words[room + HEAD_AT] = chunk_at(words, room, 0) + CHUNK_HEAD if words[room + CHUNKS_COUNT] else 0
+
+
+@kernel
+def trim(words, room):
+    """Drop what is above the limits of number and size; the last event always stays."""
+    while words[room + EVENTS_MAX] and words[room + AFTER] - words[room + FIRST] > words[room + EVENTS_MAX]:
+        drop_first(words, room)
+    while (
+        words[room + BYTES_MAX]
+        and words[room + BYTES] > words[room + BYTES_MAX]
+        and words[room + AFTER] - words[room + FIRST] > 1
+    ):
+        drop_first(words, room)
+
+
+@kernel
+def expire(words, room, now, most):
+    """Drop at most so many events that are as old as the room's limit says; how many."""
+    count = 0
+    if words[room + RETENTION_MS] == 0:
+        return count
+    while (
+        count < most
+        and words[room + CHUNKS_COUNT]
+        and words[words[room + HEAD_AT] + EVENT_TIME] + words[room + RETENTION_MS] <= now
+    ):
+        drop_first(words, room)
+        count += 1
+    return count
+
+
+@kernel
+def set_timer(words, octets, room):
+    """Let the room's timer be due a little after its first event grows old; False without memory."""
+    due = NEVER
+    if words[room + RETENTION_MS] and words[room + CHUNKS_COUNT]:
+        slack = max(min(words[room + RETENTION_MS] >> SLACK_SHIFT, SLACK_MS_MAX), SLACK_MS_MIN)
+        due = words[words[room + HEAD_AT] + EVENT_TIME] + words[room + RETENTION_MS] + slack
+    return timers.set_timer(words, octets, room, due)
+
+
+@kernel
+def seek(words, room, offset):
+    """(number of the chunk, word where the event starts) of an offset that is held."""
+    low = 0
+    high = words[room + CHUNKS_COUNT] - 1
+    while low < high:
+        middle = (low + high + 1) >> 1
+        if words[chunk_at(words, room, middle) + CHUNK_FIRST] <= offset:
+            low = middle
+        else:
+            high = middle - 1
+    chunk = chunk_at(words, room, low)
+    event = chunk + CHUNK_HEAD
+    at = words[chunk + CHUNK_FIRST]
+    if low == 0:
+        event = words[room + HEAD_AT]
+        at = words[room + FIRST]
+    while at < offset:
+        event += event_words(words, event)
+        at += 1
+    return low, event
+
+
+@kernel
+def following(words, room, i, event):
+    """(number of the chunk, word) of the event behind this one of chunk i; the word is 0 behind the last."""
+    chunk = chunk_at(words, room, i)
+    event += event_words(words, event)
+    if event < chunk + words[chunk + CHUNK_USED]:
+        return i, event
+    i += 1
+    if i == words[room + CHUNKS_COUNT]:
+        return i, 0
+    return i, chunk_at(words, room, i) + CHUNK_HEAD
+
+
+@kernel
+def reap(words, room, budget):
+    """Free a dropped room in steps: the budget (blocks) that is left. SUBSCRIBERS has no slots once all is done."""
+    while words[room + CHUNKS_COUNT] and budget > 0:
+        words[room + CHUNKS_COUNT] -= 1
+        arena.release(words, chunk_at(words, room, words[room + CHUNKS_COUNT]))
+        budget -= 1
+    if budget > 0:
+        if words[room + CHUNKS]:
+            arena.release(words, words[room + CHUNKS])
+        tables.close_table(words, room + SUBSCRIBERS)
+        words[room + SUBSCRIBERS + tables.SLOTS] = 0
+    return budget

@@ -1,0 +1,1 @@
+"""Sets: hash tables of members."""

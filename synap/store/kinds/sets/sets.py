@@ -1,0 +1,313 @@
+"""Sets: a hash table (tables.py) of member blocks.
+
+    root     the table's words, and in the last one the bytes of all members
+    member   size << 8 | form | bytes
+
+A member is its bytes, whatever its form. SPOP draws with equal odds from the table's slots; what
+it drew is journaled as a removal that spells the members out, since chance is not repeatable.
+"""
+
+from synap.compiler.jit import kernel
+from synap.kernels.hashing import keyed_hash
+from synap.kernels.spans import move, same
+from synap.store.kinds import encodings
+from synap.store.memory import arena, tables
+from synap.store.memory.layout import (
+    BROKEN,
+    CHANCE,
+    CHANGED,
+    DECIDED,
+    DECIDED_BIT,
+    DECIDED_BLOB,
+    DECIDED_BLOB_SIZE,
+    DECIDED_CODE,
+    DECIDED_TAPE_SIZE,
+    EMPTY,
+    FORM_MASK,
+    FULL,
+    ITEM,
+    ITEMS,
+    KEY_A,
+    KEY_B,
+    MARK_BITS,
+    NO_ITEM,
+    NUMBER,
+    PRESENT,
+    SET,
+)
+from synap.store.memory.refusals import KEY_EXISTS, POSITIVE_COUNT, WRONG_TYPE
+from synap.store.memory.tables import REF_MASK
+from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_size
+from synap.store.records import keyspace
+
+BYTES = 7
+STAGGER = 0
+REMOVE_CODE = 0x0503  # set.remove, what a decided SPOP is journaled as
+
+
+@kernel
+def hash_member(words, octets, start, size):
+    """The hash of a member's bytes."""
+    return keyed_hash(octets, start, size, words[KEY_A], words[KEY_B])
+
+
+@kernel
+def locate(words, octets, root, start, size, h):
+    """Index in `words` of the slot of this member, or 0."""
+    tag = tables.tag_of_hash(h)
+    at = tables.seek_in(words, root, tag)
+    slot = words[at]
+    while slot != 0 and tables.tag_of(slot) == tag:
+        ref = slot & REF_MASK
+        if words[ref] >> MARK_BITS == size and same(octets, (ref + 1) * 8, start, size):
+            return at
+        at += 1
+        slot = words[at]
+    return 0
+
+
+@kernel
+def add_member(words, octets, root, start, size, mark):
+    """1 if the member is new, 0 if it was there, -1 without memory."""
+    h = hash_member(words, octets, start, size)
+    if locate(words, octets, root, start, size, h):
+        return 0
+    ref = arena.allocate(words, 1 + ((size + 7) >> 3))
+    if ref == 0:
+        return -1
+    words[ref] = size << MARK_BITS | (mark & FORM_MASK)
+    move(octets, (ref + 1) * 8, start, size)
+    if not tables.insert(words, octets, root, tables.tag_of_hash(h), ref, STAGGER):
+        return -1
+    words[root + BYTES] += size
+    return 1
+
+
+@kernel
+def take_out(words, octets, root, seat, later):
+    """Remove the member at `seat`."""
+    ref = words[seat] & REF_MASK
+    words[root + BYTES] -= words[ref] >> MARK_BITS
+    tables.remove(words, octets, root, seat)
+    if later:
+        arena.release_later(words, ref)
+    else:
+        arena.release(words, ref)
+
+
+@kernel
+def add_many(words, octets, tape, now, reply, first_slot):
+    """Add the items of a Many to the set at slot 0; NUMBER: how many were new."""
+    h = keyspace.hash_text(words, octets, tape, 0)
+    ref = keyspace.claim(words, octets, tape, 0, h, SET, now)
+    if ref == -1:
+        return WRONG_TYPE
+    if ref == 0:
+        return BROKEN
+    root = keyspace.root_of(words, ref)
+    if words[root + tables.SLOTS] == 0:
+        tables.open_table(words, octets, root, tables.SIZE_MIN)
+    count = words[tape + first_slot]
+    at = tape + words[tape + first_slot + 1]
+    added = 0
+    for i in range(count):
+        start = words[tape - 1] + words[at + 2 * i]
+        mark = words[at + 2 * i + 1]
+        size = mark >> MARK_BITS
+        if i == 0:
+            encodings.set_will_grow(words, octets, ref, words[root + tables.COUNT], count, start, size)
+        new = add_member(words, octets, root, start, size, mark & 0xFF)
+        if new < 0:
+            return BROKEN
+        if new:
+            encodings.set_has_grown(words, octets, ref, words[root + tables.COUNT], start, size)
+        added += new
+    set_scalar(words, reply, added)
+    if added == 0:
+        return NUMBER
+    keyspace.touched(words, octets, h)
+    return NUMBER | CHANGED
+
+
+@kernel
+def add(words, octets, tape, now, reply):
+    """SADD."""
+    return add_many(words, octets, tape, now, reply, 2)
+
+
+@kernel
+def remove(words, octets, tape, now, reply):
+    """SREM: NUMBER of members that were there. The key goes with its last member."""
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    set_scalar(words, reply, 0)
+    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+        return NUMBER
+    ref = words[seat] & REF_MASK
+    if keyspace.kind_of(words, ref) != SET:
+        return WRONG_TYPE
+    root = keyspace.root_of(words, ref)
+    at = tape + words[tape + 3]
+    removed = 0
+    for i in range(words[tape + 2]):
+        start = words[tape - 1] + words[at + 2 * i]
+        size = words[at + 2 * i + 1] >> MARK_BITS
+        place = locate(words, octets, root, start, size, hash_member(words, octets, start, size))
+        if place:
+            take_out(words, octets, root, place, False)
+            removed += 1
+    if removed == 0:
+        return NUMBER
+    words[reply] = removed
+    if words[root + tables.COUNT] == 0:
+        keyspace.remove(words, octets, h, seat, False)
+    else:
+        keyspace.touched(words, octets, h)
+    return NUMBER | CHANGED
+
+
+@kernel
+def has(words, octets, tape, now, reply):
+    """SISMEMBER: NUMBER 1 or 0."""
+    ref = keyspace.find(words, octets, tape, 0, now)
+    if ref and keyspace.kind_of(words, ref) != SET:
+        return WRONG_TYPE
+    found = 0
+    if ref:
+        start = text_at(words, tape, 2)
+        size = text_size(words, tape, 2)
+        h = hash_member(words, octets, start, size)
+        if locate(words, octets, keyspace.root_of(words, ref), start, size, h):
+            found = 1
+    set_scalar(words, reply, found)
+    return NUMBER
+
+
+@kernel
+def size_of(words, octets, tape, now, reply):
+    """SCARD."""
+    ref = keyspace.find(words, octets, tape, 0, now)
+    if ref and keyspace.kind_of(words, ref) != SET:
+        return WRONG_TYPE
+    set_scalar(words, reply, words[keyspace.root_of(words, ref) + tables.COUNT] if ref else 0)
+    return NUMBER
+
+
+@kernel
+def members(words, octets, tape, now, reply):
+    """SMEMBERS: every member, in no order."""
+    ref = keyspace.find(words, octets, tape, 0, now)
+    if ref == 0:
+        return EMPTY
+    if keyspace.kind_of(words, ref) != SET:
+        return WRONG_TYPE
+    root = keyspace.root_of(words, ref)
+    if not fits(words, reply, words[root + tables.COUNT], words[root + BYTES]):
+        return FULL
+    set_scalar(words, reply, 0)
+    for side in range(2):
+        slots = words[root + (tables.OLD if side else tables.SLOTS)]
+        if slots == 0:
+            continue
+        size = words[root + (tables.OLD_SIZE if side else tables.SIZE)]
+        for at in range(slots, slots + size + tables.slack(size)):
+            if words[at]:
+                block = words[at] & REF_MASK
+                add_text(words, reply, (block + 1) * 8, words[block] >> MARK_BITS, words[block] & FORM_MASK)
+    return ITEMS
+
+
+@kernel
+def pop(words, octets, tape, now, reply):
+    """SPOP: one member drawn with equal odds, or up to the count in slot 3 if slot 2 says so."""
+    has_count = words[tape + 2]
+    wanted = words[tape + 3] if has_count else 1
+    if wanted < 0:
+        return POSITIVE_COUNT
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+        return EMPTY if has_count else NO_ITEM
+    ref = words[seat] & REF_MASK
+    if keyspace.kind_of(words, ref) != SET:
+        return WRONG_TYPE
+    root = keyspace.root_of(words, ref)
+    wanted = min(wanted, words[root + tables.COUNT])
+    if not fits(words, reply, wanted, words[root + BYTES]):
+        return FULL
+    set_scalar(words, reply, 0)
+    if wanted == 0:
+        return EMPTY
+    blob = DECIDED_BLOB * 8
+    name_size = text_size(words, tape, 0)
+    move(octets, blob, text_at(words, tape, 0), name_size)
+    words[DECIDED - 2] = words[tape - 2]
+    words[DECIDED - 1] = blob
+    words[DECIDED] = 0
+    words[DECIDED + 1] = name_size << MARK_BITS | PRESENT
+    words[DECIDED + 2] = wanted
+    words[DECIDED + 3] = 4
+    used = name_size
+    for i in range(wanted):
+        place, chance = tables.any_slot(words, root, tables.next_chance(words[CHANCE]))
+        words[CHANCE] = chance
+        block = words[place] & REF_MASK
+        size = words[block] >> MARK_BITS
+        add_text(words, reply, (block + 1) * 8, size, words[block] & FORM_MASK)
+        move(octets, blob + used, (block + 1) * 8, size)
+        words[DECIDED + 4 + 2 * i] = used
+        words[DECIDED + 5 + 2 * i] = size << MARK_BITS | PRESENT
+        used += size
+        take_out(words, octets, root, place, True)
+    words[DECIDED_CODE] = REMOVE_CODE
+    words[DECIDED_TAPE_SIZE] = 4 + 2 * wanted
+    words[DECIDED_BLOB_SIZE] = used
+    if words[root + tables.COUNT] == 0:
+        keyspace.remove(words, octets, h, seat, False)
+    else:
+        keyspace.touched(words, octets, h)
+    return (ITEMS if has_count else ITEM) | CHANGED | DECIDED_BIT
+
+
+@kernel
+def load(words, octets, tape, now, reply):
+    """A piece of a set out of a snapshot: key, deadline, more (0: the first piece), members."""
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    if (seat != 0) != (words[tape + 3] != 0):
+        return KEY_EXISTS
+    status = add_many(words, octets, tape, -1, reply, 4)
+    if status == NUMBER | CHANGED and words[tape + 2] and not words[tape + 3]:
+        seat = keyspace.locate_text(words, octets, tape, 0, h)
+        if keyspace.set_deadline(words, octets, seat, words[tape + 2]) == 0:
+            return BROKEN
+    return status
+
+
+@kernel
+def reap(words, octets, ref, budget):
+    """Free members of a buried set from the left; what is left of the budget.
+
+    The last word of the root says how far the slots at hand have been walked; the old slots, if there
+    are any, come second.
+    """
+    root = ref + 1
+    while words[root + tables.SLOTS] and budget > 0:
+        slots = words[root + tables.SLOTS]
+        size = words[root + tables.SIZE]
+        end = slots + size + tables.slack(size)
+        at = slots + words[root + BYTES]
+        while at < end and budget > 0:
+            if words[at]:
+                arena.release(words, words[at] & REF_MASK)
+                budget -= 4
+            budget -= 1
+            at += 1
+        words[root + BYTES] = at - slots
+        if at == end:
+            arena.release(words, slots)
+            words[root + tables.SLOTS] = words[root + tables.OLD]
+            words[root + tables.SIZE] = words[root + tables.OLD_SIZE]
+            words[root + tables.OLD] = 0
+            words[root + BYTES] = 0
+    return budget

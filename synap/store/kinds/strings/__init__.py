@@ -1,0 +1,1 @@
+"""Strings: a value of bytes under a key."""

@@ -1,0 +1,365 @@
+"""Strings by the piece, and many of them in one call."""
+
+from synap.compiler.jit import kernel
+from synap.kernels.decimals import DECIMAL_SIZE_MAX, NOT_DECIMAL, OUT_OF_RANGE, add_decimal
+from synap.kernels.spans import fill, move
+from synap.store.kinds.strings import strings
+from synap.store.kinds.strings.strings import value_at
+from synap.store.memory import arena
+from synap.store.memory.layout import (
+    BROKEN,
+    CHANGED,
+    DONE,
+    FORM_JSON,
+    FORM_MASK,
+    FULL,
+    ITEM,
+    ITEMS,
+    KEY_HITS,
+    KEY_MISSES,
+    LIMIT_WORD,
+    MARK_BITS,
+    NUMBER,
+    SCRATCH,
+    STRING,
+)
+from synap.store.memory.refusals import (
+    BAD_OFFSET,
+    NOT_A_REAL,
+    NOT_FINITE,
+    OUT_OF_MEMORY,
+    STRING_TOO_LONG,
+    WRONG_TYPE,
+)
+from synap.store.memory.tables import REF_MASK
+from synap.store.memory.tapes import add_nil, add_text, fits, set_scalar, text_at, text_mark, text_size
+from synap.store.records import compressed, keyspace
+
+ITEM_WORDS = 4  # of a pair of key and value in a Many
+SPARE_SHIFT = 3  # a value that grows by the piece gets an eighth more than it needs
+DECIMALS = SCRATCH * 8  # where sums are written
+INFINITY = b"infinity"
+
+
+@kernel
+def visible(words, octets, tape, slot, h, now):
+    """(seat, ref) of the key in this slot; the ref is 0 if the key is not visible."""
+    seat = keyspace.locate_text(words, octets, tape, slot, h)
+    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+        return seat, 0
+    return seat, words[seat] & REF_MASK
+
+
+@kernel
+def length(words, octets, tape, now, reply):
+    """STRLEN: bytes of the value, 0 without a key."""
+    ref = keyspace.find(words, octets, tape, 0, now)
+    if ref and keyspace.kind_of(words, ref) != STRING:
+        return WRONG_TYPE
+    set_scalar(words, reply, compressed.full_size(words, octets, ref) if ref else 0)
+    return NUMBER
+
+
+@kernel
+def piece(words, octets, tape, now, reply):
+    """GETRANGE: the bytes from one index to another, both included, negative ones counted from the end."""
+    ref = keyspace.find(words, octets, tape, 0, now)
+    if ref and keyspace.kind_of(words, ref) != STRING:
+        return WRONG_TYPE
+    size = compressed.full_size(words, octets, ref) if ref else 0
+    start = words[tape + 2]
+    stop = words[tape + 3]
+    backwards = start < 0 and stop < 0 and start > stop
+    start = max(start + size, 0) if start < 0 else start
+    stop = max(stop + size, 0) if stop < 0 else min(stop, size - 1)
+    count = 0 if backwards or size == 0 else max(stop - start + 1, 0)
+    if not fits(words, reply, 1, count):
+        return FULL
+    at = 0
+    if count:
+        at, size = compressed.open_text(words, octets, ref)
+        if size < 0:
+            return OUT_OF_MEMORY
+    set_scalar(words, reply, 0)
+    add_text(words, reply, at + start, count, 0)
+    return ITEM
+
+
+@kernel
+def grow(words, octets, tape, h, seat, ref, size):
+    """The record of the key in slot 0 with a value of `size` bytes, at least as many as it has; 0: no memory.
+
+    What is new is not cleared. Values above 1 KiB that move get room to grow, so that appending by the
+    piece copies each byte a few times and not once a piece.
+    """
+    namespace = words[tape - 2]
+    name_size = text_size(words, tape, 0)
+    old_size = keyspace.value_size(words, ref)
+    deadline = keyspace.deadline_of(words, ref)
+    wanted = keyspace.record_words(STRING, name_size, size, deadline)
+    old_at = value_at(words, ref)
+    mark = keyspace.mark_of(words, ref)
+    note = keyspace.note_of(words, ref)
+    target = ref
+    if arena.capacity(words, ref) < wanted:
+        target = arena.allocate(words, wanted + (wanted >> SPARE_SHIFT) if wanted > 128 else wanted)
+        if target == 0:
+            return 0
+    wide = keyspace.VALUE_SIZE_MAX
+    if target == ref and old_size <= wide < size and name_size <= keyspace.KEY_SIZE_MAX:
+        # The sizes get a word of their own: key and value move along by it.
+        move(octets, keyspace.key_at(words, ref) + 8, keyspace.key_at(words, ref), name_size + old_size)
+        keyspace.write_head(words, ref, STRING, mark, namespace, name_size, size, deadline)
+        keyspace.carry(words, ref, note)
+        return ref
+    if target != ref:
+        name_at = keyspace.key_at(words, ref)
+        at = keyspace.write_head(words, target, STRING, mark, namespace, name_size, size, deadline)
+        keyspace.carry(words, target, note)
+        move(octets, at, name_at, name_size)
+        move(octets, at + name_size, old_at, old_size)
+        words[seat] = (words[seat] & ~REF_MASK) | target
+        arena.release(words, ref)
+        return target
+    keyspace.write_head(words, ref, STRING, mark, namespace, name_size, size, deadline)
+    keyspace.carry(words, ref, note)
+    return ref
+
+
+@kernel
+def plain(words, ref):
+    """What has been changed by the piece is a text, whatever it was to JSON, and raw to OBJECT ENCODING."""
+    words[ref] = (words[ref] & ~(keyspace.MARK_MASK << keyspace.FORM_SHIFT)) | keyspace.RAW << keyspace.FORM_SHIFT
+
+
+@kernel
+def change_packed(words, octets, tape, h, seat, ref, offset, source, more):
+    """Write bytes into a compressed value from an offset on: it is stored anew. DONE, a refusal, or BROKEN."""
+    if offset + more > compressed.PACKED_MAX:
+        return STRING_TOO_LONG
+    at, size = compressed.text_aside(words, octets, ref)
+    if size < 0:
+        return OUT_OF_MEMORY
+    if offset > size:
+        fill(octets, at + size, 0, offset - size)
+    move(octets, at + offset, source, more)
+    size = max(size, offset + more)
+    deadline = keyspace.deadline_of(words, ref)
+    return DONE if strings.write(words, octets, tape, h, seat, at, size, 0, deadline, False) else BROKEN
+
+
+@kernel
+def append(words, octets, tape, now, reply):
+    """APPEND: the length after it."""
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat, ref = visible(words, octets, tape, 0, h, now)
+    source = text_at(words, tape, 2)
+    more = text_size(words, tape, 2)
+    if ref == 0:
+        if not strings.write(words, octets, tape, h, seat, source, more, text_mark(words, tape, 2), 0, False):
+            return BROKEN
+        set_scalar(words, reply, more)
+        return NUMBER | CHANGED
+    if keyspace.kind_of(words, ref) != STRING:
+        return WRONG_TYPE
+    size = compressed.full_size(words, octets, ref)
+    if size + more > words[LIMIT_WORD]:
+        return STRING_TOO_LONG
+    set_scalar(words, reply, size + more)
+    if more == 0:
+        words[ref] |= keyspace.RAW << keyspace.FORM_SHIFT
+        return NUMBER
+    if arena.full(words, size + more):
+        return OUT_OF_MEMORY
+    if compressed.is_packed(words, ref):
+        status = change_packed(words, octets, tape, h, seat, ref, size, source, more)
+        return NUMBER | CHANGED if status == DONE else status
+    ref = grow(words, octets, tape, h, seat, ref, size + more)
+    if ref == 0:
+        return BROKEN
+    move(octets, value_at(words, ref) + size, source, more)
+    plain(words, ref)
+    keyspace.touched(words, octets, h)
+    return NUMBER | CHANGED
+
+
+@kernel
+def overwrite(words, octets, tape, now, reply):
+    """SETRANGE: write bytes from an offset on, with zeros before it if the value is shorter; the length after."""
+    offset = words[tape + 2]
+    source = text_at(words, tape, 3)
+    more = text_size(words, tape, 3)
+    if offset < 0:
+        return BAD_OFFSET
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat, ref = visible(words, octets, tape, 0, h, now)
+    if ref and keyspace.kind_of(words, ref) != STRING:
+        return WRONG_TYPE
+    size = compressed.full_size(words, octets, ref) if ref else 0
+    set_scalar(words, reply, size)
+    if more == 0:
+        return NUMBER
+    if offset > words[LIMIT_WORD] or offset + more > words[LIMIT_WORD]:
+        return STRING_TOO_LONG
+    end = max(size, offset + more)
+    if end > size and arena.full(words, end):
+        return OUT_OF_MEMORY
+    if ref and compressed.is_packed(words, ref):
+        words[reply] = end
+        status = change_packed(words, octets, tape, h, seat, ref, offset, source, more)
+        return NUMBER | CHANGED if status == DONE else status
+    if ref == 0:
+        if not strings.write(words, octets, tape, h, seat, source, 0, 0, 0, False):
+            return BROKEN
+        seat = keyspace.locate(words, octets, words[tape - 2], text_at(words, tape, 0), text_size(words, tape, 0), h)
+        ref = words[seat] & REF_MASK
+    ref = grow(words, octets, tape, h, seat, ref, end)
+    if ref == 0:
+        return BROKEN
+    at = value_at(words, ref)
+    if offset > size:
+        fill(octets, at + size, 0, offset - size)
+    move(octets, at + offset, source, more)
+    plain(words, ref)
+    keyspace.touched(words, octets, h)
+    words[reply] = end
+    return NUMBER | CHANGED
+
+
+@kernel
+def is_real(octets, at, size):
+    """Is this a decimal, or an infinity in any spelling? It is beyond those that are added if it is no decimal."""
+    zero = DECIMALS + DECIMAL_SIZE_MAX
+    octets[zero] = 48
+    if add_decimal(octets, DECIMALS, zero, 1, at, size) != NOT_DECIMAL:
+        return True
+    if size > 0 and (octets[at] == 43 or octets[at] == 45):
+        at += 1
+        size -= 1
+    if size != 3 and size != 8:
+        return False
+    for i in range(size):
+        if (octets[at + i] | 32) != INFINITY[i]:
+            return False
+    return True
+
+
+@kernel
+def add_real(words, octets, tape, now, reply):
+    """INCRBYFLOAT: add decimals exactly, see `kernels/decimals.py`; answers the sum as a text."""
+    h = keyspace.hash_text(words, octets, tape, 0)
+    seat, ref = visible(words, octets, tape, 0, h, now)
+    if ref and keyspace.kind_of(words, ref) != STRING:
+        return WRONG_TYPE
+    if not fits(words, reply, 1, DECIMAL_SIZE_MAX):
+        return FULL
+    source = text_at(words, tape, 2)
+    deadline = 0
+    mark = FORM_JSON
+    if ref:
+        deadline = keyspace.deadline_of(words, ref)
+        mark = keyspace.mark_of(words, ref) & FORM_MASK
+        at, found = compressed.open_text(words, octets, ref)
+        if found < 0:
+            return OUT_OF_MEMORY
+        size = add_decimal(octets, DECIMALS, at, found, source, text_size(words, tape, 2))
+    else:
+        octets[DECIMALS + DECIMAL_SIZE_MAX] = 48
+        size = add_decimal(octets, DECIMALS, DECIMALS + DECIMAL_SIZE_MAX, 1, source, text_size(words, tape, 2))
+    if size == NOT_DECIMAL:
+        amount_size = text_size(words, tape, 2)
+        if ref and not is_real(octets, at, max(found, 0)):
+            return NOT_A_REAL
+        return NOT_FINITE if is_real(octets, source, amount_size) else NOT_A_REAL
+    if size == OUT_OF_RANGE:
+        return NOT_FINITE
+    if not strings.write(words, octets, tape, h, seat, DECIMALS, size, mark, deadline, False):
+        return BROKEN
+    seat = keyspace.locate(words, octets, words[tape - 2], text_at(words, tape, 0), text_size(words, tape, 0), h)
+    words[words[seat] & REF_MASK] |= keyspace.SPELLED
+    set_scalar(words, reply, 0)
+    add_text(words, reply, DECIMALS, size, mark)
+    return ITEM | CHANGED
+
+
+@kernel
+def get_many(words, octets, tape, now, reply):
+    """MGET: the value of each key, or a gap where there is no string."""
+    count = words[tape]
+    at = tape + words[tape + 1]
+    total = 0
+    for again in range(2):  # first for the room that it takes
+        for i in range(count):
+            start = words[tape - 1] + words[at + 2 * i]
+            size = words[at + 2 * i + 1] >> MARK_BITS
+            h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
+            if again == 0:
+                seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
+            else:
+                seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
+            ref = 0
+            if seat:
+                ref = words[seat] & REF_MASK
+                if keyspace.expired(words, ref, now) or keyspace.kind_of(words, ref) != STRING:
+                    ref = 0
+            if again == 0:
+                words[KEY_HITS if ref else KEY_MISSES] += 1
+                total += compressed.full_size(words, octets, ref) if ref else 0
+            elif ref:
+                start, size = compressed.open_text(words, octets, ref)
+                if size < 0:
+                    return OUT_OF_MEMORY
+                add_text(words, reply, start, size, keyspace.mark_of(words, ref) & FORM_MASK)
+            else:
+                add_nil(words, reply)
+        if again == 0:
+            if not fits(words, reply, count, total):
+                return FULL
+            set_scalar(words, reply, 0)
+    return ITEMS
+
+
+@kernel
+def write_pairs(words, octets, tape):
+    """Store every pair of the group in slot 0; False without memory."""
+    base = words[tape - 1]
+    at = tape + words[tape + 1]
+    for _ in range(words[tape]):
+        start = base + words[at]
+        size = words[at + 1] >> MARK_BITS
+        h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
+        seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
+        mark = words[at + 3]
+        if not strings.write_key(
+            words, octets, words[tape - 2], start, size, h, seat, base + words[at + 2], mark >> MARK_BITS, mark & 0xFF,
+            0, False,
+        ):  # fmt: skip
+            return False
+        at += ITEM_WORDS
+    return True
+
+
+@kernel
+def set_many(words, octets, tape, now, reply):
+    """MSET; of no pairs, which only named fields can give, it changes nothing."""
+    if words[tape] == 0:
+        return DONE
+    return DONE | CHANGED if write_pairs(words, octets, tape) else BROKEN
+
+
+@kernel
+def set_many_if_missing(words, octets, tape, now, reply):
+    """MSETNX: all of them, if none of the keys is there; NUMBER 1 if so."""
+    at = tape + words[tape + 1]
+    set_scalar(words, reply, 0)
+    for i in range(words[tape]):
+        start = words[tape - 1] + words[at + ITEM_WORDS * i]
+        size = words[at + ITEM_WORDS * i + 1] >> MARK_BITS
+        h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
+        seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
+        if seat and not keyspace.expired(words, words[seat] & REF_MASK, now):
+            return NUMBER
+    words[reply] = 1
+    if words[tape] == 0:
+        return NUMBER
+    return NUMBER | CHANGED if write_pairs(words, octets, tape) else BROKEN

@@ -1,0 +1,188 @@
+"""A round: what many RESP sockets have sent, read, carried out and answered in one call.
+
+With a call and a reply for each socket, at depth 1 most of the time went to Python and the event loop around
+a command that takes the lane a quarter of a microsecond. Here `serve` asks which sockets have something,
+reads them all into the receive region, asks memory for the first key of each, and runs the lane for one
+after the other. Replies gather in the out region until the turn lets them go: `deliver`.
+
+Only *plain* connections are served here: nothing of theirs is unfinished, held back or unsent. Whatever
+else there is, Python does: `serve` stops with a reason of the lane, or lists the socket as odd.
+
+Sockets are served in the order in which they became ready. So the events of a round are taken in runs: plain
+sockets up to the first odd one, then odd ones up to the first plain one, and so on. Mostly there is one run.
+
+    board   COUNT NEXT    arrivals, and the first that has not been served
+            REPLIES ODDS  how many of each there are
+            BEFORE TOOK   of the last one served: where its replies begin in the out region; how long it took, in ns
+            FOUND EVENT   events of this round, and the first that no run has taken
+            SENT          of the reply at which `deliver` stopped: bytes sent, or a negative errno
+            arrivals      (descriptor, octet, octet behind it) x ROUND
+            replies       (descriptor, octet, octet behind it) x ROUND
+            odds          (descriptor, mask, what recv answered or NOT_READ) x ROUND
+    table   for each descriptor: its session, and whether it is plain
+"""
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import bare
+from synap.store.calls.calls import ticks
+from synap.store.lane import lane, prefetch, syscalls
+from synap.store.memory.layout import (
+    KEYS_COUNT,
+    KIB,
+    LANE_AT,
+    LANE_OUT,
+    OUT_BYTES,
+    RECEIVE,
+    RECEIVE_BYTES,
+    SESSION_NAMESPACE,
+    WORD,
+)
+
+ROUND = 64  # sockets
+COUNT, NEXT, REPLIES, ODDS, BEFORE, TOOK, SENT, FOUND, EVENT = range(9)
+ARRIVALS = 10
+ANSWERS = ARRIVALS + 3 * ROUND
+ODD = ANSWERS + 3 * ROUND
+BOARD_SIZE = ODD + 3 * ROUND
+NOT_READ = 1
+
+READABLE = 1  # EPOLLIN
+ALL, SLOW, ROOM = -1, 100, 101  # beside the reasons of the lane: a slow one, and no room for more replies
+REST, NEXT_RUN = -1, -2  # instead of an epoll: go on with this run, with the next one
+RECEIVE_AT = RECEIVE * WORD
+RECEIVE_END = RECEIVE_AT + RECEIVE_BYTES
+SLICE = 64 * KIB  # read from one socket
+SLICE_MIN = 16 * KIB
+GAP = 64  # between what two sockets sent
+
+
+@kernel
+def _gather(words, octets, board, table, events, plain):
+    """Take the next run of events: read the plain sockets, or list the odd ones."""
+    count = odds = 0
+    at = RECEIVE_AT
+    i = board[EVENT]
+    while i < board[FOUND]:
+        mask, descriptor = syscalls.event(events, i)
+        got = NOT_READ
+        if plain and mask == READABLE and table[2 * descriptor + 1]:
+            if odds:
+                break
+            room = min(SLICE, RECEIVE_END - GAP - at)
+            if room < SLICE_MIN:
+                break
+            got = syscalls.receive(octets, at, descriptor, room)
+            i += 1
+            if got == syscalls.AGAIN:
+                continue
+            if got > 0:
+                place = ARRIVALS + 3 * count
+                board[place] = descriptor
+                board[place + 1] = at
+                board[place + 2] = at + got
+                at += got + GAP
+                count += 1
+                continue
+        elif count:
+            break
+        else:
+            i += 1
+        place = ODD + 3 * odds
+        board[place] = descriptor
+        board[place + 1] = mask
+        board[place + 2] = got
+        odds += 1
+    board[EVENT] = i
+    board[COUNT] = count
+    board[NEXT] = 0
+    board[ODDS] = odds
+
+
+@kernel
+def _look(words, octets, board, table):
+    """Ask memory for the first key of each arrival: at depth 1 nobody else would ask in time."""
+    for step in range(2):
+        for i in range(board[COUNT]):
+            place = ARRIVALS + 3 * i
+            session = table[2 * board[place]]
+            if words[KEYS_COUNT + words[session + SESSION_NAMESPACE]] > prefetch.LOOK_KEYS_MIN:
+                _, h = prefetch.look(words, octets, session, board[place + 1], board[place + 2])
+                if step == 1:
+                    prefetch.ask_record(words, h)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64[::1], int64[::1], uint8[::1], int64, int64, int64, int64)")
+def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
+    """Serve the first run of a round, or with REST or NEXT_RUN for an `epoll` the rest of it, or the next; ALL, or why
+    it stopped behind arrival NEXT - 1.
+
+    Without `plain` no socket is taken for plain. SLOW: that one took `slow_ns` or longer. ROOM: take away
+    the replies, then come back.
+    """
+    words = bare(words)
+    octets = bare(octets)
+    board = bare(board)
+    table = bare(table)
+    events = bare(events)
+    if epoll >= 0:
+        board[FOUND] = max(syscalls.poll(epoll, events, ROUND), 0)
+        board[EVENT] = 0
+    if epoll != REST:
+        _gather(words, octets, board, table, events, plain)
+        if board[COUNT] > 1:
+            _look(words, octets, board, table)
+    i = board[NEXT]
+    begun = ticks(words)
+    while i < board[COUNT]:
+        before = words[LANE_OUT]
+        if before > lane.OUT_AT + OUT_BYTES // 2:
+            return ROOM
+        place = ARRIVALS + 3 * i
+        descriptor = board[place]
+        end = board[place + 2]
+        session = table[2 * descriptor]
+        i += 1
+        board[NEXT] = i
+        if session == 0:  # somebody has hung up on it meanwhile
+            continue
+        reason = lane.run(words, octets, session, board[place + 1], end, now, lane.BUDGET)
+        ended = ticks(words)
+        board[BEFORE] = before
+        board[TOOK] = ended - begun
+        begun = ended
+        if reason != lane.CUT or words[LANE_AT] != end:
+            return reason
+        if words[LANE_OUT] > before:
+            place = ANSWERS + 3 * board[REPLIES]
+            board[place] = descriptor
+            board[place + 1] = before
+            board[place + 2] = words[LANE_OUT]
+            board[REPLIES] += 1
+        if board[TOOK] >= slow_ns:
+            return SLOW
+    return ALL
+
+
+@kernel("int64(uint8[::1], int64[::1], int64)")
+def deliver(octets, board, first):
+    """Send the replies from number `first` on; the number of the first that did not go out whole (see SENT),
+    or of all replies."""
+    octets = bare(octets)
+    board = bare(board)
+    for i in range(first, board[REPLIES]):
+        place = ANSWERS + 3 * i
+        size = board[place + 2] - board[place + 1]
+        sent = syscalls.send(octets, board[place + 1], board[place], size)
+        if sent != size:
+            board[SENT] = sent
+            return i
+    return board[REPLIES]
+
+
+@kernel("void(uint8[::1], int64, int64, int64[::1], int64)")
+def spread(octets, at, size, sockets_of, count):
+    """Send the same bytes to `count` sockets; what `send` answers stands in place of each descriptor."""
+    octets = bare(octets)
+    sockets_of = bare(sockets_of)
+    for i in range(count):
+        sockets_of[i] = syscalls.send(octets, at, sockets_of[i], size)

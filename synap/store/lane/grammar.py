@@ -1,0 +1,308 @@
+"""Words to tape: one small machine over a row's schema, for every row.
+
+The grammar of `synap/command.py` is compiled (`synap/derive/heap_image.py`) into instructions of six
+int64 that lie in the heap; `fill` carries them out. There is no parsing code for any single command,
+and no recursion: numba compiles a recursive walk once for every constant it is called with (measured:
+73 s instead of 1 s for this file), and a machine with jumps needs none.
+
+    op  slot  a  b  c  refusal
+
+    TEXT INT REAL TIMEOUT   one word into `slot`
+    CHOICE      one word out of the `b` texts at `a` (pairs of octet, size): its number into `slot`
+    IF_TOKEN    if the next word is the text (a, b), take it; else go to c
+    IF_LEFT     go to c unless more than `a` words are left, and at most `b` if it is not 0
+    IF_CHOICE   go to c unless the next word is one of the `b` texts at `a`
+    NEED        refuse unless at least `a` words are left
+    SET         slot = a
+    CLEAR       `a` slots = 0: a Token comes again and may bring less than before
+    CHOOSE      slot = a; refuse if another alternative was chosen (b = 1: any at all, b = 2: never,
+                b = 3: never, and what was chosen stays in the number, too)
+    REQUIRE     refuse if the slot is 0
+    JUMP        go to c
+    TEXTS       every word but the last `a` ones as a group of single texts, at least b
+    GROUP       a group of items begins here: `slot` counts them. With an item of `a` words, refuse if the
+                words but the last `b` are not a whole number of items, or fewer than `c`
+    LIKE        the same, and there are as many items (of at least `b` words) as in the group of slot a
+    COUNTED     the same, and the next word says how many: at least `b` items of `c` words; `a` is the
+                refusal if it is no number, and shifted by PAIR_SHIFT that if they are more than the words
+    ITEM        one more item of `a` slots, or go to c if no more than `b` words are left (or all are
+                read); the slots of what follows are the item's
+    END         the group is over: refuse if it has fewer than `b` items
+    AGAIN       one more item of `a` slots for a group that may be interrupted by other options
+    OUTSIDE     slots are the row's again
+    SKIP        the next word belongs to the name of the row
+    HALVES      2 n words to the end: n items, all first kinds (a: op, slot) then all second (b)
+    JUDGED      INT whose word may be none: then slot a is marked UNREADABLE, and the row refuses it
+    CURSOR      TEXT that must spell a cursor
+    ALL         refuse if words are left
+
+Where it refuses, CURSOR_TOP is the number of the word at which it did (some refusals name it).
+"""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.integers import parse_cursor, parse_integer
+from synap.kernels.reals import parse_real
+from synap.kernels.spans import bits_of
+from synap.store.memory.layout import CURSOR_TOP, MARK_BITS, PRESENT, TAPE_WORDS_MAX, UNREADABLE, WORDS
+from synap.store.memory.refusals import NEGATIVE_TIMEOUT, SYNTAX, TOO_MANY_WORDS
+
+TEXT, INT, REAL, TIMEOUT, CHOICE = 1, 2, 3, 4, 5
+IF_TOKEN, IF_LEFT, IF_CHOICE, SET, CHOOSE, REQUIRE, JUMP = 6, 7, 8, 9, 10, 11, 12
+TEXTS, GROUP, COUNTED, ITEM, END, AGAIN, OUTSIDE, HALVES = 13, 14, 15, 16, 17, 18, 19, 20
+CLEAR, LIKE, SKIP, NEED, JUDGED, CURSOR, ALL = 21, 22, 23, 24, 25, 26, 27
+OTHERS, ANY, NONE, BOTH = 0, 1, 2, 3  # what CHOOSE refuses
+SIMPLE_LAST = CHOICE
+OP, SLOT, A, B, C, FAULT, SIZE = range(7)
+PAIR_SHIFT = 8  # two numbers in one: op | slot << 8, refusal | refusal << 8
+TIMEOUT_MS_MAX = 1 << 62
+
+
+@kernel
+def equals(octets, at, size, word, word_size):
+    """Is the word at `at` this one, whatever its case? `word` is stored in capitals."""
+    if size != word_size:
+        return False
+    for i in range(size):
+        c = octets[at + i]
+        if 97 <= c <= 122:
+            c -= 32
+        if c != octets[word + i]:
+            return False
+    return True
+
+
+@kernel
+def choose(words, octets, start, size, texts, count):
+    """The number (from 1) of the text that the word is, or 0."""
+    for i in range(count):
+        if equals(octets, start, size, words[texts + 2 * i], words[texts + 2 * i + 1]):
+            return i + 1
+    return 0
+
+
+@kernel
+def take(words, octets, op, start, size, tape, slot, texts, count, refusal):
+    """Read one word as a simple kind into `slot`; 0 or the refusal."""
+    if op == TEXT:
+        words[tape + slot] = start - words[tape - 1]
+        words[tape + slot + 1] = size << MARK_BITS | PRESENT
+        return np.int64(0)
+    if op == INT:
+        value, valid = parse_integer(octets, start, size)
+        if not valid:
+            return refusal
+        words[tape + slot] = value
+        return np.int64(0)
+    if op == CHOICE:
+        number = choose(words, octets, start, size, texts, count)
+        words[tape + slot] = number
+        return refusal if number == 0 else np.int64(0)
+    real, valid = parse_real(octets, start, size)
+    if not valid:
+        return refusal
+    if op == REAL:
+        words[tape + slot] = bits_of(real)
+        return np.int64(0)
+    if real < 0:
+        return np.int64(NEGATIVE_TIMEOUT)
+    if not real * 1000.0 < TIMEOUT_MS_MAX:
+        return refusal
+    words[tape + slot] = np.int64(np.ceil(real * 1000.0))
+    return np.int64(0)
+
+
+@kernel
+def stopped(words, word, refusal):
+    """Note the word at which the machine refuses; the refusal."""
+    words[CURSOR_TOP] = word
+    return refusal
+
+
+@kernel
+def clear(words, tape, count):
+    """Set `count` slots to 0."""
+    for i in range(count):
+        words[tape + i] = 0
+
+
+@kernel
+def fill(words, octets, schema, schema_end, slots, count, tape):
+    """Make the tape of a row from the words 1 to `count` - 1 in WORDS; 0 or the refusal.
+
+    The tape's blob starts at the first of them. CURSOR_TOP is left at the size of the tape.
+    """
+    top = slots
+    word = 1
+    base = 0  # first slot of the item under way, 0 outside
+    wanted = np.int64(-1)  # items still to come in a counted group
+    words[tape - 1] = words[WORDS + 2] if count > 1 else 0
+    clear(words, tape, slots)
+    at = schema
+    while at < schema_end:
+        op = words[at + OP]
+        slot = base + words[at + SLOT]
+        place = WORDS + 2 * word
+        following = at + SIZE
+        if op <= SIMPLE_LAST:
+            if word >= count:
+                return np.int64(SYNTAX)
+            refusal = take(
+                words, octets, op, words[place], words[place + 1], tape, slot,
+                words[at + A], words[at + B], words[at + FAULT],
+            )  # fmt: skip
+            if refusal:
+                return stopped(words, word, refusal)
+            word += 1
+        elif op == IF_TOKEN:
+            if word < count and equals(octets, words[place], words[place + 1], words[at + A], words[at + B]):
+                word += 1
+            else:
+                following = words[at + C]
+        elif op == IF_LEFT:
+            most = words[at + B]
+            if count - word <= words[at + A] or (most and count - word > most):
+                following = words[at + C]
+        elif op == IF_CHOICE:
+            if word >= count or not choose(
+                words, octets, words[place], words[place + 1], words[at + A], words[at + B]
+            ):
+                following = words[at + C]
+        elif op == SET:
+            words[tape + slot] = words[at + A]
+        elif op == CHOOSE:
+            chosen = words[tape + slot]
+            clash = words[at + B]
+            if clash == BOTH:
+                words[tape + slot] |= words[at + A]
+            elif chosen and clash != NONE and ((chosen & ~UNREADABLE) != words[at + A] or clash == ANY):
+                return stopped(words, word, words[at + FAULT])
+            else:
+                words[tape + slot] = words[at + A]
+        elif op == CLEAR:
+            clear(words, tape + slot, words[at + A])
+        elif op == REQUIRE:
+            if words[tape + slot] == 0:
+                return words[at + FAULT]
+        elif op == JUMP:
+            following = words[at + C]
+        elif op == TEXTS:
+            number = count - word - words[at + A]
+            if number < words[at + B]:
+                return words[at + FAULT]
+            if top + 2 * number > TAPE_WORDS_MAX:
+                return np.int64(TOO_MANY_WORDS)
+            words[tape + slot] = number
+            words[tape + slot + 1] = top
+            start = words[tape - 1]
+            for i in range(number):
+                words[tape + top] = words[place + 2 * i] - start
+                words[tape + top + 1] = words[place + 2 * i + 1] << MARK_BITS | PRESENT
+                top += 2
+            word += number
+        elif op == GROUP:
+            wanted = np.int64(-1)
+            words[tape + slot + 1] = top
+            size = words[at + A]
+            if size:
+                left = count - word - words[at + B]
+                if left % size or left < words[at + C] * size:
+                    return words[at + FAULT]
+        elif op == LIKE:
+            words[tape + slot + 1] = top
+            wanted = words[tape + words[at + A]]
+            if wanted * words[at + B] > count - word:
+                return words[at + FAULT]
+        elif op == COUNTED:
+            words[tape + slot + 1] = top
+            if word >= count:
+                return np.int64(SYNTAX)
+            wanted, valid = parse_integer(octets, words[place], words[place + 1])
+            if not valid:
+                return words[at + A] & 0xFF
+            if wanted < words[at + B]:
+                return words[at + FAULT]
+            word += 1
+            if wanted > (count - word) // words[at + C]:
+                return words[at + A] >> PAIR_SHIFT
+        elif op == ITEM:
+            slot = words[at + SLOT]
+            if wanted == 0 or (wanted < 0 and count - word <= words[at + B]):
+                following = words[at + C]
+            else:
+                if top + words[at + A] > TAPE_WORDS_MAX:
+                    return np.int64(TOO_MANY_WORDS)
+                wanted -= 1 if wanted > 0 else 0
+                base = top
+                clear(words, tape + top, words[at + A])
+                top += words[at + A]
+                words[tape + slot] += 1
+        elif op == END:
+            base = 0
+            if words[tape + words[at + SLOT]] < words[at + B]:
+                return words[at + FAULT]
+        elif op == AGAIN:
+            slot = words[at + SLOT]
+            size = words[at + A]
+            number = words[tape + slot]
+            if top + (number + 1) * size > TAPE_WORDS_MAX:
+                return np.int64(TOO_MANY_WORDS)
+            start = words[tape + slot + 1]
+            if number == 0 or start + number * size != top:  # another group has come between: move along
+                for i in range(number * size):
+                    words[tape + top + i] = words[tape + start + i]
+                words[tape + slot + 1] = top
+                top += number * size
+            base = top
+            clear(words, tape + top, size)
+            top += size
+            words[tape + slot] = number + 1
+        elif op == OUTSIDE:
+            base = 0
+        elif op == SKIP:
+            word += 1
+        elif op == NEED:
+            if count - word < words[at + A]:
+                return words[at + FAULT]
+        elif op == JUDGED:
+            if word >= count:
+                return np.int64(SYNTAX)
+            number, valid = parse_integer(octets, words[place], words[place + 1])
+            words[tape + slot] = number if valid else 0
+            if not valid:
+                words[tape + base + words[at + A]] |= UNREADABLE
+            word += 1
+        elif op == CURSOR:
+            if not parse_cursor(octets, words[place], words[place + 1])[1]:
+                return words[at + FAULT]
+            take(words, octets, TEXT, words[place], words[place + 1], tape, slot, 0, 0, 0)
+            word += 1
+        elif op == ALL:
+            if word < count:
+                return stopped(words, word, words[at + FAULT])
+        else:  # HALVES
+            left = count - word
+            size = words[at + C]
+            if left < 2 or left & 1:
+                return words[at + FAULT]
+            if top + (left >> 1) * size > TAPE_WORDS_MAX:
+                return np.int64(TOO_MANY_WORDS)
+            words[tape + slot] = left >> 1
+            words[tape + slot + 1] = top
+            clear(words, tape + top, (left >> 1) * size)
+            for i in range(left):
+                what = words[at + A] if i < left >> 1 else words[at + B]
+                refusal = take(
+                    words, octets, what & 0xFF, words[place + 2 * i], words[place + 2 * i + 1], tape,
+                    top + (i % (left >> 1)) * size + (what >> PAIR_SHIFT), 0, 0, words[at + FAULT],
+                )  # fmt: skip
+                if refusal:
+                    return refusal
+            word += left
+            top += (left >> 1) * size
+        at = following
+    words[CURSOR_TOP] = top
+    if word < count:
+        return np.int64(SYNTAX)
+    return np.int64(0)

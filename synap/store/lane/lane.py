@@ -1,0 +1,293 @@
+"""The lane: everything a socket read delivered, in one call.
+
+    scan words -> find row -> fill tape -> call -> write reply           (and append the log frame)
+
+The lane stops at the first command that is not for it, and says why:
+
+    HANDLER   a row with a handler, a refusal whose text needs Python, an inline command
+    HITS      a key of interest was written: serve those who wait, then come back
+    WAITING   the row parks its session
+    OUT       the out region is full: send it, then come back
+    LARGE     this one reply does not even fit into an empty out region
+    FLUSH     enough frames wait to be written
+    MORE      the budget is used up: let the other sockets have their turn
+    CUT       what is left is the beginning of a command (or nothing)
+    BAD       it is not RESP
+
+LANE_AT is the octet of the command it stopped at, LANE_OUT the end of the replies.
+"""
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import bare
+from synap.store.calls import calls
+from synap.store.lane import grammar, prefetch, resp, transactions
+from synap.store.memory import arena
+from synap.store.memory.layout import (
+    BROKEN,
+    COUNTERS,
+    CURSOR_TOP,
+    DISCARD_CODE,
+    EXEC_CODE,
+    FLAG_CONTAINER,
+    FLAG_CONTROL,
+    FLAG_HANDLER,
+    FULL,
+    HITS_COUNT,
+    IN_MULTI,
+    KEYS_COUNT,
+    LANE_AT,
+    LANE_CALLS,
+    LANE_OUT,
+    LIMBO_COUNT,
+    LOG_FLUSH_BYTES,
+    LOG_TOP,
+    MULTI_BROKEN,
+    MULTI_CODE,
+    MULTI_HARD,
+    NAMES,
+    NAMES_COUNT,
+    OUT,
+    OUT_BYTES,
+    REPLY,
+    REPLY_BYTES_MAX,
+    REPLY_ITEMS_LANE,
+    REPLY_ITEMS_MAX,
+    ROW_CODE,
+    ROW_FLAGS,
+    ROW_SCHEMA,
+    ROW_SCHEMA_END,
+    ROW_SLOTS,
+    ROW_WORDS_MAX,
+    ROW_WORDS_MIN,
+    SESSION_FLAGS,
+    SESSION_NAMESPACE,
+    SESSION_RESP,
+    SESSION_ROW,
+    SESSION_SEEN,
+    SESSION_WATCHED,
+    STATUS_MASK,
+    TAPE,
+    WAIT,
+    WORDS,
+)
+from synap.store.memory.refusals import NAMING, OUT_OF_MEMORY
+
+CUT, HANDLER, HITS, WAITING, OUT_FULL, LARGE, FLUSH, MORE, BAD = range(9)
+OUT_AT = OUT * 8
+OUT_END = OUT_AT + OUT_BYTES
+SHORT_REPLY = 1024  # bytes that a reply may take without having asked
+NAME_BYTES_MAX = 64
+BUDGET = 4000  # units of the lane (calls, and items / 16): about a millisecond
+
+
+@kernel
+def fold_name(octets, at, size, h):
+    """Mix a word, whatever its case, into a hash of names."""
+    for i in range(size):
+        c = int(octets[at + i])
+        if 97 <= c <= 122:
+            c -= 32
+        h = (h * 0x100000001B3) ^ c
+        h ^= h >> 29
+    return h
+
+
+@kernel
+def name_slot(words, octets, h, at, size, second, second_size):
+    """The row under this name (with the second word behind a `|`, if it has a size), or 0."""
+    place = NAMES + 4 * (h & (NAMES_COUNT - 1))
+    while words[place + 1]:
+        text = words[place + 2]
+        if words[place] == h and grammar.equals(octets, at, size, text, size):
+            if second_size == 0 and words[place + 3] == size:
+                return words[place + 1]
+            if (
+                second_size
+                and words[place + 3] == size + 1 + second_size
+                and grammar.equals(octets, second, second_size, text + size + 1, second_size)
+            ):
+                return words[place + 1]
+        place += 4
+        if place == NAMES + 4 * NAMES_COUNT:
+            place = NAMES
+    return 0
+
+
+@kernel
+def find_row(words, octets, count):
+    """The row that the words of a command name, or 0. A container's row is that of its second word."""
+    at = words[WORDS]
+    size = words[WORDS + 1]
+    if size > NAME_BYTES_MAX or size == 0:
+        return 0
+    h = fold_name(octets, at, size, 0)
+    row = name_slot(words, octets, h, at, size, 0, 0)
+    if row and words[row + ROW_FLAGS] & FLAG_CONTAINER and count > 1:
+        second = words[WORDS + 2]
+        second_size = words[WORDS + 3]
+        if second_size == 0 or second_size > NAME_BYTES_MAX:
+            return 0
+        h = fold_name(octets, second, second_size, (h * 0x100000001B3) ^ 124)
+        return name_slot(words, octets, h, at, size, second, second_size)
+    return row
+
+
+@kernel
+def run(words, octets, session, at, end, now, budget):
+    """Run the commands from octet `at` to `end` for a session; replies go on at LANE_OUT. See the file."""
+    out = words[LANE_OUT]
+    units = row = 0
+    reason = CUT
+    version = words[session + SESSION_RESP]
+    peek = soon = later = 0  # how far the look ahead has come; the hashes of the second and third key from here
+    keys = words[KEYS_COUNT + words[session + SESSION_NAMESPACE]]
+    if end - at > prefetch.LOOK_BYTES_MIN and keys > prefetch.LOOK_KEYS_MIN:
+        peek, first = prefetch.look(words, octets, session, at, end)
+        peek, second = prefetch.look(words, octets, session, peek, end)
+        peek, soon = prefetch.look(words, octets, session, peek, end)
+        peek, later = prefetch.look(words, octets, session, peek, end)
+        prefetch.ask_record(words, first)
+        prefetch.ask_record(words, second)
+    while at < end:
+        prefetch.ask_record(words, soon)
+        soon = later
+        peek, later = prefetch.look(words, octets, session, peek, end)
+        if out + SHORT_REPLY > OUT_END:
+            reason = OUT_FULL
+            break
+        if units >= budget:
+            reason = MORE
+            break
+        after, count = resp.scan(words, octets, at, end)
+        if after <= 0:
+            if after < 0:
+                reason = HANDLER if after == resp.INLINE else BAD
+            break
+        if count == 0:
+            at = after
+            continue
+        row = find_row(words, octets, count)
+        if row == 0:
+            reason = HANDLER
+            break
+        flags = words[row + ROW_FLAGS]
+        if count - 1 < words[row + ROW_WORDS_MIN] or count - 1 > words[row + ROW_WORDS_MAX]:
+            reason = HANDLER
+            break
+        in_multi = words[session + SESSION_FLAGS] & IN_MULTI
+        code = words[row + ROW_CODE]
+        own = flags & FLAG_CONTROL and MULTI_CODE <= code <= DISCARD_CODE
+        if flags & FLAG_HANDLER and not own and (flags & FLAG_CONTROL or not in_multi):
+            reason = HANDLER
+            break
+        if own:
+            written = transactions.control(words, octets, session, code, out)
+            if written == 0 and code == EXEC_CODE:
+                session_flags = words[session + SESSION_FLAGS]
+                if words[session + SESSION_WATCHED] == 0 and not session_flags & MULTI_HARD:
+                    written = transactions.execute(words, octets, session, out, now)
+                    if written < 0:
+                        at = after
+                        reason = LARGE
+                        out = words[LANE_OUT]
+                        break
+            if written == 0:
+                reason = HANDLER
+                break
+            out = written
+            at = after
+            units += 1
+        else:
+            fault = grammar.fill(
+                words, octets, words[row + ROW_SCHEMA], words[row + ROW_SCHEMA_END], words[row + ROW_SLOTS], count, TAPE
+            )
+            words[TAPE - 2] = words[session + SESSION_NAMESPACE]
+            tape_size = words[CURSOR_TOP]
+            blob_size = after - 2 - words[TAPE - 1] if count > 1 else 0
+            if fault:
+                if in_multi or fault >= NAMING:
+                    reason = HANDLER
+                    break
+                words[COUNTERS + 4 * code + 1] += 1
+                out = resp.put_refusal(words, octets, out, row, fault, 0, 0)
+            elif in_multi:
+                if not transactions.enqueue(words, octets, session, row, TAPE, tape_size, blob_size):
+                    words[session + SESSION_FLAGS] |= MULTI_BROKEN
+                    out = resp.put_refusal(words, octets, out, row, OUT_OF_MEMORY, 0, 0)
+                else:
+                    out = transactions.put_word(octets, out, 1)
+            else:
+                words[REPLY_ITEMS_MAX] = REPLY_ITEMS_LANE
+                words[REPLY_BYTES_MAX] = OUT_END - out
+                status = calls.call(words, octets, row, TAPE, tape_size, blob_size, now, REPLY)
+                what = status & STATUS_MASK
+                if what == FULL:
+                    words[COUNTERS + 4 * code] -= 1
+                    reason = OUT_FULL if out > OUT_AT else LARGE
+                    break
+                if what == WAIT:
+                    reason = WAITING
+                    break
+                if what == BROKEN:
+                    reason = BAD
+                    words[LANE_CALLS] = -code
+                    words[LANE_AT] = at
+                    words[LANE_OUT] = out
+                    return reason
+                out = resp.put_reply(words, octets, out, row, status, REPLY, version)
+                if words[LIMBO_COUNT]:
+                    arena.empty_limbo(words)
+                units += words[REPLY + 1] >> 4
+            at = after
+            units += 1
+        if words[HITS_COUNT]:
+            reason = HITS
+            break
+        if words[LOG_TOP] > LOG_FLUSH_BYTES:
+            reason = FLUSH
+            break
+    words[LANE_AT] = at
+    words[LANE_OUT] = out
+    words[LANE_CALLS] = units
+    if row:
+        words[session + SESSION_ROW] = row
+    words[session + SESSION_SEEN] = now
+    return reason
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64)")
+def lane(words, octets, session, at, end, now, budget):
+    """`run`, for one session."""
+    return run(bare(words), bare(octets), session, at, end, now, budget)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64)")
+def parse(words, octets, at, end):
+    """The lane's first two steps alone: scan a command, find its row. Answers the row, 0 if there is none,
+    or the negative fault of `scan`; LANE_AT is the octet behind it, LANE_CALLS its words."""
+    words = bare(words)
+    octets = bare(octets)
+    after, count = resp.scan(words, octets, at, end)
+    words[LANE_AT] = after
+    words[LANE_CALLS] = count
+    if after <= 0:
+        return after
+    return find_row(words, octets, count) if count else 0
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64)")
+def fill_tape(words, octets, row, count):
+    """The lane's third step alone: WORDS to TAPE; 0 or the refusal."""
+    words = bare(words)
+    octets = bare(octets)
+    return grammar.fill(
+        words, octets, words[row + ROW_SCHEMA], words[row + ROW_SCHEMA_END], words[row + ROW_SLOTS], count, TAPE
+    )
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
+def encode(words, octets, at, row, status, version):
+    """The lane's last step alone: write the reply in REPLY at octet `at`; the octet behind it."""
+    words = bare(words)
+    octets = bare(octets)
+    return resp.put_reply(words, octets, at, row, status, REPLY, version)

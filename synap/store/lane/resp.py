@@ -1,0 +1,290 @@
+"""RESP2 and RESP3 as the lane speaks them: words out of the receive buffer, replies into the out region.
+
+Only what clients of a server send is scanned here: arrays of bulk strings. Inline commands (a
+line of words, as typed into telnet) begin with another byte and are left to Python.
+"""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.integers import print_integer
+from synap.kernels.reals import print_real
+from synap.kernels.spans import bare, move, real_of
+from synap.store.memory.layout import (
+    DONE,
+    EMPTY,
+    FAULTS,
+    ITEM,
+    ITEM_INTEGER,
+    ITEM_MASK,
+    ITEM_NIL,
+    ITEM_REAL,
+    LIMIT_WORD,
+    LIMIT_WORDS,
+    MARK_BITS,
+    NIL,
+    NO_ITEM,
+    NUMBER,
+    REFUSALS,
+    REFUSED,
+    ROW_FIELDS,
+    ROW_FIELDS_COUNT,
+    ROW_NAME,
+    ROW_NAME_SIZE,
+    ROW_SHAPE,
+    SECOND_NUMBER,
+    STATUS_MASK,
+    WORDS,
+)
+
+INCOMPLETE, INLINE, BAD_COUNT_LINE, BAD_SIZE_LINE, NOT_A_BULK, TOO_LONG = 0, -1, -2, -3, -4, -5
+CR, LF, STAR, DOLLAR, MINUS = 13, 10, 42, 36, 45
+NAME_MARK, NUMBER_MARK, SECOND_MARK = 1, 2, 3  # in the text of a refusal: here comes the command's name, or a number
+LINE_MAX = 32
+UNCOUNTED = (1 << 22) - 1  # what `skim` answers as words left while the count line is cut
+SHAPE_VALUES, SHAPE_MEMBERS, SHAPE_PAGE, SHAPE_PAIR, SHAPE_WORD, SHAPE_MESSAGES, SHAPE_EVENTS = 4, 5, 6, 7, 11, 12, 13
+EVENT_ITEMS = 4
+
+
+@kernel
+def line_number(octets, at, end, most):
+    """(value, octet behind the line) of the digits up to CR LF; behind is 0 if cut, -1 if wrong."""
+    value = 0
+    start = at
+    negative = at < end and octets[at] == MINUS
+    if negative:
+        at += 1
+    while at < end:
+        digit = np.int64(octets[at]) - 48
+        if digit < 0 or digit > 9:
+            break
+        value = value * 10 + digit
+        at += 1
+        if value > most or at - start > LINE_MAX:
+            return value, np.int64(-1)
+    if at + 1 >= end:
+        if at < end and octets[at] != CR:
+            return value, np.int64(-1)
+        return value, np.int64(0)
+    if at == start + negative or octets[at] != CR or octets[at + 1] != LF:
+        return value, np.int64(-1)
+    return -value if negative else value, at + 2
+
+
+@kernel
+def scan(words, octets, at, end):
+    """(octet behind the command at `at`, its words); they stand in WORDS as (start, size).
+
+    Behind is INCOMPLETE if bytes are missing, INLINE for a line of words, negative if it is no RESP. A
+    command of no words (`*0`) has none.
+    """
+    if octets[at] != STAR:
+        return np.int64(INLINE), 0
+    count, at = line_number(octets, at + 1, end, words[LIMIT_WORDS])
+    if at <= 0:
+        return np.int64(BAD_COUNT_LINE) if at < 0 else np.int64(INCOMPLETE), 0
+    for i in range(count):
+        if at >= end:
+            return np.int64(INCOMPLETE), 0
+        if octets[at] != DOLLAR:
+            return np.int64(NOT_A_BULK), at
+        size, at = line_number(octets, at + 1, end, words[LIMIT_WORD])
+        if at <= 0:
+            return np.int64(BAD_SIZE_LINE) if at < 0 else np.int64(INCOMPLETE), 0
+        if size < 0:
+            return np.int64(BAD_SIZE_LINE), 0
+        words[WORDS + 2 * i] = at
+        words[WORDS + 2 * i + 1] = size
+        at += size
+        if at + 2 > end:
+            return np.int64(INCOMPLETE), 0
+        if octets[at] != CR or octets[at + 1] != LF:
+            return np.int64(BAD_SIZE_LINE), 0
+        at += 2
+    return at, max(count, 0)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
+def skim(words, octets, at, left, end):
+    """Step over complete words from octet `at`: is a command whole yet? Linear however it is cut.
+
+    `left` is the number of words still to come, UNCOUNTED before the count line. Answers left << 40 |
+    octet, or the negative fault of `scan`; a gathering connection asks again from there.
+    """
+    words = bare(words)
+    octets = bare(octets)
+    if left == UNCOUNTED:
+        count, after = line_number(octets, at + 1, end, words[LIMIT_WORDS])
+        if after < 0:
+            return BAD_COUNT_LINE
+        if after == 0:
+            return UNCOUNTED << 40 | at
+        at = after
+        left = max(count, 0)
+    while left > 0:
+        if at >= end:
+            break
+        if octets[at] != DOLLAR:
+            return NOT_A_BULK
+        size, after = line_number(octets, at + 1, end, words[LIMIT_WORD])
+        if after < 0 or size < 0:
+            return BAD_SIZE_LINE
+        if after == 0 or after + size + 2 > end:
+            break
+        at = after + size + 2
+        left -= 1
+    return left << 40 | at
+
+
+@kernel
+def put_line(octets, at, kind, value):
+    """Write a type byte, a number and CR LF."""
+    octets[at] = kind
+    at += 1
+    at += print_integer(octets, at, value)
+    octets[at] = CR
+    octets[at + 1] = LF
+    return at + 2
+
+
+@kernel
+def put_bulk(octets, at, source, size):
+    """Write a bulk string."""
+    at = put_line(octets, at, DOLLAR, size)
+    move(octets, at, source, size)
+    at += size
+    octets[at] = CR
+    octets[at + 1] = LF
+    return at + 2
+
+
+@kernel
+def put_nil(octets, at, version, array):
+    """Write nil: `_` in RESP3, an absent bulk or array in RESP2."""
+    if version == 3:
+        octets[at] = 95
+        octets[at + 1] = CR
+        octets[at + 2] = LF
+        return at + 3
+    return put_line(octets, at, STAR if array else DOLLAR, -1)
+
+
+@kernel
+def put_item(words, octets, at, place, version):
+    """Write one item of a reply."""
+    what = words[place + 1] & ITEM_MASK
+    if what == ITEM_INTEGER:
+        return put_line(octets, at, 58, words[place])
+    if what == ITEM_NIL:
+        return put_nil(octets, at, version, False)
+    if what == ITEM_REAL:
+        size = print_real(octets, at + 32, real_of(words[place]))
+        if version == 3:
+            octets[at] = 44
+            move(octets, at + 1, at + 32, size)
+            octets[at + 1 + size] = CR
+            octets[at + 2 + size] = LF
+            return at + 3 + size
+        move(octets, at + 64, at + 32, size)
+        return put_bulk(octets, at, at + 64, size)
+    return put_bulk(octets, at, words[place], words[place + 1] >> MARK_BITS)
+
+
+@kernel
+def put_refusal(words, octets, at, row, number, value, second):
+    """Write the text of a refusal, with the command's name and two numbers where they belong; count it."""
+    words[REFUSALS + number - REFUSED] += 1
+    octets[at] = MINUS
+    at += 1
+    place = FAULTS + 2 * (number - REFUSED)
+    source = words[place]
+    for i in range(words[place + 1]):
+        c = octets[source + i]
+        if c == NAME_MARK:
+            size = words[row + ROW_NAME_SIZE]
+            move(octets, at, words[row + ROW_NAME], size)
+            at += size
+        elif c == NUMBER_MARK:
+            at += print_integer(octets, at, value)
+        elif c == SECOND_MARK:
+            at += print_integer(octets, at, second)
+        else:
+            octets[at] = c
+            at += 1
+    octets[at] = CR
+    octets[at + 1] = LF
+    return at + 2
+
+
+@kernel
+def put_head(octets, at, count, fields, version):
+    """Begin a group of `count` items: a map or, in RESP2, an array if they have names, else an array."""
+    if fields and version == 3:
+        return put_line(octets, at, 37, count)
+    return put_line(octets, at, STAR, 2 * count if fields else count)
+
+
+@kernel
+def put_items(words, octets, at, row, place, count, fields, version):
+    """Write `count` items from word `place` on, each behind its name if the row's fields are named."""
+    for i in range(count):
+        if fields:
+            name = words[row + ROW_FIELDS] + 2 * i
+            at = put_bulk(octets, at, words[name], words[name + 1])
+        at = put_item(words, octets, at, place + 2 * i, version)
+    return at
+
+
+@kernel
+def put_reply(words, octets, at, row, status, reply, version):
+    """Write what a row answered; the octet behind it. There must be room (see `tapes.fits`)."""
+    status &= STATUS_MASK
+    if status == NUMBER:
+        if words[row + ROW_SHAPE] == SHAPE_WORD:
+            name = words[row + ROW_FIELDS] + 2 * words[reply]
+            octets[at] = 43
+            move(octets, at + 1, words[name], words[name + 1])
+            at += 1 + words[name + 1]
+            octets[at] = CR
+            octets[at + 1] = LF
+            return at + 2
+        return put_line(octets, at, 58, words[reply])
+    if status == DONE:
+        octets[at] = 43
+        octets[at + 1] = 79
+        octets[at + 2] = 75
+        octets[at + 3] = CR
+        octets[at + 4] = LF
+        return at + 5
+    if status == ITEM:
+        return put_item(words, octets, at, reply + 2, version)
+    shape = words[row + ROW_SHAPE]
+    if status == NIL or status == NO_ITEM:
+        return put_nil(octets, at, version, shape >= SHAPE_VALUES and status == NIL)
+    if status >= REFUSED:
+        return put_refusal(words, octets, at, row, status, words[reply], words[reply + SECOND_NUMBER])
+    if status == EMPTY:
+        return put_line(octets, at, 126 if shape == SHAPE_MEMBERS and version == 3 else STAR, 0)
+    count = words[reply + 1]
+    fields = words[row + ROW_FIELDS_COUNT]
+    if shape == SHAPE_MESSAGES or shape == SHAPE_EVENTS:
+        size = fields if fields else EVENT_ITEMS
+        at = put_line(octets, at, STAR, count // size)
+        for first in range(0, count, size):
+            at = put_head(octets, at, size, fields, version)
+            at = put_items(words, octets, at, row, reply + 2 + 2 * first, size, fields, version)
+        return at
+    if shape == SHAPE_PAGE:
+        octets[at] = STAR
+        octets[at + 1] = 50
+        octets[at + 2] = CR
+        octets[at + 3] = LF
+        size = print_integer(octets, at + 32, words[reply])
+        move(octets, at + 64, at + 32, size)
+        at = put_bulk(octets, at + 4, at + 64, size)
+        at = put_line(octets, at, STAR, count)
+    elif fields:
+        at = put_head(octets, at, count, fields, version)
+    else:
+        at = put_line(octets, at, 126 if shape == SHAPE_MEMBERS and version == 3 else STAR, count)
+    return put_items(words, octets, at, row, reply + 2, count, fields, version)

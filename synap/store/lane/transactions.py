@@ -1,0 +1,212 @@
+"""MULTI: calls are packed into a queue of the session's, and EXEC carries them out as one group.
+
+    queued call   row | words in all | tape words | namespace | blob bytes | tape | blob
+
+The two words before the tape are the tape's own, so a queued call runs where it lies. Frames of one
+EXEC are marked as one group (`frames.journal`).
+"""
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import bare, move
+from synap.store.calls import calls
+from synap.store.lane import resp
+from synap.store.memory import arena
+from synap.store.memory.layout import (
+    BROKEN,
+    DISCARD_CODE,
+    FLAG_HANDLER,
+    FLAG_WAITS,
+    FULL,
+    IN_GROUP,
+    IN_MULTI,
+    LANE_OUT,
+    LIMBO_COUNT,
+    MULTI_BROKEN,
+    MULTI_CODE,
+    MULTI_HARD,
+    OUT,
+    OUT_BYTES,
+    REPLY,
+    REPLY_BYTES_MAX,
+    REPLY_ITEMS_LANE,
+    REPLY_ITEMS_MAX,
+    ROW_FLAGS,
+    SESSION_FLAGS,
+    SESSION_NAMESPACE,
+    SESSION_QUEUE,
+    SESSION_QUEUE_ROOM,
+    SESSION_QUEUE_USED,
+    SESSION_QUEUED,
+    SESSION_RESP,
+    SESSION_WATCHED,
+    STATUS_MASK,
+    TAPE,
+)
+from synap.store.memory.refusals import (
+    DISCARD_WITHOUT_MULTI,
+    EXEC_ABORTED,
+    EXEC_WITHOUT_MULTI,
+    NESTED_MULTI,
+)
+
+OUT_END = OUT * 8 + OUT_BYTES
+SHORT_REPLY = 1024  # bytes that a reply may take without having asked
+QUEUE_HEAD = 5  # words of a queued call before its tape: row, words in all, tape words, then the tape's two
+QUEUE_WORDS_MIN = 512  # a transaction of ten commands needs no second block
+
+
+@kernel
+def enqueue(words, octets, session, row, tape, tape_size, blob_size):
+    """Keep a call for EXEC, packed; False without memory.
+
+    A call whose words were refused is kept as well, with the negative refusal for a tape size and the word that was
+    at fault for a blob: EXEC answers the refusal.
+    """
+    slots = max(tape_size, 0)
+    size = QUEUE_HEAD + slots + ((blob_size + 7) >> 3)
+    used = words[session + SESSION_QUEUE_USED]
+    if used + size > words[session + SESSION_QUEUE_ROOM]:
+        room = max(words[session + SESSION_QUEUE_ROOM] * 2, used + size, QUEUE_WORDS_MIN)
+        block = arena.allocate(words, room)
+        if block == 0:
+            return False
+        old = words[session + SESSION_QUEUE]
+        if old:
+            move(octets, block * 8, old * 8, used * 8)
+            arena.release(words, old)
+        words[session + SESSION_QUEUE] = block
+        words[session + SESSION_QUEUE_ROOM] = arena.capacity(words, block)
+    at = words[session + SESSION_QUEUE] + used
+    words[at] = row
+    words[at + 1] = size
+    words[at + 2] = tape_size
+    for i in range(tape_size):
+        words[at + QUEUE_HEAD + i] = words[tape + i]
+    move(octets, (at + QUEUE_HEAD + slots) * 8, words[tape - 1], blob_size)
+    words[at + 3] = words[session + SESSION_NAMESPACE]
+    words[at + 4] = blob_size
+    words[session + SESSION_QUEUE_USED] = used + size
+    words[session + SESSION_QUEUED] += 1
+    if tape_size < 0 or words[row + ROW_FLAGS] & (FLAG_HANDLER | FLAG_WAITS):
+        words[session + SESSION_FLAGS] |= MULTI_HARD
+    return True
+
+
+@kernel
+def end_multi(words, session):
+    """Leave MULTI: forget what was queued."""
+    if words[session + SESSION_QUEUE]:
+        arena.release(words, words[session + SESSION_QUEUE])
+    words[session + SESSION_QUEUE] = 0
+    words[session + SESSION_QUEUE_ROOM] = 0
+    words[session + SESSION_QUEUE_USED] = 0
+    words[session + SESSION_QUEUED] = 0
+    words[session + SESSION_FLAGS] &= ~(IN_MULTI | MULTI_BROKEN | MULTI_HARD)
+
+
+@kernel
+def queued_call(words, octets, entry, now, reply):
+    """Carry out one call of a MULTI's queue."""
+    tape = entry + QUEUE_HEAD
+    tape_size = words[entry + 2]
+    blob_size = words[entry + 4]
+    words[tape - 1] = (tape + tape_size) * 8
+    status = calls.call(words, octets, words[entry], tape, tape_size, blob_size, now, reply)
+    words[tape - 1] = blob_size  # as it was packed: a FULL call is made again
+    return status
+
+
+@kernel
+def execute(words, octets, session, out, now):
+    """EXEC in the lane; the end of the replies, or 0 if they do not fit (nothing has happened then).
+
+    The replies of a transaction are not known before it runs. So it runs here only if they are sure
+    to fit: each call may answer what is left, and the first that cannot ends the attempt if it is the
+    first call at all. Otherwise Python takes over (`LARGE`) with what has been written so far.
+    """
+    version = words[session + SESSION_RESP]
+    count = words[session + SESSION_QUEUED]
+    entry = words[session + SESSION_QUEUE]
+    start = resp.put_line(octets, out, resp.STAR, count)
+    words[IN_GROUP] = 1
+    for i in range(count):
+        words[REPLY_ITEMS_MAX] = REPLY_ITEMS_LANE
+        words[REPLY_BYTES_MAX] = OUT_END - start
+        status = FULL
+        if start + SHORT_REPLY <= OUT_END:
+            status = queued_call(words, octets, entry, now, REPLY)
+        if status & STATUS_MASK == FULL or status & STATUS_MASK == BROKEN:
+            words[session + SESSION_WATCHED + 1] = i  # how many were done
+            words[session + SESSION_WATCHED + 2] = entry
+            words[LANE_OUT] = start
+            return -1
+        start = resp.put_reply(words, octets, start, words[entry], status, REPLY, version)
+        if words[LIMBO_COUNT]:
+            arena.empty_limbo(words)
+        entry += words[entry + 1]
+    words[IN_GROUP] = 0
+    end_multi(words, session)
+    return start
+
+
+@kernel
+def control(words, octets, session, code, out):
+    """MULTI, DISCARD, and the EXEC that needs no look at watched keys: the end of the reply, or 0 for Python."""
+    flags = words[session + SESSION_FLAGS]
+    if code == MULTI_CODE:
+        if flags & IN_MULTI:
+            return resp.put_refusal(words, octets, out, 0, NESTED_MULTI, 0, 0)
+        words[session + SESSION_FLAGS] |= IN_MULTI
+        return put_word(octets, out, 0)
+    if code == DISCARD_CODE:
+        if not flags & IN_MULTI:
+            return resp.put_refusal(words, octets, out, 0, DISCARD_WITHOUT_MULTI, 0, 0)
+        if words[session + SESSION_WATCHED]:
+            return 0
+        end_multi(words, session)
+        return put_word(octets, out, 0)
+    if not flags & IN_MULTI:
+        return resp.put_refusal(words, octets, out, 0, EXEC_WITHOUT_MULTI, 0, 0)
+    if flags & MULTI_BROKEN and not words[session + SESSION_WATCHED]:
+        end_multi(words, session)
+        return resp.put_refusal(words, octets, out, 0, EXEC_ABORTED, 0, 0)
+    return 0
+
+
+@kernel
+def put_word(octets, out, queued):
+    """Write +OK or +QUEUED."""
+    text = (43, 79, 75, 13, 10, 0, 0, 0, 0)
+    size = 5
+    if queued:
+        text = (43, 81, 85, 69, 85, 69, 68, 13, 10)
+        size = 9
+    for i in range(size):
+        octets[out + i] = text[i]
+    return out + size
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
+def enqueue_call(words, octets, session, row, tape_size, blob_size):
+    """Keep the call in TAPE for EXEC; 1, or 0 without memory."""
+    words = bare(words)
+    octets = bare(octets)
+    return 1 if enqueue(words, octets, session, row, TAPE, tape_size, blob_size) else 0
+
+
+@kernel("void(int64[::1], uint8[::1], int64)")
+def leave_multi(words, octets, session):
+    """Forget a session's queue."""
+    words = bare(words)
+    octets = bare(octets)
+    end_multi(words, session)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
+def perform_queued(words, octets, entry, now, items_max, bytes_max):
+    """One call of a session's queue, answered into REPLY."""
+    words = bare(words)
+    octets = bare(octets)
+    words[REPLY_ITEMS_MAX] = items_max
+    words[REPLY_BYTES_MAX] = bytes_max
+    return queued_call(words, octets, entry, now, REPLY)

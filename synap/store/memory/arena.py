@@ -1,0 +1,364 @@
+"""Memory: blocks of any size out of one range of pages that never moves.
+
+    page       8 KiB; two words in PAGE_TABLE: what it is, and a word for whoever owns it
+    free run   pages side by side that nobody uses; joined with its neighbours when freed
+    slab       8 pages cut into blocks of one size class
+    extent     a run of pages that is one block, above 32 KiB
+
+Size classes are exact to the word up to 16 words, then four to each doubling: at most 1/5 of a
+block is unused. A slab's head lies in the page table (the owner's words of its eight pages), not in
+the slab: nothing is lost to headers, and an empty slab can be given back without being touched.
+
+    page of a slab  0       1        2      3      4      5..7
+    owner's word    class   free     next   prev   carved -        (+ blocks in use, above class)
+
+Free runs hang in bins by the power of two of their length; a run is found in O(1) unless the bin
+of its own size holds only shorter ones (then eight are looked at before a larger bin is cut).
+Freed pages are marked dirty; upkeep gives them back to the system (`clean`), which is the only part
+of the memory's life that Python sees.
+"""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import bare
+from synap.store.memory.layout import (
+    BINS,
+    BLOCK_WORDS_MAX,
+    BYTES_MAX,
+    CLASSES,
+    GRAVES,
+    GRAVES_COUNT,
+    LIMBO,
+    LIMBO_COUNT,
+    LIMBO_MAX,
+    PAGE_BYTES,
+    PAGE_TABLE,
+    PAGE_WORDS,
+    PAGES_DIRTY,
+    PAGES_END,
+    PAGES_TOP,
+    PAGES_USED,
+    SLAB_PAGES,
+    WORDS_USED,
+)
+
+FREE, FREE_END, SLAB, EXTENT = 1, 2, 3, 4  # low 3 bits of a page's word
+DIRTY = 8
+LENGTH = 8  # shift: run length in pages, or first page of the slab
+PAGE_SHIFT = 10
+SLAB_WORDS = SLAB_PAGES * PAGE_WORDS
+BIN_LOOKS = 8
+PAGES_SPARE = 16 << 20  # bytes that even the smallest store may have in gaps
+
+
+@kernel
+def log2(n):
+    """The power of two at or below n >= 1."""
+    power = 0
+    if n >> 32:
+        power += 32
+        n >>= 32
+    if n >> 16:
+        power += 16
+        n >>= 16
+    if n >> 8:
+        power += 8
+        n >>= 8
+    if n >> 4:
+        power += 4
+        n >>= 4
+    if n >> 2:
+        power += 2
+        n >>= 2
+    return power + (n >> 1)
+
+
+@kernel
+def class_of(size):
+    """The size class for `size` words (1 to BLOCK_WORDS_MAX)."""
+    if size <= 16:
+        return size - 1
+    power = log2(size - 1)
+    return 16 + (power - 4) * 4 + ((size - 1 - (1 << power)) >> (power - 2))
+
+
+@kernel
+def class_words(index):
+    """Words in a block of this class."""
+    if index < 16:
+        return index + 1
+    power = 4 + ((index - 16) >> 2)
+    return (1 << power) + ((((index - 16) & 3) + 1) << (power - 2))
+
+
+@kernel
+def link_run(words, page, length, dirty):
+    """Hang a free run into its bin and tag both its ends."""
+    entry = PAGE_TABLE + 2 * page
+    last = PAGE_TABLE + 2 * (page + length - 1)
+    words[last] = FREE_END | length << LENGTH
+    words[entry] = FREE | dirty | length << LENGTH
+    head = BINS + log2(length)
+    first = words[head]
+    words[entry + 1] = first << 32  # (next, prev) of the list
+    if first:
+        words[PAGE_TABLE + 2 * first + 1] |= page
+    words[head] = page
+
+
+@kernel
+def unlink_run(words, page):
+    """Take a free run out of its bin; answers its length."""
+    entry = PAGE_TABLE + 2 * page
+    length = words[entry] >> LENGTH
+    after = (words[entry + 1] >> 32) & 0xFFFFFFFF
+    before = words[entry + 1] & 0xFFFFFFFF
+    if before:
+        other = PAGE_TABLE + 2 * before + 1
+        words[other] = after << 32 | (words[other] & 0xFFFFFFFF)
+    else:
+        words[BINS + log2(length)] = after
+    if after:
+        other = PAGE_TABLE + 2 * after + 1
+        words[other] = (words[other] & ~np.int64(0xFFFFFFFF)) | before
+    return length
+
+
+@kernel
+def take_run(words, length):
+    """First page of `length` pages in a row, or 0 if the address space is at its end."""
+    power = log2(length)
+    page = words[BINS + power]
+    for _ in range(BIN_LOOKS):
+        if page == 0 or words[PAGE_TABLE + 2 * page] >> LENGTH >= length:
+            break
+        page = (words[PAGE_TABLE + 2 * page + 1] >> 32) & 0xFFFFFFFF
+    if page and words[PAGE_TABLE + 2 * page] >> LENGTH < length:
+        page = 0
+    while page == 0 and power < 39:
+        power += 1
+        page = words[BINS + power]
+    if page == 0:
+        page = words[PAGES_TOP]
+        if page + length > words[PAGES_END]:
+            return 0
+        words[PAGES_TOP] = page + length
+    else:
+        dirty = words[PAGE_TABLE + 2 * page] & DIRTY
+        found = unlink_run(words, page)
+        if dirty:
+            words[PAGES_DIRTY] -= length
+        if found > length:
+            link_run(words, page + length, found - length, dirty)
+    words[PAGES_USED] += length
+    return page
+
+
+@kernel
+def free_run(words, page, length):
+    """Give pages back, joined with free neighbours."""
+    words[PAGES_USED] -= length
+    words[PAGES_DIRTY] += length
+    first = page
+    if words[PAGE_TABLE + 2 * (page - 1)] & 7 == FREE_END or words[PAGE_TABLE + 2 * (page - 1)] & 7 == FREE:
+        before = words[PAGE_TABLE + 2 * (page - 1)] >> LENGTH
+        first = page - before
+        if not words[PAGE_TABLE + 2 * first] & DIRTY:
+            words[PAGES_DIRTY] += before
+        length += unlink_run(words, first)
+    after = first + length
+    if after < words[PAGES_TOP] and words[PAGE_TABLE + 2 * after] & 7 == FREE:
+        if not words[PAGE_TABLE + 2 * after] & DIRTY:
+            words[PAGES_DIRTY] += words[PAGE_TABLE + 2 * after] >> LENGTH
+        length += unlink_run(words, after)
+    link_run(words, first, length, DIRTY)
+
+
+@kernel
+def link_slab(words, page, index):
+    """Put a slab with room at the head of its class."""
+    entry = PAGE_TABLE + 2 * page
+    first = words[CLASSES + index]
+    words[entry + 5] = first
+    words[entry + 7] = 0
+    if first:
+        words[PAGE_TABLE + 2 * first + 7] = page
+    words[CLASSES + index] = page
+
+
+@kernel
+def unlink_slab(words, page, index):
+    """Take a slab out of the list of its class."""
+    entry = PAGE_TABLE + 2 * page
+    after = words[entry + 5]
+    before = words[entry + 7]
+    if before:
+        words[PAGE_TABLE + 2 * before + 5] = after
+    else:
+        words[CLASSES + index] = after
+    if after:
+        words[PAGE_TABLE + 2 * after + 7] = before
+
+
+@kernel
+def new_slab(words, index):
+    """A slab of this class, with all its blocks free; 0 if there are no pages."""
+    page = take_run(words, SLAB_PAGES)
+    if page:
+        entry = PAGE_TABLE + 2 * page
+        for i in range(SLAB_PAGES):
+            words[entry + 2 * i] = SLAB | page << LENGTH
+        words[entry + 1] = index
+        words[entry + 3] = 0
+        words[entry + 9] = 0
+        link_slab(words, page, index)
+    return page
+
+
+@kernel
+def allocate(words, size):
+    """A block of at least `size` words, not cleared; 0 only if the address space is at its end."""
+    if size > BLOCK_WORDS_MAX:
+        length = (size + PAGE_WORDS - 1) >> PAGE_SHIFT
+        page = take_run(words, length)
+        if page:
+            words[PAGE_TABLE + 2 * page] = EXTENT | length << LENGTH
+            words[PAGE_TABLE + 2 * (page + length - 1)] = EXTENT | length << LENGTH
+            words[WORDS_USED] += length << PAGE_SHIFT
+        return page << PAGE_SHIFT
+    index = class_of(size)
+    page = words[CLASSES + index]
+    if page == 0:
+        page = new_slab(words, index)
+        if page == 0:
+            return 0
+    entry = PAGE_TABLE + 2 * page
+    block = class_words(index)
+    ref = words[entry + 3]
+    if ref:
+        words[entry + 3] = words[ref]
+    else:
+        ref = (page << PAGE_SHIFT) + words[entry + 9]
+        words[entry + 9] += block
+    words[entry + 1] += 1 << 8
+    words[WORDS_USED] += block
+    if words[entry + 3] == 0 and words[entry + 9] + block > SLAB_WORDS:
+        unlink_slab(words, page, index)
+    return ref
+
+
+@kernel
+def release(words, ref):
+    """Free a block at once. Its bytes may be overwritten from now on."""
+    page = ref >> PAGE_SHIFT
+    what = words[PAGE_TABLE + 2 * page]
+    if what & 7 == EXTENT:
+        words[WORDS_USED] -= (what >> LENGTH) << PAGE_SHIFT
+        free_run(words, page, what >> LENGTH)
+        return
+    page = what >> LENGTH
+    entry = PAGE_TABLE + 2 * page
+    index = words[entry + 1] & 0xFF
+    block = class_words(index)
+    words[WORDS_USED] -= block
+    was_full = words[entry + 3] == 0 and words[entry + 9] + block > SLAB_WORDS
+    words[ref] = words[entry + 3]
+    words[entry + 3] = ref
+    words[entry + 1] -= 1 << 8
+    if was_full:
+        link_slab(words, page, index)
+    if words[entry + 1] >> 8 == 0 and (words[entry + 5] or words[entry + 7]):
+        unlink_slab(words, page, index)  # the last slab of a class stays: it would be asked for again
+        free_run(words, page, SLAB_PAGES)
+
+
+@kernel
+def full(words, size):
+    """Would `size` bytes more be above max_memory?
+
+    What counts is the blocks in use: what was freed inside of a slab can be used again. Pages may be half as
+    many again, since an unlucky mix of sizes leaves gaps; there is address space for twice as many.
+    """
+    most = words[BYTES_MAX]
+    if words[WORDS_USED] * 8 + size > most:
+        return True
+    return words[PAGES_USED] * PAGE_BYTES + size > most + (most >> 1) + PAGES_SPARE
+
+
+@kernel
+def capacity(words, ref):
+    """Words in the block at `ref`, rounding included."""
+    page = ref >> PAGE_SHIFT
+    what = words[PAGE_TABLE + 2 * page]
+    if what & 7 == EXTENT:
+        return (what >> LENGTH) << PAGE_SHIFT
+    return class_words(words[PAGE_TABLE + 2 * (what >> LENGTH) + 1] & 0xFF)
+
+
+@kernel
+def release_later(words, ref):
+    """Free a block once the reply that may point into it has been written."""
+    count = words[LIMBO_COUNT]
+    if count < LIMBO_MAX:
+        words[LIMBO + count] = ref
+        words[LIMBO_COUNT] = count + 1
+
+
+@kernel
+def empty_limbo(words):
+    """Free what the last call left behind."""
+    for i in range(words[LIMBO_COUNT]):
+        release(words, words[LIMBO + i])
+    words[LIMBO_COUNT] = 0
+
+
+@kernel
+def bury(words, ref, kind):
+    """Leave a dropped structure to upkeep: its record becomes a link of the graveyard."""
+    words[ref] = kind | words[GRAVES] << 8
+    words[GRAVES] = ref
+    words[GRAVES_COUNT] += 1
+
+
+@kernel("int64(int64[::1], int64, int64[::1])")
+def clean(words, most, found):
+    """Mark up to `most` dirty free runs as clean; `found` gets (first page, pages) of each.
+
+    The caller tells the system that their contents are not needed. Answers how many there are.
+    """
+    words = bare(words)
+    count = 0
+    for power in range(40):
+        page = words[BINS + power]
+        while page and count < most:
+            entry = PAGE_TABLE + 2 * page
+            if words[entry] & DIRTY:
+                length = words[entry] >> LENGTH
+                words[entry] &= ~np.int64(DIRTY)
+                words[PAGES_DIRTY] -= length
+                found[2 * count] = page
+                found[2 * count + 1] = length
+                count += 1
+            page = (words[entry + 1] >> 32) & 0xFFFFFFFF
+    return count
+
+
+@kernel("int64(int64[::1], uint8[::1], int64)")
+def take_block(words, octets, size):
+    """`allocate` for Python: a block of `size` words, for what passes through. It does not count as stored."""
+    words = bare(words)
+    octets = bare(octets)
+    ref = allocate(words, size)
+    if ref:
+        words[WORDS_USED] -= capacity(words, ref)
+    return ref
+
+
+@kernel("void(int64[::1], uint8[::1], int64)")
+def give_block(words, octets, ref):
+    """`release` for Python, of what `take_block` gave."""
+    words = bare(words)
+    octets = bare(octets)
+    words[WORDS_USED] += capacity(words, ref)
+    release(words, ref)

@@ -1,0 +1,83 @@
+"""The mapping itself, and putting an empty store into it."""
+
+import mmap
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import bare
+from synap.store.memory import layout, spaces, tables
+
+MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
+"""Named by the module since Python 3.13; the number is Linux's on every processor that numba has."""
+SHARD_SIZE = tables.SIZE_MIN
+
+
+class Heap:
+    """One anonymous mapping: `words` (int64), `octets` (uint8) and the same bytes as a memoryview.
+
+    `memory_max` is what the stored data may take, in bytes. The address space reserved is larger; where that is more
+    than `room`, or the system refuses it, less is asked for, down to what `memory_max` needs.
+
+    Raises NoAddressSpace if the system cannot reserve `memory_max`.
+    """
+
+    def __init__(self, memory_max: int, room: int | None = None) -> None:
+        self.memory_max = memory_max
+        self.mapping, plan = _reserve(memory_max, room)
+        if hasattr(mmap, "MADV_NOHUGEPAGE"):  # a huge page would be committed for the first byte touched
+            self.mapping.madvise(mmap.MADV_NOHUGEPAGE)
+        self.words: np.ndarray[Any, Any] = np.frombuffer(self.mapping, np.int64)
+        self.octets: np.ndarray[Any, Any] = np.frombuffer(self.mapping, np.uint8)
+        self.bytes = memoryview(self.mapping)
+        self.numbers = self.bytes.cast("q")  # single words: cheaper to index than an array
+        self.numbers[layout.PAGES_TOP] = plan.first
+        self.numbers[layout.PAGES_END] = plan.first + plan.pages
+        self.numbers[layout.BYTES_MAX] = memory_max
+
+    def open(self, seed: bytes, image: Any, doors: Iterable[tuple[int, int]]) -> None:
+        """Make an empty store: secret keys from `seed` (24 bytes), the catalogue, the doors' addresses."""
+        keys = np.frombuffer(seed[:24], np.int64)
+        self.words[[layout.KEY_A, layout.KEY_B, layout.CHANCE]] = keys
+        self.numbers[layout.LIMIT_WORD] = 512 * layout.MIB
+        self.numbers[layout.LIMIT_WORDS] = layout.TAPE_WORDS_MAX
+        image.place(self.words, self.octets)
+        for family, address in doors:
+            self.numbers[layout.DOORS + family] = address
+        open_tables(self.words, self.octets)
+
+    def forget(self, start: int, size: int) -> None:
+        """Tell the system that these bytes are not needed: they read as zero until written."""
+        page = mmap.PAGESIZE
+        first = -(-start // page) * page
+        last = (start + size) // page * page
+        if last > first and hasattr(self.mapping, "madvise"):
+            self.mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+def _reserve(memory_max: int, room: int | None) -> tuple[mmap.mmap, spaces.Plan]:
+    """The largest mapping for `memory_max` that the system gives, of at most `room` bytes."""
+    for plan in spaces.plans(memory_max):
+        if room is not None and plan.total > room:
+            continue
+        try:
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
+            return mmap.mmap(-1, plan.total, flags=flags), plan
+        except OSError:
+            continue
+    raise spaces.NoAddressSpace(f"cannot reserve the address space for {memory_max} bytes")
+
+
+@kernel("void(int64[::1], uint8[::1])")
+def open_tables(words, octets):
+    """Empty tables for the shards, the queues and the rooms."""
+    words = bare(words)
+    octets = bare(octets)
+    for shard in range(layout.SHARDS_COUNT):
+        tables.open_table(words, octets, layout.SHARDS + shard * layout.TABLE_SIZE, SHARD_SIZE)
+    tables.open_table(words, octets, layout.QUEUES, SHARD_SIZE)
+    tables.open_table(words, octets, layout.ROOMS, SHARD_SIZE)
+    words[layout.TIMERS_DUE] = np.int64(1) << 62

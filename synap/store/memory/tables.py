@@ -1,0 +1,331 @@
+"""A hash table whose slots lie in the order of their hashes.
+
+    slot       tag (28 bits) | ref (36 bits); 0 is empty
+    home       (tag * size) >> 28: where a tag would lie in a table of `size` slots
+    order      linear probing that keeps slots sorted by tag: a miss ends at the first larger tag
+
+So a table in memory is a sorted list with gaps, and growing, shrinking and scanning are walks from
+left to right that read slots and nothing else. The size need not be a power of two: tables grow by
+half, and are between 1/2 and 3/4 full (about 13 bytes a key; doubling would waste a third more).
+There is no wrap at the end: some slack slots lie behind the last home.
+
+Growing takes steps. The table keeps its old slots and moves whole clusters (up to an empty slot)
+from the left; tags below the *frontier* live in the new slots, the others still in the old ones.
+Each insert moves a few entries along, so the last one is moved long before the next growth.
+
+    word of a table  0      1     2      3          4         5         6
+                     slots  size  count  old slots  old size  frontier  moved
+
+Used for the 64 shards of the keyspace, for the members of a set and for the queues.
+"""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import fill
+from synap.store.memory import arena
+
+TAG_BITS, REF_BITS = 28, 36
+TAG_MASK = (1 << TAG_BITS) - 1
+REF_MASK = (1 << REF_BITS) - 1
+SLOTS, SIZE, COUNT, OLD, OLD_SIZE, FRONTIER, MOVED = range(7)
+SIZE_MIN = 4
+SLACK_MAX = 256  # at 3/4 full a longer overhang has odds below 1e-4; then the table grows at once
+SPREAD_MAX = 64  # slots for each entry at which `rebuild` gives up: only hundreds of equal tags get there
+STEP = 8  # entries moved by one insert: the growth ends after size / 8 inserts
+
+
+@kernel
+def slack(size):
+    """Slots behind the last home: a small table can take an overhang of all it holds."""
+    return min(size, SLACK_MAX)
+
+
+@kernel
+def tag_of_hash(h):
+    """The 28 bits of a hash that a slot keeps; the six above them choose the shard."""
+    return (h >> 30) & TAG_MASK
+
+
+@kernel
+def tag_of(slot):
+    """The tag of a slot that is not empty."""
+    return (slot >> REF_BITS) & TAG_MASK
+
+
+@kernel
+def seek(words, slots, size, tag):
+    """Index in `words` of the first slot at or behind the home of `tag` that is empty or not below it."""
+    at = slots + ((tag * size) >> TAG_BITS)
+    slot = words[at]
+    while slot != 0 and tag_of(slot) < tag:
+        at += 1
+        slot = words[at]
+    return at
+
+
+@kernel
+def seek_in(words, table, tag):
+    """`seek` in whichever of the two slot arrays holds this tag now."""
+    if words[table + OLD] != 0 and tag >= words[table + FRONTIER]:
+        return seek(words, words[table + OLD], words[table + OLD_SIZE], tag)
+    return seek(words, words[table + SLOTS], words[table + SIZE], tag)
+
+
+@kernel
+def new_slots(words, octets, size):
+    """Cleared slots for a table of this size."""
+    room = size + slack(size) + 1  # the last one stays empty: every probe ends
+    slots = arena.allocate(words, room)
+    if slots:
+        fill(octets, slots * 8, 0, room * 8)
+    return slots
+
+
+@kernel
+def place(words, slots, size, slot):
+    """Put a slot where its tag belongs, moving larger ones along; False if the slack is used up."""
+    at = seek(words, slots, size, tag_of(slot))
+    end = slots + size + slack(size)
+    last = at
+    while words[last] != 0:
+        last += 1
+    if last >= end:
+        return False
+    while last > at:
+        words[last] = words[last - 1]
+        last -= 1
+    words[at] = slot
+    return True
+
+
+@kernel
+def open_table(words, octets, table, size):
+    """An empty table at `table`."""
+    for i in range(8):
+        words[table + i] = 0
+    words[table + SLOTS] = new_slots(words, octets, size)
+    words[table + SIZE] = size
+
+
+@kernel
+def close_table(words, table):
+    """Free the slots; what they point to is the caller's."""
+    arena.release(words, words[table + SLOTS])
+    if words[table + OLD]:
+        arena.release(words, words[table + OLD])
+        words[table + OLD] = 0
+
+
+@kernel
+def move_some(words, table, budget):
+    """Move `budget` entries (and the rest of their cluster) to the new slots."""
+    old = words[table + OLD]
+    size = words[table + OLD_SIZE]
+    end = size + slack(size)
+    at = words[table + MOVED]
+    while at < end:
+        slot = words[old + at]
+        if slot:
+            if not place(words, words[table + SLOTS], words[table + SIZE], slot):
+                return False
+            words[old + at] = 0
+            budget -= 1
+        elif budget <= 0:
+            break
+        at += 1
+    words[table + MOVED] = at
+    if at >= end:
+        arena.release(words, old)
+        words[table + OLD] = 0
+    else:  # the first tag whose home is at or behind `at`
+        words[table + FRONTIER] = ((at << TAG_BITS) + size - 1) // size
+    return True
+
+
+@kernel
+def resize(words, octets, table, size):
+    """Begin to move to `size` slots; a move under way is finished first."""
+    if words[table + OLD] and not move_some(words, table, words[table + COUNT] + 1):
+        return False
+    slots = new_slots(words, octets, size)
+    if slots == 0:
+        return False
+    words[table + OLD] = words[table + SLOTS]
+    words[table + OLD_SIZE] = words[table + SIZE]
+    words[table + SLOTS] = slots
+    words[table + SIZE] = size
+    words[table + MOVED] = 0
+    words[table + FRONTIER] = 0
+    return True
+
+
+@kernel
+def take_over(words, slots, size, old, old_size):
+    """Put the entries of old slots into others, leaving the old as they are; False if the slack is used up."""
+    for at in range(old, old + old_size + slack(old_size)):
+        if words[at] and not place(words, slots, size, words[at]):
+            return False
+    return True
+
+
+@kernel
+def rebuild(words, octets, table):
+    """Put everything into larger slots at once: for an overhang that the slack cannot take.
+
+    Random tags do not get there (see SLACK_MAX); a run of equal ones may, and in the middle of a move too.
+    False if no size up to SPREAD_MAX slots an entry will do, or without memory.
+    """
+    size = words[table + SIZE]
+    size += size >> 1
+    if words[table + OLD]:
+        size = max(size, words[table + OLD_SIZE])  # where they come from there was room
+    most = max(size, SPREAD_MAX * (words[table + COUNT] + SLACK_MAX))
+    done = False
+    slots = 0
+    while not done:
+        if size > most:
+            return False
+        slots = new_slots(words, octets, size)
+        if slots == 0:
+            return False
+        done = take_over(words, slots, size, words[table + SLOTS], words[table + SIZE])
+        if done and words[table + OLD]:
+            done = take_over(words, slots, size, words[table + OLD], words[table + OLD_SIZE])
+        if not done:
+            arena.release(words, slots)
+            size += size >> 1
+    close_table(words, table)
+    words[table + SLOTS] = slots
+    words[table + SIZE] = size
+    return True
+
+
+@kernel
+def insert(words, octets, table, tag, ref, stagger):
+    """Add an entry that is not in the table.
+
+    `stagger` (0 to 7) shifts the fill at which the table grows, so that the shards of one keyspace do
+    not all grow at the same moment. Answers False if memory ran out, which is our error.
+    """
+    size = words[table + SIZE]
+    count = words[table + COUNT]
+    if words[table + OLD]:
+        if not move_some(words, table, STEP) and not rebuild(words, octets, table):
+            return False
+    elif count * 64 >= size * (48 - stagger):
+        if not resize(words, octets, table, size + (size >> 1)):
+            return False
+    slot = tag << REF_BITS | ref
+    if words[table + OLD] and tag >= words[table + FRONTIER]:
+        done = place(words, words[table + OLD], words[table + OLD_SIZE], slot)
+    else:
+        done = place(words, words[table + SLOTS], words[table + SIZE], slot)
+    while not done:  # an overhang longer than the slack
+        if not rebuild(words, octets, table):
+            return False
+        done = place(words, words[table + SLOTS], words[table + SIZE], slot)
+    words[table + COUNT] = count + 1
+    return True
+
+
+@kernel
+def remove(words, octets, table, seat):
+    """Take out the slot at `seat` (an index in `words`); those pushed along by it move back."""
+    old = words[table + OLD]
+    if old != 0 and seat >= old and seat <= old + words[table + OLD_SIZE] + slack(words[table + OLD_SIZE]):
+        slots = old
+        size = words[table + OLD_SIZE]
+    else:
+        slots = words[table + SLOTS]
+        size = words[table + SIZE]
+    at = seat
+    while True:
+        slot = words[at + 1]
+        if slot == 0 or slots + ((tag_of(slot) * size) >> TAG_BITS) > at:
+            break
+        words[at] = slot
+        at += 1
+    words[at] = 0
+    count = words[table + COUNT] - 1
+    words[table + COUNT] = count
+    if words[table + OLD]:
+        if not move_some(words, table, STEP):
+            rebuild(words, octets, table)
+    elif count * 8 < words[table + SIZE] and words[table + SIZE] > SIZE_MIN:
+        resize(words, octets, table, max(count * 2, SIZE_MIN))
+
+
+@kernel
+def window(words, table, tag, last):
+    """Index in `words` of the first slot with a tag from `tag` to `last`, or 0: for walks in tag order."""
+    if words[table + OLD] and tag < words[table + FRONTIER]:
+        at = seek(words, words[table + SLOTS], words[table + SIZE], tag)
+        found = next_slot(words, words[table + SLOTS], words[table + SIZE], at)
+        if found and tag_of(words[found]) < min(words[table + FRONTIER], last + 1):
+            return found
+        tag = words[table + FRONTIER]
+    if words[table + OLD]:
+        at = seek(words, words[table + OLD], words[table + OLD_SIZE], tag)
+        found = next_slot(words, words[table + OLD], words[table + OLD_SIZE], at)
+    else:
+        at = seek(words, words[table + SLOTS], words[table + SIZE], tag)
+        found = next_slot(words, words[table + SLOTS], words[table + SIZE], at)
+    if found and tag_of(words[found]) <= last:
+        return found
+    return 0
+
+
+@kernel
+def next_slot(words, slots, size, at):
+    """The first slot from `at` on that is not empty, or 0."""
+    end = slots + size + slack(size)
+    while at < end:
+        if words[at]:
+            return at
+        at += 1
+    return 0
+
+
+@kernel
+def next_entry(words, table, place):
+    """(the place to go on from, index of the first slot from `place` on that is not empty, or 0).
+
+    Places count through the newer slots and then through the older ones, from 0.
+    """
+    size = words[table + SIZE] + slack(words[table + SIZE])
+    while place < size:
+        if words[words[table + SLOTS] + place]:
+            return place + 1, words[table + SLOTS] + place
+        place += 1
+    if words[table + OLD]:
+        end = size + words[table + OLD_SIZE] + slack(words[table + OLD_SIZE])
+        while place < end:
+            if words[words[table + OLD] + place - size]:
+                return place + 1, words[table + OLD] + place - size
+            place += 1
+    return place, 0
+
+
+@kernel
+def any_slot(words, table, chance):
+    """(a slot drawn with equal odds, the last random bits used), from 64 random bits; the table is not empty."""
+    size = words[table + SIZE] + slack(words[table + SIZE])
+    both = size
+    if words[table + OLD]:
+        both += words[table + OLD_SIZE] + slack(words[table + OLD_SIZE])
+    while True:
+        at = np.int64((np.uint64(chance) >> np.uint64(1)) % np.uint64(both))
+        index = words[table + SLOTS] + at if at < size else words[table + OLD] + at - size
+        if words[index]:
+            return index, chance
+        chance = next_chance(chance)
+
+
+@kernel
+def next_chance(state):
+    """One step of a 64-bit mixing generator (splitmix64)."""
+    z = np.uint64(state) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.int64(z ^ (z >> np.uint64(31)))

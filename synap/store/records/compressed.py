@@ -1,0 +1,123 @@
+"""Compressed values: long strings lie in the heap as LZ4 or Zstandard, and nobody who reads one can tell.
+
+    value of a record whose mark says LZ4     size in full (8 octets) | block (see `kernels/lz4.py`)
+    of one whose mark says ZSTD               size in full (8 octets) | frame of Zstandard (see `zstd.py`)
+
+A value is compressed when it is stored, if it has COMPRESS_MIN bytes and shrinks by an eighth. Whoever
+wants its bytes asks `open_text`, which expands it into a block of its own; the latest of these stay in a
+small cache (see `value_cache.py`). Frames hold values in full.
+"""
+
+from synap.compiler.jit import kernel
+from synap.kernels import lz4
+from synap.kernels.spans import call_codec, load64, store64
+from synap.store.memory import arena
+from synap.store.memory.layout import (
+    COMPRESS_MIN,
+    COMPRESSED_FROM,
+    COMPRESSED_TO,
+    DECIDED_BLOB,
+    HOT_HITS,
+    HOT_MAX,
+    HOT_MISSES,
+    WORD,
+    ZSTD_OPEN,
+    ZSTD_PACK,
+)
+from synap.store.records import keyspace, value_cache
+
+LZ4, ZSTD = 1 << 2, 1 << 3  # in a mark, beside the form
+HEAD = 8
+ATTEMPTS = 3
+ASIDE = DECIDED_BLOB * WORD  # where values pass through
+ASIDE_IN_FULL = ASIDE + (1 << 30)
+PACKED_MAX = (1 << 30) - (1 << 20)  # bytes of a value that there is room for aside
+
+
+@kernel
+def pack(words, octets, source, size):
+    """(octet, size, mark) of a value as it is to be stored: compressed if that is on and gains an eighth."""
+    if words[COMPRESS_MIN] == 0 or size < words[COMPRESS_MIN] or size > PACKED_MAX:
+        return source, size, 0
+    room = size - (size >> 3) - HEAD
+    mark = LZ4
+    if words[ZSTD_PACK]:
+        mark = ZSTD
+        packed = call_codec(words[ZSTD_PACK], octets, source, size, ASIDE + HEAD, room)
+    else:
+        packed = lz4.compress(octets, ASIDE + HEAD, source, size, room)
+    if packed <= 0:
+        return source, size, 0
+    store64(octets, ASIDE, size)
+    words[COMPRESSED_FROM] += size
+    words[COMPRESSED_TO] += packed + HEAD
+    return ASIDE, packed + HEAD, mark
+
+
+@kernel
+def is_packed(words, ref):
+    """Does this string record hold its value compressed?"""
+    return keyspace.mark_of(words, ref) & (LZ4 | ZSTD) != 0
+
+
+@kernel
+def stored_at(words, ref):
+    """The octet where what is stored as a string record's value starts."""
+    return keyspace.key_at(words, ref) + keyspace.key_size(words, ref)
+
+
+@kernel
+def full_size(words, octets, ref):
+    """Bytes of a string record's value."""
+    if is_packed(words, ref):
+        return load64(octets, stored_at(words, ref))
+    return keyspace.value_size(words, ref)
+
+
+@kernel
+def expand_to(words, octets, ref, target):
+    """Write a compressed value in full at octet `target`; its size, or -1 if it cannot be read.
+
+    The library behind ZSTD_OPEN runs in Python, where a signal may break it off: then it is asked again.
+    """
+    at = stored_at(words, ref)
+    size = load64(octets, at)
+    packed = keyspace.value_size(words, ref) - HEAD
+    if keyspace.mark_of(words, ref) & ZSTD:
+        for _ in range(ATTEMPTS):
+            if call_codec(words[ZSTD_OPEN], octets, at + HEAD, packed, target, size) == size:
+                return size
+        return -1
+    return size if lz4.expand(octets, target, size, at + HEAD, packed) == size else -1
+
+
+@kernel
+def text_aside(words, octets, ref):
+    """(octet, size) of a value in full, until the next one is asked for in this way; the cache is left alone."""
+    if not is_packed(words, ref):
+        return stored_at(words, ref), keyspace.value_size(words, ref)
+    return ASIDE_IN_FULL, expand_to(words, octets, ref, ASIDE_IN_FULL)
+
+
+@kernel
+def open_text(words, octets, ref):
+    """(octet, size) of a value in full, until the reply is written; the size is -1 without memory."""
+    if not is_packed(words, ref):
+        return stored_at(words, ref), keyspace.value_size(words, ref)
+    seat = value_cache.seat_of(ref)
+    if words[seat] == ref:
+        words[HOT_HITS] += 1
+        return words[seat + 1] * WORD, words[seat + 2]
+    words[HOT_MISSES] += 1
+    size = full_size(words, octets, ref)
+    block = arena.allocate(words, max((size + 7) >> 3, 1))
+    if block == 0:
+        return 0, -1
+    if expand_to(words, octets, ref, block * WORD) != size:
+        arena.release(words, block)
+        return 0, -1
+    if size > words[HOT_MAX] >> 2:
+        arena.release_later(words, block)
+        return block * WORD, size
+    value_cache.keep(words, seat, ref, block, size)
+    return block * WORD, size

@@ -1,0 +1,450 @@
+"""Keys: 64 hash tables, and the records that they lead to.
+
+A record is one block: a head of one word, optional words, the root of a structure, then the key's
+bytes and (for a string) the value's bytes right behind them:
+
+    head | [deadline, ms] | [key size, value size] | [root words] | key | value
+
+    bits of the head   0-3 kind   4-5 form   6-8 encoding   9 has a deadline   10 has a sizes word
+                       11 spelled   12-15 namespace   16-31 access clock   32-43 key size   44-63 value size
+
+Keys above 4095 bytes or values above 1 MiB keep their sizes in the sizes word. With a slot of 8
+bytes in a table that is 3/5 full, 16 B -> 16 B costs 53 bytes a key, where Redis takes about 120.
+
+How a value came to be shows in OBJECT ENCODING alone, so no digest and no snapshot has it. A string that APPEND or
+SETRANGE has changed is RAW (a bit of the encoding), one that INCRBYFLOAT has made is SPELLED. A list or a set that has
+outgrown the small form of Redis is OUTGROWN, a set that has held a member other than an integer is SPELLED.
+
+A record whose deadline has come is invisible to everyone, and stays until a row removes it: reads
+change nothing. Every change of a key passes `touched`, so that whoever waits for it hears of it.
+"""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.hashing import keyed_hash
+from synap.kernels.spans import fold, move, same
+from synap.store.memory import arena, tables
+from synap.store.memory.layout import (
+    CHANCE,
+    HITS,
+    HITS_COUNT,
+    HITS_MAX,
+    INTEREST,
+    INTEREST_ANY,
+    KEY_A,
+    KEY_B,
+    KEY_HITS,
+    KEY_MISSES,
+    KEYS_COUNT,
+    KEYS_EXPIRING,
+    LIST,
+    NOTE_TIME,
+    NOTE_USE,
+    NOW,
+    SET,
+    SHARDS,
+    SHARDS_COUNT,
+    STRING,
+    TABLE_SIZE,
+    TRACKING,
+)
+from synap.store.memory.tables import REF_MASK
+from synap.store.memory.tapes import text_at, text_size
+from synap.store.records import value_cache
+
+KIND_MASK = 15
+FORM_SHIFT = 4
+MARK_MASK = 0x1F  # form and encoding, as in a text's mark
+RAW = 1 << 4  # in a mark, beside form and compression
+HAS_DEADLINE, HAS_SIZES, SPELLED = 1 << 9, 1 << 10, 1 << 11
+OUTGROWN = RAW << FORM_SHIFT  # in the head of a list or a set
+NAMESPACE_SHIFT, CLOCK_SHIFT, KEY_SHIFT, VALUE_SHIFT = 12, 16, 32, 44
+KEY_SIZE_MAX, VALUE_SIZE_MAX = (1 << 12) - 1, (1 << 20) - 1
+SIZES_SHIFT = 32
+LIST_ROOT_WORDS, SET_ROOT_WORDS = 4, 8
+SHARD_SHIFT = 58
+NAMESPACE_SPREAD = 0x4F2D3A9B1C6E7715
+TIME_SHIFT = 10  # ms in a unit of the access clock, as a power of two: it turns over after 18 hours
+MINUTE_MS = 60_000
+USE_BEGIN, USE_FACTOR = 5, 10
+NOTE_MASK = 0xFFFF << CLOCK_SHIFT
+COLLECTION_HEAD = 16  # words of a record besides key and value, at most
+
+
+@kernel
+def kind_of(words, ref):
+    """STRING, LIST or SET."""
+    return words[ref] & KIND_MASK
+
+
+@kernel
+def extra_words(head):
+    """Words between the head and the root: deadline and sizes."""
+    return ((head >> 9) & 1) + ((head >> 10) & 1)
+
+
+@kernel
+def root_words(kind):
+    """Words of a structure's root."""
+    if kind == LIST:
+        return LIST_ROOT_WORDS
+    if kind == SET:
+        return SET_ROOT_WORDS
+    return 0
+
+
+@kernel
+def root_of(words, ref):
+    """Where the root of the structure at `ref` starts."""
+    return ref + 1 + extra_words(words[ref])
+
+
+@kernel
+def key_at(words, ref):
+    """The octet where the record's key starts."""
+    head = words[ref]
+    return (ref + 1 + extra_words(head) + root_words(head & KIND_MASK)) * 8
+
+
+@kernel
+def key_size(words, ref):
+    """Bytes of the record's key."""
+    head = words[ref]
+    if head & HAS_SIZES:
+        return words[ref + 1 + ((head >> 9) & 1)] & 0xFFFFFFFF
+    return (head >> KEY_SHIFT) & KEY_SIZE_MAX
+
+
+@kernel
+def value_size(words, ref):
+    """Bytes of a string record's value."""
+    head = words[ref]
+    if head & HAS_SIZES:
+        return (words[ref + 1 + ((head >> 9) & 1)] >> SIZES_SHIFT) & 0xFFFFFFFF
+    return (head >> VALUE_SHIFT) & VALUE_SIZE_MAX
+
+
+@kernel
+def mark_of(words, ref):
+    """Form and encoding of a string record's value."""
+    return (words[ref] >> FORM_SHIFT) & MARK_MASK
+
+
+@kernel
+def namespace_of(words, ref):
+    """The namespace of the record's key."""
+    return (words[ref] >> NAMESPACE_SHIFT) & 15
+
+
+@kernel
+def deadline_of(words, ref):
+    """When the record expires (ms of engine time), or 0."""
+    if words[ref] & HAS_DEADLINE:
+        return words[ref + 1]
+    return 0
+
+
+@kernel
+def expired(words, ref, now):
+    """Has the record's deadline come?"""
+    return words[ref] & HAS_DEADLINE != 0 and words[ref + 1] <= now
+
+
+@kernel
+def hash_key(words, octets, namespace, start, size):
+    """The hash of a key: its top six bits choose the shard, the next 28 the place in it."""
+    h = keyed_hash(octets, start, size, words[KEY_A], words[KEY_B])
+    if namespace:
+        h = fold(h ^ words[KEY_B], namespace * NAMESPACE_SPREAD)
+    return h
+
+
+@kernel
+def shard_of(h):
+    """The table of this hash."""
+    return SHARDS + ((h >> SHARD_SHIFT) & 63) * TABLE_SIZE
+
+
+@kernel
+def home_of(words, h):
+    """The index in `words` where a key with this hash would lie in its shard's newer slots: for prefetching."""
+    table = shard_of(h)
+    return words[table + tables.SLOTS] + ((tables.tag_of_hash(h) * words[table + tables.SIZE]) >> tables.TAG_BITS)
+
+
+@kernel
+def any_seat(words):
+    """Index in `words` of the slot of a key drawn at random, or 0 if the shard that was drawn holds none."""
+    chance = tables.next_chance(words[CHANCE])
+    table = SHARDS + (chance & (SHARDS_COUNT - 1)) * TABLE_SIZE
+    seat = 0
+    if words[table + tables.COUNT]:
+        seat, chance = tables.any_slot(words, table, tables.next_chance(chance))
+    words[CHANCE] = tables.next_chance(chance)
+    return seat
+
+
+@kernel
+def locate(words, octets, namespace, start, size, h):
+    """Index in `words` of the slot of this key, visible or not, or 0."""
+    tag = tables.tag_of_hash(h)
+    at = tables.seek_in(words, shard_of(h), tag)
+    slot = words[at]
+    while slot != 0 and tables.tag_of(slot) == tag:
+        ref = slot & REF_MASK
+        if (
+            key_size(words, ref) == size
+            and same(octets, key_at(words, ref), start, size)
+            and namespace_of(words, ref) == namespace
+        ):
+            return at
+        at += 1
+        slot = words[at]
+    return 0
+
+
+@kernel
+def hash_text(words, octets, tape, slot):
+    """The hash of the key in this slot of a tape."""
+    return hash_key(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot))
+
+
+@kernel
+def first_use(words, now):
+    """The clock bits of a record that begins now."""
+    if words[TRACKING] == NOTE_USE:
+        return ((now // MINUTE_MS) & 0xFF) << 8 | USE_BEGIN
+    return (now >> TIME_SHIFT) & 0xFFFF
+
+
+@kernel
+def uses(words, ref, now):
+    """The logarithmic use counter (0 to 255) of a record: one less for each minute without a use."""
+    bits = (words[ref] >> CLOCK_SHIFT) & 0xFFFF
+    return max((bits & 0xFF) - (((now // MINUTE_MS) - (bits >> 8)) & 0xFF), 0)
+
+
+@kernel
+def used(words, ref, now):
+    """Note in the record that it was used: when (units of 1.024 s), or how often (Redis' LFU, factor 10)."""
+    bits = (words[ref] >> CLOCK_SHIFT) & 0xFFFF
+    note = bits
+    if words[TRACKING] == NOTE_TIME:
+        note = (now >> TIME_SHIFT) & 0xFFFF
+    elif words[TRACKING] == NOTE_USE:
+        count = uses(words, ref, now)
+        chance = tables.next_chance(words[CHANCE])
+        words[CHANCE] = chance
+        if count < 255 and (chance & 0xFFFF) * (max(count - USE_BEGIN, 0) * USE_FACTOR + 1) < 0x10000:
+            count += 1
+        note = ((now // MINUTE_MS) & 0xFF) << 8 | count
+    if note != bits:
+        words[ref] = (words[ref] & ~(0xFFFF << CLOCK_SHIFT)) | note << CLOCK_SHIFT
+
+
+@kernel
+def locate_used(words, octets, namespace, start, size, h):
+    """`locate`, which counts as a use of the key: as in Redis also where the call is refused or changes nothing."""
+    seat = locate(words, octets, namespace, start, size, h)
+    if seat and words[TRACKING]:
+        used(words, words[seat] & REF_MASK, words[NOW])
+    return seat
+
+
+@kernel
+def locate_text(words, octets, tape, slot, h):
+    """`locate_used` for the key in this slot of a tape."""
+    return locate_used(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot), h)
+
+
+@kernel
+def note_of(words, ref):
+    """What `used` has noted in a record."""
+    return words[ref] & NOTE_MASK
+
+
+@kernel
+def carry(words, ref, note):
+    """Give a record written anew the note that it had."""
+    words[ref] |= note
+
+
+@kernel
+def find(words, octets, tape, slot, now):
+    """The record of the key in this slot of a tape if it is visible, or 0; this is a use of it."""
+    return met(words, locate_text(words, octets, tape, slot, hash_text(words, octets, tape, slot)), now)
+
+
+@kernel
+def look(words, octets, tape, slot, now):
+    """`find` for who asks about the key and not for what it holds: this is no use of it."""
+    h = hash_text(words, octets, tape, slot)
+    seat = locate(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot), h)
+    return met(words, seat, now)
+
+
+@kernel
+def met(words, seat, now):
+    """The visible record at `seat`, or 0; counts the hit or the miss."""
+    if seat == 0 or expired(words, words[seat] & REF_MASK, now):
+        words[KEY_MISSES] += 1
+        return 0
+    words[KEY_HITS] += 1
+    return words[seat] & REF_MASK
+
+
+@kernel
+def touched(words, octets, h):
+    """A key with this hash has changed: note it for those who care."""
+    if words[INTEREST_ANY] and octets[INTEREST * 8 + (h & 0xFFFF)]:
+        count = words[HITS_COUNT]
+        if count < HITS_MAX:
+            words[HITS + count] = h
+        words[HITS_COUNT] = count + 1
+
+
+@kernel
+def touched_all(words):
+    """All keys have changed."""
+    if words[INTEREST_ANY]:
+        words[HITS_COUNT] = HITS_MAX + 1
+
+
+@kernel
+def record_words(kind, name_size, content_size, deadline):
+    """Words of a record with these sizes."""
+    size = 1 + root_words(kind) + ((name_size + content_size + 7) >> 3) + (1 if deadline else 0)
+    if name_size > KEY_SIZE_MAX or content_size > VALUE_SIZE_MAX:
+        size += 1
+    return size
+
+
+@kernel
+def write_head(words, ref, kind, mark, namespace, name_size, content_size, deadline):
+    """Head, deadline and sizes; answers the octet where the root (or the key) starts."""
+    head = kind | (mark & MARK_MASK) << FORM_SHIFT | namespace << NAMESPACE_SHIFT
+    at = ref + 1
+    if deadline:
+        head |= HAS_DEADLINE
+        words[at] = deadline
+        at += 1
+    if name_size > KEY_SIZE_MAX or content_size > VALUE_SIZE_MAX:
+        head |= HAS_SIZES
+        words[at] = name_size | content_size << SIZES_SHIFT
+        at += 1
+    else:
+        head |= name_size << KEY_SHIFT | content_size << VALUE_SHIFT
+    words[ref] = head
+    return at * 8
+
+
+@kernel
+def create(words, octets, h, kind, mark, namespace, start, size, content_size, deadline):
+    """A record for a key that has none (root and value still to be written), or 0 without memory."""
+    ref = arena.allocate(words, record_words(kind, size, content_size, deadline))
+    if ref == 0:
+        return 0
+    at = write_head(words, ref, kind, mark, namespace, size, content_size, deadline)
+    words[ref] |= first_use(words, words[NOW]) << CLOCK_SHIFT
+    move(octets, at + root_words(kind) * 8, start, size)
+    stagger = (h >> SHARD_SHIFT) & 7
+    if not tables.insert(words, octets, shard_of(h), tables.tag_of_hash(h), ref, stagger):
+        return 0
+    words[KEYS_COUNT + namespace] += 1
+    if deadline:
+        words[KEYS_EXPIRING + namespace] += 1
+    return ref
+
+
+@kernel
+def set_deadline(words, octets, seat, deadline):
+    """Give the record at `seat` this deadline (0: none), moving it if its size changes; its ref."""
+    ref = words[seat] & REF_MASK
+    head = words[ref]
+    if head & HAS_DEADLINE and deadline:
+        words[ref + 1] = deadline
+        return ref
+    if not head & HAS_DEADLINE and not deadline:
+        return ref
+    namespace = (head >> NAMESPACE_SHIFT) & 15
+    rest_at = key_at(words, ref) - root_words(head & KIND_MASK) * 8
+    rest_size = root_words(head & KIND_MASK) * 8 + key_size(words, ref)
+    if head & KIND_MASK == STRING:
+        rest_size += value_size(words, ref)
+    sizes = words[ref + 1 + ((head >> 9) & 1)]
+    target = ref
+    grown = 1 + ((head >> 10) & 1) + (1 if deadline else 0) + ((rest_size + 7) >> 3)
+    if deadline and arena.capacity(words, ref) < grown:
+        target = arena.allocate(words, grown)
+        if target == 0:
+            return 0
+    at = target + 1 + (1 if deadline else 0) + ((head >> 10) & 1)
+    move(octets, at * 8, rest_at, rest_size)
+    if head & HAS_SIZES:
+        words[at - 1] = sizes
+    if deadline:
+        words[target + 1] = deadline
+        words[target] = head | HAS_DEADLINE
+        words[KEYS_EXPIRING + namespace] += 1
+    else:
+        words[target] = head & ~np.int64(HAS_DEADLINE)
+        words[KEYS_EXPIRING + namespace] -= 1
+    if target != ref:
+        words[seat] = (words[seat] & ~np.int64(REF_MASK)) | target
+        value_cache.forget(words, ref)
+        arena.release(words, ref)
+    return target
+
+
+@kernel
+def drop_record(words, ref, later):
+    """Free a record and what hangs on it: strings now (or after the reply), structures by upkeep."""
+    kind = kind_of(words, ref)
+    if kind == STRING:
+        value_cache.forget(words, ref)
+        if later:
+            arena.release_later(words, ref)
+        else:
+            arena.release(words, ref)
+    else:
+        root = root_of(words, ref)
+        size = root_words(kind)
+        for i in range(size):  # the graveyard finds the root behind one word, whatever stood there
+            words[ref + 1 + i] = words[root + i]
+        if kind == SET:
+            words[ref + size] = 0  # how far upkeep has come, see sets.reap
+        arena.bury(words, ref, kind)
+
+
+@kernel
+def remove(words, octets, h, seat, later):
+    """Take the key at `seat` out of the keyspace and free its record."""
+    ref = words[seat] & REF_MASK
+    namespace = namespace_of(words, ref)
+    words[KEYS_COUNT + namespace] -= 1
+    if words[ref] & HAS_DEADLINE:
+        words[KEYS_EXPIRING + namespace] -= 1
+    tables.remove(words, octets, shard_of(h), seat)
+    drop_record(words, ref, later)
+    touched(words, octets, h)
+
+
+@kernel
+def claim(words, octets, tape, slot, h, kind, now):
+    """The record of this kind under the key of a tape, made empty if the key is missing or expired.
+
+    Answers its ref; 0 without memory; -1 if the key holds another kind. A new record's root is zero.
+    """
+    seat = locate_text(words, octets, tape, slot, h)
+    if seat:
+        ref = words[seat] & REF_MASK
+        if not expired(words, ref, now):
+            return ref if kind_of(words, ref) == kind else -1
+        remove(words, octets, h, seat, False)
+    name_at, name_size = text_at(words, tape, slot), text_size(words, tape, slot)
+    ref = create(words, octets, h, kind, 0, words[tape - 2], name_at, name_size, 0, 0)
+    if ref:
+        for i in range(root_words(kind)):
+            words[root_of(words, ref) + i] = 0
+    return ref

@@ -1,0 +1,1 @@
+"""Background work in steps that a budget bounds: freeing, expiry, eviction."""

@@ -1,0 +1,154 @@
+"""Making room: which key goes when memory is used up, by policy, sampled as in Redis.
+
+A few keys are drawn at random and the worst of them is removed: the one unused for longest (LRU), used
+least (LFU), with the nearest deadline (TTL), or the first drawn. The volatile policies draw only keys
+with a deadline. What has expired goes first. Each removal is framed as the DEL that it is, so the log and
+every replica see what happened and not how it was chosen.
+"""
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import move
+from synap.store.memory import arena, frames, tables
+from synap.store.memory.layout import (
+    BYTES_MAX,
+    CHANCE,
+    CHANGED,
+    DECIDED,
+    DECIDED_BLOB,
+    EVICT_LFU,
+    EVICT_LRU,
+    EVICT_NOBODY,
+    EVICT_RANDOM,
+    EVICT_VOLATILE_LFU,
+    EVICT_VOLATILE_LRU,
+    EVICT_VOLATILE_TTL,
+    EVICTED,
+    EVICTION,
+    EVICTION_SAMPLES,
+    KEYS_EXPIRING,
+    MARK_BITS,
+    NUMBER,
+    PRESENT,
+    SHARDS,
+    SHARDS_COUNT,
+    STRING,
+    TABLE_SIZE,
+    WORD,
+)
+from synap.store.memory.tables import REF_MASK
+from synap.store.records import keyspace
+from synap.store.upkeep import upkeep
+
+DELETE_CODE = 0x0201  # key.delete, what a removal is journaled as
+DELETE_TAPE = 4  # its words: one key
+DRAWS = 32  # draws for each sample before all keys are walked for one that will do
+REAP = 10_000  # blocks freed at once of a structure that was evicted
+
+
+@kernel
+def will_do(words, ref, policy, now):
+    """May the policy choose this record?"""
+    return policy <= EVICT_RANDOM or keyspace.deadline_of(words, ref) != 0
+
+
+@kernel
+def badness(words, ref, policy, now):
+    """The larger, the sooner it goes."""
+    if keyspace.expired(words, ref, now):
+        return 1 << 62
+    if policy == EVICT_LRU or policy == EVICT_VOLATILE_LRU:
+        bits = (words[ref] >> keyspace.CLOCK_SHIFT) & 0xFFFF
+        return ((now >> keyspace.TIME_SHIFT) - bits) & 0xFFFF
+    if policy == EVICT_LFU or policy == EVICT_VOLATILE_LFU:
+        return 255 - keyspace.uses(words, ref, now)
+    if policy == EVICT_VOLATILE_TTL:
+        return (1 << 61) - keyspace.deadline_of(words, ref)
+    return 0
+
+
+@kernel
+def draw(words, policy, now):
+    """Index in `words` of the slot of a key that may go, at random; 0 if a few draws found none."""
+    for _ in range(DRAWS):
+        seat = keyspace.any_seat(words)
+        if seat and will_do(words, words[seat] & REF_MASK, policy, now):
+            return seat
+    return 0
+
+
+@kernel
+def walk(words, policy, now):
+    """The first slot from a random shard on of a key that may go, or 0 if there is none."""
+    if policy > EVICT_RANDOM:
+        total = 0
+        for namespace in range(16):
+            total += words[KEYS_EXPIRING + namespace]
+        if total == 0:
+            return 0
+    first = words[CHANCE] & (SHARDS_COUNT - 1)
+    for i in range(SHARDS_COUNT):
+        table = SHARDS + ((first + i) & (SHARDS_COUNT - 1)) * TABLE_SIZE
+        place = 0
+        seat = 1
+        while seat:
+            place, seat = tables.next_entry(words, table, place)
+            if seat and will_do(words, words[seat] & REF_MASK, policy, now):
+                return seat
+    return 0
+
+
+@kernel
+def choose(words, now):
+    """The slot of the key that goes next, or 0."""
+    policy = words[EVICTION]
+    best = 0
+    worst = -1
+    for _ in range(max(words[EVICTION_SAMPLES], 1)):
+        seat = draw(words, policy, now)
+        if seat:
+            bad = badness(words, words[seat] & REF_MASK, policy, now)
+            if bad > worst:
+                worst = bad
+                best = seat
+    return best if best else walk(words, policy, now)
+
+
+@kernel
+def evict(words, octets, seat, now):
+    """Remove the key at `seat` and frame that."""
+    ref = words[seat] & REF_MASK
+    size = keyspace.key_size(words, ref)
+    blob = DECIDED_BLOB * WORD
+    move(octets, blob, keyspace.key_at(words, ref), size)
+    namespace = keyspace.namespace_of(words, ref)
+    structure = keyspace.kind_of(words, ref) != STRING
+    h = keyspace.hash_key(words, octets, namespace, blob, size)
+    keyspace.remove(words, octets, h, seat, False)
+    if structure:
+        upkeep.reap_some(words, octets, REAP)
+    words[DECIDED - 2] = namespace
+    words[DECIDED - 1] = blob
+    words[DECIDED] = 1
+    words[DECIDED + 1] = 2
+    words[DECIDED + 2] = 0
+    words[DECIDED + 3] = size << MARK_BITS | PRESENT
+    frames.journal(words, octets, DELETE_CODE, now, NUMBER | CHANGED, 1, DECIDED, DELETE_TAPE, size)
+    words[EVICTED] += 1
+
+
+@kernel
+def make_room(words, octets, now, size):
+    """Remove keys until `size` bytes more fit; False if the policy finds nobody, or the log is full.
+
+    What is larger than half of the memory is not worth all that others have stored: nobody goes for it.
+    """
+    if words[EVICTION] == EVICT_NOBODY or size > words[BYTES_MAX] >> 1:
+        return False
+    while arena.full(words, size):
+        seat = choose(words, now)
+        if seat == 0:
+            return False
+        if not frames.log_room(words, DELETE_TAPE, keyspace.key_size(words, words[seat] & REF_MASK)):
+            return False
+        evict(words, octets, seat, now)
+    return True

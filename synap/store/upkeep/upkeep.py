@@ -1,0 +1,99 @@
+"""Work that nobody waits for: freeing dropped structures, finding expired keys. In steps, by budget."""
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import bare
+from synap.store.kinds.lists import chunks
+from synap.store.kinds.queues import messages, queue_admin
+from synap.store.kinds.rooms import events
+from synap.store.kinds.sets import sets
+from synap.store.memory import arena, tables
+from synap.store.memory.layout import (
+    GRAVES,
+    GRAVES_COUNT,
+    KEYS_EXPIRING,
+    LIST,
+    QUEUE,
+    REPLY,
+    ROOM,
+    SHARDS,
+    SHARDS_COUNT,
+    TABLE_SIZE,
+)
+from synap.store.memory.tables import REF_MASK, TAG_BITS, TAG_MASK
+from synap.store.memory.tapes import add_number, add_text, set_scalar
+from synap.store.records import keyspace
+
+
+@kernel
+def reap_some(words, octets, budget):
+    """Take dropped structures apart; the budget (blocks, about) that is left when none remain, else 0."""
+    while words[GRAVES] and budget > 0:
+        ref = words[GRAVES]
+        kind = words[ref] & 0xFF
+        if kind == LIST:
+            budget = chunks.reap(words, octets, ref, budget)
+            done = words[ref + 1 + chunks.FIRST] == 0
+        elif kind == QUEUE:
+            budget = queue_admin.reap(words, octets, ref, budget)
+            done = words[ref + messages.MESSAGES + tables.SLOTS] == 0
+        elif kind == ROOM:
+            budget = events.reap(words, ref, budget)
+            done = words[ref + events.SUBSCRIBERS + tables.SLOTS] == 0
+        else:
+            budget = sets.reap(words, octets, ref, budget)
+            done = words[ref + 1 + tables.SLOTS] == 0
+        if done:
+            words[GRAVES] = words[ref] >> 8
+            words[GRAVES_COUNT] -= 1
+            arena.release(words, ref)
+            budget -= 1
+    return max(budget, 0)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64)")
+def reap(words, octets, budget):
+    """`reap_some` for Python."""
+    words = bare(words)
+    octets = bare(octets)
+    return reap_some(words, octets, budget)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
+def find_expired(words, octets, cursor, budget, most, now):
+    """Look at `budget` slots from `cursor` on (a place as in key.scan) for keys that have expired.
+
+    REPLY gets up to `most` items pairs: the key, then its namespace. Answers the cursor to go on with,
+    -1 at the end of the table.
+    """
+    words = bare(words)
+    octets = bare(octets)
+    set_scalar(words, REPLY, 0)
+    total = 0
+    for namespace in range(16):
+        total += words[KEYS_EXPIRING + namespace]
+    if total == 0:
+        return -1
+    shard = cursor >> TAG_BITS
+    tag = cursor & TAG_MASK
+    while shard < SHARDS_COUNT:
+        table = SHARDS + shard * TABLE_SIZE
+        seat = tables.window(words, table, tag, TAG_MASK)
+        if seat == 0:
+            shard += 1
+            tag = 0
+            continue
+        this = tables.tag_of(words[seat])
+        if budget <= 0 or words[REPLY + 1] >= 2 * most:
+            return shard << TAG_BITS | this
+        while words[seat] and tables.tag_of(words[seat]) == this:
+            ref = words[seat] & REF_MASK
+            budget -= 1
+            if keyspace.expired(words, ref, now):
+                add_text(words, REPLY, keyspace.key_at(words, ref), keyspace.key_size(words, ref), 0)
+                add_number(words, REPLY, keyspace.namespace_of(words, ref))
+            seat += 1
+        tag = this + 1
+        if tag > TAG_MASK:
+            shard += 1
+            tag = 0
+    return -1

@@ -1,0 +1,438 @@
+"""The cache of compiled kernels: its names change with whatever a kernel is made of, and with nothing else."""
+
+import ctypes
+import hashlib
+import os
+import pickle
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from synap.compiler import jit
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = {
+    "__init__.py": "",
+    "kernels/__init__.py": "",
+    "kernels/spans.py": "FIRST = 1\n",
+    "kernels/numbers.py": "from synap.kernels import spans\n",
+    "store/__init__.py": "",
+    "store/layout.py": "WORD = 8\n",
+    "store/lists.py": "from synap.kernels.numbers import FIRST\nfrom synap.store import layout\n",
+    "store/sets.py": "import synap.kernels.spans\n",
+    "store/apart.py": "import os\n",
+    "store/ring.py": "from . import round\n",
+    "store/round.py": "def late():\n    from synap.store import ring\n",
+}
+
+TINY = """
+import numpy as np
+from numba import carray
+from synap.compiler import jit
+
+@jit.kernel
+def inner(words, at):
+    if at == -7:
+        raise ValueError
+    return words[at]
+
+@jit.kernel("int64(int64[::1], int64)")
+def read(words, at):
+    return inner(words, at)
+
+@jit.door
+def tiny_door(words_at, octets_at, size, code, tape, now, seq, reply):
+    words = carray(words_at, (size,))
+    return inner(words, tape)
+"""
+
+RUN = """
+import ctypes, sys
+import numpy as np
+from synap.compiler import jit
+import tiny
+print("missing", len(jit.missing()))
+jit.load()
+words = np.arange(1, 9)
+try:
+    print("read", tiny.read(words[:4], 5))
+except IndexError:
+    print("read IndexError")
+door = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 9)(jit.address("tiny:tiny_door"))
+at = words.ctypes.data
+print("inside", door(at, at, 4, 0, 2, 0, 0, 0))
+print("outside", door(at, at, 4, 0, 5, 0, 0, 0))
+print("raises", door(at, at, 4, 0, -7, 0, 0, 0))
+"""
+
+MANY = """
+import json, logging, sys
+from synap.compiler import jit, workers
+import tiny
+logging.basicConfig(format="LOG %(message)s")
+told = []
+workers.compile_missing(2, lambda done, total, name: told.append(done), ["tiny"])
+spare = jit.entries.spare
+print("told", *told, "missing", len(jit.missing()))
+jit.load()
+print("read", tiny.read(__import__("numpy").arange(1, 9), 5), "spare", spare is not None and spare.exists())
+"""
+
+SHARED = """
+from synap.compiler import jit
+
+@jit.kernel
+def step(n):
+    return n * 2 if n > 2 else n
+
+@jit.kernel
+def down(n):
+    if n <= 0:
+        return 0
+    return step(n) + down(n - 1)
+"""
+USER = """
+from synap.compiler import jit
+import shared
+
+@jit.kernel
+def twice(n):
+    return 2 * shared.down(n)
+
+@jit.kernel("int64(int64)")
+def asked(n):
+    return twice(n) + shared.step(n)
+"""
+CALL = """
+from numba.core import event
+from synap.compiler import jit
+import {module} as used
+with event.install_recorder("numba:compile") as recorder:
+    jit.load()
+compiled = [each.data["dispatcher"].py_func.__name__ for _, each in recorder.buffer if each.is_start]
+print(used.asked(4), *sorted(compiled))
+"""
+
+PLAIN = """
+import numba
+import shared
+@numba.njit
+def asked(n):
+    return shared.down(n)
+@numba.njit
+def both(n):
+    return asked(n) + shared.step(n) + shared.down(n)
+print(asked(4), both(4))
+try:
+    shared.step(4)
+except TypeError as error:
+    print(error)
+"""
+
+UNTOUCHED = """
+import os, numba
+def state():
+    return {name: repr(value) for name, value in vars(numba.config).items() if name.isupper()}, dict(os.environ)
+before = state()
+import synap.kernels
+import synap.compiler.jit, synap.kernels.integers, synap.kernels.reals, synap.kernels.globs, synap.kernels.hashing
+assert state() == before
+@numba.njit(cache=False)
+def own(x):
+    return x + 1
+assert own(1) == 2
+from numba.core.caching import CompileResultCacheImpl
+assert not any("synap" in (locator.__module__ or "") for locator in CompileResultCacheImpl._locator_classes)
+print("untouched")
+"""
+
+
+def forget() -> None:
+    jit.digest.cache_clear()
+    jit.is_as_imported.cache_clear()
+    jit._depends.cache_clear()
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A small package in the place of ours."""
+    root = tmp_path / "synap"
+    for name, text in FILES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    monkeypatch.setattr(jit, "_ROOT", root)
+    forget()
+    yield root
+    monkeypatch.undo()
+    forget()
+
+
+def digests() -> dict[str, str]:
+    forget()
+    names = [name.removesuffix(".py").replace("/", ".") for name in FILES if not name.endswith("__init__.py")]
+    return {name: jit.digest(f"synap.{name}") for name in names}
+
+
+def changed(before: dict[str, str]) -> set[str]:
+    return {name for name, digest in digests().items() if digest != before[name]}
+
+
+@pytest.mark.parametrize(("file", "wanted"), [
+    ("kernels/spans.py", {"kernels.spans", "kernels.numbers", "store.lists", "store.sets"}),
+    ("kernels/numbers.py", {"kernels.numbers", "store.lists"}),
+    ("store/layout.py", {"store.layout", "store.lists"}),
+    ("store/apart.py", {"store.apart"}),
+    ("store/ring.py", {"store.ring", "store.round"}),
+    ("store/round.py", {"store.ring", "store.round"}),
+])  # fmt: skip
+def test_a_digest_changes_with_what_is_imported(package: Path, file: str, wanted: set[str]) -> None:
+    before = digests()
+    assert digests() == before and len(set(before.values())) >= len(before) - 1  # ring and round hold the same files
+    path = package / file
+    path.write_text(path.read_text() + "# changed\n")
+    assert changed(before) == wanted
+    path.write_text(path.read_text().removesuffix("# changed\n"))
+    assert changed(before) == set()
+
+
+def test_a_new_file_elsewhere_changes_nothing(package: Path) -> None:
+    before = digests()
+    (package / "store" / "more.py").write_text("from synap.store import lists\n")
+    (package / "store" / "lists.py").touch()
+    assert changed(before) == set()
+
+
+@pytest.mark.parametrize("option", ["boundscheck", "nogil", "error_model"])
+def test_options_are_part_of_it(package: Path, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    before = digests()
+    monkeypatch.setitem(jit._OPTIONS, option, "other")
+    assert changed(before) == set(before)
+
+
+@pytest.mark.parametrize("library", ["numba", "llvmlite"])
+def test_versions_are_part_of_it(package: Path, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    before = digests()
+    monkeypatch.setattr(getattr(jit, library), "__version__", "0.0.0")
+    assert changed(before) == set(before)
+
+
+def run(code: str, folder: Path, before: Callable[[], None] | None = None, **environment: str) -> tuple[list[str], str]:
+    """What a process of its own says on both streams; `before` is called in it first."""
+    found = {name: value for name, value in os.environ.items() if not name.startswith(("SYNAP_", "NUMBA_"))}
+    found |= {"SYNAP_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    found["PYTHONDONTWRITEBYTECODE"] = "1"  # a process that may write little would leave half a .pyc
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=found | environment, cwd=folder, capture_output=True, text=True, timeout=100,
+        preexec_fn=before,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines(), done.stderr
+
+
+def test_a_checked_run_checks_after_an_unchecked_one(tmp_path: Path) -> None:
+    (tmp_path / "tiny.py").write_text(TINY)
+    fresh, errors = run(RUN, tmp_path)
+    assert fresh == ["missing 2", "read 6", "inside 3", "outside 6", "raises 0"]  # 0 is BROKEN
+    assert "ValueError" in errors
+    checked, errors = run(RUN, tmp_path, SYNAP_JIT_CHECKED="1")
+    assert checked == ["missing 2", "read IndexError", "inside 3", "outside 0", "raises 0"]
+    assert "IndexError" in errors
+    assert run(RUN, tmp_path)[0] == ["missing 0", *fresh[1:]]
+    (tmp_path / "tiny.py").write_text(TINY.replace("return words[at]", "return words[at] + 10"))
+    assert run(RUN, tmp_path)[0] == ["missing 2", "read 16", "inside 13", "outside 16", "raises 0"]
+
+
+@pytest.mark.parametrize("how", ["replaced", "rewritten"])
+def test_files_that_change_after_the_import(tmp_path: Path, how: str) -> None:
+    """An upgrade under a running process: it runs what it imported, and files nothing under the new text's name."""
+    (tmp_path / "tiny.py").write_text(TINY)
+    new = TINY.replace("return words[at]", "return words[at] + 10")
+    (tmp_path / "new.py").write_text(new)
+    change = {
+        "replaced": "os.replace('new.py', 'tiny.py')",
+        "rewritten": "pathlib.Path('tiny.py').write_text(pathlib.Path('new.py').read_text())",
+    }[how]
+    late = RUN.replace("import tiny\n", f"import tiny, os, pathlib\n{change}\n")
+    for _ in range(2):
+        assert run(late, tmp_path)[0] == ["missing 2", "read 6", "inside 3", "outside 6", "raises 0"]
+        assert list((tmp_path / "cache").rglob("*.nbc")) == []
+        (tmp_path / "tiny.py").write_text(TINY)
+        (tmp_path / "new.py").write_text(new)
+    (tmp_path / "tiny.py").write_text(new)
+    for missing in (2, 0):
+        assert run(RUN, tmp_path)[0] == [f"missing {missing}", "read 16", "inside 13", "outside 16", "raises 0"]
+    assert run(late, tmp_path)[0][0] == "missing 2"  # nor does it take what another process has filed
+
+
+def test_inner_functions_are_compiled_once_for_all(tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text(SHARED)
+    (tmp_path / "user.py").write_text(USER)
+    (tmp_path / "other.py").write_text(USER.replace("2 *", "3 *"))
+    assert run(CALL.format(module="user"), tmp_path)[0] == ["42 asked down step twice"]
+    assert run(CALL.format(module="user"), tmp_path)[0] == ["42"]
+    assert run(CALL.format(module="other"), tmp_path)[0] == ["59 asked twice"]
+    (tmp_path / "user.py").write_text(USER.replace("2 *", "4 *"))
+    assert run(CALL.format(module="user"), tmp_path)[0] == ["76 asked twice"]
+    for path in (tmp_path / "cache").rglob("down-*"):  # an entry that is lost, one that is damaged
+        path.unlink()
+    for path in (tmp_path / "cache").rglob("step-*"):
+        path.write_bytes(b"")
+    (tmp_path / "other.py").write_text(USER.replace("2 *", "5 *"))
+    assert run(CALL.format(module="other"), tmp_path)[0] == ["93 asked down step twice"]
+
+
+def test_a_plain_numba_function_calls_inner_functions_and_python_is_told_not_to(tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text(SHARED)
+    for _ in range(2):  # compiled, and out of the cache
+        assert run(PLAIN, tmp_path)[0] == [
+            "17 42",
+            "step() is an inner kernel: call it in a function compiled by numba.njit or synap.compiler.jit.kernel",
+        ]
+
+
+def test_numba_stays_as_it_was(tmp_path: Path) -> None:
+    assert run(UNTOUCHED, tmp_path)[0] == ["untouched"]
+
+
+FRESH = ["told 0 1 2 missing 0", "read 6 spare False"]
+WARM = ["told missing 0", "read 6 spare False"]
+
+
+def lines(errors: str) -> list[str]:
+    return [line for line in errors.splitlines() if line.startswith("LOG")]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    (tmp_path / "tiny.py").write_text(TINY)
+    (tmp_path / "temporary").mkdir()
+    return tmp_path
+
+
+def test_workers_fill_a_cold_cache(tiny: Path) -> None:
+    for wanted in (FRESH, WARM):
+        said, errors = run(MANY, tiny, TMPDIR=str(tiny / "temporary"))
+        assert (said, errors) == (wanted, "")
+        assert list((tiny / "temporary").iterdir()) == []
+
+
+def sealed(value: object) -> bytes:
+    """An entry whose checksum is right, with something else in it."""
+    content = pickle.dumps(value)
+    return hashlib.blake2b(content, digest_size=16).digest() + content
+
+
+class Trap:
+    """Raises what `pickle.load` of an entry of another version may."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return __import__, ("a_module_that_is_gone",)
+
+
+@pytest.mark.parametrize("damage", [
+    lambda data: data[: len(data) // 2] + bytes(64) + data[len(data) // 2 + 64 :],
+    lambda data: pickle.dumps(42),
+], ids=["zeros", "another pickle"])  # fmt: skip
+def test_a_damaged_entry_is_missing_and_made_again(tiny: Path, damage: Callable[[bytes], bytes]) -> None:
+    run(MANY, tiny)
+    for path in (tiny / "cache").rglob("*.nbc"):
+        path.write_bytes(damage(path.read_bytes()))
+    said, errors = run(MANY, tiny)
+    assert said == FRESH and len(lines(errors)) == 1 and "damaged" in errors
+    assert run(MANY, tiny) == (WARM, "")
+
+
+@pytest.mark.parametrize("value", [42, (1, 2, 3, 4), Trap()], ids=lambda value: type(value).__name__)
+def test_an_entry_that_holds_something_else_is_made_again(tiny: Path, value: object) -> None:
+    run(MANY, tiny)
+    for path in (tiny / "cache").rglob("*.nbc"):
+        path.write_bytes(sealed(value))
+    said, errors = run(MANY, tiny)
+    assert said == WARM and len(lines(errors)) == 1 and "damaged" in errors and "Traceback" not in errors
+    assert run(MANY, tiny) == (WARM, "")
+
+
+@pytest.mark.parametrize("environment", [
+    {"SYNAP_CACHE_DIR": "/dev/null/cache"}, {"SYNAP_CACHE_DIR": "", "HOME": "/proc/nonexistent"},
+], ids=str)  # fmt: skip
+def test_a_directory_that_cannot_be_made(tiny: Path, environment: dict[str, str]) -> None:
+    temporary = {"TMPDIR": str(tiny / "temporary")}
+    for _ in range(2):
+        said, errors = run(MANY, tiny, **(environment | temporary))
+        assert said == FRESH and len(lines(errors)) == 1 and "cannot write" in errors
+        assert list((tiny / "temporary").iterdir()) == []
+
+
+def no_room() -> None:
+    """No file may be larger than this, as on a disk that is full: entries cannot be written anywhere."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+
+def test_a_full_disk(tiny: Path) -> None:
+    said, errors = run(MANY, tiny, no_room, TMPDIR=str(tiny / "temporary"))
+    assert said == ["told 0 1 2 missing 2", "read 6 spare False"]
+    assert [line for line in lines(errors) if "cannot write to " + str(tiny / "cache") in line]
+    assert list((tiny / "cache").rglob("*.nbc*")) == []  # nothing is left half written
+    assert run(MANY, tiny) == (FRESH, "")
+
+
+PR_SET_SECUREBITS, SECBIT_NOROOT = 28, 1
+
+
+def forbid(path: Path) -> Callable[[], None] | None:
+    """Take the right to write below `path`; what a process must do first so that this holds for it."""
+    for each in [path, *path.rglob("*")]:
+        each.chmod(0o555 if each.is_dir() else 0o444)
+    if os.getuid() != 0:
+        return None
+
+    def lose_powers() -> None:  # root may write anywhere, by a capability that it can give up
+        ctypes.CDLL(None).prctl(PR_SET_SECUREBITS, SECBIT_NOROOT, 0, 0, 0)  # nor does exec give it back
+        header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+        ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)())
+
+    return lose_powers
+
+
+def allow(path: Path) -> None:
+    for each in [path, *path.rglob("*")]:
+        each.chmod(0o755 if each.is_dir() else 0o644)
+
+
+def test_a_warm_cache_that_is_read_only(tiny: Path) -> None:
+    run(MANY, tiny)
+    before = forbid(tiny / "cache")
+    try:
+        assert run(MANY, tiny, before) == (WARM, "")
+        allow(tiny / "cache")
+        one = next((tiny / "cache").rglob("read-*"))
+        one.unlink()
+        before = forbid(tiny / "cache")
+        for _ in range(2):
+            said, errors = run(MANY, tiny, before)
+            assert said == ["told 0 1 missing 0", "read 6 spare False"]
+            assert len(lines(errors)) == 1 and "Permission denied" in errors
+    finally:
+        allow(tiny / "cache")
+
+
+def test_a_place_is_resolved_once(tiny: Path) -> None:
+    said, _ = run("import os, synap.compiler.jit\nos.chdir('/')\n" + MANY, tiny, SYNAP_CACHE_DIR="cache")
+    assert said == FRESH
+    assert run(MANY, tiny) == (WARM, "")
+
+
+def test_what_numba_is_told_is_part_of_it(tiny: Path) -> None:
+    run(MANY, tiny)
+    assert run(MANY, tiny, NUMBA_BOUNDSCHECK="1")[0] == FRESH
+    assert run(MANY, tiny) == (WARM, "")
+
+
+def test_without_a_compiler_one_line(tiny: Path) -> None:
+    code = "try:\n    import synap.compiler.jit\nexcept RuntimeError as error:\n    print(error)"
+    ((line,), errors) = run(code, tiny, NUMBA_DISABLE_JIT="1")
+    assert "NUMBA_DISABLE_JIT" in line and not errors

@@ -1,0 +1,268 @@
+"""Three ways to carry out the same calls, which must agree: the lane, the steps of the slow path, the naive twin.
+
+The lane and the steps have a heap of their own with the same secret keys, so that their replies and frames are
+equal to the byte, whatever chance decides. The twin goes on with what they drew.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from synap.command import Command, Shape
+from synap.faults import Fault
+from synap.store.calls import calls
+from synap.store.lane import lane
+from synap.store.memory import arena, layout
+from synap.store.snapshot import digests
+from synap.store.upkeep import upkeep
+from tests.naive.parser import Refused
+from tests.naive.store import WAIT, State, arguments
+from tests.support import REASONS, Bench, Refusal, command
+
+BLOB = layout.CALL_BLOB * layout.WORD
+OUT = layout.OUT * layout.WORD
+UNORDERED = {"SMEMBERS", "KEYS", "QUEUE.LIST", "STREAM.LIST"}
+
+
+def decode(reply: bytes, at: int = 0) -> tuple[Any, int]:
+    """(the reply that starts at `at` as Python, where the next one starts)."""
+    line_end = reply.index(b"\r\n", at)
+    kind, text = reply[at : at + 1], reply[at + 1 : line_end]
+    at = line_end + 2
+    if kind == b":":
+        return int(text), at
+    if kind == b"+":
+        return text, at
+    if kind == b"-":
+        return Refusal(text.decode()), at
+    if kind == b"_" or text == b"-1":
+        return None, at
+    if kind == b"$":
+        return reply[at : at + int(text)], at + int(text) + 2
+    assert kind in b"*~%", reply[at - 20 : at + 20]
+    items = []
+    for _ in range(int(text) * (2 if kind == b"%" else 1)):
+        item, at = decode(reply, at)
+        items.append(item)
+    return items, at
+
+
+def twins(rows: list[Command]) -> dict[str, Callable[..., Any]]:
+    """The twin of each row that names a store function."""
+    found = {}
+    for row in rows:
+        if row.run:
+            module, _, function = row.run.partition(".")
+            found[row.name] = getattr(importlib.import_module(f"tests.naive.store.{module}"), function)
+    return found
+
+
+class Differential:
+    """The three ways side by side."""
+
+    def __init__(self, bench: type[Bench], *, now: int = 1_000_000) -> None:
+        self.lane, self.steps = bench(), bench()
+        self.state = State()
+        self.now = now
+        self.rows = {row.resp: row for row in self.lane.catalogue.rows if row.resp}
+        self.twins = twins(self.lane.catalogue.rows)
+        self.version = 2
+        self.seen: dict[str, int] = {}
+        self.frames: list[bytes] = []  # of the lane, as they would be logged
+        self.keep_frames = False
+
+    def become(self, namespace: int, version: int) -> None:
+        """Ask from another namespace, in another version of RESP."""
+        for bench in (self.lane, self.steps):
+            bench[bench.session + layout.SESSION_NAMESPACE] = namespace
+            bench[bench.session + layout.SESSION_RESP] = version
+        self.state.namespace = namespace
+        self.version = version
+
+    # The lane.
+
+    def run_lane(self, pieces: list[bytes]) -> bytes:
+        """Everything in one buffer through the lane; the replies."""
+        bench = self.lane
+        ends = [0]
+        for piece in pieces:
+            ends.append(ends[-1] + len(piece))
+        bench.heap.bytes[BLOB : BLOB + ends[-1]] = b"".join(pieces)
+        at, end = BLOB, BLOB + ends[-1]
+        replies = []
+        while at < end:
+            bench[layout.LANE_OUT] = OUT
+            reason = REASONS[lane.lane(*bench.both, bench.session, at, end, self.now, 1 << 30)]
+            replies.append(bytes(bench.heap.bytes[OUT : bench[layout.LANE_OUT]]))
+            at = bench[layout.LANE_AT]
+            if reason == "FLUSH":
+                self.take_frames(bench, self.keep_frames)
+            elif reason in ("WAITING", "LARGE", "HANDLER"):
+                i = ends.index(at - BLOB)
+                replies.append(self.step(bench, pieces[i], reason == "WAITING"))
+                bench.heap.bytes[BLOB : BLOB + ends[-1]] = b"".join(pieces)
+                at = BLOB + ends[i + 1]
+            else:
+                assert reason in ("CUT", "OUT_FULL"), f"{reason} at {pieces[ends.index(at - BLOB)][:200]!r}"
+        return b"".join(replies)
+
+    # The steps.
+
+    def step(self, bench: Bench, piece: bytes, must_wait: bool = False, name: str = "") -> bytes:
+        """One command by the steps that the slow path takes; `name` is for rows without a RESP word."""
+        bench.heap.bytes[BLOB : BLOB + len(piece)] = piece
+        row = lane.parse(*bench.both, BLOB, BLOB + len(piece))
+        count = bench[layout.LANE_CALLS]
+        if name:
+            row = bench.image.row_of[name]
+        assert row > 0, piece[:100]
+        refused = lane.fill_tape(*bench.both, row, count)
+        if refused:
+            return self.encode(bench, row, refused)
+        bench[layout.TAPE - 2] = self.state.namespace
+        blob_size = BLOB + len(piece) - 2 - bench[layout.TAPE - 1] if count > 1 else 0
+        status = calls.perform(
+            *bench.both, row, layout.TAPE, bench[layout.CURSOR_TOP], blob_size, self.now, layout.REPLY_ITEMS, 1 << 40
+        )
+        what = status & layout.STATUS_MASK
+        assert what not in (layout.BROKEN, layout.FULL), f"status {status} of {piece[:100]!r}"
+        assert not must_wait or what == layout.WAIT
+        reply = b"+%b\r\n" % WAIT.encode() if what == layout.WAIT else self.encode(bench, row, status)
+        calls.settle(*bench.both)
+        if bench[layout.LOG_TOP] > layout.LOG_FLUSH_BYTES:
+            self.take_frames(bench, self.keep_frames and bench is self.lane)
+        return reply
+
+    def encode(self, bench: Bench, row: int, status: int) -> bytes:
+        """The reply in REPLY as bytes, by way of a block of its own."""
+        items, block = [], 0
+        if status & layout.STATUS_MASK in (layout.ITEM, layout.ITEMS):
+            items = bench.heap.words[layout.REPLY + 3 : layout.REPLY + 3 + 2 * bench[layout.REPLY + 1] : 2]
+            texts = items[items & layout.ITEM_MASK == layout.ITEM_TEXT]
+            size = 4096 + int((texts >> layout.MARK_BITS).sum()) + 64 * len(items)
+            block = arena.take_block(*bench.both, size // 8 + 1) if size > layout.OUT_BYTES else 0
+        at = block * layout.WORD or OUT
+        end = lane.encode(*bench.both, at, row, status, self.version)
+        reply = bytes(bench.heap.bytes[at:end])
+        if block:
+            arena.give_block(*bench.both, block)
+        return reply
+
+    # All of them.
+
+    def batch(self, calls: list[list[bytes]]) -> list[Any]:
+        """The same calls three ways, in one buffer for the lane; the replies as Python."""
+        pieces = [command(*words) for words in calls]
+        before = self.lane[layout.SEQ]
+        told = self.run_lane(pieces)
+        stepped = b"".join(self.step(self.steps, piece) for piece in pieces)
+        assert told == stepped, f"lane {told[:300]!r}, steps {stepped[:300]!r} for {calls!r:.500}"
+        at, values, changes = 0, [], 0
+        for words in calls:
+            value, at = decode(told, at)
+            values.append(value)
+            changes += self.twin(self.rows[words[0].decode().upper()], words[1:], value)
+        assert at == len(told)
+        assert self.lane[layout.SEQ] - before == changes, f"{changes} changes wanted of {calls!r:.500}"
+        self.same_frames()
+        return values
+
+    def internal(self, name: str, words: list[bytes]) -> Any:
+        """A row without a RESP word: by the steps on both heaps, and by the twin."""
+        piece = command(b"?", *words)
+        before = self.lane[layout.SEQ]
+        told, stepped = (self.step(bench, piece, name=name) for bench in (self.lane, self.steps))
+        assert told == stepped
+        row = self.lane.catalogue.by_name[name]
+        value, _ = decode(told)
+        changed = self.twin(row, words, value)
+        assert self.lane[layout.SEQ] - before == changed
+        self.same_frames()
+        return value
+
+    def twin(self, row: Command, words: list[bytes], value: Any) -> bool:
+        """Ask the twin, compare, and answer whether something changed."""
+        self.seen[row.name] = self.seen.get(row.name, 0) + 1
+        self.state.chosen = value
+        try:
+            wanted, changed = self.twins[row.name](self.state, arguments(row, words), self.now)
+        except Refused as refused:
+            name = (row.resp or row.name).lower()
+            words = dict(zip(("number", "second"), refused.args[1:], strict=False))
+            wanted, changed = Refusal(Fault(refused.args[0], **words).resp_text(name)), False
+        if row.reply is Shape.MESSAGES and isinstance(value, list):
+            assert all([name.decode() for name in each[::2]] == list(row.fields) for each in value)
+            value = [each[1::2] for each in value]
+        elif row.fields and isinstance(value, list) and row.reply is not Shape.WORD:
+            names, value = value[::2], value[1::2]
+            assert [name.decode() for name in names] == list(row.fields)
+        if row.resp in UNORDERED and isinstance(value, list):
+            value = sorted(value)
+        if wanted == WAIT:
+            wanted = WAIT.encode()
+        assert value == wanted, f"{row.name} {words!r:.500}: got {value!r:.500}, twin {wanted!r:.500}"
+        return changed
+
+    def scan(self, *options: bytes) -> None:
+        """A whole iteration: every key that can be seen, and nothing else."""
+        cursor, found = b"0", []
+        while True:
+            piece = command(b"SCAN", cursor, *options)
+            told = self.run_lane([piece])
+            assert told == self.step(self.steps, piece)
+            (cursor, keys), _ = decode(told)
+            found += keys
+            if cursor == b"0":
+                break
+        wanted, _ = self.twins["key.scan"](
+            self.state, arguments(self.rows["SCAN"], [b"0", *options]), self.now
+        )
+        assert sorted(found) == wanted
+        self.seen["key.scan"] = self.seen.get("key.scan", 0) + 1
+
+    # Between calls.
+
+    def take_frames(self, bench: Bench, keep: bool) -> bytes:
+        """Empty LOG."""
+        start = layout.LOG * layout.WORD
+        taken = bytes(bench.heap.bytes[start : start + bench[layout.LOG_TOP]])
+        bench[layout.LOG_TOP] = bench[layout.LOG_COUNT] = 0
+        if keep and taken:
+            self.frames.append(taken)
+        return taken
+
+    def same_frames(self) -> None:
+        """What the lane has journaled is what the steps have journaled."""
+        if self.lane[layout.LOG_TOP] == self.steps[layout.LOG_TOP]:
+            told = self.take_frames(self.lane, self.keep_frames)
+            assert told == self.take_frames(self.steps, False)
+
+    def reap(self, budget: int) -> None:
+        """Let upkeep take dropped structures apart."""
+        for bench in (self.lane, self.steps):
+            upkeep.reap(*bench.both, budget)
+
+    def same_state(self) -> None:
+        """The digests agree, and every key holds what the twin says."""
+        assert digest(self.lane) == digest(self.steps)
+        namespace = self.state.namespace
+        for (space, key), record in sorted(self.state.records.items()):
+            self.become(space, self.version)
+            reading = {bytes: [b"GET", key], list: [b"LRANGE", key, b"0", b"-1"], set: [b"SMEMBERS", key]}
+            self.batch([reading[record.kind], [b"PTTL", key]])
+        self.become(namespace, self.version)
+        for name in sorted(self.state.queues):
+            self.batch([[b"QUEUE.STATS", name], [b"QUEUE.DEAD", name, b"1000000"]])
+        for name in sorted(self.state.rooms):
+            self.batch([[b"STREAM.STATS", name], [b"STREAM.CONSUME", name, b"all", b"LIMIT", b"1000000"]])
+
+
+def digest(bench: Bench) -> list[int]:
+    """The digest of each family."""
+    found = np.zeros(layout.ROOM + 1, np.int64)
+    digests.digest(*bench.both, found)
+    return found.tolist()
+
+
