@@ -10,9 +10,10 @@ Three kinds of function are compiled here, and each sets every option in this fi
 The cache. numba's own cache looks at the age of one source file and at nothing else: a kernel in
 another file may have changed, or an option such as bounds checking, and it would load old code.
 Ours names each entry by a digest of everything the code depends on: the text of the function's
-module and of every `synap` module it imports (transitively), the options, the versions of numba
-and llvmlite. The processor, Python's version and the types are in the name of the file, one for each
-function in each of its types, so processes that write at the same time do not meet. So stale code
+module and of every `synap` module with functions that it imports (transitively), the constants that these use of
+modules without any, the options, the versions of numba and llvmlite. So a constant that is added, or a number that is
+changed, costs only those who use it. The processor, Python's version and the types are in the name of the file, one for
+each function in each of its types, so processes that write at the same time do not meet. So stale code
 cannot be loaded, and editing one family recompiles that family and no other. Inner functions are cached
 too, as they come from numba's front end: after an edit only the functions of the edited file, and of
 files that import it, go through the front end again (see `linking`). Only functions decorated here use
@@ -30,10 +31,10 @@ import hashlib
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 import numba
@@ -80,18 +81,58 @@ _border: dict[str, tuple[Any, Any]] = {}
 _doors: dict[str, Any] = {}
 
 
-def _imports(path: Path, module: str) -> Iterator[str]:
-    """Names of the modules of this package that the file at `path` imports."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+class _Source(NamedTuple):
+    """What a file of this package says about what its functions compile in."""
+
+    digest: str = ""
+    path: str = ""
+    imports: frozenset[str] = frozenset()  # names of modules of this package
+    uses: frozenset[tuple[str, str]] = frozenset()  # (module, name) of what it takes from them
+    is_data: bool = True  # does it define no function and no class?
+
+
+def _read(path: Path, module: str) -> _Source:
+    text = path.read_bytes()
+    nodes = list(ast.walk(ast.parse(text)))
+    imports: set[str] = set()
+    uses: set[tuple[str, str]] = set()
+    known: dict[str, str] = {}  # names in this file -> the modules that they may be
+    for node in nodes:
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            imports |= {alias.name for alias in node.names}
+            uses |= {(alias.name, "*") for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             parts = module.split(".")[: -node.level] if node.level else []
             base = ".".join([*parts, node.module] if node.module else parts)
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        yield from (name for name in names if name.split(".")[0] == _PACKAGE)
+            imports |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+            uses |= {(base, alias.name) for alias in node.names}
+            known |= {alias.asname or alias.name: f"{base}.{alias.name}" for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
+            uses.add((known[node.value.id], node.attr))
+    ours = {name for name in imports if name.split(".")[0] == _PACKAGE}
+    return _Source(
+        hashlib.sha256(text).hexdigest(), str(path), frozenset(ours),
+        frozenset((place, name) for place, name in uses if place in ours),
+        not any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda) for node in nodes),
+    )  # fmt: skip
+
+
+@cache
+def _constants(module: str) -> dict[str, Any]:
+    """What a file of data defines, by name."""
+    path = _file(module)
+    assert path is not None
+    found: dict[str, Any] = {"__name__": module, "__file__": str(path)}
+    exec(compile(path.read_bytes(), str(path), "exec"), found)
+    return found
+
+
+def _constant(module: str, name: str) -> str:
+    """What a function compiles in that uses this name of a file of data."""
+    value = _constants(module).get(name)
+    plain = isinstance(value, int | float | str | bytes | tuple | None)
+    return f"{module}.{name}={value!r}" if name != "*" and plain else _depends(module).digest
 
 
 def _file(module: str) -> Path | None:
@@ -126,12 +167,9 @@ def _note_imports(module: str) -> None:
 
 
 @cache
-def _depends(module: str) -> tuple[str, str, frozenset[str]]:
+def _depends(module: str) -> _Source:
     path = _file(module)
-    if path is None:
-        return "", "", frozenset()
-    text = path.read_bytes()
-    return hashlib.sha256(text).hexdigest(), str(path), frozenset(_imports(path, module))
+    return _Source() if path is None else _read(path, module)
 
 
 def _closure(module: str) -> set[str]:
@@ -143,26 +181,32 @@ def _closure(module: str) -> set[str]:
         if name in seen or name == _PACKAGE:
             continue
         seen.add(name)
-        wanted.extend(_depends(name)[2])
+        wanted.extend(_depends(name).imports)
     return seen
 
 
 @cache
 def digest(module: str) -> str:
-    """A name for everything a function of `module` may compile in, options and versions included."""
-    seen = _closure(module)
-    texts = sorted({_depends(name)[1]: _depends(name)[0] for name in seen if _depends(name)[0]}.items())
-    parts = [text for _, text in texts]
-    parts += [repr(sorted(_OPTIONS.items())), numba.__version__, llvmlite.__version__]
-    parts += [f"{name}={getattr(numba.config, name, None)}" for name in _CODE_SETTINGS]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    """Return a name for everything a function of `module` may compile in, options and versions included.
+
+    That is the text of every file with functions, and of a file of data (`layout.py`) the values that the others use.
+    """
+    parts: set[str] = set()
+    for name in _closure(module):
+        source = _depends(name)
+        if source.path and (name == module or not source.is_data):
+            parts.add(source.digest)
+            parts |= {_constant(*use) for use in source.uses if _depends(use[0]).path and _depends(use[0]).is_data}
+    parts |= {repr(sorted(_OPTIONS.items())), f"numba {numba.__version__}", f"llvmlite {llvmlite.__version__}"}
+    parts |= {f"{name}={getattr(numba.config, name, None)}" for name in _CODE_SETTINGS}
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:24]
 
 
 @cache
 def is_as_imported(module: str) -> bool:
     """Is the text that `digest` names what this process has imported?"""
     digest(module)  # reads the files
-    paths = {os.path.realpath(_depends(name)[1]) for name in _closure(module)}
+    paths = {os.path.realpath(_depends(name).path) for name in _closure(module)}
     return all(_imported[path] == _state(path) for path in paths if path in _imported)
 
 
@@ -218,7 +262,7 @@ class _Cache(caching._Cache):
 
 
 class _InnerCache(_Cache):
-    """For inner functions: code as it comes from the front end, see `linking.Inner`."""
+    """For inner functions: code as it comes from the front end, see `libraries.Inner`."""
 
     def _reduce(self, data: Any) -> Any:
         data.fndesc.typemap = data.fndesc.calltypes = None  # not needed again, and large

@@ -18,14 +18,16 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = {
     "__init__.py": "",
     "kernels/__init__.py": "",
-    "kernels/spans.py": "FIRST = 1\n",
-    "kernels/numbers.py": "from synap.kernels import spans\n",
+    "kernels/spans.py": "FIRST = 1\ndef move(): ...\n",
+    "kernels/numbers.py": "from synap.kernels import spans\ndef parse(): ...\n",
     "store/__init__.py": "",
-    "store/layout.py": "WORD = 8\n",
-    "store/lists.py": "from synap.kernels.numbers import FIRST\nfrom synap.store import layout\n",
-    "store/sets.py": "import synap.kernels.spans\n",
-    "store/apart.py": "import os\n",
-    "store/ring.py": "from . import round\n",
+    "store/layout.py": "WORD = 8\nPAGE = 512 * WORD\nBITS, MASK = 3, (1 << 3) - 1\n",
+    "store/lists.py": "from synap.kernels.numbers import parse\nfrom synap.store import layout\n"
+                      "def push(): return layout.PAGE\n",
+    "store/sets.py": "import synap.kernels.spans\nfrom synap.store.layout import MASK as BITS\n"
+                     "def add(): return BITS\n",
+    "store/apart.py": "import os\ndef alone(): ...\n",
+    "store/ring.py": "from . import round\ndef turn(): ...\n",
     "store/round.py": "def late():\n    from synap.store import ring\n",
 }
 
@@ -155,6 +157,7 @@ def forget() -> None:
     jit.digest.cache_clear()
     jit.is_as_imported.cache_clear()
     jit._depends.cache_clear()
+    jit._constants.cache_clear()
 
 
 @pytest.fixture
@@ -184,7 +187,6 @@ def changed(before: dict[str, str]) -> set[str]:
 @pytest.mark.parametrize(("file", "wanted"), [
     ("kernels/spans.py", {"kernels.spans", "kernels.numbers", "store.lists", "store.sets"}),
     ("kernels/numbers.py", {"kernels.numbers", "store.lists"}),
-    ("store/layout.py", {"store.layout", "store.lists"}),
     ("store/apart.py", {"store.apart"}),
     ("store/ring.py", {"store.ring", "store.round"}),
     ("store/round.py", {"store.ring", "store.round"}),
@@ -197,6 +199,21 @@ def test_a_digest_changes_with_what_is_imported(package: Path, file: str, wanted
     assert changed(before) == wanted
     path.write_text(path.read_text().removesuffix("# changed\n"))
     assert changed(before) == set()
+
+
+@pytest.mark.parametrize(("text", "wanted"), [
+    ("WORD = 8  # bytes\nPAGE = 512 * WORD\nBITS, MASK = 3, (1 << 3) - 1\nMORE = 7\n", set()),
+    ("WORD = 4\nPAGE = 1024 * WORD\nBITS, MASK = 3, 7\n", set()),
+    ("WORD = 8\nPAGE = 256 * WORD\nBITS, MASK = 3, 7\n", {"store.lists"}),
+    ("WORD = 8\nPAGE = 512 * WORD\nBITS, MASK = 4, 15\n", {"store.sets"}),
+    ("WORD = 8\nPAGE = 512 * WORD\nBITS = 3\n", {"store.sets"}),
+    ("WORD = 8\nPAGE = [4096]\nBITS, MASK = 3, 7\n", {"store.lists"}),
+    ("WORD = 8\nPAGE = 512 * WORD\nBITS, MASK = 3, 7\ndef size(): ...\n", {"store.lists", "store.sets"}),
+])  # fmt: skip
+def test_of_data_only_what_is_used_counts(package: Path, text: str, wanted: set[str]) -> None:
+    before = digests()
+    (package / "store" / "layout.py").write_text(text)
+    assert changed(before) - {"store.layout"} == wanted
 
 
 def test_a_new_file_elsewhere_changes_nothing(package: Path) -> None:
