@@ -61,7 +61,7 @@ class Raw:
 class Text:
     """A name or an id: bytes from RESP, a string from JSON. `cursor`: it must be spelled as one of SCAN's.
 
-    `space`: it names a queue or a room, hashed as a key of this namespace (layout.QUEUE, ROOM): a call may wait for it.
+    `space`: it names a queue or a room, hashed as a key of this namespace (kinds.QUEUE, ROOM): a call may wait for it.
     """
 
     name: str

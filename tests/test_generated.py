@@ -1,6 +1,7 @@
 """What is generated is fresh, and the golden files of codes and tapes only grow."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,9 @@ from synap.derive.goldens import (
     tape,
     tapes,
 )
+from synap.derive.kinds import AnswerMissing, check_answers, dispatch_text, facts_text, numbers_text
+from synap.derive.names import codes_text
+from synap.store.kinds.table import FREEING, KINDS, NAMED, NAMED_QUESTIONS, QUESTIONS, Kind, NamedKind
 from tests.planned import ROWS as PLANNED
 
 ROOT = Path(__file__).parent.parent
@@ -212,3 +216,42 @@ def test_the_page_has_every_row(row: Command) -> None:
 def test_usage_is_spelled_as_redis_does(name: str, words: str) -> None:
     rows = {row.name: row for row in (*CATALOGUE.rows, *PLANNED)}
     assert usage(rows[name]) == words
+
+
+@pytest.mark.parametrize("path", [generate.KIND_NUMBERS, generate.KIND_FACTS, generate.KIND_DISPATCH])
+def test_what_depends_on_kinds_is_fresh(path: str) -> None:
+    assert text(path) == generate.texts(ROOT)[path], AGAIN
+
+
+def without(path: str, name: str) -> Callable[[str], str]:
+    """A reader of this tree in which one function of one file has another name."""
+    return lambda asked: text(asked).replace(f"def {name}(", f"def no_{name}(") if asked == path else text(asked)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *NAMED], ids=lambda kind: kind.name)
+def test_an_answer_that_is_missing_is_named(kind: NamedKind) -> None:
+    check_answers(text)
+    path = f"synap/store/kinds/{kind.folder}/life.py"
+    wanted = QUESTIONS if isinstance(kind, Kind) else NAMED_QUESTIONS
+    freed = {} if kind.name == "string" else FREEING
+    for name, arguments in (wanted | freed).items():
+        with pytest.raises(AnswerMissing, match=re.escape(f"{path}: wanted a function {name}({', '.join(arguments)})")):
+            check_answers(without(path, name))
+    with pytest.raises(AnswerMissing, match=r"synap/store/kinds/zsets/life\.py: wanted a function"):
+        more = (*KINDS, Kind("zset", 4, "zsets", root_words=2))
+        check_answers(lambda asked: "" if "zsets" in asked else text(asked), more)
+
+
+def test_a_kind_more_is_asked_everywhere() -> None:
+    more = (*KINDS, Kind("zset", 4, "zsets", root_words=12, progress=3))
+    assert "ZSET = 4\n" in numbers_text(more) and 'b"zset")' in numbers_text(more)
+    assert facts_text(more).count("if kind == ZSET:") == 2
+    assert dispatch_text(more).count("if kind == ZSET:") == len(QUESTIONS) + len(FREEING)
+    assert dispatch_text(more).count("raise ValueError(") == len(QUESTIONS) + len(FREEING) + len(NAMED_QUESTIONS)
+    with pytest.raises(AssertionError, match="two kinds have one number"):
+        numbers_text((*KINDS, Kind("hash", 3, "hashes")))
+
+
+def test_the_names_of_codes_are_fresh() -> None:
+    assert text(generate.CODES) == codes_text(CATALOGUE), AGAIN
+    assert codes_text(Catalogue([GET])).endswith("\n\nKV_GET = 0x0102\n")

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -64,6 +64,16 @@ READERS = {
 
 ASSERTED = ("isinstance", "type", "len", "sum", "any", "all", "encode", "layout_of")
 """Functions and methods that an assert may call: they only look. `layout_of` lists a part of a row's grammar."""
+
+KIND_NUMBERS = "synap.store.memory.kinds"
+KIND_PLACES = ("synap.store.kinds.", "synap.store.records.kind_facts")
+KIND_ASKERS = {
+    "synap.store.calls.bulk": "arrays of keys are of strings",
+    "synap.engine.handlers.keys": "LCS is of strings",
+}
+"""Modules that may compare a kind with a number, and why."""
+
+CODES_WRITTEN = ("synap.store.memory.codes",)
 
 NAMES_BANNED = ("utils", "util", "helpers", "helper", "common", "misc")
 
@@ -263,6 +273,36 @@ def by_name(source: Source) -> Found:
             yield node.lineno, "a row is told by its name: put the difference on the row"
 
 
+def typed_code(source: Source) -> Found:
+    """No code of a row is typed again: `store/memory/codes.py` has its name."""
+    if source.part in ("commands", "compat") or source.module in CODES_WRITTEN:
+        return
+    for line, text in enumerate(source.text.splitlines(), 1):
+        for number in re.findall(r"\b0x[0-9A-Fa-f]{4}\b", text):
+            if int(number, 16) in _codes():
+                yield line, f"{number} is the code of a row: use its name in synap.store.memory.codes"
+
+
+@cache
+def _codes() -> frozenset[int]:
+    from synap.commands import CATALOGUE
+
+    return frozenset(CATALOGUE.by_code)
+
+
+def by_kind(source: Source) -> Found:
+    """Only a kind's own folder, and what is generated from the table of kinds, asks of which kind something is."""
+    if source.module.startswith(KIND_PLACES) or source.module in KIND_ASKERS:
+        return
+    kinds = {name for name, full in source.aliases.items() if full.startswith(KIND_NUMBERS) and name.isupper()}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Compare):
+            for side in (node.left, *node.comparators):
+                name = dotted(side)
+                if name in kinds or (source.aliases.get(name.partition(".")[0]) == KIND_NUMBERS and "." in name):
+                    yield node.lineno, f"compared with {name}: ask the kinds, see store/kinds/table.py"
+
+
 def _is_row_name(node: ast.expr) -> bool:
     name = dotted(node).split(".")
     return len(name) > 1 and name[-2] in ("row", "command") and name[-1] in ("name", "resp")
@@ -390,6 +430,6 @@ def twins_missing(wanted: list[str], folder: Path) -> list[str]:
 
 
 RULES: list[Rule] = [
-    rank, library, waiting, chance, opening, named, by_name, swallowing, asserting, printing, file_length,
-    function_length, line_length, documented,
+    rank, library, waiting, chance, opening, named, by_name, by_kind, typed_code, swallowing, asserting, printing,
+    file_length, function_length, line_length, documented,
 ]  # fmt: skip

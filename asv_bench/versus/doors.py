@@ -33,7 +33,8 @@ from synap.compiler.jit import kernel
 from synap.kernels.integers import add_overflows, parse_integer, print_integer
 from synap.kernels.spans import move, same
 from synap.store.kinds.strings import strings
-from synap.store.memory.layout import CHANGED, DONE, FULL, ITEM, NIL, NUMBER, SCRATCH, STRING
+from synap.store.memory.kinds import STRING
+from synap.store.memory.layout import CHANGED, DONE, FULL, ITEM, NIL, NUMBER, SCRATCH
 from synap.store.memory.refusals import INTEGER_OVERFLOW, NOT_AN_INTEGER, OUT_OF_RANGE, WRONG_TYPE
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_mark, text_size

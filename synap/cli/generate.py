@@ -1,6 +1,8 @@
 """What is generated from the command table and checked in: doors, golden files, the reference of commands.
 
     synap/store/doors/<family>.py      the compiled entrance of each family
+    synap/store/memory/kinds.py, records/kind_facts.py, kinds/dispatch.py   what depends on the kind of a structure
+    synap/store/memory/codes.py        the codes of rows, by name
     tests/golden/{opcodes,tapes}.txt   what codes mean; lines are added, never changed
     docs/commands.md                   every row, for readers
 
@@ -15,12 +17,17 @@ from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.command_pages import commands_page
 from synap.derive.doors import door_text
 from synap.derive.goldens import OPCODES_HEAD, TAPES_HEAD, grown, opcodes, tapes
+from synap.derive.kinds import check_answers, dispatch_text, facts_text, numbers_text
+from synap.derive.names import codes_text
 from synap.faults import SynapError
 
 ROOT = Path(__file__).resolve().parents[2]
 """The source tree that this file is part of."""
 
 DOORS = "synap/store/doors"
+KIND_NUMBERS, KIND_FACTS = "synap/store/memory/kinds.py", "synap/store/records/kind_facts.py"
+KIND_DISPATCH = "synap/store/kinds/dispatch.py"
+CODES = "synap/store/memory/codes.py"
 OPCODES, TAPES = "tests/golden/opcodes.txt", "tests/golden/tapes.txt"
 COMMANDS = "docs/commands.md"
 
@@ -30,8 +37,12 @@ class NoSourceTree(SynapError):
 
 
 def texts(root: Path) -> dict[str, str]:
-    """What should stand in each generated file, by its path in the source tree `root`. Raises PromiseBroken."""
+    """What should stand in each generated file, by its path in the source tree `root`. Raises PromiseBroken, and
+    AnswerMissing if a kind leaves a question open."""
+    check_answers(lambda path: _text(ROOT / path))
     found = {f"{DOORS}/{family}.py": door_text(CATALOGUE, family) for family in FAMILIES}
+    found |= {KIND_NUMBERS: numbers_text(), KIND_FACTS: facts_text(), KIND_DISPATCH: dispatch_text()}
+    found[CODES] = codes_text(CATALOGUE)
     found[OPCODES] = grown(_text(root / OPCODES), OPCODES_HEAD, opcodes(CATALOGUE), longer=False)
     found[TAPES] = grown(_text(root / TAPES), TAPES_HEAD, tapes(CATALOGUE), longer=True)
     found[COMMANDS] = commands_page(CATALOGUE)

@@ -2,7 +2,7 @@
 
 from synap.command import AnyOrder, Command, Example, Flag, Int, Optional, Raw, Shape, Text, Timeout, Token
 from synap.routes import Delete, Get, Post
-from synap.store.memory.layout import QUEUE
+from synap.store.memory.kinds import QUEUE
 
 _QUEUE = Text("queue", space=QUEUE)
 _PUBLISH = (

@@ -2,7 +2,7 @@
 
 from synap.command import AnyOrder, Command, Example, Int, Many, Raw, Shape, Text, Timeout, Token
 from synap.routes import Delete, Get, Post, Put
-from synap.store.memory.layout import ROOM
+from synap.store.memory.kinds import ROOM
 
 _ROOM = Text("room", space=ROOM)
 _LIMITS = AnyOrder(

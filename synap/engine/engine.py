@@ -27,8 +27,9 @@ from synap.faults import BrokenNode, Fault, SynapError
 from synap.observe import times
 from synap.store.calls import calls
 from synap.store.keys import key_info
+from synap.store.kinds.table import NAMED
 from synap.store.lane import transactions
-from synap.store.memory import arena, frames, layout
+from synap.store.memory import arena, codes, frames, layout
 from synap.store.memory.heap import Heap
 from synap.store.memory.refusals import REPLY_TOO_LARGE, WRONG_TYPE
 from synap.store.upkeep import upkeep
@@ -43,7 +44,6 @@ EVICTION_POLICIES = (
 )  # fmt: skip
 """In the order of layout.EVICT_NOBODY and its like."""
 EXPIRE_LOOKS, EXPIRE_MOST, REAP_BUDGET, CLEAN_RUNS, DUE_MOST = 400, 100, 4000, 256, 1000
-EXPIRE_CODE, DUE_CODE, REQUEUE_CODE, AGE_CODE = 0x0207, 0x0809, 0x0808, 0x1408
 FEED_ROUNDS = 100  # pieces that each feed takes before others have their turn
 CLEAN_PAGES = 512  # give memory back once this many free pages may still be committed
 
@@ -63,6 +63,7 @@ class Engine:
         self.words, self.octets = heap.words, heap.octets
         self.numbers, self.bytes = heap.numbers, heap.bytes
         self.catalogue = catalogue
+        self._due_codes = {kind.number: catalogue.by_name[kind.due_row].code for kind in NAMED}
         self.row_at = image.row_of
         self.rows = {image.row_of[row.name]: row for row in catalogue.rows}
         self.containers = {row.resp.split("|")[0] for row in catalogue.rows if "|" in row.resp}
@@ -432,17 +433,17 @@ class Engine:
         self._expire_cursor = max(cursor, 0)
         found = items(self.numbers, self.bytes)
         for (key, _), (namespace, _) in zip(found[::2], found[1::2], strict=True):
-            self.run(Call(EXPIRE_CODE, namespace, (0, len(key) << layout.MARK_BITS | layout.PRESENT), key), now)
+            self.run(Call(codes.KEY_EXPIRE, namespace, (0, len(key) << layout.MARK_BITS | layout.PRESENT), key), now)
             self.settle(now)
         return len(found) // 2 * 4 >= EXPIRE_LOOKS
 
     def _end_timer(self, now: int) -> bool:
         """Do what is due in one queue or room: leases that run out, delayed messages, events that grow old."""
-        status = self.run(Call(DUE_CODE, 0, (), b""), now)
+        status = self.run(Call(codes.QUEUE_DUE, 0, (), b""), now)
         if status & layout.STATUS_MASK != layout.ITEM:
             return False
         name = items(self.numbers, self.bytes)[0][0]
-        code = AGE_CODE if self.numbers[layout.REPLY] == layout.ROOM else REQUEUE_CODE
+        code = self._due_codes[self.numbers[layout.REPLY]]
         tape = (0, len(name) << layout.MARK_BITS | layout.PRESENT, DUE_MOST)
         status = self.run(Call(code, 0, tape, name), now)
         self.settle(now)

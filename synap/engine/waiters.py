@@ -41,7 +41,7 @@ class Parked:
 
 @dataclass(eq=False)
 class Feed:
-    """Replies that keep coming: whoever attends to a queue or room, by its `name` (`space`: layout.QUEUE or ROOM).
+    """Replies that keep coming: whoever attends to a queue or room, by its `name` (`space`: kinds.QUEUE or ROOM).
 
     `take(now)` takes one piece of what is there and answers whether it did; it is called again until it did not.
     """

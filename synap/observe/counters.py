@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from synap.command import Catalogue
-from synap.store.memory import layout, tables
+from synap.store.memory import codes, layout, tables
 
 Read = Callable[[Any, Catalogue], int]
-EXPIRE_CODE = 0x0207  # of the row that removes an expired key
 CHANGES = 3  # which of a row's four counters
 
 
@@ -56,7 +55,7 @@ TABLE = (
     Counter("evicted_keys_total", "stats", "counter", "keys removed for want of memory", _register(layout.EVICTED)),
     Counter("expired_keys_total", "stats", "counter",
             "keys removed as their deadline had come; one that a command replaced before is not among them",
-            lambda numbers, catalogue: int(numbers[layout.COUNTERS + 4 * EXPIRE_CODE + CHANGES])),
+            lambda numbers, catalogue: int(numbers[layout.COUNTERS + 4 * codes.KEY_EXPIRE + CHANGES])),
     Counter("keyspace_hits_total", "stats", "counter", "keys that reads have found", _register(layout.KEY_HITS)),
     Counter("keyspace_misses_total", "stats", "counter", "keys that reads have not found",
             _register(layout.KEY_MISSES)),

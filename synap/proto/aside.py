@@ -14,7 +14,7 @@ from synap.faults import TABLE, BrokenNode, Fault, SynapError
 from synap.proto.large_reply import Spill
 from synap.store.lane import lane, resp, transactions
 from synap.store.lane.lane import lane as run_lane
-from synap.store.memory import layout
+from synap.store.memory import codes, layout
 from synap.store.memory.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
 
 log = logging.getLogger("synap")
@@ -102,10 +102,10 @@ class Aside:
                 return at if after == resp.INLINE else end
             row = engine.rows.get(row_at)
             if row is not None:
-                if row.code == layout.MULTI_CODE:
+                if row.code == codes.TRANSACTION_MULTI:
                     in_multi = True
-                elif row.code in (layout.EXEC_CODE, layout.DISCARD_CODE):
-                    if row.code == layout.EXEC_CODE:
+                elif row.code in (codes.TRANSACTION_EXEC, codes.TRANSACTION_DISCARD):
+                    if row.code == codes.TRANSACTION_EXEC:
                         return at
                     in_multi = False
                 elif row.writes and not in_multi:

@@ -21,7 +21,7 @@ from synap.kernels import integers as kernels
 from tests.kernels import test_checksums, test_globs, test_hashing, test_integers, test_lcs, test_lz4, test_reals
 from tests.naive import globs, hashing, lcs, numbers, reals
 
-KERNELS = Path(jit.__file__).parent
+KERNELS = Path(heaps.__file__).parent
 COUNT = 1_000_000
 INTEGER_BYTES, REAL_BYTES = b"0123456789-+ :/", b"0123456789012345678901234567.eE+-infaty x"
 
@@ -214,7 +214,7 @@ STORIES: dict[Callable[[Random], None], tuple[str, ...]] = {
     heaps_of_owners: ("heaps.push", "heaps.change", "heaps.remove", "heaps.settle", "heaps.before", "heaps.lay"),
     subsequences: ("lcs.fill", "lcs.trace", "lcs.put"),
 }  # fmt: skip
-ELSEWHERE = {"spans": "test_spans.py", "sockets": "test_sockets.py", "jit": "test_jit.py", "libraries": "test_jit.py"}
+ELSEWHERE = {"spans": "test_spans.py"}
 
 
 @pytest.fixture(scope="module", autouse=True)

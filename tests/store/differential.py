@@ -14,7 +14,7 @@ from synap.command import Command, Shape
 from synap.faults import Fault
 from synap.store.calls import calls
 from synap.store.lane import lane
-from synap.store.memory import arena, layout
+from synap.store.memory import arena, kinds, layout
 from synap.store.snapshot import digests
 from synap.store.upkeep import upkeep
 from tests.naive.parser import Refused
@@ -261,7 +261,7 @@ class Differential:
 
 def digest(bench: Bench) -> list[int]:
     """The digest of each family."""
-    found = np.zeros(layout.ROOM + 1, np.int64)
+    found = np.zeros(kinds.ROOM + 1, np.int64)
     digests.digest(*bench.both, found)
     return found.tolist()
 

@@ -8,7 +8,7 @@ import pytest
 
 from synap.store.kinds.queues import messages
 from synap.store.kinds.rooms import events
-from synap.store.memory import arena, layout, tables
+from synap.store.memory import arena, kinds, layout, tables
 from synap.store.memory.tables import REF_MASK
 from tests.store import walks
 from tests.store.calls import Calls
@@ -25,7 +25,7 @@ def every_table(bench: Bench) -> list[int]:
         for slot in walks.table(bench, root):
             ref = slot & REF_MASK
             head = bench[ref]
-            if head & 15 == layout.SET:
+            if head & 15 == kinds.SET:
                 roots.append(ref + 1 + (head >> 9 & 1) + (head >> 10 & 1))
                 walks.table(bench, roots[-1])
     for slot in walks.table(bench, layout.QUEUES):

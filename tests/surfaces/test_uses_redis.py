@@ -14,7 +14,7 @@ from surfaces import Surfaces
 from synap.commands import CATALOGUE
 from synap.store.keys import key_info
 from synap.store.memory import layout
-from synap.store.records import keyspace
+from synap.store.records import descriptions, keyspace
 from tests.support import Bench, command, decode
 
 KEYS = {"s": "SET s abc", "n": "SET n 5", "l": "RPUSH l a b c", "m": "SADD m 1 2 3", "t": "SET t abc EX 1000"}
@@ -46,10 +46,10 @@ def aged(surfaces: Surfaces, redis: Peer, key: str, by_use: bool) -> None:
     words += (b"FREQ", b"0") if by_use else (b"IDLETIME", b"%d" % AGE)
     assert redis.ask(command("RESTORE", *words)) == b"+OK\r\n"
     engine.bytes[layout.CALL_BLOB * 8] = ord(key)
-    found = np.zeros(key_info.DESCRIPTION_WORDS, np.int64)
+    found = np.zeros(descriptions.DESCRIPTION_WORDS, np.int64)
     now = surfaces.server.clock.now()
     assert key_info.describe(engine.words, engine.octets, 0, layout.CALL_BLOB * 8, 1, now, 0, found)
-    ref = int(found[key_info.REF])
+    ref = int(found[descriptions.REF])
     units = ((now // keyspace.MINUTE_MS) & 0xFF) << 8 if by_use else ((now >> keyspace.TIME_SHIFT) - AGE) & 0xFFFF
     engine.numbers[ref] = (engine.numbers[ref] & ~(0xFFFF << keyspace.CLOCK_SHIFT)) | units << keyspace.CLOCK_SHIFT
 

@@ -8,8 +8,8 @@ from synap.engine.engine import EVICTION_POLICIES, Engine, Handler
 from synap.engine.sessions import Session
 from synap.faults import Fault
 from synap.store.keys import key_info
-from synap.store.memory import layout
-from synap.store.records import keyspace
+from synap.store.memory import kinds, layout
+from synap.store.records import descriptions, keyspace
 
 ENCODINGS = (b"int", b"embstr", b"raw", b"listpack", b"quicklist", b"intset", b"hashtable")
 UNITS = ("B", "KB", "MB", "GB", "TB")
@@ -29,7 +29,7 @@ def look(engine: Engine, session: Session | None, key: bytes, now: int, samples:
     at = layout.CALL_BLOB * layout.WORD
     engine.bytes[at : at + len(key)] = key
     namespace = session.namespace if session is not None else 0
-    found = np.zeros(key_info.DESCRIPTION_WORDS, np.int64)
+    found = np.zeros(descriptions.DESCRIPTION_WORDS, np.int64)
     seen = key_info.describe(engine.words, engine.octets, namespace, at, len(key), now, samples, found)
     return found.tolist() if seen else None
 
@@ -56,14 +56,14 @@ def _by_use(engine: Engine) -> bool:
 
 def idle_seconds(found: Any, now: int) -> int:
     """How long a key has not been used, to 1.024 s."""
-    units = ((now >> keyspace.TIME_SHIFT) - found[key_info.CLOCK]) & 0xFFFF
+    units = ((now >> keyspace.TIME_SHIFT) - found[descriptions.CLOCK]) & 0xFFFF
     return (units << keyspace.TIME_SHIFT) // 1000
 
 
 def object_encoding(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
     """What Redis would call the key's encoding."""
     found = look(engine, session, args["key"], now)
-    return None if found is None else ENCODINGS[found[key_info.ENCODING]]
+    return None if found is None else ENCODINGS[found[descriptions.ENCODING]]
 
 
 def object_refcount(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
@@ -88,7 +88,7 @@ def object_freq(engine: Engine, session: Session | None, args: dict[str, Any], n
         return None
     if not _by_use(engine):
         raise Fault("NO_LFU")
-    return found[key_info.USES]
+    return found[descriptions.USES]
 
 
 def memory_usage(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
@@ -99,21 +99,21 @@ def memory_usage(engine: Engine, session: Session | None, args: dict[str, Any], 
     key = args["key"]
     found = look(engine, session, key, now, samples)
     if session is not None:
-        return None if found is None else found[key_info.BYTES]
+        return None if found is None else found[descriptions.BYTES]
     name = key.decode("utf-8", "replace")
     if found is None:
         raise Fault("NO_SUCH_KEY", key=name)
-    return {"key": name, "bytes": found[key_info.BYTES], "human": human(found[key_info.BYTES])}
+    return {"key": name, "bytes": found[descriptions.BYTES], "human": human(found[descriptions.BYTES])}
 
 
 def debug_object(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
     """A line about a key."""
     found = _must(engine, session, args["key"], now)
     idle = 0 if _by_use(engine) else idle_seconds(found, now)
-    encoding = ENCODINGS[found[key_info.ENCODING]].decode()
+    encoding = ENCODINGS[found[descriptions.ENCODING]].decode()
     return (
-        f"Value at:{found[key_info.REF] * layout.WORD:#x} refcount:1 encoding:{encoding}"
-        f" serializedlength:{found[key_info.SIZE]} lru:{found[key_info.CLOCK]} lru_seconds_idle:{idle}"
+        f"Value at:{found[descriptions.REF] * layout.WORD:#x} refcount:1 encoding:{encoding}"
+        f" serializedlength:{found[descriptions.SIZE]} lru:{found[descriptions.CLOCK]} lru_seconds_idle:{idle}"
     )
 
 
@@ -124,9 +124,9 @@ def lcs(engine: Engine, session: Session | None, args: dict[str, Any], now: int)
     spans = []
     both = [_used(engine, session, args[name], now) for name in ("key1", "key2")]
     for found in both:
-        if found is not None and found[key_info.KIND] != layout.STRING:
+        if found is not None and found[descriptions.KIND] != kinds.STRING:
             raise Fault("NOT_STRINGS")
-        spans += [0, 0] if found is None else [found[key_info.AT], found[key_info.SIZE]]
+        spans += [0, 0] if found is None else [found[descriptions.AT], found[descriptions.SIZE]]
     cells = (spans[1] + 1) * (spans[3] + 1)
     if cells * LCS_CELL_BYTES > engine.numbers[layout.LIMIT_WORD]:
         raise Fault("LCS_TOO_LARGE")

@@ -8,10 +8,12 @@ from synap.engine.engine import Engine, Handler
 from synap.engine.handlers import clients, commands, config, helps, info, keys, kv, pubsub, server, words  # fmt: skip
 from synap.engine.sessions import Session
 from synap.faults import Fault
-from synap.store.memory import layout
+from synap.store.kinds.table import KINDS, NAMED
+from synap.store.memory import kinds
 from synap.store.snapshot import digests
 
-FAMILIES = {"queues": 0, "strings": layout.STRING, "lists": layout.LIST, "sets": layout.SET, "rooms": layout.ROOM}
+DIGESTS = {kind.folder: kind.number for kind in (*KINDS, *NAMED)}
+"""What each digest is called, and the number of its kind."""
 
 
 def ping(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
@@ -59,9 +61,9 @@ def digest(engine: Engine, session: Session | None, args: dict[str, Any], now: i
 
 def digest_of(engine: Engine) -> dict[str, int]:
     """The digest of each family's logical state."""
-    found = np.zeros(layout.ROOM + 1, np.int64)
+    found = np.zeros(kinds.ROOM + 1, np.int64)
     digests.digest(engine.words, engine.octets, found)
-    return {name: int(found[place]) & (1 << 64) - 1 for name, place in FAMILIES.items()}
+    return {name: int(found[place]) & (1 << 64) - 1 for name, place in DIGESTS.items()}
 
 
 def acl_cat(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:

@@ -29,8 +29,8 @@ from synap.store import entry_points
 from synap.store.memory import layout
 from synap.store.memory.heap import Heap
 from synap.store.memory.spaces import NoAddressSpace
-from synap.store.records import zstd
-from synap.store.snapshot import dumps, named_dumps
+from synap.store.records import pieces, zstd
+from synap.store.snapshot import dumps
 
 CHUNK_BYTES = 1 << 20
 PR_SET_PDEATHSIG = 1
@@ -359,9 +359,9 @@ class Node:
         start = layout.LOG * layout.WORD
         engine = self.engine
         while count := dumps.dump(engine.words, engine.octets, cursor, seq, now, CHUNK_BYTES):
-            if count == dumps.UNREADABLE:
+            if count == pieces.UNREADABLE:
                 raise OSError("a compressed value cannot be read (is memory short?): no snapshot was written")
-            yield engine.bytes[start : start + int(cursor[named_dumps.CURSOR_SIZE])], int(count)
+            yield engine.bytes[start : start + int(cursor[pieces.CURSOR_SIZE])], int(count)
 
     def persistence(self) -> dict[str, Any]:
         """INFO's section."""

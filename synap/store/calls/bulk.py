@@ -12,25 +12,14 @@ import numpy as np
 from synap.compiler.jit import kernel
 from synap.kernels.spans import bare, copy_out, move, prefetch
 from synap.store.kinds.strings import strings
-from synap.store.memory import arena, frames, tables
-from synap.store.memory.layout import (
-    CHANGED,
-    DONE,
-    MARK_BITS,
-    NOW,
-    NUMBER,
-    PRESENT,
-    STRING,
-    TAPE,
-    WORD,
-)
+from synap.store.memory import arena, codes, frames, tables
+from synap.store.memory.kinds import STRING
+from synap.store.memory.layout import CHANGED, DONE, MARK_BITS, NOW, NUMBER, PRESENT, TAPE, WORD
 from synap.store.memory.tables import REF_MASK
 from synap.store.records import compressed, keyspace
 from synap.store.upkeep import eviction
 
 BATCH = 16
-DELETE_CODE = 0x0201
-SET_CODE = 0x0101
 SET_SLOTS = 15
 MISSING, OTHER_KIND, UNREADABLE = -1, -2, -3
 
@@ -168,7 +157,7 @@ def journal_set(words, octets, at, size, value_at, value_size, now):
     move(octets, blob + size, value_at, value_size)
     words[TAPE - 1] = blob
     words[TAPE + 2] = size
-    frames.journal(words, octets, SET_CODE, now, DONE | CHANGED, 0, TAPE, SET_SLOTS, size + value_size)
+    frames.journal(words, octets, codes.KV_SET, now, DONE | CHANGED, 0, TAPE, SET_SLOTS, size + value_size)
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64, int64, int64[::1])")
@@ -209,7 +198,7 @@ def delete_many(words, octets, at, sizes, count, now, namespace, removed):
             words[TAPE - 1] = at
             words[TAPE - 2] = namespace
             frames.journal(
-                words, octets, DELETE_CODE, now, NUMBER | CHANGED, seen, TAPE, 2 + 2 * gone, blob_size
+                words, octets, codes.KEY_DELETE, now, NUMBER | CHANGED, seen, TAPE, 2 + 2 * gone, blob_size
             )
             removed[0] += seen
         at = start

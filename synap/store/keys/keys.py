@@ -6,6 +6,7 @@ from synap.compiler.jit import kernel
 from synap.kernels.globs import matches
 from synap.kernels.integers import parse_cursor
 from synap.store.memory import tables
+from synap.store.memory.kinds import TYPE_NAMES
 from synap.store.memory.layout import (
     CHANGED,
     DONE,
@@ -41,7 +42,6 @@ IF_NONE, IF_ANY = 1, 2
 IF_LATER, IF_EARLIER = 1, 2
 BOTH = 3
 SCAN_MATCH, SCAN_HAS_COUNT, SCAN_COUNT, SCAN_HAS_TYPE, SCAN_TYPE = 3, 5, 6, 7, 8
-KIND_NAMES = (b"string", b"list", b"set")  # of the kinds 1, 2, 3: what TYPE answers
 SCAN_COUNT_DEFAULT = 10
 SCAN_WALK_MAX = 8192  # keys of other namespaces that one window passes over: about half a millisecond
 MS_MAX = (1 << 63) - 1
@@ -267,8 +267,8 @@ def count(words, octets, tape, now, reply):
 @kernel
 def kind_named(octets, start, size):
     """The number of the kind that a text names in any case; -1 if there is none."""
-    for i in range(len(KIND_NAMES)):
-        name = KIND_NAMES[i]
+    for i in range(len(TYPE_NAMES)):
+        name = TYPE_NAMES[i]
         same = len(name) == size
         for j in range(size):
             same = same and (octets[start + j] | 32) == name[j]

@@ -6,8 +6,7 @@ is, or copied element by element.
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
-from synap.store.kinds.lists import chunks
-from synap.store.kinds.sets import sets
+from synap.store.kinds import dispatch
 from synap.store.memory import arena, tables
 from synap.store.memory.layout import (
     BROKEN,
@@ -15,13 +14,9 @@ from synap.store.memory.layout import (
     DONE,
     KEYS_COUNT,
     KEYS_EXPIRING,
-    LIST,
-    MARK_BITS,
     NUMBER,
-    SET,
     SHARDS,
     SHARDS_COUNT,
-    STRING,
     TABLE_SIZE,
 )
 from synap.store.memory.refusals import (
@@ -39,13 +34,12 @@ from synap.store.records import keyspace, value_cache
 
 NAMESPACES, SHORT = 16, 1 << 31  # how many; Redis wants their numbers to have 32 bits
 COPY_HAS_DB, COPY_DB, COPY_REPLACE = 4, 5, 6  # slots of key.copy
-ELEMENT_OVERHEAD = 32  # bytes that a copied element may take besides its own
 
 
 @kernel
 def content_bytes(words, ref):
     """Bytes behind the key of a string record; 0 of another."""
-    return keyspace.value_size(words, ref) if keyspace.kind_of(words, ref) == STRING else 0
+    return keyspace.value_size(words, ref) if keyspace.root_words(keyspace.kind_of(words, ref)) == 0 else 0
 
 
 @kernel
@@ -177,49 +171,6 @@ def move_key(words, octets, tape, now, reply):
 
 
 @kernel
-def copied_bytes(words, ref):
-    """A bound of the bytes that a copy of this record takes."""
-    kind = keyspace.kind_of(words, ref)
-    root = keyspace.root_of(words, ref)
-    if kind == LIST:
-        return words[root + chunks.BYTES] + words[root + chunks.COUNT] * ELEMENT_OVERHEAD
-    if kind == SET:
-        return words[root + sets.BYTES] + words[root + tables.COUNT] * ELEMENT_OVERHEAD
-    return keyspace.value_size(words, ref)
-
-
-@kernel
-def copy_list(words, octets, source, root):
-    """Push every element of a list to another, which is empty; False without memory."""
-    chunk = words[source + chunks.FIRST]
-    while chunk:
-        at = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
-        end = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] >> chunks.HALF)
-        while at < end:
-            start, size, mark, _ = chunks.element(words, octets, at)
-            if not chunks.push(words, octets, root, chunks.RIGHT, start, size, mark):
-                return False
-            at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
-        chunk = words[chunk + chunks.NEXT]
-    return True
-
-
-@kernel
-def copy_set(words, octets, source, root):
-    """Add every member of a set to another, which is empty; False without memory."""
-    tables.open_table(words, octets, root, max(words[source + tables.COUNT] * 2, tables.SIZE_MIN))
-    words[root + sets.BYTES] = 0
-    place = 0
-    while True:
-        place, seat = tables.next_entry(words, source, place)
-        if seat == 0:
-            return True
-        ref = words[seat] & REF_MASK
-        if sets.add_member(words, octets, root, (ref + 1) * 8, words[ref] >> MARK_BITS, words[ref] & 0xFF) < 0:
-            return False
-
-
-@kernel
 def copy(words, octets, tape, now, reply):
     """COPY: NUMBER 1 if there is a copy now."""
     namespace = words[tape - 2]
@@ -241,7 +192,7 @@ def copy(words, octets, tape, now, reply):
         return NUMBER
     seat = keyspace.locate(words, octets, namespace, start, size, h)
     ref = words[seat] & REF_MASK
-    if arena.full(words, copied_bytes(words, ref)):
+    if arena.full(words, dispatch.copied_bytes(keyspace.kind_of(words, ref), words, ref)):
         return OUT_OF_MEMORY
     seat = keyspace.locate(words, octets, target, name_at, name_size, other)
     if seat:
@@ -254,9 +205,7 @@ def copy(words, octets, tape, now, reply):
     root = keyspace.root_of(words, made)
     for i in range(keyspace.root_words(kind)):
         words[root + i] = 0
-    if kind == LIST and not copy_list(words, octets, keyspace.root_of(words, ref), root):
-        return BROKEN
-    if kind == SET and not copy_set(words, octets, keyspace.root_of(words, ref), root):
+    if not dispatch.copy(kind, words, octets, ref, made):
         return BROKEN
     keyspace.touched(words, octets, other)
     words[reply] = 1

@@ -21,13 +21,11 @@ from synap.compiler.jit import kernel
 from synap.kernels.spans import bare
 from synap.store.calls import calls
 from synap.store.lane import grammar, prefetch, resp, transactions
-from synap.store.memory import arena
+from synap.store.memory import arena, codes
 from synap.store.memory.layout import (
     BROKEN,
     COUNTERS,
     CURSOR_TOP,
-    DISCARD_CODE,
-    EXEC_CODE,
     FLAG_CONTAINER,
     FLAG_CONTROL,
     FLAG_HANDLER,
@@ -42,7 +40,6 @@ from synap.store.memory.layout import (
     LOG_FLUSH_BYTES,
     LOG_TOP,
     MULTI_BROKEN,
-    MULTI_CODE,
     MULTI_HARD,
     NAMES,
     NAMES_COUNT,
@@ -176,13 +173,13 @@ def run(words, octets, session, at, end, now, budget):
             break
         in_multi = words[session + SESSION_FLAGS] & IN_MULTI
         code = words[row + ROW_CODE]
-        own = flags & FLAG_CONTROL and MULTI_CODE <= code <= DISCARD_CODE
+        own = flags & FLAG_CONTROL and codes.TRANSACTION_MULTI <= code <= codes.TRANSACTION_DISCARD
         if flags & FLAG_HANDLER and not own and (flags & FLAG_CONTROL or not in_multi):
             reason = HANDLER
             break
         if own:
             written = transactions.control(words, octets, session, code, out)
-            if written == 0 and code == EXEC_CODE:
+            if written == 0 and code == codes.TRANSACTION_EXEC:
                 session_flags = words[session + SESSION_FLAGS]
                 if words[session + SESSION_WATCHED] == 0 and not session_flags & MULTI_HARD:
                     written = transactions.execute(words, octets, session, out, now)

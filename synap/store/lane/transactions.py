@@ -10,10 +10,9 @@ from synap.compiler.jit import kernel
 from synap.kernels.spans import bare, move
 from synap.store.calls import calls
 from synap.store.lane import resp
-from synap.store.memory import arena
+from synap.store.memory import arena, codes
 from synap.store.memory.layout import (
     BROKEN,
-    DISCARD_CODE,
     FLAG_HANDLER,
     FLAG_WAITS,
     FULL,
@@ -22,7 +21,6 @@ from synap.store.memory.layout import (
     LANE_OUT,
     LIMBO_COUNT,
     MULTI_BROKEN,
-    MULTI_CODE,
     MULTI_HARD,
     OUT,
     OUT_BYTES,
@@ -153,12 +151,12 @@ def execute(words, octets, session, out, now):
 def control(words, octets, session, code, out):
     """MULTI, DISCARD, and the EXEC that needs no look at watched keys: the end of the reply, or 0 for Python."""
     flags = words[session + SESSION_FLAGS]
-    if code == MULTI_CODE:
+    if code == codes.TRANSACTION_MULTI:
         if flags & IN_MULTI:
             return resp.put_refusal(words, octets, out, 0, NESTED_MULTI, 0, 0)
         words[session + SESSION_FLAGS] |= IN_MULTI
         return put_word(octets, out, 0)
-    if code == DISCARD_CODE:
+    if code == codes.TRANSACTION_DISCARD:
         if not flags & IN_MULTI:
             return resp.put_refusal(words, octets, out, 0, DISCARD_WITHOUT_MULTI, 0, 0)
         if words[session + SESSION_WATCHED]:

@@ -148,7 +148,6 @@ SESSION_ROW, SESSION_SEEN = 10, 11  # the row it asked for last, and when (ms of
 IN_MULTI, MULTI_BROKEN, MULTI_HARD, SESSION_DIRTY = 1, 2, 4, 8
 
 # Rows that the lane itself carries out.
-MULTI_CODE, EXEC_CODE, DISCARD_CODE = 0x1001, 0x1002, 0x1003
 
 # Guards: bits of REFUSE.
 GUARD_LOADING, GUARD_READ_ONLY, GUARD_BROKEN_LOG = 1, 2, 4
@@ -174,10 +173,8 @@ BARREN = 0x400  # with WAIT: nothing is there for anybody who waits with this ro
 ) = range(8)  # fmt: skip
 NOTE_TIME, NOTE_USE = 1, 2
 
-# Kinds of record.
-STRING, LIST, SET = 1, 2, 3
-# Queues and rooms, as kinds of dropped structures, and as namespaces: their names are hashed as keys of these.
-QUEUE, ROOM, HOLDER = 16, 17, 18
+# Behind the kinds of `kinds.py`, for names are hashed as keys of a namespace of this number: who holds messages.
+HOLDER = 18
 # What a key may be of interest for.
 WATCHED, AWAITED, ANNOUNCED, TRACKED = 1, 2, 4, 8
 ALL_HITS = -1

@@ -38,20 +38,18 @@ from synap.store.memory.layout import (
     KEY_MISSES,
     KEYS_COUNT,
     KEYS_EXPIRING,
-    LIST,
     NOTE_TIME,
     NOTE_USE,
     NOW,
-    SET,
     SHARDS,
     SHARDS_COUNT,
-    STRING,
     TABLE_SIZE,
     TRACKING,
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import text_at, text_size
 from synap.store.records import value_cache
+from synap.store.records.kind_facts import progress_word, root_words
 
 KIND_MASK = 15
 FORM_SHIFT = 4
@@ -62,7 +60,6 @@ OUTGROWN = RAW << FORM_SHIFT  # in the head of a list or a set
 NAMESPACE_SHIFT, CLOCK_SHIFT, KEY_SHIFT, VALUE_SHIFT = 12, 16, 32, 44
 KEY_SIZE_MAX, VALUE_SIZE_MAX = (1 << 12) - 1, (1 << 20) - 1
 SIZES_SHIFT = 32
-LIST_ROOT_WORDS, SET_ROOT_WORDS = 4, 8
 SHARD_SHIFT = 58
 NAMESPACE_SPREAD = 0x4F2D3A9B1C6E7715
 TIME_SHIFT = 10  # ms in a unit of the access clock, as a power of two: it turns over after 18 hours
@@ -82,16 +79,6 @@ def kind_of(words, ref):
 def extra_words(head):
     """Words between the head and the root: deadline and sizes."""
     return ((head >> 9) & 1) + ((head >> 10) & 1)
-
-
-@kernel
-def root_words(kind):
-    """Words of a structure's root."""
-    if kind == LIST:
-        return LIST_ROOT_WORDS
-    if kind == SET:
-        return SET_ROOT_WORDS
-    return 0
 
 
 @kernel
@@ -370,7 +357,7 @@ def set_deadline(words, octets, seat, deadline):
     namespace = (head >> NAMESPACE_SHIFT) & 15
     rest_at = key_at(words, ref) - root_words(head & KIND_MASK) * 8
     rest_size = root_words(head & KIND_MASK) * 8 + key_size(words, ref)
-    if head & KIND_MASK == STRING:
+    if root_words(head & KIND_MASK) == 0:
         rest_size += value_size(words, ref)
     sizes = words[ref + 1 + ((head >> 9) & 1)]
     target = ref
@@ -401,7 +388,8 @@ def set_deadline(words, octets, seat, deadline):
 def drop_record(words, ref, later):
     """Free a record and what hangs on it: strings now (or after the reply), structures by upkeep."""
     kind = kind_of(words, ref)
-    if kind == STRING:
+    size = root_words(kind)
+    if size == 0:
         value_cache.forget(words, ref)
         if later:
             arena.release_later(words, ref)
@@ -409,11 +397,11 @@ def drop_record(words, ref, later):
             arena.release(words, ref)
     else:
         root = root_of(words, ref)
-        size = root_words(kind)
         for i in range(size):  # the graveyard finds the root behind one word, whatever stood there
             words[ref + 1 + i] = words[root + i]
-        if kind == SET:
-            words[ref + size] = 0  # how far upkeep has come, see sets.reap
+        progress = progress_word(kind)
+        if progress >= 0:
+            words[ref + 1 + progress] = 0
         arena.bury(words, ref, kind)
 
 

@@ -8,7 +8,7 @@ every replica see what happened and not how it was chosen.
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
-from synap.store.memory import arena, frames, tables
+from synap.store.memory import arena, codes, frames, tables
 from synap.store.memory.layout import (
     BYTES_MAX,
     CHANCE,
@@ -31,7 +31,6 @@ from synap.store.memory.layout import (
     PRESENT,
     SHARDS,
     SHARDS_COUNT,
-    STRING,
     TABLE_SIZE,
     WORD,
 )
@@ -39,7 +38,6 @@ from synap.store.memory.tables import REF_MASK
 from synap.store.records import keyspace
 from synap.store.upkeep import upkeep
 
-DELETE_CODE = 0x0201  # key.delete, what a removal is journaled as
 DELETE_TAPE = 4  # its words: one key
 DRAWS = 32  # draws for each sample before all keys are walked for one that will do
 REAP = 10_000  # blocks freed at once of a structure that was evicted
@@ -121,7 +119,7 @@ def evict(words, octets, seat, now):
     blob = DECIDED_BLOB * WORD
     move(octets, blob, keyspace.key_at(words, ref), size)
     namespace = keyspace.namespace_of(words, ref)
-    structure = keyspace.kind_of(words, ref) != STRING
+    structure = keyspace.root_words(keyspace.kind_of(words, ref)) != 0
     h = keyspace.hash_key(words, octets, namespace, blob, size)
     keyspace.remove(words, octets, h, seat, False)
     if structure:
@@ -132,7 +130,7 @@ def evict(words, octets, seat, now):
     words[DECIDED + 1] = 2
     words[DECIDED + 2] = 0
     words[DECIDED + 3] = size << MARK_BITS | PRESENT
-    frames.journal(words, octets, DELETE_CODE, now, NUMBER | CHANGED, 1, DECIDED, DELETE_TAPE, size)
+    frames.journal(words, octets, codes.KEY_DELETE, now, NUMBER | CHANGED, 1, DECIDED, DELETE_TAPE, size)
     words[EVICTED] += 1
 
 

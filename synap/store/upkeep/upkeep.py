@@ -2,23 +2,9 @@
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import bare
-from synap.store.kinds.lists import chunks
-from synap.store.kinds.queues import messages, queue_admin
-from synap.store.kinds.rooms import events
-from synap.store.kinds.sets import sets
+from synap.store.kinds import dispatch
 from synap.store.memory import arena, tables
-from synap.store.memory.layout import (
-    GRAVES,
-    GRAVES_COUNT,
-    KEYS_EXPIRING,
-    LIST,
-    QUEUE,
-    REPLY,
-    ROOM,
-    SHARDS,
-    SHARDS_COUNT,
-    TABLE_SIZE,
-)
+from synap.store.memory.layout import GRAVES, GRAVES_COUNT, KEYS_EXPIRING, REPLY, SHARDS, SHARDS_COUNT, TABLE_SIZE
 from synap.store.memory.tables import REF_MASK, TAG_BITS, TAG_MASK
 from synap.store.memory.tapes import add_number, add_text, set_scalar
 from synap.store.records import keyspace
@@ -30,19 +16,8 @@ def reap_some(words, octets, budget):
     while words[GRAVES] and budget > 0:
         ref = words[GRAVES]
         kind = words[ref] & 0xFF
-        if kind == LIST:
-            budget = chunks.reap(words, octets, ref, budget)
-            done = words[ref + 1 + chunks.FIRST] == 0
-        elif kind == QUEUE:
-            budget = queue_admin.reap(words, octets, ref, budget)
-            done = words[ref + messages.MESSAGES + tables.SLOTS] == 0
-        elif kind == ROOM:
-            budget = events.reap(words, ref, budget)
-            done = words[ref + events.SUBSCRIBERS + tables.SLOTS] == 0
-        else:
-            budget = sets.reap(words, octets, ref, budget)
-            done = words[ref + 1 + tables.SLOTS] == 0
-        if done:
+        budget = dispatch.reap(kind, words, octets, ref, budget)
+        if dispatch.reaped(kind, words, ref):
             words[GRAVES] = words[ref] >> 8
             words[GRAVES_COUNT] -= 1
             arena.release(words, ref)

@@ -24,11 +24,10 @@ from synap.faults import Fault
 from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, unknown_command, whole_number
 from synap.proto.http import Request, Response
 from synap.proto.rest import status_fault
-from synap.store.memory import layout
+from synap.store.memory import codes, kinds, layout
 from synap.store.memory.layout import MARK_BITS, PRESENT, REFUSED, STATUS_MASK
 
 _encode = msgspec.json.encode
-CONSUME_CODE, ACK_CODE, NACK_CODE, RELEASE_CODE = 0x0804, 0x0805, 0x0806, 0x080A
 
 
 class QueueTalk(Talk):
@@ -39,11 +38,12 @@ class QueueTalk(Talk):
         self.queue, self.consumer = self.parameters["name"], self.parameters["consumer_id"]
         self.prefetch = int(self.parameters.get("prefetch", "0"))
         self.leases: dict[str, int] = {}  # deadlines of what it holds, in the order in which they come
-        self.names = engine.catalogue.by_code[CONSUME_CODE].fields
+        self.names = engine.catalogue.by_code[codes.QUEUE_CONSUME].fields
         queue, consumer = self.queue.encode(), self.consumer.encode()
-        self.asking = Call(CONSUME_CODE, 0, (*_text(0, queue), 1, *_text(len(queue), consumer)), queue + consumer)
+        tape = (*_text(0, queue), 1, *_text(len(queue), consumer))
+        self.asking = Call(codes.QUEUE_CONSUME, 0, tape, queue + consumer)
         self.connection.send_text(_encode({"type": "connected", "queue": self.queue, "consumer_id": self.consumer}))
-        self.feed = Feed(layout.QUEUE, queue, self.take)
+        self.feed = Feed(kinds.QUEUE, queue, self.take)
         engine.attend(self.feed)
         self.drained()
 
@@ -85,7 +85,10 @@ class QueueTalk(Talk):
         except Fault as fault:
             self.refuse(fault.json_text())
             return
-        refused = self._settle(ACK_CODE, name) if command == "ack" else self._settle(NACK_CODE, name, (int(not again),))
+        if command == "ack":
+            refused = self._settle(codes.QUEUE_ACK, name)
+        else:
+            refused = self._settle(codes.QUEUE_NACK, name, (int(not again),))
         if not refused:
             self.leases.pop(name.lower(), None)
         if reply:
@@ -97,7 +100,7 @@ class QueueTalk(Talk):
     def ended(self) -> None:
         self.engine.interest.leave(self.feed)
         for name, deadline in self.leases.items():
-            self._run(RELEASE_CODE, name, (deadline,))
+            self._run(codes.QUEUE_RELEASE, name, (deadline,))
         self.leases.clear()
 
     def _settle(self, code: int, name: str, more: tuple[int, ...] = ()) -> str:

@@ -20,12 +20,11 @@ from synap.engine.waiters import Feed
 from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, whole_number
 from synap.proto.http import Request, Response
 from synap.proto.rest import status_fault
-from synap.store.memory import layout
+from synap.store.memory import codes, kinds, layout
 from synap.store.memory.layout import FORM_JSON, MARK_BITS, PRESENT, REFUSED, STATUS_MASK
 from synap.store.memory.refusals import OFFSET_GONE, ROOM_MISSING
 
 _encode = msgspec.json.encode
-CONSUME_CODE = 0x1403
 AT_ONCE = 100  # events sent before others have their turn
 
 
@@ -44,7 +43,7 @@ class RoomTalk(Talk):
             "from_offset": max(self.offset, 0),
         }))  # fmt: skip
         self.over = False
-        self.feed = Feed(layout.ROOM, room, self.take)
+        self.feed = Feed(kinds.ROOM, room, self.take)
         engine.attend(self.feed)
         self.drained()
 
@@ -68,7 +67,7 @@ class RoomTalk(Talk):
             0, size << MARK_BITS | PRESENT, size, len(self._blob) - size << MARK_BITS | PRESENT,
             int(self.offset >= 0), max(self.offset, 0), 1, AT_ONCE, 0, 0,
         )  # fmt: skip
-        status = engine.run(Call(CONSUME_CODE, 0, tape, self._blob), now)
+        status = engine.run(Call(codes.STREAM_CONSUME, 0, tape, self._blob), now)
         number = int(engine.numbers[layout.REPLY])
         if status & STATUS_MASK == OFFSET_GONE:
             self.connection.send_text(_encode({"type": "gap", "requested": self.offset, "earliest": number}))

@@ -23,6 +23,7 @@ from synap.store.kinds.lists.chunks import (
     read_head,
     strip_at,
 )
+from synap.store.memory.kinds import LIST
 from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
@@ -30,7 +31,6 @@ from synap.store.memory.layout import (
     FULL,
     ITEM,
     ITEMS,
-    LIST,
     MARK_BITS,
     NIL,
     NO_ITEM,

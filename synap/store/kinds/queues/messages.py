@@ -44,7 +44,6 @@ FAILURES_MASK = (1 << 24) - 1
 LIMIT_MASK = (1 << 20) - 1
 PRIORITY_MAX = 9
 ACK_DEADLINE_MS_MAX = 1 << 40
-PUT_CODE = 0x0803
 ID_BYTES, ID_TEXT_BYTES = 16, 36
 
 # Slots of queue.publish and queue.put (see synap/commands/queues.py).

@@ -55,6 +55,7 @@ from synap.store.kinds.queues.messages import (
 )
 from synap.store.kinds.rooms.events import ROOM_WORDS
 from synap.store.memory import arena, tables
+from synap.store.memory.kinds import QUEUE, ROOM
 from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
@@ -66,9 +67,7 @@ from synap.store.memory.layout import (
     MARK_BITS,
     NUMBER,
     PRESENT,
-    QUEUE,
     QUEUES,
-    ROOM,
     TIMERS,
     TIMERS_COUNT,
     TIMERS_DUE,

@@ -42,7 +42,6 @@ from synap.store.kinds.queues.messages import (
     PUBLISH_HEADERS,
     PUBLISH_PRIORITY,
     PUBLISH_RETRIES,
-    PUT_CODE,
     PUT_DUE,
     PUT_ID,
     PUT_SIZE,
@@ -64,7 +63,8 @@ from synap.store.kinds.queues.messages import (
     set_state,
     set_timer,
 )
-from synap.store.memory import tables
+from synap.store.memory import codes, tables
+from synap.store.memory.kinds import QUEUE
 from synap.store.memory.layout import (
     BARREN,
     BROKEN,
@@ -86,7 +86,6 @@ from synap.store.memory.layout import (
     NIL,
     NUMBER,
     PRESENT,
-    QUEUE,
     QUEUES,
     REFUSE,
     SCRATCH,
@@ -205,7 +204,7 @@ def publish(words, octets, tape, now, reply):
     move(octets, blob + ID_BYTES, text_at(words, tape, 0), name_size)
     move(octets, blob + ID_BYTES + name_size, text_at(words, tape, 2), size)
     move(octets, blob + ID_BYTES + name_size + size, text_at(words, tape, PUBLISH_HEADERS), headers_size)
-    words[DECIDED_CODE] = PUT_CODE
+    words[DECIDED_CODE] = codes.QUEUE_PUT
     words[DECIDED_TAPE_SIZE] = PUT_SIZE
     words[DECIDED_BLOB_SIZE] = ID_BYTES + name_size + size + headers_size
     return ITEM | CHANGED | DECIDED_BIT

@@ -28,7 +28,8 @@ from synap.store.kinds.rooms.events import (
     SAVED,
     SUBSCRIBERS,
 )
-from synap.store.memory import arena, tables
+from synap.store.memory import arena, codes, tables
+from synap.store.memory.kinds import ROOM
 from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
@@ -46,7 +47,6 @@ from synap.store.memory.layout import (
     MARK_BITS,
     NUMBER,
     PRESENT,
-    ROOM,
     ROOM_LIMITS,
     ROOMS,
     SECOND_NUMBER,
@@ -67,7 +67,7 @@ from synap.store.records import keyspace, named_records
 from synap.store.records.named_records import NAME_SIZE
 from synap.store.records.timers import NEVER, set_timer
 
-MAKE_CODE, MAKE_SLOTS = 0x1407, 5
+MAKE_SLOTS = 5
 LIMIT_MAX = 1 << 50
 SUBSCRIBERS_MAX = 10_000  # readers of one room that are told apart
 BATCH_BYTES = 8 << 20  # of names and data in one reply; one event may be larger
@@ -125,7 +125,7 @@ def create(words, octets, tape, now, reply):
             return BAD_AMOUNT
         words[DECIDED + 2 + i] = value * 1000 if i == 2 else value
     move(octets, DECIDED_BLOB * 8, text_at(words, tape, 0), size)
-    words[DECIDED_CODE] = MAKE_CODE
+    words[DECIDED_CODE] = codes.STREAM_MAKE
     words[DECIDED_TAPE_SIZE] = MAKE_SLOTS
     words[DECIDED_BLOB_SIZE] = size
     status = make(words, octets, DECIDED, now, reply)

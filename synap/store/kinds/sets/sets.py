@@ -11,7 +11,8 @@ from synap.compiler.jit import kernel
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.spans import move, same
 from synap.store.kinds import encodings
-from synap.store.memory import arena, tables
+from synap.store.memory import arena, codes, tables
+from synap.store.memory.kinds import SET
 from synap.store.memory.layout import (
     BROKEN,
     CHANCE,
@@ -33,7 +34,6 @@ from synap.store.memory.layout import (
     NO_ITEM,
     NUMBER,
     PRESENT,
-    SET,
 )
 from synap.store.memory.refusals import KEY_EXISTS, POSITIVE_COUNT, WRONG_TYPE
 from synap.store.memory.tables import REF_MASK
@@ -42,7 +42,6 @@ from synap.store.records import keyspace
 
 BYTES = 7
 STAGGER = 0
-REMOVE_CODE = 0x0503  # set.remove, what a decided SPOP is journaled as
 
 
 @kernel
@@ -259,7 +258,7 @@ def pop(words, octets, tape, now, reply):
         words[DECIDED + 5 + 2 * i] = size << MARK_BITS | PRESENT
         used += size
         take_out(words, octets, root, place, True)
-    words[DECIDED_CODE] = REMOVE_CODE
+    words[DECIDED_CODE] = codes.SET_REMOVE
     words[DECIDED_TAPE_SIZE] = 4 + 2 * wanted
     words[DECIDED_BLOB_SIZE] = used
     if words[root + tables.COUNT] == 0:

@@ -8,6 +8,7 @@ from synap.compiler.jit import kernel
 from synap.kernels.integers import add_overflows, parse_integer, print_integer
 from synap.kernels.spans import move, same
 from synap.store.memory import arena
+from synap.store.memory.kinds import STRING
 from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
@@ -20,7 +21,6 @@ from synap.store.memory.layout import (
     NIL,
     NUMBER,
     SCRATCH,
-    STRING,
     TRACKING,
     UNREADABLE,
 )

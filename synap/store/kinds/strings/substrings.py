@@ -6,6 +6,7 @@ from synap.kernels.spans import fill, move
 from synap.store.kinds.strings import strings
 from synap.store.kinds.strings.strings import value_at
 from synap.store.memory import arena
+from synap.store.memory.kinds import STRING
 from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
@@ -21,7 +22,6 @@ from synap.store.memory.layout import (
     MARK_BITS,
     NUMBER,
     SCRATCH,
-    STRING,
 )
 from synap.store.memory.refusals import (
     BAD_OFFSET,

@@ -1,0 +1,148 @@
+"""Lists: what copies, digests, snapshots, descriptions and upkeep ask of them."""
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import move
+from synap.store.kinds.lists import chunks
+from synap.store.memory import arena, codes, frames
+from synap.store.memory.layout import WORD
+from synap.store.records import keyspace
+from synap.store.records.descriptions import BYTES, COUNT, ENCODING, LISTPACK, QUICKLIST, SIZE
+from synap.store.records.pieces import (
+    ENTRY,
+    INSIDE,
+    MORE,
+    PIECE_BYTES,
+    PIECE_ITEMS,
+    begin_piece,
+    put_element,
+    words_of,
+)
+from synap.store.records.state_hash import mix, text
+
+ELEMENT_OVERHEAD = 32  # bytes that a copied element may take besides its own
+
+
+@kernel
+def copied_bytes(words, ref):
+    """Return a bound of the bytes that a copy takes."""
+    root = keyspace.root_of(words, ref)
+    return words[root + chunks.BYTES] + words[root + chunks.COUNT] * ELEMENT_OVERHEAD
+
+
+@kernel
+def copy(words, octets, source, target):
+    """Push every element of a list to the empty list of another record; return False without memory."""
+    root = keyspace.root_of(words, target)
+    chunk = words[keyspace.root_of(words, source) + chunks.FIRST]
+    while chunk:
+        at = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
+        end = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] >> chunks.HALF)
+        while at < end:
+            start, size, mark, _ = chunks.element(words, octets, at)
+            if not chunks.push(words, octets, root, chunks.RIGHT, start, size, mark):
+                return False
+            at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
+        chunk = words[chunk + chunks.NEXT]
+    return True
+
+
+@kernel
+def digest(words, octets, ref, h):
+    """Return the hash `h` with the elements in their order in it."""
+    root = keyspace.root_of(words, ref)
+    order = words[root + chunks.COUNT]
+    chunk = words[root + chunks.FIRST]
+    while chunk:
+        at = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
+        for _ in range(words[chunk + chunks.SIZES] & chunks.HALF_MASK):
+            place, size, mark, _ = chunks.element(words, octets, at)
+            order = mix(order, text(octets, place, size) + mark)
+            at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
+        chunk = words[chunk + chunks.NEXT]
+    return mix(h, order)
+
+
+@kernel
+def first_entry(words, chunk):
+    """The octet where the first entry of a chunk starts."""
+    return chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
+
+
+@kernel
+def next_element(words, octets, chunk, at):
+    """(chunk, octet) of the entry behind the one at `at`; the chunk is 0 behind the last."""
+    at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
+    if at < chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] >> chunks.HALF):
+        return chunk, at
+    chunk = words[chunk + chunks.NEXT]
+    return chunk, first_entry(words, chunk) if chunk else at
+
+
+@kernel
+def dump(words, octets, ref, cursor, target, seq, now):
+    """Write the next piece of a list; return its words. INSIDE and ENTRY: the chunk and the entry to go on with."""
+    root = keyspace.root_of(words, ref)
+    name = keyspace.key_size(words, ref)
+    first = cursor[INSIDE]
+    first_at = cursor[ENTRY]
+    if cursor[MORE] == 0:
+        first = words[root + chunks.FIRST]
+        first_at = first_entry(words, first)
+    count = 0
+    total = 0
+    chunk = first
+    at = first_at
+    while chunk and total < PIECE_BYTES and count < PIECE_ITEMS:
+        _, size, mark, _ = chunks.element(words, octets, at)
+        put_element(words, target + frames.HEAD_WORDS, count, name + total, size, mark)
+        total += size
+        count += 1
+        chunk, at = next_element(words, octets, chunk, at)
+    tape_size = begin_piece(words, octets, ref, target, count, cursor[MORE])
+    blob = frames.head(
+        words, target, codes.LIST_LOAD, keyspace.namespace_of(words, ref), seq, now, tape_size, name + total
+    )
+    move(octets, blob, keyspace.key_at(words, ref), name)
+    blob += name
+    cursor[INSIDE] = chunk
+    cursor[ENTRY] = at
+    cursor[MORE] = 1 if chunk else 0
+    chunk = first
+    at = first_at
+    for _ in range(count):
+        place, size, _, _ = chunks.element(words, octets, at)
+        move(octets, blob, place, size)
+        blob += size
+        chunk, at = next_element(words, octets, chunk, at)
+    return words_of(words, target)
+
+
+@kernel
+def describe(words, octets, ref, samples, found):
+    """Describe a list: count, bytes of elements, bytes of chunks and boxes, encoding."""
+    root = keyspace.root_of(words, ref)
+    found[ENCODING] = QUICKLIST if words[ref] & keyspace.OUTGROWN else LISTPACK
+    found[COUNT] = words[root + chunks.COUNT]
+    found[SIZE] = words[root + chunks.BYTES]
+    chunk = words[root + chunks.FIRST]
+    while chunk:
+        found[BYTES] += arena.capacity(words, chunk) * WORD
+        at = chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
+        for _ in range(words[chunk + chunks.SIZES] & chunks.HALF_MASK):
+            _, _, _, box = chunks.element(words, octets, at)
+            if box:
+                found[BYTES] += arena.capacity(words, box) * WORD
+            at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
+        chunk = words[chunk + chunks.NEXT]
+
+
+@kernel
+def reap(words, octets, ref, budget):
+    """Free chunks of a buried list; return what is left of the budget."""
+    return chunks.reap(words, octets, ref, budget)
+
+
+@kernel
+def reaped(words, ref):
+    """Return True if nothing hangs on the record any more."""
+    return words[ref + 1 + chunks.FIRST] == 0

@@ -1,0 +1,149 @@
+"""Queues: what digests, snapshots and upkeep ask of them.
+
+A queue comes into a snapshot as itself, then message by message: chain by chain, and then the delayed ones.
+
+    cursor   REF: the message at hand   INSIDE: its chain, or DELAYED_FROM + its place among the delayed ones
+"""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import move, store64
+from synap.store.kinds.queues import messages, queue_admin
+from synap.store.memory import codes, frames, tables
+from synap.store.memory.layout import FORM_MASK, MARK_BITS, PRESENT
+from synap.store.records.named_records import NAME_SIZE
+from synap.store.records.pieces import INSIDE, MORE, REF, words_of
+from synap.store.records.state_hash import mix, text
+
+DELAYED_FROM = 1 << 20  # behind all chains
+MESSAGE_SLOTS = 14
+
+
+@kernel
+def message_digest(words, octets, h, message):
+    """Everything that is true of one message, into a hash."""
+    h = mix(h, words[message + messages.ID_A])
+    h = mix(h, words[message + messages.ID_B])
+    h = mix(h, words[message + messages.STATE])
+    h = mix(h, words[message + messages.DEADLINE])
+    h = mix(h, words[message + messages.CREATED])
+    size = words[message + messages.PAYLOAD] >> 8
+    h = mix(h, words[message + messages.PAYLOAD] & FORM_MASK)
+    body = (message + messages.MESSAGE_WORDS) * 8
+    h = mix(h, text(octets, body, size))
+    h = mix(h, text(octets, body + size, words[message + messages.HEADERS]))
+    holder = words[message + messages.HELD_BY]
+    if holder:
+        h = mix(h, text(octets, (holder + messages.HOLDER_WORDS) * 8, words[holder + messages.HOLDER_NAME_SIZE]))
+    return h
+
+
+@kernel
+def digest(words, octets, queue):
+    """Return the hash of name, settings and counters, and of the messages in each chain; delayed ones in no order."""
+    h = text(octets, (queue + messages.QUEUE_WORDS) * 8, words[queue + messages.NAME_SIZE])
+    for i in range(1, messages.STATS):
+        h = mix(h, words[queue + i])
+    h = mix(h, words[queue + messages.PREFETCH_MAX])
+    for chain in range(messages.READY, messages.DEAD + 2, 2):
+        order = np.int64(0)
+        message = words[queue + chain]
+        while message:
+            order = message_digest(words, octets, order, message)
+            message = words[message + messages.NEXT]
+        h = mix(h, order)
+    delayed = np.int64(0)
+    for i in range(words[queue + messages.DELAYED_COUNT]):
+        message = words[words[queue + messages.DELAYED] + 2 * i + 1]
+        delayed += message_digest(words, octets, words[message + messages.SERIAL], message)
+    return mix(h, delayed)
+
+
+@kernel
+def dump_queue(words, octets, queue, target, seq, now):
+    """A queue without its messages; the words written."""
+    name = words[queue + NAME_SIZE]
+    blob = frames.head(words, target, codes.QUEUE_LOAD, 0, seq, now, 2 + messages.STATS, name)
+    tape = target + frames.HEAD_WORDS
+    words[tape] = 0
+    words[tape + 1] = name << MARK_BITS | PRESENT
+    for i in range(messages.STATS - 1):
+        words[tape + 2 + i] = words[queue + 1 + i]
+    words[tape + 1 + messages.STATS] = words[queue + messages.PREFETCH_MAX]
+    move(octets, blob, (queue + messages.QUEUE_WORDS) * 8, name)
+    return words_of(words, target)
+
+
+@kernel
+def dump_message(words, octets, queue, message, target, seq, now):
+    """One message; the words written."""
+    name = words[queue + NAME_SIZE]
+    size = words[message + messages.PAYLOAD] >> MARK_BITS
+    headers = words[message + messages.HEADERS]
+    holder = words[message + messages.HELD_BY]
+    holder_name = words[holder + messages.HOLDER_NAME_SIZE] if holder else 0
+    used = messages.ID_BYTES + name + size + headers
+    blob = frames.head(words, target, codes.QUEUE_LOAD_MESSAGE, 0, seq, now, MESSAGE_SLOTS, used + holder_name)
+    tape = target + frames.HEAD_WORDS
+    words[tape] = messages.ID_BYTES
+    words[tape + 1] = name << MARK_BITS | PRESENT
+    words[tape + 2] = messages.ID_BYTES + name
+    words[tape + 3] = size << MARK_BITS | PRESENT | (words[message + messages.PAYLOAD] & FORM_MASK)
+    words[tape + 4] = 0
+    words[tape + 5] = messages.ID_BYTES << MARK_BITS | PRESENT
+    words[tape + 6] = words[message + messages.STATE]
+    words[tape + 7] = words[message + messages.DEADLINE]
+    words[tape + 8] = words[message + messages.CREATED]
+    words[tape + 9] = messages.ID_BYTES + name + size
+    words[tape + 10] = headers << MARK_BITS | PRESENT
+    words[tape + 11] = used
+    words[tape + 12] = holder_name << MARK_BITS | PRESENT
+    words[tape + 13] = 0
+    if words[message + messages.STATE] & 0xFF == messages.IS_DELAYED:
+        words[tape + 13] = words[message + messages.SERIAL]
+    store64(octets, blob, words[message + messages.ID_A])
+    store64(octets, blob + 8, words[message + messages.ID_B])
+    move(octets, blob + messages.ID_BYTES, (queue + messages.QUEUE_WORDS) * 8, name)
+    move(octets, blob + messages.ID_BYTES + name, (message + messages.MESSAGE_WORDS) * 8, size + headers)
+    if holder:
+        move(octets, blob + used, (holder + messages.HOLDER_WORDS) * 8, holder_name)
+    return words_of(words, target)
+
+
+@kernel
+def dump(words, octets, queue, cursor, target, seq, now):
+    """Write the next frame of a queue; return its words, 0 if the queue was complete. MORE: another frame follows."""
+    if cursor[MORE] == 0:
+        cursor[MORE] = 1
+        cursor[INSIDE] = messages.READY
+        cursor[REF] = words[queue + messages.READY]
+        return dump_queue(words, octets, queue, target, seq, now)
+    while cursor[REF] == 0 and cursor[INSIDE] < messages.DEAD:
+        cursor[INSIDE] += 2
+        cursor[REF] = words[queue + cursor[INSIDE]]
+    if cursor[REF]:
+        message = cursor[REF]
+        cursor[REF] = words[message + messages.NEXT]
+        return dump_message(words, octets, queue, message, target, seq, now)
+    if cursor[INSIDE] < DELAYED_FROM:
+        cursor[INSIDE] = DELAYED_FROM
+    i = cursor[INSIDE] - DELAYED_FROM
+    if i == words[queue + messages.DELAYED_COUNT]:
+        cursor[MORE] = 0
+        return 0
+    cursor[INSIDE] += 1
+    message = words[words[queue + messages.DELAYED] + 2 * i + 1]
+    return dump_message(words, octets, queue, message, target, seq, now)
+
+
+@kernel
+def reap(words, octets, ref, budget):
+    """Free messages of a dropped queue; return what is left of the budget."""
+    return queue_admin.reap(words, octets, ref, budget)
+
+
+@kernel
+def reaped(words, ref):
+    """Return True if nothing hangs on the record any more."""
+    return words[ref + messages.MESSAGES + tables.SLOTS] == 0

@@ -1,0 +1,117 @@
+"""Rooms: what digests, snapshots and upkeep ask of them.
+
+A room comes into a snapshot as itself, then its events in pieces of about a megabyte.
+
+    cursor   INSIDE: the offset to go on with
+"""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import move
+from synap.store.kinds.rooms import events
+from synap.store.memory import codes, frames, tables
+from synap.store.memory.layout import FORM_MASK, MARK_BITS, PRESENT
+from synap.store.records.named_records import NAME_SIZE
+from synap.store.records.pieces import INSIDE, MORE, PIECE_BYTES, PIECE_ITEMS, words_of
+from synap.store.records.state_hash import mix, text
+
+EVENTS_SLOTS, EVENT_SLOTS = 4, 5
+
+
+@kernel
+def digest(words, octets, room):
+    """Return the hash of name, limits and offsets, and of the events in their order."""
+    h = text(octets, (room + events.ROOM_WORDS) * 8, words[room + NAME_SIZE])
+    for i in range(events.SAVED):
+        h = mix(h, words[room + events.EVENTS_MAX + i])
+    event = words[room + events.HEAD_AT]
+    i = np.int64(0)
+    while event:
+        name_size = words[event + events.EVENT_NAME_SIZE]
+        body = (event + events.EVENT_HEAD) * 8
+        h = mix(h, words[event + events.EVENT_TIME])
+        h = mix(h, text(octets, body, name_size))
+        h = mix(h, words[event + events.EVENT_SIZE])
+        h = mix(h, text(octets, body + name_size, words[event + events.EVENT_SIZE] >> 8))
+        i, event = events.following(words, room, i, event)
+    return h
+
+
+@kernel
+def dump_room(words, octets, room, target, seq, now):
+    """A room without its events; the words written."""
+    name = words[room + NAME_SIZE]
+    blob = frames.head(words, target, codes.STREAM_LOAD, 0, seq, now, 2 + events.SAVED, name)
+    tape = target + frames.HEAD_WORDS
+    words[tape] = 0
+    words[tape + 1] = name << MARK_BITS | PRESENT
+    for i in range(events.SAVED):
+        words[tape + 2 + i] = words[room + events.EVENTS_MAX + i]
+    move(octets, blob, (room + events.ROOM_WORDS) * 8, name)
+    return words_of(words, target)
+
+
+@kernel
+def dump_events(words, octets, room, cursor, target, seq, now):
+    """The events of a room from the offset INSIDE on, about a megabyte of them; the words written."""
+    name = words[room + NAME_SIZE]
+    i, first = events.seek(words, room, cursor[INSIDE])
+    first_i = i
+    event = first
+    count = 0
+    total = name
+    tape = target + frames.HEAD_WORDS
+    while event and total < PIECE_BYTES and count < PIECE_ITEMS:
+        size = words[event + events.EVENT_SIZE] >> MARK_BITS
+        slot = tape + EVENTS_SLOTS + EVENT_SLOTS * count
+        words[slot] = total
+        words[slot + 1] = words[event + events.EVENT_NAME_SIZE] << MARK_BITS | PRESENT
+        words[slot + 2] = total + words[event + events.EVENT_NAME_SIZE]
+        words[slot + 3] = size << MARK_BITS | PRESENT | (words[event + events.EVENT_SIZE] & FORM_MASK)
+        words[slot + 4] = words[event + events.EVENT_TIME]
+        total += words[event + events.EVENT_NAME_SIZE] + size
+        count += 1
+        i, event = events.following(words, room, i, event)
+    words[tape] = 0
+    words[tape + 1] = name << MARK_BITS | PRESENT
+    words[tape + 2] = count
+    words[tape + 3] = EVENTS_SLOTS
+    blob = frames.head(words, target, codes.STREAM_LOAD_EVENTS, 0, seq, now, EVENTS_SLOTS + EVENT_SLOTS * count, total)
+    move(octets, blob, (room + events.ROOM_WORDS) * 8, name)
+    blob += name
+    i = first_i
+    event = first
+    for _ in range(count):
+        size = words[event + events.EVENT_NAME_SIZE] + (words[event + events.EVENT_SIZE] >> MARK_BITS)
+        move(octets, blob, (event + events.EVENT_HEAD) * 8, size)
+        blob += size
+        i, event = events.following(words, room, i, event)
+    cursor[INSIDE] += count
+    return words_of(words, target)
+
+
+@kernel
+def dump(words, octets, room, cursor, target, seq, now):
+    """Write the next frame of a room; return its words, 0 if the room was complete. MORE: another frame follows."""
+    if cursor[MORE] == 0:
+        cursor[MORE] = 1
+        cursor[INSIDE] = words[room + events.FIRST]
+        return dump_room(words, octets, room, target, seq, now)
+    if cursor[INSIDE] == words[room + events.AFTER]:
+        cursor[MORE] = 0
+        return 0
+    return dump_events(words, octets, room, cursor, target, seq, now)
+
+
+
+@kernel
+def reap(words, octets, ref, budget):
+    """Free chunks of a dropped room; return what is left of the budget."""
+    return events.reap(words, ref, budget)
+
+
+@kernel
+def reaped(words, ref):
+    """Return True if nothing hangs on the record any more."""
+    return words[ref + events.SUBSCRIBERS + tables.SLOTS] == 0

@@ -1,0 +1,65 @@
+"""Strings: what copies, digests, snapshots and descriptions ask of them."""
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import move
+from synap.store.kinds import encodings
+from synap.store.memory import codes, frames
+from synap.store.memory.layout import FORM_MASK, MARK_BITS, PRESENT
+from synap.store.records import compressed, keyspace
+from synap.store.records.descriptions import AT, EMBEDDED, ENCODING, INTEGER, RAW, SIZE
+from synap.store.records.pieces import UNREADABLE, words_of
+from synap.store.records.state_hash import mix, text
+
+EMBEDDED_MAX = 44  # bytes of a string that Redis keeps in one block with its head
+
+
+@kernel
+def copied_bytes(words, ref):
+    """Return a bound of the bytes that a copy takes."""
+    return keyspace.value_size(words, ref)
+
+
+@kernel
+def copy(words, octets, source, target):
+    """Return True: the value has been copied with the record."""
+    return True
+
+
+@kernel
+def digest(words, octets, ref, h):
+    """Return the hash `h` with form and value in it."""
+    at, size = compressed.text_aside(words, octets, ref)
+    return mix(mix(h, keyspace.mark_of(words, ref) & FORM_MASK), text(octets, at, size))
+
+
+@kernel
+def dump(words, octets, ref, cursor, target, seq, now):
+    """Write the load row of a string; return its words, or UNREADABLE if it cannot be expanded."""
+    name = keyspace.key_size(words, ref)
+    at, size = compressed.text_aside(words, octets, ref)
+    if size < 0:
+        return UNREADABLE
+    blob = frames.head(words, target, codes.STRING_LOAD, keyspace.namespace_of(words, ref), seq, now, 5, name + size)
+    tape = target + frames.HEAD_WORDS
+    words[tape] = 0
+    words[tape + 1] = name << MARK_BITS | PRESENT
+    words[tape + 2] = name
+    words[tape + 3] = size << MARK_BITS | PRESENT | (keyspace.mark_of(words, ref) & FORM_MASK)
+    words[tape + 4] = keyspace.deadline_of(words, ref)
+    move(octets, blob, keyspace.key_at(words, ref), name)
+    move(octets, blob + name, at, size)
+    return words_of(words, target)
+
+
+@kernel
+def describe(words, octets, ref, samples, found):
+    """Describe a string: where its text lies, its size, its encoding."""
+    found[AT], length = compressed.open_text(words, octets, ref)
+    found[SIZE] = length
+    found[ENCODING] = RAW
+    if keyspace.mark_of(words, ref) & keyspace.RAW:
+        return
+    if words[ref] & keyspace.SPELLED == 0 and encodings.is_integer(octets, found[AT], length):
+        found[ENCODING] = INTEGER
+    elif length <= EMBEDDED_MAX:
+        found[ENCODING] = EMBEDDED

@@ -1,0 +1,5 @@
+"""The words of a description of a key, as `kinds/*/life.py` fill them and `OBJECT` and `MEMORY USAGE` read them."""
+
+KIND, ENCODING, SIZE, COUNT, BYTES, DEADLINE, CLOCK, AT, REF, USES = range(10)
+DESCRIPTION_WORDS = 10
+INTEGER, EMBEDDED, RAW, LISTPACK, QUICKLIST, INTSET, HASHTABLE = range(7)
