@@ -30,7 +30,7 @@ _SET = {"result": "$flag"}
 
 ROWS = [
     Command(
-        "key.delete", 0x0201, "Remove keys, whatever they hold; answers how many were there.",
+        "key.delete", 0x0201, "Remove keys of any type and return how many existed.",
         args=(Many("keys", _OLD, least_given=0),), resp="DEL", reply=Shape.NUMBER, run="keys.delete", writes=True,
         http=(Delete("/kv/del/{key}"),), envelope=("kv.del", "kv.delete", "kv.mdel"),
         rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
@@ -38,7 +38,7 @@ ROWS = [
         examples=(Example("SET k v", "OK"), Example("DEL k", 1), Example("DEL k none", 0)),
     ),
     Command(
-        "key.expire_in", 0x0202, "Let `key` expire in some seconds.",
+        "key.expire_in", 0x0202, "Set a key to expire after some seconds.",
         args=(
             _OLD,
             Int("ttl", judge="when"),
@@ -51,12 +51,13 @@ ROWS = [
         examples=(Example("SET k v", "OK"), Example("EXPIRE k 100", 1), Example("EXPIRE none 100", 0)),
     ),
     Command(
-        "key.ttl_ms", 0x0203, "Milliseconds until `key` expires; -1 without a deadline, -2 without a key.",
+        "key.ttl_ms", 0x0203, "Return the milliseconds until a key expires: -1 without a deadline, -2 without a key.",
         args=(_KEY,), resp="PTTL", reply=Shape.NUMBER, run="keys.remaining", http=(Get("/key/{key}/pttl"),),
         rest={"pttl": "$reply"}, command={"pttl": "$reply"}, examples=(Example("PTTL none", -2),),
     ),
     Command(
-        "key.scan", 0x0204, "One window of keys: the cursor to go on with (0: done) and the keys.",
+        "key.scan", 0x0204,
+        "Return one step of a scan over the keys: the cursor of the next step (0 at the end) and the keys found.",
         args=(
             Text("cursor", cursor=True),
             AnyOrder(Token("MATCH", Glob("pattern")), Token("COUNT", Int("count")), Token("TYPE", Text("type"))),
@@ -73,80 +74,84 @@ ROWS = [
         examples=(Example("SET k v", "OK"), Example("FLUSHALL", "OK")),
     ),
     Command(
-        "key.count", 0x0206, "How many keys the namespace holds.", resp="DBSIZE", reply=Shape.NUMBER,
+        "key.count", 0x0206, "Return the number of keys in the selected namespace.", resp="DBSIZE", reply=Shape.NUMBER,
         run="keys.count", http=(Get("/key/count"),), envelope=("kv.dbsize",),
         rest={"size": "$reply"}, command={"size": "$reply"}, examples=(Example("DBSIZE", 0),),
     ),
     Command(
-        "key.exists", 0x0208, "How many of the keys there are; one that is named twice counts twice.",
+        "key.exists", 0x0208, "Return how many of the given keys exist; a key that is given twice counts twice.",
         args=(Many("keys", _KEY),), resp="EXISTS", reply=Shape.NUMBER, run="keys.exists",
         http=(Get("/key/{key}/exists"),), envelope=("kv.exists",), rest={"key": "$key", "exists": "$flag"},
         command={"key": "$key", "exists": "$flag", "count": "$reply"}, spelled={"kv.exists": {"exists": "$flag"}},
         examples=(Example("SET k v", "OK"), Example("EXISTS k none k", 2), Example("EXISTS k", 1)),
     ),
     Command(
-        "key.touch", 0x0209, "Mark keys as used; returns how many exist.", args=(Many("keys", _KEY),), resp="TOUCH",
+        "key.touch", 0x0209, "Mark keys as used and return how many exist.", args=(Many("keys", _KEY),), resp="TOUCH",
         reply=Shape.NUMBER, run="keys.touch", http=(Post("/key/{key}/touch"),), rest={"touched": "$reply"},
         command={"touched": "$reply"}, examples=(Example("SET k v", "OK"), Example("TOUCH k none", 1)),
     ),
     Command(
-        "key.type", 0x020A, "What the key holds.", args=(_KEY,), resp="TYPE", reply=Shape.WORD, run="keys.kind",
+        "key.type", 0x020A, "Return the type of a key: string, list or set, or none for a missing key.",
+        args=(_KEY,), resp="TYPE", reply=Shape.WORD, run="keys.kind",
         fields=("none", "string", "list", "set"), http=(Get("/key/{key}/type"),),
         rest={"key": "$key", "type": "$reply"}, command={"key": "$key", "type": "$reply"},
         examples=(Example("SET k v", "OK"), Example("TYPE k", "string"), Example("TYPE none", "none")),
     ),
     Command(
-        "key.ttl", 0x020B, "Seconds until `key` expires; -1 without a deadline, -2 without a key.", args=(_KEY,),
-        resp="TTL", reply=Shape.NUMBER, run="keys.remaining_seconds", http=(Get("/key/{key}/ttl"),),
+        "key.ttl", 0x020B, "Return the seconds until a key expires: -1 without a deadline, -2 without a key.",
+        args=(_KEY,), resp="TTL", reply=Shape.NUMBER, run="keys.remaining_seconds", http=(Get("/key/{key}/ttl"),),
         envelope=("kv.ttl",), rest={"ttl": "$ttl"}, command={"ttl": "$ttl"}, json_faults={-2: "NO_SUCH_KEY"},
         examples=(Example("SET k v EX 100", "OK"), Example("TTL k", 100), Example("TTL none", -2)),
     ),
     Command(
-        "key.expire_time", 0x020C, "When `key` expires, in seconds since 1970; -1: it does not, -2: no key.",
+        "key.expire_time", 0x020C,
+        "Return the Unix time in seconds at which a key expires: -1 without a deadline, -2 without a key.",
         args=(_KEY,), resp="EXPIRETIME", reply=Shape.NUMBER, run="keys.deadline_seconds",
         http=(Get("/key/{key}/expiretime"),), rest={"expire_time": "$ttl"}, command={"expire_time": "$ttl"},
         json_faults={-2: "NO_SUCH_KEY"}, examples=(Example("EXPIRETIME none", -2),),
     ),
     Command(
-        "key.expire_time_ms", 0x020D, "The same in milliseconds.", args=(_KEY,), resp="PEXPIRETIME", reply=Shape.NUMBER,
+        "key.expire_time_ms", 0x020D,
+        "Return the Unix time in milliseconds at which a key expires: -1 without a deadline, -2 without a key.",
+        args=(_KEY,), resp="PEXPIRETIME", reply=Shape.NUMBER,
         run="keys.deadline", http=(Get("/key/{key}/pexpiretime"),), rest={"expire_time_ms": "$ttl"},
         command={"expire_time_ms": "$ttl"}, json_faults={-2: "NO_SUCH_KEY"},
         examples=(Example("PEXPIRETIME none", -2),),
     ),
     Command(
-        "key.persist", 0x020E, "Take the deadline from `key`.", args=(_OLD,), resp="PERSIST", reply=Shape.NUMBER,
+        "key.persist", 0x020E, "Remove the deadline of a key.", args=(_OLD,), resp="PERSIST", reply=Shape.NUMBER,
         run="keys.persist", writes=True, http=(Post("/key/{key}/persist"),), envelope=("kv.persist",),
         rest=_SET, command=_SET,
         examples=(Example("SET k v EX 100", "OK"), Example("PERSIST k", 1), Example("PERSIST k", 0)),
     ),
     Command(
-        "key.expire_in_ms", 0x020F, "Let `key` expire in some milliseconds.",
+        "key.expire_in_ms", 0x020F, "Set a key to expire after some milliseconds.",
         args=(_OLD, Int("px", judge="when"), _CONDITIONS), stray="BAD_OPTION",
         resp="PEXPIRE", reply=Shape.NUMBER, run="keys.expire_ms", writes=True, grows=True, room=80,
         http=(Post("/key/{key}/pexpire"),), rest=_SET, command=_SET, examples=(Example("PEXPIRE none 100", 0),),
     ),
     Command(
-        "key.expire_at", 0x0210, "Let `key` expire at a moment, in seconds since 1970.",
+        "key.expire_at", 0x0210, "Set a key to expire at a Unix time in seconds.",
         args=(_OLD, Int("exat", judge="when"), _CONDITIONS), stray="BAD_OPTION",
         resp="EXPIREAT", reply=Shape.NUMBER, run="keys.expire_at",
         writes=True, grows=True, room=80, http=(Post("/key/{key}/expireat"),), rest=_SET, command=_SET,
         examples=(Example("SET k v", "OK"), Example("EXPIREAT k 4102444800", 1), Example("EXPIRETIME k", 4102444800)),
     ),
     Command(
-        "key.expire_at_ms", 0x0211, "Let `key` expire at a moment, in milliseconds since 1970.",
+        "key.expire_at_ms", 0x0211, "Set a key to expire at a Unix time in milliseconds.",
         args=(_OLD, Int("pxat", judge="when"), _CONDITIONS), stray="BAD_OPTION",
         resp="PEXPIREAT", reply=Shape.NUMBER, run="keys.expire_at_ms",
         writes=True, grows=True, room=80, http=(Post("/key/{key}/pexpireat"),), rest=_SET, command=_SET,
         examples=(Example("PEXPIREAT none 4102444800000", 0),),
     ),
     Command(
-        "key.unlink", 0x0212, "Remove keys; what they held is freed in steps, as DEL does it.",
+        "key.unlink", 0x0212, "Remove keys and return how many existed; the values are freed in steps, as with DEL.",
         args=(Many("keys", _OLD),), resp="UNLINK", reply=Shape.NUMBER, run="keys.delete", writes=True,
         http=(Post("/key/{key}/unlink"),), rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
         examples=(Example("SET k v", "OK"), Example("UNLINK k none", 1)),
     ),
     Command(
-        "key.expire", 0x0207, "Remove `key` if its deadline has come: what upkeep asks for.",
+        "key.expire", 0x0207, "Remove a key if its deadline has passed, on behalf of upkeep.",
         args=(_OLD,), reply=Shape.NUMBER, run="keys.expire_key", writes=True, internal=True,
     ),
 ]  # fmt: skip

@@ -26,7 +26,8 @@ _NOTHING = {"message_id": None, "payload": None, "priority": None, "retry_count"
 
 ROWS = [
     Command(
-        "queue.create", 0x0801, "Make a queue; one that is there keeps its settings. The deadline is in ms.",
+        "queue.create", 0x0801,
+        "Create a queue, or leave an existing queue unchanged; the ack deadline is in milliseconds.",
         args=(
             _QUEUE,
             Int("max_depth", default=100000),
@@ -42,7 +43,8 @@ ROWS = [
         examples=(Example("QUEUE.CREATE q 100 30000 3 5", 1),),
     ),
     Command(
-        "queue.publish", 0x0802, "Add a message, ready now or after a delay in seconds; answers its id.",
+        "queue.publish", 0x0802,
+        "Add a message to a queue, at once or after a delay in seconds, and return the message ID.",
         args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH, Token("DELAY", Timeout("delay")))),
         resp="QUEUE.PUBLISH", reply=Shape.VALUE, run="queues.publish", writes=True, grows=True, room=200,
         decides="queue.put",
@@ -59,13 +61,14 @@ ROWS = [
         examples=(_MADE, _PUBLISHED),
     ),
     Command(
-        "queue.put", 0x0803, "Add a message with a given id: what a publish is journaled as.",
+        "queue.put", 0x0803,
+        "Add a message with a given ID to a queue; the log stores this command for each QUEUE.PUBLISH.",
         args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH), Raw("id"), Int("due")),
         reply=Shape.VALUE, run="queues.put", writes=True, internal=True,
     ),
     Command(
         "queue.consume", 0x0804,
-        "Lease the first message of the highest priority; with WAIT, wait until there is one.",
+        "Lease the first message of the highest priority in a queue; with WAIT, wait until a message is ready.",
         args=(_QUEUE, Optional(Text("consumer_id")), AnyOrder(Token("WAIT", Timeout("wait")))), resp="QUEUE.CONSUME",
         reply=Shape.MESSAGE, run="queues.consume", writes=True, waits=True, fields=_MESSAGE,
         http=(
@@ -79,14 +82,17 @@ ROWS = [
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.CONSUME q worker", None)),
     ),
     Command(
-        "queue.ack", 0x0805, "The message is done; with CONSUMER, only if this one holds it.", resp="QUEUE.ACK",
+        "queue.ack", 0x0805,
+        "Acknowledge a message and remove it from the queue; with CONSUMER, only if that consumer holds the lease.",
+        resp="QUEUE.ACK",
         args=(_QUEUE, Text("message_id"), AnyOrder(Token("CONSUMER", Text("consumer_id")))),
         run="queues.ack", writes=True, http=(Post("/queue/{queue}/ack"),),
         rest={"success": True}, command={"success": True},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.ACK q {id}", "OK")),
     ),
     Command(
-        "queue.nack", 0x0806, "The delivery failed: deliver again, or with DROP put it among the dead letters.",
+        "queue.nack", 0x0806,
+        "Report a failed delivery: deliver the message again, or with DROP move it to the dead letters.",
         args=(_QUEUE, Text("message_id"), AnyOrder(Flag("DROP", "drop"), Token("CONSUMER", Text("consumer_id")))),
         resp="QUEUE.NACK", run="queues.nack",
         writes=True, http=(Post("/queue/{queue}/nack"),), rest={"success": True}, command={"success": True},
@@ -94,54 +100,58 @@ ROWS = [
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK")),
     ),
     Command(
-        "queue.stats", 0x0807, "Counters of a queue.", args=(_QUEUE,), resp="QUEUE.STATS", reply=Shape.REPORT,
-        run="queue_admin.stats",
+        "queue.stats", 0x0807, "Return the counters of a queue.",
+        args=(_QUEUE,), resp="QUEUE.STATS", reply=Shape.REPORT, run="queue_admin.stats",
         http=(Get("/queue/{queue}/stats"), Get("/queue/consume/stats", alias=True, fixed={"queue": "consume"})),
         fields=_STATS, rest="$report", command="$report",
         examples=(_MADE, _PUBLISHED, Example("QUEUE.STATS q", dict(zip(_STATS, _COUNTED, strict=True)))),
     ),
     Command(
-        "queue.requeue", 0x0808, "Fail the leases whose deadline has come: what upkeep asks for.",
+        "queue.requeue", 0x0808,
+        "Fail the expired leases of a queue and make its due delayed messages ready, on behalf of upkeep.",
         args=(_QUEUE, Int("most")), reply=Shape.NUMBER, run="queue_admin.requeue", writes=True, internal=True,
     ),
     Command(
-        "queue.due", 0x0809, "The queue or room that has something to do, or when the next one will have.",
+        "queue.due", 0x0809,
+        "Return the queue or room whose timer is due, or the time at which the next timer will be due.",
         reply=Shape.VALUE, run="queue_admin.next_due", internal=True,
     ),
     Command(
         "queue.release", 0x080A,
-        "The consumer of a lease is gone: the delivery failed, if the lease ends at `deadline`.",
+        "Fail the delivery of a message whose consumer is gone, if the lease ends at `deadline`.",
         args=(_QUEUE, Text("message_id"), Int("deadline")), reply=Shape.NUMBER, run="queues.release", writes=True,
         internal=True,
     ),
     Command(
-        "queue.purge", 0x080B, "Forget the messages that are ready or delayed, or with DEAD the dead letters.",
+        "queue.purge", 0x080B,
+        "Remove the ready and delayed messages of a queue, or with DEAD the dead letters, and return how many.",
         args=(_QUEUE, AnyOrder(Flag("DEAD"))), resp="QUEUE.PURGE", reply=Shape.NUMBER, run="queue_admin.purge",
         writes=True, http=(Post("/queue/{queue}/purge"),),
         rest={"success": True, "purged": "$reply"}, command={"purged": "$reply"},
         examples=(_MADE, _PUBLISHED, Example("QUEUE.PURGE q", 1), Example("QUEUE.PURGE q DEAD", 0)),
     ),
     Command(
-        "queue.delete", 0x080C, "Remove a queue with all its messages.", args=(_QUEUE,), resp="QUEUE.DELETE",
+        "queue.delete", 0x080C, "Delete a queue with all its messages.", args=(_QUEUE,), resp="QUEUE.DELETE",
         reply=Shape.NUMBER, run="queue_admin.delete", writes=True, http=(Delete("/queue/{queue}"),), also=_NAMED,
         rest={"success": True, "deleted": "$flag"}, command={"deleted": "$flag"},
         examples=(_MADE, Example("QUEUE.DELETE q", 1), Example("QUEUE.DELETE q", 0)),
     ),
     Command(
-        "queue.list", 0x080D, "The names of all queues.", resp="QUEUE.LIST", reply=Shape.VALUES,
+        "queue.list", 0x080D, "List the names of all queues.", resp="QUEUE.LIST", reply=Shape.VALUES,
         run="queue_admin.list_names", http=(Get("/queue/list"),), rest={"queues": "$items"},
         command={"queues": "$items"},
         examples=(_MADE, Example("QUEUE.LIST", ["q"])),
     ),
     Command(
-        "queue.dead", 0x080E, "The first dead letters, by default 100; they stay.",
+        "queue.dead", 0x080E,
+        "Return the first `count` dead letters of a queue (default 100) without removing the messages.",
         args=(_QUEUE, Optional(Int("count"))), resp="QUEUE.DEAD", reply=Shape.MESSAGES, run="queue_admin.dead",
         http=(Get("/queue/{queue}/dead"),), fields=_MESSAGE,
         rest={"messages": "$messages"}, command={"messages": "$messages"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"), Example("QUEUE.DEAD q", ...)),
     ),
     Command(
-        "queue.revive", 0x080F, "Make a dead letter, or all of them, ready again as if never delivered.",
+        "queue.revive", 0x080F, "Make one dead letter of a queue, or all of them, ready again as if never delivered.",
         args=(_QUEUE, Optional(Text("message_id"))), resp="QUEUE.REVIVE", reply=Shape.NUMBER, run="queue_admin.revive",
         writes=True, http=(Post("/queue/{queue}/revive"),),
         rest={"success": True, "revived": "$reply"}, command={"revived": "$reply"},
@@ -151,12 +161,12 @@ ROWS = [
         ),
     ),
     Command(
-        "queue.load", 0x08F0, "A queue out of a snapshot.",
+        "queue.load", 0x08F0, "Load a queue from a snapshot.",
         args=(_QUEUE, *(Int(f"word{i}") for i in range(13)), Int("prefetch_limit")),
         run="queue_admin.load_queue", writes=True, internal=True,
     ),
     Command(
-        "queue.load_message", 0x08F1, "A message out of a snapshot.",
+        "queue.load_message", 0x08F1, "Load a message of a queue from a snapshot.",
         args=(
             _QUEUE, Raw("payload"), Raw("id"), Int("state"), Int("deadline"), Int("created"), Raw("headers"),
             Text("consumer_id"), Int("serial"),

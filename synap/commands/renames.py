@@ -11,20 +11,20 @@ _SWITCH = "kv_store.allow_flush_commands"
 
 ROWS = [
     Command(
-        "key.rename", 0x0901, "Give the key another name, over what stands there.", args=(_SOURCE, _DESTINATION),
+        "key.rename", 0x0901, "Rename a key, replacing any key that has the new name.", args=(_SOURCE, _DESTINATION),
         resp="RENAME", run="renames.rename", writes=True, grows=True, room=80, http=(Post("/key/{source}/rename"),),
         rest=_MOVED, command=_MOVED,
         examples=(Example("SET a v", "OK"), Example("RENAME a b", "OK"), Example("GET b", "v")),
     ),
     Command(
-        "key.renamenx", 0x0902, "Give the key another name if that one is free.", args=(_SOURCE, _DESTINATION),
+        "key.renamenx", 0x0902, "Rename a key if no key has the new name.", args=(_SOURCE, _DESTINATION),
         resp="RENAMENX", reply=Shape.NUMBER, run="renames.rename_new", writes=True, grows=True, room=80,
         http=(Post("/key/{source}/renamenx"),), rest=_MOVED, command=_MOVED, json_faults={0: "DESTINATION_EXISTS"},
         examples=(Example("SET a v", "OK"), Example("SET b w", "OK"),
                   Example("RENAMENX a b", 0), Example("RENAMENX a c", 1)),
     ),
     Command(
-        "key.copy", 0x0903, "Copy the key and what it holds.",
+        "key.copy", 0x0903, "Copy a key and its value to another key; with REPLACE, overwrite an existing destination.",
         args=(Key("source"), _DESTINATION, AnyOrder(Token("DB", Int("db")), Flag("REPLACE"))),
         resp="COPY", reply=Shape.NUMBER, run="renames.copy", writes=True, grows=True, room=200,
         http=(Post("/key/{source}/copy"),), rest=_MOVED, command=_MOVED, json_faults={0: "COPY_EXISTS"},
@@ -33,20 +33,21 @@ ROWS = [
                   Example("COPY a b", 0), Example("COPY a b REPLACE", 1)),
     ),
     Command(
-        "key.move", 0x0904, "Move the key to another namespace, if it is not there.", args=(_SOURCE, Int("db")),
+        "key.move", 0x0904, "Move a key to another namespace if the key does not exist there.",
+        args=(_SOURCE, Int("db")),
         resp="MOVE", reply=Shape.NUMBER, run="renames.move_key", writes=True, grows=True, room=80,
         http=(Post("/key/{source}/move"),), rest={"moved": "$flag"}, command={"moved": "$flag"},
         examples=(Example("SET a v", "OK"), Example("MOVE a 1", 1), Example("MOVE a 1", 0)),
     ),
     Command(
-        "key.swap", 0x0905, "Exchange what two namespaces hold. Walks the keys of both.",
+        "key.swap", 0x0905, "Exchange all keys of two namespaces; the command walks the keys of both.",
         args=(Int("one", fault="FIRST_DB"), Int("two", fault="SECOND_DB")),
         resp="SWAPDB", run="renames.swap", writes=True, grows=True, room=80,
         http=(Post("/key/swap"),), rest={"success": True}, command={"success": True},
         examples=(Example("SWAPDB 0 1", "OK"),),
     ),
     Command(
-        "key.flush_namespace", 0x0906, "Remove every key of the namespace.", resp="FLUSHDB",
+        "key.flush_namespace", 0x0906, "Remove every key of the selected namespace.", resp="FLUSHDB",
         args=(Optional(Choice("mode", ("ASYNC", "SYNC"))),), stray="SYNTAX",
         run="renames.clear_namespace", writes=True,
         http=(Post("/key/flushdb"),), envelope=("kv.flushdb",), switch=_SWITCH,
@@ -54,26 +55,31 @@ ROWS = [
         examples=(Example("SET k v", "OK"), Example("FLUSHDB", "OK"), Example("DBSIZE", 0)),
     ),
     Command(
-        "key.random", 0x0907, "A key drawn at random.", resp="RANDOMKEY", reply=Shape.VALUE, run="key_listing.draw",
+        "key.random", 0x0907, "Return a random key.", resp="RANDOMKEY", reply=Shape.VALUE, run="key_listing.draw",
         http=(Get("/key/randomkey"),), envelope=("key.randomkey",), rest={"key": "$reply"}, command={"key": "$reply"},
         rest_nil={"key": None}, command_nil={"key": None},
         examples=(Example("RANDOMKEY", None), Example("SET k v", "OK"), Example("RANDOMKEY", "k")),
     ),
     Command(
-        "key.match", 0x0908, "Every key that matches a pattern, in no order. Walks all keys: SCAN does it in steps.",
+        "key.match", 0x0908,
+        "Return all keys that match a pattern, in no particular order; KEYS walks all keys at once, SCAN in steps.",
         args=(Glob("pattern"),), resp="KEYS", reply=Shape.VALUES, run="key_listing.match_all", http=(Get("/key/keys"),),
         rest={"keys": "$items", "count": "$count"}, command={"keys": "$items", "count": "$count"},
         examples=(Example("SET k1 v", "OK"), Example("KEYS k?", ["k1"]), Example("KEYS none*", [])),
     ),
     Command(
-        "key.starting", 0x0909, "Keys that begin with a text, in no order, at most `limit` (100). Walks keys until it "
-        "has them.", args=(AnyOrder(Token("PREFIX", Text("prefix")), Token("LIMIT", Int("limit"))),),
+        "key.starting", 0x0909,
+        "Return up to `limit` keys (default 100) that begin with `prefix`, in no particular order, by walking keys "
+        "until enough are found.",
+        args=(AnyOrder(Token("PREFIX", Text("prefix")), Token("LIMIT", Int("limit"))),),
         reply=Shape.VALUES, run="key_listing.match_prefix", http=(Get("/kv/scan"),), envelope=("kv.scan",),
         rest=_LISTED, command=_LISTED,
     ),
     Command(
-        "key.list", 0x090A, "Every key of the namespace, or those that begin with `prefix` and match `pattern`, in no "
-        "order. Walks all keys.", args=(AnyOrder(Token("PREFIX", Text("prefix")), Token("PATTERN", Glob("pattern"))),),
+        "key.list", 0x090A,
+        "Return all keys, or those that begin with `prefix` and match `pattern`, in no particular order, by walking "
+        "all keys.",
+        args=(AnyOrder(Token("PREFIX", Text("prefix")), Token("PATTERN", Glob("pattern"))),),
         reply=Shape.VALUES, run="key_listing.list_all", http=(Get("/kv/keys"),), envelope=("kv.keys",), rest=_LISTED,
         command=_LISTED,
     ),

@@ -20,14 +20,15 @@ _GOT = {"success": True, "room": "$room", "created": "$flag"}
 
 ROWS = [
     Command(
-        "stream.create", 0x1401, "Make a room. It keeps so many events, bytes and seconds of them; 0: no limit.",
+        "stream.create", 0x1401,
+        "Create a room (an event stream) with limits on events, bytes and age in seconds; 0 means no limit.",
         args=(_ROOM, _LIMITS), resp="STREAM.CREATE", run="rooms.create", writes=True, grows=True, room=200,
         decides="stream.make",
         http=(Post("/stream/{room}"),), envelope=("stream.create_room",), rest={"success": True, "room": "$room"},
         command={"success": True, "room": "$room"}, examples=(_MADE,),
     ),
     Command(
-        "stream.publish", 0x1402, "Append events of one name; answers the offset of the first.",
+        "stream.publish", 0x1402, "Append events of one name to a room and return the offset of the first event.",
         args=(_ROOM, Text("event"), Many("items", Raw("data"))), resp="STREAM.PUBLISH", reply=Shape.NUMBER,
         run="rooms.publish", writes=True, grows=True, room=4200,
         http=(
@@ -39,7 +40,7 @@ ROWS = [
     ),
     Command(
         "stream.consume", 0x1403,
-        "Events from an offset on, by default from the earliest held, 100 at most; with WAIT, wait until there is one.",
+        "Return events of a room from an offset on, by default at most 100 from the earliest; WAIT waits for an event.",
         args=(
             _ROOM, Text("subscriber_id"),
             AnyOrder(
@@ -56,33 +57,35 @@ ROWS = [
         ),
     ),
     Command(
-        "stream.stats", 0x1404, "Counters and limits of a room; readers and reads are counted since the start.",
+        "stream.stats", 0x1404,
+        "Return the counters and limits of a room; readers and reads are counted since the server started.",
         args=(_ROOM,), resp="STREAM.STATS", reply=Shape.REPORT, run="rooms.stats", http=(Get("/stream/{room}/stats"),),
         fields=_STATS, rest="$report", command="$report", examples=(_MADE, _SAID, Example("STREAM.STATS r", ...)),
     ),
     Command(
-        "stream.delete", 0x1405, "Remove a room with its events.", args=(_ROOM,), resp="STREAM.DELETE",
+        "stream.delete", 0x1405, "Delete a room with all its events.", args=(_ROOM,), resp="STREAM.DELETE",
         run="rooms.delete", writes=True, envelope=("stream.delete_room",), http=(Delete("/stream/{room}"),),
         rest={"success": True, "room": "$room"},
         command={"success": True, "deleted": "$room"}, examples=(_MADE, Example("STREAM.DELETE r", "OK")),
     ),
     Command(
-        "stream.list", 0x1406, "The names of all rooms.", resp="STREAM.LIST", reply=Shape.VALUES,
+        "stream.list", 0x1406, "List the names of all rooms.", resp="STREAM.LIST", reply=Shape.VALUES,
         run="rooms.list_names", envelope=("stream.list_rooms",), http=(Get("/stream/list"),),
         rest={"rooms": "$items", "count": "$count"},
         command={"rooms": "$items", "count": "$count"}, examples=(_MADE, Example("STREAM.LIST", ["r"])),
     ),
     Command(
-        "stream.make", 0x1407, "Make a room with all its limits given, in ms: what making one is journaled as.",
+        "stream.make", 0x1407,
+        "Create a room with all limits given, the age in milliseconds; the log stores this command for new rooms.",
         args=(_ROOM, Int("max_events"), Int("max_bytes"), Int("retention_ms")), run="rooms.make", writes=True,
         internal=True,
     ),
     Command(
-        "stream.expire", 0x1408, "Drop events that have grown too old: what upkeep asks for.",
+        "stream.expire", 0x1408, "Remove the events of a room that have grown too old, on behalf of upkeep.",
         args=(_ROOM, Int("most")), reply=Shape.NUMBER, run="rooms.expire", writes=True, internal=True,
     ),
     Command(
-        "stream.get_or_create", 0x1409, "Make a room, unless it is there: then it keeps its limits.",
+        "stream.get_or_create", 0x1409, "Create a room, or leave an existing room and its limits unchanged.",
         args=(_ROOM, _LIMITS), resp="STREAM.GETORCREATE", reply=Shape.NUMBER, run="rooms.get_or_create", writes=True,
         grows=True, room=200, decides="stream.make",
         http=(Put("/stream/{room}"),), envelope=("stream.get_or_create_room",),
@@ -91,11 +94,11 @@ ROWS = [
         ),
     ),
     Command(
-        "stream.load", 0x14F0, "A room out of a snapshot.",
+        "stream.load", 0x14F0, "Load a room from a snapshot.",
         args=(_ROOM, *(Int(f"word{i}") for i in range(7))), run="rooms.load_room", writes=True, internal=True,
     ),
     Command(
-        "stream.load_events", 0x14F1, "Events of a room out of a snapshot.",
+        "stream.load_events", 0x14F1, "Load events of a room from a snapshot.",
         args=(_ROOM, Many("events", Text("event"), Raw("data"), Int("time"))), run="rooms.load_events", writes=True,
         internal=True,
     ),

@@ -9,7 +9,7 @@ _STEP = {"delta": "amount", "increment": "amount"}
 
 ROWS = [
     Command(
-        "kv.set", 0x0101, "Set the value of `key`, whatever it held.", resp="SET",
+        "kv.set", 0x0101, "Set a key to a value, replacing a value of any type.", resp="SET",
         args=(
             _NEW,
             Raw("value"),
@@ -32,14 +32,14 @@ ROWS = [
         examples=(Example("SET k v", "OK"), Example("SET k w NX", None), Example("SET k w XX GET", "v")),
     ),
     Command(
-        "kv.get", 0x0102, "Get the value of `key`.", args=(_KEY,), resp="GET", reply=Shape.VALUE,
+        "kv.get", 0x0102, "Return the value of a key.", args=(_KEY,), resp="GET", reply=Shape.VALUE,
         run="strings.get_value", http=(Get("/kv/get/{key}"),),
         rest="$text", command="$hybrid",
         rest_nil={"error": "Key not found"}, command_nil=None, views={"bytes": "$octets"},
         examples=(Example("SET k v", "OK"), Example("GET k", "v"), Example("GET none", None)),
     ),
     Command(
-        "kv.add", 0x0103, "Add an integer to the number at `key`; a missing key counts as 0.",
+        "kv.add", 0x0103, "Add an integer to the number at a key and return the sum; a missing key counts as 0.",
         args=(_NEW, Int("amount", default=1)), resp="INCRBY", reply=Shape.NUMBER, run="strings.increment_by",
         writes=True, grows=True, room=80, http=(Post("/kv/{key}/incrby"),), envelope=("kv.incr", "kv.incrby"),
         also=_STEP,
@@ -47,13 +47,15 @@ ROWS = [
         examples=(Example("INCRBY n 5", 5), Example("INCRBY n -7", -2)),
     ),
     Command(
-        "kv.increment", 0x0104, "Add 1 to the number at `key`.", args=(_NEW,), resp="INCR", reply=Shape.NUMBER,
+        "kv.increment", 0x0104, "Add 1 to the number at a key and return the sum; a missing key counts as 0.",
+        args=(_NEW,), resp="INCR", reply=Shape.NUMBER,
         run="strings.increment", writes=True, grows=True, room=80, http=(Post("/kv/{key}/incr"),),
         rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("INCR n", 1), Example("INCR n", 2)),
     ),
     Command(
-        "kv.subtract", 0x0105, "Take an integer away from the number at `key`.",
+        "kv.subtract", 0x0105,
+        "Subtract an integer from the number at a key and return the difference; a missing key counts as 0.",
         args=(_NEW, Int("amount", default=1)), resp="DECRBY", reply=Shape.NUMBER, run="strings.decrement_by",
         writes=True, grows=True, room=80, http=(Post("/kv/{key}/decrby"),), envelope=("kv.decr", "kv.decrby"),
         also=_STEP,
@@ -61,25 +63,29 @@ ROWS = [
         examples=(Example("DECRBY n 5", -5), Example("DECRBY n -7", 2)),
     ),
     Command(
-        "kv.decrement", 0x0106, "Take 1 away from the number at `key`.", args=(_NEW,), resp="DECR",
+        "kv.decrement", 0x0106,
+        "Subtract 1 from the number at a key and return the difference; a missing key counts as 0.",
+        args=(_NEW,), resp="DECR",
         reply=Shape.NUMBER, run="strings.decrement", writes=True, grows=True, room=80,
         http=(Post("/kv/{key}/decr"),), rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("DECR n", -1),),
     ),
     Command(
-        "kv.getset", 0x0107, "Set the value of `key` and answer the one before; a deadline is lost.",
+        "kv.getset", 0x0107, "Set a key to a value, remove the deadline of the key, and return the previous value.",
         args=(_NEW, Raw("value")), resp="GETSET", reply=Shape.VALUE, run="strings.swap_value", writes=True, grows=True,
         room=80, http=(Post("/kv/{key}/getset"),), rest="$text", command="$hybrid", rest_nil=None, command_nil=None,
         examples=(Example("GETSET k v", None), Example("GETSET k w", "v")),
     ),
     Command(
-        "kv.getdel", 0x0108, "Get the value of `key` and remove it.", args=(_NEW,), resp="GETDEL", reply=Shape.VALUE,
+        "kv.getdel", 0x0108, "Return the value of a key and remove the key.",
+        args=(_NEW,), resp="GETDEL", reply=Shape.VALUE,
         run="strings.take_value", writes=True, http=(Post("/kv/{key}/getdel"),), rest="$text", command="$hybrid",
         rest_nil=None, command_nil=None,
         examples=(Example("SET k v", "OK"), Example("GETDEL k", "v"), Example("GETDEL k", None)),
     ),
     Command(
-        "kv.getex", 0x0109, "Get the value of `key` and give it another deadline, or none.",
+        "kv.getex", 0x0109,
+        "Return the value of a key, and set or remove the deadline of the key if an option says so.",
         args=(
             _NEW,
             AnyOrder(
@@ -96,36 +102,39 @@ ROWS = [
         examples=(Example("SET k v", "OK"), Example("GETEX k EX 100", "v"), Example("GETEX none", None)),
     ),
     Command(
-        "kv.setnx", 0x010A, "Set the value of `key` if there is no such key.", args=(_NEW, Raw("value")), resp="SETNX",
+        "kv.setnx", 0x010A, "Set a key to a value if the key does not exist.", args=(_NEW, Raw("value")), resp="SETNX",
         reply=Shape.NUMBER, run="strings.set_if_missing", writes=True, grows=True, room=80,
         http=(Post("/kv/{key}/setnx"),), rest={"success": "$flag"}, command={"success": "$flag"},
         examples=(Example("SETNX k v", 1), Example("SETNX k w", 0)),
     ),
     Command(
-        "kv.setex", 0x010B, "Set the value of `key` for some seconds.", args=(_NEW, Int("ttl"), Raw("value")),
+        "kv.setex", 0x010B, "Set a key to a value that expires after some seconds.",
+        args=(_NEW, Int("ttl"), Raw("value")),
         resp="SETEX", run="strings.set_for_seconds", writes=True, grows=True, room=80,
         http=(Post("/kv/{key}/setex"),), rest={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("SETEX k 100 v", "OK"), Example("GET k", "v")),
     ),
     Command(
-        "kv.psetex", 0x010C, "Set the value of `key` for some milliseconds.", args=(_NEW, Int("px"), Raw("value")),
-        resp="PSETEX", run="strings.set_for_ms", writes=True, grows=True, room=80,
+        "kv.psetex", 0x010C, "Set a key to a value that expires after some milliseconds.",
+        args=(_NEW, Int("px"), Raw("value")), resp="PSETEX", run="strings.set_for_ms", writes=True, grows=True, room=80,
         http=(Post("/kv/{key}/psetex"),), rest={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("PSETEX k 100000 v", "OK"), Example("GET k", "v")),
     ),
     Command(
-        "kv.delex", 0x010D, "Remove `key`, if its value is (IFEQ) or is not (IFNE) the one given.",
+        "kv.delex", 0x010D,
+        "Remove a key: always, or only if its value equals (IFEQ) or differs from (IFNE) a given value.",
         args=(_NEW, AnyOrder(OneOf("when", Token("IFEQ", Raw("ifeq")), Token("IFNE", Raw("ifne"))))), resp="DELEX",
         reply=Shape.NUMBER, run="strings.delete_if", writes=True, http=(Post("/kv/{key}/delex"),),
         rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$flag"},
         examples=(Example("SET k v", "OK"), Example("DELEX k IFEQ w", 0), Example("DELEX k IFEQ v", 1)),
     ),
     Command(
-        "kv.stats", 0x010E, "Keys, memory, and how often strings were read, written and removed.",
+        "kv.stats", 0x010E,
+        "Return the number of keys, the memory in use, and counts of strings read, written and removed.",
         reply=Shape.CUSTOM, handler="kv_stats", http=(Get("/kv/stats"),), rest="$reply", command="$reply",
     ),
     Command(
-        "string.load", 0x01F0, "A string out of a snapshot.",
+        "string.load", 0x01F0, "Load a string from a snapshot.",
         args=(_NEW, Raw("value"), Int("deadline")), run="strings.load", writes=True, internal=True,
     ),
 ]  # fmt: skip
