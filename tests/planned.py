@@ -63,7 +63,7 @@ _SORTED_SETS = [
         ),
     ),
     Command(
-        "sortedset.range", 0x0602, "Members by place, score or text.", resp="ZRANGE",
+        "sortedset.range", 0x0602, "Return members of a sorted set by rank, score or text.", resp="ZRANGE",
         args=(
             Key("key", "sortedset"), Text("start"), Text("stop"),
             AnyOrder(
@@ -75,19 +75,19 @@ _SORTED_SETS = [
         ),
     ),
     Command(
-        "sortedset.union_store", 0x0603, "Store the union of sorted sets.", resp="ZUNIONSTORE",
+        "sortedset.union_store", 0x0603, "Store the union of sorted sets under a key.", resp="ZUNIONSTORE",
         args=(Key("target", "sortedset", WRITE), _SORTED_KEYS, _WEIGHTED),
     ),
     Command(
-        "sortedset.union", 0x0604, "The union of sorted sets.", resp="ZUNION",
+        "sortedset.union", 0x0604, "Return the union of sorted sets.", resp="ZUNION",
         args=(_SORTED_KEYS, AnyOrder(*_WEIGHTED.inner, Flag("WITHSCORES"))),
     ),
     Command(
-        "sortedset.random", 0x0605, "Members drawn at random.", resp="ZRANDMEMBER",
+        "sortedset.random", 0x0605, "Return random members of a sorted set.", resp="ZRANDMEMBER",
         args=(Key("key", "sortedset"), Optional(Int("count"), Optional(Flag("WITHSCORES")))),
     ),
     Command(
-        "sortedset.pop_wait", 0x0606, "Pop from the first of the sorted sets that holds anything.", resp="BZMPOP",
+        "sortedset.pop_wait", 0x0606, "Remove and return members of the first sorted set that has any.", resp="BZMPOP",
         args=(
             Timeout("timeout"), Counted("keys", Key("key", "sortedset", WRITE)),
             Choice("end", ("MIN", "MAX")), AnyOrder(Token("COUNT", Int("count"))),
@@ -114,7 +114,7 @@ _STREAM = [
         ),
     ),
     Command(
-        "xstream.read_group", 0x0702, "Events for a member of a group.", resp="XREADGROUP",
+        "xstream.read_group", 0x0702, "Return events for a member of a group.", resp="XREADGROUP",
         args=(
             AnyOrder(
                 OneOf("group", Token("GROUP", Text("group"), Text("consumer")), required=True),
@@ -125,11 +125,11 @@ _STREAM = [
         ),
     ),
     Command(
-        "xstream.read", 0x0703, "Events behind the ids given.", resp="XREAD",
+        "xstream.read", 0x0703, "Return the events after the given IDs.", resp="XREAD",
         args=(AnyOrder(*_READ_OPTIONS), _STREAMS),
     ),
     Command(
-        "xstream.claim", 0x0704, "Take over pending events.", resp="XCLAIM",
+        "xstream.claim", 0x0704, "Transfer pending events of a group to another member.", resp="XCLAIM",
         args=(
             Key("key", "xstream", WRITE), Text("group"), Text("consumer"), Int("idle_min"),
             Many("ids", Text("id")),
@@ -140,7 +140,7 @@ _STREAM = [
         ),
     ),
     Command(
-        "xstream.pending", 0x0705, "What is pending in a group.", resp="XPENDING",
+        "xstream.pending", 0x0705, "Return the pending events of a group.", resp="XPENDING",
         args=(
             Key("key", "xstream"), Text("group"),
             Optional(
@@ -153,7 +153,7 @@ _STREAM = [
 
 _OTHERS = [
     Command(
-        "key.sort", 0x0281, "The elements of a list, set or sorted set in order.", resp="SORT",
+        "key.sort", 0x0281, "Return the elements of a list, set or sorted set in order.", resp="SORT",
         args=(
             Key("key"),
             AnyOrder(
@@ -184,7 +184,7 @@ _OTHERS = [
         ),
     ),
     Command(
-        "geo.search", 0x0B01, "Members in a circle or a box.", resp="GEOSEARCH",
+        "geo.search", 0x0B01, "Return the members in a circle or a box.", resp="GEOSEARCH",
         args=(
             Key("key", "geo"),
             AnyOrder(
@@ -206,13 +206,13 @@ _OTHERS = [
         ),
     ),
     Command("script.eval", 0x0C01, "Run a script.", resp="EVAL", args=(Raw("script"), *_SCRIPT_REST)),
-    Command("script.eval_hash", 0x0C02, "Run a script known by its hash.", resp="EVALSHA",
+    Command("script.eval_hash", 0x0C02, "Run a script that is known by its hash.", resp="EVALSHA",
             args=(Text("hash"), *_SCRIPT_REST)),
 ]  # fmt: skip
 
 _CLIENTS = [
     Command(
-        "connection.client_tracking", 0x1183, "Tell this client when keys change that it has read.",
+        "connection.client_tracking", 0x1183, "Send this client a message when a key changes that it has read.",
         resp="CLIENT|TRACKING",
         args=(
             *_SWITCH,
@@ -223,7 +223,7 @@ _CLIENTS = [
             ),
         ),
     ),
-    Command("connection.client_caching", 0x1189, "Track, or not, what the next command reads.",
+    Command("connection.client_caching", 0x1189, "Turn tracking of the keys that the next command reads on or off.",
             resp="CLIENT|CACHING", args=(Choice("switch", ("YES", "NO")),)),
 ]  # fmt: skip
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from synap.command import Command
 from synap.commands import CATALOGUE
 from tests import tidiness
+from tests.planned import ROWS as PLANNED
 from tests.tidiness import (
     CLOCK,
     COLUMNS_MAX,
@@ -46,6 +48,19 @@ from tests.tidiness import (
 TWINS = ROOT / "tests" / "naive" / "store"
 DISTRIBUTIONS = {"yaml": "pyyaml", "llvmlite": "numba", "prometheus_client": "prometheus-client"}
 """Where the import is not called as the distribution."""
+SUMMARY_MAX = 140
+VERBS = frozenset(
+    """
+    Accept Acknowledge Add Append Authenticate Begin Block Change Close Copy Create Delay Delete Describe Discard Draw
+    End Exchange Execute Fail Lease List Load Make Mark Move Overwrite Prepend Publish Read Release Remove Rename Report
+    Reset Return Run Select Send Set Stop Store Subscribe Subtract Test Transfer Turn Unblock Unsubscribe Watch Write
+    """.split()
+)
+"""Imperative verbs that a summary of a command may begin with; a verb that a new command needs is added here."""
+NO_CLAUSE = re.compile(
+    r"(what|how|whether|where|when|which|who|be|the same|it|its|they|these|those|this|that|one)\b", re.IGNORECASE
+)
+"""Beginnings that make a noun clause of a sentence, or a pronoun without a noun before it."""
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -201,3 +216,51 @@ def test_a_missing_twin_is_found(tmp_path: Path) -> None:
     (tmp_path / "lists.py").write_text("def length(model): ...\n\n\nclass Model:\n    def push(self): ...\n")
     wanted = ["lists.length", "lists.push", "sets.add"]
     assert twins_missing(wanted, tmp_path) == ["lists.push", "sets.add"]
+
+
+def faults_of_summary(doc: str) -> list[str]:
+    """Return the reasons why a text cannot be the summary of a command, which users read on every surface."""
+    found = []
+    if doc.split(" ")[0] not in VERBS:
+        found.append("does not begin with an imperative verb of VERBS")
+    if not doc.endswith(".") or doc.endswith(".."):
+        found.append("does not end with a full stop")
+    if len(doc) > SUMMARY_MAX:
+        found.append(f"has {len(doc)} characters, more than {SUMMARY_MAX}")
+    found += [f"has a clause that begins: {clause}" for clause in re.split(r"[.;:] ", doc) if NO_CLAUSE.match(clause)]
+    return found
+
+
+@pytest.mark.parametrize("row", [*CATALOGUE.rows, *PLANNED], ids=lambda row: row.name)
+def test_a_summary_is_an_imperative_sentence(row: Command) -> None:
+    assert faults_of_summary(row.doc) == [], row.doc
+
+
+@pytest.mark.parametrize("doc, what", [
+    ("", "imperative verb"),
+    ("The names of all rooms.", "imperative verb"),
+    ("A key drawn at random.", "imperative verb"),
+    ("Returns the value of a key.", "imperative verb"),
+    ("set a key to a value.", "imperative verb"),
+    ("Set", "full stop"),
+    ("Set a key to a value", "full stop"),
+    ("Is this a member?", "full stop"),
+    ("Set a key to a value...", "full stop"),
+    ("Return " + "x" * SUMMARY_MAX + ".", f"{SUMMARY_MAX + 8} characters"),
+    ("What the key holds.", "a clause that begins: What"),
+    ("How many keys the namespace holds.", "a clause that begins: How"),
+    ("Whether this connection gets replies.", "a clause that begins: Whether"),
+    ("Where this client's news of keys go; -1: nowhere.", "a clause that begins: Where"),
+    ("Be as a new connection.", "a clause that begins: Be"),
+    ("The same, and the keys count as used.", "a clause that begins: The same"),
+    ("Remove a queue. It is freed in steps.", "a clause that begins: It"),
+    ("Publish to a topic; how many copies were sent.", "a clause that begins: how"),
+    ("Create a queue; one that exists keeps its settings.", "a clause that begins: one"),
+])  # fmt: skip
+def test_a_planted_summary(doc: str, what: str) -> None:
+    assert any(what in fault for fault in faults_of_summary(doc)), faults_of_summary(doc)
+
+
+def test_what_is_a_summary() -> None:
+    assert faults_of_summary("Return " + "x" * (SUMMARY_MAX - 8) + ".") == []
+    assert faults_of_summary("Return how many of the given keys exist; a key that is given twice counts twice.") == []

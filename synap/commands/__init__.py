@@ -1,4 +1,4 @@
-"""The command table: a module for each family, rows only."""
+"""The command table: one module of rows for each family of commands."""
 
 from synap.command import Catalogue
 from synap.commands import (
@@ -23,4 +23,4 @@ CATALOGUE = Catalogue(
     ]
 )
 FAMILIES = ("strings", "keys", "substrings", "lists", "sets", "renames", "queues", "rooms")
-"""Modules of `synap.store` that have a door, by the family in the high byte of their codes."""
+"""Families with a compiled entrance, `synap/store/doors/<family>.py`; the high byte of a code is its family."""

@@ -1,4 +1,4 @@
-"""Connections and transactions: rows that the lane or the engine carries out."""
+"""Command rows of connections and transactions, carried out by the lane or by a handler of the engine."""
 
 from synap.command import AnyOrder, Choice, Command, Example, Int, Key, Many, OneOf, Optional, Raw, Shape, Text, Token
 from synap.routes import Get

@@ -1,4 +1,4 @@
-"""Defaults that come from the settings: what an argument is on this node where a caller leaves it out."""
+"""Default values of arguments that a node takes from its settings."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -16,11 +16,11 @@ FROM_SETTINGS = {
         "default_priority": ("queue.default_priority", 1),
     },
 }
-"""By row and argument: a setting, and how many of the argument's units one of its units is."""
+"""By row and argument: (name of the setting, units of the argument in one unit of the setting)."""
 
 
 def catalogue_for(settings: Settings) -> Catalogue:
-    """Return all rows, with the defaults of these settings."""
+    """Return the catalogue of all rows, with default values of arguments from these settings."""
     names = {setting for wanted in FROM_SETTINGS.values() for setting, _ in wanted.values()}
     return _catalogue_with(tuple((name, settings.number(name)) for name in sorted(names)))
 

@@ -1,4 +1,4 @@
-"""Keys of any kind."""
+"""Command rows that work on keys of any type: removal, expiry, counting, scanning."""
 
 from synap.command import (
     WRITE,

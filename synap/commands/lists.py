@@ -1,4 +1,4 @@
-"""Lists: elements in order, pushed and popped at both ends."""
+"""Command rows of lists: elements in order, pushed and popped at both ends."""
 
 from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape, Timeout
 from synap.routes import Get, Post

@@ -1,4 +1,4 @@
-"""Pub/sub: Redis' words for connections, and rows for JSON, where a subscriber has a name."""
+"""Command rows of pub/sub: those of Redis for connections, and those of JSON for subscribers with a name."""
 
 from synap.command import AnyOrder, Command, Example, Flag, Many, Optional, Raw, Shape, Text, Token
 from synap.routes import Get, Post
@@ -10,7 +10,7 @@ _PATTERN = (Optional(Text("pattern")),)
 
 
 def _heard(name: str, code: int, doc: str, resp: str, args: tuple[Many, ...], *examples: Example) -> Command:
-    """A row about what this connection listens to."""
+    """Return a row that changes the subscriptions of a connection; its handler is named as its RESP word."""
     return Command(
         f"pubsub.{name}", code, doc, args=args, resp=resp, handler=resp.lower(), session=True, reply=Shape.CUSTOM,
         examples=examples,
@@ -20,7 +20,7 @@ def _heard(name: str, code: int, doc: str, resp: str, args: tuple[Many, ...], *e
 def _asked(
     name: str, code: int, doc: str, resp: str, *examples: Example, args: tuple[object, ...] = (), stray: str = ""
 ) -> Command:
-    """A row of PUBSUB."""
+    """Return a row for the subcommand `resp` of PUBSUB."""
     return Command(
         f"pubsub.{name}", code, doc, args=args, resp=f"PUBSUB|{resp}", handler=f"pubsub_{resp.lower()}",
         reply=Shape.CUSTOM, examples=examples, command={"reply": "$reply"}, rest={"reply": "$reply"}, stray=stray,

@@ -1,4 +1,4 @@
-"""Queues: messages that come back until they are acknowledged."""
+"""Command rows of queues: messages that are delivered again until they are acknowledged."""
 
 from synap.command import AnyOrder, Command, Example, Flag, Int, Optional, Raw, Shape, Text, Timeout, Token
 from synap.routes import Delete, Get, Post

@@ -1,4 +1,4 @@
-"""Keys under other names and in other namespaces, and keys found by walking all of them."""
+"""Command rows that rename, copy and move keys, and that find keys by walking all of them."""
 
 from synap.command import WRITE, AnyOrder, Choice, Command, Example, Flag, Glob, Int, Key, Optional, Shape, Text, Token
 from synap.routes import Get, Post

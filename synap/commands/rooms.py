@@ -1,4 +1,4 @@
-"""Streams: rooms of events that are kept for a while and read from any offset."""
+"""Command rows of streams: rooms of events that are kept within limits and read from any offset."""
 
 from synap.command import AnyOrder, Command, Example, Int, Many, Raw, Shape, Text, Timeout, Token
 from synap.routes import Delete, Get, Post, Put

@@ -1,4 +1,4 @@
-"""The server itself: what it is and does, its settings, slow calls, snapshots, single keys looked at."""
+"""Command rows of the server: INFO, settings, slow calls, delays, snapshots, and inspection of single keys."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from synap.routes import Get, Post
 
 
 def _asked(name: str, code: int, doc: str, resp: str, *examples: Example, **more: Any) -> Command:
-    """A row that Python answers: by the handler of its last name, unless another is given."""
+    """Return a row that runs in Python; its handler is named as the second part of `name` unless `more` names one."""
     more.setdefault("handler", name.split(".")[1])
     return Command(name, code, doc, resp=resp, reply=Shape.CUSTOM, examples=examples, **more)
 
@@ -36,7 +36,7 @@ def _help(name: str, code: int) -> Command:
 
 
 def _sections(number: int) -> Optional:
-    """A section of INFO, and more behind it: JSON calls them section, section2, ..."""
+    """Return the optional argument for section `number` of INFO and those after it: section, section2, ... in JSON."""
     name = Text("section" if number == 1 else f"section{number}")
     return Optional(name) if number == SECTIONS_MAX else Optional(name, _sections(number + 1))
 

@@ -1,4 +1,4 @@
-"""Sets: members without order, each once."""
+"""Command rows of sets: distinct members without order."""
 
 from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape
 from synap.routes import Get, Post

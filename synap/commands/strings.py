@@ -1,4 +1,4 @@
-"""Strings: values under keys."""
+"""Command rows of strings: one value for each key."""
 
 from synap.command import WRITE, AnyOrder, Command, Example, Flag, Int, Key, OneOf, Raw, Shape, Token
 from synap.routes import Get, Post

@@ -1,4 +1,4 @@
-"""Strings by the piece, and many in one call."""
+"""Command rows of strings that read or write a part of a value, or the values of several keys."""
 
 from synap.command import WRITE, Command, Example, Int, Key, Many, Raw, Shape
 from synap.routes import Get, Post

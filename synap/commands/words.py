@@ -1,4 +1,4 @@
-"""The rows of `compat/words.py`: words of the product's SDK, each carried out as the row that it stands for."""
+"""Command rows of the RESP words in `compat/words.py`, each carried out as the row that the word stands for."""
 
 from synap.command import Command, Shape
 from synap.commands import queues, rooms, strings

@@ -1,12 +1,13 @@
-"""The RESP words that the product's Python SDK sends (PyPI `synap-sdk` 1.4.0): each stands for a row of the table.
+"""RESP words that the product's Python SDK sends (PyPI `synap-sdk` 1.4.0), each mapped to a row of the table.
 
-A word's arguments are called what the JSON surfaces call the fields of its row, so the row's own units and opposites
-hold (`ack_deadline_secs`, `requeue`). `ask` is for what the SDK spells otherwise, `answer` for a reply that its parser
-wants in another shape. There is no word of Redis here: where both have one (SPUBLISH), Redis' meaning stays.
+The arguments of a word have the names that the JSON surfaces give to the fields of the row, so the units and opposites
+of the row apply (`ack_deadline_secs`, `requeue`). `Word.ask` translates arguments that the SDK spells differently,
+`Word.answer` a reply that the SDK's parser expects in another shape. The table holds no word of Redis: where the SDK
+and Redis use the same word (SPUBLISH), the meaning of Redis applies.
 
-What the SDK reads, in RESP3: an id and a list of names as they are, null for no message, a message as the array
+The SDK reads these replies in RESP3: an id or a list of names as they are, null for no message, a message as the array
 `[id, payload, priority, retry_count]`, counters as a map, events as a list of maps with their time in seconds, and
-`CREATED` for a room that was made. Of all other replies it only tells an error from a success.
+`CREATED` for a room that was created. In all other replies the SDK only distinguishes an error from a success.
 """
 
 from collections.abc import Callable
@@ -28,7 +29,7 @@ def _as_answered(reply: Any, fields: Fields) -> Any:
 
 @dataclass(frozen=True)
 class Word:
-    """One word. `ask` makes the row's fields of the arguments, `answer` the word's reply of the row's."""
+    """A RESP word: `ask` maps its arguments to the fields of the row, `answer` the reply of the row to its own."""
 
     word: str
     code: int
@@ -41,12 +42,12 @@ class Word:
 
 
 def _unless_zero(name: str) -> Callable[[Fields], Fields]:
-    """The SDK sends 0 for a limit that its caller has left out."""
+    """Return an `ask` that drops the field `name` if it is 0, which the SDK sends for a limit that was not given."""
     return lambda fields: {field: value for field, value in fields.items() if field != name or value}
 
 
 def _requeued(fields: Fields) -> Fields:
-    """`True` and `False` are how the SDK spells a boolean."""
+    """Return the fields with `requeue` as a boolean, which the SDK spells `True` or `False`."""
     return {**fields, "requeue": fields["requeue"] == "True"} if "requeue" in fields else fields
 
 
