@@ -1,11 +1,11 @@
-"""A room of events with several subscribers: each reads everything, at its own pace, from where it wants.
+"""An event room with several readers: each reads all events at its own pace, from an offset of its choice.
 
     synap serve
     python examples/event_broadcast.py [http://127.0.0.1:15500] [--events 20]
 
-Reading takes nothing away. `live` follows the room over a WebSocket, `poller` over HTTP with calls that wait for the
-next event, `late` comes when all is over and replays the room from the beginning, `half` from an offset.
-Needs the `websockets` library for the first of them.
+Reading removes nothing from the room. `live` follows it over a WebSocket, `poller` over HTTP with calls that wait for
+the next event. `late` reads the room from the beginning after all events were published, `half` from the middle.
+The WebSocket needs the `websockets` library.
 """
 
 import argparse
@@ -23,7 +23,7 @@ ROOM = "deployments"
 
 
 def call(method: str, url: str, body: Any = None) -> Any:
-    """The JSON that the server answers."""
+    """Send a request, with `body` as JSON, and return the JSON of the reply."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
     with urllib.request.urlopen(request, timeout=30) as response:
@@ -31,7 +31,10 @@ def call(method: str, url: str, body: Any = None) -> Any:
 
 
 def over_http(room: str, name: str, offset: int, count: int) -> Iterator[tuple[int, Any]]:
-    """(offset, data) of `count` events from an offset on. Who keeps the next offset can go on after a crash."""
+    """Yield (offset, data) of `count` events from `offset` on.
+
+    A program that stores the next offset can continue there after a crash.
+    """
     while count:
         reply = call("GET", f"{room}/consume/{name}?from_offset={offset}&limit={min(count, 5)}&wait=10")
         for event in reply["events"]:
@@ -41,7 +44,7 @@ def over_http(room: str, name: str, offset: int, count: int) -> Iterator[tuple[i
 
 
 def over_websocket(room: str, name: str, offset: int, count: int, ready: threading.Event) -> Iterator[tuple[int, Any]]:
-    """The same, pushed by the server."""
+    """Yield (offset, data) of `count` events pushed by the server, from `offset` on. Set `ready` when connected."""
     with connect(f"{room.replace('http', 'ws', 1)}/ws/{name}?from_offset={offset}") as socket:
         for text in socket:
             frame = json.loads(text)
@@ -55,9 +58,9 @@ def over_websocket(room: str, name: str, offset: int, count: int, ready: threadi
 
 
 def follow(name: str, events: Iterator[tuple[int, Any]], seen: dict[str, list[int]]) -> None:
-    """Print what one subscriber sees."""
+    """Print the events of one reader, and note their offsets in `seen`."""
     for offset, data in events:
-        print(f"{name:>6}: {offset} {data['service']} {data['version']}\n", end="", flush=True)  # in one piece
+        print(f"{name:>6}: {offset} {data['service']} {data['version']}\n", end="", flush=True)  # one write
         seen.setdefault(name, []).append(offset)
 
 
@@ -69,7 +72,7 @@ def main() -> int:
     room, count, half = f"{options.server}/stream/{ROOM}", options.events, options.events // 2
     try:
         if ROOM in call("GET", f"{options.server}/stream/list")["rooms"]:
-            call("DELETE", room)  # what an earlier run left
+            call("DELETE", room)  # remains of an earlier run
         call("POST", room)
     except urllib.error.URLError as error:
         print(f"no answer from {options.server}: {error}", file=sys.stderr)

@@ -1,11 +1,11 @@
-"""Notifications by topic: subscribers with patterns over WebSockets, publishers over HTTP.
+"""Publish/subscribe by topic: subscribers with patterns over WebSockets, a publisher over HTTP.
 
     synap serve
     python examples/pubsub_pattern.py [http://127.0.0.1:15500]
 
-A topic is words with dots between them. In a pattern `*` stands for one word and `#`, at the end, for any number of
-words. A message goes to everybody who listens at that moment, once, however many of his patterns it meets; nobody
-keeps it. Needs the `websockets` library.
+A topic consists of words with dots between them. In a pattern `*` stands for one word and `#`, at the end, for any
+number of words. Each current subscriber receives a message once, however many of its patterns match. Messages are not
+kept. The program needs the `websockets` library.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 
 SUBSCRIBERS = {
     "mailer": ["notifications.email"],
-    "phone": ["notifications.*", "alarms.#"],  # every channel of notifications, and whatever alarms there are
+    "phone": ["notifications.*", "alarms.#"],  # notifications of every way of delivery, and all alarms
     "auditor": ["#"],
     "berlin": ["alarms.berlin.#"],
 }
@@ -34,11 +34,11 @@ PUBLISHED = [
     ("alarms.paris.window", "the window stands open"),
 ]
 END = "example.end"
-"""A topic of ours that says to everybody: this was all."""
+"""The topic whose message tells every subscriber to stop."""
 
 
 def publish(server: str, topic: str, payload: Any) -> int:
-    """To how many it went."""
+    """Publish a message and return how many subscribers it was sent to."""
     url = f"{server}/pubsub/{urllib.parse.quote(topic, safe='')}/publish"
     request = urllib.request.Request(url, json.dumps({"payload": payload}).encode())
     with urllib.request.urlopen(request, timeout=30) as response:
@@ -46,27 +46,27 @@ def publish(server: str, topic: str, payload: Any) -> int:
 
 
 def address(server: str, topics: list[str]) -> str:
-    """Where the messages of these topics come out."""
+    """Return the URL of a WebSocket that receives the messages of these topics."""
     return f"{server.replace('http', 'ws', 1)}/pubsub/ws?topics={urllib.parse.quote(','.join(topics), safe=',*')}"
 
 
 def listen(name: str, socket: ClientConnection, heard: list[str]) -> None:
-    """Print what comes, until the end."""
+    """Print the messages of one subscriber, and note their topics in `heard`, until `END` arrives."""
     for text in socket:
         message = json.loads(text)
         if message["topic"] == END:
             return
-        print(f"{name:>8}: {message['topic']}: {message['payload']}\n", end="", flush=True)  # in one piece
+        print(f"{name:>8}: {message['topic']}: {message['payload']}\n", end="", flush=True)  # one write
         heard.append(message["topic"])
 
 
 def notify(server: str, heard: dict[str, list[str]]) -> None:
-    """Open all subscriptions, publish everything, and wait until everybody has heard the end."""
+    """Open all subscriptions, publish all messages, and wait until every subscriber has received `END`."""
     with ExitStack() as sockets:
         listeners = []
         for name, topics in SUBSCRIBERS.items():
             socket = sockets.enter_context(connect(address(server, [*topics, END])))
-            assert json.loads(socket.recv(timeout=10))["type"] == "connected"  # from here on it misses nothing
+            assert json.loads(socket.recv(timeout=10))["type"] == "connected"  # so every later message arrives
             listeners.append(threading.Thread(target=listen, args=(name, socket, heard[name])))
         for listener in listeners:
             listener.start()

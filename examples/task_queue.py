@@ -1,11 +1,11 @@
-"""A queue of tasks: one producer, several worker processes, retries, and what to do with tasks that never succeed.
+"""A work queue: one producer, several worker processes, retries, and dead letters for tasks that never succeed.
 
     synap serve
     python examples/task_queue.py [http://127.0.0.1:15500] [--tasks 40] [--workers 3]
 
-A task belongs to the worker that took it until it is acknowledged. Here some workers fail: a nack sends the task to
-the end of the line, and after four failures it is a dead letter, which an operator can look at and revive. Only the
-standard library is used.
+A task belongs to the worker that took it until the worker acknowledges it. In this example some attempts fail: a nack
+puts the task behind the others of its priority, and after four failures the task is a dead letter, which an operator
+can inspect and revive. The program uses only the standard library.
 """
 
 import argparse
@@ -22,7 +22,7 @@ MAX_RETRIES = 3
 
 
 def call(method: str, url: str, body: Any = None) -> Any:
-    """The JSON that the server answers."""
+    """Send a request, with `body` as JSON, and return the JSON of the reply."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
     with urllib.request.urlopen(request, timeout=30) as response:
@@ -30,16 +30,16 @@ def call(method: str, url: str, body: Any = None) -> Any:
 
 
 def work(task: dict[str, Any], attempt: int) -> None:
-    """Do it. Every fifth picture needs a second attempt; number 13 cannot be done at all."""
+    """Do a task. Raise RuntimeError at the first attempt of every fifth picture, and always for picture 13."""
     if task["picture"] == 13 or (task["picture"] % 5 == 0 and attempt == 0):
         raise RuntimeError(f"picture {task['picture']} cannot be read")
 
 
 def worker(server: str, name: str, finished: Any) -> None:
-    """Take tasks until somebody says `finished`."""
+    """Take tasks, do them, and ack or nack each, until `finished` is set."""
     queue = f"{server}/queue/{QUEUE}"
     while not finished.is_set():
-        message = call("GET", f"{queue}/consume/{name}?wait=0.2")  # as soon as there is one, or nothing after 0.2 s
+        message = call("GET", f"{queue}/consume/{name}?wait=0.2")  # waits up to 0.2 s for a message
         if message["message_id"] is None:
             continue
         task = json.loads(bytes(message["payload"]))
@@ -62,7 +62,7 @@ def main() -> int:
     options = parser.parse_args()
     queue = f"{options.server}/queue/{QUEUE}"
     try:
-        call("DELETE", queue)  # what an earlier run left
+        call("DELETE", queue)  # remains of an earlier run
         call("POST", queue, {"max_depth": 10_000, "ack_deadline_secs": 30, "default_max_retries": MAX_RETRIES})
     except urllib.error.URLError as error:
         print(f"no answer from {options.server}: {error}", file=sys.stderr)

@@ -1,14 +1,14 @@
-"""Serves the page of a chat; everything else happens between the page and Synap.
+"""Serve the page of a chat, which talks to Synap directly.
 
     synap serve --set server.cors_origins=http://127.0.0.1:8000
     python examples/chat/chat.py [http://127.0.0.1:15500] [--port 8000]
 
-Then open the address that it prints in two windows. The page is of another origin (another port) than Synap, and
-pages of other origins may neither write nor open a WebSocket unless `server.cors_origins` names them.
+Open the printed address in two windows. The page has another origin (another port) than Synap, and pages of other
+origins may neither write nor open a WebSocket unless `server.cors_origins` names their origin.
 
-A room of the chat is a stream: the page follows it by a WebSocket from offset 0, so that who comes late sees what was
-said before, goes on at its offset when the connection is lost, and says something by POST /stream/{room}/publish.
-Only the standard library is used.
+A room of the chat is a room of a Synap stream. The page follows it over a WebSocket from offset 0, so a new window also
+shows earlier messages. After a lost connection the page continues at its offset. It sends a message by
+POST /stream/{room}/publish. The program uses only the standard library.
 """
 
 import argparse
@@ -21,7 +21,7 @@ PAGE = Path(__file__).with_name("chat.html")
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One page."""
+    """An HTTP handler that serves the page and nothing else."""
 
     def do_GET(self) -> None:
         if urlsplit(self.path).path != "/":
@@ -35,7 +35,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing about requests."""
+        """Log no requests."""
 
 
 def main() -> int:
