@@ -1,1 +1,1 @@
-"""The only folder that waits: sockets, files and clocks."""
+"""Input and output: sockets, files, clocks. Apart from the client and the CLI, only this folder uses asyncio."""

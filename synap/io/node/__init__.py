@@ -1,1 +1,1 @@
-"""A node: a data directory with its log and engine, the clock, and when replies may leave."""
+"""A node: an engine, its data directory with log and snapshots, its clock, and group commit of replies."""

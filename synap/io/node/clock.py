@@ -1,10 +1,10 @@
-"""Time and chance: the only file that asks the system for either.
+"""Time and random bytes: the only file that asks the system for either.
 
-Engine time is the wall clock at start, carried on by the monotonic clock. If the wall clock then says
-something else it is followed by at most DRIFT of the time that passes, never backwards, and never
-below the last frame's time: no lease and no deadline comes early because somebody set a clock.
+Engine time starts as the wall clock's time and goes on with the monotonic clock. If the wall clock later differs,
+engine time approaches it by at most DRIFT of the time that passes. Engine time never goes backwards and never below
+the time of the last frame in the log, so setting the system's clock makes no lease and no deadline end early.
 
-Whoever wants the whole node to live in another time (the simulator) puts it in place with `use`.
+The simulator replaces the source of time and random bytes for the whole process with `use`.
 """
 
 import ctypes
@@ -12,13 +12,13 @@ import os
 import time
 from typing import Any
 
-DRIFT = 20  # one part in so many: 5 %
-JUMP_MS = 1000  # a difference above this is reported
-NEAR_NS = 1_000_000  # a smaller one is none: engine time counts milliseconds
+DRIFT = 20  # engine time is corrected by at most 1/20 (5 %) of the time that passes
+JUMP_MS = 1000  # a larger difference is reported as a jump of the wall clock
+NEAR_NS = 1_000_000  # a smaller difference is ignored: engine time counts milliseconds
 
 
 class System:
-    """Time and chance as the operating system has them; whoever stands in for it has these four."""
+    """Time and random bytes from the operating system; a replacement must have these four functions."""
 
     monotonic_ns = staticmethod(time.monotonic_ns)
     time_ns = staticmethod(time.time_ns)
@@ -30,25 +30,25 @@ _world: Any = System()
 
 
 def use(world: Any) -> Any:
-    """Take time and chance from `world` from now on, in the whole process; answers what was used before."""
+    """Take time and random bytes from `world` from now on, in the whole process; return the previous source."""
     global _world
     before, _world = _world, world
     return before
 
 
 class Clock:
-    """Engine time in ms. `jumps` counts how often the wall clock was found more than a second away."""
+    """Engine time in ms. `jumps` counts how often the wall clock's difference changed by more than JUMP_MS."""
 
     def __init__(self) -> None:
-        self._last_ns = _world.monotonic_ns()  # when `adjust` was called last
-        self._offset_ns = _world.time_ns() - self._last_ns  # engine time less monotonic time, then
-        self._apart_ns = 0  # and what the wall clock was ahead of engine time
+        self._last_ns = _world.monotonic_ns()  # monotonic time of the last `adjust`
+        self._offset_ns = _world.time_ns() - self._last_ns  # engine time minus monotonic time at the last `adjust`
+        self._apart_ns = 0  # wall clock minus engine time at the last `adjust`
         self._now = 0
         self.jumps = 0
         self.apart_ms = 0
 
     def now(self) -> int:
-        """Engine time, never less than what it was."""
+        """Return engine time in ms, never less than an earlier result."""
         monotonic = _world.monotonic_ns()
         now = monotonic + self._offset_ns
         if self._apart_ns:
@@ -59,20 +59,23 @@ class Clock:
         return self._now
 
     def _step(self, monotonic: int) -> int:
-        """ns by which engine time has followed since `adjust`: little by little, or what is set to end in a moment
-        would end at once."""
+        """Return by how many ns engine time has approached the wall clock since `adjust`. The correction is gradual:
+        at one stroke, a deadline that is a moment away would pass at once."""
         apart = self._apart_ns
         most = (monotonic - self._last_ns) // DRIFT
         return min(most, apart) if apart > 0 else max(-most, apart)
 
     def start_from(self, now: int) -> None:
-        """Recovered frames are from this time: go on from there, also if the wall clock is behind it."""
+        """Continue from `now`, the time in ms of the last recovered frame, also if the wall clock is behind it."""
         behind = now * 1_000_000 - (_world.monotonic_ns() + self._offset_ns)
-        self._offset_ns += max(0, behind)  # else time would stand still until the wall clock has caught up
+        self._offset_ns += max(0, behind)  # else engine time would stand still until the wall clock reaches `now`
         self._now = max(self._now, now)
 
     def adjust(self) -> bool:
-        """Draw engine time towards the wall clock; True if that has jumped. To be called now and then."""
+        """Measure the wall clock's difference, for `now` to correct gradually; return True if the wall clock jumped.
+
+        The server's upkeep calls this at intervals.
+        """
         monotonic = _world.monotonic_ns()
         self._offset_ns += self._step(monotonic)
         self._last_ns = monotonic
@@ -86,17 +89,17 @@ class Clock:
 
 
 def monotonic() -> float:
-    """Seconds for measuring durations."""
+    """Return monotonic time in seconds, for measuring durations."""
     return _world.monotonic_ns() / 1e9
 
 
 def ticks() -> int:
-    """Nanoseconds for measuring durations."""
+    """Return monotonic time in nanoseconds, for measuring durations."""
     return _world.monotonic_ns()
 
 
 def clock_address() -> int:
-    """Where kernels find `clock_gettime`; 0 where there is none, or where time is not the system's."""
+    """Return the address of `clock_gettime` for kernels; 0 if there is none, or if the simulator sets the time."""
     if not isinstance(_world, System):
         return 0
     try:
@@ -107,21 +110,21 @@ def clock_address() -> int:
 
 
 def sleep(seconds: float) -> None:
-    """Let this thread do nothing for so long."""
+    """Block this thread for `seconds`."""
     _world.sleep(seconds)
 
 
 def wall_us() -> int:
-    """The wall clock, us since 1970: for whoever asks for the time, never for deciding anything."""
+    """Return the wall clock in us since 1970: for commands that report the time, never for decisions."""
     return _world.time_ns() // 1000
 
 
 def seed(size: int) -> bytes:
-    """Random bytes for secrets and generated ids."""
+    """Return `size` random bytes, for secrets and generated ids."""
     return _world.random_bytes(size)
 
 
 def unique_text() -> str:
-    """A random id, for requests that came without one."""
+    """Return a random id in the form of a UUID, for requests that came without an id."""
     text = _world.random_bytes(16).hex()
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"

@@ -1,9 +1,9 @@
-"""What all connections share: output that drains, limits on what is held, and their end.
+"""The base class of all connections, with limits on unsent output, and RESP connections.
 
-A peer is *behind* when more than `output_pause_bytes` wait for it. Nothing runs for it then, unless more comes
-from it: there are clients that write all of a pipeline before they read, and they must be read on, or both sides
-wait for ever. So each arrival is *granted* one run, as long as what waits for all who are behind stays below
-`output_total_bytes_max`. A peer that takes nothing for `output_stall_s` is hung up on.
+A peer is *behind* when more than `output_pause_bytes` of output wait for it. Then none of its commands run, unless
+more input arrives: some clients write a whole pipeline before they read, and if their input were not read, both sides
+would wait for ever. So each arrival is *granted* one run, as long as the output of all peers that are behind stays
+below `output_total_bytes_max`. A peer that takes no output for `output_stall_s` is disconnected.
 """
 
 import asyncio
@@ -19,29 +19,29 @@ from synap.proto.values import encode
 
 SPILL_PIECE = 256 * 1024
 HELD_WHILE_WAITING = 16 * 1024
-"""Input taken from a peer whose call waits: without reading on, nobody would notice that it has gone."""
+"""Bytes of input taken from a peer whose call waits: without reading, its disconnection would not be noticed."""
 
 
 class Connection:
-    """The output side of a connection: `send` in order, pause when the peer does not read."""
+    """A connection's output: `transmit` in order, and the state of a peer that does not read."""
 
     transport: Any = None
-    address = ""  # of the peer
-    reads_on = True  # may its arrivals be granted a run while it is behind?
+    address = ""  # the peer's
+    reads_on = True  # may an arrival be granted a run while the peer is behind?
     granted = False
 
     def __init__(self, server: Any) -> None:
         self.server = server
         self.turn: Turn = server.turn
-        self.behind_at: float | None = None  # since when the peer is behind, or has last taken something since
-        self.queued = 0  # replies that the turn holds
+        self.behind_at: float | None = None  # when the peer fell behind, or last took some output since then
+        self.queued = 0  # replies of this connection in the turn's queue
         self.going_on = False
         self.behind_bytes = 0
-        self.ended = False  # the peer sends no more, and may still listen
+        self.ended = False  # the peer has closed its sending side, and may still read
         self.lost = False
 
     def transmit(self, data: bytes) -> None:
-        """Hand bytes to the system (or let them wait there); the turn calls this."""
+        """Write bytes to the transport, which keeps what the system does not take. The turn calls this."""
         self.queued -= 1
         if not self.lost:
             self.transport.write(data)
@@ -59,23 +59,23 @@ class Connection:
 
     @property
     def blocked(self) -> bool:
-        """Must nothing run until the peer has taken something, or has sent more?"""
+        """True if nothing may run until the peer has taken some output or sent more input."""
         return self.behind_at is not None and not self.granted
 
     def pause_writing(self) -> None:
-        """The peer takes its output too slowly."""
+        """Note that the peer is behind; the transport calls this when too much output waits."""
         self.note_behind()
         if not self.lost:
             self.look_at_reading()
 
     def note_behind(self) -> None:
-        """From now on the peer has to take something of what waits for it now and then."""
+        """Note that the peer is behind: from now on it must take some output within `output_stall_s`."""
         self.behind_at = self.server.loop.time()
         self.behind_bytes = self.transport.get_write_buffer_size()
         self.server.behind[self] = None
 
     def look_at_reading(self) -> None:
-        """Read on from a peer that is behind, if the memory for all of them allows it."""
+        """Read from a peer that is behind if the output limit for all such peers allows it, else pause reading."""
         if self.transport.is_closing():
             return
         if self.ended or not (self.reads_on and self.server.output_fits()):
@@ -84,34 +84,34 @@ class Connection:
             self.transport.resume_reading()
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """Go on after the peer has taken enough output; the transport calls this."""
         self.behind_at, self.granted = None, False
         self.server.behind.pop(self, None)
         if not self.lost and not self.ended:
             self.transport.resume_reading()
 
     def leave(self) -> None:
-        """The server stops: hang up."""
+        """Close the connection because the server stops."""
         self.transport.close()
 
     def look_at(self, now: float) -> None:
-        """End this connection if its peer lets it wait for too long; a RESP client may stay silent for ever."""
+        """Close the connection if the peer is silent for too long. Not here: a RESP client may be silent for ever."""
 
     def stalled(self, now: float, limit_s: float) -> bool:
-        """Has the peer taken nothing of what waits for it for so long?"""
+        """Return whether the peer has taken no output for more than `limit_s` seconds. `now` is the loop's time."""
         if self.behind_at is None:
             return False
         left = self.transport.get_write_buffer_size()
-        if left < self.behind_bytes:  # slow, but it reads: one large reply may take its time
+        if left < self.behind_bytes:  # slow, but reading: a large reply may take as long as it needs
             self.behind_at, self.behind_bytes = now, left
         return now - self.behind_at > limit_s
 
     def outcome_unknown(self) -> None:
-        """A reply to this peer was lost with the log: say so and hang up. What comes after it is dropped."""
+        """Tell the peer that the log failed under its reply, and close. Output that follows is dropped."""
         raise NotImplementedError
 
     def holds_beyond(self, seq: int) -> bool:
-        """Is a reply made, but not yet with the turn, that may speak of changes after `seq`?"""
+        """Return whether a reply is computed, but not yet queued, that may report changes after `seq`."""
         raise NotImplementedError
 
 
@@ -120,10 +120,10 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
     machine: RespMachine
     yielded = False
-    spilling = False  # a piece of a spill is with the turn or has left, its last one is not known to have
-    reads_once = False  # does its transport read a socket once before it turns to the others?
+    spilling = False  # a part of a large reply is queued or sent, and its last part may still be missing
+    reads_once = False  # does the transport read each socket once before it turns to the next?
     peer = local = b""  # the addresses of both ends
-    pushed = 0  # bytes of messages since nothing was with the turn or waited for a reply
+    pushed = 0  # bytes of messages queued since the turn last held none of this connection's output
     made_seq = 0  # the seq when the machine made its last output
 
     def connection_made(self, transport: Any) -> None:
@@ -143,11 +143,11 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         self.local = place(transport.get_extra_info("sockname"))
         self.machine = RespMachine(self.server.engine, session, self._wake, self.server.query_bytes_max)
 
-    # What rows ask of a session's link.
+    # Called by rows through the session.
 
     @property
     def descriptor(self) -> int:
-        """The number of its socket."""
+        """The socket's file descriptor, -1 without a socket."""
         found = self.transport.get_extra_info("socket")
         return -1 if found is None else int(found.fileno())
 
@@ -158,23 +158,25 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes of replies that the peer has not taken."""
+        """Bytes of output that the peer has not taken."""
         return int(self.transport.get_write_buffer_size())
 
     @property
     def replies(self) -> int:
-        """Replies that are not at the socket yet."""
+        """Number of replies that are not at the socket yet."""
         return self.queued + len(self.machine.output)
 
     def push(self, data: bytes) -> bool:
-        """Messages to a subscriber, behind the replies that have been made. One that does not take what it has
-        asked for is hung up on: False."""
+        """Queue messages to a subscriber, behind the replies computed so far.
+
+        Return False after closing a connection whose waiting output would exceed `limits.feed_output_bytes_max`.
+        """
         if self.lost:
             return True
         output, waiting = self.machine.output, self.transport.get_write_buffer_size()
         if not (self.queued or output):
             self.pushed = 0
-        elif output or self.turn.waits_for_disk:  # it has not come to the transport
+        elif output or self.turn.waits_for_disk:  # the messages have not reached the transport
             waiting += self.pushed
         if waiting and waiting + len(data) > self.server.feed_output_bytes_max:
             self.hang_up()
@@ -189,7 +191,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         return True
 
     def hang_up(self) -> None:
-        """Somebody wants this connection closed at once."""
+        """Close the connection at once, on behalf of another client or of a limit."""
         self.machine.forget_input()
         self.transport.abort()
 
@@ -203,7 +205,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         return self.machine.buffer()
 
     def buffer_updated(self, count: int) -> None:
-        if count >= RECEIVE_SLICE and not self.reads_once:  # else up to 32 times before another socket
+        if count >= RECEIVE_SLICE and not self.reads_once:  # uvloop reads a socket up to 32 times in a row
             self.transport.pause_reading()
             self.yielded = True
             self.server.loop.call_soon(self._read_on)
@@ -215,15 +217,15 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             return
         self._made(data)
 
-    # What a round of `rounds` asks of it.
+    # Called by the epoll rounds.
 
     @property
     def plain(self) -> bool:
-        """Is nothing about it out of the ordinary, so that a kernel may serve it?"""
+        """True if the connection has no unfinished state, so that a kernel may serve it."""
         return not (self.lost or self.ended or self.behind_at is not None or self.going_on) and self.machine.plain
 
     def stopped(self, reason: int, made: bytes, end: int, now: int) -> None:
-        """The kernel has come to something that is not for it."""
+        """Go on in Python where the kernel stopped for `reason`, after the replies `made`."""
         try:
             self.machine.stopped(reason, made, end, now)
         except LogFailed:
@@ -233,7 +235,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         self._push()
 
     def arrived(self, at: int, end: int, now: int) -> None:
-        """What lies there in the receive region came for it."""
+        """Process input for this connection, which lies from `at` to `end` in the receive region."""
         try:
             data = self.machine.arrived(at, end, now)
         except LogFailed:
@@ -250,20 +252,20 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.granted = False
 
     def _read_on(self) -> None:
-        """The other sockets have had their turn."""
+        """Read again, after other sockets had their turn."""
         self.yielded = False
         if not self.lost:
             self._read_or_wait()
 
     def _read_or_wait(self) -> None:
-        """Read on, unless the peer takes no output or has sent enough while a call of its waits."""
+        """Read, unless the peer takes no output or has sent enough input for a call of its that waits."""
         machine = self.machine
         if self.yielded or self.ended or self.lost or machine.closing:
             return
         full = machine.paused and machine.held_bytes > HELD_WHILE_WAITING
         if self.blocked:
             fits = self.server.output_fits()
-            if full and fits and machine.output:  # it goes on writing before a large reply has left
+            if full and fits and machine.output:  # the peer goes on writing before it reads a large reply
                 self.granted = True
                 self._soon()
             full = full or not fits
@@ -274,12 +276,12 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
                 self.transport.resume_reading()
 
     def _wake(self) -> None:
-        """A wait has ended while somebody else was served: go on in this turn."""
+        """Go on in this turn, because a call of this connection stopped waiting while another one was served."""
         self.made_seq = self.server.engine.seq
         self._soon()
 
     def _soon(self) -> None:
-        """Go on later in this turn or in the next; once, however often it is asked for."""
+        """Schedule `_go_on` once, for later in this turn or for the next one."""
         if not self.going_on:
             self.going_on = True
             self.server.loop.call_soon(self._go_on)
@@ -288,7 +290,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         self.going_on = False
         if self.granted and not self.server.output_fits():
             self.granted = False
-        if self.lost or self.blocked:  # `resume_writing` comes back here, and so does whatever the peer sends
+        if self.lost or self.blocked:  # `resume_writing` or the peer's next input leads here again
             return
         self._push()
         if not self.blocked and not self.machine.paused:
@@ -301,7 +303,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self._push()
 
     def _push(self) -> None:
-        """Let the machine's output leave; a spill leaves in pieces, as the peer takes them."""
+        """Queue the machine's output; a large reply is queued in pieces, as the peer takes them."""
         machine = self.machine
         output = machine.output
         if output:
@@ -326,7 +328,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     def _push_mixed(self) -> None:
         output = self.machine.output
         while output and not self.blocked:
-            if self.queued:  # not at the socket yet: go on when it is
+            if self.queued:  # earlier output is not at the socket yet: go on when it is
                 self._soon()
                 return
             first = output[0]
@@ -340,7 +342,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
                     output.pop(0)
                     self._soon()
             else:
-                whole = []  # in one write: one a turn, a pipeline would take as many turns as it has replies
+                whole = []  # joined for one write: with one reply per turn, a pipeline would take a turn per reply
                 for each in output:
                     if isinstance(each, Spill):
                         break
@@ -357,7 +359,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self._go_on()
 
     def eof_received(self) -> bool:
-        """The peer has said all: answer it, then hang up."""
+        """Answer what the peer has sent, then close, since the peer has closed its sending side."""
         if self.lost:
             return False
         self.ended = True
@@ -366,8 +368,8 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         return True
 
     def _end_when_done(self) -> None:
-        """Hang up once nothing is left to answer. A call that waits is given up: a peer that went away looks
-        the same, and nothing may be taken for it."""
+        """Close once no reply is left to send. A call that waits is cancelled: a peer that is gone looks the same as
+        one that only stopped sending, and no element may be removed for it."""
         machine = self.machine
         parked = machine.session.parked
         if parked is not None:
@@ -384,7 +386,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         if self.lost:
             return
         self.lost = True
-        if self.spilling:  # the text would be taken for a part of the value
+        if self.spilling:  # the client would take the error text for a part of the value
             self.transport.abort()
         else:
             self.transport.write(encode(Fault("UNKNOWN_OUTCOME"), 2))
@@ -392,7 +394,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
 
 def place(name: Any) -> bytes:
-    """A socket's address as one text."""
+    """Return a socket's address as text, empty if it has none."""
     if not isinstance(name, tuple) or len(name) < 2:
         return b""
     return authority(name[0], name[1]).encode()

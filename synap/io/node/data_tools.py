@@ -1,4 +1,4 @@
-"""Looking at a data directory from outside: check it, dump it as text, load such text."""
+"""Tools for a data directory that no server uses: verify it, dump it as text, load such a dump."""
 
 import base64
 from collections.abc import Iterator
@@ -25,13 +25,14 @@ from synap.store.memory.layout import BROKEN, CHANGED, FORM_JSON, REFUSED, STATU
 
 
 class Unusable(SynapError):
-    """The directory or the file is not what was wanted."""
+    """The directory or the file is not what the tool needs; the text says what was wanted and what was found."""
 
 
 def check(directory: Path, as_json: bool = False) -> Iterator[str]:
-    """Read every file of a data directory and say what is in it: a table, or one object of JSON.
+    """Read every file of a data directory and yield a report: a table, or one JSON object.
 
-    Raises Unusable if it holds no data or anything is damaged, also where a start would do without what is.
+    Raises Unusable if the directory holds no data or anything is damaged, also if a start would succeed without
+    the damaged file.
     """
     report = _report(directory)
     told = {"directory": str(directory), "ok": report.ok, "starts": report.damage is None} | asdict(report)
@@ -50,7 +51,7 @@ def check(directory: Path, as_json: bool = False) -> Iterator[str]:
 
 
 def _report(directory: Path) -> Report:
-    """What is in a directory. Raises Unusable if that is no data."""
+    """Return the report on a directory. Raises Unusable if there is no such directory or it holds no data."""
     if not directory.is_dir():
         raise Unusable(f"{directory}: there is no such directory")
     report = check_journal(Directory(directory))
@@ -60,13 +61,13 @@ def _report(directory: Path) -> Report:
 
 
 def _names(directory: Path) -> str:
-    """What lies in a directory, for people."""
+    """Return the first names in a directory, for an error message."""
     names = sorted(path.name for path in directory.iterdir())
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "nothing"
 
 
 def _table(files: list[FileReport]) -> Iterator[str]:
-    """A line for each file."""
+    """Yield the table: a heading, then one line for each file."""
     width = max(len(file.name) for file in files)
     yield f"{'file':{width}}  {'bytes':>12}  {'first seq':>12}  {'last seq':>12}  state"
     for file in files:
@@ -75,9 +76,10 @@ def _table(files: list[FileReport]) -> Iterator[str]:
 
 
 def dump(directory: Path) -> Iterator[str]:
-    """The state of a data directory as lines of JSON, one for each call that makes a part of it again.
+    """Yield the state of a data directory as lines of JSON, one for each call that restores a part of the state.
 
-    Texts are strings; bytes that are not UTF-8 are `{"base64": ...}`, JSON values `{"json": ...}`.
+    Texts are strings; bytes that are not UTF-8 are `{"base64": ...}`, JSON values `{"json": ...}`. Raises Unusable if
+    the directory is damaged.
     """
     directory = directory.resolve()
     report = _report(directory)
@@ -101,7 +103,7 @@ def dump(directory: Path) -> Iterator[str]:
                 fields = read(row, numbers, engine.bytes, tape, _spell)
                 yield msgspec.json.encode({"row": row.name, "namespace": namespace, "fields": fields}).decode()
                 at += (head & 0xFFFFFFFF) // WORD
-    finally:  # not `stop`, which would leave a snapshot
+    finally:  # not `stop`, which would write a snapshot
         if node.lock is not None:
             node.lock.release()
         if not locked:
@@ -109,12 +111,15 @@ def dump(directory: Path) -> Iterator[str]:
 
 
 def load(directory: Path, file: Path) -> Iterator[str]:
-    """Carry out the lines of a dump in a data directory that is empty or not there yet; if any is refused, none is."""
+    """Make the calls of a dump in a data directory that is empty or missing, and yield how many were made.
+
+    Raises Unusable, leaving nothing behind, if the directory is not empty, the file is no dump or a call is refused.
+    """
     directory, file = directory.resolve(), file.resolve()
     made = not directory.exists()
     if not made and any(path.name != LOCK_NAME for path in directory.iterdir()):
         raise Unusable(f"{directory}: wanted an empty directory, found {_names(directory)}")
-    for _ in _calls(file):  # nothing is made before the whole file is known to be a dump
+    for _ in _calls(file):  # nothing is written before the whole file is known to be a dump
         continue
     locked = (directory / LOCK_NAME).exists()
     try:
@@ -129,7 +134,7 @@ def load(directory: Path, file: Path) -> Iterator[str]:
 
 
 def _calls(file: Path) -> Iterator[tuple[int, Command, int, list[int], bytes]]:
-    """(line, row, namespace, tape, blob) of each line of a dump. Raises Unusable for another file, or a part of one."""
+    """Yield (line, row, namespace, tape, blob) of each line of a dump. Raises Unusable for any other file."""
     builds: dict[str, Any] = {}
     number, line = 0, b""
     with file.open("rb") as lines:
@@ -150,7 +155,7 @@ def _calls(file: Path) -> Iterator[tuple[int, Command, int, list[int], bytes]]:
 
 
 def _carry_out(directory: Path, file: Path) -> Iterator[str]:
-    """Carry out the lines of a dump. Raises Unusable if one is refused."""
+    """Make the calls of a dump and yield how many were made. Raises Unusable if one is refused."""
     node = _open(directory, writable=True)
     engine = node.engine
     done = 0

@@ -1,22 +1,21 @@
-"""The disk port on a real directory, and the lock that keeps a second server out of it.
+"""The disk port on a real directory, and the lock that keeps a second server out of the directory.
 
-`Directory` is what the journal calls a disk. A write goes out as one `writev` of the caller's buffers,
-so a group of large payloads is never joined; a short count is carried on where it stopped.
+`Directory` implements the journal's `Disk`. A write is one `writev` of the caller's buffers, so large payloads of a
+group are never joined in memory; after a short count the write goes on where it stopped.
 
-**Fork.** A forked child must write neither the log nor hold the lock's descriptor longer than needed,
-so every handle and lock of this module is closed in the child, before anything else of it runs. The
-lock is taken with `flock`, which belongs to the open file and not to the process: the child's
-close does not release it, the parent still holds it. (`lockf` belongs to the process; it would be lost
-as soon as anything in the process opened and closed LOCK once more.) Only an explicit unlock ends a
-`flock` for both, therefore only the process that took it unlocks. When the process dies in any way
-the system unlocks; the file stays, it is the lock on it that counts.
+**Fork.** A forked child must not write the log, and must not keep the lock's descriptor longer than needed. So every
+handle and lock of this module is closed in the child before any other code runs there. The lock is taken with
+`flock`, which belongs to the open file and not to the process: the child's close does not release the lock, the
+parent still holds it. (`lockf` belongs to the process; it would be lost as soon as any code in the process opened and
+closed LOCK once more.) An explicit unlock ends a `flock` for both processes, therefore only the process that took the
+lock unlocks it. When the process dies in any way the system unlocks; the file stays: only the lock on it counts.
 
-**What can be removed.** A LOCK file can be removed under a running server, and the next server would lock a new one. So
-the directory itself is locked too; where the system cannot do that, a LOCK that has gone ends the log. The directory
-can be moved away and another one put in its place. Every change of names and every sync asks for both first
-(`Directory.check`), so a log never goes on in a directory that is not its own, and promises nothing there.
+**Removed files.** If the LOCK file is removed under a running server, the next server locks a new LOCK file. So
+the directory itself is locked too; where the system cannot do that, a missing LOCK file ends the log. The directory
+itself can be moved away and replaced by another one. `Directory.check` looks for both before every change of names
+and before every sync, so a log never goes on in a directory that is not its own, and promises nothing there.
 
-Where `flock`, `writev`, `fdatasync` or a directory's fsync do not exist, the nearest thing is used.
+Where `flock`, `writev`, `fdatasync` or fsync of a directory are missing, the nearest substitute is used.
 """
 
 import errno
@@ -41,7 +40,7 @@ _MODE = 0o640
 
 
 def _buffer_count_max() -> int:
-    """How many buffers one writev takes; 16 is what every system must allow."""
+    """Return how many buffers one writev takes; every system must allow 16."""
     try:
         return max(16, os.sysconf("SC_IOV_MAX"))
     except (AttributeError, ValueError, OSError):
@@ -52,7 +51,7 @@ _BUFFERS_MAX = _buffer_count_max()
 
 
 def _full_sync(fd: int) -> None:
-    """Where fsync leaves data in the drive's cache (macOS), ask for more."""
+    """Sync a file with F_FULLFSYNC (macOS), since fsync leaves data in the drive's cache there; else with fsync."""
     full = getattr(fcntl, "F_FULLFSYNC", None)
     if full is None:
         os.fsync(fd)
@@ -69,7 +68,7 @@ _open_files: "weakref.WeakSet[FileHandle | Lock]" = weakref.WeakSet()
 
 
 def _close_in_child() -> None:
-    """Close the child's copies of everything this module holds open."""
+    """Close the child's copies of every file that this module holds open."""
     for file in list(_open_files):
         file.forget()
 
@@ -82,7 +81,7 @@ class FileHandle:
     """A file open for appending."""
 
     def __init__(self, path: str, flags: int, check: Callable[[], None]) -> None:
-        """`check` raises if what is written here may be promised no more."""
+        """Open the file at `path`. `check` is called before each sync; it raises if the file may not be synced here."""
         self._check = check
         self._fd = os.open(path, flags | os.O_WRONLY | os.O_APPEND | _FLAGS, _MODE)
         _open_files.add(self)
@@ -101,7 +100,7 @@ class FileHandle:
         self._write_rest(buffers, done)
 
     def _write_rest(self, buffers: Sequence[Buffer], done: int) -> None:
-        """Go on behind the first `done` bytes."""
+        """Write what follows the first `done` bytes of the buffers."""
         rest = []
         for buffer in buffers:
             size = len(buffer)
@@ -126,7 +125,7 @@ class FileHandle:
         _sync(self._fd)
 
     def begin_sync(self, start: int, size: int) -> None:
-        """Ask the system to write these bytes out and to keep no copy; promises nothing."""
+        """Ask the system to write these bytes out and to keep no copy in its cache; this promises nothing."""
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._fd, start, size, os.POSIX_FADV_DONTNEED)
 
@@ -135,14 +134,14 @@ class FileHandle:
         os.ftruncate(self._fd, size)
 
     def close(self) -> None:
-        """Let go of the file, without a sync; a second time is no error."""
+        """Close the file without a sync; a second call does nothing."""
         fd, self._fd = self._fd, -1
         _open_files.discard(self)
         if fd >= 0:
             os.close(fd)
 
     def forget(self) -> None:
-        """Close the copy of a forked child."""
+        """Close this process's copy, in a forked child."""
         self.close()
 
 
@@ -153,29 +152,29 @@ class Directory:
     """A data directory as a `Disk`."""
 
     def __init__(self, path: str | os.PathLike[str], lock: "Lock | None" = None) -> None:
-        """Use the directory at `path`, resolved here and now; it is made if it is missing. Raises `OSError`."""
+        """Use the directory at `path`, resolved now and made if it is missing. Raises `OSError`."""
         self.path = os.path.realpath(path)
         Path(self.path).mkdir(parents=True, exist_ok=True)
         self._lock = lock
         self._identity = _identity(os.stat(self.path))
 
     def check(self) -> None:
-        """Raise `OSError` if another directory has taken the place of this one, or its lock is gone."""
+        """Raise `OSError` if another directory has taken the place of this one, or the LOCK file was removed."""
         if _identity(os.stat(self.path)) != self._identity:
             raise OSError(errno.ESTALE, "the data directory was replaced by another one", self.path)
         if self._lock is not None:
             self._lock.check()
 
     def names(self) -> list[str]:
-        """All names in the directory, sorted."""
+        """Return all names in the directory, sorted."""
         return sorted(os.listdir(self.path))
 
     def size(self, name: str) -> int:
-        """The size of a file in bytes."""
+        """Return the size of a file in bytes."""
         return os.stat(self._at(name)).st_size
 
     def read(self, name: str, offset: int, size: int) -> bytes:
-        """At most `size` bytes from `offset` on; fewer only where the file ends."""
+        """Return `size` bytes from `offset` on; fewer only at the end of the file."""
         fd = os.open(self._at(name), os.O_RDONLY | _FLAGS)
         try:
             os.lseek(fd, offset, os.SEEK_SET)
@@ -190,17 +189,17 @@ class Directory:
             os.close(fd)
 
     def create(self, name: str) -> Handle:
-        """An empty file of that name."""
+        """Create an empty file, or empty an existing one, and return its handle."""
         self.check()
         return FileHandle(self._at(name), os.O_CREAT | os.O_TRUNC, self.check)
 
     def open_append(self, name: str) -> Handle:
-        """A file that exists, written at its end."""
+        """Open an existing file for writing at its end."""
         self.check()
         return FileHandle(self._at(name), 0, self.check)
 
     def rename(self, name: str, target: str) -> None:
-        """Give a file another name, in one step."""
+        """Rename a file atomically; an existing `target` is replaced."""
         self.check()
         os.replace(self._at(name), self._at(target))
 
@@ -210,7 +209,7 @@ class Directory:
         os.unlink(self._at(name))
 
     def sync_directory(self) -> None:
-        """Put the names on the disk; systems that cannot open a directory do so by themselves."""
+        """Sync the directory's names to the disk; on Windows do nothing, a directory cannot be opened there."""
         if os.name == "nt":
             return
         fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _FLAGS)
@@ -220,13 +219,13 @@ class Directory:
             os.close(fd)
 
     def _at(self, name: str) -> str:
-        """The path of a plain name."""
+        """Return the path of a plain name."""
         assert os.sep not in name, name
         return os.path.join(self.path, name)
 
 
 class LockHeld(Exception):
-    """Another server uses the data directory; `pid` is its process, 0 if it cannot be told."""
+    """Another process uses the data directory; `pid` is its process id, 0 if that is unknown."""
 
     def __init__(self, path: str, pid: int) -> None:
         super().__init__(f"{path} is in use by process {pid or 'unknown'}")
@@ -250,7 +249,7 @@ class Lock:
         except (BlockingIOError, PermissionError):
             held = self._fd >= 0
             self.forget()
-            if not held:  # the file may not be opened
+            if not held:  # the LOCK file cannot be opened: no permission
                 raise
             raise LockHeld(directory, _holder(directory)) from None
         except OSError:
@@ -261,7 +260,7 @@ class Lock:
         _open_files.add(self)
 
     def check(self) -> None:
-        """Raise `OSError` if only LOCK was locked and has been removed: another server may have locked a new one."""
+        """Raise `OSError` if only LOCK was locked and has been removed: another server may have locked a new file."""
         if self._directory >= 0 or self._fd < 0 or self._pid != os.getpid():  # safe, or released, or a forked child
             return
         try:
@@ -272,7 +271,7 @@ class Lock:
             raise OSError(errno.ESTALE, "the LOCK file was removed: another server may use the directory", self._path)
 
     def release(self) -> None:
-        """Let the next one in; a second time, or in a forked child, it does nothing to the lock."""
+        """Release the lock; a second call, or one in a forked child, leaves the lock alone."""
         if self._pid == os.getpid():
             for fd in (self._fd, self._directory):
                 if fd >= 0:
@@ -280,7 +279,7 @@ class Lock:
         self.forget()
 
     def forget(self) -> None:
-        """Close the descriptor without unlocking: what a forked child does with its copy."""
+        """Close the descriptors without unlocking, as a forked child does with its copies."""
         files, self._fd, self._directory = (self._fd, self._directory), -1, -1
         _open_files.discard(self)
         for fd in files:
@@ -289,11 +288,11 @@ class Lock:
 
 
 class UnusableDirectory(OSError):
-    """The data directory cannot be made, written or read; the text says which, and why."""
+    """The data directory cannot be made, written or read; the text says which and why."""
 
 
 def claim(path: str | os.PathLike[str]) -> tuple[Directory, Lock]:
-    """The data directory at `path`, made if it is missing, and its lock. Raises UnusableDirectory or LockHeld."""
+    """Make (if missing) and lock the data directory at `path`. Raises UnusableDirectory or LockHeld."""
     directory = os.fspath(path)
     trouble, lock = "cannot be made", None
     try:
@@ -321,7 +320,7 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
 
 
 def _holder(directory: str) -> int:
-    """The process that has written its number into LOCK, 0 if there is none."""
+    """Return the id of the process that is written in the LOCK file, 0 if there is none."""
     try:
         with open(os.path.join(directory, LOCK_NAME), "rb") as file:
             text = file.read(20).strip()
@@ -331,7 +330,7 @@ def _holder(directory: str) -> int:
 
 
 def _lock_directory(directory: str) -> int:
-    """Lock the directory itself; the descriptor, -1 where a system cannot do that. Raises LockHeld."""
+    """Lock the directory itself; return the descriptor, -1 if the system cannot lock directories. Raises LockHeld."""
     if fcntl is None or not hasattr(os, "O_DIRECTORY"):
         return -1
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _FLAGS)
@@ -340,7 +339,7 @@ def _lock_directory(directory: str) -> int:
     except BlockingIOError:
         os.close(fd)
         raise LockHeld(directory, _holder(directory)) from None
-    except OSError:  # a file system that locks files alone
+    except OSError:  # the file system locks files only
         os.close(fd)
         return -1
     return fd
@@ -349,7 +348,7 @@ def _lock_directory(directory: str) -> int:
 if fcntl is not None:
 
     def _lock(fd: int) -> None:
-        """Lock or raise BlockingIOError."""
+        """Lock, or raise BlockingIOError if another process holds the lock."""
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _unlock(fd: int) -> None:
@@ -363,7 +362,7 @@ else:
     """Behind the pid: a locked byte cannot be read by others there."""
 
     def _lock(fd: int) -> None:
-        """Lock or raise PermissionError."""
+        """Lock, or raise PermissionError if another process holds the lock."""
         _locking(fd, "LK_NBLCK")
 
     def _unlock(fd: int) -> None:
@@ -381,7 +380,7 @@ else:
 
 
 class DelayedDisk:
-    """A disk whose syncs take `seconds` longer: other people's disks, for benchmarks."""
+    """A disk whose syncs take `seconds` longer: imitates slow disks in benchmarks."""
 
     def __init__(self, disk: Disk, seconds: float) -> None:
         self._disk = disk
@@ -393,15 +392,15 @@ class DelayedDisk:
         self.unlink = disk.unlink
 
     def create(self, name: str) -> Handle:
-        """An empty file of that name."""
+        """Create an empty file and return its handle, whose syncs take longer."""
         return _DelayedHandle(self._disk.create(name), self._seconds)
 
     def open_append(self, name: str) -> Handle:
-        """A file that exists, written at its end."""
+        """Open an existing file for writing at its end; syncs of the handle take longer."""
         return _DelayedHandle(self._disk.open_append(name), self._seconds)
 
     def sync_directory(self) -> None:
-        """Sync the directory, later."""
+        """Wait, then sync the directory."""
         _wait(self._seconds)
         self._disk.sync_directory()
 
@@ -418,11 +417,11 @@ class _DelayedHandle:
         self.close = handle.close
 
     def sync(self) -> None:
-        """Sync the file, later."""
+        """Wait, then sync the file."""
         _wait(self._seconds)
         self._handle.sync()
 
 
 def _wait(seconds: float) -> None:
-    """Let time pass without the GIL, as a disk does."""
+    """Wait without holding the GIL, as a sync does."""
     threading.Event().wait(seconds)

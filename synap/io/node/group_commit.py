@@ -1,8 +1,7 @@
-"""One turn of the loop: what it changed is written once, and only then do the replies leave.
+"""Group commit: the changes of one turn of the loop are written to the log once, before the replies are sent.
 
-Replies wait in one ordered queue of (connection, bytes). At the end of the turn the frames go to the
-log in one write; in `always` mode the replies of a group leave when the group is on the disk, those of
-the groups before it first.
+Replies wait in one ordered queue of (connection, bytes). At the end of a turn its frames go to the log in one write.
+In mode `always` the replies of a group are sent when the group is on the disk, after the replies of earlier groups.
 """
 
 import asyncio
@@ -18,15 +17,15 @@ from synap.journal import LogFailed
 from synap.journal.logs import SYNCS_MAX
 
 INLINE_SYNC_S = 0.0005
-"""A disk that answers sooner is waited for in the loop: handing over to a thread costs about 0.1 ms."""
+"""Syncs shorter than this are made in the loop: handing one to a thread costs about 0.1 ms."""
 
 
 SPREAD_MIN = 4
-"""So many connections that get the same bytes are sent them by one call."""
+"""From this many connections on, identical bytes are sent to all of them by one kernel call."""
 
 
 class NoRounds:
-    """Where no kernel serves sockets, no replies wait outside the turn."""
+    """Takes the place of the epoll rounds where no kernel serves sockets: no reply waits outside the turn."""
 
     def take(self) -> None:
         return
@@ -40,35 +39,36 @@ class NoRounds:
 
 
 class Turn:
-    """Group commit for all connections of a server."""
+    """Group commit for all connections of a server. A turn is one pass of the event loop."""
 
     def __init__(self, node: Node, loop: asyncio.AbstractEventLoop, on_failure: Callable[[str, int], None]) -> None:
-        """`on_failure` is told why, and up to which seq everything is as safe as the mode wants it."""
+        """Set up for `node`. `on_failure` is called with the reason why the log failed and the last seq that is as
+        safe as `fsync_mode` promises."""
         self._node = node
         self._loop = loop
         self._on_failure = on_failure
         self._interval = node.settings.number("persistence.wal.fsync_interval_ms") / 1000
         self.rounds: Any = NoRounds()
         self._scheduled = False
-        self.shared = False  # is there something that goes to many in the same bytes?
+        self.shared = False  # do waiting replies include identical bytes for several connections?
         self._ready: list[tuple[Any, bytes]] = []
         self._batches: deque[tuple[int, list[tuple[Any, bytes]]]] = deque()
-        self._syncs = 0  # under way on threads
-        self._begun, self._asked_seq = 0.0, 0  # when the last of them began, and what it will promise
+        self._syncs = 0  # syncs under way on threads
+        self._begun, self._asked_seq = 0.0, 0  # of the sync begun last: its start time, the seq that it makes safe
         self._next_sync: Any = None
         self._sync_at: Any = None
         node.engine.journal_flush = self.flush_early
         self._pubsub = node.engine.pubsub
         self._pubsub.soon = self.schedule
-        self.look: Callable[[], None] = lambda: None  # whoever keeps the time wants to know when a turn ends
+        self.look: Callable[[], None] = lambda: None  # called at the end of each turn; the upkeep timer sets it
         self._threads = ThreadPoolExecutor(SYNCS_MAX, "synap-fsync")
-        self.sync_seconds = 0.0  # of the last sync
+        self.sync_seconds = 0.0  # duration of the last sync
 
     def send(self, connection: Any, data: bytes) -> None:
-        """Let `data` leave to `connection` after everything that it may speak of is safe.
+        """Queue `data` for `connection`; it is sent when every change that it may report is safe.
 
-        Also replies that nothing holds up wait for the end of the turn: sent one by one they wake their
-        clients one by one, which cost a third of the throughput at depth 16 (measured, GET and SET).
+        Replies that need no sync also wait for the end of the turn: sent one by one they wake their clients one by
+        one, which cost a third of the throughput at depth 16 (measured, GET and SET).
         """
         connection.queued += 1
         self._ready.append((connection, data))
@@ -77,13 +77,16 @@ class Turn:
             self._loop.call_soon(self.end)
 
     def hold(self, connection: Any, data: bytes) -> None:
-        """As `send`, for a reply of a round, which ends the turn itself."""
+        """Queue `data` as `send` does, without scheduling `end`: for replies of an epoll round, which calls `end`."""
         connection.queued += 1
         self._ready.append((connection, data))
 
     def flush_early(self) -> None:
-        """Write frames in the middle of a turn. If that fails, replies that wait here are not acknowledged
-        at its end, where nothing would tell them from reads. Raises LogFailed."""
+        """Write frames in the middle of a turn. Raises LogFailed.
+
+        On failure the waiting replies are dropped and their outcomes declared unknown here, because at the end of the
+        turn they could not be told from replies to reads.
+        """
         try:
             self._node.flush()
         except LogFailed as failure:
@@ -91,13 +94,13 @@ class Turn:
             raise
 
     def schedule(self) -> None:
-        """There are frames or replies: end this turn soon."""
+        """Schedule `end`, because there are frames or replies."""
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self.end)
 
     def end(self) -> None:
-        """Write the frames, then let the replies go (or wait for the disk)."""
+        """End the turn: write its frames, then send its replies, or keep them until the sync."""
         self._scheduled = False
         self.look()
         try:
@@ -109,10 +112,10 @@ class Turn:
             return
         self._pubsub.spread()
         log, mode = self._node.log, self._node.fsync_mode
-        if self._batches and mode != "always":  # it was until now: what waits gets what it was to have
+        if self._batches and mode != "always":  # the mode has just changed: replies that wait still get their sync
             self.rounds.take()
             self._catch_up()
-        # Failed: only reads are left. Behind replies that wait for a sync they hear of it with them.
+        # After a failure only replies to reads are left; behind replies that wait for a sync they share the outcome.
         if log is None or mode != "always" or (log.failed is not None and not self._batches):
             self._let_go()
             if log is not None and mode == "periodic" and self._sync_at is None and log.synced_seq < log.written_seq:
@@ -129,7 +132,7 @@ class Turn:
         if not self._ready:
             self.rounds.deliver()
             return
-        self.rounds.take()  # behind these, also where a socket takes only a part of them
+        self.rounds.take()  # the rounds' replies go behind these, also if a socket takes only a part of them
         ready, self._ready = self._ready, []
         if not self.shared:
             for connection, data in ready:
@@ -145,19 +148,19 @@ class Turn:
                 self.rounds.spread([connection for connection, _ in entries], entries[0][1])
 
     def _sync(self) -> None:
-        """Bring what is written to the disk: here if it is fast, else on threads.
+        """Sync what is written: in the loop if syncs are fast, else on a thread.
 
-        On a slow disk several syncs overlap, spread over the time that one takes: a reply then waits for
-        little more than one of them, not for the rest of one that began too early and another.
+        On a slow disk several syncs overlap, spread over the duration of one: a reply then waits for little more than
+        one sync, not for the rest of an earlier one and a whole further one.
         """
         log = self._node.log
         assert log is not None
-        begun = monotonic()  # the loop's own time moves by whole milliseconds
+        begun = monotonic()  # not loop.time(), which moves by whole milliseconds
         if self._syncs:
             if self._syncs == SYNCS_MAX or self._asked_seq == log.written_seq:
                 return
             pause = self._begun + self.sync_seconds / SYNCS_MAX - begun
-            if pause > 0:  # another turn may end sooner and come by here
+            if pause > 0:  # an earlier end of another turn also calls _sync
                 if self._next_sync is None:
                     self._next_sync = self._loop.call_later(pause, self._sync_next)
                 return
@@ -183,7 +186,7 @@ class Turn:
             self._sync_here(begun)
 
     def _sync_aside(self, done: Callable[[Any], None]) -> bool:
-        """Sync on a thread; False if the system lets us have none."""
+        """Sync on a thread and call `done` with the future; return False if the system refuses a thread."""
         assert self._node.log is not None
         try:
             future = self._loop.run_in_executor(self._threads, self._node.log.sync)
@@ -193,7 +196,7 @@ class Turn:
         return True
 
     def _sync_here(self, begun: float) -> None:
-        """Sync in the loop, and let go the replies that wait for it."""
+        """Sync in the loop, then send the replies that wait for the sync."""
         log = self._node.log
         assert log is not None
         try:
@@ -206,7 +209,7 @@ class Turn:
         self._release(log.synced_seq)
 
     def _catch_up(self) -> None:
-        """Sync, and let go the replies that wait for it."""
+        """Sync in the loop and send the replies that wait, after the mode was changed from `always`."""
         log = self._node.log
         assert log is not None
         try:
@@ -225,7 +228,7 @@ class Turn:
                 connection.transmit(data)
 
     def _sync_due(self) -> None:
-        """`periodic`: the interval is over."""
+        """Sync on a thread, at the end of an interval of mode `periodic`."""
         self._sync_at = None
         log = self._node.log
         if log is None or log.failed is not None:
@@ -243,14 +246,14 @@ class Turn:
             self._sync_here(begun)
 
     def _sync_failed(self, failure: LogFailed) -> None:
-        """A sync of the thread has failed. It may be the last to know: everybody has been told already, or a
-        snapshot has made the log whole again. Then nothing that waits now is in doubt."""
+        """Handle a failed sync of a thread. Do nothing if the failure was handled before, or if a snapshot has made the
+        log writable again: then no reply that waits now is in doubt."""
         log = self._node.log
         if log is not None and log.failed is not None and not self._node.failed:
             self.failed(failure)
 
     def failed(self, failure: LogFailed) -> None:
-        """The log has failed: whatever was computed until now and has not left has an unknown outcome."""
+        """Handle a failed log: every reply computed until now and not yet sent has an unknown outcome."""
         log = self._node.log
         assert log is not None
         self._node.fail(failure)
@@ -263,11 +266,11 @@ class Turn:
 
     @property
     def waits_for_disk(self) -> bool:
-        """Do replies wait for a sync?"""
+        """True if replies wait for a sync."""
         return bool(self._batches)
 
     def close(self) -> None:
-        """No more turns."""
+        """Cancel the timers and wait for syncs under way; no turn may follow."""
         for timer in (self._sync_at, self._next_sync):
             if timer is not None:
                 timer.cancel()

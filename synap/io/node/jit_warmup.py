@@ -1,4 +1,4 @@
-"""Making the kernels ready, with a progress that somebody can look at."""
+"""JIT warm-up: compile and load the kernels, and show the progress."""
 
 import asyncio
 import ctypes
@@ -23,7 +23,7 @@ LINE_S = 10
 
 @dataclass
 class Progress:
-    """How far a cold start has come."""
+    """Progress of a cold start: steps done, steps in total, name of the last step."""
 
     done: int = 0
     total: int = 0
@@ -31,21 +31,21 @@ class Progress:
 
 
 def workers_of(settings: Settings) -> int:
-    """How many processes compile: `jit.workers`, 0 for one a core."""
+    """Return how many processes compile: `jit.workers`, where 0 means one per core."""
     number: int = settings.jit.workers
     return number or os.cpu_count() or 1
 
 
 def prepare(workers: int, tell: Callable[[Progress], None]) -> None:
-    """Compile what the cache lacks and load everything; `tell` hears of each step."""
+    """Compile the kernels that the cache lacks and load all; `tell` is called with the progress after each step."""
     entry_points.prepare(FAMILIES, workers, lambda done, total, name: tell(Progress(done, total, name)))
 
 
 def let_go_of_compiler() -> None:
-    """Give back the memory of LLVM's code, which nothing runs any more: about 60 MB at ready.
+    """Release the resident pages of LLVM's code, which runs no more after the warm-up: about 60 MB.
 
-    Only pages of its library that are as they are in the file (no private copy) are let go; should it be
-    needed again, the system reads them again.
+    Only read-only mappings of the library without private pages are released; if the code is called again,
+    the system reads the pages from the file.
     """
     if sys.platform != "linux":
         return
@@ -58,7 +58,7 @@ def let_go_of_compiler() -> None:
             if not words[0].endswith(":"):
                 of_compiler = len(words) > 5 and "libllvmlite" in words[5] and "w" not in words[1]
                 span = words[0] if of_compiler else ""
-            elif words[0] in ("Anonymous:", "Swap:") and words[1] != "0":  # a copy, after a fork shared with the parent
+            elif words[0] in ("Anonymous:", "Swap:") and words[1] != "0":  # private pages, shared after a fork
                 span = ""
             elif words[0] == "VmFlags:" and span:  # the last line of a mapping
                 first, last = (int(number, 16) for number in span.split("-"))
@@ -66,7 +66,7 @@ def let_go_of_compiler() -> None:
 
 
 async def prepare_aside(workers: int, tell: Callable[[Progress], None]) -> None:
-    """`prepare` on a thread of its own, which does not keep a process from ending that is told to stop."""
+    """Run `prepare` on a daemon thread, so that a process told to stop can end before the kernels are ready."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
 
@@ -92,10 +92,10 @@ async def prepare_aside(workers: int, tell: Callable[[Progress], None]) -> None:
 
 
 class Shown:
-    """Shows people how far a cold start has come: a bar on a terminal, a line now and then elsewhere.
+    """Display of a cold start's progress: a bar on a terminal, elsewhere a line every LINE_S seconds.
 
-    Call it with each step, from any thread, and `close` it at the end whatever happened: the bar hides the
-    cursor. `say` takes the lines; without one they go to standard error. `now` is a clock in seconds.
+    Call the object with each step, from any thread. Call `close` at the end in any case, because the bar hides the
+    cursor. `say` is called with each line; without `say`, lines go to standard error. `now` is a clock in seconds.
     """
 
     def __init__(self, say: Callable[[str], None] | None = None, now: Callable[[], float] = monotonic) -> None:
@@ -124,7 +124,7 @@ class Shown:
 
     def _draw(self, done: int, total: int, left: str) -> None:
         if self._bar is None:
-            from rich.console import Console  # only here: most starts have nothing to show
+            from rich.console import Console  # imported here because most starts show no progress
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
 
@@ -136,7 +136,7 @@ class Shown:
         self._bar.update(self._task, completed=done, total=total, left=left)
 
     def close(self) -> None:
-        """Take the bar off the terminal's hands; nothing is shown any more."""
+        """Remove the progress bar; later steps are not shown."""
         with self._lock:
             self._closed = True
             bar, self._bar = self._bar, None
@@ -145,7 +145,7 @@ class Shown:
 
 
 def time_left(done: int, total: int, seconds: float) -> str:
-    """About how long the rest takes, if it goes on as it went for so many seconds; empty while nobody can know."""
+    """Return an estimate of the remaining time, after `seconds` for `done` of `total` steps; empty if there is none."""
     if not done or done >= total:
         return ""
     left = seconds / done * (total - done)
@@ -159,7 +159,7 @@ def _to_stderr(line: str) -> None:
 
 
 def warmup(settings: Settings) -> Iterator[str]:
-    """Compile everything ahead of time."""
+    """Compile all kernels ahead of time and yield one line that says what was done."""
     total = 0
     shown = Shown()
 

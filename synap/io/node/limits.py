@@ -1,6 +1,6 @@
-"""What limits of the system leave of the address space, and what is told to people where that is too little.
+"""Limits of the process on address space (ulimit), and the error texts when they are too low.
 
-Nothing here needs compiled code, so a start that cannot succeed is refused before anything is imported or compiled.
+This module needs no compiled code, so a start that cannot succeed is refused before kernels are imported or compiled.
 """
 
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from mmap import PAGESIZE
 from synap.store.memory import layout, spaces
 
 HEADROOM = 512 * layout.MIB
-"""Left to the process for what comes after the reservation: threads, connections, the arenas of malloc."""
+"""Bytes left to the process for allocations after the reservation: threads, connections, the arenas of malloc."""
 PROGRAM = 640 * layout.MIB
-"""What the interpreter, the libraries and the kernels take before it."""
-KB = 1024  # what `ulimit` counts in
+"""Bytes that the interpreter, the libraries and the kernels take before the reservation."""
+KB = 1024  # the unit of `ulimit`
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit of this process, and how much of it is taken, in bytes."""
+    """A limit of this process and how much of it is in use, in bytes. `command` is the shell command that sets it."""
 
     command: str
     bytes: int
@@ -29,23 +29,23 @@ class Limit:
 
 
 def room() -> int | None:
-    """Bytes that a reservation may take; None without a limit."""
+    """Return how many bytes a reservation may take; None without a limit."""
     limit = limit_of_process()
     return None if limit is None else max(limit.left - HEADROOM, 0)
 
 
 def fitting(memory_max: int) -> int:
-    """`memory_max`, or as much of it as the limits of this process leave room for, but no less than the least arena."""
+    """Return `memory_max`, reduced to what the limits of this process allow, but at least the smallest arena."""
     limit = limit_of_process()
     if limit is None:
         return memory_max
-    room = limit.left - HEADROOM - spaces.least_plan(0).total - layout.MIB  # what is rounded up
-    entry = 2 * layout.WORD  # in the page table
+    room = limit.left - HEADROOM - spaces.least_plan(0).total - layout.MIB  # 1 MiB for rounding up
+    entry = 2 * layout.WORD  # bytes of a page's entry in the page table
     return min(memory_max, spaces.SMALLEST + max(room, 0) * layout.PAGE_BYTES // (layout.PAGE_BYTES + entry) // KB * KB)
 
 
 def limit_of_process() -> Limit | None:
-    """The limit that leaves the least; None if there is none, or where the system has no such thing."""
+    """Return the limit that leaves the least; None if there is no limit, or if the system knows none."""
     try:
         import resource
     except ImportError:  # Windows
@@ -58,7 +58,7 @@ def limit_of_process() -> Limit | None:
 
 
 def _taken() -> tuple[int, int]:
-    """(address space, private data) that this process has, in bytes; 0 where the system does not say."""
+    """Return this process's (address space, private data) in bytes; zeros if the system does not tell."""
     try:
         with open("/proc/self/statm", "rb") as file:
             words = file.read().split()
@@ -68,14 +68,14 @@ def _taken() -> tuple[int, int]:
 
 
 def check(memory_max: int) -> None:
-    """Raise NoAddressSpace if the limits of this process cannot do for `memory_max`, whatever else it takes."""
+    """Raise NoAddressSpace if the limits of this process are too low for `memory_max`, whatever else is allocated."""
     limit = limit_of_process()
     if limit is not None and spaces.least_plan(memory_max).total > limit.left:
         raise refusal(memory_max)
 
 
 def refusal(memory_max: int) -> spaces.NoAddressSpace:
-    """What was asked for, what the system has, and what helps."""
+    """Return the error for a reservation that failed: the bytes needed, the limit found, and the remedy."""
     need = -(-spaces.least_plan(memory_max).total // KB)
     asked = f"{need} kB of address space for {memory_max >> 20} MB of data (kv_store.max_memory_mb)"
     limit = limit_of_process()
@@ -103,7 +103,7 @@ def _read(path: str) -> str:
 
 
 def _memory(name: str) -> str:
-    """A line of /proc/meminfo."""
+    """Return the value of one line of /proc/meminfo."""
     for line in _read("/proc/meminfo").splitlines():
         if line.startswith(name + ":"):
             return line.partition(":")[2].strip()

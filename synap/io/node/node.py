@@ -1,4 +1,4 @@
-"""One node: an engine, and the data directory behind it. Used by the server, in-process and by the tools."""
+"""A node: an engine and the data directory behind it. Used by the server, the in-process database and the tools."""
 
 import gc
 import os
@@ -40,7 +40,7 @@ CHANGES_WAIT_S = 60
 
 @dataclass
 class Recovered:
-    """What a start found."""
+    """Counts, notes and duration of a recovery at start."""
 
     snapshot: str = ""
     snapshot_frames: int = 0
@@ -51,15 +51,15 @@ class Recovered:
 
 
 class Node:
-    """An engine with its journal. The kernels must be ready (`synap.io.node.jit_warmup.prepare`)."""
+    """An engine with its journal. The kernels must be loaded (`synap.io.node.jit_warmup.prepare`)."""
 
     def __init__(
         self, settings: Settings, clock: Clock, disk: Disk | None = None, lock: Lock | None = None, directory: str = ""
     ) -> None:
-        """Open the data directory of `settings` (or `directory`, or `disk`) and recover what lies there.
+        """Open the data directory of `settings` (or `directory`, or `disk`) and recover its contents.
 
-        Raises Damage if promised data is damaged, LockHeld if another process has the directory, UnusableDirectory if
-        it cannot be made, written or read, NoAddressSpace if the system does not give the address space for
+        Raises Damage if promised data is damaged, LockHeld if another process uses the directory, UnusableDirectory
+        if the directory cannot be made, written or read, NoAddressSpace if the system refuses the address space for
         `kv_store.max_memory_mb`.
         """
         self.settings = settings
@@ -85,15 +85,15 @@ class Node:
         self.lock = lock
         self.disk = disk
         self.log: Log | None = None
-        self.fsync_mode = settings.text("persistence.wal.fsync_mode")  # at the start: CONFIG SET may change it
+        self.fsync_mode = settings.text("persistence.wal.fsync_mode")  # CONFIG SET may change this attribute
         self.recovered = Recovered()
         self.failed = ""
         self.snapshot_seq = 0
         self.snapshot_at = monotonic()
         self.snapshots_done = 0
-        self.last_save = 0  # s since 1970, 0 before the first one
+        self.last_save = 0  # time of the last snapshot, s since 1970; 0 before the first one
         self.last_save_ok = True
-        self.sync_seconds = 0.0  # that the last sync of the log took
+        self.sync_seconds = 0.0  # duration of the log's last sync
         self.save_points = _save_points(settings)
         self.snapshot_failures = 0
         self._child = 0
@@ -140,7 +140,7 @@ class Node:
             size += len(payload)
         if pieces:
             found.log_frames += engine.replay(b"".join(pieces), 1)
-        numbers[layout.KEY_HITS] = numbers[layout.KEY_MISSES] = 0  # those of the replay were nobody's reads
+        numbers[layout.KEY_HITS] = numbers[layout.KEY_MISSES] = 0  # the replay's reads are no client's reads
         found.cut_bytes = recovery.cut_bytes
         found.notes = [str(note) for note in recovery.notes]
         if recovery.cut_bytes:
@@ -159,7 +159,7 @@ class Node:
     # The log.
 
     def flush(self) -> None:
-        """Write the frames that wait. On failure writes are refused from now on; raises LogFailed."""
+        """Write the frames that wait to the log. On failure refuse writes from now on and raise LogFailed."""
         taken = self.engine.take_frames()
         if taken is None:
             return
@@ -176,22 +176,22 @@ class Node:
             self.delayed("aof-write", monotonic() - begun)
 
     def delayed(self, event: str, seconds: float) -> None:
-        """Something that nobody else could go on during took so long."""
+        """Report to latency monitoring that `event` blocked the loop for `seconds`."""
         if self.engine.operation.delay_ms:
             self.engine.operation.event(event, int(seconds * 1000), self.clock.now())
 
     def synced_in(self, seconds: float) -> None:
-        """A sync that replies waited for took so long."""
+        """Note the duration of a sync that replies waited for."""
         self.sync_seconds = seconds
         self.delayed("aof-fsync-always", seconds)
 
     def fail(self, failure: LogFailed) -> None:
-        """The log cannot be written: refuse writes until a fresh snapshot stands."""
+        """Refuse writes, because the log cannot be written, until a new snapshot is complete."""
         self.failed = str(failure)
         self.engine.numbers[layout.REFUSE] |= layout.GUARD_BROKEN_LOG
 
     def stop(self) -> None:
-        """A clean end: everything on disk, marked as such."""
+        """End cleanly: sync the log and mark its end, or write a snapshot if there is no log; release the lock."""
         try:
             if self.log is not None and self.log.failed is None:
                 self.flush()
@@ -203,10 +203,10 @@ class Node:
                 self.lock.release()
 
     def _leave_snapshot(self) -> None:
-        """Without a log a clean end loses nothing either."""
+        """Write a snapshot of changes that no snapshot holds, so that a clean end without a log loses nothing."""
         if self._child:
             os.set_blocking(self._pipe, True)
-            with suppress(OSError):  # it failed: the next one says why
+            with suppress(OSError):  # if that snapshot failed, the next one reports the reason
                 self.end_snapshot()
         if self.engine.seq > self.snapshot_seq:
             self.snapshot_here()
@@ -214,7 +214,7 @@ class Node:
     # Snapshots.
 
     def snapshot_due(self) -> bool:
-        """Is it time for one, by the settings, or because the log needs one to go on?"""
+        """Return whether a snapshot is due: by the save points, or, after a failure of the log, once a second."""
         if self.disk is None or self.snapshot_running:
             return False
         if self.failed:
@@ -228,13 +228,16 @@ class Node:
         return self._child != 0
 
     def begin_snapshot(self) -> int:
-        """Fork a child that writes the state as it is now; the descriptor that turns readable at its end."""
+        """Fork a child that writes the current state; return the descriptor that turns readable when the child ends.
+
+        Raises OSError if the system refuses the fork.
+        """
         assert self.disk is not None and not self._child
         if self.log is not None and self.log.failed is None:
             self.engine.journal_flush()
             self.log.sync()
         self.snapshot_at = monotonic()
-        self.engine.note_uses(False)  # a read would copy a page that the child shares
+        self.engine.note_uses(False)  # noting a read's use of a key would copy a page shared with the child
         try:
             self._child, self._pipe = self._fork(self.engine.seq)
         except OSError as error:
@@ -248,9 +251,9 @@ class Node:
         self.last_save_ok = False
 
     def _fork(self, seq: int) -> tuple[int, int]:
-        """Start the process that writes the state at `seq`; (its id, the descriptor that it speaks on)."""
+        """Start the process that writes the state at `seq`; return (its id, the pipe on which it reports)."""
         reader, writer = os.pipe()
-        gc.freeze()  # the child must not touch every object's page by collecting
+        gc.freeze()  # a collection in the child would write to the page of every object, and so copy the pages
         parent = os.getpid()
         begun = monotonic()
         try:
@@ -265,8 +268,8 @@ class Node:
             try:
                 _become_writer(parent, writer)
                 name = self.write_snapshot(seq)
-                with suppress(OSError):  # what is left goes the next time
-                    self._trim()  # not in the parent: freeing the blocks of a segment takes a tenth of a second
+                with suppress(OSError):  # the next snapshot removes what is left
+                    self._trim()  # not in the parent: freeing the blocks of a segment takes 0.1 s
                 os.write(writer, f"ok {seq} {name}".encode())
                 code = 0
             except BaseException as error:
@@ -280,7 +283,7 @@ class Node:
         return child, reader
 
     def end_snapshot(self) -> str | None:
-        """Take the child's word: None while it works, then the name of the file, or OSError with why not."""
+        """Return the name of the snapshot's file, None while the child works. Raises OSError if the snapshot failed."""
         if not self._hear():
             return None
         self._child, self._pipe = 0, -1
@@ -294,7 +297,7 @@ class Node:
         return words[2]
 
     def _hear(self) -> bool:
-        """Take in what the child says; True when it has said all and is gone."""
+        """Read what the child reports; return True if the child has ended."""
         try:
             while piece := os.read(self._pipe, 65536):
                 self._said += piece
@@ -305,7 +308,7 @@ class Node:
         return True
 
     def snapshot_here(self) -> str:
-        """Write a snapshot in this process: no fork, and nothing else happens meanwhile."""
+        """Write a snapshot in this process, without a fork, while nothing else runs; return the file's name."""
         if self.log is not None and self.log.failed is None:
             self.flush()
             self.log.sync()
@@ -330,16 +333,16 @@ class Node:
             self.engine.numbers[layout.REFUSE] &= ~layout.GUARD_BROKEN_LOG
 
     def _trim(self) -> None:
-        """Remove the files that the newest snapshots replace."""
+        """Remove the files that newer snapshots replace."""
         assert self.disk is not None
         trim(self.disk, self.settings.number("persistence.snapshot.max_snapshots"))
 
     def write_snapshot(self, seq: int) -> str:
-        """Write every structure as load rows; the name of the verified file."""
+        """Write every structure as load rows, the state at `seq`; return the name of the verified file."""
         return self.write_rows(self.load_rows(seq, self.engine.numbers[layout.LAST_NOW]), seq)
 
     def write_rows(self, rows: Iterable[tuple[Buffer, int]], seq: int) -> str:
-        """Write these (frames, count), the state at `seq`; the name of the verified file."""
+        """Write `rows` of (frames, count) as the state at `seq`; return the name of the verified file."""
         assert self.disk is not None
         node_id = self.log.node_id if self.log is not None else NO_LOG
         epoch = self.log.epoch if self.log is not None else 0
@@ -354,7 +357,7 @@ class Node:
             raise
 
     def load_rows(self, seq: int, now: int) -> Any:
-        """(frames, count) that make the state again, piece by piece. LOG must be empty."""
+        """Yield (frames, count) that restore the state, piece by piece. The heap's LOG region must be empty."""
         cursor = np.zeros(dumps.CURSOR_WORDS, np.int64)
         start = layout.LOG * layout.WORD
         engine = self.engine
@@ -364,7 +367,7 @@ class Node:
             yield engine.bytes[start : start + int(cursor[pieces.CURSOR_SIZE])], int(count)
 
     def persistence(self) -> dict[str, Any]:
-        """INFO's section."""
+        """Return the Persistence section of INFO."""
         log = self.log
         return {
             "persistence_enabled": int(self.disk is not None),
@@ -393,14 +396,16 @@ class Node:
 
 
 def directory_of(settings: Settings) -> str:
-    """The data directory as an absolute path: a program may change its working directory. As it stands in the
-    settings if nothing is kept on disk: a program in memory alone may have no working directory any more."""
+    """Return the data directory as an absolute path, since a program may change its working directory.
+
+    Without persistence return the setting unchanged: the working directory may not exist any more.
+    """
     named = settings.text("persistence.directory")
     return os.path.realpath(named) if settings.switch("persistence.enabled") else named
 
 
 def _reserve(settings: Settings) -> Heap:
-    """The heap that the settings ask for. Raises NoAddressSpace, which says what is needed and what there is."""
+    """Reserve the heap that the settings ask for. Raises NoAddressSpace, which says what is needed and available."""
     most = settings.memory_bytes_max
     memory_max = most if settings.number("kv_store.max_memory_mb") else limits.fitting(most)
     try:
@@ -410,7 +415,7 @@ def _reserve(settings: Settings) -> Heap:
 
 
 def _save_points(settings: Settings) -> list[tuple[int, int]]:
-    """(seconds since the last snapshot, changes since then) at which one is due: any of them."""
+    """Return pairs of (seconds since the last snapshot, changes since then); reaching any pair makes one due."""
     snapshot = settings.persistence.snapshot
     if not snapshot.enabled:
         return []
@@ -418,7 +423,7 @@ def _save_points(settings: Settings) -> list[tuple[int, int]]:
 
 
 def _become_writer(parent: int, pipe: int) -> None:
-    """Be a child that holds nothing of its parent's: no socket, no lock, no signal handler."""
+    """Turn a forked child into a snapshot writer: default signal handlers, only `pipe` open, low priority."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
@@ -426,7 +431,7 @@ def _become_writer(parent: int, pipe: int) -> None:
     limit = os.sysconf("SC_OPEN_MAX")
     os.closerange(3, pipe)
     os.closerange(pipe + 1, limit if 0 < limit < 1 << 20 else 1 << 20)
-    # Whoever serves clients goes first; not before the sockets are closed, or a new node finds the port taken.
+    # Serving clients comes first. Not before the sockets are closed, or a new node finds the port taken.
     os.nice(SNAPSHOT_NICE)
     if hasattr(os, "SCHED_BATCH"):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

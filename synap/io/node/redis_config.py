@@ -1,4 +1,4 @@
-"""Settings under the names that Redis has for them: what CONFIG GET answers, with a server and without."""
+"""Settings under their Redis names, as CONFIG GET answers them, for nodes with and without a server."""
 
 import os
 from typing import Any
@@ -9,11 +9,11 @@ from synap.settings import Settings
 from synap.store.memory import layout
 
 LOG_LEVELS = {"trace": "debug", "debug": "debug", "info": "notice", "warn": "warning", "error": "warning"}
-"""Redis' name for the least severe lines that are written."""
+"""Redis' name for each log level."""
 
 
 def redis_config(settings: Settings, directory: str) -> dict[str, Any]:
-    """Value by Redis' name; `directory` is the data directory, an absolute path."""
+    """Return value by Redis' name; `directory` is the data directory, an absolute path."""
     logged = settings.switch("persistence.enabled") and settings.switch("persistence.wal.enabled")
     return {
         "maxmemory": settings.memory_bytes_max,
@@ -26,10 +26,10 @@ def redis_config(settings: Settings, directory: str) -> dict[str, Any]:
         "notify-keyspace-events": "",
         "save": "",
         "appendonly": "yes" if logged else "no",
-        "appendfsync": "everysec",  # a node says what it is now
+        "appendfsync": "everysec",  # replaced by a node's current mode
         "port": max(settings.number("resp.port"), 0),
         "loglevel": LOG_LEVELS[settings.text("logging.level")],
-        "protected-mode": "no",  # who may connect is a matter of the address: resp.host
+        "protected-mode": "no",  # the listen address decides who may connect: resp.host
         "maxclients": settings.number("server.connections_max"),
         "proto-max-bulk-len": settings.number("limits.bulk_bytes_max"),
         "client-query-buffer-limit": settings.number("limits.query_bytes_max"),
@@ -39,7 +39,7 @@ def redis_config(settings: Settings, directory: str) -> dict[str, Any]:
 
 
 def memory_held() -> int:
-    """Bytes of memory that this process holds now; 0 where the system does not tell."""
+    """Return the resident memory of this process in bytes; 0 if the system does not tell."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -48,7 +48,7 @@ def memory_held() -> int:
 
 
 def place_clocks(node: Any) -> None:
-    """What the rows need of any node, with a server or without: clocks, and what the settings say at the start."""
+    """Give a node's engine its clocks, and the settings of the slow log and of pub/sub."""
     started = wall_us() // 1_000_000
     node.engine.operation.ticks = ticks
     node.engine.numbers[layout.CLOCK] = clock_address()

@@ -1,4 +1,4 @@
-"""What a database in this process leaves to threads: a call that waits in its own, and syncs of the log aside."""
+"""Threads of the in-process database: a call that blocks waits in its own thread, a thread syncs the log."""
 
 import threading
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from synap.journal import Log, LogFailed
 
 
 class Waiter:
-    """A call that waits for its keys while others make theirs. `parked` is what the engine knows of it.
+    """A call that waits for its keys while other threads make calls. `parked` is the engine's entry for the call.
 
-    `seconds` is how long it may wait (None: for ever). When `done` is set there is a `value` or an `error`, and
-    the value may be answered if the log holds everything up to `seq`.
+    `seconds` is how long the call may wait (None: for ever). Once `done` is set there is a `value` or an `error`.
+    The value may be returned as soon as the log holds every change up to `seq`.
     """
 
     def __init__(self) -> None:
@@ -24,14 +24,14 @@ class Waiter:
 
 
 class Syncs:
-    """Mode `periodic`: whatever `want` was called for is on the disk `interval` seconds later.
+    """Syncs of the log in mode `periodic`: a write is on the disk at most `interval` seconds after `want`.
 
-    The thread sleeps while nothing is written. It is a daemon; `stop` ends it and waits for a sync under way. Where the
-    system lets us have no thread, `want` syncs itself, and raises LogFailed.
+    The thread sleeps while nothing is written. It is a daemon; `stop` ends it and waits for a sync under way. If the
+    system refuses a thread, `want` syncs in the caller's thread and raises LogFailed when the sync fails.
     """
 
     def __init__(self, log: Log, interval: float, on_failure: Callable[[LogFailed], None]) -> None:
-        """`on_failure` hears in the thread why a sync failed."""
+        """Set up without starting the thread. `on_failure` is called in the thread with the LogFailed of a sync."""
         self._log = log
         self._interval = interval
         self._on_failure = on_failure
@@ -40,21 +40,21 @@ class Syncs:
         self._thread: threading.Thread | None = None
 
     def want(self) -> None:
-        """Something was written."""
+        """Request a sync within `interval` seconds, because something was written."""
         if self._wanted.is_set():
             return
         if self._thread is None:
             thread = threading.Thread(target=self._run, name="synap-fsync", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the system lets us have no thread: sync in this one
+            except RuntimeError:  # the system refuses a thread: sync in this one
                 self._log.sync()
                 return
             self._thread = thread
         self._wanted.set()
 
     def stop(self) -> None:
-        """No more syncs."""
+        """End the thread, after a sync that is under way; later calls of `want` start no sync."""
         self._stopping.set()
         self._wanted.set()
         if self._thread is not None:
@@ -65,7 +65,7 @@ class Syncs:
             self._wanted.wait()
             if self._stopping.wait(self._interval):
                 return
-            self._wanted.clear()  # before the sync: what is written from now on wants another
+            self._wanted.clear()  # before the sync: a write from here on needs another sync
             try:
                 if self._log.failed is None:
                     self._log.sync()
