@@ -1,1 +1,1 @@
-"""HTTP: connections, routes, the command envelope, replies."""
+"""HTTP: connections, routes, the command envelope, admission, gzip."""

@@ -1,8 +1,8 @@
-"""Who may come in through HTTP, by Host, Origin and Sec-Fetch-Site, and what pages of other origins are told.
+"""Admission of HTTP requests by Host, Origin and Sec-Fetch-Site, and the CORS headers of replies.
 
-A Host that is not ours is refused on every path (DNS rebinding). A request that would write is refused if a page
-of another origin sent it (a page in a browser that posts to localhost), unless `server.cors_origins` names that
-origin; those origins may also read what they are answered.
+A request with a foreign Host is refused on every path (DNS rebinding). A writing request is refused if a page of
+another origin sent it (a page in a browser that posts to localhost), unless `server.cors_origins` names the origin;
+pages of those origins may also read replies.
 """
 
 import ipaddress
@@ -18,18 +18,18 @@ PREFLIGHT_SECONDS = b"600"
 HEADERS_ALLOWED = b"accept, authorization, content-type"
 ANY = b"*"
 OTHER_SITES = b"cross-site", b"same-site"
-"""Of another origin: the second is a page on another port of this machine, whose GET carries no Origin."""
+"""Values for other origins. The second is sent by a page on another port of this machine, whose GET has no Origin."""
 
 
 class Refused(Exception):
-    """A request that may not be served: status and text."""
+    """A request that may not be served; `response` is the refusal."""
 
     def __init__(self, status: int, text: str) -> None:
         self.response = json_response(status, {"error": text, "code": status})
 
 
 class Door:
-    """The rules for one server: `allowed_hosts` besides our own names, and the `origins` whose pages may come in."""
+    """The rules of one server: `allowed_hosts` besides its own names, and `origins` whose pages may use it."""
 
     def __init__(self, allowed_hosts: tuple[str, ...], origins: tuple[str, ...] = ()) -> None:
         self._allowed = {host.lower().removesuffix(".") for host in allowed_hosts}
@@ -37,7 +37,7 @@ class Door:
         self.origins = {origin.lower().encode() for origin in origins}
 
     def admit(self, request: Request) -> None:
-        """Raise Refused if this request is not for us."""
+        """Raise Refused if the request's Host is not this server's."""
         host = header(request, b"host")
         if host not in self._known:
             if not self.is_ours(host):
@@ -46,7 +46,7 @@ class Door:
                 self._known.add(host)
 
     def admit_write(self, request: Request) -> None:
-        """Raise Refused if this request, which would write, is not from a page of ours."""
+        """Raise Refused if a page of an origin that is not allowed sent this writing request."""
         if self.origins and self.allowed_origin(request):
             return
         for name, value in request.headers:
@@ -58,12 +58,12 @@ class Door:
                 raise Refused(403, "Forbidden: requests of another site may not write, see server.cors_origins")
 
     def allowed_origin(self, request: Request) -> bytes:
-        """The Origin of this request if the settings allow it, or nothing."""
+        """Return the request's Origin if the settings allow it, else nothing."""
         origin = header(request, b"origin")
         return origin if origin and (ANY in self.origins or origin.lower() in self.origins) else b""
 
     def cors(self, request: Request) -> Headers:
-        """What a reply must say so that a page of an allowed origin may read it."""
+        """Return the headers with which a page of an allowed origin may read the reply."""
         headers = [(b"vary", b"Origin")]
         origin = self.allowed_origin(request)
         if origin:
@@ -71,7 +71,7 @@ class Door:
         return headers
 
     def preflight(self, request: Request, methods: bytes) -> Headers:
-        """What a browser asks before a page of another origin sends a request; nothing for other origins."""
+        """Return the headers that answer a CORS preflight; none for other origins."""
         if not self.allowed_origin(request) or not header(request, b"access-control-request-method"):
             return []
         return [
@@ -81,13 +81,13 @@ class Door:
         ]
 
     def is_ours(self, host: bytes) -> bool:
-        """A loopback name, an address, a name without dots, or one that the settings allow."""
+        """Return whether a Host is a loopback name, an address, a name without dots, or allowed by the settings."""
         if not host:  # HTTP/1.0
             return True
         match = HOST.fullmatch(host.decode("latin-1").lower())
         if match is None:
             return False
-        name = (match["name"] or "").removesuffix(".")  # a name may be written with the dot of the root
+        name = (match["name"] or "").removesuffix(".")  # a name may end with the dot of the root
         if name and ("." not in name or name.endswith(".localhost") or name in self._allowed):
             return True
         try:
@@ -98,7 +98,7 @@ class Door:
 
 
 def header(request: Request, wanted: bytes) -> bytes:
-    """The first value under this name (in lower case), or nothing."""
+    """Return the first value of the header `wanted` (in lower case), or nothing."""
     for name, value in request.headers:
         if name == wanted:
             return value
@@ -106,7 +106,7 @@ def header(request: Request, wanted: bytes) -> bytes:
 
 
 def _authority(origin: bytes) -> bytes:
-    """Host and port of an Origin; empty for `null` and for what is no URL."""
+    """Return host and port of an Origin; empty for `null` and for text that is no URL."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:

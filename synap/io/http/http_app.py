@@ -1,4 +1,4 @@
-"""What HTTP serves: rows by their routes, the command envelope, and the server's own pages."""
+"""The HTTP application: REST routes of the rows, the command envelope, and the server's own pages."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -38,19 +38,19 @@ _VARIES = [(b"vary", b"Accept")]
 
 
 def _guarded(policy: bytes) -> list[tuple[bytes, bytes]]:
-    """The headers of a page that may load and run nothing."""
+    """Return the headers of a page that may load and run nothing but what `policy` allows."""
     return [(b"content-security-policy", policy), (b"x-content-type-options", b"nosniff")]
 
 
 def packed_body(coding: bytes) -> Response:
-    """The refusal of a body that is packed: what a few of its bytes unpack to would have to be bounded anew."""
+    """Return the refusal of a compressed body: a few bytes may decompress to more than the limit on bodies."""
     named = coding.decode("latin-1")[:40]
     text = f"Invalid request: Content-Encoding: wanted identity, a body as it is, found {named}"
     return json_response(415, {"error": text, "code": 415}, headers=[(b"accept-encoding", b"identity")])
 
 
 class Web(Operations):
-    """All of HTTP for one server."""
+    """The HTTP application of one server."""
 
     def __init__(self, server: Any) -> None:
         super().__init__(server)
@@ -72,7 +72,7 @@ class Web(Operations):
         self._pages: dict[str, Response] = {}
 
     def answer(self, connection: Any, request: Request) -> Response | Awaitable[Response]:
-        """The reply to a request, or one to be waited for. Raises Fault and Refused."""
+        """Return the reply to a request, or an awaitable of the reply. Raises Fault and Refused."""
         self.door.admit(request)
         if request.coding and request.body:
             return packed_body(request.coding)
@@ -108,14 +108,14 @@ class Web(Operations):
             return in_query(fault, request)
 
     def other_method(self, request: Request, methods: str) -> Response:
-        """OPTIONS tells the `methods` of a path, to a browser as it asks for them; any other is not allowed."""
+        """Answer OPTIONS with the `methods` of a path, and with CORS headers to a browser; refuse any other method."""
         if request.method != b"OPTIONS":
             return not_allowed(request.method.decode("ascii", "replace"), methods)
         told = methods.encode()
         return Response(204, b"", b"", [(b"allow", told), *self.door.preflight(request, told)])
 
     def dress(self, response: Response, request: Request) -> Response:
-        """The reply as this client may have it: readable by a page of an allowed origin, gzipped if it asks."""
+        """Return the reply with CORS headers if origins are allowed, gzipped if the client accepts that."""
         if self.door.origins:
             headers = [*response.headers, *self.door.cors(request)]
             response = Response(response.status, response.body, response.content_type, headers, response.close)
@@ -124,7 +124,7 @@ class Web(Operations):
     def call(
         self, connection: Any, target: Target, fields: dict[str, Any]
     ) -> Response | Awaitable[Response]:
-        """Carry out a row for REST."""
+        """Make the call of a REST request; return the response, or an awaitable if the call waits. Raises Fault."""
         engine = self.server.engine
         now = self.server.clock.now()
         call = target.pack(fields)
@@ -148,7 +148,7 @@ class Web(Operations):
             engine.settle(now)
 
     def render(self, target: Target, status: int, fields: dict[str, Any]) -> Response:
-        """The reply in REPLY as an HTTP response; the caller settles, also if it is a Fault that is raised."""
+        """Return the reply in REPLY as a response. Raises Fault; the caller calls `settle` also then."""
         engine = self.server.engine
         status = self.onto_itself(target, status, fields)
         if status & STATUS_MASK >= REFUSED:
@@ -162,10 +162,10 @@ class Web(Operations):
             return json_response(404, {"error": "Not found", "code": 404})
         return Response(200, body)
 
-    # The server itself.
+    # Pages of the server.
 
     def health(self, request: Request) -> Response:
-        """200 when ready; until then 503 with how far the start has come."""
+        """Answer 200 when ready; until then 503 with the progress of the start."""
         server = self.server
         if server.phase == "ready":
             status = "degraded" if server.node.failed else "healthy"
@@ -181,7 +181,7 @@ class Web(Operations):
         return json_response(503, body, headers=[(b"retry-after", b"1")])
 
     def snapshot(self, request: Request) -> Response | Awaitable[Response]:
-        """Write a snapshot and answer when it stands."""
+        """Write a snapshot and answer when it is complete. Raises Fault without persistence."""
         server = self.server
         if server.node is None:
             return self.health(request)
@@ -190,7 +190,7 @@ class Web(Operations):
         return server.snapshot_reply()
 
     def replication(self, request: Request) -> Response:
-        """The role of this node: it stands alone, and is its own last word."""
+        """Answer with the replication role of this node, which is always standalone."""
         server = self.server
         if server.node is None:
             return self.health(request)
@@ -201,12 +201,12 @@ class Web(Operations):
         })  # fmt: skip
 
     def exposition(self, request: Request) -> Response:
-        """The counters as Prometheus reads them; those of the process also before the node is there."""
+        """Return the metrics for Prometheus; those of the process are there before the node is."""
         text, content_type = self.metrics.exposition(self.server)
         return Response(200, text, content_type)
 
     def described(self, request: Request) -> Response:
-        """The description of this API, made of the command table once."""
+        """Return the OpenAPI document, built from the command table once."""
         if "openapi" not in self._pages:
             self._pages["openapi"] = Response(200, _encode(openapi.document(self._catalogue, self.server.version)))
         return self._pages["openapi"]
@@ -217,7 +217,7 @@ class Web(Operations):
         return CATALOGUE if engine is None else engine.catalogue
 
     def front(self, request: Request) -> Response:
-        """What runs here and where to look next: a page for browsers, JSON for programs."""
+        """Return the front page with links: HTML for browsers, JSON for programs."""
         version = self.server.version
         if prefers_html(header(request, b"accept")):
             page, policy = front_page(version)
@@ -225,7 +225,7 @@ class Web(Operations):
         return json_response(200, {"service": "synap", "version": version, "links": LINKS}, headers=_VARIES)
 
     def documented(self, request: Request) -> Response:
-        """The same for people."""
+        """Return the HTML page of the API's documentation, built once."""
         if "docs" not in self._pages:
             page, policy = page_of(self._catalogue, self.server.version)
             self._pages["docs"] = Response(200, page, b"text/html; charset=utf-8", _guarded(policy))

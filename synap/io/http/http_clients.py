@@ -1,6 +1,6 @@
-"""HTTP connections as rows about connections see them: listed, ended and paused like those of RESP.
+"""HTTP and WebSocket connections in CLIENT LIST, KILL and PAUSE.
 
-They have no session in the heap. What CLIENT LIST asks of a session, a Visitor answers for one of them.
+These connections have no session in the heap. A Visitor has the attributes of a session that CLIENT LIST reads.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from synap.proto.rest import json_response
 
 
 class Visitor:
-    """One HTTP connection, under the names that a Session has. It knows no MULTI, no names and no namespaces."""
+    """An HTTP or WebSocket connection with the attributes of a Session; MULTI, names and namespaces are empty."""
 
     at = row_at = namespace = version = 0
     name = made_with_version = b""
@@ -44,13 +44,13 @@ class Visitor:
 
     @property
     def descriptor(self) -> int:
-        """The number of its socket."""
+        """The socket's file descriptor, -1 without a socket."""
         found = self.connection.transport.get_extra_info("socket")
         return -1 if found is None else int(found.fileno())
 
     @property
     def asks(self) -> str:
-        """The row that it asked for last, or the page."""
+        """The row or page that the client requested last, `NULL` if there is none."""
         connection = self.connection
         if connection.asked is None:
             return "NULL"
@@ -61,12 +61,12 @@ class Visitor:
         return page if page.encode() in connection.server.web.fixed else "NULL"
 
     def hang_up(self) -> None:
-        """Somebody wants this connection closed at once."""
+        """Close the connection at once."""
         self.connection.transport.abort()
 
 
 def memory(server: Any) -> tuple[int, int]:
-    """Bytes of output that clients have not taken, and of input that is not a whole command yet."""
+    """Return bytes of output that clients have not taken, and bytes of unfinished input."""
     output = unfinished = 0
     for connection in server.connections:
         if connection.lost:
@@ -81,7 +81,7 @@ def memory(server: Any) -> tuple[int, int]:
 
 
 def listed(server: Any, now: int) -> list[Visitor]:
-    """All HTTP connections, the oldest first, each with a number that no other client has or will have."""
+    """Return all HTTP and WebSocket connections, the oldest first; each gets a number that is never used again."""
     found = []
     for connection in server.connections:
         if isinstance(connection, HttpConnection | WebSocketConnection) and not connection.lost:
@@ -94,7 +94,7 @@ def listed(server: Any, now: int) -> list[Visitor]:
 
 
 def holds(server: Any, request: Request) -> bool:
-    """Does a pause hold this request back? Never what only watches over the server: its pages."""
+    """Return whether CLIENT PAUSE delays this request; never the server's own pages, such as health and metrics."""
     operation = server.engine.operation
     web = server.web
     if not operation.pause_until or request.method == b"OPTIONS":
@@ -112,7 +112,7 @@ def holds(server: Any, request: Request) -> bool:
 
 
 def _writes(commands: streamable.Commands, body: bytes) -> bool:
-    """Does one of the posted commands write? What cannot be read will be refused, and changes nothing."""
+    """Return whether one of the posted commands writes; an unreadable body will be refused and writes nothing."""
     try:
         posted = streamable.read(body)
     except Fault:
@@ -123,7 +123,7 @@ def _writes(commands: streamable.Commands, body: bytes) -> bool:
 
 
 async def after_pause(server: Any, connection: Any, request: Request) -> Response:
-    """The reply to a request, once no pause holds it back."""
+    """Return the reply to a request, after every pause that delays it."""
     operation = server.engine.operation
     while holds(server, request):
         released: asyncio.Future[None] = server.loop.create_future()
@@ -135,5 +135,5 @@ async def after_pause(server: Any, connection: Any, request: Request) -> Respons
         return refused.response
     except LogFailed:
         connection.outcome_unknown()
-        return json_response(500, {"error": "outcome unknown", "code": 500})  # nobody is there to read it
+        return json_response(500, {"error": "outcome unknown", "code": 500})  # the connection is closed already
     return response if isinstance(response, Response) else await response

@@ -1,4 +1,4 @@
-"""HTTP connections: requests in order, each answered once, and none that is waited for without end."""
+"""HTTP connections: requests answered in order, with time limits on idle and slow clients."""
 
 import asyncio
 from email.utils import formatdate
@@ -25,39 +25,39 @@ from synap.proto.http_fast import FastMachine
 from synap.proto.rest import fault_response, json_response
 
 SLICE_NS = 5_000_000
-"""How long one client is served before the others have their turn."""
+"""Time for the requests of one client before other clients have their turn."""
 
 
 class Dates:
-    """The date that replies tell, written once a second."""
+    """The Date header of replies, renewed once a second."""
 
     until = 0
-    """When it is over, in ticks."""
+    """When the date must be renewed, in ticks (ns)."""
 
     @classmethod
     def renew(cls, now: int) -> None:
-        """Write the date of this moment, which is `now` in ticks."""
+        """Renew the Date header; `now` is the current time in ticks."""
         us = wall_us()
         Machine.date_line = b"date: %b\r\n" % formatdate(us // 1_000_000, usegmt=True).encode()
         cls.until = now + (1_000_000 - us % 1_000_000) * 1000
 
 
 class HttpConnection(Connection, asyncio.Protocol):
-    """An HTTP client."""
+    """An HTTP client's connection."""
 
     machine: FastMachine
     busy = False
-    held_back = False  # it has had its slice: the rest of what it pipelined waits until the replies have left
-    held = 0  # bytes that came while a call waits
+    held_back = False  # its time slice is over: the rest of its pipeline waits until the replies have left
+    held = 0  # bytes received while a call waits
     task: Any = None
     parked: Any = None
-    asked: Request | None = None  # the request that is being answered
-    number = 0  # among all clients, once somebody has asked for a list of them
-    opened = 0.0  # when it was made, in seconds of the loop's time
-    served = 0  # requests that have arrived
-    seen = 0  # what `served` was when this client was last looked at
-    since = 0.0  # when it was first seen to wait as it still does, in seconds
-    idle = False  # and whether it was between requests
+    asked: Request | None = None  # the request being answered
+    number = 0  # client number, given when clients are first listed
+    opened = 0.0  # time of its creation, in seconds of the loop's time
+    served = 0  # number of requests received
+    seen = 0  # `served` at the last `look_at`
+    since = 0.0  # when the present wait was first seen by `look_at`, in seconds
+    idle = False  # whether that wait is between requests
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -83,15 +83,15 @@ class HttpConnection(Connection, asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
-        if self.parked is not None and not self.parked.over:  # nobody is left to answer: change nothing for it
+        if self.parked is not None and not self.parked.over:  # the client is gone: the call must change nothing for it
             self.server.engine.interest.unpark(self.parked)
         if self.busy and self.task is not None:
             self.task.cancel()
 
     def _serve(self) -> None:
-        """Answer what has arrived, one request after the other, until its time or its output is at an end.
+        """Answer the requests that have arrived, in order, up to SLICE_NS or `output_pause_bytes` of replies.
 
-        A few bytes may ask for a megabyte: without a bound on the output one read could ask for all memory.
+        A few bytes may request a megabyte: without a bound on the output, one read could fill all memory.
         """
         started = now = ticks()
         if now > Dates.until:
@@ -139,7 +139,7 @@ class HttpConnection(Connection, asyncio.Protocol):
                 return
 
     def _over(self, event: Any) -> bool:
-        """Deal with what is no request; is there nothing more to do?"""
+        """Handle an event that is no request; return whether serving must stop."""
         if event is NEED_DATA:
             interim = self.machine.take_interim()
             if interim:
@@ -157,7 +157,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         return False
 
     def _soon(self) -> None:
-        """Go on when the replies have left; `transmit` and `resume_writing` come back here."""
+        """Schedule the rest of the pipeline once the replies have left; called again when output drains."""
         if self.held_back and not (self.queued or self.going_on or self.lost or self.blocked):
             self.going_on = True
             self.server.loop.call_soon(self._go_on)
@@ -190,9 +190,9 @@ class HttpConnection(Connection, asyncio.Protocol):
             self.turn.send(self, self.machine.send(response))
 
     def look_at(self, now: float) -> None:
-        """End a connection that has been idle, or in the middle of one request, for too long.
+        """Close a connection that has been idle, or has sent an incomplete request, for too long.
 
-        One sweep over all connections asks this now and then, so that a request sets no timer.
+        The server calls this at intervals for all connections, so that requests set no timers.
         """
         if self.lost or self.ended or self.busy or self.held_back or self.blocked:
             self.since = now
@@ -215,7 +215,7 @@ class HttpConnection(Connection, asyncio.Protocol):
             self.ended = True
 
     def answer_later(self, response: Response) -> None:
-        """The reply to a request that had to wait."""
+        """Answer the request that had to wait, then go on with the pipeline."""
         self.busy = False
         self.held = 0
         self.task = self.parked = None
@@ -226,7 +226,7 @@ class HttpConnection(Connection, asyncio.Protocol):
             self._serve()
 
     def eof_received(self) -> bool:
-        """The peer has said all: answer it, then hang up."""
+        """Answer what the peer has sent, then close, since the peer has closed its sending side."""
         if self.lost:
             return False
         self.ended = True
@@ -238,7 +238,10 @@ class HttpConnection(Connection, asyncio.Protocol):
         return True
 
     def _give_up_waiting(self) -> None:
-        """A call that waits for its keys takes nothing for a peer that may have gone; other waits end soon."""
+        """Cancel a call that waits for its keys, so that no element is removed for a peer that may be gone.
+
+        Other waits end soon by themselves.
+        """
         if self.parked is not None and not self.parked.over:
             self.server.engine.interest.unpark(self.parked)
             self.server.close_after_turn(self)

@@ -1,4 +1,4 @@
-"""The command envelope: one command or a batch of them, carried out in order. All are answered with 200."""
+"""The command envelope: one JSON command or a batch, carried out in order and answered with status 200."""
 
 from typing import Any
 
@@ -18,27 +18,27 @@ from synap.store.memory.refusals import NO_SUCH_KEY, SAME_OBJECT
 CALL_BLOB_AT = layout.CALL_BLOB * WORD
 OUT_AT = layout.OUT * WORD
 BATCH_MAX = 10_000
-BATCH_BODY = layout.CALL_BLOB + layout.CALL_BLOB_BYTES // WORD // 2  # a batch lies behind the calls made meanwhile
-BATCH_BYTES_MAX = 16 * layout.MIB  # a larger one is read by Python
+BATCH_BODY = layout.CALL_BLOB + layout.CALL_BLOB_BYTES // WORD // 2  # behind the calls made during a batch
+BATCH_BYTES_MAX = 16 * layout.MIB  # a larger batch is read by Python
 _encode = msgspec.json.encode
 
 
 class Envelopes:
-    """What carries out enveloped commands, and what all JSON surfaces of a server share."""
+    """Enveloped commands, and helpers that all JSON surfaces of a server share."""
 
     def __init__(self, server: Any) -> None:
         self.server = server
         self._texts = CHOICES[server.settings.text("server.envelope_texts")]
 
     def lay(self, call: bytes) -> int:
-        """Lay a packed call into the heap; the word where its tape starts."""
+        """Copy a packed call into the heap; return the word where its tape starts. Raises Fault if it is too large."""
         if len(call) > layout.CALL_BLOB_BYTES:
             raise Fault("QUERY_TOO_LARGE")
         self.server.engine.bytes[CALL_BLOB_AT : CALL_BLOB_AT + len(call)] = call
         return layout.CALL_BLOB + transactions.QUEUE_HEAD
 
     def is_there(self, key: str) -> bool:
-        """Is there such a key? Overwrites the reply of the call before."""
+        """Return whether `key` exists. Overwrites the reply of the previous call."""
         engine = self.server.engine
         target = self.server.commands.find("key.exists")
         self.lay(target.pack({"key": key}))
@@ -46,7 +46,10 @@ class Envelopes:
         return bool(engine.numbers[layout.REPLY])
 
     def onto_itself(self, target: Target, status: int, fields: dict[str, Any]) -> int:
-        """`status`, but for some rows a key that is its own destination is a success, if it is there."""
+        """Return `status`, but for rows that allow a key as its own destination turn SAME_OBJECT into success.
+
+        If the key does not exist, return NO_SUCH_KEY.
+        """
         if status & STATUS_MASK != SAME_OBJECT or not target.row.itself:
             return status
         if not self.is_there(fields["source"]):
@@ -56,7 +59,7 @@ class Envelopes:
 
     @staticmethod
     def plain_value(value: Any, target: Target) -> Any:
-        """A handler's value as JSON."""
+        """Return a handler's value as JSON, by the row's template."""
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
         rest = target.row.rest
@@ -65,7 +68,7 @@ class Envelopes:
         return value
 
     def command(self, request: Request) -> Response:
-        """One command, or a batch of them in order."""
+        """Answer one command, or a batch in order."""
         texts = self._texts or texts_for(request.headers)
         plain = texts == EXACT and self.server.engine is not None
         head = streamable.batch_head(request.body) if plain else None
@@ -96,14 +99,14 @@ class Envelopes:
 
     @property
     def reply_bytes_max(self) -> int:
-        """Once the replies to a batch are larger together, the commands behind are not carried out."""
+        """Limit for the replies of a batch together, in bytes; commands after the limit are not carried out."""
         engine = self.server.engine
         return engine.reply_bytes_max if engine is not None else 0
 
     def batch(self, body: bytes, start: int) -> Response | None:
-        """The reply to a batch whose first element begins at `start`, or None if its JSON is unusual.
+        """Return the reply to a batch whose first element begins at `start`, or None if its JSON is unusual.
 
-        Kernels carry out what is plain (see `store/lane/json_batch.py`); each odd one is made here, in its turn.
+        Kernels carry out the plain elements (see `store/lane/json_batch.py`); the others are made here, in their order.
         """
         engine = self.server.engine
         at, size = BATCH_BODY * WORD, len(body)
@@ -115,7 +118,7 @@ class Envelopes:
         count = json_batch.plan(words, octets, at + start, at + size, entry, BATCH_MAX)
         if count < 0 or not streamable.batch_tail(body, numbers[layout.LANE_AT] - at):
             return None
-        posted = streamable.read(body).commands if numbers[layout.LANE_CALLS] else None  # is all of it JSON?
+        posted = streamable.read(body).commands if numbers[layout.LANE_CALLS] else None  # raises if it is no JSON
         pieces = [b'{"responses":[']
         index = made = 0
         while index < count:
@@ -144,7 +147,7 @@ class Envelopes:
         return Response(200, b"".join(pieces))
 
     def rendered(self, one: streamable.Envelope) -> streamable.Reply:
-        """The reply to a command of a batch that has just been carried out."""
+        """Return the reply to a command of a batch that the kernel has carried out but cannot render."""
         engine = self.server.engine
         target = self.server.commands.find(one.command)
         status = engine.checked(engine.numbers[layout.BATCH_STATUS], target.row_at)
@@ -153,7 +156,7 @@ class Envelopes:
     def reply(
         self, one: streamable.Envelope, target: Target, status: int, fields: dict[str, Any], texts: str = EXACT
     ) -> streamable.Reply:
-        """The reply in REPLY as the envelope spells it."""
+        """Return the reply in REPLY in the form of the envelope."""
         engine = self.server.engine
         name = one.request_id or unique_text()
         status = self.onto_itself(target, status, fields)
@@ -176,7 +179,7 @@ class Envelopes:
         return streamable.Reply(True, name, payload, None)
 
     def run(self, one: streamable.Envelope, texts: str = EXACT) -> streamable.Reply:
-        """Carry out one enveloped command; a refusal is a reply."""
+        """Carry out one enveloped command; a refusal is returned as a reply."""
         engine = self.server.engine
         name = one.request_id or unique_text()
         try:
@@ -200,6 +203,6 @@ class Envelopes:
 
 
 def left_out(commands: list[streamable.Envelope]) -> list[bytes]:
-    """The replies to commands of a batch whose replies are too large already."""
+    """Return the refusals for commands of a batch after the limit for its replies."""
     text = Fault("REPLY_TOO_LARGE").json_text()
     return [_encode(streamable.Reply(False, one.request_id or unique_text(), None, text)) for one in commands]

@@ -1,11 +1,11 @@
-"""`POST /api/stream`: the operations that some SDKs send instead of enveloped commands.
+"""`POST /api/stream`: operations, which some SDKs send instead of enveloped commands.
 
     {"operation": "kv.set", "target": "user:1", "data": {"value": 7}}   ->   {"success": true}
 
-An operation is a command of the envelope: `target` is its first field, `data` its others, and the reply's payload is
-the whole answer, as one flat object. These clients take any member called `error`, even null, for a failure, and
-some of them cannot read a body under another status than 200; so what is missing is left out, and what is refused is
-`{"error": text}` with 200. Values come as the JSON that they were.
+An operation is a command of the envelope: `target` is its first field, `data` holds the other fields, and the reply is
+the command's payload as one flat object. These SDKs take any member called `error`, even null, for a failure, and some
+cannot read the body of a status other than 200. So a missing value is left out, and a refusal is
+`{"error": text}` with status 200. Values are returned as the JSON that was stored.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def _same(payload: Any) -> Any:
 
 
 def _value(payload: Any) -> Any:
-    """A null is as if the key were missing: SDKs cannot tell them apart."""
+    """Return a value's reply; a null is answered like a missing key, because the SDKs cannot tell them apart."""
     missing = payload is None or (isinstance(payload, msgspec.Raw) and bytes(payload) == b"null")
     return {} if missing else {"value": payload}
 
@@ -53,7 +53,7 @@ def _events(payload: Any) -> Any:
 
 
 def _published(fields: dict[str, Any]) -> dict[str, Any]:
-    """A queue's message may be any JSON, and comes back as that."""
+    """Return the fields of a publish with `message`, any JSON, as `payload`, so that consumers get the same JSON."""
     if "message" not in fields:
         return fields
     rest = {name: value for name, value in fields.items() if name != "message"}
@@ -67,12 +67,12 @@ def _scanned(fields: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Operation:
-    """How one operation differs from the command of its name: `target` is the field that the target is."""
+    """The differences of an operation from the command of its name. `target` is the field that the target fills."""
 
     command: str = ""
     target: str = ""
-    also: dict[str, str] = field(default_factory=dict, hash=False)  # names of fields -> what the command calls them
-    given: dict[str, Any] = field(default_factory=dict, hash=False)  # fields that may be left out
+    also: dict[str, str] = field(default_factory=dict, hash=False)  # field of the operation -> field of the command
+    given: dict[str, Any] = field(default_factory=dict, hash=False)  # defaults of fields that may be left out
     ask: Callable[[dict[str, Any]], dict[str, Any]] = _same
     answer: Callable[[Any], Any] = _same
 
@@ -100,10 +100,10 @@ NO_TARGET = ("", "*")
 
 
 class Operations(Envelopes):
-    """What carries out operations."""
+    """The operations of `POST /api/stream`."""
 
     def operation(self, request: Request) -> Response:
-        """One operation; a refusal is a reply."""
+        """Answer one operation; a refusal is a reply with `error`."""
         posted = body_object(request.body)
         try:
             payload = self._operate(posted)
@@ -112,7 +112,7 @@ class Operations(Envelopes):
         return Response(200, _encode(payload))
 
     def operation_writes(self, body: bytes) -> bool:
-        """Would this change anything? What cannot be read will be refused."""
+        """Return whether the posted operation writes; an unreadable body will be refused and writes nothing."""
         try:
             name = body_object(body).get("operation")
             how = OPERATIONS.get(name, PLAIN) if isinstance(name, str) else PLAIN
@@ -141,7 +141,7 @@ class Operations(Envelopes):
         return {name: value for name, value in payload.items() if name != "error" and value is not None}
 
     def _first_field(self, command: str) -> str:
-        """The field of a command that its target is."""
+        """Return the field of a command that the operation's target fills."""
         if self.server.engine is None:
             raise Fault("LOADING")
         args = self.server.commands.find(command).row.args

@@ -1,1 +1,1 @@
-"""The process: its log lines, standard streams, signals, service manager."""
+"""The process: log lines, redaction of secrets, standard streams, signals, systemd."""

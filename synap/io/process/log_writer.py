@@ -1,11 +1,11 @@
-"""The thread that writes log lines, so that nobody else waits for whoever reads them.
+"""A logging handler that writes lines on its own thread, so that no logging call waits for the reader.
 
     handler = Lines(descriptor)       a handler of the standard library
-      .dropped                        lines that found no room
-      .close_within(seconds)          write what waits, for so long at most
+      .dropped                        number of lines that were dropped
+      .close_within(seconds)          write the lines that wait, for at most so long
 
-A pipe that nobody reads, a terminal that is stopped, and a disk that hangs take no lines. They wait, up to a number and
-a size; further lines are dropped and counted, and the log tells how many once lines are taken again.
+A pipe without a reader, a stopped terminal and a disk that hangs take no lines. Lines then wait, up to LINES_MAX and
+BYTES_MAX; further lines are dropped and counted, and the log tells the count once lines are taken again.
 """
 
 import errno
@@ -23,12 +23,12 @@ RETRY_MS = 100
 
 
 class Lines(logging.Handler):
-    """Writes records to a descriptor, on a thread of its own."""
+    """A handler that writes records to a descriptor on its own thread."""
 
     def __init__(self, descriptor: int, lines_max: int = LINES_MAX, bytes_max: int = BYTES_MAX) -> None:
         super().__init__()
         self.dropped = 0
-        self._told = 0  # of those dropped
+        self._told = 0  # dropped lines that the log has reported
         self._descriptor = descriptor
         self._lines_max, self._bytes_max = lines_max, bytes_max
         self._waiting: deque[bytes] = deque()
@@ -39,10 +39,10 @@ class Lines(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Let a record wait for its turn, or drop it. Never waits for the reader."""
+        """Queue a record, or drop it if the queue is full. Never waits for the reader."""
         try:
             self._put(self.format(record))
-        except Exception:  # as every handler of the standard library: a line that cannot be made is told of
+        except Exception:  # like every handler of the standard library: report a record that cannot be formatted
             self.handleError(record)
 
     def _put(self, text: str) -> None:
@@ -57,7 +57,7 @@ class Lines(logging.Handler):
             self._changed.notify_all()
 
     def close_within(self, seconds: float) -> None:
-        """Wait until every line is written, or for so long; the lines that are left are lost."""
+        """Wait until every line is written, at most `seconds`; lines left then are lost."""
         until = monotonic() + seconds
         with self._changed:
             while (self._waiting or self._writing) and (left := until - monotonic()) > 0:
@@ -77,12 +77,12 @@ class Lines(logging.Handler):
             self._tell_dropped()
 
     def _write(self, line: bytes) -> None:
-        """Write one line, however long that takes; where nobody can read it, it counts as dropped."""
+        """Write one line, however long that takes; count the line as dropped if the descriptor is unusable."""
         rest = memoryview(line)
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:  # who shares the descriptor has made it so: it still takes no lines
+            except BlockingIOError:  # another process made the shared descriptor non-blocking: it still takes no lines
                 _wait_for_room(self._descriptor)
             except OSError as error:
                 if error.errno != errno.EINTR:  # a closed pipe, a terminal that is gone, a full disk
@@ -91,7 +91,7 @@ class Lines(logging.Handler):
                     return
 
     def _tell_dropped(self) -> None:
-        """Say how many lines are missing, behind those that waited."""
+        """Log how many lines were dropped, once the queue is empty."""
         with self._changed:
             missing = self.dropped - self._told
             if not missing or self._waiting:
@@ -101,7 +101,7 @@ class Lines(logging.Handler):
         text = f"{missing} log lines were dropped: standard error did not take them"
         record = logging.LogRecord("synap", logging.WARNING, __file__, 0, text, (), None)
         self._write((self.format(record) + "\n").encode("utf-8", "backslashreplace"))
-        if self.dropped != before:  # it was not taken either: that is no line that a reader misses
+        if self.dropped != before:  # this report was dropped itself, and does not count as a dropped line
             with self._changed:
                 self.dropped -= 1
                 self._told = self.dropped - missing

@@ -1,9 +1,9 @@
-"""Log lines on standard error: one JSON object a line, or lines for people (`logging.format`).
+"""Logging to standard error: one JSON object per line, or lines for people (`logging.format`).
 
-structlog makes the lines. What this program, its libraries and asyncio say by way of the standard library goes
-through the same steps: level, time, fields given as `extra`, the trace of an exception, then secrets are struck
-out, then the line is written. Whoever prefers structlog's own loggers (`structlog.get_logger`) gets the same lines.
-Nothing logs while a command is carried out.
+structlog formats the lines. Records of the standard library's loggers, from this program, its libraries and asyncio,
+pass the same steps: level, time, fields given as `extra`, traceback, then secrets are struck out and the line is
+written. Loggers of structlog (`structlog.get_logger`) produce the same lines. Nothing is logged while a command is
+carried out.
 """
 
 import logging
@@ -21,7 +21,7 @@ from synap.settings import Settings
 TRACE = 5
 END_S = 2.0
 LEVELS = {"trace": TRACE, "debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-"""The words of `logging.level`. `trace` adds what libraries say at levels below debug."""
+"""The values of `logging.level`. `trace` adds records of libraries at levels below debug."""
 
 _WORDS = {"warning": "warn", "critical": "error", "exception": "error", "level 5": "trace", "notset": "trace"}
 
@@ -29,7 +29,7 @@ Line = MutableMapping[str, Any]
 
 
 def _structlog() -> ModuleType:
-    """The library, without `rich`, which it would load for coloured traces: two thirds of the time it takes."""
+    """Import structlog without `rich`, which it loads for coloured tracebacks and which takes 2/3 of the import."""
     absent = "rich" not in sys.modules
     if absent:
         sys.modules["rich"] = None  # type: ignore[assignment]  # `import rich` raises ImportError meanwhile
@@ -43,22 +43,22 @@ def _structlog() -> ModuleType:
 
 
 def _named(logger: Any, method: str, line: Line) -> Line:
-    """The time and the words for levels that the settings have."""
+    """Add the time, and replace the level by its name in the settings."""
     record = line.get("_record")
     created = record.created if record is not None else wall_us() / 1e6
     moment = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
     level = str(line.get("level", method)).lower()
-    ours = ("level", "message", "asctime")  # another handler may have left its message in the record
+    ours = ("level", "message", "asctime")  # another handler may have left these in the record
     return {"timestamp": moment, "level": _WORDS.get(level, level), **{k: line[k] for k in line if k not in ours}}
 
 
 def _struck(logger: Any, method: str, line: Line) -> Line:
-    """No password leaves by the log."""
+    """Strike secrets out of all fields."""
     return {name: value if name.startswith("_") else without_secrets(value, name) for name, value in line.items()}
 
 
 def _spelled(logger: Any, method: str, line: Line) -> Line:
-    """`time`, `level`, `logger`, `message`, further fields, and `error` with the trace where there is one."""
+    """Order the fields: `time`, `level`, `logger`, `message`, further fields, `error` with the traceback if any."""
     found = {"time": line.pop("timestamp"), "level": line.pop("level"), "logger": line.pop("logger", "synap"),
              "message": line.pop("event", "")}  # fmt: skip
     trace = line.pop("exception", None)
@@ -66,7 +66,7 @@ def _spelled(logger: Any, method: str, line: Line) -> Line:
 
 
 def formatter(form: str, colors: bool = False) -> logging.Formatter:
-    """What makes a line of a record, in the form `json` or `pretty`."""
+    """Return a formatter for lines of the form `json` or `pretty`."""
     structlog = _structlog()
     steps: list[Any] = [
         structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), _named,
@@ -92,13 +92,13 @@ def formatter(form: str, colors: bool = False) -> logging.Formatter:
 
 
 def form_of(settings: Settings, terminal: bool) -> str:
-    """The form of lines: `auto` is for people on a terminal, and for programs elsewhere."""
+    """Return the form of lines: `auto` means `pretty` on a terminal and `json` elsewhere."""
     form = settings.text("logging.format")
     return form if form != "auto" else "pretty" if terminal else "json"
 
 
 def begin(settings: Settings) -> Lines:
-    """Send the log of this process to standard error, as the settings say."""
+    """Send this process's log to standard error as the settings say; return the handler."""
     stream = sys.stderr
     handler = Lines(stream.fileno())
     handler.setFormatter(formatter(form_of(settings, stream.isatty()), stream.isatty()))
@@ -107,10 +107,10 @@ def begin(settings: Settings) -> Lines:
 
 
 def dropped() -> int:
-    """Lines of this process that found no room, as nobody took them."""
+    """Return how many lines of this process were dropped because the reader did not take them."""
     return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, Lines))
 
 
 def end(handler: Lines) -> None:
-    """Write the lines that wait, in bounded time: whoever reads them may have stopped."""
+    """Write the lines that wait, for at most END_S: the reader may have stopped."""
     handler.close_within(END_S)

@@ -1,4 +1,4 @@
-"""Striking secrets out of what is about to be shown: passwords, tokens, API keys, credentials in addresses."""
+"""Redaction of secrets in log lines: passwords, tokens, API keys, credentials in URLs."""
 
 import re
 from typing import Any
@@ -25,12 +25,12 @@ _IN_TEXT = (
 
 
 def is_secret(name: str) -> bool:
-    """Is what has this name not to be shown?"""
+    """Return whether a field of this name holds a secret."""
     return _IS_SECRET.fullmatch(name) is not None
 
 
 def without_secrets(value: Any, name: str = "") -> Any:
-    """`value`, which has this name, with everything in it that looks like a secret replaced by `***`."""
+    """Return `value`, the field `name`, with everything that looks like a secret replaced by `***`."""
     if name and is_secret(name):
         return STRUCK
     if isinstance(value, bytes):

@@ -1,4 +1,4 @@
-"""What signals do to a server: two end it in order, one is told in the log, and no other ends it by mistake."""
+"""Signals of a server: SIGTERM and SIGINT stop it, SIGHUP is logged, SIGUSR1, SIGUSR2 and SIGPIPE are ignored."""
 
 import asyncio
 import logging
@@ -12,24 +12,24 @@ IGNORED = ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGPIPE")
 
 
 def ignore(names: Iterable[str]) -> None:
-    """Ignore these signals. Processes started later, as those that compile, ignore them too."""
+    """Ignore these signals, in this process and in processes started later, such as compiling workers."""
     for name in names:
-        number = getattr(signal, name, None)  # Windows has only some
+        number = getattr(signal, name, None)  # Windows lacks some of these
         if number is not None:
             try:
                 signal.signal(number, signal.SIG_IGN)
-            except ValueError:  # not the main thread, whose program decides about signals
+            except ValueError:  # not in the main thread: the program around the database decides about signals
                 return
 
 
 def end_by(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-    """Call `stop` at each signal that ends a server. A second one changes nothing: the end is under way."""
+    """Call `stop` at each signal that stops a server; a second signal changes nothing."""
     for name in ENDING:
         _hear(loop, name, stop)
 
 
 def tell_hang_ups(loop: asyncio.AbstractEventLoop) -> None:
-    """Say in the log that SIGHUP does nothing. Only once nothing compiles: a new process forgets handlers."""
+    """Log that SIGHUP does nothing. To be called after the compilation: a new process loses signal handlers."""
     _hear(loop, "SIGHUP", lambda: log.info("SIGHUP changes nothing: log lines go to standard error, not to a file"))
 
 

@@ -1,9 +1,9 @@
-"""What a service manager is told, by the protocol of sd_notify(3): datagrams to the socket in NOTIFY_SOCKET.
+"""Notifications to systemd by the protocol of sd_notify(3): datagrams to the socket in NOTIFY_SOCKET.
 
-    READY=1      the listeners are open           STOPPING=1   the end has begun
+    READY=1      the listeners are open           STOPPING=1   the stop has begun
     STATUS=...   one line for `systemctl status`   EXTEND_TIMEOUT_USEC=...   more time to start: kernels compile
 
-Without the variable nothing is sent. A service manager that does not listen keeps nobody from serving.
+Without the variable nothing is sent. A socket that cannot be reached does not keep the server from serving.
 """
 
 import logging
@@ -15,14 +15,14 @@ log = logging.getLogger("synap")
 
 VARIABLE = "NOTIFY_SOCKET"
 START_US = 60_000_000
-"""Time that each step of a cold start asks for, in microseconds: no single kernel takes as long to compile."""
+"""Microseconds that each step of a cold start asks for: no single kernel takes as long to compile."""
 
 
 def notify(*lines: str, environ: Mapping[str, str] | None = None) -> bool:
-    """Send `NAME=value` lines in one datagram; whether they were sent.
+    """Send `NAME=value` lines in one datagram; return whether they were sent.
 
-    `environ` is the process' environment unless given. An address that begins with `@` is an abstract one.
-    A socket that cannot be reached is told in the log.
+    `environ` is by default the process's environment. An address that begins with `@` is an abstract socket. A socket
+    that cannot be reached is logged as a warning.
     """
     address = (os.environ if environ is None else environ).get(VARIABLE, "")
     if not address or not hasattr(socket, "AF_UNIX"):
@@ -41,15 +41,15 @@ def notify(*lines: str, environ: Mapping[str, str] | None = None) -> bool:
 
 
 def notify_starting(status: str) -> bool:
-    """Say how far a start has come, and ask for time to go on."""
+    """Report the progress of a start and ask for more time."""
     return notify(f"STATUS={status}", f"EXTEND_TIMEOUT_USEC={START_US}")
 
 
 def notify_ready(status: str) -> bool:
-    """The listeners are open."""
+    """Report that the listeners are open."""
     return notify("READY=1", f"STATUS={status}")
 
 
 def notify_stopping() -> bool:
-    """The end has begun: clients are let go, and what waits goes to the disk."""
+    """Report that the stop has begun."""
     return notify("STOPPING=1", "STATUS=stopping")

@@ -1,1 +1,1 @@
-"""RESP over sockets: one kernel call for many connections, and a transport for the rest."""
+"""RESP over sockets: epoll rounds serve many connections in one kernel call, a transport handles the other cases."""

@@ -1,7 +1,7 @@
-"""RESP sockets by the dozen: one set of descriptors that the loop watches, one call for all that are ready.
+"""RESP sockets on Linux: one epoll set that the loop watches, and one kernel call for all sockets that are ready.
 
-`store/lane/epoll_batch` says what a round is. Here are the set, the board that kernel and Python share, and the
-listeners. Linux has this; elsewhere a RESP connection is served by asyncio's own transports.
+`store/lane/epoll_batch` describes a round. This module has the epoll set, the board that kernel and Python share, and
+the listeners. On other systems RESP connections use asyncio's own transports.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ from synap.store.memory import layout
 log = logging.getLogger("synap")
 
 NEVER_NS = 1 << 62
-ACCEPTED_MAX = 64  # connections taken at once
+ACCEPTED_MAX = 64  # connections accepted per event of a listening socket
 FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 FULL_PAUSE_S = 1.0
 
 
 class Rounds:
-    """All RESP sockets of a server."""
+    """The epoll rounds for all RESP sockets of a server."""
 
     def __init__(self, server: Any) -> None:
         self._loop: asyncio.AbstractEventLoop = server.loop
@@ -67,7 +67,7 @@ class Rounds:
     # Sockets.
 
     def join(self, wire: Wire) -> None:
-        """One more socket; nothing is asked of it yet."""
+        """Add a socket, without events yet."""
         place = 2 * wire.descriptor
         while place >= len(self._table):
             self._table = np.concatenate((self._table, np.zeros_like(self._table)))
@@ -76,17 +76,17 @@ class Rounds:
         self._epoll.register(wire.descriptor, 0)
 
     def leave(self, wire: Wire) -> None:
-        """This one is about to be closed."""
+        """Remove a socket that is about to be closed."""
         del self._wires[wire.descriptor]
         self._table[2 * wire.descriptor : 2 * wire.descriptor + 2] = 0
         self._epoll.unregister(wire.descriptor)
 
     def ask(self, descriptor: int, mask: int) -> None:
-        """Tell of these events."""
+        """Set the events that the epoll set reports for a socket."""
         self._epoll.modify(descriptor, mask)
 
     def mark(self, descriptor: int, plain: bool) -> None:
-        """May the kernel serve this socket?"""
+        """Set whether the kernel may serve this socket."""
         place = 2 * descriptor
         if plain:
             self._table[place] = self._wires[descriptor].connection.machine.session.at
@@ -108,7 +108,7 @@ class Rounds:
                 if not operation.odd:
                     epoll = epoll_batch.REST
                     continue
-                self._rest_by_hand(now)  # one of them has paused the others, or wants no replies
+                self._rest_by_hand(now)  # a command has paused the other clients, or turned its replies off
             if view[ODDS]:
                 self.take()
                 self._serve_odd()
@@ -118,7 +118,7 @@ class Rounds:
         self._turn.end()
 
     def _stopped(self, reason: int, now: int, slow_ns: int) -> None:
-        """The kernel has come to something that is not for it."""
+        """Handle the reason for which the kernel stopped, at the arrival served last."""
         view, numbers = self._view, self._engine.numbers
         if reason == ROOM:
             self.take()
@@ -135,7 +135,7 @@ class Rounds:
         self._guarded(wire, connection.stopped, reason, made, view[place + 2], now)
 
     def _rest_by_hand(self, now: int) -> None:
-        """Serve the arrivals that are left as if each had been read alone."""
+        """Serve the arrivals that are left in Python, one connection at a time."""
         self.take()
         view = self._view
         for i in range(view[NEXT], view[COUNT]):
@@ -154,7 +154,7 @@ class Rounds:
         view[ODDS] = 0
 
     def _guarded(self, wire: Wire, work: Callable[..., None], *args: Any) -> None:
-        """Whatever goes wrong costs this connection alone, unless the node is broken."""
+        """Call `work`; an exception closes this connection only, after it was reported to the loop's handler."""
         try:
             work(*args)
         except Exception as error:
@@ -168,7 +168,7 @@ class Rounds:
     # Replies.
 
     def take(self) -> None:
-        """Hand the replies of this round to the turn as bytes: they have to wait, or make room."""
+        """Hand the replies of this round to the turn as bytes, because they must wait or the out region is needed."""
         view, data = self._view, self._engine.bytes
         for place in range(ANSWERS, ANSWERS + 3 * view[REPLIES], 3):
             wire = self._wires.get(view[place])
@@ -178,7 +178,7 @@ class Rounds:
         self._engine.numbers[layout.LANE_OUT] = OUT_AT
 
     def deliver(self) -> None:
-        """Send the replies of this round."""
+        """Send the replies of this round by one kernel call; the transport keeps what a socket does not take."""
         view, engine = self._view, self._engine
         count = view[REPLIES]
         if not count:
@@ -192,7 +192,7 @@ class Rounds:
         view[REPLIES] = 0
 
     def spread(self, connections: list[Any], data: bytes) -> None:
-        """Send the same bytes to many. The out region is free: the turn has taken or sent what was in it."""
+        """Send the same bytes to many connections. The out region must be free: its replies taken or sent."""
         size, engine = len(data), self._engine
         if size > layout.OUT_BYTES:
             for connection in connections:
@@ -219,12 +219,12 @@ class Rounds:
     # Listeners.
 
     def listen(self, sockets: Iterable[socket.socket], made: Callable[[], Any]) -> "Listener":
-        """Accept connections at these listening sockets; `made` makes the protocol of each."""
+        """Accept connections at these listening sockets; `made` returns the protocol of each."""
         return Listener(self, self._loop, sockets, made)
 
 
 class Listener:
-    """Listening sockets, and what becomes of who connects."""
+    """Listening sockets; an accepted connection gets a transport and a protocol."""
 
     def __init__(
         self, owner: Rounds, loop: asyncio.AbstractEventLoop, opened: Iterable[socket.socket], made: Callable[[], Any]
@@ -237,7 +237,7 @@ class Listener:
             self._listen(one)
 
     def close(self) -> None:
-        """Accept nobody any more."""
+        """Close the listening sockets."""
         self._closed = True
         for one in self.sockets:
             self._loop.remove_reader(one.fileno())

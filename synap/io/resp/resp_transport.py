@@ -1,7 +1,8 @@
-"""A RESP connection's socket, as asyncio's transports are: what of it a round does not do in a kernel.
+"""The asyncio-like transport of a RESP socket, for everything that an epoll round does not do in a kernel.
 
-It reads and writes when the rounds say that it can, keeps what the peer has not taken, and tells its
-connection when that is too much. `settle` says whether the next thing it sends may be served by the kernel.
+The rounds report when the socket is readable or writable. The transport then reads and writes, keeps output that the
+peer has not taken, and pauses its connection when too much output waits. `settle` decides whether the kernel may
+serve the socket's next input.
 """
 
 import errno
@@ -11,11 +12,11 @@ from collections import deque
 from typing import Any
 
 READABLE, WRITABLE, GONE = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
-PIECES_MAX = 64  # handed to the system at once
+PIECES_MAX = 64  # pieces per call of sendmsg
 
 
 class Wire:
-    """One socket of `rounds`, and its `connection` (as asyncio has it: a protocol)."""
+    """The transport of one socket of the epoll rounds; `connection` is its protocol, in asyncio's terms."""
 
     __slots__ = (
         "_closing", "_ended", "_high", "_low", "_mask", "_over", "_paused", "_reading", "_rounds", "_size", "_socket",
@@ -30,20 +31,20 @@ class Wire:
         self._waiting: deque[memoryview] = deque()
         self._size = self._mask = 0
         self._high, self._low = 1 << 16, 1 << 14
-        self._reading = True  # wanted
+        self._reading = True  # does the connection want input?
         self._ended = self._closing = self._over = self._paused = False
 
     def begin(self) -> None:
-        """Tell the connection, and read."""
+        """Start the connection and read."""
         self._rounds.join(self)
         self.connection.connection_made(self)
         self._listen()
         self.settle()
 
-    # What a connection asks of its transport.
+    # asyncio's interface of a transport.
 
     def get_extra_info(self, name: str) -> Any:
-        """Of the socket: `peername`, `sockname`, or itself; None once it is closed."""
+        """Return `peername`, `sockname` or the `socket` itself; None once the socket is closed."""
         if name == "socket":
             return None if self._over else self._socket
         try:
@@ -52,18 +53,18 @@ class Wire:
             return None
 
     def set_write_buffer_limits(self, high: int, low: int) -> None:
-        """Above `high` unsent bytes the connection hears of it, and again at `low`."""
+        """Set the bytes of unsent output at which `pause_writing` (`high`) and `resume_writing` (`low`) are called."""
         self._high, self._low = high, low
 
     def get_write_buffer_size(self) -> int:
-        """Bytes that wait for the peer."""
+        """Return the bytes of output that the peer has not taken."""
         return self._size
 
     def is_reading(self) -> bool:
         return self._reading
 
     def pause_reading(self) -> None:
-        """Read nothing more for now."""
+        """Stop reading until `resume_reading`."""
         self._reading = False
         self._listen()
 
@@ -72,7 +73,7 @@ class Wire:
         self._listen()
 
     def write(self, data: bytes) -> None:
-        """Send, now if the peer has room, else when it has."""
+        """Send now what the system takes, and the rest when the socket is writable."""
         if self._over or self._closing or not data:
             return
         if not self._waiting:
@@ -94,7 +95,7 @@ class Wire:
             self.connection.pause_writing()
 
     def close(self) -> None:
-        """Send what waits, then hang up."""
+        """Close the socket after the waiting output is sent."""
         if self._over or self._closing:
             return
         self._closing = True
@@ -104,18 +105,18 @@ class Wire:
             self._lose(None)
 
     def abort(self) -> None:
-        """Hang up at once."""
+        """Close the socket at once."""
         self._lose(None)
 
-    # What the rounds ask.
+    # Called by the epoll rounds.
 
     def settle(self) -> None:
-        """Let the kernel serve this socket if nothing about it is out of the ordinary."""
+        """Tell the rounds whether the kernel may serve this socket: only if it has no unfinished state."""
         plain = not (self._waiting or self._ended or self._closing or self._over) and self._reading
         self._rounds.mark(self.descriptor, plain and self.connection.plain)
 
     def happened(self, mask: int, got: int) -> None:
-        """The socket is ready for `mask`; a kernel's read has answered `got` (0: the end; negative: an errno)."""
+        """Handle the socket's events in `mask`. `got` is a kernel's result of recv (0: the end; negative: an errno)."""
         if mask & WRITABLE:
             self._drain()
         if self._over:
@@ -131,11 +132,11 @@ class Wire:
 
     @property
     def idle(self) -> bool:
-        """Would something to send go to the system at once?"""
+        """True if output would go to the system at once."""
         return not (self._waiting or self._over or self._closing)
 
     def unsent(self, data: bytes, sent: int) -> None:
-        """A kernel has sent so many bytes of `data`, or failed with this negative errno."""
+        """Handle a kernel's short send: `sent` bytes of `data` were sent, or the send failed with a negative errno."""
         if sent < 0 and -sent not in (errno.EAGAIN, errno.EINTR):
             self._lose(OSError(-sent, errno.errorcode.get(-sent, "")))
         else:
@@ -188,7 +189,7 @@ class Wire:
             self._listen()
 
     def _listen(self) -> None:
-        """Ask for the events that are wanted now; if there are others than reads, Python serves them."""
+        """Register for the events wanted now; the kernel may not serve a socket that waits for other events than reads."""
         if self._over:
             return
         reads = self._reading and not self._ended and not self._closing

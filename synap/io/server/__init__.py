@@ -1,1 +1,1 @@
-"""The server: listeners, connections, upkeep, what operators ask for."""
+"""The server: listeners, connections, upkeep, and the commands about the server itself."""

@@ -1,8 +1,8 @@
-"""The listeners of a server: sockets at every address of every host, or one line that says why there are none.
+"""The listening sockets of a server, one for every address of every host in the settings.
 
-All sockets of a listener have the same port, also where the system chooses it. `::` is every address of the machine.
-The IPv4 ones among them have a socket of their own, so an IPv4 client has the same address on any listener, and
-a list that names IPv4 addresses itself gets those and no others.
+All sockets of a listener have the same port, also where the system chooses the port. `::` means every address of the
+machine. Its IPv4 addresses get a socket of their own, so that an IPv4 client is seen with the same address on any
+listener. If the hosts name IPv4 addresses themselves, only those IPv4 addresses are used.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ log = logging.getLogger("synap")
 
 EVERY_IPV4, EVERY_IPV6 = "0.0.0.0", "::"
 FREE_PORT_TRIES = 32
-"""A port that is free at one address may be taken at the next one: then another port is tried."""
+"""Attempts to find a free port: a port that is free at one address may be taken at the next one."""
 
 ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 PORT_TROUBLES = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
@@ -43,7 +43,7 @@ HINTS = {
 
 
 class CannotListen(SynapError):
-    """A listener cannot be opened; one line that names listener, address, setting and flag."""
+    """A listener cannot be opened; the error is one line that names listener, address, setting and flag."""
 
     def __init__(self, kind: str, section: str, host: str, port: int, error: Exception) -> None:
         number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
@@ -59,11 +59,11 @@ class CannotListen(SynapError):
 
 @dataclass(frozen=True)
 class Address:
-    """One address to listen on, and the host of the settings that it comes from."""
+    """One address to listen on, and the host in the settings that it comes from."""
 
     host: str
     family: int
-    place: tuple[Any, ...]  # as `bind` takes it: for IPv6 with flow and scope
+    place: tuple[Any, ...]  # the argument of `bind`: for IPv6 with flow and scope
 
     @property
     def name(self) -> str:
@@ -74,12 +74,12 @@ class Address:
         return self.name in (EVERY_IPV4, EVERY_IPV6)
 
     def at(self, port: int) -> tuple[Any, ...]:
-        """The place with another port."""
+        """Return the argument of `bind` with another port."""
         return (self.place[0], port, *self.place[2:])
 
 
 def chosen(found: Iterable[Address]) -> list[Address]:
-    """Each address once, without those that `0.0.0.0` or `::` covers, and with what `::` stands for."""
+    """Return each address once, without those that `0.0.0.0` or `::` covers; `::` alone also adds `0.0.0.0`."""
     once: dict[tuple[Any, ...], Address] = {}
     for each in found:
         once.setdefault((each.family, each.place), each)
@@ -93,7 +93,7 @@ def chosen(found: Iterable[Address]) -> list[Address]:
 
 
 class Listeners:
-    """What a server listens with."""
+    """The listeners of a server, for HTTP and for RESP."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
@@ -103,26 +103,26 @@ class Listeners:
         self._open: list[Any] = []
 
     def close(self) -> None:
-        """Accept nobody any more."""
+        """Close the listening sockets."""
         for listener in self._open:
             listener.close()
 
     @property
     def urls(self) -> str:
-        """Where HTTP is served, as people and browsers take it."""
+        """The URLs at which HTTP is served, separated by commas."""
         hosts = self._settings.names("server.host")
         return ", ".join(f"http://{authority(host, self._server.http_port)}" for host in hosts)
 
     async def open_http(self) -> int:
-        """Serve HTTP; the port. Raises CannotListen."""
+        """Listen for HTTP and return the port. Raises CannotListen."""
         sockets = await self._sockets("HTTP", "server", self._settings.number("server.port"))
         await self._serve(sockets, lambda: HttpConnection(self._server))
         return int(sockets[0].getsockname()[1])
 
     async def open_resp(self) -> int:
-        """Serve RESP; the port, or 0 for none: the default port is done without if it is taken and nobody asked for it.
+        """Listen for RESP and return the port, or 0 if RESP is off.
 
-        Raises CannotListen.
+        If the default port is in use, log a warning and return 0; if the port was configured, raise CannotListen.
         """
         settings = self._settings
         if not settings.resp_listens:
@@ -135,7 +135,7 @@ class Listeners:
                 raise
             log.warning("RESP: port %d is taken, going on without it: %s", port, failure)
             return 0
-        if sys.platform == "linux":  # sockets in rounds where there is epoll, else the loop's own transports
+        if sys.platform == "linux":  # epoll rounds; elsewhere the event loop's transports
             from synap.io.resp.epoll_rounds import Rounds
 
             self._open.append(Rounds(self._server).listen(sockets, lambda: RespConnection(self._server)))
@@ -148,7 +148,7 @@ class Listeners:
             self._open.append(await self._loop.create_server(made, sock=each, backlog=self._backlog))
 
     async def _sockets(self, kind: str, section: str, port: int) -> list[socket.socket]:
-        """Listening sockets at all addresses of `section`.host."""
+        """Return listening sockets at all addresses of `section`.host. Raises CannotListen."""
         found: list[Address] = []
         for host in self._settings.names(f"{section}.host"):
             try:
@@ -172,7 +172,8 @@ class Listeners:
     def _open_all(
         self, kind: str, section: str, addresses: list[Address], port: int, opened: list[socket.socket]
     ) -> None:
-        """Listen at each address. One that this machine lacks is left out if its host has others."""
+        """Listen at each address, appending to `opened`. Skip an address that this machine lacks if its host has
+        others. Raises CannotListen."""
         absent: dict[str, CannotListen] = {}
         hosts = set()
         for address in addresses:

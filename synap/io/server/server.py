@@ -1,4 +1,4 @@
-"""The server: listeners, upkeep, signals. It knows all the names and has no logic of its own."""
+"""The server: start, connections, snapshots and stop of one process with a node and its listeners."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ STOP_WAIT_S = 5.0
 
 
 class Server:
-    """One process: a node and its listeners."""
+    """The server of one process: a node and its listeners."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -61,7 +61,7 @@ class Server:
         self.body_bytes_max = settings.number("limits.http_body_bytes_max")
         self.output_pause_bytes = settings.number("limits.output_pause_bytes")
         self._output_total_bytes = settings.number("limits.output_total_bytes_max")
-        self.behind: dict[Connection, None] = {}  # whose peers take their output too slowly
+        self.behind: dict[Connection, None] = {}  # connections whose peers take their output too slowly
         self._fits, self._fits_at = True, -1.0
         self._output_stall_s = settings.number("limits.output_stall_s")
         self.feed_output_bytes_max = settings.number("limits.feed_output_bytes_max")
@@ -76,10 +76,10 @@ class Server:
         self._snapshot_waits: list[asyncio.Future[str]] = []
         self.ticks: Ticks | None = None
 
-    # Life.
+    # Start and stop.
 
     async def run(self) -> None:
-        """Serve until a signal says stop. Raises what keeps the node from starting."""
+        """Serve until a signal or `stop`. Raises the error that keeps the node from starting."""
         self.loop = asyncio.get_running_loop()
         self.turn: Any = _NoTurn()
         self.web = Web(self)
@@ -97,7 +97,7 @@ class Server:
                 self._tell_ready()
                 self.ticks = Ticks(self)
                 self.ticks.begin()
-        except BaseExceptionGroup as failed:  # what keeps a node from starting is one thing, told in one line
+        except BaseExceptionGroup as failed:  # a single error is raised as itself, to be reported in one line
             if len(failed.exceptions) == 1:
                 raise failed.exceptions[0] from failed.exceptions[0].__cause__
             raise
@@ -108,7 +108,7 @@ class Server:
             raise self.broken
 
     def stop(self) -> None:
-        """End this server in order."""
+        """Stop the server cleanly."""
         self._stopping.set()
 
     def _listeners(self) -> Listeners:
@@ -120,7 +120,7 @@ class Server:
         scope.cancel()
 
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """An exception in a callback: a broken node stops, anything else costs its connection alone."""
+        """Log an exception of a callback; a BrokenNode stops the server, others affect only their connection."""
         error = context.get("exception")
         log.error("%s", context.get("message"), exc_info=error)
         if isinstance(error, BrokenNode):
@@ -161,12 +161,15 @@ class Server:
         self.engine, self.node = engine, node
 
     async def _prepare(self, tell: Callable[[Progress], None]) -> None:
-        """Make the kernels ready."""
+        """Compile and load the kernels."""
         await prepare_aside(workers_of(self.settings), tell)
         let_go_of_compiler()
 
     async def _open(self) -> Node:
-        """Open the data directory and recover, on a thread: health is asked for meanwhile."""
+        """Open the data directory and recover, on a thread, so that the health endpoint answers meanwhile.
+
+        Raises UnusableDirectory, with the flag that sets the directory.
+        """
         try:
             return await anyio.to_thread.run_sync(Node, self.settings, self.clock)
         except UnusableDirectory as failure:
@@ -206,10 +209,10 @@ class Server:
         """Seconds since the start."""
         return monotonic() - self.started
 
-    # What connections ask for.
+    # Called by connections.
 
     def arrived(self, connection: Connection) -> None:
-        """One more connection, which may not stay."""
+        """Register a connection; whether it may stay is decided by `room_for`."""
         peer = connection.transport.get_extra_info("peername")
         connection.address = address = peer[0] if peer else ""
         self.connections[connection] = None
@@ -217,7 +220,7 @@ class Server:
         self.connections_made += 1
 
     def left(self, connection: Connection) -> None:
-        """One connection less."""
+        """Unregister a connection."""
         if connection in self.connections:
             del self.connections[connection]
             self._from[connection.address] -= 1
@@ -225,21 +228,21 @@ class Server:
                 del self._from[connection.address]
 
     def room_for(self, connection: Connection) -> bool:
-        """May this connection stay, by the number of all and of those from its address?"""
+        """Return whether this connection may stay, by the limits on all connections and on those of one address."""
         if len(self.connections) <= self._connections_max and self._from[connection.address] <= self._address_max:
             return True
         self.connections_refused += 1
         return False
 
     def answer(self, connection: HttpConnection, request: Request) -> Response | Awaitable[Response]:
-        """The reply to an HTTP request."""
+        """Return the reply to an HTTP request, or an awaitable if the reply needs waiting."""
         if self.engine is not None and self.engine.operation.pause_until and http_clients.holds(self, request):
             self.web.door.admit(request)
             return http_clients.after_pause(self, connection, request)
         return self.web.answer(connection, request)
 
     def wait_for(self, connection: HttpConnection, response: Awaitable[Response]) -> None:
-        """Answer when `response` is there."""
+        """Answer the connection's request as soon as `response` is done."""
 
         async def answer() -> None:
             try:
@@ -255,7 +258,7 @@ class Server:
     def park(
         self, connection: HttpConnection, target: Target, tape: int, now: int, fields: dict[str, Any]
     ) -> Awaitable[Any]:
-        """Let a REST call wait for its keys."""
+        """Park a REST call until one of its keys changes or its timeout; return a future of the response."""
         future: asyncio.Future[Response] = self.loop.create_future()
 
         def deliver(status: int | None) -> None:
@@ -270,7 +273,7 @@ class Server:
         return future
 
     def close_after_turn(self, connection: Connection) -> None:
-        """Hang up once everything for this connection has left."""
+        """Close the transport once all output of this connection has left the turn."""
         if connection.lost:
             return
         if connection.queued and self.turn.waits_for_disk:
@@ -280,12 +283,12 @@ class Server:
         else:
             connection.transport.close()
             if connection.transport.get_write_buffer_size() and connection.behind_at is None:
-                connection.note_behind()  # a peer that never takes the rest is not waited for for ever
+                connection.note_behind()  # the stall limit ends a connection that never takes the rest
 
     # Upkeep.
 
     async def _sweep(self) -> None:
-        """Look at every connection now and then: requests set no timers."""
+        """Check every connection for timeouts at intervals; requests set no timers of their own."""
         while True:
             await anyio.sleep(SWEEP_S)
             now = self.loop.time()
@@ -293,7 +296,7 @@ class Server:
                 connection.look_at(now)
 
     def drop_stalled(self) -> None:
-        """Hang up on whoever takes nothing of what waits for it."""
+        """Abort connections that take no output for `output_stall_s` or exceed `output_bytes_max`; else read on."""
         now = self.loop.time()
         for connection in list(self.behind):
             held = connection.transport.get_write_buffer_size()
@@ -303,7 +306,10 @@ class Server:
                 connection.look_at_reading()
 
     def output_fits(self) -> bool:
-        """Is there memory for more replies to those who are behind? Counted once in a ms, or once a turn."""
+        """Return whether peers that are behind may get more replies: their output is below `output_total_bytes_max`.
+
+        The sum is computed once per ms or once per turn.
+        """
         now = self.loop.time()
         if now != self._fits_at:
             held = sum(connection.transport.get_write_buffer_size() for connection in self.behind)
@@ -319,8 +325,11 @@ class Server:
     # Snapshots.
 
     def _snapshot_soon(self) -> None:
-        """Start one when the command that asks for it is over: it may be in the middle of a transaction, of
-        which the log must get all at once, and replies that are not with the turn yet could not be recalled."""
+        """Start a snapshot after the command that asks for one has ended.
+
+        The command may be inside a transaction, whose frames the log must get at once, and replies that are not
+        with the turn yet could not be recalled.
+        """
         self.loop.call_soon(self.begin_snapshot)
 
     def begin_snapshot(self) -> None:
@@ -343,7 +352,7 @@ class Server:
         assert self.node is not None
         try:
             name = self.node.end_snapshot()
-        except (OSError, SynapError) as error:  # reported to whoever waits, and in the log
+        except (OSError, SynapError) as error:  # reported to the requests that wait, and in the log
             self.loop.remove_reader(reader)
             self._snapshot_over(None, error)
             return
@@ -360,10 +369,10 @@ class Server:
                 future.set_result(name or f"!{error}")
 
     async def snapshot_reply(self) -> Response:
-        """Write a snapshot, wait for it, and say where it stands."""
+        """Write a snapshot, wait for its end and return the response with path, offset and duration."""
         assert self.node is not None
         begun = monotonic()
-        while self.node.snapshot_running:  # it may stand at a seq before this request: wait, then write ours
+        while self.node.snapshot_running:  # it may have begun before this request: wait, then write another
             running: asyncio.Future[str] = self.loop.create_future()
             self._snapshot_waits.append(running)
             await running
@@ -380,7 +389,7 @@ class Server:
 
 
 class _NoTurn:
-    """Before the node is there: replies leave at once."""
+    """Takes the turn's place before the node is ready: replies leave at once."""
 
     def send(self, connection: Any, data: bytes) -> None:
         connection.queued += 1
@@ -394,7 +403,7 @@ class _NoTurn:
 
 
 def serve(settings: Settings) -> None:
-    """Run a server until it is told to stop. Raises what keeps it from starting."""
+    """Run a server until a signal stops it. Raises the error that keeps the server from starting."""
     signals.ignore(signals.IGNORED)
     lines = logging_setup.begin(settings)
     _raise_file_limit()
@@ -406,12 +415,12 @@ def serve(settings: Settings) -> None:
     try:
         anyio.run(main, backend="asyncio", backend_options=options)
     finally:
-        signals.ignore(signals.ENDING)  # all is written: who is impatient must not turn this end into a failure
+        signals.ignore(signals.ENDING)  # all is written: another signal must not turn this end into a failure
         logging_setup.end(lines)
 
 
 def _raise_file_limit() -> None:
-    """As many descriptors as the system lets us have: each connection takes one."""
+    """Raise the limit of open files to the hard limit, at most 2**20: each connection takes a descriptor."""
     try:
         import resource
     except ImportError:  # Windows

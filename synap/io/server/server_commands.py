@@ -1,4 +1,4 @@
-"""What rows about the server ask of it: time, snapshots, its end; and what an operator's settings ask each moment."""
+"""The server's part of commands about the server (SAVE, SHUTDOWN, INFO, CLIENT), and the upkeep of its limits."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ from synap.settings import FILE
 
 
 def wire(server: Any, node: Any) -> None:
-    """Let the rows reach this server. They are carried out in the loop, so what ends it comes later."""
+    """Give the engine's rows access to this server. Rows run in the loop, so a shutdown is only scheduled by them."""
     engine, loop = node.engine, server.loop
     settings = server.settings
     engine.operation.idle_s = settings.number("limits.timeout")
@@ -50,7 +50,7 @@ def wire(server: Any, node: Any) -> None:
 
 
 def farewell(server: Any) -> str:
-    """What an end in order leaves behind."""
+    """Return the log line at the end of a clean stop: where the data is."""
     node, settings = server.node, server.settings
     where = settings.text("persistence.directory")
     if node is None:
@@ -63,7 +63,10 @@ def farewell(server: Any) -> str:
 
 
 def upkeep(server: Any, now: int) -> None:
-    """Ten times a second: end pauses, measure, hang up on clients that have been silent for too long."""
+    """End pauses, sample statistics, and close RESP connections idle for longer than `limits.timeout`.
+
+    The upkeep timer calls this at each tick, at least ten times a second. `now` is engine time in ms.
+    """
     engine = server.engine
     operation = engine.operation
     operation.upkeep(now, info.used_bytes(engine), lambda: info.total_calls(engine))

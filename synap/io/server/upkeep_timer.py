@@ -1,4 +1,4 @@
-"""Upkeep of a server: a tick ten times a second, and sooner when something falls due."""
+"""The timer of the server's upkeep: a tick ten times a second, and sooner when a deadline falls due."""
 
 import logging
 from typing import Any
@@ -15,27 +15,27 @@ SOONEST_MS = 1
 
 
 class Ticks:
-    """What nobody waits for, and what falls due: waits that end, leases, delayed messages."""
+    """The ticks of upkeep: expired keys, deferred freeing, waits that end, leases, delayed messages, snapshots due."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
         self._engine = server.engine
         self._timer: Any = None
-        self._due = 0  # when the next tick is, in engine time
+        self._due = 0  # time of the next tick, in engine time
         self._more = False
 
     def begin(self) -> None:
-        """The server is ready."""
+        """Start ticking, once the server is ready."""
         self._server.turn.look = self.look
         self._later()
 
     def end(self) -> None:
-        """The server stops."""
+        """Stop ticking."""
         if self._timer is not None:
             self._timer.cancel()
 
     def look(self) -> None:
-        """A turn ends: has something been made in it that falls due before the next tick?"""
+        """Move the next tick forward if a deadline was set in this turn that falls due before it."""
         wanted = self._engine.next_wait
         if wanted < self._due and max(wanted, self._server.clock.now() + SOONEST_MS) < self._due:
             self._timer.cancel()
@@ -57,7 +57,7 @@ class Ticks:
                 begun = monotonic()
                 self._more = engine.upkeep(now)
                 server.node.delayed("expire-cycle", monotonic() - begun)
-            except LogFailed:  # the turn has told whom it concerns
+            except LogFailed:  # the turn has already told the connections
                 self._more = False
             if engine.numbers[layout.LOG_COUNT]:
                 server.turn.schedule()

@@ -1,1 +1,1 @@
-"""WebSockets: the connection, and an endpoint for each thing that can be asked over one."""
+"""WebSockets: the connection, and an endpoint for queues, for rooms and for pub/sub."""

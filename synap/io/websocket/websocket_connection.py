@@ -1,13 +1,13 @@
-"""WebSocket connections: an HTTP connection's transport, taken over after its Upgrade.
+"""WebSocket connections: each takes over an HTTP connection's transport after the Upgrade.
 
     HttpConnection  --Upgrade-->  open_socket  -->  WebSocketConnection <-> Talk
                                       |
                                       `-> a Response: refused, and HTTP goes on
 
-The ends of a socket. The peer closes: it is answered, and we hang up. We close: the peer has CLOSE_WAIT_S to
-answer. The peer breaks a rule: our Close says why. In all of them our side of the stream ends at once, and what
-still comes is read and dropped for a while, for a system that closes a socket with unread octets in it
-resets the connection, and our Close may be lost.
+A socket ends in one of three ways. The peer sends a Close frame: it is answered, then the connection is closed. The
+server sends a Close frame: the peer has CLOSE_WAIT_S to answer. The peer breaks the protocol: the server's Close frame
+gives the reason. In all cases the server ends its side of the stream at once, and reads and drops further input for a
+while: a system that closes a socket with unread bytes resets the connection, and the Close frame may be lost.
 """
 
 import asyncio
@@ -39,48 +39,48 @@ from synap.proto.websocket import (
 log = logging.getLogger("synap")
 
 SLICE_NS = 5_000_000
-"""How long the messages of one socket are served before others have their turn."""
+"""Time for the messages of one socket before other sockets have their turn."""
 
 CLOSE_WAIT_S = 5.0
-"""For the peer's Close, or for its hanging up after both."""
+"""Time for the peer's Close frame, and for the peer to close the connection after both frames."""
 
 PINGS_UNANSWERED_MAX = 3
 
 
 class WebSocketConnection(Connection, asyncio.Protocol):
-    """One open socket."""
+    """An open WebSocket."""
 
     held = 0
     busy = idle = False
     parked: Any = None
-    reads_on = False  # what it asks for by writing is short, and what it hears it has asked for before
+    reads_on = False  # it sends only short replies to input; longer output was requested earlier
 
     def __init__(self, before: Any, request: Request, machine: Machine) -> None:
-        """Take the place of `before`, an HTTP connection whose `request` is the Upgrade."""
+        """Take over from `before`, an HTTP connection whose `request` is the Upgrade."""
         super().__init__(before.server)
         self.before, self.asked, self.machine = before, request, machine
         self.transport, self.address = before.transport, before.address
-        self.number, self.opened = before.number, before.opened  # as a visitor, see `visitors`
+        self.number, self.opened = before.number, before.opened  # for CLIENT LIST, see `http_clients`
         self.behind_at, self.behind_bytes = before.behind_at, before.behind_bytes
         if self.server.behind.pop(before, self) is None:
             self.server.behind[self] = None
         self.output_max: int = self.server.limits.feed_output_bytes_max
         self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
         self.talk: Talk | None = None
-        self.served = self.seen = 0  # messages
+        self.served = self.seen = 0  # messages received; CLIENT LIST compares the two
         self.since = self.heard = self.pinged = self.server.loop.time()
-        self.unanswered = 0  # pings
-        self.unsent = 0  # octets that wait for the end of the turn
+        self.unanswered = 0  # pings since the peer sent anything
+        self.unsent = 0  # bytes in the turn's queue
         self.was_full = False
-        self.more = False  # what has come waits until others have had their turn
-        self.closed_at: float | None = None  # since when nothing is served any more
+        self.more = False  # received messages wait until other sockets have had their turn
+        self.closed_at: float | None = None  # when a Close frame was sent or received, in the loop's time
         self.shut = False
 
-    # What a talk asks of it.
+    # Called by a talk.
 
     @property
     def full(self) -> bool:
-        """Does so much output wait that the talk should stop until `drained`?"""
+        """True if so much output waits that the talk should send nothing until `drained`."""
         waiting = self.unsent + self.transport.get_write_buffer_size()
         if waiting > self.server.output_pause_bytes or self.blocked:
             self.was_full = True
@@ -88,7 +88,10 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         return False
 
     def send_text(self, data: bytes) -> None:
-        """Send one message of UTF-8; nothing once the socket is closing."""
+        """Send a text message in UTF-8; once the socket is closing, send nothing.
+
+        A peer with more than `limits.feed_output_bytes_max` of unread output is dropped.
+        """
         if self.lost or not self.machine.open:
             return
         self._send(self.machine.send_text(data))
@@ -97,18 +100,18 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             self.drop()
 
     def close(self, code: int, reason: str) -> None:
-        """Send our Close, and hear nothing but the peer's."""
+        """Send a Close frame; ignore everything afterwards but the peer's Close frame."""
         if not self.lost and self.machine.open:
             self._send(self.machine.close(code, reason))
             self._over()
 
     def drop(self) -> None:
-        """Be gone at once."""
+        """Close the connection at once, without a Close frame."""
         if not self.lost:
             self.lost = True
             self.transport.abort()
 
-    # In.
+    # Input.
 
     def data_received(self, data: bytes) -> None:
         self.heard = self.server.loop.time()
@@ -120,7 +123,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             self._serve()
 
     def _serve(self) -> None:
-        """Hear what has come, for as long as it is this socket's turn and the peer takes what it asked for."""
+        """Handle the frames that have arrived, for at most SLICE_NS and while the peer takes its output."""
         begun = ticks()
         while not self.lost:
             if self.blocked or ticks() - begun > SLICE_NS:
@@ -145,7 +148,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 return
 
     def _later(self) -> None:
-        """Go on when the others have been served, or when the peer has read (`resume_writing` comes back)."""
+        """Go on after other sockets were served, or after the peer has read (`resume_writing` leads here again)."""
         self.more = True
         self.transport.pause_reading()
         if not self.blocked:
@@ -159,7 +162,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 self.transport.resume_reading()
 
     def _tell(self, what: str, *given: bytes) -> None:
-        """Call the talk; what it does wrong is the end of this socket alone, unless the node is broken."""
+        """Call the talk; an exception closes this socket only, unless the node is broken."""
         try:
             getattr(self.talk, what)(*given)
         except BrokenNode:
@@ -171,7 +174,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             log.exception("websocket: %s failed", type(self.talk).__name__)
             self.close(INTERNAL, "internal error")
 
-    # Out.
+    # Output.
 
     def _send(self, data: bytes) -> None:
         self.unsent += len(data)
@@ -196,8 +199,11 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             self._perhaps_drained()
 
     def _perhaps_drained(self) -> None:
-        """Tell the talk, once. What is above the limit with nothing unsent has blocked the transport, which tells
-        when that ends; a lower limit here would be passed without anybody hearing of it."""
+        """Schedule the talk's `drained`, once, when the output fits again.
+
+        If output above the limit waits in the transport alone, the transport is blocked and calls `resume_writing`
+        later; nothing would report that a lower limit of this class is passed.
+        """
         waiting = self.unsent + self.transport.get_write_buffer_size()
         if not self.blocked and waiting <= self.server.output_pause_bytes and not self.lost:
             self.was_full = False
@@ -207,10 +213,10 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         if not self.lost and self.machine.open:
             self._tell("drained")
 
-    # The end.
+    # Closing.
 
     def _end(self, code: int, reason: str) -> None:
-        """The peer has closed, or broken a rule: say our Close, if that was not said before."""
+        """Answer a peer that has closed or broken the protocol with a Close frame, unless one was sent before."""
         data = self.machine.close(code, reason)
         if data:
             self._send(data)
@@ -219,10 +225,10 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             self._shut()
 
     def _over(self) -> None:
-        """From here on only the end is waited for."""
+        """Stop serving messages and note the time; from here on only the end is waited for."""
         if self.closed_at is None:
             self.closed_at = self.server.loop.time()
-            self.server.loop.call_soon(self._talk_over)  # not within a call of it
+            self.server.loop.call_soon(self._talk_over)  # later, since a call of the talk may be running
 
     def _talk_over(self) -> None:
         talk, self.talk = self.talk, None
@@ -237,7 +243,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 log.exception("websocket: the end of %s failed", type(talk).__name__)
 
     def _shut(self) -> None:
-        """Our Close has left. If the peer's has come, or will not be understood, end our side of the stream."""
+        """End the server's side of the stream after its Close frame, unless the peer's Close frame is still expected."""
         if not (self.lost or self.shut or self.machine.closing):
             self.shut = True
             if self.ended:
@@ -246,7 +252,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 self.transport.write_eof()
 
     def look_at(self, now: float) -> None:
-        """Ping a silent peer now and then, and end what waits for too long."""
+        """Ping a silent peer at intervals; drop a connection whose closing takes longer than CLOSE_WAIT_S."""
         if self.lost:
             return
         if self.closed_at is not None:
@@ -255,7 +261,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             return
         every = self.ping_s
         if not every or self.blocked or self.more or now - max(self.pinged, self.heard) < every:
-            return  # a peer that does not read is `stalled`
+            return  # a peer that does not read is handled by `stalled`
         if self.unanswered == PINGS_UNANSWERED_MAX:
             self._end_silent()
             return
@@ -269,19 +275,19 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self._over()
 
     def eof_received(self) -> bool:
-        """The peer sends no more, so it can answer no Close: hang up when what was sent has left."""
+        """Close after the output is sent: the peer has closed its sending side, so it can answer no Close frame."""
         self.ended = True
         self._over()
         self.server.close_after_turn(self)
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.before.lost = True  # replies of its own may still be with the turn
+        self.before.lost = True  # the turn may still hold replies of the HTTP connection
         super().connection_lost(error)
         self._talk_over()
 
     def leave(self) -> None:
-        """The server stops."""
+        """Send a Close frame and close, because the server stops."""
         if not self.lost:
             self.transport.write(self.machine.close(GOING_AWAY, "the server stops"))
         super().leave()
@@ -297,14 +303,14 @@ class WebSocketConnection(Connection, asyncio.Protocol):
 
 
 def open_socket(connection: Any, upgrade: Upgrade) -> Response | None:
-    """Make a socket of an HTTP connection, or say why not."""
+    """Open a WebSocket on an HTTP connection's transport and return None, or return the refusal."""
     server, request = connection.server, upgrade.request
     try:
         server.web.door.admit(request)
         found = server.web.sockets.find(request)
         if found is None:
             return json_response(426, {"error": "This path is not a WebSocket", "code": 426})
-        server.web.door.admit_write(request)  # a socket can write, and no preflight asks before it
+        server.web.door.admit_write(request)  # a socket can write, and browsers send no preflight for it
     except Refused as refused:
         return refused.response
     except Fault as fault:
@@ -329,7 +335,7 @@ def open_socket(connection: Any, upgrade: Upgrade) -> Response | None:
     trailing = connection.machine.trailing_data
     socket = WebSocketConnection(connection, request, machine)
     del server.connections[connection]
-    server.connections[socket] = None  # the address is counted already
+    server.connections[socket] = None  # the address is already counted
     connection.transport.set_protocol(socket)
     server.web.metrics.statuses[101] += 1
     socket._send(accepted.reply)
@@ -349,5 +355,5 @@ def open_socket(connection: Any, upgrade: Upgrade) -> Response | None:
 
 
 def without_upgrade(request: Request) -> Response:
-    """A plain request where a socket is served."""
+    """Return the refusal of a request without Upgrade to the path of a WebSocket."""
     return refusal(426, "This path is a WebSocket: wanted Upgrade: websocket")
