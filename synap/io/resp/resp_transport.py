@@ -189,7 +189,7 @@ class Wire:
             self._listen()
 
     def _listen(self) -> None:
-        """Register for the events wanted now; the kernel may not serve a socket that waits for other events than reads."""
+        """Register for the events wanted now; kernels serve no socket that waits for other events than reads."""
         if self._over:
             return
         reads = self._reading and not self._ended and not self._closing

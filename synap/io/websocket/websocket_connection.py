@@ -243,7 +243,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 log.exception("websocket: the end of %s failed", type(talk).__name__)
 
     def _shut(self) -> None:
-        """End the server's side of the stream after its Close frame, unless the peer's Close frame is still expected."""
+        """End the server's side of the stream after its Close frame, unless the peer's Close frame is awaited."""
         if not (self.lost or self.shut or self.machine.closing):
             self.shut = True
             if self.ended:

@@ -1,13 +1,13 @@
-"""What WebSockets are for: a Talk for each route, and the table of the routes.
+"""The endpoints of WebSockets: a Talk for each route, and the table of routes.
 
     GET /some/{name}/ws?x=1, upgrade  ->  find  ->  route(server, request, {"name": .., "x": ..})
-        -> a Response: the socket is refused with it, before anything is agreed on
+        -> a Response: the Upgrade is refused with this response
         -> a TalkFactory: the socket opens, and  talk = factory(connection, parameters)
 
-A talk is told what comes and says what it has to say through its connection: `send_text` at any time, but while
-`full` is true it should wait for `drained`; more than `limits.feed_output_bytes_max` ends the socket. What it
-sends leaves with the turn, after what it may speak of is as safe as `fsync_mode` wants it. An exception costs its
-socket alone.
+The connection calls the talk for each message. The talk sends with `send_text` at any time, but while `full` is true
+the talk should wait for `drained`; more than `limits.feed_output_bytes_max` of unread output ends the socket. Messages
+leave at the end of the turn, after the changes that they may report are as safe as `fsync_mode` promises. An
+exception in a talk closes only its own socket.
 """
 
 from synap.io.websocket.endpoints.queues import queue_route
@@ -23,4 +23,4 @@ ROUTES: dict[str, Route] = {
     "/pubsub/ws": topic_route,
     "/kv/ws": key_route,
 }
-"""Path with `{names}` -> what decides about a socket there. Every path has the segment `ws`."""
+"""Route of each path with `{names}`. Every path has the segment `ws`."""

@@ -1,15 +1,15 @@
-"""`/queue/{name}/ws/{consumer_id}`: messages of a queue as they come, until the consumer hangs up.
+"""`/queue/{name}/ws/{consumer_id}`: messages of a queue, pushed to a consumer until the socket closes.
 
     server    {"type": "connected", "queue", "consumer_id"}
               {"type": "message", "message_id", "payload": [0 to 255, ...], "priority", "retry_count", ...}
-              {"type": "error", "error"}: what the client sent is not understood, or is refused
+              {"type": "error", "error"}: the client's message is not understood, or is refused
     client    {"command": "ack", "message_id"}     {"command": "nack", "message_id", "requeue": true}
               with "reply": true each of them is answered by {"type": "ack" or "nack", "message_id", "success"}
 
-An ack or a nack is refused, and the refusal told, unless this consumer holds the message (see docs/messaging.md).
+An ack or a nack is refused with an error unless this consumer holds the message (see docs/messaging.md).
 
-Messages are pushed as long as the client takes them; `?prefetch=N` holds the next one back while N are not
-acknowledged. When the socket ends, what it held counts as a failed delivery and goes to others at once.
+Messages are pushed as long as the client reads. With `?prefetch=N` the next message is held back while N messages are
+not acknowledged. When the socket ends, each message it holds counts as a failed delivery and is available at once.
 """
 
 from typing import Any
@@ -31,13 +31,13 @@ _encode = msgspec.json.encode
 
 
 class QueueTalk(Talk):
-    """One consumer."""
+    """The messages of a queue for one consumer."""
 
     def begin(self) -> None:
         self.engine = engine = self.connection.server.engine
         self.queue, self.consumer = self.parameters["name"], self.parameters["consumer_id"]
         self.prefetch = int(self.parameters.get("prefetch", "0"))
-        self.leases: dict[str, int] = {}  # deadlines of what it holds, in the order in which they come
+        self.leases: dict[str, int] = {}  # message id -> deadline of each held message, the first to end first
         self.names = engine.catalogue.by_code[codes.QUEUE_CONSUME].fields
         queue, consumer = self.queue.encode(), self.consumer.encode()
         tape = (*_text(0, queue), 1, *_text(len(queue), consumer))
@@ -52,7 +52,7 @@ class QueueTalk(Talk):
         self.written()
 
     def take(self, now: int) -> bool:
-        """Lease one message and send it; False if there is none, or no more are wanted."""
+        """Lease one message and send it; return False if there is none, or if no more are wanted."""
         if self.connection.full or not self._wants_more(now):
             return False
         engine = self.engine
@@ -65,7 +65,7 @@ class QueueTalk(Talk):
         parts = items(engine.numbers, engine.bytes)
         engine.free_limbo()
         message = spelled_message(self.names, parts)
-        self.leases.pop(message["message_id"], None)  # so that the first to end stays first
+        self.leases.pop(message["message_id"], None)  # a message leased again moves to the end of the order
         self.leases[message["message_id"]] = parts[-1][0]
         self.connection.send_text(_encode({"type": "message", **message}))
         return True
@@ -104,7 +104,7 @@ class QueueTalk(Talk):
         self.leases.clear()
 
     def _settle(self, code: int, name: str, more: tuple[int, ...] = ()) -> str:
-        """Ack or nack a message that this consumer holds; why it is refused, or nothing."""
+        """Ack or nack a message that this consumer holds; return why that is refused, or an empty text."""
         consumer = self.consumer.encode()
         status = self._run(code, name, (*more, 1), consumer)
         if status & STATUS_MASK < REFUSED:
@@ -112,7 +112,7 @@ class QueueTalk(Talk):
         return status_fault(status, {"queue": self.queue, "message_id": name}, 0).json_text()
 
     def _run(self, code: int, name: str, more: tuple[int, ...], last: bytes | None = None) -> int:
-        """Carry out a row on one message of this queue; `last` is a text behind the other arguments."""
+        """Make a call on one message of the queue; return its status. `last` is a text behind the other arguments."""
         queue, text = self.queue.encode(), name.encode()
         tape = (*_text(0, queue), *_text(len(queue), text), *more)
         if last is not None:
@@ -128,7 +128,7 @@ class QueueTalk(Talk):
             first = next(iter(self.leases))
             if self.leases[first] > now:
                 break
-            del self.leases[first]  # no longer its own; one that was acknowledged elsewhere goes here, too
+            del self.leases[first]  # the lease has ended; a message acknowledged elsewhere is removed here, too
         return not self.prefetch or len(self.leases) < self.prefetch
 
     def _fail(self, status: int) -> None:
@@ -138,10 +138,10 @@ class QueueTalk(Talk):
 
 
 def _text(at: int, text: bytes) -> tuple[int, int]:
-    """The two slots of a text that starts at `at` in its blob."""
+    """Return the two tape slots of a text that starts at `at` in its blob."""
     return at, len(text) << MARK_BITS | PRESENT
 
 
 def queue_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
-    """Consume a queue; it may be made later."""
+    """Return the talk for a queue, which may be created later."""
     return whole_number(parameters, "prefetch") or QueueTalk

@@ -1,13 +1,13 @@
-"""`/stream/{room}/ws/{subscriber_id}?from_offset=N`: the events of a room from an offset on, then each as it comes.
+"""`/stream/{room}/ws/{subscriber_id}?from_offset=N`: a room's events from an offset on, then new ones as they come.
 
     server    {"type": "connected", "room", "subscriber_id", "from_offset"}
               {"type": "event", "offset", "event", "data": any JSON, "timestamp": s}
-              {"type": "gap", "requested", "earliest"}: what is requested is no longer held, or lies behind the next
-              offset (another room of this name): it goes on from the earliest
-              {"type": "error", "error"}, then it closes: there is no such room (any more)
+              {"type": "gap", "requested", "earliest"}: the offset requested is no longer held, or lies behind the
+              room's next offset (the room was made anew); sending goes on from the earliest event
+              {"type": "error", "error"}, then the socket closes: there is no such room (any more)
 
-Without an offset it begins with the earliest event that is held. A client has nothing to say here: whatever it
-sends is answered by {"type": "error", "error"}, and the events go on.
+Without an offset, sending begins with the earliest event. A client has no commands: every message from a client is
+answered by {"type": "error", "error"}, and the events go on.
 """
 
 from typing import Any
@@ -25,18 +25,18 @@ from synap.store.memory.layout import FORM_JSON, MARK_BITS, PRESENT, REFUSED, ST
 from synap.store.memory.refusals import OFFSET_GONE, ROOM_MISSING
 
 _encode = msgspec.json.encode
-AT_ONCE = 100  # events sent before others have their turn
+AT_ONCE = 100  # events sent before other sockets have their turn
 
 
 class RoomTalk(Talk):
-    """One subscriber."""
+    """The events of a room for one subscriber."""
 
     def begin(self) -> None:
         self.engine = engine = self.connection.server.engine
         self.room = self.parameters["room"]
         room, reader = self.room.encode(), self.parameters["subscriber_id"].encode()
         asked = self.parameters.get("from_offset")
-        self.offset = int(asked) if asked is not None else -1  # the next one to send; -1: the earliest
+        self.offset = int(asked) if asked is not None else -1  # the next event to send; -1: the earliest
         self._room, self._blob = room, room + reader
         self.connection.send_text(_encode({
             "type": "connected", "room": self.room, "subscriber_id": self.parameters["subscriber_id"],
@@ -59,7 +59,7 @@ class RoomTalk(Talk):
         self.engine.interest.leave(self.feed)
 
     def take(self, now: int) -> bool:
-        """Send the next events; False if there are none."""
+        """Send the next events; return False if there are none or the output is full."""
         if self.over or self.connection.full:
             return False
         engine, size = self.engine, len(self._room)
@@ -96,7 +96,7 @@ class RoomTalk(Talk):
 
 
 def _document(octets: bytes, form: int) -> Any:
-    """An event's data as JSON: what it was, text as text, other bytes as numbers."""
+    """Return an event's data as JSON: stored JSON unchanged, text as a string, other bytes as an array of numbers."""
     if form == FORM_JSON:
         return msgspec.Raw(octets)
     try:
@@ -106,5 +106,5 @@ def _document(octets: bytes, form: int) -> Any:
 
 
 def room_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
-    """Follow a room; that there is none is said on the socket."""
+    """Return the talk for a room. A missing room is reported on the socket, not by a refused Upgrade."""
     return whole_number(parameters, "from_offset") or RoomTalk

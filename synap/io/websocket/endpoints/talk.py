@@ -1,4 +1,4 @@
-"""What a WebSocket is for: the base of all talks, and the paths that lead to them."""
+"""The base class of all talks (the endpoints of WebSockets), and the table of paths that lead to them."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
@@ -17,23 +17,23 @@ Parameters: TypeAlias = dict[str, str]
 
 
 class Speaker(Protocol):
-    """What a talk may ask of its connection."""
+    """The part of a WebSocket connection that a talk may use."""
 
     server: Any
 
     @property
     def full(self) -> bool:
-        """Does so much output wait that the talk should stop until `drained`?"""
+        """True if so much output waits that the talk should send nothing until `drained`."""
 
     def send_text(self, data: bytes) -> None:
-        """Send one message of UTF-8; nothing once the socket is closing."""
+        """Send a text message in UTF-8; once the socket is closing, send nothing."""
 
     def close(self, code: int, reason: str) -> None:
-        """Send our Close; what was sent before it arrives, what comes after it is not looked at."""
+        """Send a Close frame behind earlier messages; messages received later are ignored."""
 
 
 class Talk:
-    """One open socket's purpose."""
+    """The application side of one open WebSocket."""
 
     def __init__(self, connection: Speaker, parameters: Parameters) -> None:
         self.connection = connection
@@ -41,31 +41,31 @@ class Talk:
 
     @property
     def now(self) -> int:
-        """Engine time, ms."""
+        """Engine time in ms."""
         return int(self.connection.server.clock.now())
 
     def written(self) -> None:
-        """Calls have been made outside of any other: their frames go with this turn."""
+        """Schedule the end of the turn if calls made outside of another call have left frames for the log."""
         server = self.connection.server
         if server.engine.numbers[server.log_count]:
             server.turn.schedule()
 
     def begin(self) -> None:
-        """The socket is open: send the welcome."""
+        """Send the welcome; called when the socket is open."""
 
     def received(self, text: bytes) -> None:
-        """One whole text message, UTF-8. What is not understood is answered by `refuse`."""
+        """Handle one whole text message in UTF-8; `refuse` answers what is not understood."""
 
     def refuse(self, error: str, **more: Any) -> None:
-        """Say what is wrong with what came; the socket stays open."""
+        """Send an error message; the socket stays open."""
         self.connection.send_text(_encode({"type": "error", "error": error, **more}))
 
     def received_binary(self) -> None:
-        """One whole binary message, which no talk understands."""
+        """Refuse a binary message: no talk accepts one."""
         self.refuse("Invalid request: wanted a text message, found a binary one")
 
     def frame_of(self, text: bytes) -> dict[str, Any] | None:
-        """The object that a message is; None, and a refusal is sent, if it is none."""
+        """Return the JSON object in a message. If there is none, send a refusal and return None."""
         try:
             frame = document(text)
             if not isinstance(frame, dict):
@@ -77,10 +77,10 @@ class Talk:
         return frame
 
     def drained(self) -> None:
-        """There is room for output again."""
+        """Go on sending; called when output fits again after `full`."""
 
     def ended(self) -> None:
-        """The socket is gone, for whatever reason. Called exactly once, also without `begin`'s end."""
+        """Release what the talk holds; called exactly once when the socket is gone, even if `begin` did not finish."""
 
 
 TalkFactory: TypeAlias = Callable[[Any, Parameters], Talk]
@@ -88,18 +88,18 @@ Route: TypeAlias = Callable[[Any, Request, Parameters], TalkFactory | Response]
 
 DIGITS_MAX = 18
 MARK = b"/ws"
-"""No path without it is looked up, so that other requests pay a search of a few octets."""
+"""Part of every WebSocket path: a path without it is not looked up, so other requests cost one short search."""
 
 
 def unknown_command(command: Any, wanted: str) -> Fault:
-    """The refusal of a message whose `command` is none of those that are understood."""
+    """Return the refusal of a message whose `command` is unknown; `wanted` lists the known ones."""
     if isinstance(command, str):
         return Fault("WRONG_FIELD", field="command", wanted=wanted, found=repr(command[:40]))
     return wrong("command", wanted, command)
 
 
 def whole_number(parameters: Parameters, name: str) -> Response | None:
-    """The refusal of a parameter that is there and is no number from 0 on."""
+    """Return the refusal of a parameter that is no whole number from 0 on; None if it is one or missing."""
     value = parameters.get(name)
     if value is None or (value.isascii() and value.isdigit() and len(value) <= DIGITS_MAX):
         return None
@@ -108,7 +108,7 @@ def whole_number(parameters: Parameters, name: str) -> Response | None:
 
 
 class Routes:
-    """The table as a tree, made once for each server."""
+    """The table of paths as a tree, built once for each server."""
 
     def __init__(self, routes: dict[str, Route]) -> None:
         self._tree = Tree()
@@ -117,7 +117,7 @@ class Routes:
             self._tree.add(path, "GET", (route, [part[1:-1] for part in path.split("/") if part.startswith("{")]))
 
     def find(self, request: Request) -> tuple[Route, Parameters] | None:
-        """Route and parameters of a path, or nothing. Raises Fault for a parameter that is there twice."""
+        """Return route and parameters of a path, or None. Raises Fault for a parameter with two values."""
         if MARK not in request.path:
             return None
         try:

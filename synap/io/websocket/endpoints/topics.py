@@ -1,15 +1,15 @@
-"""`/pubsub/ws?topics=a.*,b`: what is published from now on to topics that meet one of the patterns.
+"""`/pubsub/ws?topics=a.*,b`: messages published from now on to topics that match one of the patterns.
 
     server    {"type": "connected", "subscriber_id", "topics", "subscription_count"}
               {"type": "message", "message_id", "topic", "payload": any JSON, "metadata": {} or null, "timestamp": s}
-              {"error"}, then it closes: a pattern that is none
+              {"error"}, then the socket closes: a pattern is invalid
     client    {"command": "subscribe" or "unsubscribe", "topics": [...]}
               {"command": "publish", "topic", "payload", "metadata"}
 
 The first two commands are answered by {"type": "subscribed" or "unsubscribed", "topics", "subscription_count"}, the
-last one by {"type": "published", ...} if it says "reply": true; what is wrong with one by {"type": "error", "error"}.
-A topic that meets several patterns comes once. Messages wait in a bounded buffer while the client does not read;
-what happens above it is `pubsub.overflow`.
+last one by {"type": "published", ...} if it has "reply": true; an invalid command by {"type": "error", "error"}.
+A message whose topic matches several patterns is sent once. Messages wait in a bounded buffer while the client does
+not read; `pubsub.overflow` decides what happens when the buffer is full.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ POLICY = 1008
 
 
 class TopicTalk(Talk):
-    """One subscriber."""
+    """The messages of topics for one subscriber."""
 
     box: Mailbox | None = None
 
@@ -43,7 +43,7 @@ class TopicTalk(Talk):
         self._say("connected", subscriber_id=box.name, topics=topics, subscription_count=len(box))
 
     def wake(self) -> None:
-        """There is a message, or there were too many."""
+        """Send the messages in the mailbox, or close the socket if the mailbox has overflowed."""
         box = self.box
         if box is None:
             return
@@ -103,19 +103,19 @@ class TopicTalk(Talk):
 
 
 def asked(parameters: Parameters) -> list[str]:
-    """The topics of a query."""
+    """Return the topics in the query's parameter `topics`."""
     return [topic for topic in parameters.get("topics", "").split(",") if topic.strip()]
 
 
 def topic_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
-    """Subscribe; without topics there is nothing to hear."""
+    """Return the talk for topics; refuse a query without topics."""
     if not asked(parameters):
         return Response(400, b"Missing 'topics' query parameter\n", b"text/plain; charset=utf-8")
     return TopicTalk
 
 
 def key_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
-    """Watching keys: not in this version."""
+    """Refuse to watch keys, which this version does not support."""
     if not parameters.get("keys", "").strip(","):
         return Response(400, b"Missing 'keys' query parameter\n", b"text/plain; charset=utf-8")
     return Response(501, b"Watching keys is not in this version\n", b"text/plain; charset=utf-8")
