@@ -1,6 +1,6 @@
-"""Many texts as arrays: what `get_many` and its like take, and what they give.
+"""Arrays of many texts: the arguments and results of `get_many` and the other bulk methods.
 
-    array of dtype S     a text ends at its trailing zero bytes, as numpy has it
+    array of dtype S     each text ends before its trailing zero bytes, as in numpy
     (blob, offsets)      text i is blob[offsets[i]:offsets[i + 1]]; n texts have n + 1 offsets
     sequence             of str and bytes
 """
@@ -20,7 +20,7 @@ Texts: TypeAlias = "NDArray[np.bytes_] | Blob | Sequence[str | bytes]"
 
 @dataclass(frozen=True)
 class Packed:
-    """Texts side by side: `octets` (uint8) holds one behind the other, `sizes` (int64) is bytes of each."""
+    """Concatenated texts: `octets` (uint8) holds all of them, `sizes` (int64) the bytes of each."""
 
     octets: Octets
     sizes: Integers
@@ -31,7 +31,7 @@ class Packed:
 
 @dataclass(frozen=True)
 class Found:
-    """Values of many keys: value i is `octets[offsets[i]:offsets[i + 1]]`, and `there[i]` whether there is one.
+    """The values of many keys: value i is `octets[offsets[i]:offsets[i + 1]]`, and `there[i]` is whether key i exists.
 
     Shapes: octets (total,) uint8, offsets (n + 1,) int64, there (n,) bool.
     """
@@ -44,7 +44,7 @@ class Found:
         return len(self.there)
 
     def tolist(self) -> list[bytes | None]:
-        """The values as bytes, None where there is none."""
+        """Return the values as bytes, None for a missing key."""
         data = self.octets.tobytes()
         ends = self.offsets.tolist()
         there = self.there.tolist()
@@ -52,14 +52,14 @@ class Found:
 
 
 def pack(texts: Texts) -> Packed:
-    """Bring texts side by side. Raises TypeError or ValueError for what are no texts."""
+    """Return texts concatenated. Raises TypeError or ValueError for anything but texts."""
     if isinstance(texts, tuple) and len(texts) == 2 and isinstance(texts[1], np.ndarray):
         return _pack_blob(*texts)
     if isinstance(texts, np.ndarray) and texts.dtype.kind == "S":
         width = texts.dtype.itemsize
         flat = np.ascontiguousarray(texts).reshape(-1)
         octets = flat.view(np.uint8) if width else np.empty(0, np.uint8)
-        if width and octets[width - 1 :: width].all():  # none is shorter than the field
+        if width and octets[width - 1 :: width].all():  # no text is shorter than the field
             return Packed(octets, np.full(len(flat), width, np.int64))
         return _pack_list(flat.tolist())
     if isinstance(texts, str | bytes | bytearray | memoryview):

@@ -1,4 +1,4 @@
-"""In-process methods that take many keys at once, as arrays: one lock, one call into a kernel."""
+"""Bulk methods of the in-process database: many keys as arrays, one lock and one kernel call for all."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from synap.store.memory import layout
 
 
 class BulkMethods:
-    """The methods; whoever inherits has an engine behind a lock."""
+    """Bulk methods. A subclass has an engine behind a lock."""
 
     _settings: Any
     _clock: Any
@@ -24,20 +24,20 @@ class BulkMethods:
     _pool_size: int
 
     def _check_open(self) -> None:
-        """Raise ValueError if it is closed."""
+        """Raise ValueError if the database is closed."""
         raise NotImplementedError
 
     def _finish(self, now: int) -> None:
-        """What follows a call."""
+        """End a call: see `Database._finish`."""
         raise NotImplementedError
 
     def get_many(self, keys: Texts, width: int = 0, *, threads: int = 1) -> Any:
-        """The values of many keys: a list of bytes (None: missing), or with `width` an array of dtype `S`.
+        """Return the values of many keys: a list of bytes (None: missing), or with `width` an array of dtype `S`.
 
-        `keys` is an array of dtype `S` (a key ends at its trailing zero bytes), a pair (blob, offsets) as in
-        `synap.io.embedded.arrays`, or a sequence of str or bytes. With `width`, values are cut at so many bytes and
-        missing ones are empty. `threads` look things up at the same time, which pays from some 10,000 keys on. Raises
-        Fault WRONG_TYPE if a key holds something else than a string.
+        `keys` is an array of dtype `S` (a key ends before its trailing zero bytes), a pair (blob, offsets) as in
+        `synap.io.embedded.arrays`, or a sequence of str or bytes. With `width`, values are cut to so many bytes and
+        missing ones are empty. `threads` search in parallel, which pays from some 10,000 keys on. Raises Fault
+        WRONG_TYPE if a key holds something other than a string.
         """
         if not width:
             return self.get_blob(keys, threads=threads).tolist()
@@ -51,7 +51,7 @@ class BulkMethods:
         return out.view(f"S{width}")
 
     def get_blob(self, keys: Texts, *, threads: int = 1) -> Found:
-        """The values of many keys side by side, with their offsets; see `get_many`."""
+        """Return the values of many keys concatenated, with their offsets; arguments as of `get_many`."""
         packed = pack(keys)
         count = len(packed)
         with self._lock:
@@ -70,7 +70,7 @@ class BulkMethods:
         return Found(out, offsets, found[1::2] >= 0)
 
     def _find(self, packed: Packed, out: Octets, width: int, threads: int) -> Integers:
-        """Where the values lie (see `bulk.find_many`); with `width` they are copied to `out`."""
+        """Return the values' places (see `bulk.find_many`); with `width` also copy the values to `out`."""
         self._check_open()
         if threads < 1:
             raise ValueError(f"threads: wanted a number above 0, found {threads}")
@@ -78,7 +78,7 @@ class BulkMethods:
         at = self._lay(packed.octets)
         now = self._clock.now()
         found = np.empty(2 * count, np.int64)
-        if engine.numbers[layout.COMPRESSED_FROM]:  # reading those takes memory, which one thread may do at a time
+        if engine.numbers[layout.COMPRESSED_FROM]:  # reading compressed values takes memory: one thread at a time
             threads = 1
         starts = [0] if threads == 1 else np.concatenate(([0], np.cumsum(sizes)))
 
@@ -100,7 +100,7 @@ class BulkMethods:
         return found
 
     def _each(self, work: Callable[[int, int], None], count: int, threads: int) -> None:
-        """Let `threads` work on a part of `count` things each. The kernels let go of the interpreter's lock."""
+        """Call `work(first, last)` for `threads` parts of `count` items in parallel; kernels release the GIL."""
         cuts = [count * i // threads for i in range(threads + 1)]
         parts = list(pairwise(cuts))
         if threads == 1 or count < threads:
@@ -118,9 +118,9 @@ class BulkMethods:
                 other.result()
 
     def set_many(self, keys: Texts, values: Texts) -> None:
-        """Store many strings, each as `set` without options; both are what `get_many` takes as keys.
+        """Store many strings, each as `set` does without options. `keys` and `values` take the forms of `get_many`.
 
-        Raises Fault OUT_OF_MEMORY where memory ends; the pairs before that are stored.
+        Raises Fault OUT_OF_MEMORY if memory is exhausted; the pairs before that are stored.
         """
         packed, data = pack(keys), pack(values)
         if len(packed) != len(data):
@@ -148,7 +148,7 @@ class BulkMethods:
                     raise Fault("OUT_OF_MEMORY")
 
     def delete_many(self, keys: Texts) -> int:
-        """Remove many keys, whatever they hold; how many were there. `keys` is what `get_many` takes."""
+        """Remove many keys of any kind; return how many existed. `keys` takes the forms of `get_many`."""
         packed = pack(keys)
         removed = np.zeros(1, np.int64)
         with self._lock:
@@ -168,13 +168,13 @@ class BulkMethods:
         return int(removed[0])
 
     def _check_writable(self) -> None:
-        """Refuse what a single call would be refused for, before anything is changed."""
+        """Raise the error that a single call would get, before anything is changed."""
         self._check_open()
         if self._engine.numbers[layout.REFUSE] & layout.GUARD_BROKEN_LOG:
             raise Fault("LOG_FAILED")
 
     def _lay(self, data: Octets, behind: int = 0) -> int:
-        """Put octets where kernels see them; the octet they start at."""
+        """Copy octets into the heap, where kernels can read them; return the octet at which they start."""
         at = layout.CALL_BLOB * layout.WORD + behind
         if behind + len(data) > layout.CALL_BLOB_BYTES:
             raise Fault("QUERY_TOO_LARGE")

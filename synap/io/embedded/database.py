@@ -1,4 +1,4 @@
-"""The engine in this process: `synap.open()`. One lock around every call, the same log, no server."""
+"""The in-process database of `synap.open()`: an engine and its log without a server, one lock around each call."""
 
 import atexit
 import os
@@ -34,28 +34,27 @@ _open: "weakref.WeakSet[Database]" = weakref.WeakSet()
 
 
 class Database(Methods, BulkMethods):
-    """A store in this process. Safe to use from several threads; close it, or use it as a context.
+    """A database in this process. Safe to use from several threads; close it, or use it as a context manager.
 
-    Values go in as `str`, `bytes` (or anything with a buffer) or what JSON can hold, and come out as `bytes`, or as
-    what they were if they were neither; what would come out as another value is refused with a TypeError or
-    ValueError. Each call is one step: others see all of it or nothing.
-    In mode `periodic` a thread syncs the log, at most the interval after a write; the thread starts with the first
-    write. A database on disk is closed at the end of the program if it is not before. After a fork it belongs to
-    the parent: the child is refused.
+    Values are `str`, `bytes` (or anything with a buffer) or JSON values. Texts and bytes are returned as `bytes`, other
+    values as they were stored; a value that would be returned as another one is refused with a TypeError or
+    ValueError. Each call is atomic. In mode `periodic` a thread syncs the log, at most the interval after a write; the
+    thread starts with the first write. A database on disk is closed at the end of the program if it is still open.
+    After a fork the database belongs to the parent process, and calls of the child are refused.
     """
 
     def __init__(self, path: str | Path | None, settings: Settings) -> None:
-        """Open the directory `path`, or nothing but memory if it is None.
+        """Open the directory `path`, or a database in memory only if `path` is None.
 
-        Raises LockHeld if another process has the directory, Damage if promised data in it is damaged.
+        Raises LockHeld if another process uses the directory, Damage if promised data in the directory is damaged.
         """
-        open_closed()  # or this program's own prints could end up in the log of the data
+        open_closed()  # or this program's own output could end up in the log of the data
         changes: dict[str, Any] = {"persistence.enabled": path is not None}
         if path is not None:
             changes["persistence.directory"] = str(path)
         begun = monotonic()
         self._settings = settings.replace(changes)
-        directory = directory_of(self._settings)  # not behind `prepare`: other threads go on meanwhile
+        directory = directory_of(self._settings)  # before `prepare`, during which a thread may change directory
         prepare(workers_of(self._settings), _silent)
         self._clock = Clock()
         self._node = Node(self._settings, self._clock, directory=directory)
@@ -63,7 +62,7 @@ class Database(Methods, BulkMethods):
         self._lock = threading.Lock()
         self._builds: dict[str, Build] = {}
         self._upkeep_at = monotonic()
-        self._closed = ""  # or why it cannot be used
+        self._closed = ""  # the reason why the database cannot be used
         self._waiters: set[Waiter] = set()
         self._syncs: Syncs | None = None
         if self._node.log is not None:
@@ -81,10 +80,10 @@ class Database(Methods, BulkMethods):
             atexit.register(self.close)
 
     def call(self, name: str, /, **fields: Any) -> Any:
-        """Carry out the row called `name` (`"kv.set"`) with these arguments.
+        """Make the call of the row `name` (`"kv.set"`) with these arguments.
 
-        Answers None, True, an int, bytes, a list or a dict, as the row's reply is. Raises Fault if the row
-        refuses. A row that would wait answers None at once; `blpop` waits.
+        Returns None, True, an int, bytes, a list or a dict, by the row's reply shape. Raises Fault if the call is
+        refused. A call that would wait returns None at once; `blpop` waits.
         """
         return self._carry_out(name, fields, waits=False)
 
@@ -129,14 +128,14 @@ class Database(Methods, BulkMethods):
         return None if waiter is None else self._await(waiter)
 
     def _told(self) -> dict[str, str]:
-        """The numbers of the reply that the text of a refusal may name."""
+        """Return the numbers in the reply that the text of a refusal may contain."""
         numbers = self._engine.numbers
         return {
             "number": str(numbers[layout.REPLY]), "second": str(numbers[layout.REPLY + layout.SECOND_NUMBER]),
         }  # fmt: skip
 
     def _park(self, row: Command, tape_size: int, blob_size: int, now: int) -> Waiter:
-        """Let the call that lies in CALL wait. Another thread's change makes it again, and leaves its answer."""
+        """Park the call in CALL and return its Waiter, which gets the reply when another thread's change allows one."""
         engine, waiter = self._engine, Waiter()
 
         def deliver(status: int | None) -> None:
@@ -159,7 +158,7 @@ class Database(Methods, BulkMethods):
         try:
             self._wait(waiter)
         finally:
-            with self._lock:  # whoever left the answer holds it until the log has that change
+            with self._lock:  # the thread that set the answer holds the lock until its change is in the log
                 self._waiters.discard(waiter)
                 if not self._closed and not waiter.parked.over:
                     self._engine.interest.unpark(waiter.parked)
@@ -172,7 +171,7 @@ class Database(Methods, BulkMethods):
         return waiter.value
 
     def _wait(self, waiter: Waiter) -> None:
-        """Until there is an answer or time is up; meanwhile do what falls due, which nobody else may."""
+        """Wait for the answer or the timeout; meanwhile run timers that fall due, since no other thread may do so."""
         end = None if waiter.seconds is None else monotonic() + waiter.seconds
         while True:
             left = UPKEEP_S if end is None else min(UPKEEP_S, end - monotonic())
@@ -184,12 +183,15 @@ class Database(Methods, BulkMethods):
                     self._end_timers(now)
 
     def _end_timers(self, now: int) -> None:
-        """Leases that have run out, delayed messages that are ready, events that are too old."""
+        """Handle leases that have run out, delayed messages that are ready, and events that are too old."""
         self._engine.upkeep(now)
         self._finish(now)
 
     def _finish(self, now: int) -> None:
-        """What follows a call: blocks are freed, waiters served, the log written, upkeep done now and then."""
+        """End a call: free blocks, serve waiting calls, write the log, run upkeep at intervals.
+
+        Raises Fault UNKNOWN_OUTCOME if the log fails.
+        """
         try:
             self._engine.settle(now)
             self._commit()
@@ -203,19 +205,19 @@ class Database(Methods, BulkMethods):
             raise ValueError(self._closed)
 
     def digest(self) -> dict[str, int]:
-        """A hash of the logical state of each family."""
+        """Return a hash of the logical state of each family."""
         with self._lock:
             self._check_open()
             return digest_of(self._engine)
 
     def counters(self) -> dict[str, int]:
-        """What the store counts, by name (see docs/operations.md)."""
+        """Return the store's counters, by name (see docs/operations.md)."""
         with self._lock:
             self._check_open()
             return {row.name: row.read(self._engine.numbers, self._engine.catalogue) for row in counters.TABLE}
 
     def snapshot(self) -> str:
-        """Write a snapshot; the name of its file. Raises Fault SWITCHED_OFF if there is only memory."""
+        """Write a snapshot and return its file name. Raises Fault SWITCHED_OFF if the database is in memory only."""
         with self._lock:
             self._check_open()
             if self._node.disk is None:
@@ -223,9 +225,9 @@ class Database(Methods, BulkMethods):
             return self._node.snapshot_here()
 
     def close(self) -> None:
-        """Bring everything to the disk and let go of the directory. A second time it does nothing.
+        """Sync the log and release the directory. A second call does nothing.
 
-        Calls that wait in other threads end with the ValueError that later ones get.
+        Calls that wait in other threads raise the ValueError that later calls get.
         """
         with self._lock:
             if self._closed:
@@ -237,14 +239,14 @@ class Database(Methods, BulkMethods):
                     waiter.done.set()
         atexit.unregister(self.close)
         if self._syncs is not None:
-            self._syncs.stop()  # without the lock: a sync that fails takes it
+            self._syncs.stop()  # without holding the lock: a sync that fails takes the lock
         with self._lock:
             if self._pool is not None:
                 self._pool.shutdown()
             self._node.stop()
 
     def _leave_to(self, parent: int) -> None:
-        """In a forked child: all is the parent's, also what its threads were about to do."""
+        """Disable this database in a forked child: it belongs to the parent, with the work of the parent's threads."""
         if not self._closed:
             self._closed = f"the database belongs to process {parent}, which opened it: open one after the fork"
         self._lock = threading.Lock()
@@ -269,7 +271,7 @@ class Database(Methods, BulkMethods):
         return self._node.fsync_mode == "always"
 
     def _commit(self) -> None:
-        """What was changed is written before the caller hears of it, and on the disk if it asked for that."""
+        """Write changes to the log before the call returns; in mode `always` sync, in `periodic` request a sync."""
         if self._engine.numbers[layout.LOG_COUNT]:
             self._node.flush()
         log = self._node.log
@@ -281,14 +283,14 @@ class Database(Methods, BulkMethods):
             self._syncs.want()
 
     def _sync_failed(self, failure: LogFailed) -> None:
-        """In the thread of the syncs: writes are refused from now on, unless a snapshot has mended the log."""
+        """Refuse writes after a failed sync, unless a snapshot has made the log writable. Called in the sync thread."""
         with self._lock:
             log = self._node.log
             if log is not None and log.failed is not None:
                 self._node.fail(failure)
 
     def _look_after(self, now: int) -> None:
-        """A step of upkeep now and then, since there is no loop to do it."""
+        """Run a step of upkeep at intervals, since there is no event loop to run it."""
         if monotonic() - self._upkeep_at >= UPKEEP_S:
             self._upkeep_at = monotonic()
             self._clock.adjust()
@@ -310,7 +312,7 @@ def _silent(progress: Progress) -> None:
 
 
 def _native(value: Any) -> Any:
-    """(bytes, form) pairs as bytes, or as the JSON value that they are."""
+    """Return (bytes, form) pairs as bytes or as the JSON value that they hold."""
     if isinstance(value, tuple):
         return read_native(value[0]) if value[1] == FORM_JSON else value[0]
     if isinstance(value, list):
