@@ -1,13 +1,14 @@
 """The Python client: `connect` for threads, `connect_async` for asyncio and trio; see docs/client.md.
 
-It needs a server and nothing compiled: importing it loads neither numba nor numpy, and anyio only for AsyncClient.
+The client needs a server and nothing compiled. Importing this package loads neither numba nor numpy, and anyio only
+for AsyncClient.
 
-    machine                    RESP3, bytes to events, no sockets
-    requests, keys, queues,    what each method asks for, once for both clients
+    machine                      RESP3 without sockets: bytes to events
+    requests, keys, queues,      the request that each method makes, once for both clients
     rooms, topics, batches
-    plans                      what to do when, retries and iterators, no waiting
-    blocking, awaiting         connections, and how plans are carried out
-    sync, aio                  the clients
+    flows                        plans: the order of steps, retries and iterators, without waiting
+    sync_runner, async_runner    connections, and how plans are carried out
+    sync, async_client           the clients
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The client for tasks, under asyncio and trio: `AsyncClient`, the twin of `sync.Client`.
+"""The client for asyncio and trio: `AsyncClient`, the counterpart of `sync.Client`.
 
     async with await synap.client.connect_async("synap://127.0.0.1:6379") as client:
         await client.set("greeting", "hello")
@@ -6,8 +6,9 @@
             async for message in messages:
                 await work(message.payload)
 
-A loop over messages or a subscription belongs into an `async with`: Python tells an iterator of threads that its loop
-was left, but nothing can be awaited then. Without it a message in hand comes back only when its lease ends.
+A loop over messages or a subscription belongs into an `async with`: Python tells a synchronous iterator that its loop
+was left, but an asynchronous iterator cannot await anything then. Without it, a leased message is delivered again
+only when its lease ends.
 """
 
 import copy
@@ -37,7 +38,7 @@ I_co = TypeVar("I_co", covariant=True)
 
 
 class AsyncIteration(Generic[I_co]):
-    """Items of a plan. To be left by the end of an `async with`, or with `await close()`."""
+    """An asynchronous iterator over the items of a plan. Leave it at the end of an `async with`, or with `close()`."""
 
     def __init__(self, runner: Runner, plan: Plan) -> None:
         self._runner = runner
@@ -58,21 +59,23 @@ class AsyncIteration(Generic[I_co]):
         await self.close()
 
     async def close(self) -> None:
-        """Want no more. What is still to be sent is sent also when the task has been cancelled, if it takes no longer
-        than a connection may."""
+        """Stop iterating and release the plan's connection.
+
+        Commands that remain to be sent are sent even after the task was cancelled, for at most `connect_timeout`.
+        """
         with anyio.move_on_after(self._runner.patience_s, shield=True):
             await self._runner.leave(self._plan)
 
 
 class AsyncMessage(MessageCalls[D], Awaiting):
-    """A message in hand."""
+    """A leased message."""
 
     async def _carry(self, request: Request[T]) -> T:
         return await self._queue._owner._carry(request)
 
 
 class AsyncConsumer(AsyncIteration[AsyncMessage[D]]):
-    """The messages of a queue, each settled when the next is asked for; `tally` counts."""
+    """The messages of a queue, each settled when the next is requested; `tally` has the counts."""
 
     def __init__(self, runner: Runner, queue: "AsyncQueue[D]", name: str, wait_s: float, until_empty: bool) -> None:
         self.tally = Tally()
@@ -87,7 +90,7 @@ class AsyncConsumer(AsyncIteration[AsyncMessage[D]]):
 
 
 class AsyncEvents(AsyncIteration[Event[D]]):
-    """The events of a room; `place.offset` is the next, `place.skipped` counts what was lost to gaps."""
+    """The events of a room; `place.offset` is the next offset, `place.skipped` counts events lost to gaps."""
 
     def __init__(self, runner: Runner, room: "AsyncRoom[D]", from_offset: int | None, **given: Any) -> None:
         self.place = Place(from_offset)
@@ -95,8 +98,10 @@ class AsyncEvents(AsyncIteration[Event[D]]):
 
 
 class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
-    """What is published to some topics. Within an `async with` it stands from the first line on; `gaps` counts how
-    often its connection was lost since."""
+    """The messages published to some topics. Within an `async with` the subscription is active from the first line on.
+
+    `gaps` counts how often its connection was lost since.
+    """
 
     def __init__(self, runner: Runner, wanted: Wishes, options: Options, data: Callable[[Any], Any]) -> None:
         self._wanted = wanted
@@ -104,7 +109,7 @@ class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
 
     @property
     def gaps(self) -> int:
-        """How often messages may have been missed."""
+        """Number of times that messages may have been missed."""
         return self._wanted.gaps
 
     async def __aenter__(self) -> Self:
@@ -119,7 +124,7 @@ class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
                 return found
 
     async def get(self, timeout: float | None = None) -> TopicMessage[D] | Gap | None:
-        """The next message; None if there is none for so many seconds."""
+        """Return the next message, or None if there is none for `timeout` seconds."""
         await self.__aenter__()
         self._wanted.hear_s = timeout
         try:
@@ -130,7 +135,7 @@ class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
 
 
 class AsyncQueue(QueueCalls[D], Awaiting):
-    """A queue."""
+    """A queue of the server."""
 
     _message = AsyncMessage
 
@@ -138,21 +143,24 @@ class AsyncQueue(QueueCalls[D], Awaiting):
         return await self._owner._carry(request)
 
     async def take(self, consumer: str, *, wait_s: float = 0.0) -> AsyncMessage[D] | None:
-        """Lease one message, waiting so long for it; ack it or nack it yourself."""
+        """Lease one message, waiting up to `wait_s` seconds; the caller acks or nacks it."""
         return await self._carry(self._taking(consumer, wait_s))
 
     async def dead(self, count: int = 100) -> list[AsyncMessage[D]]:
-        """The first dead letters; they stay."""
+        """Return up to `count` dead letters, the first ones, without removing them."""
         return await self._carry(self._reading_dead(count))
 
     def consume(self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False) -> AsyncConsumer[D]:
-        """Messages for ever, or until there is none: acked when the body of the loop is done, given back when the
-        `async with` around it is left within it. The server is asked every `wait_s` seconds."""
+        """Return an iterator over messages, for ever or until the queue is empty.
+
+        A message is acked when the body of the loop ends, and given back if the `async with` is left within the body.
+        The server is asked for messages at least every `wait_s` seconds.
+        """
         return AsyncConsumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty)
 
 
 class AsyncRoom(RoomCalls[D], Awaiting):
-    """A room."""
+    """A room of the server."""
 
     async def _carry(self, request: Request[T]) -> T:
         return await self._owner._carry(request)
@@ -161,8 +169,11 @@ class AsyncRoom(RoomCalls[D], Awaiting):
         self, from_offset: int | None = None, *, subscriber: str = "", limit: int = 100, wait_s: float = 5.0,
         until_idle: bool = False, on_gap: Literal["raise", "skip"] = "raise",
     ) -> AsyncEvents[D]:  # fmt: skip
-        """Events from an offset on (by default from the earliest held), for ever, or until there is none for `wait_s`
-        seconds. A gap raises OffsetGone, or is skipped and counted."""
+        """Return an iterator over events from an offset on, by default from the earliest held.
+
+        It ends if `until_idle` is set and no event comes for `wait_s` seconds. A gap raises OffsetGone, or is skipped
+        and counted.
+        """
         return AsyncEvents(
             self._owner._runner_of_its_own(), self, from_offset, subscriber=subscriber, limit=limit, wait_s=wait_s,
             until_idle=until_idle, on_gap=on_gap,
@@ -186,8 +197,10 @@ class AsyncPipeline(Batch[D]):
             await self.send()
 
     async def send(self, *, raise_refused: bool = True) -> list[Any]:
-        """Send what was gathered; the results in order. All are carried out, then the first refusal is raised, if
-        refusals are not wanted as values."""
+        """Send the calls collected so far and return the results in order.
+
+        All calls are carried out. Then the first refusal is raised, unless `raise_refused` is False.
+        """
         self.results = await self._runner.run(self._plan(False))
         for result in self.results:
             if raise_refused and isinstance(result, Refused):
@@ -196,7 +209,7 @@ class AsyncPipeline(Batch[D]):
 
 
 class AsyncPinned(Keys[D], Awaiting):
-    """Calls made at once, over the connection that watches."""
+    """Calls made at once, over the connection that watches the keys."""
 
     def __init__(self, options: Options, runner: Runner) -> None:
         self.options = options
@@ -207,7 +220,7 @@ class AsyncPinned(Keys[D], Awaiting):
 
 
 class AsyncTransaction(Batch[D]):
-    """Calls carried out as one when the block is left; `now` asks at once, to see what is watched."""
+    """Calls carried out atomically when the block is left; `now` makes calls at once, to read the watched keys."""
 
     def __init__(self, client: "AsyncClient[D]", watch: Sequence[Word]) -> None:
         super().__init__(client.options, False, whole=True)
@@ -218,7 +231,7 @@ class AsyncTransaction(Batch[D]):
 
     @property
     def now(self) -> AsyncPinned[D]:
-        """The client's calls, carried out at once and not within the transaction."""
+        """The client's calls, made at once and outside of the transaction."""
         return AsyncPinned(self.options, self._runner)
 
     async def __aenter__(self) -> Self:
@@ -253,7 +266,7 @@ class AsyncTransaction(Batch[D]):
         except Conflict:
             done = True
             raise
-        finally:  # EXEC ends the watch, in these two cases; else it ends with its connection
+        finally:  # EXEC has ended the watch in these two cases; otherwise the watch ends with its connection
             await self._end(broken=not done)
         for result in self.results if kind is None else ():
             if isinstance(result, Refused):
@@ -261,8 +274,11 @@ class AsyncTransaction(Batch[D]):
 
 
 class AsyncClient(Keys[D], Awaiting):
-    """A server, for any number of tasks of one event loop. `client.idempotent` is the same client, whose calls are
-    sent again when a connection breaks: for whoever knows that twice is as good as once."""
+    """A client of one server, for any number of tasks of one event loop.
+
+    `client.idempotent` is the same client whose calls are sent again when a connection breaks, for callers whose calls
+    may be carried out twice.
+    """
 
     @overload
     def __init__(
@@ -293,12 +309,12 @@ class AsyncClient(Keys[D], Awaiting):
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection; whoever still waits is told."""
+        """Close every connection; calls that wait raise an error."""
         await self._pool.close()
 
     @property
     def idempotent(self) -> Self:
-        """The same client, but calls are sent again when their connection broke."""
+        """The same client, whose calls are sent again after their connection broke."""
         other = copy.copy(self)
         other._repeat = True
         return other
@@ -310,31 +326,34 @@ class AsyncClient(Keys[D], Awaiting):
         return Runner(self._pool)
 
     def queue(self, name: str | bytes) -> AsyncQueue[D]:
-        """A queue, by its name; nothing is sent."""
+        """Return the queue of this name; nothing is sent."""
         return AsyncQueue(self, name)
 
     def room(self, name: str | bytes) -> AsyncRoom[D]:
-        """A room, by its name; nothing is sent."""
+        """Return the room of this name; nothing is sent."""
         return AsyncRoom(self, name)
 
     def subscribe(
         self, *names: str | bytes, patterns: Sequence[str | bytes] = (), tell_gaps: bool = False
     ) -> AsyncSubscription[D]:
-        """Listen to topics; a name with one of `*?[#` in it is a pattern, as are all `patterns`."""
+        """Subscribe to topics; a name that contains one of `*?[#` is a pattern, as are all `patterns`."""
         wanted = wishes(names, patterns, tell_gaps)
         return AsyncSubscription(self._runner_of_its_own(), wanted, self.options, self._data)
 
     def scan(self, match: str | bytes | None = None, *, count: int = 100) -> AsyncIteration[D]:
-        """All keys, a few hundred at a time; one that is there all the while comes at least once."""
+        """Return an iterator over all keys that match, a few hundred per request.
+
+        A key that exists during the whole iteration is returned at least once.
+        """
         words = ("SCAN", None, "COUNT", count, *(() if match is None else ("MATCH", match)))
         return AsyncIteration(self._runner, scanning(words, self.options, self._data))
 
     def pipeline(self) -> AsyncPipeline[D]:
-        """Calls that are sent in one write."""
+        """Return a pipeline: its calls are sent in one write."""
         return AsyncPipeline(self, self._repeat)
 
     def transaction(self, *, watch: Sequence[Word] = ()) -> AsyncTransaction[D]:
-        """Calls carried out as one, or not at all if a watched key changes before: then Conflict is raised."""
+        """Return a transaction: its calls are carried out atomically, or raise Conflict if a watched key changed."""
         return AsyncTransaction(self, watch)
 
 
@@ -343,7 +362,10 @@ async def connect_async(address: str = ..., *, decode: Literal[True], **given: A
 @overload
 async def connect_async(address: str = ..., **given: Any) -> AsyncClient[bytes]: ...
 async def connect_async(address: str = "synap://127.0.0.1:6379", **given: Any) -> Any:
-    """A client of the server at `synap://[[user]:password@]host[:port][/db][?option=value]`, which must be there."""
+    """Return a client of the server at `synap://[[user]:password@]host[:port][/db][?option=value]`.
+
+    Raises ClientError if the server does not answer.
+    """
     client: AsyncClient[Any] = AsyncClient.__new__(AsyncClient)
     client._begin(from_address(address, **given))
     try:

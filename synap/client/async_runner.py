@@ -1,7 +1,7 @@
-"""Waiting in tasks: anyio streams, a pool of connections, and how the steps of a plan are carried out on them.
+"""Plans for asyncio and trio: anyio streams, a pool of connections, and the runner of a plan's steps.
 
-The same as sync_runner.py for asyncio and trio, decision by decision; only how it waits is different. A call that is
-cancelled closes its connection, since its reply might still come.
+The module makes the same decisions as sync_runner.py, and waits in tasks instead of threads. A cancelled call closes
+its connection, because its reply might still arrive.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStrea
 
 
 class Connection:
-    """A stream and its machine."""
+    """A stream and its protocol machine."""
 
     def __init__(self, options: Options, stream: SocketStream) -> None:
         self.machine = ClientMachine(options.limits)
@@ -29,17 +29,17 @@ class Connection:
         self._stream = stream
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the stream."""
         with anyio.CancelScope(shield=True):
             await anyio.aclose_forcefully(self._stream)
 
     @property
     def usable(self) -> bool:
-        """Is it between calls, and silent? A server that has hung up is not silent."""
+        """True if no reply is awaited and nothing has arrived; a connection closed by the server is readable."""
         return self.machine.between and not is_readable(self._stream.extra(SocketAttribute.raw_socket).fileno())
 
     async def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
-        """Send, and read a reply for each."""
+        """Send commands and return a reply for each. `patience`: seconds in addition to the timeout."""
         data = self.machine.call_all(commands)
         timeout = None if self._timeout is None else self._timeout + patience
         if len(data) <= AT_ONCE_BYTES:
@@ -58,15 +58,15 @@ class Connection:
         return replies
 
     async def tell(self, commands: Sequence[Words]) -> None:
-        """Send what pushes answer."""
+        """Send commands that pushes answer."""
         await self._send(b"".join(self.machine.send(*command) for command in commands), self._timeout)
 
     async def ask(self, command: Words) -> None:
-        """Send what a reply answers, and do not wait for it."""
+        """Send a command that a reply answers, without waiting for the reply."""
         await self._send(self.machine.call(*command), self._timeout)
 
     async def hear(self, seconds: float | None) -> Event:
-        """The next event, NEED_DATA if none comes for so long."""
+        """Return the next event, NEED_DATA if none comes for `seconds`."""
         while True:
             event = self.machine.next_event()
             if event is not NEED_DATA:
@@ -98,7 +98,7 @@ class Connection:
         self.machine.receive_data(data)
 
     async def _write_and_read(self, data: bytes, count: int, timeout: float | None) -> list[Any]:
-        """Send much, reading what comes meanwhile: a server whose replies nobody takes stops to read."""
+        """Send much data while reading replies: a server whose replies are not read stops reading."""
         failed: list[ConnectionLost] = []
         replies: list[Any] = []
 
@@ -123,7 +123,7 @@ class Connection:
 
 
 async def connected(options: Options) -> Connection:
-    """A connection that has said hello."""
+    """Return a connection after its handshake. Raises NotConnected or Refused."""
     where = authority(options.host, options.port)
     try:
         with anyio.fail_after(options.connect_timeout):
@@ -145,7 +145,7 @@ async def connected(options: Options) -> Connection:
 
 
 class Pool:
-    """Connections that nobody uses, and permits to have one."""
+    """A pool of idle connections, with permits for those in use."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -155,7 +155,7 @@ class Pool:
         self._permits = anyio.Semaphore(options.connections_max)
 
     async def take(self) -> Connection:
-        """One that works, as far as can be seen."""
+        """Return a usable connection, idle or new. Raises PoolExhausted, NotConnected or Closed."""
         self.check()
         try:
             with anyio.fail_after(self.options.pool_timeout):
@@ -177,21 +177,21 @@ class Pool:
             raise
 
     def check(self) -> None:
-        """Refuse to go on if the client was closed."""
+        """Raise Closed if the client was closed."""
         if self.closed:
             raise Closed("the client was closed")
 
     async def made(self) -> Connection:
-        """A new one, that `forget` is to be told of."""
+        """Return a new connection, which the caller ends with `forget`. Raises NotConnected or Closed."""
         connection = await connected(self.options)
         self._all.add(connection)
-        if self.closed:  # while it was made
+        if self.closed:  # closed while the connection was made
             await self.forget(connection)
             raise Closed("the client was closed")
         return connection
 
     async def give(self, connection: Connection) -> None:
-        """Done with it."""
+        """Take a connection back, and close it if a reply is missing or the client was closed."""
         try:
             if connection.machine.between and not self.closed:
                 self._idle.append(connection)
@@ -201,19 +201,19 @@ class Pool:
             self._permits.release()
 
     async def break_off(self, connection: Connection) -> None:
-        """Something went wrong on it."""
+        """Close a connection that failed, and release its permit."""
         try:
             await self.forget(connection)
         finally:
             self._permits.release()
 
     async def forget(self, connection: Connection) -> None:
-        """Close one."""
+        """Close a connection."""
         self._all.discard(connection)
         await connection.close()
 
     async def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
-        """Over any connection."""
+        """Send commands over any connection and return the replies."""
         connection = await self.take()
         try:
             replies = await connection.exchange(commands, patience)
@@ -224,7 +224,7 @@ class Pool:
         return replies
 
     async def close(self) -> None:
-        """Close all; who waits on one finds it broken."""
+        """Close all connections; calls that wait raise an error."""
         self.closed = True
         self._idle.clear()
         for connection in list(self._all):
@@ -232,7 +232,7 @@ class Pool:
 
 
 class Runner:
-    """Carries plans out. `pinned`: over this connection; a connection of the plan's own is `own`."""
+    """Carries out plans. `pinned` is the connection of all exchanges, if given; `own` is the plan's own connection."""
 
     def __init__(self, pool: Pool, pinned: Connection | None = None) -> None:
         self._pool = pool
@@ -241,7 +241,7 @@ class Runner:
         self.patience_s = pool.options.connect_timeout
 
     async def step(self, step: Step) -> Any:
-        """Carry out one step."""
+        """Carry out one step and return its result."""
         match step:
             case Exchange(commands, patience):
                 if self._pinned is not None:
@@ -273,20 +273,20 @@ class Runner:
         return self._own
 
     async def run(self, plan: Plan) -> Any:
-        """All steps; what the plan gives."""
+        """Carry out all steps of a plan and return its result."""
         given, found = await self._go(plan, None)
         assert not given, f"a plan without a loop gave {found!r}"
         return found
 
     async def next(self, plan: Plan) -> Any:
-        """Steps up to the next item; StopAsyncIteration after the last."""
+        """Carry out steps up to the next item and return the item. Raises StopAsyncIteration after the last."""
         given, found = await self._go(plan, None)
         if not given:
             raise StopAsyncIteration
         return found
 
     async def _go(self, plan: Plan, error: BaseException | None) -> tuple[bool, Any]:
-        """(True, the next item), or (False, what the plan gives at its end)."""
+        """Return (True, the next item), or (False, the plan's result at its end), after throwing `error` if given."""
         try:
             step = plan.send(None) if error is None else plan.throw(error)
             while type(step) is not Item:
@@ -301,7 +301,7 @@ class Runner:
         return True, step.value
 
     async def leave(self, plan: Plan) -> None:
-        """Nobody wants more of it."""
+        """End a plan whose caller wants no more items, and close its connection."""
         try:
             await self._go(plan, Left())
         except Left:

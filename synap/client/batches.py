@@ -1,8 +1,9 @@
-"""Pipelines and transactions: calls that are gathered, and what they are carried out on.
+"""Pipelines and transactions: calls that are collected and then sent together.
 
-A pipeline is one write and the replies in order; between its calls others may come. A transaction is the same between
-MULTI and EXEC, so nobody comes between, and nothing of it happens if a watched key was changed before. Both are
-written once here but for the waiting: `sync.py` and `async_client.py` add how a block is entered and left.
+A pipeline is one write, and its replies come in order; other clients' calls may run between its calls. A transaction
+is sent between MULTI and EXEC, so no other call runs in between, and nothing of the transaction is carried out if a
+watched key was changed before. Both are written here once, without the waiting: `sync.py` and `async_client.py` add
+how a block is entered and left.
 """
 
 from typing import Any
@@ -18,21 +19,21 @@ __all__ = ["Batch", "BatchQueue", "BatchRoom"]
 
 
 class BatchQueue(QueueCalls[D], Batched):
-    """A queue whose calls are gathered."""
+    """A queue whose calls are collected in a batch."""
 
     def _carry(self, request: Request[T]) -> Later[T]:
         return self._owner._carry(request)
 
 
 class BatchRoom(RoomCalls[D], Batched):
-    """A room whose calls are gathered."""
+    """A room whose calls are collected in a batch."""
 
     def _carry(self, request: Request[T]) -> Later[T]:
         return self._owner._carry(request)
 
 
 class Batch(Keys[D], Batched):
-    """Calls that are sent together. `results` has what they gave, in order, refusals as `Refused` among it."""
+    """Calls that are sent together. `results` has their results in order; a refusal is a `Refused` in this list."""
 
     def __init__(self, options: Options, repeat: bool, whole: bool) -> None:
         self.options = options
@@ -45,11 +46,11 @@ class Batch(Keys[D], Batched):
         return len(self._calls)
 
     def queue(self, name: str | bytes) -> BatchQueue[D]:
-        """A queue, for calls in this batch."""
+        """Return the queue `name`, whose calls join this batch."""
         return BatchQueue(self, name)
 
     def room(self, name: str | bytes) -> BatchRoom[D]:
-        """A room, for calls in this batch."""
+        """Return the room `name`, whose calls join this batch."""
         return BatchRoom(self, name)
 
     def _carry(self, request: Request[T]) -> Later[T]:
@@ -58,7 +59,7 @@ class Batch(Keys[D], Batched):
         return later
 
     def _plan(self, pinned: bool) -> Plan:
-        """Carry out what was gathered; nothing is gathered then."""
+        """Return the plan that sends the calls collected so far, and start a new collection."""
         calls, self._calls = self._calls, []
         if self._whole:
             return transacting(calls, self.options, pinned)

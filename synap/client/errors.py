@@ -1,29 +1,29 @@
-"""What can go wrong for a client, as one tree: the server said no, the line failed, or one of us spoke nonsense.
+"""Exceptions of the client: refused by the server, connection failed, protocol violated.
 
     ClientError
         Refused               the server answered with an error: `.code` (WRONGTYPE) and `.text`
-            OffsetGone        a room no longer holds the event asked for: `.wanted`, `.earliest`
-        NotConnected          no connection came about, so nothing was sent
-        ConnectionLost        the connection broke while an answer was awaited; the call may be repeated
-            TimedOut          the same, because the server said nothing for too long
-        OutcomeUnknown        it broke after a call had been sent that must not be repeated unasked:
-                              it may have happened or not; `__cause__` says what broke
+            OffsetGone        a room no longer holds the event requested: `.wanted`, `.earliest`
+        NotConnected          no connection could be made, so nothing was sent
+        ConnectionLost        the connection broke while a reply was awaited; the call may be repeated
+            TimedOut          the server sent nothing for too long
+        OutcomeUnknown        the connection broke after a call was sent that must not be repeated without asking:
+                              the call may have been carried out or not; `__cause__` is the failure
         Closed                the client was closed
         PoolExhausted         every connection was in use for too long
-        Conflict              a watched key changed: nothing of the transaction happened
-        RemoteProtocolError   what arrived is no RESP3
-        LocalProtocolError    what was asked for cannot be sent
+        Conflict              a watched key changed: nothing of the transaction was carried out
+        RemoteProtocolError   the server's bytes are no RESP3
+        LocalProtocolError    the request cannot be sent
 """
 
 from synap.faults import SynapError
 
 
 class ClientError(SynapError):
-    """What a client raises."""
+    """Base class of the client's exceptions."""
 
 
 class Refused(ClientError):
-    """An error reply: `code` is its first word, `text` the rest."""
+    """An error reply of the server: `code` is its first word, `text` the rest."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(f"{code} {text}".strip())
@@ -35,7 +35,7 @@ class Refused(ClientError):
 
 
 class OffsetGone(Refused):
-    """Events from `wanted` on were asked for, and the earliest that is still held is `earliest`."""
+    """Events from `wanted` on were requested, and the earliest event that the room holds is `earliest`."""
 
     def __init__(self, code: str, text: str, wanted: int = 0, earliest: int = 0) -> None:
         super().__init__(code, text)
@@ -48,15 +48,15 @@ class NotConnected(ClientError, ConnectionError):
 
 
 class ConnectionLost(ClientError, ConnectionError):
-    """The connection broke while an answer was awaited."""
+    """The connection broke while a reply was awaited."""
 
 
 class TimedOut(ConnectionLost, TimeoutError):
-    """The server said nothing for too long; the connection was closed, since its answers might come later."""
+    """The server sent nothing for too long; the connection was closed, because replies could still arrive later."""
 
 
 class OutcomeUnknown(ClientError):
-    """A call was sent and its answer never came: whether it was carried out cannot be known from here."""
+    """A call was sent and its reply was lost: whether the call was carried out is unknown."""
 
 
 class Closed(ClientError):
@@ -72,8 +72,8 @@ class Conflict(ClientError):
 
 
 class RemoteProtocolError(ClientError):
-    """What the server sent is no RESP3, or beyond a limit. The connection is closed."""
+    """The server sent something that is no RESP3 or exceeds a limit. The connection is closed."""
 
 
 class LocalProtocolError(ClientError, ValueError):
-    """What the caller wants to send makes no sense here."""
+    """The caller's request cannot be sent: a wrong argument or option."""

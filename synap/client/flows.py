@@ -1,20 +1,21 @@
-"""What to do and in which order, without doing any of it: retries, transactions and iterators as plans.
+"""Plans: the steps of calls, retries, transactions and iterators as generators, without any waiting or sockets.
 
-A *plan* is a generator. It yields steps and is sent what came of them; if a step fails, the error is thrown into it at
-that place. `sync.py` and `async_client.py` carry steps out, each with its own way of waiting, and hold no decisions.
+A *plan* is a generator. It yields steps and is sent their results; if a step fails, the error is thrown into the plan
+at that place. `sync_runner.py` and `async_runner.py` carry the steps out, each with its own way of waiting, and make no
+decisions.
 
-    step                         what is sent back
-    Exchange(commands)           their replies, over any connection of the pool
-    Pause(seconds)               nothing, after so long
-    Item(value)                  nothing, when the caller wants the next; Left is thrown if it wants none
-    Open()                       nothing: there is a connection of the plan's own, a former one is closed
-    Tell(commands)               nothing: they were sent over that connection, pushes will answer
-    Ask(command)                 nothing: it was sent, a reply will come between the pushes
-    Hear(seconds)                the next event from there; None if there is none for so long
+    step                         result sent back
+    Exchange(commands)           the replies, over any connection of the pool
+    Pause(seconds)               None, after so long
+    Item(value)                  None, when the caller wants the next item; Left is thrown if it wants none
+    Open()                       None: the plan has a connection of its own, and an earlier one is closed
+    Tell(commands)               None: the commands were sent over that connection, pushes will answer them
+    Ask(command)                 None: the command was sent, a reply will arrive between the pushes
+    Hear(seconds)                the next event of that connection; NEED_DATA if there is none for so long
 
-When a connection breaks, three things can be true of a call, and only a plan knows which: it was not sent (try
-again); it was sent and may be carried out twice (try again); it was sent and may not (OutcomeUnknown). A server that
-is LOADING has carried nothing out, so that is the first case.
+When a connection breaks, a call is in one of three cases, and only its plan knows which: it was not sent (try
+again); it was sent and may be carried out twice (try again); it was sent and may not be (OutcomeUnknown). A server that
+is LOADING has carried nothing out, which is the first case.
 """
 
 import logging
@@ -29,7 +30,7 @@ from synap.client.requests import Later, Request
 
 log = logging.getLogger("synap.client")
 
-UNSENT = ("LOADING",)  # codes with which a server says that it has not begun
+UNSENT = ("LOADING",)  # error codes of a server that has not carried out the command
 Words: TypeAlias = tuple[Word, ...]
 
 
@@ -43,14 +44,14 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait."""
+    """Wait for `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Give this to whoever iterates."""
+    """Give `value` to the caller's iteration."""
 
     value: Any
 
@@ -76,7 +77,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Hear:
-    """Wait for the next event."""
+    """Wait for the next event, at most `seconds`."""
 
     seconds: float | None
 
@@ -86,18 +87,18 @@ Plan: TypeAlias = Generator[Step, Any, Any]
 
 
 class Left(BaseException):
-    """Thrown into a plan that nobody wants anything more of; it may still take steps, but gives no items."""
+    """Thrown into a plan whose caller wants no more items; the plan may still take steps, but yields no Item."""
 
 
 def what(commands: Sequence[Words]) -> str:
-    """Commands for an error text: their names, never their arguments."""
+    """Return commands for an error text: their names, never their arguments."""
     names = [command[0] if isinstance(command[0], str) else repr(command[0]) for command in commands]
     return " ".join(names) if len(names) < 4 else f"{names[0]} and {len(names) - 1} more commands"
 
 
 @dataclass
 class Trouble:
-    """How often a connection broke after commands had been sent over it, that then were sent again."""
+    """The number of times that a connection broke after commands were sent, which were then sent again."""
 
     repeats: int = 0
 
@@ -106,7 +107,11 @@ def exchanging(
     commands: Sequence[Words], options: Options, repeatable: bool, patience: float = 0.0, attempts: int = 0,
     trouble: Trouble | None = None,
 ) -> Plan:  # fmt: skip
-    """Their replies, tried as often as that may be and is worth it."""
+    """Return the replies to `commands`, with as many attempts as `repeatable` and the options allow.
+
+    `attempts` replaces the option of that name unless it is 0. Raises OutcomeUnknown if commands that may not be
+    repeated were sent without reply, else the last error.
+    """
     attempts = attempts or options.attempts
     attempt = 0
     while True:
@@ -131,7 +136,7 @@ def exchanging(
         if attempt >= attempts:
             raise error
         log.debug("%s: attempt %d failed: %s", what(commands), attempt, error)
-        del error  # it holds this frame, which would hold it
+        del error  # the error references this frame, which would reference the error
         yield Pause(options.pause(attempt))
 
 
@@ -140,7 +145,7 @@ def _all_unsent(replies: list[Any]) -> bool:
 
 
 def calling(request: Request[Any], options: Options, repeatable: bool, attempts: int = 0) -> Plan:
-    """One request: what it gives."""
+    """Carry out one request and return its converted reply. Raises Refused."""
     may = repeatable or request.repeatable
     replies = yield from exchanging([request.words], options, may, request.patience, attempts)
     if isinstance(replies[0], Refused):
@@ -149,7 +154,7 @@ def calling(request: Request[Any], options: Options, repeatable: bool, attempts:
 
 
 def batch(calls: list[tuple[Request[Any], Later[Any]]], options: Options, repeatable: bool) -> Plan:
-    """Many requests in one write: the results in order, refusals among them."""
+    """Send many requests in one write; return their results in order, refusals among them."""
     if not calls:
         return []
     may = repeatable or all(request.repeatable for request, _ in calls)
@@ -159,7 +164,7 @@ def batch(calls: list[tuple[Request[Any], Later[Any]]], options: Options, repeat
 
 
 def settle(calls: list[tuple[Request[Any], Later[Any]]], replies: list[Any]) -> list[Any]:
-    """Give each call its reply; the results in order, refusals among them."""
+    """Set each call's reply; return the results in order, refusals among them."""
     results = []
     for (request, later), reply in zip(calls, replies, strict=True):
         if isinstance(reply, Refused):
@@ -173,8 +178,10 @@ def settle(calls: list[tuple[Request[Any], Later[Any]]], replies: list[Any]) -> 
 
 
 def transacting(calls: list[tuple[Request[Any], Later[Any]]], options: Options, pinned: bool) -> Plan:
-    """The same between MULTI and EXEC; Conflict if a watched key changed. `pinned`: over the connection that watches,
-    where nothing can be tried again."""
+    """Carry out `calls` between MULTI and EXEC; return the results in order. Raises Conflict if a watched key changed.
+
+    `pinned`: the plan uses the connection that watches the keys, where nothing can be tried again.
+    """
     if not calls:
         return []
     commands: list[Words] = [("MULTI",), *(request.words for request, _ in calls), ("EXEC",)]
@@ -191,7 +198,7 @@ def transacting(calls: list[tuple[Request[Any], Later[Any]]], options: Options, 
 
 
 def scanning(words: tuple[Word | None, ...], options: Options, convert: Any) -> Plan:
-    """What SCAN finds, cursor by cursor; `words` with None where the cursor stands."""
+    """Yield an Item for each key that SCAN finds; None in `words` is the place of the cursor."""
     cursor: Any = b"0"
     while True:
         command = tuple(cursor if word is None else word for word in words)

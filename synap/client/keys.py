@@ -1,7 +1,7 @@
-"""Keys: strings, counters, expiry, lists and sets, one description of each method for every client.
+"""Keys of a client: methods for strings, counters, expiry, lists and sets, described once for every client.
 
-Names are Redis' own in lower case. Keys, values and elements are str, bytes or numbers; texts come back as bytes, or as
-str from a client with `decode=True`. Times to live are in seconds, with `px` and `_ms` in milliseconds.
+Names are those of Redis in lower case. Keys, values and elements are str, bytes or numbers; texts are returned as
+bytes, or as str by a client with `decode=True`. Times to live are in seconds, with `px` and `_ms` in milliseconds.
 """
 
 import builtins
@@ -37,16 +37,16 @@ ELSEWHERE = {
     "CLIENT REPLY": "a connection of its own", "CLIENT TRACKING": "a connection of its own",
     "CLIENT SETNAME": "the option client_name",
 }  # fmt: skip
-"""Commands that change what a connection is: on one of a pool they would hit whoever uses it next."""
+"""Commands that change the state of a connection, which the next user of a pooled connection would meet."""
 
 
 class Keys(Generic[D]):
-    """The methods; whoever inherits carries them out."""
+    """Methods for keys. A subclass carries the requests out."""
 
     options: Options
 
     def _data(self, value: Any) -> Any:
-        """Texts as this client gives them, also within what holds them."""
+        """Return texts in the client's form (bytes or str), also inside of lists and maps."""
         if not self.options.decode:
             return value
         if isinstance(value, bytes):
@@ -60,12 +60,12 @@ class Keys(Generic[D]):
     def _members(self, value: Any) -> Any:
         return set(self._data(value))
 
-    # Anything.
+    # Any command.
 
     @method
     def execute(self, *words: Word, idempotent: bool = False, patience: float = 0.0) -> Request[Any]:
-        """Any command by its words. `idempotent`: it may be sent again if the connection breaks. `patience`: seconds
-        that the server was asked to wait."""
+        """Carry out any command by its words and return the reply. `idempotent`: the command may be sent again if the
+        connection breaks. `patience`: seconds that the command itself waits on the server."""
         if not words:
             raise LocalProtocolError("a command has at least one word")
         first = _upper(words[0])
@@ -78,17 +78,17 @@ class Keys(Generic[D]):
 
     @method
     def ping(self) -> Request[bool]:
-        """Is the server there?"""
+        """Return whether the server answers."""
         return asking(flag, "PING")
 
     @method
     def info(self, *sections: str) -> Request[dict[str, str]]:
-        """INFO, by its names."""
+        """Return the fields of INFO by name."""
         return asking(_info, "INFO", *sections)
 
     @method
     def dbsize(self) -> Request[int]:
-        """How many keys there are."""
+        """Return the number of keys."""
         return asking(whole, "DBSIZE")
 
     @method
@@ -100,7 +100,7 @@ class Keys(Generic[D]):
 
     @method
     def get(self, key: Word) -> Request[D | None]:
-        """The value of `key`, None if there is none."""
+        """Return the value of `key`, None if it does not exist."""
         return asking(self._data, "GET", key)
 
     @method
@@ -109,9 +109,12 @@ class Keys(Generic[D]):
         exat: int | None = None, pxat: int | None = None, nx: bool = False, xx: bool = False, keepttl: bool = False,
         get: bool = False,
     ) -> Request[Any]:  # fmt: skip
-        """Store a value; False if `nx` (only if there is none) or `xx` (only if there is one) forbade it, or with
-        `get` what was there before. `ex` (or `ttl`) is the time to live in seconds (fractions too), `px` in
-        milliseconds; `exat` and `pxat` are the time it ends, since 1970."""
+        """Set the value of `key`. Return whether it was set, or with `get` the previous value.
+
+        `nx` sets only if the key does not exist, `xx` only if it does. `ex` (or `ttl`) is the time to live in seconds
+        (fractions too), `px` in milliseconds; `exat` and `pxat` are the time of expiry since 1970. `keepttl` keeps the
+        deadline.
+        """
         ex = either(ex=ex, ttl=ttl)
         times = {"EX": ex, "PX": px, "EXAT": exat, "PXAT": pxat}
         named = [name.lower() for name, time in times.items() if time is not None]
@@ -128,62 +131,62 @@ class Keys(Generic[D]):
 
     @method
     def getset(self, key: Word, value: Word) -> Request[D | None]:
-        """Store a value; what was there before."""
+        """Set the value of `key`; return the previous value, or None."""
         return doing(self._data, "SET", key, value, "GET")
 
     @method
     def getdel(self, key: Word) -> Request[D | None]:
-        """Remove a key; what it held."""
+        """Remove a key; return the value it had, or None."""
         return doing(self._data, "GETDEL", key)
 
     @method
     def append(self, key: Word, value: Word) -> Request[int]:
-        """Append to a string; its length then."""
+        """Append to a string; return its new length in bytes."""
         return doing(whole, "APPEND", key, value)
 
     @method
     def strlen(self, key: Word) -> Request[int]:
-        """The length of a string in bytes."""
+        """Return the length of a string in bytes."""
         return asking(whole, "STRLEN", key)
 
     @method
     def incr(self, key: Word, amount: float = 1) -> Request[Any]:
-        """Add to a counter, which starts at 0; its value then. A float is added as `incrbyfloat` does."""
+        """Add to the number at `key` (0 if missing) and return the sum. A float is added as `incrbyfloat` does."""
         if isinstance(amount, float):
             return doing(float, "INCRBYFLOAT", key, amount)
         return doing(whole, "INCRBY", key, amount)
 
     @method
     def decr(self, key: Word, amount: float = 1) -> Request[Any]:
-        """The same downwards."""
+        """Subtract from the number at `key` (0 if missing) and return the difference."""
         if isinstance(amount, float):
             return doing(float, "INCRBYFLOAT", key, -amount)
         return doing(whole, "DECRBY", key, amount)
 
     @method
     def incrbyfloat(self, key: Word, amount: float | str) -> Request[float]:
-        """Add to a real number; its value then."""
+        """Add a decimal number to the number at `key` and return the sum."""
         return doing(float, "INCRBYFLOAT", key, amount)
 
     @method
     def mget(self, *keys: Word | Sequence[Word]) -> Request[list[D | None]]:
-        """The values of many keys, or of one list of them."""
+        """Return the values of many keys, or of one list of keys, None where there is no string."""
         return asking(self._data, "MGET", *each_of(keys))
 
     @method
     def mset(self, pairs: Mapping[Any, Word] | Iterable[tuple[Word, Word]]) -> Request[None]:
-        """Store many values in one step."""
+        """Set many keys in one atomic step."""
         taken = pairs.items() if isinstance(pairs, Mapping) else pairs
         return doing(nothing, "MSET", *(word for key, value in taken for word in (key, value)))
 
     @method
     def get_json(self, key: Word) -> Request[Any]:
-        """What `set_json` stored; None if there is nothing."""
+        """Return the value that `set_json` stored, None if the key does not exist."""
         return asking(_from_json, "GET", key)
 
     @method
     def set_json(self, key: Word, value: Any, *, ex: float | None = None, ttl: float | None = None) -> Request[bool]:
-        """Store anything that JSON can hold, as its text. Raises TypeError or ValueError for what it cannot."""
+        """Set a JSON value, stored as its text. Raises TypeError or ValueError if JSON cannot represent `value`."""
         words: tuple[Word, ...] = ("SET", key, json_of("value", value))
         ex = either(ex=ex, ttl=ttl)
         if ex is not None:
@@ -194,74 +197,76 @@ class Keys(Generic[D]):
 
     @method
     def delete(self, *keys: Word) -> Request[int]:
-        """Remove keys; how many there were."""
+        """Remove keys; return how many existed."""
         return doing(whole, "DEL", *keys)
 
     @method
     def exists(self, *keys: Word) -> Request[int]:
-        """How many of them there are."""
+        """Return how many of the keys exist."""
         return asking(whole, "EXISTS", *keys)
 
     @method
     def expire(
         self, key: Word, seconds: float, *, nx: bool = False, xx: bool = False, gt: bool = False, lt: bool = False
     ) -> Request[bool]:
-        """Let a key end after so long; False if there is none, or if one of these forbids it: `nx` only without a
-        deadline, `xx` only with one, `gt` and `lt` only if the new one is later, sooner."""
+        """Let a key expire in `seconds` (fractions too); return whether the deadline was set.
+
+        `nx` sets it only without a deadline, `xx` only with one, `gt` and `lt` only if the new one is later, sooner.
+        """
         options = (("NX", nx), ("XX", xx), ("GT", gt), ("LT", lt))
         words = tuple(word for word, given in options if given)
         return doing(flag, "PEXPIRE", key, round(seconds * 1000), *words)
 
     @method
     def persist(self, key: Word) -> Request[bool]:
-        """Let a key live for ever; False if there is none, or if it did already."""
+        """Remove the deadline of `key`; return whether it had one."""
         return doing(flag, "PERSIST", key)
 
     @method
     def ttl(self, key: Word) -> Request[int]:
-        """Seconds that a key has still to live; -1: for ever, -2: there is none."""
+        """Return the seconds until `key` expires; -1 without a deadline, -2 if the key does not exist."""
         return asking(whole, "TTL", key)
 
     @method
     def pttl(self, key: Word) -> Request[int]:
-        """The same in milliseconds."""
+        """Return the milliseconds until `key` expires; -1 without a deadline, -2 if the key does not exist."""
         return asking(whole, "PTTL", key)
 
     @method
     def type(self, key: Word) -> Request[str]:
-        """`string`, `list`, `set`, or `none`."""
+        """Return the kind of the value of `key`: `string`, `list`, `set`, or `none` if it does not exist."""
         return asking(text, "TYPE", key)
 
     @method
     def rename(self, source: Word, destination: Word) -> Request[None]:
-        """Give a key another name."""
+        """Rename a key, replacing `destination` if it exists. Raises Refused if `source` does not exist."""
         return doing(nothing, "RENAME", source, destination)
 
     # Lists.
 
     @method
     def lpush(self, key: Word, *values: Word) -> Request[int]:
-        """Put elements before the first, one after the other; the length then."""
+        """Insert elements one after the other at the head of a list; return its length."""
         return doing(whole, "LPUSH", key, *values)
 
     @method
     def rpush(self, key: Word, *values: Word) -> Request[int]:
-        """Put elements behind the last; the length then."""
+        """Append elements to a list; return its length."""
         return doing(whole, "RPUSH", key, *values)
 
     @method
     def lpop(self, key: Word, count: int | None = None) -> Request[Any]:
-        """Take the first element, or with `count` a list of up to so many."""
+        """Remove and return the first element, or with `count` a list of up to so many."""
         return doing(self._data, "LPOP", key, *(() if count is None else (count,)))
 
     @method
     def rpop(self, key: Word, count: int | None = None) -> Request[Any]:
-        """The same from the right."""
+        """Remove and return the last element, or with `count` a list of up to so many."""
         return doing(self._data, "RPOP", key, *(() if count is None else (count,)))
 
     @method
     def blpop(self, *keys: Word, timeout: float) -> Request[tuple[D, D] | None]:
-        """(key, element): the first of the first list that has one, waiting so many seconds for it; then None."""
+        """Remove the first element of the first list that has one; return (key, element), or None after `timeout`."""
         if not timeout > 0:
             raise LocalProtocolError(f"timeout: wanted seconds above 0, found {timeout!r}")
         return Request(("BLPOP", *keys, timeout), self._pair, patience=timeout)
@@ -271,61 +276,61 @@ class Keys(Generic[D]):
 
     @method
     def lrange(self, key: Word, start: int = 0, stop: int = -1) -> Request[list[D]]:
-        """The elements from `start` to `stop`, both included."""
+        """Return the elements from `start` to `stop`, both included; negative positions count from the end."""
         return asking(self._data, "LRANGE", key, start, stop)
 
     @method
     def llen(self, key: Word) -> Request[int]:
-        """The length of a list."""
+        """Return the number of elements of a list."""
         return asking(whole, "LLEN", key)
 
     # Sets.
 
     @method
     def sadd(self, key: Word, *members: Word) -> Request[int]:
-        """Put members into a set; how many were new."""
+        """Add members to a set; return how many were new."""
         return doing(whole, "SADD", key, *members)
 
     @method
     def srem(self, key: Word, *members: Word) -> Request[int]:
-        """Remove members; how many were there."""
+        """Remove members of a set; return how many existed."""
         return doing(whole, "SREM", key, *members)
 
     @method
     def smembers(self, key: Word) -> Request[builtins.set[D]]:
-        """All members."""
+        """Return all members as a set."""
         return asking(self._members, "SMEMBERS", key)
 
     @method
     def sismember(self, key: Word, member: Word) -> Request[bool]:
-        """Is it a member?"""
+        """Return whether `member` is in the set."""
         return asking(flag, "SISMEMBER", key, member)
 
     @method
     def scard(self, key: Word) -> Request[int]:
-        """How many members there are."""
+        """Return the number of members of a set."""
         return asking(whole, "SCARD", key)
 
-    # Pub/sub, and what there is of queues and rooms.
+    # Pub/sub, and the names of queues and rooms.
 
     @method
     def publish(self, topic: str | bytes, payload: Word) -> Request[int]:
-        """Send to whoever listens to `topic` now; how many that are."""
+        """Publish a message to the subscribers of `topic`; return how many received it."""
         return doing(whole, "PUBLISH", topic, payload)
 
     @method
     def queues(self) -> Request[list[str]]:
-        """The names of all queues."""
+        """Return the names of all queues."""
         return asking(_names, "QUEUE.LIST")
 
     @method
     def rooms(self) -> Request[list[str]]:
-        """The names of all rooms."""
+        """Return the names of all rooms."""
         return asking(_names, "STREAM.LIST")
 
 
 def _upper(word: Word) -> str:
-    """The name of a command."""
+    """Return a word of a command as upper-case text."""
     return (word if isinstance(word, str) else encode([word]).decode("latin-1").split("\r\n")[2]).upper()
 
 

@@ -1,22 +1,21 @@
-"""RESP3 from the client's side, without a socket: words in and bytes out, bytes in and events out.
+"""RESP3 from the client's side, without a socket: commands to bytes, and received bytes to events.
 
     machine.call("GET", "a")       b"*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n", and one more reply is awaited
-    machine.send("SUBSCRIBE", "a") the same for what is answered by pushes
-    machine.receive_data(data)     what the socket gave, cut anywhere
+    machine.send("SUBSCRIBE", "a") the bytes of a command that pushes answer
+    machine.receive_data(data)     add data from the socket, cut anywhere
     machine.next_event()           Reply(value), Push(kind, items), or NEED_DATA
 
-A reply is a tree written in prefix order: `*2` says that two values follow, each of which may say the same. The
-machine keeps the open aggregates on a stack and hangs every value that is whole into the topmost. Nothing is read
-twice: an unfinished line is searched on from where the last search ended, an unfinished bulk costs a comparison of
-lengths. So the work is linear in the bytes, however they are cut.
+A reply is a tree in prefix order: `*2` says that two values follow, each of which may be an aggregate again. The
+machine keeps the open aggregates on a stack and appends each complete value to the topmost. Nothing is read twice: the
+search for the end of a line goes on where the last search ended, and an unfinished bulk costs a comparison of lengths.
+So the work is linear in the bytes, however they are cut.
 
-Texts come out as bytes, maps as dict, sets as list (their members need not be hashable; whoever knows better makes a
-set of it), errors as `Refused`, as a value and not raised, since they may lie within an EXEC. Keys of a map that
-cannot be hashed are made tuples. Attributes are read and dropped: nobody here asks for any. RESP3's streamed forms
-(`$?`, `*?`) are refused; no server sends them.
+Texts are returned as bytes, maps as dict, sets as list (members need not be hashable; callers that know better make a
+set of the list), errors as `Refused`: as values and not raised, since they may lie within an EXEC. Keys of a map that
+cannot be hashed become tuples. Attributes are read and dropped, because this client requests none. RESP3's streamed
+forms (`$?`, `*?`) are refused; no server sends them.
 
-What makes no sense raises RemoteProtocolError, and the machine stays broken: where the next reply would start is
-unknown then.
+Invalid input raises RemoteProtocolError, and every later call too, because the start of the next reply is unknown then.
 """
 
 import re
@@ -29,18 +28,18 @@ from synap.client.errors import LocalProtocolError, Refused, RemoteProtocolError
 from synap.derive.natives import octets_of
 
 Word: TypeAlias = str | bytes | bytearray | memoryview | int | float
-"""What may be a word of a command: text is sent as UTF-8, numbers as Python writes them."""
+"""A word of a command: text is sent as UTF-8, numbers as Python writes them."""
 
 REAL = re.compile(rb"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 INTEGER = re.compile(rb"[+-]?\d+")
-COMPACT_FROM = 64 * 1024  # bytes already read that are worth a move of the rest
-SHOWN = 40  # bytes of nonsense in an error text
-BIG_DIGITS_MAX = 4300  # Python's own limit for reading integers; INFO never has as many
+COMPACT_FROM = 64 * 1024  # bytes already read from which on the rest of the buffer is moved
+SHOWN = 40  # bytes of invalid input in an error text
+BIG_DIGITS_MAX = 4300  # Python's own limit for reading integers; no reply of the server has as many digits
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a reply may not exceed; above it the server is taken for broken."""
+    """Limits of a reply; a server that exceeds one is treated as broken."""
 
     depth_max: int = 32
     line_bytes_max: int = 64 * 1024
@@ -58,14 +57,14 @@ NEED_DATA: Final = _NeedData.NEED_DATA
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to the oldest call that has none yet."""
+    """The reply to the oldest unanswered call."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What the server sends unasked: `kind` (`message`) and what follows it."""
+    """A message that the server sends without a call: its `kind` (`message`), and the items that follow."""
 
     kind: str
     items: list[Any]
@@ -75,7 +74,7 @@ Event: TypeAlias = Reply | Push | Literal[_NeedData.NEED_DATA]
 
 
 def encode(words: Sequence[Word]) -> bytes:
-    """The bytes of one command."""
+    """Return the bytes of one command. Raises LocalProtocolError for words that cannot be sent."""
     if not words:
         raise LocalProtocolError("a command has at least one word")
     parts = [b"*%d\r\n" % len(words)]
@@ -94,7 +93,7 @@ def _octets(word: Any) -> bytes:
     if isinstance(word, str):
         return word.encode()
     if isinstance(word, int | float) and not isinstance(word, bool):
-        return (int if isinstance(word, int) else float).__repr__(word).encode()  # of a subclass, too
+        return (int if isinstance(word, int) else float).__repr__(word).encode()  # also for a subclass
     octets = octets_of(word)
     if octets is not None:
         return octets
@@ -102,7 +101,7 @@ def _octets(word: Any) -> bytes:
 
 
 class _Open:
-    """An aggregate of which `left` values are still to come."""
+    """An aggregate; `left` of its values have not been read yet."""
 
     __slots__ = ("items", "kind", "left")
 
@@ -117,53 +116,53 @@ UNDERSCORE, OPEN, EQUALS, PERCENT, TILDE, BAR, ANGLE = b"_(=%~|>"
 BULKS = (DOLLAR, BANG, EQUALS)
 PAIRED = (PERCENT, BAR)
 AGGREGATES = (STAR, PERCENT, TILDE, BAR, ANGLE)
-_AGAIN: Any = object()  # a line that is only the head of a value
+_AGAIN: Any = object()  # marker: the line was only the head of a value
 
 
 class ClientMachine:
-    """One connection."""
+    """The protocol state of one connection."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self.awaited = 0  # calls whose reply has not been given out
-        self._pushed_for = False  # commands were sent that pushes answer: errors may come unawaited
+        self.awaited = 0  # calls whose reply has not been returned
+        self._pushed_for = False  # commands that pushes answer were sent: an error may come although none is awaited
         self._buffer = bytearray()
-        self._at = 0  # the first byte that is not read
-        self._searched = 0  # no line ends before here
-        self._bulk = -1  # bytes of the bulk whose head was read
+        self._at = 0  # first unread byte
+        self._searched = 0  # no line ends before this byte
+        self._bulk = -1  # size of the bulk whose head was read, -1 outside of a bulk
         self._bulk_kind = 0
         self._stack: list[_Open] = []
-        self._items = self._held = 0  # of the reply under way
+        self._items = self._held = 0  # values and bytes of the reply being read
         self._broken = ""
 
     def call(self, *words: Word) -> bytes:
-        """The bytes of a command that one reply answers."""
+        """Return the bytes of a command that one reply answers."""
         data = encode(words)
         self.awaited += 1
         return data
 
     def call_all(self, commands: Sequence[Sequence[Word]]) -> bytes:
-        """The bytes of many commands, each answered by a reply; nothing has begun if one of them cannot be sent."""
+        """Return the bytes of many commands, each answered by a reply. If a command is invalid, none is awaited."""
         data = b"".join([encode(words) for words in commands])
         self.awaited += len(commands)
         return data
 
     def send(self, *words: Word) -> bytes:
-        """The bytes of a command that pushes answer (SUBSCRIBE and its kin)."""
+        """Return the bytes of a command that pushes answer (SUBSCRIBE and its kin)."""
         self._pushed_for = True
         return encode(words)
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
-        """Take what has arrived."""
+        """Add received bytes."""
         self._buffer += data
 
     @property
     def between(self) -> bool:
-        """Nothing is awaited and nothing is half read."""
+        """True if no reply is awaited and no input is partly read."""
         return not (self.awaited or self._stack or self._bulk >= 0 or len(self._buffer) > self._at or self._broken)
 
     def next_event(self) -> Event:
-        """The next whole reply or push, NEED_DATA if none is whole."""
+        """Return the next complete reply or push, NEED_DATA if there is none. Raises RemoteProtocolError."""
         if self._broken:
             raise RemoteProtocolError(self._broken)
         try:
@@ -196,7 +195,7 @@ class ClientMachine:
                 return self._event(value)
 
     def _event(self, value: Any) -> Event:
-        """A value that is whole, as what it is; and the room of what was read is given back."""
+        """Return the event of a complete value, and free the space of input that was read."""
         self._items = self._held = 0
         at, buffer = self._at, self._buffer
         if at == len(buffer):
@@ -214,7 +213,7 @@ class ClientMachine:
         return Reply(value)
 
     def _value(self) -> Any:
-        """The next value that is no aggregate, or an empty one; _AGAIN after the head of something larger."""
+        """Return the next scalar or empty aggregate, NEED_DATA if it is incomplete, or _AGAIN after another head."""
         if self._bulk >= 0:
             return self._whole_bulk()
         buffer, at = self._buffer, self._at
@@ -290,7 +289,7 @@ class ClientMachine:
 
 
 def _closed(done: _Open) -> Any:
-    """The value of an aggregate that is whole; _AGAIN for an attribute, which is none."""
+    """Return the value of a complete aggregate; _AGAIN for an attribute, which is dropped."""
     items = done.items
     match done.kind:
         case 0x2A | 0x7E:  # STAR, TILDE
@@ -314,7 +313,7 @@ def _hashable(value: Any) -> Any:
 
 
 def _scalar(kind: int, line: bytes) -> Any:
-    """The value of a line that is one."""
+    """Return the value of a line that is a value by itself."""
     if b"\r" in line or b"\n" in line:
         raise RemoteProtocolError(f"a line with a CR or LF in it: {_shown(line)}")
     if kind == PLUS:

@@ -1,4 +1,4 @@
-"""What a queue and a room are to their client: a name, and whoever carries out what is asked of them."""
+"""The base of a client's queues and rooms: a name on the server, and the client that carries out requests."""
 
 from typing import Any, Generic
 
@@ -8,7 +8,7 @@ from synap.client.requests import text
 
 
 class Named(Generic[D]):
-    """Something of the server's with a name."""
+    """A queue or room of the server, known by its name."""
 
     what = ""
 
@@ -18,7 +18,7 @@ class Named(Generic[D]):
 
     @property
     def options(self) -> Options:
-        """Those of the client."""
+        """The options of the client."""
         options: Options = self._owner.options
         return options
 

@@ -1,4 +1,4 @@
-"""What a client can be told, and where it connects to: all settings with their defaults, and `synap://` addresses."""
+"""Options of the client with their defaults, and `synap://` addresses."""
 
 import os
 from dataclasses import dataclass, field, fields, replace
@@ -16,7 +16,7 @@ _serial = count()
 
 @dataclass(frozen=True)
 class Options:
-    """Times are in seconds. There is no clock in here: a limit in time bounds a silence, not a sum of them."""
+    """Options of a client. Times are in seconds; each limits one wait for the server, not the sum of several."""
 
     host: str = "127.0.0.1"
     port: int = 6379
@@ -25,22 +25,22 @@ class Options:
     password: str = field(default="", repr=False)
     client_name: str = ""
     decode: bool = False
-    """Give texts as str instead of bytes; what is no UTF-8 raises UnicodeDecodeError."""
+    """Return texts as str instead of bytes; text that is no UTF-8 raises UnicodeDecodeError."""
     connect_timeout: float = 5.0
     timeout: float | None = 30.0
-    """The longest silence of the server while an answer is awaited; None waits for ever."""
+    """The longest silence of the server while a reply is awaited; None: wait for ever."""
     attempts: int = 4
-    """How often a call is tried that was not sent, or may be sent again."""
+    """Number of attempts for a call that was not sent, or may be sent again."""
     reconnects: int = 1000
-    """How often in a row an iterator tries to come back after it has lost its connection."""
+    """Number of attempts in a row to reconnect an iterator whose connection was lost."""
     backoff: float = 0.05
-    """The pause before the second attempt; it doubles with each, up to `backoff_max`."""
+    """Pause before the second attempt; the pause doubles with each attempt, up to `backoff_max`."""
     backoff_max: float = 2.0
     connections_max: int = 64
     pool_timeout: float = 30.0
-    """How long a call waits for one of them to become free."""
+    """How long a call waits for a free connection."""
     ping_every: float = 15.0
-    """A subscription that hears nothing for so long asks whether the server is there."""
+    """Silence after which a subscription sends PING to check the server."""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -58,13 +58,16 @@ class Options:
             raise LocalProtocolError("a username without a password")
 
     def pause(self, attempt: int) -> float:
-        """Seconds to wait after so many attempts, spread by up to half: clients that lost the same server should not
-        come back in the same moment. The spread needs no chance, only to differ from client to client."""
+        """Return the seconds to wait after `attempt` attempts, shortened by up to half.
+
+        Clients that lost the same server should not return at the same moment. The spread needs no randomness, it
+        only has to differ between clients.
+        """
         whole = min(self.backoff_max, self.backoff * 2.0 ** min(attempt - 1, 30))
         return whole * (1.0 - (crc32(b"%d %d %d" % (os.getpid(), next(_serial), attempt)) % 512) / 1024)
 
     def handshake(self) -> list[tuple[Any, ...]]:
-        """The commands that open a connection."""
+        """Return the commands that open a connection."""
         hello: tuple[Any, ...] = ("HELLO", 3)
         if self.password:
             hello += ("AUTH", self.username or "default", self.password)
@@ -74,7 +77,10 @@ class Options:
 
 
 def from_address(address: str, **given: Any) -> Options:
-    """`synap://[[user]:password@]host[:port][/db][?timeout=5&decode=true]`; `given` wins over the address."""
+    """Return the options in `synap://[[user]:password@]host[:port][/db][?timeout=5&decode=true]`.
+
+    `given` overrides the address. Raises LocalProtocolError for an invalid address.
+    """
     parts = urlsplit(address)
     if parts.scheme not in SCHEMES or not parts.hostname:
         raise LocalProtocolError(f"an address is synap://host:port, not {_unsecret(address)!r}")
@@ -116,6 +122,6 @@ def _read(name: str, kind: str, text: str) -> Any:
 
 
 def _unsecret(address: str) -> str:
-    """An address without what stands before its host."""
+    """Return an address without user and password."""
     scheme, mark, rest = address.partition("://")
     return scheme + mark + rest.rpartition("@")[2]

@@ -1,20 +1,22 @@
-"""Queues: the calls on one, its messages, and the plan of a consumer.
+"""Queues of a client: the calls on a queue, messages, and the plan of a consumer.
 
-A consumer leases a message, gives it to the loop, and settles it when the loop comes back:
+A consumer leases a message, gives it to the loop, and settles it when the loop asks for the next:
 
     the body came to its end, or `continue`    ack, in one write with the request for the next message
     the body settled the message itself        nothing
-    the loop was left: break, return, raise    nack, so that somebody else gets the message at once
+    the loop was left: break, return, raise    nack, so that another consumer gets the message at once
 
-`break` counts as not done. A loop cannot tell a `break` from an exception (both simply stop asking), and of the two
-mistakes, to do a thing twice and to lose it, a queue makes the first. Whoever is done and leaves says `message.ack()`.
+`break` counts as not done. An iterator cannot tell `break` from an exception (both simply stop asking), and of the two
+mistakes, processing a message twice and losing it, a queue chooses the first. A body that is done before it leaves the
+loop calls `message.ack()`.
 
-A queue that does not exist is like an empty one: a consumer may wait for it to be made.
+A missing queue is treated as an empty one: a consumer may wait for its creation.
 
-A connection may break between any two of these. A message that was leased and never arrived here comes back when its
-ack deadline ends. An ack that was sent and not answered is sent again; if the first had arrived, the second is refused
-(`no such message is pending`), which is then no news. The same refusal for a first ack means that the lease had run out
-before the body was done: somebody else has the message, or will; it is counted in `late` and the loop goes on.
+A connection may break between any two of these steps. A leased message that never arrived here is delivered again after
+its ack deadline. An ack without a reply is sent again; if the first ack had arrived, the second is refused
+(`no such message is pending`), which is expected. The same refusal of a first ack means that the lease had ended
+before the body was done: another consumer has the message, or will get it. That is counted in `late`, and the loop
+goes on.
 """
 
 import json
@@ -39,7 +41,7 @@ FIELDS = (
 
 
 class MessageCalls(Generic[D]):
-    """A message that was leased: ack it, or nack it, before `deadline` (ms since 1970)."""
+    """A leased message, to be acked or nacked before `deadline` (ms since 1970)."""
 
     def __init__(self, queue: "QueueCalls[D]", found: Any) -> None:
         fields: list[Any] = [found.get(name) for name in FIELDS] if isinstance(found, dict) else found
@@ -53,10 +55,10 @@ class MessageCalls(Generic[D]):
         self.created_at = int(fields[6])
         self.deadline = None if fields[7] is None else int(fields[7])
         self.settled = False
-        self.consumer: str | None = None  # who has leased it, where that is known
+        self.consumer: str | None = None  # the consumer that leased the message, if known
 
     def json(self) -> Any:
-        """The payload as JSON."""
+        """Return the payload parsed as JSON."""
         return json.loads(self.payload)
 
     def __repr__(self) -> str:
@@ -66,26 +68,26 @@ class MessageCalls(Generic[D]):
         self.settled = True
 
     def _settling(self, command: str) -> Words:
-        """The words that settle this lease, of the consumer that took it, and no later one."""
+        """Return the words that settle this lease of its consumer, and no later lease."""
         words: Words = (command, self._queue.name, self.id)
         return words if self.consumer is None else (*words, "CONSUMER", self.consumer)
 
     @method
     def ack(self) -> Request[None]:
-        """It is done. Refused if the lease has run out."""
+        """Remove the message as processed. Raises Refused if the lease has ended."""
         return doing(self._settle, *self._settling("QUEUE.ACK"))
 
     @method
     def nack(self, *, requeue: bool | None = None, drop: bool | None = None) -> Request[None]:
-        """It failed: deliver it again, as long as it has retries left, or with `requeue=False` (or `drop`) make it a
-        dead letter now."""
+        """Report a failed delivery: deliver again while retries are left, or with `requeue=False` (or `drop`) make the
+        message a dead letter now."""
         words: Words = self._settling("QUEUE.NACK")
         dropped = either(requeue=None if requeue is None else not requeue, drop=drop)
         return Request((*words, "DROP") if dropped else words, self._settle)
 
 
 def _headers(value: Any) -> Any:
-    """Headers as they were published; bytes if that was no JSON."""
+    """Return headers as published; bytes if they are no JSON."""
     if not value:
         return {}
     try:
@@ -95,7 +97,7 @@ def _headers(value: Any) -> Any:
 
 
 class QueueCalls(Named[D]):
-    """One queue, by its name."""
+    """The calls on one queue."""
 
     _message: Callable[..., Any]
 
@@ -106,8 +108,10 @@ class QueueCalls(Named[D]):
         self, *, max_depth: int = 100_000, ack_deadline_s: float | None = None, ack_deadline_ms: int | None = None,
         max_retries: int = 3, priority: int = 5, prefetch_limit: int | None = None,
     ) -> Request[bool]:  # fmt: skip
-        """Make the queue; False if there is one, which keeps its settings. The ack deadline is 30 s unless given;
-        `prefetch_limit` is how many messages one consumer may hold, without it any number."""
+        """Create the queue; return False if it exists, which keeps its parameters. The ack deadline is 30 s by default.
+
+        `prefetch_limit` is the number of messages that one consumer may hold; by default there is no limit.
+        """
         deadline = either(ack_deadline_s=in_ms(seconds=ack_deadline_s), ack_deadline_ms=ack_deadline_ms)
         words: Words = ("QUEUE.CREATE", self.name, max_depth, 30_000 if deadline is None else deadline, max_retries)
         words = (*words, priority)
@@ -118,7 +122,7 @@ class QueueCalls(Named[D]):
         self, payload: Word, *, priority: int | None = None, max_retries: int | None = None,
         headers: dict[str, Any] | None = None, delay_s: float | None = None, delay: float | None = None,
     ) -> Request[str]:  # fmt: skip
-        """Add a message; its id. Higher priorities (0 to 9) come first; with `delay_s` it is ready later."""
+        """Add a message and return its id. Higher priorities (0 to 9) come first; `delay_s` makes it ready later."""
         words: Words = ("QUEUE.PUBLISH", self.name, payload)
         if priority is not None:
             words += ("PRIORITY", priority)
@@ -133,22 +137,22 @@ class QueueCalls(Named[D]):
 
     @method
     def stats(self) -> Request[dict[str, Any]]:
-        """Its counters."""
+        """Return the queue's counters, by name."""
         return asking(report, "QUEUE.STATS", self.name)
 
     @method
     def purge(self, *, dead: bool = False) -> Request[int]:
-        """Forget the messages that wait, or the dead letters; how many there were."""
+        """Remove the waiting messages, or with `dead` the dead letters; return how many there were."""
         return doing(whole, "QUEUE.PURGE", self.name, *(("DEAD",) if dead else ()))
 
     @method
     def delete(self) -> Request[bool]:
-        """Remove the queue with all its messages; False if there is none."""
+        """Remove the queue with all its messages; return False if there is none."""
         return doing(flag, "QUEUE.DELETE", self.name)
 
     @method
     def revive(self, message_id: str | None = None) -> Request[int]:
-        """Make one dead letter, or all, ready again; how many."""
+        """Make one dead letter, or all, ready again; return how many."""
         words: Words = ("QUEUE.REVIVE", self.name)
         return doing(whole, *words, *(() if message_id is None else (message_id,)))
 
@@ -173,8 +177,8 @@ class QueueCalls(Named[D]):
 
 @dataclass
 class Tally:
-    """What a consumer has done so far. `late`: the lease had ended before the ack came. `unsure`: an ack was sent, its
-    connection broke, and sent again it found nothing to ack."""
+    """The counts of a consumer's messages. `late`: the lease had ended before the ack arrived. `unsure`: the connection
+    broke after an ack was sent, and the repeated ack found no message."""
 
     acked: int = 0
     nacked: int = 0
@@ -183,12 +187,12 @@ class Tally:
 
 
 def consuming(queue: QueueCalls[Any], consumer: str, wait_s: float, until_empty: bool, tally: Tally) -> Plan:
-    """Messages, each settled before the next is given; see the module."""
+    """Yield messages, each settled before the next; see the module's docstring."""
     if not wait_s > 0:
         raise LocalProtocolError(f"wait_s: wanted seconds above 0, found {wait_s!r}")
     take: Words = queue._taking(consumer, 0 if until_empty else wait_s).words
     acks: list[Words] = []
-    tries = 0  # until the first answer a missing server is an error
+    tries = 0  # for the first request the option `attempts` holds; later ones may take many more
     while True:
         trouble = Trouble()
         replies = yield from exchanging(
@@ -210,7 +214,7 @@ def consuming(queue: QueueCalls[Any], consumer: str, wait_s: float, until_empty:
 
 
 def _handled(message: Any, queue: QueueCalls[Any], tally: Tally) -> Generator[Any, Any, bool]:
-    """Give a message out; True if it is to be acked."""
+    """Yield a message; return True if it is to be acked."""
     try:
         yield Item(message)
     except Left:
@@ -224,7 +228,7 @@ def _handled(message: Any, queue: QueueCalls[Any], tally: Tally) -> Generator[An
 
 
 def _giving_back(message: Any, queue: QueueCalls[Any], tally: Tally) -> Plan:
-    """Nack what nobody wants to finish; if that fails its lease ends by itself."""
+    """Nack a message whose loop was left; if that fails, the lease ends by itself."""
     try:
         replies = yield from exchanging([message._settling("QUEUE.NACK")], queue.options, False)
     except ClientError as error:
@@ -235,7 +239,7 @@ def _giving_back(message: Any, queue: QueueCalls[Any], tally: Tally) -> Plan:
 
 
 def _acked(reply: Any, tally: Tally, again: bool) -> None:
-    """Count what came of an ack that was perhaps sent again."""
+    """Count the outcome of an ack; `again`: the ack may have been sent twice."""
     if not isinstance(reply, Refused):
         tally.acked += 1
     elif reply.text.startswith(MISSING) and again:

@@ -1,14 +1,14 @@
-"""What a method asks for, described once and carried out in three ways.
+"""Requests: each client method is described once and carried out in three ways.
 
-A *request* is data: the words of a command, and how to read its reply. Nothing in it waits, so a method is written
-once, as the function that builds its request, and `method` makes of it a descriptor which asks the object that it is
-called on to carry the request out:
+A *request* is data: the words of a command and a converter for its reply. A method is written once, as a function that
+returns its request. `method` turns the function into a descriptor, and the object it is called on carries the
+request out:
 
     on a Blocking object     client.get("a")         the value
     on an Awaiting object    await client.get("a")   the value
-    on a Batched object      pipeline.get("a")       a Later, whose value is there when the batch has been sent
+    on a Batched object      pipeline.get("a")       a Later, whose value is set when the batch has been sent
 
-The types follow: `__get__` is overloaded by the kind of the object, so a checker sees three signatures.
+`__get__` is overloaded by the kind of the object, so type checkers see three signatures.
 """
 
 from collections.abc import Callable, Coroutine
@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Request(Generic[T]):
-    """One command. `repeatable`: carrying it out twice does what once does, so it may be sent again when the
-    connection broke. `patience`: seconds that the server may take longer, because it was asked to wait."""
+    """One command. `repeatable`: carrying it out twice has the effect of once, so it may be sent again after its
+    connection broke. `patience`: additional seconds to wait for the reply, because the command itself waits."""
 
     words: tuple[Word, ...]
     convert: Callable[[Any], T]
@@ -35,17 +35,17 @@ class Request(Generic[T]):
 
 
 def asking(convert: Callable[[Any], T], *words: Word) -> Request[T]:
-    """A command that changes nothing."""
+    """Return the request of a command that changes nothing."""
     return Request(words, convert, True)
 
 
 def doing(convert: Callable[[Any], T], *words: Word) -> Request[T]:
-    """A command that changes something."""
+    """Return the request of a command that changes something."""
     return Request(words, convert)
 
 
 class Later(Generic[T]):
-    """The result of a call in a batch, once the batch has been sent."""
+    """The result of a call in a batch, available once the batch has been sent."""
 
     __slots__ = ("_error", "_value", "done")
 
@@ -55,12 +55,12 @@ class Later(Generic[T]):
         self._error: ClientError | None = None
 
     def settle(self, value: T | None, error: ClientError | None = None) -> None:
-        """It is known now."""
+        """Set the result, or the error, of the call."""
         self._value, self._error, self.done = value, error, True
 
     @property
     def value(self) -> T:
-        """What the call gave; raises what it raised."""
+        """The result of the call. Raises the call's error, or ClientError if the batch has not been sent."""
         if not self.done:
             raise ClientError("the batch has not been carried out yet: its values are there when its block is left")
         if self._error is not None:
@@ -72,28 +72,28 @@ class Later(Generic[T]):
 
 
 class Blocking:
-    """Carries out requests before it returns."""
+    """An object that carries out a request before its method returns."""
 
     def _carry(self, request: Request[T]) -> T:
         raise NotImplementedError
 
 
 class Awaiting:
-    """Carries out requests when awaited."""
+    """An object that carries out a request when its method is awaited."""
 
     async def _carry(self, request: Request[T]) -> T:
         raise NotImplementedError
 
 
 class Batched:
-    """Gathers requests, to send them together."""
+    """An object that collects requests to send them together."""
 
     def _carry(self, request: Request[T]) -> Later[T]:
         raise NotImplementedError
 
 
 class Method(Generic[P, T]):
-    """A method that builds a request; see the module."""
+    """The descriptor of a method that builds a request; see the module's docstring."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], Request[T]]) -> None:
         self.build = build
@@ -115,31 +115,31 @@ class Method(Generic[P, T]):
 
 
 def method(build: Callable[Concatenate[Any, P], Request[T]]) -> Method[P, T]:
-    """Make a method of a function that builds a request."""
+    """Turn a function that builds a request into a method."""
     return Method(build)
 
 
 def whole(value: Any) -> int:
-    """A number."""
+    """Return a reply as an integer."""
     return int(value)
 
 
 def flag(value: Any) -> bool:
-    """Was it done, is it so? `OK` and 1 are yes; 0 and nothing are no."""
+    """Return a reply as a bool: `OK` and 1 are True; 0 and null are False."""
     return value not in (0, None, False)
 
 
 def nothing(value: Any) -> None:
-    """A reply that says no more than that it was done."""
+    """Return None for a reply that only confirms the command."""
 
 
 def text(value: Any) -> str:
-    """A name of the server's own."""
+    """Return the server's name for something, as str."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def report(value: Any) -> dict[str, Any]:
-    """Counters by their names; from a list of pairs, too."""
+    """Return counters by name, from a map or from a list of names and values."""
     if isinstance(value, list):
         value = dict(zip(value[::2], value[1::2], strict=True))
     return {text(key): text(item) if isinstance(item, bytes) else item for key, item in value.items()}

@@ -1,14 +1,14 @@
-"""Rooms: streams of events, the calls on one, and the plan of a reader.
+"""Rooms of a client: the calls on a room, and the plan of a reader of events.
 
-A reader asks for the events from its offset on, and the server answers at once or as soon as there is one. The offset
-is the reader's own and grows by one with each event that was given out, so a broken connection costs nothing: it asks
-again from there. Every answer is checked against the offset that was asked for; what begins earlier is dropped, and
-what begins later is a gap, told like the one that the server tells (OFFSETGONE: events were dropped by the room's
+A reader requests the events from its offset on, and the server replies at once or as soon as there is an event. The
+reader keeps the offset itself and adds one for each event given out, so a broken connection loses nothing: the reader
+requests again from that offset. Every reply is compared with the offset requested. Earlier events are dropped, and a
+later first event is a gap, reported like a gap that the server reports (OFFSETGONE: events were dropped by the room's
 limits before they were read).
 
-A room that was deleted and made again begins at 0. Who waits there with an old offset would wait for ever, or miss what
-comes until then. So a reader first asks without waiting, which the server refuses if the room does not reach to the
-offset (a gap as well), and waits only once the answer is that there is nothing yet.
+A room that was deleted and created again begins at offset 0. A reader that waits there with an old offset would wait
+for ever, or miss the events until then. So a reader first requests without waiting, which the server refuses if the
+room does not reach the offset (a gap as well), and waits only after a reply without events.
 """
 
 import re
@@ -31,7 +31,7 @@ ON_GAP = ("raise", "skip")
 
 @dataclass(frozen=True, slots=True)
 class Event(Generic[D]):
-    """What happened in a room: `event` is its name, `timestamp_ms` since 1970."""
+    """An event of a room: `event` is its name, `timestamp_ms` its time in ms since 1970."""
 
     offset: int
     event: str
@@ -40,7 +40,7 @@ class Event(Generic[D]):
 
 
 class RoomCalls(Named[D]):
-    """One room, by its name."""
+    """The calls on one room."""
 
     what = "room"
 
@@ -49,8 +49,10 @@ class RoomCalls(Named[D]):
         self, *, max_events: int | None = None, max_bytes: int | None = None, retention_s: int | None = None,
         retention_secs: int | None = None,
     ) -> Request[None]:  # fmt: skip
-        """Make the room. It keeps so many events, bytes, and seconds of them (0: no limit); what is left out is the
-        server's default. Refused if there is one."""
+        """Create a room that keeps so many events, bytes, and seconds of events (0: no limit).
+
+        An omitted limit is the server's default. Raises Refused if the room exists.
+        """
         words: Words = ("STREAM.CREATE", self.name)
         retention = either(retention_s=retention_s, retention_secs=retention_secs)
         for name, value in (("MAXEVENTS", max_events), ("MAXBYTES", max_bytes), ("RETENTION", retention)):
@@ -60,14 +62,14 @@ class RoomCalls(Named[D]):
 
     @method
     def publish(self, event: str, *data: Word) -> Request[int]:
-        """Append an event for each of `data`; the offset of the first."""
+        """Append an event for each of `data`; return the offset of the first."""
         if not data:
             raise LocalProtocolError("data: wanted at least one, found none")
         return doing(whole, "STREAM.PUBLISH", self.name, event, *data)
 
     @method
     def publish_many(self, event: str, data: Sequence[Word]) -> Request[int]:
-        """Append many events of one name in one step; the offset of the first."""
+        """Append many events with the same name in one atomic step; return the offset of the first."""
         if isinstance(data, str | bytes) or not data:
             raise LocalProtocolError(f"data: wanted a list of at least one, found {data!r}")
         return doing(whole, "STREAM.PUBLISH", self.name, event, *data)
@@ -76,12 +78,12 @@ class RoomCalls(Named[D]):
     def read(
         self, from_offset: int | None = None, *, limit: int = 100, subscriber: str = ""
     ) -> Request[list[Event[D]]]:
-        """Events from an offset on, or from the earliest held: those that are there now."""
+        """Return the events held now from an offset on, by default from the earliest, at most `limit`."""
         return asking(self._made, *_asking_for(self.name, subscriber, from_offset, limit, 0))
 
     @method
     def stats(self) -> Request[dict[str, Any]]:
-        """Its counters and limits."""
+        """Return the room's counters and limits, by name."""
         return asking(report, "STREAM.STATS", self.name)
 
     @method
@@ -103,7 +105,7 @@ def _asking_for(room: str, subscriber: str, offset: int | None, limit: int, wait
 
 @dataclass
 class Place:
-    """Where a reader is: the offset of the next event it wants, and how many it has missed."""
+    """The position of a reader: the offset of the next event, and the number of events lost to gaps."""
 
     offset: int | None
     skipped: int = 0
@@ -112,12 +114,12 @@ class Place:
 def reading(
     room: RoomCalls[Any], place: Place, subscriber: str, limit: int, wait_s: float, until_idle: bool, on_gap: str
 ) -> Plan:
-    """Events for ever, or until there is none for so long; see the module."""
+    """Yield events for ever, or until none comes for `wait_s` seconds; see the module's docstring."""
     if on_gap not in ON_GAP:
         raise LocalProtocolError(f"on_gap: wanted one of {', '.join(ON_GAP)}, found {on_gap!r}")
     if not wait_s > 0 or limit < 1:
         raise LocalProtocolError(f"wanted wait_s and limit above 0, found {wait_s!r} and {limit!r}")
-    tries = 0  # until the first answer a missing server is an error
+    tries = 0  # for the first request the option `attempts` holds; later ones may take many more
     while True:
         wanted = place.offset
         gone, reply = None, None
@@ -150,7 +152,7 @@ def reading(
 
 
 def _gap(reply: Any, wanted: int | None) -> OffsetGone | None:
-    """The gap that a reply tells of; other refusals are raised."""
+    """Return the gap that a reply reports, None without a gap. Raises other refusals."""
     if isinstance(reply, Refused):
         earliest = EARLIEST.search(reply.text)
         if reply.code != GONE or earliest is None:

@@ -1,4 +1,4 @@
-"""What both kinds of connection have to decide alike: how much to send at once, and whether a line is good."""
+"""Socket rules of both kinds of connection: how much to send at once, and whether a connection is usable."""
 
 import select
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from synap.client.errors import NotConnected, Refused
 
 RECEIVE_BYTES = 64 * 1024
-AT_ONCE_BYTES = 32 * 1024  # less fits into the socket's buffers, so writing it cannot block on a server that writes
+AT_ONCE_BYTES = 32 * 1024  # fits into the socket's buffers, so that writing cannot block on a server that writes
 
 
 def greet(replies: list[Any], where: str) -> None:
-    """What the server said to the handshake must be no refusal."""
+    """Check the replies to the handshake. Raises NotConnected while the server is LOADING, else its Refused."""
     for reply in replies:
         if isinstance(reply, Refused):
             if reply.code == "LOADING":
@@ -19,8 +19,8 @@ def greet(replies: list[Any], where: str) -> None:
 
 
 def is_readable(descriptor: int) -> bool:
-    """Has something arrived, or the other side hung up? One system call where there is poll: it is asked before every
-    call, and an epoll made for the purpose would take five times as long."""
+    """Return whether data has arrived or the peer has closed. One system call where the system has `poll`: the check
+    precedes every call, and an epoll object made for the purpose would take five times as long."""
     if descriptor < 0:
         return True
     if hasattr(select, "poll"):

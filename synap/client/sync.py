@@ -1,11 +1,11 @@
-"""The client for threads: `Client`, and the queues, rooms and subscriptions that it gives.
+"""The client for threads: `Client`, with its queues, rooms and subscriptions.
 
     with synap.client.connect("synap://127.0.0.1:6379") as client:
         client.set("greeting", "hello")
         for message in client.queue("jobs").consume("worker-1"):
             work(message.payload)
 
-What the methods are stands in keys.py, queues.py and rooms.py; what they do when a connection breaks in flows.py.
+keys.py, queues.py and rooms.py define the methods; flows.py defines the behaviour when a connection breaks.
 """
 
 import copy
@@ -31,8 +31,11 @@ I_co = TypeVar("I_co", covariant=True)
 
 
 class Iteration(Generic[I_co]):
-    """Items of a plan. To be left with `close()`, or by the end of a `with`; a loop over it that is left does so too,
-    as soon as nobody holds it any more."""
+    """An iterator over the items of a plan.
+
+    Leave it with `close()` or at the end of a `with`; an iterator whose loop was left is also closed when it is
+    garbage-collected.
+    """
 
     def __init__(self, runner: Runner, plan: Plan) -> None:
         self._runner = runner
@@ -51,7 +54,7 @@ class Iteration(Generic[I_co]):
         self.close()
 
     def close(self) -> None:
-        """Want no more."""
+        """Stop iterating and release the plan's connection."""
         self._runner.leave(self._plan)
 
     def __del__(self) -> None:
@@ -60,14 +63,14 @@ class Iteration(Generic[I_co]):
 
 
 class Message(MessageCalls[D], Blocking):
-    """A message in hand."""
+    """A leased message."""
 
     def _carry(self, request: Request[T]) -> T:
         return self._queue._owner._carry(request)
 
 
 class Consumer(Iteration[Message[D]]):
-    """The messages of a queue, each settled when the next is asked for; `tally` counts."""
+    """The messages of a queue, each settled when the next is requested; `tally` has the counts."""
 
     def __init__(self, runner: Runner, queue: "Queue[D]", name: str, wait_s: float, until_empty: bool) -> None:
         self.tally = Tally()
@@ -75,7 +78,7 @@ class Consumer(Iteration[Message[D]]):
 
 
 class Events(Iteration[Event[D]]):
-    """The events of a room; `place.offset` is the next, `place.skipped` counts what was lost to gaps."""
+    """The events of a room; `place.offset` is the next offset, `place.skipped` counts events lost to gaps."""
 
     def __init__(self, runner: Runner, room: "Room[D]", from_offset: int | None, **given: Any) -> None:
         self.place = Place(from_offset)
@@ -83,8 +86,10 @@ class Events(Iteration[Event[D]]):
 
 
 class Subscription(Iteration[TopicMessage[D] | Gap]):
-    """What is published to some topics. Within a `with` it stands from the first line on; `gaps` counts how often its
-    connection was lost since."""
+    """The messages published to some topics. Within a `with` the subscription is active from the first line on.
+
+    `gaps` counts how often its connection was lost since.
+    """
 
     def __init__(self, runner: Runner, wanted: Wishes, options: Options, data: Callable[[Any], Any]) -> None:
         self._wanted = wanted
@@ -92,7 +97,7 @@ class Subscription(Iteration[TopicMessage[D] | Gap]):
 
     @property
     def gaps(self) -> int:
-        """How often messages may have been missed."""
+        """Number of times that messages may have been missed."""
         return self._wanted.gaps
 
     def __enter__(self) -> Self:
@@ -107,7 +112,7 @@ class Subscription(Iteration[TopicMessage[D] | Gap]):
                 return found
 
     def get(self, timeout: float | None = None) -> TopicMessage[D] | Gap | None:
-        """The next message; None if there is none for so many seconds."""
+        """Return the next message, or None if there is none for `timeout` seconds."""
         self.__enter__()
         self._wanted.hear_s = timeout
         try:
@@ -118,7 +123,7 @@ class Subscription(Iteration[TopicMessage[D] | Gap]):
 
 
 class Queue(QueueCalls[D], Blocking):
-    """A queue."""
+    """A queue of the server."""
 
     _message = Message
 
@@ -126,21 +131,24 @@ class Queue(QueueCalls[D], Blocking):
         return self._owner._carry(request)
 
     def take(self, consumer: str, *, wait_s: float = 0.0) -> Message[D] | None:
-        """Lease one message, waiting so long for it; ack it or nack it yourself."""
+        """Lease one message, waiting up to `wait_s` seconds; the caller acks or nacks it."""
         return self._carry(self._taking(consumer, wait_s))
 
     def dead(self, count: int = 100) -> list[Message[D]]:
-        """The first dead letters; they stay."""
+        """Return up to `count` dead letters, the first ones, without removing them."""
         return self._carry(self._reading_dead(count))
 
     def consume(self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False) -> Consumer[D]:
-        """Messages for ever, or until there is none: acked when the body of the loop is done, given back when the loop
-        is left within it. The server is asked every `wait_s` seconds."""
+        """Return an iterator over messages, for ever or until the queue is empty.
+
+        A message is acked when the body of the loop ends, and given back if the loop is left within the body. The
+        server is asked for messages at least every `wait_s` seconds.
+        """
         return Consumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty)
 
 
 class Room(RoomCalls[D], Blocking):
-    """A room."""
+    """A room of the server."""
 
     def _carry(self, request: Request[T]) -> T:
         return self._owner._carry(request)
@@ -149,8 +157,11 @@ class Room(RoomCalls[D], Blocking):
         self, from_offset: int | None = None, *, subscriber: str = "", limit: int = 100, wait_s: float = 5.0,
         until_idle: bool = False, on_gap: Literal["raise", "skip"] = "raise",
     ) -> Events[D]:  # fmt: skip
-        """Events from an offset on (by default from the earliest held), for ever, or until there is none for `wait_s`
-        seconds. A gap raises OffsetGone, or is skipped and counted."""
+        """Return an iterator over events from an offset on, by default from the earliest held.
+
+        It ends if `until_idle` is set and no event comes for `wait_s` seconds. A gap raises OffsetGone, or is skipped
+        and counted.
+        """
         return Events(
             self._owner._runner_of_its_own(), self, from_offset, subscriber=subscriber, limit=limit, wait_s=wait_s,
             until_idle=until_idle, on_gap=on_gap,
@@ -172,8 +183,10 @@ class Pipeline(Batch[D]):
             self.send()
 
     def send(self, *, raise_refused: bool = True) -> list[Any]:
-        """Send what was gathered; the results in order. All are carried out, then the first refusal is raised, if
-        refusals are not wanted as values."""
+        """Send the calls collected so far and return the results in order.
+
+        All calls are carried out. Then the first refusal is raised, unless `raise_refused` is False.
+        """
         self.results = self._runner.run(self._plan(False))
         for result in self.results:
             if raise_refused and isinstance(result, Refused):
@@ -182,7 +195,7 @@ class Pipeline(Batch[D]):
 
 
 class Pinned(Keys[D], Blocking):
-    """Calls made at once, over the connection that watches."""
+    """Calls made at once, over the connection that watches the keys."""
 
     def __init__(self, options: Options, runner: Runner) -> None:
         self.options = options
@@ -193,7 +206,7 @@ class Pinned(Keys[D], Blocking):
 
 
 class Transaction(Batch[D]):
-    """Calls carried out as one when the block is left; `now` asks at once, to see what is watched."""
+    """Calls carried out atomically when the block is left; `now` makes calls at once, to read the watched keys."""
 
     def __init__(self, client: "Client[D]", watch: Sequence[Word]) -> None:
         super().__init__(client.options, False, whole=True)
@@ -204,7 +217,7 @@ class Transaction(Batch[D]):
 
     @property
     def now(self) -> Pinned[D]:
-        """The client's calls, carried out at once and not within the transaction."""
+        """The client's calls, made at once and outside of the transaction."""
         return Pinned(self.options, self._runner)
 
     def __enter__(self) -> Self:
@@ -237,7 +250,7 @@ class Transaction(Batch[D]):
         except Conflict:
             done = True
             raise
-        finally:  # EXEC ends the watch, in these two cases; else it ends with its connection
+        finally:  # EXEC has ended the watch in these two cases; otherwise the watch ends with its connection
             self._end(broken=not done)
         for result in self.results if kind is None else ():
             if isinstance(result, Refused):
@@ -245,8 +258,11 @@ class Transaction(Batch[D]):
 
 
 class Client(Keys[D], Blocking):
-    """A server, for any number of threads. `client.idempotent` is the same client, whose calls are sent again when a
-    connection breaks: for whoever knows that twice is as good as once."""
+    """A client of one server, for any number of threads.
+
+    `client.idempotent` is the same client whose calls are sent again when a connection breaks, for callers whose calls
+    may be carried out twice.
+    """
 
     @overload
     def __init__(
@@ -275,12 +291,12 @@ class Client(Keys[D], Blocking):
         self.close()
 
     def close(self) -> None:
-        """Close every connection; whoever still waits is told."""
+        """Close every connection; calls that wait raise an error."""
         self._pool.close()
 
     @property
     def idempotent(self) -> Self:
-        """The same client, but calls are sent again when their connection broke."""
+        """The same client, whose calls are sent again after their connection broke."""
         other = copy.copy(self)
         other._repeat = True
         return other
@@ -292,31 +308,34 @@ class Client(Keys[D], Blocking):
         return Runner(self._pool)
 
     def queue(self, name: str | bytes) -> Queue[D]:
-        """A queue, by its name; nothing is sent."""
+        """Return the queue of this name; nothing is sent."""
         return Queue(self, name)
 
     def room(self, name: str | bytes) -> Room[D]:
-        """A room, by its name; nothing is sent."""
+        """Return the room of this name; nothing is sent."""
         return Room(self, name)
 
     def subscribe(
         self, *names: str | bytes, patterns: Sequence[str | bytes] = (), tell_gaps: bool = False
     ) -> Subscription[D]:
-        """Listen to topics; a name with one of `*?[#` in it is a pattern, as are all `patterns`."""
+        """Subscribe to topics; a name that contains one of `*?[#` is a pattern, as are all `patterns`."""
         wanted = wishes(names, patterns, tell_gaps)
         return Subscription(self._runner_of_its_own(), wanted, self.options, self._data)
 
     def scan(self, match: str | bytes | None = None, *, count: int = 100) -> Iteration[D]:
-        """All keys, a few hundred at a time; one that is there all the while comes at least once."""
+        """Return an iterator over all keys that match, a few hundred per request.
+
+        A key that exists during the whole iteration is returned at least once.
+        """
         words = ("SCAN", None, "COUNT", count, *(() if match is None else ("MATCH", match)))
         return Iteration(self._runner, scanning(words, self.options, self._data))
 
     def pipeline(self) -> Pipeline[D]:
-        """Calls that are sent in one write."""
+        """Return a pipeline: its calls are sent in one write."""
         return Pipeline(self, self._repeat)
 
     def transaction(self, *, watch: Sequence[Word] = ()) -> Transaction[D]:
-        """Calls carried out as one, or not at all if a watched key changes before: then Conflict is raised."""
+        """Return a transaction: its calls are carried out atomically, or raise Conflict if a watched key changed."""
         return Transaction(self, watch)
 
 
@@ -325,7 +344,10 @@ def connect(address: str = ..., *, decode: Literal[True], **given: Any) -> Clien
 @overload
 def connect(address: str = ..., **given: Any) -> Client[bytes]: ...
 def connect(address: str = "synap://127.0.0.1:6379", **given: Any) -> Any:
-    """A client of the server at `synap://[[user]:password@]host[:port][/db][?option=value]`, which must be there."""
+    """Return a client of the server at `synap://[[user]:password@]host[:port][/db][?option=value]`.
+
+    Raises ClientError if the server does not answer.
+    """
     client: Client[Any] = Client.__new__(Client)
     client._begin(from_address(address, **given))
     try:

@@ -1,8 +1,8 @@
-"""Waiting in threads: sockets, a pool of connections, and how the steps of a plan are carried out on them.
+"""Plans for threads: sockets, a pool of connections, and the runner of a plan's steps.
 
-A call takes a connection out of the pool, or makes one, and gives it
-back when its replies have been read; whatever goes wrong in between closes it, since a reply might still come. Before
-one is used again it is looked at: a server that has gone meanwhile has said so, and nothing is sent into the void.
+A call takes a connection out of the pool, or makes one, and gives it back after its replies are read. Any failure in
+between closes the connection, because a reply might still arrive. Before a connection is used again, it is checked: a
+server that has closed it meanwhile is noticed, and nothing is sent.
 """
 
 import os
@@ -22,7 +22,7 @@ from synap.hosts import authority
 
 
 class Connection:
-    """A socket and its machine."""
+    """A socket and its protocol machine."""
 
     def __init__(self, options: Options) -> None:
         self.machine = ClientMachine(options.limits)
@@ -45,23 +45,23 @@ class Connection:
             raise
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the socket."""
         self.socket.close()
 
     def interrupt(self) -> None:
-        """Let whoever waits on this find it broken."""
+        """Shut the socket down, so that a thread that waits on it gets an error."""
         try:
             self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:  # it is over already
+        except OSError:  # the socket is closed already
             return
 
     @property
     def usable(self) -> bool:
-        """Is it between calls, and silent? A server that has hung up is not silent."""
+        """True if no reply is awaited and nothing has arrived; a connection closed by the server is readable."""
         return self.machine.between and not is_readable(self.socket.fileno())
 
     def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
-        """Send, and read a reply for each."""
+        """Send commands and return a reply for each. `patience`: seconds in addition to the timeout."""
         machine = self.machine
         data = machine.call_all(commands)
         timeout = None if self._timeout is None else self._timeout + patience
@@ -80,17 +80,17 @@ class Connection:
         return replies
 
     def tell(self, commands: Sequence[Words]) -> None:
-        """Send what pushes answer."""
+        """Send commands that pushes answer."""
         self.socket.settimeout(self._timeout)
         self._send(b"".join(self.machine.send(*command) for command in commands))
 
     def ask(self, command: Words) -> None:
-        """Send what a reply answers, and do not wait for it."""
+        """Send a command that a reply answers, without waiting for the reply."""
         self.socket.settimeout(self._timeout)
         self._send(self.machine.call(*command))
 
     def hear(self, seconds: float | None) -> Event:
-        """The next event, NEED_DATA if none comes for so long."""
+        """Return the next event, NEED_DATA if none comes for `seconds`."""
         self.socket.settimeout(seconds)
         while True:
             event = self.machine.next_event()
@@ -121,7 +121,7 @@ class Connection:
         self.machine.receive_data(data)
 
     def _write_and_read(self, data: bytes, timeout: float | None) -> None:
-        """Send much, reading what comes meanwhile: a server whose replies nobody takes stops to read."""
+        """Send much data while reading replies: a server whose replies are not read stops reading."""
         rest = memoryview(data)
         self.socket.setblocking(False)
         try:
@@ -148,8 +148,11 @@ class Connection:
 
 
 class Pool:
-    """Connections that nobody uses, and permits to have one. Permits lie in a SimpleQueue, which may be entered again
-    by the same thread: a consumer that is collected gives its message back in the middle of anything."""
+    """A pool of idle connections, with permits for those in use.
+
+    The permits are in a SimpleQueue, which the same thread may enter again: a consumer that is garbage-collected gives
+    its message back in the middle of any call.
+    """
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -165,8 +168,8 @@ class Pool:
             self._permits.put(None)
 
     def take(self) -> Connection:
-        """One that works, as far as can be seen."""
-        if self._process != os.getpid():  # the connections are the parent's
+        """Return a usable connection, idle or new. Raises PoolExhausted, NotConnected or Closed."""
+        if self._process != os.getpid():  # after a fork the connections belong to the parent
             self._begin()
         if self.closed.is_set():
             raise Closed("the client was closed")
@@ -192,16 +195,16 @@ class Pool:
             raise
 
     def made(self) -> Connection:
-        """A new one, that `drop` is to be told of."""
+        """Return a new connection, which the caller ends with `forget`. Raises NotConnected or Closed."""
         connection = Connection(self.options)
         self._all.add(connection)
-        if self.closed.is_set():  # while it was made
+        if self.closed.is_set():  # closed while the connection was made
             self._drop(connection)
             raise Closed("the client was closed")
         return connection
 
     def give(self, connection: Connection) -> None:
-        """Done with it."""
+        """Take a connection back, and close it if a reply is missing or the client was closed."""
         if connection.machine.between and not self.closed.is_set():
             self._idle.append(connection)
         else:
@@ -209,7 +212,7 @@ class Pool:
         self._permits.put(None)
 
     def break_off(self, connection: Connection) -> None:
-        """Something went wrong on it."""
+        """Close a connection that failed, and release its permit."""
         self._drop(connection)
         self._permits.put(None)
 
@@ -218,11 +221,11 @@ class Pool:
         connection.close()
 
     def forget(self, connection: Connection) -> None:
-        """Close one of `made`."""
+        """Close a connection."""
         self._drop(connection)
 
     def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
-        """Over any connection."""
+        """Send commands over any connection and return the replies."""
         connection = self.take()
         try:
             replies = connection.exchange(commands, patience)
@@ -233,7 +236,7 @@ class Pool:
         return replies
 
     def close(self) -> None:
-        """Close all; who waits on one finds it broken."""
+        """Close all connections; calls that wait raise an error."""
         self.closed.set()
         while self._idle:
             self._drop(self._idle.pop())
@@ -242,7 +245,7 @@ class Pool:
 
 
 class Runner:
-    """Carries plans out. `pinned`: over this connection; a connection of the plan's own is `own`."""
+    """Carries out plans. `pinned` is the connection of all exchanges, if given; `own` is the plan's own connection."""
 
     def __init__(self, pool: Pool, pinned: Connection | None = None) -> None:
         self._pool = pool
@@ -250,7 +253,7 @@ class Runner:
         self._own: Connection | None = None
 
     def step(self, step: Step) -> Any:
-        """Carry out one step."""
+        """Carry out one step and return its result."""
         match step:
             case Exchange(commands, patience):
                 if self._pinned is not None:
@@ -283,7 +286,7 @@ class Runner:
         return self._own
 
     def run(self, plan: Plan) -> Any:
-        """All steps; what the plan gives."""
+        """Carry out all steps of a plan and return its result."""
         try:
             found = self.next(plan)
         except StopIteration as end:
@@ -291,7 +294,7 @@ class Runner:
         raise AssertionError(f"a plan without a loop gave {found!r}")
 
     def next(self, plan: Plan, error: BaseException | None = None) -> Any:
-        """Steps up to the next item; StopIteration after the last."""
+        """Carry out steps up to the next item and return the item. Raises StopIteration after the last."""
         step = plan.send(None) if error is None else plan.throw(error)
         while type(step) is not Item:
             try:
@@ -303,7 +306,7 @@ class Runner:
         return step.value
 
     def leave(self, plan: Plan) -> None:
-        """Nobody wants more of it."""
+        """End a plan whose caller wants no more items, and close its connection."""
         try:
             self.next(plan, Left())
         except (Left, StopIteration):

@@ -1,11 +1,12 @@
-"""Pub/sub: the plan of a subscription, which comes back after its connection was lost.
+"""Pub/sub: the plan of a subscription, which is restored after its connection is lost.
 
-A subscription has a connection of its own, on which the server pushes. It is made by SUBSCRIBE and PSUBSCRIBE, which
-are answered by a push for each name; only then is it known to stand, and the first Item says so (Ready), so that what
-is published from then on arrives. When nothing was heard for a while, PING asks whether anybody is there.
+A subscription has a connection of its own, on which the server pushes messages. SUBSCRIBE and PSUBSCRIBE are answered
+by a push for each name; only then is the subscription known to be active, and the first Item says so (Ready), so that
+messages published from then on arrive. After a time without any push, PING checks whether the server is there.
 
-When the connection breaks, all names are subscribed again on a new one. What was published in between is lost: pub/sub
-keeps nothing. This is never silent: `gaps` counts, and with `tell_gaps` a Gap stands between the messages.
+When the connection breaks, all names are subscribed again on a new one. Messages published in between are lost, since
+pub/sub stores nothing. The loss is always visible: `gaps` counts it, and with `tell_gaps` a Gap is given out between
+the messages.
 """
 
 from collections.abc import Sequence
@@ -20,13 +21,13 @@ from synap.client.options import Options
 from synap.client.requests import text
 
 GLOB = "*?[#"
-SHORTEST_S = 0.001  # no time at all would be another way of reading
+SHORTEST_S = 0.001  # a timeout of 0 would make the socket non-blocking
 CONFIRMS = ("subscribe", "psubscribe")
 
 
 @dataclass(frozen=True, slots=True)
 class TopicMessage(Generic[D]):
-    """What was published; `pattern` is the one that matched, None if the topic itself is subscribed."""
+    """A published message; `pattern` is the pattern that matched, None if the topic itself is subscribed."""
 
     topic: str
     payload: D
@@ -35,33 +36,33 @@ class TopicMessage(Generic[D]):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Between the messages before and after this one the connection was lost for the n-th time (`count`)."""
+    """A place between two messages where the connection was lost, for the n-th time (`count`)."""
 
     count: int
 
 
 class Ready:
-    """The subscriptions stand."""
+    """Item: all subscriptions are confirmed."""
 
 
 class Silence:
-    """Nothing came for as long as was asked."""
+    """Item: no message arrived within the time that the caller set."""
 
 
 @dataclass
 class Wishes:
-    """What a subscription is for, and what has become of it."""
+    """The names of a subscription, and its state."""
 
     topics: list[str]
     patterns: list[str]
     tell_gaps: bool = False
     gaps: int = 0
-    hear_s: float | None = None  # how long the caller wants to wait for the next message; None: for ever
+    hear_s: float | None = None  # how long the caller waits for the next message, in seconds; None: for ever
     ready: bool = field(default=False)
 
 
 def wishes(names: Sequence[str | bytes], patterns: Sequence[str | bytes], tell_gaps: bool) -> Wishes:
-    """Names with one of `*?[#` in them are patterns."""
+    """Return the state of a new subscription; names that contain one of `*?[#` are patterns."""
     found = Wishes([], [], tell_gaps)
     for name in map(text, names):
         (found.patterns if any(sign in name for sign in GLOB) else found.topics).append(name)
@@ -72,7 +73,7 @@ def wishes(names: Sequence[str | bytes], patterns: Sequence[str | bytes], tell_g
 
 
 def subscribing(wanted: Wishes, options: Options, data: Any) -> Plan:
-    """Messages for ever; Ready first, and again with each connection that comes after the first."""
+    """Yield messages for ever; first Ready, and after each reconnection a Gap if the caller wants gaps."""
     failures = 0
     while True:
         try:
@@ -117,8 +118,8 @@ def _standing(wanted: Wishes, options: Options) -> Plan:
 
 
 def _listening(wanted: Wishes, options: Options, data: Any) -> Plan:
-    """Give out what is pushed, until the connection breaks."""
-    quiet, asked = 0.0, False  # seconds without a sound, and whether a PING is under way
+    """Yield the pushed messages until the connection breaks."""
+    quiet, asked = 0.0, False  # seconds since the last event, and whether a PING awaits its reply
     patience = options.timeout or options.ping_every
     while True:
         seconds = max(options.ping_every + asked * patience - quiet, SHORTEST_S)
@@ -144,7 +145,7 @@ def _listening(wanted: Wishes, options: Options, data: Any) -> Plan:
 
 
 def heard(push: Push, data: Any) -> TopicMessage[Any] | None:
-    """The message of a push, None for one that is none."""
+    """Return the message in a push, None if the push is none."""
     items = push.items
     if push.kind == "message" and len(items) == 2:
         return TopicMessage(text(items[0]), data(items[1]))
