@@ -1,8 +1,7 @@
 """The command line: `synap serve | warmup | check | dump | load | config | generate`.
 
-Importing this must stay cheap, for the sake of `synap --help`: what a command runs is imported when it
-runs. A command ends with 0 if it worked, with 1 and one line on standard error if it did not, and with 2
-if it was asked for wrongly.
+This module is imported by `synap --help` and must stay cheap: each command imports its code when it runs. The exit
+status is 0 for success, 1 after a failure with one line on standard error, and 2 for wrong arguments.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -39,7 +38,7 @@ _version_option = click.option("-V", "--version", is_flag=True, is_eager=True, e
 
 
 def _file_options(command: F) -> F:
-    """The options that lead to settings: --config and --set."""
+    """Add the options for settings: --config and --set."""
     command = click.option("--set", "chosen", multiple=True, metavar="SECTION.KEY=VALUE",
                            help="Any setting; may be repeated.")(command)
     return click.option("-c", "--config", metavar="FILE",
@@ -47,7 +46,7 @@ def _file_options(command: F) -> F:
 
 
 def _row_options(command: F) -> F:
-    """An option for each row of the settings table that has a flag."""
+    """Add an option for each row of the settings table that has a flag."""
     for flag, row in reversed(_FLAGS.items()):
         told = f"{row.doc}{' May be repeated.' if row.many else ''} [default: {row.write(row.default)}]"
         command = click.option(flag, row.name.replace(".", "__"), metavar="VALUE", multiple=row.many,
@@ -56,7 +55,7 @@ def _row_options(command: F) -> F:
 
 
 def _settings(config: str | None, chosen: Iterable[str], rows: dict[str, Any]) -> Settings:
-    """Settings from every layer; what the loader has to say goes to standard error."""
+    """Return the settings of all layers; print the loader's warnings to standard error."""
     given = [(flag, rows.get(row.name.replace(".", "__"))) for flag, row in _FLAGS.items()]
     flags = [(flag, text) for flag, texts in given if texts is not None
              for text in (texts if isinstance(texts, tuple) else (texts,))]  # fmt: skip
@@ -68,7 +67,7 @@ def _settings(config: str | None, chosen: Iterable[str], rows: dict[str, Any]) -
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Failures that are told to people, in one line; any other exception is our error and keeps its trace."""
+    """Turn expected failures into one line for the user; other exceptions are bugs and keep their traceback."""
     try:
         yield
     except BrokenPipeError:
@@ -83,7 +82,7 @@ def _told() -> Iterator[None]:
 
 
 def _check_space(megabytes: int) -> None:
-    """Refuse a limit of address space that is too low for this much data, before the rest is imported."""
+    """Raise NoAddressSpace if the limit of address space is too low, before kernels are imported."""
     from synap.io.node.limits import check
 
     check(megabytes << 20)
@@ -95,15 +94,15 @@ def _print(lines: Iterable[str] | None) -> None:
 
 
 class _Commands(click.Group):
-    """The list of commands in full lines, those for who changes the program behind the others."""
+    """The command group: help texts of commands in full lines, commands for developers in their own section."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Carry out the command that was asked for, with descriptors 0 to 2 open whatever the caller did."""
+        """Run the chosen command with descriptors 0 to 2 open, even if the caller closed some."""
         open_closed()
         return super().main(*args, **extra)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write two sections."""
+        """Write two sections of commands."""
         for title, hidden in (("Commands", False), ("For developers", True)):
             rows = [(name, command.help or "") for name, command in self.commands.items() if command.hidden == hidden]
             with formatter.section(title):
@@ -138,7 +137,7 @@ def serve(config: str | None, chosen: tuple[str, ...], health_check: bool, **row
 
 
 def serve_main() -> None:
-    """`synap-server`, which is `synap serve`."""
+    """Run `synap-server`, which is `synap serve`."""
     open_closed()
     serve(prog_name="synap-server")
 

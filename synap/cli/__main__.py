@@ -1,4 +1,4 @@
-"""`python -m synap.cli`, which is `synap`."""
+"""`python -m synap.cli` runs `synap`."""
 
 from synap.cli import main
 

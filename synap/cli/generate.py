@@ -1,13 +1,13 @@
-"""What is generated from the command table and checked in: doors, golden files, the reference of commands.
+"""Files generated from the command table and checked in: doors, golden files, the reference of commands.
 
     synap/store/doors/<family>.py      the compiled entrance of each family
-    synap/store/memory/kinds.py, records/kind_facts.py, kinds/dispatch.py   what depends on the kind of a structure
+    synap/store/memory/kinds.py, records/kind_facts.py, kinds/dispatch.py   all that depends on the kind of a structure
     synap/store/memory/codes.py        the codes of rows, by name
-    tests/golden/{opcodes,tapes}.txt   what codes mean; lines are added, never changed
+    tests/golden/{opcodes,tapes}.txt   the meaning of codes; lines are added, never changed
     docs/commands.md                   every row, for readers
 
-`texts` says what should stand in the files of a source tree, `run` writes what does not. Nothing is written
-if the table breaks a promise of the golden files.
+`texts` returns the expected contents of these files, `run` writes the files that differ. Nothing is written if the
+table breaks a promise of the golden files.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from synap.derive.names import codes_text
 from synap.faults import SynapError
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The source tree that this file is part of."""
+"""The source tree that contains this file."""
 
 DOORS = "synap/store/doors"
 KIND_NUMBERS, KIND_FACTS = "synap/store/memory/kinds.py", "synap/store/records/kind_facts.py"
@@ -33,12 +33,12 @@ COMMANDS = "docs/commands.md"
 
 
 class NoSourceTree(SynapError):
-    """Generated files belong to a source tree, and this is an installed package."""
+    """Generated files belong to a source tree, but this is an installed package."""
 
 
 def texts(root: Path) -> dict[str, str]:
-    """What should stand in each generated file, by its path in the source tree `root`. Raises PromiseBroken, and
-    AnswerMissing if a kind leaves a question open."""
+    """Return the expected text of each generated file, by its path in the source tree `root`. Raises PromiseBroken,
+    and AnswerMissing if a kind leaves a question open."""
     check_answers(lambda path: _text(ROOT / path))
     found = {f"{DOORS}/{family}.py": door_text(CATALOGUE, family) for family in FAMILIES}
     found |= {KIND_NUMBERS: numbers_text(), KIND_FACTS: facts_text(), KIND_DISPATCH: dispatch_text()}
@@ -50,7 +50,7 @@ def texts(root: Path) -> dict[str, str]:
 
 
 def run(root: Path) -> Iterator[str]:
-    """Write every generated file that is not as it should be; a line for each."""
+    """Write every generated file whose text differs; yield a line for each. Raises NoSourceTree or PromiseBroken."""
     if not (root / "pyproject.toml").is_file():
         raise NoSourceTree(f"{root} is no source tree: there is no pyproject.toml")
     stale = {path: text for path, text in texts(root).items() if _text(root / path) != text}

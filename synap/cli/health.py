@@ -1,4 +1,4 @@
-"""`synap serve --health-check`: is the server that these settings describe well? What container probes ask."""
+"""`synap serve --health-check`, for probes of containers: ask the server that the settings describe for its health."""
 
 import http.client
 import os
@@ -11,12 +11,14 @@ TIMEOUT_S = 5.0
 
 
 class Unwell(Exception):
-    """Nobody answers, or not as a server that is well does; the text says which."""
+    """The server does not answer, or does not answer with status 200; the text says which."""
 
 
 def address(settings: Settings, environ: Mapping[str, str] | None = None) -> tuple[str, int]:
-    """(host, port) to ask: `SYNAP_HEALTH_ADDR`, else the first place where the settings listen (any
-    address: this machine)."""
+    """Return (host, port) of `SYNAP_HEALTH_ADDR`, else of the settings' first listen address.
+
+    An address for all interfaces is replaced by the loopback address. Raises Unwell if the variable is invalid.
+    """
     given = (os.environ if environ is None else environ).get(VARIABLE, "")
     if given:
         host, colon, port = given.rpartition(":")
@@ -28,7 +30,7 @@ def address(settings: Settings, environ: Mapping[str, str] | None = None) -> tup
 
 
 def check(settings: Settings) -> str:
-    """What the server says of itself, in a line. Raises Unwell if it does not answer 200 within 5 seconds."""
+    """Return the body of GET /health in one line. Raises Unwell without an answer of status 200 within 5 seconds."""
     host, port = address(settings)
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     try:
