@@ -1,4 +1,4 @@
-"""`synap serve --health-check`, for probes of containers: ask the server that the settings describe for its health."""
+"""`synap serve --health-check`, for container probes: query /health of the server that the settings describe."""
 
 import http.client
 import os

@@ -6,12 +6,12 @@ decisions.
 
     step                         result sent back
     Exchange(commands)           the replies, over any connection of the pool
-    Pause(seconds)               None, after so long
+    Pause(seconds)               None, after `seconds`
     Item(value)                  None, when the caller wants the next item; Left is thrown if it wants none
     Open()                       None: the plan has a connection of its own, and an earlier one is closed
     Tell(commands)               None: the commands were sent over that connection, pushes will answer them
     Ask(command)                 None: the command was sent, a reply will arrive between the pushes
-    Hear(seconds)                the next event of that connection; NEED_DATA if there is none for so long
+    Hear(seconds)                the next event of that connection; NEED_DATA if none comes for `seconds`
 
 When a connection breaks, a call is in one of three cases, and only its plan knows which: it was not sent (try
 again); it was sent and may be carried out twice (try again); it was sent and may not be (OutcomeUnknown). A server that

@@ -256,12 +256,12 @@ class Keys(Generic[D]):
 
     @method
     def lpop(self, key: Word, count: int | None = None) -> Request[Any]:
-        """Remove and return the first element, or with `count` a list of up to so many."""
+        """Remove and return the first element, or with `count` a list of at most `count` elements."""
         return doing(self._data, "LPOP", key, *(() if count is None else (count,)))
 
     @method
     def rpop(self, key: Word, count: int | None = None) -> Request[Any]:
-        """Remove and return the last element, or with `count` a list of up to so many."""
+        """Remove and return the last element, or with `count` a list of at most `count` elements."""
         return doing(self._data, "RPOP", key, *(() if count is None else (count,)))
 
     @method

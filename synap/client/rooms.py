@@ -49,7 +49,7 @@ class RoomCalls(Named[D]):
         self, *, max_events: int | None = None, max_bytes: int | None = None, retention_s: int | None = None,
         retention_secs: int | None = None,
     ) -> Request[None]:  # fmt: skip
-        """Create a room that keeps so many events, bytes, and seconds of events (0: no limit).
+        """Create a room with limits on its events: their number, bytes and age in seconds (0: no limit).
 
         An omitted limit is the server's default. Raises Refused if the room exists.
         """

@@ -35,7 +35,7 @@ class BulkMethods:
         """Return the values of many keys: a list of bytes (None: missing), or with `width` an array of dtype `S`.
 
         `keys` is an array of dtype `S` (a key ends before its trailing zero bytes), a pair (blob, offsets) as in
-        `synap.io.embedded.arrays`, or a sequence of str or bytes. With `width`, values are cut to so many bytes and
+        `synap.io.embedded.arrays`, or a sequence of str or bytes. With `width`, values are cut to `width` bytes and
         missing ones are empty. `threads` search in parallel, which pays from some 10,000 keys on. Raises Fault
         WRONG_TYPE if a key holds something other than a string.
         """

@@ -37,7 +37,7 @@ class Methods(BacklogMethods):
             xx: bool = False, keepttl: bool = False, get: bool = False) -> Any:  # fmt: skip
         """Set the value of `key`. Return whether it was set, or with `get` the previous value (None: there was none).
 
-        ex, ttl     expire in so many seconds (fractions too; two names of one option)    px    in milliseconds
+        ex, ttl     expire after seconds (fractions too; two names of one option)    px    after milliseconds
         exat, pxat  expire at that time since 1970, in seconds, in milliseconds
         nx, xx      only if the key is missing, exists                keepttl    leave the deadline as it is
         """
@@ -73,11 +73,11 @@ class Methods(BacklogMethods):
         return bool(self.call("kv.delex", key=key, **given))
 
     def setex(self, key: Key, seconds: int, value: Value) -> None:
-        """Set the value of `key` for `seconds`. `set` with `ttl` does the same."""
+        """Set the value of `key` for `seconds`, as `set` does with `ttl`."""
         self.call("kv.setex", key=key, ttl=seconds, value=value)
 
     def psetex(self, key: Key, ms: int, value: Value) -> None:
-        """Set the value of `key` for `ms` milliseconds. `set` with `px` does the same."""
+        """Set the value of `key` for `ms` milliseconds, as `set` does with `px`."""
         self.call("kv.psetex", key=key, px=ms, value=value)
 
     @overload
@@ -121,7 +121,7 @@ class Methods(BacklogMethods):
         return cast(bytes, self.call("kv.getrange", key=key, start=start, end=end) or b"")
 
     def substr(self, key: Key, start: int, end: int) -> bytes:
-        """Return the same as `getrange`, under its older name."""
+        """Return the bytes from `start` to `end`: the older name of `getrange`."""
         return cast(bytes, self.call("kv.substr", key=key, start=start, end=end) or b"")
 
     def setrange(self, key: Key, offset: int, value: str | bytes) -> int:
@@ -315,7 +315,7 @@ class Methods(BacklogMethods):
         return cast(int, self.call("set.remove", key=key, members=members))
 
     def spop(self, key: Key, count: int | None = None) -> Any:
-        """Remove and return a random member (None without one), or with `count` a list of up to so many."""
+        """Remove and return a random member (None without one), or with `count` a list of at most `count`."""
         return self._given("set.pop", key=key, count=count)
 
     def smembers(self, key: Key) -> list[Any]:

@@ -80,7 +80,7 @@ class BacklogMethods:
     ) -> Message | None:
         """Lease the first message of the highest priority; return None if there is none or no such queue.
 
-        With `wait_s` (or `wait`), wait until there is a message, at most so many seconds (0: for ever).
+        With `wait_s` (or `wait`), wait up to that many seconds for a message (0: for ever).
         """
         wait = either(wait_s=wait_s, wait=wait)
         fields = {"queue": queue, "consumer_id": consumer}
@@ -128,7 +128,7 @@ class BacklogMethods:
 
     def stream_create(self, room: str, *, max_events: int | None = None, max_bytes: int | None = None,
                       retention_s: int | None = None, retention_secs: int | None = None) -> None:  # fmt: skip
-        """Create a room that keeps so many events, bytes and seconds (0: no limit, None: the limit of the settings).
+        """Create a room with limits on its events: their number, bytes and age (0: no limit, None: as in the settings).
 
         Raises Fault ROOM_EXISTS.
         """
@@ -150,9 +150,9 @@ class BacklogMethods:
                        wait: float | None = None) -> list[Event]:  # fmt: skip
         """Return up to `limit` events (100 by default) from an offset on, by default from the earliest one held.
 
-        With `wait_s` (or `wait`), wait until there is an event, at most so many seconds (0: for ever). Raises Fault
-        ROOM_MISSING, or OFFSET_GONE if the offset is not held, or lies behind the next one and is not waited for. The
-        fault's words give the earliest offset held (`number`) and the next one (`second`).
+        With `wait_s` (or `wait`), wait up to that many seconds for an event (0: for ever). Raises Fault ROOM_MISSING,
+        or OFFSET_GONE if the offset is not held, or lies behind the next one and is not waited for. The fault's words
+        give the earliest offset held (`number`) and the next one (`second`).
         """
         wait = either(wait_s=wait_s, wait=wait)
         fields = _told({"room": room, "subscriber_id": subscriber, "from_offset": from_offset, "limit": limit})

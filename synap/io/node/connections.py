@@ -368,8 +368,8 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         return True
 
     def _end_when_done(self) -> None:
-        """Close once no reply is left to send. A call that waits is cancelled: a peer that is gone looks the same as
-        one that only stopped sending, and no element may be removed for it."""
+        """Close once no reply is left to send. Cancel a call that waits: a peer that is gone cannot be told from one
+        that only stopped sending, and no element may be removed for a peer that is gone."""
         machine = self.machine
         parked = machine.session.parked
         if parked is not None:

@@ -160,7 +160,7 @@ class Turn:
             if self._syncs == SYNCS_MAX or self._asked_seq == log.written_seq:
                 return
             pause = self._begun + self.sync_seconds / SYNCS_MAX - begun
-            if pause > 0:  # an earlier end of another turn also calls _sync
+            if pause > 0:  # the end of another turn may call _sync before the timer
                 if self._next_sync is None:
                     self._next_sync = self._loop.call_later(pause, self._sync_next)
                 return

@@ -2,7 +2,7 @@
 
     handler = Lines(descriptor)       a handler of the standard library
       .dropped                        number of lines that were dropped
-      .close_within(seconds)          write the lines that wait, for at most so long
+      .close_within(seconds)          write the lines that wait, for at most `seconds`
 
 A pipe without a reader, a stopped terminal and a disk that hangs take no lines. Lines then wait, up to LINES_MAX and
 BYTES_MAX; further lines are dropped and counted, and the log tells the count once lines are taken again.

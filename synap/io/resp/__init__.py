@@ -1,1 +1,1 @@
-"""RESP over sockets: epoll rounds serve many connections in one kernel call, a transport handles the other cases."""
+"""RESP sockets: epoll rounds serve many connections in one kernel call, a transport serves the other cases."""

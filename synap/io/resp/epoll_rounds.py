@@ -1,4 +1,4 @@
-"""RESP sockets on Linux: one epoll set that the loop watches, and one kernel call for all sockets that are ready.
+"""RESP sockets on Linux: an epoll set that the loop watches, and one kernel call for all sockets that are ready.
 
 `store/lane/epoll_batch` describes a round. This module has the epoll set, the board that kernel and Python share, and
 the listeners. On other systems RESP connections use asyncio's own transports.

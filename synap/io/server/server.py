@@ -372,7 +372,7 @@ class Server:
         """Write a snapshot, wait for its end and return the response with path, offset and duration."""
         assert self.node is not None
         begun = monotonic()
-        while self.node.snapshot_running:  # it may have begun before this request: wait, then write another
+        while self.node.snapshot_running:  # its state may be older than this request: wait, then write another snapshot
             running: asyncio.Future[str] = self.loop.create_future()
             self._snapshot_waits.append(running)
             await running

@@ -53,7 +53,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
     held = 0
     busy = idle = False
     parked: Any = None
-    reads_on = False  # it sends only short replies to input; longer output was requested earlier
+    reads_on = False  # input leads to short replies only; larger output was requested earlier
 
     def __init__(self, before: Any, request: Request, machine: Machine) -> None:
         """Take over from `before`, an HTTP connection whose `request` is the Upgrade."""

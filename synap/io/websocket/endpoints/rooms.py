@@ -1,4 +1,4 @@
-"""`/stream/{room}/ws/{subscriber_id}?from_offset=N`: a room's events from an offset on, then new ones as they come.
+"""`/stream/{room}/ws/{subscriber_id}?from_offset=N`: a room's events from an offset on, then new ones.
 
     server    {"type": "connected", "room", "subscriber_id", "from_offset"}
               {"type": "event", "offset", "event", "data": any JSON, "timestamp": s}
