@@ -171,7 +171,7 @@ class Database(Methods, BulkMethods):
         return waiter.value
 
     def _wait(self, waiter: Waiter) -> None:
-        """Wait for the answer or the timeout; meanwhile run timers that fall due, since no other thread may do so."""
+        """Wait for the answer or the timeout; meanwhile run due timers, since no other thread may be there to."""
         end = None if waiter.seconds is None else monotonic() + waiter.seconds
         while True:
             left = UPKEEP_S if end is None else min(UPKEEP_S, end - monotonic())

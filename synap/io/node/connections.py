@@ -116,14 +116,14 @@ class Connection:
 
 
 class RespConnection(Connection, asyncio.BufferedProtocol):
-    """A RESP client."""
+    """The connection of a RESP client."""
 
     machine: RespMachine
     yielded = False
     spilling = False  # a part of a large reply is queued or sent, and its last part may still be missing
     reads_once = False  # does the transport read each socket once before it turns to the next?
     peer = local = b""  # the addresses of both ends
-    pushed = 0  # bytes of messages queued since the turn last held none of this connection's output
+    pushed = 0  # bytes of messages since turn and machine last held no output of this connection
     made_seq = 0  # the seq when the machine made its last output
 
     def connection_made(self, transport: Any) -> None:
@@ -258,7 +258,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self._read_or_wait()
 
     def _read_or_wait(self) -> None:
-        """Read, unless the peer takes no output or has sent enough input for a call of its that waits."""
+        """Read, unless the peer takes no output or has sent enough input while one of its calls waits."""
         machine = self.machine
         if self.yielded or self.ended or self.lost or machine.closing:
             return

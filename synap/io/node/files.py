@@ -120,7 +120,7 @@ class FileHandle:
                 rest[at] = rest[at][done:]
 
     def sync(self) -> None:
-        """Return when everything written before the call is on the disk."""
+        """Sync the file: everything written before the call is on the disk at its return. Raises `OSError`."""
         self._check()
         _sync(self._fd)
 
@@ -292,7 +292,7 @@ class UnusableDirectory(OSError):
 
 
 def claim(path: str | os.PathLike[str]) -> tuple[Directory, Lock]:
-    """Make (if missing) and lock the data directory at `path`. Raises UnusableDirectory or LockHeld."""
+    """Make if missing, lock and return the data directory at `path`. Raises UnusableDirectory or LockHeld."""
     directory = os.fspath(path)
     trouble, lock = "cannot be made", None
     try:
@@ -366,7 +366,7 @@ else:
         _locking(fd, "LK_NBLCK")
 
     def _unlock(fd: int) -> None:
-        """Unlock."""
+        """Unlock the byte that `_lock` locked."""
         _locking(fd, "LK_UNLCK")
 
     def _locking(fd: int, mode: str) -> None:

@@ -431,7 +431,7 @@ def _become_writer(parent: int, pipe: int) -> None:
     limit = os.sysconf("SC_OPEN_MAX")
     os.closerange(3, pipe)
     os.closerange(pipe + 1, limit if 0 < limit < 1 << 20 else 1 << 20)
-    # Serving clients comes first. Not before the sockets are closed, or a new node finds the port taken.
+    # Serving clients comes first. Lowered after the sockets are closed, or a new node finds the port taken.
     os.nice(SNAPSHOT_NICE)
     if hasattr(os, "SCHED_BATCH"):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
