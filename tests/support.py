@@ -138,7 +138,7 @@ class Bench:
             return "WRONG_ARITY"
         refused = lane.fill_tape(*self.both, place, count)
         if refused:
-            return faults.TABLE[refused - layout.REFUSED].name
+            return faults.BY_NUMBER[(refused >> layout.REFUSED_SHIFT) - 1].name
         return self.heap.words[layout.TAPE : layout.TAPE + self[layout.CURSOR_TOP]].tolist()
 
     def text(self, at: int, mark: int) -> bytes:

@@ -27,9 +27,11 @@ from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.command_pages import commands_page, usage
 from synap.derive.doors import door_text
 from synap.derive.goldens import (
+    FAULTS_HEAD,
     OPCODES_HEAD,
     TAPES_HEAD,
     PromiseBroken,
+    faults,
     grown,
     keeps,
     opcodes,
@@ -37,8 +39,11 @@ from synap.derive.goldens import (
     tapes,
 )
 from synap.derive.kinds import AnswerMissing, check_answers, dispatch_text, facts_text, numbers_text
-from synap.derive.names import codes_text
+from synap.derive.names import codes_text, refusals_text
+from synap.derive.outcomes import refused
+from synap.faults import TABLE
 from synap.store.kinds.table import FREEING, KINDS, NAMED, NAMED_QUESTIONS, QUESTIONS, Kind, NamedKind
+from synap.store.memory.layout import FAULTS_COUNT, REFUSED_SHIFT
 from tests.planned import ROWS as PLANNED
 
 ROOT = Path(__file__).parent.parent
@@ -255,3 +260,13 @@ def test_a_kind_more_is_asked_everywhere() -> None:
 def test_the_names_of_codes_are_fresh() -> None:
     assert text(generate.CODES) == codes_text(CATALOGUE), AGAIN
     assert codes_text(Catalogue([GET])).endswith("\n\nKV_GET = 0x0102\n")
+
+
+def test_the_numbers_of_faults_are_kept() -> None:
+    """They are counted by, and kernels return them: a fault that is new takes a number that is new."""
+    assert text(generate.REFUSALS) == refusals_text(), AGAIN
+    golden = text(generate.FAULTS)
+    assert grown(golden, FAULTS_HEAD, faults(), longer=False) == golden, AGAIN
+    with pytest.raises(PromiseBroken, match="0000 WRONG_TYPE"):
+        grown(golden, FAULTS_HEAD, ["0000 OTHER", *faults()[1:]], longer=False)
+    assert FAULTS_COUNT >= 1000 and all(refused(row.number + 1 << REFUSED_SHIFT) is row for row in TABLE)

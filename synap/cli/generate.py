@@ -2,8 +2,8 @@
 
     synap/store/doors/<family>.py      the compiled entrance of each family
     synap/store/memory/kinds.py, records/kind_facts.py, kinds/dispatch.py   all that depends on the kind of a structure
-    synap/store/memory/codes.py        the codes of rows, by name
-    tests/golden/{opcodes,tapes}.txt   the meaning of codes; lines are added, never changed
+    synap/store/memory/codes.py, refusals.py   the codes of rows and what kernels return for faults, by name
+    tests/golden/{opcodes,tapes,faults}.txt   the meaning of codes; lines are added, never changed
     docs/commands.md                   every row, for readers
 
 `texts` returns the expected contents of these files, `run` writes the files that differ. Nothing is written if the
@@ -16,9 +16,9 @@ from pathlib import Path
 from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.command_pages import commands_page
 from synap.derive.doors import door_text
-from synap.derive.goldens import OPCODES_HEAD, TAPES_HEAD, grown, opcodes, tapes
+from synap.derive.goldens import FAULTS_HEAD, OPCODES_HEAD, TAPES_HEAD, faults, grown, opcodes, tapes
 from synap.derive.kinds import check_answers, dispatch_text, facts_text, numbers_text
-from synap.derive.names import codes_text
+from synap.derive.names import codes_text, refusals_text
 from synap.faults import SynapError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,8 +27,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DOORS = "synap/store/doors"
 KIND_NUMBERS, KIND_FACTS = "synap/store/memory/kinds.py", "synap/store/records/kind_facts.py"
 KIND_DISPATCH = "synap/store/kinds/dispatch.py"
-CODES = "synap/store/memory/codes.py"
+CODES, REFUSALS = "synap/store/memory/codes.py", "synap/store/memory/refusals.py"
 OPCODES, TAPES = "tests/golden/opcodes.txt", "tests/golden/tapes.txt"
+FAULTS = "tests/golden/faults.txt"
 COMMANDS = "docs/commands.md"
 
 
@@ -42,7 +43,8 @@ def texts(root: Path) -> dict[str, str]:
     check_answers(lambda path: _text(ROOT / path))
     found = {f"{DOORS}/{family}.py": door_text(CATALOGUE, family) for family in FAMILIES}
     found |= {KIND_NUMBERS: numbers_text(), KIND_FACTS: facts_text(), KIND_DISPATCH: dispatch_text()}
-    found[CODES] = codes_text(CATALOGUE)
+    found |= {CODES: codes_text(CATALOGUE), REFUSALS: refusals_text()}
+    found[FAULTS] = grown(_text(root / FAULTS), FAULTS_HEAD, faults(), longer=False)
     found[OPCODES] = grown(_text(root / OPCODES), OPCODES_HEAD, opcodes(CATALOGUE), longer=False)
     found[TAPES] = grown(_text(root / TAPES), TAPES_HEAD, tapes(CATALOGUE), longer=True)
     found[COMMANDS] = commands_page(CATALOGUE)

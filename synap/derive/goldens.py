@@ -1,9 +1,10 @@
 """What may never change, as lines of text: the meaning of every code, and the tape that it comes with.
 
-Logs and replicas know a call by its code and read its tape by place. So two files under `tests/golden` hold
+Logs and replicas know a call by its code and read its tape by place. So files under `tests/golden` hold
 what was promised; they only grow, and `grown` refuses everything else:
 
     opcodes    `0101 kv.set`                              a code and the row that it stands for
+    faults     `0007 BAD_CURSOR`                          a number that kernels return, and metrics count by
     tapes      `0101 key:key value:raw get:flag ...`      its slots from the first on; a text takes two
 
 A tape may get more slots at its end, and a choice more words at its end: a shorter tape of an older
@@ -15,10 +16,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from synap.command import GROUPS, AnyOrder, Catalogue, Choice, Flag, OneOf, Optional, Token
-from synap.faults import SynapError
+from synap.faults import TABLE, SynapError
 
 OPCODES_HEAD = "# Grown by `synap generate` from the command table: code and name. A line never changes and never goes."
 TAPES_HEAD = "# Grown by `synap generate` from the command table: code and slots. A line may only get more at its end."
+FAULTS_HEAD = "# Grown by `synap generate` from `faults.py`: number and name. A line never changes and never goes."
 
 
 class PromiseBroken(SynapError):
@@ -28,6 +30,11 @@ class PromiseBroken(SynapError):
 def opcodes(catalogue: Catalogue) -> list[str]:
     """`code name` of every row, by code."""
     return [f"{row.code:04x} {row.name}" for row in catalogue.rows]
+
+
+def faults() -> list[str]:
+    """Return `number name` of every fault, by number."""
+    return [f"{row.number:04d} {row.name}" for row in sorted(TABLE, key=lambda row: row.number)]
 
 
 def tapes(catalogue: Catalogue) -> list[str]:

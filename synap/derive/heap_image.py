@@ -35,7 +35,7 @@ from synap.command import (
 from synap.command import layout as layout_of
 from synap.store.lane import grammar
 from synap.store.memory import layout
-from synap.store.memory.layout import REFUSED
+from synap.store.memory.layout import REFUSED_SHIFT
 
 WORDS_MAX = 1 << 40  # no upper limit of words
 
@@ -69,10 +69,13 @@ class Image:
         for word in sorted(self._containers - set(catalogue.by_resp)):
             self._container(word)
         marks = (("%", "\x01"), ("{number}", "\x02"), ("{second}", "\x03"))
-        marked = [row.resp for row in faults.TABLE]
-        for name, mark in marks:
-            marked = [text.replace(name, mark) for text in marked]
-        self.refusals = [self._text(text.encode()) for text in marked]
+        self.refusals: dict[int, tuple[int, int]] = {}  # number -> octet and size of the text, unless Python fills it
+        for fault in faults.TABLE:
+            text = fault.resp
+            for name, mark in marks:
+                text = text.replace(name, mark)
+            if "{" not in text:
+                self.refusals[fault.number] = self._text(text.encode())
         assert len(self.nodes) < layout.SCHEMA_SIZE, "the grammar is larger than SCHEMA"
         assert len(self.pairs) < layout.CHOICES_SIZE, "the choices are more than CHOICES has room for"
         assert len(self.texts) < layout.TEXTS_SIZE * 8, "the texts are larger than TEXTS"
@@ -86,7 +89,7 @@ class Image:
         words[layout.ROWS : layout.ROWS + len(self.rows)] = self.rows
         for code, row in self.codes:
             words[layout.CODES + code] = row
-        for i, (place, size) in enumerate(self.refusals):
+        for i, (place, size) in self.refusals.items():
             words[layout.FAULTS + 2 * i : layout.FAULTS + 2 * i + 2] = (place, size)
         for slot, entry in self.names.items():
             words[layout.NAMES + 4 * slot : layout.NAMES + 4 * slot + 4] = entry
@@ -344,7 +347,7 @@ class Image:
 
     def _number(self, fault: str) -> int:
         """What a kernel returns for a refusal."""
-        return REFUSED + faults.NUMBERS[fault]
+        return faults.BY_NAME[fault].number + 1 << REFUSED_SHIFT
 
     def _pairs(self, pairs: list[tuple[int, int]]) -> int:
         """Texts as (octet, size) pairs in the texts' own table; where they start in the heap."""

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from synap.command import Command
-from synap.faults import TABLE, BrokenNode, Fault, SynapError
+from synap.derive.outcomes import refused
+from synap.faults import BrokenNode, Fault, SynapError
 from synap.proto.large_reply import Spill
 from synap.store.lane import lane, resp, transactions
 from synap.store.lane.lane import lane as run_lane
@@ -193,7 +194,7 @@ class Aside:
         """A refusal of the grammar's; the word that it may name lies at octet `at`."""
         word = bytes(self.engine.bytes[at : at + size]).decode("utf-8", "surrogateescape")
         command, _, given = row.resp.partition("|")
-        return Fault(TABLE[refusal - layout.REFUSED].name, word=word, command=command, given=given)
+        return Fault(refused(refusal).name, word=word, command=command, given=given)
 
     def _misspelled(self, row_at: int, refusal: int, count: int, after: int) -> int:
         """The words do not fit the row's grammar: say so, or keep that for EXEC to say."""

@@ -11,11 +11,12 @@ from synap.derive.binders import packer
 from synap.derive.conversions import to_integer, to_json, wrong
 from synap.derive.documents import check_once, document
 from synap.derive.json_aliases import respelled
+from synap.derive.outcomes import refused
 from synap.derive.replies import Render, renderer
-from synap.faults import TABLE, Fault
+from synap.faults import Fault
 from synap.proto.http import Request, Response
 from synap.routes import Route
-from synap.store.memory.layout import NUMBER, REFUSED, STATUS_MASK
+from synap.store.memory.layout import NUMBER, STATUS_MASK
 
 _encode = msgspec.json.encode
 
@@ -143,7 +144,7 @@ def in_query(fault: Fault, request: Request) -> Response:
 def status_fault(status: int, fields: dict[str, Any], number: int, second: int = 0) -> Fault:
     """The Fault of a refusing status, with the fields and the two numbers (the reply's) that its text may name."""
     told = {"number": str(number), "second": str(second)}
-    return named_fault(TABLE[(status & STATUS_MASK) - REFUSED].name, fields | told)
+    return named_fault(refused(status & STATUS_MASK).name, fields | told)
 
 
 def named_fault(name: str, fields: dict[str, Any]) -> Fault:

@@ -201,8 +201,8 @@ def errorstats(engine: Engine) -> Section:
 def refusals(engine: Engine) -> Counter[str]:
     """Refusals to RESP clients by their first word: those worded in Python, and those of kernels."""
     found = Counter(engine.operation.errors)
-    for i, fault in enumerate(TABLE):
-        count = int(engine.numbers[layout.REFUSALS + i])
+    for fault in TABLE:
+        count = int(engine.numbers[layout.REFUSALS + fault.number])
         if count:
             found[fault.resp.split(" ", 1)[0]] += count
     return found

@@ -10,10 +10,11 @@ from typing import Any
 from synap.compat.words import WORDS, Word
 from synap.derive.binders import packer
 from synap.derive.json_aliases import Pack, respelled
+from synap.derive.outcomes import refused
 from synap.derive.replies import plain
 from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
-from synap.faults import TABLE, Fault
+from synap.faults import Fault
 from synap.store.lane import transactions
 from synap.store.memory import layout
 
@@ -42,7 +43,7 @@ def perform(engine: Engine, session: Session | None, name: str, fields: dict[str
     status = engine.perform_queued(layout.CALL_BLOB, engine.row_at[name], now)
     what = status & layout.STATUS_MASK
     if what >= layout.REFUSED:
-        raise Fault(TABLE[what - layout.REFUSED].name, number=str(engine.numbers[layout.REPLY]))
+        raise Fault(refused(what).name, number=str(engine.numbers[layout.REPLY]))
     return _bare(plain(status, row, engine.numbers, engine.bytes))
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from synap.command import Command
 from synap.derive.binders import Build, binder
 from synap.derive.documents import read_native
+from synap.derive.outcomes import refused
 from synap.derive.replies import plain
 from synap.engine.handlers.table import digest_of
-from synap.faults import TABLE, Fault
+from synap.faults import Fault
 from synap.io.embedded.bulk_methods import BulkMethods
 from synap.io.embedded.methods import Methods
 from synap.io.node.clock import Clock, monotonic
@@ -118,7 +119,7 @@ class Database(Methods, BulkMethods):
                 words = {name: value for name, value in fields.items() if isinstance(value, str)}
                 words |= self._told()
                 self._finish(now)
-                raise Fault(TABLE[what - REFUSED].name, **words)
+                raise Fault(refused(what).name, **words)
             if what != layout.WAIT:
                 value = _native(plain(status, row, engine.numbers, engine.bytes))
                 self._finish(now)
@@ -142,7 +143,7 @@ class Database(Methods, BulkMethods):
             if status is not None:
                 what = status & STATUS_MASK
                 if what >= REFUSED:
-                    waiter.error = Fault(TABLE[what - REFUSED].name, **self._told())
+                    waiter.error = Fault(refused(what).name, **self._told())
                 else:
                     waiter.value = _native(plain(status, row, engine.numbers, engine.bytes))
                 waiter.seq = engine.seq

@@ -17,6 +17,7 @@ from synap.store.memory.layout import (
     NUMBER,
     SHARDS,
     SHARDS_COUNT,
+    STATUS_MASK,
     TABLE_SIZE,
 )
 from synap.store.memory.refusals import (
@@ -138,7 +139,7 @@ def rename_as(words, octets, tape, now, reply, only_new):
 def rename(words, octets, tape, now, reply):
     """RENAME."""
     status = rename_as(words, octets, tape, now, reply, False)
-    if status & 0xFF == NUMBER:
+    if status & STATUS_MASK == NUMBER:
         return DONE | (status & CHANGED)
     return status
 

@@ -55,7 +55,7 @@ CLEAR, LIKE, SKIP, NEED, JUDGED, CURSOR, ALL = 21, 22, 23, 24, 25, 26, 27
 OTHERS, ANY, NONE, BOTH = 0, 1, 2, 3  # what CHOOSE refuses
 SIMPLE_LAST = CHOICE
 OP, SLOT, A, B, C, FAULT, SIZE = range(7)
-PAIR_SHIFT = 8  # two numbers in one: op | slot << 8, refusal | refusal << 8
+PAIR_SHIFT, PAIR_MASK = 32, (1 << 32) - 1  # two numbers in one: op | slot << 8, refusal | refusal << 8
 TIMEOUT_MS_MAX = 1 << 62
 
 
@@ -220,7 +220,7 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
                 return np.int64(SYNTAX)
             wanted, valid = parse_integer(octets, words[place], words[place + 1])
             if not valid:
-                return words[at + A] & 0xFF
+                return words[at + A] & PAIR_MASK
             if wanted < words[at + B]:
                 return words[at + FAULT]
             word += 1
@@ -294,7 +294,7 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
             for i in range(left):
                 what = words[at + A] if i < left >> 1 else words[at + B]
                 refusal = take(
-                    words, octets, what & 0xFF, words[place + 2 * i], words[place + 2 * i + 1], tape,
+                    words, octets, what & PAIR_MASK, words[place + 2 * i], words[place + 2 * i + 1], tape,
                     top + (i % (left >> 1)) * size + (what >> PAIR_SHIFT), 0, 0, words[at + FAULT],
                 )  # fmt: skip
                 if refusal:

@@ -26,6 +26,7 @@ from synap.store.memory.layout import (
     BROKEN,
     COUNTERS,
     CURSOR_TOP,
+    FAULTS,
     FLAG_CONTAINER,
     FLAG_CONTROL,
     FLAG_HANDLER,
@@ -45,6 +46,7 @@ from synap.store.memory.layout import (
     NAMES_COUNT,
     OUT,
     OUT_BYTES,
+    REFUSED_SHIFT,
     REPLY,
     REPLY_BYTES_MAX,
     REPLY_ITEMS_LANE,
@@ -67,7 +69,7 @@ from synap.store.memory.layout import (
     WAIT,
     WORDS,
 )
-from synap.store.memory.refusals import NAMING, OUT_OF_MEMORY
+from synap.store.memory.refusals import OUT_OF_MEMORY
 
 CUT, HANDLER, HITS, WAITING, OUT_FULL, LARGE, FLUSH, MORE, BAD = range(9)
 OUT_AT = OUT * 8
@@ -202,7 +204,7 @@ def run(words, octets, session, at, end, now, budget):
             tape_size = words[CURSOR_TOP]
             blob_size = after - 2 - words[TAPE - 1] if count > 1 else 0
             if fault:
-                if in_multi or fault >= NAMING:
+                if in_multi or words[FAULTS + 2 * (fault >> REFUSED_SHIFT) - 1] == 0:  # its text has to be filled
                     reason = HANDLER
                     break
                 words[COUNTERS + 4 * code + 1] += 1

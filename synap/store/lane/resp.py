@@ -27,6 +27,7 @@ from synap.store.memory.layout import (
     NUMBER,
     REFUSALS,
     REFUSED,
+    REFUSED_SHIFT,
     ROW_FIELDS,
     ROW_FIELDS_COUNT,
     ROW_NAME,
@@ -193,10 +194,11 @@ def put_item(words, octets, at, place, version):
 @kernel
 def put_refusal(words, octets, at, row, number, value, second):
     """Write the text of a refusal, with the command's name and two numbers where they belong; count it."""
-    words[REFUSALS + number - REFUSED] += 1
+    fault = (number >> REFUSED_SHIFT) - 1
+    words[REFUSALS + fault] += 1
     octets[at] = MINUS
     at += 1
-    place = FAULTS + 2 * (number - REFUSED)
+    place = FAULTS + 2 * fault
     source = words[place]
     for i in range(words[place + 1]):
         c = octets[source + i]

@@ -82,7 +82,7 @@ CHOICES, CHOICES_SIZE = SCHEMA + SCHEMA_SIZE, 1 << 14  # (octet, size) of the te
 TEXTS = CHOICES + CHOICES_SIZE  # constant texts: tokens, names, refusals
 TEXTS_SIZE = 1 << 15
 FAULTS = TEXTS + TEXTS_SIZE  # 2 words for each refusal: text at, text size
-FAULTS_COUNT = 256
+FAULTS_COUNT = 1024
 ENVELOPES = FAULTS + FAULTS_COUNT * 2  # 4 words for each slot: target, hash, name at, name size
 ENVELOPES_COUNT = 4096
 TARGETS = ENVELOPES + ENVELOPES_COUNT * 4  # what a row is for the command envelope
@@ -161,9 +161,10 @@ ITEM_TEXT, ITEM_INTEGER, ITEM_REAL, ITEM_NIL, ITEM_MASK = 0x00, 0x40, 0x80, 0xC0
 # What a row answers. The low byte says how to read the reply region, the bits above what happened.
 BROKEN, DONE, NIL, ITEM, ITEMS, NUMBER, EMPTY, NO_ITEM = 0, 1, 2, 3, 4, 5, 6, 7
 FULL, WAIT, NO_ROOM = 16, 17, 18
-REFUSED = 64
-STATUS_MASK = 0xFF
 CHANGED, DECIDED_BIT = 0x100, 0x200
+REFUSED_SHIFT = 16  # a refusal is its number + 1, above the 16 bits of a status that frames of the log keep
+REFUSED = 1 << REFUSED_SHIFT
+STATUS_MASK = ~0x700
 BARREN = 0x400  # with WAIT: nothing is there for anybody who waits with this row
 
 # Whom eviction chooses.
