@@ -1,1 +1,1 @@
-"""The engine: who asks, what is refused, who waits. Synchronous, no clock, no files."""
+"""The engine: sessions, calls, waiting calls, transactions and pub/sub. Synchronous, no clock, no files."""

@@ -1,7 +1,7 @@
-"""What an operator asks of a running engine: slow calls, delays, refusals, pauses, settings that may change.
+"""Diagnostics of a running engine: slow log, latency events, error counts, pauses, settings that may change.
 
-One `Operation` belongs to each engine. Nothing here is asked while a call runs; the lane is timed from
-outside, a whole read at once, and only a read that took longer than the threshold is looked at again.
+One `Operation` belongs to each engine. No code here runs during a call. The lane is timed from outside, one whole
+read at a time, and only a read that took longer than the threshold is examined.
 """
 
 from collections import Counter, deque
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 from synap.engine.sessions import Session
 
-SLOW_WORDS_MAX, SLOW_BYTES_MAX = 32, 128  # a slow call's words that are kept, and the bytes of each
+SLOW_WORDS_MAX, SLOW_BYTES_MAX = 32, 128  # words kept of a slow call, and bytes kept of each word
 HISTORY_MAX = 160  # delays kept for each event
 ERROR_KINDS_MAX = 128
 
 
 @dataclass
 class Slow:
-    """A call that took long: `at` in s, `took` in us."""
+    """An entry of the slow log: `at` in s, `took` in us."""
 
     number: int
     at: int
@@ -29,21 +29,21 @@ class Slow:
 
 @dataclass
 class Event:
-    """The delays of one kind: (s, ms), the last ones, and the longest."""
+    """The latency samples of one event: the last (time in s, duration in ms), and the longest duration."""
 
     history: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=HISTORY_MAX))
     most: int = 0
 
 
 class Operation:
-    """See the file."""
+    """The diagnostic state of one engine."""
 
     def __init__(self) -> None:
-        self.ticks: Callable[[], int] = lambda: 0  # ns; whoever owns a clock puts it in
-        self.slow_ns = 10_000_000  # a negative one: nothing is slow
+        self.ticks: Callable[[], int] = lambda: 0  # ns; the owner of a clock replaces it
+        self.slow_ns = 10_000_000  # negative: no call counts as slow
         self.slow_most = 128
         self.slow: deque[Slow] = deque()
-        self.delay_ms = 0  # the least delay of an event that is noted; 0: none is
+        self.delay_ms = 0  # the least delay that is recorded; 0: none is recorded
         self.events: dict[str, Event] = {}
         self.errors: Counter[str] = Counter()
         self.connections_received = 0
@@ -51,21 +51,21 @@ class Operation:
         self.peak = 0
         self.rate = 0.0
         self.sampled: tuple[int, int] | None = None
-        self.keep_alive_s = 300  # silence after which a new connection's other end is asked; 0: never
-        self.memory_unlimited = False  # CONFIG SET maxmemory 0 was asked, and is shown
-        self.kept: dict[str, str] = {}  # what CONFIG SET said of settings that change nothing here
-        self.idle_s = 0  # a client that says nothing for so long is hung up on; 0: none is
+        self.keep_alive_s = 300  # idle time before TCP keepalive probes, for new connections; 0: off
+        self.memory_unlimited = False  # CONFIG SET maxmemory 0 was called: show 0
+        self.kept: dict[str, str] = {}  # values that CONFIG SET gave to settings without effect here
+        self.idle_s = 0  # idle time after which a client is disconnected; 0: never
         self.active_expire = True
         self.pause_until = 0
         self.pause_all = False
-        self.held: list[Callable[[], None]] = []  # who goes on when a pause ends
-        self.odd = 0  # not 0 if a machine has to look twice: somebody is muted, or there is a pause
+        self.held: list[Callable[[], None]] = []  # called when a pause ends
+        self.odd = 0  # muted sessions, plus 1 during a pause; if not 0, machines take the slow path
         self._slow_number = 0
 
     # Slow calls.
 
     def note_slow(self, words: list[bytes], took_ns: int, now: int, address: bytes, name: bytes) -> None:
-        """A call (or all that came in one read) took longer than the threshold."""
+        """Record a call (or all calls of one read) that took longer than the threshold."""
         self.event("command", took_ns // 1_000_000, now)
         if self.slow_most <= 0:
             return
@@ -81,14 +81,14 @@ class Operation:
         self.trim_slow()
 
     def trim_slow(self) -> None:
-        """Forget the oldest slow calls above the number that is kept."""
+        """Remove the oldest slow calls beyond `slow_most`."""
         while len(self.slow) > max(self.slow_most, 0):
             self.slow.pop()
 
     # Delays.
 
     def event(self, name: str, took_ms: int, now: int) -> None:
-        """Something took so long; it is noted if that is above the threshold."""
+        """Record a latency sample of the event `name` if `took_ms` reaches the threshold."""
         if not self.delay_ms or took_ms < self.delay_ms:
             return
         event = self.events.setdefault(name, Event())
@@ -98,10 +98,10 @@ class Operation:
         event.history.append((second, took_ms))
         event.most = max(event.most, took_ms)
 
-    # Refusals that were worded in Python.
+    # Refusals whose text was written in Python.
 
     def note_error(self, text: str) -> None:
-        """A refusal was sent: count its first word."""
+        """Count a refusal that was sent, by the first word of `text`."""
         kind = text.split(" ", 1)[0]
         if kind in self.errors or len(self.errors) < ERROR_KINDS_MAX:
             self.errors[kind] += 1
@@ -109,18 +109,18 @@ class Operation:
     # Pauses, and replies that are not sent.
 
     def mute(self, session: Session, what: int) -> None:
-        """Send these of a session's replies no more: a MUTE_* of sessions.py."""
+        """Set which replies of a session are not sent: a MUTE_* of sessions.py."""
         self.odd += (what != 0) - (session.mute != 0)
         session.mute = what
 
     def pause(self, until: int, everything: bool) -> None:
-        """Hold back writes, or everything, until then; a longer or stricter pause under way goes on."""
+        """Hold back writes, or all commands, until the time `until`; a longer or stricter pause stays in force."""
         self.pause_all = everything or (self.pause_until != 0 and self.pause_all)
         self.odd += self.pause_until == 0
         self.pause_until = max(self.pause_until, until)
 
     def unpause(self) -> None:
-        """Let everybody go on."""
+        """End the pause and let the held connections continue."""
         if self.pause_until:
             self.pause_until = 0
             self.pause_all = False
@@ -130,12 +130,12 @@ class Operation:
                 go_on()
 
     def end_pause(self, until: int) -> None:
-        """The pause until then is over, unless it was made longer."""
+        """End the pause that was made until `until`, unless the pause was extended."""
         if self.pause_until <= until:
             self.unpause()
 
     def upkeep(self, now: int, used: int, calls: Callable[[], int]) -> None:
-        """Ten times a second: end a pause, note the peak of memory, measure the rate of calls."""
+        """End a pause that is over, record peak memory, measure calls per second; runs ten times a second."""
         if self.pause_until and now >= self.pause_until:
             self.unpause()
         self.peak = max(self.peak, used)
@@ -146,7 +146,7 @@ class Operation:
             self.sampled = now, total
 
     def reset(self) -> None:
-        """CONFIG RESETSTAT, for what is counted here."""
+        """Reset these counters, for CONFIG RESETSTAT."""
         self.errors.clear()
         self.connections_received = self.connections_rejected = 0
         self.peak = 0

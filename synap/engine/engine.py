@@ -1,8 +1,8 @@
-"""The engine: calls in, replies in the heap, and everything that follows from a change.
+"""The engine: carries out calls on the heap, serves the sessions that wait for a change, runs upkeep.
 
-Every change goes through `calls.call` in the heap; this file is what stands around it in Python. It is
-given the time with each call and keeps it monotonic, and it does no waiting and no writing itself:
-frames gather in LOG until whoever owns the disk takes them (`take_frames`).
+Every change goes through `calls.call` in the heap; this file is the Python around that kernel. The engine
+receives the time with each call and keeps time monotonic. The engine neither waits nor writes to disk: frames
+gather in the region LOG until the owner of the disk takes them (`take_frames`).
 """
 
 import heapq
@@ -42,19 +42,19 @@ EVICTION_POLICIES = (
     "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random",
     "volatile-ttl",
 )  # fmt: skip
-"""In the order of layout.EVICT_NOBODY and its like."""
+"""Redis' names of the eviction policies, in the order of the numbers layout.EVICT_*."""
 EXPIRE_LOOKS, EXPIRE_MOST, REAP_BUDGET, CLEAN_RUNS, DUE_MOST = 400, 100, 4000, 256, 1000
-FEED_ROUNDS = 100  # pieces that each feed takes before others have their turn
+FEED_ROUNDS = 100  # pieces that each feed may take in one call of `feed`
 CLEAN_PAGES = 512  # give memory back once this many free pages may still be committed
 
 
 def _with_form(text: bytes, form: int) -> bytes:
-    """A text that tells whether it was JSON."""
+    """Return `text`, as a `Json` if its form is JSON."""
     return Json(text) if form == layout.FORM_JSON else text
 
 
 class Engine:
-    """One store and those who use it. `handlers` carry out the rows that need Python, by name."""
+    """One store with its sessions. `handlers` are the functions of the rows that run in Python, by name."""
 
     def __init__(
         self, heap: Heap, catalogue: Catalogue, image: Image, handlers: dict[str, Handler], reply_bytes_max: int
@@ -68,7 +68,7 @@ class Engine:
         self.rows = {image.row_of[row.name]: row for row in catalogue.rows}
         self.containers = {row.resp.split("|")[0] for row in catalogue.rows if "|" in row.resp}
         self.handlers = handlers
-        self.packers: dict[str, Pack] = {}  # of the rows that other rows ask for
+        self.packers: dict[str, Pack] = {}  # of rows that handlers of other rows call
         self.reply_bytes_max = reply_bytes_max
         self.sessions = Sessions(self.numbers)
         self.interest = Interest(self.numbers, self.bytes)
@@ -79,18 +79,18 @@ class Engine:
         self._waiting: list[tuple[int, int, Parked]] = []
         self._waits = 0
         self._expire_cursor = 0
-        self.hungry: set[int] = set()  # names whose feeds have not taken all there is
+        self.hungry: set[int] = set()  # hashes of queues and rooms whose feeds have more to take
         self._found = np.zeros(2 * CLEAN_RUNS, np.int64)
 
     # Calls.
 
     @property
     def seq(self) -> int:
-        """The seq of the last change."""
+        """Return the seq of the last change."""
         return int(self.numbers[layout.SEQ])
 
     def put(self, call: Call) -> None:
-        """Lay a packed call into the CALL region."""
+        """Copy a packed call into the region CALL."""
         numbers = self.numbers
         for i, value in enumerate(call.tape):
             numbers[layout.CALL + i] = value
@@ -100,9 +100,9 @@ class Engine:
         numbers[layout.CALL - 2] = call.namespace
 
     def perform(self, row_at: int, tape: int, tape_size: int, blob_size: int, now: int) -> int:
-        """Carry out the call at word `tape`; its status. The reply lies in REPLY until `settle`.
+        """Carry out the call at word `tape` and return its status. The reply lies in REPLY until `settle`.
 
-        A reply above `reply_bytes_max` is refused before anything has happened.
+        A call whose reply would be above `reply_bytes_max` is refused before any change.
         """
         status = calls.perform(
             self.words, self.octets, row_at, tape, tape_size, blob_size, now, layout.REPLY_ITEMS, self.reply_bytes_max
@@ -110,7 +110,7 @@ class Engine:
         return self.checked(status, row_at)
 
     def checked(self, status: int, row_at: int) -> int:
-        """The status, if the kernel did not fail; a reply that found no room is a refusal."""
+        """Return `status`, or REPLY_TOO_LARGE if the reply did not fit. Raise BrokenNode if the kernel failed."""
         what = status & layout.STATUS_MASK
         if what == layout.BROKEN:
             raise BrokenNode(f"{self.rows[row_at].name}: the kernel failed")
@@ -119,32 +119,32 @@ class Engine:
         return int(status)
 
     def perform_queued(self, entry: int, row_at: int, now: int) -> int:
-        """Carry out one call of a session's queue."""
+        """Carry out one call that a session queued in MULTI and return its status."""
         status = transactions.perform_queued(
             self.words, self.octets, entry, now, layout.REPLY_ITEMS, self.reply_bytes_max
         )
         return self.checked(status, row_at)
 
     def set_eviction(self, policy: str, samples: int) -> None:
-        """Whom to remove when memory is used up: a name of EVICTION_POLICIES, and of how many keys the worst."""
+        """Set the eviction policy, a name of EVICTION_POLICIES, and the number of keys sampled for each eviction."""
         number = EVICTION_POLICIES.index(policy)
         self.numbers[layout.EVICTION] = number
         self.numbers[layout.EVICTION_SAMPLES] = samples
         self.note_uses(True)
 
     def note_uses(self, on: bool) -> None:
-        """Note in keys when (or how often) they are used; off while a snapshot's child shares the pages."""
+        """Switch the tracking of key use (time or count) on or off; off while a snapshot's child shares pages."""
         frequency = self.numbers[layout.EVICTION] in (layout.EVICT_LFU, layout.EVICT_VOLATILE_LFU)
         note = layout.NOTE_USE if frequency else layout.NOTE_TIME
         self.numbers[layout.TRACKING] = note if on else 0
 
     def free_limbo(self) -> None:
-        """The reply has been read: free what it pointed to."""
+        """Free the blocks that the reply pointed to, once the reply has been read."""
         if self.numbers[layout.LIMBO_COUNT]:
             calls.settle(self.words, self.octets)
 
     def settle(self, now: int) -> None:
-        """The reply has been read: free what it pointed to, and serve those who waited for the change."""
+        """Free the blocks of a reply that has been read, and serve the calls that waited for the change."""
         self.free_limbo()
         if self.numbers[layout.REPLY + 1] > layout.REPLY_ITEMS_LANE:
             self.heap.forget(layout.REPLY * layout.WORD, self.numbers[layout.REPLY + 1] * 16)
@@ -155,7 +155,7 @@ class Engine:
             self.journal_flush()
 
     def run(self, call: Call, now: int) -> int:
-        """Carry out a packed call; `settle` must follow once the reply has been read."""
+        """Carry out a packed call and return its status; call `settle` once the reply has been read."""
         self.put(call)
         row_at = self.row_at[self.catalogue.by_code[call.code].name]
         return self.perform(row_at, layout.CALL, len(call.tape), len(call.blob), now)
@@ -163,13 +163,13 @@ class Engine:
     def park_packed(
         self, row_at: int, tape: int, now: int, deliver: Callable[[int | None], None]
     ) -> Parked:
-        """`park` for a call that is packed as a MULTI queues it, its tape at word `tape`."""
+        """Park a call that is packed as MULTI queues it, with its tape at word `tape`."""
         tape_size, blob_size = self.numbers[tape - 3], self.numbers[tape - 1]
         self.numbers[tape - 1] = (tape + tape_size) * layout.WORD
         return self.park(row_at, tape, tape_size, blob_size, now, deliver)
 
     def handle_packed(self, row: Command, session: Session | None, tape: int, now: int) -> Value:
-        """`handle` for a call that is packed as a MULTI queues it."""
+        """Carry out, as `handle` does, a call that is packed as MULTI queues it."""
         blob_size = self.numbers[tape - 1]
         self.numbers[tape - 1] = (tape + self.numbers[tape - 3]) * layout.WORD
         value = self.handle(row, session, tape, now)
@@ -177,7 +177,8 @@ class Engine:
         return value
 
     def handle(self, row: Command, session: Session | None, tape: int, now: int) -> Value:
-        """Carry out a row that runs in Python; a Fault is a value here, and so is whatever else goes wrong in it."""
+        """Carry out a row that runs in Python and return its value; a Fault, or any failure of the handler, is
+        returned as a Fault. Raise SynapError if the node or its log is broken."""
         fields = tape_reader.read(row, self.numbers, self.bytes, tape, _with_form)
         counter = layout.COUNTERS + 4 * row.code
         self.numbers[counter] += 1
@@ -187,7 +188,7 @@ class Engine:
         except Fault as fault:
             self.numbers[counter + 1] += 1
             return fault
-        except SynapError:  # the node is broken, or its log is
+        except SynapError:  # the node or its log is broken
             raise
         except Exception as error:
             log.exception("%s failed", row.name)
@@ -201,7 +202,7 @@ class Engine:
     def park(
         self, row_at: int, tape: int, tape_size: int, blob_size: int, now: int, deliver: Callable[[int | None], None]
     ) -> Parked:
-        """Let the call at word `tape`, which answered WAIT, wait for its keys."""
+        """Park the call at word `tape`, which answered WAIT, until one of its keys changes or its timeout ends."""
         row = self.rows[row_at]
         numbers = self.numbers
         blob = bytes(self.bytes[numbers[tape - 1] : numbers[tape - 1] + blob_size])
@@ -219,10 +220,10 @@ class Engine:
         return parked
 
     def serve(self, now: int) -> None:
-        """Tell watchers of the keys that changed, and make the calls that wait for them, first come first."""
+        """Mark the watchers of the keys that changed, and carry out the calls parked on these keys, oldest first."""
         while self.numbers[layout.HITS_COUNT]:
             for h in self.interest.take_hits():
-                barren: set[int] = set()  # rows for which nothing is left under this name
+                barren: set[int] = set()  # rows that find nothing more under this hash
                 for session in self.interest.watchers.get(h, ()):
                     session.watch_broken = session.watch_broken or self._changed(session, h, now)
                 for parked in list(self.interest.parked.get(h, ())):
@@ -233,16 +234,16 @@ class Engine:
                     if status & layout.BARREN:
                         barren.add(parked.row_at)
                     if what == layout.WAIT or (what == WRONG_TYPE and len(parked.hashes) == 1):
-                        continue  # nothing of its kind is there yet
+                        continue  # no value of the kind that the row reads is there yet
                     self.interest.unpark(parked)
                     parked.deliver(status)
                     self.free_limbo()
                 self.feed(h, now)
 
     def feed(self, h: int, now: int) -> None:
-        """Let the feeds that attend to this name take what is there, one piece each in turn.
+        """Let the feeds of the queue or room with the hash `h` take messages or events, one piece each in turn.
 
-        Whoever was first this time is last the next time. Feeds that never end leave the rest to upkeep.
+        The feed that was first this time is last the next time. After FEED_ROUNDS rounds upkeep takes over.
         """
         line = self.interest.feeds.get(h)
         if not line:
@@ -257,7 +258,7 @@ class Engine:
         self.hungry.add(h)
 
     def end_waits(self, now: int) -> None:
-        """Answer the waiting calls whose time is up."""
+        """Answer the parked calls whose timeout has ended."""
         while self._waiting and (self._waiting[0][0] <= now or self._waiting[0][2].over):
             parked = heapq.heappop(self._waiting)[2]
             if not parked.over:
@@ -266,14 +267,14 @@ class Engine:
 
     @property
     def next_wait(self) -> int:
-        """When the next waiting call's time is up, or a queue or room has something to do; 0 if feeds go on at once."""
+        """The time (ms) of the next timeout of a parked call or timer of a queue or room; 0 if feeds have more now."""
         if self.hungry:
             return 0
         due = int(self.numbers[layout.TIMERS_DUE])
         return min(self._waiting[0][0], due) if self._waiting else due
 
     def attend(self, feed: Feed) -> None:
-        """Let a feed hear of changes of its queue or room, and take what is there."""
+        """Register a feed for changes of its queue or room."""
         at = layout.CALL_BLOB * layout.WORD
         self.bytes[at : at + len(feed.name)] = feed.name
         feed.hash = key_info.hash_of(self.words, self.octets, feed.space, at, len(feed.name))
@@ -282,7 +283,7 @@ class Engine:
     # Transactions.
 
     def watch(self, session: Session, key: bytes, now: int) -> None:
-        """Let EXEC fail if `key` changes, or has become visible or invisible by then."""
+        """Make EXEC fail if `key` changes, expires or appears before it."""
         at = layout.CALL_BLOB * layout.WORD
         self.bytes[at : at + len(key)] = key
         namespace = session.namespace
@@ -294,7 +295,7 @@ class Engine:
             self.interest.watch(h, session)
 
     def unwatch(self, session: Session) -> None:
-        """Forget what the session watches."""
+        """Stop watching all keys of the session."""
         for h in session.watched:
             self.interest.unwatch(h, session)
         session.watched.clear()
@@ -302,13 +303,13 @@ class Engine:
         session.note_watched()
 
     def watch_holds(self, session: Session, now: int) -> bool:
-        """Is every watched key as it was?"""
+        """Return True if no watched key has changed."""
         if session.watch_broken:
             return False
         return all(self._visible(namespace, key, now) == seen for namespace, key, seen in session.watched.values())
 
     def _changed(self, session: Session, h: int, now: int) -> bool:
-        """Is a watched key that was just touched not as it was? Missing before and after is no change."""
+        """Return True if a watched key that was just touched counts as changed; missing before and after does not."""
         namespace, key, seen = session.watched[h]
         return bool(seen) or bool(self._visible(namespace, key, now))
 
@@ -318,12 +319,12 @@ class Engine:
         return int(key_info.visible(self.words, self.octets, namespace, at, len(key), now))
 
     def end_multi(self, session: Session) -> None:
-        """Leave MULTI; what was queued and watched is forgotten."""
+        """Leave MULTI, drop the queued calls and stop watching keys."""
         transactions.leave_multi(self.words, self.octets, session.at)
         self.unwatch(session)
 
     def close(self, session: Session) -> None:
-        """The session is over."""
+        """Release everything that the session holds, and remove the session."""
         if session.parked is not None and not session.parked.over:
             self.interest.unpark(session.parked)
         self.end_multi(session)
@@ -335,7 +336,7 @@ class Engine:
     # The log.
 
     def take_frames(self) -> tuple[memoryview, int, int] | None:
-        """(bytes, first seq, count) of the frames that wait, to be written before `frames_written`."""
+        """Return (bytes, first seq, count) of the frames in LOG, or None; once written, call `frames_written`."""
         count = self.numbers[layout.LOG_COUNT]
         if not count:
             return None
@@ -343,7 +344,7 @@ class Engine:
         return self.bytes[start : start + self.numbers[layout.LOG_TOP]], self.numbers[layout.LOG_FIRST], count
 
     def drop_group(self) -> None:
-        """Take the frames of the transaction under way out of LOG: the node is broken in the middle of it."""
+        """Remove from LOG the frames of a transaction in the middle of which the node broke."""
         numbers = self.numbers
         keep = max(numbers[layout.LOG_COUNT] - (numbers[layout.IN_GROUP] - 1), 0)
         top = 0
@@ -352,7 +353,7 @@ class Engine:
         numbers[layout.LOG_TOP], numbers[layout.LOG_COUNT] = top, keep
 
     def frames_written(self) -> None:
-        """The frames of `take_frames` are where they belong: LOG is empty again."""
+        """Empty LOG, once the frames of `take_frames` are written."""
         top = self.numbers[layout.LOG_TOP]
         self.numbers[layout.LOG_TOP] = 0
         self.numbers[layout.LOG_COUNT] = 0
@@ -360,7 +361,7 @@ class Engine:
             self.heap.forget(layout.LOG * layout.WORD, top)
 
     def replay(self, payload: memoryview | bytes, step: int) -> int:
-        """Apply frames (`step` 1: a log, 0: a snapshot); how many. Raises BrokenNode at a wrong one."""
+        """Apply frames (`step` 1: a log, 0: a snapshot) and return their count. Raise BrokenNode at a wrong frame."""
         at = layout.CALL_BLOB * layout.WORD
         size = len(payload)
         if size > layout.CALL_BLOB_BYTES:
@@ -380,27 +381,27 @@ class Engine:
         return int(done)
 
     def take(self, size: int) -> int:
-        """The octet where a block of `size` bytes starts. Raises MemoryError above max_memory."""
+        """Allocate a block of `size` bytes and return its first octet. Raise MemoryError above max_memory."""
         most = self.numbers[layout.BYTES_MAX] * 3 // 2 + arena.PAGES_SPARE
         if self.numbers[layout.PAGES_USED] * layout.PAGE_BYTES + size > most:
             raise MemoryError
         return self.take_anyway(size)
 
     def take_anyway(self, size: int) -> int:
-        """The same, for what must not fail any more: it may go above max_memory."""
+        """Allocate a block of `size` bytes, also above max_memory, for work that must not fail any more."""
         ref = arena.take_block(self.words, self.octets, (size + 7) // 8)
         if not ref:
             raise MemoryError
         return int(ref) * layout.WORD
 
     def give(self, at: int) -> None:
-        """Free what `take` gave."""
+        """Free a block of `take` or `take_anyway`."""
         arena.give_block(self.words, self.octets, at // layout.WORD)
 
     # Upkeep.
 
     def upkeep(self, now: int) -> bool:
-        """One step of everything that nobody waits for; True if there is more to do at once."""
+        """Do one step of background work: timeouts, graves, expiry, timers, feeds. Return True if work is left."""
         self.end_waits(now)
         more = False
         numbers = self.numbers
@@ -420,13 +421,13 @@ class Engine:
         return more
 
     def clean(self) -> None:
-        """Give free pages back to the system."""
+        """Return free pages to the operating system."""
         while count := arena.clean(self.words, CLEAN_RUNS, self._found):
             for page, length in self._found[: 2 * count].reshape(-1, 2).tolist():
                 self.heap.forget(page * layout.PAGE_BYTES, length * layout.PAGE_BYTES)
 
     def _expire_some(self, now: int) -> bool:
-        """Remove some keys whose deadline has come; True if a quarter of those looked at had expired."""
+        """Remove some expired keys; return True if at least a quarter of the keys looked at had expired."""
         cursor = upkeep.find_expired(
             self.words, self.octets, self._expire_cursor, EXPIRE_LOOKS, EXPIRE_MOST, now
         )
@@ -438,7 +439,7 @@ class Engine:
         return len(found) // 2 * 4 >= EXPIRE_LOOKS
 
     def _end_timer(self, now: int) -> bool:
-        """Do what is due in one queue or room: leases that run out, delayed messages, events that grow old."""
+        """Run the timer that is due in one queue or room: ended leases, delayed messages, old events."""
         status = self.run(Call(codes.QUEUE_DUE, 0, (), b""), now)
         if status & layout.STATUS_MASK != layout.ITEM:
             return False
@@ -447,4 +448,4 @@ class Engine:
         tape = (0, len(name) << layout.MARK_BITS | layout.PRESENT, DUE_MOST)
         status = self.run(Call(code, 0, tape, name), now)
         self.settle(now)
-        return bool(status & layout.CHANGED)  # refused (a broken log): not again at once
+        return bool(status & layout.CHANGED)  # a refused call (broken log) is not repeated at once

@@ -1,13 +1,14 @@
-r"""Redis' globs over bytes: one of them, and the many of one place.
+r"""Redis globs over bytes: one glob (`Glob`), and an index over the globs of one node of the trie (`Globs`).
 
-The globs of one place are not tried one after the other once there are many: a glob that has a whole literal segment
-(`*.room7.*`) is filed under that, any other with four literal bytes in a row (`*room7*`) under four of them, each
-time where there are the fewest (the rarest four). So a topic looks up its segments and its runs of four bytes, and
-tests what it finds. Only globs with less than that (`*a?b`) are tried one by one.
+`Globs` does not try many globs one after the other. A glob with a whole literal segment (`*.room7.*`) is indexed
+under that segment, any other glob with four literal bytes in a row (`*room7*`) under four such bytes (a gram), in
+both cases under the key with the fewest globs (the rarest gram). A channel looks up its segments and its grams and
+tests only the globs found there. Globs with fewer literal bytes (`*a?b`) are tried one by one.
 
-*A glob of bytes and stars* is matched by searching its parts in order; others are made a regular expression when they
-are first tested, in which what stands between two stars is atomic: as early as it can, never to be tried again. So no
-pattern takes longer than the size of the topic times its longest run, as with `synap.kernels.globs`.
+A glob of literal bytes and stars is matched by searching its parts in order. Any other glob becomes a regular
+expression at its first test. In that expression each part between two stars is an atomic group: the part matches at
+the first possible place and is never tried again. So no pattern takes longer than the size of the channel times the
+longest literal run of the pattern, as with `synap.kernels.globs`.
 """
 
 import re
@@ -16,13 +17,13 @@ from typing import Any
 
 FEW = 8  # globs that are tried one by one
 GRAM, GRAMS_FROM = 4, 32
-CROWD = 32  # globs under one segment from which four bytes are looked for instead
+CROWD = 32  # with this many globs under one segment, a glob is indexed under a gram instead
 
 STAR: frozenset[int] = frozenset()
 
 
 def elements(pattern: bytes) -> list[frozenset[int]]:
-    """Redis' glob as what each of its elements takes: the bytes of one place, or `STAR`."""
+    """Parse a Redis glob into its elements: the set of bytes that match at one position, or `STAR`."""
     found: list[frozenset[int]] = []
     at, end = 0, len(pattern)
     while at < end:
@@ -45,11 +46,11 @@ def elements(pattern: bytes) -> list[frozenset[int]]:
 
 
 _ALL = frozenset(range(256))
-_NONE = frozenset((-1,))  # a class that no byte is in
+_NONE = frozenset((-1,))  # a class that matches no byte
 
 
 def _class(pattern: bytes, at: int) -> tuple[frozenset[int], int]:
-    """The bytes of a class whose `[` stands before `at`, and where it ends."""
+    """Parse the class whose `[` stands before `at`; return its bytes and the position behind the class."""
     end = len(pattern)
     negated = pattern[at : at + 1] == b"^"
     at += negated
@@ -73,7 +74,7 @@ def _class(pattern: bytes, at: int) -> tuple[frozenset[int], int]:
 
 
 def _parts(found: list[frozenset[int]]) -> list[list[frozenset[int]]]:
-    """What stands before, between and behind the stars."""
+    """Split elements at the stars."""
     parts: list[list[frozenset[int]]] = [[]]
     for element in found:
         if element is STAR:
@@ -84,7 +85,7 @@ def _parts(found: list[frozenset[int]]) -> list[list[frozenset[int]]]:
 
 
 def _searcher(parts: list[bytes]) -> Callable[[bytes], bool]:
-    """A glob of bytes and stars only."""
+    """Return a matcher for a glob of literal bytes and stars, given the parts between the stars."""
     first, last, middle = parts[0], parts[-1], [part for part in parts[1:-1] if part]
     if len(parts) == 1:
         return first.__eq__
@@ -117,7 +118,7 @@ def _spelled(part: list[frozenset[int]]) -> bytes:
 
 
 def _expression(parts: list[list[frozenset[int]]]) -> Callable[[bytes], bool]:
-    """Any glob, compiled when it is first asked."""
+    """Return a matcher for any glob; its regular expression is compiled at the first call."""
     compiled: list[re.Pattern[bytes]] = []
 
     def matches(text: bytes) -> bool:
@@ -131,12 +132,12 @@ def _expression(parts: list[list[frozenset[int]]]) -> Callable[[bytes], bool]:
 
 
 class Glob:
-    """One pattern with its `value`: `matches(text)`, and the literals that every text of it has."""
+    """A glob with its `value`, its matcher `matches(text)`, and the literal `runs` that every match contains."""
 
     __slots__ = ("bucket", "matches", "runs", "value")
 
     def __init__(self, whole: list[frozenset[int]], rest: list[frozenset[int]], value: Any) -> None:
-        """`rest` is what stands behind the leading segments of `whole`."""
+        """Build a glob from the elements `whole`; `rest` are those behind the leading literal segments."""
         parts = _parts(whole)
         self.value = value
         self.bucket: tuple[dict[bytes, list[Glob]], bytes] | None = None
@@ -148,7 +149,7 @@ class Glob:
 
 
 def _runs(rest: list[frozenset[int]]) -> list[tuple[bytes, bool, bool]]:
-    """The runs of literal bytes: each with whether it begins, and whether it ends, the pattern."""
+    """Return the runs of literal bytes as (run, True if it begins the pattern, True if it ends the pattern)."""
     runs: list[tuple[bytes, bool, bool]] = []
     run, first = bytearray(), True
     for i, taken in enumerate([*rest, STAR]):
@@ -162,19 +163,19 @@ def _runs(rest: list[frozenset[int]]) -> list[tuple[bytes, bool, bool]]:
 
 
 def _whole(run: bytes, first: bool, last: bool) -> list[bytes]:
-    """The whole segments in a run of literal bytes."""
+    """Return the whole segments in a run of literal bytes."""
     pieces = run.split(b".")
     return [piece for piece in pieces[0 if first else 1 : None if last else -1] if piece]
 
 
 def _grams_of(glob: Glob) -> set[bytes]:
-    """The runs of four literal bytes, of the first of them."""
+    """Return the grams (four literal bytes in a row) of a glob, from the first bytes of its first runs."""
     runs = [run[:GRAMS_FROM] for run, _, _ in glob.runs[:GRAMS_FROM]]
     return {run[i : i + GRAM] for run in runs for i in range(len(run) - GRAM + 1)}
 
 
 class Globs:
-    """The globs of one place, see the file."""
+    """The globs of one node of the trie, indexed by literal segment and by gram."""
 
     __slots__ = ("_all", "_grams", "_loose", "_seen", "_segments")
 
@@ -183,17 +184,17 @@ class Globs:
         self._segments: dict[bytes, list[Glob]] = {}
         self._grams: dict[bytes, list[Glob]] = {}
         self._loose: list[Glob] = []
-        self._seen: dict[bytes, int] = {}  # how many globs have these four bytes: the rarest tell most
+        self._seen: dict[bytes, int] = {}  # gram -> number of globs that contain it
 
     def __len__(self) -> int:
         return len(self._all)
 
     def get(self, pattern: bytes) -> Glob | None:
-        """The glob under this text."""
+        """Return the glob that was added as `pattern`, or None."""
         return self._all.get(pattern)
 
     def add(self, pattern: bytes, glob: Glob) -> None:
-        """One more, which is not there."""
+        """Add a glob whose pattern is not there yet."""
         self._all[pattern] = glob
         segments = [segment for run, first, last in glob.runs for segment in _whole(run, first, last)]
         best = self._least(self._segments, segments)
@@ -211,7 +212,7 @@ class Globs:
             self._loose.append(glob)
 
     def remove(self, pattern: bytes) -> None:
-        """One less."""
+        """Remove the glob that was added as `pattern`."""
         glob = self._all.pop(pattern)
         if glob.bucket is None:
             self._loose.remove(glob)
@@ -235,7 +236,7 @@ class Globs:
         files.setdefault(key, []).append(glob)
 
     def find(self, text: bytes, segments: Iterable[bytes], found: list[Any]) -> None:
-        """Add the values of the globs that match to `found`."""
+        """Append the values of the globs that match `text` to `found`; `segments` are those of `text`."""
         if len(self._all) <= FEW:
             found.extend([glob.value for glob in self._all.values() if glob.matches(text)])
             return

@@ -1,17 +1,17 @@
-r"""Which subscriptions a topic meets: one trie of patterns, walked once for each topic.
+r"""Trie of pub/sub patterns: finds all patterns that match a channel in one walk.
 
-A topic is segments with dots between them. Three dialects ask for topics:
+A channel is segments with dots between them. A subscription names channels in one of three dialects:
 
-    exact      the topic itself                                                    news.sport
+    exact      the channel itself                                                  news.sport
     segments   `*` one segment, `#` any number at the end, `a*b` within a segment  news.*.live   news.#   user:*
     globs      Redis' globs, whose `*` crosses dots, over all the bytes            new?.[a-f]*
 
-Exact topics need no walk and are no business of this file. Patterns of segments are paths of the trie. A glob
-hangs at the node that its leading literal segments reach, and is tested there on the whole topic.
+Exact channels need no walk and are not stored here. Patterns of segments are paths of the trie. A glob belongs to
+the node that its leading literal segments reach, and is tested there against the whole channel.
 
-*The walk* holds the nodes that the segments so far can have reached; each pattern has one node, so that is never
-more than there are patterns, and for ordinary ones a handful. `globs.py` finds those of one node.
-An empty topic is matched by the empty glob alone, as Redis has it.
+The walk keeps the set of nodes that the segments read so far can reach. Each pattern has one node, so the set is
+never larger than the number of patterns, and usually a handful. `globs.py` finds the matching globs of one node.
+Only the empty glob matches an empty channel, as in Redis.
 """
 
 import re
@@ -24,7 +24,7 @@ _META = re.compile(rb"[*?\[\\]")
 
 
 def checked_segments(pattern: bytes) -> bool:
-    """Is this a pattern of segments, not an exact topic? Raises Fault for a `#` that is not at the end."""
+    """Return True for a pattern of segments, False for an exact channel. Raise Fault if `#` is not at the end."""
     if b"*" not in pattern and b"#" not in pattern:
         return False
     segments = pattern.split(b".")
@@ -37,26 +37,26 @@ def checked_segments(pattern: bytes) -> bool:
 
 
 class Node:
-    """What can follow after some segments."""
+    """A node of the trie."""
 
     __slots__ = ("children", "ends", "globs", "one", "parts", "rest")
 
     def __init__(self) -> None:
         self.children: dict[bytes, Node] = {}
-        self.one: Node | None = None  # behind a `*`
-        self.parts: Globs | None = None  # segments with a `*` among others; their values are nodes
+        self.one: Node | None = None  # the child for a segment `*`
+        self.parts: Globs | None = None  # segments such as `a*b`; their values are child nodes
         self.globs: Globs | None = None
         self.ends: Any = None  # the value of the pattern that ends here
-        self.rest: Any = None  # and of the one that goes on with `#`
+        self.rest: Any = None  # the value of the pattern that ends with `#` here
 
     def bare(self) -> bool:
-        """Does nothing follow?"""
+        """Return True if the node has no children and no patterns."""
         return not (
             self.children or self.one or self.parts or self.globs or self.ends is not None or self.rest is not None
         )
 
     def after(self, segment: bytes) -> "Node | None":
-        """The node behind a segment of a pattern."""
+        """Return the child for a segment of a pattern, or None."""
         if segment == b"*":
             return self.one
         if b"*" in segment:
@@ -65,7 +65,7 @@ class Node:
         return self.children.get(segment)
 
     def grow(self, segment: bytes) -> "Node":
-        """The same, made if it is not there."""
+        """Return the child for a segment of a pattern; create the child if it is missing."""
         node = self.after(segment)
         if node is not None:
             return node
@@ -81,7 +81,7 @@ class Node:
         return node
 
     def prune(self, segment: bytes) -> None:
-        """Forget what was behind a segment."""
+        """Remove the child for a segment of a pattern."""
         if segment == b"*":
             self.one = None
         elif b"*" in segment:
@@ -93,7 +93,7 @@ class Node:
 
 
 class Trie:
-    """All patterns. Which of them are there is known to whoever adds them: each is added and removed once."""
+    """All patterns of an engine. The caller adds each pattern once and removes only patterns that it added."""
 
     def __init__(self) -> None:
         self._root = Node()
@@ -103,7 +103,7 @@ class Trie:
         return self._count
 
     def add_segments(self, pattern: bytes, value: Any) -> None:
-        """A pattern of segments, see `checked_segments`."""
+        """Add a pattern of segments, checked with `checked_segments`."""
         path, rest = _path(pattern)
         node = self._root
         for segment in path:
@@ -115,7 +115,7 @@ class Trie:
         self._count += 1
 
     def remove_segments(self, pattern: bytes) -> None:
-        """It is there no more."""
+        """Remove a pattern of segments."""
         path, rest = _path(pattern)
         nodes = self._nodes(path)
         if rest:
@@ -125,7 +125,7 @@ class Trie:
         self._prune(nodes, path)
 
     def add_glob(self, pattern: bytes, value: Any) -> None:
-        """One of Redis' globs."""
+        """Add a Redis glob."""
         path, size = _leading(pattern)
         node = self._root
         for segment in path:
@@ -136,7 +136,7 @@ class Trie:
         self._count += 1
 
     def remove_glob(self, pattern: bytes) -> None:
-        """It is there no more."""
+        """Remove a Redis glob."""
         path, _ = _leading(pattern)
         nodes = self._nodes(path)
         globs = nodes[-1].globs
@@ -146,7 +146,7 @@ class Trie:
         self._prune(nodes, path)
 
     def match(self, topic: bytes) -> list[Any]:
-        """The values of all patterns that the topic meets."""
+        """Return the values of all patterns that match the channel `topic`."""
         found: list[Any] = []
         if not self._count:
             return found
@@ -195,7 +195,7 @@ class Trie:
 
 
 def _path(pattern: bytes) -> tuple[list[bytes], bool]:
-    """The segments of a pattern, and whether a `#` follows them."""
+    """Split a pattern into its segments without a last `#`; return the segments and True if there was a `#`."""
     path = pattern.split(b".")
     rest = path[-1] == b"#"
     if rest:
@@ -204,7 +204,7 @@ def _path(pattern: bytes) -> tuple[list[bytes], bool]:
 
 
 def _leading(pattern: bytes) -> tuple[list[bytes], int]:
-    """The segments that a glob literally begins with, and their bytes with the dots behind them."""
+    """Return the literal segments that a glob begins with, and their size in bytes with the dots behind them."""
     meta = _META.search(pattern)
     size = pattern.rfind(b".", 0, meta.start() if meta else len(pattern)) + 1
     return (pattern[: size - 1].split(b".") if size else []), size

@@ -1,20 +1,21 @@
-"""Publish and subscribe: messages to whoever listens at that moment; nothing is kept.
+"""Publish and subscribe: delivers each message to the current subscribers; no message is stored.
 
-A *listener* is a RESP connection, which gets bytes. A *mailbox* is a subscriber of any other kind, which takes
-messages when it can: a bounded buffer and a policy for when it is full. `pattern_trie.py` says what can be subscribed.
+A *listener* is a RESP connection and receives bytes. A *mailbox* is any other subscriber and takes messages from a
+bounded buffer with an overflow policy. `pattern_trie.py` defines the dialects of subscriptions.
 
-    publish       finds the subscriptions that a topic meets, puts (subscription, message) in the turn's outbox,
-                  and answers how many there are: work for each subscription, not for each subscriber
-    spread        at the end of the turn: each listener gets what is there for it in one piece. Listeners with
+    publish       finds the subscriptions that match a channel, appends (subscription, message) to the outbox of the
+                  turn, and returns the subscriptions: work per subscription, not per subscriber
+    spread        runs at the end of the turn and sends each listener its messages in one piece. Listeners with
                   the same subscriptions share these bytes
 
-What changes who listens (or how: RESP2 or RESP3) spreads first, so a listener never gets what was published before it
-asked, nor misses what was before it left. A message is written in each form once, whoever it goes to.
+Every change of the listeners or of their RESP version calls `spread` first. So a listener never receives a message
+published before its subscription, and never misses one published before it unsubscribed. Each message is encoded
+once in each form, for all receivers.
 
-RESP counts a listener once for each of its subscriptions that matches, and sends as many copies; JSON counts
-subscribers, and a mailbox gets one. Subscriptions made over HTTP have no reader: they count, and the oldest are
-forgotten. Topics that were subscribed by their name are remembered with their counters when nobody listens any more,
-up to `topics_max`.
+RESP counts a listener once for each of its matching subscriptions, and sends as many copies. JSON counts subscribers,
+and a mailbox receives one copy. Subscriptions made over HTTP have no reader: they are counted, and the oldest are
+removed beyond `Limits.unread`. Channels that were subscribed by name keep their counters without subscribers, up to
+`Limits.topics`.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,7 +25,7 @@ from synap.engine.subscribers import Dialect, Limits, Listener, Mailbox, Message
 from synap.faults import Fault
 
 CACHED_TOPICS_MAX = 4096
-OUTBOX_BYTES = 1 << 20  # spread before the end of the turn
+OUTBOX_BYTES = 1 << 20  # above this the outbox is spread before the end of the turn
 
 
 class PubSub:
@@ -33,11 +34,11 @@ class PubSub:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.new_name: Callable[[], str] = self._count_name
-        self.soon: Callable[[], None] = self.spread  # whoever has turns puts in what ends one
+        self.soon: Callable[[], None] = self.spread  # called at a turn's first message; the owner of turns sets it
         self.exact: dict[bytes, Subscription] = {}
         self.shards: dict[bytes, Subscription] = {}
         self.patterns: dict[tuple[Dialect, bytes], Subscription] = {}
-        self._idle: dict[bytes, Subscription] = {}  # of `exact`, those that nobody listens to
+        self._idle: dict[bytes, Subscription] = {}  # those of `exact` without subscribers, oldest first
         self._trie = Trie()
         self._met: dict[bytes, list[Subscription]] = {}
         self._outbox: list[tuple[Subscription, Message]] = []
@@ -46,7 +47,7 @@ class PubSub:
         self.subscribers: dict[str, Mailbox] = {}
         self._unread: dict[str, Mailbox] = {}
         self.listeners = 0
-        self.active = 0  # topics of `exact` that somebody listens to
+        self.active = 0  # channels of `exact` with subscribers
         self.subscriptions = self.wildcards = 0
         self.published = self.delivered = self.dropped = self.slow_dropped = 0
 
@@ -56,13 +57,13 @@ class PubSub:
 
     @property
     def waiting(self) -> bool:
-        """Is there something to spread?"""
+        """True if the outbox holds messages."""
         return bool(self._outbox)
 
-    # Who listens.
+    # Subscriptions.
 
     def check(self, subscriber: Subscriber, dialect: Dialect, texts: list[bytes]) -> None:
-        """Would these be too many, or is one too long? Raises Fault."""
+        """Check a subscriber's new channels or patterns against the limits. Raise Fault for too many or too long."""
         for text in texts:
             self.check_topic(text)
         known = subscriber.of(dialect)
@@ -71,12 +72,12 @@ class PubSub:
             raise Fault("TOO_MANY_SUBSCRIPTIONS", most=self.limits.subscriptions)
 
     def check_topic(self, text: bytes) -> None:
-        """Is a topic or pattern too long? Raises Fault."""
+        """Raise Fault if a channel or pattern is too long."""
         if len(text) > self.limits.topic_bytes:
             raise Fault("TOPIC_TOO_LONG", size=len(text), most=self.limits.topic_bytes)
 
     def subscribe(self, subscriber: Subscriber, dialect: Dialect, text: bytes, now: int) -> None:
-        """Let it have what is published there from now on; `check` has found nothing."""
+        """Add a subscription to a channel or pattern. The limits must have been checked with `check`."""
         asked = subscriber.of(dialect)
         if text in asked:
             return
@@ -117,7 +118,7 @@ class PubSub:
             del self._idle[text], self.exact[text]
 
     def unsubscribe(self, subscriber: Subscriber, dialect: Dialect, text: bytes) -> bool:
-        """No more of that; False if it had not asked for it."""
+        """Remove a subscription; return False if the subscriber did not have it."""
         one = subscriber.of(dialect).get(text)
         if one is None:
             return False
@@ -151,7 +152,7 @@ class PubSub:
                 self._trie.remove_segments(text)
 
     def leave(self, subscriber: Subscriber) -> int:
-        """It asks for nothing any more; how many subscriptions that were."""
+        """Remove a subscriber with all its subscriptions; return how many it had."""
         asked = subscriber.all()
         count = 0
         for dialect, text in asked:
@@ -164,9 +165,10 @@ class PubSub:
         return count
 
     def join(self, topics: list[bytes], now: int, wake: Callable[[], None] | None = None, name: str = "") -> Mailbox:
-        """A mailbox for these topics and patterns of segments. One that is known by this `name` gets more of them.
+        """Return a mailbox subscribed to these channels and patterns of segments.
 
-        Raises Fault, and then nothing has happened.
+        Without `wake`, a mailbox that already has this `name` gets the subscriptions. Raise Fault, without any
+        change, if a limit is exceeded or a text is wrong.
         """
         box = self.subscribers.get(name) if name and wake is None else None
         if box is not None:
@@ -182,7 +184,7 @@ class PubSub:
         return box
 
     def add(self, box: Mailbox, topics: list[bytes], now: int) -> None:
-        """These topics and patterns as well. Raises Fault, and then nothing has happened."""
+        """Subscribe a mailbox to more channels and patterns. Raise Fault without any change."""
         dialects = [_dialect(text) for text in topics]
         for dialect in (Dialect.EXACT, Dialect.SEGMENTS):
             self.check(box, dialect, [text for text, found in zip(topics, dialects, strict=True) if found is dialect])
@@ -190,7 +192,10 @@ class PubSub:
             self.subscribe(box, dialect, text, now)
 
     def part(self, box: Mailbox, topics: list[bytes]) -> int:
-        """These no more; how many it had. One without any is forgotten."""
+        """Unsubscribe a mailbox from these channels and patterns; return how many of them it had.
+
+        A mailbox without `wake` is removed with its last subscription.
+        """
         count = sum(self.unsubscribe(box, _dialect(text), text) for text in topics)
         if not len(box) and box.wake is None:
             self.leave(box)
@@ -199,7 +204,7 @@ class PubSub:
     # Messages.
 
     def meets(self, topic: bytes) -> list[Subscription]:
-        """The subscriptions that a topic meets: of its name, then patterns."""
+        """Return the subscriptions that match a channel: the exact one first, then patterns."""
         found = self._met.get(topic)
         if found is None:
             found = self._trie.match(topic)
@@ -213,7 +218,10 @@ class PubSub:
     def publish(
         self, topic: bytes, payload: bytes, metadata: bytes, now: int, shard: bool = False
     ) -> tuple[Message, list[Subscription], set[Mailbox]]:
-        """Let everybody have it who listens: the message, the subscriptions met, and the mailboxes among them."""
+        """Publish a message; return the message, the matching subscriptions and the mailboxes that match.
+
+        Listeners receive the message at the next `spread`, mailboxes at once. `shard`: use shard channels only.
+        """
         self.check_topic(topic)
         if shard:
             only = self.shards.get(topic)
@@ -267,7 +275,7 @@ class PubSub:
             box.wake()
 
     def spread(self) -> None:
-        """Hand the listeners what is there for them."""
+        """Send the messages of the outbox to the listeners."""
         outbox, self._outbox, self._outbox_bytes = self._outbox, [], 0
         if not outbox:
             return
@@ -306,7 +314,7 @@ class PubSub:
                 self.slow_dropped += 1
 
     def forget_outbox(self) -> None:
-        """What was published in this turn reaches nobody: the log has failed."""
+        """Drop the messages published in this turn, after the log failed."""
         self.dropped += sum(len(one.links) for one, _ in self._outbox)
         self._outbox, self._outbox_bytes = [], 0
 

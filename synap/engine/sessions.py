@@ -1,4 +1,4 @@
-"""Who asks: one session for each connection, a few words of it in the heap where the lane reads them."""
+"""Sessions: one for each RESP connection; the lane reads a few words of each from the heap."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,11 @@ MUTE_NONE, MUTE_ALL, MUTE_NEXT, MUTE_THIS = range(4)
 
 @dataclass(eq=False)
 class Session:
-    """A session: `at` is where its words lie, `watched` maps the hashes of watched keys to how they were."""
+    """The state of one client connection.
+
+    `at` is the first word of the session in the heap. `watched` maps the hash of each watched key to
+    (namespace, key, 1 if the key was there at WATCH, else 0).
+    """
 
     at: int
     number: int
@@ -36,12 +40,12 @@ class Session:
     made_with_version: bytes = b""
     no_evict: bool = False
     no_touch: bool = False
-    mute: int = 0  # MUTE_*: which of its replies are not sent
+    mute: int = 0  # MUTE_*: which replies are not sent
     opened: int = 0  # ms of engine time
-    listener: Any = None  # what it has subscribed, see engine/subscribers; None before the first time
-    narrow: bool = False  # it has subscriptions and speaks RESP2: other commands are refused
+    listener: Any = None  # an engine/subscribers.Listener; None before the first subscription
+    narrow: bool = False  # a RESP2 session with subscriptions: other commands are refused
     _version: int = 2
-    link: Any = None  # its connection: peer, local, descriptor, close(), ..., see io/node/connections.py
+    link: Any = None  # the connection: peer, local, descriptor, close(), ..., see io/node/connections.py
 
     @property
     def namespace(self) -> int:
@@ -53,12 +57,12 @@ class Session:
 
     @property
     def version(self) -> int:
-        """2 or 3: how its replies are written."""
+        """The RESP version of replies, 2 or 3."""
         return self._version
 
     @version.setter
     def version(self, value: int) -> None:
-        self._version = value  # here as well: a message to a hundred subscribers asks a hundred times
+        self._version = value  # kept here too: a message to 100 subscribers reads it 100 times
         self.numbers[self.at + SESSION_RESP] = value
 
     @property
@@ -70,36 +74,36 @@ class Session:
         return bool(self.numbers[self.at + SESSION_FLAGS] & MULTI_BROKEN)
 
     def break_multi(self) -> None:
-        """A command was refused while it should have been queued: EXEC will be refused."""
+        """Make EXEC fail, after a command was refused instead of queued."""
         if self.in_multi:
             self.numbers[self.at + SESSION_FLAGS] |= MULTI_BROKEN
 
     @property
     def row_at(self) -> int:
-        """The row it asked for last, or 0."""
+        """The place in the heap of the last row that the session called, or 0."""
         return int(self.numbers[self.at + SESSION_ROW])
 
     @property
     def seen(self) -> int:
-        """When it asked last (ms of engine time)."""
+        """The time of the last command (ms of engine time)."""
         return int(self.numbers[self.at + SESSION_SEEN])
 
     def begin(self, now: int, link: Any = None) -> None:
-        """It is open from `now` on, behind this connection."""
+        """Open the session at `now` for the connection `link`."""
         self.opened, self.link = now, link
         self.numbers[self.at + SESSION_SEEN] = now
 
     def note_subscribed(self) -> None:
-        """Its subscriptions or its version have changed."""
+        """Set `narrow` again, after the subscriptions or the RESP version changed."""
         self.narrow = self.listener is not None and len(self.listener) > 0 and self.version == 2
 
     def note_watched(self) -> None:
-        """Tell the lane whether EXEC has to look at watched keys."""
+        """Write the number of watched keys into the heap, where EXEC in the lane reads it."""
         self.numbers[self.at + SESSION_WATCHED] = len(self.watched)
 
 
 class Sessions:
-    """All sessions, and the places in the heap that are free for more."""
+    """All open sessions, and the free places for sessions in the heap."""
 
     def __init__(self, numbers: Any) -> None:
         self._numbers = numbers
@@ -109,7 +113,7 @@ class Sessions:
         self.open: dict[int, Session] = {}
 
     def add(self) -> Session | None:
-        """A new session with RESP2 and namespace 0; None if there are too many."""
+        """Return a new session with RESP2 and namespace 0, or None if there are too many."""
         if self._free:
             place = self._free.pop()
         elif self._next < SESSIONS_COUNT:
@@ -127,11 +131,11 @@ class Sessions:
         return session
 
     def take_number(self) -> int:
-        """A number that no client has had."""
+        """Return a client id that was never used before."""
         self._number += 1
         return self._number
 
     def remove(self, session: Session) -> None:
-        """The session is over; the engine has freed what it held."""
+        """Remove a session, after the engine has released what the session held."""
         if self.open.pop(session.number, None) is not None:
             self._free.append((session.at - SESSIONS) // SESSION_SIZE)

@@ -1,4 +1,4 @@
-"""Who subscribes to what, and what they get: the parts that `pubsub.py` puts together."""
+"""Pub/sub data types: subscriptions, messages, and the two kinds of subscribers."""
 
 import json
 from collections import deque
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Dialect(Enum):
-    """How a subscription names topics; what RESP calls its messages and its confirmations."""
+    """The dialects in which a subscription names channels; the value is RESP's prefix to `message`, `subscribe`."""
 
     EXACT = ""
     SEGMENTS = "segments"
@@ -18,7 +18,7 @@ class Dialect(Enum):
 
 
 class Json(bytes):
-    """A payload that is JSON and no plain text."""
+    """A text whose form is JSON, not plain text."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Limits:
 
 
 class Subscription:
-    """A topic or pattern with whoever asked for it."""
+    """A channel or pattern with its subscribers: listeners in `links`, mailboxes in `boxes`."""
 
     __slots__ = ("boxes", "created", "dialect", "links", "published", "text")
 
@@ -53,12 +53,12 @@ class Subscription:
 
 
 def bulk(text: bytes) -> bytes:
-    """A text in RESP."""
+    """Return `text` as a RESP bulk string."""
     return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
 class Message:
-    """What was published. Made into bytes when somebody is there to read them."""
+    """A published message. Its id and its JSON are made only if a subscriber needs them."""
 
     __slots__ = ("_frame", "_name", "_new_name", "metadata", "now", "payload", "size", "topic")
 
@@ -70,20 +70,20 @@ class Message:
 
     @property
     def name(self) -> str:
-        """Its id."""
+        """The id of the message."""
         if not self._name:
             self._name = self._new_name()
         return self._name
 
     def resp(self, subscription: Subscription) -> bytes:
-        """RESP behind the first byte, which is `*` or `>`."""
+        """Return the RESP message without its first byte, which is `*` or `>`."""
         if subscription.dialect is Dialect.GLOB:
             return b"4\r\n$8\r\npmessage\r\n%b%b%b" % (bulk(subscription.text), bulk(self.topic), bulk(self.payload))
         kind = b"$8\r\nsmessage" if subscription.dialect is Dialect.SHARD else b"$7\r\nmessage"
         return b"3\r\n%b\r\n%b%b" % (kind, bulk(self.topic), bulk(self.payload))
 
     def frame(self) -> bytes:
-        """JSON, as a WebSocket sends it."""
+        """Return the message as JSON, for a WebSocket."""
         if not self._frame:
             payload = self.payload if isinstance(self.payload, Json) else json.dumps(as_text(self.payload)).encode()
             topic = json.dumps(as_text(self.topic)).encode()
@@ -94,7 +94,7 @@ class Message:
 
 
 def as_text(data: bytes) -> str:
-    """Bytes for JSON surfaces."""
+    """Return `data` as text for JSON surfaces, with a placeholder for bytes that are not UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -102,7 +102,7 @@ def as_text(data: bytes) -> str:
 
 
 class Subscriber:
-    """Whoever listens: the subscriptions by dialect and text."""
+    """A subscriber with its subscriptions by dialect and text."""
 
     __slots__ = ("_asked", "name")
 
@@ -111,11 +111,11 @@ class Subscriber:
         self._asked: dict[Dialect, dict[bytes, Subscription]] = {dialect: {} for dialect in Dialect}
 
     def of(self, dialect: Dialect) -> dict[bytes, Subscription]:
-        """Its subscriptions of one dialect."""
+        """Return the subscriptions of one dialect, by text."""
         return self._asked[dialect]
 
     def all(self) -> Iterable[tuple[Dialect, bytes]]:
-        """All of them."""
+        """Return (dialect, text) of all subscriptions."""
         return [(dialect, text) for dialect, found in self._asked.items() for text in found]
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ class Subscriber:
 
     @property
     def told(self) -> int:
-        """The number that confirmations name: channels and patterns."""
+        """The count that RESP confirmations give: exact channels plus globs."""
         return len(self._asked[Dialect.EXACT]) + len(self._asked[Dialect.GLOB])
 
 
@@ -141,9 +141,10 @@ class Listener(Subscriber):
 
 
 class Mailbox(Subscriber):
-    """A subscriber that takes messages: `wake` is called when there is one and there was none, and when it is `over`.
+    """A subscriber that takes messages from a buffer.
 
-    Without `wake` nobody will ever take any, and none are kept.
+    `wake` is called when the first message enters an empty buffer, and when the mailbox is `over` (disconnected
+    for being too slow). A mailbox without `wake` has no reader and keeps no messages.
     """
 
     __slots__ = ("bytes", "over", "waiting", "wake")
@@ -152,16 +153,16 @@ class Mailbox(Subscriber):
         super().__init__(name)
         self.wake = wake
         self.waiting: deque[Message] = deque()
-        self.bytes = 0  # of what waits
+        self.bytes = 0  # total size of the messages in `waiting`
         self.over = False
 
     def put(self, message: Message) -> None:
-        """Let this message wait behind the others."""
+        """Append a message to the buffer."""
         self.waiting.append(message)
         self.bytes += message.size
 
     def take(self) -> Message | None:
-        """The next message."""
+        """Remove and return the oldest message, or None if there is none."""
         if not self.waiting:
             return None
         message = self.waiting.popleft()
@@ -169,6 +170,6 @@ class Mailbox(Subscriber):
         return message
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Drop all messages of the buffer."""
         self.waiting.clear()
         self.bytes = 0

@@ -1,8 +1,8 @@
-"""Who cares about a key, a queue or a room: calls that wait for it, sessions that watch it, feeds that attend to it.
+"""Interest in keys, queues and rooms: parked calls, watching sessions (WATCH) and feeds, by key hash.
 
-The heap holds one octet for each of 65,536 hash values, with a bit for each kind of interest; every
-write looks there (`keyspace.touched`), and a hit ends the lane. Here the hit is matched with who is
-behind it, by the whole hash. Two keys that share an octet cost a look and nothing else.
+The heap holds one octet for each of 65,536 hash values, with a bit for each kind of interest. Every write reads
+this octet (`keyspace.touched`), and a hit ends the lane. This file matches the hit with parked calls, watchers and
+feeds by the whole hash. Two keys that share an octet cost a lookup, nothing else.
 """
 
 from collections import deque
@@ -26,9 +26,9 @@ from synap.store.memory.layout import (
 
 @dataclass(eq=False)
 class Parked:
-    """A call that waits: it is made again when a key of it changes, until it answers or its time is up.
+    """A parked call: carried out again whenever one of its keys changes, until it answers or its timeout ends.
 
-    `deliver` is called with the status while the reply lies in REPLY, or with None when time is up.
+    `deliver` is called with the status while the reply lies in REPLY, or with None when the timeout has ended.
     """
 
     call: Call
@@ -41,9 +41,10 @@ class Parked:
 
 @dataclass(eq=False)
 class Feed:
-    """Replies that keep coming: whoever attends to a queue or room, by its `name` (`space`: kinds.QUEUE or ROOM).
+    """A continuous reader of the queue or room `name` (`space`: kinds.QUEUE or kinds.ROOM).
 
-    `take(now)` takes one piece of what is there and answers whether it did; it is called again until it did not.
+    `take(now)` takes one piece of messages or events and returns True if there was one. The engine calls `take`
+    until it returns False.
     """
 
     space: int
@@ -53,7 +54,7 @@ class Feed:
 
 
 class Interest:
-    """The table of interests, on both sides of the border."""
+    """The table of interests: octets in the heap for kernels, dictionaries by hash for Python."""
 
     def __init__(self, numbers: Any, octets: Any) -> None:
         self._numbers = numbers
@@ -80,13 +81,13 @@ class Interest:
             self._octets[INTEREST * WORD + at] &= 0xFF ^ bit
 
     def park(self, parked: Parked) -> None:
-        """Let a call wait for its keys, behind those that wait already."""
+        """Add a parked call to each of its keys, behind the calls parked there already."""
         for h in parked.hashes:
             self.parked.setdefault(h, deque()).append(parked)
             self._add(h, AWAITED)
 
     def unpark(self, parked: Parked) -> None:
-        """The call waits no longer."""
+        """Remove a parked call and mark it as over."""
         parked.over = True
         for h in parked.hashes:
             line = self.parked[h]
@@ -96,12 +97,12 @@ class Interest:
             self._drop(h, AWAITED)
 
     def attend(self, feed: Feed) -> None:
-        """A feed wants to know of changes of its queue or room."""
+        """Register a feed for changes of its queue or room."""
         self.feeds.setdefault(feed.hash, deque()).append(feed)
         self._add(feed.hash, ANNOUNCED)
 
     def leave(self, feed: Feed) -> None:
-        """It does not any more."""
+        """Remove a feed."""
         line = self.feeds[feed.hash]
         line.remove(feed)
         if not line:
@@ -109,12 +110,12 @@ class Interest:
         self._drop(feed.hash, ANNOUNCED)
 
     def watch(self, h: int, session: Any) -> None:
-        """A session wants to know of changes of a key."""
+        """Register a session as a watcher of the key with the hash `h`."""
         self.watchers.setdefault(h, []).append(session)
         self._add(h, WATCHED)
 
     def unwatch(self, h: int, session: Any) -> None:
-        """It does not any more."""
+        """Remove a session from the watchers of a key."""
         line = self.watchers[h]
         line.remove(session)
         if not line:
@@ -122,7 +123,10 @@ class Interest:
         self._drop(h, WATCHED)
 
     def take_hits(self) -> Iterator[int]:
-        """The hashes of written keys that met an interest, each once; all that is known after a flush."""
+        """Return the hashes of written keys that met an interest, each once, and clear them.
+
+        After a flush, or more than HITS_MAX hits, return all hashes with any interest.
+        """
         count = self._numbers[HITS_COUNT]
         self._numbers[HITS_COUNT] = 0
         if count > HITS_MAX:

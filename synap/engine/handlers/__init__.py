@@ -1,1 +1,1 @@
-"""Rows that Python carries out, by the area that they are about."""
+"""Handlers: the functions of rows that run in Python, one module for each area."""

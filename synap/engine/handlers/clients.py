@@ -1,4 +1,4 @@
-"""Rows about connections: who is there, what they are called, how they are ended or made to wait."""
+"""Handlers about connections: CLIENT, SELECT, QUIT, RESET, AUTH, HELLO."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def _flags(session: Session) -> str:
 
 
 def subscribed(session: Session) -> bool:
-    """Has it any subscription?"""
+    """Return True if the session has any subscription."""
     return session.listener is not None and len(session.listener) > 0
 
 
@@ -34,7 +34,7 @@ def _asked(session: Session, dialect: Dialect) -> int:
 
 
 def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
-    """What CLIENT LIST says of a session, by name."""
+    """Return the fields of CLIENT LIST for a session."""
     link = session.link
     row = engine.rows.get(session.row_at)
     multi = int(engine.numbers[session.at + 3]) if session.in_multi else -1
@@ -70,7 +70,7 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
 
 
 def _everybody(engine: Engine, now: int) -> list[Any]:
-    """All RESP sessions and, as far as the server knows of any, HTTP connections, by their numbers."""
+    """Return all RESP sessions and, under a server, HTTP connections, sorted by id."""
     visitors = engine.facts.get("visitors")
     found = [*engine.sessions.open.values(), *(visitors(now) if visitors is not None else ())]
     return sorted(found, key=lambda one: one.number)
@@ -81,7 +81,7 @@ def _line(engine: Engine, session: Session, now: int) -> bytes:
 
 
 def client_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """A line for each connection; for JSON an object."""
+    """Return a line for each chosen connection; an object each for JSON."""
     chosen = _everybody(engine, now)
     if "ids" in args:
         wanted = {item["id"] for item in args["ids"]}
@@ -94,39 +94,39 @@ def client_list(engine: Engine, session: Session | None, args: dict[str, Any], n
 
 
 def client_info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The line of CLIENT LIST for whoever asks."""
+    """Return the line of CLIENT LIST for the calling session."""
     assert session is not None
     return _line(engine, session, now)
 
 
 def client_id(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The number of the session."""
+    """Return the id of the session."""
     assert session is not None
     return session.number
 
 
 def checked_name(text: bytes, what: str) -> bytes:
-    """The text, if it can stand in CLIENT LIST. Raises Fault."""
+    """Return `text` if CLIENT LIST can show it. Raise Fault for spaces and special characters."""
     if any(not 33 <= byte <= 126 for byte in text):
         raise Fault("BAD_NAME", what=what)
     return text
 
 
 def client_setname(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Name the session."""
+    """Set the name of the session."""
     assert session is not None
     session.name = checked_name(args["name"], "Client names")
     return "OK"
 
 
 def client_getname(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The name of the session, if it has one."""
+    """Return the name of the session, or None."""
     assert session is not None
     return session.name or None
 
 
 def client_setinfo(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """A client library tells its name or version."""
+    """Set the name or version of the session's client library."""
     assert session is not None
     attribute = args["attribute"].upper()
     if attribute == b"LIB-NAME":
@@ -139,7 +139,7 @@ def client_setinfo(engine: Engine, session: Session | None, args: dict[str, Any]
 
 
 def _end(engine: Engine, one: Session, session: Session | None) -> None:
-    """Hang up on a session: at once, or on whoever asks behind the reply."""
+    """Close the connection of `one`: at once, or after the reply if it is the calling session."""
     if one is session:
         one.closing = True
         return
@@ -151,7 +151,7 @@ def _end(engine: Engine, one: Session, session: Session | None) -> None:
 
 
 def client_kill(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """End connections: one by its address (OK), or all that match (how many)."""
+    """Close one connection by its address and return OK, or all that match and return their number."""
     open_ones = _everybody(engine, now)
     if "address" in args:
         for one in open_ones:
@@ -182,7 +182,7 @@ def client_kill(engine: Engine, session: Session | None, args: dict[str, Any], n
 
 
 def client_reply(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Whether this connection gets replies."""
+    """Switch replies of this session on, off, or off for the next command."""
     assert session is not None
     mode = args["mode"]
     if mode == "ON":
@@ -196,21 +196,21 @@ def client_reply(engine: Engine, session: Session | None, args: dict[str, Any], 
 
 
 def client_no_evict(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Noted; no connection is ever closed for want of memory."""
+    """Set the session's NO-EVICT flag, without effect: no connection is closed for lack of memory."""
     assert session is not None
     session.no_evict = args["switch"] == "ON"
     return "OK"
 
 
 def client_no_touch(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Noted, and shown in CLIENT LIST."""
+    """Set the session's NO-TOUCH flag, which CLIENT LIST shows."""
     assert session is not None
     session.no_touch = args["switch"] == "ON"
     return "OK"
 
 
 def client_pause(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Hold back the commands of all connections, or those that write."""
+    """Hold back all commands, or those that write, of all connections for `timeout` ms."""
     if args["timeout"] < 0:
         raise Fault("NEGATIVE_TIMEOUT")
     until = now + args["timeout"]
@@ -228,7 +228,7 @@ def client_unpause(engine: Engine, session: Session | None, args: dict[str, Any]
 
 
 def client_unblock(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """End another connection's wait: 1 if it waited."""
+    """End the wait of another session; return 1 if it was waiting, else 0."""
     one = engine.sessions.open.get(args["id"])
     if one is None or one.parked is None or one.parked.over:
         return 0
@@ -239,17 +239,17 @@ def client_unblock(engine: Engine, session: Session | None, args: dict[str, Any]
 
 
 def client_trackinginfo(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """How this client tracks keys: it does not."""
+    """Return the state of key tracking: off."""
     return {"flags": [b"off"], "redirect": -1, "prefixes": []}
 
 
 def client_getredir(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Where this client's news of keys go: nowhere."""
+    """Return -1: no client receives invalidations."""
     return -1
 
 
 def select(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Choose the namespace."""
+    """Set the namespace of the session. Raise Fault if the index is out of range."""
     assert session is not None
     if not -(1 << 31) <= args["index"] < 1 << 31:
         raise Fault("DB_NUMBER")
@@ -260,14 +260,14 @@ def select(engine: Engine, session: Session | None, args: dict[str, Any], now: i
 
 
 def quit_session(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Say goodbye."""
+    """Close the session after the reply."""
     assert session is not None
     session.closing = True
     return "OK"
 
 
 def reset(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Be as a new connection: no transaction, no name, RESP2, namespace 0."""
+    """Reset the session's state: no transaction, no subscriptions, no name, RESP2, namespace 0."""
     assert session is not None
     engine.end_multi(session)
     engine.operation.mute(session, 0)
@@ -280,13 +280,13 @@ def reset(engine: Engine, session: Session | None, args: dict[str, Any], now: in
 
 
 def _admit(user: bytes) -> None:
-    """There is one user, and nobody is asked for a password."""
+    """Raise Fault if `user` is not the default user, the only one; passwords are not checked."""
     if user != USER:
         raise Fault("WRONG_PASSWORD")
 
 
 def auth(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Accept the default user with any password, as Redis does where none is set."""
+    """Accept the default user with any password, as Redis does if no password is set."""
     if "password" not in args:
         raise Fault("NO_PASSWORD_SET")
     _admit(args["first"])
@@ -294,7 +294,7 @@ def auth(engine: Engine, session: Session | None, args: dict[str, Any], now: int
 
 
 def hello(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Greet, and choose the RESP version."""
+    """Set the RESP version, check the user, set the name, and return the facts of the server."""
     assert session is not None
     version = args.get("version", session.version)
     if version not in (2, 3):

@@ -1,4 +1,4 @@
-"""COMMAND and what belongs to it: all of it read off the table."""
+"""Handlers of COMMAND and its subcommands, derived from the command table."""
 
 import fnmatch
 from collections.abc import Iterator
@@ -32,18 +32,18 @@ from synap.faults import Fault
 from synap.store.lane import lane
 from synap.store.memory import layout as heap
 
-HEAD = 1  # words of the name
+HEAD = 1  # words of a command's name
 SHARD_CHANNELS = {"SPUBLISH": (1, 1, 1), "SSUBSCRIBE": (1, -1, 1), "SUNSUBSCRIBE": (1, -1, 1)}
-"""Where their channels stand, by which clients of a cluster route as by keys."""
+"""Positions of shard channels: cluster clients route by them as by keys."""
 
 
 def rows_of(engine: Engine) -> list[Command]:
-    """Every row with a RESP word."""
+    """Return all rows with a RESP command."""
     return [row for row in engine.catalogue.rows if row.resp and not row.internal]
 
 
 def names(engine: Engine) -> dict[str, list[Command]]:
-    """Top names in small letters, with their rows: one, or those of a container."""
+    """Return the top-level names in small letters, with their rows: one, or those of a container."""
     found: dict[str, list[Command]] = {}
     for row in rows_of(engine):
         found.setdefault(row.resp.split("|")[0].lower(), []).append(row)
@@ -51,13 +51,13 @@ def names(engine: Engine) -> dict[str, list[Command]]:
 
 
 def arity(row: Command) -> int:
-    """Words with the name; negative if there may be more."""
+    """Return the number of words with the name; negative if there may be more."""
     least = row.words_min + row.resp.count("|") + HEAD
     return least if row.words_min == row.words_max else -least
 
 
 def flags(row: Command) -> list[str]:
-    """Redis' flags, or for a row of ours what the table knows of them."""
+    """Return Redis' flags of the command, or derive them from the row if Redis has no such command."""
     if row.resp in FACTS:
         return FACTS[row.resp][0]
     found = ["write"] if row.writes else ["readonly"] if any(_keys(row)) else []
@@ -77,7 +77,7 @@ def flags(row: Command) -> list[str]:
 
 
 def categories(row: Command) -> list[str]:
-    """Redis' ACL categories, or for a row of ours the family, reading or writing, and what is known besides."""
+    """Return Redis' ACL categories of the command, or derive them from the row if Redis has no such command."""
     if row.resp in FACTS:
         return FACTS[row.resp][1]
     family = {"kv": "string", "key": "keyspace", "sortedset": "sortedset", "xstream": "stream"}.get(
@@ -98,7 +98,7 @@ def _keys(row: Command) -> Iterator[Key]:
 
 
 def positions(row: Command) -> tuple[int, int, int]:
-    """(first key, last key, step) if the keys stand at fixed places or to the end, else zeros."""
+    """Return (first key, last key, step) if keys have fixed positions or go on to the end, else zeros."""
     if row.resp in SHARD_CHANNELS:
         return SHARD_CHANNELS[row.resp]
     at = HEAD + row.resp.count("|")
@@ -124,7 +124,7 @@ def positions(row: Command) -> tuple[int, int, int]:
 
 
 def key_specs(row: Command) -> list[Any]:
-    """Where keys begin and how to find them."""
+    """Return Redis' key specifications: where keys begin and how to find them."""
     first, last, step = positions(row)
     how = [b"RW", b"update"] if row.writes else [b"RO", b"access"]
     if first:
@@ -145,7 +145,7 @@ def key_specs(row: Command) -> list[Any]:
 
 
 def described(name: str, rows: list[Command]) -> list[Any]:
-    """COMMAND INFO's ten items for a name."""
+    """Return the ten items of COMMAND INFO for a name."""
     row = rows[0]
     below = [_details(one.resp.lower(), one, []) for one in rows if "|" in one.resp]
     if "|" not in row.resp:
@@ -164,7 +164,7 @@ KINDS = {Key: b"key", Int: b"integer", Real: b"double", Timeout: b"double"}
 
 
 def documented(node: Any) -> dict[str, Any]:
-    """One argument as COMMAND DOCS shows it."""
+    """Return one argument in the form of COMMAND DOCS."""
     if isinstance(node, Flag):
         return {"name": (node.name or node.word).lower().encode(), "type": b"pure-token", "token": node.word.encode(),
                 "flags": ["optional"]}  # fmt: skip
@@ -202,7 +202,7 @@ def documented(node: Any) -> dict[str, Any]:
 
 
 def docs(name: str, rows: list[Command]) -> dict[str, Any]:
-    """COMMAND DOCS of a name."""
+    """Return the entry of COMMAND DOCS for a name."""
     row = rows[0]
     if "|" in row.resp:
         return {
@@ -221,7 +221,7 @@ def _doc(row: Command) -> dict[str, Any]:
 
 
 def keys_of(engine: Engine, words: list[bytes]) -> tuple[Command, list[bytes]]:
-    """The row that these words name, and the keys among them. Raises Fault."""
+    """Parse a command given as words; return its row and keys. Raise Fault if the words are no such call."""
     call = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
     at = heap.CALL_BLOB * heap.WORD
     if len(call) > heap.CALL_BLOB_BYTES:
@@ -247,7 +247,7 @@ def keys_of(engine: Engine, words: list[bytes]) -> tuple[Command, list[bytes]]:
 
 
 def _listed(engine: Engine, words: list[bytes]) -> list[Any]:
-    """COMMAND LIST, all names or those that a filter leaves."""
+    """Return the names of COMMAND LIST, all or filtered."""
     found = names(engine)
     if not words:
         return [name.encode() for name in found]
@@ -272,17 +272,17 @@ def _named(engine: Engine, word: bytes) -> tuple[str, list[Command]] | None:
 
 
 def command(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """COMMAND: all commands."""
+    """Return the description of all commands."""
     return [described(name, rows) for name, rows in names(engine).items()]
 
 
 def command_count(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """How many commands there are, a container counted once."""
+    """Return the number of commands; a container counts once."""
     return len(names(engine))
 
 
 def command_info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """These commands, None for one that there is not; without names all."""
+    """Return the description of these commands, None for an unknown one; without names, of all."""
     words = [item["name"] for item in args["names"]]
     if not words:
         return command(engine, session, args, now)
@@ -291,7 +291,7 @@ def command_info(engine: Engine, session: Session | None, args: dict[str, Any], 
 
 
 def command_docs(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The documentation of these commands; without names of all."""
+    """Return the documentation of these commands; without names, of all."""
     words = [item["name"] for item in args["names"]]
     if not words:
         return {name: docs(name, rows) for name, rows in names(engine).items()}
@@ -300,17 +300,17 @@ def command_docs(engine: Engine, session: Session | None, args: dict[str, Any], 
 
 
 def command_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The names of commands."""
+    """Return the names of commands, all or filtered."""
     return _listed(engine, [item["word"] for item in args["rest"]])
 
 
 def command_getkeys(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The keys of a command that is given in full."""
+    """Return the keys of a full command."""
     return keys_of(engine, [item["word"] for item in args["rest"]])[1]
 
 
 def command_getkeysandflags(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The keys of a command that is given in full, and how it uses each."""
+    """Return the keys of a full command, each with its access flags."""
     row, keys = keys_of(engine, [item["word"] for item in args["rest"]])
     access = [[b"RW", b"update"] if key.access == WRITE else [b"RO", b"access"] for key in _keys(row)]
     return [[key, access[min(i, len(access) - 1)]] for i, key in enumerate(keys)]

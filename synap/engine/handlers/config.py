@@ -1,4 +1,4 @@
-"""CONFIG: the settings under the names that Redis has for them, and those that can change while it runs."""
+"""Handlers of CONFIG: reads settings under Redis' names, and changes those that can change at runtime."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,9 +31,9 @@ POLICIES = (
     "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random",
     "noeviction",
 )  # fmt: skip
-"""In the order in which Redis names them."""
+"""Eviction policies in the order in which Redis' error text lists them."""
 FSYNC = {"everysec": "periodic", "always": "always", "no": "never"}
-"""Redis' names for when the log is synced, and ours."""
+"""Redis' names of the sync modes of the log, and Synap's."""
 
 
 def _maxmemory(engine: Engine, text: str) -> None:
@@ -41,7 +41,7 @@ def _maxmemory(engine: Engine, text: str) -> None:
     most = engine.facts.get("memory_reserved", engine.numbers[layout.BYTES_MAX])
     if size_wanted > most:
         raise ValueError(f"at most {most}, which is kv_store.max_memory_mb at the start: the heap's size is fixed")
-    engine.numbers[layout.BYTES_MAX] = size_wanted or most  # 0 is no limit: what the heap was reserved for
+    engine.numbers[layout.BYTES_MAX] = size_wanted or most  # 0 means no limit: the size for which the heap was reserved
     engine.operation.memory_unlimited = size_wanted == 0
 
 
@@ -96,7 +96,7 @@ def _output(engine: Engine, text: str) -> None:
 
 
 def _limit(text: str) -> int:
-    """Bytes, or -1 for a text that says none."""
+    """Parse bytes; return -1 for a text that is no size."""
     try:
         return size(text)
     except ValueError:
@@ -104,7 +104,7 @@ def _limit(text: str) -> int:
 
 
 def _as_it_is(name: str, read: Read) -> "Write":
-    """For a setting that Redis can change and this server cannot: what it is already is taken."""
+    """Return a writer for a setting that cannot change here: only the current value is accepted."""
 
     def write(engine: Engine, text: str) -> None:
         if str(read(text)) != str(current(engine).get(name)):
@@ -114,7 +114,7 @@ def _as_it_is(name: str, read: Read) -> "Write":
 
 
 def _kept(name: str, read: Read) -> "Write":
-    """For a setting that changes nothing here: the value is judged, and remembered."""
+    """Return a writer for a setting without effect here: the value is checked and stored."""
 
     def write(engine: Engine, text: str) -> None:
         engine.operation.kept[name] = str(read(text))
@@ -153,7 +153,7 @@ REFUSED = {
 
 
 def current(engine: Engine) -> dict[str, Any]:
-    """Every setting by Redis' name, as it is now; nothing where there is no server."""
+    """Return every setting's current value by Redis' name; empty if the engine runs without a server."""
     fixed = engine.facts.get("config", {})
     if not fixed:
         return {}
@@ -183,7 +183,7 @@ def current(engine: Engine) -> dict[str, Any]:
 
 
 def config_get(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Settings that match any of the patterns, under the names that Redis has for them."""
+    """Return the settings whose Redis names match any of the patterns."""
     settings = {name: str(value) for name, value in current(engine).items()}
     if settings:
         settings |= {name: settings[other] for name, other in ALIASES.items()}
@@ -196,7 +196,7 @@ def config_get(engine: Engine, session: Session | None, args: dict[str, Any], no
 
 
 def config_set(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Change settings: all of them, or none and a refusal that says which and why."""
+    """Change settings, all or none. Raise Fault with the name of the refused setting and the reason."""
     pairs = [(_text(item["name"]), _text(item["value"])) for item in args["pairs"]]
     names = [ALIASES.get(name.lower(), name.lower()) for name, _ in pairs]
     for i, name in enumerate(names):
@@ -222,7 +222,7 @@ def _text(word: bytes) -> str:
 
 
 def config_resetstat(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Set the counters of INFO to zero."""
+    """Reset the counters of INFO to zero."""
     for row in engine.catalogue.rows:
         for i in range(4):
             engine.numbers[layout.COUNTERS + 4 * row.code + i] = 0
@@ -236,5 +236,5 @@ def config_resetstat(engine: Engine, session: Session | None, args: dict[str, An
 
 
 def config_rewrite(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Refused: the files are the operator's."""
+    """Raise Fault: the server reads its configuration files and never writes them."""
     raise Fault("NO_CONFIG_FILE")

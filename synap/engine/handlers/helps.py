@@ -1,4 +1,4 @@
-"""What the HELP subcommands say: read off the table, a container's rows with their usage."""
+"""Handlers of the HELP subcommands: usage and summary of a container's rows, from the command table."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from synap.engine.sessions import Session
 
 
 def lines(engine: Engine, container: str) -> list[str]:
-    """Each subcommand and below it what it does."""
+    """Return the usage of each subcommand, each followed by its summary."""
     found = [f"{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for row in engine.catalogue.rows:
         if row.resp.startswith(container + "|"):

@@ -1,4 +1,4 @@
-"""What INFO says, section by section. JSON gets the same objects."""
+"""Handlers of INFO, section by section, and of the MEMORY statistics; JSON surfaces get the sections as objects."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ Section = dict[str, Any]
 
 
 def rss(engine: Engine) -> int:
-    """Bytes of memory that this process holds now, as the system counts; where it does not tell, the most so far."""
+    """Return the resident bytes of this process, or their peak where the system does not give the current value."""
     held = int(engine.facts["memory_held"]()) if "memory_held" in engine.facts else 0
     if held:
         return held
@@ -31,18 +31,18 @@ def rss(engine: Engine) -> int:
 
 
 def used_bytes(engine: Engine) -> int:
-    """Bytes in blocks, which is what the limit counts."""
+    """Return the bytes in blocks, which max_memory limits."""
     return int(engine.numbers[layout.WORDS_USED]) * layout.WORD
 
 
 def total_calls(engine: Engine) -> int:
-    """Calls of all rows. What a word of an SDK asks for is counted with the row that it stands for."""
+    """Return the calls of all rows; a call of an SDK's command counts once, with the row that it stands for."""
     rows = (row for row in engine.catalogue.rows if row.code not in CODES)
     return sum(int(engine.numbers[layout.COUNTERS + 4 * row.code]) for row in rows)
 
 
 def short(size: int) -> str:
-    """A size as Redis' INFO writes it: 1.50M."""
+    """Format a size as Redis' INFO does: 1.50M."""
     for unit, least in (("T", 1 << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
         if size >= least:
             return f"{size / least:.2f}{unit}"
@@ -50,7 +50,7 @@ def short(size: int) -> str:
 
 
 def server(engine: Engine) -> Section:
-    """What runs, and since when."""
+    """Return the section on the program, its process and its uptime."""
     facts = engine.facts
     uptime = facts["uptime"]() if "uptime" in facts else 0
     return {
@@ -74,7 +74,7 @@ def server(engine: Engine) -> Section:
 
 
 def clients(engine: Engine) -> Section:
-    """Who is connected, over RESP and HTTP."""
+    """Return the section on clients over RESP and HTTP."""
     connected = engine.facts.get("clients")
     return {
         "connected_clients": connected() if connected is not None else len(engine.sessions.open),
@@ -86,7 +86,7 @@ def clients(engine: Engine) -> Section:
 
 
 def memory(engine: Engine) -> Section:
-    """What the data takes."""
+    """Return the section on memory."""
     used, held = used_bytes(engine), rss(engine)
     most = 0 if engine.operation.memory_unlimited else int(engine.numbers[layout.BYTES_MAX])
     peak = max(engine.operation.peak, used)
@@ -110,7 +110,7 @@ def memory(engine: Engine) -> Section:
 
 
 def persistence(engine: Engine) -> Section:
-    """The log and the snapshots."""
+    """Return the section on the log and snapshots."""
     found: Section = engine.facts["persistence"]() if "persistence" in engine.facts else {"persistence_enabled": 0}
     running = int(found.get("snapshot_in_progress", 0))
     seq, stands = engine.seq, int(found.get("snapshot_seq", 0))
@@ -129,7 +129,7 @@ def persistence(engine: Engine) -> Section:
 
 
 def stats(engine: Engine) -> Section:
-    """What has happened since the start."""
+    """Return the section of counts since the start."""
     operation, found = engine.operation, counters.section("stats", engine.numbers, engine.catalogue)
     return {
         "total_connections_received": operation.connections_received,
@@ -150,7 +150,7 @@ def stats(engine: Engine) -> Section:
 
 
 def replication(engine: Engine) -> Section:
-    """This node stands alone."""
+    """Return the section on replication: a master without replicas."""
     return {
         "role": "master", "connected_slaves": 0, "master_repl_offset": engine.seq,
         "repl_backlog_active": 0, "repl_backlog_size": 0,
@@ -158,7 +158,7 @@ def replication(engine: Engine) -> Section:
 
 
 def cpu(engine: Engine) -> Section:
-    """Processor time of this process and of its children."""
+    """Return the section on the processor time of this process and its children."""
     times = os.times()
     return {
         "used_cpu_sys": f"{times.system:.6f}", "used_cpu_user": f"{times.user:.6f}",
@@ -168,7 +168,7 @@ def cpu(engine: Engine) -> Section:
 
 
 def commandstats(engine: Engine) -> Section:
-    """Calls by row; their time is that of the calls that were timed (see `observe/times`), for all of them."""
+    """Return calls by row; total time is the mean of the timed calls (see `observe/times`) times all calls."""
     found: Section = {}
     for row in engine.catalogue.rows:
         calls, refused = (int(engine.numbers[layout.COUNTERS + 4 * row.code + i]) for i in range(2))
@@ -182,7 +182,7 @@ def commandstats(engine: Engine) -> Section:
 
 
 def latencystats(engine: Engine) -> Section:
-    """Percentiles of calls that were timed, from buckets that double."""
+    """Return the latency percentiles of timed calls by row, from buckets that double."""
     found: Section = {}
     for row in engine.catalogue.rows:
         took = times.of(engine.numbers, row.code)
@@ -194,12 +194,12 @@ def latencystats(engine: Engine) -> Section:
 
 
 def errorstats(engine: Engine) -> Section:
-    """Refusals by their first word."""
+    """Return the section of refusals, by the first word of their text."""
     return {f"errorstat_{name}": f"count={count}" for name, count in refusals(engine).items()}
 
 
 def refusals(engine: Engine) -> Counter[str]:
-    """Refusals to RESP clients by their first word: those worded in Python, and those of kernels."""
+    """Count refusals to RESP clients by the first word of their text: those of Python and those of kernels."""
     found = Counter(engine.operation.errors)
     for fault in TABLE:
         count = int(engine.numbers[layout.REFUSALS + fault.number])
@@ -209,12 +209,12 @@ def refusals(engine: Engine) -> Counter[str]:
 
 
 def cluster(engine: Engine) -> Section:
-    """There is no cluster."""
+    """Return the section on clusters: disabled."""
     return {"cluster_enabled": 0}
 
 
 def keyspace(engine: Engine) -> Section:
-    """Keys of each namespace that has any."""
+    """Return the number of keys of each namespace with keys."""
     numbers = engine.numbers
     return {
         f"db{i}": f"keys={numbers[layout.KEYS_COUNT + i]},expires={numbers[layout.KEYS_EXPIRING + i]},avg_ttl=0"
@@ -233,7 +233,7 @@ TITLES = {"cpu": "CPU"}
 
 
 def chosen(asked: list[bytes], of_json: bool) -> list[str]:
-    """The names of the sections that are asked for; JSON surfaces take an unknown one for all."""
+    """Return the names of the sections asked for; for JSON an unknown name means the default sections."""
     found: list[str] = []
     for word in asked or [b"default"]:
         name = word.decode("utf-8", "replace").lower()
@@ -247,7 +247,7 @@ def chosen(asked: list[bytes], of_json: bool) -> list[str]:
 
 
 def info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """What the server is and does: text, or objects for JSON."""
+    """Return the sections asked for: text for RESP, objects for JSON."""
     asked = list(args.values())  # section, section2, ...
     sections = {name: SECTIONS[name](engine) for name in chosen(asked, session is None)}
     if session is None:
@@ -261,7 +261,7 @@ def info(engine: Engine, session: Session | None, args: dict[str, Any], now: int
 
 
 def memory_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """MEMORY STATS: numbers by name."""
+    """Return the numbers of MEMORY STATS by name."""
     found = memory(engine)
     keys = sum(int(engine.numbers[layout.KEYS_COUNT + i]) for i in range(16))
     return {
@@ -273,7 +273,7 @@ def memory_stats(engine: Engine, session: Session | None, args: dict[str, Any], 
 
 
 def memory_doctor(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """What is remarkable about memory, in words."""
+    """Return remarks on memory use as text."""
     found = memory(engine)
     said = []
     if found["maxmemory"] and found["used_memory"] > found["maxmemory"] * 9 // 10:
@@ -286,12 +286,12 @@ def memory_doctor(engine: Engine, session: Session | None, args: dict[str, Any],
 
 
 def malloc_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The arena's numbers as text."""
+    """Return the arena's counters as text."""
     found = counters.section("memory", engine.numbers, engine.catalogue)
     return "".join(f"{name}: {value} ({human(value)})\n" for name, value in found.items()).encode()
 
 
 def memory_purge(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Give free pages back to the system now."""
+    """Return free pages to the operating system now."""
     engine.clean()
     return "OK"

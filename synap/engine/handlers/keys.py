@@ -1,4 +1,4 @@
-"""Rows that look at single keys without using them: OBJECT, MEMORY USAGE, DEBUG OBJECT, LCS."""
+"""Handlers that inspect single keys: OBJECT, MEMORY USAGE, DEBUG OBJECT; and LCS."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ LCS_CELL_BYTES = 4
 
 
 def human(size: int) -> str:
-    """A size for people: powers of 1024, two decimals or none."""
+    """Format a size for people: units of 1024, two decimals or none."""
     value, unit = float(size), 0
     while value >= 1024 and unit < len(UNITS) - 1:
         value, unit = value / 1024, unit + 1
@@ -25,7 +25,7 @@ def human(size: int) -> str:
 
 
 def look(engine: Engine, session: Session | None, key: bytes, now: int, samples: int = 0) -> Any:
-    """What `keys_view.describe` says of a key, or None if it cannot be seen."""
+    """Return the words of `key_info.describe` for a key, or None if the key is missing; not a use of the key."""
     at = layout.CALL_BLOB * layout.WORD
     engine.bytes[at : at + len(key)] = key
     namespace = session.namespace if session is not None else 0
@@ -35,7 +35,7 @@ def look(engine: Engine, session: Session | None, key: bytes, now: int, samples:
 
 
 def _used(engine: Engine, session: Session | None, key: bytes, now: int) -> Any:
-    """The same for a row that reads the value: a use of the key."""
+    """Return what `look` returns, and count this as a use of the key, for rows that read the value."""
     found = look(engine, session, key, now)
     namespace = session.namespace if session is not None else 0
     key_info.use(engine.words, engine.octets, namespace, layout.CALL_BLOB * layout.WORD, len(key), now)
@@ -50,29 +50,29 @@ def _must(engine: Engine, session: Session | None, key: bytes, now: int) -> Any:
 
 
 def _by_use(engine: Engine) -> bool:
-    """Does the policy count uses instead of times?"""
+    """Return True if the eviction policy counts uses (LFU) instead of times."""
     return engine.numbers[layout.EVICTION] in (layout.EVICT_LFU, layout.EVICT_VOLATILE_LFU)
 
 
 def idle_seconds(found: Any, now: int) -> int:
-    """How long a key has not been used, to 1.024 s."""
+    """Return the seconds since a key's last use, with a resolution of 1.024 s."""
     units = ((now >> keyspace.TIME_SHIFT) - found[descriptions.CLOCK]) & 0xFFFF
     return (units << keyspace.TIME_SHIFT) // 1000
 
 
 def object_encoding(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """What Redis would call the key's encoding."""
+    """Return the encoding that Redis would use for the key."""
     found = look(engine, session, args["key"], now)
     return None if found is None else ENCODINGS[found[descriptions.ENCODING]]
 
 
 def object_refcount(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """1: nothing is shared."""
+    """Return 1 for any key, since values are not shared."""
     return None if look(engine, session, args["key"], now) is None else 1
 
 
 def object_idletime(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Seconds since the key was used."""
+    """Return the seconds since the key's last use."""
     found = look(engine, session, args["key"], now)
     if found is None:
         return None
@@ -82,7 +82,7 @@ def object_idletime(engine: Engine, session: Session | None, args: dict[str, Any
 
 
 def object_freq(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The logarithmic counter of uses."""
+    """Return the logarithmic counter of the key's uses."""
     found = look(engine, session, args["key"], now)
     if found is None:
         return None
@@ -92,7 +92,7 @@ def object_freq(engine: Engine, session: Session | None, args: dict[str, Any], n
 
 
 def memory_usage(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Bytes of the blocks that a key takes, with its slot."""
+    """Return the bytes of the blocks of a key, with its slot in the table."""
     samples = args.get("samples", 5)
     if samples < 0:
         raise Fault("SYNTAX")
@@ -107,7 +107,7 @@ def memory_usage(engine: Engine, session: Session | None, args: dict[str, Any], 
 
 
 def debug_object(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """A line about a key."""
+    """Return a line of internals of a key."""
     found = _must(engine, session, args["key"], now)
     idle = 0 if _by_use(engine) else idle_seconds(found, now)
     encoding = ENCODINGS[found[descriptions.ENCODING]].decode()
@@ -118,7 +118,7 @@ def debug_object(engine: Engine, session: Session | None, args: dict[str, Any], 
 
 
 def lcs(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The longest common subsequence of two values; its length; or where it lies in both."""
+    """Return the longest common subsequence of two strings, its length (LEN), or its ranges in both (IDX)."""
     if args.get("len") and args.get("idx"):
         raise Fault("LEN_AND_IDX")
     spans = []
@@ -147,7 +147,7 @@ def lcs(engine: Engine, session: Session | None, args: dict[str, Any], now: int)
 
 
 def policy_of(engine: Engine) -> str:
-    """The name of the eviction policy."""
+    """Return the name of the eviction policy."""
     return EVICTION_POLICIES[engine.numbers[layout.EVICTION]]
 
 

@@ -1,4 +1,4 @@
-"""What strings say of themselves to JSON surfaces."""
+"""Handler of the statistics of strings, for JSON surfaces."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
 from synap.store.memory import layout
 
-CALLS = 0  # of the words of a row's counters
+CALLS = 0  # index in the counters of a row
 NAMESPACES = 16
 SETTERS = ("kv.set", "kv.setnx", "kv.setex", "kv.psetex", "kv.getset", "kv.mset", "kv.msetnx")
 REMOVERS = ("key.delete", "key.unlink", "kv.getdel", "kv.delex")
 
 
 def kv_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Keys, bytes in use, and counts since the start: `hits` and `misses` are of keys that reads looked for."""
+    """Return keys, bytes in use and counts since the start; `hits` and `misses` count the key lookups of reads."""
     numbers = engine.numbers
 
     def counted(names: tuple[str, ...], word: int) -> int:

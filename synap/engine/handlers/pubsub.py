@@ -1,7 +1,7 @@
-"""Rows of pub/sub: what Redis clients ask, and what programs ask over JSON.
+"""Handlers of pub/sub, for RESP and for JSON surfaces.
 
-A RESP connection that has subscribed is a *listener*, made the first time. Confirmations are pushes, one for each
-topic. Over JSON a subscriber is a *mailbox* with a name.
+A RESP session gets a *listener* at its first subscription. Confirmations are pushes, one for each channel. A
+subscriber over JSON is a *mailbox* with a name.
 """
 
 import json
@@ -85,27 +85,27 @@ def _spelled(session: Session | None, text: bytes) -> Any:
 
 
 def pubsub_channels(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Topics that somebody listens to by their name."""
+    """Return the channels with exact subscribers."""
     return _chosen(session, [text for text, one in engine.pubsub.exact.items() if len(one)], args)
 
 
 def pubsub_shardchannels(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The same for shard channels."""
+    """Return the shard channels with subscribers."""
     return _chosen(session, list(engine.pubsub.shards), args)
 
 
 def pubsub_numpat(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """How many patterns somebody listens to."""
+    """Return the number of patterns with subscribers."""
     return len(engine.pubsub.patterns)
 
 
 def pubsub_numsub(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """How many listen to each of these topics."""
+    """Return the number of exact subscribers of each of these channels."""
     return _counts(engine.pubsub.exact, session, args)
 
 
 def pubsub_shardnumsub(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The same for shard channels."""
+    """Return the number of subscribers of each of these shard channels."""
     return _counts(engine.pubsub.shards, session, args)
 
 
@@ -121,7 +121,7 @@ def _counts(known: dict[bytes, Subscription], session: Session | None, args: dic
 
 
 def pubsub_subscribe(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Subscribe under a new name, or under the one that is given."""
+    """Subscribe a mailbox, under the given name or a new one."""
     texts = [bytes(item["topic"]) for item in args.get("topics", ())]
     if not texts and "empty" not in args:
         raise Fault("NO_TOPICS")
@@ -136,7 +136,7 @@ def pubsub_subscribe(engine: Engine, session: Session | None, args: dict[str, An
 
 
 def pubsub_unsubscribe(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """End these subscriptions, or all."""
+    """Remove these subscriptions of a mailbox, or all."""
     pubsub = engine.pubsub
     box = pubsub.subscribers.get(as_text(args["subscriber_id"]))
     if box is None:
@@ -147,7 +147,7 @@ def pubsub_unsubscribe(engine: Engine, session: Session | None, args: dict[str, 
 
 
 def _metadata(args: dict[str, Any]) -> bytes:
-    """The metadata as JSON: an object of strings. Raises Fault."""
+    """Return the metadata as JSON, empty if there is none. Raise Fault if it is not an object of strings."""
     text = args.get("metadata")
     if text is None or (text == b"null" and isinstance(text, Json)):
         return b""
@@ -158,7 +158,7 @@ def _metadata(args: dict[str, Any]) -> bytes:
 
 
 def pubsub_publish(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Publish; how many subscribers it has met, each counted once."""
+    """Publish a message; return its id and the number of matching subscribers, each counted once."""
     topic = args["topic"]
     if not topic:
         raise Fault("NO_TOPIC")
@@ -168,7 +168,7 @@ def pubsub_publish(engine: Engine, session: Session | None, args: dict[str, Any]
 
 
 def pubsub_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The counters of all."""
+    """Return the counters of all pub/sub."""
     pubsub = engine.pubsub
     return {
         "total_topics": len(pubsub.exact),
@@ -183,13 +183,13 @@ def pubsub_stats(engine: Engine, session: Session | None, args: dict[str, Any], 
 
 
 def pubsub_topics(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The topics that were subscribed by their name."""
+    """Return the channels that were subscribed by name."""
     found = sorted(as_text(text) for text in engine.pubsub.exact)
     return {"topics": found, "count": len(found)}
 
 
 def pubsub_info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """What is known of one of them."""
+    """Return the counters of one channel. Raise Fault if the channel is unknown."""
     one = engine.pubsub.exact.get(args["topic"])
     if one is None:
         raise Fault("TOPIC_MISSING")

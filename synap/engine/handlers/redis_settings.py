@@ -1,12 +1,12 @@
-"""The names of CONFIG that Redis 7.2 has: what each takes, and what becomes of it here.
+"""Configuration names of Redis 7.2: the values that each accepts, and how CONFIG SET treats it here.
 
-    KEPT        tunes what is within Redis: any value that Redis takes is taken, and shown, and changes nothing here
-    FIXED       says what this server does all the time, or what was chosen at its start: only that value is taken
-    IMMUTABLE   cannot be changed while Redis runs, so not here
-    PROTECTED   cannot be changed unless Redis was started with leave for it, so not here
+    KEPT        tunes the inside of Redis: every value that Redis accepts is stored and shown, without effect here
+    FIXED       describes this server's constant behaviour or a choice of its start: only that value is accepted
+    IMMUTABLE   cannot be changed while Redis runs, so not here either
+    PROTECTED   can be changed only if Redis was started with permission for it, so not here
 
-`config.py` has those that change something here. Clients and libraries ask for these names and set them, so each value
-is judged as Redis judges it, in its words.
+`config.py` holds the names that have an effect here. Clients and libraries read and set all these names, so each value
+is checked as Redis checks it, with Redis' error texts.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Read = Callable[[str], Any]
 
 
 def integer(text: str) -> int:
-    """The shortest spelling of a 64-bit integer. Raises ValueError with Redis' reason."""
+    """Parse a 64-bit integer in its shortest spelling. Raise ValueError with Redis' reason."""
     value = int(text) if text.lstrip("-").isdecimal() and text.isascii() else None
     if value is None or str(value) != text or not -LONG_MAX - 1 <= value <= LONG_MAX:
         raise ValueError("argument couldn't be parsed into an integer")
@@ -28,14 +28,14 @@ def integer(text: str) -> int:
 
 
 def bounded(value: int, least: int, most: int) -> int:
-    """`value`, if it lies within these bounds. Raises ValueError with Redis' reason."""
+    """Return `value` if it lies within these bounds. Raise ValueError with Redis' reason."""
     if not least <= value <= most:
         raise ValueError(f"argument must be between {least} and {most} inclusive")
     return value
 
 
 def size(text: str) -> int:
-    """Bytes: digits (none are 0) and one of Redis' units. Raises ValueError with Redis' reason."""
+    """Parse bytes: digits (none count as 0) and one of Redis' units. Raise ValueError with Redis' reason."""
     digits = text.rstrip("bBkKmMgG")
     unit = text[len(digits) :].lower()
     if digits.strip("0123456789") or unit not in UNITS:
@@ -44,17 +44,17 @@ def size(text: str) -> int:
 
 
 def whole(least: int, most: int) -> Read:
-    """An integer within bounds."""
+    """Return a reader of an integer within bounds."""
     return lambda text: bounded(integer(text), least, most)
 
 
 def memory(least: int = 0, most: int = LONG_MAX) -> Read:
-    """A size within bounds."""
+    """Return a reader of a size in bytes within bounds."""
     return lambda text: bounded(size(text), least, most)
 
 
 def share(text: str) -> int:
-    """A size, or a percentage as a negative number. Raises ValueError with Redis' reason."""
+    """Parse a size, or a percentage as a negative number. Raise ValueError with Redis' reason."""
     try:
         return -bounded(int(text[:-1]), 0, 100) if text[-1:] == "%" else size(text)
     except ValueError:
@@ -62,14 +62,14 @@ def share(text: str) -> int:
 
 
 def switch(text: str) -> str:
-    """yes or no."""
+    """Return "yes" or "no". Raise ValueError with Redis' reason."""
     if text.lower() not in ("yes", "no"):
         raise ValueError("argument must be 'yes' or 'no'")
     return text.lower()
 
 
 def choice(*words: str) -> Read:
-    """One of some words, in any case."""
+    """Return a reader of one of some words, in any case."""
 
     def read(text: str) -> str:
         if text.lower() not in words:
@@ -80,20 +80,20 @@ def choice(*words: str) -> Read:
 
 
 def anything(text: str) -> str:
-    """Any text."""
+    """Return any text unchanged."""
     return text
 
 
 @dataclass(frozen=True)
 class Known:
-    """What a name is at the start, and how a new value is read."""
+    """The initial value of a name, and the reader of a new value."""
 
     value: str
     read: Read
 
 
 def _all(read: Read, names: str) -> dict[str, Known]:
-    """Names with their values, alternating, that are read alike; `-` is the empty value."""
+    """Return entries for alternating names and values with one reader; `-` stands for the empty value."""
     words = names.split()
     return {name: Known("" if value == "-" else value, read)
             for name, value in zip(words[::2], words[1::2], strict=True)}  # fmt: skip
@@ -171,4 +171,4 @@ ALIASES: dict[str, str] = {
     "min-slaves-to-write": "min-replicas-to-write", "min-slaves-max-lag": "min-replicas-max-lag",
     "repl-ping-slave-period": "repl-ping-replica-period",
 }  # fmt: skip
-"""Second names, which patterns find too: each is the setting behind it."""
+"""Old names of settings, which patterns match too."""

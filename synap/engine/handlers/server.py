@@ -1,4 +1,4 @@
-"""Rows about the server: slow calls, delays, snapshots, its end."""
+"""Handlers about the server: SLOWLOG, LATENCY, snapshots, SHUTDOWN, DEBUG, replication, ACL, modules."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from synap.observe import times
 
 COUNT_DEFAULT = 10
 GRAPH_COLUMNS = 40
-SLEEP_S_MAX = 86400  # of DEBUG SLEEP
+SLEEP_S_MAX = 86400  # bound of DEBUG SLEEP
 ART = ("\\  |  /", " \\ | / ", "--- * ---", " / | \\ ", "/  |  \\")
 
 
@@ -23,7 +23,7 @@ def _slow(operation: Operation, args: dict[str, Any]) -> list[Any]:
 
 
 def slowlog_get(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The last slow calls, newest first."""
+    """Return the last slow calls, newest first."""
     entries = _slow(engine.operation, args)
     if session is not None:
         return [[one.number, one.at, one.took, one.words, one.address, one.name] for one in entries]
@@ -36,38 +36,38 @@ def slowlog_get(engine: Engine, session: Session | None, args: dict[str, Any], n
 
 
 def slowlog_len(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """How many slow calls are kept."""
+    """Return the number of slow calls that are kept."""
     return len(engine.operation.slow)
 
 
 def slowlog_reset(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Forget the slow calls."""
+    """Remove all slow calls."""
     cleared = len(engine.operation.slow)
     engine.operation.slow.clear()
     return "OK" if session is not None else {"success": True, "cleared": cleared}
 
 
 def latency_latest(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The last delay of each event: name, when, how long, the longest."""
+    """Return the last delay of each event: name, time in s, duration in ms, longest duration."""
     events = engine.operation.events.items()
     return [[name.encode(), *event.history[-1], event.most] for name, event in events if event.history]
 
 
 def latency_history(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The delays of one event."""
+    """Return the delays of one event as (time in s, duration in ms)."""
     event = engine.operation.events.get(args["event"].decode("utf-8", "replace"))
     return [list(one) for one in event.history] if event else []
 
 
 def latency_reset(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Forget the delays of these events, or of all; how many events that were."""
+    """Remove the delays of these events, or of all; return the number of events removed."""
     events = engine.operation.events
     names = [item["event"].decode("utf-8", "replace") for item in args["events"]] or list(events)
     return sum(1 for name in names if events.pop(name, None) is not None)
 
 
 def latency_doctor(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """What the delays say, in words."""
+    """Return a summary of the delays as text."""
     operation = engine.operation
     if not operation.delay_ms:
         return b"No delay is noted: CONFIG SET latency-monitor-threshold <ms> begins."
@@ -89,7 +89,7 @@ def _graph(name: str, event: Event) -> bytes:
 
 
 def latency_graph(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The delays of one event, drawn."""
+    """Return a chart of the delays of one event. Raise Fault if it has none."""
     name = args["event"].decode("utf-8", "replace")
     event = engine.operation.events.get(name)
     if event is None or not event.history:
@@ -98,7 +98,7 @@ def latency_graph(engine: Engine, session: Session | None, args: dict[str, Any],
 
 
 def latency_histogram(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Calls that were timed, by duration; buckets double (1 stands for 1.024 us), counts add up."""
+    """Return the durations of timed calls in buckets that double (1 means 1.024 us), with cumulative counts."""
     wanted = {item["name"].decode("utf-8", "replace").lower().replace(" ", "|") for item in args["names"]}
     found = {}
     for row in engine.catalogue.rows:
@@ -116,7 +116,7 @@ def latency_histogram(engine: Engine, session: Session | None, args: dict[str, A
 
 
 def time_of_day(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The wall clock: seconds and microseconds."""
+    """Return the wall clock: seconds and microseconds."""
     wall = engine.facts["wall_us"]()
     return [b"%d" % (wall // 1_000_000), b"%d" % (wall % 1_000_000)]
 
@@ -129,7 +129,7 @@ def _fact(engine: Engine, name: str, what: str) -> Callable[..., Any]:
 
 
 def last_save(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """When the last snapshot was finished, in s; the start of the node if there was none."""
+    """Return the time in s at which the last snapshot was finished, or the node's start if there was none."""
     return engine.facts["last_save"]()
 
 
@@ -138,7 +138,7 @@ def _running(engine: Engine) -> bool:
 
 
 def save(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Write a snapshot while everybody waits."""
+    """Write a snapshot and block all clients until it is written."""
     write = _fact(engine, "save_now", "a snapshot")
     if _running(engine):
         raise Fault("SNAPSHOT_RUNNING")
@@ -150,7 +150,7 @@ def save(engine: Engine, session: Session | None, args: dict[str, Any], now: int
 
 
 def snapshot(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Begin a snapshot."""
+    """Begin a snapshot in the background."""
     begin = _fact(engine, "begin_snapshot", "a snapshot")
     if _running(engine):
         if args.get("schedule"):
@@ -162,7 +162,7 @@ def snapshot(engine: Engine, session: Session | None, args: dict[str, Any], now:
 
 
 def rewrite_log(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Begin a snapshot: it takes the place of the log before it."""
+    """Begin a snapshot in the background; it replaces the log before it."""
     begin = _fact(engine, "begin_snapshot", "a snapshot")
     if _running(engine):
         raise Fault("SNAPSHOT_RUNNING")
@@ -171,7 +171,7 @@ def rewrite_log(engine: Engine, session: Session | None, args: dict[str, Any], n
 
 
 def shutdown(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """End the server. Answers nothing: the connection closes."""
+    """Stop the server. No reply is sent: the connection closes."""
     if args.get("abort") and len(args) > 1:
         raise Fault("SYNTAX")
     if args.get("abort"):
@@ -190,7 +190,7 @@ def shutdown(engine: Engine, session: Session | None, args: dict[str, Any], now:
 
 
 def debug_sleep(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Do nothing for so many seconds, and nobody else does anything meanwhile."""
+    """Block the whole server for some seconds."""
     seconds = args["seconds"]
     if not 0 <= seconds <= SLEEP_S_MAX:
         raise Fault("WRONG_FIELD", field="seconds", wanted=f"0 to {SLEEP_S_MAX}", found=f"{seconds:g}")
@@ -199,47 +199,47 @@ def debug_sleep(engine: Engine, session: Session | None, args: dict[str, Any], n
 
 
 def debug_active_expire(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Whether keys whose deadline has come are removed before anybody asks for them."""
+    """Switch active expiry, which removes expired keys before any call reads them, on or off."""
     engine.operation.active_expire = args["switch"] != 0
     return "OK"
 
 
 def role(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """A master without replicas."""
+    """Return the role: master, without replicas."""
     return [b"master", engine.seq, []]
 
 
 def replica_of(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Be nobody's replica, which is what this node is."""
+    """Accept NO ONE, since a node is never a replica. Raise Fault for any other host."""
     if (args["host"].upper(), args["port"].upper()) != (b"NO", b"ONE"):
         raise Fault("NO_REPLICA")
     return "OK"
 
 
 def wait(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """How many replicas have it all: there are none."""
+    """Return 0, the number of replicas that acknowledged: there are none."""
     if args["timeout"] < 0:
         raise Fault("NEGATIVE_TIMEOUT")
     return 0
 
 
 def lolwut(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """A small drawing, and the version."""
+    """Return a small drawing and the version."""
     return ("\n".join(ART) + f"\n\nSynap ver. {engine.facts.get('version', '')}\n").encode()
 
 
 def acl_whoami(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The only user."""
+    """Return the name of the only user."""
     return b"default"
 
 
 def acl_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The rules of the only user, who may do everything."""
+    """Return the ACL rules of the only user, who has all permissions."""
     return [b"user default on nopass sanitize-payload ~* &* +@all"]
 
 
 def module_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """There are no modules."""
+    """Return no modules, since none can be loaded."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""All rows that run in Python, collected; transactions and the smallest ones themselves."""
+"""The table of all handlers by name, with the handlers of transactions, PING, ECHO, DIGEST and ACL CAT."""
 
 from typing import Any
 
@@ -17,19 +17,19 @@ DIGESTS = {kind.folder: kind.number for kind in (*KINDS, *NAMED)}
 
 
 def ping(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """PONG, or the text given; to a RESP2 subscriber in the form of a message."""
+    """Return PONG or the given text; for a RESP2 subscriber, an array in the form of a message."""
     if session is not None and session.narrow:
         return [b"pong", args.get("text", b"")]
     return args.get("text", "PONG")
 
 
 def echo(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The text given."""
+    """Return the given text."""
     return args["text"]
 
 
 def discard(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Forget what was queued."""
+    """Drop the queued calls and leave MULTI."""
     assert session is not None
     if not session.in_multi:
         raise Fault("DISCARD_WITHOUT_MULTI")
@@ -48,26 +48,26 @@ def watch(engine: Engine, session: Session | None, args: dict[str, Any], now: in
 
 
 def unwatch(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """Forget what is watched."""
+    """Stop watching keys."""
     assert session is not None
     engine.unwatch(session)
     return "OK"
 
 
 def digest(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The digest of each family."""
+    """Return the digest of each family, in hexadecimal."""
     return {name.encode(): b"%016x" % value for name, value in digest_of(engine).items()}
 
 
 def digest_of(engine: Engine) -> dict[str, int]:
-    """The digest of each family's logical state."""
+    """Return the digest of each family's logical state."""
     found = np.zeros(kinds.ROOM + 1, np.int64)
     digests.digest(engine.words, engine.octets, found)
     return {name: int(found[place]) & (1 << 64) - 1 for name, place in DIGESTS.items()}
 
 
 def acl_cat(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-    """The categories of commands, or the commands of one."""
+    """Return the ACL categories, or the commands of one category."""
     rows = commands.rows_of(engine)
     if "category" not in args:
         return [name.encode() for name in sorted({c[1:] for row in rows for c in commands.categories(row)})]

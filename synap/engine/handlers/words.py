@@ -1,8 +1,8 @@
-"""Words of the product's SDK (`compat/words.py`): each asks for the row that it stands for.
+"""Handlers of the RESP commands of the product's SDK (`compat/words.py`): each calls the row it stands for.
 
-The arguments become the fields of that row, which are packed as the JSON surfaces pack them, and the call goes the
-way of all calls. So guards, journal, waiters and hits see the row: the log holds its code, and never the word's.
-Whoever has asked the handler settles, as for every call.
+The arguments become the fields of that row and are packed as JSON surfaces pack them. Then the call runs like any
+other call. So guards, log, waiters and hits see the row: the log holds the code of the row, never that of the SDK's
+command. The caller of the handler must call `Engine.settle`, as for every call.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from synap.store.memory import layout
 
 
 def _packer(engine: Engine, name: str) -> Pack:
-    """What packs the fields of a row, made once for each engine: defaults come from its settings."""
+    """Return the packer of a row's fields, made once for each engine because defaults come from its settings."""
     pack = engine.packers.get(name)
     if pack is None:
         row = engine.catalogue.by_name[name]
@@ -29,7 +29,7 @@ def _packer(engine: Engine, name: str) -> Pack:
 
 
 def perform(engine: Engine, session: Session | None, name: str, fields: dict[str, Any], now: int) -> Any:
-    """Carry out the row called `name` with these fields; its reply as RESP has it. Raises Fault if it refuses."""
+    """Carry out the row `name` with these fields and return its RESP value. Raise Fault if the row refuses."""
     row = engine.catalogue.by_name[name]
     call = _packer(engine, name)(fields)
     if len(call) > layout.CALL_BLOB_BYTES:
@@ -48,7 +48,7 @@ def perform(engine: Engine, session: Session | None, name: str, fields: dict[str
 
 
 def _bare(value: Any) -> Any:
-    """A plain reply without the forms of its texts, and OK for what says nothing but that it went well."""
+    """Return a plain reply without the forms of its texts, and "OK" for a reply of the shape DONE."""
     if value is True:
         return "OK"
     if isinstance(value, tuple):
