@@ -1,1 +1,1 @@
-"""Sans-IO machines and dialects: bytes in, events out, replies in, bytes out."""
+"""Protocols without sockets: machines that turn bytes into events, and replies into bytes."""

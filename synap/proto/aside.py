@@ -1,8 +1,8 @@
-"""What a RESP connection does beside running the lane: EXEC by hand, pauses, muted replies, slow reads.
+"""Base of the RESP machine: EXEC outside the lane, client pauses, muted replies, the slow log.
 
-`resp.RespMachine` is made of this and of what it says itself. Reads are timed as a whole, from outside the
-lane. If one took longer than slowlog-log-slower-than and held a single command, that is recorded; if it held
-several, the first is recorded with a note of how many came with it, since nothing tells them apart.
+`resp.RespMachine` derives from `Aside`. Reads are timed as a whole, from outside the lane. If a read took longer
+than slowlog-log-slower-than and held a single command, that command is recorded. If the read held several, the
+first is recorded with the number of the others, since the time of each is unknown.
 """
 
 import logging
@@ -31,7 +31,7 @@ NO_MUTE, MUTE_ALL, MUTE_NEXT, MUTE_THIS = range(4)  # as in engine/sessions
 
 
 class Aside:
-    """See the file. `held`: a pause keeps the next command of this connection from running."""
+    """The parts of a RESP machine beside its slow path. `held`: a pause holds back the next command."""
 
     engine: Any
     session: Any
@@ -49,7 +49,7 @@ class Aside:
     # Running the lane.
 
     def _lane(self, at: int, end: int, now: int) -> int:
-        """Run the lane from `at`; why it stopped."""
+        """Run the lane from `at`; return the reason why the lane stopped."""
         engine, operation = self.engine, self._operation
         self._numbers[LANE_OUT] = OUT_AT
         if operation.odd:
@@ -64,7 +64,7 @@ class Aside:
         return reason
 
     def _lane_twice(self, at: int, end: int, now: int) -> int:
-        """The same while there is a pause, or while somebody is muted."""
+        """Run the lane from `at` during a pause, or while a session is muted; return why the lane stopped."""
         engine, numbers, session = self.engine, self._numbers, self.session
         if self._operation.pause_until:
             end = self._held_from(at, end)
@@ -82,16 +82,16 @@ class Aside:
                 self._operation.mute(session, NO_MUTE)
                 return lane.OUT_FULL if reason == lane.MORE else reason
         if reason == lane.CUT and numbers[LANE_AT] == end:
-            return lane.OUT_FULL  # what is held, or not whole, is looked at again
+            return lane.OUT_FULL  # examine held or incomplete commands again
         return reason
 
     def _none_alone(self, at: int, end: int) -> int:
-        """The lane runs nothing for this session: each command is looked at by hand."""
+        """Skip the lane, so that the slow path takes each command; return the reason for the caller."""
         self._numbers[LANE_AT] = at
         return lane.CUT if at == end else lane.HANDLER
 
     def _held_from(self, at: int, end: int) -> int:
-        """The octet of the first command that a pause holds back, or `end`."""
+        """Return the octet of the first command that a pause holds back, or `end`."""
         engine, numbers = self.engine, self._numbers
         if self._operation.pause_all:
             return at
@@ -125,17 +125,17 @@ class Aside:
 
     @property
     def muted(self) -> bool:
-        """Are replies not sent now? Pushes are: confirmations of subscriptions, and messages."""
+        """True if replies are not sent now. Pushes (confirmations of subscriptions, messages) still are."""
         return self.session.mute in (MUTE_ALL, MUTE_THIS)
 
     def _protocol_error(self, text: str) -> None:
-        """What has come is no RESP: say so, and run nothing more."""
+        """Answer input that is no RESP with an error, and close."""
         if not self.muted:
             self.output.append(b"-ERR Protocol error: %b\r\n" % text.encode())
         self.closing = True
 
     def _command_over(self) -> None:
-        """A command has been answered by hand: CLIENT REPLY SKIP holds for the next one, and only for it."""
+        """Advance CLIENT REPLY SKIP after a command of the slow path: SKIP mutes only the next command."""
         session = self.session
         if session.mute == MUTE_NEXT:
             session.mute = MUTE_THIS
@@ -145,7 +145,7 @@ class Aside:
     # Slow calls.
 
     def note_slow(self, at: int, after: int, took: int, now: int) -> None:
-        """What lies from `at` to `after` took long."""
+        """Record the commands from `at` to `after`, which took `took` ns, in the slow log."""
         engine, numbers = self.engine, self._numbers
         if after <= at or engine.bytes[at] != resp.STAR:
             return
@@ -169,7 +169,7 @@ class Aside:
         address = link.peer if link is not None else b""
         self._operation.note_slow(words, took, now, address, self.session.name)
 
-    # Transactions that the lane does not carry out alone.
+    # Transactions that the lane cannot carry out alone.
 
     def _execute(self, now: int) -> None:
         session, engine = self.session, self.engine
@@ -191,13 +191,13 @@ class Aside:
             self._queued(engine.numbers[session.at + layout.SESSION_QUEUE], count, now)
 
     def _fault_at(self, row: Command, refusal: int, at: int, size: int) -> Fault:
-        """A refusal of the grammar's; the word that it may name lies at octet `at`."""
+        """Return the Fault of a grammar refusal; its text may name the word of `size` bytes at octet `at`."""
         word = bytes(self.engine.bytes[at : at + size]).decode("utf-8", "surrogateescape")
         command, _, given = row.resp.partition("|")
         return Fault(refused(refusal).name, word=word, command=command, given=given)
 
     def _misspelled(self, row_at: int, refusal: int, count: int, after: int) -> int:
-        """The words do not fit the row's grammar: say so, or keep that for EXEC to say."""
+        """Refuse words that do not fit the row's grammar; within MULTI, queue the refusal for EXEC."""
         engine, numbers = self.engine, self._numbers
         row = engine.rows[row_at]
         at = layout.WORDS + 2 * min(numbers[layout.CURSOR_TOP], count - 1)
@@ -211,7 +211,7 @@ class Aside:
         return self._refused(row, self._fault_at(row, refusal, start, size), after)
 
     def _finish_exec(self, now: int) -> None:
-        """The lane has begun an EXEC whose replies outgrew the out region."""
+        """Finish an EXEC that the lane began and whose replies outgrew the out region."""
         numbers, at = self.engine.numbers, self.session.at
         done = numbers[at + layout.SESSION_WATCHED + 1]
         entry = numbers[at + layout.SESSION_WATCHED + 2]
@@ -219,9 +219,9 @@ class Aside:
         self._command_over()
 
     def _queued(self, entry: int, count: int, now: int) -> None:
-        """Carry out the queued calls from `entry` on, all of them: one that raises is answered with an error.
+        """Carry out `count` queued calls from `entry` on; a call that raises is answered with an error.
 
-        Only a broken node ends it early. Nothing of the group is in the log then.
+        Only SynapError stops early. If the node broke, none of the group's frames are in the log.
         """
         engine, session = self.engine, self.session
         replies: list[bytes | Spill] = []
@@ -234,7 +234,7 @@ class Aside:
                 except BrokenNode:
                     engine.drop_group()
                     raise
-                except SynapError:  # its log has failed
+                except SynapError:  # the log has failed
                     raise
                 except Exception as error:
                     log.exception("a call of a transaction failed: %s", row.name)
@@ -251,7 +251,7 @@ class Aside:
     def _queued_call(self, row: Command, entry: int, now: int) -> None:
         engine, numbers = self.engine, self.engine.numbers
         row_at, head = numbers[entry], entry + transactions.QUEUE_HEAD
-        numbers[head - 2] = self.session.namespace  # as a SELECT among them has left it
+        numbers[head - 2] = self.session.namespace  # a SELECT in the transaction may have changed it
         if numbers[entry + 2] < 0:
             self._say(self._fault_at(row, -numbers[entry + 2], head * layout.WORD, numbers[entry + 4]), row)
         elif row.handler:
@@ -262,7 +262,7 @@ class Aside:
 
 
 def resp_fault(engine: Any, at: int, end: int) -> str:
-    """Why the bytes at `at` are no RESP."""
+    """Return the error text for bytes at `at` that are no RESP."""
     lane.parse(engine.words, engine.octets, at, end)
     what = engine.numbers[layout.LANE_AT]
     if what == resp.NOT_A_BULK:
@@ -271,7 +271,7 @@ def resp_fault(engine: Any, at: int, end: int) -> str:
 
 
 def instead(data: bytes) -> str:
-    """The first character where the `$` of a word should be."""
+    """Return the first character that stands in the place of a word's `$`."""
     at = data.index(b"\n") + 1
     while data[at : at + 1] == b"$":
         line = data.index(b"\n", at)

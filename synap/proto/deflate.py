@@ -1,15 +1,15 @@
-"""permessage-deflate (RFC 7692), as a server: what is agreed on, and the two streams, in bounded memory.
+"""permessage-deflate (RFC 7692) for the server: negotiation, and the two streams in bounded memory.
 
-    agree(offers) -> Deflate | None        the first offer that can be kept, of `Sec-WebSocket-Extensions`
-    Deflate.deflate(message) -> bytes      the payload of one frame that has RSV1
+    agree(offers) -> Deflate | None        the first acceptable offer of `Sec-WebSocket-Extensions`
+    Deflate.deflate(message) -> bytes      the payload of one WebSocket frame with RSV1 set
     Deflate.inflate(piece, room) -> bytes  at most `room` + 1 octets: more than `room` means too large
 
-A stream costs memory as long as its context is kept. Ours has a window of 4 KiB, which is enough for
-messages that resemble each other: 32 KiB for each connection that sends, instead of 256. Where the client lets
-us choose, it uses the same window. Both streams are made when they are first needed.
+A stream holds memory as long as its context is kept. The server's stream has a window of 4 KiB, enough for
+messages that resemble each other: 32 KiB for each connection that sends, instead of 256. If the client leaves
+the choice to the server, the client's window is 4 KiB too. Each stream is made when it is first needed.
 
 A message ends with the four octets that the sender cut off. A sender may also end a stream within a message
-(BFINAL); then the next octets begin a new one.
+(BFINAL); the octets behind it begin a new stream.
 """
 
 import re
@@ -23,9 +23,9 @@ BITS_MIN, BITS_MAX = 8, 15
 LEVEL: Final = 6
 TAIL: Final = b"\x00\x00\xff\xff"
 STREAMS_MAX: Final = 16
-"""Streams within one message: an honest one has one or two, and each costs the time to make a decompressor."""
+"""Streams allowed within one message: a usual message has one or two, and each costs making a decompressor."""
 DEFLATE_BYTES_MIN: Final = 48
-"""A shorter message goes as it is: it would hardly become smaller."""
+"""A shorter message is not compressed: it would hardly become smaller."""
 
 TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 PARAMETER: Final = re.compile(rf'[ \t]*;[ \t]*({TOKEN})(?:[ \t]*=[ \t]*(?:({TOKEN})|"({TOKEN})"))?')
@@ -37,11 +37,11 @@ OFFERS_MAX: Final = 32
 
 
 class BadDeflate(ValueError):
-    """What came is no deflate stream."""
+    """Raised for bytes that are no deflate stream."""
 
 
 class BadOffers(ValueError):
-    """What came is no list of extensions."""
+    """Raised for a header that is no list of extensions."""
 
 
 Offer = tuple[str, list[tuple[str, str | None]]]
@@ -49,19 +49,19 @@ Offer = tuple[str, list[tuple[str, str | None]]]
 
 @dataclass(slots=True)
 class Deflate:
-    """One connection's agreement and its two streams."""
+    """The negotiated parameters of one connection, and its two streams."""
 
-    server_keeps: bool = True  # the context of what we send, from message to message
+    server_keeps: bool = True  # the context of the server's stream from message to message
     client_keeps: bool = True
     server_bits: int = WINDOW_BITS
     client_bits: int = BITS_MAX
-    told: str = ""  # the header of the reply
+    told: str = ""  # value of Sec-WebSocket-Extensions in the reply
     _out: Any = field(default=None, repr=False)
     _in: Any = field(default=None, repr=False)
-    _streams: int = 0  # begun within this message
+    _streams: int = 0  # streams that ended within this message
 
     def deflate(self, message: bytes) -> bytes:
-        """A whole message as the payload of one frame."""
+        """Compress a whole message into the payload of one frame."""
         if self._out is None:
             self._out = zlib.compressobj(LEVEL, zlib.DEFLATED, -max(9, self.server_bits), MEMORY_LEVEL)
         found = self._out.compress(message) + self._out.flush(zlib.Z_SYNC_FLUSH)
@@ -70,7 +70,7 @@ class Deflate:
         return bytes(found[:-4])
 
     def inflate(self, piece: bytes, room: int) -> bytes:
-        """What a piece of a message stands for, cut after `room` + 1 octets. Raises BadDeflate."""
+        """Decompress a piece of a message into at most `room` + 1 octets. Raise BadDeflate."""
         found = []
         while True:
             if self._in is None:
@@ -93,7 +93,7 @@ class Deflate:
         return found[0] if len(found) == 1 else b"".join(found)
 
     def inflate_end(self, room: int) -> bytes:
-        """What is left in the stream when a message is over."""
+        """Decompress the rest of a message at its end. Raise BadDeflate."""
         found = self.inflate(TAIL, room)
         self._streams = 0
         if not self.client_keeps:
@@ -102,7 +102,7 @@ class Deflate:
 
 
 def agree(header: str) -> Deflate | None:
-    """The first offer of permessage-deflate that can be kept, or none. Raises BadOffers."""
+    """Return the agreement for the first acceptable offer of permessage-deflate, or None. Raise BadOffers."""
     for name, parameters in read_offers(header):
         if name.lower() == "permessage-deflate":
             found = _kept(parameters)
@@ -112,7 +112,7 @@ def agree(header: str) -> Deflate | None:
 
 
 def read_offers(header: str) -> list[Offer]:
-    """The extensions that a client offers: name and parameters of each. Raises BadOffers."""
+    """Parse the offered extensions into (name, parameters). Raise BadOffers."""
     found: list[Offer] = []
     at = 0
     while at < len(header):
@@ -137,7 +137,7 @@ def read_offers(header: str) -> list[Offer]:
 
 
 def _kept(parameters: list[tuple[str, str | None]]) -> Deflate | None:
-    """What one offer comes to, or nothing if it has a parameter that is unknown, wrong or there twice."""
+    """Return the agreement for one offer, or None for a parameter that is unknown, wrong or repeated."""
     found = Deflate()
     told = ["permessage-deflate"]
     seen: set[str] = set()

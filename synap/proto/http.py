@@ -1,19 +1,19 @@
-"""The server side of HTTP/1.1, without sockets, clocks or awaiting.
+"""HTTP/1.1, server side, without sockets, clocks or awaiting.
 
     receive_data(bytes) ->  [ framing -> strict rules -> h11 ]  ->  next_event() -> Request
                                                                     send(Response) -> bytes
 
 `Machine` is the reference. It frames a head itself, refuses every form that two parsers could
-read differently, and only then lets h11 parse it: h11 is the judge of what HTTP is, the rules
-here only make it narrower (h11 accepts a bare LF, folded lines, control characters in values,
+read differently, and only then lets h11 parse the head. h11 defines HTTP; the rules of
+`http_rules` only narrow it (h11 accepts a bare LF, folded lines, control characters in values,
 `Content-Length: 5, 5`, a body with both lengths). A chunked body passes through `ChunkGate` in
-the same manner. Each request gets an h11 connection of its own, so nothing of one request can
-colour the next.
+the same way. Each request gets an h11 connection of its own, so no state of one request can
+affect the next.
 
-`http_fast.FastMachine` replaces `_open` for plain requests and leaves all else as it is here.
+`http_fast.FastMachine` replaces `_open` for plain requests and inherits the rest.
 
-One request is out at a time: after `Request` or `Upgrade`, `next_event` gives NEED_DATA until
-`send`. What the peer pipelined waits in the buffer. A fault of the peer is raised once, as
+One request is out at a time: after `Request` or `Upgrade`, `next_event` returns NEED_DATA until
+`send`. Pipelined requests wait in the buffer. A fault of the peer is raised once, as
 RemoteProtocolError with the status to answer; after that answer the machine is closed.
 """
 
@@ -54,7 +54,7 @@ JSON: Final = b"application/json"
 
 @dataclass(slots=True)
 class Request:
-    """One whole request. `path` and `query` are raw, header names in lower case."""
+    """A complete request. `path` and `query` are raw, header names are in lower case."""
 
     method: bytes
     path: bytes
@@ -63,12 +63,12 @@ class Request:
     body: bytes
     keep_alive: bool
     version: bytes
-    coding: bytes = b""  # what the body is packed with: the words of Content-Encoding, but for identity
+    coding: bytes = b""  # compression of the body: the words of Content-Encoding, without identity
 
 
 @dataclass(slots=True)
 class Upgrade:
-    """A request to go on in another protocol: take over `trailing_data`, or `send` a refusal."""
+    """A request to change the protocol: take over `trailing_data`, or `send` a refusal."""
 
     request: Request
     protocol: bytes
@@ -76,7 +76,7 @@ class Upgrade:
 
 @dataclass(slots=True)
 class Response:
-    """What to answer. `close` ends the connection even where the peer would keep it."""
+    """A response. `close` ends the connection even if the peer would keep it."""
 
     status: int
     body: bytes = b""
@@ -86,7 +86,7 @@ class Response:
 
 
 class Signal(Enum):
-    """Answers of `next_event` that carry nothing."""
+    """Events without data."""
 
     NEED_DATA = "need data"
     CLOSED = "closed"
@@ -99,7 +99,7 @@ Event: TypeAlias = Request | Upgrade | Literal[Signal.NEED_DATA, Signal.CLOSED]
 
 
 class Phase(Enum):
-    """Where the connection stands."""
+    """The state of the connection."""
 
     HEAD = "between requests, or inside a head"
     BODY = "head decided, body arriving"
@@ -134,11 +134,11 @@ JSON_OPENINGS: Final = {
     for status, reason in REASONS.items()
     if status >= 200 and status not in BODILESS
 }
-"""Status -> everything before the body of an ordinary reply, but for the length and the line of the date."""
+"""Status -> the bytes before the body of an ordinary reply, with gaps for the length and the date line."""
 
 
 def encode(response: Response, closing: bool, headless: bool) -> bytes:
-    """Any reply; `headless` leaves the body out but tells its length (HEAD)."""
+    """Return the bytes of a response; `headless` omits the body but gives its length (HEAD)."""
     if response.status not in REASONS or response.status < 200:
         raise LocalProtocolError(f"no final status: {response.status}")
     headers = [(b"content-type", response.content_type)] if response.content_type else []
@@ -158,18 +158,18 @@ def encode(response: Response, closing: bool, headless: bool) -> bytes:
 
 
 class Machine:
-    """One connection, seen from the server; h11 parses.
+    """The server side of one connection, parsed by h11.
 
-    `head_bytes_max` counts request line and headers with their line ends (431 above), trailers
-    again as much; `headers_max` counts headers (431); `body_bytes_max` counts decoded bytes (413,
-    told from the announced length where there is one). A body is kept as it arrives and grows by
-    doubling; no announced length sizes anything. The limits may be changed between events, and
-    `arriving` shows a request whose body is not complete, so that a server can refuse it early:
-    `send` in that state answers and closes.
+    `head_bytes_max` limits request line and headers with their line ends (431 above), and trailers
+    separately; `headers_max` limits the number of headers (431); `body_bytes_max` limits decoded
+    bytes (413, from the announced length if there is one). A body is stored as it arrives and its
+    buffer grows by doubling; no buffer is sized by an announced length. The limits may be changed
+    between events. `arriving` gives a request whose body is not complete, so that a server can
+    refuse it early: `send` in that state answers and closes.
     """
 
     date_line: ClassVar[bytes] = b""
-    """The header line that tells the date, for every reply of this process; whoever has a clock keeps it fresh."""
+    """The header line Date of every reply of this process; the owner of a clock keeps it current."""
 
     __slots__ = (
         "_at", "_body", "_bytes_left", "_data", "_eof", "_expects", "_gate", "_h11", "_interim", "_lines",
@@ -186,8 +186,8 @@ class Machine:
         self._data: bytes | bytearray = b""  # bytes of one read, a bytearray once reads add up
         self._at = 0  # consumed up to here; 0 where _data is empty
         self._eof = False
-        self._scanned = 0  # of an unfinished head, bytes already searched
-        self._lines = 0  # and lines seen
+        self._scanned = 0  # bytes of an unfinished head that were searched
+        self._lines = 0  # lines of that head that were found
         self._request: Request | None = None
         self._h11: h11.Connection | None = None
         self._gate: ChunkGate | None = None
@@ -199,7 +199,7 @@ class Machine:
     # In
 
     def receive_data(self, data: bytes | memoryview) -> None:
-        """Take what was read; nothing is parsed before `next_event`."""
+        """Buffer received bytes; `next_event` parses them."""
         held = self._data
         if not held:
             if self._phase is not Phase.CLOSED and self._phase is not FAULT:
@@ -215,13 +215,13 @@ class Machine:
             self._data, self._at = grown, 0
 
     def receive_eof(self) -> None:
-        """The peer will send nothing more; what is held is still served."""
+        """Note that the peer will send no more; requests in the buffer are still served."""
         self._eof = True
 
     def next_event(self) -> Event:
-        """The next thing the peer wants, or NEED_DATA, or CLOSED.
+        """Return the peer's next request or upgrade, NEED_DATA or CLOSED.
 
-        Raises RemoteProtocolError once, for the byte that cannot be served; CLOSED follows.
+        Raise RemoteProtocolError once, for the first byte that cannot be served; CLOSED follows.
         """
         try:
             if self._phase is HEAD:
@@ -237,29 +237,29 @@ class Machine:
         return CLOSED if self._phase is FAULT or self._phase is Phase.CLOSED else NEED_DATA
 
     def take_interim(self) -> bytes:
-        """What to write now although no reply is due: `100 Continue`, or nothing. Ask on NEED_DATA."""
+        """Return bytes to write before the reply: `100 Continue` or none. Call this on NEED_DATA."""
         interim, self._interim = self._interim, b""
         return interim
 
     @property
     def arriving(self) -> Request | None:
-        """The request whose head is decided and whose body is incomplete."""
+        """The request whose head is decided and whose body is incomplete, or None."""
         return self._request if self._phase is BODY else None
 
     @property
     def unfinished(self) -> bool:
-        """Has a part of a request arrived, and not all of it?"""
+        """True if only a part of a request has arrived."""
         return self._phase is BODY or (self._phase is HEAD and bool(self._data))
 
     @property
     def trailing_data(self) -> bytes:
-        """What was received and not consumed: after Upgrade, the other protocol's first bytes."""
+        """The received bytes that are not consumed: after Upgrade, the first bytes of the other protocol."""
         return bytes(self._data[self._at :])
 
     # Out
 
     def send(self, response: Response) -> bytes:
-        """The whole reply to the request that is out, or to the fault that was raised."""
+        """Return the bytes of the reply to the current request, or to the fault that was raised."""
         request = self._request
         if (
             self._phase is ANSWER
@@ -290,10 +290,10 @@ class Machine:
     # A head
 
     def _head_end(self) -> int:
-        """Where the head ends, 0 while it is incomplete.
+        """Return the end of the head, or 0 while the head is incomplete.
 
-        Looks at each byte once, however the reads cut, and refuses at the earliest line: the same
-        fault for every cut.
+        Each byte is examined once, however reads cut the head, and the earliest wrong line is
+        refused: the fault is the same for every cut.
         """
         data, start = self._data, self._at
         if start == len(data):
@@ -320,12 +320,12 @@ class Machine:
         return 0
 
     def _open(self, end: int) -> None:
-        """Decide the head that ends at `end` and consume it; its body comes next."""
+        """Parse and consume the head that ends at `end`; the body comes next."""
         head = bytes(self._data[self._at : end])
         line_end = head.index(b"\r\n")
         method, target, version = read_line(head[:line_end])
         told = read_fields(head, line_end + 2)
-        # Before h11 looks: it takes "5, 5" for 5 and drops the second of two equal lengths.
+        # Checked before h11, which reads "5, 5" as 5 and drops the second of two equal lengths.
         codings, lengths = values(told, b"transfer-encoding"), values(told, b"content-length")
         check_codings(codings, lengths, version)
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=self.head_bytes_max)
@@ -359,7 +359,7 @@ class Machine:
     # A body
 
     def _read_body(self) -> bool:
-        """Move what has arrived into the body; True once it is whole."""
+        """Move the received bytes into the body; return True once the body is complete."""
         data, at, gate = self._data, self._at, self._gate
         if gate is None:
             stop = min(len(data), at + self._bytes_left)
@@ -422,7 +422,7 @@ class Machine:
 
     def _consume(self, end: int) -> None:
         if end == len(self._data):
-            self._data, self._at = b"", 0  # an idle connection owns no buffer
+            self._data, self._at = b"", 0  # an idle connection holds no buffer
         else:
             self._at = end
 
@@ -431,7 +431,7 @@ class Machine:
         self._phase = phase
 
     def _end(self, phase: Phase) -> None:
-        """To FAULT or CLOSED: whatever else was received will not be looked at."""
+        """Change to the state FAULT or CLOSED and drop all other received bytes."""
         self._move(phase)
         self._data, self._at = b"", 0
         self._body = BytesIO()

@@ -1,17 +1,17 @@
-"""The machine of `http` for the plain requests that make up the traffic, parsed by httptools.
+"""A fast HTTP/1.1 machine for plain requests, parsed by httptools; other requests go to the machine of `http`.
 
 A head is *plain* if it is HTTP/1.1 in origin form with a common method, canonical header lines, no
-name twice, one Host, and nothing about framing but a Content-Length within the limit. Everything
-else, and every fault, is left to the h11 machine: the bytes stay in the buffer until a head is
-decided, so leaving it means doing nothing. This machine refuses nothing by itself and may accept
-nothing that the h11 machine would not; the differential fuzz holds it to that.
+name twice, one Host, and no framing header but a Content-Length within the limit. Every other head, and
+every fault, is left to the h11 machine. The bytes stay in the buffer until a head is decided, so a head
+that is not plain needs no undoing. This machine refuses nothing by itself and must not accept anything
+that the h11 machine would refuse; the differential fuzz test checks that.
 
-A client repeats its header lines verbatim, so the last few blocks of a connection are remembered with
-what they meant; an equal block costs one look-up. A remembered block holds what the client sent,
-credentials included, and lives as long as the connection.
+A client repeats its header lines verbatim, so each connection remembers its last few header blocks with
+their parsed headers; an equal block costs one look-up. A remembered block contains everything the client
+sent, credentials included, and lives as long as the connection.
 
-The expressions look at the bytes before httptools does, so that the result does not depend on what
-the installed llhttp takes for a line end (versions differ).
+The regular expressions check the bytes before httptools does, so the result does not depend on the line
+ends that the installed llhttp accepts (versions differ).
 
 Measured on one core, `receive_data` and `next_event`, GET with Host alone / with 7 headers: 1.4 / 1.6 us;
 with a block not seen before 3.0 / 5.2 us; the h11 machine 30 / 47 us. `send` of a JSON reply: 0.3 us.
@@ -33,22 +33,22 @@ UNUSUAL: Final = frozenset(
     {b"transfer-encoding", b"upgrade", b"expect", b"te", b"trailer", b"proxy-connection", b"content-encoding"}
     | DISGUISES
 )
-"""Names that make a request h11's business."""
+"""Header names that send a request to the h11 machine."""
 
 KEEP_ALIVE: Final = {None: True, b"keep-alive": True, b"Keep-Alive": True, b"close": False, b"Close": False}
-"""Connection, in the spellings that clients send; any other is h11's business."""
+"""Usual values of the header Connection; any other value sends a request to the h11 machine."""
 
 
 Known: TypeAlias = tuple[Headers, int, bool]
-"""Headers, announced length, whether to keep the connection."""
+"""(headers, announced length of the body, True to keep the connection)"""
 
 KNOWN_MAX: Final = 4
 KNOWN_BYTES_MAX: Final = 512
-"""Blocks remembered per connection, and the longest of them: about 1.5 KiB of memory each."""
+"""Header blocks remembered per connection, and the size of the longest: about 1.5 KiB of memory each."""
 
 
 class _Fields:
-    """What httptools reports of a head."""
+    """Collects the headers that httptools reports."""
 
     __slots__ = ("headers",)
 
@@ -60,7 +60,7 @@ class _Fields:
 
 
 class FastMachine(Machine):
-    """As `http.Machine`, with the same events for the same bytes, at a fifteenth of the cost."""
+    """An `http.Machine` that gives the same events for the same bytes at a fifteenth of the cost."""
 
     __slots__ = ("_known",)
 
@@ -73,7 +73,7 @@ class FastMachine(Machine):
         self._known: dict[bytes, Known] = {}
 
     def next_event(self) -> Event:
-        """As `Machine.next_event`; a plain request that came in one read takes a short way."""
+        """Return the next event, as `Machine.next_event` does; a plain request of one read takes a short path."""
         if self._phase is HEAD and not self._scanned:
             end = self._data.find(b"\r\n\r\n", self._at) + 4
             if 4 <= end - self._at <= self.head_bytes_max and self._open_plain(end):
@@ -93,7 +93,7 @@ class FastMachine(Machine):
             super()._open(end)
 
     def _open_plain(self, end: int) -> bool:
-        """Decide the head that ends at `end`; False, and nothing touched, if it is not plain."""
+        """Decide the head that ends at `end`; return False, without any change, if it is not plain."""
         data = self._data
         line = PLAIN_LINE.match(data, self._at, end)
         if line is None:
@@ -108,7 +108,7 @@ class FastMachine(Machine):
         method, path, query = line.group(1, 2, 3)
         self._request = Request(method, path, query or b"", headers.copy(), b"", keep_alive, b"1.1")
         self._bytes_left = length
-        if end == len(data):  # `_consume`, spelled out: it is a tenth of the whole
+        if end == len(data):  # `_consume` inlined: the call is a tenth of the total
             self._data, self._at = b"", 0
         else:
             self._at = end
@@ -116,7 +116,7 @@ class FastMachine(Machine):
         return True
 
     def _learn(self, block: bytes) -> Known | None:
-        """Parse the headers of a block; None if they are not plain."""
+        """Parse and remember the headers of a block; return None if they are not plain."""
         if FIELDS.fullmatch(block, 0, len(block) - 2) is None:
             return None
         fields = _Fields()

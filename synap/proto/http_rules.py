@@ -1,13 +1,12 @@
-"""What Synap refuses in HTTP/1.1 although h11 would take it.
+"""Strict rules of HTTP/1.1: forms that Synap refuses although h11 would accept them.
 
-Every form that two parsers on one path could read differently is a way to smuggle a request past
-the first of them. So: line ends are CRLF, header lines are never folded, values are printable, a
-body's length is told once, a chunk header is hexadecimal digits and printable extensions. Both
-machines of `http` and `http_fast` stand on these rules; nothing here decides what a byte *means*
-beyond that, which is h11's part.
+A form that two parsers on one path could read differently allows request smuggling past the first
+parser. So line ends are CRLF, header lines are never folded, values are printable, a body's length is
+given once, and a chunk header is hexadecimal digits and printable extensions. The machines of `http`
+and `http_fast` both apply these rules. Beyond them, h11 decides the meaning of the bytes.
 
     HTTPError
-        LocalProtocolError      we broke the rules: a reply nobody waits for, a line end in a header
+        LocalProtocolError      the server broke the rules: an unexpected reply, a line end in a header
         RemoteProtocolError     the peer broke the rules: answer `status` and close
 """
 
@@ -18,11 +17,11 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
 class HTTPError(Exception):
-    """Whatever goes wrong in this protocol."""
+    """The base of the errors of this protocol."""
 
 
 class LocalProtocolError(HTTPError):
-    """We broke the rules."""
+    """The server itself broke the rules."""
 
 
 class RemoteProtocolError(HTTPError):
@@ -34,7 +33,7 @@ class RemoteProtocolError(HTTPError):
         self.text = text
 
 
-# Quantifiers are possessive (`++`), so no input makes the expressions try twice.
+# Quantifiers are possessive (`++`), so no input makes the expressions backtrack.
 
 TOKEN: Final = rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]"
 FIELD: Final = TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n"
@@ -48,20 +47,20 @@ CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*+)?\r\n")
 TRAILER_LINE = re.compile(FIELD)
 
 FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"connection", b"expect"})
-"""Names that may not come as trailers, where they would speak of a body already read."""
+"""Header names that are refused as trailers, where they would describe a body already read."""
 
 DISGUISES: Final = frozenset({b"content_length", b"transfer_encoding"})
-"""Names that a gateway may have turned into, or may take for, the real ones."""
+"""Header names that a gateway may have changed from, or may take for, the framing headers."""
 
 UPGRADES: Final = frozenset({b"websocket"})
-"""The protocols an Upgrade event is made for; any other offer (`h2c`) is ignored, as it may be."""
+"""The protocols that lead to an Upgrade event; any other offer (`h2c`) is ignored, as HTTP allows."""
 
 CHUNK_LINE_BYTES_MAX: Final = 1024
-"""One chunk header or trailer line. Real extensions are signatures of about 100 bytes."""
+"""Longest chunk header or trailer line. Real chunk extensions are signatures of about 100 bytes."""
 
 
 def read_line(line: bytes) -> tuple[bytes, bytes, bytes]:
-    """Method, target and version of a request line we serve."""
+    """Parse a request line into method, target and version. Raise RemoteProtocolError if it is not served."""
     match = REQUEST_LINE.fullmatch(line)
     if match is None:
         raise RemoteProtocolError(400, "malformed request line: want METHOD SP TARGET SP HTTP/1.1")
@@ -74,7 +73,7 @@ def read_line(line: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def split_target(method: bytes, target: bytes) -> tuple[bytes | None, bytes, bytes]:
-    """Authority (None where not named), path and query."""
+    """Split a request target into authority (None if absent), path and query. Raise RemoteProtocolError."""
     if target == b"*" and method == b"OPTIONS":
         return None, b"*", b""
     match = TARGET.fullmatch(target)
@@ -87,7 +86,7 @@ def split_target(method: bytes, target: bytes) -> tuple[bytes | None, bytes, byt
 
 
 def read_fields(head: bytes, start: int) -> Headers:
-    """The header lines from `start` to the empty line, exactly as told."""
+    """Parse the header lines from `start` to the empty line. Raise RemoteProtocolError for a malformed line."""
     if FIELDS.fullmatch(head, start, len(head) - 2) is None:
         folded = b"\r\n " in head or b"\r\n\t" in head
         raise RemoteProtocolError(400, "folded header line" if folded else "malformed header line")
@@ -101,7 +100,7 @@ def read_fields(head: bytes, start: int) -> Headers:
 
 
 def check_codings(codings: list[bytes], lengths: list[bytes], version: bytes) -> None:
-    """A body's end must be told once and in one way (RFC 9112, 6.1 and 6.3)."""
+    """Raise RemoteProtocolError unless the body's length is given once and in one way (RFC 9112, 6.1 and 6.3)."""
     if len(codings) > 1 or len(lengths) > 1:
         raise RemoteProtocolError(400, "body length told twice")
     if lengths and LENGTH.fullmatch(lengths[0]) is None:
@@ -120,20 +119,20 @@ def check_codings(codings: list[bytes], lengths: list[bytes], version: bytes) ->
 
 
 def values(headers: Headers, name: bytes) -> list[bytes]:
-    """All values of one header, as sent."""
+    """Return all values of one header, as sent."""
     return [value for found, value in headers if found == name]
 
 
 def words(headers: Headers, name: bytes) -> set[bytes]:
-    """The comma-separated words of one header, in lower case."""
+    """Return the comma-separated words of one header, in lower case."""
     return {word.strip(b" \t").lower() for value in values(headers, name) for word in value.split(b",")}
 
 
 class ChunkGate:
-    """Lets pass a chunked body in its strictest form: h11 decodes what it admits.
+    """A validator of chunked bodies in their strictest form; h11 decodes the admitted bytes.
 
     size line -> data -> CRLF -> size line ...  until size 0, then trailer lines until an empty one.
-    Line ends are CRLF and nothing else, extensions and trailers are printable and dropped.
+    Line ends are CRLF only; extensions and trailers are printable and dropped.
     """
 
     __slots__ = ("_bytes_left", "_expected", "_room", "_trailer_room", "_trailers_left", "finished")
@@ -147,7 +146,7 @@ class ChunkGate:
         self._trailers_left = headers_max
 
     def admit(self, data: bytes | bytearray, at: int) -> int:
-        """Look on from `at`; return where the admitted bytes end (a started line stays outside)."""
+        """Check `data` from `at`; return the end of the admitted bytes, which excludes an unfinished line."""
         while not self.finished and at < len(data):
             if self._expected == "data":
                 step = min(self._bytes_left, len(data) - at)

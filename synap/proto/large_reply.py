@@ -1,4 +1,4 @@
-"""Replies too large for the out region: written whole into an extent, sent in pieces."""
+"""Replies too large for the out region: written whole into an extent of the arena, sent in pieces."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from synap.store.memory import layout
 
 
 class Spill:
-    """A reply too large for the out region, in an extent: taken in pieces, freed when the last is gone."""
+    """A large reply in an extent: taken in pieces, freed after the last one."""
 
     def __init__(self, engine: Any, at: int, size: int) -> None:
         self._engine, self._start, self._at, self._end = engine, at, at, at + size
 
     def take(self, size: int) -> bytes:
-        """The next bytes; none: it is all gone."""
+        """Return the next `size` bytes or fewer, or no bytes at the end."""
         piece = bytes(self._engine.bytes[self._at : min(self._at + size, self._end)])
         self._at += len(piece)
         if not piece:
@@ -27,7 +27,7 @@ class Spill:
 
 
 def reply_bytes(engine: Any) -> int:
-    """A bound of the bytes that the reply in REPLY takes on the wire."""
+    """Return an upper bound of the bytes that the reply in REPLY takes in RESP."""
     count = engine.numbers[layout.REPLY + 1]
     sizes = engine.words[layout.REPLY + 3 : layout.REPLY + 3 + 2 * count : 2]
     texts = sizes[(sizes & layout.ITEM_MASK) == layout.ITEM_TEXT]

@@ -1,18 +1,18 @@
-"""A RESP connection without the socket: bytes into the heap, replies out, whatever happens between.
+"""A RESP connection without the socket: received bytes go into the heap, replies come out.
 
-    buffer()            where the next bytes go (a piece of the shared receive region, or of an extent)
-    received(n, now)    so many have come: run what is whole
-    resume(now)         go on after a wait, a drained output, or MORE
+    buffer()            where to read the next bytes to (the shared receive region, or an extent)
+    received(n, now)    n bytes were read: run the complete commands
+    resume(now)         continue after a wait, a drained output, or MORE
     output              replies in order: bytes, or a Spill that is sent in pieces
 
-The lane does the work; this file is the *slow path* around it. It carries out the commands that the
-lane hands over by the same steps (`lane.parse`, `fill_tape`, `perform`, `encode`), gathers what is
-too large for the shared region into an extent of its own, and keeps the order: a connection that
-waits, or whose output has not drained, runs nothing more.
+The lane runs most commands; this file is the *slow path* around it. The slow path runs the commands that
+the lane hands over, in the same steps (`lane.parse`, `fill_tape`, `perform`, `encode`), gathers input
+too large for the shared region into an extent, and keeps the order: while a call waits, or the output
+has not drained, the connection runs no further command.
 
-Input is *gathered* once a broken-off command holds more than GATHER_FROM bytes: the extent doubles as
-bytes arrive, and `resp.skim` only steps over complete words, so a command costs the same however it
-is cut.
+Input is *gathered* once an incomplete command holds more than GATHER_FROM bytes: the extent doubles as
+bytes arrive, and `resp.skim` only steps over complete words, so a command costs the same however the
+reads cut it.
 """
 
 from collections.abc import Callable
@@ -30,22 +30,22 @@ from synap.store.memory import layout
 from synap.store.memory.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
 
 RECEIVE_AT = layout.RECEIVE * WORD
-RECEIVE_SLICE = 64 * layout.KIB  # read at once: with many clients a turn stays short
+RECEIVE_SLICE = 64 * layout.KIB  # bytes per read: with many clients a turn stays short
 GATHER_FROM = 16 * layout.KIB
 GATHER_FIRST = 128 * layout.KIB
 LINE_BYTES_MAX = 64 * layout.KIB
 SPILL_SLACK = 4096
-OUTPUT_PAUSE = 1 * layout.MIB  # replies made at one go; the rest waits until they have left
+OUTPUT_PAUSE = 1 * layout.MIB  # bytes of replies made in one run; the rest waits until these are sent
 NOT_IN_MULTI = ("SHUTDOWN", "SAVE", "BGREWRITEAOF")
 SUBSCRIBED = (
     "SUBSCRIBE", "UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE", "SSUBSCRIBE", "SUNSUBSCRIBE", "PING", "QUIT", "RESET",
 )  # fmt: skip
-"""What a RESP2 connection with subscriptions may ask."""
-WRONG_WORDS = (b"post", b"host:")  # how a browser begins that was sent here
+"""Commands that a RESP2 connection with subscriptions may call."""
+WRONG_WORDS = (b"post", b"host:")  # first words of HTTP: a browser was directed to this port
 
 
 class RespMachine(Aside):
-    """One connection. `wake` is called when a wait has ended: `resume` should follow."""
+    """The protocol state of one connection. `wake` is called when a wait has ended: call `resume` then."""
 
     def __init__(self, engine: Any, session: Any, wake: Callable[[], None], query_bytes_max: int) -> None:
         self.engine = engine
@@ -59,14 +59,14 @@ class RespMachine(Aside):
         self._session_at = session.at
         self._query_bytes_max = query_bytes_max
         self._tail = b""
-        self._gather = 0  # octet where the extent starts, 0 without one
+        self._gather = 0  # first octet of the extent, 0 without an extent
         self._room = self._used = self._skimmed = 0
         self._left = resp.UNCOUNTED
 
     # Public methods for receiving data.
 
     def buffer(self) -> memoryview:
-        """Where the next bytes go."""
+        """Return the memory for the next read."""
         octets = self.engine.bytes
         if self._gather:
             return octets[self._gather + self._used : self._gather + self._room]
@@ -76,8 +76,8 @@ class RespMachine(Aside):
         return octets[start : start + RECEIVE_SLICE]
 
     def received(self, count: int, now: int) -> bytes | None:
-        """So many bytes lie in what `buffer` gave. Answers the reply if that is all there is to do:
-        the lane ran everything, nothing is left over. Else None: see `output`, `more` and `closing`."""
+        """Run the commands in the `count` bytes read into `buffer`. Return the replies if the lane ran everything
+        and no bytes are left over, else None: see `output`, `more` and `closing`."""
         if self._gather:
             self._used += count
             self._gathered(now)
@@ -85,7 +85,7 @@ class RespMachine(Aside):
         return self.arrived(RECEIVE_AT, RECEIVE_AT + len(self._tail) + count, now)
 
     def arrived(self, at: int, end: int, now: int) -> bytes | None:
-        """The same for what lies from `at` to `end` in the receive region."""
+        """Run the commands from `at` to `end` in the receive region; return what `received` returns."""
         if self.output or self.session.parked is not None:
             self._keep(at, end)
             return None
@@ -98,14 +98,14 @@ class RespMachine(Aside):
         return None
 
     def stopped(self, reason: int, made: bytes, end: int, now: int) -> None:
-        """A round has run the lane for this connection up to LANE_AT, which made these replies: go on from there."""
+        """Continue from LANE_AT, where a round stopped the lane for `reason` after the replies `made`."""
         if made:
             self.output.append(made)
         self._numbers[LANE_OUT] = OUT_AT
         self._keep(self._go_on(reason, end, now), end)
 
     def resume(self, now: int) -> None:
-        """Run what was left when the machine paused."""
+        """Run the input that was left when the machine paused."""
         if self.paused or self.closing:
             return
         self.more = False
@@ -118,12 +118,12 @@ class RespMachine(Aside):
 
     @property
     def paused(self) -> bool:
-        """Nothing may run: a call waits, or a spill has not been sent yet."""
+        """True if no command may run: a call waits, a pause holds the client, or a Spill is not sent yet."""
         return self.held or self.session.parked is not None or bool(self.output and isinstance(self.output[-1], Spill))
 
     @property
     def plain(self) -> bool:
-        """Nothing is unfinished or held back: a round may run what comes next."""
+        """True if nothing is unfinished or held back, so a round may run the next commands."""
         session = self.session
         return not (
             self._tail or self._gather or self.output or self.more or self.closing or self.held
@@ -132,17 +132,17 @@ class RespMachine(Aside):
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of unfinished input."""
+        """The bytes of unfinished input."""
         return self._used if self._gather else len(self._tail)
 
     def forget_input(self) -> None:
-        """Run nothing more of what has arrived."""
+        """Drop the input that has not run."""
         self._free_gather()
         self._tail = b""
         self.more = False
 
     def close(self) -> None:
-        """The connection is gone."""
+        """Release everything of a closed connection."""
         self._free_gather()
         for piece in self.output:
             if isinstance(piece, Spill):
@@ -153,7 +153,7 @@ class RespMachine(Aside):
     # Gathering.
 
     def _keep(self, at: int, end: int) -> None:
-        """Keep the bytes from `at` to `end`, which are not yet a whole command (or may not run yet)."""
+        """Keep the bytes from `at` to `end`, an incomplete command or commands that may not run yet."""
         if self.closing:
             self._tail = b""
         elif end - at > GATHER_FROM:
@@ -176,7 +176,7 @@ class RespMachine(Aside):
         self._skim()
 
     def _skim(self) -> bool:
-        """Step over the words that are whole; True if a command is, or never will be."""
+        """Step over complete words; return True if a command is complete or malformed."""
         if self.engine.bytes[self._gather] != resp.STAR:
             return True
         end = self._gather + self._used
@@ -187,7 +187,7 @@ class RespMachine(Aside):
         return self._left == 0
 
     def _gathered(self, now: int) -> None:
-        """More bytes lie in the extent: run it if a command is whole, else make room."""
+        """Run the extent if it holds a complete command; enlarge the extent if it is full."""
         if self._skim() and not self.paused:
             start, end = self._gather, self._gather + self._used
             room = self._room
@@ -199,7 +199,7 @@ class RespMachine(Aside):
                 raise
             if self.closing:
                 self.engine.give(start)
-            elif at == start:  # nothing could run (it waits, or the out region was full)
+            elif at == start:  # nothing ran: a call waits, or the out region was full
                 self._gather, self._room, self._used = start, room, end - start
                 self._skimmed, self._left = start, resp.UNCOUNTED
             else:
@@ -230,7 +230,7 @@ class RespMachine(Aside):
             self._gather = 0
 
     def _refuse_input(self, name: str) -> None:
-        """The command cannot be taken in: say so and close, since its rest cannot be told from a new one."""
+        """Refuse a command too large to receive, and close: its rest cannot be told from a new command."""
         self._free_gather()
         self._say(Fault(name))
         self.closing = True
@@ -238,13 +238,13 @@ class RespMachine(Aside):
     # Running.
 
     def _run(self, at: int, end: int, now: int) -> int:
-        """Run commands from `at`; the octet of the first that was not run."""
+        """Run commands from `at`; return the octet of the first that did not run."""
         if at == end:
             return at
         return self._go_on(self._lane(at, end, now), end, now)
 
     def _go_on(self, reason: int, end: int, now: int) -> int:
-        """The lane has stopped for a reason: do what it asks, and run it again until nothing is left."""
+        """Handle the reason why the lane stopped, and run the lane again until no input is left."""
         engine, numbers = self.engine, self._numbers
         produced = 0
         while True:
@@ -269,7 +269,7 @@ class RespMachine(Aside):
                 return end
             elif reason != lane.OUT_FULL:
                 before = at
-                whole = engine.bytes[at] == resp.STAR  # what an inline command runs is looked at by itself
+                whole = engine.bytes[at] == resp.STAR  # an inline command calls `_run`, which does these steps
                 begun = self._operation.ticks()
                 at = self._slow(reason, at, end, now)
                 took = self._operation.ticks() - begun
@@ -277,17 +277,17 @@ class RespMachine(Aside):
                     self.note_slow(before, at, took, now)
                 if whole and at != before and self.session.parked is None:
                     self._command_over()
-                if at == before and reason == lane.HANDLER:  # a line that is not whole yet
+                if at == before and reason == lane.HANDLER:  # an incomplete line
                     return at
             if at == end or self.paused or self.closing:
                 return at
-            if produced > OUTPUT_PAUSE:  # let the peer take it before there is more
+            if produced > OUTPUT_PAUSE:  # send these replies before making more
                 self.more = True
                 return at
             reason = self._lane(at, end, now)
 
     def _slow(self, reason: int, at: int, end: int, now: int) -> int:
-        """One command that the lane handed over; the octet behind it, or `at` if it cannot run yet."""
+        """Run one command that the lane handed over; return the octet behind it, or `at` if it cannot run yet."""
         engine = self.engine
         if reason == lane.LARGE and engine.numbers[layout.IN_GROUP]:
             self._finish_exec(now)
@@ -326,11 +326,11 @@ class RespMachine(Aside):
             self._carry_out(row, row_at, tape_size, blob_size, now)
         engine.settle(now)
         if self.session.listener is not None and engine.pubsub.waiting:
-            engine.pubsub.spread()  # what it has sent to itself comes before the next reply
+            engine.pubsub.spread()  # a message to the session itself precedes the next reply
         return after
 
     def _carry_out(self, row: Command, row_at: int, tape_size: int, blob_size: int, now: int) -> None:
-        """The call in TAPE. If that raises, whoever waits for what it has changed is served all the same."""
+        """Carry out the call in TAPE. If it raises, the calls that wait for its changes are served all the same."""
         engine = self.engine
         try:
             if row.handler == "execute":
@@ -347,7 +347,7 @@ class RespMachine(Aside):
             raise
 
     def _perform(self, row_at: int, tape: int, tape_size: int, blob_size: int, now: int) -> None:
-        """A call whose reply may be of any size, or that may have to wait."""
+        """Carry out a call whose reply may have any size, and park it if it must wait."""
         engine = self.engine
         status = engine.perform(row_at, tape, tape_size, blob_size, now)
         if status & STATUS_MASK == layout.WAIT:
@@ -356,7 +356,7 @@ class RespMachine(Aside):
         self._answer(row_at, status)
 
     def _delivered(self, status: int | Fault | None) -> None:
-        """A wait is over: the reply lies in REPLY (None: time is up; a Fault: somebody has ended it)."""
+        """Answer a call that waited, from REPLY; `status` is None after a timeout, a Fault if the wait was ended."""
         parked, self.session.parked = self.session.parked, None
         if isinstance(status, Fault):
             self._say(status)
@@ -366,7 +366,7 @@ class RespMachine(Aside):
         self._wake()
 
     def _answer(self, row_at: int, status: int) -> None:
-        """Write the reply in REPLY, into the out region or a spill."""
+        """Encode the reply in REPLY and append it to `output`, as bytes or a Spill."""
         if self.muted:
             return
         engine = self.engine
@@ -385,7 +385,7 @@ class RespMachine(Aside):
         self.output.append(Spill(engine, at, end - at))
 
     def _say(self, value: Any, row: Command | None = None) -> None:
-        if value is ...:  # a row that answers nothing
+        if value is ...:  # a row without a reply
             return
         name = (row.resp or row.name).lower() if row else ""
         if isinstance(value, Fault):
@@ -418,10 +418,10 @@ class RespMachine(Aside):
         self._say(Fault("UNKNOWN_COMMAND", name=words[0], args=shown + " " if shown else ""))
 
     def _inline(self, at: int, end: int, now: int) -> int:
-        """A line of words instead of an array."""
+        """Run an inline command, a line of words; return the octet behind it, or `at` if it is incomplete."""
         octets = self.engine.bytes
         line, whole, _ = bytes(octets[at : min(end, at + LINE_BYTES_MAX)]).partition(b"\n")
-        if not whole or b"\0" in line:  # as in Redis, no end of a line is found behind a zero byte
+        if not whole or b"\0" in line:  # as in Redis, no line end is found behind a zero byte
             if end - at >= LINE_BYTES_MAX:
                 return self._bad(resp.TOO_LONG, end)
             return at
@@ -433,7 +433,7 @@ class RespMachine(Aside):
             return end
         if not words:
             return after
-        if words[0].lower() in WRONG_WORDS:  # a browser, or somebody who uses one
+        if words[0].lower() in WRONG_WORDS:  # an HTTP request, probably from a browser
             self.closing = True
             return end
         call = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)

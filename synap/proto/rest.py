@@ -1,4 +1,4 @@
-"""Routes: an HTTP request to a row and its fields, and a row's answer to JSON. One tree for all rows."""
+"""The REST surface: finds a request's row in a tree of routes, collects its fields, builds JSON responses."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -22,7 +22,7 @@ _encode = msgspec.json.encode
 
 
 class Target:
-    """A row as one surface reaches it."""
+    """A row as called over REST or the envelope: its packer, renderer and route."""
 
     __slots__ = ("before", "fixed", "pack", "params", "renamed", "render", "route", "row", "row_at")
 
@@ -33,20 +33,20 @@ class Target:
         self.route = route
         self.fixed = dict(route.fixed) if route else {}
         self.renamed = dict(route.renamed) if route else {}
-        self.before: Target | None = None  # carried out first
+        self.before: Target | None = None  # another row to carry out first
 
 
 Found: TypeAlias = tuple[dict[str, Any] | None, list[str]]
 
 
 class Tree:
-    """Paths by segment: a fixed word goes before a parameter."""
+    """The routes as a tree of path segments; a fixed segment has precedence over a parameter."""
 
     def __init__(self) -> None:
         self._root: dict[str, Any] = {}
 
     def add(self, path: str, method: str, target: Any) -> None:
-        """Reach `target` under `path`, in which `{name}` stands for any one segment."""
+        """Add a route to `target`; `{name}` in `path` matches any one segment."""
         node = self._root
         for segment in path.strip("/").split("/"):
             node = node.setdefault("{}" if segment.startswith("{") else segment, {})
@@ -55,10 +55,10 @@ class Tree:
         methods[method] = target
 
     def find(self, segments: list[str], method: str) -> Found:
-        """The targets by method of a path, and its parameters; None if there is no such path.
+        """Return the targets of a path by method, or None if there is no such path, and the path's parameters.
 
-        Where only aliases lie under a fixed word, and none of this method, the word may be a parameter. Nearly all
-        paths are found without that, in one walk.
+        If a fixed segment leads only to aliases, none with this method, the segment is tried as a parameter. Nearly
+        all paths are found without this, in one walk.
         """
         node: Any = self._root
         params: list[str] = []
@@ -76,7 +76,7 @@ class Tree:
         return self._below(self._root, segments, 0, method)
 
     def find_open(self, segments: list[str], method: str) -> tuple[dict[str, Any], list[str | None]] | None:
-        """The targets of a path in which parameters are left empty, or the last one is left out; those are None."""
+        """Find a path whose parameters may be empty, or the last one absent; such parameters are returned as None."""
         return self._open(self._root, segments, 0, method) or self._open(self._root, [*segments, ""], 0, method)
 
     def _open(
@@ -116,25 +116,25 @@ def _is_alias(target: Any) -> bool:
 
 
 def json_response(status: int, value: Any, **more: Any) -> Response:
-    """A JSON reply."""
+    """Return a response with `value` as JSON."""
     return Response(status, _encode(value), **more)
 
 
 def fault_response(fault: Fault) -> Response:
-    """The error object, under the fault's status."""
-    if fault.row.http == 200:  # pub/sub, whose clients look at the body
+    """Return a response with the fault's status and its error object."""
+    if fault.row.http == 200:  # pub/sub, whose clients read the body
         return json_response(200, {"error": fault.json_text()})
     return json_response(fault.row.http, {"error": fault.json_text(), "code": fault.row.http})
 
 
 def two_values(name: str, place: str) -> Fault:
-    """The refusal of a field that `place` and something before it say differently."""
+    """Return the Fault for a field whose value in `place` (path or query) differs from the one found before."""
     wanted = f"what the {place} says"
     return Fault("WRONG_FIELD", field=name, wanted=wanted, found="something else beside it")
 
 
 def in_query(fault: Fault, request: Request) -> Response:
-    """The refusal of a field where there is no body: what a path or a query says is not understood (400)."""
+    """Return the 400 response for a wrong field of a path or query."""
     text = fault.json_text()
     if "kind" in fault.words and request.method in (b"GET", b"HEAD", b"DELETE"):
         text = f"Invalid request: {fault.words['field']} parameter required"
@@ -142,31 +142,31 @@ def in_query(fault: Fault, request: Request) -> Response:
 
 
 def status_fault(status: int, fields: dict[str, Any], number: int, second: int = 0) -> Fault:
-    """The Fault of a refusing status, with the fields and the two numbers (the reply's) that its text may name."""
+    """Return the Fault of a refusing status; its text may name the fields and the two numbers of the reply."""
     told = {"number": str(number), "second": str(second)}
     return named_fault(refused(status & STATUS_MASK).name, fields | told)
 
 
 def named_fault(name: str, fields: dict[str, Any]) -> Fault:
-    """A Fault, with the fields that its text may name; the key that a rename begins with is its source."""
+    """Return a Fault whose text may name the fields; `{key}` is also filled from `source`, the key of a rename."""
     words = {name: value for name, value in fields.items() if isinstance(value, str)}
     return Fault(name, **({"key": words.get("source", "")} | words))
 
 
 def refused_number(row: Command, status: int, number: int) -> str:
-    """The fault that JSON surfaces make of this number, or nothing."""
+    """Return the name of the fault that JSON surfaces make of this reply, or an empty text."""
     return row.json_faults.get(number, "") if status & STATUS_MASK == NUMBER else ""
 
 
 def refused_fault(name: str, fields: dict[str, Any], is_there: Callable[[Any], bool]) -> Fault:
-    """The Fault of that name; what could not be copied may be missing, which comes first."""
+    """Return the Fault `name`; a COPY whose source is missing gets NO_SUCH_KEY instead of COPY_EXISTS."""
     if name == "COPY_EXISTS" and not is_there(fields["source"]):
         name = "NO_SUCH_KEY"
     return named_fault(name, fields)
 
 
 class Rest:
-    """The REST surface: all routes of the catalogue."""
+    """The REST surface: the routes of all rows."""
 
     def __init__(self, catalogue: Catalogue, row_at: dict[str, int], switches: dict[str, bool]) -> None:
         self.tree = Tree()
@@ -188,7 +188,7 @@ class Rest:
     def _named_elsewhere(
         self, request: Request, segments: list[str], method: str
     ) -> tuple[Target, list[str | None]] | None:
-        """The row of a path that leaves a name empty or out, if query or body say it: a key may be the empty text."""
+        """Find a path with an empty or absent name that the query or body gives: a key may be the empty text."""
         found = self.tree.find_open(segments, "GET" if method == "HEAD" else method)
         if found is None:
             return None
@@ -205,9 +205,9 @@ class Rest:
         return (target, found[1]) if all(isinstance(given.get(name), str) for name in missing) else None
 
     def find(self, request: Request) -> tuple[Target, Sequence[str | None]] | tuple[None, str] | Response:
-        """The row that a request asks for and what its path gives, or the reply that says why there is none.
+        """Return the target of a request and its path parameters, or the response that refuses the request.
 
-        Without a target it is the method that is wrong, and those that are not come instead.
+        For a wrong method return None and the value of the header Allow.
         """
         path = request.path
         try:
@@ -237,8 +237,8 @@ class Rest:
         return target, values
 
     def fields(self, request: Request, target: Target, values: Sequence[str | None]) -> dict[str, Any]:
-        """The fields of a call, out of body, query and path. Raises Fault for what is wrong, and for a field that two
-        of them say differently."""
+        """Return the fields of a call from body, query and path. Raise Fault for a wrong field, and for a field with
+        different values in two of these places."""
         if target.row.switch and not self.switches.get(target.row.switch):
             raise Fault("SWITCHED_OFF", name=target.row.name, switch=target.row.switch)
         fields: dict[str, Any] = dict(target.fixed)
@@ -268,7 +268,7 @@ class Rest:
 
 
 def _put(fields: dict[str, Any], target: Target, name: str, value: str, place: str) -> None:
-    """Add a field, which nothing before may say differently; numbers and booleans are texts in a path or a query."""
+    """Add a field of a path or query, as text. Raise Fault if the field already has another value."""
     known = fields.get(name)
     if known is not None and known != value and target.fixed.get(name) is not known:
         text = known if isinstance(known, str) else to_json(name, known).decode()
@@ -278,7 +278,7 @@ def _put(fields: dict[str, Any], target: Target, name: str, value: str, place: s
 
 
 def _has(body: bytes, needs: tuple[tuple[str, ...], ...]) -> bool:
-    """Is this an object with a member of each of these groups?"""
+    """Return True if the body is an object with a member of each of these groups."""
     try:
         found = body_object(body)
     except Fault:
@@ -287,7 +287,7 @@ def _has(body: bytes, needs: tuple[tuple[str, ...], ...]) -> bool:
 
 
 def query_pairs(query: bytes) -> list[tuple[str, str]]:
-    """Names and values of a query, each name once. Raises Fault if it is not UTF-8, or has a name twice."""
+    """Parse a query into names and values. Raise Fault if it is not UTF-8 or repeats a name."""
     try:
         pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
@@ -299,7 +299,7 @@ def query_pairs(query: bytes) -> list[tuple[str, str]]:
 
 
 def body_object(body: bytes) -> dict[str, Any]:
-    """A JSON object out of a body, whatever its content type says."""
+    """Parse a body as a JSON object, whatever its content type. Raise Fault if it is none."""
     value = document(body)
     if not isinstance(value, dict):
         raise wrong("body", "an object", value)
@@ -307,13 +307,13 @@ def body_object(body: bytes) -> dict[str, Any]:
 
 
 def allowed(methods: dict[str, Target | None]) -> str:
-    """What Allow says of a path: its methods, HEAD where a GET changes nothing, and OPTIONS."""
+    """Return the value of Allow for a path: its methods, HEAD if a GET changes nothing, and OPTIONS."""
     getter = methods.get("GET")
     more = ["HEAD"] if "GET" in methods and (getter is None or not getter.row.writes) else []
     return ", ".join(sorted([*methods, *more, "OPTIONS"]))
 
 
 def not_allowed(method: str, allow: str) -> Response:
-    """405, with the methods that are."""
+    """Return the response 405 with the header Allow."""
     body = {"error": f"Method not allowed: {method}", "code": 405}
     return json_response(405, body, headers=[(b"allow", allow.encode())])

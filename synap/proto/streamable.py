@@ -1,4 +1,4 @@
-"""The command envelope: `{"command", "request_id", "payload"}`, one or a batch, always answered with 200."""
+"""The command envelope: reads `{"command", "request_id", "payload"}`, single or in a batch, and finds its row."""
 
 import re
 from typing import Any
@@ -26,7 +26,7 @@ class Envelope(msgspec.Struct):
 class Posted(msgspec.Struct):
     """The body of a POST: a command, or `{"type": "batch", "commands": [...]}`."""
 
-    type: Any = None  # only "batch" means something
+    type: Any = None  # only "batch" has a meaning
     command: str = ""
     request_id: str = ""
     payload: Any = None
@@ -34,7 +34,7 @@ class Posted(msgspec.Struct):
 
 
 class Reply(msgspec.Struct):
-    """What each command gets; all four keys are always there."""
+    """The reply to one command; all four keys are always present, and the HTTP status is always 200."""
 
     success: bool
     request_id: str
@@ -43,7 +43,7 @@ class Reply(msgspec.Struct):
 
 
 def read(body: bytes) -> Posted:
-    """The posted object. Raises BAD_JSON (400) or WRONG_FIELD (422)."""
+    """Parse the body of a POST. Raise Fault: BAD_JSON (400) or WRONG_FIELD (422)."""
     try:
         return msgspec.convert(document(body), Posted)
     except msgspec.ValidationError as error:
@@ -51,7 +51,7 @@ def read(body: bytes) -> Posted:
 
 
 class Commands:
-    """Every row under the names that the envelope knows it by."""
+    """All rows by their names in the envelope."""
 
     def __init__(self, catalogue: Catalogue, row_at: dict[str, int], switches: dict[str, bool]) -> None:
         self.targets: dict[str, Target] = {}
@@ -69,7 +69,7 @@ class Commands:
                         self._in_other_texts[texts, name] = renderer(row, texts, row.command_nil)
 
     def image(self) -> TargetImage:
-        """Those that `store/lane/json_batch.py` may carry out."""
+        """Return the image of the commands that `store/lane/json_batch.py` may carry out."""
         return TargetImage({
             name: (target.row, target.row_at, target.row.spelled.get(name, target.row.command))
             for name, target in self.targets.items()
@@ -77,11 +77,11 @@ class Commands:
         })
 
     def render_of(self, name: str, texts: str) -> Render:
-        """What spells the replies of the row under this name, texts in the form of compat.sdks."""
+        """Return the renderer of this command's replies, with texts in one of the forms of compat.sdks."""
         return self._in_other_texts.get((texts, name)) or self.targets[name].render
 
     def find(self, name: str) -> Target:
-        """The row under this name."""
+        """Return the target of this name. Raise Fault if it is unknown or switched off."""
         target = self.targets.get(name)
         if target is None:
             raise Fault("UNKNOWN_COMMAND", name=name, args="")
@@ -91,7 +91,7 @@ class Commands:
 
 
 def fields_of(payload: Any) -> dict[str, Any]:
-    """The payload as named fields."""
+    """Return the payload as named fields. Raise Fault if it is no object."""
     if payload is None:
         return {}
     if not isinstance(payload, dict):
@@ -103,6 +103,6 @@ _SPACE = rb"[ \t\n\r]*"
 _TYPE = rb'"type"' + _SPACE + rb":" + _SPACE + rb'"batch"'
 _HEAD = _SPACE + rb"\{" + _SPACE + rb"(?:" + _TYPE + _SPACE + rb"," + _SPACE + rb')?"commands"' + _SPACE
 batch_head = re.compile(_HEAD + rb":" + _SPACE + rb"\[").match
-"""Matches a body up to the first element of its batch, if it is written in the usual order."""
+"""Matches a body up to the first element of its batch, if the keys are in the usual order."""
 batch_tail = re.compile(_SPACE + rb"(?:," + _SPACE + _TYPE + _SPACE + rb")?\}" + _SPACE).fullmatch
-"""Matches what may stand behind the array."""
+"""Matches the rest of the body behind the array."""

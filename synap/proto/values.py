@@ -1,4 +1,4 @@
-"""Plain values as RESP: what handlers answer, written for either version."""
+"""RESP encoding of the plain values that handlers return, and the parser of inline commands."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from synap.faults import Fault
 
 
 def encode(value: Any, version: int, command: str = "") -> bytes:
-    """A value in RESP2 or RESP3; `command` fills the place for a command's name in a fault's text."""
+    """Return a value in RESP2 or RESP3; `command` fills the command's name into the text of a fault."""
     out: list[bytes] = []
     _encode(value, version, command, out)
     return b"".join(out)
@@ -48,23 +48,23 @@ def _encode(value: Any, version: int, command: str, out: list[bytes]) -> None:
 
 
 class Quotes(ValueError):
-    """An inline command's quotes do not balance."""
+    """Raised for an inline command with unbalanced quotes."""
 
 
 _BLANK = b" \t\n\r\x0b\x0c"
 """White space before a word and behind a closing quote."""
 _ENDS = b" \t\n\r"
-"""What ends a word outside of quotes: fewer bytes, as in Redis."""
+"""Bytes that end a word outside of quotes: fewer than `_BLANK`, as in Redis."""
 _DOUBLE, _SINGLE, _BACKSLASH = b"\"'\\"
 _ESCAPES = {ord("n"): 10, ord("r"): 13, ord("t"): 9, ord("b"): 8, ord("a"): 7}
 _HEX = b"0123456789abcdefABCDEF"
 
 
 def split_line(line: bytes) -> list[bytes]:
-    """The words of an inline command, as Redis splits them: at white space, but not within quotes.
+    """Split an inline command into words as Redis does: at white space, but not within quotes.
 
-    A quote may begin anywhere in a word; the closing one ends the word, and white space or nothing must follow it.
-    Between " there are escapes (\\n, \\xff, \\"), between ' only \\'. Raises Quotes.
+    A quote may begin anywhere in a word. The closing quote ends the word, and white space or the end must follow.
+    Double quotes allow escapes (\\n, \\xff, \\"), single quotes only \\'. Raise Quotes if quotes do not balance.
     """
     words: list[bytes] = []
     at, end = 0, len(line)
@@ -84,7 +84,7 @@ def split_line(line: bytes) -> list[bytes]:
 
 
 def _quoted(line: bytes, at: int, quote: int, word: bytearray) -> int:
-    """Add what stands from `at` to the closing quote to `word`; the place behind that quote."""
+    """Append the text from `at` to the closing quote to `word`; return the position behind that quote."""
     end = len(line)
     while at < end and line[at] != quote:
         if line[at] != _BACKSLASH or at + 1 == end:
@@ -93,7 +93,7 @@ def _quoted(line: bytes, at: int, quote: int, word: bytearray) -> int:
         elif quote == _DOUBLE:
             at = _escape(line, at + 1, word)
         else:
-            at += line[at + 1] == _SINGLE  # before any other byte, a backslash between ' is a letter
+            at += line[at + 1] == _SINGLE  # in single quotes, a backslash before any other byte is literal
             word.append(line[at])
             at += 1
     if at == end or (at + 1 < end and line[at + 1] not in _BLANK):
@@ -102,7 +102,7 @@ def _quoted(line: bytes, at: int, quote: int, word: bytearray) -> int:
 
 
 def _escape(line: bytes, at: int, word: bytearray) -> int:
-    """Add the byte that the letters behind a backslash stand for; the place behind them."""
+    """Append the byte of the escape whose letter is at `at`; return the position behind the escape."""
     digits = line[at + 1 : at + 3]
     if line[at] == ord("x") and len(digits) == 2 and all(digit in _HEX for digit in digits):
         word.append(int(digits, 16))

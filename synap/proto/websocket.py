@@ -1,17 +1,17 @@
-"""The server side of WebSocket (RFC 6455), without sockets, clocks or awaiting.
+"""WebSocket (RFC 6455), server side, without sockets, clocks or awaiting.
 
     accept(request) -> Accepted | Response            the handshake: 101, or why not
     receive_data(bytes) -> [ wsproto's frames ] -> next_event() -> Message | Ping | Pong | PeerClosed | Failed
     send_text, ping, pong, close -> bytes
 
-wsproto reads frames and judges them: opcodes, masks, shortest lengths, fragments, control frames. What it does
-not do stands here: `Gate` counts a message while it arrives, inflated, and ends it at the limit (the lengths
-that a peer announces are compared with the limit and size nothing); it is fed every piece of payload at once, so
-that a bad octet of UTF-8 or of deflate ends the connection when it comes and not with the frame; close codes
-are those that IANA lists as usable on the wire.
+wsproto parses and checks frames: opcodes, masks, shortest lengths, fragments, control frames. This file adds the
+rest. `Gate` counts the inflated octets of a message while they arrive, and stops at the limit; a length that a peer
+announces is compared with the limit, but no buffer is sized by it. `Gate` receives every piece of payload at once,
+so a bad octet of UTF-8 or deflate ends the connection when it arrives, not at the end of the frame. Close codes are
+those that IANA lists as usable on the wire.
 
-A peer's fault is told once, as Failed with the code to close with. After `close` nothing but the peer's Close
-is waited for, and after both there is CLOSED.
+A peer's fault is returned once, as Failed with the code to close with. After `close` only the peer's Close counts,
+and after both Closes `next_event` returns CLOSED.
 """
 
 import re
@@ -39,19 +39,19 @@ from synap.proto.http import CLOSED, NEED_DATA, LocalProtocolError, Request, Res
 from synap.proto.http_rules import values
 from synap.proto.rest import json_response
 
-# Close codes that we send.
+# Close codes that the server sends.
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, BAD_DATA, POLICY, TOO_BIG, INTERNAL = 1000, 1001, 1002, 1007, 1008, 1009, 1011
 NO_CODE: Final = 1005
-"""Stands for a Close without a code; never on the wire."""
+"""Means a Close without a code; never sent."""
 
 CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
-"""What a peer may close with; 1004 to 1006 and 1015 have no place on the wire, the rest means nothing yet."""
+"""Close codes that a peer may send; 1004 to 1006 and 1015 are not allowed on the wire, others are undefined."""
 
 CONTROL_BYTES_MAX: Final = 125
 REASON_BYTES_MAX: Final = CONTROL_BYTES_MAX - 2
 DEFLATE_OVERHEAD: Final = 64
-"""What deflate may add to a message that cannot be compressed, besides a thousandth."""
+"""Octets that deflate may add to an incompressible message, besides a thousandth of its size."""
 
 KEY: Final = re.compile(rb"[A-Za-z0-9+/]{22}==")
 VERSION: Final = b"13"
@@ -72,21 +72,21 @@ class Message:
 
 @dataclass(slots=True)
 class Ping:
-    """To be answered with a pong of the same payload."""
+    """A ping; answer with a pong of the same payload."""
 
     payload: bytes
 
 
 @dataclass(slots=True)
 class Pong:
-    """The peer lives."""
+    """A pong: the peer is alive."""
 
     payload: bytes
 
 
 @dataclass(slots=True)
 class PeerClosed:
-    """The peer's Close. `close(code)` answers it, if we have not closed before."""
+    """The peer's Close. `close(code)` answers it, unless the server closed first."""
 
     code: int
     reason: str
@@ -94,7 +94,7 @@ class PeerClosed:
 
 @dataclass(slots=True)
 class Failed:
-    """The peer broke the protocol or a limit: `close(code, reason)` and hang up."""
+    """A violation of the protocol or a limit: call `close(code, reason)` and disconnect."""
 
     code: int
     reason: str
@@ -106,7 +106,7 @@ Event: TypeAlias = (
 
 
 class Phase(Enum):
-    """Where the connection stands."""
+    """The state of the connection."""
 
     OPEN = "open"
     CLOSING = "we have closed, the peer has not"
@@ -119,14 +119,14 @@ class Phase(Enum):
 
 @dataclass(slots=True)
 class Accepted:
-    """The reply that opens the socket, and what was agreed on."""
+    """The reply that opens the WebSocket, and the agreed compression."""
 
     reply: bytes
     deflate: Deflate | None
 
 
 def accept(request: Request, *, compression: bool = True) -> Accepted | Response:
-    """Answer the request of an `Upgrade` event."""
+    """Answer the request of an `Upgrade` event: accept, or return the response that refuses."""
     versions, keys = values(request.headers, b"sec-websocket-version"), values(request.headers, b"sec-websocket-key")
     if versions != [VERSION]:
         found = b", ".join(versions).decode("latin-1") or "none"
@@ -152,7 +152,7 @@ def accept(request: Request, *, compression: bool = True) -> Accepted | Response
 
 
 def refusal(status: int, text: str) -> Response:
-    """A reply to who wants a socket and does not get it, or has to ask for one."""
+    """Return a response that refuses a WebSocket, or (426) asks for the upgrade."""
     headers = [(b"upgrade", b"websocket"), (b"sec-websocket-version", VERSION)] if status == 426 else []
     return json_response(status, {"error": text, "code": status}, headers=headers)
 
@@ -161,9 +161,9 @@ def refusal(status: int, text: str) -> Response:
 
 
 class Gate(Extension):
-    """Sees every frame's header and every piece of payload before anything is kept.
+    """A wsproto extension that checks every frame header and every piece of payload before it is stored.
 
-    wsproto asks about a header again when its mask has not arrived yet, so a look at one changes nothing.
+    wsproto passes a header again if its mask has not arrived yet, so checking a header changes no count.
     """
 
     name = "gate"
@@ -171,9 +171,9 @@ class Gate(Extension):
     def __init__(self, bytes_max: int, fragments_max: int, deflate: Deflate | None) -> None:
         self.bytes_max, self.fragments_max = bytes_max, fragments_max
         self.deflate = deflate
-        self.fault = ""  # why a piece was refused
-        self._inside = False  # of a message: a fragment has come, and not the last
-        self._size = self._raw = self._fragments = 0  # of this message: octets, the same as they came, frames
+        self.fault = ""  # reason of a refusal
+        self._inside = False  # True between the first and the last fragment of a message
+        self._size = self._raw = self._fragments = 0  # of this message: inflated octets, octets on the wire, frames
         self._control = self._deflated = False
 
     def enabled(self) -> bool:
@@ -242,7 +242,7 @@ class Gate(Extension):
 
 
 class Texts(MessageDecoder):
-    """Looks at the octets of a text as they come, and passes them on as they are."""
+    """A message decoder that checks the UTF-8 of texts as octets arrive, and passes the octets on unchanged."""
 
     def process_frame(self, frame: Frame) -> Frame:
         if self.opcode is None:
@@ -254,7 +254,7 @@ class Texts(MessageDecoder):
             try:
                 self.decoder.decode(frame.payload, finished)
                 begun = b"" if finished else self.decoder.getstate()[0]
-                if begun[:1] == b"\xed" and begun[1:2] >= b"\xa0":  # Python would wait for the third octet
+                if begun[:1] == b"\xed" and begun[1:2] >= b"\xa0":  # a surrogate: Python would wait for the third octet
                     raise UnicodeDecodeError("utf-8", begun, 0, 2, "surrogate")
             except UnicodeDecodeError as error:
                 raise ParseFailed(f"no UTF-8: {error.reason}", CloseReason.INVALID_FRAME_PAYLOAD_DATA) from None
@@ -265,7 +265,7 @@ class Texts(MessageDecoder):
 
 
 class Frames(FrameProtocol):
-    """wsproto's reader, with our judgement of texts and close codes."""
+    """wsproto's frame reader with stricter checks of texts and close codes."""
 
     def __init__(self, gate: Gate) -> None:
         super().__init__(client=False, extensions=[gate])
@@ -289,10 +289,10 @@ class Frames(FrameProtocol):
 
 
 class Machine:
-    """One socket, seen from the server.
+    """The server side of one WebSocket.
 
-    `message_bytes_max` counts the octets of a message, inflated; `fragments_max` the frames that it comes in.
-    Of a message that is not whole no more than its octets is kept, however many frames they came in.
+    `message_bytes_max` limits the inflated octets of a message, `fragments_max` its frames. An incomplete
+    message takes memory for its octets only, however many frames brought them.
     """
 
     __slots__ = ("_deflate", "_frames", "_gate", "_kept", "_phase")
@@ -309,12 +309,12 @@ class Machine:
     # In.
 
     def receive_data(self, data: bytes) -> None:
-        """Take what was read; nothing is parsed before `next_event`."""
+        """Buffer received bytes; `next_event` parses them."""
         if self._phase is Phase.OPEN or self._phase is Phase.CLOSING:
             self._frames.receive_bytes(data)
 
     def next_event(self) -> Event:
-        """What the peer says next, or NEED_DATA, or CLOSED. Once we have closed, only its Close counts."""
+        """Return the peer's next event, NEED_DATA or CLOSED. After `close` only the peer's Close is returned."""
         while self._phase is Phase.OPEN or self._phase is Phase.CLOSING:
             try:
                 frame = next(self._frames.received_frames(), None)
@@ -355,20 +355,20 @@ class Machine:
 
     @property
     def open(self) -> bool:
-        """May something be sent?"""
+        """True if messages may be sent."""
         return self._phase is Phase.OPEN
 
     @property
     def closing(self) -> bool:
-        """Have we closed, and is the peer's Close still to come?"""
+        """True if the server has closed and the peer's Close has not arrived."""
         return self._phase is Phase.CLOSING
 
     def send_text(self, text: bytes) -> bytes:
-        """One message of UTF-8."""
+        """Return the frame of a text message, given as UTF-8."""
         return self._send(Opcode.TEXT, text)
 
     def send_binary(self, data: bytes) -> bytes:
-        """One message of any octets."""
+        """Return the frame of a binary message."""
         return self._send(Opcode.BINARY, data)
 
     def _send(self, opcode: Opcode, data: bytes) -> bytes:
@@ -378,15 +378,15 @@ class Machine:
         return encode_frame(FIN | opcode, data)
 
     def ping(self, payload: bytes = b"") -> bytes:
-        """Ask whether the peer lives."""
+        """Return the frame of a ping, which asks if the peer is alive."""
         return self._control(Opcode.PING, payload)
 
     def pong(self, payload: bytes) -> bytes:
-        """Answer a ping."""
+        """Return the frame of a pong, the answer to a ping."""
         return self._control(Opcode.PONG, payload)
 
     def close(self, code: int = NORMAL, reason: str = "") -> bytes:
-        """Our Close, or nothing if it was sent. A reason is cut to what fits."""
+        """Return the frame of a Close, empty if it was sent before. A reason is cut to REASON_BYTES_MAX bytes."""
         if self._phase is Phase.CLOSING or self._phase is Phase.CLOSED:
             return b""
         if code != NO_CODE and code not in CODES:
@@ -407,7 +407,7 @@ class Machine:
 
 
 def encode_frame(first: int, payload: bytes) -> bytes:
-    """A frame as servers send it: not masked, the shortest length."""
+    """Return a WebSocket frame as servers send it: not masked, with the shortest length field."""
     size = len(payload)
     if size <= CONTROL_BYTES_MAX:
         return b"%c%c%b" % (first, size, payload)
