@@ -1,1 +1,1 @@
-"""Pure functions from the catalogue: schema, doors, routes, documents."""
+"""Pure functions that derive binders, renderers, the heap image, doors and documents from the catalogue."""

@@ -1,4 +1,4 @@
-"""The HTTP API for people: one page without scripts and without anything from elsewhere."""
+"""HTML pages of the server: the front page, and the HTTP API at /docs, without scripts or external resources."""
 
 import base64
 import hashlib
@@ -33,7 +33,7 @@ _LINKED = {
 
 
 def front_page(version: str) -> tuple[bytes, bytes]:
-    """(the page at `/` as UTF-8, its Content-Security-Policy)."""
+    """Return (the page at `/` as UTF-8, its Content-Security-Policy)."""
     rows = "".join(f"<tr><td><a href='{path}'>{path}</a><td>{_LINKED[name]}</tr>" for name, path in LINKS.items())
     text = (
         f"{_head(version)}<p>This is a Synap server: key-value store, queues, streams and publish/subscribe.</p>"
@@ -51,14 +51,14 @@ def _head(version: str) -> str:
 
 
 def _policy() -> bytes:
-    """Nothing is loaded or run, and the style is this one."""
+    """Return the Content-Security-Policy: no resources, no scripts, only this style."""
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest())
     policy = b"default-src 'none'; style-src 'sha256-%b'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     return policy % digest
 
 
 def page(catalogue: Catalogue, version: str) -> tuple[bytes, bytes]:
-    """(the page as UTF-8, its Content-Security-Policy)."""
+    """Return (the page at /docs as UTF-8, its Content-Security-Policy)."""
     document = openapi.document(catalogue, version)
     parts = [
         f"{_head(version)}<p>{escape(document['info']['description'])} The same for programs: "
@@ -115,7 +115,7 @@ def _body(operation: dict[str, Any]) -> dict[str, Any]:
 
 
 def spelled(schema: dict[str, Any]) -> str:
-    """A schema in a few words."""
+    """Return a short text for a schema."""
     if "enum" in schema:
         return " or ".join(schema["enum"][: (len(schema["enum"]) + 1) // 2])
     if "anyOf" in schema:
@@ -130,7 +130,7 @@ def spelled(schema: dict[str, Any]) -> str:
 
 
 def sample(name: str, schema: dict[str, Any]) -> Any:
-    """A value that fits a schema, for an example."""
+    """Return a value that fits a schema, for an example."""
     if "default" in schema:
         return schema["default"]
     if "enum" in schema:
@@ -153,7 +153,7 @@ def sample(name: str, schema: dict[str, Any]) -> Any:
 
 
 def example(path: str, method: str, operation: dict[str, Any]) -> tuple[str, Any]:
-    """(path with its query, body or None) of a request that gives what must be there."""
+    """Return (path with query, body or None) of a request with all required fields."""
     query = []
     for parameter in operation.get("parameters", ()):
         name, value = parameter["name"], sample(parameter["name"], parameter["schema"])
@@ -172,7 +172,7 @@ def example(path: str, method: str, operation: dict[str, Any]) -> tuple[str, Any
 
 
 def curl(path: str, method: str, operation: dict[str, Any]) -> str:
-    """A line for the shell that asks for this."""
+    """Return a curl command line for a request of this operation."""
     path, body = example(path, method, operation)
     words = ["curl", *(["-X", method] if method != "GET" else []), f"'{ORIGIN}{path}'"]
     if body is not None:

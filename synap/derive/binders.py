@@ -1,12 +1,11 @@
-"""From named fields (a JSON object, Python keywords) to a tape: one function for each row, made once.
+"""Binders: turn named fields (a JSON object, Python keywords) into a tape; one function per row, made once.
 
-A field is called what its argument is called; a Flag is a boolean, a Token's argument stands for the
-Token, a group is an array (of plain values if it has one member, of objects or arrays otherwise; one
-item may stand under the member's own name). Numbers may be spelled as the texts that RESP takes for
-them, `null` is as if missing.
+A field has the name of its argument. A Flag is a boolean. The argument of a Token implies the Token. A group is an
+array: of plain values if the group has one member, else of objects or arrays; a single item may be given under the
+member's own name. Numbers may be texts in the spellings that RESP accepts. `null` means missing.
 
     str    plain text           bytes   plain text
-    other  JSON text, marked as such, so that it comes back as what it was
+    other  JSON text, stored with the form JSON, so that it reads back as the same value
 """
 
 import struct
@@ -60,7 +59,7 @@ class _Draft:
     __slots__ = ("native", "parts", "size", "tape")
 
     def __init__(self, count: int, native: bool) -> None:
-        self.native = native  # the values are a program's, not a JSON decoder's
+        self.native = native  # the values come from a program in this process, not from a JSON decoder
         self.tape = [0] * count
         self.parts: list[bytes] = []
         self.size = 0
@@ -76,14 +75,14 @@ Step = Callable[[Fields, _Draft, int], None]
 
 
 def binder(row: Command, native: bool = False) -> Build:
-    """The function that makes the row's tape and blob. It raises a Fault that names the field.
+    """Return the function that makes a row's tape and blob from fields, and raises a Fault that names a wrong field.
 
-    `native`: the values are a program's own, see natives.py.
+    `native`: the values come from a program in this process, see natives.py.
     """
     groups = {place.node.name: place.slot for place in layout(row.args) if isinstance(place.node, GROUPS)}
     steps = _sequence(row.args, 0, groups)
     count = row.slots
-    bare = row.words == 0  # else it takes more words than its arguments tell: some field has to be there
+    bare = row.words == 0  # else at least one of the optional fields must be given
 
     def build(fields: Fields) -> tuple[list[int], bytes]:
         draft = _Draft(count, native)
@@ -99,9 +98,9 @@ def binder(row: Command, native: bool = False) -> Build:
 
 
 def packer(row: Command, row_at: int) -> Callable[[Fields], bytes]:
-    """The function that packs a call as a MULTI queues it (see `store/lane/transactions.py`).
+    """Return the function that packs a call as MULTI queues it (see `store/lane/transactions.py`).
 
-    A call that gives just the texts that its row begins with, as most do, is packed without a draft.
+    A call that gives only the one or two texts with which its row begins, as most do, is packed without a draft.
     """
     build = binder(row)
     count = row.slots
@@ -149,7 +148,7 @@ assert (MARK_BITS, PRESENT) == (8, 32), "packer spells them out"
 
 
 def put_raw(draft: _Draft, slot: int, name: str, value: Any) -> None:
-    """A value of any kind, with its form."""
+    """Put a value of any type into a text slot, with its form."""
     if draft.native:
         value = natives.native(name, value)
     if isinstance(value, str | bytes):
@@ -159,7 +158,7 @@ def put_raw(draft: _Draft, slot: int, name: str, value: Any) -> None:
 
 
 def field_names(nodes: tuple[Any, ...]) -> list[str]:
-    """The names of the fields that an argument reads, outermost, each once."""
+    """Return the names of the outermost fields that arguments read, each once."""
     found: list[str] = []
     for node in nodes:
         if isinstance(node, Flag):
@@ -176,7 +175,7 @@ def _flag_name(node: Flag) -> str:
 
 
 Groups = Mapping[str, int]
-"""Where the groups of a row have their two slots, for a Many that has as many items as another group."""
+"""Name of a group -> its first slot, for a Many that must have as many items as another group."""
 
 
 def _sequence(args: tuple[Any, ...], slot: int, groups: Groups) -> list[Step]:
@@ -190,7 +189,7 @@ def _sequence(args: tuple[Any, ...], slot: int, groups: Groups) -> list[Step]:
 
 
 def _alone(names: list[str], others: list[str]) -> Step:
-    """Where these are given, nothing else may be."""
+    """Return a step that refuses any of `others` beside any of `names`."""
 
     def run(fields: Fields, draft: _Draft, base: int) -> None:
         if any(_given(fields, name) is not _MISSING for name in names):
@@ -265,7 +264,7 @@ def _group(node: Any, slot: int, groups: Groups) -> Step:
 
     def run(fields: Fields, draft: _Draft, base: int) -> None:
         value = _given(fields, node.name)
-        if value is _MISSING and single:  # one item under its own name
+        if value is _MISSING and single:  # a single item under its own name
             value = _given(fields, single)
             if value is not _MISSING or (holds_null and single in fields):
                 value = [None if value is _MISSING else value]

@@ -1,4 +1,4 @@
-"""The reference of all rows, `docs/commands.md`: what each is called, takes and answers on every surface."""
+"""Generates the command reference `docs/commands.md`: usage, arguments, replies and routes of every row."""
 
 import types
 from typing import Any, assert_never
@@ -57,7 +57,7 @@ _STATUSES = ("OK", "PONG", "QUEUED", "Background saving started")  # replies tha
 
 
 def commands_page(catalogue: Catalogue) -> str:
-    """The whole page: families in the order of their codes, then what only the log holds."""
+    """Return the whole page: families in the order of their codes, then the internal rows."""
     told = [row for row in catalogue.rows if not row.internal]
     parts = [HEAD]
     for family in dict.fromkeys(row.family for row in told):
@@ -70,7 +70,7 @@ def commands_page(catalogue: Catalogue) -> str:
 
 
 def usage(row: Command) -> str:
-    """The words of a row, spelled as Redis spells them."""
+    """Return the usage of a row in Redis' notation."""
     return " ".join([(row.resp or row.name).replace("|", " "), *(_words(node) for node in row.args)])
 
 
@@ -105,7 +105,7 @@ def _words(node: Any) -> str:
 
 
 def _token(node: Any) -> str:
-    """A Flag or a Token without the brackets around it."""
+    """Return the usage of a Flag or a Token without brackets around it."""
     return " ".join([node.word, *(map(_words, getattr(node, "inner", ())))])
 
 
@@ -148,7 +148,7 @@ def _answers(row: Command) -> str:
 
 
 def _takes(args: tuple[Any, ...]) -> list[str]:
-    """`name` and kind of every argument that JSON surfaces take, in their order."""
+    """Return `name` and kind of every argument on JSON surfaces, in order."""
     found: list[str] = []
     for node in args:
         match node:
@@ -189,7 +189,7 @@ def _kind(node: Any) -> str:
 
 
 def _shown(reply: Any) -> list[str]:
-    """A reply as `redis-cli` shows it."""
+    """Return the lines in which `redis-cli` shows a reply."""
     match reply:
         case None:
             return ["(nil)"]

@@ -1,6 +1,6 @@
-"""What a field of a JSON object must be to become an argument, and the refusals that say so.
+"""Conversions of JSON fields to arguments, with the refusals of wrong types.
 
-Numbers may come as text, in the spellings that RESP takes and no other: `7`, not `+7`, `007` or `7_0`.
+Numbers may be given as text, only in the spellings that RESP accepts: `7`, not `+7`, `007` or `7_0`.
 """
 
 import math
@@ -15,7 +15,7 @@ from synap.faults import Fault
 
 
 def _verbatim(value: Any) -> msgspec.Raw:
-    """A number as it came; what else the encoder does not know is no JSON."""
+    """Encode an Exact by its text. Raise TypeError for any other type unknown to the encoder."""
     if isinstance(value, Exact):
         return msgspec.Raw(value.text.encode())
     raise TypeError
@@ -25,23 +25,23 @@ _json = msgspec.json.Encoder(enc_hook=_verbatim).encode
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
 NESTING_MAX = 128
-"""Arrays and objects within each other in one value. It must come back through every surface, and each of
-them reads and writes JSON by recursion."""
+"""Levels of arrays and objects in one value. Every surface must be able to return the value, and each reads and
+writes JSON by recursion."""
 
 
 class Null:
-    """A JSON null that is an element: not the same as missing."""
+    """Stands for a JSON null that is an element of an array, as opposed to a missing value."""
 
 
 def wrong(name: str, wanted: str, value: Any) -> Fault:
-    """The Fault for a field of another type than wanted."""
+    """Return the Fault for a field of another type than wanted."""
     kind = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"}
     found = "null" if value is None or value is Null else kind.get(type(value), type(value).__name__)
     return Fault("WRONG_FIELD", field=name, wanted=wanted, found=found)
 
 
 def to_text(name: str, value: Any) -> bytes:
-    """A name or key: a string, or bytes."""
+    """Convert a name or key, a string or bytes. Raise Fault."""
     if isinstance(value, str):
         try:
             return value.encode("utf-8", "surrogateescape")
@@ -53,7 +53,7 @@ def to_text(name: str, value: Any) -> bytes:
 
 
 def to_octets(name: str, value: Any) -> bytes:
-    """An array of the numbers 0 to 255, or a string."""
+    """Convert an array of the numbers 0 to 255, or a string, to bytes. Raise Fault."""
     if isinstance(value, list):
         try:
             octets = bytes(value)
@@ -66,7 +66,7 @@ def to_octets(name: str, value: Any) -> bytes:
 
 
 def to_integer(name: str, value: Any) -> int:
-    """A 64-bit integer, maybe spelled as text."""
+    """Convert a number or text to a 64-bit integer. Raise Fault."""
     if isinstance(value, str | bytes):
         text = value if isinstance(value, str) else value.decode("latin-1")
         if not _INTEGER.fullmatch(text):
@@ -84,13 +84,13 @@ def to_integer(name: str, value: Any) -> int:
 
 
 def _whole(name: str, value: Exact) -> int:
-    """`2.00` is a whole number, `2.00000000000000000001` is none, though its nearest double is."""
+    """Convert an Exact by its text: `2.00` is whole, `2.00000000000000000001` is not, though its double is."""
     if not abs(value) < 1 << 64:
-        return int(math.copysign(1 << 64, value))  # too large, whatever it is exactly
+        return int(math.copysign(1 << 64, value))  # too large, whatever its digits
     try:
         number = Decimal(value.text)
         whole = number == number.to_integral_value()
-    except InvalidOperation:  # more zeros behind the point than Decimal counts
+    except InvalidOperation:  # an exponent beyond the range of Decimal
         whole = False
     if not whole:
         raise Fault("WRONG_FIELD", field=name, wanted="a whole number", found=value.text[:40])
@@ -98,7 +98,7 @@ def _whole(name: str, value: Exact) -> int:
 
 
 def to_real(name: str, value: Any) -> float:
-    """A number, maybe spelled as text."""
+    """Convert a number or text to a float. Raise Fault."""
     if isinstance(value, str | bytes):
         text = value if isinstance(value, str) else value.decode("latin-1")
         if not _REAL.fullmatch(text) or (math.isinf(float(text)) and "n" not in text.lower()):
@@ -115,10 +115,10 @@ def to_real(name: str, value: Any) -> float:
 
 
 def to_json(name: str, value: Any) -> bytes:
-    """A value as JSON text that can be read back."""
+    """Encode a value as JSON text that can be read back. Raise Fault."""
     try:
         text = _json(value)
-    except (TypeError, ValueError, OverflowError):  # in-process: not JSON, a lone surrogate, a number without end
+    except (TypeError, ValueError, OverflowError):  # in-process: no JSON type, a lone surrogate, infinity
         raise wrong(name, "a JSON value", value) from None
     except RecursionError:
         raise _nested(name) from None
@@ -132,7 +132,7 @@ def _nested(name: str) -> Fault:
 
 
 def _depth(value: Any) -> int:
-    """How many arrays and objects lie within each other, counted up to one too many."""
+    """Return the levels of arrays and objects in a value, at most NESTING_MAX + 1."""
     level, depth = [value], 0
     while depth <= NESTING_MAX:
         level = [each for each in level if isinstance(each, dict | list | tuple)]
@@ -144,7 +144,7 @@ def _depth(value: Any) -> int:
 
 
 def to_flag(name: str, value: Any) -> bool:
-    """A boolean; what is missing is False."""
+    """Convert a boolean; None is False. Raise Fault."""
     if value is None or isinstance(value, bool):
         return value is True
     raise wrong(name, "a boolean", value)

@@ -1,10 +1,10 @@
-"""JSON as it came: every name once, every number with all its digits.
+"""Strict JSON decoding: refuses duplicate names, and keeps all digits of every number.
 
-    {"key": "a", "\\u006bey": "b"}      refused: 'key' is there twice, however it is spelled
-    0.10000000000000000555, 1e400, -0   an `Exact`: a float that remembers its text, which is what is stored
+    {"key": "a", "\\u006bey": "b"}      refused: the name 'key' occurs twice, in two spellings
+    0.10000000000000000555, 1e400, -0   an `Exact`: a float that keeps its text, and the text is stored
 
-Decoders keep the last of two members of one name, and the nearest double of a number, without a word. Names are
-looked at one by one only where their colons do not count up, so a small object of plain texts pays a few searches.
+Usual decoders silently keep the last of two members with one name, and the nearest double of a number. Names are
+compared one by one only if the colons do not add up, so a small object of plain texts costs a few searches.
 """
 
 import json
@@ -18,12 +18,12 @@ import msgspec
 from synap.faults import Fault
 
 FIELDS_FEW = 32
-"""More fields than any row has would be searched for in all of the body, one by one."""
+"""Above this, `_plain` does not search the body for each name: no row has so many fields."""
 _MINUS_ZERO = re.compile(rb"[:,\[ \t\n\r]-0(?![0-9.eE])")
 
 
 class Exact(float):
-    """A number whose text says more than its double."""
+    """A number whose text differs from the shortest spelling of its double."""
 
     __slots__ = ("text",)
     text: str
@@ -35,7 +35,7 @@ class Exact(float):
 
 
 def number_of(text: str) -> float:
-    """A float, or an Exact if that would be written in another way."""
+    """Return a float, or an Exact if the float would be written in another way."""
     value = float(text)
     return value if repr(value) == text else Exact(text)
 
@@ -48,7 +48,7 @@ _decode = msgspec.json.Decoder(float_hook=number_of).decode
 
 
 def document(body: bytes) -> Any:
-    """What JSON text says. Raises BAD_JSON (400), or WRONG_FIELD (422) for a name that stands twice in an object."""
+    """Decode JSON text. Raise Fault: BAD_JSON (400), or WRONG_FIELD (422) for a duplicate name in an object."""
     try:
         value = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -65,7 +65,7 @@ def document(body: bytes) -> Any:
 
 
 def _plain(body: bytes, value: dict[str, Any]) -> bool:
-    """Is this a small object without objects and arrays in it, in which each name is found once?"""
+    """Return True for a small object without inner objects and arrays, each of whose names occurs once in `body`."""
     if b"\\" in body or len(value) > FIELDS_FEW:
         return False
     return all(
@@ -75,7 +75,7 @@ def _plain(body: bytes, value: dict[str, Any]) -> bool:
 
 
 def _members(value: Any) -> int:
-    """The members of all objects in a value."""
+    """Return the number of members of all objects in a value."""
     count, left = 0, [value]
     while left:
         one = left.pop()
@@ -99,14 +99,14 @@ def _check_once(pairs: list[tuple[str, Any]]) -> None:
 
 
 def check_once(names: list[str]) -> None:
-    """Refuse a name that stands twice among these."""
+    """Raise Fault if a name occurs twice."""
     if len(set(names)) != len(names):
         name, count = Counter(names).most_common(1)[0]
         raise Fault("WRONG_FIELD", field=name, wanted="one value", found=str(count))
 
 
 def read_native(octets: bytes) -> Any:
-    """A stored JSON value as Python's own; a Decimal where no float holds the number."""
+    """Decode a stored JSON value into Python's types; a number too large for a float becomes a Decimal."""
     try:
         return msgspec.json.decode(octets)
     except msgspec.ValidationError:

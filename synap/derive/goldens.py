@@ -1,15 +1,14 @@
-"""What may never change, as lines of text: the meaning of every code, and the tape that it comes with.
+"""Golden files of the log format: the meaning of every code and the layout of its tape, which never change.
 
-Logs and replicas know a call by its code and read its tape by place. So files under `tests/golden` hold
-what was promised; they only grow, and `grown` refuses everything else:
+Logs and replicas identify a call by its code and read its tape by slot. So two files under `tests/golden` record
+both. These files only grow, and `grown` refuses any other change:
 
-    opcodes    `0101 kv.set`                              a code and the row that it stands for
-    faults     `0007 BAD_CURSOR`                          a number that kernels return, and metrics count by
+    opcodes    `0101 kv.set`                              a code and its row
     tapes      `0101 key:key value:raw get:flag ...`      its slots from the first on; a text takes two
 
 A tape may get more slots at its end, and a choice more words at its end: a shorter tape of an older
-version still reads as what it was. `many`, `counted` and `halves` show the slots of one item in brackets;
-items lie side by side, so one more slot in an item would move all the others, and is refused.
+version keeps its meaning. `many`, `counted` and `halves` show the slots of one item in brackets. Items lie
+side by side, so another slot in an item would move all the others, and is refused.
 """
 
 from collections.abc import Iterator
@@ -24,11 +23,11 @@ FAULTS_HEAD = "# Grown by `synap generate` from `faults.py`: number and name. A 
 
 
 class PromiseBroken(SynapError):
-    """The table says of a code what it did not say before."""
+    """Raised if the table changes the meaning of a recorded code."""
 
 
 def opcodes(catalogue: Catalogue) -> list[str]:
-    """`code name` of every row, by code."""
+    """Return a line `code name` for every row, in the order of the codes."""
     return [f"{row.code:04x} {row.name}" for row in catalogue.rows]
 
 
@@ -38,17 +37,17 @@ def faults() -> list[str]:
 
 
 def tapes(catalogue: Catalogue) -> list[str]:
-    """`code slot slot ...` of every row, by code."""
+    """Return a line `code slot slot ...` for every row, in the order of the codes."""
     return [" ".join([f"{row.code:04x}", *tape(row.args)]) for row in catalogue.rows]
 
 
 def tape(args: tuple[Any, ...]) -> list[str]:
-    """`name:kind` of every argument that has a place of its own, in the order of their slots."""
+    """Return `name:kind` of every argument with slots of its own, in the order of the slots."""
     return [entry for node in args for entry in _entries(node)]
 
 
 def _entries(node: Any) -> Iterator[str]:
-    """The slots of one argument, in the order in which `synap.command.layout` gives them out."""
+    """Yield `name:kind` for the slots of one argument, in the order of `synap.command.layout`."""
     kind = type(node).__name__.lower()
     if isinstance(node, AnyOrder):
         yield from tape(node.inner)
@@ -73,7 +72,7 @@ def _entries(node: Any) -> Iterator[str]:
 
 
 def keeps(old: str, new: str) -> bool:
-    """Does the line `new` still say all that `old` said, and nothing else before its end?"""
+    """Return True if the line `new` is `old`, or `old` with more at its end."""
     before, after = old.split(" "), new.split(" ")
     return len(after) >= len(before) and all(map(_keeps_entry, before, after))
 
@@ -89,9 +88,9 @@ def _keeps_entry(old: str, new: str) -> bool:
 
 
 def grown(old: str, head: str, lines: list[str], *, longer: bool) -> str:
-    """The golden file `old` with what the table has more, under its first line `head`.
+    """Return the golden file `old` with the additions of the table, under its first line `head`.
 
-    `longer`: a line may get more at its end. Raises PromiseBroken, naming every line that no longer holds.
+    `longer`: a line may get more at its end. Raise PromiseBroken, which names every line that no longer holds.
     """
     now = {line.partition(" ")[0]: line for line in lines}
     broken = []

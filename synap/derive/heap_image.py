@@ -1,6 +1,6 @@
-"""The catalogue as the lane reads it: rows, grammar nodes, names and refusals as int64 and bytes.
+"""Compiles the catalogue into the heap image that the lane reads: rows, grammar, names and refusals.
 
-Everything is built as plain Python lists and copied into the heap once at start (`Image.place`), since
+The image is built as plain Python lists and copied into the heap once at the start (`Image.place`), since
 kernels cannot hold large tables as globals.
 """
 
@@ -42,12 +42,12 @@ WORDS_MAX = 1 << 40  # no upper limit of words
 
 @cache
 def image_of(catalogue: Catalogue) -> "Image":
-    """The image of a catalogue, made once: every heap of this process gets the same."""
+    """Return the image of a catalogue, made once for all heaps of this process."""
     return Image(catalogue)
 
 
 class Image:
-    """The bytes and words of a catalogue, for one place in a heap."""
+    """The bytes and words of a catalogue, for a fixed place in the heap."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.texts = bytearray()
@@ -59,9 +59,9 @@ class Image:
         self.codes: list[tuple[int, int]] = []
         self.row_of: dict[str, int] = {}
         self._seen: dict[bytes, int] = {}
-        self._groups: dict[str, int] = {}  # slots of the groups of the row under way
-        self._judges: dict[str, int] = {}  # slots of its OneOfs
-        self._stray = False  # whether it says what to do with words that fit nowhere
+        self._groups: dict[str, int] = {}  # slots of the groups of the current row
+        self._judges: dict[str, int] = {}  # slots of the OneOfs of the current row
+        self._stray = False  # True if the current row has a refusal for words that fit nowhere
         self._containers = {row.resp.split("|")[0] for row in catalogue.rows if "|" in row.resp}
         assert len(catalogue.rows) < layout.ROWS_COUNT_MAX, "more rows than ROWS has room for"
         for row in catalogue.rows:
@@ -95,7 +95,7 @@ class Image:
             words[layout.NAMES + 4 * slot : layout.NAMES + 4 * slot + 4] = entry
 
     def _text(self, text: bytes) -> tuple[int, int]:
-        """(octet, size) of a constant text."""
+        """Store a constant text once; return its (octet, size)."""
         if text not in self._seen:
             self._seen[text] = layout.TEXTS * 8 + len(self.texts)
             self.texts += text + b"\0" * 8
@@ -141,7 +141,7 @@ class Image:
             self._name(row.resp, place)
 
     def _container(self, word: str) -> None:
-        """A word whose rows are named by the word behind it: CLIENT, QUEUE. Alone it is no command."""
+        """Add a container, such as CLIENT or QUEUE: a word that is a command only with a subcommand."""
         place = layout.ROWS + len(self.rows)
         name, size = self._text(word.lower().encode())
         flags = layout.FLAG_CONTAINER | layout.FLAG_HANDLER | layout.FLAG_CONTROL
@@ -158,17 +158,17 @@ class Image:
         self.names[slot] = (h, place, at, size)
 
     def _emit(self, op: int, slot: int = 0, *, a: int = 0, b: int = 0, c: int = 0, fault: str = "SYNTAX") -> int:
-        """Append an instruction; its index, so that its jump can be set later."""
+        """Append an instruction and return its index, by which `_land` can set its jump later."""
         at = len(self.nodes)
         self.nodes += [op, slot, a, b, c, self._number(fault)]
         return at
 
     def _here(self) -> int:
-        """Where the next instruction will lie in the heap."""
+        """Return the word of the heap at which the next instruction will lie."""
         return layout.SCHEMA + len(self.nodes)
 
     def _land(self, *jumps: int) -> None:
-        """Let these instructions jump to here."""
+        """Set the jumps of these instructions to the next instruction."""
         for at in jumps:
             self.nodes[at + grammar.C] = self._here()
 
@@ -177,7 +177,7 @@ class Image:
         return self._emit(grammar.IF_TOKEN, a=place, b=size)
 
     def _sequence(self, args: tuple[object, ...], slot: int, following: int = 0) -> None:
-        """Compile arguments side by side, from `slot` on; `following` words at least belong behind them."""
+        """Compile adjacent arguments from `slot` on; at least `following` words must come behind them."""
         following += sum(words_min(node) for node in args)
         for i, node in enumerate(args):
             following -= words_min(node)
@@ -188,7 +188,7 @@ class Image:
             slot += slots(node)
 
     def _simple(self, node: object) -> tuple[int, str]:
-        """(op, refusal) of a kind that takes one word."""
+        """Return (instruction, refusal) of a kind that takes one word."""
         match node:
             case Int():
                 return grammar.INT, node.fault
@@ -202,7 +202,7 @@ class Image:
                 return grammar.TEXT, "SYNTAX"
 
     def _one(self, node: object, slot: int, following: int) -> None:
-        """Compile one argument; `following` words at least belong to what comes after it."""
+        """Compile one argument; at least `following` words must come behind it."""
         match node:
             case Choice():
                 texts, count = self.choices[node.words]
@@ -234,7 +234,7 @@ class Image:
                 self._emit(op, slot, fault=fault)
 
     def _option(self, node: object, slot: int) -> list[int]:
-        """Compile a Flag, Token or OneOf: taken if its word is next. Answers the jumps past all of it."""
+        """Compile a Flag, Token or OneOf, taken if its word is next; return the jumps that leave it."""
         if isinstance(node, OneOf):
             assert node.clash.value < 2 or not any(isinstance(i, Token) for i in node.inner), node.name
             over = []
@@ -249,7 +249,7 @@ class Image:
             return over
         assert isinstance(node, Flag | Token)
         short = []
-        if self._stray and isinstance(node, Token):  # without what it brings, it fits nowhere
+        if self._stray and isinstance(node, Token):  # without its arguments, a Token fits nowhere
             short.append(self._emit(grammar.IF_LEFT, a=sum(words_min(i) for i in node.inner)))
         no = self._if_token(node.word)
         self._emit(grammar.SET, slot, a=1)
@@ -259,11 +259,11 @@ class Image:
         return over
 
     def _brought(self, node: object, slot: int) -> None:
-        """Compile what a Token brings; nothing of an earlier one may be left."""
+        """Compile the arguments of a Token; values of an earlier one of the same word must be cleared."""
         if isinstance(node, Token):
             if not all(isinstance(inner, SIMPLE) for inner in node.inner):
                 self._emit(grammar.CLEAR, slot, a=slots(node) - 1)
-            elif len(node.inner) > 1:  # before the first of them is read
+            elif len(node.inner) > 1:  # checked before the first is read
                 self._emit(grammar.NEED, a=len(node.inner))
             self._sequence(node.inner, slot)
 
@@ -279,7 +279,7 @@ class Image:
         jumps = [enough]
         if isinstance(first, Choice):
             texts, count = self.choices[first.words]
-            if following or len(node.inner) > 1:  # as the last one a wrong word is refused, not left over
+            if following or len(node.inner) > 1:  # a wrong last word is refused by CHOICE, not left over
                 jumps.append(self._emit(grammar.IF_CHOICE, a=texts, b=count))
         elif isinstance(first, Flag | Token):
             place, size = self._text(first.word.upper().encode())
@@ -294,7 +294,7 @@ class Image:
         over: list[int] = []
         inside = slot
         for inner in node.inner:
-            if isinstance(inner, Many):  # an option that may stand several times
+            if isinstance(inner, Many):  # an option that may be repeated
                 token = inner.inner[0]
                 no = self._if_token(token.word)
                 self._emit(grammar.AGAIN, inside, a=sum(slots(i) for i in inner.inner))
@@ -315,7 +315,7 @@ class Image:
             inside += slots(inner)
 
     def _group(self, node: Many | Counted, slot: int, following: int, behind: tuple[object, ...]) -> None:
-        """Compile a group with the arguments `behind` it, of which `following` words at least must come."""
+        """Compile a group; the arguments `behind` it take at least `following` words."""
         size = sum(slots(i) for i in node.inner)
         width = sum(words_min(i) for i in node.inner)
         assert width, f"{node.name}: an item without words"
@@ -346,18 +346,18 @@ class Image:
         self._emit(grammar.END, slot, b=0 if isinstance(node, Many) and node.like else node.least, fault=node.fault)
 
     def _number(self, fault: str) -> int:
-        """What a kernel returns for a refusal."""
-        return faults.BY_NAME[fault].number + 1 << REFUSED_SHIFT
+        """Return the status with which a kernel returns a refusal."""
+        return REFUSED + faults.NUMBERS[fault]
 
     def _pairs(self, pairs: list[tuple[int, int]]) -> int:
-        """Texts as (octet, size) pairs in the texts' own table; where they start in the heap."""
+        """Store (octet, size) pairs of texts in CHOICES; return the word of the heap at which they start."""
         at = len(self.pairs)
         self.pairs += [number for pair in pairs for number in pair]
         return layout.CHOICES + at
 
 
 def _words(node: object) -> list[str]:
-    """The words by which an option is known."""
+    """Return the words with which an option may begin."""
     match node:
         case Flag() | Token():
             return [node.word]
@@ -370,11 +370,11 @@ def _words(node: object) -> list[str]:
 
 
 def hash_name(text: bytes) -> int:
-    """The hash under which `lane.find_row` looks for a name in capitals, as a signed 64-bit number."""
+    """Return the hash of a name in capitals, as `lane.find_row` computes it, as a signed 64-bit number."""
     h = 0
     for byte in text:
         h = ((h * 0x100000001B3) ^ byte) & 0xFFFFFFFFFFFFFFFF
-        if byte == ord("|"):  # put between two words by `find_row` itself
+        if byte == ord("|"):  # `find_row` itself puts it between two words
             continue
         h ^= (h - (1 << 64) if h >> 63 else h) >> 29 & 0xFFFFFFFFFFFFFFFF
     return h - (1 << 64) if h >> 63 else h

@@ -1,8 +1,8 @@
-"""How JSON surfaces may spell the fields of a row besides their own names: what its data says, around its binder.
+"""Aliases of fields on JSON surfaces: rewrites other names, units and opposites before a row's packer.
 
     also      other names of fields                         within    an object whose members count as fields
     units     fields in larger units                        negated   the opposite of a Flag
-    elapsed   durations of which 0 is one that is over
+    elapsed   durations of which 0 means: expired at once
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from synap.faults import Fault
 Pack = Callable[[Any], bytes]
 Spell = Callable[[dict[str, Any]], dict[str, Any]]
 LONG_AGO = 1
-"""A moment that has passed, in seconds since 1970."""
+"""A time in the past, in seconds since 1970."""
 
 
 def respelled(row: Command, pack: Pack) -> Pack:
-    """`pack` for fields that are spelled in any way that the row allows."""
+    """Return `pack` extended to all aliases of fields that the row allows."""
     steps = [step for step in (_taken_out(row), _renamed(row), _counted(row), _turned(row), _moved(row)) if step]
     if not steps:
         return pack
@@ -33,7 +33,7 @@ def respelled(row: Command, pack: Pack) -> Pack:
 
 
 def _taken_out(row: Command) -> Spell | None:
-    """The members of an object as fields of their own; a field of that name goes before."""
+    """Return a step that takes the members of the object `within` as fields; a field of that name has precedence."""
     if not row.within:
         return None
 
@@ -49,7 +49,7 @@ def _taken_out(row: Command) -> Spell | None:
 
 
 def _renamed(row: Command) -> Spell | None:
-    """Fields under other names. Under two of them it must be the same value."""
+    """Return a step that renames fields; two names of one field must have the same value."""
     if not row.also:
         return None
 
@@ -68,7 +68,7 @@ def _renamed(row: Command) -> Spell | None:
 
 
 def _counted(row: Command) -> Spell | None:
-    """Whole numbers of larger units; the row's own name goes before."""
+    """Return a step that converts whole numbers of larger units; the row's own name has precedence."""
     if not row.units:
         return None
 
@@ -87,7 +87,7 @@ def _counted(row: Command) -> Spell | None:
 
 
 def _turned(row: Command) -> Spell | None:
-    """The opposites of Flags; the row's own name goes before."""
+    """Return a step that negates opposites of Flags; the row's own name has precedence."""
     if not row.negated:
         return None
 
@@ -102,7 +102,7 @@ def _turned(row: Command) -> Spell | None:
 
 
 def _moved(row: Command) -> Spell | None:
-    """Durations of 0: `elapsed` names the moment that stands for each."""
+    """Return a step that replaces a duration of 0 by a time in the past, in the field that `elapsed` names."""
     if not row.elapsed:
         return None
 

@@ -1,4 +1,4 @@
-"""The command envelope's rows as `store/lane/json_batch.py` reads them: names, required fields, spelled replies."""
+"""The image of the envelope's commands for `store/lane/json_batch.py`: names, required fields, spelled replies."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from synap.command import TEXTS, Command, Int, Many, Raw, slots, words_min
 from synap.store.lane import json_batch
 from synap.store.memory import layout
 
-_MARK = -1234567890123456789  # a number that stands for the reply while a template is spelled
+_MARK = -1234567890123456789  # placeholder of the reply while a template is encoded
 Pair = tuple[int, int]
 Field = tuple[str, int, int, int]
-"""Name, slot, kind, default."""
+"""(name, slot, kind, default)"""
 
 
 class TargetImage:
-    """The words and bytes of all targets, for one place in a heap."""
+    """The words and bytes of all targets, for a fixed place in the heap."""
 
     def __init__(self, rows: dict[str, tuple[Command, int, Any]]) -> None:
-        """`rows`: name -> (row, its word in ROWS, its template), without those that only Python can carry out."""
+        """Build the image of `rows`: name -> (row, its word in ROWS, its template), without rows with handlers."""
         self._texts = bytearray(json_batch.TEXTS_AT - json_batch.HEAD_AT)
         self._targets: list[int] = []
         self._names: dict[int, tuple[int, int, int, int]] = {}
@@ -72,10 +72,10 @@ class TargetImage:
 
 
 def required(row: Command) -> list[Field] | None:
-    """The fields that a plain call gives, or None if the row has no such call.
+    """Return the fields of a plain call, or None if the row has no such call.
 
-    They are the texts and integers that its arguments begin with, and one item of a group that they end with;
-    all others must be such as may be missing.
+    A plain call gives the texts and integers at the start of the row's arguments, and one item of a group if that
+    comes next. All other arguments must be optional.
     """
     fields: list[Field] = []
     slot = 0
@@ -96,7 +96,7 @@ def required(row: Command) -> list[Field] | None:
 
 
 def kind_of(node: Any) -> int:
-    """How `envelopes.pack` reads this argument, or 0 if it cannot."""
+    """Return the kind by which `json_batch.pack` reads this argument, or 0 if it cannot."""
     if isinstance(node, Many) and len(node.inner) == 1 and not node.like:
         inner = kind_of(node.inner[0])
         return inner | json_batch.GROUP if inner in (json_batch.IS_RAW, json_batch.IS_TEXT) else 0
@@ -110,17 +110,17 @@ def kind_of(node: Any) -> int:
 
 
 def spelled_done(template: Any) -> bytes:
-    """The JSON text that a template makes of DONE, if it is always the same, or nothing."""
+    """Return the JSON text that a template makes of DONE if it is constant, else an empty text."""
     return _constant(_resolved(template))
 
 
 def spelled_nil(template: Any) -> bytes:
-    """The JSON text that a template makes of NIL, if it is always the same, or nothing."""
+    """Return the JSON text that a template makes of NIL if it is constant, else an empty text."""
     return b"" if template == "NOT_FOUND" else _constant(template)
 
 
 def spelled_number(template: Any) -> tuple[int, bytes, bytes]:
-    """(CONSTANT, DIGITS, TRUTH or 0, text before the number, text behind it)."""
+    """Return (CONSTANT, DIGITS, TRUTH or 0; the JSON text before the number; the text behind it)."""
     if isinstance(template, dict):
         template = {name: value for name, value in template.items() if not name.endswith("?")}
     for word, how in (("$reply", json_batch.DIGITS), ("$flag", json_batch.TRUTH)):
@@ -140,7 +140,7 @@ def _marked(template: Any, word: str) -> Any:
 
 
 def _resolved(template: Any) -> Any:
-    """A template for a reply without a text, of which is known that something changed."""
+    """Return a template without the members that need a text, with `$changed` as true."""
     if isinstance(template, dict):
         sure = {name: value for name, value in template.items() if not name.endswith("?")}
         return {name: True if value == "$changed" else value for name, value in sure.items()}
@@ -153,7 +153,7 @@ def _constant(template: Any) -> bytes:
 
 
 def hash_of(name: bytes) -> int:
-    """The hash under which `envelopes.find_target` looks for a name, as a signed 64-bit number."""
+    """Return the hash of a name, as `json_batch.find_target` computes it, as a signed 64-bit number."""
     h = len(name)
     for byte in name:
         h = ((h * 0x100000001B3) ^ byte) & 0xFFFFFFFFFFFFFFFF

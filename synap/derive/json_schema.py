@@ -1,4 +1,4 @@
-"""JSON Schemas of what a row takes and answers: its arguments by their kinds, its replies by their templates."""
+"""JSON Schemas of a row: its arguments by their kinds, its replies by their templates."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ REAL_TEXT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
 
 
 def fields(args: tuple[Any, ...]) -> tuple[dict[str, Schema], list[str]]:
-    """(schema of each field by name, the names that must be there)."""
+    """Return (schema of each field by name, names of the required fields)."""
     properties: dict[str, Schema] = {}
     required: list[str] = []
     for node in args:
@@ -49,7 +49,7 @@ def fields(args: tuple[Any, ...]) -> tuple[dict[str, Schema], list[str]]:
 
 
 def schema_of(node: Any) -> Schema:
-    """What JSON may stand for one argument."""
+    """Return the schema of the JSON values of one argument."""
     if isinstance(node, GROUPS):
         return _group(node)
     if isinstance(node, Raw):
@@ -85,7 +85,7 @@ def _group(node: Any) -> Schema:
 
 
 def member_of(row: Command, name: str) -> Schema | None:
-    """The schema of a member of one of the row's groups, or None."""
+    """Return the schema of a member of one of the row's groups, or None."""
     for node in row.args:
         if isinstance(node, GROUPS) and name in field_names(node.inner):
             return fields(node.inner)[0][name]
@@ -93,13 +93,13 @@ def member_of(row: Command, name: str) -> Schema | None:
 
 
 def object_of(properties: dict[str, Schema], required: list[str]) -> Schema:
-    """An object with these properties."""
+    """Return the schema of an object with these properties."""
     found: Schema = {"type": "object", "properties": properties}
     return found | {"required": required} if required else found
 
 
 def or_null(schema: Schema) -> Schema:
-    """The same, or null."""
+    """Return a schema that also allows null."""
     if not schema:
         return schema
     return {"anyOf": [*schema.get("anyOf", [schema]), {"type": "null"}]} | (
@@ -108,7 +108,7 @@ def or_null(schema: Schema) -> Schema:
 
 
 def answer(row: Command, template: Any, nil: Any) -> Schema:
-    """The schema of a good reply, by the templates of a surface."""
+    """Return the schema of a successful reply, from the templates of a surface."""
     found = [_spelled(row, template)]
     if nil != "NOT_FOUND" and nil != template:
         found.append(_spelled(row, nil))
@@ -175,7 +175,7 @@ _WORDS: dict[str, Schema] = {
 
 
 def _reply(row: Command) -> Schema:
-    """The plain answer of a row."""
+    """Return the schema of a row's plain reply."""
     match row.reply:
         case Shape.NUMBER if not row.handler:
             return {"type": "integer"}
@@ -190,7 +190,7 @@ def _reply(row: Command) -> Schema:
 
 
 def _named(row: Command, name: str) -> Schema:
-    """An argument that is given back as it was given."""
+    """Return the schema of an argument that the reply repeats as it was given."""
     properties, required = fields(row.args)
     schema = properties.get(name) or member_of(row, name) or {}
     return schema if name in required or not schema else {}

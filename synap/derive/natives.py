@@ -1,10 +1,10 @@
-"""What a program in this process may store: what comes back as it was, and nothing else.
+"""Checks of Python values that a program in this process stores: only values that read back equal are accepted.
 
-    str, int, float, bool, None, list, dict     JSON; a tuple is an array, and comes back as a list
-    bytes, bytearray, memoryview, array, ...    their bytes: whatever offers a buffer, in the order of its items
+    str, int, float, bool, None, list, dict     JSON; a tuple is stored as an array and read back as a list
+    bytes, bytearray, memoryview, array, ...    their bytes: any object with a buffer, in the order of its items
 
-JSON has no NaN and no infinity, no bytes within arrays and objects, no names but texts; an encoder would write null,
-base64 and texts in their place. All of that is refused with where it is in the value, and what it is.
+JSON has no NaN and no infinity, no bytes within arrays and objects, and only texts as names; an encoder would
+silently write null, base64 and texts instead. Such values are refused, with their place in the value and their type.
 """
 
 import json
@@ -26,7 +26,7 @@ WANTED = "str, bytes, or what JSON holds"
 
 
 def octets_of(value: Any) -> bytes | None:
-    """The bytes of whatever offers a buffer, or None. A number that numpy has made is no such thing."""
+    """Return the bytes of an object with a buffer, or None for any other object and for a numpy scalar."""
     if isinstance(value, bytes):
         return bytes(value)
     if isinstance(value, str) or (hasattr(value, "dtype") and not getattr(value, "shape", ())):
@@ -39,7 +39,7 @@ def octets_of(value: Any) -> bytes | None:
 
 
 def native(name: str, value: Any) -> Any:
-    """`value` as the binder takes it: a str, bytes, or JSON of Python's own types."""
+    """Return `value` in a form that binders accept: str, bytes, or JSON in Python's own types. Raise Fault."""
     if isinstance(value, str):
         return checked_text(name, value)
     octets = octets_of(value)
@@ -49,12 +49,12 @@ def native(name: str, value: Any) -> Any:
 
 
 def json_of(name: str, value: Any) -> str:
-    """The JSON text of a value that JSON holds."""
+    """Return `value` as JSON text. Raise Fault if JSON cannot hold it."""
     return json.dumps(_checked(value, name, set()), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def named(name: str, value: Any) -> str | bytes:
-    """A key or a name: a text, or bytes of any kind."""
+    """Return a key or name as str or bytes. Raise WrongType for any other type."""
     if isinstance(value, str):
         return checked_text(name, value)
     octets = octets_of(value)
@@ -64,7 +64,7 @@ def named(name: str, value: Any) -> str | bytes:
 
 
 def checked_text(where: str, value: str) -> str:
-    """A text that UTF-8 has: no half of a surrogate pair."""
+    """Return `value` if UTF-8 can encode it. Raise WrongValue for half of a surrogate pair."""
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -74,7 +74,7 @@ def checked_text(where: str, value: str) -> str:
 
 
 def described(value: Any) -> str:
-    """The type of a value, and the value if it is short."""
+    """Return the type of a value as text, with the value if it is short."""
     kind = type(value)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     text = repr(value)
@@ -82,7 +82,7 @@ def described(value: Any) -> str:
 
 
 def _checked(value: Any, where: str, outer: set[int]) -> Any:
-    """The value, if JSON holds it and it comes back equal; subclasses as what they are subclasses of."""
+    """Return the value if JSON holds it and it reads back equal, with subclasses as their base types. Raise Fault."""
     if value is None or value is True or value is False:
         return value
     if isinstance(value, str):
@@ -98,7 +98,7 @@ def _checked(value: Any, where: str, outer: set[int]) -> Any:
     if id(value) in outer:
         raise WrongValue("WRONG_FIELD", field=where, wanted=WANTED, found=f"a {type(value).__name__} within itself")
     if len(outer) > NESTING_LOOKED_AT:
-        return value  # refused for its depth by who writes it
+        return value  # the encoder refuses it for its depth
     outer.add(id(value))
     try:
         if isinstance(value, dict):
@@ -109,7 +109,7 @@ def _checked(value: Any, where: str, outer: set[int]) -> Any:
 
 
 NESTING_LOOKED_AT = 200
-"""More than any value may have."""
+"""Levels of nesting that are checked: more than any value may have."""
 
 
 def _name(name: Any, where: str) -> str:

@@ -1,8 +1,8 @@
-"""The description of the HTTP API (OpenAPI 3.1), made of the command table: every route, nothing written twice.
+"""Generates the description of the HTTP API (OpenAPI 3.1) from the command table.
 
 Parameters and bodies follow from the kinds of the arguments, replies from the rows' templates (see `replies`).
-Which refusals a kernel may give is not written in the table, so a route names every status that its kind of row
-can answer: 404 where something must be there, 409 where a key may hold another type, 507 where memory may end.
+The table does not record which refusals a kernel may return. So a route lists every status that its kind of row
+can return: 404 if something may be missing, 409 if a key may hold another type, 507 if memory may run out.
 """
 
 import re
@@ -39,7 +39,7 @@ ERROR = {"$ref": "#/components/schemas/Error"}
 
 
 def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
-    """The whole document, as JSON has it."""
+    """Return the whole OpenAPI document."""
     paths: dict[str, dict[str, Any]] = {}
     for row in catalogue.rows:
         for route in row.http:
@@ -81,7 +81,7 @@ def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
 
 
 def operation(row: Command, route: Route) -> dict[str, Any]:
-    """What one route of a row takes and answers."""
+    """Return the operation object of one route: its parameters, body and responses."""
     path_names = re.findall(r"{(\w+)}", route.path)
     properties, required = fields(row.args)
     properties |= {other: properties[name] for other, name in row.also.items() if name not in required}
@@ -115,7 +115,7 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
                 "name": "type", "in": "query", "required": False,
                 "schema": {"type": "string", "examples": words}, "description": f"Its spelling: {', '.join(words)}",
             })  # fmt: skip
-    elif route.needs:  # without these fields it is the call of another route, see `Route.needs`
+    elif route.needs:  # a body without these fields is a call of another route, see `Route.needs`
         found["requestBody"] = {"required": False, "content": {"application/json": {"schema": {"type": "object"}}}}
     elif properties:
         found["requestBody"] = {
@@ -135,12 +135,12 @@ def _templates(row: Command, route: Route) -> tuple[Any, Any]:
 
 
 def _groups_of(row: Command, names: list[str]) -> list[str]:
-    """The groups that one item under its own name stands for, where the path gives that."""
+    """Return the groups for which the path gives one item under the item's own name."""
     return [node.name for node in row.args if isinstance(node, GROUPS) and set(field_names(node.inner)) & set(names)]
 
 
 def _either(row: Command, taken: set[str]) -> Schema:
-    """One item may stand under its own name instead of the group: then the group need not be there."""
+    """Return the schema part that allows one item under its own name instead of a group."""
     single = {
         node.name: field_names(node.inner)[0] for node in row.args
         if isinstance(node, Many) and len(field_names(node.inner)) == 1 and node.least and node.name not in taken
@@ -151,7 +151,7 @@ def _either(row: Command, taken: set[str]) -> Schema:
     needed = [name for name in required if name not in taken and name not in single]
     properties = {name: schema for name, schema in properties.items() if name not in taken}
     for group, name in single.items():
-        properties[name] = {}  # not looked at if the group is there
+        properties[name] = {}  # ignored if the group is given
         properties[group] = {"anyOf": [properties[group], {"type": "null"}]}
     return {
         "properties": properties, "required": needed,
@@ -166,20 +166,20 @@ def _either(row: Command, taken: set[str]) -> Schema:
 
 
 def _in_query(schema: Schema) -> Schema:
-    """What a query may hold: texts, from which numbers are read, and no null."""
+    """Return the schema of a field in a query: texts, from which numbers are parsed, and no null."""
     forms = [form for form in schema.get("anyOf", [schema]) if form.get("type") != "null"]
     plain = next((form for form in forms if form.get("type") in ("integer", "number")), forms[0])
     return plain | ({"default": schema["default"]} if "default" in schema else {})
 
 
 def _distinct(row: Command, route: Route) -> str:
-    """What tells routes of the same method apart."""
+    """Return a suffix that distinguishes routes of a row with the same method."""
     same = [each for each in row.http if each.method == route.method]
     return f".{same.index(route)}" if len(same) > 1 else ""
 
 
 def statuses(row: Command) -> list[int]:
-    """The statuses besides 200 with which this row may answer."""
+    """Return the statuses besides 200 that the routes of this row may return."""
     found = {*ALWAYS, 503}
     keyed = any(isinstance(node, TEXTS) or isinstance(node, GROUPS) for node in row.args)
     if keyed:
@@ -199,14 +199,14 @@ def _responses(schema: Schema, refusals: list[int], content: str = "application/
     return found
 
 
-# Links: what can be asked about what a call has made.
+# Links: from a call that creates or changes something to the calls about it.
 
 MAKERS = {
     "kv.set": ("kv", "key", "server"), "list.rpush": ("list", "key"), "set.add": ("set", "key"),
     "queue.create": ("queue",), "queue.publish": ("queue",), "queue.consume": ("queue",),
 }  # fmt: skip
-"""Rows whose routes link to those of these families that name the same key or queue in their path."""
-NAMES = {"key": "key", "source": "key", "queue": "queue"}  # of a path's parameter -> of the maker's field
+"""Rows -> families: their routes link to the routes of these families with the same key or queue in the path."""
+NAMES = {"key": "key", "source": "key", "queue": "queue"}  # parameter of the linked path -> field of the maker
 
 
 def _link(catalogue: Catalogue, paths: dict[str, dict[str, Any]]) -> None:
@@ -232,7 +232,7 @@ def _link(catalogue: Catalogue, paths: dict[str, dict[str, Any]]) -> None:
 
 
 def _given_at(route: Route, name: str) -> str:
-    """Where a request of this route gives a name that links need, as OpenAPI spells it; nothing if it does not."""
+    """Return the OpenAPI expression for the place where a request of this route gives `name`, or an empty text."""
     if "{" + name + "}" in route.path:
         return f"$request.path.{name}"
     return f"$request.body#/{name}" if route.method == "POST" and name == "key" else ""
@@ -253,7 +253,7 @@ def _own_pages(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     links = object_of({"docs": text, "openapi": text, "health": text, "metrics": text}, ["docs", "health", "metrics"])
     told = object_of({"service": {"const": "synap"}, "version": text, "links": links}, ["service", "version", "links"])
     front = _responses(told, always)
-    front["200"]["content"]["text/html"] = {"schema": text}  # to who asks for it, as browsers do
+    front["200"]["content"]["text/html"] = {"schema": text}  # for requests that accept it, as browsers' do
     return {
         "/": {"get": _page("front", "What runs here, and where to look next.", front)},
         "/health": {"get": _page("health", "Is the server ready?", _responses(health, [*always, 503]))},

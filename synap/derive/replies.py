@@ -1,12 +1,19 @@
-"""From the reply region to JSON: values by their form, and the reply that each surface spells.
+"""Renders replies as JSON: reads the reply region of the heap and fills a row's templates.
 
-A row's `rest` and `command` are templates. In them `$reply` is the plain answer, `$flag` the number
-as a boolean, `$real` the text as a number, `$items` the texts as an array, `$count` how many there are,
-`$total` the number beside a reply that is none, `$cursor` the scalar as text, `$ttl` a time or null, `$text` a text
-that stays text, `$octets` its bytes as numbers, `$hybrid` the text that every client of the command envelope can
-read, `$report` the named fields, `$changed` whether anything did, and `$name` the argument of that name. `$message` is
-a queue's message, `$numbered` one with its id under `id`, `$delivery` one with its payload as text or JSON too,
-`$messages` several; `$events` are the events of a room, `$from` the offset that was asked for.
+A row's `rest` and `command` are templates. In a template these words stand for parts of the reply:
+
+    $reply      the plain reply                        $count      the number of items
+    $flag       the number as a boolean                $total      the scalar beside the items
+    $real       the text as a number                   $cursor     the scalar as text
+    $text       the text, also if it is JSON           $ttl        the number, null if negative
+    $octets     the bytes of the text as numbers       $changed    true if the call changed anything
+    $items      the items as an array                  $report     the named fields
+    $hybrid     the text in the form that every client of the command envelope can read
+    $message    a message of a queue; $numbered: with its id under `id`; $delivery: with its payload as JSON or text
+                too; $messages: several
+    $events     the events of a room                   $from       the offset that the call asked for
+    $name       the argument `name`, for any other word
+
 A member whose name ends in `?` is left out if the reply has no text for it.
 """
 
@@ -44,7 +51,7 @@ _LIKE_JSON = re.compile(r'[ \t\n\r]*[{\["\-0-9tfn]')
 
 
 def as_text(octets: bytes) -> str:
-    """Bytes as text, or a note of how many there are if they are not UTF-8."""
+    """Return bytes as text, or a note of their number if they are not UTF-8."""
     try:
         return octets.decode()
     except UnicodeDecodeError:
@@ -52,14 +59,15 @@ def as_text(octets: bytes) -> str:
 
 
 def as_json(octets: bytes, form: int) -> Any:
-    """A stored value as what it was: JSON as it stands, so that numbers keep their digits."""
+    """Return a stored value by its form: JSON verbatim, so that numbers keep their digits, else text."""
     if form == FORM_JSON:
         return msgspec.Raw(octets)
     return as_text(octets)
 
 
 def as_hybrid(octets: bytes, form: int) -> Any:
-    """As `as_json`; a text that itself reads as JSON comes as JSON text, so that decoding gives it back."""
+    """Return what `as_json` returns, but a text that parses as JSON as a JSON string of it, so that decoding the
+    text gives it back."""
     if form == FORM_JSON:
         return msgspec.Raw(octets)
     text = as_text(octets)
@@ -67,7 +75,7 @@ def as_hybrid(octets: bytes, form: int) -> Any:
 
 
 def _reads(text: str) -> bool:
-    """Would some client's JSON parser take this text? More lenient than ours: 1e999, half a character."""
+    """Return True if some client's JSON parser may accept this text; lenient: 1e999, half a character."""
     try:
         json.loads(text, parse_int=float)
     except RecursionError:
@@ -78,7 +86,7 @@ def _reads(text: str) -> bool:
 
 
 def items(numbers: Any, octets: Any, reply: int = layout.REPLY) -> list[tuple[Any, int]]:
-    """(value, form) of every item: bytes, int, float or None."""
+    """Return (value, form) of every item of the reply; a value is bytes, int or None."""
     found: list[tuple[Any, int]] = []
     at = reply + 2
     for _ in range(numbers[reply + 1]):
@@ -95,7 +103,7 @@ def items(numbers: Any, octets: Any, reply: int = layout.REPLY) -> list[tuple[An
 
 
 def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = layout.REPLY) -> Any:
-    """What a row answered, as plain Python: int, (bytes, form), list, dict, None or True."""
+    """Return a row's reply as plain Python: int, (bytes, form), list, dict, None or True."""
     what = status & STATUS_MASK
     if what == NUMBER:
         return (row.fields[numbers[reply]].encode(), 0) if row.reply is Shape.WORD else numbers[reply]
@@ -124,7 +132,10 @@ def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = lay
 
 
 def renderer(row: Command, template: Any, nil: Any) -> Render:
-    """The function that makes the reply of one surface from (status, numbers, octets, fields given)."""
+    """Return the function that renders the reply of one surface from (status, numbers, octets, reply, fields).
+
+    `nil` is the template of NIL; if it is "NOT_FOUND" the function raises LookupError instead.
+    """
     spell = _spell(template, row)
     missing = _spell(nil, row) if nil != "NOT_FOUND" else None
     views = {name: _spell(view, row) for name, view in row.views.items()}
@@ -170,7 +181,7 @@ def _spell(template: Any, row: Command) -> Render:
 
 
 def _given(word: str, fields: dict[str, Any]) -> Any:
-    """An argument as it was given; a key that was given as the only one of `keys`."""
+    """Return an argument as given; also the only one of a group, as `key` of `keys`."""
     value = fields.get(word)
     several = fields.get(word + "s")
     if value is None and isinstance(several, list) and len(several) == 1:
@@ -226,7 +237,7 @@ def _delivery(status: int, row: Command, numbers: Any, octets: Any, reply: int) 
 
 
 def as_document(octets: bytes) -> Any:
-    """Bytes as the JSON that they are, with all its digits, else as text."""
+    """Return bytes as JSON verbatim if they are JSON, else as text."""
     try:
         _judge(octets)
         return msgspec.Raw(octets)
@@ -235,7 +246,7 @@ def as_document(octets: bytes) -> Any:
 
 
 def _events(numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> list[dict[str, Any]]:
-    """Events as REST has them: their data is the bytes of its JSON text, as numbers."""
+    """Return events in the form of REST: their data as the bytes of its JSON text, as numbers."""
     found = items(numbers, octets, reply)
     room = fields.get("room")
     return [
@@ -248,7 +259,7 @@ def _events(numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> li
 
 
 def json_text(octets: bytes, form: int) -> bytes:
-    """A stored value as JSON text; bytes that are no text as they are."""
+    """Return a stored value as JSON text; bytes that are not UTF-8 unchanged."""
     if form == FORM_JSON:
         return octets
     try:
@@ -263,7 +274,7 @@ def _from(numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> int 
 
 
 def spelled_message(names: tuple[str, ...], parts: list[tuple[Any, int]]) -> dict[str, Any]:
-    """What JSON surfaces say of a queue's message: bytes as numbers, times in seconds."""
+    """Return a queue's message for JSON surfaces: bytes as numbers, times in seconds."""
     values = dict(zip(names, parts, strict=True))
     found = {name: value for name, (value, _) in values.items()}
     return {
@@ -284,7 +295,7 @@ def _report(status: int, row: Command, numbers: Any, octets: Any, reply: int) ->
 
 
 def _headers(octets: bytes, _: int) -> Any:
-    """A message's headers: JSON, also if they came as text over RESP; else the text that they are."""
+    """Return a message's headers as JSON, also if they were given as text over RESP, else as text."""
     return as_document(octets) if octets else {}
 
 

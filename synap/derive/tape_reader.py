@@ -1,4 +1,4 @@
-"""From a tape back to named arguments, and to the keys and other names among them."""
+"""Reads a tape back into named arguments, and finds the keys and other names in a tape."""
 
 import math
 import struct
@@ -29,16 +29,16 @@ Spell = Callable[[bytes, int], Any]
 
 
 def as_bytes(text: bytes, form: int) -> bytes:
-    """A text as it lies there."""
+    """Return a text unchanged; `form` is ignored."""
     return text
 
 
 def read(row: Command, numbers: Any, octets: Any, tape: int, spell: Spell = as_bytes) -> dict[str, Any]:
-    """The named arguments of the call whose tape starts at word `tape`.
+    """Return the named arguments of the call whose tape starts at word `tape`.
 
-    `numbers` are the words of the heap and `octets` its bytes. What is missing is left out; texts come as
-    `spell` makes them of their bytes and their form, a Timeout in seconds, a group as a list of objects (a
-    binder wants plain values where these have one member).
+    `numbers` are the words of the heap and `octets` its bytes. Missing arguments are left out. Texts are returned
+    as `spell` makes them from their bytes and form, a Timeout in seconds, a group as a list of dictionaries (a
+    binder takes plain values for groups with one member).
     """
     found: dict[str, Any] = {}
     _Reader(numbers, octets, tape, spell).read(row.args, tape, found)
@@ -46,19 +46,19 @@ def read(row: Command, numbers: Any, octets: Any, tape: int, spell: Spell = as_b
 
 
 class _Reader:
-    """One tape being read."""
+    """A reader of one tape."""
 
     def __init__(self, numbers: Any, octets: Any, tape: int, spell: Spell) -> None:
         self.numbers, self.octets, self.tape, self.spell = numbers, octets, tape, spell
 
     def read(self, args: tuple[Any, ...], at: int, found: dict[str, Any]) -> None:
-        """The arguments `args`, whose slots begin at word `at`."""
+        """Read the arguments `args`, whose slots begin at word `at`, into `found`."""
         for node in args:
             self.one(node, at, found)
             at += slots(node)
 
     def one(self, node: Any, at: int, found: dict[str, Any]) -> None:
-        """One argument."""
+        """Read one argument into `found`."""
         number = self.numbers[at]
         if isinstance(node, AnyOrder):
             self.read(node.inner, at, found)
@@ -87,7 +87,7 @@ class _Reader:
             found[node.name] = number
 
     def chosen(self, node: OneOf, at: int, found: dict[str, Any]) -> None:
-        """The alternative that was taken, if one was."""
+        """Read the chosen alternative of a OneOf, if any, into `found`."""
         inside = at + 1
         for number, inner in enumerate(node.inner, 1):
             if number == self.numbers[at]:
@@ -98,7 +98,7 @@ class _Reader:
             inside += slots(inner) - 1
 
     def item(self, node: Any, start: int, i: int) -> dict[str, Any]:
-        """One item of a group."""
+        """Return item `i` of a group whose items start at word `start`."""
         item: dict[str, Any] = {}
         self.read(node.inner, start + i * sum(slots(inner) for inner in node.inner), item)
         return item
@@ -109,7 +109,7 @@ class _Reader:
 
 
 def seconds(milliseconds: int) -> float:
-    """The seconds that a binder makes these milliseconds of: it rounds up."""
+    """Return seconds from which a binder, which rounds up, makes exactly these milliseconds."""
     near = milliseconds / 1000
     for value in (near, math.nextafter(near, 0), math.nextafter(near, math.inf)):
         if math.ceil(value * 1000) == milliseconds:
@@ -118,7 +118,7 @@ def seconds(milliseconds: int) -> float:
 
 
 def keys(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int]]:
-    """(octet, size) of every key among the arguments of a call."""
+    """Yield (octet, size) of every key among the arguments of a call."""
     for place in layout(row.args):
         if not isinstance(place.node, Key):
             continue
@@ -136,7 +136,7 @@ def keys(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int]]:
 
 
 def awaited(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int, int]]:
-    """(namespace, octet, size) of every name that a call may wait for: its keys, or its queue or room."""
+    """Yield (namespace, octet, size) of every name that a call may wait for: its keys, or its queue or room."""
     for start, size in keys(row, numbers, tape):
         yield numbers[tape - 2], start, size
     for place in layout(row.args):
@@ -146,5 +146,5 @@ def awaited(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int, i
 
 
 def timeout_slot(row: Command) -> int:
-    """The tape slot of the row's Timeout, or -1."""
+    """Return the tape slot of the row's Timeout, or -1."""
     return next((place.slot for place in layout(row.args) if isinstance(place.node, Timeout)), -1)
