@@ -1,19 +1,19 @@
-"""The journal: log, snapshots and recovery of one data directory, without touching the world.
+"""The journal: log, snapshots and recovery of one data directory, over an abstract disk.
 
-    recovery = recover(disk)                      reads; raises Damage, changes nothing
+    recovery = recover(disk)                      reads; raises Damage, changes no file
     for payload in recovery.snapshot_payloads():  load frames
     for payload, first_seq, count, epoch, now in recovery.groups():   apply frames
     log = recovery.begin_log(node_id)             cuts a torn tail, opens a new segment
 
-    log.append(buffers, first_seq, count, now)    one group, one write
-    log.sync()                                    any thread; returns the seq promised
+    log.append(buffers, first_seq, count, now)    writes one group in one write
+    log.sync()                                    any thread; returns the promised seq
     log.stop()
 
     writer = SnapshotWriter(disk, node_id, epoch=..., seq=..., now=...)
     writer.add(payload, count); writer.finish(); trim(disk)
 
-The disk is a port (`disks`), the bytes are drawn in `formats`, the rules are told in `logs` and
-`recovery`. Nothing here reads a clock, opens a file or knows what a frame means.
+The interface of the disk is `disk_port`, the file formats are in `formats`, the rules in `logs` and
+`recovery`. No code here reads a clock, opens a file or interprets frames.
 """
 
 from synap.journal.checks import FileReport, Report, check

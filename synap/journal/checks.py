@@ -1,4 +1,4 @@
-"""What `synap check` tells about a data directory, without changing it."""
+"""The check of a data directory for `synap check`: reads every file and changes none."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from synap.journal.snapshots import SnapshotFile
 
 @dataclass
 class FileReport:
-    """One file: what it holds, and why it does not hold more."""
+    """The contents of one file, and the fault at which reading ended."""
 
     name: str
     bytes: int
@@ -24,14 +24,14 @@ class FileReport:
     epoch: int = 0
     clean_stop: bool = False
     fault: str | None = None
-    """Why reading ended early, with the offset; None if the whole file holds."""
+    """The reason why reading ended early, with the offset; None if the whole file is valid."""
     left_over: bool = False
-    """A log segment wholly below the snapshot, which a trim has not come to: nobody reads it."""
+    """True for a log segment entirely below the snapshot, not yet removed by `trim`: recovery does not read it."""
 
 
 @dataclass
 class Report:
-    """A data directory. A start would be refused if `damage` is set, and cut `cut_bytes` otherwise."""
+    """The result for a data directory. A start is refused if `damage` is set, else it cuts `cut_bytes`."""
 
     files: list[FileReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -44,13 +44,13 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether a start would find everything promised, and every file holds or has a mere torn tail."""
+        """True if a start would find all promised data, and every file is valid or has only a torn tail."""
         faults = sum(report.fault is not None and not report.left_over for report in self.files)
         return self.damage is None and faults <= bool(self.cut_bytes)
 
 
 def check(disk: Disk) -> Report:
-    """Read every file of a data directory, then recover from it without keeping anything."""
+    """Read every file of a data directory, then run a recovery without using its result."""
     report = Report()
     names = disk.names()
     for seq in name_seqs(names, "snapshot"):
@@ -75,14 +75,14 @@ def check(disk: Disk) -> Report:
 
 
 def _check_file(disk: Disk, name: str, successor: str = "") -> FileReport:
-    """Read one file to its first fault, or its end; a segment ends where its successor goes on."""
+    """Read one file to its first fault or its end; a segment ends where its successor continues."""
     report = FileReport(name, disk.size(name))
     try:
         file: GroupFile
         if name.startswith("log-"):
             file = Segment(disk, name, LOG_MAGIC)
             if successor:
-                with suppress(Damage):  # it is reported with the successor
+                with suppress(Damage):  # reported with the successor
                     file.end_before(Segment(disk, successor, LOG_MAGIC))
             for _ in file.groups():
                 pass

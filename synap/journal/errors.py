@@ -1,10 +1,10 @@
-"""The two ways in which a journal can fail its owner."""
+"""Errors of the journal: damaged data (`Damage`), and a disk that refuses a write or sync (`LogFailed`)."""
 
 from synap.faults import SynapError
 
 
 class Damage(Exception):
-    """Data once promised cannot be read back. Nothing was changed; the server must not start."""
+    """Raised if promised data cannot be read back. No file was changed; the server must not start."""
 
     def __init__(self, name: str, offset: int, reason: str) -> None:
         super().__init__(f"{name} at byte {offset}: {reason}")
@@ -14,10 +14,10 @@ class Damage(Exception):
 
 
 class LogFailed(SynapError):
-    """The disk refused: for the seqs from `first_seq` to `last_seq` the outcome is unknown.
+    """Raised if the disk refuses: the outcome of the seqs from `first_seq` to `last_seq` is unknown.
 
-    They may or may not come back after a restart. The range is empty (`first_seq > last_seq`) when
-    everything handed over is known to be on disk.
+    These changes may or may not be there after a restart. The range is empty (`first_seq > last_seq`)
+    if everything handed over is known to be on disk.
     """
 
     def __init__(self, first_seq: int, last_seq: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What the files look like, byte by byte. All integers are little-endian.
+"""File formats of the log and of snapshots, byte by byte. All integers are little-endian.
 
     log-<first seq, 16 hex>.synap        file header | group | group | ... | [group CLEAN_STOP]
     snapshot-<seq, 16 hex>.synap         file header | group | group | ... |  group END
@@ -16,19 +16,19 @@
                                                 56  now        u64, engine ms of its last frame
                                                 64  payload, zero-padded to 8
 
-A group is everything one turn of the event loop produced: one write, one checksum. Its mark holds the
-checksum of its own file's header, and that holds the random node id. So bytes that look like a
-group inside some user's value, be it a whole log file, are not mistaken for one by the search behind
-a torn tail, and no client can make some that are.
+A group is everything that one turn of the event loop produced: one write, one checksum. The mark of a
+group holds the checksum of its file's header, which contains the random node id. So the search behind a
+torn tail does not take bytes inside a user's value for a group, even if the value is a whole log file,
+and no client can make bytes that would pass.
 
-The payload is frames, each 8-byte aligned, opaque here but for five words:
+The payload is frames, each 8-byte aligned, opaque to the journal except for five words:
 
     w0  size in bytes (32) | code (16) | flags (8) | namespace (8)        w1  seq
     w2  now    w3  status (16) | tape words (48)    w4  scalar    then tape, then blob, padded to 8
 
-In a snapshot `seq` counts its frames from 1 and `durable` is 0. A COMPRESSED payload is one LZ4
-block behind its unpacked size (u32), which is believed only within two limits: `CHUNK_BYTES_MAX`, and
-the best ratio LZ4 can reach at all.
+In a snapshot `seq` counts its frames from 1 and `durable` is 0. A COMPRESSED payload is the unpacked
+size (u32) and one LZ4 block. The size is accepted only within two limits: `CHUNK_BYTES_MAX`, and
+the best ratio that LZ4 can reach.
 """
 
 import re
@@ -48,10 +48,10 @@ SNAPSHOT_MAGIC = b"SYNAPSNP"
 GROUP_MAGIC = int.from_bytes(b"SGRP", "little")
 
 FRESH = 1
-"""File flag: the log starts here, on a snapshot or on nothing, and continues no other segment."""
+"""File flag: the log starts with this segment, on a snapshot or on nothing, and continues no other segment."""
 
 CLEAN_STOP = 1
-"""Group flag: the server stopped here of its own will; all before is on disk, nothing comes after."""
+"""Group flag: the server was stopped cleanly here; everything before is on disk, nothing follows."""
 COMPRESSED = 2
 """Group flag: the payload is an LZ4 block."""
 END = 4
@@ -68,9 +68,9 @@ _GROUP_BODY = Struct("<IQQIIQQQ")
 FRAME_HEAD = Struct("<QQQQQ")
 
 CHUNK_BYTES = 1 << 20
-"""A snapshot's frames are gathered to this size before they are packed: LZ4 gains nothing above it."""
+"""A snapshot's frames are gathered to this size before compression: LZ4 gains nothing above it."""
 CHUNK_BYTES_MAX = 64 << 20
-"""The largest payload that is compressed, so a hostile size prefix cannot ask for more than this."""
+"""The largest payload that is compressed, so a hostile size prefix cannot demand more memory."""
 _LZ4_RATIO_MAX = 255
 
 _NAME = re.compile(r"(log|snapshot)-([0-9a-f]{16})\.synap")
@@ -79,17 +79,17 @@ BROKEN = ".broken"
 
 
 def log_name(first_seq: int) -> str:
-    """The name of the segment that starts with `first_seq`."""
+    """Return the name of the segment that starts with `first_seq`."""
     return f"log-{first_seq:016x}.synap"
 
 
 def snapshot_name(seq: int) -> str:
-    """The name of the snapshot that stands at `seq`."""
+    """Return the name of the snapshot of the state at `seq`."""
     return f"snapshot-{seq:016x}.synap"
 
 
 def name_seqs(names: list[str], kind: str) -> list[int]:
-    """The seqs in the names of one kind, `log` or `snapshot`, rising; other names are passed over."""
+    """Return the seqs in the names of one kind, `log` or `snapshot`, in ascending order; skip other names."""
     matches = map(_NAME.fullmatch, names)
     return sorted(int(match[2], 16) for match in matches if match and match[1] == kind)
 
@@ -105,13 +105,13 @@ class FileHeader(NamedTuple):
     now: int
     before: int
     mark: int
-    """What the groups of this file begin with; not stored, it follows from the rest."""
+    """The first 8 bytes of every group of this file; not stored, but computed from the header."""
 
 
 def pack_file_header(
     magic: bytes, flags: int, node_id: bytes, epoch: int, seq: int, now: int, before: int
 ) -> tuple[bytes, int]:
-    """A file header's bytes and the mark of the groups behind it."""
+    """Return the bytes of a file header, and the mark of the groups behind it."""
     assert len(node_id) == 16
     head = _FILE.pack(magic, VERSION, flags, node_id, epoch, seq, now, before)
     crc = crc32(head)
@@ -119,7 +119,7 @@ def pack_file_header(
 
 
 def unpack_file_header(name: str, data: bytes, magic: bytes) -> FileHeader:
-    """The file header in `data`; `Damage` if it is not one of that magic and of our version."""
+    """Parse the file header in `data`. Raise `Damage` if the magic, checksum or version is wrong."""
     if len(data) < HEADER_BYTES:
         raise Damage(name, len(data), "the file is shorter than its header")
     found, version, flags, node_id, epoch, seq, now, before = _FILE.unpack_from(data)
@@ -145,7 +145,7 @@ def pack_group(
     durable: int,
     now: int,
 ) -> tuple[bytes, int]:
-    """A group header's bytes and the group's checksum; `buffers` are the padded payload."""
+    """Return the bytes of a group header and the checksum of the group; `buffers` are the padded payload."""
     body = _GROUP_BODY.pack(prev, size, first_seq, count, flags, epoch, durable, now)
     crc = crc32(body)
     for buffer in buffers:
@@ -154,14 +154,14 @@ def pack_group(
 
 
 def flags_hold(flags: int, size: int, count: int) -> bool:
-    """Whether a group with any flag set is one we could have written."""
+    """Return True if these flags (not 0), size and count can occur in a group that Synap wrote."""
     if flags & ~_KNOWN:
         return False
     return not flags & _LAST or (flags in (CLEAN_STOP, END) and size == 0 and count == 0)
 
 
 def deflate(payload: Buffer) -> bytes | None:
-    """The LZ4 block of a payload, or None if it is too large or gains nothing."""
+    """Compress a payload into an LZ4 block; return None if it is too large or would not shrink."""
     if len(payload) > CHUNK_BYTES_MAX:
         return None
     packed: bytes = compress(payload, store_size=True)
@@ -169,7 +169,7 @@ def deflate(payload: Buffer) -> bytes | None:
 
 
 def inflate(packed: memoryview) -> memoryview | None:
-    """The payload in an LZ4 block; None if the block is not what it says."""
+    """Decompress an LZ4 block; return None if the block or its size is wrong."""
     if len(packed) < 4:
         return None
     (size,) = _CRC.unpack_from(packed)

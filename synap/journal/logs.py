@@ -1,25 +1,25 @@
-"""The writer of the log: groups in, promises out.
+"""The writer of the write-ahead log: appends groups, syncs them, rotates segments.
 
     append --> written_seq      the bytes are with the system; a killed process loses nothing
     sync   --> synced_seq       the bytes are on the disk; a power cut loses nothing
 
-One thread appends. `sync` may run in others; it takes down what it can promise *before* it asks the disk.
-Up to SYNCS_MAX run at the same time, so that on a slow disk nobody waits for two of them. Each has an
-open file of its own, as old as the segment: the system tells a lost write once to each open file, and
-of two syncs that share one, the second would promise what is gone. More than that wait for their turn,
-and mostly find their work done.
+One thread appends. `sync` may run in others, and records the seq to promise *before* it calls the disk.
+Up to SYNCS_MAX syncs run at the same time, so that on a slow disk no caller waits for two of them. Each sync
+has an open file of its own, opened with the segment: the system reports a lost write once to each open file,
+so of two syncs that share one file, the second would promise lost data. Further syncs wait, and mostly
+find their work done.
 
 A segment is full at `segment_bytes_max`. It is synced before its successor appears, and the successor
-appears under its name with its header already on disk (written aside, synced, renamed, directory
-synced). So every segment but the last is whole, and no file ever has half a header.
+appears under its name with its header already on disk (written under a temporary name, synced, renamed,
+directory synced). So every segment but the last is complete, and no file ever has half a header.
 
     writing --write or sync refused--> failed --resume(snapshot seq)--> writing
        `--stop--> stopped
 
-A refused write is cut off again, back to the last whole group. Nothing is written to that file any
-more and nothing of it is promised: after a failed fdatasync the system may have dropped the pages and
-the next one would succeed over the loss. Only a snapshot of memory, verified, makes the log writable
-again, in a new segment that starts behind it.
+After a refused write or sync the file is cut back to its last whole group, never written again, and no
+further seq of it is promised: after a failed fdatasync the system may have dropped the pages, and the
+next fdatasync would succeed in spite of the loss. Only a verified snapshot of memory makes the log
+writable again, in a new segment that starts behind the snapshot.
 """
 
 import threading
@@ -50,7 +50,7 @@ class Log:
     `segment_name` are for reading. `failed` is None or the `LogFailed` that stopped the log.
     """
 
-    condition: Callable[[], Any] = threading.Condition  # what makes threads wait; the simulator has its own
+    condition: Callable[[], Any] = threading.Condition  # synchronises threads; the simulator replaces it
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Log:
         fresh: bool,
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
     ) -> None:
-        """Open a new segment behind `written_seq`; all up to there is on disk already."""
+        """Open a new segment behind `written_seq`; everything up to that seq is on disk already."""
         self.node_id = node_id
         self.epoch = epoch
         self.written_seq = written_seq
@@ -82,22 +82,22 @@ class Log:
         self._mark = 0
         self._size = 0
         self._handle: Handle | None = None
-        self._handles: list[Handle] = []  # that of the appending thread first
-        self._idle: list[Handle] = []  # those that no sync uses, the last one next
-        self._asked_seq = written_seq  # what the latest sync will promise
+        self._handles: list[Handle] = []  # the first is the appending thread's
+        self._idle: list[Handle] = []  # handles that no sync uses; the last is used next
+        self._asked_seq = written_seq  # the seq that the latest sync will promise
         self._change = type(self).condition()
         self._open_segment(FRESH if fresh else 0)
 
     @property
     def segment_bytes(self) -> int:
-        """Bytes in the segment that is written to now."""
+        """The bytes in the current segment."""
         return self._size
 
     def append(self, buffers: Sequence[Buffer], first_seq: int, count: int, now: int) -> None:
         """Write one group: `count` frames from `first_seq` on, the last of engine time `now`.
 
-        The buffers are written as they are, without being joined; together their bytes are a multiple
-        of 8. When this returns, a killed process loses nothing of it. Raises `LogFailed`.
+        The buffers are written without being joined; their total size must be a multiple of 8. When this
+        returns, a killed process does not lose the group. Raise `LogFailed`.
         """
         assert count > 0 and first_seq == self._offered_seq + 1, (count, first_seq, self._offered_seq)
         self._offered_seq = first_seq + count - 1
@@ -113,10 +113,10 @@ class Log:
         self.written_seq = self._offered_seq
 
     def sync(self) -> int:
-        """Put everything written before this call on the disk; the seq now promised. Any thread.
+        """Put everything written before this call on the disk; return the promised seq. Any thread may call this.
 
-        If a sync under way covers it, this waits for that one. Raises `LogFailed`, also to those who waited
-        for a sync that failed.
+        If a running sync covers these writes, wait for that sync. Raise `LogFailed`, also in every call that
+        waited for a failed sync.
         """
         with self._change:
             wanted = self.written_seq
@@ -149,19 +149,19 @@ class Log:
             return self.synced_seq
 
     def begin_epoch(self, epoch: int) -> None:
-        """Let the next group be of a newer epoch: this node was promoted, or follows one that was."""
+        """Set a newer epoch for the next groups: this node, or the master it follows, was promoted."""
         assert epoch > self.epoch, (epoch, self.epoch)
         self.epoch = epoch
 
     def stop(self) -> None:
-        """Sync, mark the clean end, sync and close. Raises `LogFailed`; closed in any case."""
+        """Sync, write CLEAN_STOP, sync and close. Raise `LogFailed`; the log is closed in any case."""
         with self._change:
             handle = self._live_handle()
             self._await_syncs()
             try:
                 if self.failed is not None:
                     raise self._failure(self.failed.reason)
-                # The marker promises all before it, so it must not reach the disk ahead of it.
+                # CLEAN_STOP promises everything before it, so it must not reach the disk first.
                 self._sync()
                 self._write((), self.written_seq + 1, 0, CLEAN_STOP)
                 handle.sync()
@@ -171,9 +171,9 @@ class Log:
                 self._close_segment()
 
     def resume(self, snapshot_seq: int) -> None:
-        """Become writable again: a verified snapshot stands at `snapshot_seq`, with all offered in it.
+        """Make the failed log writable again, after a verified snapshot at `snapshot_seq` of all appended changes.
 
-        The new segment starts behind it. Raises `LogFailed` if the disk still refuses.
+        The new segment starts behind the snapshot. Raise `LogFailed` if the disk still refuses.
         """
         assert self.failed is not None and snapshot_seq >= self._offered_seq
         with self._change:
@@ -190,7 +190,7 @@ class Log:
             self.failed = None
 
     def _write(self, buffers: Sequence[Buffer], first_seq: int, count: int, flags: int) -> None:
-        """Write one group behind the last."""
+        """Write one group at the end of the segment."""
         size = 0
         for buffer in buffers:
             size += len(buffer)
@@ -214,13 +214,13 @@ class Log:
         self.groups_written += 1
 
     def _sync(self) -> None:
-        """Sync the segment while no other thread does."""
+        """Sync the segment; no other thread may be syncing."""
         self._live_handle().sync()
         self.syncs_done += 1
         self.synced_seq = self.written_seq
 
     def _await_syncs(self) -> None:
-        """Wait until no sync runs; those that come wait for the lock, which the caller holds."""
+        """Wait until no sync runs; new syncs wait for the lock, which the caller holds."""
         while len(self._idle) < len(self._handles):
             self._change.wait()
 
@@ -228,14 +228,14 @@ class Log:
         """Finish a full segment and open the next."""
         with self._change:
             self._await_syncs()
-            if self.failed is not None:  # by a sync waited for: what it lost must not get a successor
+            if self.failed is not None:  # by a sync that ended here: lost data must not get a successor
                 raise self._failure(self.failed.reason)
             self._sync()
             self._close_segment()
             self._open_segment(0)
 
     def _close_segment(self) -> None:
-        """Let go of the segment, while no sync runs."""
+        """Close the handles of the segment; no sync may be running."""
         for handle in self._handles:
             handle.close()
         self._handle = None
@@ -244,7 +244,7 @@ class Log:
             self._change.notify_all()
 
     def _open_segment(self, flags: int) -> None:
-        """Make the segment behind `written_seq`; it gets its name when its header is on disk."""
+        """Create the segment behind `written_seq`; the file gets its name when its header is on disk."""
         first_seq = self.written_seq + 1
         name = log_name(first_seq)
         head, mark = pack_file_header(
@@ -269,20 +269,20 @@ class Log:
         self._mark, self._size, self.segment_name = mark, HEADER_BYTES, name
 
     def _live_handle(self) -> Handle:
-        """The segment's handle; a stopped log has none and must not be used."""
+        """Return the segment's handle for writing; a stopped log has none."""
         assert self._handle is not None, "the log is stopped"
         return self._handle
 
     def _failure(self, reason: str) -> LogFailed:
-        """What to raise: everything offered and not known to be on disk is unknown."""
+        """Return the LogFailed to raise; its range is every appended seq that is not known to be on disk."""
         return LogFailed(self.synced_seq + 1, self._offered_seq, reason)
 
     def _fail(self, error: OSError) -> LogFailed:
-        """Stop writing; cut the segment back to its last whole group, if the disk lets us."""
+        """Mark the log as failed, and cut the segment back to its last whole group if the disk allows it."""
         self.failed = failure = self._failure(error.strerror or str(error))
         if self._handle is not None and self._size:
             try:
                 self._handle.truncate(self._size)
             except OSError as second:
-                failure.add_note(f"the segment could not be cut back: {second}")  # recovery will do it
+                failure.add_note(f"the segment could not be cut back: {second}")  # recovery will cut it
         return failure

@@ -1,31 +1,32 @@
-"""Recovery: what a data directory holds, and whether that is all it promised.
+"""Recovery: reads the newest valid snapshot and the log behind it, and checks that no promised data is missing.
 
     newest snapshot that verifies (or nothing)  ->  segments in order, each chained to the one before
 
-Reading changes nothing. `begin_log` does, once all was read: it cuts the tail, removes temporary files,
-sets broken snapshots aside, writes the end of an unclean log again and opens a new segment. Each step
-leaves a directory that recovers to the same state, so a crash in between costs nothing but the next
-start's time.
+A seq is *promised* once it is known to be on the disk. Reading changes no file. `begin_log`, called after
+everything was read, does: it cuts the tail, removes temporary files, renames broken snapshots, rewrites the end of
+an unclean log and opens a new segment. Each step leaves a directory that recovers to the same state, so a crash in
+between costs only the time of the next start.
 
-**What was read is not what is on the disk.** A failed sync may drop what was written, and the system then takes
-it for clean: it can be read until the power goes, and no later sync writes it. A process that
-starts after such a one was killed cannot tell. So without a CLEAN_STOP it syncs nothing that it found: the groups
-that no later group promises, mostly those of the last syncs, are read again, checked again and written to a new segment
-(aside, synced, renamed, directory synced), and the log goes on behind that one. It starts where the promised
-ones end, in the middle of the old segment, of which nothing is read from there on: a segment ends where its
-successor goes on by seq and checksum. Without any promise it takes the old one's place and name. A CLEAN_STOP
-promises all before it, but not itself: the successor goes on from the group before it.
+**Bytes that can be read may not be on the disk.** A failed sync may drop written pages, which the system then
+considers clean: they can be read until the power goes, and no later sync writes them. A process that starts after
+such a process was killed cannot detect this. So without a CLEAN_STOP recovery does not sync the files it finds. The
+groups that no later group promises, mostly those of the last syncs, are read again, checked again and written to a
+new segment (under a temporary name, synced, renamed, directory synced), and the log continues behind that segment.
+The new segment starts where the promised groups end, in the middle of the old segment, which is not read beyond that
+place: a segment ends where its successor continues by seq and checksum. If no group is promised, the new segment
+takes the place and name of the old one. A CLEAN_STOP promises everything before it, but not itself: the successor
+continues from the group before it.
 
-**The hole rule.** A bad group in the last segment is a torn tail if nothing behind it says otherwise:
-then all from there on is cut, whole groups too, since no seq may come without the one before it. But if
-a whole group behind it was written when the missing seq was known to be on disk, or a CLEAN_STOP
-stands there, promised data is damaged. So is any bad group in a segment that has a successor, a
-segment that is missing, and a broken snapshot that the log does not reach. Damage is raised as
-`Damage` with file and offset, never repaired by starting with less.
+**The hole rule.** An invalid group in the last segment is a torn tail unless something behind it proves otherwise.
+A torn tail is cut from there on, valid groups included, since no seq may exist without the one before it. But if
+a valid group behind it was written when the missing seq was known to be on disk, or a CLEAN_STOP follows, promised
+data is damaged. Also damaged is a log with an invalid group in a segment that has a successor, with a missing
+segment, or with a broken snapshot whose seq the log does not reach. Damage is raised as `Damage` with file and
+offset, and never repaired by starting with less data.
 
-**Epochs.** A start that cut a tail begins a new epoch: a replica may have seen what was cut. Groups
-can also be lost exactly at a boundary, which no file shows, so every start but one after a
-CLEAN_STOP counts as such.
+**Epochs.** A start that cut a tail begins a new epoch: a replica may have seen the data that was cut. Groups
+can also be lost exactly at a boundary, which no file shows, so every start begins a new epoch except one after
+a CLEAN_STOP.
 """
 
 from collections.abc import Iterator
@@ -39,15 +40,15 @@ from synap.journal.snapshots import SnapshotFile
 from synap.journal.tail_rewrite import write_again
 
 NO_LOG = bytes(16)
-"""In the place of the node's id in a snapshot: there was no log then, so there need be none behind it."""
+"""The node id in a snapshot of a node without a log: no log need exist behind the snapshot."""
 
 
 class Recovery:
-    """One reading of a data directory; made by `recover`.
+    """The result of reading a data directory; made by `recover`.
 
-    Known at once: `snapshot`, `snapshot_seq` (0 without one), `node_id` (None in an empty directory)
-    and `notes`. After `groups()` has ended: `seq`, `epoch` and `now` to go on from, `epoch_read`, the
-    last one found, `clean`, and `cut_bytes`, the size of the torn tail at `cut_offset` of `cut_name`.
+    Set at once: `snapshot`, `snapshot_seq` (0 without a snapshot), `node_id` (None in an empty directory)
+    and `notes`. Set when `groups()` has ended: `seq`, `epoch` and `now` to continue from, `epoch_read`, the
+    last epoch found, `clean`, and `cut_bytes`, the size of the torn tail at `cut_offset` of `cut_name`.
     """
 
     def __init__(self, disk: Disk, log_required: bool) -> None:
@@ -71,12 +72,12 @@ class Recovery:
         self._segments = self._choose_segments(name_seqs(names, "log"), log_required)
 
     def snapshot_payloads(self) -> Iterator[memoryview]:
-        """The snapshot's frames, whole frames at a time; nothing without a snapshot."""
+        """Yield the snapshot's frames, some whole frames at a time; none without a snapshot."""
         if self.snapshot is not None:
             yield from SnapshotFile(self._disk, self.snapshot.name).payloads()
 
     def groups(self) -> Iterator[Group]:
-        """The log behind the snapshot, group by group; raises `Damage`. Can be run once."""
+        """Yield the groups of the log behind the snapshot. Raise `Damage`. Can be iterated once."""
         last: Segment | None = None
         successor: Segment | None = None
         for index, name in enumerate(self._segments):
@@ -100,11 +101,11 @@ class Recovery:
     def begin_log(
         self, node_id: bytes, segment_bytes_max: int = SEGMENT_BYTES_MAX, *, keep_epoch: bool = False
     ) -> Log:
-        """Cut the torn tail, tidy up, write the end of an unclean log again and open a new segment.
+        """Cut the torn tail, tidy up, rewrite the end of an unclean log and return the log with a new segment.
 
-        `groups()` must have ended. `node_id` is used in a directory that has none yet. `keep_epoch` is for a
-        replica: its epochs are its master's, and it begins none of its own. Raises `OSError`, or `Damage` if
-        the end of the log cannot be read a second time; nothing that was there is lost then; start over.
+        `groups()` must have ended. `node_id` is used in a directory without one. `keep_epoch` is for a
+        replica, which uses its master's epochs and begins none. Raise `OSError`, or `Damage` if the end of
+        the log cannot be read a second time; no data is lost then, and the recovery can be started again.
         """
         assert self._finished, "the log was not read to its end"
         last, disk = self._last, self._disk
@@ -121,7 +122,7 @@ class Recovery:
                 handle.close()
         if last is None or last.seq <= self.seq:  # the snapshot is ahead of the log
             before, fresh = 0, True
-        elif last.header.seq == last.seq:  # without a frame: the new segment takes its place and name
+        elif last.header.seq == last.seq:  # no frames: the new segment takes its place and name
             before, fresh = last.header.before, bool(last.header.flags & FRESH)
         elif last.ended:
             before, fresh = last.frames_prev, False
@@ -139,7 +140,7 @@ class Recovery:
         )
 
     def _choose_snapshot(self, seqs: list[int]) -> None:
-        """Take the newest snapshot that verifies, and note those that do not."""
+        """Choose the newest snapshot that verifies, and note the broken ones."""
         for seq in reversed(seqs):
             name = snapshot_name(seq)
             try:
@@ -158,7 +159,7 @@ class Recovery:
             return
 
     def _choose_segments(self, starts: list[int], log_required: bool) -> list[str]:
-        """The segments to read: from the last that starts at or before the snapshot's next seq."""
+        """Return the segments to read: from the last that starts at or before the snapshot's next seq."""
         wanted = self.snapshot_seq + 1
         if not starts:
             if self._broken:
@@ -173,7 +174,7 @@ class Recovery:
         return [log_name(start) for start in starts if start >= first]
 
     def _open_segment(self, name: str) -> Segment:
-        """A segment whose header holds; raises `Damage`."""
+        """Open a segment and check its header. Raise `Damage`."""
         segment = Segment(self._disk, name, LOG_MAGIC)
         if log_name(segment.header.seq) != name:
             raise Damage(name, 40, f"starts at seq {segment.header.seq}, not where its name says")
@@ -181,14 +182,14 @@ class Recovery:
         return segment
 
     def _admit(self, name: str, node_id: bytes) -> None:
-        """All files of a directory are of one node, but for snapshots of times when it kept no log."""
+        """Raise `Damage` if a file belongs to another node than the files before."""
         if self.node_id is None:
             self.node_id = node_id
         if node_id != self.node_id:
             raise Damage(name, 16, f"belongs to node {node_id.hex()}, not {self.node_id.hex()}")
 
     def _judge(self, segment: Segment, newest: bool) -> None:
-        """Tell a torn tail from damage, where reading a segment ended early."""
+        """Decide if a fault in a segment is a torn tail, or damage. Raise `Damage`."""
         if segment.fault is None:
             return
         if not newest or segment.ended:
@@ -205,7 +206,7 @@ class Recovery:
         )
 
     def _conclude(self, last: Segment | None) -> None:
-        """Where to go on from."""
+        """Set `seq`, `epoch`, `now` and `clean`, from which the log continues. Raise `Damage`."""
         self._last = last
         if self.snapshot is not None:
             header = self.snapshot.header
@@ -227,9 +228,9 @@ class Recovery:
 
 
 def recover(disk: Disk, *, log_required: bool = True) -> Recovery:
-    """Read a data directory: choose a snapshot and find the log behind it; raises `Damage`.
+    """Read a data directory: choose a snapshot and find the log behind it. Raise `Damage`.
 
-    Load `snapshot_payloads()`, apply `groups()` to its end, then `begin_log`. With `log_required`
-    False a snapshot without any log is accepted: one that was brought from elsewhere.
+    The caller loads `snapshot_payloads()`, applies all `groups()`, then calls `begin_log`. With `log_required`
+    False a snapshot without any log is accepted, such as one copied from another node.
     """
     return Recovery(disk, log_required)

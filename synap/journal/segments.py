@@ -1,8 +1,8 @@
-"""Reading one file of groups, be it a log segment or a snapshot: nothing in it is believed unchecked.
+"""Reads and checks a file of groups: a log segment or a snapshot.
 
 A file is read in chunks of `READ_BYTES`; a group that crosses the end of a chunk is read again as the
-start of the next, so payloads are views of what was read and nothing is joined. A size is compared
-with the file's before it is used, so no damaged header can ask for more memory than the file holds.
+start of the next, so payloads are views of the chunk and no bytes are joined. A size is compared with
+the file's size before it is used, so a damaged header cannot demand more memory than the file has.
 
 The cost is per group: one unpack, five comparisons, one checksum, one yield.
 """
@@ -26,27 +26,27 @@ from synap.journal.formats import (
 )
 
 READ_BYTES = 4 << 20
-"""One read: large enough that the call is not seen, small enough to stay in the cache's reach."""
+"""Size of one read: large enough to make the cost of the call negligible, small enough for the cache."""
 
 Group = tuple[memoryview, int, int, int, int]
-"""Payload, first seq, count of frames, epoch, engine ms of the last frame."""
+"""(payload, first seq, number of frames, epoch, engine ms of the last frame)"""
 
 Place = tuple[int, int, int, int, int]
-"""A boundary between groups: next seq, offset in bytes, checksum of the group before, epoch, engine ms."""
+"""A boundary between groups: (next seq, offset in bytes, checksum of the group before, epoch, engine ms)"""
 
 
 class GroupFile:
-    """One file and how far into it the groups hold.
+    """A reader of one file of groups.
 
     Once `groups()` has ended, `offset` is where the next group would start, `seq` the first seq
-    not read, `prev` the checksum of the last group, and `epoch` and `now` are as of that group.
-    `ended` tells that a CLEAN_STOP or END was the last thing read, `fault` why reading ended early.
-    `safe` is a place that all before it is known to be on the disk at, for a later group says so; it lies at
-    most two syncs before the end of what is known.
+    not read, `prev` the checksum of the last group, `epoch` and `now` are those of that group.
+    `ended` is CLEAN_STOP or END if that was read last, `fault` the reason if reading ended early.
+    Everything before the place `safe` is known to be on the disk, because a later group records it;
+    `safe` lies at most two syncs before the last group known to be on the disk.
     """
 
     def __init__(self, disk: Disk, name: str, magic: bytes) -> None:
-        """Check the file header; raises `Damage`."""
+        """Check the file header. Raise `Damage`."""
         self.disk = disk
         self.name = name
         self.size = disk.size(name)
@@ -61,23 +61,23 @@ class GroupFile:
         self.fault: str | None = None
         self.safe = self.place
         self.frames_prev = self.prev
-        """The checksum of the last group with frames: `prev`, unless a CLEAN_STOP came behind it."""
-        self.next_seq = self.next_prev = 0  # reading ends at the place where a successor goes on
+        """The checksum of the last group with frames: `prev`, unless a CLEAN_STOP follows that group."""
+        self.next_seq = self.next_prev = 0  # reading ends at the place where the successor continues
 
     @property
     def place(self) -> Place:
-        """Where reading stands."""
+        """The place up to which the file was read."""
         return self.seq, self.offset, self.prev, self.epoch, self.now
 
     def go_to(self, place: Place, end: int) -> None:
-        """Have `groups()` read from a place on, up to the byte `end`."""
+        """Make `groups()` read from a place on, up to the byte `end`."""
         self.seq, self.offset, self.prev, self.epoch, self.now = place
         self.size = end
 
     def groups(self) -> Iterator[Group]:
-        """Every whole group in order, up to the first that is not; never raises `Damage`.
+        """Yield every valid group in order, up to the first invalid one; never raise `Damage`.
 
-        What it found out stands in the attributes when it has ended.
+        At the end the attributes are set as the class describes.
         """
         read, name, size, mark = self.disk.read, self.name, self.size, self.header.mark
         unpack, checksum = GROUP.unpack_from, crc32
@@ -86,7 +86,7 @@ class GroupFile:
         group_count = 0
         wanted = HEADER_BYTES
         next_seq, next_prev = self.next_seq, self.next_prev
-        ahead = self.place  # becomes `safe` when a group says that all before it is on the disk
+        ahead = self.place  # becomes `safe` when a group records that everything before is on the disk
         ahead_seq = seq - 1
         try:
             while offset < size and fault is None:
@@ -147,10 +147,10 @@ class GroupFile:
             self.group_count, self.fault = group_count, fault
 
     def find_promise(self, missing_seq: int) -> int | None:
-        """The offset of a whole group behind the fault that promises `missing_seq`, or None.
+        """Return the offset of a valid group behind the fault that promises `missing_seq`, or None.
 
-        Looked for in 8-byte steps up to the end of the file. A promise is a group written when that
-        seq was known to be on disk, or a CLEAN_STOP.
+        A group promises that seq if the seq was known to be on disk when the group was written, or if the group
+        is a CLEAN_STOP. The search goes in 8-byte steps up to the end of the file.
         """
         pattern = self.header.mark.to_bytes(8, "little")
         start = self.offset
@@ -167,7 +167,7 @@ class GroupFile:
         return None
 
     def _promises(self, offset: int, missing_seq: int) -> bool:
-        """Whether a whole group starts at `offset` and promises `missing_seq`."""
+        """Return True if a valid group starts at `offset` and promises `missing_seq`."""
         head = self.disk.read(self.name, offset, HEADER_BYTES)
         if len(head) < HEADER_BYTES:
             return False
@@ -187,7 +187,7 @@ class GroupFile:
 
 
 class Segment(GroupFile):
-    """A log segment; its header's seq is the first it holds."""
+    """A log segment to read; its header's seq is that of its first frame."""
 
     def __init__(self, disk: Disk, name: str, magic: bytes) -> None:
         super().__init__(disk, name, magic)
@@ -195,12 +195,12 @@ class Segment(GroupFile):
         self.safe = self.place
 
     def end_before(self, successor: "Segment") -> None:
-        """Read no further than to where a successor goes on: what may stand behind it was written again there."""
+        """Stop reading where a successor continues: groups behind that place were rewritten into the successor."""
         if not successor.header.flags & FRESH:
             self.next_seq, self.next_prev = successor.header.seq, successor.header.before
 
     def follow(self, before: "Segment") -> None:
-        """Go on where another segment ended; raises `Damage` if this is not its successor."""
+        """Check that this segment continues the segment `before`. Raise `Damage` if not."""
         header = self.header
         chained = header.before == before.prev and not header.flags & FRESH
         if header.seq != before.seq or not chained or header.epoch < before.epoch:
@@ -209,7 +209,7 @@ class Segment(GroupFile):
 
 
 def frames_after(group: Group, seq: int) -> Group:
-    """The part of a group that comes after `seq`; walks the frames by the size in their first word."""
+    """Return the part of a group after `seq`, found by stepping over frames by the size in their first word."""
     payload, first, count, epoch, now = group
     at = 0
     while count and first <= seq:

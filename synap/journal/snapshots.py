@@ -1,8 +1,8 @@
-"""Snapshots: a log that starts from nothing, in one file that is either complete or not there.
+"""Snapshots: frames that build the whole state from nothing, in one file that is complete or absent.
 
-The writer works on a temporary name. `finish` syncs, reads everything back, renames and syncs the
+The writer writes under a temporary name. `finish` syncs, reads everything back, renames and syncs the
 directory, in this order, so a file with a snapshot's name is complete and was once read without a
-fault. Only then may `trim` remove what it replaces.
+fault. Only then may `trim` remove the files that the snapshot replaces.
 """
 
 from collections.abc import Iterator
@@ -27,23 +27,23 @@ from synap.journal.segments import GroupFile
 
 _PADDING = bytes(8)
 SYNC_BYTES = 8 << 20
-"""On its way to the disk piece by piece: one sync of everything would hold up the log's writes meanwhile."""
+"""A snapshot is pushed to the disk in pieces of this size: one sync of everything would delay the log's writes."""
 
 
 class SnapshotFile(GroupFile):
-    """A snapshot to read; its header's `seq`, `epoch` and `now` are where it stands."""
+    """A snapshot to read; its header's `seq`, `epoch` and `now` are those of the state in it."""
 
     def __init__(self, disk: Disk, name: str) -> None:
-        """Check the file header; raises `Damage`."""
+        """Check the file header. Raise `Damage`."""
         super().__init__(disk, name, SNAPSHOT_MAGIC)
 
     @property
     def frame_count(self) -> int:
-        """How many frames were read so far; after `payloads()` or `verify()`, how many there are."""
+        """The number of frames read so far; after `payloads()` or `verify()`, of all frames."""
         return self.seq - 1
 
     def payloads(self) -> Iterator[memoryview]:
-        """The frames in order, whole frames at a time; raises `Damage` at the first fault."""
+        """Yield the frames in order, some whole frames at a time. Raise `Damage` at the first fault."""
         for group in self.groups():
             yield group[0]
         if self.fault is not None:
@@ -52,16 +52,16 @@ class SnapshotFile(GroupFile):
             raise Damage(self.name, self.offset, "the snapshot ends before its end marker")
 
     def verify(self) -> None:
-        """Read and unpack all of it; raises `Damage`."""
+        """Read and decompress the whole snapshot. Raise `Damage`."""
         for _ in self.payloads():
             pass
 
 
 class SnapshotWriter:
-    """Writes one snapshot: `add` the frames, then `finish`, or `abort`.
+    """A writer of one snapshot: `add` the frames, then `finish` or `abort`.
 
-    In a forked child it touches nothing but its own file. The log should be synced up to `seq` before
-    `finish`, so that an older snapshot can stand in for this one.
+    In a forked child the writer uses only its own file. The log should be synced up to `seq` before
+    `finish`, so that an older snapshot with the log can replace this one.
     """
 
     def __init__(self, disk: Disk, node_id: bytes, *, epoch: int, seq: int, now: int) -> None:
@@ -84,7 +84,7 @@ class SnapshotWriter:
             raise
 
     def add(self, payload: Buffer, count: int) -> None:
-        """Add `count` whole frames; the payload may be used again at once. Raises `OSError`."""
+        """Add `count` whole frames; the caller may reuse the payload at once. Raise `OSError`."""
         assert count > 0 and len(payload) % 8 == 0
         if len(payload) >= CHUNK_BYTES:
             self._flush()
@@ -96,10 +96,10 @@ class SnapshotWriter:
             self._flush()
 
     def finish(self) -> str:
-        """Complete, sync, verify and publish the file; its name. Raises `OSError` or `Damage`.
+        """Complete, sync, verify and rename the file; return its name. Raise `OSError` or `Damage`.
 
-        Whatever is raised, the snapshot does not count as made. If only the last step failed it may
-        be there nevertheless; it is whole then.
+        After an exception the snapshot does not count as made. If only the last step failed, the file
+        may exist under its name, and is complete.
         """
         handle = self._handle
         assert handle is not None, "the snapshot is finished"
@@ -122,7 +122,7 @@ class SnapshotWriter:
         return self.name
 
     def abort(self) -> None:
-        """Give up; the temporary file is removed if the disk allows it, else at the next start."""
+        """Abandon the snapshot and remove the temporary file; if the disk refuses, the next start removes it."""
         handle, self._handle = self._handle, None
         try:
             if handle is not None:
@@ -132,14 +132,14 @@ class SnapshotWriter:
             return  # the next start removes every temporary file
 
     def _flush(self) -> None:
-        """Write what was gathered."""
+        """Write the gathered frames."""
         if self._gathered_count:
             self._write(self._gathered, self._gathered_count)
             self._gathered = bytearray()
             self._gathered_count = 0
 
     def _write(self, payload: Buffer, count: int) -> None:
-        """Write one group, compressed if that gains something."""
+        """Write one group, compressed if that makes it smaller."""
         packed = deflate(payload)
         if packed is None:
             self._write_group(payload, len(payload), count, 0)
@@ -165,10 +165,10 @@ class SnapshotWriter:
 
 
 def wipe(disk: Disk) -> None:
-    """Remove every file of the journal: a replica starts over from its master's snapshot.
+    """Remove every file of the journal, so that a replica can start over from its master's snapshot.
 
-    Half of it done leaves a directory that is refused, or older than it was, but never mixed with
-    what comes next, as long as nothing is written before this returns. Raises `OSError`.
+    An interrupted removal leaves a directory that is refused, or an older state, but never a mix with
+    later files, as long as nothing is written before this returns. Raise `OSError`.
     """
     names = disk.names()
     for name in [log_name(start) for start in reversed(name_seqs(names, "log"))]:
@@ -179,12 +179,12 @@ def wipe(disk: Disk) -> None:
 
 
 def trim(disk: Disk, snapshots_kept: int = 2) -> list[str]:
-    """Remove what the newest `snapshots_kept` snapshots replace; the names removed.
+    """Remove the files that the newest `snapshots_kept` snapshots replace; return their names.
 
-    To be called after a new snapshot has been finished, never before. A log from seq 1 counts as the
-    snapshot of nothing: as long as there are too few snapshots, all of it is kept, so there
-    is always something to fall back on. The segment in use is never removed. Raises `OSError`;
-    then some files are left for the next time.
+    Call this only after a new snapshot was finished. A log from seq 1 counts as the snapshot of an
+    empty state: while there are too few snapshots, the whole log is kept, so there is always a
+    fallback. The segment in use is never removed. Raise `OSError`; the next call removes the
+    remaining files.
     """
     assert snapshots_kept > 0
     names = disk.names()
@@ -194,7 +194,7 @@ def trim(disk: Disk, snapshots_kept: int = 2) -> list[str]:
     oldest = snapshots[-snapshots_kept]
     starts = name_seqs(names, "log")
     needed = max((start for start in starts if start <= oldest + 1), default=0)
-    # A snapshot goes before its segments: without them it could only be in the way.
+    # Remove a snapshot before its segments: without them it is of no use.
     removed = [snapshot_name(seq) for seq in snapshots if seq < oldest]
     for name in removed:
         disk.unlink(name)

@@ -1,8 +1,8 @@
-"""Writing the end of a log again, so that it is on the disk whatever became of the first time.
+"""Rewrites the unsynced tail of the log into a new segment, after an unclean stop.
 
-The groups come from `Segment.groups()`, so each is checked while it is copied: what the system lost between the
-first reading and this one is noticed, not copied. Neighbours of one epoch become one group, up to
-`PIECE_BYTES`; at most that and one group are held at a time.
+The groups come from `Segment.groups()`, so each is checked while it is copied: data that the system lost since the
+first reading is detected, not copied. Adjacent groups of one epoch become one group, up to `PIECE_BYTES`; at most
+that size and one group are in memory at a time.
 """
 
 from contextlib import suppress
@@ -17,13 +17,13 @@ PIECE_BYTES = 1 << 20
 
 
 def write_again(disk: Disk, last: Segment) -> int:
-    """Make a segment of what `last` holds from its `safe` place on; the checksum of the last group in it.
+    """Copy the groups of `last` from its `safe` place on into a new segment; return the checksum of the last group.
 
     `last` was read to its end and has frames. When this returns, the new segment is on the disk under its
-    name. Raises `OSError`, or `Damage` if what was read cannot be read any more; then the log is as before.
+    name. Raise `OSError`, or `Damage` if a group cannot be read a second time; then the log is as before.
     """
     seq, _, prev, epoch, now = last.safe
-    whole = seq == last.header.seq  # it takes the place of the old one
+    whole = seq == last.header.seq  # the new segment replaces the old one
     flags = last.header.flags & FRESH if whole else 0
     head, mark = pack_file_header(LOG_MAGIC, flags, last.header.node_id, epoch, seq, now, prev)
     name = log_name(seq)
@@ -36,7 +36,7 @@ def write_again(disk: Disk, last: Segment) -> int:
         finally:
             handle.close()
     except (OSError, Damage):
-        with suppress(OSError):  # it is in the way of whoever mends a full disk; else the next start removes it
+        with suppress(OSError):  # frees space on a full disk; else the next start removes it
             disk.unlink(name + TEMPORARY)
         raise
     disk.rename(name + TEMPORARY, name)
@@ -45,7 +45,7 @@ def write_again(disk: Disk, last: Segment) -> int:
 
 
 def _copy(disk: Disk, last: Segment, handle: Handle, mark: int) -> int:
-    """Write the groups behind the `safe` place, as large ones; the checksum of the last."""
+    """Write the groups behind the `safe` place as large groups; return the checksum of the last."""
     first_seq, _, prev, epoch, now = last.safe
     durable = first_seq - 1
     again = Segment(disk, last.name, LOG_MAGIC)
