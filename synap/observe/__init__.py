@@ -1,1 +1,1 @@
-"""What happened: the counters table."""
+"""Observability: the table of counters, call durations, and Prometheus metrics."""

@@ -1,8 +1,8 @@
-"""The counters: one table, from which INFO, `/metrics` and the docs are made.
+"""The table of counters, from which INFO, `/metrics` and the docs are made.
 
-Most counters are registers that kernels keep as they go, so counting costs nothing extra; a few are
-sums over the per-row counters (calls, refusals, changes: four words for each code). Names are
-Prometheus' with the unit last, `section` is the one of INFO.
+Most counters are registers that kernels maintain in any case, so counting costs nothing extra; a few are
+sums over the per-row counters (calls, refusals, changes: four words for each code). Names follow
+Prometheus, with the unit last; `section` is the section of INFO.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from synap.command import Catalogue
 from synap.store.memory import codes, layout, tables
 
 Read = Callable[[Any, Catalogue], int]
-CHANGES = 3  # which of a row's four counters
+CHANGES = 3  # index among the four counters of a row
 
 
 @dataclass(frozen=True)
 class Counter:
-    """One counter: `kind` is `counter` (only grows) or `gauge`; `read` gets the heap's words."""
+    """A counter: `kind` is `counter` (only grows) or `gauge`; `read` returns its value from the heap's words."""
 
     name: str
     section: str
@@ -88,12 +88,12 @@ TABLE = (
 
 
 def section(name: str, numbers: Any, catalogue: Catalogue) -> dict[str, int]:
-    """The counters of one section of INFO, by name."""
+    """Return the counters of one section of INFO, by name."""
     return {row.name: row.read(numbers, catalogue) for row in TABLE if row.section == name}
 
 
 def markdown() -> str:
-    """The counters as a table for the docs."""
+    """Return the counters as a Markdown table for the docs."""
     lines = ["| counter | kind | meaning |", "|---|---|---|"]
     lines += [f"| `{row.name}` | {row.kind} | {row.doc} |" for row in TABLE]
     return "\n".join(lines) + "\n"

@@ -1,8 +1,8 @@
-"""What Prometheus reads at `/metrics`, in its text format 0.0.4.
+"""Prometheus metrics at `/metrics`, in the text format 0.0.4.
 
-Per command there are counts and a histogram, which kernels keep as they go; of 16 calls one is timed (see `times`).
-The making of each HTTP reply is timed, too, from the whole request to the reply handed over (waiting for keys, the
-disk and the network left out).
+For each command there are counts and a histogram, which kernels maintain; one call in 16 is timed (see `times`).
+The making of each HTTP reply is timed too, from the complete request to the finished reply (without waiting for
+keys, disk and network).
 """
 
 from bisect import bisect_left
@@ -19,12 +19,12 @@ from synap.store.memory import layout
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_S = (0.00001, 0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
-CALLS, REFUSALS, CHANGES = 0, 1, 3  # words of a row's counters
+CALLS, REFUSALS, CHANGES = 0, 1, 3  # indices among a row's counters
 NAMESPACES = 16
 
 
 class Durations:
-    """A histogram of durations, noted in nanoseconds."""
+    """A histogram of durations in nanoseconds."""
 
     def __init__(self) -> None:
         self._bounds = [round(bound * 1e9) for bound in BUCKETS_S]
@@ -32,12 +32,12 @@ class Durations:
         self.total = 0
 
     def note(self, nanoseconds: int) -> None:
-        """One more duration."""
+        """Add a duration."""
         self.counts[bisect_left(self._bounds, nanoseconds)] += 1
         self.total += nanoseconds
 
     def buckets(self) -> list[tuple[str, float]]:
-        """(upper bound in seconds, how many lasted no longer) of every bucket."""
+        """Return (upper bound in seconds, number of durations up to that bound) of every bucket."""
         found: list[tuple[str, float]] = []
         below = 0
         for bound, count in zip((*map(repr, BUCKETS_S), "+Inf"), self.counts, strict=True):
@@ -47,22 +47,22 @@ class Durations:
 
 
 class Metrics:
-    """The numbers of one server, besides those in its heap."""
+    """The metrics of one server that are not in its heap."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self.statuses: Counter[int] = Counter()  # HTTP replies
+        self.statuses: Counter[int] = Counter()  # HTTP replies by status
         self.http = Durations()
 
     def exposition(self, server: Any) -> tuple[bytes, bytes]:
-        """(text, content type) of all metrics as they are now."""
+        """Return (text, content type) of all metrics with their current values."""
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         registry.register(_Collected(list(self.collect(server))))
         return generate_latest(registry), CONTENT_TYPE
 
     def collect(self, server: Any) -> Iterator[Metric]:
-        """Every family; those about data only once the node is there."""
+        """Yield every metric family; those about data only once the node is open."""
         yield _gauge("synap_up", "1 once the node answers commands", int(server.engine is not None))
         yield _gauge("synap_uptime_seconds", "Time since the start", server.uptime)
         yield from self._http(server)
@@ -122,7 +122,7 @@ class Metrics:
             name = f"synap_{row.name}"
             value = row.read(numbers, self.catalogue)
             if name == "synap_commands_total":
-                continue  # the sum over a label of the family of that name
+                continue  # equals the sum over the labels of the family `synap_commands`
             if row.kind == "counter":
                 yield CounterMetricFamily(name.removesuffix("_total"), row.doc, value)
             else:
@@ -140,13 +140,13 @@ class Metrics:
 
 
 def _buckets(took: times.Times) -> list[tuple[str, float]]:
-    """(upper bound in seconds, how many lasted no longer): every second power of two from 0.25 us to 1 s."""
+    """Return (upper bound in seconds, number of calls up to it) for every second power of two, 0.25 us to 1 s."""
     found = [(repr((2 << i) / 1e9), float(sum(took.buckets[: i + 1]))) for i in range(7, layout.TIMES_SIZE - 2, 2)]
     return [*found, ("+Inf", float(took.count))]
 
 
 class _Collected:
-    """Families that are there already, as a registry wants them."""
+    """A collector of existing metric families, for a registry."""
 
     def __init__(self, families: list[Metric]) -> None:
         self._families = families
@@ -160,7 +160,7 @@ def _gauge(name: str, doc: str, value: float) -> GaugeMetricFamily:
 
 
 def _persistence(facts: dict[str, Any]) -> Iterator[Metric]:
-    """The log and the snapshots: what of INFO's section is a number, and whether the log has failed."""
+    """Yield the numbers of INFO's section on persistence, and a gauge that is 1 if the log has failed."""
     for name, value in facts.items():
         if isinstance(value, int | float):
             yield _gauge(f"synap_{name}", f"{name.replace('_', ' ')}, as INFO has it", value)

@@ -1,9 +1,9 @@
-"""How long calls took, by row: kept in the heap beside the other counters, where kernels note one call in 16.
+"""Durations of calls by row, in the heap beside the other counters; kernels time one call in 16.
 
-    TIMES of a row: calls that were timed, ns of all of them, then one count for each power of two of ns
+    TIMES of a row: number of timed calls, their total in ns, then one count for each power of two of ns
 
-What is timed is the row itself: neither the reading of its words nor the writing of its reply. Rows that run in
-Python are timed at every call.
+The time is that of the row itself, without parsing its words and writing its reply. Rows that run in Python are
+timed at every call.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ BUCKETS = layout.TIMES_SIZE - 2
 
 @dataclass(frozen=True)
 class Times:
-    """Calls of one row: bucket i counts those of less than 2 ** (i + 1) ns that are in no bucket before."""
+    """The durations of one row's timed calls: bucket i counts those from 2 ** i to below 2 ** (i + 1) ns.
+
+    The first bucket also counts shorter calls, the last longer ones.
+    """
 
     count: int
     total_ns: int
@@ -27,7 +30,7 @@ class Times:
         return self.total_ns / self.count / 1000 if self.count else 0.0
 
     def percentile_us(self, share: float) -> float:
-        """The upper end of the bucket that `share` percent of the calls lie below, in us."""
+        """Return the upper bound, in us, of the bucket that completes `share` percent of the calls."""
         seen = 0
         for i, count in enumerate(self.buckets):
             seen += count
@@ -42,14 +45,14 @@ def _place(numbers: Any, code: int) -> int:
 
 
 def of(numbers: Any, code: int) -> Times:
-    """What is known of the row with this code."""
+    """Return the durations of the row with this code."""
     at = _place(numbers, code)
     found = [int(numbers[at + i]) for i in range(layout.TIMES_SIZE)]
     return Times(found[0], found[1], tuple(found[2:]))
 
 
 def note(numbers: Any, code: int, took_ns: int) -> None:
-    """A call of this row took so long."""
+    """Add a call of the row with this code."""
     at = _place(numbers, code)
     numbers[at] += 1
     numbers[at + 1] += took_ns
@@ -57,7 +60,7 @@ def note(numbers: Any, code: int, took_ns: int) -> None:
 
 
 def forget(numbers: Any, code: int) -> None:
-    """Begin anew."""
+    """Reset the durations of the row with this code to zero."""
     at = _place(numbers, code)
     for i in range(layout.TIMES_SIZE):
         numbers[at + i] = 0
