@@ -1,17 +1,17 @@
-"""Settings: one table of rows, and what follows from it.
+"""Settings: read from defaults, config file, environment and flags, and checked against one table.
 
-One row of `rows.TABLE` is one setting. Four layers may give it a value, the later ones win:
+One row of `rows.TABLE` is one setting. Four layers may give it a value; later layers have precedence:
 
     default in the row  <  config.yml  <  environment  <  flags
 
-A value is a *text* until its row's kind has read it, whichever layer it comes from: the file is parsed
-to YAML nodes, not to Python objects, so `64mb`, `on` or `010` mean the same in the file, in the
-environment and behind `--set`, and every refusal can name its line. Within one layer a setting has one
-value; a second, different one is refused, whether it comes by a repeated key, an old name or another
-flag. Unknown names warn (a flag's is refused), so a file made for another version still loads.
+A value is a *text* until its row's kind has parsed it, whichever layer it comes from. The file is parsed
+into YAML nodes, not into Python objects, so `64mb`, `on` or `010` mean the same in the file, in the
+environment and in `--set`, and every error can name the line. Within one layer a setting has one
+value; a second, different value is refused, whether it comes from a repeated key, an old name or another
+flag. Unknown names give a warning (an unknown flag is refused), so a file for another version still loads.
 
-    kinds.py      what a text must look like        layers.py     file, environment, flags
-    rows.py       the table, and former names       documents.py  config.yml and the docs, printed
+    kinds.py      parsing of values                 layers.py     file, environment, flags
+    rows.py       the table, and former names       documents.py  config.yml and the docs, generated
 """
 
 import os
@@ -27,11 +27,11 @@ __all__ = ["FILE", "ROWS", "TABLE", "Section", "Setting", "Settings", "SettingsE
            "explain_table", "load"]
 
 FILE = "config.yml"
-"""Read from the working directory if it is there and no other file is named."""
+"""The file read from the working directory if it exists and no other file is named."""
 
 
 class Section:
-    """Values by attribute, the way the dotted names read; nothing can be changed."""
+    """A read-only section: the parts of dotted names are attributes."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         vars(self).update(values)
@@ -49,7 +49,7 @@ class Section:
 class Settings(Section):
     """All settings, as `settings.server.port`, or by name and typed, as `settings.number("server.port")`.
 
-    Two settings are equal if their values are, wherever those were given.
+    Two `Settings` are equal if their values are, whichever layers gave them.
     """
 
     def __init__(self, layers: Iterable[Layer] = ()) -> None:
@@ -104,19 +104,19 @@ class Settings(Section):
         return value
 
     def written(self, name: str) -> str:
-        """The value as a text that every layer reads back as the same value."""
+        """Return the value as a text that every layer reads back as the same value."""
         return ROWS[name].write(self[name])
 
     def origin(self, name: str) -> str:
-        """Where the value was given: `default`, `config.yml line 4`, `environment SYNAP_PORT`, `--port`."""
+        """Return the source of the value: `default`, `config.yml line 4`, `environment SYNAP_PORT`, `--port`."""
         return str(self._origins[name])
 
     def asked_for(self, name: str) -> bool:
-        """Whether somebody chose the value: by a flag, the environment, or another value than the default in a file."""
+        """Return True if a flag or the environment gave the value, or a file gave one other than the default."""
         return name in self._asked
 
     def replace(self, values: Mapping[str, object]) -> "Settings":
-        """The same settings but for `values`, by dotted name; those are checked like any others."""
+        """Return a copy with `values`, by dotted name, changed and checked. Raise SettingsError."""
         same = Layer()
         same.values, same.origins, same.warnings = self._values, self._origins, list(self._said)
         same.asked = set(self._asked)
@@ -124,7 +124,7 @@ class Settings(Section):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the operator should know, a line each: names without effect, listeners open to others."""
+        """Warnings for the operator, a line each: names without effect, listeners open to other machines."""
         open_to_others = [
             f"{self.origin(name)}: {name}: {host} can be reached from other machines, "
             "and nobody is asked for a password"
@@ -137,19 +137,19 @@ class Settings(Section):
 
     @property
     def resp_listens(self) -> bool:
-        """Whether there is a RESP listener: enabled, and with a port other than 0."""
+        """True if there is a RESP listener: enabled, and with a port other than 0."""
         return self.switch("resp.enabled") and self.number("resp.port") != 0
 
     @property
     def memory_bytes_max(self) -> int:
-        """`kv_store.max_memory_mb` in bytes; 0 there means the memory of this machine."""
+        """The setting `kv_store.max_memory_mb` in bytes; 0 there means the memory of this machine."""
         asked = self.number("kv_store.max_memory_mb")
         if asked == 0 and hasattr(os, "sysconf"):
             return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         return (asked or int(ROWS["kv_store.max_memory_mb"].default)) << 20
 
     def _check(self) -> None:
-        """What no single row can see."""
+        """Check conditions between settings. Raise SettingsError."""
         for small, large in AT_MOST:
             if self[small] > self[large]:
                 raise self._refusal(small, f"at most {self.written(large)}, which is {large}", large)
@@ -168,7 +168,7 @@ class Settings(Section):
 
 
 def _tree(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted names to sections within sections."""
+    """Turn dotted names into nested sections."""
     heads: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         head, _, rest = name.partition(".")
@@ -181,12 +181,12 @@ def load(
     environ: Mapping[str, str] | None = None,
     flags: Iterable[tuple[str, str]] = (),
 ) -> Settings:
-    """The settings from all four layers.
+    """Return the settings from all four layers.
 
-    `path` names the file; without it `SYNAP_CONFIG` does, else `config.yml` is read if it is there.
-    `environ` is the process' environment unless given, `flags` are pairs such as `("--port", "0")` or
-    `("--set", "server.port=0")`. Raises `SettingsError` for a setting that cannot be taken and `OSError`
-    for a named file that cannot be read.
+    `path` names the file; without it `SYNAP_CONFIG` does, else `config.yml` is read if it exists.
+    `environ` is by default the process' environment, `flags` are pairs such as `("--port", "0")` or
+    `("--set", "server.port=0")`. Raise `SettingsError` for a setting that is refused and `OSError`
+    for a file that cannot be read.
     """
     environ = os.environ if environ is None else environ
     named = "--config"
@@ -199,7 +199,7 @@ def load(
 
 
 def _read_file(path: str, named: str) -> Layer:
-    """The settings in a file; an OSError says which file, who named it, and what is wrong."""
+    """Return the settings in a file. Raise OSError with the file, the source of its name, and the error."""
     try:
         return from_file(path)
     except OSError as error:
@@ -209,11 +209,11 @@ def _read_file(path: str, named: str) -> Layer:
 
 
 def explain(settings: Settings | None = None) -> str:
-    """A complete `config.yml` with these settings (the defaults if none), each with what it is for."""
+    """Return a complete `config.yml` with these settings (by default the defaults), each with a description."""
     settings = settings or Settings()
     return config_file({name: settings[name] for name in ROWS})
 
 
 def explain_table() -> str:
-    """The settings reference of `docs/operations.md`, in Markdown."""
+    """Return the settings reference of `docs/operations.md`, in Markdown."""
     return reference()

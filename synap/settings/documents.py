@@ -1,4 +1,4 @@
-"""What the table prints: `config.yml`, and the settings reference in `docs/operations.md`."""
+"""Generates `config.yml`, and the settings reference in `docs/operations.md`, from the table of settings."""
 
 import textwrap
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _HEAD = """\
 
 
 def config_file(values: Mapping[str, Any]) -> str:
-    """A complete `config.yml` with `values` (by dotted name) and a comment above each."""
+    """Return a complete `config.yml` with `values` (by dotted name) and a comment above each."""
     lines = [_HEAD.rstrip()]
     above: list[str] = []
     for row in TABLE:
@@ -34,7 +34,7 @@ def config_file(values: Mapping[str, Any]) -> str:
 
 
 def reference() -> str:
-    """A Markdown table of all settings."""
+    """Return a Markdown table of all settings."""
     lines = ["| setting | default | what it is for | also given by |", "|---|---|---|---|"]
     for row in TABLE:
         also = ", ".join(f"`{name}`" for name in (row.flag, row.environment, row.short) if name)
@@ -44,12 +44,12 @@ def reference() -> str:
 
 
 def _meaning(row: Setting) -> str:
-    """What it is for and, where the kind alone does not say it, what may stand there."""
+    """Return the purpose of a setting and, if its kind describes them, the accepted values."""
     return f"{row.doc} ({row.kind.accepts})" if row.kind.accepts else row.doc
 
 
 def _yaml(row: Setting, value: Any) -> str:
-    """`value` as it stands behind the colon; a text is quoted, or `null` and `on` would be something else."""
+    """Return `value` as YAML; a text is quoted, since a bare `null` or `on` would have another meaning."""
     if row.many and not (isinstance(row.kind, Hosts) and len(value) == 1):
         return "[" + ", ".join(f'"{name}"' for name in value) + "]"
     text = row.write(value)

@@ -1,7 +1,7 @@
-"""Kinds of setting: what a text must look like, and the value it stands for.
+"""Kinds of settings: parse the text of a value, and write a value as text.
 
-Each kind has `wanted` (what a refusal says), `accepts` (the same in the docs, short, or nothing), `read`
-(text to value, or `ValueError` with what was wanted) and `write` (value to a text that reads back as it).
+Each kind has `wanted` (accepted values, for error messages), `accepts` (a short form for the docs, may be empty),
+`read` (text to value; raises `ValueError` with `wanted`) and `write` (value to a text that reads back as it).
 """
 
 import re
@@ -15,7 +15,7 @@ UNITS = {"b": 1, "bytes": 1, "kb": 1 << 10, "mb": MIB, "gb": 1 << 30, "tb": 1 <<
 
 @dataclass(frozen=True)
 class Whole:
-    """A decimal whole number; `010` is refused because YAML versions disagree about it."""
+    """A decimal integer; `010` is refused because YAML versions disagree about it."""
 
     low: int
     high: int
@@ -40,7 +40,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Size:
-    """An amount of memory or disk: `64mb`, or a plain number that counts the setting's own unit."""
+    """An amount of memory or disk: `64mb`, or a plain number in the setting's own unit."""
 
     low: int
     high: int
@@ -72,7 +72,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Switch:
-    """`true` or `false` and no other word: `yes`, `on` and `1` are refused, not guessed at."""
+    """A boolean, `true` or `false`; other words, such as `yes`, `on` and `1`, are refused."""
 
     wanted = "true or false"
     accepts = ""
@@ -88,7 +88,7 @@ class Switch:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words. `others` are (word, meaning): read as the word of the table that they mean."""
+    """One of some words. `others` are (word, meaning): synonyms, read as the word `meaning`."""
 
     words: tuple[str, ...]
     others: tuple[tuple[str, str], ...] = ()
@@ -114,7 +114,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Text:
-    """A text in which nothing is odd: printable, not empty, no space around it."""
+    """A text that is printable, not empty, and without space around it."""
 
     wanted: str
     accepts = ""
@@ -130,7 +130,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Hosts:
-    """One address to listen on or several: `a` or `[a, b]` in the file, `a,b` in the environment and behind a flag."""
+    """One or several addresses to listen on: `a` or `[a, b]` in the file, `a,b` in the environment and in a flag."""
 
     wanted = "a host name or an IP address"
     accepts = "one or a list"
@@ -140,7 +140,7 @@ class Hosts:
         return tuple(hosts)
 
     def _host(self, text: str) -> str:
-        """One of them; the brackets that an IPv6 address has in a URL are taken off."""
+        """Return one host without the brackets of an IPv6 address. Raise ValueError if it is no host."""
         if re.fullmatch(r"\[[^\[\]]*:[^\[\]]*\]", text):
             text = text[1:-1]
         if not text or not text.isprintable() or re.search(r"[\s/\[\]]", text):
@@ -153,7 +153,7 @@ class Hosts:
 
 @dataclass(frozen=True)
 class Names:
-    """A list of host names: `[a, b]` in the file, `a,b` in the environment and behind a flag."""
+    """A list of host names: `[a, b]` in the file, `a,b` in the environment and in a flag."""
 
     wanted = "a list of host names, such as [a.example, b.example], without scheme or port"
     accepts = ""
@@ -170,7 +170,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Origins:
-    """A list of origins of web pages: scheme, host and maybe port; `*` is all of them."""
+    """A list of origins of web pages: scheme, host and optional port; `*` means all origins."""
 
     wanted = "a list of origins, such as [https://a.example, http://localhost:3000], or [*]"
     accepts = ""

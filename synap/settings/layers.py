@@ -1,4 +1,4 @@
-"""The layers above the defaults: the file, the environment, flags. Each is read into one `Layer`."""
+"""Reads the layers of settings above the defaults, config file, environment and flags, each into a `Layer`."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
     import yaml
 
 FILE_BYTES_MAX = 1 << 16
-"""Longest configuration file."""
+"""Size limit of the configuration file."""
 
 FILE_DEPTH_MAX = 64
-"""Deepest nesting in it: composing nodes recurses in C and ends the process at some 20,000 levels. Some versions of
-PyYAML refuse deep nesting themselves, in words of their own and before they give out the events that lead to it."""
+"""Limit of nesting in the file: composing nodes recurses in C and crashes the process at some 20,000 levels. Some
+versions of PyYAML refuse deep nesting themselves, with a text of their own, before they return the events up to it."""
 
 _PREFIX = "SYNAP_"
 _NULL = "tag:yaml.org,2002:null"
 
 
 class SettingsError(ValueError):
-    """A setting that cannot be taken; one line that names place, setting, what was wanted, what was found.
+    """Raised for a setting that is refused, with one line: place, setting, what was wanted, what was found.
 
-    `from_flags` tells a mistake on the command line from one in the file or the environment.
+    `from_flags` is True for a mistake on the command line, False for one in the file or the environment.
     """
 
     def __init__(self, message: str, *, from_flags: bool = False) -> None:
@@ -31,7 +31,7 @@ class SettingsError(ValueError):
 
 
 def found(text: str | None) -> str:
-    """How a refusal shows what stood there; None is a key without a value."""
+    """Return a found value as an error message shows it; None is a key without a value."""
     if text is None:
         return "nothing"
     shown = text if len(text) <= 60 else text[:59] + "…"
@@ -39,7 +39,7 @@ def found(text: str | None) -> str:
 
 
 def similar(name: str) -> str:
-    """`; did you mean …?`, or nothing where no known name is close."""
+    """Return `; did you mean …?`, or an empty text if no known name is close."""
     from difflib import get_close_matches
 
     if name in SECTIONS:
@@ -49,13 +49,13 @@ def similar(name: str) -> str:
 
 
 class Layer:
-    """What one source says: values by name, where each was given, and what to warn about."""
+    """The settings of one source: values by name, the place of each, and warnings."""
 
     def __init__(self, *, flags: bool = False, file: bool = False) -> None:
         self.values: dict[str, Any] = {}
         self.origins: dict[str, str] = {}
         self.warnings: list[str] = []
-        self.asked: set[str] = set()  # names that somebody chose: a file may well repeat all the defaults
+        self.asked: set[str] = set()  # names that were chosen: a file may repeat all the defaults
         self._flags = flags
         self._file = file
 
@@ -64,7 +64,7 @@ class Layer:
         return SettingsError(f"{named}: wanted {wanted}, found {text}", from_flags=self._flags)
 
     def take(self, where: str, name: str, text: str | None) -> None:
-        """Give the setting `name` the value that `text` stands for (None: a key without a value)."""
+        """Set `name` to the value that `text` represents (None: a key without a value). Raise SettingsError."""
         former = FORMER.get(name)
         if name in ROWS:
             self._keep(where, name, name, text)
@@ -94,7 +94,7 @@ class Layer:
             self.asked.add(real)
 
     def unknown(self, where: str, name: str) -> None:
-        """A name that is no setting: a section still to come, or most likely a slip of the pen."""
+        """Warn of a name that is no setting, a later section or a typo. Raise SettingsError for a flag."""
         section = name.partition(".")[0]
         if section in LATER:
             self.warnings.append(f"{where}: {name} has no effect: {LATER[section]}")
@@ -105,7 +105,7 @@ class Layer:
 
 
 def from_file(path: str) -> Layer:
-    """The settings in a YAML file; `OSError` if it cannot be read, `SettingsError` if it makes no sense."""
+    """Read a YAML file. Raise `OSError` if it cannot be read, `SettingsError` if its contents are refused."""
     import yaml
 
     with open(path, "rb") as file:
@@ -133,16 +133,16 @@ def from_file(path: str) -> Layer:
 
 
 def _line(mark: Any) -> int:
-    """The line a YAML mark points at, counted from 1 as people do."""
+    """Return the line of a YAML mark, counted from 1."""
     return mark.line + 1 if mark else 1
 
 
 def _too_deep(text: str, loader: Any) -> int:
-    """The line where nesting exceeds the limit; 0 if it does not.
+    """Return the line where nesting exceeds the limit, or 0.
 
-    Where the library refuses the text, the shorter beginnings of it are asked, by bisection: one that ends soon
-    after the limit is exceeded gives out the events up to there. Too short is a beginning that the library reads,
-    or refuses for another reason, which is that it ends there.
+    If the library refuses the text, prefixes of the text are parsed, by bisection: a prefix that ends soon after
+    the limit is exceeded yields the events up to there. A prefix is too short if the library accepts it, or
+    refuses it for another reason, namely that it ends early.
     """
     line, refused = _first_too_deep(text, loader)
     short, long = 0, len(text)
@@ -154,7 +154,7 @@ def _too_deep(text: str, loader: Any) -> int:
 
 
 def _first_too_deep(text: str, loader: Any) -> tuple[int, str]:
-    """(The line where nesting exceeds the limit or 0, why the library refuses what stands before it)."""
+    """Return (line where nesting exceeds the limit or 0, the reason if the library refuses the text before that)."""
     import yaml
 
     depth = 0
@@ -169,7 +169,7 @@ def _first_too_deep(text: str, loader: Any) -> tuple[int, str]:
 
 
 def _take_section(layer: Layer, path: str, above: str, node: "yaml.Node") -> None:
-    """Take each `key: value` of a section; `above` is its dotted name, empty for the whole file."""
+    """Read each `key: value` of a section; `above` is its dotted name, empty for the whole file."""
     from yaml import MappingNode, ScalarNode, SequenceNode
 
     def place(at: "yaml.Node") -> str:
@@ -203,7 +203,7 @@ def _take_section(layer: Layer, path: str, above: str, node: "yaml.Node") -> Non
 
 
 def _shape(node: "yaml.Node") -> str:
-    """How a refusal shows a node that has the wrong shape."""
+    """Return a node of the wrong type as an error message shows it."""
     from yaml import MappingNode, SequenceNode
 
     match node:
@@ -216,7 +216,7 @@ def _shape(node: "yaml.Node") -> str:
 
 
 def from_environment(environ: Mapping[str, str]) -> Layer:
-    """The settings in `SYNAP_SECTION__KEY` and in the few short names; other variables are not ours."""
+    """Read the variables `SYNAP_SECTION__KEY` and the few short names; other variables are ignored."""
     layer = Layer()
     short = {row.short: row.name for row in TABLE if row.short}
     single = {row.environment.replace("__", "_"): row.environment for row in TABLE}
@@ -235,9 +235,9 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
 
 
 def from_flags(flags: Iterable[tuple[str, str]]) -> Layer:
-    """Flags in the order given: `("--port", "8080")`, or `("--set", "server.port=8080")`.
+    """Read flags in the given order: `("--port", "8080")`, or `("--set", "server.port=8080")`.
 
-    A flag of a list may be repeated: `("--host", "127.0.0.1")` and `("--host", "::1")` are two hosts.
+    A flag of a list may be repeated: `("--host", "127.0.0.1")` and `("--host", "::1")` give two hosts.
     """
     layer = Layer(flags=True)
     names = {row.flag: row.name for row in TABLE if row.flag}
@@ -252,7 +252,7 @@ def from_flags(flags: Iterable[tuple[str, str]]) -> Layer:
 
 
 def _joined(flags: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """The flags with all values of one that is a list in its first place, as a comma list."""
+    """Return the flags; all values of a list flag are joined with commas, at the first place of the flag."""
     lists = {row.flag for row in TABLE if row.flag and row.many}
     found: list[tuple[str, str]] = []
     first: dict[str, int] = {}
@@ -266,7 +266,7 @@ def _joined(flags: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
 
 
 def from_values(values: Mapping[str, object]) -> Layer:
-    """Settings given by a program: values of the right type, or texts."""
+    """Read settings given by a program: values of the right type, or texts."""
     layer = Layer(flags=True)
     for name, value in values.items():
         typed = name in ROWS and not isinstance(value, str)

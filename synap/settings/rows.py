@@ -1,7 +1,7 @@
-"""The rows: every setting once, then the names and sections of other versions, which are accepted.
+"""The table of settings, and the names and sections of other versions that are accepted.
 
-A default and a bound stand here and nowhere else; `config.yml` and the table in `docs/operations.md` are
-printed from these rows.
+Defaults and bounds are defined only here; `config.yml` and the table in `docs/operations.md` are
+generated from these rows.
 """
 
 import os.path
@@ -14,7 +14,7 @@ from synap.settings.kinds import MIB, Choice, Hosts, Kind, Names, Origins, Size,
 
 @dataclass(frozen=True)
 class Setting:
-    """One row. `doc` says what it is for and, for a limit, what happens there."""
+    """A setting. `doc` describes its purpose and, for a limit, the effect of reaching it."""
 
     name: str
     kind: Kind
@@ -32,7 +32,7 @@ class Setting:
         return isinstance(self.kind, Hosts | Names | Origins)
 
     def write(self, value: Any) -> str:
-        """`value` as a text that the kind reads back as the same value."""
+        """Return `value` as a text that the kind reads back as the same value."""
         return self.kind.write(value)
 
 
@@ -195,10 +195,10 @@ AT_MOST = (
     ("limits.reply_bytes_max", "limits.output_bytes_max"),
     ("limits.feed_output_bytes_max", "limits.output_bytes_max"),
 )
-"""Pairs of which the first may not exceed the second."""
+"""Pairs of settings; the first must not exceed the second."""
 
 
-# ---- names that other versions of the product know ----
+# ---- names of other versions of the product ----
 
 
 def _above_wal(text: str) -> str:
@@ -224,7 +224,7 @@ _LATER = "not in this version"
 
 @dataclass(frozen=True)
 class Former:
-    """A name that is read as the row `to`, through `turn`, or has no effect, for the reason in `note`."""
+    """A former name, read as the setting `to` after conversion by `turn`, or ignored for the reason in `note`."""
 
     name: str
     note: str = ""
@@ -259,12 +259,12 @@ LATER: dict[str, str] = {
     "hub": _LATER, "mcp": _LATER, "monitoring": _LATER, "network": _LATER,
     "protocols": _LATER, "rate_limit": _LATER, "synap_rpc": _LATER, "watch": _LATER,
 }
-"""Sections that are accepted and have no effect, and what follows from that."""
+"""Sections that are accepted without effect -> the reason, for the warning."""
 
 LATER_ENVIRONMENT: dict[str, str] = {
     "SYNAP_AUTH_": _NO_USERS, "SYNAP_CLUSTER_": _ALONE, "SYNAP_HUB_": _LATER, "SYNAP_MASTER_": _ALONE,
     "SYNAP_ROLE": _ALONE, "SYNAP_WATCH_": _LATER,
 }
-"""The same for variables, by how they start."""
+"""Prefixes of environment variables that are accepted without effect -> the reason, for the warning."""
 
 SECTIONS = {"persistence"} | {name.rpartition(".")[0] for name in (*ROWS, *FORMER)}
