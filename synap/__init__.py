@@ -26,7 +26,7 @@ _PLACES = {
     "Damage": "synap.journal", "Database": "synap.io.embedded.database", "Fault": "synap.faults",
     "LockHeld": "synap.io.node.files", "Settings": "synap.settings", "SynapError": "synap.faults",
 }  # fmt: skip
-"""Names that are imported when they are first asked for: `import synap` alone stays cheap."""
+"""Names that are imported at their first use, so that `import synap` alone stays cheap."""
 
 
 def __getattr__(name: str) -> Any:
@@ -36,18 +36,18 @@ def __getattr__(name: str) -> Any:
 
 
 def open(path: str | Path | None = None, settings: "Settings | None" = None) -> "Database":
-    """Open the store in the directory `path` (made if missing), or one in memory alone if it is None. A relative
-    path is resolved here: the program may change its working directory later.
+    """Open the store in the directory `path` (created if missing), or in memory only if `path` is None. A relative
+    path is resolved at once: the program may change its working directory later.
 
-    The first call in a fresh installation compiles the kernels, which takes about a minute. Raises LockHeld if
-    the directory is open already, here or in another process, Damage if promised data in it is damaged, and
-    MemoryError, in one line that says what is needed, if a limit of address space is too low for the settings.
+    The first call in a fresh installation compiles the kernels, which takes about a minute. Raise LockHeld if
+    the directory is already open, in this or another process, Damage if promised data in it is damaged, and
+    MemoryError, with one line that states what is needed, if the limit of address space is too low for the settings.
     """
     from synap.io.node.limits import check
     from synap.settings import Settings
 
     settings = settings or Settings()
-    check(settings.number("kv_store.max_memory_mb") << 20)  # before there is too little to import the rest
+    check(settings.number("kv_store.max_memory_mb") << 20)  # checked before imports run out of address space
     from synap.io.embedded.database import Database
 
     return Database(path, settings)

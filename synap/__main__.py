@@ -1,4 +1,4 @@
-"""`python -m synap`, which is `synap`."""
+"""Runs the command line of `synap` for `python -m synap`."""
 
 from synap.cli import main
 

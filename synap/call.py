@@ -1,10 +1,10 @@
-"""The waist: a call as every surface hands it on, and what may come back.
+"""Calls and handler values: the types through which every surface uses the engine.
 
-A call is a code, a namespace, a tape and a blob (see `synap/store/memory/tapes.py` for the tape). While it
-is carried out it lies in the heap; `Call` is its packed copy, for whoever has to keep it: a parked
-session, a simulator, a test.
+A call is a code, a namespace, a tape and a blob (see `synap/store/memory/tapes.py` for the tape). A call that is
+being carried out lies in the heap; `Call` is a packed copy, for code that keeps a call: a parked session, a
+simulator, a test.
 
-What a handler (a row that runs in Python) answers is a plain value, read by each surface alike:
+The handler of a row that runs in Python returns a plain value, which every surface reads in the same way:
 
     None  int  float  bytes (a text)  str (a status such as OK)  list  dict  a Fault  Pushes
 """

@@ -1,30 +1,27 @@
-"""What a row of the command table is: kinds of argument, shapes of reply, and how they combine.
+"""Rows of the command table: kinds of argument and their grammar, shapes of reply, layout of the tape.
 
-A row is literal data. Its `args` are written in a small grammar, and everything that reads a call
-(RESP words, JSON fields, Python keywords) is derived from it:
+A row is literal data. Its `args` form a small grammar, by which RESP words, JSON fields and Python keywords are read:
 
     kinds      Key Raw Text Int Real Choice Glob Timeout      one word each
-    Flag       a word that is there or not                     Flag("NX")
-    Token      a word that brings arguments                    Token("EX", Int("ttl"))
+    Flag       an optional word                                Flag("NX")
+    Token      an optional word with arguments behind it       Token("EX", Int("ttl"))
     OneOf      at most one of some Flags and Tokens            OneOf("when", Flag("NX"), Flag("XX"))
     AnyOrder   options in any order                            AnyOrder(..., ...)
-    Optional   arguments that may be missing                   Optional(Int("count"))
-    Many       one or more groups, as many as there are        Many("pairs", Raw("field"), Raw("value"))
+    Optional   optional arguments                              Optional(Int("count"))
+    Many       one or more groups, as many as words are left   Many("pairs", Raw("field"), Raw("value"))
                or as many as another group has                 Many("weights", Real("weight"), like="keys")
     Counted    a number, then that many groups                 Counted("keys", Key("key"))
     Halves     first all firsts, then all seconds              Halves("streams", Key("key"), Raw("id"))
 
-Every argument has a place on the tape that depends on the row alone (`layout`): a text takes two
-slots, a number one, a Flag one (0 or 1), a Token one more than what it brings (0 or 1), a OneOf one
-more than its alternatives (0, or which, from 1), an Optional one more than what it holds; Many,
-Counted and Halves take two (how many, where they start) and lie behind the fixed slots. What is not
-there is 0 everywhere, so a shorter tape of an older version reads as one with nothing more in it.
-A group that is taken again, as in WEIGHTS 1 2 WEIGHTS 3 4, leaves its first items where they lay.
+The place of an argument on the tape depends on the row alone (`layout`). A text takes two slots, a number one, a Flag
+one (0 or 1), a Token or an Optional one (0 or 1) before those of its arguments, a OneOf one (0, or the alternative,
+from 1) before those of all its Tokens' arguments. Many, Counted and Halves take two (number of groups, start), and
+their items lie behind the fixed slots. An absent argument is 0 everywhere, so a shorter tape of an older version
+reads as one without the newer arguments. A repeated group (WEIGHTS 1 2 WEIGHTS 3 4) leaves its first items unused.
 
-Words are read from left to right and never twice, and the first that does not fit decides the refusal;
-that a Token or a Many has too few is seen before its first one is read. What may be missing is there if its word
-comes next; without a word of its own (an Optional, a Many) it takes what is left but for the words that must
-still come behind it.
+Words are read from left to right, each once, and the first that does not fit decides the refusal; too few words for
+a Token or a Many are detected before its first one is read. An optional argument with a word of its own is present
+if that word comes next. One without (an Optional, a Many) takes the words left, except those needed behind it.
 """
 
 from collections.abc import Iterator
@@ -39,7 +36,7 @@ READ, WRITE = "read", "write"
 
 @dataclass(frozen=True)
 class Key:
-    """The name of a key. `family` is what permissions call it, `access` is READ or WRITE."""
+    """The name of a key. `family` is its family for permissions, `access` is READ or WRITE."""
 
     name: str
     family: str = "kv"
@@ -48,10 +45,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Raw:
-    """Bytes, kept with their form: a RESP word, a JSON string, or any other JSON value.
-
-    `octets`: JSON surfaces spell it as an array of the numbers 0 to 255.
-    """
+    """Bytes with their form: a RESP word or any JSON value. `octets`: in JSON an array of the numbers 0 to 255."""
 
     name: str
     octets: bool = False
@@ -59,10 +53,8 @@ class Raw:
 
 @dataclass(frozen=True)
 class Text:
-    """A name or an id: bytes from RESP, a string from JSON. `cursor`: it must be spelled as one of SCAN's.
-
-    `space`: it names a queue or a room, hashed as a key of this namespace (kinds.QUEUE, ROOM): a call may wait for it.
-    """
+    """A name or an id: bytes from RESP, a string from JSON. `cursor`: must have the form of SCAN's cursors. `space`:
+    names a queue or room, hashed as a key of this namespace (kinds.QUEUE, ROOM), for which a call may wait."""
 
     name: str
     cursor: bool = False
@@ -71,18 +63,15 @@ class Text:
 
 @dataclass(frozen=True)
 class Glob:
-    """A pattern with * ? [..]."""
+    """A glob pattern with * ? [..]."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Int:
-    """A 64-bit integer; `fault` names another refusal than the usual one.
-
-    `judge` names a OneOf whose slot is marked (`layout.UNREADABLE`) if the word is no integer: the row's function
-    refuses it then, once it has come that far.
-    """
+    """A 64-bit integer; `fault` is the refusal of other words. `judge` names a OneOf whose slot is marked instead
+    (`layout.UNREADABLE`) if the word is no integer, so that the row's function can refuse it after other checks."""
 
     name: str
     fault: str = "NOT_AN_INTEGER"
@@ -92,7 +81,7 @@ class Int:
 
 @dataclass(frozen=True)
 class Real:
-    """A double."""
+    """A double-precision number."""
 
     name: str
     fault: str = "NOT_A_REAL"
@@ -100,14 +89,14 @@ class Real:
 
 @dataclass(frozen=True)
 class Timeout:
-    """Seconds to wait, fractions allowed, 0 for ever; on the tape in whole milliseconds."""
+    """Seconds to wait, fractions allowed, 0 for no limit; on the tape in whole milliseconds."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some words, in any case; on the tape its number from 1."""
+    """One of some words, in any case; on the tape as its number, from 1."""
 
     name: str
     words: tuple[str, ...]
@@ -116,7 +105,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Flag:
-    """A word that is there or not. `name` is what JSON calls it, by default the word in small letters."""
+    """An optional word. `name` is its name in JSON, by default the word in small letters."""
 
     word: str
     name: str = ""
@@ -124,7 +113,7 @@ class Flag:
 
 @dataclass(frozen=True, init=False)
 class Token:
-    """A word that brings arguments."""
+    """An optional word with arguments behind it."""
 
     word: str
     inner: tuple[Any, ...]
@@ -136,7 +125,7 @@ class Token:
 
 @dataclass(frozen=True, init=False)
 class Optional:
-    """Arguments that may be missing as a whole. `alone`: only there if no word would be left behind them."""
+    """Arguments that are present or absent as a whole. `alone`: present only if no words are left behind them."""
 
     inner: tuple[Any, ...]
     alone: bool
@@ -147,12 +136,12 @@ class Optional:
 
 
 class Clash(Enum):
-    """What a OneOf refuses once an alternative was chosen."""
+    """The alternatives that a OneOf refuses once one was chosen."""
 
-    OTHERS = 0  # the other ones: SET k v EX 1 EX 2
-    ANY = 1  # the same one as well: ZRANGE k 0 1 REV REV
-    NONE = 2  # nothing, the last one holds: SORT k ASC DESC
-    BOTH = 3  # nothing, of two Flags: both together are 3, which the row's function refuses
+    OTHERS = 0  # the other alternatives: SET k v EX 1 EX 2
+    ANY = 1  # all, also the chosen one: ZRANGE k 0 1 REV REV
+    NONE = 2  # none, the last one counts: SORT k ASC DESC
+    BOTH = 3  # none of two Flags: both together give 3, which the row's function refuses
 
 
 @dataclass(frozen=True, init=False)
@@ -173,7 +162,7 @@ class OneOf:
 
 @dataclass(frozen=True, init=False)
 class AnyOrder:
-    """Options in any order, each at most once in effect: the last one of a Token's holds."""
+    """Options in any order, each effective once: the last of a repeated Token counts."""
 
     inner: tuple[Any, ...]
 
@@ -188,12 +177,9 @@ def _fill(node: Any, **members: Any) -> None:
 
 @dataclass(frozen=True, init=False)
 class Many:
-    """One group or more (none or more if `least` is 0), or as many as the group named `like` has.
-
-    Named fields may give `least_given` groups or more: a program that lists keys may find none.
-    `fault` is for too few and for a last one that is not whole; both are seen before the first is read.
-    Options may follow: the groups end where one of their words stands.
-    """
+    """`least` groups or more, or as many as the group `like` has; the word of an option behind them ends the groups.
+    Named fields need only `least_given` groups: a program that lists keys may find none. `fault` refuses too few
+    groups and an incomplete last one, both before the first group is read."""
 
     name: str
     inner: tuple[Any, ...]
@@ -211,11 +197,8 @@ class Many:
 
 @dataclass(frozen=True, init=False)
 class Counted:
-    """A number from `least` on, then as many groups.
-
-    `fault` is for a number below `least`, `fault_form` for what is no number (the same, if it is empty),
-    `fault_more` for more than there are words.
-    """
+    """A number from `least` on, then that many groups. `fault` refuses a number below `least`, `fault_form` a word
+    that is no number (by default `fault`), `fault_more` a number of groups for which the words do not suffice."""
 
     name: str
     inner: tuple[Any, ...]
@@ -234,7 +217,7 @@ class Counted:
 
 @dataclass(frozen=True, init=False)
 class Halves:
-    """All firsts, then as many seconds, to the end."""
+    """All first members, then as many second members, up to the last word."""
 
     name: str
     inner: tuple[Any, Any]
@@ -250,7 +233,7 @@ GROUPS = (Many, Counted, Halves)
 
 
 def slots(node: Any) -> int:
-    """How many fixed tape slots an argument takes."""
+    """Return the number of fixed tape slots of an argument."""
     if isinstance(node, TEXTS):
         return 2
     if isinstance(node, (Int, Real, Timeout, Choice, Flag)):
@@ -259,13 +242,13 @@ def slots(node: Any) -> int:
         return 2
     if isinstance(node, AnyOrder):
         return sum(slots(inner) for inner in node.inner)
-    if isinstance(node, OneOf):  # a Flag is its number, a Token its number and what it brings
+    if isinstance(node, OneOf):  # its number, then the arguments of each Token
         return 1 + sum(slots(inner) - 1 for inner in node.inner)
     return 1 + sum(slots(inner) for inner in node.inner)  # Token, Optional
 
 
 def words_min(node: Any) -> int:
-    """The fewest words that an argument takes."""
+    """Return the fewest words that an argument takes."""
     if isinstance(node, SIMPLE):
         return 1
     if isinstance(node, Flag | Optional):
@@ -286,7 +269,7 @@ def words_min(node: Any) -> int:
 
 
 def words_max(node: Any) -> int | None:
-    """The most words that an argument takes, or None for no limit."""
+    """Return the most words that an argument takes, or None for no limit."""
     if isinstance(node, SIMPLE) or isinstance(node, Flag):
         return 1
     if isinstance(node, GROUPS):
@@ -302,7 +285,7 @@ def words_max(node: Any) -> int | None:
 
 @dataclass(frozen=True)
 class Place:
-    """Where one argument lies: `slot` on the tape, or in its group if `group` is not None."""
+    """The place of an argument: `slot` on the tape, or within an item of `group` if that is not None."""
 
     node: Any
     slot: int
@@ -311,7 +294,7 @@ class Place:
 
 
 def layout(args: tuple[Any, ...], start: int = 0, path: tuple[Any, ...] = (), group: Any = None) -> Iterator[Place]:
-    """Every argument of a row with its place, outer ones before what they hold."""
+    """Yield the place of every argument of a row, outer arguments before the inner ones."""
     at = start
     for node in args:
         yield Place(node, at, path, group)
@@ -332,9 +315,9 @@ def layout(args: tuple[Any, ...], start: int = 0, path: tuple[Any, ...] = (), gr
 
 
 class Shape(Enum):
-    """How a reply is to be read when the status is DONE, or none of the special ones."""
+    """The form of a reply whose status is DONE or none of the special ones."""
 
-    DONE = 1  # nothing but that it went well
+    DONE = 1  # success, without a value
     NUMBER = 2  # one integer
     VALUE = 3  # one text, or nil
     VALUES = 4  # texts in order
@@ -342,19 +325,16 @@ class Shape(Enum):
     PAGE = 6  # a cursor and texts
     PAIR = 7  # a key and a value
     MESSAGE = 8  # a leased queue message
-    REPORT = 9  # named numbers, see `Command.fields`
-    CUSTOM = 10  # a handler writes it
-    WORD = 11  # one of the row's `fields`, by its number
-    MESSAGES = 12  # queue messages, each as its `fields`
-    EVENTS = 13  # events of a room: offset, name, data and time of each; the next offset beside them
+    REPORT = 9  # numbers named by `Command.fields`
+    CUSTOM = 10  # any value of a handler
+    WORD = 11  # a number that selects one of `Command.fields`
+    MESSAGES = 12  # queue messages, each with the parts `Command.fields`
+    EVENTS = 13  # events of a room: offset, name, data and time of each; the scalar is the next offset
 
 
 @dataclass(frozen=True)
 class Example:
-    """RESP words and what they answer, for docs and for the test of every surface.
-
-    The reply `...` differs from time to time. A reply `"{id}"` does too, and `{id}` in later words is what it was.
-    """
+    """RESP words and reply, for docs and tests. `...` is any reply; so is `"{id}"`, which replaces `{id}` later on."""
 
     words: str
     reply: Any
@@ -362,26 +342,62 @@ class Example:
 
 @dataclass(frozen=True)
 class Command:
-    """One row."""
+    """A row of the command table. JSON surfaces are REST and the command envelope.
+
+    name, code    `family.command`, in APIs and docs; number in logs, family in the high byte, never changed or reused
+    doc           summary in COMMAND DOCS, HELP, OpenAPI and docs/commands.md
+    args          arguments, in the grammar of this file
+    words         fewest RESP words, if more than `args` requires
+    stray         refusal of a word that fits nowhere; by default too many words are refused as WRONG_ARITY
+    resp          RESP command, with `|` before a subcommand; empty if RESP does not have it
+    reply         shape of the reply
+    run           function of synap.store that carries out the row, called through the door of its family
+    handler       instead of `run`: name of a Python function in engine/handlers
+    writes        changes the state: journaled; refused while the node is read-only or the log has failed
+    grows         may need memory: evicts keys, or is refused as OUT_OF_MEMORY
+    control       runs at once within MULTI instead of being queued
+    session       RESP only: concerns the calling connection, or is another name of a row
+    waits         may be parked until a key, queue or room of it changes, at most for its Timeout
+    decides       row that is journaled in its place, with ids, chance and defaults decided; not read by code
+    internal      for the log, snapshots and upkeep only: on no surface
+    room          most words of memory that a call which `grows` needs besides its tape and texts
+    http          REST routes
+    envelope      further names in the command envelope, besides `name`
+    fields        names of the parts of a REPORT, MESSAGE or MESSAGES; or the words of a WORD
+    rest, rest_nil        REST: template of the reply, see derive/replies; of NIL, where "NOT_FOUND" means 404
+    command, command_nil  envelope: template of the reply; of NIL. Without `rest` and `command` not in the envelope
+    empty_is_nil  JSON surfaces render an empty text as NIL
+    spelled       name in the envelope -> template instead of `command`
+    views         value of the JSON field `type` -> template instead of `rest` or `command`
+    also          other name of a JSON field -> field
+    json_faults   number as reply -> fault with which JSON surfaces refuse instead
+    elapsed       JSON field of a duration -> field of a time: a duration of 0 becomes a time in the past
+    units         name of a JSON field in larger units -> (field, factor)
+    negated       name of a JSON field with the opposite meaning -> Flag
+    within        name of a JSON object whose members count as fields
+    itself        JSON surfaces: copying an existing key onto itself is a success
+    switch        setting that must be on for JSON surfaces
+    since, examples       version of Synap that introduced the row; words with replies, for docs and tests
+    """
 
     name: str
     code: int
     doc: str
     args: tuple[Any, ...] = ()
-    words: int = 0  # the fewest words, where it is more than the arguments tell
-    stray: str = ""  # the refusal of a word that fits nowhere; without one, more words than most are WRONG_ARITY
+    words: int = 0
+    stray: str = ""
     resp: str = ""
     reply: Shape = Shape.DONE
-    run: str = ""  # "strings.set_value": a function of synap.store
-    handler: str = ""  # a name in the engine's handlers, for rows that need Python
+    run: str = ""
+    handler: str = ""
     writes: bool = False
     grows: bool = False
     control: bool = False
-    session: bool = False  # RESP alone: it speaks of the connection that asks, or is another word for a row
+    session: bool = False
     waits: bool = False
     decides: str = ""
     internal: bool = False
-    room: int = 0  # words that a call may need besides its texts, at most, see engine/budget
+    room: int = 0
     http: tuple[Route, ...] = ()
     envelope: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
@@ -389,17 +405,17 @@ class Command:
     rest_nil: Any = None
     command: Any = None
     command_nil: Any = None
-    empty_is_nil: bool = False  # for JSON surfaces an empty text is a missing one
-    spelled: dict[str, Any] = field(default_factory=dict, hash=False)  # other templates for names of the envelope
-    views: dict[str, Any] = field(default_factory=dict, hash=False)  # other templates for JSON, by the field `type`
-    also: dict[str, str] = field(default_factory=dict, hash=False)  # other names that JSON surfaces take for fields
-    json_faults: dict[int, str] = field(default_factory=dict, hash=False)  # numbers that JSON surfaces refuse with
-    elapsed: dict[str, str] = field(default_factory=dict, hash=False)  # a 0 in it means for JSON: over at once
-    units: dict[str, tuple[str, int]] = field(default_factory=dict, hash=False)  # JSON's name, in larger units
-    negated: dict[str, str] = field(default_factory=dict, hash=False)  # JSON's name of the opposite of a Flag
-    within: str = ""  # an object of JSON whose members count as fields
-    itself: bool = False  # for JSON a key whose source is its destination is a success, if it is there
-    switch: str = ""  # a setting that must be on for HTTP surfaces
+    empty_is_nil: bool = False
+    spelled: dict[str, Any] = field(default_factory=dict, hash=False)
+    views: dict[str, Any] = field(default_factory=dict, hash=False)
+    also: dict[str, str] = field(default_factory=dict, hash=False)
+    json_faults: dict[int, str] = field(default_factory=dict, hash=False)
+    elapsed: dict[str, str] = field(default_factory=dict, hash=False)
+    units: dict[str, tuple[str, int]] = field(default_factory=dict, hash=False)
+    negated: dict[str, str] = field(default_factory=dict, hash=False)
+    within: str = ""
+    itself: bool = False
+    switch: str = ""
     since: str = "0.1"
     examples: tuple[Example, ...] = ()
 
@@ -422,7 +438,7 @@ class Command:
 
 
 class Catalogue:
-    """All rows, found by name, code or RESP word. A name, code or word that stands twice is our error."""
+    """All rows, by name, code and RESP command; a duplicate of any of these is an AssertionError."""
 
     def __init__(self, rows: list[Command]) -> None:
         self.rows = sorted(rows, key=lambda row: row.code)

@@ -1,14 +1,14 @@
-"""What users are told when something is refused: one table, and the exceptions that carry it.
+"""The table of faults, the refusals sent to clients, and the exceptions of the package.
 
     SynapError
-        Fault              told to whoever asked: a row of the table, with its words filled in
-        BrokenNode         our own error: the node stops rather than go on with wrong state
+        Fault              a refusal for the caller: a row of the table with its words filled in
+        BrokenNode         an internal error: the node stops rather than continue with a wrong state
         LogFailed          the disk refuses (synap/journal/errors.py): outcomes are unknown, writes are refused
 
-Each row has a number for kernels (`synap/store/memory/refusals.py` is generated from it), the text that RESP sends, and
-the HTTP status with the text that JSON surfaces send. `{name}` is filled by the caller; `%` in a RESP text stands for
-the name of the command. What a kernel refuses may name `{number}`, the scalar
-of its reply, and `{second}`, the word of its reply at `layout.SECOND_NUMBER`.
+Each row has a number for kernels and logs (`synap/store/memory/refusals.py`, in the same order), the
+text for RESP, and the HTTP status and text for JSON surfaces. The caller fills in `{name}`; `%` in a RESP text
+stands for the name of the command. The text of a kernel's refusal may name `{number}`, the scalar of its reply,
+and `{second}`, the word of its reply at `layout.SECOND_NUMBER`.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """A refusal: number, name, RESP text, HTTP status, and the JSON text unless it is the RESP text without its code.
+    """A refusal: its RESP text, its HTTP status, its text for JSON (if empty, the RESP text without the code word)."""
 
     A new row takes the next free number, wherever it stands. Numbers never change (`tests/golden/faults.txt`).
     """
@@ -109,7 +109,8 @@ TABLE = (
         "Invalid request: the offset is not held, the earliest is {number}, the next is {second}"),
     Row(49, "BAD_AMOUNT", f"ERR value is out of range, {LIMITS}", 400,
         f"Invalid request: a limit is out of range, {LIMITS}"),
-    Row(50, "UNKNOWN_COMMAND", "ERR unknown command '{name}', with args beginning with: {args}", 400,
+    # Kernels return no refusals below here, but the numbering continues.
+    Row("UNKNOWN_COMMAND", "ERR unknown command '{name}', with args beginning with: {args}", 400,
         "Unknown command: {name}"),
     Row(51, "UNKNOWN_SUBCOMMAND", "ERR unknown subcommand '{name}'. Try {command} HELP.", 400,
         "Unknown command: {name}"),
@@ -168,11 +169,11 @@ TABLE = (
     Row(95, "PAUSE_MODE", "ERR CLIENT PAUSE mode must be WRITE or ALL", 400),
     Row(96, "BAD_SUBCOMMAND", "ERR unknown subcommand or wrong number of arguments for '{given}'. Try {command} HELP.",
         400),
-    Row(97, "BAD_PROTOCOL", "ERR Protocol version is not an integer or out of range", 400),
-    Row(98, "SUBSCRIBED", "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
-        "are allowed in this context", 400),
-    # JSON surfaces answer refusals of pub/sub with 200.
-    Row(99, "HASH_NOT_LAST", "ERR # wildcard must be at the end of pattern", 200,
+    Row("BAD_PROTOCOL", "ERR Protocol version is not an integer or out of range", 400),
+    Row("SUBSCRIBED", "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+        "allowed in this context", 400),
+    # JSON surfaces send refusals of pub/sub with status 200.
+    Row("HASH_NOT_LAST", "ERR # wildcard must be at the end of pattern", 200,
         "Invalid value: # wildcard must be at the end of pattern"),
     Row(100, "TWO_HASHES", "ERR Pattern can only contain one # wildcard", 200,
         "Invalid value: Pattern can only contain one # wildcard"),
@@ -192,11 +193,11 @@ BY_NAME = {row.name: row for row in TABLE}
 
 
 class SynapError(Exception):
-    """The root of what this package raises."""
+    """The base of the exceptions of this package."""
 
 
 class Fault(SynapError):
-    """Something was refused: `row` says what, `words` fill its texts."""
+    """A refusal for the caller: `row` is the row of the table, `words` fill the gaps of its texts."""
 
     def __init__(self, name: str, /, **words: object) -> None:
         self.row = BY_NAME[name]
@@ -204,17 +205,17 @@ class Fault(SynapError):
         super().__init__(self.json_text())
 
     def json_text(self) -> str:
-        """The text for JSON surfaces."""
+        """Return the text for JSON surfaces."""
         text = self.row.text or self.row.resp.split(" ", 1)[1]
         return _fill(text, self.words)
 
     def resp_text(self, command: str = "") -> str:
-        """The text for RESP, without the leading `-`."""
+        """Return the text for RESP, without the leading `-`."""
         return _fill(self.row.resp, self.words).replace("'%'", f"'{command}'")
 
 
 class BrokenNode(SynapError):
-    """Our own error: a kernel failed, or a replay gave another outcome than the log says."""
+    """An internal error: a kernel failed, or a replay gave another outcome than the log records."""
 
 
 def _fill(text: str, words: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""How HTTP reaches a row: routes, as data on the row."""
+"""HTTP routes of rows, as data."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,13 +6,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Route:
-    """One HTTP route of a row. `{name}` in the path is an argument; the rest comes from body or query.
+    """An HTTP route of a row. `{name}` in the path is an argument; other arguments come from body or query.
 
-    An `alias` leaves its path to other routes for other methods. `needs` are groups of names: a body that has
-    none of one group asks for what the path means without this route. `before` names a row that is carried out
-    first with the same fields; that it refuses (what is to be made is there) is no matter.
-    `capped` are (field, most, largest): what lies between the two means the most.
-    `texts` are fields that may hold any JSON: a string is taken as it is, all else as its JSON text.
+    fixed      values of fields that the route itself gives
+    renamed    name of a field in a request -> name of the argument
+    texts      fields that may hold any JSON: a string is used as it is, another value as its JSON text
+    capped     (field, most, largest): a number above `most`, up to `largest`, counts as `most`
+    alias      for methods that this route does not have, its path belongs to other routes that match
+    needs      groups of names: a body without any name of one group belongs to the route that else has the path
+    before     a row that is carried out first with the same fields; its refusal (already created) is ignored
+    rest, rest_nil    templates instead of those of the row
     """
 
     method: str
@@ -29,20 +32,20 @@ class Route:
 
 
 def Get(path: str, **more: Any) -> Route:
-    """A GET route."""
+    """Return a GET route."""
     return Route("GET", path, **more)
 
 
 def Post(path: str, **more: Any) -> Route:
-    """A POST route."""
+    """Return a POST route."""
     return Route("POST", path, **more)
 
 
 def Put(path: str, **more: Any) -> Route:
-    """A PUT route."""
+    """Return a PUT route."""
     return Route("PUT", path, **more)
 
 
 def Delete(path: str, **more: Any) -> Route:
-    """A DELETE route."""
+    """Return a DELETE route."""
     return Route("DELETE", path, **more)
