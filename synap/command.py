@@ -352,7 +352,7 @@ class Command:
     resp          RESP command, with `|` before a subcommand; empty if RESP does not have it
     reply         shape of the reply
     run           function of synap.store that carries out the row, called through the door of its family
-    handler       instead of `run`: name of a Python function in engine/handlers
+    handler       instead of `run`: name of a Python function of engine/handlers
     writes        changes the state: journaled; refused while the node is read-only or the log has failed
     grows         may need memory: evicts keys, or is refused as OUT_OF_MEMORY
     control       runs at once within MULTI instead of being queued

@@ -59,7 +59,7 @@ class Operation:
         self.pause_until = 0
         self.pause_all = False
         self.held: list[Callable[[], None]] = []  # called when a pause ends
-        self.odd = 0  # muted sessions, plus 1 during a pause; if not 0, machines take the slow path
+        self.odd = 0  # number of muted sessions, plus 1 during a pause; not 0: `Aside._lane_twice` runs the lane
         self._slow_number = 0
 
     # Slow calls.

@@ -45,7 +45,7 @@ EVICTION_POLICIES = (
 """Redis' names of the eviction policies, in the order of the numbers layout.EVICT_*."""
 EXPIRE_LOOKS, EXPIRE_MOST, REAP_BUDGET, CLEAN_RUNS, DUE_MOST = 400, 100, 4000, 256, 1000
 FEED_ROUNDS = 100  # pieces that each feed may take in one call of `feed`
-CLEAN_PAGES = 512  # give memory back once this many free pages may still be committed
+CLEAN_PAGES = 512  # return pages to the system once this many free ones may be committed
 
 
 def _with_form(text: bytes, form: int) -> bytes:
