@@ -182,7 +182,7 @@ class Recovery:
         return segment
 
     def _admit(self, name: str, node_id: bytes) -> None:
-        """Raise `Damage` if a file belongs to another node than the files before."""
+        """Raise `Damage` if a file belongs to another node than the files before. Snapshots with NO_LOG are exempt."""
         if self.node_id is None:
             self.node_id = node_id
         if node_id != self.node_id:
