@@ -5,10 +5,10 @@
         BrokenNode         an internal error: the node stops rather than continue with a wrong state
         LogFailed          the disk refuses (synap/journal/errors.py): outcomes are unknown, writes are refused
 
-Each row has a number for kernels and logs (`synap/store/memory/refusals.py`, in the same order), the
-text for RESP, and the HTTP status and text for JSON surfaces. The caller fills in `{name}`; `%` in a RESP text
-stands for the name of the command. The text of a kernel's refusal may name `{number}`, the scalar of its reply,
-and `{second}`, the word of its reply at `layout.SECOND_NUMBER`.
+Each row has a number for kernels (`synap/store/memory/refusals.py` is generated from it), the text for RESP, and the
+HTTP status and text for JSON surfaces. The caller fills in `{name}`; `%` in a RESP text stands for the name of the
+command. The text of a kernel's refusal may name `{number}`, the scalar of its reply, and `{second}`, the word of its
+reply at `layout.SECOND_NUMBER`.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """A refusal: its RESP text, its HTTP status, its text for JSON (if empty, the RESP text without the code word)."""
+    """A refusal: number, name, RESP text, HTTP status, and the JSON text unless it is the RESP text without its code.
 
     A new row takes the next free number, wherever it stands. Numbers never change (`tests/golden/faults.txt`).
     """
@@ -109,8 +109,7 @@ TABLE = (
         "Invalid request: the offset is not held, the earliest is {number}, the next is {second}"),
     Row(49, "BAD_AMOUNT", f"ERR value is out of range, {LIMITS}", 400,
         f"Invalid request: a limit is out of range, {LIMITS}"),
-    # Kernels return no refusals below here, but the numbering continues.
-    Row("UNKNOWN_COMMAND", "ERR unknown command '{name}', with args beginning with: {args}", 400,
+    Row(50, "UNKNOWN_COMMAND", "ERR unknown command '{name}', with args beginning with: {args}", 400,
         "Unknown command: {name}"),
     Row(51, "UNKNOWN_SUBCOMMAND", "ERR unknown subcommand '{name}'. Try {command} HELP.", 400,
         "Unknown command: {name}"),
@@ -169,11 +168,11 @@ TABLE = (
     Row(95, "PAUSE_MODE", "ERR CLIENT PAUSE mode must be WRITE or ALL", 400),
     Row(96, "BAD_SUBCOMMAND", "ERR unknown subcommand or wrong number of arguments for '{given}'. Try {command} HELP.",
         400),
-    Row("BAD_PROTOCOL", "ERR Protocol version is not an integer or out of range", 400),
-    Row("SUBSCRIBED", "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
-        "allowed in this context", 400),
-    # JSON surfaces send refusals of pub/sub with status 200.
-    Row("HASH_NOT_LAST", "ERR # wildcard must be at the end of pattern", 200,
+    Row(97, "BAD_PROTOCOL", "ERR Protocol version is not an integer or out of range", 400),
+    Row(98, "SUBSCRIBED", "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+        "are allowed in this context", 400),
+    # JSON surfaces answer refusals of pub/sub with 200.
+    Row(99, "HASH_NOT_LAST", "ERR # wildcard must be at the end of pattern", 200,
         "Invalid value: # wildcard must be at the end of pattern"),
     Row(100, "TWO_HASHES", "ERR Pattern can only contain one # wildcard", 200,
         "Invalid value: Pattern can only contain one # wildcard"),
@@ -193,7 +192,7 @@ BY_NAME = {row.name: row for row in TABLE}
 
 
 class SynapError(Exception):
-    """The base of the exceptions of this package."""
+    """The base class of the exceptions of this package."""
 
 
 class Fault(SynapError):

@@ -347,7 +347,7 @@ class Image:
 
     def _number(self, fault: str) -> int:
         """Return the status with which a kernel returns a refusal."""
-        return REFUSED + faults.NUMBERS[fault]
+        return faults.BY_NAME[fault].number + 1 << REFUSED_SHIFT
 
     def _pairs(self, pairs: list[tuple[int, int]]) -> int:
         """Store (octet, size) pairs of texts in CHOICES; return the word of the heap at which they start."""

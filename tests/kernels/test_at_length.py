@@ -202,9 +202,9 @@ def heaps_of_owners(chance: Random) -> None:
 
 
 STORIES: dict[Callable[[Random], None], tuple[str, ...]] = {
-    integers: ("numbers.parse_integer", "numbers.print_integer", "numbers.integer_size", "numbers.add_overflows",
-               "numbers.eight_digits"),
-    cursors: ("numbers.parse_cursor",),
+    integers: ("integers.parse_integer", "integers.print_integer", "integers.integer_size", "integers.add_overflows",
+               "integers.eight_digits"),
+    cursors: ("integers.parse_cursor",),
     matching: ("globs.matches",),
     sums_of_bytes: ("checksums.crc32",),
     hashes: ("hashing.keyed_hash",),
