@@ -223,8 +223,10 @@ def test_usage_is_spelled_as_redis_does(name: str, words: str) -> None:
     assert usage(rows[name]) == words
 
 
-@pytest.mark.parametrize("path", [generate.KIND_NUMBERS, generate.KIND_FACTS, generate.KIND_DISPATCH])
-def test_what_depends_on_kinds_is_fresh(path: str) -> None:
+@pytest.mark.parametrize("path", [
+    generate.KIND_NUMBERS, generate.KIND_FACTS, generate.KIND_DISPATCH, generate.ARCHITECTURE,
+])  # fmt: skip
+def test_what_is_generated_is_fresh(path: str) -> None:
     assert text(path) == generate.texts(ROOT)[path], AGAIN
 
 

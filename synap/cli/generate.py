@@ -5,6 +5,7 @@
     synap/store/memory/codes.py, refusals.py   the codes of rows and what kernels return for faults, by name
     tests/golden/{opcodes,tapes,faults}.txt   the meaning of codes; lines are added, never changed
     docs/commands.md                   every row, for readers
+    docs/architecture.md               its map of folders and files, off their docstrings
 
 `texts` returns the expected contents of these files, `run` writes the files that differ. Nothing is written if the
 table breaks a promise of the golden files.
@@ -13,6 +14,7 @@ table breaks a promise of the golden files.
 from collections.abc import Iterator
 from pathlib import Path
 
+from synap.cli.tree_map import with_map
 from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.command_pages import commands_page
 from synap.derive.doors import door_text
@@ -30,7 +32,7 @@ KIND_DISPATCH = "synap/store/kinds/dispatch.py"
 CODES, REFUSALS = "synap/store/memory/codes.py", "synap/store/memory/refusals.py"
 OPCODES, TAPES = "tests/golden/opcodes.txt", "tests/golden/tapes.txt"
 FAULTS = "tests/golden/faults.txt"
-COMMANDS = "docs/commands.md"
+COMMANDS, ARCHITECTURE = "docs/commands.md", "docs/architecture.md"
 
 
 class NoSourceTree(SynapError):
@@ -48,6 +50,7 @@ def texts(root: Path) -> dict[str, str]:
     found[OPCODES] = grown(_text(root / OPCODES), OPCODES_HEAD, opcodes(CATALOGUE), longer=False)
     found[TAPES] = grown(_text(root / TAPES), TAPES_HEAD, tapes(CATALOGUE), longer=True)
     found[COMMANDS] = commands_page(CATALOGUE)
+    found[ARCHITECTURE] = with_map(_text(ROOT / ARCHITECTURE), ROOT)
     return found
 
 
