@@ -16,7 +16,7 @@ def with_map(page: str, root: Path) -> str:
 
 
 def map_text(root: Path) -> str:
-    """Return the map: each folder with its sentence, then each of its files with the first sentence of its docstring."""
+    """Return the map: each folder with its sentence, then each of its files with its own."""
     package = root / "synap"
     text = ""
     for folder in sorted({path.parent for path in package.rglob("*.py")}):
