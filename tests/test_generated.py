@@ -83,7 +83,10 @@ def test_the_commands_page_is_fresh() -> None:
 
 def test_the_first_line_says_what_made_it() -> None:
     for name in generate.texts(ROOT):
-        assert "`synap generate`" in text(name).splitlines()[0], name
+        if name == generate.ARCHITECTURE:  # its map alone is generated
+            assert "(`synap generate`)" in text(name).partition("<!-- map -->")[0]
+        else:
+            assert "`synap generate`" in text(name).splitlines()[0], name
 
 
 def test_generate_writes_what_is_missing_or_stale(tmp_path: Path) -> None:

@@ -69,13 +69,13 @@ class Image:
         for word in sorted(self._containers - set(catalogue.by_resp)):
             self._container(word)
         marks = (("%", "\x01"), ("{number}", "\x02"), ("{second}", "\x03"))
-        self.refusals: dict[int, tuple[int, int]] = {}  # number -> octet and size of the text, unless Python fills it
+        self.refusals: dict[int, tuple[int, int]] = {}  # number -> octet and size of the text
         for fault in faults.TABLE:
             text = fault.resp
             for name, mark in marks:
                 text = text.replace(name, mark)
-            if "{" not in text:
-                self.refusals[fault.number] = self._text(text.encode())
+            place, size = self._text(text.encode())
+            self.refusals[fault.number] = (place, size | layout.FAULT_FILLED if "{" in text else size)
         assert len(self.nodes) < layout.SCHEMA_SIZE, "the grammar is larger than SCHEMA"
         assert len(self.pairs) < layout.CHOICES_SIZE, "the choices are more than CHOICES has room for"
         assert len(self.texts) < layout.TEXTS_SIZE * 8, "the texts are larger than TEXTS"

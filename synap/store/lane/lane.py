@@ -26,6 +26,7 @@ from synap.store.memory.layout import (
     BROKEN,
     COUNTERS,
     CURSOR_TOP,
+    FAULT_FILLED,
     FAULTS,
     FLAG_CONTAINER,
     FLAG_CONTROL,
@@ -204,7 +205,7 @@ def run(words, octets, session, at, end, now, budget):
             tape_size = words[CURSOR_TOP]
             blob_size = after - 2 - words[TAPE - 1] if count > 1 else 0
             if fault:
-                if in_multi or words[FAULTS + 2 * (fault >> REFUSED_SHIFT) - 1] == 0:  # its text has to be filled
+                if in_multi or words[FAULTS + 2 * (fault >> REFUSED_SHIFT) - 1] & FAULT_FILLED:
                     reason = HANDLER
                     break
                 words[COUNTERS + 4 * code + 1] += 1

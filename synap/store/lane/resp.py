@@ -13,6 +13,7 @@ from synap.kernels.spans import bare, move, real_of
 from synap.store.memory.layout import (
     DONE,
     EMPTY,
+    FAULT_FILLED,
     FAULTS,
     ITEM,
     ITEM_INTEGER,
@@ -200,7 +201,7 @@ def put_refusal(words, octets, at, row, number, value, second):
     at += 1
     place = FAULTS + 2 * fault
     source = words[place]
-    for i in range(words[place + 1]):
+    for i in range(words[place + 1] & ~FAULT_FILLED):
         c = octets[source + i]
         if c == NAME_MARK:
             size = words[row + ROW_NAME_SIZE]

@@ -83,6 +83,7 @@ TEXTS = CHOICES + CHOICES_SIZE  # constant texts: tokens, names, refusals
 TEXTS_SIZE = 1 << 15
 FAULTS = TEXTS + TEXTS_SIZE  # 2 words for each refusal: text at, text size
 FAULTS_COUNT = 1024
+FAULT_FILLED = 1 << 32  # in the size of a text that Python has to fill
 ENVELOPES = FAULTS + FAULTS_COUNT * 2  # 4 words for each slot: target, hash, name at, name size
 ENVELOPES_COUNT = 4096
 TARGETS = ENVELOPES + ENVELOPES_COUNT * 4  # what a row is for the command envelope
