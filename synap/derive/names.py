@@ -19,7 +19,7 @@ def refusals_text() -> str:
     """Return the file of refusals: what a kernel returns for each row of the table of faults."""
     numbers = {row.number for row in TABLE}
     assert len(numbers) == len(TABLE), "two faults have one number"
-    assert max(numbers) < FAULTS_COUNT, "a fault has a number for which the heap has no place"
+    assert all(number < FAULTS_COUNT for number in numbers), "a fault has a number for which the heap has no place"
     text = REFUSALS_HEADER + "from synap.store.memory.layout import REFUSED_SHIFT\n\n"
     return text + "".join(f"{row.name} = {row.number + 1} << REFUSED_SHIFT\n" for row in TABLE)
 
