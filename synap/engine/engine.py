@@ -21,7 +21,7 @@ from synap.derive.replies import items
 from synap.engine.diagnostics import Operation
 from synap.engine.pubsub import PubSub
 from synap.engine.sessions import Session, Sessions
-from synap.engine.subscribers import Json
+from synap.engine.subscribers import with_form
 from synap.engine.waiters import Feed, Interest, Parked
 from synap.faults import BrokenNode, Fault, SynapError
 from synap.observe import times
@@ -46,11 +46,6 @@ EVICTION_POLICIES = (
 EXPIRE_LOOKS, EXPIRE_MOST, REAP_BUDGET, CLEAN_RUNS, DUE_MOST = 400, 100, 4000, 256, 1000
 FEED_ROUNDS = 100  # pieces that each feed may take in one call of `feed`
 CLEAN_PAGES = 512  # return pages to the system once this many free ones may be committed
-
-
-def _with_form(text: bytes, form: int) -> bytes:
-    """Return `text`, as a `Json` if its form is JSON."""
-    return Json(text) if form == layout.FORM_JSON else text
 
 
 class Engine:
@@ -179,7 +174,7 @@ class Engine:
     def handle(self, row: Command, session: Session | None, tape: int, now: int) -> Value:
         """Carry out a row that runs in Python and return its value; a Fault, or any failure of the handler, is
         returned as a Fault. Raise SynapError if the node or its log is broken."""
-        fields = tape_reader.read(row, self.numbers, self.bytes, tape, _with_form)
+        fields = tape_reader.read(row, self.numbers, self.bytes, tape, with_form)
         counter = layout.COUNTERS + 4 * row.code
         self.numbers[counter] += 1
         begun = self.operation.ticks()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from synap.store.memory.layout import FORM_JSON
+
 
 class Dialect(Enum):
     """The dialects in which a subscription names channels; the value is RESP's prefix to `message`, `subscribe`."""
@@ -19,6 +21,11 @@ class Dialect(Enum):
 
 class Json(bytes):
     """A text whose form is JSON, not plain text."""
+
+
+def with_form(text: bytes, form: int) -> bytes:
+    """Return `text`, as a `Json` if its form is JSON."""
+    return Json(text) if form == FORM_JSON else text
 
 
 @dataclass
