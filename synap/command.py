@@ -27,9 +27,11 @@ if that word comes next. One without (an Optional, a Many) takes the words left,
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from synap.routes import Route
+from synap.traits import CONTROL, GROWS, INTERNAL, SESSION, WAITS, WRITES
 
 READ, WRITE = "read", "write"
 
@@ -340,6 +342,10 @@ class Example:
     reply: Any
 
 
+def _has(trait: int) -> cached_property[bool]:
+    return cached_property(lambda row: row.traits & trait != 0)
+
+
 @dataclass(frozen=True)
 class Command:
     """A row of the command table. JSON surfaces are REST and the command envelope.
@@ -353,20 +359,13 @@ class Command:
     reply         shape of the reply
     run           function of synap.store that carries out the row, called through the door of its family
     handler       instead of `run`: name of a Python function of engine/handlers
-    writes        changes the state: journaled; refused while the node is read-only or the log has failed
-    grows         may need memory: evicts keys, or is refused as OUT_OF_MEMORY
-    control       runs at once within MULTI instead of being queued
-    session       RESP only: concerns the calling connection, or is another name of a row
-    waits         may be parked until a key, queue or room of it changes, at most for its Timeout
-    decides       row that is journaled in its place, with ids, chance and defaults decided; not read by code
-    internal      for the log, snapshots and upkeep only: on no surface
+    traits        what is true of the row, as bits: WRITES | GROWS, ... (traits.py)
     room          most words of memory that a call which `grows` needs besides its tape and texts
     http          REST routes
     envelope      further names in the command envelope, besides `name`
     fields        names of the parts of a REPORT, MESSAGE or MESSAGES; or the words of a WORD
     rest, rest_nil        REST: template of the reply, see derive/replies; of NIL, where "NOT_FOUND" means 404
     command, command_nil  envelope: template of the reply; of NIL. Without `rest` and `command` not in the envelope
-    empty_is_nil  JSON surfaces render an empty text as NIL
     spelled       name in the envelope -> template instead of `command`
     views         value of the JSON field `type` -> template instead of `rest` or `command`
     also          other name of a JSON field -> field
@@ -375,7 +374,6 @@ class Command:
     units         name of a JSON field in larger units -> (field, factor)
     negated       name of a JSON field with the opposite meaning -> Flag
     within        name of a JSON object whose members count as fields
-    itself        JSON surfaces: copying an existing key onto itself is a success
     switch        setting that must be on for JSON surfaces
     since, examples       version of Synap that introduced the row; words with replies, for docs and tests
     """
@@ -390,13 +388,7 @@ class Command:
     reply: Shape = Shape.DONE
     run: str = ""
     handler: str = ""
-    writes: bool = False
-    grows: bool = False
-    control: bool = False
-    session: bool = False
-    waits: bool = False
-    decides: str = ""
-    internal: bool = False
+    traits: int = 0
     room: int = 0
     http: tuple[Route, ...] = ()
     envelope: tuple[str, ...] = ()
@@ -405,7 +397,6 @@ class Command:
     rest_nil: Any = None
     command: Any = None
     command_nil: Any = None
-    empty_is_nil: bool = False
     spelled: dict[str, Any] = field(default_factory=dict, hash=False)
     views: dict[str, Any] = field(default_factory=dict, hash=False)
     also: dict[str, str] = field(default_factory=dict, hash=False)
@@ -414,10 +405,12 @@ class Command:
     units: dict[str, tuple[str, int]] = field(default_factory=dict, hash=False)
     negated: dict[str, str] = field(default_factory=dict, hash=False)
     within: str = ""
-    itself: bool = False
     switch: str = ""
     since: str = "0.1"
     examples: tuple[Example, ...] = ()
+
+    writes, grows, waits = _has(WRITES), _has(GROWS), _has(WAITS)
+    internal, session, control = _has(INTERNAL), _has(SESSION), _has(CONTROL)
 
     @property
     def family(self) -> str:

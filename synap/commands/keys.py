@@ -19,6 +19,7 @@ from synap.command import (
     Token,
 )
 from synap.routes import Delete, Get, Post
+from synap.traits import COUNTS_AS_DELETE, GROWS, INTERNAL, WRITES
 
 _KEY = Key("key")
 _OLD = Key("key", access=WRITE)
@@ -31,7 +32,8 @@ _SET = {"result": "$flag"}
 ROWS = [
     Command(
         "key.delete", 0x0201, "Remove keys of any type and return how many existed.",
-        args=(Many("keys", _OLD, least_given=0),), resp="DEL", reply=Shape.NUMBER, run="keys.delete", writes=True,
+        args=(Many("keys", _OLD, least_given=0),), resp="DEL", reply=Shape.NUMBER, run="keys.delete",
+        traits=WRITES | COUNTS_AS_DELETE,
         http=(Delete("/kv/del/{key}"),), envelope=("kv.del", "kv.delete", "kv.mdel"),
         rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
         spelled={"kv.del": {"deleted": "$flag"}, "kv.delete": {"deleted": "$flag"}},
@@ -45,7 +47,7 @@ ROWS = [
             _CONDITIONS,
         ),
         stray="BAD_OPTION",
-        resp="EXPIRE", reply=Shape.NUMBER, run="keys.expire", writes=True, grows=True, room=80,
+        resp="EXPIRE", reply=Shape.NUMBER, run="keys.expire", traits=WRITES | GROWS, room=80,
         http=(Post("/key/{key}/expire"),), envelope=("kv.expire",), also={"seconds": "ttl"},
         rest={"result": "$flag"}, command={"result": "$flag"},
         examples=(Example("SET k v", "OK"), Example("EXPIRE k 100", 1), Example("EXPIRE none 100", 0)),
@@ -69,7 +71,7 @@ ROWS = [
     Command(
         "key.flush", 0x0205, "Remove every key of every namespace.", resp="FLUSHALL", reply=Shape.DONE,
         args=(Optional(Choice("mode", ("ASYNC", "SYNC"))),), stray="SYNTAX",
-        run="keys.flush", writes=True, http=(Post("/key/flush"),), envelope=("kv.flushall",),
+        run="keys.flush", traits=WRITES, http=(Post("/key/flush"),), envelope=("kv.flushall",),
         switch="kv_store.allow_flush_commands", rest={"flushed": "$total"}, command={"flushed": "$total"},
         examples=(Example("SET k v", "OK"), Example("FLUSHALL", "OK")),
     ),
@@ -120,38 +122,39 @@ ROWS = [
     ),
     Command(
         "key.persist", 0x020E, "Remove the deadline of a key.", args=(_OLD,), resp="PERSIST", reply=Shape.NUMBER,
-        run="keys.persist", writes=True, http=(Post("/key/{key}/persist"),), envelope=("kv.persist",),
+        run="keys.persist", traits=WRITES, http=(Post("/key/{key}/persist"),), envelope=("kv.persist",),
         rest=_SET, command=_SET,
         examples=(Example("SET k v EX 100", "OK"), Example("PERSIST k", 1), Example("PERSIST k", 0)),
     ),
     Command(
         "key.expire_in_ms", 0x020F, "Set a key to expire after some milliseconds.",
         args=(_OLD, Int("px", judge="when"), _CONDITIONS), stray="BAD_OPTION",
-        resp="PEXPIRE", reply=Shape.NUMBER, run="keys.expire_ms", writes=True, grows=True, room=80,
+        resp="PEXPIRE", reply=Shape.NUMBER, run="keys.expire_ms", traits=WRITES | GROWS, room=80,
         http=(Post("/key/{key}/pexpire"),), rest=_SET, command=_SET, examples=(Example("PEXPIRE none 100", 0),),
     ),
     Command(
         "key.expire_at", 0x0210, "Set a key to expire at a Unix time in seconds.",
         args=(_OLD, Int("exat", judge="when"), _CONDITIONS), stray="BAD_OPTION",
         resp="EXPIREAT", reply=Shape.NUMBER, run="keys.expire_at",
-        writes=True, grows=True, room=80, http=(Post("/key/{key}/expireat"),), rest=_SET, command=_SET,
+        traits=WRITES | GROWS, room=80, http=(Post("/key/{key}/expireat"),), rest=_SET, command=_SET,
         examples=(Example("SET k v", "OK"), Example("EXPIREAT k 4102444800", 1), Example("EXPIRETIME k", 4102444800)),
     ),
     Command(
         "key.expire_at_ms", 0x0211, "Set a key to expire at a Unix time in milliseconds.",
         args=(_OLD, Int("pxat", judge="when"), _CONDITIONS), stray="BAD_OPTION",
         resp="PEXPIREAT", reply=Shape.NUMBER, run="keys.expire_at_ms",
-        writes=True, grows=True, room=80, http=(Post("/key/{key}/pexpireat"),), rest=_SET, command=_SET,
+        traits=WRITES | GROWS, room=80, http=(Post("/key/{key}/pexpireat"),), rest=_SET, command=_SET,
         examples=(Example("PEXPIREAT none 4102444800000", 0),),
     ),
     Command(
         "key.unlink", 0x0212, "Remove keys and return how many existed; the values are freed in steps, as with DEL.",
-        args=(Many("keys", _OLD),), resp="UNLINK", reply=Shape.NUMBER, run="keys.delete", writes=True,
+        args=(Many("keys", _OLD),), resp="UNLINK", reply=Shape.NUMBER, run="keys.delete",
+        traits=WRITES | COUNTS_AS_DELETE,
         http=(Post("/key/{key}/unlink"),), rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
         examples=(Example("SET k v", "OK"), Example("UNLINK k none", 1)),
     ),
     Command(
         "key.expire", 0x0207, "Remove a key if its deadline has passed, on behalf of upkeep.",
-        args=(_OLD,), reply=Shape.NUMBER, run="keys.expire_key", writes=True, internal=True,
+        args=(_OLD,), reply=Shape.NUMBER, run="keys.expire_key", traits=WRITES | INTERNAL,
     ),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape, Timeout
 from synap.routes import Get, Post
+from synap.traits import GROWS, INTERNAL, WAITS, WRITES
 
 _LIST = Key("key", "list")
 _CHANGED = Key("key", "list", WRITE)
@@ -13,27 +14,27 @@ ROWS = [
         "list.rpush", 0x0401,
         "Append elements to a list, creating the list if it is missing, and return the new length.",
         args=(_CHANGED, Many("values", Raw("value"))), resp="RPUSH", reply=Shape.NUMBER, run="lists.push_right",
-        writes=True, grows=True, room=700, http=(Post("/list/{key}/rpush"),), rest=_PUSH, command=_PUSH,
+        traits=WRITES | GROWS, room=700, http=(Post("/list/{key}/rpush"),), rest=_PUSH, command=_PUSH,
         examples=(Example("RPUSH l a b", 2), Example("RPUSH l c", 3)),
     ),
     Command(
         "list.lpush", 0x0402,
         "Prepend elements to a list one by one, creating the list if it is missing, and return the new length.",
         args=(_CHANGED, Many("values", Raw("value"))), resp="LPUSH", reply=Shape.NUMBER, run="lists.push_left",
-        writes=True, grows=True, room=700, http=(Post("/list/{key}/lpush"),), rest=_PUSH, command=_PUSH,
+        traits=WRITES | GROWS, room=700, http=(Post("/list/{key}/lpush"),), rest=_PUSH, command=_PUSH,
         examples=(Example("LPUSH l a b", 2), Example("LRANGE l 0 -1", ["b", "a"])),
     ),
     Command(
         "list.lpop", 0x0403, "Remove and return elements from the left end of a list.",
         args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="LPOP", reply=Shape.VALUES,
-        run="lists.pop_left", writes=True, http=(Post("/list/{key}/lpop"),), rest=_POP, command=_POP,
+        run="lists.pop_left", traits=WRITES, http=(Post("/list/{key}/lpop"),), rest=_POP, command=_POP,
         rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
         examples=(Example("RPUSH l a b", 2), Example("LPOP l", "a"), Example("LPOP l 5", ["b"])),
     ),
     Command(
         "list.rpop", 0x0404, "Remove and return elements from the right end of a list.",
         args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="RPOP", reply=Shape.VALUES,
-        run="lists.pop_right", writes=True, http=(Post("/list/{key}/rpop"),), rest=_POP, command=_POP,
+        run="lists.pop_right", traits=WRITES, http=(Post("/list/{key}/rpop"),), rest=_POP, command=_POP,
         rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
         examples=(Example("RPUSH l a b", 2), Example("RPOP l", "b")),
     ),
@@ -54,7 +55,7 @@ ROWS = [
         "list.blpop", 0x0407,
         "Remove and return the leftmost element of the first list that has one; wait if all lists are empty.",
         args=(Many("keys", Key("key", "list", WRITE)), Timeout("timeout")), resp="BLPOP", reply=Shape.PAIR,
-        run="lists.pop_left_wait", writes=True, waits=True, http=(Post("/list/blpop"),),
+        run="lists.pop_left_wait", traits=WRITES | WAITS, http=(Post("/list/blpop"),),
         rest={"values": "$items"}, command={"values": "$items"}, rest_nil={"values": None},
         command_nil={"values": None},
         examples=(Example("RPUSH l a", 1), Example("BLPOP none l 1", ["l", "a"])),
@@ -62,6 +63,6 @@ ROWS = [
     Command(
         "list.load", 0x04F0, "Load a piece of a list from a snapshot.",
         args=(_CHANGED, Int("deadline"), Int("more"), Many("values", Raw("value"))),
-        reply=Shape.NUMBER, run="lists.load", writes=True, internal=True,
+        reply=Shape.NUMBER, run="lists.load", traits=WRITES | INTERNAL,
     ),
 ]  # fmt: skip

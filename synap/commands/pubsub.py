@@ -2,6 +2,7 @@
 
 from synap.command import AnyOrder, Command, Example, Flag, Many, Optional, Raw, Shape, Text, Token
 from synap.routes import Get, Post
+from synap.traits import SESSION, WHILE_SUBSCRIBED
 
 _TOPIC = Text("topic")
 _SOME = (Many("topics", _TOPIC),)
@@ -12,7 +13,8 @@ _PATTERN = (Optional(Text("pattern")),)
 def _heard(name: str, code: int, doc: str, resp: str, args: tuple[Many, ...], *examples: Example) -> Command:
     """Return a row that changes the subscriptions of a connection; its handler is named as its RESP word."""
     return Command(
-        f"pubsub.{name}", code, doc, args=args, resp=resp, handler=resp.lower(), session=True, reply=Shape.CUSTOM,
+        f"pubsub.{name}", code, doc, args=args, resp=resp, handler=resp.lower(),
+        traits=SESSION | WHILE_SUBSCRIBED, reply=Shape.CUSTOM,
         examples=examples,
     )  # fmt: skip
 

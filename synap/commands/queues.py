@@ -3,6 +3,7 @@
 from synap.command import AnyOrder, Command, Example, Flag, Int, Optional, Raw, Shape, Text, Timeout, Token
 from synap.routes import Delete, Get, Post
 from synap.store.memory.kinds import QUEUE
+from synap.traits import GROWS, INTERNAL, WAITS, WRITES
 
 _QUEUE = Text("queue", space=QUEUE)
 _PUBLISH = (
@@ -36,7 +37,7 @@ ROWS = [
             Int("default_priority", default=5),
             AnyOrder(Token("PREFETCH", Int("prefetch_limit"))),
         ),
-        resp="QUEUE.CREATE", reply=Shape.NUMBER, run="queues.create", writes=True, grows=True, room=300,
+        resp="QUEUE.CREATE", reply=Shape.NUMBER, run="queues.create", traits=WRITES | GROWS, room=300,
         http=(Post("/queue/{queue}"),), also=_NAMED, units={"ack_deadline_secs": ("ack_deadline_ms", 1000)},
         within="config",
         rest={"success": True, "queue": "$queue"}, command={"success": True},
@@ -46,8 +47,7 @@ ROWS = [
         "queue.publish", 0x0802,
         "Add a message to a queue, at once or after a delay in seconds, and return the message ID.",
         args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH, Token("DELAY", Timeout("delay")))),
-        resp="QUEUE.PUBLISH", reply=Shape.VALUE, run="queues.publish", writes=True, grows=True, room=200,
-        decides="queue.put",
+        resp="QUEUE.PUBLISH", reply=Shape.VALUE, run="queues.publish", traits=WRITES | GROWS, room=200,
         http=(
             Post("/queue/{queue}/publish", capped=_CAPPED),
             Post(
@@ -64,13 +64,13 @@ ROWS = [
         "queue.put", 0x0803,
         "Add a message with a given ID to a queue; the log stores this command for each QUEUE.PUBLISH.",
         args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH), Raw("id"), Int("due")),
-        reply=Shape.VALUE, run="queues.put", writes=True, internal=True,
+        reply=Shape.VALUE, run="queues.put", traits=WRITES | INTERNAL,
     ),
     Command(
         "queue.consume", 0x0804,
         "Lease the first message of the highest priority in a queue; with WAIT, wait until a message is ready.",
         args=(_QUEUE, Optional(Text("consumer_id")), AnyOrder(Token("WAIT", Timeout("wait")))), resp="QUEUE.CONSUME",
-        reply=Shape.MESSAGE, run="queues.consume", writes=True, waits=True, fields=_MESSAGE,
+        reply=Shape.MESSAGE, run="queues.consume", traits=WRITES | WAITS, fields=_MESSAGE,
         http=(
             Get("/queue/{queue}/consume/{consumer_id}"),
             Get(
@@ -86,7 +86,7 @@ ROWS = [
         "Acknowledge a message and remove it from the queue; with CONSUMER, only if that consumer holds the lease.",
         resp="QUEUE.ACK",
         args=(_QUEUE, Text("message_id"), AnyOrder(Token("CONSUMER", Text("consumer_id")))),
-        run="queues.ack", writes=True, http=(Post("/queue/{queue}/ack"),),
+        run="queues.ack", traits=WRITES, http=(Post("/queue/{queue}/ack"),),
         rest={"success": True}, command={"success": True},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.ACK q {id}", "OK")),
     ),
@@ -95,7 +95,7 @@ ROWS = [
         "Report a failed delivery: deliver the message again, or with DROP move it to the dead letters.",
         args=(_QUEUE, Text("message_id"), AnyOrder(Flag("DROP", "drop"), Token("CONSUMER", Text("consumer_id")))),
         resp="QUEUE.NACK", run="queues.nack",
-        writes=True, http=(Post("/queue/{queue}/nack"),), rest={"success": True}, command={"success": True},
+        traits=WRITES, http=(Post("/queue/{queue}/nack"),), rest={"success": True}, command={"success": True},
         negated={"requeue": "drop"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK")),
     ),
@@ -109,30 +109,30 @@ ROWS = [
     Command(
         "queue.requeue", 0x0808,
         "Fail the expired leases of a queue and make its due delayed messages ready, on behalf of upkeep.",
-        args=(_QUEUE, Int("most")), reply=Shape.NUMBER, run="queue_admin.requeue", writes=True, internal=True,
+        args=(_QUEUE, Int("most")), reply=Shape.NUMBER, run="queue_admin.requeue", traits=WRITES | INTERNAL,
     ),
     Command(
         "queue.due", 0x0809,
         "Return the queue or room whose timer is due, or the time at which the next timer will be due.",
-        reply=Shape.VALUE, run="queue_admin.next_due", internal=True,
+        reply=Shape.VALUE, run="queue_admin.next_due", traits=INTERNAL,
     ),
     Command(
         "queue.release", 0x080A,
         "Fail the delivery of a message whose consumer is gone, if the lease ends at `deadline`.",
-        args=(_QUEUE, Text("message_id"), Int("deadline")), reply=Shape.NUMBER, run="queues.release", writes=True,
-        internal=True,
+        args=(_QUEUE, Text("message_id"), Int("deadline")), reply=Shape.NUMBER, run="queues.release",
+        traits=WRITES | INTERNAL,
     ),
     Command(
         "queue.purge", 0x080B,
         "Remove the ready and delayed messages of a queue, or with DEAD the dead letters, and return how many.",
         args=(_QUEUE, AnyOrder(Flag("DEAD"))), resp="QUEUE.PURGE", reply=Shape.NUMBER, run="queue_admin.purge",
-        writes=True, http=(Post("/queue/{queue}/purge"),),
+        traits=WRITES, http=(Post("/queue/{queue}/purge"),),
         rest={"success": True, "purged": "$reply"}, command={"purged": "$reply"},
         examples=(_MADE, _PUBLISHED, Example("QUEUE.PURGE q", 1), Example("QUEUE.PURGE q DEAD", 0)),
     ),
     Command(
         "queue.delete", 0x080C, "Delete a queue with all its messages.", args=(_QUEUE,), resp="QUEUE.DELETE",
-        reply=Shape.NUMBER, run="queue_admin.delete", writes=True, http=(Delete("/queue/{queue}"),), also=_NAMED,
+        reply=Shape.NUMBER, run="queue_admin.delete", traits=WRITES, http=(Delete("/queue/{queue}"),), also=_NAMED,
         rest={"success": True, "deleted": "$flag"}, command={"deleted": "$flag"},
         examples=(_MADE, Example("QUEUE.DELETE q", 1), Example("QUEUE.DELETE q", 0)),
     ),
@@ -153,7 +153,7 @@ ROWS = [
     Command(
         "queue.revive", 0x080F, "Make one dead letter of a queue, or all of them, ready again as if never delivered.",
         args=(_QUEUE, Optional(Text("message_id"))), resp="QUEUE.REVIVE", reply=Shape.NUMBER, run="queue_admin.revive",
-        writes=True, http=(Post("/queue/{queue}/revive"),),
+        traits=WRITES, http=(Post("/queue/{queue}/revive"),),
         rest={"success": True, "revived": "$reply"}, command={"revived": "$reply"},
         examples=(
             _MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"), Example("QUEUE.REVIVE q {id}", 1),
@@ -163,7 +163,7 @@ ROWS = [
     Command(
         "queue.load", 0x08F0, "Load a queue from a snapshot.",
         args=(_QUEUE, *(Int(f"word{i}") for i in range(13)), Int("prefetch_limit")),
-        run="queue_admin.load_queue", writes=True, internal=True,
+        run="queue_admin.load_queue", traits=WRITES | INTERNAL,
     ),
     Command(
         "queue.load_message", 0x08F1, "Load a message of a queue from a snapshot.",
@@ -171,6 +171,6 @@ ROWS = [
             _QUEUE, Raw("payload"), Raw("id"), Int("state"), Int("deadline"), Int("created"), Raw("headers"),
             Text("consumer_id"), Int("serial"),
         ),
-        run="queue_admin.load_message", writes=True, internal=True,
+        run="queue_admin.load_message", traits=WRITES | INTERNAL,
     ),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from synap.command import WRITE, AnyOrder, Choice, Command, Example, Flag, Glob, Int, Key, Optional, Shape, Text, Token
 from synap.routes import Get, Post
+from synap.traits import GROWS, ONTO_ITSELF, WRITES
 
 _SOURCE = Key("source", access=WRITE)
 _DESTINATION = Key("destination", access=WRITE)
@@ -12,13 +13,13 @@ _SWITCH = "kv_store.allow_flush_commands"
 ROWS = [
     Command(
         "key.rename", 0x0901, "Rename a key, replacing any key that has the new name.", args=(_SOURCE, _DESTINATION),
-        resp="RENAME", run="renames.rename", writes=True, grows=True, room=80, http=(Post("/key/{source}/rename"),),
+        resp="RENAME", run="renames.rename", traits=WRITES | GROWS, room=80, http=(Post("/key/{source}/rename"),),
         rest=_MOVED, command=_MOVED,
         examples=(Example("SET a v", "OK"), Example("RENAME a b", "OK"), Example("GET b", "v")),
     ),
     Command(
         "key.renamenx", 0x0902, "Rename a key if no key has the new name.", args=(_SOURCE, _DESTINATION),
-        resp="RENAMENX", reply=Shape.NUMBER, run="renames.rename_new", writes=True, grows=True, room=80,
+        resp="RENAMENX", reply=Shape.NUMBER, run="renames.rename_new", traits=WRITES | GROWS, room=80,
         http=(Post("/key/{source}/renamenx"),), rest=_MOVED, command=_MOVED, json_faults={0: "DESTINATION_EXISTS"},
         examples=(Example("SET a v", "OK"), Example("SET b w", "OK"),
                   Example("RENAMENX a b", 0), Example("RENAMENX a c", 1)),
@@ -26,30 +27,29 @@ ROWS = [
     Command(
         "key.copy", 0x0903, "Copy a key and its value to another key; with REPLACE, overwrite an existing destination.",
         args=(Key("source"), _DESTINATION, AnyOrder(Token("DB", Int("db")), Flag("REPLACE"))),
-        resp="COPY", reply=Shape.NUMBER, run="renames.copy", writes=True, grows=True, room=200,
+        resp="COPY", reply=Shape.NUMBER, run="renames.copy", traits=WRITES | GROWS | ONTO_ITSELF, room=200,
         http=(Post("/key/{source}/copy"),), rest=_MOVED, command=_MOVED, json_faults={0: "COPY_EXISTS"},
-        itself=True,
         examples=(Example("SET a v", "OK"), Example("COPY a b", 1),
                   Example("COPY a b", 0), Example("COPY a b REPLACE", 1)),
     ),
     Command(
         "key.move", 0x0904, "Move a key to another namespace if the key does not exist there.",
         args=(_SOURCE, Int("db")),
-        resp="MOVE", reply=Shape.NUMBER, run="renames.move_key", writes=True, grows=True, room=80,
+        resp="MOVE", reply=Shape.NUMBER, run="renames.move_key", traits=WRITES | GROWS, room=80,
         http=(Post("/key/{source}/move"),), rest={"moved": "$flag"}, command={"moved": "$flag"},
         examples=(Example("SET a v", "OK"), Example("MOVE a 1", 1), Example("MOVE a 1", 0)),
     ),
     Command(
         "key.swap", 0x0905, "Exchange all keys of two namespaces; the command walks the keys of both.",
         args=(Int("one", fault="FIRST_DB"), Int("two", fault="SECOND_DB")),
-        resp="SWAPDB", run="renames.swap", writes=True, grows=True, room=80,
+        resp="SWAPDB", run="renames.swap", traits=WRITES | GROWS, room=80,
         http=(Post("/key/swap"),), rest={"success": True}, command={"success": True},
         examples=(Example("SWAPDB 0 1", "OK"),),
     ),
     Command(
         "key.flush_namespace", 0x0906, "Remove every key of the selected namespace.", resp="FLUSHDB",
         args=(Optional(Choice("mode", ("ASYNC", "SYNC"))),), stray="SYNTAX",
-        run="renames.clear_namespace", writes=True,
+        run="renames.clear_namespace", traits=WRITES,
         http=(Post("/key/flushdb"),), envelope=("kv.flushdb",), switch=_SWITCH,
         rest={"flushed": "$total"}, command={"flushed": "$total"},
         examples=(Example("SET k v", "OK"), Example("FLUSHDB", "OK"), Example("DBSIZE", 0)),

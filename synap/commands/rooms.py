@@ -3,6 +3,7 @@
 from synap.command import AnyOrder, Command, Example, Int, Many, Raw, Shape, Text, Timeout, Token
 from synap.routes import Delete, Get, Post, Put
 from synap.store.memory.kinds import ROOM
+from synap.traits import GROWS, INTERNAL, WAITS, WRITES
 
 _ROOM = Text("room", space=ROOM)
 _LIMITS = AnyOrder(
@@ -22,15 +23,14 @@ ROWS = [
     Command(
         "stream.create", 0x1401,
         "Create a room (an event stream) with limits on events, bytes and age in seconds; 0 means no limit.",
-        args=(_ROOM, _LIMITS), resp="STREAM.CREATE", run="rooms.create", writes=True, grows=True, room=200,
-        decides="stream.make",
+        args=(_ROOM, _LIMITS), resp="STREAM.CREATE", run="rooms.create", traits=WRITES | GROWS, room=200,
         http=(Post("/stream/{room}"),), envelope=("stream.create_room",), rest={"success": True, "room": "$room"},
         command={"success": True, "room": "$room"}, examples=(_MADE,),
     ),
     Command(
         "stream.publish", 0x1402, "Append events of one name to a room and return the offset of the first event.",
         args=(_ROOM, Text("event"), Many("items", Raw("data"))), resp="STREAM.PUBLISH", reply=Shape.NUMBER,
-        run="rooms.publish", writes=True, grows=True, room=4200,
+        run="rooms.publish", traits=WRITES | GROWS, room=4200,
         http=(
             Post("/stream/{room}/publish"),
             Post("/stream/publish", alias=True, needs=(("room",), ("event",)), before="stream.create"),
@@ -47,7 +47,7 @@ ROWS = [
                 Token("FROM", Int("from_offset")), Token("LIMIT", Int("limit")), Token("WAIT", Timeout("wait")),
             ),
         ),
-        resp="STREAM.CONSUME", reply=Shape.EVENTS, run="rooms.consume", waits=True,
+        resp="STREAM.CONSUME", reply=Shape.EVENTS, run="rooms.consume", traits=WAITS,
         http=(Get("/stream/{room}/consume/{subscriber_id}"),), envelope=("stream.read",),
         also={"offset": "from_offset"},
         rest={"events": "$events", "next_offset": "$total"}, command={"events": "$events", "next_offset": "$total"},
@@ -64,7 +64,7 @@ ROWS = [
     ),
     Command(
         "stream.delete", 0x1405, "Delete a room with all its events.", args=(_ROOM,), resp="STREAM.DELETE",
-        run="rooms.delete", writes=True, envelope=("stream.delete_room",), http=(Delete("/stream/{room}"),),
+        run="rooms.delete", traits=WRITES, envelope=("stream.delete_room",), http=(Delete("/stream/{room}"),),
         rest={"success": True, "room": "$room"},
         command={"success": True, "deleted": "$room"}, examples=(_MADE, Example("STREAM.DELETE r", "OK")),
     ),
@@ -77,17 +77,18 @@ ROWS = [
     Command(
         "stream.make", 0x1407,
         "Create a room with all limits given, the age in milliseconds; the log stores this command for new rooms.",
-        args=(_ROOM, Int("max_events"), Int("max_bytes"), Int("retention_ms")), run="rooms.make", writes=True,
-        internal=True,
+        args=(_ROOM, Int("max_events"), Int("max_bytes"), Int("retention_ms")), run="rooms.make",
+        traits=WRITES | INTERNAL,
     ),
     Command(
         "stream.expire", 0x1408, "Remove the events of a room that have grown too old, on behalf of upkeep.",
-        args=(_ROOM, Int("most")), reply=Shape.NUMBER, run="rooms.expire", writes=True, internal=True,
+        args=(_ROOM, Int("most")), reply=Shape.NUMBER, run="rooms.expire", traits=WRITES | INTERNAL,
     ),
     Command(
         "stream.get_or_create", 0x1409, "Create a room, or leave an existing room and its limits unchanged.",
-        args=(_ROOM, _LIMITS), resp="STREAM.GETORCREATE", reply=Shape.NUMBER, run="rooms.get_or_create", writes=True,
-        grows=True, room=200, decides="stream.make",
+        args=(_ROOM, _LIMITS), resp="STREAM.GETORCREATE", reply=Shape.NUMBER, run="rooms.get_or_create",
+        traits=WRITES | GROWS,
+        room=200,
         http=(Put("/stream/{room}"),), envelope=("stream.get_or_create_room",),
         rest=_GOT, command=_GOT, examples=(
             Example("STREAM.GETORCREATE r MAXEVENTS 100 RETENTION 60", 1), Example("STREAM.GETORCREATE r", 0), _SAID,
@@ -95,11 +96,11 @@ ROWS = [
     ),
     Command(
         "stream.load", 0x14F0, "Load a room from a snapshot.",
-        args=(_ROOM, *(Int(f"word{i}") for i in range(7))), run="rooms.load_room", writes=True, internal=True,
+        args=(_ROOM, *(Int(f"word{i}") for i in range(7))), run="rooms.load_room", traits=WRITES | INTERNAL,
     ),
     Command(
         "stream.load_events", 0x14F1, "Load events of a room from a snapshot.",
-        args=(_ROOM, Many("events", Text("event"), Raw("data"), Int("time"))), run="rooms.load_events", writes=True,
-        internal=True,
+        args=(_ROOM, Many("events", Text("event"), Raw("data"), Int("time"))), run="rooms.load_events",
+        traits=WRITES | INTERNAL,
     ),
 ]  # fmt: skip

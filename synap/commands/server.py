@@ -19,6 +19,7 @@ from synap.command import (
     Token,
 )
 from synap.routes import Get, Post
+from synap.traits import CONTROL, NOT_IN_MULTI, SESSION
 
 
 def _asked(name: str, code: int, doc: str, resp: str, *examples: Example, **more: Any) -> Command:
@@ -66,7 +67,7 @@ ROWS = [
     _asked("server.config_resetstat", 0x1202, "Reset the counters of INFO to zero.", "CONFIG|RESETSTAT",
            Example("CONFIG RESETSTAT", "OK")),
     _asked("server.config_rewrite", 0x1203, "Return an error, as settings are read from files and never written.",
-           "CONFIG|REWRITE", session=True, control=True),
+           "CONFIG|REWRITE", traits=SESSION | CONTROL),
     _help("CONFIG", 0x1204),
     _asked(
         "server.slowlog_get", 0x1205,
@@ -93,7 +94,7 @@ ROWS = [
     _asked("server.latency_doctor", 0x120C, "Describe the recorded delays in words.", "LATENCY|DOCTOR",
            Example("LATENCY DOCTOR", ...)),
     _asked("server.latency_graph", 0x120D, "Draw the delays of one event as text.",
-           "LATENCY|GRAPH", args=(Text("event"),), session=True, control=True),
+           "LATENCY|GRAPH", args=(Text("event"),), traits=SESSION | CONTROL),
     _asked("server.latency_histogram", 0x120E,
            "Return the cumulative number of calls by duration, for commands that run in Python.",
            "LATENCY|HISTOGRAM", Example("ECHO hi", "hi"), Example("LATENCY HISTOGRAM echo", ...),
@@ -104,10 +105,11 @@ ROWS = [
     _asked("server.last_save", 0x1211,
            "Return the Unix time in seconds of the last snapshot, or of the server start if there is none.",
            "LASTSAVE", Example("LASTSAVE", ...)),
-    _asked("server.save", 0x1212, "Write a snapshot while all connections wait.", "SAVE", session=True, control=True),
+    _asked("server.save", 0x1212, "Write a snapshot while all connections wait.", "SAVE",
+           traits=SESSION | CONTROL | NOT_IN_MULTI),
     _asked("server.rewrite_log", 0x1213, "Write a snapshot in the background, which replaces the log before it.",
-           "BGREWRITEAOF", session=True, control=True),
-    _asked("server.shutdown", 0x1214, "Stop the server.", "SHUTDOWN", session=True, control=True,
+           "BGREWRITEAOF", traits=SESSION | CONTROL | NOT_IN_MULTI),
+    _asked("server.shutdown", 0x1214, "Stop the server.", "SHUTDOWN", traits=SESSION | CONTROL | NOT_IN_MULTI,
            args=(AnyOrder(OneOf("how", Flag("NOSAVE"), Flag("SAVE")), Flag("NOW"), Flag("FORCE"), Flag("ABORT")),)),
     _asked("server.debug_sleep", 0x1215, "Block the server for some seconds.", "DEBUG|SLEEP",
            Example("DEBUG SLEEP 0", "OK"), args=(Real("seconds"),)),

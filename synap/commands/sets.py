@@ -2,6 +2,7 @@
 
 from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape
 from synap.routes import Get, Post
+from synap.traits import GROWS, INTERNAL, WRITES
 
 _SET = Key("key", "set")
 _CHANGED = Key("key", "set", WRITE)
@@ -11,21 +12,21 @@ ROWS = [
     Command(
         "set.add", 0x0501, "Add members to a set, creating the set if it is missing, and return how many were new.",
         args=(_CHANGED, Many("members", Raw("member"))), resp="SADD", reply=Shape.NUMBER, run="sets.add",
-        writes=True, grows=True, room=200, http=(Post("/set/{key}/add"),),
+        traits=WRITES | GROWS, room=200, http=(Post("/set/{key}/add"),),
         rest={"added": "$reply", "key": "$key"}, command={"added": "$reply", "key": "$key"},
         examples=(Example("SADD s a b a", 2), Example("SADD s a", 0)),
     ),
     Command(
         "set.pop", 0x0502, "Remove and return random members of a set.",
         args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="SPOP", reply=Shape.MEMBERS,
-        run="sets.pop", writes=True, decides="set.remove", http=(Post("/set/{key}/pop"),),
+        run="sets.pop", traits=WRITES, http=(Post("/set/{key}/pop"),),
         rest=_MEMBERS, command=_MEMBERS, rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
         examples=(Example("SADD s a", 1), Example("SPOP s", "a"), Example("SPOP s", None)),
     ),
     Command(
         "set.remove", 0x0503, "Remove members from a set and return how many were present.",
         args=(_CHANGED, Many("members", Raw("member"))), resp="SREM", reply=Shape.NUMBER, run="sets.remove",
-        writes=True, http=(Post("/set/{key}/rem"),), envelope=("set.rem",),
+        traits=WRITES, http=(Post("/set/{key}/rem"),), envelope=("set.rem",),
         rest={"removed": "$reply", "key": "$key"}, command={"removed": "$reply", "key": "$key"},
         examples=(Example("SADD s a b", 2), Example("SREM s a none", 1)),
     ),
@@ -51,6 +52,6 @@ ROWS = [
     Command(
         "set.load", 0x05F0, "Load a piece of a set from a snapshot.",
         args=(_CHANGED, Int("deadline"), Int("more"), Many("members", Raw("member"))),
-        reply=Shape.NUMBER, run="sets.load", writes=True, internal=True,
+        reply=Shape.NUMBER, run="sets.load", traits=WRITES | INTERNAL,
     ),
 ]  # fmt: skip

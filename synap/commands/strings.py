@@ -2,6 +2,7 @@
 
 from synap.command import WRITE, AnyOrder, Command, Example, Flag, Int, Key, OneOf, Raw, Shape, Token
 from synap.routes import Get, Post
+from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET, GROWS, INTERNAL, WRITES
 
 _KEY = Key("key")
 _NEW = Key("key", access=WRITE)
@@ -24,7 +25,7 @@ ROWS = [
                 ),
             ),
         ),
-        reply=Shape.DONE, run="strings.set_value", writes=True, grows=True, room=80,
+        reply=Shape.DONE, run="strings.set_value", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/set"),),
         rest={"success": "$changed", "key": "$key", "old_value?": "$reply"},
         command={"success": "$changed", "old_value?": "$reply"},
@@ -41,7 +42,7 @@ ROWS = [
     Command(
         "kv.add", 0x0103, "Add an integer to the number at a key and return the sum; a missing key counts as 0.",
         args=(_NEW, Int("amount", default=1)), resp="INCRBY", reply=Shape.NUMBER, run="strings.increment_by",
-        writes=True, grows=True, room=80, http=(Post("/kv/{key}/incrby"),), envelope=("kv.incr", "kv.incrby"),
+        traits=WRITES | GROWS, room=80, http=(Post("/kv/{key}/incrby"),), envelope=("kv.incr", "kv.incrby"),
         also=_STEP,
         rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("INCRBY n 5", 5), Example("INCRBY n -7", -2)),
@@ -49,7 +50,7 @@ ROWS = [
     Command(
         "kv.increment", 0x0104, "Add 1 to the number at a key and return the sum; a missing key counts as 0.",
         args=(_NEW,), resp="INCR", reply=Shape.NUMBER,
-        run="strings.increment", writes=True, grows=True, room=80, http=(Post("/kv/{key}/incr"),),
+        run="strings.increment", traits=WRITES | GROWS, room=80, http=(Post("/kv/{key}/incr"),),
         rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("INCR n", 1), Example("INCR n", 2)),
     ),
@@ -57,7 +58,7 @@ ROWS = [
         "kv.subtract", 0x0105,
         "Subtract an integer from the number at a key and return the difference; a missing key counts as 0.",
         args=(_NEW, Int("amount", default=1)), resp="DECRBY", reply=Shape.NUMBER, run="strings.decrement_by",
-        writes=True, grows=True, room=80, http=(Post("/kv/{key}/decrby"),), envelope=("kv.decr", "kv.decrby"),
+        traits=WRITES | GROWS, room=80, http=(Post("/kv/{key}/decrby"),), envelope=("kv.decr", "kv.decrby"),
         also=_STEP,
         rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("DECRBY n 5", -5), Example("DECRBY n -7", 2)),
@@ -66,20 +67,22 @@ ROWS = [
         "kv.decrement", 0x0106,
         "Subtract 1 from the number at a key and return the difference; a missing key counts as 0.",
         args=(_NEW,), resp="DECR",
-        reply=Shape.NUMBER, run="strings.decrement", writes=True, grows=True, room=80,
+        reply=Shape.NUMBER, run="strings.decrement", traits=WRITES | GROWS, room=80,
         http=(Post("/kv/{key}/decr"),), rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("DECR n", -1),),
     ),
     Command(
         "kv.getset", 0x0107, "Set a key to a value, remove the deadline of the key, and return the previous value.",
-        args=(_NEW, Raw("value")), resp="GETSET", reply=Shape.VALUE, run="strings.swap_value", writes=True, grows=True,
+        args=(_NEW, Raw("value")), resp="GETSET", reply=Shape.VALUE, run="strings.swap_value",
+        traits=WRITES | GROWS | COUNTS_AS_SET,
         room=80, http=(Post("/kv/{key}/getset"),), rest="$text", command="$hybrid", rest_nil=None, command_nil=None,
         examples=(Example("GETSET k v", None), Example("GETSET k w", "v")),
     ),
     Command(
         "kv.getdel", 0x0108, "Return the value of a key and remove the key.",
         args=(_NEW,), resp="GETDEL", reply=Shape.VALUE,
-        run="strings.take_value", writes=True, http=(Post("/kv/{key}/getdel"),), rest="$text", command="$hybrid",
+        run="strings.take_value",
+        traits=WRITES | COUNTS_AS_DELETE, http=(Post("/kv/{key}/getdel"),), rest="$text", command="$hybrid",
         rest_nil=None, command_nil=None,
         examples=(Example("SET k v", "OK"), Example("GETDEL k", "v"), Example("GETDEL k", None)),
     ),
@@ -97,26 +100,27 @@ ROWS = [
                 ),
             ),
         ),
-        resp="GETEX", reply=Shape.VALUE, run="strings.get_and_expire", writes=True, grows=True, room=80,
+        resp="GETEX", reply=Shape.VALUE, run="strings.get_and_expire", traits=WRITES | GROWS, room=80,
         http=(Post("/kv/{key}/getex"),), rest="$text", command="$hybrid", rest_nil=None, command_nil=None,
         examples=(Example("SET k v", "OK"), Example("GETEX k EX 100", "v"), Example("GETEX none", None)),
     ),
     Command(
         "kv.setnx", 0x010A, "Set a key to a value if the key does not exist.", args=(_NEW, Raw("value")), resp="SETNX",
-        reply=Shape.NUMBER, run="strings.set_if_missing", writes=True, grows=True, room=80,
+        reply=Shape.NUMBER, run="strings.set_if_missing", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/{key}/setnx"),), rest={"success": "$flag"}, command={"success": "$flag"},
         examples=(Example("SETNX k v", 1), Example("SETNX k w", 0)),
     ),
     Command(
         "kv.setex", 0x010B, "Set a key to a value that expires after some seconds.",
         args=(_NEW, Int("ttl"), Raw("value")),
-        resp="SETEX", run="strings.set_for_seconds", writes=True, grows=True, room=80,
+        resp="SETEX", run="strings.set_for_seconds", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/{key}/setex"),), rest={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("SETEX k 100 v", "OK"), Example("GET k", "v")),
     ),
     Command(
         "kv.psetex", 0x010C, "Set a key to a value that expires after some milliseconds.",
-        args=(_NEW, Int("px"), Raw("value")), resp="PSETEX", run="strings.set_for_ms", writes=True, grows=True, room=80,
+        args=(_NEW, Int("px"), Raw("value")), resp="PSETEX", run="strings.set_for_ms",
+        traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/{key}/psetex"),), rest={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("PSETEX k 100000 v", "OK"), Example("GET k", "v")),
     ),
@@ -124,7 +128,7 @@ ROWS = [
         "kv.delex", 0x010D,
         "Remove a key: always, or only if its value equals (IFEQ) or differs from (IFNE) a given value.",
         args=(_NEW, AnyOrder(OneOf("when", Token("IFEQ", Raw("ifeq")), Token("IFNE", Raw("ifne"))))), resp="DELEX",
-        reply=Shape.NUMBER, run="strings.delete_if", writes=True, http=(Post("/kv/{key}/delex"),),
+        reply=Shape.NUMBER, run="strings.delete_if", traits=WRITES | COUNTS_AS_DELETE, http=(Post("/kv/{key}/delex"),),
         rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$flag"},
         examples=(Example("SET k v", "OK"), Example("DELEX k IFEQ w", 0), Example("DELEX k IFEQ v", 1)),
     ),
@@ -135,6 +139,6 @@ ROWS = [
     ),
     Command(
         "string.load", 0x01F0, "Load a string from a snapshot.",
-        args=(_NEW, Raw("value"), Int("deadline")), run="strings.load", writes=True, internal=True,
+        args=(_NEW, Raw("value"), Int("deadline")), run="strings.load", traits=WRITES | INTERNAL,
     ),
 ]  # fmt: skip

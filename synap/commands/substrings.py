@@ -2,6 +2,7 @@
 
 from synap.command import WRITE, Command, Example, Int, Key, Many, Raw, Shape
 from synap.routes import Get, Post
+from synap.traits import COUNTS_AS_SET, EMPTY_IS_NIL, GROWS, WRITES
 
 _KEY = Key("key")
 _NEW = Key("key", access=WRITE)
@@ -14,7 +15,7 @@ ROWS = [
     Command(
         "kv.append", 0x0301, "Append text to the value of a key and return the new length in bytes.",
         args=(_NEW, Raw("value")),
-        resp="APPEND", reply=Shape.NUMBER, run="substrings.append", writes=True, grows=True, room=80,
+        resp="APPEND", reply=Shape.NUMBER, run="substrings.append", traits=WRITES | GROWS, room=80,
         http=(Post("/kv/{key}/append"),), rest=_LENGTH, command=_LENGTH,
         examples=(Example("APPEND k Hello", 5), Example("APPEND k World", 10), Example("GET k", "HelloWorld")),
     ),
@@ -29,29 +30,30 @@ ROWS = [
         "Return the bytes of a value from `start` to `end`, both included; negative positions count from the end.",
         args=_RANGE, resp="GETRANGE", reply=Shape.VALUE, run="substrings.piece",
         http=(Get("/kv/{key}/getrange"),), rest="$text", command="$text",
-        rest_nil=_NO_PIECE, empty_is_nil=True,
+        rest_nil=_NO_PIECE, traits=EMPTY_IS_NIL,
         examples=(Example("SET k Hello", "OK"), Example("GETRANGE k 1 -2", "ell"), Example("GETRANGE k 9 10", "")),
     ),
     Command(
         "kv.substr", 0x0304, "Return the bytes of a value from `start` to `end`; SUBSTR is the older name of GETRANGE.",
         args=_RANGE, resp="SUBSTR", reply=Shape.VALUE,
         run="substrings.piece", http=(Get("/kv/{key}/substr"),), rest="$text", command="$text",
-        rest_nil=_NO_PIECE, empty_is_nil=True,
+        rest_nil=_NO_PIECE, traits=EMPTY_IS_NIL,
         examples=(Example("SET k Hello", "OK"), Example("SUBSTR k 0 1", "He")),
     ),
     Command(
         "kv.setrange", 0x0305,
         "Overwrite a value from `offset` on, padding a shorter value with zeros, and return the new length in bytes.",
         args=(_NEW, Int("offset"), Raw("value")), resp="SETRANGE", reply=Shape.NUMBER,
-        run="substrings.overwrite", writes=True, grows=True, room=80, http=(Post("/kv/{key}/setrange"),),
+        run="substrings.overwrite", traits=WRITES | GROWS, room=80, http=(Post("/kv/{key}/setrange"),),
         rest=_LENGTH, command=_LENGTH,
         examples=(Example("SET k Hello", "OK"), Example("SETRANGE k 1 ipp", 5), Example("GET k", "Hippo")),
     ),
     Command(
         "kv.incrbyfloat", 0x0306,
         "Add a decimal number to the number at a key, without rounding, and return the sum as text.",
-        args=(_NEW, Raw("amount")), resp="INCRBYFLOAT", reply=Shape.VALUE, run="substrings.add_real", writes=True,
-        grows=True, room=80, http=(Post("/kv/{key}/incrbyfloat"),), rest={"value": "$real"}, command={"value": "$real"},
+        args=(_NEW, Raw("amount")), resp="INCRBYFLOAT", reply=Shape.VALUE, run="substrings.add_real",
+        traits=WRITES | GROWS,
+        room=80, http=(Post("/kv/{key}/incrbyfloat"),), rest={"value": "$real"}, command={"value": "$real"},
         examples=(Example("SET k 10.50", "OK"), Example("INCRBYFLOAT k 0.1", "10.6")),
     ),
     Command(
@@ -62,13 +64,13 @@ ROWS = [
     ),
     Command(
         "kv.mset", 0x0308, "Set several keys to values.",
-        args=_PAIRS, resp="MSET", run="substrings.set_many", writes=True,
-        grows=True, room=80, http=(Post("/kv/mset"),), rest={"success": True}, command={"success": True},
+        args=_PAIRS, resp="MSET", run="substrings.set_many", traits=WRITES | GROWS | COUNTS_AS_SET,
+        room=80, http=(Post("/kv/mset"),), rest={"success": True}, command={"success": True},
         examples=(Example("MSET a 1 b 2", "OK"), Example("MGET a b", ["1", "2"])),
     ),
     Command(
         "kv.msetnx", 0x0309, "Set several keys to values if none of the keys exists.", args=_PAIRS, resp="MSETNX",
-        reply=Shape.NUMBER, run="substrings.set_many_if_missing", writes=True, grows=True, room=80,
+        reply=Shape.NUMBER, run="substrings.set_many_if_missing", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/msetnx"),), rest={"success": "$flag"}, command={"success": "$flag"},
         examples=(Example("MSETNX a 1 b 2", 1), Example("MSETNX b 3 c 4", 0)),
     ),

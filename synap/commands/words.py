@@ -3,6 +3,7 @@
 from synap.command import Command, Shape
 from synap.commands import queues, rooms, strings
 from synap.compat.words import WORDS, Word
+from synap.traits import GROWS, SESSION, WRITES
 
 _ROWS = {row.name: row for row in (*queues.ROWS, *rooms.ROWS, *strings.ROWS)}
 
@@ -11,7 +12,7 @@ def _row(word: Word) -> Command:
     row = _ROWS[word.row]
     return Command(
         f"compat.{word.word.lower()}", word.code, word.doc, args=word.args, resp=word.word, reply=Shape.CUSTOM,
-        handler=f"compat_{word.word.lower()}", writes=row.writes, grows=row.grows, session=True,
+        handler=f"compat_{word.word.lower()}", traits=SESSION | row.traits & (WRITES | GROWS),
         examples=word.examples,
     )  # fmt: skip
 

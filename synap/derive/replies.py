@@ -43,6 +43,7 @@ from synap.store.memory.layout import (
     NUMBER,
     STATUS_MASK,
 )
+from synap.traits import EMPTY_IS_NIL
 
 _judge = msgspec.json.Decoder(float_hook=float).decode
 EVENT_ITEMS = 4  # offset, name, data, time
@@ -140,9 +141,11 @@ def renderer(row: Command, template: Any, nil: Any) -> Render:
     missing = _spell(nil, row) if nil != "NOT_FOUND" else None
     views = {name: _spell(view, row) for name, view in row.views.items()}
 
+    empty_is_nil = row.traits & EMPTY_IS_NIL
+
     def render(status: int, numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> Any:
         what = status & STATUS_MASK
-        if what in (NIL, NO_ITEM) or (row.empty_is_nil and what == ITEM and not _first(numbers, octets, reply)[0]):
+        if what in (NIL, NO_ITEM) or (empty_is_nil and what == ITEM and not _first(numbers, octets, reply)[0]):
             if missing is None:
                 raise LookupError
             return missing(status, numbers, octets, reply, fields)

@@ -26,8 +26,9 @@ from synap.proto.large_reply import Spill, reply_bytes
 from synap.proto.values import Quotes, encode, split_line
 from synap.store.lane import lane, resp, transactions
 from synap.store.lane.lane import CUT
-from synap.store.memory import layout
+from synap.store.memory import codes, layout
 from synap.store.memory.layout import LANE_AT, LANE_OUT, STATUS_MASK, WORD
+from synap.traits import NOT_IN_MULTI, WHILE_SUBSCRIBED
 
 RECEIVE_AT = layout.RECEIVE * WORD
 RECEIVE_SLICE = 64 * layout.KIB  # bytes per read: with many clients a turn stays short
@@ -36,11 +37,6 @@ GATHER_FIRST = 128 * layout.KIB
 LINE_BYTES_MAX = 64 * layout.KIB
 SPILL_SLACK = 4096
 OUTPUT_PAUSE = 1 * layout.MIB  # bytes of replies made in one run; the rest waits until these are sent
-NOT_IN_MULTI = ("SHUTDOWN", "SAVE", "BGREWRITEAOF")
-SUBSCRIBED = (
-    "SUBSCRIBE", "UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE", "SSUBSCRIBE", "SUNSUBSCRIBE", "PING", "QUIT", "RESET",
-)  # fmt: skip
-"""Commands that a RESP2 connection with subscriptions may call."""
 WRONG_WORDS = (b"post", b"host:")  # first words of HTTP: a browser was directed to this port
 
 
@@ -306,9 +302,9 @@ class RespMachine(Aside):
         most = engine.numbers[row_at + layout.ROW_WORDS_MAX]
         if count - 1 < engine.numbers[row_at + layout.ROW_WORDS_MIN] or count - 1 > most:
             return self._refused(row, Fault("WRONG_ARITY"), after)
-        if self.session.narrow and row.resp not in SUBSCRIBED:
+        if self.session.narrow and not row.traits & WHILE_SUBSCRIBED:
             return self._refused(row, Fault("SUBSCRIBED", name=row.resp.lower()), after)
-        if self.session.in_multi and row.resp in NOT_IN_MULTI:
+        if self.session.in_multi and row.traits & NOT_IN_MULTI:
             return self._refused(row, Fault("NOT_IN_MULTI"), after)
         refusal = lane.fill_tape(engine.words, engine.octets, row_at, count)
         numbers = engine.numbers
@@ -333,7 +329,7 @@ class RespMachine(Aside):
         """Carry out the call in TAPE. If it raises, the calls that wait for its changes are served all the same."""
         engine = self.engine
         try:
-            if row.handler == "execute":
+            if row.code == codes.TRANSACTION_EXEC:
                 self._execute(now)
             elif row.handler:
                 self._say(engine.handle(row, self.session, layout.TAPE, now), row)

@@ -13,6 +13,7 @@ import pytest
 from synap.command import Command, Shape
 from synap.commands import CATALOGUE
 from synap.faults import BY_NAME, Fault
+from synap.traits import EMPTY_IS_NIL
 from tests.support import Bench
 from tests.surfaces.surfaces import Surfaces, fields_of, request_of, row_of
 
@@ -82,7 +83,7 @@ def shared(reply: Any) -> Any:
 
 def in_json(row: Command, template: Any, nil: Any, value: Any, fields: dict[str, Any]) -> Any:
     """What a surface must say, worked out from the RESP reply."""
-    if value == "" and row.empty_is_nil:
+    if value == "" and row.traits & EMPTY_IS_NIL:
         value = None
     if isinstance(template if value is not None else nil, dict):
         chosen = template if value is not None else nil

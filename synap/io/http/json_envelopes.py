@@ -14,6 +14,7 @@ from synap.store.lane import json_batch, transactions
 from synap.store.memory import layout
 from synap.store.memory.layout import REFUSED, STATUS_MASK, WORD
 from synap.store.memory.refusals import NO_SUCH_KEY, SAME_OBJECT
+from synap.traits import ONTO_ITSELF
 
 CALL_BLOB_AT = layout.CALL_BLOB * WORD
 OUT_AT = layout.OUT * WORD
@@ -50,7 +51,7 @@ class Envelopes:
 
         If the key does not exist, return NO_SUCH_KEY.
         """
-        if status & STATUS_MASK != SAME_OBJECT or not target.row.itself:
+        if status & STATUS_MASK != SAME_OBJECT or not target.row.traits & ONTO_ITSELF:
             return status
         if not self.is_there(fields["source"]):
             return int(NO_SUCH_KEY)

@@ -1,0 +1,20 @@
+"""Traits of a command: what is true of a row, as bits of `Command.traits`.
+
+    WRITES             changes the state: journaled; refused while the node is read-only or the log has failed
+    GROWS              may need memory: evicts keys, or is refused as OUT_OF_MEMORY
+    WAITS              may be parked until a key, queue or room of it changes, at most for its Timeout
+    INTERNAL           for the log, snapshots and upkeep only: on no surface
+    SESSION            RESP only: concerns the calling connection, or is another name of a row
+    CONTROL            runs at once within MULTI instead of being queued
+    NOT_IN_MULTI       refused within MULTI
+    WHILE_SUBSCRIBED   allowed on a RESP2 connection with subscriptions
+    COUNTS_AS_SET      counted as a set in the statistics of strings
+    COUNTS_AS_DELETE   counted as a removal there
+    ONTO_ITSELF        JSON surfaces: copying an existing key onto itself is a success
+    EMPTY_IS_NIL       JSON surfaces render an empty text as NIL
+"""
+
+(
+    WRITES, GROWS, WAITS, INTERNAL, SESSION, CONTROL, NOT_IN_MULTI, WHILE_SUBSCRIBED, COUNTS_AS_SET, COUNTS_AS_DELETE,
+    ONTO_ITSELF, EMPTY_IS_NIL,
+) = (1 << bit for bit in range(12))  # fmt: skip
