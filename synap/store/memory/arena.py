@@ -1,21 +1,20 @@
-"""Memory: blocks of any size out of one range of pages that never moves.
+"""Arena: allocates blocks of any size from one range of pages that never moves.
 
-    page       8 KiB; two words in PAGE_TABLE: what it is, and a word for whoever owns it
-    free run   pages side by side that nobody uses; joined with its neighbours when freed
+    page       8 KiB; two words in PAGE_TABLE: its state, and a word for its owner
+    free run   adjacent free pages; merged with its free neighbours when freed
     slab       8 pages cut into blocks of one size class
     extent     a run of pages that is one block, above 32 KiB
 
-Size classes are exact to the word up to 16 words, then four to each doubling: at most 1/5 of a
-block is unused. A slab's head lies in the page table (the owner's words of its eight pages), not in
-the slab: nothing is lost to headers, and an empty slab can be given back without being touched.
+Up to 16 words there is a size class for every number of words; above that, four classes for each doubling: at
+most 1/5 of a block is unused. The head of a slab lies in the page table (the owner's words of its eight pages), not
+in the slab: no space is lost to headers, and an empty slab can be given back without being touched.
 
     page of a slab  0       1        2      3      4      5..7
     owner's word    class   free     next   prev   carved -        (+ blocks in use, above class)
 
-Free runs hang in bins by the power of two of their length; a run is found in O(1) unless the bin
-of its own size holds only shorter ones (then eight are looked at before a larger bin is cut).
-Freed pages are marked dirty; upkeep gives them back to the system (`clean`), which is the only part
-of the memory's life that Python sees.
+Free runs are listed in bins by the power of two of their length. A run is found in O(1), unless the bin of the
+wanted length holds only shorter runs: eight are looked at before a run of a larger bin is cut. Freed pages are
+marked dirty; upkeep, in Python, gives them back to the system (`clean`).
 """
 
 import numpy as np
@@ -43,18 +42,18 @@ from synap.store.memory.layout import (
     WORDS_USED,
 )
 
-FREE, FREE_END, SLAB, EXTENT = 1, 2, 3, 4  # low 3 bits of a page's word
+FREE, FREE_END, SLAB, EXTENT = 1, 2, 3, 4  # low 3 bits of a page's first word
 DIRTY = 8
 LENGTH = 8  # shift: run length in pages, or first page of the slab
 PAGE_SHIFT = 10
 SLAB_WORDS = SLAB_PAGES * PAGE_WORDS
 BIN_LOOKS = 8
-PAGES_SPARE = 16 << 20  # bytes that even the smallest store may have in gaps
+PAGES_SPARE = 16 << 20  # bytes that gaps may take even in the smallest store
 
 
 @kernel
 def log2(n):
-    """The power of two at or below n >= 1."""
+    """Return the exponent of the greatest power of two that is at most `n`; n >= 1."""
     power = 0
     if n >> 32:
         power += 32
@@ -76,7 +75,7 @@ def log2(n):
 
 @kernel
 def class_of(size):
-    """The size class for `size` words (1 to BLOCK_WORDS_MAX)."""
+    """Return the size class for `size` words (1 to BLOCK_WORDS_MAX)."""
     if size <= 16:
         return size - 1
     power = log2(size - 1)
@@ -85,7 +84,7 @@ def class_of(size):
 
 @kernel
 def class_words(index):
-    """Words in a block of this class."""
+    """Return the words in a block of this class."""
     if index < 16:
         return index + 1
     power = 4 + ((index - 16) >> 2)
@@ -94,7 +93,7 @@ def class_words(index):
 
 @kernel
 def link_run(words, page, length, dirty):
-    """Hang a free run into its bin and tag both its ends."""
+    """Add a free run to its bin and mark its first and last page. `dirty` is DIRTY or 0."""
     entry = PAGE_TABLE + 2 * page
     last = PAGE_TABLE + 2 * (page + length - 1)
     words[last] = FREE_END | length << LENGTH
@@ -109,7 +108,7 @@ def link_run(words, page, length, dirty):
 
 @kernel
 def unlink_run(words, page):
-    """Take a free run out of its bin; answers its length."""
+    """Remove a free run from its bin; return its length in pages."""
     entry = PAGE_TABLE + 2 * page
     length = words[entry] >> LENGTH
     after = (words[entry + 1] >> 32) & 0xFFFFFFFF
@@ -127,7 +126,7 @@ def unlink_run(words, page):
 
 @kernel
 def take_run(words, length):
-    """First page of `length` pages in a row, or 0 if the address space is at its end."""
+    """Take `length` adjacent pages; return the first, or 0 if the address space is used up."""
     power = log2(length)
     page = words[BINS + power]
     for _ in range(BIN_LOOKS):
@@ -157,7 +156,7 @@ def take_run(words, length):
 
 @kernel
 def free_run(words, page, length):
-    """Give pages back, joined with free neighbours."""
+    """Free `length` pages from `page` on, and merge them with free neighbours."""
     words[PAGES_USED] -= length
     words[PAGES_DIRTY] += length
     first = page
@@ -177,7 +176,7 @@ def free_run(words, page, length):
 
 @kernel
 def link_slab(words, page, index):
-    """Put a slab with room at the head of its class."""
+    """Add a slab that has free blocks at the head of the list of its class."""
     entry = PAGE_TABLE + 2 * page
     first = words[CLASSES + index]
     words[entry + 5] = first
@@ -189,7 +188,7 @@ def link_slab(words, page, index):
 
 @kernel
 def unlink_slab(words, page, index):
-    """Take a slab out of the list of its class."""
+    """Remove a slab from the list of its class."""
     entry = PAGE_TABLE + 2 * page
     after = words[entry + 5]
     before = words[entry + 7]
@@ -203,7 +202,7 @@ def unlink_slab(words, page, index):
 
 @kernel
 def new_slab(words, index):
-    """A slab of this class, with all its blocks free; 0 if there are no pages."""
+    """Make a slab of this class, all blocks free; return its first page, or 0 if the address space is used up."""
     page = take_run(words, SLAB_PAGES)
     if page:
         entry = PAGE_TABLE + 2 * page
@@ -218,7 +217,7 @@ def new_slab(words, index):
 
 @kernel
 def allocate(words, size):
-    """A block of at least `size` words, not cleared; 0 only if the address space is at its end."""
+    """Allocate a block of at least `size` words, not cleared; return its ref, or 0 if the address space is used up."""
     if size > BLOCK_WORDS_MAX:
         length = (size + PAGE_WORDS - 1) >> PAGE_SHIFT
         page = take_run(words, length)
@@ -250,7 +249,7 @@ def allocate(words, size):
 
 @kernel
 def release(words, ref):
-    """Free a block at once. Its bytes may be overwritten from now on."""
+    """Free a block at once; its bytes may be overwritten from now on."""
     page = ref >> PAGE_SHIFT
     what = words[PAGE_TABLE + 2 * page]
     if what & 7 == EXTENT:
@@ -269,16 +268,16 @@ def release(words, ref):
     if was_full:
         link_slab(words, page, index)
     if words[entry + 1] >> 8 == 0 and (words[entry + 5] or words[entry + 7]):
-        unlink_slab(words, page, index)  # the last slab of a class stays: it would be asked for again
+        unlink_slab(words, page, index)  # the last slab of a class stays: it would be needed again
         free_run(words, page, SLAB_PAGES)
 
 
 @kernel
 def full(words, size):
-    """Would `size` bytes more be above max_memory?
+    """Return True if `size` more bytes would exceed max_memory.
 
-    What counts is the blocks in use: what was freed inside of a slab can be used again. Pages may be half as
-    many again, since an unlucky mix of sizes leaves gaps; there is address space for twice as many.
+    Blocks in use count: space freed inside a slab can be used again. Pages may exceed the limit by half, since an
+    unlucky mix of sizes leaves gaps; there is address space for twice the limit.
     """
     most = words[BYTES_MAX]
     if words[WORDS_USED] * 8 + size > most:
@@ -288,7 +287,7 @@ def full(words, size):
 
 @kernel
 def capacity(words, ref):
-    """Words in the block at `ref`, rounding included."""
+    """Return the words in the block at `ref`, rounding included."""
     page = ref >> PAGE_SHIFT
     what = words[PAGE_TABLE + 2 * page]
     if what & 7 == EXTENT:
@@ -298,7 +297,7 @@ def capacity(words, ref):
 
 @kernel
 def release_later(words, ref):
-    """Free a block once the reply that may point into it has been written."""
+    """Put a block into the limbo: it is freed after the reply, which may point into it, has been written."""
     count = words[LIMBO_COUNT]
     if count < LIMBO_MAX:
         words[LIMBO + count] = ref
@@ -307,7 +306,7 @@ def release_later(words, ref):
 
 @kernel
 def empty_limbo(words):
-    """Free what the last call left behind."""
+    """Free the blocks that the last call put into the limbo."""
     for i in range(words[LIMBO_COUNT]):
         release(words, words[LIMBO + i])
     words[LIMBO_COUNT] = 0
@@ -315,7 +314,7 @@ def empty_limbo(words):
 
 @kernel
 def bury(words, ref, kind):
-    """Leave a dropped structure to upkeep: its record becomes a link of the graveyard."""
+    """Add a deleted structure to the graveyard, to be freed by upkeep. The head of its record becomes the link."""
     words[ref] = kind | words[GRAVES] << 8
     words[GRAVES] = ref
     words[GRAVES_COUNT] += 1
@@ -323,9 +322,9 @@ def bury(words, ref, kind):
 
 @kernel("int64(int64[::1], int64, int64[::1])")
 def clean(words, most, found):
-    """Mark up to `most` dirty free runs as clean; `found` gets (first page, pages) of each.
+    """Mark up to `most` dirty free runs as clean, and return how many; `found` gets (first page, pages) of each.
 
-    The caller tells the system that their contents are not needed. Answers how many there are.
+    The caller then tells the system that the contents of these pages are not needed.
     """
     words = bare(words)
     count = 0
@@ -346,7 +345,7 @@ def clean(words, most, found):
 
 @kernel("int64(int64[::1], uint8[::1], int64)")
 def take_block(words, octets, size):
-    """`allocate` for Python: a block of `size` words, for what passes through. It does not count as stored."""
+    """Allocate a block of `size` words for data in transit, called by Python; it does not count as stored data."""
     words = bare(words)
     octets = bare(octets)
     ref = allocate(words, size)
@@ -357,7 +356,7 @@ def take_block(words, octets, size):
 
 @kernel("void(int64[::1], uint8[::1], int64)")
 def give_block(words, octets, ref):
-    """`release` for Python, of what `take_block` gave."""
+    """Free a block that `take_block` returned; called by Python."""
     words = bare(words)
     octets = bare(octets)
     words[WORDS_USED] += capacity(words, ref)

@@ -1,4 +1,4 @@
-"""Calls as bytes: the frame, which the log, a snapshot and a replica read alike.
+"""Frames: calls as bytes, in one format for the log, snapshots and replicas.
 
     word 0   size in octets (32 bits) | code (16) | flags (8) | namespace (8)
     word 1   seq
@@ -7,8 +7,8 @@
     word 4   scalar of the reply
     then     tape, blob, zeros up to a multiple of 8
 
-The tape is written without the zeros at the end of its fixed slots (a missing slot reads as 0), and
-its texts are positions in the blob, so a frame is two copies and no loop over arguments.
+The tape is written without the zeros at the end of its fixed slots (a missing slot reads as 0). Its texts are
+positions in the blob, so writing a frame takes two copies and no loop over the arguments.
 """
 
 from synap.compiler.jit import kernel
@@ -58,7 +58,10 @@ STATUS_BITS = 16
 
 @kernel
 def head(words, target, code, namespace, seq, now, tape_size, blob_size):
-    """Write a frame's head; the octet where its blob goes. The caller has written or will write the tape."""
+    """Write the head of a frame at word `target`; return the octet at which its blob starts.
+
+    `tape_size` is in words, `blob_size` in bytes. The caller writes the tape, before or after.
+    """
     size = HEAD_WORDS + tape_size + ((blob_size + 7) >> 3)
     if blob_size & 7:
         words[target + size - 1] = 0
@@ -72,7 +75,7 @@ def head(words, target, code, namespace, seq, now, tape_size, blob_size):
 
 @kernel
 def append(words, octets, target, code, flags, namespace, seq, now, status, scalar, tape, tape_size, blob, blob_size):
-    """Write a frame at word `target`; its size in words."""
+    """Write a frame at word `target`; return its size in words."""
     if tape_size <= words[words[CODES + code] + ROW_SLOTS]:
         while tape_size > 0 and words[tape + tape_size - 1] == 0:
             tape_size -= 1
@@ -93,7 +96,7 @@ def append(words, octets, target, code, flags, namespace, seq, now, status, scal
 
 @kernel
 def journal(words, octets, code, now, status, scalar, tape, tape_size, blob_size):
-    """Give the change that has just happened its seq, and append its frame to LOG."""
+    """Give the change just made its seq, and append its frame to LOG if changes are logged."""
     seq = words[SEQ] + 1
     words[SEQ] = seq
     words[LAST_NOW] = now
@@ -104,7 +107,7 @@ def journal(words, octets, code, now, status, scalar, tape, tape_size, blob_size
         tape = DECIDED
         tape_size = words[DECIDED_TAPE_SIZE]
         blob_size = words[DECIDED_BLOB_SIZE]
-        status = 0  # what the decided row will answer is its own
+        status = 0  # the decided row's own status is not known
         scalar = 0
     target = LOG + (words[LOG_TOP] >> 3)
     if words[LOG_COUNT] == 0:
@@ -124,14 +127,16 @@ def journal(words, octets, code, now, status, scalar, tape, tape_size, blob_size
 
 @kernel
 def log_room(words, tape_size, blob_size):
-    """Does a frame of this size fit behind those that wait in LOG?"""
+    """Return True if a frame of this size fits into LOG behind the frames that wait there."""
     return words[LOG_TOP] + (HEAD_WORDS + tape_size) * 8 + blob_size + 8 <= LOG_BYTES
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
 def replay(words, octets, at, end, step):
-    """`apply` the frames from octet `at` to `end`. GUARD_LOADING says so meanwhile: an older version may have
-    accepted, and written, what is refused now."""
+    """Carry out the frames from octet `at` to `end`, as `apply` does, with GUARD_LOADING set.
+
+    The guard lets rows accept what they refuse today: an older version may have accepted it and written its frame.
+    """
     words = bare(words)
     octets = bare(octets)
     words[REFUSE] |= GUARD_LOADING
@@ -142,12 +147,13 @@ def replay(words, octets, at, end, step):
 
 @kernel
 def apply(words, octets, at, end, step):
-    """Apply the frames from octet `at` to `end` (both multiples of 8); how many, or -1 at the first wrong one.
+    """Carry out the frames from octet `at` to `end` (multiples of 8); return how many, or -1 if one is wrong.
 
-    `step` is 1 for a log, whose seqs follow each other, and 0 for a snapshot, whose frames all carry the one
-    it stands at. A frame is wrong if it is cut, if its seq is not the expected one, if no row has its code,
-    or if the call answers another status than it did when it was written: REPLAY_SEQ, REPLAY_CODE and REPLAY_STATUS
-    say which and what. Frames whose status is 0 were decided by another row, and must change something.
+    `step` is 1 for a log, whose seqs follow each other, and 0 for a snapshot, whose frames all carry its seq. A frame
+    is wrong if it is cut, if its seq is not the expected one, if no row has its code, if the call changes nothing,
+    or if the call's status differs from the one in the frame. REPLAY_SEQ, REPLAY_CODE and REPLAY_STATUS describe the
+    last frame read. A status of 0 in a frame is not compared: the call was decided by another row, or the frame is
+    part of a snapshot.
     """
     done = 0
     while at < end:

@@ -1,4 +1,4 @@
-"""The mapping itself, and putting an empty store into it."""
+"""Heap: the memory mapping that holds all state, and its initialization as an empty store."""
 
 import mmap
 import sys
@@ -12,17 +12,17 @@ from synap.kernels.spans import bare
 from synap.store.memory import layout, spaces, tables
 
 MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
-"""Named by the module since Python 3.13; the number is Linux's on every processor that numba has."""
+"""In `mmap` since Python 3.13; the number is Linux's on every processor that numba supports."""
 SHARD_SIZE = tables.SIZE_MIN
 
 
 class Heap:
-    """One anonymous mapping: `words` (int64), `octets` (uint8) and the same bytes as a memoryview.
+    """One anonymous mapping: `words` (int64), `octets` (uint8) and `bytes` (a memoryview) over the same memory.
 
-    `memory_max` is what the stored data may take, in bytes. The address space reserved is larger; where that is more
-    than `room`, or the system refuses it, less is asked for, down to what `memory_max` needs.
+    `memory_max` limits the stored data, in bytes. The address space reserved is larger than that. If it would exceed
+    `room` bytes, or if the system refuses it, less is requested, down to the least that `memory_max` needs.
 
-    Raises NoAddressSpace if the system cannot reserve `memory_max`.
+    Raises NoAddressSpace if the system cannot reserve that.
     """
 
     def __init__(self, memory_max: int, room: int | None = None) -> None:
@@ -39,7 +39,7 @@ class Heap:
         self.numbers[layout.BYTES_MAX] = memory_max
 
     def open(self, seed: bytes, image: Any, doors: Iterable[tuple[int, int]]) -> None:
-        """Make an empty store: secret keys from `seed` (24 bytes), the catalogue, the doors' addresses."""
+        """Make an empty store: hash keys from `seed` (24 bytes), the catalogue `image`, the doors by family."""
         keys = np.frombuffer(seed[:24], np.int64)
         self.words[[layout.KEY_A, layout.KEY_B, layout.CHANCE]] = keys
         self.numbers[layout.LIMIT_WORD] = 512 * layout.MIB
@@ -50,7 +50,7 @@ class Heap:
         open_tables(self.words, self.octets)
 
     def forget(self, start: int, size: int) -> None:
-        """Tell the system that these bytes are not needed: they read as zero until written."""
+        """Tell the system that the pages within these bytes are not needed; they read as zero until written."""
         page = mmap.PAGESIZE
         first = -(-start // page) * page
         last = (start + size) // page * page
@@ -59,7 +59,10 @@ class Heap:
 
 
 def _reserve(memory_max: int, room: int | None) -> tuple[mmap.mmap, spaces.Plan]:
-    """The largest mapping for `memory_max` that the system gives, of at most `room` bytes."""
+    """Return the largest mapping for `memory_max` that the system grants, of at most `room` bytes, and its plan.
+
+    Raises NoAddressSpace if the system grants none.
+    """
     for plan in spaces.plans(memory_max):
         if room is not None and plan.total > room:
             continue
@@ -73,7 +76,7 @@ def _reserve(memory_max: int, room: int | None) -> tuple[mmap.mmap, spaces.Plan]
 
 @kernel("void(int64[::1], uint8[::1])")
 def open_tables(words, octets):
-    """Empty tables for the shards, the queues and the rooms."""
+    """Make empty tables for the shards, the queues and the rooms."""
     words = bare(words)
     octets = bare(octets)
     for shard in range(layout.SHARDS_COUNT):

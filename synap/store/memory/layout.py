@@ -1,36 +1,35 @@
-"""Where everything lies: the fixed regions of the heap and its registers, as constants.
+"""Layout of the heap: the fixed regions and the registers, as constants.
 
-One anonymous mapping is all the state there is, seen as `words` (int64) and `octets` (uint8).
-A *ref* is a word index; 0 is no ref. The regions come first, in this order, and the pages of the
-arena fill the rest:
+All state lies in one anonymous mapping, seen as `words` (int64) and `octets` (uint8). A *ref* is the index of a word;
+0 refers to nothing. The regions come first, in this order, and the pages of the arena fill the rest:
 
     registers | doors | shards | counters | rows | names | schema | texts | envelopes | interest | hits | limbo
     | sessions | parse words | tape | decided | reply | receive | call | out | log | page table | pages
 
-All of it is address space that is reserved and not committed: a page costs memory once touched. Limits of address
-space count it all the same (`spaces.py`), so no region is larger than the limits of calls and replies ask for.
+The whole address space is reserved and not committed: a page takes memory once it is touched. Limits on address
+space count all of it (`spaces.py`), so no region is larger than the limits of calls and replies require.
 """
 
 WORD = 8
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 # Registers: single words at the start of the heap.
-SEQ = 1  # the last commit sequence number given out
-KEY_A, KEY_B = 2, 3  # the secret key of every hash that stays in this process
-CHANCE = 4  # state of the generator behind SPOP and generated ids; outcomes are journaled, not this
-REFUSE = 5  # GUARD_* bits: what is refused at present
-INTEREST_ANY = 6  # not 0 if anybody waits for, watches or tracks any key
-HITS_COUNT = 7  # written keys that met an interest, in HITS; above HITS_MAX: all keys
-LIMBO_COUNT = 8  # blocks to free once the reply is written, in LIMBO
-GRAVES = 9  # first dropped structure that upkeep has still to take apart
+SEQ = 1  # the seq of the last change
+KEY_A, KEY_B = 2, 3  # the secret key of all hashes that stay in this process
+CHANCE = 4  # state of the generator of SPOP and message ids; the log has its outcomes, not the state
+REFUSE = 5  # GUARD_* bits: which calls are refused at present
+INTEREST_ANY = 6  # not 0 if any key is waited for, watched or tracked
+HITS_COUNT = 7  # changed keys with an interest, listed in HITS; above HITS_MAX: all keys
+LIMBO_COUNT = 8  # blocks to free after the reply is written, listed in LIMBO
+GRAVES = 9  # first deleted structure that upkeep has still to free
 GRAVES_COUNT = 10
 LOG_TOP = 11  # byte offset in LOG of the next frame
 LOG_FIRST = 12  # seq of the first frame in LOG
 LOG_COUNT = 13  # frames in LOG
-JOURNALED = 14  # 1 if changes are framed into LOG
-REPLY_ITEMS_MAX = 15  # what the caller of a row has room for
+JOURNALED = 14  # 1 if frames of changes are written to LOG
+REPLY_ITEMS_MAX = 15  # the items and bytes that the caller of a row can take
 REPLY_BYTES_MAX = 16
-DECIDED_CODE, DECIDED_TAPE_SIZE, DECIDED_BLOB_SIZE = 17, 18, 19  # what a deciding row did, see DECIDED
+DECIDED_CODE, DECIDED_TAPE_SIZE, DECIDED_BLOB_SIZE = 17, 18, 19  # the call to log instead, see DECIDED
 CURSOR_TOP = 22  # size of the tape that was filled last
 BYTES_MAX = 23  # max_memory
 PAGES_TOP, PAGES_END, PAGES_USED = 24, 25, 26
@@ -38,33 +37,33 @@ PAGES_DIRTY = 27  # free pages that may still be committed
 KEYS_COUNT = 32  # 16 words: visible or expired keys in each namespace
 KEYS_EXPIRING = 48  # 16 words: keys with a deadline
 BINS = 64  # 40 words: first free run of 2**n pages and more
-CLASSES = 128  # 64 words: first slab of the class with room
+CLASSES = 128  # 64 words: first slab of each class that has free blocks
 QUEUES = 192  # the table of queues
-TIMERS_DUE = 200  # no queue or room has anything to do before this time
+TIMERS_DUE = 200  # the time of the earliest timer of a queue or room
 LAST_NOW = 201
-LANE_AT, LANE_OUT, LANE_CALLS = 203, 204, 205  # where the lane stopped, the end of its replies
-FRAME_LAST = 206  # octet of the last frame written, to mark it as continued
-IN_GROUP = 207  # 1 between the first frame of an EXEC or a script and its last
-REPLAY_SEQ, REPLAY_CODE, REPLAY_STATUS = 209, 210, 211  # where a replay stopped, and what it got
+LANE_AT, LANE_OUT, LANE_CALLS = 203, 204, 205  # where the lane stopped, the end of its replies, calls carried out
+FRAME_LAST = 206  # word of the last frame written, to mark it as continued
+IN_GROUP = 207  # in an EXEC or a script: 1 + its frames so far; else 0
+REPLAY_SEQ, REPLAY_CODE, REPLAY_STATUS = 209, 210, 211  # the frame at which a replay stopped, and the status it got
 BATCH_AT, BATCH_INDEX, BATCH_STATUS = 214, 215, 216  # where a batch of envelopes stopped
-LIMIT_WORD, LIMIT_WORDS = 212, 213  # bytes of a RESP word, words of a RESP command
+LIMIT_WORD, LIMIT_WORDS = 212, 213  # limits: bytes of a RESP word, words of a RESP command
 EVICTION = 217  # the policy: EVICT_* below
-EVICTION_SAMPLES = 218  # keys that are looked at for each one removed
-EVICTED = 219  # keys removed for want of memory
-TRACKING = 220  # what is noted when a key is used: nothing, NOTE_TIME or NOTE_USE
+EVICTION_SAMPLES = 218  # keys sampled for each one removed
+EVICTED = 219  # keys removed by eviction
+TRACKING = 220  # what is noted when a key is used: nothing (0), NOTE_TIME or NOTE_USE
 NOW = 222  # engine time of the call under way, ms
 WORDS_USED = 221  # words in blocks that are in use
-COMPRESS_MIN = 223  # bytes from which values are compressed; 0: none are
-HOT_MAX, HOT_BYTES, HOT_HAND = 224, 225, 226  # the cache of compressed values in full: limit, bytes, next to go
+COMPRESS_MIN = 223  # values of this many bytes and more are compressed; 0: none
+HOT_MAX, HOT_BYTES, HOT_HAND = 224, 225, 226  # the cache of decompressed values: limit, bytes, next seat to clear
 HOT_HITS, HOT_MISSES = 227, 228
-COMPRESSED_FROM, COMPRESSED_TO = 229, 230  # bytes that were compressed, and what became of them
-TIMERS, TIMERS_COUNT, TIMERS_ROOM = 231, 232, 233  # the heap of timers: where it lies, entries, room for entries
-ZSTD_PACK, ZSTD_OPEN = 240, 241  # addresses of the codec, see store/records/zstd.py; 0: values are packed as LZ4
-KEY_HITS, KEY_MISSES = 242, 243  # keys that reads have found, and not found
-ROOM_LIMITS = 234  # what a room gets that is made without: events, bytes, seconds
+COMPRESSED_FROM, COMPRESSED_TO = 229, 230  # bytes of values before and after compression
+TIMERS, TIMERS_COUNT, TIMERS_ROOM = 231, 232, 233  # the heap of timers: its ref, entries, capacity in entries
+ZSTD_PACK, ZSTD_OPEN = 240, 241  # addresses of Zstandard, see store/records/zstd.py; 0: LZ4 is used
+KEY_HITS, KEY_MISSES = 242, 243  # reads that found their key, and that did not
+ROOM_LIMITS = 234  # limits of rooms created without: events, bytes, seconds
 ROOMS = 248  # the table of rooms
 CLOCK = 244  # address of `clock_gettime`; 0: no call is timed
-SCRATCH, SCRATCH_BYTES = 960, 512  # digits on their way into a value
+SCRATCH, SCRATCH_BYTES = 960, 512  # for texts that a call writes: digits, ids
 REGISTERS_SIZE = 1024
 
 DOORS, DOORS_SIZE = 1024, 256  # address of each family's door, by the high byte of a code
@@ -86,29 +85,29 @@ FAULTS_COUNT = 1024
 FAULT_FILLED = 1 << 32  # in the size of a text that Python has to fill
 ENVELOPES = FAULTS + FAULTS_COUNT * 2  # 4 words for each slot: target, hash, name at, name size
 ENVELOPES_COUNT = 4096
-TARGETS = ENVELOPES + ENVELOPES_COUNT * 4  # what a row is for the command envelope
+TARGETS = ENVELOPES + ENVELOPES_COUNT * 4  # the rows as the command envelope reads them
 TARGETS_SIZE = 1 << 16
 TARGET_TEXTS = TARGETS + TARGETS_SIZE
 TARGET_TEXTS_SIZE = 1 << 14
-HOT = TARGET_TEXTS + TARGET_TEXTS_SIZE  # 4 words for each place of the cache of compressed values
+HOT = TARGET_TEXTS + TARGET_TEXTS_SIZE  # 4 words for each seat of the cache of decompressed values
 HOT_SEATS = 1024
 TIMES = HOT + 4 * HOT_SEATS  # for each row: calls that were timed, ns of all of them, calls by log2(ns)
 TIMES_SIZE = 32
-REFUSALS = TIMES + ROWS_COUNT_MAX * TIMES_SIZE  # how often each was answered to RESP
+REFUSALS = TIMES + ROWS_COUNT_MAX * TIMES_SIZE  # how often each refusal was sent over RESP
 INTEREST = REFUSALS + FAULTS_COUNT  # 65536 octets, by the low bits of a key's hash
 INTEREST_SIZE = 65536 // WORD
 HITS, HITS_MAX = INTEREST + INTEREST_SIZE, 1024
-REPLY_ITEMS, REPLY_ITEMS_LANE = 1 << 26, 1 << 17  # items that fit; what the lane asks for at most
+REPLY_ITEMS, REPLY_ITEMS_LANE = 1 << 26, 1 << 17  # capacity in items; the most that the lane uses
 LIMBO, LIMBO_MAX = HITS + HITS_MAX + 8, 1 << 26
 SESSIONS, SESSION_SIZE, SESSIONS_COUNT = LIMBO + LIMBO_MAX + 8, 16, 1 << 16
-WORDS = SESSIONS + SESSION_SIZE * SESSIONS_COUNT  # (start, size) of each word of a command
+WORDS = SESSIONS + SESSION_SIZE * SESSIONS_COUNT  # (start, size) of each RESP word of a command
 TAPE_WORDS_MAX = 1 << 20
 TAPE_ROOM = 64  # words before a tape for its two head words, and behind it for fixed slots
 TAPE = WORDS + 2 * TAPE_WORDS_MAX + TAPE_ROOM
-DECIDED = TAPE + 4 * TAPE_WORDS_MAX + TAPE_ROOM  # tape of a decided call, its blob behind it
-DECIDED_BLOB = DECIDED + 2 * REPLY_ITEMS + TAPE_ROOM  # a text of the tape for each item of the reply
+DECIDED = TAPE + 4 * TAPE_WORDS_MAX + TAPE_ROOM  # tape of a decided call: the outcome of a row, as another row
+DECIDED_BLOB = DECIDED + 2 * REPLY_ITEMS + TAPE_ROOM  # the tape has two words for each item of the reply
 REPLY = DECIDED_BLOB + (1 << 28)
-SECOND_NUMBER = 2  # word of a reply that refuses: the second number that the text of the refusal may name
+SECOND_NUMBER = 2  # word of the reply to a refused call: the second number in the refusal's text
 RECEIVE = REPLY + 8 + 2 * REPLY_ITEMS
 RECEIVE_BYTES = 256 * KIB
 CALL = RECEIVE + RECEIVE_BYTES // WORD + 64  # a call built in Python: tape, then blob
@@ -117,17 +116,17 @@ CALL_BLOB = CALL + CALL_TAPE_SIZE
 CALL_BLOB_BYTES = 1 * GIB
 OUT = CALL_BLOB + CALL_BLOB_BYTES // WORD
 OUT_BYTES = 1 * MIB
-OUT_SLACK = 4096  # beyond OUT_BYTES: short replies are written without a look at the limit
+OUT_SLACK = 4096  # beyond OUT_BYTES: short replies are written without checking the limit
 LOG = OUT + (OUT_BYTES + OUT_SLACK) // WORD
-LOG_BYTES = 3 * GIB  # one frame of the largest call fits whole
-LOG_FLUSH_BYTES = 8 * MIB  # the lane hands over before more than this waits to be written
+LOG_BYTES = 3 * GIB  # fits one frame of the largest call
+LOG_FLUSH_BYTES = 8 * MIB  # the lane stops before more than this waits to be written
 PAGE_TABLE = (LOG + LOG_BYTES // WORD + 1023) & ~1023
 
 # Pages.
 PAGE_WORDS = 1024
 PAGE_BYTES = PAGE_WORDS * WORD
 SLAB_PAGES = 8
-BLOCK_WORDS_MAX = 4096  # larger blocks are runs of pages of their own
+BLOCK_WORDS_MAX = 4096  # larger blocks are extents
 
 # A row in ROWS.
 ROW_CODE, ROW_FLAGS, ROW_SCHEMA, ROW_SCHEMA_END, ROW_SLOTS, ROW_WORDS_MIN, ROW_WORDS_MAX = range(7)
@@ -137,46 +136,44 @@ ROW_ROOM, ROW_SHAPE, ROW_NAME, ROW_NAME_SIZE, ROW_FIELDS, ROW_FIELDS_COUNT = 7, 
 FLAG_WRITE = 1  # may change the state
 FLAG_GROWS = 2  # may need memory: refused above max_memory
 FLAG_HANDLER = 4  # runs in Python: the lane stops before it
-UNREADABLE = 1 << 8  # in the slot of a OneOf: the number that belongs to it is none
-FLAG_CONTROL = 8  # MULTI, EXEC and their like: not queued in MULTI
-FLAG_CONTAINER = 16  # the second word belongs to the name
-FLAG_WAITS = 32  # may park its session
+UNREADABLE = 1 << 8  # in the slot of a OneOf: a number that belongs to it is not an integer
+FLAG_CONTROL = 8  # not queued in MULTI: MULTI, EXEC and similar
+FLAG_CONTAINER = 16  # the second RESP word belongs to the name
+FLAG_WAITS = 32  # may park: wait for a key, a queue or a room
 
 # A session in SESSIONS.
 SESSION_FLAGS, SESSION_NAMESPACE, SESSION_RESP, SESSION_QUEUED, SESSION_QUEUE, SESSION_QUEUE_USED = range(6)
 SESSION_QUEUE_ROOM, SESSION_WATCHED = 6, 7
-SESSION_ROW, SESSION_SEEN = 10, 11  # the row it asked for last, and when (ms of engine time)
+SESSION_ROW, SESSION_SEEN = 10, 11  # the row called last, and when (ms of engine time)
 IN_MULTI, MULTI_BROKEN, MULTI_HARD, SESSION_DIRTY = 1, 2, 4, 8
-
-# Rows that the lane itself carries out.
 
 # Guards: bits of REFUSE.
 GUARD_LOADING, GUARD_READ_ONLY, GUARD_BROKEN_LOG = 1, 2, 4
 
-# A text's mark, in the low byte beside its size, in tape, reply, record and member.
+# The mark of a text: the low byte of the word that holds its size, in tape, reply, record and member.
 FORM_PLAIN, FORM_JSON, FORM_MASK = 0, 1, 3
 PRESENT = 0x20
 MARK_BITS = 8
 ITEM_TEXT, ITEM_INTEGER, ITEM_REAL, ITEM_NIL, ITEM_MASK = 0x00, 0x40, 0x80, 0xC0, 0xC0
 
-# What a row answers. The low byte says how to read the reply region, the bits above what happened.
+# Statuses. The low byte says how to read the reply region, the bits above say what happened.
 BROKEN, DONE, NIL, ITEM, ITEMS, NUMBER, EMPTY, NO_ITEM = 0, 1, 2, 3, 4, 5, 6, 7
 FULL, WAIT, NO_ROOM = 16, 17, 18
 CHANGED, DECIDED_BIT = 0x100, 0x200
-REFUSED_SHIFT = 16  # a refusal is its number + 1, above the 16 bits of a status that frames of the log keep
+REFUSED_SHIFT = 16  # a refusal is its number + 1, above the 16 bits of a status that frames of the log hold
 REFUSED = 1 << REFUSED_SHIFT
 STATUS_MASK = ~0x700
-BARREN = 0x400  # with WAIT: nothing is there for anybody who waits with this row
+BARREN = 0x400  # with WAIT: every call of this row would wait now, for the same key or name
 
-# Whom eviction chooses.
+# Eviction policies.
 (
     EVICT_NOBODY, EVICT_LRU, EVICT_LFU, EVICT_RANDOM, EVICT_VOLATILE_LRU, EVICT_VOLATILE_LFU, EVICT_VOLATILE_RANDOM,
     EVICT_VOLATILE_TTL,
 ) = range(8)  # fmt: skip
 NOTE_TIME, NOTE_USE = 1, 2
 
-# Behind the kinds of `kinds.py`, for names are hashed as keys of a namespace of this number: who holds messages.
+# Names of consumers are hashed as keys of a namespace with this number, which must not be a number of `kinds.py`.
 HOLDER = 18
-# What a key may be of interest for.
+# Kinds of interest in a key.
 WATCHED, AWAITED, ANNOUNCED, TRACKED = 1, 2, 4, 8
 ALL_HITS = -1

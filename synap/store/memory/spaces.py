@@ -1,21 +1,21 @@
-"""Address space: how much of it a store of some size reserves. Needs no compiled code."""
+"""Address space: how much is reserved for a store of a given size. Needs no compiled code."""
 
 from dataclasses import dataclass
 
 from synap.store.memory import layout
 
-SPARE = 2  # address space for each byte of max_memory: runs of pages are found although some are in use
+SPARE = 2  # bytes of address space for each byte of max_memory, so that free runs are found in spite of gaps
 SMALLEST = 256 * layout.MIB
 MARGIN = 64 * layout.MIB
 
 
 class NoAddressSpace(MemoryError):
-    """The system does not give the address space that a store of this size needs."""
+    """The system does not grant the address space that a store of this size needs."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is reserved: the arena's first page, its pages, bytes of all."""
+    """The sizes of a mapping: the first page of the arena, the number of its pages, the bytes of the whole."""
 
     first: int
     pages: int
@@ -23,7 +23,7 @@ class Plan:
 
 
 def plan(arena: int) -> Plan:
-    """The mapping whose pages take at least `arena` bytes: the page table before them has an entry for each page."""
+    """Return the mapping whose arena has at least `arena` bytes; the page table before it covers all pages."""
     pages = -(-arena // layout.PAGE_BYTES)
     table = layout.PAGE_TABLE * layout.WORD
     entry = 2 * layout.WORD
@@ -34,11 +34,11 @@ def plan(arena: int) -> Plan:
 
 
 def least_plan(memory_max: int) -> Plan:
-    """The smallest mapping for `memory_max` bytes of data."""
+    """Return the smallest mapping for `memory_max` bytes of data."""
     return plan(max(memory_max, SMALLEST) + MARGIN)
 
 
 def plans(memory_max: int) -> list[Plan]:
-    """The mappings that do for `memory_max`, the best first."""
+    """Return the mappings that suffice for `memory_max`, the largest first."""
     eighths = range(8 * SPARE, 7, -1)
     return [plan(max(memory_max * part // 8, SMALLEST) + MARGIN) for part in eighths]

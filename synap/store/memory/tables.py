@@ -1,22 +1,23 @@
-"""A hash table whose slots lie in the order of their hashes.
+"""Hash tables whose slots are sorted by hash: open addressing with linear probing, resized in steps.
 
     slot       tag (28 bits) | ref (36 bits); 0 is empty
     home       (tag * size) >> 28: where a tag would lie in a table of `size` slots
-    order      linear probing that keeps slots sorted by tag: a miss ends at the first larger tag
+    order      linear probing that keeps slots sorted by tag: a search ends at the first greater tag
 
-So a table in memory is a sorted list with gaps, and growing, shrinking and scanning are walks from
-left to right that read slots and nothing else. The size need not be a power of two: tables grow by
-half, and are between 1/2 and 3/4 full (about 13 bytes a key; doubling would waste a third more).
-There is no wrap at the end: some slack slots lie behind the last home.
+A table is thus a sorted list with gaps, and growing, shrinking and scanning are walks from left to right that
+read only slots. The size need not be a power of two: tables grow by half, and are between 1/2 and 3/4 full (about 13
+bytes a key; doubling would waste a third more). There is no wrap at the end: some slack slots lie behind the last
+home.
 
-Growing takes steps. The table keeps its old slots and moves whole clusters (up to an empty slot)
-from the left; tags below the *frontier* live in the new slots, the others still in the old ones.
-Each insert moves a few entries along, so the last one is moved long before the next growth.
+Growing takes steps. The table keeps its old slots and moves whole clusters (up to an empty slot) from the left;
+tags below the *frontier* are in the new slots, the others still in the old ones. Each insert moves a few entries,
+so the last entry is moved long before the next growth.
 
     word of a table  0      1     2      3          4         5         6
                      slots  size  count  old slots  old size  frontier  moved
 
-Used for the 64 shards of the keyspace, for the members of a set and for the queues.
+Used for the 64 shards of the keyspace, the members of a set, queues and rooms by name, the messages and holders of
+a queue, and the readers of a room.
 """
 
 import numpy as np
@@ -30,32 +31,32 @@ TAG_MASK = (1 << TAG_BITS) - 1
 REF_MASK = (1 << REF_BITS) - 1
 SLOTS, SIZE, COUNT, OLD, OLD_SIZE, FRONTIER, MOVED = range(7)
 SIZE_MIN = 4
-SLACK_MAX = 256  # at 3/4 full a longer overhang has odds below 1e-4; then the table grows at once
-SPREAD_MAX = 64  # slots for each entry at which `rebuild` gives up: only hundreds of equal tags get there
-STEP = 8  # entries moved by one insert: the growth ends after size / 8 inserts
+SLACK_MAX = 256  # at 3/4 full a longer overhang has odds below 1e-4; the table is then rebuilt at once
+SPREAD_MAX = 64  # slots for each entry at which `rebuild` gives up; takes hundreds of equal tags
+STEP = 8  # entries moved by one insert: growth ends after size / 8 inserts
 
 
 @kernel
 def slack(size):
-    """Slots behind the last home: a small table can take an overhang of all it holds."""
+    """Return the number of slots behind the last home: SLACK_MAX, in a smaller table `size`."""
     return min(size, SLACK_MAX)
 
 
 @kernel
 def tag_of_hash(h):
-    """The 28 bits of a hash that a slot keeps; the six above them choose the shard."""
+    """Return the 28 bits of a hash that a slot keeps; the six bits above them choose the shard."""
     return (h >> 30) & TAG_MASK
 
 
 @kernel
 def tag_of(slot):
-    """The tag of a slot that is not empty."""
+    """Return the tag of a slot that is not empty."""
     return (slot >> REF_BITS) & TAG_MASK
 
 
 @kernel
 def seek(words, slots, size, tag):
-    """Index in `words` of the first slot at or behind the home of `tag` that is empty or not below it."""
+    """Return the index in `words` of the first slot, from the home of `tag` on, that is empty or has a tag >= `tag`."""
     at = slots + ((tag * size) >> TAG_BITS)
     slot = words[at]
     while slot != 0 and tag_of(slot) < tag:
@@ -66,7 +67,7 @@ def seek(words, slots, size, tag):
 
 @kernel
 def seek_in(words, table, tag):
-    """`seek` in whichever of the two slot arrays holds this tag now."""
+    """Return the result of `seek` in whichever of the two slot arrays holds this tag now."""
     if words[table + OLD] != 0 and tag >= words[table + FRONTIER]:
         return seek(words, words[table + OLD], words[table + OLD_SIZE], tag)
     return seek(words, words[table + SLOTS], words[table + SIZE], tag)
@@ -74,7 +75,7 @@ def seek_in(words, table, tag):
 
 @kernel
 def new_slots(words, octets, size):
-    """Cleared slots for a table of this size."""
+    """Allocate cleared slots for a table of this size; return their ref, or 0 without memory."""
     room = size + slack(size) + 1  # the last one stays empty: every probe ends
     slots = arena.allocate(words, room)
     if slots:
@@ -84,7 +85,7 @@ def new_slots(words, octets, size):
 
 @kernel
 def place(words, slots, size, slot):
-    """Put a slot where its tag belongs, moving larger ones along; False if the slack is used up."""
+    """Put a slot where its tag belongs, moving greater ones up; return False if the slack is used up."""
     at = seek(words, slots, size, tag_of(slot))
     end = slots + size + slack(size)
     last = at
@@ -101,7 +102,7 @@ def place(words, slots, size, slot):
 
 @kernel
 def open_table(words, octets, table, size):
-    """An empty table at `table`."""
+    """Make an empty table of `size` slots at `table`."""
     for i in range(8):
         words[table + i] = 0
     words[table + SLOTS] = new_slots(words, octets, size)
@@ -110,7 +111,7 @@ def open_table(words, octets, table, size):
 
 @kernel
 def close_table(words, table):
-    """Free the slots; what they point to is the caller's."""
+    """Free the slots. The entries are left to the caller."""
     arena.release(words, words[table + SLOTS])
     if words[table + OLD]:
         arena.release(words, words[table + OLD])
@@ -119,7 +120,7 @@ def close_table(words, table):
 
 @kernel
 def move_some(words, table, budget):
-    """Move `budget` entries (and the rest of their cluster) to the new slots."""
+    """Move `budget` entries (and the rest of their cluster) to the new slots; return False if the slack is used up."""
     old = words[table + OLD]
     size = words[table + OLD_SIZE]
     end = size + slack(size)
@@ -145,7 +146,7 @@ def move_some(words, table, budget):
 
 @kernel
 def resize(words, octets, table, size):
-    """Begin to move to `size` slots; a move under way is finished first."""
+    """Begin to move to `size` slots, finishing a move under way first; return False without memory or slack."""
     if words[table + OLD] and not move_some(words, table, words[table + COUNT] + 1):
         return False
     slots = new_slots(words, octets, size)
@@ -162,7 +163,7 @@ def resize(words, octets, table, size):
 
 @kernel
 def take_over(words, slots, size, old, old_size):
-    """Put the entries of old slots into others, leaving the old as they are; False if the slack is used up."""
+    """Copy the entries of old slots into other slots; return False if the slack is used up."""
     for at in range(old, old + old_size + slack(old_size)):
         if words[at] and not place(words, slots, size, words[at]):
             return False
@@ -171,15 +172,15 @@ def take_over(words, slots, size, old, old_size):
 
 @kernel
 def rebuild(words, octets, table):
-    """Put everything into larger slots at once: for an overhang that the slack cannot take.
+    """Move all entries into larger slots at once, for an overhang that the slack cannot take.
 
-    Random tags do not get there (see SLACK_MAX); a run of equal ones may, and in the middle of a move too.
-    False if no size up to SPREAD_MAX slots an entry will do, or without memory.
+    Random tags do not need it (see SLACK_MAX); a run of equal tags may, also in the middle of a move.
+    Return False without memory, or if no size up to SPREAD_MAX slots for each entry suffices.
     """
     size = words[table + SIZE]
     size += size >> 1
     if words[table + OLD]:
-        size = max(size, words[table + OLD_SIZE])  # where they come from there was room
+        size = max(size, words[table + OLD_SIZE])  # the old slots held all entries that are still in them
     most = max(size, SPREAD_MAX * (words[table + COUNT] + SLACK_MAX))
     done = False
     slots = 0
@@ -203,10 +204,10 @@ def rebuild(words, octets, table):
 
 @kernel
 def insert(words, octets, table, tag, ref, stagger):
-    """Add an entry that is not in the table.
+    """Add an entry that is not in the table; return False if memory ran out, which is an error of Synap.
 
-    `stagger` (0 to 7) shifts the fill at which the table grows, so that the shards of one keyspace do
-    not all grow at the same moment. Answers False if memory ran out, which is our error.
+    `stagger` (0 to 7) shifts the fill at which the table grows, so that the shards of the keyspace do not all grow at
+    the same moment.
     """
     size = words[table + SIZE]
     count = words[table + COUNT]
@@ -231,7 +232,7 @@ def insert(words, octets, table, tag, ref, stagger):
 
 @kernel
 def remove(words, octets, table, seat):
-    """Take out the slot at `seat` (an index in `words`); those pushed along by it move back."""
+    """Remove the slot at `seat` (an index in `words`), and move back the slots behind it that are not at their home."""
     old = words[table + OLD]
     if old != 0 and seat >= old and seat <= old + words[table + OLD_SIZE] + slack(words[table + OLD_SIZE]):
         slots = old
@@ -258,7 +259,7 @@ def remove(words, octets, table, seat):
 
 @kernel
 def window(words, table, tag, last):
-    """Index in `words` of the first slot with a tag from `tag` to `last`, or 0: for walks in tag order."""
+    """Return the index in `words` of the first slot with a tag from `tag` to `last`, or 0; for walks in tag order."""
     if words[table + OLD] and tag < words[table + FRONTIER]:
         at = seek(words, words[table + SLOTS], words[table + SIZE], tag)
         found = next_slot(words, words[table + SLOTS], words[table + SIZE], at)
@@ -278,7 +279,7 @@ def window(words, table, tag, last):
 
 @kernel
 def next_slot(words, slots, size, at):
-    """The first slot from `at` on that is not empty, or 0."""
+    """Return the index of the first slot from `at` on that is not empty, or 0."""
     end = slots + size + slack(size)
     while at < end:
         if words[at]:
@@ -289,9 +290,9 @@ def next_slot(words, slots, size, at):
 
 @kernel
 def next_entry(words, table, place):
-    """(the place to go on from, index of the first slot from `place` on that is not empty, or 0).
+    """Return (place to continue from, index of the first slot from `place` on that is not empty, or 0).
 
-    Places count through the newer slots and then through the older ones, from 0.
+    Places count from 0 through the newer slots and then through the older ones.
     """
     size = words[table + SIZE] + slack(words[table + SIZE])
     while place < size:
@@ -309,7 +310,9 @@ def next_entry(words, table, place):
 
 @kernel
 def any_slot(words, table, chance):
-    """(a slot drawn with equal odds, the last random bits used), from 64 random bits; the table is not empty."""
+    """Return (index of a slot drawn with equal odds, last random bits used), from 64 random bits `chance`.
+
+    The table must not be empty."""
     size = words[table + SIZE] + slack(words[table + SIZE])
     both = size
     if words[table + OLD]:
@@ -324,7 +327,7 @@ def any_slot(words, table, chance):
 
 @kernel
 def next_chance(state):
-    """One step of a 64-bit mixing generator (splitmix64)."""
+    """Return the next state of a 64-bit generator (the output function of splitmix64)."""
     z = np.uint64(state) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,16 +1,16 @@
-"""Reading a tape and writing a reply: the only two ways in and out of a store function.
+"""Tapes and replies: reading the arguments of a row, and writing its reply.
 
-A tape is int64 slots whose places are fixed for each code. Its texts are positions in a blob, so
-a tape can be copied with its blob and stays true; two words stand before it:
+A tape is int64 slots whose places are fixed for each code. Its texts are positions in a blob, so a tape can be
+copied together with its blob. Two words stand before it:
 
-    tape - 2   namespace of the session that asks
+    tape - 2   namespace of the session that made the call
     tape - 1   where the blob starts (an octet of the heap)
     text       start in the blob, size << 8 | mark      (two slots; 0, 0 when absent)
-    number     the number itself                        (one slot; so are reals, as their bits)
+    number     the number itself                        (one slot; a real as its bits)
     many       count, where the items start (a slot)    (the items lie behind the fixed slots)
 
-A reply is one scalar, a count of items, and the items as (value, size << 8 | mark): a text's value is
-the octet where it lies, in the heap or in the blob; nothing is copied until a surface encodes it.
+A reply is one scalar, a count of items, and the items as (value, size << 8 | mark). The value of a text is the octet
+at which it lies, in the heap or in the blob; nothing is copied until a surface encodes the reply.
 """
 
 from synap.compiler.jit import kernel
@@ -22,37 +22,37 @@ from synap.store.memory.layout import (
     REPLY_ITEMS_MAX,
 )
 
-ITEM_OVERHEAD = 32  # the most that a surface writes around one item
+ITEM_OVERHEAD = 32  # the most bytes that a surface writes around one item
 
 
 @kernel
 def text_at(words, tape, slot):
-    """The octet where the text in this slot starts."""
+    """Return the octet at which the text in this slot starts."""
     return words[tape - 1] + words[tape + slot]
 
 
 @kernel
 def text_size(words, tape, slot):
-    """Its size in bytes."""
+    """Return the size in bytes of the text in this slot."""
     return words[tape + slot + 1] >> MARK_BITS
 
 
 @kernel
 def text_mark(words, tape, slot):
-    """Its form and encoding."""
+    """Return the mark (form and encoding) of the text in this slot."""
     return words[tape + slot + 1] & 0xFF
 
 
 @kernel
 def set_scalar(words, reply, value):
-    """The reply's number, and no items."""
+    """Set the number of the reply, and remove all items."""
     words[reply] = value
     words[reply + 1] = 0
 
 
 @kernel
 def add_text(words, reply, at, size, mark):
-    """One text more."""
+    """Add a text to the reply: `size` bytes at octet `at`."""
     place = reply + 2 + 2 * words[reply + 1]
     words[place] = at
     words[place + 1] = size << MARK_BITS | mark
@@ -61,7 +61,7 @@ def add_text(words, reply, at, size, mark):
 
 @kernel
 def add_number(words, reply, value):
-    """One integer more."""
+    """Add an integer to the reply."""
     place = reply + 2 + 2 * words[reply + 1]
     words[place] = value
     words[place + 1] = ITEM_INTEGER
@@ -70,7 +70,7 @@ def add_number(words, reply, value):
 
 @kernel
 def add_nil(words, reply):
-    """One gap more."""
+    """Add a null to the reply."""
     place = reply + 2 + 2 * words[reply + 1]
     words[place] = 0
     words[place + 1] = ITEM_NIL
@@ -79,10 +79,10 @@ def add_nil(words, reply):
 
 @kernel
 def fits(words, reply, items, octets):
-    """Is there room for this reply? If not, the reply region says how much is wanted.
+    """Return True if the caller can take a reply of so many items and octets; else write both into the reply region.
 
-    Every row that answers more than a few words asks before its first store, so FULL means that
-    nothing has happened and the call can be made again with more room.
+    Every row that answers more than a few words asks before its first store. So FULL means that nothing has happened,
+    and that the call can be made again with more capacity.
     """
     if items <= words[REPLY_ITEMS_MAX] and octets + items * ITEM_OVERHEAD <= words[REPLY_BYTES_MAX]:
         return True
