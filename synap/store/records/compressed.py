@@ -1,11 +1,11 @@
-"""Compressed values: long strings lie in the heap as LZ4 or Zstandard, and nobody who reads one can tell.
+"""Compressed values: long strings are stored as LZ4 or Zstandard, and decompressed when they are read.
 
-    value of a record whose mark says LZ4     size in full (8 octets) | block (see `kernels/lz4.py`)
-    of one whose mark says ZSTD               size in full (8 octets) | frame of Zstandard (see `zstd.py`)
+    value of a record with the mark LZ4       uncompressed size (8 octets) | block (see `kernels/lz4.py`)
+    value of a record with the mark ZSTD      uncompressed size (8 octets) | frame of Zstandard (see `zstd.py`)
 
-A value is compressed when it is stored, if it has COMPRESS_MIN bytes and shrinks by an eighth. Whoever
-wants its bytes asks `open_text`, which expands it into a block of its own; the latest of these stay in a
-small cache (see `value_cache.py`). Frames hold values in full.
+A value is compressed when it is stored, if it has COMPRESS_MIN bytes or more and shrinks by an eighth. Readers call
+`open_text`, which decompresses a value into a block of its own; the latest of these blocks stay in a small cache
+(`value_cache.py`). Frames of the log and of snapshots hold values uncompressed.
 """
 
 from synap.compiler.jit import kernel
@@ -29,14 +29,14 @@ from synap.store.records import keyspace, value_cache
 LZ4, ZSTD = 1 << 2, 1 << 3  # in a mark, beside the form
 HEAD = 8
 ATTEMPTS = 3
-ASIDE = DECIDED_BLOB * WORD  # where values pass through
+ASIDE = DECIDED_BLOB * WORD  # buffer for values that are compressed or decompressed
 ASIDE_IN_FULL = ASIDE + (1 << 30)
-PACKED_MAX = (1 << 30) - (1 << 20)  # bytes of a value that there is room for aside
+PACKED_MAX = (1 << 30) - (1 << 20)  # bytes of a value that fit into the buffer
 
 
 @kernel
 def pack(words, octets, source, size):
-    """(octet, size, mark) of a value as it is to be stored: compressed if that is on and gains an eighth."""
+    """Return (octet, size, mark) of a value as it is to be stored: compressed if that is on and saves an eighth."""
     if words[COMPRESS_MIN] == 0 or size < words[COMPRESS_MIN] or size > PACKED_MAX:
         return source, size, 0
     room = size - (size >> 3) - HEAD
@@ -56,19 +56,19 @@ def pack(words, octets, source, size):
 
 @kernel
 def is_packed(words, ref):
-    """Does this string record hold its value compressed?"""
+    """Return True if this string record holds its value compressed."""
     return keyspace.mark_of(words, ref) & (LZ4 | ZSTD) != 0
 
 
 @kernel
 def stored_at(words, ref):
-    """The octet where what is stored as a string record's value starts."""
+    """Return the octet at which the stored bytes of a string record's value start."""
     return keyspace.key_at(words, ref) + keyspace.key_size(words, ref)
 
 
 @kernel
 def full_size(words, octets, ref):
-    """Bytes of a string record's value."""
+    """Return the uncompressed size of a string record's value, in bytes."""
     if is_packed(words, ref):
         return load64(octets, stored_at(words, ref))
     return keyspace.value_size(words, ref)
@@ -76,9 +76,9 @@ def full_size(words, octets, ref):
 
 @kernel
 def expand_to(words, octets, ref, target):
-    """Write a compressed value in full at octet `target`; its size, or -1 if it cannot be read.
+    """Decompress a value to octet `target`; return its size, or -1 if it cannot be decompressed.
 
-    The library behind ZSTD_OPEN runs in Python, where a signal may break it off: then it is asked again.
+    The C function behind ZSTD_OPEN runs Python code, which a signal may interrupt; it is then called again.
     """
     at = stored_at(words, ref)
     size = load64(octets, at)
@@ -93,7 +93,7 @@ def expand_to(words, octets, ref, target):
 
 @kernel
 def text_aside(words, octets, ref):
-    """(octet, size) of a value in full, until the next one is asked for in this way; the cache is left alone."""
+    """Return (octet, size) of a value uncompressed, valid until the next call. The cache is not used."""
     if not is_packed(words, ref):
         return stored_at(words, ref), keyspace.value_size(words, ref)
     return ASIDE_IN_FULL, expand_to(words, octets, ref, ASIDE_IN_FULL)
@@ -101,7 +101,7 @@ def text_aside(words, octets, ref):
 
 @kernel
 def open_text(words, octets, ref):
-    """(octet, size) of a value in full, until the reply is written; the size is -1 without memory."""
+    """Return (octet, size) of a value uncompressed, valid until the reply is written; the size is -1 without memory."""
     if not is_packed(words, ref):
         return stored_at(words, ref), keyspace.value_size(words, ref)
     seat = value_cache.seat_of(ref)

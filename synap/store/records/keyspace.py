@@ -1,22 +1,22 @@
-"""Keys: 64 hash tables, and the records that they lead to.
+"""The keyspace: 64 hash tables of keys, and the records that they lead to.
 
-A record is one block: a head of one word, optional words, the root of a structure, then the key's
-bytes and (for a string) the value's bytes right behind them:
+A record is one block: a head of one word, optional words, the root of a structure, then the bytes of the key and,
+for a string, the bytes of the value right behind them:
 
     head | [deadline, ms] | [key size, value size] | [root words] | key | value
 
     bits of the head   0-3 kind   4-5 form   6-8 encoding   9 has a deadline   10 has a sizes word
                        11 spelled   12-15 namespace   16-31 access clock   32-43 key size   44-63 value size
 
-Keys above 4095 bytes or values above 1 MiB keep their sizes in the sizes word. With a slot of 8
-bytes in a table that is 3/5 full, 16 B -> 16 B costs 53 bytes a key, where Redis takes about 120.
+Keys above 4095 bytes or values above 1 MiB keep their sizes in the sizes word. With a slot of 8 bytes in a table that
+is 3/5 full, 16 B -> 16 B costs 53 bytes a key, where Redis takes about 120.
 
-How a value came to be shows in OBJECT ENCODING alone, so no digest and no snapshot has it. A string that APPEND or
+The history of a value shows only in OBJECT ENCODING, so digests and snapshots leave it out. A string that APPEND or
 SETRANGE has changed is RAW (a bit of the encoding), one that INCRBYFLOAT has made is SPELLED. A list or a set that has
 outgrown the small form of Redis is OUTGROWN, a set that has held a member other than an integer is SPELLED.
 
-A record whose deadline has come is invisible to everyone, and stays until a row removes it: reads
-change nothing. Every change of a key passes `touched`, so that whoever waits for it hears of it.
+A record whose deadline has come is invisible, and stays until a row removes it: reads change nothing. Every change of
+a key calls `touched`, which notes it for the calls that wait for the key and the sessions that watch it.
 """
 
 import numpy as np
@@ -62,41 +62,41 @@ KEY_SIZE_MAX, VALUE_SIZE_MAX = (1 << 12) - 1, (1 << 20) - 1
 SIZES_SHIFT = 32
 SHARD_SHIFT = 58
 NAMESPACE_SPREAD = 0x4F2D3A9B1C6E7715
-TIME_SHIFT = 10  # ms in a unit of the access clock, as a power of two: it turns over after 18 hours
+TIME_SHIFT = 10  # ms in a unit of the access clock, as a power of two: it wraps after 18 hours
 MINUTE_MS = 60_000
 USE_BEGIN, USE_FACTOR = 5, 10
 NOTE_MASK = 0xFFFF << CLOCK_SHIFT
-COLLECTION_HEAD = 16  # words of a record besides key and value, at most
+COLLECTION_HEAD = 16  # the most words of a record besides key and value
 
 
 @kernel
 def kind_of(words, ref):
-    """STRING, LIST or SET."""
+    """Return the number of the record's kind."""
     return words[ref] & KIND_MASK
 
 
 @kernel
 def extra_words(head):
-    """Words between the head and the root: deadline and sizes."""
+    """Return the number of words between the head and the root: deadline and sizes."""
     return ((head >> 9) & 1) + ((head >> 10) & 1)
 
 
 @kernel
 def root_of(words, ref):
-    """Where the root of the structure at `ref` starts."""
+    """Return the word at which the root of the structure at `ref` starts."""
     return ref + 1 + extra_words(words[ref])
 
 
 @kernel
 def key_at(words, ref):
-    """The octet where the record's key starts."""
+    """Return the octet at which the record's key starts."""
     head = words[ref]
     return (ref + 1 + extra_words(head) + root_words(head & KIND_MASK)) * 8
 
 
 @kernel
 def key_size(words, ref):
-    """Bytes of the record's key."""
+    """Return the size of the record's key, in bytes."""
     head = words[ref]
     if head & HAS_SIZES:
         return words[ref + 1 + ((head >> 9) & 1)] & 0xFFFFFFFF
@@ -105,7 +105,7 @@ def key_size(words, ref):
 
 @kernel
 def value_size(words, ref):
-    """Bytes of a string record's value."""
+    """Return the size of a string record's value as stored, in bytes."""
     head = words[ref]
     if head & HAS_SIZES:
         return (words[ref + 1 + ((head >> 9) & 1)] >> SIZES_SHIFT) & 0xFFFFFFFF
@@ -114,19 +114,19 @@ def value_size(words, ref):
 
 @kernel
 def mark_of(words, ref):
-    """Form and encoding of a string record's value."""
+    """Return the form and encoding of a string record's value."""
     return (words[ref] >> FORM_SHIFT) & MARK_MASK
 
 
 @kernel
 def namespace_of(words, ref):
-    """The namespace of the record's key."""
+    """Return the namespace of the record's key."""
     return (words[ref] >> NAMESPACE_SHIFT) & 15
 
 
 @kernel
 def deadline_of(words, ref):
-    """When the record expires (ms of engine time), or 0."""
+    """Return the time at which the record expires (ms of engine time), or 0."""
     if words[ref] & HAS_DEADLINE:
         return words[ref + 1]
     return 0
@@ -134,13 +134,13 @@ def deadline_of(words, ref):
 
 @kernel
 def expired(words, ref, now):
-    """Has the record's deadline come?"""
+    """Return True if the record's deadline has come."""
     return words[ref] & HAS_DEADLINE != 0 and words[ref + 1] <= now
 
 
 @kernel
 def hash_key(words, octets, namespace, start, size):
-    """The hash of a key: its top six bits choose the shard, the next 28 the place in it."""
+    """Return the hash of a key: the top six bits choose the shard, the next 28 are the tag in its table."""
     h = keyed_hash(octets, start, size, words[KEY_A], words[KEY_B])
     if namespace:
         h = fold(h ^ words[KEY_B], namespace * NAMESPACE_SPREAD)
@@ -149,20 +149,20 @@ def hash_key(words, octets, namespace, start, size):
 
 @kernel
 def shard_of(h):
-    """The table of this hash."""
+    """Return the shard for this hash."""
     return SHARDS + ((h >> SHARD_SHIFT) & 63) * TABLE_SIZE
 
 
 @kernel
 def home_of(words, h):
-    """The index in `words` where a key with this hash would lie in its shard's newer slots: for prefetching."""
+    """Return the index in `words` of the home of this hash in its shard's newer slots; used to prefetch."""
     table = shard_of(h)
     return words[table + tables.SLOTS] + ((tables.tag_of_hash(h) * words[table + tables.SIZE]) >> tables.TAG_BITS)
 
 
 @kernel
 def any_seat(words):
-    """Index in `words` of the slot of a key drawn at random, or 0 if the shard that was drawn holds none."""
+    """Return the index in `words` of the slot of a random key, or 0 if the randomly chosen shard is empty."""
     chance = tables.next_chance(words[CHANCE])
     table = SHARDS + (chance & (SHARDS_COUNT - 1)) * TABLE_SIZE
     seat = 0
@@ -174,7 +174,7 @@ def any_seat(words):
 
 @kernel
 def locate(words, octets, namespace, start, size, h):
-    """Index in `words` of the slot of this key, visible or not, or 0."""
+    """Return the index in `words` of the slot of this key, visible or not, or 0."""
     tag = tables.tag_of_hash(h)
     at = tables.seek_in(words, shard_of(h), tag)
     slot = words[at]
@@ -193,13 +193,13 @@ def locate(words, octets, namespace, start, size, h):
 
 @kernel
 def hash_text(words, octets, tape, slot):
-    """The hash of the key in this slot of a tape."""
+    """Return the hash of the key in this slot of a tape."""
     return hash_key(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot))
 
 
 @kernel
 def first_use(words, now):
-    """The clock bits of a record that begins now."""
+    """Return the clock bits of a new record."""
     if words[TRACKING] == NOTE_USE:
         return ((now // MINUTE_MS) & 0xFF) << 8 | USE_BEGIN
     return (now >> TIME_SHIFT) & 0xFFFF
@@ -207,7 +207,7 @@ def first_use(words, now):
 
 @kernel
 def uses(words, ref, now):
-    """The logarithmic use counter (0 to 255) of a record: one less for each minute without a use."""
+    """Return the logarithmic use counter (0 to 255) of a record, reduced by one for each minute without a use."""
     bits = (words[ref] >> CLOCK_SHIFT) & 0xFFFF
     return max((bits & 0xFF) - (((now // MINUTE_MS) - (bits >> 8)) & 0xFF), 0)
 
@@ -232,7 +232,7 @@ def used(words, ref, now):
 
 @kernel
 def locate_used(words, octets, namespace, start, size, h):
-    """`locate`, which counts as a use of the key: as in Redis also where the call is refused or changes nothing."""
+    """Return `locate`, and count a use of the key; as in Redis also where the call is refused or changes nothing."""
     seat = locate(words, octets, namespace, start, size, h)
     if seat and words[TRACKING]:
         used(words, words[seat] & REF_MASK, words[NOW])
@@ -241,31 +241,31 @@ def locate_used(words, octets, namespace, start, size, h):
 
 @kernel
 def locate_text(words, octets, tape, slot, h):
-    """`locate_used` for the key in this slot of a tape."""
+    """Return `locate_used` for the key in this slot of a tape."""
     return locate_used(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot), h)
 
 
 @kernel
 def note_of(words, ref):
-    """What `used` has noted in a record."""
+    """Return the access clock bits that `used` has set in a record."""
     return words[ref] & NOTE_MASK
 
 
 @kernel
 def carry(words, ref, note):
-    """Give a record written anew the note that it had."""
+    """Set the access clock bits of a rewritten record to those it had."""
     words[ref] |= note
 
 
 @kernel
 def find(words, octets, tape, slot, now):
-    """The record of the key in this slot of a tape if it is visible, or 0; this is a use of it."""
+    """Return the visible record of the key in this slot of a tape, or 0; count a use of the key."""
     return met(words, locate_text(words, octets, tape, slot, hash_text(words, octets, tape, slot)), now)
 
 
 @kernel
 def look(words, octets, tape, slot, now):
-    """`find` for who asks about the key and not for what it holds: this is no use of it."""
+    """Return what `find` returns, without counting a use: for calls about the key and not about its content."""
     h = hash_text(words, octets, tape, slot)
     seat = locate(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot), h)
     return met(words, seat, now)
@@ -273,7 +273,7 @@ def look(words, octets, tape, slot, now):
 
 @kernel
 def met(words, seat, now):
-    """The visible record at `seat`, or 0; counts the hit or the miss."""
+    """Return the visible record at `seat`, or 0; count a keyspace hit or miss."""
     if seat == 0 or expired(words, words[seat] & REF_MASK, now):
         words[KEY_MISSES] += 1
         return 0
@@ -283,7 +283,7 @@ def met(words, seat, now):
 
 @kernel
 def touched(words, octets, h):
-    """A key with this hash has changed: note it for those who care."""
+    """Note in HITS that the key or name with this hash has changed, if there is an interest in it."""
     if words[INTEREST_ANY] and octets[INTEREST * 8 + (h & 0xFFFF)]:
         count = words[HITS_COUNT]
         if count < HITS_MAX:
@@ -293,14 +293,14 @@ def touched(words, octets, h):
 
 @kernel
 def touched_all(words):
-    """All keys have changed."""
+    """Note that all keys have changed."""
     if words[INTEREST_ANY]:
         words[HITS_COUNT] = HITS_MAX + 1
 
 
 @kernel
 def record_words(kind, name_size, content_size, deadline):
-    """Words of a record with these sizes."""
+    """Return the number of words of a record with these sizes."""
     size = 1 + root_words(kind) + ((name_size + content_size + 7) >> 3) + (1 if deadline else 0)
     if name_size > KEY_SIZE_MAX or content_size > VALUE_SIZE_MAX:
         size += 1
@@ -309,7 +309,7 @@ def record_words(kind, name_size, content_size, deadline):
 
 @kernel
 def write_head(words, ref, kind, mark, namespace, name_size, content_size, deadline):
-    """Head, deadline and sizes; answers the octet where the root (or the key) starts."""
+    """Write head, deadline and sizes of a record; return the octet at which the root (or the key) starts."""
     head = kind | (mark & MARK_MASK) << FORM_SHIFT | namespace << NAMESPACE_SHIFT
     at = ref + 1
     if deadline:
@@ -328,7 +328,7 @@ def write_head(words, ref, kind, mark, namespace, name_size, content_size, deadl
 
 @kernel
 def create(words, octets, h, kind, mark, namespace, start, size, content_size, deadline):
-    """A record for a key that has none (root and value still to be written), or 0 without memory."""
+    """Create a record for a key that has none, without root and value; return its ref, or 0 without memory."""
     ref = arena.allocate(words, record_words(kind, size, content_size, deadline))
     if ref == 0:
         return 0
@@ -346,7 +346,7 @@ def create(words, octets, h, kind, mark, namespace, start, size, content_size, d
 
 @kernel
 def set_deadline(words, octets, seat, deadline):
-    """Give the record at `seat` this deadline (0: none), moving it if its size changes; its ref."""
+    """Set the deadline of the record at `seat` (0: none); return its ref, which may be new, or 0 without memory."""
     ref = words[seat] & REF_MASK
     head = words[ref]
     if head & HAS_DEADLINE and deadline:
@@ -386,7 +386,7 @@ def set_deadline(words, octets, seat, deadline):
 
 @kernel
 def drop_record(words, ref, later):
-    """Free a record and what hangs on it: strings now (or after the reply), structures by upkeep."""
+    """Free a record: a string at once (`later`: after the reply), any other kind through the graveyard."""
     kind = kind_of(words, ref)
     size = root_words(kind)
     if size == 0:
@@ -397,7 +397,7 @@ def drop_record(words, ref, later):
             arena.release(words, ref)
     else:
         root = root_of(words, ref)
-        for i in range(size):  # the graveyard finds the root behind one word, whatever stood there
+        for i in range(size):  # in the graveyard the root stands right behind the head
             words[ref + 1 + i] = words[root + i]
         progress = progress_word(kind)
         if progress >= 0:
@@ -407,7 +407,7 @@ def drop_record(words, ref, later):
 
 @kernel
 def remove(words, octets, h, seat, later):
-    """Take the key at `seat` out of the keyspace and free its record."""
+    """Remove the key at `seat` from the keyspace and free its record."""
     ref = words[seat] & REF_MASK
     namespace = namespace_of(words, ref)
     words[KEYS_COUNT + namespace] -= 1
@@ -420,9 +420,9 @@ def remove(words, octets, h, seat, later):
 
 @kernel
 def claim(words, octets, tape, slot, h, kind, now):
-    """The record of this kind under the key of a tape, made empty if the key is missing or expired.
+    """Return the record of this kind for the key in a slot of a tape; create it empty if the key is missing or expired.
 
-    Answers its ref; 0 without memory; -1 if the key holds another kind. A new record's root is zero.
+    Return 0 without memory, -1 if the key holds another kind. The root of a new record is zero.
     """
     seat = locate_text(words, octets, tape, slot, h)
     if seat:

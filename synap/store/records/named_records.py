@@ -1,9 +1,9 @@
-"""Queues and rooms: what is known by a name alone and is no key. A table each, and what their records share.
+"""Named records: queues and rooms, which have names of their own. One table each, and what their records share.
 
     record     word NAME_SIZE | ... | TIMER | KIND | ... (`head` words in all), then the bytes of the name
 
-A name is hashed as a key of a namespace of its own (QUEUE, ROOM), so those who wait for a queue or attend to
-a room are found as those who wait for a key are.
+A name is hashed as a key of a reserved namespace (QUEUE, ROOM). So calls and feeds that wait for a queue or a room
+are found in the same way as calls that wait for a key.
 """
 
 from synap.compiler.jit import kernel
@@ -19,13 +19,13 @@ NAME_SIZE, TIMER, KIND = 0, 14, 15
 
 @kernel
 def hash_text(words, octets, kind, tape, slot):
-    """The hash of the name in this slot of a tape."""
+    """Return the hash of the name in this slot of a tape."""
     return keyspace.hash_key(words, octets, kind, text_at(words, tape, slot), text_size(words, tape, slot))
 
 
 @kernel
 def locate(words, octets, table, head, h, start, size):
-    """Index in `words` of the slot of the record with this name, or 0."""
+    """Return the index in `words` of the slot of the record with this name, or 0."""
     tag = tables.tag_of_hash(h)
     at = tables.seek_in(words, table, tag)
     slot = words[at]
@@ -40,14 +40,14 @@ def locate(words, octets, table, head, h, start, size):
 
 @kernel
 def find(words, octets, table, head, h, tape, slot):
-    """The record named in this slot of a tape, or 0."""
+    """Return the record named in this slot of a tape, or 0."""
     seat = locate(words, octets, table, head, h, text_at(words, tape, slot), text_size(words, tape, slot))
     return words[seat] & REF_MASK if seat else 0
 
 
 @kernel
 def make(words, octets, table, head, kind, h, start, size):
-    """A record of zeros with this name, in its table; 0 without memory."""
+    """Create a record of zeros with this name, and add it to its table; return its ref, or 0 without memory."""
     record = arena.allocate(words, head + ((size + 7) >> 3))
     if record == 0:
         return 0
@@ -62,7 +62,7 @@ def make(words, octets, table, head, kind, h, start, size):
 
 @kernel
 def following(words, table, at):
-    """Index in `words` of the slot behind the one at `at` in the order of tags (0: the first), or 0 behind the last."""
+    """Return the index in `words` of the slot after `at` (0: the first) in the order of tags, or 0 after the last."""
     if at == 0:
         return tables.window(words, table, 0, tables.TAG_MASK)
     tag = tables.tag_of(words[at])
@@ -76,7 +76,7 @@ def following(words, table, at):
 
 @kernel
 def names(words, table, head, reply):
-    """All names of a table, in no order: ITEMS, or FULL."""
+    """Add all names of a table to the reply, in no order; return ITEMS, or FULL."""
     count = 0
     size = 0
     at = following(words, table, 0)

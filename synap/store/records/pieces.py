@@ -1,6 +1,6 @@
-"""Load rows of a snapshot: the cursor of a dump, and what every structure that comes in pieces writes alike.
+"""Load rows of a snapshot: the cursor of a dump, and the pieces in which lists and sets are written.
 
-A list or a set comes in pieces, the first of which makes the key: key, deadline, whether a piece came before, elements.
+The first piece of a list or set creates the key. A piece holds: key, deadline, whether a piece came before, elements.
 """
 
 from synap.compiler.jit import kernel
@@ -9,7 +9,7 @@ from synap.store.memory.layout import FORM_MASK, MARK_BITS, PRESENT
 from synap.store.records import keyspace
 
 PLACE, REF, INSIDE, MORE, CHAIN, CURSOR_SIZE, ENTRY = range(7)
-"""Words of a cursor: place in the tables, structure at hand, progress in it, whether more of it is to come, entries of
+"""Words of a cursor: place in the tables, current structure, progress in it, whether more of it follows, entries of
 one tag that are done, octets written, and a second word of progress."""
 
 PIECE_BYTES = 1 << 20
@@ -26,7 +26,10 @@ def words_of(words, target):
 
 @kernel
 def begin_piece(words, octets, ref, target, count, more):
-    """The tape of a list or set piece; the words of its tape. Its blob begins with the key."""
+    """Write the fixed slots of a list or set piece of `count` elements; return the words of its tape.
+
+    The blob of the piece begins with the key.
+    """
     tape = target + frames.HEAD_WORDS
     words[tape] = 0
     words[tape + 1] = keyspace.key_size(words, ref) << MARK_BITS | PRESENT
@@ -39,6 +42,6 @@ def begin_piece(words, octets, ref, target, count, more):
 
 @kernel
 def put_element(words, tape, i, start, size, mark):
-    """The slots of one element of a piece."""
+    """Write the slots of element `i` of a piece."""
     words[tape + LOAD_SLOTS + 2 * i] = start
     words[tape + LOAD_SLOTS + 2 * i + 1] = size << MARK_BITS | PRESENT | (mark & FORM_MASK)

@@ -1,4 +1,4 @@
-"""The hash of state that does not depend on a node: what digests are made of."""
+"""Hash of state, the same on every node: the basis of digests."""
 
 from synap.compiler.jit import kernel
 from synap.kernels.hashing import keyed_hash
@@ -10,11 +10,11 @@ MIX = 0x2545F4914F6CDD1D
 
 @kernel
 def mix(h, value):
-    """One number more into a hash, in order."""
+    """Return the hash `h` with one more number mixed in; the order of numbers counts."""
     return fold((h ^ value) + MIX, MIX ^ value)
 
 
 @kernel
 def text(octets, start, size):
-    """The hash of some bytes under fixed keys."""
+    """Return the hash of `size` bytes under fixed keys."""
     return keyed_hash(octets, start, size, FIXED_A, FIXED_B)

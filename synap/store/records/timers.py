@@ -1,8 +1,8 @@
-"""Timers: which queue or room has something to do next, and when. One heap for all of them.
+"""Timers: one heap of the times at which queues and rooms have something due.
 
-A record has one timer, which is due at the earliest of whatever it waits for (a lease that runs out, a
-delayed message, an event that has grown old). Nothing is looked at before that: a thousand idle queues
-cost nothing. The heap is not part of the logical state, it follows from it.
+A record has one timer, at the earliest of its due times (a lease that ends, a delayed message, an event that reaches
+its age limit). No record is examined before that: a thousand idle queues cost nothing. The heap is not part of the
+logical state, it follows from it.
 """
 
 from synap.compiler.jit import kernel
@@ -18,7 +18,10 @@ ROOM_FIRST = 16
 
 @kernel
 def grow(words, octets, block, count, room):
-    """(a heap's block with room for one more entry, its room); the block is 0 without memory."""
+    """Return (a heap's block with space for one more entry, its capacity); the block is 0 without memory.
+
+    `count` and `room` are the entries and the capacity of the heap in `block`.
+    """
     if count < room:
         return block, room
     wanted = max(ROOM_FIRST, 2 * room)
@@ -33,7 +36,7 @@ def grow(words, octets, block, count, room):
 
 @kernel
 def set_timer(words, octets, record, due):
-    """Let the record's timer be due at `due` (ms; NEVER: it has none). False without memory."""
+    """Set the record's timer to `due` (ms; NEVER: no timer); return False without memory."""
     place = words[record + TIMER]
     count = words[TIMERS_COUNT]
     if place == 0 and due != NEVER:

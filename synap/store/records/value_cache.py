@@ -1,7 +1,7 @@
-"""The cache of compressed values in full: a few blocks of at most HOT_MAX bytes, found by a record's ref.
+"""Cache of decompressed values: a few blocks of at most HOT_MAX bytes in all, found by a record's ref.
 
-An entry is dropped when its record goes, moves or gets another value. Its block is freed after the reply
-that is being made, which may point into it.
+An entry is removed when its record is freed, moves or gets another value. The block is freed after the current
+reply, which may point into it.
 """
 
 from synap.compiler.jit import kernel
@@ -13,13 +13,13 @@ SEAT_WORDS = 4  # ref, block, bytes, -
 
 @kernel
 def seat_of(ref):
-    """The place where the value of this record would be."""
+    """Return the seat at which the value of this record would be cached."""
     return HOT + SEAT_WORDS * (((ref * 0x9E3779B1) >> 16) & (HOT_SEATS - 1))
 
 
 @kernel
 def clear(words, seat):
-    """Let go of what a place holds."""
+    """Remove the entry of a seat, and free its block after the reply."""
     if words[seat]:
         words[seat] = 0
         words[HOT_BYTES] -= words[seat + 2]
@@ -28,7 +28,7 @@ def clear(words, seat):
 
 @kernel
 def forget(words, ref):
-    """The record at `ref` goes, or gets another value."""
+    """Remove the entry of the record at `ref`, which is about to be freed, to move or to get another value."""
     if words[HOT_BYTES]:
         seat = seat_of(ref)
         if words[seat] == ref:
@@ -37,7 +37,7 @@ def forget(words, ref):
 
 @kernel
 def keep(words, seat, ref, block, size):
-    """Put a block into its place; others go in turn until there is room."""
+    """Store a block at a seat, and clear other seats in turn until the cache is within HOT_MAX."""
     clear(words, seat)
     while words[HOT_BYTES] + size > words[HOT_MAX]:
         words[HOT_HAND] = (words[HOT_HAND] + 1) & (HOT_SEATS - 1)

@@ -1,8 +1,8 @@
-"""Zstandard for values: the library, behind two C functions whose addresses lie in the heap.
+"""Zstandard for values: calls of the Python library, wrapped in C functions whose addresses lie in the heap.
 
-A kernel cannot call a Python library, but it can call a C function, and `ctypes` makes one of a Python
-function. About a microsecond of Python for each value, beside the several that Zstandard takes: the library
-does not let its own functions be found.
+A kernel cannot call a Python library, but it can call a C function, and `ctypes` makes one from a Python function.
+This costs about a microsecond of Python for each value, beside the several microseconds of Zstandard. The library's
+own C functions cannot be looked up.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from synap.store.memory.layout import ZSTD_OPEN, ZSTD_PACK
 _KIND = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
 _READ = 0x100  # PyBUF_READ
 
-_kept: dict[int, tuple[Any, Any]] = {}  # the functions of each level: their addresses are good while they live
+_kept: dict[int, tuple[Any, Any]] = {}  # the functions of each level, kept alive so that their addresses stay valid
 
 
 def _view(address: int, size: int) -> memoryview:
@@ -27,13 +27,13 @@ _memory_view.restype = ctypes.py_object
 
 
 def _functions(level: int) -> tuple[Any, Any]:
-    import zstandard  # only for those who ask for it
+    import zstandard  # imported only if Zstandard is used
 
     pack = zstandard.ZstdCompressor(level=level, write_content_size=True, write_checksum=False).compress
     expand = zstandard.ZstdDecompressor().decompress
 
     def _pack(source: int, size: int, target: int, room: int) -> int:
-        """The frame's size, or 0 if it does not fit into `room`."""
+        """Compress a value to `target`; return the frame's size, or 0 if it does not fit into `room` bytes."""
         frame = pack(_view(source, size))
         if len(frame) > room:
             return 0
@@ -41,7 +41,7 @@ def _functions(level: int) -> tuple[Any, Any]:
         return len(frame)
 
     def _expand(source: int, size: int, target: int, room: int) -> int:
-        """The value's size, or -1 if there is no value of at most `room` bytes."""
+        """Decompress a value to `target`; return its size, or -1 if it is invalid or does not fit into `room` bytes."""
         try:
             value = expand(_view(source, size))
         except zstandard.ZstdError:
@@ -55,7 +55,7 @@ def _functions(level: int) -> tuple[Any, Any]:
 
 
 def place(numbers: Any, level: int) -> None:
-    """Let values be packed by Zstandard at this `level` from now on (in the heap with these words)."""
+    """Compress values with Zstandard at this `level` from now on, in the heap whose words are `numbers`."""
     if level not in _kept:
         _kept[level] = _functions(level)
     pack, expand = _kept[level]
