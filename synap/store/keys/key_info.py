@@ -1,4 +1,4 @@
-"""What Python asks of single keys: their hashes, whether they are visible, and what they are."""
+"""Key information for Python: hashes, visibility and descriptions of single keys, and LCS."""
 
 from synap.compiler.jit import kernel
 from synap.kernels import lcs
@@ -13,7 +13,7 @@ from synap.store.records.descriptions import BYTES, CLOCK, COUNT, DEADLINE, DESC
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
 def hash_of(words, octets, namespace, start, size):
-    """The hash of a key, as interest knows it."""
+    """Return the hash of a key, by which waiters register their interest."""
     words = bare(words)
     octets = bare(octets)
     return keyspace.hash_key(words, octets, namespace, start, size)
@@ -21,7 +21,7 @@ def hash_of(words, octets, namespace, start, size):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
 def visible(words, octets, namespace, start, size, now):
-    """1 if the key can be seen at `now`, else 0."""
+    """Return 1 if the key is visible at `now`, else 0."""
     words = bare(words)
     octets = bare(octets)
     h = keyspace.hash_key(words, octets, namespace, start, size)
@@ -33,7 +33,7 @@ def visible(words, octets, namespace, start, size, now):
 
 @kernel("void(int64[::1], uint8[::1], int64, int64, int64, int64)")
 def use(words, octets, namespace, start, size, now):
-    """Note that the key was used, if there is one."""
+    """Note that the key was used, if it exists."""
     words = bare(words)
     octets = bare(octets)
     h = keyspace.hash_key(words, octets, namespace, start, size)
@@ -44,11 +44,11 @@ def use(words, octets, namespace, start, size, now):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64, int64[::1])")
 def describe(words, octets, namespace, start, size, now, samples, found):
-    """1 if the key can be seen at `now`, else 0; looking is no use of it.
+    """Write a description of a key to `found`; return 1 if the key is visible at `now`, else 0. Not a use of the key.
 
-    `found` gets, by the names above: kind, what Redis would call its encoding, bytes of the content, number of
-    elements, bytes of all blocks it takes, deadline (ms or 0), access clock (16 bits), the octet where a string's
-    value starts, the record's ref, and the use counter. Of a set's members `samples` are measured (0: all).
+    `found` is indexed by the names in `descriptions.py`: kind, the encoding that Redis would report, bytes of the
+    content, number of elements, bytes of all blocks, deadline (ms or 0), access clock (16 bits), the octet at which a
+    string's value starts, the record's ref, and the use counter. Of a set's members `samples` are measured (0: all).
     """
     words = bare(words)
     octets = bare(octets)
@@ -68,7 +68,7 @@ def describe(words, octets, namespace, start, size, now, samples, found):
     found[CLOCK] = (words[ref] >> keyspace.CLOCK_SHIFT) & 0xFFFF
     found[USES] = keyspace.uses(words, ref, now)
     found[REF] = ref
-    found[BYTES] = arena.capacity(words, ref) * WORD + WORD  # and its slot
+    found[BYTES] = arena.capacity(words, ref) * WORD + WORD  # the record and its slot
     found[COUNT] = 1
     dispatch.describe(kind, words, octets, ref, samples, found)
     return 1
@@ -76,7 +76,7 @@ def describe(words, octets, namespace, start, size, now, samples, found):
 
 @kernel("int64(uint8[::1], int64, int64, int64, int64, uint32[::1])")
 def common_fill(octets, first, first_size, second, second_size, table):
-    """`lcs.fill`: the length of the longest common subsequence of two texts."""
+    """Return the length of the longest common subsequence of two texts; fill `table` (`lcs.fill`)."""
     octets = bare(octets)
     table = bare(table)
     return lcs.fill(octets, first, first_size, second, second_size, table)
@@ -84,7 +84,7 @@ def common_fill(octets, first, first_size, second, second_size, table):
 
 @kernel("int64(uint8[::1], int64, int64, int64, int64, uint32[::1], uint8[::1], int64[::1], int64)")
 def common_trace(octets, first, first_size, second, second_size, table, text, ranges, least):
-    """`lcs.trace`: the subsequence and its ranges; how many of these."""
+    """Write the longest common subsequence and its ranges; return the number of ranges (`lcs.trace`)."""
     octets = bare(octets)
     table = bare(table)
     text = bare(text)

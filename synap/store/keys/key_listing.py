@@ -1,4 +1,4 @@
-"""Finding keys by walking them all: a random key, and the keys that match a pattern or begin with a text."""
+"""Rows that find keys by walking the tables: RANDOMKEY, KEYS, and the keys that begin with a text."""
 
 from synap.compiler.jit import kernel
 from synap.kernels.globs import matches
@@ -24,14 +24,14 @@ from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import ITEM_OVERHEAD, add_text, fits, set_scalar, text_at, text_size
 from synap.store.records import keyspace
 
-ALL = 1 << 62  # no limit to how many keys are listed
-DRAWS = 64  # tries at a random key before all are walked
-PREFIX_LIMIT = 100  # keys of key.starting, if nothing else is asked for
+ALL = 1 << 62  # no limit on the number of keys listed
+DRAWS = 64  # random draws before all keys are walked
+PREFIX_LIMIT = 100  # the default limit of key.starting
 
 
 @kernel
 def draw(words, octets, tape, now, reply):
-    """RANDOMKEY: any visible key of the namespace, each about as likely, or NIL."""
+    """Reply with a random visible key of the namespace, all about equally likely, or NIL (RANDOMKEY)."""
     namespace = words[tape - 2]
     if words[KEYS_COUNT + namespace] == 0:
         return NIL
@@ -67,7 +67,10 @@ def draw(words, octets, tape, now, reply):
 
 @kernel
 def listed(words, octets, tape, now, reply, start, size, glob, glob_size, limit):
-    """ITEMS: up to `limit` keys of the namespace that begin with a text and match a glob (any, if it is at 0)."""
+    """Reply with up to `limit` keys of the namespace that begin with a text and match a glob; return ITEMS or FULL.
+
+    `start` and `size` are the text, `glob` and `glob_size` the pattern; `glob` 0 matches any key.
+    """
     namespace = words[tape - 2]
     left = words[KEYS_COUNT + namespace]
     total = 0
@@ -98,14 +101,14 @@ def listed(words, octets, tape, now, reply, start, size, glob, glob_size, limit)
 
 @kernel
 def match_all(words, octets, tape, now, reply):
-    """KEYS: the keys of the namespace that match a pattern, in no order."""
+    """Reply with the keys of the namespace that match a pattern, in no order (KEYS)."""
     glob = text_at(words, tape, 0)
     return listed(words, octets, tape, now, reply, 0, 0, glob, text_size(words, tape, 0), ALL)
 
 
 @kernel
 def match_prefix(words, octets, tape, now, reply):
-    """The keys that begin with the text in slot 1 (all, if slot 0 is 0), at most as many as slot 4 says."""
+    """Reply with the keys that begin with the text in slot 1, or with any (slot 0 is 0); slot 4 is the limit."""
     limit = words[tape + 4] if words[tape + 3] else PREFIX_LIMIT
     if limit < 0:
         return POSITIVE_COUNT
@@ -115,7 +118,7 @@ def match_prefix(words, octets, tape, now, reply):
 
 @kernel
 def list_all(words, octets, tape, now, reply):
-    """The keys that begin with the text in slot 1 (if slot 0 is set) and match the glob in slot 4 (if slot 3 is)."""
+    """Reply with the keys that begin with the text in slot 1 and match the glob in slot 4 (unless slot 0 or 3 is 0)."""
     size = text_size(words, tape, 1) if words[tape] else 0
     glob = text_at(words, tape, 4) if words[tape + 3] else 0
     return listed(

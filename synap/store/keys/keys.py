@@ -1,4 +1,4 @@
-"""Keys of any kind: removing, deadlines, walking, and the end of everything."""
+"""Rows about keys of any kind: DEL, expiry, EXISTS, TYPE, DBSIZE, SCAN, FLUSHALL."""
 
 import numpy as np
 
@@ -50,7 +50,7 @@ FLUSH_STEP = 1 << 62
 
 @kernel
 def delete(words, octets, tape, now, reply):
-    """Remove keys; answers how many were there."""
+    """Remove keys (DEL); reply with how many were visible."""
     count = words[tape]
     at = tape + words[tape + 1]
     removed = 0
@@ -71,7 +71,7 @@ def delete(words, octets, tape, now, reply):
 
 @kernel
 def expire_key(words, octets, tape, now, reply):
-    """Remove a key whose deadline has come: the row that upkeep asks for. NUMBER 1 if it was so."""
+    """Remove a key whose deadline has come, for upkeep; reply with NUMBER 1 if it was removed."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     if seat and keyspace.expired(words, words[seat] & REF_MASK, now):
@@ -84,7 +84,7 @@ def expire_key(words, octets, tape, now, reply):
 
 @kernel
 def change_deadline(words, octets, tape, now, reply, deadline):
-    """Set a deadline under the conditions NX XX GT LT; NUMBER 1 if it was set."""
+    """Set a deadline under the conditions NX, XX, GT, LT; reply with NUMBER 1 if it was set."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     set_scalar(words, reply, 0)
@@ -111,7 +111,7 @@ def change_deadline(words, octets, tape, now, reply, deadline):
 
 @kernel
 def expire_in(words, octets, tape, now, reply, unit, start):
-    """Set the deadline `amount` units of some ms behind `start`."""
+    """Set the deadline to `start` plus the amount in the tape, in units of `unit` ms."""
     amount = words[tape + EXPIRE_AMOUNT]
     when = words[tape + EXPIRE_WHEN] & ~UNREADABLE
     compare = words[tape + EXPIRE_COMPARE]
@@ -130,31 +130,31 @@ def expire_in(words, octets, tape, now, reply, unit, start):
 
 @kernel
 def expire(words, octets, tape, now, reply):
-    """EXPIRE: a deadline some seconds from now."""
+    """Set a deadline in seconds from now (EXPIRE)."""
     return expire_in(words, octets, tape, now, reply, 1000, now)
 
 
 @kernel
 def expire_ms(words, octets, tape, now, reply):
-    """PEXPIRE: some milliseconds from now."""
+    """Set a deadline in milliseconds from now (PEXPIRE)."""
     return expire_in(words, octets, tape, now, reply, 1, now)
 
 
 @kernel
 def expire_at(words, octets, tape, now, reply):
-    """EXPIREAT: a moment, in seconds since 1970."""
+    """Set a deadline in seconds since 1970 (EXPIREAT)."""
     return expire_in(words, octets, tape, now, reply, 1000, 0)
 
 
 @kernel
 def expire_at_ms(words, octets, tape, now, reply):
-    """PEXPIREAT: a moment, in milliseconds since 1970."""
+    """Set a deadline in milliseconds since 1970 (PEXPIREAT)."""
     return expire_in(words, octets, tape, now, reply, 1, 0)
 
 
 @kernel
 def remaining(words, octets, tape, now, reply):
-    """PTTL: milliseconds left, -1 without a deadline, -2 without a key."""
+    """Reply with the milliseconds left; -1 without a deadline, -2 without a key (PTTL)."""
     ref = keyspace.look(words, octets, tape, 0, now)
     left = -2
     if ref:
@@ -166,13 +166,13 @@ def remaining(words, octets, tape, now, reply):
 
 @kernel
 def rounded(ms):
-    """Milliseconds as seconds, as Redis rounds them."""
+    """Return milliseconds as seconds, rounded as Redis does; negative numbers stay as they are."""
     return (ms + 500) // 1000 if ms >= 0 else ms
 
 
 @kernel
 def remaining_seconds(words, octets, tape, now, reply):
-    """TTL: the same in seconds."""
+    """Reply with the seconds left; -1 without a deadline, -2 without a key (TTL)."""
     status = remaining(words, octets, tape, now, reply)
     words[reply] = rounded(words[reply])
     return status
@@ -180,7 +180,7 @@ def remaining_seconds(words, octets, tape, now, reply):
 
 @kernel
 def deadline(words, octets, tape, now, reply):
-    """PEXPIRETIME: when the key expires, ms; -1 without a deadline, -2 without a key."""
+    """Reply with the deadline in ms since 1970; -1 without a deadline, -2 without a key (PEXPIRETIME)."""
     ref = keyspace.look(words, octets, tape, 0, now)
     moment = -2
     if ref:
@@ -193,7 +193,7 @@ def deadline(words, octets, tape, now, reply):
 
 @kernel
 def deadline_seconds(words, octets, tape, now, reply):
-    """EXPIRETIME: the same in seconds."""
+    """Reply with the deadline in seconds since 1970; -1 without a deadline, -2 without a key (EXPIRETIME)."""
     status = deadline(words, octets, tape, now, reply)
     words[reply] = rounded(words[reply])
     return status
@@ -201,7 +201,7 @@ def deadline_seconds(words, octets, tape, now, reply):
 
 @kernel
 def persist(words, octets, tape, now, reply):
-    """PERSIST: NUMBER 1 if the key had a deadline, and has none now."""
+    """Remove the key's deadline; reply with NUMBER 1 if there was one (PERSIST)."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     set_scalar(words, reply, 0)
@@ -218,7 +218,7 @@ def persist(words, octets, tape, now, reply):
 
 @kernel
 def count_keys(words, octets, tape, now, reply, touch):
-    """How many of the keys there are; one that is named twice counts twice. `touch`: they count as used."""
+    """Reply with how many of the keys exist; a key named twice counts twice. `touch`: count a use of each."""
     at = tape + words[tape + 1]
     found = 0
     for i in range(words[tape]):
@@ -239,19 +239,19 @@ def count_keys(words, octets, tape, now, reply, touch):
 
 @kernel
 def exists(words, octets, tape, now, reply):
-    """EXISTS: how many of the keys there are."""
+    """Reply with how many of the keys exist (EXISTS)."""
     return count_keys(words, octets, tape, now, reply, False)
 
 
 @kernel
 def touch(words, octets, tape, now, reply):
-    """TOUCH: the same, and they count as used."""
+    """Reply with how many of the keys exist, and count a use of each (TOUCH)."""
     return count_keys(words, octets, tape, now, reply, True)
 
 
 @kernel
 def kind(words, octets, tape, now, reply):
-    """TYPE: the number of the kind, 0 without a key."""
+    """Reply with the number of the key's kind, 0 without a key (TYPE)."""
     ref = keyspace.look(words, octets, tape, 0, now)
     set_scalar(words, reply, keyspace.kind_of(words, ref) if ref else 0)
     return NUMBER
@@ -259,14 +259,14 @@ def kind(words, octets, tape, now, reply):
 
 @kernel
 def count(words, octets, tape, now, reply):
-    """DBSIZE: keys in the namespace, the expired that upkeep has not met yet included (as in Redis)."""
+    """Reply with the number of keys in the namespace (DBSIZE); as in Redis, expired keys not yet removed count."""
     set_scalar(words, reply, words[KEYS_COUNT + words[tape - 2]])
     return NUMBER
 
 
 @kernel
 def kind_named(octets, start, size):
-    """The number of the kind that a text names in any case; -1 if there is none."""
+    """Return the number of the kind with this name (in any case), or -1."""
     for i in range(len(TYPE_NAMES)):
         name = TYPE_NAMES[i]
         same = len(name) == size
@@ -279,13 +279,14 @@ def kind_named(octets, start, size):
 
 @kernel
 def scan(words, octets, tape, now, reply):
-    """One window of keys from a cursor: the cursor to go on with (0: done) and the keys.
+    """Reply with one window of keys from a cursor on, and the cursor to continue from, 0 when done (SCAN).
 
-    A cursor is 1 + the first 34 bits of the hash to go on from, so it needs no memory here and stays
-    true while tables grow, shrink and lose keys: whatever lay there all the time is returned.
+    A cursor is 1 + the first 34 bits of the hash to continue from. So it needs no memory on the server and stays valid
+    while tables grow, shrink and lose keys: every key that existed all the time is returned.
 
-    COUNT counts keys of this namespace. The tables hold those of all, so a window ends as well once SCAN_WALK_MAX
-    others have been passed over, and an iteration ends early if its first window has met every key of its namespace.
+    COUNT counts keys of this namespace. The tables hold the keys of all namespaces, so a window also ends once it has
+    passed over SCAN_WALK_MAX keys of others, and the iteration ends early if its first window has seen every key of its
+    namespace.
     """
     cursor, valid = parse_cursor(octets, text_at(words, tape, 0), text_size(words, tape, 0))
     if not valid:
@@ -319,7 +320,7 @@ def scan(words, octets, tape, now, reply):
         if looked >= wanted or passed >= SCAN_WALK_MAX:
             words[reply] = (shard << TAG_BITS | this) + 1
             return ITEMS
-        while words[seat] and tables.tag_of(words[seat]) == this:  # one cursor place: all of it or none
+        while words[seat] and tables.tag_of(words[seat]) == this:  # keys of one tag share a cursor
             ref = words[seat] & REF_MASK
             seat += 1
             if keyspace.namespace_of(words, ref) != namespace:
@@ -355,7 +356,7 @@ def scan(words, octets, tape, now, reply):
 
 @kernel
 def flush(words, octets, tape, now, reply):
-    """FLUSHALL: every key of every namespace. The tables are emptied now, structures by upkeep."""
+    """Remove every key of every namespace (FLUSHALL): the tables are emptied now, structures are freed by upkeep."""
     total = 0
     for shard in range(SHARDS_COUNT):
         table = SHARDS + shard * TABLE_SIZE

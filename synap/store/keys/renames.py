@@ -1,7 +1,7 @@
-"""Keys under other names: renaming, copying, moving and exchanging between namespaces, emptying a namespace.
+"""Rows that give keys another name or namespace: RENAME, COPY, MOVE, SWAPDB; and FLUSHDB.
 
-A record holds its key, so another name is another block; what hangs on the record is taken over as it
-is, or copied element by element.
+A record holds its key, so another name needs another block. The structure behind the record is taken over as it is,
+or copied element by element.
 """
 
 from synap.compiler.jit import kernel
@@ -33,21 +33,21 @@ from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import set_scalar, text_at, text_size
 from synap.store.records import keyspace, value_cache
 
-NAMESPACES, SHORT = 16, 1 << 31  # how many; Redis wants their numbers to have 32 bits
+NAMESPACES, SHORT = 16, 1 << 31  # their count; Redis requires numbers of 32 bits
 COPY_HAS_DB, COPY_DB, COPY_REPLACE = 4, 5, 6  # slots of key.copy
 
 
 @kernel
 def content_bytes(words, ref):
-    """Bytes behind the key of a string record; 0 of another."""
+    """Return the bytes behind the key of a string record; 0 for other kinds."""
     return keyspace.value_size(words, ref) if keyspace.root_words(keyspace.kind_of(words, ref)) == 0 else 0
 
 
 @kernel
 def place_as(words, octets, ref, namespace, name_at, name_size, h):
-    """A record with another name and all that hangs on `ref`, in the keyspace; its ref, or 0 without memory.
+    """Add a record with another name and the content of `ref` to the keyspace; return its ref, or 0 without memory.
 
-    The old record is left to the caller: it must be taken out, or its roots must be made anew.
+    The old record is left to the caller: it must be removed, or the new record must get roots of its own.
     """
     kind = keyspace.kind_of(words, ref)
     size = content_bytes(words, ref)
@@ -77,7 +77,7 @@ def place_as(words, octets, ref, namespace, name_at, name_size, h):
 
 @kernel
 def take_away(words, octets, seat, h):
-    """Take a record out of the keyspace, leaving to another what hangs on it."""
+    """Remove a record from the keyspace without its structure, which belongs to another record now."""
     ref = words[seat] & REF_MASK
     namespace = keyspace.namespace_of(words, ref)
     words[KEYS_COUNT + namespace] -= 1
@@ -91,7 +91,7 @@ def take_away(words, octets, seat, h):
 
 @kernel
 def transfer(words, octets, namespace, start, size, h, target_namespace, name_at, name_size, now):
-    """Let the visible key at `start` have another name or namespace, over what stands there; False without memory."""
+    """Give the visible key at `start` another name or namespace, replacing a key there; return False without memory."""
     other = keyspace.hash_key(words, octets, target_namespace, name_at, name_size)
     seat = keyspace.locate(words, octets, target_namespace, name_at, name_size, other)
     if seat:
@@ -107,7 +107,7 @@ def transfer(words, octets, namespace, start, size, h, target_namespace, name_at
 
 @kernel
 def is_there(words, octets, namespace, start, size, now):
-    """Is this key visible? To ask is a use of it."""
+    """Return True if this key is visible; count a use of it."""
     h = keyspace.hash_key(words, octets, namespace, start, size)
     seat = keyspace.locate_used(words, octets, namespace, start, size, h)
     return seat != 0 and not keyspace.expired(words, words[seat] & REF_MASK, now)
@@ -115,7 +115,7 @@ def is_there(words, octets, namespace, start, size, now):
 
 @kernel
 def rename_as(words, octets, tape, now, reply, only_new):
-    """RENAME and RENAMENX: NUMBER 1 if the key has the new name now."""
+    """Rename a key; reply with NUMBER 1 if it has the new name now. `only_new`: only if no key has that name."""
     namespace = words[tape - 2]
     start = text_at(words, tape, 0)
     size = text_size(words, tape, 0)
@@ -137,7 +137,7 @@ def rename_as(words, octets, tape, now, reply, only_new):
 
 @kernel
 def rename(words, octets, tape, now, reply):
-    """RENAME."""
+    """Rename a key (RENAME)."""
     status = rename_as(words, octets, tape, now, reply, False)
     if status & STATUS_MASK == NUMBER:
         return DONE | (status & CHANGED)
@@ -146,13 +146,13 @@ def rename(words, octets, tape, now, reply):
 
 @kernel
 def rename_new(words, octets, tape, now, reply):
-    """RENAMENX."""
+    """Rename a key if no key has the new name (RENAMENX)."""
     return rename_as(words, octets, tape, now, reply, True)
 
 
 @kernel
 def move_key(words, octets, tape, now, reply):
-    """MOVE: NUMBER 1 if the key has gone to the namespace in slot 2, where there was none of its name."""
+    """Move a key to the namespace in slot 2, if no key has its name there; reply with NUMBER 1 if moved (MOVE)."""
     namespace = words[tape - 2]
     target = words[tape + 2]
     start = text_at(words, tape, 0)
@@ -173,7 +173,7 @@ def move_key(words, octets, tape, now, reply):
 
 @kernel
 def copy(words, octets, tape, now, reply):
-    """COPY: NUMBER 1 if there is a copy now."""
+    """Copy a key; reply with NUMBER 1 if it was copied (COPY)."""
     namespace = words[tape - 2]
     target = words[tape + COPY_DB] if words[tape + COPY_HAS_DB] else namespace
     start = text_at(words, tape, 0)
@@ -215,7 +215,7 @@ def copy(words, octets, tape, now, reply):
 
 @kernel
 def hash_of(words, octets, ref):
-    """The hash of a record's key."""
+    """Return the hash of a record's key."""
     return keyspace.hash_key(
         words, octets, keyspace.namespace_of(words, ref), keyspace.key_at(words, ref), keyspace.key_size(words, ref)
     )
@@ -223,7 +223,7 @@ def hash_of(words, octets, ref):
 
 @kernel
 def seat_of(words, table, tag, ref):
-    """Index in `words` of the slot that holds this ref; it is there."""
+    """Return the index in `words` of the slot that holds this ref, which must be in the table."""
     at = tables.seek_in(words, table, tag)
     while words[at] & REF_MASK != ref:
         at += 1
@@ -232,7 +232,7 @@ def seat_of(words, table, tag, ref):
 
 @kernel
 def swap(words, octets, tape, now, reply):
-    """SWAPDB: what was in one namespace is in the other. Walks the keys of both."""
+    """Exchange the keys of two namespaces (SWAPDB). Walks all shards."""
     one = words[tape]
     two = words[tape + 1]
     if not -SHORT <= one < SHORT:
@@ -281,11 +281,11 @@ def swap(words, octets, tape, now, reply):
 
 @kernel
 def clear_namespace(words, octets, tape, now, reply):
-    """FLUSHDB: every key of the session's namespace."""
+    """Remove every key of the session's namespace (FLUSHDB)."""
     namespace = words[tape - 2]
     total = words[KEYS_COUNT + namespace]
     set_scalar(words, reply, total)
-    while words[KEYS_COUNT + namespace] > 0:  # what a table moves while it shrinks may be met in the next round
+    while words[KEYS_COUNT + namespace] > 0:  # entries that a shrinking table moves may be missed in one pass
         for shard in range(SHARDS_COUNT):
             place = 0
             seat = 1
@@ -293,5 +293,5 @@ def clear_namespace(words, octets, tape, now, reply):
                 place, seat = tables.next_entry(words, SHARDS + shard * TABLE_SIZE, place)
                 if seat and keyspace.namespace_of(words, words[seat] & REF_MASK) == namespace:
                     keyspace.remove(words, octets, hash_of(words, octets, words[seat] & REF_MASK), seat, False)
-                    place -= 1  # those behind it have moved up
+                    place -= 1  # the slots behind it have moved back by one
     return DONE | CHANGED if total else DONE
