@@ -1,4 +1,4 @@
-"""Strings: what copies, digests, snapshots and descriptions ask of them."""
+"""Strings: the questions of copies, digests, snapshots and descriptions."""
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
@@ -10,12 +10,12 @@ from synap.store.records.descriptions import AT, EMBEDDED, ENCODING, INTEGER, RA
 from synap.store.records.pieces import UNREADABLE, words_of
 from synap.store.records.state_hash import mix, text
 
-EMBEDDED_MAX = 44  # bytes of a string that Redis keeps in one block with its head
+EMBEDDED_MAX = 44  # the most bytes of a string that Redis keeps in one block with its head
 
 
 @kernel
 def copied_bytes(words, ref):
-    """Return a bound of the bytes that a copy takes."""
+    """Return an upper bound of the bytes that a copy takes."""
     return keyspace.value_size(words, ref)
 
 
@@ -27,14 +27,14 @@ def copy(words, octets, source, target):
 
 @kernel
 def digest(words, octets, ref, h):
-    """Return the hash `h` with form and value in it."""
+    """Return the hash `h` with form and value mixed in."""
     at, size = compressed.text_aside(words, octets, ref)
     return mix(mix(h, keyspace.mark_of(words, ref) & FORM_MASK), text(octets, at, size))
 
 
 @kernel
 def dump(words, octets, ref, cursor, target, seq, now):
-    """Write the load row of a string; return its words, or UNREADABLE if it cannot be expanded."""
+    """Write the load row of a string; return its words, or UNREADABLE if the value cannot be decompressed."""
     name = keyspace.key_size(words, ref)
     at, size = compressed.text_aside(words, octets, ref)
     if size < 0:
@@ -53,7 +53,7 @@ def dump(words, octets, ref, cursor, target, seq, now):
 
 @kernel
 def describe(words, octets, ref, samples, found):
-    """Describe a string: where its text lies, its size, its encoding."""
+    """Describe a string: the octet of its text, its size, its encoding."""
     found[AT], length = compressed.open_text(words, octets, ref)
     found[SIZE] = length
     found[ENCODING] = RAW

@@ -1,7 +1,7 @@
-"""Strings: one record each, key and value side by side in one block (see keyspace.py).
+"""Rows of strings: SET, GET, INCR and similar, GETDEL, GETEX, over records with key and value in one block.
 
-A value is overwritten where it lies if its block is of the size that a fresh one would have; so a
-counter or a cache entry that is rewritten in its own size allocates nothing.
+A value is overwritten in place if its block has the size that a new one would have. So a counter, or a cache entry
+that is rewritten with the same size, allocates nothing.
 """
 
 from synap.compiler.jit import kernel
@@ -39,11 +39,11 @@ from synap.store.records import compressed, keyspace, value_cache
 
 # Slots of string.set (see synap/commands/strings.py): the condition and the expiry are choices.
 SET_CONDITION, SET_IFEQ, SET_IFNE, SET_GET, SET_EXPIRY = 4, 5, 7, 9, 10
-GETEX_EXPIRY = 2  # of string.get_and_expire
+GETEX_EXPIRY = 2  # slot of string.get_and_expire
 IF_MISSING, IF_THERE, IF_EQUAL, IF_DIFFERENT = 1, 2, 3, 4
 IN_SECONDS, IN_MS, AT_SECONDS, AT_MS, KEEP = 1, 2, 3, 4, 5
 PERSISTS = 5
-DELETE_IF = 2  # of string.delete_if
+DELETE_IF = 2  # slot of string.delete_if
 MOST_NEGATIVE = -(1 << 63)
 MS_MAX = (1 << 63) - 1
 SECONDS_MAX = MS_MAX // 1000
@@ -51,13 +51,13 @@ SECONDS_MAX = MS_MAX // 1000
 
 @kernel
 def value_at(words, ref):
-    """The octet where a string record's value starts."""
+    """Return the octet at which a string record's value starts."""
     return keyspace.key_at(words, ref) + keyspace.key_size(words, ref)
 
 
 @kernel
 def write(words, octets, tape, h, seat, source, size, mark, deadline, keep_old):
-    """Store a string under the key in slot 0 of `tape`; see `write_key`."""
+    """Store a string under the key in slot 0 of `tape`, as `write_key` does."""
     return write_key(
         words, octets, words[tape - 2], text_at(words, tape, 0), text_size(words, tape, 0), h, seat,
         source, size, mark, deadline, keep_old,
@@ -66,9 +66,9 @@ def write(words, octets, tape, h, seat, source, size, mark, deadline, keep_old):
 
 @kernel
 def write_key(words, octets, namespace, name_at, name_size, h, seat, source, size, mark, deadline, keep_old):
-    """Store a string under a key; `seat` is its slot in the table, or 0.
+    """Store a string under a key, whose slot in the table is at `seat` (0: none); return False without memory.
 
-    `keep_old` leaves the old record's bytes alone until the reply is written. False without memory.
+    `keep_old`: do not overwrite or free the old record's bytes before the reply is written.
     """
     source, size, encoding = compressed.pack(words, octets, source, size)
     mark = (mark & FORM_MASK) | encoding
@@ -113,7 +113,7 @@ def write_key(words, octets, namespace, name_at, name_size, h, seat, source, siz
 
 @kernel
 def expiry_of(words, tape, slot, now, kept):
-    """(deadline, ok) of the expiry slots of a SET or GETEX; `kept` is what KEEPTTL keeps."""
+    """Return (deadline, ok) of the expiry slots of a SET or GETEX; `kept` is the deadline that KEEPTTL keeps."""
     how = words[tape + slot] & ~UNREADABLE
     if how == 0:
         return 0, True
@@ -124,7 +124,7 @@ def expiry_of(words, tape, slot, now, kept):
 
 @kernel
 def moment(amount, how, now):
-    """(deadline, ok) of a number in one of the four spellings of a time."""
+    """Return (deadline, ok) of a time in one of four forms: seconds or ms from now, seconds or ms since 1970."""
     if amount <= 0:
         return 0, False
     if how == IN_SECONDS or how == AT_SECONDS:
@@ -140,7 +140,7 @@ def moment(amount, how, now):
 
 @kernel
 def answer_old(words, octets, reply, ref):
-    """Answer a string record's value, which stays where it is until the reply is written: ITEM, FULL, OUT_OF_MEMORY."""
+    """Reply with a string record's value, valid until the reply is written; return ITEM, FULL or OUT_OF_MEMORY."""
     if not fits(words, reply, 1, compressed.full_size(words, octets, ref)):
         return FULL
     at, size = compressed.open_text(words, octets, ref)
@@ -153,7 +153,7 @@ def answer_old(words, octets, reply, ref):
 
 @kernel
 def holds_text(words, octets, ref, start, size):
-    """Is this the value of a string record?"""
+    """Return True if a string record has this value."""
     if compressed.full_size(words, octets, ref) != size:
         return False
     at, found = compressed.open_text(words, octets, ref)
@@ -162,7 +162,7 @@ def holds_text(words, octets, ref, start, size):
 
 @kernel
 def set_value(words, octets, tape, now, reply):
-    """Store a value; conditions, GET and expiry as the options say."""
+    """Store a value, with the conditions, GET and expiry of the options (SET)."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate(words, octets, words[tape - 2], text_at(words, tape, 0), text_size(words, tape, 0), h)
     old = 0
@@ -204,7 +204,7 @@ def set_value(words, octets, tape, now, reply):
             holds = equal if condition == IF_EQUAL else not equal
         if not holds:
             return status if get else NIL
-    if deadline and deadline <= now:  # a moment that has passed: as if it had been set and had expired
+    if deadline and deadline <= now:  # the deadline has passed: as if the value had been set and had expired
         if seat:
             keyspace.remove(words, octets, h, seat, True)
             return status | CHANGED
@@ -219,7 +219,7 @@ def set_value(words, octets, tape, now, reply):
 
 @kernel
 def get_value(words, octets, tape, now, reply):
-    """The value, or NIL."""
+    """Reply with the value, or NIL (GET)."""
     ref = keyspace.find(words, octets, tape, 0, now)
     if ref == 0:
         return NIL
@@ -235,7 +235,7 @@ def add(words, octets, tape, now, reply, amount):
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     value = 0
     deadline = 0
-    mark = FORM_JSON  # a counter that begins here is a number to JSON, too
+    mark = FORM_JSON  # a new counter is a number in JSON, too
     if seat:
         ref = words[seat] & REF_MASK
         if not keyspace.expired(words, ref, now):
@@ -258,33 +258,33 @@ def add(words, octets, tape, now, reply, amount):
 
 @kernel
 def increment_by(words, octets, tape, now, reply):
-    """INCRBY: add the amount in slot 2."""
+    """Add the amount in slot 2 (INCRBY)."""
     return add(words, octets, tape, now, reply, words[tape + 2])
 
 
 @kernel
 def increment(words, octets, tape, now, reply):
-    """INCR: add 1."""
+    """Add 1 (INCR)."""
     return add(words, octets, tape, now, reply, 1)
 
 
 @kernel
 def decrement_by(words, octets, tape, now, reply):
-    """DECRBY: take the amount in slot 2 away."""
-    if words[tape + 2] == MOST_NEGATIVE:  # it has no opposite
+    """Subtract the amount in slot 2 (DECRBY)."""
+    if words[tape + 2] == MOST_NEGATIVE:  # its negation overflows
         return DECREMENT_OVERFLOW
     return add(words, octets, tape, now, reply, -words[tape + 2])
 
 
 @kernel
 def decrement(words, octets, tape, now, reply):
-    """DECR: take 1 away."""
+    """Subtract 1 (DECR)."""
     return add(words, octets, tape, now, reply, -1)
 
 
 @kernel
 def swap_value(words, octets, tape, now, reply):
-    """GETSET: a new value without a deadline; answers the one before."""
+    """Store a value without a deadline; reply with the old value (GETSET)."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     status = NIL
@@ -304,7 +304,7 @@ def swap_value(words, octets, tape, now, reply):
 
 @kernel
 def take_value(words, octets, tape, now, reply):
-    """GETDEL: the value, and the key is gone."""
+    """Remove the key; reply with its value (GETDEL)."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
@@ -320,7 +320,7 @@ def take_value(words, octets, tape, now, reply):
 
 @kernel
 def get_and_expire(words, octets, tape, now, reply):
-    """GETEX: the value, and another deadline if one is given (PERSIST: none)."""
+    """Reply with the value (GETEX); an option may change the deadline, or remove it (PERSIST)."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
@@ -356,7 +356,7 @@ def get_and_expire(words, octets, tape, now, reply):
 
 @kernel
 def set_if_missing(words, octets, tape, now, reply):
-    """SETNX: NUMBER 1 if there was no such key."""
+    """Store a value if the key is missing; reply with NUMBER 1 if stored (SETNX)."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     set_scalar(words, reply, 0)
@@ -373,7 +373,7 @@ def set_if_missing(words, octets, tape, now, reply):
 
 @kernel
 def set_for(words, octets, tape, now, how):
-    """Store a value (slot 3) for a time (slot 2)."""
+    """Store the value in slot 3 with the expiry in slot 2, in the unit `how`."""
     deadline, valid = moment(words[tape + 2], how, now)
     if not valid:
         return BAD_EXPIRE
@@ -389,19 +389,19 @@ def set_for(words, octets, tape, now, how):
 
 @kernel
 def set_for_seconds(words, octets, tape, now, reply):
-    """SETEX."""
+    """Store a value with an expiry in seconds (SETEX)."""
     return set_for(words, octets, tape, now, IN_SECONDS)
 
 
 @kernel
 def set_for_ms(words, octets, tape, now, reply):
-    """PSETEX."""
+    """Store a value with an expiry in milliseconds (PSETEX)."""
     return set_for(words, octets, tape, now, IN_MS)
 
 
 @kernel
 def delete_if(words, octets, tape, now, reply):
-    """DELEX: remove the key, if its value is (not) the one given; NUMBER 1 if it was removed."""
+    """Remove the key if its value equals (or differs from) the one given; reply with NUMBER 1 if removed (DELEX)."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     set_scalar(words, reply, 0)
@@ -423,7 +423,7 @@ def delete_if(words, octets, tape, now, reply):
 
 @kernel
 def load(words, octets, tape, now, reply):
-    """A string out of a snapshot: key, value, deadline (0: none). Refuses a key that exists."""
+    """Load a string from a snapshot: key, value, deadline (0: none). Refuse a key that exists."""
     h = keyspace.hash_text(words, octets, tape, 0)
     if keyspace.locate_text(words, octets, tape, 0, h):
         return KEY_EXISTS

@@ -1,4 +1,4 @@
-"""Strings by the piece, and many of them in one call."""
+"""Rows of strings: STRLEN, GETRANGE, SETRANGE, APPEND, INCRBYFLOAT, and MGET, MSET, MSETNX."""
 
 from synap.compiler.jit import kernel
 from synap.kernels.decimals import DECIMAL_SIZE_MAX, NOT_DECIMAL, OUT_OF_RANGE, add_decimal
@@ -35,15 +35,15 @@ from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_nil, add_text, fits, set_scalar, text_at, text_mark, text_size
 from synap.store.records import compressed, keyspace
 
-ITEM_WORDS = 4  # of a pair of key and value in a Many
-SPARE_SHIFT = 3  # a value that grows by the piece gets an eighth more than it needs
-DECIMALS = SCRATCH * 8  # where sums are written
+ITEM_WORDS = 4  # slots of a pair of key and value in a Many
+SPARE_SHIFT = 3  # a value that grows gets an eighth more than it needs
+DECIMALS = SCRATCH * 8  # the octet at which sums are written
 INFINITY = b"infinity"
 
 
 @kernel
 def visible(words, octets, tape, slot, h, now):
-    """(seat, ref) of the key in this slot; the ref is 0 if the key is not visible."""
+    """Return (seat, ref) of the key in this slot; the ref is 0 if the key is not visible."""
     seat = keyspace.locate_text(words, octets, tape, slot, h)
     if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
         return seat, 0
@@ -52,7 +52,7 @@ def visible(words, octets, tape, slot, h, now):
 
 @kernel
 def length(words, octets, tape, now, reply):
-    """STRLEN: bytes of the value, 0 without a key."""
+    """Reply with the bytes of the value, 0 without a key (STRLEN)."""
     ref = keyspace.find(words, octets, tape, 0, now)
     if ref and keyspace.kind_of(words, ref) != STRING:
         return WRONG_TYPE
@@ -62,7 +62,7 @@ def length(words, octets, tape, now, reply):
 
 @kernel
 def piece(words, octets, tape, now, reply):
-    """GETRANGE: the bytes from one index to another, both included, negative ones counted from the end."""
+    """Reply with the bytes from one index to another, both included; negative ones count from the end (GETRANGE)."""
     ref = keyspace.find(words, octets, tape, 0, now)
     if ref and keyspace.kind_of(words, ref) != STRING:
         return WRONG_TYPE
@@ -87,10 +87,10 @@ def piece(words, octets, tape, now, reply):
 
 @kernel
 def grow(words, octets, tape, h, seat, ref, size):
-    """The record of the key in slot 0 with a value of `size` bytes, at least as many as it has; 0: no memory.
+    """Enlarge the value of the key in slot 0 to `size` bytes (never less); return the record, or 0 without memory.
 
-    What is new is not cleared. Values above 1 KiB that move get room to grow, so that appending by the
-    piece copies each byte a few times and not once a piece.
+    The new bytes are not cleared. Values above 1 KiB that move get an eighth more than they need, so that repeated
+    appending copies each byte a few times and not once for each append.
     """
     namespace = words[tape - 2]
     name_size = text_size(words, tape, 0)
@@ -107,7 +107,7 @@ def grow(words, octets, tape, h, seat, ref, size):
             return 0
     wide = keyspace.VALUE_SIZE_MAX
     if target == ref and old_size <= wide < size and name_size <= keyspace.KEY_SIZE_MAX:
-        # The sizes get a word of their own: key and value move along by it.
+        # The sizes need a word of their own: key and value move up by one word.
         move(octets, keyspace.key_at(words, ref) + 8, keyspace.key_at(words, ref), name_size + old_size)
         keyspace.write_head(words, ref, STRING, mark, namespace, name_size, size, deadline)
         keyspace.carry(words, ref, note)
@@ -128,13 +128,13 @@ def grow(words, octets, tape, h, seat, ref, size):
 
 @kernel
 def plain(words, ref):
-    """What has been changed by the piece is a text, whatever it was to JSON, and raw to OBJECT ENCODING."""
+    """Mark the value as plain text, and as raw for OBJECT ENCODING: it has been changed in part."""
     words[ref] = (words[ref] & ~(keyspace.MARK_MASK << keyspace.FORM_SHIFT)) | keyspace.RAW << keyspace.FORM_SHIFT
 
 
 @kernel
 def change_packed(words, octets, tape, h, seat, ref, offset, source, more):
-    """Write bytes into a compressed value from an offset on: it is stored anew. DONE, a refusal, or BROKEN."""
+    """Write bytes into a compressed value from `offset` on and store it anew; return DONE, a refusal, or BROKEN."""
     if offset + more > compressed.PACKED_MAX:
         return STRING_TOO_LONG
     at, size = compressed.text_aside(words, octets, ref)
@@ -150,7 +150,7 @@ def change_packed(words, octets, tape, h, seat, ref, offset, source, more):
 
 @kernel
 def append(words, octets, tape, now, reply):
-    """APPEND: the length after it."""
+    """Append to the value; reply with the new length (APPEND)."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat, ref = visible(words, octets, tape, 0, h, now)
     source = text_at(words, tape, 2)
@@ -185,7 +185,7 @@ def append(words, octets, tape, now, reply):
 
 @kernel
 def overwrite(words, octets, tape, now, reply):
-    """SETRANGE: write bytes from an offset on, with zeros before it if the value is shorter; the length after."""
+    """Write bytes from an offset on, after zeros if the value is shorter; reply with the new length (SETRANGE)."""
     offset = words[tape + 2]
     source = text_at(words, tape, 3)
     more = text_size(words, tape, 3)
@@ -228,7 +228,7 @@ def overwrite(words, octets, tape, now, reply):
 
 @kernel
 def is_real(octets, at, size):
-    """Is this a decimal, or an infinity in any spelling? It is beyond those that are added if it is no decimal."""
+    """Return True if the text is a decimal or an infinity in any spelling, including decimals that are out of range."""
     zero = DECIMALS + DECIMAL_SIZE_MAX
     octets[zero] = 48
     if add_decimal(octets, DECIMALS, zero, 1, at, size) != NOT_DECIMAL:
@@ -246,7 +246,7 @@ def is_real(octets, at, size):
 
 @kernel
 def add_real(words, octets, tape, now, reply):
-    """INCRBYFLOAT: add decimals exactly, see `kernels/decimals.py`; answers the sum as a text."""
+    """Add decimals exactly (`kernels/decimals.py`); reply with the sum as text (INCRBYFLOAT)."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat, ref = visible(words, octets, tape, 0, h, now)
     if ref and keyspace.kind_of(words, ref) != STRING:
@@ -284,11 +284,11 @@ def add_real(words, octets, tape, now, reply):
 
 @kernel
 def get_many(words, octets, tape, now, reply):
-    """MGET: the value of each key, or a gap where there is no string."""
+    """Reply with the value of each key, or a null where there is no string (MGET)."""
     count = words[tape]
     at = tape + words[tape + 1]
     total = 0
-    for again in range(2):  # first for the room that it takes
+    for again in range(2):  # the first pass measures the reply
         for i in range(count):
             start = words[tape - 1] + words[at + 2 * i]
             size = words[at + 2 * i + 1] >> MARK_BITS
@@ -321,7 +321,7 @@ def get_many(words, octets, tape, now, reply):
 
 @kernel
 def write_pairs(words, octets, tape):
-    """Store every pair of the group in slot 0; False without memory."""
+    """Store every pair of the group in slot 0; return False without memory."""
     base = words[tape - 1]
     at = tape + words[tape + 1]
     for _ in range(words[tape]):
@@ -341,7 +341,7 @@ def write_pairs(words, octets, tape):
 
 @kernel
 def set_many(words, octets, tape, now, reply):
-    """MSET; of no pairs, which only named fields can give, it changes nothing."""
+    """Store pairs of keys and values (MSET). No pairs, possible with named fields only, change nothing."""
     if words[tape] == 0:
         return DONE
     return DONE | CHANGED if write_pairs(words, octets, tape) else BROKEN
@@ -349,7 +349,7 @@ def set_many(words, octets, tape, now, reply):
 
 @kernel
 def set_many_if_missing(words, octets, tape, now, reply):
-    """MSETNX: all of them, if none of the keys is there; NUMBER 1 if so."""
+    """Store all pairs if none of the keys exists; reply with NUMBER 1 if so (MSETNX)."""
     at = tape + words[tape + 1]
     set_scalar(words, reply, 0)
     for i in range(words[tape]):
