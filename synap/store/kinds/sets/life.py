@@ -1,4 +1,4 @@
-"""Sets: what copies, digests, snapshots, descriptions and upkeep ask of them."""
+"""Sets: the questions of copies, digests, snapshots, descriptions and upkeep."""
 
 import numpy as np
 
@@ -13,12 +13,12 @@ from synap.store.records.descriptions import BYTES, COUNT, ENCODING, HASHTABLE, 
 from synap.store.records.pieces import INSIDE, MORE, PIECE_BYTES, PIECE_ITEMS, begin_piece, put_element, words_of
 from synap.store.records.state_hash import mix, text
 
-MEMBER_OVERHEAD = 32  # bytes that a copied member may take besides its own
+MEMBER_OVERHEAD = 32  # the most bytes that a copied member takes besides its own
 
 
 @kernel
 def copied_bytes(words, ref):
-    """Return a bound of the bytes that a copy takes."""
+    """Return an upper bound of the bytes that a copy takes."""
     root = keyspace.root_of(words, ref)
     return words[root + sets.BYTES] + words[root + tables.COUNT] * MEMBER_OVERHEAD
 
@@ -42,7 +42,7 @@ def copy(words, octets, source, target):
 
 @kernel
 def digest(words, octets, ref, h):
-    """Return the hash `h` with all members in it, whose order does not count."""
+    """Return the hash `h` with all members mixed in; their order does not count."""
     root = keyspace.root_of(words, ref)
     total = np.int64(0)
     for side in range(2):
@@ -60,7 +60,7 @@ def digest(words, octets, ref, h):
 
 @kernel
 def dump(words, octets, ref, cursor, target, seq, now):
-    """Write the next piece of a set; return its words. INSIDE: the place in the slots to go on with."""
+    """Write the next piece of a set; return its words. INSIDE: the place in the slots to continue from."""
     root = keyspace.root_of(words, ref)
     place = cursor[INSIDE] if cursor[MORE] else 0
     count = 0
@@ -130,11 +130,11 @@ def describe(words, octets, ref, samples, found):
 
 @kernel
 def reap(words, octets, ref, budget):
-    """Free members of a buried set; return what is left of the budget."""
+    """Free members of a deleted set; return what is left of the budget."""
     return sets.reap(words, octets, ref, budget)
 
 
 @kernel
 def reaped(words, ref):
-    """Return True if nothing hangs on the record any more."""
+    """Return True if nothing is left to free but the record."""
     return words[ref + 1 + tables.SLOTS] == 0

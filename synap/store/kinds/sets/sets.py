@@ -1,10 +1,10 @@
-"""Sets: a hash table (tables.py) of member blocks.
+"""Rows of sets: SADD, SREM, SISMEMBER, SCARD, SMEMBERS, SPOP, over a hash table of member blocks.
 
-    root     the table's words, and in the last one the bytes of all members
+    root     the words of the table (tables.py); the last one holds the bytes of all members
     member   size << 8 | form | bytes
 
-A member is its bytes, whatever its form. SPOP draws with equal odds from the table's slots; what
-it drew is journaled as a removal that spells the members out, since chance is not repeatable.
+Members are equal if their bytes are equal, whatever their form. SPOP draws with equal odds from the table's slots. The
+log has it as a removal with the members spelled out, since random draws cannot be repeated.
 """
 
 from synap.compiler.jit import kernel
@@ -46,13 +46,13 @@ STAGGER = 0
 
 @kernel
 def hash_member(words, octets, start, size):
-    """The hash of a member's bytes."""
+    """Return the hash of a member's bytes."""
     return keyed_hash(octets, start, size, words[KEY_A], words[KEY_B])
 
 
 @kernel
 def locate(words, octets, root, start, size, h):
-    """Index in `words` of the slot of this member, or 0."""
+    """Return the index in `words` of the slot of this member, or 0."""
     tag = tables.tag_of_hash(h)
     at = tables.seek_in(words, root, tag)
     slot = words[at]
@@ -67,7 +67,7 @@ def locate(words, octets, root, start, size, h):
 
 @kernel
 def add_member(words, octets, root, start, size, mark):
-    """1 if the member is new, 0 if it was there, -1 without memory."""
+    """Add a member; return 1 if it is new, 0 if it was there, -1 without memory."""
     h = hash_member(words, octets, start, size)
     if locate(words, octets, root, start, size, h):
         return 0
@@ -84,7 +84,7 @@ def add_member(words, octets, root, start, size, mark):
 
 @kernel
 def take_out(words, octets, root, seat, later):
-    """Remove the member at `seat`."""
+    """Remove the member at `seat`; free its block at once, or after the reply (`later`)."""
     ref = words[seat] & REF_MASK
     words[root + BYTES] -= words[ref] >> MARK_BITS
     tables.remove(words, octets, root, seat)
@@ -96,7 +96,7 @@ def take_out(words, octets, root, seat, later):
 
 @kernel
 def add_many(words, octets, tape, now, reply, first_slot):
-    """Add the items of a Many to the set at slot 0; NUMBER: how many were new."""
+    """Add the items of a Many to the set at slot 0; reply with NUMBER: how many were new."""
     h = keyspace.hash_text(words, octets, tape, 0)
     ref = keyspace.claim(words, octets, tape, 0, h, SET, now)
     if ref == -1:
@@ -130,13 +130,13 @@ def add_many(words, octets, tape, now, reply, first_slot):
 
 @kernel
 def add(words, octets, tape, now, reply):
-    """SADD."""
+    """Add members (SADD)."""
     return add_many(words, octets, tape, now, reply, 2)
 
 
 @kernel
 def remove(words, octets, tape, now, reply):
-    """SREM: NUMBER of members that were there. The key goes with its last member."""
+    """Remove members; reply with NUMBER: how many were there (SREM). The key is removed with its last member."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     set_scalar(words, reply, 0)
@@ -167,7 +167,7 @@ def remove(words, octets, tape, now, reply):
 
 @kernel
 def has(words, octets, tape, now, reply):
-    """SISMEMBER: NUMBER 1 or 0."""
+    """Reply with NUMBER 1 if the text is a member, else 0 (SISMEMBER)."""
     ref = keyspace.find(words, octets, tape, 0, now)
     if ref and keyspace.kind_of(words, ref) != SET:
         return WRONG_TYPE
@@ -184,7 +184,7 @@ def has(words, octets, tape, now, reply):
 
 @kernel
 def size_of(words, octets, tape, now, reply):
-    """SCARD."""
+    """Reply with the number of members (SCARD)."""
     ref = keyspace.find(words, octets, tape, 0, now)
     if ref and keyspace.kind_of(words, ref) != SET:
         return WRONG_TYPE
@@ -194,7 +194,7 @@ def size_of(words, octets, tape, now, reply):
 
 @kernel
 def members(words, octets, tape, now, reply):
-    """SMEMBERS: every member, in no order."""
+    """Reply with every member, in no order (SMEMBERS)."""
     ref = keyspace.find(words, octets, tape, 0, now)
     if ref == 0:
         return EMPTY
@@ -218,7 +218,7 @@ def members(words, octets, tape, now, reply):
 
 @kernel
 def pop(words, octets, tape, now, reply):
-    """SPOP: one member drawn with equal odds, or up to the count in slot 3 if slot 2 says so."""
+    """Remove and return a member drawn with equal odds, or up to the count in slot 3 if slot 2 is set (SPOP)."""
     has_count = words[tape + 2]
     wanted = words[tape + 3] if has_count else 1
     if wanted < 0:
@@ -270,7 +270,7 @@ def pop(words, octets, tape, now, reply):
 
 @kernel
 def load(words, octets, tape, now, reply):
-    """A piece of a set out of a snapshot: key, deadline, more (0: the first piece), members."""
+    """Load a piece of a set from a snapshot: key, deadline, more (0: the first piece), members."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     if (seat != 0) != (words[tape + 3] != 0):
@@ -285,10 +285,9 @@ def load(words, octets, tape, now, reply):
 
 @kernel
 def reap(words, octets, ref, budget):
-    """Free members of a buried set from the left; what is left of the budget.
+    """Free members of a deleted set from the left; return what is left of the budget.
 
-    The last word of the root says how far the slots at hand have been walked; the old slots, if there
-    are any, come second.
+    The last word of the root holds the progress in the current slots; the old slots, if there are any, come second.
     """
     root = ref + 1
     while words[root + tables.SLOTS] and budget > 0:
