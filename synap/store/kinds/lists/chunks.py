@@ -1,13 +1,13 @@
-"""Chunks: what a list consists of, a chain of strips, each a strip of entries that can be read from both ends.
+"""Chunks: the blocks that hold a list's elements, linked into a chain that can be read from both ends.
 
     root     first chunk | last chunk | count | bytes of all elements
     chunk    next | prev | begin, end (octets in the strip) | entries, strip size | the strip
     entry    head | bytes | head again               head: size (11 bits), mark (2), boxed (1)
 
-A chunk holds up to 4 KiB and starts small, growing by doubling, so a short list costs little and a
-long one 4 bytes an element. An element above 1 KiB lies in a box, a block of its own, and the entry
-holds its ref. Pushing and popping at either end touch one chunk; the middle is found by skipping
-chunks by their counts from the nearer end.
+The strip of a chunk is its space for entries. A chunk has up to 4 KiB and starts small, growing by doubling, so a short
+list costs little and a long one 4 bytes an element. An element above 1 KiB lies in a box, a block of its own, and its
+entry holds the box's ref. Pushing and popping at either end touch one chunk; an element in the middle is found by
+skipping chunks by their counts from the nearer end.
 """
 
 from synap.compiler.jit import kernel
@@ -34,13 +34,13 @@ LEFT, RIGHT = 0, 1
 
 @kernel
 def read_head(octets, at):
-    """The two bytes of an entry's head."""
+    """Return the two bytes of an entry's head as a number."""
     return int(octets[at]) | int(octets[at + 1]) << 8
 
 
 @kernel
 def write_entry(words, octets, at, source, size, mark):
-    """Write an entry (head, bytes or ref, head) at `at`; the box of a long element is made here."""
+    """Write an entry (head, bytes or ref, head) at `at`, and the box of a long element; return False without memory."""
     if size > ENTRY_SIZE_MAX:
         box = arena.allocate(words, 1 + ((size + 7) >> 3))
         if box == 0:
@@ -62,13 +62,13 @@ def write_entry(words, octets, at, source, size, mark):
 
 @kernel
 def entry_bytes(size):
-    """Bytes that an element of this size takes in a strip."""
+    """Return the bytes that an element of this size takes in a strip."""
     return 2 * HEAD_BYTES + (8 if size > ENTRY_SIZE_MAX else size)
 
 
 @kernel
 def element(words, octets, at):
-    """(octet, size, mark, box) of the element whose entry starts at `at`; box is 0 if it lies inline."""
+    """Return (octet, size, mark, box) of the element whose entry starts at `at`; box is 0 if it lies inline."""
     head = read_head(octets, at)
     size = head & ENTRY_SIZE_MASK
     if head & ENTRY_BOXED:
@@ -79,7 +79,7 @@ def element(words, octets, at):
 
 @kernel
 def new_chunk(words, strip_bytes):
-    """An empty chunk with at least this much strip."""
+    """Allocate an empty chunk with a strip of at least this many bytes; return its ref, or 0 without memory."""
     size = STRIP + max((strip_bytes + 7) >> 3, CHUNK_WORDS_MIN - STRIP)
     chunk = arena.allocate(words, size)
     if chunk:
@@ -92,16 +92,16 @@ def new_chunk(words, strip_bytes):
 
 @kernel
 def strip_at(chunk):
-    """The octet where a chunk's strip starts."""
+    """Return the octet at which a chunk's strip starts."""
     return (chunk + STRIP) * 8
 
 
 @kernel
 def make_room(words, octets, root, side, need):
-    """A chunk at this end of the list with `need` bytes free on that side; 0 without memory.
+    """Return a chunk at this end of the list with `need` bytes free on that side; 0 without memory.
 
-    Tried in this order: the end chunk as it is; shifting what it holds (only if half of it is free, so
-    that the work is paid by the pushes before it); a chunk twice as large; a further chunk.
+    Tried in this order: the end chunk as it is; shifting its entries (only if half of it is free, so that the pushes
+    before pay for the work); a chunk twice as large in its place; a further chunk.
     """
     chunk = words[root + (FIRST if side == LEFT else LAST)]
     if chunk:
@@ -142,7 +142,7 @@ def make_room(words, octets, root, side, need):
 
 @kernel
 def link(words, root, chunk, before, after):
-    """Put a chunk between two neighbours (0: the end of the list)."""
+    """Link a chunk between two neighbours (0: the end of the list)."""
     words[chunk + PREV] = before
     words[chunk + NEXT] = after
     if before:
@@ -157,7 +157,7 @@ def link(words, root, chunk, before, after):
 
 @kernel
 def unlink(words, root, chunk):
-    """Take a chunk out of the chain."""
+    """Remove a chunk from the chain."""
     before = words[chunk + PREV]
     after = words[chunk + NEXT]
     if before:
@@ -172,7 +172,7 @@ def unlink(words, root, chunk):
 
 @kernel
 def push(words, octets, root, side, source, size, mark):
-    """Add one element at an end; False without memory."""
+    """Add an element at an end; return False without memory."""
     need = entry_bytes(size)
     chunk = make_room(words, octets, root, side, need)
     if chunk == 0:
@@ -196,7 +196,7 @@ def push(words, octets, root, side, source, size, mark):
 
 @kernel
 def end_entry(words, octets, chunk, side):
-    """The octet where the entry at this end of a chunk starts."""
+    """Return the octet at which the entry at this end of a chunk starts."""
     if side == LEFT:
         return strip_at(chunk) + (words[chunk + SPAN] & HALF_MASK)
     end = strip_at(chunk) + (words[chunk + SPAN] >> HALF)
@@ -228,7 +228,7 @@ def pop(words, octets, root, side, reply):
 
 @kernel
 def measure(words, octets, root, side, count):
-    """Bytes of the `count` elements at one end."""
+    """Return the bytes of the `count` elements at one end."""
     if count >= words[root + COUNT]:
         return words[root + BYTES]
     total = 0
@@ -253,7 +253,7 @@ def measure(words, octets, root, side, count):
 
 @kernel
 def reap(words, octets, ref, budget):
-    """Free chunks of a buried list; what is left of the budget. The record goes with the last chunk."""
+    """Free chunks of a deleted list; return what is left of the budget. The caller frees the record."""
     root = ref + 1
     chunk = words[root + FIRST]
     while chunk and budget > 0:

@@ -1,4 +1,4 @@
-"""Lists: what copies, digests, snapshots, descriptions and upkeep ask of them."""
+"""Lists: the questions of copies, digests, snapshots, descriptions and upkeep."""
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
@@ -19,12 +19,12 @@ from synap.store.records.pieces import (
 )
 from synap.store.records.state_hash import mix, text
 
-ELEMENT_OVERHEAD = 32  # bytes that a copied element may take besides its own
+ELEMENT_OVERHEAD = 32  # the most bytes that a copied element takes besides its own
 
 
 @kernel
 def copied_bytes(words, ref):
-    """Return a bound of the bytes that a copy takes."""
+    """Return an upper bound of the bytes that a copy takes."""
     root = keyspace.root_of(words, ref)
     return words[root + chunks.BYTES] + words[root + chunks.COUNT] * ELEMENT_OVERHEAD
 
@@ -48,7 +48,7 @@ def copy(words, octets, source, target):
 
 @kernel
 def digest(words, octets, ref, h):
-    """Return the hash `h` with the elements in their order in it."""
+    """Return the hash `h` with the elements mixed in, in their order."""
     root = keyspace.root_of(words, ref)
     order = words[root + chunks.COUNT]
     chunk = words[root + chunks.FIRST]
@@ -64,13 +64,13 @@ def digest(words, octets, ref, h):
 
 @kernel
 def first_entry(words, chunk):
-    """The octet where the first entry of a chunk starts."""
+    """Return the octet at which the first entry of a chunk starts."""
     return chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] & chunks.HALF_MASK)
 
 
 @kernel
 def next_element(words, octets, chunk, at):
-    """(chunk, octet) of the entry behind the one at `at`; the chunk is 0 behind the last."""
+    """Return (chunk, octet) of the entry after the one at `at`; the chunk is 0 after the last."""
     at += 2 * chunks.HEAD_BYTES + (chunks.read_head(octets, at) & chunks.ENTRY_SIZE_MASK)
     if at < chunks.strip_at(chunk) + (words[chunk + chunks.SPAN] >> chunks.HALF):
         return chunk, at
@@ -80,7 +80,7 @@ def next_element(words, octets, chunk, at):
 
 @kernel
 def dump(words, octets, ref, cursor, target, seq, now):
-    """Write the next piece of a list; return its words. INSIDE and ENTRY: the chunk and the entry to go on with."""
+    """Write the next piece of a list; return its words. INSIDE and ENTRY: the chunk and the entry to continue from."""
     root = keyspace.root_of(words, ref)
     name = keyspace.key_size(words, ref)
     first = cursor[INSIDE]
@@ -138,11 +138,11 @@ def describe(words, octets, ref, samples, found):
 
 @kernel
 def reap(words, octets, ref, budget):
-    """Free chunks of a buried list; return what is left of the budget."""
+    """Free chunks of a deleted list; return what is left of the budget."""
     return chunks.reap(words, octets, ref, budget)
 
 
 @kernel
 def reaped(words, ref):
-    """Return True if nothing hangs on the record any more."""
+    """Return True if nothing is left to free but the record."""
     return words[ref + 1 + chunks.FIRST] == 0

@@ -1,4 +1,4 @@
-"""Lists: the rows, over the chain of chunks that chunks.py describes."""
+"""Rows of lists: LPUSH, RPUSH, LPOP, RPOP, BLPOP, LLEN, LRANGE, and loading from a snapshot."""
 
 from synap.compiler.jit import kernel
 from synap.store.kinds import encodings
@@ -46,7 +46,7 @@ from synap.store.records import keyspace
 
 @kernel
 def push_many(words, octets, tape, now, reply, side, first_slot):
-    """Push the items of a Many at one end of the list at slot 0; NUMBER: the new length."""
+    """Push the items of a Many at one end of the list at slot 0; reply with NUMBER: the new length."""
     h = keyspace.hash_text(words, octets, tape, 0)
     ref = keyspace.claim(words, octets, tape, 0, h, LIST, now)
     if ref == -1:
@@ -69,19 +69,19 @@ def push_many(words, octets, tape, now, reply, side, first_slot):
 
 @kernel
 def push_right(words, octets, tape, now, reply):
-    """RPUSH."""
+    """Push elements at the right end (RPUSH)."""
     return push_many(words, octets, tape, now, reply, RIGHT, 2)
 
 
 @kernel
 def push_left(words, octets, tape, now, reply):
-    """LPUSH."""
+    """Push elements at the left end (LPUSH)."""
     return push_many(words, octets, tape, now, reply, LEFT, 2)
 
 
 @kernel
 def pop_some(words, octets, tape, now, reply, side):
-    """LPOP and RPOP: one element, or up to the count in slot 3 if slot 2 says that there is one."""
+    """Pop one element, or up to the count in slot 3 if slot 2 is set (LPOP, RPOP)."""
     has_count = words[tape + 2]
     wanted = words[tape + 3] if has_count else 1
     if wanted < 0:
@@ -112,21 +112,21 @@ def pop_some(words, octets, tape, now, reply, side):
 
 @kernel
 def pop_left(words, octets, tape, now, reply):
-    """LPOP."""
+    """Pop elements from the left end (LPOP)."""
     return pop_some(words, octets, tape, now, reply, LEFT)
 
 
 @kernel
 def pop_right(words, octets, tape, now, reply):
-    """RPOP."""
+    """Pop elements from the right end (RPOP)."""
     return pop_some(words, octets, tape, now, reply, RIGHT)
 
 
 @kernel
 def pop_left_wait(words, octets, tape, now, reply):
-    """BLPOP: the first element of the first list that has one, with its key; WAIT if there is none.
+    """Pop the first element of the first list that has one; reply with key and element, or return WAIT (BLPOP).
 
-    Slots: how many keys, where they start, the timeout.
+    Slots: the number of keys, where they start, the timeout.
     """
     count = words[tape]
     at = tape + words[tape + 1]
@@ -157,7 +157,7 @@ def pop_left_wait(words, octets, tape, now, reply):
 
 @kernel
 def length(words, octets, tape, now, reply):
-    """LLEN."""
+    """Reply with the number of elements (LLEN)."""
     ref = keyspace.find(words, octets, tape, 0, now)
     if ref and keyspace.kind_of(words, ref) != LIST:
         return WRONG_TYPE
@@ -167,7 +167,7 @@ def length(words, octets, tape, now, reply):
 
 @kernel
 def span(words, octets, tape, now, reply):
-    """LRANGE: the elements from slot 2 to slot 3, both counted, negative from the end."""
+    """Reply with the elements from index slot 2 to slot 3, both included; negative ones count from the end (LRANGE)."""
     ref = keyspace.find(words, octets, tape, 0, now)
     if ref == 0:
         return EMPTY
@@ -224,7 +224,7 @@ def span(words, octets, tape, now, reply):
 
 @kernel
 def load(words, octets, tape, now, reply):
-    """A piece of a list out of a snapshot: key, deadline, more (0: the first piece), elements."""
+    """Load a piece of a list from a snapshot: key, deadline, more (0: the first piece), elements."""
     h = keyspace.hash_text(words, octets, tape, 0)
     seat = keyspace.locate_text(words, octets, tape, 0, h)
     if (seat != 0) != (words[tape + 3] != 0):
