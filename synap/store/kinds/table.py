@@ -1,9 +1,9 @@
-"""The kinds of structure, a line each. All that depends on a kind is generated from this table.
+"""The table of kinds of structure, from which all code that depends on a kind is generated.
 
 A kind is a folder beside this file: its records, the functions of its rows, and `life.py`, which answers the questions
-of `QUESTIONS` or `NAMED_QUESTIONS`. `synap generate` writes the numbers (`memory/kinds.py`), what the keyspace must
-know (`records/kind_facts.py`) and the functions that ask the right folder (`kinds/dispatch.py`), and fails if a
-`life.py` lacks an answer. A dispatch ends with an exception for a number that is not in the table.
+of `QUESTIONS` or `NAMED_QUESTIONS`. `synap generate` writes the numbers (`memory/kinds.py`), the facts for the
+keyspace (`records/kind_facts.py`) and the functions that call the right folder (`kinds/dispatch.py`), and fails if a
+`life.py` lacks an answer. A dispatch function ends with an exception for a number that is not in the table.
 """
 
 from dataclasses import dataclass
@@ -15,37 +15,37 @@ QUESTIONS = {
     "dump": ("words", "octets", "ref", "cursor", "target", "seq", "now"),
     "describe": ("words", "octets", "ref", "samples", "found"),
 }
-"""What is asked of every kind of key, with the arguments; the docstrings of `life.py` say what each answers."""
+"""The questions to every kind of key, with their arguments; the docstrings of `life.py` say what each returns."""
 
 NAMED_QUESTIONS = {
     "digest": ("words", "octets", "record"),
     "dump": ("words", "octets", "record", "cursor", "target", "seq", "now"),
 }
-"""What is asked of every kind of named record."""
+"""The questions to every kind of named record."""
 
 FREEING = {
     "reap": ("words", "octets", "ref", "budget"),
     "reaped": ("words", "ref"),
 }
-"""What is asked of every kind that is freed in steps: of all but strings."""
+"""The questions to every kind that is freed in steps: all but strings."""
 
 
 @dataclass(frozen=True)
 class NamedKind:
-    """A kind of record that is known by a name of its own, outside the keyspace."""
+    """A kind of record with a name of its own, outside the keyspace."""
 
     name: str
-    number: int  # of a record that is dropped, and of its digest
-    folder: str  # of its code; also what its digest is called
-    due_row: str = ""  # the row that is carried out when a timer of it is due
+    number: int  # of a deleted record in the graveyard, and in digests
+    folder: str  # the folder of its code, and the name of its digest
+    due_row: str = ""  # the row to carry out when a timer of this kind is due
 
 
 @dataclass(frozen=True)
 class Kind(NamedKind):
-    """A kind of key: `name` is what TYPE answers, `number` stands in the head of a record and never changes."""
+    """A kind of key: `name` is the reply of TYPE, `number` stands in the head of a record and never changes."""
 
     root_words: int = 0  # words of a record between its head and its key; 0: the value lies behind the key
-    progress: int = -1  # the word of the root in which `reap` keeps how far it has come, 0 when it begins; -1: none
+    progress: int = -1  # the word of the root in which `reap` keeps its progress, 0 at first; -1: none
 
 
 KINDS = (
