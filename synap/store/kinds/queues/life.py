@@ -1,8 +1,8 @@
-"""Queues: what digests, snapshots and upkeep ask of them.
+"""Queues: the questions of digests, snapshots and upkeep.
 
-A queue comes into a snapshot as itself, then message by message: chain by chain, and then the delayed ones.
+A snapshot holds a queue as a frame for the queue itself, then one for each message: chain by chain, then the delayed.
 
-    cursor   REF: the message at hand   INSIDE: its chain, or DELAYED_FROM + its place among the delayed ones
+    cursor   REF: the current message   INSIDE: its chain, or DELAYED_FROM + its place among the delayed
 """
 
 import numpy as np
@@ -16,13 +16,13 @@ from synap.store.records.named_records import NAME_SIZE
 from synap.store.records.pieces import INSIDE, MORE, REF, words_of
 from synap.store.records.state_hash import mix, text
 
-DELAYED_FROM = 1 << 20  # behind all chains
+DELAYED_FROM = 1 << 20  # greater than the word of any chain
 MESSAGE_SLOTS = 14
 
 
 @kernel
 def message_digest(words, octets, h, message):
-    """Everything that is true of one message, into a hash."""
+    """Return the hash `h` with the state of one message mixed in."""
     h = mix(h, words[message + messages.ID_A])
     h = mix(h, words[message + messages.ID_B])
     h = mix(h, words[message + messages.STATE])
@@ -62,7 +62,7 @@ def digest(words, octets, queue):
 
 @kernel
 def dump_queue(words, octets, queue, target, seq, now):
-    """A queue without its messages; the words written."""
+    """Write the frame of a queue without its messages; return its words."""
     name = words[queue + NAME_SIZE]
     blob = frames.head(words, target, codes.QUEUE_LOAD, 0, seq, now, 2 + messages.STATS, name)
     tape = target + frames.HEAD_WORDS
@@ -77,7 +77,7 @@ def dump_queue(words, octets, queue, target, seq, now):
 
 @kernel
 def dump_message(words, octets, queue, message, target, seq, now):
-    """One message; the words written."""
+    """Write the frame of one message; return its words."""
     name = words[queue + NAME_SIZE]
     size = words[message + messages.PAYLOAD] >> MARK_BITS
     headers = words[message + messages.HEADERS]
@@ -139,11 +139,11 @@ def dump(words, octets, queue, cursor, target, seq, now):
 
 @kernel
 def reap(words, octets, ref, budget):
-    """Free messages of a dropped queue; return what is left of the budget."""
+    """Free messages of a deleted queue; return what is left of the budget."""
     return queue_admin.reap(words, octets, ref, budget)
 
 
 @kernel
 def reaped(words, ref):
-    """Return True if nothing hangs on the record any more."""
+    """Return True if nothing is left to free but the record."""
     return words[ref + messages.MESSAGES + tables.SLOTS] == 0

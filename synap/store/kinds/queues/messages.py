@@ -1,13 +1,13 @@
-"""Messages: the blocks of a queue, and the chain that each of them is in.
+"""Messages of queues: their blocks, the chain or heap that each is in, and the consumers that hold them.
 
     queue      settings, counters, chains, table of messages by id, table of holders, heap of the delayed, name
     message    chain links, id (16 octets), state, deadline, created, payload, headers, holder
-    holder     a consumer that holds messages: how many, its name
+    holder     a consumer that holds messages: their number, its name
 
-A message is in one chain of its queue: *ready* (one chain for each priority, the highest first),
-*leased* (in order of deadline: a queue has one ack deadline and engine time does not go back, so new
-leases belong at the end) or *dead*; or it is *delayed*, in a heap by the time at which it will be ready.
-The timer of a queue is due when its first lease runs out or its first delayed message is ready.
+A message is in one chain of its queue: *ready* (one chain for each priority), *leased* (in order of deadline: a queue
+has one ack deadline and engine time does not go back, so new leases belong at the end) or *dead*; or it is
+*delayed*, in a heap by the time at which it will be ready. The timer of a queue is due when its first lease ends or
+its first delayed message becomes ready.
 """
 
 import numpy as np
@@ -30,13 +30,13 @@ PUBLISHED, CONSUMED, ACKED, NACKED, DEAD_LETTERED, CONSUMERS = range(8, 14)
 READY, LEASED, DEAD = 16, 36, 38  # chains: (first, last) each; READY is ten of them
 MESSAGES, HOLDERS = 40, 48  # tables
 DELAYED, DELAYED_COUNT, DELAYED_ROOM = 56, 57, 58  # a heap of messages by DEADLINE, then SERIAL
-PREFETCH_MAX = 59  # messages that one consumer may hold; 0: any number
+PREFETCH_MAX = 59  # messages that one consumer may hold; 0: no limit
 QUEUE_WORDS = 60
-STATS = 14  # words from NAME_SIZE + 1 to CONSUMERS: what a snapshot carries
+STATS = 14  # words up to CONSUMERS; a snapshot holds those behind NAME_SIZE
 
 # Words of a message.
 NEXT, PREV, ID_A, ID_B, STATE, DEADLINE, CREATED, PAYLOAD, HEADERS, HELD_BY, MESSAGE_WORDS = range(11)
-PLACE, SERIAL = NEXT, PREV  # of a delayed message: its entry in the heap + 1, its number among those published
+PLACE, SERIAL = NEXT, PREV  # of a delayed message: its entry in the heap + 1, its number among the published
 IS_READY, IS_LEASED, IS_DEAD, IS_DELAYED = 0, 1, 2, 3
 HOLDING, HOLDER_NAME_SIZE, HOLDER_WORDS = range(3)
 PRIORITY_SHIFT, FAILURES_SHIFT, LIMIT_SHIFT = 8, 16, 40
@@ -53,13 +53,13 @@ PUT_ID, PUT_DUE, PUT_SIZE = 11, 13, 14
 
 @kernel
 def hash_id(words, octets, start):
-    """The hash of a message's id."""
+    """Return the hash of a message's id."""
     return keyed_hash(octets, start, ID_BYTES, words[KEY_A], words[KEY_B])
 
 
 @kernel
 def locate_message(words, octets, queue, id_a, id_b):
-    """Index in `words` of the slot of the message with this id, or 0."""
+    """Return the index in `words` of the slot of the message with this id, or 0."""
     words[SCRATCH] = id_a
     words[SCRATCH + 1] = id_b
     tag = tables.tag_of_hash(hash_id(words, octets, SCRATCH * 8))
@@ -76,7 +76,7 @@ def locate_message(words, octets, queue, id_a, id_b):
 
 @kernel
 def chain_of(words, queue, message):
-    """The chain that a message in its state belongs to."""
+    """Return the chain for a message in its state."""
     state = words[message + STATE] & 0xFF
     if state == IS_LEASED:
         return queue + LEASED
@@ -87,7 +87,7 @@ def chain_of(words, queue, message):
 
 @kernel
 def append(words, queue, message):
-    """Put a message at the end of the chain of its state."""
+    """Add a message at the end of the chain of its state."""
     chain = chain_of(words, queue, message)
     last = words[chain + 1]
     words[message + NEXT] = 0
@@ -102,7 +102,7 @@ def append(words, queue, message):
 
 @kernel
 def detach(words, queue, message):
-    """Take a message out of the chain of its state."""
+    """Remove a message from the chain of its state."""
     chain = chain_of(words, queue, message)
     before = words[message + PREV]
     after = words[message + NEXT]
@@ -119,7 +119,7 @@ def detach(words, queue, message):
 
 @kernel
 def set_state(words, queue, message, state):
-    """Move a message to the end of another chain."""
+    """Move a message to the end of the chain of another state."""
     detach(words, queue, message)
     words[message + STATE] = (words[message + STATE] & ~np.int64(0xFF)) | state
     append(words, queue, message)
@@ -127,7 +127,7 @@ def set_state(words, queue, message, state):
 
 @kernel
 def hold(words, octets, queue, message, start, size):
-    """Note which consumer a message is leased to; False without memory."""
+    """Record the consumer to which a message is leased; return False without memory."""
     h = keyspace.hash_key(words, octets, HOLDER, start, size)
     tag = tables.tag_of_hash(h)
     holder = find_holder(words, octets, queue, tag, start, size)
@@ -148,7 +148,7 @@ def hold(words, octets, queue, message, start, size):
 
 @kernel
 def find_holder(words, octets, queue, tag, start, size):
-    """The holder with this name, or 0."""
+    """Return the holder with this name, or 0."""
     at = tables.seek_in(words, queue + HOLDERS, tag)
     slot = words[at]
     while slot != 0 and tables.tag_of(slot) == tag:
@@ -162,7 +162,7 @@ def find_holder(words, octets, queue, tag, start, size):
 
 @kernel
 def let_go(words, octets, queue, message):
-    """The lease of a message is over: its consumer holds one message less, and is forgotten with the last one."""
+    """End the hold of a consumer on a message; remove the holder when it holds no other."""
     holder = words[message + HELD_BY]
     words[message + HELD_BY] = 0
     words[holder + HOLDING] -= 1
@@ -180,7 +180,7 @@ def let_go(words, octets, queue, message):
 
 @kernel
 def delay(words, octets, queue, message, due):
-    """Keep a message that belongs to no chain back until `due`; False without memory."""
+    """Put a message that is in no chain into the heap of delayed ones until `due`; return False without memory."""
     block, room = timers.grow(words, octets, words[queue + DELAYED], words[queue + DELAYED_COUNT],
                               words[queue + DELAYED_ROOM])  # fmt: skip
     if block == 0:
@@ -196,7 +196,7 @@ def delay(words, octets, queue, message, due):
 
 @kernel
 def end_delay(words, queue, message):
-    """A delayed message is ready."""
+    """Make a delayed message ready."""
     heaps.remove(words, words[queue + DELAYED], words[queue + DELAYED_COUNT], words[message + PLACE] - 1, PLACE, SERIAL)
     words[queue + DELAYED_COUNT] -= 1
     words[message + STATE] &= ~np.int64(0xFF)
@@ -206,7 +206,7 @@ def end_delay(words, queue, message):
 
 @kernel
 def set_timer(words, octets, queue):
-    """Let the queue's timer be due when a lease runs out or a message is ready; False without memory."""
+    """Set the queue's timer to its first due lease or delayed message; return False without memory."""
     due = np.int64(NEVER)
     if words[queue + LEASED]:
         due = words[words[queue + LEASED] + DEADLINE]
@@ -217,7 +217,7 @@ def set_timer(words, octets, queue):
 
 @kernel
 def add_parts(words, reply, message, id_at):
-    """What consumers are told of a message, as eight items; its id stands at the octet `id_at`."""
+    """Add a message to the reply as eight items; `id_at` is the octet at which its id as text lies."""
     size = words[message + PAYLOAD] >> MARK_BITS
     body = (message + MESSAGE_WORDS) * 8
     add_text(words, reply, id_at, ID_TEXT_BYTES, 0)
@@ -232,7 +232,7 @@ def add_parts(words, reply, message, id_at):
 
 @kernel
 def forget(words, octets, queue, message, later):
-    """Remove a message that is in a chain from its queue for good."""
+    """Remove a message that is in a chain from its queue; free it at once, or after the reply (`later`)."""
     detach(words, queue, message)
     seat = locate_message(words, octets, queue, words[message + ID_A], words[message + ID_B])
     tables.remove(words, octets, queue + MESSAGES, seat)
@@ -244,9 +244,10 @@ def forget(words, octets, queue, message, later):
 
 @kernel
 def add_message(words, octets, tape, queue, id_a, id_b, due, now):
-    """A message from the slots of a publish, ready at `due` (0: now); its ref, or 0 without memory.
+    """Add a message from the slots of a publish, ready at `due` (0: now); return its ref, or 0 without memory.
 
-    Publishing refuses a priority or a limit that is too large; older logs have them, and had the largest instead.
+    A priority or retry limit above the greatest is set to the greatest: publishing refuses it today, but older logs
+    have it.
     """
     size = text_size(words, tape, 2)
     headers_size = text_size(words, tape, PUBLISH_HEADERS)
@@ -303,7 +304,7 @@ def print_id(octets, target, id_a, id_b):
 
 @kernel
 def parse_id(octets, start, size):
-    """(id_a, id_b, ok) of a UUID's 36 characters."""
+    """Return (id_a, id_b, ok) of the 36 characters of a UUID."""
     id_a = np.int64(0)
     id_b = np.int64(0)
     if size != ID_TEXT_BYTES:
@@ -334,7 +335,10 @@ def parse_id(octets, start, size):
 
 @kernel
 def fail(words, octets, queue, message, again):
-    """One delivery has failed: back behind the others of its priority, or among the dead."""
+    """Count a failed delivery: move the message to the end of its priority, or to the dead letters.
+
+    It becomes a dead letter if `again` is False, or if it has failed more often than its retry limit.
+    """
     let_go(words, octets, queue, message)
     words[message + STATE] += 1 << FAILURES_SHIFT
     words[queue + NACKED] += 1

@@ -1,4 +1,4 @@
-"""What is done to a queue as a whole: counting, listing, clearing, reviving, loading, and its upkeep."""
+"""Rows about whole queues: counters, names, purge, delete, dead letters, upkeep, and loading from a snapshot."""
 
 import numpy as np
 
@@ -82,9 +82,9 @@ from synap.store.records.timers import NEVER
 
 @kernel
 def requeue(words, octets, tape, now, reply):
-    """Fail the leases of a queue whose deadline has come, and let delayed messages be ready whose time has.
+    """Fail the leases of a queue whose deadline has come, and make its due delayed messages ready, for upkeep.
 
-    The row that upkeep asks for; NUMBER of messages, at most as many as slot 2 says.
+    Reply with NUMBER of messages, at most as many as slot 2 says.
     """
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
@@ -105,7 +105,7 @@ def requeue(words, octets, tape, now, reply):
 
 @kernel
 def became_ready(words, octets, count, h, reply):
-    """So many messages of a queue are ready now: NUMBER, and those who wait hear of it."""
+    """Reply with NUMBER: `count` messages of a queue that have become ready; notify waiters if there are any."""
     words[reply] = count
     if count == 0:
         return NUMBER
@@ -115,8 +115,9 @@ def became_ready(words, octets, count, h, reply):
 
 @kernel
 def stats(words, octets, tape, now, reply):
-    """Counters of a queue: depth, pending, dead, published, consumed, acked, nacked, dead-lettered,
-    consumers, depth_max, delayed."""
+    """Reply with the counters of a queue: depth, pending, dead, published, consumed, acked, nacked, dead-lettered,
+    consumers, depth_max, delayed.
+    """
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
     if queue == 0:
@@ -131,15 +132,15 @@ def stats(words, octets, tape, now, reply):
 
 @kernel
 def list_names(words, octets, tape, now, reply):
-    """The names of all queues, in no order."""
+    """Reply with the names of all queues, in no order."""
     return named_records.names(words, QUEUES, QUEUE_WORDS, reply)
 
 
 @kernel
 def purge(words, octets, tape, now, reply):
-    """Forget the messages that are ready or delayed, or (slot 2 is 1) the dead ones; NUMBER of them.
+    """Remove the ready and delayed messages, or the dead letters if slot 2 is 1; reply with NUMBER of them.
 
-    One call for all: about 0.2 us a message.
+    All are removed in one call, at about 0.2 us a message.
     """
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
@@ -162,7 +163,7 @@ def purge(words, octets, tape, now, reply):
 
 @kernel
 def purge_chain(words, octets, queue, chain):
-    """Forget the messages of one chain; how many."""
+    """Remove the messages of one chain; return how many."""
     count = 0
     while words[queue + chain]:
         forget(words, octets, queue, words[queue + chain], False)
@@ -172,7 +173,7 @@ def purge_chain(words, octets, queue, chain):
 
 @kernel
 def delete(words, octets, tape, now, reply):
-    """Remove a queue with all that is in it; NUMBER: 1 if there was one. Upkeep frees the messages."""
+    """Remove a queue with its messages, which upkeep frees; reply with NUMBER: 1 if it existed."""
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     set_scalar(words, reply, 0)
     seat = named_records.locate(
@@ -191,7 +192,10 @@ def delete(words, octets, tape, now, reply):
 
 @kernel
 def reap(words, octets, queue, budget):
-    """Free a dropped queue in steps: the budget (blocks) that is left. MESSAGES has no slots once all is done."""
+    """Free parts of a deleted queue; return what is left of the budget (blocks).
+
+    MESSAGES has no slots once only the record is left.
+    """
     for chain in range(READY, DEAD + 2, 2):
         while words[queue + chain] and budget > 0:
             message = words[queue + chain]
@@ -218,7 +222,7 @@ def reap(words, octets, queue, budget):
 
 @kernel
 def dead(words, octets, tape, now, reply):
-    """The first dead letters, at most as many as slot 3 says (slot 2: whether it says); as `consume` answers one."""
+    """Reply with the first dead letters, each as `consume` returns a message; the limit is slot 3 if slot 2 is set."""
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
     if queue == 0:
@@ -235,7 +239,7 @@ def dead(words, octets, tape, now, reply):
     if count == 0:
         set_scalar(words, reply, 0)
         return EMPTY
-    # The texts of their ids need a place until they are written: a block of its own, freed with the limbo.
+    # The texts of the ids need a block until the reply is written; it is freed with the limbo.
     if not fits(words, reply, 8 * count, size):
         return FULL
     block = arena.allocate(words, (count * ID_TEXT_BYTES + 7) >> 3)
@@ -255,14 +259,14 @@ def dead(words, octets, tape, now, reply):
 
 @kernel
 def bring_back(words, queue, message):
-    """A dead letter is ready again, as if it had never been delivered."""
+    """Make a dead letter ready again, with no failed deliveries."""
     words[message + STATE] &= ~(np.int64(FAILURES_MASK) << FAILURES_SHIFT)
     set_state(words, queue, message, IS_READY)
 
 
 @kernel
 def revive(words, octets, tape, now, reply):
-    """Make the dead letter with the id in slot 3 ready again, or all (slot 2 is 0); NUMBER of them."""
+    """Make the dead letter with the id in slot 3 ready again, or all if slot 2 is 0; reply with NUMBER of them."""
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
     set_scalar(words, reply, 0)
@@ -286,7 +290,7 @@ def revive(words, octets, tape, now, reply):
 
 @kernel
 def next_due(words, octets, tape, now, reply):
-    """ITEM: the name of a queue or room whose timer is due, its kind as scalar; NUMBER: when the next one will be."""
+    """Reply with ITEM: a queue or room whose timer is due, its kind as scalar; or NUMBER: the next due time."""
     set_scalar(words, reply, words[TIMERS_DUE])
     if words[TIMERS_COUNT] == 0 or words[TIMERS_DUE] > now:
         return NUMBER
@@ -299,7 +303,7 @@ def next_due(words, octets, tape, now, reply):
 
 @kernel
 def load_queue(words, octets, tape, now, reply):
-    """A queue out of a snapshot: its name and the STATS words behind it, and its prefetch. Refuses one that exists."""
+    """Load a queue from a snapshot: name, settings and counters, prefetch. Refuse a queue that exists."""
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     start = text_at(words, tape, 0)
     size = text_size(words, tape, 0)
@@ -313,7 +317,7 @@ def load_queue(words, octets, tape, now, reply):
     for i in range(STATS - 1):
         words[queue + 1 + i] = words[tape + 2 + i]
     words[queue + PREFETCH_MAX] = words[tape + 2 + STATS - 1]
-    words[queue + READY_COUNT] = 0  # its messages count themselves, and so do those who hold them
+    words[queue + READY_COUNT] = 0  # messages and holders are counted again as they are loaded
     words[queue + LEASED_COUNT] = 0
     words[queue + DEAD_COUNT] = 0
     words[queue + CONSUMERS] = 0
@@ -322,9 +326,9 @@ def load_queue(words, octets, tape, now, reply):
 
 @kernel
 def load_message(words, octets, tape, now, reply):
-    """A message out of a snapshot: queue, payload, id, state, deadline, created, headers, consumer, serial.
+    """Load a message from a snapshot: queue, payload, id, state, deadline, created, headers, consumer, serial.
 
-    Messages come chain by chain in their order, so each goes to the end of its own.
+    Messages come chain by chain in their order, so each belongs at the end of its chain.
     """
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)

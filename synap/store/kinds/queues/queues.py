@@ -1,12 +1,12 @@
-"""Queues: messages that are delivered until somebody has said that they are done.
+"""Rows of queues: create, publish, consume, acknowledge (ack), reject (nack) and release.
 
-Queues lie in the table QUEUES by their names; what a queue and a message consist of stands in messages.py,
-what is done to a queue as a whole in queue_admin.py. Ids are random (UUID version 4), so publishing is journaled as
-`queue.put` with the id spelled out; everything else repeats by itself.
+Queues are in the table QUEUES by their names. The layout of queues and messages is in messages.py, the rows about
+whole queues in queue_admin.py. Ids are random (UUID version 4), so publishing is logged as `queue.put` with the id
+spelled out; every other row gives the same result when it is replayed.
 
-A delivery that fails (nack, a deadline that passes, a consumer that hangs up) counts: above `retries_max` failures the
-message is dead-lettered, else it goes back behind the others of its priority. A nack that does not
-ask for another delivery dead-letters at once.
+A failed delivery (a nack, a lease that ends, a consumer that disconnects) counts: with more than `retries_max`
+failures the message becomes a dead letter, else it goes to the end of its priority. A nack that does not ask for
+another delivery makes it a dead letter at once.
 """
 
 import numpy as np
@@ -110,9 +110,9 @@ ACK_CONSUMER, NACK_CONSUMER = 4, 5  # whether a consumer is named
 
 @kernel
 def create(words, octets, tape, now, reply):
-    """Make a queue: name, depth, ack deadline (ms), retries, priority, prefetch. One that is there stays as it is.
+    """Create a queue: name, depth, ack deadline (ms), retries, priority, prefetch. Reply with NUMBER: 1 if it is new.
 
-    NUMBER: 1 if it was made.
+    A queue that exists stays as it is.
     """
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     start = text_at(words, tape, 0)
@@ -123,7 +123,7 @@ def create(words, octets, tape, now, reply):
     priority = words[tape + 5]
     if priority < 0 or priority > PRIORITY_MAX:
         return BAD_PRIORITY
-    loading = words[REFUSE] & GUARD_LOADING != 0  # logs of 0.1.0 have deadlines of 0 and limits above the largest
+    loading = words[REFUSE] & GUARD_LOADING != 0  # logs of 0.1.0 have deadlines of 0 and limits above the greatest
     if words[tape + 2] < 1 or words[tape + 3] < (0 if loading else 1) or words[tape + 3] > ACK_DEADLINE_MS_MAX:
         return BAD_AMOUNT
     if words[tape + 4] < 0 or words[tape + 7] < 0:
@@ -147,7 +147,7 @@ def create(words, octets, tape, now, reply):
 
 @kernel
 def added(words, octets, tape, queue, id_a, id_b, due, now, h, reply):
-    """Add the message of a publish and answer its id; False without memory."""
+    """Add the message of a publish and reply with its id; return False without memory."""
     if add_message(words, octets, tape, queue, id_a, id_b, due, now) == 0:
         return False
     if due > now:
@@ -163,7 +163,7 @@ def added(words, octets, tape, queue, id_a, id_b, due, now, h, reply):
 
 @kernel
 def publish(words, octets, tape, now, reply):
-    """Add a message under a new random id; ITEM: the id as text."""
+    """Add a message under a new random id; reply with ITEM: the id as text."""
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
     if queue == 0:
@@ -212,7 +212,7 @@ def publish(words, octets, tape, now, reply):
 
 @kernel
 def put(words, octets, tape, now, reply):
-    """Add a message with the id in slot PUT_ID: what a publish is journaled as."""
+    """Add a message with the id in slot PUT_ID: the row as which a publish is logged."""
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
     if queue == 0:
@@ -229,7 +229,7 @@ def put(words, octets, tape, now, reply):
 
 @kernel
 def may_hold(words, octets, tape, queue):
-    """May the consumer of a tape hold one message more?"""
+    """Return True if the consumer of a tape may hold one more message."""
     if words[queue + PREFETCH_MAX] == 0:
         return True
     tag = tables.tag_of_hash(named_records.hash_text(words, octets, HOLDER, tape, CONSUMER + 1))
@@ -240,7 +240,7 @@ def may_hold(words, octets, tape, queue):
 
 @kernel
 def consume(words, octets, tape, now, reply):
-    """Lease the first message of the highest priority; NIL (or WAIT) if none is ready or there is no queue.
+    """Lease the first message of the highest priority; return NIL (or WAIT) if none is ready or the queue is missing.
 
     ITEMS: id, payload, priority, failures, retries_max, headers, created (ms), deadline (ms).
     """
@@ -272,7 +272,7 @@ def consume(words, octets, tape, now, reply):
 
 @kernel
 def find_leased(words, octets, tape, queue):
-    """The leased message whose id stands in slot 2, or 0."""
+    """Return the leased message whose id is in slot 2, or 0."""
     id_a, id_b, valid = parse_id(octets, text_at(words, tape, 2), text_size(words, tape, 2))
     if not valid:
         return 0
@@ -285,7 +285,9 @@ def find_leased(words, octets, tape, queue):
 
 @kernel
 def find_lease(words, octets, tape, queue, consumer):
-    """The leased message whose id stands in slot 2, or 0; if slot `consumer` is 1, only one that it holds."""
+    """Return the leased message whose id is in slot 2, or 0.
+
+    If slot `consumer` is 1, the consumer named in the next slot must hold it."""
     message = find_leased(words, octets, tape, queue)
     if message == 0 or not words[tape + consumer]:
         return message
@@ -298,7 +300,7 @@ def find_lease(words, octets, tape, queue, consumer):
 
 @kernel
 def ack(words, octets, tape, now, reply):
-    """The message is done: forget it."""
+    """Acknowledge a leased message: remove it from the queue."""
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
     if queue == 0:
@@ -318,7 +320,7 @@ def ack(words, octets, tape, now, reply):
 
 @kernel
 def failed(words, octets, queue, message, again, h):
-    """A delivery has failed: what follows for the message, the timer and those who wait."""
+    """Count a failed delivery, notify waiters and set the timer; return False without memory."""
     fail(words, octets, queue, message, again)
     keyspace.touched(words, octets, h)
     return set_timer(words, octets, queue)
@@ -326,7 +328,7 @@ def failed(words, octets, queue, message, again, h):
 
 @kernel
 def nack(words, octets, tape, now, reply):
-    """The delivery failed; slot 4 is 1 if the message is not to be delivered again."""
+    """Reject a leased message: count a failed delivery. Slot 4 is 1 if the message is not to be delivered again."""
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
     if queue == 0:
@@ -341,7 +343,9 @@ def nack(words, octets, tape, now, reply):
 
 @kernel
 def release(words, octets, tape, now, reply):
-    """The consumer of a lease is gone: as a nack, but of the lease that ends at the time in slot 4 alone."""
+    """Fail the lease of a consumer that has disconnected, if it ends at the time in slot 4.
+
+    Reply with NUMBER 1 if it does, else 0."""
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
     set_scalar(words, reply, 0)
