@@ -1,13 +1,13 @@
-"""Events: how a room keeps them, in chunks of a ring that are filled at one end and freed at the other.
+"""Events of rooms: how they are stored, in chunks that are filled at one end of a ring and freed at the other.
 
     room       limits, offsets, counters, ring of chunks, table of subscribers, name
-    ring       refs of chunks: the i-th lies at (head + i) & (room for chunks - 1)
+    ring       refs of chunks: the i-th is at (head + i) & (capacity in chunks - 1)
     chunk      offset of its first event, events, words used, words, then the events one behind the other
     event      data size << 8 | mark, name size, time (ms), name, data (padded to a word)
 
 Offsets are dense, so an event is found by bisecting the ring and stepping through one chunk. Chunks grow from half a
-KiB to 16 KiB with what is in the room: an empty room takes 300 bytes. A room drops single events, oldest first, and
-frees a chunk once all in it are gone; HEAD_AT is where the first event lies that is still held.
+KiB to 16 KiB with the contents of the room: an empty room takes 300 bytes. A room drops single events, oldest first,
+and frees a chunk once all its events are dropped; HEAD_AT is the word of the first event that is still held.
 """
 
 from synap.compiler.jit import kernel
@@ -21,32 +21,32 @@ from synap.store.records.timers import NEVER
 EVENTS_MAX, BYTES_MAX, RETENTION_MS = 1, 2, 3  # limits; 0: none
 FIRST, AFTER, CREATED, BYTES, CONSUMED = 4, 5, 6, 7, 8  # first offset held, next offset, ms, bytes held, statistics
 CHUNKS, CHUNKS_ROOM, CHUNKS_HEAD, CHUNKS_COUNT, HEAD_AT = 16, 17, 18, 19, 20
-SUBSCRIBERS = 24  # a table of tags: who has ever read
+SUBSCRIBERS = 24  # a table of the tags of all readers since the start
 ROOM_WORDS = 32
-SAVED = 7  # words from EVENTS_MAX on that a snapshot carries
+SAVED = 7  # words from EVENTS_MAX on that a snapshot holds
 
 CHUNK_FIRST, CHUNK_COUNT, CHUNK_USED, CHUNK_ROOM, CHUNK_HEAD = range(5)
 EVENT_SIZE, EVENT_NAME_SIZE, EVENT_TIME, EVENT_HEAD = range(4)
 CHUNK_WORDS_MIN, CHUNK_WORDS_MAX = 64, 2048
 RING_MIN = 4
-SLACK_SHIFT, SLACK_MS_MAX, SLACK_MS_MIN = 6, 60_000, 20  # events are dropped by age so many ms late, at most
+SLACK_SHIFT, SLACK_MS_MAX, SLACK_MS_MIN = 6, 60_000, 20  # events are dropped by age at most so many ms late
 
 
 @kernel
 def chunk_at(words, room, i):
-    """The i-th chunk of a room."""
+    """Return the i-th chunk of a room."""
     return words[words[room + CHUNKS] + ((words[room + CHUNKS_HEAD] + i) & (words[room + CHUNKS_ROOM] - 1))]
 
 
 @kernel
 def event_words(words, event):
-    """Words of an event."""
+    """Return the words of an event."""
     return EVENT_HEAD + ((words[event + EVENT_NAME_SIZE] + (words[event + EVENT_SIZE] >> MARK_BITS) + 7) >> 3)
 
 
 @kernel
 def add_chunk(words, room, needed):
-    """A new last chunk with room for an event of so many words; 0 without memory."""
+    """Add a last chunk with space for an event of `needed` words; return it, or 0 without memory."""
     count = words[room + CHUNKS_COUNT]
     if count == words[room + CHUNKS_ROOM]:
         wanted = max(RING_MIN, 2 * count)
@@ -80,7 +80,7 @@ def add_chunk(words, room, needed):
 
 @kernel
 def append(words, octets, room, name_at, name_size, data_at, size, mark, now):
-    """Append an event; False without memory."""
+    """Append an event; return False without memory."""
     needed = EVENT_HEAD + ((name_size + size + 7) >> 3)
     count = words[room + CHUNKS_COUNT]
     chunk = chunk_at(words, room, count - 1) if count else 0
@@ -120,7 +120,7 @@ def drop_first(words, room):
 
 @kernel
 def trim(words, room):
-    """Drop what is above the limits of number and size; the last event always stays."""
+    """Drop the events above the limits of number and size; the last event always stays."""
     while words[room + EVENTS_MAX] and words[room + AFTER] - words[room + FIRST] > words[room + EVENTS_MAX]:
         drop_first(words, room)
     while (
@@ -133,7 +133,7 @@ def trim(words, room):
 
 @kernel
 def expire(words, room, now, most):
-    """Drop at most so many events that are as old as the room's limit says; how many."""
+    """Drop at most `most` events that have reached the room's age limit; return how many."""
     count = 0
     if words[room + RETENTION_MS] == 0:
         return count
@@ -149,7 +149,7 @@ def expire(words, room, now, most):
 
 @kernel
 def set_timer(words, octets, room):
-    """Let the room's timer be due a little after its first event grows old; False without memory."""
+    """Set the room's timer to shortly after its first event reaches the age limit; return False without memory."""
     due = NEVER
     if words[room + RETENTION_MS] and words[room + CHUNKS_COUNT]:
         slack = max(min(words[room + RETENTION_MS] >> SLACK_SHIFT, SLACK_MS_MAX), SLACK_MS_MIN)
@@ -159,7 +159,7 @@ def set_timer(words, octets, room):
 
 @kernel
 def seek(words, room, offset):
-    """(number of the chunk, word where the event starts) of an offset that is held."""
+    """Return (number of the chunk, word at which the event starts) of an offset that is held."""
     low = 0
     high = words[room + CHUNKS_COUNT] - 1
     while low < high:
@@ -182,7 +182,7 @@ def seek(words, room, offset):
 
 @kernel
 def following(words, room, i, event):
-    """(number of the chunk, word) of the event behind this one of chunk i; the word is 0 behind the last."""
+    """Return (number of the chunk, word) of the event after this one of chunk i; the word is 0 after the last."""
     chunk = chunk_at(words, room, i)
     event += event_words(words, event)
     if event < chunk + words[chunk + CHUNK_USED]:
@@ -195,7 +195,10 @@ def following(words, room, i, event):
 
 @kernel
 def reap(words, room, budget):
-    """Free a dropped room in steps: the budget (blocks) that is left. SUBSCRIBERS has no slots once all is done."""
+    """Free parts of a deleted room; return what is left of the budget (blocks).
+
+    SUBSCRIBERS has no slots once only the record is left.
+    """
     while words[room + CHUNKS_COUNT] and budget > 0:
         words[room + CHUNKS_COUNT] -= 1
         arena.release(words, chunk_at(words, room, words[room + CHUNKS_COUNT]))

@@ -1,8 +1,8 @@
-"""Rooms: what digests, snapshots and upkeep ask of them.
+"""Rooms: the questions of digests, snapshots and upkeep.
 
-A room comes into a snapshot as itself, then its events in pieces of about a megabyte.
+A snapshot holds a room as a frame for the room itself, then its events in pieces of about a megabyte.
 
-    cursor   INSIDE: the offset to go on with
+    cursor   INSIDE: the offset to continue from
 """
 
 import numpy as np
@@ -40,7 +40,7 @@ def digest(words, octets, room):
 
 @kernel
 def dump_room(words, octets, room, target, seq, now):
-    """A room without its events; the words written."""
+    """Write the frame of a room without its events; return its words."""
     name = words[room + NAME_SIZE]
     blob = frames.head(words, target, codes.STREAM_LOAD, 0, seq, now, 2 + events.SAVED, name)
     tape = target + frames.HEAD_WORDS
@@ -54,7 +54,7 @@ def dump_room(words, octets, room, target, seq, now):
 
 @kernel
 def dump_events(words, octets, room, cursor, target, seq, now):
-    """The events of a room from the offset INSIDE on, about a megabyte of them; the words written."""
+    """Write a frame with the events of a room from offset INSIDE on, about a megabyte; return its words."""
     name = words[room + NAME_SIZE]
     i, first = events.seek(words, room, cursor[INSIDE])
     first_i = i
@@ -107,11 +107,11 @@ def dump(words, octets, room, cursor, target, seq, now):
 
 @kernel
 def reap(words, octets, ref, budget):
-    """Free chunks of a dropped room; return what is left of the budget."""
+    """Free chunks of a deleted room; return what is left of the budget."""
     return events.reap(words, ref, budget)
 
 
 @kernel
 def reaped(words, ref):
-    """Return True if nothing hangs on the record any more."""
+    """Return True if nothing is left to free but the record."""
     return words[ref + events.SUBSCRIBERS + tables.SLOTS] == 0

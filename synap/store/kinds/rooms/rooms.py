@@ -1,11 +1,11 @@
-"""Rooms: streams of events that are kept for a while, and read from any offset that is still held.
+"""Rows of rooms: create, publish, consume, stats, delete, upkeep, and loading from a snapshot.
 
-Rooms lie in the table ROOMS by their names; how a room keeps its events stands in events.py. The limits of number and
-size hold at once, that of age a little later (a 64th of it, a minute at most), when the room's timer is due. Reading
-changes nothing that is logged; who has read and how much is counted since the start, up to SUBSCRIBERS_MAX readers.
+Rooms are in the table ROOMS by their names; the storage of events is in events.py. The limits of number and size hold
+at once, the age limit a little later (a 64th of it, a minute at most), when the room's timer is due. Reading changes
+nothing that is logged; readers and events read are counted since the start, for up to SUBSCRIBERS_MAX readers.
 
-Limits that a caller leaves out are this node's (registers at ROOM_LIMITS), so making a room is journaled as
-`stream.make` with all of them spelled out.
+Limits that the caller leaves out come from this node's settings (registers at ROOM_LIMITS), so creating a room is
+logged as `stream.make` with all limits spelled out.
 """
 
 from synap.compiler.jit import kernel
@@ -69,15 +69,15 @@ from synap.store.records.timers import NEVER, set_timer
 
 MAKE_SLOTS = 5
 LIMIT_MAX = 1 << 50
-SUBSCRIBERS_MAX = 10_000  # readers of one room that are told apart
-BATCH_BYTES = 8 << 20  # of names and data in one reply; one event may be larger
+SUBSCRIBERS_MAX = 10_000  # the most readers of one room that are counted
+BATCH_BYTES = 8 << 20  # names and data in one reply; a single event may be larger
 CONSUME_FROM, CONSUME_LIMIT, CONSUME_WAIT, EVENTS_DEFAULT = 4, 6, 8, 100
 EVENT_ITEMS = 4
 
 
 @kernel
 def open_room(words, octets, h, tape, now):
-    """An empty room under the name that a tape begins with; 0 without memory."""
+    """Create an empty room with the name at the start of a tape; return it, or 0 without memory."""
     start = text_at(words, tape, 0)
     room = named_records.make(words, octets, ROOMS, ROOM_WORDS, ROOM, h, start, text_size(words, tape, 0))
     if room:
@@ -89,14 +89,14 @@ def open_room(words, octets, h, tape, now):
 
 @kernel
 def find(words, octets, tape):
-    """The room that a tape begins with, or 0."""
+    """Return the room named at the start of a tape, or 0."""
     h = named_records.hash_text(words, octets, ROOM, tape, 0)
     return named_records.find(words, octets, ROOMS, ROOM_WORDS, h, tape, 0)
 
 
 @kernel
 def make(words, octets, tape, now, reply):
-    """Make a room with these limits: events, bytes, ms (0: none). What `create` is journaled as."""
+    """Create a room with these limits: events, bytes, ms (0: none). The row as which `create` is logged."""
     h = named_records.hash_text(words, octets, ROOM, tape, 0)
     if named_records.find(words, octets, ROOMS, ROOM_WORDS, h, tape, 0):
         return ROOM_EXISTS
@@ -111,7 +111,7 @@ def make(words, octets, tape, now, reply):
 
 @kernel
 def create(words, octets, tape, now, reply):
-    """Make a room: its name, then (given or not, value) of events, bytes and seconds."""
+    """Create a room: its name, then (given or not, value) of events, bytes and seconds."""
     size = text_size(words, tape, 0)
     words[DECIDED - 2] = words[tape - 2]
     words[DECIDED - 1] = DECIDED_BLOB * 8
@@ -134,7 +134,7 @@ def create(words, octets, tape, now, reply):
 
 @kernel
 def get_or_create(words, octets, tape, now, reply):
-    """Make a room as `create` does, unless it is there: then it stays as it is. NUMBER: 1 if it was made."""
+    """Create a room as `create` does, unless it exists; reply with NUMBER: 1 if it is new."""
     set_scalar(words, reply, 0)
     if find(words, octets, tape):
         return NUMBER
@@ -147,7 +147,7 @@ def get_or_create(words, octets, tape, now, reply):
 
 @kernel
 def publish(words, octets, tape, now, reply):
-    """Append events of one name; NUMBER: the offset of the first."""
+    """Append events with one name; reply with NUMBER: the offset of the first."""
     h = named_records.hash_text(words, octets, ROOM, tape, 0)
     room = named_records.find(words, octets, ROOMS, ROOM_WORDS, h, tape, 0)
     if room == 0:
@@ -171,7 +171,7 @@ def publish(words, octets, tape, now, reply):
 
 @kernel
 def note_reader(words, octets, room, tape, count):
-    """Count what was read and, once, who has read it."""
+    """Count the events read, and the reader if it is new."""
     words[room + CONSUMED] += count
     if words[room + SUBSCRIBERS + tables.COUNT] < SUBSCRIBERS_MAX:
         tag = tables.tag_of_hash(named_records.hash_text(words, octets, HOLDER, tape, 2))
@@ -182,11 +182,12 @@ def note_reader(words, octets, room, tape, count):
 
 @kernel
 def consume(words, octets, tape, now, reply):
-    """Events from an offset on (by default from the earliest): EVENT_ITEMS items each, the next offset as scalar.
+    """Reply with events from an offset on (default: the earliest), EVENT_ITEMS items each; scalar: the next offset.
 
-    Fewer than the limit come if there are no more, or if they are above BATCH_BYTES. EMPTY (or WAIT) if there
-    is none yet. Refused if the offset is no longer held, or lies behind the next one and is not waited for: such a
-    reader knows another room of this name. The reply then is the earliest offset held and, behind it, the next one.
+    There are fewer events than the limit if no more exist, or if they exceed BATCH_BYTES. EMPTY (or WAIT) if none
+    exists yet. Refused if the offset is no longer held, or is greater than the next offset and the call does not wait:
+    such a reader has read another room of this name. The reply to a refused call is the earliest offset held, then
+    the next one.
     """
     room = find(words, octets, tape)
     if room == 0:
@@ -239,7 +240,7 @@ def consume(words, octets, tape, now, reply):
 
 @kernel
 def stats(words, octets, tape, now, reply):
-    """Name, events held, earliest and last offset, readers, published, read, bytes, the limits, made when (ms)."""
+    """Reply with name, events held, earliest and last offset, readers, published, read, bytes, limits, created (ms)."""
     room = find(words, octets, tape)
     if room == 0:
         return ROOM_MISSING
@@ -261,7 +262,7 @@ def stats(words, octets, tape, now, reply):
 
 @kernel
 def delete(words, octets, tape, now, reply):
-    """Remove a room with its events. Upkeep frees them."""
+    """Remove a room with its events, which upkeep frees."""
     h = named_records.hash_text(words, octets, ROOM, tape, 0)
     seat = named_records.locate(words, octets, ROOMS, ROOM_WORDS, h, text_at(words, tape, 0), text_size(words, tape, 0))
     if seat == 0:
@@ -276,13 +277,13 @@ def delete(words, octets, tape, now, reply):
 
 @kernel
 def list_names(words, octets, tape, now, reply):
-    """The names of all rooms, in no order."""
+    """Reply with the names of all rooms, in no order."""
     return named_records.names(words, ROOMS, ROOM_WORDS, reply)
 
 
 @kernel
 def expire(words, octets, tape, now, reply):
-    """Drop the events of a room that have grown too old: the row that upkeep asks for. NUMBER of them."""
+    """Drop the events of a room that have reached the age limit, for upkeep; reply with NUMBER of them."""
     room = find(words, octets, tape)
     set_scalar(words, reply, 0)
     if room == 0:
@@ -296,7 +297,7 @@ def expire(words, octets, tape, now, reply):
 
 @kernel
 def load_room(words, octets, tape, now, reply):
-    """A room out of a snapshot: its name and SAVED words from EVENTS_MAX on. Refuses one that exists."""
+    """Load a room from a snapshot: its name and SAVED words from EVENTS_MAX on. Refuse a room that exists."""
     h = named_records.hash_text(words, octets, ROOM, tape, 0)
     if named_records.find(words, octets, ROOMS, ROOM_WORDS, h, tape, 0):
         return ROOM_EXISTS
@@ -305,14 +306,14 @@ def load_room(words, octets, tape, now, reply):
         return BROKEN
     for i in range(SAVED):
         words[room + EVENTS_MAX + i] = words[tape + 2 + i]
-    words[room + AFTER] = words[room + FIRST]  # its events count themselves
+    words[room + AFTER] = words[room + FIRST]  # events are counted again as they are loaded
     words[room + BYTES] = 0
     return DONE | CHANGED
 
 
 @kernel
 def load_events(words, octets, tape, now, reply):
-    """Events out of a snapshot, in order: name, data and time of each."""
+    """Load events from a snapshot, in order: name, data and time of each."""
     room = find(words, octets, tape)
     if room == 0:
         return ROOM_MISSING
