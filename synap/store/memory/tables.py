@@ -32,7 +32,7 @@ REF_MASK = (1 << REF_BITS) - 1
 SLOTS, SIZE, COUNT, OLD, OLD_SIZE, FRONTIER, MOVED = range(7)
 SIZE_MIN = 4
 SLACK_MAX = 256  # at 3/4 full a longer overhang has odds below 1e-4; the table is then rebuilt at once
-SPREAD_MAX = 64  # slots for each entry at which `rebuild` gives up; takes hundreds of equal tags
+SPREAD_MAX = 64  # slots for each entry at which `rebuild` gives up; only hundreds of equal tags need so many
 STEP = 8  # entries moved by one insert: growth ends after size / 8 inserts
 
 
@@ -312,7 +312,8 @@ def next_entry(words, table, place):
 def any_slot(words, table, chance):
     """Return (index of a slot drawn with equal odds, last random bits used), from 64 random bits `chance`.
 
-    The table must not be empty."""
+    The table must not be empty.
+    """
     size = words[table + SIZE] + slack(words[table + SIZE])
     both = size
     if words[table + OLD]:
