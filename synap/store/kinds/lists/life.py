@@ -1,4 +1,4 @@
-"""Lists: the questions of copies, digests, snapshots, descriptions and upkeep."""
+"""Lists: copying, digests, snapshots, descriptions and freeing, as `kinds/table.py` requires."""
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move

@@ -1,4 +1,4 @@
-"""Queues: the questions of digests, snapshots and upkeep.
+"""Queues: digests, snapshots and freeing, as `kinds/table.py` requires.
 
 A snapshot holds a queue as a frame for the queue itself, then one for each message: chain by chain, then the delayed.
 

@@ -287,7 +287,8 @@ def find_leased(words, octets, tape, queue):
 def find_lease(words, octets, tape, queue, consumer):
     """Return the leased message whose id is in slot 2, or 0.
 
-    If slot `consumer` is 1, the consumer named in the next slot must hold it."""
+    If slot `consumer` is 1, the consumer named in the next slot must hold it.
+    """
     message = find_leased(words, octets, tape, queue)
     if message == 0 or not words[tape + consumer]:
         return message
@@ -345,7 +346,8 @@ def nack(words, octets, tape, now, reply):
 def release(words, octets, tape, now, reply):
     """Fail the lease of a consumer that has disconnected, if it ends at the time in slot 4.
 
-    Reply with NUMBER 1 if it does, else 0."""
+    Reply with NUMBER 1 if it does, else 0.
+    """
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
     set_scalar(words, reply, 0)

@@ -1,4 +1,4 @@
-"""Rooms: the questions of digests, snapshots and upkeep.
+"""Rooms: digests, snapshots and freeing, as `kinds/table.py` requires.
 
 A snapshot holds a room as a frame for the room itself, then its events in pieces of about a megabyte.
 

@@ -1,4 +1,4 @@
-"""Sets: the questions of copies, digests, snapshots, descriptions and upkeep."""
+"""Sets: copying, digests, snapshots, descriptions and freeing, as `kinds/table.py` requires."""
 
 import numpy as np
 

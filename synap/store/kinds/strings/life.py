@@ -1,4 +1,4 @@
-"""Strings: the questions of copies, digests, snapshots and descriptions."""
+"""Strings: copying, digests, snapshots and descriptions, as `kinds/table.py` requires."""
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
