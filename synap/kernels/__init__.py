@@ -1,1 +1,1 @@
-"""Algorithms on plain arrays: hashing, numbers, patterns, checksums. They import nothing of synap."""
+"""Algorithms on plain arrays: hashing, numbers, patterns, checksums. They import nothing of synap but its compiler."""

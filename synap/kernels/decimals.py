@@ -1,11 +1,11 @@
-"""Sums of decimal texts, exact.
+"""Exact sums of decimal texts, for INCRBYFLOAT.
 
-INCRBYFLOAT in Redis adds x87 long doubles and prints 17 decimals, so that 0.1 + 0.2 is 0.3.
-`add_decimal` adds the two texts as decimals, exactly, and rounds once to 17 decimals (half to even).
-The two differ where 64 bits of mantissa do not carry 17 decimals, that is from about 128 on, and there
-Redis shows its rounding: 1234.1 + 0 is 1234.09999999999999998 in Redis and 1234.1 here; 1e300 + 1 is
-1000...0001 here, and the binary neighbour of 1e300 in Redis. Both are equal after reading as float64
-unless several roundings have gathered there. Ours is the same on every machine.
+INCRBYFLOAT in Redis adds x87 long doubles and prints 17 decimals, so that 0.1 + 0.2 is 0.3. `add_decimal` adds the two
+texts as decimals, exactly, and rounds once to 17 decimals (half to even). The results differ where 64 bits of mantissa
+cannot hold 17 decimals, which is from about 128 on; there Redis shows its rounding: 1234.1 + 0 is
+1234.09999999999999998 in Redis and 1234.1 here; 1e300 + 1 is 1000...0001 here, and the binary neighbour of 1e300 in
+Redis. Read as float64 both results are equal, unless several roundings have added up in Redis. The result here is the
+same on every machine.
 """
 
 import numpy as np
@@ -18,12 +18,12 @@ DECIMAL_SIZE_MAX = 328
 """Bytes that `add_decimal` may use at its target: a sign, 309 digits, a point, 17 decimals."""
 
 NOT_DECIMAL = 0
-"""`add_decimal`: one of the texts is not a decimal number."""
+"""Returned by `add_decimal` if one of the texts is not a decimal number."""
 
 OUT_OF_RANGE = -1
-"""`add_decimal`: one of the numbers is 1e307 or more, so that the sum might not fit in a float64."""
+"""Returned by `add_decimal` if one of the numbers is 1e307 or more, so that the sum might not fit in a float64."""
 
-_DECIMALS = 17  # what Redis prints of a long double
+_DECIMALS = 17  # Redis prints so many of a long double
 _DEEPEST = -36  # digits of a summand below this weight are not added one by one; they can only break a tie
 _NOWHERE = -(1 << 62)
 _TOP = 306  # highest weight of a digit of a summand
@@ -32,14 +32,14 @@ _MINUS, _POINT, _ZERO = 45, 46, 48
 
 @kernel
 def _digit(octets, first, point, last, place):
-    """The digit of weight 10**place (the exponent not counted), 0 outside of the written ones."""
+    """Return the digit of weight 10**place (the exponent not counted), 0 outside of the written digits."""
     at = point - 1 - place if place >= 0 else point - place
     return np.int64(octets[at]) - _ZERO if at >= first and at < last else np.int64(0)
 
 
 @kernel
 def _ends(octets, first, point, last, exponent):
-    """The weights of the first digit that is not 0 and of the last digit; both `_DEEPEST` for zero."""
+    """Return the weights of the first digit that is not 0 and of the last digit; (`_DEEPEST`, 0) for zero."""
     at = first
     while at < last and (octets[at] == _ZERO or at == point):
         at += 1
@@ -52,7 +52,7 @@ def _ends(octets, first, point, last, exponent):
 
 @kernel
 def _tail(octets, first, point, last, exponent):
-    """The weight of the first digit below `_DEEPEST` that is not 0, `_NOWHERE` if there is none."""
+    """Return the weight of the first digit below `_DEEPEST` that is not 0, `_NOWHERE` if there is none."""
     for at in range(first, last):
         place = point - at - (at < point) + exponent
         if place < _DEEPEST and at != point and octets[at] != _ZERO:
@@ -62,11 +62,11 @@ def _tail(octets, first, point, last, exponent):
 
 @kernel
 def add_decimal(octets, target, a, a_size, b, b_size):
-    """Write the sum of two decimal texts at `target`, rounded to 17 decimals; returns its size.
+    """Write the sum of two decimal texts at `target`, rounded to 17 decimals; return its size.
 
-    The form is Redis' for INCRBYFLOAT: no exponent, no trailing zeros, no `-0`. `NOT_DECIMAL` or
-    `OUT_OF_RANGE` instead of a size is a refusal, with nothing written. `DECIMAL_SIZE_MAX` bytes at
-    the target are used for work; the two texts must stand outside of them.
+    The form is that of INCRBYFLOAT in Redis: no exponent, no trailing zeros, no `-0`. A result of `NOT_DECIMAL` or
+    `OUT_OF_RANGE` instead of a size is a refusal, with nothing written. `DECIMAL_SIZE_MAX` bytes at the target are used
+    for work; the two texts must lie outside of them.
     """
     a_ok, a_negative, a_first, a_point, a_last, a_exponent, _, _, _ = scan_decimal(octets, a, a_size)
     b_ok, b_negative, b_first, b_point, b_last, b_exponent, _, _, _ = scan_decimal(octets, b, b_size)
@@ -94,11 +94,11 @@ def add_decimal(octets, target, a, a_size, b, b_size):
                 same = True  # one of them is the larger one
                 break
 
-    # What lies deeper adds up to more than nothing, or to less, and then one is borrowed for it.
+    # The digits below `_DEEPEST` add up to a positive or a negative rest; a negative one borrows 1.
     carry = half = np.int64(0)
     rest = False
     place = np.int64(_NOWHERE)
-    if same and min(a_low, b_low) < _DEEPEST:  # else all that is left is less than 1e-36
+    if same and min(a_low, b_low) < _DEEPEST:  # else the rest is below 1e-36 and cannot change the result
         place = max(
             _tail(octets, a_first, a_point, a_last, a_exponent), _tail(octets, b_first, b_point, b_last, b_exponent)
         )
@@ -111,7 +111,7 @@ def add_decimal(octets, target, a, a_size, b, b_size):
             break
         place -= 1
 
-    units = target + 1 + top  # after room for a sign
+    units = target + 1 + top  # behind the place of a sign
     for place in range(low, top + 1):
         digit = carry + a_sign * _digit(octets, a_first, a_point, a_last, place - a_exponent)
         digit += b_sign * _digit(octets, b_first, b_point, b_last, place - b_exponent)

@@ -4,15 +4,15 @@ r"""Glob patterns over bytes, with the meaning of Redis' `stringmatchlen`.
     ?        one byte                     [a-z]  a range, its ends in any order
     \x       the byte x                   [\]]   an escaped byte in a class
 
-A class without its `]` runs to the end of the pattern; a `\` that ends the pattern is itself; a `-`
-with two bytes around it is a range, even if the right one is `]` (so `[a-]` is an open class).
-`nocase` folds ASCII letters, but not an escaped byte in a class; ends of a range are put in order
-first and folded afterwards. Ranges compare unsigned bytes on every machine.
+A class without its `]` reaches to the end of the pattern. A `\` at the end of the pattern stands for itself. A `-` with
+two bytes around it is a range, even if the right one is `]` (so `[a-]` is an open class). `nocase` folds ASCII letters,
+but not an escaped byte in a class; the ends of a range are put in order first and folded afterwards. Ranges compare
+unsigned bytes on every machine.
 
-The idea: every element but `*` eats exactly one byte, so when a match fails only the last `*` needs
-to give way by one byte; what stood before it has matched as early as it can. No recursion and no
-stack; the cost is at most the size of the text times the longest run of elements between two stars
-(Redis stops at 1000 nested stars instead). The byte after a `*` is looked for eight bytes at a time.
+The algorithm: every element but `*` matches exactly one byte, so when a match fails, it is enough that the last `*`
+takes one byte more; the elements before that `*` have matched as early as they can. No recursion and no stack is
+needed. The cost is at most the size of the text times the longest run of elements between two stars (Redis stops at
+1000 nested stars instead). The byte after a `*` is searched for eight bytes at a time.
 
 One difference to Redis, whose loop is not entered for an empty text: `*` matches the empty text.
 """
@@ -36,7 +36,7 @@ def _lower(byte, nocase):
 
 @kernel
 def _in_class(octets, at, end, byte, nocase):
-    """Is `byte` in the class whose `[` stands before `at`? Also returns where the class ends."""
+    """Return (whether `byte` is in the class whose `[` lies before `at`, index behind the class)."""
     negated = at < end and octets[at] == _NOT
     if negated:
         at += 1
@@ -63,7 +63,7 @@ def _in_class(octets, at, end, byte, nocase):
 
 @kernel
 def _seek(octets, wanted, at, end, nocase):
-    """The first place from `at` on where the element at `wanted` can match, or `end`."""
+    """Return the first index from `at` on where the pattern's element at `wanted` can match, or `end`."""
     byte = np.int64(octets[wanted])
     if nocase or byte == _ANY or byte == _OPEN or byte == _ESCAPE or byte == _STAR:
         return at
@@ -80,11 +80,11 @@ def _seek(octets, wanted, at, end, nocase):
 
 @kernel
 def matches(octets, pattern, pattern_size, text, text_size, nocase):
-    """Does the whole text match the pattern? Both are spans of `octets`."""
+    """Return True if the whole text matches the pattern. Both are spans of `octets`."""
     pattern_end = pattern + pattern_size
     text_end = text + text_size
-    resume = np.int64(-1)  # the pattern after the last star, once one was met
-    retry = text  # where what that star ate ends
+    resume = np.int64(-1)  # index in the pattern behind the last star, once there was one
+    retry = text  # index in the text behind the bytes that this star has matched
     while True:
         wanted = np.int64(octets[pattern]) if pattern < pattern_end else np.int64(-1)
         if wanted == _STAR:

@@ -1,9 +1,9 @@
-"""Keyed hashing of bytes for tables in memory.
+"""Keyed hashing of bytes for hash tables in memory.
 
-The idea is the folded multiply of wyhash and of ahash: each 16 bytes are two words, xored with
-two secret words, multiplied to 128 bits, and the halves are combined. A reader of the answers
-who does not know the 128-bit key cannot aim keys at one slot. The results differ from node to
-node and never leave the process: what is part of an answer has a fixed, published hash of its own.
+The method is the folded multiply of wyhash and of ahash: each 16 bytes are two words, xored with two secret words and
+multiplied to 128 bits, of which the halves are combined. A client that does not know the 128-bit key cannot choose keys
+that share one slot. The hashes differ between nodes and never leave the process: a hash that is part of a reply has a
+fixed, published function of its own.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ _MULTIPLIER = 0x4B33A62ED433D4A3  # of the last fold: a constant, so that no key
 
 @kernel
 def keyed_hash(octets, start, size, key_a, key_b):
-    """A 64-bit hash (as int64) of `size` bytes at `start` under the key (`key_a`, `key_b`)."""
+    """Return a 64-bit hash (as int64) of `size` bytes at `start` under the key (`key_a`, `key_b`)."""
     h = key_a ^ _SPREAD
     if size > 16:
         at = start

@@ -1,9 +1,9 @@
-"""Integers in text: the strict form that a counter, a list index or an expiry is written in.
+"""Integers in text: reads and prints int64 in the strict form of counters, list indices and expiry times.
 
-A text is an integer if printing the number gives the text back: an optional `-`, no `+`, no
-leading zeros, no `-0`, no spaces, within int64. So a value may be stored as a number and nobody
-sees the difference. Eight digits are read or printed at once inside one word (the digits are
-combined pairwise by three multiplications); nothing outside the given span is read or written.
+A text is an integer if printing the number gives the same text again: an optional `-`, no `+`, no leading zeros, no
+`-0`, no spaces, within int64. So a value can be stored as a number without any visible difference. Eight digits are
+read or printed at once inside one word (the digits are combined pairwise by three multiplications). Nothing outside the
+given span is read or written.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ _ZEROS = 0x3030303030303030
 
 @kernel
 def parse_integer(octets, start, size):
-    """The integer that the span spells, and whether it spells one: `(value, ok)`."""
+    """Parse the span as an integer; return `(value, ok)`, where `ok` is False if the span is no integer in int64."""
     at = start
     end = start + size
     negative = size > 0 and octets[start] == _MINUS
@@ -57,7 +57,7 @@ def parse_integer(octets, start, size):
             return np.int64(0), False
         value = value * 10 + digit
         at += 1
-    # 19 digits stay below 2**64, so a sum that does not fit in int64 is seen as a negative one.
+    # 19 digits stay below 2**64, so a sum that does not fit in int64 is negative here.
     if negative:
         value = -value
         return value, value < 0
@@ -66,7 +66,7 @@ def parse_integer(octets, start, size):
 
 @kernel
 def integer_size(value):
-    """How many bytes `print_integer` writes for `value`: 1 to `INTEGER_SIZE_MAX`."""
+    """Return the number of bytes that `print_integer` writes for `value`: 1 to `INTEGER_SIZE_MAX`."""
     size = np.int64(1)
     if value < 0:
         size = np.int64(2)
@@ -85,7 +85,7 @@ def integer_size(value):
 
 @kernel
 def eight_digits(value):
-    """The eight digits of `value` < 10**8 as text in one word, the first digit in the lowest byte."""
+    """Return the eight digits of `value` < 10**8 as text in one word, the first digit in the lowest byte."""
     high = (value * 109951163) >> 40  # value // 10000
     word = high | (value - high * 10000) << 32
     high = ((word * 10486) >> 20) & 0x0000007F0000007F
@@ -97,12 +97,12 @@ def eight_digits(value):
 
 @kernel
 def print_integer(octets, target, value):
-    """Write `value` in decimal at `target`; returns the number of bytes written."""
+    """Write `value` in decimal at `target`, and return the number of bytes written."""
     at = target
     if value < 0:
         octets[at] = _MINUS
         at += 1
-        value = -value  # -2**63 stays what it is, and is read as 2**63 below
+        value = -value  # -2**63 does not change, and is read as an unsigned 2**63 below
     head = value
     middle = low = np.int64(-1)
     if head < 0 or head >= 100000000:
@@ -138,17 +138,17 @@ def print_integer(octets, target, value):
 
 @kernel
 def add_overflows(a, b):
-    """Is `a + b` outside int64?"""
+    """Return True if `a + b` is outside int64."""
     total = a + b
     return ((a ^ total) & (b ^ total)) < 0
 
 
 @kernel
 def parse_cursor(octets, start, size):
-    """The cursor that the span spells, as Redis reads one, and whether it spells one: `(value, ok)`.
+    """Parse the span as a cursor of SCAN, as Redis does; return `(value, ok)`.
 
-    Digits, with a sign or without any. What is below 0 or beyond int64 is the largest int64: behind all keys.
-    Beyond 2 ** 64 - 1 it is none.
+    A cursor consists of digits with an optional sign. A number below 0 or above the largest int64 becomes the largest
+    int64, which is behind all keys. A number above 2**64 - 1 is no cursor: `ok` is False.
     """
     at = start
     end = start + size
@@ -160,7 +160,7 @@ def parse_cursor(octets, start, size):
     while at < end and octets[at] == _ZERO:
         at += 1
     head = np.int64(0)  # the first 18 digits
-    tail = np.int64(0)  # those behind them
+    tail = np.int64(0)  # the digits behind the first 18
     for i in range(at, end):
         digit = np.int64(octets[i]) - _ZERO
         if digit < 0 or digit > 9 or i - at > 19:

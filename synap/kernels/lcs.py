@@ -1,9 +1,9 @@
-"""The longest common subsequence of two byte strings: the dynamic program, and the way back through it.
+"""Longest common subsequence of two byte strings: the dynamic program, and the walk back through its table.
 
-    table     (first + 1) * (second + 1) lengths of 4 bytes, row by row: the caller makes it, so it is bounded
+    table     (first + 1) * (second + 1) lengths of 4 bytes, row by row; the caller allocates it, which bounds it
     ranges    4 words each: first and last index in the first text, the same in the second; the last range first
 
-Time and memory are the product of the sizes.
+Time and memory grow with the product of the sizes.
 """
 
 from synap.compiler.jit import kernel
@@ -13,7 +13,8 @@ RANGE_WORDS = 4
 
 @kernel
 def fill(octets, first, first_size, second, second_size, table):
-    """Fill the table for the texts at two octets; the length of the longest common subsequence."""
+    """Fill the table for the texts at octets `first` and `second`; return the length of their longest common
+    subsequence."""
     width = second_size + 1
     for j in range(width):
         table[j] = 0
@@ -32,9 +33,10 @@ def fill(octets, first, first_size, second, second_size, table):
 
 @kernel
 def trace(octets, first, first_size, second, second_size, table, text, ranges, least):
-    """Walk back: `text` gets the subsequence, `ranges` the matches of at least `least` bytes; how many.
+    """Walk back through the table: write the subsequence into `text` and the matches of at least `least` bytes into
+    `ranges`; return the number of ranges.
 
-    Ties go to the second text, as in Redis. `ranges` needs room for as many as the subsequence has bytes.
+    Ties go to the second text, as in Redis. `ranges` needs space for as many ranges as the subsequence has bytes.
     """
     width = second_size + 1
     i = first_size
@@ -67,7 +69,7 @@ def trace(octets, first, first_size, second, second_size, table, text, ranges, l
 
 @kernel
 def put(ranges, count, start_i, end_i, start_j, end_j):
-    """One range more; how many there are."""
+    """Append a range; return the number of ranges."""
     at = RANGE_WORDS * count
     ranges[at] = start_i
     ranges[at + 1] = end_i

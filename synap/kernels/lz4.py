@@ -1,10 +1,10 @@
 """LZ4 blocks: fast compression of one span into another, in the published block format.
 
-    sequence   token | more literal sizes | literals | offset (2 octets) | more match sizes
-    token      literals (4 bits) | match - 4 (4 bits); 15: octets of 255 and less are added to it
+    sequence   token | more literal sizes | literals | offset (2 bytes) | more match sizes
+    token      literals (4 bits) | match - 4 (4 bits); 15: bytes are added, 255 each, up to one below 255
 
-The last five octets are literals and no match begins in the last twelve, as the format asks. One
-candidate is looked at for each place, from a table of the latest places by the hash of four octets.
+The last five bytes are literals and no match begins in the last twelve, as the format requires. For each place, one
+candidate for a match is tried, from a table of the latest places by the hash of four bytes.
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ from synap.kernels.spans import load32, load64, move, store64
 MATCH_MIN, LAST_LITERALS, MATCH_LIMIT = 4, 5, 12
 OFFSET_MAX = 65535
 HASH_BITS = 12
-SKIP_SHIFT = 6  # places without a match are looked at in longer and longer steps
+SKIP_SHIFT = 6  # the longer there is no match, the longer the steps between the places tried
 
 
 @kernel
 def put_length(octets, out, size):
-    """Write what is left of a size of 15 and more."""
+    """Write the part of a size of 15 or more that does not fit in the token; return the octet behind it."""
     size -= 15
     while size >= 255:
         octets[out] = 255
@@ -32,7 +32,7 @@ def put_length(octets, out, size):
 
 @kernel
 def put_literals(octets, out, anchor, size, match):
-    """Write a token with its literals; the octet behind them. `match` is 0 for the last sequence."""
+    """Write a token with its literals; return the octet behind them. `match` is 0 for the last sequence."""
     token = out
     out += 1
     octets[token] = min(size, 15) << 4 | min(max(match - MATCH_MIN, 0), 15)
@@ -44,9 +44,9 @@ def put_literals(octets, out, anchor, size, match):
 
 @kernel
 def compress(octets, target, source, size, most):
-    """Compress `size` octets at `source` to `target`; how many they are, or 0 if they would be above `most`.
+    """Compress `size` bytes at `source` to `target`; return the compressed size, or 0 if it would be above `most`.
 
-    Up to `most` + 16 octets at the target may be written.
+    Up to `most` + 16 bytes at the target may be written.
     """
     places = np.zeros(1 << HASH_BITS, np.int64)
     end = source + size
@@ -85,7 +85,7 @@ def compress(octets, target, source, size, most):
 
 @kernel
 def length(octets, at, end, size):
-    """(size, octet behind) of a size whose four bits were 15."""
+    """Read the rest of a size whose four bits in the token are 15; return (size, octet behind it)."""
     while at < end:
         more = np.int64(octets[at])
         at += 1
@@ -97,9 +97,9 @@ def length(octets, at, end, size):
 
 @kernel
 def expand(octets, target, room, source, size):
-    """Undo `compress` into `room` octets at `target`; how many there are, or -1 if this is no block of them.
+    """Expand a block of `size` bytes into `room` bytes at `target`; return the size, or -1 if the block is invalid.
 
-    Reads and writes nothing outside of the two spans, whatever the block says.
+    No octet outside of the two spans is read or written, whatever the block contains.
     """
     at = source
     end = source + size

@@ -1,23 +1,20 @@
-"""Reals in text: float64 read and printed with correct rounding.
+"""Reals in text: reads and prints float64 with correct rounding, in the form that Redis writes.
 
-Read. Up to 18 digits are gathered in one integer w, so the text is w * 10**q. If w and 10**|q| are
-floats without rounding, one multiplication or division is the answer (Clinger). Otherwise w times
-the top 128 bits of 5**q shows the 53 bits and how to round them (Eisel and Lemire, "Number parsing
-at a gigabyte per second"; Mushtak and Lemire proved that no case is left over). A longer text lies
-between w and w + 1; where these two round differently, it is compared with the midpoint of the
-two floats as exact integers, which is slow (microseconds) and rare.
+Read. Up to 18 digits are collected in one integer w, so the text is w * 10**q. If w and 10**|q| are exact as floats,
+one multiplication or division gives the result (Clinger). Otherwise w times the top 128 bits of 5**q gives the 53 bits
+and how to round them (Eisel and Lemire, "Number parsing at a gigabyte per second"; Mushtak and Lemire proved that this
+decides every case). A longer text lies between w and w + 1. Where these two round differently, the text is compared
+with the midpoint of the two floats as exact integers, which is slow (microseconds) and rare.
 
-Print. The shortest digits that read back as the same float, the closest of them to it: Schubfach
-(Giulietti, "The Schubfach way to render doubles"), three multiplications by the 128 bits of 10**-k.
+Print. The result is the shortest text of digits that reads back as the same float, and of these the closest to it:
+Schubfach (Giulietti, "The Schubfach way to render doubles"), three multiplications by the 128 bits of 10**-k.
 
-Powers. Both need the top 128 bits of 5**k for k from -342 to 324, exact. A table of them takes
-10 KB in every compiled caller; here 5**k is 5**(27 n), of which 192 bits are kept (600 bytes for 26
-rows), times 5**r with r < 27, which fits in 64 bits. That the top 128 bits come out exact is proved by
-the test that tries all 667 of them.
+Powers. Both directions need the top 128 bits of 5**k for k from -342 to 324, exact. A table of them takes 10 KB in
+every compiled caller. Here 5**k is 5**(27 n), of which 192 bits are kept (600 bytes for 26 rows), times 5**r with r <
+27, which fits in 64 bits. A test of all 667 powers proves that the top 128 bits are exact.
 
-Layout. `print_real` writes what Redis (7.2 and later) puts in replies: whole numbers up to 2**62 as
-integers, otherwise the digits as its fpconv lays them out, with d digits, the last of weight 10**k, the
-first of weight 10**e:
+Layout. `print_real` writes what Redis (7.2 and later) puts in replies: whole numbers up to 2**62 as integers, otherwise
+the digits as its fpconv lays them out, with d digits, the last of weight 10**k, the first of weight 10**e:
 
     k >= 0 and e < d + 7                 all digits, then zeros     4611686018427389000
     0 > k > -7, or k < 0 and |e| < 4     a decimal point            0.000015, 1234.5678901
@@ -31,35 +28,35 @@ from synap.kernels.integers import print_integer
 from synap.kernels.spans import fill, load64, move, multiply_high
 
 REAL_SIZE_MAX = 25
-"""Bytes that `print_real` may use at its target: as many as in -123456789012345690000000."""
+"""Bytes that `print_real` may use at its target: the size of -123456789012345690000000."""
 
-_DIGITS_MAX = 18  # 10**18 leaves room in int64, and 17 digits name every float
+_DIGITS_MAX = 18  # 10**18 fits in int64, and 17 digits identify every float
 _EXACT_DIGITS = 780  # a midpoint of two floats has at most 767 significant digits
 _EXACT_LIMBS = 100  # of 32 bits: 780 digits, or 54 bits times 5**1122, take 2660 bits
 _MANTISSA_FULL = 10 ** (_DIGITS_MAX - 1)
-_EXPONENT_FULL = 10**12  # far beyond any text in memory; larger ones count as this one
+_EXPONENT_FULL = 10**12  # above that of any text in memory; larger exponents count as this one
 _INFINITE = 0x7FF << 52
 _HIDDEN = 1 << 52
 _FRACTION = _HIDDEN - 1
 _LOWEST_POWER, _STEP = -351, 27
-_POWER_MAX, _POWER_MIN = 308, -342  # of ten, for 18 digits: beyond are infinity and zero
+_POWER_MAX, _POWER_MIN = 308, -342  # powers of ten, for 18 digits: above is infinity, below is zero
 _PLUS, _MINUS, _POINT, _ZERO, _E = 43, 45, 46, 48, 101
 _INFINITY = int.from_bytes(b"infinity", "little")
-_SPACES = 0x2020202020202020  # makes letters small
+_SPACES = 0x2020202020202020  # turns ASCII letters into lower case
 
 _TENS = 10.0 ** np.arange(23)  # the powers of ten that are exact floats
 _TENS.flags.writeable = False
 
 
 def _top_bits(power, bits):
-    """The highest `bits` bits of 5**power, cut off."""
+    """Return the highest `bits` bits of 5**power, cut off and not rounded."""
     scale = bits + 2 + abs(power) * 3
     value = 5**power << scale if power >= 0 else (1 << scale) // 5**-power
     return value >> value.bit_length() - bits
 
 
 def _words(value, count):
-    """`value` as `count` int64 words, the highest first."""
+    """Return `value` as a list of `count` int64 words, the highest first."""
     words = [value >> 64 * n & 2**64 - 1 for n in reversed(range(count))]
     return [word - 2**64 if word >> 63 else word for word in words]
 
@@ -72,13 +69,13 @@ _BASES = np.array(
 
 @kernel
 def _carries(a, b):
-    """Does `a + b` leave 64 bits, both taken as unsigned?"""
+    """Return 1 if `a + b`, both taken as unsigned, does not fit in 64 bits, else 0."""
     return np.int64(np.uint64(a + b) < np.uint64(a))
 
 
 @kernel
 def five(power):
-    """The top 128 bits of 5**power, cut off, as `(high, low)`; -342 <= power <= 324."""
+    """Return the top 128 bits of 5**power, cut off and not rounded, as `(high, low)`; -342 <= power <= 324."""
     row = (power - _LOWEST_POWER) // _STEP
     factor = _FIVES[power - _LOWEST_POWER - row * _STEP]
     carried = multiply_high(_BASES[row, 2], factor)
@@ -96,11 +93,11 @@ def five(power):
 
 @kernel
 def scan_decimal(octets, start, size):
-    """Read `[sign] digits [. digits] [e [sign] digits]`, where a point may stand first or last.
+    """Read `[sign] digits [. digits] [e [sign] digits]`, where the point may be the first or last character.
 
-    Returns `ok`, `negative`, the span of the digits `first` to `last` with the place of the `point`
-    in it (`last` if none), the written `exponent`, and the value once more as `mantissa * 10**power`
-    with up to 18 digits and whether anything but zeros was `dropped` behind them.
+    Returns `(ok, negative, first, point, last, exponent, mantissa, power, dropped)`: the digits lie from `first` to
+    `last`, with the point at `point` (`last` without one), and `exponent` is the written one. The value is also
+    `mantissa * 10**power` with up to 18 digits; `dropped` is True if a digit behind them is not 0.
     """
     at = start
     end = start + size
@@ -151,7 +148,7 @@ def scan_decimal(octets, start, size):
 
 @kernel
 def _nearest(mantissa, power):
-    """The bits of the float nearest to `mantissa * 10**power`, 0 < mantissa <= 10**18."""
+    """Return the bits of the float nearest to `mantissa * 10**power`, 0 < mantissa <= 10**18."""
     if power < _POWER_MIN:
         return np.int64(0)
     if power > _POWER_MAX:
@@ -165,7 +162,7 @@ def _nearest(mantissa, power):
         word <<= 1
         shift += 1
     high, low = five(power)
-    if power < 0 and power >= -_STEP:  # the proof wants these rounded up
+    if power < 0 and power >= -_STEP:  # the proof needs these powers rounded up
         low += 1
         high += low == 0
     top = multiply_high(word, high)
@@ -182,16 +179,17 @@ def _nearest(mantissa, power):
         if exponent < -62:
             return np.int64(0)
         bits >>= 1 - exponent
-        return (bits + (bits & 1)) >> 1  # 2**52 becomes the lowest normal float by itself
+        return (bits + (bits & 1)) >> 1  # 2**52 is the lowest normal float, without a special case
     if rest >= 0 and rest <= 1 and power >= -4 and power <= 23 and bits & 3 == 1 and bits << cut == top:
-        bits -= 1  # exactly between two floats: to the even one
+        bits -= 1  # exactly between two floats: round to the even one
     bits = (bits + (bits & 1)) >> 1
     return min((exponent << 52) + (bits - _HIDDEN), np.int64(_INFINITE))
 
 
 @kernel
 def _scale(limbs, start, used, factor, addend):
-    """Multiply the number in `used` limbs of 32 bits by `factor` < 2**31 and add; returns limbs used."""
+    """Multiply the number in `used` limbs of 32 bits by `factor` < 2**31 and add `addend`; return the number of limbs
+    used."""
     at = start
     while at < start + used:
         addend += limbs[at] * factor
@@ -206,7 +204,7 @@ def _scale(limbs, start, used, factor, addend):
 
 @kernel
 def _raise(limbs, start, used, base, power):
-    """Multiply the number by `base**power`; base is 5 or 2."""
+    """Multiply the number by `base**power`, where base is 5 or 2; return the number of limbs used."""
     while power > 0:
         factor = np.int64(1)
         while power > 0 and factor < 1 << 28:
@@ -218,7 +216,7 @@ def _raise(limbs, start, used, base, power):
 
 @kernel
 def _round_long(octets, first, point, last, exponent, bits):
-    """A text between the float of `bits` and the next one: the bits of the nearer one, exactly."""
+    """Return the bits of the float nearest to a text between the float of `bits` and the next one, compared exactly."""
     limbs = np.empty(2 * _EXACT_LIMBS, dtype=np.int64)  # of the text, then of the midpoint
     used = digits = np.int64(0)
     dropped = False
@@ -257,11 +255,11 @@ def _round_long(octets, first, point, last, exponent, bits):
 
 @kernel
 def parse_real(octets, start, size):
-    """The float64 nearest to the number that the span spells, and whether it is one: `(value, ok)`.
+    """Parse the span as a float64, rounded to the nearest; return `(value, ok)`.
 
-    Accepted are decimals with or without a point and an exponent, and `inf` or `infinity` in any
-    case, all with an optional sign. Refused are NaN, spaces, hexadecimal, and as in Redis a finite
-    number that would become infinite, or one but zero that would become zero.
+    Decimals with or without a point and an exponent are accepted, and `inf` or `infinity` in any case, all with an
+    optional sign. NaN, spaces and hexadecimal are refused, and, as in Redis, a finite number that would become infinite
+    and a number other than zero that would become zero.
     """
     ok, negative, first, point, last, exponent, mantissa, power, dropped = scan_decimal(octets, start, size)
     if not ok:
@@ -286,7 +284,7 @@ def parse_real(octets, start, size):
 
 @kernel
 def _odd(high, low, word):
-    """The top 64 bits of a 192-bit product, with the lowest bit set if anything below is not zero."""
+    """Return the top 64 bits of a 192-bit product, with the lowest bit set if any bit below them is set."""
     carried = multiply_high(low, word)
     rest = high * word
     top = multiply_high(high, word) + _carries(rest, carried)
@@ -296,9 +294,9 @@ def _odd(high, low, word):
 
 @kernel
 def shortest(bits):
-    """The shortest digits of a finite float above zero with these bits: `(digits, k)`, digits * 10**k.
+    """Return the shortest digits of a finite float above zero as `(digits, k)`: the value is digits * 10**k.
 
-    The digits may end in zeros.
+    `bits` are the 64 bits of the float. The digits may end in zeros.
     """
     fraction = bits & _FRACTION
     field = bits >> 52
@@ -309,7 +307,7 @@ def shortest(bits):
     k = (q * 1262611 - (524031 if closer else 0)) >> 22  # floor(log10 of the distance to the next)
     h = q + (-k * 1741647 >> 19) + 1
     high, low = five(-k)
-    if k > 0 or k < -55:  # not exact, and the proof wants it rounded up
+    if k > 0 or k < -55:  # the power is not exact, and the proof needs it rounded up
         low += 1
         high += low == 0
     lower = _odd(high, low, (4 * c - 2 + closer) << h) + (not even)
@@ -330,9 +328,9 @@ def shortest(bits):
 
 @kernel
 def print_real(octets, target, value):
-    """Write `value` at `target` as Redis does; returns the size of the text.
+    """Write `value` at `target` in the form of Redis; return the size of the text.
 
-    What stood behind the text may change as well, within `REAL_SIZE_MAX` bytes from `target`.
+    Bytes behind the text may change as well, up to `REAL_SIZE_MAX` bytes from `target`.
     """
     bits = np.float64(value).view(np.int64)
     if value >= -4611686018427387904.0 and value <= 4611686018427387904.0 and bits << 1 != 0:

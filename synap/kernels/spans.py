@@ -1,12 +1,12 @@
-"""Bytes in one flat array: the few operations that need LLVM rather than a loop.
+"""Spans of bytes in one flat array: copy, compare, load and prefetch by LLVM intrinsics.
 
-numba cannot vectorise a loop whose source and target may be the same array, and has no unaligned
-load. Measured on spans inside one array: byte loop 1.0 GB/s, slice assignment 2.4 GB/s,
-`llvm.memmove` above 40 GB/s. So spans are copied, compared, loaded and prefetched through the
-intrinsics of this file, and nothing else in the package builds LLVM instructions.
+numba cannot vectorise a loop whose source and target may be the same array, and has no unaligned load. Measured on
+spans inside one array: byte loop 1.0 GB/s, slice assignment 2.4 GB/s, `llvm.memmove` above 40 GB/s. So spans are
+copied, compared, loaded and prefetched through the intrinsics of this file. Except for the system calls in
+`store/lane/syscalls.py`, no other file of the package builds LLVM instructions.
 
-Offsets are in bytes from the start of a `uint8` array, sizes in bytes; nothing is checked, except in code
-compiled with bounds checks (`jit.CHECKED`), where a span that leaves its array raises an IndexError.
+Offsets are in bytes from the start of a `uint8` array, sizes in bytes. Nothing is checked, except in code compiled with
+bounds checks (`jit.CHECKED`), where a span that leaves its array raises an IndexError.
 """
 
 import time
@@ -24,7 +24,7 @@ _I8, _I32, _I64, _I128 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntTy
 
 
 def address_of(context: Any, builder: Any, signature: Any, args: Any, array: int, offset: int, size: Any = None) -> Any:
-    """The address of `args[array][args[offset]]`, where `size` octets (an IR value) are to be touched."""
+    """Return the address of `args[array][args[offset]]`, where `size` bytes (an IR value) will be read or written."""
     given = context.make_array(signature.args[array])(context, builder, args[array])
     if CHECKED and size is not None:
         start, none = args[offset], _I64(0)
@@ -53,7 +53,7 @@ def move(context, octets, target, source, size):
 
 @intrinsic
 def copy_out(context, octets, source, other, target, size):
-    """Copy `size` bytes from `source` on to `target` in another array."""
+    """Copy `size` bytes that begin at `source` into another array, from `target` on."""
     signature = types.void(octets, types.int64, other, types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
@@ -81,7 +81,7 @@ def fill(context, octets, target, value, size):
 
 @intrinsic
 def load64(context, octets, offset):
-    """Eight bytes from any offset as int64, little end first."""
+    """Return the eight bytes at any offset as an int64, lowest byte first."""
     signature = types.int64(octets, types.int64)
 
     def build(ctx, builder, sig, args):
@@ -94,7 +94,7 @@ def load64(context, octets, offset):
 
 @intrinsic
 def store64(context, octets, offset, value):
-    """Write an int64 to any offset."""
+    """Write an int64 at any offset, lowest byte first."""
     signature = types.void(octets, types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
@@ -107,7 +107,7 @@ def store64(context, octets, offset, value):
 
 @intrinsic
 def load32(context, octets, offset):
-    """Four bytes from any offset as an int64 from 0 to 2**32 - 1."""
+    """Return the four bytes at any offset, lowest byte first, as an int64 from 0 to 2**32 - 1."""
     signature = types.int64(octets, types.int64)
 
     def build(ctx, builder, sig, args):
@@ -120,7 +120,7 @@ def load32(context, octets, offset):
 
 @intrinsic
 def store32(context, octets, offset, value):
-    """Write the low 32 bits of `value` to any offset."""
+    """Write the low 32 bits of `value` at any offset, lowest byte first."""
     signature = types.void(octets, types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
@@ -133,7 +133,7 @@ def store32(context, octets, offset, value):
 
 @intrinsic
 def fold(context, a, b):
-    """The two halves of the 128-bit product of two int64 (taken as unsigned), combined by xor."""
+    """Return the xor of the two halves of the 128-bit product of two int64, taken as unsigned."""
     signature = types.int64(types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
@@ -146,23 +146,23 @@ def fold(context, a, b):
 
 @intrinsic
 def bits_of(context, real):
-    """The 64 bits of a float64 as an int64."""
+    """Return the 64 bits of a float64 as an int64."""
     return types.int64(types.float64), lambda ctx, builder, sig, args: builder.bitcast(args[0], _I64)
 
 
 @intrinsic
 def real_of(context, bits):
-    """The float64 with these 64 bits."""
+    """Return the float64 that has the 64 bits of an int64."""
     return types.float64(types.int64), lambda ctx, builder, sig, args: builder.bitcast(args[0], ir.DoubleType())
 
 
 @intrinsic
 def bare(context, array):
-    """The same array without its owner, so that passing it on counts no references.
+    """Return the array without its owner, so that passing it on counts no references.
 
-    An array that comes from Python carries a counter that numba raises and lowers, atomically, around
-    calls that it does not inline: a fifth of the lane's time, measured. Every border function begins with
-    this; its caller keeps the array alive.
+    An array that comes from Python carries a counter that numba raises and lowers, atomically, around calls that it
+    does not inline: a fifth of the lane's time, measured. Every border function begins with `bare`; its caller keeps
+    the array alive.
     """
 
     def build(ctx, builder, sig, args):
@@ -176,7 +176,7 @@ def bare(context, array):
 
 @intrinsic
 def prefetch(context, words, index):
-    """Ask for the cache line of `words[index]`; never faults, returns at once."""
+    """Prefetch the cache line of `words[index]`; never faults, and returns without waiting."""
     signature = types.void(words, types.int64)
 
     def build(ctx, builder, sig, args):
@@ -191,7 +191,7 @@ def prefetch(context, words, index):
 
 @intrinsic
 def call_door(context, address, words, octets, code, tape, now, seq, reply):
-    """Call the family at `address` (see `jit.DOOR`) with the two heap views."""
+    """Call the door at `address` (see `jit.DOOR`) with the two views of the heap, and return its status."""
     signature = types.int64(
         types.int64, words, octets, types.int64, types.int64, types.int64, types.int64, types.int64
     )
@@ -208,7 +208,7 @@ def call_door(context, address, words, octets, code, tape, now, seq, reply):
 
 @intrinsic
 def call_codec(context, address, octets, source, size, target, room):
-    """Call the C function at `address`: int64 (source*, size, target*, room), both in one array."""
+    """Call the C function int64 (source*, size, target*, capacity) at `address`; both spans lie in `octets`."""
     signature = types.int64(types.int64, octets, types.int64, types.int64, types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
@@ -223,7 +223,7 @@ def call_codec(context, address, octets, source, size, target, room):
 
 @intrinsic
 def call_clock(context, address):
-    """The monotonic clock in ns (int64), of the C function `clock_gettime` at `address`."""
+    """Return the monotonic clock in ns (int64), read by the C function `clock_gettime` at `address`."""
 
     def build(ctx, builder, sig, args):
         pair = ir.ArrayType(_I64, 2)
@@ -239,7 +239,7 @@ def call_clock(context, address):
 
 @kernel
 def same(octets, a, b, size):
-    """Are the `size` bytes at `a` and at `b` equal?"""
+    """Return True if the `size` bytes at `a` and at `b` are equal."""
     end = a + size
     while a + 8 <= end:
         if load64(octets, a) != load64(octets, b):
@@ -256,7 +256,7 @@ def same(octets, a, b, size):
 
 @kernel
 def order(octets, a, a_size, b, b_size):
-    """-1, 0 or 1: the byte order of two spans, a prefix first (as `memcmp`, then by size)."""
+    """Compare two spans in the order of bytes, a prefix first (`memcmp`, then the sizes); return -1, 0 or 1."""
     size = min(a_size, b_size)
     i = 0
     while i + 8 <= size and load64(octets, a + i) == load64(octets, b + i):
@@ -272,7 +272,7 @@ def order(octets, a, a_size, b, b_size):
 
 @intrinsic
 def multiply_high(context, a, b):
-    """The high 64 bits of the 128-bit product of two int64, taken as unsigned."""
+    """Return the high 64 bits of the 128-bit product of two int64, taken as unsigned."""
     signature = types.int64(types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
