@@ -1,1 +1,1 @@
-"""What other clients of the product expect, where it differs from ours: how they are known, and what they get."""
+"""Compatibility with other clients: how they are recognised, and the replies that they expect."""

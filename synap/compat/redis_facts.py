@@ -1,6 +1,7 @@
-"""What Redis 7.2 says of its commands in COMMAND INFO: flags and ACL categories, for clients that route by them.
+"""COMMAND INFO of Redis 7.2: flags and ACL categories of its commands, for clients that route by them.
 
-Each entry is flags, categories, and the words that have them; a container stands under its own word.
+Each entry holds flags, categories, and the RESP words of the commands that have them; a container stands under its own
+word.
 """
 
 _SAID = (

@@ -1,33 +1,34 @@
-"""How an SDK reads the values that the command envelope answers, told by the headers that it sends.
+"""Forms of texts in replies to the command envelope, chosen by the headers by which each SDK is recognised.
 
-Every SDK tries to read a text as JSON and else keeps it. What they send differs:
+Every SDK tries to read a text as JSON, and otherwise keeps it as a text. The SDKs differ in what they send:
 
-    synap_sdk (PyPI, 1.4.0)      json.dumps of whatever is no str, so 42 and "42" are the same text: it needs the
-                                 text as it stands, `42`. It posts through httpx and accepts JSON alone
-    @hivellm/synap (TypeScript)  any JSON value as it is: a text that itself reads as JSON must come as JSON text,
-                                 `"\\"42\\""`, or it would come back as a number. It posts through fetch
+    synap_sdk (PyPI, 1.4.0)      sends json.dumps of every value that is not a str, so 42 and "42" are stored as the
+                                 same text, and it expects the text unchanged, `42`. It posts through httpx and
+                                 accepts only JSON
+    @hivellm/synap (TypeScript)  sends any JSON value unchanged; a text that reads as JSON must be sent as JSON text,
+                                 `"\\"42\\""`, or the SDK would turn it into a number. It posts through fetch
 
-So the exact form is the rule, and the SDK that has encoded before it sends gets what it has encoded.
+So the exact form is the default, and the SDK that encodes values before it sends them gets the stored text.
 """
 
 from typing import Final
 
 EXACT: Final = "$hybrid"
-"""JSON as it is, a text as it is unless it reads as JSON."""
+"""JSON values unchanged, and texts unchanged unless they read as JSON."""
 RAW: Final = "$text"
-"""Always a text: what is stored, as it stands."""
+"""Always a text, exactly as it is stored."""
 NATIVE: Final = "$reply"
-"""JSON as it is, and a text as it is."""
+"""JSON values unchanged, and texts unchanged."""
 
 CHOICES: Final = {"auto": "", "exact": EXACT, "raw": RAW}
-"""The words of the setting server.envelope_texts."""
+"""The values of the setting server.envelope_texts."""
 
 _AGENT: Final = b"python-httpx/"
 _ACCEPTS: Final = b"application/json"
 
 
 def texts_for(headers: list[tuple[bytes, bytes]]) -> str:
-    """The form of texts for whoever sends these headers (names in lower case)."""
+    """Return the form of texts for the client that sends these headers (names in lower case)."""
     agent = accepts = False
     for name, value in headers:
         if name == b"user-agent":

@@ -20,10 +20,12 @@ Fields = dict[str, Any]
 
 
 def _as_given(fields: Fields) -> Fields:
+    """Return the fields unchanged."""
     return fields
 
 
 def _as_answered(reply: Any, fields: Fields) -> Any:
+    """Return the reply unchanged."""
     return reply
 
 
@@ -52,11 +54,13 @@ def _requeued(fields: Fields) -> Fields:
 
 
 def _message(reply: Any, fields: Fields) -> Any:
+    """Return a message as the array that the SDK reads, or None for no message."""
     names = ("message_id", "payload", "priority", "retry_count")
     return None if reply is None else [reply[name] for name in names]
 
 
 def _events(reply: Any, fields: Fields) -> Any:
+    """Return events as a list of maps, with the name of the room and the time in seconds."""
     return [
         {"offset": offset, "room": fields["room"], "event": event, "data": data, "timestamp": time // 1000}
         for offset, event, data, time in reply
@@ -64,6 +68,7 @@ def _events(reply: Any, fields: Fields) -> Any:
 
 
 def _created(reply: Any, fields: Fields) -> Any:
+    """Return CREATED if the room was created, else EXISTS."""
     return "CREATED" if reply else "EXISTS"
 
 
