@@ -1,1 +1,1 @@
-"""Compiling: numba with a cache named by content, linking, worker processes."""
+"""Compiling kernels with numba: the decorators, a cache named by content, linking, worker processes."""

@@ -1,12 +1,12 @@
-"""The kernel cache on disk: where entries lie, how they are read and written. Every failure is a miss.
+"""The kernel cache on disk: place, reading and writing of its entries, where every failure counts as a miss.
 
     DIRECTORY / digest of the sources / function.types.nbc      checksum (16 bytes), then a pickle
 
-The checksum is verified before anything is unpickled: what a loss of power, a full disk or another program has
-made of an entry is not there. An entry that cannot be read is not there either, and one that cannot be written goes
-to the *spare*, a temporary directory that a process shares with its compile workers and then removes. So a
-directory that is read-only and warm is read, and one that cannot be made, written or read costs time and one line
-in the log, never a start.
+The checksum is verified before anything is unpickled: an entry that a loss of power, a full disk or another program has
+damaged counts as missing. An entry that cannot be read counts as missing too, and one that cannot be written goes to
+the *spare*, a temporary directory that a process shares with its compile workers and then removes. So a directory that
+is read-only and filled is still used. A directory that cannot be made, written or read costs time and one line in the
+log, but never prevents a start.
 """
 
 import atexit
@@ -25,7 +25,7 @@ log = logging.getLogger("synap")
 
 
 def chosen_directory() -> Path | None:
-    """`SYNAP_CACHE_DIR`, else `synap` in the user's cache directory; None for a user without a home."""
+    """Return `SYNAP_CACHE_DIR`, else `synap` in the user's cache directory; None for a user without a home."""
     named = os.environ.get("SYNAP_CACHE_DIR")
     base = os.environ.get("XDG_CACHE_HOME")
     try:
@@ -34,14 +34,14 @@ def chosen_directory() -> Path | None:
         if base:
             return (Path(base) / "synap").absolute()
         return (Path.home() / ".cache" / "synap").absolute()
-    except (RuntimeError, OSError):  # no such user in the password file; a working directory that is gone
+    except (RuntimeError, OSError):  # no such user in the password file, or the working directory was removed
         return None
 
 
 class Entries:
     """The entries in `directory`, and in the spare if there is one.
 
-    `tell` gets (kind of trouble, line), each kind once in the life of this object.
+    `tell` is called with (kind of trouble, line), once for each kind in the life of this object.
     """
 
     def __init__(self, directory: Path | None, tell: Callable[[str, str], None] | None = None) -> None:
@@ -51,13 +51,14 @@ class Entries:
         self._told: set[str] = set()
 
     def warn(self, kind: str, line: str) -> None:
-        """Tell of trouble, unless this kind of trouble has been told."""
+        """Report trouble, unless this kind of trouble has been reported before."""
         if kind not in self._told:
             self._told.add(kind)
             self._tell(kind, line)
 
     def read(self, name: str) -> bytes | None:
-        """What was written as `name` (`digest/file`); None if it is nowhere, or not whole."""
+        """Return the content that was written as `name` (`digest/file`); None if there is no such entry or it is
+        damaged."""
         for base in (self.directory, self.spare):
             if base is None:
                 continue
@@ -75,11 +76,12 @@ class Entries:
         return None
 
     def damaged(self, name: str, what: str) -> None:
-        """Tell of an entry that is not what was written."""
+        """Report an entry whose content is not what was written."""
         self.warn("damaged", f"kernel cache: {self.directory}: {name} is damaged and compiled again: {what}")
 
     def write(self, name: str, content: bytes) -> None:
-        """Keep `content` as `name`, in the spare if the directory does not take it, or not at all."""
+        """Store `content` as `name`: in the directory, else in the spare, else nowhere. Failures are reported, never
+        raised."""
         data = _checksum(content) + content
         try:
             if self.directory is None:
@@ -91,7 +93,7 @@ class Entries:
             self._cannot_write(error)
         if self.spare is not None:
             try:
-                (self.spare / name).parent.mkdir(exist_ok=True)  # no parents: who made the spare may have removed it
+                (self.spare / name).parent.mkdir(exist_ok=True)  # no parents: its owner may have removed the spare
                 _replace(self.spare / name, data)
             except OSError as error:
                 self.warn("spare", f"kernel cache: cannot write to {self.spare}: {error}")
@@ -101,7 +103,7 @@ class Entries:
         self.warn("write", f"kernel cache: cannot write to {where}, so every start compiles (SYNAP_CACHE_DIR): {error}")
 
     def open_spare(self) -> bool:
-        """Make the spare. Is there a place where one process can leave an entry for another?"""
+        """Make the spare; return True if processes can share entries, through the spare or the directory."""
         if self.spare is None:
             try:
                 self.spare = Path(tempfile.mkdtemp(prefix="synap-kernels-"))
@@ -123,7 +125,7 @@ class Entries:
             return False
 
     def close_spare(self) -> None:
-        """Remove the spare: what lies in it is loaded."""
+        """Remove the spare, after its content has been loaded."""
         if self.spare is not None:
             path, self.spare = self.spare, None
             self._drop(path, os.getpid())
@@ -138,12 +140,12 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write a file beside `path`, then put it in its place: a reader finds the old one or the new one, whole."""
+    """Write a file beside `path`, then rename it to `path`: a reader finds the old content or the new one, complete."""
     number = 0
     while True:
         beside = path.with_name(f"{path.name}.{os.getpid()}-{number}")
         try:
-            file = beside.open("xb")  # never one of another process: in containers each may be number 1
+            file = beside.open("xb")  # fails if it exists: in containers several processes may have PID 1
             break
         except FileExistsError:
             number += 1

@@ -1,29 +1,27 @@
-"""One place that talks to numba: the decorators, the options, the disk cache, the cold start.
+"""The decorators that compile kernels, the options of numba, and the names of entries in the kernel cache.
 
-Three kinds of function are compiled here, and each sets every option in this file:
+Three kinds of function are compiled, all with the options that are set in this file:
 
-    @kernel             an inner function: linked into whoever calls it (also a plain `numba.njit` function),
+    @kernel             an inner kernel: linked into its callers (also into a plain `numba.njit` function),
                         never called from Python
     @kernel(signature)  a border function: called from Python, cached on disk, compiled by `load()`
-    @door               one family behind an address (a C function), cached on disk
+    @door               the entry point of a family, a C function called by its address; cached on disk
 
-The cache. numba's own cache looks at the age of one source file and at nothing else: a kernel in
-another file may have changed, or an option such as bounds checking, and it would load old code.
-Ours names each entry by a digest of everything the code depends on: the text of the function's
-module and of every `synap` module with functions that it imports (transitively), the constants that these use of
-modules without any, the options, the versions of numba and llvmlite. So a constant that is added, or a number that is
-changed, costs only those who use it. The processor, Python's version and the types are in the name of the file, one for
-each function in each of its types, so processes that write at the same time do not meet. So stale code
-cannot be loaded, and editing one family recompiles that family and no other. Inner functions are cached
-too, as they come from numba's front end: after an edit only the functions of the edited file, and of
-files that import it, go through the front end again (see `linking`). Only functions decorated here use
-the directory; numba's settings stay as the program that imports us has them. Whatever goes wrong with an entry
-is a miss (see `entries`). A process whose source files
-were replaced after it imported them (an upgrade, an editor) leaves the directory alone: it runs what it imported,
-and would file that under the name of the new text.
+The cache. numba's own cache looks only at the age of one source file, so it would load old code after a change of a
+kernel in another file, or of an option such as bounds checking. The cache of this file names each entry by a digest of
+everything that the code depends on: the text of the function's module and of every `synap` module with functions that
+it imports (transitively), the constants that these use of modules without any functions, the options, the versions of
+numba and llvmlite. So stale code cannot be loaded, editing one family recompiles that family and no other, and a
+constant that is added or changed recompiles only its users. The processor, Python's version and the types are part of
+the file name. There is one file for each function in each of its types, so processes that write at the same time use
+different files. Inner kernels are cached too, as numba's front end returns them: after an edit only the functions of
+the edited file, and of files that import it, go through the front end again (see `linking`). Only functions decorated
+here use the directory; numba's settings stay as the importing program has set them. Any failure with an entry is a miss
+(see `entries`). A process whose source files were replaced after it imported them (by an upgrade or an editor) does not
+use the directory: it runs the code that it has imported, and would store that code under the name of the new text.
 
-Compiling is lazy: importing a module compiles nothing. `load()` compiles (or loads) what was
-registered, and `workers.compile_missing()` fills a cold cache from several processes.
+Compiling is lazy: importing a module compiles nothing. `load()` compiles the registered functions, or loads them from
+the cache, and `workers.compile_missing()` fills a cold cache from several processes.
 """
 
 import ast
@@ -50,7 +48,7 @@ from synap.compiler.entries import Entries, chosen_directory
 
 
 class NoCompiler(RuntimeError):
-    """This process cannot compile kernels; the text says why."""
+    """The error that this process cannot compile kernels; its text says why."""
 
 
 if numba.config.DISABLE_JIT:
@@ -67,36 +65,37 @@ DOOR = types.int64(
     types.CPointer(types.int64), types.CPointer(types.uint8), types.int64, types.int64, types.int64,
     types.int64, types.int64, types.int64,
 )
-"""words*, octets*, words in the heap, code, tape, now, seq, reply -> status."""
+"""Signature of a door: words*, octets*, words in the heap, code, tape, now, seq, reply -> status."""
 
 _CODE_SETTINGS = ("BOUNDSCHECK", "OPT", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DISABLE_INTEL_SVML")
 """Settings of numba, given by NUMBA_... in the environment, that change the code of every function."""
 
 entries = Entries(chosen_directory())
-"""The cache on disk. Its place is fixed here, once: a program may change its working directory later."""
+"""The cache on disk. Its directory is chosen once, here: a program may change its working directory later."""
 
 _imported: dict[str, tuple[int, int, int]] = {}  # path -> state of the file when its module was imported
-_noted: set[str] = set()  # and the names of those modules
+_noted: set[str] = set()  # names of the modules in `_imported`
 _border: dict[str, tuple[Any, Any]] = {}
 _doors: dict[str, Any] = {}
 
 
 class _Source(NamedTuple):
-    """What a file of this package says about what its functions compile in."""
+    """The facts about a file of this package on which the code of its functions depends."""
 
     digest: str = ""
     path: str = ""
     imports: frozenset[str] = frozenset()  # names of modules of this package
-    uses: frozenset[tuple[str, str]] = frozenset()  # (module, name) of what it takes from them
-    is_data: bool = True  # does it define no function and no class?
+    uses: frozenset[tuple[str, str]] = frozenset()  # (module, name) of what the file uses of them
+    is_data: bool = True  # True if the file defines no function and no class
 
 
 def _read(path: Path, module: str) -> _Source:
+    """Read and parse a source file of `module`, and return its facts."""
     text = path.read_bytes()
     nodes = list(ast.walk(ast.parse(text)))
     imports: set[str] = set()
     uses: set[tuple[str, str]] = set()
-    known: dict[str, str] = {}  # names in this file -> the modules that they may be
+    known: dict[str, str] = {}  # names in this file -> the modules that they may stand for
     for node in nodes:
         if isinstance(node, ast.Import):
             imports |= {alias.name for alias in node.names}
@@ -120,7 +119,7 @@ def _read(path: Path, module: str) -> _Source:
 
 @cache
 def _constants(module: str) -> dict[str, Any]:
-    """What a file of data defines, by name."""
+    """Return what a file of data defines, by name."""
     path = _file(module)
     assert path is not None
     found: dict[str, Any] = {"__name__": module, "__file__": str(path)}
@@ -129,13 +128,15 @@ def _constants(module: str) -> dict[str, Any]:
 
 
 def _constant(module: str, name: str) -> str:
-    """What a function compiles in that uses this name of a file of data."""
+    """Return a text for what a function compiles in if it uses this name of a file of data: the value, else the file's
+    digest."""
     value = _constants(module).get(name)
     plain = isinstance(value, int | float | str | bytes | tuple | None)
     return f"{module}.{name}={value!r}" if name != "*" and plain else _depends(module).digest
 
 
 def _file(module: str) -> Path | None:
+    """Return the source file of a module, None if there is none."""
     if module.split(".")[0] != _PACKAGE:  # a test or a notebook with border functions of its own
         path = getattr(sys.modules.get(module), "__file__", None)
         return Path(path) if path else None
@@ -147,7 +148,8 @@ def _file(module: str) -> Path | None:
 
 
 def _state(path: str) -> tuple[int, int, int]:
-    """What changes with the text of a file: when it was written, its size, its number."""
+    """Return facts that change with the text of a file: its time of modification (ns), size (bytes) and inode number.
+    """
     try:
         found = os.stat(path)
     except OSError:
@@ -156,7 +158,8 @@ def _state(path: str) -> tuple[int, int, int]:
 
 
 def _note_imports(module: str) -> None:
-    """Note the files of what is imported, as `module`, which is being imported, defines a function."""
+    """Note the state of the files of all modules imported so far, when `module`, still being imported, defines a
+    function."""
     for name, found in list(sys.modules.items()):
         if name not in _noted and (name == module or name.startswith(_PACKAGE + ".")):
             _noted.add(name)
@@ -168,12 +171,13 @@ def _note_imports(module: str) -> None:
 
 @cache
 def _depends(module: str) -> _Source:
+    """Return the facts about the file of a module; empty ones if it has no file."""
     path = _file(module)
     return _Source() if path is None else _read(path, module)
 
 
 def _closure(module: str) -> set[str]:
-    """This module and all of the package that it imports, however far."""
+    """Return the names of this module and of all modules of the package that it imports, directly or indirectly."""
     seen: set[str] = set()
     wanted = [module]
     while wanted:
@@ -187,9 +191,10 @@ def _closure(module: str) -> set[str]:
 
 @cache
 def digest(module: str) -> str:
-    """Return a name for everything a function of `module` may compile in, options and versions included.
+    """Return a name for everything that a function of `module` may compile in, options and versions included.
 
-    That is the text of every file with functions, and of a file of data (`layout.py`) the values that the others use.
+    The digest covers the text of every file with functions, and of a file of data (`layout.py`) the values that are
+    used.
     """
     parts: set[str] = set()
     for name in _closure(module):
@@ -204,14 +209,14 @@ def digest(module: str) -> str:
 
 @cache
 def is_as_imported(module: str) -> bool:
-    """Is the text that `digest` names what this process has imported?"""
+    """Return True if the files that `digest` names still have the text that this process has imported."""
     digest(module)  # reads the files
     paths = {os.path.realpath(_depends(name).path) for name in _closure(module)}
     return all(_imported[path] == _state(path) for path in paths if path in _imported)
 
 
 class _Cache(caching._Cache):
-    """One file for each function and signature, in the folder of its module's digest."""
+    """The cache of one function: one file for each signature, in the folder of its module's digest."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._module = function.__module__
@@ -228,7 +233,7 @@ class _Cache(caching._Cache):
         return f"{digest(self._module)}/{self._name}.{hashlib.sha256(key.encode()).hexdigest()[:16]}.nbc"
 
     def holds(self, signature: Any, context: Any) -> bool:
-        """Is this function compiled on disk, and whole?"""
+        """Return True if the cache holds this function, compiled and undamaged."""
         context.refresh()
         return is_as_imported(self._module) and entries.read(self._entry(signature, context)) is not None
 
@@ -242,7 +247,7 @@ class _Cache(caching._Cache):
             return None
         try:
             return self._rebuild(target_context, pickle.loads(content))
-        except Exception as error:  # another program may have written anything there, checksum and all
+        except Exception as error:  # another program may have written anything, even with a valid checksum
             entries.damaged(name, f"{type(error).__name__}: {error}")
             return None
 
@@ -262,7 +267,7 @@ class _Cache(caching._Cache):
 
 
 class _InnerCache(_Cache):
-    """For inner functions: code as it comes from the front end, see `libraries.Inner`."""
+    """The cache of an inner kernel: holds code as it comes from the front end, see `linking.Inner`."""
 
     def _reduce(self, data: Any) -> Any:
         data.fndesc.typemap = data.fndesc.calltypes = None  # not needed again, and large
@@ -279,7 +284,7 @@ class _InnerCache(_Cache):
 
 
 class _CompleteCompiler(Compiler):
-    """Compiles border functions and doors."""
+    """The compiler of border functions and doors."""
 
     def define_pipelines(self) -> Any:
         state = self.state
@@ -293,7 +298,7 @@ class _CompleteCompiler(Compiler):
 
 
 class _InnerCompiler(_CompleteCompiler):
-    """Compiles inner functions."""
+    """The compiler of inner kernels."""
 
     def _library(self, identity: Any) -> Any:
         if _file(identity.func.__module__) is not None:
@@ -307,7 +312,7 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 class _Inner(CPUDispatcher):
-    """An inner function. It has no wrapper to call it by from Python, so a call is told so."""
+    """An inner kernel. It has no wrapper for calls from Python, so such a call raises TypeError."""
 
     def __call__(self, *args: Any, **names: Any) -> Any:
         name = self.py_func.__name__
@@ -323,13 +328,13 @@ def kernel(target: Any) -> Any:
         inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=compiler, **_OPTIONS)(target)
         inner.__class__ = _Inner
         if not target.__closure__:
-            if _file(target.__module__) is not None:  # else a notebook: no text to name a cache entry by
+            if _file(target.__module__) is not None:  # else a notebook: there is no file to name a cache entry by
                 inner._cache = _InnerCache(target)
             linking.inner[_name(target)] = inner
         return inner
 
     def border(function: Callable[..., Any]) -> Any:
-        if _file(function.__module__) is None:  # a notebook: nothing is cached, so it is compiled now
+        if _file(function.__module__) is None:  # a notebook: nothing is cached, so compile now
             fresh = numba.njit(no_cfunc_wrapper=True, pipeline_class=_CompleteCompiler, **_OPTIONS)(function)
             fresh.compile(tuple(signature[0]))
             fresh.disable_compile()
@@ -344,7 +349,7 @@ def kernel(target: Any) -> Any:
 
 
 def door(function: Callable[..., Any]) -> Any:
-    """Compile one family as a C function, so that callers know only its address."""
+    """Compile the entry point of a family as a C function, so that callers know only its address."""
     compiled: Any = CFunc(
         function, (tuple(DOOR.args), DOOR.return_type), locals={}, options=dict(_OPTIONS),
         pipeline_class=_CompleteCompiler,
@@ -355,12 +360,12 @@ def door(function: Callable[..., Any]) -> Any:
 
 
 def registered() -> list[str]:
-    """`module:function` of every border function and door, in order of definition."""
+    """Return `module:function` of every door and border function: doors first, each in order of definition."""
     return [*_doors, *_border]
 
 
 def missing() -> list[str]:
-    """The registered functions that are neither loaded nor in the cache."""
+    """Return the names of the registered functions that are neither loaded nor in the cache."""
     names = []
     for name in registered():
         if name in _doors:
@@ -387,7 +392,7 @@ def compile_one(name: str) -> None:
 
 
 def load(names: Iterable[str] | None = None) -> None:
-    """Make every registered function (or `names`) callable at full speed."""
+    """Compile every registered function (or `names`), or load it from the cache."""
     for name in names if names is not None else registered():
         compile_one(name)
     if names is None:
@@ -395,5 +400,5 @@ def load(names: Iterable[str] | None = None) -> None:
 
 
 def address(name: str) -> int:
-    """Where the compiled code of a door lies, after `load`."""
+    """Return the address of a door's compiled code, after `load`."""
     return int(_doors[name].address)

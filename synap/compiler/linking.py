@@ -1,19 +1,19 @@
-"""How compiled functions are put together: inner ones stay as they were written, borders take all in.
+"""Linking of compiled functions: inner kernels stay unlinked, border functions take in all that they reach.
 
-numba treats each function alike: it links in everything that the function calls, optimises the whole
-and makes machine code of it, also for an inner function that nobody can call. What a door reaches was
-so optimised at every level on the way up, two thirds of the time to compile it. Here
+numba treats every function alike: it links in everything that the function calls, optimises the whole and generates
+machine code, even for an inner kernel that Python never calls. So everything that a door reaches was optimised at every
+level on the way up, which took two thirds of the time to compile it. Here there are two kinds:
 
-    Inner      holds its own code and the names of what it calls: no linking, no optimising, no machine
-               code. That is little enough to be cached for itself, so the next process that needs it
-               leaves out the type inference too.
-    Complete   a border function or a door: links each inner function that it reaches once, optimises
-               the whole once, and makes the only machine code there is. Inner functions are internal to
+    Inner      an inner kernel: holds its own code and the names of its callees, without linking, optimising or
+               machine code. That is small enough to be cached by itself, so the next process that needs the
+               kernel skips the type inference too.
+    Complete   a border function or a door: links each inner kernel that it reaches once, optimises
+               the whole once, and generates the only machine code. Inner kernels have internal linkage in
                it, so they are inlined where that pays, called directly elsewhere, and dropped once
-               inlined (numba leaves each where others could call it, and the lane took 1.6 times as long).
+               inlined (numba leaves each of them callable from outside, and then the lane took 1.6 times as long).
 
-An inner function has the same name for the linker in every process (`named`), as what is cached by one
-process is linked in another with what a third one cached.
+An inner kernel has the same name for the linker in every process (`named`), because code that one process has cached is
+linked in another process with code that a third process has cached.
 """
 
 from collections.abc import Iterable
@@ -23,24 +23,24 @@ from llvmlite import binding
 from numba.core.codegen import JITCodeLibrary
 
 Need = tuple[str, Any]
-"""An inner function in one of its types: `module:function`, argument types."""
+"""An inner kernel in one of its types: `module:function`, argument types."""
 
 RECURSIVE = ".numba.unresolved$"
-"""How numba begins the name of a pointer to a function that calls itself: it is set by the function's name."""
+"""The beginning of numba's names for pointers to functions that call themselves; the function's name follows."""
 
 inner: dict[str, Any] = {}
-"""The dispatcher of each inner function, by `module:function`."""
+"""The dispatcher of each inner kernel, by `module:function`."""
 
 
 class _Quiet:
-    """In the place of the code generator where an inner function has no machine code to set up."""
+    """A replacement of the code generator for inner kernels, which have no machine code to set up."""
 
     def set_env(self, name: str, environment: Any) -> None:
         pass
 
 
 class Inner(JITCodeLibrary):
-    """The code of one inner function, and what it needs."""
+    """The code of one inner kernel, and the names of the inner kernels that it calls."""
 
     def __init__(self, codegen: Any, name: str, need: Need) -> None:
         super().__init__(codegen, name)
@@ -67,14 +67,15 @@ class Inner(JITCodeLibrary):
 
     @property
     def own(self) -> Any:
-        """The module of this function alone."""
+        """The LLVM module of this kernel alone."""
         return self._final_module
 
     def _get_module_for_linking(self) -> Any:
-        """For a library of numba's own kind, as a plain `njit` function has: this function and all that it reaches."""
+        """Return this kernel and all that it reaches as one module, for a library of numba's own kind (a plain `njit`
+        function)."""
         module = binding.parse_assembly(str(self._codegen._create_empty_module(self.name)))
         join(module, [self])
-        for name in _defined(self.own):  # whoever links this in calls it by name
+        for name in _defined(self.own):  # the code that links this in calls it by name
             module.get_function(name).linkage = "linkonce_odr"
         return module
 
@@ -83,7 +84,7 @@ class Inner(JITCodeLibrary):
         return 0
 
     def reduce(self) -> tuple[Any, ...]:
-        """What `revive` makes the library of."""
+        """Return the arguments from which `revive` restores the library."""
         return self.name, self.need, self.needs, self.own.as_bitcode()
 
 
@@ -100,7 +101,7 @@ class Complete(JITCodeLibrary):
 
 
 def revive(codegen: Any, name: str, need: Need, needs: list[Need], bitcode: bytes) -> Inner:
-    """An inner function's library out of the cache."""
+    """Restore the library of an inner kernel from the cache."""
     library = Inner(codegen, name, need)
     library._final_module = binding.parse_bitcode(bitcode)
     library.needs = needs
@@ -109,7 +110,7 @@ def revive(codegen: Any, name: str, need: Need, needs: list[Need], bitcode: byte
 
 
 def reached(first: Iterable[Inner]) -> list[Inner]:
-    """These libraries and all that they need, each once."""
+    """Return these libraries and all that they need, directly or indirectly, each once."""
     found = {library.need: library for library in first}
     waiting = list(found.values())
     while waiting:
@@ -117,14 +118,14 @@ def reached(first: Iterable[Inner]) -> list[Inner]:
             if need not in found:
                 name, args = need
                 dispatcher = inner[name]
-                dispatcher.compile(args)  # out of the cache, unless somebody has emptied it
+                dispatcher.compile(args)  # from the cache, unless the cache has been emptied
                 found[need] = dispatcher.overloads[args].library
                 waiting.append(found[need])
     return list(found.values())
 
 
 def join(module: Any, first: Iterable[Inner]) -> None:
-    """Link these inner functions and all that they need into a module, for its own use only."""
+    """Link these inner kernels and all that they need into a module, with internal linkage where possible."""
     names = []
     for library in reached(first):
         names += _defined(library.own)
@@ -135,7 +136,7 @@ def join(module: Any, first: Iterable[Inner]) -> None:
 
 
 def _defined(module: Any) -> list[str]:
-    """Names of the functions of a module that others may call."""
+    """Return the names of the functions of a module that others may call."""
     outside = [each for each in module.functions if each.linkage == binding.Linkage.external]
     return [each.name for each in outside if not each.is_declaration]
 

@@ -1,4 +1,4 @@
-"""A cold cache is filled by several processes, which leave what they have compiled on disk."""
+"""Worker processes that fill a cold kernel cache: each compiles functions and leaves the code on disk."""
 
 import importlib
 import json
@@ -17,11 +17,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules: Iterable[str]) -> None:
-    """Fill a cold cache from `workers` processes; `tell(done, total, name)` after each function.
+    """Fill a cold cache from `workers` processes; `tell(done, total, name)` is called after each function.
 
-    `modules` are imported by each worker, so that the same functions are registered there; functions of
-    other modules are left to `jit.load`. A worker that fails raises here with its last words. Where no worker can
-    start, or leave its code anywhere, this process compiles.
+    Each worker imports `modules`, so that the same functions are registered there; functions of other modules are left
+    to `jit.load`. If compiling fails in a worker, RuntimeError is raised here with the end of the worker's output. If
+    no worker can start, or none can store its code, this process compiles.
     """
     wanted = set(modules)
     names = [name for name in jit.missing() if name.partition(":")[0] in wanted]
@@ -33,7 +33,7 @@ def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules
     failures: list[BaseException] = []
 
     def take() -> str | None:
-        with lock:  # doors stand first in the registry: the largest work begins first
+        with lock:  # doors are first in the registry, so the longest work starts first
             return names.pop(0) if names else None
 
     def finish(name: str) -> None:
@@ -53,11 +53,11 @@ def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules
             with lock:
                 names.extend([] if name is None else [name])
             jit.entries.warn("workers", f"{error}: the kernels that are left are compiled without it")
-        except BaseException as error:  # raised again below, in the thread that asked
+        except BaseException as error:  # raised again below, in the calling thread
             failures.append(error)
 
     if jit.entries.open_spare() and sys.executable:
-        # Daemons: a process that is told to stop does not wait for the compiler.
+        # Daemons, so that a process that is told to stop does not wait for the compiler.
         threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, total))]
         for thread in threads:
             thread.start()
@@ -71,16 +71,19 @@ def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules
 
 
 class Lost(Exception):
-    """The system does not start a worker, or has killed it."""
+    """The error that the system did not start a worker, or has killed it."""
 
 
 class Worker:
-    """A process that compiles what it is told to: a name in, a line of JSON out (trouble with the cache)."""
+    """A process that compiles the functions named on its standard input.
+
+    For each name it answers a line of JSON: a list of (kind, line), the troubles with the cache.
+    """
 
     def __init__(self, modules: Iterable[str]) -> None:
-        path = sys.path if sys.flags.safe_path else sys.path[1:]  # the first is the folder of the program
+        path = sys.path if sys.flags.safe_path else sys.path[1:]  # the first entry is the folder of the program
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(_ROOT), *filter(None, path)]))
-        if jit.entries.directory is not None:  # the same, wherever this process has gone since its start
+        if jit.entries.directory is not None:  # absolute, as this process may have changed its working directory
             environment["SYNAP_CACHE_DIR"] = str(jit.entries.directory)
         command = [sys.executable, "-P", "-m", __name__, ",".join(sorted(modules)), str(jit.entries.spare or "")]
         try:
@@ -96,7 +99,7 @@ class Worker:
 
     def _listen(self) -> None:
         assert self._process.stderr is not None
-        self._words.extend(self._process.stderr)  # to its end: a worker that says much would stand still
+        self._words.extend(self._process.stderr)  # read to the end: a worker that fills the pipe would block
 
     def __enter__(self) -> "Worker":
         return self
@@ -108,7 +111,8 @@ class Worker:
             self._listener.join()
 
     def compile(self, name: str) -> None:
-        """Have one function compiled. Raises RuntimeError with the worker's last words if that fails."""
+        """Have the worker compile one function. Raise RuntimeError with the end of the worker's output if that fails,
+        and `Lost` if the worker was killed."""
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
             self._process.stdin.write(name + "\n")
@@ -118,7 +122,7 @@ class Worker:
         if not line:
             code = self._process.wait()
             self._listener.join()
-            if code < 0:  # mostly for want of memory
+            if code < 0:  # mostly because memory ran out
                 raise Lost(f"a process that compiles was ended by signal {-code}")
             raise RuntimeError(f"compiling {name} failed:\n{''.join(self._words)[-4000:]}")
         for kind, trouble in json.loads(line):
@@ -126,12 +130,12 @@ class Worker:
 
 
 def serve(modules: str, spare: str) -> None:
-    """Be a worker: import the modules, then compile what is named on standard input, one a line.
+    """Run as a worker: import the modules, then compile each function named on standard input, one name a line.
 
-    Inner kernels that several of them share are compiled once a worker.
+    Each worker compiles an inner kernel once, even if several of its functions use it.
     """
     answers = os.dup(1)
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what libraries print goes to standard error, not among the answers
     troubles: list[tuple[str, str]] = []
     jit.entries = Entries(jit.entries.directory, lambda kind, line: troubles.append((kind, line)))
     jit.entries.spare = Path(spare) if spare else None
