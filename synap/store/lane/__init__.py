@@ -1,1 +1,1 @@
-"""The lane: from the bytes that connections sent to their replies, in one kernel call."""
+"""The lane: kernels that turn the bytes that connections sent into replies, without Python between commands."""

@@ -1,24 +1,24 @@
-"""A round: what many RESP sockets have sent, read, carried out and answered in one call.
+"""Epoll batch: reads, carries out and answers what many RESP sockets have sent, in one kernel call.
 
-With a call and a reply for each socket, at depth 1 most of the time went to Python and the event loop around
-a command that takes the lane a quarter of a microsecond. Here `serve` asks which sockets have something,
-reads them all into the receive region, asks memory for the first key of each, and runs the lane for one
-after the other. Replies gather in the out region until the turn lets them go: `deliver`.
+With a kernel call and a send for each socket, at depth 1 (one command for each socket at a time) most of the time went
+to Python and the event loop around a command that takes the lane a quarter of a microsecond. Here `serve` asks epoll
+which sockets are ready, reads them all into the receive region, prefetches the first key of each, and runs the lane for
+one after the other. The replies are collected in the out region until the end of the turn, when `deliver` sends them.
 
-Only *plain* connections are served here: nothing of theirs is unfinished, held back or unsent. Whatever
-else there is, Python does: `serve` stops with a reason of the lane, or lists the socket as odd.
+Only *plain* connections are served here: none of their input is incomplete, nothing is held back, no reply is unsent.
+All else is left to Python: `serve` stops with a reason of the lane, or lists the socket as *odd*.
 
-Sockets are served in the order in which they became ready. So the events of a round are taken in runs: plain
-sockets up to the first odd one, then odd ones up to the first plain one, and so on. Mostly there is one run.
+Sockets are served in the order in which they became ready. So the events of a round are taken in runs: plain sockets up
+to the first odd one, then odd ones up to the first plain one, and so on. Mostly there is one run.
 
-    board   COUNT NEXT    arrivals, and the first that has not been served
-            REPLIES ODDS  how many of each there are
-            BEFORE TOOK   of the last one served: where its replies begin in the out region; how long it took, in ns
-            FOUND EVENT   events of this round, and the first that no run has taken
+    board   COUNT NEXT    number of arrivals, and the first that has not been served
+            REPLIES ODDS  number of replies, number of odd sockets
+            BEFORE TOOK   of the last arrival served: where its replies begin in the out region; its time in ns
+            FOUND EVENT   number of events of this round, and the first that no run has taken
             SENT          of the reply at which `deliver` stopped: bytes sent, or a negative errno
             arrivals      (descriptor, octet, octet behind it) x ROUND
             replies       (descriptor, octet, octet behind it) x ROUND
-            odds          (descriptor, mask, what recv answered or NOT_READ) x ROUND
+            odds          (descriptor, mask, result of recv or NOT_READ) x ROUND
     table   for each descriptor: its session, and whether it is plain
 """
 
@@ -47,18 +47,18 @@ BOARD_SIZE = ODD + 3 * ROUND
 NOT_READ = 1
 
 READABLE = 1  # EPOLLIN
-ALL, SLOW, ROOM = -1, 100, 101  # beside the reasons of the lane: a slow one, and no room for more replies
-REST, NEXT_RUN = -1, -2  # instead of an epoll: go on with this run, with the next one
+ALL, SLOW, ROOM = -1, 100, 101  # beside the reasons of the lane: a slow arrival, and no space for more replies
+REST, NEXT_RUN = -1, -2  # instead of an epoll descriptor: go on with this run, or take the next one
 RECEIVE_AT = RECEIVE * WORD
 RECEIVE_END = RECEIVE_AT + RECEIVE_BYTES
-SLICE = 64 * KIB  # read from one socket
-SLICE_MIN = 16 * KIB
-GAP = 64  # between what two sockets sent
+SLICE = 64 * KIB  # most bytes read from one socket at once
+SLICE_MIN = 16 * KIB  # with less space left in the receive region the run ends
+GAP = 64  # bytes between the data of two sockets
 
 
 @kernel
 def _gather(words, octets, board, table, events, plain):
-    """Take the next run of events: read the plain sockets, or list the odd ones."""
+    """Take the next run of events: read the plain sockets into the receive region, or list the odd sockets."""
     count = odds = 0
     at = RECEIVE_AT
     i = board[EVENT]
@@ -100,7 +100,7 @@ def _gather(words, octets, board, table, events, plain):
 
 @kernel
 def _look(words, octets, board, table):
-    """Ask memory for the first key of each arrival: at depth 1 nobody else would ask in time."""
+    """Prefetch the first key of each arrival: at depth 1 the lane itself cannot look far enough ahead."""
     for step in range(2):
         for i in range(board[COUNT]):
             place = ARRIVALS + 3 * i
@@ -113,11 +113,12 @@ def _look(words, octets, board, table):
 
 @kernel("int64(int64[::1], uint8[::1], int64[::1], int64[::1], uint8[::1], int64, int64, int64, int64)")
 def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
-    """Serve the first run of a round, or with REST or NEXT_RUN for an `epoll` the rest of it, or the next; ALL, or why
-    it stopped behind arrival NEXT - 1.
+    """Serve the next run of sockets; return ALL, or why it stopped behind arrival NEXT - 1: a reason of the lane, SLOW
+    or ROOM.
 
-    Without `plain` no socket is taken for plain. SLOW: that one took `slow_ns` or longer. ROOM: take away
-    the replies, then come back.
+    With an epoll descriptor as `epoll` a new round begins; NEXT_RUN takes the next run of this round, REST goes on with
+    the run at hand. Without `plain` all sockets count as odd. SLOW: the last arrival took `slow_ns` or longer. ROOM:
+    the out region has no space for more replies, so the caller sends them and calls again with REST.
     """
     words = bare(words)
     octets = bare(octets)
@@ -143,7 +144,7 @@ def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
         session = table[2 * descriptor]
         i += 1
         board[NEXT] = i
-        if session == 0:  # somebody has hung up on it meanwhile
+        if session == 0:  # the connection has been closed in the meantime
             continue
         reason = lane.run(words, octets, session, board[place + 1], end, now, lane.BUDGET)
         ended = ticks(words)
@@ -165,8 +166,8 @@ def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
 
 @kernel("int64(uint8[::1], int64[::1], int64)")
 def deliver(octets, board, first):
-    """Send the replies from number `first` on; the number of the first that did not go out whole (see SENT),
-    or of all replies."""
+    """Send the replies from number `first` on; return the number of the first reply that was not sent completely (see
+    SENT), or REPLIES if all were sent."""
     octets = bare(octets)
     board = bare(board)
     for i in range(first, board[REPLIES]):
@@ -181,7 +182,7 @@ def deliver(octets, board, first):
 
 @kernel("void(uint8[::1], int64, int64, int64[::1], int64)")
 def spread(octets, at, size, sockets_of, count):
-    """Send the same bytes to `count` sockets; what `send` answers stands in place of each descriptor."""
+    """Send the same bytes to `count` sockets; each result of `send` replaces the descriptor in `sockets_of`."""
     octets = bare(octets)
     sockets_of = bare(sockets_of)
     for i in range(count):

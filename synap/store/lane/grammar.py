@@ -1,42 +1,41 @@
-"""Words to tape: one small machine over a row's schema, for every row.
+"""Grammar of arguments: one machine that fills the tape of any row from the RESP words of a command.
 
-The grammar of `synap/command.py` is compiled (`synap/derive/heap_image.py`) into instructions of six
-int64 that lie in the heap; `fill` carries them out. There is no parsing code for any single command,
-and no recursion: numba compiles a recursive walk once for every constant it is called with (measured:
-73 s instead of 1 s for this file), and a machine with jumps needs none.
+The grammar of `synap/command.py` is compiled (`synap/derive/heap_image.py`) into instructions of six int64 that lie in
+the heap; `fill` carries them out. No command has parsing code of its own. The machine jumps instead of recursing: numba
+compiles a recursive walk once for every constant that it is called with (measured: 73 s instead of 1 s for this file).
 
     op  slot  a  b  c  refusal
 
-    TEXT INT REAL TIMEOUT   one word into `slot`
-    CHOICE      one word out of the `b` texts at `a` (pairs of octet, size): its number into `slot`
-    IF_TOKEN    if the next word is the text (a, b), take it; else go to c
+    TEXT INT REAL TIMEOUT   read one word into `slot`
+    CHOICE      read one word, one of the `b` texts at `a` (pairs of octet, size): its number goes into `slot`
+    IF_TOKEN    if the next word is the text (a, b), skip it; else go to c
     IF_LEFT     go to c unless more than `a` words are left, and at most `b` if it is not 0
     IF_CHOICE   go to c unless the next word is one of the `b` texts at `a`
     NEED        refuse unless at least `a` words are left
     SET         slot = a
-    CLEAR       `a` slots = 0: a Token comes again and may bring less than before
-    CHOOSE      slot = a; refuse if another alternative was chosen (b = 1: any at all, b = 2: never,
-                b = 3: never, and what was chosen stays in the number, too)
+    CLEAR       `a` slots = 0: a Token is repeated and may bring fewer words than before
+    CHOOSE      slot = a; refuse if another alternative was chosen (b = 1: if any was chosen, b = 2: never,
+                b = 3: never, and the number keeps the bits of the earlier choice)
     REQUIRE     refuse if the slot is 0
     JUMP        go to c
-    TEXTS       every word but the last `a` ones as a group of single texts, at least b
-    GROUP       a group of items begins here: `slot` counts them. With an item of `a` words, refuse if the
-                words but the last `b` are not a whole number of items, or fewer than `c`
-    LIKE        the same, and there are as many items (of at least `b` words) as in the group of slot a
-    COUNTED     the same, and the next word says how many: at least `b` items of `c` words; `a` is the
-                refusal if it is no number, and shifted by PAIR_SHIFT that if they are more than the words
-    ITEM        one more item of `a` slots, or go to c if no more than `b` words are left (or all are
-                read); the slots of what follows are the item's
-    END         the group is over: refuse if it has fewer than `b` items
-    AGAIN       one more item of `a` slots for a group that may be interrupted by other options
-    OUTSIDE     slots are the row's again
-    SKIP        the next word belongs to the name of the row
-    HALVES      2 n words to the end: n items, all first kinds (a: op, slot) then all second (b)
-    JUDGED      INT whose word may be none: then slot a is marked UNREADABLE, and the row refuses it
-    CURSOR      TEXT that must spell a cursor
+    TEXTS       read all words but the last `a` as a group of single texts, at least b
+    GROUP       begin a group of items, counted in `slot`. If an item has `a` words, refuse unless the
+                words before the last `b` are a whole number of items, at least `c`
+    LIKE        begin a group of as many items (of at least `b` words) as the group of slot a has
+    COUNTED     begin a group whose count is the next word: at least `b` items of `c` words; `a` is the
+                refusal of a word that is no number, and, shifted by PAIR_SHIFT, of a count above the words left
+    ITEM        begin an item of `a` slots, or go to c if no more than `b` words are left (or all items are
+                read); the slots of the instructions that follow are those of the item
+    END         end the group: refuse if it has fewer than `b` items
+    AGAIN       begin an item of `a` slots in a group that other options may interrupt
+    OUTSIDE     slots are those of the row again
+    SKIP        skip the next word, which belongs to the name of the row
+    HALVES      read 2 n words, up to the end, as n items: first all words of kind a (op, slot), then all of kind b
+    JUDGED      INT that may be no number: then slot a is marked UNREADABLE, and the row decides on the refusal
+    CURSOR      TEXT that must be a valid cursor
     ALL         refuse if words are left
 
-Where it refuses, CURSOR_TOP is the number of the word at which it did (some refusals name it).
+When the machine refuses a word, CURSOR_TOP is set to the number of that word, which some refusals name.
 """
 
 import numpy as np
@@ -52,7 +51,7 @@ TEXT, INT, REAL, TIMEOUT, CHOICE = 1, 2, 3, 4, 5
 IF_TOKEN, IF_LEFT, IF_CHOICE, SET, CHOOSE, REQUIRE, JUMP = 6, 7, 8, 9, 10, 11, 12
 TEXTS, GROUP, COUNTED, ITEM, END, AGAIN, OUTSIDE, HALVES = 13, 14, 15, 16, 17, 18, 19, 20
 CLEAR, LIKE, SKIP, NEED, JUDGED, CURSOR, ALL = 21, 22, 23, 24, 25, 26, 27
-OTHERS, ANY, NONE, BOTH = 0, 1, 2, 3  # what CHOOSE refuses
+OTHERS, ANY, NONE, BOTH = 0, 1, 2, 3  # earlier choices that CHOOSE refuses (its b)
 SIMPLE_LAST = CHOICE
 OP, SLOT, A, B, C, FAULT, SIZE = range(7)
 PAIR_SHIFT, PAIR_MASK = 32, (1 << 32) - 1  # two numbers in one: op | slot << 8, refusal | refusal << 8
@@ -61,7 +60,7 @@ TIMEOUT_MS_MAX = 1 << 62
 
 @kernel
 def equals(octets, at, size, word, word_size):
-    """Is the word at `at` this one, whatever its case? `word` is stored in capitals."""
+    """Return True if the text at `at` equals `word` in any case; `word` is stored in capitals."""
     if size != word_size:
         return False
     for i in range(size):
@@ -75,7 +74,7 @@ def equals(octets, at, size, word, word_size):
 
 @kernel
 def choose(words, octets, start, size, texts, count):
-    """The number (from 1) of the text that the word is, or 0."""
+    """Return the number (from 1) of the text in `texts` that equals the word, or 0."""
     for i in range(count):
         if equals(octets, start, size, words[texts + 2 * i], words[texts + 2 * i + 1]):
             return i + 1
@@ -84,7 +83,7 @@ def choose(words, octets, start, size, texts, count):
 
 @kernel
 def take(words, octets, op, start, size, tape, slot, texts, count, refusal):
-    """Read one word as a simple kind into `slot`; 0 or the refusal."""
+    """Read one word as a simple kind into `slot`; return 0 or the refusal."""
     if op == TEXT:
         words[tape + slot] = start - words[tape - 1]
         words[tape + slot + 1] = size << MARK_BITS | PRESENT
@@ -115,7 +114,7 @@ def take(words, octets, op, start, size, tape, slot, texts, count, refusal):
 
 @kernel
 def stopped(words, word, refusal):
-    """Note the word at which the machine refuses; the refusal."""
+    """Note the number of the word that is refused; return the refusal."""
     words[CURSOR_TOP] = word
     return refusal
 
@@ -129,13 +128,13 @@ def clear(words, tape, count):
 
 @kernel
 def fill(words, octets, schema, schema_end, slots, count, tape):
-    """Make the tape of a row from the words 1 to `count` - 1 in WORDS; 0 or the refusal.
+    """Fill the tape of a row from the words 1 to `count` - 1 in WORDS; return 0 or the refusal.
 
-    The tape's blob starts at the first of them. CURSOR_TOP is left at the size of the tape.
+    The blob of the tape starts at word 1. On success CURSOR_TOP is set to the size of the tape in words.
     """
     top = slots
     word = 1
-    base = 0  # first slot of the item under way, 0 outside
+    base = 0  # first slot of the current item, 0 outside of items
     wanted = np.int64(-1)  # items still to come in a counted group
     words[tape - 1] = words[WORDS + 2] if count > 1 else 0
     clear(words, tape, slots)
@@ -249,7 +248,7 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
             if top + (number + 1) * size > TAPE_WORDS_MAX:
                 return np.int64(TOO_MANY_WORDS)
             start = words[tape + slot + 1]
-            if number == 0 or start + number * size != top:  # another group has come between: move along
+            if number == 0 or start + number * size != top:  # another group lies behind this one: move this one to the top
                 for i in range(number * size):
                     words[tape + top + i] = words[tape + start + i]
                 words[tape + slot + 1] = top

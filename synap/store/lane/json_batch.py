@@ -1,16 +1,15 @@
-"""A batch of command envelopes, from JSON text to JSON text in two kernel calls.
+"""Batches of command envelopes: JSON text in, JSON text out, in two kernel calls.
 
     {"command": "kv.set", "request_id": "7", "payload": {"key": "k", "value": "v"}}
 
-`plan` cuts the array into its elements and packs those that are *plain*, as a MULTI queues its calls:
-command, request_id and payload once each; strings of printable ASCII without escapes; payload fields
-that are exactly the required ones of the row, each a string, an integer, true or false (for a group, one
-item under its own name; an integer with a default may be missing). `answer`
-carries them out and writes the replies, as long as they are plain too. Whatever is not plain is odd:
-Python reads the element, or spells the reply, with the JSON library that judges all of JSON. Both ways
-give the same bytes (tests/surfaces/test_batches.py).
+`plan` cuts the array into its elements and packs the *plain* ones in the form of calls queued by MULTI. In a plain
+element command, request_id and payload occur once each; strings are printable ASCII without escapes; the payload fields
+are exactly the required ones of the row, each a string, an integer, true or false (for a group, one item under its own
+name; an integer with a default may be missing). `answer` carries the packed calls out and writes their replies, as long
+as these are plain too. Everything else is *odd*: Python reads the element, or writes the reply, with the JSON library.
+Both ways give the same bytes (tests/surfaces/test_batches.py).
 
-A row as `plan` and `answer` see it is a *target* (see `synap/derive/json_batch_image.py`).
+`plan` and `answer` know a row as a *target* (see `synap/derive/json_batch_image.py`).
 """
 
 import numpy as np
@@ -77,7 +76,7 @@ from synap.store.memory.layout import (
 )
 
 ALL, PAUSE, ALONE, RENDER = 0, 1, 2, 3
-# A target: its row, the JSON texts of its replies as (octet, size) pairs, its required fields.
+# Words of a target: its row, the JSON texts of its replies as (octet, size) pairs, its required fields.
 ROW, DONE_TEXT, NIL_TEXT, NUMBER_HOW, NUMBER_HEAD, NUMBER_TAIL = 0, 1, 3, 5, 6, 8
 HYBRID, FIELDS_COUNT, FIELDS = 10, 11, 12
 FIELD_WORDS, FIELDS_MAX = 5, 4  # name, its size, slot, kind, default
@@ -85,9 +84,9 @@ TARGET_WORDS = FIELDS + FIELD_WORDS * FIELDS_MAX
 GIVEN_WORDS = 4
 IS_TEXT, IS_RAW, IS_INT = 1, 2, 3
 IS_MASK = 7
-MISSABLE, GROUP = 8, 16  # bits of a kind: it has a default; it is the one item of a group of such
-CONSTANT, DIGITS, TRUTH = 1, 2, 3  # what a NUMBER becomes
-# The texts that every reply consists of, at fixed octets of TARGET_TEXTS.
+MISSABLE, GROUP = 8, 16  # bits of a kind: the field has a default; it is the only item of a group
+CONSTANT, DIGITS, TRUTH = 1, 2, 3  # how a NUMBER is written: as a fixed text, as digits, as true or false
+# The texts that every reply contains, at fixed octets of TARGET_TEXTS.
 HEAD_AT, HEAD_SIZE = TARGET_TEXTS * WORD, 29  # {"success":true,"request_id":
 MIDDLE_AT, MIDDLE_SIZE = HEAD_AT + 32, 11  # ,"payload":
 TAIL_AT, TAIL_SIZE = HEAD_AT + 48, 14  # ,"error":null}
@@ -103,9 +102,11 @@ NAME_BYTES_MAX = 4096  # a longer request_id is odd
 
 @kernel
 def read_payload(words, octets, at, end):
-    """Note the fields of the payload at `at` in SCRATCH; (octet behind it, fields), or (0, 0) if it is odd.
+    """Note the fields of the payload at `at` in SCRATCH; return (octet behind it, number of fields), or (0, 0) if it is
+    odd.
 
-    GIVEN_WORDS for each field: its name and size, its value and size. A string's size is negative less one.
+    Each field takes GIVEN_WORDS: octet and size of its name, octet and size of its value. The size n of a string is
+    noted as -1 - n.
     """
     count = 0
     if at >= end or octets[at] != OPEN:
@@ -148,7 +149,7 @@ def read_payload(words, octets, at, end):
 
 @kernel
 def hash_of(octets, at, size):
-    """A hash of a command's name."""
+    """Return a hash of the name of a command."""
     h = size
     for i in range(size):
         h = (h * 0x100000001B3) ^ octets[at + i]
@@ -157,7 +158,7 @@ def hash_of(octets, at, size):
 
 @kernel
 def find_target(words, octets, at, size):
-    """The target under this name, or 0."""
+    """Return the target with this name, or 0."""
     h = hash_of(octets, at, size)
     place = ENVELOPES + 4 * (h & (ENVELOPES_COUNT - 1))
     while words[place]:
@@ -171,7 +172,8 @@ def find_target(words, octets, at, size):
 
 @kernel
 def pack(words, octets, target, count, entry):
-    """Pack the fields in SCRATCH as a call at `entry`; False if they are not just the target's."""
+    """Pack the `count` fields in SCRATCH as a call at `entry`; return False if they are not exactly those of the
+    target."""
     slots = words[words[target + ROW] + ROW_SLOTS]
     tape = entry + transactions.QUEUE_HEAD
     tape_size = slots
@@ -236,7 +238,7 @@ def pack(words, octets, target, count, entry):
 
 @kernel
 def pack_element(words, octets, at, end, entry, index):
-    """Pack the element at `at` and note its request_id in WORDS; the octet behind it, or 0 if it is odd."""
+    """Pack the element at `at`, and note its request_id in WORDS; return the octet behind it, or 0 if it is odd."""
     command = command_size = name = name_size = after_payload = 0
     count = 0
     at = skip_space(octets, at + 1, end)
@@ -286,11 +288,12 @@ def pack_element(words, octets, at, end, entry, index):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
 def plan(words, octets, at, end, entry, most):
-    """Pack the envelopes of the array whose first element begins at octet `at`, from word `entry` on.
+    """Pack the envelopes of the array whose first element begins at octet `at`, from word `entry` on; return their
+    number.
 
-    How many there are, or -1 if this is no array of at most `most` objects that ends before `end`: then
-    nothing is known. LANE_AT is the octet behind the array, LANE_CALLS the number of odd elements, whose
-    entries have no row.
+    The result is -1 if there is no array of at most `most` objects that ends before `end`, or if the call region has no
+    space for them; the words written are then void. LANE_AT is set to the octet behind the array, LANE_CALLS to the
+    number of odd elements, whose entries have row 0.
     """
     words = bare(words)
     octets = bare(octets)
@@ -329,14 +332,15 @@ def plan(words, octets, at, end, entry, most):
 
 @kernel
 def put(octets, out, source, size):
-    """Copy a text to the end of the replies; the new end."""
+    """Copy a text to the end of the replies; return the new end."""
     move(octets, out, source, size)
     return out + size
 
 
 @kernel
 def payload(words, octets, out, target, status):
-    """Write what the target makes of the reply in REPLY; the new end, or 0 if that is for Python."""
+    """Write the payload that the target makes of the reply in REPLY; return the new end, or 0 if Python has to write
+    it."""
     what = status & STATUS_MASK
     if what == ITEM:
         mark = words[REPLY + 3]
@@ -376,10 +380,15 @@ def payload(words, octets, out, target, status):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64)")
 def answer(words, octets, index, entry, count, now, bytes_max):
-    """Carry out packed envelopes from number `index` on, at word `entry`; replies go to OUT, up to LANE_OUT.
+    """Carry out packed envelopes from number `index` on, which begins at word `entry`; write the replies to OUT, up to
+    LANE_OUT, and return why it stopped:
 
-    ALL, or PAUSE (take OUT, settle, go on), ALONE (the one at BATCH_INDEX is for Python), or RENDER (it was
-    carried out with BATCH_STATUS, and Python spells the reply in REPLY). BATCH_AT is the entry it stopped at.
+        ALL      all envelopes have been answered
+        PAUSE    the caller sends OUT, writes the log, serves waiting sessions, and calls again
+        ALONE    Python has to carry out the envelope with number BATCH_INDEX
+        RENDER   that envelope has been carried out with BATCH_STATUS, and Python has to write the reply in REPLY
+
+    BATCH_AT is the entry at which it stopped.
     """
     words = bare(words)
     octets = bare(octets)

@@ -1,7 +1,7 @@
-"""JSON where it is plain: printable ASCII without escapes, small integers, true and false.
+"""Scanner of plain JSON: printable ASCII without escapes, small integers, true and false.
 
-All of JSON is judged by the JSON library. What is here recognises the usual spelling for sure, and says
-so of nothing else.
+The functions recognise the usual spelling with certainty, and return 0 or False for everything else, which is left to
+the JSON library.
 """
 
 from synap.compiler.jit import kernel
@@ -16,7 +16,7 @@ TRUE, FALS, NULL = 0x65757274, 0x736C6166, 0x6C6C756E  # four octets in one word
 
 @kernel
 def skip_space(octets, at, end):
-    """The first octet from `at` on that is no JSON white space, or `end`."""
+    """Return the first octet from `at` on that is not JSON white space, or `end`."""
     while at < end and (octets[at] == 32 or octets[at] == 10 or octets[at] == 9 or octets[at] == 13):
         at += 1
     return at
@@ -24,7 +24,7 @@ def skip_space(octets, at, end):
 
 @kernel
 def plain_string(octets, at, end):
-    """The octet behind the string that begins at `at`, or 0 if it is no string, or not a plain one."""
+    """Return the octet behind the string that begins at `at`, or 0 if there is no string or not a plain one."""
     if at >= end or octets[at] != QUOTE:
         return 0
     at += 1
@@ -40,7 +40,8 @@ def plain_string(octets, at, end):
 
 @kernel
 def skip_element(octets, at, end):
-    """The octet behind the object or array at `at`, or 0 if it does not end; strings hide their brackets."""
+    """Return the octet behind the object or array at `at`, or 0 if it does not end; brackets in strings do not count.
+    """
     depth = 0
     while at < end:
         c = octets[at]
@@ -60,7 +61,7 @@ def skip_element(octets, at, end):
 
 @kernel
 def literal_end(octets, at, end):
-    """The octet behind an integer of few digits, `true` or `false`, or 0."""
+    """Return the octet behind an integer of at most SHORT_LITERAL characters, `true` or `false`, or 0."""
     if octets[at] == 116 and at + 4 <= end and load32(octets, at) == TRUE:
         return at + 4
     if octets[at] == 102 and at + 5 <= end and load32(octets, at) == FALS and octets[at + 4] == 101:
@@ -79,7 +80,8 @@ def literal_end(octets, at, end):
 
 @kernel
 def reads_as_itself(octets, at, size):
-    """Is this text written by JSON as it is, and does it begin as no JSON value does?"""
+    """Return True if JSON writes this text without escapes, and it does not begin as a JSON value other than a string.
+    """
     if size == 0:
         return False
     c = int(octets[at])

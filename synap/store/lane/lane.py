@@ -1,20 +1,20 @@
-"""The lane: everything a socket read delivered, in one call.
+"""The lane: carries out the commands that one connection has sent, and writes their replies, in one kernel call.
 
     scan words -> find row -> fill tape -> call -> write reply           (and append the log frame)
 
-The lane stops at the first command that is not for it, and says why:
+The lane stops at the first command that it cannot carry out, and returns the reason:
 
-    HANDLER   a row with a handler, a refusal whose text needs Python, an inline command
-    HITS      a key of interest was written: serve those who wait, then come back
-    WAITING   the row parks its session
-    OUT       the out region is full: send it, then come back
-    LARGE     this one reply does not even fit into an empty out region
-    FLUSH     enough frames wait to be written
-    MORE      the budget is used up: let the other sockets have their turn
-    CUT       what is left is the beginning of a command (or nothing)
-    BAD       it is not RESP
+    HANDLER     a row with a handler, a refusal whose text Python has to write, an inline command
+    HITS        a key of interest was written: the caller serves the waiting sessions, then calls again
+    WAITING     the row parks its session
+    OUT_FULL    the out region is full: the caller sends it, then calls again
+    LARGE       this one reply does not fit even into an empty out region
+    FLUSH       enough frames wait to be written to the log
+    MORE        the budget is used up, and other sockets have their turn
+    CUT         the rest is an incomplete command, or nothing
+    BAD         the input is not RESP, or a row was BROKEN (then LANE_CALLS is its negative code)
 
-LANE_AT is the octet of the command it stopped at, LANE_OUT the end of the replies.
+LANE_AT is set to the octet of the command at which the lane stopped, LANE_OUT to the end of the replies.
 """
 
 from synap.compiler.jit import kernel
@@ -75,14 +75,14 @@ from synap.store.memory.refusals import OUT_OF_MEMORY
 CUT, HANDLER, HITS, WAITING, OUT_FULL, LARGE, FLUSH, MORE, BAD = range(9)
 OUT_AT = OUT * 8
 OUT_END = OUT_AT + OUT_BYTES
-SHORT_REPLY = 1024  # bytes that a reply may take without having asked
+SHORT_REPLY = 1024  # bytes that a reply may take without a check of the space left
 NAME_BYTES_MAX = 64
 BUDGET = 4000  # units of the lane (calls, and items / 16): about a millisecond
 
 
 @kernel
 def fold_name(octets, at, size, h):
-    """Mix a word, whatever its case, into a hash of names."""
+    """Mix a word, in any case, into the hash `h` of a name; return the hash."""
     for i in range(size):
         c = int(octets[at + i])
         if 97 <= c <= 122:
@@ -94,7 +94,7 @@ def fold_name(octets, at, size, h):
 
 @kernel
 def name_slot(words, octets, h, at, size, second, second_size):
-    """The row under this name (with the second word behind a `|`, if it has a size), or 0."""
+    """Return the row with this name (with the second word behind a `|`, if that has a size), or 0."""
     place = NAMES + 4 * (h & (NAMES_COUNT - 1))
     while words[place + 1]:
         text = words[place + 2]
@@ -115,7 +115,7 @@ def name_slot(words, octets, h, at, size, second, second_size):
 
 @kernel
 def find_row(words, octets, count):
-    """The row that the words of a command name, or 0. A container's row is that of its second word."""
+    """Return the row that the words of a command name, or 0. For a container it is the row of the second word."""
     at = words[WORDS]
     size = words[WORDS + 1]
     if size > NAME_BYTES_MAX or size == 0:
@@ -134,12 +134,16 @@ def find_row(words, octets, count):
 
 @kernel
 def run(words, octets, session, at, end, now, budget):
-    """Run the commands from octet `at` to `end` for a session; replies go on at LANE_OUT. See the file."""
+    """Run the commands from octet `at` to `end` for a session, append their replies at LANE_OUT; return the reason to
+    stop.
+
+    The module docstring lists the reasons. `now` is engine time in ms, `budget` is in units of the lane (see BUDGET).
+    """
     out = words[LANE_OUT]
     units = row = 0
     reason = CUT
     version = words[session + SESSION_RESP]
-    peek = soon = later = 0  # how far the look ahead has come; the hashes of the second and third key from here
+    peek = soon = later = 0  # where the prefetch is; hashes of the second and third next key
     keys = words[KEYS_COUNT + words[session + SESSION_NAMESPACE]]
     if end - at > prefetch.LOOK_BYTES_MIN and keys > prefetch.LOOK_KEYS_MIN:
         peek, first = prefetch.look(words, octets, session, at, end)
@@ -257,14 +261,16 @@ def run(words, octets, session, at, end, now, budget):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64)")
 def lane(words, octets, session, at, end, now, budget):
-    """`run`, for one session."""
+    """Run `run` for one session, called by Python."""
     return run(bare(words), bare(octets), session, at, end, now, budget)
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64)")
 def parse(words, octets, at, end):
-    """The lane's first two steps alone: scan a command, find its row. Answers the row, 0 if there is none,
-    or the negative fault of `scan`; LANE_AT is the octet behind it, LANE_CALLS its words."""
+    """Carry out the first two steps of the lane: scan a command and find its row; return the row, 0 if there is none.
+
+    A negative result is the fault of `scan`. LANE_AT is set to the octet behind the command, LANE_CALLS to its words.
+    """
     words = bare(words)
     octets = bare(octets)
     after, count = resp.scan(words, octets, at, end)
@@ -277,7 +283,7 @@ def parse(words, octets, at, end):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64)")
 def fill_tape(words, octets, row, count):
-    """The lane's third step alone: WORDS to TAPE; 0 or the refusal."""
+    """Carry out the third step of the lane: fill TAPE from the `count` words in WORDS; return 0 or the refusal."""
     words = bare(words)
     octets = bare(octets)
     return grammar.fill(
@@ -287,7 +293,7 @@ def fill_tape(words, octets, row, count):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
 def encode(words, octets, at, row, status, version):
-    """The lane's last step alone: write the reply in REPLY at octet `at`; the octet behind it."""
+    """Carry out the last step of the lane: write the reply in REPLY at octet `at`; return the octet behind it."""
     words = bare(words)
     octets = bare(octets)
     return resp.put_reply(words, octets, at, row, status, REPLY, version)

@@ -1,9 +1,9 @@
-"""Looking ahead in a pipeline: the keys of the next commands are on their way before they are asked for.
+"""Prefetch of keys in a pipeline: finds the keys of the next commands and loads their cache lines early.
 
-A random key waits for memory twice, for its slot and for its record: 260 of the 390 ns of a GET out of
-1 M keys (measured, depth 16). So the lane reads a few commands ahead, just far enough to find
-their keys, and asks for the slot's cache line four commands before it is needed and for the record's two
-before. Nothing depends on what is found here: a wrong guess costs a cache line.
+A lookup of a random key waits for memory twice, for its slot and for its record: 260 of the 390 ns of a GET out of 1 M
+keys (measured, depth 16). So the lane reads a few commands ahead, just far enough to find their keys, and prefetches
+the slot four commands before it is needed and the record two commands before. No result depends on these guesses: a
+wrong one costs a cache line.
 """
 
 from synap.compiler.jit import kernel
@@ -14,15 +14,15 @@ from synap.store.memory.layout import SESSION_NAMESPACE
 from synap.store.memory.tables import REF_MASK
 from synap.store.records import keyspace
 
-LOOK_BYTES_MIN = 160  # a shorter pipeline ends before memory answers
-LOOK_KEYS_MIN = 20_000  # fewer keys lie in the processor's caches anyway
-LINE_BYTES_MIN = 8  # what `short_line` may read
+LOOK_BYTES_MIN = 160  # a shorter pipeline ends before the cache lines arrive
+LOOK_KEYS_MIN = 20_000  # so many keys fit in the processor's caches anyway
+LINE_BYTES_MIN = 8  # bytes that `short_line` may read
 KEY_BYTES_MAX = 4096
 
 
 @kernel
 def short_line(octets, at):
-    """(number, octet behind CR LF) of a line of one to four digits; behind is 0 if it is another."""
+    """Return (number, octet behind CR LF) of a line of one to four digits; (0, 0) for any other line."""
     value = int(octets[at]) - 48
     for i in range(1, 5):
         c = int(octets[at + i])
@@ -34,9 +34,10 @@ def short_line(octets, at):
 
 @kernel
 def look(words, octets, session, at, end):
-    """(octet behind the command at `at`, hash of its first argument), and that key's slot is asked for.
+    """Hash the first argument of the command at `at` as a key, and prefetch its slot; return (octet behind the command,
+    hash).
 
-    Behind is 0 if the command is not whole or not short; the hash is 0 if it has no argument.
+    The octet is 0 if the command is incomplete or not short; the hash is 0 if it has no argument.
     """
     if at == 0 or end - at < 2 * LINE_BYTES_MIN or octets[at] != STAR:
         return 0, 0
@@ -57,7 +58,7 @@ def look(words, octets, session, at, end):
 
 @kernel
 def ask_record(words, h):
-    """Ask for the record that a slot asked for before leads to."""
+    """Prefetch the record of the key with hash `h`, whose slot was prefetched before; do nothing if `h` is 0."""
     if h:
         seat = tables.seek_in(words, keyspace.shard_of(h), tables.tag_of_hash(h))
         prefetch(words, words[seat] & REF_MASK)

@@ -1,7 +1,7 @@
-"""RESP2 and RESP3 as the lane speaks them: words out of the receive buffer, replies into the out region.
+"""RESP2 and RESP3 in kernels: scans commands in the receive region, writes replies into the out region.
 
-Only what clients of a server send is scanned here: arrays of bulk strings. Inline commands (a
-line of words, as typed into telnet) begin with another byte and are left to Python.
+Only arrays of bulk strings are scanned, as client libraries send them. Inline commands (a line of words, as typed into
+telnet) begin with another byte and are left to Python.
 """
 
 import numpy as np
@@ -41,16 +41,19 @@ from synap.store.memory.layout import (
 
 INCOMPLETE, INLINE, BAD_COUNT_LINE, BAD_SIZE_LINE, NOT_A_BULK, TOO_LONG = 0, -1, -2, -3, -4, -5
 CR, LF, STAR, DOLLAR, MINUS = 13, 10, 42, 36, 45
-NAME_MARK, NUMBER_MARK, SECOND_MARK = 1, 2, 3  # in the text of a refusal: here comes the command's name, or a number
+NAME_MARK, NUMBER_MARK, SECOND_MARK = 1, 2, 3  # in the text of a refusal: place of the command's name, of a number
 LINE_MAX = 32
-UNCOUNTED = (1 << 22) - 1  # what `skim` answers as words left while the count line is cut
+UNCOUNTED = (1 << 22) - 1  # words left for `skim` while the count line is incomplete
 SHAPE_VALUES, SHAPE_MEMBERS, SHAPE_PAGE, SHAPE_PAIR, SHAPE_WORD, SHAPE_MESSAGES, SHAPE_EVENTS = 4, 5, 6, 7, 11, 12, 13
 EVENT_ITEMS = 4
 
 
 @kernel
 def line_number(octets, at, end, most):
-    """(value, octet behind the line) of the digits up to CR LF; behind is 0 if cut, -1 if wrong."""
+    """Read the digits up to CR LF; return (value, octet behind the line).
+
+    The octet is 0 if the line is incomplete, and -1 if it is no number, too long, or a number above `most`.
+    """
     value = 0
     start = at
     negative = at < end and octets[at] == MINUS
@@ -75,10 +78,10 @@ def line_number(octets, at, end, most):
 
 @kernel
 def scan(words, octets, at, end):
-    """(octet behind the command at `at`, its words); they stand in WORDS as (start, size).
+    """Scan the command at `at`; return (octet behind it, number of words), with each word in WORDS as (start, size).
 
-    Behind is INCOMPLETE if bytes are missing, INLINE for a line of words, negative if it is no RESP. A
-    command of no words (`*0`) has none.
+    The octet is INCOMPLETE if bytes are missing, INLINE for a line of words, another negative fault if the input is not
+    RESP; with NOT_A_BULK, the second number is the octet at fault. A command without words (`*0`) has 0 words.
     """
     if octets[at] != STAR:
         return np.int64(INLINE), 0
@@ -108,10 +111,11 @@ def scan(words, octets, at, end):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
 def skim(words, octets, at, left, end):
-    """Step over complete words from octet `at`: is a command whole yet? Linear however it is cut.
+    """Step over complete words from octet `at`, to find out whether a command is complete; return left << 40 | octet.
 
-    `left` is the number of words still to come, UNCOUNTED before the count line. Answers left << 40 |
-    octet, or the negative fault of `scan`; a gathering connection asks again from there.
+    `left` is the number of words still to come, UNCOUNTED before the count line. A negative result is a fault of
+    `scan`. A connection that collects a command calls again with the octet and `left` of the result, so the cost is
+    linear in the size of the command, however it is cut.
     """
     words = bare(words)
     octets = bare(octets)
@@ -140,7 +144,7 @@ def skim(words, octets, at, left, end):
 
 @kernel
 def put_line(octets, at, kind, value):
-    """Write a type byte, a number and CR LF."""
+    """Write a type byte, a number and CR LF; return the octet behind them."""
     octets[at] = kind
     at += 1
     at += print_integer(octets, at, value)
@@ -151,7 +155,7 @@ def put_line(octets, at, kind, value):
 
 @kernel
 def put_bulk(octets, at, source, size):
-    """Write a bulk string."""
+    """Write a bulk string; return the octet behind it."""
     at = put_line(octets, at, DOLLAR, size)
     move(octets, at, source, size)
     at += size
@@ -162,7 +166,7 @@ def put_bulk(octets, at, source, size):
 
 @kernel
 def put_nil(octets, at, version, array):
-    """Write nil: `_` in RESP3, an absent bulk or array in RESP2."""
+    """Write nil: `_` in RESP3, a null bulk string or null array in RESP2; return the octet behind it."""
     if version == 3:
         octets[at] = 95
         octets[at + 1] = CR
@@ -173,7 +177,7 @@ def put_nil(octets, at, version, array):
 
 @kernel
 def put_item(words, octets, at, place, version):
-    """Write one item of a reply."""
+    """Write one item of a reply; return the octet behind it."""
     what = words[place + 1] & ITEM_MASK
     if what == ITEM_INTEGER:
         return put_line(octets, at, 58, words[place])
@@ -194,7 +198,10 @@ def put_item(words, octets, at, place, version):
 
 @kernel
 def put_refusal(words, octets, at, row, number, value, second):
-    """Write the text of a refusal, with the command's name and two numbers where they belong; count it."""
+    """Write the text of a refusal, with the command's name and two numbers inserted, and count the refusal.
+
+    Return the octet behind the text.
+    """
     fault = (number >> REFUSED_SHIFT) - 1
     words[REFUSALS + fault] += 1
     octets[at] = MINUS
@@ -221,7 +228,8 @@ def put_refusal(words, octets, at, row, number, value, second):
 
 @kernel
 def put_head(octets, at, count, fields, version):
-    """Begin a group of `count` items: a map or, in RESP2, an array if they have names, else an array."""
+    """Begin `count` items: a map (in RESP2 an array) if they have names, else an array; return the octet behind the
+    line."""
     if fields and version == 3:
         return put_line(octets, at, 37, count)
     return put_line(octets, at, STAR, 2 * count if fields else count)
@@ -229,7 +237,8 @@ def put_head(octets, at, count, fields, version):
 
 @kernel
 def put_items(words, octets, at, row, place, count, fields, version):
-    """Write `count` items from word `place` on, each behind its name if the row's fields are named."""
+    """Write `count` items from word `place` on, each behind its name if the row's fields have names; return the octet
+    behind."""
     for i in range(count):
         if fields:
             name = words[row + ROW_FIELDS] + 2 * i
@@ -240,7 +249,7 @@ def put_items(words, octets, at, row, place, count, fields, version):
 
 @kernel
 def put_reply(words, octets, at, row, status, reply, version):
-    """Write what a row answered; the octet behind it. There must be room (see `tapes.fits`)."""
+    """Write the reply of a row; return the octet behind it. The caller has checked the space (see `tapes.fits`)."""
     status &= STATUS_MASK
     if status == NUMBER:
         if words[row + ROW_SHAPE] == SHAPE_WORD:

@@ -1,8 +1,8 @@
-"""System calls on sockets, for kernels that serve many of them without going back to Python for each.
+"""System calls on sockets for kernels (recv, send, epoll_wait), made without going back to Python.
 
-The functions are those of the C library (Linux), found by name in the process when the code is loaded.
-None waits. Offsets are in bytes from the start of a `uint8` array, checked where `spans` are. A failure is
-answered as the negative of its `errno`.
+The functions are those of the C library (Linux), found by name in the process when the code is loaded. None of them
+blocks. Offsets are in bytes from the start of a `uint8` array, and are checked where those of `spans` are. A failure is
+returned as the negative of its `errno`.
 """
 
 import platform
@@ -18,18 +18,18 @@ from synap.kernels.spans import address_of, load32
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _WAIT_FREE = 0x40  # MSG_DONTWAIT
-_NO_SIGNAL = 0x4000  # MSG_NOSIGNAL: a peer that has gone is an error, not the end of the process
+_NO_SIGNAL = 0x4000  # MSG_NOSIGNAL: a closed peer gives an error, and no SIGPIPE that ends the process
 
 EVENT_BYTES = 12 if platform.machine() in ("x86_64", "AMD64") else 16
-"""Of one epoll event: packed on x86."""
+"""Size of an epoll event, which is packed on x86."""
 DATA_AT = EVENT_BYTES - 8
-"""Where in an event the number lies that its descriptor was registered with."""
+"""Offset in an event of the number (here the descriptor) that its socket was registered with."""
 
-AGAIN = -11  # EAGAIN: nothing there, or no room, at the moment
+AGAIN = -11  # EAGAIN: at the moment there is nothing to read, or no space to write
 
 
 def _or_errno(builder: Any, answer: Any) -> Any:
-    """`answer` (int64), or the negative errno if it is negative."""
+    """Return `answer` (int64), or the negative errno if it is negative."""
     place = cgutils.alloca_once_value(builder, answer)
     with builder.if_then(builder.icmp_signed("<", answer, _I64(0)), likely=False):
         kind = ir.FunctionType(_I32.as_pointer(), [])
@@ -39,7 +39,7 @@ def _or_errno(builder: Any, answer: Any) -> Any:
 
 
 def _transfer(name: str, flags: int) -> Any:
-    """recv or send: (octets, offset, descriptor, size) -> bytes moved, or a negative errno."""
+    """Return recv or send as an intrinsic: (octets, offset, descriptor, size) -> bytes moved, or a negative errno."""
 
     def typed(context, octets, offset, descriptor, size):
         signature = types.int64(octets, types.int64, types.int64, types.int64)
@@ -57,14 +57,15 @@ def _transfer(name: str, flags: int) -> Any:
 
 
 receive = _transfer("recv", _WAIT_FREE)
-"""receive(octets, offset, descriptor, size): bytes read, 0 at the end, or a negative errno."""
+"""receive(octets, offset, descriptor, size): the number of bytes read, 0 at the end, or a negative errno."""
 send = _transfer("send", _WAIT_FREE | _NO_SIGNAL)
-"""send(octets, offset, descriptor, size): bytes taken, or a negative errno."""
+"""send(octets, offset, descriptor, size): the number of bytes sent, or a negative errno."""
 
 
 @intrinsic
 def poll(context, epoll, events, most):
-    """Up to `most` events that are ready now into `events`, EVENT_BYTES each; how many, or a negative errno."""
+    """Write up to `most` events that are ready now into `events`, EVENT_BYTES each; return their number, or a negative
+    errno."""
     signature = types.int64(types.int64, events, types.int64)
 
     def build(ctx, builder, sig, args):
@@ -80,6 +81,6 @@ def poll(context, epoll, events, most):
 
 @kernel
 def event(events, index):
-    """(mask, descriptor) of an event that `poll` found."""
+    """Return (mask, descriptor) of an event that `poll` has found."""
     at = index * EVENT_BYTES
     return load32(events, at), load32(events, at + DATA_AT)

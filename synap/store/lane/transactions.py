@@ -1,9 +1,9 @@
-"""MULTI: calls are packed into a queue of the session's, and EXEC carries them out as one group.
+"""MULTI and EXEC: packs the calls of a transaction into the session's queue, and carries them out as one group.
 
     queued call   row | words in all | tape words | namespace | blob bytes | tape | blob
 
-The two words before the tape are the tape's own, so a queued call runs where it lies. Frames of one
-EXEC are marked as one group (`frames.journal`).
+The two words before the tape belong to the tape, so a queued call runs in place. The frames of one EXEC are marked as
+one group (`frames.journal`).
 """
 
 from synap.compiler.jit import kernel
@@ -48,17 +48,17 @@ from synap.store.memory.refusals import (
 )
 
 OUT_END = OUT * 8 + OUT_BYTES
-SHORT_REPLY = 1024  # bytes that a reply may take without having asked
+SHORT_REPLY = 1024  # bytes that a reply may take without a check of the space left
 QUEUE_HEAD = 5  # words of a queued call before its tape: row, words in all, tape words, then the tape's two
-QUEUE_WORDS_MIN = 512  # a transaction of ten commands needs no second block
+QUEUE_WORDS_MIN = 512  # enough for a transaction of ten commands
 
 
 @kernel
 def enqueue(words, octets, session, row, tape, tape_size, blob_size):
-    """Keep a call for EXEC, packed; False without memory.
+    """Append a call to the session's queue for EXEC; return False if there is no memory.
 
-    A call whose words were refused is kept as well, with the negative refusal for a tape size and the word that was
-    at fault for a blob: EXEC answers the refusal.
+    A call whose arguments were refused is queued as well, so that EXEC replies with the refusal: the negative refusal
+    stands for the tape size, and the word at fault for the blob.
     """
     slots = max(tape_size, 0)
     size = QUEUE_HEAD + slots + ((blob_size + 7) >> 3)
@@ -92,7 +92,7 @@ def enqueue(words, octets, session, row, tape, tape_size, blob_size):
 
 @kernel
 def end_multi(words, session):
-    """Leave MULTI: forget what was queued."""
+    """Leave MULTI: drop the queued calls and clear the flags."""
     if words[session + SESSION_QUEUE]:
         arena.release(words, words[session + SESSION_QUEUE])
     words[session + SESSION_QUEUE] = 0
@@ -104,23 +104,23 @@ def end_multi(words, session):
 
 @kernel
 def queued_call(words, octets, entry, now, reply):
-    """Carry out one call of a MULTI's queue."""
+    """Carry out one queued call; return its status."""
     tape = entry + QUEUE_HEAD
     tape_size = words[entry + 2]
     blob_size = words[entry + 4]
     words[tape - 1] = (tape + tape_size) * 8
     status = calls.call(words, octets, words[entry], tape, tape_size, blob_size, now, reply)
-    words[tape - 1] = blob_size  # as it was packed: a FULL call is made again
+    words[tape - 1] = blob_size  # restored, because a FULL call is made again
     return status
 
 
 @kernel
 def execute(words, octets, session, out, now):
-    """EXEC in the lane; the end of the replies, or 0 if they do not fit (nothing has happened then).
+    """Carry out EXEC in the lane; return the end of the replies, or -1 if Python has to go on.
 
-    The replies of a transaction are not known before it runs. So it runs here only if they are sure
-    to fit: each call may answer what is left, and the first that cannot ends the attempt if it is the
-    first call at all. Otherwise Python takes over (`LARGE`) with what has been written so far.
+    The sizes of the replies are not known before the calls run. So each call may use the space that is left in the out
+    region, and at the first call that lacks space or fails as BROKEN, Python takes over (`LARGE`): SESSION_WATCHED + 1
+    and + 2 hold the number of calls done and the next entry, LANE_OUT the end of the replies written so far.
     """
     version = words[session + SESSION_RESP]
     count = words[session + SESSION_QUEUED]
@@ -134,7 +134,7 @@ def execute(words, octets, session, out, now):
         if start + SHORT_REPLY <= OUT_END:
             status = queued_call(words, octets, entry, now, REPLY)
         if status & STATUS_MASK == FULL or status & STATUS_MASK == BROKEN:
-            words[session + SESSION_WATCHED + 1] = i  # how many were done
+            words[session + SESSION_WATCHED + 1] = i  # number of calls done
             words[session + SESSION_WATCHED + 2] = entry
             words[LANE_OUT] = start
             return -1
@@ -149,7 +149,11 @@ def execute(words, octets, session, out, now):
 
 @kernel
 def control(words, octets, session, code, out):
-    """MULTI, DISCARD, and the EXEC that needs no look at watched keys: the end of the reply, or 0 for Python."""
+    """Carry out MULTI, DISCARD, or an EXEC that is refused at once; return the end of the reply, or 0 to leave it to
+    others.
+
+    The result is 0 for an EXEC that has to run, and wherever watched keys matter.
+    """
     flags = words[session + SESSION_FLAGS]
     if code == codes.TRANSACTION_MULTI:
         if flags & IN_MULTI:
@@ -173,7 +177,7 @@ def control(words, octets, session, code, out):
 
 @kernel
 def put_word(octets, out, queued):
-    """Write +OK or +QUEUED."""
+    """Write +OK, or +QUEUED if `queued`; return the octet behind it."""
     text = (43, 79, 75, 13, 10, 0, 0, 0, 0)
     size = 5
     if queued:
@@ -186,7 +190,7 @@ def put_word(octets, out, queued):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
 def enqueue_call(words, octets, session, row, tape_size, blob_size):
-    """Keep the call in TAPE for EXEC; 1, or 0 without memory."""
+    """Append the call in TAPE to the session's queue; return 1, or 0 without memory."""
     words = bare(words)
     octets = bare(octets)
     return 1 if enqueue(words, octets, session, row, TAPE, tape_size, blob_size) else 0
@@ -194,7 +198,7 @@ def enqueue_call(words, octets, session, row, tape_size, blob_size):
 
 @kernel("void(int64[::1], uint8[::1], int64)")
 def leave_multi(words, octets, session):
-    """Forget a session's queue."""
+    """Drop the queued calls of a session, and leave MULTI."""
     words = bare(words)
     octets = bare(octets)
     end_multi(words, session)
@@ -202,7 +206,7 @@ def leave_multi(words, octets, session):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
 def perform_queued(words, octets, entry, now, items_max, bytes_max):
-    """One call of a session's queue, answered into REPLY."""
+    """Carry out one queued call, with its reply in REPLY; return its status."""
     words = bare(words)
     octets = bare(octets)
     words[REPLY_ITEMS_MAX] = items_max
