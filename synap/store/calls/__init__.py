@@ -1,1 +1,1 @@
-"""Carrying out calls: one row with its refusals and its frame, or whole arrays of keys."""
+"""Carrying out calls: one row with its refusals and its log frame, or whole arrays of keys."""

@@ -1,8 +1,8 @@
-"""Many keys in one call: the in-process way to read and write arrays.
+"""Reads, writes and deletes arrays of keys in one kernel call, for the in-process client.
 
-A lookup of a random key waits for memory twice, for its slot and for its record. Sixteen of them at once
-wait together: hashes first and the slots prefetched, then the refs and the records prefetched, then
-the comparison. Measured on 1 M random keys of 16 B: one at a time 240 ns, in sixteens 104 ns.
+A lookup of a random key waits for memory twice, for its slot and for its record. Here sixteen lookups wait together:
+first all are hashed and their slots prefetched, then the refs are read and the records prefetched, then the keys are
+compared. Measured on 1 M random keys of 16 B: one at a time 240 ns, in sixteens 104 ns.
 
     sizes   int64 for each text: its bytes; the texts lie one behind the other
 """
@@ -26,12 +26,11 @@ MISSING, OTHER_KIND, UNREADABLE = -1, -2, -3
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64, int64[::1], uint8[::1], int64, int64)")
 def find_many(words, octets, at, sizes, count, now, found, target, width, namespace):
-    """Find `count` keys that lie from octet `at` on; the bytes of all values together.
+    """Find `count` keys that lie from octet `at` on; return the total size of all values in bytes.
 
-    `found` gets two words for each: the octet where the value starts, and its size, or MISSING,
-    OTHER_KIND, or UNREADABLE for want of memory. With a `width` the values are copied into `target`, `width`
-    bytes apart and cut at `width`, while their records are at hand; without one nothing is copied yet: see
-    `copy_many`.
+    `found` gets two words for each key: the octet where the value starts, and its size, or MISSING, OTHER_KIND, or
+    UNREADABLE if memory runs out. With a `width` the values are copied into `target`, `width` bytes apart and cut at
+    `width`, while their records are in the processor's cache. Without a `width` nothing is copied: see `copy_many`.
     """
     words = bare(words)
     octets = bare(octets)
@@ -76,7 +75,7 @@ def find_many(words, octets, at, sizes, count, now, found, target, width, namesp
 
 @kernel("void(int64[::1], uint8[::1], int64[::1], int64, uint8[::1])")
 def copy_many(words, octets, found, count, target):
-    """Copy the values of `find_many` into `target`, side by side."""
+    """Copy the values that `find_many` has found into `target`, one behind the other."""
     words = bare(words)
     octets = bare(octets)
     target = bare(target)
@@ -93,7 +92,7 @@ def copy_many(words, octets, found, count, target):
 
 @kernel
 def ask_slots(words, octets, at, sizes, first, batch, namespace, hashes):
-    """Hash a batch of keys that lie from octet `at` on, and ask for their slots; the octet behind them."""
+    """Hash a batch of keys that lie from octet `at` on, and prefetch their slots; return the octet behind the keys."""
     for i in range(batch):
         hashes[i] = keyspace.hash_key(words, octets, namespace, at, sizes[first + i])
         prefetch(words, keyspace.home_of(words, hashes[i]))
@@ -103,7 +102,7 @@ def ask_slots(words, octets, at, sizes, first, batch, namespace, hashes):
 
 @kernel
 def ask_records(words, hashes, batch):
-    """Ask for the records of a batch, whose slots are there by now."""
+    """Prefetch the records of a batch of keys whose slots were prefetched before."""
     for i in range(batch):
         seat = tables.seek_in(words, keyspace.shard_of(hashes[i]), tables.tag_of_hash(hashes[i]))
         prefetch(words, words[seat] & REF_MASK)
@@ -111,9 +110,9 @@ def ask_records(words, hashes, batch):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64[::1], int64, int64, int64)")
 def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namespace):
-    """Store `count` keys (from octet `at`) with their values (from `value_at`); how many were stored.
+    """Store `count` keys (from octet `at`) with their values (from `value_at`); return the number of keys stored.
 
-    Fewer than `count` if memory or the log region runs out: the caller writes the log and goes on.
+    The number is less than `count` if memory or the log region runs out: the caller writes the log and goes on.
     """
     words = bare(words)
     octets = bare(octets)
@@ -151,7 +150,7 @@ def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namesp
 
 @kernel
 def journal_set(words, octets, at, size, value_at, value_size, now):
-    """Frame one SET: its key and value are brought together behind the tape."""
+    """Frame one SET, after copying its key and value behind the tape, next to each other."""
     blob = (TAPE + SET_SLOTS + 1) * 8
     move(octets, blob, at, size)
     move(octets, blob + size, value_at, value_size)
@@ -162,10 +161,11 @@ def journal_set(words, octets, at, size, value_at, value_size, now):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64, int64, int64[::1])")
 def delete_many(words, octets, at, sizes, count, now, namespace, removed):
-    """Remove `count` keys that lie from octet `at` on; how many were dealt with.
+    """Remove `count` keys that lie from octet `at` on; return the number of keys processed.
 
-    `removed[0]` grows by each that was visible; one that is named twice counts once, as in DEL. Fewer than
-    `count` if the log region runs out: the caller writes the log and goes on. Each batch is framed as one DEL.
+    `removed[0]` grows by the number of keys that were visible; a key that is named twice counts once, as in DEL. The
+    result is less than `count` if the log region runs out: the caller writes the log and goes on. Each batch is framed
+    as one DEL.
     """
     words = bare(words)
     octets = bare(octets)

@@ -1,10 +1,9 @@
-"""A call, carried out: the one place that everybody who asks for a row comes through.
+"""Carries out one call: checks refusals and memory, runs the row, and writes the change to the log.
 
-The lane, an EXEC, a surface that built its tape in Python (`perform`) and a batch of envelopes all
-use `call`. The order in it is the promise of the whole server: refusals that hold for everyone, then
-room, then the row, then its seq and its frame. A replay alone goes another way (`frames.replay`): its
-refusals have been decided before. Arrays of keys (`bulk`) are stored and framed a batch at a time, after the
-same refusals.
+The lane, an EXEC, a surface that built its tape in Python (`perform`) and a batch of envelopes all use `call`. Its
+order of steps holds for the whole server: the refusals that concern every row, then memory and log space, then the row,
+then the seq and the frame of its change. Only a replay does not use it (`frames.replay`), because its refusals have
+been decided before. Arrays of keys (`bulk`) are stored and framed a batch at a time, after the same refusals.
 """
 
 from synap.compiler.jit import kernel
@@ -47,12 +46,12 @@ from synap.store.memory.refusals import (
 )
 from synap.store.upkeep import eviction
 
-TIMED = 16  # of so many calls of a row one is timed
+TIMED = 16  # one of so many calls of a row is timed
 
 
 @kernel
 def guard(words, flags):
-    """The refusal that holds for this kind of row at present, or 0."""
+    """Return the refusal that holds for rows with these flags at present, or 0."""
     refuse = words[REFUSE]
     if refuse & GUARD_LOADING:
         return LOADING
@@ -66,13 +65,13 @@ def guard(words, flags):
 
 @kernel
 def ticks(words):
-    """The monotonic clock, ns; 0 without one."""
+    """Return the monotonic clock in ns; 0 without a clock."""
     return call_clock(words[CLOCK]) if words[CLOCK] else 0
 
 
 @kernel
 def note_time(words, row, took):
-    """A call of this row took so many ns."""
+    """Count a call of this row that took `took` ns, in the row's histogram of powers of two."""
     place = TIMES + TIMES_SIZE * ((row - ROWS) // ROW_SIZE)
     words[place] += 1
     words[place + 1] += took
@@ -85,9 +84,9 @@ def note_time(words, row, took):
 
 @kernel
 def call(words, octets, row, tape, tape_size, blob_size, now, reply):
-    """Carry out one row: refuse, or run it, give its change a seq and a frame. Answers the status.
+    """Carry out one row: refuse the call, or run it and give its change a seq and a frame; return the status.
 
-    One call of TIMED is timed: two looks at the clock would take a fifth of a GET's time.
+    One call in TIMED is timed: reading the clock twice for each would take a fifth of the time of a GET.
     """
     flags = words[row + ROW_FLAGS]
     code = words[row + ROW_CODE]
@@ -113,7 +112,7 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, words[SEQ] + 1, reply)
     if timed:
         note_time(words, row, ticks(words) - begun)
-    if flags & FLAG_WRITE or status & STATUS_MASK == FULL:  # only reads count, and once
+    if flags & FLAG_WRITE or status & STATUS_MASK == FULL:  # only reads count, and a repeated call counts once
         words[KEY_HITS] = hits
         words[KEY_MISSES] = misses
     if status & CHANGED:
@@ -126,7 +125,7 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64, int64, int64)")
 def perform(words, octets, row, tape, tape_size, blob_size, now, items_max, bytes_max):
-    """Carry out a call whose tape was built elsewhere; the answer is left in REPLY, blocks in the limbo."""
+    """Carry out a call whose tape was built in Python; leave the reply in REPLY, and blocks to free in the limbo."""
     words = bare(words)
     octets = bare(octets)
     words[REPLY_ITEMS_MAX] = items_max
@@ -136,7 +135,7 @@ def perform(words, octets, row, tape, tape_size, blob_size, now, items_max, byte
 
 @kernel("void(int64[::1], uint8[::1])")
 def settle(words, octets):
-    """Free what the last call left behind, once its reply has been read."""
+    """Free the blocks that the last call left in the limbo, after its reply has been read."""
     words = bare(words)
     octets = bare(octets)
     arena.empty_limbo(words)
