@@ -1,1 +1,1 @@
-"""Snapshots and digests: the whole state written as rows that load it, and as a few numbers."""
+"""Snapshots and digests: the whole state as frames that load it, and as one hash for each kind."""

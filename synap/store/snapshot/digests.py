@@ -1,8 +1,8 @@
-"""A hash of the logical state that does not depend on where things lie: equal states, equal digests.
+"""Digests of the logical state: hashes that are equal for equal states, wherever the records lie.
 
-Each key, queue, message and room is hashed with fixed keys (not the node's own) together with everything
-that is true of it: namespace, kind, form, deadline, content. Within a list or a chain the order counts;
-members of a set and keys of the keyspace are added up, so theirs does not.
+Each key, queue, message and room is hashed with fixed keys (not the node's own) together with all its logical
+properties: namespace, kind, form, deadline, content. Within a list or a chain the order counts. The hashes of members
+of a set and of keys of the keyspace are added up, so their order does not count.
 """
 
 from synap.compiler.jit import kernel
@@ -18,7 +18,7 @@ from synap.store.records.state_hash import mix, text
 
 @kernel
 def record_digest(words, octets, ref):
-    """Everything that is true of one key."""
+    """Return the hash of one key: its name, namespace, kind, deadline and content."""
     kind = keyspace.kind_of(words, ref)
     h = text(octets, keyspace.key_at(words, ref), keyspace.key_size(words, ref))
     h = mix(h, kind | keyspace.namespace_of(words, ref) << 8)
@@ -28,7 +28,7 @@ def record_digest(words, octets, ref):
 
 @kernel("void(int64[::1], uint8[::1], int64[::1])")
 def digest(words, octets, found):
-    """Digests of strings, lists, sets, queues and rooms into `found` by the numbers of their kinds."""
+    """Write the digests of strings, lists, sets, queues and rooms into `found`, each at the number of its kind."""
     words = bare(words)
     octets = bare(octets)
     for i in range(found.size):

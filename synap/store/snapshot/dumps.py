@@ -1,12 +1,11 @@
-"""The state as frames that make it again: what a snapshot consists of.
+"""Dumps the whole state as frames of load rows: the content of a snapshot.
 
-`dump` walks the tables in the order of hashes and writes load rows into LOG until about a megabyte
-is there. A list or a set comes in pieces, the first of which makes the key. All frames carry the seq
-at which the snapshot stands.
+`dump` walks the tables in the order of hashes and writes load rows into LOG until about a megabyte is there. A list or
+a set is written in pieces, of which the first creates the key. All frames carry the seq at which the snapshot is taken.
 
     cursor   place in the tables | structure at hand | progress inside it | ...   (kept by the caller)
 
-The keyspace comes first, then the queues, then the rooms; what each kind writes is its own (`kinds/*/life.py`).
+The keyspace comes first, then the queues, then the rooms. The frames of each kind are written by `kinds/*/life.py`.
 """
 
 from synap.compiler.jit import kernel
@@ -26,9 +25,9 @@ ROOM_PLACES = PLACES + TAG_MASK + 1
 
 @kernel
 def next_entry(words, place):
-    """(ref, place behind it) of the first entry at or behind a place of the keyspace; ref 0 at its end.
+    """Return (slot, its place) of the first entry of the keyspace at or behind a place; (0, PLACES) if there is none.
 
-    Entries with one tag share a place; the cursor's CHAIN counts them off.
+    Entries with the same tag share a place; the cursor's CHAIN counts them.
     """
     shard = place >> TAG_BITS
     tag = place & TAG_MASK
@@ -43,10 +42,11 @@ def next_entry(words, place):
 
 @kernel("int64(int64[::1], uint8[::1], int64[::1], int64, int64, int64)")
 def dump(words, octets, cursor, seq, now, most):
-    """Write load frames into LOG from its start; how many, and `cursor[5]` gets their size in octets.
+    """Write load frames into LOG from its start; return their number, with their size in octets in
+    `cursor[CURSOR_SIZE]`.
 
-    At least one frame, then on until `most` octets are there. 0: everything has been written. UNREADABLE: a
-    compressed string cannot be expanded, so there can be no whole snapshot.
+    At least one frame is written, then more until `most` octets are reached. The result is 0 when everything has been
+    written, and UNREADABLE if a compressed string cannot be expanded, so that a complete snapshot is impossible.
     """
     words = bare(words)
     octets = bare(octets)
@@ -101,7 +101,7 @@ def dump(words, octets, cursor, seq, now, most):
 
 @kernel
 def step(words, cursor, table):
-    """Go on to the next entry of a table: the next with the same tag, or the next place."""
+    """Move the cursor to the next entry of a table: the next one with the same tag, or the next place."""
     base = cursor[PLACE] - PLACES if cursor[PLACE] >= PLACES else cursor[PLACE]
     tag = base & TAG_MASK
     seat = tables.window(words, table, tag, tag)
