@@ -1,1 +1,1 @@
-"""Background work in steps that a budget bounds: freeing, expiry, eviction."""
+"""Background work in steps bounded by a budget: freeing structures, finding expired keys, evicting keys."""

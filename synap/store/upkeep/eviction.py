@@ -1,9 +1,8 @@
-"""Making room: which key goes when memory is used up, by policy, sampled as in Redis.
+"""Eviction: chooses and removes keys by policy when memory is used up, by sampling as in Redis.
 
-A few keys are drawn at random and the worst of them is removed: the one unused for longest (LRU), used
-least (LFU), with the nearest deadline (TTL), or the first drawn. The volatile policies draw only keys
-with a deadline. What has expired goes first. Each removal is framed as the DEL that it is, so the log and
-every replica see what happened and not how it was chosen.
+A few keys are drawn at random and the worst of them is removed: the one unused for longest (LRU), used least (LFU),
+with the nearest deadline (TTL), or the first drawn. The volatile policies draw only keys with a deadline. Expired keys
+are removed first. Each removal is framed as a DEL, so the log and every replica get the removal and not the choice.
 """
 
 from synap.compiler.jit import kernel
@@ -38,20 +37,20 @@ from synap.store.memory.tables import REF_MASK
 from synap.store.records import keyspace
 from synap.store.upkeep import upkeep
 
-DELETE_TAPE = 4  # its words: one key
-DRAWS = 32  # draws for each sample before all keys are walked for one that will do
-REAP = 10_000  # blocks freed at once of a structure that was evicted
+DELETE_TAPE = 4  # words of the tape of a DEL with one key
+DRAWS = 32  # draws for each sample; if all find no key that may go, all keys are walked
+REAP = 10_000  # blocks of an evicted structure that are freed at once
 
 
 @kernel
 def will_do(words, ref, policy, now):
-    """May the policy choose this record?"""
+    """Return True if the policy may choose this record."""
     return policy <= EVICT_RANDOM or keyspace.deadline_of(words, ref) != 0
 
 
 @kernel
 def badness(words, ref, policy, now):
-    """The larger, the sooner it goes."""
+    """Return a number for this record: among the sampled keys, the one with the largest is removed."""
     if keyspace.expired(words, ref, now):
         return 1 << 62
     if policy == EVICT_LRU or policy == EVICT_VOLATILE_LRU:
@@ -66,7 +65,7 @@ def badness(words, ref, policy, now):
 
 @kernel
 def draw(words, policy, now):
-    """Index in `words` of the slot of a key that may go, at random; 0 if a few draws found none."""
+    """Return the slot (its index in `words`) of a random key that may be evicted; 0 if DRAWS draws found none."""
     for _ in range(DRAWS):
         seat = keyspace.any_seat(words)
         if seat and will_do(words, words[seat] & REF_MASK, policy, now):
@@ -76,7 +75,7 @@ def draw(words, policy, now):
 
 @kernel
 def walk(words, policy, now):
-    """The first slot from a random shard on of a key that may go, or 0 if there is none."""
+    """Return the first slot, from a random shard on, of a key that may be evicted; 0 if there is none."""
     if policy > EVICT_RANDOM:
         total = 0
         for namespace in range(16):
@@ -97,7 +96,7 @@ def walk(words, policy, now):
 
 @kernel
 def choose(words, now):
-    """The slot of the key that goes next, or 0."""
+    """Return the slot of the key to evict next, or 0 if there is none."""
     policy = words[EVICTION]
     best = 0
     worst = -1
@@ -113,7 +112,7 @@ def choose(words, now):
 
 @kernel
 def evict(words, octets, seat, now):
-    """Remove the key at `seat` and frame that."""
+    """Remove the key at `seat`, and frame the removal."""
     ref = words[seat] & REF_MASK
     size = keyspace.key_size(words, ref)
     blob = DECIDED_BLOB * WORD
@@ -136,9 +135,9 @@ def evict(words, octets, seat, now):
 
 @kernel
 def make_room(words, octets, now, size):
-    """Remove keys until `size` bytes more fit; False if the policy finds nobody, or the log is full.
+    """Remove keys until `size` more bytes fit; return False if the policy finds no key, or the log has no space.
 
-    What is larger than half of the memory is not worth all that others have stored: nobody goes for it.
+    For a `size` above half of the memory nothing is removed: one value is not worth all that others have stored.
     """
     if words[EVICTION] == EVICT_NOBODY or size > words[BYTES_MAX] >> 1:
         return False

@@ -1,4 +1,4 @@
-"""Work that nobody waits for: freeing dropped structures, finding expired keys. In steps, by budget."""
+"""Upkeep in steps bounded by a budget: frees dropped structures, and finds expired keys."""
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import bare
@@ -12,7 +12,7 @@ from synap.store.records import keyspace
 
 @kernel
 def reap_some(words, octets, budget):
-    """Take dropped structures apart; the budget (blocks, about) that is left when none remain, else 0."""
+    """Free dropped structures, at most about `budget` blocks; return the rest of the budget, 0 if structures remain."""
     while words[GRAVES] and budget > 0:
         ref = words[GRAVES]
         kind = words[ref] & 0xFF
@@ -27,7 +27,7 @@ def reap_some(words, octets, budget):
 
 @kernel("int64(int64[::1], uint8[::1], int64)")
 def reap(words, octets, budget):
-    """`reap_some` for Python."""
+    """Run `reap_some` for Python."""
     words = bare(words)
     octets = bare(octets)
     return reap_some(words, octets, budget)
@@ -35,10 +35,10 @@ def reap(words, octets, budget):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
 def find_expired(words, octets, cursor, budget, most, now):
-    """Look at `budget` slots from `cursor` on (a place as in key.scan) for keys that have expired.
+    """Look for expired keys in about `budget` slots from `cursor` on (a place as in key.scan).
 
-    REPLY gets up to `most` items pairs: the key, then its namespace. Answers the cursor to go on with,
-    -1 at the end of the table.
+    REPLY gets up to about `most` pairs of items: the key, then its namespace. Return the cursor to continue with, -1 at
+    the end of the tables.
     """
     words = bare(words)
     octets = bare(octets)
