@@ -1,1 +1,1 @@
-"""Structures in the heap, the lane over them, and the doors of the families."""
+"""Data structures in the heap, the lane that runs commands on them, and the doors of the families."""

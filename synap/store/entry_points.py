@@ -1,4 +1,4 @@
-"""All compiled code as one thing: which modules it lies in, making it ready, the doors' addresses."""
+"""The list of all modules with compiled code, the function that compiles or loads them, the addresses of doors."""
 
 import importlib
 import sys
@@ -12,11 +12,11 @@ ENTRIES = (
     "upkeep.upkeep", "snapshot.digests", "snapshot.dumps", "keys.key_info", "calls.bulk", "lane.json_batch",
     *(["lane.epoll_batch"] if sys.platform == "linux" else []),
 )  # fmt: skip
-"""Modules of `synap.store` with border functions; `epoll_batch` is made of Linux' system calls."""
+"""Modules of `synap.store` with border functions; `epoll_batch` is made of system calls of Linux."""
 
 
 def modules(families: tuple[str, ...]) -> list[str]:
-    """Every module with compiled code, by full name."""
+    """Return the full name of every module with compiled code."""
     package = __name__.rpartition(".")[0]
     return [f"{package}.{name}" for name in ENTRIES] + [f"{package}.doors.{family}" for family in families]
 
@@ -31,6 +31,6 @@ def prepare(families: tuple[str, ...], workers: int, tell: Callable[[int, int, s
 
 
 def doors(codes: dict[int, str]) -> list[tuple[int, int]]:
-    """(high byte of the codes, address) of each family's door, after `prepare`."""
+    """Return (high byte of the codes, address) of each family's door, after `prepare`."""
     package = __name__.rpartition(".")[0]
     return [(byte, jit.address(f"{package}.doors.{family}:{family}_door")) for byte, family in codes.items()]
