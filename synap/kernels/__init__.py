@@ -1,1 +1,1 @@
-"""Algorithms on plain arrays: hashing, numbers, patterns, checksums. They import nothing of synap but its compiler."""
+"""Algorithms on plain arrays: hashing, numbers, patterns, checksums. Kernels import only the compiler from synap."""

@@ -79,7 +79,7 @@ def add_decimal(octets, target, a, a_size, b, b_size):
         return np.int64(OUT_OF_RANGE)
     low = max(min(a_low, b_low, np.int64(0)), np.int64(_DEEPEST))
 
-    # The larger one counts +1 and the other -1 if their signs differ, so no digit borrows at the top.
+    # If the signs differ, the larger summand counts +1 and the other -1, so that the top digit never borrows.
     negative = a_negative
     same = a_negative == b_negative
     a_sign = b_sign = np.int64(1)
@@ -91,7 +91,7 @@ def add_decimal(octets, target, a, a_size, b, b_size):
             if ahead:
                 if ahead < 0:
                     a_sign, b_sign, negative = b_sign, a_sign, b_negative
-                same = True  # one of them is the larger one
+                same = True  # the summands differ, so one is larger
                 break
 
     # The digits below `_DEEPEST` add up to a positive or a negative rest; a negative one borrows 1.

@@ -12,7 +12,7 @@ from synap.compiler.jit import kernel
 from synap.kernels.spans import fold, load32, load64
 
 _SPREAD = 0x2D358DCCAA6C78A5  # odd, balanced bits: keeps an all-zero word from cancelling the key
-_MULTIPLIER = 0x4B33A62ED433D4A3  # of the last fold: a constant, so that no key makes it a weak one
+_MULTIPLIER = 0x4B33A62ED433D4A3  # of the last fold: a constant, so that no key can weaken it
 
 
 @kernel
