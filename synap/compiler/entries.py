@@ -131,7 +131,7 @@ class Entries:
             self._drop(path, os.getpid())
 
     def _drop(self, path: Path, owner: int) -> None:
-        if os.getpid() == owner:  # a forked child leaves it to the process that made it
+        if os.getpid() == owner:  # a forked child leaves the spare to the process that made it
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -48,7 +48,7 @@ from synap.compiler.entries import Entries, chosen_directory
 
 
 class NoCompiler(RuntimeError):
-    """The error that this process cannot compile kernels; its text says why."""
+    """The error that this process cannot compile kernels, with the reason as its text."""
 
 
 if numba.config.DISABLE_JIT:
@@ -312,7 +312,7 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 class _Inner(CPUDispatcher):
-    """An inner kernel. It has no wrapper for calls from Python, so such a call raises TypeError."""
+    """An inner kernel. A call from Python raises TypeError, because there is no wrapper for such calls."""
 
     def __call__(self, *args: Any, **names: Any) -> Any:
         name = self.py_func.__name__
