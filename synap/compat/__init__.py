@@ -1,1 +1,1 @@
-"""Compatibility with other clients: how they are recognised, and the replies that they expect."""
+"""Compatibility with other clients: the signs by which they are recognised, and the replies that they expect."""
