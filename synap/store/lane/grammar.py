@@ -54,7 +54,7 @@ CLEAR, LIKE, SKIP, NEED, JUDGED, CURSOR, ALL = 21, 22, 23, 24, 25, 26, 27
 OTHERS, ANY, NONE, BOTH = 0, 1, 2, 3  # earlier choices that CHOOSE refuses (its b)
 SIMPLE_LAST = CHOICE
 OP, SLOT, A, B, C, FAULT, SIZE = range(7)
-PAIR_SHIFT, PAIR_MASK = 32, (1 << 32) - 1  # two numbers in one: op | slot << 8, refusal | refusal << 8
+PAIR_SHIFT, PAIR_MASK = 32, (1 << 32) - 1  # two numbers in one: op | slot << 32, refusal | refusal << 32
 TIMEOUT_MS_MAX = 1 << 62
 
 
@@ -248,7 +248,7 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
             if top + (number + 1) * size > TAPE_WORDS_MAX:
                 return np.int64(TOO_MANY_WORDS)
             start = words[tape + slot + 1]
-            if number == 0 or start + number * size != top:  # another group lies behind this one: move this one to the top
+            if number == 0 or start + number * size != top:  # another group lies behind this one: move it to the top
                 for i in range(number * size):
                     words[tape + top + i] = words[tape + start + i]
                 words[tape + slot + 1] = top

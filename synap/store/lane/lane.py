@@ -143,7 +143,7 @@ def run(words, octets, session, at, end, now, budget):
     units = row = 0
     reason = CUT
     version = words[session + SESSION_RESP]
-    peek = soon = later = 0  # where the prefetch is; hashes of the second and third next key
+    peek = soon = later = 0  # octet that the prefetch has reached; hashes of the second and third key from here
     keys = words[KEYS_COUNT + words[session + SESSION_NAMESPACE]]
     if end - at > prefetch.LOOK_BYTES_MIN and keys > prefetch.LOOK_KEYS_MIN:
         peek, first = prefetch.look(words, octets, session, at, end)

@@ -15,7 +15,7 @@ from synap.store.memory.tables import REF_MASK
 from synap.store.records import keyspace
 
 LOOK_BYTES_MIN = 160  # a shorter pipeline ends before the cache lines arrive
-LOOK_KEYS_MIN = 20_000  # so many keys fit in the processor's caches anyway
+LOOK_KEYS_MIN = 20_000  # fewer keys fit in the processor's caches anyway
 LINE_BYTES_MIN = 8  # bytes that `short_line` may read
 KEY_BYTES_MAX = 4096
 
