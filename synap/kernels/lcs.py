@@ -13,8 +13,7 @@ RANGE_WORDS = 4
 
 @kernel
 def fill(octets, first, first_size, second, second_size, table):
-    """Fill the table for the texts at octets `first` and `second`; return the length of their longest common
-    subsequence."""
+    """Fill the table for the texts at octets `first` and `second`; return the length of their LCS."""
     width = second_size + 1
     for j in range(width):
         table[j] = 0
@@ -33,10 +32,10 @@ def fill(octets, first, first_size, second, second_size, table):
 
 @kernel
 def trace(octets, first, first_size, second, second_size, table, text, ranges, least):
-    """Walk back through the table: write the subsequence into `text` and the matches of at least `least` bytes into
-    `ranges`; return the number of ranges.
+    """Walk back through the table, and collect the subsequence and its matches; return the number of ranges.
 
-    Ties go to the second text, as in Redis. `ranges` needs space for as many ranges as the subsequence has bytes.
+    `text` gets the subsequence, `ranges` its matches of at least `least` bytes. Ties go to the second text, as in
+    Redis. `ranges` needs space for as many ranges as the subsequence has bytes.
     """
     width = second_size + 1
     i = first_size

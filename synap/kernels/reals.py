@@ -188,8 +188,7 @@ def _nearest(mantissa, power):
 
 @kernel
 def _scale(limbs, start, used, factor, addend):
-    """Multiply the number in `used` limbs of 32 bits by `factor` < 2**31 and add `addend`; return the number of limbs
-    used."""
+    """Multiply the number in `used` limbs of 32 bits by `factor` < 2**31 and add `addend`; return the limbs used."""
     at = start
     while at < start + used:
         addend += limbs[at] * factor
