@@ -57,8 +57,7 @@ class Entries:
             self._tell(kind, line)
 
     def read(self, name: str) -> bytes | None:
-        """Return the content that was written as `name` (`digest/file`); None if there is no such entry or it is
-        damaged."""
+        """Return the content written as `name` (`digest/file`); None if the entry is missing or damaged."""
         for base in (self.directory, self.spare):
             if base is None:
                 continue
@@ -80,7 +79,7 @@ class Entries:
         self.warn("damaged", f"kernel cache: {self.directory}: {name} is damaged and compiled again: {what}")
 
     def write(self, name: str, content: bytes) -> None:
-        """Store `content` as `name`: in the directory, else in the spare, else nowhere. Failures are reported, never
+        """Store `content` as `name` in the directory, else in the spare, else nowhere. Failures are reported, not
         raised."""
         data = _checksum(content) + content
         try:

@@ -128,8 +128,8 @@ def _constants(module: str) -> dict[str, Any]:
 
 
 def _constant(module: str, name: str) -> str:
-    """Return a text for what a function compiles in if it uses this name of a file of data: the value, else the file's
-    digest."""
+    """Return the value of a name of a file of data, as text for the digest; the file's digest if the value is not
+    plain."""
     value = _constants(module).get(name)
     plain = isinstance(value, int | float | str | bytes | tuple | None)
     return f"{module}.{name}={value!r}" if name != "*" and plain else _depends(module).digest
@@ -148,8 +148,7 @@ def _file(module: str) -> Path | None:
 
 
 def _state(path: str) -> tuple[int, int, int]:
-    """Return facts that change with the text of a file: its time of modification (ns), size (bytes) and inode number.
-    """
+    """Return facts that change with the text of a file: time of modification (ns), size (bytes), inode number."""
     try:
         found = os.stat(path)
     except OSError:
@@ -158,8 +157,7 @@ def _state(path: str) -> tuple[int, int, int]:
 
 
 def _note_imports(module: str) -> None:
-    """Note the state of the files of all modules imported so far, when `module`, still being imported, defines a
-    function."""
+    """Note the file states of all modules imported so far, as `module`, still being imported, defines a function."""
     for name, found in list(sys.modules.items()):
         if name not in _noted and (name == module or name.startswith(_PACKAGE + ".")):
             _noted.add(name)

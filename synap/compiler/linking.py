@@ -71,8 +71,7 @@ class Inner(JITCodeLibrary):
         return self._final_module
 
     def _get_module_for_linking(self) -> Any:
-        """Return this kernel and all that it reaches as one module, for a library of numba's own kind (a plain `njit`
-        function)."""
+        """Return one module of this kernel and all that it reaches, for numba's own kind of library (plain `njit`)."""
         module = binding.parse_assembly(str(self._codegen._create_empty_module(self.name)))
         join(module, [self])
         for name in _defined(self.own):  # the code that links this in calls it by name

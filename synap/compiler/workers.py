@@ -111,8 +111,10 @@ class Worker:
             self._listener.join()
 
     def compile(self, name: str) -> None:
-        """Have the worker compile one function. Raise RuntimeError with the end of the worker's output if that fails,
-        and `Lost` if the worker was killed."""
+        """Have the worker compile one function.
+
+        RuntimeError with the end of the worker's output is raised if that fails, `Lost` if the worker was killed.
+        """
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
             self._process.stdin.write(name + "\n")
