@@ -113,12 +113,12 @@ def _look(words, octets, board, table):
 
 @kernel("int64(int64[::1], uint8[::1], int64[::1], int64[::1], uint8[::1], int64, int64, int64, int64)")
 def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
-    """Serve the next run of sockets; return ALL, or why it stopped behind arrival NEXT - 1: a reason of the lane, SLOW
-    or ROOM.
+    """Serve the next run of sockets; return ALL, or the reason to stop behind arrival NEXT - 1.
 
-    With an epoll descriptor as `epoll` a new round begins; NEXT_RUN takes the next run of this round, REST goes on with
-    the run at hand. Without `plain` all sockets count as odd. SLOW: the last arrival took `slow_ns` or longer. ROOM:
-    the out region has no space for more replies, so the caller sends them and calls again with REST.
+    The reason is one of the lane, SLOW (the last arrival took `slow_ns` or longer) or ROOM (the out region has no space
+    for more replies, so the caller sends them and calls again with REST). With an epoll descriptor as `epoll` a new
+    round begins; NEXT_RUN takes the next run of this round, REST goes on with the run at hand. Without `plain` all
+    sockets count as odd.
     """
     words = bare(words)
     octets = bare(octets)
@@ -166,8 +166,10 @@ def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
 
 @kernel("int64(uint8[::1], int64[::1], int64)")
 def deliver(octets, board, first):
-    """Send the replies from number `first` on; return the number of the first reply that was not sent completely (see
-    SENT), or REPLIES if all were sent."""
+    """Send the replies from number `first` on; return the number of the first that was not sent completely (see SENT).
+
+    The result is REPLIES if all were sent.
+    """
     octets = bare(octets)
     board = bare(board)
     for i in range(first, board[REPLIES]):

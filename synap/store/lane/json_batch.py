@@ -102,11 +102,10 @@ NAME_BYTES_MAX = 4096  # a longer request_id is odd
 
 @kernel
 def read_payload(words, octets, at, end):
-    """Note the fields of the payload at `at` in SCRATCH; return (octet behind it, number of fields), or (0, 0) if it is
-    odd.
+    """Note the fields of the payload at `at` in SCRATCH; return (octet behind it, number of fields).
 
-    Each field takes GIVEN_WORDS: octet and size of its name, octet and size of its value. The size n of a string is
-    noted as -1 - n.
+    The result is (0, 0) if the payload is odd. Each field takes GIVEN_WORDS: octet and size of its name, octet and size
+    of its value. The size n of a string is noted as -1 - n.
     """
     count = 0
     if at >= end or octets[at] != OPEN:
@@ -172,8 +171,7 @@ def find_target(words, octets, at, size):
 
 @kernel
 def pack(words, octets, target, count, entry):
-    """Pack the `count` fields in SCRATCH as a call at `entry`; return False if they are not exactly those of the
-    target."""
+    """Pack the `count` fields in SCRATCH as a call at `entry`; return False unless they are exactly the target's."""
     slots = words[words[target + ROW] + ROW_SLOTS]
     tape = entry + transactions.QUEUE_HEAD
     tape_size = slots
@@ -288,12 +286,11 @@ def pack_element(words, octets, at, end, entry, index):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
 def plan(words, octets, at, end, entry, most):
-    """Pack the envelopes of the array whose first element begins at octet `at`, from word `entry` on; return their
-    number.
+    """Pack the envelopes of a JSON array, from word `entry` on; return their number.
 
-    The result is -1 if there is no array of at most `most` objects that ends before `end`, or if the call region has no
-    space for them; the words written are then void. LANE_AT is set to the octet behind the array, LANE_CALLS to the
-    number of odd elements, whose entries have row 0.
+    The first element begins at octet `at`. The result is -1 if there is no array of at most `most` objects that ends
+    before `end`, or if the call region has no space for them; the words written are then void. LANE_AT is set to the
+    octet behind the array, LANE_CALLS to the number of odd elements, whose entries have row 0.
     """
     words = bare(words)
     octets = bare(octets)
@@ -339,8 +336,7 @@ def put(octets, out, source, size):
 
 @kernel
 def payload(words, octets, out, target, status):
-    """Write the payload that the target makes of the reply in REPLY; return the new end, or 0 if Python has to write
-    it."""
+    """Write the payload for the reply in REPLY as the target says; return the new end, or 0 to leave it to Python."""
     what = status & STATUS_MASK
     if what == ITEM:
         mark = words[REPLY + 3]
@@ -380,15 +376,15 @@ def payload(words, octets, out, target, status):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64)")
 def answer(words, octets, index, entry, count, now, bytes_max):
-    """Carry out packed envelopes from number `index` on, which begins at word `entry`; write the replies to OUT, up to
-    LANE_OUT, and return why it stopped:
+    """Carry out packed envelopes from number `index` on; write the replies to OUT; return the reason to stop.
 
         ALL      all envelopes have been answered
         PAUSE    the caller sends OUT, writes the log, serves waiting sessions, and calls again
         ALONE    Python has to carry out the envelope with number BATCH_INDEX
         RENDER   that envelope has been carried out with BATCH_STATUS, and Python has to write the reply in REPLY
 
-    BATCH_AT is the entry at which it stopped.
+    Envelope `index` is packed at word `entry`. LANE_OUT is set to the end of the replies, BATCH_AT to the entry at
+    which the kernel stopped.
     """
     words = bare(words)
     octets = bare(octets)

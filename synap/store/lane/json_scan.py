@@ -40,8 +40,7 @@ def plain_string(octets, at, end):
 
 @kernel
 def skip_element(octets, at, end):
-    """Return the octet behind the object or array at `at`, or 0 if it does not end; brackets in strings do not count.
-    """
+    """Return the octet behind the object or array at `at`, or 0 if it does not end; brackets in strings are ignored."""
     depth = 0
     while at < end:
         c = octets[at]
@@ -80,8 +79,7 @@ def literal_end(octets, at, end):
 
 @kernel
 def reads_as_itself(octets, at, size):
-    """Return True if JSON writes this text without escapes, and it does not begin as a JSON value other than a string.
-    """
+    """Return True if JSON writes this text without escapes, and no JSON value but a string begins like it."""
     if size == 0:
         return False
     c = int(octets[at])

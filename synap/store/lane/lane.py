@@ -134,10 +134,9 @@ def find_row(words, octets, count):
 
 @kernel
 def run(words, octets, session, at, end, now, budget):
-    """Run the commands from octet `at` to `end` for a session, append their replies at LANE_OUT; return the reason to
-    stop.
+    """Run the commands from octet `at` to `end` for a session; return the reason to stop (see the module docstring).
 
-    The module docstring lists the reasons. `now` is engine time in ms, `budget` is in units of the lane (see BUDGET).
+    Replies are appended at LANE_OUT. `now` is engine time in ms, `budget` is in units of the lane (see BUDGET).
     """
     out = words[LANE_OUT]
     units = row = 0

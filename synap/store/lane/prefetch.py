@@ -34,10 +34,10 @@ def short_line(octets, at):
 
 @kernel
 def look(words, octets, session, at, end):
-    """Hash the first argument of the command at `at` as a key, and prefetch its slot; return (octet behind the command,
-    hash).
+    """Prefetch the slot of the key that is the first argument of the command at `at`.
 
-    The octet is 0 if the command is incomplete or not short; the hash is 0 if it has no argument.
+    Return (octet behind the command, hash of the key). The octet is 0 if the command is incomplete or not short; the
+    hash is 0 if the command has no argument.
     """
     if at == 0 or end - at < 2 * LINE_BYTES_MIN or octets[at] != STAR:
         return 0, 0

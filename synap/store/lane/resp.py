@@ -228,8 +228,7 @@ def put_refusal(words, octets, at, row, number, value, second):
 
 @kernel
 def put_head(octets, at, count, fields, version):
-    """Begin `count` items: a map (in RESP2 an array) if they have names, else an array; return the octet behind the
-    line."""
+    """Begin `count` items: a map (in RESP2 an array) if they have names, else an array; return the octet behind."""
     if fields and version == 3:
         return put_line(octets, at, 37, count)
     return put_line(octets, at, STAR, 2 * count if fields else count)
@@ -237,8 +236,7 @@ def put_head(octets, at, count, fields, version):
 
 @kernel
 def put_items(words, octets, at, row, place, count, fields, version):
-    """Write `count` items from word `place` on, each behind its name if the row's fields have names; return the octet
-    behind."""
+    """Write `count` items from word `place` on, each behind its name if it has one; return the octet behind them."""
     for i in range(count):
         if fields:
             name = words[row + ROW_FIELDS] + 2 * i

@@ -64,8 +64,7 @@ send = _transfer("send", _WAIT_FREE | _NO_SIGNAL)
 
 @intrinsic
 def poll(context, epoll, events, most):
-    """Write up to `most` events that are ready now into `events`, EVENT_BYTES each; return their number, or a negative
-    errno."""
+    """Write up to `most` ready events into `events`, EVENT_BYTES each; return their number, or a negative errno."""
     signature = types.int64(types.int64, events, types.int64)
 
     def build(ctx, builder, sig, args):

@@ -149,10 +149,9 @@ def execute(words, octets, session, out, now):
 
 @kernel
 def control(words, octets, session, code, out):
-    """Carry out MULTI, DISCARD, or an EXEC that is refused at once; return the end of the reply, or 0 to leave it to
-    others.
+    """Carry out MULTI, DISCARD, or an EXEC that is refused at once; return the end of the reply, or 0.
 
-    The result is 0 for an EXEC that has to run, and wherever watched keys matter.
+    The result is 0 for an EXEC that has to run (see `execute`), and wherever Python has to deal with watched keys.
     """
     flags = words[session + SESSION_FLAGS]
     if code == codes.TRANSACTION_MULTI:

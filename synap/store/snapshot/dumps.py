@@ -42,11 +42,11 @@ def next_entry(words, place):
 
 @kernel("int64(int64[::1], uint8[::1], int64[::1], int64, int64, int64)")
 def dump(words, octets, cursor, seq, now, most):
-    """Write load frames into LOG from its start; return their number, with their size in octets in
-    `cursor[CURSOR_SIZE]`.
+    """Write load frames into LOG from its start; return their number.
 
-    At least one frame is written, then more until `most` octets are reached. The result is 0 when everything has been
-    written, and UNREADABLE if a compressed string cannot be expanded, so that a complete snapshot is impossible.
+    At least one frame is written, then more until `most` octets are reached; `cursor[CURSOR_SIZE]` gets their size in
+    octets. The result is 0 when everything has been written, and UNREADABLE if a compressed string cannot be expanded,
+    so that a complete snapshot is impossible.
     """
     words = bare(words)
     octets = bare(octets)
