@@ -134,10 +134,8 @@ def find_row(words, octets, count):
 
 @kernel
 def run(words, octets, session, at, end, now, budget):
-    """Run the commands from octet `at` to `end` for a session; return the reason to stop (see the module docstring).
-
-    Replies are appended at LANE_OUT. `now` is engine time in ms, `budget` is in units of the lane (see BUDGET).
-    """
+    """Run the commands from octet `at` to `end`, with replies from LANE_OUT on; return the reason to stop, listed
+    above."""
     out = words[LANE_OUT]
     units = row = 0
     reason = CUT
