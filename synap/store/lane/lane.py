@@ -134,8 +134,7 @@ def find_row(words, octets, count):
 
 @kernel
 def run(words, octets, session, at, end, now, budget):
-    """Run the commands from octet `at` to `end`, with replies from LANE_OUT on; return the reason to stop, listed
-    above."""
+    """Run the commands from octet `at` to `end`, with replies from LANE_OUT on; return the reason to stop."""
     out = words[LANE_OUT]
     units = row = 0
     reason = CUT
