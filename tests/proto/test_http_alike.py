@@ -75,7 +75,7 @@ def check_alike(data: bytes, places: Iterable[int], eof: bool) -> None:
 PLACES = st.lists(st.integers(0, 5000), max_size=6)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(conversations(), PLACES, st.booleans())
 def test_machines_agree(data, places, eof):
     check_alike(data, places, eof)
