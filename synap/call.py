@@ -14,6 +14,9 @@ from typing import Any
 
 Value = Any
 
+MUTE_NONE, MUTE_ALL, MUTE_NEXT, MUTE_THIS = range(4)
+"""The replies that are not sent to a session: none, all, the reply to the next call, the reply to the current call."""
+
 
 class Pushes(list[list[Any]]):
     """Several replies to one command, each a list: pushes in RESP3, arrays in RESP2."""

@@ -1,4 +1,4 @@
-"""Traits of a command: what is true of a row, as bits of `Command.traits`.
+"""Traits of a command: the bits of `Command.traits`.
 
     WRITES             changes the state: journaled; refused while the node is read-only or the log has failed
     GROWS              may need memory: evicts keys, or is refused as OUT_OF_MEMORY
@@ -9,7 +9,7 @@
     NOT_IN_MULTI       refused within MULTI
     WHILE_SUBSCRIBED   allowed on a RESP2 connection with subscriptions
     COUNTS_AS_SET      counted as a set in the statistics of strings
-    COUNTS_AS_DELETE   counted as a removal there
+    COUNTS_AS_DELETE   counted as a removal in the statistics of strings
     ONTO_ITSELF        JSON surfaces: copying an existing key onto itself is a success
     EMPTY_IS_NIL       JSON surfaces render an empty text as NIL
 """

@@ -128,11 +128,12 @@ def _constants(module: str) -> dict[str, Any]:
 
 
 def _constant(module: str, name: str) -> str:
-    """Return the value of a name of a file of data, as text for the digest; the file's digest if the value is not
-    plain."""
+    """Return the value of a name of a file of data, as text for the digest; the digests of the file and of all that it
+    imports if the value is not plain."""
     value = _constants(module).get(name)
-    plain = isinstance(value, int | float | str | bytes | tuple | None)
-    return f"{module}.{name}={value!r}" if name != "*" and plain else _depends(module).digest
+    if name != "*" and isinstance(value, int | float | str | bytes | tuple | None):
+        return f"{module}.{name}={value!r}"
+    return " ".join(sorted(_depends(place).digest for place in _closure(module)))
 
 
 def _file(module: str) -> Path | None:

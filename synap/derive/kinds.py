@@ -10,7 +10,7 @@ Questions = dict[str, tuple[str, ...]]
 
 
 class AnswerMissing(ValueError):
-    """A kind leaves a question open: names the file, and the function with its arguments."""
+    """A `life.py` lacks a function: the text names the file, and the function with its arguments."""
 
 
 def numbers_text(kinds: tuple[Kind, ...] = KINDS, named: tuple[NamedKind, ...] = NAMED) -> str:
@@ -19,7 +19,7 @@ def numbers_text(kinds: tuple[Kind, ...] = KINDS, named: tuple[NamedKind, ...] =
     numbers = {kind.number for kind in every}
     assert len(numbers) == len(every), "two kinds have one number"
     names = ", ".join(f'b"{kind.name}"' for kind in kinds)
-    text = HEADER.format(title="The numbers and names of kinds.") + "\n"
+    text = HEADER.format(title="Numbers and names of the kinds.") + "\n"
     text += "".join(f"{kind.name.upper()} = {kind.number}\n" for kind in every)
     return text + f"TYPE_NAMES = ({names})  # of the kinds 1, 2, ...: what TYPE answers\n"
 
@@ -29,7 +29,7 @@ def facts_text(kinds: tuple[Kind, ...] = KINDS) -> str:
     rooted = [kind for kind in kinds if kind.root_words]
     slow = [kind for kind in rooted if kind.progress >= 0]
     used = ", ".join(sorted({kind.name.upper() for kind in rooted}))
-    text = HEADER.format(title="What the keyspace knows of the kinds.")
+    text = HEADER.format(title="Facts about the kinds, for the keyspace.")
     text += f"\nfrom synap.compiler.jit import kernel\nfrom synap.store.memory.kinds import {used}\n"
     text += _fact("root_words", "Return the words of a structure's root; 0 of a string.", 0,
                   {kind.name: kind.root_words for kind in rooted})  # fmt: skip
@@ -44,11 +44,11 @@ def _fact(name: str, what: str, otherwise: int, known: dict[str, int]) -> str:
 
 
 def dispatch_text(kinds: tuple[Kind, ...] = KINDS, named: tuple[NamedKind, ...] = NAMED) -> str:
-    """Return the functions that ask the folder of a kind."""
+    """Return the functions that call the folder of a kind."""
     every: tuple[NamedKind, ...] = (*kinds, *named)
     freed = [kind for kind in every if not isinstance(kind, Kind) or kind.root_words]
     used = ", ".join(sorted({kind.name.upper() for kind in every}))
-    text = HEADER.format(title="Questions that each kind answers for itself.")
+    text = HEADER.format(title="Dispatch by the number of a kind.")
     text += "\nfrom synap.compiler.jit import kernel\n"
     for folder in sorted({kind.folder for kind in every}):
         text += f"from synap.store.kinds.{folder} import life as {folder}\n"
@@ -64,7 +64,7 @@ def dispatch_text(kinds: tuple[Kind, ...] = KINDS, named: tuple[NamedKind, ...] 
 
 def _dispatch(name: str, arguments: tuple[str, ...], kinds: Iterable[NamedKind], suffix: str = "") -> str:
     passed = ", ".join(arguments)
-    text = f'\n\n@kernel\ndef {name}{suffix}(kind, {passed}):\n    """Ask the kind for `{name}`."""\n'
+    text = f'\n\n@kernel\ndef {name}{suffix}(kind, {passed}):\n    """Call `{name}` of the kind."""\n'
     for kind in kinds:
         text += f"    if kind == {kind.name.upper()}:\n        return {kind.folder}.{name}({passed})\n"
     return text + f'    raise ValueError("no kind of this number answers {name}")\n'

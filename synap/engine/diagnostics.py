@@ -109,7 +109,7 @@ class Operation:
     # Pauses, and replies that are not sent.
 
     def mute(self, session: Session, what: int) -> None:
-        """Set which replies of a session are not sent: a MUTE_* of sessions.py."""
+        """Set which replies of a session are not sent: a MUTE_* of call.py."""
         self.odd += (what != 0) - (session.mute != 0)
         session.mute = what
 

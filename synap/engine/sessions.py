@@ -17,8 +17,6 @@ from synap.store.memory.layout import (
     SESSIONS_COUNT,
 )
 
-MUTE_NONE, MUTE_ALL, MUTE_NEXT, MUTE_THIS = range(4)
-
 
 @dataclass(eq=False)
 class Session:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from synap.call import MUTE_ALL, MUTE_NEXT, MUTE_NONE, MUTE_THIS
 from synap.command import Command
 from synap.derive.outcomes import refused
 from synap.faults import BrokenNode, Fault, SynapError
@@ -27,7 +28,6 @@ PROTOCOL_ERRORS = {
     resp.NOT_A_BULK: "expected '$'",
     resp.TOO_LONG: "too big inline request",
 }
-NO_MUTE, MUTE_ALL, MUTE_NEXT, MUTE_THIS = range(4)  # as in engine/sessions
 
 
 class Aside:
@@ -79,7 +79,7 @@ class Aside:
         if session.mute:
             numbers[LANE_OUT] = OUT_AT
             if session.mute == MUTE_THIS and numbers[layout.LANE_CALLS] > 0:
-                self._operation.mute(session, NO_MUTE)
+                self._operation.mute(session, MUTE_NONE)
                 return lane.OUT_FULL if reason == lane.MORE else reason
         if reason == lane.CUT and numbers[LANE_AT] == end:
             return lane.OUT_FULL  # examine held or incomplete commands again
@@ -140,7 +140,7 @@ class Aside:
         if session.mute == MUTE_NEXT:
             session.mute = MUTE_THIS
         elif session.mute == MUTE_THIS:
-            self._operation.mute(session, NO_MUTE)
+            self._operation.mute(session, MUTE_NONE)
 
     # Slow calls.
 

@@ -42,7 +42,7 @@ def fill(db: Any, mark: str) -> None:
     db.call("queue.publish", queue=f"{mark}-failing", payload="bad", max_retries=0)
     taken = db.call("queue.consume", queue=f"{mark}-failing", consumer_id="one")
     db.call("queue.nack", queue=f"{mark}-failing", message_id=taken["message_id"], drop=True)
-    db.call("stream.create", room=f"{mark}-news", max_events=50)
+    db.call("stream.create", room=f"{mark}-news", max_events=50, retention_secs=LONG_MS // 1000)
     for n in range(80):
         db.call("stream.publish", room=f"{mark}-news", event="said", items=[f"event {n}"])
 

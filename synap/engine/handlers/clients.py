@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from synap.call import MUTE_ALL, MUTE_NEXT
 from synap.engine.engine import Engine, Handler
-from synap.engine.sessions import MUTE_ALL, MUTE_NEXT, Session
+from synap.engine.sessions import Session
 from synap.engine.subscribers import Dialect
 from synap.faults import Fault
 

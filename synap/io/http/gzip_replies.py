@@ -47,12 +47,14 @@ def prefers_html(value: bytes) -> bool:
 
 
 def squeeze(response: Response, request: Request) -> Response:
-    """Return the reply, gzipped if the client accepts gzip and the body gets smaller. Add Vary if gzip was tried."""
+    """Return the reply, gzipped if the client accepts gzip and the body gets smaller. Vary is added to every reply of a
+    size that may be gzipped, so that no cache gives one client's form to another."""
     size = len(response.body)
-    accepted = header(request, b"accept-encoding")
-    if not accepted or not GZIP_BYTES_MIN <= size <= GZIP_BYTES_MAX or not offers_gzip(accepted):
+    if not GZIP_BYTES_MIN <= size <= GZIP_BYTES_MAX:
         return response
     headers = [*response.headers, (b"vary", b"Accept-Encoding")]
+    if not offers_gzip(header(request, b"accept-encoding")):
+        return Response(response.status, response.body, response.content_type, headers, response.close)
     packer = zlib.compressobj(LEVEL, zlib.DEFLATED, *(SMALL if size <= SMALL_BYTES_MAX else LARGE))
     body = packer.compress(response.body) + packer.flush()
     if len(body) < size:

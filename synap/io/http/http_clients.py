@@ -34,7 +34,7 @@ class Visitor:
         self.closing, self.parked = connection.ended, connection.parked
         wall = connection.server.loop.time()
         self.opened = now - int((wall - connection.opened) * 1000)
-        busy = connection.busy or connection.served != connection.seen
+        busy = connection.busy or (isinstance(connection, HttpConnection) and connection.served != connection.seen)
         self.seen = now if busy else now - int((wall - connection.since) * 1000)
         self.peer = place(connection.transport.get_extra_info("peername"))
         self.local = place(connection.transport.get_extra_info("sockname"))

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from synap.command import Command
+from synap.command import GROUPS, Command
+from synap.command import layout as layout_of
 from synap.commands import CATALOGUE
-from synap.derive.binders import binder
+from synap.derive.binders import binder, field_names
 from synap.derive.tape_reader import read
 from synap.faults import SynapError
 from synap.io.node.clock import Clock
@@ -100,7 +101,7 @@ def dump(directory: Path) -> Iterator[str]:
                 size = numbers[at + 3] >> frames.STATUS_BITS
                 numbers[tape - 1] = (tape + size) * WORD
                 row = engine.catalogue.by_code[code]
-                fields = read(row, numbers, engine.bytes, tape, _spell)
+                fields = _plain_items(row, read(row, numbers, engine.bytes, tape, _spell))
                 yield msgspec.json.encode({"row": row.name, "namespace": namespace, "fields": fields}).decode()
                 at += (head & 0xFFFFFFFF) // WORD
     finally:  # not `stop`, which would write a snapshot
@@ -142,7 +143,7 @@ def _calls(file: Path) -> Iterator[tuple[int, Command, int, list[int], bytes]]:
             try:
                 call = msgspec.json.decode(line)
                 row = CATALOGUE.by_name[call["row"]]
-                fields = {name: _unspell(value) for name, value in call["fields"].items()}
+                fields = {name: _unspell(value) for name, value in _plain_items(row, call["fields"]).items()}
                 namespace = int(call.get("namespace", 0))
                 tape, blob = builds.setdefault(row.name, binder(row))(fields)
             except (ValueError, KeyError, AttributeError, TypeError, SynapError):
@@ -189,6 +190,22 @@ def _open(directory: Path, writable: bool) -> Node:
 
     prepare(workers_of(settings), tell)
     return Node(settings, Clock())
+
+
+def _plain_items(row: Command, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields with plain values in groups of one member, as a binder takes them, and not `{member: value}`.
+
+    In a dump a JSON value stands under `json`, so an object under the member's own name is never a value.
+    """
+    found = dict(fields)
+    for place in layout_of(row.args):
+        members = field_names(place.node.inner) if isinstance(place.node, GROUPS) else []
+        if len(members) == 1 and place.node.name in found:
+            found[place.node.name] = [
+                item[members[0]] if isinstance(item, dict) and list(item) == members else item
+                for item in found[place.node.name]
+            ]
+    return found
 
 
 def _spell(text: bytes, form: int) -> Any:

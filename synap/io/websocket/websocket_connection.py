@@ -67,7 +67,6 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self.output_max: int = self.server.limits.feed_output_bytes_max
         self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
         self.talk: Talk | None = None
-        self.served = self.seen = 0  # messages received; CLIENT LIST compares the two
         self.since = self.heard = self.pinged = self.server.loop.time()
         self.unanswered = 0  # pings since the peer sent anything
         self.unsent = 0  # bytes in the turn's queue
@@ -131,7 +130,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 return
             event = self.machine.next_event()
             if isinstance(event, Message):
-                self.served += 1
+                self.since = self.server.loop.time()  # for CLIENT LIST: the socket is idle since its last message
                 if event.text:
                     self._tell("received", event.data)
                 else:

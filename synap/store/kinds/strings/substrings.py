@@ -296,7 +296,7 @@ def get_many(words, octets, tape, now, reply):
             if again == 0:
                 seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
             else:
-                seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
+                seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
             ref = 0
             if seat:
                 ref = words[seat] & REF_MASK
