@@ -111,7 +111,8 @@ def test_head_answers_as_get_without_a_body(node: Server) -> None:
         for coding in ("identity", "gzip"):
             get, head = (ask(node, method, path, accept_encoding=coding) for method in ("GET", "HEAD"))
             assert head.body == b"" and head.status == get.status, path
-            assert head.headers == get.headers and int(head.headers["content-length"]) == len(get.body), path
+            first, second = ({**reply.headers, "date": ""} for reply in (head, get))  # a second may have passed
+            assert first == second and int(head.headers["content-length"]) == len(get.body), path
     assert ask(node, "HEAD", "/queue/q/consume/w").status == 405
 
 
@@ -138,7 +139,7 @@ def test_gzip_where_it_is_offered(node: Server, offered: str, coded: bool) -> No
     assert (reply.headers.get("content-encoding") == "gzip") is coded
     body = gzip.decompress(reply.body) if coded else reply.body
     assert json.loads(body) == "word " * 80 and int(reply.headers["content-length"]) == len(reply.body)
-    assert not coded or reply.headers["vary"] == "Accept-Encoding"
+    assert reply.headers["vary"] == "Accept-Encoding"
 
 
 @pytest.mark.parametrize("size", [0, 100, 253, 254, 255, 30_000, 40_000, 1_000_000, 1_100_000])
@@ -239,7 +240,7 @@ def test_the_front_page(node: Server, accept: str | None, html: bool) -> None:
     get, head = (ask(node, method, "/", **given) for method in ("GET", "HEAD"))
     same = {name: value for name, value in get.headers.items() if name != "date"}
     assert (get.status, head.status, head.body) == (200, 200, b"") and same.items() <= head.headers.items()
-    assert get.headers["vary"] == "Accept"
+    assert get.headers["vary"].split(", ")[0] == "Accept"
     version = ask(node, "GET", "/health").value["version"]
     if html:
         text = get.body.decode()

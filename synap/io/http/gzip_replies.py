@@ -52,7 +52,9 @@ def squeeze(response: Response, request: Request) -> Response:
     size = len(response.body)
     if not GZIP_BYTES_MIN <= size <= GZIP_BYTES_MAX:
         return response
-    headers = [*response.headers, (b"vary", b"Accept-Encoding")]
+    varies = [value for name, value in response.headers if name == b"vary"]
+    headers = [each for each in response.headers if each[0] != b"vary"]
+    headers.append((b"vary", b", ".join([*varies, b"Accept-Encoding"])))
     if not offers_gzip(header(request, b"accept-encoding")):
         return Response(response.status, response.body, response.content_type, headers, response.close)
     packer = zlib.compressobj(LEVEL, zlib.DEFLATED, *(SMALL if size <= SMALL_BYTES_MAX else LARGE))
