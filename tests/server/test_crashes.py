@@ -28,7 +28,7 @@ def test_the_ledgers_notice_replies_that_leave_too_early(
 
     monkeypatch.setattr(crashes, "Server", Early)
     found = crashes.run(zygote, tmp_path, "never", count=5, seed=1)
-    assert found.lost, found
+    assert found.bad, found
 
 
 def test_crashes_during_recovery_converge(serve: Callable[..., Server]) -> None:

@@ -15,6 +15,7 @@ import redis
 
 import synap
 from synap.cli.health import check
+from synap.io.process import logging_setup
 from synap.io.server.listeners import Address, chosen
 from synap.settings import Settings
 from tests.server.clients import Server, eventually
@@ -299,7 +300,9 @@ def data_in(serve: Serve, path: str, before: str = "") -> Server:
 
 
 def as_nobody() -> None:
-    """In a server that is about to start: it may no more than anybody."""
+    """In a server that is about to start: it may no more than anybody. The module that the server imports late is
+    imported first, since the folder of the packages may be closed to others."""
+    logging_setup.formatter("json")
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(65534)
