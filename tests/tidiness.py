@@ -20,13 +20,14 @@ RANKS = {
     "kernels": 1,
     "faults": 2, "call": 2, "traits": 2, "routes": 2, "either": 2, "hosts": 2,
     "command": 3, "store": 3,
-    "settings": 4, "derive": 4, "auth": 4, "observe": 4, "compat": 4,
-    "engine": 5, "journal": 5, "proto": 5,
-    "commands": 6,
-    "io": 7, "client": 7,
-    "cli": 8,
-    "__main__": 9,
-    "": 9,  # synap/__init__.py, which only users import
+    "settings": 4, "derive": 4, "auth": 4, "observe": 4,
+    "compat": 5,
+    "engine": 6, "journal": 6, "proto": 6,
+    "commands": 7,
+    "io": 8, "client": 8,
+    "cli": 9,
+    "__main__": 10,
+    "": 10,  # synap/__init__.py, which only users import
 }  # fmt: skip
 
 EVERYWHERE = ("numpy",)
@@ -37,7 +38,7 @@ LIBRARIES = {
     "numba": COMPILED, "llvmlite": COMPILED,
     "yaml": ("settings",),
     "lz4": ("journal",), "zstandard": ("store",),
-    "msgspec": ("derive", "observe", "proto", "io", "client"),  # JSON: surfaces, never the engine or a row
+    "msgspec": ("derive", "compat", "observe", "proto", "io", "client"),  # JSON: surfaces, never the engine or a row
     "h11": ("proto",), "httptools": ("proto",), "wsproto": ("proto",),
     "anyio": WAITING, "uvloop": WAITING, "asyncio": WAITING,
     "click": ("cli",),
