@@ -31,7 +31,7 @@ from functools import cached_property
 from typing import Any
 
 from synap.routes import Route
-from synap.traits import CONTROL, GROWS, INTERNAL, SESSION, WAITS, WRITES
+from synap.traits import ADMIN, CONTROL, GROWS, INTERNAL, SESSION, SIGNED_OUT, WAITS, WRITES
 
 READ, WRITE = "read", "write"
 
@@ -411,6 +411,12 @@ class Command:
 
     writes, grows, waits = _has(WRITES), _has(GROWS), _has(WAITS)
     internal, session, control = _has(INTERNAL), _has(SESSION), _has(CONTROL)
+
+    @property
+    def reads(self) -> bool:
+        """True if the row reads data and changes none: a kernel carries it out, or it names a key."""
+        about_data = bool(self.run) or any(isinstance(place.node, Key) for place in layout(self.args))
+        return about_data and not self.traits & (WRITES | ADMIN | SIGNED_OUT)
 
     @property
     def family(self) -> str:

@@ -185,6 +185,9 @@ TABLE = (
     Row(105, "TOPIC_TOO_LONG", "ERR a topic may have {most} bytes (pubsub.topic_bytes_max), this one has {size}", 200,
         "Invalid request: a topic may have {most} bytes (pubsub.topic_bytes_max), this one has {size}"),
     Row(106, "INTERNAL_ERROR", "ERR internal error: {what}", 500, "Internal error: {what}"),
+    Row(107, "NOT_SIGNED_IN", "NOAUTH Authentication required.", 401, "Authentication required"),
+    Row(108, "NO_PERMISSION", "NOPERM this user has no permissions to run the '%' command", 403, "Permission denied"),
+    Row(109, "RATE_LIMITED", "ERR too many calls: wait before the next one", 429, "Too many requests"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

@@ -12,9 +12,11 @@
     COUNTS_AS_DELETE   counted as a removal in the statistics of strings
     ONTO_ITSELF        JSON surfaces: copying an existing key onto itself is a success
     EMPTY_IS_NIL       JSON surfaces render an empty text as NIL
+    ADMIN              needs the permission to administrate
+    SIGNED_OUT         allowed to callers who have not signed in
 """
 
 (
     WRITES, GROWS, WAITS, INTERNAL, SESSION, CONTROL, NOT_IN_MULTI, WHILE_SUBSCRIBED, COUNTS_AS_SET, COUNTS_AS_DELETE,
-    ONTO_ITSELF, EMPTY_IS_NIL,
-) = (1 << bit for bit in range(12))  # fmt: skip
+    ONTO_ITSELF, EMPTY_IS_NIL, ADMIN, SIGNED_OUT,
+) = (1 << bit for bit in range(14))  # fmt: skip

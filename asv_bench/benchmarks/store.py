@@ -94,15 +94,15 @@ class ReplayMillion:
             engine.bytes[RECEIVE : RECEIVE + len(data)] = data
             engine.numbers[layout.LANE_OUT] = layout.OUT * layout.WORD
             lane.lane(engine.words, engine.octets, session.at, RECEIVE, RECEIVE + len(data), 1, 1 << 40)
-            taken = engine.take_frames()
+            taken = engine.frames.take()
             assert taken is not None
             self.payloads.append(bytes(taken[0]))
-            engine.frames_written()
+            engine.frames.written()
         self.node = _node()
 
     def time_replay(self) -> None:
         for payload in self.payloads:
-            self.node.engine.replay(payload, 1)
+            self.node.engine.frames.replay(payload, 1)
 
     time_replay.number = 1  # type: ignore[attr-defined]
     time_replay.repeat = 1  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 from synap.command import AnyOrder, Choice, Command, Example, Int, Key, Many, OneOf, Optional, Raw, Shape, Text, Token
 from synap.routes import Get
-from synap.traits import CONTROL, SESSION, WHILE_SUBSCRIBED
+from synap.traits import ADMIN, CONTROL, SESSION, SIGNED_OUT, WHILE_SUBSCRIBED
 
 _SWITCH = (Choice("switch", ("ON", "OFF")),)
 _TYPES = ("normal", "master", "replica", "slave", "pubsub")
@@ -38,7 +38,7 @@ ROWS = [
                 AnyOrder(Token("AUTH", Text("user"), Text("password")), Token("SETNAME", Text("name"))),
             ),
         ),
-        resp="HELLO", traits=SESSION, handler="hello", reply=Shape.CUSTOM, stray="HELLO_OPTION",
+        resp="HELLO", traits=SESSION | SIGNED_OUT, handler="hello", reply=Shape.CUSTOM, stray="HELLO_OPTION",
         examples=(Example("HELLO", ...),),
     ),
     Command("connection.select", 0x1104, "Select the namespace (numbered database), 0 to 15, of this connection.",
@@ -46,7 +46,7 @@ ROWS = [
             traits=SESSION, handler="select", examples=(Example("SELECT 3", "OK"),)),
     Command("connection.quit", 0x1105, "Close this connection.",
             args=(Many("rest", Raw("word"), least=0),), resp="QUIT",
-            traits=SESSION | CONTROL | WHILE_SUBSCRIBED, handler="quit"),
+            traits=SESSION | CONTROL | WHILE_SUBSCRIBED | SIGNED_OUT, handler="quit"),
     Command(
         "connection.client_setinfo", 0x1108, "Set the name or version of the client library that uses this connection.",
         args=(Text("attribute"), Text("value")), resp="CLIENT|SETINFO", traits=SESSION, handler="client_setinfo",
@@ -62,16 +62,16 @@ ROWS = [
     Command("connection.echo", 0x110B, "Return the given text.", args=(Raw("text"),), resp="ECHO", handler="echo",
             reply=Shape.CUSTOM, examples=(Example("ECHO hi", "hi"),)),
     Command("connection.auth", 0x110E, "Authenticate as the user `default`, for whom any password is accepted.",
-            args=(Text("first"), Optional(Text("password"))), resp="AUTH", traits=SESSION | CONTROL, handler="auth",
-            stray="SYNTAX"),
+            args=(Text("first"), Optional(Text("password"))), resp="AUTH", handler="auth", stray="SYNTAX",
+            traits=SESSION | CONTROL | SIGNED_OUT),
     Command("connection.reset", 0x110F, "Reset this connection to the state of a new connection.",
-            resp="RESET", traits=SESSION | CONTROL | WHILE_SUBSCRIBED, handler="reset"),
+            resp="RESET", traits=SESSION | CONTROL | WHILE_SUBSCRIBED | SIGNED_OUT, handler="reset"),
     Command("connection.client_help", 0x1110, "List the subcommands of CLIENT.", resp="CLIENT|HELP", traits=SESSION,
             handler="help_client", reply=Shape.CUSTOM, examples=(Example("CLIENT HELP", ...),)),
     Command(
         "connection.client_kill", 0x1181,
         "Close one connection by its address, or all connections that match the given filters.",
-        resp="CLIENT|KILL", words=1, traits=SESSION, handler="client_kill", reply=Shape.CUSTOM,
+        resp="CLIENT|KILL", words=1, traits=SESSION | ADMIN, handler="client_kill", reply=Shape.CUSTOM,
         args=(
             Optional(Text("address"), alone=True),
             AnyOrder(
@@ -95,12 +95,12 @@ ROWS = [
             ),
         ),
         handler="client_list", reply=Shape.CUSTOM, http=(Get("/clients"),), envelope=("client.list",),
-        rest="$reply", command="$reply", examples=(Example("CLIENT LIST", ...),),
+        rest="$reply", command="$reply", examples=(Example("CLIENT LIST", ...),), traits=ADMIN,
     ),
     Command(
         "connection.client_pause", 0x1184,
         "Delay the commands of all connections, or only commands that write, for some milliseconds.",
-        resp="CLIENT|PAUSE", traits=SESSION, handler="client_pause",
+        resp="CLIENT|PAUSE", traits=SESSION | ADMIN, handler="client_pause",
         args=(
             Int("timeout", fault="TIMEOUT_NOT_WHOLE"),
             Optional(Choice("mode", ("WRITE", "ALL"), fault="PAUSE_MODE")),
@@ -110,7 +110,7 @@ ROWS = [
     ),
     Command("connection.client_unpause", 0x1185, "End the pause that CLIENT PAUSE began.",
             resp="CLIENT|UNPAUSE",
-            traits=SESSION, handler="client_unpause", examples=(Example("CLIENT UNPAUSE", "OK"),)),
+            traits=SESSION | ADMIN, handler="client_unpause", examples=(Example("CLIENT UNPAUSE", "OK"),)),
     Command("connection.client_reply", 0x1186,
             "Turn the replies to this connection on or off, or skip the reply to the next command.",
             resp="CLIENT|REPLY",
@@ -118,7 +118,7 @@ ROWS = [
             examples=(Example("CLIENT REPLY ON", "OK"),)),
     Command("connection.client_no_evict", 0x1187,
             "Turn the no-evict flag of this connection on or off; no connection is ever closed to save memory.",
-            resp="CLIENT|NO-EVICT", traits=SESSION, handler="client_no_evict", args=_SWITCH,
+            resp="CLIENT|NO-EVICT", traits=SESSION | ADMIN, handler="client_no_evict", args=_SWITCH,
             examples=(Example("CLIENT NO-EVICT ON", "OK"),)),
     Command("connection.client_no_touch", 0x1188,
             "Turn the no-touch flag of this connection on or off, which only changes its line in CLIENT LIST.",
@@ -140,7 +140,7 @@ ROWS = [
     Command(
         "connection.client_unblock", 0x118E,
         "Unblock a connection that waits in a blocking command; return 1, or 0 if the connection does not wait.",
-        resp="CLIENT|UNBLOCK", traits=SESSION, handler="client_unblock", reply=Shape.CUSTOM,
+        resp="CLIENT|UNBLOCK", traits=SESSION | ADMIN, handler="client_unblock", reply=Shape.CUSTOM,
         args=(Int("id"), Optional(Choice("how", ("TIMEOUT", "ERROR"), fault="BAD_UNBLOCK"))), stray="BAD_SUBCOMMAND",
         examples=(Example("CLIENT UNBLOCK 1000000", 0),),
     ),

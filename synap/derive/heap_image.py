@@ -36,6 +36,7 @@ from synap.command import layout as layout_of
 from synap.store.lane import grammar
 from synap.store.memory import layout
 from synap.store.memory.layout import REFUSED_SHIFT
+from synap.traits import ADMIN, SIGNED_OUT
 
 WORDS_MAX = 1 << 40  # no upper limit of words
 
@@ -125,6 +126,10 @@ class Image:
             | layout.FLAG_CONTROL * row.control
             | layout.FLAG_WAITS * row.waits
             | layout.FLAG_CONTAINER * (row.resp in self._containers)
+            | layout.FLAG_READ * row.reads
+            | layout.FLAG_ADMIN * bool(row.traits & ADMIN)
+            | layout.FLAG_SIGNED_OUT * bool(row.traits & SIGNED_OUT)
+            | layout.FLAG_LOADING * (not row.reads and not row.writes)
         )
         name, name_size = self._text((row.resp or row.name).lower().encode())
         fields = 0

@@ -58,8 +58,8 @@ class Operation:
         self.active_expire = True
         self.pause_until = 0
         self.pause_all = False
-        self.held: list[Callable[[], None]] = []  # called when a pause ends
-        self.odd = 0  # number of muted sessions, plus 1 during a pause; not 0: `Aside._lane_twice` runs the lane
+        self.held: list[Callable[[], object]] = []  # called when a pause ends
+        self.odd = 0  # number of muted sessions, plus 1 during a pause; not 0: `RespMachine` runs the lane with limits
         self._slow_number = 0
 
     # Slow calls.
@@ -112,6 +112,13 @@ class Operation:
         """Set which replies of a session are not sent: a MUTE_* of call.py."""
         self.odd += (what != 0) - (session.mute != 0)
         session.mute = what
+
+    def holds(self, writes: bool) -> bool:
+        """Return True if a pause holds back calls now: all of them, or those that write.
+
+        This is the guard of pauses. Connections ask it before they execute a call, and keep the input.
+        """
+        return self.pause_until != 0 and (self.pause_all or writes)
 
     def pause(self, until: int, everything: bool) -> None:
         """Hold back writes, or all commands, until the time `until`; a longer or stricter pause stays in force."""

@@ -1,13 +1,14 @@
 """Sessions: one for each RESP connection; the lane reads a few words of each from the heap."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from synap.engine.callers import Caller, Surface
 from synap.store.memory.layout import (
     IN_MULTI,
     MULTI_BROKEN,
     SESSION_FLAGS,
     SESSION_NAMESPACE,
+    SESSION_REFUSE,
     SESSION_RESP,
     SESSION_ROW,
     SESSION_SEEN,
@@ -18,32 +19,29 @@ from synap.store.memory.layout import (
 )
 
 
-@dataclass(eq=False)
-class Session:
-    """The state of one client connection.
+class Session(Caller):
+    """The state of one RESP connection, the caller of its commands.
 
     `at` is the first word of the session in the heap. `watched` maps the hash of each watched key to
     (namespace, key, 1 if the key was there at WATCH, else 0).
     """
 
-    at: int
-    number: int
-    numbers: Any
-    name: bytes = b""
-    watched: dict[int, tuple[int, bytes, int]] = field(default_factory=dict)
-    watch_broken: bool = False
-    parked: Any = None
-    closing: bool = False
-    made_with: bytes = b""
-    made_with_version: bytes = b""
-    no_evict: bool = False
-    no_touch: bool = False
-    mute: int = 0  # MUTE_*: which replies are not sent
-    opened: int = 0  # ms of engine time
-    listener: Any = None  # an engine/subscribers.Listener; None before the first subscription
-    narrow: bool = False  # a RESP2 session with subscriptions: other commands are refused
-    _version: int = 2
-    link: Any = None  # the connection: peer, local, descriptor, close(), ..., see io/node/connections.py
+    def __init__(self, at: int, number: int, numbers: Any) -> None:
+        self.at, self.number, self.numbers = at, number, numbers
+        super().__init__(Surface.RESP)
+        self.name = self.made_with = self.made_with_version = b""
+        self.watched: dict[int, tuple[int, bytes, int]] = {}
+        self.watch_broken = False
+        self.closing = False
+        self.no_evict = self.no_touch = False
+        self.mute = 0  # MUTE_*: which replies are not sent
+        self.opened = 0  # ms of engine time
+        self.listener: Any = None  # an engine/subscribers.Listener; None before the first subscription
+        self._version = 2
+
+    def guard(self, bits: int, on: bool = True) -> None:
+        super().guard(bits, on)
+        self.numbers[self.at + SESSION_REFUSE] = self.refuses
 
     @property
     def namespace(self) -> int:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synap.call import Call
+from synap.engine.callers import Caller
+from synap.engine.outcomes import Outcome
 from synap.store.memory.layout import (
     ANNOUNCED,
     AWAITED,
@@ -28,14 +30,15 @@ from synap.store.memory.layout import (
 class Parked:
     """A parked call: carried out again whenever one of its keys changes, until it answers or its timeout ends.
 
-    `deliver` is called with the status while the reply lies in REPLY, or with None when the timeout has ended.
+    `deliver` is called with the outcome, whose reply lies in REPLY; when the timeout has ended, its status is NIL.
     """
 
     call: Call
     row_at: int
     hashes: tuple[int, ...]
     deadline: int
-    deliver: Callable[[int | None], None]
+    caller: Caller
+    deliver: Callable[[Outcome], None]
     over: bool = field(default=False)
 
 

@@ -63,15 +63,15 @@ class Metrics:
 
     def collect(self, server: Any) -> Iterator[Metric]:
         """Yield every metric family; those about data only once the node is open."""
-        yield _gauge("synap_up", "1 once the node answers commands", int(server.engine is not None))
+        yield _gauge("synap_up", "1 once the node answers commands", int(server.node is not None))
         yield _gauge("synap_uptime_seconds", "Time since the start", server.uptime)
         yield from self._http(server)
-        if server.engine is not None:
+        if server.node is not None:
             numbers = server.engine.numbers
             yield from self._commands(numbers)
             yield from self._counters(numbers)
             yield from _persistence(server.node.persistence())
-            lost = server.engine.facts["log_lines_dropped"]()
+            lost = server.engine.host.log_lines_dropped()
             yield CounterMetricFamily("synap_log_lines_dropped", "Log lines that standard error did not take", lost)
 
     def _http(self, server: Any) -> Iterator[Metric]:

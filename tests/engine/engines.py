@@ -4,7 +4,7 @@ from typing import Any
 
 from synap.engine.engine import Engine
 from synap.engine.handlers.table import HANDLERS
-from synap.proto.resp import RespMachine
+from synap.engine.resp.machine import RespMachine
 from synap.store.memory import layout
 from tests.store.differential import decode
 from tests.support import Bench, command
@@ -26,10 +26,10 @@ class House:
 
     def flush(self) -> None:
         """Take the frames that wait."""
-        taken = self.engine.take_frames()
+        taken = self.engine.frames.take()
         if taken:
             self.frames.append(bytes(taken[0]))
-            self.engine.frames_written()
+            self.engine.frames.written()
             self.flushes += 1
 
     def client(self) -> "Client":
@@ -38,7 +38,7 @@ class House:
     def upkeep(self) -> None:
         """Everything that nobody waits for, to its end."""
         for _ in range(10_000):
-            if not self.engine.upkeep(self.now):
+            if not self.engine.upkeep.step(self.now):
                 return
         raise AssertionError("upkeep finds no end")
 
@@ -73,7 +73,8 @@ class Client:
         """What the machine has written, and what it writes once that has left."""
         machine, out = self.machine, b""
         while machine.output or machine.more:
-            pieces, machine.output = list(machine.output), []
+            pieces = list(machine.output)
+            machine.output.clear()
             for piece in pieces:
                 if isinstance(piece, bytes):
                     out += piece

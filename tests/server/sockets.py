@@ -47,7 +47,7 @@ class Echo(endpoints.Talk):
         elif text.startswith(b"!set "):
             body = b'{"key": "k", "value": "%b"}' % text[5:]
             server = self.connection.server
-            said = server.web.answer(None, Request(b"POST", b"/kv/set", b"", [], body, True, b"1.1"))
+            said = server.web.answer(self.connection.caller, Request(b"POST", b"/kv/set", b"", [], body, True, b"1.1"))
             self.connection.send_text(said.body)
         elif text == b"!ended":
             self.connection.send_text(b"%d" % Echo.ends)

@@ -325,7 +325,9 @@ def test_the_document_is_served_and_names_every_route(node: Server) -> None:
     assert found["openapi"].startswith("3.1") and found["paths"] == DOCUMENT["paths"]
     told = {(path, method) for path, method, _ in OPERATIONS}
     routes = {(route.path, route.method) for row in CATALOGUE.rows for route in row.http}
-    own = {(path.decode(), method) for path, (method, _) in Surfaces().web.fixed.items()}
+    web = Surfaces().web
+    own = {(path.decode(), method) for path, (method, _) in web.fixed.items()}
+    own |= {(path.decode(), "POST") for path in web.posted}
     assert told == routes | own
     assert {name for row in CATALOGUE.rows if row.http and not row.internal for name in row.envelope} <= set(
         found["paths"]["/api/v1/command"]["post"]["x-synap-commands"]

@@ -503,3 +503,42 @@ def test_a_reader_that_stops_is_dropped_alone(node: Server) -> None:
             with pytest.raises(ConnectionClosed):
                 for _ in range(4_000):
                     heard(slow)
+
+
+# Pauses.
+
+
+def test_a_pause_holds_deliveries_and_acknowledgements(node: Server) -> None:
+    queue = made(node, "ws-paused")
+    with opened(node, f"/queue/{queue}/ws/w1") as socket, node.resp() as admin:
+        heard(socket)
+        first = publish(node, queue, "first")
+        assert heard(socket)["message_id"] == first
+        assert admin.ask("CLIENT", "PAUSE", 60_000, "WRITE") == b"OK"
+        told(socket, command="ack", message_id=first, reply=True)
+        assert silent(socket) and stats(node, queue)["acked"] == 0
+        assert admin.ask("CLIENT", "UNPAUSE") == b"OK"
+        assert heard(socket) == {"type": "ack", "message_id": first, "success": True}
+    with opened(node, f"/queue/{queue}/ws/w1") as socket, node.resp() as admin, node.resp() as other:
+        heard(socket)
+        publish(node, queue, "second", delay=0.15)
+        assert admin.ask("CLIENT", "PAUSE", 60_000, "WRITE") == b"OK"
+        assert silent(socket, 0.4)  # the delay ends during the pause
+        assert other.ask("PING") == b"PONG" and admin.ask("CLIENT", "UNPAUSE") == b"OK"
+        assert bytes(heard(socket)["payload"]) == b"second"
+
+
+def test_a_pause_of_writes_leaves_rooms_and_topics(node: Server) -> None:
+    room = room_of(node, "ws-paused-room")
+    say(node, room, "one")
+    with node.resp() as admin:
+        assert admin.ask("CLIENT", "PAUSE", 60_000, "WRITE") == b"OK"
+        with opened(node, f"/stream/{room}/ws/s1") as socket, opened(node, "/pubsub/ws?topics=paused.*") as topic:
+            assert [heard(socket)["type"] for _ in range(2)] == ["connected", "event"]
+            assert heard(topic)["type"] == "connected"
+            told(topic, command="publish", topic="paused.x", payload=1, reply=True)
+            assert {heard(topic)["type"], heard(topic)["type"]} == {"message", "published"}
+            assert admin.ask("CLIENT", "UNPAUSE") == b"OK" and admin.ask("CLIENT", "PAUSE", 800) == b"OK"
+            told(topic, command="publish", topic="paused.x", payload=2, reply=True)
+            assert silent(topic)
+            assert {heard(topic)["type"], heard(topic)["type"]} == {"message", "published"}

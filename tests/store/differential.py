@@ -124,7 +124,7 @@ class Differential:
         bench[layout.TAPE - 2] = self.state.namespace
         blob_size = BLOB + len(piece) - 2 - bench[layout.TAPE - 1] if count > 1 else 0
         status = calls.perform(
-            *bench.both, row, layout.TAPE, bench[layout.CURSOR_TOP], blob_size, self.now, layout.REPLY_ITEMS, 1 << 40
+            *bench.both, row, layout.TAPE, bench[layout.CURSOR_TOP], blob_size, self.now, 0, layout.REPLY_ITEMS, 1 << 40
         )
         what = status & layout.STATUS_MASK
         assert what not in (layout.BROKEN, layout.FULL), f"status {status} of {piece[:100]!r}"

@@ -17,6 +17,8 @@ from synap.command import GROUPS, Command, Real, layout
 from synap.commands import CATALOGUE
 from synap.derive import tape_reader
 from synap.derive.binders import field_names
+from synap.engine.callers import Caller, Surface
+from synap.engine.resp.machine import RespMachine
 from synap.faults import Fault
 from synap.io.embedded.database import Database
 from synap.io.http.http_admission import Refused
@@ -24,7 +26,6 @@ from synap.io.http.http_app import Web
 from synap.io.node.clock import Clock
 from synap.io.node.node import Node
 from synap.proto.http import Request, Response
-from synap.proto.resp import RespMachine
 from synap.proto.rest import Rest, fault_response
 from synap.proto.streamable import Commands
 from synap.routes import Route
@@ -47,6 +48,18 @@ def _targets(engine: Any, flush: bool) -> tuple[Rest, Commands]:
     return _made[flush]
 
 
+class NoSnapshots:
+    """Snapshots that are never written."""
+
+    def __init__(self) -> None:
+        self.save_points: list[tuple[int, int]] = []
+
+    def write(self) -> None:
+        """Write nothing."""
+
+    begin = again = write
+
+
 class Server:
     """What `Web` asks of a server, without one."""
 
@@ -55,18 +68,17 @@ class Server:
         self.clock = Clock()
         self.node: Node | None = Node(settings, self.clock)
         self.engine: Any = self.node.engine
-        self.engine.facts |= {
-            "config": {"databases": 16, "save": "", "port": 1}, "begin_snapshot": lambda: None, "uptime": lambda: 0,
-        }  # fmt: skip
+        host = self.engine.host
+        host.config, host.snapshots = {"databases": 16, "save": "", "port": 1}, NoSnapshots()
         self.rest, self.commands = _targets(self.engine, flush)
         if plain_batches:
             self.commands.image().place(self.engine.words, self.engine.octets)
         self.phase, self.progress = "ready", type("Progress", (), {"done": 0, "total": 0, "name": ""})
-        self.parked: list[Any] = []
+        self.loop = self
 
-    def park(self, connection: Any, target: Any, tape: int, now: int, fields: dict[str, Any]) -> Any:
+    @staticmethod
+    def create_future() -> Response:
         """A REST call waits: nobody will answer it here."""
-        self.parked.append((target.row.name, fields))
         return Response(202)
 
 
@@ -76,6 +88,7 @@ class Surfaces:
     def __init__(self, *, flush: bool = True, plain_batches: bool = True) -> None:
         self.server = Server(MEMORY, flush, plain_batches)
         self.web = Web(self.server)
+        self.caller = Caller(Surface.JSON)
         self.database = Database(None, MEMORY)
         self.machines = {version: self.connect(version) for version in (2, 3)}
 
@@ -104,9 +117,8 @@ class Surfaces:
 
     def answer(self, request: Request) -> Response:
         """What HTTP answers; faults as `HttpConnection` answers them."""
-        connection: Any = None
         try:
-            response = self.web.answer(connection, request)
+            response = self.web.answer(self.caller, request)
         except Fault as fault:
             response = fault_response(fault)
         except Refused as refused:

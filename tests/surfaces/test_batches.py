@@ -154,8 +154,8 @@ def test_kernels_and_python_agree_at_length(both: tuple[Surfaces, Surfaces]) -> 
 
 def test_plain_commands_are_carried_out_by_kernels(both: tuple[Surfaces, Surfaces], monkeypatch: Any) -> None:
     """The usual commands in the usual spelling never reach Python; else all of this would prove nothing."""
-    monkeypatch.setattr(both[0].web, "run", None)
-    monkeypatch.setattr(both[0].web, "rendered", None)
+    monkeypatch.setattr(both[0].web.envelopes, "run", None)
+    monkeypatch.setattr(both[0].web.envelopes, "rendered", None)
     found = both[0].batch(
         ("kv.set", {"key": "plain", "value": "text"}), ("kv.get", {"key": "plain"}),
         ("kv.set", {"key": "n", "value": 5}), ("kv.incrby", {"key": "m", "amount": 5}), ("kv.get", {"key": "none"}),

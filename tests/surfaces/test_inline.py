@@ -6,7 +6,7 @@ import pytest
 from peers import Peer, told
 from surfaces import Surfaces
 
-from synap.proto.values import Quotes, split_line
+from synap.engine.resp.encoding import Quotes, split_line
 from tests.support import Bench, command
 
 SPLIT = {
@@ -101,7 +101,7 @@ def test_random_lines(store: type[Bench], redis: Peer, seed: int) -> None:
         whole += words is not None
         keys = [] if words is None else words[1:]
         data = b"".join(command("SET", key, b"%d" % i) for i, key in enumerate(keys)) + line + b"\r\nPING\r\n"
-        surfaces.machines[2].closing = False
+        surfaces.machines[2].replies.closing = False
         redis.ask(command("FLUSHALL"))
         surfaces.resp(["FLUSHALL"])
         ours, theirs = told(surfaces, data), redis.talk(data)

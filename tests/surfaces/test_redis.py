@@ -15,7 +15,7 @@ import pytest
 from peers import Peer, told
 from surfaces import Surfaces
 
-from synap.proto.values import split_line
+from synap.engine.resp.encoding import split_line
 from tests.support import Bench, command, decode
 
 KEYS = [b"a", b"b", b"c", b"n", b"f", b"l", b"s", b""]

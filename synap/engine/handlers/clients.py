@@ -3,6 +3,7 @@
 from typing import Any
 
 from synap.call import MUTE_ALL, MUTE_NEXT
+from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
 from synap.engine.subscribers import Dialect
@@ -72,8 +73,8 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
 
 def _everybody(engine: Engine, now: int) -> list[Any]:
     """Return all RESP sessions and, under a server, HTTP connections, sorted by id."""
-    visitors = engine.facts.get("visitors")
-    found = [*engine.sessions.open.values(), *(visitors(now) if visitors is not None else ())]
+    connections = engine.host.connections
+    found = [*engine.sessions.open.values(), *(connections.visitors(now) if connections is not None else ())]
     return sorted(found, key=lambda one: one.number)
 
 
@@ -81,7 +82,7 @@ def _line(engine: Engine, session: Session, now: int) -> bytes:
     return " ".join(f"{name}={value}" for name, value in facts_of(engine, session, now).items()).encode() + b"\n"
 
 
-def client_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return a line for each chosen connection; an object each for JSON."""
     chosen = _everybody(engine, now)
     if "ids" in args:
@@ -89,20 +90,18 @@ def client_list(engine: Engine, session: Session | None, args: dict[str, Any], n
         chosen = [one for one in chosen if one.number in wanted]
     if "type" in args:
         chosen = [one for one in chosen if _kind(one) == args["type"]]
-    if session is None:
+    if not caller.of_resp:
         return {"clients": [facts_of(engine, one, now) for one in chosen], "count": len(chosen)}
     return b"".join(_line(engine, one, now) for one in chosen)
 
 
-def client_info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_info(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Return the line of CLIENT LIST for the calling session."""
-    assert session is not None
     return _line(engine, session, now)
 
 
-def client_id(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_id(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Return the id of the session."""
-    assert session is not None
     return session.number
 
 
@@ -113,22 +112,19 @@ def checked_name(text: bytes, what: str) -> bytes:
     return text
 
 
-def client_setname(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_setname(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Set the name of the session."""
-    assert session is not None
     session.name = checked_name(args["name"], "Client names")
     return "OK"
 
 
-def client_getname(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_getname(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Return the name of the session, or None."""
-    assert session is not None
     return session.name or None
 
 
-def client_setinfo(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_setinfo(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Set the name or version of the session's client library."""
-    assert session is not None
     attribute = args["attribute"].upper()
     if attribute == b"LIB-NAME":
         session.made_with = checked_name(args["value"], "lib-name")
@@ -139,25 +135,23 @@ def client_setinfo(engine: Engine, session: Session | None, args: dict[str, Any]
     return "OK"
 
 
-def _end(engine: Engine, one: Session, session: Session | None) -> None:
+def _end(engine: Engine, one: Session, caller: Caller) -> None:
     """Close the connection of `one`: at once, or after the reply if it is the calling session."""
-    if one is session:
+    if one is caller:
         one.closing = True
         return
-    if one.parked is not None and not one.parked.over:
-        engine.interest.unpark(one.parked)
-        one.parked = None
+    engine.stop_waiting(one)
     if one.link is not None:
         one.link.hang_up()
 
 
-def client_kill(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_kill(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Close one connection by its address and return OK, or all that match and return their number."""
     open_ones = _everybody(engine, now)
     if "address" in args:
         for one in open_ones:
             if one.link is not None and one.link.peer == args["address"]:
-                _end(engine, one, session)
+                _end(engine, one, caller)
                 return "OK"
         raise Fault("NO_SUCH_CLIENT")
     if "id" in args and args["id"] <= 0:
@@ -176,15 +170,14 @@ def client_kill(engine: Engine, session: Session | None, args: dict[str, Any], n
             or ("type" in args and args["type"] != _kind(one))
             or ("maxage" in args and now - one.opened < args["maxage"] * 1000)
         )
-        if not unlike and not (one is session and args.get("skipme", "YES") == "YES"):
+        if not unlike and not (one is caller and args.get("skipme", "YES") == "YES"):
             count += 1
-            _end(engine, one, session)
+            _end(engine, one, caller)
     return count
 
 
-def client_reply(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_reply(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Switch replies of this session on, off, or off for the next command."""
-    assert session is not None
     mode = args["mode"]
     if mode == "ON":
         engine.operation.mute(session, 0)
@@ -196,62 +189,53 @@ def client_reply(engine: Engine, session: Session | None, args: dict[str, Any], 
     return ...
 
 
-def client_no_evict(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_no_evict(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Set the session's NO-EVICT flag, without effect: no connection is closed for lack of memory."""
-    assert session is not None
     session.no_evict = args["switch"] == "ON"
     return "OK"
 
 
-def client_no_touch(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_no_touch(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Set the session's NO-TOUCH flag, which CLIENT LIST shows."""
-    assert session is not None
     session.no_touch = args["switch"] == "ON"
     return "OK"
 
 
-def client_pause(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_pause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Hold back all commands, or those that write, of all connections for `timeout` ms."""
     if args["timeout"] < 0:
         raise Fault("NEGATIVE_TIMEOUT")
     until = now + args["timeout"]
     engine.operation.pause(until, args.get("mode", "ALL") == "ALL")
-    later = engine.facts.get("call_later")
-    if later is not None:
-        later(args["timeout"] / 1000, lambda: engine.operation.end_pause(until))
+    engine.host.call_later(args["timeout"] / 1000, lambda: engine.operation.end_pause(until))
     return "OK"
 
 
-def client_unpause(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_unpause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """End a pause."""
     engine.operation.unpause()
     return "OK"
 
 
-def client_unblock(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_unblock(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """End the wait of another session; return 1 if it was waiting, else 0."""
     one = engine.sessions.open.get(args["id"])
-    if one is None or one.parked is None or one.parked.over:
-        return 0
-    parked = one.parked
-    engine.interest.unpark(parked)
-    parked.deliver(Fault("UNBLOCKED") if args.get("how") == "ERROR" else None)
-    return 1
+    ended = Fault("UNBLOCKED") if args.get("how") == "ERROR" else None
+    return int(one is not None and engine.stop_waiting(one, ended))
 
 
-def client_trackinginfo(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_trackinginfo(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the state of key tracking: off."""
     return {"flags": [b"off"], "redirect": -1, "prefixes": []}
 
 
-def client_getredir(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def client_getredir(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return -1: no client receives invalidations."""
     return -1
 
 
-def select(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def select(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Set the namespace of the session. Raise Fault if the index is out of range."""
-    assert session is not None
     if not -(1 << 31) <= args["index"] < 1 << 31:
         raise Fault("DB_NUMBER")
     if not 0 <= args["index"] <= 15:
@@ -260,17 +244,15 @@ def select(engine: Engine, session: Session | None, args: dict[str, Any], now: i
     return "OK"
 
 
-def quit_session(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def quit_session(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Close the session after the reply."""
-    assert session is not None
     session.closing = True
     return "OK"
 
 
-def reset(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def reset(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Reset the session's state: no transaction, no subscriptions, no name, RESP2, namespace 0."""
-    assert session is not None
-    engine.end_multi(session)
+    engine.transactions.end(session)
     engine.operation.mute(session, 0)
     if session.listener is not None:
         engine.pubsub.leave(session.listener)
@@ -286,7 +268,7 @@ def _admit(user: bytes) -> None:
         raise Fault("WRONG_PASSWORD")
 
 
-def auth(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def auth(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Accept the default user with any password, as Redis does if no password is set."""
     if "password" not in args:
         raise Fault("NO_PASSWORD_SET")
@@ -294,9 +276,8 @@ def auth(engine: Engine, session: Session | None, args: dict[str, Any], now: int
     return "OK"
 
 
-def hello(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def hello(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Set the RESP version, check the user, set the name, and return the facts of the server."""
-    assert session is not None
     version = args.get("version", session.version)
     if version not in (2, 3):
         raise Fault("NO_PROTOCOL")
@@ -309,7 +290,7 @@ def hello(engine: Engine, session: Session | None, args: dict[str, Any], now: in
     session.note_subscribed()
     return {
         "server": b"synap",
-        "version": str(engine.facts.get("version", "")).encode(),
+        "version": engine.host.version.encode(),
         "proto": version,
         "id": session.number,
         "mode": b"standalone",

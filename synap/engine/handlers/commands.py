@@ -26,8 +26,8 @@ from synap.command import (
 )
 from synap.compat.redis_facts import FACTS
 from synap.derive import tape_reader
+from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
-from synap.engine.sessions import Session
 from synap.faults import Fault
 from synap.store.lane import lane
 from synap.store.memory import layout as heap
@@ -271,26 +271,26 @@ def _named(engine: Engine, word: bytes) -> tuple[str, list[Command]] | None:
     return (name, rows) if rows else None
 
 
-def command(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def command(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the description of all commands."""
     return [described(name, rows) for name, rows in names(engine).items()]
 
 
-def command_count(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def command_count(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the number of commands; a container counts once."""
     return len(names(engine))
 
 
-def command_info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def command_info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the description of these commands, None for an unknown one; without names, of all."""
     words = [item["name"] for item in args["names"]]
     if not words:
-        return command(engine, session, args, now)
+        return command(engine, caller, args, now)
     found = [_named(engine, word) for word in words]
     return [None if one is None else _single(*one) for one in found]
 
 
-def command_docs(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def command_docs(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the documentation of these commands; without names, of all."""
     words = [item["name"] for item in args["names"]]
     if not words:
@@ -299,17 +299,17 @@ def command_docs(engine: Engine, session: Session | None, args: dict[str, Any], 
             for one in (_named(engine, word) for word in words) if one}  # fmt: skip
 
 
-def command_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def command_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the names of commands, all or filtered."""
     return _listed(engine, [item["word"] for item in args["rest"]])
 
 
-def command_getkeys(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def command_getkeys(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the keys of a full command."""
     return keys_of(engine, [item["word"] for item in args["rest"]])[1]
 
 
-def command_getkeysandflags(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def command_getkeysandflags(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the keys of a full command, each with its access flags."""
     row, keys = keys_of(engine, [item["word"] for item in args["rest"]])
     access = [[b"RW", b"update"] if key.access == WRITE else [b"RO", b"access"] for key in _keys(row)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from synap.engine.callers import Caller
 from synap.engine.engine import Engine
 from synap.engine.globs import Glob, elements
 from synap.engine.handlers.keys import policy_of
@@ -20,7 +21,6 @@ from synap.engine.handlers.redis_settings import (
     integer,
     size,
 )
-from synap.engine.sessions import Session
 from synap.faults import Fault
 from synap.observe import times
 from synap.store.memory import layout
@@ -38,7 +38,7 @@ FSYNC = {"everysec": "periodic", "always": "always", "no": "never"}
 
 def _maxmemory(engine: Engine, text: str) -> None:
     size_wanted = size(text)
-    most = engine.facts.get("memory_reserved", engine.numbers[layout.BYTES_MAX])
+    most = engine.host.memory_reserved or engine.numbers[layout.BYTES_MAX]
     if size_wanted > most:
         raise ValueError(f"at most {most}, which is kv_store.max_memory_mb at the start: the heap's size is fixed")
     engine.numbers[layout.BYTES_MAX] = size_wanted or most  # 0 means no limit: the size for which the heap was reserved
@@ -91,8 +91,8 @@ def _output(engine: Engine, text: str) -> None:
         if kind == "normal" and (0 < hard < 1 << 10 or soft or int(seconds)):
             raise ValueError("normal takes a hard limit of 1kb or more, or 0 for none, and 0 0: "
                              "limits.output_stall_s is the other")  # fmt: skip
-        if kind == "normal" and "set_output_most" in engine.facts:
-            engine.facts["set_output_most"](hard or NO_LIMIT)
+        if kind == "normal" and engine.host.connections is not None:
+            engine.host.connections.output_bytes_max = hard or NO_LIMIT
 
 
 def _limit(text: str) -> int:
@@ -123,19 +123,22 @@ def _kept(name: str, read: Read) -> "Write":
 
 
 def _save(engine: Engine, text: str) -> None:
-    change = engine.facts.get("set_save")
+    snapshots = engine.host.snapshots
     words = text.split()
     numbers = [int(word) for word in words if word.isdecimal() and word.isascii()]
     if len(numbers) < len(words) or len(words) % 2 or 0 in numbers[::2]:
         raise ValueError("Invalid save parameters")
-    if change is None and words:
+    if snapshots is None and words:
         raise ValueError("nothing is written to disk: persistence.enabled is false")
-    if change is not None:
-        change(list(zip(numbers[::2], numbers[1::2], strict=True)))
+    if snapshots is not None:
+        snapshots.save_points = list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def _fsync(engine: Engine, text: str) -> None:
-    engine.facts["set_fsync_mode"](FSYNC[choice(*FSYNC)(text)])
+    mode = FSYNC[choice(*FSYNC)(text)]
+    if engine.host.log is None:
+        raise ValueError("there is no log")
+    engine.host.log.fsync_mode = mode
 
 
 Write = Callable[[Engine, str], None]
@@ -154,7 +157,8 @@ REFUSED = {
 
 def current(engine: Engine) -> dict[str, Any]:
     """Return every setting's current value by Redis' name; empty if the engine runs without a server."""
-    fixed = engine.facts.get("config", {})
+    host = engine.host
+    fixed = host.config
     if not fixed:
         return {}
     operation = engine.operation
@@ -171,18 +175,18 @@ def current(engine: Engine) -> dict[str, Any]:
         "tcp-keepalive": operation.keep_alive_s,
         "proto-max-bulk-len": engine.numbers[layout.LIMIT_WORD],
     }
-    if "fsync_mode" in engine.facts:
-        found["appendfsync"] = next(name for name, mode in FSYNC.items() if mode == engine.facts["fsync_mode"]())
-    if "output_most" in engine.facts:
-        most = engine.facts["output_most"]()
+    if host.log is not None:
+        found["appendfsync"] = next(name for name, mode in FSYNC.items() if mode == host.log.fsync_mode)
+    if host.connections is not None:
+        most = host.connections.output_bytes_max
         shown = 0 if most == NO_LIMIT else most
         found["client-output-buffer-limit"] = f"normal {shown} 0 0 slave 0 0 0 pubsub 0 0 0"
-    if "get_save" in engine.facts:
-        found["save"] = " ".join(f"{seconds} {changes}" for seconds, changes in engine.facts["get_save"]())
+    if host.snapshots is not None:
+        found["save"] = " ".join(f"{seconds} {changes}" for seconds, changes in host.snapshots.save_points)
     return found
 
 
-def config_get(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def config_get(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the settings whose Redis names match any of the patterns."""
     settings = {name: str(value) for name, value in current(engine).items()}
     if settings:
@@ -195,7 +199,7 @@ def config_get(engine: Engine, session: Session | None, args: dict[str, Any], no
     return found
 
 
-def config_set(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def config_set(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Change settings, all or none. Raise Fault with the name of the refused setting and the reason."""
     pairs = [(_text(item["name"]), _text(item["value"])) for item in args["pairs"]]
     names = [ALIASES.get(name.lower(), name.lower()) for name, _ in pairs]
@@ -221,7 +225,7 @@ def _text(word: bytes) -> str:
     return word.decode("utf-8", "surrogateescape")
 
 
-def config_resetstat(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def config_resetstat(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Reset the counters of INFO to zero."""
     for row in engine.catalogue.rows:
         for i in range(4):
@@ -235,6 +239,6 @@ def config_resetstat(engine: Engine, session: Session | None, args: dict[str, An
     return "OK"
 
 
-def config_rewrite(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def config_rewrite(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Raise Fault: the server reads its configuration files and never writes them."""
     raise Fault("NO_CONFIG_FILE")

@@ -3,8 +3,8 @@
 from typing import Any
 
 from synap.derive.command_pages import usage
+from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
-from synap.engine.sessions import Session
 
 
 def lines(engine: Engine, container: str) -> list[str]:
@@ -17,7 +17,7 @@ def lines(engine: Engine, container: str) -> list[str]:
 
 
 def _helper(container: str) -> Handler:
-    def say(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    def say(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
         return lines(engine, container)
 
     return say

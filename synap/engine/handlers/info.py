@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from synap.compat.words import CODES
+from synap.engine.callers import Caller
 from synap.engine.engine import Engine
 from synap.engine.handlers.keys import human, policy_of
-from synap.engine.sessions import Session
 from synap.faults import TABLE
 from synap.observe import counters, times
 from synap.store.memory import layout
@@ -19,7 +19,7 @@ Section = dict[str, Any]
 
 def rss(engine: Engine) -> int:
     """Return the resident bytes of this process, or their peak where the system does not give the current value."""
-    held = int(engine.facts["memory_held"]()) if "memory_held" in engine.facts else 0
+    held = engine.host.memory_held()
     if held:
         return held
     try:
@@ -51,34 +51,34 @@ def short(size: int) -> str:
 
 def server(engine: Engine) -> Section:
     """Return the section on the program, its process and its uptime."""
-    facts = engine.facts
-    uptime = facts["uptime"]() if "uptime" in facts else 0
+    host = engine.host
+    uptime = host.uptime()
     return {
         "redis_version": "7.2.0",
         "redis_git_sha1": "00000000", "redis_git_dirty": "0", "redis_build_id": "0",
-        "synap_version": facts.get("version", ""),
+        "synap_version": host.version,
         "redis_mode": "standalone",
-        "os": facts.get("os", ""),
+        "os": host.system,
         "arch_bits": 64,
-        "multiplexing_api": engine.facts.get("loop", "none"),
-        "process_id": facts.get("pid", 0),
-        "run_id": facts.get("run_id", ""),
-        "tcp_port": facts.get("resp_port", 0),
-        "http_port": facts.get("http_port", 0),
+        "multiplexing_api": host.event_loop,
+        "process_id": host.pid,
+        "run_id": host.run_id,
+        "tcp_port": host.resp_port,
+        "http_port": host.http_port,
         "uptime_in_seconds": uptime,
         "uptime_in_days": uptime // 86400,
         "hz": 10,
         "executable": sys.executable,
-        "config_file": facts.get("config_file", ""),
+        "config_file": host.config_file,
     }  # fmt: skip
 
 
 def clients(engine: Engine) -> Section:
     """Return the section on clients over RESP and HTTP."""
-    connected = engine.facts.get("clients")
+    connections = engine.host.connections
     return {
-        "connected_clients": connected() if connected is not None else len(engine.sessions.open),
-        "maxclients": engine.facts.get("config", {}).get("maxclients", 0),
+        "connected_clients": connections.count() if connections is not None else len(engine.sessions.open),
+        "maxclients": engine.host.config.get("maxclients", 0),
         "blocked_clients": sum(1 for s in engine.sessions.open.values() if s.parked is not None),
         "tracking_clients": 0,
         "clients_in_timeout_table": sum(1 for s in engine.sessions.open.values() if s.parked and s.parked.deadline),
@@ -91,8 +91,8 @@ def memory(engine: Engine) -> Section:
     most = 0 if engine.operation.memory_unlimited else int(engine.numbers[layout.BYTES_MAX])
     peak = max(engine.operation.peak, used)
     pages = int(engine.numbers[layout.PAGES_USED]) * layout.PAGE_BYTES
-    clients = engine.facts.get("clients_memory")
-    output, unfinished = clients() if clients else (0, 0)
+    connections = engine.host.connections
+    output, unfinished = connections.memory() if connections is not None else (0, 0)
     subscribers = sum(box.bytes for box in engine.pubsub.subscribers.values())
     return {
         "used_memory": used, "used_memory_human": short(used),
@@ -111,15 +111,15 @@ def memory(engine: Engine) -> Section:
 
 def persistence(engine: Engine) -> Section:
     """Return the section on the log and snapshots."""
-    found: Section = engine.facts["persistence"]() if "persistence" in engine.facts else {"persistence_enabled": 0}
+    log = engine.host.log
+    found: Section = log.persistence() if log is not None else {"persistence_enabled": 0}
     running = int(found.get("snapshot_in_progress", 0))
     seq, stands = engine.seq, int(found.get("snapshot_seq", 0))
-    last_save = engine.facts["last_save"]() if "last_save" in engine.facts else 0
     return {
         "loading": 0,
         "rdb_changes_since_last_save": seq - stands,
         "rdb_bgsave_in_progress": running,
-        "rdb_last_save_time": last_save,
+        "rdb_last_save_time": log.saved_at() if log is not None else 0,
         "rdb_last_bgsave_status": "ok" if found.get("snapshot_last_ok", 1) else "err",
         "aof_enabled": int(found.get("log_enabled", 0)),
         "aof_rewrite_in_progress": running,
@@ -143,7 +143,7 @@ def stats(engine: Engine) -> Section:
         "pubsub_channels": engine.pubsub.active, "pubsub_patterns": len(engine.pubsub.patterns),
         "pubsubshard_channels": len(engine.pubsub.shards),
         "slow_consumers_dropped": engine.pubsub.slow_dropped, "pubsub_messages_dropped": engine.pubsub.dropped,
-        "log_lines_dropped": engine.facts["log_lines_dropped"]() if "log_lines_dropped" in engine.facts else 0,
+        "log_lines_dropped": engine.host.log_lines_dropped(),
         "total_error_replies": sum(refusals(engine).values()),
         **found,
     }  # fmt: skip
@@ -246,11 +246,11 @@ def chosen(asked: list[bytes], of_json: bool) -> list[str]:
     return [name for name in SECTIONS if name in found]
 
 
-def info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the sections asked for: text for RESP, objects for JSON."""
     asked = list(args.values())  # section, section2, ...
-    sections = {name: SECTIONS[name](engine) for name in chosen(asked, session is None)}
-    if session is None:
+    sections = {name: SECTIONS[name](engine) for name in chosen(asked, not caller.of_resp)}
+    if not caller.of_resp:
         return sections
     text = "\r\n".join(
         f"# {TITLES.get(name, name.capitalize())}\r\n"
@@ -260,7 +260,7 @@ def info(engine: Engine, session: Session | None, args: dict[str, Any], now: int
     return text.encode()
 
 
-def memory_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def memory_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the numbers of MEMORY STATS by name."""
     found = memory(engine)
     keys = sum(int(engine.numbers[layout.KEYS_COUNT + i]) for i in range(16))
@@ -272,7 +272,7 @@ def memory_stats(engine: Engine, session: Session | None, args: dict[str, Any], 
     }  # fmt: skip
 
 
-def memory_doctor(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def memory_doctor(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return remarks on memory use as text."""
     found = memory(engine)
     said = []
@@ -285,13 +285,13 @@ def memory_doctor(engine: Engine, session: Session | None, args: dict[str, Any],
     return (" ".join(said) or "Nothing remarkable about memory.").encode()
 
 
-def malloc_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def malloc_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the arena's counters as text."""
     found = counters.section("memory", engine.numbers, engine.catalogue)
     return "".join(f"{name}: {value} ({human(value)})\n" for name, value in found.items()).encode()
 
 
-def memory_purge(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def memory_purge(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return free pages to the operating system now."""
-    engine.clean()
+    engine.upkeep.clean()
     return "OK"

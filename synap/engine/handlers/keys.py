@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from synap.engine.callers import Caller
 from synap.engine.engine import EVICTION_POLICIES, Engine, Handler
-from synap.engine.sessions import Session
 from synap.faults import Fault
 from synap.store.keys import key_info
 from synap.store.memory import kinds, layout
@@ -24,26 +24,26 @@ def human(size: int) -> str:
     return f"{value:.2f}{UNITS[unit]}" if value != int(value) else f"{int(value)}{UNITS[unit]}"
 
 
-def look(engine: Engine, session: Session | None, key: bytes, now: int, samples: int = 0) -> Any:
+def look(engine: Engine, caller: Caller, key: bytes, now: int, samples: int = 0) -> Any:
     """Return the words of `key_info.describe` for a key, or None if the key is missing; not a use of the key."""
     at = layout.CALL_BLOB * layout.WORD
     engine.bytes[at : at + len(key)] = key
-    namespace = session.namespace if session is not None else 0
+    namespace = caller.namespace
     found = np.zeros(descriptions.DESCRIPTION_WORDS, np.int64)
     seen = key_info.describe(engine.words, engine.octets, namespace, at, len(key), now, samples, found)
     return found.tolist() if seen else None
 
 
-def _used(engine: Engine, session: Session | None, key: bytes, now: int) -> Any:
+def _used(engine: Engine, caller: Caller, key: bytes, now: int) -> Any:
     """Return what `look` returns, and count this as a use of the key, for rows that read the value."""
-    found = look(engine, session, key, now)
-    namespace = session.namespace if session is not None else 0
+    found = look(engine, caller, key, now)
+    namespace = caller.namespace
     key_info.use(engine.words, engine.octets, namespace, layout.CALL_BLOB * layout.WORD, len(key), now)
     return found
 
 
-def _must(engine: Engine, session: Session | None, key: bytes, now: int) -> Any:
-    found = look(engine, session, key, now)
+def _must(engine: Engine, caller: Caller, key: bytes, now: int) -> Any:
+    found = look(engine, caller, key, now)
     if found is None:
         raise Fault("NO_SUCH_KEY", key=key.decode("utf-8", "replace"))
     return found
@@ -60,20 +60,20 @@ def idle_seconds(found: Any, now: int) -> int:
     return (units << keyspace.TIME_SHIFT) // 1000
 
 
-def object_encoding(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def object_encoding(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the encoding that Redis would use for the key."""
-    found = look(engine, session, args["key"], now)
+    found = look(engine, caller, args["key"], now)
     return None if found is None else ENCODINGS[found[descriptions.ENCODING]]
 
 
-def object_refcount(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def object_refcount(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return 1 for any key, since values are not shared."""
-    return None if look(engine, session, args["key"], now) is None else 1
+    return None if look(engine, caller, args["key"], now) is None else 1
 
 
-def object_idletime(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def object_idletime(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the seconds since the key's last use."""
-    found = look(engine, session, args["key"], now)
+    found = look(engine, caller, args["key"], now)
     if found is None:
         return None
     if _by_use(engine):
@@ -81,9 +81,9 @@ def object_idletime(engine: Engine, session: Session | None, args: dict[str, Any
     return idle_seconds(found, now)
 
 
-def object_freq(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def object_freq(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the logarithmic counter of the key's uses."""
-    found = look(engine, session, args["key"], now)
+    found = look(engine, caller, args["key"], now)
     if found is None:
         return None
     if not _by_use(engine):
@@ -91,14 +91,14 @@ def object_freq(engine: Engine, session: Session | None, args: dict[str, Any], n
     return found[descriptions.USES]
 
 
-def memory_usage(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def memory_usage(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the bytes of the blocks of a key, with its slot in the table."""
     samples = args.get("samples", 5)
     if samples < 0:
         raise Fault("SYNTAX")
     key = args["key"]
-    found = look(engine, session, key, now, samples)
-    if session is not None:
+    found = look(engine, caller, key, now, samples)
+    if caller.of_resp:
         return None if found is None else found[descriptions.BYTES]
     name = key.decode("utf-8", "replace")
     if found is None:
@@ -106,9 +106,9 @@ def memory_usage(engine: Engine, session: Session | None, args: dict[str, Any], 
     return {"key": name, "bytes": found[descriptions.BYTES], "human": human(found[descriptions.BYTES])}
 
 
-def debug_object(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def debug_object(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return a line of internals of a key."""
-    found = _must(engine, session, args["key"], now)
+    found = _must(engine, caller, args["key"], now)
     idle = 0 if _by_use(engine) else idle_seconds(found, now)
     encoding = ENCODINGS[found[descriptions.ENCODING]].decode()
     return (
@@ -117,12 +117,12 @@ def debug_object(engine: Engine, session: Session | None, args: dict[str, Any], 
     )
 
 
-def lcs(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def lcs(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the longest common subsequence of two strings, its length (LEN), or its ranges in both (IDX)."""
     if args.get("len") and args.get("idx"):
         raise Fault("LEN_AND_IDX")
     spans = []
-    both = [_used(engine, session, args[name], now) for name in ("key1", "key2")]
+    both = [_used(engine, caller, args[name], now) for name in ("key1", "key2")]
     for found in both:
         if found is not None and found[descriptions.KIND] != kinds.STRING:
             raise Fault("NOT_STRINGS")

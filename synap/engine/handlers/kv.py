@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
-from synap.engine.sessions import Session
 from synap.store.memory import codes, layout
 from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET
 
@@ -11,7 +11,7 @@ CALLS = 0  # index in the counters of a row
 NAMESPACES = 16
 
 
-def kv_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def kv_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return keys, bytes in use and counts since the start; `hits` and `misses` count the key lookups of reads."""
     numbers = engine.numbers
 

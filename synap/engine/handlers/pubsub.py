@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from synap.call import Pushes
+from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.engine.globs import Glob, elements
 from synap.engine.sessions import Session
@@ -34,8 +35,7 @@ def _told(listener: Listener, dialect: Dialect) -> int:
 def _subscriber(dialect: Dialect) -> Handler:
     word = dialect.value.encode() + b"subscribe"
 
-    def handler(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-        assert session is not None
+    def handler(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
         listener, texts = _listener(session), [item["topic"] for item in args["topics"]]
         engine.pubsub.check(listener, dialect, texts)
         said = Pushes()
@@ -51,8 +51,7 @@ def _subscriber(dialect: Dialect) -> Handler:
 def _unsubscriber(dialect: Dialect) -> Handler:
     word = dialect.value.encode() + b"unsubscribe"
 
-    def handler(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-        assert session is not None
+    def handler(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
         listener = _listener(session)
         said = Pushes()
         for text in [item["topic"] for item in args["topics"]] or list(listener.of(dialect)):
@@ -65,62 +64,62 @@ def _unsubscriber(dialect: Dialect) -> Handler:
 
 
 def _publisher(shard: bool) -> Handler:
-    def handler(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+    def handler(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
         _, met, boxes = engine.pubsub.publish(args["topic"], args["payload"], b"", now, shard)
         return sum(len(one.links) for one in met) + len(boxes)
 
     return handler
 
 
-def _chosen(session: Session | None, texts: list[bytes], args: dict[str, Any]) -> list[Any]:
+def _chosen(caller: Caller, texts: list[bytes], args: dict[str, Any]) -> list[Any]:
     if "pattern" in args:
         taken = elements(args["pattern"])
         glob = Glob(taken, taken, None)
         texts = [text for text in texts if (glob.matches(text) if text else not args["pattern"])]
-    return [_spelled(session, text) for text in texts]
+    return [_spelled(caller, text) for text in texts]
 
 
-def _spelled(session: Session | None, text: bytes) -> Any:
-    return text if session is not None else as_text(text)
+def _spelled(caller: Caller, text: bytes) -> Any:
+    return text if caller.of_resp else as_text(text)
 
 
-def pubsub_channels(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def pubsub_channels(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the channels with exact subscribers."""
-    return _chosen(session, [text for text, one in engine.pubsub.exact.items() if len(one)], args)
+    return _chosen(caller, [text for text, one in engine.pubsub.exact.items() if len(one)], args)
 
 
-def pubsub_shardchannels(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def pubsub_shardchannels(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the shard channels with subscribers."""
-    return _chosen(session, list(engine.pubsub.shards), args)
+    return _chosen(caller, list(engine.pubsub.shards), args)
 
 
-def pubsub_numpat(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def pubsub_numpat(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the number of patterns with subscribers."""
     return len(engine.pubsub.patterns)
 
 
-def pubsub_numsub(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def pubsub_numsub(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the number of exact subscribers of each of these channels."""
-    return _counts(engine.pubsub.exact, session, args)
+    return _counts(engine.pubsub.exact, caller, args)
 
 
-def pubsub_shardnumsub(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def pubsub_shardnumsub(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the number of subscribers of each of these shard channels."""
-    return _counts(engine.pubsub.shards, session, args)
+    return _counts(engine.pubsub.shards, caller, args)
 
 
-def _counts(known: dict[bytes, Subscription], session: Session | None, args: dict[str, Any]) -> list[Any]:
+def _counts(known: dict[bytes, Subscription], caller: Caller, args: dict[str, Any]) -> list[Any]:
     found: list[Any] = []
     for item in args["topics"]:
         one = known.get(item["topic"])
-        found += [_spelled(session, item["topic"]), len(one) if one is not None else 0]
+        found += [_spelled(caller, item["topic"]), len(one) if one is not None else 0]
     return found
 
 
 # JSON.
 
 
-def pubsub_subscribe(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def pubsub_subscribe(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Subscribe a mailbox, under the given name or a new one."""
     texts = [bytes(item["topic"]) for item in args.get("topics", ())]
     if not texts and "empty" not in args:
@@ -135,7 +134,7 @@ def pubsub_subscribe(engine: Engine, session: Session | None, args: dict[str, An
     }  # fmt: skip
 
 
-def pubsub_unsubscribe(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def pubsub_unsubscribe(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Remove these subscriptions of a mailbox, or all."""
     pubsub = engine.pubsub
     box = pubsub.subscribers.get(as_text(args["subscriber_id"]))
@@ -157,7 +156,7 @@ def _metadata(args: dict[str, Any]) -> bytes:
     return bytes(text)
 
 
-def pubsub_publish(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def pubsub_publish(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Publish a message; return its id and the number of matching subscribers, each counted once."""
     topic = args["topic"]
     if not topic:
@@ -167,7 +166,7 @@ def pubsub_publish(engine: Engine, session: Session | None, args: dict[str, Any]
     return {"message_id": message.name, "topic": as_text(topic), "subscribers_matched": links + len(boxes)}
 
 
-def pubsub_stats(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def pubsub_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the counters of all pub/sub."""
     pubsub = engine.pubsub
     return {
@@ -182,13 +181,13 @@ def pubsub_stats(engine: Engine, session: Session | None, args: dict[str, Any], 
     }
 
 
-def pubsub_topics(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def pubsub_topics(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the channels that were subscribed by name."""
     found = sorted(as_text(text) for text in engine.pubsub.exact)
     return {"topics": found, "count": len(found)}
 
 
-def pubsub_info(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def pubsub_info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the counters of one channel. Raise Fault if the channel is unknown."""
     one = engine.pubsub.exact.get(args["topic"])
     if one is None:

@@ -1,11 +1,11 @@
 """Handlers about the server: SLOWLOG, LATENCY, snapshots, SHUTDOWN, DEBUG, replication, ACL, modules."""
 
-from collections.abc import Callable
 from typing import Any
 
+from synap.engine.callers import Caller
 from synap.engine.diagnostics import Event, Operation
 from synap.engine.engine import Engine, Handler
-from synap.engine.sessions import Session
+from synap.engine.host import Snapshots
 from synap.faults import Fault
 from synap.observe import times
 
@@ -22,10 +22,10 @@ def _slow(operation: Operation, args: dict[str, Any]) -> list[Any]:
     return list(operation.slow) if count == -1 else list(operation.slow)[:count]
 
 
-def slowlog_get(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def slowlog_get(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the last slow calls, newest first."""
     entries = _slow(engine.operation, args)
-    if session is not None:
+    if caller.of_resp:
         return [[one.number, one.at, one.took, one.words, one.address, one.name] for one in entries]
     found = []
     for one in entries:
@@ -35,38 +35,38 @@ def slowlog_get(engine: Engine, session: Session | None, args: dict[str, Any], n
     return {"entries": found, "total": len(engine.operation.slow)}
 
 
-def slowlog_len(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def slowlog_len(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the number of slow calls that are kept."""
     return len(engine.operation.slow)
 
 
-def slowlog_reset(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def slowlog_reset(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Remove all slow calls."""
     cleared = len(engine.operation.slow)
     engine.operation.slow.clear()
-    return "OK" if session is not None else {"success": True, "cleared": cleared}
+    return "OK" if caller.of_resp else {"success": True, "cleared": cleared}
 
 
-def latency_latest(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def latency_latest(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the last delay of each event: name, time in s, duration in ms, longest duration."""
     events = engine.operation.events.items()
     return [[name.encode(), *event.history[-1], event.most] for name, event in events if event.history]
 
 
-def latency_history(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def latency_history(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the delays of one event as (time in s, duration in ms)."""
     event = engine.operation.events.get(args["event"].decode("utf-8", "replace"))
     return [list(one) for one in event.history] if event else []
 
 
-def latency_reset(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def latency_reset(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Remove the delays of these events, or of all; return the number of events removed."""
     events = engine.operation.events
     names = [item["event"].decode("utf-8", "replace") for item in args["events"]] or list(events)
     return sum(1 for name in names if events.pop(name, None) is not None)
 
 
-def latency_doctor(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def latency_doctor(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return a summary of the delays as text."""
     operation = engine.operation
     if not operation.delay_ms:
@@ -88,7 +88,7 @@ def _graph(name: str, event: Event) -> bytes:
     return "\n".join([head, "-" * 80, *rows]).encode()
 
 
-def latency_graph(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def latency_graph(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return a chart of the delays of one event. Raise Fault if it has none."""
     name = args["event"].decode("utf-8", "replace")
     event = engine.operation.events.get(name)
@@ -97,7 +97,7 @@ def latency_graph(engine: Engine, session: Session | None, args: dict[str, Any],
     return _graph(name, event)
 
 
-def latency_histogram(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def latency_histogram(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the durations of timed calls in buckets that double (1 means 1.024 us), with cumulative counts."""
     wanted = {item["name"].decode("utf-8", "replace").lower().replace(" ", "|") for item in args["names"]}
     found = {}
@@ -115,130 +115,131 @@ def latency_histogram(engine: Engine, session: Session | None, args: dict[str, A
     return found
 
 
-def time_of_day(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def time_of_day(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the wall clock: seconds and microseconds."""
-    wall = engine.facts["wall_us"]()
+    wall = engine.host.wall_us()
     return [b"%d" % (wall // 1_000_000), b"%d" % (wall % 1_000_000)]
 
 
-def _fact(engine: Engine, name: str, what: str) -> Callable[..., Any]:
-    found: Callable[..., Any] | None = engine.facts.get(name)
-    if found is None:
-        raise Fault("SWITCHED_OFF", name=what, switch="persistence.enabled")
-    return found
+def _snapshots(engine: Engine) -> Snapshots:
+    """Return the snapshots of the host. Raise Fault if nothing is written to disk."""
+    if engine.host.snapshots is None:
+        raise Fault("SWITCHED_OFF", name="a snapshot", switch="persistence.enabled")
+    return engine.host.snapshots
 
 
-def last_save(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def last_save(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the time in s at which the last snapshot was finished, or the node's start if there was none."""
-    return engine.facts["last_save"]()
+    return engine.host.log.saved_at() if engine.host.log is not None else 0
 
 
 def _running(engine: Engine) -> bool:
-    return bool("persistence" in engine.facts and engine.facts["persistence"]().get("snapshot_in_progress"))
+    log = engine.host.log
+    return log is not None and bool(log.persistence().get("snapshot_in_progress"))
 
 
-def save(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def save(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Write a snapshot and block all clients until it is written."""
-    write = _fact(engine, "save_now", "a snapshot")
+    snapshots = _snapshots(engine)
     if _running(engine):
         raise Fault("SNAPSHOT_RUNNING")
     try:
-        write()
+        snapshots.write()
     except OSError as error:
         raise Fault("SNAPSHOT_FAILED", reason=str(error)) from None
     return "OK"
 
 
-def snapshot(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def snapshot(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Begin a snapshot in the background."""
-    begin = _fact(engine, "begin_snapshot", "a snapshot")
+    snapshots = _snapshots(engine)
     if _running(engine):
         if args.get("schedule"):
-            engine.facts["snapshot_again"]()
+            snapshots.again()
             return "Background saving scheduled"
         raise Fault("SNAPSHOT_RUNNING")
-    begin()
+    snapshots.begin()
     return "Background saving started"
 
 
-def rewrite_log(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def rewrite_log(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Begin a snapshot in the background; it replaces the log before it."""
-    begin = _fact(engine, "begin_snapshot", "a snapshot")
+    snapshots = _snapshots(engine)
     if _running(engine):
         raise Fault("SNAPSHOT_RUNNING")
-    begin()
+    snapshots.begin()
     return "Background saving started: a snapshot takes the place of a rewritten log"
 
 
-def shutdown(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def shutdown(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Stop the server. No reply is sent: the connection closes."""
     if args.get("abort") and len(args) > 1:
         raise Fault("SYNTAX")
     if args.get("abort"):
         raise Fault("NO_SHUTDOWN")
-    stop = engine.facts.get("shutdown")
-    if stop is None:
+    host = engine.host
+    if host.stop is None:
         raise Fault("NOT_SERVED", what="SHUTDOWN")
-    if args.get("save") and "save_now" in engine.facts:
+    if args.get("save") and host.snapshots is not None:
         try:
-            engine.facts["save_now"]()
+            host.snapshots.write()
         except OSError:
             if not args.get("force"):
                 raise Fault("SHUTDOWN_FAILED") from None
-    stop()
+    host.stop()
     return ...
 
 
-def debug_sleep(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def debug_sleep(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Block the whole server for some seconds."""
     seconds = args["seconds"]
     if not 0 <= seconds <= SLEEP_S_MAX:
         raise Fault("WRONG_FIELD", field="seconds", wanted=f"0 to {SLEEP_S_MAX}", found=f"{seconds:g}")
-    engine.facts["sleep"](seconds)
+    engine.host.sleep(seconds)
     return "OK"
 
 
-def debug_active_expire(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def debug_active_expire(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Switch active expiry, which removes expired keys before any call reads them, on or off."""
     engine.operation.active_expire = args["switch"] != 0
     return "OK"
 
 
-def role(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def role(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the role: master, without replicas."""
     return [b"master", engine.seq, []]
 
 
-def replica_of(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def replica_of(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Accept NO ONE, since a node is never a replica. Raise Fault for any other host."""
     if (args["host"].upper(), args["port"].upper()) != (b"NO", b"ONE"):
         raise Fault("NO_REPLICA")
     return "OK"
 
 
-def wait(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def wait(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return 0, the number of replicas that acknowledged: there are none."""
     if args["timeout"] < 0:
         raise Fault("NEGATIVE_TIMEOUT")
     return 0
 
 
-def lolwut(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def lolwut(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return a small drawing and the version."""
-    return ("\n".join(ART) + f"\n\nSynap ver. {engine.facts.get('version', '')}\n").encode()
+    return ("\n".join(ART) + f"\n\nSynap ver. {engine.host.version}\n").encode()
 
 
-def acl_whoami(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def acl_whoami(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the name of the only user."""
     return b"default"
 
 
-def acl_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def acl_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the ACL rules of the only user, who has all permissions."""
     return [b"user default on nopass sanitize-payload ~* &* +@all"]
 
 
-def module_list(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
+def module_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return no modules, since none can be loaded."""
     return []
 

@@ -10,12 +10,11 @@ from typing import Any
 from synap.compat.words import WORDS, Word
 from synap.derive.binders import packer
 from synap.derive.json_aliases import Pack, respelled
-from synap.derive.outcomes import refused
 from synap.derive.replies import plain
+from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
-from synap.engine.sessions import Session
+from synap.engine.outcomes import HANDLED
 from synap.faults import Fault
-from synap.store.lane import transactions
 from synap.store.memory import layout
 
 
@@ -28,7 +27,7 @@ def _packer(engine: Engine, name: str) -> Pack:
     return pack
 
 
-def perform(engine: Engine, session: Session | None, name: str, fields: dict[str, Any], now: int) -> Any:
+def perform(engine: Engine, caller: Caller, name: str, fields: dict[str, Any], now: int) -> Any:
     """Carry out the row `name` with these fields and return its RESP value. Raise Fault if the row refuses."""
     row = engine.catalogue.by_name[name]
     call = _packer(engine, name)(fields)
@@ -36,15 +35,12 @@ def perform(engine: Engine, session: Session | None, name: str, fields: dict[str
         raise Fault("QUERY_TOO_LARGE")
     start = layout.CALL_BLOB * layout.WORD
     engine.bytes[start : start + len(call)] = call
-    tape = layout.CALL_BLOB + transactions.QUEUE_HEAD
-    engine.numbers[tape - 2] = session.namespace if session is not None else 0
-    if row.handler:
-        return engine.handle_packed(row, session, tape, now)
-    status = engine.perform_queued(layout.CALL_BLOB, engine.row_at[name], now)
-    what = status & layout.STATUS_MASK
-    if what >= layout.REFUSED:
-        raise Fault(refused(what).name, number=str(engine.numbers[layout.REPLY]))
-    return _bare(plain(status, row, engine.numbers, engine.bytes))
+    outcome = engine.carry_out_queued(caller, layout.CALL_BLOB, now)
+    if outcome.refusal:
+        raise Fault(outcome.refusal, number=str(engine.numbers[layout.REPLY]))
+    if outcome.status == HANDLED:
+        return outcome.value
+    return _bare(plain(outcome.status, row, engine.numbers, engine.bytes))
 
 
 def _bare(value: Any) -> Any:
@@ -57,8 +53,8 @@ def _bare(value: Any) -> Any:
 
 
 def _handler(word: Word) -> Handler:
-    def run(engine: Engine, session: Session | None, args: dict[str, Any], now: int) -> Any:
-        reply = perform(engine, session, word.row, word.ask(args), now)
+    def run(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+        reply = perform(engine, caller, word.row, word.ask(args), now)
         return reply if isinstance(reply, Fault) else word.answer(reply, args)
 
     return run

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from synap.derive.outcomes import refused
+from synap.engine.callers import Caller
 from synap.faults import Fault
 from synap.io.embedded.arrays import Found, Integers, Octets, Packed, Texts, pack
 from synap.store.calls import bulk
@@ -19,6 +21,7 @@ class BulkMethods:
     _settings: Any
     _clock: Any
     _engine: Any
+    _caller: Caller
     _lock: Any
     _pool: ThreadPoolExecutor | None
     _pool_size: int
@@ -71,7 +74,7 @@ class BulkMethods:
 
     def _find(self, packed: Packed, out: Octets, width: int, threads: int) -> Integers:
         """Return the values' places (see `bulk.find_many`); with `width` also copy the values to `out`."""
-        self._check_open()
+        self._check_admitted("kv.get")
         if threads < 1:
             raise ValueError(f"threads: wanted a number above 0, found {threads}")
         engine, count, sizes = self._engine, len(packed), packed.sizes
@@ -130,7 +133,7 @@ class BulkMethods:
             raise Fault("STRING_TOO_LONG")
         with self._lock:
             engine = self._engine
-            self._check_writable()
+            self._check_admitted("kv.set")
             at = self._lay(packed.octets)
             value_at = self._lay(data.octets, len(packed.octets))
             done = 0
@@ -153,7 +156,7 @@ class BulkMethods:
         removed = np.zeros(1, np.int64)
         with self._lock:
             engine = self._engine
-            self._check_writable()
+            self._check_admitted("key.delete")
             at = self._lay(packed.octets)
             done = 0
             while done < len(packed):
@@ -167,11 +170,13 @@ class BulkMethods:
                     raise Fault("LOG_FAILED")
         return int(removed[0])
 
-    def _check_writable(self) -> None:
-        """Raise the error that a single call would get, before anything is changed."""
+    def _check_admitted(self, name: str) -> None:
+        """Raise the error that one call of the row `name` would get, before anything is changed."""
         self._check_open()
-        if self._engine.numbers[layout.REFUSE] & layout.GUARD_BROKEN_LOG:
-            raise Fault("LOG_FAILED")
+        engine = self._engine
+        refusal = engine.admit(self._caller, engine.row_at[name], 0, 0, self._clock.now())
+        if refusal:
+            raise Fault(refused(refusal).name)
 
     def _lay(self, data: Octets, behind: int = 0) -> int:
         """Copy octets into the heap, where kernels can read them; return the octet at which they start."""

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from synap.command import Command
 from synap.derive.binders import Build, binder
 from synap.derive.documents import read_native
-from synap.derive.outcomes import refused
 from synap.derive.replies import plain
+from synap.engine.callers import Caller, Surface
 from synap.engine.handlers.table import digest_of
+from synap.engine.outcomes import HANDLED, PARKED, Outcome
 from synap.faults import Fault
 from synap.io.embedded.bulk_methods import BulkMethods
 from synap.io.embedded.methods import Methods
@@ -27,7 +27,7 @@ from synap.journal import LogFailed
 from synap.observe import counters
 from synap.settings import Settings
 from synap.store.memory import layout
-from synap.store.memory.layout import FORM_JSON, REFUSED, STATUS_MASK
+from synap.store.memory.layout import FORM_JSON
 
 UPKEEP_S = 0.1
 CLOSED = "the database is closed"
@@ -62,6 +62,7 @@ class Database(Methods, BulkMethods):
         self._engine = self._node.engine
         self._lock = threading.Lock()
         self._builds: dict[str, Build] = {}
+        self._caller = Caller(Surface.PYTHON)
         self._upkeep_at = monotonic()
         self._closed = ""  # the reason why the database cannot be used
         self._waiters: set[Waiter] = set()
@@ -71,11 +72,11 @@ class Database(Methods, BulkMethods):
             self._syncs = Syncs(self._node.log, interval, self._sync_failed)
         self._pool: ThreadPoolExecutor | None = None
         self._pool_size = 0
-        self._engine.facts |= {
-            "config": redis_config(self._settings, self._node.directory),
-            "uptime": lambda: int(monotonic() - begun),
-            "begin_snapshot": None if self._node.disk is None else self._node.snapshot_here,
-        }
+        host = self._engine.host
+        host.config = redis_config(self._settings, self._node.directory)
+        host.uptime = lambda: int(monotonic() - begun)
+        if self._node.disk is not None:
+            host.snapshots = _Snapshots(self._node)
         _open.add(self)
         if self._node.disk is not None:
             atexit.register(self.close)
@@ -108,61 +109,45 @@ class Database(Methods, BulkMethods):
             if engine.numbers[layout.TIMERS_DUE] <= now:
                 self._end_timers(now)
             self._put(tape, blob)
-            if row.handler:
-                value = engine.handle(row, None, layout.CALL, now)
-                if isinstance(value, Fault):
-                    raise value
-                return value
-            status = engine.perform(engine.row_at[name], layout.CALL, len(tape), len(blob), now)
-            what = status & STATUS_MASK
-            if what >= REFUSED:
-                words = {name: value for name, value in fields.items() if isinstance(value, str)}
-                words |= self._told()
+            waiter = Waiter(lambda outcome: self._value(outcome, fields), lambda: engine.seq) if waits else None
+            outcome = engine.execute(
+                self._caller if waiter is None else waiter, engine.row_at[name], layout.CALL, len(tape), len(blob), now,
+                None if waiter is None else waiter.deliver,
+            )  # fmt: skip
+            if outcome.status == PARKED:
+                assert waiter is not None
+                seconds = waiter.seconds(now)
+                self._waiters.add(waiter)
                 self._finish(now)
-                raise Fault(refused(what).name, **words)
-            if what != layout.WAIT:
-                value = _native(plain(status, row, engine.numbers, engine.bytes))
-                self._finish(now)
-                return value
-            waiter = self._park(row, len(tape), len(blob), now) if waits else None
-            self._finish(now)
-        return None if waiter is None else self._await(waiter)
+            else:
+                try:
+                    return self._value(outcome, fields)
+                finally:
+                    self._finish(now)
+        return self._await(waiter, seconds)
 
-    def _told(self) -> dict[str, str]:
-        """Return the numbers in the reply that the text of a refusal may contain."""
+    def _value(self, outcome: Outcome, fields: dict[str, Any]) -> Any:
+        """Return what a call answers, as Python. Raise Fault if it was refused."""
         numbers = self._engine.numbers
-        return {
-            "number": str(numbers[layout.REPLY]), "second": str(numbers[layout.REPLY + layout.SECOND_NUMBER]),
-        }  # fmt: skip
+        if outcome.status == HANDLED:
+            if isinstance(outcome.value, Fault):
+                raise outcome.value
+            return outcome.value
+        if outcome.refusal:
+            words = {name: value for name, value in fields.items() if isinstance(value, str)}
+            words["number"] = str(numbers[layout.REPLY])
+            words["second"] = str(numbers[layout.REPLY + layout.SECOND_NUMBER])
+            raise Fault(outcome.refusal, **words)
+        return _native(plain(outcome.status, outcome.row, numbers, self._engine.bytes))
 
-    def _park(self, row: Command, tape_size: int, blob_size: int, now: int) -> Waiter:
-        """Park the call in CALL and return its Waiter, which gets the reply when another thread's change allows one."""
-        engine, waiter = self._engine, Waiter()
-
-        def deliver(status: int | None) -> None:
-            if status is not None:
-                what = status & STATUS_MASK
-                if what >= REFUSED:
-                    waiter.error = Fault(refused(what).name, **self._told())
-                else:
-                    waiter.value = _native(plain(status, row, engine.numbers, engine.bytes))
-                waiter.seq = engine.seq
-            waiter.done.set()
-
-        waiter.parked = engine.park(engine.row_at[row.name], layout.CALL, tape_size, blob_size, now, deliver)
-        deadline = waiter.parked.deadline
-        waiter.seconds = (deadline - now) / 1000 if deadline else None
-        self._waiters.add(waiter)
-        return waiter
-
-    def _await(self, waiter: Waiter) -> Any:
+    def _await(self, waiter: Waiter, seconds: float | None) -> Any:
         try:
-            self._wait(waiter)
+            self._wait(waiter, seconds)
         finally:
             with self._lock:  # the thread that set the answer holds the lock until its change is in the log
                 self._waiters.discard(waiter)
-                if not self._closed and not waiter.parked.over:
-                    self._engine.interest.unpark(waiter.parked)
+                if not self._closed:
+                    self._engine.stop_waiting(waiter)
                 log = self._node.log
                 safe = log is None or waiter.seq <= (log.synced_seq if self._always else log.written_seq)
         if waiter.error is not None:
@@ -171,9 +156,9 @@ class Database(Methods, BulkMethods):
             raise Fault("UNKNOWN_OUTCOME")
         return waiter.value
 
-    def _wait(self, waiter: Waiter) -> None:
+    def _wait(self, waiter: Waiter, seconds: float | None) -> None:
         """Wait for the answer or the timeout; meanwhile run due timers, since no other thread may be there to."""
-        end = None if waiter.seconds is None else monotonic() + waiter.seconds
+        end = None if seconds is None else monotonic() + seconds
         while True:
             left = UPKEEP_S if end is None else min(UPKEEP_S, end - monotonic())
             if waiter.done.wait(max(left, 0)) or (end is not None and monotonic() >= end):
@@ -185,7 +170,7 @@ class Database(Methods, BulkMethods):
 
     def _end_timers(self, now: int) -> None:
         """Handle leases that have run out, delayed messages that are ready, and events that are too old."""
-        self._engine.upkeep(now)
+        self._engine.upkeep.step(now)
         self._finish(now)
 
     def _finish(self, now: int) -> None:
@@ -295,8 +280,35 @@ class Database(Methods, BulkMethods):
         if monotonic() - self._upkeep_at >= UPKEEP_S:
             self._upkeep_at = monotonic()
             self._clock.adjust()
-            self._engine.upkeep(now)
+            self._engine.upkeep.step(now)
             self._commit()
+
+
+class _Snapshots:
+    """The snapshots of a database in this process: each is written before the call returns."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    @property
+    def save_points(self) -> list[tuple[int, int]]:
+        """No pairs: a program takes its snapshots itself."""
+        return []
+
+    @save_points.setter
+    def save_points(self, points: list[tuple[int, int]]) -> None:
+        if points:
+            raise ValueError("a database in a program takes no snapshots by itself")
+
+    def write(self) -> None:
+        """Write a snapshot. Raises OSError if it cannot be written."""
+        try:
+            self._node.snapshot_here()
+        except LogFailed as failure:
+            self._node.fail(failure)
+            raise OSError(str(failure)) from None
+
+    begin = again = write
 
 
 def _leave_all() -> None:

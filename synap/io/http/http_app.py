@@ -1,7 +1,8 @@
 """The HTTP application: REST routes of the rows, the command envelope, and the server's own pages."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -10,26 +11,22 @@ from synap.commands import CATALOGUE
 from synap.derive import openapi
 from synap.derive.api_page import LINKS, front_page
 from synap.derive.api_page import page as page_of
-from synap.faults import Fault
+from synap.engine.callers import Caller
+from synap.engine.outcomes import PARKED, Outcome
+from synap.faults import Fault, SynapError
 from synap.io.http.gzip_replies import prefers_html, squeeze
 from synap.io.http.http_admission import Door, header
+from synap.io.http.json_calls import JsonCalls
+from synap.io.http.json_envelopes import Envelopes
 from synap.io.http.operations import Operations
 from synap.io.websocket.endpoints import MARK, ROUTES, Routes
 from synap.io.websocket.websocket_connection import without_upgrade
 from synap.observe.metrics import Metrics
 from synap.proto.http import Request, Response
-from synap.proto.rest import (
-    Target,
-    allowed,
-    in_query,
-    json_response,
-    not_allowed,
-    refused_fault,
-    refused_number,
-    status_fault,
-)
-from synap.store.memory import layout
-from synap.store.memory.layout import REFUSED, STATUS_MASK
+from synap.proto.rest import Target, allowed, in_query, json_response, not_allowed
+
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
 
 _encode = msgspec.json.encode
 
@@ -49,12 +46,33 @@ def packed_body(coding: bytes) -> Response:
     return json_response(415, {"error": text, "code": 415}, headers=[(b"accept-encoding", b"identity")])
 
 
-class Web(Operations):
+class Later:
+    """The response of a REST call that waits."""
+
+    def __init__(self, web: "Web", target: Target, fields: dict[str, Any]) -> None:
+        self._web, self._target, self._fields = web, target, fields
+        self.future: asyncio.Future[Response] | None = None
+
+    def deliver(self, outcome: Outcome) -> None:
+        """Set the response, unless the client is gone."""
+        assert self.future is not None
+        if self.future.done():
+            return
+        try:
+            self.future.set_result(self._web.response(outcome, self._target, self._fields))
+        except SynapError as error:
+            self.future.set_exception(error)
+
+
+class Web:
     """The HTTP application of one server."""
 
-    def __init__(self, server: Any) -> None:
-        super().__init__(server)
+    def __init__(self, server: "Server") -> None:
+        self.server = server
         settings = server.settings
+        self.calls = JsonCalls(server)
+        self.envelopes = Envelopes(self.calls)
+        self.operations = Operations(self.envelopes)
         self.door = Door(settings.names("server.allowed_hosts"), settings.names("server.cors_origins"))
         self.metrics = Metrics(CATALOGUE)
         self.fixed: dict[bytes, tuple[str, Callable[[Request], Response | Awaitable[Response]]]] = {
@@ -65,13 +83,15 @@ class Web(Operations):
             b"/openapi.json": ("GET", self.described),
             b"/docs": ("GET", self.documented),
             b"/snapshot": ("POST", self.snapshot),
-            b"/api/v1/command": ("POST", self.command),
-            b"/api/stream": ("POST", self.operation),
+        }
+        self.posted: dict[bytes, Callable[[Request, Caller], Response]] = {
+            b"/api/v1/command": self.envelopes.answer,
+            b"/api/stream": self.operations.answer,
         }
         self.sockets = Routes(ROUTES)
         self._pages: dict[str, Response] = {}
 
-    def answer(self, connection: Any, request: Request) -> Response | Awaitable[Response]:
+    def answer(self, caller: Caller, request: Request) -> Response | Awaitable[Response]:
         """Return the reply to a request, or an awaitable of the reply. Raises Fault and Refused."""
         self.door.admit(request)
         if request.coding and request.body:
@@ -85,6 +105,12 @@ class Web(Operations):
             if method != "GET":
                 self.door.admit_write(request)
             return answer(request)
+        posted = self.posted.get(request.path)
+        if posted is not None:
+            if request.method != b"POST":
+                return self.other_method(request, allowed({"POST": None}))
+            self.door.admit_write(request)
+            return posted(request, caller)
         if request.path == b"*":
             return self.other_method(request, "DELETE, GET, HEAD, OPTIONS, POST, PUT")
         if self.server.node is None:
@@ -95,13 +121,13 @@ class Web(Operations):
         found = rest.find(request)
         if isinstance(found, Response):
             return found
+        if found[0] is None:
+            return self.other_method(request, found[1])
         target, values = found
-        if target is None:
-            return self.other_method(request, values)
         if target.row.writes:
             self.door.admit_write(request)
         try:
-            return self.call(connection, target, rest.fields(request, target, values))
+            return self.call(caller, target, rest.fields(request, target, values))
         except Fault as fault:
             if request.body or fault.row.http != 422:
                 raise
@@ -121,53 +147,37 @@ class Web(Operations):
             response = Response(response.status, response.body, response.content_type, headers, response.close)
         return squeeze(response, request)
 
-    def call(
-        self, connection: Any, target: Target, fields: dict[str, Any]
-    ) -> Response | Awaitable[Response]:
+    def call(self, caller: Caller, target: Target, fields: dict[str, Any]) -> Response | Awaitable[Response]:
         """Make the call of a REST request; return the response, or an awaitable if the call waits. Raises Fault."""
-        engine = self.server.engine
+        engine, calls = self.server.engine, self.calls
         now = self.server.clock.now()
-        call = target.pack(fields)
         if target.before is not None:
-            self.lay(target.before.pack(fields))
-            engine.perform_queued(layout.CALL_BLOB, target.before.row_at, now)
+            calls.make(caller, target.before, fields, now)
             engine.settle(now)
-        tape = self.lay(call)
-        if target.row.handler:
-            value = engine.handle_packed(target.row, None, tape, now)
-            if isinstance(value, Fault):
-                raise value
-            engine.settle(now)
-            return json_response(200, self.plain_value(value, target))
-        status = engine.perform_queued(layout.CALL_BLOB, target.row_at, now)
-        if status & STATUS_MASK == layout.WAIT:
-            return self.server.park(connection, target, tape, now, fields)
+        later = Later(self, target, fields) if target.row.waits else None
+        outcome = calls.make(caller, target, fields, now, None if later is None else later.deliver)
+        if outcome.status == PARKED:
+            assert later is not None
+            later.future = self.server.loop.create_future()
+            return later.future
         try:
-            return self.render(target, status, fields)
+            return self.response(outcome, target, fields)
         finally:
             engine.settle(now)
 
-    def render(self, target: Target, status: int, fields: dict[str, Any]) -> Response:
-        """Return the reply in REPLY as a response. Raises Fault; the caller calls `settle` also then."""
-        engine = self.server.engine
-        status = self.onto_itself(target, status, fields)
-        if status & STATUS_MASK >= REFUSED:
-            raise status_fault(status, fields, *engine.numbers[layout.REPLY : layout.REPLY + 3 : layout.SECOND_NUMBER])
-        refused = refused_number(target.row, status, engine.numbers[layout.REPLY])
-        if refused:
-            raise refused_fault(refused, fields, self.is_there)
+    def response(self, outcome: Outcome, target: Target, fields: dict[str, Any]) -> Response:
+        """Return an outcome as a response. Raises Fault; the caller calls `settle` also then."""
         try:
-            body = _encode(target.render(status, engine.numbers, engine.bytes, layout.REPLY, fields))
+            return Response(200, _encode(self.calls.payload(outcome, target, fields, target.render)))
         except LookupError:
             return json_response(404, {"error": "Not found", "code": 404})
-        return Response(200, body)
 
     # Pages of the server.
 
     def health(self, request: Request) -> Response:
         """Answer 200 when ready; until then 503 with the progress of the start."""
         server = self.server
-        if server.phase == "ready":
+        if server.phase == "ready" and server.node is not None:
             status = "degraded" if server.node.failed else "healthy"
             return json_response(200, {"status": status, "service": "synap", "version": server.version})
         progress = server.progress
@@ -213,8 +223,7 @@ class Web(Operations):
 
     @property
     def _catalogue(self) -> Catalogue:
-        engine = self.server.engine
-        return CATALOGUE if engine is None else engine.catalogue
+        return CATALOGUE if self.server.node is None else self.server.engine.catalogue
 
     def front(self, request: Request) -> Response:
         """Return the front page with links: HTML for browsers, JSON for programs."""

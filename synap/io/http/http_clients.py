@@ -5,7 +5,7 @@ These connections have no session in the heap. A Visitor has the attributes of a
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from synap.faults import Fault
 from synap.io.http.http_admission import Refused
@@ -16,6 +16,9 @@ from synap.journal import LogFailed
 from synap.proto import streamable
 from synap.proto.http import Request, Response
 from synap.proto.rest import json_response
+
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
 
 
 class Visitor:
@@ -31,7 +34,7 @@ class Visitor:
     def __init__(self, connection: HttpConnection | WebSocketConnection, now: int) -> None:
         self.connection, self.link = connection, self
         self.number = connection.number
-        self.closing, self.parked = connection.ended, connection.parked
+        self.closing, self.parked = connection.ended, connection.caller.parked
         wall = connection.server.loop.time()
         self.opened = now - int((wall - connection.opened) * 1000)
         busy = connection.busy or (isinstance(connection, HttpConnection) and connection.served != connection.seen)
@@ -58,14 +61,15 @@ class Visitor:
         if isinstance(found, tuple) and found[0] is not None:
             return str(found[0].row.name)
         page = connection.asked.path.decode("ascii", "replace")
-        return page if page.encode() in connection.server.web.fixed else "NULL"
+        web = connection.server.web
+        return page if page.encode() in web.fixed or page.encode() in web.posted else "NULL"
 
     def hang_up(self) -> None:
         """Close the connection at once."""
         self.connection.transport.abort()
 
 
-def memory(server: Any) -> tuple[int, int]:
+def memory(server: "Server") -> tuple[int, int]:
     """Return bytes of output that clients have not taken, and bytes of unfinished input."""
     output = unfinished = 0
     for connection in server.connections:
@@ -74,13 +78,13 @@ def memory(server: Any) -> tuple[int, int]:
         output += connection.transport.get_write_buffer_size()
         if isinstance(connection, RespConnection):
             unfinished += connection.held_bytes
-        else:
-            output += getattr(connection, "unsent", 0)
+        elif isinstance(connection, HttpConnection | WebSocketConnection):
+            output += connection.unsent
             unfinished += connection.held
     return output, unfinished
 
 
-def listed(server: Any, now: int) -> list[Visitor]:
+def listed(server: "Server", now: int) -> list[Visitor]:
     """Return all HTTP and WebSocket connections, the oldest first; each gets a number that is never used again."""
     found = []
     for connection in server.connections:
@@ -93,22 +97,22 @@ def listed(server: Any, now: int) -> list[Visitor]:
 # Pauses.
 
 
-def holds(server: Any, request: Request) -> bool:
+def holds(server: "Server", request: Request) -> bool:
     """Return whether CLIENT PAUSE delays this request; never the server's own pages, such as health and metrics."""
     operation = server.engine.operation
     web = server.web
     if not operation.pause_until or request.method == b"OPTIONS":
         return False
     if request.path == b"/api/v1/command":
-        return bool(operation.pause_all or _writes(server.commands, request.body))
+        return bool(operation.holds(_writes(server.commands, request.body)))
     if request.path == b"/api/stream":
-        return bool(operation.pause_all or web.operation_writes(request.body))
+        return bool(operation.holds(web.operations.writes(request.body)))
     if request.path in web.fixed:
         return False
     found = server.rest.find(request)
     if not isinstance(found, tuple) or found[0] is None:
         return False
-    return bool(operation.pause_all or found[0].row.writes)
+    return bool(operation.holds(found[0].row.writes))
 
 
 def _writes(commands: streamable.Commands, body: bytes) -> bool:
@@ -122,15 +126,15 @@ def _writes(commands: streamable.Commands, body: bytes) -> bool:
     return any(target is not None and target.row.writes for target in targets)
 
 
-async def after_pause(server: Any, connection: Any, request: Request) -> Response:
+async def after_pause(server: "Server", connection: HttpConnection, request: Request) -> Response:
     """Return the reply to a request, after every pause that delays it."""
     operation = server.engine.operation
     while holds(server, request):
-        released: asyncio.Future[None] = server.loop.create_future()
-        operation.held.append(lambda one=released: one.done() or one.set_result(None))
-        await released
+        released = asyncio.Event()
+        operation.held.append(released.set)
+        await released.wait()
     try:
-        response: Response | Awaitable[Response] = server.web.answer(connection, request)
+        response: Response | Awaitable[Response] = server.web.answer(connection.caller, request)
     except Refused as refused:
         return refused.response
     except LogFailed:

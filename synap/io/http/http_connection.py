@@ -4,6 +4,7 @@ import asyncio
 from email.utils import formatdate
 from typing import Any
 
+from synap.engine.callers import Caller, Surface
 from synap.faults import Fault
 from synap.io.http.gzip_replies import GZIP_BYTES_MIN
 from synap.io.http.http_admission import Refused
@@ -46,11 +47,12 @@ class HttpConnection(Connection, asyncio.Protocol):
     """An HTTP client's connection."""
 
     machine: FastMachine
+    caller: Caller
     busy = False
     held_back = False  # its time slice is over: the rest of its pipeline waits until the replies have left
     held = 0  # bytes received while a call waits
-    task: Any = None
-    parked: Any = None
+    unsent = 0  # a reply is written at once: what waits is in the transport
+    task: asyncio.Task[None] | None = None
     asked: Request | None = None  # the request being answered
     number = 0  # client number, given when clients are first listed
     opened = 0.0  # time of its creation, in seconds of the loop's time
@@ -63,6 +65,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         super().connection_made(transport)
         server = self.server
         self.machine = FastMachine(head_bytes_max=server.head_bytes_max, body_bytes_max=server.body_bytes_max)
+        self.caller = Caller(Surface.JSON)
         self.since = self.opened = server.loop.time()
         if not server.room_for(self):
             transport.close()
@@ -83,8 +86,8 @@ class HttpConnection(Connection, asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
-        if self.parked is not None and not self.parked.over:  # the client is gone: the call must change nothing for it
-            self.server.engine.interest.unpark(self.parked)
+        if self.caller.parked is not None:  # the client is gone: the call must change nothing for it
+            self.server.engine.stop_waiting(self.caller)
         if self.busy and self.task is not None:
             self.task.cancel()
 
@@ -218,7 +221,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         """Answer the request that had to wait, then go on with the pipeline."""
         self.busy = False
         self.held = 0
-        self.task = self.parked = None
+        self.task = self.caller.parked = None
         self._answer(response)
         if not self.lost:
             if not self.blocked and not self.ended:
@@ -242,12 +245,11 @@ class HttpConnection(Connection, asyncio.Protocol):
 
         Other waits end soon by themselves.
         """
-        if self.parked is not None and not self.parked.over:
-            self.server.engine.interest.unpark(self.parked)
+        if self.caller.parked is not None and self.server.engine.stop_waiting(self.caller):
             self.server.close_after_turn(self)
 
     def holds_beyond(self, seq: int) -> bool:
-        return self.parked is not None and self.parked.over
+        return self.caller.parked is not None and self.caller.parked.over
 
     def outcome_unknown(self) -> None:
         if not self.lost:

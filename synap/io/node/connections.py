@@ -7,15 +7,18 @@ below `output_total_bytes_max`. A peer that takes no output for `output_stall_s`
 """
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from synap.engine.resp.encoding import encode
+from synap.engine.resp.large_reply import LargeReply
+from synap.engine.resp.machine import RECEIVE_SLICE, RespMachine
 from synap.faults import Fault
 from synap.hosts import authority
 from synap.io.node.group_commit import Turn
 from synap.journal import LogFailed
-from synap.proto.large_reply import Spill
-from synap.proto.resp import RECEIVE_SLICE, RespMachine
-from synap.proto.values import encode
+
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
 
 SPILL_PIECE = 256 * 1024
 HELD_WHILE_WAITING = 16 * 1024
@@ -30,7 +33,7 @@ class Connection:
     reads_on = True  # may an arrival be granted a run while the peer is behind?
     granted = False
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "Server") -> None:
         self.server = server
         self.turn: Turn = server.turn
         self.behind_at: float | None = None  # when the peer fell behind, or last took some output since then
@@ -131,7 +134,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         self.reads_once = getattr(transport, "reads_once", False)
         session = self.server.engine.sessions.add() if self.server.room_for(self) else None
         if session is None:
-            if self.server.engine is not None:
+            if self.server.node is not None:
                 self.server.engine.operation.connections_rejected += 1
             transport.write(b"-ERR max number of clients reached\r\n")
             transport.close()
@@ -332,7 +335,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
                 self._soon()
                 return
             first = output[0]
-            if isinstance(first, Spill):
+            if isinstance(first, LargeReply):
                 piece = first.take(SPILL_PIECE)
                 if piece:
                     self.spilling = True
@@ -344,7 +347,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             else:
                 whole = []  # joined for one write: with one reply per turn, a pipeline would take a turn per reply
                 for each in output:
-                    if isinstance(each, Spill):
+                    if isinstance(each, LargeReply):
                         break
                     whole.append(each)
                 self.turn.send(self, b"".join(whole))
@@ -373,8 +376,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         machine = self.machine
         parked = machine.session.parked
         if parked is not None:
-            self.server.engine.interest.unpark(parked)
-            machine.session.parked = None
+            self.server.engine.stop_waiting(machine.session)
             machine.forget_input()
         if not (machine.output or machine.more or self.going_on):
             self.server.close_after_turn(self)

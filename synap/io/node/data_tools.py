@@ -13,6 +13,7 @@ from synap.command import layout as layout_of
 from synap.commands import CATALOGUE
 from synap.derive.binders import binder, field_names
 from synap.derive.tape_reader import read
+from synap.engine.callers import Caller, Surface
 from synap.faults import SynapError
 from synap.io.node.clock import Clock
 from synap.io.node.files import LOCK_NAME, Directory
@@ -22,7 +23,7 @@ from synap.journal import check as check_journal
 from synap.journal.checks import FileReport, Report
 from synap.settings import Settings
 from synap.store.memory import frames, layout
-from synap.store.memory.layout import BROKEN, CHANGED, FORM_JSON, REFUSED, STATUS_MASK, WORD
+from synap.store.memory.layout import CHANGED, FORM_JSON, WORD
 
 
 class Unusable(SynapError):
@@ -159,6 +160,7 @@ def _carry_out(directory: Path, file: Path) -> Iterator[str]:
     """Make the calls of a dump and yield how many were made. Raises Unusable if one is refused."""
     node = _open(directory, writable=True)
     engine = node.engine
+    caller = Caller(Surface.PYTHON)
     done = 0
     try:
         for number, row, namespace, tape, blob in _calls(file):
@@ -169,10 +171,10 @@ def _carry_out(directory: Path, file: Path) -> Iterator[str]:
             for i, value in enumerate(tape):
                 engine.numbers[layout.CALL + i] = value
             now = node.clock.now()
-            status = engine.perform(engine.row_at[row.name], layout.CALL, len(tape), len(blob), now)
-            if status & STATUS_MASK in (BROKEN,) or status & STATUS_MASK >= REFUSED:
+            outcome = engine.execute(caller, engine.row_at[row.name], layout.CALL, len(tape), len(blob), now)
+            if outcome.failed:
                 raise Unusable(f"{file} line {number}: {row.name} was refused, is the directory empty?")
-            done += bool(status & CHANGED)
+            done += bool(outcome.status & CHANGED)
             engine.settle(now)
         node.flush()
     finally:

@@ -99,14 +99,9 @@ class Node:
         self._child = 0
         self._pipe = -1
         self._said = b""
-        self.engine.facts |= {
-            "version": __version__,
-            "os": sys.platform,
-            "pid": os.getpid(),
-            "persistence": self.persistence,
-            "fsync_mode": lambda: self.fsync_mode,
-            "set_fsync_mode": lambda mode: setattr(self, "fsync_mode", mode),
-        }
+        self.started = wall_us() // 1_000_000
+        host = self.engine.host
+        host.version, host.system, host.pid, host.log = __version__, sys.platform, os.getpid(), self
         place_clocks(self)
         if disk is None and settings.persistence.enabled:
             self.disk, self.lock = claim(self.directory)
@@ -118,6 +113,10 @@ class Node:
                     self.lock.release()
                 raise
 
+    def saved_at(self) -> int:
+        """Return when the last snapshot was finished, or else when the node was started, in s since 1970."""
+        return self.last_save or self.started
+
     # Starting.
 
     def _recover(self, disk: Disk) -> None:
@@ -128,18 +127,18 @@ class Node:
         if recovery.snapshot is not None:
             numbers[layout.SEQ] = recovery.snapshot_seq
             for payload in recovery.snapshot_payloads():
-                found.snapshot_frames += engine.replay(payload, 0)
+                found.snapshot_frames += engine.frames.replay(payload, 0)
             found.snapshot = recovery.snapshot.name
         pieces: list[memoryview | bytes] = []
         size = 0
         for payload, *_ in recovery.groups():
             if size + len(payload) > CHUNK_BYTES and pieces:
-                found.log_frames += engine.replay(b"".join(pieces), 1)
+                found.log_frames += engine.frames.replay(b"".join(pieces), 1)
                 pieces, size = [], 0
             pieces.append(bytes(payload))
             size += len(payload)
         if pieces:
-            found.log_frames += engine.replay(b"".join(pieces), 1)
+            found.log_frames += engine.frames.replay(b"".join(pieces), 1)
         numbers[layout.KEY_HITS] = numbers[layout.KEY_MISSES] = 0  # the replay's reads are no client's reads
         found.cut_bytes = recovery.cut_bytes
         found.notes = [str(note) for note in recovery.notes]
@@ -160,7 +159,7 @@ class Node:
 
     def flush(self) -> None:
         """Write the frames that wait to the log. On failure refuse writes from now on and raise LogFailed."""
-        taken = self.engine.take_frames()
+        taken = self.engine.frames.take()
         if taken is None:
             return
         payload, first_seq, count = taken
@@ -172,7 +171,7 @@ class Node:
             self.fail(failure)
             raise
         finally:
-            self.engine.frames_written()
+            self.engine.frames.written()
             self.delayed("aof-write", monotonic() - begun)
 
     def delayed(self, event: str, seconds: float) -> None:

@@ -49,7 +49,6 @@ def memory_held() -> int:
 
 def place_clocks(node: Any) -> None:
     """Give a node's engine its clocks, and the settings of the slow log and of pub/sub."""
-    started = wall_us() // 1_000_000
     node.engine.operation.ticks = ticks
     node.engine.numbers[layout.CLOCK] = clock_address()
     node.engine.operation.slow_ns = node.settings.number("slowlog.threshold_us") * 1000
@@ -62,10 +61,6 @@ def place_clocks(node: Any) -> None:
         settings.number("pubsub.buffer_messages_max"), settings.number("limits.feed_output_bytes_max"),
         settings.text("pubsub.overflow"),
     )  # fmt: skip
-    node.engine.facts |= {
-        "wall_us": wall_us,
-        "memory_reserved": node.heap.memory_max,
-        "sleep": sleep,
-        "memory_held": memory_held,
-        "last_save": lambda: node.last_save or started,
-    }
+    host = node.engine.host
+    host.wall_us, host.sleep, host.memory_held = wall_us, sleep, memory_held
+    host.memory_reserved = node.heap.memory_max

@@ -4,23 +4,40 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from synap.engine.callers import Caller, Surface
+from synap.engine.outcomes import Outcome
+from synap.faults import Fault
 from synap.journal import Log, LogFailed
 
 
-class Waiter:
-    """A call that waits for its keys while other threads make calls. `parked` is the engine's entry for the call.
+class Waiter(Caller):
+    """The caller of a call that may wait for its keys while other threads make calls.
 
-    `seconds` is how long the call may wait (None: for ever). Once `done` is set there is a `value` or an `error`.
-    The value may be returned as soon as the log holds every change up to `seq`.
+    Once `done` is set there is a `value` or an `error`. The value may be returned as soon as the log holds every change
+    up to `seq`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[Outcome], Any], seq: Callable[[], int]) -> None:
+        """`read` returns the value of an outcome or raises Fault, `seq` returns the seq of the last change."""
+        super().__init__(Surface.PYTHON)
+        self._read, self._seq = read, seq
         self.done = threading.Event()
-        self.seconds: float | None = None
         self.value: Any = None
         self.error: Exception | None = None
         self.seq = 0
-        self.parked: Any = None
+
+    def seconds(self, now: int) -> float | None:
+        """Return how long the parked call may wait from `now` on, None for ever."""
+        return (self.parked.deadline - now) / 1000 if self.parked.deadline else None
+
+    def deliver(self, outcome: Outcome) -> None:
+        """Keep the outcome for the thread that waits, and wake it."""
+        try:
+            self.value = self._read(outcome)
+        except Fault as fault:
+            self.error = fault
+        self.seq = self._seq()
+        self.done.set()
 
 
 class Syncs:

@@ -10,7 +10,7 @@ import logging
 import select
 import socket
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,6 +37,9 @@ from synap.store.lane.epoll_batch import (
 from synap.store.lane.lane import OUT_AT
 from synap.store.memory import layout
 
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
+
 log = logging.getLogger("synap")
 
 NEVER_NS = 1 << 62
@@ -48,7 +51,7 @@ FULL_PAUSE_S = 1.0
 class Rounds:
     """The epoll rounds for all RESP sockets of a server."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "Server") -> None:
         self._loop: asyncio.AbstractEventLoop = server.loop
         self._clock, self._engine = server.clock, server.engine
         self._turn: Turn = server.turn

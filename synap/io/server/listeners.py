@@ -13,13 +13,16 @@ import socket
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synap.faults import SynapError
 from synap.hosts import authority
 from synap.io.http.http_connection import HttpConnection
 from synap.io.node.connections import RespConnection
 from synap.settings import Settings
+
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
 
 log = logging.getLogger("synap")
 
@@ -95,7 +98,7 @@ def chosen(found: Iterable[Address]) -> list[Address]:
 class Listeners:
     """The listeners of a server, for HTTP and for RESP."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "Server") -> None:
         self._server = server
         self._settings: Settings = server.settings
         self._loop: asyncio.AbstractEventLoop = server.loop

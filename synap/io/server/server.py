@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from synap import __version__
+from synap.engine.engine import Engine
 from synap.faults import BrokenNode, Fault, SynapError
 from synap.io.http import http_clients
 from synap.io.http.http_app import Web
@@ -28,7 +29,7 @@ from synap.io.server.listeners import Listeners
 from synap.io.server.upkeep_timer import Ticks
 from synap.journal import LogFailed
 from synap.proto.http import Request, Response
-from synap.proto.rest import Rest, Target, fault_response, json_response
+from synap.proto.rest import Rest, fault_response, json_response
 from synap.proto.streamable import Commands
 from synap.settings import Settings
 from synap.store.memory import layout
@@ -41,7 +42,11 @@ STOP_WAIT_S = 5.0
 
 
 class Server:
-    """The server of one process: a node and its listeners."""
+    """The server of one process: a node and its listeners. `engine`, `rest` and `commands` exist once `node` does."""
+
+    engine: Engine
+    rest: Rest
+    commands: Commands
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -49,7 +54,6 @@ class Server:
         self.clock = Clock()
         self.connections: dict[Connection, None] = {}  # in the order of their arrival
         self.node: Node | None = None
-        self.engine: Any = None
         self.progress = Progress()
         self.phase = "compiling"
         self.started = monotonic()
@@ -93,7 +97,7 @@ class Server:
                 group.start_soon(self._sweep)
                 await self._start()
                 self.resp_port = await self.listeners.open_resp()
-                self.engine.facts["resp_port"] = self.resp_port
+                self.engine.host.resp_port = self.resp_port
                 self._tell_ready()
                 self.ticks = Ticks(self)
                 self.ticks.begin()
@@ -143,12 +147,7 @@ class Server:
         systemd.notify_starting("recovering")
         node = await self._open()
         engine = node.engine
-        engine.facts |= {
-            "uptime": lambda: int(monotonic() - self.started),
-            "http_port": self.http_port,
-            "begin_snapshot": self._snapshot_soon if node.disk is not None else None,
-            "config": redis_config(self.settings, node.directory),
-        }
+        engine.host.config = redis_config(self.settings, node.directory)
         server_commands.wire(self, node)
         for note in node.recovered.notes:
             log.warning(note)
@@ -236,10 +235,10 @@ class Server:
 
     def answer(self, connection: HttpConnection, request: Request) -> Response | Awaitable[Response]:
         """Return the reply to an HTTP request, or an awaitable if the reply needs waiting."""
-        if self.engine is not None and self.engine.operation.pause_until and http_clients.holds(self, request):
+        if self.node is not None and self.engine.operation.pause_until and http_clients.holds(self, request):
             self.web.door.admit(request)
             return http_clients.after_pause(self, connection, request)
-        return self.web.answer(connection, request)
+        return self.web.answer(connection.caller, request)
 
     def wait_for(self, connection: HttpConnection, response: Awaitable[Response]) -> None:
         """Answer the connection's request as soon as `response` is done."""
@@ -254,23 +253,6 @@ class Server:
 
         connection.task = task = self.loop.create_task(answer())
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    def park(
-        self, connection: HttpConnection, target: Target, tape: int, now: int, fields: dict[str, Any]
-    ) -> Awaitable[Any]:
-        """Park a REST call until one of its keys changes or its timeout; return a future of the response."""
-        future: asyncio.Future[Response] = self.loop.create_future()
-
-        def deliver(status: int | None) -> None:
-            if future.done():
-                return
-            try:
-                future.set_result(self.web.render(target, layout.NIL if status is None else status, fields))
-            except SynapError as error:
-                future.set_exception(error)
-
-        connection.parked = self.engine.park_packed(target.row_at, tape, now, deliver)
-        return future
 
     def close_after_turn(self, connection: Connection) -> None:
         """Close the transport once all output of this connection has left the turn."""
@@ -324,7 +306,7 @@ class Server:
 
     # Snapshots.
 
-    def _snapshot_soon(self) -> None:
+    def snapshot_soon(self) -> None:
         """Start a snapshot after the command that asks for one has ended.
 
         The command may be inside a transaction, whose frames the log must get at once, and replies that are not

@@ -1,55 +1,100 @@
 """The server's part of commands about the server (SAVE, SHUTDOWN, INFO, CLIENT), and the upkeep of its limits."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synap.engine.handlers import clients, info
 from synap.io.http import http_clients
 from synap.io.node.clock import seed
 from synap.io.node.connections import RespConnection
+from synap.io.node.node import Node
 from synap.io.process import logging_setup
 from synap.journal import LogFailed
 from synap.settings import FILE
 
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
 
-def wire(server: Any, node: Any) -> None:
-    """Give the engine's rows access to this server. Rows run in the loop, so a shutdown is only scheduled by them."""
-    engine, loop = node.engine, server.loop
-    settings = server.settings
-    engine.operation.idle_s = settings.number("limits.timeout")
-    engine.operation.keep_alive_s = settings.number("limits.tcp_keepalive")
-    origins = [settings.origin(name) for name in settings if FILE in settings.origin(name)]
 
-    def save_now() -> None:
+class ServerConnections:
+    """The connections of a server, as the rows of its engine see them."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+
+    @property
+    def output_bytes_max(self) -> int:
+        """The unread output for which a connection is closed, in bytes."""
+        return int(self._server.output_bytes_max)
+
+    @output_bytes_max.setter
+    def output_bytes_max(self, size: int) -> None:
+        self._server.output_bytes_max = size
+
+    def count(self) -> int:
+        """Return the number of open connections."""
+        return len(self._server.connections)
+
+    def memory(self) -> tuple[int, int]:
+        """Return bytes of output that clients have not taken, and bytes of unfinished input."""
+        return http_clients.memory(self._server)
+
+    def visitors(self, now: int) -> list[http_clients.Visitor]:
+        """Return the HTTP and WebSocket connections."""
+        return http_clients.listed(self._server, now)
+
+
+class ServerSnapshots:
+    """The snapshots of a server's node. A snapshot that blocks is written here, others by a child process."""
+
+    def __init__(self, server: "Server", node: Node) -> None:
+        self._server, self._node = server, node
+        self._later: asyncio.Future[Any] | None = None
+
+    @property
+    def save_points(self) -> list[tuple[int, int]]:
+        """The pairs of (seconds, changes) of which any makes a snapshot due."""
+        return self._node.save_points
+
+    @save_points.setter
+    def save_points(self, points: list[tuple[int, int]]) -> None:
+        self._node.save_points = points
+
+    def begin(self) -> None:
+        """Begin a snapshot in the background."""
+        self._server.snapshot_soon()
+
+    def again(self) -> None:
+        """Begin another snapshot once the one under way is finished."""
+        self._later = asyncio.ensure_future(self._server.snapshot_reply(), loop=self._server.loop)
+
+    def write(self) -> None:
+        """Write a snapshot before returning. Raises OSError if it cannot be written."""
         try:
-            node.snapshot_here()
+            self._node.snapshot_here()
         except LogFailed as failure:
-            server.turn.failed(failure)
+            self._server.turn.failed(failure)
             raise OSError(str(failure)) from None
 
-    engine.facts |= {
-        "call_later": loop.call_later,
-        "visitors": lambda now: http_clients.listed(server, now),
-        "log_lines_dropped": logging_setup.dropped,
-        "clients": lambda: len(server.connections),
-        "clients_memory": lambda: http_clients.memory(server),
-        "shutdown": lambda: loop.call_soon(server.stop),
-        "run_id": seed(20).hex(),
-        "config_file": FILE if origins else "",
-        "loop": type(loop).__module__.split(".")[0],
-        "output_most": lambda: server.output_bytes_max,
-        "set_output_most": lambda size: setattr(server, "output_bytes_max", size),
-    }
+
+def wire(server: "Server", node: Node) -> None:
+    """Give the engine's rows access to this server. Rows run in the loop, so a shutdown is only scheduled by them."""
+    engine, loop, settings = node.engine, server.loop, server.settings
+    engine.operation.idle_s = settings.number("limits.timeout")
+    engine.operation.keep_alive_s = settings.number("limits.tcp_keepalive")
+    host = engine.host
+    host.http_port, host.run_id, host.event_loop = server.http_port, seed(20).hex(), type(loop).__module__.split(".")[0]
+    host.config_file = FILE if any(FILE in settings.origin(name) for name in settings) else ""
+    host.uptime = lambda: int(server.uptime)
+    host.log_lines_dropped = logging_setup.dropped
+    host.call_later = loop.call_later
+    host.stop = lambda: loop.call_soon(server.stop)
+    host.connections = ServerConnections(server)
     if node.disk is not None:
-        engine.facts |= {
-            "save_now": save_now,
-            "snapshot_again": lambda: asyncio.ensure_future(server.snapshot_reply(), loop=loop),
-            "get_save": lambda: node.save_points,
-            "set_save": lambda points: setattr(node, "save_points", points),
-        }
+        host.snapshots = ServerSnapshots(server, node)
 
 
-def farewell(server: Any) -> str:
+def farewell(server: "Server") -> str:
     """Return the log line at the end of a clean stop: where the data is."""
     node, settings = server.node, server.settings
     where = settings.text("persistence.directory")
@@ -62,7 +107,7 @@ def farewell(server: Any) -> str:
     return f"stopped, data is safe in {where}"
 
 
-def upkeep(server: Any, now: int) -> None:
+def upkeep(server: "Server", now: int) -> None:
     """End pauses, sample statistics, and close RESP connections idle for longer than `limits.timeout`.
 
     The upkeep timer calls this at each tick, at least ten times a second. `now` is engine time in ms.

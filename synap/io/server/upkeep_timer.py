@@ -1,12 +1,16 @@
 """The timer of the server's upkeep: a tick ten times a second, and sooner when a deadline falls due."""
 
+import asyncio
 import logging
-from typing import Any
+from typing import TYPE_CHECKING
 
 from synap.io.node.clock import monotonic
 from synap.io.server import server_commands
 from synap.journal import LogFailed
 from synap.store.memory import layout
+
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
 
 log = logging.getLogger("synap")
 
@@ -17,10 +21,11 @@ SOONEST_MS = 1
 class Ticks:
     """The ticks of upkeep: expired keys, deferred freeing, waits that end, leases, delayed messages, snapshots due."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "Server") -> None:
         self._server = server
-        self._engine = server.engine
-        self._timer: Any = None
+        assert server.node is not None, "upkeep begins once the node is open"
+        self._node, self._engine = server.node, server.engine
+        self._timer: asyncio.TimerHandle | None = None
         self._due = 0  # time of the next tick, in engine time
         self._more = False
 
@@ -37,7 +42,9 @@ class Ticks:
     def look(self) -> None:
         """Move the next tick forward if a deadline was set in this turn that falls due before it."""
         wanted = self._engine.next_wait
-        if wanted < self._due and max(wanted, self._server.clock.now() + SOONEST_MS) < self._due:
+        if self._timer is None or wanted >= self._due:
+            return
+        if max(wanted, self._server.clock.now() + SOONEST_MS) < self._due:
             self._timer.cancel()
             self._later()
 
@@ -55,15 +62,15 @@ class Ticks:
                 log.warning("the wall clock jumped by %d ms; engine time follows slowly", server.clock.apart_ms)
             try:
                 begun = monotonic()
-                self._more = engine.upkeep(now)
-                server.node.delayed("expire-cycle", monotonic() - begun)
+                self._more = engine.upkeep.step(now)
+                self._node.delayed("expire-cycle", monotonic() - begun)
             except LogFailed:  # the turn has already told the connections
                 self._more = False
             if engine.numbers[layout.LOG_COUNT]:
                 server.turn.schedule()
             server.drop_stalled()
             server_commands.upkeep(server, now)
-            if server.node.snapshot_due():
+            if self._node.snapshot_due():
                 server.begin_snapshot()
         finally:
             self._later()

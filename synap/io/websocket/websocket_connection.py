@@ -14,6 +14,7 @@ import asyncio
 import logging
 from typing import Any
 
+from synap.engine.callers import Caller
 from synap.faults import BrokenNode, Fault
 from synap.io.http.http_admission import Refused
 from synap.io.node.clock import ticks
@@ -52,7 +53,6 @@ class WebSocketConnection(Connection, asyncio.Protocol):
 
     held = 0
     busy = idle = False
-    parked: Any = None
     reads_on = False  # input leads to short replies only; larger output was requested earlier
 
     def __init__(self, before: Any, request: Request, machine: Machine) -> None:
@@ -66,7 +66,9 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             self.server.behind[self] = None
         self.output_max: int = self.server.limits.feed_output_bytes_max
         self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
+        self.caller: Caller = before.caller
         self.talk: Talk | None = None
+        self.message: Message | None = None  # held back by a pause
         self.since = self.heard = self.pinged = self.server.loop.time()
         self.unanswered = 0  # pings since the peer sent anything
         self.unsent = 0  # bytes in the turn's queue
@@ -128,8 +130,11 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             if self.blocked or ticks() - begun > SLICE_NS:
                 self._later()
                 return
-            event = self.machine.next_event()
+            event, self.message = self.message or self.machine.next_event(), None
             if isinstance(event, Message):
+                if self.talk is not None and self.server.engine.operation.holds(self.talk.writes):
+                    self._wait_for_pause(event)
+                    return
                 self.since = self.server.loop.time()  # for CLIENT LIST: the socket is idle since its last message
                 if event.text:
                     self._tell("received", event.data)
@@ -145,6 +150,12 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 return
             elif not isinstance(event, Pong):
                 return
+
+    def _wait_for_pause(self, message: Message) -> None:
+        """Keep a message until the pause ends that holds it back, and read no more."""
+        self.message, self.more = message, True
+        self.transport.pause_reading()
+        self.server.engine.operation.held.append(lambda: self.server.loop.call_soon(self._go_on))
 
     def _later(self) -> None:
         """Go on after other sockets were served, or after the peer has read (`resume_writing` leads here again)."""

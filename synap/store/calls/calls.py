@@ -1,9 +1,10 @@
-"""Carries out one call: checks refusals and memory, runs the row, and writes the change to the log.
+"""Carries out one call: passes the guards, runs the row, and writes the change to the log.
 
 The lane, an EXEC, a surface that built its tape in Python (`perform`) and a batch of envelopes all use `call`. Its
-order of steps holds for the whole server: the refusals that concern every row, then memory and log space, then the row,
-then the seq and the frame of its change. Only a replay does not use it (`frames.replay`), because its refusals have
-been decided before. Arrays of keys (`bulk`) are stored and framed a batch at a time, after the same refusals.
+order of steps holds for the whole server: the guards (`admit`), then log space, then the row, then the seq and the
+frame of its change. Only a replay does not use it (`frames.replay`), because its refusals have been decided before.
+A row that runs in Python passes the same guards (`admit_handler`), and so do arrays of keys (`bulk`), which are stored
+and framed a batch at a time.
 """
 
 from synap.compiler.jit import kernel
@@ -14,16 +15,26 @@ from synap.store.memory.layout import (
     CLOCK,
     COUNTERS,
     DOORS,
+    FLAG_ADMIN,
     FLAG_GROWS,
+    FLAG_LOADING,
+    FLAG_READ,
+    FLAG_SIGNED_OUT,
     FLAG_WRITE,
     FULL,
     GUARD_BROKEN_LOG,
     GUARD_LOADING,
+    GUARD_NO_ADMIN,
+    GUARD_NO_READS,
+    GUARD_NO_WRITES,
+    GUARD_RATE,
     GUARD_READ_ONLY,
+    GUARD_SIGNED_OUT,
     KEY_HITS,
     KEY_MISSES,
     NOW,
     REFUSE,
+    REFUSE_CALLER,
     REFUSED,
     REPLY,
     REPLY_BYTES_MAX,
@@ -41,7 +52,10 @@ from synap.store.memory.layout import (
 from synap.store.memory.refusals import (
     LOADING,
     LOG_FAILED,
+    NO_PERMISSION,
+    NOT_SIGNED_IN,
     OUT_OF_MEMORY,
+    RATE_LIMITED,
     READ_ONLY,
 )
 from synap.store.upkeep import eviction
@@ -50,17 +64,45 @@ TIMED = 16  # one of so many calls of a row is timed
 
 
 @kernel
-def guard(words, flags):
-    """Return the refusal that holds for rows with these flags at present, or 0."""
-    refuse = words[REFUSE]
-    if refuse & GUARD_LOADING:
+def guard(refuse, flags):
+    """Return the refusal of rows with these flags by the guards in the bits `refuse`, or 0. The first guard decides."""
+    if flags & FLAG_SIGNED_OUT:
+        return 0
+    if refuse & GUARD_SIGNED_OUT:
+        return NOT_SIGNED_IN
+    if (
+        (refuse & GUARD_NO_ADMIN and flags & FLAG_ADMIN)
+        or (refuse & GUARD_NO_WRITES and flags & FLAG_WRITE)
+        or (refuse & GUARD_NO_READS and flags & FLAG_READ)
+    ):
+        return NO_PERMISSION
+    if refuse & GUARD_READ_ONLY and flags & FLAG_WRITE:
+        return READ_ONLY
+    if refuse & GUARD_LOADING and not flags & FLAG_LOADING:
         return LOADING
-    if flags & FLAG_WRITE:
-        if refuse & GUARD_READ_ONLY:
-            return READ_ONLY
-        if refuse & GUARD_BROKEN_LOG:
-            return LOG_FAILED
+    if refuse & GUARD_BROKEN_LOG and flags & FLAG_WRITE:
+        return LOG_FAILED
     return 0
+
+
+@kernel
+def admit(words, octets, row, tape_size, blob_size, now):
+    """Return the refusal of a call before it runs, or 0: `guard`, then memory, then the rate of the caller.
+
+    A row that grows evicts keys if memory is full. A pause is no refusal: whoever receives a call waits with it
+    (engine/diagnostics.py).
+    """
+    flags = words[row + ROW_FLAGS]
+    refuse = words[REFUSE] | words[REFUSE_CALLER]
+    if refuse:
+        refusal = guard(refuse, flags)
+        if refusal:
+            return refusal
+    if flags & FLAG_GROWS:
+        room = blob_size + (words[row + ROW_ROOM] + tape_size) * 8
+        if arena.full(words, room) and not eviction.make_room(words, octets, now, room):
+            return OUT_OF_MEMORY
+    return RATE_LIMITED if refuse & GUARD_RATE and not flags & FLAG_SIGNED_OUT else 0
 
 
 @kernel
@@ -93,16 +135,10 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     words[NOW] = now
     counter = COUNTERS + 4 * code
     words[counter] += 1
-    if words[REFUSE]:
-        refusal = guard(words, flags)
-        if refusal:
-            words[counter + 1] += 1
-            return refusal
-    if flags & FLAG_GROWS:
-        room = blob_size + (words[row + ROW_ROOM] + tape_size) * 8
-        if arena.full(words, room) and not eviction.make_room(words, octets, now, room):
-            words[counter + 1] += 1
-            return OUT_OF_MEMORY
+    refusal = admit(words, octets, row, tape_size, blob_size, now)
+    if refusal:
+        words[counter + 1] += 1
+        return refusal
     if flags & FLAG_WRITE and not frames.log_room(words, tape_size, blob_size):
         return LOG_FAILED
     hits = words[KEY_HITS]
@@ -123,14 +159,27 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     return status
 
 
-@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64, int64, int64)")
-def perform(words, octets, row, tape, tape_size, blob_size, now, items_max, bytes_max):
-    """Carry out a call whose tape was built in Python; leave the reply in REPLY, and blocks to free in the limbo."""
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64, int64, int64, int64)")
+def perform(words, octets, row, tape, tape_size, blob_size, now, refuse, items_max, bytes_max):
+    """Carry out a call whose tape was built in Python, for a caller with the guards `refuse`.
+
+    The reply is left in REPLY, and blocks to free in the limbo.
+    """
     words = bare(words)
     octets = bare(octets)
+    words[REFUSE_CALLER] = refuse
     words[REPLY_ITEMS_MAX] = items_max
     words[REPLY_BYTES_MAX] = bytes_max
     return call(words, octets, row, tape, tape_size, blob_size, now, REPLY)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64)")
+def admit_handler(words, octets, row, tape_size, blob_size, now, refuse):
+    """Return the refusal of a call that runs in Python, as `admit` does, for a caller with the guards `refuse`."""
+    words = bare(words)
+    octets = bare(octets)
+    words[REFUSE_CALLER] = refuse
+    return admit(words, octets, row, tape_size, blob_size, now)
 
 
 @kernel("void(int64[::1], uint8[::1])")

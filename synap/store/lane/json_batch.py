@@ -62,6 +62,7 @@ from synap.store.memory.layout import (
     OUT,
     OUT_BYTES,
     PRESENT,
+    REFUSE_CALLER,
     REPLY,
     REPLY_BYTES_MAX,
     REPLY_ITEMS,
@@ -374,8 +375,8 @@ def payload(words, octets, out, target, status):
     return put(octets, out, words[text], words[text + 1])
 
 
-@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64)")
-def answer(words, octets, index, entry, count, now, bytes_max):
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64, int64)")
+def answer(words, octets, index, entry, count, now, refuse, bytes_max):
     """Carry out packed envelopes from number `index` on; write the replies to OUT; return the reason to stop.
 
         ALL      all envelopes have been answered
@@ -383,11 +384,12 @@ def answer(words, octets, index, entry, count, now, bytes_max):
         ALONE    Python has to carry out the envelope with number BATCH_INDEX
         RENDER   that envelope has been carried out with BATCH_STATUS, and Python has to write the reply in REPLY
 
-    Envelope `index` is packed at word `entry`. LANE_OUT is set to the end of the replies, BATCH_AT to the entry at
-    which the kernel stopped.
+    Envelope `index` is packed at word `entry`; `refuse` are the guards of the caller. LANE_OUT is set to the end of the
+    replies, BATCH_AT to the entry at which the kernel stopped.
     """
     words = bare(words)
     octets = bare(octets)
+    words[REFUSE_CALLER] = refuse
     out = np.int64(OUT_AT)
     reason = np.int64(ALL)
     while index < count:

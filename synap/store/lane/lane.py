@@ -41,12 +41,11 @@ from synap.store.memory.layout import (
     LIMBO_COUNT,
     LOG_FLUSH_BYTES,
     LOG_TOP,
-    MULTI_BROKEN,
-    MULTI_HARD,
     NAMES,
     NAMES_COUNT,
     OUT,
     OUT_BYTES,
+    REFUSE_CALLER,
     REFUSED_SHIFT,
     REPLY,
     REPLY_BYTES_MAX,
@@ -61,16 +60,15 @@ from synap.store.memory.layout import (
     ROW_WORDS_MIN,
     SESSION_FLAGS,
     SESSION_NAMESPACE,
+    SESSION_REFUSE,
     SESSION_RESP,
     SESSION_ROW,
     SESSION_SEEN,
-    SESSION_WATCHED,
     STATUS_MASK,
     TAPE,
     WAIT,
     WORDS,
 )
-from synap.store.memory.refusals import OUT_OF_MEMORY
 
 CUT, HANDLER, HITS, WAITING, OUT_FULL, LARGE, FLUSH, MORE, BAD = range(9)
 OUT_AT = OUT * 8
@@ -139,6 +137,7 @@ def run(words, octets, session, at, end, now, budget):
     units = row = 0
     reason = CUT
     version = words[session + SESSION_RESP]
+    words[REFUSE_CALLER] = words[session + SESSION_REFUSE]
     peek = soon = later = 0  # octet that the prefetch has reached; hashes of the second and third key from here
     keys = words[KEYS_COUNT + words[session + SESSION_NAMESPACE]]
     if end - at > prefetch.LOOK_BYTES_MIN and keys > prefetch.LOOK_KEYS_MIN:
@@ -181,18 +180,12 @@ def run(words, octets, session, at, end, now, budget):
             reason = HANDLER
             break
         if own:
-            written = transactions.control(words, octets, session, code, out)
-            if written == 0 and code == codes.TRANSACTION_EXEC:
-                session_flags = words[session + SESSION_FLAGS]
-                if words[session + SESSION_WATCHED] == 0 and not session_flags & MULTI_HARD:
-                    written = transactions.execute(words, octets, session, out, now)
-                    if written < 0:
-                        at = after
-                        reason = LARGE
-                        out = words[LANE_OUT]
-                        break
-            if written == 0:
-                reason = HANDLER
+            written = transactions.run_control(words, octets, session, row, out, now)
+            if written < 0:
+                at = after
+                out = words[LANE_OUT]
+            if written <= 0:
+                reason = LARGE if written < 0 else HANDLER
                 break
             out = written
             at = after
@@ -211,11 +204,7 @@ def run(words, octets, session, at, end, now, budget):
                 words[COUNTERS + 4 * code + 1] += 1
                 out = resp.put_refusal(words, octets, out, row, fault, 0, 0)
             elif in_multi:
-                if not transactions.enqueue(words, octets, session, row, TAPE, tape_size, blob_size):
-                    words[session + SESSION_FLAGS] |= MULTI_BROKEN
-                    out = resp.put_refusal(words, octets, out, row, OUT_OF_MEMORY, 0, 0)
-                else:
-                    out = transactions.put_word(octets, out, 1)
+                out = transactions.queue(words, octets, session, row, tape_size, blob_size, out, now)
             else:
                 words[REPLY_ITEMS_MAX] = REPLY_ITEMS_LANE
                 words[REPLY_BYTES_MAX] = OUT_END - out

@@ -13,6 +13,7 @@ from synap.store.lane import resp
 from synap.store.memory import arena, codes
 from synap.store.memory.layout import (
     BROKEN,
+    COUNTERS,
     FLAG_HANDLER,
     FLAG_WAITS,
     FULL,
@@ -24,10 +25,13 @@ from synap.store.memory.layout import (
     MULTI_HARD,
     OUT,
     OUT_BYTES,
+    REFUSE,
+    REFUSE_CALLER,
     REPLY,
     REPLY_BYTES_MAX,
     REPLY_ITEMS_LANE,
     REPLY_ITEMS_MAX,
+    ROW_CODE,
     ROW_FLAGS,
     SESSION_FLAGS,
     SESSION_NAMESPACE,
@@ -45,6 +49,7 @@ from synap.store.memory.refusals import (
     EXEC_ABORTED,
     EXEC_WITHOUT_MULTI,
     NESTED_MULTI,
+    OUT_OF_MEMORY,
 )
 
 OUT_END = OUT * 8 + OUT_BYTES
@@ -175,6 +180,37 @@ def control(words, octets, session, code, out):
 
 
 @kernel
+def run_control(words, octets, session, row, out, now):
+    """Carry out MULTI, DISCARD or EXEC, which begins its reply at octet `out`; return the end of the reply.
+
+    The result is 0 if Python has to carry out the command, negative if Python has to finish EXEC (see `execute`).
+    """
+    refuse = words[REFUSE] | words[REFUSE_CALLER]
+    refusal = calls.guard(refuse, words[row + ROW_FLAGS]) if refuse else 0
+    if refusal:
+        return resp.put_refusal(words, octets, out, row, refusal, 0, 0)
+    code = words[row + ROW_CODE]
+    written = control(words, octets, session, code, out)
+    if written == 0 and code == codes.TRANSACTION_EXEC:
+        if words[session + SESSION_WATCHED] == 0 and not words[session + SESSION_FLAGS] & MULTI_HARD:
+            return execute(words, octets, session, out, now)
+    return written
+
+
+@kernel
+def queue(words, octets, session, row, tape_size, blob_size, out, now):
+    """Queue the call in TAPE for EXEC, or refuse it, which breaks the transaction; return the end of the reply."""
+    refusal = calls.admit(words, octets, row, tape_size, blob_size, now)
+    if not refusal and not enqueue(words, octets, session, row, TAPE, tape_size, blob_size):
+        refusal = OUT_OF_MEMORY
+    if not refusal:
+        return put_word(octets, out, 1)
+    words[session + SESSION_FLAGS] |= MULTI_BROKEN
+    words[COUNTERS + 4 * words[row + ROW_CODE] + 1] += 1
+    return resp.put_refusal(words, octets, out, row, refusal, 0, 0)
+
+
+@kernel
 def put_word(octets, out, queued):
     """Write +OK, or +QUEUED if `queued`; return the octet behind it."""
     text = (43, 79, 75, 13, 10, 0, 0, 0, 0)
@@ -201,13 +237,3 @@ def leave_multi(words, octets, session):
     words = bare(words)
     octets = bare(octets)
     end_multi(words, session)
-
-
-@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")
-def perform_queued(words, octets, entry, now, items_max, bytes_max):
-    """Carry out one queued call, with its reply in REPLY; return its status."""
-    words = bare(words)
-    octets = bare(octets)
-    words[REPLY_ITEMS_MAX] = items_max
-    words[REPLY_BYTES_MAX] = bytes_max
-    return queued_call(words, octets, entry, now, REPLY)

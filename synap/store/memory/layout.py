@@ -17,7 +17,7 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SEQ = 1  # the seq of the last change
 KEY_A, KEY_B = 2, 3  # the secret key of all hashes that stay in this process
 CHANCE = 4  # state of the generator of SPOP and message ids; the log has its outcomes, not the state
-REFUSE = 5  # GUARD_* bits: which calls are refused at present
+REFUSE = 5  # GUARD_* bits: which calls this node refuses at present
 INTEREST_ANY = 6  # not 0 if any key is waited for, watched or tracked
 HITS_COUNT = 7  # changed keys with an interest, listed in HITS; above HITS_MAX: all keys
 LIMBO_COUNT = 8  # blocks to free after the reply is written, listed in LIMBO
@@ -30,6 +30,7 @@ JOURNALED = 14  # 1 if frames of changes are written to LOG
 REPLY_ITEMS_MAX = 15  # the items and bytes that the caller of a row can take
 REPLY_BYTES_MAX = 16
 DECIDED_CODE, DECIDED_TAPE_SIZE, DECIDED_BLOB_SIZE = 17, 18, 19  # the call to log instead, see DECIDED
+REFUSE_CALLER = 20  # GUARD_* bits: which calls of the present caller are refused besides
 CURSOR_TOP = 22  # size of the tape that was filled last
 BYTES_MAX = 23  # max_memory
 PAGES_TOP, PAGES_END, PAGES_USED = 24, 25, 26
@@ -140,15 +141,21 @@ UNREADABLE = 1 << 8  # in the slot of a OneOf: a number that belongs to it is no
 FLAG_CONTROL = 8  # not queued in MULTI: MULTI, EXEC and similar
 FLAG_CONTAINER = 16  # the second RESP word belongs to the name
 FLAG_WAITS = 32  # may park: wait for a key, a queue or a room
+FLAG_READ = 64  # needs the permission to read
+FLAG_ADMIN = 128  # needs the permission to administrate
+FLAG_SIGNED_OUT = 512  # allowed to callers who have not signed in
+FLAG_LOADING = 1024  # allowed while the data is loaded
 
 # A session in SESSIONS.
 SESSION_FLAGS, SESSION_NAMESPACE, SESSION_RESP, SESSION_QUEUED, SESSION_QUEUE, SESSION_QUEUE_USED = range(6)
-SESSION_QUEUE_ROOM, SESSION_WATCHED = 6, 7
+SESSION_QUEUE_ROOM, SESSION_WATCHED = 6, 7  # two words more behind SESSION_WATCHED belong to EXEC
 SESSION_ROW, SESSION_SEEN = 10, 11  # the row called last, and when (ms of engine time)
+SESSION_REFUSE = 12  # GUARD_* bits of the caller
 IN_MULTI, MULTI_BROKEN, MULTI_HARD, SESSION_DIRTY = 1, 2, 4, 8
 
-# Guards: bits of REFUSE.
+# Guards: bits of REFUSE and REFUSE_CALLER, see `calls.admit`.
 GUARD_LOADING, GUARD_READ_ONLY, GUARD_BROKEN_LOG = 1, 2, 4
+GUARD_SIGNED_OUT, GUARD_NO_READS, GUARD_NO_WRITES, GUARD_NO_ADMIN, GUARD_RATE = 8, 16, 32, 64, 128
 
 # The mark of a text: the low byte of the word that holds its size, in tape, reply, record and member.
 FORM_PLAIN, FORM_JSON, FORM_MASK = 0, 1, 3

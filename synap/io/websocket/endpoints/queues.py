@@ -12,26 +12,33 @@ Messages are pushed as long as the client reads. With `?prefetch=N` the next mes
 not acknowledged. When the socket ends, each message it holds counts as a failed delivery and is available at once.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from synap.call import Call
 from synap.derive.conversions import to_flag, wrong
 from synap.derive.replies import items, spelled_message
+from synap.engine.callers import Caller
+from synap.engine.outcomes import Outcome
 from synap.engine.waiters import Feed
 from synap.faults import Fault
 from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, unknown_command, whole_number
 from synap.proto.http import Request, Response
 from synap.proto.rest import status_fault
 from synap.store.memory import codes, kinds, layout
-from synap.store.memory.layout import MARK_BITS, PRESENT, REFUSED, STATUS_MASK
+from synap.store.memory.layout import MARK_BITS, PRESENT
+
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
 
 _encode = msgspec.json.encode
 
 
 class QueueTalk(Talk):
     """The messages of a queue for one consumer."""
+
+    writes = True
 
     def begin(self) -> None:
         self.engine = engine = self.connection.server.engine
@@ -53,14 +60,13 @@ class QueueTalk(Talk):
 
     def take(self, now: int) -> bool:
         """Lease one message and send it; return False if there is none, or if no more are wanted."""
-        if self.connection.full or not self._wants_more(now):
+        if self.over or self.connection.full or self.drain_after_pause(True) or not self._wants_more(now):
             return False
         engine = self.engine
-        status = engine.run(self.asking, now)
-        what = status & STATUS_MASK
-        if what != layout.ITEMS:
-            if what >= REFUSED:
-                self._fail(status)
+        outcome = engine.call(self.connection.caller, self.asking, now)
+        if outcome.what != layout.ITEMS:
+            if outcome.failed:
+                self._fail(outcome)
             return False
         parts = items(engine.numbers, engine.bytes)
         engine.free_limbo()
@@ -98,30 +104,31 @@ class QueueTalk(Talk):
         self.drained()
 
     def ended(self) -> None:
+        self.over = True
         self.engine.interest.leave(self.feed)
         for name, deadline in self.leases.items():
-            self._run(codes.QUEUE_RELEASE, name, (deadline,))
+            self._run(self.engine.own, codes.QUEUE_RELEASE, name, (deadline,))
         self.leases.clear()
 
     def _settle(self, code: int, name: str, more: tuple[int, ...] = ()) -> str:
         """Ack or nack a message that this consumer holds; return why that is refused, or an empty text."""
         consumer = self.consumer.encode()
-        status = self._run(code, name, (*more, 1), consumer)
-        if status & STATUS_MASK < REFUSED:
+        outcome = self._run(self.connection.caller, code, name, (*more, 1), consumer)
+        if not outcome.failed:
             return ""
-        return status_fault(status, {"queue": self.queue, "message_id": name}, 0).json_text()
+        return status_fault(outcome.status, {"queue": self.queue, "message_id": name}, 0).json_text()
 
-    def _run(self, code: int, name: str, more: tuple[int, ...], last: bytes | None = None) -> int:
-        """Make a call on one message of the queue; return its status. `last` is a text behind the other arguments."""
+    def _run(self, caller: Caller, code: int, name: str, more: tuple[int, ...], last: bytes | None = None) -> Outcome:
+        """Make a call on one message of the queue; return the outcome. `last` is a text behind the other arguments."""
         queue, text = self.queue.encode(), name.encode()
         tape = (*_text(0, queue), *_text(len(queue), text), *more)
         if last is not None:
             tape += _text(len(queue) + len(text), last)
         now = self.now
-        status = self.engine.run(Call(code, 0, tape, queue + text + (last or b"")), now)
+        outcome: Outcome = self.engine.call(caller, Call(code, 0, tape, queue + text + (last or b"")), now)
         self.engine.settle(now)
         self.written()
-        return int(status)
+        return outcome
 
     def _wants_more(self, now: int) -> bool:
         while self.leases:
@@ -131,8 +138,9 @@ class QueueTalk(Talk):
             del self.leases[first]  # the lease has ended; a message acknowledged elsewhere is removed here, too
         return not self.prefetch or len(self.leases) < self.prefetch
 
-    def _fail(self, status: int) -> None:
-        fault = status_fault(status, {"queue": self.queue}, 0)
+    def _fail(self, outcome: Outcome) -> None:
+        self.over = True
+        fault = status_fault(outcome.status, {"queue": self.queue}, 0)
         self.connection.send_text(_encode({"type": "error", "error": fault.json_text()}))
         self.connection.close(1011, "")
 
@@ -142,6 +150,6 @@ def _text(at: int, text: bytes) -> tuple[int, int]:
     return at, len(text) << MARK_BITS | PRESENT
 
 
-def queue_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
+def queue_route(server: "Server", request: Request, parameters: Parameters) -> TalkFactory | Response:
     """Return the talk for a queue, which may be created later."""
     return whole_number(parameters, "prefetch") or QueueTalk

@@ -10,19 +10,23 @@ Without an offset, sending begins with the earliest event. A client has no comma
 answered by {"type": "error", "error"}, and the events go on.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from synap.call import Call
 from synap.derive.replies import EVENT_ITEMS, as_text, items
+from synap.engine.outcomes import Outcome
 from synap.engine.waiters import Feed
 from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, whole_number
 from synap.proto.http import Request, Response
 from synap.proto.rest import status_fault
 from synap.store.memory import codes, kinds, layout
-from synap.store.memory.layout import FORM_JSON, MARK_BITS, PRESENT, REFUSED, STATUS_MASK
+from synap.store.memory.layout import FORM_JSON, MARK_BITS, PRESENT
 from synap.store.memory.refusals import OFFSET_GONE, ROOM_MISSING
+
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
 
 _encode = msgspec.json.encode
 AT_ONCE = 100  # events sent before other sockets have their turn
@@ -42,7 +46,6 @@ class RoomTalk(Talk):
             "type": "connected", "room": self.room, "subscriber_id": self.parameters["subscriber_id"],
             "from_offset": max(self.offset, 0),
         }))  # fmt: skip
-        self.over = False
         self.feed = Feed(kinds.ROOM, room, self.take)
         engine.attend(self.feed)
         self.drained()
@@ -56,27 +59,28 @@ class RoomTalk(Talk):
             self.refuse("Invalid request: this socket tells events and takes no commands")
 
     def ended(self) -> None:
+        self.over = True
         self.engine.interest.leave(self.feed)
 
     def take(self, now: int) -> bool:
         """Send the next events; return False if there are none or the output is full."""
-        if self.over or self.connection.full:
+        if self.over or self.connection.full or self.drain_after_pause(False):
             return False
         engine, size = self.engine, len(self._room)
         tape = (
             0, size << MARK_BITS | PRESENT, size, len(self._blob) - size << MARK_BITS | PRESENT,
             int(self.offset >= 0), max(self.offset, 0), 1, AT_ONCE, 0, 0,
         )  # fmt: skip
-        status = engine.run(Call(codes.STREAM_CONSUME, 0, tape, self._blob), now)
+        outcome = engine.call(self.connection.caller, Call(codes.STREAM_CONSUME, 0, tape, self._blob), now)
         number = int(engine.numbers[layout.REPLY])
-        if status & STATUS_MASK == OFFSET_GONE:
+        if outcome.what == OFFSET_GONE:
             self.connection.send_text(_encode({"type": "gap", "requested": self.offset, "earliest": number}))
             self.offset = number
             return True
-        if status & STATUS_MASK >= REFUSED:
-            self._fail(status)
+        if outcome.failed:
+            self._fail(outcome)
             return False
-        if status & STATUS_MASK != layout.ITEMS:
+        if outcome.what != layout.ITEMS:
             return False
         parts = items(engine.numbers, engine.bytes)
         engine.free_limbo()
@@ -88,11 +92,11 @@ class RoomTalk(Talk):
             }))  # fmt: skip
         return True
 
-    def _fail(self, status: int) -> None:
+    def _fail(self, outcome: Outcome) -> None:
         self.over = True
-        fault = status_fault(status, {"room": self.room}, 0)
+        fault = status_fault(outcome.status, {"room": self.room}, 0)
         self.connection.send_text(_encode({"type": "error", "error": fault.json_text()}))
-        self.connection.close(1000 if status & STATUS_MASK == ROOM_MISSING else 1011, "")
+        self.connection.close(1000 if outcome.what == ROOM_MISSING else 1011, "")
 
 
 def _document(octets: bytes, form: int) -> Any:
@@ -105,6 +109,6 @@ def _document(octets: bytes, form: int) -> Any:
         return list(octets)
 
 
-def room_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
+def room_route(server: "Server", request: Request, parameters: Parameters) -> TalkFactory | Response:
     """Return the talk for a room. A missing room is reported on the socket, not by a refused Upgrade."""
     return whole_number(parameters, "from_offset") or RoomTalk

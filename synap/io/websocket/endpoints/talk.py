@@ -1,16 +1,20 @@
 """The base class of all talks (the endpoints of WebSockets), and the table of paths that lead to them."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from synap.derive.conversions import wrong
 from synap.derive.documents import document
+from synap.engine.callers import Caller
 from synap.faults import Fault
 from synap.proto.http import Request, Response
 from synap.proto.rest import Tree, json_response, query_pairs, two_values
+
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
 
 _encode = msgspec.json.encode
 Parameters: TypeAlias = dict[str, str]
@@ -19,7 +23,8 @@ Parameters: TypeAlias = dict[str, str]
 class Speaker(Protocol):
     """The part of a WebSocket connection that a talk may use."""
 
-    server: Any
+    server: "Server"
+    caller: Caller
 
     @property
     def full(self) -> bool:
@@ -33,16 +38,34 @@ class Speaker(Protocol):
 
 
 class Talk:
-    """The application side of one open WebSocket."""
+    """The application side of one open WebSocket. `writes`: messages of the client may lead to writes."""
+
+    writes = False
 
     def __init__(self, connection: Speaker, parameters: Parameters) -> None:
         self.connection = connection
         self.parameters = parameters
+        self.over = self.waits_for_pause = False
 
     @property
     def now(self) -> int:
         """Engine time in ms."""
         return int(self.connection.server.clock.now())
+
+    def drain_after_pause(self, writes: bool) -> bool:
+        """Return True if a pause holds back calls now; `drained` is called when the pause ends."""
+        operation = self.connection.server.engine.operation
+        if not operation.holds(writes):
+            return False
+        if not self.waits_for_pause:
+            self.waits_for_pause = True
+            operation.held.append(self._pause_over)
+        return True
+
+    def _pause_over(self) -> None:
+        self.waits_for_pause = False
+        if not self.over:
+            self.drained()
 
     def written(self) -> None:
         """Schedule the end of the turn if calls made outside of another call have left frames for the log."""

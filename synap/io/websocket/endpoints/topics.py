@@ -12,7 +12,7 @@ A message whose topic matches several patterns is sent once. Messages wait in a 
 not read; `pubsub.overflow` decides what happens when the buffer is full.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,6 +21,9 @@ from synap.faults import Fault
 from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, unknown_command
 from synap.proto.http import Request, Response
 from synap.proto.streamable import Envelope
+
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
 
 _encode = msgspec.json.encode
 POLICY = 1008
@@ -92,7 +95,8 @@ class TopicTalk(Talk):
 
     def _publish(self, frame: dict[str, Any]) -> None:
         fields = {name: frame[name] for name in ("topic", "payload", "metadata") if name in frame}
-        reply = self.connection.server.web.run(Envelope("pubsub.publish", "-", fields))
+        connection = self.connection
+        reply = connection.server.web.envelopes.run(connection.caller, Envelope("pubsub.publish", "-", fields))
         if reply.error is not None:
             self._say("error", error=reply.error)
         elif frame.get("reply") is True:
@@ -107,14 +111,14 @@ def asked(parameters: Parameters) -> list[str]:
     return [topic for topic in parameters.get("topics", "").split(",") if topic.strip()]
 
 
-def topic_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
+def topic_route(server: "Server", request: Request, parameters: Parameters) -> TalkFactory | Response:
     """Return the talk for topics; refuse a query without topics."""
     if not asked(parameters):
         return Response(400, b"Missing 'topics' query parameter\n", b"text/plain; charset=utf-8")
     return TopicTalk
 
 
-def key_route(server: Any, request: Request, parameters: Parameters) -> TalkFactory | Response:
+def key_route(server: "Server", request: Request, parameters: Parameters) -> TalkFactory | Response:
     """Refuse to watch keys, which this version does not support."""
     if not parameters.get("keys", "").strip(","):
         return Response(400, b"Missing 'keys' query parameter\n", b"text/plain; charset=utf-8")

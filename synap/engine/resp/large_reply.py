@@ -5,7 +5,7 @@ from typing import Any
 from synap.store.memory import layout
 
 
-class Spill:
+class LargeReply:
     """A large reply in an extent: taken in pieces, freed after the last one."""
 
     def __init__(self, engine: Any, at: int, size: int) -> None:

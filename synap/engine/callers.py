@@ -1,0 +1,78 @@
+"""Callers: who makes a call. A RESP session is one (sessions.py); HTTP connections, programs and the engine are others.
+
+What a caller may do is a set of guards, the GUARD_* bits of store/memory/layout.py. Together with the guards of the
+node they decide in `calls.admit` whether a call runs.
+"""
+
+from enum import Enum
+from typing import Any
+
+from synap.store.memory.layout import GUARD_RATE
+
+
+class Surface(Enum):
+    """The protocol in which a caller reads replies."""
+
+    RESP = 1
+    JSON = 2
+    PYTHON = 3  # this process: the in-process database, tools, and the engine itself
+
+
+class Rate:
+    """A limit on calls: `per_s` of them a second, and up to `burst` at once (a token bucket)."""
+
+    def __init__(self, per_s: float, burst: int, now: int) -> None:
+        self.per_s, self.burst = per_s, burst
+        self._left = float(burst)
+        self._at = now
+
+    def allows(self, now: int) -> bool:
+        """Return True if a call may be made at `now` (ms of engine time)."""
+        self._left = min(self.burst, self._left + (now - self._at) * self.per_s / 1000)
+        self._at = now
+        return self._left >= 1
+
+    def spend(self, calls: int) -> None:
+        """Count calls that were made."""
+        self._left = max(self._left - calls, 0)
+
+
+class Caller:
+    """Who makes a call.
+
+    surface    the protocol of the replies
+    user       name of the user, whose permissions are in `refuses`
+    namespace  the numbered database of the keys
+    refuses    GUARD_* bits: calls that are refused for this caller
+    rate       limit on the calls, or None
+    parked     the call that waits, or None; its `over` is True once the wait has ended
+    link       the connection: peer, local, descriptor, close(), ..., see io/node/connections.py; None without one
+    in_multi   True between MULTI and EXEC: calls are queued
+    narrow     True for a RESP2 session with subscriptions: other commands are refused
+    """
+
+    in_multi: Any = False
+    narrow = False
+
+    def __init__(self, surface: Surface, user: bytes = b"default") -> None:
+        self.surface = surface
+        self.user = user
+        self.namespace = 0
+        self.refuses = 0
+        self.rate: Rate | None = None
+        self.parked: Any = None
+        self.link: Any = None
+
+    def guard(self, bits: int, on: bool = True) -> None:
+        """Set or clear guards of this caller."""
+        self.refuses = self.refuses | bits if on else self.refuses & ~bits
+
+    def look_at_rate(self, now: int) -> None:
+        """Set or clear the guard of the rate, as the limit says at `now`."""
+        if self.rate is not None:
+            self.guard(GUARD_RATE, not self.rate.allows(now))
+
+    @property
+    def of_resp(self) -> bool:
+        """True if replies are written as RESP."""
+        return self.surface is Surface.RESP

@@ -1,0 +1,92 @@
+"""What the process around an engine offers to its rows: one typed object, `Engine.host`.
+
+An engine alone, as tests use it, has the host of this file: no clock, no disk, no connections. A node
+(io/node/node.py), a server (io/server/server_commands.py) and an in-process database fill in what they have.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class Log(Protocol):
+    """The log and snapshots of a node. INFO shows `persistence`; CONFIG SET changes `fsync_mode`."""
+
+    fsync_mode: str
+
+    def persistence(self) -> dict[str, Any]:
+        """Return the figures of INFO's section on persistence."""
+
+    def saved_at(self) -> int:
+        """Return when the last snapshot was finished, or else when the node was started, in s since 1970."""
+
+
+class Snapshots(Protocol):
+    """The snapshots that rows may request. `save_points`: pairs of (seconds, changes), see `node.save_points`."""
+
+    save_points: list[tuple[int, int]]
+
+    def begin(self) -> None:
+        """Begin a snapshot in the background."""
+
+    def again(self) -> None:
+        """Begin another snapshot once the one under way is finished."""
+
+    def write(self) -> None:
+        """Write a snapshot before returning. Raises OSError if it cannot be written."""
+
+
+class Connections(Protocol):
+    """The connections of a server. `output_bytes_max`: unread output for which a connection is closed."""
+
+    output_bytes_max: int
+
+    def count(self) -> int:
+        """Return the number of open connections."""
+
+    def memory(self) -> tuple[int, int]:
+        """Return bytes of output that clients have not taken, and bytes of unfinished input."""
+
+    def visitors(self, now: int) -> Iterable[Any]:
+        """Return the HTTP and WebSocket connections, each with the attributes of a Session that CLIENT LIST reads."""
+
+
+def _none(*given: Any) -> int:
+    return 0
+
+
+@dataclass
+class Host:
+    """The services of the process.
+
+    config            settings by their Redis names; empty without settings
+    uptime, wall_us   seconds since the start; wall clock in us since 1970
+    sleep             blocks the process for some seconds
+    memory_held       resident bytes, 0 if the system does not tell
+    memory_reserved   greatest value of max_memory in bytes, 0 for the present one
+    log_lines_dropped lines that standard error did not take
+    call_later        calls a function after some seconds
+    stop              stops the server; None without a server
+    log, snapshots, connections   None without a node, a disk, a server
+    """
+
+    version: str = ""
+    system: str = ""
+    pid: int = 0
+    run_id: str = ""
+    config_file: str = ""
+    event_loop: str = "none"
+    http_port: int = 0
+    resp_port: int = 0
+    memory_reserved: int = 0
+    config: dict[str, Any] = field(default_factory=dict)
+    uptime: Callable[[], int] = _none
+    wall_us: Callable[[], int] = _none
+    sleep: Callable[[float], Any] = _none
+    memory_held: Callable[[], int] = _none
+    log_lines_dropped: Callable[[], int] = _none
+    call_later: Callable[[float, Callable[[], None]], Any] = _none
+    stop: Callable[[], Any] | None = None
+    log: Log | None = None
+    snapshots: Snapshots | None = None
+    connections: Connections | None = None

@@ -1,0 +1,1 @@
+"""The execution of RESP: a session of the engine behind one connection, without the socket."""

@@ -1,0 +1,382 @@
+"""A RESP connection without the socket: received bytes go into the heap, replies come out.
+
+    buffer()            where to read the next bytes to (the shared receive region, or an extent)
+    received(n, now)    n bytes were read: run the complete commands
+    resume(now)         continue after a wait, a drained output, or MORE
+    output              replies in order: bytes, or a LargeReply that is sent in pieces
+
+The lane runs most commands. This file calls the lane, hands the other commands to the slow path (slow_path.py), and
+keeps the order: while a call waits, a pause holds the client, or the output has not drained, no further command runs.
+Input is *gathered* in an extent (extent.py) once an incomplete command holds more than GATHER_FROM bytes.
+
+Reads are timed as a whole, from outside the lane. If a read took longer than slowlog-log-slower-than and held a single
+command, that command is recorded. If the read held several, the first is recorded with the number of the others, since
+the time of each is unknown.
+"""
+
+from collections.abc import Callable
+
+from synap.call import MUTE_NEXT, MUTE_NONE, MUTE_THIS
+from synap.engine.engine import Engine
+from synap.engine.outcomes import Outcome
+from synap.engine.resp.extent import Extent
+from synap.engine.resp.large_reply import LargeReply
+from synap.engine.resp.replies import OUT_AT, Replies
+from synap.engine.resp.slow_path import SlowPath, protocol_fault
+from synap.engine.sessions import Session
+from synap.faults import BrokenNode, Fault
+from synap.store.lane import lane, resp
+from synap.store.lane.lane import CUT
+from synap.store.lane.lane import lane as run_lane
+from synap.store.memory import codes, layout
+from synap.store.memory.layout import LANE_AT, LANE_OUT, WORD
+
+RECEIVE_AT = layout.RECEIVE * WORD
+RECEIVE_SLICE = 64 * layout.KIB  # bytes per read: with many clients a turn stays short
+GATHER_FROM = 16 * layout.KIB
+OUTPUT_PAUSE = 1 * layout.MIB  # bytes of replies made in one run; the rest waits until these are sent
+
+
+class RespMachine:
+    """The protocol state of one connection. `wake` is called when a wait has ended: call `resume` then.
+
+    held    a pause holds back the next command
+    more    the budget of a run is used up, or much output waits: call `resume` once other sockets had their turn
+    """
+
+    def __init__(self, engine: Engine, session: Session, wake: Callable[[], None], query_bytes_max: int) -> None:
+        self.engine = engine
+        self.session = session
+        self.replies = Replies(engine, session)
+        self.held = False
+        self.more = False
+        self._wake = wake
+        self._numbers = engine.numbers
+        self._operation = engine.operation
+        self._session_at = session.at
+        self._tail = b""
+        self._extent = Extent(engine, query_bytes_max)
+        self._slow_path = SlowPath(engine, session, self.replies, self._run, self._delivered)
+
+    # The state that the transport reads.
+
+    @property
+    def output(self) -> list[bytes | LargeReply]:
+        """The replies that are not sent yet; the transport takes them out."""
+        return self.replies.pieces
+
+    @property
+    def closing(self) -> bool:
+        """True if the connection ends behind the output."""
+        return self.replies.closing
+
+    @property
+    def paused(self) -> bool:
+        """True if no command may run: a call waits, a pause holds the client, or a LargeReply is not sent yet."""
+        output = self.replies.pieces
+        return self.held or self.session.parked is not None or bool(output and isinstance(output[-1], LargeReply))
+
+    @property
+    def plain(self) -> bool:
+        """True if nothing is unfinished or held back, so a round may run the next commands."""
+        session = self.session
+        return not (
+            self._tail or self._extent.at or self.replies.pieces or self.more or self.replies.closing or self.held
+            or session.parked is not None or session.mute or session.closing or session.narrow or session.rate
+        )  # fmt: skip
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes of unfinished input."""
+        return self._extent.used if self._extent.at else len(self._tail)
+
+    # Public methods for receiving data.
+
+    def buffer(self) -> memoryview:
+        """Return the memory for the next read."""
+        if self._extent.at:
+            return self._extent.buffer()
+        octets = self.engine.bytes
+        start = RECEIVE_AT + len(self._tail)
+        if self._tail:
+            octets[RECEIVE_AT:start] = self._tail
+        return octets[start : start + RECEIVE_SLICE]
+
+    def received(self, count: int, now: int) -> bytes | None:
+        """Run the commands in the `count` bytes read into `buffer`. Return the replies if the lane ran everything
+        and no bytes are left over, else None: see `output`, `more` and `closing`."""
+        if self._extent.at:
+            self._extent.used += count
+            self._gathered(now)
+            return None
+        return self.arrived(RECEIVE_AT, RECEIVE_AT + len(self._tail) + count, now)
+
+    def arrived(self, at: int, end: int, now: int) -> bytes | None:
+        """Run the commands from `at` to `end` in the receive region; return what `received` returns."""
+        if self.replies.pieces or self.session.parked is not None:
+            self._keep(at, end)
+            return None
+        engine, numbers = self.engine, self._numbers
+        reason = self._lane(at, end, now)
+        if reason == CUT and numbers[LANE_AT] == end:
+            self._tail = b""
+            return bytes(engine.bytes[OUT_AT : numbers[LANE_OUT]])
+        self._keep(self._go_on(reason, end, now), end)
+        return None
+
+    def stopped(self, reason: int, made: bytes, end: int, now: int) -> None:
+        """Continue from LANE_AT, where a round stopped the lane for `reason` after the replies `made`."""
+        if made:
+            self.replies.pieces.append(made)
+        self._numbers[LANE_OUT] = OUT_AT
+        self._keep(self._go_on(reason, end, now), end)
+
+    def resume(self, now: int) -> None:
+        """Run the input that was left when the machine paused."""
+        if self.paused or self.closing:
+            return
+        self.more = False
+        if self._extent.at:
+            self._gathered(now)
+        elif self._tail:
+            end = RECEIVE_AT + len(self._tail)
+            self.engine.bytes[RECEIVE_AT:end] = self._tail
+            self._keep(self._run(RECEIVE_AT, end, now), end)
+
+    def forget_input(self) -> None:
+        """Drop the input that has not run."""
+        self._extent.free()
+        self._tail = b""
+        self.more = False
+
+    def close(self) -> None:
+        """Release everything of a closed connection."""
+        self._extent.free()
+        self.replies.close()
+        self.engine.close(self.session)
+
+    # Input that has not run.
+
+    def _keep(self, at: int, end: int) -> None:
+        """Keep the bytes from `at` to `end`, an incomplete command or commands that may not run yet."""
+        self._tail = b""
+        if self.closing:
+            return
+        if end - at <= GATHER_FROM:
+            self._tail = bytes(self.engine.bytes[at:end])
+            return
+        try:
+            self._extent.begin(at, end)
+        except Fault as fault:
+            self._refuse_input(fault)
+
+    def _gathered(self, now: int) -> None:
+        """Run the extent if it holds a complete command; enlarge the extent if it is full."""
+        extent = self._extent
+        if extent.whole() and not self.paused:
+            used = extent.used
+            start = extent.lend()
+            try:
+                at = self._run(start, start + used, now)
+            except BaseException:
+                self.engine.give(start)
+                raise
+            if not self.closing and at == start:  # nothing ran: a call waits, or the out region was full
+                extent.take_back(start)
+            else:
+                self._keep(at, start + used)
+                self.engine.give(start)
+        try:
+            extent.grow()
+        except Fault as fault:
+            self._refuse_input(fault)
+
+    def _refuse_input(self, fault: Fault) -> None:
+        """Refuse a command too large to receive, and close: its rest cannot be told from a new command."""
+        self._extent.free()
+        self.replies.say(fault)
+        self.replies.closing = True
+
+    # Running.
+
+    def _run(self, at: int, end: int, now: int) -> int:
+        """Run commands from `at`; return the octet of the first that did not run."""
+        if at == end:
+            return at
+        return self._go_on(self._lane(at, end, now), end, now)
+
+    def _go_on(self, reason: int, end: int, now: int) -> int:
+        """Handle the reason why the lane stopped, and run the lane again until no input is left."""
+        engine, numbers = self.engine, self._numbers
+        produced = 0
+        while True:
+            at = numbers[LANE_AT]
+            out = numbers[LANE_OUT]
+            if out > OUT_AT:
+                self.replies.pieces.append(bytes(engine.bytes[OUT_AT:out]))
+                produced += out - OUT_AT
+            if reason == CUT:
+                return at
+            if reason == lane.HITS:
+                engine.serve(now)
+            elif reason == lane.FLUSH:
+                engine.journal_flush()
+            elif reason == lane.MORE:
+                self.more = True
+                return at
+            elif reason == lane.BAD:
+                if numbers[layout.LANE_CALLS] < 0:
+                    raise BrokenNode(f"code {-numbers[layout.LANE_CALLS]:#06x}: the kernel failed")
+                self.replies.protocol_error(protocol_fault(engine, at, end))
+                return end
+            elif reason == lane.LARGE and numbers[layout.IN_GROUP]:
+                self._slow_path.finish_exec(now)
+                self._command_over()
+            elif reason != lane.OUT_FULL:
+                before, at = at, self._run_slowly(at, end, now)
+                if at == before and reason == lane.HANDLER:  # an incomplete line
+                    return at
+            if at == end or self.paused or self.closing:
+                return at
+            if produced > OUTPUT_PAUSE:  # send these replies before making more
+                self.more = True
+                return at
+            reason = self._lane(at, end, now)
+
+    def _run_slowly(self, at: int, end: int, now: int) -> int:
+        """Run one command in the slow path, timed; return the octet behind it, or `at` if it cannot run yet."""
+        whole = self.engine.bytes[at] == resp.STAR  # an inline command calls `_run`, which does these steps
+        begun = self._operation.ticks()
+        after = self._slow_path.run(at, end, now)
+        took = self._operation.ticks() - begun
+        if whole and took >= self._operation.slow_ns >= 0:
+            self.note_slow(at, after, took, now)
+        if whole and after != at and self.session.parked is None:
+            self._command_over()
+        return after
+
+    def _delivered(self, outcome: Outcome) -> None:
+        """Answer a call that waited."""
+        self.session.parked = None
+        self.replies.add(outcome)
+        self._command_over()
+        self._wake()
+
+    def _command_over(self) -> None:
+        """Advance CLIENT REPLY SKIP after a command of the slow path: SKIP mutes only the next command."""
+        session = self.session
+        if session.mute == MUTE_NEXT:
+            session.mute = MUTE_THIS
+        elif session.mute == MUTE_THIS:
+            self._operation.mute(session, MUTE_NONE)
+
+    # Running the lane.
+
+    def _lane(self, at: int, end: int, now: int) -> int:
+        """Run the lane from `at`; return the reason why the lane stopped."""
+        engine, operation = self.engine, self._operation
+        self._numbers[LANE_OUT] = OUT_AT
+        if operation.odd or self.session.rate is not None:
+            return self._lane_with_limits(at, end, now)
+        if self.session.narrow:
+            return self._without_lane(at, end)
+        begun = operation.ticks()
+        reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, lane.BUDGET))
+        took = operation.ticks() - begun
+        if took >= operation.slow_ns >= 0:
+            self.note_slow(at, self._numbers[LANE_AT], took, now)
+        return reason
+
+    def _lane_with_limits(self, at: int, end: int, now: int) -> int:
+        """Run the lane from `at` during a pause, while a session is muted, or for a caller whose calls are limited;
+        return why the lane stopped."""
+        engine, numbers, session = self.engine, self._numbers, self.session
+        if self._operation.pause_until:
+            end = self._held_from(at, end)
+            if end == at:
+                self._hold()
+                numbers[LANE_AT] = at
+                return lane.CUT
+        if session.narrow:
+            return self._without_lane(at, end)
+        session.look_at_rate(now)
+        one = session.mute == MUTE_THIS or session.rate is not None
+        budget = 1 if one else lane.BUDGET
+        reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, budget))
+        done = numbers[layout.LANE_CALLS] > 0
+        if session.rate is not None and done:
+            session.rate.spend(1)
+        if session.mute:
+            numbers[LANE_OUT] = OUT_AT
+            if session.mute == MUTE_THIS and done:
+                self._operation.mute(session, MUTE_NONE)
+        if reason == lane.MORE and one:
+            return lane.OUT_FULL  # run the next command
+        if reason == lane.CUT and numbers[LANE_AT] == end:
+            return lane.OUT_FULL  # examine held or incomplete commands again
+        return reason
+
+    def _without_lane(self, at: int, end: int) -> int:
+        """Skip the lane, so that the slow path takes each command; return the reason for the caller."""
+        self._numbers[LANE_AT] = at
+        return lane.CUT if at == end else lane.HANDLER
+
+    def _held_from(self, at: int, end: int) -> int:
+        """Return the octet of the first command that a pause holds back, or `end`."""
+        engine, numbers = self.engine, self._numbers
+        if self._operation.holds(False):
+            return at
+        in_multi = self.session.in_multi
+        while at < end:
+            row_at = lane.parse(engine.words, engine.octets, at, end)
+            after = numbers[LANE_AT]
+            if after <= 0:
+                return at if after == resp.INLINE else end
+            row = engine.rows.get(row_at)
+            if row is not None:
+                if row.code == codes.TRANSACTION_MULTI:
+                    in_multi = True
+                elif row.code in (codes.TRANSACTION_EXEC, codes.TRANSACTION_DISCARD):
+                    if row.code == codes.TRANSACTION_EXEC:
+                        return at
+                    in_multi = False
+                elif row.writes and not in_multi:
+                    return at
+            at = after
+        return end
+
+    def _hold(self) -> None:
+        if not self.held:
+            self.held = True
+            self._operation.held.append(self._released)
+
+    def _released(self) -> None:
+        self.held = False
+        self._wake()
+
+    # Slow calls.
+
+    def note_slow(self, at: int, after: int, took: int, now: int) -> None:
+        """Record the commands from `at` to `after`, which took `took` ns, in the slow log."""
+        engine, numbers = self.engine, self._numbers
+        if after <= at or engine.bytes[at] != resp.STAR:
+            return
+        kept = numbers[LANE_AT], numbers[layout.LANE_CALLS]
+        words: list[bytes] = []
+        more = 0
+        place = at
+        while 0 < place < after:
+            lane.parse(engine.words, engine.octets, place, after)
+            place = numbers[LANE_AT]
+            if words:
+                more += 1
+                continue
+            for i in range(numbers[layout.LANE_CALLS] if place > 0 else 0):
+                start, size = numbers[layout.WORDS + 2 * i], numbers[layout.WORDS + 2 * i + 1]
+                words.append(bytes(engine.bytes[start : start + size]))
+        numbers[LANE_AT], numbers[layout.LANE_CALLS] = kept
+        if more:
+            words = [*words[:8], b"... (with %d more commands in one read)" % more]
+        link = self.session.link
+        address = link.peer if link is not None else b""
+        self._operation.note_slow(words, took, now, address, self.session.name)

@@ -1,0 +1,102 @@
+"""MULTI, WATCH and EXEC of sessions, as far as the lane does not carry them out in the heap."""
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from synap.engine.outcomes import HANDLED, Outcome
+from synap.engine.sessions import Session
+from synap.faults import BrokenNode, Fault, SynapError
+from synap.store.keys import key_info
+from synap.store.lane import transactions
+from synap.store.memory import layout
+
+if TYPE_CHECKING:
+    from synap.engine.engine import Engine
+
+log = logging.getLogger("synap")
+
+
+class Transactions:
+    """The transactions of all sessions of an engine, and the keys that they watch."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+
+    def watch(self, session: Session, key: bytes, now: int) -> None:
+        """Make EXEC fail if `key` changes, expires or appears before it."""
+        engine = self._engine
+        at = layout.CALL_BLOB * layout.WORD
+        engine.bytes[at : at + len(key)] = key
+        namespace = session.namespace
+        h = key_info.hash_of(engine.words, engine.octets, namespace, at, len(key))
+        if h not in session.watched:
+            seen = key_info.visible(engine.words, engine.octets, namespace, at, len(key), now)
+            session.watched[h] = (namespace, key, seen)
+            session.note_watched()
+            engine.interest.watch(h, session)
+
+    def unwatch(self, session: Session) -> None:
+        """Stop watching all keys of the session."""
+        for h in session.watched:
+            self._engine.interest.unwatch(h, session)
+        session.watched.clear()
+        session.watch_broken = False
+        session.note_watched()
+
+    def watch_holds(self, session: Session, now: int) -> bool:
+        """Return True if no watched key has changed."""
+        if session.watch_broken:
+            return False
+        return all(self._visible(namespace, key, now) == seen for namespace, key, seen in session.watched.values())
+
+    def note(self, session: Session, h: int, now: int) -> None:
+        """Note that a watched key was touched. A key that is missing before and after has not changed."""
+        namespace, key, seen = session.watched[h]
+        session.watch_broken = session.watch_broken or bool(seen) or bool(self._visible(namespace, key, now))
+
+    def _visible(self, namespace: int, key: bytes, now: int) -> int:
+        engine = self._engine
+        at = layout.CALL_BLOB * layout.WORD
+        engine.bytes[at : at + len(key)] = key
+        return int(key_info.visible(engine.words, engine.octets, namespace, at, len(key), now))
+
+    def end(self, session: Session) -> None:
+        """Leave MULTI, drop the queued calls and stop watching keys."""
+        transactions.leave_multi(self._engine.words, self._engine.octets, session.at)
+        self.unwatch(session)
+
+    def outcomes(self, session: Session, entry: int, count: int, now: int) -> Iterator[Outcome]:
+        """Carry out `count` queued calls from word `entry` on as one group; yield each outcome, to be read at once.
+
+        A call that raises yields a Fault, and so does one whose words did not fit its grammar. Only SynapError stops
+        early. If the node broke, none of the group's frames are in the log.
+        """
+        engine, numbers = self._engine, self._engine.numbers
+        numbers[layout.IN_GROUP] = numbers[layout.IN_GROUP] or 1
+        try:
+            for _ in range(count):
+                row_at = numbers[entry]
+                row = engine.rows[row_at]
+                try:
+                    if numbers[entry + 2] < 0:
+                        at = (entry + transactions.QUEUE_HEAD) * layout.WORD
+                        fault = engine.misfit(row, -numbers[entry + 2], at, numbers[entry + 4])
+                        outcome = Outcome(row, row_at, HANDLED, fault)
+                    else:
+                        outcome = engine.carry_out_queued(session, entry, now)
+                except BrokenNode:
+                    engine.frames.drop_group()
+                    raise
+                except SynapError:  # the log has failed
+                    raise
+                except Exception as error:
+                    log.exception("a call of a transaction failed: %s", row.name)
+                    fault = Fault("INTERNAL_ERROR", what=f"{type(error).__name__}: {error}")
+                    outcome = Outcome(row, row_at, HANDLED, fault)
+                yield outcome
+                engine.free_limbo()
+                entry += numbers[entry + 1]
+        finally:
+            numbers[layout.IN_GROUP] = 0
+            self.end(session)

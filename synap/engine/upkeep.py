@@ -1,0 +1,80 @@
+"""Background work of an engine: timeouts, deleted structures, expired keys, timers of queues and rooms, free pages."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from synap.call import Call
+from synap.derive.replies import items
+from synap.store.kinds.table import NAMED
+from synap.store.memory import arena, codes, layout
+from synap.store.upkeep import upkeep
+
+if TYPE_CHECKING:
+    from synap.engine.engine import Engine
+
+EXPIRE_LOOKS, EXPIRE_MOST, REAP_BUDGET, CLEAN_RUNS, DUE_MOST = 400, 100, 4000, 256, 1000
+CLEAN_PAGES = 512  # return pages to the system once this many free ones may be committed
+
+
+class Upkeep:
+    """The background work of one engine."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._due_codes = {kind.number: engine.catalogue.by_name[kind.due_row].code for kind in NAMED}
+        self._expire_cursor = 0
+        self._found = np.zeros(2 * CLEAN_RUNS, np.int64)
+
+    def step(self, now: int) -> bool:
+        """Do one step of background work, bounded in time; return True if work is left."""
+        engine, numbers = self._engine, self._engine.numbers
+        engine.end_waits(now)
+        more = False
+        if numbers[layout.GRAVES]:
+            upkeep.reap(engine.words, engine.octets, REAP_BUDGET)
+            more = bool(numbers[layout.GRAVES])
+        more = (engine.operation.active_expire and self._expire_some(now)) or more
+        if numbers[layout.TIMERS_DUE] <= now:
+            more = self._end_timer(now) or more
+        if engine.hungry:
+            hungry, engine.hungry = engine.hungry, set()
+            for h in hungry:
+                engine.feed(h, now)
+            more = more or bool(engine.hungry)
+        if numbers[layout.PAGES_DIRTY] > CLEAN_PAGES and not more:
+            self.clean()
+        return more
+
+    def clean(self) -> None:
+        """Return free pages to the operating system."""
+        engine = self._engine
+        while count := arena.clean(engine.words, CLEAN_RUNS, self._found):
+            for page, length in self._found[: 2 * count].reshape(-1, 2).tolist():
+                engine.heap.forget(page * layout.PAGE_BYTES, length * layout.PAGE_BYTES)
+
+    def _expire_some(self, now: int) -> bool:
+        """Remove some expired keys; return True if at least a quarter of the keys looked at had expired."""
+        engine = self._engine
+        cursor = upkeep.find_expired(
+            engine.words, engine.octets, self._expire_cursor, EXPIRE_LOOKS, EXPIRE_MOST, now
+        )
+        self._expire_cursor = max(cursor, 0)
+        found = items(engine.numbers, engine.bytes)
+        for (key, _), (namespace, _) in zip(found[::2], found[1::2], strict=True):
+            engine.run(Call(codes.KEY_EXPIRE, namespace, (0, len(key) << layout.MARK_BITS | layout.PRESENT), key), now)
+            engine.settle(now)
+        return len(found) // 2 * 4 >= EXPIRE_LOOKS
+
+    def _end_timer(self, now: int) -> bool:
+        """Run the timer that is due in one queue or room: ended leases, delayed messages, old events."""
+        engine = self._engine
+        status = engine.run(Call(codes.QUEUE_DUE, 0, (), b""), now)
+        if status & layout.STATUS_MASK != layout.ITEM:
+            return False
+        name = items(engine.numbers, engine.bytes)[0][0]
+        code = self._due_codes[engine.numbers[layout.REPLY]]
+        tape = (0, len(name) << layout.MARK_BITS | layout.PRESENT, DUE_MOST)
+        status = engine.run(Call(code, 0, tape, name), now)
+        engine.settle(now)
+        return bool(status & layout.CHANGED)  # a refused call (broken log) is not repeated at once

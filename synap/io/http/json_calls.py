@@ -1,0 +1,74 @@
+"""Calls of the JSON surfaces: a call is packed, carried out by the engine, and its outcome spelled as JSON."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from synap.derive.replies import Render
+from synap.engine.callers import Caller
+from synap.engine.outcomes import HANDLED, Outcome
+from synap.faults import Fault
+from synap.proto.rest import Target, refused_fault, refused_number, status_fault
+from synap.store.memory import layout
+from synap.store.memory.layout import WORD
+from synap.traits import ONTO_ITSELF
+
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
+
+CALL_BLOB_AT = layout.CALL_BLOB * WORD
+
+
+class JsonCalls:
+    """The calls of the JSON surfaces of one server, which is `ready` to carry them out once it has an engine."""
+
+    def __init__(self, server: "Server") -> None:
+        self.server = server
+
+    def make(
+        self, caller: Caller, target: Target, fields: dict[str, Any], now: int,
+        deliver: Callable[[Outcome], None] | None = None,
+    ) -> Outcome:  # fmt: skip
+        """Pack the call of a target and carry it out; call `Engine.settle` once the outcome is spelled. Raise Fault."""
+        call = target.pack(fields)
+        if len(call) > layout.CALL_BLOB_BYTES:
+            raise Fault("QUERY_TOO_LARGE")
+        engine = self.server.engine
+        engine.bytes[CALL_BLOB_AT : CALL_BLOB_AT + len(call)] = call
+        found: Outcome = engine.execute_packed(caller, layout.CALL_BLOB, now, deliver)
+        return found
+
+    def payload(self, outcome: Outcome, target: Target, fields: dict[str, Any], render: Render) -> Any:
+        """Return what a call answers, as JSON. Raise Fault if it was refused, LookupError for "Not found"."""
+        status = outcome.status
+        if status == HANDLED:
+            if isinstance(outcome.value, Fault):
+                raise outcome.value
+            return handled_value(outcome.value, target)
+        numbers = self.server.engine.numbers
+        refusal = outcome.refusal
+        if refusal == "SAME_OBJECT" and target.row.traits & ONTO_ITSELF:  # a success if the key exists
+            if not self.is_there(fields["source"]):
+                raise refused_fault("NO_SUCH_KEY", fields, self.is_there)
+            status, numbers[layout.REPLY] = layout.NUMBER, 1
+        elif refusal:
+            raise status_fault(status, fields, *numbers[layout.REPLY : layout.REPLY + 3 : layout.SECOND_NUMBER])
+        refusal = refused_number(target.row, status, numbers[layout.REPLY])
+        if refusal:
+            raise refused_fault(refusal, fields, self.is_there)
+        return render(status, numbers, self.server.engine.bytes, layout.REPLY, fields)
+
+    def is_there(self, key: str) -> bool:
+        """Return whether `key` exists. Overwrites the reply of the previous call."""
+        engine = self.server.engine
+        self.make(engine.own, self.server.commands.find("key.exists"), {"key": key}, self.server.clock.now())
+        return bool(engine.numbers[layout.REPLY])
+
+
+def handled_value(value: Any, target: Target) -> Any:
+    """Return a handler's value as JSON, by the row's template."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    rest = target.row.rest
+    if isinstance(rest, dict):
+        return {name: value if word == "$reply" else word for name, word in rest.items()}
+    return value
