@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -134,19 +135,35 @@ class Worker:
 def serve(modules: str, spare: str) -> None:
     """Run as a worker: import the modules, then compile each function named on standard input, one name a line.
 
-    Each worker compiles an inner kernel once, even if several of its functions use it.
+    Each worker compiles an inner kernel once, even if several of its functions use it. It ends with its standard input,
+    even while it compiles: a process that was told to stop leaves nothing behind that takes a core for half a minute.
     """
+    names: queue.SimpleQueue[str] = queue.SimpleQueue()
     answers = os.dup(1)
     os.dup2(2, 1)  # what libraries print goes to standard error, not among the answers
     troubles: list[tuple[str, str]] = []
     jit.entries = Entries(jit.entries.directory, lambda kind, line: troubles.append((kind, line)))
     jit.entries.spare = Path(spare) if spare else None
+    threading.Thread(target=_listen, args=(names,), daemon=True).start()
     for module in modules.split(","):
         importlib.import_module(module)
-    for line in sys.stdin:
-        jit.load([line.strip()])
+    while True:
+        jit.load([names.get()])
         os.write(answers, json.dumps(troubles).encode() + b"\n")
         troubles.clear()
+
+
+def _listen(names: "queue.SimpleQueue[str]") -> None:
+    """Pass on each line of standard input, and end the process with it.
+
+    Bytes are read, since `sys.stdin` is locked while it is read and the end of Python waits for that lock.
+    """
+    rest = b""
+    while piece := os.read(0, 1 << 16):
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            names.put(line.decode())
+    os._exit(0)
 
 
 if __name__ == "__main__":

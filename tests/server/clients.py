@@ -229,8 +229,15 @@ class Server:
 
     def children(self) -> list[int]:
         """Its child processes."""
-        with open(f"/proc/{self.pid}/task/{self.pid}/children") as file:
-            return [int(word) for word in file.read().split()]
+        return children_of(self.pid)
+
+
+def children_of(pid: int) -> list[int]:
+    """The child processes that any thread of this process has started."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        found += map(int, path.read_text().split())
+    return found
 
 
 def alive(pid: int) -> bool:

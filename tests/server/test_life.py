@@ -2,7 +2,6 @@
 
 import os
 import resource
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import pytest
 from synap.io.node.files import Directory
 from synap.journal import recover
 from tests.ports import free_port
-from tests.server.clients import HOST, Gone, Server, alive, eventually
+from tests.server.clients import HOST, Gone, Server, alive, children_of, eventually
 from tests.server.zygote import ROOT
 from tests.support import Refusal
 
@@ -297,6 +296,7 @@ def test_health_tells_how_far_a_cold_start_has_come(tmp_path: Path) -> None:
             body = eventually(lambda: _progress(server), 20, 0.05)
             assert body["kernels"]["total"] > 10 and body["kernels"]["done"] < body["kernels"]["total"]
             assert server.http("GET", "/kv/get/k")[0] == 503
+            compiling = eventually(lambda: children_of(process.pid), 20, 0.05)
         finally:
             process.terminate()
             try:
@@ -304,7 +304,7 @@ def test_health_tells_how_far_a_cold_start_has_come(tmp_path: Path) -> None:
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
-    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+    eventually(lambda: not any(alive(pid) for pid in compiling), 20)
 
 
 def _health(server: Server) -> Any:
