@@ -5,6 +5,7 @@ import hashlib
 import os
 import pickle
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -74,18 +75,19 @@ print("outside", door(at, at, 4, 0, 5, 0, 0, 0))
 print("raises", door(at, at, 4, 0, -7, 0, 0, 0))
 """
 
-MANY = """
+FILL = """
 import json, logging, sys
 from synap.compiler import jit, workers
 import tiny
 logging.basicConfig(format="LOG %(message)s")
 told = []
-workers.compile_missing(2, lambda done, total, name: told.append(done), ["tiny"])
+workers.compile_missing({workers}, lambda done, total, name: told.append(done), ["tiny"])
 spare = jit.entries.spare
 print("told", *told, "missing", len(jit.missing()))
 jit.load()
 print("read", tiny.read(__import__("numpy").arange(1, 9), 5), "spare", spare is not None and spare.exists())
 """
+MANY, ONE = (FILL.format(workers=workers) for workers in (2, 1))  # a second worker imports and compiles once more
 
 SHARED = """
 from synap.compiler import jit
@@ -334,6 +336,22 @@ def tiny(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds the functions of `tiny`, to copy."""
+    folder = tmp_path_factory.mktemp("filled")
+    (folder / "tiny.py").write_text(TINY)
+    assert run(ONE, folder) == (FRESH, "")
+    return folder / "cache"
+
+
+@pytest.fixture
+def warm(tiny: Path, filled: Path) -> Path:
+    """The same folder as `tiny`, beside a cache that holds everything."""
+    shutil.copytree(filled, tiny / "cache")
+    return tiny
+
+
 def test_workers_fill_a_cold_cache(tiny: Path) -> None:
     for wanted in (FRESH, WARM):
         said, errors = run(MANY, tiny, TMPDIR=str(tiny / "temporary"))
@@ -358,23 +376,21 @@ class Trap:
     lambda data: data[: len(data) // 2] + bytes(64) + data[len(data) // 2 + 64 :],
     lambda data: pickle.dumps(42),
 ], ids=["zeros", "another pickle"])  # fmt: skip
-def test_a_damaged_entry_is_missing_and_made_again(tiny: Path, damage: Callable[[bytes], bytes]) -> None:
-    run(MANY, tiny)
-    for path in (tiny / "cache").rglob("*.nbc"):
+def test_a_damaged_entry_is_missing_and_made_again(warm: Path, damage: Callable[[bytes], bytes]) -> None:
+    for path in (warm / "cache").rglob("*.nbc"):
         path.write_bytes(damage(path.read_bytes()))
-    said, errors = run(MANY, tiny)
+    said, errors = run(ONE, warm)
     assert said == FRESH and len(lines(errors)) == 1 and "damaged" in errors
-    assert run(MANY, tiny) == (WARM, "")
+    assert run(ONE, warm) == (WARM, "")
 
 
 @pytest.mark.parametrize("value", [42, (1, 2, 3, 4), Trap()], ids=lambda value: type(value).__name__)
-def test_an_entry_that_holds_something_else_is_made_again(tiny: Path, value: object) -> None:
-    run(MANY, tiny)
-    for path in (tiny / "cache").rglob("*.nbc"):
+def test_an_entry_that_holds_something_else_is_made_again(warm: Path, value: object) -> None:
+    for path in (warm / "cache").rglob("*.nbc"):
         path.write_bytes(sealed(value))
-    said, errors = run(MANY, tiny)
+    said, errors = run(ONE, warm)
     assert said == WARM and len(lines(errors)) == 1 and "damaged" in errors and "Traceback" not in errors
-    assert run(MANY, tiny) == (WARM, "")
+    assert run(ONE, warm) == (WARM, "")
 
 
 @pytest.mark.parametrize("environment", [
@@ -382,8 +398,8 @@ def test_an_entry_that_holds_something_else_is_made_again(tiny: Path, value: obj
 ], ids=str)  # fmt: skip
 def test_a_directory_that_cannot_be_made(tiny: Path, environment: dict[str, str]) -> None:
     temporary = {"TMPDIR": str(tiny / "temporary")}
-    for _ in range(2):
-        said, errors = run(MANY, tiny, **(environment | temporary))
+    for code in (MANY, ONE):
+        said, errors = run(code, tiny, **(environment | temporary))
         assert said == FRESH and len(lines(errors)) == 1 and "cannot write" in errors
         assert list((tiny / "temporary").iterdir()) == []
 
@@ -398,7 +414,7 @@ def test_a_full_disk(tiny: Path) -> None:
     assert said == ["told 0 1 2 missing 2", "read 6 spare False"]
     assert [line for line in lines(errors) if "cannot write to " + str(tiny / "cache") in line]
     assert list((tiny / "cache").rglob("*.nbc*")) == []  # nothing is left half written
-    assert run(MANY, tiny) == (FRESH, "")
+    assert run(ONE, tiny) == (FRESH, "")
 
 
 PR_SET_SECUREBITS, SECBIT_NOROOT = 28, 1
@@ -424,33 +440,31 @@ def allow(path: Path) -> None:
         each.chmod(0o755 if each.is_dir() else 0o644)
 
 
-def test_a_warm_cache_that_is_read_only(tiny: Path) -> None:
-    run(MANY, tiny)
-    before = forbid(tiny / "cache")
+def test_a_warm_cache_that_is_read_only(warm: Path) -> None:
+    before = forbid(warm / "cache")
     try:
-        assert run(MANY, tiny, before) == (WARM, "")
-        allow(tiny / "cache")
-        one = next((tiny / "cache").rglob("read-*"))
+        assert run(ONE, warm, before) == (WARM, "")
+        allow(warm / "cache")
+        one = next((warm / "cache").rglob("read-*"))
         one.unlink()
-        before = forbid(tiny / "cache")
+        before = forbid(warm / "cache")
         for _ in range(2):
-            said, errors = run(MANY, tiny, before)
+            said, errors = run(ONE, warm, before)
             assert said == ["told 0 1 missing 0", "read 6 spare False"]
             assert len(lines(errors)) == 1 and "Permission denied" in errors
     finally:
-        allow(tiny / "cache")
+        allow(warm / "cache")
 
 
 def test_a_place_is_resolved_once(tiny: Path) -> None:
-    said, _ = run("import os, synap.compiler.jit\nos.chdir('/')\n" + MANY, tiny, SYNAP_CACHE_DIR="cache")
+    said, _ = run("import os, synap.compiler.jit\nos.chdir('/')\n" + ONE, tiny, SYNAP_CACHE_DIR="cache")
     assert said == FRESH
-    assert run(MANY, tiny) == (WARM, "")
+    assert run(ONE, tiny) == (WARM, "")
 
 
-def test_what_numba_is_told_is_part_of_it(tiny: Path) -> None:
-    run(MANY, tiny)
-    assert run(MANY, tiny, NUMBA_BOUNDSCHECK="1")[0] == FRESH
-    assert run(MANY, tiny) == (WARM, "")
+def test_what_numba_is_told_is_part_of_it(warm: Path) -> None:
+    assert run(ONE, warm, NUMBA_BOUNDSCHECK="1")[0] == FRESH
+    assert run(ONE, warm) == (WARM, "")
 
 
 def test_without_a_compiler_one_line(tiny: Path) -> None:
