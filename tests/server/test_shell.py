@@ -1,6 +1,7 @@
 """A server as a shell starts it: closed descriptors, pipes that nobody reads, signals, a terminal."""
 
 import fcntl
+import json
 import logging
 import os
 import pty
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import synap
 from synap.io.process.log_writer import Lines
 from tests.ports import free_port
 from tests.server.clients import HOST, eventually
@@ -40,6 +42,11 @@ class Shell:
     def get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=10) as reply:
             return str(reply.read().decode())
+
+    def keeps(self, key: str, value: str) -> bool:
+        body = json.dumps({"key": key, "value": value}).encode()
+        urllib.request.urlopen(f"http://{HOST}:{self.port}/kv/set", body, timeout=10).close()
+        return bool(json.loads(self.get(f"/kv/get/{key}")) == value)
 
     def well(self) -> bool:
         assert self.process.poll() is None, "the server has ended"
@@ -98,6 +105,7 @@ def test_closed_descriptors(tmp_path: Path, closed: tuple[int, ...]) -> None:
         shell = Shell(tmp_path, end, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         try:
             shell.start()
+            assert shell.keeps("k", "gr\u00fc\u00df")
             for number in range(3):
                 held = os.readlink(f"/proc/{shell.process.pid}/fd/{number}")
                 wanted = "/dev/null" if number in closed or number == 0 else str(tmp_path / "said")
@@ -110,10 +118,10 @@ def test_closed_descriptors(tmp_path: Path, closed: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("command", ["check {0}", "dump {0}", "config", "--help", "--version"])
-def test_other_commands_with_closed_descriptors(tmp_path: Path, command: str) -> None:
-    code = f"import synap\nwith synap.open({str(tmp_path / 'd')!r}) as db: db.set('a', 'b')"
+def test_other_commands_with_closed_descriptors(store: object, tmp_path: Path, command: str) -> None:
+    with synap.open(str(tmp_path / "d")) as db:
+        db.set("a", "b")
     environment = dict(os.environ, PYTHONPATH=str(ROOT))
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=READY_S)
     words = command.format(tmp_path / "d")
     done = subprocess.run(["sh", "-c", f"'{sys.executable}' -m synap {words} <&- >&- 2>&-"], env=environment,
                           timeout=READY_S)  # fmt: skip
