@@ -169,6 +169,7 @@ def dotted(node: ast.expr) -> str:
     return ""
 
 
+@cache  # each rule goes through all files: they are parsed once for all rules
 def sources() -> list[Source]:
     """Every file of the package."""
     found = []
