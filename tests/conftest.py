@@ -1,11 +1,22 @@
-"""Fixtures for everything that needs the compiled store."""
+"""Fixtures for everything that needs the compiled store, and servers for tests: forked in milliseconds, ended in any
+case."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from synap.commands import FAMILIES
 from synap.compiler import jit
 from synap.store import entry_points
+from tests.server.clients import Server
+from tests.server.zygote import Zygote
 from tests.support import Bench
+
+# The tests start a hundred processes: each would compile the text of all modules again, half a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def prepare() -> None:
@@ -34,3 +45,32 @@ def store() -> type[Bench]:
 def bench(store: type[Bench]) -> Bench:
     """An empty store."""
     return store()
+
+
+@pytest.fixture(scope="session")
+def zygote(store: Any) -> Iterator[Zygote]:
+    """The process that servers are forked from."""
+    zygote = Zygote()
+    yield zygote
+    zygote.close()
+
+
+@pytest.fixture
+def serve(zygote: Zygote, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Makes servers that have not been started: `serve({"a.b": value})`, each with a directory of its own."""
+    servers: list[Server] = []
+
+    def make(settings: dict[str, Any] | None = None, directory: str = "", before: str = "") -> Server:
+        server = Server(zygote, tmp_path / (directory or f"data{len(servers)}"), settings or {}, before)
+        servers.append(server)
+        return server
+
+    yield make
+    for server in servers:
+        server.end()
+
+
+@pytest.fixture
+def node(serve: Callable[..., Server]) -> Server:
+    """A running server with the default settings."""
+    return serve().start()

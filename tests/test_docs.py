@@ -15,9 +15,6 @@ from typing import Any
 import pytest
 
 from tests.server.clients import Server
-from tests.server.conftest import serve, zygote
-
-__all__ = ["serve", "zygote"]  # fixtures
 
 ROOT = Path(__file__).parent.parent
 READ = ("README.md", "docs/quick-start.md", "docs/client.md", "docs/messaging.md", "docs/in-process.md")

@@ -12,9 +12,6 @@ import pytest
 
 from tests.ports import free_port
 from tests.server.clients import HOST, Gone, Resp, eventually
-from tests.server.conftest import node, serve, zygote
-
-__all__ = ["Redis", "node", "redis", "redis_port", "scripted", "serve", "zygote"]
 
 
 class Redis:

@@ -14,9 +14,6 @@ import pytest
 
 from tests.examples.browser import Browser, Page
 from tests.server.clients import Server
-from tests.server.conftest import node, serve, zygote
-
-__all__ = ["node", "serve", "zygote"]  # fixtures
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
