@@ -3,11 +3,11 @@
 import configparser
 import http.server
 import re
+import resource
 import shlex
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -282,10 +282,10 @@ def test_help_is_cheap() -> None:
               "print(sorted({'numba', 'numpy', 'yaml', 'anyio', 'rich'} & set(sys.modules)), file=sys.stderr)")
     spent = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])  # of the processor: others may keep it busy
         done = subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
-        spent.append(time.perf_counter() - start)
+        spent.append(sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - start)
         assert done.stderr.strip() == "[]"
     assert min(spent) < 0.4  # a third of it on an idle machine
 

@@ -78,7 +78,7 @@ def test_hostile_pattern_is_linear(pattern, nocase):
     octets = np.frombuffer(pattern + text, dtype=np.uint8).copy()
     best = float("inf")
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()  # a busy machine may keep us waiting
         assert not run(octets, 0, len(pattern), len(pattern), len(text), nocase)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.thread_time() - start)
     assert best < 0.02  # 4 ms on an idle machine; without the bound on retries it takes hours

@@ -222,6 +222,10 @@ class Server:
         lines = [] if isinstance(reply, Refusal) else reply.decode().split("\r\n")
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
+    def clock(self) -> float:
+        """Seconds on a clock that stands still while this server or this process waits for a core of a busy machine."""
+        return time.perf_counter() - waited(self.pid, os.getpid())
+
     def rss(self) -> int:
         """Resident bytes."""
         with open(f"/proc/{self.pid}/statm") as file:
@@ -230,6 +234,14 @@ class Server:
     def children(self) -> list[int]:
         """Its child processes."""
         return children_of(self.pid)
+
+
+def waited(*pids: int) -> float:
+    """Seconds that the main threads of these processes have been ready to run and had no core."""
+    try:
+        return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) for pid in pids) / 1e9
+    except FileNotFoundError:  # a system that does not count them
+        return 0.0
 
 
 def children_of(pid: int) -> list[int]:
