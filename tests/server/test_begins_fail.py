@@ -76,8 +76,7 @@ def test_a_snapshot_that_cannot_begin(serve: Serve, tmp_path: os.PathLike[str], 
             assert "snapshot_in_progress:0\r\n" in told
         assert "snapshot: cannot fork: " in server.said()
         assert descriptors(server) <= before
-        time.sleep(2.1)
-        assert client.ask("OBJECT", "IDLETIME", "k") >= 1
+        eventually(lambda: client.ask("OBJECT", "IDLETIME", "k") >= 1, 5, 0.05)
         client.ask("GET", "k")
         assert client.ask("OBJECT", "IDLETIME", "k") == 0  # uses are noted again
         if what == "fork":
