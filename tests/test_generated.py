@@ -91,9 +91,9 @@ def test_the_first_line_says_what_made_it() -> None:
 
 def test_generate_writes_what_is_missing_or_stale(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").touch()
-    told = list(generate.run(tmp_path))
-    assert told == [f"wrote {name}" for name in generate.texts(ROOT)]
-    for name in generate.texts(ROOT):
+    told, names = list(generate.run(tmp_path)), list(generate.texts(ROOT))
+    assert told == [f"wrote {name}" for name in names]
+    for name in names:
         assert (tmp_path / name).read_text(encoding="utf-8") == text(name), AGAIN
     assert list(generate.run(tmp_path)) == ["everything was fresh"]
     (tmp_path / generate.COMMANDS).write_text("stale")

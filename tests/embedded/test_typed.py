@@ -41,13 +41,17 @@ def main() -> None:
 '''
 
 
-def check(path: Path, text: str) -> list[str]:
-    """What mypy --strict says of it, a line each."""
-    (path / "program.py").write_text(text)
-    if not (path / "synap").exists():
-        (path / "synap").symlink_to(Path(synap.__file__).parent)
+MISTAKEN = PROGRAM + "    count(db, 3)\n    db.set('k', object())\n"
+
+
+def check(path: Path, **programs: str) -> list[str]:
+    """What mypy --strict says of all of them, a line each."""
+    for name, text in programs.items():
+        (path / f"{name}.py").write_text(text)
+    (path / "synap").symlink_to(Path(synap.__file__).parent)
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--config-file=", "program.py"],
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--config-file=",
+         *(f"{name}.py" for name in programs)],
         cwd=path, capture_output=True, text=True,
     )  # fmt: skip
     return done.stdout.splitlines()
@@ -55,6 +59,8 @@ def check(path: Path, text: str) -> list[str]:
 
 def test_a_program_is_checked_strictly(tmp_path: Path) -> None:
     assert (Path(synap.__file__).parent / "py.typed").is_file()
-    assert check(tmp_path, PROGRAM)[-1].startswith("Success")
-    said = check(tmp_path, PROGRAM + "    count(db, 3)\n    db.set('k', object())\n")
-    assert [line.rpartition("[")[2] for line in said if "error:" in line] == ["arg-type]", "call-overload]"], said
+    said = check(tmp_path, right=PROGRAM, mistaken=MISTAKEN)
+    errors = [line for line in said if "error:" in line]
+    assert said[-1].startswith("Found 2 errors in 1 file (checked 2 source files)"), said
+    assert all(line.startswith("mistaken.py:") for line in errors), said
+    assert [line.rpartition("[")[2] for line in errors] == ["arg-type]", "call-overload]"], said

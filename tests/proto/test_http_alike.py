@@ -75,13 +75,13 @@ def check_alike(data: bytes, places: Iterable[int], eof: bool) -> None:
 PLACES = st.lists(st.integers(0, 5000), max_size=6)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(conversations(), PLACES, st.booleans())
 def test_machines_agree(data, places, eof):
     check_alike(data, places, eof)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200), PLACES, st.booleans())
 def test_machines_agree_on_noise(data, places, eof):
     check_alike(data, places, eof)
