@@ -27,6 +27,16 @@ def prepare() -> None:
         entry_points.prepare(FAMILIES, 2, lambda done, total, name: print(f"compiled {done}/{total} {name}"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Let `-n 2` give each worker one half of the tests in their order, and what is left to whoever is free.
+
+    By default neighbours go to different workers, so that each of them makes every server and file of a module.
+    """
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "worksteal"
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Compile before the first test that needs it, since that test's timeout is not meant for it."""
     wanted = any("store" in getattr(item, "fixturenames", ()) for item in session.items)
