@@ -97,9 +97,15 @@ def test_every_flip() -> None:
 
 
 def test_check_sees_every_flip() -> None:
-    for _clean, name, offset, bit in list(flips(False))[::7]:
+    whole = {}
+    for clean in (False, True):
         disk = SimulatedDisk()
-        history(disk, clean=_clean)
+        history(disk, clean=clean)
+        whole[clean] = disk.content()
+    for clean, name, offset, bit in list(flips(False))[::7]:
+        disk = SimulatedDisk()
+        for other, data in whole[clean].items():
+            disk.put(other, data)
         damaged = bytearray(disk.get(name))
         damaged[offset] ^= 1 << bit
         disk.put(name, bytes(damaged))

@@ -266,16 +266,16 @@ def test_a_queue_that_is_made_later_and_delayed_messages(node: Server) -> None:
 
 
 def test_a_slow_consumer_costs_no_memory(node: Server) -> None:
-    queue = made(node, "ws-slow", max_depth=100_000)
+    queue, count = made(node, "ws-slow", max_depth=100_000), 2_000  # 80 MB of JSON
     with node.resp() as client:
-        client.ask_all(*(["QUEUE.PUBLISH", queue, "x" * 10_000] for _ in range(5_000)))
+        client.ask_all(*(["QUEUE.PUBLISH", queue, "x" * 10_000] for _ in range(count)))
     with opened(node, f"/queue/{queue}/ws/w1", max_size=None, max_queue=1) as socket:
         before = node.rss()
         time.sleep(0.5)
         assert node.rss() - before < 40 << 20
         assert stats(node, queue)["depth"] > 1000  # it is not given what it does not read
         heard(socket)
-        for _ in range(5_000):
+        for _ in range(count):
             heard(socket)
 
 
