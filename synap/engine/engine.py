@@ -180,13 +180,12 @@ class Engine:
                 return Outcome(row, row_at, refusal)
             return Outcome(row, row_at, HANDLED, self._handle(row, caller, tape, now))
         status = self._perform(caller, row_at, tape, tape_size, blob_size, now)
-        if status & layout.STATUS_MASK == layout.WAIT:
-            if deliver is None:
-                return Outcome(row, row_at, layout.NIL)
-            return Outcome(
-                row, row_at, PARKED, self._park(caller, row, row_at, tape, tape_size, blob_size, now, deliver)
-            )
-        return Outcome(row, row_at, status)
+        if status & layout.STATUS_MASK != layout.WAIT:
+            return Outcome(row, row_at, status)
+        if deliver is None:
+            return Outcome(row, row_at, layout.NIL)
+        parked = self._park(caller, row, row_at, tape, tape_size, blob_size, now, deliver)
+        return Outcome(row, row_at, PARKED, parked)
 
     def _perform(self, caller: Caller, row_at: int, tape: int, tape_size: int, blob_size: int, now: int) -> int:
         """Carry out the call at word `tape` in a kernel and return its status.
@@ -197,7 +196,8 @@ class Engine:
             self.words, self.octets, row_at, tape, tape_size, blob_size, now, caller.refuses, layout.REPLY_ITEMS,
             self.reply_bytes_max,
         )  # fmt: skip
-        return self.checked(status, row_at)
+        what = status & layout.STATUS_MASK
+        return self.checked(status, row_at) if what == layout.FULL or what == layout.BROKEN else int(status)
 
     def checked(self, status: int, row_at: int) -> int:
         """Return `status`, or REPLY_TOO_LARGE if the reply did not fit. Raise BrokenNode if the kernel failed."""
