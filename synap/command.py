@@ -445,5 +445,5 @@ class Catalogue:
         self.by_code = {row.code: row for row in rows}
         self.by_resp = {row.resp: row for row in rows if row.resp}
         self.index = {row.code: i for i, row in enumerate(self.rows)}
-        assert len(self.by_name) == len(self.by_code) == len(rows), "a name or a code stands twice"
-        assert len(self.by_resp) == sum(1 for row in rows if row.resp), "a RESP word stands twice"
+        assert len(self.by_name) == len(self.by_code) == len(rows), "two rows have the same name or code"
+        assert len(self.by_resp) == sum(1 for row in rows if row.resp), "two rows have the same RESP word"

@@ -8,7 +8,7 @@ def either(**named: Any) -> Any:
     """Return the value of the one name that is given (is not None), or None. Raise TypeError if several are."""
     given = {name: value for name, value in named.items() if value is not None}
     if len(given) > 1:
-        raise TypeError(f"{' and '.join(given)} say the same: wanted one of them, found {len(given)}")
+        raise TypeError(f"{' and '.join(given)} are alternatives: wanted one of them, found {len(given)}")
     return next(iter(given.values()), None)
 
 

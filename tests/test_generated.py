@@ -95,7 +95,7 @@ def test_generate_writes_what_is_missing_or_stale(tmp_path: Path) -> None:
     assert told == [f"wrote {name}" for name in names]
     for name in names:
         assert (tmp_path / name).read_text(encoding="utf-8") == text(name), AGAIN
-    assert list(generate.run(tmp_path)) == ["everything was fresh"]
+    assert list(generate.run(tmp_path)) == ["all files were up to date"]
     (tmp_path / generate.COMMANDS).write_text("stale")
     assert list(generate.run(tmp_path)) == [f"wrote {generate.COMMANDS}"]
 

@@ -238,7 +238,7 @@ PORT = "server.port: wanted a whole number from 0 to 65535"
     ("logging: {level: loud}",
      "some.yml line 1: logging.level: wanted one of trace, debug, info, warn, error, found loud"),
     ("server: {port: 1}\nserver: {port: 2}",
-     "some.yml line 2: server: wanted one entry, as there is one at some.yml line 1, found a second one"),
+     "some.yml line 2: server: wanted only the entry at some.yml line 1, found a second one"),
     ("resp3: {port: 1}\nresp: {port: 2}",
      "some.yml line 2: resp.port: wanted one value, as some.yml line 1 says 1, found 2"),
     ("persistence: {wal: {path: /logs/synap.wal}}",
@@ -304,7 +304,7 @@ def test_a_long_or_odd_value_is_shown_short() -> None:
     ([("--port", "x")], f"--port: {PORT}, found x"),
     ([("--set", "server.port")], "--set: wanted section.key=value, found server.port"),
     ([("--set", "server.prot=1")], "--set: there is no setting server.prot; did you mean server.port?"),
-    ([("--set", "server=1")], "--set: there is no setting server, it is a section"),
+    ([("--set", "server=1")], "--set: there is no setting server, which is a section"),
     ([("--port", "1"), ("--set", "server.port=2")],
      "--set: server.port: wanted one value, as --port says 1, found 2"),
     ([("--resp-port", "15500")],
@@ -392,7 +392,8 @@ def test_hosts_elsewhere() -> None:
     with pytest.raises(SettingsError, match=r"--port: server\.port: wanted one value, as --port says 1, found 2"):
         load(environ={}, flags=[("--port", "1"), ("--port", "2")])
     warned = load(environ={}, flags=[("--host", "::1"), ("--host", "::"), ("--host", "10.1.1.1")]).warnings
-    assert [line.split(" can be")[0] for line in warned] == ["--host: server.host: ::", "--host: server.host: 10.1.1.1"]
+    told = [line.split(" accepts")[0] for line in warned]
+    assert told == ["--host: server.host: ::", "--host: server.host: 10.1.1.1"]
 
 
 def test_memory() -> None:
@@ -405,8 +406,8 @@ def test_open_listeners_are_reported() -> None:
         assert Settings().replace({"server.host": host}).warnings == ()
     settings = load(environ={}, flags=[("--host", "0.0.0.0")])
     assert settings.warnings == (
-        "--host: server.host: 0.0.0.0 can be reached from other machines, "
-        "and nobody is asked for a password",)
+        "--host: server.host: 0.0.0.0 accepts connections from other machines, "
+        "and clients need no password",)
     assert settings.replace({"server.host": "127.0.0.1"}).warnings == ()
 
 
@@ -418,11 +419,11 @@ def test_the_replication_sample_loads() -> None:
     assert settings.server.host == ("0.0.0.0",)
     assert settings == Settings().replace({"server.host": "0.0.0.0"})
     assert settings.warnings == (
-        "some.yml line 5: replication has no effect: not in this version: this node stands alone",
+        "some.yml line 5: replication has no effect: not in this version: a node has no replicas and no cluster",
         "some.yml line 16: persistence.wal.path is read as persistence.directory",
         "some.yml line 19: persistence.snapshot.directory is read as persistence.directory",
-        "some.yml line 2: server.host: 0.0.0.0 can be reached from other machines, "
-        "and nobody is asked for a password",
+        "some.yml line 2: server.host: 0.0.0.0 accepts connections from other machines, "
+        "and clients need no password",
     )
 
 

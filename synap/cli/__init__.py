@@ -29,7 +29,7 @@ def _version(context: click.Context, _option: click.Parameter, asked: bool) -> N
         try:
             click.echo(f"synap {version('synap')}")
         except PackageNotFoundError:
-            click.echo("synap, run from its source and not installed")
+            click.echo("synap (run from source, not installed)")
         context.exit()
 
 
@@ -40,9 +40,9 @@ _version_option = click.option("-V", "--version", is_flag=True, is_eager=True, e
 def _file_options(command: F) -> F:
     """Add the options for settings: --config and --set."""
     command = click.option("--set", "chosen", multiple=True, metavar="SECTION.KEY=VALUE",
-                           help="Any setting; may be repeated.")(command)
+                           help="Set any setting; may be repeated.")(command)
     return click.option("-c", "--config", metavar="FILE",
-                        help=f"Settings file; {FILE} is read if it is there.")(command)
+                        help=f"Settings file; by default {FILE}, if it exists.")(command)
 
 
 def _row_options(command: F) -> F:
@@ -118,11 +118,11 @@ def main() -> None:
 @main.command(context_settings=_HELP)
 @_file_options
 @_row_options
-@click.option("--health-check", is_flag=True, help="Ask the server that these settings describe whether it is "
-              "well, and end with 0 or 1; SYNAP_HEALTH_ADDR=HOST:PORT names another. Starts nothing.")
+@click.option("--health-check", is_flag=True, help="Query the health of the server that these settings "
+              "describe, and exit with status 0 or 1. Starts no server. SYNAP_HEALTH_ADDR=HOST:PORT names another one.")
 @_version_option
 def serve(config: str | None, chosen: tuple[str, ...], health_check: bool, **rows: Any) -> None:
-    """Run the server until it is told to stop."""
+    """Run the server until a signal or a command stops it."""
     with _told():
         settings = _settings(config, chosen, rows)
         if health_check:
@@ -155,9 +155,9 @@ def warmup(config: str | None, chosen: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("directory", type=_DIRECTORY)
-@click.option("--json", "as_json", is_flag=True, help="Print one object for programs instead of a table for people.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def check(directory: Path, as_json: bool) -> None:
-    """Verify the log and the snapshots in a data DIRECTORY; changes nothing."""
+    """Verify the log and the snapshots in a data DIRECTORY, without changing any file."""
     with _told():
         from synap.io.node.data_tools import check as run
 
@@ -167,7 +167,7 @@ def check(directory: Path, as_json: bool) -> None:
 @main.command()
 @click.argument("directory", type=_DIRECTORY)
 def dump(directory: Path) -> None:
-    """Print what a data DIRECTORY holds."""
+    """Print the contents of a data DIRECTORY."""
     with _told():
         _check_space(0)
         from synap.io.node.data_tools import dump as run
@@ -188,15 +188,15 @@ def load(directory: Path, file: Path) -> None:
 
 
 @main.command()
-@click.option("--markdown", is_flag=True, help="Print the table of docs/operations.md instead.")
+@click.option("--markdown", is_flag=True, help="Print the table of settings in docs/operations.md instead.")
 def config(markdown: bool) -> None:
-    """Print a complete config.yml with the defaults and what each setting is for."""
+    """Print a complete config.yml with the default and a description of each setting."""
     click.echo(explain_table() if markdown else explain(), nl=False)
 
 
 @main.command("generate", hidden=True)
 def generate_files() -> None:
-    """Write doors, golden files and docs/commands.md again from the command table (in a source tree)."""
+    """Regenerate doors, golden files and docs/commands.md from the command table, in a source tree."""
     with _told():
         from synap.cli.generate import ROOT, run
 

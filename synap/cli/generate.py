@@ -57,14 +57,14 @@ def texts(root: Path) -> dict[str, str]:
 def run(root: Path) -> Iterator[str]:
     """Write every generated file whose text differs; yield a line for each. Raises NoSourceTree or PromiseBroken."""
     if not (root / "pyproject.toml").is_file():
-        raise NoSourceTree(f"{root} is no source tree: there is no pyproject.toml")
+        raise NoSourceTree(f"{root} is not a source tree: it has no pyproject.toml")
     stale = {path: text for path, text in texts(root).items() if _text(root / path) != text}
     for path, text in stale.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
         yield f"wrote {path}"
     if not stale:
-        yield "everything was fresh"
+        yield "all files were up to date"
 
 
 def _text(path: Path) -> str:

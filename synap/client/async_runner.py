@@ -81,7 +81,7 @@ class Connection:
             with anyio.fail_after(timeout):
                 await self._stream.send(data)
         except TimeoutError:
-            raise TimedOut(f"the server has taken nothing for {timeout} s") from None
+            raise TimedOut(f"the server has read nothing for {timeout} s") from None
         except BROKEN as error:
             raise ConnectionLost(str(error) or "the connection broke") from error
 
@@ -90,9 +90,9 @@ class Connection:
             with anyio.fail_after(timeout):
                 data = await self._stream.receive(RECEIVE_BYTES)
         except TimeoutError:
-            raise TimedOut(f"the server has said nothing for {timeout} s") from None
+            raise TimedOut(f"the server has sent nothing for {timeout} s") from None
         except anyio.EndOfStream:
-            raise ConnectionLost("the server has hung up") from None
+            raise ConnectionLost("the server has closed the connection") from None
         except BROKEN as error:
             raise ConnectionLost(str(error) or "the connection broke") from error
         self.machine.receive_data(data)
@@ -129,15 +129,15 @@ async def connected(options: Options) -> Connection:
         with anyio.fail_after(options.connect_timeout):
             stream = await anyio.connect_tcp(options.host, options.port)
     except TimeoutError:
-        raise NotConnected(f"no connection to {where} within {options.connect_timeout} s") from None
+        raise NotConnected(f"cannot connect to {where} within {options.connect_timeout} s") from None
     except OSError as error:
-        raise NotConnected(f"no connection to {where}: {error.__cause__ or error}") from error
+        raise NotConnected(f"cannot connect to {where}: {error.__cause__ or error}") from error
     connection = Connection(options, stream)
     try:
         greet(await connection.exchange(options.handshake(), 0.0), where)
     except ConnectionLost as error:
         await connection.close()
-        raise NotConnected(f"{where} accepted a connection and broke it: {error}") from error
+        raise NotConnected(f"{where} accepted the connection and closed it: {error}") from error
     except BaseException:
         await connection.close()
         raise

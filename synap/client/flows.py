@@ -193,7 +193,7 @@ def transacting(calls: list[tuple[Request[Any], Later[Any]]], options: Options, 
         wrong = [reply for reply in replies[1:-1] if isinstance(reply, Refused)]
         raise wrong[0] if wrong else outcome
     if outcome is None:
-        raise Conflict("a watched key was changed by somebody else: nothing of the transaction happened")
+        raise Conflict("a watched key has changed: no command of the transaction was carried out")
     return settle(calls, outcome)
 
 

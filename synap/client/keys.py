@@ -67,12 +67,12 @@ class Keys(Generic[D]):
         """Carry out any command by its words and return the reply. `idempotent`: the command may be sent again if the
         connection breaks. `patience`: seconds that the command itself waits on the server."""
         if not words:
-            raise LocalProtocolError("a command has at least one word")
+            raise LocalProtocolError("a command must have at least one word")
         first = _upper(words[0])
         for name in (first, f"{first} {_upper(words[1])}" if len(words) > 1 else first):
             if name in ELSEWHERE:
                 raise LocalProtocolError(
-                    f"{name} changes the connection, which others use too: use {ELSEWHERE[name]}"
+                    f"{name} changes a connection that other calls share: use {ELSEWHERE[name]}"
                 )
         return Request(words, self._data, idempotent, patience)
 

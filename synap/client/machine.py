@@ -76,7 +76,7 @@ Event: TypeAlias = Reply | Push | Literal[_NeedData.NEED_DATA]
 def encode(words: Sequence[Word]) -> bytes:
     """Return the bytes of one command. Raises LocalProtocolError for words that cannot be sent."""
     if not words:
-        raise LocalProtocolError("a command has at least one word")
+        raise LocalProtocolError("a command must have at least one word")
     parts = [b"*%d\r\n" % len(words)]
     for word in words:
         if type(word) is str:
@@ -97,7 +97,7 @@ def _octets(word: Any) -> bytes:
     octets = octets_of(word)
     if octets is not None:
         return octets
-    raise LocalProtocolError(f"a word of a command is str, bytes, int or float, not {type(word).__name__}: {word!r}")
+    raise LocalProtocolError(f"a word: wanted str, bytes, int or float, found {type(word).__name__}: {word!r}")
 
 
 class _Open:
@@ -300,7 +300,7 @@ def _closed(done: _Open) -> Any:
             return _AGAIN
     kind = items[0]
     if not isinstance(kind, bytes):
-        raise RemoteProtocolError(f"a push whose kind is no text: {_shown(repr(kind).encode())}")
+        raise RemoteProtocolError(f"a push whose kind is not a text: {_shown(repr(kind).encode())}")
     return Push(kind.decode("utf-8", "replace"), items[1:])
 
 
@@ -332,7 +332,7 @@ def _scalar(kind: int, line: bytes) -> Any:
         return float(line)
     if kind == OPEN and INTEGER.fullmatch(line) is not None and len(line) <= BIG_DIGITS_MAX:
         return int(line)
-    raise RemoteProtocolError(f"no reply starts like this: {_shown(bytes([kind]) + line)}")
+    raise RemoteProtocolError(f"not the start of a reply: {_shown(bytes([kind]) + line)}")
 
 
 def _refused(line: bytes) -> Refused:

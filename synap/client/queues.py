@@ -232,7 +232,7 @@ def _giving_back(message: Any, queue: QueueCalls[Any], tally: Tally) -> Plan:
     try:
         replies = yield from exchanging([message._settling("QUEUE.NACK")], queue.options, False)
     except ClientError as error:
-        log.warning("%r was not given back, it comes again when its lease ends: %s", message, error)
+        log.warning("%r could not be released and will be delivered again when its lease ends: %s", message, error)
         return
     message.settled = True
     tally.nacked += not isinstance(replies[0], Refused)

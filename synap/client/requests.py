@@ -62,7 +62,7 @@ class Later(Generic[T]):
     def value(self) -> T:
         """The result of the call. Raises the call's error, or ClientError if the batch has not been sent."""
         if not self.done:
-            raise ClientError("the batch has not been carried out yet: its values are there when its block is left")
+            raise ClientError("the batch has not been carried out yet: its values are available after its block")
         if self._error is not None:
             raise self._error
         return self._value

@@ -31,7 +31,7 @@ class Connection:
         try:
             self.socket = socket.create_connection((options.host, options.port), options.connect_timeout)
         except OSError as error:
-            raise NotConnected(f"no connection to {where}: {error}") from error
+            raise NotConnected(f"cannot connect to {where}: {error}") from error
         try:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -39,7 +39,7 @@ class Connection:
             greet(replies, where)
         except ConnectionLost as error:
             self.close()
-            raise NotConnected(f"{where} accepted a connection and broke it: {error}") from error
+            raise NotConnected(f"{where} accepted the connection and closed it: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -105,7 +105,7 @@ class Connection:
         try:
             self.socket.sendall(data)
         except TimeoutError:
-            raise TimedOut(f"the server has taken nothing for {self.socket.gettimeout()} s") from None
+            raise TimedOut(f"the server has read nothing for {self.socket.gettimeout()} s") from None
         except OSError as error:
             raise ConnectionLost(str(error)) from error
 
@@ -113,11 +113,11 @@ class Connection:
         try:
             data = self.socket.recv(RECEIVE_BYTES)
         except TimeoutError:
-            raise TimedOut(f"the server has said nothing for {self.socket.gettimeout()} s") from None
+            raise TimedOut(f"the server has sent nothing for {self.socket.gettimeout()} s") from None
         except OSError as error:
             raise ConnectionLost(str(error)) from error
         if not data:
-            raise ConnectionLost("the server has hung up")
+            raise ConnectionLost("the server has closed the connection")
         self.machine.receive_data(data)
 
     def _write_and_read(self, data: bytes, timeout: float | None) -> None:
@@ -130,7 +130,7 @@ class Connection:
                 while rest:
                     ready = selector.select(timeout)
                     if not ready:
-                        raise TimedOut(f"the server has taken and said nothing for {timeout} s")
+                        raise TimedOut(f"the server has read and sent nothing for {timeout} s")
                     if ready[0][1] & selectors.EVENT_READ:
                         self._receive()
                     if ready[0][1] & selectors.EVENT_WRITE:

@@ -68,7 +68,7 @@ def wishes(names: Sequence[str | bytes], patterns: Sequence[str | bytes], tell_g
         (found.patterns if any(sign in name for sign in GLOB) else found.topics).append(name)
     found.patterns += map(text, patterns)
     if not found.topics and not found.patterns:
-        raise LocalProtocolError("a subscription names at least one topic or pattern")
+        raise LocalProtocolError("a subscription must name at least one topic or pattern")
     return found
 
 

@@ -27,8 +27,8 @@ ORIGIN = "http://127.0.0.1:15500"
 
 LINKS = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "metrics": "/metrics"}
 _LINKED = {
-    "docs": "the HTTP API for people", "openapi": "the HTTP API for programs", "health": "is the server ready?",
-    "metrics": "counters for Prometheus",
+    "docs": "the HTTP API for people", "openapi": "the HTTP API for programs", "health": "the health of the server",
+    "metrics": "metrics for Prometheus",
 }  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def page(catalogue: Catalogue, version: str) -> tuple[bytes, bytes]:
     """Return (the page at /docs as UTF-8, its Content-Security-Policy)."""
     document = openapi.document(catalogue, version)
     parts = [
-        f"{_head(version)}<p>{escape(document['info']['description'])} The same for programs: "
+        f"{_head(version)}<p>{escape(document['info']['description'])} For programs: "
         "<a href=/openapi.json>openapi.json</a>.</p><nav>",
         *(f"<a href='#{tag['name']}'>{tag['name']}</a>" for tag in document["tags"]), "</nav>",
     ]  # fmt: skip
@@ -96,7 +96,7 @@ def _operation(catalogue: Catalogue, path: str, method: str, operation: dict[str
     if row is not None and row.examples:
         parts.append(f"<p>As <code>{escape(row.resp)}</code> over RESP:</p><pre>{escape(_examples(row))}</pre>")
     told = ", ".join(status for status in operation["responses"])
-    parts.append(f"<p>Answers {told}.</p></section>")
+    parts.append(f"<p>Statuses: {told}.</p></section>")
     return "".join(parts)
 
 

@@ -31,10 +31,10 @@ HEAD = """\
 
 # Commands
 
-Every command is one row of a table, and every surface is derived from it: the words of a Redis client, the
-routes of HTTP, and the commands of StreamableHTTP. Below a heading stand the words: what is in `[ ]` may be
-left out, one of what is in `< >` must stand there, `|` separates alternatives, `...` repeats. Under "takes"
-stand the names that JSON gives the arguments.
+Every command is one row of a table, from which every surface is derived: the words of Redis clients, the routes of
+HTTP, and the commands of StreamableHTTP. Below each heading is the usage: `[ ]` encloses optional words, `< >`
+encloses alternatives of which one is required, `|` separates alternatives, and `...` means repetition. The line
+"takes" lists the arguments with their names in JSON.
 
 """
 
@@ -63,8 +63,8 @@ def commands_page(catalogue: Catalogue) -> str:
     for family in dict.fromkeys(row.family for row in told):
         parts.append(f"## {family}\n\n")
         parts += [_section(row) for row in told if row.family == family]
-    parts.append("## Rows of the log\n\nNobody can ask for these: a change is journaled as one of them, or a "
-                 "snapshot is made of them.\n\n| row | code | what it does |\n|---|---|---|\n")
+    parts.append("## Rows of the log\n\nClients cannot send these commands. Changes are logged as these commands, and "
+                 "snapshots consist of them.\n\n| row | code | what it does |\n|---|---|---|\n")
     parts += [f"| `{row.name}` | `{row.code:04x}` | {row.doc} |\n" for row in catalogue.rows if row.internal]
     return "".join(parts)
 
@@ -130,7 +130,7 @@ def _section(row: Command) -> str:
     if row.switch:
         facts.append(f"over HTTP only if `{row.switch}` is on")
     if row.waits:
-        facts.append("waits if there is nothing yet")
+        facts.append("waits until there is something to return")
     lines += [f"- {fact}" for fact in facts]
     if row.examples:
         lines += ["", "```text"]

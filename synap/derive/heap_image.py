@@ -64,7 +64,7 @@ class Image:
         self._judges: dict[str, int] = {}  # slots of the OneOfs of the current row
         self._stray = False  # True if the current row has a refusal for words that fit nowhere
         self._containers = {row.resp.split("|")[0] for row in catalogue.rows if "|" in row.resp}
-        assert len(catalogue.rows) < layout.ROWS_COUNT_MAX, "more rows than ROWS has room for"
+        assert len(catalogue.rows) < layout.ROWS_COUNT_MAX, "more rows than ROWS can hold"
         for row in catalogue.rows:
             self._row(row)
         for word in sorted(self._containers - set(catalogue.by_resp)):
@@ -78,7 +78,7 @@ class Image:
             place, size = self._text(text.encode())
             self.refusals[fault.number] = (place, size | layout.FAULT_FILLED if "{" in text else size)
         assert len(self.nodes) < layout.SCHEMA_SIZE, "the grammar is larger than SCHEMA"
-        assert len(self.pairs) < layout.CHOICES_SIZE, "the choices are more than CHOICES has room for"
+        assert len(self.pairs) < layout.CHOICES_SIZE, "more choices than CHOICES can hold"
         assert len(self.texts) < layout.TEXTS_SIZE * 8, "the texts are larger than TEXTS"
 
     def place(self, words: np.ndarray, octets: np.ndarray) -> None:

@@ -37,9 +37,9 @@ class TargetImage:
             fields = required(row)
             if fields is not None:
                 self._name(name.encode(), self._target(row, row_at, template, fields))
-        assert len(self._targets) <= layout.TARGETS_SIZE, "more targets than TARGETS has room for"
+        assert len(self._targets) <= layout.TARGETS_SIZE, "more targets than TARGETS can hold"
         assert len(self._texts) <= layout.TARGET_TEXTS_SIZE * layout.WORD, "the texts are larger than TARGET_TEXTS"
-        assert len(self._names) < layout.ENVELOPES_COUNT // 2, "more names than ENVELOPES has room for"
+        assert len(self._names) < layout.ENVELOPES_COUNT // 2, "more names than ENVELOPES can hold"
 
     def place(self, words: np.ndarray, octets: np.ndarray) -> None:
         """Write everything into the heap."""

@@ -68,7 +68,7 @@ def checked_text(where: str, value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        found = f"half a character at {error.start}: {value[error.start]!r}"
+        found = f"half of a surrogate pair at {error.start}: {value[error.start]!r}"
         raise WrongValue("WRONG_FIELD", field=where, wanted="text", found=found) from None
     return value
 

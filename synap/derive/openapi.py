@@ -21,18 +21,18 @@ from synap.derive.json_schema import Schema, answer, fields, member_of, object_o
 from synap.routes import Route
 
 STATUSES = {
-    400: "Not understood, or refused as the text says",
-    403: "A Host or Origin that is not served",
+    400: "The request is invalid, or was refused for the reason in the text",
+    403: "The Host or Origin of the request is not accepted",
     404: "Not found",
     408: "The request did not arrive in time",
     409: "The key holds another kind of value",
-    413: "Too large",
-    422: "A field of the wrong type or out of range",
-    426: "No WebSocket here",
-    431: "The head of the request is too large",
+    413: "The request is too large",
+    422: "A field has the wrong type or is out of range",
+    426: "The path needs an upgrade to a WebSocket",
+    431: "The request line and headers are too large",
     500: "The log failed after the command ran: its outcome is unknown",
-    503: "Starting",
-    507: "No memory, a full queue, or a log that cannot be written",
+    503: "The server is starting",
+    507: "The memory is used up, the queue is full, or the log cannot be written",
 }
 ALWAYS = (400, 403, 408, 413, 422, 431)
 ERROR = {"$ref": "#/components/schemas/Error"}
@@ -51,8 +51,8 @@ def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
         "info": {
             "title": "Synap",
             "version": version,
-            "description": "Key-value store, queues and more over HTTP. Bodies are JSON whatever their content type "
-            "says; unknown fields are ignored; errors are `{error, code}`.",
+            "description": "Key-value store, queues and more over HTTP. Bodies are read as JSON, whatever their "
+            "Content-Type; unknown fields are ignored; errors are `{error, code}`.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -113,7 +113,7 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
             words = ["string", *row.views]
             parameters.append({
                 "name": "type", "in": "query", "required": False,
-                "schema": {"type": "string", "examples": words}, "description": f"Its spelling: {', '.join(words)}",
+                "schema": {"type": "string", "examples": words}, "description": f"Form of reply: {', '.join(words)}",
             })  # fmt: skip
     elif route.needs:  # a body without these fields is a call of another route, see `Route.needs`
         found["requestBody"] = {"required": False, "content": {"application/json": {"schema": {"type": "object"}}}}
@@ -190,7 +190,7 @@ def statuses(row: Command) -> list[int]:
 
 
 def _responses(schema: Schema, refusals: list[int], content: str = "application/json") -> dict[str, Any]:
-    found: dict[str, Any] = {"200": {"description": "Done", "content": {content: {"schema": schema}}}}
+    found: dict[str, Any] = {"200": {"description": "The call succeeded", "content": {content: {"schema": schema}}}}
     for status in refusals:
         what = {"$ref": "#/components/schemas/Error"} if status != 503 else {"type": "object"}
         found[str(status)] = {
@@ -255,14 +255,14 @@ def _own_pages(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     front = _responses(told, always)
     front["200"]["content"]["text/html"] = {"schema": text}  # for requests that accept it, as browsers' do
     return {
-        "/": {"get": _page("front", "What runs here, and where to look next.", front)},
-        "/health": {"get": _page("health", "Is the server ready?", _responses(health, [*always, 503]))},
+        "/": {"get": _page("front", "Return the name and version of the server, and links to other pages.", front)},
+        "/health": {"get": _page("health", "Return the health of the server.", _responses(health, [*always, 503]))},
         "/health/replication": {
-            "get": _page("replication", "The role of this node.", _responses(replication, [*always, 503]))
+            "get": _page("replication", "Return the role of this node.", _responses(replication, [*always, 503]))
         },
-        "/metrics": {"get": _page("metrics", "Counters for Prometheus.", _responses(text, always, "text/plain"))},
-        "/openapi.json": {"get": _page("openapi", "This document.", _responses({"type": "object"}, always))},
-        "/docs": {"get": _page("docs", "This document for people.", _responses(text, always, "text/html"))},
+        "/metrics": {"get": _page("metrics", "Return metrics for Prometheus.", _responses(text, always, "text/plain"))},
+        "/openapi.json": {"get": _page("openapi", "Return this document.", _responses({"type": "object"}, always))},
+        "/docs": {"get": _page("docs", "Return this document as an HTML page.", _responses(text, always, "text/html"))},
         "/snapshot": {
             "post": _page("snapshot", "Write a snapshot and wait for it.", _responses(snapshot, [*always, 500, 503]))
         },
@@ -278,7 +278,8 @@ def _page(name: str, doc: str, responses: dict[str, Any]) -> dict[str, Any]:
 def _operation() -> dict[str, Any]:
     body = object_of({"operation": {"type": "string"}, "target": {"type": ["string", "null"]}, "data": {}}, [])
     return _page(
-        "operation", "An operation of an SDK; refusals are replies, too.", _responses({"type": "object"}, list(ALWAYS))
+        "operation", "Run an operation of an SDK; a refusal is a reply with status 200.",
+        _responses({"type": "object"}, list(ALWAYS)),
     ) | {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
 
 
@@ -294,7 +295,7 @@ def _command(catalogue: Catalogue) -> dict[str, Any]:
         for name in dict.fromkeys((row.name, *row.envelope))
     }  # fmt: skip
     return _page(
-        "command", "One command by name, or a batch of them in order; refusals are replies, too.",
+        "command", "Run a command by name, or a batch in order; a refusal is a reply with status 200.",
         _responses({"anyOf": [reply, replies]}, list(ALWAYS)),
     ) | {
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"anyOf": [one, batch]}}}},

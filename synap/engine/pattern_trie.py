@@ -183,7 +183,7 @@ class Trie:
         nodes = [self._root]
         for segment in path:
             node = nodes[-1].after(segment)
-            assert node is not None, "a pattern that is not there"
+            assert node is not None, "the pattern is not in the trie"
             nodes.append(node)
         return nodes
 

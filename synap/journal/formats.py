@@ -125,7 +125,7 @@ def unpack_file_header(name: str, data: bytes, magic: bytes) -> FileHeader:
     found, version, flags, node_id, epoch, seq, now, before = _FILE.unpack_from(data)
     (crc,) = _CRC.unpack_from(data, HEADER_BYTES - 4)
     if found != magic:
-        raise Damage(name, 0, "not a Synap file of this kind")
+        raise Damage(name, 0, "not a file of this kind")
     if crc32(data[: HEADER_BYTES - 4]) != crc:
         raise Damage(name, 0, "the file header does not match its checksum")
     if version != VERSION:

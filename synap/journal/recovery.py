@@ -146,12 +146,12 @@ class Recovery:
             try:
                 snapshot = SnapshotFile(self._disk, name)
                 if snapshot.header.seq != seq:
-                    raise Damage(name, 40, f"stands at seq {snapshot.header.seq}, not where its name says")
+                    raise Damage(name, 40, f"has seq {snapshot.header.seq}, which is not the seq in its name")
                 snapshot.verify()
             except Damage as damage:
                 self._broken.append(damage)
                 self._broken_seq = max(self._broken_seq, seq)
-                self.notes.append(f"snapshot passed over: {damage}")
+                self.notes.append(f"snapshot skipped: {damage}")
                 continue
             if snapshot.header.node_id != NO_LOG:
                 self._admit(name, snapshot.header.node_id)
@@ -165,7 +165,7 @@ class Recovery:
             if self._broken:
                 raise self._broken[0]
             if self.snapshot is not None and log_required and self.snapshot.header.node_id != NO_LOG:
-                raise Damage(log_name(wanted), 0, "there is a snapshot, but no log behind it")
+                raise Damage(log_name(wanted), 0, "there is a snapshot, but no log after it")
             return []
         if starts[0] > wanted:
             reason = f"seqs {wanted} to {starts[0] - 1} are missing before it"
@@ -177,7 +177,7 @@ class Recovery:
         """Open a segment and check its header. Raise `Damage`."""
         segment = Segment(self._disk, name, LOG_MAGIC)
         if log_name(segment.header.seq) != name:
-            raise Damage(name, 40, f"starts at seq {segment.header.seq}, not where its name says")
+            raise Damage(name, 40, f"starts at seq {segment.header.seq}, which is not the seq in its name")
         self._admit(name, segment.header.node_id)
         return segment
 
@@ -196,7 +196,7 @@ class Recovery:
             raise Damage(segment.name, segment.offset, segment.fault)
         promise = segment.find_promise(max(segment.seq, self.snapshot_seq + 1))
         if promise is not None:
-            reason = f"{segment.fault}, though what stood here was on disk when byte {promise} was written"
+            reason = f"{segment.fault}, although these bytes were synced before byte {promise} was written"
             raise Damage(segment.name, segment.offset, reason)
         self.cut_name, self.cut_offset = segment.name, segment.offset
         self.cut_bytes = segment.size - segment.offset

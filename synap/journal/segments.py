@@ -104,7 +104,7 @@ class GroupFile:
                     found, crc, before, length, first, count, flags, term, durable, then = unpack(view, at)
                     stop = at + HEADER_BYTES + (length + 7 & -8)
                     if found != mark or first != seq or before != prev or term < epoch:
-                        fault = "a group header does not fit"
+                        fault = "a group header is not valid"
                         break
                     if stop > end:
                         wanted = stop - at
@@ -122,7 +122,7 @@ class GroupFile:
                         if flags & COMPRESSED:
                             unpacked = inflate(payload)
                             if unpacked is None:
-                                fault = "a compressed chunk does not unpack"
+                                fault = "a compressed chunk cannot be decompressed"
                                 break
                             payload = unpacked
                     if durable >= ahead_seq:
@@ -135,7 +135,7 @@ class GroupFile:
                     if flags and not flags & COMPRESSED:
                         self.ended, self.frames_prev = flags, before
                         if offset < size:
-                            fault = "there are bytes behind the end"
+                            fault = "there are bytes after the end"
                         return
                     yield payload, first, count, epoch, now
                     if seq == next_seq and prev == next_prev:
@@ -204,7 +204,7 @@ class Segment(GroupFile):
         header = self.header
         chained = header.before == before.prev and not header.flags & FRESH
         if header.seq != before.seq or not chained or header.epoch < before.epoch:
-            reason = f"does not continue {before.name}, which ends before seq {before.seq}: one is missing"
+            reason = f"does not continue {before.name}, which ends before seq {before.seq}: a segment is missing"
             raise Damage(self.name, 0, reason)
 
 

@@ -102,7 +102,7 @@ class SnapshotWriter:
         may exist under its name, and is complete.
         """
         handle = self._handle
-        assert handle is not None, "the snapshot is finished"
+        assert handle is not None, "the snapshot is already finished"
         temporary = self.name + TEMPORARY
         try:
             self._flush()
@@ -150,7 +150,7 @@ class SnapshotWriter:
     def _write_group(self, data: Buffer, size: int, count: int, flags: int) -> None:
         """Write one group and its padding."""
         handle = self._handle
-        assert handle is not None, "the snapshot is finished"
+        assert handle is not None, "the snapshot is already finished"
         buffers = (data, _PADDING[: -size % 8])
         first = self.frame_count + 1
         head, crc = pack_group(

@@ -67,6 +67,6 @@ def _copy(disk: Disk, last: Segment, handle: Handle, mark: int) -> int:
         gathered.append(payload)
         size, frame_count, epoch, now = size + len(payload), frame_count + count, term, then
     if again.fault is not None or again.offset != last.offset or again.prev != last.prev:
-        raise Damage(last.name, again.offset, "what was read here cannot be read a second time")
+        raise Damage(last.name, again.offset, "the tail of the log cannot be read again")
     put()
     return prev

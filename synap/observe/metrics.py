@@ -63,7 +63,7 @@ class Metrics:
 
     def collect(self, server: Any) -> Iterator[Metric]:
         """Yield every metric family; those about data only once the node is open."""
-        yield _gauge("synap_up", "1 once the node answers commands", int(server.node is not None))
+        yield _gauge("synap_up", "1 if the node serves commands, 0 while it starts", int(server.node is not None))
         yield _gauge("synap_uptime_seconds", "Time since the start", server.uptime)
         yield from self._http(server)
         if server.node is not None:
@@ -72,7 +72,8 @@ class Metrics:
             yield from self._counters(numbers)
             yield from _persistence(server.node.persistence())
             lost = server.engine.host.log_lines_dropped()
-            yield CounterMetricFamily("synap_log_lines_dropped", "Log lines that standard error did not take", lost)
+            doc = "Log lines that were dropped because standard error was blocked"
+            yield CounterMetricFamily("synap_log_lines_dropped", doc, lost)
 
     def _http(self, server: Any) -> Iterator[Metric]:
         requests = CounterMetricFamily("synap_http_requests", "HTTP requests answered", labels=["status"])
@@ -80,14 +81,15 @@ class Metrics:
             requests.add_metric([str(status)], count)
         yield requests
         durations = HistogramMetricFamily(
-            "synap_http_request_duration_seconds", "Making an HTTP reply, without waiting for keys, disk or network"
+            "synap_http_request_duration_seconds",
+            "Time to make an HTTP reply, without waiting for keys, disk or network",
         )
         durations.add_metric([], self.http.buckets(), self.http.total / 1e9)
         yield durations
         yield _gauge("synap_connections", "Open connections, all listeners together", len(server.connections))
         yield CounterMetricFamily("synap_connections_made", "Connections accepted", server.connections_made)
         yield CounterMetricFamily(
-            "synap_connections_refused", "Connections closed at once, for there were too many",
+            "synap_connections_refused", "Connections closed at once because of a limit on connections",
             server.connections_refused,
         )
 
@@ -98,7 +100,8 @@ class Metrics:
             "synap_kv_operations", "Calls on strings and keys", labels=["operation", "status"]
         )
         durations = HistogramMetricFamily(
-            "synap_command_duration_seconds", "Of one call in 16: the row itself, without reading and replying",
+            "synap_command_duration_seconds",
+            "Time to run one call in 16, without reading the command and sending the reply",
             labels=["command"],
         )
         for row in self.catalogue.rows:
@@ -133,7 +136,7 @@ class Metrics:
             if count or namespace == 0:
                 keys.add_metric([str(namespace)], count)
         yield keys
-        memory = GaugeMetricFamily("synap_kv_memory_bytes", "Memory for data", labels=["type"])
+        memory = GaugeMetricFamily("synap_kv_memory_bytes", "Memory for data, in bytes", labels=["type"])
         memory.add_metric(["used"], int(numbers[layout.PAGES_USED]) * layout.PAGE_BYTES)
         memory.add_metric(["total"], int(numbers[layout.BYTES_MAX]))
         yield memory
@@ -163,6 +166,6 @@ def _persistence(facts: dict[str, Any]) -> Iterator[Metric]:
     """Yield the numbers of INFO's section on persistence, and a gauge that is 1 if the log has failed."""
     for name, value in facts.items():
         if isinstance(value, int | float):
-            yield _gauge(f"synap_{name}", f"{name.replace('_', ' ')}, as INFO has it", value)
+            yield _gauge(f"synap_{name}", f"{name.replace('_', ' ')}, as in INFO", value)
     failed = int(facts["log_failed"] != "no")
     yield _gauge("synap_log_failed", "1 while writes are refused because the log failed", failed)

@@ -102,10 +102,10 @@ class Phase(Enum):
     """The state of the connection."""
 
     HEAD = "between requests, or inside a head"
-    BODY = "head decided, body arriving"
-    ANSWER = "request out, response owed"
-    UPGRADE = "upgrade out, response or take-over owed"
-    FAULT = "fault raised, one response may follow"
+    BODY = "head complete, body arriving"
+    ANSWER = "request complete, response pending"
+    UPGRADE = "upgrade requested, response or takeover pending"
+    FAULT = "request refused, one response may follow"
     CLOSED = "nothing more"
 
 
@@ -140,7 +140,7 @@ JSON_OPENINGS: Final = {
 def encode(response: Response, closing: bool, headless: bool) -> bytes:
     """Return the bytes of a response; `headless` omits the body but gives its length (HEAD)."""
     if response.status not in REASONS or response.status < 200:
-        raise LocalProtocolError(f"no final status: {response.status}")
+        raise LocalProtocolError(f"not a final status: {response.status}")
     headers = [(b"content-type", response.content_type)] if response.content_type else []
     headers += response.headers
     if response.status in BODILESS:
@@ -151,7 +151,7 @@ def encode(response: Response, closing: bool, headless: bool) -> bytes:
         headers.append((b"connection", b"close"))
     lines = [b"%b: %b\r\n" % header for header in headers]
     if any(TRAILER_LINE.fullmatch(line) is None for line in lines):
-        raise LocalProtocolError(f"a header of ours would break the reply: {headers!r}")
+        raise LocalProtocolError(f"a header of the reply has bytes that are not allowed: {headers!r}")
     lines.append(Machine.date_line)
     opening = b"HTTP/1.1 %d %b\r\n%b\r\n" % (response.status, REASONS[response.status], b"".join(lines))
     return opening if headless else opening + response.body
@@ -276,7 +276,7 @@ class Machine:
                 self._request = None
                 return opening % (len(response.body), self.date_line) + response.body
         if self._phase is HEAD or self._phase is Phase.CLOSED:
-            raise LocalProtocolError("a reply, and nobody waits for one")
+            raise LocalProtocolError("a reply without a request")
         early = self._phase is BODY or self._phase is FAULT
         closing = response.close or early or request is None or not request.keep_alive
         reply = encode(response, closing, request is not None and request.method == b"HEAD")

@@ -68,7 +68,7 @@ def read_line(line: bytes) -> tuple[bytes, bytes, bytes]:
     if version not in (b"1.1", b"1.0"):
         raise RemoteProtocolError(505, f"want HTTP/1.1, found HTTP/{version.decode()}")
     if method == b"CONNECT":
-        raise RemoteProtocolError(501, "CONNECT is not offered: this is no proxy")
+        raise RemoteProtocolError(501, "CONNECT is not supported: the server is not a proxy")
     return method, target, version
 
 
@@ -102,7 +102,7 @@ def read_fields(head: bytes, start: int) -> Headers:
 def check_codings(codings: list[bytes], lengths: list[bytes], version: bytes) -> None:
     """Raise RemoteProtocolError unless the body's length is given once and in one way (RFC 9112, 6.1 and 6.3)."""
     if len(codings) > 1 or len(lengths) > 1:
-        raise RemoteProtocolError(400, "body length told twice")
+        raise RemoteProtocolError(400, "body length given twice")
     if lengths and LENGTH.fullmatch(lengths[0]) is None:
         raise RemoteProtocolError(400, "malformed Content-Length: want digits")
     if not codings:
@@ -169,7 +169,7 @@ class ChunkGate:
             self._take_size(line)
         elif self._expected == "end":
             if line != b"\r\n":
-                raise RemoteProtocolError(400, "chunk longer than announced")
+                raise RemoteProtocolError(400, "chunk longer than its size line says")
             self._expected = "size"
         elif line == b"\r\n":
             self.finished = True

@@ -51,7 +51,7 @@ class Tree:
         for segment in path.strip("/").split("/"):
             node = node.setdefault("{}" if segment.startswith("{") else segment, {})
         methods = node.setdefault("/", {})
-        assert method not in methods, f"{method} {path} stands twice"
+        assert method not in methods, f"{method} {path} is defined twice"
         methods[method] = target
 
     def find(self, segments: list[str], method: str) -> Found:

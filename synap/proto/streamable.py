@@ -61,7 +61,7 @@ class Commands:
             if row.internal or (row.command is None and row.rest is None):
                 continue
             for name in dict.fromkeys((row.name, *row.envelope)):
-                assert name not in self.targets, f"{name} stands twice"
+                assert name not in self.targets, f"{name} is defined twice"
                 template = row.spelled.get(name, row.command)
                 self.targets[name] = Target(row, row_at[row.name], renderer(row, template, row.command_nil))
                 if template == EXACT:

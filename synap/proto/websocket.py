@@ -109,8 +109,8 @@ class Phase(Enum):
     """The state of the connection."""
 
     OPEN = "open"
-    CLOSING = "we have closed, the peer has not"
-    OWING = "the peer has closed or failed, and our Close is owed"
+    CLOSING = "Close sent, Close of the peer pending"
+    OWING = "Close received or peer failed, own Close pending"
     CLOSED = "nothing more"
 
 
@@ -132,7 +132,7 @@ def accept(request: Request, *, compression: bool = True) -> Accepted | Response
         found = b", ".join(versions).decode("latin-1") or "none"
         return refusal(426, f"Sec-WebSocket-Version: wanted 13, found {found[:40]}")
     if len(keys) != 1 or KEY.fullmatch(keys[0]) is None:
-        return refusal(400, "Sec-WebSocket-Key: wanted one, base64 of 16 bytes")
+        return refusal(400, "Sec-WebSocket-Key: wanted one value, base64 of 16 bytes")
     deflate = None
     try:
         offered = b",".join(values(request.headers, b"sec-websocket-extensions")).decode("latin-1")
@@ -190,7 +190,7 @@ class Gate(Extension):
             return RsvBits(False, False, False)
         first = opcode is not Opcode.CONTINUATION
         if first is self._inside:
-            self.fault = "a message within a message" if first else "a continuation of nothing"
+            self.fault = "a new message within a message" if first else "a continuation frame without a message"
             return CloseReason.PROTOCOL_ERROR
         if first:
             self._deflated = rsv.rsv1 and self.deflate is not None
@@ -231,7 +231,7 @@ class Gate(Extension):
             try:
                 data = self.deflate.inflate_end(room) if end else self.deflate.inflate(data, room)
             except BadDeflate as error:
-                self.fault = f"no deflate: {error}"
+                self.fault = f"invalid compressed data: {error}"
                 return CloseReason.INVALID_FRAME_PAYLOAD_DATA
         self._size += len(data)
         return self._too_big() if self._size > self.bytes_max else data
@@ -257,7 +257,7 @@ class Texts(MessageDecoder):
                 if begun[:1] == b"\xed" and begun[1:2] >= b"\xa0":  # a surrogate: Python would wait for the third octet
                     raise UnicodeDecodeError("utf-8", begun, 0, 2, "surrogate")
             except UnicodeDecodeError as error:
-                raise ParseFailed(f"no UTF-8: {error.reason}", CloseReason.INVALID_FRAME_PAYLOAD_DATA) from None
+                raise ParseFailed(f"invalid UTF-8: {error.reason}", CloseReason.INVALID_FRAME_PAYLOAD_DATA) from None
         found = Frame(self.opcode, frame.payload, frame.frame_finished, finished)
         if finished:
             self.opcode = self.decoder = None
@@ -277,14 +277,14 @@ class Frames(FrameProtocol):
         code, reason = NO_CODE, ""
         if data:
             if len(data) == 1:
-                raise ParseFailed("a Close with half a code")
+                raise ParseFailed("a Close frame with half of a code")
             code = int.from_bytes(data[:2], "big")
             if code not in CODES:
-                raise ParseFailed(f"a Close with code {code}")
+                raise ParseFailed(f"a Close frame with the code {code}")
             try:
                 reason = data[2:].decode()
             except UnicodeDecodeError as error:
-                raise ParseFailed(f"no UTF-8: {error.reason}", CloseReason.INVALID_FRAME_PAYLOAD_DATA) from None
+                raise ParseFailed(f"invalid UTF-8: {error.reason}", CloseReason.INVALID_FRAME_PAYLOAD_DATA) from None
         return Frame(frame.opcode, (code, reason), True, True)
 
 
@@ -390,7 +390,7 @@ class Machine:
         if self._phase is Phase.CLOSING or self._phase is Phase.CLOSED:
             return b""
         if code != NO_CODE and code not in CODES:
-            raise LocalProtocolError(f"no code to close with: {code}")
+            raise LocalProtocolError(f"not a code for a Close frame: {code}")
         self._phase = Phase.CLOSING if self._phase is Phase.OPEN else Phase.CLOSED
         text = reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore").encode()
         return encode_frame(FIN | Opcode.CLOSE, b"" if code == NO_CODE else code.to_bytes(2, "big") + text)
@@ -403,7 +403,7 @@ class Machine:
 
     def _check_open(self) -> None:
         if self._phase is not Phase.OPEN:
-            raise LocalProtocolError(f"a frame, and the socket is not open: {self._phase.value}")
+            raise LocalProtocolError(f"a frame while the socket is not open: {self._phase.value}")
 
 
 def encode_frame(first: int, payload: bytes) -> bytes:

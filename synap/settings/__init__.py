@@ -85,22 +85,22 @@ class Settings(Section):
 
     def number(self, name: str) -> int:
         value = self[name]
-        assert type(value) is int, f"{name} is no number"
+        assert type(value) is int, f"{name} is not a number"
         return value
 
     def text(self, name: str) -> str:
         value = self[name]
-        assert type(value) is str, f"{name} is no text"
+        assert type(value) is str, f"{name} is not a text"
         return value
 
     def switch(self, name: str) -> bool:
         value = self[name]
-        assert type(value) is bool, f"{name} is no switch"
+        assert type(value) is bool, f"{name} is not a switch"
         return value
 
     def names(self, name: str) -> tuple[str, ...]:
         value = self[name]
-        assert type(value) is tuple, f"{name} is no list of names"
+        assert type(value) is tuple, f"{name} is not a list of names"
         return value
 
     def written(self, name: str) -> str:
@@ -126,8 +126,8 @@ class Settings(Section):
     def warnings(self) -> tuple[str, ...]:
         """Warnings for the operator, a line each: names without effect, listeners open to other machines."""
         open_to_others = [
-            f"{self.origin(name)}: {name}: {host} can be reached from other machines, "
-            "and nobody is asked for a password"
+            f"{self.origin(name)}: {name}: {host} accepts connections from other machines, "
+            "and clients need no password"
             for name, listens in (("server.host", True), ("resp.host", self.resp_listens))
             if listens
             for host in self.names(name)

@@ -43,7 +43,7 @@ def similar(name: str) -> str:
     from difflib import get_close_matches
 
     if name in SECTIONS:
-        return ", it is a section"
+        return ", which is a section"
     known = get_close_matches(name, [*ROWS, *SECTIONS], 1, 0.7)
     return f"; did you mean {known[0]}?" if known else ""
 
@@ -184,7 +184,7 @@ def _take_section(layer: Layer, path: str, above: str, node: "yaml.Node") -> Non
             raise layer.refuse(where, above, "a name before the colon", _shape(key))
         name = f"{above}.{key.value}" if above else key.value
         if lines.setdefault(name, where) != where:
-            raise layer.refuse(where, name, f"one entry, as there is one at {lines[name]}", "a second one")
+            raise layer.refuse(where, name, f"only the entry at {lines[name]}", "a second one")
         if name in SECTIONS:
             if value.tag != _NULL:
                 _take_section(layer, path, name, value)

@@ -125,7 +125,7 @@ def test_nobody_there(kind: str) -> None:
         taken.bind(("127.0.0.1", 0))
 
         async def scenario(asked: Any) -> None:
-            with pytest.raises(NotConnected, match=r"no connection to 127\.0\.0\.1"):
+            with pytest.raises(NotConnected, match=r"cannot connect to 127\.0\.0\.1"):
                 await got(asked.set("a", "b"))
 
         run(kind, taken.getsockname()[1], scenario, attempts=2, **FAST)

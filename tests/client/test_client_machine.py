@@ -99,10 +99,10 @@ def test_every_kind_four_ways(data: bytes, value: Any) -> None:
 
 
 @pytest.mark.parametrize("data, what", [
-    (b"\r\n", "an empty line"), (b"OK\r\n", "no reply starts"), (b"+a\nb\r\n", "CR or LF"), (b"+a\rb\r\n", "CR or LF"),
+    (b"\r\n", "an empty line"), (b"OK\r\n", "the start"), (b"+a\nb\r\n", "CR or LF"), (b"+a\rb\r\n", "CR or LF"),
     (b":\r\n", "an integer"), (b":1 \r\n", "an integer"), (b":1_0\r\n", "an integer"), (b": 1\r\n", "an integer"),
-    (b":" + b"1" * 30 + b"\r\n", "an integer"), (b",1.5x\r\n", "no reply"), (b",\r\n", "no reply"),
-    (b",1_0\r\n", "no reply"), (b"(1.5\r\n", "no reply"), (b"#x\r\n", "no reply"), (b"_x\r\n", "no reply"),
+    (b":" + b"1" * 30 + b"\r\n", "an integer"), (b",1.5x\r\n", "the start"), (b",\r\n", "the start"),
+    (b",1_0\r\n", "the start"), (b"(1.5\r\n", "the start"), (b"#x\r\n", "the start"), (b"_x\r\n", "the start"),
     (b"$-2\r\n", "size"), (b"$+1\r\n", "size"), (b"$\r\n", "size"), (b"$?\r\n", "size"), (b"*?\r\n", "size"),
     (b"%-1\r\n", "size"), (b"!-1\r\n", "size"), (b"$1\r\nabc", "not followed by CR LF"),
     (b"$1001\r\n", "the limit is 1000"), (b"*51\r\n", "the limit is 50"), (b"%26\r\n", "more than 50 values"),
@@ -111,7 +111,7 @@ def test_every_kind_four_ways(data: bytes, value: Any) -> None:
     (b"+" + b"x" * 102, "a line of more than 100"),
     (b"*4\r\n" + b"".join(b"$900\r\n%b\r\n" % (b"x" * 900) for _ in range(4)), "a reply of more than 3000"),
     (b"=3\r\ntxt\r\n", "verbatim"), (b"=5\r\ntxt!a\r\n", "verbatim"),
-    (b">0\r\n", "without a kind"), (b">1\r\n:1\r\n", "kind is no text"), (b"*1\r\n>1\r\n+a\r\n", "push within"),
+    (b">0\r\n", "without a kind"), (b">1\r\n:1\r\n", "kind is not a text"), (b"*1\r\n>1\r\n+a\r\n", "push within"),
     (b":1\r\n:2\r\n", "no call asked for"), (b":1\r\n-ERR x\r\n", "no call asked for"),
 ])  # fmt: skip
 def test_nonsense_is_refused(data: bytes, what: str) -> None:

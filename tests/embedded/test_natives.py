@@ -48,9 +48,9 @@ NOT_JSON: list[tuple[Any, str, str]] = [
     ({1: 2}, "'value': wanted names that are str", "int 1"), ({"a": {None: 1}}, "'value['a']': ", "NoneType"),
     (np.array([object()]), "'value': ", "numpy.ndarray"),
     (object, "'value': ", "type"), (range(3), "'value': ", "range"),
-    ("\ud800", "'value': wanted text", "half a character at 0"),
-    (["a\udcff"], "'value[0]': ", "half a character at 1"),
-    ({"\ud800": 1}, "'value': ", "half a character"),
+    ("\ud800", "'value': wanted text", "half of a surrogate pair at 0"),
+    (["a\udcff"], "'value[0]': ", "half of a surrogate pair at 1"),
+    ({"\ud800": 1}, "'value': ", "half of a surrogate pair"),
 ]  # fmt: skip
 WRITES: list[Any] = [
     lambda db, value: db.set("k", value), lambda db, value: db.getset("k", value),

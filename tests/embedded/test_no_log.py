@@ -32,5 +32,5 @@ def test_a_log_that_is_lost_is_damage_all_the_same(store: Any, tmp_path: Path) -
     for path in tmp_path.glob("log-*.synap"):
         path.unlink()
     for logged in (True, False):
-        with pytest.raises(synap.Damage, match="no log behind it"):
+        with pytest.raises(synap.Damage, match="no log after it"):
             opened(tmp_path, logged)

@@ -42,7 +42,7 @@ def test_a_table_and_an_object(data: Path) -> None:
     head, line, said = data_tools.check(data)
     assert head.split() == ["file", "bytes", "first", "seq", "last", "seq", "state"]
     assert line.split()[0].startswith("log-") and line.endswith("ok")
-    assert said == "ok: a start finds seq 2"
+    assert said == "ok: the server would start at seq 2"
     (text,) = data_tools.check(data, as_json=True)
     told = json.loads(text)
     assert told["ok"] and told["starts"] and told["damage"] is None and told["seq"] == 2 and told["clean"]
@@ -70,7 +70,8 @@ def test_a_snapshot_that_the_log_makes_up_for(data: Path) -> None:
     snapshot = snapshot_name(1)
     (data / snapshot).write_bytes(b"no snapshot")
     lines = []
-    with pytest.raises(data_tools.Unusable, match=f"a start would do without it and find seq 2: {snapshot} at byte"):
+    told = f"the server would start without the damaged files, at seq 2: {snapshot} at byte"
+    with pytest.raises(data_tools.Unusable, match=told):
         lines += list(data_tools.check(data))
     assert {json.loads(line)["fields"]["key"] for line in data_tools.dump(data)} == {"greeting", "other"}
     with synap.open(data) as db:

@@ -73,7 +73,7 @@ def flip_all(every_bit: bool) -> dict[str, int]:
             # Only the last group was promised by nothing.
             assert recovery.cut_bytes and not clean and node.seq == len(ledger.offered) - 2
             outcomes["cut"] += 1
-        elif any("passed over" in note for note in recovery.notes):
+        elif any("snapshot skipped" in note for note in recovery.notes):
             assert name.startswith("snapshot-") and name + ".broken" in disk.names()
             outcomes["repaired"] += 1
         else:  # a file that is not needed, or the mark of the clean stop
@@ -218,7 +218,7 @@ def test_bytes_behind_a_clean_stop_are_damage() -> None:
         history(disk, clean=True)
         name = max(name for name in disk.names() if name.startswith("log-"))
         disk.put(name, disk.get(name) + tail)
-        with pytest.raises(Damage, match="behind the end"):
+        with pytest.raises(Damage, match="after the end"):
             read(disk)
 
 

@@ -142,7 +142,7 @@ def test_what_cannot_be_read_twice_is_not_copied() -> None:
     data = bytearray(disk.get(name))
     data[-20] ^= 1
     disk.put(name, bytes(data))
-    with pytest.raises(Damage, match="a second time"):
+    with pytest.raises(Damage, match="cannot be read again"):
         found.begin_log(NODE)
     assert disk.names() == [name]
     assert disk.get(name) == bytes(data)

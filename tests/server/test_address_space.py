@@ -108,4 +108,4 @@ def test_other_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.endswith("(vm.overcommit_memory is 2, CommitLimit 8 kB, taken 3 kB): set it to 0 or 1")
     files["/proc/sys/vm/overcommit_memory"] = "0\n"
     said = str(limits.refusal(Settings().memory_bytes_max))
-    assert re.fullmatch(r"wanted \d+ kB of address space for 4096 MB .*, which the system refuses: lower .*", said)
+    assert re.fullmatch(r"wanted \d+ kB of address space for 4096 MB .*, but the system refused it: lower .*", said)

@@ -188,7 +188,8 @@ def test_an_address_of_a_name_that_the_machine_lacks_is_left_out(serve: Serve) -
     server = asked(serve, "--host", "localhost", before=before, resp__host="localhost").start()
     assert reached(IPV4, server.http_port) and not reached(IPV6, server.http_port)
     code, said = asked(serve, "--host", "::1", before=before).refused()
-    wanted = r"HTTP cannot listen on \[::1\]:0 \(server\.host\): this machine does not have this address; --host HOST"
+    wanted = r"HTTP cannot listen on \[::1\]:0 \(server\.host\): the address does not belong to this machine; "
+    wanted += "--host HOST"
     assert code == 1 and re.search(wanted, said), said
 
 
@@ -200,14 +201,14 @@ def test_an_address_of_a_name_that_the_machine_lacks_is_left_out(serve: Serve) -
      r"resolve \(.+\); --host HOST"),
     (["--host", "127.0.0.1,a..b"], r"HTTP cannot listen on a\.\.b:0 \(server\.host\): the host does not resolve "
      r"\(.+\); --host HOST"),
-    (["--host", "203.0.113.7"], r"HTTP cannot listen on 203\.0\.113\.7:0 \(server\.host\): this machine does not have "
-     r"this address; --host HOST"),
-    (["--host", "::1,2001:db8::7"], r"HTTP cannot listen on \[2001:db8::7\]:\d+ \(server\.host\): this machine does "
-     r"not have this address; --host HOST"),
+    (["--host", "203.0.113.7"], r"HTTP cannot listen on 203\.0\.113\.7:0 \(server\.host\): the address does "
+     r"not belong to this machine; --host HOST"),
+    (["--host", "::1,2001:db8::7"], r"HTTP cannot listen on \[2001:db8::7\]:\d+ \(server\.host\): the address does "
+     r"not belong to this machine; --host HOST"),
     (["--host", "127.0.0.1", "--set", "resp.host=no-such.invalid"], r"RESP cannot listen on no-such\.invalid:0 "
      r"\(resp\.host\): the host does not resolve \(.+\); --set resp\.host=HOST"),
     (["--host", "127.0.0.1", "--set", "resp.host=203.0.113.7"], r"RESP cannot listen on 203\.0\.113\.7:0 "
-     r"\(resp\.host\): this machine does not have this address; --set resp\.host=HOST"),
+     r"\(resp\.host\): the address does not belong to this machine; --set resp\.host=HOST"),
 ])  # fmt: skip
 def test_hosts_that_cannot_be_listened_on(serve: Serve, words: list[str], told: str) -> None:
     code, said = asked(serve, *words).refused()
@@ -259,7 +260,7 @@ def test_the_default_resp_port_is_taken(
     if serves:
         server.start()
         assert server.resp_port == 0 and "RESP on port" not in server.said()
-        assert "RESP: port 6379 is taken, going on without it: RESP cannot listen on " in server.said()
+        assert "RESP: port 6379 is in use, continuing without RESP: RESP cannot listen on " in server.said()
         assert server.http("GET", "/health")[0] == 200
     else:
         code, said = server.refused()

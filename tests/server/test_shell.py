@@ -173,7 +173,7 @@ def test_a_stop_does_not_wait_for_a_full_pipe(tmp_path: Path, full_pipe: tuple[i
 @pytest.mark.parametrize(("options", "last"), [
     ("", IN_ORDER),
     ("--data-dir other", "stopped, data is safe in other"),
-    ("--set persistence.enabled=false", "stopped, the data was in memory alone and is gone"),
+    ("--set persistence.enabled=false", "stopped, the data was only in memory and is lost"),
 ])  # fmt: skip
 def test_what_a_stop_says(tmp_path: Path, options: str, last: str) -> None:
     with open(tmp_path / "said", "wb") as said:

@@ -108,7 +108,7 @@ def _as_it_is(name: str, read: Read) -> "Write":
 
     def write(engine: Engine, text: str) -> None:
         if str(read(text)) != str(current(engine).get(name)):
-            raise ValueError("it is given at the start")
+            raise ValueError("it can only be set at the start")
 
     return write
 

@@ -70,7 +70,7 @@ def latency_doctor(engine: Engine, caller: Caller, args: dict[str, Any], now: in
     """Return a summary of the delays as text."""
     operation = engine.operation
     if not operation.delay_ms:
-        return b"No delay is noted: CONFIG SET latency-monitor-threshold <ms> begins."
+        return b"Latency monitoring is off: turn it on with CONFIG SET latency-monitor-threshold <ms>."
     if not operation.events:
         return b"No event took longer than latency-monitor-threshold."
     lines = []

@@ -41,7 +41,7 @@ def _encode(value: Any, version: int, command: str, out: list[bytes]) -> None:
         text = value.resp_text(command).replace("\r", " ").replace("\n", " ")
         out.append(b"-%b\r\n" % text.encode("utf-8", "surrogateescape"))
     else:
-        assert isinstance(value, list | tuple), f"no RESP for {type(value).__name__}"
+        assert isinstance(value, list | tuple), f"RESP has no type for {type(value).__name__}"
         out.append(b"*%d\r\n" % len(value))
         for inner in value:
             _encode(inner, version, command, out)

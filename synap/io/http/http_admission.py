@@ -41,7 +41,7 @@ class Door:
         host = header(request, b"host")
         if host not in self._known:
             if not self.is_ours(host):
-                raise Refused(403, "Forbidden: this Host is not served, see server.allowed_hosts")
+                raise Refused(403, "Forbidden: this Host is not accepted, see server.allowed_hosts")
             if len(self._known) < HOSTS_KNOWN_MAX:
                 self._known.add(host)
 

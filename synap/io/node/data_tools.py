@@ -44,18 +44,18 @@ def check(directory: Path, as_json: bool = False) -> Iterator[str]:
         yield from _table(report.files)
         yield from report.notes
     if report.damage is not None:
-        raise Unusable(f"damaged, a start would refuse it: {report.damage}")
+        raise Unusable(f"damaged: the server would not start: {report.damage}")
     if not report.ok:
         faults = "; ".join(file.fault for file in report.files if file.fault is not None and not file.left_over)
-        raise Unusable(f"damaged, though a start would do without it and find seq {report.seq}: {faults}")
+        raise Unusable(f"damaged, but the server would start without the damaged files, at seq {report.seq}: {faults}")
     if not as_json:
-        yield f"ok: a start finds seq {report.seq}"
+        yield f"ok: the server would start at seq {report.seq}"
 
 
 def _report(directory: Path) -> Report:
-    """Return the report on a directory. Raises Unusable if there is no such directory or it holds no data."""
+    """Return the report on a directory. Raises Unusable if the directory does not exist or it holds no data."""
     if not directory.is_dir():
-        raise Unusable(f"{directory}: there is no such directory")
+        raise Unusable(f"{directory}: the directory does not exist")
     report = check_journal(Directory(directory))
     if not report.files:
         raise Unusable(f"{directory}: wanted a data directory, found no log and no snapshot but {_names(directory)}")

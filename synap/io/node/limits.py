@@ -88,10 +88,11 @@ def refusal(memory_max: int) -> spaces.NoAddressSpace:
         )
     if _read("/proc/sys/vm/overcommit_memory").strip() == "2":
         return spaces.NoAddressSpace(
-            f"wanted {asked}, found a system that promises no more than it has (vm.overcommit_memory is 2, CommitLimit "
+            f"wanted {asked}, found a system that reserves no more memory than it has "
+            f"(vm.overcommit_memory is 2, CommitLimit "
             f"{_memory('CommitLimit')}, taken {_memory('Committed_AS')}): set it to 0 or 1"
         )
-    return spaces.NoAddressSpace(f"wanted {asked}, which the system refuses: lower the setting")
+    return spaces.NoAddressSpace(f"wanted {asked}, but the system refused it: lower the setting")
 
 
 def _read(path: str) -> str:

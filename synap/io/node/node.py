@@ -145,7 +145,7 @@ class Node:
         if recovery.cut_bytes:
             found.notes.append(
                 f"{recovery.cut_name}: {recovery.cut_bytes} bytes cut at offset {recovery.cut_offset}"
-                " (a group that was not whole; nothing in it had been promised)"
+                " (an incomplete group; none of its changes was acknowledged)"
             )
         self.clock.start_from(max(recovery.now, numbers[layout.LAST_NOW]))
         self.snapshot_seq = recovery.snapshot_seq

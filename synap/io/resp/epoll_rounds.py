@@ -261,7 +261,7 @@ class Listener:
             except OSError as error:
                 if error.errno not in FULL:
                     raise
-                log.error("RESP: no more connections for a second: %s", error)
+                log.error("RESP: cannot accept connections, trying again in a second: %s", error)
                 self._loop.remove_reader(one.fileno())
                 self._loop.call_later(FULL_PAUSE_S, self._listen, one)
                 return

@@ -34,8 +34,8 @@ ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 PORT_TROUBLES = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
 REASONS = {
     errno.EADDRINUSE: "in use",
-    errno.EADDRNOTAVAIL: "this machine does not have this address",
-    errno.EAFNOSUPPORT: "this machine has no addresses of this kind",
+    errno.EADDRNOTAVAIL: "the address does not belong to this machine",
+    errno.EAFNOSUPPORT: "this machine has no addresses of this family",
 }
 HINTS = {
     "server.host": "--host HOST",
@@ -136,7 +136,7 @@ class Listeners:
         except CannotListen as failure:
             if settings.asked_for("resp.port") or not failure.in_use:
                 raise
-            log.warning("RESP: port %d is taken, going on without it: %s", port, failure)
+            log.warning("RESP: port %d is in use, continuing without RESP: %s", port, failure)
             return 0
         if sys.platform == "linux":  # epoll rounds; elsewhere the event loop's transports
             from synap.io.resp.epoll_rounds import Rounds

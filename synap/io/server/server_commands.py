@@ -101,9 +101,9 @@ def farewell(server: "Server") -> str:
     if node is None:
         return "stopped before it was ready"
     if node.disk is None:
-        return "stopped, the data was in memory alone and is gone (persistence.enabled)"
+        return "stopped, the data was only in memory and is lost (persistence.enabled)"
     if node.failed:
-        return f"stopped, {where} has all that was acknowledged; writes were refused at the end: {node.failed}"
+        return f"stopped, {where} has all acknowledged changes; writes were refused at the end: {node.failed}"
     return f"stopped, data is safe in {where}"
 
 

@@ -97,7 +97,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             return
         self._send(self.machine.send_text(data))
         if self.unsent + self.transport.get_write_buffer_size() > self.output_max:
-            log.info("websocket: %s does not read, dropped", self.address)
+            log.info("websocket: %s does not read its messages, connection closed", self.address)
             self.drop()
 
     def close(self, code: int, reason: str) -> None:
@@ -250,7 +250,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             except LogFailed:
                 self.outcome_unknown()
             except Exception:
-                log.exception("websocket: the end of %s failed", type(talk).__name__)
+                log.exception("websocket: closing %s failed", type(talk).__name__)
 
     def _shut(self) -> None:
         """End the server's side of the stream after its Close frame, unless the peer's Close frame is awaited."""
@@ -297,9 +297,9 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self._talk_over()
 
     def leave(self) -> None:
-        """Send a Close frame and close, because the server stops."""
+        """Send a Close frame and close, because the server is stopping."""
         if not self.lost:
-            self.transport.write(self.machine.close(GOING_AWAY, "the server stops"))
+            self.transport.write(self.machine.close(GOING_AWAY, "the server is stopping"))
         super().leave()
 
     def outcome_unknown(self) -> None:
@@ -355,7 +355,7 @@ def open_socket(connection: Any, upgrade: Upgrade) -> Response | None:
         socket.drop()
         raise
     except Exception:
-        log.exception("websocket: no talk for %s", request.path.decode("latin-1"))
+        log.exception("websocket: no endpoint for %s", request.path.decode("latin-1"))
         socket.close(INTERNAL, "internal error")
         return None
     socket._tell("begin")

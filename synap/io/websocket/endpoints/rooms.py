@@ -56,7 +56,7 @@ class RoomTalk(Talk):
 
     def received(self, text: bytes) -> None:
         if self.frame_of(text) is not None:
-            self.refuse("Invalid request: this socket tells events and takes no commands")
+            self.refuse("Invalid request: this socket delivers events and accepts no commands")
 
     def ended(self) -> None:
         self.over = True

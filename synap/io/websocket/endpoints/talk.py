@@ -126,7 +126,7 @@ def whole_number(parameters: Parameters, name: str) -> Response | None:
     value = parameters.get(name)
     if value is None or (value.isascii() and value.isdigit() and len(value) <= DIGITS_MAX):
         return None
-    text = f"Invalid request: '{name}': wanted a whole number from 0 on, found {value[:40]!r}"
+    text = f"Invalid request: '{name}': wanted a whole number of at least 0, found {value[:40]!r}"
     return json_response(400, {"error": text, "code": 400})
 
 

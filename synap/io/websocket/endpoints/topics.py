@@ -122,4 +122,4 @@ def key_route(server: "Server", request: Request, parameters: Parameters) -> Tal
     """Refuse to watch keys, which this version does not support."""
     if not parameters.get("keys", "").strip(","):
         return Response(400, b"Missing 'keys' query parameter\n", b"text/plain; charset=utf-8")
-    return Response(501, b"Watching keys is not in this version\n", b"text/plain; charset=utf-8")
+    return Response(501, b"Watching keys is not supported in this version\n", b"text/plain; charset=utf-8")
