@@ -136,7 +136,7 @@ def test_a_silent_server(kind: str, scripted: Scripted) -> None:
     scripted.answering(lambda number, words: b"")
 
     async def scenario(asked: Any) -> None:
-        with pytest.raises(TimedOut, match=r"said nothing for 0\.1 s"):
+        with pytest.raises(TimedOut, match=r"sent nothing for 0\.1 s"):
             await got(asked.get("a"))
         with pytest.raises(OutcomeUnknown) as told:
             await got(asked.set("a", "b"))

@@ -56,7 +56,7 @@ def test_settings_change_together_or_not_at_all(client: redis.Redis) -> None:
     assert client.object("freq", "k") >= 5
     with pytest.raises(redis.ResponseError, match="LFU maxmemory policy is selected"):
         client.object("idletime", "k")
-    with pytest.raises(redis.ResponseError, match="never written"):
+    with pytest.raises(redis.ResponseError, match="never writes them"):
         client.config_rewrite()
 
 
