@@ -218,7 +218,7 @@ def test_a_long_list_is_deleted_beside_others(serve: Serve, count: int) -> None:
             assert client.ask("DEL", "l") == 1
             took = server.clock() - begun
             time.sleep(0.5)
-        eventually(lambda: server.info("memory")["graveyard_structures"] == "0", 10)
+        eventually(lambda: server.info("memory")["lazyfree_structures"] == "0", 10)
         told(del_ms=took * 1000, ping_p999_ms=worst(found), ping_max_ms=worst(found, 1))
         assert took < 0.05 and worst(found, 0.99) < 20
         eventually(lambda: server.rss() < full - 5 * MIB, 5, 0.1)
