@@ -89,8 +89,8 @@ def _output(engine: Engine, text: str) -> None:
         if -1 in (hard, soft) or not (seconds.isdecimal() and seconds.isascii()):
             raise ValueError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
         if kind == "normal" and (0 < hard < 1 << 10 or soft or int(seconds)):
-            raise ValueError("normal takes a hard limit of 1kb or more, or 0 for none, and 0 0: "
-                             "limits.output_stall_s is the other")  # fmt: skip
+            raise ValueError("normal: wanted a hard limit of 0 or at least 1kb, and no soft limit: "
+                             "limits.output_stall_s has its purpose")  # fmt: skip
         if kind == "normal" and engine.host.connections is not None:
             engine.host.connections.output_bytes_max = hard or NO_LIMIT
 
