@@ -130,7 +130,7 @@ def test_bugs_are_noticed(store: Any, monkeypatch: pytest.MonkeyPatch, what: str
     elif what == "lost group":
         monkeypatch.setattr(GroupFile, "groups", _forgetful(GroupFile.groups))
     else:
-        monkeypatch.setattr("synap.engine.engine.Engine.watch", lambda *_: None)
+        monkeypatch.setattr("synap.engine.transactions.Transactions.watch", lambda *_: None)
     for seed in range(400, 450):
         try:
             tell(seed)
