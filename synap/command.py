@@ -30,6 +30,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from synap.methods import NO_HINTS, Method
 from synap.routes import Route
 from synap.traits import ADMIN, CONTROL, GROWS, INTERNAL, SESSION, SIGNED_OUT, WAITS, WRITES
 
@@ -357,8 +358,7 @@ class Command:
     stray         refusal of a word that fits nowhere; by default too many words are refused as WRONG_ARITY
     resp          RESP command, with `|` before a subcommand; empty if RESP does not have it
     reply         shape of the reply
-    run           function of synap.store that carries out the row, called through the door of its family
-    handler       instead of `run`: name of a Python function of engine/handlers
+    run, handler  function of synap.store that carries out the row, called through a door; or one of engine/handlers
     traits        what is true of the row, as bits: WRITES | GROWS, ... (traits.py)
     room          most words of memory that a call which `grows` needs besides its tape and texts
     http          REST routes
@@ -374,7 +374,7 @@ class Command:
     units         name of a JSON field in larger units -> (field, factor)
     negated       name of a JSON field with the opposite meaning -> Flag
     within        name of a JSON object whose members count as fields
-    switch        setting that must be on for JSON surfaces
+    switch, python        setting that must be on for JSON surfaces; hints for the Python methods (methods.py)
     since, examples       version of Synap that introduced the row; words with replies, for docs and tests
     """
 
@@ -406,6 +406,7 @@ class Command:
     negated: dict[str, str] = field(default_factory=dict, hash=False)
     within: str = ""
     switch: str = ""
+    python: Method = NO_HINTS
     since: str = "0.1"
     examples: tuple[Example, ...] = ()
 

@@ -67,6 +67,16 @@ def test_there_is_no_other_door() -> None:
     assert found == {"__init__", *FAMILIES}
 
 
+@pytest.mark.parametrize("path", generate.methods())
+def test_the_python_methods_are_fresh(path: str) -> None:
+    assert text(path) == generate.methods()[path], AGAIN
+
+
+@pytest.mark.parametrize("folder", [generate.EMBEDDED, generate.CLIENT])
+def test_there_are_no_other_python_methods(folder: str) -> None:
+    assert {path.stem for path in (ROOT / folder).glob("*.py")} == {"__init__", *FAMILIES}
+
+
 def test_the_codes_are_kept() -> None:
     golden = text(generate.OPCODES)
     assert grown(golden, OPCODES_HEAD, opcodes(CATALOGUE), longer=False) == golden, AGAIN

@@ -18,7 +18,7 @@ PACKAGE = "synap"
 RANKS = {
     "compiler": 0,
     "kernels": 1,
-    "faults": 2, "call": 2, "traits": 2, "routes": 2, "either": 2, "hosts": 2,
+    "faults": 2, "call": 2, "traits": 2, "routes": 2, "either": 2, "hosts": 2, "methods": 2,
     "command": 3, "store": 3,
     "settings": 4, "derive": 4, "auth": 4, "observe": 4,
     "compat": 5,

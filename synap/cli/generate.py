@@ -1,6 +1,7 @@
 """Files generated from the command table and checked in: doors, golden files, the reference of commands.
 
     synap/store/doors/<family>.py      the compiled entrance of each family
+    synap/io/embedded/generated, synap/client/generated   the Python methods of rows, a file for each family
     synap/store/memory/kinds.py, records/kind_facts.py, kinds/dispatch.py   all that depends on the kind of a structure
     synap/store/memory/codes.py, refusals.py   the codes of rows and what kernels return for faults, by name
     tests/golden/{opcodes,tapes,faults}.txt   the meaning of codes; lines are added, never changed
@@ -17,9 +18,10 @@ from pathlib import Path
 from synap.cli.tree_map import with_map
 from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.command_pages import commands_page
-from synap.derive.doors import door_text
+from synap.derive.doors import door_text, family_of
 from synap.derive.goldens import FAULTS_HEAD, OPCODES_HEAD, TAPES_HEAD, faults, grown, opcodes, tapes
 from synap.derive.kinds import check_answers, dispatch_text, facts_text, numbers_text
+from synap.derive.method_texts import all_text, class_name, client_text, embedded_text
 from synap.derive.names import codes_text, refusals_text
 from synap.faults import SynapError
 
@@ -27,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 """The source tree that contains this file."""
 
 DOORS = "synap/store/doors"
+EMBEDDED, CLIENT = "synap/io/embedded/generated", "synap/client/generated"
 KIND_NUMBERS, KIND_FACTS = "synap/store/memory/kinds.py", "synap/store/records/kind_facts.py"
 KIND_DISPATCH = "synap/store/kinds/dispatch.py"
 CODES, REFUSALS = "synap/store/memory/codes.py", "synap/store/memory/refusals.py"
@@ -44,6 +47,7 @@ def texts(root: Path) -> dict[str, str]:
     and AnswerMissing if a kind leaves a question open."""
     check_answers(lambda path: _text(ROOT / path))
     found = {f"{DOORS}/{family}.py": door_text(CATALOGUE, family) for family in FAMILIES}
+    found |= methods()
     found |= {KIND_NUMBERS: numbers_text(), KIND_FACTS: facts_text(), KIND_DISPATCH: dispatch_text()}
     found |= {CODES: codes_text(CATALOGUE), REFUSALS: refusals_text()}
     found[FAULTS] = grown(_text(root / FAULTS), FAULTS_HEAD, faults(), longer=False)
@@ -51,6 +55,20 @@ def texts(root: Path) -> dict[str, str]:
     found[TAPES] = grown(_text(root / TAPES), TAPES_HEAD, tapes(CATALOGUE), longer=True)
     found[COMMANDS] = commands_page(CATALOGUE)
     found[ARCHITECTURE] = with_map(_text(ROOT / ARCHITECTURE), ROOT)
+    return found
+
+
+def methods() -> dict[str, str]:
+    """Return the files of the Python methods."""
+    found = {}
+    for family in FAMILIES:
+        rows = [row for row in CATALOGUE.rows if family_of(row.run.partition(".")[0]) == family]
+        found[f"{EMBEDDED}/{family}.py"] = embedded_text(rows, family)
+        found[f"{CLIENT}/{family}.py"] = client_text(rows, family)
+    for folder, generic in ((EMBEDDED, False), (CLIENT, True)):
+        package = folder.replace("/", ".")
+        with_class = [family for family in FAMILIES if class_name(family) in found[f"{folder}/{family}.py"]]
+        found[f"{folder}/__init__.py"] = all_text(package, with_class, generic)
     return found
 
 

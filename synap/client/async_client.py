@@ -23,9 +23,10 @@ import anyio
 
 from synap.client.async_runner import Connection, Pool, Runner
 from synap.client.batches import Batch
+from synap.client.calls import D
 from synap.client.errors import Conflict, Refused
 from synap.client.flows import Exchange, Plan, calling, scanning
-from synap.client.keys import D, Keys
+from synap.client.keys import Keys
 from synap.client.machine import Word
 from synap.client.options import Options, from_address
 from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming

@@ -8,8 +8,9 @@ how a block is entered and left.
 
 from typing import Any
 
+from synap.client.calls import D
 from synap.client.flows import Plan, batch, transacting
-from synap.client.keys import D, Keys
+from synap.client.keys import Keys
 from synap.client.options import Options
 from synap.client.queues import QueueCalls
 from synap.client.requests import Batched, Later, Request, T

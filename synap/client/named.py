@@ -2,7 +2,7 @@
 
 from typing import Any, Generic
 
-from synap.client.keys import D
+from synap.client.calls import D
 from synap.client.options import Options
 from synap.client.requests import text
 

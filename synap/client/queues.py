@@ -25,12 +25,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic
 
+from synap.client.calls import D
 from synap.client.errors import ClientError, LocalProtocolError, Refused
 from synap.client.flows import Item, Left, Plan, Trouble, Words, exchanging, log
-from synap.client.keys import D
+from synap.client.generated.queues import QueueMethods
 from synap.client.machine import Word
-from synap.client.named import Named
-from synap.client.requests import Request, asking, doing, flag, method, report, text, whole
+from synap.client.requests import Request, asking, doing, flag, method, text
+from synap.client.words import option
 from synap.derive.natives import json_of
 from synap.either import either, in_ms
 
@@ -96,7 +97,7 @@ def _headers(value: Any) -> Any:
         return value
 
 
-class QueueCalls(Named[D]):
+class QueueCalls(QueueMethods[D]):
     """The calls on one queue."""
 
     _message: Callable[..., Any]
@@ -113,9 +114,8 @@ class QueueCalls(Named[D]):
         `prefetch_limit` is the number of messages that one consumer may hold; by default there is no limit.
         """
         deadline = either(ack_deadline_s=in_ms(seconds=ack_deadline_s), ack_deadline_ms=ack_deadline_ms)
-        words: Words = ("QUEUE.CREATE", self.name, max_depth, 30_000 if deadline is None else deadline, max_retries)
-        words = (*words, priority)
-        return Request(words if prefetch_limit is None else (*words, "PREFETCH", prefetch_limit), flag)
+        limits: Words = (max_depth, 30_000 if deadline is None else deadline, max_retries, priority)
+        return Request(("QUEUE.CREATE", self.name, *limits, *option("PREFETCH", prefetch_limit)), flag)
 
     @method
     def publish(
@@ -123,38 +123,10 @@ class QueueCalls(Named[D]):
         headers: dict[str, Any] | None = None, delay_s: float | None = None, delay: float | None = None,
     ) -> Request[str]:  # fmt: skip
         """Add a message and return its id. Higher priorities (0 to 9) come first; `delay_s` makes it ready later."""
-        words: Words = ("QUEUE.PUBLISH", self.name, payload)
-        if priority is not None:
-            words += ("PRIORITY", priority)
-        if max_retries is not None:
-            words += ("RETRIES", max_retries)
-        if headers is not None:
-            words += ("HEADERS", json_of("headers", headers))
-        delay_s = either(delay_s=delay_s, delay=delay)
-        if delay_s is not None:
-            words += ("DELAY", delay_s)
-        return doing(text, *words)
-
-    @method
-    def stats(self) -> Request[dict[str, Any]]:
-        """Return the queue's counters, by name."""
-        return asking(report, "QUEUE.STATS", self.name)
-
-    @method
-    def purge(self, *, dead: bool = False) -> Request[int]:
-        """Remove the waiting messages, or with `dead` the dead letters; return how many there were."""
-        return doing(whole, "QUEUE.PURGE", self.name, *(("DEAD",) if dead else ()))
-
-    @method
-    def delete(self) -> Request[bool]:
-        """Remove the queue with all its messages; return False if there is none."""
-        return doing(flag, "QUEUE.DELETE", self.name)
-
-    @method
-    def revive(self, message_id: str | None = None) -> Request[int]:
-        """Make one dead letter, or all, ready again; return how many."""
-        words: Words = ("QUEUE.REVIVE", self.name)
-        return doing(whole, *words, *(() if message_id is None else (message_id,)))
+        head: str | None = None if headers is None else json_of("headers", headers)
+        delay = either(delay_s=delay_s, delay=delay)
+        options: Words = (*option("PRIORITY", priority), *option("RETRIES", max_retries), *option("HEADERS", head))
+        return doing(text, "QUEUE.PUBLISH", self.name, payload, *options, *option("DELAY", delay))
 
     def _made(self, fields: Any, consumer: str | None = None) -> Any:
         if fields is None:

@@ -138,6 +138,11 @@ def text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
+def texts(value: Any) -> list[str]:
+    """Return names as str."""
+    return [text(name) for name in value]
+
+
 def report(value: Any) -> dict[str, Any]:
     """Return counters by name, from a map or from a list of names and values."""
     if isinstance(value, list):

@@ -16,12 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
+from synap.client.calls import D
 from synap.client.errors import LocalProtocolError, OffsetGone, Refused
 from synap.client.flows import Item, Left, Plan, Words, exchanging, log
-from synap.client.keys import D
+from synap.client.generated.rooms import RoomMethods
 from synap.client.machine import Word
-from synap.client.named import Named
-from synap.client.requests import Request, asking, doing, flag, method, nothing, report, text, whole
+from synap.client.requests import Request, asking, doing, flag, method, nothing, text, whole
+from synap.client.words import option
 from synap.either import either
 
 GONE = "OFFSETGONE"
@@ -39,7 +40,7 @@ class Event(Generic[D]):
     timestamp_ms: int
 
 
-class RoomCalls(Named[D]):
+class RoomCalls(RoomMethods[D]):
     """The calls on one room."""
 
     what = "room"
@@ -53,12 +54,9 @@ class RoomCalls(Named[D]):
 
         An omitted limit is the server's default. Raises Refused if the room exists.
         """
-        words: Words = ("STREAM.CREATE", self.name)
-        retention = either(retention_s=retention_s, retention_secs=retention_secs)
-        for name, value in (("MAXEVENTS", max_events), ("MAXBYTES", max_bytes), ("RETENTION", retention)):
-            if value is not None:
-                words += (name, value)
-        return doing(nothing, *words)
+        retention: int | None = either(retention_s=retention_s, retention_secs=retention_secs)
+        limits: Words = (*option("MAXEVENTS", max_events), *option("MAXBYTES", max_bytes))
+        return doing(nothing, "STREAM.CREATE", self.name, *limits, *option("RETENTION", retention))
 
     @method
     def publish(self, event: str, *data: Word) -> Request[int]:
@@ -80,11 +78,6 @@ class RoomCalls(Named[D]):
     ) -> Request[list[Event[D]]]:
         """Return the events held now from an offset on, by default from the earliest, at most `limit`."""
         return asking(self._made, *_asking_for(self.name, subscriber, from_offset, limit, 0))
-
-    @method
-    def stats(self) -> Request[dict[str, Any]]:
-        """Return the room's counters and limits, by name."""
-        return asking(report, "STREAM.STATS", self.name)
 
     @method
     def delete(self) -> Request[bool]:

@@ -15,9 +15,10 @@ from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from synap.client.batches import Batch
+from synap.client.calls import D
 from synap.client.errors import Conflict, Refused
 from synap.client.flows import Exchange, Plan, calling, scanning
-from synap.client.keys import D, Keys
+from synap.client.keys import Keys
 from synap.client.machine import Word
 from synap.client.options import Options, from_address
 from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming

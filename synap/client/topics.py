@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
+from synap.client.calls import D
 from synap.client.errors import ConnectionLost, LocalProtocolError, NotConnected, Refused, RemoteProtocolError
 from synap.client.flows import Ask, Hear, Item, Left, Open, Pause, Plan, Tell, Words, log
-from synap.client.keys import D
 from synap.client.machine import NEED_DATA, Event, Push
 from synap.client.options import Options
 from synap.client.requests import text

@@ -18,6 +18,7 @@ from synap.command import (
     Text,
     Token,
 )
+from synap.methods import CLIENT, EMBEDDED, Method
 from synap.routes import Delete, Get, Post
 from synap.traits import COUNTS_AS_DELETE, GROWS, INTERNAL, WRITES
 
@@ -28,6 +29,10 @@ _CONDITIONS = AnyOrder(
     OneOf("compare", Flag("GT"), Flag("LT"), fault="BAD_COMPARISONS", clash=Clash.BOTH),
 )
 _SET = {"result": "$flag"}
+_WHEN = (
+    "Return whether the deadline was set: with `nx` or `xx` only if the key has no deadline, or has one; with `gt` or "
+    "`lt` only if the new deadline is later, or sooner."
+)  # fmt: skip
 
 ROWS = [
     Command(
@@ -38,6 +43,7 @@ ROWS = [
         rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
         spelled={"kv.del": {"deleted": "$flag"}, "kv.delete": {"deleted": "$flag"}},
         examples=(Example("SET k v", "OK"), Example("DEL k", 1), Example("DEL k none", 0)),
+        python=Method("delete"),
     ),
     Command(
         "key.expire_in", 0x0202, "Set a key to expire after some seconds.",
@@ -51,6 +57,7 @@ ROWS = [
         http=(Post("/key/{key}/expire"),), envelope=("kv.expire",), also={"seconds": "ttl"},
         rest={"result": "$flag"}, command={"result": "$flag"},
         examples=(Example("SET k v", "OK"), Example("EXPIRE k 100", 1), Example("EXPIRE none 100", 0)),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "key.ttl_ms", 0x0203, "Return the milliseconds until a key expires: -1 without a deadline, -2 without a key.",
@@ -67,6 +74,7 @@ ROWS = [
         resp="SCAN", reply=Shape.PAGE, run="keys.scan", http=(Get("/key/scan/{cursor}"),),
         rest={"cursor": "$cursor", "keys": "$items"}, command={"cursor": "$cursor", "keys": "$items"},
         examples=(Example("SCAN 0", ["0", []]),),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "key.flush", 0x0205, "Remove every key of every namespace.", resp="FLUSHALL", reply=Shape.DONE,
@@ -74,6 +82,7 @@ ROWS = [
         run="keys.flush", traits=WRITES, http=(Post("/key/flush"),), envelope=("kv.flushall",),
         switch="kv_store.allow_flush_commands", rest={"flushed": "$total"}, command={"flushed": "$total"},
         examples=(Example("SET k v", "OK"), Example("FLUSHALL", "OK")),
+        python=Method("flush"),
     ),
     Command(
         "key.count", 0x0206, "Return the number of keys in the selected namespace.", resp="DBSIZE", reply=Shape.NUMBER,
@@ -125,12 +134,14 @@ ROWS = [
         run="keys.persist", traits=WRITES, http=(Post("/key/{key}/persist"),), envelope=("kv.persist",),
         rest=_SET, command=_SET,
         examples=(Example("SET k v EX 100", "OK"), Example("PERSIST k", 1), Example("PERSIST k", 0)),
+        python=Method(note="Return whether it had one."),
     ),
     Command(
         "key.expire_in_ms", 0x020F, "Set a key to expire after some milliseconds.",
         args=(_OLD, Int("px", judge="when"), _CONDITIONS), stray="BAD_OPTION",
         resp="PEXPIRE", reply=Shape.NUMBER, run="keys.expire_ms", traits=WRITES | GROWS, room=80,
         http=(Post("/key/{key}/pexpire"),), rest=_SET, command=_SET, examples=(Example("PEXPIRE none 100", 0),),
+        python=Method(names={"px": "ms"}, note=_WHEN),
     ),
     Command(
         "key.expire_at", 0x0210, "Set a key to expire at a Unix time in seconds.",
@@ -138,6 +149,7 @@ ROWS = [
         resp="EXPIREAT", reply=Shape.NUMBER, run="keys.expire_at",
         traits=WRITES | GROWS, room=80, http=(Post("/key/{key}/expireat"),), rest=_SET, command=_SET,
         examples=(Example("SET k v", "OK"), Example("EXPIREAT k 4102444800", 1), Example("EXPIRETIME k", 4102444800)),
+        python=Method(names={"exat": "seconds"}, note=_WHEN),
     ),
     Command(
         "key.expire_at_ms", 0x0211, "Set a key to expire at a Unix time in milliseconds.",
@@ -145,6 +157,7 @@ ROWS = [
         resp="PEXPIREAT", reply=Shape.NUMBER, run="keys.expire_at_ms",
         traits=WRITES | GROWS, room=80, http=(Post("/key/{key}/pexpireat"),), rest=_SET, command=_SET,
         examples=(Example("PEXPIREAT none 4102444800000", 0),),
+        python=Method(names={"pxat": "ms"}, note=_WHEN),
     ),
     Command(
         "key.unlink", 0x0212, "Remove keys and return how many existed; the values are freed in steps, as with DEL.",

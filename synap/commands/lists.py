@@ -1,12 +1,15 @@
 """Command rows of lists: elements in order, pushed and popped at both ends."""
 
 from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape, Timeout
+from synap.methods import Method
 from synap.routes import Get, Post
 from synap.traits import GROWS, INTERNAL, WAITS, WRITES
 
 _LIST = Key("key", "list")
 _CHANGED = Key("key", "list", WRITE)
 _PUSH = {"length": "$reply", "key": "$key"}
+_POPPED = "Without `count`, return one element or None; with `count`, return a list, or None if the key is missing."
+_WAITED = "Return the key and the element, or None after `timeout` seconds. Waiting calls are served in their order."
 _POP = {"values": "$items", "key": "$key"}
 
 ROWS = [
@@ -30,6 +33,7 @@ ROWS = [
         run="lists.pop_left", traits=WRITES, http=(Post("/list/{key}/lpop"),), rest=_POP, command=_POP,
         rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
         examples=(Example("RPUSH l a b", 2), Example("LPOP l", "a"), Example("LPOP l 5", ["b"])),
+        python=Method(note=_POPPED),
     ),
     Command(
         "list.rpop", 0x0404, "Remove and return elements from the right end of a list.",
@@ -37,6 +41,7 @@ ROWS = [
         run="lists.pop_right", traits=WRITES, http=(Post("/list/{key}/rpop"),), rest=_POP, command=_POP,
         rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
         examples=(Example("RPUSH l a b", 2), Example("RPOP l", "b")),
+        python=Method(note=_POPPED),
     ),
     Command(
         "list.range", 0x0405,
@@ -59,6 +64,7 @@ ROWS = [
         rest={"values": "$items"}, command={"values": "$items"}, rest_nil={"values": None},
         command_nil={"values": None},
         examples=(Example("RPUSH l a", 1), Example("BLPOP none l 1", ["l", "a"])),
+        python=Method(defaults={"timeout": 0}, note=_WAITED),
     ),
     Command(
         "list.load", 0x04F0, "Load a piece of a list from a snapshot.",

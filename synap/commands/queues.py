@@ -1,6 +1,7 @@
 """Command rows of queues: messages that are delivered again until they are acknowledged."""
 
 from synap.command import AnyOrder, Command, Example, Flag, Int, Optional, Raw, Shape, Text, Timeout, Token
+from synap.methods import CLIENT, EMBEDDED, Method
 from synap.routes import Delete, Get, Post
 from synap.store.memory.kinds import QUEUE
 from synap.traits import GROWS, INTERNAL, WAITS, WRITES
@@ -42,6 +43,7 @@ ROWS = [
         within="config",
         rest={"success": True, "queue": "$queue"}, command={"success": True},
         examples=(Example("QUEUE.CREATE q 100 30000 3 5", 1),),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "queue.publish", 0x0802,
@@ -59,6 +61,7 @@ ROWS = [
         ),
         rest={"message_id": "$reply"}, command={"message_id": "$reply"},
         examples=(_MADE, _PUBLISHED),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "queue.put", 0x0803,
@@ -80,6 +83,7 @@ ROWS = [
         ),
         rest="$message", command={"message": "$numbered"}, rest_nil=_NOTHING, command_nil={"message": None},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.CONSUME q worker", None)),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "queue.ack", 0x0805,
@@ -89,6 +93,7 @@ ROWS = [
         run="queues.ack", traits=WRITES, http=(Post("/queue/{queue}/ack"),),
         rest={"success": True}, command={"success": True},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.ACK q {id}", "OK")),
+        python=Method(by_hand=CLIENT, note="A message that is not leased is refused, and so is another `consumer`."),
     ),
     Command(
         "queue.nack", 0x0806,
@@ -98,6 +103,7 @@ ROWS = [
         traits=WRITES, http=(Post("/queue/{queue}/nack"),), rest={"success": True}, command={"success": True},
         negated={"requeue": "drop"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK")),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "queue.stats", 0x0807, "Return the counters of a queue.",
@@ -135,12 +141,14 @@ ROWS = [
         reply=Shape.NUMBER, run="queue_admin.delete", traits=WRITES, http=(Delete("/queue/{queue}"),), also=_NAMED,
         rest={"success": True, "deleted": "$flag"}, command={"deleted": "$flag"},
         examples=(_MADE, Example("QUEUE.DELETE q", 1), Example("QUEUE.DELETE q", 0)),
+        python=Method(note="Return whether it existed."),
     ),
     Command(
         "queue.list", 0x080D, "List the names of all queues.", resp="QUEUE.LIST", reply=Shape.VALUES,
         run="queue_admin.list_names", http=(Get("/queue/list"),), rest={"queues": "$items"},
         command={"queues": "$items"},
         examples=(_MADE, Example("QUEUE.LIST", ["q"])),
+        python=Method(returns="titles", by_hand=CLIENT),
     ),
     Command(
         "queue.dead", 0x080E,
@@ -149,6 +157,7 @@ ROWS = [
         http=(Get("/queue/{queue}/dead"),), fields=_MESSAGE,
         rest={"messages": "$messages"}, command={"messages": "$messages"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"), Example("QUEUE.DEAD q", ...)),
+        python=Method(by_hand=CLIENT),
     ),
     Command(
         "queue.revive", 0x080F, "Make one dead letter of a queue, or all of them, ready again as if never delivered.",
@@ -159,6 +168,7 @@ ROWS = [
             _MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"), Example("QUEUE.REVIVE q {id}", 1),
             Example("QUEUE.REVIVE q", 0),
         ),
+        python=Method(note="Return how many."),
     ),
     Command(
         "queue.load", 0x08F0, "Load a queue from a snapshot.",

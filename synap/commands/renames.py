@@ -1,6 +1,7 @@
 """Command rows that rename, copy and move keys, and that find keys by walking all of them."""
 
 from synap.command import WRITE, AnyOrder, Choice, Command, Example, Flag, Glob, Int, Key, Optional, Shape, Text, Token
+from synap.methods import Method
 from synap.routes import Get, Post
 from synap.traits import GROWS, ONTO_ITSELF, WRITES
 
@@ -16,6 +17,7 @@ ROWS = [
         resp="RENAME", run="renames.rename", traits=WRITES | GROWS, room=80, http=(Post("/key/{source}/rename"),),
         rest=_MOVED, command=_MOVED,
         examples=(Example("SET a v", "OK"), Example("RENAME a b", "OK"), Example("GET b", "v")),
+        python=Method(note="A missing `source` is refused."),
     ),
     Command(
         "key.renamenx", 0x0902, "Rename a key if no key has the new name.", args=(_SOURCE, _DESTINATION),
@@ -23,6 +25,7 @@ ROWS = [
         http=(Post("/key/{source}/renamenx"),), rest=_MOVED, command=_MOVED, json_faults={0: "DESTINATION_EXISTS"},
         examples=(Example("SET a v", "OK"), Example("SET b w", "OK"),
                   Example("RENAMENX a b", 0), Example("RENAMENX a c", 1)),
+        python=Method(note="Return whether it was renamed. A missing `source` is refused."),
     ),
     Command(
         "key.copy", 0x0903, "Copy a key and its value to another key; with REPLACE, overwrite an existing destination.",
@@ -31,6 +34,7 @@ ROWS = [
         http=(Post("/key/{source}/copy"),), rest=_MOVED, command=_MOVED, json_faults={0: "COPY_EXISTS"},
         examples=(Example("SET a v", "OK"), Example("COPY a b", 1),
                   Example("COPY a b", 0), Example("COPY a b REPLACE", 1)),
+        python=Method(note="Return whether it was copied."),
     ),
     Command(
         "key.move", 0x0904, "Move a key to another namespace if the key does not exist there.",
@@ -38,6 +42,7 @@ ROWS = [
         resp="MOVE", reply=Shape.NUMBER, run="renames.move_key", traits=WRITES | GROWS, room=80,
         http=(Post("/key/{source}/move"),), rest={"moved": "$flag"}, command={"moved": "$flag"},
         examples=(Example("SET a v", "OK"), Example("MOVE a 1", 1), Example("MOVE a 1", 0)),
+        python=Method(names={"source": "key"}, note="Return whether it was moved."),
     ),
     Command(
         "key.swap", 0x0905, "Exchange all keys of two namespaces; the command walks the keys of both.",
@@ -59,6 +64,7 @@ ROWS = [
         http=(Get("/key/randomkey"),), envelope=("key.randomkey",), rest={"key": "$reply"}, command={"key": "$reply"},
         rest_nil={"key": None}, command_nil={"key": None},
         examples=(Example("RANDOMKEY", None), Example("SET k v", "OK"), Example("RANDOMKEY", "k")),
+        python=Method(returns="key", note="Return None if there is none."),
     ),
     Command(
         "key.match", 0x0908,
@@ -66,6 +72,7 @@ ROWS = [
         args=(Glob("pattern"),), resp="KEYS", reply=Shape.VALUES, run="key_listing.match_all", http=(Get("/key/keys"),),
         rest={"keys": "$items", "count": "$count"}, command={"keys": "$items", "count": "$count"},
         examples=(Example("SET k1 v", "OK"), Example("KEYS k?", ["k1"]), Example("KEYS none*", [])),
+        python=Method(defaults={"pattern": "*"}, returns="keys"),
     ),
     Command(
         "key.starting", 0x0909,

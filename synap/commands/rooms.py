@@ -1,6 +1,7 @@
 """Command rows of streams: rooms of events that are kept within limits and read from any offset."""
 
 from synap.command import AnyOrder, Command, Example, Int, Many, Raw, Shape, Text, Timeout, Token
+from synap.methods import CLIENT, EMBEDDED, Method
 from synap.routes import Delete, Get, Post, Put
 from synap.store.memory.kinds import ROOM
 from synap.traits import GROWS, INTERNAL, WAITS, WRITES
@@ -10,6 +11,7 @@ _LIMITS = AnyOrder(
     Token("MAXEVENTS", Int("max_events")), Token("MAXBYTES", Int("max_bytes")),
     Token("RETENTION", Int("retention_secs")),
 )  # fmt: skip
+_LIMIT_NAMES = {"max_events": "max_events", "max_bytes": "max_bytes", "retention_secs": "retention_s"}
 _STATS = (
     "name", "message_count", "min_offset", "max_offset", "subscriber_count", "total_published", "total_consumed",
     "bytes", "max_events", "max_bytes", "retention_secs", "created_at",
@@ -26,6 +28,7 @@ ROWS = [
         args=(_ROOM, _LIMITS), resp="STREAM.CREATE", run="rooms.create", traits=WRITES | GROWS, room=200,
         http=(Post("/stream/{room}"),), envelope=("stream.create_room",), rest={"success": True, "room": "$room"},
         command={"success": True, "room": "$room"}, examples=(_MADE,),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "stream.publish", 0x1402, "Append events of one name to a room and return the offset of the first event.",
@@ -37,6 +40,7 @@ ROWS = [
         ),
         rest=_OFFSET, command=_OFFSET,
         examples=(_MADE, _SAID, Example("STREAM.PUBLISH r said one two", 1)),
+        python=Method(names={"items": "data"}, by_hand=CLIENT),
     ),
     Command(
         "stream.consume", 0x1403,
@@ -55,6 +59,7 @@ ROWS = [
         examples=(
             _MADE, _SAID, Example("STREAM.CONSUME r me FROM 0 LIMIT 1", ...), Example("STREAM.CONSUME r me FROM 1", []),
         ),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "stream.stats", 0x1404,
@@ -67,12 +72,14 @@ ROWS = [
         run="rooms.delete", traits=WRITES, envelope=("stream.delete_room",), http=(Delete("/stream/{room}"),),
         rest={"success": True, "room": "$room"},
         command={"success": True, "deleted": "$room"}, examples=(_MADE, Example("STREAM.DELETE r", "OK")),
+        python=Method(by_hand=CLIENT),
     ),
     Command(
         "stream.list", 0x1406, "List the names of all rooms.", resp="STREAM.LIST", reply=Shape.VALUES,
         run="rooms.list_names", envelope=("stream.list_rooms",), http=(Get("/stream/list"),),
         rest={"rooms": "$items", "count": "$count"},
         command={"rooms": "$items", "count": "$count"}, examples=(_MADE, Example("STREAM.LIST", ["r"])),
+        python=Method(returns="titles", by_hand=CLIENT),
     ),
     Command(
         "stream.make", 0x1407,
@@ -93,6 +100,7 @@ ROWS = [
         rest=_GOT, command=_GOT, examples=(
             Example("STREAM.GETORCREATE r MAXEVENTS 100 RETENTION 60", 1), Example("STREAM.GETORCREATE r", 0), _SAID,
         ),
+        python=Method("stream_get_or_create", names=_LIMIT_NAMES, note="Return whether it was created."),
     ),
     Command(
         "stream.load", 0x14F0, "Load a room from a snapshot.",

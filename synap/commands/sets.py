@@ -1,6 +1,7 @@
 """Command rows of sets: distinct members without order."""
 
 from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape
+from synap.methods import Method
 from synap.routes import Get, Post
 from synap.traits import GROWS, INTERNAL, WRITES
 
@@ -22,6 +23,7 @@ ROWS = [
         run="sets.pop", traits=WRITES, http=(Post("/set/{key}/pop"),),
         rest=_MEMBERS, command=_MEMBERS, rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
         examples=(Example("SADD s a", 1), Example("SPOP s", "a"), Example("SPOP s", None)),
+        python=Method(note="Without `count`, return one member or None; with `count`, return a list."),
     ),
     Command(
         "set.remove", 0x0503, "Remove members from a set and return how many were present.",

@@ -1,6 +1,7 @@
 """Command rows of strings: one value for each key."""
 
 from synap.command import WRITE, AnyOrder, Command, Example, Flag, Int, Key, OneOf, Raw, Shape, Token
+from synap.methods import CLIENT, EMBEDDED, Method
 from synap.routes import Get, Post
 from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET, GROWS, INTERNAL, WRITES
 
@@ -31,6 +32,7 @@ ROWS = [
         command={"success": "$changed", "old_value?": "$reply"},
         rest_nil={"success": "$changed", "key": "$key"}, command_nil={"success": "$changed"}, elapsed={"ttl": "exat"},
         examples=(Example("SET k v", "OK"), Example("SET k w NX", None), Example("SET k w XX GET", "v")),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "kv.get", 0x0102, "Return the value of a key.", args=(_KEY,), resp="GET", reply=Shape.VALUE,
@@ -38,6 +40,7 @@ ROWS = [
         rest="$text", command="$hybrid",
         rest_nil={"error": "Key not found"}, command_nil=None, views={"bytes": "$octets"},
         examples=(Example("SET k v", "OK"), Example("GET k", "v"), Example("GET none", None)),
+        python=Method(note="Return None if the key does not exist."),
     ),
     Command(
         "kv.add", 0x0103, "Add an integer to the number at a key and return the sum; a missing key counts as 0.",
@@ -46,6 +49,7 @@ ROWS = [
         also=_STEP,
         rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("INCRBY n 5", 5), Example("INCRBY n -7", -2)),
+        python=Method("incr", by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "kv.increment", 0x0104, "Add 1 to the number at a key and return the sum; a missing key counts as 0.",
@@ -53,6 +57,7 @@ ROWS = [
         run="strings.increment", traits=WRITES | GROWS, room=80, http=(Post("/kv/{key}/incr"),),
         rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("INCR n", 1), Example("INCR n", 2)),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "kv.subtract", 0x0105,
@@ -62,6 +67,7 @@ ROWS = [
         also=_STEP,
         rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("DECRBY n 5", -5), Example("DECRBY n -7", 2)),
+        python=Method("decr", by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "kv.decrement", 0x0106,
@@ -70,6 +76,7 @@ ROWS = [
         reply=Shape.NUMBER, run="strings.decrement", traits=WRITES | GROWS, room=80,
         http=(Post("/kv/{key}/decr"),), rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("DECR n", -1),),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "kv.getset", 0x0107, "Set a key to a value, remove the deadline of the key, and return the previous value.",
@@ -77,6 +84,7 @@ ROWS = [
         traits=WRITES | GROWS | COUNTS_AS_SET,
         room=80, http=(Post("/kv/{key}/getset"),), rest="$text", command="$hybrid", rest_nil=None, command_nil=None,
         examples=(Example("GETSET k v", None), Example("GETSET k w", "v")),
+        python=Method(note="Return None if there was none."),
     ),
     Command(
         "kv.getdel", 0x0108, "Return the value of a key and remove the key.",
@@ -85,6 +93,7 @@ ROWS = [
         traits=WRITES | COUNTS_AS_DELETE, http=(Post("/kv/{key}/getdel"),), rest="$text", command="$hybrid",
         rest_nil=None, command_nil=None,
         examples=(Example("SET k v", "OK"), Example("GETDEL k", "v"), Example("GETDEL k", None)),
+        python=Method(note="Return None if the key does not exist."),
     ),
     Command(
         "kv.getex", 0x0109,
@@ -103,12 +112,14 @@ ROWS = [
         resp="GETEX", reply=Shape.VALUE, run="strings.get_and_expire", traits=WRITES | GROWS, room=80,
         http=(Post("/kv/{key}/getex"),), rest="$text", command="$hybrid", rest_nil=None, command_nil=None,
         examples=(Example("SET k v", "OK"), Example("GETEX k EX 100", "v"), Example("GETEX none", None)),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "kv.setnx", 0x010A, "Set a key to a value if the key does not exist.", args=(_NEW, Raw("value")), resp="SETNX",
         reply=Shape.NUMBER, run="strings.set_if_missing", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/{key}/setnx"),), rest={"success": "$flag"}, command={"success": "$flag"},
         examples=(Example("SETNX k v", 1), Example("SETNX k w", 0)),
+        python=Method(note="Return whether it was set."),
     ),
     Command(
         "kv.setex", 0x010B, "Set a key to a value that expires after some seconds.",
@@ -116,6 +127,7 @@ ROWS = [
         resp="SETEX", run="strings.set_for_seconds", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/{key}/setex"),), rest={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("SETEX k 100 v", "OK"), Example("GET k", "v")),
+        python=Method(names={"ttl": "seconds"}),
     ),
     Command(
         "kv.psetex", 0x010C, "Set a key to a value that expires after some milliseconds.",
@@ -123,6 +135,7 @@ ROWS = [
         traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/{key}/psetex"),), rest={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("PSETEX k 100000 v", "OK"), Example("GET k", "v")),
+        python=Method(names={"px": "ms"}),
     ),
     Command(
         "kv.delex", 0x010D,
@@ -131,6 +144,7 @@ ROWS = [
         reply=Shape.NUMBER, run="strings.delete_if", traits=WRITES | COUNTS_AS_DELETE, http=(Post("/kv/{key}/delex"),),
         rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$flag"},
         examples=(Example("SET k v", "OK"), Example("DELEX k IFEQ w", 0), Example("DELEX k IFEQ v", 1)),
+        python=Method(note="Return whether it was removed."),
     ),
     Command(
         "kv.stats", 0x010E,

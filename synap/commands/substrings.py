@@ -1,6 +1,7 @@
 """Command rows of strings that read or write a part of a value, or the values of several keys."""
 
 from synap.command import WRITE, Command, Example, Int, Key, Many, Raw, Shape
+from synap.methods import CLIENT, EMBEDDED, Method
 from synap.routes import Get, Post
 from synap.traits import COUNTS_AS_SET, EMPTY_IS_NIL, GROWS, WRITES
 
@@ -55,23 +56,27 @@ ROWS = [
         traits=WRITES | GROWS,
         room=80, http=(Post("/kv/{key}/incrbyfloat"),), rest={"value": "$real"}, command={"value": "$real"},
         examples=(Example("SET k 10.50", "OK"), Example("INCRBYFLOAT k 0.1", "10.6")),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "kv.mget", 0x0307, "Return the values of several keys, with nil for each key that holds no string.",
         args=(Many("keys", _KEY, least_given=0),), resp="MGET", reply=Shape.VALUES, run="substrings.get_many",
         http=(Post("/kv/mget"),), rest={"values": "$items"}, command={"values": "$items"},
         examples=(Example("SET k v", "OK"), Example("MGET k none", ["v", None])),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "kv.mset", 0x0308, "Set several keys to values.",
         args=_PAIRS, resp="MSET", run="substrings.set_many", traits=WRITES | GROWS | COUNTS_AS_SET,
         room=80, http=(Post("/kv/mset"),), rest={"success": True}, command={"success": True},
         examples=(Example("MSET a 1 b 2", "OK"), Example("MGET a b", ["1", "2"])),
+        python=Method(note="Either all of them are set, or none."),
     ),
     Command(
         "kv.msetnx", 0x0309, "Set several keys to values if none of the keys exists.", args=_PAIRS, resp="MSETNX",
         reply=Shape.NUMBER, run="substrings.set_many_if_missing", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/msetnx"),), rest={"success": "$flag"}, command={"success": "$flag"},
         examples=(Example("MSETNX a 1 b 2", 1), Example("MSETNX b 3 c 4", 0)),
+        python=Method(note="Return whether they were set."),
     ),
 ]  # fmt: skip

@@ -22,7 +22,8 @@ def methods() -> dict[str, Any]:
     """The client's methods by the names that they have in-process."""
     found = {}
     for prefix, owner in (("", Keys), ("queue_", QueueCalls), ("stream_", RoomCalls), ("queue_", MessageCalls)):
-        found |= {prefix + name: each.build for name, each in vars(owner).items() if isinstance(each, Method)}
+        every = {name: getattr(owner, name) for name in dir(owner)}
+        found |= {prefix + name: each.build for name, each in every.items() if isinstance(each, Method)}
     return found
 
 

@@ -11,8 +11,6 @@ import pytest
 
 import synap
 from synap.commands import CATALOGUE
-from synap.io.embedded.methods import Methods
-from synap.io.embedded.queue_methods import BacklogMethods
 
 FUTURE_S = 4_102_444_800
 FUTURE_MS = FUTURE_S * 1000
@@ -228,21 +226,6 @@ def test_queues_begin_with_the_settings(store: Any) -> None:
         assert message is not None
         assert (message["priority"], message["max_retries"]) == (3, 4)
         assert message["deadline"] - message["created_at"] <= 7000 + 50
-
-
-def test_every_row_that_exists_has_a_method() -> None:
-    """The table and the methods go together: a row of these families is reached by a method, or named here."""
-    import inspect
-
-    text = inspect.getsource(Methods) + inspect.getsource(BacklogMethods)
-    others = {
-        "kv.increment", "kv.decrement",  # incr and decr without an amount
-        "key.starting", "key.list",  # keys and scan_iter, as HTTP has them
-    }  # fmt: skip
-    families = {"kv", "list", "set", "queue", "stream", "key"}
-    rows = {row.name for row in CATALOGUE.rows if row.run and not row.internal and row.family in families}
-    called = {name for name in rows if f'"{name}"' in text}
-    assert rows - called == others and len(called) > 50
 
 
 def test_refusals_name_their_row(db: synap.Database) -> None:

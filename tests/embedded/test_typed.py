@@ -10,7 +10,7 @@ PROGRAM = '''
 import numpy as np
 
 import synap
-from synap.io.embedded.queue_methods import Message
+from synap.io.embedded.calls import Message
 
 
 def count(db: synap.Database, key: str) -> int:

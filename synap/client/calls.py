@@ -1,0 +1,33 @@
+"""The base of the client's methods: the options of the client, and the form in which it returns texts."""
+
+import builtins
+from typing import Any, Generic, TypeVar
+
+from synap.client.options import Options
+
+D = TypeVar("D", bytes, str)
+"""The form of texts: bytes, or str with the option `decode`."""
+
+
+class Calls(Generic[D]):
+    """What a client has that the methods need. A subclass carries the requests out."""
+
+    options: Options
+
+    def _data(self, value: Any) -> Any:
+        """Return texts in the client's form (bytes or str), also inside of lists and maps."""
+        if not self.options.decode:
+            return value
+        if isinstance(value, bytes):
+            return value.decode()
+        if isinstance(value, list):
+            return [self._data(item) for item in value]
+        if isinstance(value, dict):
+            return {self._data(key): self._data(item) for key, item in value.items()}
+        return value
+
+    def _members(self, value: Any) -> Any:
+        return builtins.set(self._data(value))
+
+    def _pair(self, value: Any) -> Any:
+        return None if value is None else tuple(self._data(value))

@@ -1,0 +1,57 @@
+"""Words of a command: how the parameters of a method become the words behind the command's name."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from synap.client.errors import LocalProtocolError
+from synap.client.machine import Word
+
+Words = tuple[Word, ...]
+
+
+def when(word: str, wanted: bool) -> Words:
+    """Return a word if it is wanted."""
+    return (word,) if wanted else ()
+
+
+def option(word: str, *values: Word | None) -> Words:
+    """Return a word and the values behind it, or nothing if no value is given."""
+    given = tuple(value for value in values if value is not None)
+    if given and len(given) < len(values):
+        raise LocalProtocolError(f"{word}: wanted {len(values)} values, found {len(given)}")
+    return (word, *given) if given else ()
+
+
+def listed(word: str, values: Sequence[Word] | None) -> Words:
+    """Return a word and the values of a list behind it, or nothing if no list is given."""
+    return () if values is None else (word, *values)
+
+
+def optional(*values: Word | None) -> Words:
+    """Return the values that are given."""
+    return tuple(value for value in values if value is not None)
+
+
+def counted(values: Sequence[Word]) -> Words:
+    """Return the number of values, and the values."""
+    return (len(values), *values)
+
+
+def flat(pairs: Mapping[Any, Word] | Iterable[tuple[Word, ...]]) -> Words:
+    """Return the words of pairs, one pair behind the other."""
+    found = pairs.items() if isinstance(pairs, Mapping) else pairs
+    return tuple(word for pair in found for word in pair)
+
+
+def halves(pairs: Mapping[Any, Word] | Iterable[tuple[Word, Word]]) -> Words:
+    """Return the first words of all pairs, then the second ones."""
+    found = list(pairs.items() if isinstance(pairs, Mapping) else pairs)
+    return (*(first for first, _ in found), *(second for _, second in found))
+
+
+def waiting(**named: float) -> float:
+    """Return the one number of seconds that a command itself waits. Raise LocalProtocolError unless it is above 0."""
+    ((name, found),) = named.items()
+    if not found > 0:
+        raise LocalProtocolError(f"{name}: wanted seconds above 0, found {found!r}")
+    return found

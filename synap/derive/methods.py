@@ -1,0 +1,229 @@
+"""The signature of a row's Python method: its name, its parameters, and what it returns.
+
+    def getex(self, key, *, ex=None, px=None, ..., persist=False)
+
+The arguments of the row become parameters:
+
+    Key, Raw, Text, Int, ...    positional; an Int with a default has it here too
+    Optional                    positional, None by default
+    Many of one argument        `*names` if it is the first group of the row; parameters behind it are keywords
+    Many of two, Halves         one parameter: a mapping, or pairs
+    Counted, other Many         one parameter: a sequence
+    Flag                        a keyword, False by default, with the Flag's name in small letters
+    Token                       a keyword, None by default, with the Token's word in small letters; a Token with several
+                                arguments has a keyword for each, with the argument's name
+
+`Method.names` of the row gives a parameter another name. A row whose arguments do not fit this, as a word that stands
+behind two Tokens, is refused as TooIntricate: its methods are written by hand.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from synap.command import (
+    GROUPS,
+    SIMPLE,
+    AnyOrder,
+    Choice,
+    Command,
+    Counted,
+    Flag,
+    Glob,
+    Halves,
+    Int,
+    Key,
+    Many,
+    OneOf,
+    Optional,
+    Raw,
+    Real,
+    Shape,
+    Text,
+    Timeout,
+    Token,
+)
+from synap.faults import SynapError
+from synap.traits import EMPTY_IS_NIL
+
+POSITIONAL, STAR, KEYWORD = "positional", "star", "keyword"
+TYPES: dict[type[Any], str] = {
+    Key: "Key", Glob: "Key", Raw: "Value", Text: "str", Int: "int", Real: "float", Timeout: "float",
+}  # fmt: skip
+"""Argument -> its type in the interface that generates the method; `Key` and `Value` are names of both."""
+
+
+class TooIntricate(SynapError):
+    """The arguments of a row do not make a signature."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a method. `node` is the argument of the row, `field` its name in `call`, `word` the RESP word
+    before it; `default` is source text, empty for none; `beside` are the other parameters of the same Token."""
+
+    name: str
+    how: str
+    type: str
+    field: str
+    node: Any
+    default: str = ""
+    word: str = ""
+    beside: tuple[str, ...] = ()
+
+    @property
+    def signed(self) -> str:
+        """The parameter as it stands in the signature."""
+        text = f"*{self.name}: {self.type}" if self.how is STAR else f"{self.name}: {self.type}"
+        return f"{text} = {self.default}" if self.default else text
+
+
+def has_method(row: Command) -> bool:
+    """Return whether the interfaces have a method for this row."""
+    return bool(row.run and row.resp and not row.internal and not row.session)
+
+
+def method_name(row: Command) -> str:
+    """Return the name of the row's method in-process."""
+    return row.python.name or row.resp.lower().replace(".", "_").replace("|", "_")
+
+
+def holder(row: Command) -> str:
+    """Return the argument that names the queue or room of the row, empty if there is none. In the client, rows with
+    such an argument are methods of an object that knows it."""
+    first = row.args[0] if row.args else None
+    return first.name if isinstance(first, Text) and first.space else ""
+
+
+def parameters(row: Command) -> list[Parameter]:
+    """Return the parameters of a row's method, in the order of its signature. Raise TooIntricate."""
+    found = list(_of(row, row.args))
+    names = [each.name for each in found]
+    if len(set(names)) < len(names):
+        raise TooIntricate(f"{row.name}: two parameters have one name: give one another, or write the method by hand")
+    star = next((i for i, each in enumerate(found) if each.how is STAR), len(found))
+    ordered = [each for each in found[: star + 1] if each.how is not KEYWORD]
+    behind = [each for each in found[star + 1 :] if each.how is not KEYWORD]
+    needed = [bool(each.default) for each in ordered if each.how is POSITIONAL]
+    if needed != sorted(needed):
+        raise TooIntricate(f"{row.name}: a required parameter stands behind an optional one: write the method by hand")
+    return [*ordered, *behind, *(each for each in found if each.how is KEYWORD)]
+
+
+def signature(parameters: list[Parameter]) -> list[str]:
+    """Return the parts of a signature behind `self`."""
+    parts, bare = [], False
+    for each in parameters:
+        if each.how is KEYWORD and not bare and not any(before.how is STAR for before in parameters):
+            parts.append("*")
+            bare = True
+        parts.append(each.signed)
+    return parts
+
+
+def _of(row: Command, nodes: tuple[Any, ...], optional: bool = False) -> Iterator[Parameter]:
+    star = False
+    for node in nodes:
+        if isinstance(node, SIMPLE):
+            yield _simple(row, node, optional)
+        elif isinstance(node, Flag):
+            field = node.name or node.word.lower()
+            yield Parameter(_named(row, field), KEYWORD, "bool", field, node, "False", node.word)
+        elif isinstance(node, Token):
+            yield from _token(row, node)
+        elif isinstance(node, Optional):
+            yield from _of(row, node.inner, optional=True)
+        elif isinstance(node, OneOf | AnyOrder):
+            yield from _of(row, node.inner, optional)
+        else:
+            assert isinstance(node, GROUPS)
+            yield _group(row, node, star)
+            star = True
+
+
+def _simple(row: Command, node: Any, optional: bool) -> Parameter:
+    name = _named(row, node.name)
+    default = getattr(node, "default", None)
+    if optional:
+        return Parameter(name, POSITIONAL, f"{_type(node)} | None", node.name, node, "None")
+    return Parameter(name, POSITIONAL, _type(node), node.name, node, "" if default is None else repr(default))
+
+
+def _token(row: Command, token: Token) -> Iterator[Parameter]:
+    if any(isinstance(node, GROUPS) and (len(token.inner) > 1 or len(node.inner) > 1) for node in token.inner):
+        raise TooIntricate(f"{row.name}: pairs behind {token.word}: write the method by hand")
+    inner = list(_of(row, token.inner))
+    alone = len(inner) == 1
+    names = tuple(
+        row.python.names.get(each.field, token.word.lower()) if alone else _named(row, each.field) for each in inner
+    )
+    for name, each in zip(names, inner, strict=True):
+        form = each.type.removesuffix(" | None")
+        form = f"Sequence[{form}]" if each.how is STAR else form
+        yield Parameter(name, KEYWORD, f"{form} | None", each.field, each.node, "None", token.word, names)
+
+
+def _group(row: Command, node: Any, star: bool) -> Parameter:
+    if not all(isinstance(inner, SIMPLE) for inner in node.inner):
+        raise TooIntricate(f"{row.name}: options in the group {node.name}: write the method by hand")
+    name, types = _named(row, node.name), [_type(inner) for inner in node.inner]
+    if isinstance(node, Many) and len(types) == 1 and not star and not node.like:
+        return Parameter(name, STAR, types[0], node.name, node)
+    if len(types) == 1:
+        return Parameter(name, POSITIONAL, f"Sequence[{types[0]}]", node.name, node)
+    pairs = f"Iterable[tuple[{', '.join(types)}]]"
+    form = f"Mapping[{', '.join(types)}] | {pairs}" if len(types) == 2 else pairs
+    return Parameter(name, POSITIONAL, form, node.name, node)
+
+
+def _named(row: Command, field: str) -> str:
+    return row.python.names.get(field, field)
+
+
+def _type(node: Any) -> str:
+    if isinstance(node, Choice):
+        return f"Literal[{', '.join(map(repr, node.words))}]".replace("'", '"')
+    return TYPES[type(node)]
+
+
+RESULTS = (
+    "nothing", "whole", "flag", "value", "octets", "word", "values", "members", "some", "key", "keys", "titles",
+    "report", "messages", "pair",
+)  # fmt: skip
+"""What a method returns: nothing, an int, a bool, a stored value or None, bytes, a word as str, values in order, a set
+of values, one value or several, the name of a key, several, names of queues or rooms as str, counters by name,
+messages of a queue, a key and a value."""
+
+
+def result(row: Command) -> str:
+    """Return what the row's method returns, one of RESULTS. Nothing else here reads the row's reply."""
+    if row.python.returns:
+        return row.python.returns
+    if row.reply is Shape.NUMBER:
+        told = row.command.values() if isinstance(row.command, dict) else ()
+        return "flag" if ("$flag" in told and "$reply" not in told) or 0 in row.json_faults else "whole"
+    if row.reply is Shape.VALUE:
+        return "octets" if row.traits & EMPTY_IS_NIL else "value"
+    if row.reply in (Shape.VALUES, Shape.MEMBERS):
+        if any(isinstance(node, Optional) for node in row.args):
+            return "some"
+        return "values" if row.reply is Shape.VALUES else "members"
+    return {
+        Shape.DONE: "nothing", Shape.WORD: "word", Shape.REPORT: "report", Shape.MESSAGES: "messages",
+        Shape.PAIR: "pair",
+    }[row.reply]  # fmt: skip
+
+
+def members(row: Command) -> tuple[Any, ...]:
+    """Return the arguments of a group that is the row's only argument, or ()."""
+    return row.args[0].inner if len(row.args) == 1 and isinstance(row.args[0], GROUPS) else ()
+
+
+def is_counted(parameter: Parameter) -> bool:
+    """Return whether the number of items precedes the items of a parameter."""
+    return isinstance(parameter.node, Counted)
+
+
+def is_paired(parameter: Parameter) -> bool:
+    """Return whether a parameter is a mapping or pairs; of Halves, all first members come first."""
+    return isinstance(parameter.node, Many | Halves) and len(parameter.node.inner) > 1

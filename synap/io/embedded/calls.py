@@ -1,0 +1,101 @@
+"""The base of the in-process methods: how a method makes its call, and how it converts what the call returns."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, TypedDict, cast
+
+import msgspec
+
+Key: TypeAlias = str | bytes
+Value: TypeAlias = str | bytes | int | float | bool | list[Any] | dict[str, Any] | None
+"""A value to store. Texts and bytes are returned as bytes, integers counted by `incr` as int, and everything else as
+the JSON value that was stored. `get_many` returns the bytes of any value."""
+
+NOTHING: Any = object()
+"""The default of a parameter for which None is a value."""
+
+
+class Message(TypedDict):
+    """A leased message, to be acked or nacked before `deadline` (ms since 1970)."""
+
+    message_id: str
+    payload: bytes
+    priority: int
+    retry_count: int
+    max_retries: int
+    headers: Any  # as published; bytes if they were text that is no JSON
+    created_at: int
+    deadline: int
+
+
+class Event(TypedDict):
+    """An event of a room; `timestamp` is the time of its publication (ms since 1970)."""
+
+    offset: int
+    event: str
+    data: Any  # texts and bytes as bytes, other JSON values as published
+    timestamp: int
+
+
+class Calls:
+    """What a database has that the methods need."""
+
+    def call(self, name: str, /, **fields: Any) -> Any:
+        """Make the call of the row `name` and return its reply. Raises Fault if the call is refused."""
+        raise NotImplementedError
+
+    def _call_waiting(self, name: str, **fields: Any) -> Any:
+        """Make the call as `call` does, and wait in this thread if the row can wait."""
+        raise NotImplementedError
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """Return the fields that are neither None nor False."""
+    return {name: value for name, value in fields.items() if value is not None and value is not False}
+
+
+def stored(**fields: Any) -> dict[str, Any]:
+    """Return the fields with a value, which may be None."""
+    return {name: value for name, value in fields.items() if value is not NOTHING}
+
+
+def paired(found: Mapping[Any, Any] | Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return the items of a mapping, or pairs as a list."""
+    return list(found.items()) if isinstance(found, Mapping) else [tuple(each) for each in found]
+
+
+def pair(found: list[Any] | None) -> tuple[bytes, Any] | None:
+    """Return a key with its value, or None."""
+    return None if found is None else (found[0], found[1])
+
+
+def title(name: bytes) -> str:
+    """Return the name of a queue or room, or another word of the server, as str."""
+    return name.decode("utf-8", "replace")
+
+
+def titles(names: list[bytes]) -> list[str]:
+    """Return the names of queues or rooms as str."""
+    return [title(name) for name in names]
+
+
+def report(found: dict[str, Any]) -> dict[str, Any]:
+    """Return counters by name, with texts as str."""
+    return {name: title(value) if isinstance(value, bytes) else value for name, value in found.items()}
+
+
+def message(found: dict[str, Any]) -> Message:
+    """Return a message of a queue, with its headers as published."""
+    return cast(Message, found | {
+        "message_id": found["message_id"].decode(), "headers": _headers(found["headers"])})  # fmt: skip
+
+
+def messages(found: list[dict[str, Any]]) -> list[Message]:
+    """Return messages of a queue, each as `message` does."""
+    return [message(each) for each in found]
+
+
+def _headers(octets: bytes) -> Any:
+    try:
+        return msgspec.json.decode(octets) if octets else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return octets
