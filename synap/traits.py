@@ -14,9 +14,11 @@
     EMPTY_IS_NIL       JSON surfaces render an empty text as NIL
     ADMIN              needs the permission to administrate
     SIGNED_OUT         allowed to callers who have not signed in
+    EMPTIES            removes everything of a namespace, queue or room: random tests call the row rarely
+    TRUSTED            INTERNAL, with arguments of a snapshot or of a decision in the log, which are not checked again
 """
 
 (
     WRITES, GROWS, WAITS, INTERNAL, SESSION, CONTROL, NOT_IN_MULTI, WHILE_SUBSCRIBED, COUNTS_AS_SET, COUNTS_AS_DELETE,
-    ONTO_ITSELF, EMPTY_IS_NIL, ADMIN, SIGNED_OUT,
-) = (1 << bit for bit in range(14))  # fmt: skip
+    ONTO_ITSELF, EMPTY_IS_NIL, ADMIN, SIGNED_OUT, EMPTIES, TRUSTED,
+) = (1 << bit for bit in range(16))  # fmt: skip

@@ -20,7 +20,7 @@ from synap.command import (
 )
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.routes import Delete, Get, Post
-from synap.traits import COUNTS_AS_DELETE, GROWS, INTERNAL, WRITES
+from synap.traits import COUNTS_AS_DELETE, EMPTIES, GROWS, INTERNAL, WRITES
 
 _KEY = Key("key")
 _OLD = Key("key", access=WRITE)
@@ -79,7 +79,7 @@ ROWS = [
     Command(
         "key.flush", 0x0205, "Remove every key of every namespace.", resp="FLUSHALL", reply=Shape.DONE,
         args=(Optional(Choice("mode", ("ASYNC", "SYNC"))),), stray="SYNTAX",
-        run="keys.flush", traits=WRITES, http=(Post("/key/flush"),), envelope=("kv.flushall",),
+        run="keys.flush", traits=WRITES | EMPTIES, http=(Post("/key/flush"),), envelope=("kv.flushall",),
         switch="kv_store.allow_flush_commands", rest={"flushed": "$total"}, command={"flushed": "$total"},
         examples=(Example("SET k v", "OK"), Example("FLUSHALL", "OK")),
         python=Method("flush"),

@@ -3,7 +3,7 @@
 from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape, Timeout
 from synap.methods import Method
 from synap.routes import Get, Post
-from synap.traits import GROWS, INTERNAL, WAITS, WRITES
+from synap.traits import GROWS, INTERNAL, TRUSTED, WAITS, WRITES
 
 _LIST = Key("key", "list")
 _CHANGED = Key("key", "list", WRITE)
@@ -69,6 +69,6 @@ ROWS = [
     Command(
         "list.load", 0x04F0, "Load a piece of a list from a snapshot.",
         args=(_CHANGED, Int("deadline"), Int("more"), Many("values", Raw("value"))),
-        reply=Shape.NUMBER, run="lists.load", traits=WRITES | INTERNAL,
+        reply=Shape.NUMBER, run="lists.load", traits=WRITES | INTERNAL | TRUSTED,
     ),
 ]  # fmt: skip

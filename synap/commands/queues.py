@@ -4,7 +4,7 @@ from synap.command import AnyOrder, Command, Example, Flag, Int, Optional, Raw, 
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.routes import Delete, Get, Post
 from synap.store.memory.kinds import QUEUE
-from synap.traits import GROWS, INTERNAL, WAITS, WRITES
+from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WRITES
 
 _QUEUE = Text("queue", space=QUEUE)
 _PUBLISH = (
@@ -67,7 +67,7 @@ ROWS = [
         "queue.put", 0x0803,
         "Add a message with a given ID to a queue; the log stores this command for each QUEUE.PUBLISH.",
         args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH), Raw("id"), Int("due")),
-        reply=Shape.VALUE, run="queues.put", traits=WRITES | INTERNAL,
+        reply=Shape.VALUE, run="queues.put", traits=WRITES | INTERNAL | TRUSTED,
     ),
     Command(
         "queue.consume", 0x0804,
@@ -132,13 +132,14 @@ ROWS = [
         "queue.purge", 0x080B,
         "Remove the ready and delayed messages of a queue, or with DEAD the dead letters, and return how many.",
         args=(_QUEUE, AnyOrder(Flag("DEAD"))), resp="QUEUE.PURGE", reply=Shape.NUMBER, run="queue_admin.purge",
-        traits=WRITES, http=(Post("/queue/{queue}/purge"),),
+        traits=WRITES | EMPTIES, http=(Post("/queue/{queue}/purge"),),
         rest={"success": True, "purged": "$reply"}, command={"purged": "$reply"},
         examples=(_MADE, _PUBLISHED, Example("QUEUE.PURGE q", 1), Example("QUEUE.PURGE q DEAD", 0)),
     ),
     Command(
         "queue.delete", 0x080C, "Delete a queue with all its messages.", args=(_QUEUE,), resp="QUEUE.DELETE",
-        reply=Shape.NUMBER, run="queue_admin.delete", traits=WRITES, http=(Delete("/queue/{queue}"),), also=_NAMED,
+        reply=Shape.NUMBER, run="queue_admin.delete", traits=WRITES | EMPTIES,
+        http=(Delete("/queue/{queue}"),), also=_NAMED,
         rest={"success": True, "deleted": "$flag"}, command={"deleted": "$flag"},
         examples=(_MADE, Example("QUEUE.DELETE q", 1), Example("QUEUE.DELETE q", 0)),
         python=Method(note="Return whether it existed."),
@@ -173,7 +174,7 @@ ROWS = [
     Command(
         "queue.load", 0x08F0, "Load a queue from a snapshot.",
         args=(_QUEUE, *(Int(f"word{i}") for i in range(13)), Int("prefetch_limit")),
-        run="queue_admin.load_queue", traits=WRITES | INTERNAL,
+        run="queue_admin.load_queue", traits=WRITES | INTERNAL | TRUSTED,
     ),
     Command(
         "queue.load_message", 0x08F1, "Load a message of a queue from a snapshot.",
@@ -181,6 +182,6 @@ ROWS = [
             _QUEUE, Raw("payload"), Raw("id"), Int("state"), Int("deadline"), Int("created"), Raw("headers"),
             Text("consumer_id"), Int("serial"),
         ),
-        run="queue_admin.load_message", traits=WRITES | INTERNAL,
+        run="queue_admin.load_message", traits=WRITES | INTERNAL | TRUSTED,
     ),
 ]  # fmt: skip

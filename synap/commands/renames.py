@@ -3,7 +3,7 @@
 from synap.command import WRITE, AnyOrder, Choice, Command, Example, Flag, Glob, Int, Key, Optional, Shape, Text, Token
 from synap.methods import Method
 from synap.routes import Get, Post
-from synap.traits import GROWS, ONTO_ITSELF, WRITES
+from synap.traits import EMPTIES, GROWS, ONTO_ITSELF, WRITES
 
 _SOURCE = Key("source", access=WRITE)
 _DESTINATION = Key("destination", access=WRITE)
@@ -54,7 +54,7 @@ ROWS = [
     Command(
         "key.flush_namespace", 0x0906, "Remove every key of the selected namespace.", resp="FLUSHDB",
         args=(Optional(Choice("mode", ("ASYNC", "SYNC"))),), stray="SYNTAX",
-        run="renames.clear_namespace", traits=WRITES,
+        run="renames.clear_namespace", traits=WRITES | EMPTIES,
         http=(Post("/key/flushdb"),), envelope=("kv.flushdb",), switch=_SWITCH,
         rest={"flushed": "$total"}, command={"flushed": "$total"},
         examples=(Example("SET k v", "OK"), Example("FLUSHDB", "OK"), Example("DBSIZE", 0)),

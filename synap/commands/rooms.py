@@ -4,7 +4,7 @@ from synap.command import AnyOrder, Command, Example, Int, Many, Raw, Shape, Tex
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.routes import Delete, Get, Post, Put
 from synap.store.memory.kinds import ROOM
-from synap.traits import GROWS, INTERNAL, WAITS, WRITES
+from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WRITES
 
 _ROOM = Text("room", space=ROOM)
 _LIMITS = AnyOrder(
@@ -69,7 +69,7 @@ ROWS = [
     ),
     Command(
         "stream.delete", 0x1405, "Delete a room with all its events.", args=(_ROOM,), resp="STREAM.DELETE",
-        run="rooms.delete", traits=WRITES, envelope=("stream.delete_room",), http=(Delete("/stream/{room}"),),
+        run="rooms.delete", traits=WRITES | EMPTIES, envelope=("stream.delete_room",), http=(Delete("/stream/{room}"),),
         rest={"success": True, "room": "$room"},
         command={"success": True, "deleted": "$room"}, examples=(_MADE, Example("STREAM.DELETE r", "OK")),
         python=Method(by_hand=CLIENT),
@@ -85,7 +85,7 @@ ROWS = [
         "stream.make", 0x1407,
         "Create a room with all limits given, the age in milliseconds; the log stores this command for new rooms.",
         args=(_ROOM, Int("max_events"), Int("max_bytes"), Int("retention_ms")), run="rooms.make",
-        traits=WRITES | INTERNAL,
+        traits=WRITES | INTERNAL | TRUSTED,
     ),
     Command(
         "stream.expire", 0x1408, "Remove the events of a room that have grown too old, on behalf of upkeep.",
@@ -104,11 +104,11 @@ ROWS = [
     ),
     Command(
         "stream.load", 0x14F0, "Load a room from a snapshot.",
-        args=(_ROOM, *(Int(f"word{i}") for i in range(7))), run="rooms.load_room", traits=WRITES | INTERNAL,
+        args=(_ROOM, *(Int(f"word{i}") for i in range(7))), run="rooms.load_room", traits=WRITES | INTERNAL | TRUSTED,
     ),
     Command(
         "stream.load_events", 0x14F1, "Load events of a room from a snapshot.",
         args=(_ROOM, Many("events", Text("event"), Raw("data"), Int("time"))), run="rooms.load_events",
-        traits=WRITES | INTERNAL,
+        traits=WRITES | INTERNAL | TRUSTED,
     ),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape
 from synap.methods import Method
 from synap.routes import Get, Post
-from synap.traits import GROWS, INTERNAL, WRITES
+from synap.traits import GROWS, INTERNAL, TRUSTED, WRITES
 
 _SET = Key("key", "set")
 _CHANGED = Key("key", "set", WRITE)
@@ -54,6 +54,6 @@ ROWS = [
     Command(
         "set.load", 0x05F0, "Load a piece of a set from a snapshot.",
         args=(_CHANGED, Int("deadline"), Int("more"), Many("members", Raw("member"))),
-        reply=Shape.NUMBER, run="sets.load", traits=WRITES | INTERNAL,
+        reply=Shape.NUMBER, run="sets.load", traits=WRITES | INTERNAL | TRUSTED,
     ),
 ]  # fmt: skip

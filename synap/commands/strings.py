@@ -3,7 +3,7 @@
 from synap.command import WRITE, AnyOrder, Command, Example, Flag, Int, Key, OneOf, Raw, Shape, Token
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.routes import Get, Post
-from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET, GROWS, INTERNAL, WRITES
+from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET, GROWS, INTERNAL, TRUSTED, WRITES
 
 _KEY = Key("key")
 _NEW = Key("key", access=WRITE)
@@ -153,6 +153,6 @@ ROWS = [
     ),
     Command(
         "string.load", 0x01F0, "Load a string from a snapshot.",
-        args=(_NEW, Raw("value"), Int("deadline")), run="strings.load", traits=WRITES | INTERNAL,
+        args=(_NEW, Raw("value"), Int("deadline")), run="strings.load", traits=WRITES | INTERNAL | TRUSTED,
     ),
 ]  # fmt: skip

@@ -60,7 +60,7 @@ def test_replies_of_a_copy(store: type[Bench]) -> None:
         ways.now += chance.choice((0, 1, 700))
         calls.now = ways.now
         ways.batch([words for words in (calls.next() for _ in range(9)) if words[0].upper() not in drawn])
-        ways.internal(*calls.internal())
+        ways.internal(*calls.nameless())
     assert digest(copy) == digest(ways.lane)
 
 

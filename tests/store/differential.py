@@ -23,7 +23,7 @@ from tests.support import REASONS, Bench, Refusal, command
 
 BLOB = layout.CALL_BLOB * layout.WORD
 OUT = layout.OUT * layout.WORD
-UNORDERED = {"SMEMBERS", "KEYS", "QUEUE.LIST", "STREAM.LIST"}
+UNORDERED = {"set.members", "key.match", "key.list", "queue.list", "stream.list"}
 
 
 def decode(reply: bytes, at: int = 0) -> tuple[Any, int]:
@@ -198,7 +198,7 @@ class Differential:
         elif row.fields and isinstance(value, list) and row.reply is not Shape.WORD:
             names, value = value[::2], value[1::2]
             assert [name.decode() for name in names] == list(row.fields)
-        if row.resp in UNORDERED and isinstance(value, list):
+        if row.name in UNORDERED and isinstance(value, list):
             value = sorted(value)
         if wanted == WAIT:
             wanted = WAIT.encode()

@@ -21,11 +21,14 @@ def match_all(state: State, args: dict[str, Any], now: int) -> Answer:
 
 
 def match_prefix(state: State, args: dict[str, Any], now: int) -> Answer:
-    """As many of these as `limit` says; which ones is not told, so a twin can only tell all."""
-    if args.get("limit", 100) < 0:
+    """As many of these as `limit` says; which ones is not told, so the twin goes on with those that were chosen."""
+    limit = args.get("limit", 100)
+    if limit < 0:
         raise Refused("POSITIVE_COUNT")
-    names = match_all(state, {"pattern": b"*"}, now)[0]
-    return [key for key in names if key.startswith(args.get("prefix", b""))][: args.get("limit", 100)], False
+    names = [key for key in match_all(state, {"pattern": b"*"}, now)[0] if key.startswith(args.get("prefix", b""))]
+    chosen = state.chosen
+    assert set(chosen) <= set(names) and len(set(chosen)) == len(chosen) == min(limit, len(names))
+    return chosen, False
 
 
 def list_all(state: State, args: dict[str, Any], now: int) -> Answer:

@@ -1,0 +1,261 @@
+"""Random words for the arguments of any row: a draw for each kind of argument, and for names that all rows share.
+
+    draw = Strategies(Random(1), state)      `state` is the naive one: it knows values, members and ids worth naming
+    draw.words(row)                          the words behind the command's name, now and then wrong ones
+
+A new row needs nothing here: its Keys come from the pool of their family, its Texts that name a queue or room from
+theirs, its other arguments from the pool of their name (`ttl`, `count`, `member`, ...) or else of their kind. Pools
+hold few names, so that calls meet, and values of many sizes. Moods grow and shrink what is stored.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from synap.command import (
+    AnyOrder,
+    Choice,
+    Command,
+    Counted,
+    Flag,
+    Glob,
+    Halves,
+    Int,
+    Key,
+    Many,
+    OneOf,
+    Optional,
+    Raw,
+    Real,
+    Text,
+    Timeout,
+    Token,
+)
+from synap.store.memory import kinds
+from tests.naive.store import State
+
+POOL = Random(4).randbytes(3 << 20)
+SIZES = [0, 1, 3, 8, 15, 16, 17, 31, 64, 100, 127, 128, 200, 500, 900, 1019, 1023, 1024, 1025, 1040, 2000]
+LARGE = [4000, 4096, 5 << 10, 20_000, 70 << 10]
+HUGE = (12 << 20) // 10
+OFTEN = [b"a", b"b", b"l", b"l2", b"s", b"s2", b"", b"n", b"k" * 300, b"k" * 4095, b"k" * 5000]
+FAMILY_KEYS = {"kv": (b"a", b"b", b"n"), "list": (b"l", b"l2"), "set": (b"s", b"s2")}
+"""The keys that most calls of a family name. `n` mostly holds a number. A family that is missing here uses its name."""
+SPACES = {kinds.QUEUE: (b"q", b"jobs", b"", b"q" * 70), kinds.ROOM: (b"r", b"q", b"chat", b"r" * 90)}
+NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]
+REALS = [b"0.1", b"-2.5", b"3", b"1e3", b"x", b"", b"1e400", b"10.25"]
+GLOBS = [b"*", b"k*", b"?", b"key:1*", b"[a-l]*", b"nothing"]
+WAITS = [b"0", b"1.5", b"-1", b"x"]
+TEXTS = [b"a", b"", b"get", b"SET", b"server", b"maxmemory", b"0", b"command", b"x" * 90, b"\xff\x00"]
+POOLS: dict[str, list[bytes]] = {
+    "count": [b"0", b"1", b"2", b"3", b"40", b"5000", b"-1", b"x"],
+    "limit": [b"0", b"1", b"7", b"100000", b"-1"],
+    "most": [b"0", b"1", b"2", b"100"],
+    "db": [b"0", b"1", b"15", b"16", b"-1"],
+    "one": [b"0", b"1", b"15"], "two": [b"0", b"1", b"15", b"16"],
+    "max_depth": [b"30", b"30", b"0"], "ack_deadline_ms": [b"0", b"500", b"4000"],
+    "default_max_retries": [b"2", b"2", b"0"], "default_priority": [b"5", b"0", b"9", b"11"],
+    "prefetch_limit": [b"1", b"3", b"-1"], "priority": [b"0", b"3", b"9", b"12", b"-1"],
+    "max_retries": [b"0", b"1", b"99999999"], "delay": [b"0", b"0.3", b"2", b"100", b"-1", b"x"],
+    "max_events": [b"0", b"1", b"50"], "max_bytes": [b"0", b"3000", b"-1"],
+    "retention_secs": [b"0", b"1", b"60", b"2000000000000000"],
+    "consumer_id": [b"worker", b"other", b""], "subscriber_id": [b"me", b"you", b"", b"reader" * 20],
+    "event": [b"e", b"", b"event" * 30], "prefix": [b"", b"k", b"key:1", b"none"],
+    "seconds": [b"0", b"0.001", b"x", b"-1"],
+}  # fmt: skip
+"""Name of an argument -> its words, in any row."""
+
+
+def number(value: int) -> bytes:
+    return b"%d" % value
+
+
+class Strategies:
+    """A source of words. `huge` is how often a value is above 1 MiB."""
+
+    now = 1_000_000
+
+    def __init__(self, chance: Random, state: State, *, huge: float = 0.0003) -> None:
+        self.chance, self.state, self.huge = chance, state, huge
+        self.mood = 1.0
+        self.broad = 50
+        self._row = Command("none.none", 0, "")
+        self._drawn: dict[str, bytes] = {}  # the words of this call so far, by argument
+        self._by_name: dict[str, Callable[[], bytes]] = {
+            "member": self.member, "ifeq": self.own, "ifne": self.own, "message_id": self.message,
+            "ttl": lambda: self.time(1000, 0), "px": lambda: self.time(1, 0), "deadline": self.lease_end,
+            "exat": lambda: self.time(1000, self.now), "pxat": lambda: self.time(1, self.now),
+            "from_offset": self.event_offset, "offset": self.offset, "start": self.position, "stop": self.position,
+            "end": self.position,
+        }  # fmt: skip
+
+    def change_mood(self) -> None:
+        """Grow or shrink, and on few keys or many."""
+        self.mood = self.chance.choice((0.2, 1.0, 1.0, 3.0))
+        self.broad = self.chance.choice((5, 50, 3000))
+
+    def words(self, row: Command) -> list[bytes]:
+        """Words for the row's arguments: of these as many as the row takes, but not always such as it takes."""
+        self._row, self._drawn = row, {}
+        found = self._all(row.args)
+        if row.words_max is None and self.chance.random() < 0.02:
+            found.append(self.chance.choice((b"NX", b"GET", b"what", b"0")))
+        return found
+
+    # Arguments.
+
+    def _all(self, nodes: tuple[Any, ...]) -> list[bytes]:
+        return [word for node in nodes for word in self._argument(node)]
+
+    def _argument(self, node: Any) -> list[bytes]:
+        chance = self.chance
+        match node:
+            case Flag():
+                return [self.cased(node.word)]
+            case Token():
+                return [self.cased(node.word), *self._all(node.inner)]
+            case Optional():
+                return self._all(node.inner) if chance.random() < 0.4 else []
+            case OneOf():
+                draw = chance.random()
+                times = 2 if draw < 0.03 else 1 if draw < 0.55 or node.required else 0
+                return [word for _ in range(times) for word in self._argument(chance.choice(node.inner))]
+            case AnyOrder():
+                chosen = [inner for inner in node.inner if chance.random() < 0.35] if chance.random() < 0.6 else []
+                required = [inner for inner in node.inner if getattr(inner, "required", False)]
+                chosen = [*required, *(inner for inner in chosen if inner not in required)]
+                chance.shuffle(chosen)
+                return [word for inner in chosen for word in self._argument(inner)]
+            case Many():
+                like = [None] * int(self._drawn.get(node.like, b"1")) if node.like else self.some()
+                self._drawn[node.name] = number(len(like))
+                return [word for _ in like for word in self._all(node.inner)]
+            case Counted():
+                groups = self.some(10)
+                self._drawn[node.name] = number(len(groups))
+                told = number(len(groups) + chance.choice((0, 0, 0, 0, 0, 1, -1)))
+                return [told, *(word for _ in groups for word in self._all(node.inner))]
+            case Halves():
+                groups = self.some(10)
+                return [word for inner in node.inner for _ in groups for word in self._argument(inner)]
+        word = self._simple(node)
+        self._drawn[node.name] = word
+        return [word]
+
+    def _simple(self, node: Any) -> bytes:
+        if isinstance(node, Key):
+            return self.key(node.family)
+        if isinstance(node, Text) and node.space:
+            return self.chance.choice(SPACES[node.space]) if self.chance.random() < 0.97 else b"none"
+        if isinstance(node, Choice):
+            return self.cased(self.chance.choice(node.words)) if self.chance.random() < 0.97 else b"what"
+        if isinstance(node, Raw) and self._drawn.get("key") == b"n":
+            return self.chance.choice(NUMBERS) if node.name == "value" else self.chance.choice(REALS)
+        if node.name in self._by_name:
+            return self._by_name[node.name]()
+        if node.name in POOLS:
+            return self.chance.choice(POOLS[node.name])
+        match node:
+            case Raw():
+                return self.value() if len(self._row.args) < 3 and self.chance.random() < 0.5 else self.small()
+            case Glob():
+                return self.chance.choice(GLOBS)
+            case Int():
+                return self.chance.choice(NUMBERS)
+            case Real():
+                return self.chance.choice(REALS)
+            case Timeout():
+                return self.chance.choice(WAITS)
+        return self.chance.choice(TEXTS)
+
+    # Words of a kind.
+
+    def cased(self, word: str) -> bytes:
+        return (word if self.chance.random() < 0.7 else word.lower()).encode()
+
+    def some(self, most: int = 0) -> range:
+        """A handful, sometimes as many as `most`: more while the mood is to grow, and fewer of what removes."""
+        row, mood = self._row, self.mood
+        most = most or (60 if row.grows else int(100 / mood) if row.writes else 30)
+        limit = most if self.chance.random() < 0.1 * mood else 4
+        return range(self.chance.randint(1, limit))
+
+    def key(self, family: str = "kv") -> bytes:
+        """Mostly a key of the family; rows for keys of any kind name those of all families."""
+        draw = self.chance.random()
+        if draw < 0.75:
+            families = list(FAMILY_KEYS) if self._row.family == "key" else [family]
+            return self.chance.choice(FAMILY_KEYS.get(self.chance.choice(families), (family.encode(),)))
+        if draw < 0.9:
+            return b"key:%d" % self.chance.randrange(self.broad)
+        return self.chance.choice(OFTEN)
+
+    def value(self, sizes: list[int] = SIZES) -> bytes:
+        """A value of one of these sizes, or of a large one."""
+        draw = self.chance.random()
+        if draw < self.huge:
+            size = HUGE + self.chance.randrange(9)
+        elif draw < 0.01:
+            size = self.chance.choice(LARGE)
+        else:
+            size = self.chance.choice(sizes)
+        at = self.chance.randrange(len(POOL) - size)
+        if size > 60 and self.chance.random() < 0.5:  # a text that repeats itself
+            return (POOL[at : at + 20] * (size // 20 + 1))[:size]
+        return POOL[at : at + size]
+
+    def small(self) -> bytes:
+        return self.value(SIZES[:10]) if self.chance.random() < 0.9 else self.value()
+
+    def member(self) -> bytes:
+        """One of 3000 members, their sizes all different; every other time one of 30, so that calls meet."""
+        i = self.chance.randrange(int(3000 * self.mood / 3) if self.chance.random() < 0.5 else 30)
+        return b"%d:" % i + POOL[i : i + (i * i) % (1100 if i % 10 == 0 else 40)]
+
+    def own(self) -> bytes:
+        """What the key of this call holds, mostly."""
+        record = self.state.there(self._drawn.get("key", b""))
+        held = record.value if record else None
+        return held if isinstance(held, bytes) and self.chance.random() < 0.6 else self.small()
+
+    def offset(self) -> bytes:
+        return number(self.chance.choice((-1, 0, 1, 5, 100, 1000, 1024, 4000, self.chance.randrange(3000))))
+
+    def position(self) -> bytes:
+        """A position in a value or list, from either end."""
+        record = self.state.there(self._drawn.get("key", b""))
+        size = len(record.value) + 3 if record else 3
+        return number(self.chance.choice((0, -1, 10**6, -2000, *(self.chance.randint(-size, size) for _ in range(4)))))
+
+    def time(self, unit: int, base: int) -> bytes:
+        """A time or duration; now and then one that is refused, or has passed."""
+        if self.chance.random() < 0.05:
+            return self.chance.choice(NUMBERS)
+        return number((base + self.chance.choice((-5000, 0, 700, 1000, 2000, 20_000, 60_000, 10**7))) // unit)
+
+    def message(self) -> bytes:
+        """An id of the queue of this call: mostly of a leased message or a dead letter."""
+        queue = self.state.queues.get(self._drawn.get("queue", b""))
+        draw = self.chance.random()
+        if queue and (queue.leased or queue.dead) and draw < 0.8:
+            told = self.chance.choice([*queue.leased, *queue.dead])
+            return bytes(told.upper() if draw < 0.1 else told)
+        if queue and queue.messages and draw < 0.9:
+            return bytes(self.chance.choice(list(queue.messages)))
+        return b"00000000-0000-4000-8000-000000000000" if draw < 0.95 else b"no id"
+
+    def lease_end(self) -> bytes:
+        """The deadline of the message of this call, or one that is close."""
+        queue = self.state.queues.get(self._drawn.get("queue", b""))
+        told = self._drawn.get("message_id", b"")
+        ends = queue.messages[told].deadline if queue and told in queue.messages else 7
+        return number(ends + self.chance.choice((0, 0, 0, 1)))
+
+    def event_offset(self) -> bytes:
+        """An offset in or near the room of this call."""
+        room = self.state.rooms.get(self._drawn.get("room", b""))
+        if room is None:
+            return self.chance.choice(NUMBERS)
+        return number(self.chance.choice(
+            (room.first, room.first - 1, room.after, room.after + 3, self.chance.randint(0, room.after))
+        ))  # fmt: skip
