@@ -61,7 +61,9 @@ POOLS: dict[str, list[bytes]] = {
     "retention_secs": [b"0", b"1", b"60", b"2000000000000000"],
     "consumer_id": [b"worker", b"other", b""], "subscriber_id": [b"me", b"you", b"", b"reader" * 20],
     "event": [b"e", b"", b"event" * 30], "prefix": [b"", b"k", b"key:1", b"none"],
-    "seconds": [b"0", b"0.001", b"x", b"-1"],
+    "word": [b"GET", b"SET", b"MSET", b"a", b"b"], "host": [b"NO", b"h"], "port": [b"ONE", b"1"],
+    "attribute": [b"lib-name", b"x"], "topic": [b"news", b"news.a", b"\xff"], "topics": [b"news"],
+    "seconds": [b"0", b"0.001", b"x", b"-1"], "timeout": [b"0", b"1", b"1.5", b"-1", b"x"],
 }  # fmt: skip
 """Name of an argument -> its words, in any row."""
 

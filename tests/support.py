@@ -48,7 +48,7 @@ def decode(reply: bytes) -> tuple[Any, bytes]:
         case b"+":
             return text, rest
         case b"-":
-            return Refusal(text.decode()), rest
+            return Refusal(text.decode("utf-8", "surrogateescape")), rest
         case b"_":
             return None, rest
         case b",":
