@@ -5,7 +5,8 @@
 
 A new row needs nothing here: its Keys come from the pool of their family, its Texts that name a queue or room from
 theirs, its other arguments from the pool of their name (`ttl`, `count`, `member`, ...) or else of their kind. Pools
-hold few names, so that calls meet, and values of many sizes. Moods grow and shrink what is stored.
+hold few names, so that calls meet, and values of many sizes. Moods grow and shrink what is stored. (`tests/words.py`
+draws words for the grammar alone, which nobody carries out.)
 """
 
 from collections.abc import Callable

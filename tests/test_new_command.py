@@ -115,7 +115,8 @@ def test_the_example_of_the_page(store: type[Bench], tmp_path: Path) -> None:
         "tests/golden/opcodes.txt", "tests/golden/tapes.txt",
     }  # fmt: skip
     python(tree, "-c", PROGRAM, str(tree))
-    checks = ("tests/test_generated.py", "tests/derive", "tests/store/test_twins.py")
-    python(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "count_byte or has_a_twin or hand", *checks)
+    checks = ("test_generated.py", "derive", "store/test_twins.py", "store/test_grammar.py")
+    named = "count_byte or has_a_twin or has_a_method or written_by_hand or has_cases"
+    python(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", named, *(f"tests/{name}" for name in checks))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime - before.ru_utime < CPU_MAX_S

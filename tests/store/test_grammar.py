@@ -1,4 +1,4 @@
-"""Words to tape: cases by hand for every row, and the kernel against a slow parser on random words."""
+"""Words to tape: cases by hand and examples of every row, and the kernel against a slow parser on random words."""
 
 from random import Random
 
@@ -18,6 +18,7 @@ ROWS = [*CATALOGUE.rows, *PLANNED]
 BY_WORD = {row.resp: row for row in ROWS if row.resp}
 CONTAINERS = {row.resp.split("|")[0] for row in ROWS if "|" in row.resp}
 SEEDS = st.integers(0, 2**32)
+EXAMPLES = [(example.words, "ok") for row in CATALOGUE.rows for example in row.examples]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def compare(bench: Bench, row: Command, words: list[bytes]) -> None:
     assert not said, f"{row.resp or row.name} {words}: {said}"
 
 
-@pytest.mark.parametrize("line, wanted", CASES)
+@pytest.mark.parametrize("line, wanted", CASES + EXAMPLES)
 def test_by_hand(grammar, line, wanted):
     words = line.encode().split()
     row, rest = row_of(words)
@@ -84,7 +85,8 @@ def test_by_hand(grammar, line, wanted):
 
 
 def test_every_word_has_cases():
-    seen = {row_of(line.encode().split())[0].name for line, _ in CASES}
+    """By hand, or as an example of its row."""
+    seen = {row_of(line.encode().split())[0].name for line, _ in CASES + EXAMPLES}
     assert {row.name for row in ROWS if row.resp} <= seen
 
 
