@@ -70,7 +70,7 @@ ROWS = [
         args=_PAIRS, resp="MSET", run="substrings.set_many", traits=WRITES | GROWS | COUNTS_AS_SET,
         room=80, http=(Post("/kv/mset"),), rest={"success": True}, command={"success": True},
         examples=(Example("MSET a 1 b 2", "OK"), Example("MGET a b", ["1", "2"])),
-        python=Method(note="Either all of them are set, or none."),
+        python=Method(note="The keys are set in one atomic step."),
     ),
     Command(
         "kv.msetnx", 0x0309, "Set several keys to values if none of the keys exists.", args=_PAIRS, resp="MSETNX",

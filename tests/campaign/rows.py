@@ -14,13 +14,14 @@ import time
 from typing import Any
 
 from synap.store.memory import layout
+from synap.traits import EMPTIES
 from tests.conftest import prepare
-from tests.store.calls import WEIGHTS, Calls
+from tests.store.calls import ROWS, WEIGHTS, Calls
 from tests.store.differential import Differential, digest
 from tests.store.test_twins import OURS, loads
 from tests.support import Bench
 
-SWEEPING = {word for word, weight in WEIGHTS.items() if weight < 1}
+SWEEPING = {row.resp for row in ROWS if row.traits & EMPTIES}
 RARER = 100
 OWN = sorted(OURS)
 LIFE = 20_000  # calls, after which a new pair of heaps begins: each with other secrets, sizes and moods

@@ -40,7 +40,7 @@ class SubstringsMethods(Calls[D]):
 
     @method
     def mset(self, pairs: Mapping[Word, Word] | Iterable[tuple[Word, Word]]) -> Request[None]:
-        """Set several keys to values. Either all of them are set, or none."""
+        """Set several keys to values. The keys are set in one atomic step."""
         return doing(nothing, "MSET", *flat(pairs))
 
     @method

@@ -31,7 +31,7 @@ class SubstringsMethods(Calls):
         return self.call("kv.setrange", key=key, offset=offset, value=value)
 
     def mset(self, pairs: Mapping[Key, Value] | Iterable[tuple[Key, Value]]) -> None:
-        """Set several keys to values. Either all of them are set, or none."""
+        """Set several keys to values. The keys are set in one atomic step."""
         self.call("kv.mset", pairs=paired(pairs))
 
     def msetnx(self, pairs: Mapping[Key, Value] | Iterable[tuple[Key, Value]]) -> bool:
