@@ -51,7 +51,7 @@ def test_two_names_of_one_thing(store: Any) -> None:
         assert db.set("k", "v", ex=1.5) and 1000 < db.pttl("k") <= 1500
         assert db.getex("k", ex=70) == b"v" and db.ttl("k") == 70
         assert db.expire("k", 2.5) and 2000 < db.pttl("k") <= 2500
-        with pytest.raises(TypeError, match="ex and ttl say the same"):
+        with pytest.raises(TypeError, match="ex and ttl are alternatives"):
             db.set("k", "v", ex=1, ttl=1)
         assert db.queue_create("q", ack_deadline_s=0.5)
         db.queue_publish("q", "x", delay_s=0.0)
