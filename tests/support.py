@@ -12,8 +12,7 @@ import numpy as np
 
 from synap import faults
 from synap.command import Catalogue, Command
-from synap.commands import CATALOGUE, FAMILIES
-from synap.derive.doors import family_codes
+from synap.commands import CATALOGUE, FAMILY_CODES
 from synap.derive.heap_image import image_of
 from synap.store import entry_points
 from synap.store.lane import lane
@@ -76,8 +75,7 @@ class Bench:
         self.catalogue = CATALOGUE if rows is None else Catalogue(rows)
         self.image = image_of(self.catalogue)
         self.heap = heap.Heap(memory_max)
-        doors = entry_points.doors(family_codes(self.catalogue, FAMILIES))
-        self.heap.open(SEED, self.image, doors)
+        self.heap.open(SEED, self.image, entry_points.registers(FAMILY_CODES))
         self.now = 1_000_000
         self.session = layout.SESSIONS
         self.reason = ""  # why the lane stopped last

@@ -25,7 +25,7 @@ from synap.command import (
 )
 from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.command_pages import commands_page, usage
-from synap.derive.doors import door_text
+from synap.derive.doors import door_text, place_of
 from synap.derive.goldens import (
     FAULTS_HEAD,
     OPCODES_HEAD,
@@ -38,12 +38,12 @@ from synap.derive.goldens import (
     tape,
     tapes,
 )
-from synap.derive.kinds import AnswerMissing, check_answers, dispatch_text, facts_text, numbers_text
+from synap.derive.kinds import AnswerMissing, check_answers, kind_door_text, numbers_text, questions_of
 from synap.derive.names import codes_text, refusals_text
 from synap.derive.outcomes import refused
 from synap.faults import TABLE
-from synap.store.kinds.table import FREEING, KINDS, NAMED, NAMED_QUESTIONS, QUESTIONS, Kind, NamedKind
-from synap.store.memory.layout import FAULTS_COUNT, REFUSED_SHIFT
+from synap.store.kinds.table import FREEING, KINDS, NAMED, QUESTIONS, Kind, NamedKind
+from synap.store.memory.layout import FAULTS_COUNT, HOLDER, REFUSED_SHIFT
 from tests.planned import ROWS as PLANNED
 
 ROOT = Path(__file__).parent.parent
@@ -64,7 +64,7 @@ def test_the_doors_are_fresh(family: str) -> None:
 
 def test_there_is_no_other_door() -> None:
     found = {path.stem for path in (ROOT / generate.DOORS).glob("*.py")}
-    assert found == {"__init__", *FAMILIES}
+    assert found == {"__init__", *FAMILIES, *(kind.door for kind in (*KINDS, *NAMED))}
 
 
 @pytest.mark.parametrize("path", generate.methods())
@@ -237,7 +237,8 @@ def test_usage_is_spelled_as_redis_does(name: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("path", [
-    generate.KIND_NUMBERS, generate.KIND_FACTS, generate.KIND_DISPATCH, generate.ARCHITECTURE,
+    generate.KIND_NUMBERS, generate.KIND_DISPATCH, generate.ARCHITECTURE,
+    *(f"{generate.DOORS}/{kind.door}.py" for kind in (*KINDS, *NAMED)),
 ])  # fmt: skip
 def test_what_is_generated_is_fresh(path: str) -> None:
     assert text(path) == generate.texts(ROOT)[path], AGAIN
@@ -252,24 +253,35 @@ def without(path: str, name: str) -> Callable[[str], str]:
 def test_an_answer_that_is_missing_is_named(kind: NamedKind) -> None:
     check_answers(text)
     path = f"synap/store/kinds/{kind.folder}/life.py"
-    wanted = QUESTIONS if isinstance(kind, Kind) else NAMED_QUESTIONS
-    freed = {} if kind.name == "string" else FREEING
-    for name, arguments in (wanted | freed).items():
+    assert set(FREEING) <= set(questions_of(kind)) or kind.name == "string"
+    for name, arguments in questions_of(kind).items():
         with pytest.raises(AnswerMissing, match=re.escape(f"{path}: wanted a function {name}({', '.join(arguments)})")):
             check_answers(without(path, name))
     with pytest.raises(AnswerMissing, match=r"synap/store/kinds/zsets/life\.py: wanted a function"):
-        more = (*KINDS, Kind("zset", 4, "zsets", root_words=2))
+        more = (*KINDS, Kind("zset", 4, "zsets", (), root_words=2))
         check_answers(lambda asked: "" if "zsets" in asked else text(asked), more)
 
 
-def test_a_kind_more_is_asked_everywhere() -> None:
-    more = (*KINDS, Kind("zset", 4, "zsets", root_words=12, progress=3))
-    assert "ZSET = 4\n" in numbers_text(more) and 'b"zset")' in numbers_text(more)
-    assert facts_text(more).count("if kind == ZSET:") == 2
-    assert dispatch_text(more).count("if kind == ZSET:") == len(QUESTIONS) + len(FREEING)
-    assert dispatch_text(more).count("raise ValueError(") == len(QUESTIONS) + len(FREEING) + len(NAMED_QUESTIONS)
+def test_a_kind_more_has_a_number_and_a_door() -> None:
+    kind = Kind("zset", 4, "zsets", (), root_words=12, progress=3)
+    assert "ZSET = 4\n" in numbers_text((*KINDS, kind))
+    door = kind_door_text(kind)
+    assert "def life_of_zsets_door(" in door
+    assert door.count("    if question == ") == len(QUESTIONS) + len(FREEING)
+    assert 'raise ValueError("a zset does not answer this question")' in door
     with pytest.raises(AssertionError, match="two kinds have one number"):
-        numbers_text((*KINDS, Kind("hash", 3, "hashes")))
+        numbers_text((*KINDS, Kind("hash", 3, "hashes", ())))
+    with pytest.raises(AssertionError, match="kinds of keys have the numbers from 1 on"):
+        numbers_text((*KINDS, Kind("hash", 5, "hashes", ())))
+    with pytest.raises(AssertionError, match="the number of something else"):
+        numbers_text(named=(*NAMED, NamedKind("topic", HOLDER, "topics", ())))
+
+
+def test_a_function_of_a_row_lies_in_one_folder() -> None:
+    assert place_of("queue_admin") == "kinds.queues" and place_of("renames") == "keys"
+    for module in ("nowhere", "life"):
+        with pytest.raises(ValueError, match=f"{module}.py must lie in one folder of "):
+            place_of(module)
 
 
 def test_the_names_of_codes_are_fresh() -> None:

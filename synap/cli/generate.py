@@ -2,7 +2,8 @@
 
     synap/store/doors/<family>.py      the compiled entrance of each family
     synap/io/embedded/generated, synap/client/generated   the Python methods of rows, a file for each family
-    synap/store/memory/kinds.py, records/kind_facts.py, kinds/dispatch.py   all that depends on the kind of a structure
+    synap/store/doors/life_of_<kinds>.py   the compiled entrance of each kind
+    synap/store/memory/kinds.py, kinds/dispatch.py   the numbers of the kinds, and the calls of their doors
     synap/store/memory/codes.py, refusals.py   the codes of rows and what kernels return for faults, by name
     tests/golden/{opcodes,tapes,faults}.txt   the meaning of codes; lines are added, never changed
     docs/commands.md                   every row, for readers
@@ -18,20 +19,20 @@ from pathlib import Path
 from synap.cli.tree_map import with_map
 from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.command_pages import commands_page
-from synap.derive.doors import door_text, family_of
+from synap.derive.doors import door_text, rows_of
 from synap.derive.goldens import FAULTS_HEAD, OPCODES_HEAD, TAPES_HEAD, faults, grown, opcodes, tapes
-from synap.derive.kinds import check_answers, dispatch_text, facts_text, numbers_text
+from synap.derive.kinds import check_answers, dispatch_text, kind_door_text, numbers_text
 from synap.derive.method_texts import all_text, class_name, client_text, embedded_text
 from synap.derive.names import codes_text, refusals_text
 from synap.faults import SynapError
+from synap.store.kinds.table import KINDS, NAMED
 
 ROOT = Path(__file__).resolve().parents[2]
 """The source tree that contains this file."""
 
 DOORS = "synap/store/doors"
 EMBEDDED, CLIENT = "synap/io/embedded/generated", "synap/client/generated"
-KIND_NUMBERS, KIND_FACTS = "synap/store/memory/kinds.py", "synap/store/records/kind_facts.py"
-KIND_DISPATCH = "synap/store/kinds/dispatch.py"
+KIND_NUMBERS, KIND_DISPATCH = "synap/store/memory/kinds.py", "synap/store/kinds/dispatch.py"
 CODES, REFUSALS = "synap/store/memory/codes.py", "synap/store/memory/refusals.py"
 OPCODES, TAPES = "tests/golden/opcodes.txt", "tests/golden/tapes.txt"
 FAULTS = "tests/golden/faults.txt"
@@ -48,7 +49,8 @@ def texts(root: Path) -> dict[str, str]:
     check_answers(lambda path: _text(ROOT / path))
     found = {f"{DOORS}/{family}.py": door_text(CATALOGUE, family) for family in FAMILIES}
     found |= methods()
-    found |= {KIND_NUMBERS: numbers_text(), KIND_FACTS: facts_text(), KIND_DISPATCH: dispatch_text()}
+    found |= {f"{DOORS}/{kind.door}.py": kind_door_text(kind) for kind in (*KINDS, *NAMED)}
+    found |= {KIND_NUMBERS: numbers_text(), KIND_DISPATCH: dispatch_text()}
     found |= {CODES: codes_text(CATALOGUE), REFUSALS: refusals_text()}
     found[FAULTS] = grown(_text(root / FAULTS), FAULTS_HEAD, faults(), longer=False)
     found[OPCODES] = grown(_text(root / OPCODES), OPCODES_HEAD, opcodes(CATALOGUE), longer=False)
@@ -62,7 +64,7 @@ def methods() -> dict[str, str]:
     """Return the files of the Python methods."""
     found = {}
     for family in FAMILIES:
-        rows = [row for row in CATALOGUE.rows if family_of(row.run.partition(".")[0]) == family]
+        rows = rows_of(CATALOGUE, family)
         found[f"{EMBEDDED}/{family}.py"] = embedded_text(rows, family)
         found[f"{CLIENT}/{family}.py"] = client_text(rows, family)
     for folder, generic in ((EMBEDDED, False), (CLIENT, True)):

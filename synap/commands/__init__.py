@@ -1,26 +1,20 @@
 """The command table: one module of rows for each family of commands."""
 
-from synap.command import Catalogue
-from synap.commands import (
-    connection,
-    keys,
-    lists,
-    pubsub,
-    queues,
-    renames,
-    rooms,
-    server,
-    sets,
-    strings,
-    substrings,
-    words,
-)  # fmt: skip
+from importlib import import_module
+
+from synap.command import Catalogue, Command
+from synap.commands import connection, keys, pubsub, renames, server, words
+from synap.derive.doors import family_codes
+from synap.store.kinds.table import KINDS, NAMED
+
+KIND_ROWS: list[Command] = [
+    row for kind in (*KINDS, *NAMED) for module in kind.rows for row in import_module(module).ROWS
+]
+"""The rows of the kinds, from the modules that the table of kinds names."""
 
 CATALOGUE = Catalogue(
-    [
-        *strings.ROWS, *keys.ROWS, *substrings.ROWS, *lists.ROWS, *sets.ROWS, *renames.ROWS, *queues.ROWS,
-        *rooms.ROWS, *connection.ROWS, *server.ROWS, *pubsub.ROWS, *words.ROWS,
-    ]
+    [*KIND_ROWS, *keys.ROWS, *renames.ROWS, *connection.ROWS, *server.ROWS, *pubsub.ROWS, *words.ROWS]
 )
-FAMILIES = ("strings", "keys", "substrings", "lists", "sets", "renames", "queues", "rooms")
+FAMILY_CODES = family_codes(CATALOGUE)
+FAMILIES = tuple(FAMILY_CODES.values())
 """Families with a compiled entrance, `synap/store/doors/<family>.py`; the high byte of a code is its family."""

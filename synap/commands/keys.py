@@ -20,6 +20,7 @@ from synap.command import (
 )
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.routes import Delete, Get, Post
+from synap.store.kinds.table import KINDS
 from synap.traits import COUNTS_AS_DELETE, EMPTIES, GROWS, INTERNAL, WRITES
 
 _KEY = Key("key")
@@ -102,9 +103,9 @@ ROWS = [
         command={"touched": "$reply"}, examples=(Example("SET k v", "OK"), Example("TOUCH k none", 1)),
     ),
     Command(
-        "key.type", 0x020A, "Return the type of a key: string, list or set, or none for a missing key.",
+        "key.type", 0x020A, "Return the type of a key, such as string, list or set, or none for a missing key.",
         args=(_KEY,), resp="TYPE", reply=Shape.WORD, run="keys.kind",
-        fields=("none", "string", "list", "set"), http=(Get("/key/{key}/type"),),
+        fields=("none", *(kind.name for kind in KINDS)), http=(Get("/key/{key}/type"),),
         rest={"key": "$key", "type": "$reply"}, command={"key": "$key", "type": "$reply"},
         examples=(Example("SET k v", "OK"), Example("TYPE k", "string"), Example("TYPE none", "none")),
     ),

@@ -6,6 +6,7 @@ Three kinds of function are compiled, all with the options that are set in this 
                         never called from Python
     @kernel(signature)  a border function: called from Python, cached on disk, compiled by `load()`
     @door               the entry point of a family, a C function called by its address; cached on disk
+    @kind_door          the same for a kind, whose callers ask about one of its records
 
 The cache. numba's own cache looks only at the age of one source file, so it would load old code after a change of a
 kernel in another file, or of an option such as bounds checking. The cache of this file names each entry by a digest of
@@ -66,6 +67,12 @@ DOOR = types.int64(
     types.int64, types.int64, types.int64,
 )
 """Signature of a door: words*, octets*, words in the heap, code, tape, now, seq, reply -> status."""
+
+KIND_DOOR = types.int64(
+    types.CPointer(types.int64), types.CPointer(types.uint8), types.int64, types.CPointer(types.int64), types.int64,
+    types.int64, types.int64, types.int64, types.int64,
+)
+"""Signature of the door of a kind: words*, octets*, words in the heap, notes*, question, ref, three more arguments."""
 
 _CODE_SETTINGS = ("BOUNDSCHECK", "OPT", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DISABLE_INTEL_SVML")
 """Settings of numba, given by NUMBA_... in the environment, that change the code of every function."""
@@ -349,8 +356,17 @@ def kernel(target: Any) -> Any:
 
 def door(function: Callable[..., Any]) -> Any:
     """Compile the entry point of a family as a C function, so that callers know only its address."""
+    return _door(function, DOOR)
+
+
+def kind_door(function: Callable[..., Any]) -> Any:
+    """Compile the entry point of a kind as a C function, so that callers know only its address."""
+    return _door(function, KIND_DOOR)
+
+
+def _door(function: Callable[..., Any], signature: Any) -> Any:
     compiled: Any = CFunc(
-        function, (tuple(DOOR.args), DOOR.return_type), locals={}, options=dict(_OPTIONS),
+        function, (tuple(signature.args), signature.return_type), locals={}, options=dict(_OPTIONS),
         pipeline_class=_CompleteCompiler,
     )  # fmt: skip
     compiled._cache = _Cache(function)

@@ -33,6 +33,7 @@ from synap.command import (
     words_min,
 )
 from synap.command import layout as layout_of
+from synap.store.kinds.table import KINDS
 from synap.store.lane import grammar
 from synap.store.memory import layout
 from synap.store.memory.layout import REFUSED_SHIFT
@@ -77,6 +78,7 @@ class Image:
                 text = text.replace(name, mark)
             place, size = self._text(text.encode())
             self.refusals[fault.number] = (place, size | layout.FAULT_FILLED if "{" in text else size)
+        self.type_names = [(kind.number, *self._text(kind.name.encode())) for kind in KINDS]
         assert len(self.nodes) < layout.SCHEMA_SIZE, "the grammar is larger than SCHEMA"
         assert len(self.pairs) < layout.CHOICES_SIZE, "more choices than CHOICES can hold"
         assert len(self.texts) < layout.TEXTS_SIZE * 8, "the texts are larger than TEXTS"
@@ -92,6 +94,8 @@ class Image:
             words[layout.CODES + code] = row
         for i, (place, size) in self.refusals.items():
             words[layout.FAULTS + 2 * i : layout.FAULTS + 2 * i + 2] = (place, size)
+        for kind, place, size in self.type_names:
+            words[layout.TYPE_NAMES + 2 * kind : layout.TYPE_NAMES + 2 * kind + 2] = (place, size)
         for slot, entry in self.names.items():
             words[layout.NAMES + 4 * slot : layout.NAMES + 4 * slot + 4] = entry
 

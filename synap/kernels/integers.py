@@ -175,3 +175,10 @@ def parse_cursor(octets, start, size):
         beyond = negative or head > _LARGEST // 10 or (head == _LARGEST // 10 and tail > _LARGEST % 10)
         return (_LARGEST if beyond else head * 10 + tail), True
     return _LARGEST, head < _HEAD_MAX or (head == _HEAD_MAX and tail <= _TAIL_MAX)
+
+
+@kernel
+def is_integer(octets, start, size):
+    """Return True if this text is the shortest spelling of a 64-bit integer."""
+    _, valid = parse_integer(octets, start, min(size, 21))
+    return valid

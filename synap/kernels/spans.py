@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from synap.compiler.jit import CHECKED, DOOR, kernel
+from synap.compiler.jit import CHECKED, DOOR, KIND_DOOR, kernel
 
 _MONOTONIC = getattr(time, "CLOCK_MONOTONIC", 0)
 _I8, _I32, _I64, _I128 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntType(128)
@@ -202,6 +202,21 @@ def call_door(context, address, words, octets, code, tape, now, seq, reply):
         kind = ir.FunctionType(_I64, [w.data.type, o.data.type] + [_I64] * (len(DOOR.args) - 2))
         function = builder.inttoptr(args[0], kind.as_pointer())
         return builder.call(function, [w.data, o.data, w.nitems, *args[3:]])
+
+    return signature, build
+
+
+@intrinsic
+def call_kind(context, address, words, octets, notes, question, ref, a, b, c):
+    """Call the door of a kind at `address` (see `jit.KIND_DOOR`) with the caller's array `notes`; return the answer."""
+    signature = types.int64(types.int64, words, octets, notes, *[types.int64] * 5)
+
+    def build(ctx, builder, sig, args):
+        w, o, n = (ctx.make_array(sig.args[i])(ctx, builder, args[i]) for i in (1, 2, 3))
+        given = [w.data, o.data, w.nitems, n.data, *args[4:]]
+        kind = ir.FunctionType(_I64, [each.type for each in given])
+        assert len(given) == len(KIND_DOOR.args)
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), given)
 
     return signature, build
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synap.command import Catalogue
+from synap.store.kinds.table import NAMED, NamedKind
 from synap.store.memory import codes, layout, tables
 
 Read = Callable[[Any, Catalogue], int]
@@ -31,6 +32,10 @@ def _register(at: int) -> Read:
     return lambda numbers, catalogue: int(numbers[at])
 
 
+def _table_of(kind: NamedKind) -> int:
+    return layout.NAMED_TABLES + (kind.number - layout.NAMED_FIRST) * layout.TABLE_SIZE
+
+
 def _rows(word: int) -> Read:
     return lambda numbers, catalogue: sum(
         int(numbers[layout.COUNTERS + 4 * row.code + word]) for row in catalogue.rows
@@ -48,8 +53,8 @@ TABLE = (
     Counter("seq", "stats", "counter", "commit sequence number of the last change", _register(layout.SEQ)),
     Counter("keys", "stats", "gauge", "keys in all namespaces", _over(layout.KEYS_COUNT)),
     Counter("keys_expiring", "stats", "gauge", "keys with a deadline", _over(layout.KEYS_EXPIRING)),
-    Counter("queues", "stats", "gauge", "queues", _register(layout.QUEUES + tables.COUNT)),
-    Counter("rooms", "stats", "gauge", "rooms of streams", _register(layout.ROOMS + tables.COUNT)),
+    *(Counter(kind.folder, "stats", "gauge", kind.folder, _register(_table_of(kind) + tables.COUNT))
+      for kind in NAMED),
     Counter("timers", "stats", "gauge", "queues and rooms with a timer", _register(layout.TIMERS_COUNT)),
     Counter("evicted_keys_total", "stats", "counter", "keys removed because memory was used up",
             _register(layout.EVICTED)),

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from synap.compiler import jit
 from synap.compiler.workers import compile_missing
+from synap.store.kinds.table import KINDS, NAMED
+from synap.store.memory.layout import DOORS, KIND_DOORS, PROGRESS, ROOT_WORDS
 
 ENTRIES = (
     "memory.heap", "calls.calls", "lane.transactions", "lane.lane", "memory.frames", "lane.resp", "memory.arena",
@@ -18,7 +20,8 @@ ENTRIES = (
 def modules(families: tuple[str, ...]) -> list[str]:
     """Return the full name of every module with compiled code."""
     package = __name__.rpartition(".")[0]
-    return [f"{package}.{name}" for name in ENTRIES] + [f"{package}.doors.{family}" for family in families]
+    doors = [*families, *(kind.door for kind in (*KINDS, *NAMED))]
+    return [f"{package}.{name}" for name in (*ENTRIES, *(f"doors.{door}" for door in doors))]
 
 
 def prepare(families: tuple[str, ...], workers: int, tell: Callable[[int, int, str], None]) -> None:
@@ -30,7 +33,15 @@ def prepare(families: tuple[str, ...], workers: int, tell: Callable[[int, int, s
     jit.load()
 
 
-def doors(codes: dict[int, str]) -> list[tuple[int, int]]:
-    """Return (high byte of the codes, address) of each family's door, after `prepare`."""
-    package = __name__.rpartition(".")[0]
-    return [(byte, jit.address(f"{package}.doors.{family}:{family}_door")) for byte, family in codes.items()]
+def registers(codes: dict[int, str]) -> list[tuple[int, int]]:
+    """Return (word, value) of what a heap knows of the doors and the kinds, after `prepare`; `codes`: family by high
+    byte."""
+    found = [(DOORS + byte, _address(family)) for byte, family in codes.items()]
+    found += [(KIND_DOORS + kind.number, _address(kind.door)) for kind in (*KINDS, *NAMED)]
+    for kind in KINDS:
+        found += [(ROOT_WORDS + kind.number, kind.root_words), (PROGRESS + kind.number, kind.progress + 1)]
+    return found
+
+
+def _address(door: str) -> int:
+    return jit.address(f"{__name__.rpartition('.')[0]}.doors.{door}:{door}_door")

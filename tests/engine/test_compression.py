@@ -8,7 +8,7 @@ import pytest
 
 from synap.engine.handlers.table import digest_of
 from synap.store.memory import frames, layout
-from synap.store.records import zstd
+from synap.store.records import pieces, zstd
 from synap.store.snapshot import dumps
 from tests.engine.engines import House
 from tests.support import Bench, Refusal
@@ -180,7 +180,7 @@ def test_a_library_that_is_broken_off(store: type[Bench], failures: int) -> None
 
     kept = zstd._KIND(broken)
     numbers[layout.ZSTD_OPEN] = ctypes.cast(kept, ctypes.c_void_p).value
-    cursor = np.zeros(dumps.CURSOR_WORDS, np.int64)
+    cursor = np.zeros(pieces.CURSOR_WORDS, np.int64)
     if failures < 3:
         assert client.one("GET k") == value
         left[0] = failures

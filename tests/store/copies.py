@@ -7,6 +7,7 @@ import numpy as np
 
 from synap.store.keys import key_info
 from synap.store.memory import frames, layout
+from synap.store.records.pieces import CURSOR_WORDS
 from synap.store.snapshot import dumps
 from tests.support import Bench
 
@@ -49,7 +50,7 @@ def why(bench: Bench) -> str:
 def dumped(bench: Bench, most: int = 1 << 20) -> list[bytes]:
     """A dump in pieces of about `most` octets; LOG must be empty."""
     assert not bench[layout.LOG_TOP]
-    cursor = np.zeros(dumps.CURSOR_WORDS, np.int64)
+    cursor = np.zeros(CURSOR_WORDS, np.int64)
     start = layout.LOG * layout.WORD
     pieces = []
     while dumps.dump(*bench.both, cursor, bench[layout.SEQ], bench[layout.LAST_NOW], most):

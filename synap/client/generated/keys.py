@@ -43,7 +43,7 @@ class KeysMethods(Calls[D]):
 
     @method
     def type(self, key: Word) -> Request[str]:
-        """Return the type of a key: string, list or set, or none for a missing key."""
+        """Return the type of a key, such as string, list or set, or none for a missing key."""
         return asking(text, "TYPE", key)
 
     @method

@@ -29,10 +29,13 @@ from synap.derive import tape_reader
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.faults import Fault
+from synap.store.kinds import table
 from synap.store.lane import lane
 from synap.store.memory import layout as heap
 
 HEAD = 1  # words of a command's name
+CATEGORIES = {"key": "keyspace"} | {kind.family or kind.name: kind.category or kind.name for kind in table.KINDS}
+"""ACL categories of rows, by what their names begin with, where these differ."""
 SHARD_CHANNELS = {"SPUBLISH": (1, 1, 1), "SSUBSCRIBE": (1, -1, 1), "SUNSUBSCRIBE": (1, -1, 1)}
 """Positions of shard channels: cluster clients route by them as by keys."""
 
@@ -80,10 +83,7 @@ def categories(row: Command) -> list[str]:
     """Return Redis' ACL categories of the command, or derive them from the row if Redis has no such command."""
     if row.resp in FACTS:
         return FACTS[row.resp][1]
-    family = {"kv": "string", "key": "keyspace", "sortedset": "sortedset", "xstream": "stream"}.get(
-        row.family, row.family
-    )
-    found = ["@" + family, "@slow"]
+    found = ["@" + CATEGORIES.get(row.family, row.family), "@slow"]
     if any(_keys(row)):
         found.insert(0, "@write" if row.writes else "@read")
     if row.waits:

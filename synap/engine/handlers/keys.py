@@ -8,10 +8,11 @@ from synap.engine.callers import Caller
 from synap.engine.engine import EVICTION_POLICIES, Engine, Handler
 from synap.faults import Fault
 from synap.store.keys import key_info
+from synap.store.kinds.table import KINDS
 from synap.store.memory import kinds, layout
 from synap.store.records import descriptions, keyspace
 
-ENCODINGS = (b"int", b"embstr", b"raw", b"listpack", b"quicklist", b"intset", b"hashtable")
+ENCODINGS = {kind.number: kind.encodings for kind in KINDS}
 UNITS = ("B", "KB", "MB", "GB", "TB")
 LCS_CELL_BYTES = 4
 
@@ -60,10 +61,14 @@ def idle_seconds(found: Any, now: int) -> int:
     return (units << keyspace.TIME_SHIFT) // 1000
 
 
+def _encoding(found: Any) -> str:
+    return ENCODINGS[found[descriptions.KIND]][found[descriptions.ENCODING]]
+
+
 def object_encoding(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the encoding that Redis would use for the key."""
     found = look(engine, caller, args["key"], now)
-    return None if found is None else ENCODINGS[found[descriptions.ENCODING]]
+    return None if found is None else _encoding(found).encode()
 
 
 def object_refcount(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
@@ -110,7 +115,7 @@ def debug_object(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
     """Return a line of internals of a key."""
     found = _must(engine, caller, args["key"], now)
     idle = 0 if _by_use(engine) else idle_seconds(found, now)
-    encoding = ENCODINGS[found[descriptions.ENCODING]].decode()
+    encoding = _encoding(found)
     return (
         f"Value at:{found[descriptions.REF] * layout.WORD:#x} refcount:1 encoding:{encoding}"
         f" serializedlength:{found[descriptions.SIZE]} lru:{found[descriptions.CLOCK]} lru_seconds_idle:{idle}"

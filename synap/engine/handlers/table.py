@@ -10,7 +10,7 @@ from synap.engine.handlers import clients, commands, config, helps, info, keys, 
 from synap.engine.sessions import Session
 from synap.faults import Fault
 from synap.store.kinds.table import KINDS, NAMED
-from synap.store.memory import kinds
+from synap.store.memory.layout import KINDS_COUNT
 from synap.store.snapshot import digests
 
 DIGESTS = {kind.folder: kind.number for kind in (*KINDS, *NAMED)}
@@ -59,7 +59,7 @@ def digest(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> An
 
 def digest_of(engine: Engine) -> dict[str, int]:
     """Return the digest of each family's logical state."""
-    found = np.zeros(kinds.ROOM + 1, np.int64)
+    found = np.zeros(KINDS_COUNT, np.int64)
     digests.digest(engine.words, engine.octets, found)
     return {name: int(found[place]) & (1 << 64) - 1 for name, place in DIGESTS.items()}
 

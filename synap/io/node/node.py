@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from synap import __version__
-from synap.commands import FAMILIES
+from synap.commands import FAMILY_CODES
 from synap.commands.defaults import catalogue_for
-from synap.derive.doors import family_codes
 from synap.derive.heap_image import image_of
 from synap.engine.engine import Engine
 from synap.engine.handlers.table import HANDLERS
@@ -68,7 +67,7 @@ class Node:
         catalogue = catalogue_for(settings)
         self.image = image_of(catalogue)
         self.heap = _reserve(settings)
-        self.heap.open(seed(24), self.image, entry_points.doors(family_codes(catalogue, FAMILIES)))
+        self.heap.open(seed(24), self.image, entry_points.registers(FAMILY_CODES))
         self.engine = Engine(self.heap, catalogue, self.image, HANDLERS, settings.number("limits.reply_bytes_max"))
         self.engine.numbers[layout.LIMIT_WORD] = settings.number("limits.bulk_bytes_max")
         self.engine.set_eviction(
@@ -357,7 +356,7 @@ class Node:
 
     def load_rows(self, seq: int, now: int) -> Any:
         """Yield (frames, count) that restore the state, piece by piece. The heap's LOG region must be empty."""
-        cursor = np.zeros(dumps.CURSOR_WORDS, np.int64)
+        cursor = np.zeros(pieces.CURSOR_WORDS, np.int64)
         start = layout.LOG * layout.WORD
         engine = self.engine
         while count := dumps.dump(engine.words, engine.octets, cursor, seq, now, CHUNK_BYTES):

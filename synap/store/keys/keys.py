@@ -6,7 +6,6 @@ from synap.compiler.jit import kernel
 from synap.kernels.globs import matches
 from synap.kernels.integers import parse_cursor
 from synap.store.memory import tables
-from synap.store.memory.kinds import TYPE_NAMES
 from synap.store.memory.layout import (
     CHANGED,
     DONE,
@@ -16,12 +15,14 @@ from synap.store.memory.layout import (
     KEY_MISSES,
     KEYS_COUNT,
     KEYS_EXPIRING,
+    KINDS_COUNT,
     NUMBER,
     REPLY_BYTES_MAX,
     REPLY_ITEMS_MAX,
     SHARDS,
     SHARDS_COUNT,
     TABLE_SIZE,
+    TYPE_NAMES,
     UNREADABLE,
 )
 from synap.store.memory.refusals import (
@@ -265,15 +266,17 @@ def count(words, octets, tape, now, reply):
 
 
 @kernel
-def kind_named(octets, start, size):
+def kind_named(words, octets, start, size):
     """Return the number of the kind with this name (in any case), or -1."""
-    for i in range(len(TYPE_NAMES)):
-        name = TYPE_NAMES[i]
-        same = len(name) == size
-        for j in range(size):
-            same = same and (octets[start + j] | 32) == name[j]
-        if same:
-            return i + 1
+    for kind in range(KINDS_COUNT):
+        name = words[TYPE_NAMES + 2 * kind]
+        if name == 0 or words[TYPE_NAMES + 2 * kind + 1] != size:
+            continue
+        i = 0
+        while i < size and (octets[start + i] | 32) == octets[name + i]:
+            i += 1
+        if i == size:
+            return kind
     return -1
 
 
@@ -298,7 +301,7 @@ def scan(words, octets, tape, now, reply):
     namespace = words[tape - 2]
     kind = 0
     if words[tape + SCAN_HAS_TYPE]:
-        kind = kind_named(octets, text_at(words, tape, SCAN_TYPE), text_size(words, tape, SCAN_TYPE))
+        kind = kind_named(words, octets, text_at(words, tape, SCAN_TYPE), text_size(words, tape, SCAN_TYPE))
     pattern_size = text_size(words, tape, SCAN_MATCH)
     has_pattern = words[tape + SCAN_MATCH + 1] != 0
     place = cursor - 1 if cursor else 0

@@ -40,7 +40,7 @@ COPY_HAS_DB, COPY_DB, COPY_REPLACE = 4, 5, 6  # slots of key.copy
 @kernel
 def content_bytes(words, ref):
     """Return the bytes behind the key of a string record; 0 for other kinds."""
-    return keyspace.value_size(words, ref) if keyspace.root_words(keyspace.kind_of(words, ref)) == 0 else 0
+    return keyspace.value_size(words, ref) if keyspace.root_words(words, keyspace.kind_of(words, ref)) == 0 else 0
 
 
 @kernel
@@ -52,14 +52,14 @@ def place_as(words, octets, ref, namespace, name_at, name_size, h):
     kind = keyspace.kind_of(words, ref)
     size = content_bytes(words, ref)
     deadline = keyspace.deadline_of(words, ref)
-    target = arena.allocate(words, keyspace.record_words(kind, name_size, size, deadline))
+    target = arena.allocate(words, keyspace.record_words(words, kind, name_size, size, deadline))
     if target == 0:
         return 0
     at = keyspace.write_head(
         words, target, kind, keyspace.mark_of(words, ref), namespace, name_size, size, deadline
     )
     words[target] |= keyspace.note_of(words, ref) | (words[ref] & keyspace.SPELLED)
-    roots = keyspace.root_words(kind)
+    roots = keyspace.root_words(words, kind)
     old = keyspace.root_of(words, ref)
     for i in range(roots):
         words[(at >> 3) + i] = words[old + i]
@@ -193,7 +193,7 @@ def copy(words, octets, tape, now, reply):
         return NUMBER
     seat = keyspace.locate(words, octets, namespace, start, size, h)
     ref = words[seat] & REF_MASK
-    if arena.full(words, dispatch.copied_bytes(keyspace.kind_of(words, ref), words, ref)):
+    if arena.full(words, dispatch.copied_bytes(keyspace.kind_of(words, ref), words, octets, ref)):
         return OUT_OF_MEMORY
     seat = keyspace.locate(words, octets, target, name_at, name_size, other)
     if seat:
@@ -204,7 +204,7 @@ def copy(words, octets, tape, now, reply):
     words[made] = (words[made] & ~keyspace.NOTE_MASK) | keyspace.first_use(words, now) << keyspace.CLOCK_SHIFT
     kind = keyspace.kind_of(words, ref)
     root = keyspace.root_of(words, made)
-    for i in range(keyspace.root_words(kind)):
+    for i in range(keyspace.root_words(words, kind)):
         words[root + i] = 0
     if not dispatch.copy(kind, words, octets, ref, made):
         return BROKEN

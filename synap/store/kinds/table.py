@@ -1,9 +1,10 @@
 """The table of kinds of structure, from which all code that depends on a kind is generated.
 
 A kind is a folder beside this file: its records, the functions of its rows, and `life.py`, which answers the questions
-of `QUESTIONS` or `NAMED_QUESTIONS`. `synap generate` writes the numbers (`memory/kinds.py`), the facts for the
-keyspace (`records/kind_facts.py`) and the functions that call the right folder (`kinds/dispatch.py`), and fails if a
-`life.py` lacks an answer. A dispatch function ends with an exception for a number that is not in the table.
+of `QUESTIONS` or `NAMED_QUESTIONS`. `synap generate` writes the numbers (`memory/kinds.py`), a door for each kind
+(`doors/life_of_*.py`) and the functions that ask the door of a record's kind (`kinds/dispatch.py`), and fails if a
+`life.py` lacks an answer. Doors are called by their addresses, so an edit in one kind does not recompile the callers.
+A dispatch function ends with an exception for a number that is not in the table.
 """
 
 from dataclasses import dataclass
@@ -23,11 +24,8 @@ NAMED_QUESTIONS = {
 }
 """The questions to every kind of named record."""
 
-FREEING = {
-    "reap": ("words", "octets", "ref", "budget"),
-    "reaped": ("words", "ref"),
-}
-"""The questions to every kind that is freed in steps: all but strings."""
+FREEING = {"reap": ("words", "octets", "ref", "budget")}
+"""The question to every kind that is freed in steps: all but strings. More than 0 is left of the budget at the end."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,13 @@ class NamedKind:
     name: str
     number: int  # of a deleted record in the graveyard, and in digests
     folder: str  # the folder of its code, and the name of its digest
+    rows: tuple[str, ...]  # the modules with its command rows; their functions lie in its folder
     due_row: str = ""  # the row to carry out when a timer of this kind is due
+
+    @property
+    def door(self) -> str:
+        """The module of the kind's door, in `synap.store.doors`."""
+        return f"life_of_{self.folder}"
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,23 @@ class Kind(NamedKind):
 
     root_words: int = 0  # words of a record between its head and its key; 0: the value lies behind the key
     progress: int = -1  # the word of the root in which `reap` keeps its progress, 0 at first; -1: none
+    encodings: tuple[str, ...] = ()  # what OBJECT ENCODING answers, by the number that `describe` writes
+    family: str = ""  # what the names of its rows begin with, if other than its name
+    category: str = ""  # its ACL category in Redis, if other than its name
 
 
 KINDS = (
-    Kind("string", 1, "strings"),
-    Kind("list", 2, "lists", root_words=4),
-    Kind("set", 3, "sets", root_words=8, progress=7),
+    Kind(
+        "string", 1, "strings", rows=("synap.commands.strings", "synap.commands.substrings"), family="kv",
+        encodings=("int", "embstr", "raw"),
+    ),
+    Kind("list", 2, "lists", rows=("synap.commands.lists",), root_words=4, encodings=("listpack", "quicklist")),
+    Kind(
+        "set", 3, "sets", rows=("synap.commands.sets",), root_words=8, progress=7,
+        encodings=("listpack", "intset", "hashtable"),
+    ),
 )
 NAMED = (
-    NamedKind("queue", 16, "queues", due_row="queue.requeue"),
-    NamedKind("room", 17, "rooms", due_row="stream.expire"),
+    NamedKind("queue", 16, "queues", rows=("synap.commands.queues",), due_row="queue.requeue"),
+    NamedKind("room", 17, "rooms", rows=("synap.commands.rooms",), due_row="stream.expire"),
 )

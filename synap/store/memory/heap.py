@@ -38,15 +38,15 @@ class Heap:
         self.numbers[layout.PAGES_END] = plan.first + plan.pages
         self.numbers[layout.BYTES_MAX] = memory_max
 
-    def open(self, seed: bytes, image: Any, doors: Iterable[tuple[int, int]]) -> None:
-        """Make an empty store: hash keys from `seed` (24 bytes), the catalogue `image`, the doors by family."""
+    def open(self, seed: bytes, image: Any, registers: Iterable[tuple[int, int]]) -> None:
+        """Make an empty store: hash keys from `seed` (24 bytes), the catalogue `image`, and (word, value) of doors."""
         keys = np.frombuffer(seed[:24], np.int64)
         self.words[[layout.KEY_A, layout.KEY_B, layout.CHANCE]] = keys
         self.numbers[layout.LIMIT_WORD] = 512 * layout.MIB
         self.numbers[layout.LIMIT_WORDS] = layout.TAPE_WORDS_MAX
         image.place(self.words, self.octets)
-        for family, address in doors:
-            self.numbers[layout.DOORS + family] = address
+        for word, value in registers:
+            self.numbers[word] = value
         open_tables(self.words, self.octets)
 
     def forget(self, start: int, size: int) -> None:
@@ -76,11 +76,13 @@ def _reserve(memory_max: int, room: int | None) -> tuple[mmap.mmap, spaces.Plan]
 
 @kernel("void(int64[::1], uint8[::1])")
 def open_tables(words, octets):
-    """Make empty tables for the shards, the queues and the rooms."""
+    """Make empty tables for the shards, and for each kind of named records."""
     words = bare(words)
     octets = bare(octets)
     for shard in range(layout.SHARDS_COUNT):
         tables.open_table(words, octets, layout.SHARDS + shard * layout.TABLE_SIZE, SHARD_SIZE)
-    tables.open_table(words, octets, layout.QUEUES, SHARD_SIZE)
-    tables.open_table(words, octets, layout.ROOMS, SHARD_SIZE)
+    for kind in range(layout.NAMED_FIRST, layout.KINDS_COUNT):
+        if words[layout.KIND_DOORS + kind]:
+            table = layout.NAMED_TABLES + (kind - layout.NAMED_FIRST) * layout.TABLE_SIZE
+            tables.open_table(words, octets, table, SHARD_SIZE)
     words[layout.TIMERS_DUE] = np.int64(1) << 62

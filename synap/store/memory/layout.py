@@ -3,7 +3,7 @@
 All state lies in one anonymous mapping, seen as `words` (int64) and `octets` (uint8). A *ref* is the index of a word;
 0 refers to nothing. The regions come first, in this order, and the pages of the arena fill the rest:
 
-    registers | doors | shards | counters | rows | names | schema | texts | envelopes | interest | hits | limbo
+    registers | doors | shards | kinds | counters | rows | names | schema | texts | envelopes | interest | hits | limbo
     | sessions | parse words | tape | decided | reply | receive | call | out | log | page table | pages
 
 The whole address space is reserved and not committed: a page takes memory once it is touched. Limits on address
@@ -39,7 +39,6 @@ KEYS_COUNT = 32  # 16 words: visible or expired keys in each namespace
 KEYS_EXPIRING = 48  # 16 words: keys with a deadline
 BINS = 64  # 40 words: first free run of 2**n pages and more
 CLASSES = 128  # 64 words: first slab of each class that has free blocks
-QUEUES = 192  # the table of queues
 TIMERS_DUE = 200  # the time of the earliest timer of a queue or room
 LAST_NOW = 201
 LANE_AT, LANE_OUT, LANE_CALLS = 203, 204, 205  # where the lane stopped, the end of its replies, a count
@@ -62,13 +61,20 @@ TIMERS, TIMERS_COUNT, TIMERS_ROOM = 231, 232, 233  # the heap of timers: its ref
 ZSTD_PACK, ZSTD_OPEN = 240, 241  # addresses of Zstandard, see store/records/zstd.py; 0: LZ4 is used
 KEY_HITS, KEY_MISSES = 242, 243  # reads that found their key, and that did not
 ROOM_LIMITS = 234  # limits of rooms that are created without any: events, bytes, seconds
-ROOMS = 248  # the table of rooms
 CLOCK = 244  # address of `clock_gettime`; 0: no call is timed
 SCRATCH, SCRATCH_BYTES = 960, 512  # for texts that a call writes: digits, ids
 REGISTERS_SIZE = 1024
 
 DOORS, DOORS_SIZE = 1024, 256  # address of each family's door, by the high byte of a code
 SHARDS, SHARDS_COUNT, TABLE_SIZE = 1280, 64, 8
+KINDS_COUNT = 32
+KIND_DOORS = 1792  # address of each kind's door, by the number of the kind
+ROOT_WORDS = KIND_DOORS + KINDS_COUNT  # words between head and key in the records of each kind; see kinds/table.py
+PROGRESS = ROOT_WORDS + KINDS_COUNT  # 1 + the word of the root in which freeing keeps its progress; 0: none
+TYPE_NAMES = PROGRESS + KINDS_COUNT  # octet and size of the text that TYPE answers for each kind; KINDS_COUNT pairs
+NAMED_FIRST = 16  # the first number of a kind of named records
+NAMED_TABLES = TYPE_NAMES + 2 * KINDS_COUNT  # the table of each kind of named records, from NAMED_FIRST on
+QUEUES, ROOMS = NAMED_TABLES, NAMED_TABLES + TABLE_SIZE
 CODES, CODES_SIZE = 4096, 65536  # the row of each code
 COUNTERS = CODES + CODES_SIZE  # 4 words for each code: calls, refusals, ticks, changes
 COUNTERS_SIZE = 65536 * 4
@@ -179,7 +185,7 @@ BARREN = 0x400  # with WAIT: every call of this row would wait now, for the same
 ) = range(8)  # fmt: skip
 NOTE_TIME, NOTE_USE = 1, 2
 
-# Names of consumers are hashed as keys of a namespace with this number, which must not be a number of `kinds.py`.
+# Names of consumers are hashed as keys of a namespace with this number, which is no number of a kind.
 HOLDER = 18
 # Kinds of interest in a key.
 WATCHED, AWAITED, ANNOUNCED, TRACKED = 1, 2, 4, 8

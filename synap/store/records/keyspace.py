@@ -41,6 +41,7 @@ from synap.store.memory.layout import (
     NOTE_TIME,
     NOTE_USE,
     NOW,
+    PROGRESS,
     SHARDS,
     SHARDS_COUNT,
     TABLE_SIZE,
@@ -49,7 +50,7 @@ from synap.store.memory.layout import (
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import text_at, text_size
 from synap.store.records import value_cache
-from synap.store.records.kind_facts import progress_word, root_words
+from synap.store.records.kind_facts import root_words
 
 KIND_MASK = 15
 FORM_SHIFT = 4
@@ -91,7 +92,7 @@ def root_of(words, ref):
 def key_at(words, ref):
     """Return the octet at which the record's key starts."""
     head = words[ref]
-    return (ref + 1 + extra_words(head) + root_words(head & KIND_MASK)) * 8
+    return (ref + 1 + extra_words(head) + root_words(words, head & KIND_MASK)) * 8
 
 
 @kernel
@@ -299,9 +300,9 @@ def touched_all(words):
 
 
 @kernel
-def record_words(kind, name_size, content_size, deadline):
+def record_words(words, kind, name_size, content_size, deadline):
     """Return the number of words of a record with these sizes."""
-    size = 1 + root_words(kind) + ((name_size + content_size + 7) >> 3) + (1 if deadline else 0)
+    size = 1 + root_words(words, kind) + ((name_size + content_size + 7) >> 3) + (1 if deadline else 0)
     if name_size > KEY_SIZE_MAX or content_size > VALUE_SIZE_MAX:
         size += 1
     return size
@@ -329,12 +330,12 @@ def write_head(words, ref, kind, mark, namespace, name_size, content_size, deadl
 @kernel
 def create(words, octets, h, kind, mark, namespace, start, size, content_size, deadline):
     """Create a record for a key that has none, without root and value; return its ref, or 0 without memory."""
-    ref = arena.allocate(words, record_words(kind, size, content_size, deadline))
+    ref = arena.allocate(words, record_words(words, kind, size, content_size, deadline))
     if ref == 0:
         return 0
     at = write_head(words, ref, kind, mark, namespace, size, content_size, deadline)
     words[ref] |= first_use(words, words[NOW]) << CLOCK_SHIFT
-    move(octets, at + root_words(kind) * 8, start, size)
+    move(octets, at + root_words(words, kind) * 8, start, size)
     stagger = (h >> SHARD_SHIFT) & 7
     if not tables.insert(words, octets, shard_of(h), tables.tag_of_hash(h), ref, stagger):
         return 0
@@ -355,9 +356,9 @@ def set_deadline(words, octets, seat, deadline):
     if not head & HAS_DEADLINE and not deadline:
         return ref
     namespace = (head >> NAMESPACE_SHIFT) & 15
-    rest_at = key_at(words, ref) - root_words(head & KIND_MASK) * 8
-    rest_size = root_words(head & KIND_MASK) * 8 + key_size(words, ref)
-    if root_words(head & KIND_MASK) == 0:
+    rest_at = key_at(words, ref) - root_words(words, head & KIND_MASK) * 8
+    rest_size = root_words(words, head & KIND_MASK) * 8 + key_size(words, ref)
+    if root_words(words, head & KIND_MASK) == 0:
         rest_size += value_size(words, ref)
     sizes = words[ref + 1 + ((head >> 9) & 1)]
     target = ref
@@ -388,7 +389,7 @@ def set_deadline(words, octets, seat, deadline):
 def drop_record(words, ref, later):
     """Free a record: a string at once (`later`: after the reply), any other kind through the graveyard."""
     kind = kind_of(words, ref)
-    size = root_words(kind)
+    size = root_words(words, kind)
     if size == 0:
         value_cache.forget(words, ref)
         if later:
@@ -399,9 +400,9 @@ def drop_record(words, ref, later):
         root = root_of(words, ref)
         for i in range(size):  # in the graveyard the root stands right behind the head
             words[ref + 1 + i] = words[root + i]
-        progress = progress_word(kind)
-        if progress >= 0:
-            words[ref + 1 + progress] = 0
+        progress = words[PROGRESS + kind]
+        if progress:
+            words[ref + progress] = 0
         arena.bury(words, ref, kind)
 
 
@@ -433,6 +434,6 @@ def claim(words, octets, tape, slot, h, kind, now):
     name_at, name_size = text_at(words, tape, slot), text_size(words, tape, slot)
     ref = create(words, octets, h, kind, 0, words[tape - 2], name_at, name_size, 0, 0)
     if ref:
-        for i in range(root_words(kind)):
+        for i in range(root_words(words, kind)):
             words[root_of(words, ref) + i] = 0
     return ref

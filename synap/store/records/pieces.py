@@ -11,6 +11,7 @@ from synap.store.records import keyspace
 PLACE, REF, INSIDE, MORE, CHAIN, CURSOR_SIZE, ENTRY = range(7)
 """Words of a cursor: place in the tables, current structure, progress in it, whether more of it follows, entries of
 one tag that are done, octets written, and a second word of progress."""
+CURSOR_WORDS = 8
 
 PIECE_BYTES = 1 << 20
 PIECE_ITEMS = 1 << 14

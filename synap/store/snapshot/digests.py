@@ -9,8 +9,15 @@ from synap.compiler.jit import kernel
 from synap.kernels.spans import bare
 from synap.store.kinds import dispatch
 from synap.store.memory import tables
-from synap.store.memory.kinds import QUEUE, ROOM
-from synap.store.memory.layout import QUEUES, ROOMS, SHARDS, SHARDS_COUNT, TABLE_SIZE
+from synap.store.memory.layout import (
+    KIND_DOORS,
+    KINDS_COUNT,
+    NAMED_FIRST,
+    NAMED_TABLES,
+    SHARDS,
+    SHARDS_COUNT,
+    TABLE_SIZE,
+)
 from synap.store.memory.tables import REF_MASK
 from synap.store.records import keyspace, named_records
 from synap.store.records.state_hash import mix, text
@@ -28,7 +35,7 @@ def record_digest(words, octets, ref):
 
 @kernel("void(int64[::1], uint8[::1], int64[::1])")
 def digest(words, octets, found):
-    """Write the digests of strings, lists, sets, queues and rooms into `found`, each at the number of its kind."""
+    """Write the digests of all kinds into `found` (KINDS_COUNT words), each at the number of its kind."""
     words = bare(words)
     octets = bare(octets)
     for i in range(found.size):
@@ -44,11 +51,11 @@ def digest(words, octets, found):
                 if words[at]:
                     ref = words[at] & REF_MASK
                     found[keyspace.kind_of(words, ref)] += record_digest(words, octets, ref)
-    at = named_records.following(words, QUEUES, 0)
-    while at:
-        found[QUEUE] += dispatch.digest_named(QUEUE, words, octets, words[at] & REF_MASK)
-        at = named_records.following(words, QUEUES, at)
-    at = named_records.following(words, ROOMS, 0)
-    while at:
-        found[ROOM] += dispatch.digest_named(ROOM, words, octets, words[at] & REF_MASK)
-        at = named_records.following(words, ROOMS, at)
+    for kind in range(NAMED_FIRST, KINDS_COUNT):
+        if words[KIND_DOORS + kind] == 0:
+            continue
+        table = NAMED_TABLES + (kind - NAMED_FIRST) * TABLE_SIZE
+        at = named_records.following(words, table, 0)
+        while at:
+            found[kind] += dispatch.digest_named(kind, words, octets, words[at] & REF_MASK)
+            at = named_records.following(words, table, at)

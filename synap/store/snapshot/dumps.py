@@ -5,22 +5,29 @@ a set is written in pieces, of which the first creates the key. All frames carry
 
     cursor   place in the tables | structure at hand | progress inside it | ...   (kept by the caller)
 
-The keyspace comes first, then the queues, then the rooms. The frames of each kind are written by `kinds/*/life.py`.
+The keyspace comes first, then the named records, kind by kind. `kinds/*/life.py` writes the frames of each kind.
 """
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import bare
 from synap.store.kinds import dispatch
 from synap.store.memory import tables
-from synap.store.memory.kinds import QUEUE, ROOM
-from synap.store.memory.layout import LOG, QUEUES, ROOMS, SHARDS, SHARDS_COUNT, TABLE_SIZE
+from synap.store.memory.layout import (
+    KIND_DOORS,
+    KINDS_COUNT,
+    LOG,
+    NAMED_FIRST,
+    NAMED_TABLES,
+    SHARDS,
+    SHARDS_COUNT,
+    TABLE_SIZE,
+)
 from synap.store.memory.tables import REF_MASK, TAG_BITS, TAG_MASK
 from synap.store.records import keyspace
 from synap.store.records.pieces import CHAIN, CURSOR_SIZE, MORE, PLACE, REF, UNREADABLE
 
-CURSOR_WORDS = 8
 PLACES = SHARDS_COUNT << TAG_BITS
-ROOM_PLACES = PLACES + TAG_MASK + 1
+NAMED_PLACES = TAG_MASK + 1  # places of each kind of named records, behind those of the keyspace
 
 
 @kernel
@@ -75,21 +82,22 @@ def dump(words, octets, cursor, seq, now, most):
             if cursor[MORE] == 0:
                 step(words, cursor, SHARDS + (cursor[PLACE] >> TAG_BITS) * TABLE_SIZE)
         else:
-            base = PLACES if cursor[PLACE] < ROOM_PLACES else ROOM_PLACES
-            table = QUEUES if base == PLACES else ROOMS
-            seat = 0
-            if cursor[PLACE] - base <= TAG_MASK:
-                seat = tables.window(words, table, cursor[PLACE] - base, TAG_MASK)
-            if seat == 0 and base == ROOM_PLACES:
+            nth = (cursor[PLACE] - PLACES) // NAMED_PLACES
+            kind = NAMED_FIRST + nth
+            if kind == KINDS_COUNT:
                 break
+            base = PLACES + nth * NAMED_PLACES
+            table = NAMED_TABLES + nth * TABLE_SIZE
+            seat = 0
+            if words[KIND_DOORS + kind]:
+                seat = tables.window(words, table, cursor[PLACE] - base, TAG_MASK)
             if seat == 0:
-                cursor[PLACE] = ROOM_PLACES
+                cursor[PLACE] = base + NAMED_PLACES
                 continue
             cursor[PLACE] = base + tables.tag_of(words[seat])
             for _ in range(cursor[CHAIN]):
                 seat += 1
             record = words[seat] & REF_MASK
-            kind = QUEUE if base == PLACES else ROOM
             size = dispatch.dump_named(kind, words, octets, record, cursor, target, seq, now)
             target += size
             done += size != 0

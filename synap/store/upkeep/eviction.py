@@ -118,7 +118,7 @@ def evict(words, octets, seat, now):
     blob = DECIDED_BLOB * WORD
     move(octets, blob, keyspace.key_at(words, ref), size)
     namespace = keyspace.namespace_of(words, ref)
-    structure = keyspace.root_words(keyspace.kind_of(words, ref)) != 0
+    structure = keyspace.root_words(words, keyspace.kind_of(words, ref)) != 0
     h = keyspace.hash_key(words, octets, namespace, blob, size)
     keyspace.remove(words, octets, h, seat, False)
     if structure:

@@ -17,7 +17,7 @@ def reap_some(words, octets, budget):
         ref = words[GRAVES]
         kind = words[ref] & 0xFF
         budget = dispatch.reap(kind, words, octets, ref, budget)
-        if dispatch.reaped(kind, words, ref):
+        if budget > 0:
             words[GRAVES] = words[ref] >> 8
             words[GRAVES_COUNT] -= 1
             arena.release(words, ref)

@@ -13,7 +13,7 @@ __all__ = ["RowMethods"]
 
 
 class RowMethods(
-    StringsMethods, KeysMethods, SubstringsMethods, ListsMethods, SetsMethods, RenamesMethods, QueuesMethods,
+    StringsMethods, KeysMethods, SubstringsMethods, ListsMethods, SetsMethods, QueuesMethods, RenamesMethods,
     RoomsMethods,
 ):  # fmt: skip
     """The methods of every row."""

@@ -33,7 +33,7 @@ class KeysMethods(Calls):
         return self.call("key.touch", keys=keys) if keys else 0
 
     def type(self, key: Key) -> str:
-        """Return the type of a key: string, list or set, or none for a missing key."""
+        """Return the type of a key, such as string, list or set, or none for a missing key."""
         return title(self.call("key.type", key=key))
 
     def ttl(self, key: Key) -> int:

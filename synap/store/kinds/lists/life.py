@@ -6,7 +6,7 @@ from synap.store.kinds.lists import chunks
 from synap.store.memory import arena, codes, frames
 from synap.store.memory.layout import WORD
 from synap.store.records import keyspace
-from synap.store.records.descriptions import BYTES, COUNT, ENCODING, LISTPACK, QUICKLIST, SIZE
+from synap.store.records.descriptions import BYTES, COUNT, ENCODING, SIZE
 from synap.store.records.pieces import (
     ENTRY,
     INSIDE,
@@ -19,6 +19,7 @@ from synap.store.records.pieces import (
 )
 from synap.store.records.state_hash import mix, text
 
+LISTPACK, QUICKLIST = range(2)  # encodings, in the order of the table of kinds
 ELEMENT_OVERHEAD = 32  # the most bytes that a copied element takes besides its own
 
 
@@ -138,11 +139,5 @@ def describe(words, octets, ref, samples, found):
 
 @kernel
 def reap(words, octets, ref, budget):
-    """Free chunks of a deleted list; return what is left of the budget."""
+    """Free chunks of a deleted list; return what is left of the budget, more than 0 once only the record is left."""
     return chunks.reap(words, octets, ref, budget)
-
-
-@kernel
-def reaped(words, ref):
-    """Return True if nothing is left to free but the record."""
-    return words[ref + 1 + chunks.FIRST] == 0

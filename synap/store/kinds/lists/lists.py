@@ -1,7 +1,7 @@
 """Rows of lists: LPUSH, RPUSH, LPOP, RPOP, BLPOP, LLEN, LRANGE, and loading from a snapshot."""
 
 from synap.compiler.jit import kernel
-from synap.store.kinds import encodings
+from synap.store.kinds.lists import encodings
 from synap.store.kinds.lists.chunks import (
     BYTES,
     COUNT,

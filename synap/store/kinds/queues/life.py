@@ -139,11 +139,6 @@ def dump(words, octets, queue, cursor, target, seq, now):
 
 @kernel
 def reap(words, octets, ref, budget):
-    """Free messages of a deleted queue; return what is left of the budget."""
-    return queue_admin.reap(words, octets, ref, budget)
-
-
-@kernel
-def reaped(words, ref):
-    """Return True if nothing is left to free but the record."""
-    return words[ref + messages.MESSAGES + tables.SLOTS] == 0
+    """Free messages of a deleted queue; return what is left of the budget, more than 0 once only the record is left."""
+    budget = queue_admin.reap(words, octets, ref, budget)
+    return budget if words[ref + messages.MESSAGES + tables.SLOTS] else max(budget, 1)

@@ -10,7 +10,7 @@ import numpy as np
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
 from synap.store.kinds.rooms import events
-from synap.store.memory import codes, frames, tables
+from synap.store.memory import codes, frames
 from synap.store.memory.layout import FORM_MASK, MARK_BITS, PRESENT
 from synap.store.records.named_records import NAME_SIZE
 from synap.store.records.pieces import INSIDE, MORE, PIECE_BYTES, PIECE_ITEMS, words_of
@@ -107,11 +107,5 @@ def dump(words, octets, room, cursor, target, seq, now):
 
 @kernel
 def reap(words, octets, ref, budget):
-    """Free chunks of a deleted room; return what is left of the budget."""
+    """Free chunks of a deleted room; return what is left of the budget, more than 0 once only the record is left."""
     return events.reap(words, ref, budget)
-
-
-@kernel
-def reaped(words, ref):
-    """Return True if nothing is left to free but the record."""
-    return words[ref + events.SUBSCRIBERS + tables.SLOTS] == 0

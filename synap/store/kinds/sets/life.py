@@ -9,10 +9,11 @@ from synap.store.memory import arena, codes, frames, tables
 from synap.store.memory.layout import FORM_MASK, MARK_BITS, WORD
 from synap.store.memory.tables import REF_MASK
 from synap.store.records import keyspace
-from synap.store.records.descriptions import BYTES, COUNT, ENCODING, HASHTABLE, INTSET, LISTPACK, SIZE
+from synap.store.records.descriptions import BYTES, COUNT, ENCODING, SIZE
 from synap.store.records.pieces import INSIDE, MORE, PIECE_BYTES, PIECE_ITEMS, begin_piece, put_element, words_of
 from synap.store.records.state_hash import mix, text
 
+LISTPACK, INTSET, HASHTABLE = range(3)  # encodings, in the order of the table of kinds
 MEMBER_OVERHEAD = 32  # the most bytes that a copied member takes besides its own
 
 
@@ -130,11 +131,5 @@ def describe(words, octets, ref, samples, found):
 
 @kernel
 def reap(words, octets, ref, budget):
-    """Free members of a deleted set; return what is left of the budget."""
+    """Free members of a deleted set; return what is left of the budget, more than 0 once only the record is left."""
     return sets.reap(words, octets, ref, budget)
-
-
-@kernel
-def reaped(words, ref):
-    """Return True if nothing is left to free but the record."""
-    return words[ref + 1 + tables.SLOTS] == 0

@@ -10,7 +10,7 @@ log has it as a removal with the members spelled out, since random draws cannot 
 from synap.compiler.jit import kernel
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.spans import move, same
-from synap.store.kinds import encodings
+from synap.store.kinds.sets import encodings
 from synap.store.memory import arena, codes, tables
 from synap.store.memory.kinds import SET
 from synap.store.memory.layout import (

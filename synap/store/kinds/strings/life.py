@@ -1,15 +1,16 @@
 """Strings: copying, digests, snapshots and descriptions, as `kinds/table.py` requires."""
 
 from synap.compiler.jit import kernel
+from synap.kernels.integers import is_integer
 from synap.kernels.spans import move
-from synap.store.kinds import encodings
 from synap.store.memory import codes, frames
 from synap.store.memory.layout import FORM_MASK, MARK_BITS, PRESENT
 from synap.store.records import compressed, keyspace
-from synap.store.records.descriptions import AT, EMBEDDED, ENCODING, INTEGER, RAW, SIZE
+from synap.store.records.descriptions import AT, ENCODING, SIZE
 from synap.store.records.pieces import UNREADABLE, words_of
 from synap.store.records.state_hash import mix, text
 
+INTEGER, EMBEDDED, RAW = range(3)  # encodings, in the order of the table of kinds
 EMBEDDED_MAX = 44  # the most bytes of a string that Redis keeps in one block with its head
 
 
@@ -59,7 +60,7 @@ def describe(words, octets, ref, samples, found):
     found[ENCODING] = RAW
     if keyspace.mark_of(words, ref) & keyspace.RAW:
         return
-    if words[ref] & keyspace.SPELLED == 0 and encodings.is_integer(octets, found[AT], length):
+    if words[ref] & keyspace.SPELLED == 0 and is_integer(octets, found[AT], length):
         found[ENCODING] = INTEGER
     elif length <= EMBEDDED_MAX:
         found[ENCODING] = EMBEDDED

@@ -84,7 +84,7 @@ def write_key(words, octets, namespace, name_at, name_size, h, seat, source, siz
     old = words[seat] & REF_MASK
     if keyspace.kind_of(words, old) == STRING:
         value_cache.forget(words, old)
-    wanted = keyspace.record_words(STRING, name_size, size, deadline)
+    wanted = keyspace.record_words(words, STRING, name_size, size, deadline)
     reuse = False
     if not keep_old and keyspace.kind_of(words, old) == STRING:
         if keyspace.value_size(words, old) == size and (deadline != 0) == (keyspace.deadline_of(words, old) != 0):

@@ -96,7 +96,7 @@ def grow(words, octets, tape, h, seat, ref, size):
     name_size = text_size(words, tape, 0)
     old_size = keyspace.value_size(words, ref)
     deadline = keyspace.deadline_of(words, ref)
-    wanted = keyspace.record_words(STRING, name_size, size, deadline)
+    wanted = keyspace.record_words(words, STRING, name_size, size, deadline)
     old_at = value_at(words, ref)
     mark = keyspace.mark_of(words, ref)
     note = keyspace.note_of(words, ref)
