@@ -17,9 +17,9 @@ PACKAGE = "synap"
 
 RANKS = {
     "compiler": 0,
-    "kernels": 1,
-    "faults": 2, "call": 2, "traits": 2, "routes": 2, "either": 2, "hosts": 2, "methods": 2,
-    "command": 3, "store": 3,
+    "kernels": 1, "traits": 1, "routes": 1, "methods": 1,
+    "faults": 2, "call": 2, "either": 2, "hosts": 2, "command": 2,
+    "store": 3,
     "settings": 4, "derive": 4, "auth": 4, "observe": 4,
     "compat": 5,
     "engine": 6, "journal": 6, "proto": 6,
@@ -277,12 +277,19 @@ def by_name(source: Source) -> Found:
 
 def typed_code(source: Source) -> Found:
     """No code of a row is typed again: `store/memory/codes.py` has its name."""
-    if source.part in ("commands", "compat") or source.module in CODES_WRITTEN:
+    if source.part in ("commands", "compat") or source.module in (*CODES_WRITTEN, *_rows_of_kinds()):
         return
     for line, text in enumerate(source.text.splitlines(), 1):
         for number in re.findall(r"\b0x[0-9A-Fa-f]{4}\b", text):
             if int(number, 16) in _codes():
                 yield line, f"{number} is the code of a row: use its name in synap.store.memory.codes"
+
+
+@cache
+def _rows_of_kinds() -> frozenset[str]:
+    from synap.store.kinds.table import KINDS, NAMED
+
+    return frozenset(module for kind in (*KINDS, *NAMED) for module in kind.rows)
 
 
 @cache
