@@ -124,10 +124,12 @@ class Engine:
         """Carry out a call that is packed at word `entry` as MULTI queues calls; see `execute`."""
         numbers = self.numbers
         tape = entry + transactions.QUEUE_HEAD
-        tape_size, blob_size = numbers[tape - 3], numbers[tape - 1]
+        row_at, tape_size, blob_size = numbers[entry], numbers[tape - 3], numbers[tape - 1]
         numbers[tape - 2] = caller.namespace
         numbers[tape - 1] = (tape + tape_size) * layout.WORD
-        return self.execute(caller, numbers[entry], tape, tape_size, blob_size, now, deliver)
+        if caller.rate is not None or caller.in_multi:
+            return self.execute(caller, row_at, tape, tape_size, blob_size, now, deliver)
+        return self._carry_out(caller, self.rows[row_at], row_at, tape, tape_size, blob_size, now, deliver)
 
     def call(self, caller: Caller, call: Call, now: int, deliver: Deliver | None = None) -> Outcome:
         """Carry out a call that Python has packed; see `execute`."""
@@ -179,8 +181,14 @@ class Engine:
                 self.numbers[layout.COUNTERS + 4 * row.code + 1] += 1
                 return Outcome(row, row_at, refusal)
             return Outcome(row, row_at, HANDLED, self._handle(row, caller, tape, now))
-        status = self._perform(caller, row_at, tape, tape_size, blob_size, now)
-        if status & layout.STATUS_MASK != layout.WAIT:
+        status = calls.perform(
+            self.words, self.octets, row_at, tape, tape_size, blob_size, now, caller.refuses, layout.REPLY_ITEMS,
+            self.reply_bytes_max,
+        )  # fmt: skip
+        what = status & layout.STATUS_MASK
+        if what == layout.FULL or what == layout.BROKEN:
+            status = self.checked(status, row_at)
+        if what != layout.WAIT:
             return Outcome(row, row_at, status)
         if deliver is None:
             return Outcome(row, row_at, layout.NIL)

@@ -9,7 +9,7 @@ from synap.engine.outcomes import HANDLED, Outcome
 from synap.faults import Fault
 from synap.proto.rest import Target, refused_fault, refused_number, status_fault
 from synap.store.memory import layout
-from synap.store.memory.layout import WORD
+from synap.store.memory.layout import REFUSED, STATUS_MASK, WORD
 from synap.traits import ONTO_ITSELF
 
 if TYPE_CHECKING:
@@ -44,18 +44,17 @@ class JsonCalls:
             if isinstance(outcome.value, Fault):
                 raise outcome.value
             return handled_value(outcome.value, target)
-        numbers = self.server.engine.numbers
-        refusal = outcome.refusal
-        if refusal == "SAME_OBJECT" and target.row.traits & ONTO_ITSELF:  # a success if the key exists
+        engine, row = self.server.engine, target.row
+        numbers = engine.numbers
+        if status & STATUS_MASK >= REFUSED:
+            if outcome.refusal != "SAME_OBJECT" or not row.traits & ONTO_ITSELF:
+                raise status_fault(status, fields, *numbers[layout.REPLY : layout.REPLY + 3 : layout.SECOND_NUMBER])
             if not self.is_there(fields["source"]):
                 raise refused_fault("NO_SUCH_KEY", fields, self.is_there)
-            status, numbers[layout.REPLY] = layout.NUMBER, 1
-        elif refusal:
-            raise status_fault(status, fields, *numbers[layout.REPLY : layout.REPLY + 3 : layout.SECOND_NUMBER])
-        refusal = refused_number(target.row, status, numbers[layout.REPLY])
-        if refusal:
+            status, numbers[layout.REPLY] = layout.NUMBER, 1  # a copy onto itself is a success
+        if row.json_faults and (refusal := refused_number(row, status, numbers[layout.REPLY])):
             raise refused_fault(refusal, fields, self.is_there)
-        return render(status, numbers, self.server.engine.bytes, layout.REPLY, fields)
+        return render(status, numbers, engine.bytes, layout.REPLY, fields)
 
     def is_there(self, key: str) -> bool:
         """Return whether `key` exists. Overwrites the reply of the previous call."""
