@@ -4,6 +4,7 @@
     synap/io/embedded/generated, synap/client/generated   the Python methods of rows, a file for each family
     synap/store/memory/kinds.py, records/kind_facts.py, kinds/dispatch.py   all that depends on the kind of a structure
     synap/store/memory/codes.py, refusals.py   the codes of rows and what kernels return for faults, by name
+    synap/store/slots/<family>.py      the slots of each row's tape, by name
     tests/golden/{opcodes,tapes,faults}.txt   the meaning of codes; lines are added, never changed
     docs/commands.md                   every row, for readers
     docs/architecture.md               its map of folders and files, off their docstrings
@@ -23,6 +24,7 @@ from synap.derive.goldens import FAULTS_HEAD, OPCODES_HEAD, TAPES_HEAD, faults, 
 from synap.derive.kinds import check_answers, dispatch_text, facts_text, numbers_text
 from synap.derive.method_texts import all_text, class_name, client_text, embedded_text
 from synap.derive.names import codes_text, refusals_text
+from synap.derive.slots import slots_text
 from synap.faults import SynapError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +34,7 @@ DOORS = "synap/store/doors"
 EMBEDDED, CLIENT = "synap/io/embedded/generated", "synap/client/generated"
 KIND_NUMBERS, KIND_FACTS = "synap/store/memory/kinds.py", "synap/store/records/kind_facts.py"
 KIND_DISPATCH = "synap/store/kinds/dispatch.py"
+SLOTS = "synap/store/slots"
 CODES, REFUSALS = "synap/store/memory/codes.py", "synap/store/memory/refusals.py"
 OPCODES, TAPES = "tests/golden/opcodes.txt", "tests/golden/tapes.txt"
 FAULTS = "tests/golden/faults.txt"
@@ -48,6 +51,7 @@ def texts(root: Path) -> dict[str, str]:
     check_answers(lambda path: _text(ROOT / path))
     found = {f"{DOORS}/{family}.py": door_text(CATALOGUE, family) for family in FAMILIES}
     found |= methods()
+    found |= {f"{SLOTS}/{family}.py": slots_text(CATALOGUE, family) for family in FAMILIES}
     found |= {KIND_NUMBERS: numbers_text(), KIND_FACTS: facts_text(), KIND_DISPATCH: dispatch_text()}
     found |= {CODES: codes_text(CATALOGUE), REFUSALS: refusals_text()}
     found[FAULTS] = grown(_text(root / FAULTS), FAULTS_HEAD, faults(), longer=False)
