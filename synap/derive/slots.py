@@ -57,18 +57,24 @@ def slots_text(catalogue: Catalogue, family: str) -> str:
 
 def slots_of(row: Command) -> list[tuple[str, int]]:
     """Return the names of a row's slots with their numbers, in the order of the slots."""
+    return [(name, number) for name, number, _ in named_slots(row)]
+
+
+def named_slots(row: Command) -> list[tuple[str, int, Place | None]]:
+    """Return (name, number, argument) of a row's slots, in their order; the last one, SLOTS, is of no argument."""
     places = list(layout(row.args))
     seen = Counter(name for place in places for name, _ in _names(place))
-    found: list[tuple[str, int]] = []
+    found: list[tuple[str, int, Place | None]] = []
     for place in places:
         outer = [_word(node.word) for node in place.path if isinstance(node, Token)]
         group = [place.group.name] if place.group is not None else []
         for name, number in _names(place):
             inside = outer if seen[name] > 1 else []  # arguments of two Tokens with one name
-            found.append((_joined(row, *group, *inside, name), number))
-    found.append((_joined(row, "slots"), row.slots))
-    names = {name for name, _ in found}
-    assert len(names) == len(found), f"{row.name}: two arguments have one name: {found}"
+            found.append((_joined(row, *group, *inside, name), number, place))
+    found.append((_joined(row, "slots"), row.slots, None))
+    names = [name for name, _, _ in found]
+    known = set(names)
+    assert len(known) == len(names), f"{row.name}: two arguments have one name: {names}"
     return found
 
 
