@@ -10,10 +10,16 @@ from functools import cache
 
 import pytest
 
+from synap.call import Call
 from synap.command import GROUPS, Choice, Command, Key, OneOf, Place, Raw, layout
 from synap.commands import CATALOGUE
+from synap.derive import tape_reader
 from synap.derive.doors import PLACES
+from synap.derive.packed_calls import call_of
 from synap.derive.slots import named_slots
+from synap.faults import Fault
+from synap.store.memory import codes
+from synap.store.slots import queues, strings
 from tests.tidiness import SLOT_NAMES, Source, dotted, functions, sources
 
 STORE = "synap.store."
@@ -142,3 +148,27 @@ def test_the_slots_of_a_decided_row_are_its_own() -> None:
     assert not any(name.startswith("STREAM_MAKE") for name in reached(CATALOGUE.by_name["stream.create"]))
     put = reached(CATALOGUE.by_name["queue.publish"])
     assert not any(name.startswith("QUEUE_PUT") for name in put) and "QUEUE_PUBLISH_HEADERS" in put
+
+
+def read_back(call: Call) -> dict[str, object]:
+    """The arguments of a call, read off its tape."""
+    return tape_reader.read(CATALOGUE.by_code[call.code], [0, 0, *call.tape], call.blob, 2)
+
+
+def test_a_call_made_in_python_has_its_arguments_in_their_slots() -> None:
+    call = call_of(CATALOGUE.by_name["kv.set"], 3, key="k", value=b"\xff", ttl=5)
+    assert (call.code, call.namespace, len(call.tape)) == (codes.KV_SET, 3, strings.KV_SET_SLOTS)
+    assert call.tape[strings.KV_SET_EXPIRY] == strings.KV_SET_EXPIRY_IS_EX and call.tape[strings.KV_SET_TTL] == 5
+    assert read_back(call) == {"key": b"k", "value": b"\xff", "ttl": 5}
+    call = call_of(CATALOGUE.by_name["queue.nack"], queue="q", message_id="m", drop=True, consumer_id="c")
+    assert call.tape[queues.QUEUE_NACK_HAS_CONSUMER] == call.tape[queues.QUEUE_NACK_DROP] == 1
+    assert read_back(call) == {"queue": b"q", "message_id": b"m", "drop": True, "consumer_id": b"c"}
+    assert call_of(CATALOGUE.by_name["queue.due"]) == Call(codes.QUEUE_DUE, 0, (), b"")
+    with pytest.raises(Fault, match="key"):
+        call_of(CATALOGUE.by_name["kv.get"])
+
+
+def test_a_row_that_takes_the_code_of_another_is_not_mistaken_for_it() -> None:
+    for args in ((Key("key"),), (Key("key"), Raw("value"))):
+        row = Command("kv.try", codes.KV_SET, "Try.", args=args)
+        assert len(call_of(row, key="k", value="v").tape) == row.slots
