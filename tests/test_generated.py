@@ -8,6 +8,7 @@ import pytest
 
 from synap.cli import generate
 from synap.command import (
+    GROUPS,
     AnyOrder,
     Catalogue,
     Choice,
@@ -41,6 +42,7 @@ from synap.derive.goldens import (
 from synap.derive.kinds import AnswerMissing, check_answers, kind_door_text, numbers_text, questions_of
 from synap.derive.names import codes_text, refusals_text
 from synap.derive.outcomes import refused
+from synap.derive.slots import slots_of, slots_text
 from synap.faults import TABLE
 from synap.store.kinds.table import FREEING, KINDS, NAMED, QUESTIONS, Kind, NamedKind
 from synap.store.memory.layout import FAULTS_COUNT, HOLDER, REFUSED_SHIFT
@@ -287,6 +289,46 @@ def test_a_function_of_a_row_lies_in_one_folder() -> None:
 def test_the_names_of_codes_are_fresh() -> None:
     assert text(generate.CODES) == codes_text(CATALOGUE), AGAIN
     assert codes_text(Catalogue([GET])).endswith("\n\nKV_GET = 0x0102\n")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_names_of_slots_are_fresh(family: str) -> None:
+    assert text(f"{generate.SLOTS}/{family}.py") == slots_text(CATALOGUE, family), AGAIN
+
+
+@pytest.mark.parametrize("row", [*CATALOGUE.rows, *PLANNED], ids=lambda row: row.name)
+def test_each_slot_has_a_name_of_its_own(row: Command) -> None:
+    """An alternative is named ..._IS_..., a length ..._STRIDE or ..._SLOTS; all else names one slot."""
+    found = slots_of(row)
+    assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", name) for name, _ in found)
+    start = row.name.upper().replace(".", "_") + "_"
+    groups = [f"{start}{place.node.name.upper()}_" for place in layout(row.args) if isinstance(place.node, GROUPS)]
+    fixed = [
+        number for name, number in found
+        if "_IS_" not in name and name != f"{start}SLOTS" and not name.startswith(tuple(groups))
+    ]  # fmt: skip
+    assert fixed == sorted(set(fixed)) and all(number < row.slots for number in fixed)
+    assert found[-1] == (f"{start}SLOTS", row.slots)
+
+
+def test_slots_are_named_by_row_and_argument() -> None:
+    limit = Token("LIMIT", Optional(Choice("how", ("=", "~"))), Int("limit"))
+    args = (
+        Key("key"), OneOf("when", Flag("NX"), Token("IFEQ", Raw("ifeq"))), AnyOrder(Flag("DROP", "gone"), limit),
+        Many("pairs", Raw("field"), Int("score")),
+    )  # fmt: skip
+    assert slots_of(Command("kv.try", 0x0199, "Try.", args=args)) == [
+        ("KV_TRY_KEY", 0), ("KV_TRY_WHEN", 2), ("KV_TRY_WHEN_IS_NX", 1), ("KV_TRY_WHEN_IS_IFEQ", 2),
+        ("KV_TRY_IFEQ", 3), ("KV_TRY_GONE", 5), ("KV_TRY_HAS_LIMIT", 6), ("KV_TRY_HAS_HOW", 7), ("KV_TRY_HOW", 8),
+        ("KV_TRY_HOW_IS_EXACT", 1), ("KV_TRY_HOW_IS_ABOUT", 2), ("KV_TRY_LIMIT", 9), ("KV_TRY_PAIRS", 10),
+        ("KV_TRY_PAIRS_STRIDE", 3), ("KV_TRY_PAIRS_FIELD", 0), ("KV_TRY_PAIRS_SCORE", 2), ("KV_TRY_SLOTS", 12),
+    ]  # fmt: skip
+    twice = (OneOf("by", Token("A", Int("n")), Token("B", Int("n"))),)
+    assert [name for name, _ in slots_of(Command("kv.try", 0x0199, "Try.", args=twice))][3:5] == [
+        "KV_TRY_A_N", "KV_TRY_B_N",
+    ]  # fmt: skip
+    with pytest.raises(AssertionError, match="two arguments have one name"):
+        slots_of(Command("kv.try", 0x0199, "Try.", args=(Int("n"), Int("n"))))
 
 
 def test_the_numbers_of_faults_are_kept() -> None:

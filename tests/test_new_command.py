@@ -110,9 +110,9 @@ def test_the_example_of_the_page(store: type[Bench], tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     written = python(tree, "-m", "synap", "generate").splitlines()
     assert {line.removeprefix("wrote ") for line in written} == {
-        "synap/store/doors/substrings.py", "synap/store/memory/codes.py", "docs/commands.md",
+        "synap/store/doors/substrings.py", "synap/store/slots/substrings.py", "synap/store/memory/codes.py",
         "synap/io/embedded/generated/substrings.py", "synap/client/generated/substrings.py",
-        "tests/golden/opcodes.txt", "tests/golden/tapes.txt",
+        "docs/commands.md", "tests/golden/opcodes.txt", "tests/golden/tapes.txt",
     }  # fmt: skip
     python(tree, "-c", PROGRAM, str(tree))
     checks = ("test_generated.py", "derive", "store/test_twins.py", "store/test_grammar.py")

@@ -42,6 +42,7 @@ from tests.tidiness import (
     swallowing,
     twins_missing,
     typed_code,
+    typed_slot,
     waiting,
 )
 
@@ -158,6 +159,14 @@ PLANTS: list[tuple[Rule, str, str, str, str | None]] = [
     (by_kind, "synap.engine.bad", "from synap.store.memory import kinds\nif kinds.ROOM != kind:\n    pass",
      "compared with kinds.ROOM", "synap.store.kinds.rooms.life"),
     (typed_code, "synap.store.bad", "DELETE_CODE = 0x0201", "0x0201 is the code of a row", "synap.commands.ok"),
+    (typed_slot, "synap.store.bad", "x = words[tape + 5]", "words[tape + 5] counts a slot", "synap.store.memory.tapes"),
+    (typed_slot, "synap.store.bad", "words[tape] = 1", "words[tape] has no name of a slot", "synap.store.lane.grammar"),
+    (typed_slot, "synap.store.bad", "words[layout.DECIDED + 2 * i] = 1", "counts a slot", "synap.store.memory.decided"),
+    (typed_slot, "synap.store.bad", "LIMIT = 5\nx = words[tape + LIMIT]", "counts a slot", "synap.engine.ok"),
+    (typed_slot, "synap.store.bad", "x = text_at(words, tape, 2)", "text_at(words, tape, 2) counts a slot", None),
+    (typed_slot, "synap.store.bad", "x = text_at(words, TAPE, CONSUMER + 1)", "counts a slot", None),
+    (typed_slot, "synap.store.bad", "from synap.store.slots import sets as s\nx = words[tape + s.SET_POP_KEY + 1]",
+     "words[tape + s.SET_POP_KEY + 1] counts a slot", None),
     (by_name, "synap.proto.bad", "match row.name:\n    case 'kv.get':\n        pass", "told by its name", None),
     (swallowing, "synap.io.bad", "try:\n    f()\nexcept Exception:\n    pass", "swallowed", None),
     (swallowing, "synap.io.bad", "try:\n    f()\nexcept:\n    ...", "swallowed", None),
@@ -198,6 +207,9 @@ def test_every_rule_is_planted() -> None:
     (by_name, "if row.name == name or row.resp == '' or '|' in row.resp:\n    pass"),
     (swallowing, "try:\n    f()\nexcept OSError:\n    pass"),
     (swallowing, "try:\n    f()\nexcept Exception as error:\n    tell(error)"),
+    (typed_slot, "from synap.store.slots import sets as slots\nx = words[tape + slots.SET_POP_KEY + i]"),
+    (typed_slot, "from synap.store.slots.sets import SET_POP_KEY\nx = text_at(words, tape, item + SET_POP_KEY)"),
+    (typed_slot, "x = words[tape - 2] + find(words, octets, tape, slot, 1) + words[stride + 1] + words[at]"),
     (asserting, "assert isinstance(x, int) and len(text.encode()) < 9, f'{x}: {text}'\nfound.setdefault(1, 2)"),
     (chance, "def f(clock, now):\n    return clock.time(now) + row.random"),
     (opening, "def f(disk):\n    return disk.open('name')"),
@@ -209,7 +221,8 @@ def test_every_rule_is_planted() -> None:
     (line_length, "x" * COLUMNS_MAX),
 ], ids=lambda given: getattr(given, "__name__", ""))  # fmt: skip
 def test_what_is_no_violation(rule: Rule, text: str) -> None:
-    assert list(rule(Source("synap.engine.fine", text))) == []
+    part = "store" if rule is typed_slot else "engine"
+    assert list(rule(Source(f"synap.{part}.fine", text))) == []
 
 
 def test_a_missing_twin_is_found(tmp_path: Path) -> None:

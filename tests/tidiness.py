@@ -76,6 +76,18 @@ KIND_ASKERS = {
 
 CODES_WRITTEN = ("synap.store.memory.codes",)
 
+TAPE_NAMES = re.compile(r"(\w*_)?tape|TAPE|DECIDED|CALL")
+"""Names of variables and regions that are words at which a tape starts."""
+SLOT_NAMES = "synap.store.slots."
+SLOT_WRITERS = {
+    "synap.store.memory.tapes": "has the functions that read and write a slot of any row",
+    "synap.store.memory.decided": "has the functions that build the tape of any row",
+    "synap.store.memory.frames": "copies the tape of any row",
+    "synap.store.lane.grammar": "fills the tape of any row by its compiled grammar",
+    "synap.store.lane.json_batch": "fills the tape of any row by the names of its fields",
+}
+"""Modules that work on the tape of any row, where slots are positions and no names."""
+
 NAMES_BANNED = ("utils", "util", "helpers", "helper", "common", "misc")
 
 LINES_MAX = 450
@@ -299,6 +311,46 @@ def _codes() -> frozenset[int]:
     return frozenset(CATALOGUE.by_code)
 
 
+def typed_slot(source: Source) -> Found:
+    """No slot of a tape is counted: `synap/store/slots` has its name."""
+    if source.part != "store" or source.module in SLOT_WRITERS:
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Subscript):
+            index = node.slice
+            if _is_tape(index):
+                yield node.lineno, f"{ast.unparse(node)} has no name of a slot, see synap/store/slots"
+            elif isinstance(index, ast.BinOp) and isinstance(index.op, ast.Add):
+                parts = _summands(index)
+                if any(_is_tape(part) for part in parts) and any(_is_counted(source, part) for part in parts):
+                    yield node.lineno, f"{ast.unparse(node)} counts a slot, see synap/store/slots"
+        elif isinstance(node, ast.Call):
+            for before, argument in zip(node.args, node.args[1:], strict=False):
+                if _is_tape(before) and any(_is_counted(source, part) for part in _summands(argument)):
+                    yield node.lineno, f"{ast.unparse(node)} counts a slot, see synap/store/slots"
+
+
+def _is_tape(node: ast.expr) -> bool:
+    return TAPE_NAMES.fullmatch(dotted(node).rpartition(".")[2]) is not None
+
+
+def _summands(node: ast.expr) -> list[ast.expr]:
+    """Return the parts of a sum of products; a sum of one part is that part."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mult):
+        return [*_summands(node.left), *_summands(node.right)]
+    return [node]
+
+
+def _is_counted(source: Source, node: ast.expr) -> bool:
+    """Return True for a number, and for a constant that is no generated name of a slot."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, int)
+    name = dotted(node)
+    first, dot, rest = name.partition(".")
+    full = source.aliases.get(first, first) + dot + rest
+    return name.rpartition(".")[2].isupper() and not _is_tape(node) and not full.startswith(SLOT_NAMES)
+
+
 def by_kind(source: Source) -> Found:
     """Only a kind's own folder, and what is generated from the table of kinds, asks of which kind something is."""
     if source.module.startswith(KIND_PLACES) or source.module in KIND_ASKERS:
@@ -439,6 +491,6 @@ def twins_missing(wanted: list[str], folder: Path) -> list[str]:
 
 
 RULES: list[Rule] = [
-    rank, library, waiting, chance, opening, named, by_name, by_kind, typed_code, swallowing, asserting, printing,
-    file_length, function_length, line_length, documented,
+    rank, library, waiting, chance, opening, named, by_name, by_kind, typed_code, typed_slot, swallowing, asserting,
+    printing, file_length, function_length, line_length, documented,
 ]  # fmt: skip

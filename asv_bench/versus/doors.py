@@ -65,7 +65,7 @@ BODIES = {
         return INTEGER_OVERFLOW
     value = min(value + words[tape + 4], {n} * 1000)
     size = print_integer(octets, SCRATCH * 8, value)
-    if not strings.write(words, octets, tape, h, seat, SCRATCH * 8, size, 0, 0, False):
+    if not strings.write(words, octets, tape, 0, h, seat, SCRATCH * 8, size, 0, 0, False):
         return 0
     set_scalar(words, reply, value)
     return NUMBER | CHANGED
@@ -78,7 +78,7 @@ BODIES = {
     if size > have or not same(octets, strings.value_at(words, old) + have - size, text_at(words, tape, 2), size):
         return NIL
     mark = text_mark(words, tape, 2)
-    if not strings.write(words, octets, tape, h, seat, text_at(words, tape, 2), size, mark, 0, False):
+    if not strings.write(words, octets, tape, 0, h, seat, text_at(words, tape, 2), size, mark, 0, False):
         return 0
     return DONE | CHANGED
 ''',
@@ -93,7 +93,7 @@ BODIES = {
         set_scalar(words, reply, 0)
         add_text(words, reply, strings.value_at(words, old), size, keyspace.mark_of(words, old))
     deadline = now + words[tape + 4] * {n} if words[tape + 4] > 0 else 0
-    if not strings.write(words, octets, tape, h, seat, text_at(words, tape, 2), text_size(words, tape, 2),
+    if not strings.write(words, octets, tape, 0, h, seat, text_at(words, tape, 2), text_size(words, tape, 2),
                          text_mark(words, tape, 2), deadline, old != 0):
         return 0
     return ITEM | CHANGED if old else NIL | CHANGED
@@ -110,7 +110,7 @@ BODIES = {
         move(octets, SCRATCH * 8, strings.value_at(words, old), have)
     move(octets, SCRATCH * 8, text_at(words, tape, 2), size)
     total = max(size, have)
-    if not strings.write(words, octets, tape, h, seat, SCRATCH * 8, total, 0, 0, False):
+    if not strings.write(words, octets, tape, 0, h, seat, SCRATCH * 8, total, 0, 0, False):
         return 0
     set_scalar(words, reply, total)
     return NUMBER | CHANGED
@@ -128,7 +128,7 @@ BODIES = {
         set_scalar(words, reply, count)
         return NUMBER
     size = print_integer(octets, SCRATCH * 8, count)
-    if not strings.write(words, octets, tape, h, seat, SCRATCH * 8, size, 0, 0, False):
+    if not strings.write(words, octets, tape, 0, h, seat, SCRATCH * 8, size, 0, 0, False):
         return 0
     set_scalar(words, reply, count)
     return NUMBER | CHANGED

@@ -5,6 +5,7 @@
     synap/store/doors/life_of_<kinds>.py   the compiled entrance of each kind
     synap/store/memory/kinds.py, kinds/dispatch.py   the numbers of the kinds, and the calls of their doors
     synap/store/memory/codes.py, refusals.py   the codes of rows and what kernels return for faults, by name
+    synap/store/slots/<family>.py      the slots of each row's tape, by name
     tests/golden/{opcodes,tapes,faults}.txt   the meaning of codes; lines are added, never changed
     docs/commands.md                   every row, for readers
     docs/architecture.md               its map of folders and files, off their docstrings
@@ -24,6 +25,7 @@ from synap.derive.goldens import FAULTS_HEAD, OPCODES_HEAD, TAPES_HEAD, faults, 
 from synap.derive.kinds import check_answers, dispatch_text, kind_door_text, numbers_text
 from synap.derive.method_texts import all_text, class_name, client_text, embedded_text
 from synap.derive.names import codes_text, refusals_text
+from synap.derive.slots import slots_text
 from synap.faults import SynapError
 from synap.store.kinds.table import KINDS, NAMED
 
@@ -33,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOORS = "synap/store/doors"
 EMBEDDED, CLIENT = "synap/io/embedded/generated", "synap/client/generated"
 KIND_NUMBERS, KIND_DISPATCH = "synap/store/memory/kinds.py", "synap/store/kinds/dispatch.py"
+SLOTS = "synap/store/slots"
 CODES, REFUSALS = "synap/store/memory/codes.py", "synap/store/memory/refusals.py"
 OPCODES, TAPES = "tests/golden/opcodes.txt", "tests/golden/tapes.txt"
 FAULTS = "tests/golden/faults.txt"
@@ -49,6 +52,7 @@ def texts(root: Path) -> dict[str, str]:
     check_answers(lambda path: _text(ROOT / path))
     found = {f"{DOORS}/{family}.py": door_text(CATALOGUE, family) for family in FAMILIES}
     found |= methods()
+    found |= {f"{SLOTS}/{family}.py": slots_text(CATALOGUE, family) for family in FAMILIES}
     found |= {f"{DOORS}/{kind.door}.py": kind_door_text(kind) for kind in (*KINDS, *NAMED)}
     found |= {KIND_NUMBERS: numbers_text(), KIND_DISPATCH: dispatch_text()}
     found |= {CODES: codes_text(CATALOGUE), REFUSALS: refusals_text()}

@@ -1,9 +1,10 @@
 """The decorators that compile kernels, the options of numba, and the names of entries in the kernel cache.
 
-Three kinds of function are compiled, all with the options that are set in this file:
+Four kinds of function are compiled, all with the options that are set in this file:
 
     @kernel             an inner kernel: linked into its callers (also into a plain `numba.njit` function),
                         never called from Python
+    @inlined            an inner kernel that is always inlined
     @kernel(signature)  a border function: called from Python, cached on disk, compiled by `load()`
     @door               the entry point of a family, a C function called by its address; cached on disk
     @kind_door          the same for a kind, whose callers ask about one of its records
@@ -330,14 +331,7 @@ class _Inner(CPUDispatcher):
 def kernel(target: Any) -> Any:
     """Compile a function as an inner kernel, or with a signature as a border function."""
     if callable(target) and not isinstance(target, types.Type) and not hasattr(target, "return_type"):
-        compiler = Compiler if target.__closure__ else _InnerCompiler
-        inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=compiler, **_OPTIONS)(target)
-        inner.__class__ = _Inner
-        if not target.__closure__:
-            if _file(target.__module__) is not None:  # else a notebook: there is no file to name a cache entry by
-                inner._cache = _InnerCache(target)
-            linking.inner[_name(target)] = inner
-        return inner
+        return _inner_kernel(target)
 
     def border(function: Callable[..., Any]) -> Any:
         if _file(function.__module__) is None:  # a notebook: nothing is cached, so compile now
@@ -352,6 +346,27 @@ def kernel(target: Any) -> Any:
 
     signature = numba.core.sigutils.normalize_signature(target)
     return border
+
+
+def inlined(target: Callable[..., Any]) -> Any:
+    """Compile a function as an inner kernel that is always inlined into its callers.
+
+    For a short function in front of longer ones, as rows share them. An array is passed as seven words, so calls are
+    dear; LLVM saves the space and calls such a function once it has many callers.
+    """
+    return _inner_kernel(target, forceinline=True)
+
+
+def _inner_kernel(target: Any, **more: Any) -> Any:
+    compiler = Compiler if target.__closure__ else _InnerCompiler
+    options = _OPTIONS | more
+    inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=compiler, **options)(target)
+    inner.__class__ = _Inner
+    if not target.__closure__:
+        if _file(target.__module__) is not None:  # else a notebook: there is no file to name a cache entry by
+            inner._cache = _InnerCache(target)
+        linking.inner[_name(target)] = inner
+    return inner
 
 
 def door(function: Callable[..., Any]) -> Any:

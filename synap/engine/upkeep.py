@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from synap.call import Call
+from synap.derive.packed_calls import call_of
 from synap.derive.replies import items
 from synap.store.kinds.table import NAMED
 from synap.store.memory import arena, codes, layout
@@ -22,7 +22,7 @@ class Upkeep:
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
-        self._due_codes = {kind.number: engine.catalogue.by_name[kind.due_row].code for kind in NAMED}
+        self._due_rows = {kind.number: engine.catalogue.by_name[kind.due_row] for kind in NAMED}
         self._expire_cursor = 0
         self._found = np.zeros(2 * CLEAN_RUNS, np.int64)
 
@@ -62,19 +62,18 @@ class Upkeep:
         self._expire_cursor = max(cursor, 0)
         found = items(engine.numbers, engine.bytes)
         for (key, _), (namespace, _) in zip(found[::2], found[1::2], strict=True):
-            engine.run(Call(codes.KEY_EXPIRE, namespace, (0, len(key) << layout.MARK_BITS | layout.PRESENT), key), now)
+            engine.run(call_of(engine.catalogue.by_code[codes.KEY_EXPIRE], namespace, key=key), now)
             engine.settle(now)
         return len(found) // 2 * 4 >= EXPIRE_LOOKS
 
     def _end_timer(self, now: int) -> bool:
         """Run the timer that is due in one queue or room: ended leases, delayed messages, old events."""
         engine = self._engine
-        status = engine.run(Call(codes.QUEUE_DUE, 0, (), b""), now)
+        status = engine.run(call_of(engine.catalogue.by_code[codes.QUEUE_DUE]), now)
         if status & layout.STATUS_MASK != layout.ITEM:
             return False
         name = items(engine.numbers, engine.bytes)[0][0]
-        code = self._due_codes[engine.numbers[layout.REPLY]]
-        tape = (0, len(name) << layout.MARK_BITS | layout.PRESENT, DUE_MOST)
-        status = engine.run(Call(code, 0, tape, name), now)
+        row = self._due_rows[engine.numbers[layout.REPLY]]
+        status = engine.run(call_of(row, **{row.args[0].name: name, "most": DUE_MOST}), now)
         engine.settle(now)
         return bool(status & layout.CHANGED)  # a refused call (broken log) is not repeated at once

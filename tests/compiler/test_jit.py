@@ -140,6 +140,24 @@ except TypeError as error:
     print(error)
 """
 
+LONG = """
+from synap.compiler import jit
+
+@jit.{decorator}
+def stirred(n):
+{body}    return n
+
+@jit.kernel("int64(int64)")
+def asked(n):
+    return stirred(n) + stirred(n + 1) * stirred(n + 2)
+
+jit.load()
+(code,) = asked.inspect_asm().values()
+labels = [line for line in code.splitlines() if line.startswith("_ZN")]
+print(asked(1), any("stirred" in label for label in labels))
+"""
+STIR = "".join(f"    n = (n * {1_000_003 + 2 * i}) ^ (n >> {1 + i % 9})\n" for i in range(200))
+
 UNTOUCHED = """
 import os, numba
 def state():
@@ -315,6 +333,19 @@ def test_a_plain_numba_function_calls_inner_functions_and_python_is_told_not_to(
             "17 42",
             "step() is an inner kernel: call it in a function compiled by numba.njit or synap.compiler.jit.kernel",
         ]
+
+
+def test_a_function_of_any_length_is_inlined_if_it_says_so(tmp_path: Path) -> None:
+    found = {name: run_file(LONG.format(decorator=name, body=STIR), tmp_path / name) for name in ("kernel", "inlined")}
+    (called, has_code), (inlined, has_none) = found["kernel"].split(), found["inlined"].split()
+    assert (has_code, has_none) == ("True", "False") and called == inlined
+
+
+def run_file(text: str, folder: Path) -> str:
+    """The last line that a file of its own says, in a process of its own."""
+    folder.mkdir()
+    (folder / "long.py").write_text(text)
+    return run("import long", folder)[0][-1]
 
 
 def test_numba_stays_as_it_was(tmp_path: Path) -> None:

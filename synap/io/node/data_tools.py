@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from synap.call import Call
 from synap.command import GROUPS, Command
 from synap.command import layout as layout_of
 from synap.commands import CATALOGUE
@@ -135,22 +136,22 @@ def load(directory: Path, file: Path) -> Iterator[str]:
         raise
 
 
-def _calls(file: Path) -> Iterator[tuple[int, Command, int, list[int], bytes]]:
-    """Yield (line, row, namespace, tape, blob) of each line of a dump. Raises Unusable for any other file."""
+def _calls(file: Path) -> Iterator[tuple[int, Command, Call]]:
+    """Yield (line, row, call) of each line of a dump. Raises Unusable for any other file."""
     builds: dict[str, Any] = {}
     number, line = 0, b""
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                call = msgspec.json.decode(line)
-                row = CATALOGUE.by_name[call["row"]]
-                fields = {name: _unspell(value) for name, value in _plain_items(row, call["fields"]).items()}
-                namespace = int(call.get("namespace", 0))
+                told = msgspec.json.decode(line)
+                row = CATALOGUE.by_name[told["row"]]
+                fields = {name: _unspell(value) for name, value in _plain_items(row, told["fields"]).items()}
+                namespace = int(told.get("namespace", 0))
                 tape, blob = builds.setdefault(row.name, binder(row))(fields)
             except (ValueError, KeyError, AttributeError, TypeError, SynapError):
                 found = line[:40].decode("utf-8", "replace").rstrip() + ("..." if len(line) > 40 else "")
                 raise Unusable(f"{file} line {number}: wanted a line of a dump, found {found or 'nothing'}") from None
-            yield number, row, namespace, tape, blob
+            yield number, row, Call(row.code, namespace, tuple(tape), blob)
     if not line.endswith(b"\n"):
         found = f"the file ends within line {number}" if line else "an empty file"
         raise Unusable(f"{file}: wanted a whole dump, found {found}")
@@ -163,15 +164,9 @@ def _carry_out(directory: Path, file: Path) -> Iterator[str]:
     caller = Caller(Surface.PYTHON)
     done = 0
     try:
-        for number, row, namespace, tape, blob in _calls(file):
-            start = layout.CALL_BLOB * WORD
-            engine.bytes[start : start + len(blob)] = blob
-            engine.numbers[layout.CALL - 2] = namespace
-            engine.numbers[layout.CALL - 1] = start
-            for i, value in enumerate(tape):
-                engine.numbers[layout.CALL + i] = value
+        for number, row, call in _calls(file):
             now = node.clock.now()
-            outcome = engine.execute(caller, engine.row_at[row.name], layout.CALL, len(tape), len(blob), now)
+            outcome = engine.call(caller, call, now)
             if outcome.failed:
                 raise Unusable(f"{file} line {number}: {row.name} was refused, is the directory empty?")
             done += bool(outcome.status & CHANGED)

@@ -14,13 +14,15 @@ from synap.kernels.spans import bare, copy_out, move, prefetch
 from synap.store.kinds.strings import strings
 from synap.store.memory import arena, codes, frames, tables
 from synap.store.memory.kinds import STRING
-from synap.store.memory.layout import CHANGED, DONE, MARK_BITS, NOW, NUMBER, PRESENT, TAPE, WORD
+from synap.store.memory.layout import CHANGED, DONE, NOW, NUMBER, TAPE, WORD
 from synap.store.memory.tables import REF_MASK
-from synap.store.records import compressed, keyspace
+from synap.store.memory.tapes import set_group, set_text
+from synap.store.records import compressed, key_access, keyspace
+from synap.store.slots import keys as key_slots
+from synap.store.slots import strings as string_slots
 from synap.store.upkeep import eviction
 
 BATCH = 16
-SET_SLOTS = 15
 MISSING, OTHER_KIND, UNREADABLE = -1, -2, -3
 
 
@@ -56,20 +58,17 @@ def find_many(words, octets, at, sizes, count, now, found, target, width, namesp
             seat = 0
             if words[seats[i]] != 0:
                 seat = keyspace.locate_used(words, octets, namespace, starts[i], size, hashes[i])
+            ref = key_access.record_at(words, seat, STRING, now)
             place = 2 * (first + i)
-            found[place + 1] = MISSING
-            if seat:
-                ref = words[seat] & REF_MASK
-                if not keyspace.expired(words, ref, now):
-                    if keyspace.kind_of(words, ref) == STRING:
-                        source, size = compressed.open_text(words, octets, ref)
-                        found[place] = source
-                        found[place + 1] = size if size >= 0 else UNREADABLE
-                        total += max(size, 0)
-                        if width and size > 0:
-                            copy_out(octets, source, target, (first + i) * width, min(size, width))
-                    else:
-                        found[place + 1] = OTHER_KIND
+            if ref > 0:
+                source, size = compressed.open_text(words, octets, ref)
+                found[place] = source
+                found[place + 1] = size if size >= 0 else UNREADABLE
+                total += max(size, 0)
+                if width and size > 0:
+                    copy_out(octets, source, target, (first + i) * width, min(size, width))
+            else:
+                found[place + 1] = MISSING if ref == key_access.MISSING else OTHER_KIND
     return total
 
 
@@ -117,7 +116,7 @@ def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namesp
     words = bare(words)
     octets = bare(octets)
     words[NOW] = now
-    for i in range(SET_SLOTS):
+    for i in range(string_slots.KV_SET_SLOTS):
         words[TAPE + i] = 0
     words[TAPE - 2] = namespace
     hashes = np.empty(BATCH, np.int64)
@@ -132,15 +131,16 @@ def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namesp
                 words, octets, now, size + value_size + 1024
             ):
                 return first + i
-            if not frames.log_room(words, SET_SLOTS, size + value_size):
+            if not frames.log_room(words, string_slots.KV_SET_SLOTS, size + value_size):
                 return first + i
             words[TAPE - 1] = at
-            words[TAPE] = 0
-            words[TAPE + 1] = size << MARK_BITS | PRESENT
-            words[TAPE + 2] = value_at - at
-            words[TAPE + 3] = value_size << MARK_BITS | PRESENT
-            seat = keyspace.locate_used(words, octets, namespace, at, size, hashes[i])
-            if not strings.write(words, octets, TAPE, hashes[i], seat, value_at, value_size, 0, 0, False):
+            set_text(words, TAPE, string_slots.KV_SET_KEY, 0, size, 0)
+            set_text(words, TAPE, string_slots.KV_SET_VALUE, value_at - at, value_size, 0)
+            h = hashes[i]
+            seat = keyspace.locate_used(words, octets, namespace, at, size, h)
+            if not strings.write_argument(
+                words, octets, TAPE, string_slots.KV_SET_KEY, string_slots.KV_SET_VALUE, h, seat, 0, False
+            ):
                 return first + i
             journal_set(words, octets, at, size, value_at, value_size, now)
             at += size
@@ -151,12 +151,13 @@ def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namesp
 @kernel
 def journal_set(words, octets, at, size, value_at, value_size, now):
     """Frame one SET, after copying its key and value behind the tape, next to each other."""
-    blob = (TAPE + SET_SLOTS + 1) * 8
+    blob = (TAPE + string_slots.KV_SET_SLOTS + 1) * 8
     move(octets, blob, at, size)
     move(octets, blob + size, value_at, value_size)
     words[TAPE - 1] = blob
-    words[TAPE + 2] = size
-    frames.journal(words, octets, codes.KV_SET, now, DONE | CHANGED, 0, TAPE, SET_SLOTS, size + value_size)
+    set_text(words, TAPE, string_slots.KV_SET_VALUE, size, value_size, 0)
+    blob_size = size + value_size
+    frames.journal(words, octets, codes.KV_SET, now, DONE | CHANGED, 0, TAPE, string_slots.KV_SET_SLOTS, blob_size)
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64[::1], int64, int64, int64, int64[::1])")
@@ -175,7 +176,8 @@ def delete_many(words, octets, at, sizes, count, now, namespace, removed):
         batch = min(BATCH, count - first)
         start = ask_slots(words, octets, at, sizes, first, batch, namespace, hashes)
         blob_size = start - at
-        if not frames.log_room(words, 2 + 2 * batch, blob_size):
+        stride = key_slots.KEY_DELETE_KEYS_STRIDE
+        if not frames.log_room(words, key_slots.KEY_DELETE_SLOTS + stride * batch, blob_size):
             return first
         ask_records(words, hashes, batch)
         start = at
@@ -185,21 +187,19 @@ def delete_many(words, octets, at, sizes, count, now, namespace, removed):
             size = sizes[first + i]
             seat = keyspace.locate(words, octets, namespace, start, size, hashes[i])
             if seat:
-                if not keyspace.expired(words, words[seat] & REF_MASK, now):
+                if key_access.record_at(words, seat, key_access.ANY_KIND, now):
                     seen += 1
                 keyspace.remove(words, octets, hashes[i], seat, False)
-                words[TAPE + 2 + 2 * gone] = start - at
-                words[TAPE + 3 + 2 * gone] = size << MARK_BITS | PRESENT
+                item = key_slots.KEY_DELETE_SLOTS + stride * gone
+                set_text(words, TAPE, item + key_slots.KEY_DELETE_KEYS_KEY, start - at, size, 0)
                 gone += 1
             start += size
         if gone:
-            words[TAPE] = gone
-            words[TAPE + 1] = 2
+            set_group(words, TAPE, key_slots.KEY_DELETE_KEYS, gone, key_slots.KEY_DELETE_SLOTS)
             words[TAPE - 1] = at
             words[TAPE - 2] = namespace
-            frames.journal(
-                words, octets, codes.KEY_DELETE, now, NUMBER | CHANGED, seen, TAPE, 2 + 2 * gone, blob_size
-            )
+            tape_size = key_slots.KEY_DELETE_SLOTS + stride * gone
+            frames.journal(words, octets, codes.KEY_DELETE, now, NUMBER | CHANGED, seen, TAPE, tape_size, blob_size)
             removed[0] += seen
         at = start
     return count

@@ -7,8 +7,9 @@ from synap.store.kinds import dispatch
 from synap.store.memory import arena
 from synap.store.memory.layout import TRACKING, WORD
 from synap.store.memory.tables import REF_MASK
-from synap.store.records import keyspace
+from synap.store.records import key_access, keyspace
 from synap.store.records.descriptions import BYTES, CLOCK, COUNT, DEADLINE, DESCRIPTION_WORDS, KIND, REF, USES
+from synap.store.records.key_access import ANY_KIND, MISSING
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
@@ -26,9 +27,7 @@ def visible(words, octets, namespace, start, size, now):
     octets = bare(octets)
     h = keyspace.hash_key(words, octets, namespace, start, size)
     seat = keyspace.locate(words, octets, namespace, start, size, h)
-    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
-        return 0
-    return 1
+    return 1 if key_access.record_at(words, seat, ANY_KIND, now) else 0
 
 
 @kernel("void(int64[::1], uint8[::1], int64, int64, int64, int64)")
@@ -55,10 +54,8 @@ def describe(words, octets, namespace, start, size, now, samples, found):
     found = bare(found)
     h = keyspace.hash_key(words, octets, namespace, start, size)
     seat = keyspace.locate(words, octets, namespace, start, size, h)
-    if seat == 0:
-        return 0
-    ref = words[seat] & REF_MASK
-    if keyspace.expired(words, ref, now):
+    ref = key_access.record_at(words, seat, ANY_KIND, now)
+    if ref == MISSING:
         return 0
     for i in range(DESCRIPTION_WORDS):
         found[i] = 0

@@ -23,6 +23,7 @@ from synap.store.memory.refusals import (
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import ITEM_OVERHEAD, add_text, fits, set_scalar, text_at, text_size
 from synap.store.records import keyspace
+from synap.store.slots import renames as slots
 
 ALL = 1 << 62  # no limit on the number of keys listed
 DRAWS = 64  # random draws before all keys are walked
@@ -102,25 +103,24 @@ def listed(words, octets, tape, now, reply, start, size, glob, glob_size, limit)
 @kernel
 def match_all(words, octets, tape, now, reply):
     """Reply with the keys of the namespace that match a pattern, in no order (KEYS)."""
-    glob = text_at(words, tape, 0)
-    return listed(words, octets, tape, now, reply, 0, 0, glob, text_size(words, tape, 0), ALL)
+    glob, glob_size = text_at(words, tape, slots.KEY_MATCH_PATTERN), text_size(words, tape, slots.KEY_MATCH_PATTERN)
+    return listed(words, octets, tape, now, reply, 0, 0, glob, glob_size, ALL)
 
 
 @kernel
 def match_prefix(words, octets, tape, now, reply):
-    """Reply with the keys that begin with the text in slot 1, or with any (slot 0 is 0); slot 4 is the limit."""
-    limit = words[tape + 4] if words[tape + 3] else PREFIX_LIMIT
+    """Reply with the keys that begin with a prefix, or with any keys without one, up to a limit."""
+    limit = words[tape + slots.KEY_STARTING_LIMIT] if words[tape + slots.KEY_STARTING_HAS_LIMIT] else PREFIX_LIMIT
     if limit < 0:
         return POSITIVE_COUNT
-    size = text_size(words, tape, 1) if words[tape] else 0
-    return listed(words, octets, tape, now, reply, text_at(words, tape, 1), size, 0, 0, limit)
+    start, size = text_at(words, tape, slots.KEY_STARTING_PREFIX), text_size(words, tape, slots.KEY_STARTING_PREFIX)
+    return listed(words, octets, tape, now, reply, start, size, 0, 0, limit)
 
 
 @kernel
 def list_all(words, octets, tape, now, reply):
-    """Reply with the keys that begin with the text in slot 1 and match the glob in slot 4 (unless slot 0 or 3 is 0)."""
-    size = text_size(words, tape, 1) if words[tape] else 0
-    glob = text_at(words, tape, 4) if words[tape + 3] else 0
-    return listed(
-        words, octets, tape, now, reply, text_at(words, tape, 1), size, glob, text_size(words, tape, 4), ALL
-    )
+    """Reply with the keys that begin with a prefix and match a glob; without either, all keys do."""
+    start, size = text_at(words, tape, slots.KEY_LIST_PREFIX), text_size(words, tape, slots.KEY_LIST_PREFIX)
+    glob = text_at(words, tape, slots.KEY_LIST_PATTERN) if words[tape + slots.KEY_LIST_HAS_PATTERN] else 0
+    glob_size = text_size(words, tape, slots.KEY_LIST_PATTERN)
+    return listed(words, octets, tape, now, reply, start, size, glob, glob_size, ALL)

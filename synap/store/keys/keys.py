@@ -7,6 +7,7 @@ from synap.kernels.globs import matches
 from synap.kernels.integers import parse_cursor
 from synap.store.memory import tables
 from synap.store.memory.layout import (
+    BROKEN,
     CHANGED,
     DONE,
     FULL,
@@ -34,15 +35,11 @@ from synap.store.memory.refusals import (
     SYNTAX,
 )
 from synap.store.memory.tables import REF_MASK, TAG_BITS, TAG_MASK
-from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_size
-from synap.store.records import keyspace
+from synap.store.memory.tapes import add_text, first_item, fits, set_scalar, text_at, text_size
+from synap.store.records import key_access, keyspace
+from synap.store.records.key_access import ANY_KIND, MISSING
+from synap.store.slots import keys as slots
 
-# Slots of key.expire_in and of key.scan (see synap/commands/keys.py).
-EXPIRE_AMOUNT, EXPIRE_WHEN, EXPIRE_COMPARE = 2, 3, 4
-IF_NONE, IF_ANY = 1, 2
-IF_LATER, IF_EARLIER = 1, 2
-BOTH = 3
-SCAN_MATCH, SCAN_HAS_COUNT, SCAN_COUNT, SCAN_HAS_TYPE, SCAN_TYPE = 3, 5, 6, 7, 8
 SCAN_COUNT_DEFAULT = 10
 SCAN_WALK_MAX = 8192  # keys of other namespaces that one window passes over: about half a millisecond
 MS_MAX = (1 << 63) - 1
@@ -52,20 +49,18 @@ FLUSH_STEP = 1 << 62
 @kernel
 def delete(words, octets, tape, now, reply):
     """Remove keys (DEL); reply with how many were visible."""
-    count = words[tape]
-    at = tape + words[tape + 1]
+    key = first_item(words, tape, slots.KEY_DELETE_KEYS) + slots.KEY_DELETE_KEYS_KEY
     removed = 0
     changed = False
-    for i in range(count):
-        start = words[tape - 1] + words[at + 2 * i]
-        size = words[at + 2 * i + 1] >> 8
-        h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
-        seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
+    for _ in range(words[tape + slots.KEY_DELETE_KEYS]):
+        h = keyspace.hash_text(words, octets, tape, key)
+        seat = keyspace.locate_quietly(words, octets, tape, key, h)
         if seat:
-            if not keyspace.expired(words, words[seat] & REF_MASK, now):
+            if key_access.record_at(words, seat, ANY_KIND, now):
                 removed += 1
             keyspace.remove(words, octets, h, seat, False)
             changed = True
+        key += slots.KEY_DELETE_KEYS_STRIDE
     set_scalar(words, reply, removed)
     return NUMBER | CHANGED if changed else NUMBER
 
@@ -73,9 +68,8 @@ def delete(words, octets, tape, now, reply):
 @kernel
 def expire_key(words, octets, tape, now, reply):
     """Remove a key whose deadline has come, for upkeep; reply with NUMBER 1 if it was removed."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
-    if seat and keyspace.expired(words, words[seat] & REF_MASK, now):
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KEY_EXPIRE_KEY, ANY_KIND, now)
+    if seat and ref == MISSING:
         keyspace.remove(words, octets, h, seat, False)
         set_scalar(words, reply, 1)
         return NUMBER | CHANGED
@@ -86,41 +80,37 @@ def expire_key(words, octets, tape, now, reply):
 @kernel
 def change_deadline(words, octets, tape, now, reply, deadline):
     """Set a deadline under the conditions NX, XX, GT, LT; reply with NUMBER 1 if it was set."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KEY_EXPIRE_IN_KEY, ANY_KIND, now)
     set_scalar(words, reply, 0)
-    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+    if ref == MISSING:
         return NUMBER
-    old = keyspace.deadline_of(words, words[seat] & REF_MASK)
-    when = words[tape + EXPIRE_WHEN]
-    compare = words[tape + EXPIRE_COMPARE]
-    if (when == IF_NONE and old) or (when == IF_ANY and not old):
+    old = keyspace.deadline_of(words, ref)
+    when = words[tape + slots.KEY_EXPIRE_IN_WHEN]
+    compare = words[tape + slots.KEY_EXPIRE_IN_COMPARE]
+    if (when == slots.KEY_EXPIRE_IN_WHEN_IS_NX and old) or (when == slots.KEY_EXPIRE_IN_WHEN_IS_XX and not old):
         return NUMBER
-    if compare == IF_LATER and (not old or deadline <= old):
+    if compare == slots.KEY_EXPIRE_IN_COMPARE_IS_GT and (not old or deadline <= old):
         return NUMBER
-    if compare == IF_EARLIER and old and deadline >= old:
+    if compare == slots.KEY_EXPIRE_IN_COMPARE_IS_LT and old and deadline >= old:
         return NUMBER
     words[reply] = 1
     if deadline <= now:
         keyspace.remove(words, octets, h, seat, False)
         return NUMBER | CHANGED
-    if keyspace.set_deadline(words, octets, seat, deadline) == 0:
-        return 0
-    keyspace.touched(words, octets, h)
-    return NUMBER | CHANGED
+    return NUMBER | CHANGED if key_access.change_deadline(words, octets, h, seat, deadline) else BROKEN
 
 
 @kernel
 def expire_in(words, octets, tape, now, reply, unit, start):
     """Set the deadline to `start` plus the amount in the tape, in units of `unit` ms."""
-    amount = words[tape + EXPIRE_AMOUNT]
-    when = words[tape + EXPIRE_WHEN] & ~UNREADABLE
-    compare = words[tape + EXPIRE_COMPARE]
-    if when == BOTH or (when == IF_NONE and compare):
+    amount = words[tape + slots.KEY_EXPIRE_IN_TTL]
+    when = words[tape + slots.KEY_EXPIRE_IN_WHEN] & ~UNREADABLE
+    compare = words[tape + slots.KEY_EXPIRE_IN_COMPARE]
+    if when == slots.KEY_EXPIRE_IN_WHEN_IS_BOTH or (when == slots.KEY_EXPIRE_IN_WHEN_IS_NX and compare):
         return BAD_CONDITIONS
-    if compare == BOTH:
+    if compare == slots.KEY_EXPIRE_IN_COMPARE_IS_BOTH:
         return BAD_COMPARISONS
-    if words[tape + EXPIRE_WHEN] & UNREADABLE:
+    if words[tape + slots.KEY_EXPIRE_IN_WHEN] & UNREADABLE:
         return NOT_AN_INTEGER
     if unit > 1 and (amount > MS_MAX // unit or amount < -(MS_MAX // unit)):
         return BAD_EXPIRE
@@ -156,7 +146,7 @@ def expire_at_ms(words, octets, tape, now, reply):
 @kernel
 def remaining(words, octets, tape, now, reply):
     """Reply with the milliseconds left; -1 without a deadline, -2 without a key (PTTL)."""
-    ref = keyspace.look(words, octets, tape, 0, now)
+    ref = key_access.look(words, octets, tape, slots.KEY_TTL_MS_KEY, now)
     left = -2
     if ref:
         deadline = keyspace.deadline_of(words, ref)
@@ -182,7 +172,7 @@ def remaining_seconds(words, octets, tape, now, reply):
 @kernel
 def deadline(words, octets, tape, now, reply):
     """Reply with the deadline in ms since 1970; -1 without a deadline, -2 without a key (PEXPIRETIME)."""
-    ref = keyspace.look(words, octets, tape, 0, now)
+    ref = key_access.look(words, octets, tape, slots.KEY_EXPIRE_TIME_MS_KEY, now)
     moment = -2
     if ref:
         moment = keyspace.deadline_of(words, ref)
@@ -203,16 +193,12 @@ def deadline_seconds(words, octets, tape, now, reply):
 @kernel
 def persist(words, octets, tape, now, reply):
     """Remove the key's deadline; reply with NUMBER 1 if there was one (PERSIST)."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KEY_PERSIST_KEY, ANY_KIND, now)
     set_scalar(words, reply, 0)
-    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+    if ref == MISSING or keyspace.deadline_of(words, ref) == 0:
         return NUMBER
-    if keyspace.deadline_of(words, words[seat] & REF_MASK) == 0:
-        return NUMBER
-    if keyspace.set_deadline(words, octets, seat, 0) == 0:
-        return 0
-    keyspace.touched(words, octets, h)
+    if key_access.change_deadline(words, octets, h, seat, 0) == 0:
+        return BROKEN
     words[reply] = 1
     return NUMBER | CHANGED
 
@@ -220,20 +206,20 @@ def persist(words, octets, tape, now, reply):
 @kernel
 def count_keys(words, octets, tape, now, reply, touch):
     """Reply with how many of the keys exist; a key named twice counts twice. `touch`: count a use of each."""
-    at = tape + words[tape + 1]
+    count = words[tape + slots.KEY_EXISTS_KEYS]
+    key = first_item(words, tape, slots.KEY_EXISTS_KEYS) + slots.KEY_EXISTS_KEYS_KEY
     found = 0
-    for i in range(words[tape]):
-        start = words[tape - 1] + words[at + 2 * i]
-        size = words[at + 2 * i + 1] >> 8
-        h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
+    for _ in range(count):
+        h = keyspace.hash_text(words, octets, tape, key)
         if touch:
-            seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
+            seat = keyspace.locate_text(words, octets, tape, key, h)
         else:
-            seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
-        if seat and not keyspace.expired(words, words[seat] & REF_MASK, now):
+            seat = keyspace.locate_quietly(words, octets, tape, key, h)
+        if key_access.record_at(words, seat, ANY_KIND, now):
             found += 1
+        key += slots.KEY_EXISTS_KEYS_STRIDE
     words[KEY_HITS] += found
-    words[KEY_MISSES] += words[tape] - found
+    words[KEY_MISSES] += count - found
     set_scalar(words, reply, found)
     return NUMBER
 
@@ -253,7 +239,7 @@ def touch(words, octets, tape, now, reply):
 @kernel
 def kind(words, octets, tape, now, reply):
     """Reply with the number of the key's kind, 0 without a key (TYPE)."""
-    ref = keyspace.look(words, octets, tape, 0, now)
+    ref = key_access.look(words, octets, tape, slots.KEY_TYPE_KEY, now)
     set_scalar(words, reply, keyspace.kind_of(words, ref) if ref else 0)
     return NUMBER
 
@@ -291,19 +277,22 @@ def scan(words, octets, tape, now, reply):
     passed over SCAN_WALK_MAX keys of others, and the iteration ends early if its first window has seen every key of its
     namespace.
     """
-    cursor, valid = parse_cursor(octets, text_at(words, tape, 0), text_size(words, tape, 0))
+    cursor_at, cursor_size = text_at(words, tape, slots.KEY_SCAN_CURSOR), text_size(words, tape, slots.KEY_SCAN_CURSOR)
+    cursor, valid = parse_cursor(octets, cursor_at, cursor_size)
     if not valid:
         return BAD_CURSOR
-    wanted = words[tape + SCAN_COUNT] if words[tape + SCAN_HAS_COUNT] else SCAN_COUNT_DEFAULT
+    wanted = words[tape + slots.KEY_SCAN_COUNT] if words[tape + slots.KEY_SCAN_HAS_COUNT] else SCAN_COUNT_DEFAULT
     if wanted < 1:
         return SYNTAX
     wanted = min(wanted, words[REPLY_ITEMS_MAX] >> 1)
     namespace = words[tape - 2]
     kind = 0
-    if words[tape + SCAN_HAS_TYPE]:
-        kind = kind_named(words, octets, text_at(words, tape, SCAN_TYPE), text_size(words, tape, SCAN_TYPE))
-    pattern_size = text_size(words, tape, SCAN_MATCH)
-    has_pattern = words[tape + SCAN_MATCH + 1] != 0
+    if words[tape + slots.KEY_SCAN_HAS_TYPE]:
+        name_at, name_size = text_at(words, tape, slots.KEY_SCAN_TYPE), text_size(words, tape, slots.KEY_SCAN_TYPE)
+        kind = kind_named(words, octets, name_at, name_size)
+    pattern = text_at(words, tape, slots.KEY_SCAN_PATTERN)
+    pattern_size = text_size(words, tape, slots.KEY_SCAN_PATTERN)
+    has_pattern = words[tape + slots.KEY_SCAN_HAS_MATCH] != 0
     place = cursor - 1 if cursor else 0
     shard = place >> TAG_BITS
     tag = place & TAG_MASK
@@ -336,9 +325,7 @@ def scan(words, octets, tape, now, reply):
                 continue
             at = keyspace.key_at(words, ref)
             size = keyspace.key_size(words, ref)
-            if has_pattern and not matches(
-                octets, text_at(words, tape, SCAN_MATCH), pattern_size, at, size, False
-            ):
+            if has_pattern and not matches(octets, pattern, pattern_size, at, size, False):
                 continue
             octet_total += size
             items = words[reply + 1]
@@ -365,12 +352,12 @@ def flush(words, octets, tape, now, reply):
         table = SHARDS + shard * TABLE_SIZE
         total += words[table + tables.COUNT]
         for side in range(2):
-            slots = words[table + (tables.OLD if side else tables.SLOTS)]
+            entries = words[table + (tables.OLD if side else tables.SLOTS)]
             size = words[table + (tables.OLD_SIZE if side else tables.SIZE)]
-            if slots == 0:
+            if entries == 0:
                 continue
-            end = slots + size + tables.slack(size)
-            at = tables.next_slot(words, slots, size, slots)
+            end = entries + size + tables.slack(size)
+            at = tables.next_slot(words, entries, size, entries)
             while at:
                 keyspace.drop_record(words, words[at] & REF_MASK, False)
                 at += 1

@@ -31,10 +31,11 @@ from synap.store.memory.refusals import (
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import set_scalar, text_at, text_size
-from synap.store.records import keyspace, value_cache
+from synap.store.records import key_access, keyspace, value_cache
+from synap.store.records.key_access import ANY_KIND, MISSING
+from synap.store.slots import renames as slots
 
 NAMESPACES, SHORT = 16, 1 << 31  # their count; Redis requires numbers of 32 bits
-COPY_HAS_DB, COPY_DB, COPY_REPLACE = 4, 5, 6  # slots of key.copy
 
 
 @kernel
@@ -110,17 +111,17 @@ def is_there(words, octets, namespace, start, size, now):
     """Return True if this key is visible; count a use of it."""
     h = keyspace.hash_key(words, octets, namespace, start, size)
     seat = keyspace.locate_used(words, octets, namespace, start, size, h)
-    return seat != 0 and not keyspace.expired(words, words[seat] & REF_MASK, now)
+    return key_access.record_at(words, seat, ANY_KIND, now) != MISSING
 
 
 @kernel
 def rename_as(words, octets, tape, now, reply, only_new):
     """Rename a key; reply with NUMBER 1 if it has the new name now. `only_new`: only if no key has that name."""
     namespace = words[tape - 2]
-    start = text_at(words, tape, 0)
-    size = text_size(words, tape, 0)
-    name_at = text_at(words, tape, 2)
-    name_size = text_size(words, tape, 2)
+    start = text_at(words, tape, slots.KEY_RENAME_SOURCE)
+    size = text_size(words, tape, slots.KEY_RENAME_SOURCE)
+    name_at = text_at(words, tape, slots.KEY_RENAME_DESTINATION)
+    name_size = text_size(words, tape, slots.KEY_RENAME_DESTINATION)
     set_scalar(words, reply, 0)
     if not is_there(words, octets, namespace, start, size, now):
         return NO_SUCH_KEY
@@ -152,11 +153,11 @@ def rename_new(words, octets, tape, now, reply):
 
 @kernel
 def move_key(words, octets, tape, now, reply):
-    """Move a key to the namespace in slot 2, if no key has its name there; reply with NUMBER 1 if moved (MOVE)."""
+    """Move a key to another namespace, if no key has its name there; reply with NUMBER 1 if moved (MOVE)."""
     namespace = words[tape - 2]
-    target = words[tape + 2]
-    start = text_at(words, tape, 0)
-    size = text_size(words, tape, 0)
+    target = words[tape + slots.KEY_MOVE_DB]
+    start = text_at(words, tape, slots.KEY_MOVE_SOURCE)
+    size = text_size(words, tape, slots.KEY_MOVE_SOURCE)
     if target < 0 or target >= NAMESPACES:
         return DB_INDEX if -SHORT <= target < SHORT else DB_NUMBER
     if target == namespace:
@@ -175,11 +176,11 @@ def move_key(words, octets, tape, now, reply):
 def copy(words, octets, tape, now, reply):
     """Copy a key; reply with NUMBER 1 if it was copied (COPY)."""
     namespace = words[tape - 2]
-    target = words[tape + COPY_DB] if words[tape + COPY_HAS_DB] else namespace
-    start = text_at(words, tape, 0)
-    size = text_size(words, tape, 0)
-    name_at = text_at(words, tape, 2)
-    name_size = text_size(words, tape, 2)
+    target = words[tape + slots.KEY_COPY_DB] if words[tape + slots.KEY_COPY_HAS_DB] else namespace
+    start = text_at(words, tape, slots.KEY_COPY_SOURCE)
+    size = text_size(words, tape, slots.KEY_COPY_SOURCE)
+    name_at = text_at(words, tape, slots.KEY_COPY_DESTINATION)
+    name_size = text_size(words, tape, slots.KEY_COPY_DESTINATION)
     if target < 0 or target >= NAMESPACES:
         return DB_INDEX if -SHORT <= target < SHORT else DB_NUMBER
     h = keyspace.hash_key(words, octets, namespace, start, size)
@@ -189,7 +190,7 @@ def copy(words, octets, tape, now, reply):
     set_scalar(words, reply, 0)
     if not is_there(words, octets, namespace, start, size, now):
         return NUMBER
-    if is_there(words, octets, target, name_at, name_size, now) and not words[tape + COPY_REPLACE]:
+    if is_there(words, octets, target, name_at, name_size, now) and not words[tape + slots.KEY_COPY_REPLACE]:
         return NUMBER
     seat = keyspace.locate(words, octets, namespace, start, size, h)
     ref = words[seat] & REF_MASK
@@ -233,8 +234,8 @@ def seat_of(words, table, tag, ref):
 @kernel
 def swap(words, octets, tape, now, reply):
     """Exchange the keys of two namespaces (SWAPDB). Walks all shards."""
-    one = words[tape]
-    two = words[tape + 1]
+    one = words[tape + slots.KEY_SWAP_ONE]
+    two = words[tape + slots.KEY_SWAP_TWO]
     if not -SHORT <= one < SHORT:
         return FIRST_DB
     if not -SHORT <= two < SHORT:

@@ -9,15 +9,19 @@ copied together with its blob. Two words stand before it:
     number     the number itself                        (one slot; a real as its bits)
     many       count, where the items start (a slot)    (the items lie behind the fixed slots)
 
+The slots of each row have names (`store/slots`); no kernel counts them.
+
 A reply is one scalar, a count of items, and the items as (value, size << 8 | mark). The value of a text is the octet
 at which it lies, in the heap or in the blob; nothing is copied until a surface encodes the reply.
 """
 
 from synap.compiler.jit import kernel
 from synap.store.memory.layout import (
+    FORM_MASK,
     ITEM_INTEGER,
     ITEM_NIL,
     MARK_BITS,
+    PRESENT,
     REPLY_BYTES_MAX,
     REPLY_ITEMS_MAX,
 )
@@ -41,6 +45,26 @@ def text_size(words, tape, slot):
 def text_mark(words, tape, slot):
     """Return the mark (form and encoding) of the text in this slot."""
     return words[tape + slot + 1] & 0xFF
+
+
+@kernel
+def first_item(words, tape, slot):
+    """Return the slot at which the items of the group in this slot start; the slot itself holds their number."""
+    return words[tape + slot + 1]
+
+
+@kernel
+def set_text(words, tape, slot, start, size, mark):
+    """Write a text that starts at octet `start` of the blob; its form is the one in `mark`."""
+    words[tape + slot] = start
+    words[tape + slot + 1] = size << MARK_BITS | PRESENT | (mark & FORM_MASK)
+
+
+@kernel
+def set_group(words, tape, slot, count, first):
+    """Write the head of a group of `count` items, which start at slot `first`."""
+    words[tape + slot] = count
+    words[tape + slot + 1] = first
 
 
 @kernel

@@ -21,7 +21,7 @@ a key calls `touched`, which notes it for the calls that wait for the key and th
 
 import numpy as np
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import inlined, kernel
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.spans import fold, move, same
 from synap.store.memory import arena, tables
@@ -34,8 +34,6 @@ from synap.store.memory.layout import (
     INTEREST_ANY,
     KEY_A,
     KEY_B,
-    KEY_HITS,
-    KEY_MISSES,
     KEYS_COUNT,
     KEYS_EXPIRING,
     NOTE_TIME,
@@ -192,7 +190,7 @@ def locate(words, octets, namespace, start, size, h):
     return 0
 
 
-@kernel
+@inlined
 def hash_text(words, octets, tape, slot):
     """Return the hash of the key in this slot of a tape."""
     return hash_key(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot))
@@ -240,10 +238,16 @@ def locate_used(words, octets, namespace, start, size, h):
     return seat
 
 
-@kernel
+@inlined
 def locate_text(words, octets, tape, slot, h):
     """Return `locate_used` for the key in this slot of a tape."""
     return locate_used(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot), h)
+
+
+@inlined
+def locate_quietly(words, octets, tape, slot, h):
+    """Return `locate` for the key in this slot of a tape, without counting a use."""
+    return locate(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot), h)
 
 
 @kernel
@@ -256,30 +260,6 @@ def note_of(words, ref):
 def carry(words, ref, note):
     """Set the access clock bits of a rewritten record to those it had."""
     words[ref] |= note
-
-
-@kernel
-def find(words, octets, tape, slot, now):
-    """Return the visible record of the key in this slot of a tape, or 0; count a use of the key."""
-    return met(words, locate_text(words, octets, tape, slot, hash_text(words, octets, tape, slot)), now)
-
-
-@kernel
-def look(words, octets, tape, slot, now):
-    """Return what `find` returns, without counting a use: for calls about the key and not about its content."""
-    h = hash_text(words, octets, tape, slot)
-    seat = locate(words, octets, words[tape - 2], text_at(words, tape, slot), text_size(words, tape, slot), h)
-    return met(words, seat, now)
-
-
-@kernel
-def met(words, seat, now):
-    """Return the visible record at `seat`, or 0; count a keyspace hit or miss."""
-    if seat == 0 or expired(words, words[seat] & REF_MASK, now):
-        words[KEY_MISSES] += 1
-        return 0
-    words[KEY_HITS] += 1
-    return words[seat] & REF_MASK
 
 
 @kernel
@@ -417,23 +397,3 @@ def remove(words, octets, h, seat, later):
     tables.remove(words, octets, shard_of(h), seat)
     drop_record(words, ref, later)
     touched(words, octets, h)
-
-
-@kernel
-def claim(words, octets, tape, slot, h, kind, now):
-    """Return the record of this kind for the key in a slot of a tape; create it empty if the key is missing or expired.
-
-    Return 0 without memory, -1 if the key holds another kind. The root of a new record is zero.
-    """
-    seat = locate_text(words, octets, tape, slot, h)
-    if seat:
-        ref = words[seat] & REF_MASK
-        if not expired(words, ref, now):
-            return ref if kind_of(words, ref) == kind else -1
-        remove(words, octets, h, seat, False)
-    name_at, name_size = text_at(words, tape, slot), text_size(words, tape, slot)
-    ref = create(words, octets, h, kind, 0, words[tape - 2], name_at, name_size, 0, 0)
-    if ref:
-        for i in range(root_words(words, kind)):
-            words[root_of(words, ref) + i] = 0
-    return ref

@@ -6,7 +6,7 @@ A name is hashed as a key of a reserved namespace (QUEUE, ROOM). So calls and fe
 are found in the same way as calls that wait for a key.
 """
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import inlined, kernel
 from synap.kernels.spans import fill, move, same
 from synap.store.memory import arena, tables
 from synap.store.memory.layout import FULL, ITEMS
@@ -17,7 +17,7 @@ from synap.store.records import keyspace
 NAME_SIZE, TIMER, KIND = 0, 14, 15
 
 
-@kernel
+@inlined
 def hash_text(words, octets, kind, tape, slot):
     """Return the hash of the name in this slot of a tape."""
     return keyspace.hash_key(words, octets, kind, text_at(words, tape, slot), text_size(words, tape, slot))
@@ -38,16 +38,21 @@ def locate(words, octets, table, head, h, start, size):
     return 0
 
 
-@kernel
-def find(words, octets, table, head, h, tape, slot):
-    """Return the record named in this slot of a tape, or 0."""
+@inlined
+def open_record(words, octets, kind, table, head, tape, slot):
+    """Return (hash, record) of the name in this slot of a tape; the record is 0 if none has this name."""
+    h = hash_text(words, octets, kind, tape, slot)
     seat = locate(words, octets, table, head, h, text_at(words, tape, slot), text_size(words, tape, slot))
-    return words[seat] & REF_MASK if seat else 0
+    return h, words[seat] & REF_MASK if seat else 0
 
 
 @kernel
-def make(words, octets, table, head, kind, h, start, size):
-    """Create a record of zeros with this name, and add it to its table; return its ref, or 0 without memory."""
+def make(words, octets, kind, table, head, h, tape, slot):
+    """Create a record of zeros with the name in this slot of a tape, and add it to its table.
+
+    Return its ref, or 0 without memory.
+    """
+    start, size = text_at(words, tape, slot), text_size(words, tape, slot)
     record = arena.allocate(words, head + ((size + 7) >> 3))
     if record == 0:
         return 0
@@ -57,6 +62,23 @@ def make(words, octets, table, head, kind, h, start, size):
     move(octets, (record + head) * 8, start, size)
     if not tables.insert(words, octets, table, tables.tag_of_hash(h), record, 0):
         return 0
+    return record
+
+
+@kernel
+def remove(words, octets, kind, table, head, tape, slot):
+    """Remove the record named in this slot of a tape, which upkeep frees; return its ref, or 0 if there is none.
+
+    The caller ends its timer.
+    """
+    h = hash_text(words, octets, kind, tape, slot)
+    seat = locate(words, octets, table, head, h, text_at(words, tape, slot), text_size(words, tape, slot))
+    if seat == 0:
+        return 0
+    record = words[seat] & REF_MASK
+    tables.remove(words, octets, table, seat)
+    arena.bury(words, record, kind)
+    keyspace.touched(words, octets, h)
     return record
 
 

@@ -6,14 +6,13 @@ are removed first. Each removal is framed as a DEL, so the log and every replica
 """
 
 from synap.compiler.jit import kernel
-from synap.kernels.spans import move
-from synap.store.memory import arena, codes, frames, tables
+from synap.store.memory import arena, codes, decided, frames, tables
 from synap.store.memory.layout import (
     BYTES_MAX,
     CHANCE,
     CHANGED,
     DECIDED,
-    DECIDED_BLOB,
+    DECIDED_TAPE_SIZE,
     EVICT_LFU,
     EVICT_LRU,
     EVICT_NOBODY,
@@ -25,19 +24,17 @@ from synap.store.memory.layout import (
     EVICTION,
     EVICTION_SAMPLES,
     KEYS_EXPIRING,
-    MARK_BITS,
     NUMBER,
-    PRESENT,
     SHARDS,
     SHARDS_COUNT,
     TABLE_SIZE,
-    WORD,
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.records import keyspace
+from synap.store.slots import keys as slots
 from synap.store.upkeep import upkeep
 
-DELETE_TAPE = 4  # words of the tape of a DEL with one key
+DELETE_TAPE = slots.KEY_DELETE_SLOTS + slots.KEY_DELETE_KEYS_STRIDE  # words of the tape of a DEL with one key
 DRAWS = 32  # draws for each sample; if all find no key that may go, all keys are walked
 REAP = 10_000  # blocks of an evicted structure that are freed at once
 
@@ -114,22 +111,21 @@ def choose(words, now):
 def evict(words, octets, seat, now):
     """Remove the key at `seat`, and frame the removal."""
     ref = words[seat] & REF_MASK
+    key_at = keyspace.key_at(words, ref)
     size = keyspace.key_size(words, ref)
-    blob = DECIDED_BLOB * WORD
-    move(octets, blob, keyspace.key_at(words, ref), size)
     namespace = keyspace.namespace_of(words, ref)
     structure = keyspace.root_words(words, keyspace.kind_of(words, ref)) != 0
-    h = keyspace.hash_key(words, octets, namespace, blob, size)
+    decided.begin(words, codes.KEY_DELETE, namespace, slots.KEY_DELETE_SLOTS)
+    decided.put_group(words, slots.KEY_DELETE_KEYS)
+    item = decided.add_item(words, slots.KEY_DELETE_KEYS, slots.KEY_DELETE_KEYS_STRIDE)
+    decided.put_text(words, octets, item + slots.KEY_DELETE_KEYS_KEY, key_at, size, 0)
+    h = keyspace.hash_key(words, octets, namespace, key_at, size)
     keyspace.remove(words, octets, h, seat, False)
     if structure:
         upkeep.reap_some(words, octets, REAP)
-    words[DECIDED - 2] = namespace
-    words[DECIDED - 1] = blob
-    words[DECIDED] = 1
-    words[DECIDED + 1] = 2
-    words[DECIDED + 2] = 0
-    words[DECIDED + 3] = size << MARK_BITS | PRESENT
-    frames.journal(words, octets, codes.KEY_DELETE, now, NUMBER | CHANGED, 1, DECIDED, DELETE_TAPE, size)
+    frames.journal(
+        words, octets, codes.KEY_DELETE, now, NUMBER | CHANGED, 1, DECIDED, words[DECIDED_TAPE_SIZE], size
+    )
     words[EVICTED] += 1
 
 

@@ -12,12 +12,12 @@ Messages are pushed as long as the client reads. With `?prefetch=N` the next mes
 not acknowledged. When the socket ends, each message it holds counts as a failed delivery and is available at once.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from synap.call import Call
 from synap.derive.conversions import to_flag, wrong
+from synap.derive.packed_calls import call_of
 from synap.derive.replies import items, spelled_message
 from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
@@ -27,7 +27,6 @@ from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, unk
 from synap.proto.http import Request, Response
 from synap.proto.rest import status_fault
 from synap.store.memory import codes, kinds, layout
-from synap.store.memory.layout import MARK_BITS, PRESENT
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
@@ -45,12 +44,11 @@ class QueueTalk(Talk):
         self.queue, self.consumer = self.parameters["name"], self.parameters["consumer_id"]
         self.prefetch = int(self.parameters.get("prefetch", "0"))
         self.leases: dict[str, int] = {}  # message id -> deadline of each held message, the first to end first
-        self.names = engine.catalogue.by_code[codes.QUEUE_CONSUME].fields
-        queue, consumer = self.queue.encode(), self.consumer.encode()
-        tape = (*_text(0, queue), 1, *_text(len(queue), consumer))
-        self.asking = Call(codes.QUEUE_CONSUME, 0, tape, queue + consumer)
+        consume = engine.catalogue.by_code[codes.QUEUE_CONSUME]
+        self.names = consume.fields
+        self.asking = call_of(consume, queue=self.queue, consumer_id=self.consumer)
         self.connection.send_text(_encode({"type": "connected", "queue": self.queue, "consumer_id": self.consumer}))
-        self.feed = Feed(kinds.QUEUE, queue, self.take)
+        self.feed = Feed(kinds.QUEUE, self.queue.encode(), self.take)
         engine.attend(self.feed)
         self.drained()
 
@@ -94,7 +92,7 @@ class QueueTalk(Talk):
         if command == "ack":
             refused = self._settle(codes.QUEUE_ACK, name)
         else:
-            refused = self._settle(codes.QUEUE_NACK, name, (int(not again),))
+            refused = self._settle(codes.QUEUE_NACK, name, drop=not again)
         if not refused:
             self.leases.pop(name.lower(), None)
         if reply:
@@ -107,25 +105,21 @@ class QueueTalk(Talk):
         self.over = True
         self.engine.interest.leave(self.feed)
         for name, deadline in self.leases.items():
-            self._run(self.engine.own, codes.QUEUE_RELEASE, name, (deadline,))
+            self._run(self.engine.own, codes.QUEUE_RELEASE, name, deadline=deadline)
         self.leases.clear()
 
-    def _settle(self, code: int, name: str, more: tuple[int, ...] = ()) -> str:
+    def _settle(self, code: int, name: str, **more: Any) -> str:
         """Ack or nack a message that this consumer holds; return why that is refused, or an empty text."""
-        consumer = self.consumer.encode()
-        outcome = self._run(self.connection.caller, code, name, (*more, 1), consumer)
+        outcome = self._run(self.connection.caller, code, name, consumer_id=self.consumer, **more)
         if not outcome.failed:
             return ""
         return status_fault(outcome.status, {"queue": self.queue, "message_id": name}, 0).json_text()
 
-    def _run(self, caller: Caller, code: int, name: str, more: tuple[int, ...], last: bytes | None = None) -> Outcome:
-        """Make a call on one message of the queue; return the outcome. `last` is a text behind the other arguments."""
-        queue, text = self.queue.encode(), name.encode()
-        tape = (*_text(0, queue), *_text(len(queue), text), *more)
-        if last is not None:
-            tape += _text(len(queue) + len(text), last)
+    def _run(self, caller: Caller, code: int, name: str, **more: Any) -> Outcome:
+        """Make a call on one message of the queue, with these arguments besides; return the outcome."""
         now = self.now
-        outcome: Outcome = self.engine.call(caller, Call(code, 0, tape, queue + text + (last or b"")), now)
+        row = self.engine.catalogue.by_code[code]
+        outcome: Outcome = self.engine.call(caller, call_of(row, queue=self.queue, message_id=name, **more), now)
         self.engine.settle(now)
         self.written()
         return outcome
@@ -143,11 +137,6 @@ class QueueTalk(Talk):
         fault = status_fault(outcome.status, {"queue": self.queue}, 0)
         self.connection.send_text(_encode({"type": "error", "error": fault.json_text()}))
         self.connection.close(1011, "")
-
-
-def _text(at: int, text: bytes) -> tuple[int, int]:
-    """Return the two tape slots of a text that starts at `at` in its blob."""
-    return at, len(text) << MARK_BITS | PRESENT
 
 
 def queue_route(server: "Server", request: Request, parameters: Parameters) -> TalkFactory | Response:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from synap.call import Call
+from synap.derive.packed_calls import call_of
 from synap.derive.replies import EVENT_ITEMS, as_text, items
 from synap.engine.outcomes import Outcome
 from synap.engine.waiters import Feed
@@ -22,7 +22,7 @@ from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, who
 from synap.proto.http import Request, Response
 from synap.proto.rest import status_fault
 from synap.store.memory import codes, kinds, layout
-from synap.store.memory.layout import FORM_JSON, MARK_BITS, PRESENT
+from synap.store.memory.layout import FORM_JSON
 from synap.store.memory.refusals import OFFSET_GONE, ROOM_MISSING
 
 if TYPE_CHECKING:
@@ -38,15 +38,14 @@ class RoomTalk(Talk):
     def begin(self) -> None:
         self.engine = engine = self.connection.server.engine
         self.room = self.parameters["room"]
-        room, reader = self.room.encode(), self.parameters["subscriber_id"].encode()
+        self.consume = engine.catalogue.by_code[codes.STREAM_CONSUME]
         asked = self.parameters.get("from_offset")
         self.offset = int(asked) if asked is not None else -1  # the next event to send; -1: the earliest
-        self._room, self._blob = room, room + reader
         self.connection.send_text(_encode({
             "type": "connected", "room": self.room, "subscriber_id": self.parameters["subscriber_id"],
             "from_offset": max(self.offset, 0),
         }))  # fmt: skip
-        self.feed = Feed(kinds.ROOM, room, self.take)
+        self.feed = Feed(kinds.ROOM, self.room.encode(), self.take)
         engine.attend(self.feed)
         self.drained()
 
@@ -66,12 +65,12 @@ class RoomTalk(Talk):
         """Send the next events; return False if there are none or the output is full."""
         if self.over or self.connection.full or self.drain_after_pause(False):
             return False
-        engine, size = self.engine, len(self._room)
-        tape = (
-            0, size << MARK_BITS | PRESENT, size, len(self._blob) - size << MARK_BITS | PRESENT,
-            int(self.offset >= 0), max(self.offset, 0), 1, AT_ONCE, 0, 0,
+        engine = self.engine
+        call = call_of(
+            self.consume, room=self.room, subscriber_id=self.parameters["subscriber_id"],
+            from_offset=self.offset if self.offset >= 0 else None, limit=AT_ONCE,
         )  # fmt: skip
-        outcome = engine.call(self.connection.caller, Call(codes.STREAM_CONSUME, 0, tape, self._blob), now)
+        outcome = engine.call(self.connection.caller, call, now)
         number = int(engine.numbers[layout.REPLY])
         if outcome.what == OFFSET_GONE:
             self.connection.send_text(_encode({"type": "gap", "requested": self.offset, "earliest": number}))

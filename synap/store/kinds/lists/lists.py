@@ -1,6 +1,6 @@
 """Rows of lists: LPUSH, RPUSH, LPOP, RPOP, BLPOP, LLEN, LRANGE, and loading from a snapshot."""
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import inlined, kernel
 from synap.store.kinds.lists import encodings
 from synap.store.kinds.lists.chunks import (
     BYTES,
@@ -31,7 +31,6 @@ from synap.store.memory.layout import (
     FULL,
     ITEM,
     ITEMS,
-    MARK_BITS,
     NIL,
     NO_ITEM,
     NUMBER,
@@ -39,28 +38,28 @@ from synap.store.memory.layout import (
     WAIT,
 )
 from synap.store.memory.refusals import KEY_EXISTS, POSITIVE_COUNT, WRONG_TYPE
-from synap.store.memory.tables import REF_MASK
-from synap.store.memory.tapes import add_text, fits, set_scalar
-from synap.store.records import keyspace
+from synap.store.memory.tapes import add_text, first_item, fits, set_scalar, text_at, text_mark, text_size
+from synap.store.records import key_access, keyspace, pieces
+from synap.store.records.key_access import MISSING, OTHER_KIND
+from synap.store.slots import lists as slots
 
 
 @kernel
-def push_many(words, octets, tape, now, reply, side, first_slot):
-    """Push the items of a Many at one end of the list at slot 0; reply with NUMBER: the new length."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    ref = keyspace.claim(words, octets, tape, 0, h, LIST, now)
-    if ref == -1:
+def push_many(words, octets, tape, now, reply, side, values):
+    """Push the items of the group in slot `values` at one end of a list; reply with NUMBER: the new length."""
+    h = keyspace.hash_text(words, octets, tape, slots.LIST_RPUSH_KEY)
+    ref = key_access.claim(words, octets, tape, slots.LIST_RPUSH_KEY, h, LIST, now)
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     if ref == 0:
         return BROKEN
     root = keyspace.root_of(words, ref)
-    count = words[tape + first_slot]
-    at = tape + words[tape + first_slot + 1]
-    for i in range(count):
-        start = words[tape - 1] + words[at + 2 * i]
-        mark = words[at + 2 * i + 1]
-        if not push(words, octets, root, side, start, mark >> MARK_BITS, mark & 0xFF):
+    value = first_item(words, tape, values) + slots.LIST_RPUSH_VALUES_VALUE
+    for _ in range(words[tape + values]):
+        start = text_at(words, tape, value)
+        if not push(words, octets, root, side, start, text_size(words, tape, value), text_mark(words, tape, value)):
             return BROKEN
+        value += slots.LIST_RPUSH_VALUES_STRIDE
     encodings.list_has_grown(words, ref, root)
     keyspace.touched(words, octets, h)
     set_scalar(words, reply, words[root + COUNT])
@@ -70,28 +69,35 @@ def push_many(words, octets, tape, now, reply, side, first_slot):
 @kernel
 def push_right(words, octets, tape, now, reply):
     """Push elements at the right end (RPUSH)."""
-    return push_many(words, octets, tape, now, reply, RIGHT, 2)
+    return push_many(words, octets, tape, now, reply, RIGHT, slots.LIST_RPUSH_VALUES)
 
 
 @kernel
 def push_left(words, octets, tape, now, reply):
     """Push elements at the left end (LPUSH)."""
-    return push_many(words, octets, tape, now, reply, LEFT, 2)
+    return push_many(words, octets, tape, now, reply, LEFT, slots.LIST_LPUSH_VALUES)
+
+
+@inlined
+def popped(words, octets, h, seat, ref):
+    """End a row that has popped elements of a list; the key is removed with its last element."""
+    root = keyspace.root_of(words, ref)
+    if words[root + COUNT]:
+        encodings.list_has_shrunk(words, ref, root)
+    key_access.shrunk(words, octets, h, seat, words[root + COUNT])
 
 
 @kernel
 def pop_some(words, octets, tape, now, reply, side):
-    """Pop one element, or up to the count in slot 3 if slot 2 is set (LPOP, RPOP)."""
-    has_count = words[tape + 2]
-    wanted = words[tape + 3] if has_count else 1
+    """Pop one element, or up to a count if there is one (LPOP, RPOP)."""
+    has_count = words[tape + slots.LIST_LPOP_HAS_COUNT]
+    wanted = words[tape + slots.LIST_LPOP_COUNT] if has_count else 1
     if wanted < 0:
         return POSITIVE_COUNT
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
-    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.LIST_LPOP_KEY, LIST, now)
+    if ref == MISSING:
         return NIL if has_count else NO_ITEM
-    ref = words[seat] & REF_MASK
-    if keyspace.kind_of(words, ref) != LIST:
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
     wanted = min(wanted, words[root + COUNT])
@@ -102,11 +108,7 @@ def pop_some(words, octets, tape, now, reply, side):
         return EMPTY
     for _ in range(wanted):
         pop(words, octets, root, side, reply)
-    if words[root + COUNT] == 0:
-        keyspace.remove(words, octets, h, seat, False)
-    else:
-        encodings.list_has_shrunk(words, ref, root)
-        keyspace.touched(words, octets, h)
+    popped(words, octets, h, seat, ref)
     return (ITEMS if has_count else ITEM) | CHANGED
 
 
@@ -124,42 +126,31 @@ def pop_right(words, octets, tape, now, reply):
 
 @kernel
 def pop_left_wait(words, octets, tape, now, reply):
-    """Pop the first element of the first list that has one; reply with key and element, or return WAIT (BLPOP).
-
-    Slots: the number of keys, where they start, the timeout.
-    """
-    count = words[tape]
-    at = tape + words[tape + 1]
-    for i in range(count):
-        start = words[tape - 1] + words[at + 2 * i]
-        size = words[at + 2 * i + 1] >> MARK_BITS
-        h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
-        seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
-        if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
-            continue
-        ref = words[seat] & REF_MASK
-        if keyspace.kind_of(words, ref) != LIST:
+    """Pop the first element of the first list that has one; reply with key and element, or return WAIT (BLPOP)."""
+    key = first_item(words, tape, slots.LIST_BLPOP_KEYS) + slots.LIST_BLPOP_KEYS_KEY
+    for _ in range(words[tape + slots.LIST_BLPOP_KEYS]):
+        h, seat, ref = key_access.open_key(words, octets, tape, key, LIST, now)
+        if ref == OTHER_KIND:
             return WRONG_TYPE
-        root = keyspace.root_of(words, ref)
-        if not fits(words, reply, 2, size + measure(words, octets, root, LEFT, 1)):
-            return FULL
-        set_scalar(words, reply, 0)
-        add_text(words, reply, start, size, 0)
-        pop(words, octets, root, LEFT, reply)
-        if words[root + COUNT] == 0:
-            keyspace.remove(words, octets, h, seat, False)
-        else:
-            encodings.list_has_shrunk(words, ref, root)
-            keyspace.touched(words, octets, h)
-        return ITEMS | CHANGED
+        if ref:
+            root = keyspace.root_of(words, ref)
+            size = text_size(words, tape, key)
+            if not fits(words, reply, 2, size + measure(words, octets, root, LEFT, 1)):
+                return FULL
+            set_scalar(words, reply, 0)
+            add_text(words, reply, text_at(words, tape, key), size, 0)
+            pop(words, octets, root, LEFT, reply)
+            popped(words, octets, h, seat, ref)
+            return ITEMS | CHANGED
+        key += slots.LIST_BLPOP_KEYS_STRIDE
     return WAIT
 
 
 @kernel
 def length(words, octets, tape, now, reply):
     """Reply with the number of elements (LLEN)."""
-    ref = keyspace.find(words, octets, tape, 0, now)
-    if ref and keyspace.kind_of(words, ref) != LIST:
+    ref = key_access.find(words, octets, tape, slots.LIST_LEN_KEY, LIST, now)
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     set_scalar(words, reply, words[keyspace.root_of(words, ref) + COUNT] if ref else 0)
     return NUMBER
@@ -167,16 +158,16 @@ def length(words, octets, tape, now, reply):
 
 @kernel
 def span(words, octets, tape, now, reply):
-    """Reply with the elements from index slot 2 to slot 3, both included; negative ones count from the end (LRANGE)."""
-    ref = keyspace.find(words, octets, tape, 0, now)
-    if ref == 0:
+    """Reply with the elements from one index to another, both included; negative ones count from the end (LRANGE)."""
+    ref = key_access.find(words, octets, tape, slots.LIST_RANGE_KEY, LIST, now)
+    if ref == MISSING:
         return EMPTY
-    if keyspace.kind_of(words, ref) != LIST:
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
     count = words[root + COUNT]
-    start = words[tape + 2]
-    stop = words[tape + 3]
+    start = words[tape + slots.LIST_RANGE_START]
+    stop = words[tape + slots.LIST_RANGE_STOP]
     if start < 0:
         start = max(start + count, 0)
     if stop < 0:
@@ -225,15 +216,7 @@ def span(words, octets, tape, now, reply):
 @kernel
 def load(words, octets, tape, now, reply):
     """Load a piece of a list from a snapshot: key, deadline, more (0: the first piece), elements."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
-    if (seat != 0) != (words[tape + 3] != 0):
+    if not pieces.follows(words, octets, tape):
         return KEY_EXISTS
-    status = push_many(words, octets, tape, -1, reply, RIGHT, 4)
-    if status == NUMBER | CHANGED and words[tape + 2] and not words[tape + 3]:
-        seat = keyspace.locate_text(words, octets, tape, 0, h)
-        if keyspace.set_deadline(words, octets, seat, words[tape + 2]) == 0:
-            return BROKEN
-    return status
-
-
+    status = push_many(words, octets, tape, -1, reply, RIGHT, slots.LIST_LOAD_VALUES)
+    return pieces.loaded(words, octets, tape, status)

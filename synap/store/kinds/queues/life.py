@@ -8,16 +8,17 @@ A snapshot holds a queue as a frame for the queue itself, then one for each mess
 import numpy as np
 
 from synap.compiler.jit import kernel
-from synap.kernels.spans import move, store64
+from synap.kernels.spans import move
 from synap.store.kinds.queues import messages, queue_admin
 from synap.store.memory import codes, frames, tables
-from synap.store.memory.layout import FORM_MASK, MARK_BITS, PRESENT
+from synap.store.memory.layout import FORM_MASK, MARK_BITS
+from synap.store.memory.tapes import set_text
 from synap.store.records.named_records import NAME_SIZE
 from synap.store.records.pieces import INSIDE, MORE, REF, words_of
 from synap.store.records.state_hash import mix, text
+from synap.store.slots import queues as slots
 
 DELAYED_FROM = 1 << 20  # greater than the word of any chain
-MESSAGE_SLOTS = 14
 
 
 @kernel
@@ -64,13 +65,12 @@ def digest(words, octets, queue):
 def dump_queue(words, octets, queue, target, seq, now):
     """Write the frame of a queue without its messages; return its words."""
     name = words[queue + NAME_SIZE]
-    blob = frames.head(words, target, codes.QUEUE_LOAD, 0, seq, now, 2 + messages.STATS, name)
+    blob = frames.head(words, target, codes.QUEUE_LOAD, 0, seq, now, slots.QUEUE_LOAD_SLOTS, name)
     tape = target + frames.HEAD_WORDS
-    words[tape] = 0
-    words[tape + 1] = name << MARK_BITS | PRESENT
+    set_text(words, tape, slots.QUEUE_LOAD_QUEUE, 0, name, 0)
     for i in range(messages.STATS - 1):
-        words[tape + 2 + i] = words[queue + 1 + i]
-    words[tape + 1 + messages.STATS] = words[queue + messages.PREFETCH_MAX]
+        words[tape + slots.QUEUE_LOAD_WORD0 + i] = words[queue + messages.DEPTH_MAX + i]
+    words[tape + slots.QUEUE_LOAD_PREFETCH_LIMIT] = words[queue + messages.PREFETCH_MAX]
     move(octets, blob, (queue + messages.QUEUE_WORDS) * 8, name)
     return words_of(words, target)
 
@@ -83,31 +83,28 @@ def dump_message(words, octets, queue, message, target, seq, now):
     headers = words[message + messages.HEADERS]
     holder = words[message + messages.HELD_BY]
     holder_name = words[holder + messages.HOLDER_NAME_SIZE] if holder else 0
-    used = messages.ID_BYTES + name + size + headers
-    blob = frames.head(words, target, codes.QUEUE_LOAD_MESSAGE, 0, seq, now, MESSAGE_SLOTS, used + holder_name)
+    name_at = messages.ID_BYTES
+    payload_at = name_at + name
+    headers_at = payload_at + size
+    holder_at = headers_at + headers
+    tape_size, blob_size = slots.QUEUE_LOAD_MESSAGE_SLOTS, holder_at + holder_name
+    blob = frames.head(words, target, codes.QUEUE_LOAD_MESSAGE, 0, seq, now, tape_size, blob_size)
     tape = target + frames.HEAD_WORDS
-    words[tape] = messages.ID_BYTES
-    words[tape + 1] = name << MARK_BITS | PRESENT
-    words[tape + 2] = messages.ID_BYTES + name
-    words[tape + 3] = size << MARK_BITS | PRESENT | (words[message + messages.PAYLOAD] & FORM_MASK)
-    words[tape + 4] = 0
-    words[tape + 5] = messages.ID_BYTES << MARK_BITS | PRESENT
-    words[tape + 6] = words[message + messages.STATE]
-    words[tape + 7] = words[message + messages.DEADLINE]
-    words[tape + 8] = words[message + messages.CREATED]
-    words[tape + 9] = messages.ID_BYTES + name + size
-    words[tape + 10] = headers << MARK_BITS | PRESENT
-    words[tape + 11] = used
-    words[tape + 12] = holder_name << MARK_BITS | PRESENT
-    words[tape + 13] = 0
-    if words[message + messages.STATE] & 0xFF == messages.IS_DELAYED:
-        words[tape + 13] = words[message + messages.SERIAL]
-    store64(octets, blob, words[message + messages.ID_A])
-    store64(octets, blob + 8, words[message + messages.ID_B])
-    move(octets, blob + messages.ID_BYTES, (queue + messages.QUEUE_WORDS) * 8, name)
-    move(octets, blob + messages.ID_BYTES + name, (message + messages.MESSAGE_WORDS) * 8, size + headers)
+    set_text(words, tape, slots.QUEUE_LOAD_MESSAGE_QUEUE, name_at, name, 0)
+    set_text(words, tape, slots.QUEUE_LOAD_MESSAGE_PAYLOAD, payload_at, size, words[message + messages.PAYLOAD])
+    set_text(words, tape, slots.QUEUE_LOAD_MESSAGE_ID, 0, messages.ID_BYTES, 0)
+    words[tape + slots.QUEUE_LOAD_MESSAGE_STATE] = words[message + messages.STATE]
+    words[tape + slots.QUEUE_LOAD_MESSAGE_DEADLINE] = words[message + messages.DEADLINE]
+    words[tape + slots.QUEUE_LOAD_MESSAGE_CREATED] = words[message + messages.CREATED]
+    set_text(words, tape, slots.QUEUE_LOAD_MESSAGE_HEADERS, headers_at, headers, 0)
+    set_text(words, tape, slots.QUEUE_LOAD_MESSAGE_CONSUMER_ID, holder_at, holder_name, 0)
+    delayed = words[message + messages.STATE] & 0xFF == messages.IS_DELAYED
+    words[tape + slots.QUEUE_LOAD_MESSAGE_SERIAL] = words[message + messages.SERIAL] if delayed else 0
+    move(octets, blob, (message + messages.ID_A) * 8, messages.ID_BYTES)
+    move(octets, blob + name_at, (queue + messages.QUEUE_WORDS) * 8, name)
+    move(octets, blob + payload_at, (message + messages.MESSAGE_WORDS) * 8, size + headers)
     if holder:
-        move(octets, blob + used, (holder + messages.HOLDER_WORDS) * 8, holder_name)
+        move(octets, blob + holder_at, (holder + messages.HOLDER_WORDS) * 8, holder_name)
     return words_of(words, target)
 
 

@@ -12,16 +12,18 @@ its first delayed message becomes ready.
 
 import numpy as np
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import inlined, kernel
 from synap.kernels import heaps
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.spans import move, same
 from synap.store.memory import arena, tables
-from synap.store.memory.layout import HOLDER, KEY_A, KEY_B, MARK_BITS, PRESENT, SCRATCH
+from synap.store.memory.kinds import QUEUE
+from synap.store.memory.layout import HOLDER, KEY_A, KEY_B, MARK_BITS, PRESENT, QUEUES, SCRATCH
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_number, add_text, text_at, text_mark, text_size
-from synap.store.records import keyspace, timers
+from synap.store.records import keyspace, named_records, timers
 from synap.store.records.timers import NEVER
+from synap.store.slots import queues as slots
 
 # Words of a queue; NAME_SIZE, TIMER and KIND (14, 15) as in named_records.py.
 NAME_SIZE, DEPTH_MAX, ACK_DEADLINE_MS, RETRIES_MAX, PRIORITY = range(5)
@@ -46,9 +48,21 @@ PRIORITY_MAX = 9
 ACK_DEADLINE_MS_MAX = 1 << 40
 ID_BYTES, ID_TEXT_BYTES = 16, 36
 
-# Slots of queue.publish and queue.put (see synap/commands/queues.py).
-PUBLISH_PRIORITY, PUBLISH_RETRIES, PUBLISH_HEADERS, PUBLISH_DELAY = 4, 6, 9, 11
-PUT_ID, PUT_DUE, PUT_SIZE = 11, 13, 14
+
+@inlined
+def open_queue(words, octets, tape, slot):
+    """Return (hash, queue) of the name in this slot of a tape; the queue is 0 if none has this name."""
+    return named_records.open_record(words, octets, QUEUE, QUEUES, QUEUE_WORDS, tape, slot)
+
+
+@kernel
+def make_queue(words, octets, h, tape, slot):
+    """Create an empty queue with the name in this slot of a tape; return it, or 0 without memory."""
+    queue = named_records.make(words, octets, QUEUE, QUEUES, QUEUE_WORDS, h, tape, slot)
+    if queue:
+        tables.open_table(words, octets, queue + MESSAGES, tables.SIZE_MIN)
+        tables.open_table(words, octets, queue + HOLDERS, tables.SIZE_MIN)
+    return queue
 
 
 @kernel
@@ -242,6 +256,30 @@ def forget(words, octets, queue, message, later):
         arena.release(words, message)
 
 
+@inlined
+def make_message(words, octets, tape, payload, headers, queue, id_a, id_b):
+    """Create a message with the texts in these two slots of a tape, and add it to the table of its queue.
+
+    Return its ref, or 0 without memory. The caller sets its state and puts it into a chain or among the delayed.
+    """
+    size = text_size(words, tape, payload)
+    headers_size = text_size(words, tape, headers)
+    message = arena.allocate(words, MESSAGE_WORDS + ((size + headers_size + 7) >> 3))
+    if message == 0:
+        return 0
+    words[message + ID_A] = id_a
+    words[message + ID_B] = id_b
+    words[message + DEADLINE] = 0
+    words[message + PAYLOAD] = size << MARK_BITS | (text_mark(words, tape, payload) & ~PRESENT)
+    words[message + HEADERS] = headers_size
+    words[message + HELD_BY] = 0
+    body = (message + MESSAGE_WORDS) * 8
+    move(octets, body, text_at(words, tape, payload), size)
+    move(octets, body + size, text_at(words, tape, headers), headers_size)
+    tag = tables.tag_of_hash(hash_id(words, octets, (message + ID_A) * 8))
+    return message if tables.insert(words, octets, queue + MESSAGES, tag, message, 0) else 0
+
+
 @kernel
 def add_message(words, octets, tape, queue, id_a, id_b, due, now):
     """Add a message from the slots of a publish, ready at `due` (0: now); return its ref, or 0 without memory.
@@ -249,36 +287,21 @@ def add_message(words, octets, tape, queue, id_a, id_b, due, now):
     A priority or retry limit above the greatest is set to the greatest: publishing refuses it today, but older logs
     have it.
     """
-    size = text_size(words, tape, 2)
-    headers_size = text_size(words, tape, PUBLISH_HEADERS)
-    message = arena.allocate(words, MESSAGE_WORDS + ((size + headers_size + 7) >> 3))
+    payload, headers = slots.QUEUE_PUBLISH_PAYLOAD, slots.QUEUE_PUBLISH_HEADERS
+    message = make_message(words, octets, tape, payload, headers, queue, id_a, id_b)
     if message == 0:
         return 0
-    priority = words[tape + PUBLISH_PRIORITY + 1]
-    if not words[tape + PUBLISH_PRIORITY]:
-        priority = words[queue + PRIORITY]
-    limit = words[tape + PUBLISH_RETRIES + 1]
-    if not words[tape + PUBLISH_RETRIES]:
-        limit = words[queue + RETRIES_MAX]
-    words[message + ID_A] = id_a
-    words[message + ID_B] = id_b
+    priority = words[queue + PRIORITY]
+    if words[tape + slots.QUEUE_PUBLISH_HAS_PRIORITY]:
+        priority = words[tape + slots.QUEUE_PUBLISH_PRIORITY]
+    limit = words[queue + RETRIES_MAX]
+    if words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES]:
+        limit = words[tape + slots.QUEUE_PUBLISH_MAX_RETRIES]
     words[message + STATE] = (
         IS_READY | min(priority, PRIORITY_MAX) << PRIORITY_SHIFT | min(limit, LIMIT_MASK) << LIMIT_SHIFT
     )
-    words[message + DEADLINE] = 0
     words[message + CREATED] = now
-    words[message + PAYLOAD] = size << MARK_BITS | (text_mark(words, tape, 2) & ~PRESENT)
-    words[message + HEADERS] = headers_size
-    words[message + HELD_BY] = 0
     words[queue + PUBLISHED] += 1
-    body = (message + MESSAGE_WORDS) * 8
-    move(octets, body, text_at(words, tape, 2), size)
-    move(octets, body + size, text_at(words, tape, PUBLISH_HEADERS), headers_size)
-    words[SCRATCH] = id_a
-    words[SCRATCH + 1] = id_b
-    tag = tables.tag_of_hash(hash_id(words, octets, SCRATCH * 8))
-    if not tables.insert(words, octets, queue + MESSAGES, tag, message, 0):
-        return 0
     if due > now:
         words[message + SERIAL] = words[queue + PUBLISHED]
         if not delay(words, octets, queue, message, due):

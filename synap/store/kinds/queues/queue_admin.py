@@ -3,7 +3,7 @@
 import numpy as np
 
 from synap.compiler.jit import kernel
-from synap.kernels.spans import load64, move
+from synap.kernels.spans import load64
 from synap.store.kinds.queues.messages import (
     CONSUMERS,
     CREATED,
@@ -16,7 +16,6 @@ from synap.store.kinds.queues.messages import (
     FAILURES_MASK,
     FAILURES_SHIFT,
     HEADERS,
-    HELD_BY,
     HOLDERS,
     ID_A,
     ID_B,
@@ -27,7 +26,6 @@ from synap.store.kinds.queues.messages import (
     IS_READY,
     LEASED,
     LEASED_COUNT,
-    MESSAGE_WORDS,
     MESSAGES,
     NEXT,
     PAYLOAD,
@@ -45,9 +43,11 @@ from synap.store.kinds.queues.messages import (
     end_delay,
     fail,
     forget,
-    hash_id,
     hold,
     locate_message,
+    make_message,
+    make_queue,
+    open_queue,
     parse_id,
     print_id,
     set_state,
@@ -66,7 +66,6 @@ from synap.store.memory.layout import (
     ITEMS,
     MARK_BITS,
     NUMBER,
-    PRESENT,
     QUEUES,
     TIMERS,
     TIMERS_COUNT,
@@ -74,28 +73,31 @@ from synap.store.memory.layout import (
 )
 from synap.store.memory.refusals import KEY_EXISTS, MESSAGE_MISSING, POSITIVE_COUNT, QUEUE_MISSING
 from synap.store.memory.tables import REF_MASK
-from synap.store.memory.tapes import add_number, add_text, fits, set_scalar, text_at, text_mark, text_size
+from synap.store.memory.tapes import add_number, add_text, fits, set_scalar, text_at, text_size
 from synap.store.records import keyspace, named_records, timers
 from synap.store.records.named_records import KIND, NAME_SIZE
 from synap.store.records.timers import NEVER
+from synap.store.slots import queues as slots
+
+DEAD_MOST = 100  # dead letters in a reply to a call without a limit
 
 
 @kernel
 def requeue(words, octets, tape, now, reply):
     """Fail the leases of a queue whose deadline has come, and make its due delayed messages ready, for upkeep.
 
-    Reply with NUMBER of messages, at most as many as slot 2 says.
+    Reply with NUMBER of messages, at most as many as the call asks for.
     """
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_REQUEUE_QUEUE)
     set_scalar(words, reply, 0)
     if queue == 0:
         return QUEUE_MISSING
+    most = words[tape + slots.QUEUE_REQUEUE_MOST]
     count = 0
-    while words[queue + LEASED] and words[words[queue + LEASED] + DEADLINE] <= now and count < words[tape + 2]:
+    while words[queue + LEASED] and words[words[queue + LEASED] + DEADLINE] <= now and count < most:
         fail(words, octets, queue, words[queue + LEASED], True)
         count += 1
-    while words[queue + DELAYED_COUNT] and words[words[queue + DELAYED]] <= now and count < words[tape + 2]:
+    while words[queue + DELAYED_COUNT] and words[words[queue + DELAYED]] <= now and count < most:
         end_delay(words, queue, words[words[queue + DELAYED] + 1])
         count += 1
     if not set_timer(words, octets, queue):
@@ -118,8 +120,7 @@ def stats(words, octets, tape, now, reply):
     """Reply with the counters of a queue: depth, pending, dead, published, consumed, acked, nacked, dead-lettered,
     consumers, depth_max, delayed.
     """
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    _, queue = open_queue(words, octets, tape, slots.QUEUE_STATS_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
     set_scalar(words, reply, 0)
@@ -138,17 +139,16 @@ def list_names(words, octets, tape, now, reply):
 
 @kernel
 def purge(words, octets, tape, now, reply):
-    """Remove the ready and delayed messages, or the dead letters if slot 2 is 1; reply with NUMBER of them.
+    """Remove the ready and delayed messages, or with DEAD the dead letters; reply with NUMBER of them.
 
     All are removed in one call, at about 0.2 us a message.
     """
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    _, queue = open_queue(words, octets, tape, slots.QUEUE_PURGE_QUEUE)
     set_scalar(words, reply, 0)
     if queue == 0:
         return QUEUE_MISSING
     count = 0
-    if words[tape + 2]:
+    if words[tape + slots.QUEUE_PURGE_DEAD]:
         count += purge_chain(words, octets, queue, DEAD)
     else:
         while words[queue + DELAYED_COUNT]:
@@ -174,18 +174,11 @@ def purge_chain(words, octets, queue, chain):
 @kernel
 def delete(words, octets, tape, now, reply):
     """Remove a queue with its messages, which upkeep frees; reply with NUMBER: 1 if it existed."""
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     set_scalar(words, reply, 0)
-    seat = named_records.locate(
-        words, octets, QUEUES, QUEUE_WORDS, h, text_at(words, tape, 0), text_size(words, tape, 0)
-    )
-    if seat == 0:
+    queue = named_records.remove(words, octets, QUEUE, QUEUES, QUEUE_WORDS, tape, slots.QUEUE_DELETE_QUEUE)
+    if queue == 0:
         return NUMBER
-    queue = words[seat] & REF_MASK
-    tables.remove(words, octets, QUEUES, seat)
     timers.set_timer(words, octets, queue, NEVER)
-    arena.bury(words, queue, QUEUE)
-    keyspace.touched(words, octets, h)
     words[reply] = 1
     return NUMBER | CHANGED
 
@@ -222,12 +215,11 @@ def reap(words, octets, queue, budget):
 
 @kernel
 def dead(words, octets, tape, now, reply):
-    """Reply with the first dead letters, each as `consume` returns a message; the limit is slot 3 if slot 2 is set."""
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    """Reply with the first dead letters, each as `consume` returns a message, up to a limit (default: DEAD_MOST)."""
+    _, queue = open_queue(words, octets, tape, slots.QUEUE_DEAD_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
-    most = words[tape + 3] if words[tape + 2] else 100
+    most = words[tape + slots.QUEUE_DEAD_COUNT] if words[tape + slots.QUEUE_DEAD_HAS_COUNT] else DEAD_MOST
     if most < 0:
         return POSITIVE_COUNT
     count = size = 0
@@ -266,15 +258,15 @@ def bring_back(words, queue, message):
 
 @kernel
 def revive(words, octets, tape, now, reply):
-    """Make the dead letter with the id in slot 3 ready again, or all if slot 2 is 0; reply with NUMBER of them."""
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    """Make the dead letter with the id given ready again, or all without one; reply with NUMBER of them."""
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_REVIVE_QUEUE)
     set_scalar(words, reply, 0)
     if queue == 0:
         return QUEUE_MISSING
     count = 0
-    if words[tape + 2]:
-        id_a, id_b, valid = parse_id(octets, text_at(words, tape, 3), text_size(words, tape, 3))
+    if words[tape + slots.QUEUE_REVIVE_HAS_MESSAGE_ID]:
+        start = text_at(words, tape, slots.QUEUE_REVIVE_MESSAGE_ID)
+        id_a, id_b, valid = parse_id(octets, start, text_size(words, tape, slots.QUEUE_REVIVE_MESSAGE_ID))
         seat = locate_message(words, octets, queue, id_a, id_b) if valid else 0
         message = words[seat] & REF_MASK if seat else 0
         if message == 0 or words[message + STATE] & 0xFF != IS_DEAD:
@@ -304,19 +296,15 @@ def next_due(words, octets, tape, now, reply):
 @kernel
 def load_queue(words, octets, tape, now, reply):
     """Load a queue from a snapshot: name, settings and counters, prefetch. Refuse a queue that exists."""
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    start = text_at(words, tape, 0)
-    size = text_size(words, tape, 0)
-    if named_records.locate(words, octets, QUEUES, QUEUE_WORDS, h, start, size):
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_LOAD_QUEUE)
+    if queue:
         return KEY_EXISTS
-    queue = named_records.make(words, octets, QUEUES, QUEUE_WORDS, QUEUE, h, start, size)
+    queue = make_queue(words, octets, h, tape, slots.QUEUE_LOAD_QUEUE)
     if queue == 0:
         return BROKEN
-    tables.open_table(words, octets, queue + MESSAGES, tables.SIZE_MIN)
-    tables.open_table(words, octets, queue + HOLDERS, tables.SIZE_MIN)
     for i in range(STATS - 1):
-        words[queue + 1 + i] = words[tape + 2 + i]
-    words[queue + PREFETCH_MAX] = words[tape + 2 + STATS - 1]
+        words[queue + DEPTH_MAX + i] = words[tape + slots.QUEUE_LOAD_WORD0 + i]
+    words[queue + PREFETCH_MAX] = words[tape + slots.QUEUE_LOAD_PREFETCH_LIMIT]
     words[queue + READY_COUNT] = 0  # messages and holders are counted again as they are loaded
     words[queue + LEASED_COUNT] = 0
     words[queue + DEAD_COUNT] = 0
@@ -330,41 +318,30 @@ def load_message(words, octets, tape, now, reply):
 
     Messages come chain by chain in their order, so each belongs at the end of its chain.
     """
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    _, queue = open_queue(words, octets, tape, slots.QUEUE_LOAD_MESSAGE_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
-    at = text_at(words, tape, 4)
+    at = text_at(words, tape, slots.QUEUE_LOAD_MESSAGE_ID)
     id_a = load64(octets, at)
     id_b = load64(octets, at + 8)
     if locate_message(words, octets, queue, id_a, id_b):
         return KEY_EXISTS
-    size = text_size(words, tape, 2)
-    headers_size = text_size(words, tape, 9)
-    message = arena.allocate(words, MESSAGE_WORDS + ((size + headers_size + 7) >> 3))
+    payload, headers = slots.QUEUE_LOAD_MESSAGE_PAYLOAD, slots.QUEUE_LOAD_MESSAGE_HEADERS
+    message = make_message(words, octets, tape, payload, headers, queue, id_a, id_b)
     if message == 0:
         return BROKEN
-    words[message + ID_A] = id_a
-    words[message + ID_B] = id_b
-    words[message + STATE] = words[tape + 6]
-    words[message + DEADLINE] = words[tape + 7]
-    words[message + CREATED] = words[tape + 8]
-    words[message + PAYLOAD] = size << MARK_BITS | (text_mark(words, tape, 2) & ~PRESENT)
-    words[message + HEADERS] = headers_size
-    words[message + HELD_BY] = 0
-    body = (message + MESSAGE_WORDS) * 8
-    move(octets, body, text_at(words, tape, 2), size)
-    move(octets, body + size, text_at(words, tape, 9), headers_size)
-    if not tables.insert(words, octets, queue + MESSAGES, tables.tag_of_hash(hash_id(words, octets, at)), message, 0):
-        return BROKEN
+    words[message + STATE] = words[tape + slots.QUEUE_LOAD_MESSAGE_STATE]
+    words[message + DEADLINE] = words[tape + slots.QUEUE_LOAD_MESSAGE_DEADLINE]
+    words[message + CREATED] = words[tape + slots.QUEUE_LOAD_MESSAGE_CREATED]
     if words[message + STATE] & 0xFF == IS_DELAYED:
-        words[message + SERIAL] = words[tape + 13]
-        if not delay(words, octets, queue, message, words[tape + 7]):
+        words[message + SERIAL] = words[tape + slots.QUEUE_LOAD_MESSAGE_SERIAL]
+        if not delay(words, octets, queue, message, words[message + DEADLINE]):
             return BROKEN
     else:
         append(words, queue, message)
         if words[message + STATE] & 0xFF == IS_LEASED:
-            start = text_at(words, tape, 11)
-            if not hold(words, octets, queue, message, start, text_size(words, tape, 11)):
+            start = text_at(words, tape, slots.QUEUE_LOAD_MESSAGE_CONSUMER_ID)
+            size = text_size(words, tape, slots.QUEUE_LOAD_MESSAGE_CONSUMER_ID)
+            if not hold(words, octets, queue, message, start, size):
                 return BROKEN
     return DONE | CHANGED if set_timer(words, octets, queue) else BROKEN

@@ -12,7 +12,7 @@ another delivery makes it a dead letter at once.
 import numpy as np
 
 from synap.compiler.jit import kernel
-from synap.kernels.spans import load64, move, same, store64
+from synap.kernels.spans import load64, same
 from synap.store.kinds.queues.messages import (
     ACK_DEADLINE_MS,
     ACK_DEADLINE_MS_MAX,
@@ -25,7 +25,6 @@ from synap.store.kinds.queues.messages import (
     HELD_BY,
     HOLDER_NAME_SIZE,
     HOLDER_WORDS,
-    HOLDERS,
     HOLDING,
     ID_A,
     ID_B,
@@ -33,19 +32,10 @@ from synap.store.kinds.queues.messages import (
     ID_TEXT_BYTES,
     IS_LEASED,
     LIMIT_MASK,
-    MESSAGES,
     PAYLOAD,
     PREFETCH_MAX,
     PRIORITY,
     PRIORITY_MAX,
-    PUBLISH_DELAY,
-    PUBLISH_HEADERS,
-    PUBLISH_PRIORITY,
-    PUBLISH_RETRIES,
-    PUT_DUE,
-    PUT_ID,
-    PUT_SIZE,
-    QUEUE_WORDS,
     READY,
     READY_COUNT,
     RETRIES_MAX,
@@ -58,24 +48,20 @@ from synap.store.kinds.queues.messages import (
     hold,
     let_go,
     locate_message,
+    make_queue,
+    open_queue,
     parse_id,
     print_id,
     set_state,
     set_timer,
 )
-from synap.store.memory import codes, tables
-from synap.store.memory.kinds import QUEUE
+from synap.store.memory import codes, decided, tables
 from synap.store.memory.layout import (
     BARREN,
     BROKEN,
     CHANCE,
     CHANGED,
-    DECIDED,
     DECIDED_BIT,
-    DECIDED_BLOB,
-    DECIDED_BLOB_SIZE,
-    DECIDED_CODE,
-    DECIDED_TAPE_SIZE,
     DONE,
     FULL,
     GUARD_LOADING,
@@ -85,8 +71,6 @@ from synap.store.memory.layout import (
     MARK_BITS,
     NIL,
     NUMBER,
-    PRESENT,
-    QUEUES,
     REFUSE,
     SCRATCH,
     WAIT,
@@ -103,9 +87,7 @@ from synap.store.memory.refusals import (
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_size
 from synap.store.records import keyspace, named_records
-
-CONSUMER, WAITS = 2, 5  # slots of queue.consume: whether a consumer is named, whether the call waits
-ACK_CONSUMER, NACK_CONSUMER = 4, 5  # whether a consumer is named
+from synap.store.slots import queues as slots
 
 
 @kernel
@@ -114,32 +96,32 @@ def create(words, octets, tape, now, reply):
 
     A queue that exists stays as it is.
     """
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    start = text_at(words, tape, 0)
-    size = text_size(words, tape, 0)
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_CREATE_QUEUE)
     set_scalar(words, reply, 0)
-    if named_records.locate(words, octets, QUEUES, QUEUE_WORDS, h, start, size):
+    if queue:
         return NUMBER
-    priority = words[tape + 5]
+    depth = words[tape + slots.QUEUE_CREATE_MAX_DEPTH]
+    ack_deadline = words[tape + slots.QUEUE_CREATE_ACK_DEADLINE_MS]
+    retries = words[tape + slots.QUEUE_CREATE_DEFAULT_MAX_RETRIES]
+    priority = words[tape + slots.QUEUE_CREATE_DEFAULT_PRIORITY]
+    prefetch = words[tape + slots.QUEUE_CREATE_PREFETCH_LIMIT]
     if priority < 0 or priority > PRIORITY_MAX:
         return BAD_PRIORITY
     loading = words[REFUSE] & GUARD_LOADING != 0  # logs of 0.1.0 have deadlines of 0 and limits above the greatest
-    if words[tape + 2] < 1 or words[tape + 3] < (0 if loading else 1) or words[tape + 3] > ACK_DEADLINE_MS_MAX:
+    if depth < 1 or ack_deadline < (0 if loading else 1) or ack_deadline > ACK_DEADLINE_MS_MAX:
         return BAD_AMOUNT
-    if words[tape + 4] < 0 or words[tape + 7] < 0:
+    if retries < 0 or prefetch < 0:
         return POSITIVE_COUNT
-    if words[tape + 4] > LIMIT_MASK and not loading:
+    if retries > LIMIT_MASK and not loading:
         return BAD_AMOUNT
-    queue = named_records.make(words, octets, QUEUES, QUEUE_WORDS, QUEUE, h, start, size)
+    queue = make_queue(words, octets, h, tape, slots.QUEUE_CREATE_QUEUE)
     if queue == 0:
         return BROKEN
-    tables.open_table(words, octets, queue + MESSAGES, tables.SIZE_MIN)
-    tables.open_table(words, octets, queue + HOLDERS, tables.SIZE_MIN)
-    words[queue + DEPTH_MAX] = words[tape + 2]
-    words[queue + ACK_DEADLINE_MS] = words[tape + 3]
-    words[queue + RETRIES_MAX] = words[tape + 4]
+    words[queue + DEPTH_MAX] = depth
+    words[queue + ACK_DEADLINE_MS] = ack_deadline
+    words[queue + RETRIES_MAX] = retries
     words[queue + PRIORITY] = priority
-    words[queue + PREFETCH_MAX] = words[tape + 7]
+    words[queue + PREFETCH_MAX] = prefetch
     words[reply] = 1
     keyspace.touched(words, octets, h)
     return NUMBER | CHANGED
@@ -147,33 +129,50 @@ def create(words, octets, tape, now, reply):
 
 @kernel
 def added(words, octets, tape, queue, id_a, id_b, due, now, h, reply):
-    """Add the message of a publish and reply with its id; return False without memory."""
-    if add_message(words, octets, tape, queue, id_a, id_b, due, now) == 0:
-        return False
+    """Add the message of a publish and reply with its id; return the message, or 0 without memory."""
+    message = add_message(words, octets, tape, queue, id_a, id_b, due, now)
+    if message == 0:
+        return 0
     if due > now:
         if not set_timer(words, octets, queue):
-            return False
+            return 0
     else:
         keyspace.touched(words, octets, h)
     print_id(octets, SCRATCH * 8, id_a, id_b)
     set_scalar(words, reply, 0)
     add_text(words, reply, SCRATCH * 8, ID_TEXT_BYTES, 0)
-    return True
+    return message
+
+
+@kernel
+def decide_put(words, octets, tape, message, due):
+    """Let the log have a `queue.put` with the id of this message instead of its publish."""
+    decided.begin(words, codes.QUEUE_PUT, words[tape - 2], slots.QUEUE_PUT_SLOTS)
+    decided.put_text(words, octets, slots.QUEUE_PUT_ID, (message + ID_A) * 8, ID_BYTES, 0)
+    decided.put_argument(words, octets, slots.QUEUE_PUT_QUEUE, tape, slots.QUEUE_PUBLISH_QUEUE)
+    decided.put_argument(words, octets, slots.QUEUE_PUT_PAYLOAD, tape, slots.QUEUE_PUBLISH_PAYLOAD)
+    decided.put_number(words, slots.QUEUE_PUT_HAS_PRIORITY, words[tape + slots.QUEUE_PUBLISH_HAS_PRIORITY])
+    decided.put_number(words, slots.QUEUE_PUT_PRIORITY, words[tape + slots.QUEUE_PUBLISH_PRIORITY])
+    decided.put_number(words, slots.QUEUE_PUT_HAS_RETRIES, words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES])
+    decided.put_number(words, slots.QUEUE_PUT_MAX_RETRIES, words[tape + slots.QUEUE_PUBLISH_MAX_RETRIES])
+    decided.put_number(words, slots.QUEUE_PUT_HAS_HEADERS, words[tape + slots.QUEUE_PUBLISH_HAS_HEADERS])
+    decided.put_argument(words, octets, slots.QUEUE_PUT_HEADERS, tape, slots.QUEUE_PUBLISH_HEADERS)
+    decided.put_number(words, slots.QUEUE_PUT_DUE, due)
 
 
 @kernel
 def publish(words, octets, tape, now, reply):
     """Add a message under a new random id; reply with ITEM: the id as text."""
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_PUBLISH_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
-    priority = words[tape + PUBLISH_PRIORITY + 1]
-    if words[tape + PUBLISH_PRIORITY] and (priority < 0 or priority > PRIORITY_MAX):
+    priority = words[tape + slots.QUEUE_PUBLISH_PRIORITY]
+    if words[tape + slots.QUEUE_PUBLISH_HAS_PRIORITY] and (priority < 0 or priority > PRIORITY_MAX):
         return BAD_PRIORITY
-    if words[tape + PUBLISH_RETRIES] and words[tape + PUBLISH_RETRIES + 1] < 0:
+    retries = words[tape + slots.QUEUE_PUBLISH_MAX_RETRIES]
+    if words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES] and retries < 0:
         return POSITIVE_COUNT
-    if words[tape + PUBLISH_RETRIES] and words[tape + PUBLISH_RETRIES + 1] > LIMIT_MASK:
+    if words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES] and retries > LIMIT_MASK:
         return BAD_AMOUNT
     if words[queue + READY_COUNT] + words[queue + DELAYED_COUNT] >= words[queue + DEPTH_MAX]:
         return QUEUE_FULL
@@ -182,47 +181,26 @@ def publish(words, octets, tape, now, reply):
     words[CHANCE] = id_b ^ tables.next_chance(id_b)
     id_a = (id_a & ~(np.int64(0xF0) << 48)) | np.int64(0x40) << 48  # version 4
     id_b = (id_b & ~np.int64(0xC0)) | 0x80  # variant 1
-    due = now + words[tape + PUBLISH_DELAY + 1] if words[tape + PUBLISH_DELAY] else 0
-    if not added(words, octets, tape, queue, id_a, id_b, due, now, h, reply):
+    due = now + words[tape + slots.QUEUE_PUBLISH_DELAY] if words[tape + slots.QUEUE_PUBLISH_HAS_DELAY] else 0
+    message = added(words, octets, tape, queue, id_a, id_b, due, now, h, reply)
+    if message == 0:
         return BROKEN
-    blob = DECIDED_BLOB * 8
-    name_size = text_size(words, tape, 0)
-    size = text_size(words, tape, 2)
-    headers_size = text_size(words, tape, PUBLISH_HEADERS)
-    words[DECIDED - 2] = words[tape - 2]
-    words[DECIDED - 1] = blob
-    for i in range(PUT_ID):
-        words[DECIDED + i] = words[tape + i]
-    words[DECIDED] = ID_BYTES
-    words[DECIDED + 2] = ID_BYTES + name_size
-    words[DECIDED + PUBLISH_HEADERS] = ID_BYTES + name_size + size
-    words[DECIDED + PUT_ID] = 0
-    words[DECIDED + PUT_ID + 1] = ID_BYTES << MARK_BITS | PRESENT
-    words[DECIDED + PUT_DUE] = due
-    store64(octets, blob, id_a)
-    store64(octets, blob + 8, id_b)
-    move(octets, blob + ID_BYTES, text_at(words, tape, 0), name_size)
-    move(octets, blob + ID_BYTES + name_size, text_at(words, tape, 2), size)
-    move(octets, blob + ID_BYTES + name_size + size, text_at(words, tape, PUBLISH_HEADERS), headers_size)
-    words[DECIDED_CODE] = codes.QUEUE_PUT
-    words[DECIDED_TAPE_SIZE] = PUT_SIZE
-    words[DECIDED_BLOB_SIZE] = ID_BYTES + name_size + size + headers_size
+    decide_put(words, octets, tape, message, due)
     return ITEM | CHANGED | DECIDED_BIT
 
 
 @kernel
 def put(words, octets, tape, now, reply):
-    """Add a message with the id in slot PUT_ID: the row as which a publish is logged."""
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    """Add a message with a given id: the row as which a publish is logged."""
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_PUT_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
-    at = text_at(words, tape, PUT_ID)
+    at = text_at(words, tape, slots.QUEUE_PUT_ID)
     id_a = load64(octets, at)
     id_b = load64(octets, at + 8)
     if locate_message(words, octets, queue, id_a, id_b):
         return KEY_EXISTS
-    if not added(words, octets, tape, queue, id_a, id_b, words[tape + PUT_DUE], now, h, reply):
+    if not added(words, octets, tape, queue, id_a, id_b, words[tape + slots.QUEUE_PUT_DUE], now, h, reply):
         return BROKEN
     return ITEM | CHANGED
 
@@ -232,9 +210,10 @@ def may_hold(words, octets, tape, queue):
     """Return True if the consumer of a tape may hold one more message."""
     if words[queue + PREFETCH_MAX] == 0:
         return True
-    tag = tables.tag_of_hash(named_records.hash_text(words, octets, HOLDER, tape, CONSUMER + 1))
-    start = text_at(words, tape, CONSUMER + 1)
-    holder = find_holder(words, octets, queue, tag, start, text_size(words, tape, CONSUMER + 1))
+    tag = tables.tag_of_hash(named_records.hash_text(words, octets, HOLDER, tape, slots.QUEUE_CONSUME_CONSUMER_ID))
+    start = text_at(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
+    size = text_size(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
+    holder = find_holder(words, octets, queue, tag, start, size)
     return holder == 0 or words[holder + HOLDING] < words[queue + PREFETCH_MAX]
 
 
@@ -244,12 +223,12 @@ def consume(words, octets, tape, now, reply):
 
     ITEMS: id, payload, priority, failures, retries_max, headers, created (ms), deadline (ms).
     """
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    _, queue = open_queue(words, octets, tape, slots.QUEUE_CONSUME_QUEUE)
+    waits = words[tape + slots.QUEUE_CONSUME_HAS_WAIT]
     if queue == 0 or words[queue + READY_COUNT] == 0:
-        return WAIT | BARREN if words[tape + WAITS] else NIL
+        return WAIT | BARREN if waits else NIL
     if not may_hold(words, octets, tape, queue):
-        return WAIT if words[tape + WAITS] else NIL
+        return WAIT if waits else NIL
     priority = PRIORITY_MAX
     while words[queue + READY + 2 * priority] == 0:
         priority -= 1
@@ -258,8 +237,8 @@ def consume(words, octets, tape, now, reply):
         return FULL
     words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
     set_state(words, queue, message, IS_LEASED)
-    start = text_at(words, tape, CONSUMER + 1)
-    if not hold(words, octets, queue, message, start, text_size(words, tape, CONSUMER + 1)):
+    start = text_at(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
+    if not hold(words, octets, queue, message, start, text_size(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)):
         return BROKEN
     words[queue + CONSUMED] += 1
     if not set_timer(words, octets, queue):
@@ -271,9 +250,9 @@ def consume(words, octets, tape, now, reply):
 
 
 @kernel
-def find_leased(words, octets, tape, queue):
-    """Return the leased message whose id is in slot 2, or 0."""
-    id_a, id_b, valid = parse_id(octets, text_at(words, tape, 2), text_size(words, tape, 2))
+def find_leased(words, octets, tape, queue, message_id):
+    """Return the leased message whose id is in slot `message_id`, or 0."""
+    id_a, id_b, valid = parse_id(octets, text_at(words, tape, message_id), text_size(words, tape, message_id))
     if not valid:
         return 0
     seat = locate_message(words, octets, queue, id_a, id_b)
@@ -284,29 +263,37 @@ def find_leased(words, octets, tape, queue):
 
 
 @kernel
-def find_lease(words, octets, tape, queue, consumer):
-    """Return the leased message whose id is in slot 2, or 0.
-
-    If slot `consumer` is 1, the consumer named in the next slot must hold it.
-    """
-    message = find_leased(words, octets, tape, queue)
-    if message == 0 or not words[tape + consumer]:
-        return message
+def holds(words, octets, message, start, size):
+    """Return True if the consumer with this name holds a leased message."""
     holder = words[message + HELD_BY]
-    size = text_size(words, tape, consumer + 1)
     if words[holder + HOLDER_NAME_SIZE] != size:
-        return 0
-    return message if same(octets, (holder + HOLDER_WORDS) * 8, text_at(words, tape, consumer + 1), size) else 0
+        return False
+    return same(octets, (holder + HOLDER_WORDS) * 8, start, size)
+
+
+@kernel
+def find_lease(words, octets, tape, queue, message_id, has_consumer, consumer_id):
+    """Return the leased message whose id is in slot `message_id`, or 0.
+
+    If slot `has_consumer` is 1, the consumer named in slot `consumer_id` must hold it.
+    """
+    message = find_leased(words, octets, tape, queue, message_id)
+    if message == 0 or not words[tape + has_consumer]:
+        return message
+    start, size = text_at(words, tape, consumer_id), text_size(words, tape, consumer_id)
+    return message if holds(words, octets, message, start, size) else 0
 
 
 @kernel
 def ack(words, octets, tape, now, reply):
     """Acknowledge a leased message: remove it from the queue."""
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_ACK_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
-    message = find_lease(words, octets, tape, queue, ACK_CONSUMER)
+    message = find_lease(
+        words, octets, tape, queue,
+        slots.QUEUE_ACK_MESSAGE_ID, slots.QUEUE_ACK_HAS_CONSUMER, slots.QUEUE_ACK_CONSUMER_ID,
+    )  # fmt: skip
     if message == 0:
         return MESSAGE_MISSING
     let_go(words, octets, queue, message)
@@ -329,32 +316,33 @@ def failed(words, octets, queue, message, again, h):
 
 @kernel
 def nack(words, octets, tape, now, reply):
-    """Reject a leased message: count a failed delivery. Slot 4 is 1 if the message is not to be delivered again."""
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    """Reject a leased message: count a failed delivery. With DROP the message is not to be delivered again."""
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_NACK_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
-    message = find_lease(words, octets, tape, queue, NACK_CONSUMER)
+    message = find_lease(
+        words, octets, tape, queue,
+        slots.QUEUE_NACK_MESSAGE_ID, slots.QUEUE_NACK_HAS_CONSUMER, slots.QUEUE_NACK_CONSUMER_ID,
+    )  # fmt: skip
     if message == 0:
         return MESSAGE_MISSING
-    if not failed(words, octets, queue, message, words[tape + 4] == 0, h):
+    if not failed(words, octets, queue, message, words[tape + slots.QUEUE_NACK_DROP] == 0, h):
         return BROKEN
     return DONE | CHANGED
 
 
 @kernel
 def release(words, octets, tape, now, reply):
-    """Fail the lease of a consumer that has disconnected, if it ends at the time in slot 4.
+    """Fail the lease of a consumer that has disconnected, if it ends at the deadline given.
 
     Reply with NUMBER 1 if it does, else 0.
     """
-    h = named_records.hash_text(words, octets, QUEUE, tape, 0)
-    queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_RELEASE_QUEUE)
     set_scalar(words, reply, 0)
     if queue == 0:
         return NUMBER
-    message = find_leased(words, octets, tape, queue)
-    if message == 0 or words[message + DEADLINE] != words[tape + 4]:
+    message = find_leased(words, octets, tape, queue, slots.QUEUE_RELEASE_MESSAGE_ID)
+    if message == 0 or words[message + DEADLINE] != words[tape + slots.QUEUE_RELEASE_DEADLINE]:
         return NUMBER
     if not failed(words, octets, queue, message, True, h):
         return BROKEN

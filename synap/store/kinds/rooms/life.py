@@ -11,12 +11,12 @@ from synap.compiler.jit import kernel
 from synap.kernels.spans import move
 from synap.store.kinds.rooms import events
 from synap.store.memory import codes, frames
-from synap.store.memory.layout import FORM_MASK, MARK_BITS, PRESENT
+from synap.store.memory.layout import MARK_BITS
+from synap.store.memory.tapes import set_group, set_text
 from synap.store.records.named_records import NAME_SIZE
 from synap.store.records.pieces import INSIDE, MORE, PIECE_BYTES, PIECE_ITEMS, words_of
 from synap.store.records.state_hash import mix, text
-
-EVENTS_SLOTS, EVENT_SLOTS = 4, 5
+from synap.store.slots import rooms as slots
 
 
 @kernel
@@ -42,12 +42,11 @@ def digest(words, octets, room):
 def dump_room(words, octets, room, target, seq, now):
     """Write the frame of a room without its events; return its words."""
     name = words[room + NAME_SIZE]
-    blob = frames.head(words, target, codes.STREAM_LOAD, 0, seq, now, 2 + events.SAVED, name)
+    blob = frames.head(words, target, codes.STREAM_LOAD, 0, seq, now, slots.STREAM_LOAD_SLOTS, name)
     tape = target + frames.HEAD_WORDS
-    words[tape] = 0
-    words[tape + 1] = name << MARK_BITS | PRESENT
+    set_text(words, tape, slots.STREAM_LOAD_ROOM, 0, name, 0)
     for i in range(events.SAVED):
-        words[tape + 2 + i] = words[room + events.EVENTS_MAX + i]
+        words[tape + slots.STREAM_LOAD_WORD0 + i] = words[room + events.EVENTS_MAX + i]
     move(octets, blob, (room + events.ROOM_WORDS) * 8, name)
     return words_of(words, target)
 
@@ -62,22 +61,21 @@ def dump_events(words, octets, room, cursor, target, seq, now):
     count = 0
     total = name
     tape = target + frames.HEAD_WORDS
+    item = slots.STREAM_LOAD_EVENTS_SLOTS
     while event and total < PIECE_BYTES and count < PIECE_ITEMS:
         size = words[event + events.EVENT_SIZE] >> MARK_BITS
-        slot = tape + EVENTS_SLOTS + EVENT_SLOTS * count
-        words[slot] = total
-        words[slot + 1] = words[event + events.EVENT_NAME_SIZE] << MARK_BITS | PRESENT
-        words[slot + 2] = total + words[event + events.EVENT_NAME_SIZE]
-        words[slot + 3] = size << MARK_BITS | PRESENT | (words[event + events.EVENT_SIZE] & FORM_MASK)
-        words[slot + 4] = words[event + events.EVENT_TIME]
-        total += words[event + events.EVENT_NAME_SIZE] + size
+        name_size = words[event + events.EVENT_NAME_SIZE]
+        mark = words[event + events.EVENT_SIZE]
+        set_text(words, tape, item + slots.STREAM_LOAD_EVENTS_EVENTS_EVENT, total, name_size, 0)
+        set_text(words, tape, item + slots.STREAM_LOAD_EVENTS_EVENTS_DATA, total + name_size, size, mark)
+        words[tape + item + slots.STREAM_LOAD_EVENTS_EVENTS_TIME] = words[event + events.EVENT_TIME]
+        total += name_size + size
         count += 1
+        item += slots.STREAM_LOAD_EVENTS_EVENTS_STRIDE
         i, event = events.following(words, room, i, event)
-    words[tape] = 0
-    words[tape + 1] = name << MARK_BITS | PRESENT
-    words[tape + 2] = count
-    words[tape + 3] = EVENTS_SLOTS
-    blob = frames.head(words, target, codes.STREAM_LOAD_EVENTS, 0, seq, now, EVENTS_SLOTS + EVENT_SLOTS * count, total)
+    set_text(words, tape, slots.STREAM_LOAD_EVENTS_ROOM, 0, name, 0)
+    set_group(words, tape, slots.STREAM_LOAD_EVENTS_EVENTS, count, slots.STREAM_LOAD_EVENTS_SLOTS)
+    blob = frames.head(words, target, codes.STREAM_LOAD_EVENTS, 0, seq, now, item, total)
     move(octets, blob, (room + events.ROOM_WORDS) * 8, name)
     blob += name
     i = first_i

@@ -8,8 +8,7 @@ Limits that the caller leaves out come from this node's settings (registers at R
 logged as `stream.make` with all limits spelled out.
 """
 
-from synap.compiler.jit import kernel
-from synap.kernels.spans import move
+from synap.compiler.jit import inlined, kernel
 from synap.store.kinds.rooms import events
 from synap.store.kinds.rooms.events import (
     AFTER,
@@ -28,17 +27,13 @@ from synap.store.kinds.rooms.events import (
     SAVED,
     SUBSCRIBERS,
 )
-from synap.store.memory import arena, codes, tables
+from synap.store.memory import codes, decided, tables
 from synap.store.memory.kinds import ROOM
 from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
     DECIDED,
     DECIDED_BIT,
-    DECIDED_BLOB,
-    DECIDED_BLOB_SIZE,
-    DECIDED_CODE,
-    DECIDED_TAPE_SIZE,
     DONE,
     EMPTY,
     FULL,
@@ -53,10 +48,10 @@ from synap.store.memory.layout import (
     WAIT,
 )
 from synap.store.memory.refusals import BAD_AMOUNT, OFFSET_GONE, POSITIVE_COUNT, ROOM_EXISTS, ROOM_MISSING
-from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import (
     add_number,
     add_text,
+    first_item,
     fits,
     set_scalar,
     text_at,
@@ -66,20 +61,25 @@ from synap.store.memory.tapes import (
 from synap.store.records import keyspace, named_records
 from synap.store.records.named_records import NAME_SIZE
 from synap.store.records.timers import NEVER, set_timer
+from synap.store.slots import rooms as slots
 
-MAKE_SLOTS = 5
 LIMIT_MAX = 1 << 50
 SUBSCRIBERS_MAX = 10_000  # the most readers of one room that are counted
 BATCH_BYTES = 8 << 20  # names and data in one reply; a single event may be larger
-CONSUME_FROM, CONSUME_LIMIT, CONSUME_WAIT, EVENTS_DEFAULT = 4, 6, 8, 100
+EVENTS_DEFAULT = 100  # events in a reply to a call without a limit
 EVENT_ITEMS = 4
 
 
+@inlined
+def open_room(words, octets, tape, slot):
+    """Return (hash, room) of the name in this slot of a tape; the room is 0 if none has this name."""
+    return named_records.open_record(words, octets, ROOM, ROOMS, ROOM_WORDS, tape, slot)
+
+
 @kernel
-def open_room(words, octets, h, tape, now):
-    """Create an empty room with the name at the start of a tape; return it, or 0 without memory."""
-    start = text_at(words, tape, 0)
-    room = named_records.make(words, octets, ROOMS, ROOM_WORDS, ROOM, h, start, text_size(words, tape, 0))
+def make_room(words, octets, h, tape, slot, now):
+    """Create an empty room with the name in this slot of a tape; return it, or 0 without memory."""
+    room = named_records.make(words, octets, ROOM, ROOMS, ROOM_WORDS, h, tape, slot)
     if room:
         tables.open_table(words, octets, room + SUBSCRIBERS, tables.SIZE_MIN)
         words[room + CREATED] = now
@@ -88,46 +88,39 @@ def open_room(words, octets, h, tape, now):
 
 
 @kernel
-def find(words, octets, tape):
-    """Return the room named at the start of a tape, or 0."""
-    h = named_records.hash_text(words, octets, ROOM, tape, 0)
-    return named_records.find(words, octets, ROOMS, ROOM_WORDS, h, tape, 0)
+def make(words, octets, tape, now, reply):
+    """Create a room with these limits: events, bytes, ms (0: none). The row as which `create` is logged."""
+    h, room = open_room(words, octets, tape, slots.STREAM_MAKE_ROOM)
+    if room:
+        return ROOM_EXISTS
+    room = make_room(words, octets, h, tape, slots.STREAM_MAKE_ROOM, now)
+    if room == 0:
+        return BROKEN
+    words[room + EVENTS_MAX] = words[tape + slots.STREAM_MAKE_MAX_EVENTS]
+    words[room + BYTES_MAX] = words[tape + slots.STREAM_MAKE_MAX_BYTES]
+    words[room + RETENTION_MS] = words[tape + slots.STREAM_MAKE_RETENTION_MS]
+    return DONE | CHANGED
 
 
 @kernel
-def make(words, octets, tape, now, reply):
-    """Create a room with these limits: events, bytes, ms (0: none). The row as which `create` is logged."""
-    h = named_records.hash_text(words, octets, ROOM, tape, 0)
-    if named_records.find(words, octets, ROOMS, ROOM_WORDS, h, tape, 0):
-        return ROOM_EXISTS
-    room = open_room(words, octets, h, tape, now)
-    if room == 0:
-        return BROKEN
-    words[room + EVENTS_MAX] = words[tape + 2]
-    words[room + BYTES_MAX] = words[tape + 3]
-    words[room + RETENTION_MS] = words[tape + 4]
-    return DONE | CHANGED
+def limit_of(words, tape, given, value, default):
+    """Return the limit in slot `value` of a tape if slot `given` is 1, else the one in the register `default`."""
+    return words[tape + value] if words[tape + given] else words[default]
 
 
 @kernel
 def create(words, octets, tape, now, reply):
     """Create a room: its name, then (given or not, value) of events, bytes and seconds."""
-    size = text_size(words, tape, 0)
-    words[DECIDED - 2] = words[tape - 2]
-    words[DECIDED - 1] = DECIDED_BLOB * 8
-    words[DECIDED] = 0
-    words[DECIDED + 1] = size << MARK_BITS | PRESENT
-    for i in range(3):
-        value = words[tape + 3 + 2 * i]
-        if not words[tape + 2 + 2 * i]:
-            value = words[ROOM_LIMITS + i]
-        if value < 0 or value > LIMIT_MAX:
-            return BAD_AMOUNT
-        words[DECIDED + 2 + i] = value * 1000 if i == 2 else value
-    move(octets, DECIDED_BLOB * 8, text_at(words, tape, 0), size)
-    words[DECIDED_CODE] = codes.STREAM_MAKE
-    words[DECIDED_TAPE_SIZE] = MAKE_SLOTS
-    words[DECIDED_BLOB_SIZE] = size
+    most = limit_of(words, tape, slots.STREAM_CREATE_HAS_MAXEVENTS, slots.STREAM_CREATE_MAX_EVENTS, ROOM_LIMITS)
+    size = limit_of(words, tape, slots.STREAM_CREATE_HAS_MAXBYTES, slots.STREAM_CREATE_MAX_BYTES, ROOM_LIMITS + 1)
+    age = limit_of(words, tape, slots.STREAM_CREATE_HAS_RETENTION, slots.STREAM_CREATE_RETENTION_SECS, ROOM_LIMITS + 2)
+    if min(most, size, age) < 0 or max(most, size, age) > LIMIT_MAX:
+        return BAD_AMOUNT
+    decided.begin(words, codes.STREAM_MAKE, words[tape - 2], slots.STREAM_MAKE_SLOTS)
+    decided.put_argument(words, octets, slots.STREAM_MAKE_ROOM, tape, slots.STREAM_CREATE_ROOM)
+    decided.put_number(words, slots.STREAM_MAKE_MAX_EVENTS, most)
+    decided.put_number(words, slots.STREAM_MAKE_MAX_BYTES, size)
+    decided.put_number(words, slots.STREAM_MAKE_RETENTION_MS, age * 1000)
     status = make(words, octets, DECIDED, now, reply)
     return status | DECIDED_BIT if status & CHANGED else status
 
@@ -135,8 +128,9 @@ def create(words, octets, tape, now, reply):
 @kernel
 def get_or_create(words, octets, tape, now, reply):
     """Create a room as `create` does, unless it exists; reply with NUMBER: 1 if it is new."""
+    _, room = open_room(words, octets, tape, slots.STREAM_GET_OR_CREATE_ROOM)
     set_scalar(words, reply, 0)
-    if find(words, octets, tape):
+    if room:
         return NUMBER
     status = create(words, octets, tape, now, reply)
     if status & CHANGED == 0:
@@ -145,24 +139,28 @@ def get_or_create(words, octets, tape, now, reply):
     return NUMBER | CHANGED | DECIDED_BIT
 
 
+@inlined
+def append(words, octets, room, tape, name, data, time):
+    """Append an event with the name and the data in these two slots of a tape; return False without memory."""
+    return events.append(
+        words, octets, room, text_at(words, tape, name), text_size(words, tape, name),
+        text_at(words, tape, data), text_size(words, tape, data), text_mark(words, tape, data) & ~PRESENT, time,
+    )  # fmt: skip
+
+
 @kernel
 def publish(words, octets, tape, now, reply):
     """Append events with one name; reply with NUMBER: the offset of the first."""
-    h = named_records.hash_text(words, octets, ROOM, tape, 0)
-    room = named_records.find(words, octets, ROOMS, ROOM_WORDS, h, tape, 0)
+    h, room = open_room(words, octets, tape, slots.STREAM_PUBLISH_ROOM)
     if room == 0:
         return ROOM_MISSING
     set_scalar(words, reply, words[room + AFTER])
-    item = words[tape + 5]
-    for _ in range(words[tape + 4]):
-        done = events.append(
-            words, octets, room, text_at(words, tape, 2), text_size(words, tape, 2), text_at(words, tape, item),
-            text_size(words, tape, item), text_mark(words, tape, item) & ~PRESENT, now,
-        )  # fmt: skip
-        if not done:
+    data = first_item(words, tape, slots.STREAM_PUBLISH_ITEMS) + slots.STREAM_PUBLISH_ITEMS_DATA
+    for _ in range(words[tape + slots.STREAM_PUBLISH_ITEMS]):
+        if not append(words, octets, room, tape, slots.STREAM_PUBLISH_EVENT, data, now):
             return BROKEN
         events.trim(words, room)
-        item += 2
+        data += slots.STREAM_PUBLISH_ITEMS_STRIDE
     if words[room + named_records.TIMER] == 0 and not events.set_timer(words, octets, room):
         return BROKEN
     keyspace.touched(words, octets, h)
@@ -170,11 +168,12 @@ def publish(words, octets, tape, now, reply):
 
 
 @kernel
-def note_reader(words, octets, room, tape, count):
+def note_reader(words, octets, room, count, tape):
     """Count the events read, and the reader if it is new."""
     words[room + CONSUMED] += count
     if words[room + SUBSCRIBERS + tables.COUNT] < SUBSCRIBERS_MAX:
-        tag = tables.tag_of_hash(named_records.hash_text(words, octets, HOLDER, tape, 2))
+        h = named_records.hash_text(words, octets, HOLDER, tape, slots.STREAM_CONSUME_SUBSCRIBER_ID)
+        tag = tables.tag_of_hash(h)
         at = tables.seek_in(words, room + SUBSCRIBERS, tag)
         if words[at] == 0 or tables.tag_of(words[at]) != tag:
             tables.insert(words, octets, room + SUBSCRIBERS, tag, 1, 0)
@@ -189,23 +188,26 @@ def consume(words, octets, tape, now, reply):
     such a reader has read another room of this name. The reply to a refused call is the earliest offset held, then
     the next one.
     """
-    room = find(words, octets, tape)
+    _, room = open_room(words, octets, tape, slots.STREAM_CONSUME_ROOM)
     if room == 0:
         return ROOM_MISSING
-    start = words[tape + CONSUME_FROM + 1] if words[tape + CONSUME_FROM] else words[room + FIRST]
-    most = words[tape + CONSUME_LIMIT + 1] if words[tape + CONSUME_LIMIT] else EVENTS_DEFAULT
+    start = words[room + FIRST]
+    if words[tape + slots.STREAM_CONSUME_HAS_FROM]:
+        start = words[tape + slots.STREAM_CONSUME_FROM_OFFSET]
+    most = words[tape + slots.STREAM_CONSUME_LIMIT] if words[tape + slots.STREAM_CONSUME_HAS_LIMIT] else EVENTS_DEFAULT
+    waits = words[tape + slots.STREAM_CONSUME_HAS_WAIT] != 0
     if most < 0 or start < 0:
         return POSITIVE_COUNT
-    if start < words[room + FIRST] or (start > words[room + AFTER] and not words[tape + CONSUME_WAIT]):
+    if start < words[room + FIRST] or (start > words[room + AFTER] and not waits):
         set_scalar(words, reply, words[room + FIRST])
         words[reply + SECOND_NUMBER] = words[room + AFTER]
         return OFFSET_GONE
     most = min(most, words[room + AFTER] - start)
     if most <= 0:
-        if words[tape + CONSUME_WAIT] and start >= words[room + AFTER]:
+        if waits and start >= words[room + AFTER]:
             return WAIT
         set_scalar(words, reply, start)
-        note_reader(words, octets, room, tape, 0)
+        note_reader(words, octets, room, 0, tape)
         return EMPTY
     i, event = events.seek(words, room, start)
     first_i = i
@@ -234,14 +236,14 @@ def consume(words, octets, tape, now, reply):
         add_number(words, reply, words[event + EVENT_TIME])
         if offset < start + count - 1:
             i, event = events.following(words, room, i, event)
-    note_reader(words, octets, room, tape, count)
+    note_reader(words, octets, room, count, tape)
     return ITEMS
 
 
 @kernel
 def stats(words, octets, tape, now, reply):
     """Reply with name, events held, earliest and last offset, readers, published, read, bytes, limits, created (ms)."""
-    room = find(words, octets, tape)
+    _, room = open_room(words, octets, tape, slots.STREAM_STATS_ROOM)
     if room == 0:
         return ROOM_MISSING
     set_scalar(words, reply, 0)
@@ -263,15 +265,10 @@ def stats(words, octets, tape, now, reply):
 @kernel
 def delete(words, octets, tape, now, reply):
     """Remove a room with its events, which upkeep frees."""
-    h = named_records.hash_text(words, octets, ROOM, tape, 0)
-    seat = named_records.locate(words, octets, ROOMS, ROOM_WORDS, h, text_at(words, tape, 0), text_size(words, tape, 0))
-    if seat == 0:
+    room = named_records.remove(words, octets, ROOM, ROOMS, ROOM_WORDS, tape, slots.STREAM_DELETE_ROOM)
+    if room == 0:
         return ROOM_MISSING
-    room = words[seat] & REF_MASK
-    tables.remove(words, octets, ROOMS, seat)
     set_timer(words, octets, room, NEVER)
-    arena.bury(words, room, ROOM)
-    keyspace.touched(words, octets, h)
     return DONE | CHANGED
 
 
@@ -284,11 +281,11 @@ def list_names(words, octets, tape, now, reply):
 @kernel
 def expire(words, octets, tape, now, reply):
     """Drop the events of a room that have reached the age limit, for upkeep; reply with NUMBER of them."""
-    room = find(words, octets, tape)
+    _, room = open_room(words, octets, tape, slots.STREAM_EXPIRE_ROOM)
     set_scalar(words, reply, 0)
     if room == 0:
         return ROOM_MISSING
-    count = events.expire(words, room, now, words[tape + 2])
+    count = events.expire(words, room, now, words[tape + slots.STREAM_EXPIRE_MOST])
     if not events.set_timer(words, octets, room):
         return BROKEN
     words[reply] = count
@@ -298,14 +295,14 @@ def expire(words, octets, tape, now, reply):
 @kernel
 def load_room(words, octets, tape, now, reply):
     """Load a room from a snapshot: its name and SAVED words from EVENTS_MAX on. Refuse a room that exists."""
-    h = named_records.hash_text(words, octets, ROOM, tape, 0)
-    if named_records.find(words, octets, ROOMS, ROOM_WORDS, h, tape, 0):
+    h, room = open_room(words, octets, tape, slots.STREAM_LOAD_ROOM)
+    if room:
         return ROOM_EXISTS
-    room = open_room(words, octets, h, tape, now)
+    room = make_room(words, octets, h, tape, slots.STREAM_LOAD_ROOM, now)
     if room == 0:
         return BROKEN
     for i in range(SAVED):
-        words[room + EVENTS_MAX + i] = words[tape + 2 + i]
+        words[room + EVENTS_MAX + i] = words[tape + slots.STREAM_LOAD_WORD0 + i]
     words[room + AFTER] = words[room + FIRST]  # events are counted again as they are loaded
     words[room + BYTES] = 0
     return DONE | CHANGED
@@ -314,17 +311,14 @@ def load_room(words, octets, tape, now, reply):
 @kernel
 def load_events(words, octets, tape, now, reply):
     """Load events from a snapshot, in order: name, data and time of each."""
-    room = find(words, octets, tape)
+    _, room = open_room(words, octets, tape, slots.STREAM_LOAD_EVENTS_ROOM)
     if room == 0:
         return ROOM_MISSING
-    item = words[tape + 3]
-    for _ in range(words[tape + 2]):
-        done = events.append(
-            words, octets, room, text_at(words, tape, item), text_size(words, tape, item),
-            text_at(words, tape, item + 2), text_size(words, tape, item + 2),
-            text_mark(words, tape, item + 2) & ~PRESENT, words[tape + item + 4],
-        )  # fmt: skip
-        if not done:
+    item = first_item(words, tape, slots.STREAM_LOAD_EVENTS_EVENTS)
+    for _ in range(words[tape + slots.STREAM_LOAD_EVENTS_EVENTS]):
+        name, data = item + slots.STREAM_LOAD_EVENTS_EVENTS_EVENT, item + slots.STREAM_LOAD_EVENTS_EVENTS_DATA
+        time = words[tape + item + slots.STREAM_LOAD_EVENTS_EVENTS_TIME]
+        if not append(words, octets, room, tape, name, data, time):
             return BROKEN
-        item += 5
+        item += slots.STREAM_LOAD_EVENTS_EVENTS_STRIDE
     return DONE | CHANGED if events.set_timer(words, octets, room) else BROKEN

@@ -11,18 +11,13 @@ from synap.compiler.jit import kernel
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.spans import move, same
 from synap.store.kinds.sets import encodings
-from synap.store.memory import arena, codes, tables
+from synap.store.memory import arena, codes, decided, tables
 from synap.store.memory.kinds import SET
 from synap.store.memory.layout import (
     BROKEN,
     CHANCE,
     CHANGED,
-    DECIDED,
     DECIDED_BIT,
-    DECIDED_BLOB,
-    DECIDED_BLOB_SIZE,
-    DECIDED_CODE,
-    DECIDED_TAPE_SIZE,
     EMPTY,
     FORM_MASK,
     FULL,
@@ -33,12 +28,13 @@ from synap.store.memory.layout import (
     MARK_BITS,
     NO_ITEM,
     NUMBER,
-    PRESENT,
 )
 from synap.store.memory.refusals import KEY_EXISTS, POSITIVE_COUNT, WRONG_TYPE
 from synap.store.memory.tables import REF_MASK
-from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_size
-from synap.store.records import keyspace
+from synap.store.memory.tapes import add_text, first_item, fits, set_scalar, text_at, text_mark, text_size
+from synap.store.records import key_access, keyspace, pieces
+from synap.store.records.key_access import MISSING, OTHER_KIND
+from synap.store.slots import sets as slots
 
 BYTES = 7
 STAGGER = 0
@@ -95,32 +91,32 @@ def take_out(words, octets, root, seat, later):
 
 
 @kernel
-def add_many(words, octets, tape, now, reply, first_slot):
-    """Add the items of a Many to the set at slot 0; reply with NUMBER: how many were new."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    ref = keyspace.claim(words, octets, tape, 0, h, SET, now)
-    if ref == -1:
+def add_many(words, octets, tape, now, reply, members):
+    """Add the items of the group in slot `members` to a set; reply with NUMBER: how many were new."""
+    h = keyspace.hash_text(words, octets, tape, slots.SET_ADD_KEY)
+    ref = key_access.claim(words, octets, tape, slots.SET_ADD_KEY, h, SET, now)
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     if ref == 0:
         return BROKEN
     root = keyspace.root_of(words, ref)
     if words[root + tables.SLOTS] == 0:
         tables.open_table(words, octets, root, tables.SIZE_MIN)
-    count = words[tape + first_slot]
-    at = tape + words[tape + first_slot + 1]
+    count = words[tape + members]
+    member = first_item(words, tape, members) + slots.SET_ADD_MEMBERS_MEMBER
     added = 0
     for i in range(count):
-        start = words[tape - 1] + words[at + 2 * i]
-        mark = words[at + 2 * i + 1]
-        size = mark >> MARK_BITS
+        start = text_at(words, tape, member)
+        size = text_size(words, tape, member)
         if i == 0:
             encodings.set_will_grow(words, octets, ref, words[root + tables.COUNT], count, start, size)
-        new = add_member(words, octets, root, start, size, mark & 0xFF)
+        new = add_member(words, octets, root, start, size, text_mark(words, tape, member))
         if new < 0:
             return BROKEN
         if new:
             encodings.set_has_grown(words, octets, ref, words[root + tables.COUNT], start, size)
         added += new
+        member += slots.SET_ADD_MEMBERS_STRIDE
     set_scalar(words, reply, added)
     if added == 0:
         return NUMBER
@@ -131,50 +127,46 @@ def add_many(words, octets, tape, now, reply, first_slot):
 @kernel
 def add(words, octets, tape, now, reply):
     """Add members (SADD)."""
-    return add_many(words, octets, tape, now, reply, 2)
+    return add_many(words, octets, tape, now, reply, slots.SET_ADD_MEMBERS)
 
 
 @kernel
 def remove(words, octets, tape, now, reply):
     """Remove members; reply with NUMBER: how many were there (SREM). The key is removed with its last member."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.SET_REMOVE_KEY, SET, now)
     set_scalar(words, reply, 0)
-    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+    if ref == MISSING:
         return NUMBER
-    ref = words[seat] & REF_MASK
-    if keyspace.kind_of(words, ref) != SET:
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
-    at = tape + words[tape + 3]
+    member = first_item(words, tape, slots.SET_REMOVE_MEMBERS) + slots.SET_REMOVE_MEMBERS_MEMBER
     removed = 0
-    for i in range(words[tape + 2]):
-        start = words[tape - 1] + words[at + 2 * i]
-        size = words[at + 2 * i + 1] >> MARK_BITS
+    for _ in range(words[tape + slots.SET_REMOVE_MEMBERS]):
+        start = text_at(words, tape, member)
+        size = text_size(words, tape, member)
         place = locate(words, octets, root, start, size, hash_member(words, octets, start, size))
         if place:
             take_out(words, octets, root, place, False)
             removed += 1
+        member += slots.SET_REMOVE_MEMBERS_STRIDE
     if removed == 0:
         return NUMBER
     words[reply] = removed
-    if words[root + tables.COUNT] == 0:
-        keyspace.remove(words, octets, h, seat, False)
-    else:
-        keyspace.touched(words, octets, h)
+    key_access.shrunk(words, octets, h, seat, words[root + tables.COUNT])
     return NUMBER | CHANGED
 
 
 @kernel
 def has(words, octets, tape, now, reply):
     """Reply with NUMBER 1 if the text is a member, else 0 (SISMEMBER)."""
-    ref = keyspace.find(words, octets, tape, 0, now)
-    if ref and keyspace.kind_of(words, ref) != SET:
+    ref = key_access.find(words, octets, tape, slots.SET_ISMEMBER_KEY, SET, now)
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     found = 0
     if ref:
-        start = text_at(words, tape, 2)
-        size = text_size(words, tape, 2)
+        start = text_at(words, tape, slots.SET_ISMEMBER_MEMBER)
+        size = text_size(words, tape, slots.SET_ISMEMBER_MEMBER)
         h = hash_member(words, octets, start, size)
         if locate(words, octets, keyspace.root_of(words, ref), start, size, h):
             found = 1
@@ -185,8 +177,8 @@ def has(words, octets, tape, now, reply):
 @kernel
 def size_of(words, octets, tape, now, reply):
     """Reply with the number of members (SCARD)."""
-    ref = keyspace.find(words, octets, tape, 0, now)
-    if ref and keyspace.kind_of(words, ref) != SET:
+    ref = key_access.find(words, octets, tape, slots.SET_CARD_KEY, SET, now)
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     set_scalar(words, reply, words[keyspace.root_of(words, ref) + tables.COUNT] if ref else 0)
     return NUMBER
@@ -195,21 +187,21 @@ def size_of(words, octets, tape, now, reply):
 @kernel
 def members(words, octets, tape, now, reply):
     """Reply with every member, in no order (SMEMBERS)."""
-    ref = keyspace.find(words, octets, tape, 0, now)
-    if ref == 0:
+    ref = key_access.find(words, octets, tape, slots.SET_MEMBERS_KEY, SET, now)
+    if ref == MISSING:
         return EMPTY
-    if keyspace.kind_of(words, ref) != SET:
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
     if not fits(words, reply, words[root + tables.COUNT], words[root + BYTES]):
         return FULL
     set_scalar(words, reply, 0)
     for side in range(2):
-        slots = words[root + (tables.OLD if side else tables.SLOTS)]
-        if slots == 0:
+        entries = words[root + (tables.OLD if side else tables.SLOTS)]
+        if entries == 0:
             continue
         size = words[root + (tables.OLD_SIZE if side else tables.SIZE)]
-        for at in range(slots, slots + size + tables.slack(size)):
+        for at in range(entries, entries + size + tables.slack(size)):
             if words[at]:
                 block = words[at] & REF_MASK
                 add_text(words, reply, (block + 1) * 8, words[block] >> MARK_BITS, words[block] & FORM_MASK)
@@ -218,17 +210,15 @@ def members(words, octets, tape, now, reply):
 
 @kernel
 def pop(words, octets, tape, now, reply):
-    """Remove and return a member drawn with equal odds, or up to the count in slot 3 if slot 2 is set (SPOP)."""
-    has_count = words[tape + 2]
-    wanted = words[tape + 3] if has_count else 1
+    """Remove and return a member drawn with equal odds, or up to a count if there is one (SPOP)."""
+    has_count = words[tape + slots.SET_POP_HAS_COUNT]
+    wanted = words[tape + slots.SET_POP_COUNT] if has_count else 1
     if wanted < 0:
         return POSITIVE_COUNT
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
-    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.SET_POP_KEY, SET, now)
+    if ref == MISSING:
         return EMPTY if has_count else NO_ITEM
-    ref = words[seat] & REF_MASK
-    if keyspace.kind_of(words, ref) != SET:
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
     wanted = min(wanted, words[root + tables.COUNT])
@@ -237,50 +227,29 @@ def pop(words, octets, tape, now, reply):
     set_scalar(words, reply, 0)
     if wanted == 0:
         return EMPTY
-    blob = DECIDED_BLOB * 8
-    name_size = text_size(words, tape, 0)
-    move(octets, blob, text_at(words, tape, 0), name_size)
-    words[DECIDED - 2] = words[tape - 2]
-    words[DECIDED - 1] = blob
-    words[DECIDED] = 0
-    words[DECIDED + 1] = name_size << MARK_BITS | PRESENT
-    words[DECIDED + 2] = wanted
-    words[DECIDED + 3] = 4
-    used = name_size
-    for i in range(wanted):
+    decided.begin(words, codes.SET_REMOVE, words[tape - 2], slots.SET_REMOVE_SLOTS)
+    decided.put_argument(words, octets, slots.SET_REMOVE_KEY, tape, slots.SET_POP_KEY)
+    decided.put_group(words, slots.SET_REMOVE_MEMBERS)
+    for _ in range(wanted):
         place, chance = tables.any_slot(words, root, tables.next_chance(words[CHANCE]))
         words[CHANCE] = chance
         block = words[place] & REF_MASK
         size = words[block] >> MARK_BITS
         add_text(words, reply, (block + 1) * 8, size, words[block] & FORM_MASK)
-        move(octets, blob + used, (block + 1) * 8, size)
-        words[DECIDED + 4 + 2 * i] = used
-        words[DECIDED + 5 + 2 * i] = size << MARK_BITS | PRESENT
-        used += size
+        item = decided.add_item(words, slots.SET_REMOVE_MEMBERS, slots.SET_REMOVE_MEMBERS_STRIDE)
+        decided.put_text(words, octets, item + slots.SET_REMOVE_MEMBERS_MEMBER, (block + 1) * 8, size, 0)
         take_out(words, octets, root, place, True)
-    words[DECIDED_CODE] = codes.SET_REMOVE
-    words[DECIDED_TAPE_SIZE] = 4 + 2 * wanted
-    words[DECIDED_BLOB_SIZE] = used
-    if words[root + tables.COUNT] == 0:
-        keyspace.remove(words, octets, h, seat, False)
-    else:
-        keyspace.touched(words, octets, h)
+    key_access.shrunk(words, octets, h, seat, words[root + tables.COUNT])
     return (ITEMS if has_count else ITEM) | CHANGED | DECIDED_BIT
 
 
 @kernel
 def load(words, octets, tape, now, reply):
     """Load a piece of a set from a snapshot: key, deadline, more (0: the first piece), members."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
-    if (seat != 0) != (words[tape + 3] != 0):
+    if not pieces.follows(words, octets, tape):
         return KEY_EXISTS
-    status = add_many(words, octets, tape, -1, reply, 4)
-    if status == NUMBER | CHANGED and words[tape + 2] and not words[tape + 3]:
-        seat = keyspace.locate_text(words, octets, tape, 0, h)
-        if keyspace.set_deadline(words, octets, seat, words[tape + 2]) == 0:
-            return BROKEN
-    return status
+    status = add_many(words, octets, tape, -1, reply, slots.SET_LOAD_MEMBERS)
+    return pieces.loaded(words, octets, tape, status)
 
 
 @kernel
@@ -291,19 +260,19 @@ def reap(words, octets, ref, budget):
     """
     root = ref + 1
     while words[root + tables.SLOTS] and budget > 0:
-        slots = words[root + tables.SLOTS]
+        entries = words[root + tables.SLOTS]
         size = words[root + tables.SIZE]
-        end = slots + size + tables.slack(size)
-        at = slots + words[root + BYTES]
+        end = entries + size + tables.slack(size)
+        at = entries + words[root + BYTES]
         while at < end and budget > 0:
             if words[at]:
                 arena.release(words, words[at] & REF_MASK)
                 budget -= 4
             budget -= 1
             at += 1
-        words[root + BYTES] = at - slots
+        words[root + BYTES] = at - entries
         if at == end:
-            arena.release(words, slots)
+            arena.release(words, entries)
             words[root + tables.SLOTS] = words[root + tables.OLD]
             words[root + tables.SIZE] = words[root + tables.OLD_SIZE]
             words[root + tables.OLD] = 0

@@ -4,11 +4,13 @@ from synap.compiler.jit import kernel
 from synap.kernels.integers import is_integer
 from synap.kernels.spans import move
 from synap.store.memory import codes, frames
-from synap.store.memory.layout import FORM_MASK, MARK_BITS, PRESENT
+from synap.store.memory.layout import FORM_MASK
+from synap.store.memory.tapes import set_text
 from synap.store.records import compressed, keyspace
 from synap.store.records.descriptions import AT, ENCODING, SIZE
 from synap.store.records.pieces import UNREADABLE, words_of
 from synap.store.records.state_hash import mix, text
+from synap.store.slots import strings as slots
 
 INTEGER, EMBEDDED, RAW = range(3)  # encodings, in the order of the table of kinds
 EMBEDDED_MAX = 44  # the most bytes of a string that Redis keeps in one block with its head
@@ -40,13 +42,12 @@ def dump(words, octets, ref, cursor, target, seq, now):
     at, size = compressed.text_aside(words, octets, ref)
     if size < 0:
         return UNREADABLE
-    blob = frames.head(words, target, codes.STRING_LOAD, keyspace.namespace_of(words, ref), seq, now, 5, name + size)
+    namespace = keyspace.namespace_of(words, ref)
+    blob = frames.head(words, target, codes.STRING_LOAD, namespace, seq, now, slots.STRING_LOAD_SLOTS, name + size)
     tape = target + frames.HEAD_WORDS
-    words[tape] = 0
-    words[tape + 1] = name << MARK_BITS | PRESENT
-    words[tape + 2] = name
-    words[tape + 3] = size << MARK_BITS | PRESENT | (keyspace.mark_of(words, ref) & FORM_MASK)
-    words[tape + 4] = keyspace.deadline_of(words, ref)
+    set_text(words, tape, slots.STRING_LOAD_KEY, 0, name, 0)
+    set_text(words, tape, slots.STRING_LOAD_VALUE, name, size, keyspace.mark_of(words, ref))
+    words[tape + slots.STRING_LOAD_DEADLINE] = keyspace.deadline_of(words, ref)
     move(octets, blob, keyspace.key_at(words, ref), name)
     move(octets, blob + name, at, size)
     return words_of(words, target)

@@ -4,7 +4,7 @@ A value is overwritten in place if its block has the size that a new one would h
 that is rewritten with the same size, allocates nothing.
 """
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import inlined, kernel
 from synap.kernels.integers import add_overflows, parse_integer, print_integer
 from synap.kernels.spans import move, same
 from synap.store.memory import arena
@@ -35,15 +35,10 @@ from synap.store.memory.refusals import (
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_mark, text_size
-from synap.store.records import compressed, keyspace, value_cache
+from synap.store.records import compressed, key_access, keyspace, value_cache
+from synap.store.records.key_access import ANY_KIND, MISSING, OTHER_KIND
+from synap.store.slots import strings as slots
 
-# Slots of string.set (see synap/commands/strings.py): the condition and the expiry are choices.
-SET_CONDITION, SET_IFEQ, SET_IFNE, SET_GET, SET_EXPIRY = 4, 5, 7, 9, 10
-GETEX_EXPIRY = 2  # slot of string.get_and_expire
-IF_MISSING, IF_THERE, IF_EQUAL, IF_DIFFERENT = 1, 2, 3, 4
-IN_SECONDS, IN_MS, AT_SECONDS, AT_MS, KEEP = 1, 2, 3, 4, 5
-PERSISTS = 5
-DELETE_IF = 2  # slot of string.delete_if
 MOST_NEGATIVE = -(1 << 63)
 MS_MAX = (1 << 63) - 1
 SECONDS_MAX = MS_MAX // 1000
@@ -55,12 +50,21 @@ def value_at(words, ref):
     return keyspace.key_at(words, ref) + keyspace.key_size(words, ref)
 
 
-@kernel
-def write(words, octets, tape, h, seat, source, size, mark, deadline, keep_old):
-    """Store a string under the key in slot 0 of `tape`, as `write_key` does."""
+@inlined
+def write(words, octets, tape, key, h, seat, source, size, mark, deadline, keep_old):
+    """Store a string under the key in slot `key` of `tape`, as `write_key` does."""
     return write_key(
-        words, octets, words[tape - 2], text_at(words, tape, 0), text_size(words, tape, 0), h, seat,
+        words, octets, words[tape - 2], text_at(words, tape, key), text_size(words, tape, key), h, seat,
         source, size, mark, deadline, keep_old,
+    )  # fmt: skip
+
+
+@inlined
+def write_argument(words, octets, tape, key, value, h, seat, deadline, keep_old):
+    """Store the text in slot `value` of `tape` under the key in slot `key`, as `write_key` does."""
+    return write(
+        words, octets, tape, key, h, seat,
+        text_at(words, tape, value), text_size(words, tape, value), text_mark(words, tape, value), deadline, keep_old,
     )  # fmt: skip
 
 
@@ -112,26 +116,24 @@ def write_key(words, octets, namespace, name_at, name_size, h, seat, source, siz
 
 
 @kernel
-def expiry_of(words, tape, slot, now, kept):
-    """Return (deadline, ok) of the expiry slots of a SET or GETEX; `kept` is the deadline that KEEPTTL keeps."""
-    how = words[tape + slot] & ~UNREADABLE
+def expiry_of(words, tape, slot, now):
+    """Return (deadline, ok) of the expiry in this slot, EX, PX, EXAT or PXAT or none, of a SET or GETEX."""
+    how = words[tape + slot]
     if how == 0:
         return 0, True
-    if how == KEEP:
-        return kept, True
     return moment(words[tape + slot + how], how, now)
 
 
 @kernel
 def moment(amount, how, now):
-    """Return (deadline, ok) of a time in one of four forms: seconds or ms from now, seconds or ms since 1970."""
+    """Return (deadline, ok) of a time in one of the four forms of SET: seconds or ms from now, or since 1970."""
     if amount <= 0:
         return 0, False
-    if how == IN_SECONDS or how == AT_SECONDS:
+    if how == slots.KV_SET_EXPIRY_IS_EX or how == slots.KV_SET_EXPIRY_IS_EXAT:
         if amount > SECONDS_MAX:
             return 0, False
         amount *= 1000
-    if how == IN_SECONDS or how == IN_MS:
+    if how == slots.KV_SET_EXPIRY_IS_EX or how == slots.KV_SET_EXPIRY_IS_PX:
         if amount > MS_MAX - now:
             return 0, False
         amount += now
@@ -163,27 +165,24 @@ def holds_text(words, octets, ref, start, size):
 @kernel
 def set_value(words, octets, tape, now, reply):
     """Store a value, with the conditions, GET and expiry of the options (SET)."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate(words, octets, words[tape - 2], text_at(words, tape, 0), text_size(words, tape, 0), h)
-    old = 0
-    if seat:
-        old = words[seat] & REF_MASK
-        if keyspace.expired(words, old, now):
-            old = 0
-    get = words[tape + SET_GET]
-    condition = words[tape + SET_CONDITION]
+    h = keyspace.hash_text(words, octets, tape, slots.KV_SET_KEY)
+    seat = keyspace.locate_quietly(words, octets, tape, slots.KV_SET_KEY, h)
+    old = key_access.record_at(words, seat, ANY_KIND, now)
+    get = words[tape + slots.KV_SET_GET]
+    condition = words[tape + slots.KV_SET_WHEN]
     status = DONE
-    kept = 0
-    if old:
-        kept = keyspace.deadline_of(words, old)
-    if words[tape + SET_EXPIRY] & UNREADABLE:
+    expiry = words[tape + slots.KV_SET_EXPIRY]
+    if expiry & UNREADABLE:
         return NOT_AN_INTEGER
-    deadline, valid = expiry_of(words, tape, SET_EXPIRY, now, kept)
-    if not valid:
-        return BAD_EXPIRE
+    if expiry == slots.KV_SET_EXPIRY_IS_KEEPTTL:
+        deadline = keyspace.deadline_of(words, old) if old else 0
+    else:
+        deadline, valid = expiry_of(words, tape, slots.KV_SET_EXPIRY, now)
+        if not valid:
+            return BAD_EXPIRE
     if seat and words[TRACKING]:
         keyspace.used(words, words[seat] & REF_MASK, now)
-    if get or condition >= IF_EQUAL:
+    if get or condition >= slots.KV_SET_WHEN_IS_IFEQ:
         if old and keyspace.kind_of(words, old) != STRING:
             return WRONG_TYPE
     if get:
@@ -195,13 +194,14 @@ def set_value(words, octets, tape, now, reply):
             status = ITEM
     if condition:
         holds = old == 0
-        if condition == IF_THERE:
+        if condition == slots.KV_SET_WHEN_IS_XX:
             holds = old != 0
-        elif condition >= IF_EQUAL:
-            slot = SET_IFEQ if condition == IF_EQUAL else SET_IFNE
+        elif condition >= slots.KV_SET_WHEN_IS_IFEQ:
+            wanted_equal = condition == slots.KV_SET_WHEN_IS_IFEQ
+            slot = slots.KV_SET_IFEQ if wanted_equal else slots.KV_SET_IFNE
             size = text_size(words, tape, slot)
             equal = old != 0 and holds_text(words, octets, old, text_at(words, tape, slot), size)
-            holds = equal if condition == IF_EQUAL else not equal
+            holds = equal == wanted_equal
         if not holds:
             return status if get else NIL
     if deadline and deadline <= now:  # the deadline has passed: as if the value had been set and had expired
@@ -209,10 +209,7 @@ def set_value(words, octets, tape, now, reply):
             keyspace.remove(words, octets, h, seat, True)
             return status | CHANGED
         return status
-    if not write(
-        words, octets, tape, h, seat,
-        text_at(words, tape, 2), text_size(words, tape, 2), text_mark(words, tape, 2), deadline, get != 0,
-    ):  # fmt: skip
+    if not write_argument(words, octets, tape, slots.KV_SET_KEY, slots.KV_SET_VALUE, h, seat, deadline, get != 0):
         return BROKEN
     return status | CHANGED
 
@@ -220,10 +217,10 @@ def set_value(words, octets, tape, now, reply):
 @kernel
 def get_value(words, octets, tape, now, reply):
     """Reply with the value, or NIL (GET)."""
-    ref = keyspace.find(words, octets, tape, 0, now)
-    if ref == 0:
+    ref = key_access.find(words, octets, tape, slots.KV_GET_KEY, STRING, now)
+    if ref == MISSING:
         return NIL
-    if keyspace.kind_of(words, ref) != STRING:
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     return answer_old(words, octets, reply, ref)
 
@@ -231,26 +228,23 @@ def get_value(words, octets, tape, now, reply):
 @kernel
 def add(words, octets, tape, now, reply, amount):
     """Add to the integer at the key; a missing or expired key counts as 0."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KV_ADD_KEY, STRING, now)
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
     value = 0
     deadline = 0
     mark = FORM_JSON  # a new counter is a number in JSON, too
-    if seat:
-        ref = words[seat] & REF_MASK
-        if not keyspace.expired(words, ref, now):
-            if keyspace.kind_of(words, ref) != STRING:
-                return WRONG_TYPE
-            value, valid = parse_integer(octets, value_at(words, ref), keyspace.value_size(words, ref))
-            if not valid or compressed.is_packed(words, ref):
-                return NOT_AN_INTEGER
-            deadline = keyspace.deadline_of(words, ref)
-            mark = keyspace.mark_of(words, ref)
+    if ref:
+        value, valid = parse_integer(octets, value_at(words, ref), keyspace.value_size(words, ref))
+        if not valid or compressed.is_packed(words, ref):
+            return NOT_AN_INTEGER
+        deadline = keyspace.deadline_of(words, ref)
+        mark = keyspace.mark_of(words, ref)
     if add_overflows(value, amount):
         return INTEGER_OVERFLOW
     value += amount
     size = print_integer(octets, SCRATCH * 8, value)
-    if not write(words, octets, tape, h, seat, SCRATCH * 8, size, mark, deadline, False):
+    if not write(words, octets, tape, slots.KV_ADD_KEY, h, seat, SCRATCH * 8, size, mark, deadline, False):
         return BROKEN
     set_scalar(words, reply, value)
     return NUMBER | CHANGED
@@ -258,8 +252,8 @@ def add(words, octets, tape, now, reply, amount):
 
 @kernel
 def increment_by(words, octets, tape, now, reply):
-    """Add the amount in slot 2 (INCRBY)."""
-    return add(words, octets, tape, now, reply, words[tape + 2])
+    """Add an amount (INCRBY)."""
+    return add(words, octets, tape, now, reply, words[tape + slots.KV_ADD_AMOUNT])
 
 
 @kernel
@@ -270,10 +264,11 @@ def increment(words, octets, tape, now, reply):
 
 @kernel
 def decrement_by(words, octets, tape, now, reply):
-    """Subtract the amount in slot 2 (DECRBY)."""
-    if words[tape + 2] == MOST_NEGATIVE:  # its negation overflows
+    """Subtract an amount (DECRBY)."""
+    amount = words[tape + slots.KV_SUBTRACT_AMOUNT]
+    if amount == MOST_NEGATIVE:  # its negation overflows
         return DECREMENT_OVERFLOW
-    return add(words, octets, tape, now, reply, -words[tape + 2])
+    return add(words, octets, tape, now, reply, -amount)
 
 
 @kernel
@@ -285,19 +280,15 @@ def decrement(words, octets, tape, now, reply):
 @kernel
 def swap_value(words, octets, tape, now, reply):
     """Store a value without a deadline; reply with the old value (GETSET)."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KV_GETSET_KEY, STRING, now)
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
     status = NIL
-    if seat and not keyspace.expired(words, words[seat] & REF_MASK, now):
-        if keyspace.kind_of(words, words[seat] & REF_MASK) != STRING:
-            return WRONG_TYPE
-        status = answer_old(words, octets, reply, words[seat] & REF_MASK)
+    if ref:
+        status = answer_old(words, octets, reply, ref)
         if status != ITEM:
             return status
-    if not write(
-        words, octets, tape, h, seat,
-        text_at(words, tape, 2), text_size(words, tape, 2), text_mark(words, tape, 2), 0, True,
-    ):  # fmt: skip
+    if not write_argument(words, octets, tape, slots.KV_GETSET_KEY, slots.KV_GETSET_VALUE, h, seat, 0, True):
         return BROKEN
     return status | CHANGED
 
@@ -305,13 +296,12 @@ def swap_value(words, octets, tape, now, reply):
 @kernel
 def take_value(words, octets, tape, now, reply):
     """Remove the key; reply with its value (GETDEL)."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
-    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KV_GETDEL_KEY, STRING, now)
+    if ref == MISSING:
         return NIL
-    if keyspace.kind_of(words, words[seat] & REF_MASK) != STRING:
+    if ref == OTHER_KIND:
         return WRONG_TYPE
-    status = answer_old(words, octets, reply, words[seat] & REF_MASK)
+    status = answer_old(words, octets, reply, ref)
     if status != ITEM:
         return status
     keyspace.remove(words, octets, h, seat, True)
@@ -321,19 +311,17 @@ def take_value(words, octets, tape, now, reply):
 @kernel
 def get_and_expire(words, octets, tape, now, reply):
     """Reply with the value (GETEX); an option may change the deadline, or remove it (PERSIST)."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
-    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KV_GETEX_KEY, STRING, now)
+    if ref == MISSING:
         return NIL
-    ref = words[seat] & REF_MASK
-    if keyspace.kind_of(words, ref) != STRING:
+    if ref == OTHER_KIND:
         return WRONG_TYPE
-    how = words[tape + GETEX_EXPIRY]
+    how = words[tape + slots.KV_GETEX_EXPIRY]
     if how & UNREADABLE:
         return NOT_AN_INTEGER
     deadline = 0
-    if how and how != PERSISTS:
-        deadline, valid = expiry_of(words, tape, GETEX_EXPIRY, now, 0)
+    if how and how != slots.KV_GETEX_EXPIRY_IS_PERSIST:
+        deadline, valid = expiry_of(words, tape, slots.KV_GETEX_EXPIRY, now)
         if not valid:
             return BAD_EXPIRE
     old = keyspace.deadline_of(words, ref)
@@ -345,27 +333,22 @@ def get_and_expire(words, octets, tape, now, reply):
     if deadline and deadline <= now:
         keyspace.remove(words, octets, h, seat, True)
         return ITEM | CHANGED
-    moved = keyspace.set_deadline(words, octets, seat, deadline)
+    moved = key_access.change_deadline(words, octets, h, seat, deadline)
     if moved == 0:
         return BROKEN
     if not compressed.is_packed(words, moved):
         words[reply + 2] = value_at(words, moved)
-    keyspace.touched(words, octets, h)
     return ITEM | CHANGED
 
 
 @kernel
 def set_if_missing(words, octets, tape, now, reply):
     """Store a value if the key is missing; reply with NUMBER 1 if stored (SETNX)."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KV_SETNX_KEY, ANY_KIND, now)
     set_scalar(words, reply, 0)
-    if seat and not keyspace.expired(words, words[seat] & REF_MASK, now):
+    if ref:
         return NUMBER
-    if not write(
-        words, octets, tape, h, seat,
-        text_at(words, tape, 2), text_size(words, tape, 2), text_mark(words, tape, 2), 0, False,
-    ):  # fmt: skip
+    if not write_argument(words, octets, tape, slots.KV_SETNX_KEY, slots.KV_SETNX_VALUE, h, seat, 0, False):
         return BROKEN
     words[reply] = 1
     return NUMBER | CHANGED
@@ -373,16 +356,12 @@ def set_if_missing(words, octets, tape, now, reply):
 
 @kernel
 def set_for(words, octets, tape, now, how):
-    """Store the value in slot 3 with the expiry in slot 2, in the unit `how`."""
-    deadline, valid = moment(words[tape + 2], how, now)
+    """Store a value with an expiry, which is in the unit `how`."""
+    deadline, valid = moment(words[tape + slots.KV_SETEX_TTL], how, now)
     if not valid:
         return BAD_EXPIRE
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
-    if not write(
-        words, octets, tape, h, seat,
-        text_at(words, tape, 3), text_size(words, tape, 3), text_mark(words, tape, 3), deadline, False,
-    ):  # fmt: skip
+    h, seat, _ = key_access.open_key(words, octets, tape, slots.KV_SETEX_KEY, ANY_KIND, now)
+    if not write_argument(words, octets, tape, slots.KV_SETEX_KEY, slots.KV_SETEX_VALUE, h, seat, deadline, False):
         return BROKEN
     return DONE | CHANGED
 
@@ -390,31 +369,30 @@ def set_for(words, octets, tape, now, how):
 @kernel
 def set_for_seconds(words, octets, tape, now, reply):
     """Store a value with an expiry in seconds (SETEX)."""
-    return set_for(words, octets, tape, now, IN_SECONDS)
+    return set_for(words, octets, tape, now, slots.KV_SET_EXPIRY_IS_EX)
 
 
 @kernel
 def set_for_ms(words, octets, tape, now, reply):
     """Store a value with an expiry in milliseconds (PSETEX)."""
-    return set_for(words, octets, tape, now, IN_MS)
+    return set_for(words, octets, tape, now, slots.KV_SET_EXPIRY_IS_PX)
 
 
 @kernel
 def delete_if(words, octets, tape, now, reply):
     """Remove the key if its value equals (or differs from) the one given; reply with NUMBER 1 if removed (DELEX)."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KV_DELEX_KEY, ANY_KIND, now)
     set_scalar(words, reply, 0)
-    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
+    if ref == MISSING:
         return NUMBER
-    condition = words[tape + DELETE_IF]
+    condition = words[tape + slots.KV_DELEX_WHEN]
     if condition:
-        ref = words[seat] & REF_MASK
         if keyspace.kind_of(words, ref) != STRING:
             return WRONG_TYPE
-        slot = DELETE_IF + 1 if condition == 1 else DELETE_IF + 3
+        wanted_equal = condition == slots.KV_DELEX_WHEN_IS_IFEQ
+        slot = slots.KV_DELEX_IFEQ if wanted_equal else slots.KV_DELEX_IFNE
         equal = holds_text(words, octets, ref, text_at(words, tape, slot), text_size(words, tape, slot))
-        if equal != (condition == 1):
+        if equal != wanted_equal:
             return NUMBER
     keyspace.remove(words, octets, h, seat, False)
     words[reply] = 1
@@ -424,12 +402,10 @@ def delete_if(words, octets, tape, now, reply):
 @kernel
 def load(words, octets, tape, now, reply):
     """Load a string from a snapshot: key, value, deadline (0: none). Refuse a key that exists."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    if keyspace.locate_text(words, octets, tape, 0, h):
+    h = keyspace.hash_text(words, octets, tape, slots.STRING_LOAD_KEY)
+    if keyspace.locate_text(words, octets, tape, slots.STRING_LOAD_KEY, h):
         return KEY_EXISTS
-    if not write(
-        words, octets, tape, h, 0,
-        text_at(words, tape, 2), text_size(words, tape, 2), text_mark(words, tape, 2), words[tape + 4], False,
-    ):  # fmt: skip
+    deadline = words[tape + slots.STRING_LOAD_DEADLINE]
+    if not write_argument(words, octets, tape, slots.STRING_LOAD_KEY, slots.STRING_LOAD_VALUE, h, 0, deadline, False):
         return BROKEN
     return DONE | CHANGED

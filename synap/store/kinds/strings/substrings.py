@@ -19,7 +19,6 @@ from synap.store.memory.layout import (
     KEY_HITS,
     KEY_MISSES,
     LIMIT_WORD,
-    MARK_BITS,
     NUMBER,
     SCRATCH,
 )
@@ -32,29 +31,21 @@ from synap.store.memory.refusals import (
     WRONG_TYPE,
 )
 from synap.store.memory.tables import REF_MASK
-from synap.store.memory.tapes import add_nil, add_text, fits, set_scalar, text_at, text_mark, text_size
-from synap.store.records import compressed, keyspace
+from synap.store.memory.tapes import add_nil, add_text, first_item, fits, set_scalar, text_at, text_size
+from synap.store.records import compressed, key_access, keyspace
+from synap.store.records.key_access import ANY_KIND, OTHER_KIND
+from synap.store.slots import substrings as slots
 
-ITEM_WORDS = 4  # slots of a pair of key and value in a Many
 SPARE_SHIFT = 3  # a value that grows gets an eighth more than it needs
 DECIMALS = SCRATCH * 8  # the octet at which sums are written
 INFINITY = b"infinity"
 
 
 @kernel
-def visible(words, octets, tape, slot, h, now):
-    """Return (seat, ref) of the key in this slot; the ref is 0 if the key is not visible."""
-    seat = keyspace.locate_text(words, octets, tape, slot, h)
-    if seat == 0 or keyspace.expired(words, words[seat] & REF_MASK, now):
-        return seat, 0
-    return seat, words[seat] & REF_MASK
-
-
-@kernel
 def length(words, octets, tape, now, reply):
     """Reply with the bytes of the value, 0 without a key (STRLEN)."""
-    ref = keyspace.find(words, octets, tape, 0, now)
-    if ref and keyspace.kind_of(words, ref) != STRING:
+    ref = key_access.find(words, octets, tape, slots.KV_STRLEN_KEY, STRING, now)
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     set_scalar(words, reply, compressed.full_size(words, octets, ref) if ref else 0)
     return NUMBER
@@ -63,12 +54,12 @@ def length(words, octets, tape, now, reply):
 @kernel
 def piece(words, octets, tape, now, reply):
     """Reply with the bytes from one index to another, both included; negative ones count from the end (GETRANGE)."""
-    ref = keyspace.find(words, octets, tape, 0, now)
-    if ref and keyspace.kind_of(words, ref) != STRING:
+    ref = key_access.find(words, octets, tape, slots.KV_GETRANGE_KEY, STRING, now)
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     size = compressed.full_size(words, octets, ref) if ref else 0
-    start = words[tape + 2]
-    stop = words[tape + 3]
+    start = words[tape + slots.KV_GETRANGE_START]
+    stop = words[tape + slots.KV_GETRANGE_END]
     backwards = start < 0 and stop < 0 and start > stop
     start = max(start + size, 0) if start < 0 else start
     stop = max(stop + size, 0) if stop < 0 else min(stop, size - 1)
@@ -86,14 +77,13 @@ def piece(words, octets, tape, now, reply):
 
 
 @kernel
-def grow(words, octets, tape, h, seat, ref, size):
-    """Enlarge the value of the key in slot 0 to `size` bytes (never less); return the record, or 0 without memory.
+def grow(words, octets, namespace, seat, ref, size):
+    """Enlarge the value of a record to `size` bytes (never less); return the record, or 0 without memory.
 
     The new bytes are not cleared. Values above 1 KiB that move get an eighth more than they need, so that repeated
     appending copies each byte a few times and not once for each append.
     """
-    namespace = words[tape - 2]
-    name_size = text_size(words, tape, 0)
+    name_size = keyspace.key_size(words, ref)
     old_size = keyspace.value_size(words, ref)
     deadline = keyspace.deadline_of(words, ref)
     wanted = keyspace.record_words(words, STRING, name_size, size, deadline)
@@ -133,7 +123,7 @@ def plain(words, ref):
 
 
 @kernel
-def change_packed(words, octets, tape, h, seat, ref, offset, source, more):
+def change_packed(words, octets, tape, key, h, seat, ref, offset, source, more):
     """Write bytes into a compressed value from `offset` on and store it anew; return DONE, a refusal, or BROKEN."""
     if offset + more > compressed.PACKED_MAX:
         return STRING_TOO_LONG
@@ -145,23 +135,24 @@ def change_packed(words, octets, tape, h, seat, ref, offset, source, more):
     move(octets, at + offset, source, more)
     size = max(size, offset + more)
     deadline = keyspace.deadline_of(words, ref)
-    return DONE if strings.write(words, octets, tape, h, seat, at, size, 0, deadline, False) else BROKEN
+    return DONE if strings.write(words, octets, tape, key, h, seat, at, size, 0, deadline, False) else BROKEN
 
 
 @kernel
 def append(words, octets, tape, now, reply):
     """Append to the value; reply with the new length (APPEND)."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat, ref = visible(words, octets, tape, 0, h, now)
-    source = text_at(words, tape, 2)
-    more = text_size(words, tape, 2)
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KV_APPEND_KEY, STRING, now)
+    source = text_at(words, tape, slots.KV_APPEND_VALUE)
+    more = text_size(words, tape, slots.KV_APPEND_VALUE)
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
     if ref == 0:
-        if not strings.write(words, octets, tape, h, seat, source, more, text_mark(words, tape, 2), 0, False):
+        if not strings.write_argument(
+            words, octets, tape, slots.KV_APPEND_KEY, slots.KV_APPEND_VALUE, h, seat, 0, False
+        ):
             return BROKEN
         set_scalar(words, reply, more)
         return NUMBER | CHANGED
-    if keyspace.kind_of(words, ref) != STRING:
-        return WRONG_TYPE
     size = compressed.full_size(words, octets, ref)
     if size + more > words[LIMIT_WORD]:
         return STRING_TOO_LONG
@@ -172,9 +163,9 @@ def append(words, octets, tape, now, reply):
     if arena.full(words, size + more):
         return OUT_OF_MEMORY
     if compressed.is_packed(words, ref):
-        status = change_packed(words, octets, tape, h, seat, ref, size, source, more)
+        status = change_packed(words, octets, tape, slots.KV_APPEND_KEY, h, seat, ref, size, source, more)
         return NUMBER | CHANGED if status == DONE else status
-    ref = grow(words, octets, tape, h, seat, ref, size + more)
+    ref = grow(words, octets, words[tape - 2], seat, ref, size + more)
     if ref == 0:
         return BROKEN
     move(octets, value_at(words, ref) + size, source, more)
@@ -186,14 +177,13 @@ def append(words, octets, tape, now, reply):
 @kernel
 def overwrite(words, octets, tape, now, reply):
     """Write bytes from an offset on, after zeros if the value is shorter; reply with the new length (SETRANGE)."""
-    offset = words[tape + 2]
-    source = text_at(words, tape, 3)
-    more = text_size(words, tape, 3)
+    offset = words[tape + slots.KV_SETRANGE_OFFSET]
+    source = text_at(words, tape, slots.KV_SETRANGE_VALUE)
+    more = text_size(words, tape, slots.KV_SETRANGE_VALUE)
     if offset < 0:
         return BAD_OFFSET
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat, ref = visible(words, octets, tape, 0, h, now)
-    if ref and keyspace.kind_of(words, ref) != STRING:
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KV_SETRANGE_KEY, STRING, now)
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     size = compressed.full_size(words, octets, ref) if ref else 0
     set_scalar(words, reply, size)
@@ -206,14 +196,14 @@ def overwrite(words, octets, tape, now, reply):
         return OUT_OF_MEMORY
     if ref and compressed.is_packed(words, ref):
         words[reply] = end
-        status = change_packed(words, octets, tape, h, seat, ref, offset, source, more)
+        status = change_packed(words, octets, tape, slots.KV_SETRANGE_KEY, h, seat, ref, offset, source, more)
         return NUMBER | CHANGED if status == DONE else status
     if ref == 0:
-        if not strings.write(words, octets, tape, h, seat, source, 0, 0, 0, False):
+        if not strings.write(words, octets, tape, slots.KV_SETRANGE_KEY, h, seat, source, 0, 0, 0, False):
             return BROKEN
-        seat = keyspace.locate(words, octets, words[tape - 2], text_at(words, tape, 0), text_size(words, tape, 0), h)
+        seat = keyspace.locate_quietly(words, octets, tape, slots.KV_SETRANGE_KEY, h)
         ref = words[seat] & REF_MASK
-    ref = grow(words, octets, tape, h, seat, ref, end)
+    ref = grow(words, octets, words[tape - 2], seat, ref, end)
     if ref == 0:
         return BROKEN
     at = value_at(words, ref)
@@ -247,13 +237,13 @@ def is_real(octets, at, size):
 @kernel
 def add_real(words, octets, tape, now, reply):
     """Add decimals exactly (`kernels/decimals.py`); reply with the sum as text (INCRBYFLOAT)."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat, ref = visible(words, octets, tape, 0, h, now)
-    if ref and keyspace.kind_of(words, ref) != STRING:
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.KV_INCRBYFLOAT_KEY, STRING, now)
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     if not fits(words, reply, 1, DECIMAL_SIZE_MAX):
         return FULL
-    source = text_at(words, tape, 2)
+    source = text_at(words, tape, slots.KV_INCRBYFLOAT_AMOUNT)
+    amount_size = text_size(words, tape, slots.KV_INCRBYFLOAT_AMOUNT)
     deadline = 0
     mark = FORM_JSON
     if ref:
@@ -262,20 +252,20 @@ def add_real(words, octets, tape, now, reply):
         at, found = compressed.open_text(words, octets, ref)
         if found < 0:
             return OUT_OF_MEMORY
-        size = add_decimal(octets, DECIMALS, at, found, source, text_size(words, tape, 2))
+        size = add_decimal(octets, DECIMALS, at, found, source, amount_size)
     else:
         octets[DECIMALS + DECIMAL_SIZE_MAX] = 48
-        size = add_decimal(octets, DECIMALS, DECIMALS + DECIMAL_SIZE_MAX, 1, source, text_size(words, tape, 2))
+        size = add_decimal(octets, DECIMALS, DECIMALS + DECIMAL_SIZE_MAX, 1, source, amount_size)
     if size == NOT_DECIMAL:
-        amount_size = text_size(words, tape, 2)
         if ref and not is_real(octets, at, max(found, 0)):
             return NOT_A_REAL
         return NOT_FINITE if is_real(octets, source, amount_size) else NOT_A_REAL
     if size == OUT_OF_RANGE:
         return NOT_FINITE
-    if not strings.write(words, octets, tape, h, seat, DECIMALS, size, mark, deadline, False):
+    key = slots.KV_INCRBYFLOAT_KEY
+    if not strings.write(words, octets, tape, key, h, seat, DECIMALS, size, mark, deadline, False):
         return BROKEN
-    seat = keyspace.locate(words, octets, words[tape - 2], text_at(words, tape, 0), text_size(words, tape, 0), h)
+    seat = keyspace.locate_quietly(words, octets, tape, key, h)
     words[words[seat] & REF_MASK] |= keyspace.SPELLED
     set_scalar(words, reply, 0)
     add_text(words, reply, DECIMALS, size, mark)
@@ -285,23 +275,17 @@ def add_real(words, octets, tape, now, reply):
 @kernel
 def get_many(words, octets, tape, now, reply):
     """Reply with the value of each key, or a null where there is no string (MGET)."""
-    count = words[tape]
-    at = tape + words[tape + 1]
+    count = words[tape + slots.KV_MGET_KEYS]
     total = 0
     for again in range(2):  # the first pass measures the reply
-        for i in range(count):
-            start = words[tape - 1] + words[at + 2 * i]
-            size = words[at + 2 * i + 1] >> MARK_BITS
-            h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
+        key = first_item(words, tape, slots.KV_MGET_KEYS) + slots.KV_MGET_KEYS_KEY
+        for _ in range(count):
+            h = keyspace.hash_text(words, octets, tape, key)
             if again == 0:
-                seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
+                seat = keyspace.locate_text(words, octets, tape, key, h)
             else:
-                seat = keyspace.locate(words, octets, words[tape - 2], start, size, h)
-            ref = 0
-            if seat:
-                ref = words[seat] & REF_MASK
-                if keyspace.expired(words, ref, now) or keyspace.kind_of(words, ref) != STRING:
-                    ref = 0
+                seat = keyspace.locate_quietly(words, octets, tape, key, h)
+            ref = max(key_access.record_at(words, seat, STRING, now), 0)
             if again == 0:
                 words[KEY_HITS if ref else KEY_MISSES] += 1
                 total += compressed.full_size(words, octets, ref) if ref else 0
@@ -312,6 +296,7 @@ def get_many(words, octets, tape, now, reply):
                 add_text(words, reply, start, size, keyspace.mark_of(words, ref) & FORM_MASK)
             else:
                 add_nil(words, reply)
+            key += slots.KV_MGET_KEYS_STRIDE
         if again == 0:
             if not fits(words, reply, count, total):
                 return FULL
@@ -321,28 +306,22 @@ def get_many(words, octets, tape, now, reply):
 
 @kernel
 def write_pairs(words, octets, tape):
-    """Store every pair of the group in slot 0; return False without memory."""
-    base = words[tape - 1]
-    at = tape + words[tape + 1]
-    for _ in range(words[tape]):
-        start = base + words[at]
-        size = words[at + 1] >> MARK_BITS
-        h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
-        seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
-        mark = words[at + 3]
-        if not strings.write_key(
-            words, octets, words[tape - 2], start, size, h, seat, base + words[at + 2], mark >> MARK_BITS, mark & 0xFF,
-            0, False,
-        ):  # fmt: skip
+    """Store every pair of MSET or MSETNX; return False without memory."""
+    pair = first_item(words, tape, slots.KV_MSET_PAIRS)
+    for _ in range(words[tape + slots.KV_MSET_PAIRS]):
+        key = pair + slots.KV_MSET_PAIRS_KEY
+        h = keyspace.hash_text(words, octets, tape, key)
+        seat = keyspace.locate_text(words, octets, tape, key, h)
+        if not strings.write_argument(words, octets, tape, key, pair + slots.KV_MSET_PAIRS_VALUE, h, seat, 0, False):
             return False
-        at += ITEM_WORDS
+        pair += slots.KV_MSET_PAIRS_STRIDE
     return True
 
 
 @kernel
 def set_many(words, octets, tape, now, reply):
     """Store pairs of keys and values (MSET). No pairs, possible with named fields only, change nothing."""
-    if words[tape] == 0:
+    if words[tape + slots.KV_MSET_PAIRS] == 0:
         return DONE
     return DONE | CHANGED if write_pairs(words, octets, tape) else BROKEN
 
@@ -350,16 +329,15 @@ def set_many(words, octets, tape, now, reply):
 @kernel
 def set_many_if_missing(words, octets, tape, now, reply):
     """Store all pairs if none of the keys exists; reply with NUMBER 1 if so (MSETNX)."""
-    at = tape + words[tape + 1]
+    count = words[tape + slots.KV_MSETNX_PAIRS]
+    key = first_item(words, tape, slots.KV_MSETNX_PAIRS) + slots.KV_MSETNX_PAIRS_KEY
     set_scalar(words, reply, 0)
-    for i in range(words[tape]):
-        start = words[tape - 1] + words[at + ITEM_WORDS * i]
-        size = words[at + ITEM_WORDS * i + 1] >> MARK_BITS
-        h = keyspace.hash_key(words, octets, words[tape - 2], start, size)
-        seat = keyspace.locate_used(words, octets, words[tape - 2], start, size, h)
-        if seat and not keyspace.expired(words, words[seat] & REF_MASK, now):
+    for _ in range(count):
+        _, _, ref = key_access.open_key(words, octets, tape, key, ANY_KIND, now)
+        if ref:
             return NUMBER
+        key += slots.KV_MSETNX_PAIRS_STRIDE
     words[reply] = 1
-    if words[tape] == 0:
+    if count == 0:
         return NUMBER
     return NUMBER | CHANGED if write_pairs(words, octets, tape) else BROKEN
