@@ -14,7 +14,7 @@ from synap.call import Call
 from synap.command import GROUPS, Choice, Command, Key, OneOf, Place, Raw, layout
 from synap.commands import CATALOGUE
 from synap.derive import tape_reader
-from synap.derive.doors import PLACES
+from synap.derive.doors import place_of
 from synap.derive.packed_calls import call_of
 from synap.derive.slots import named_slots
 from synap.faults import Fault
@@ -69,7 +69,7 @@ def used(name: str) -> Iterator[tuple[str, str]]:
 def reached(row: Command) -> set[str]:
     """The names of slots that the function of a row, or a function that it calls, uses for the row's tape."""
     module, _, function = row.run.partition(".")
-    waiting, seen, names = [f"{STORE}{PLACES[module]}.{module}.{function}"], set[str](), set[str]()
+    waiting, seen, names = [f"{STORE}{place_of(module)}.{module}.{function}"], set[str](), set[str]()
     while waiting:
         name = waiting.pop()
         if name not in seen:

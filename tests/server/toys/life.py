@@ -7,8 +7,9 @@ from synap.store.memory import arena, codes, frames
 from synap.store.memory.layout import WORD
 from synap.store.records import keyspace
 from synap.store.records.descriptions import BYTES, COUNT, ENCODING, SIZE
-from synap.store.records.pieces import INSIDE, LOAD_SLOTS, MORE, begin_piece, words_of
+from synap.store.records.pieces import INSIDE, MORE, begin_piece, words_of
 from synap.store.records.state_hash import mix
+from synap.store.slots import toys as slots
 
 CHAIN = 0  # encodings, in the order of the table of kinds
 BLOCK_BYTES = 32  # the most bytes that a copied block takes
@@ -48,13 +49,13 @@ def dump(words, octets, ref, cursor, target, seq, now):
     block = cursor[INSIDE] if cursor[MORE] else words[keyspace.root_of(words, ref) + toys.FIRST]
     count = 0
     while block and count < PIECE_NUMBERS:
-        words[target + frames.HEAD_WORDS + LOAD_SLOTS + count] = words[block + toys.VALUE]
+        words[target + frames.HEAD_WORDS + slots.TOY_LOAD_SLOTS + count] = words[block + toys.VALUE]
         count += 1
         block = words[block + toys.NEXT]
     begin_piece(words, octets, ref, target, count, cursor[MORE])
     name = keyspace.key_size(words, ref)
     namespace = keyspace.namespace_of(words, ref)
-    blob = frames.head(words, target, codes.TOY_LOAD, namespace, seq, now, LOAD_SLOTS + count, name)
+    blob = frames.head(words, target, codes.TOY_LOAD, namespace, seq, now, slots.TOY_LOAD_SLOTS + count, name)
     move(octets, blob, keyspace.key_at(words, ref), name)
     cursor[INSIDE] = block
     cursor[MORE] = 1 if block else 0

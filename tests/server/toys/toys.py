@@ -9,8 +9,11 @@ from synap.store.memory import arena
 from synap.store.memory.kinds import TOY
 from synap.store.memory.layout import BROKEN, CHANGED, NUMBER
 from synap.store.memory.refusals import KEY_EXISTS, WRONG_TYPE
-from synap.store.memory.tapes import set_scalar
-from synap.store.records import keyspace
+from synap.store.memory.tapes import first_item, set_scalar
+from synap.store.records import key_access, keyspace
+from synap.store.records.key_access import MISSING, OTHER_KIND
+from synap.store.records.pieces import follows, loaded
+from synap.store.slots import toys as slots
 
 FIRST, LAST, COUNT = range(3)
 NEXT, VALUE = range(2)
@@ -37,14 +40,14 @@ def append(words, root, number):
 @kernel
 def add_many(words, octets, tape, now, reply, slot):
     """Append the numbers of the Many in this slot; reply with NUMBER: how many the toy holds."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    ref = keyspace.claim(words, octets, tape, 0, h, TOY, now)
-    if ref == -1:
+    h = keyspace.hash_text(words, octets, tape, slots.TOY_ADD_KEY)
+    ref = key_access.claim(words, octets, tape, slots.TOY_ADD_KEY, h, TOY, now)
+    if ref == OTHER_KIND:
         return WRONG_TYPE
-    if ref == 0:
+    if ref == MISSING:
         return BROKEN
     root = keyspace.root_of(words, ref)
-    at = tape + words[tape + slot + 1]
+    at = tape + first_item(words, tape, slot)
     for i in range(words[tape + slot]):
         if not append(words, root, words[at + i]):
             return BROKEN
@@ -56,17 +59,17 @@ def add_many(words, octets, tape, now, reply, slot):
 @kernel
 def add(words, octets, tape, now, reply):
     """Append numbers (TOYADD)."""
-    return add_many(words, octets, tape, now, reply, 2)
+    return add_many(words, octets, tape, now, reply, slots.TOY_ADD_NUMBERS)
 
 
 @kernel
 def total(words, octets, tape, now, reply):
     """Reply with the sum of all numbers (TOYSUM)."""
     set_scalar(words, reply, 0)
-    ref = keyspace.find(words, octets, tape, 0, now)
-    if ref == 0:
+    ref = key_access.find(words, octets, tape, slots.TOY_SUM_KEY, TOY, now)
+    if ref == MISSING:
         return NUMBER
-    if keyspace.kind_of(words, ref) != TOY:
+    if ref == OTHER_KIND:
         return WRONG_TYPE
     block = words[keyspace.root_of(words, ref) + FIRST]
     while block:
@@ -78,13 +81,6 @@ def total(words, octets, tape, now, reply):
 @kernel
 def load(words, octets, tape, now, reply):
     """Load a piece of a toy from a snapshot: key, deadline, more (0: the first piece), numbers."""
-    h = keyspace.hash_text(words, octets, tape, 0)
-    seat = keyspace.locate_text(words, octets, tape, 0, h)
-    if (seat != 0) != (words[tape + 3] != 0):
+    if not follows(words, octets, tape):
         return KEY_EXISTS
-    status = add_many(words, octets, tape, -1, reply, 4)
-    if status == NUMBER | CHANGED and words[tape + 2] and not words[tape + 3]:
-        seat = keyspace.locate_text(words, octets, tape, 0, h)
-        if keyspace.set_deadline(words, octets, seat, words[tape + 2]) == 0:
-            return BROKEN
-    return status
+    return loaded(words, octets, tape, add_many(words, octets, tape, -1, reply, slots.TOY_LOAD_NUMBERS))
