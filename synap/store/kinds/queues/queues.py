@@ -33,6 +33,7 @@ from synap.store.kinds.queues.messages import (
     ID_TEXT_BYTES,
     IS_LEASED,
     LIMIT_MASK,
+    MESSAGE_ITEMS,
     MESSAGES,
     PAYLOAD,
     PREFETCH_MAX,
@@ -81,7 +82,6 @@ from synap.store.memory.layout import (
     GUARD_LOADING,
     HOLDER,
     ITEM,
-    ITEMS,
     MARK_BITS,
     NIL,
     NUMBER,
@@ -242,7 +242,7 @@ def may_hold(words, octets, tape, queue):
 def consume(words, octets, tape, now, reply):
     """Lease the first message of the highest priority; return NIL (or WAIT) if none is ready or the queue is missing.
 
-    ITEMS: id, payload, priority, failures, retries_max, headers, created (ms), deadline (ms).
+    ITEM: a map of id, payload, priority, failures, retries_max, headers, created (ms), deadline (ms).
     """
     h = named_records.hash_text(words, octets, QUEUE, tape, 0)
     queue = named_records.find(words, octets, QUEUES, QUEUE_WORDS, h, tape, 0)
@@ -254,7 +254,8 @@ def consume(words, octets, tape, now, reply):
     while words[queue + READY + 2 * priority] == 0:
         priority -= 1
     message = words[queue + READY + 2 * priority]
-    if not fits(words, reply, 8, (words[message + PAYLOAD] >> MARK_BITS) + words[message + HEADERS] + ID_TEXT_BYTES):
+    size = (words[message + PAYLOAD] >> MARK_BITS) + words[message + HEADERS] + ID_TEXT_BYTES
+    if not fits(words, reply, MESSAGE_ITEMS, size):
         return FULL
     words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
     set_state(words, queue, message, IS_LEASED)
@@ -267,7 +268,7 @@ def consume(words, octets, tape, now, reply):
     set_scalar(words, reply, 0)
     print_id(octets, SCRATCH * 8, words[message + ID_A], words[message + ID_B])
     add_parts(words, reply, message, SCRATCH * 8)
-    return ITEMS | CHANGED
+    return ITEM | CHANGED
 
 
 @kernel
