@@ -31,7 +31,7 @@ from functools import cached_property
 from typing import Any
 
 from synap.methods import NO_HINTS, Method
-from synap.reply import DONE, Template
+from synap.reply import DONE, Template, names, words
 from synap.routes import Route
 from synap.traits import ADMIN, CONTROL, GROWS, INTERNAL, SESSION, SIGNED_OUT, WAITS, WRITES
 
@@ -395,6 +395,8 @@ class Command:
 
     writes, grows, waits = _has(WRITES), _has(GROWS), _has(WAITS)
     internal, session, control = _has(INTERNAL), _has(SESSION), _has(CONTROL)
+    reply_names = cached_property(lambda row: names(row.reply))  # those that MARK_NAME stands for
+    reply_words = cached_property(lambda row: words(row.reply))  # those that the number of a reply selects
 
     @property
     def reads(self) -> bool:

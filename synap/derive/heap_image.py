@@ -52,7 +52,7 @@ def _reply_bits(row: Command) -> int:
     """Return the bits of ROW_REPLY, by which the lane spells the row's replies."""
     choices = reply.choices(row.reply)
     return (
-        layout.REPLY_WORD * bool(reply.words(row.reply))
+        layout.REPLY_WORD * bool(row.reply_words)
         | layout.REPLY_SET * any(isinstance(one, reply.SetOf) for one in choices)
         | layout.REPLY_GROUP * any(isinstance(one, reply.GROUPS) for one in choices)
     )
@@ -146,7 +146,7 @@ class Image:
             | layout.FLAG_LOADING * (not row.reads and not row.writes)
         )
         name, name_size = self._text((row.resp or row.name).lower().encode())
-        words = () if row.handler else reply.words(row.reply) or reply.names(row.reply)
+        words = () if row.handler else row.reply_words or row.reply_names
         assert all(len(word.encode()) <= layout.NAME_BYTES_MAX for word in words), f"{row.name}: a name is too long"
         names = self._pairs([self._text(word.encode()) for word in words]) if words else 0
         most = row.words_max if row.words_max is not None else WORDS_MAX

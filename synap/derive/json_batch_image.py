@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from synap.command import TEXTS, Command, Int, Many, Raw, slots, words_min
-from synap.reply import As, Each, words
+from synap.reply import As, Each
 from synap.store.lane import json_batch
 from synap.store.memory import layout
 
@@ -56,7 +56,7 @@ class TargetImage:
 
     def _target(self, row: Command, row_at: int, template: Any, fields: list[Field]) -> int:
         at = layout.TARGETS + len(self._targets)
-        how, head, tail = spelled_number(template) if not row.json_faults and not words(row.reply) else (0, b"", b"")
+        how, head, tail = spelled_number(template) if not row.json_faults and not row.reply_words else (0, b"", b"")
         record = [row_at, *self._text(spelled_done(template)), *self._text(spelled_nil(row.command_nil))]
         record += [how, *self._text(head), *self._text(tail), template == "$hybrid", len(fields)]
         for name, slot, kind, default in fields:

@@ -22,8 +22,8 @@ from collections.abc import Callable
 from typing import Any
 
 from synap.command import Command
-from synap.derive.reply_forms import as_hybrid, as_json, as_text, json_form
-from synap.reply import Array, As, Each, Template, choices, names, parts, words
+from synap.derive.reply_forms import as_hybrid, as_json, as_text, json_form, unchanged
+from synap.reply import Array, As, Each, Record, Template, choices, parts
 from synap.store.memory import layout
 from synap.store.memory.layout import (
     CHANGED,
@@ -35,7 +35,6 @@ from synap.store.memory.layout import (
     ITEM_MASK,
     ITEM_NIL,
     ITEM_REAL,
-    ITEM_TEXT,
     ITEMS,
     MARK_BITS,
     MARK_MAP,
@@ -50,6 +49,7 @@ from synap.traits import EMPTY_IS_NIL
 Render = Callable[[int, Any, Any, int, dict[str, Any]], Any]
 Spell = Callable[[Any, dict[str, Any]], Any]
 """(a part of the reply as `plain` returns it, the fields of the call) -> JSON."""
+NAME = MARK_NAME << MARK_BITS | ITEM_NIL
 _WORD = re.compile(r"\$(\w+)")
 
 
@@ -61,25 +61,24 @@ def items(numbers: Any, octets: Any, reply: int = layout.REPLY, known: tuple[str
     found: list[Any] = []
     outer: list[tuple[list[Any], int, int]] = []
     members, left, mark = found, -1, 0  # of the innermost group that is not complete; at first the reply as a whole
-    for at in range(reply + 2, reply + 2 + 2 * numbers[reply + 1], 2):
-        value, size = numbers[at], numbers[at + 1]
-        what = size & ITEM_MASK
-        if what == ITEM_TEXT:
+    flat = iter(numbers[reply + 2 : reply + 2 + 2 * numbers[reply + 1]].tolist())
+    for value, size in zip(flat, flat, strict=True):
+        if not size & ITEM_MASK:  # ITEM_TEXT
             members.append((bytes(octets[value : value + (size >> MARK_BITS)]), size & FORM_MASK))
-        elif what == ITEM_INTEGER:
+        elif size == ITEM_INTEGER:
             members.append(value)
-        elif what == ITEM_REAL:
-            members.append(struct.unpack("d", struct.pack("q", value))[0])
+        elif size == NAME:
+            members.append(known[value])
         elif size == ITEM_NIL:
             members.append(None)
-        elif size >> MARK_BITS == MARK_NAME:
-            members.append(known[value])
+        elif size == ITEM_REAL:
+            members.append(struct.unpack("d", struct.pack("q", value))[0])
         else:
             outer.append((members, left, mark))
             mark = size >> MARK_BITS
             members, left = [], value * (2 if mark == MARK_MAP else 1) + 1
         left -= 1
-        while left == 0:
+        while not left:
             group = _mapped(members) if mark == MARK_MAP else members
             members, left, mark = outer.pop()
             members.append(group)
@@ -89,7 +88,9 @@ def items(numbers: Any, octets: Any, reply: int = layout.REPLY, known: tuple[str
 
 def _mapped(members: list[Any]) -> dict[Any, Any]:
     """Return the map that these members are: names and values in turn."""
-    found = [name[0] if isinstance(name, tuple) else name for name in members[::2]]
+    found = members[::2]
+    if found and not isinstance(found[0], str):
+        found = [name[0] if isinstance(name, tuple) else name for name in found]
     return dict(zip(found, members[1::2], strict=True))
 
 
@@ -97,8 +98,7 @@ def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = lay
     """Return a row's reply as plain Python: int, float, (bytes, form), list, dict, None or True."""
     what = status & STATUS_MASK
     if what == NUMBER:
-        known = words(row.reply)
-        return (known[numbers[reply]].encode(), 0) if known else numbers[reply]
+        return (row.reply_words[numbers[reply]].encode(), 0) if row.reply_words else numbers[reply]
     if what == DONE:
         return True
     if what in (NIL, NO_ITEM):
@@ -106,7 +106,7 @@ def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = lay
     if what == EMPTY:
         return []
     assert what in (ITEM, ITEMS), f"{row.name}: no such status {what}"
-    found = items(numbers, octets, reply, names(row.reply))
+    found = items(numbers, octets, reply, row.reply_names)
     return found[0] if what == ITEM else found
 
 
@@ -191,12 +191,16 @@ def _whole(row: Command, as_items: bool) -> Render:
 def _spell_parts(template: Any, of: Template) -> Spell:
     """Return the function that renders a template from a reply, or a member of one, that was read as `of` says."""
     if isinstance(template, dict):
-        members = [(name, _spell_parts(part, of)) for name, part in template.items()]
-        return lambda found, fields: {name: part(found, fields) for name, part in members}
+        return _spell_members(template, of)
     if isinstance(template, Each):
         (item,) = next(one.items for one in choices(of) if isinstance(one, Array))
-        each_part = _spell_parts(template.template, item)
-        return lambda found, fields: [each_part(each, fields) for each in found]
+        each_part, given = _spell_parts(template.template, item), sorted(_arguments(template.template, item))
+
+        def render_each(found: Any, fields: dict[str, Any]) -> Any:
+            fields = fields | {name: _given(name, fields) for name in given}  # looked up once, not for each member
+            return [each_part(each, fields) for each in found]
+
+        return render_each
     if isinstance(template, As):
         return _part(template.name, template.template, of)
     found_words = _WORD.findall(template) if isinstance(template, str) else []
@@ -205,29 +209,75 @@ def _spell_parts(template: Any, of: Template) -> Spell:
     each_word = [_part(word, parts(of).get(word), of) for word in found_words]
     if template == "$" + found_words[0]:
         return each_word[0]
-    text = _WORD.sub("{}", template)
-    return lambda found, fields: text.format(*(word(found, fields) for word in each_word))
+    text = _WORD.sub("%s", template.replace("%", "%%"))
+    if len(each_word) == 2:
+        one, other = each_word
+        return lambda found, fields: text % (one(found, fields), other(found, fields))
+    return lambda found, fields: text % tuple([word(found, fields) for word in each_word])
+
+
+def _spell_members(template: dict[str, Any], of: Template) -> Spell:
+    """Return the function that renders an object. Parts of the reply are taken without a call where that suffices."""
+    known = parts(of)
+    forms = [(name, _place(part[1:], of), json_form(known[part[1:]])) for name, part in template.items()
+             if isinstance(part, str) and part[:1] == "$" and part[1:] in known]  # fmt: skip
+    same = [(name, place) for name, place, form in forms if form is unchanged]
+    formed = [(name, place, form) for name, place, form in forms if form is not unchanged]
+    taken = {name for name, _, _ in forms}
+    others = [(name, _spell_parts(part, of)) for name, part in template.items()
+              if name not in taken and not _is_constant(part)]  # fmt: skip
+
+    def render(found: Any, fields: dict[str, Any]) -> Any:
+        spelled = template.copy()
+        for name, place in same:
+            spelled[name] = found[place]
+        for name, place, form in formed:
+            spelled[name] = form(found[place])
+        for name, spell in others:
+            spelled[name] = spell(found, fields)
+        return spelled
+
+    return render
+
+
+def _place(name: str, of: Template) -> Any:
+    """Return the index of a part: its name in a record, its number in a tuple."""
+    return name if any(isinstance(one, Record) for one in choices(of)) else list(parts(of)).index(name)
+
+
+def _arguments(template: Any, of: Template) -> set[str]:
+    """Return the names of the arguments in a template of a reply, or of a member of one, with the template `of`."""
+    if isinstance(template, dict):
+        return {name for part in template.values() for name in _arguments(part, of)}
+    return set(_WORD.findall(template)) - set(parts(of)) if isinstance(template, str) else set()
+
+
+def _is_constant(template: Any) -> bool:
+    return not isinstance(template, dict | Each | As) and not _WORD.search(str(template))
 
 
 def _part(name: str, form: Template | None, of: Template) -> Spell:
     """Return the function that renders the part `name` of a reply in this form, or the argument of this name."""
-    known = list(parts(of))
+    known = parts(of)
     assert name in known or name not in _WORDS, f"${name} is of the reply as a whole, beside parts of it"
     if name not in known:
         if form is None:
             return lambda found, fields: _given(name, fields)
         return lambda found, fields: int(fields[name]) if fields.get(name) is not None else None
     assert form is not None
-    spell, place = json_form(form), known.index(name)
-    return lambda found, fields: spell(found[name] if isinstance(found, dict) else found[place])
+    spell = json_form(form)
+    place = _place(name, of)
+    if spell is unchanged:
+        return lambda found, fields: found[place]
+    return lambda found, fields: spell(found[place])
 
 
 def _given(word: str, fields: dict[str, Any]) -> Any:
     """Return an argument as given; also the only one of a group, as `key` of `keys`."""
     value = fields.get(word)
-    several = fields.get(word + "s")
-    if value is None and isinstance(several, list) and len(several) == 1:
-        value = several[0]
+    if value is None:
+        several = fields.get(word + "s")
+        value = several[0] if isinstance(several, list) and len(several) == 1 else None
     return as_text(value) if isinstance(value, bytes) else value
 
 

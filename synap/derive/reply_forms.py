@@ -93,11 +93,12 @@ def as_native(octets: bytes, form: int) -> Any:
     return read_native(octets) if form == FORM_JSON else octets
 
 
-def _same(value: Any) -> Any:
+def unchanged(value: Any) -> Any:
+    """Return the value: the form of numbers."""
     return value
 
 
-_NUMBERS = dict.fromkeys((Leaf.DONE, Leaf.INTEGER, Leaf.REAL, Leaf.BOOLEAN, Leaf.NIL, Leaf.NONE), _same)
+_NUMBERS = dict.fromkeys((Leaf.DONE, Leaf.INTEGER, Leaf.REAL, Leaf.BOOLEAN, Leaf.NIL, Leaf.NONE), unchanged)
 _JSON: dict[Leaf, Form] = _NUMBERS | {
     Leaf.TIME: lambda ms: ms // 1000,
     Leaf.TEXT: lambda text: as_text(text[0]),
@@ -109,7 +110,7 @@ _JSON: dict[Leaf, Form] = _NUMBERS | {
     Leaf.ANY: lambda value: _any(value, as_json),
 }
 _NATIVE: dict[Leaf, Form] = _NUMBERS | {
-    Leaf.TIME: _same,
+    Leaf.TIME: unchanged,
     **dict.fromkeys((Leaf.TEXT, Leaf.OCTETS, Leaf.DOCUMENT, Leaf.OBJECT), lambda text: text[0]),
     **dict.fromkeys((Leaf.VALUE, Leaf.VALUE_OCTETS), lambda text: as_native(*text)),
     Leaf.ANY: lambda value: _any(value, as_native),
@@ -159,8 +160,7 @@ def _form(template: Any, form_of: Callable[[Template], Form], text: Callable[[by
             forms = [form_of(item) for item in template.items]
             return lambda found: [forms[i % len(forms)](each) for i, each in enumerate(found)]
         case Record():
-            members = [(name, form_of(each)) for name, each in template.members]
-            return lambda found: {name: form(found[name]) for name, form in members}
+            return _record([(name, form_of(each)) for name, each in template.members])
         case Map(item):
             of_item = form_of(item)
             return lambda found: {text(name) if isinstance(name, bytes) else name: of_item(each)
@@ -168,11 +168,27 @@ def _form(template: Any, form_of: Callable[[Template], Form], text: Callable[[by
         case Pairs(first, second):
             one, other = form_of(first), form_of(second)
             return lambda found: [[one(a), other(b)] for a, b in found]
+        case Either((other, Leaf.NIL)):
+            of_other = form_of(other)
+            return lambda found: None if found is None else of_other(found)
         case Either():
             known = [(each, form_of(each)) for each in template.choices]
             return lambda found: next(form for each, form in known if _is(each, found))(found)
         case _:
             assert_never(template)
+
+
+def _record(members: list[tuple[str, Form]]) -> Form:
+    """Return the form of a record, which copies the members that do not change."""
+    others = [(name, form) for name, form in members if form is not unchanged]
+
+    def form(found: dict[Any, Any]) -> Any:
+        made = found.copy()
+        for name, form_of_it in others:
+            made[name] = form_of_it(found[name])
+        return made
+
+    return form
 
 
 def _is(template: Template, value: Any) -> bool:

@@ -28,9 +28,7 @@ from synap.reply import (
     Template,
     Tuple,
     choices,
-    names,
     or_nil,
-    words,
 )
 from tests.wire import Unlike, read, values
 
@@ -44,8 +42,8 @@ def test_every_row_declares_its_reply() -> None:
         assert NONE in choices(row.reply) or NONE not in choices(reply_of(row))
         assert row.json_reply is None or row.handler, f"{row.name}: JSON is made of the reply of a kernel"
         if row.run:
-            assert not any(name.endswith("?") for name in names(row.reply)), f"{row.name}: a kernel leaves no name out"
-            assert not (words(row.reply) and names(row.reply)), f"{row.name}: numbers select words or names"
+            assert not any(name.endswith("?") for name in row.reply_names), f"{row.name}: a kernel leaves no name out"
+            assert not (row.reply_words and row.reply_names), f"{row.name}: numbers select words or names"
         assert answers(row.reply)
 
 
