@@ -1,4 +1,4 @@
-"""Rows of the command table: kinds of argument and their grammar, shapes of reply, layout of the tape.
+"""Rows of the command table: kinds of argument and their grammar, layout of the tape. Replies: see `reply.py`.
 
 A row is literal data. Its `args` form a small grammar, by which RESP words, JSON fields and Python keywords are read:
 
@@ -31,6 +31,7 @@ from functools import cached_property
 from typing import Any
 
 from synap.methods import NO_HINTS, Method
+from synap.reply import DONE, Template, names, words
 from synap.routes import Route
 from synap.traits import ADMIN, CONTROL, GROWS, INTERNAL, SESSION, SIGNED_OUT, WAITS, WRITES
 
@@ -317,24 +318,6 @@ def layout(args: tuple[Any, ...], start: int = 0, path: tuple[Any, ...] = (), gr
         at += slots(node)
 
 
-class Shape(Enum):
-    """The form of a reply whose status is DONE or none of the special ones."""
-
-    DONE = 1  # success, without a value
-    NUMBER = 2  # one integer
-    VALUE = 3  # one text, or nil
-    VALUES = 4  # texts in order
-    MEMBERS = 5  # texts in no order (a set in RESP3)
-    PAGE = 6  # a cursor and texts
-    PAIR = 7  # a key and a value
-    MESSAGE = 8  # a leased queue message
-    REPORT = 9  # numbers named by `Command.fields`
-    CUSTOM = 10  # any value of a handler
-    WORD = 11  # a number that selects one of `Command.fields`
-    MESSAGES = 12  # queue messages, each with the parts `Command.fields`
-    EVENTS = 13  # events of a room: offset, name, data and time of each; the scalar is the next offset
-
-
 @dataclass(frozen=True)
 class Example:
     """RESP words and reply, for docs and tests. `...` is any reply; so is `"{id}"`, which replaces `{id}` later on."""
@@ -357,13 +340,13 @@ class Command:
     words         fewest RESP words, if more than `args` requires
     stray         refusal of a word that fits nowhere; by default too many words are refused as WRONG_ARITY
     resp          RESP command, with `|` before a subcommand; empty if RESP does not have it
-    reply         shape of the reply
+    reply         template of the reply, see reply.py
+    json_reply    of a handler: template of its reply to JSON surfaces and to programs in this process, if it differs
     run, handler  function of synap.store that carries out the row, called through a door; or one of engine/handlers
     traits        what is true of the row, as bits: WRITES | GROWS, ... (traits.py)
     room          most words of memory that a call which `grows` needs besides its tape and texts
     http          REST routes
     envelope      further names in the command envelope, besides `name`
-    fields        names of the parts of a REPORT, MESSAGE or MESSAGES; or the words of a WORD
     rest, rest_nil        REST: template of the reply, see derive/replies; of NIL, where "NOT_FOUND" means 404
     command, command_nil  envelope: template of the reply; of NIL. Without `rest` and `command` not in the envelope
     spelled       name in the envelope -> template instead of `command`
@@ -385,14 +368,14 @@ class Command:
     words: int = 0
     stray: str = ""
     resp: str = ""
-    reply: Shape = Shape.DONE
+    reply: Template = DONE
+    json_reply: Template | None = None
     run: str = ""
     handler: str = ""
     traits: int = 0
     room: int = 0
     http: tuple[Route, ...] = ()
     envelope: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
     rest: Any = None
     rest_nil: Any = None
     command: Any = None
@@ -412,6 +395,8 @@ class Command:
 
     writes, grows, waits = _has(WRITES), _has(GROWS), _has(WAITS)
     internal, session, control = _has(INTERNAL), _has(SESSION), _has(CONTROL)
+    reply_names = cached_property(lambda row: names(row.reply))  # those that MARK_NAME stands for
+    reply_words = cached_property(lambda row: words(row.reply))  # those that the number of a reply selects
 
     @property
     def reads(self) -> bool:

@@ -39,31 +39,38 @@ def command(*words: Any) -> bytes:
 
 def decode(reply: bytes) -> tuple[Any, bytes]:
     """(the first reply as Python, the bytes behind it)."""
-    line, _, rest = reply.partition(b"\r\n")
-    kind, text = line[:1], line[1:]
+    value, at = decode_at(reply, 0)
+    return value, reply[at:]
+
+
+def decode_at(reply: bytes, at: int) -> tuple[Any, int]:
+    """(the reply that starts at `at` as Python, where the next one starts)."""
+    end = reply.index(b"\r\n", at)
+    kind, text = reply[at : at + 1], reply[at + 1 : end]
+    at = end + 2
     match kind:
         case b":":
-            return int(text), rest
+            return int(text), at
         case b"+":
-            return text, rest
+            return text, at
         case b"-":
-            return Refusal(text.decode("utf-8", "surrogateescape")), rest
+            return Refusal(text.decode("utf-8", "surrogateescape")), at
         case b"_":
-            return None, rest
+            return None, at
         case b",":
-            return float(text), rest
+            return float(text), at
         case b"$":
             size = int(text)
-            return (rest[:size], rest[size + 2 :]) if size >= 0 else (None, rest)
+            return (reply[at : at + size], at + size + 2) if size >= 0 else (None, at)
         case b"*" | b"~" | b"%" | b">":
             items = []
             for _ in range(int(text) * (2 if kind == b"%" else 1)):
-                item, rest = decode(rest)
+                item, at = decode_at(reply, at)
                 items.append(item)
             if kind == b"%":
-                return dict(zip(items[::2], items[1::2], strict=True)), rest
-            return (items if int(text) >= 0 else None), rest
-    raise AssertionError(f"no reply: {reply!r}")
+                return dict(zip(items[::2], items[1::2], strict=True)), at
+            return (items if int(text) >= 0 else None), at
+    raise AssertionError(f"no reply: {reply[end - 20 : end + 20]!r}")
 
 
 class Bench:

@@ -1,10 +1,16 @@
 """Command rows of connections and transactions, carried out by the lane or by a handler of the engine."""
 
-from synap.command import AnyOrder, Choice, Command, Example, Int, Key, Many, OneOf, Optional, Raw, Shape, Text, Token
+from synap.command import AnyOrder, Choice, Command, Example, Int, Key, Many, OneOf, Optional, Raw, Text, Token
+from synap.reply import ANY, DONE, INTEGER, NONE, TEXT, Array, Either, Map, Record, Status, or_nil
 from synap.routes import Get
 from synap.traits import ADMIN, CONTROL, SESSION, SIGNED_OUT, WHILE_SUBSCRIBED
 
 _SWITCH = (Choice("switch", ("ON", "OFF")),)
+_HELLO = Record({
+    "server": TEXT, "version": TEXT, "proto": INTEGER, "id": INTEGER, "mode": TEXT, "role": TEXT, "modules": Array(ANY),
+})  # fmt: skip
+_CLIENTS = Record({"clients": Array(Map(Either(INTEGER, TEXT))), "count": INTEGER})
+_TRACKING = Record({"flags": Array(TEXT), "redirect": INTEGER, "prefixes": Array(TEXT)})
 _TYPES = ("normal", "master", "replica", "slave", "pubsub")
 
 ROWS = [
@@ -12,7 +18,7 @@ ROWS = [
             resp="MULTI", traits=SESSION | CONTROL),
     Command(
         "transaction.exec", 0x1002, "Execute the queued commands as one transaction.",
-        resp="EXEC", traits=SESSION | CONTROL, handler="execute", reply=Shape.CUSTOM,
+        resp="EXEC", traits=SESSION | CONTROL, handler="execute", reply=or_nil(Array(ANY)),
     ),
     Command("transaction.discard", 0x1003, "Discard the queued commands and end the transaction.",
             resp="DISCARD", traits=SESSION | CONTROL, handler="discard"),
@@ -25,7 +31,8 @@ ROWS = [
             examples=(Example("UNWATCH", "OK"),)),
     Command(
         "connection.ping", 0x1101, "Return PONG, or the given text.", args=(Optional(Raw("text")),), resp="PING",
-        handler="ping", traits=WHILE_SUBSCRIBED, reply=Shape.CUSTOM, http=(Get("/ping"),), rest={"reply": "$reply"},
+        handler="ping", traits=WHILE_SUBSCRIBED, reply=Either(Status("PONG"), TEXT, Array(TEXT)), json_reply=TEXT,
+        http=(Get("/ping"),), rest={"reply": "$reply"},
         command={"reply": "$reply"},
         examples=(Example("PING", "PONG"), Example("PING hello", "hello")),
     ),
@@ -38,7 +45,7 @@ ROWS = [
                 AnyOrder(Token("AUTH", Text("user"), Text("password")), Token("SETNAME", Text("name"))),
             ),
         ),
-        resp="HELLO", traits=SESSION | SIGNED_OUT, handler="hello", reply=Shape.CUSTOM, stray="HELLO_OPTION",
+        resp="HELLO", traits=SESSION | SIGNED_OUT, handler="hello", reply=_HELLO, stray="HELLO_OPTION",
         examples=(Example("HELLO", ...),),
     ),
     Command("connection.select", 0x1104, "Select the namespace (numbered database), 0 to 15, of this connection.",
@@ -58,20 +65,21 @@ ROWS = [
         traits=SESSION, handler="client_setname", examples=(Example("CLIENT SETNAME worker", "OK"),),
     ),
     Command("connection.client_id", 0x110A, "Return the ID of this connection.", resp="CLIENT|ID", traits=SESSION,
-            handler="client_id", reply=Shape.CUSTOM, examples=(Example("CLIENT ID", ...),)),
+            handler="client_id", reply=INTEGER, examples=(Example("CLIENT ID", ...),)),
     Command("connection.echo", 0x110B, "Return the given text.", args=(Raw("text"),), resp="ECHO", handler="echo",
-            reply=Shape.CUSTOM, examples=(Example("ECHO hi", "hi"),)),
+            reply=TEXT, examples=(Example("ECHO hi", "hi"),)),
     Command("connection.auth", 0x110E, "Authenticate as the user `default`, for whom any password is accepted.",
             args=(Text("first"), Optional(Text("password"))), resp="AUTH", handler="auth", stray="SYNTAX",
             traits=SESSION | CONTROL | SIGNED_OUT),
     Command("connection.reset", 0x110F, "Reset this connection to the state of a new connection.",
-            resp="RESET", traits=SESSION | CONTROL | WHILE_SUBSCRIBED | SIGNED_OUT, handler="reset"),
+            resp="RESET", traits=SESSION | CONTROL | WHILE_SUBSCRIBED | SIGNED_OUT, handler="reset",
+            reply=Status("RESET")),
     Command("connection.client_help", 0x1110, "List the subcommands of CLIENT.", resp="CLIENT|HELP", traits=SESSION,
-            handler="help_client", reply=Shape.CUSTOM, examples=(Example("CLIENT HELP", ...),)),
+            handler="help_client", reply=Array(Status()), examples=(Example("CLIENT HELP", ...),)),
     Command(
         "connection.client_kill", 0x1181,
         "Close one connection by its address, or all connections that match the given filters.",
-        resp="CLIENT|KILL", words=1, traits=SESSION | ADMIN, handler="client_kill", reply=Shape.CUSTOM,
+        resp="CLIENT|KILL", words=1, traits=SESSION | ADMIN, handler="client_kill", reply=Either(DONE, INTEGER),
         args=(
             Optional(Text("address"), alone=True),
             AnyOrder(
@@ -94,7 +102,7 @@ ROWS = [
                 Token("ID", Many("ids", Int("id", fault="NO_CLIENT_ID"))),
             ),
         ),
-        handler="client_list", reply=Shape.CUSTOM, http=(Get("/clients"),), envelope=("client.list",),
+        handler="client_list", reply=TEXT, json_reply=_CLIENTS, http=(Get("/clients"),), envelope=("client.list",),
         rest="$reply", command="$reply", examples=(Example("CLIENT LIST", ...),), traits=ADMIN,
     ),
     Command(
@@ -114,7 +122,8 @@ ROWS = [
     Command("connection.client_reply", 0x1186,
             "Turn the replies to this connection on or off, or skip the reply to the next command.",
             resp="CLIENT|REPLY",
-            traits=SESSION, handler="client_reply", args=(Choice("mode", ("ON", "OFF", "SKIP")),),
+            traits=SESSION, handler="client_reply", reply=Either(DONE, NONE),
+            args=(Choice("mode", ("ON", "OFF", "SKIP")),),
             examples=(Example("CLIENT REPLY ON", "OK"),)),
     Command("connection.client_no_evict", 0x1187,
             "Turn the no-evict flag of this connection on or off; no connection is ever closed to save memory.",
@@ -126,21 +135,21 @@ ROWS = [
             examples=(Example("CLIENT NO-TOUCH OFF", "OK"),)),
     Command("connection.client_getname", 0x118A, "Return the name of this connection.",
             resp="CLIENT|GETNAME", traits=SESSION,
-            handler="client_getname", reply=Shape.CUSTOM, examples=(Example("CLIENT GETNAME", None),)),
+            handler="client_getname", reply=or_nil(TEXT), examples=(Example("CLIENT GETNAME", None),)),
     Command("connection.client_getredir", 0x118B, "Return the client ID that receives invalidation messages, or -1.",
-            resp="CLIENT|GETREDIR", traits=SESSION, handler="client_getredir", reply=Shape.CUSTOM,
+            resp="CLIENT|GETREDIR", traits=SESSION, handler="client_getredir", reply=INTEGER,
             examples=(Example("CLIENT GETREDIR", -1),)),
     Command("connection.client_info", 0x118C, "Return the line of CLIENT LIST for this connection.", resp="CLIENT|INFO",
-            traits=SESSION, handler="client_info", reply=Shape.CUSTOM, examples=(Example("CLIENT INFO", ...),)),
+            traits=SESSION, handler="client_info", reply=TEXT, examples=(Example("CLIENT INFO", ...),)),
     Command("connection.client_trackinginfo", 0x118D,
             "Return the state of key tracking for this connection, which is always off.",
             resp="CLIENT|TRACKINGINFO",
-            traits=SESSION, handler="client_trackinginfo", reply=Shape.CUSTOM,
+            traits=SESSION, handler="client_trackinginfo", reply=_TRACKING,
             examples=(Example("CLIENT TRACKINGINFO", ...),)),
     Command(
         "connection.client_unblock", 0x118E,
         "Unblock a connection that waits in a blocking command; return 1, or 0 if the connection does not wait.",
-        resp="CLIENT|UNBLOCK", traits=SESSION | ADMIN, handler="client_unblock", reply=Shape.CUSTOM,
+        resp="CLIENT|UNBLOCK", traits=SESSION | ADMIN, handler="client_unblock", reply=INTEGER,
         args=(Int("id"), Optional(Choice("how", ("TIMEOUT", "ERROR"), fault="BAD_UNBLOCK"))), stray="BAD_SUBCOMMAND",
         examples=(Example("CLIENT UNBLOCK 1000000", 0),),
     ),

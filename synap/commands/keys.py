@@ -14,11 +14,11 @@ from synap.command import (
     Many,
     OneOf,
     Optional,
-    Shape,
     Text,
     Token,
 )
 from synap.methods import CLIENT, EMBEDDED, Method
+from synap.reply import DONE, INTEGER, TEXT, Array, Status, Tuple
 from synap.routes import Delete, Get, Post
 from synap.store.kinds.table import KINDS
 from synap.traits import COUNTS_AS_DELETE, EMPTIES, GROWS, INTERNAL, WRITES
@@ -38,7 +38,7 @@ _WHEN = (
 ROWS = [
     Command(
         "key.delete", 0x0201, "Remove keys of any type and return how many existed.",
-        args=(Many("keys", _OLD, least_given=0),), resp="DEL", reply=Shape.NUMBER, run="keys.delete",
+        args=(Many("keys", _OLD, least_given=0),), resp="DEL", reply=INTEGER, run="keys.delete",
         traits=WRITES | COUNTS_AS_DELETE,
         http=(Delete("/kv/del/{key}"),), envelope=("kv.del", "kv.delete", "kv.mdel"),
         rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
@@ -54,7 +54,7 @@ ROWS = [
             _CONDITIONS,
         ),
         stray="BAD_OPTION",
-        resp="EXPIRE", reply=Shape.NUMBER, run="keys.expire", traits=WRITES | GROWS, room=80,
+        resp="EXPIRE", reply=INTEGER, run="keys.expire", traits=WRITES | GROWS, room=80,
         http=(Post("/key/{key}/expire"),), envelope=("kv.expire",), also={"seconds": "ttl"},
         rest={"result": "$flag"}, command={"result": "$flag"},
         examples=(Example("SET k v", "OK"), Example("EXPIRE k 100", 1), Example("EXPIRE none 100", 0)),
@@ -62,7 +62,7 @@ ROWS = [
     ),
     Command(
         "key.ttl_ms", 0x0203, "Return the milliseconds until a key expires: -1 without a deadline, -2 without a key.",
-        args=(_KEY,), resp="PTTL", reply=Shape.NUMBER, run="keys.remaining", http=(Get("/key/{key}/pttl"),),
+        args=(_KEY,), resp="PTTL", reply=INTEGER, run="keys.remaining", http=(Get("/key/{key}/pttl"),),
         rest={"pttl": "$reply"}, command={"pttl": "$reply"}, examples=(Example("PTTL none", -2),),
     ),
     Command(
@@ -72,13 +72,14 @@ ROWS = [
             Text("cursor", cursor=True),
             AnyOrder(Token("MATCH", Glob("pattern")), Token("COUNT", Int("count")), Token("TYPE", Text("type"))),
         ),
-        resp="SCAN", reply=Shape.PAGE, run="keys.scan", http=(Get("/key/scan/{cursor}"),),
-        rest={"cursor": "$cursor", "keys": "$items"}, command={"cursor": "$cursor", "keys": "$items"},
+        resp="SCAN", reply=Tuple({"cursor": TEXT, "keys": Array(TEXT)}), run="keys.scan",
+        http=(Get("/key/scan/{cursor}"),),
+        rest="$reply", command="$reply",
         examples=(Example("SCAN 0", ["0", []]),),
         python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
-        "key.flush", 0x0205, "Remove every key of every namespace.", resp="FLUSHALL", reply=Shape.DONE,
+        "key.flush", 0x0205, "Remove every key of every namespace.", resp="FLUSHALL", reply=DONE,
         args=(Optional(Choice("mode", ("ASYNC", "SYNC"))),), stray="SYNTAX",
         run="keys.flush", traits=WRITES | EMPTIES, http=(Post("/key/flush"),), envelope=("kv.flushall",),
         switch="kv_store.allow_flush_commands", rest={"flushed": "$total"}, command={"flushed": "$total"},
@@ -86,52 +87,52 @@ ROWS = [
         python=Method("flush"),
     ),
     Command(
-        "key.count", 0x0206, "Return the number of keys in the selected namespace.", resp="DBSIZE", reply=Shape.NUMBER,
+        "key.count", 0x0206, "Return the number of keys in the selected namespace.", resp="DBSIZE", reply=INTEGER,
         run="keys.count", http=(Get("/key/count"),), envelope=("kv.dbsize",),
         rest={"size": "$reply"}, command={"size": "$reply"}, examples=(Example("DBSIZE", 0),),
     ),
     Command(
         "key.exists", 0x0208, "Return how many of the given keys exist; a key that is given twice counts twice.",
-        args=(Many("keys", _KEY),), resp="EXISTS", reply=Shape.NUMBER, run="keys.exists",
+        args=(Many("keys", _KEY),), resp="EXISTS", reply=INTEGER, run="keys.exists",
         http=(Get("/key/{key}/exists"),), envelope=("kv.exists",), rest={"key": "$key", "exists": "$flag"},
         command={"key": "$key", "exists": "$flag", "count": "$reply"}, spelled={"kv.exists": {"exists": "$flag"}},
         examples=(Example("SET k v", "OK"), Example("EXISTS k none k", 2), Example("EXISTS k", 1)),
     ),
     Command(
         "key.touch", 0x0209, "Mark keys as used and return how many exist.", args=(Many("keys", _KEY),), resp="TOUCH",
-        reply=Shape.NUMBER, run="keys.touch", http=(Post("/key/{key}/touch"),), rest={"touched": "$reply"},
+        reply=INTEGER, run="keys.touch", http=(Post("/key/{key}/touch"),), rest={"touched": "$reply"},
         command={"touched": "$reply"}, examples=(Example("SET k v", "OK"), Example("TOUCH k none", 1)),
     ),
     Command(
         "key.type", 0x020A, "Return the type of a key, such as string, list or set, or none for a missing key.",
-        args=(_KEY,), resp="TYPE", reply=Shape.WORD, run="keys.kind",
-        fields=("none", *(kind.name for kind in KINDS)), http=(Get("/key/{key}/type"),),
+        args=(_KEY,), resp="TYPE", reply=Status("none", *(kind.name for kind in KINDS)), run="keys.kind",
+        http=(Get("/key/{key}/type"),),
         rest={"key": "$key", "type": "$reply"}, command={"key": "$key", "type": "$reply"},
         examples=(Example("SET k v", "OK"), Example("TYPE k", "string"), Example("TYPE none", "none")),
     ),
     Command(
         "key.ttl", 0x020B, "Return the seconds until a key expires: -1 without a deadline, -2 without a key.",
-        args=(_KEY,), resp="TTL", reply=Shape.NUMBER, run="keys.remaining_seconds", http=(Get("/key/{key}/ttl"),),
+        args=(_KEY,), resp="TTL", reply=INTEGER, run="keys.remaining_seconds", http=(Get("/key/{key}/ttl"),),
         envelope=("kv.ttl",), rest={"ttl": "$ttl"}, command={"ttl": "$ttl"}, json_faults={-2: "NO_SUCH_KEY"},
         examples=(Example("SET k v EX 100", "OK"), Example("TTL k", 100), Example("TTL none", -2)),
     ),
     Command(
         "key.expire_time", 0x020C,
         "Return the Unix time in seconds at which a key expires: -1 without a deadline, -2 without a key.",
-        args=(_KEY,), resp="EXPIRETIME", reply=Shape.NUMBER, run="keys.deadline_seconds",
+        args=(_KEY,), resp="EXPIRETIME", reply=INTEGER, run="keys.deadline_seconds",
         http=(Get("/key/{key}/expiretime"),), rest={"expire_time": "$ttl"}, command={"expire_time": "$ttl"},
         json_faults={-2: "NO_SUCH_KEY"}, examples=(Example("EXPIRETIME none", -2),),
     ),
     Command(
         "key.expire_time_ms", 0x020D,
         "Return the Unix time in milliseconds at which a key expires: -1 without a deadline, -2 without a key.",
-        args=(_KEY,), resp="PEXPIRETIME", reply=Shape.NUMBER,
+        args=(_KEY,), resp="PEXPIRETIME", reply=INTEGER,
         run="keys.deadline", http=(Get("/key/{key}/pexpiretime"),), rest={"expire_time_ms": "$ttl"},
         command={"expire_time_ms": "$ttl"}, json_faults={-2: "NO_SUCH_KEY"},
         examples=(Example("PEXPIRETIME none", -2),),
     ),
     Command(
-        "key.persist", 0x020E, "Remove the deadline of a key.", args=(_OLD,), resp="PERSIST", reply=Shape.NUMBER,
+        "key.persist", 0x020E, "Remove the deadline of a key.", args=(_OLD,), resp="PERSIST", reply=INTEGER,
         run="keys.persist", traits=WRITES, http=(Post("/key/{key}/persist"),), envelope=("kv.persist",),
         rest=_SET, command=_SET,
         examples=(Example("SET k v EX 100", "OK"), Example("PERSIST k", 1), Example("PERSIST k", 0)),
@@ -140,14 +141,14 @@ ROWS = [
     Command(
         "key.expire_in_ms", 0x020F, "Set a key to expire after some milliseconds.",
         args=(_OLD, Int("px", judge="when"), _CONDITIONS), stray="BAD_OPTION",
-        resp="PEXPIRE", reply=Shape.NUMBER, run="keys.expire_ms", traits=WRITES | GROWS, room=80,
+        resp="PEXPIRE", reply=INTEGER, run="keys.expire_ms", traits=WRITES | GROWS, room=80,
         http=(Post("/key/{key}/pexpire"),), rest=_SET, command=_SET, examples=(Example("PEXPIRE none 100", 0),),
         python=Method(names={"px": "ms"}, note=_WHEN),
     ),
     Command(
         "key.expire_at", 0x0210, "Set a key to expire at a Unix time in seconds.",
         args=(_OLD, Int("exat", judge="when"), _CONDITIONS), stray="BAD_OPTION",
-        resp="EXPIREAT", reply=Shape.NUMBER, run="keys.expire_at",
+        resp="EXPIREAT", reply=INTEGER, run="keys.expire_at",
         traits=WRITES | GROWS, room=80, http=(Post("/key/{key}/expireat"),), rest=_SET, command=_SET,
         examples=(Example("SET k v", "OK"), Example("EXPIREAT k 4102444800", 1), Example("EXPIRETIME k", 4102444800)),
         python=Method(names={"exat": "seconds"}, note=_WHEN),
@@ -155,20 +156,20 @@ ROWS = [
     Command(
         "key.expire_at_ms", 0x0211, "Set a key to expire at a Unix time in milliseconds.",
         args=(_OLD, Int("pxat", judge="when"), _CONDITIONS), stray="BAD_OPTION",
-        resp="PEXPIREAT", reply=Shape.NUMBER, run="keys.expire_at_ms",
+        resp="PEXPIREAT", reply=INTEGER, run="keys.expire_at_ms",
         traits=WRITES | GROWS, room=80, http=(Post("/key/{key}/pexpireat"),), rest=_SET, command=_SET,
         examples=(Example("PEXPIREAT none 4102444800000", 0),),
         python=Method(names={"pxat": "ms"}, note=_WHEN),
     ),
     Command(
         "key.unlink", 0x0212, "Remove keys and return how many existed; the values are freed in steps, as with DEL.",
-        args=(Many("keys", _OLD),), resp="UNLINK", reply=Shape.NUMBER, run="keys.delete",
+        args=(Many("keys", _OLD),), resp="UNLINK", reply=INTEGER, run="keys.delete",
         traits=WRITES | COUNTS_AS_DELETE,
         http=(Post("/key/{key}/unlink"),), rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
         examples=(Example("SET k v", "OK"), Example("UNLINK k none", 1)),
     ),
     Command(
         "key.expire", 0x0207, "Remove a key if its deadline has passed, on behalf of upkeep.",
-        args=(_OLD,), reply=Shape.NUMBER, run="keys.expire_key", traits=WRITES | INTERNAL,
+        args=(_OLD,), reply=INTEGER, run="keys.expire_key", traits=WRITES | INTERNAL,
     ),
 ]  # fmt: skip

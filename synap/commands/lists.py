@@ -1,7 +1,8 @@
 """Command rows of lists: elements in order, pushed and popped at both ends."""
 
-from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape, Timeout
+from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Timeout
 from synap.methods import Method
+from synap.reply import INTEGER, NIL, TEXT, VALUE, Array, Either, Tuple, or_nil
 from synap.routes import Get, Post
 from synap.traits import GROWS, INTERNAL, TRUSTED, WAITS, WRITES
 
@@ -10,26 +11,27 @@ _CHANGED = Key("key", "list", WRITE)
 _PUSH = {"length": "$reply", "key": "$key"}
 _POPPED = "Without `count`, return one element or None; with `count`, return a list, or None if the key is missing."
 _WAITED = "Return the key and the element, or None after `timeout` seconds. Waiting calls are served in their order."
+_TAKEN = Either(VALUE, Array(VALUE), NIL)
 _POP = {"values": "$items", "key": "$key"}
 
 ROWS = [
     Command(
         "list.rpush", 0x0401,
         "Append elements to a list, creating the list if it is missing, and return the new length.",
-        args=(_CHANGED, Many("values", Raw("value"))), resp="RPUSH", reply=Shape.NUMBER, run="lists.push_right",
+        args=(_CHANGED, Many("values", Raw("value"))), resp="RPUSH", reply=INTEGER, run="lists.push_right",
         traits=WRITES | GROWS, room=700, http=(Post("/list/{key}/rpush"),), rest=_PUSH, command=_PUSH,
         examples=(Example("RPUSH l a b", 2), Example("RPUSH l c", 3)),
     ),
     Command(
         "list.lpush", 0x0402,
         "Prepend elements to a list one by one, creating the list if it is missing, and return the new length.",
-        args=(_CHANGED, Many("values", Raw("value"))), resp="LPUSH", reply=Shape.NUMBER, run="lists.push_left",
+        args=(_CHANGED, Many("values", Raw("value"))), resp="LPUSH", reply=INTEGER, run="lists.push_left",
         traits=WRITES | GROWS, room=700, http=(Post("/list/{key}/lpush"),), rest=_PUSH, command=_PUSH,
         examples=(Example("LPUSH l a b", 2), Example("LRANGE l 0 -1", ["b", "a"])),
     ),
     Command(
         "list.lpop", 0x0403, "Remove and return elements from the left end of a list.",
-        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="LPOP", reply=Shape.VALUES,
+        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="LPOP", reply=_TAKEN,
         run="lists.pop_left", traits=WRITES, http=(Post("/list/{key}/lpop"),), rest=_POP, command=_POP,
         rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
         examples=(Example("RPUSH l a b", 2), Example("LPOP l", "a"), Example("LPOP l 5", ["b"])),
@@ -37,7 +39,7 @@ ROWS = [
     ),
     Command(
         "list.rpop", 0x0404, "Remove and return elements from the right end of a list.",
-        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="RPOP", reply=Shape.VALUES,
+        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="RPOP", reply=_TAKEN,
         run="lists.pop_right", traits=WRITES, http=(Post("/list/{key}/rpop"),), rest=_POP, command=_POP,
         rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
         examples=(Example("RPUSH l a b", 2), Example("RPOP l", "b")),
@@ -46,20 +48,21 @@ ROWS = [
     Command(
         "list.range", 0x0405,
         "Return the elements of a list from `start` to `stop`, both included; negative positions count from the end.",
-        args=(_LIST, Int("start", default=0), Int("stop", default=-1)), resp="LRANGE", reply=Shape.VALUES,
+        args=(_LIST, Int("start", default=0), Int("stop", default=-1)), resp="LRANGE", reply=Array(VALUE),
         run="lists.span", http=(Get("/list/{key}/range"),), envelope=("list.lrange",),
         rest={"values": "$items", "key": "$key"}, command={"values": "$items", "key": "$key"},
         examples=(Example("RPUSH l a b c", 3), Example("LRANGE l 1 -1", ["b", "c"])),
     ),
     Command(
-        "list.len", 0x0406, "Return the number of elements in a list.", args=(_LIST,), resp="LLEN", reply=Shape.NUMBER,
+        "list.len", 0x0406, "Return the number of elements in a list.", args=(_LIST,), resp="LLEN", reply=INTEGER,
         run="lists.length", http=(Get("/list/{key}/len"),), envelope=("list.llen",), rest=_PUSH, command=_PUSH,
         examples=(Example("LLEN none", 0),),
     ),
     Command(
         "list.blpop", 0x0407,
         "Remove and return the leftmost element of the first list that has one; wait if all lists are empty.",
-        args=(Many("keys", Key("key", "list", WRITE)), Timeout("timeout")), resp="BLPOP", reply=Shape.PAIR,
+        args=(Many("keys", Key("key", "list", WRITE)), Timeout("timeout")), resp="BLPOP",
+        reply=or_nil(Tuple({"key": TEXT, "value": VALUE})),
         run="lists.pop_left_wait", traits=WRITES | WAITS, http=(Post("/list/blpop"),),
         rest={"values": "$items"}, command={"values": "$items"}, rest_nil={"values": None},
         command_nil={"values": None},
@@ -69,6 +72,6 @@ ROWS = [
     Command(
         "list.load", 0x04F0, "Load a piece of a list from a snapshot.",
         args=(_CHANGED, Int("deadline"), Int("more"), Many("values", Raw("value"))),
-        reply=Shape.NUMBER, run="lists.load", traits=WRITES | INTERNAL | TRUSTED,
+        reply=INTEGER, run="lists.load", traits=WRITES | INTERNAL | TRUSTED,
     ),
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Command rows of pub/sub: those of Redis for connections, and those of JSON for subscribers with a name."""
 
-from synap.command import AnyOrder, Command, Example, Flag, Many, Optional, Raw, Shape, Text, Token
+from synap.command import AnyOrder, Command, Example, Flag, Many, Optional, Raw, Text, Token
+from synap.reply import INTEGER, TEXT, Array, Pushed, Record, Status, Template, Tuple, or_nil
 from synap.routes import Get, Post
 from synap.traits import SESSION, WHILE_SUBSCRIBED
 
@@ -10,22 +11,35 @@ _ANY = (Many("topics", _TOPIC, least=0),)
 _PATTERN = (Optional(Text("pattern")),)
 
 
+_SUBSCRIBED = Record(
+    {"subscriber_id": TEXT, "subscription_id": TEXT, "topics": Array(TEXT), "subscription_count": INTEGER}
+)
+_PUBLISHED = Record({"message_id": TEXT, "topic": TEXT, "subscribers_matched": INTEGER})
+_STATS = Record(dict.fromkeys(
+    ("total_topics", "total_subscribers", "total_wildcard_subscriptions", "messages_published", "messages_delivered",
+     "messages_dropped", "slow_consumers_dropped", "subscribers"), INTEGER,
+))  # fmt: skip
+_INFO = Record({"topic": TEXT, "subscriber_count": INTEGER, "message_count": INTEGER, "created_at": INTEGER})
+_CONFIRMED = Pushed(Tuple({"kind": TEXT, "topic": or_nil(TEXT), "count": INTEGER}))
+
+
 def _heard(name: str, code: int, doc: str, resp: str, args: tuple[Many, ...], *examples: Example) -> Command:
     """Return a row that changes the subscriptions of a connection; its handler is named as its RESP word."""
     return Command(
         f"pubsub.{name}", code, doc, args=args, resp=resp, handler=resp.lower(),
-        traits=SESSION | WHILE_SUBSCRIBED, reply=Shape.CUSTOM,
+        traits=SESSION | WHILE_SUBSCRIBED, reply=_CONFIRMED,
         examples=examples,
     )  # fmt: skip
 
 
 def _asked(
-    name: str, code: int, doc: str, resp: str, *examples: Example, args: tuple[object, ...] = (), stray: str = ""
+    name: str, code: int, doc: str, resp: str, reply: Template, *examples: Example, args: tuple[object, ...] = (),
+    stray: str = "",
 ) -> Command:
     """Return a row for the subcommand `resp` of PUBSUB."""
     return Command(
         f"pubsub.{name}", code, doc, args=args, resp=f"PUBSUB|{resp}", handler=f"pubsub_{resp.lower()}",
-        reply=Shape.CUSTOM, examples=examples, command={"reply": "$reply"}, rest={"reply": "$reply"}, stray=stray,
+        reply=reply, examples=examples, command={"reply": "$reply"}, rest={"reply": "$reply"}, stray=stray,
     )  # fmt: skip
 
 
@@ -34,29 +48,31 @@ ROWS = [
         "pubsub.subscribe", 0x1301,
         "Subscribe a new or a named subscriber to topics and patterns of segments; messages arrive over a WebSocket.",
         args=(AnyOrder(Flag("EMPTY", "empty"), Token("NAME", Text("subscriber_id"))), Many("topics", _TOPIC, least=0)),
-        handler="pubsub_subscribe", reply=Shape.CUSTOM,
+        handler="pubsub_subscribe", reply=_SUBSCRIBED,
         http=(Post("/pubsub/subscribe", fixed={"empty": True}),), rest="$reply", command="$reply",
     ),
     Command(
         "pubsub.unsubscribe", 0x1302, "Remove the given subscriptions of a subscriber, or all of them.",
         args=(Text("subscriber_id"), Optional(Many("topics", _TOPIC, least=0))), handler="pubsub_unsubscribe",
-        reply=Shape.CUSTOM, also={"subscription_id": "subscriber_id"}, http=(Post("/pubsub/unsubscribe"),),
-        rest="$reply", command="$reply",
+        reply=Record({"unsubscribed": INTEGER}), also={"subscription_id": "subscriber_id"},
+        http=(Post("/pubsub/unsubscribe"),), rest="$reply", command="$reply",
     ),
     Command(
         "pubsub.publish", 0x1303, "Publish a message to a topic, optionally with metadata (an object of strings).",
         args=(_TOPIC, Raw("payload"), AnyOrder(Token("METADATA", Raw("metadata")))), handler="pubsub_publish",
-        reply=Shape.CUSTOM, also={"message": "payload", "data": "payload"},
+        reply=_PUBLISHED, also={"message": "payload", "data": "payload"},
         http=(Post("/pubsub/{topic}/publish"), Post("/pubsub/publish")), rest="$reply", command="$reply",
     ),
     Command("pubsub.stats", 0x1304, "Return the counters of pub/sub, added up over all topics.",
-            handler="pubsub_stats", reply=Shape.CUSTOM, http=(Get("/pubsub/stats"),), rest="$reply", command="$reply"),
+            handler="pubsub_stats", reply=_STATS, http=(Get("/pubsub/stats"),), rest="$reply", command="$reply"),
     Command("pubsub.topics", 0x1305, "List the topics that have been subscribed to by name.", handler="pubsub_topics",
-            reply=Shape.CUSTOM, http=(Get("/pubsub/topics"),), envelope=("pubsub.list", "pubsub.list_topics"),
+            reply=Record({"topics": Array(TEXT), "count": INTEGER}), http=(Get("/pubsub/topics"),),
+            envelope=("pubsub.list", "pubsub.list_topics"),
             rest="$reply", command="$reply"),
     Command("pubsub.info", 0x1306, "Return the subscriber count, the message count and the creation time of a topic.",
             args=(_TOPIC,), handler="pubsub_info",
-            reply=Shape.CUSTOM, http=(Get("/pubsub/{topic}/info"),), rest="$reply", command="$reply"),
+            reply=_INFO, http=(Get("/pubsub/{topic}/info"),), rest="$reply", command="$reply",
+            rest_nil={"error": "Topic not found"}),
     _heard("listen", 0x1311, "Subscribe this connection to topics.",
            "SUBSCRIBE", _SOME, Example("SUBSCRIBE news", ...)),
     _heard("listen_pattern", 0x1312, "Subscribe this connection to all topics that match patterns.",
@@ -72,24 +88,26 @@ ROWS = [
            "SUNSUBSCRIBE", _ANY, Example("SUNSUBSCRIBE", ["sunsubscribe", None, 0])),
     Command("pubsub.send", 0x1317, "Publish a message to a topic and return the number of copies sent.",
             args=(_TOPIC, Raw("payload")),
-            resp="PUBLISH", handler="publish", reply=Shape.CUSTOM, rest={"receivers": "$reply"},
+            resp="PUBLISH", handler="publish", reply=INTEGER, rest={"receivers": "$reply"},
             command={"receivers": "$reply"}, examples=(Example("PUBLISH news hello", 0),)),
     Command("pubsub.send_shard", 0x1318, "Publish a message to a shard channel and return the number of subscribers.",
-            args=(_TOPIC, Raw("payload")), resp="SPUBLISH", handler="spublish", reply=Shape.CUSTOM,
+            args=(_TOPIC, Raw("payload")), resp="SPUBLISH", handler="spublish", reply=INTEGER,
             rest={"receivers": "$reply"}, command={"receivers": "$reply"},
             examples=(Example("SPUBLISH news hello", 0),)),
     _asked("channels", 0x1319, "List the topics that have subscribers by name, or those of them that match a pattern.",
-           "CHANNELS", Example("PUBSUB CHANNELS", []), args=_PATTERN, stray="BAD_SUBCOMMAND"),
-    _asked("numsub", 0x131A, "Return the number of subscribers by name for each given topic.", "NUMSUB",
+           "CHANNELS", Array(TEXT), Example("PUBSUB CHANNELS", []), args=_PATTERN, stray="BAD_SUBCOMMAND"),
+    _asked("numsub", 0x131A, "Return the number of subscribers by name for each given topic.",
+           "NUMSUB", Array(TEXT, INTEGER),
            Example("PUBSUB NUMSUB news", ["news", 0]), args=_ANY),
     _asked("numpat", 0x131B, "Return the number of patterns that have subscribers.",
-           "NUMPAT", Example("PUBSUB NUMPAT", 0)),
+           "NUMPAT", INTEGER, Example("PUBSUB NUMPAT", 0)),
     _asked("shardchannels", 0x131C,
            "List the shard channels that have subscribers, or those of them that match a pattern.",
-           "SHARDCHANNELS", Example("PUBSUB SHARDCHANNELS", []), args=_PATTERN, stray="BAD_SUBCOMMAND"),
-    _asked("shardnumsub", 0x131D, "Return the number of subscribers for each given shard channel.", "SHARDNUMSUB",
+           "SHARDCHANNELS", Array(TEXT), Example("PUBSUB SHARDCHANNELS", []), args=_PATTERN, stray="BAD_SUBCOMMAND"),
+    _asked("shardnumsub", 0x131D, "Return the number of subscribers for each given shard channel.",
+           "SHARDNUMSUB", Array(TEXT, INTEGER),
            Example("PUBSUB SHARDNUMSUB news", ["news", 0]), args=_ANY),
     Command("pubsub.help", 0x131E, "List the subcommands of PUBSUB.", resp="PUBSUB|HELP", handler="help_pubsub",
-            reply=Shape.CUSTOM, rest={"reply": "$reply"}, command={"reply": "$reply"},
+            reply=Array(Status()), rest={"reply": "$reply"}, command={"reply": "$reply"},
             examples=(Example("PUBSUB HELP", ...),)),
 ]  # fmt: skip

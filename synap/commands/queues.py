@@ -1,7 +1,8 @@
 """Command rows of queues: messages that are delivered again until they are acknowledged."""
 
-from synap.command import AnyOrder, Command, Example, Flag, Int, Optional, Raw, Shape, Text, Timeout, Token
+from synap.command import AnyOrder, Command, Example, Flag, Int, Optional, Raw, Text, Timeout, Token
 from synap.methods import CLIENT, EMBEDDED, Method
+from synap.reply import DOCUMENT, INTEGER, OBJECT, OCTETS, TEXT, TIME, Array, As, Either, Record, or_nil
 from synap.routes import Delete, Get, Post
 from synap.store.memory.kinds import QUEUE
 from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WRITES
@@ -11,18 +12,22 @@ _PUBLISH = (
     Token("PRIORITY", Int("priority")), Token("RETRIES", Int("max_retries")), Token("HEADERS", Raw("headers")),
 )  # fmt: skip
 _CAPPED = (("priority", 9, 255),)
-_STATS = (
-    "depth", "pending", "dead", "published", "consumed", "acked", "nacked", "dead_lettered", "consumers",
-    "max_depth", "delayed",
-)  # fmt: skip
-_MESSAGE = (
-    "message_id", "payload", "priority", "retry_count", "max_retries", "headers", "created_at", "deadline",
-)  # fmt: skip
+_STATS = Record(dict.fromkeys(
+    ("depth", "pending", "dead", "published", "consumed", "acked", "nacked", "dead_lettered", "consumers",
+     "max_depth", "delayed"), INTEGER,
+))  # fmt: skip
+_MESSAGE = Record({
+    "message_id": TEXT, "payload": OCTETS, "priority": INTEGER, "retry_count": INTEGER, "max_retries": INTEGER,
+    "headers": OBJECT, "created_at": TIME, "deadline": TIME,
+})  # fmt: skip
+_WHOLE = {name: f"${name}" for name, _ in _MESSAGE.members}
+_NUMBERED = {"id": "$message_id"} | {name: part for name, part in _WHOLE.items() if name != "message_id"}
+_DELIVERY = _WHOLE | {"message": As("payload", DOCUMENT)}
 
 _MADE = Example("QUEUE.CREATE q 100 30000 3 5", 1)
 _PUBLISHED = Example("QUEUE.PUBLISH q hi PRIORITY 9", "{id}")
 _CONSUMED = Example("QUEUE.CONSUME q worker", ...)
-_COUNTED = (1, 0, 0, 1, 0, 0, 0, 0, 0, 100, 0)
+_COUNTED = {name: 0 for name, _ in _STATS.members} | {"depth": 1, "published": 1, "max_depth": 100}
 _NAMED = {"name": "queue"}
 _NOTHING = {"message_id": None, "payload": None, "priority": None, "retry_count": None, "headers": None}
 
@@ -38,7 +43,7 @@ ROWS = [
             Int("default_priority", default=5),
             AnyOrder(Token("PREFETCH", Int("prefetch_limit"))),
         ),
-        resp="QUEUE.CREATE", reply=Shape.NUMBER, run="queues.create", traits=WRITES | GROWS, room=300,
+        resp="QUEUE.CREATE", reply=INTEGER, run="queues.create", traits=WRITES | GROWS, room=300,
         http=(Post("/queue/{queue}"),), also=_NAMED, units={"ack_deadline_secs": ("ack_deadline_ms", 1000)},
         within="config",
         rest={"success": True, "queue": "$queue"}, command={"success": True},
@@ -49,7 +54,7 @@ ROWS = [
         "queue.publish", 0x0802,
         "Add a message to a queue, at once or after a delay in seconds, and return the message ID.",
         args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH, Token("DELAY", Timeout("delay")))),
-        resp="QUEUE.PUBLISH", reply=Shape.VALUE, run="queues.publish", traits=WRITES | GROWS, room=200,
+        resp="QUEUE.PUBLISH", reply=TEXT, run="queues.publish", traits=WRITES | GROWS, room=200,
         http=(
             Post("/queue/{queue}/publish", capped=_CAPPED),
             Post(
@@ -67,21 +72,21 @@ ROWS = [
         "queue.put", 0x0803,
         "Add a message with a given ID to a queue; the log stores this command for each QUEUE.PUBLISH.",
         args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH), Raw("id"), Int("due")),
-        reply=Shape.VALUE, run="queues.put", traits=WRITES | INTERNAL | TRUSTED,
+        reply=TEXT, run="queues.put", traits=WRITES | INTERNAL | TRUSTED,
     ),
     Command(
         "queue.consume", 0x0804,
         "Lease the first message of the highest priority in a queue; with WAIT, wait until a message is ready.",
         args=(_QUEUE, Optional(Text("consumer_id")), AnyOrder(Token("WAIT", Timeout("wait")))), resp="QUEUE.CONSUME",
-        reply=Shape.MESSAGE, run="queues.consume", traits=WRITES | WAITS, fields=_MESSAGE,
+        reply=or_nil(_MESSAGE), run="queues.consume", traits=WRITES | WAITS,
         http=(
             Get("/queue/{queue}/consume/{consumer_id}"),
             Get(
-                "/queue/consume/{queue}", alias=True, fixed={"consumer_id": "consumer"}, rest="$delivery",
+                "/queue/consume/{queue}", alias=True, fixed={"consumer_id": "consumer"}, rest=_DELIVERY,
                 rest_nil=_NOTHING | {"message": None},
             ),
         ),
-        rest="$message", command={"message": "$numbered"}, rest_nil=_NOTHING, command_nil={"message": None},
+        rest="$reply", command={"message": _NUMBERED}, rest_nil=_NOTHING, command_nil={"message": None},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.CONSUME q worker", None)),
         python=Method(by_hand=EMBEDDED | CLIENT),
     ),
@@ -107,45 +112,45 @@ ROWS = [
     ),
     Command(
         "queue.stats", 0x0807, "Return the counters of a queue.",
-        args=(_QUEUE,), resp="QUEUE.STATS", reply=Shape.REPORT, run="queue_admin.stats",
+        args=(_QUEUE,), resp="QUEUE.STATS", reply=_STATS, run="queue_admin.stats",
         http=(Get("/queue/{queue}/stats"), Get("/queue/consume/stats", alias=True, fixed={"queue": "consume"})),
-        fields=_STATS, rest="$report", command="$report",
-        examples=(_MADE, _PUBLISHED, Example("QUEUE.STATS q", dict(zip(_STATS, _COUNTED, strict=True)))),
+        rest="$reply", command="$reply",
+        examples=(_MADE, _PUBLISHED, Example("QUEUE.STATS q", _COUNTED)),
     ),
     Command(
         "queue.requeue", 0x0808,
         "Fail the expired leases of a queue and make its due delayed messages ready, on behalf of upkeep.",
-        args=(_QUEUE, Int("most")), reply=Shape.NUMBER, run="queue_admin.requeue", traits=WRITES | INTERNAL,
+        args=(_QUEUE, Int("most")), reply=INTEGER, run="queue_admin.requeue", traits=WRITES | INTERNAL,
     ),
     Command(
         "queue.due", 0x0809,
         "Return the queue or room whose timer is due, or the time at which the next timer will be due.",
-        reply=Shape.VALUE, run="queue_admin.next_due", traits=INTERNAL,
+        reply=Either(TEXT, INTEGER), run="queue_admin.next_due", traits=INTERNAL,
     ),
     Command(
         "queue.release", 0x080A,
         "Fail the delivery of a message whose consumer is gone, if the lease ends at `deadline`.",
-        args=(_QUEUE, Text("message_id"), Int("deadline")), reply=Shape.NUMBER, run="queues.release",
+        args=(_QUEUE, Text("message_id"), Int("deadline")), reply=INTEGER, run="queues.release",
         traits=WRITES | INTERNAL,
     ),
     Command(
         "queue.purge", 0x080B,
         "Remove the ready and delayed messages of a queue, or with DEAD the dead letters, and return how many.",
-        args=(_QUEUE, AnyOrder(Flag("DEAD"))), resp="QUEUE.PURGE", reply=Shape.NUMBER, run="queue_admin.purge",
+        args=(_QUEUE, AnyOrder(Flag("DEAD"))), resp="QUEUE.PURGE", reply=INTEGER, run="queue_admin.purge",
         traits=WRITES | EMPTIES, http=(Post("/queue/{queue}/purge"),),
         rest={"success": True, "purged": "$reply"}, command={"purged": "$reply"},
         examples=(_MADE, _PUBLISHED, Example("QUEUE.PURGE q", 1), Example("QUEUE.PURGE q DEAD", 0)),
     ),
     Command(
         "queue.delete", 0x080C, "Delete a queue with all its messages.", args=(_QUEUE,), resp="QUEUE.DELETE",
-        reply=Shape.NUMBER, run="queue_admin.delete", traits=WRITES | EMPTIES,
+        reply=INTEGER, run="queue_admin.delete", traits=WRITES | EMPTIES,
         http=(Delete("/queue/{queue}"),), also=_NAMED,
         rest={"success": True, "deleted": "$flag"}, command={"deleted": "$flag"},
         examples=(_MADE, Example("QUEUE.DELETE q", 1), Example("QUEUE.DELETE q", 0)),
         python=Method(note="Return whether it existed."),
     ),
     Command(
-        "queue.list", 0x080D, "List the names of all queues.", resp="QUEUE.LIST", reply=Shape.VALUES,
+        "queue.list", 0x080D, "List the names of all queues.", resp="QUEUE.LIST", reply=Array(TEXT),
         run="queue_admin.list_names", http=(Get("/queue/list"),), rest={"queues": "$items"},
         command={"queues": "$items"},
         examples=(_MADE, Example("QUEUE.LIST", ["q"])),
@@ -154,15 +159,15 @@ ROWS = [
     Command(
         "queue.dead", 0x080E,
         "Return the first `count` dead letters of a queue (default 100) without removing the messages.",
-        args=(_QUEUE, Optional(Int("count"))), resp="QUEUE.DEAD", reply=Shape.MESSAGES, run="queue_admin.dead",
-        http=(Get("/queue/{queue}/dead"),), fields=_MESSAGE,
-        rest={"messages": "$messages"}, command={"messages": "$messages"},
+        args=(_QUEUE, Optional(Int("count"))), resp="QUEUE.DEAD", reply=Array(_MESSAGE), run="queue_admin.dead",
+        http=(Get("/queue/{queue}/dead"),),
+        rest={"messages": "$reply"}, command={"messages": "$reply"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"), Example("QUEUE.DEAD q", ...)),
         python=Method(by_hand=CLIENT),
     ),
     Command(
         "queue.revive", 0x080F, "Make one dead letter of a queue, or all of them, ready again as if never delivered.",
-        args=(_QUEUE, Optional(Text("message_id"))), resp="QUEUE.REVIVE", reply=Shape.NUMBER, run="queue_admin.revive",
+        args=(_QUEUE, Optional(Text("message_id"))), resp="QUEUE.REVIVE", reply=INTEGER, run="queue_admin.revive",
         traits=WRITES, http=(Post("/queue/{queue}/revive"),),
         rest={"success": True, "revived": "$reply"}, command={"revived": "$reply"},
         examples=(

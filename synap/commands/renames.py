@@ -1,7 +1,8 @@
 """Command rows that rename, copy and move keys, and that find keys by walking all of them."""
 
-from synap.command import WRITE, AnyOrder, Choice, Command, Example, Flag, Glob, Int, Key, Optional, Shape, Text, Token
+from synap.command import WRITE, AnyOrder, Choice, Command, Example, Flag, Glob, Int, Key, Optional, Text, Token
 from synap.methods import Method
+from synap.reply import INTEGER, TEXT, Array, or_nil
 from synap.routes import Get, Post
 from synap.traits import EMPTIES, GROWS, ONTO_ITSELF, WRITES
 
@@ -21,7 +22,7 @@ ROWS = [
     ),
     Command(
         "key.renamenx", 0x0902, "Rename a key if no key has the new name.", args=(_SOURCE, _DESTINATION),
-        resp="RENAMENX", reply=Shape.NUMBER, run="renames.rename_new", traits=WRITES | GROWS, room=80,
+        resp="RENAMENX", reply=INTEGER, run="renames.rename_new", traits=WRITES | GROWS, room=80,
         http=(Post("/key/{source}/renamenx"),), rest=_MOVED, command=_MOVED, json_faults={0: "DESTINATION_EXISTS"},
         examples=(Example("SET a v", "OK"), Example("SET b w", "OK"),
                   Example("RENAMENX a b", 0), Example("RENAMENX a c", 1)),
@@ -30,7 +31,7 @@ ROWS = [
     Command(
         "key.copy", 0x0903, "Copy a key and its value to another key; with REPLACE, overwrite an existing destination.",
         args=(Key("source"), _DESTINATION, AnyOrder(Token("DB", Int("db")), Flag("REPLACE"))),
-        resp="COPY", reply=Shape.NUMBER, run="renames.copy", traits=WRITES | GROWS | ONTO_ITSELF, room=200,
+        resp="COPY", reply=INTEGER, run="renames.copy", traits=WRITES | GROWS | ONTO_ITSELF, room=200,
         http=(Post("/key/{source}/copy"),), rest=_MOVED, command=_MOVED, json_faults={0: "COPY_EXISTS"},
         examples=(Example("SET a v", "OK"), Example("COPY a b", 1),
                   Example("COPY a b", 0), Example("COPY a b REPLACE", 1)),
@@ -39,7 +40,7 @@ ROWS = [
     Command(
         "key.move", 0x0904, "Move a key to another namespace if the key does not exist there.",
         args=(_SOURCE, Int("db")),
-        resp="MOVE", reply=Shape.NUMBER, run="renames.move_key", traits=WRITES | GROWS, room=80,
+        resp="MOVE", reply=INTEGER, run="renames.move_key", traits=WRITES | GROWS, room=80,
         http=(Post("/key/{source}/move"),), rest={"moved": "$flag"}, command={"moved": "$flag"},
         examples=(Example("SET a v", "OK"), Example("MOVE a 1", 1), Example("MOVE a 1", 0)),
         python=Method(names={"source": "key"}, note="Return whether it was moved."),
@@ -60,7 +61,7 @@ ROWS = [
         examples=(Example("SET k v", "OK"), Example("FLUSHDB", "OK"), Example("DBSIZE", 0)),
     ),
     Command(
-        "key.random", 0x0907, "Return a random key.", resp="RANDOMKEY", reply=Shape.VALUE, run="key_listing.draw",
+        "key.random", 0x0907, "Return a random key.", resp="RANDOMKEY", reply=or_nil(TEXT), run="key_listing.draw",
         http=(Get("/key/randomkey"),), envelope=("key.randomkey",), rest={"key": "$reply"}, command={"key": "$reply"},
         rest_nil={"key": None}, command_nil={"key": None},
         examples=(Example("RANDOMKEY", None), Example("SET k v", "OK"), Example("RANDOMKEY", "k")),
@@ -69,7 +70,7 @@ ROWS = [
     Command(
         "key.match", 0x0908,
         "Return all keys that match a pattern, in no particular order; KEYS walks all keys at once, SCAN in steps.",
-        args=(Glob("pattern"),), resp="KEYS", reply=Shape.VALUES, run="key_listing.match_all", http=(Get("/key/keys"),),
+        args=(Glob("pattern"),), resp="KEYS", reply=Array(TEXT), run="key_listing.match_all", http=(Get("/key/keys"),),
         rest={"keys": "$items", "count": "$count"}, command={"keys": "$items", "count": "$count"},
         examples=(Example("SET k1 v", "OK"), Example("KEYS k?", ["k1"]), Example("KEYS none*", [])),
         python=Method(defaults={"pattern": "*"}, returns="keys"),
@@ -79,7 +80,7 @@ ROWS = [
         "Return up to `limit` keys (default 100) that begin with `prefix`, in no particular order, by walking keys "
         "until enough are found.",
         args=(AnyOrder(Token("PREFIX", Text("prefix")), Token("LIMIT", Int("limit"))),),
-        reply=Shape.VALUES, run="key_listing.match_prefix", http=(Get("/kv/scan"),), envelope=("kv.scan",),
+        reply=Array(TEXT), run="key_listing.match_prefix", http=(Get("/kv/scan"),), envelope=("kv.scan",),
         rest=_LISTED, command=_LISTED,
     ),
     Command(
@@ -87,7 +88,7 @@ ROWS = [
         "Return all keys, or those that begin with `prefix` and match `pattern`, in no particular order, by walking "
         "all keys.",
         args=(AnyOrder(Token("PREFIX", Text("prefix")), Token("PATTERN", Glob("pattern"))),),
-        reply=Shape.VALUES, run="key_listing.list_all", http=(Get("/kv/keys"),), envelope=("kv.keys",), rest=_LISTED,
+        reply=Array(TEXT), run="key_listing.list_all", http=(Get("/kv/keys"),), envelope=("kv.keys",), rest=_LISTED,
         command=_LISTED,
     ),
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """Command rows of streams: rooms of events that are kept within limits and read from any offset."""
 
-from synap.command import AnyOrder, Command, Example, Int, Many, Raw, Shape, Text, Timeout, Token
+from synap.command import AnyOrder, Command, Example, Int, Many, Raw, Text, Timeout, Token
 from synap.methods import CLIENT, EMBEDDED, Method
+from synap.reply import INTEGER, TEXT, TIME, VALUE_OCTETS, Array, As, Each, Record, Tuple
 from synap.routes import Delete, Get, Post, Put
 from synap.store.memory.kinds import ROOM
 from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WRITES
@@ -12,13 +13,19 @@ _LIMITS = AnyOrder(
     Token("RETENTION", Int("retention_secs")),
 )  # fmt: skip
 _LIMIT_NAMES = {"max_events": "max_events", "max_bytes": "max_bytes", "retention_secs": "retention_s"}
-_STATS = (
-    "name", "message_count", "min_offset", "max_offset", "subscriber_count", "total_published", "total_consumed",
-    "bytes", "max_events", "max_bytes", "retention_secs", "created_at",
-)  # fmt: skip
+_STATS = Record({"name": TEXT} | dict.fromkeys(
+    ("message_count", "min_offset", "max_offset", "subscriber_count", "total_published", "total_consumed",
+     "bytes", "max_events", "max_bytes", "retention_secs", "created_at"), INTEGER,
+))  # fmt: skip
+_EVENT = Tuple({"offset": INTEGER, "event": TEXT, "data": VALUE_OCTETS, "timestamp": TIME})
+_EVENTS = Each({
+    "id": "$room:$offset", "offset": "$offset", "room": "$room", "event": "$event", "data": "$data",
+    "timestamp": "$timestamp", "metadata": {},
+})  # fmt: skip
 _MADE = Example("STREAM.CREATE r MAXEVENTS 100 RETENTION 60", "OK")
 _SAID = Example("STREAM.PUBLISH r said hello", 0)
 _OFFSET = {"offset": "$reply", "room": "$room"}
+_NO_EVENTS = {"events": [], "next_offset": As("from_offset", INTEGER)}
 _GOT = {"success": True, "room": "$room", "created": "$flag"}
 
 ROWS = [
@@ -32,7 +39,7 @@ ROWS = [
     ),
     Command(
         "stream.publish", 0x1402, "Append events of one name to a room and return the offset of the first event.",
-        args=(_ROOM, Text("event"), Many("items", Raw("data"))), resp="STREAM.PUBLISH", reply=Shape.NUMBER,
+        args=(_ROOM, Text("event"), Many("items", Raw("data"))), resp="STREAM.PUBLISH", reply=INTEGER,
         run="rooms.publish", traits=WRITES | GROWS, room=4200,
         http=(
             Post("/stream/{room}/publish"),
@@ -51,11 +58,11 @@ ROWS = [
                 Token("FROM", Int("from_offset")), Token("LIMIT", Int("limit")), Token("WAIT", Timeout("wait")),
             ),
         ),
-        resp="STREAM.CONSUME", reply=Shape.EVENTS, run="rooms.consume", traits=WAITS,
+        resp="STREAM.CONSUME", reply=Array(_EVENT), run="rooms.consume", traits=WAITS,
         http=(Get("/stream/{room}/consume/{subscriber_id}"),), envelope=("stream.read",),
         also={"offset": "from_offset"},
-        rest={"events": "$events", "next_offset": "$total"}, command={"events": "$events", "next_offset": "$total"},
-        rest_nil={"events": [], "next_offset": "$from"}, command_nil={"events": [], "next_offset": "$from"},
+        rest={"events": _EVENTS, "next_offset": "$total"}, command={"events": _EVENTS, "next_offset": "$total"},
+        rest_nil=_NO_EVENTS, command_nil=_NO_EVENTS,
         examples=(
             _MADE, _SAID, Example("STREAM.CONSUME r me FROM 0 LIMIT 1", ...), Example("STREAM.CONSUME r me FROM 1", []),
         ),
@@ -64,8 +71,8 @@ ROWS = [
     Command(
         "stream.stats", 0x1404,
         "Return the counters and limits of a room; readers and reads are counted since the server started.",
-        args=(_ROOM,), resp="STREAM.STATS", reply=Shape.REPORT, run="rooms.stats", http=(Get("/stream/{room}/stats"),),
-        fields=_STATS, rest="$report", command="$report", examples=(_MADE, _SAID, Example("STREAM.STATS r", ...)),
+        args=(_ROOM,), resp="STREAM.STATS", reply=_STATS, run="rooms.stats", http=(Get("/stream/{room}/stats"),),
+        rest="$reply", command="$reply", examples=(_MADE, _SAID, Example("STREAM.STATS r", ...)),
     ),
     Command(
         "stream.delete", 0x1405, "Delete a room with all its events.", args=(_ROOM,), resp="STREAM.DELETE",
@@ -75,7 +82,7 @@ ROWS = [
         python=Method(by_hand=CLIENT),
     ),
     Command(
-        "stream.list", 0x1406, "List the names of all rooms.", resp="STREAM.LIST", reply=Shape.VALUES,
+        "stream.list", 0x1406, "List the names of all rooms.", resp="STREAM.LIST", reply=Array(TEXT),
         run="rooms.list_names", envelope=("stream.list_rooms",), http=(Get("/stream/list"),),
         rest={"rooms": "$items", "count": "$count"},
         command={"rooms": "$items", "count": "$count"}, examples=(_MADE, Example("STREAM.LIST", ["r"])),
@@ -89,11 +96,11 @@ ROWS = [
     ),
     Command(
         "stream.expire", 0x1408, "Remove the events of a room that have grown too old, on behalf of upkeep.",
-        args=(_ROOM, Int("most")), reply=Shape.NUMBER, run="rooms.expire", traits=WRITES | INTERNAL,
+        args=(_ROOM, Int("most")), reply=INTEGER, run="rooms.expire", traits=WRITES | INTERNAL,
     ),
     Command(
         "stream.get_or_create", 0x1409, "Create a room, or leave an existing room and its limits unchanged.",
-        args=(_ROOM, _LIMITS), resp="STREAM.GETORCREATE", reply=Shape.NUMBER, run="rooms.get_or_create",
+        args=(_ROOM, _LIMITS), resp="STREAM.GETORCREATE", reply=INTEGER, run="rooms.get_or_create",
         traits=WRITES | GROWS,
         room=200,
         http=(Put("/stream/{room}"),), envelope=("stream.get_or_create_room",),

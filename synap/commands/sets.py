@@ -1,7 +1,8 @@
 """Command rows of sets: distinct members without order."""
 
-from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Shape
+from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw
 from synap.methods import Method
+from synap.reply import INTEGER, NIL, VALUE, Either, SetOf
 from synap.routes import Get, Post
 from synap.traits import GROWS, INTERNAL, TRUSTED, WRITES
 
@@ -12,40 +13,40 @@ _MEMBERS = {"members": "$items", "key": "$key"}
 ROWS = [
     Command(
         "set.add", 0x0501, "Add members to a set, creating the set if it is missing, and return how many were new.",
-        args=(_CHANGED, Many("members", Raw("member"))), resp="SADD", reply=Shape.NUMBER, run="sets.add",
+        args=(_CHANGED, Many("members", Raw("member"))), resp="SADD", reply=INTEGER, run="sets.add",
         traits=WRITES | GROWS, room=200, http=(Post("/set/{key}/add"),),
         rest={"added": "$reply", "key": "$key"}, command={"added": "$reply", "key": "$key"},
         examples=(Example("SADD s a b a", 2), Example("SADD s a", 0)),
     ),
     Command(
         "set.pop", 0x0502, "Remove and return random members of a set.",
-        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="SPOP", reply=Shape.MEMBERS,
-        run="sets.pop", traits=WRITES, http=(Post("/set/{key}/pop"),),
+        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="SPOP",
+        reply=Either(VALUE, SetOf(VALUE), NIL), run="sets.pop", traits=WRITES, http=(Post("/set/{key}/pop"),),
         rest=_MEMBERS, command=_MEMBERS, rest_nil="NOT_FOUND", command_nil="NOT_FOUND",
         examples=(Example("SADD s a", 1), Example("SPOP s", "a"), Example("SPOP s", None)),
         python=Method(note="Without `count`, return one member or None; with `count`, return a list."),
     ),
     Command(
         "set.remove", 0x0503, "Remove members from a set and return how many were present.",
-        args=(_CHANGED, Many("members", Raw("member"))), resp="SREM", reply=Shape.NUMBER, run="sets.remove",
+        args=(_CHANGED, Many("members", Raw("member"))), resp="SREM", reply=INTEGER, run="sets.remove",
         traits=WRITES, http=(Post("/set/{key}/rem"),), envelope=("set.rem",),
         rest={"removed": "$reply", "key": "$key"}, command={"removed": "$reply", "key": "$key"},
         examples=(Example("SADD s a b", 2), Example("SREM s a none", 1)),
     ),
     Command(
         "set.members", 0x0504, "Return all members of a set, in no particular order.",
-        args=(_SET,), resp="SMEMBERS", reply=Shape.MEMBERS,
+        args=(_SET,), resp="SMEMBERS", reply=SetOf(VALUE),
         run="sets.members", http=(Get("/set/{key}/members"),), rest=_MEMBERS, command=_MEMBERS,
         examples=(Example("SADD s a", 1), Example("SMEMBERS s", ["a"])),
     ),
     Command(
         "set.ismember", 0x0505, "Test if a value is a member of a set.", args=(_SET, Raw("member")), resp="SISMEMBER",
-        reply=Shape.NUMBER, run="sets.has", http=(Post("/set/{key}/ismember"),),
+        reply=INTEGER, run="sets.has", http=(Post("/set/{key}/ismember"),),
         rest={"is_member": "$flag", "key": "$key"}, command={"is_member": "$flag", "key": "$key"},
         examples=(Example("SADD s a", 1), Example("SISMEMBER s a", 1), Example("SISMEMBER s b", 0)),
     ),
     Command(
-        "set.card", 0x0506, "Return the number of members in a set.", args=(_SET,), resp="SCARD", reply=Shape.NUMBER,
+        "set.card", 0x0506, "Return the number of members in a set.", args=(_SET,), resp="SCARD", reply=INTEGER,
         run="sets.size_of", http=(Get("/set/{key}/card"),),
         rest={"count": "$reply", "key": "$key"},
         command={"cardinality": "$reply", "count": "$reply", "key": "$key"},
@@ -54,6 +55,6 @@ ROWS = [
     Command(
         "set.load", 0x05F0, "Load a piece of a set from a snapshot.",
         args=(_CHANGED, Int("deadline"), Int("more"), Many("members", Raw("member"))),
-        reply=Shape.NUMBER, run="sets.load", traits=WRITES | INTERNAL | TRUSTED,
+        reply=INTEGER, run="sets.load", traits=WRITES | INTERNAL | TRUSTED,
     ),
 ]  # fmt: skip

@@ -1,13 +1,18 @@
 """Command rows of strings: one value for each key."""
 
-from synap.command import WRITE, AnyOrder, Command, Example, Flag, Int, Key, OneOf, Raw, Shape, Token
+from synap.command import WRITE, AnyOrder, Command, Example, Flag, Int, Key, OneOf, Raw, Token
 from synap.methods import CLIENT, EMBEDDED, Method
+from synap.reply import DONE, INTEGER, NIL, REAL, VALUE, Either, Record, or_nil
 from synap.routes import Get, Post
 from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET, GROWS, INTERNAL, TRUSTED, WRITES
 
 _KEY = Key("key")
 _NEW = Key("key", access=WRITE)
 _STEP = {"delta": "amount", "increment": "amount"}
+_OPERATIONS = Record(dict.fromkeys(("gets", "sets", "dels", "hits", "misses"), INTEGER))
+_STATS = Record(
+    {"total_keys": INTEGER, "total_memory_bytes": INTEGER, "operations": _OPERATIONS, "hit_rate": REAL}
+)
 
 ROWS = [
     Command(
@@ -26,7 +31,7 @@ ROWS = [
                 ),
             ),
         ),
-        reply=Shape.DONE, run="strings.set_value", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
+        reply=Either(DONE, VALUE, NIL), run="strings.set_value", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/set"),),
         rest={"success": "$changed", "key": "$key", "old_value?": "$reply"},
         command={"success": "$changed", "old_value?": "$reply"},
@@ -35,7 +40,7 @@ ROWS = [
         python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
-        "kv.get", 0x0102, "Return the value of a key.", args=(_KEY,), resp="GET", reply=Shape.VALUE,
+        "kv.get", 0x0102, "Return the value of a key.", args=(_KEY,), resp="GET", reply=or_nil(VALUE),
         run="strings.get_value", http=(Get("/kv/get/{key}"),),
         rest="$text", command="$hybrid",
         rest_nil={"error": "Key not found"}, command_nil=None, views={"bytes": "$octets"},
@@ -44,7 +49,7 @@ ROWS = [
     ),
     Command(
         "kv.add", 0x0103, "Add an integer to the number at a key and return the sum; a missing key counts as 0.",
-        args=(_NEW, Int("amount", default=1)), resp="INCRBY", reply=Shape.NUMBER, run="strings.increment_by",
+        args=(_NEW, Int("amount", default=1)), resp="INCRBY", reply=INTEGER, run="strings.increment_by",
         traits=WRITES | GROWS, room=80, http=(Post("/kv/{key}/incrby"),), envelope=("kv.incr", "kv.incrby"),
         also=_STEP,
         rest={"value": "$reply"}, command={"value": "$reply"},
@@ -53,7 +58,7 @@ ROWS = [
     ),
     Command(
         "kv.increment", 0x0104, "Add 1 to the number at a key and return the sum; a missing key counts as 0.",
-        args=(_NEW,), resp="INCR", reply=Shape.NUMBER,
+        args=(_NEW,), resp="INCR", reply=INTEGER,
         run="strings.increment", traits=WRITES | GROWS, room=80, http=(Post("/kv/{key}/incr"),),
         rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("INCR n", 1), Example("INCR n", 2)),
@@ -62,7 +67,7 @@ ROWS = [
     Command(
         "kv.subtract", 0x0105,
         "Subtract an integer from the number at a key and return the difference; a missing key counts as 0.",
-        args=(_NEW, Int("amount", default=1)), resp="DECRBY", reply=Shape.NUMBER, run="strings.decrement_by",
+        args=(_NEW, Int("amount", default=1)), resp="DECRBY", reply=INTEGER, run="strings.decrement_by",
         traits=WRITES | GROWS, room=80, http=(Post("/kv/{key}/decrby"),), envelope=("kv.decr", "kv.decrby"),
         also=_STEP,
         rest={"value": "$reply"}, command={"value": "$reply"},
@@ -73,14 +78,14 @@ ROWS = [
         "kv.decrement", 0x0106,
         "Subtract 1 from the number at a key and return the difference; a missing key counts as 0.",
         args=(_NEW,), resp="DECR",
-        reply=Shape.NUMBER, run="strings.decrement", traits=WRITES | GROWS, room=80,
+        reply=INTEGER, run="strings.decrement", traits=WRITES | GROWS, room=80,
         http=(Post("/kv/{key}/decr"),), rest={"value": "$reply"}, command={"value": "$reply"},
         examples=(Example("DECR n", -1),),
         python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "kv.getset", 0x0107, "Set a key to a value, remove the deadline of the key, and return the previous value.",
-        args=(_NEW, Raw("value")), resp="GETSET", reply=Shape.VALUE, run="strings.swap_value",
+        args=(_NEW, Raw("value")), resp="GETSET", reply=or_nil(VALUE), run="strings.swap_value",
         traits=WRITES | GROWS | COUNTS_AS_SET,
         room=80, http=(Post("/kv/{key}/getset"),), rest="$text", command="$hybrid", rest_nil=None, command_nil=None,
         examples=(Example("GETSET k v", None), Example("GETSET k w", "v")),
@@ -88,7 +93,7 @@ ROWS = [
     ),
     Command(
         "kv.getdel", 0x0108, "Return the value of a key and remove the key.",
-        args=(_NEW,), resp="GETDEL", reply=Shape.VALUE,
+        args=(_NEW,), resp="GETDEL", reply=or_nil(VALUE),
         run="strings.take_value",
         traits=WRITES | COUNTS_AS_DELETE, http=(Post("/kv/{key}/getdel"),), rest="$text", command="$hybrid",
         rest_nil=None, command_nil=None,
@@ -109,14 +114,14 @@ ROWS = [
                 ),
             ),
         ),
-        resp="GETEX", reply=Shape.VALUE, run="strings.get_and_expire", traits=WRITES | GROWS, room=80,
+        resp="GETEX", reply=or_nil(VALUE), run="strings.get_and_expire", traits=WRITES | GROWS, room=80,
         http=(Post("/kv/{key}/getex"),), rest="$text", command="$hybrid", rest_nil=None, command_nil=None,
         examples=(Example("SET k v", "OK"), Example("GETEX k EX 100", "v"), Example("GETEX none", None)),
         python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "kv.setnx", 0x010A, "Set a key to a value if the key does not exist.", args=(_NEW, Raw("value")), resp="SETNX",
-        reply=Shape.NUMBER, run="strings.set_if_missing", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
+        reply=INTEGER, run="strings.set_if_missing", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/{key}/setnx"),), rest={"success": "$flag"}, command={"success": "$flag"},
         examples=(Example("SETNX k v", 1), Example("SETNX k w", 0)),
         python=Method(note="Return whether it was set."),
@@ -141,7 +146,7 @@ ROWS = [
         "kv.delex", 0x010D,
         "Remove a key: always, or only if its value equals (IFEQ) or differs from (IFNE) a given value.",
         args=(_NEW, AnyOrder(OneOf("when", Token("IFEQ", Raw("ifeq")), Token("IFNE", Raw("ifne"))))), resp="DELEX",
-        reply=Shape.NUMBER, run="strings.delete_if", traits=WRITES | COUNTS_AS_DELETE, http=(Post("/kv/{key}/delex"),),
+        reply=INTEGER, run="strings.delete_if", traits=WRITES | COUNTS_AS_DELETE, http=(Post("/kv/{key}/delex"),),
         rest={"deleted": "$flag", "key": "$key"}, command={"deleted": "$flag"},
         examples=(Example("SET k v", "OK"), Example("DELEX k IFEQ w", 0), Example("DELEX k IFEQ v", 1)),
         python=Method(note="Return whether it was removed."),
@@ -149,7 +154,7 @@ ROWS = [
     Command(
         "kv.stats", 0x010E,
         "Return the number of keys, the memory in use, and counts of strings read, written and removed.",
-        reply=Shape.CUSTOM, handler="kv_stats", http=(Get("/kv/stats"),), rest="$reply", command="$reply",
+        reply=_STATS, handler="kv_stats", http=(Get("/kv/stats"),), rest="$reply", command="$reply",
     ),
     Command(
         "string.load", 0x01F0, "Load a string from a snapshot.",

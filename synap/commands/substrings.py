@@ -1,7 +1,8 @@
 """Command rows of strings that read or write a part of a value, or the values of several keys."""
 
-from synap.command import WRITE, Command, Example, Int, Key, Many, Raw, Shape
+from synap.command import WRITE, Command, Example, Int, Key, Many, Raw
 from synap.methods import CLIENT, EMBEDDED, Method
+from synap.reply import INTEGER, TEXT, VALUE, Array, or_nil
 from synap.routes import Get, Post
 from synap.traits import COUNTS_AS_SET, EMPTY_IS_NIL, GROWS, WRITES
 
@@ -16,27 +17,27 @@ ROWS = [
     Command(
         "kv.append", 0x0301, "Append text to the value of a key and return the new length in bytes.",
         args=(_NEW, Raw("value")),
-        resp="APPEND", reply=Shape.NUMBER, run="substrings.append", traits=WRITES | GROWS, room=80,
+        resp="APPEND", reply=INTEGER, run="substrings.append", traits=WRITES | GROWS, room=80,
         http=(Post("/kv/{key}/append"),), rest=_LENGTH, command=_LENGTH,
         examples=(Example("APPEND k Hello", 5), Example("APPEND k World", 10), Example("GET k", "HelloWorld")),
     ),
     Command(
         "kv.strlen", 0x0302, "Return the length in bytes of the value of a key.",
-        args=(_KEY,), resp="STRLEN", reply=Shape.NUMBER,
+        args=(_KEY,), resp="STRLEN", reply=INTEGER,
         run="substrings.length", http=(Get("/kv/{key}/strlen"),), rest=_LENGTH, command=_LENGTH,
         examples=(Example("SET k Hello", "OK"), Example("STRLEN k", 5), Example("STRLEN none", 0)),
     ),
     Command(
         "kv.getrange", 0x0303,
         "Return the bytes of a value from `start` to `end`, both included; negative positions count from the end.",
-        args=_RANGE, resp="GETRANGE", reply=Shape.VALUE, run="substrings.piece",
+        args=_RANGE, resp="GETRANGE", reply=TEXT, run="substrings.piece",
         http=(Get("/kv/{key}/getrange"),), rest="$text", command="$text",
         rest_nil=_NO_PIECE, traits=EMPTY_IS_NIL,
         examples=(Example("SET k Hello", "OK"), Example("GETRANGE k 1 -2", "ell"), Example("GETRANGE k 9 10", "")),
     ),
     Command(
         "kv.substr", 0x0304, "Return the bytes of a value from `start` to `end`; SUBSTR is the older name of GETRANGE.",
-        args=_RANGE, resp="SUBSTR", reply=Shape.VALUE,
+        args=_RANGE, resp="SUBSTR", reply=TEXT,
         run="substrings.piece", http=(Get("/kv/{key}/substr"),), rest="$text", command="$text",
         rest_nil=_NO_PIECE, traits=EMPTY_IS_NIL,
         examples=(Example("SET k Hello", "OK"), Example("SUBSTR k 0 1", "He")),
@@ -44,7 +45,7 @@ ROWS = [
     Command(
         "kv.setrange", 0x0305,
         "Overwrite a value from `offset` on, padding a shorter value with zeros, and return the new length in bytes.",
-        args=(_NEW, Int("offset"), Raw("value")), resp="SETRANGE", reply=Shape.NUMBER,
+        args=(_NEW, Int("offset"), Raw("value")), resp="SETRANGE", reply=INTEGER,
         run="substrings.overwrite", traits=WRITES | GROWS, room=80, http=(Post("/kv/{key}/setrange"),),
         rest=_LENGTH, command=_LENGTH,
         examples=(Example("SET k Hello", "OK"), Example("SETRANGE k 1 ipp", 5), Example("GET k", "Hippo")),
@@ -52,7 +53,7 @@ ROWS = [
     Command(
         "kv.incrbyfloat", 0x0306,
         "Add a decimal number to the number at a key, without rounding, and return the sum as text.",
-        args=(_NEW, Raw("amount")), resp="INCRBYFLOAT", reply=Shape.VALUE, run="substrings.add_real",
+        args=(_NEW, Raw("amount")), resp="INCRBYFLOAT", reply=TEXT, run="substrings.add_real",
         traits=WRITES | GROWS,
         room=80, http=(Post("/kv/{key}/incrbyfloat"),), rest={"value": "$real"}, command={"value": "$real"},
         examples=(Example("SET k 10.50", "OK"), Example("INCRBYFLOAT k 0.1", "10.6")),
@@ -60,7 +61,7 @@ ROWS = [
     ),
     Command(
         "kv.mget", 0x0307, "Return the values of several keys, with nil for each key that holds no string.",
-        args=(Many("keys", _KEY, least_given=0),), resp="MGET", reply=Shape.VALUES, run="substrings.get_many",
+        args=(Many("keys", _KEY, least_given=0),), resp="MGET", reply=Array(or_nil(VALUE)), run="substrings.get_many",
         http=(Post("/kv/mget"),), rest={"values": "$items"}, command={"values": "$items"},
         examples=(Example("SET k v", "OK"), Example("MGET k none", ["v", None])),
         python=Method(by_hand=EMBEDDED | CLIENT),
@@ -74,7 +75,7 @@ ROWS = [
     ),
     Command(
         "kv.msetnx", 0x0309, "Set several keys to values if none of the keys exists.", args=_PAIRS, resp="MSETNX",
-        reply=Shape.NUMBER, run="substrings.set_many_if_missing", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
+        reply=INTEGER, run="substrings.set_many_if_missing", traits=WRITES | GROWS | COUNTS_AS_SET, room=80,
         http=(Post("/kv/msetnx"),), rest={"success": "$flag"}, command={"success": "$flag"},
         examples=(Example("MSETNX a 1 b 2", 1), Example("MSETNX b 3 c 4", 0)),
         python=Method(note="Return whether they were set."),

@@ -1,6 +1,6 @@
 """Command rows of the RESP words in `compat/words.py`, each carried out as the row that the word stands for."""
 
-from synap.command import Command, Shape
+from synap.command import Command
 from synap.commands import queues, rooms, strings
 from synap.compat.words import WORDS, Word
 from synap.traits import GROWS, SESSION, WRITES
@@ -11,8 +11,9 @@ _ROWS = {row.name: row for row in (*queues.ROWS, *rooms.ROWS, *strings.ROWS)}
 def _row(word: Word) -> Command:
     row = _ROWS[word.row]
     return Command(
-        f"compat.{word.word.lower()}", word.code, word.doc, args=word.args, resp=word.word, reply=Shape.CUSTOM,
-        handler=f"compat_{word.word.lower()}", traits=SESSION | row.traits & (WRITES | GROWS),
+        f"compat.{word.word.lower()}", word.code, word.doc, args=word.args, resp=word.word,
+        reply=word.reply or row.reply, handler=f"compat_{word.word.lower()}",
+        traits=SESSION | row.traits & (WRITES | GROWS),
         examples=word.examples,
     )  # fmt: skip
 

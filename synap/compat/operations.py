@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from synap.derive.conversions import to_json
-from synap.derive.replies import as_document
+from synap.derive.reply_forms import as_document
 
 
 def _same(payload: Any) -> Any:

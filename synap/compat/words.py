@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synap.command import Choice, Example, Int, Optional, Raw, Text
+from synap.reply import INTEGER, TEXT, VALUE, Array, Record, Status, Template, Tuple, or_nil
 
 Fields = dict[str, Any]
 
@@ -39,6 +40,7 @@ class Word:
     doc: str
     args: tuple[Any, ...] = ()
     examples: tuple[Example, ...] = ()
+    reply: Template | None = None  # that of the row, unless `answer` changes it
     ask: Callable[[Fields], Fields] = _as_given
     answer: Callable[[Any, Fields], Any] = _as_answered
 
@@ -72,6 +74,8 @@ def _created(reply: Any, fields: Fields) -> Any:
     return "CREATED" if reply else "EXISTS"
 
 
+_LEASED = Tuple({"message_id": TEXT, "payload": TEXT, "priority": INTEGER, "retry_count": INTEGER})
+_READ = Record({"offset": INTEGER, "room": TEXT, "event": TEXT, "data": VALUE, "timestamp": INTEGER})
 _QUEUE, _ROOM, _ID = Text("queue"), Text("room"), Text("message_id")
 _QUEUE_MADE = Example("QCREATE q 0 30", 1)
 _PUBLISHED = Example("QPUBLISH q hi 9 3", "{id}")
@@ -95,7 +99,7 @@ WORDS = (
     Word(
         "QCONSUME", 0x1603, "queue.consume",
         "Lease a message as QUEUE.CONSUME does, and return its ID, payload, priority and number of retries, or nil.",
-        args=(_QUEUE, Optional(Text("consumer_id"))), answer=_message,
+        args=(_QUEUE, Optional(Text("consumer_id"))), answer=_message, reply=or_nil(_LEASED),
         examples=(_QUEUE_MADE, _PUBLISHED, _CONSUMED, Example("QCONSUME q worker", None)),
     ),
     Word(
@@ -123,13 +127,14 @@ WORDS = (
     Word(
         "SGETORCREATE", 0x160B, "stream.get_or_create",
         "Create a room as STREAM.GETORCREATE does, and return CREATED or EXISTS.",
-        args=(_ROOM,), answer=_created,
+        args=(_ROOM,), answer=_created, reply=Status("CREATED", "EXISTS"),
         examples=(Example("SGETORCREATE r", "CREATED"), Example("SGETORCREATE r", "EXISTS")),
     ),
     Word(
         "SREAD", 0x160C, "stream.consume",
         "Return events of a room as STREAM.CONSUME does: a map for each event, with the time in seconds.",
         args=(_ROOM, Text("subscriber_id"), Optional(Int("from_offset"))), answer=_events,
+        reply=Array(_READ),
         examples=(_ROOM_MADE, _SAID, Example("SREAD r me 0", ...), Example("SREAD r me 1", [])),
     ),
     Word("SSTATS", 0x160D, "stream.stats", "Return the counters and limits of a room as STREAM.STATS does.",

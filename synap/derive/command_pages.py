@@ -20,10 +20,23 @@ from synap.command import (
     Optional,
     Raw,
     Real,
-    Shape,
     Text,
     Timeout,
     Token,
+)
+from synap.reply import (
+    GROUPS,
+    Array,
+    Either,
+    Leaf,
+    Map,
+    Pairs,
+    Pushed,
+    Record,
+    SetOf,
+    Status,
+    Template,
+    Tuple,
 )
 
 HEAD = """\
@@ -38,21 +51,6 @@ encloses alternatives of which one is required, `|` separates alternatives, and 
 
 """
 
-_ANSWERS = {
-    Shape.DONE: "`OK`",
-    Shape.NUMBER: "an integer",
-    Shape.VALUE: "a text, or nil",
-    Shape.VALUES: "texts in order",
-    Shape.MEMBERS: "texts in no order; a set in RESP3",
-    Shape.PAGE: "a cursor, and texts",
-    Shape.PAIR: "a key and a value, or nil",
-    Shape.MESSAGE: "a message, or nil",
-    Shape.MESSAGES: "messages",
-    Shape.EVENTS: "events: offset, name, data, time (ms)",
-    Shape.REPORT: "named numbers",
-    Shape.WORD: "one of some words",
-    Shape.CUSTOM: "as the command says",
-}
 _STATUSES = ("OK", "PONG", "QUEUED", "Background saving started")  # replies that `redis-cli` shows without quotes
 
 
@@ -123,7 +121,9 @@ def _section(row: Command) -> str:
     facts = [f"row `{row.name}`, code `{row.code:04x}`, since {row.since}"]
     if row.args:
         facts.append("takes " + ", ".join(_takes(row.args)))
-    facts.append("answers " + _answers(row))
+    facts.append("answers " + answers(row.reply))
+    if row.json_reply is not None:
+        facts.append("answers in JSON " + answers(row.json_reply))
     facts += [f"HTTP `{route.method} {route.path}`" for route in row.http]
     if row.command is not None or row.rest is not None:
         facts.append("StreamableHTTP " + ", ".join(f"`{name}`" for name in dict.fromkeys((row.name, *row.envelope))))
@@ -140,11 +140,62 @@ def _section(row: Command) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _answers(row: Command) -> str:
-    said = _ANSWERS[row.reply]
-    if row.fields:
-        said += ": " + ", ".join(f"`{name}`" for name in row.fields)
-    return said
+_SEVERAL = {
+    Leaf.INTEGER: "integers", Leaf.REAL: "numbers", Leaf.TIME: "times in ms", Leaf.TEXT: "texts", Leaf.VALUE: "values",
+    Leaf.ANY: "replies of any kind",
+}  # fmt: skip
+
+
+def answers(template: Template) -> str:
+    """Return what a reply consists of, in words."""
+    match template:
+        case Leaf():
+            return template.value
+        case Status(words):
+            return " or ".join(f"`{word}`" for word in words) or "a status"
+        case Either(choices):
+            return ", or ".join(map(answers, choices))
+        case Array() | Tuple():
+            return "an " + _group(template, "")
+        case Pushed(item):
+            return "one or more pushes, each " + answers(item)
+        case _:
+            return "a " + _group(template, "")
+
+
+def _group(template: Any, s: str) -> str:
+    """Return what a group consists of; with `s`, of several such groups."""
+    match template:
+        case Array(items):
+            return f"array{s} of " + " and ".join(map(_several, items)) + (", in turn" if len(items) > 1 else "")
+        case SetOf(item):
+            return f"set{s} of {_several(item)}"
+        case Map(item):
+            return f"map{s} of names and {_several(item)}"
+        case Pairs(first, second):
+            return f"array{s} of pairs of {_several(first)} and {_several(second)}"
+        case Tuple(members) | Record(members):
+            kind = "array" if isinstance(template, Tuple) else "map"
+            return f"{kind}{s} of " + ", ".join(_part(name, member) for name, member in members)
+        case _:
+            assert_never(template)
+
+
+def _several(template: Template) -> str:
+    """Return what several replies with this template are."""
+    if isinstance(template, Either):
+        return " or ".join(map(_several, template.choices))
+    if isinstance(template, GROUPS):
+        return f"({_group(template, 's')})"
+    return _SEVERAL.get(template, answers(template)) if isinstance(template, Leaf) else "statuses"
+
+
+def _part(name: str, template: Template) -> str:
+    """Return a member by its name, and what it is unless that is one value."""
+    named = f"`{name.removesuffix('?')}`"
+    if template is Leaf.TIME:
+        return named + " (ms)"
+    return f"{named} ({answers(template)})" if isinstance(template, (*GROUPS, Either)) else named
 
 
 def _takes(args: tuple[Any, ...]) -> list[str]:

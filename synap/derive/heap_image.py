@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from synap import faults
+from synap import faults, reply
 from synap.command import (
     GROUPS,
     SIMPLE,
@@ -46,6 +46,16 @@ WORDS_MAX = 1 << 40  # no upper limit of words
 def image_of(catalogue: Catalogue) -> "Image":
     """Return the image of a catalogue, made once for all heaps of this process."""
     return Image(catalogue)
+
+
+def _reply_bits(row: Command) -> int:
+    """Return the bits of ROW_REPLY, by which the lane spells the row's replies."""
+    choices = reply.choices(row.reply)
+    return (
+        layout.REPLY_WORD * bool(row.reply_words)
+        | layout.REPLY_SET * any(isinstance(one, reply.SetOf) for one in choices)
+        | layout.REPLY_GROUP * any(isinstance(one, reply.GROUPS) for one in choices)
+    )
 
 
 class Image:
@@ -136,13 +146,13 @@ class Image:
             | layout.FLAG_LOADING * (not row.reads and not row.writes)
         )
         name, name_size = self._text((row.resp or row.name).lower().encode())
-        fields = 0
-        if row.fields:
-            fields = self._pairs([self._text(field.encode()) for field in row.fields])
+        words = () if row.handler else row.reply_words or row.reply_names
+        assert all(len(word.encode()) <= layout.NAME_BYTES_MAX for word in words), f"{row.name}: a name is too long"
+        names = self._pairs([self._text(word.encode()) for word in words]) if words else 0
         most = row.words_max if row.words_max is not None else WORDS_MAX
         record = [row.code, flags, start, end, row.slots]
-        record += [row.words_min + container, most + container, row.room, row.reply.value]
-        record += [name, name_size, fields, len(row.fields)]
+        record += [row.words_min + container, most + container, row.room, _reply_bits(row)]
+        record += [name, name_size, names]
         self.rows += record + [0] * (layout.ROW_SIZE - len(record))
         self.codes.append((row.code, place))
         self.row_of[row.name] = place

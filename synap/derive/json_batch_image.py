@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from synap.command import TEXTS, Command, Int, Many, Raw, slots, words_min
+from synap.reply import As, Each
 from synap.store.lane import json_batch
 from synap.store.memory import layout
 
@@ -55,7 +56,7 @@ class TargetImage:
 
     def _target(self, row: Command, row_at: int, template: Any, fields: list[Field]) -> int:
         at = layout.TARGETS + len(self._targets)
-        how, head, tail = spelled_number(template) if not row.json_faults and not row.fields else (0, b"", b"")
+        how, head, tail = spelled_number(template) if not row.json_faults and not row.reply_words else (0, b"", b"")
         record = [row_at, *self._text(spelled_done(template)), *self._text(spelled_nil(row.command_nil))]
         record += [how, *self._text(head), *self._text(tail), template == "$hybrid", len(fields)]
         for name, slot, kind, default in fields:
@@ -125,9 +126,8 @@ def spelled_number(template: Any) -> tuple[int, bytes, bytes]:
         template = {name: value for name, value in template.items() if not name.endswith("?")}
     for word, how in (("$reply", json_batch.DIGITS), ("$flag", json_batch.TRUTH)):
         marked = _marked(template, word)
-        text: bytes = msgspec.json.encode(marked)
-        parts = text.split(b"%d" % _MARK)
-        if len(parts) == 2 and b'"$' not in text:
+        parts = _constant(marked).split(b"%d" % _MARK)
+        if len(parts) == 2:
             return how, parts[0], parts[1]
     text = _constant(template)
     return (json_batch.CONSTANT, text, b"") if text else (0, b"", b"")
@@ -148,8 +148,14 @@ def _resolved(template: Any) -> Any:
 
 
 def _constant(template: Any) -> bytes:
-    text: bytes = msgspec.json.encode(template)
-    return b"" if b'"$' in text else text
+    return msgspec.json.encode(template) if _is_constant(template) else b""
+
+
+def _is_constant(template: Any) -> bool:
+    """Return True if no part of a template depends on the reply or on the arguments."""
+    if isinstance(template, dict):
+        return all(map(_is_constant, template.values()))
+    return not isinstance(template, As | Each) and "$" not in str(template)
 
 
 def hash_of(name: bytes) -> int:

@@ -1,6 +1,6 @@
-"""JSON Schemas of a row: its arguments by their kinds, its replies by their templates."""
+"""JSON Schemas of a row: its arguments by their kinds, its replies by theirs."""
 
-from typing import Any
+from typing import Any, assert_never
 
 from synap.command import (
     GROUPS,
@@ -15,12 +15,30 @@ from synap.command import (
     Optional,
     Raw,
     Real,
-    Shape,
     Timeout,
     Token,
     words_min,
 )
 from synap.derive.binders import field_names
+from synap.reply import GROUPS as GROUP_TEMPLATES
+from synap.reply import (
+    Array,
+    As,
+    Each,
+    Either,
+    Leaf,
+    Map,
+    Pairs,
+    Pushed,
+    Record,
+    SetOf,
+    Status,
+    Template,
+    Tuple,
+    choices,
+    inner,
+    parts,
+)
 
 Schema = dict[str, Any]
 
@@ -113,80 +131,100 @@ def answer(row: Command, template: Any, nil: Any) -> Schema:
     if nil != "NOT_FOUND" and nil != template:
         found.append(_spelled(row, nil))
     found += [_spelled(row, view) for view in row.views.values()]
-    if {} in found:
-        return {}
-    unique = [schema for i, schema in enumerate(found) if schema not in found[:i]]
-    return unique[0] if len(unique) == 1 else {"anyOf": unique}
+    return _any_of(found)
 
 
-def _spelled(row: Command, template: Any) -> Schema:
+def _spelled(row: Command, template: Any, of: Template | None = None) -> Schema:
+    """Return the schema of what a template makes of a reply, or of a member of one with the template `of`."""
+    of = reply_of(row) if of is None else of
     if isinstance(template, dict):
-        return {
-            "type": "object",
-            "properties": {name.removesuffix("?"): _spelled(row, part) for name, part in template.items()},
-            "required": [name for name in template if not name.endswith("?")],
-        }
-    if isinstance(template, str) and template.startswith("$"):
-        word = template[1:]
-        if word in _WORDS:
-            return _WORDS[word]
-        return _reply(row) if word == "reply" else _named(row, word)
-    return {"const": template}
+        return object_of({name.removesuffix("?"): _spelled(row, part, of) for name, part in template.items()},
+                         [name for name in template if not name.endswith("?")])  # fmt: skip
+    if isinstance(template, Each):
+        (item,) = next(one.items for one in choices(of) if isinstance(one, Array))
+        return {"type": "array", "items": _spelled(row, template.template, item)}
+    if isinstance(template, As):
+        found = reply_schema(template.template)
+        return found if template.name in parts(of) else or_null(found)
+    if not isinstance(template, str) or "$" not in template:
+        return {"const": template}
+    word = template[1:]
+    if not template.startswith("$") or not word.isidentifier():
+        return {"type": "string"}
+    if word in parts(of):
+        return reply_schema(parts(of)[word])
+    if word in _WORDS:
+        return _WORDS[word]
+    if word == "reply":
+        return reply_schema(of)
+    return {"type": "array", "items": _member(of)} if word == "items" else _named(row, word)
 
 
 _OCTETS: Schema = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}
-_MESSAGE: Schema = {
-    "type": "object",
-    "properties": {
-        "message_id": {"type": "string"}, "payload": _OCTETS, "priority": {"type": "integer"},
-        "retry_count": {"type": "integer"}, "max_retries": {"type": "integer"}, "headers": {},
-        "created_at": {"type": "integer"}, "deadline": {"type": "integer"},
-    },
-    "required": ["message_id", "payload", "priority", "retry_count", "headers"],
-}  # fmt: skip
 _WORDS: dict[str, Schema] = {
     "flag": {"type": "boolean"},
     "changed": {"type": "boolean"},
     "real": {"type": "number"},
-    "items": {"type": "array"},
     "count": {"type": "integer"},
     "total": {"type": "integer"},
-    "cursor": {"type": "string"},
     "ttl": {"type": ["integer", "null"]},
     "text": {"type": "string"},
     "octets": _OCTETS,
     "hybrid": {},
-    "report": {"type": "object"},
-    "message": _MESSAGE,
-    "delivery": _MESSAGE,
-    "numbered": {"type": "object", "required": ["id", "payload", "priority", "retry_count", "headers"]},
-    "messages": {"type": "array", "items": _MESSAGE},
-    "events": {"type": "array", "items": {
-        "type": "object",
-        "properties": {
-            "id": {"type": "string"}, "offset": {"type": "integer"}, "room": {"type": "string"},
-            "event": {"type": "string"}, "data": _OCTETS, "timestamp": {"type": "integer"},
-            "metadata": {"type": "object"},
-        },
-        "required": ["id", "offset", "room", "event", "data", "timestamp", "metadata"],
-    }},
-    "from": {"type": ["integer", "null"]},
+}
+_LEAVES: dict[Leaf, Schema] = {
+    Leaf.DONE: {"const": True}, Leaf.INTEGER: {"type": "integer"}, Leaf.REAL: {"type": "number"},
+    Leaf.BOOLEAN: {"type": "boolean"}, Leaf.TIME: {"type": "integer"}, Leaf.TEXT: {"type": "string"}, Leaf.VALUE: {},
+    Leaf.OCTETS: _OCTETS, Leaf.VALUE_OCTETS: _OCTETS, Leaf.DOCUMENT: {}, Leaf.OBJECT: {}, Leaf.NIL: {"type": "null"},
+    Leaf.NONE: {}, Leaf.ANY: {},
 }  # fmt: skip
 
 
-def _reply(row: Command) -> Schema:
-    """Return the schema of a row's plain reply."""
-    match row.reply:
-        case Shape.NUMBER if not row.handler:
-            return {"type": "integer"}
-        case Shape.WORD:
-            return {"type": "string", "enum": list(row.fields)}
-        case Shape.DONE if not row.handler:
-            return {"const": True}
-        case Shape.VALUES | Shape.MEMBERS if not row.handler:
-            return {"type": "array"}
+def reply_of(row: Command) -> Template:
+    """Return the template of what a row answers to JSON surfaces."""
+    return row.reply if row.json_reply is None else row.json_reply
+
+
+def reply_schema(template: Template) -> Schema:
+    """Return the schema of the JSON form of a reply: what `reply_forms.json_form` makes, or a handler returns."""
+    match template:
+        case Leaf():
+            return _LEAVES[template]
+        case Status(words):
+            return {"type": "string", "enum": list(words)} if words else {"type": "string"}
+        case Array():
+            return {"type": "array", "items": _any_of([reply_schema(item) for item in template.items])}
+        case SetOf(item) | Pushed(item):
+            return {"type": "array", "items": reply_schema(item)}
+        case Tuple(members) | Record(members):
+            return object_of({name.removesuffix("?"): reply_schema(member) for name, member in members},
+                             [name for name, _ in members if not name.endswith("?")])  # fmt: skip
+        case Map(item):
+            return {"type": "object", "additionalProperties": reply_schema(item)}
+        case Pairs(first, second):
+            pair = {"type": "array", "prefixItems": [reply_schema(first), reply_schema(second)], "minItems": 2,
+                    "maxItems": 2}  # fmt: skip
+            return {"type": "array", "items": pair}
+        case Either():
+            return _any_of([reply_schema(each) for each in template.choices])
         case _:
-            return {}
+            assert_never(template)
+
+
+def _any_of(schemas: list[Schema]) -> Schema:
+    """Return the schema of what fits any of these schemas."""
+    unique = [schema for i, schema in enumerate(schemas) if schema not in schemas[:i]]
+    if {} in unique:
+        return {}
+    return unique[0] if len(unique) == 1 else {"anyOf": unique}
+
+
+def _member(of: Template) -> Schema:
+    """Return the schema of a member of a reply, or of the reply itself if it is no group."""
+    found: list[Template] = []
+    for one in choices(of):
+        found += inner(one) if isinstance(one, GROUP_TEMPLATES) else [] if one is Leaf.NIL else [one]
+    return _any_of([reply_schema(each) for each in found])
 
 
 def _named(row: Command, name: str) -> Schema:

@@ -38,12 +38,13 @@ from synap.command import (
     Optional,
     Raw,
     Real,
-    Shape,
     Text,
     Timeout,
     Token,
 )
 from synap.faults import SynapError
+from synap.reply import DONE, INTEGER, Array, Record, Status, Tuple, choices
+from synap.reply import GROUPS as REPLY_GROUPS
 from synap.traits import EMPTY_IS_NIL
 
 POSITIONAL, STAR, KEYWORD = "positional", "star", "keyword"
@@ -199,19 +200,28 @@ def result(row: Command) -> str:
     """Return what the row's method returns, one of RESULTS. Nothing else here reads the row's reply."""
     if row.python.returns:
         return row.python.returns
-    if row.reply is Shape.NUMBER:
+    if row.reply is INTEGER:
         told = row.command.values() if isinstance(row.command, dict) else ()
         return "flag" if ("$flag" in told and "$reply" not in told) or 0 in row.json_faults else "whole"
-    if row.reply is Shape.VALUE:
-        return "octets" if row.traits & EMPTY_IS_NIL else "value"
-    if row.reply in (Shape.VALUES, Shape.MEMBERS):
-        if any(isinstance(node, Optional) for node in row.args):
+    found = choices(row.reply)
+    if DONE in found:
+        return "nothing"
+    if isinstance(row.reply, Status):
+        return "word"
+    group = next((one for one in found if isinstance(one, REPLY_GROUPS)), None)
+    match group:
+        case None:
+            return "octets" if row.traits & EMPTY_IS_NIL else "value"
+        case Record():
+            return "report"
+        case Tuple():
+            return "pair"
+        case Array((Record(),)):
+            return "messages"
+        case _ if any(isinstance(node, Optional) for node in row.args):
             return "some"
-        return "values" if row.reply is Shape.VALUES else "members"
-    return {
-        Shape.DONE: "nothing", Shape.WORD: "word", Shape.REPORT: "report", Shape.MESSAGES: "messages",
-        Shape.PAIR: "pair",
-    }[row.reply]  # fmt: skip
+        case _:
+            return "values" if isinstance(group, Array) else "members"
 
 
 def members(row: Command) -> tuple[Any, ...]:

@@ -14,10 +14,10 @@ from synap.command import (
     Catalogue,
     Command,
     Many,
-    Shape,
 )
 from synap.derive.binders import field_names
 from synap.derive.json_schema import Schema, answer, fields, member_of, object_of
+from synap.reply import parts
 from synap.routes import Route
 
 STATUSES = {
@@ -224,7 +224,7 @@ def _link(catalogue: Catalogue, paths: dict[str, dict[str, Any]]) -> None:
                 link: dict[str, Any] = {"operationId": each["operationId"], "parameters": given}
                 properties, _ = fields(other.args)
                 if "message_id" in properties:
-                    if row.reply is not Shape.MESSAGE:
+                    if "message_id" not in parts(row.reply) or row.rest != "$reply":
                         continue
                     link["requestBody"] = {"message_id": "$response.body#/message_id"}
                 links[each["operationId"]] = link

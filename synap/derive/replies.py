@@ -1,43 +1,44 @@
-"""Renders replies as JSON: reads the reply region of the heap and fills a row's templates.
+"""Reads replies from the heap, and renders them as the JSON templates of a row say.
 
-A row's `rest` and `command` are templates. In a template these words stand for parts of the reply:
+A row's `reply` says what its reply consists of (see reply.py). Its `rest` and `command` are templates of the JSON that
+the surfaces make of it. In these, the following words stand for parts of the reply:
 
-    $reply      the plain reply                        $count      the number of items
+    $reply      the reply, as `reply` says             $count      the number of items
     $flag       the number as a boolean                $total      the scalar beside the items
-    $real       the text as a number                   $cursor     the scalar as text
-    $text       the text, also if it is JSON           $ttl        the number, null if negative
-    $octets     the bytes of the text as numbers       $changed    true if the call changed anything
-    $items      the items as an array                  $report     the named fields
+    $real       the text as a number                   $ttl        the number, null if negative
+    $text       the text, also if it is JSON           $changed    true if the call changed anything
+    $octets     the bytes of the text as numbers       $items      the items as an array
     $hybrid     the text in the form that every client of the command envelope can read
-    $message    a message of a queue; $numbered: with its id under `id`; $delivery: with its payload as JSON or text
-                too; $messages: several
-    $events     the events of a room                   $from       the offset that the call asked for
-    $name       the argument `name`, for any other word
+    $name       the part `name` of a reply that is a record or a tuple; any other word is the argument `name`
 
-A member whose name ends in `?` is left out if the reply has no text for it.
+A text of several words, such as "$room:$offset", is their values as one text. `Each` is an array of what its template
+makes of each member of the reply, `As` a part or an argument in another form. A member whose name ends in `?` is left
+out if the reply has no text for it.
 """
 
-import json
 import re
+import struct
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from synap.command import Command, Shape
+from synap.command import Command
+from synap.derive.reply_forms import as_hybrid, as_json, as_text, json_form, unchanged
+from synap.reply import Array, As, Each, Record, Template, choices, parts
 from synap.store.memory import layout
 from synap.store.memory.layout import (
     CHANGED,
     DONE,
     EMPTY,
-    FORM_JSON,
     FORM_MASK,
     ITEM,
     ITEM_INTEGER,
     ITEM_MASK,
-    ITEM_TEXT,
+    ITEM_NIL,
+    ITEM_REAL,
     ITEMS,
     MARK_BITS,
+    MARK_MAP,
+    MARK_NAME,
     NIL,
     NO_ITEM,
     NUMBER,
@@ -45,91 +46,68 @@ from synap.store.memory.layout import (
 )
 from synap.traits import EMPTY_IS_NIL
 
-_judge = msgspec.json.Decoder(float_hook=float).decode
-EVENT_ITEMS = 4  # offset, name, data, time
 Render = Callable[[int, Any, Any, int, dict[str, Any]], Any]
-_LIKE_JSON = re.compile(r'[ \t\n\r]*[{\["\-0-9tfn]')
+Spell = Callable[[Any, dict[str, Any]], Any]
+"""(a part of the reply as `plain` returns it, the fields of the call) -> JSON."""
+NAME = MARK_NAME << MARK_BITS | ITEM_NIL
+_WORD = re.compile(r"\$(\w+)")
 
 
-def as_text(octets: bytes) -> str:
-    """Return bytes as text, or a note of their number if they are not UTF-8."""
-    try:
-        return octets.decode()
-    except UnicodeDecodeError:
-        return f"<binary data: {len(octets)} bytes>"
+def items(numbers: Any, octets: Any, reply: int = layout.REPLY, known: tuple[str, ...] = ()) -> list[Any]:
+    """Return the items of the reply: texts as (bytes, form), integers, reals and None, groups as lists and dicts.
 
-
-def as_json(octets: bytes, form: int) -> Any:
-    """Return a stored value by its form: JSON verbatim, so that numbers keep their digits, else text."""
-    if form == FORM_JSON:
-        return msgspec.Raw(octets)
-    return as_text(octets)
-
-
-def as_hybrid(octets: bytes, form: int) -> Any:
-    """Return what `as_json` returns, but a text that parses as JSON as a JSON string of it, so that decoding the
-    text gives it back."""
-    if form == FORM_JSON:
-        return msgspec.Raw(octets)
-    text = as_text(octets)
-    return msgspec.json.encode(text).decode() if _LIKE_JSON.match(text) and _reads(text) else text
-
-
-def _reads(text: str) -> bool:
-    """Return True if some client's JSON parser may accept this text; lenient: 1e999, half a character."""
-    try:
-        json.loads(text, parse_int=float)
-    except RecursionError:
-        return True
-    except ValueError:
-        return False
-    return True
-
-
-def items(numbers: Any, octets: Any, reply: int = layout.REPLY) -> list[tuple[Any, int]]:
-    """Return (value, form) of every item of the reply; a value is bytes, int or None."""
-    found: list[tuple[Any, int]] = []
-    at = reply + 2
-    for _ in range(numbers[reply + 1]):
-        value, size = numbers[at], numbers[at + 1]
-        what = size & ITEM_MASK
-        if what == ITEM_TEXT:
-            found.append((bytes(octets[value : value + (size >> MARK_BITS)]), size & FORM_MASK))
-        elif what == ITEM_INTEGER:
-            found.append((value, 0))
+    `known` are the names that marks stand for. See store/memory/tapes.py for how groups lie in the reply.
+    """
+    found: list[Any] = []
+    outer: list[tuple[list[Any], int, int]] = []
+    members, left, mark = found, -1, 0  # of the innermost group that is not complete; at first the reply as a whole
+    flat = iter(numbers[reply + 2 : reply + 2 + 2 * numbers[reply + 1]].tolist())
+    for value, size in zip(flat, flat, strict=True):
+        if not size & ITEM_MASK:  # ITEM_TEXT
+            members.append((bytes(octets[value : value + (size >> MARK_BITS)]), size & FORM_MASK))
+        elif size == ITEM_INTEGER:
+            members.append(value)
+        elif size == NAME:
+            members.append(known[value])
+        elif size == ITEM_NIL:
+            members.append(None)
+        elif size == ITEM_REAL:
+            members.append(struct.unpack("d", struct.pack("q", value))[0])
         else:
-            found.append((None, 0))
-        at += 2
+            outer.append((members, left, mark))
+            mark = size >> MARK_BITS
+            members, left = [], value * (2 if mark == MARK_MAP else 1) + 1
+        left -= 1
+        while not left:
+            group = _mapped(members) if mark == MARK_MAP else members
+            members, left, mark = outer.pop()
+            members.append(group)
+            left -= 1
     return found
 
 
+def _mapped(members: list[Any]) -> dict[Any, Any]:
+    """Return the map that these members are: names and values in turn."""
+    found = members[::2]
+    if found and not isinstance(found[0], str):
+        found = [name[0] if isinstance(name, tuple) else name for name in found]
+    return dict(zip(found, members[1::2], strict=True))
+
+
 def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = layout.REPLY) -> Any:
-    """Return a row's reply as plain Python: int, (bytes, form), list, dict, None or True."""
+    """Return a row's reply as plain Python: int, float, (bytes, form), list, dict, None or True."""
     what = status & STATUS_MASK
     if what == NUMBER:
-        return (row.fields[numbers[reply]].encode(), 0) if row.reply is Shape.WORD else numbers[reply]
+        return (row.reply_words[numbers[reply]].encode(), 0) if row.reply_words else numbers[reply]
     if what == DONE:
         return True
     if what in (NIL, NO_ITEM):
         return None
     if what == EMPTY:
         return []
-    values = items(numbers, octets, reply)
-    if what == ITEM:
-        return values[0]
-    assert what == ITEMS, f"{row.name}: no such status {what}"
-    if row.reply is Shape.EVENTS:
-        events = [values[i : i + EVENT_ITEMS] for i in range(0, len(values), EVENT_ITEMS)]
-        return [[offset[0], name[0], data, time[0]] for offset, name, data, time in events]
-    if row.reply is Shape.MESSAGES:
-        size = len(row.fields)
-        groups = [values[i : i + size] for i in range(0, len(values), size)]
-        return [{name: value for name, (value, _) in zip(row.fields, group, strict=True)} for group in groups]
-    if row.fields:
-        return {name: value for name, (value, _) in zip(row.fields, values, strict=True)}
-    if row.reply is Shape.PAGE:
-        return [(b"%d" % numbers[reply], 0), values]
-    return values
+    assert what in (ITEM, ITEMS), f"{row.name}: no such status {what}"
+    found = items(numbers, octets, reply, row.reply_names)
+    return found[0] if what == ITEM else found
 
 
 def renderer(row: Command, template: Any, nil: Any) -> Render:
@@ -160,56 +138,147 @@ def renderer(row: Command, template: Any, nil: Any) -> Render:
 
 
 def _spell(template: Any, row: Command) -> Render:
+    """Return the function that renders a template, or a part of one, from the reply in the heap."""
+    if _is_of_parts(template, row):
+        spell = _spell_parts(template, row.reply)
+        return lambda status, numbers, octets, reply, fields: spell(plain(status, row, numbers, octets, reply), fields)
     if isinstance(template, dict):
-        parts = [(name, _spell(value, row)) for name, value in template.items()]
+        members = [(name, _spell(value, row)) for name, value in template.items()]
         if any(name.endswith("?") for name in template):
             return lambda status, numbers, octets, reply, fields: {
                 name.removesuffix("?"): part(status, numbers, octets, reply, fields)
-                for name, part in parts
+                for name, part in members
                 if status & STATUS_MASK == ITEM or not name.endswith("?")
             }
         return lambda status, numbers, octets, reply, fields: {
-            name: part(status, numbers, octets, reply, fields) for name, part in parts
+            name: part(status, numbers, octets, reply, fields) for name, part in members
         }
-    if not isinstance(template, str) or not template.startswith("$"):
-        return lambda status, numbers, octets, reply, fields: template
-    word = template[1:]
-    if word in ("events", "from"):
-        given = _events if word == "events" else _from
-        return lambda status, numbers, octets, reply, fields: given(numbers, octets, reply, fields)
-    known = _WORDS.get(word)
-    if known is not None:
-        return lambda status, numbers, octets, reply, fields: known(status, row, numbers, octets, reply)
-    return lambda status, numbers, octets, reply, fields: _given(word, fields)
+    if isinstance(template, str) and template.startswith("$"):
+        word = template[1:]
+        if word in ("reply", "items"):
+            return _whole(row, word == "items")
+        known = _WORDS.get(word)
+        if known is not None:
+            return lambda status, numbers, octets, reply, fields: known(status, numbers, octets, reply)
+    spell = _spell_parts(template, row.reply)
+    return lambda status, numbers, octets, reply, fields: spell(None, fields)
+
+
+def _is_of_parts(template: Any, row: Command) -> bool:
+    """Return True if a template is made of parts of the reply, so that the reply must be read as a whole."""
+    if isinstance(template, dict):
+        return any(not isinstance(part, dict | Each) and _is_of_parts(part, row) for part in template.values())
+    if isinstance(template, Each):
+        return True
+    named = [template.name] if isinstance(template, As) else _WORD.findall(template) if type(template) is str else []
+    return any(name in parts(row.reply) for name in named)
+
+
+def _whole(row: Command, as_items: bool) -> Render:
+    """Return the function that renders a reply by its template; with `as_items` a text becomes an array of one."""
+    form = json_form(row.reply)
+    if not as_items:
+        return lambda status, numbers, octets, reply, fields: form(plain(status, row, numbers, octets, reply))
+
+    def render(status: int, numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> Any:
+        found = plain(status, row, numbers, octets, reply)
+        found = found if isinstance(found, list) else [found]
+        return [as_json(*each) if isinstance(each, tuple) else each for each in found]
+
+    return render
+
+
+def _spell_parts(template: Any, of: Template) -> Spell:
+    """Return the function that renders a template from a reply, or a member of one, that was read as `of` says."""
+    if isinstance(template, dict):
+        return _spell_members(template, of)
+    if isinstance(template, Each):
+        (item,) = next(one.items for one in choices(of) if isinstance(one, Array))
+        each_part, given = _spell_parts(template.template, item), sorted(_arguments(template.template, item))
+
+        def render_each(found: Any, fields: dict[str, Any]) -> Any:
+            fields = fields | {name: _given(name, fields) for name in given}  # looked up once, not for each member
+            return [each_part(each, fields) for each in found]
+
+        return render_each
+    if isinstance(template, As):
+        return _part(template.name, template.template, of)
+    found_words = _WORD.findall(template) if isinstance(template, str) else []
+    if not found_words:
+        return lambda found, fields: template
+    each_word = [_part(word, parts(of).get(word), of) for word in found_words]
+    if template == "$" + found_words[0]:
+        return each_word[0]
+    text = _WORD.sub("%s", template.replace("%", "%%"))
+    if len(each_word) == 2:
+        one, other = each_word
+        return lambda found, fields: text % (one(found, fields), other(found, fields))
+    return lambda found, fields: text % tuple([word(found, fields) for word in each_word])
+
+
+def _spell_members(template: dict[str, Any], of: Template) -> Spell:
+    """Return the function that renders an object. Parts of the reply are taken without a call where that suffices."""
+    known = parts(of)
+    forms = [(name, _place(part[1:], of), json_form(known[part[1:]])) for name, part in template.items()
+             if isinstance(part, str) and part[:1] == "$" and part[1:] in known]  # fmt: skip
+    same = [(name, place) for name, place, form in forms if form is unchanged]
+    formed = [(name, place, form) for name, place, form in forms if form is not unchanged]
+    taken = {name for name, _, _ in forms}
+    others = [(name, _spell_parts(part, of)) for name, part in template.items()
+              if name not in taken and not _is_constant(part)]  # fmt: skip
+
+    def render(found: Any, fields: dict[str, Any]) -> Any:
+        spelled = template.copy()
+        for name, place in same:
+            spelled[name] = found[place]
+        for name, place, form in formed:
+            spelled[name] = form(found[place])
+        for name, spell in others:
+            spelled[name] = spell(found, fields)
+        return spelled
+
+    return render
+
+
+def _place(name: str, of: Template) -> Any:
+    """Return the index of a part: its name in a record, its number in a tuple."""
+    return name if any(isinstance(one, Record) for one in choices(of)) else list(parts(of)).index(name)
+
+
+def _arguments(template: Any, of: Template) -> set[str]:
+    """Return the names of the arguments in a template of a reply, or of a member of one, with the template `of`."""
+    if isinstance(template, dict):
+        return {name for part in template.values() for name in _arguments(part, of)}
+    return set(_WORD.findall(template)) - set(parts(of)) if isinstance(template, str) else set()
+
+
+def _is_constant(template: Any) -> bool:
+    return not isinstance(template, dict | Each | As) and not _WORD.search(str(template))
+
+
+def _part(name: str, form: Template | None, of: Template) -> Spell:
+    """Return the function that renders the part `name` of a reply in this form, or the argument of this name."""
+    known = parts(of)
+    assert name in known or name not in _WORDS, f"${name} is of the reply as a whole, beside parts of it"
+    if name not in known:
+        if form is None:
+            return lambda found, fields: _given(name, fields)
+        return lambda found, fields: int(fields[name]) if fields.get(name) is not None else None
+    assert form is not None
+    spell = json_form(form)
+    place = _place(name, of)
+    if spell is unchanged:
+        return lambda found, fields: found[place]
+    return lambda found, fields: spell(found[place])
 
 
 def _given(word: str, fields: dict[str, Any]) -> Any:
     """Return an argument as given; also the only one of a group, as `key` of `keys`."""
     value = fields.get(word)
-    several = fields.get(word + "s")
-    if value is None and isinstance(several, list) and len(several) == 1:
-        value = several[0]
+    if value is None:
+        several = fields.get(word + "s")
+        value = several[0] if isinstance(several, list) and len(several) == 1 else None
     return as_text(value) if isinstance(value, bytes) else value
-
-
-def _json_item(value: Any, form: int) -> Any:
-    return as_json(value, form) if isinstance(value, bytes) else value
-
-
-def _reply(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> Any:
-    value = plain(status, row, numbers, octets, reply)
-    if isinstance(value, tuple):
-        return as_json(*value)
-    if isinstance(value, list):
-        return [_json_item(*item) for item in value]
-    return value
-
-
-def _items(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> list[Any]:
-    if status & STATUS_MASK in (ITEM, ITEMS):
-        return [_json_item(*item) for item in items(numbers, octets, reply)]
-    value = _reply(status, row, numbers, octets, reply)
-    return value if isinstance(value, list) else [value]
 
 
 def _first(numbers: Any, octets: Any, reply: int) -> tuple[bytes, int]:
@@ -218,106 +287,14 @@ def _first(numbers: Any, octets: Any, reply: int) -> tuple[bytes, int]:
     return bytes(octets[value : value + (size >> MARK_BITS)]), size & FORM_MASK
 
 
-def _message(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> dict[str, Any]:
-    return spelled_message(row.fields, items(numbers, octets, reply))
-
-
-def _messages(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> list[dict[str, Any]]:
-    if status & STATUS_MASK == EMPTY:
-        return []
-    found, size = items(numbers, octets, reply), len(row.fields)
-    return [spelled_message(row.fields, found[i : i + size]) for i in range(0, len(found), size)]
-
-
-def _numbered(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> dict[str, Any]:
-    found = _message(status, row, numbers, octets, reply)
-    return {"id": found.pop("message_id"), **found}
-
-
-def _delivery(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> dict[str, Any]:
-    found = _message(status, row, numbers, octets, reply)
-    return found | {"message": as_document(bytes(found["payload"]))}
-
-
-def as_document(octets: bytes) -> Any:
-    """Return bytes as JSON verbatim if they are JSON, else as text."""
-    try:
-        _judge(octets)
-        return msgspec.Raw(octets)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return as_text(octets)
-
-
-def _events(numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return events in the form of REST: their data as the bytes of its JSON text, as numbers."""
-    found = items(numbers, octets, reply)
-    room = fields.get("room")
-    return [
-        {
-            "id": f"{room}:{found[i][0]}", "offset": found[i][0], "room": room, "event": as_text(found[i + 1][0]),
-            "data": list(json_text(*found[i + 2])), "timestamp": found[i + 3][0] // 1000, "metadata": {},
-        }
-        for i in range(0, len(found), EVENT_ITEMS)
-    ]  # fmt: skip
-
-
-def json_text(octets: bytes, form: int) -> bytes:
-    """Return a stored value as JSON text; bytes that are not UTF-8 unchanged."""
-    if form == FORM_JSON:
-        return octets
-    try:
-        return msgspec.json.encode(octets.decode())
-    except UnicodeDecodeError:
-        return octets
-
-
-def _from(numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> int | None:
-    asked = fields.get("from_offset")
-    return None if asked is None else int(asked)
-
-
-def spelled_message(names: tuple[str, ...], parts: list[tuple[Any, int]]) -> dict[str, Any]:
-    """Return a queue's message for JSON surfaces: bytes as numbers, times in seconds."""
-    values = dict(zip(names, parts, strict=True))
-    found = {name: value for name, (value, _) in values.items()}
-    return {
-        "message_id": found["message_id"].decode(),
-        "payload": list(found["payload"]),
-        "priority": found["priority"],
-        "retry_count": found["retry_count"],
-        "max_retries": found["max_retries"],
-        "headers": _headers(*values["headers"]),
-        "created_at": found["created_at"] // 1000,
-        "deadline": found["deadline"] // 1000,
-    }
-
-
-def _report(status: int, row: Command, numbers: Any, octets: Any, reply: int) -> dict[str, Any]:
-    found: dict[str, Any] = plain(status, row, numbers, octets, reply)
-    return {name: as_text(value) if isinstance(value, bytes) else value for name, value in found.items()}
-
-
-def _headers(octets: bytes, _: int) -> Any:
-    """Return a message's headers as JSON, also if they were given as text over RESP, else as text."""
-    return as_document(octets) if octets else {}
-
-
-_WORDS: dict[str, Callable[[int, Command, Any, Any, int], Any]] = {
-    "reply": _reply,
-    "items": _items,
-    "flag": lambda status, row, numbers, octets, reply: bool(numbers[reply]),
-    "cursor": lambda status, row, numbers, octets, reply: str(numbers[reply]),
-    "total": lambda status, row, numbers, octets, reply: numbers[reply],
-    "count": lambda status, row, numbers, octets, reply: numbers[reply + 1],
-    "ttl": lambda status, row, numbers, octets, reply: numbers[reply] if numbers[reply] >= 0 else None,
-    "real": lambda status, row, numbers, octets, reply: float(_first(numbers, octets, reply)[0]),
-    "text": lambda status, row, numbers, octets, reply: as_text(_first(numbers, octets, reply)[0]),
-    "octets": lambda status, row, numbers, octets, reply: list(_first(numbers, octets, reply)[0]),
-    "hybrid": lambda status, row, numbers, octets, reply: as_hybrid(*_first(numbers, octets, reply)),
-    "changed": lambda status, row, numbers, octets, reply: status & STATUS_MASK == DONE or bool(status & CHANGED),
-    "report": _report,
-    "message": _message,
-    "messages": _messages,
-    "numbered": _numbered,
-    "delivery": _delivery,
+_WORDS: dict[str, Callable[[int, Any, Any, int], Any]] = {
+    "flag": lambda status, numbers, octets, reply: bool(numbers[reply]),
+    "total": lambda status, numbers, octets, reply: numbers[reply],
+    "count": lambda status, numbers, octets, reply: numbers[reply + 1],
+    "ttl": lambda status, numbers, octets, reply: numbers[reply] if numbers[reply] >= 0 else None,
+    "real": lambda status, numbers, octets, reply: float(_first(numbers, octets, reply)[0]),
+    "text": lambda status, numbers, octets, reply: as_text(_first(numbers, octets, reply)[0]),
+    "octets": lambda status, numbers, octets, reply: list(_first(numbers, octets, reply)[0]),
+    "hybrid": lambda status, numbers, octets, reply: as_hybrid(*_first(numbers, octets, reply)),
+    "changed": lambda status, numbers, octets, reply: status & STATUS_MASK == DONE or bool(status & CHANGED),
 }

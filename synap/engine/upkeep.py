@@ -61,7 +61,7 @@ class Upkeep:
         )
         self._expire_cursor = max(cursor, 0)
         found = items(engine.numbers, engine.bytes)
-        for (key, _), (namespace, _) in zip(found[::2], found[1::2], strict=True):
+        for (key, _), namespace in zip(found[::2], found[1::2], strict=True):
             engine.run(call_of(engine.catalogue.by_code[codes.KEY_EXPIRE], namespace, key=key), now)
             engine.settle(now)
         return len(found) // 2 * 4 >= EXPIRE_LOOKS

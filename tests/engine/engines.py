@@ -6,8 +6,7 @@ from synap.engine.engine import Engine
 from synap.engine.handlers.table import HANDLERS
 from synap.engine.resp.machine import RespMachine
 from synap.store.memory import layout
-from tests.store.differential import decode
-from tests.support import Bench, command
+from tests.support import Bench, command, decode_at
 
 
 class House:
@@ -99,7 +98,7 @@ class Client:
         """Replies as Python."""
         at, found = 0, []
         while at < len(data):
-            reply, at = decode(data, at)
+            reply, at = decode_at(data, at)
             found.append(reply)
         return found
 

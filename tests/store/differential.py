@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from synap.command import Command, Shape
+from synap.command import Command
 from synap.faults import Fault
 from synap.store.calls import calls
 from synap.store.lane import lane
 from synap.store.memory import arena, kinds, layout
 from synap.store.snapshot import digests
 from synap.store.upkeep import upkeep
+from tests import wire
 from tests.naive.parser import Refused
 from tests.naive.store import WAIT, State, arguments
 from tests.support import REASONS, Bench, Refusal, command
@@ -26,27 +27,13 @@ OUT = layout.OUT * layout.WORD
 UNORDERED = {"set.members", "key.match", "key.list", "queue.list", "stream.list"}
 
 
-def decode(reply: bytes, at: int = 0) -> tuple[Any, int]:
-    """(the reply that starts at `at` as Python, where the next one starts)."""
-    line_end = reply.index(b"\r\n", at)
-    kind, text = reply[at : at + 1], reply[at + 1 : line_end]
-    at = line_end + 2
-    if kind == b":":
-        return int(text), at
-    if kind == b"+":
-        return text, at
-    if kind == b"-":
-        return Refusal(text.decode()), at
-    if kind == b"_" or text == b"-1":
-        return None, at
-    if kind == b"$":
-        return reply[at : at + int(text)], at + int(text) + 2
-    assert kind in b"*~%", reply[at - 20 : at + 20]
-    items = []
-    for _ in range(int(text) * (2 if kind == b"%" else 1)):
-        item, at = decode(reply, at)
-        items.append(item)
-    return items, at
+def read(row: Command, reply: bytes, version: int, at: int = 0) -> tuple[Any, int]:
+    """(the reply of a row that starts at `at` as Python, without names; where the next one starts)."""
+    waits = b"+%b\r\n" % WAIT.encode()
+    if reply.startswith(waits, at):
+        return WAIT.encode(), at + len(waits)
+    value, after = wire.read(row.reply, reply, version, at)
+    return wire.values(value), after
 
 
 def twins(rows: list[Command]) -> dict[str, Callable[..., Any]]:
@@ -161,9 +148,10 @@ class Differential:
         assert told == stepped, f"lane {told[:300]!r}, steps {stepped[:300]!r} for {calls!r:.500}"
         at, values, changes = 0, [], 0
         for words in calls:
-            value, at = decode(told, at)
+            row = self.rows[words[0].decode().upper()]
+            value, at = read(row, told, self.version, at)
             values.append(value)
-            changes += self.twin(self.rows[words[0].decode().upper()], words[1:], value)
+            changes += self.twin(row, words[1:], value)
         assert at == len(told)
         assert self.lane[layout.SEQ] - before == changes, f"{changes} changes wanted of {calls!r:.500}"
         self.same_frames()
@@ -176,7 +164,7 @@ class Differential:
         told, stepped = (self.step(bench, piece, name=name) for bench in (self.lane, self.steps))
         assert told == stepped
         row = self.lane.catalogue.by_name[name]
-        value, _ = decode(told)
+        value, _ = read(row, told, self.version)
         changed = self.twin(row, words, value)
         assert self.lane[layout.SEQ] - before == changed
         self.same_frames()
@@ -192,12 +180,6 @@ class Differential:
             name = (row.resp or row.name).lower()
             words = dict(zip(("number", "second"), refused.args[1:], strict=False))
             wanted, changed = Refusal(Fault(refused.args[0], **words).resp_text(name)), False
-        if row.reply is Shape.MESSAGES and isinstance(value, list):
-            assert all([name.decode() for name in each[::2]] == list(row.fields) for each in value)
-            value = [each[1::2] for each in value]
-        elif row.fields and isinstance(value, list) and row.reply is not Shape.WORD:
-            names, value = value[::2], value[1::2]
-            assert [name.decode() for name in names] == list(row.fields)
         if row.name in UNORDERED and isinstance(value, list):
             value = sorted(value)
         if wanted == WAIT:
@@ -212,7 +194,7 @@ class Differential:
             piece = command(b"SCAN", cursor, *options)
             told = self.run_lane([piece])
             assert told == self.step(self.steps, piece)
-            (cursor, keys), _ = decode(told)
+            (cursor, keys), _ = read(self.rows["SCAN"], told, self.version)
             found += keys
             if cursor == b"0":
                 break

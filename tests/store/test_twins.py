@@ -35,7 +35,7 @@ def test_examples(store: type[Bench], name: str) -> None:
         if example.reply == "{id}":
             known = str(told)
         elif isinstance(example.reply, dict):
-            assert isinstance(told, list) and dict(zip(told[::2], told[1::2], strict=True)) == example.reply
+            assert told == list(example.reply.values())
         elif example.reply is not ...:
             assert told == example.reply, example.words
 

@@ -28,10 +28,13 @@ from synap.io.node.node import Node
 from synap.proto.http import Request, Response
 from synap.proto.rest import Rest, fault_response
 from synap.proto.streamable import Commands
+from synap.reply import Pushed
 from synap.routes import Route
 from synap.settings import Settings
 from synap.store.memory import layout as heap
+from tests.naive.resp import scan
 from tests.support import Bench, command, decode
+from tests.wire import read
 
 FLUSH = "kv_store.allow_flush_commands"
 MEMORY = Settings().replace({"persistence.enabled": False, "server.allowed_hosts": ["synap.example"]})
@@ -109,11 +112,24 @@ class Surfaces:
         machine = self.machines[version]
         machine.buffer()[: len(data)] = data
         reply = machine.received(len(data), self.server.clock.now())
-        if reply is not None:
-            return reply
-        found = b"".join(piece if isinstance(piece, bytes) else piece.take(1 << 30) for piece in machine.output)
-        machine.output.clear()
-        return found
+        if reply is None:
+            reply = b"".join(piece if isinstance(piece, bytes) else piece.take(1 << 30) for piece in machine.output)
+            machine.output.clear()
+        self.check(data, reply, machine.session)
+        return reply
+
+    @staticmethod
+    def check(data: bytes, reply: bytes, session: Any) -> None:
+        """The reply to a single command fits the template of its row."""
+        after, words = scan(data, 1 << 30, 1 << 20) if data else (0, [])
+        row = CATALOGUE.by_resp.get("|".join(word.decode("latin-1") for word in words[:2]).upper()) if words else None
+        row = row or (CATALOGUE.by_resp.get(words[0].decode("latin-1").upper()) if words else None)
+        if row is None or after != len(data) or not reply:
+            return
+        if session.listener is not None and not isinstance(row.reply, Pushed):
+            return  # messages may precede the reply
+        _, end = read(row.reply, reply, session.version)
+        assert end == len(reply), f"{words!r:.200}: {reply[:200]!r} is more than one reply"
 
     def answer(self, request: Request) -> Response:
         """What HTTP answers; faults as `HttpConnection` answers them."""

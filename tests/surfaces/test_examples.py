@@ -8,14 +8,19 @@ the row's template, by code that shares nothing with `derive/replies`.
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 
-from synap.command import Command, Shape
+from synap.command import Command
 from synap.commands import CATALOGUE
+from synap.derive.json_schema import answer, reply_of
 from synap.faults import BY_NAME, Fault
+from synap.reply import Each, Pushed, SetOf, Template, choices, parts
 from synap.traits import EMPTY_IS_NIL
-from tests.support import Bench
+from tests.naive.replies import as_json
+from tests.support import Bench, command
 from tests.surfaces.surfaces import Surfaces, fields_of, request_of, row_of
+from tests.wire import read
 
 ROWS = [row for row in CATALOGUE.rows if row.resp and not row.internal and not row.control]
 UNLIKE = ("message_id", "id", "created_at", "deadline", "timestamp")  # what two deliveries never share
@@ -53,18 +58,15 @@ def plain(value: Any) -> Any:
     return value
 
 
-def told(row: Command, value: Any) -> Any:
-    """A RESP reply in the form that all versions share: named fields as a dict, members in order."""
-    value = plain(value)
-    if row.reply is Shape.MESSAGES:
-        return [dict(zip(each[::2], each[1::2], strict=True)) if isinstance(each, list) else each for each in value]
-    if isinstance(value, list) and row.fields:
-        value = dict(zip(value[::2], value[1::2], strict=True))
-    if isinstance(value, list) and row.reply is Shape.CUSTOM and value and isinstance(row.examples[-1].reply, dict):
-        value = dict(zip(value[::2], value[1::2], strict=True))
-    if isinstance(value, list) and row.reply is Shape.MEMBERS:
-        value = sorted(value)
-    return value
+def told(row: Command, reply: bytes, version: int) -> Any:
+    """A RESP reply in the form that all versions share, as the row's template says; the members of a set in order."""
+    value, _ = read(row.reply, reply, version)
+    value = plain(value[0] if isinstance(row.reply, Pushed) else value)
+    return sorted(value) if isinstance(value, list) and is_set(row) else value
+
+
+def is_set(row: Command) -> bool:
+    return any(isinstance(one, SetOf) for one in choices(row.reply))
 
 
 def alike(one: Any, other: Any) -> bool:
@@ -81,29 +83,29 @@ def shared(reply: Any) -> Any:
     return [shared(each) for each in reply] if isinstance(reply, list) else reply
 
 
-def in_json(row: Command, template: Any, nil: Any, value: Any, fields: dict[str, Any]) -> Any:
-    """What a surface must say, worked out from the RESP reply."""
+def in_json(row: Command, template: Any, nil: Any, value: Any, fields: dict[str, Any], of: Template) -> Any:
+    """What a surface must say, worked out from the RESP reply, or from a part of it with the template `of`."""
     if value == "" and row.traits & EMPTY_IS_NIL:
         value = None
-    if isinstance(template if value is not None else nil, dict):
-        chosen = template if value is not None else nil
+    chosen = template if value is not None or template == nil else nil
+    if isinstance(chosen, dict):
         return {
-            name.removesuffix("?"): in_json(row, part, part, value, fields) for name, part in chosen.items()
+            name.removesuffix("?"): in_json(row, part, part, value, fields, of) for name, part in chosen.items()
             if not name.endswith("?") or value not in ("OK", None)
         }  # fmt: skip
-    chosen = template if value is not None or template == nil else nil
+    if isinstance(chosen, Each):
+        (item,) = of.items
+        return [in_json(row, chosen.template, None, each, fields, item) for each in value]
+    known = parts(of)
     match chosen:
         case "$reply" | "$text":
-            return True if value == "OK" else value
+            return as_json(of, value)
         case "$hybrid":
             return json.dumps(value) if value[:1].isdigit() else value
         case "$items":
-            texts = value[1] if row.reply is Shape.PAGE else value
-            return texts if isinstance(texts, list) else [texts]
+            return value if isinstance(value, list) else [value]
         case "$flag":
             return bool(value)
-        case "$cursor":
-            return value[0]
         case "$ttl":
             return value if value >= 0 else None
         case "$count":
@@ -114,24 +116,11 @@ def in_json(row: Command, template: Any, nil: Any, value: Any, fields: dict[str,
             return float(value)
         case "$changed":
             return value == "OK" or (value is not None and "get" in fields)
-        case "$report":
-            return value
-        case "$message":
-            parsed = {**value, "payload": list(value["payload"].encode()), "headers": {}}
-            return {name: parsed[name] for name in row.fields}
-        case "$numbered":
-            parsed = {**value, "payload": list(value["payload"].encode()), "headers": {}, "id": value["message_id"]}
-            return {name: parsed[name] for name in ("id", *row.fields) if name != "message_id"}
-        case "$messages":
-            return [in_json(row, "$message", nil, each, fields) for each in value]
-        case "$events":
-            return [
-                {
-                    "id": f"{fields['room']}:{offset}", "offset": offset, "room": fields["room"], "event": event,
-                    "data": list(json.dumps(data).encode()), "timestamp": time // 1000, "metadata": {},
-                }
-                for offset, event, data, time in value
-            ]  # fmt: skip
+        case str() if chosen[1:] in known:
+            place = list(known).index(chosen[1:])
+            return as_json(known[chosen[1:]], value[chosen[1:]] if isinstance(value, dict) else value[place])
+        case str() if ":" in chosen:
+            return ":".join(str(in_json(row, word, None, value, fields, of)) for word in chosen.split(":"))
         case str() if chosen.startswith("$"):
             keys = fields.get("keys", ())
             return fields[chosen[1:]] if chosen[1:] in fields else keys[0] if len(keys) == 1 else None
@@ -145,7 +134,7 @@ def wire(surfaces: Surfaces, row: Command, version: int) -> list[tuple[Command, 
     for i in range(len(steps)):
         words = steps.words(i)
         asked = row_of(words)
-        reply = told(asked, surfaces.resp(*words, version=version))
+        reply = told(asked, surfaces.resp_bytes(command(*words), version), version)
         steps.note(i, reply)
         wanted = row.examples[i].reply
         assert wanted in (..., FREE) or reply == wanted, f"{words} in RESP{version}: {reply!r}"
@@ -192,16 +181,17 @@ def over_json(surface: str, row: Command, bench: Bench, replies: list[tuple[Comm
             assert status == 404 and value["error"] == "Not found"
         else:
             assert status == 200, f"{step.name} {fields}: {value}"
+            jsonschema.validate(value, answer(step, template, nil))
             steps.note(i, value.get("message_id") if isinstance(value, dict) else None)
-            if row.examples[i].reply is ... and step.reply is Shape.CUSTOM:
+            if row.examples[i].reply is ... and step.handler:
                 assert value, f"{step.name}: {value}"
             elif row.examples[i].reply != FREE:
                 if rest and "keys" in fields:  # its path names the first
                     fields = {**fields, "key": fields["keys"][0]}
-                right = in_json(step, template, nil, wanted, fields)
+                right = in_json(step, template, nil, wanted, fields, reply_of(step))
                 if isinstance(value, dict) and "message" in value and value["message"]:
                     value, right = value["message"], right["message"]
-                if isinstance(value, dict) and step.reply is Shape.MEMBERS:
+                if isinstance(value, dict) and is_set(step):
                     value["members"].sort()
                 assert alike(value, right), f"{step.name} {fields}: {value} instead of {right}"
         asked.add(step.name)
@@ -221,8 +211,8 @@ def at_once(row: Command, bench: Bench, replies: list[tuple[Command, Any]]) -> N
             continue
         nil = replies[i][1] is None and step.command_nil == "NOT_FOUND"
         assert reply["success"] is not nil and (reply["error"] == "Not found") is nil
-        if not nil and step.reply not in (Shape.CUSTOM, Shape.MESSAGE) and row.examples[i].reply != FREE:
-            right = in_json(step, step.command, step.command_nil, replies[i][1], fields)
+        if not nil and not step.handler and step.name != "queue.consume" and row.examples[i].reply != FREE:
+            right = in_json(step, step.command, step.command_nil, replies[i][1], fields, reply_of(step))
             assert alike(reply["payload"], right), f"{step.name}: {reply['payload']} instead of {right}"
 
 
@@ -238,11 +228,11 @@ def in_process(row: Command, bench: Bench, replies: list[tuple[Command, Any]]) -
             continue
         value = plain(surfaces.database.call(step.name, **fields))
         steps.note(i, value)
-        if (row.examples[i].reply is ... and step.reply is Shape.CUSTOM) or row.examples[i].reply == FREE:
+        if (row.examples[i].reply is ... and step.handler) or row.examples[i].reply == FREE:
             assert value, step.name
         else:
-            value = "OK" if value is True else sorted(value) if step.reply is Shape.MEMBERS and value else value
-            value = value[0] if step.reply is Shape.MEMBERS and not isinstance(wanted, list) and value else value
+            value = "OK" if value is True else sorted(value) if is_set(step) and value else value
+            value = value[0] if is_set(step) and not isinstance(wanted, list) and value else value
             assert alike(value, wanted), f"{step.name} {fields}: {value!r} instead of {wanted!r}"
 
 
@@ -253,8 +243,8 @@ def test_examples_agree(row: Command, bench: Bench) -> None:
     replies = wire(surfaces, row, 2)
     assert row.name in {asked.name for asked, _ in replies}, "no example is about the row itself"
     third = wire(Surfaces(), row, 3)
-    for i, ((_, one), (_, other)) in enumerate(zip(replies, third, strict=True)):
-        unlike = row.examples[i].reply in (..., FREE) and not isinstance(one, dict)
+    for i, ((asked, one), (_, other)) in enumerate(zip(replies, third, strict=True)):
+        unlike = row.examples[i].reply in (..., FREE) and (asked.handler or not isinstance(one, dict))
         assert unlike or alike(one, other), f"{row.examples[i].words}: {one!r} in RESP2, {other!r} in RESP3"
     if row.session:
         with pytest.raises(Fault, match="Unknown command"):

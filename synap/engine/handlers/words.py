@@ -44,11 +44,13 @@ def perform(engine: Engine, caller: Caller, name: str, fields: dict[str, Any], n
 
 
 def _bare(value: Any) -> Any:
-    """Return a plain reply without the forms of its texts, and "OK" for a reply of the shape DONE."""
+    """Return a plain reply without the forms of its texts, and "OK" for DONE."""
     if value is True:
         return "OK"
     if isinstance(value, tuple):
         return value[0]
+    if isinstance(value, dict):
+        return {name: _bare(item) for name, item in value.items()}
     return [_bare(item) for item in value] if isinstance(value, list) else value
 
 

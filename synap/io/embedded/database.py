@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from synap.derive.binders import Build, binder
-from synap.derive.documents import read_native
 from synap.derive.replies import plain
+from synap.derive.reply_forms import Form, native_form
 from synap.engine.callers import Caller, Surface
 from synap.engine.handlers.table import digest_of
 from synap.engine.outcomes import HANDLED, PARKED, Outcome
@@ -27,7 +27,6 @@ from synap.journal import LogFailed
 from synap.observe import counters
 from synap.settings import Settings
 from synap.store.memory import layout
-from synap.store.memory.layout import FORM_JSON
 
 UPKEEP_S = 0.1
 CLOSED = "the database is closed"
@@ -62,6 +61,7 @@ class Database(Methods, BulkMethods):
         self._engine = self._node.engine
         self._lock = threading.Lock()
         self._builds: dict[str, Build] = {}
+        self._forms: dict[str, Form] = {}  # of the replies of each row
         self._caller = Caller(Surface.PYTHON)
         self._upkeep_at = monotonic()
         self._closed = ""  # the reason why the database cannot be used
@@ -138,7 +138,10 @@ class Database(Methods, BulkMethods):
             words["number"] = str(numbers[layout.REPLY])
             words["second"] = str(numbers[layout.REPLY + layout.SECOND_NUMBER])
             raise Fault(outcome.refusal, **words)
-        return _native(plain(outcome.status, outcome.row, numbers, self._engine.bytes))
+        form = self._forms.get(outcome.row.name)
+        if form is None:
+            form = self._forms[outcome.row.name] = native_form(outcome.row.reply)
+        return form(plain(outcome.status, outcome.row, numbers, self._engine.bytes))
 
     def _await(self, waiter: Waiter, seconds: float | None) -> Any:
         try:
@@ -322,14 +325,3 @@ if hasattr(os, "register_at_fork"):
 
 def _silent(progress: Progress) -> None:
     return
-
-
-def _native(value: Any) -> Any:
-    """Return (bytes, form) pairs as bytes or as the JSON value that they hold."""
-    if isinstance(value, tuple):
-        return read_native(value[0]) if value[1] == FORM_JSON else value[0]
-    if isinstance(value, list):
-        return [_native(item) for item in value]
-    return value
-
-

@@ -20,20 +20,29 @@ from synap.store.memory.layout import (
     ITEM_MASK,
     ITEM_NIL,
     ITEM_REAL,
+    ITEM_TEXT,
     LIMIT_WORD,
     LIMIT_WORDS,
+    MARK_ARRAY,
     MARK_BITS,
+    MARK_MAP,
+    MARK_NAME,
+    MARK_PAIR,
+    MARK_PAIRS,
+    MARK_SET,
     NIL,
     NO_ITEM,
     NUMBER,
     REFUSALS,
     REFUSED,
     REFUSED_SHIFT,
-    ROW_FIELDS,
-    ROW_FIELDS_COUNT,
+    REPLY_GROUP,
+    REPLY_SET,
+    REPLY_WORD,
     ROW_NAME,
     ROW_NAME_SIZE,
-    ROW_SHAPE,
+    ROW_NAMES,
+    ROW_REPLY,
     SECOND_NUMBER,
     STATUS_MASK,
     WORDS,
@@ -44,8 +53,7 @@ CR, LF, STAR, DOLLAR, MINUS = 13, 10, 42, 36, 45
 NAME_MARK, NUMBER_MARK, SECOND_MARK = 1, 2, 3  # in the text of a refusal: place of the command's name, of a number
 LINE_MAX = 32
 UNCOUNTED = (1 << 22) - 1  # words left for `skim` while the count line is incomplete
-SHAPE_VALUES, SHAPE_MEMBERS, SHAPE_PAGE, SHAPE_PAIR, SHAPE_WORD, SHAPE_MESSAGES, SHAPE_EVENTS = 4, 5, 6, 7, 11, 12, 13
-EVENT_ITEMS = 4
+PLUS, COLON, PERCENT, TILDE, COMMA = 43, 58, 37, 126, 44
 
 
 @kernel
@@ -176,24 +184,51 @@ def put_nil(octets, at, version, array):
 
 
 @kernel
-def put_item(words, octets, at, place, version):
+def put_real(octets, at, value, version):
+    """Write a double: in RESP3 as such, in RESP2 as a bulk string; return the octet behind it."""
+    size = print_real(octets, at + 32, value)
+    if version == 3:
+        octets[at] = COMMA
+        move(octets, at + 1, at + 32, size)
+        octets[at + 1 + size] = CR
+        octets[at + 2 + size] = LF
+        return at + 3 + size
+    move(octets, at + 64, at + 32, size)
+    return put_bulk(octets, at, at + 64, size)
+
+
+@kernel
+def put_mark(words, octets, at, row, mark, value, version):
+    """Write what a mark of a nested reply stands for: the head of a group, or a name; return the octet behind it.
+
+    The members follow as items of their own, so the loop over the items needs no stack, however deep groups nest.
+    """
+    if mark == MARK_NAME:
+        name = words[row + ROW_NAMES] + 2 * value
+        return put_bulk(octets, at, words[name], words[name + 1])
+    if mark == MARK_ARRAY:
+        return put_line(octets, at, STAR, value)
+    if version == 3:
+        return put_line(octets, at, PERCENT if mark == MARK_MAP else TILDE if mark == MARK_SET else STAR, value)
+    if mark == MARK_PAIR:  # its members are those of the array around it
+        return at
+    return put_line(octets, at, STAR, 2 * value if mark == MARK_MAP or mark == MARK_PAIRS else value)
+
+
+@kernel
+def put_item(words, octets, at, row, place, version):
     """Write one item of a reply; return the octet behind it."""
-    what = words[place + 1] & ITEM_MASK
+    size = words[place + 1]
+    what = size & ITEM_MASK
+    if what == ITEM_TEXT:
+        return put_bulk(octets, at, words[place], size >> MARK_BITS)
     if what == ITEM_INTEGER:
-        return put_line(octets, at, 58, words[place])
-    if what == ITEM_NIL:
-        return put_nil(octets, at, version, False)
+        return put_line(octets, at, COLON, words[place])
     if what == ITEM_REAL:
-        size = print_real(octets, at + 32, real_of(words[place]))
-        if version == 3:
-            octets[at] = 44
-            move(octets, at + 1, at + 32, size)
-            octets[at + 1 + size] = CR
-            octets[at + 2 + size] = LF
-            return at + 3 + size
-        move(octets, at + 64, at + 32, size)
-        return put_bulk(octets, at, at + 64, size)
-    return put_bulk(octets, at, words[place], words[place + 1] >> MARK_BITS)
+        return put_real(octets, at, real_of(words[place]), version)
+    if size == ITEM_NIL:
+        return put_nil(octets, at, version, False)
+    return put_mark(words, octets, at, row, size >> MARK_BITS, words[place], version)
 
 
 @kernel
@@ -227,74 +262,37 @@ def put_refusal(words, octets, at, row, number, value, second):
 
 
 @kernel
-def put_head(octets, at, count, fields, version):
-    """Begin `count` items: a map (in RESP2 an array) if they have names, else an array; return the octet behind."""
-    if fields and version == 3:
-        return put_line(octets, at, 37, count)
-    return put_line(octets, at, STAR, 2 * count if fields else count)
-
-
-@kernel
-def put_items(words, octets, at, row, place, count, fields, version):
-    """Write `count` items from word `place` on, each behind its name if it has one; return the octet behind them."""
-    for i in range(count):
-        if fields:
-            name = words[row + ROW_FIELDS] + 2 * i
-            at = put_bulk(octets, at, words[name], words[name + 1])
-        at = put_item(words, octets, at, place + 2 * i, version)
-    return at
-
-
-@kernel
 def put_reply(words, octets, at, row, status, reply, version):
     """Write the reply of a row; return the octet behind it. The caller has checked the space (see `tapes.fits`)."""
     status &= STATUS_MASK
     if status == NUMBER:
-        if words[row + ROW_SHAPE] == SHAPE_WORD:
-            name = words[row + ROW_FIELDS] + 2 * words[reply]
-            octets[at] = 43
+        if words[row + ROW_REPLY] & REPLY_WORD:
+            name = words[row + ROW_NAMES] + 2 * words[reply]
+            octets[at] = PLUS
             move(octets, at + 1, words[name], words[name + 1])
             at += 1 + words[name + 1]
             octets[at] = CR
             octets[at + 1] = LF
             return at + 2
-        return put_line(octets, at, 58, words[reply])
+        return put_line(octets, at, COLON, words[reply])
     if status == DONE:
-        octets[at] = 43
+        octets[at] = PLUS
         octets[at + 1] = 79
         octets[at + 2] = 75
         octets[at + 3] = CR
         octets[at + 4] = LF
         return at + 5
-    if status == ITEM:
-        return put_item(words, octets, at, reply + 2, version)
-    shape = words[row + ROW_SHAPE]
+    kind = words[row + ROW_REPLY]
     if status == NIL or status == NO_ITEM:
-        return put_nil(octets, at, version, shape >= SHAPE_VALUES and status == NIL)
+        return put_nil(octets, at, version, kind & REPLY_GROUP and status == NIL)
     if status >= REFUSED:
         return put_refusal(words, octets, at, row, status, words[reply], words[reply + SECOND_NUMBER])
-    if status == EMPTY:
-        return put_line(octets, at, 126 if shape == SHAPE_MEMBERS and version == 3 else STAR, 0)
     count = words[reply + 1]
-    fields = words[row + ROW_FIELDS_COUNT]
-    if shape == SHAPE_MESSAGES or shape == SHAPE_EVENTS:
-        size = fields if fields else EVENT_ITEMS
-        at = put_line(octets, at, STAR, count // size)
-        for first in range(0, count, size):
-            at = put_head(octets, at, size, fields, version)
-            at = put_items(words, octets, at, row, reply + 2 + 2 * first, size, fields, version)
-        return at
-    if shape == SHAPE_PAGE:
-        octets[at] = STAR
-        octets[at + 1] = 50
-        octets[at + 2] = CR
-        octets[at + 3] = LF
-        size = print_integer(octets, at + 32, words[reply])
-        move(octets, at + 64, at + 32, size)
-        at = put_bulk(octets, at + 4, at + 64, size)
-        at = put_line(octets, at, STAR, count)
-    elif fields:
-        at = put_head(octets, at, count, fields, version)
-    else:
-        at = put_line(octets, at, 126 if shape == SHAPE_MEMBERS and version == 3 else STAR, count)
-    return put_items(words, octets, at, row, reply + 2, count, fields, version)
+    if status != ITEM:
+        head = TILDE if kind & REPLY_SET and version == 3 else STAR
+        if status == EMPTY:
+            return put_line(octets, at, head, 0)
+        at = put_line(octets, at, head, count)
+    for i in range(count):
+        at = put_item(words, octets, at, row, reply + 2 + 2 * i, version)
+    return at

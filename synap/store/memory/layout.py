@@ -137,7 +137,10 @@ BLOCK_WORDS_MAX = 4096  # larger blocks are extents
 
 # A row in ROWS.
 ROW_CODE, ROW_FLAGS, ROW_SCHEMA, ROW_SCHEMA_END, ROW_SLOTS, ROW_WORDS_MIN, ROW_WORDS_MAX = range(7)
-ROW_ROOM, ROW_SHAPE, ROW_NAME, ROW_NAME_SIZE, ROW_FIELDS, ROW_FIELDS_COUNT = 7, 8, 9, 10, 11, 12
+ROW_ROOM, ROW_REPLY, ROW_NAME, ROW_NAME_SIZE, ROW_NAMES = 7, 8, 9, 10, 11
+
+# Bits of ROW_REPLY: what the reply's template says that the reply itself does not.
+REPLY_WORD, REPLY_SET, REPLY_GROUP = 1, 2, 4  # a number selects a name; ITEMS are a set; NIL is a missing group
 
 # Flags of a row.
 FLAG_WRITE = 1  # may change the state
@@ -168,6 +171,9 @@ FORM_PLAIN, FORM_JSON, FORM_MASK = 0, 1, 3
 PRESENT = 0x20
 MARK_BITS = 8
 ITEM_TEXT, ITEM_INTEGER, ITEM_REAL, ITEM_NIL, ITEM_MASK = 0x00, 0x40, 0x80, 0xC0, 0xC0
+# An ITEM_NIL with a size is a mark in a nested reply; its size says which, and its value is a count or a number.
+MARK_ARRAY, MARK_SET, MARK_MAP, MARK_PAIRS, MARK_PAIR, MARK_NAME = 1, 2, 3, 4, 5, 6
+NAME_BYTES_MAX = 24  # of a name that MARK_NAME stands for, so that `tapes.fits` counts it as any other item
 
 # Statuses. The low byte says how to read the reply region, the bits above say what happened.
 BROKEN, DONE, NIL, ITEM, ITEMS, NUMBER, EMPTY, NO_ITEM = 0, 1, 2, 3, 4, 5, 6, 7

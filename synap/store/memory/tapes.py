@@ -13,14 +13,27 @@ The slots of each row have names (`store/slots`); no kernel counts them.
 
 A reply is one scalar, a count of items, and the items as (value, size << 8 | mark). The value of a text is the octet
 at which it lies, in the heap or in the blob; nothing is copied until a surface encodes the reply.
+
+The status says how to read it. ITEMS are the members of one array or set. ITEM is one value: a text, or a group with
+its members. A group begins with a mark, behind which its members follow; a member may be a group in turn, to any
+depth, since nothing ends a group but its count:
+
+    MARK_ARRAY, MARK_SET   n   n members
+    MARK_MAP               n   n names, each with its value behind it
+    MARK_PAIRS             n   n members, each a MARK_PAIR
+    MARK_PAIR              2   2 members: in RESP3 an array, in RESP2 a part of the array around it
+    MARK_NAME              i   not a group: the name i of the row's template, counted through all of its records
 """
 
 from synap.compiler.jit import kernel
+from synap.kernels.spans import bits_of
 from synap.store.memory.layout import (
     FORM_MASK,
     ITEM_INTEGER,
     ITEM_NIL,
+    ITEM_REAL,
     MARK_BITS,
+    MARK_NAME,
     PRESENT,
     REPLY_BYTES_MAX,
     REPLY_ITEMS_MAX,
@@ -102,8 +115,35 @@ def add_nil(words, reply):
 
 
 @kernel
+def add_real(words, reply, value):
+    """Add a float64 to the reply: a double in RESP3, its text in RESP2."""
+    place = reply + 2 + 2 * words[reply + 1]
+    words[place] = bits_of(value)
+    words[place + 1] = ITEM_REAL
+    words[reply + 1] += 1
+
+
+@kernel
+def add_mark(words, reply, mark, value):
+    """Add a mark: begin a group of `value` members or, with MARK_NAME, add the name of this number."""
+    place = reply + 2 + 2 * words[reply + 1]
+    words[place] = value
+    words[place + 1] = mark << MARK_BITS | ITEM_NIL
+    words[reply + 1] += 1
+
+
+@kernel
+def add_field(words, reply, name, value):
+    """Add an integer to the reply, behind the name of this number."""
+    add_mark(words, reply, MARK_NAME, name)
+    add_number(words, reply, value)
+
+
+@kernel
 def fits(words, reply, items, octets):
     """Return True if the caller can take a reply of so many items and octets; else write both into the reply region.
+
+    Marks count as items, and the names of MARK_NAME need no octets.
 
     Every row that answers more than a few words asks before its first store. So FULL means that nothing has happened,
     and that the call can be made again with more capacity.

@@ -18,7 +18,8 @@ import msgspec
 
 from synap.derive.conversions import to_flag, wrong
 from synap.derive.packed_calls import call_of
-from synap.derive.replies import items, spelled_message
+from synap.derive.replies import plain
+from synap.derive.reply_forms import json_form
 from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
 from synap.engine.waiters import Feed
@@ -44,9 +45,9 @@ class QueueTalk(Talk):
         self.queue, self.consumer = self.parameters["name"], self.parameters["consumer_id"]
         self.prefetch = int(self.parameters.get("prefetch", "0"))
         self.leases: dict[str, int] = {}  # message id -> deadline of each held message, the first to end first
-        consume = engine.catalogue.by_code[codes.QUEUE_CONSUME]
-        self.names = consume.fields
-        self.asking = call_of(consume, queue=self.queue, consumer_id=self.consumer)
+        self.row = engine.catalogue.by_code[codes.QUEUE_CONSUME]
+        self.form = json_form(self.row.reply)
+        self.asking = call_of(self.row, queue=self.queue, consumer_id=self.consumer)
         self.connection.send_text(_encode({"type": "connected", "queue": self.queue, "consumer_id": self.consumer}))
         self.feed = Feed(kinds.QUEUE, self.queue.encode(), self.take)
         engine.attend(self.feed)
@@ -62,15 +63,15 @@ class QueueTalk(Talk):
             return False
         engine = self.engine
         outcome = engine.call(self.connection.caller, self.asking, now)
-        if outcome.what != layout.ITEMS:
+        if outcome.what != layout.ITEM:
             if outcome.failed:
                 self._fail(outcome)
             return False
-        parts = items(engine.numbers, engine.bytes)
+        found = plain(outcome.status, self.row, engine.numbers, engine.bytes)
         engine.free_limbo()
-        message = spelled_message(self.names, parts)
+        message = self.form(found)
         self.leases.pop(message["message_id"], None)  # a message leased again moves to the end of the order
-        self.leases[message["message_id"]] = parts[-1][0]
+        self.leases[message["message_id"]] = found["deadline"]
         self.connection.send_text(_encode({"type": "message", **message}))
         return True
 

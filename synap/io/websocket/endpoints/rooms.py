@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from synap.derive.packed_calls import call_of
-from synap.derive.replies import EVENT_ITEMS, as_text, items
+from synap.derive.replies import plain
+from synap.derive.reply_forms import as_text
 from synap.engine.outcomes import Outcome
 from synap.engine.waiters import Feed
 from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, whole_number
@@ -79,15 +80,15 @@ class RoomTalk(Talk):
         if outcome.failed:
             self._fail(outcome)
             return False
-        if outcome.what != layout.ITEMS:
+        if outcome.what != layout.ITEM:
             return False
-        parts = items(engine.numbers, engine.bytes)
+        events = plain(outcome.status, outcome.row, engine.numbers, engine.bytes)
         engine.free_limbo()
         self.offset = number
-        for i in range(0, len(parts), EVENT_ITEMS):
+        for offset, event, data, time in events:
             self.connection.send_text(_encode({
-                "type": "event", "offset": parts[i][0], "event": as_text(parts[i + 1][0]),
-                "data": _document(*parts[i + 2]), "timestamp": parts[i + 3][0] // 1000,
+                "type": "event", "offset": offset, "event": as_text(event[0]), "data": _document(*data),
+                "timestamp": time // 1000,
             }))  # fmt: skip
         return True
 

@@ -18,9 +18,9 @@ from synap.kernels.hashing import keyed_hash
 from synap.kernels.spans import move, same
 from synap.store.memory import arena, tables
 from synap.store.memory.kinds import QUEUE
-from synap.store.memory.layout import HOLDER, KEY_A, KEY_B, MARK_BITS, PRESENT, QUEUES, SCRATCH
+from synap.store.memory.layout import HOLDER, KEY_A, KEY_B, MARK_BITS, MARK_MAP, MARK_NAME, PRESENT, QUEUES, SCRATCH
 from synap.store.memory.tables import REF_MASK
-from synap.store.memory.tapes import add_number, add_text, text_at, text_mark, text_size
+from synap.store.memory.tapes import add_field, add_mark, add_text, text_at, text_mark, text_size
 from synap.store.records import keyspace, named_records, timers
 from synap.store.records.timers import NEVER
 from synap.store.slots import queues as slots
@@ -47,6 +47,7 @@ LIMIT_MASK = (1 << 20) - 1
 PRIORITY_MAX = 9
 ACK_DEADLINE_MS_MAX = 1 << 40
 ID_BYTES, ID_TEXT_BYTES = 16, 36
+MESSAGE_ITEMS = 17  # items of the reply for one message: the mark of a map, eight names and values
 
 
 @inlined
@@ -231,17 +232,22 @@ def set_timer(words, octets, queue):
 
 @kernel
 def add_parts(words, reply, message, id_at):
-    """Add a message to the reply as eight items; `id_at` is the octet at which its id as text lies."""
+    """Add a message to the reply: MESSAGE_ITEMS items. `id_at` is the octet at which its id as text lies."""
     size = words[message + PAYLOAD] >> MARK_BITS
     body = (message + MESSAGE_WORDS) * 8
+    state = words[message + STATE]
+    add_mark(words, reply, MARK_MAP, 8)
+    add_mark(words, reply, MARK_NAME, 0)
     add_text(words, reply, id_at, ID_TEXT_BYTES, 0)
+    add_mark(words, reply, MARK_NAME, 1)
     add_text(words, reply, body, size, words[message + PAYLOAD] & 0xFF)
-    add_number(words, reply, (words[message + STATE] >> PRIORITY_SHIFT) & 0xFF)
-    add_number(words, reply, (words[message + STATE] >> FAILURES_SHIFT) & FAILURES_MASK)
-    add_number(words, reply, (words[message + STATE] >> LIMIT_SHIFT) & LIMIT_MASK)
+    add_field(words, reply, 2, (state >> PRIORITY_SHIFT) & 0xFF)
+    add_field(words, reply, 3, (state >> FAILURES_SHIFT) & FAILURES_MASK)
+    add_field(words, reply, 4, (state >> LIMIT_SHIFT) & LIMIT_MASK)
+    add_mark(words, reply, MARK_NAME, 5)
     add_text(words, reply, body + size, words[message + HEADERS], 1)
-    add_number(words, reply, words[message + CREATED])
-    add_number(words, reply, words[message + DEADLINE])
+    add_field(words, reply, 6, words[message + CREATED])
+    add_field(words, reply, 7, words[message + DEADLINE])
 
 
 @kernel

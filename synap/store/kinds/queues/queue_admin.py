@@ -26,6 +26,7 @@ from synap.store.kinds.queues.messages import (
     IS_READY,
     LEASED,
     LEASED_COUNT,
+    MESSAGE_ITEMS,
     MESSAGES,
     NEXT,
     PAYLOAD,
@@ -63,8 +64,9 @@ from synap.store.memory.layout import (
     EMPTY,
     FULL,
     ITEM,
-    ITEMS,
+    MARK_ARRAY,
     MARK_BITS,
+    MARK_MAP,
     NUMBER,
     QUEUES,
     TIMERS,
@@ -73,7 +75,15 @@ from synap.store.memory.layout import (
 )
 from synap.store.memory.refusals import KEY_EXISTS, MESSAGE_MISSING, POSITIVE_COUNT, QUEUE_MISSING
 from synap.store.memory.tables import REF_MASK
-from synap.store.memory.tapes import add_number, add_text, fits, set_scalar, text_at, text_size
+from synap.store.memory.tapes import (
+    add_field,
+    add_mark,
+    add_text,
+    fits,
+    set_scalar,
+    text_at,
+    text_size,
+)
 from synap.store.records import keyspace, named_records, timers
 from synap.store.records.named_records import KIND, NAME_SIZE
 from synap.store.records.timers import NEVER
@@ -124,11 +134,13 @@ def stats(words, octets, tape, now, reply):
     if queue == 0:
         return QUEUE_MISSING
     set_scalar(words, reply, 0)
-    for i in range(READY_COUNT, CONSUMERS + 1):
-        add_number(words, reply, words[queue + i])
-    add_number(words, reply, words[queue + DEPTH_MAX])
-    add_number(words, reply, words[queue + DELAYED_COUNT])
-    return ITEMS
+    counters = CONSUMERS + 1 - READY_COUNT
+    add_mark(words, reply, MARK_MAP, counters + 2)
+    for i in range(counters):
+        add_field(words, reply, i, words[queue + READY_COUNT + i])
+    add_field(words, reply, counters, words[queue + DEPTH_MAX])
+    add_field(words, reply, counters + 1, words[queue + DELAYED_COUNT])
+    return ITEM
 
 
 @kernel
@@ -232,13 +244,14 @@ def dead(words, octets, tape, now, reply):
         set_scalar(words, reply, 0)
         return EMPTY
     # The texts of the ids need a block until the reply is written; it is freed with the limbo.
-    if not fits(words, reply, 8 * count, size):
+    if not fits(words, reply, 1 + MESSAGE_ITEMS * count, size):
         return FULL
     block = arena.allocate(words, (count * ID_TEXT_BYTES + 7) >> 3)
     if block == 0:
         return BROKEN
     arena.release_later(words, block)
     set_scalar(words, reply, count)
+    add_mark(words, reply, MARK_ARRAY, count)
     at = block * 8
     message = words[queue + DEAD]
     for _ in range(count):
@@ -246,7 +259,7 @@ def dead(words, octets, tape, now, reply):
         add_parts(words, reply, message, at)
         at += ID_TEXT_BYTES
         message = words[message + NEXT]
-    return ITEMS
+    return ITEM
 
 
 @kernel

@@ -32,6 +32,7 @@ from synap.store.kinds.queues.messages import (
     ID_TEXT_BYTES,
     IS_LEASED,
     LIMIT_MASK,
+    MESSAGE_ITEMS,
     PAYLOAD,
     PREFETCH_MAX,
     PRIORITY,
@@ -67,7 +68,6 @@ from synap.store.memory.layout import (
     GUARD_LOADING,
     HOLDER,
     ITEM,
-    ITEMS,
     MARK_BITS,
     NIL,
     NUMBER,
@@ -221,7 +221,7 @@ def may_hold(words, octets, tape, queue):
 def consume(words, octets, tape, now, reply):
     """Lease the first message of the highest priority; return NIL (or WAIT) if none is ready or the queue is missing.
 
-    ITEMS: id, payload, priority, failures, retries_max, headers, created (ms), deadline (ms).
+    ITEM: a map of id, payload, priority, failures, retries_max, headers, created (ms), deadline (ms).
     """
     _, queue = open_queue(words, octets, tape, slots.QUEUE_CONSUME_QUEUE)
     waits = words[tape + slots.QUEUE_CONSUME_HAS_WAIT]
@@ -233,7 +233,8 @@ def consume(words, octets, tape, now, reply):
     while words[queue + READY + 2 * priority] == 0:
         priority -= 1
     message = words[queue + READY + 2 * priority]
-    if not fits(words, reply, 8, (words[message + PAYLOAD] >> MARK_BITS) + words[message + HEADERS] + ID_TEXT_BYTES):
+    size = (words[message + PAYLOAD] >> MARK_BITS) + words[message + HEADERS] + ID_TEXT_BYTES
+    if not fits(words, reply, MESSAGE_ITEMS, size):
         return FULL
     words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
     set_state(words, queue, message, IS_LEASED)
@@ -246,7 +247,7 @@ def consume(words, octets, tape, now, reply):
     set_scalar(words, reply, 0)
     print_id(octets, SCRATCH * 8, words[message + ID_A], words[message + ID_B])
     add_parts(words, reply, message, SCRATCH * 8)
-    return ITEMS | CHANGED
+    return ITEM | CHANGED
 
 
 @kernel

@@ -38,8 +38,11 @@ from synap.store.memory.layout import (
     EMPTY,
     FULL,
     HOLDER,
-    ITEMS,
+    ITEM,
+    MARK_ARRAY,
     MARK_BITS,
+    MARK_MAP,
+    MARK_NAME,
     NUMBER,
     PRESENT,
     ROOM_LIMITS,
@@ -49,6 +52,8 @@ from synap.store.memory.layout import (
 )
 from synap.store.memory.refusals import BAD_AMOUNT, OFFSET_GONE, POSITIVE_COUNT, ROOM_EXISTS, ROOM_MISSING
 from synap.store.memory.tapes import (
+    add_field,
+    add_mark,
     add_number,
     add_text,
     first_item,
@@ -67,7 +72,7 @@ LIMIT_MAX = 1 << 50
 SUBSCRIBERS_MAX = 10_000  # the most readers of one room that are counted
 BATCH_BYTES = 8 << 20  # names and data in one reply; a single event may be larger
 EVENTS_DEFAULT = 100  # events in a reply to a call without a limit
-EVENT_ITEMS = 4
+EVENT_ITEMS = 5  # items of the reply for one event: the mark of an array, offset, name, data, time
 
 
 @inlined
@@ -181,7 +186,7 @@ def note_reader(words, octets, room, count, tape):
 
 @kernel
 def consume(words, octets, tape, now, reply):
-    """Reply with events from an offset on (default: the earliest), EVENT_ITEMS items each; scalar: the next offset.
+    """Reply with events from an offset on (default: the earliest), an array each; scalar: the next offset.
 
     There are fewer events than the limit if no more exist, or if they exceed BATCH_BYTES. EMPTY (or WAIT) if none
     exists yet. Refused if the offset is no longer held, or is greater than the next offset and the call does not wait:
@@ -221,14 +226,16 @@ def consume(words, octets, tape, now, reply):
         count += 1
         if count < most:
             i, event = events.following(words, room, i, event)
-    if not fits(words, reply, EVENT_ITEMS * count, size):
+    if not fits(words, reply, 1 + EVENT_ITEMS * count, size):
         return FULL
     set_scalar(words, reply, start + count)
+    add_mark(words, reply, MARK_ARRAY, count)
     i = first_i
     event = first
     for offset in range(start, start + count):
         name_size = words[event + EVENT_NAME_SIZE]
         body = (event + EVENT_HEAD) * 8
+        add_mark(words, reply, MARK_ARRAY, EVENT_ITEMS - 1)
         add_number(words, reply, offset)
         add_text(words, reply, body, name_size, 0)
         size = words[event + EVENT_SIZE]
@@ -237,7 +244,7 @@ def consume(words, octets, tape, now, reply):
         if offset < start + count - 1:
             i, event = events.following(words, room, i, event)
     note_reader(words, octets, room, count, tape)
-    return ITEMS
+    return ITEM
 
 
 @kernel
@@ -247,19 +254,21 @@ def stats(words, octets, tape, now, reply):
     if room == 0:
         return ROOM_MISSING
     set_scalar(words, reply, 0)
+    add_mark(words, reply, MARK_MAP, 12)
+    add_mark(words, reply, MARK_NAME, 0)
     add_text(words, reply, (room + ROOM_WORDS) * 8, words[room + NAME_SIZE], 0)
-    add_number(words, reply, words[room + AFTER] - words[room + FIRST])
-    add_number(words, reply, words[room + FIRST])
-    add_number(words, reply, max(words[room + AFTER] - 1, 0))
-    add_number(words, reply, words[room + SUBSCRIBERS + tables.COUNT])
-    add_number(words, reply, words[room + AFTER])
-    add_number(words, reply, words[room + CONSUMED])
-    add_number(words, reply, words[room + BYTES])
-    add_number(words, reply, words[room + EVENTS_MAX])
-    add_number(words, reply, words[room + BYTES_MAX])
-    add_number(words, reply, words[room + RETENTION_MS] // 1000)
-    add_number(words, reply, words[room + CREATED])
-    return ITEMS
+    add_field(words, reply, 1, words[room + AFTER] - words[room + FIRST])
+    add_field(words, reply, 2, words[room + FIRST])
+    add_field(words, reply, 3, max(words[room + AFTER] - 1, 0))
+    add_field(words, reply, 4, words[room + SUBSCRIBERS + tables.COUNT])
+    add_field(words, reply, 5, words[room + AFTER])
+    add_field(words, reply, 6, words[room + CONSUMED])
+    add_field(words, reply, 7, words[room + BYTES])
+    add_field(words, reply, 8, words[room + EVENTS_MAX])
+    add_field(words, reply, 9, words[room + BYTES_MAX])
+    add_field(words, reply, 10, words[room + RETENTION_MS] // 1000)
+    add_field(words, reply, 11, words[room + CREATED])
+    return ITEM
 
 
 @kernel

@@ -1,0 +1,203 @@
+"""Forms of a reply, by its template: JSON for the surfaces, Python values for programs in this process.
+
+A reply that was read from the heap (`replies.plain`) consists of int, float, None, True, lists, dictionaries, and pairs
+(bytes, form) for texts. `json_form` and `native_form` return the function that turns such a reply into its form.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, assert_never
+
+import msgspec
+
+from synap.derive.documents import read_native
+from synap.reply import (
+    GROUPS,
+    Array,
+    Either,
+    Leaf,
+    Map,
+    Pairs,
+    Pushed,
+    Record,
+    SetOf,
+    Status,
+    Template,
+    Tuple,
+)
+from synap.store.memory.layout import FORM_JSON
+
+Form = Callable[[Any], Any]
+
+_judge = msgspec.json.Decoder(float_hook=float).decode
+_LIKE_JSON = re.compile(r'[ \t\n\r]*[{\["\-0-9tfn]')
+
+
+def as_text(octets: bytes) -> str:
+    """Return bytes as text, or a note of their number if they are not UTF-8."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return f"<binary data: {len(octets)} bytes>"
+
+
+def as_json(octets: bytes, form: int) -> Any:
+    """Return a stored value by its form: JSON verbatim, so that numbers keep their digits, else text."""
+    if form == FORM_JSON:
+        return msgspec.Raw(octets)
+    return as_text(octets)
+
+
+def as_hybrid(octets: bytes, form: int) -> Any:
+    """Return what `as_json` returns, but a text that parses as JSON as a JSON string of it, so that decoding the
+    text gives it back."""
+    if form == FORM_JSON:
+        return msgspec.Raw(octets)
+    text = as_text(octets)
+    return msgspec.json.encode(text).decode() if _LIKE_JSON.match(text) and _reads(text) else text
+
+
+def _reads(text: str) -> bool:
+    """Return True if some client's JSON parser may accept this text; lenient: 1e999, half a character."""
+    try:
+        json.loads(text, parse_int=float)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def as_document(octets: bytes) -> Any:
+    """Return bytes as JSON verbatim if they are JSON, else as text."""
+    try:
+        _judge(octets)
+        return msgspec.Raw(octets)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return as_text(octets)
+
+
+def json_text(octets: bytes, form: int) -> bytes:
+    """Return a stored value as JSON text; bytes that are not UTF-8 unchanged."""
+    if form == FORM_JSON:
+        return octets
+    try:
+        return msgspec.json.encode(octets.decode())
+    except UnicodeDecodeError:
+        return octets
+
+
+def as_native(octets: bytes, form: int) -> Any:
+    """Return a stored value as Python: the JSON value that it is, else bytes."""
+    return read_native(octets) if form == FORM_JSON else octets
+
+
+def unchanged(value: Any) -> Any:
+    """Return the value: the form of numbers."""
+    return value
+
+
+_NUMBERS = dict.fromkeys((Leaf.DONE, Leaf.INTEGER, Leaf.REAL, Leaf.BOOLEAN, Leaf.NIL, Leaf.NONE), unchanged)
+_JSON: dict[Leaf, Form] = _NUMBERS | {
+    Leaf.TIME: lambda ms: ms // 1000,
+    Leaf.TEXT: lambda text: as_text(text[0]),
+    Leaf.VALUE: lambda text: as_json(*text),
+    Leaf.OCTETS: lambda text: list(text[0]),
+    Leaf.VALUE_OCTETS: lambda text: list(json_text(*text)),
+    Leaf.DOCUMENT: lambda text: as_document(text[0]),
+    Leaf.OBJECT: lambda text: as_document(text[0]) if text[0] else {},
+    Leaf.ANY: lambda value: _any(value, as_json),
+}
+_NATIVE: dict[Leaf, Form] = _NUMBERS | {
+    Leaf.TIME: unchanged,
+    **dict.fromkeys((Leaf.TEXT, Leaf.OCTETS, Leaf.DOCUMENT, Leaf.OBJECT), lambda text: text[0]),
+    **dict.fromkeys((Leaf.VALUE, Leaf.VALUE_OCTETS), lambda text: as_native(*text)),
+    Leaf.ANY: lambda value: _any(value, as_native),
+}
+
+
+def _any(value: Any, of_text: Callable[[bytes, int], Any]) -> Any:
+    """Return a reply of an unknown template, with texts by `of_text`."""
+    if isinstance(value, tuple):
+        return of_text(*value)
+    if isinstance(value, list):
+        return [_any(each, of_text) for each in value]
+    if isinstance(value, dict):
+        return {_named(name): _any(each, of_text) for name, each in value.items()}
+    return value
+
+
+def _named(name: Any) -> str:
+    return as_text(name) if isinstance(name, bytes) else str(name)
+
+
+def json_form(template: Template) -> Form:
+    """Return the function that makes JSON of a reply with this template; a tuple becomes an object."""
+    if isinstance(template, Tuple):
+        members = [(name, json_form(each)) for name, each in template.members]
+        return lambda found: {name: form(each) for (name, form), each in zip(members, found, strict=True)}
+    return _JSON[template] if isinstance(template, Leaf) else _form(template, json_form, as_text)
+
+
+def native_form(template: Template) -> Form:
+    """Return the function that makes Python values of a reply with this template; a tuple becomes a list."""
+    if isinstance(template, Tuple):
+        forms = [native_form(each) for _, each in template.members]
+        return lambda found: [form(each) for form, each in zip(forms, found, strict=True)]
+    return _NATIVE[template] if isinstance(template, Leaf) else _form(template, native_form, bytes)
+
+
+def _form(template: Any, form_of: Callable[[Template], Form], text: Callable[[bytes], Any]) -> Form:
+    """Return the form of what all forms share; `text` is that of a text which is no stored value."""
+    match template:
+        case Status():
+            return lambda word: text(word[0])
+        case Array(items=(item,)) | SetOf(item) | Pushed(item):
+            of_item = form_of(item)
+            return lambda found: [of_item(each) for each in found]
+        case Array():
+            forms = [form_of(item) for item in template.items]
+            return lambda found: [forms[i % len(forms)](each) for i, each in enumerate(found)]
+        case Record():
+            return _record([(name, form_of(each)) for name, each in template.members])
+        case Map(item):
+            of_item = form_of(item)
+            return lambda found: {text(name) if isinstance(name, bytes) else name: of_item(each)
+                                  for name, each in found.items()}  # fmt: skip
+        case Pairs(first, second):
+            one, other = form_of(first), form_of(second)
+            return lambda found: [[one(a), other(b)] for a, b in found]
+        case Either((other, Leaf.NIL)):
+            of_other = form_of(other)
+            return lambda found: None if found is None else of_other(found)
+        case Either():
+            known = [(each, form_of(each)) for each in template.choices]
+            return lambda found: next(form for each, form in known if _is(each, found))(found)
+        case _:
+            assert_never(template)
+
+
+def _record(members: list[tuple[str, Form]]) -> Form:
+    """Return the form of a record, which copies the members that do not change."""
+    others = [(name, form) for name, form in members if form is not unchanged]
+
+    def form(found: dict[Any, Any]) -> Any:
+        made = found.copy()
+        for name, form_of_it in others:
+            made[name] = form_of_it(found[name])
+        return made
+
+    return form
+
+
+def _is(template: Template, value: Any) -> bool:
+    """Return True if a value that was read from the heap may be a reply with this template."""
+    if isinstance(value, tuple):
+        return not isinstance(template, GROUPS) and template not in (*_NUMBERS, Leaf.TIME)
+    if isinstance(value, list):
+        return isinstance(template, Array | SetOf | Tuple | Pairs | Pushed)
+    if isinstance(value, dict):
+        return isinstance(template, Record | Map)
+    leaves = {bool: Leaf.DONE, type(None): Leaf.NIL, int: Leaf.INTEGER, float: Leaf.REAL}
+    return template is leaves[type(value)] or (type(value) is int and template is Leaf.TIME)

@@ -1,0 +1,174 @@
+"""Replies of RESP, read as their templates say: bytes that do not fit the template raise Unlike.
+
+    read(row.reply, b"*2\\r\\n:1\\r\\n:2\\r\\n", 3)    [1, 2]
+
+Texts and statuses become bytes; arrays, sets, pairs and tuples become lists; records and maps become dictionaries.
+"""
+
+from typing import Any
+
+from synap.reply import (
+    Array,
+    Either,
+    Leaf,
+    Map,
+    Pairs,
+    Pushed,
+    Record,
+    SetOf,
+    Status,
+    Template,
+    Tuple,
+)
+from tests.support import decode_at
+
+TEXTS = (Leaf.TEXT, Leaf.VALUE, Leaf.OCTETS, Leaf.VALUE_OCTETS, Leaf.DOCUMENT, Leaf.OBJECT)
+
+
+class Unlike(AssertionError):
+    """A reply does not fit its template."""
+
+
+class Reader:
+    """Reads one reply after the other from `data`, in a version of RESP."""
+
+    def __init__(self, data: bytes, version: int) -> None:
+        self.data, self.version = data, version
+        self.at = 0
+
+    def line(self, kinds: bytes, wanted: object) -> bytes:
+        """The rest of a line that begins with one of these bytes."""
+        end = self.data.find(b"\r\n", self.at)
+        line = self.data[self.at : end]
+        if end < 0 or not line or line[0] not in kinds:
+            raise Unlike(f"{self.data[self.at : self.at + 60]!r} is no {wanted}")
+        self.at = end + 2
+        return line[1:]
+
+    def count(self, kinds: bytes, wanted: object) -> int:
+        """The number in a head of a text or a group."""
+        number = int(self.line(kinds, wanted))
+        if number < 0:
+            raise Unlike(f"nil is no {wanted}")
+        return number
+
+    def members(self, wanted: Record | Map) -> int:
+        """The number of members of a map, which in RESP2 is an array."""
+        if self.version == 3:
+            return self.count(b"%", wanted)
+        number = self.count(b"*", wanted)
+        if number % 2:
+            raise Unlike(f"{number} members of a map")
+        return number // 2
+
+    def text(self, wanted: object) -> bytes:
+        """A bulk string."""
+        size = self.count(b"$", wanted)
+        self.at += size + 2
+        return self.data[self.at - size - 2 : self.at - 2]
+
+    def leaf(self, wanted: Leaf) -> Any:
+        """A reply without members."""
+        if wanted is Leaf.ANY:
+            value, self.at = decode_at(self.data, self.at)
+            return value
+        if wanted in TEXTS:
+            return self.text(wanted)
+        if wanted in (Leaf.INTEGER, Leaf.TIME):
+            return int(self.line(b":", wanted))
+        if wanted is Leaf.REAL:
+            return float(self.line(b",", wanted) if self.version == 3 else self.text(wanted))
+        text = self.line(b"_" if self.version == 3 else b"$*", wanted) if wanted is Leaf.NIL else b""
+        if wanted is Leaf.DONE and self.line(b"+", wanted) == b"OK":
+            return b"OK"
+        if wanted is not Leaf.NIL or text not in (b"", b"-1"):
+            raise Unlike(f"{self.data[self.at : self.at + 60]!r} is no {wanted}")
+        return None
+
+    def read(self, wanted: Template, array: bytes = b"*") -> Any:
+        """The next reply; `array` is the byte with which an array begins."""
+        match wanted:
+            case Leaf():
+                return self.leaf(wanted)
+            case Status(words):
+                word = self.line(b"+", wanted)
+                if words and word.decode() not in words:
+                    raise Unlike(f"{word!r} is none of {words}")
+                return word
+            case Array(items):
+                number = self.count(array, wanted)
+                if number % len(items):
+                    raise Unlike(f"{number} members of {wanted}")
+                return [self.read(items[i % len(items)]) for i in range(number)]
+            case SetOf(item):
+                number = self.count(b"~" if self.version == 3 else b"*", wanted)
+                return [self.read(item) for _ in range(number)]
+            case Tuple(members):
+                if self.count(array, wanted) != len(members):
+                    raise Unlike(f"the number of members of {wanted}")
+                return [self.read(member) for _, member in members]
+            case Record(members):
+                return self.record(wanted, self.members(wanted))
+            case Map(item):
+                number = self.members(wanted)
+                name = Either(Leaf.TEXT, Leaf.INTEGER)
+                return {self.read(name): self.read(item) for _ in range(number)}
+            case Pairs(first, second):
+                number = self.count(b"*", wanted)
+                pair = Tuple({"first": first, "second": second})
+                if self.version == 3:
+                    return [self.read(pair) for _ in range(number)]
+                return [[self.read(first), self.read(second)] for _ in range(number // 2)]
+            case Pushed(item):
+                found = []
+                while self.at < len(self.data):
+                    found.append(self.read(item, b">" if self.version == 3 else b"*"))
+                return found
+            case Either(choices):
+                return self.either(choices)
+
+    def record(self, wanted: Record, number: int) -> dict[bytes, Any]:
+        """The members of a record: all its names in order, but for those that may be missing."""
+        known = list(wanted.members)
+        found = {}
+        for _ in range(number):
+            name = self.text("name")
+            while known and known[0][0].removesuffix("?").encode() != name:
+                if not known.pop(0)[0].endswith("?"):
+                    raise Unlike(f"{name!r} in the place of another member of {wanted}")
+            if not known:
+                raise Unlike(f"{name!r} is no member of {wanted}")
+            found[name] = self.read(known.pop(0)[1])
+        if any(not name.endswith("?") for name, _ in known):
+            raise Unlike(f"{found} lacks members of {wanted}")
+        return found
+
+    def either(self, choices: tuple[Template, ...]) -> Any:
+        """The next reply as the first of these that it fits."""
+        start, why = self.at, []
+        for one in choices:
+            try:
+                return self.read(one)
+            except Unlike as unlike:
+                why.append(str(unlike))
+                self.at = start
+        raise Unlike("; ".join(why))
+
+
+def read(wanted: Template, data: bytes, version: int, at: int = 0) -> tuple[Any, int]:
+    """(the reply that starts at `at`, the octet behind it); a refusal or QUEUED stands for any reply."""
+    if data[at : at + 1] == b"-" or data.startswith(b"+QUEUED\r\n", at):
+        return decode_at(data, at)
+    reader = Reader(data, version)
+    reader.at = at
+    if wanted is Leaf.NONE:
+        return None, at
+    return reader.read(wanted), reader.at
+
+
+def values(found: Any) -> Any:
+    """A reply without the names of its records and maps: their values as lists."""
+    if isinstance(found, dict):
+        return [values(each) for each in found.values()]
+    return [values(each) for each in found] if isinstance(found, list) else found
+
