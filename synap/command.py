@@ -344,7 +344,7 @@ class Command:
     json_reply    of a handler: template of its reply to JSON surfaces and to programs in this process, if it differs
     run, handler  function of synap.store that carries out the row, called through a door; or one of engine/handlers
     traits        what is true of the row, as bits: WRITES | GROWS, ... (traits.py)
-    room          most words of memory that a call which `grows` needs besides its tape and texts
+    needs_words   most words of memory that a call which `grows` needs besides its tape and texts
     http          REST routes
     envelope      further names in the command envelope, besides `name`
     rest, rest_nil        REST: template of the reply, see derive/replies; of NIL, where "NOT_FOUND" means 404
@@ -373,7 +373,7 @@ class Command:
     run: str = ""
     handler: str = ""
     traits: int = 0
-    room: int = 0
+    needs_words: int = 0
     http: tuple[Route, ...] = ()
     envelope: tuple[str, ...] = ()
     rest: Any = None

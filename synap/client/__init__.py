@@ -6,8 +6,8 @@ for AsyncClient.
     machine                      RESP3 without sockets: bytes to events
     requests, keys, queues,      the request that each method makes, once for both clients
     rooms, topics, batches
-    flows                        plans: the order of steps, retries and iterators, without waiting
-    sync_runner, async_runner    connections, and how plans are carried out
+    flows                        flows: the order of effects, retries and iterators, without waiting
+    sync_runner, async_runner    connections, and how flows are carried out
     sync, async_client           the clients
 """
 

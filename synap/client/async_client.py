@@ -25,31 +25,31 @@ from synap.client.async_runner import Connection, Pool, Runner
 from synap.client.batches import Batch
 from synap.client.calls import D
 from synap.client.errors import Conflict, Refused
-from synap.client.flows import Exchange, Plan, calling, scanning
+from synap.client.flows import Exchange, Flow, calling, scanning
 from synap.client.keys import Keys
 from synap.client.machine import Word
 from synap.client.options import Options, from_address
 from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
 from synap.client.requests import Awaiting, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
-from synap.client.topics import Gap, Ready, Silence, TopicMessage, Wishes, subscribing, wishes
+from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
 from synap.hosts import authority
 
 I_co = TypeVar("I_co", covariant=True)
 
 
 class AsyncIteration(Generic[I_co]):
-    """An asynchronous iterator over the items of a plan. Leave it at the end of an `async with`, or with `close()`."""
+    """An asynchronous iterator over the items of a flow. Leave it at the end of an `async with`, or with `close()`."""
 
-    def __init__(self, runner: Runner, plan: Plan) -> None:
+    def __init__(self, runner: Runner, flow: Flow) -> None:
         self._runner = runner
-        self._plan = plan
+        self._flow = flow
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> I_co:
-        return await self._runner.next(self._plan)
+        return await self._runner.next(self._flow)
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,12 +60,12 @@ class AsyncIteration(Generic[I_co]):
         await self.close()
 
     async def close(self) -> None:
-        """Stop iterating and release the plan's connection.
+        """Stop iterating and release the flow's connection.
 
         Commands that remain to be sent are sent even after the task was cancelled, for at most `connect_timeout`.
         """
         with anyio.move_on_after(self._runner.patience_s, shield=True):
-            await self._runner.leave(self._plan)
+            await self._runner.leave(self._flow)
 
 
 class AsyncMessage(MessageCalls[D], Awaiting):
@@ -83,8 +83,8 @@ class AsyncConsumer(AsyncIteration[AsyncMessage[D]]):
         super().__init__(runner, consuming(queue, name, wait_s, until_empty, self.tally))
 
     def __del__(self) -> None:
-        plan = getattr(self, "_plan", None)
-        if plan is not None and getgeneratorstate(plan) == GEN_SUSPENDED and not sys.is_finalizing():
+        flow = getattr(self, "_flow", None)
+        if flow is not None and getgeneratorstate(flow) == GEN_SUSPENDED and not sys.is_finalizing():
             warnings.warn(
                 "a consumer was dropped and not closed: use `async with queue.consume(...)`", ResourceWarning, 2,
             )  # fmt: skip
@@ -104,7 +104,7 @@ class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
     `gaps` counts how often its connection was lost since.
     """
 
-    def __init__(self, runner: Runner, wanted: Wishes, options: Options, data: Callable[[Any], Any]) -> None:
+    def __init__(self, runner: Runner, wanted: WantedNames, options: Options, data: Callable[[Any], Any]) -> None:
         self._wanted = wanted
         super().__init__(runner, subscribing(wanted, options, data))
 
@@ -115,13 +115,13 @@ class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
 
     async def __aenter__(self) -> Self:
         if not self._wanted.ready:
-            await self._runner.next(self._plan)
+            await self._runner.next(self._flow)
         return self
 
     async def __anext__(self) -> TopicMessage[D] | Gap:
         while True:
-            found = await self._runner.next(self._plan)
-            if not isinstance(found, Ready | Silence):
+            found = await self._runner.next(self._flow)
+            if not isinstance(found, Ready | NoMessage):
                 return found
 
     async def get(self, timeout: float | None = None) -> TopicMessage[D] | Gap | None:
@@ -129,10 +129,10 @@ class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
         await self.__aenter__()
         self._wanted.hear_s = timeout
         try:
-            found = await self._runner.next(self._plan)
+            found = await self._runner.next(self._flow)
         finally:
             self._wanted.hear_s = None
-        return None if isinstance(found, Silence) else found
+        return None if isinstance(found, NoMessage) else found
 
 
 class AsyncQueue(QueueCalls[D], Awaiting):
@@ -202,7 +202,7 @@ class AsyncPipeline(Batch[D]):
 
         All calls are carried out. Then the first refusal is raised, unless `raise_refused` is False.
         """
-        self.results = await self._runner.run(self._plan(False))
+        self.results = await self._runner.run(self._flow(False))
         for result in self.results:
             if raise_refused and isinstance(result, Refused):
                 raise result
@@ -247,7 +247,7 @@ class AsyncTransaction(Batch[D]):
         return self
 
     async def _pinned(self, command: tuple[Word, ...]) -> None:
-        reply = (await self._runner.step(Exchange([command])))[0]
+        reply = (await self._runner.perform(Exchange([command])))[0]
         if isinstance(reply, Refused):
             raise reply
 
@@ -262,7 +262,7 @@ class AsyncTransaction(Batch[D]):
         pinned, done = self._connection is not None, False
         try:
             if kind is None and len(self):
-                self.results = await self._runner.run(self._plan(pinned))
+                self.results = await self._runner.run(self._flow(pinned))
                 done = True
         except Conflict:
             done = True
@@ -338,7 +338,7 @@ class AsyncClient(Keys[D], Awaiting):
         self, *names: str | bytes, patterns: Sequence[str | bytes] = (), tell_gaps: bool = False
     ) -> AsyncSubscription[D]:
         """Subscribe to topics; a name that contains one of `*?[#` is a pattern, as are all `patterns`."""
-        wanted = wishes(names, patterns, tell_gaps)
+        wanted = wanted_names(names, patterns, tell_gaps)
         return AsyncSubscription(self._runner_of_its_own(), wanted, self.options, self._data)
 
     def scan(self, match: str | bytes | None = None, *, count: int = 100) -> AsyncIteration[D]:

@@ -1,4 +1,4 @@
-"""Plans for asyncio and trio: anyio streams, a pool of connections, and the runner of a plan's steps.
+"""Flows for asyncio and trio: anyio streams, a pool of connections, and the runner of a flow's effects.
 
 The module makes the same decisions as sync_runner.py, and waits in tasks instead of threads. A cancelled call closes
 its connection, because its reply might still arrive.
@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
 from synap.client.errors import Closed, ConnectionLost, NotConnected, PoolExhausted, TimedOut
-from synap.client.flows import Ask, Exchange, Hear, Item, Left, Open, Pause, Plan, Step, Tell, Words
+from synap.client.flows import Ask, Effect, Exchange, Flow, Hear, Item, NoMoreItems, Open, Pause, Tell, Words
 from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
 from synap.client.options import Options
 from synap.client.socket_checks import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
@@ -232,7 +232,7 @@ class Pool:
 
 
 class Runner:
-    """Carries out plans. `pinned` is the connection of all exchanges, if given; `own` is the plan's own connection."""
+    """Carries out flows. `pinned` is the connection of all exchanges, if given; `own` is the flow's own connection."""
 
     def __init__(self, pool: Pool, pinned: Connection | None = None) -> None:
         self._pool = pool
@@ -240,9 +240,9 @@ class Runner:
         self._own: Connection | None = None
         self.patience_s = pool.options.connect_timeout
 
-    async def step(self, step: Step) -> Any:
-        """Carry out one step and return its result."""
-        match step:
+    async def perform(self, effect: Effect) -> Any:
+        """Carry out one effect and return its result."""
+        match effect:
             case Exchange(commands, patience):
                 if self._pinned is not None:
                     return await self._pinned.exchange(commands, patience)
@@ -263,54 +263,54 @@ class Runner:
             case Item():
                 raise AssertionError("only an iterator gives items")
             case _:
-                assert_never(step)
+                assert_never(effect)
         return None
 
     @property
     def own(self) -> Connection:
-        """The plan's own connection."""
-        assert self._own is not None, "a plan opens its connection first"
+        """The flow's own connection."""
+        assert self._own is not None, "a flow opens its connection first"
         return self._own
 
-    async def run(self, plan: Plan) -> Any:
-        """Carry out all steps of a plan and return its result."""
-        given, found = await self._go(plan, None)
-        assert not given, f"a plan without a loop gave {found!r}"
+    async def run(self, flow: Flow) -> Any:
+        """Carry out all effects of a flow and return its result."""
+        given, found = await self._go(flow, None)
+        assert not given, f"a flow without a loop gave {found!r}"
         return found
 
-    async def next(self, plan: Plan) -> Any:
-        """Carry out steps up to the next item and return the item. Raises StopAsyncIteration after the last."""
-        given, found = await self._go(plan, None)
+    async def next(self, flow: Flow) -> Any:
+        """Carry out effects up to the next item and return the item. Raises StopAsyncIteration after the last."""
+        given, found = await self._go(flow, None)
         if not given:
             raise StopAsyncIteration
         return found
 
-    async def _go(self, plan: Plan, error: BaseException | None) -> tuple[bool, Any]:
-        """Return (True, the next item), or (False, the plan's result at its end), after throwing `error` if given."""
+    async def _go(self, flow: Flow, error: BaseException | None) -> tuple[bool, Any]:
+        """Return (True, the next item), or (False, the flow's result at its end), after throwing `error` if given."""
         try:
-            step = plan.send(None) if error is None else plan.throw(error)
-            while type(step) is not Item:
+            effect = flow.send(None) if error is None else flow.throw(error)
+            while type(effect) is not Item:
                 try:
-                    answer = await self.step(step)
+                    answer = await self.perform(effect)
                 except Exception as failed:
-                    step = plan.throw(failed)
+                    effect = flow.throw(failed)
                 else:
-                    step = plan.send(answer)
+                    effect = flow.send(answer)
         except StopIteration as end:
             return False, end.value
-        return True, step.value
+        return True, effect.value
 
-    async def leave(self, plan: Plan) -> None:
-        """End a plan whose caller wants no more items, and close its connection."""
+    async def leave(self, flow: Flow) -> None:
+        """End a flow whose caller wants no more items, and close its connection."""
         try:
-            await self._go(plan, Left())
-        except Left:
+            await self._go(flow, NoMoreItems())
+        except NoMoreItems:
             return
         finally:
             await self.close()
 
     async def close(self) -> None:
-        """Close the plan's own connection."""
+        """Close the flow's own connection."""
         if self._own is not None:
             own, self._own = self._own, None
             await self._pool.forget(own)

@@ -9,7 +9,7 @@ how a block is entered and left.
 from typing import Any
 
 from synap.client.calls import D
-from synap.client.flows import Plan, batch, transacting
+from synap.client.flows import Flow, batch, transacting
 from synap.client.keys import Keys
 from synap.client.options import Options
 from synap.client.queues import QueueCalls
@@ -59,8 +59,8 @@ class Batch(Keys[D], Batched):
         self._calls.append((request, later))
         return later
 
-    def _plan(self, pinned: bool) -> Plan:
-        """Return the plan that sends the calls collected so far, and start a new collection."""
+    def _flow(self, pinned: bool) -> Flow:
+        """Return the flow that sends the calls collected so far, and start a new collection."""
         calls, self._calls = self._calls, []
         if self._whole:
             return transacting(calls, self.options, pinned)

@@ -1,19 +1,19 @@
-"""Plans: the steps of calls, retries, transactions and iterators as generators, without any waiting or sockets.
+"""Flows: the effects of calls, retries, transactions and iterators as generators, without any waiting or sockets.
 
-A *plan* is a generator. It yields steps and is sent their results; if a step fails, the error is thrown into the plan
-at that place. `sync_runner.py` and `async_runner.py` carry the steps out, each with its own way of waiting, and make no
-decisions.
+A *flow* is a generator. It yields effects and is sent their results; if an effect fails, the error is thrown into the
+flow at that place. `sync_runner.py` and `async_runner.py` carry the effects out, each with its own way of waiting, and
+make no decisions.
 
-    step                         result sent back
+    effect                       result sent back
     Exchange(commands)           the replies, over any connection of the pool
     Pause(seconds)               None, after `seconds`
-    Item(value)                  None, when the caller wants the next item; Left is thrown if it wants none
-    Open()                       None: the plan has a connection of its own, and an earlier one is closed
+    Item(value)                  None, when the caller wants the next item; NoMoreItems is thrown if it wants none
+    Open()                       None: the flow has a connection of its own, and an earlier one is closed
     Tell(commands)               None: the commands were sent over that connection, pushes will answer them
     Ask(command)                 None: the command was sent, a reply will arrive between the pushes
     Hear(seconds)                the next event of that connection; NEED_DATA if none comes for `seconds`
 
-When a connection breaks, a call is in one of three cases, and only its plan knows which: it was not sent (try
+When a connection breaks, a call is in one of three cases, and only its flow knows which: it was not sent (try
 again); it was sent and may be carried out twice (try again); it was sent and may not be (OutcomeUnknown). A server that
 is LOADING has carried nothing out, which is the first case.
 """
@@ -58,7 +58,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Connect for this plan alone."""
+    """Connect for this flow alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,12 @@ class Hear:
     seconds: float | None
 
 
-Step: TypeAlias = Exchange | Pause | Item | Open | Tell | Ask | Hear
-Plan: TypeAlias = Generator[Step, Any, Any]
+Effect: TypeAlias = Exchange | Pause | Item | Open | Tell | Ask | Hear
+Flow: TypeAlias = Generator[Effect, Any, Any]
 
 
-class Left(BaseException):
-    """Thrown into a plan whose caller wants no more items; the plan may still take steps, but yields no Item."""
+class NoMoreItems(BaseException):
+    """Thrown into a flow whose caller wants no more items; the flow may still yield effects, but yields no Item."""
 
 
 def what(commands: Sequence[Words]) -> str:
@@ -97,7 +97,7 @@ def what(commands: Sequence[Words]) -> str:
 
 
 @dataclass
-class Trouble:
+class Breaks:
     """The number of times that a connection broke after commands were sent, which were then sent again."""
 
     repeats: int = 0
@@ -105,8 +105,8 @@ class Trouble:
 
 def exchanging(
     commands: Sequence[Words], options: Options, repeatable: bool, patience: float = 0.0, attempts: int = 0,
-    trouble: Trouble | None = None,
-) -> Plan:  # fmt: skip
+    breaks: Breaks | None = None,
+) -> Flow:  # fmt: skip
     """Return the replies to `commands`, with as many attempts as `repeatable` and the options allow.
 
     `attempts` replaces the option of that name unless it is 0. Raises OutcomeUnknown if commands that may not be
@@ -130,8 +130,8 @@ def exchanging(
                 raise OutcomeUnknown(
                     f"{what(commands)} was sent, then the connection broke ({failed}): it may have been carried out"
                 ) from failed
-            if trouble is not None:
-                trouble.repeats += 1
+            if breaks is not None:
+                breaks.repeats += 1
             error = failed
         if attempt >= attempts:
             raise error
@@ -144,7 +144,7 @@ def _all_unsent(replies: list[Any]) -> bool:
     return all(isinstance(reply, Refused) and reply.code in UNSENT for reply in replies)
 
 
-def calling(request: Request[Any], options: Options, repeatable: bool, attempts: int = 0) -> Plan:
+def calling(request: Request[Any], options: Options, repeatable: bool, attempts: int = 0) -> Flow:
     """Carry out one request and return its converted reply. Raises Refused."""
     may = repeatable or request.repeatable
     replies = yield from exchanging([request.words], options, may, request.patience, attempts)
@@ -153,7 +153,7 @@ def calling(request: Request[Any], options: Options, repeatable: bool, attempts:
     return request.convert(replies[0])
 
 
-def batch(calls: list[tuple[Request[Any], Later[Any]]], options: Options, repeatable: bool) -> Plan:
+def batch(calls: list[tuple[Request[Any], Later[Any]]], options: Options, repeatable: bool) -> Flow:
     """Send many requests in one write; return their results in order, refusals among them."""
     if not calls:
         return []
@@ -177,10 +177,10 @@ def settle(calls: list[tuple[Request[Any], Later[Any]]], replies: list[Any]) -> 
     return results
 
 
-def transacting(calls: list[tuple[Request[Any], Later[Any]]], options: Options, pinned: bool) -> Plan:
+def transacting(calls: list[tuple[Request[Any], Later[Any]]], options: Options, pinned: bool) -> Flow:
     """Carry out `calls` between MULTI and EXEC; return the results in order. Raises Conflict if a watched key changed.
 
-    `pinned`: the plan uses the connection that watches the keys, where nothing can be tried again.
+    `pinned`: the flow uses the connection that watches the keys, where nothing can be tried again.
     """
     if not calls:
         return []
@@ -197,7 +197,7 @@ def transacting(calls: list[tuple[Request[Any], Later[Any]]], options: Options, 
     return settle(calls, outcome)
 
 
-def scanning(words: tuple[Word | None, ...], options: Options, convert: Any) -> Plan:
+def scanning(words: tuple[Word | None, ...], options: Options, convert: Any) -> Flow:
     """Yield an Item for each key that SCAN finds; None in `words` is the place of the cursor."""
     cursor: Any = b"0"
     while True:
@@ -209,7 +209,7 @@ def scanning(words: tuple[Word | None, ...], options: Options, convert: Any) -> 
         for item in items:
             try:
                 yield Item(convert(item))
-            except Left:
+            except NoMoreItems:
                 return
         if cursor == b"0":
             return

@@ -1,4 +1,4 @@
-"""Queues of a client: the calls on a queue, messages, and the plan of a consumer.
+"""Queues of a client: the calls on a queue, messages, and the flow of a consumer.
 
 A consumer leases a message, gives it to the loop, and settles it when the loop asks for the next:
 
@@ -27,7 +27,7 @@ from typing import Any, Generic
 
 from synap.client.calls import D
 from synap.client.errors import ClientError, LocalProtocolError, Refused
-from synap.client.flows import Item, Left, Plan, Trouble, Words, exchanging, log
+from synap.client.flows import Breaks, Flow, Item, NoMoreItems, Words, exchanging, log
 from synap.client.generated.queues import QueueMethods
 from synap.client.machine import Word
 from synap.client.requests import Request, asking, doing, flag, method, text
@@ -158,7 +158,7 @@ class Tally:
     unsure: int = 0
 
 
-def consuming(queue: QueueCalls[Any], consumer: str, wait_s: float, until_empty: bool, tally: Tally) -> Plan:
+def consuming(queue: QueueCalls[Any], consumer: str, wait_s: float, until_empty: bool, tally: Tally) -> Flow:
     """Yield messages, each settled before the next; see the module's docstring."""
     if not wait_s > 0:
         raise LocalProtocolError(f"wait_s: wanted seconds above 0, found {wait_s!r}")
@@ -166,13 +166,13 @@ def consuming(queue: QueueCalls[Any], consumer: str, wait_s: float, until_empty:
     acks: list[Words] = []
     tries = 0  # for the first request the option `attempts` holds; later ones may take many more
     while True:
-        trouble = Trouble()
+        breaks = Breaks()
         replies = yield from exchanging(
-            [*acks, take], queue.options, True, 0 if until_empty else wait_s, tries, trouble
+            [*acks, take], queue.options, True, 0 if until_empty else wait_s, tries, breaks
         )
         tries = 1 + queue.options.reconnects
         if acks:
-            _acked(replies[0], tally, trouble.repeats > 0)
+            _acked(replies[0], tally, breaks.repeats > 0)
             acks = []
         if isinstance(replies[-1], Refused):
             raise replies[-1]
@@ -189,7 +189,7 @@ def _handled(message: Any, queue: QueueCalls[Any], tally: Tally) -> Generator[An
     """Yield a message; return True if it is to be acked."""
     try:
         yield Item(message)
-    except Left:
+    except NoMoreItems:
         if not message.settled:
             yield from _giving_back(message, queue, tally)
         raise
@@ -199,7 +199,7 @@ def _handled(message: Any, queue: QueueCalls[Any], tally: Tally) -> Generator[An
     return True
 
 
-def _giving_back(message: Any, queue: QueueCalls[Any], tally: Tally) -> Plan:
+def _giving_back(message: Any, queue: QueueCalls[Any], tally: Tally) -> Flow:
     """Nack a message whose loop was left; if that fails, the lease ends by itself."""
     try:
         replies = yield from exchanging([message._settling("QUEUE.NACK")], queue.options, False)

@@ -1,4 +1,4 @@
-"""Rooms of a client: the calls on a room, and the plan of a reader of events.
+"""Rooms of a client: the calls on a room, and the flow of a reader of events.
 
 A reader requests the events from its offset on, and the server replies at once or as soon as there is an event. The
 reader keeps the offset itself and adds one for each event given out, so a broken connection loses nothing: the reader
@@ -18,7 +18,7 @@ from typing import Any, Generic
 
 from synap.client.calls import D
 from synap.client.errors import LocalProtocolError, OffsetGone, Refused
-from synap.client.flows import Item, Left, Plan, Words, exchanging, log
+from synap.client.flows import Flow, Item, NoMoreItems, Words, exchanging, log
 from synap.client.generated.rooms import RoomMethods
 from synap.client.machine import Word
 from synap.client.requests import Request, asking, doing, flag, method, nothing, text, whole
@@ -106,7 +106,7 @@ class Place:
 
 def reading(
     room: RoomCalls[Any], place: Place, subscriber: str, limit: int, wait_s: float, until_idle: bool, on_gap: str
-) -> Plan:
+) -> Flow:
     """Yield events for ever, or until none comes for `wait_s` seconds; see the module's docstring."""
     if on_gap not in ON_GAP:
         raise LocalProtocolError(f"on_gap: wanted one of {', '.join(ON_GAP)}, found {on_gap!r}")
@@ -140,7 +140,7 @@ def reading(
             place.offset = event.offset + 1
             try:
                 yield Item(event)
-            except Left:
+            except NoMoreItems:
                 return
 
 

@@ -17,7 +17,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, overload
 from synap.client.batches import Batch
 from synap.client.calls import D
 from synap.client.errors import Conflict, Refused
-from synap.client.flows import Exchange, Plan, calling, scanning
+from synap.client.flows import Exchange, Flow, calling, scanning
 from synap.client.keys import Keys
 from synap.client.machine import Word
 from synap.client.options import Options, from_address
@@ -25,28 +25,28 @@ from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
 from synap.client.requests import Blocking, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
 from synap.client.sync_runner import Connection, Pool, Runner
-from synap.client.topics import Gap, Ready, Silence, TopicMessage, Wishes, subscribing, wishes
+from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
 from synap.hosts import authority
 
 I_co = TypeVar("I_co", covariant=True)
 
 
 class Iteration(Generic[I_co]):
-    """An iterator over the items of a plan.
+    """An iterator over the items of a flow.
 
     Leave it with `close()` or at the end of a `with`; an iterator whose loop was left is also closed when it is
     garbage-collected.
     """
 
-    def __init__(self, runner: Runner, plan: Plan) -> None:
+    def __init__(self, runner: Runner, flow: Flow) -> None:
         self._runner = runner
-        self._plan = plan
+        self._flow = flow
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> I_co:
-        return self._runner.next(self._plan)
+        return self._runner.next(self._flow)
 
     def __enter__(self) -> Self:
         return self
@@ -55,11 +55,11 @@ class Iteration(Generic[I_co]):
         self.close()
 
     def close(self) -> None:
-        """Stop iterating and release the plan's connection."""
-        self._runner.leave(self._plan)
+        """Stop iterating and release the flow's connection."""
+        self._runner.leave(self._flow)
 
     def __del__(self) -> None:
-        if not sys.is_finalizing() and hasattr(self, "_plan") and not getattr(self._plan, "gi_running", False):
+        if not sys.is_finalizing() and hasattr(self, "_flow") and not getattr(self._flow, "gi_running", False):
             self.close()
 
 
@@ -92,7 +92,7 @@ class Subscription(Iteration[TopicMessage[D] | Gap]):
     `gaps` counts how often its connection was lost since.
     """
 
-    def __init__(self, runner: Runner, wanted: Wishes, options: Options, data: Callable[[Any], Any]) -> None:
+    def __init__(self, runner: Runner, wanted: WantedNames, options: Options, data: Callable[[Any], Any]) -> None:
         self._wanted = wanted
         super().__init__(runner, subscribing(wanted, options, data))
 
@@ -103,13 +103,13 @@ class Subscription(Iteration[TopicMessage[D] | Gap]):
 
     def __enter__(self) -> Self:
         if not self._wanted.ready:
-            self._runner.next(self._plan)
+            self._runner.next(self._flow)
         return self
 
     def __next__(self) -> TopicMessage[D] | Gap:
         while True:
-            found = self._runner.next(self._plan)
-            if not isinstance(found, Ready | Silence):
+            found = self._runner.next(self._flow)
+            if not isinstance(found, Ready | NoMessage):
                 return found
 
     def get(self, timeout: float | None = None) -> TopicMessage[D] | Gap | None:
@@ -117,10 +117,10 @@ class Subscription(Iteration[TopicMessage[D] | Gap]):
         self.__enter__()
         self._wanted.hear_s = timeout
         try:
-            found = self._runner.next(self._plan)
+            found = self._runner.next(self._flow)
         finally:
             self._wanted.hear_s = None
-        return None if isinstance(found, Silence) else found
+        return None if isinstance(found, NoMessage) else found
 
 
 class Queue(QueueCalls[D], Blocking):
@@ -188,7 +188,7 @@ class Pipeline(Batch[D]):
 
         All calls are carried out. Then the first refusal is raised, unless `raise_refused` is False.
         """
-        self.results = self._runner.run(self._plan(False))
+        self.results = self._runner.run(self._flow(False))
         for result in self.results:
             if raise_refused and isinstance(result, Refused):
                 raise result
@@ -233,7 +233,7 @@ class Transaction(Batch[D]):
         return self
 
     def _pinned(self, command: tuple[Word, ...]) -> None:
-        reply = self._runner.step(Exchange([command]))[0]
+        reply = self._runner.perform(Exchange([command]))[0]
         if isinstance(reply, Refused):
             raise reply
 
@@ -246,7 +246,7 @@ class Transaction(Batch[D]):
         pinned, done = self._connection is not None, False
         try:
             if kind is None and len(self):
-                self.results = self._runner.run(self._plan(pinned))
+                self.results = self._runner.run(self._flow(pinned))
                 done = True
         except Conflict:
             done = True
@@ -320,7 +320,7 @@ class Client(Keys[D], Blocking):
         self, *names: str | bytes, patterns: Sequence[str | bytes] = (), tell_gaps: bool = False
     ) -> Subscription[D]:
         """Subscribe to topics; a name that contains one of `*?[#` is a pattern, as are all `patterns`."""
-        wanted = wishes(names, patterns, tell_gaps)
+        wanted = wanted_names(names, patterns, tell_gaps)
         return Subscription(self._runner_of_its_own(), wanted, self.options, self._data)
 
     def scan(self, match: str | bytes | None = None, *, count: int = 100) -> Iteration[D]:

@@ -1,4 +1,4 @@
-"""Plans for threads: sockets, a pool of connections, and the runner of a plan's steps.
+"""Flows for threads: sockets, a pool of connections, and the runner of a flow's effects.
 
 A call takes a connection out of the pool, or makes one, and gives it back after its replies are read. Any failure in
 between closes the connection, because a reply might still arrive. Before a connection is used again, it is checked: a
@@ -14,7 +14,7 @@ from threading import Event as Signal
 from typing import Any, assert_never
 
 from synap.client.errors import Closed, ConnectionLost, NotConnected, PoolExhausted, TimedOut
-from synap.client.flows import Ask, Exchange, Hear, Item, Left, Open, Pause, Plan, Step, Tell, Words
+from synap.client.flows import Ask, Effect, Exchange, Flow, Hear, Item, NoMoreItems, Open, Pause, Tell, Words
 from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
 from synap.client.options import Options
 from synap.client.socket_checks import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
@@ -245,16 +245,16 @@ class Pool:
 
 
 class Runner:
-    """Carries out plans. `pinned` is the connection of all exchanges, if given; `own` is the plan's own connection."""
+    """Carries out flows. `pinned` is the connection of all exchanges, if given; `own` is the flow's own connection."""
 
     def __init__(self, pool: Pool, pinned: Connection | None = None) -> None:
         self._pool = pool
         self._pinned = pinned
         self._own: Connection | None = None
 
-    def step(self, step: Step) -> Any:
-        """Carry out one step and return its result."""
-        match step:
+    def perform(self, effect: Effect) -> Any:
+        """Carry out one effect and return its result."""
+        match effect:
             case Exchange(commands, patience):
                 if self._pinned is not None:
                     return self._pinned.exchange(commands, patience)
@@ -276,46 +276,46 @@ class Runner:
             case Item():
                 raise AssertionError("only an iterator gives items")
             case _:
-                assert_never(step)
+                assert_never(effect)
         return None
 
     @property
     def own(self) -> Connection:
-        """The plan's own connection."""
-        assert self._own is not None, "a plan opens its connection first"
+        """The flow's own connection."""
+        assert self._own is not None, "a flow opens its connection first"
         return self._own
 
-    def run(self, plan: Plan) -> Any:
-        """Carry out all steps of a plan and return its result."""
+    def run(self, flow: Flow) -> Any:
+        """Carry out all effects of a flow and return its result."""
         try:
-            found = self.next(plan)
+            found = self.next(flow)
         except StopIteration as end:
             return end.value
-        raise AssertionError(f"a plan without a loop gave {found!r}")
+        raise AssertionError(f"a flow without a loop gave {found!r}")
 
-    def next(self, plan: Plan, error: BaseException | None = None) -> Any:
-        """Carry out steps up to the next item and return the item. Raises StopIteration after the last."""
-        step = plan.send(None) if error is None else plan.throw(error)
-        while type(step) is not Item:
+    def next(self, flow: Flow, error: BaseException | None = None) -> Any:
+        """Carry out effects up to the next item and return the item. Raises StopIteration after the last."""
+        effect = flow.send(None) if error is None else flow.throw(error)
+        while type(effect) is not Item:
             try:
-                answer = self.step(step)
+                answer = self.perform(effect)
             except Exception as failed:
-                step = plan.throw(failed)
+                effect = flow.throw(failed)
             else:
-                step = plan.send(answer)
-        return step.value
+                effect = flow.send(answer)
+        return effect.value
 
-    def leave(self, plan: Plan) -> None:
-        """End a plan whose caller wants no more items, and close its connection."""
+    def leave(self, flow: Flow) -> None:
+        """End a flow whose caller wants no more items, and close its connection."""
         try:
-            self.next(plan, Left())
-        except (Left, StopIteration):
+            self.next(flow, NoMoreItems())
+        except (NoMoreItems, StopIteration):
             pass
         finally:
             self.close()
 
     def close(self) -> None:
-        """Close the plan's own connection."""
+        """Close the flow's own connection."""
         if self._own is not None:
             own, self._own = self._own, None
             self._pool.forget(own)

@@ -1,4 +1,4 @@
-"""Pub/sub: the plan of a subscription, which is restored after its connection is lost.
+"""Pub/sub: the flow of a subscription, which is restored after its connection is lost.
 
 A subscription has a connection of its own, on which the server pushes messages. SUBSCRIBE and PSUBSCRIBE are answered
 by a push for each name; only then is the subscription known to be active, and the first Item says so (Ready), so that
@@ -15,7 +15,7 @@ from typing import Any, Generic
 
 from synap.client.calls import D
 from synap.client.errors import ConnectionLost, LocalProtocolError, NotConnected, Refused, RemoteProtocolError
-from synap.client.flows import Ask, Hear, Item, Left, Open, Pause, Plan, Tell, Words, log
+from synap.client.flows import Ask, Flow, Hear, Item, NoMoreItems, Open, Pause, Tell, Words, log
 from synap.client.machine import NEED_DATA, Event, Push
 from synap.client.options import Options
 from synap.client.requests import text
@@ -45,12 +45,12 @@ class Ready:
     """Item: all subscriptions are confirmed."""
 
 
-class Silence:
+class NoMessage:
     """Item: no message arrived within the time that the caller set."""
 
 
 @dataclass
-class Wishes:
+class WantedNames:
     """The names of a subscription, and its state."""
 
     topics: list[str]
@@ -61,9 +61,9 @@ class Wishes:
     ready: bool = field(default=False)
 
 
-def wishes(names: Sequence[str | bytes], patterns: Sequence[str | bytes], tell_gaps: bool) -> Wishes:
+def wanted_names(names: Sequence[str | bytes], patterns: Sequence[str | bytes], tell_gaps: bool) -> WantedNames:
     """Return the state of a new subscription; names that contain one of `*?[#` are patterns."""
-    found = Wishes([], [], tell_gaps)
+    found = WantedNames([], [], tell_gaps)
     for name in map(text, names):
         (found.patterns if any(sign in name for sign in GLOB) else found.topics).append(name)
     found.patterns += map(text, patterns)
@@ -72,7 +72,7 @@ def wishes(names: Sequence[str | bytes], patterns: Sequence[str | bytes], tell_g
     return found
 
 
-def subscribing(wanted: Wishes, options: Options, data: Any) -> Plan:
+def subscribing(wanted: WantedNames, options: Options, data: Any) -> Flow:
     """Yield messages for ever; first Ready, and after each reconnection a Gap if the caller wants gaps."""
     failures = 0
     while True:
@@ -88,7 +88,7 @@ def subscribing(wanted: Wishes, options: Options, data: Any) -> Plan:
                 wanted.ready = True
                 yield Item(Ready())
             yield from _listening(wanted, options, data)
-        except Left:
+        except NoMoreItems:
             return
         except (NotConnected, ConnectionLost) as error:
             failures += 1
@@ -98,7 +98,7 @@ def subscribing(wanted: Wishes, options: Options, data: Any) -> Plan:
             yield Pause(options.pause(failures))
 
 
-def _standing(wanted: Wishes, options: Options) -> Plan:
+def _standing(wanted: WantedNames, options: Options) -> Flow:
     """Subscribe, and wait until every name is confirmed."""
     commands: list[Words] = []
     if wanted.topics:
@@ -117,7 +117,7 @@ def _standing(wanted: Wishes, options: Options) -> Plan:
             raise event.value
 
 
-def _listening(wanted: Wishes, options: Options, data: Any) -> Plan:
+def _listening(wanted: WantedNames, options: Options, data: Any) -> Flow:
     """Yield the pushed messages until the connection breaks."""
     quiet, asked = 0.0, False  # seconds since the last event, and whether a PING awaits its reply
     patience = options.timeout or options.ping_every
@@ -135,7 +135,7 @@ def _listening(wanted: Wishes, options: Options, data: Any) -> Plan:
                 yield Ask(("PING",))
                 asked = True
             else:
-                yield Item(Silence())
+                yield Item(NoMessage())
             continue
         quiet, asked = 0.0, False
         if isinstance(event, Push) and (message := heard(event, data)) is not None:

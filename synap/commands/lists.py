@@ -19,14 +19,14 @@ ROWS = [
         "list.rpush", 0x0401,
         "Append elements to a list, creating the list if it is missing, and return the new length.",
         args=(_CHANGED, Many("values", Raw("value"))), resp="RPUSH", reply=INTEGER, run="lists.push_right",
-        traits=WRITES | GROWS, room=700, http=(Post("/list/{key}/rpush"),), rest=_PUSH, command=_PUSH,
+        traits=WRITES | GROWS, needs_words=700, http=(Post("/list/{key}/rpush"),), rest=_PUSH, command=_PUSH,
         examples=(Example("RPUSH l a b", 2), Example("RPUSH l c", 3)),
     ),
     Command(
         "list.lpush", 0x0402,
         "Prepend elements to a list one by one, creating the list if it is missing, and return the new length.",
         args=(_CHANGED, Many("values", Raw("value"))), resp="LPUSH", reply=INTEGER, run="lists.push_left",
-        traits=WRITES | GROWS, room=700, http=(Post("/list/{key}/lpush"),), rest=_PUSH, command=_PUSH,
+        traits=WRITES | GROWS, needs_words=700, http=(Post("/list/{key}/lpush"),), rest=_PUSH, command=_PUSH,
         examples=(Example("LPUSH l a b", 2), Example("LRANGE l 0 -1", ["b", "a"])),
     ),
     Command(

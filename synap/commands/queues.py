@@ -43,7 +43,7 @@ ROWS = [
             Int("default_priority", default=5),
             AnyOrder(Token("PREFETCH", Int("prefetch_limit"))),
         ),
-        resp="QUEUE.CREATE", reply=INTEGER, run="queues.create", traits=WRITES | GROWS, room=300,
+        resp="QUEUE.CREATE", reply=INTEGER, run="queues.create", traits=WRITES | GROWS, needs_words=300,
         http=(Post("/queue/{queue}"),), also=_NAMED, units={"ack_deadline_secs": ("ack_deadline_ms", 1000)},
         within="config",
         rest={"success": True, "queue": "$queue"}, command={"success": True},
@@ -54,7 +54,7 @@ ROWS = [
         "queue.publish", 0x0802,
         "Add a message to a queue, at once or after a delay in seconds, and return the message ID.",
         args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH, Token("DELAY", Timeout("delay")))),
-        resp="QUEUE.PUBLISH", reply=TEXT, run="queues.publish", traits=WRITES | GROWS, room=200,
+        resp="QUEUE.PUBLISH", reply=TEXT, run="queues.publish", traits=WRITES | GROWS, needs_words=200,
         http=(
             Post("/queue/{queue}/publish", capped=_CAPPED),
             Post(

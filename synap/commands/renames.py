@@ -15,14 +15,14 @@ _SWITCH = "kv_store.allow_flush_commands"
 ROWS = [
     Command(
         "key.rename", 0x0901, "Rename a key, replacing any key that has the new name.", args=(_SOURCE, _DESTINATION),
-        resp="RENAME", run="renames.rename", traits=WRITES | GROWS, room=80, http=(Post("/key/{source}/rename"),),
-        rest=_MOVED, command=_MOVED,
+        resp="RENAME", run="renames.rename", traits=WRITES | GROWS, needs_words=80,
+        http=(Post("/key/{source}/rename"),), rest=_MOVED, command=_MOVED,
         examples=(Example("SET a v", "OK"), Example("RENAME a b", "OK"), Example("GET b", "v")),
         python=Method(note="A missing `source` is refused."),
     ),
     Command(
         "key.renamenx", 0x0902, "Rename a key if no key has the new name.", args=(_SOURCE, _DESTINATION),
-        resp="RENAMENX", reply=INTEGER, run="renames.rename_new", traits=WRITES | GROWS, room=80,
+        resp="RENAMENX", reply=INTEGER, run="renames.rename_new", traits=WRITES | GROWS, needs_words=80,
         http=(Post("/key/{source}/renamenx"),), rest=_MOVED, command=_MOVED, json_faults={0: "DESTINATION_EXISTS"},
         examples=(Example("SET a v", "OK"), Example("SET b w", "OK"),
                   Example("RENAMENX a b", 0), Example("RENAMENX a c", 1)),
@@ -31,7 +31,7 @@ ROWS = [
     Command(
         "key.copy", 0x0903, "Copy a key and its value to another key; with REPLACE, overwrite an existing destination.",
         args=(Key("source"), _DESTINATION, AnyOrder(Token("DB", Int("db")), Flag("REPLACE"))),
-        resp="COPY", reply=INTEGER, run="renames.copy", traits=WRITES | GROWS | ONTO_ITSELF, room=200,
+        resp="COPY", reply=INTEGER, run="renames.copy", traits=WRITES | GROWS | ONTO_ITSELF, needs_words=200,
         http=(Post("/key/{source}/copy"),), rest=_MOVED, command=_MOVED, json_faults={0: "COPY_EXISTS"},
         examples=(Example("SET a v", "OK"), Example("COPY a b", 1),
                   Example("COPY a b", 0), Example("COPY a b REPLACE", 1)),
@@ -40,7 +40,7 @@ ROWS = [
     Command(
         "key.move", 0x0904, "Move a key to another namespace if the key does not exist there.",
         args=(_SOURCE, Int("db")),
-        resp="MOVE", reply=INTEGER, run="renames.move_key", traits=WRITES | GROWS, room=80,
+        resp="MOVE", reply=INTEGER, run="renames.move_key", traits=WRITES | GROWS, needs_words=80,
         http=(Post("/key/{source}/move"),), rest={"moved": "$flag"}, command={"moved": "$flag"},
         examples=(Example("SET a v", "OK"), Example("MOVE a 1", 1), Example("MOVE a 1", 0)),
         python=Method(names={"source": "key"}, note="Return whether it was moved."),
@@ -48,7 +48,7 @@ ROWS = [
     Command(
         "key.swap", 0x0905, "Exchange all keys of two namespaces; the command walks the keys of both.",
         args=(Int("one", fault="FIRST_DB"), Int("two", fault="SECOND_DB")),
-        resp="SWAPDB", run="renames.swap", traits=WRITES | GROWS, room=80,
+        resp="SWAPDB", run="renames.swap", traits=WRITES | GROWS, needs_words=80,
         http=(Post("/key/swap"),), rest={"success": True}, command={"success": True},
         examples=(Example("SWAPDB 0 1", "OK"),),
     ),

@@ -32,7 +32,7 @@ ROWS = [
     Command(
         "stream.create", 0x1401,
         "Create a room (an event stream) with limits on events, bytes and age in seconds; 0 means no limit.",
-        args=(_ROOM, _LIMITS), resp="STREAM.CREATE", run="rooms.create", traits=WRITES | GROWS, room=200,
+        args=(_ROOM, _LIMITS), resp="STREAM.CREATE", run="rooms.create", traits=WRITES | GROWS, needs_words=200,
         http=(Post("/stream/{room}"),), envelope=("stream.create_room",), rest={"success": True, "room": "$room"},
         command={"success": True, "room": "$room"}, examples=(_MADE,),
         python=Method(by_hand=EMBEDDED | CLIENT),
@@ -40,7 +40,7 @@ ROWS = [
     Command(
         "stream.publish", 0x1402, "Append events of one name to a room and return the offset of the first event.",
         args=(_ROOM, Text("event"), Many("items", Raw("data"))), resp="STREAM.PUBLISH", reply=INTEGER,
-        run="rooms.publish", traits=WRITES | GROWS, room=4200,
+        run="rooms.publish", traits=WRITES | GROWS, needs_words=4200,
         http=(
             Post("/stream/{room}/publish"),
             Post("/stream/publish", alias=True, needs=(("room",), ("event",)), before="stream.create"),
@@ -102,7 +102,7 @@ ROWS = [
         "stream.get_or_create", 0x1409, "Create a room, or leave an existing room and its limits unchanged.",
         args=(_ROOM, _LIMITS), resp="STREAM.GETORCREATE", reply=INTEGER, run="rooms.get_or_create",
         traits=WRITES | GROWS,
-        room=200,
+        needs_words=200,
         http=(Put("/stream/{room}"),), envelope=("stream.get_or_create_room",),
         rest=_GOT, command=_GOT, examples=(
             Example("STREAM.GETORCREATE r MAXEVENTS 100 RETENTION 60", 1), Example("STREAM.GETORCREATE r", 0), _SAID,

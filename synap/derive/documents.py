@@ -58,7 +58,7 @@ def document(body: bytes) -> Any:
     colons = body.count(b":")
     if colons and not (type(value) is dict and (colons == len(value) or _plain(body, value))):
         if colons != _members(value):
-            _look_for_twins(body)
+            _refuse_duplicates(body)
     if b"-0" in body and _MINUS_ZERO.search(b" " + body):
         return json.loads(body, parse_int=_integer_of, parse_float=number_of)
     return value
@@ -87,7 +87,7 @@ def _members(value: Any) -> int:
     return count
 
 
-def _look_for_twins(body: bytes) -> None:
+def _refuse_duplicates(body: bytes) -> None:
     try:
         json.loads(body, parse_int=float, object_pairs_hook=_check_once)
     except RecursionError:

@@ -151,7 +151,7 @@ class Image:
         names = self._pairs([self._text(word.encode()) for word in words]) if words else 0
         most = row.words_max if row.words_max is not None else WORDS_MAX
         record = [row.code, flags, start, end, row.slots]
-        record += [row.words_min + container, most + container, row.room, _reply_bits(row)]
+        record += [row.words_min + container, most + container, row.needs_words, _reply_bits(row)]
         record += [name, name_size, names]
         self.rows += record + [0] * (layout.ROW_SIZE - len(record))
         self.codes.append((row.code, place))

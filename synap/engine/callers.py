@@ -52,7 +52,7 @@ class Caller:
     """
 
     in_multi: Any = False
-    narrow = False
+    resp2_subscriber = False
 
     def __init__(self, surface: Surface, user: bytes = b"default") -> None:
         self.surface = surface

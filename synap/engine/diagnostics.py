@@ -1,6 +1,6 @@
 """Diagnostics of a running engine: slow log, latency events, error counts, pauses, settings that may change.
 
-One `Operation` belongs to each engine. No code here runs during a call. The lane is timed from outside, one whole
+One `Diagnostics` belongs to each engine. No code here runs during a call. The lane is timed from outside, one whole
 read at a time, and only a read that took longer than the threshold is examined.
 """
 
@@ -35,7 +35,7 @@ class Event:
     most: int = 0
 
 
-class Operation:
+class Diagnostics:
     """The diagnostic state of one engine."""
 
     def __init__(self) -> None:
@@ -58,8 +58,8 @@ class Operation:
         self.active_expire = True
         self.pause_until = 0
         self.pause_all = False
-        self.held: list[Callable[[], object]] = []  # called when a pause ends
-        self.odd = 0  # number of muted sessions, plus 1 during a pause; not 0: `RespMachine` runs the lane with limits
+        self.on_unpause: list[Callable[[], object]] = []  # called when a pause ends
+        self.slow_path_needed = 0  # muted sessions, plus 1 in a pause; not 0: `RespMachine` runs the lane with limits
         self._slow_number = 0
 
     # Slow calls.
@@ -110,7 +110,7 @@ class Operation:
 
     def mute(self, session: Session, what: int) -> None:
         """Set which replies of a session are not sent: a MUTE_* of call.py."""
-        self.odd += (what != 0) - (session.mute != 0)
+        self.slow_path_needed += (what != 0) - (session.mute != 0)
         session.mute = what
 
     def holds(self, writes: bool) -> bool:
@@ -123,7 +123,7 @@ class Operation:
     def pause(self, until: int, everything: bool) -> None:
         """Hold back writes, or all commands, until the time `until`; a longer or stricter pause stays in force."""
         self.pause_all = everything or (self.pause_until != 0 and self.pause_all)
-        self.odd += self.pause_until == 0
+        self.slow_path_needed += self.pause_until == 0
         self.pause_until = max(self.pause_until, until)
 
     def unpause(self) -> None:
@@ -131,9 +131,9 @@ class Operation:
         if self.pause_until:
             self.pause_until = 0
             self.pause_all = False
-            self.odd -= 1
-            held, self.held = self.held, []
-            for go_on in held:
+            self.slow_path_needed -= 1
+            on_unpause, self.on_unpause = self.on_unpause, []
+            for go_on in on_unpause:
                 go_on()
 
     def end_pause(self, until: int) -> None:

@@ -18,7 +18,7 @@ from synap.derive.heap_image import Image
 from synap.derive.json_aliases import Pack
 from synap.derive.outcomes import refused
 from synap.engine.callers import Caller, Surface
-from synap.engine.diagnostics import Operation
+from synap.engine.diagnostics import Diagnostics
 from synap.engine.host import Host
 from synap.engine.log_frames import LogFrames
 from synap.engine.outcomes import HANDLED, PARKED, QUEUED, Outcome
@@ -71,7 +71,7 @@ class Engine:
         self.sessions = Sessions(self.numbers)
         self.interest = Interest(self.numbers, self.bytes)
         self.own = Caller(Surface.PYTHON)  # of calls that the engine makes itself
-        self.operation = Operation()
+        self.diagnostics = Diagnostics()
         self.pubsub = PubSub()
         self.host = Host()
         self.journal_flush: Callable[[], None] = lambda: None
@@ -80,7 +80,7 @@ class Engine:
         self.transactions = Transactions(self)
         self.upkeep = Upkeep(self)
         self.frames = LogFrames(self)
-        self.hungry: set[int] = set()  # hashes of queues and rooms whose feeds have more to take
+        self.unfinished_feeds: set[int] = set()  # hashes of queues and rooms whose feeds have more to take
 
     # Calls.
 
@@ -235,14 +235,14 @@ class Engine:
         note = layout.NOTE_USE if frequency else layout.NOTE_TIME
         self.numbers[layout.TRACKING] = note if on else 0
 
-    def free_limbo(self) -> None:
+    def free_deferred(self) -> None:
         """Free the blocks that the reply pointed to, once the reply has been read."""
-        if self.numbers[layout.LIMBO_COUNT]:
+        if self.numbers[layout.DEFERRED_COUNT]:
             calls.settle(self.words, self.octets)
 
     def settle(self, now: int) -> None:
         """Free the blocks of a reply that has been read, and serve the calls that waited for the change."""
-        self.free_limbo()
+        self.free_deferred()
         if self.numbers[layout.REPLY + 1] > layout.REPLY_ITEMS_LANE:
             self.heap.forget(layout.REPLY * layout.WORD, self.numbers[layout.REPLY + 1] * 16)
             self.numbers[layout.REPLY + 1] = 0
@@ -263,7 +263,7 @@ class Engine:
         fields = tape_reader.read(row, self.numbers, self.bytes, tape, with_form)
         counter = layout.COUNTERS + 4 * row.code
         self.numbers[counter] += 1
-        begun = self.operation.ticks()
+        begun = self.diagnostics.ticks()
         try:
             return self.handlers[row.handler](self, caller, fields, now)
         except Fault as fault:
@@ -276,7 +276,7 @@ class Engine:
             self.numbers[counter + 1] += 1
             return Fault("INTERNAL_ERROR", what=f"{type(error).__name__}: {error}")
         finally:
-            times.note(self.numbers, row.code, self.operation.ticks() - begun)
+            times.note(self.numbers, row.code, self.diagnostics.ticks() - begun)
 
     # Waiting.
 
@@ -317,22 +317,22 @@ class Engine:
 
     def _deliver(self, parked: Parked, outcome: Outcome) -> None:
         parked.deliver(outcome)
-        self.free_limbo()
+        self.free_deferred()
 
     def serve(self, now: int) -> None:
         """Mark the watchers of the keys that changed, and carry out the calls parked on these keys, oldest first."""
         while self.numbers[layout.HITS_COUNT]:
             for h in self.interest.take_hits():
-                barren: set[int] = set()  # rows that find nothing more under this hash
+                rows_without_items: set[int] = set()  # rows that find nothing more under this hash
                 for session in self.interest.watchers.get(h, ()):
                     self.transactions.note(session, h, now)
                 for parked in list(self.interest.parked.get(h, ())):
-                    if parked.over or parked.row_at in barren:
+                    if parked.over or parked.row_at in rows_without_items:
                         continue
                     status = self._repeat(parked, now)
                     what = status & layout.STATUS_MASK
-                    if status & layout.BARREN:
-                        barren.add(parked.row_at)
+                    if status & layout.NOTHING_READY:
+                        rows_without_items.add(parked.row_at)
                     if what == layout.WAIT or (what == WRONG_TYPE and len(parked.hashes) == 1):
                         continue  # no value of the kind that the row reads is there yet
                     self.interest.unpark(parked)
@@ -360,7 +360,7 @@ class Engine:
             if not took:
                 line.rotate(-1)
                 return
-        self.hungry.add(h)
+        self.unfinished_feeds.add(h)
 
     def end_waits(self, now: int) -> None:
         """Answer the parked calls whose timeout has ended."""
@@ -373,7 +373,7 @@ class Engine:
     @property
     def next_wait(self) -> int:
         """The time (ms) of the next timeout of a parked call or timer of a queue or room; 0 if feeds have more now."""
-        if self.hungry:
+        if self.unfinished_feeds:
             return 0
         due = int(self.numbers[layout.TIMERS_DUE])
         return min(self._waiting[0][0], due) if self._waiting else due
@@ -389,30 +389,30 @@ class Engine:
         """Release everything that the session holds, and remove the session."""
         self.stop_waiting(session)
         self.transactions.end(session)
-        self.operation.mute(session, 0)
+        self.diagnostics.mute(session, 0)
         if session.listener is not None:
             self.pubsub.leave(session.listener)
         self.sessions.remove(session)
 
     # Memory.
 
-    def take(self, size: int) -> int:
+    def allocate(self, size: int) -> int:
         """Allocate a block of `size` bytes and return its first octet. Raise MemoryError above max_memory."""
         most = self.numbers[layout.BYTES_MAX] * 3 // 2 + arena.PAGES_SPARE
         if self.numbers[layout.PAGES_USED] * layout.PAGE_BYTES + size > most:
             raise MemoryError
-        return self.take_anyway(size)
+        return self.allocate_always(size)
 
-    def take_anyway(self, size: int) -> int:
+    def allocate_always(self, size: int) -> int:
         """Allocate a block of `size` bytes, also above max_memory, for work that must not fail any more."""
-        ref = arena.take_block(self.words, self.octets, (size + 7) // 8)
+        ref = arena.allocate_block(self.words, self.octets, (size + 7) // 8)
         if not ref:
             raise MemoryError
         return int(ref) * layout.WORD
 
-    def give(self, at: int) -> None:
-        """Free a block of `take` or `take_anyway`."""
-        arena.give_block(self.words, self.octets, at // layout.WORD)
+    def release(self, at: int) -> None:
+        """Free a block of `allocate` or `allocate_always`."""
+        arena.release_block(self.words, self.octets, at // layout.WORD)
 
 
 def _ended(outcome: Fault | None) -> tuple[int, Fault | None]:

@@ -145,12 +145,12 @@ class Trie:
         nodes[-1].globs = globs or None
         self._prune(nodes, path)
 
-    def match(self, topic: bytes) -> list[Any]:
-        """Return the values of all patterns that match the channel `topic`."""
+    def match(self, channel: bytes) -> list[Any]:
+        """Return the values of all patterns that match the channel `channel`."""
         found: list[Any] = []
         if not self._count:
             return found
-        segments = topic.split(b".")
+        segments = channel.split(b".")
         nodes = [self._root]
         for segment in segments:
             after: list[Node] = []
@@ -158,8 +158,8 @@ class Trie:
                 if node.rest is not None:
                     found.append(node.rest)
                 if node.globs is not None:
-                    if topic:
-                        node.globs.find(topic, segments, found)
+                    if channel:
+                        node.globs.find(channel, segments, found)
                     elif empty := node.globs.get(b""):
                         found.append(empty.value)
                 child = node.children.get(segment)

@@ -5,10 +5,10 @@ bounded buffer with an overflow policy. `pattern_trie.py` defines the dialects o
 
     publish       finds the subscriptions that match a channel, appends (subscription, message) to the outbox of the
                   turn, and returns the subscriptions: work per subscription, not per subscriber
-    spread        runs at the end of the turn and sends each listener its messages in one piece. Listeners with
+    deliver       runs at the end of the turn and sends each listener its messages in one piece. Listeners with
                   the same subscriptions share these bytes
 
-Every change of the listeners or of their RESP version calls `spread` first. So a listener never receives a message
+Every change of the listeners or of their RESP version calls `deliver` first. So a listener never receives a message
 published before its subscription, and never misses one published before it unsubscribed. Each message is encoded
 once in each form, for all receivers.
 
@@ -24,7 +24,7 @@ from synap.engine.pattern_trie import Trie, checked_segments
 from synap.engine.subscribers import Dialect, Limits, Listener, Mailbox, Message, Subscriber, Subscription
 from synap.faults import Fault
 
-CACHED_TOPICS_MAX = 4096
+CACHED_CHANNELS_MAX = 4096
 OUTBOX_BYTES = 1 << 20  # above this the outbox is spread before the end of the turn
 
 
@@ -34,7 +34,7 @@ class PubSub:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.new_name: Callable[[], str] = self._count_name
-        self.soon: Callable[[], None] = self.spread  # called at a turn's first message; the owner of turns sets it
+        self.soon: Callable[[], None] = self.deliver  # called at a turn's first message; the owner of turns sets it
         self.exact: dict[bytes, Subscription] = {}
         self.shards: dict[bytes, Subscription] = {}
         self.patterns: dict[tuple[Dialect, bytes], Subscription] = {}
@@ -65,23 +65,23 @@ class PubSub:
     def check(self, subscriber: Subscriber, dialect: Dialect, texts: list[bytes]) -> None:
         """Check a subscriber's new channels or patterns against the limits. Raise Fault for too many or too long."""
         for text in texts:
-            self.check_topic(text)
+            self.check_channel(text)
         known = subscriber.of(dialect)
         more = len({text for text in texts if text not in known})
         if len(subscriber) + more > self.limits.subscriptions:
             raise Fault("TOO_MANY_SUBSCRIPTIONS", most=self.limits.subscriptions)
 
-    def check_topic(self, text: bytes) -> None:
+    def check_channel(self, text: bytes) -> None:
         """Raise Fault if a channel or pattern is too long."""
-        if len(text) > self.limits.topic_bytes:
-            raise Fault("TOPIC_TOO_LONG", size=len(text), most=self.limits.topic_bytes)
+        if len(text) > self.limits.channel_bytes:
+            raise Fault("TOPIC_TOO_LONG", size=len(text), most=self.limits.channel_bytes)
 
     def subscribe(self, subscriber: Subscriber, dialect: Dialect, text: bytes, now: int) -> None:
         """Add a subscription to a channel or pattern. The limits must have been checked with `check`."""
         asked = subscriber.of(dialect)
         if text in asked:
             return
-        self.spread()
+        self.deliver()
         asked[text] = one = self._subscription(dialect, text, now)
         if dialect is Dialect.EXACT and not len(one):
             self.active += 1
@@ -100,7 +100,7 @@ class PubSub:
             one = known.get(text)
             if one is None:
                 one = known[text] = Subscription(dialect, text, now)
-                self._forget_topics()
+                self._drop_idle_channels()
             return one
         one = self.patterns.get((dialect, text))
         if one is None:
@@ -112,8 +112,8 @@ class PubSub:
                 self._trie.add_segments(text, one)
         return one
 
-    def _forget_topics(self) -> None:
-        while self._idle and len(self.exact) > self.limits.topics:
+    def _drop_idle_channels(self) -> None:
+        while self._idle and len(self.exact) > self.limits.channels:
             text = next(iter(self._idle))
             del self._idle[text], self.exact[text]
 
@@ -122,7 +122,7 @@ class PubSub:
         one = subscriber.of(dialect).get(text)
         if one is None:
             return False
-        self.spread()
+        self.deliver()
         del subscriber.of(dialect)[text]
         if isinstance(subscriber, Listener):
             self.listeners -= not len(subscriber)
@@ -132,15 +132,15 @@ class PubSub:
         self.subscriptions -= 1
         self.wildcards -= dialect in (Dialect.SEGMENTS, Dialect.GLOB)
         if not len(one):
-            self._abandoned(one)
+            self._drop_unused(one)
         return True
 
-    def _abandoned(self, one: Subscription) -> None:
+    def _drop_unused(self, one: Subscription) -> None:
         dialect, text = one.dialect, one.text
         if dialect is Dialect.EXACT:
             self.active -= 1
             self._idle[text] = one
-            self._forget_topics()
+            self._drop_idle_channels()
         elif dialect is Dialect.SHARD:
             del self.shards[text]
         else:
@@ -164,7 +164,7 @@ class PubSub:
             subscriber.clear()
         return count
 
-    def join(self, topics: list[bytes], now: int, wake: Callable[[], None] | None = None, name: str = "") -> Mailbox:
+    def join(self, channels: list[bytes], now: int, wake: Callable[[], None] | None = None, name: str = "") -> Mailbox:
         """Return a mailbox subscribed to these channels and patterns of segments.
 
         Without `wake`, a mailbox that already has this `name` gets the subscriptions. Raise Fault, without any
@@ -172,10 +172,10 @@ class PubSub:
         """
         box = self.subscribers.get(name) if name and wake is None else None
         if box is not None:
-            self.add(box, topics, now)
+            self.add(box, channels, now)
             return box
         box = Mailbox(self.new_name() if not name or name in self.subscribers else name, wake)
-        self.add(box, topics, now)
+        self.add(box, channels, now)
         self.subscribers[box.name] = box
         if wake is None:
             self._unread[box.name] = box
@@ -183,56 +183,56 @@ class PubSub:
                 self.leave(next(iter(self._unread.values())))
         return box
 
-    def add(self, box: Mailbox, topics: list[bytes], now: int) -> None:
+    def add(self, box: Mailbox, channels: list[bytes], now: int) -> None:
         """Subscribe a mailbox to more channels and patterns. Raise Fault without any change."""
-        dialects = [_dialect(text) for text in topics]
+        dialects = [_dialect(text) for text in channels]
         for dialect in (Dialect.EXACT, Dialect.SEGMENTS):
-            self.check(box, dialect, [text for text, found in zip(topics, dialects, strict=True) if found is dialect])
-        for text, dialect in zip(topics, dialects, strict=True):
+            self.check(box, dialect, [text for text, found in zip(channels, dialects, strict=True) if found is dialect])
+        for text, dialect in zip(channels, dialects, strict=True):
             self.subscribe(box, dialect, text, now)
 
-    def part(self, box: Mailbox, topics: list[bytes]) -> int:
+    def unsubscribe_all(self, box: Mailbox, channels: list[bytes]) -> int:
         """Unsubscribe a mailbox from these channels and patterns; return how many of them it had.
 
         A mailbox without `wake` is removed with its last subscription.
         """
-        count = sum(self.unsubscribe(box, _dialect(text), text) for text in topics)
+        count = sum(self.unsubscribe(box, _dialect(text), text) for text in channels)
         if not len(box) and box.wake is None:
             self.leave(box)
         return count
 
     # Messages.
 
-    def meets(self, topic: bytes) -> list[Subscription]:
+    def matching(self, channel: bytes) -> list[Subscription]:
         """Return the subscriptions that match a channel: the exact one first, then patterns."""
-        found = self._met.get(topic)
+        found = self._met.get(channel)
         if found is None:
-            found = self._trie.match(topic)
+            found = self._trie.match(channel)
             if len(self._trie):
-                if len(self._met) >= CACHED_TOPICS_MAX:
+                if len(self._met) >= CACHED_CHANNELS_MAX:
                     self._met.clear()
-                self._met[topic] = found
-        one = self.exact.get(topic)
+                self._met[channel] = found
+        one = self.exact.get(channel)
         return found if one is None or not len(one) else [one, *found]
 
     def publish(
-        self, topic: bytes, payload: bytes, metadata: bytes, now: int, shard: bool = False
+        self, channel: bytes, payload: bytes, metadata: bytes, now: int, shard: bool = False
     ) -> tuple[Message, list[Subscription], set[Mailbox]]:
         """Publish a message; return the message, the matching subscriptions and the mailboxes that match.
 
-        Listeners receive the message at the next `spread`, mailboxes at once. `shard`: use shard channels only.
+        Listeners receive the message at the next `deliver`, mailboxes at once. `shard`: use shard channels only.
         """
-        self.check_topic(topic)
+        self.check_channel(channel)
         if shard:
-            only = self.shards.get(topic)
+            only = self.shards.get(channel)
             met = [] if only is None else [only]
         else:
-            met = self.meets(topic)
-            known = self.exact.get(topic)
+            met = self.matching(channel)
+            known = self.exact.get(channel)
             if known is not None:
                 known.published += 1
         self.published += 1
-        message = Message(self.new_name, topic, payload, metadata, now)
+        message = Message(self.new_name, channel, payload, metadata, now)
         boxes: set[Mailbox] = set()
         for one in met:
             if one.links:
@@ -248,7 +248,7 @@ class PubSub:
             self._offer(box, message)
         self.delivered += len(boxes)
         if self._outbox_bytes > OUTBOX_BYTES:
-            self.spread()
+            self.deliver()
         return message, met, boxes
 
     def _offer(self, box: Mailbox, message: Message) -> None:
@@ -274,7 +274,7 @@ class PubSub:
         if len(box.waiting) == 1:
             box.wake()
 
-    def spread(self) -> None:
+    def deliver(self) -> None:
         """Send the messages of the outbox to the listeners."""
         outbox, self._outbox, self._outbox_bytes = self._outbox, [], 0
         if not outbox:

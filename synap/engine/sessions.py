@@ -90,8 +90,8 @@ class Session(Caller):
         self.numbers[self.at + SESSION_SEEN] = now
 
     def note_subscribed(self) -> None:
-        """Set `narrow` again, after the subscriptions or the RESP version changed."""
-        self.narrow = self.listener is not None and len(self.listener) > 0 and self.version == 2
+        """Set `resp2_subscriber` again, after the subscriptions or the RESP version changed."""
+        self.resp2_subscriber = self.listener is not None and len(self.listener) > 0 and self.version == 2
 
     def note_watched(self) -> None:
         """Write the number of watched keys into the heap, where EXEC in the lane reads it."""

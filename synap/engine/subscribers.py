@@ -32,10 +32,10 @@ def with_form(text: bytes, form: int) -> bytes:
 class Limits:
     """The settings `pubsub.*`."""
 
-    topics: int = 100_000
+    channels: int = 100_000
     subscriptions: int = 100_000
     unread: int = 10_000
-    topic_bytes: int = 4096
+    channel_bytes: int = 4096
     messages: int = 1024
     bytes: int = 8 << 20
     overflow: str = "disconnect"
@@ -67,11 +67,11 @@ def bulk(text: bytes) -> bytes:
 class Message:
     """A published message. Its id and its JSON are made only if a subscriber needs them."""
 
-    __slots__ = ("_frame", "_name", "_new_name", "metadata", "now", "payload", "size", "topic")
+    __slots__ = ("_frame", "_name", "_new_name", "channel", "metadata", "now", "payload", "size")
 
-    def __init__(self, new_name: Callable[[], str], topic: bytes, payload: bytes, metadata: bytes, now: int) -> None:
-        self._new_name, self.topic, self.payload, self.metadata, self.now = new_name, topic, payload, metadata, now
-        self.size = len(topic) + len(payload) + len(metadata)
+    def __init__(self, new_name: Callable[[], str], channel: bytes, payload: bytes, metadata: bytes, now: int) -> None:
+        self._new_name, self.channel, self.payload, self.metadata, self.now = new_name, channel, payload, metadata, now
+        self.size = len(channel) + len(payload) + len(metadata)
         self._name = ""
         self._frame = b""
 
@@ -85,17 +85,17 @@ class Message:
     def resp(self, subscription: Subscription) -> bytes:
         """Return the RESP message without its first byte, which is `*` or `>`."""
         if subscription.dialect is Dialect.GLOB:
-            return b"4\r\n$8\r\npmessage\r\n%b%b%b" % (bulk(subscription.text), bulk(self.topic), bulk(self.payload))
+            return b"4\r\n$8\r\npmessage\r\n%b%b%b" % (bulk(subscription.text), bulk(self.channel), bulk(self.payload))
         kind = b"$8\r\nsmessage" if subscription.dialect is Dialect.SHARD else b"$7\r\nmessage"
-        return b"3\r\n%b\r\n%b%b" % (kind, bulk(self.topic), bulk(self.payload))
+        return b"3\r\n%b\r\n%b%b" % (kind, bulk(self.channel), bulk(self.payload))
 
     def frame(self) -> bytes:
         """Return the message as JSON, for a WebSocket."""
         if not self._frame:
             payload = self.payload if isinstance(self.payload, Json) else json.dumps(as_text(self.payload)).encode()
-            topic = json.dumps(as_text(self.topic)).encode()
+            channel = json.dumps(as_text(self.channel)).encode()
             self._frame = b'{"type":"message","message_id":"%b","topic":%b,"payload":%b,' % (
-                self.name.encode(), topic, payload,
+                self.name.encode(), channel, payload,
             ) + b'"metadata":%b,"timestamp":%d}' % (self.metadata or b"null", self.now // 1000)  # fmt: skip
         return self._frame
 

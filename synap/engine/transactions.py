@@ -95,7 +95,7 @@ class Transactions:
                     fault = Fault("INTERNAL_ERROR", what=f"{type(error).__name__}: {error}")
                     outcome = Outcome(row, row_at, HANDLED, fault)
                 yield outcome
-                engine.free_limbo()
+                engine.free_deferred()
                 entry += numbers[entry + 1]
         finally:
             numbers[layout.IN_GROUP] = 0

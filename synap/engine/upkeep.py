@@ -13,7 +13,7 @@ from synap.store.upkeep import upkeep
 if TYPE_CHECKING:
     from synap.engine.engine import Engine
 
-EXPIRE_LOOKS, EXPIRE_MOST, REAP_BUDGET, CLEAN_RUNS, DUE_MOST = 400, 100, 4000, 256, 1000
+EXPIRE_LOOKS, EXPIRE_MOST, LAZYFREE_BUDGET, CLEAN_RUNS, DUE_MOST = 400, 100, 4000, 256, 1000
 CLEAN_PAGES = 512  # return pages to the system once this many free ones may be committed
 
 
@@ -31,17 +31,17 @@ class Upkeep:
         engine, numbers = self._engine, self._engine.numbers
         engine.end_waits(now)
         more = False
-        if numbers[layout.GRAVES]:
-            upkeep.reap(engine.words, engine.octets, REAP_BUDGET)
-            more = bool(numbers[layout.GRAVES])
-        more = (engine.operation.active_expire and self._expire_some(now)) or more
+        if numbers[layout.LAZYFREE]:
+            upkeep.lazyfree(engine.words, engine.octets, LAZYFREE_BUDGET)
+            more = bool(numbers[layout.LAZYFREE])
+        more = (engine.diagnostics.active_expire and self._expire_some(now)) or more
         if numbers[layout.TIMERS_DUE] <= now:
             more = self._end_timer(now) or more
-        if engine.hungry:
-            hungry, engine.hungry = engine.hungry, set()
-            for h in hungry:
+        if engine.unfinished_feeds:
+            unfinished_feeds, engine.unfinished_feeds = engine.unfinished_feeds, set()
+            for h in unfinished_feeds:
                 engine.feed(h, now)
-            more = more or bool(engine.hungry)
+            more = more or bool(engine.unfinished_feeds)
         if numbers[layout.PAGES_DIRTY] > CLEAN_PAGES and not more:
             self.clean()
         return more

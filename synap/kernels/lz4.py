@@ -96,15 +96,15 @@ def length(octets, at, end, size):
 
 
 @kernel
-def expand(octets, target, room, source, size):
-    """Expand a block of `size` bytes into `room` bytes at `target`; return the size, or -1 if the block is invalid.
+def expand(octets, target, capacity, source, size):
+    """Expand a block of `size` bytes into `capacity` bytes at `target`; return the size, or -1 if the block is invalid.
 
     No octet outside of the two spans is read or written, whatever the block contains.
     """
     at = source
     end = source + size
     out = target
-    last = target + room
+    last = target + capacity
     while at < end:
         token = np.int64(octets[at])
         at += 1

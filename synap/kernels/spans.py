@@ -222,7 +222,7 @@ def call_kind(context, address, words, octets, notes, question, ref, a, b, c):
 
 
 @intrinsic
-def call_codec(context, address, octets, source, size, target, room):
+def call_codec(context, address, octets, source, size, target, capacity):
     """Call the C function int64 (source*, size, target*, capacity) at `address`; both spans lie in `octets`."""
     signature = types.int64(types.int64, octets, types.int64, types.int64, types.int64, types.int64)
 

@@ -91,7 +91,7 @@ TABLE = (
     Counter("hot_bytes", "memory", "gauge", "bytes of decompressed strings in the cache of values",
             _register(layout.HOT_BYTES)),
     Counter("lazyfree_structures", "memory", "gauge", "deleted structures that are not yet freed",
-            _register(layout.GRAVES_COUNT)),
+            _register(layout.LAZYFREE_COUNT)),
     Counter("log_pending_bytes", "memory", "gauge", "bytes of frames that are not yet written to the log",
             _register(layout.LOG_TOP)),
 )  # fmt: skip

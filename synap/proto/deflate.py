@@ -2,7 +2,7 @@
 
     agree(offers) -> Deflate | None        the first acceptable offer of `Sec-WebSocket-Extensions`
     Deflate.deflate(message) -> bytes      the payload of one WebSocket frame with RSV1 set
-    Deflate.inflate(piece, room) -> bytes  at most `room` + 1 octets: more than `room` means too large
+    Deflate.inflate(piece, room) -> bytes  at most `bytes_left` + 1 octets: more than `bytes_left` means too large
 
 A stream holds memory as long as its context is kept. The server's stream has a window of 4 KiB, enough for
 messages that resemble each other: 32 KiB for each connection that sends, instead of 256. If the client leaves
@@ -69,19 +69,19 @@ class Deflate:
             self._out = None
         return bytes(found[:-4])
 
-    def inflate(self, piece: bytes, room: int) -> bytes:
-        """Decompress a piece of a message into at most `room` + 1 octets. Raise BadDeflate."""
+    def inflate(self, piece: bytes, bytes_left: int) -> bytes:
+        """Decompress a piece of a message into at most `bytes_left` + 1 octets. Raise BadDeflate."""
         found = []
         while True:
             if self._in is None:
                 self._in = zlib.decompressobj(-max(9, self.client_bits))
             try:
-                got = self._in.decompress(piece, room + 1)
+                got = self._in.decompress(piece, bytes_left + 1)
             except zlib.error as error:
                 raise BadDeflate(str(error)) from None
             found.append(got)
-            room -= len(got)
-            if room < 0 or not self._in.eof:
+            bytes_left -= len(got)
+            if bytes_left < 0 or not self._in.eof:
                 break
             piece = self._in.unused_data
             self._in = None
@@ -92,9 +92,9 @@ class Deflate:
                 break
         return found[0] if len(found) == 1 else b"".join(found)
 
-    def inflate_end(self, room: int) -> bytes:
+    def inflate_end(self, bytes_left: int) -> bytes:
         """Decompress the rest of a message at its end. Raise BadDeflate."""
-        found = self.inflate(TAIL, room)
+        found = self.inflate(TAIL, bytes_left)
         self._streams = 0
         if not self.client_keeps:
             self._in = None

@@ -135,14 +135,14 @@ class ChunkGate:
     Line ends are CRLF only; extensions and trailers are printable and dropped.
     """
 
-    __slots__ = ("_bytes_left", "_expected", "_room", "_trailer_room", "_trailers_left", "finished")
+    __slots__ = ("_body_bytes_left", "_bytes_left", "_expected", "_trailer_bytes_left", "_trailers_left", "finished")
 
     def __init__(self, body_bytes_max: int, head_bytes_max: int, headers_max: int) -> None:
         self.finished = False
         self._expected = "size"
         self._bytes_left = 0
-        self._room = body_bytes_max
-        self._trailer_room = head_bytes_max
+        self._body_bytes_left = body_bytes_max
+        self._trailer_bytes_left = head_bytes_max
         self._trailers_left = headers_max
 
     def admit(self, data: bytes | bytearray, at: int) -> int:
@@ -181,8 +181,8 @@ class ChunkGate:
         if match is None:
             raise RemoteProtocolError(400, "malformed chunk header")
         size = int(match[1], 16)
-        self._room -= size
-        if self._room < 0:
+        self._body_bytes_left -= size
+        if self._body_bytes_left < 0:
             raise RemoteProtocolError(413, "body too large")
         self._bytes_left = size
         self._expected = "data" if size else "trailer"
@@ -190,7 +190,7 @@ class ChunkGate:
     def _take_trailer(self, line: bytes) -> None:
         if TRAILER_LINE.fullmatch(line) is None or line.partition(b":")[0].lower() in FRAMING:
             raise RemoteProtocolError(400, "malformed trailer")
-        self._trailer_room -= len(line)
+        self._trailer_bytes_left -= len(line)
         self._trailers_left -= 1
-        if self._trailer_room < 0 or self._trailers_left < 0:
+        if self._trailer_bytes_left < 0 or self._trailers_left < 0:
             raise RemoteProtocolError(431, "trailers too large")

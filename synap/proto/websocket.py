@@ -227,9 +227,9 @@ class Gate(Extension):
 
     def _counted(self, data: bytes, end: bool) -> bytes | CloseReason:
         if self._deflated and self.deflate is not None:
-            room = self.bytes_max - self._size
+            bytes_left = self.bytes_max - self._size
             try:
-                data = self.deflate.inflate_end(room) if end else self.deflate.inflate(data, room)
+                data = self.deflate.inflate_end(bytes_left) if end else self.deflate.inflate(data, bytes_left)
             except BadDeflate as error:
                 self.fault = f"invalid compressed data: {error}"
                 return CloseReason.INVALID_FRAME_PAYLOAD_DATA

@@ -46,7 +46,7 @@ def life(seed: int, left: dict[str, int], compress: bool) -> dict[str, int]:
         if chance.random() < 0.9:
             ways.internal(*calls.nameless())
         if chance.random() < 0.2:
-            ways.reap(chance.choice((1, 30, 4000)))
+            ways.lazyfree(chance.choice((1, 30, 4000)))
         if chance.random() < 0.02:
             ways.scan()
     ways.same_state()

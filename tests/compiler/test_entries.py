@@ -125,7 +125,7 @@ def test_an_entry_that_is_a_directory(place: Place) -> None:
     assert [path.name for path in (place.entries.directory / "digest").iterdir()] == ["function.nbc"]  # nothing beside
 
 
-def test_no_room_for_a_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_space_for_a_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(**_: object) -> str:
         raise FileNotFoundError("No usable temporary directory found")
 

@@ -435,13 +435,13 @@ def test_a_directory_that_cannot_be_made(tiny: Path, environment: dict[str, str]
         assert list((tiny / "temporary").iterdir()) == []
 
 
-def no_room() -> None:
+def no_space() -> None:
     """No file may be larger than this, as on a disk that is full: entries cannot be written anywhere."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
 
 def test_a_full_disk(tiny: Path) -> None:
-    said, errors = run(MANY, tiny, no_room, TMPDIR=str(tiny / "temporary"))
+    said, errors = run(MANY, tiny, no_space, TMPDIR=str(tiny / "temporary"))
     assert said == ["told 0 1 2 missing 2", "read 6 spare False"]
     assert [line for line in lines(errors) if "cannot write to " + str(tiny / "cache") in line]
     assert list((tiny / "cache").rglob("*.nbc*")) == []  # nothing is left half written

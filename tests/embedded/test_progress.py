@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synap.io.node.jit_warmup import Progress, Shown, time_left
+from synap.io.node.jit_warmup import Progress, ProgressBar, time_left
 
 STEPS = (
     Progress(0, 3, ""), Progress(1, 3, "synap.store.lane.lane:lane"),
@@ -18,8 +18,8 @@ STEPS = (
 
 SCRIPT = """
 import sys
-from synap.io.node.jit_warmup import Progress, Shown
-shown = Shown()
+from synap.io.node.jit_warmup import Progress, ProgressBar
+shown = ProgressBar()
 for done, total, name in ((0, 3, ""), (1, 3, "synap.store.lane.lane:lane"), (2, 3, "synap.store.calls.bulk:find_many")):
     shown(Progress(done, total, name))
 shown.close()
@@ -29,7 +29,7 @@ shown.close()
 
 
 def test_lines_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = Shown()
+    shown = ProgressBar()
     for step in STEPS:
         shown(step)
     shown.close()
@@ -41,7 +41,7 @@ def test_lines_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
 def test_lines_go_where_they_are_wanted_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
     now = 100.0
-    shown = Shown(said.append, lambda: now)
+    shown = ProgressBar(said.append, lambda: now)
     for done in range(42):  # a step a second and 0.5 more
         shown(Progress(done, 41, "synap.store.lane.lane:lane" if done else ""))
         now += 1.5

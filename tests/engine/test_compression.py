@@ -107,7 +107,7 @@ def test_strings_are_what_they_were(store: type[Bench], hot_max: int) -> None:
     same_after_replay(store, house)
     client.one("FLUSHALL")
     house.upkeep()
-    assert numbers[layout.HOT_BYTES] == 0 and numbers[layout.LIMBO_COUNT] == 0
+    assert numbers[layout.HOT_BYTES] == 0 and numbers[layout.DEFERRED_COUNT] == 0
 
 
 def same_after_replay(store: type[Bench], house: House) -> None:
@@ -144,7 +144,7 @@ def test_many_at_once_may_be_more_than_the_cache(store: type[Bench]) -> None:
     for _ in range(3):
         assert client.one(["MGET", *[f"k{i}" for i in range(200)]]) == values
     told = client.ask("MULTI", *[f"GET k{i}" for i in range(200)], "EXEC")
-    assert told[-1] == values and house.engine.numbers[layout.LIMBO_COUNT] == 0
+    assert told[-1] == values and house.engine.numbers[layout.DEFERRED_COUNT] == 0
 
 
 def test_what_is_no_number_stays_none(store: type[Bench]) -> None:
@@ -174,9 +174,9 @@ def test_a_library_that_is_broken_off(store: type[Bench], failures: int) -> None
     expand = zstd._KIND(numbers[layout.ZSTD_OPEN])
     left = [failures]
 
-    def broken(source: int, size: int, target: int, room: int) -> int:
+    def broken(source: int, size: int, target: int, capacity: int) -> int:
         left[0] -= 1
-        return 0 if left[0] >= 0 else int(expand(source, size, target, room))
+        return 0 if left[0] >= 0 else int(expand(source, size, target, capacity))
 
     kept = zstd._KIND(broken)
     numbers[layout.ZSTD_OPEN] = ctypes.cast(kept, ctypes.c_void_p).value

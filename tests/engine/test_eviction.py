@@ -55,7 +55,7 @@ def test_noeviction_refuses_and_loses_nothing(store: type[Bench]) -> None:
 
 
 @pytest.mark.parametrize("policy", ANY)
-def test_every_write_finds_room(store: type[Bench], policy: str) -> None:
+def test_every_write_finds_memory(store: type[Bench], policy: str) -> None:
     house = house_of(store, policy)
     client = house.client()
     for first in range(0, 30_000, 1000):

@@ -6,7 +6,7 @@ import pytest
 
 from synap.engine.pattern_trie import Trie, checked_segments
 from synap.faults import Fault
-from tests.naive.topics import Patterns, glob_matches, segments_match
+from tests.naive.channels import Patterns, glob_matches, segments_match
 
 WORDS = [b"a", b"b", b"ab", b"news", b"room7", b"room71", b"user:1", b"", b"x.y", b"\xff"]
 SEGMENTS = [*WORDS[:-2], b"*", b"*", b"user:*", b"*7*", b"r*m*", b"**"]

@@ -9,10 +9,10 @@ import pytest
 from synap.engine.pubsub import PubSub
 from synap.engine.subscribers import Dialect, Json, Limits, Listener, Mailbox
 from synap.faults import Fault
-from tests.naive.topics import glob_matches, segments_match
+from tests.naive.channels import glob_matches, segments_match
 from tests.support import decode
 
-TOPICS = [b"a", b"b", b"a.b", b"a.c", b"b.c.d", b"x"]
+CHANNELS = [b"a", b"b", b"a.b", b"a.c", b"b.c.d", b"x"]
 EXACT = [b"a", b"a.b", b"x"]
 SEGMENTED = [b"a.*", b"#", b"*.c.#", b"*"]
 GLOBS = [b"a*", b"?", b"[ab]*", b"*.d"]
@@ -47,9 +47,9 @@ class Caller:
         return found
 
 
-def boxed(pubsub: PubSub, *topics: bytes, wakes: list[int] | None = None) -> Mailbox:
+def boxed(pubsub: PubSub, *channels: bytes, wakes: list[int] | None = None) -> Mailbox:
     told: list[int] = [] if wakes is None else wakes
-    return pubsub.join(list(topics), 0, lambda: told.append(1))
+    return pubsub.join(list(channels), 0, lambda: told.append(1))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -76,27 +76,27 @@ def test_each_gets_what_it_asked_for(seed: int) -> None:
                 pubsub.subscribe(listener, dialect, text, 0)
                 asked[who][dialect, text] = None
         elif draw < 0.35:
-            pubsub.spread()
+            pubsub.deliver()
         else:
-            topic, payload = chance.choice(TOPICS), b"%d" % i
+            channel, payload = chance.choice(CHANNELS), b"%d" % i
             copies = 0
             for one, found in asked.items():
                 met = [
                     (dialect, text) for dialect, text in found
-                    if (dialect is Dialect.EXACT and text == topic)
-                    or (dialect is Dialect.SEGMENTS and segments_match(text, topic))
-                    or (dialect is Dialect.GLOB and glob_matches(text, topic))
+                    if (dialect is Dialect.EXACT and text == channel)
+                    or (dialect is Dialect.SEGMENTS and segments_match(text, channel))
+                    or (dialect is Dialect.GLOB and glob_matches(text, channel))
                 ]  # fmt: skip
                 if isinstance(one, Caller):
                     copies += len(met)
-                    wanted[one] += sorted([b"message", topic, payload] if dialect is Dialect.EXACT else
-                                          [b"pmessage", text, topic, payload] for dialect, text in met)  # fmt: skip
+                    wanted[one] += sorted([b"message", channel, payload] if dialect is Dialect.EXACT else
+                                          [b"pmessage", text, channel, payload] for dialect, text in met)  # fmt: skip
                 elif met:
                     copies += 1
                     wanted[one].append(payload)
-            _, subscriptions, mailboxes = pubsub.publish(topic, payload, b"", 0)
+            _, subscriptions, mailboxes = pubsub.publish(channel, payload, b"", 0)
             assert sum(len(one.links) for one in subscriptions) + len(mailboxes) == copies
-    pubsub.spread()
+    pubsub.deliver()
     for caller in callers:
         found = caller.read()
         order = [int(one[-1]) for one in found]
@@ -117,7 +117,7 @@ def test_a_message_is_made_once_in_each_form() -> None:
         pubsub.subscribe(caller.listener, Dialect.EXACT, b"a", 0)
     pubsub.publish(b"a", b"x", b"", 0)
     assert not callers[0].link.data, "nothing leaves before the end of the turn"
-    pubsub.spread()
+    pubsub.deliver()
     assert callers[0].link.data is callers[1].link.data or callers[0].link.data == callers[1].link.data
     assert callers[2].read() == callers[1].read() == [[b"message", b"a", b"x"]]
 
@@ -154,7 +154,7 @@ def test_overflow(policy: str, left: list[bytes], over: bool, dropped: int) -> N
 
 
 def test_limits() -> None:
-    pubsub = PubSub(Limits(topics=2, subscriptions=3, unread=2, topic_bytes=4))
+    pubsub = PubSub(Limits(channels=2, subscriptions=3, unread=2, channel_bytes=4))
     one = pubsub.join([b"a", b"b"], 0)
     with pytest.raises(Fault, match="3 subscriptions"):
         pubsub.join([b"c", b"d"], 0, None, one.name)
@@ -168,7 +168,8 @@ def test_limits() -> None:
     assert list(pubsub.exact) == [b"a", b"b"]
     pubsub.join([b"c"], 0, None, two.name)
     assert list(pubsub.exact) == [b"a", b"c"], "of the abandoned topics the first"
-    assert pubsub.part(two, [b"a", b"none"]) == 1 and pubsub.leave(two) == 1 and two.name not in pubsub.subscribers
+    assert pubsub.unsubscribe_all(two, [b"a", b"none"]) == 1
+    assert pubsub.leave(two) == 1 and two.name not in pubsub.subscribers
 
 
 def test_a_listener_that_takes_nothing_is_counted() -> None:

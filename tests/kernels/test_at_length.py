@@ -130,13 +130,13 @@ def blocks(chance: Random) -> None:
     for _ in range(chance.randrange(1, 4)):
         spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
     cut = bytes(spoilt[: chance.randrange(len(spoilt) + 1)])
-    room = chance.choice((0, len(text), len(text) // 2))
-    found = test_lz4.unpacked(cut, room)  # which looks at the bytes behind the room
+    capacity = chance.choice((0, len(text), len(text) // 2))
+    found = test_lz4.unpacked(cut, capacity)  # which looks at the bytes behind the capacity
     try:
-        wanted = lz4.block.decompress(cut, uncompressed_size=room)
+        wanted = lz4.block.decompress(cut, uncompressed_size=capacity)
     except lz4.block.LZ4BlockError:
         return
-    assert found is None or found == wanted, (cut, room)
+    assert found is None or found == wanted, (cut, capacity)
 
 
 def subsequences(chance: Random) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from synap.compiler.jit import kernel, load, registered
 from synap.kernels import lz4 as kernels
 
-ROOM = 1 << 20
+CAPACITY = 1 << 20
 GUARD = 0xA5
 
 
@@ -21,8 +21,8 @@ def compress(octets, target, source, size, most):
 
 
 @kernel("int64(uint8[::1], int64, int64, int64, int64)")
-def expand(octets, target, room, source, size):
-    return kernels.expand(octets, target, room, source, size)
+def expand(octets, target, capacity, source, size):
+    return kernels.expand(octets, target, capacity, source, size)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,12 +40,12 @@ def packed(text: bytes, most: int | None = None) -> bytes | None:
     return bytes(octets[len(text) : len(text) + size]) if size else None
 
 
-def unpacked(block: bytes, room: int) -> bytes | None:
-    """The block expanded by the kernel into exactly `room` octets; None if it was refused."""
-    octets = np.full(len(block) + room + 64, GUARD, np.uint8)
+def unpacked(block: bytes, capacity: int) -> bytes | None:
+    """The block expanded by the kernel into exactly `capacity` octets; None if it was refused."""
+    octets = np.full(len(block) + capacity + 64, GUARD, np.uint8)
     octets[: len(block)] = np.frombuffer(block, np.uint8)
-    size = expand(octets, len(block), room, 0, len(block))
-    assert (octets[len(block) + room :] == GUARD).all(), "written beyond the room"
+    size = expand(octets, len(block), capacity, 0, len(block))
+    assert (octets[len(block) + capacity :] == GUARD).all(), "written beyond the capacity"
     return bytes(octets[len(block) : len(block) + size]) if size >= 0 else None
 
 

@@ -77,15 +77,15 @@ def skewed_wall() -> None:
 
 def early_replies() -> None:
     """A planted bug: replies leave before the frames are written. The ledgers have to notice it."""
-    from synap.io.node.group_commit import Turn
+    from synap.io.node.group_commit import GroupCommit
 
-    end = Turn.end
+    end = GroupCommit.end
 
     def early(self: Any) -> None:
         self._let_go()
         self._loop.call_later(0.05, end, self)
 
-    Turn.end = early  # type: ignore[method-assign]
+    GroupCommit.end = early  # type: ignore[method-assign]
 
 
 def slow_disk() -> None:

@@ -28,8 +28,8 @@ PATH = "/echo/ws"
 # In the server.
 
 
-class Echo(endpoints.Talk):
-    """Says what it hears. Some words make it do what a talk may do wrong or may ask for."""
+class Echo(endpoints.Endpoint):
+    """Says what it hears. Some words make it do what an endpoint may do wrong or may ask for."""
 
     def received(self, text: bytes) -> None:
         if text == b"!raise":
@@ -76,13 +76,13 @@ class Welcome(Echo):
 def install() -> None:
     """Called in a server before it starts."""
 
-    def picky(server: Any, request: Request, parameters: dict[str, str]) -> Response | endpoints.TalkFactory:
+    def picky(server: Any, request: Request, parameters: dict[str, str]) -> Response | endpoints.EndpointFactory:
         if "keys" not in parameters:
             return json_response(400, {"error": "wanted 'keys'", "code": 400})
         return Welcome
 
-    def broken(connection: Any, parameters: dict[str, str]) -> endpoints.Talk:
-        raise RuntimeError("no talk, as the test wants it")
+    def broken(connection: Any, parameters: dict[str, str]) -> endpoints.Endpoint:
+        raise RuntimeError("no endpoint, as the test wants it")
 
     endpoints.ROUTES[PATH] = lambda server, request, parameters: Echo
     endpoints.ROUTES["/room/{room}/ws/{who}"] = lambda server, request, parameters: Welcome

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from synap.commands import CATALOGUE
 from synap.derive import api_page, openapi
-from synap.io.http.gzip_replies import squeeze
+from synap.io.http.gzip_replies import gzipped
 from synap.proto.http import Request, Response
 from tests.server.clients import HOST, Server
 from tests.server.zygote import Zygote
@@ -154,7 +154,7 @@ def test_gzip_by_size(node: Server, size: int) -> None:
 def test_what_gzip_would_make_longer_stays() -> None:
     noise = random.Random(5).randbytes(1000)
     request = Request(b"GET", b"/", b"", [(b"accept-encoding", b"gzip")], b"", True, b"1.1")
-    squeezed = squeeze(Response(200, noise), request)
+    squeezed = gzipped(Response(200, noise), request)
     assert squeezed.body == noise and squeezed.headers == [(b"vary", b"Accept-Encoding")]
 
 

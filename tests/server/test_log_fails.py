@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="prlimi
 Serve = Callable[..., Server]
 Peer = Callable[[Server], Resp]
 MODES = ["always", "periodic", "never"]
-NO_ROOM = 512  # bytes; the log, and a snapshot, are longer from the beginning
+NO_SPACE = 512  # bytes; the log, and a snapshot, are longer from the beginning
 LARGE = 3 << 20  # three of these are more than the 8 MiB at which frames are written early
 
 
@@ -43,10 +43,10 @@ def serving(serve: Serve, mode: str, before: str = "") -> Server:
     return server
 
 
-def refuse_writes(server: Server, room: int | None = None) -> None:
-    """From now on the log takes `room` more bytes; without it nothing is written, a snapshot neither."""
+def refuse_writes(server: Server, capacity: int | None = None) -> None:
+    """From now on the log takes `capacity` more bytes; without it nothing is written, a snapshot neither."""
     size = max(path.stat().st_size for path in server.data.glob("log-*.synap"))
-    most = NO_ROOM if room is None else size + room
+    most = NO_SPACE if capacity is None else size + capacity
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
 

@@ -234,7 +234,7 @@ def record(text: str) -> logging.LogRecord:
     return logging.LogRecord("synap", logging.INFO, __file__, 1, text, (), None)
 
 
-def test_lines_that_find_no_room_are_counted_and_told(full_pipe: tuple[int, int]) -> None:
+def test_dropped_lines_are_counted_and_told(full_pipe: tuple[int, int]) -> None:
     reader, writer = full_pipe
     lines = Lines(writer, lines_max=10)
     begun = time.monotonic()

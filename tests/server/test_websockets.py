@@ -1,4 +1,4 @@
-"""Sockets on a real server: the handshake, what a talk may do, peers that do not read or go without a word."""
+"""Sockets on a real server: the handshake, what an endpoint may do, peers that do not read or go without a word."""
 
 import asyncio
 import http.client
@@ -290,7 +290,7 @@ def test_lengths_that_lie_take_nothing(serve: Callable[..., Server]) -> None:
 
 
 def test_who_does_not_read_costs_what_the_limits_say(serve: Callable[..., Server]) -> None:
-    """100 peers ask for 64 MiB each: those whose talk looks wait, those whose talk does not are dropped."""
+    """100 peers ask for 64 MiB each: those whose endpoint looks wait, those whose endpoint does not are dropped."""
     limits = {"limits.output_pause_bytes": 256 * 1024, "limits.feed_output_bytes_max": MIB}
     server = serve(limits, before=INSTALL).start()
     before = resident(server.pid)

@@ -70,7 +70,7 @@ class Zygote:
         self._process.stdout.close()
 
 
-class Nursery:
+class ForkServer:
     """The far side."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Nursery:
         pid = os.fork()
         if pid == 0:
             os.close(reader)
-            _die_with(parent)
+            _end_with_parent(parent)
             _live(arguments, output, before, cwd, writer)
         os.close(writer)
         self.pipes[pid] = reader
@@ -112,7 +112,7 @@ class Nursery:
         return {"code": None}
 
 
-def _die_with(parent: int) -> None:
+def _end_with_parent(parent: int) -> None:
     if sys.platform.startswith("linux"):
         import ctypes
 
@@ -171,10 +171,10 @@ def far_side() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)
     prepare(os.cpu_count() or 1, lambda progress: None)
-    nursery = Nursery()
+    fork_server = ForkServer()
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        reply = getattr(nursery, request.pop("do"))(**request)
+        reply = getattr(fork_server, request.pop("do"))(**request)
         os.write(answers, json.dumps(reply).encode() + b"\n")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from synap.io.node.clock import Clock
-from synap.io.node.group_commit import Turn
+from synap.io.node.group_commit import GroupCommit
 from synap.journal.logs import Log
 from synap.journal.segments import GroupFile
 from tests.simulation.story import tell
@@ -55,10 +55,10 @@ def _unlike(self: Clock) -> int:
     return time.time_ns() // 1_000_000
 
 
-def _shuffled(kept: Callable[[Turn], None]) -> Callable[[Turn], None]:
+def _shuffled(kept: Callable[[GroupCommit], None]) -> Callable[[GroupCommit], None]:
     """Replies leave in an order that no seed decides."""
 
-    def end(self: Turn) -> None:
+    def end(self: GroupCommit) -> None:
         self._ready.sort(key=lambda entry: os.urandom(4))
         kept(self)
 
@@ -70,7 +70,7 @@ def test_chance_from_outside_is_noticed(store: Any, monkeypatch: pytest.MonkeyPa
     if what == "real clock":
         monkeypatch.setattr(Clock, "now", _unlike)
     else:
-        monkeypatch.setattr(Turn, "end", _shuffled(Turn.end))
+        monkeypatch.setattr(GroupCommit, "end", _shuffled(GroupCommit.end))
     for seed in range(300, 310):
         hashes = []
         for _ in range(2):
@@ -83,7 +83,7 @@ def test_chance_from_outside_is_noticed(store: Any, monkeypatch: pytest.MonkeyPa
     pytest.fail("the same seed has told the same story")
 
 
-def _early(self: Turn, connection: Any, data: bytes) -> None:
+def _early(self: GroupCommit, connection: Any, data: bytes) -> None:
     """Replies do not wait for the log."""
     connection.queued += 1
     connection.transmit(data)
@@ -122,7 +122,7 @@ def _forgetful(kept: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.mark.parametrize("what", ["early replies", "no sync", "wall clock", "lost group", "blind watch"])
 def test_bugs_are_noticed(store: Any, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     if what == "early replies":
-        monkeypatch.setattr(Turn, "send", _early)
+        monkeypatch.setattr(GroupCommit, "send", _early)
     elif what == "no sync":
         monkeypatch.setattr(Log, "sync", _unsynced)
     elif what == "wall clock":

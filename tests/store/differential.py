@@ -129,12 +129,12 @@ class Differential:
             items = bench.heap.words[layout.REPLY + 3 : layout.REPLY + 3 + 2 * bench[layout.REPLY + 1] : 2]
             texts = items[items & layout.ITEM_MASK == layout.ITEM_TEXT]
             size = 4096 + int((texts >> layout.MARK_BITS).sum()) + 64 * len(items)
-            block = arena.take_block(*bench.both, size // 8 + 1) if size > layout.OUT_BYTES else 0
+            block = arena.allocate_block(*bench.both, size // 8 + 1) if size > layout.OUT_BYTES else 0
         at = block * layout.WORD or OUT
         end = lane.encode(*bench.both, at, row, status, self.version)
         reply = bytes(bench.heap.bytes[at:end])
         if block:
-            arena.give_block(*bench.both, block)
+            arena.release_block(*bench.both, block)
         return reply
 
     # All of them.
@@ -221,10 +221,10 @@ class Differential:
             told = self.take_frames(self.lane, self.keep_frames)
             assert told == self.take_frames(self.steps, False)
 
-    def reap(self, budget: int) -> None:
+    def lazyfree(self, budget: int) -> None:
         """Let upkeep take dropped structures apart."""
         for bench in (self.lane, self.steps):
-            upkeep.reap(*bench.both, budget)
+            upkeep.lazyfree(*bench.both, budget)
 
     def same_state(self) -> None:
         """The digests agree, and every key holds what the twin says."""

@@ -15,7 +15,7 @@ from tests.store.calls import Calls
 from tests.store.differential import Differential
 from tests.support import Bench, command
 
-REAP = 1 << 40
+BUDGET = 1 << 40
 
 
 def every_table(bench: Bench) -> list[int]:
@@ -65,8 +65,8 @@ def blocks(bench: Bench, refs: list[int]) -> Counter[int]:
 def empty(ways: Differential) -> None:
     """Remove all keys, one queue and one room, and what upkeep still had to take apart."""
     ways.batch([[b"FLUSHALL"], [b"QUEUE.DELETE", b"q"], [b"STREAM.DELETE", b"r"]])
-    ways.reap(REAP)
-    assert ways.lane[layout.GRAVES] == ways.lane[layout.GRAVES_COUNT] == 0
+    ways.lazyfree(BUDGET)
+    assert ways.lane[layout.LAZYFREE] == ways.lane[layout.LAZYFREE_COUNT] == 0
 
 
 @pytest.mark.parametrize("seed", [31, 32, 33])
@@ -78,7 +78,7 @@ def test_every_page_is_in_one_place(store: type[Bench], seed: int) -> None:
         calls.now = ways.now
         for _ in range(8):
             ways.batch([calls.next() for _ in range(12)])
-        ways.reap(chance.choice((1, 50, REAP)))
+        ways.lazyfree(chance.choice((1, 50, BUDGET)))
         if step % 6 == 0:
             walks.pages(ways.lane)
             every_table(ways.lane)
@@ -91,7 +91,7 @@ def test_every_page_is_in_one_place(store: type[Bench], seed: int) -> None:
         ways.batch([[b"QUEUE.DELETE", name]])
     for name in list(ways.state.rooms):
         ways.batch([[b"STREAM.DELETE", name]])
-    ways.reap(REAP)
+    ways.lazyfree(BUDGET)
     left = Counter(walks.pages(ways.lane)).total()
     assert left == blocks(ways.lane, every_table(ways.lane)).total() + 1  # the heap of timers
 
@@ -135,18 +135,18 @@ def test_random_blocks_do_not_overlap(store: type[Bench]) -> None:
             ref = chance.choice(list(held)[:50])
             size = held.pop(ref)
             assert (words[ref : ref + size] == ref).all(), "somebody wrote into a block that is not his"
-            arena.give_block(*bench.both, ref)
+            arena.release_block(*bench.both, ref)
         else:
             often = chance.choice((24, 100, 1000))  # so that slabs of these become full
             size = chance.choice((often, often, often, chance.randint(1, 40), chance.randint(1, 30_000)))
-            ref = int(arena.take_block(*bench.both, size))
+            ref = int(arena.allocate_block(*bench.both, size))
             assert ref and ref not in held
             words[ref : ref + size] = ref
             held[ref] = size
         if i % 2000 == 0:
             walks.pages(bench)
     for ref in held:
-        arena.give_block(*bench.both, ref)
+        arena.release_block(*bench.both, ref)
     in_use = walks.pages(bench)
     assert sum(in_use.values()) == layout.SHARDS_COUNT + 2, "only the empty tables are left"
     runs = walks.listed_runs(words)

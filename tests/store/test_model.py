@@ -37,7 +37,7 @@ def history(ways: Differential, seed: int, count: int) -> None:
         if chance.random() < 0.1:
             to_a_timer(ways, chance)
         if chance.random() < 0.2:
-            ways.reap(chance.choice((1, 30, 4000)))
+            ways.lazyfree(chance.choice((1, 30, 4000)))
         if chance.random() < 0.005:
             ways.scan(*chance.choice(([], [b"COUNT", b"100"], [b"MATCH", chance.choice(GLOBS)])))
         if chance.random() < 0.002:

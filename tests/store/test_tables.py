@@ -58,7 +58,7 @@ def test_nothing_is_lost(store: type[Bench], draw: str) -> None:
     """Waves of inserts and removals; a crowd of up to 100 equal tags fits into the slack wherever it is."""
     load()
     bench, chance = store(), Random(draw)
-    table = begin(*bench.both, int(arena.take_block(*bench.both, 8)), tables.SIZE_MIN)
+    table = begin(*bench.both, int(arena.allocate_block(*bench.both, 8)), tables.SIZE_MIN)
     held: dict[int, int] = {}
     crowds: Counter[int] = Counter()
     moving = 0

@@ -47,7 +47,7 @@ def pages(bench: Bench) -> dict[int, int]:
     assert first <= top <= end
     runs, used, dirty = set(), 0, 0
     in_use: Counter[int] = Counter()
-    with_room: dict[int, set[int]] = {}
+    with_space: dict[int, set[int]] = {}
     page, before_free = first, False
     while page < top:
         word = int(words[PAGE_TABLE + 2 * page])
@@ -68,7 +68,7 @@ def pages(bench: Bench) -> dict[int, int]:
             length = SLAB_PAGES
             used += length
             if room:
-                with_room.setdefault(index, set()).add(page)
+                with_space.setdefault(index, set()).add(page)
         before_free = kind == arena.FREE
         assert length > 0
         page += length
@@ -76,7 +76,7 @@ def pages(bench: Bench) -> dict[int, int]:
     assert used == bench[layout.PAGES_USED] and dirty == bench[layout.PAGES_DIRTY]
     assert runs == listed_runs(words)
     for index in range(64):
-        assert listed_slabs(words, index) == with_room.get(index, set()), f"list of class {index}"
+        assert listed_slabs(words, index) == with_space.get(index, set()), f"list of class {index}"
     return dict(in_use)
 
 

@@ -22,7 +22,7 @@ from synap.engine.resp.machine import RespMachine
 from synap.faults import Fault
 from synap.io.embedded.database import Database
 from synap.io.http.http_admission import Refused
-from synap.io.http.http_app import Web
+from synap.io.http.http_app import HttpApp
 from synap.io.node.clock import Clock
 from synap.io.node.node import Node
 from synap.proto.http import Request, Response
@@ -64,7 +64,7 @@ class NoSnapshots:
 
 
 class Server:
-    """What `Web` asks of a server, without one."""
+    """What `HttpApp` asks of a server, without one."""
 
     def __init__(self, settings: Settings, flush: bool, plain_batches: bool = True) -> None:
         self.settings, self.version = settings, "0"
@@ -90,7 +90,7 @@ class Surfaces:
 
     def __init__(self, *, flush: bool = True, plain_batches: bool = True) -> None:
         self.server = Server(MEMORY, flush, plain_batches)
-        self.web = Web(self.server)
+        self.web = HttpApp(self.server)
         self.caller = Caller(Surface.JSON)
         self.database = Database(None, MEMORY)
         self.machines = {version: self.connect(version) for version in (2, 3)}

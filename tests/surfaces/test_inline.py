@@ -6,7 +6,7 @@ import pytest
 from peers import Peer, told
 from surfaces import Surfaces
 
-from synap.engine.resp.encoding import Quotes, split_line
+from synap.engine.resp.encoding import UnbalancedQuotes, split_line
 from tests.support import Bench, command
 
 SPLIT = {
@@ -48,7 +48,7 @@ SPLIT = {
 def split(line: bytes) -> list[bytes] | None:
     try:
         return split_line(line)
-    except Quotes:
+    except UnbalancedQuotes:
         return None
 
 

@@ -51,7 +51,7 @@ class Connections:
         if machine.closing or self.chance.random() < (0.02 if found else 0.5):  # without a reply, it waits or is mute
             machine.close()
             self.machines[at] = self.surfaces.connect(2 + at % 2)
-        self.surfaces.server.engine.operation.unpause()  # a pause would end by a timer, which is not here
+        self.surfaces.server.engine.diagnostics.unpause()  # a pause would end by a timer, which is not here
         return whole(found)
 
     def taken(self, machine: RespMachine) -> bytes:

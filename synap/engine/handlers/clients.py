@@ -180,12 +180,12 @@ def client_reply(engine: Engine, session: Session, args: dict[str, Any], now: in
     """Switch replies of this session on, off, or off for the next command."""
     mode = args["mode"]
     if mode == "ON":
-        engine.operation.mute(session, 0)
+        engine.diagnostics.mute(session, 0)
         return "OK"
     if mode == "OFF":
-        engine.operation.mute(session, MUTE_ALL)
+        engine.diagnostics.mute(session, MUTE_ALL)
     elif session.mute != MUTE_ALL:
-        engine.operation.mute(session, MUTE_NEXT)
+        engine.diagnostics.mute(session, MUTE_NEXT)
     return ...
 
 
@@ -206,14 +206,14 @@ def client_pause(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
     if args["timeout"] < 0:
         raise Fault("NEGATIVE_TIMEOUT")
     until = now + args["timeout"]
-    engine.operation.pause(until, args.get("mode", "ALL") == "ALL")
-    engine.host.call_later(args["timeout"] / 1000, lambda: engine.operation.end_pause(until))
+    engine.diagnostics.pause(until, args.get("mode", "ALL") == "ALL")
+    engine.host.call_later(args["timeout"] / 1000, lambda: engine.diagnostics.end_pause(until))
     return "OK"
 
 
 def client_unpause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """End a pause."""
-    engine.operation.unpause()
+    engine.diagnostics.unpause()
     return "OK"
 
 
@@ -253,7 +253,7 @@ def quit_session(engine: Engine, session: Session, args: dict[str, Any], now: in
 def reset(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
     """Reset the session's state: no transaction, no subscriptions, no name, RESP2, namespace 0."""
     engine.transactions.end(session)
-    engine.operation.mute(session, 0)
+    engine.diagnostics.mute(session, 0)
     if session.listener is not None:
         engine.pubsub.leave(session.listener)
     session.version, session.namespace, session.name = 2, 0, b""
@@ -285,7 +285,7 @@ def hello(engine: Engine, session: Session, args: dict[str, Any], now: int) -> A
         _admit(args["user"])
     if "name" in args:
         session.name = checked_name(args["name"], "Client names")
-    engine.pubsub.spread()
+    engine.pubsub.deliver()
     session.version = version
     session.note_subscribed()
     return {

@@ -42,7 +42,7 @@ def _maxmemory(engine: Engine, text: str) -> None:
     if size_wanted > most:
         raise ValueError(f"at most {most}, which is kv_store.max_memory_mb at the start: the heap's size is fixed")
     engine.numbers[layout.BYTES_MAX] = size_wanted or most  # 0 means no limit: the size for which the heap was reserved
-    engine.operation.memory_unlimited = size_wanted == 0
+    engine.diagnostics.memory_unlimited = size_wanted == 0
 
 
 def _policy(engine: Engine, text: str) -> None:
@@ -54,20 +54,20 @@ def _samples(engine: Engine, text: str) -> None:
 
 
 def _slow(engine: Engine, text: str) -> None:
-    engine.operation.slow_ns = bounded(integer(text), -1, SLOW_US_MAX) * 1000
+    engine.diagnostics.slow_ns = bounded(integer(text), -1, SLOW_US_MAX) * 1000
 
 
 def _slow_most(engine: Engine, text: str) -> None:
-    engine.operation.slow_most = bounded(integer(text), 0, 1_000_000)
-    engine.operation.trim_slow()
+    engine.diagnostics.slow_most = bounded(integer(text), 0, 1_000_000)
+    engine.diagnostics.trim_slow()
 
 
 def _delay(engine: Engine, text: str) -> None:
-    engine.operation.delay_ms = bounded(integer(text), 0, LONG_MAX)
+    engine.diagnostics.delay_ms = bounded(integer(text), 0, LONG_MAX)
 
 
 def _timeout(engine: Engine, text: str) -> None:
-    engine.operation.idle_s = bounded(integer(text), 0, INT_MAX)
+    engine.diagnostics.idle_s = bounded(integer(text), 0, INT_MAX)
 
 
 def _reply_max(engine: Engine, text: str) -> None:
@@ -75,7 +75,7 @@ def _reply_max(engine: Engine, text: str) -> None:
 
 
 def _keep_alive(engine: Engine, text: str) -> None:
-    engine.operation.keep_alive_s = bounded(integer(text), 0, 32_767)
+    engine.diagnostics.keep_alive_s = bounded(integer(text), 0, 32_767)
 
 
 def _output(engine: Engine, text: str) -> None:
@@ -117,7 +117,7 @@ def _kept(name: str, read: Read) -> "Write":
     """Return a writer for a setting without effect here: the value is checked and stored."""
 
     def write(engine: Engine, text: str) -> None:
-        engine.operation.kept[name] = str(read(text))
+        engine.diagnostics.kept[name] = str(read(text))
 
     return write
 
@@ -161,18 +161,18 @@ def current(engine: Engine) -> dict[str, Any]:
     fixed = host.config
     if not fixed:
         return {}
-    operation = engine.operation
+    diagnostics = engine.diagnostics
     found: dict[str, Any] = {name: known.value for name, known in (KEPT | FIXED).items()}
-    found |= IMMUTABLE | PROTECTED | fixed | operation.kept
+    found |= IMMUTABLE | PROTECTED | fixed | diagnostics.kept
     found |= {
-        "maxmemory": 0 if operation.memory_unlimited else engine.numbers[layout.BYTES_MAX],
+        "maxmemory": 0 if diagnostics.memory_unlimited else engine.numbers[layout.BYTES_MAX],
         "maxmemory-policy": policy_of(engine),
         "maxmemory-samples": engine.numbers[layout.EVICTION_SAMPLES],
-        "slowlog-log-slower-than": operation.slow_ns // 1000,
-        "slowlog-max-len": operation.slow_most,
-        "latency-monitor-threshold": operation.delay_ms,
-        "timeout": operation.idle_s,
-        "tcp-keepalive": operation.keep_alive_s,
+        "slowlog-log-slower-than": diagnostics.slow_ns // 1000,
+        "slowlog-max-len": diagnostics.slow_most,
+        "latency-monitor-threshold": diagnostics.delay_ms,
+        "timeout": diagnostics.idle_s,
+        "tcp-keepalive": diagnostics.keep_alive_s,
         "proto-max-bulk-len": engine.numbers[layout.LIMIT_WORD],
     }
     if host.log is not None:
@@ -235,7 +235,7 @@ def config_resetstat(engine: Engine, caller: Caller, args: dict[str, Any], now: 
         engine.numbers[layout.REFUSALS + i] = 0
     for register in (layout.EVICTED, layout.KEY_HITS, layout.KEY_MISSES):
         engine.numbers[register] = 0
-    engine.operation.reset()
+    engine.diagnostics.reset()
     return "OK"
 
 

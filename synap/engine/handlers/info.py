@@ -88,8 +88,8 @@ def clients(engine: Engine) -> Section:
 def memory(engine: Engine) -> Section:
     """Return the section on memory."""
     used, held = used_bytes(engine), rss(engine)
-    most = 0 if engine.operation.memory_unlimited else int(engine.numbers[layout.BYTES_MAX])
-    peak = max(engine.operation.peak, used)
+    most = 0 if engine.diagnostics.memory_unlimited else int(engine.numbers[layout.BYTES_MAX])
+    peak = max(engine.diagnostics.peak, used)
     pages = int(engine.numbers[layout.PAGES_USED]) * layout.PAGE_BYTES
     connections = engine.host.connections
     output, unfinished = connections.memory() if connections is not None else (0, 0)
@@ -130,12 +130,12 @@ def persistence(engine: Engine) -> Section:
 
 def stats(engine: Engine) -> Section:
     """Return the section of counts since the start."""
-    operation, found = engine.operation, counters.section("stats", engine.numbers, engine.catalogue)
+    diagnostics, found = engine.diagnostics, counters.section("stats", engine.numbers, engine.catalogue)
     return {
-        "total_connections_received": operation.connections_received,
-        "rejected_connections": operation.connections_rejected,
+        "total_connections_received": diagnostics.connections_received,
+        "rejected_connections": diagnostics.connections_rejected,
         "total_commands_processed": found["commands_total"],
-        "instantaneous_ops_per_sec": int(operation.rate),
+        "instantaneous_ops_per_sec": int(diagnostics.rate),
         "expired_keys": found["expired_keys_total"],
         "evicted_keys": int(engine.numbers[layout.EVICTED]),
         "keyspace_hits": int(engine.numbers[layout.KEY_HITS]),
@@ -200,7 +200,7 @@ def errorstats(engine: Engine) -> Section:
 
 def refusals(engine: Engine) -> Counter[str]:
     """Count refusals to RESP clients by the first word of their text: those of Python and those of kernels."""
-    found = Counter(engine.operation.errors)
+    found = Counter(engine.diagnostics.errors)
     for fault in TABLE:
         count = int(engine.numbers[layout.REFUSALS + fault.number])
         if count:

@@ -25,7 +25,7 @@ def human(size: int) -> str:
     return f"{value:.2f}{UNITS[unit]}" if value != int(value) else f"{int(value)}{UNITS[unit]}"
 
 
-def look(engine: Engine, caller: Caller, key: bytes, now: int, samples: int = 0) -> Any:
+def key_facts(engine: Engine, caller: Caller, key: bytes, now: int, samples: int = 0) -> Any:
     """Return the words of `key_info.describe` for a key, or None if the key is missing; not a use of the key."""
     at = layout.CALL_BLOB * layout.WORD
     engine.bytes[at : at + len(key)] = key
@@ -36,15 +36,15 @@ def look(engine: Engine, caller: Caller, key: bytes, now: int, samples: int = 0)
 
 
 def _used(engine: Engine, caller: Caller, key: bytes, now: int) -> Any:
-    """Return what `look` returns, and count this as a use of the key, for rows that read the value."""
-    found = look(engine, caller, key, now)
+    """Return what `key_facts` returns, and count this as a use of the key, for rows that read the value."""
+    found = key_facts(engine, caller, key, now)
     namespace = caller.namespace
     key_info.use(engine.words, engine.octets, namespace, layout.CALL_BLOB * layout.WORD, len(key), now)
     return found
 
 
 def _must(engine: Engine, caller: Caller, key: bytes, now: int) -> Any:
-    found = look(engine, caller, key, now)
+    found = key_facts(engine, caller, key, now)
     if found is None:
         raise Fault("NO_SUCH_KEY", key=key.decode("utf-8", "replace"))
     return found
@@ -67,18 +67,18 @@ def _encoding(found: Any) -> str:
 
 def object_encoding(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the encoding that Redis would use for the key."""
-    found = look(engine, caller, args["key"], now)
+    found = key_facts(engine, caller, args["key"], now)
     return None if found is None else _encoding(found).encode()
 
 
 def object_refcount(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return 1 for any key, since values are not shared."""
-    return None if look(engine, caller, args["key"], now) is None else 1
+    return None if key_facts(engine, caller, args["key"], now) is None else 1
 
 
 def object_idletime(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the seconds since the key's last use."""
-    found = look(engine, caller, args["key"], now)
+    found = key_facts(engine, caller, args["key"], now)
     if found is None:
         return None
     if _by_use(engine):
@@ -88,7 +88,7 @@ def object_idletime(engine: Engine, caller: Caller, args: dict[str, Any], now: i
 
 def object_freq(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the logarithmic counter of the key's uses."""
-    found = look(engine, caller, args["key"], now)
+    found = key_facts(engine, caller, args["key"], now)
     if found is None:
         return None
     if not _by_use(engine):
@@ -102,7 +102,7 @@ def memory_usage(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
     if samples < 0:
         raise Fault("SYNTAX")
     key = args["key"]
-    found = look(engine, caller, key, now, samples)
+    found = key_facts(engine, caller, key, now, samples)
     if caller.of_resp:
         return None if found is None else found[descriptions.BYTES]
     name = key.decode("utf-8", "replace")

@@ -142,7 +142,7 @@ def pubsub_unsubscribe(engine: Engine, caller: Caller, args: dict[str, Any], now
         return {"unsubscribed": 0}
     if "topics" not in args:
         return {"unsubscribed": pubsub.leave(box)}
-    return {"unsubscribed": pubsub.part(box, [item["topic"] for item in args["topics"]])}
+    return {"unsubscribed": pubsub.unsubscribe_all(box, [item["topic"] for item in args["topics"]])}
 
 
 def _metadata(args: dict[str, Any]) -> bytes:
@@ -158,12 +158,12 @@ def _metadata(args: dict[str, Any]) -> bytes:
 
 def pubsub_publish(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Publish a message; return its id and the number of matching subscribers, each counted once."""
-    topic = args["topic"]
-    if not topic:
+    channel = args["topic"]
+    if not channel:
         raise Fault("NO_TOPIC")
-    message, met, boxes = engine.pubsub.publish(topic, args["payload"], _metadata(args), now)
+    message, met, boxes = engine.pubsub.publish(channel, args["payload"], _metadata(args), now)
     links = len(met[0].links) if len(met) == 1 else len({link for one in met for link in one.links})
-    return {"message_id": message.name, "topic": as_text(topic), "subscribers_matched": links + len(boxes)}
+    return {"message_id": message.name, "topic": as_text(channel), "subscribers_matched": links + len(boxes)}
 
 
 def pubsub_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:

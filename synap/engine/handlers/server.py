@@ -3,7 +3,7 @@
 from typing import Any
 
 from synap.engine.callers import Caller
-from synap.engine.diagnostics import Event, Operation
+from synap.engine.diagnostics import Diagnostics, Event
 from synap.engine.engine import Engine, Handler
 from synap.engine.host import Snapshots
 from synap.faults import Fault
@@ -15,16 +15,16 @@ SLEEP_S_MAX = 86400  # bound of DEBUG SLEEP
 ART = ("\\  |  /", " \\ | / ", "--- * ---", " / | \\ ", "/  |  \\")
 
 
-def _slow(operation: Operation, args: dict[str, Any]) -> list[Any]:
+def _slow(diagnostics: Diagnostics, args: dict[str, Any]) -> list[Any]:
     count = args.get("count", COUNT_DEFAULT)
     if count < -1:
         raise Fault("BAD_SLOWLOG_COUNT")
-    return list(operation.slow) if count == -1 else list(operation.slow)[:count]
+    return list(diagnostics.slow) if count == -1 else list(diagnostics.slow)[:count]
 
 
 def slowlog_get(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the last slow calls, newest first."""
-    entries = _slow(engine.operation, args)
+    entries = _slow(engine.diagnostics, args)
     if caller.of_resp:
         return [[one.number, one.at, one.took, one.words, one.address, one.name] for one in entries]
     found = []
@@ -32,49 +32,49 @@ def slowlog_get(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
         words = [word.decode("utf-8", "replace") for word in one.words]
         found.append({"id": one.number, "timestamp": one.at, "duration_us": one.took, "command": words[0],
                       "args": words[1:]})  # fmt: skip
-    return {"entries": found, "total": len(engine.operation.slow)}
+    return {"entries": found, "total": len(engine.diagnostics.slow)}
 
 
 def slowlog_len(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the number of slow calls that are kept."""
-    return len(engine.operation.slow)
+    return len(engine.diagnostics.slow)
 
 
 def slowlog_reset(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Remove all slow calls."""
-    cleared = len(engine.operation.slow)
-    engine.operation.slow.clear()
+    cleared = len(engine.diagnostics.slow)
+    engine.diagnostics.slow.clear()
     return "OK" if caller.of_resp else {"success": True, "cleared": cleared}
 
 
 def latency_latest(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the last delay of each event: name, time in s, duration in ms, longest duration."""
-    events = engine.operation.events.items()
+    events = engine.diagnostics.events.items()
     return [[name.encode(), *event.history[-1], event.most] for name, event in events if event.history]
 
 
 def latency_history(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the delays of one event as (time in s, duration in ms)."""
-    event = engine.operation.events.get(args["event"].decode("utf-8", "replace"))
+    event = engine.diagnostics.events.get(args["event"].decode("utf-8", "replace"))
     return [list(one) for one in event.history] if event else []
 
 
 def latency_reset(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Remove the delays of these events, or of all; return the number of events removed."""
-    events = engine.operation.events
+    events = engine.diagnostics.events
     names = [item["event"].decode("utf-8", "replace") for item in args["events"]] or list(events)
     return sum(1 for name in names if events.pop(name, None) is not None)
 
 
 def latency_doctor(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return a summary of the delays as text."""
-    operation = engine.operation
-    if not operation.delay_ms:
+    diagnostics = engine.diagnostics
+    if not diagnostics.delay_ms:
         return b"Latency monitoring is off: turn it on with CONFIG SET latency-monitor-threshold <ms>."
-    if not operation.events:
+    if not diagnostics.events:
         return b"No event took longer than latency-monitor-threshold."
     lines = []
-    for name, event in operation.events.items():
+    for name, event in diagnostics.events.items():
         mean = sum(took for _, took in event.history) / len(event.history)
         lines.append(f"{name}: {len(event.history)} delays, {mean:.0f} ms on average, {event.most} ms at most.")
     return "\n".join(lines).encode()
@@ -91,7 +91,7 @@ def _graph(name: str, event: Event) -> bytes:
 def latency_graph(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return a chart of the delays of one event. Raise Fault if it has none."""
     name = args["event"].decode("utf-8", "replace")
-    event = engine.operation.events.get(name)
+    event = engine.diagnostics.events.get(name)
     if event is None or not event.history:
         raise Fault("NO_EVENT", event=name)
     return _graph(name, event)
@@ -201,7 +201,7 @@ def debug_sleep(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
 
 def debug_active_expire(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Switch active expiry, which removes expired keys before any call reads them, on or off."""
-    engine.operation.active_expire = args["switch"] != 0
+    engine.diagnostics.active_expire = args["switch"] != 0
     return "OK"
 
 

@@ -19,7 +19,7 @@ DIGESTS = {kind.folder: kind.number for kind in (*KINDS, *NAMED)}
 
 def ping(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return PONG or the given text; for a RESP2 subscriber, an array in the form of a message."""
-    if caller.of_resp and caller.narrow:
+    if caller.of_resp and caller.resp2_subscriber:
         return [b"pong", args.get("text", b"")]
     return args.get("text", "PONG")
 

@@ -47,7 +47,7 @@ def _encode(value: Any, version: int, command: str, out: list[bytes]) -> None:
             _encode(inner, version, command, out)
 
 
-class Quotes(ValueError):
+class UnbalancedQuotes(ValueError):
     """Raised for an inline command with unbalanced quotes."""
 
 
@@ -97,7 +97,7 @@ def _quoted(line: bytes, at: int, quote: int, word: bytearray) -> int:
             word.append(line[at])
             at += 1
     if at == end or (at + 1 < end and line[at + 1] not in _BLANK):
-        raise Quotes
+        raise UnbalancedQuotes
     return at + 1
 
 

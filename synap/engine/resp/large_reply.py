@@ -22,7 +22,7 @@ class LargeReply:
     def close(self) -> None:
         """Free the extent."""
         if self._start:
-            self._engine.give(self._start)
+            self._engine.release(self._start)
             self._start = 0
 
 

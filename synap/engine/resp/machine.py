@@ -40,19 +40,19 @@ OUTPUT_PAUSE = 1 * layout.MIB  # bytes of replies made in one run; the rest wait
 class RespMachine:
     """The protocol state of one connection. `wake` is called when a wait has ended: call `resume` then.
 
-    held    a pause holds back the next command
-    more    the budget of a run is used up, or much output waits: call `resume` once other sockets had their turn
+    held_by_pause  a pause holds back the next command
+    more           the budget of a run is used up, or much output waits: call `resume` once other sockets had their turn
     """
 
     def __init__(self, engine: Engine, session: Session, wake: Callable[[], None], query_bytes_max: int) -> None:
         self.engine = engine
         self.session = session
         self.replies = Replies(engine, session)
-        self.held = False
+        self.held_by_pause = False
         self.more = False
         self._wake = wake
         self._numbers = engine.numbers
-        self._operation = engine.operation
+        self._diagnostics = engine.diagnostics
         self._session_at = session.at
         self._tail = b""
         self._extent = Extent(engine, query_bytes_max)
@@ -74,15 +74,17 @@ class RespMachine:
     def paused(self) -> bool:
         """True if no command may run: a call waits, a pause holds the client, or a LargeReply is not sent yet."""
         output = self.replies.pieces
-        return self.held or self.session.parked is not None or bool(output and isinstance(output[-1], LargeReply))
+        unsent = bool(output and isinstance(output[-1], LargeReply))
+        return self.held_by_pause or self.session.parked is not None or unsent
 
     @property
-    def plain(self) -> bool:
+    def kernel_may_serve(self) -> bool:
         """True if nothing is unfinished or held back, so a round may run the next commands."""
         session = self.session
         return not (
-            self._tail or self._extent.at or self.replies.pieces or self.more or self.replies.closing or self.held
-            or session.parked is not None or session.mute or session.closing or session.narrow or session.rate
+            self._tail or self._extent.at or self.replies.pieces or self.more or self.replies.closing
+            or self.held_by_pause or session.parked is not None or session.mute or session.closing
+            or session.resp2_subscriber or session.rate
         )  # fmt: skip
 
     @property
@@ -179,13 +181,13 @@ class RespMachine:
             try:
                 at = self._run(start, start + used, now)
             except BaseException:
-                self.engine.give(start)
+                self.engine.release(start)
                 raise
             if not self.closing and at == start:  # nothing ran: a call waits, or the out region was full
                 extent.take_back(start)
             else:
                 self._keep(at, start + used)
-                self.engine.give(start)
+                self.engine.release(start)
         try:
             extent.grow()
         except Fault as fault:
@@ -246,10 +248,10 @@ class RespMachine:
     def _run_slowly(self, at: int, end: int, now: int) -> int:
         """Run one command in the slow path, timed; return the octet behind it, or `at` if it cannot run yet."""
         whole = self.engine.bytes[at] == resp.STAR  # an inline command calls `_run`, which does these steps
-        begun = self._operation.ticks()
+        begun = self._diagnostics.ticks()
         after = self._slow_path.run(at, end, now)
-        took = self._operation.ticks() - begun
-        if whole and took >= self._operation.slow_ns >= 0:
+        took = self._diagnostics.ticks() - begun
+        if whole and took >= self._diagnostics.slow_ns >= 0:
             self.note_slow(at, after, took, now)
         if whole and after != at and self.session.parked is None:
             self._command_over()
@@ -268,22 +270,22 @@ class RespMachine:
         if session.mute == MUTE_NEXT:
             session.mute = MUTE_THIS
         elif session.mute == MUTE_THIS:
-            self._operation.mute(session, MUTE_NONE)
+            self._diagnostics.mute(session, MUTE_NONE)
 
     # Running the lane.
 
     def _lane(self, at: int, end: int, now: int) -> int:
         """Run the lane from `at`; return the reason why the lane stopped."""
-        engine, operation = self.engine, self._operation
+        engine, diagnostics = self.engine, self._diagnostics
         self._numbers[LANE_OUT] = OUT_AT
-        if operation.odd or self.session.rate is not None:
+        if diagnostics.slow_path_needed or self.session.rate is not None:
             return self._lane_with_limits(at, end, now)
-        if self.session.narrow:
+        if self.session.resp2_subscriber:
             return self._without_lane(at, end)
-        begun = operation.ticks()
+        begun = diagnostics.ticks()
         reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, lane.BUDGET))
-        took = operation.ticks() - begun
-        if took >= operation.slow_ns >= 0:
+        took = diagnostics.ticks() - begun
+        if took >= diagnostics.slow_ns >= 0:
             self.note_slow(at, self._numbers[LANE_AT], took, now)
         return reason
 
@@ -291,13 +293,13 @@ class RespMachine:
         """Run the lane from `at` during a pause, while a session is muted, or for a caller whose calls are limited;
         return why the lane stopped."""
         engine, numbers, session = self.engine, self._numbers, self.session
-        if self._operation.pause_until:
+        if self._diagnostics.pause_until:
             end = self._held_from(at, end)
             if end == at:
                 self._hold()
                 numbers[LANE_AT] = at
                 return lane.CUT
-        if session.narrow:
+        if session.resp2_subscriber:
             return self._without_lane(at, end)
         session.look_at_rate(now)
         one = session.mute == MUTE_THIS or session.rate is not None
@@ -309,7 +311,7 @@ class RespMachine:
         if session.mute:
             numbers[LANE_OUT] = OUT_AT
             if session.mute == MUTE_THIS and done:
-                self._operation.mute(session, MUTE_NONE)
+                self._diagnostics.mute(session, MUTE_NONE)
         if reason == lane.MORE and one:
             return lane.OUT_FULL  # run the next command
         if reason == lane.CUT and numbers[LANE_AT] == end:
@@ -324,7 +326,7 @@ class RespMachine:
     def _held_from(self, at: int, end: int) -> int:
         """Return the octet of the first command that a pause holds back, or `end`."""
         engine, numbers = self.engine, self._numbers
-        if self._operation.holds(False):
+        if self._diagnostics.holds(False):
             return at
         in_multi = self.session.in_multi
         while at < end:
@@ -346,12 +348,12 @@ class RespMachine:
         return end
 
     def _hold(self) -> None:
-        if not self.held:
-            self.held = True
-            self._operation.held.append(self._released)
+        if not self.held_by_pause:
+            self.held_by_pause = True
+            self._diagnostics.on_unpause.append(self._released)
 
     def _released(self) -> None:
-        self.held = False
+        self.held_by_pause = False
         self._wake()
 
     # Slow calls.
@@ -379,4 +381,4 @@ class RespMachine:
             words = [*words[:8], b"... (with %d more commands in one read)" % more]
         link = self.session.link
         address = link.peer if link is not None else b""
-        self._operation.note_slow(words, took, now, address, self.session.name)
+        self._diagnostics.note_slow(words, took, now, address, self.session.name)

@@ -46,7 +46,7 @@ class Replies:
             return
         name = (row.resp or row.name).lower() if row else ""
         if isinstance(value, Fault):
-            self._engine.operation.note_error(value.resp_text(name))
+            self._engine.diagnostics.note_error(value.resp_text(name))
         if not self.muted or isinstance(value, Pushes):
             self.pieces.append(self._spelled(value, name))
 
@@ -91,8 +91,8 @@ class Replies:
             self.pieces.append(bytes(engine.bytes[OUT_AT:end]))
             return
         try:
-            at = engine.take(bound)
+            at = engine.allocate(bound)
         except MemoryError:  # the call has run, so its reply goes out even above the limit of memory
-            at = engine.take_anyway(bound)
+            at = engine.allocate_always(bound)
         end = lane.encode(engine.words, engine.octets, at, outcome.row_at, outcome.status, version)
         self.pieces.append(LargeReply(engine, at, end - at))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from synap.command import Command
 from synap.engine.engine import Engine
 from synap.engine.outcomes import PARKED, Outcome
-from synap.engine.resp.encoding import Quotes, split_line
+from synap.engine.resp.encoding import UnbalancedQuotes, split_line
 from synap.engine.resp.replies import Replies
 from synap.engine.sessions import Session
 from synap.faults import BrokenNode, Fault
@@ -78,7 +78,7 @@ class SlowPath:
             raise
         engine.settle(now)
         if session.listener is not None and engine.pubsub.waiting:
-            engine.pubsub.spread()  # a message to the session itself precedes the next reply
+            engine.pubsub.deliver()  # a message to the session itself precedes the next reply
         return after
 
     def finish_exec(self, now: int) -> None:
@@ -97,7 +97,7 @@ class SlowPath:
         most = numbers[row_at + layout.ROW_WORDS_MAX]
         if count - 1 < numbers[row_at + layout.ROW_WORDS_MIN] or count - 1 > most:
             return Fault("WRONG_ARITY")
-        if session.narrow and not row.traits & WHILE_SUBSCRIBED:
+        if session.resp2_subscriber and not row.traits & WHILE_SUBSCRIBED:
             return Fault("SUBSCRIBED", name=row.resp.lower())
         if session.in_multi and row.traits & NOT_IN_MULTI:
             return Fault("NOT_IN_MULTI")
@@ -153,7 +153,7 @@ class SlowPath:
         after = at + len(line) + 1
         try:
             words = split_line(line.removesuffix(b"\r"))
-        except Quotes:
+        except UnbalancedQuotes:
             self._replies.protocol_error("unbalanced quotes in request")
             return end
         if not words:

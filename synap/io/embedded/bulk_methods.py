@@ -50,7 +50,7 @@ class BulkMethods:
         out = np.empty(len(packed) * width, np.uint8)
         with self._lock:
             self._find(packed, out, width, threads)
-            self._engine.free_limbo()
+            self._engine.free_deferred()
         return out.view(f"S{width}")
 
     def get_blob(self, keys: Texts, *, threads: int = 1) -> Found:
@@ -69,7 +69,7 @@ class BulkMethods:
                 bulk.copy_many(engine.words, engine.octets, found[2 * first : 2 * last], last - first, piece)
 
             self._each(copy, count, threads)
-            engine.free_limbo()
+            engine.free_deferred()
         return Found(out, offsets, found[1::2] >= 0)
 
     def _find(self, packed: Packed, out: Octets, width: int, threads: int) -> Integers:
@@ -98,7 +98,7 @@ class BulkMethods:
         engine.numbers[layout.KEY_MISSES] += count - there
         worst = int(found[1::2].min(initial=0))
         if worst < bulk.MISSING:
-            engine.free_limbo()
+            engine.free_deferred()
             raise Fault("WRONG_TYPE" if (found[1::2] == bulk.OTHER_KIND).any() else "OUT_OF_MEMORY")
         return found
 

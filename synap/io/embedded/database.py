@@ -184,7 +184,7 @@ class Database(Methods, BulkMethods):
         try:
             self._engine.settle(now)
             self._commit()
-            self._look_after(now)
+            self._run_upkeep(now)
         except LogFailed as failure:
             self._node.fail(failure)
             raise Fault("UNKNOWN_OUTCOME") from failure
@@ -234,7 +234,7 @@ class Database(Methods, BulkMethods):
                 self._pool.shutdown()
             self._node.stop()
 
-    def _leave_to(self, parent: int) -> None:
+    def _disable_in_child(self, parent: int) -> None:
         """Disable this database in a forked child: it belongs to the parent, with the work of the parent's threads."""
         if not self._closed:
             self._closed = f"the database belongs to process {parent}, which opened it: open one after the fork"
@@ -278,7 +278,7 @@ class Database(Methods, BulkMethods):
             if log is not None and log.failed is not None:
                 self._node.fail(failure)
 
-    def _look_after(self, now: int) -> None:
+    def _run_upkeep(self, now: int) -> None:
         """Run a step of upkeep at intervals, since there is no event loop to run it."""
         if monotonic() - self._upkeep_at >= UPKEEP_S:
             self._upkeep_at = monotonic()
@@ -314,13 +314,13 @@ class _Snapshots:
     begin = again = write
 
 
-def _leave_all() -> None:
+def _disable_all() -> None:
     for each in list(_open):
-        each._leave_to(os.getppid())
+        each._disable_in_child(os.getppid())
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_all)
+    os.register_at_fork(after_in_child=_disable_all)
 
 
 def _silent(progress: Progress) -> None:

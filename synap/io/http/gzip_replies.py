@@ -46,7 +46,7 @@ def prefers_html(value: bytes) -> bool:
     return html > 0 and html >= max(found.get(name, 0.0) for name in JSON)
 
 
-def squeeze(response: Response, request: Request) -> Response:
+def gzipped(response: Response, request: Request) -> Response:
     """Return the reply, gzipped if the client accepts gzip and the body gets smaller. Vary is added to every reply of a
     size that may be gzipped, so that no cache gives one client's form to another."""
     size = len(response.body)

@@ -28,7 +28,7 @@ class Refused(Exception):
         self.response = json_response(status, {"error": text, "code": status})
 
 
-class Door:
+class HttpAdmission:
     """The rules of one server: `allowed_hosts` besides its own names, and `origins` whose pages may use it."""
 
     def __init__(self, allowed_hosts: tuple[str, ...], origins: tuple[str, ...] = ()) -> None:

@@ -14,8 +14,8 @@ from synap.derive.api_page import page as page_of
 from synap.engine.callers import Caller
 from synap.engine.outcomes import PARKED, Outcome
 from synap.faults import Fault, SynapError
-from synap.io.http.gzip_replies import prefers_html, squeeze
-from synap.io.http.http_admission import Door, header
+from synap.io.http.gzip_replies import gzipped, prefers_html
+from synap.io.http.http_admission import HttpAdmission, header
 from synap.io.http.json_calls import JsonCalls
 from synap.io.http.json_envelopes import Envelopes
 from synap.io.http.operations import Operations
@@ -49,7 +49,7 @@ def packed_body(coding: bytes) -> Response:
 class Later:
     """The response of a REST call that waits."""
 
-    def __init__(self, web: "Web", target: Target, fields: dict[str, Any]) -> None:
+    def __init__(self, web: "HttpApp", target: Target, fields: dict[str, Any]) -> None:
         self._web, self._target, self._fields = web, target, fields
         self.future: asyncio.Future[Response] | None = None
 
@@ -64,7 +64,7 @@ class Later:
             self.future.set_exception(error)
 
 
-class Web:
+class HttpApp:
     """The HTTP application of one server."""
 
     def __init__(self, server: "Server") -> None:
@@ -73,7 +73,7 @@ class Web:
         self.calls = JsonCalls(server)
         self.envelopes = Envelopes(self.calls)
         self.operations = Operations(self.envelopes)
-        self.door = Door(settings.names("server.allowed_hosts"), settings.names("server.cors_origins"))
+        self.admission = HttpAdmission(settings.names("server.allowed_hosts"), settings.names("server.cors_origins"))
         self.metrics = Metrics(CATALOGUE)
         self.fixed: dict[bytes, tuple[str, Callable[[Request], Response | Awaitable[Response]]]] = {
             b"/": ("GET", self.front),
@@ -93,7 +93,7 @@ class Web:
 
     def answer(self, caller: Caller, request: Request) -> Response | Awaitable[Response]:
         """Return the reply to a request, or an awaitable of the reply. Raises Fault and Refused."""
-        self.door.admit(request)
+        self.admission.admit(request)
         if request.coding and request.body:
             return packed_body(request.coding)
         special = self.fixed.get(request.path)
@@ -103,13 +103,13 @@ class Web:
             if asked != method and (asked, method) != ("HEAD", "GET"):
                 return self.other_method(request, allowed({method: None}))
             if method != "GET":
-                self.door.admit_write(request)
+                self.admission.admit_write(request)
             return answer(request)
         posted = self.posted.get(request.path)
         if posted is not None:
             if request.method != b"POST":
                 return self.other_method(request, allowed({"POST": None}))
-            self.door.admit_write(request)
+            self.admission.admit_write(request)
             return posted(request, caller)
         if request.path == b"*":
             return self.other_method(request, "DELETE, GET, HEAD, OPTIONS, POST, PUT")
@@ -125,7 +125,7 @@ class Web:
             return self.other_method(request, found[1])
         target, values = found
         if target.row.writes:
-            self.door.admit_write(request)
+            self.admission.admit_write(request)
         try:
             return self.call(caller, target, rest.fields(request, target, values))
         except Fault as fault:
@@ -138,14 +138,14 @@ class Web:
         if request.method != b"OPTIONS":
             return not_allowed(request.method.decode("ascii", "replace"), methods)
         told = methods.encode()
-        return Response(204, b"", b"", [(b"allow", told), *self.door.preflight(request, told)])
+        return Response(204, b"", b"", [(b"allow", told), *self.admission.preflight(request, told)])
 
-    def dress(self, response: Response, request: Request) -> Response:
+    def with_headers(self, response: Response, request: Request) -> Response:
         """Return the reply with CORS headers if origins are allowed, gzipped if the client accepts that."""
-        if self.door.origins:
-            headers = [*response.headers, *self.door.cors(request)]
+        if self.admission.origins:
+            headers = [*response.headers, *self.admission.cors(request)]
             response = Response(response.status, response.body, response.content_type, headers, response.close)
-        return squeeze(response, request)
+        return gzipped(response, request)
 
     def call(self, caller: Caller, target: Target, fields: dict[str, Any]) -> Response | Awaitable[Response]:
         """Make the call of a REST request; return the response, or an awaitable if the call waits. Raises Fault."""

@@ -1,6 +1,6 @@
 """HTTP and WebSocket connections in CLIENT LIST, KILL and PAUSE.
 
-These connections have no session in the heap. A Visitor has the attributes of a session that CLIENT LIST reads.
+These connections have no session in the heap. An HttpClient has the attributes of a session that CLIENT LIST reads.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from synap.io.server.server import Server
 
 
-class Visitor:
+class HttpClient:
     """An HTTP or WebSocket connection with the attributes of a Session; MULTI, names and namespaces are empty."""
 
     at = row_at = namespace = version = 0
@@ -41,7 +41,7 @@ class Visitor:
         self.seen = now if busy else now - int((wall - connection.since) * 1000)
         self.peer = place(connection.transport.get_extra_info("peername"))
         self.local = place(connection.transport.get_extra_info("sockname"))
-        self.held_bytes = connection.held
+        self.held_bytes = connection.bytes_while_waiting
         self.replies = connection.queued
         self.waiting_bytes = int(connection.transport.get_write_buffer_size())
 
@@ -80,17 +80,17 @@ def memory(server: "Server") -> tuple[int, int]:
             unfinished += connection.held_bytes
         elif isinstance(connection, HttpConnection | WebSocketConnection):
             output += connection.unsent
-            unfinished += connection.held
+            unfinished += connection.bytes_while_waiting
     return output, unfinished
 
 
-def listed(server: "Server", now: int) -> list[Visitor]:
+def listed(server: "Server", now: int) -> list[HttpClient]:
     """Return all HTTP and WebSocket connections, the oldest first; each gets a number that is never used again."""
     found = []
     for connection in server.connections:
         if isinstance(connection, HttpConnection | WebSocketConnection) and not connection.lost:
             connection.number = connection.number or server.engine.sessions.take_number()
-            found.append(Visitor(connection, now))
+            found.append(HttpClient(connection, now))
     return found
 
 
@@ -99,20 +99,20 @@ def listed(server: "Server", now: int) -> list[Visitor]:
 
 def holds(server: "Server", request: Request) -> bool:
     """Return whether CLIENT PAUSE delays this request; never the server's own pages, such as health and metrics."""
-    operation = server.engine.operation
+    diagnostics = server.engine.diagnostics
     web = server.web
-    if not operation.pause_until or request.method == b"OPTIONS":
+    if not diagnostics.pause_until or request.method == b"OPTIONS":
         return False
     if request.path == b"/api/v1/command":
-        return bool(operation.holds(_writes(server.commands, request.body)))
+        return bool(diagnostics.holds(_writes(server.commands, request.body)))
     if request.path == b"/api/stream":
-        return bool(operation.holds(web.operations.writes(request.body)))
+        return bool(diagnostics.holds(web.operations.writes(request.body)))
     if request.path in web.fixed:
         return False
     found = server.rest.find(request)
     if not isinstance(found, tuple) or found[0] is None:
         return False
-    return bool(operation.holds(found[0].row.writes))
+    return bool(diagnostics.holds(found[0].row.writes))
 
 
 def _writes(commands: streamable.Commands, body: bytes) -> bool:
@@ -128,10 +128,10 @@ def _writes(commands: streamable.Commands, body: bytes) -> bool:
 
 async def after_pause(server: "Server", connection: HttpConnection, request: Request) -> Response:
     """Return the reply to a request, after every pause that delays it."""
-    operation = server.engine.operation
+    diagnostics = server.engine.diagnostics
     while holds(server, request):
         released = asyncio.Event()
-        operation.held.append(released.set)
+        diagnostics.on_unpause.append(released.set)
         await released.wait()
     try:
         response: Response | Awaitable[Response] = server.web.answer(connection.caller, request)

@@ -50,7 +50,7 @@ class HttpConnection(Connection, asyncio.Protocol):
     caller: Caller
     busy = False
     held_back = False  # its time slice is over: the rest of its pipeline waits until the replies have left
-    held = 0  # bytes received while a call waits
+    bytes_while_waiting = 0  # bytes received while a call waits
     unsent = 0  # a reply is written at once: what waits is in the transport
     task: asyncio.Task[None] | None = None
     asked: Request | None = None  # the request being answered
@@ -67,7 +67,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         self.machine = FastMachine(head_bytes_max=server.head_bytes_max, body_bytes_max=server.body_bytes_max)
         self.caller = Caller(Surface.JSON)
         self.since = self.opened = server.loop.time()
-        if not server.room_for(self):
+        if not server.may_stay(self):
             transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -80,8 +80,8 @@ class HttpConnection(Connection, asyncio.Protocol):
         if not (self.busy or self.held_back):
             self._serve()
             return
-        self.held += len(data)
-        if self.held > HELD_WHILE_WAITING:
+        self.bytes_while_waiting += len(data)
+        if self.bytes_while_waiting > HELD_WHILE_WAITING:
             self.transport.pause_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -170,7 +170,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         if self.lost or self.queued or self.blocked or self.transport.is_closing():
             return
         self.held_back = False
-        self.held = 0
+        self.bytes_while_waiting = 0
         if not self.ended:
             self.transport.resume_reading()
         self._serve()
@@ -188,8 +188,8 @@ class HttpConnection(Connection, asyncio.Protocol):
         if not self.lost:
             web = self.server.web
             web.metrics.statuses[response.status] += 1
-            if self.asked is not None and (len(response.body) >= GZIP_BYTES_MIN or web.door.origins):
-                response = web.dress(response, self.asked)
+            if self.asked is not None and (len(response.body) >= GZIP_BYTES_MIN or web.admission.origins):
+                response = web.with_headers(response, self.asked)
             self.turn.send(self, self.machine.send(response))
 
     def look_at(self, now: float) -> None:
@@ -220,7 +220,7 @@ class HttpConnection(Connection, asyncio.Protocol):
     def answer_later(self, response: Response) -> None:
         """Answer the request that had to wait, then go on with the pipeline."""
         self.busy = False
-        self.held = 0
+        self.bytes_while_waiting = 0
         self.task = self.caller.parked = None
         self._answer(response)
         if not self.lost:

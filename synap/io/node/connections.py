@@ -14,13 +14,13 @@ from synap.engine.resp.large_reply import LargeReply
 from synap.engine.resp.machine import RECEIVE_SLICE, RespMachine
 from synap.faults import Fault
 from synap.hosts import authority
-from synap.io.node.group_commit import Turn
+from synap.io.node.group_commit import GroupCommit
 from synap.journal import LogFailed
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
 
-SPILL_PIECE = 256 * 1024
+LARGE_REPLY_PIECE = 256 * 1024
 HELD_WHILE_WAITING = 16 * 1024
 """Bytes of input taken from a peer whose call waits: without reading, its disconnection would not be noticed."""
 
@@ -35,7 +35,7 @@ class Connection:
 
     def __init__(self, server: "Server") -> None:
         self.server = server
-        self.turn: Turn = server.turn
+        self.turn: GroupCommit = server.turn
         self.behind_at: float | None = None  # when the peer fell behind, or last took some output since then
         self.queued = 0  # replies of this connection in the turn's queue
         self.going_on = False
@@ -132,15 +132,15 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.reads_once = getattr(transport, "reads_once", False)
-        session = self.server.engine.sessions.add() if self.server.room_for(self) else None
+        session = self.server.engine.sessions.add() if self.server.may_stay(self) else None
         if session is None:
             if self.server.node is not None:
-                self.server.engine.operation.connections_rejected += 1
+                self.server.engine.diagnostics.connections_rejected += 1
             transport.write(b"-ERR max number of clients reached\r\n")
             transport.close()
             self.lost = True
             return
-        self.server.engine.operation.connections_received += 1
+        self.server.engine.diagnostics.connections_received += 1
         session.begin(self.server.clock.now(), self)
         self.peer = place(transport.get_extra_info("peername"))
         self.local = place(transport.get_extra_info("sockname"))
@@ -223,9 +223,10 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     # Called by the epoll rounds.
 
     @property
-    def plain(self) -> bool:
+    def kernel_may_serve(self) -> bool:
         """True if the connection has no unfinished state, so that a kernel may serve it."""
-        return not (self.lost or self.ended or self.behind_at is not None or self.going_on) and self.machine.plain
+        normal = not (self.lost or self.ended or self.behind_at is not None or self.going_on)
+        return normal and self.machine.kernel_may_serve
 
     def stopped(self, reason: int, made: bytes, end: int, now: int) -> None:
         """Go on in Python where the kernel stopped for `reason`, after the replies `made`."""
@@ -336,7 +337,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
                 return
             first = output[0]
             if isinstance(first, LargeReply):
-                piece = first.take(SPILL_PIECE)
+                piece = first.take(LARGE_REPLY_PIECE)
                 if piece:
                     self.spilling = True
                     self.turn.send(self, piece)

@@ -33,12 +33,12 @@ class NoRounds:
     def deliver(self) -> None:
         return
 
-    def spread(self, connections: list[Any], data: bytes) -> None:
+    def fan_out(self, connections: list[Any], data: bytes) -> None:
         for connection in connections:
             connection.transmit(data)
 
 
-class Turn:
+class GroupCommit:
     """Group commit for all connections of a server. A turn is one pass of the event loop."""
 
     def __init__(self, node: Node, loop: asyncio.AbstractEventLoop, on_failure: Callable[[str, int], None]) -> None:
@@ -110,7 +110,7 @@ class Turn:
             self._pubsub.forget_outbox()
             self.failed(failure)
             return
-        self._pubsub.spread()
+        self._pubsub.deliver()
         log, mode = self._node.log, self._node.fsync_mode
         if self._batches and mode != "always":  # the mode has just changed: replies that wait still get their sync
             self.rounds.take()
@@ -145,7 +145,7 @@ class Turn:
                 for connection, data in entries:
                     connection.transmit(data)
             else:
-                self.rounds.spread([connection for connection, _ in entries], entries[0][1])
+                self.rounds.fan_out([connection for connection, _ in entries], entries[0][1])
 
     def _sync(self) -> None:
         """Sync what is written: in the loop if syncs are fast, else on a thread.

@@ -41,7 +41,7 @@ def prepare(workers: int, tell: Callable[[Progress], None]) -> None:
     entry_points.prepare(FAMILIES, workers, lambda done, total, name: tell(Progress(done, total, name)))
 
 
-def let_go_of_compiler() -> None:
+def unload_compiler() -> None:
     """Release the resident pages of LLVM's code, which runs no more after the warm-up: about 60 MB.
 
     Only read-only mappings of the library without private pages are released; if the code is called again,
@@ -91,7 +91,7 @@ async def prepare_aside(workers: int, tell: Callable[[Progress], None]) -> None:
     await ready
 
 
-class Shown:
+class ProgressBar:
     """Display of a cold start's progress: a bar on a terminal, elsewhere a line every LINE_S seconds.
 
     Call the object with each step, from any thread. Call `close` at the end in any case, because the bar hides the
@@ -161,7 +161,7 @@ def _to_stderr(line: str) -> None:
 def warmup(settings: Settings) -> Iterator[str]:
     """Compile all kernels ahead of time and yield one line that says what was done."""
     total = 0
-    shown = Shown()
+    shown = ProgressBar()
 
     def tell(progress: Progress) -> None:
         nonlocal total

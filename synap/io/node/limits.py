@@ -28,7 +28,7 @@ class Limit:
         return max(self.bytes - self.taken, 0)
 
 
-def room() -> int | None:
+def address_space_left() -> int | None:
     """Return how many bytes a reservation may take; None without a limit."""
     limit = limit_of_process()
     return None if limit is None else max(limit.left - HEADROOM, 0)
@@ -39,9 +39,9 @@ def fitting(memory_max: int) -> int:
     limit = limit_of_process()
     if limit is None:
         return memory_max
-    room = limit.left - HEADROOM - spaces.least_plan(0).total - layout.MIB  # 1 MiB for rounding up
+    free = limit.left - HEADROOM - spaces.least_plan(0).total - layout.MIB  # 1 MiB for rounding up
     entry = 2 * layout.WORD  # bytes of a page's entry in the page table
-    return min(memory_max, spaces.SMALLEST + max(room, 0) * layout.PAGE_BYTES // (layout.PAGE_BYTES + entry) // KB * KB)
+    return min(memory_max, spaces.SMALLEST + max(free, 0) * layout.PAGE_BYTES // (layout.PAGE_BYTES + entry) // KB * KB)
 
 
 def limit_of_process() -> Limit | None:

@@ -175,8 +175,8 @@ class Node:
 
     def delayed(self, event: str, seconds: float) -> None:
         """Report to latency monitoring that `event` blocked the loop for `seconds`."""
-        if self.engine.operation.delay_ms:
-            self.engine.operation.event(event, int(seconds * 1000), self.clock.now())
+        if self.engine.diagnostics.delay_ms:
+            self.engine.diagnostics.event(event, int(seconds * 1000), self.clock.now())
 
     def synced_in(self, seconds: float) -> None:
         """Note the duration of a sync that replies waited for."""
@@ -407,7 +407,7 @@ def _reserve(settings: Settings) -> Heap:
     most = settings.memory_bytes_max
     memory_max = most if settings.number("kv_store.max_memory_mb") else limits.fitting(most)
     try:
-        return Heap(memory_max, limits.room())
+        return Heap(memory_max, limits.address_space_left())
     except NoAddressSpace:
         raise limits.refusal(memory_max) from None
 
@@ -425,7 +425,7 @@ def _become_writer(parent: int, pipe: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
-    _die_with(parent)
+    _end_with_parent(parent)
     limit = os.sysconf("SC_OPEN_MAX")
     os.closerange(3, pipe)
     os.closerange(pipe + 1, limit if 0 < limit < 1 << 20 else 1 << 20)
@@ -435,7 +435,7 @@ def _become_writer(parent: int, pipe: int) -> None:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _die_with(parent: int) -> None:
+def _end_with_parent(parent: int) -> None:
     """Ask the system to end this process when its parent ends."""
     if sys.platform.startswith("linux"):
         import ctypes

@@ -49,10 +49,10 @@ def memory_held() -> int:
 
 def place_clocks(node: Any) -> None:
     """Give a node's engine its clocks, and the settings of the slow log and of pub/sub."""
-    node.engine.operation.ticks = ticks
+    node.engine.diagnostics.ticks = ticks
     node.engine.numbers[layout.CLOCK] = clock_address()
-    node.engine.operation.slow_ns = node.settings.number("slowlog.threshold_us") * 1000
-    node.engine.operation.slow_most = node.settings.number("slowlog.length")
+    node.engine.diagnostics.slow_ns = node.settings.number("slowlog.threshold_us") * 1000
+    node.engine.diagnostics.slow_most = node.settings.number("slowlog.length")
     settings, pubsub = node.settings, node.engine.pubsub
     pubsub.new_name = unique_text
     pubsub.limits = Limits(

@@ -83,7 +83,7 @@ class Lines(logging.Handler):
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:  # another process made the shared descriptor non-blocking: it still takes no lines
-                _wait_for_room(self._descriptor)
+                _wait_until_writable(self._descriptor)
             except OSError as error:
                 if error.errno != errno.EINTR:  # a closed pipe, a terminal that is gone, a full disk
                     with self._changed:
@@ -107,7 +107,7 @@ class Lines(logging.Handler):
                 self._told = self.dropped - missing
 
 
-def _wait_for_room(descriptor: int) -> None:
+def _wait_until_writable(descriptor: int) -> None:
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     poll.poll(RETRY_MS)

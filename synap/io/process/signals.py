@@ -28,7 +28,7 @@ def end_by(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
         _hear(loop, name, stop)
 
 
-def tell_hang_ups(loop: asyncio.AbstractEventLoop) -> None:
+def log_hang_ups(loop: asyncio.AbstractEventLoop) -> None:
     """Log that SIGHUP does nothing. To be called after the compilation: a new process loses signal handlers."""
     _hear(loop, "SIGHUP", lambda: log.info("SIGHUP changes nothing: log lines go to standard error, not to a file"))
 

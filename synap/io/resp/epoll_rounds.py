@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synap.faults import BrokenNode
-from synap.io.node.group_commit import Turn
-from synap.io.resp.resp_transport import Wire
+from synap.io.node.group_commit import GroupCommit
+from synap.io.resp.resp_transport import RespTransport
 from synap.store.lane import epoll_batch, syscalls
 from synap.store.lane.epoll_batch import (
     ALL,
@@ -25,12 +25,12 @@ from synap.store.lane.epoll_batch import (
     BEFORE,
     COUNT,
     EVENT,
+    FOR_PYTHON,
     FOUND,
     NEXT,
-    ODD,
-    ODDS,
+    NO_OUT_SPACE,
+    PYTHON_COUNT,
     REPLIES,
-    ROOM,
     SENT,
     TOOK,
 )
@@ -54,35 +54,35 @@ class Rounds:
     def __init__(self, server: "Server") -> None:
         self._loop: asyncio.AbstractEventLoop = server.loop
         self._clock, self._engine = server.clock, server.engine
-        self._turn: Turn = server.turn
+        self._turn: GroupCommit = server.turn
         self._epoll = select.epoll()
         self._board = np.zeros(epoll_batch.BOARD_SIZE, np.int64)
         self._view = self._board.data
         self._table = np.zeros(2 * 1024, np.int64)
         self._events = np.zeros(epoll_batch.ROUND * syscalls.EVENT_BYTES, np.uint8)
         self._sockets_of = np.zeros(128, np.int64)
-        self._wires: dict[int, Wire] = {}
-        self.operation = self._engine.operation
+        self._transports: dict[int, RespTransport] = {}
+        self.diagnostics = self._engine.diagnostics
         self.soon = self._loop.call_soon
         self._turn.rounds = self
         self._loop.add_reader(self._epoll.fileno(), self._ready)
 
     # Sockets.
 
-    def join(self, wire: Wire) -> None:
+    def join(self, transport: RespTransport) -> None:
         """Add a socket, without events yet."""
-        place = 2 * wire.descriptor
+        place = 2 * transport.descriptor
         while place >= len(self._table):
             self._table = np.concatenate((self._table, np.zeros_like(self._table)))
-        self._wires[wire.descriptor] = wire
+        self._transports[transport.descriptor] = transport
         self._table[place : place + 2] = 0
-        self._epoll.register(wire.descriptor, 0)
+        self._epoll.register(transport.descriptor, 0)
 
-    def leave(self, wire: Wire) -> None:
+    def leave(self, transport: RespTransport) -> None:
         """Remove a socket that is about to be closed."""
-        del self._wires[wire.descriptor]
-        self._table[2 * wire.descriptor : 2 * wire.descriptor + 2] = 0
-        self._epoll.unregister(wire.descriptor)
+        del self._transports[transport.descriptor]
+        self._table[2 * transport.descriptor : 2 * transport.descriptor + 2] = 0
+        self._epoll.unregister(transport.descriptor)
 
     def ask(self, descriptor: int, mask: int) -> None:
         """Set the events that the epoll set reports for a socket."""
@@ -92,29 +92,29 @@ class Rounds:
         """Set whether the kernel may serve this socket."""
         place = 2 * descriptor
         if plain:
-            self._table[place] = self._wires[descriptor].connection.machine.session.at
+            self._table[place] = self._transports[descriptor].connection.machine.session.at
         self._table[place + 1] = plain
 
     # A round.
 
     def _ready(self) -> None:
-        engine, view, operation = self._engine, self._view, self._engine.operation
+        engine, view, diagnostics = self._engine, self._view, self._engine.diagnostics
         now = self._clock.now()
-        slow_ns = operation.slow_ns if operation.slow_ns >= 0 else NEVER_NS
+        slow_ns = diagnostics.slow_ns if diagnostics.slow_ns >= 0 else NEVER_NS
         engine.numbers[layout.LANE_OUT] = OUT_AT
         epoll = self._epoll.fileno()
         while True:
             reason = epoll_batch.serve(engine.words, engine.octets, self._board, self._table, self._events, epoll,
-                                  not operation.odd, now, slow_ns)  # fmt: skip
+                                  not diagnostics.slow_path_needed, now, slow_ns)  # fmt: skip
             if reason != ALL:
                 self._stopped(reason, now, slow_ns)
-                if not operation.odd:
+                if not diagnostics.slow_path_needed:
                     epoll = epoll_batch.REST
                     continue
                 self._rest_by_hand(now)  # a command has paused the other clients, or turned its replies off
-            if view[ODDS]:
+            if view[PYTHON_COUNT]:
                 self.take()
-                self._serve_odd()
+                self._serve_in_python()
             if view[EVENT] >= view[FOUND]:
                 break
             epoll = epoll_batch.NEXT_RUN
@@ -123,19 +123,19 @@ class Rounds:
     def _stopped(self, reason: int, now: int, slow_ns: int) -> None:
         """Handle the reason for which the kernel stopped, at the arrival served last."""
         view, numbers = self._view, self._engine.numbers
-        if reason == ROOM:
+        if reason == NO_OUT_SPACE:
             self.take()
             return
         place = ARRIVALS + 3 * (view[NEXT] - 1)
-        wire = self._wires[view[place]]
-        connection = wire.connection
+        transport = self._transports[view[place]]
+        connection = transport.connection
         if view[TOOK] >= slow_ns:
             connection.machine.note_slow(view[place + 1], numbers[layout.LANE_AT], view[TOOK], now)
         if reason == epoll_batch.SLOW:
             return
         made = bytes(self._engine.bytes[view[BEFORE] : numbers[layout.LANE_OUT]])
         self.take()
-        self._guarded(wire, connection.stopped, reason, made, view[place + 2], now)
+        self._guarded(transport, connection.stopped, reason, made, view[place + 2], now)
 
     def _rest_by_hand(self, now: int) -> None:
         """Serve the arrivals that are left in Python, one connection at a time."""
@@ -143,30 +143,30 @@ class Rounds:
         view = self._view
         for i in range(view[NEXT], view[COUNT]):
             place = ARRIVALS + 3 * i
-            wire = self._wires.get(view[place])
-            if wire is not None:
-                self._guarded(wire, wire.connection.arrived, view[place + 1], view[place + 2], now)
+            transport = self._transports.get(view[place])
+            if transport is not None:
+                self._guarded(transport, transport.connection.arrived, view[place + 1], view[place + 2], now)
         view[NEXT] = view[COUNT]
 
-    def _serve_odd(self) -> None:
+    def _serve_in_python(self) -> None:
         view = self._view
-        for place in range(ODD, ODD + 3 * view[ODDS], 3):
-            wire = self._wires.get(view[place])
-            if wire is not None:
-                self._guarded(wire, wire.happened, view[place + 1], view[place + 2])
-        view[ODDS] = 0
+        for place in range(FOR_PYTHON, FOR_PYTHON + 3 * view[PYTHON_COUNT], 3):
+            transport = self._transports.get(view[place])
+            if transport is not None:
+                self._guarded(transport, transport.happened, view[place + 1], view[place + 2])
+        view[PYTHON_COUNT] = 0
 
-    def _guarded(self, wire: Wire, work: Callable[..., None], *args: Any) -> None:
+    def _guarded(self, transport: RespTransport, work: Callable[..., None], *args: Any) -> None:
         """Call `work`; an exception closes this connection only, after it was reported to the loop's handler."""
         try:
             work(*args)
         except Exception as error:
             self._loop.call_exception_handler({"message": "a RESP connection failed", "exception": error})
-            wire.abort()
+            transport.abort()
             if isinstance(error, BrokenNode):
                 return
-        if wire.descriptor in self._wires:
-            wire.settle()
+        if transport.descriptor in self._transports:
+            transport.settle()
 
     # Replies.
 
@@ -174,9 +174,9 @@ class Rounds:
         """Hand the replies of this round to the turn as bytes, because they must wait or the out region is needed."""
         view, data = self._view, self._engine.bytes
         for place in range(ANSWERS, ANSWERS + 3 * view[REPLIES], 3):
-            wire = self._wires.get(view[place])
-            if wire is not None:
-                self._turn.hold(wire.connection, bytes(data[view[place + 1] : view[place + 2]]))
+            transport = self._transports.get(view[place])
+            if transport is not None:
+                self._turn.hold(transport.connection, bytes(data[view[place + 1] : view[place + 2]]))
         view[REPLIES] = 0
         self._engine.numbers[layout.LANE_OUT] = OUT_AT
 
@@ -189,12 +189,12 @@ class Rounds:
         first = epoll_batch.deliver(engine.octets, self._board, 0)
         while first < count:
             place = ANSWERS + 3 * first
-            wire = self._wires[view[place]]
-            wire.unsent(bytes(engine.bytes[view[place + 1] : view[place + 2]]), view[SENT])
+            transport = self._transports[view[place]]
+            transport.unsent(bytes(engine.bytes[view[place + 1] : view[place + 2]]), view[SENT])
             first = epoll_batch.deliver(engine.octets, self._board, first + 1)
         view[REPLIES] = 0
 
-    def spread(self, connections: list[Any], data: bytes) -> None:
+    def fan_out(self, connections: list[Any], data: bytes) -> None:
         """Send the same bytes to many connections. The out region must be free: its replies taken or sent."""
         size, engine = len(data), self._engine
         if size > layout.OUT_BYTES:
@@ -206,14 +206,14 @@ class Rounds:
         told = self._sockets_of.data
         idle: list[Any] = []
         for connection in connections:
-            wire = connection.transport
-            if type(wire) is Wire and wire.idle and not connection.lost:
-                told[len(idle)] = wire.descriptor
+            transport = connection.transport
+            if type(transport) is RespTransport and transport.idle and not connection.lost:
+                told[len(idle)] = transport.descriptor
                 idle.append(connection)
             else:
                 connection.transmit(data)
         engine.bytes[OUT_AT : OUT_AT + size] = data
-        epoll_batch.spread(engine.octets, OUT_AT, size, self._sockets_of, len(idle))
+        epoll_batch.fan_out(engine.octets, OUT_AT, size, self._sockets_of, len(idle))
         for i, connection in enumerate(idle):
             connection.queued -= 1
             if told[i] != size:
@@ -234,7 +234,7 @@ class Listener:
     ) -> None:
         self.sockets = list(opened)
         self._owner, self._loop, self._made = owner, loop, made
-        self._operation = owner.operation
+        self._diagnostics = owner.diagnostics
         self._closed = False
         for one in self.sockets:
             self._listen(one)
@@ -267,7 +267,7 @@ class Listener:
                 return
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if keep_alive_s := self._operation.keep_alive_s:
+            if keep_alive_s := self._diagnostics.keep_alive_s:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keep_alive_s)
-            Wire(self._owner, sock, self._made()).begin()
+            RespTransport(self._owner, sock, self._made()).begin()

@@ -15,7 +15,7 @@ READABLE, WRITABLE, GONE = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | se
 PIECES_MAX = 64  # pieces per call of sendmsg
 
 
-class Wire:
+class RespTransport:
     """The transport of one socket of the epoll rounds; `connection` is its protocol, in asyncio's terms."""
 
     __slots__ = (
@@ -112,8 +112,8 @@ class Wire:
 
     def settle(self) -> None:
         """Tell the rounds whether the kernel may serve this socket: only if it has no unfinished state."""
-        plain = not (self._waiting or self._ended or self._closing or self._over) and self._reading
-        self._rounds.mark(self.descriptor, plain and self.connection.plain)
+        fast_path = not (self._waiting or self._ended or self._closing or self._over) and self._reading
+        self._rounds.mark(self.descriptor, fast_path and self.connection.kernel_may_serve)
 
     def happened(self, mask: int, got: int) -> None:
         """Handle the socket's events in `mask`. `got` is a kernel's result of recv (0: the end; negative: an errno)."""

@@ -14,19 +14,19 @@ from synap import __version__
 from synap.engine.engine import Engine
 from synap.faults import BrokenNode, Fault, SynapError
 from synap.io.http import http_clients
-from synap.io.http.http_app import Web
+from synap.io.http.http_app import HttpApp
 from synap.io.http.http_connection import HttpConnection
 from synap.io.node.clock import Clock, monotonic
 from synap.io.node.connections import Connection
 from synap.io.node.files import UnusableDirectory
-from synap.io.node.group_commit import Turn
-from synap.io.node.jit_warmup import PREPARING, Progress, Shown, let_go_of_compiler, prepare_aside, workers_of
+from synap.io.node.group_commit import GroupCommit
+from synap.io.node.jit_warmup import PREPARING, Progress, ProgressBar, prepare_aside, unload_compiler, workers_of
 from synap.io.node.node import Node
 from synap.io.node.redis_config import redis_config
 from synap.io.process import logging_setup, signals, systemd
 from synap.io.server import server_commands
 from synap.io.server.listeners import Listeners
-from synap.io.server.upkeep_timer import Ticks
+from synap.io.server.upkeep_timer import UpkeepTimer
 from synap.journal import LogFailed
 from synap.proto.http import Request, Response
 from synap.proto.rest import Rest, fault_response, json_response
@@ -78,15 +78,15 @@ class Server:
         self.broken: BrokenNode | None = None
         self._stopping = asyncio.Event()
         self._snapshot_waits: list[asyncio.Future[str]] = []
-        self.ticks: Ticks | None = None
+        self.upkeep_timer: UpkeepTimer | None = None
 
     # Start and stop.
 
     async def run(self) -> None:
         """Serve until a signal or `stop`. Raises the error that keeps the node from starting."""
         self.loop = asyncio.get_running_loop()
-        self.turn: Any = _NoTurn()
-        self.web = Web(self)
+        self.turn: Any = _NoGroupCommit()
+        self.web = HttpApp(self)
         signals.end_by(self.loop, self._stopping.set)
         self.loop.set_exception_handler(self._unhandled)
         self.listeners = self._listeners()
@@ -99,8 +99,8 @@ class Server:
                 self.resp_port = await self.listeners.open_resp()
                 self.engine.host.resp_port = self.resp_port
                 self._tell_ready()
-                self.ticks = Ticks(self)
-                self.ticks.begin()
+                self.upkeep_timer = UpkeepTimer(self)
+                self.upkeep_timer.begin()
         except BaseExceptionGroup as failed:  # a single error is raised as itself, to be reported in one line
             if len(failed.exceptions) == 1:
                 raise failed.exceptions[0] from failed.exceptions[0].__cause__
@@ -132,7 +132,7 @@ class Server:
             self._stopping.set()
 
     async def _start(self) -> None:
-        shown = Shown(log.info)
+        shown = ProgressBar(log.info)
 
         def tell(progress: Progress) -> None:
             self.progress = progress
@@ -148,13 +148,13 @@ class Server:
         node = await self._open()
         engine = node.engine
         engine.host.config = redis_config(self.settings, node.directory)
-        server_commands.wire(self, node)
+        server_commands.install(self, node)
         for note in node.recovered.notes:
             log.warning(note)
         self.rest = Rest(engine.catalogue, engine.row_at, self._switches())
         self.commands = Commands(engine.catalogue, engine.row_at, self._switches())
         self.commands.image().place(engine.words, engine.octets)
-        self.turn = Turn(node, self.loop, self._log_failed)
+        self.turn = GroupCommit(node, self.loop, self._log_failed)
         for connection in self.connections:
             connection.turn = self.turn
         self.engine, self.node = engine, node
@@ -162,7 +162,7 @@ class Server:
     async def _prepare(self, tell: Callable[[Progress], None]) -> None:
         """Compile and load the kernels."""
         await prepare_aside(workers_of(self.settings), tell)
-        let_go_of_compiler()
+        unload_compiler()
 
     async def _open(self) -> Node:
         """Open the data directory and recover, on a thread, so that the health endpoint answers meanwhile.
@@ -186,13 +186,13 @@ class Server:
         log.info("ready: %s%s (%.2f s, %d frames recovered)", where, resp, took,
                  found.snapshot_frames + found.log_frames)  # fmt: skip
         self.phase = "ready"
-        signals.tell_hang_ups(self.loop)
+        signals.log_hang_ups(self.loop)
         systemd.notify_ready(f"ready: {where}{resp}")
         self.ready.set()
 
     def _close(self) -> None:
-        if self.ticks is not None:
-            self.ticks.end()
+        if self.upkeep_timer is not None:
+            self.upkeep_timer.end()
         for connection in list(self.connections):
             if connection.transport is not None:
                 connection.leave()
@@ -201,7 +201,7 @@ class Server:
             self.turn.close()
             self.node.stop()
         if self._stopping.is_set() and self.broken is None:
-            log.info("%s", server_commands.farewell(self))
+            log.info("%s", server_commands.stop_line(self))
 
     @property
     def uptime(self) -> float:
@@ -211,7 +211,7 @@ class Server:
     # Called by connections.
 
     def arrived(self, connection: Connection) -> None:
-        """Register a connection; whether it may stay is decided by `room_for`."""
+        """Register a connection; whether it may stay is decided by `may_stay`."""
         peer = connection.transport.get_extra_info("peername")
         connection.address = address = peer[0] if peer else ""
         self.connections[connection] = None
@@ -226,7 +226,7 @@ class Server:
             if not self._from[connection.address]:
                 del self._from[connection.address]
 
-    def room_for(self, connection: Connection) -> bool:
+    def may_stay(self, connection: Connection) -> bool:
         """Return whether this connection may stay, by the limits on all connections and on those of one address."""
         if len(self.connections) <= self._connections_max and self._from[connection.address] <= self._address_max:
             return True
@@ -235,8 +235,8 @@ class Server:
 
     def answer(self, connection: HttpConnection, request: Request) -> Response | Awaitable[Response]:
         """Return the reply to an HTTP request, or an awaitable if the reply needs waiting."""
-        if self.node is not None and self.engine.operation.pause_until and http_clients.holds(self, request):
-            self.web.door.admit(request)
+        if self.node is not None and self.engine.diagnostics.pause_until and http_clients.holds(self, request):
+            self.web.admission.admit(request)
             return http_clients.after_pause(self, connection, request)
         return self.web.answer(connection.caller, request)
 
@@ -370,7 +370,7 @@ class Server:
         })  # fmt: skip
 
 
-class _NoTurn:
+class _NoGroupCommit:
     """Takes the turn's place before the node is ready: replies leave at once."""
 
     def send(self, connection: Any, data: bytes) -> None:

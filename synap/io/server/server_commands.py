@@ -39,7 +39,7 @@ class ServerConnections:
         """Return bytes of output that clients have not taken, and bytes of unfinished input."""
         return http_clients.memory(self._server)
 
-    def visitors(self, now: int) -> list[http_clients.Visitor]:
+    def visitors(self, now: int) -> list[http_clients.HttpClient]:
         """Return the HTTP and WebSocket connections."""
         return http_clients.listed(self._server, now)
 
@@ -77,11 +77,11 @@ class ServerSnapshots:
             raise OSError(str(failure)) from None
 
 
-def wire(server: "Server", node: Node) -> None:
+def install(server: "Server", node: Node) -> None:
     """Give the engine's rows access to this server. Rows run in the loop, so a shutdown is only scheduled by them."""
     engine, loop, settings = node.engine, server.loop, server.settings
-    engine.operation.idle_s = settings.number("limits.timeout")
-    engine.operation.keep_alive_s = settings.number("limits.tcp_keepalive")
+    engine.diagnostics.idle_s = settings.number("limits.timeout")
+    engine.diagnostics.keep_alive_s = settings.number("limits.tcp_keepalive")
     host = engine.host
     host.http_port, host.run_id, host.event_loop = server.http_port, seed(20).hex(), type(loop).__module__.split(".")[0]
     host.config_file = FILE if any(FILE in settings.origin(name) for name in settings) else ""
@@ -94,7 +94,7 @@ def wire(server: "Server", node: Node) -> None:
         host.snapshots = ServerSnapshots(server, node)
 
 
-def farewell(server: "Server") -> str:
+def stop_line(server: "Server") -> str:
     """Return the log line at the end of a clean stop: where the data is."""
     node, settings = server.node, server.settings
     where = settings.text("persistence.directory")
@@ -113,14 +113,14 @@ def upkeep(server: "Server", now: int) -> None:
     The upkeep timer calls this at each tick, at least ten times a second. `now` is engine time in ms.
     """
     engine = server.engine
-    operation = engine.operation
-    operation.upkeep(now, info.used_bytes(engine), lambda: info.total_calls(engine))
-    if operation.idle_s:
+    diagnostics = engine.diagnostics
+    diagnostics.upkeep(now, info.used_bytes(engine), lambda: info.total_calls(engine))
+    if diagnostics.idle_s:
         for connection in list(server.connections):
             if not isinstance(connection, RespConnection) or connection.lost:
                 continue
             session = connection.machine.session
             if clients.subscribed(session):
                 continue
-            if session.parked is None and now - session.seen > operation.idle_s * 1000:
+            if session.parked is None and now - session.seen > diagnostics.idle_s * 1000:
                 connection.hang_up()

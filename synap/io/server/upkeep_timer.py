@@ -18,7 +18,7 @@ TICK_MS = 100
 SOONEST_MS = 1
 
 
-class Ticks:
+class UpkeepTimer:
     """The ticks of upkeep: expired keys, deferred freeing, waits that end, leases, delayed messages, snapshots due."""
 
     def __init__(self, server: "Server") -> None:

@@ -1,6 +1,6 @@
 """WebSocket connections: each takes over an HTTP connection's transport after the Upgrade.
 
-    HttpConnection  --Upgrade-->  open_socket  -->  WebSocketConnection <-> Talk
+    HttpConnection  --Upgrade-->  open_socket  -->  WebSocketConnection <-> Endpoint
                                       |
                                       `-> a Response: refused, and HTTP goes on
 
@@ -19,7 +19,7 @@ from synap.faults import BrokenNode, Fault
 from synap.io.http.http_admission import Refused
 from synap.io.node.clock import ticks
 from synap.io.node.connections import Connection
-from synap.io.websocket.endpoints import Talk
+from synap.io.websocket.endpoints import Endpoint
 from synap.journal import LogFailed
 from synap.proto.http import Request, Response, Upgrade
 from synap.proto.rest import fault_response, in_query, json_response
@@ -51,7 +51,7 @@ PINGS_UNANSWERED_MAX = 3
 class WebSocketConnection(Connection, asyncio.Protocol):
     """An open WebSocket."""
 
-    held = 0
+    bytes_while_waiting = 0
     busy = idle = False
     reads_on = False  # input leads to short replies only; larger output was requested earlier
 
@@ -67,7 +67,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self.output_max: int = self.server.limits.feed_output_bytes_max
         self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
         self.caller: Caller = before.caller
-        self.talk: Talk | None = None
+        self.endpoint: Endpoint | None = None
         self.message: Message | None = None  # held back by a pause
         self.since = self.heard = self.pinged = self.server.loop.time()
         self.unanswered = 0  # pings since the peer sent anything
@@ -77,11 +77,11 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self.closed_at: float | None = None  # when a Close frame was sent or received, in the loop's time
         self.shut = False
 
-    # Called by a talk.
+    # Called by an endpoint.
 
     @property
     def full(self) -> bool:
-        """True if so much output waits that the talk should send nothing until `drained`."""
+        """True if so much output waits that the endpoint should send nothing until `drained`."""
         waiting = self.unsent + self.transport.get_write_buffer_size()
         if waiting > self.server.output_pause_bytes or self.blocked:
             self.was_full = True
@@ -132,7 +132,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 return
             event, self.message = self.message or self.machine.next_event(), None
             if isinstance(event, Message):
-                if self.talk is not None and self.server.engine.operation.holds(self.talk.writes):
+                if self.endpoint is not None and self.server.engine.diagnostics.holds(self.endpoint.writes):
                     self._wait_for_pause(event)
                     return
                 self.since = self.server.loop.time()  # for CLIENT LIST: the socket is idle since its last message
@@ -155,7 +155,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         """Keep a message until the pause ends that holds it back, and read no more."""
         self.message, self.more = message, True
         self.transport.pause_reading()
-        self.server.engine.operation.held.append(lambda: self.server.loop.call_soon(self._go_on))
+        self.server.engine.diagnostics.on_unpause.append(lambda: self.server.loop.call_soon(self._go_on))
 
     def _later(self) -> None:
         """Go on after other sockets were served, or after the peer has read (`resume_writing` leads here again)."""
@@ -172,16 +172,16 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 self.transport.resume_reading()
 
     def _tell(self, what: str, *given: bytes) -> None:
-        """Call the talk; an exception closes this socket only, unless the node is broken."""
+        """Call the endpoint; an exception closes this socket only, unless the node is broken."""
         try:
-            getattr(self.talk, what)(*given)
+            getattr(self.endpoint, what)(*given)
         except BrokenNode:
             self.drop()
             raise
         except LogFailed:
             self.outcome_unknown()
         except Exception:
-            log.exception("websocket: %s failed", type(self.talk).__name__)
+            log.exception("websocket: %s failed", type(self.endpoint).__name__)
             self.close(INTERNAL, "internal error")
 
     # Output.
@@ -209,7 +209,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             self._perhaps_drained()
 
     def _perhaps_drained(self) -> None:
-        """Schedule the talk's `drained`, once, when the output fits again.
+        """Schedule the endpoint's `drained`, once, when the output fits again.
 
         If output above the limit waits in the transport alone, the transport is blocked and calls `resume_writing`
         later; nothing would report that a lower limit of this class is passed.
@@ -238,19 +238,19 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         """Stop serving messages and note the time; from here on only the end is waited for."""
         if self.closed_at is None:
             self.closed_at = self.server.loop.time()
-            self.server.loop.call_soon(self._talk_over)  # later, since a call of the talk may be running
+            self.server.loop.call_soon(self._end_endpoint)  # later, since a call of the endpoint may be running
 
-    def _talk_over(self) -> None:
-        talk, self.talk = self.talk, None
-        if talk is not None:
+    def _end_endpoint(self) -> None:
+        endpoint, self.endpoint = self.endpoint, None
+        if endpoint is not None:
             try:
-                talk.ended()
+                endpoint.ended()
             except BrokenNode:
                 raise
             except LogFailed:
                 self.outcome_unknown()
             except Exception:
-                log.exception("websocket: closing %s failed", type(talk).__name__)
+                log.exception("websocket: closing %s failed", type(endpoint).__name__)
 
     def _shut(self) -> None:
         """End the server's side of the stream after its Close frame, unless the peer's Close frame is awaited."""
@@ -294,7 +294,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.before.lost = True  # the turn may still hold replies of the HTTP connection
         super().connection_lost(error)
-        self._talk_over()
+        self._end_endpoint()
 
     def leave(self) -> None:
         """Send a Close frame and close, because the server is stopping."""
@@ -316,11 +316,11 @@ def open_socket(connection: Any, upgrade: Upgrade) -> Response | None:
     """Open a WebSocket on an HTTP connection's transport and return None, or return the refusal."""
     server, request = connection.server, upgrade.request
     try:
-        server.web.door.admit(request)
+        server.web.admission.admit(request)
         found = server.web.sockets.find(request)
         if found is None:
             return json_response(426, {"error": "This path is not a WebSocket", "code": 426})
-        server.web.door.admit_write(request)  # a socket can write, and browsers send no preflight for it
+        server.web.admission.admit_write(request)  # a socket can write, and browsers send no preflight for it
     except Refused as refused:
         return refused.response
     except Fault as fault:
@@ -350,7 +350,7 @@ def open_socket(connection: Any, upgrade: Upgrade) -> Response | None:
     server.web.metrics.statuses[101] += 1
     socket._send(accepted.reply)
     try:
-        socket.talk = factory(socket, parameters)
+        socket.endpoint = factory(socket, parameters)
     except BrokenNode:
         socket.drop()
         raise

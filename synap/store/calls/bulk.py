@@ -90,7 +90,7 @@ def copy_many(words, octets, found, count, target):
 
 
 @kernel
-def ask_slots(words, octets, at, sizes, first, batch, namespace, hashes):
+def prefetch_slots(words, octets, at, sizes, first, batch, namespace, hashes):
     """Hash a batch of keys that lie from octet `at` on, and prefetch their slots; return the octet behind the keys."""
     for i in range(batch):
         hashes[i] = keyspace.hash_key(words, octets, namespace, at, sizes[first + i])
@@ -100,7 +100,7 @@ def ask_slots(words, octets, at, sizes, first, batch, namespace, hashes):
 
 
 @kernel
-def ask_records(words, hashes, batch):
+def prefetch_records(words, hashes, batch):
     """Prefetch the records of a batch of keys whose slots were prefetched before."""
     for i in range(batch):
         seat = tables.seek_in(words, keyspace.shard_of(hashes[i]), tables.tag_of_hash(hashes[i]))
@@ -122,16 +122,16 @@ def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namesp
     hashes = np.empty(BATCH, np.int64)
     for first in range(0, count, BATCH):
         batch = min(BATCH, count - first)
-        ask_slots(words, octets, at, sizes, first, batch, namespace, hashes)
-        ask_records(words, hashes, batch)
+        prefetch_slots(words, octets, at, sizes, first, batch, namespace, hashes)
+        prefetch_records(words, hashes, batch)
         for i in range(batch):
             size = sizes[first + i]
             value_size = value_sizes[first + i]
-            if arena.full(words, size + value_size + 1024) and not eviction.make_room(
+            if arena.full(words, size + value_size + 1024) and not eviction.ensure_memory(
                 words, octets, now, size + value_size + 1024
             ):
                 return first + i
-            if not frames.log_room(words, string_slots.KV_SET_SLOTS, size + value_size):
+            if not frames.log_has_space(words, string_slots.KV_SET_SLOTS, size + value_size):
                 return first + i
             words[TAPE - 1] = at
             set_text(words, TAPE, string_slots.KV_SET_KEY, 0, size, 0)
@@ -174,12 +174,12 @@ def delete_many(words, octets, at, sizes, count, now, namespace, removed):
     hashes = np.empty(BATCH, np.int64)
     for first in range(0, count, BATCH):
         batch = min(BATCH, count - first)
-        start = ask_slots(words, octets, at, sizes, first, batch, namespace, hashes)
+        start = prefetch_slots(words, octets, at, sizes, first, batch, namespace, hashes)
         blob_size = start - at
         stride = key_slots.KEY_DELETE_KEYS_STRIDE
-        if not frames.log_room(words, key_slots.KEY_DELETE_SLOTS + stride * batch, blob_size):
+        if not frames.log_has_space(words, key_slots.KEY_DELETE_SLOTS + stride * batch, blob_size):
             return first
-        ask_records(words, hashes, batch)
+        prefetch_records(words, hashes, batch)
         start = at
         gone = 0
         seen = 0

@@ -41,7 +41,7 @@ from synap.store.memory.layout import (
     REPLY_ITEMS_MAX,
     ROW_CODE,
     ROW_FLAGS,
-    ROW_ROOM,
+    ROW_NEEDS_WORDS,
     ROW_SIZE,
     ROWS,
     SEQ,
@@ -99,8 +99,8 @@ def admit(words, octets, row, tape_size, blob_size, now):
         if refusal:
             return refusal
     if flags & FLAG_GROWS:
-        room = blob_size + (words[row + ROW_ROOM] + tape_size) * 8
-        if arena.full(words, room) and not eviction.make_room(words, octets, now, room):
+        needed = blob_size + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
+        if arena.full(words, needed) and not eviction.ensure_memory(words, octets, now, needed):
             return OUT_OF_MEMORY
     return RATE_LIMITED if refuse & GUARD_RATE and not flags & FLAG_SIGNED_OUT else 0
 
@@ -139,7 +139,7 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     if refusal:
         words[counter + 1] += 1
         return refusal
-    if flags & FLAG_WRITE and not frames.log_room(words, tape_size, blob_size):
+    if flags & FLAG_WRITE and not frames.log_has_space(words, tape_size, blob_size):
         return LOG_FAILED
     hits = words[KEY_HITS]
     misses = words[KEY_MISSES]
@@ -163,7 +163,7 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
 def perform(words, octets, row, tape, tape_size, blob_size, now, refuse, items_max, bytes_max):
     """Carry out a call whose tape was built in Python, for a caller with the guards `refuse`.
 
-    The reply is left in REPLY, and blocks to free in the limbo.
+    The reply is left in REPLY, and blocks to free in DEFERRED.
     """
     words = bare(words)
     octets = bare(octets)
@@ -184,7 +184,7 @@ def admit_handler(words, octets, row, tape_size, blob_size, now, refuse):
 
 @kernel("void(int64[::1], uint8[::1])")
 def settle(words, octets):
-    """Free the blocks that the last call left in the limbo, after its reply has been read."""
+    """Free the blocks that the last call left in the deferred list, after its reply has been read."""
     words = bare(words)
     octets = bare(octets)
-    arena.empty_limbo(words)
+    arena.free_deferred(words)

@@ -24,6 +24,6 @@ def life_of_lists_door(words_at, octets_at, size, notes_at, question, ref, a, b,
     if question == 4:  # describe
         life.describe(words, octets, ref, a, carray(notes_at, (DESCRIPTION_WORDS,)))
         return 0
-    if question == 5:  # reap
-        return life.reap(words, octets, ref, a)
+    if question == 5:  # free_some
+        return life.free_some(words, octets, ref, a)
     raise ValueError("a list does not answer this question")

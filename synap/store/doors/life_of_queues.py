@@ -16,6 +16,6 @@ def life_of_queues_door(words_at, octets_at, size, notes_at, question, ref, a, b
         return life.digest(words, octets, ref)
     if question == 3:  # dump
         return life.dump(words, octets, ref, carray(notes_at, (CURSOR_WORDS,)), a, b, c)
-    if question == 5:  # reap
-        return life.reap(words, octets, ref, a)
+    if question == 5:  # free_some
+        return life.free_some(words, octets, ref, a)
     raise ValueError("a queue does not answer this question")

@@ -77,7 +77,7 @@ def place_as(words, octets, ref, namespace, name_at, name_size, h):
 
 
 @kernel
-def take_away(words, octets, seat, h):
+def detach_record(words, octets, seat, h):
     """Remove a record from the keyspace without its structure, which belongs to another record now."""
     ref = words[seat] & REF_MASK
     namespace = keyspace.namespace_of(words, ref)
@@ -101,7 +101,7 @@ def transfer(words, octets, namespace, start, size, h, target_namespace, name_at
     if not place_as(words, octets, words[seat] & REF_MASK, target_namespace, name_at, name_size, other):
         return False
     seat = keyspace.locate(words, octets, namespace, start, size, h)
-    take_away(words, octets, seat, h)
+    detach_record(words, octets, seat, h)
     keyspace.touched(words, octets, other)
     return True
 

@@ -45,8 +45,8 @@ def describe(kind, words, octets, ref, samples, found):
 
 
 @kernel
-def reap(kind, words, octets, ref, budget):
-    """Ask the kind for `reap`."""
+def free_some(kind, words, octets, ref, budget):
+    """Ask the kind for `free_some`."""
     return call_kind(door_of(words, kind), words, octets, words, 5, ref, budget, 0, 0)
 
 

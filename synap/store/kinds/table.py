@@ -24,7 +24,7 @@ NAMED_QUESTIONS = {
 }
 """The questions to every kind of named record."""
 
-FREEING = {"reap": ("words", "octets", "ref", "budget")}
+FREEING = {"free_some": ("words", "octets", "ref", "budget")}
 """The question to every kind that is freed in steps: all but strings. More than 0 is left of the budget at the end."""
 
 
@@ -33,7 +33,7 @@ class NamedKind:
     """A kind of record with a name of its own, outside the keyspace."""
 
     name: str
-    number: int  # of a deleted record in the graveyard, and in digests
+    number: int  # of a deleted record in the lazy-free list, and in digests
     folder: str  # the folder of its code, and the name of its digest
     rows: tuple[str, ...]  # the modules with its command rows; their functions lie in its folder
     due_row: str = ""  # the row to carry out when a timer of this kind is due
@@ -49,7 +49,7 @@ class Kind(NamedKind):
     """A kind of key: `name` is the reply of TYPE, `number` stands in the head of a record and never changes."""
 
     root_words: int = 0  # words of a record between its head and its key; 0: the value lies behind the key
-    progress: int = -1  # the word of the root in which `reap` keeps its progress, 0 at first; -1: none
+    progress: int = -1  # the word of the root in which `free_some` keeps its progress, 0 at first; -1: none
     encodings: tuple[str, ...] = ()  # what OBJECT ENCODING answers, by the number that `describe` writes
     family: str = ""  # what the names of its rows begin with, if other than its name
     category: str = ""  # its ACL category in Redis, if other than its name

@@ -6,13 +6,14 @@ which sockets are ready, reads them all into the receive region, prefetches the 
 one after the other. The replies are collected in the out region until the end of the turn, when `deliver` sends them.
 
 Only *plain* connections are served here: none of their input is incomplete, nothing is held back, no reply is unsent.
-All else is left to Python: `serve` stops with a reason of the lane, or lists the socket as *odd*.
+All else is left to Python: `serve` stops with a reason of the lane, or lists the socket as *for Python*.
 
 Sockets are served in the order in which they became ready. So the events of a round are taken in runs: plain sockets up
-to the first odd one, then odd ones up to the first plain one, and so on. Mostly there is one run.
+to the first one for Python, then those up to the first plain one, and so on. Mostly there is one run.
 
     board   COUNT NEXT    number of arrivals, and the first that has not been served
-            REPLIES ODDS  number of replies, number of odd sockets
+            REPLIES       number of replies
+            PYTHON_COUNT  number of sockets for Python
             BEFORE TOOK   of the last arrival served: where its replies begin in the out region; its time in ns
             FOUND EVENT   number of events of this round, and the first that no run has taken
             SENT          of the reply at which `deliver` stopped: bytes sent, or a negative errno
@@ -39,15 +40,15 @@ from synap.store.memory.layout import (
 )
 
 ROUND = 64  # sockets
-COUNT, NEXT, REPLIES, ODDS, BEFORE, TOOK, SENT, FOUND, EVENT = range(9)
+COUNT, NEXT, REPLIES, PYTHON_COUNT, BEFORE, TOOK, SENT, FOUND, EVENT = range(9)
 ARRIVALS = 10
 ANSWERS = ARRIVALS + 3 * ROUND
-ODD = ANSWERS + 3 * ROUND
-BOARD_SIZE = ODD + 3 * ROUND
+FOR_PYTHON = ANSWERS + 3 * ROUND
+BOARD_SIZE = FOR_PYTHON + 3 * ROUND
 NOT_READ = 1
 
 READABLE = 1  # EPOLLIN
-ALL, SLOW, ROOM = -1, 100, 101  # beside the reasons of the lane: a slow arrival, and no space for more replies
+ALL, SLOW, NO_OUT_SPACE = -1, 100, 101  # beside the reasons of the lane: a slow arrival, and no space for more replies
 REST, NEXT_RUN = -1, -2  # instead of an epoll descriptor: go on with this run, or take the next one
 RECEIVE_AT = RECEIVE * WORD
 RECEIVE_END = RECEIVE_AT + RECEIVE_BYTES
@@ -57,21 +58,21 @@ GAP = 64  # bytes between the data of two sockets
 
 
 @kernel
-def _gather(words, octets, board, table, events, plain):
-    """Take the next run of events: read the plain sockets into the receive region, or list the odd sockets."""
-    count = odds = 0
+def _gather(words, octets, board, table, events, fast_path):
+    """Take the next run of events: read the plain sockets into the receive region, or list them for Python."""
+    count = for_python = 0
     at = RECEIVE_AT
     i = board[EVENT]
     while i < board[FOUND]:
         mask, descriptor = syscalls.event(events, i)
         got = NOT_READ
-        if plain and mask == READABLE and table[2 * descriptor + 1]:
-            if odds:
+        if fast_path and mask == READABLE and table[2 * descriptor + 1]:
+            if for_python:
                 break
-            room = min(SLICE, RECEIVE_END - GAP - at)
-            if room < SLICE_MIN:
+            capacity = min(SLICE, RECEIVE_END - GAP - at)
+            if capacity < SLICE_MIN:
                 break
-            got = syscalls.receive(octets, at, descriptor, room)
+            got = syscalls.receive(octets, at, descriptor, capacity)
             i += 1
             if got == syscalls.AGAIN:
                 continue
@@ -87,38 +88,38 @@ def _gather(words, octets, board, table, events, plain):
             break
         else:
             i += 1
-        place = ODD + 3 * odds
+        place = FOR_PYTHON + 3 * for_python
         board[place] = descriptor
         board[place + 1] = mask
         board[place + 2] = got
-        odds += 1
+        for_python += 1
     board[EVENT] = i
     board[COUNT] = count
     board[NEXT] = 0
-    board[ODDS] = odds
+    board[PYTHON_COUNT] = for_python
 
 
 @kernel
-def _look(words, octets, board, table):
+def _prefetch(words, octets, board, table):
     """Prefetch the first key of each arrival: at depth 1 the lane itself cannot look far enough ahead."""
     for step in range(2):
         for i in range(board[COUNT]):
             place = ARRIVALS + 3 * i
             session = table[2 * board[place]]
             if words[KEYS_COUNT + words[session + SESSION_NAMESPACE]] > prefetch.LOOK_KEYS_MIN:
-                _, h = prefetch.look(words, octets, session, board[place + 1], board[place + 2])
+                _, h = prefetch.hash_next_key(words, octets, session, board[place + 1], board[place + 2])
                 if step == 1:
-                    prefetch.ask_record(words, h)
+                    prefetch.prefetch_record(words, h)
 
 
 @kernel("int64(int64[::1], uint8[::1], int64[::1], int64[::1], uint8[::1], int64, int64, int64, int64)")
-def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
+def serve(words, octets, board, table, events, epoll, fast_path, now, slow_ns):
     """Serve the next run of sockets; return ALL, or the reason to stop behind arrival NEXT - 1.
 
-    The reason is one of the lane, SLOW (the last arrival took `slow_ns` or longer) or ROOM (the out region has no space
-    for more replies, so the caller sends them and calls again with REST). With an epoll descriptor as `epoll` a new
-    round begins; NEXT_RUN takes the next run of this round, REST goes on with the run at hand. Without `plain` all
-    sockets count as odd.
+    The reason is one of the lane, SLOW (the last arrival took `slow_ns` or longer) or NO_OUT_SPACE (the out region has
+    no space for more replies, so the caller sends them and calls again with REST). With an epoll descriptor as `epoll`
+    a new round begins; NEXT_RUN takes the next run of this round, REST goes on with the run at hand. Without
+    `fast_path` all sockets are for Python.
     """
     words = bare(words)
     octets = bare(octets)
@@ -129,15 +130,15 @@ def serve(words, octets, board, table, events, epoll, plain, now, slow_ns):
         board[FOUND] = max(syscalls.poll(epoll, events, ROUND), 0)
         board[EVENT] = 0
     if epoll != REST:
-        _gather(words, octets, board, table, events, plain)
+        _gather(words, octets, board, table, events, fast_path)
         if board[COUNT] > 1:
-            _look(words, octets, board, table)
+            _prefetch(words, octets, board, table)
     i = board[NEXT]
     begun = ticks(words)
     while i < board[COUNT]:
         before = words[LANE_OUT]
         if before > lane.OUT_AT + OUT_BYTES // 2:
-            return ROOM
+            return NO_OUT_SPACE
         place = ARRIVALS + 3 * i
         descriptor = board[place]
         end = board[place + 2]
@@ -183,7 +184,7 @@ def deliver(octets, board, first):
 
 
 @kernel("void(uint8[::1], int64, int64, int64[::1], int64)")
-def spread(octets, at, size, sockets_of, count):
+def fan_out(octets, at, size, sockets_of, count):
     """Send the same bytes to `count` sockets; each result of `send` replaces the descriptor in `sockets_of`."""
     octets = bare(octets)
     sockets_of = bare(sockets_of)

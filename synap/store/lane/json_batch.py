@@ -40,6 +40,7 @@ from synap.store.memory.layout import (
     CALL_BLOB,
     CALL_BLOB_BYTES,
     COUNTERS,
+    DEFERRED_COUNT,
     DONE,
     ENVELOPES,
     ENVELOPES_COUNT,
@@ -53,7 +54,6 @@ from synap.store.memory.layout import (
     LANE_AT,
     LANE_CALLS,
     LANE_OUT,
-    LIMBO_COUNT,
     LOG_FLUSH_BYTES,
     LOG_TOP,
     MARK_BITS,
@@ -301,11 +301,11 @@ def plan(words, octets, at, end, entry, most):
         at = skip_space(octets, at, end)
         if at >= end or octets[at] != OPEN or count >= most:
             return -1
-        room = ENTRIES_END - entry
+        capacity = ENTRIES_END - entry
         after = 0
-        if room * WORD > 2 * (end - at) + TARGET_WORDS * WORD:
+        if capacity * WORD > 2 * (end - at) + TARGET_WORDS * WORD:
             after = pack_element(words, octets, at, end, entry, count)
-        elif room < TARGET_WORDS:
+        elif capacity < TARGET_WORDS:
             return -1
         if after == 0:
             after = skip_element(octets, at, end)
@@ -422,8 +422,8 @@ def answer(words, octets, index, entry, count, now, refuse, bytes_max):
             reason = np.int64(RENDER)
             break
         out = put(octets, out, TAIL_AT, TAIL_SIZE)
-        if words[LIMBO_COUNT]:
-            arena.empty_limbo(words)
+        if words[DEFERRED_COUNT]:
+            arena.free_deferred(words)
         index += 1
         entry += words[entry + 1]
         if words[HITS_COUNT] or words[LOG_TOP] > LOG_FLUSH_BYTES:

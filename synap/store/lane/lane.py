@@ -26,6 +26,7 @@ from synap.store.memory.layout import (
     BROKEN,
     COUNTERS,
     CURSOR_TOP,
+    DEFERRED_COUNT,
     FAULT_FILLED,
     FAULTS,
     FLAG_CONTAINER,
@@ -38,7 +39,6 @@ from synap.store.memory.layout import (
     LANE_AT,
     LANE_CALLS,
     LANE_OUT,
-    LIMBO_COUNT,
     LOG_FLUSH_BYTES,
     LOG_TOP,
     NAMES,
@@ -141,16 +141,16 @@ def run(words, octets, session, at, end, now, budget):
     peek = soon = later = 0  # octet that the prefetch has reached; hashes of the second and third key from here
     keys = words[KEYS_COUNT + words[session + SESSION_NAMESPACE]]
     if end - at > prefetch.LOOK_BYTES_MIN and keys > prefetch.LOOK_KEYS_MIN:
-        peek, first = prefetch.look(words, octets, session, at, end)
-        peek, second = prefetch.look(words, octets, session, peek, end)
-        peek, soon = prefetch.look(words, octets, session, peek, end)
-        peek, later = prefetch.look(words, octets, session, peek, end)
-        prefetch.ask_record(words, first)
-        prefetch.ask_record(words, second)
+        peek, first = prefetch.hash_next_key(words, octets, session, at, end)
+        peek, second = prefetch.hash_next_key(words, octets, session, peek, end)
+        peek, soon = prefetch.hash_next_key(words, octets, session, peek, end)
+        peek, later = prefetch.hash_next_key(words, octets, session, peek, end)
+        prefetch.prefetch_record(words, first)
+        prefetch.prefetch_record(words, second)
     while at < end:
-        prefetch.ask_record(words, soon)
+        prefetch.prefetch_record(words, soon)
         soon = later
-        peek, later = prefetch.look(words, octets, session, peek, end)
+        peek, later = prefetch.hash_next_key(words, octets, session, peek, end)
         if out + SHORT_REPLY > OUT_END:
             reason = OUT_FULL
             break
@@ -224,8 +224,8 @@ def run(words, octets, session, at, end, now, budget):
                     words[LANE_OUT] = out
                     return reason
                 out = resp.put_reply(words, octets, out, row, status, REPLY, version)
-                if words[LIMBO_COUNT]:
-                    arena.empty_limbo(words)
+                if words[DEFERRED_COUNT]:
+                    arena.free_deferred(words)
                 units += words[REPLY + 1] >> 4
             at = after
             units += 1

@@ -33,7 +33,7 @@ def short_line(octets, at):
 
 
 @kernel
-def look(words, octets, session, at, end):
+def hash_next_key(words, octets, session, at, end):
     """Prefetch the slot of the key that is the first argument of the command at `at`.
 
     Return (octet behind the command, hash of the key). The octet is 0 if the command is incomplete or not short; the
@@ -57,7 +57,7 @@ def look(words, octets, session, at, end):
 
 
 @kernel
-def ask_record(words, h):
+def prefetch_record(words, h):
     """Prefetch the record of the key with hash `h`, whose slot was prefetched before; do nothing if `h` is 0."""
     if h:
         seat = tables.seek_in(words, keyspace.shard_of(h), tables.tag_of_hash(h))

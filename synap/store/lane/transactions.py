@@ -14,15 +14,15 @@ from synap.store.memory import arena, codes
 from synap.store.memory.layout import (
     BROKEN,
     COUNTERS,
+    DEFERRED_COUNT,
     FLAG_HANDLER,
     FLAG_WAITS,
     FULL,
     IN_GROUP,
     IN_MULTI,
     LANE_OUT,
-    LIMBO_COUNT,
     MULTI_BROKEN,
-    MULTI_HARD,
+    MULTI_NEEDS_PYTHON,
     OUT,
     OUT_BYTES,
     REFUSE,
@@ -36,7 +36,7 @@ from synap.store.memory.layout import (
     SESSION_FLAGS,
     SESSION_NAMESPACE,
     SESSION_QUEUE,
-    SESSION_QUEUE_ROOM,
+    SESSION_QUEUE_CAPACITY,
     SESSION_QUEUE_USED,
     SESSION_QUEUED,
     SESSION_RESP,
@@ -68,9 +68,9 @@ def enqueue(words, octets, session, row, tape, tape_size, blob_size):
     slots = max(tape_size, 0)
     size = QUEUE_HEAD + slots + ((blob_size + 7) >> 3)
     used = words[session + SESSION_QUEUE_USED]
-    if used + size > words[session + SESSION_QUEUE_ROOM]:
-        room = max(words[session + SESSION_QUEUE_ROOM] * 2, used + size, QUEUE_WORDS_MIN)
-        block = arena.allocate(words, room)
+    if used + size > words[session + SESSION_QUEUE_CAPACITY]:
+        capacity = max(words[session + SESSION_QUEUE_CAPACITY] * 2, used + size, QUEUE_WORDS_MIN)
+        block = arena.allocate(words, capacity)
         if block == 0:
             return False
         old = words[session + SESSION_QUEUE]
@@ -78,7 +78,7 @@ def enqueue(words, octets, session, row, tape, tape_size, blob_size):
             move(octets, block * 8, old * 8, used * 8)
             arena.release(words, old)
         words[session + SESSION_QUEUE] = block
-        words[session + SESSION_QUEUE_ROOM] = arena.capacity(words, block)
+        words[session + SESSION_QUEUE_CAPACITY] = arena.capacity(words, block)
     at = words[session + SESSION_QUEUE] + used
     words[at] = row
     words[at + 1] = size
@@ -91,7 +91,7 @@ def enqueue(words, octets, session, row, tape, tape_size, blob_size):
     words[session + SESSION_QUEUE_USED] = used + size
     words[session + SESSION_QUEUED] += 1
     if tape_size < 0 or words[row + ROW_FLAGS] & (FLAG_HANDLER | FLAG_WAITS):
-        words[session + SESSION_FLAGS] |= MULTI_HARD
+        words[session + SESSION_FLAGS] |= MULTI_NEEDS_PYTHON
     return True
 
 
@@ -101,10 +101,10 @@ def end_multi(words, session):
     if words[session + SESSION_QUEUE]:
         arena.release(words, words[session + SESSION_QUEUE])
     words[session + SESSION_QUEUE] = 0
-    words[session + SESSION_QUEUE_ROOM] = 0
+    words[session + SESSION_QUEUE_CAPACITY] = 0
     words[session + SESSION_QUEUE_USED] = 0
     words[session + SESSION_QUEUED] = 0
-    words[session + SESSION_FLAGS] &= ~(IN_MULTI | MULTI_BROKEN | MULTI_HARD)
+    words[session + SESSION_FLAGS] &= ~(IN_MULTI | MULTI_BROKEN | MULTI_NEEDS_PYTHON)
 
 
 @kernel
@@ -144,8 +144,8 @@ def execute(words, octets, session, out, now):
             words[LANE_OUT] = start
             return -1
         start = resp.put_reply(words, octets, start, words[entry], status, REPLY, version)
-        if words[LIMBO_COUNT]:
-            arena.empty_limbo(words)
+        if words[DEFERRED_COUNT]:
+            arena.free_deferred(words)
         entry += words[entry + 1]
     words[IN_GROUP] = 0
     end_multi(words, session)
@@ -192,7 +192,7 @@ def run_control(words, octets, session, row, out, now):
     code = words[row + ROW_CODE]
     written = control(words, octets, session, code, out)
     if written == 0 and code == codes.TRANSACTION_EXEC:
-        if words[session + SESSION_WATCHED] == 0 and not words[session + SESSION_FLAGS] & MULTI_HARD:
+        if words[session + SESSION_WATCHED] == 0 and not words[session + SESSION_FLAGS] & MULTI_NEEDS_PYTHON:
             return execute(words, octets, session, out, now)
     return written
 

@@ -26,11 +26,11 @@ from synap.store.memory.layout import (
     BLOCK_WORDS_MAX,
     BYTES_MAX,
     CLASSES,
-    GRAVES,
-    GRAVES_COUNT,
-    LIMBO,
-    LIMBO_COUNT,
-    LIMBO_MAX,
+    DEFERRED,
+    DEFERRED_COUNT,
+    DEFERRED_MAX,
+    LAZYFREE,
+    LAZYFREE_COUNT,
     PAGE_BYTES,
     PAGE_TABLE,
     PAGE_WORDS,
@@ -297,27 +297,27 @@ def capacity(words, ref):
 
 @kernel
 def release_later(words, ref):
-    """Put a block into the limbo: it is freed after the reply, which may point into it, has been written."""
-    count = words[LIMBO_COUNT]
-    if count < LIMBO_MAX:
-        words[LIMBO + count] = ref
-        words[LIMBO_COUNT] = count + 1
+    """Put a block into the deferred list: it is freed after the reply, which may point into it, has been written."""
+    count = words[DEFERRED_COUNT]
+    if count < DEFERRED_MAX:
+        words[DEFERRED + count] = ref
+        words[DEFERRED_COUNT] = count + 1
 
 
 @kernel
-def empty_limbo(words):
-    """Free the blocks that the last call put into the limbo."""
-    for i in range(words[LIMBO_COUNT]):
-        release(words, words[LIMBO + i])
-    words[LIMBO_COUNT] = 0
+def free_deferred(words):
+    """Free the blocks that the last call put into the deferred list."""
+    for i in range(words[DEFERRED_COUNT]):
+        release(words, words[DEFERRED + i])
+    words[DEFERRED_COUNT] = 0
 
 
 @kernel
-def bury(words, ref, kind):
-    """Add a deleted structure to the graveyard, to be freed by upkeep. The head of its record becomes the link."""
-    words[ref] = kind | words[GRAVES] << 8
-    words[GRAVES] = ref
-    words[GRAVES_COUNT] += 1
+def free_lazily(words, ref, kind):
+    """Add a deleted structure to the lazy-free list, to be freed by upkeep. The head of its record becomes the link."""
+    words[ref] = kind | words[LAZYFREE] << 8
+    words[LAZYFREE] = ref
+    words[LAZYFREE_COUNT] += 1
 
 
 @kernel("int64(int64[::1], int64, int64[::1])")
@@ -344,7 +344,7 @@ def clean(words, most, found):
 
 
 @kernel("int64(int64[::1], uint8[::1], int64)")
-def take_block(words, octets, size):
+def allocate_block(words, octets, size):
     """Allocate a block of `size` words for data in transit, called by Python; it does not count as stored data."""
     words = bare(words)
     octets = bare(octets)
@@ -355,8 +355,8 @@ def take_block(words, octets, size):
 
 
 @kernel("void(int64[::1], uint8[::1], int64)")
-def give_block(words, octets, ref):
-    """Free a block that `take_block` returned; called by Python."""
+def release_block(words, octets, ref):
+    """Free a block that `allocate_block` returned; called by Python."""
     words = bare(words)
     octets = bare(octets)
     words[WORDS_USED] += capacity(words, ref)

@@ -126,7 +126,7 @@ def journal(words, octets, code, now, status, scalar, tape, tape_size, blob_size
 
 
 @kernel
-def log_room(words, tape_size, blob_size):
+def log_has_space(words, tape_size, blob_size):
     """Return True if a frame of this size fits into LOG behind the frames that wait there."""
     return words[LOG_TOP] + (HEAD_WORDS + tape_size) * 8 + blob_size + 8 <= LOG_BYTES
 
@@ -185,7 +185,7 @@ def apply(words, octets, at, end, step):
         words[REPLY_ITEMS_MAX] = REPLY_ITEMS
         words[REPLY_BYTES_MAX] = 1 << 62
         status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, seq, REPLY)
-        arena.empty_limbo(words)
+        arena.free_deferred(words)
         words[REPLAY_STATUS] = status
         if status & STATUS_MASK == BROKEN or status & CHANGED == 0:
             return -1

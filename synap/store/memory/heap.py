@@ -20,14 +20,14 @@ class Heap:
     """One anonymous mapping: `words` (int64), `octets` (uint8) and `bytes` (a memoryview) over the same memory.
 
     `memory_max` limits the stored data, in bytes. The address space reserved is larger than that. If it would exceed
-    `room` bytes, or if the system refuses it, less is requested, down to the least that `memory_max` needs.
+    `bytes_max` bytes, or if the system refuses it, less is requested, down to the least that `memory_max` needs.
 
     Raises NoAddressSpace if the system cannot reserve that.
     """
 
-    def __init__(self, memory_max: int, room: int | None = None) -> None:
+    def __init__(self, memory_max: int, bytes_max: int | None = None) -> None:
         self.memory_max = memory_max
-        self.mapping, plan = _reserve(memory_max, room)
+        self.mapping, plan = _reserve(memory_max, bytes_max)
         if hasattr(mmap, "MADV_NOHUGEPAGE"):  # a huge page would be committed for the first byte touched
             self.mapping.madvise(mmap.MADV_NOHUGEPAGE)
         self.words: np.ndarray[Any, Any] = np.frombuffer(self.mapping, np.int64)
@@ -58,13 +58,13 @@ class Heap:
             self.mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
-def _reserve(memory_max: int, room: int | None) -> tuple[mmap.mmap, spaces.Plan]:
-    """Return the largest mapping for `memory_max` that the system grants, of at most `room` bytes, and its plan.
+def _reserve(memory_max: int, bytes_max: int | None) -> tuple[mmap.mmap, spaces.Plan]:
+    """Return the largest mapping for `memory_max` that the system grants, of at most `bytes_max` bytes, and its plan.
 
     Raises NoAddressSpace if the system grants none.
     """
     for plan in spaces.plans(memory_max):
-        if room is not None and plan.total > room:
+        if bytes_max is not None and plan.total > bytes_max:
             continue
         try:
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE

@@ -3,8 +3,8 @@
 All state lies in one anonymous mapping, seen as `words` (int64) and `octets` (uint8). A *ref* is the index of a word;
 0 refers to nothing. The regions come first, in this order, and the pages of the arena fill the rest:
 
-    registers | doors | shards | kinds | counters | rows | names | schema | texts | envelopes | interest | hits | limbo
-    | sessions | parse words | tape | decided | reply | receive | call | out | log | page table | pages
+    registers | doors | shards | kinds | counters | rows | names | schema | texts | envelopes | interest | hits
+    | deferred | sessions | parse words | tape | decided | reply | receive | call | out | log | page table | pages
 
 The whole address space is reserved and not committed: a page takes memory once it is touched. Limits on address
 space count all of it (`spaces.py`), so no region is larger than the limits of calls and replies require.
@@ -20,9 +20,9 @@ CHANCE = 4  # state of the generator of SPOP and message ids; the log has its ou
 REFUSE = 5  # GUARD_* bits: which calls this node refuses at present
 INTEREST_ANY = 6  # not 0 if any key is waited for, watched or tracked
 HITS_COUNT = 7  # changed keys with an interest, listed in HITS; above HITS_MAX: all keys
-LIMBO_COUNT = 8  # blocks to free after the reply is written, listed in LIMBO
-GRAVES = 9  # first deleted structure that upkeep has still to free
-GRAVES_COUNT = 10
+DEFERRED_COUNT = 8  # blocks to free after the reply is written, listed in DEFERRED
+LAZYFREE = 9  # first deleted structure that upkeep has still to free
+LAZYFREE_COUNT = 10
 LOG_TOP = 11  # byte offset in LOG of the next frame
 LOG_FIRST = 12  # seq of the first frame in LOG
 LOG_COUNT = 13  # frames in LOG
@@ -57,7 +57,7 @@ COMPRESS_MIN = 223  # values of this many bytes and more are compressed; 0: none
 HOT_MAX, HOT_BYTES, HOT_HAND = 224, 225, 226  # the cache of decompressed values: limit, bytes, next seat to clear
 HOT_HITS, HOT_MISSES = 227, 228
 COMPRESSED_FROM, COMPRESSED_TO = 229, 230  # bytes of values before and after compression
-TIMERS, TIMERS_COUNT, TIMERS_ROOM = 231, 232, 233  # the heap of timers: its ref, entries, capacity in entries
+TIMERS, TIMERS_COUNT, TIMERS_CAPACITY = 231, 232, 233  # the heap of timers: its ref, entries, capacity in entries
 ZSTD_PACK, ZSTD_OPEN = 240, 241  # addresses of Zstandard, see store/records/zstd.py; 0: LZ4 is used
 KEY_HITS, KEY_MISSES = 242, 243  # reads that found their key, and that did not
 ROOM_LIMITS = 234  # limits of rooms that are created without any: events, bytes, seconds
@@ -105,14 +105,14 @@ INTEREST = REFUSALS + FAULTS_COUNT  # 65536 octets, by the low bits of a key's h
 INTEREST_SIZE = 65536 // WORD
 HITS, HITS_MAX = INTEREST + INTEREST_SIZE, 1024
 REPLY_ITEMS, REPLY_ITEMS_LANE = 1 << 26, 1 << 17  # capacity in items; the most that the lane uses
-LIMBO, LIMBO_MAX = HITS + HITS_MAX + 8, 1 << 26
-SESSIONS, SESSION_SIZE, SESSIONS_COUNT = LIMBO + LIMBO_MAX + 8, 16, 1 << 16
+DEFERRED, DEFERRED_MAX = HITS + HITS_MAX + 8, 1 << 26
+SESSIONS, SESSION_SIZE, SESSIONS_COUNT = DEFERRED + DEFERRED_MAX + 8, 16, 1 << 16
 WORDS = SESSIONS + SESSION_SIZE * SESSIONS_COUNT  # (start, size) of each RESP word of a command
 TAPE_WORDS_MAX = 1 << 20
-TAPE_ROOM = 64  # words before a tape for its two head words, and behind it for fixed slots
-TAPE = WORDS + 2 * TAPE_WORDS_MAX + TAPE_ROOM
-DECIDED = TAPE + 4 * TAPE_WORDS_MAX + TAPE_ROOM  # tape of a decided call: the outcome of a row, as another row
-DECIDED_BLOB = DECIDED + 2 * REPLY_ITEMS + TAPE_ROOM  # the tape has two words for each item of the reply
+TAPE_MARGIN = 64  # words before a tape for its two head words, and behind it for fixed slots
+TAPE = WORDS + 2 * TAPE_WORDS_MAX + TAPE_MARGIN
+DECIDED = TAPE + 4 * TAPE_WORDS_MAX + TAPE_MARGIN  # tape of a decided call: the outcome of a row, as another row
+DECIDED_BLOB = DECIDED + 2 * REPLY_ITEMS + TAPE_MARGIN  # the tape has two words for each item of the reply
 REPLY = DECIDED_BLOB + (1 << 28)
 SECOND_NUMBER = 2  # word of the reply to a refused call: the second number in the refusal's text
 RECEIVE = REPLY + 8 + 2 * REPLY_ITEMS
@@ -137,7 +137,7 @@ BLOCK_WORDS_MAX = 4096  # larger blocks are extents
 
 # A row in ROWS.
 ROW_CODE, ROW_FLAGS, ROW_SCHEMA, ROW_SCHEMA_END, ROW_SLOTS, ROW_WORDS_MIN, ROW_WORDS_MAX = range(7)
-ROW_ROOM, ROW_REPLY, ROW_NAME, ROW_NAME_SIZE, ROW_NAMES = 7, 8, 9, 10, 11
+ROW_NEEDS_WORDS, ROW_REPLY, ROW_NAME, ROW_NAME_SIZE, ROW_NAMES = 7, 8, 9, 10, 11
 
 # Bits of ROW_REPLY: what the reply's template says that the reply itself does not.
 REPLY_WORD, REPLY_SET, REPLY_GROUP = 1, 2, 4  # a number selects a name; ITEMS are a set; NIL is a missing group
@@ -157,10 +157,10 @@ FLAG_LOADING = 1024  # allowed while the data is loaded
 
 # A session in SESSIONS.
 SESSION_FLAGS, SESSION_NAMESPACE, SESSION_RESP, SESSION_QUEUED, SESSION_QUEUE, SESSION_QUEUE_USED = range(6)
-SESSION_QUEUE_ROOM, SESSION_WATCHED = 6, 7  # two words more behind SESSION_WATCHED belong to EXEC
+SESSION_QUEUE_CAPACITY, SESSION_WATCHED = 6, 7  # two words more behind SESSION_WATCHED belong to EXEC
 SESSION_ROW, SESSION_SEEN = 10, 11  # the row called last, and when (ms of engine time)
 SESSION_REFUSE = 12  # GUARD_* bits of the caller
-IN_MULTI, MULTI_BROKEN, MULTI_HARD, SESSION_DIRTY = 1, 2, 4, 8
+IN_MULTI, MULTI_BROKEN, MULTI_NEEDS_PYTHON, SESSION_DIRTY = 1, 2, 4, 8
 
 # Guards: bits of REFUSE and REFUSE_CALLER, see `calls.admit`.
 GUARD_LOADING, GUARD_READ_ONLY, GUARD_BROKEN_LOG = 1, 2, 4
@@ -177,12 +177,12 @@ NAME_BYTES_MAX = 24  # of a name that MARK_NAME stands for, so that `tapes.fits`
 
 # Statuses. The low byte says how to read the reply region, the bits above say what happened.
 BROKEN, DONE, NIL, ITEM, ITEMS, NUMBER, EMPTY, NO_ITEM = 0, 1, 2, 3, 4, 5, 6, 7
-FULL, WAIT, NO_ROOM = 16, 17, 18
+FULL, WAIT, NO_SPACE = 16, 17, 18
 CHANGED, DECIDED_BIT = 0x100, 0x200
 REFUSED_SHIFT = 16  # a refusal is its number + 1, above the 16 bits of a status that frames of the log hold
 REFUSED = 1 << REFUSED_SHIFT
 STATUS_MASK = ~0x700
-BARREN = 0x400  # with WAIT: every call of this row would wait now, for the same key or name
+NOTHING_READY = 0x400  # with WAIT: every call of this row would wait now, for the same key or name
 
 # Eviction policies.
 (

@@ -76,10 +76,10 @@ def seek_in(words, table, tag):
 @kernel
 def new_slots(words, octets, size):
     """Allocate cleared slots for a table of this size; return their ref, or 0 without memory."""
-    room = size + slack(size) + 1  # the last one stays empty: every probe ends
-    slots = arena.allocate(words, room)
+    capacity = size + slack(size) + 1  # the last one stays empty: every probe ends
+    slots = arena.allocate(words, capacity)
     if slots:
-        fill(octets, slots * 8, 0, room * 8)
+        fill(octets, slots * 8, 0, capacity * 8)
     return slots
 
 

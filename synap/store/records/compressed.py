@@ -39,13 +39,13 @@ def pack(words, octets, source, size):
     """Return (octet, size, mark) of a value as it is to be stored: compressed if that is on and saves an eighth."""
     if words[COMPRESS_MIN] == 0 or size < words[COMPRESS_MIN] or size > PACKED_MAX:
         return source, size, 0
-    room = size - (size >> 3) - HEAD
+    capacity = size - (size >> 3) - HEAD
     mark = LZ4
     if words[ZSTD_PACK]:
         mark = ZSTD
-        packed = call_codec(words[ZSTD_PACK], octets, source, size, ASIDE + HEAD, room)
+        packed = call_codec(words[ZSTD_PACK], octets, source, size, ASIDE + HEAD, capacity)
     else:
-        packed = lz4.compress(octets, ASIDE + HEAD, source, size, room)
+        packed = lz4.compress(octets, ASIDE + HEAD, source, size, capacity)
     if packed <= 0:
         return source, size, 0
     store64(octets, ASIDE, size)

@@ -257,7 +257,7 @@ def note_of(words, ref):
 
 
 @kernel
-def carry(words, ref, note):
+def set_note(words, ref, note):
     """Set the access clock bits of a rewritten record to those it had."""
     words[ref] |= note
 
@@ -367,7 +367,7 @@ def set_deadline(words, octets, seat, deadline):
 
 @kernel
 def drop_record(words, ref, later):
-    """Free a record: a string at once (`later`: after the reply), any other kind through the graveyard."""
+    """Free a record: a string at once (`later`: after the reply), any other kind through the lazy-free list."""
     kind = kind_of(words, ref)
     size = root_words(words, kind)
     if size == 0:
@@ -378,12 +378,12 @@ def drop_record(words, ref, later):
             arena.release(words, ref)
     else:
         root = root_of(words, ref)
-        for i in range(size):  # in the graveyard the root stands right behind the head
+        for i in range(size):  # in the lazy-free list the root stands right behind the head
             words[ref + 1 + i] = words[root + i]
         progress = words[PROGRESS + kind]
         if progress:
             words[ref + progress] = 0
-        arena.bury(words, ref, kind)
+        arena.free_lazily(words, ref, kind)
 
 
 @kernel

@@ -77,7 +77,7 @@ def remove(words, octets, kind, table, head, tape, slot):
         return 0
     record = words[seat] & REF_MASK
     tables.remove(words, octets, table, seat)
-    arena.bury(words, record, kind)
+    arena.free_lazily(words, record, kind)
     keyspace.touched(words, octets, h)
     return record
 

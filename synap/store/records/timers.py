@@ -9,25 +9,25 @@ from synap.compiler.jit import kernel
 from synap.kernels import heaps
 from synap.kernels.spans import move
 from synap.store.memory import arena
-from synap.store.memory.layout import TIMERS, TIMERS_COUNT, TIMERS_DUE, TIMERS_ROOM
+from synap.store.memory.layout import TIMERS, TIMERS_CAPACITY, TIMERS_COUNT, TIMERS_DUE
 from synap.store.records.named_records import KIND, TIMER
 
 NEVER = (1 << 63) - 1
-ROOM_FIRST = 16
+CAPACITY_FIRST = 16
 
 
 @kernel
-def grow(words, octets, block, count, room):
+def grow(words, octets, block, count, capacity):
     """Return (a heap's block with space for one more entry, its capacity); the block is 0 without memory.
 
-    `count` and `room` are the entries and the capacity of the heap in `block`.
+    `count` and `capacity` are the entries and the capacity of the heap in `block`.
     """
-    if count < room:
-        return block, room
-    wanted = max(ROOM_FIRST, 2 * room)
+    if count < capacity:
+        return block, capacity
+    wanted = max(CAPACITY_FIRST, 2 * capacity)
     grown = arena.allocate(words, 2 * wanted)
     if grown == 0:
-        return 0, room
+        return 0, capacity
     if block:
         move(octets, grown * 8, block * 8, 16 * count)
         arena.release(words, block)
@@ -40,11 +40,11 @@ def set_timer(words, octets, record, due):
     place = words[record + TIMER]
     count = words[TIMERS_COUNT]
     if place == 0 and due != NEVER:
-        block, room = grow(words, octets, words[TIMERS], count, words[TIMERS_ROOM])
+        block, capacity = grow(words, octets, words[TIMERS], count, words[TIMERS_CAPACITY])
         if block == 0:
             return False
         words[TIMERS] = block
-        words[TIMERS_ROOM] = room
+        words[TIMERS_CAPACITY] = capacity
         heaps.push(words, block, count, due, record, TIMER, KIND)
         words[TIMERS_COUNT] = count + 1
     elif place and due == NEVER:

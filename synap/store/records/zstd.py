@@ -32,21 +32,21 @@ def _functions(level: int) -> tuple[Any, Any]:
     pack = zstandard.ZstdCompressor(level=level, write_content_size=True, write_checksum=False).compress
     expand = zstandard.ZstdDecompressor().decompress
 
-    def _pack(source: int, size: int, target: int, room: int) -> int:
-        """Compress a value to `target`; return the frame's size, or 0 if it does not fit into `room` bytes."""
+    def _pack(source: int, size: int, target: int, capacity: int) -> int:
+        """Compress a value to `target`; return the frame's size, or 0 if it does not fit into `capacity` bytes."""
         frame = pack(_view(source, size))
-        if len(frame) > room:
+        if len(frame) > capacity:
             return 0
         ctypes.memmove(target, frame, len(frame))
         return len(frame)
 
-    def _expand(source: int, size: int, target: int, room: int) -> int:
-        """Decompress a value to `target`; return its size, or -1 if it is invalid or does not fit into `room` bytes."""
+    def _expand(source: int, size: int, target: int, capacity: int) -> int:
+        """Decompress a value to `target`; return its size, or -1 if it is invalid or larger than `capacity` bytes."""
         try:
             value = expand(_view(source, size))
         except zstandard.ZstdError:
             return -1
-        if len(value) > room:
+        if len(value) > capacity:
             return -1
         ctypes.memmove(target, value, len(value))
         return len(value)

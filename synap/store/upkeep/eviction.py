@@ -36,17 +36,17 @@ from synap.store.upkeep import upkeep
 
 DELETE_TAPE = slots.KEY_DELETE_SLOTS + slots.KEY_DELETE_KEYS_STRIDE  # words of the tape of a DEL with one key
 DRAWS = 32  # draws for each sample; if all find no key that may go, all keys are walked
-REAP = 10_000  # blocks of an evicted structure that are freed at once
+LAZYFREE_BLOCKS = 10_000  # blocks of an evicted structure that are freed at once
 
 
 @kernel
-def will_do(words, ref, policy, now):
+def may_evict(words, ref, policy, now):
     """Return True if the policy may choose this record."""
     return policy <= EVICT_RANDOM or keyspace.deadline_of(words, ref) != 0
 
 
 @kernel
-def badness(words, ref, policy, now):
+def eviction_score(words, ref, policy, now):
     """Return a number for this record: among the sampled keys, the one with the largest is removed."""
     if keyspace.expired(words, ref, now):
         return 1 << 62
@@ -65,7 +65,7 @@ def draw(words, policy, now):
     """Return the slot (its index in `words`) of a random key that may be evicted; 0 if DRAWS draws found none."""
     for _ in range(DRAWS):
         seat = keyspace.any_seat(words)
-        if seat and will_do(words, words[seat] & REF_MASK, policy, now):
+        if seat and may_evict(words, words[seat] & REF_MASK, policy, now):
             return seat
     return 0
 
@@ -86,7 +86,7 @@ def walk(words, policy, now):
         seat = 1
         while seat:
             place, seat = tables.next_entry(words, table, place)
-            if seat and will_do(words, words[seat] & REF_MASK, policy, now):
+            if seat and may_evict(words, words[seat] & REF_MASK, policy, now):
                 return seat
     return 0
 
@@ -100,7 +100,7 @@ def choose(words, now):
     for _ in range(max(words[EVICTION_SAMPLES], 1)):
         seat = draw(words, policy, now)
         if seat:
-            bad = badness(words, words[seat] & REF_MASK, policy, now)
+            bad = eviction_score(words, words[seat] & REF_MASK, policy, now)
             if bad > worst:
                 worst = bad
                 best = seat
@@ -122,7 +122,7 @@ def evict(words, octets, seat, now):
     h = keyspace.hash_key(words, octets, namespace, key_at, size)
     keyspace.remove(words, octets, h, seat, False)
     if structure:
-        upkeep.reap_some(words, octets, REAP)
+        upkeep.lazyfree_some(words, octets, LAZYFREE_BLOCKS)
     frames.journal(
         words, octets, codes.KEY_DELETE, now, NUMBER | CHANGED, 1, DECIDED, words[DECIDED_TAPE_SIZE], size
     )
@@ -130,7 +130,7 @@ def evict(words, octets, seat, now):
 
 
 @kernel
-def make_room(words, octets, now, size):
+def ensure_memory(words, octets, now, size):
     """Remove keys until `size` more bytes fit; return False if the policy finds no key, or the log has no space.
 
     For a `size` above half of the memory nothing is removed: one value is not worth all that others have stored.
@@ -141,7 +141,7 @@ def make_room(words, octets, now, size):
         seat = choose(words, now)
         if seat == 0:
             return False
-        if not frames.log_room(words, DELETE_TAPE, keyspace.key_size(words, words[seat] & REF_MASK)):
+        if not frames.log_has_space(words, DELETE_TAPE, keyspace.key_size(words, words[seat] & REF_MASK)):
             return False
         evict(words, octets, seat, now)
     return True

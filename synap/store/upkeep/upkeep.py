@@ -4,33 +4,33 @@ from synap.compiler.jit import kernel
 from synap.kernels.spans import bare
 from synap.store.kinds import dispatch
 from synap.store.memory import arena, tables
-from synap.store.memory.layout import GRAVES, GRAVES_COUNT, KEYS_EXPIRING, REPLY, SHARDS, SHARDS_COUNT, TABLE_SIZE
+from synap.store.memory.layout import KEYS_EXPIRING, LAZYFREE, LAZYFREE_COUNT, REPLY, SHARDS, SHARDS_COUNT, TABLE_SIZE
 from synap.store.memory.tables import REF_MASK, TAG_BITS, TAG_MASK
 from synap.store.memory.tapes import add_number, add_text, set_scalar
 from synap.store.records import keyspace
 
 
 @kernel
-def reap_some(words, octets, budget):
+def lazyfree_some(words, octets, budget):
     """Free dropped structures, at most about `budget` blocks; return the rest of the budget, 0 if structures remain."""
-    while words[GRAVES] and budget > 0:
-        ref = words[GRAVES]
+    while words[LAZYFREE] and budget > 0:
+        ref = words[LAZYFREE]
         kind = words[ref] & 0xFF
-        budget = dispatch.reap(kind, words, octets, ref, budget)
+        budget = dispatch.free_some(kind, words, octets, ref, budget)
         if budget > 0:
-            words[GRAVES] = words[ref] >> 8
-            words[GRAVES_COUNT] -= 1
+            words[LAZYFREE] = words[ref] >> 8
+            words[LAZYFREE_COUNT] -= 1
             arena.release(words, ref)
             budget -= 1
     return max(budget, 0)
 
 
 @kernel("int64(int64[::1], uint8[::1], int64)")
-def reap(words, octets, budget):
-    """Run `reap_some` for Python."""
+def lazyfree(words, octets, budget):
+    """Run `lazyfree_some` for Python."""
     words = bare(words)
     octets = bare(octets)
-    return reap_some(words, octets, budget)
+    return lazyfree_some(words, octets, budget)
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64)")

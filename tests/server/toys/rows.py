@@ -12,7 +12,7 @@ _NUMBERS = Many("numbers", Int("number"))
 ROWS = [
     Command(
         "toy.add", 0x3001, "Add numbers to a toy, creating the toy if it is missing, and return how many it holds.",
-        args=(_CHANGED, _NUMBERS), resp="TOYADD", reply=INTEGER, run="toys.add", traits=WRITES | GROWS, room=64,
+        args=(_CHANGED, _NUMBERS), resp="TOYADD", reply=INTEGER, run="toys.add", traits=WRITES | GROWS, needs_words=64,
         http=(Post("/toy/{key}/add"),), rest={"count": "$reply"}, command={"count": "$reply"},
         examples=(Example("TOYADD t 1 2", 2),),
     ),

@@ -24,7 +24,7 @@ from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
 from synap.engine.waiters import Feed
 from synap.faults import Fault
-from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, unknown_command, whole_number
+from synap.io.websocket.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command, whole_number
 from synap.proto.http import Request, Response
 from synap.proto.rest import status_fault
 from synap.store.memory import codes, kinds, layout
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _encode = msgspec.json.encode
 
 
-class QueueTalk(Talk):
+class QueueEndpoint(Endpoint):
     """The messages of a queue for one consumer."""
 
     writes = True
@@ -68,7 +68,7 @@ class QueueTalk(Talk):
                 self._fail(outcome)
             return False
         found = plain(outcome.status, self.row, engine.numbers, engine.bytes)
-        engine.free_limbo()
+        engine.free_deferred()
         message = self.form(found)
         self.leases.pop(message["message_id"], None)  # a message leased again moves to the end of the order
         self.leases[message["message_id"]] = found["deadline"]
@@ -140,6 +140,6 @@ class QueueTalk(Talk):
         self.connection.close(1011, "")
 
 
-def queue_route(server: "Server", request: Request, parameters: Parameters) -> TalkFactory | Response:
-    """Return the talk for a queue, which may be created later."""
-    return whole_number(parameters, "prefetch") or QueueTalk
+def queue_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
+    """Return the endpoint for a queue, which may be created later."""
+    return whole_number(parameters, "prefetch") or QueueEndpoint

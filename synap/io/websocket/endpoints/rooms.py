@@ -19,7 +19,7 @@ from synap.derive.replies import plain
 from synap.derive.reply_forms import as_text
 from synap.engine.outcomes import Outcome
 from synap.engine.waiters import Feed
-from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, whole_number
+from synap.io.websocket.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, whole_number
 from synap.proto.http import Request, Response
 from synap.proto.rest import status_fault
 from synap.store.memory import codes, kinds, layout
@@ -33,7 +33,7 @@ _encode = msgspec.json.encode
 AT_ONCE = 100  # events sent before other sockets have their turn
 
 
-class RoomTalk(Talk):
+class RoomEndpoint(Endpoint):
     """The events of a room for one subscriber."""
 
     def begin(self) -> None:
@@ -83,7 +83,7 @@ class RoomTalk(Talk):
         if outcome.what != layout.ITEM:
             return False
         events = plain(outcome.status, outcome.row, engine.numbers, engine.bytes)
-        engine.free_limbo()
+        engine.free_deferred()
         self.offset = number
         for offset, event, data, time in events:
             self.connection.send_text(_encode({
@@ -109,6 +109,6 @@ def _document(octets: bytes, form: int) -> Any:
         return list(octets)
 
 
-def room_route(server: "Server", request: Request, parameters: Parameters) -> TalkFactory | Response:
-    """Return the talk for a room. A missing room is reported on the socket, not by a refused Upgrade."""
-    return whole_number(parameters, "from_offset") or RoomTalk
+def room_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
+    """Return the endpoint for a room. A missing room is reported on the socket, not by a refused Upgrade."""
+    return whole_number(parameters, "from_offset") or RoomEndpoint

@@ -18,7 +18,7 @@ import msgspec
 
 from synap.engine.subscribers import Mailbox
 from synap.faults import Fault
-from synap.io.websocket.endpoints.talk import Parameters, Talk, TalkFactory, unknown_command
+from synap.io.websocket.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command
 from synap.proto.http import Request, Response
 from synap.proto.streamable import Envelope
 
@@ -29,7 +29,7 @@ _encode = msgspec.json.encode
 POLICY = 1008
 
 
-class TopicTalk(Talk):
+class PubSubEndpoint(Endpoint):
     """The messages of topics for one subscriber."""
 
     box: Mailbox | None = None
@@ -90,7 +90,7 @@ class TopicTalk(Talk):
         if more:
             self.pubsub.add(box, texts, self.now)
         else:
-            self.pubsub.part(box, texts)
+            self.pubsub.unsubscribe_all(box, texts)
         self._say("subscribed" if more else "unsubscribed", topics=topics, subscription_count=len(box))
 
     def _publish(self, frame: dict[str, Any]) -> None:
@@ -111,14 +111,14 @@ def asked(parameters: Parameters) -> list[str]:
     return [topic for topic in parameters.get("topics", "").split(",") if topic.strip()]
 
 
-def topic_route(server: "Server", request: Request, parameters: Parameters) -> TalkFactory | Response:
-    """Return the talk for topics; refuse a query without topics."""
+def topic_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
+    """Return the endpoint for topics; refuse a query without topics."""
     if not asked(parameters):
         return Response(400, b"Missing 'topics' query parameter\n", b"text/plain; charset=utf-8")
-    return TopicTalk
+    return PubSubEndpoint
 
 
-def key_route(server: "Server", request: Request, parameters: Parameters) -> TalkFactory | Response:
+def key_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
     """Refuse to watch keys, which this version does not support."""
     if not parameters.get("keys", "").strip(","):
         return Response(400, b"Missing 'keys' query parameter\n", b"text/plain; charset=utf-8")

@@ -97,7 +97,7 @@ def strip_at(chunk):
 
 
 @kernel
-def make_room(words, octets, root, side, need):
+def ensure_capacity(words, octets, root, side, need):
     """Return a chunk at this end of the list with `need` bytes free on that side; 0 without memory.
 
     Tried in this order: the end chunk as it is; shifting its entries (only if half of it is free, so that the pushes
@@ -107,18 +107,18 @@ def make_room(words, octets, root, side, need):
     if chunk:
         begin = words[chunk + SPAN] & HALF_MASK
         end = words[chunk + SPAN] >> HALF
-        room = words[chunk + SIZES] >> HALF
-        free = begin if side == LEFT else room - end
+        capacity = words[chunk + SIZES] >> HALF
+        free = begin if side == LEFT else capacity - end
         if free >= need:
             return chunk
         used = end - begin
-        if used + need <= room and used * 2 <= room:
-            target = room - used if side == LEFT else 0
+        if used + need <= capacity and used * 2 <= capacity:
+            target = capacity - used if side == LEFT else 0
             move(octets, strip_at(chunk) + target, strip_at(chunk) + begin, used)
             words[chunk + SPAN] = target | (target + used) << HALF
             return chunk
-        if room < (CHUNK_WORDS_MAX - STRIP) * 8 and used + need <= (CHUNK_WORDS_MAX - STRIP) * 8:
-            larger = new_chunk(words, min(max(room * 2, used + need), (CHUNK_WORDS_MAX - STRIP) * 8))
+        if capacity < (CHUNK_WORDS_MAX - STRIP) * 8 and used + need <= (CHUNK_WORDS_MAX - STRIP) * 8:
+            larger = new_chunk(words, min(max(capacity * 2, used + need), (CHUNK_WORDS_MAX - STRIP) * 8))
             if larger == 0:
                 return 0
             target = (words[larger + SIZES] >> HALF) - used if side == LEFT else 0
@@ -132,8 +132,8 @@ def make_room(words, octets, root, side, need):
     if further == 0:
         return 0
     if side == LEFT:
-        room = words[further + SIZES] >> HALF
-        words[further + SPAN] = room | room << HALF
+        capacity = words[further + SIZES] >> HALF
+        words[further + SPAN] = capacity | capacity << HALF
         link(words, root, further, 0, chunk)
     else:
         link(words, root, further, chunk, 0)
@@ -174,7 +174,7 @@ def unlink(words, root, chunk):
 def push(words, octets, root, side, source, size, mark):
     """Add an element at an end; return False without memory."""
     need = entry_bytes(size)
-    chunk = make_room(words, octets, root, side, need)
+    chunk = ensure_capacity(words, octets, root, side, need)
     if chunk == 0:
         return False
     begin = words[chunk + SPAN] & HALF_MASK
@@ -252,7 +252,7 @@ def measure(words, octets, root, side, count):
 
 
 @kernel
-def reap(words, octets, ref, budget):
+def free_some(words, octets, ref, budget):
     """Free chunks of a deleted list; return what is left of the budget. The caller frees the record."""
     root = ref + 1
     chunk = words[root + FIRST]

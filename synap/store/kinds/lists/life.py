@@ -138,6 +138,6 @@ def describe(words, octets, ref, samples, found):
 
 
 @kernel
-def reap(words, octets, ref, budget):
+def free_some(words, octets, ref, budget):
     """Free chunks of a deleted list; return what is left of the budget, more than 0 once only the record is left."""
-    return chunks.reap(words, octets, ref, budget)
+    return chunks.free_some(words, octets, ref, budget)

@@ -135,7 +135,7 @@ def dump(words, octets, queue, cursor, target, seq, now):
 
 
 @kernel
-def reap(words, octets, ref, budget):
+def free_some(words, octets, ref, budget):
     """Free messages of a deleted queue; return what is left of the budget, more than 0 once only the record is left."""
-    budget = queue_admin.reap(words, octets, ref, budget)
+    budget = queue_admin.free_some(words, octets, ref, budget)
     return budget if words[ref + messages.MESSAGES + tables.SLOTS] else max(budget, 1)

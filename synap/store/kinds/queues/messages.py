@@ -31,7 +31,7 @@ READY_COUNT, LEASED_COUNT, DEAD_COUNT = 5, 6, 7
 PUBLISHED, CONSUMED, ACKED, NACKED, DEAD_LETTERED, CONSUMERS = range(8, 14)
 READY, LEASED, DEAD = 16, 36, 38  # chains: (first, last) each; READY is ten of them
 MESSAGES, HOLDERS = 40, 48  # tables
-DELAYED, DELAYED_COUNT, DELAYED_ROOM = 56, 57, 58  # a heap of messages by DEADLINE, then SERIAL
+DELAYED, DELAYED_COUNT, DELAYED_CAPACITY = 56, 57, 58  # a heap of messages by DEADLINE, then SERIAL
 PREFETCH_MAX = 59  # messages that one consumer may hold; 0: no limit
 QUEUE_WORDS = 60
 STATS = 14  # words up to CONSUMERS; a snapshot holds those behind NAME_SIZE
@@ -176,7 +176,7 @@ def find_holder(words, octets, queue, tag, start, size):
 
 
 @kernel
-def let_go(words, octets, queue, message):
+def end_hold(words, octets, queue, message):
     """End the hold of a consumer on a message; remove the holder when it holds no other."""
     holder = words[message + HELD_BY]
     words[message + HELD_BY] = 0
@@ -196,12 +196,12 @@ def let_go(words, octets, queue, message):
 @kernel
 def delay(words, octets, queue, message, due):
     """Put a message that is in no chain into the heap of delayed ones until `due`; return False without memory."""
-    block, room = timers.grow(words, octets, words[queue + DELAYED], words[queue + DELAYED_COUNT],
-                              words[queue + DELAYED_ROOM])  # fmt: skip
+    block, capacity = timers.grow(words, octets, words[queue + DELAYED], words[queue + DELAYED_COUNT],
+                              words[queue + DELAYED_CAPACITY])  # fmt: skip
     if block == 0:
         return False
     words[queue + DELAYED] = block
-    words[queue + DELAYED_ROOM] = room
+    words[queue + DELAYED_CAPACITY] = capacity
     words[message + STATE] = (words[message + STATE] & ~np.int64(0xFF)) | IS_DELAYED
     words[message + DEADLINE] = due
     heaps.push(words, block, words[queue + DELAYED_COUNT], due, message, PLACE, SERIAL)
@@ -368,7 +368,7 @@ def fail(words, octets, queue, message, again):
 
     It becomes a dead letter if `again` is False, or if it has failed more often than its retry limit.
     """
-    let_go(words, octets, queue, message)
+    end_hold(words, octets, queue, message)
     words[message + STATE] += 1 << FAILURES_SHIFT
     words[queue + NACKED] += 1
     failures = (words[message + STATE] >> FAILURES_SHIFT) & FAILURES_MASK

@@ -196,7 +196,7 @@ def delete(words, octets, tape, now, reply):
 
 
 @kernel
-def reap(words, octets, queue, budget):
+def free_some(words, octets, queue, budget):
     """Free parts of a deleted queue; return what is left of the budget (blocks).
 
     MESSAGES has no slots once only the record is left.
@@ -243,7 +243,7 @@ def dead(words, octets, tape, now, reply):
     if count == 0:
         set_scalar(words, reply, 0)
         return EMPTY
-    # The texts of the ids need a block until the reply is written; it is freed with the limbo.
+    # The texts of the ids need a block until the reply is written; it is freed with the deferred list.
     if not fits(words, reply, 1 + MESSAGE_ITEMS * count, size):
         return FULL
     block = arena.allocate(words, (count * ID_TEXT_BYTES + 7) >> 3)

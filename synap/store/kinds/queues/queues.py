@@ -43,11 +43,11 @@ from synap.store.kinds.queues.messages import (
     STATE,
     add_message,
     add_parts,
+    end_hold,
     fail,
     find_holder,
     forget,
     hold,
-    let_go,
     locate_message,
     make_queue,
     open_queue,
@@ -58,7 +58,6 @@ from synap.store.kinds.queues.messages import (
 )
 from synap.store.memory import codes, decided, tables
 from synap.store.memory.layout import (
-    BARREN,
     BROKEN,
     CHANCE,
     CHANGED,
@@ -70,6 +69,7 @@ from synap.store.memory.layout import (
     ITEM,
     MARK_BITS,
     NIL,
+    NOTHING_READY,
     NUMBER,
     REFUSE,
     SCRATCH,
@@ -226,7 +226,7 @@ def consume(words, octets, tape, now, reply):
     _, queue = open_queue(words, octets, tape, slots.QUEUE_CONSUME_QUEUE)
     waits = words[tape + slots.QUEUE_CONSUME_HAS_WAIT]
     if queue == 0 or words[queue + READY_COUNT] == 0:
-        return WAIT | BARREN if waits else NIL
+        return WAIT | NOTHING_READY if waits else NIL
     if not may_hold(words, octets, tape, queue):
         return WAIT if waits else NIL
     priority = PRIORITY_MAX
@@ -297,7 +297,7 @@ def ack(words, octets, tape, now, reply):
     )  # fmt: skip
     if message == 0:
         return MESSAGE_MISSING
-    let_go(words, octets, queue, message)
+    end_hold(words, octets, queue, message)
     forget(words, octets, queue, message, False)
     words[queue + ACKED] += 1
     if not set_timer(words, octets, queue):

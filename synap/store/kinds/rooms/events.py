@@ -20,12 +20,12 @@ from synap.store.records.timers import NEVER
 # Words of a room; NAME_SIZE, TIMER and KIND (14, 15) as in named_records.py.
 EVENTS_MAX, BYTES_MAX, RETENTION_MS = 1, 2, 3  # limits; 0: none
 FIRST, AFTER, CREATED, BYTES, CONSUMED = 4, 5, 6, 7, 8  # first offset held, next offset, ms, bytes held, statistics
-CHUNKS, CHUNKS_ROOM, CHUNKS_HEAD, CHUNKS_COUNT, HEAD_AT = 16, 17, 18, 19, 20
+CHUNKS, CHUNKS_CAPACITY, CHUNKS_HEAD, CHUNKS_COUNT, HEAD_AT = 16, 17, 18, 19, 20
 SUBSCRIBERS = 24  # a table of the tags of all readers since the start
 ROOM_WORDS = 32
 SAVED = 7  # words from EVENTS_MAX on that a snapshot holds
 
-CHUNK_FIRST, CHUNK_COUNT, CHUNK_USED, CHUNK_ROOM, CHUNK_HEAD = range(5)
+CHUNK_FIRST, CHUNK_COUNT, CHUNK_USED, CHUNK_CAPACITY, CHUNK_HEAD = range(5)
 EVENT_SIZE, EVENT_NAME_SIZE, EVENT_TIME, EVENT_HEAD = range(4)
 CHUNK_WORDS_MIN, CHUNK_WORDS_MAX = 64, 2048
 RING_MIN = 4
@@ -35,7 +35,7 @@ SLACK_SHIFT, SLACK_MS_MAX, SLACK_MS_MIN = 6, 60_000, 20  # events are dropped by
 @kernel
 def chunk_at(words, room, i):
     """Return the i-th chunk of a room."""
-    return words[words[room + CHUNKS] + ((words[room + CHUNKS_HEAD] + i) & (words[room + CHUNKS_ROOM] - 1))]
+    return words[words[room + CHUNKS] + ((words[room + CHUNKS_HEAD] + i) & (words[room + CHUNKS_CAPACITY] - 1))]
 
 
 @kernel
@@ -48,7 +48,7 @@ def event_words(words, event):
 def add_chunk(words, room, needed):
     """Add a last chunk with space for an event of `needed` words; return it, or 0 without memory."""
     count = words[room + CHUNKS_COUNT]
-    if count == words[room + CHUNKS_ROOM]:
+    if count == words[room + CHUNKS_CAPACITY]:
         wanted = max(RING_MIN, 2 * count)
         ring = arena.allocate(words, wanted)
         if ring == 0:
@@ -58,11 +58,11 @@ def add_chunk(words, room, needed):
         if words[room + CHUNKS]:
             arena.release(words, words[room + CHUNKS])
         words[room + CHUNKS] = ring
-        words[room + CHUNKS_ROOM] = wanted
+        words[room + CHUNKS_CAPACITY] = wanted
         words[room + CHUNKS_HEAD] = 0
     size = CHUNK_WORDS_MIN
     if count:
-        size = min(2 * words[chunk_at(words, room, count - 1) + CHUNK_ROOM], CHUNK_WORDS_MAX)
+        size = min(2 * words[chunk_at(words, room, count - 1) + CHUNK_CAPACITY], CHUNK_WORDS_MAX)
     size = max(size, CHUNK_HEAD + needed)
     chunk = arena.allocate(words, size)
     if chunk == 0:
@@ -70,8 +70,8 @@ def add_chunk(words, room, needed):
     words[chunk + CHUNK_FIRST] = words[room + AFTER]
     words[chunk + CHUNK_COUNT] = 0
     words[chunk + CHUNK_USED] = CHUNK_HEAD
-    words[chunk + CHUNK_ROOM] = size
-    words[words[room + CHUNKS] + ((words[room + CHUNKS_HEAD] + count) & (words[room + CHUNKS_ROOM] - 1))] = chunk
+    words[chunk + CHUNK_CAPACITY] = size
+    words[words[room + CHUNKS] + ((words[room + CHUNKS_HEAD] + count) & (words[room + CHUNKS_CAPACITY] - 1))] = chunk
     words[room + CHUNKS_COUNT] = count + 1
     if count == 0:
         words[room + HEAD_AT] = chunk + CHUNK_HEAD
@@ -84,7 +84,7 @@ def append(words, octets, room, name_at, name_size, data_at, size, mark, now):
     needed = EVENT_HEAD + ((name_size + size + 7) >> 3)
     count = words[room + CHUNKS_COUNT]
     chunk = chunk_at(words, room, count - 1) if count else 0
-    if chunk == 0 or words[chunk + CHUNK_USED] + needed > words[chunk + CHUNK_ROOM]:
+    if chunk == 0 or words[chunk + CHUNK_USED] + needed > words[chunk + CHUNK_CAPACITY]:
         chunk = add_chunk(words, room, needed)
         if chunk == 0:
             return False
@@ -113,7 +113,7 @@ def drop_first(words, room):
         words[room + HEAD_AT] = event + event_words(words, event)
         return
     arena.release(words, chunk)
-    words[room + CHUNKS_HEAD] = (words[room + CHUNKS_HEAD] + 1) & (words[room + CHUNKS_ROOM] - 1)
+    words[room + CHUNKS_HEAD] = (words[room + CHUNKS_HEAD] + 1) & (words[room + CHUNKS_CAPACITY] - 1)
     words[room + CHUNKS_COUNT] -= 1
     words[room + HEAD_AT] = chunk_at(words, room, 0) + CHUNK_HEAD if words[room + CHUNKS_COUNT] else 0
 
@@ -194,7 +194,7 @@ def following(words, room, i, event):
 
 
 @kernel
-def reap(words, room, budget):
+def free_some(words, room, budget):
     """Free parts of a deleted room; return what is left of the budget (blocks).
 
     SUBSCRIBERS has no slots once only the record is left.

@@ -104,6 +104,6 @@ def dump(words, octets, room, cursor, target, seq, now):
 
 
 @kernel
-def reap(words, octets, ref, budget):
+def free_some(words, octets, ref, budget):
     """Free chunks of a deleted room; return what is left of the budget, more than 0 once only the record is left."""
-    return events.reap(words, ref, budget)
+    return events.free_some(words, ref, budget)

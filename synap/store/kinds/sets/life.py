@@ -130,6 +130,6 @@ def describe(words, octets, ref, samples, found):
 
 
 @kernel
-def reap(words, octets, ref, budget):
+def free_some(words, octets, ref, budget):
     """Free members of a deleted set; return what is left of the budget, more than 0 once only the record is left."""
-    return sets.reap(words, octets, ref, budget)
+    return sets.free_some(words, octets, ref, budget)

@@ -79,7 +79,7 @@ def add_member(words, octets, root, start, size, mark):
 
 
 @kernel
-def take_out(words, octets, root, seat, later):
+def remove_at(words, octets, root, seat, later):
     """Remove the member at `seat`; free its block at once, or after the reply (`later`)."""
     ref = words[seat] & REF_MASK
     words[root + BYTES] -= words[ref] >> MARK_BITS
@@ -147,7 +147,7 @@ def remove(words, octets, tape, now, reply):
         size = text_size(words, tape, member)
         place = locate(words, octets, root, start, size, hash_member(words, octets, start, size))
         if place:
-            take_out(words, octets, root, place, False)
+            remove_at(words, octets, root, place, False)
             removed += 1
         member += slots.SET_REMOVE_MEMBERS_STRIDE
     if removed == 0:
@@ -238,7 +238,7 @@ def pop(words, octets, tape, now, reply):
         add_text(words, reply, (block + 1) * 8, size, words[block] & FORM_MASK)
         item = decided.add_item(words, slots.SET_REMOVE_MEMBERS, slots.SET_REMOVE_MEMBERS_STRIDE)
         decided.put_text(words, octets, item + slots.SET_REMOVE_MEMBERS_MEMBER, (block + 1) * 8, size, 0)
-        take_out(words, octets, root, place, True)
+        remove_at(words, octets, root, place, True)
     key_access.shrunk(words, octets, h, seat, words[root + tables.COUNT])
     return (ITEMS if has_count else ITEM) | CHANGED | DECIDED_BIT
 
@@ -253,7 +253,7 @@ def load(words, octets, tape, now, reply):
 
 
 @kernel
-def reap(words, octets, ref, budget):
+def free_some(words, octets, ref, budget):
     """Free members of a deleted set from the left; return what is left of the budget.
 
     The last word of the root holds the progress in the current slots; the old slots, if there are any, come second.

@@ -106,7 +106,7 @@ def write_key(words, octets, namespace, name_at, name_size, h, seat, source, siz
         words[seat] = (words[seat] & ~REF_MASK) | ref
         keyspace.drop_record(words, old, keep_old)
     at = keyspace.write_head(words, ref, STRING, mark, namespace, name_size, size, deadline)
-    keyspace.carry(words, ref, note)
+    keyspace.set_note(words, ref, note)
     move(octets, at, name_at, name_size)
     move(octets, at + name_size, source, size)
     if (deadline != 0) != had_deadline:
@@ -121,11 +121,11 @@ def expiry_of(words, tape, slot, now):
     how = words[tape + slot]
     if how == 0:
         return 0, True
-    return moment(words[tape + slot + how], how, now)
+    return read_deadline(words[tape + slot + how], how, now)
 
 
 @kernel
-def moment(amount, how, now):
+def read_deadline(amount, how, now):
     """Return (deadline, ok) of a time in one of the four forms of SET: seconds or ms from now, or since 1970."""
     if amount <= 0:
         return 0, False
@@ -357,7 +357,7 @@ def set_if_missing(words, octets, tape, now, reply):
 @kernel
 def set_for(words, octets, tape, now, how):
     """Store a value with an expiry, which is in the unit `how`."""
-    deadline, valid = moment(words[tape + slots.KV_SETEX_TTL], how, now)
+    deadline, valid = read_deadline(words[tape + slots.KV_SETEX_TTL], how, now)
     if not valid:
         return BAD_EXPIRE
     h, seat, _ = key_access.open_key(words, octets, tape, slots.KV_SETEX_KEY, ANY_KIND, now)

@@ -100,19 +100,19 @@ def grow(words, octets, namespace, seat, ref, size):
         # The sizes need a word of their own: key and value move up by one word.
         move(octets, keyspace.key_at(words, ref) + 8, keyspace.key_at(words, ref), name_size + old_size)
         keyspace.write_head(words, ref, STRING, mark, namespace, name_size, size, deadline)
-        keyspace.carry(words, ref, note)
+        keyspace.set_note(words, ref, note)
         return ref
     if target != ref:
         name_at = keyspace.key_at(words, ref)
         at = keyspace.write_head(words, target, STRING, mark, namespace, name_size, size, deadline)
-        keyspace.carry(words, target, note)
+        keyspace.set_note(words, target, note)
         move(octets, at, name_at, name_size)
         move(octets, at + name_size, old_at, old_size)
         words[seat] = (words[seat] & ~REF_MASK) | target
         arena.release(words, ref)
         return target
     keyspace.write_head(words, ref, STRING, mark, namespace, name_size, size, deadline)
-    keyspace.carry(words, ref, note)
+    keyspace.set_note(words, ref, note)
     return ref
 
 

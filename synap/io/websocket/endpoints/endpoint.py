@@ -1,4 +1,4 @@
-"""The base class of all talks (the endpoints of WebSockets), and the table of paths that lead to them."""
+"""The base class of all endpoints of WebSockets, and the table of paths that lead to them."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -20,15 +20,15 @@ _encode = msgspec.json.encode
 Parameters: TypeAlias = dict[str, str]
 
 
-class Speaker(Protocol):
-    """The part of a WebSocket connection that a talk may use."""
+class Sender(Protocol):
+    """The part of a WebSocket connection that an endpoint may use."""
 
     server: "Server"
     caller: Caller
 
     @property
     def full(self) -> bool:
-        """True if so much output waits that the talk should send nothing until `drained`."""
+        """True if so much output waits that the endpoint should send nothing until `drained`."""
 
     def send_text(self, data: bytes) -> None:
         """Send a text message in UTF-8; once the socket is closing, send nothing."""
@@ -37,12 +37,12 @@ class Speaker(Protocol):
         """Send a Close frame behind earlier messages; messages received later are ignored."""
 
 
-class Talk:
+class Endpoint:
     """The application side of one open WebSocket. `writes`: messages of the client may lead to writes."""
 
     writes = False
 
-    def __init__(self, connection: Speaker, parameters: Parameters) -> None:
+    def __init__(self, connection: Sender, parameters: Parameters) -> None:
         self.connection = connection
         self.parameters = parameters
         self.over = self.waits_for_pause = False
@@ -54,12 +54,12 @@ class Talk:
 
     def drain_after_pause(self, writes: bool) -> bool:
         """Return True if a pause holds back calls now; `drained` is called when the pause ends."""
-        operation = self.connection.server.engine.operation
+        operation = self.connection.server.engine.diagnostics
         if not operation.holds(writes):
             return False
         if not self.waits_for_pause:
             self.waits_for_pause = True
-            operation.held.append(self._pause_over)
+            operation.on_unpause.append(self._pause_over)
         return True
 
     def _pause_over(self) -> None:
@@ -84,7 +84,7 @@ class Talk:
         self.connection.send_text(_encode({"type": "error", "error": error, **more}))
 
     def received_binary(self) -> None:
-        """Refuse a binary message: no talk accepts one."""
+        """Refuse a binary message: no endpoint accepts one."""
         self.refuse("Invalid request: wanted a text message, found a binary one")
 
     def frame_of(self, text: bytes) -> dict[str, Any] | None:
@@ -103,11 +103,11 @@ class Talk:
         """Go on sending; called when output fits again after `full`."""
 
     def ended(self) -> None:
-        """Release what the talk holds; called exactly once when the socket is gone, even if `begin` did not finish."""
+        """Release what the endpoint holds; called once, when the socket is gone, even if `begin` did not finish."""
 
 
-TalkFactory: TypeAlias = Callable[[Any, Parameters], Talk]
-Route: TypeAlias = Callable[[Any, Request, Parameters], TalkFactory | Response]
+EndpointFactory: TypeAlias = Callable[[Any, Parameters], Endpoint]
+Route: TypeAlias = Callable[[Any, Request, Parameters], EndpointFactory | Response]
 
 DIGITS_MAX = 18
 MARK = b"/ws"
