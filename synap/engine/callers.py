@@ -48,7 +48,7 @@ class Caller:
     parked     the call that waits, or None; its `over` is True once the wait has ended
     link       the connection: peer, local, descriptor, close(), ..., see io/node/connections.py; None without one
     in_multi   True between MULTI and EXEC: calls are queued
-    narrow     True for a RESP2 session with subscriptions: other commands are refused
+    resp2_subscriber   True for a RESP2 session with subscriptions: other commands are refused
     """
 
     in_multi: Any = False

@@ -47,7 +47,7 @@ class Connections(Protocol):
     def memory(self) -> tuple[int, int]:
         """Return bytes of output that clients have not taken, and bytes of unfinished input."""
 
-    def visitors(self, now: int) -> Iterable[Any]:
+    def http_clients(self, now: int) -> Iterable[Any]:
         """Return the HTTP and WebSocket connections, each with the attributes of a Session that CLIENT LIST reads."""
 
 

@@ -49,6 +49,8 @@ def integers(chance: Random) -> None:
     spoilt[chance.randrange(len(text))] = chance.randrange(256)
     for wrong in (bytes(spoilt), some_of(chance, INTEGER_BYTES, 22)):
         assert test_integers.parsed(wrong) == numbers.parse_integer(wrong), wrong
+        for text in (wrong, wrong + b"0" * chance.randrange(20)):
+            assert test_integers.is_one(text) == (numbers.parse_integer(text) is not None), text
 
 
 def cursors(chance: Random) -> None:
@@ -203,7 +205,7 @@ def heaps_of_owners(chance: Random) -> None:
 
 STORIES: dict[Callable[[Random], None], tuple[str, ...]] = {
     integers: ("integers.parse_integer", "integers.print_integer", "integers.integer_size", "integers.add_overflows",
-               "integers.eight_digits"),
+               "integers.eight_digits", "integers.is_integer"),
     cursors: ("integers.parse_cursor",),
     matching: ("globs.matches",),
     sums_of_bytes: ("checksums.crc32",),

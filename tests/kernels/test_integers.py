@@ -21,6 +21,11 @@ def parse(octets, start, size):
     return integers.parse_integer(octets, start, size)
 
 
+@kernel("boolean(uint8[::1], int64, int64)")
+def spells(octets, start, size):
+    return integers.is_integer(octets, start, size)
+
+
 @kernel("int64(uint8[::1], int64, int64)")
 def print_(octets, target, value):
     return integers.print_integer(octets, target, value)
@@ -44,6 +49,10 @@ def compiled():
 def parsed(text):
     value, ok = parse(np.frombuffer(b"7" + text + b"7", dtype=np.uint8).copy(), 1, len(text))
     return value if ok else None
+
+
+def is_one(text):
+    return spells(np.frombuffer(b"7" + text + b"7", dtype=np.uint8).copy(), 1, len(text))
 
 
 def printed(value):

@@ -52,11 +52,11 @@ def synap(tree: Path, word: str) -> subprocess.CompletedProcess[str]:
 def test_an_answer_that_is_missing_fails(tree: Path) -> None:
     life = tree / "synap/store/kinds/toys/life.py"
     text = life.read_text(encoding="utf-8")
-    life.write_text(text.replace("def reap(", "def free("), encoding="utf-8")
+    life.write_text(text.replace("def free_some(", "def free("), encoding="utf-8")
     failed = synap(tree, "generate")
     life.write_text(text, encoding="utf-8")
     assert failed.returncode != 0
-    assert "synap/store/kinds/toys/life.py: wanted a function reap(words, octets, ref, budget)" in failed.stderr
+    assert "synap/store/kinds/toys/life.py: wanted a function free_some(words, octets, ref, budget)" in failed.stderr
 
 
 def test_a_folder_and_a_line_make_a_kind(tree: Path, tmp_path: Path, store: object) -> None:

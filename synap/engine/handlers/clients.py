@@ -74,7 +74,7 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
 def _everybody(engine: Engine, now: int) -> list[Any]:
     """Return all RESP sessions and, under a server, HTTP connections, sorted by id."""
     connections = engine.host.connections
-    found = [*engine.sessions.open.values(), *(connections.visitors(now) if connections is not None else ())]
+    found = [*engine.sessions.open.values(), *(connections.http_clients(now) if connections is not None else ())]
     return sorted(found, key=lambda one: one.number)
 
 

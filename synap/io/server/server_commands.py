@@ -39,7 +39,7 @@ class ServerConnections:
         """Return bytes of output that clients have not taken, and bytes of unfinished input."""
         return http_clients.memory(self._server)
 
-    def visitors(self, now: int) -> list[http_clients.HttpClient]:
+    def http_clients(self, now: int) -> list[http_clients.HttpClient]:
         """Return the HTTP and WebSocket connections."""
         return http_clients.listed(self._server, now)
 

@@ -73,7 +73,7 @@ def describe(words, octets, ref, samples, found):
 
 
 @kernel
-def reap(words, octets, ref, budget):
+def free_some(words, octets, ref, budget):
     """Free blocks of a deleted toy; return what is left of the budget, more than 0 once only the record is left."""
     root = ref + 1
     while words[root + toys.FIRST] and budget > 0:
