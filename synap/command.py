@@ -347,10 +347,11 @@ class Command:
     needs_words   most words of memory that a call which `grows` needs besides its tape and texts
     http          REST routes
     envelope      further names in the command envelope, besides `name`
-    rest, rest_nil        REST: template of the reply, see derive/replies; of NIL, where "NOT_FOUND" means 404
-    command, command_nil  envelope: template of the reply; of NIL. Without `rest` and `command` not in the envelope
+    json, json_nil        JSON surfaces, which have the row if `json` is given: template of the reply, see
+                          derive/replies; of NIL, where "NOT_FOUND" means 404
+    command, command_nil  envelope: these templates instead, if `command` is given
     spelled       name in the envelope -> template instead of `command`
-    views         value of the JSON field `type` -> template instead of `rest` or `command`
+    views         value of the JSON field `type` -> template instead of `json` or `command`
     also          other name of a JSON field -> field
     json_faults   number as reply -> fault with which JSON surfaces refuse instead
     elapsed       JSON field of a duration -> field of a time: a duration of 0 becomes a time in the past
@@ -376,8 +377,8 @@ class Command:
     needs_words: int = 0
     http: tuple[Route, ...] = ()
     envelope: tuple[str, ...] = ()
-    rest: Any = None
-    rest_nil: Any = None
+    json: Any = None
+    json_nil: Any = None
     command: Any = None
     command_nil: Any = None
     spelled: dict[str, Any] = field(default_factory=dict, hash=False)
@@ -397,6 +398,11 @@ class Command:
     internal, session, control = _has(INTERNAL), _has(SESSION), _has(CONTROL)
     reply_names = cached_property(lambda row: names(row.reply))  # those that MARK_NAME stands for
     reply_words = cached_property(lambda row: words(row.reply))  # those that the number of a reply selects
+
+    @property
+    def enveloped(self) -> tuple[Any, Any]:
+        """The templates of the reply and of NIL in the envelope."""
+        return (self.json, self.json_nil) if self.command is None else (self.command, self.command_nil)
 
     @property
     def reads(self) -> bool:

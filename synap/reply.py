@@ -26,7 +26,7 @@
 
 From a row's template come the bits that the lane needs to spell the reply, its JSON, its schema and its line in
 docs/commands.md; the tests check that every reply they see fits its template. `Each` and `As` are parts of the JSON
-templates `Command.rest` and `Command.command`.
+templates `Command.json` and `Command.command`.
 """
 
 from collections.abc import Iterator, Mapping

@@ -15,7 +15,7 @@ class Route:
     alias      for methods that this route does not have, its path belongs to other routes that match
     needs      groups of names: a body without any name of one group belongs to the route that else has the path
     before     a row that is carried out first with the same fields; its refusal (already created) is ignored
-    rest, rest_nil    templates instead of those of the row
+    json, json_nil    templates instead of those of the row
     """
 
     method: str
@@ -27,8 +27,8 @@ class Route:
     alias: bool = False
     needs: tuple[tuple[str, ...], ...] = ()
     before: str = ""
-    rest: Any = None
-    rest_nil: Any = None
+    json: Any = None
+    json_nil: Any = None
 
 
 def Get(path: str, **more: Any) -> Route:

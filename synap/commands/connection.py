@@ -32,8 +32,7 @@ ROWS = [
     Command(
         "connection.ping", 0x1101, "Return PONG, or the given text.", args=(Optional(Raw("text")),), resp="PING",
         handler="ping", traits=WHILE_SUBSCRIBED, reply=Either(Status("PONG"), TEXT, Array(TEXT)), json_reply=TEXT,
-        http=(Get("/ping"),), rest={"reply": "$reply"},
-        command={"reply": "$reply"},
+        http=(Get("/ping"),), json={"reply": "$reply"},
         examples=(Example("PING", "PONG"), Example("PING hello", "hello")),
     ),
     Command(
@@ -103,7 +102,7 @@ ROWS = [
             ),
         ),
         handler="client_list", reply=TEXT, json_reply=_CLIENTS, http=(Get("/clients"),), envelope=("client.list",),
-        rest="$reply", command="$reply", examples=(Example("CLIENT LIST", ...),), traits=ADMIN,
+        json="$reply", examples=(Example("CLIENT LIST", ...),), traits=ADMIN,
     ),
     Command(
         "connection.client_pause", 0x1184,

@@ -33,8 +33,8 @@ ROWS = [
         "stream.create", 0x1401,
         "Create a room (an event stream) with limits on events, bytes and age in seconds; 0 means no limit.",
         args=(_ROOM, _LIMITS), resp="STREAM.CREATE", run="rooms.create", traits=WRITES | GROWS, needs_words=200,
-        http=(Post("/stream/{room}"),), envelope=("stream.create_room",), rest={"success": True, "room": "$room"},
-        command={"success": True, "room": "$room"}, examples=(_MADE,),
+        http=(Post("/stream/{room}"),), envelope=("stream.create_room",),
+        json={"success": True, "room": "$room"}, examples=(_MADE,),
         python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
@@ -45,7 +45,7 @@ ROWS = [
             Post("/stream/{room}/publish"),
             Post("/stream/publish", alias=True, needs=(("room",), ("event",)), before="stream.create"),
         ),
-        rest=_OFFSET, command=_OFFSET,
+        json=_OFFSET,
         examples=(_MADE, _SAID, Example("STREAM.PUBLISH r said one two", 1)),
         python=Method(names={"items": "data"}, by_hand=CLIENT),
     ),
@@ -61,8 +61,8 @@ ROWS = [
         resp="STREAM.CONSUME", reply=Array(_EVENT), run="rooms.consume", traits=WAITS,
         http=(Get("/stream/{room}/consume/{subscriber_id}"),), envelope=("stream.read",),
         also={"offset": "from_offset"},
-        rest={"events": _EVENTS, "next_offset": "$total"}, command={"events": _EVENTS, "next_offset": "$total"},
-        rest_nil=_NO_EVENTS, command_nil=_NO_EVENTS,
+        json={"events": _EVENTS, "next_offset": "$total"},
+        json_nil=_NO_EVENTS,
         examples=(
             _MADE, _SAID, Example("STREAM.CONSUME r me FROM 0 LIMIT 1", ...), Example("STREAM.CONSUME r me FROM 1", []),
         ),
@@ -72,20 +72,19 @@ ROWS = [
         "stream.stats", 0x1404,
         "Return the counters and limits of a room; readers and reads are counted since the server started.",
         args=(_ROOM,), resp="STREAM.STATS", reply=_STATS, run="rooms.stats", http=(Get("/stream/{room}/stats"),),
-        rest="$reply", command="$reply", examples=(_MADE, _SAID, Example("STREAM.STATS r", ...)),
+        json="$reply", examples=(_MADE, _SAID, Example("STREAM.STATS r", ...)),
     ),
     Command(
         "stream.delete", 0x1405, "Delete a room with all its events.", args=(_ROOM,), resp="STREAM.DELETE",
         run="rooms.delete", traits=WRITES | EMPTIES, envelope=("stream.delete_room",), http=(Delete("/stream/{room}"),),
-        rest={"success": True, "room": "$room"},
+        json={"success": True, "room": "$room"},
         command={"success": True, "deleted": "$room"}, examples=(_MADE, Example("STREAM.DELETE r", "OK")),
         python=Method(by_hand=CLIENT),
     ),
     Command(
         "stream.list", 0x1406, "List the names of all rooms.", resp="STREAM.LIST", reply=Array(TEXT),
         run="rooms.list_names", envelope=("stream.list_rooms",), http=(Get("/stream/list"),),
-        rest={"rooms": "$items", "count": "$count"},
-        command={"rooms": "$items", "count": "$count"}, examples=(_MADE, Example("STREAM.LIST", ["r"])),
+        json={"rooms": "$items", "count": "$count"}, examples=(_MADE, Example("STREAM.LIST", ["r"])),
         python=Method(returns="titles", by_hand=CLIENT),
     ),
     Command(
@@ -104,7 +103,7 @@ ROWS = [
         traits=WRITES | GROWS,
         needs_words=200,
         http=(Put("/stream/{room}"),), envelope=("stream.get_or_create_room",),
-        rest=_GOT, command=_GOT, examples=(
+        json=_GOT, examples=(
             Example("STREAM.GETORCREATE r MAXEVENTS 100 RETENTION 60", 1), Example("STREAM.GETORCREATE r", 0), _SAID,
         ),
         python=Method("stream_get_or_create", names=_LIMIT_NAMES, note="Return whether it was created."),

@@ -125,7 +125,7 @@ def _section(row: Command) -> str:
     if row.json_reply is not None:
         facts.append("answers in JSON " + answers(row.json_reply))
     facts += [f"HTTP `{route.method} {route.path}`" for route in row.http]
-    if row.command is not None or row.rest is not None:
+    if row.json is not None:
         facts.append("StreamableHTTP " + ", ".join(f"`{name}`" for name in dict.fromkeys((row.name, *row.envelope))))
     if row.switch:
         facts.append(f"over HTTP only if `{row.switch}` is on")

@@ -57,7 +57,7 @@ class TargetImage:
     def _target(self, row: Command, row_at: int, template: Any, fields: list[Field]) -> int:
         at = layout.TARGETS + len(self._targets)
         how, head, tail = spelled_number(template) if not row.json_faults and not row.reply_words else (0, b"", b"")
-        record = [row_at, *self._text(spelled_done(template)), *self._text(spelled_nil(row.command_nil))]
+        record = [row_at, *self._text(spelled_done(template)), *self._text(spelled_nil(row.enveloped[1]))]
         record += [how, *self._text(head), *self._text(tail), template == "$hybrid", len(fields)]
         for name, slot, kind, default in fields:
             record += [*self._text(name.encode()), slot, kind, default]

@@ -201,7 +201,8 @@ def result(row: Command) -> str:
     if row.python.returns:
         return row.python.returns
     if row.reply is INTEGER:
-        told = row.command.values() if isinstance(row.command, dict) else ()
+        template = row.enveloped[0]
+        told = template.values() if isinstance(template, dict) else ()
         return "flag" if ("$flag" in told and "$reply" not in told) or 0 in row.json_faults else "whole"
     found = choices(row.reply)
     if DONE in found:

@@ -131,7 +131,7 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
 
 
 def _templates(row: Command, route: Route) -> tuple[Any, Any]:
-    return (row.rest, row.rest_nil) if route.rest is None else (route.rest, route.rest_nil)
+    return (row.json, row.json_nil) if route.json is None else (route.json, route.json_nil)
 
 
 def _groups_of(row: Command, names: list[str]) -> list[str]:
@@ -224,7 +224,7 @@ def _link(catalogue: Catalogue, paths: dict[str, dict[str, Any]]) -> None:
                 link: dict[str, Any] = {"operationId": each["operationId"], "parameters": given}
                 properties, _ = fields(other.args)
                 if "message_id" in properties:
-                    if "message_id" not in parts(row.reply) or row.rest != "$reply":
+                    if "message_id" not in parts(row.reply) or row.json != "$reply":
                         continue
                     link["requestBody"] = {"message_id": "$response.body#/message_id"}
                 links[each["operationId"]] = link
@@ -289,9 +289,9 @@ def _command(catalogue: Catalogue) -> dict[str, Any]:
     reply = {"$ref": "#/components/schemas/Reply"}
     replies = object_of({"responses": {"type": "array", "items": reply}}, ["responses"])
     known = {
-        name: {"payload": object_of(*fields(row.args)), "reply": answer(row, row.spelled.get(name, row.command),
-                                                                      row.command_nil)}
-        for row in catalogue.rows if not row.internal and not (row.command is None and row.rest is None)
+        name: {"payload": object_of(*fields(row.args)), "reply": answer(row, row.spelled.get(name, row.enveloped[0]),
+                                                                      row.enveloped[1])}
+        for row in catalogue.rows if not row.internal and row.json is not None
         for name in dict.fromkeys((row.name, *row.envelope))
     }  # fmt: skip
     return _page(

@@ -1,6 +1,6 @@
 """Reads replies from the heap, and renders them as the JSON templates of a row say.
 
-A row's `reply` says what its reply consists of (see reply.py). Its `rest` and `command` are templates of the JSON that
+A row's `reply` says what its reply consists of (see reply.py). Its `json` and `command` are templates of the JSON that
 the surfaces make of it. In these, the following words stand for parts of the reply:
 
     $reply      the reply, as `reply` says             $count      the number of items

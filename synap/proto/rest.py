@@ -174,15 +174,15 @@ class Rest:
         for row in catalogue.rows:
             if not row.http:
                 continue
-            render = renderer(row, row.rest, row.rest_nil)
+            render = renderer(row, row.json, row.json_nil)
             for route in row.http:
-                spelled = render if route.rest is None else renderer(row, route.rest, route.rest_nil)
+                spelled = render if route.json is None else renderer(row, route.json, route.json_nil)
                 target = Target(row, row_at[row.name], spelled, route)
                 names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
                 target.params = tuple(names)
                 if route.before:
                     first = catalogue.by_name[route.before]
-                    target.before = Target(first, row_at[first.name], renderer(first, first.rest, first.rest_nil))
+                    target.before = Target(first, row_at[first.name], renderer(first, first.json, first.json_nil))
                 self.tree.add(route.path, route.method, target)
 
     def _named_elsewhere(

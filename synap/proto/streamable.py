@@ -58,20 +58,21 @@ class Commands:
         self._in_other_texts: dict[tuple[str, str], Render] = {}
         self.switches = switches
         for row in catalogue.rows:
-            if row.internal or (row.command is None and row.rest is None):
+            if row.internal or row.json is None:
                 continue
             for name in dict.fromkeys((row.name, *row.envelope)):
                 assert name not in self.targets, f"{name} is defined twice"
-                template = row.spelled.get(name, row.command)
-                self.targets[name] = Target(row, row_at[row.name], renderer(row, template, row.command_nil))
+                template, nil = row.enveloped
+                template = row.spelled.get(name, template)
+                self.targets[name] = Target(row, row_at[row.name], renderer(row, template, nil))
                 if template == EXACT:
                     for texts in (RAW, NATIVE):
-                        self._in_other_texts[texts, name] = renderer(row, texts, row.command_nil)
+                        self._in_other_texts[texts, name] = renderer(row, texts, nil)
 
     def image(self) -> TargetImage:
         """Return the image of the commands that `store/lane/json_batch.py` may carry out."""
         return TargetImage({
-            name: (target.row, target.row_at, target.row.spelled.get(name, target.row.command))
+            name: (target.row, target.row_at, target.row.spelled.get(name, target.row.enveloped[0]))
             for name, target in self.targets.items()
             if not target.row.handler and (not target.row.switch or self.switches.get(target.row.switch))
         })

@@ -159,7 +159,7 @@ def over_json(surface: str, row: Command, bench: Bench, replies: list[tuple[Comm
     for i, (_, wanted) in enumerate(replies):
         step, fields = named(bench, steps, i)
         rest = surface == "rest"
-        template, nil = (step.rest, step.rest_nil) if rest else (step.command, step.command_nil)
+        template, nil = (step.json, step.json_nil) if rest else step.enveloped
         if (rest and not step.http) or (not rest and template is None):
             continue
         if rest and step.http[0].method == "GET" and len(fields.get("keys", ())) > 1:
@@ -202,17 +202,17 @@ def at_once(row: Command, bench: Bench, replies: list[tuple[Command, Any]]) -> N
     """All steps in one batch: the same as one by one."""
     steps = Steps(row)
     calls = [named(bench, steps, i) for i in range(len(steps))]
-    if any(step.command is None for step, _ in calls):
+    if any(step.json is None for step, _ in calls):
         return
     found = Surfaces().batch(*((step.name, fields) for step, fields in calls))
     for i, ((step, fields), reply) in enumerate(zip(calls, found, strict=True)):
         if isinstance(replies[i][1], int) and replies[i][1] in step.json_faults:
             assert not reply["success"] and reply["error"]
             continue
-        nil = replies[i][1] is None and step.command_nil == "NOT_FOUND"
+        nil = replies[i][1] is None and step.enveloped[1] == "NOT_FOUND"
         assert reply["success"] is not nil and (reply["error"] == "Not found") is nil
         if not nil and not step.handler and step.name != "queue.consume" and row.examples[i].reply != FREE:
-            right = in_json(step, step.command, step.command_nil, replies[i][1], fields, reply_of(step))
+            right = in_json(step, *step.enveloped, replies[i][1], fields, reply_of(step))
             assert alike(reply["payload"], right), f"{step.name}: {reply['payload']} instead of {right}"
 
 
@@ -252,7 +252,7 @@ def test_examples_agree(row: Command, bench: Bench) -> None:
         return
     if row.http:
         assert row.name in over_json("rest", row, bench, replies), "never asked over REST"
-    if row.command is not None or row.rest is not None:
+    if row.json is not None:
         assert row.name in over_json("envelope", row, bench, replies), "never asked over the envelope"
         assert row.name in over_json("batch", row, bench, replies), "never asked in a batch"
     if FREE not in "".join(example.words for example in row.examples):
@@ -262,7 +262,7 @@ def test_examples_agree(row: Command, bench: Bench) -> None:
 
 def test_every_row_is_reached_by_some_surface() -> None:
     for row in CATALOGUE.rows:
-        assert row.internal or row.resp or (row.http and row.command), f"{row.name} has no way to be asked"
+        assert row.internal or row.resp or (row.http and row.json), f"{row.name} has no way to be asked"
         assert not (row.internal and (row.http or row.resp)), f"{row.name} is internal"
         assert not (row.session and row.http), f"{row.name} needs a connection"
 

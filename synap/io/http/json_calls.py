@@ -67,7 +67,7 @@ def handled_value(value: Any, target: Target) -> Any:
     """Return a handler's value as JSON, by the row's template."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    rest = target.row.rest
-    if isinstance(rest, dict):
-        return {name: value if word == "$reply" else word for name, word in rest.items()}
+    template = target.row.json
+    if isinstance(template, dict):
+        return {name: value if word == "$reply" else word for name, word in template.items()}
     return value

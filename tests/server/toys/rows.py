@@ -13,13 +13,13 @@ ROWS = [
     Command(
         "toy.add", 0x3001, "Add numbers to a toy, creating the toy if it is missing, and return how many it holds.",
         args=(_CHANGED, _NUMBERS), resp="TOYADD", reply=INTEGER, run="toys.add", traits=WRITES | GROWS, needs_words=64,
-        http=(Post("/toy/{key}/add"),), rest={"count": "$reply"}, command={"count": "$reply"},
+        http=(Post("/toy/{key}/add"),), json={"count": "$reply"},
         examples=(Example("TOYADD t 1 2", 2),),
     ),
     Command(
         "toy.sum", 0x3002, "Return the sum of the numbers of a toy.", args=(_TOY,), resp="TOYSUM",
         reply=INTEGER, run="toys.total", http=(Get("/toy/{key}/sum"),),
-        rest={"sum": "$reply"}, command={"sum": "$reply"},
+        json={"sum": "$reply"},
         examples=(Example("TOYADD t 1 2", 2), Example("TOYSUM t", 3)),
     ),
     Command(
