@@ -84,10 +84,14 @@ class Session(Caller):
         """The time of the last command (ms of engine time)."""
         return int(self.numbers[self.at + SESSION_SEEN])
 
+    def note_seen(self, now: int) -> None:
+        """Note that the client was heard, or answered after a wait, at `now`."""
+        self.numbers[self.at + SESSION_SEEN] = now
+
     def begin(self, now: int, link: Any = None) -> None:
         """Open the session at `now` for the connection `link`."""
         self.opened, self.link = now, link
-        self.numbers[self.at + SESSION_SEEN] = now
+        self.note_seen(now)
 
     def note_subscribed(self) -> None:
         """Set `resp2_subscriber` again, after the subscriptions or the RESP version changed."""

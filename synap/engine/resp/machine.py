@@ -258,8 +258,9 @@ class RespMachine:
         return after
 
     def _delivered(self, outcome: Outcome) -> None:
-        """Answer a call that waited."""
+        """Answer a call that waited. Its client has not been idle meanwhile (`limits.timeout`)."""
         self.session.parked = None
+        self.session.note_seen(max(self.session.seen, self._numbers[layout.NOW]))
         self.replies.add(outcome)
         self._command_over()
         self._wake()
