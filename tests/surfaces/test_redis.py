@@ -164,7 +164,7 @@ def alike(name: str, ours: bytes, theirs: bytes) -> bool:
         return mine > 0 and abs(mine - their) <= (1000 if name[0] == "P" else 1)
     if isinstance(mine, list) and isinstance(their, list):
         if name == "SCAN":
-            return mine[0] == their[0] and sorted(mine[1]) == sorted(their[1])
+            return mine[0] == their[0] and set(mine[1]) == set(their[1])  # Redis may repeat keys while it rehashes
         return name in SORTED and sorted(mine) == sorted(their)
     return False
 
