@@ -358,6 +358,7 @@ class Command:
     units         name of a JSON field in larger units -> (field, factor)
     negated       name of a JSON field with the opposite meaning -> Flag
     within        name of a JSON object whose members count as fields
+    links         families to whose routes with the same names in the path OpenAPI links from this row
     switch, python        setting that must be on for JSON surfaces; hints for the Python methods (methods.py)
     since, examples       version of Synap that introduced the row; words with replies, for docs and tests
     """
@@ -389,6 +390,7 @@ class Command:
     units: dict[str, tuple[str, int]] = field(default_factory=dict, hash=False)
     negated: dict[str, str] = field(default_factory=dict, hash=False)
     within: str = ""
+    links: tuple[str, ...] = ()
     switch: str = ""
     python: Method = NO_HINTS
     since: str = "0.1"

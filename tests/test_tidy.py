@@ -152,6 +152,8 @@ PLANTS: list[tuple[Rule, str, str, str, str | None]] = [
     (by_name, "synap.engine.bad", "if row.name == 'kv.get':\n    pass", "told by its name", None),
     (by_name, "synap.engine.bad", "x = self.row.name in ('kv.get', 'kv.set')", "told by its name", None),
     (by_name, "synap.proto.bad", "if 'SET' != command.resp:\n    pass", "told by its name", None),
+    (by_name, "synap.engine.bad", "if row.resp in NOT_IN_MULTI:\n    pass", "told by a list of names", None),
+    (by_name, "synap.engine.bad", "x = self.row.code not in tables.CODES", "told by a list of names", None),
     (by_kind, "synap.store.keys.bad", "from synap.store.memory.kinds import SET\nif kind == SET:\n    pass",
      "compared with SET", "synap.store.kinds.sets.life"),
     (by_kind, "synap.store.keys.bad", "from synap.store.memory.kinds import SET as S\nx = kind != S",
@@ -205,6 +207,7 @@ def test_every_rule_is_planted() -> None:
 
 @pytest.mark.parametrize("rule, text", [
     (by_name, "if row.name == name or row.resp == '' or '|' in row.resp:\n    pass"),
+    (by_name, "if row.resp in FACTS or row.name in found:\n    pass"),
     (swallowing, "try:\n    f()\nexcept OSError:\n    pass"),
     (swallowing, "try:\n    f()\nexcept Exception as error:\n    tell(error)"),
     (typed_slot, "from synap.store.slots import sets as slots\nx = words[tape + slots.SET_POP_KEY + i]"),

@@ -74,6 +74,9 @@ KIND_ASKERS = {
 }
 """Modules that may compare a kind with a number, and why."""
 
+ROW_LISTS = {"FACTS": "what Redis says of its own commands"}
+"""Tables that may be asked for a row by its name, and what they hold."""
+
 CODES_WRITTEN = ("synap.store.memory.codes",)
 
 TAPE_NAMES = re.compile(r"(\w*_)?tape|TAPE|DECIDED|CALL")
@@ -283,6 +286,8 @@ def by_name(source: Source) -> Found:
                     yield node.lineno, "a row is told by its name: put the difference on the row"
                 elif same and _is_text(left) and _is_row_name(right):
                     yield node.lineno, "a row is told by its name: put the difference on the row"
+                elif isinstance(sign, ast.In | ast.NotIn) and _is_row_fact(left) and _is_list_elsewhere(right):
+                    yield node.lineno, "a row is told by a list of names: put the difference on the row"
         elif isinstance(node, ast.Match) and _is_row_name(node.subject):
             yield node.lineno, "a row is told by its name: put the difference on the row"
 
@@ -367,6 +372,16 @@ def by_kind(source: Source) -> Found:
 def _is_row_name(node: ast.expr) -> bool:
     name = dotted(node).split(".")
     return len(name) > 1 and name[-2] in ("row", "command") and name[-1] in ("name", "resp")
+
+
+def _is_row_fact(node: ast.expr) -> bool:
+    name = dotted(node).split(".")
+    return len(name) > 1 and name[-2] in ("row", "command") and name[-1] in ("name", "resp", "code", "handler")
+
+
+def _is_list_elsewhere(node: ast.expr) -> bool:
+    name = dotted(node).split(".")[-1]
+    return name.isupper() and name not in ROW_LISTS
 
 
 def _is_text(node: ast.expr) -> bool:

@@ -19,7 +19,7 @@ ROWS = [
         "list.rpush", 0x0401,
         "Append elements to a list, creating the list if it is missing, and return the new length.",
         args=(_CHANGED, Many("values", Raw("value"))), resp="RPUSH", reply=INTEGER, run="lists.push_right",
-        traits=WRITES | GROWS, needs_words=700, http=(Post("/list/{key}/rpush"),), json=_PUSH,
+        traits=WRITES | GROWS, needs_words=700, http=(Post("/list/{key}/rpush"),), links=("list", "key"), json=_PUSH,
         examples=(Example("RPUSH l a b", 2), Example("RPUSH l c", 3)),
     ),
     Command(

@@ -5,7 +5,7 @@ from typing import Any
 from synap.command import AnyOrder, Command, Example, Flag, Many, Optional, Raw, Text, Token
 from synap.reply import INTEGER, TEXT, Array, Pushed, Record, Status, Template, Tuple, or_nil
 from synap.routes import Get, Post
-from synap.traits import SESSION, WHILE_SUBSCRIBED
+from synap.traits import BY_SHARD_CHANNEL, SESSION, WHILE_SUBSCRIBED
 
 _TOPIC = Text("topic")
 _SOME = (Many("topics", _TOPIC),)
@@ -29,11 +29,13 @@ _JSON: dict[str, Any] = {"json": "$reply", "json_nil": {"error": "$text"}, "comm
 """JSON of rows whose refusals REST answers with status 200, since clients of pub/sub read the body: see faults.py."""
 
 
-def _heard(name: str, code: int, doc: str, resp: str, args: tuple[Many, ...], *examples: Example) -> Command:
+def _heard(
+    name: str, code: int, doc: str, resp: str, args: tuple[Many, ...], *examples: Example, more: int = 0
+) -> Command:
     """Return a row that changes the subscriptions of a connection; its handler is named as its RESP word."""
     return Command(
         f"pubsub.{name}", code, doc, args=args, resp=resp, handler=resp.lower(),
-        traits=SESSION | WHILE_SUBSCRIBED, reply=_CONFIRMED,
+        traits=SESSION | WHILE_SUBSCRIBED | more, reply=_CONFIRMED,
         examples=examples,
     )  # fmt: skip
 
@@ -83,21 +85,21 @@ ROWS = [
     _heard("listen_pattern", 0x1312, "Subscribe this connection to all topics that match patterns.",
            "PSUBSCRIBE", _SOME, Example("PSUBSCRIBE news.*", ...)),
     _heard("listen_shard", 0x1313, "Subscribe this connection to shard channels, which are separate from topics.",
-           "SSUBSCRIBE", _SOME, Example("SSUBSCRIBE news", ...)),
+           "SSUBSCRIBE", _SOME, Example("SSUBSCRIBE news", ...), more=BY_SHARD_CHANNEL),
     _heard("unlisten", 0x1314, "Unsubscribe this connection from the given topics, or from all topics.",
            "UNSUBSCRIBE", _ANY, Example("UNSUBSCRIBE", ["unsubscribe", None, 0])),
     _heard("unlisten_pattern", 0x1315, "Unsubscribe this connection from the given patterns, or from all patterns.",
            "PUNSUBSCRIBE", _ANY, Example("PUNSUBSCRIBE", ["punsubscribe", None, 0])),
     _heard("unlisten_shard", 0x1316,
            "Unsubscribe this connection from the given shard channels, or from all shard channels.",
-           "SUNSUBSCRIBE", _ANY, Example("SUNSUBSCRIBE", ["sunsubscribe", None, 0])),
+           "SUNSUBSCRIBE", _ANY, Example("SUNSUBSCRIBE", ["sunsubscribe", None, 0]), more=BY_SHARD_CHANNEL),
     Command("pubsub.send", 0x1317, "Publish a message to a topic and return the number of copies sent.",
             args=(_TOPIC, Raw("payload")),
             resp="PUBLISH", handler="publish", reply=INTEGER, json={"receivers": "$reply"},
             examples=(Example("PUBLISH news hello", 0),)),
     Command("pubsub.send_shard", 0x1318, "Publish a message to a shard channel and return the number of subscribers.",
             args=(_TOPIC, Raw("payload")), resp="SPUBLISH", handler="spublish", reply=INTEGER,
-            json={"receivers": "$reply"},
+            traits=BY_SHARD_CHANNEL, json={"receivers": "$reply"},
             examples=(Example("SPUBLISH news hello", 0),)),
     _asked("channels", 0x1319, "List the topics that have subscribers by name, or those of them that match a pattern.",
            "CHANNELS", Array(TEXT), Example("PUBSUB CHANNELS", []), args=_PATTERN, stray="BAD_SUBCOMMAND"),

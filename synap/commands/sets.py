@@ -14,7 +14,7 @@ ROWS = [
     Command(
         "set.add", 0x0501, "Add members to a set, creating the set if it is missing, and return how many were new.",
         args=(_CHANGED, Many("members", Raw("member"))), resp="SADD", reply=INTEGER, run="sets.add",
-        traits=WRITES | GROWS, needs_words=200, http=(Post("/set/{key}/add"),),
+        traits=WRITES | GROWS, needs_words=200, http=(Post("/set/{key}/add"),), links=("set", "key"),
         json={"added": "$reply", "key": "$key"},
         examples=(Example("SADD s a b a", 2), Example("SADD s a", 0)),
     ),

@@ -32,7 +32,7 @@ ROWS = [
             ),
         ),
         reply=Either(DONE, VALUE, NIL), run="strings.set_value", traits=WRITES | GROWS | COUNTS_AS_SET, needs_words=80,
-        http=(Post("/kv/set"),),
+        http=(Post("/kv/set"),), links=("kv", "key", "server"),
         json={"success": "$changed", "key": "$key", "old_value?": "$reply"},
         command={"success": "$changed", "old_value?": "$reply"},
         json_nil={"success": "$changed", "key": "$key"}, command_nil={"success": "$changed"}, elapsed={"ttl": "exat"},

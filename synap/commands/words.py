@@ -3,7 +3,7 @@
 from synap.command import Command
 from synap.commands import queues, rooms, strings
 from synap.compat.words import WORDS, Word
-from synap.traits import GROWS, SESSION, WRITES
+from synap.traits import GROWS, OTHER_NAME, SESSION, WRITES
 
 _ROWS = {row.name: row for row in (*queues.ROWS, *rooms.ROWS, *strings.ROWS)}
 
@@ -13,7 +13,7 @@ def _row(word: Word) -> Command:
     return Command(
         f"compat.{word.word.lower()}", word.code, word.doc, args=word.args, resp=word.word,
         reply=word.reply or row.reply, handler=f"compat_{word.word.lower()}",
-        traits=SESSION | row.traits & (WRITES | GROWS),
+        traits=SESSION | OTHER_NAME | row.traits & (WRITES | GROWS),
         examples=word.examples,
     )  # fmt: skip
 

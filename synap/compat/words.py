@@ -146,4 +146,3 @@ WORDS = (
     Word("KVSTATS", 0x1610, "kv.stats", "Return the statistics of `/kv/stats` as maps.",
          examples=(Example("KVSTATS", ...),)),
 )  # fmt: skip
-CODES = frozenset(word.code for word in WORDS)

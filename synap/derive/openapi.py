@@ -201,25 +201,20 @@ def _responses(schema: Schema, refusals: list[int], content: str = "application/
 
 # Links: from a call that creates or changes something to the calls about it.
 
-MAKERS = {
-    "kv.set": ("kv", "key", "server"), "list.rpush": ("list", "key"), "set.add": ("set", "key"),
-    "queue.create": ("queue",), "queue.publish": ("queue",), "queue.consume": ("queue",),
-}  # fmt: skip
-"""Rows -> families: their routes link to the routes of these families with the same key or queue in the path."""
 NAMES = {"key": "key", "source": "key", "queue": "queue"}  # parameter of the linked path -> field of the maker
 
 
 def _link(catalogue: Catalogue, paths: dict[str, dict[str, Any]]) -> None:
     targets = [(path, each) for path, methods in paths.items() for each in methods.values()]
     for row in catalogue.rows:
-        for route in row.http if row.name in MAKERS else ():
+        for route in row.http if row.links else ():
             made = paths[route.path][route.method.lower()]
             links: dict[str, Any] = {}
             for path, each in targets:
                 other = catalogue.by_name[each["x-synap-command"]]
                 given = {name: _given_at(route, NAMES[name]) for name in re.findall(r"{(\w+)}", path) if name in NAMES}
                 given = {name: place for name, place in given.items() if place and made is not each}
-                if other.family not in MAKERS[row.name] or not given:
+                if other.family not in row.links or not given:
                     continue
                 link: dict[str, Any] = {"operationId": each["operationId"], "parameters": given}
                 properties, _ = fields(other.args)

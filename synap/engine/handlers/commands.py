@@ -32,12 +32,11 @@ from synap.faults import Fault
 from synap.store.kinds import table
 from synap.store.lane import lane
 from synap.store.memory import layout as heap
+from synap.traits import BY_SHARD_CHANNEL
 
 HEAD = 1  # words of a command's name
 CATEGORIES = {"key": "keyspace"} | {kind.family or kind.name: kind.category or kind.name for kind in table.KINDS}
 """ACL categories of rows, by what their names begin with, where these differ."""
-SHARD_CHANNELS = {"SPUBLISH": (1, 1, 1), "SSUBSCRIBE": (1, -1, 1), "SUNSUBSCRIBE": (1, -1, 1)}
-"""Positions of shard channels: cluster clients route by them as by keys."""
 
 
 def rows_of(engine: Engine) -> list[Command]:
@@ -99,8 +98,8 @@ def _keys(row: Command) -> Iterator[Key]:
 
 def positions(row: Command) -> tuple[int, int, int]:
     """Return (first key, last key, step) if keys have fixed positions or go on to the end, else zeros."""
-    if row.resp in SHARD_CHANNELS:
-        return SHARD_CHANNELS[row.resp]
+    if row.traits & BY_SHARD_CHANNEL:
+        return 1, -1 if isinstance(row.args[0], Many) else 1, 1
     at = HEAD + row.resp.count("|")
     fixed: list[int] = []
     for i, node in enumerate(row.args):

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from synap.compat.words import CODES
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine
 from synap.engine.handlers.keys import human, policy_of
 from synap.faults import TABLE
 from synap.observe import counters, times
 from synap.store.memory import layout
+from synap.traits import OTHER_NAME
 
 Section = dict[str, Any]
 
@@ -37,7 +37,7 @@ def used_bytes(engine: Engine) -> int:
 
 def total_calls(engine: Engine) -> int:
     """Return the calls of all rows; a call of an SDK's command counts once, with the row that it stands for."""
-    rows = (row for row in engine.catalogue.rows if row.code not in CODES)
+    rows = (row for row in engine.catalogue.rows if not row.traits & OTHER_NAME)
     return sum(int(engine.numbers[layout.COUNTERS + 4 * row.code]) for row in rows)
 
 
