@@ -13,6 +13,7 @@ from typing import Any
 from synap.call import Call
 from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
+from synap.engine.sessions import Session
 from synap.store.memory.layout import (
     ANNOUNCED,
     AWAITED,
@@ -64,7 +65,7 @@ class Interest:
         self._octets = octets
         self._counts: dict[tuple[int, int], int] = {}
         self.parked: dict[int, deque[Parked]] = {}
-        self.watchers: dict[int, list[Any]] = {}
+        self.watchers: dict[int, list[Session]] = {}
         self.feeds: dict[int, deque[Feed]] = {}
 
     def _add(self, h: int, bit: int) -> None:
@@ -112,12 +113,12 @@ class Interest:
             del self.feeds[feed.hash]
         self._drop(feed.hash, ANNOUNCED)
 
-    def watch(self, h: int, session: Any) -> None:
+    def watch(self, h: int, session: Session) -> None:
         """Register a session as a watcher of the key with the hash `h`."""
         self.watchers.setdefault(h, []).append(session)
         self._add(h, WATCHED)
 
-    def unwatch(self, h: int, session: Any) -> None:
+    def unwatch(self, h: int, session: Session) -> None:
         """Remove a session from the watchers of a key."""
         line = self.watchers[h]
         line.remove(session)

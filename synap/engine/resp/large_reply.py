@@ -1,14 +1,13 @@
 """Replies too large for the out region: written whole into an extent of the arena, sent in pieces."""
 
-from typing import Any
-
+from synap.engine.engine import Engine
 from synap.store.memory import layout
 
 
 class LargeReply:
     """A large reply in an extent: taken in pieces, freed after the last one."""
 
-    def __init__(self, engine: Any, at: int, size: int) -> None:
+    def __init__(self, engine: Engine, at: int, size: int) -> None:
         self._engine, self._start, self._at, self._end = engine, at, at, at + size
 
     def take(self, size: int) -> bytes:
@@ -26,7 +25,7 @@ class LargeReply:
             self._start = 0
 
 
-def reply_bytes(engine: Any) -> int:
+def reply_bytes(engine: Engine) -> int:
     """Return an upper bound of the bytes that the reply in REPLY takes in RESP."""
     count = engine.numbers[layout.REPLY + 1]
     sizes = engine.words[layout.REPLY + 3 : layout.REPLY + 3 + 2 * count : 2]

@@ -1,5 +1,6 @@
 """Bulk methods of the in-process database: many keys as arrays, one lock and one kernel call for all."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -9,8 +10,11 @@ import numpy as np
 
 from synap.derive.outcomes import refused
 from synap.engine.callers import Caller
+from synap.engine.engine import Engine
 from synap.faults import Fault
 from synap.io.embedded.arrays import Found, Integers, Octets, Packed, Texts, pack
+from synap.io.node.clock import Clock
+from synap.settings import Settings
 from synap.store.calls import bulk
 from synap.store.memory import layout
 
@@ -18,11 +22,11 @@ from synap.store.memory import layout
 class BulkMethods:
     """Bulk methods. A subclass has an engine behind a lock."""
 
-    _settings: Any
-    _clock: Any
-    _engine: Any
+    _settings: Settings
+    _clock: Clock
+    _engine: Engine
     _caller: Caller
-    _lock: Any
+    _lock: threading.Lock
     _pool: ThreadPoolExecutor | None
     _pool_size: int
 

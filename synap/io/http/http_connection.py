@@ -46,6 +46,7 @@ class Dates:
 class HttpConnection(Connection, asyncio.Protocol):
     """An HTTP client's connection."""
 
+    transport: asyncio.Transport
     machine: FastMachine
     caller: Caller
     busy = False
@@ -61,7 +62,7 @@ class HttpConnection(Connection, asyncio.Protocol):
     since = 0.0  # when the present wait was first seen by `look_at`, in seconds
     idle = False  # whether that wait is between requests
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         server = self.server
         self.machine = FastMachine(head_bytes_max=server.head_bytes_max, body_bytes_max=server.body_bytes_max)

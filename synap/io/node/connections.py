@@ -7,7 +7,7 @@ below `output_total_bytes_max`. A peer that takes no output for `output_stall_s`
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from synap.engine.resp.encoding import encode
 from synap.engine.resp.large_reply import LargeReply
@@ -25,10 +25,34 @@ HELD_WHILE_WAITING = 16 * 1024
 """Bytes of input taken from a peer whose call waits: without reading, its disconnection would not be noticed."""
 
 
+class Transport(Protocol):
+    """The part of asyncio's transports that connections use; RespTransport has it too."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def is_closing(self) -> bool: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def is_reading(self) -> bool: ...
+
+    def set_write_buffer_limits(self, high: int, low: int) -> None: ...
+
+    def get_write_buffer_size(self) -> int: ...
+
+    def get_extra_info(self, name: str) -> Any: ...
+
+
 class Connection:
     """A connection's output: `transmit` in order, and the state of a peer that does not read."""
 
-    transport: Any = None
+    transport: Transport  # from `connection_made` on
     address = ""  # the peer's
     reads_on = True  # may an arrival be granted a run while the peer is behind?
     granted = False
@@ -49,10 +73,10 @@ class Connection:
         if not self.lost:
             self.transport.write(data)
 
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(Transport, transport)
         limit = self.server.output_pause_bytes
-        transport.set_write_buffer_limits(high=limit, low=limit // 2)
+        self.transport.set_write_buffer_limits(high=limit, low=limit // 2)
         self.server.arrived(self)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -129,15 +153,15 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     pushed = 0  # bytes of messages since turn and machine last held no output of this connection
     made_seq = 0  # the seq when the machine made its last output
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.reads_once = getattr(transport, "reads_once", False)
         session = self.server.engine.sessions.add() if self.server.may_stay(self) else None
         if session is None:
             if self.server.node is not None:
                 self.server.engine.diagnostics.connections_rejected += 1
-            transport.write(b"-ERR max number of clients reached\r\n")
-            transport.close()
+            self.transport.write(b"-ERR max number of clients reached\r\n")
+            self.transport.close()
             self.lost = True
             return
         self.server.engine.diagnostics.connections_received += 1

@@ -9,12 +9,16 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synap.io.node.clock import monotonic
 from synap.io.node.node import Node
 from synap.journal import LogFailed
 from synap.journal.logs import SYNCS_MAX
+
+if TYPE_CHECKING:
+    from synap.io.node.connections import Connection
+    from synap.io.resp.epoll_rounds import Rounds
 
 INLINE_SYNC_S = 0.0005
 """Syncs shorter than this are made in the loop: handing one to a thread costs about 0.1 ms."""
@@ -33,7 +37,7 @@ class NoRounds:
     def deliver(self) -> None:
         return
 
-    def fan_out(self, connections: list[Any], data: bytes) -> None:
+    def fan_out(self, connections: list["Connection"], data: bytes) -> None:
         for connection in connections:
             connection.transmit(data)
 
@@ -48,15 +52,15 @@ class GroupCommit:
         self._loop = loop
         self._on_failure = on_failure
         self._interval = node.settings.number("persistence.wal.fsync_interval_ms") / 1000
-        self.rounds: Any = NoRounds()
+        self.rounds: Rounds | NoRounds = NoRounds()
         self._scheduled = False
         self.shared = False  # do waiting replies include identical bytes for several connections?
-        self._ready: list[tuple[Any, bytes]] = []
-        self._batches: deque[tuple[int, list[tuple[Any, bytes]]]] = deque()
+        self._ready: list[tuple[Connection, bytes]] = []
+        self._batches: deque[tuple[int, list[tuple[Connection, bytes]]]] = deque()
         self._syncs = 0  # syncs under way on threads
         self._begun, self._asked_seq = 0.0, 0  # of the sync begun last: its start time, the seq that it makes safe
-        self._next_sync: Any = None
-        self._sync_at: Any = None
+        self._next_sync: asyncio.TimerHandle | None = None
+        self._sync_at: asyncio.TimerHandle | None = None
         node.engine.journal_flush = self.flush_early
         self._pubsub = node.engine.pubsub
         self._pubsub.soon = self.schedule
@@ -64,7 +68,7 @@ class GroupCommit:
         self._threads = ThreadPoolExecutor(SYNCS_MAX, "synap-fsync")
         self.sync_seconds = 0.0  # duration of the last sync
 
-    def send(self, connection: Any, data: bytes) -> None:
+    def send(self, connection: "Connection", data: bytes) -> None:
         """Queue `data` for `connection`; it is sent when every change that it may report is safe.
 
         Replies that need no sync also wait for the end of the turn: sent one by one they wake their clients one by
@@ -76,7 +80,7 @@ class GroupCommit:
             self._scheduled = True
             self._loop.call_soon(self.end)
 
-    def hold(self, connection: Any, data: bytes) -> None:
+    def hold(self, connection: "Connection", data: bytes) -> None:
         """Queue `data` as `send` does, without scheduling `end`: for replies of an epoll round, which calls `end`."""
         connection.queued += 1
         self._ready.append((connection, data))

@@ -1,12 +1,15 @@
 """Settings under their Redis names, as CONFIG GET answers them, for nodes with and without a server."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synap.engine.subscribers import Limits
 from synap.io.node.clock import clock_address, sleep, ticks, unique_text, wall_us
 from synap.settings import Settings
 from synap.store.memory import layout
+
+if TYPE_CHECKING:
+    from synap.io.node.node import Node
 
 LOG_LEVELS = {"trace": "debug", "debug": "debug", "info": "notice", "warn": "warning", "error": "warning"}
 """Redis' name for each log level."""
@@ -47,7 +50,7 @@ def memory_held() -> int:
         return 0
 
 
-def place_clocks(node: Any) -> None:
+def place_clocks(node: "Node") -> None:
     """Give a node's engine its clocks, and the settings of the slow log and of pub/sub."""
     node.engine.diagnostics.ticks = ticks
     node.engine.numbers[layout.CLOCK] = clock_address()

@@ -38,6 +38,7 @@ from synap.store.lane.lane import OUT_AT
 from synap.store.memory import layout
 
 if TYPE_CHECKING:
+    from synap.io.node.connections import Connection
     from synap.io.server.server import Server
 
 log = logging.getLogger("synap")
@@ -194,7 +195,7 @@ class Rounds:
             first = epoll_batch.deliver(engine.octets, self._board, first + 1)
         view[REPLIES] = 0
 
-    def fan_out(self, connections: list[Any], data: bytes) -> None:
+    def fan_out(self, connections: "list[Connection]", data: bytes) -> None:
         """Send the same bytes to many connections. The out region must be free: its replies taken or sent."""
         size, engine = len(data), self._engine
         if size > layout.OUT_BYTES:
@@ -204,20 +205,20 @@ class Rounds:
         if len(connections) > len(self._sockets_of):
             self._sockets_of = np.zeros(2 * len(connections), np.int64)
         told = self._sockets_of.data
-        idle: list[Any] = []
+        idle: list[tuple[Connection, RespTransport]] = []
         for connection in connections:
             transport = connection.transport
-            if type(transport) is RespTransport and transport.idle and not connection.lost:
+            if isinstance(transport, RespTransport) and transport.idle and not connection.lost:
                 told[len(idle)] = transport.descriptor
-                idle.append(connection)
+                idle.append((connection, transport))
             else:
                 connection.transmit(data)
         engine.bytes[OUT_AT : OUT_AT + size] = data
         epoll_batch.fan_out(engine.octets, OUT_AT, size, self._sockets_of, len(idle))
-        for i, connection in enumerate(idle):
+        for i, (connection, transport) in enumerate(idle):
             connection.queued -= 1
             if told[i] != size:
-                connection.transport.unsent(data, told[i])
+                transport.unsent(data, told[i])
 
     # Listeners.
 

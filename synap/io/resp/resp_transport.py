@@ -5,11 +5,16 @@ peer has not taken, and pauses its connection when too much output waits. `settl
 serve the socket's next input.
 """
 
+import asyncio
 import errno
 import select
 import socket
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from synap.io.node.connections import RespConnection
+    from synap.io.resp.epoll_rounds import Rounds
 
 READABLE, WRITABLE, GONE = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
 PIECES_MAX = 64  # pieces per call of sendmsg
@@ -25,7 +30,7 @@ class RespTransport:
 
     reads_once = True
 
-    def __init__(self, rounds: Any, sock: socket.socket, connection: Any) -> None:
+    def __init__(self, rounds: "Rounds", sock: socket.socket, connection: "RespConnection") -> None:
         self._rounds, self._socket, self.connection = rounds, sock, connection
         self.descriptor = sock.fileno()
         self._waiting: deque[memoryview] = deque()
@@ -37,7 +42,7 @@ class RespTransport:
     def begin(self) -> None:
         """Start the connection and read."""
         self._rounds.join(self)
-        self.connection.connection_made(self)
+        self.connection.connection_made(cast(asyncio.BaseTransport, self))  # it has what connections use
         self._listen()
         self.settle()
 
@@ -59,6 +64,9 @@ class RespTransport:
     def get_write_buffer_size(self) -> int:
         """Return the bytes of output that the peer has not taken."""
         return self._size
+
+    def is_closing(self) -> bool:
+        return self._closing or self._over
 
     def is_reading(self) -> bool:
         return self._reading

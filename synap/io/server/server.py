@@ -85,7 +85,7 @@ class Server:
     async def run(self) -> None:
         """Serve until a signal or `stop`. Raises the error that keeps the node from starting."""
         self.loop = asyncio.get_running_loop()
-        self.turn: Any = _NoGroupCommit()
+        self.turn: GroupCommit = _NoGroupCommit()
         self.web = HttpApp(self)
         signals.end_by(self.loop, self._stopping.set)
         self.loop.set_exception_handler(self._unhandled)
@@ -370,10 +370,13 @@ class Server:
         })  # fmt: skip
 
 
-class _NoGroupCommit:
+class _NoGroupCommit(GroupCommit):
     """Takes the turn's place before the node is ready: replies leave at once."""
 
-    def send(self, connection: Any, data: bytes) -> None:
+    def __init__(self) -> None:
+        """Set nothing up: without a node there is no log to wait for."""
+
+    def send(self, connection: Connection, data: bytes) -> None:
         connection.queued += 1
         connection.transmit(data)
 

@@ -12,7 +12,7 @@ while: a system that closes a socket with unread bytes resets the connection, an
 
 import asyncio
 import logging
-from typing import Any
+from typing import TYPE_CHECKING
 
 from synap.engine.callers import Caller
 from synap.faults import BrokenNode, Fault
@@ -37,6 +37,9 @@ from synap.proto.websocket import (
     refusal,
 )
 
+if TYPE_CHECKING:
+    from synap.io.http.http_connection import HttpConnection
+
 log = logging.getLogger("synap")
 
 SLICE_NS = 5_000_000
@@ -51,11 +54,12 @@ PINGS_UNANSWERED_MAX = 3
 class WebSocketConnection(Connection, asyncio.Protocol):
     """An open WebSocket."""
 
+    transport: asyncio.Transport
     bytes_while_waiting = 0
     busy = idle = False
     reads_on = False  # input leads to short replies only; larger output was requested earlier
 
-    def __init__(self, before: Any, request: Request, machine: Machine) -> None:
+    def __init__(self, before: "HttpConnection", request: Request, machine: Machine) -> None:
         """Take over from `before`, an HTTP connection whose `request` is the Upgrade."""
         super().__init__(before.server)
         self.before, self.asked, self.machine = before, request, machine
@@ -312,7 +316,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         return False
 
 
-def open_socket(connection: Any, upgrade: Upgrade) -> Response | None:
+def open_socket(connection: "HttpConnection", upgrade: Upgrade) -> Response | None:
     """Open a WebSocket on an HTTP connection's transport and return None, or return the refusal."""
     server, request = connection.server, upgrade.request
     try:

@@ -106,8 +106,8 @@ class Endpoint:
         """Release what the endpoint holds; called once, when the socket is gone, even if `begin` did not finish."""
 
 
-EndpointFactory: TypeAlias = Callable[[Any, Parameters], Endpoint]
-Route: TypeAlias = Callable[[Any, Request, Parameters], EndpointFactory | Response]
+EndpointFactory: TypeAlias = Callable[[Sender, Parameters], Endpoint]
+Route: TypeAlias = "Callable[[Server, Request, Parameters], EndpointFactory | Response]"
 
 DIGITS_MAX = 18
 MARK = b"/ws"
