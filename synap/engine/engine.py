@@ -33,8 +33,10 @@ from synap.observe import times
 from synap.store.calls import calls
 from synap.store.keys import key_info
 from synap.store.lane import transactions
+from synap.store.lane.transactions import QUEUE_HEAD
 from synap.store.memory import arena, layout
 from synap.store.memory.heap import Heap
+from synap.store.memory.layout import BROKEN, FULL, NIL, REPLY_ITEMS, STATUS_MASK, WAIT, WORD
 from synap.store.memory.refusals import OUT_OF_MEMORY, REPLY_TOO_LARGE, WRONG_TYPE
 
 Handler = Callable[["Engine", Any, dict[str, Any], int], Value]
@@ -123,10 +125,10 @@ class Engine:
     ) -> Outcome:
         """Carry out a call that is packed at word `entry` as MULTI queues calls; see `execute`."""
         numbers = self.numbers
-        tape = entry + transactions.QUEUE_HEAD
+        tape = entry + QUEUE_HEAD
         row_at, tape_size, blob_size = numbers[entry], numbers[tape - 3], numbers[tape - 1]
         numbers[tape - 2] = caller.namespace
-        numbers[tape - 1] = (tape + tape_size) * layout.WORD
+        numbers[tape - 1] = (tape + tape_size) * WORD
         if caller.rate is not None or caller.in_multi:
             return self.execute(caller, row_at, tape, tape_size, blob_size, now, deliver)
         return self._carry_out(caller, self.rows[row_at], row_at, tape, tape_size, blob_size, now, deliver)
@@ -182,16 +184,16 @@ class Engine:
                 return Outcome(row, row_at, refusal)
             return Outcome(row, row_at, HANDLED, self._handle(row, caller, tape, now))
         status = calls.perform(
-            self.words, self.octets, row_at, tape, tape_size, blob_size, now, caller.refuses, layout.REPLY_ITEMS,
+            self.words, self.octets, row_at, tape, tape_size, blob_size, now, caller.refuses, REPLY_ITEMS,
             self.reply_bytes_max,
         )  # fmt: skip
-        what = status & layout.STATUS_MASK
-        if what == layout.FULL or what == layout.BROKEN:
+        what = status & STATUS_MASK
+        if what == FULL or what == BROKEN:
             status = self.checked(status, row_at)
-        if what != layout.WAIT:
+        if what != WAIT:
             return Outcome(row, row_at, status)
         if deliver is None:
-            return Outcome(row, row_at, layout.NIL)
+            return Outcome(row, row_at, NIL)
         parked = self._park(caller, row, row_at, tape, tape_size, blob_size, now, deliver)
         return Outcome(row, row_at, PARKED, parked)
 
@@ -201,11 +203,11 @@ class Engine:
         A call whose reply would be above `reply_bytes_max` is refused before any change.
         """
         status = calls.perform(
-            self.words, self.octets, row_at, tape, tape_size, blob_size, now, caller.refuses, layout.REPLY_ITEMS,
+            self.words, self.octets, row_at, tape, tape_size, blob_size, now, caller.refuses, REPLY_ITEMS,
             self.reply_bytes_max,
         )  # fmt: skip
-        what = status & layout.STATUS_MASK
-        return self.checked(status, row_at) if what == layout.FULL or what == layout.BROKEN else int(status)
+        what = status & STATUS_MASK
+        return self.checked(status, row_at) if what == FULL or what == BROKEN else int(status)
 
     def checked(self, status: int, row_at: int) -> int:
         """Return `status`, or REPLY_TOO_LARGE if the reply did not fit. Raise BrokenNode if the kernel failed."""

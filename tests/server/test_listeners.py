@@ -1,5 +1,6 @@
 """Where a server listens: one host or several, IPv4 and IPv6, one port at all of them, and what it says of that."""
 
+import ctypes
 import http.client
 import json
 import os
@@ -15,7 +16,6 @@ import redis
 
 import synap
 from synap.cli.health import check
-from synap.io.process import logging_setup
 from synap.io.server.listeners import Address, chosen
 from synap.settings import Settings
 from tests.server.clients import Server, eventually
@@ -300,14 +300,22 @@ def data_in(serve: Serve, path: str, before: str = "") -> Server:
     return server
 
 
-def as_nobody() -> None:
-    """In a server that is about to start: it may no more than anybody. The module that the server imports late is
-    imported first, since the folder of the packages may be closed to others."""
-    logging_setup.formatter("json")
+CAP_DAC_OVERRIDE = 1 << 1
+CAPABILITIES_VERSION = 0x20080522
+
+
+def without_override() -> None:
+    """In a server that is about to start: permissions of files hold for root too, as for anybody else.
+
+    Reading stays allowed, since the folder of the packages may be closed to others.
+    """
     if os.getuid() == 0:
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
+        libc = ctypes.CDLL(None, use_errno=True)
+        head, sets = (ctypes.c_uint32 * 2)(CAPABILITIES_VERSION, 0), (ctypes.c_uint32 * 6)()
+        assert libc.capget(head, sets) == 0
+        for i in range(2):  # effective, permitted
+            sets[i] &= ~CAP_DAC_OVERRIDE
+        assert libc.capset(head, sets) == 0
 
 
 @pytest.mark.parametrize("mode, below, told", [
@@ -319,7 +327,7 @@ def test_data_directories_of_others(serve: Serve, mode: int, below: str, told: s
     with tempfile.TemporaryDirectory() as place:
         os.chmod(place, mode)
         path = place + below
-        code, said = data_in(serve, path, "tests.server.test_listeners:as_nobody").refused()
+        code, said = data_in(serve, path, "tests.server.test_listeners:without_override").refused()
         wanted = f"Error: the data directory {path} (persistence.directory) {told}; --data-dir DIRECTORY\n"
         assert code == 1 and said.endswith(wanted), said
         os.chmod(place, 0o700)

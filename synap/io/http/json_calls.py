@@ -8,14 +8,22 @@ from synap.engine.callers import Caller
 from synap.engine.outcomes import HANDLED, Outcome
 from synap.faults import Fault
 from synap.proto.rest import Target, refused_fault, refused_number, status_fault
-from synap.store.memory import layout
-from synap.store.memory.layout import REFUSED, STATUS_MASK, WORD
+from synap.store.memory.layout import (
+    CALL_BLOB,
+    CALL_BLOB_BYTES,
+    NUMBER,
+    REFUSED,
+    REPLY,
+    SECOND_NUMBER,
+    STATUS_MASK,
+    WORD,
+)
 from synap.traits import ONTO_ITSELF
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
 
-CALL_BLOB_AT = layout.CALL_BLOB * WORD
+CALL_BLOB_AT = CALL_BLOB * WORD
 
 
 class JsonCalls:
@@ -30,11 +38,11 @@ class JsonCalls:
     ) -> Outcome:  # fmt: skip
         """Pack the call of a target and carry it out; call `Engine.settle` once the outcome is spelled. Raise Fault."""
         call = target.pack(fields)
-        if len(call) > layout.CALL_BLOB_BYTES:
+        if len(call) > CALL_BLOB_BYTES:
             raise Fault("QUERY_TOO_LARGE")
         engine = self.server.engine
         engine.bytes[CALL_BLOB_AT : CALL_BLOB_AT + len(call)] = call
-        found: Outcome = engine.execute_packed(caller, layout.CALL_BLOB, now, deliver)
+        found: Outcome = engine.execute_packed(caller, CALL_BLOB, now, deliver)
         return found
 
     def payload(self, outcome: Outcome, target: Target, fields: dict[str, Any], render: Render) -> Any:
@@ -48,19 +56,19 @@ class JsonCalls:
         numbers = engine.numbers
         if status & STATUS_MASK >= REFUSED:
             if outcome.refusal != "SAME_OBJECT" or not row.traits & ONTO_ITSELF:
-                raise status_fault(status, fields, *numbers[layout.REPLY : layout.REPLY + 3 : layout.SECOND_NUMBER])
+                raise status_fault(status, fields, *numbers[REPLY : REPLY + 3 : SECOND_NUMBER])
             if not self.is_there(fields["source"]):
                 raise refused_fault("NO_SUCH_KEY", fields, self.is_there)
-            status, numbers[layout.REPLY] = layout.NUMBER, 1  # a copy onto itself is a success
-        if row.json_faults and (refusal := refused_number(row, status, numbers[layout.REPLY])):
+            status, numbers[REPLY] = NUMBER, 1  # a copy onto itself is a success
+        if row.json_faults and (refusal := refused_number(row, status, numbers[REPLY])):
             raise refused_fault(refusal, fields, self.is_there)
-        return render(status, numbers, engine.bytes, layout.REPLY, fields)
+        return render(status, numbers, engine.bytes, REPLY, fields)
 
     def is_there(self, key: str) -> bool:
         """Return whether `key` exists. Overwrites the reply of the previous call."""
         engine = self.server.engine
         self.make(engine.own, self.server.commands.find("key.exists"), {"key": key}, self.server.clock.now())
-        return bool(engine.numbers[layout.REPLY])
+        return bool(engine.numbers[REPLY])
 
 
 def handled_value(value: Any, target: Target) -> Any:
