@@ -32,9 +32,10 @@ class Rate:
         self._at = now
         return self._left >= 1
 
-    def spend(self, calls: int) -> None:
-        """Count calls that were made."""
-        self._left = max(self._left - calls, 0)
+    def spend(self) -> None:
+        """Count a call that `allows` has allowed; one that is refused costs nothing."""
+        if self._left >= 1:
+            self._left -= 1
 
 
 class Caller:

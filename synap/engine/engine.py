@@ -115,7 +115,7 @@ class Engine:
         rate = caller.rate
         if rate is not None:
             caller.look_at_rate(now)
-            rate.spend(1)
+            rate.spend()
         if caller.in_multi and not row.control:
             return self._queue(caller, row, row_at, tape, tape_size, blob_size, now)
         return self._carry_out(caller, row, row_at, tape, tape_size, blob_size, now, deliver)

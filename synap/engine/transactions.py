@@ -1,7 +1,7 @@
 """MULTI, WATCH and EXEC of sessions, as far as the lane does not carry them out in the heap."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from synap.engine.outcomes import HANDLED, Outcome
@@ -66,7 +66,7 @@ class Transactions:
         transactions.leave_multi(self._engine.words, self._engine.octets, session.at)
         self.unwatch(session)
 
-    def outcomes(self, session: Session, entry: int, count: int, now: int) -> Iterator[Outcome]:
+    def outcomes(self, session: Session, entry: int, count: int, now: int) -> Generator[Outcome, None, None]:
         """Carry out `count` queued calls from word `entry` on as one group; yield each outcome, to be read at once.
 
         A call that raises yields a Fault, and so does one whose words did not fit its grammar. Only SynapError stops

@@ -160,6 +160,25 @@ def test_a_rate(house: House, command: str) -> None:
     assert [str(found) == limited for found in client.ask(*[command] * 3)] == [False, False, True]
 
 
+@pytest.mark.parametrize("command", [READS, NEITHER])
+def test_a_refused_call_costs_nothing_of_the_rate(house: House, command: str) -> None:
+    client = house.client()
+    client.session.rate = Rate(10, 1, house.now)
+    allowed = 0
+    for _ in range(30):  # every third call comes when a tenth of a second has passed
+        allowed += refused(client, command) == ""
+        house.now += 40
+    assert allowed == 10
+
+
+def test_batches_count_for_the_rate() -> None:
+    surfaces = Surfaces()
+    surfaces.caller.rate = Rate(0.001, 2, surfaces.server.clock.now())
+    found = surfaces.batch(*[("kv.set", {"key": "k", "value": "v"})] * 4)
+    limited = Fault("RATE_LIMITED").json_text()
+    assert [reply["error"] for reply in found] == [None, None, limited, limited]
+
+
 def test_every_surface_passes_the_guards() -> None:
     """The same call, refused in the same way, over REST, envelope, batch, operation and in this process."""
     surfaces = Surfaces()

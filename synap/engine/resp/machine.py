@@ -308,7 +308,7 @@ class RespMachine:
         reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, budget))
         done = numbers[layout.LANE_CALLS] > 0
         if session.rate is not None and done:
-            session.rate.spend(1)
+            session.rate.spend()
         if session.mute:
             numbers[LANE_OUT] = OUT_AT
             if session.mute == MUTE_THIS and done:

@@ -6,6 +6,7 @@ needs Python.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 
 from synap.command import Command
 from synap.engine.engine import Engine
@@ -191,8 +192,9 @@ class SlowPath:
             self._run_queued(engine.numbers[session.at + layout.SESSION_QUEUE], count, now)
 
     def _run_queued(self, entry: int, count: int, now: int) -> None:
-        for outcome in self._engine.transactions.outcomes(self._session, entry, count, now):
-            self._replies.add(outcome)
+        with closing(self._engine.transactions.outcomes(self._session, entry, count, now)) as outcomes:
+            for outcome in outcomes:
+                self._replies.add(outcome)
 
 
 def protocol_fault(engine: Engine, at: int, end: int) -> str:

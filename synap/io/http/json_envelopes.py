@@ -35,7 +35,7 @@ class Envelopes:
     def answer(self, request: Request, caller: Caller) -> Response:
         """Answer one command, or a batch in order."""
         texts = self._texts or texts_for(request.headers)
-        plain = texts == EXACT and self.server.node is not None
+        plain = texts == EXACT and caller.rate is None and self.server.node is not None
         head = streamable.batch_head(request.body) if plain else None
         if head is not None:
             response = self.batch(caller, request.body, head.end())
@@ -91,7 +91,6 @@ class Envelopes:
                 pieces += [b"," + piece for piece in left_out(posted[index:])]
                 break
             now = self.server.clock.now()
-            caller.look_at_rate(now)
             reason = json_batch.answer(words, octets, index, entry, count, now, caller.refuses, engine.reply_bytes_max)
             pieces.append(bytes(engine.bytes[OUT_AT : numbers[layout.LANE_OUT]]))
             made += len(pieces[-1])
