@@ -198,6 +198,10 @@ def test_every_surface_passes_the_guards() -> None:
             with pytest.raises(Fault) as refusal:
                 call()
             assert refusal.value.row.name == name
+    surfaces.database._caller.guard(-1, False)
+    surfaces.database._caller.guard(GUARD_NO_WRITES)
+    with pytest.raises(Fault, match="Permission denied"):
+        surfaces.database.blpop("l", timeout=0.1)
 
 
 def test_handlers_that_need_a_session_have_rows_of_sessions() -> None:

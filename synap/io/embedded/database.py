@@ -109,11 +109,13 @@ class Database(Methods, BulkMethods):
             if engine.numbers[layout.TIMERS_DUE] <= now:
                 self._end_timers(now)
             self._put(tape, blob)
-            waiter = Waiter(lambda outcome: self._value(outcome, fields), lambda: engine.seq) if waits else None
+            caller, deliver, waiter = self._caller, None, None
+            if waits:
+                waiter = Waiter(caller, lambda outcome: self._value(outcome, fields), lambda: engine.seq)
+                caller, deliver = waiter, waiter.deliver
             outcome = engine.execute(
-                self._caller if waiter is None else waiter, engine.row_at[name], layout.CALL, len(tape), len(blob), now,
-                None if waiter is None else waiter.deliver,
-            )  # fmt: skip
+                caller, engine.row_at[name], layout.CALL, len(tape), len(blob), now, deliver
+            )
             if outcome.status == PARKED:
                 assert waiter is not None
                 seconds = waiter.seconds(now)

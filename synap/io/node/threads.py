@@ -4,9 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from synap.engine.callers import Caller, Surface
+from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
-from synap.faults import Fault
 from synap.journal import Log, LogFailed
 
 
@@ -17,9 +16,11 @@ class Waiter(Caller):
     up to `seq`.
     """
 
-    def __init__(self, read: Callable[[Outcome], Any], seq: Callable[[], int]) -> None:
-        """`read` returns the value of an outcome or raises Fault, `seq` returns the seq of the last change."""
-        super().__init__(Surface.PYTHON)
+    def __init__(self, caller: Caller, read: Callable[[Outcome], Any], seq: Callable[[], int]) -> None:
+        """Call for `caller`, with its permissions and its rate. `read` returns the value of an outcome or raises Fault,
+        `seq` returns the seq of the last change."""
+        super().__init__(caller.surface, caller.user)
+        self.refuses, self.rate, self.namespace = caller.refuses, caller.rate, caller.namespace
         self._read, self._seq = read, seq
         self.done = threading.Event()
         self.value: Any = None
@@ -34,8 +35,8 @@ class Waiter(Caller):
         """Keep the outcome for the thread that waits, and wake it."""
         try:
             self.value = self._read(outcome)
-        except Fault as fault:
-            self.error = fault
+        except Exception as error:  # raised in the thread that waits
+            self.error = error
         self.seq = self._seq()
         self.done.set()
 
