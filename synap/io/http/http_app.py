@@ -13,7 +13,7 @@ from synap.derive.api_page import LINKS, front_page
 from synap.derive.api_page import page as page_of
 from synap.engine.callers import Caller
 from synap.engine.outcomes import PARKED, Outcome
-from synap.faults import Fault, SynapError
+from synap.faults import Fault
 from synap.io.http.gzip_replies import gzipped, prefers_html
 from synap.io.http.http_admission import HttpAdmission, header
 from synap.io.http.json_calls import JsonCalls
@@ -60,7 +60,7 @@ class Later:
             return
         try:
             self.future.set_result(self._web.response(outcome, self._target, self._fields))
-        except SynapError as error:
+        except Exception as error:  # of this request, not of the one whose change ended the wait
             self.future.set_exception(error)
 
 

@@ -240,6 +240,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
 
     def _over(self) -> None:
         """Stop serving messages and note the time; from here on only the end is waited for."""
+        self.message = None  # a message held back by a pause is not handled any more
         if self.closed_at is None:
             self.closed_at = self.server.loop.time()
             self.server.loop.call_soon(self._end_endpoint)  # later, since a call of the endpoint may be running
