@@ -1,5 +1,7 @@
 """get_many, set_many, delete_many: every form of input against the naive twin, threads, what is refused."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 import synap
 from synap.io.embedded.arrays import pack
+from synap.store.calls import bulk
 from tests.naive.store import State, keys, strings
 
 NOW = 1_000_000
@@ -99,6 +102,25 @@ def test_delete_many_wakes_no_log_where_nothing_was(store: Any, tmp_path: Path) 
         size = sum(path.stat().st_size for path in tmp_path.iterdir())
         assert db.delete_many([b"none%d" % i for i in range(100)]) == 0
         assert sum(path.stat().st_size for path in tmp_path.iterdir()) == size
+
+
+def test_a_call_that_waits_is_served_after_many_keys(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys lie where waiting calls are packed: in the middle of the work none of these is served."""
+    in_tens = {name: getattr(bulk, name) for name in ("set_many", "delete_many")}
+    monkeypatch.setattr(bulk, "set_many", lambda words, octets, at, sizes, value_at, value_sizes, count, *more:
+                        in_tens["set_many"](words, octets, at, sizes, value_at, value_sizes, min(count, 10), *more))
+    monkeypatch.setattr(bulk, "delete_many", lambda words, octets, at, sizes, count, *more:
+                        in_tens["delete_many"](words, octets, at, sizes, min(count, 10), *more))  # fmt: skip
+    names = [b"%03d" % i for i in range(100)]
+    with synap.open() as db, ThreadPoolExecutor() as threads:
+        waiting = threads.submit(db.blpop, "050", timeout=30)
+        while not db._engine.interest.parked:
+            time.sleep(0.01)
+        db.set_many(names, names)
+        assert db.get_many(names) == names and db.dbsize() == 100
+        assert db.delete_many(names) == 100 and db.dbsize() == 0
+        db.rpush("050", "x")
+        assert list(waiting.result(30)) == [b"050", b"x"]
 
 
 def test_other_kinds_are_refused(store: Any) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from synap.derive.outcomes import refused
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine
 from synap.faults import Fault
@@ -32,6 +31,10 @@ class BulkMethods:
 
     def _check_open(self) -> None:
         """Raise ValueError if the database is closed."""
+        raise NotImplementedError
+
+    def _write_log(self) -> None:
+        """Write changes to the log: see `Database._write_log`."""
         raise NotImplementedError
 
     def _finish(self, now: int) -> None:
@@ -78,7 +81,8 @@ class BulkMethods:
 
     def _find(self, packed: Packed, out: Octets, width: int, threads: int) -> Integers:
         """Return the values' places (see `bulk.find_many`); with `width` also copy the values to `out`."""
-        self._check_admitted("kv.get")
+        self._check_open()
+        self._engine.admit_to("kv.get", self._caller, self._clock.now())
         if threads < 1:
             raise ValueError(f"threads: wanted a number above 0, found {threads}")
         engine, count, sizes = self._engine, len(packed), packed.sizes
@@ -136,51 +140,62 @@ class BulkMethods:
         if len(data) and max(int(data.sizes.max()), int(packed.sizes.max())) > limit:
             raise Fault("STRING_TOO_LONG")
         with self._lock:
+            self._check_open()
             engine = self._engine
-            self._check_admitted("kv.set")
+            engine.admit_to("kv.set", self._caller, self._clock.now())
             at = self._lay(packed.octets)
             value_at = self._lay(data.octets, len(packed.octets))
-            done = 0
-            while done < len(packed):
-                now = self._clock.now()
+
+            def store(done: int, now: int) -> int:
+                nonlocal at, value_at
                 rest, value_rest = packed.sizes[done:], data.sizes[done:]
-                step = bulk.set_many(
+                step = int(bulk.set_many(
                     engine.words, engine.octets, at, rest, value_at, value_rest, len(rest), now, 0
-                )
+                ))  # fmt: skip
                 at += int(rest[:step].sum())
                 value_at += int(value_rest[:step].sum())
-                done += step
-                self._finish(now)
-                if not step:
-                    raise Fault("OUT_OF_MEMORY")
+                return step
+
+            self._in_steps(store, len(packed), "OUT_OF_MEMORY")
 
     def delete_many(self, keys: Texts) -> int:
         """Remove many keys of any kind; return how many existed. `keys` takes the forms of `get_many`."""
         packed = pack(keys)
         removed = np.zeros(1, np.int64)
         with self._lock:
+            self._check_open()
             engine = self._engine
-            self._check_admitted("key.delete")
+            engine.admit_to("key.delete", self._caller, self._clock.now())
             at = self._lay(packed.octets)
-            done = 0
-            while done < len(packed):
-                now = self._clock.now()
+
+            def remove(done: int, now: int) -> int:
+                nonlocal at
                 rest = packed.sizes[done:]
-                step = bulk.delete_many(engine.words, engine.octets, at, rest, len(rest), now, 0, removed)
+                step = int(bulk.delete_many(engine.words, engine.octets, at, rest, len(rest), now, 0, removed))
                 at += int(rest[:step].sum())
-                done += step
-                self._finish(now)
-                if not step:
-                    raise Fault("LOG_FAILED")
+                return step
+
+            self._in_steps(remove, len(packed), "LOG_FAILED")
         return int(removed[0])
 
-    def _check_admitted(self, name: str) -> None:
-        """Raise the error that one call of the row `name` would get, before anything is changed."""
-        self._check_open()
-        engine = self._engine
-        refusal = engine.admit(self._caller, engine.row_at[name], 0, 0, self._clock.now())
-        if refusal:
-            raise Fault(refused(refusal).name)
+    def _in_steps(self, work: Callable[[int, int], int], count: int, refusal: str) -> None:
+        """Call `work(done, now)`, which returns how many items more are done, until `count` are; write the log between.
+
+        Calls that wait are served at the end: they are packed into the memory where the items of `work` lie. Raises the
+        Fault `refusal` if `work` does nothing.
+        """
+        done = 0
+        now = self._clock.now()
+        try:
+            while done < count:
+                now = self._clock.now()
+                step = work(done, now)
+                if not step:
+                    raise Fault(refusal)
+                done += step
+                self._write_log()
+        finally:
+            self._finish(now)
 
     def _lay(self, data: Octets, behind: int = 0) -> int:
         """Copy octets into the heap, where kernels can read them; return the octet at which they start."""

@@ -191,6 +191,15 @@ class Database(Methods, BulkMethods):
             self._node.fail(failure)
             raise Fault("UNKNOWN_OUTCOME") from failure
 
+    def _write_log(self) -> None:
+        """Write the changes of a part of a call to the log. Raises Fault UNKNOWN_OUTCOME if the log fails."""
+        try:
+            self._engine.free_deferred()
+            self._commit()
+        except LogFailed as failure:
+            self._node.fail(failure)
+            raise Fault("UNKNOWN_OUTCOME") from failure
+
     def _check_open(self) -> None:
         if self._closed:
             raise ValueError(self._closed)
