@@ -33,7 +33,7 @@ from typing import Any
 from synap.methods import NO_HINTS, Method
 from synap.reply import DONE, Template, names, words
 from synap.routes import Route
-from synap.traits import ADMIN, CONTROL, GROWS, INTERNAL, SESSION, SIGNED_OUT, WAITS, WRITES
+from synap.traits import ADMIN, CONTROL, GROWS, INTERNAL, MAY_REPLICATE, SESSION, SIGNED_OUT, WAITS, WRITES
 
 READ, WRITE = "read", "write"
 
@@ -398,6 +398,7 @@ class Command:
 
     writes, grows, waits = _has(WRITES), _has(GROWS), _has(WAITS)
     internal, session, control = _has(INTERNAL), _has(SESSION), _has(CONTROL)
+    waits_for_writes = _has(WRITES | MAY_REPLICATE)  # does a pause of writes hold the row back?
     reply_names = cached_property(lambda row: names(row.reply))  # those that MARK_NAME stands for
     reply_words = cached_property(lambda row: words(row.reply))  # those that the number of a reply selects
 

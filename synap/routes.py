@@ -14,7 +14,8 @@ class Route:
     capped     (field, most, largest): a number above `most`, up to `largest`, counts as `most`
     alias      for methods that this route does not have, its path belongs to other routes that match
     needs      groups of names: a body without any name of one group belongs to the route that else has the path
-    before     a row that is carried out first with the same fields; its refusal (already created) is ignored
+    before     a row that is carried out first with the same fields, for instance to create a room
+    tolerates  the refusal of `before` that does not matter, for instance that the room exists
     json, json_nil    templates instead of those of the row
     """
 
@@ -27,6 +28,7 @@ class Route:
     alias: bool = False
     needs: tuple[tuple[str, ...], ...] = ()
     before: str = ""
+    tolerates: str = ""
     json: Any = None
     json_nil: Any = None
 

@@ -18,9 +18,10 @@
     TRUSTED            INTERNAL, with arguments of a snapshot or of a decision in the log, which are not checked again
     BY_SHARD_CHANNEL   its first arguments are shard channels, by which cluster clients route as by keys
     OTHER_NAME         another name of a row: its calls are counted with that row
+    MAY_REPLICATE      held back by a pause of writes though it changes no key: what it sends may reach replicas
 """
 
 (
     WRITES, GROWS, WAITS, INTERNAL, SESSION, CONTROL, NOT_IN_MULTI, WHILE_SUBSCRIBED, COUNTS_AS_SET, COUNTS_AS_DELETE,
-    ONTO_ITSELF, EMPTY_IS_NIL, ADMIN, SIGNED_OUT, EMPTIES, TRUSTED, BY_SHARD_CHANNEL, OTHER_NAME,
-) = (1 << bit for bit in range(18))  # fmt: skip
+    ONTO_ITSELF, EMPTY_IS_NIL, ADMIN, SIGNED_OUT, EMPTIES, TRUSTED, BY_SHARD_CHANNEL, OTHER_NAME, MAY_REPLICATE,
+) = (1 << bit for bit in range(19))  # fmt: skip

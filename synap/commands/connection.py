@@ -69,7 +69,7 @@ ROWS = [
             reply=TEXT, examples=(Example("ECHO hi", "hi"),)),
     Command("connection.auth", 0x110E, "Authenticate as the user `default`, for whom any password is accepted.",
             args=(Text("first"), Optional(Text("password"))), resp="AUTH", handler="auth", stray="SYNTAX",
-            traits=SESSION | CONTROL | SIGNED_OUT),
+            traits=SESSION | SIGNED_OUT, examples=(Example("AUTH default any", "OK"),)),
     Command("connection.reset", 0x110F, "Reset this connection to the state of a new connection.",
             resp="RESET", traits=SESSION | CONTROL | WHILE_SUBSCRIBED | SIGNED_OUT, handler="reset",
             reply=Status("RESET")),
@@ -106,7 +106,7 @@ ROWS = [
     ),
     Command(
         "connection.client_pause", 0x1184,
-        "Delay the commands of all connections, or only commands that write, for some milliseconds.",
+        "Delay the commands of all connections for some milliseconds, or only those that write or publish.",
         resp="CLIENT|PAUSE", traits=SESSION | ADMIN, handler="client_pause",
         args=(
             Int("timeout", fault="TIMEOUT_NOT_WHOLE"),

@@ -5,7 +5,7 @@ from typing import Any
 from synap.command import AnyOrder, Command, Example, Flag, Many, Optional, Raw, Text, Token
 from synap.reply import INTEGER, TEXT, Array, Pushed, Record, Status, Template, Tuple, or_nil
 from synap.routes import Get, Post
-from synap.traits import BY_SHARD_CHANNEL, SESSION, WHILE_SUBSCRIBED
+from synap.traits import BY_SHARD_CHANNEL, MAY_REPLICATE, SESSION, WHILE_SUBSCRIBED
 
 _TOPIC = Text("topic")
 _SOME = (Many("topics", _TOPIC),)
@@ -68,6 +68,7 @@ ROWS = [
     Command(
         "pubsub.publish", 0x1303, "Publish a message to a topic, optionally with metadata (an object of strings).",
         args=(_TOPIC, Raw("payload"), AnyOrder(Token("METADATA", Raw("metadata")))), handler="pubsub_publish",
+        traits=MAY_REPLICATE,
         reply=_PUBLISHED, also={"message": "payload", "data": "payload"},
         http=(Post("/pubsub/{topic}/publish"), Post("/pubsub/publish")), **_JSON,
     ),
@@ -95,11 +96,11 @@ ROWS = [
            "SUNSUBSCRIBE", _ANY, Example("SUNSUBSCRIBE", ["sunsubscribe", None, 0]), more=BY_SHARD_CHANNEL),
     Command("pubsub.send", 0x1317, "Publish a message to a topic and return the number of copies sent.",
             args=(_TOPIC, Raw("payload")),
-            resp="PUBLISH", handler="publish", reply=INTEGER, json={"receivers": "$reply"},
+            resp="PUBLISH", handler="publish", traits=MAY_REPLICATE, reply=INTEGER, json={"receivers": "$reply"},
             examples=(Example("PUBLISH news hello", 0),)),
     Command("pubsub.send_shard", 0x1318, "Publish a message to a shard channel and return the number of subscribers.",
             args=(_TOPIC, Raw("payload")), resp="SPUBLISH", handler="spublish", reply=INTEGER,
-            traits=BY_SHARD_CHANNEL, json={"receivers": "$reply"},
+            traits=BY_SHARD_CHANNEL | MAY_REPLICATE, json={"receivers": "$reply"},
             examples=(Example("SPUBLISH news hello", 0),)),
     _asked("channels", 0x1319, "List the topics that have subscribers by name, or those of them that match a pattern.",
            "CHANNELS", Array(TEXT), Example("PUBSUB CHANNELS", []), args=_PATTERN, stray="BAD_SUBCOMMAND"),

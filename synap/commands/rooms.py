@@ -43,7 +43,8 @@ ROWS = [
         run="rooms.publish", traits=WRITES | GROWS, needs_words=4200,
         http=(
             Post("/stream/{room}/publish"),
-            Post("/stream/publish", alias=True, needs=(("room",), ("event",)), before="stream.create"),
+            Post("/stream/publish", alias=True, needs=(("room",), ("event",)), before="stream.create",
+                 tolerates="ROOM_EXISTS"),
         ),
         json=_OFFSET,
         examples=(_MADE, _SAID, Example("STREAM.PUBLISH r said one two", 1)),

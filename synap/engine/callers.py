@@ -45,7 +45,8 @@ class Caller:
     user       name of the user, whose permissions are in `refuses`
     namespace  the numbered database of the keys
     refuses    GUARD_* bits: calls that are refused for this caller
-    rate       limit on the calls, or None
+    rate       limit on the calls that the caller makes, or None. Each counts once, when it arrives: not again when EXEC
+               runs it or a wait ends, and messages that the server sends on its own count nothing
     parked     the call that waits, or None; its `over` is True once the wait has ended
     link       the connection: peer, local, descriptor, close(), ..., see io/node/connections.py; None without one
     in_multi   True between MULTI and EXEC: calls are queued
@@ -68,10 +69,16 @@ class Caller:
         """Set or clear guards of this caller."""
         self.refuses = self.refuses | bits if on else self.refuses & ~bits
 
-    def look_at_rate(self, now: int) -> None:
-        """Set or clear the guard of the rate, as the limit says at `now`."""
+    def refuses_at(self, now: int) -> int:
+        """Return the guards of a call that the caller makes at `now`: `refuses`, and GUARD_RATE above the rate."""
+        return self.refuses if self.rate is None or self.rate.allows(now) else self.refuses | GUARD_RATE
+
+    def count_call(self, now: int) -> int:
+        """Count a call for the rate of the caller; return the guards that the call has to pass."""
+        refuses = self.refuses_at(now)
         if self.rate is not None:
-            self.guard(GUARD_RATE, not self.rate.allows(now))
+            self.rate.spend()
+        return refuses
 
     @property
     def of_resp(self) -> bool:

@@ -21,6 +21,7 @@ from synap.engine.callers import Caller, Surface
 from synap.engine.diagnostics import Diagnostics
 from synap.engine.host import Host
 from synap.engine.log_frames import LogFrames
+from synap.engine.memory import Memory
 from synap.engine.outcomes import HANDLED, PARKED, QUEUED, Outcome
 from synap.engine.pubsub import PubSub
 from synap.engine.sessions import Session, Sessions
@@ -34,10 +35,11 @@ from synap.store.calls import calls
 from synap.store.keys import key_info
 from synap.store.lane import transactions
 from synap.store.lane.transactions import QUEUE_HEAD
-from synap.store.memory import arena, layout
+from synap.store.memory import layout
 from synap.store.memory.heap import Heap
 from synap.store.memory.layout import BROKEN, FULL, NIL, REPLY_ITEMS, STATUS_MASK, WAIT, WORD
 from synap.store.memory.refusals import OUT_OF_MEMORY, REPLY_TOO_LARGE, WRONG_TYPE
+from synap.store.records import timers
 
 Handler = Callable[["Engine", Any, dict[str, Any], int], Value]
 """A function of a row: from engine, caller (a Session for rows with the trait SESSION), fields and time to a value."""
@@ -46,11 +48,6 @@ Deliver = Callable[[Outcome], None]
 log = logging.getLogger("synap")
 _GROWS = layout.FLAG_GROWS
 
-EVICTION_POLICIES = (
-    "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random",
-    "volatile-ttl",
-)  # fmt: skip
-"""Redis' names of the eviction policies, in the order of the numbers layout.EVICT_*."""
 FEED_ROUNDS = 100  # pieces that each feed may take in one call of `feed`
 
 
@@ -71,6 +68,7 @@ class Engine:
         self.packers: dict[str, Pack] = {}  # of rows that handlers of other rows call
         self.reply_bytes_max = reply_bytes_max
         self.sessions = Sessions(self.numbers)
+        self.memory = Memory(heap)
         self.interest = Interest(self.numbers, self.bytes)
         self.own = Caller(Surface.PYTHON)  # of calls that the engine makes itself
         self.diagnostics = Diagnostics()
@@ -111,99 +109,110 @@ class Engine:
         has to wait is parked, and `deliver` gets its outcome later; without `deliver` it answers as if its timeout had
         ended at once. The outcome may be read until `settle`.
         """
-        row = self.rows[row_at]
-        rate = caller.rate
-        if rate is not None:
-            caller.look_at_rate(now)
-            rate.spend()
-        if caller.in_multi and not row.control:
-            return self._queue(caller, row, row_at, tape, tape_size, blob_size, now)
-        return self._carry_out(caller, row, row_at, tape, tape_size, blob_size, now, deliver)
+        refuses = caller.refuses if caller.rate is None else caller.count_call(now)
+        if caller.in_multi and not self.rows[row_at].control:
+            return self._queue(caller, refuses, row_at, tape, tape_size, blob_size, now)
+        return self._carry_out(caller, refuses, row_at, tape, tape_size, blob_size, now, deliver)
 
     def execute_packed(
         self, caller: Caller, entry: int, now: int, deliver: Deliver | None = None
     ) -> Outcome:
         """Carry out a call that is packed at word `entry` as MULTI queues calls; see `execute`."""
-        numbers = self.numbers
-        tape = entry + QUEUE_HEAD
-        row_at, tape_size, blob_size = numbers[entry], numbers[tape - 3], numbers[tape - 1]
-        numbers[tape - 2] = caller.namespace
-        numbers[tape - 1] = (tape + tape_size) * WORD
+        row_at, tape, tape_size, blob_size = self._unpack(caller, entry)
         if caller.rate is not None or caller.in_multi:
             return self.execute(caller, row_at, tape, tape_size, blob_size, now, deliver)
-        return self._carry_out(caller, self.rows[row_at], row_at, tape, tape_size, blob_size, now, deliver)
+        return self._carry_out(caller, caller.refuses, row_at, tape, tape_size, blob_size, now, deliver)
 
     def call(self, caller: Caller, call: Call, now: int, deliver: Deliver | None = None) -> Outcome:
         """Carry out a call that Python has packed; see `execute`."""
         self.put(call)
-        row_at = self.row_at[self.catalogue.by_code[call.code].name]
-        return self.execute(caller, row_at, layout.CALL, len(call.tape), len(call.blob), now, deliver)
+        return self.execute(caller, self._row_at(call), layout.CALL, len(call.tape), len(call.blob), now, deliver)
+
+    def call_unasked(self, caller: Caller, call: Call, now: int) -> Outcome:
+        """Carry out a call that the server makes for a caller, who has asked for the results before (a feed). It passes
+        the guards and does not count for the caller's rate."""
+        self.put(call)
+        row_at, tape_size, blob_size = self._row_at(call), len(call.tape), len(call.blob)
+        return self._carry_out(caller, caller.refuses, row_at, layout.CALL, tape_size, blob_size, now, None)
 
     def carry_out_queued(self, caller: Caller, entry: int, now: int) -> Outcome:
-        """Carry out a call packed at word `entry` within EXEC, or for a handler that stands for another row: it has
-        been counted before, is not queued, and does not wait."""
+        """Carry out a call packed at word `entry` within EXEC, or for a handler or route that makes more than one call:
+        it has been counted before, is not queued, and does not wait."""
+        row_at, tape, tape_size, blob_size = self._unpack(caller, entry)
+        return self._carry_out(caller, caller.refuses, row_at, tape, tape_size, blob_size, now, None)
+
+    def admit_to(self, name: str, caller: Caller, now: int) -> None:
+        """Pass the guards of the row `name` with something that is no call of it, as `get_many` is none of `kv.get`.
+
+        It counts for the caller's rate. Raises the Fault by which a call of the row would be refused.
+        """
+        refuses = caller.refuses if caller.rate is None else caller.count_call(now)
+        refusal = self._admit(refuses, self.row_at[name], 0, 0, now)
+        if refusal:
+            raise Fault(refused(refusal).name)
+
+    def _row_at(self, call: Call) -> int:
+        return self.row_at[self.catalogue.by_code[call.code].name]
+
+    def _unpack(self, caller: Caller, entry: int) -> tuple[int, int, int, int]:
+        """Complete a packed call with namespace and place; return row, tape, words of the tape, bytes of the blob."""
         numbers = self.numbers
-        tape, row_at = entry + transactions.QUEUE_HEAD, numbers[entry]
+        tape = entry + QUEUE_HEAD
         tape_size, blob_size = numbers[tape - 3], numbers[tape - 1]
         numbers[tape - 2] = caller.namespace  # a SELECT in the transaction may have changed it
-        numbers[tape - 1] = (tape + tape_size) * layout.WORD
-        return self._carry_out(caller, self.rows[row_at], row_at, tape, tape_size, blob_size, now, None)
+        numbers[tape - 1] = (tape + tape_size) * WORD
+        return numbers[entry], tape, tape_size, blob_size
 
     def _queue(
-        self, caller: Caller, row: Command, row_at: int, tape: int, tape_size: int, blob_size: int, now: int
+        self, caller: Caller, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int
     ) -> Outcome:
         """Queue the call in TAPE for EXEC, if the guards admit it."""
         assert tape == layout.TAPE and isinstance(caller, Session), "only RESP sessions queue calls"
-        status = self.admit(caller, row_at, tape_size, blob_size, now)
+        row = self.rows[row_at]
+        status = self._admit(refuses, row_at, tape_size, blob_size, now)
         if not status and not transactions.enqueue_call(
             self.words, self.octets, caller.at, row_at, tape_size, blob_size
         ):
             status = OUT_OF_MEMORY
         if not status:
             return Outcome(row, row_at, QUEUED)
+        self.numbers[layout.COUNTERS + 4 * row.code + 1] += 1
         caller.break_multi()
         return Outcome(row, row_at, status)
 
-    def admit(self, caller: Caller, row_at: int, tape_size: int, blob_size: int, now: int) -> int:
-        """Return the refusal of a call by the guards of node and caller, or 0, for calls that Python carries out."""
-        if not (self.numbers[layout.REFUSE] | caller.refuses or self.numbers[row_at + layout.ROW_FLAGS] & _GROWS):
+    def _admit(self, refuses: int, row_at: int, tape_size: int, blob_size: int, now: int) -> int:
+        """Return the refusal of a call by the guards of the node and by `refuses`, or 0."""
+        if not (self.numbers[layout.REFUSE] | refuses or self.numbers[row_at + layout.ROW_FLAGS] & _GROWS):
             return 0
-        return int(calls.admit_handler(
-            self.words, self.octets, row_at, tape_size, blob_size, now, caller.refuses
-        ))  # fmt: skip
+        return int(calls.admit_handler(self.words, self.octets, row_at, tape_size, blob_size, now, refuses))
 
     def _carry_out(
-        self, caller: Caller, row: Command, row_at: int, tape: int, tape_size: int, blob_size: int, now: int,
+        self, caller: Caller, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int,
         deliver: Deliver | None,
     ) -> Outcome:  # fmt: skip
+        row = self.rows[row_at]
         if row.handler:
-            refusal = self.admit(caller, row_at, tape_size, blob_size, now)
+            refusal = self._admit(refuses, row_at, tape_size, blob_size, now)
             if refusal:
-                self.numbers[layout.COUNTERS + 4 * row.code] += 1
-                self.numbers[layout.COUNTERS + 4 * row.code + 1] += 1
+                self._note_refused(row)
                 return Outcome(row, row_at, refusal)
             return Outcome(row, row_at, HANDLED, self._handle(row, caller, tape, now))
-        status = calls.perform(
-            self.words, self.octets, row_at, tape, tape_size, blob_size, now, caller.refuses, REPLY_ITEMS,
-            self.reply_bytes_max,
-        )  # fmt: skip
-        what = status & STATUS_MASK
-        if what == FULL or what == BROKEN:
-            status = self.checked(status, row_at)
-        if what != WAIT:
+        status = self._perform(refuses, row_at, tape, tape_size, blob_size, now)
+        if status & STATUS_MASK != WAIT:
             return Outcome(row, row_at, status)
         if deliver is None:
+            self._note_called(row)
             return Outcome(row, row_at, NIL)
         parked = self._park(caller, row, row_at, tape, tape_size, blob_size, now, deliver)
         return Outcome(row, row_at, PARKED, parked)
 
-    def _perform(self, caller: Caller, row_at: int, tape: int, tape_size: int, blob_size: int, now: int) -> int:
-        """Carry out the call at word `tape` in a kernel and return its status.
+    def _perform(self, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int) -> int:
+        """Carry out the call at word `tape` in a kernel, past the guards of the node and `refuses`; return its status.
 
         A call whose reply would be above `reply_bytes_max` is refused before any change.
         """
         status = calls.perform(
-            self.words, self.octets, row_at, tape, tape_size, blob_size, now, caller.refuses, REPLY_ITEMS,
+            self.words, self.octets, row_at, tape, tape_size, blob_size, now, refuses, REPLY_ITEMS,
             self.reply_bytes_max,
         )  # fmt: skip
         what = status & STATUS_MASK
@@ -215,27 +224,22 @@ class Engine:
         if what == layout.BROKEN:
             raise BrokenNode(f"{self.rows[row_at].name}: the kernel failed")
         if what == layout.FULL:
+            self._note_refused(self.rows[row_at])
             return REPLY_TOO_LARGE
         return int(status)
+
+    def _note_called(self, row: Command) -> None:
+        self.numbers[layout.COUNTERS + 4 * row.code] += 1
+
+    def _note_refused(self, row: Command) -> None:
+        self._note_called(row)
+        self.numbers[layout.COUNTERS + 4 * row.code + 1] += 1
 
     def misfit(self, row: Command, refusal: int, at: int, size: int) -> Fault:
         """Return the Fault of words that do not fit a row's grammar; it may name the word of `size` bytes at `at`."""
         word = bytes(self.bytes[at : at + size]).decode("utf-8", "surrogateescape")
         command, _, given = row.resp.partition("|")
         return Fault(refused(refusal).name, word=word, command=command, given=given)
-
-    def set_eviction(self, policy: str, samples: int) -> None:
-        """Set the eviction policy, a name of EVICTION_POLICIES, and the number of keys sampled for each eviction."""
-        number = EVICTION_POLICIES.index(policy)
-        self.numbers[layout.EVICTION] = number
-        self.numbers[layout.EVICTION_SAMPLES] = samples
-        self.note_uses(True)
-
-    def note_uses(self, on: bool) -> None:
-        """Switch the tracking of key use (time or count) on or off; off while a snapshot's child shares pages."""
-        frequency = self.numbers[layout.EVICTION] in (layout.EVICT_LFU, layout.EVICT_VOLATILE_LFU)
-        note = layout.NOTE_USE if frequency else layout.NOTE_TIME
-        self.numbers[layout.TRACKING] = note if on else 0
 
     def free_deferred(self) -> None:
         """Free the blocks that the reply pointed to, once the reply has been read."""
@@ -256,8 +260,7 @@ class Engine:
     def run(self, call: Call, now: int) -> int:
         """Carry out a call of the engine itself and return its status; call `settle` once the reply has been read."""
         self.put(call)
-        row_at = self.row_at[self.catalogue.by_code[call.code].name]
-        return self._perform(self.own, row_at, layout.CALL, len(call.tape), len(call.blob), now)
+        return self._perform(self.own.refuses, self._row_at(call), layout.CALL, len(call.tape), len(call.blob), now)
 
     def _handle(self, row: Command, caller: Caller, tape: int, now: int) -> Value:
         """Carry out a row that runs in Python and return its value; a Fault, or any failure of the handler, is
@@ -314,8 +317,15 @@ class Engine:
         caller.parked = None
         self.interest.unpark(parked)
         if outcome is not ...:
-            self._deliver(parked, Outcome(self.rows[parked.row_at], parked.row_at, *_ended(outcome)))
+            self._end_wait(parked, outcome)
         return True
+
+    def _end_wait(self, parked: Parked, fault: Fault | None) -> None:
+        """Deliver the end of a wait without a reply of its row: a Fault, or NIL as at the end of the timeout."""
+        row = self.rows[parked.row_at]
+        self._note_called(row) if fault is None else self._note_refused(row)
+        what = (layout.NIL, None) if fault is None else (HANDLED, fault)
+        self._deliver(parked, Outcome(row, parked.row_at, *what))
 
     def _deliver(self, parked: Parked, outcome: Outcome) -> None:
         parked.deliver(outcome)
@@ -345,7 +355,8 @@ class Engine:
         """Carry out a parked call again; return its status."""
         call = parked.call
         self.put(call)
-        return self._perform(parked.caller, parked.row_at, layout.CALL, len(call.tape), len(call.blob), now)
+        refuses = parked.caller.refuses
+        return self._perform(refuses, parked.row_at, layout.CALL, len(call.tape), len(call.blob), now)
 
     def feed(self, h: int, now: int) -> None:
         """Let the feeds of the queue or room with the hash `h` take messages or events, one piece each in turn.
@@ -370,14 +381,17 @@ class Engine:
             parked = heapq.heappop(self._waiting)[2]
             if not parked.over:
                 self.interest.unpark(parked)
-                self._deliver(parked, Outcome(self.rows[parked.row_at], parked.row_at, layout.NIL))
+                self._end_wait(parked, None)
 
     @property
     def next_wait(self) -> int:
-        """The time (ms) of the next timeout of a parked call or timer of a queue or room; 0 if feeds have more now."""
+        """The time (ms) of the next timeout of a parked call or timer of a queue or room; 0 if feeds have more now.
+
+        During a pause of writes no timer runs.
+        """
         if self.unfinished_feeds:
             return 0
-        due = int(self.numbers[layout.TIMERS_DUE])
+        due = timers.NEVER if self.diagnostics.holds(True) else int(self.numbers[layout.TIMERS_DUE])
         return min(self._waiting[0][0], due) if self._waiting else due
 
     def attend(self, feed: Feed) -> None:
@@ -395,28 +409,3 @@ class Engine:
         if session.listener is not None:
             self.pubsub.leave(session.listener)
         self.sessions.remove(session)
-
-    # Memory.
-
-    def allocate(self, size: int) -> int:
-        """Allocate a block of `size` bytes and return its first octet. Raise MemoryError above max_memory."""
-        most = self.numbers[layout.BYTES_MAX] * 3 // 2 + arena.PAGES_SPARE
-        if self.numbers[layout.PAGES_USED] * layout.PAGE_BYTES + size > most:
-            raise MemoryError
-        return self.allocate_always(size)
-
-    def allocate_always(self, size: int) -> int:
-        """Allocate a block of `size` bytes, also above max_memory, for work that must not fail any more."""
-        ref = arena.allocate_block(self.words, self.octets, (size + 7) // 8)
-        if not ref:
-            raise MemoryError
-        return int(ref) * layout.WORD
-
-    def release(self, at: int) -> None:
-        """Free a block of `allocate` or `allocate_always`."""
-        arena.release_block(self.words, self.octets, at // layout.WORD)
-
-
-def _ended(outcome: Fault | None) -> tuple[int, Fault | None]:
-    """Return status and value of a wait that was ended: by a Fault, or as if its timeout had ended."""
-    return (HANDLED, outcome) if outcome is not None else (layout.NIL, None)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from synap.faults import BrokenNode
-from synap.store.memory import arena, frames, layout
+from synap.store.memory import frames, layout
 
 if TYPE_CHECKING:
     from synap.engine.engine import Engine
@@ -46,11 +46,11 @@ class LogFrames:
         at = layout.CALL_BLOB * layout.WORD
         size = len(payload)
         if size > layout.CALL_BLOB_BYTES:
-            at = self._engine.allocate(size)
+            at = self._engine.memory.allocate(size)
         self._engine.bytes[at : at + size] = payload
         done = frames.replay(self._engine.words, self._engine.octets, at, at + size, step)
         if at != layout.CALL_BLOB * layout.WORD:
-            arena.release_block(self._engine.words, self._engine.octets, at // layout.WORD)
+            self._engine.memory.release(at)
         if done < 0:
             numbers = self._engine.numbers
             row = self._engine.catalogue.by_code.get(numbers[layout.REPLAY_CODE])

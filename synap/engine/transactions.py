@@ -1,9 +1,10 @@
 """MULTI, WATCH and EXEC of sessions, as far as the lane does not carry them out in the heap."""
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
+from synap.command import Command
 from synap.engine.outcomes import HANDLED, Outcome
 from synap.engine.sessions import Session
 from synap.faults import BrokenNode, Fault, SynapError
@@ -65,6 +66,14 @@ class Transactions:
         """Leave MULTI, drop the queued calls and stop watching keys."""
         transactions.leave_multi(self._engine.words, self._engine.octets, session.at)
         self.unwatch(session)
+
+    def queued(self, session: Session) -> Iterator[Command]:
+        """Return the rows of the calls that the session has queued."""
+        numbers = self._engine.numbers
+        entry = numbers[session.at + layout.SESSION_QUEUE]
+        for _ in range(numbers[session.at + layout.SESSION_QUEUED]):
+            yield self._engine.rows[numbers[entry]]
+            entry += numbers[entry + 1]
 
     def outcomes(self, session: Session, entry: int, count: int, now: int) -> Generator[Outcome, None, None]:
         """Carry out `count` queued calls from word `entry` on as one group; yield each outcome, to be read at once.

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from synap.engine.engine import EVICTION_POLICIES
 from synap.engine.handlers.table import digest_of
+from synap.engine.memory import EVICTION_POLICIES
 from synap.store.memory import frames, layout
 from tests.engine.engines import House
 from tests.support import Bench, Refusal
@@ -21,7 +21,7 @@ ANY = [policy for policy in EVICTION_POLICIES if policy.startswith("allkeys")]
 
 def house_of(store: type[Bench], policy: str, samples: int = 5) -> House:
     house = House(store, memory_max=MEMORY)
-    house.engine.set_eviction(policy, samples)
+    house.engine.memory.set_eviction(policy, samples)
     return house
 
 
@@ -174,7 +174,7 @@ def test_reads_do_not_write_while_a_snapshot_runs(store: type[Bench], policy: st
     house = house_of(store, policy)
     client = house.client()
     client.ask("SET k v")
-    house.engine.note_uses(False)
+    house.engine.memory.note_uses(False)
     before = bytes(house.engine.bytes[layout.PAGE_TABLE * layout.WORD :][: 64 << 20])
     house.now += 100_000
     client.ask(*["GET k"] * 50)

@@ -1,6 +1,7 @@
 """The guards of a call, in their order, for every kind of row and every surface."""
 
 import inspect
+import json
 import typing
 from typing import Any
 
@@ -12,6 +13,8 @@ from synap.compat.redis_facts import FACTS
 from synap.engine.callers import Caller, Rate
 from synap.engine.handlers.table import HANDLERS
 from synap.faults import BY_NAME, Fault
+from synap.io.websocket.endpoints.rooms import RoomEndpoint
+from synap.io.websocket.endpoints.topics import PubSubEndpoint
 from synap.store.memory import layout
 from synap.store.memory.layout import (
     GUARD_BROKEN_LOG,
@@ -169,6 +172,109 @@ def test_a_refused_call_costs_nothing_of_the_rate(house: House, command: str) ->
         allowed += refused(client, command) == ""
         house.now += 40
     assert allowed == 10
+
+
+@pytest.mark.parametrize("command", [READS, READS_IN_PYTHON])
+def test_a_queued_call_counts_once(house: House, command: str) -> None:
+    """EXEC, in the lane or in Python, refuses no call that was allowed when it was queued."""
+    client = house.client()
+    client.session.rate = Rate(0.001, 4, house.now)
+    found = client.ask("MULTI", WRITES, command, "EXEC", READS)
+    assert found[1:3] == [b"QUEUED"] * 2 and b"OK" in found[3] and len(found[3]) == 2
+    assert not any(type(each).__name__ == "Refusal" for each in found[3])
+    assert str(found[4]) == Fault("RATE_LIMITED").resp_text()
+
+
+def test_a_call_that_waited_is_not_limited(house: House) -> None:
+    client, pusher = house.client(), house.client()
+    client.session.rate = Rate(0.001, 1, house.now)
+    assert client.ask("BLPOP l 0") == []
+    pusher.ask("RPUSH l a")
+    assert client.heard == [[b"l", b"a"]]
+
+
+@pytest.mark.parametrize("end", ["RPUSH l a", "a timeout", "CLIENT UNBLOCK {id} ERROR"])
+def test_a_call_that_waits_is_counted_once(house: House, end: str) -> None:
+    client, other = house.client(), house.client()
+    counter = layout.COUNTERS + 4 * next(row.code for row in CATALOGUE.rows if row.resp == "BLPOP")
+    assert client.ask("BLPOP l 1") == []
+    house.now += 5000 if end == "a timeout" else 0
+    house.upkeep()
+    if end != "a timeout":
+        other.ask(end.format(id=client.session.number))
+    assert len(client.heard) == 1
+    refused_too = 1 if "ERROR" in end else 0
+    assert [house.engine.numbers[counter + i] for i in range(2)] == [1, refused_too]
+
+
+def test_a_refusal_to_queue_is_counted(house: House) -> None:
+    client = house.client()
+    client.session.guard(GUARD_NO_READS)
+    for command in (READS, READS_IN_PYTHON):
+        code = next(row.code for row in CATALOGUE.rows if row.resp == command.rsplit(" ", 1)[0].replace(" ", "|"))
+        before = house.engine.numbers[layout.COUNTERS + 4 * code + 1]
+        client.ask("MULTI", command, "DISCARD")
+        assert house.engine.numbers[layout.COUNTERS + 4 * code + 1] == before + 1, command
+
+
+class Socket:
+    """A WebSocket that keeps what an endpoint sends."""
+
+    full = False
+
+    def __init__(self, surfaces: Surfaces) -> None:
+        self.server, self.caller = surfaces.server, surfaces.caller
+        self.sent: list[dict[str, Any]] = []
+        self.closed = 0
+
+    def send_text(self, data: bytes) -> None:
+        self.sent.append(json.loads(data))
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = code
+
+
+def test_what_a_socket_delivers_costs_nothing_of_the_rate() -> None:
+    surfaces = Surfaces()
+    surfaces.resp("STREAM.CREATE", "r")
+    for i in range(30):
+        surfaces.resp("STREAM.PUBLISH", "r", "e", str(i))
+    surfaces.caller.rate = Rate(0.001, 1, surfaces.server.clock.now())
+    socket: Any = Socket(surfaces)
+    endpoint = RoomEndpoint(socket, {"room": "r", "subscriber_id": "s"})
+    endpoint.begin()
+    endpoint.ended()
+    assert [each["type"] for each in socket.sent] == ["connected"] + ["event"] * 30 and not socket.closed
+    found = [surfaces.command("key.exists", {"key": "k"})["error"] for _ in range(2)]
+    assert found == [None, Fault("RATE_LIMITED").json_text()]
+
+
+def test_the_topics_of_a_socket_pass_the_guards() -> None:
+    surfaces = Surfaces()
+    text = Fault("NOT_SIGNED_IN").json_text()
+    socket: Any = Socket(surfaces)
+    surfaces.caller.guard(GUARD_SIGNED_OUT)
+    PubSubEndpoint(socket, {"topics": "a"}).begin()
+    assert socket.sent == [{"error": text}] and socket.closed == 1008
+    surfaces.caller.guard(GUARD_SIGNED_OUT, False)
+    socket = Socket(surfaces)
+    endpoint = PubSubEndpoint(socket, {"topics": "a"})
+    endpoint.begin()
+    surfaces.caller.guard(GUARD_SIGNED_OUT)
+    for command in ("subscribe", "unsubscribe"):
+        endpoint.received(json.dumps({"command": command, "topics": ["b"]}).encode())
+    endpoint.ended()
+    assert [each["type"] for each in socket.sent] == ["connected", "error", "error"]
+    assert [each["error"] for each in socket.sent[1:]] == [text, text]
+
+
+@pytest.mark.parametrize("path, body", [
+    ("/queue/publish", {"queue": "q", "payload": [1]}), ("/stream/publish", {"room": "r", "event": "e", "data": 1}),
+])  # fmt: skip
+def test_a_request_that_makes_two_calls_counts_once(path: str, body: dict[str, Any]) -> None:
+    surfaces = Surfaces()
+    surfaces.caller.rate = Rate(0.001, 2, surfaces.server.clock.now())
+    assert [surfaces.rest("POST", path, body)[0] for _ in range(3)] == [200, 200, 429]
 
 
 def test_batches_count_for_the_rate() -> None:

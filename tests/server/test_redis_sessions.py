@@ -30,6 +30,13 @@ CASES = [
     ["MULTI", "BLPOP nn 0", "CLIENT REPLY ON", "EXEC", "ECHO e"],
     ["WATCH k", "SET k 2", "MULTI", "GET k", "CLIENT REPLY SKIP", "EXEC", "ECHO e"],
     ["CLIENT REPLY OFF", "EXEC", "DISCARD", "MULTI", "MULTI", "DISCARD", "CLIENT REPLY ON", "ECHO e"],
+    ["MULTI", "AUTH default any", "SET k 1", "EXEC"],
+    # A pause of writes: EXEC waits for a queued write only, and PUBLISH waits too.
+    ["CLIENT PAUSE 10000 WRITE", "GET k", "PUBLISH a m", "ECHO e"],
+    ["CLIENT PAUSE 10000 WRITE", "SPUBLISH a m", "ECHO e"],
+    ["CLIENT PAUSE 10000 WRITE", "MULTI", "GET k", "EXEC", "SUBSCRIBE a", "UNSUBSCRIBE a", "SET k 1", "ECHO e"],
+    ["CLIENT PAUSE 10000 WRITE", "MULTI", "GET k", "SET k 1", "EXEC", "ECHO e"],
+    ["MULTI", "SET k 1", "CLIENT PAUSE 10000 WRITE", "EXEC", "MULTI", "PUBLISH a m", "EXEC"],
     # Confirmations and messages are pushes: they are not replies.
     ["CLIENT REPLY OFF", "SUBSCRIBE a b", "PSUBSCRIBE c*", "PING", "UNSUBSCRIBE a", "SSUBSCRIBE s"],
     ["HELLO 3", "CLIENT REPLY OFF", "SUBSCRIBE a", "PUBLISH a m", "ECHO no", "UNSUBSCRIBE", "CLIENT REPLY ON"],
@@ -81,14 +88,14 @@ def told(port: int, data: bytes, pieces: bool, quiet_s: float = 0.25) -> bytes:
 
 @pytest.mark.parametrize("inline", [False, True])
 def test_beside_redis(redis: Redis, node: Server, inline: bool) -> None:
-    for case in CASES:
+    for case in [*CASES, ["ECHO e"]]:  # the last one ends the last pause
         data = b"".join(line.encode() + b"\r\n" if inline else command(*line.split()) for line in case)
         ports = redis.port, node.resp_port
         for quiet_s in (0.25, 3.0):  # on a busy machine an answer may take longer than the first pause
             for port in ports:
                 with socket.create_connection((HOST, port)) as link:
-                    link.sendall(command("FLUSHALL"))
-                    assert link.recv(100) == b"+OK\r\n"
+                    link.sendall(command("CLIENT", "UNPAUSE") + command("FLUSHALL"))
+                    assert link.recv(5, socket.MSG_WAITALL) == link.recv(5, socket.MSG_WAITALL) == b"+OK\r\n"
             with ThreadPoolExecutor() as both:  # each answer ends with a pause: wait for both pauses at once
                 theirs, ours = both.map(told, ports, [data, data], [False, False], [quiet_s, quiet_s])
             if case[0] == "HELLO 3":  # who we are differs

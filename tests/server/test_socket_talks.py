@@ -541,8 +541,23 @@ def test_a_pause_of_writes_leaves_rooms_and_topics(node: Server) -> None:
             assert [heard(socket)["type"] for _ in range(2)] == ["connected", "event"]
             assert heard(topic)["type"] == "connected"
             told(topic, command="publish", topic="paused.x", payload=1, reply=True)
+            assert silent(topic), "as in Redis, PUBLISH waits"
+            assert admin.ask("CLIENT", "UNPAUSE") == b"OK"
             assert {heard(topic)["type"], heard(topic)["type"]} == {"message", "published"}
-            assert admin.ask("CLIENT", "UNPAUSE") == b"OK" and admin.ask("CLIENT", "PAUSE", 800) == b"OK"
-            told(topic, command="publish", topic="paused.x", payload=2, reply=True)
-            assert silent(topic)
-            assert {heard(topic)["type"], heard(topic)["type"]} == {"message", "published"}
+            assert admin.ask("CLIENT", "PAUSE", 800) == b"OK"
+            told(topic, command="subscribe", topics=["more"])
+            assert silent(topic) and heard(topic)["type"] == "subscribed"
+
+
+def test_a_pause_of_writes_ends_no_lease(node: Server) -> None:
+    """Nothing changes during a pause of writes: a call that waits for a message gets it when the pause is over."""
+    queue = made(node, "paused-lease")
+    publish(node, queue, "one", delay=0.3)
+    with node.resp() as admin, node.resp() as waiting:
+        waiting.send("QUEUE.CONSUME", queue, "w1", "WAIT", 20_000)
+        eventually(lambda: b"flags=b" in admin.ask("CLIENT", "LIST"))
+        assert admin.ask("CLIENT", "PAUSE", 60_000, "WRITE") == b"OK"
+        time.sleep(0.6)
+        assert stats(node, queue)["consumed"] == 0
+        assert admin.ask("CLIENT", "UNPAUSE") == b"OK"
+        assert b"one" in waiting.read()

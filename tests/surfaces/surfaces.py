@@ -76,6 +76,7 @@ class Server:
         self.rest, self.commands = _targets(self.engine, flush)
         if plain_batches:
             self.commands.image().place(self.engine.words, self.engine.octets)
+        self.log_count = heap.LOG_COUNT
         self.phase, self.progress = "ready", type("Progress", (), {"done": 0, "total": 0, "name": ""})
         self.loop = self
 

@@ -46,11 +46,11 @@ def _maxmemory(engine: Engine, text: str) -> None:
 
 
 def _policy(engine: Engine, text: str) -> None:
-    engine.set_eviction(choice(*POLICIES)(text), engine.numbers[layout.EVICTION_SAMPLES] or 5)
+    engine.memory.set_eviction(choice(*POLICIES)(text), engine.numbers[layout.EVICTION_SAMPLES] or 5)
 
 
 def _samples(engine: Engine, text: str) -> None:
-    engine.set_eviction(policy_of(engine), bounded(integer(text), 1, 64))
+    engine.memory.set_eviction(policy_of(engine), bounded(integer(text), 1, 64))
 
 
 def _slow(engine: Engine, text: str) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from synap.engine.callers import Caller
-from synap.engine.engine import EVICTION_POLICIES, Engine, Handler
+from synap.engine.engine import Engine, Handler
+from synap.engine.memory import EVICTION_POLICIES
 from synap.faults import Fault
 from synap.store.keys import key_info
 from synap.store.kinds.table import KINDS

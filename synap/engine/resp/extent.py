@@ -63,18 +63,18 @@ class Extent:
         target = self._take(min(self._size * 2, self._bytes_max + BYTES_FIRST))
         octets = self._engine.bytes
         octets[target : target + self.used] = octets[self.at : self.at + self.used]
-        self._engine.release(self.at)
+        self._engine.memory.release(self.at)
         self._skimmed += target - self.at
         self.at = target
 
     def free(self) -> None:
         """Free the extent."""
         if self.at:
-            self._engine.release(self.lend())
+            self._engine.memory.release(self.lend())
 
     def _take(self, size: int) -> int:
         try:
-            target = self._engine.allocate(size)
+            target = self._engine.memory.allocate(size)
         except MemoryError:
             raise Fault("OUT_OF_MEMORY") from None
         self._size = size

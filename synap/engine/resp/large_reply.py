@@ -21,7 +21,7 @@ class LargeReply:
     def close(self) -> None:
         """Free the extent."""
         if self._start:
-            self._engine.release(self._start)
+            self._engine.memory.release(self._start)
             self._start = 0
 
 

@@ -17,6 +17,7 @@ the time of each is unknown.
 from collections.abc import Callable
 
 from synap.call import MUTE_NEXT, MUTE_NONE, MUTE_THIS
+from synap.command import Command
 from synap.engine.engine import Engine
 from synap.engine.outcomes import Outcome
 from synap.engine.resp.extent import Extent
@@ -181,13 +182,13 @@ class RespMachine:
             try:
                 at = self._run(start, start + used, now)
             except BaseException:
-                self.engine.release(start)
+                self.engine.memory.release(start)
                 raise
             if not self.closing and at == start:  # nothing ran: a call waits, or the out region was full
                 extent.take_back(start)
             else:
                 self._keep(at, start + used)
-                self.engine.release(start)
+                self.engine.memory.release(start)
         try:
             extent.grow()
         except Fault as fault:
@@ -302,10 +303,11 @@ class RespMachine:
                 return lane.CUT
         if session.resp2_subscriber:
             return self._without_lane(at, end)
-        session.look_at_rate(now)
         one = session.mute == MUTE_THIS or session.rate is not None
         budget = 1 if one else lane.BUDGET
+        numbers[self._session_at + layout.SESSION_REFUSE] = session.refuses_at(now)
         reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, budget))
+        numbers[self._session_at + layout.SESSION_REFUSE] = session.refuses
         done = numbers[layout.LANE_CALLS] > 0
         if session.rate is not None and done:
             session.rate.spend()
@@ -329,24 +331,26 @@ class RespMachine:
         engine, numbers = self.engine, self._numbers
         if self._diagnostics.holds(False):
             return at
-        in_multi = self.session.in_multi
         while at < end:
             row_at = lane.parse(engine.words, engine.octets, at, end)
             after = numbers[LANE_AT]
-            if after <= 0:
-                return at if after == resp.INLINE else end
+            if after <= 0:  # the lane stops here, too; an inline command comes here again as RESP
+                return end
             row = engine.rows.get(row_at)
-            if row is not None:
-                if row.code == codes.TRANSACTION_MULTI:
-                    in_multi = True
-                elif row.code in (codes.TRANSACTION_EXEC, codes.TRANSACTION_DISCARD):
-                    if row.code == codes.TRANSACTION_EXEC:
-                        return at
-                    in_multi = False
-                elif row.writes and not in_multi:
-                    return at
+            if row is not None and self._waits_for_writes(row):
+                return at
             at = after
         return end
+
+    def _waits_for_writes(self, row: Command) -> bool:
+        """Return whether a pause of writes holds a command back; EXEC if one of the queued calls would be held back.
+
+        A call of MULTI is held back before it is queued, so those queued before the pause are all that count.
+        """
+        if row.code == codes.TRANSACTION_EXEC:
+            queued = self.engine.transactions.queued(self.session)
+            return any(each.waits_for_writes for each in queued)
+        return row.waits_for_writes
 
     def _hold(self) -> None:
         if not self.held_by_pause:

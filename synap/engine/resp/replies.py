@@ -91,8 +91,8 @@ class Replies:
             self.pieces.append(bytes(engine.bytes[OUT_AT:end]))
             return
         try:
-            at = engine.allocate(bound)
+            at = engine.memory.allocate(bound)
         except MemoryError:  # the call has run, so its reply goes out even above the limit of memory
-            at = engine.allocate_always(bound)
+            at = engine.memory.allocate_always(bound)
         end = lane.encode(engine.words, engine.octets, at, outcome.row_at, outcome.status, version)
         self.pieces.append(LargeReply(engine, at, end - at))

@@ -31,11 +31,14 @@ PROTOCOL_ERRORS = {
 
 
 class SlowPath:
-    """The slow path of one session. `run_words` runs the words of an inline command, written as RESP, from one octet
-    to another; `deliver` gets the outcome of a call that waited."""
+    """The slow path of one session.
+
+    `run_words` runs the words of an inline command, written as RESP, from one octet to another, and returns the octet
+    of the first that did not run. `deliver` gets the outcome of a call that waited.
+    """
 
     def __init__(
-        self, engine: Engine, session: Session, replies: Replies, run_words: Callable[[int, int, int], object],
+        self, engine: Engine, session: Session, replies: Replies, run_words: Callable[[int, int, int], int],
         deliver: Callable[[Outcome], None],
     ) -> None:  # fmt: skip
         self._engine, self._session, self._replies = engine, session, replies
@@ -67,6 +70,7 @@ class SlowPath:
         blob_size = after - 2 - numbers[layout.TAPE - 1] if count > 1 else 0
         try:
             if row.code == codes.TRANSACTION_EXEC:
+                session.count_call(now)
                 self._execute_transaction(now)
             else:
                 outcome = engine.execute(session, row_at, layout.TAPE, tape_size, blob_size, now, self._deliver)
@@ -165,8 +169,8 @@ class SlowPath:
         call = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
         start = layout.CALL_BLOB * WORD
         octets[start : start + len(call)] = call
-        self._run_words(start, start + len(call), now)
-        return after
+        held = self._run_words(start, start + len(call), now) == start  # by a pause
+        return at if held else after
 
     def _bad(self, what: int, end: int) -> int:
         self._replies.protocol_error(PROTOCOL_ERRORS.get(what, "invalid request"))

@@ -151,9 +151,11 @@ class HttpApp:
         """Make the call of a REST request; return the response, or an awaitable if the call waits. Raises Fault."""
         engine, calls = self.server.engine, self.calls
         now = self.server.clock.now()
-        if target.before is not None:
-            calls.make(caller, target.before, fields, now)
+        if target.before is not None:  # as one request it counts once for the caller's rate: with the row itself
+            refusal = calls.make_before(caller, target, target.before, fields, now)
             engine.settle(now)
+            if refusal is not None:
+                raise refusal
         later = Later(self, target, fields) if target.row.waits else None
         outcome = calls.make(caller, target, fields, now, None if later is None else later.deliver)
         if outcome.status == PARKED:

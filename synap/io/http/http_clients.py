@@ -112,18 +112,18 @@ def holds(server: "Server", request: Request) -> bool:
     found = server.rest.find(request)
     if not isinstance(found, tuple) or found[0] is None:
         return False
-    return bool(diagnostics.holds(found[0].row.writes))
+    return bool(diagnostics.holds(found[0].row.waits_for_writes))
 
 
 def _writes(commands: streamable.Commands, body: bytes) -> bool:
-    """Return whether one of the posted commands writes; an unreadable body will be refused and writes nothing."""
+    """Return whether a pause of writes holds one of the posted commands back; never an unreadable body."""
     try:
         posted = streamable.read(body)
     except Fault:
         return False
     names = [posted.command] if posted.commands is None else [one.command for one in posted.commands]
     targets = [commands.targets.get(name) for name in names]
-    return any(target is not None and target.row.writes for target in targets)
+    return any(target is not None and target.row.waits_for_writes for target in targets)
 
 
 async def after_pause(server: "Server", connection: HttpConnection, request: Request) -> Response:

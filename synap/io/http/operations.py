@@ -43,13 +43,13 @@ class Operations:
         return Response(200, _encode(payload))
 
     def writes(self, body: bytes) -> bool:
-        """Return whether the posted operation writes; an unreadable body will be refused and writes nothing."""
+        """Return whether a pause of writes holds the posted operation back; never an unreadable body."""
         try:
             name = body_object(body).get("operation")
             if not isinstance(name, str):
                 return False
             how = OPERATIONS.get(name, PLAIN)
-            return bool(self._server.commands.find(how.command or name).row.writes)
+            return bool(self._server.commands.find(how.command or name).row.waits_for_writes)
         except Fault:
             return False
 

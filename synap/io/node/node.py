@@ -70,7 +70,7 @@ class Node:
         self.heap.open(seed(24), self.image, entry_points.registers(FAMILY_CODES))
         self.engine = Engine(self.heap, catalogue, self.image, HANDLERS, settings.number("limits.reply_bytes_max"))
         self.engine.numbers[layout.LIMIT_WORD] = settings.number("limits.bulk_bytes_max")
-        self.engine.set_eviction(
+        self.engine.memory.set_eviction(
             settings.text("kv_store.eviction_policy"), settings.number("kv_store.eviction_sample_size")
         )
         if settings.switch("compression.enabled"):
@@ -235,11 +235,11 @@ class Node:
             self.engine.journal_flush()
             self.log.sync()
         self.snapshot_at = monotonic()
-        self.engine.note_uses(False)  # noting a read's use of a key would copy a page shared with the child
+        self.engine.memory.note_uses(False)  # noting a read's use of a key would copy a page shared with the child
         try:
             self._child, self._pipe = self._fork(self.engine.seq)
         except OSError as error:
-            self.engine.note_uses(True)
+            self.engine.memory.note_uses(True)
             self._snapshot_failed()
             raise OSError(f"snapshot: cannot fork: {error}") from error
         return self._pipe
@@ -285,7 +285,7 @@ class Node:
         if not self._hear():
             return None
         self._child, self._pipe = 0, -1
-        self.engine.note_uses(True)
+        self.engine.memory.note_uses(True)
         said, self._said = self._said, b""
         words = said.decode("utf-8", "replace").split(" ", 2)
         if words[0] != "ok":

@@ -48,6 +48,7 @@ from synap.store.memory.layout import (
     STATUS_MASK,
     TIMES,
     TIMES_SIZE,
+    WAIT,
 )
 from synap.store.memory.refusals import (
     LOADING,
@@ -140,6 +141,7 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
         words[counter + 1] += 1
         return refusal
     if flags & FLAG_WRITE and not frames.log_has_space(words, tape_size, blob_size):
+        words[counter + 1] += 1
         return LOG_FAILED
     hits = words[KEY_HITS]
     misses = words[KEY_MISSES]
@@ -148,13 +150,16 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, words[SEQ] + 1, reply)
     if timed:
         note_time(words, row, ticks(words) - begun)
-    if flags & FLAG_WRITE or status & STATUS_MASK == FULL:  # only reads count, and a repeated call counts once
+    what = status & STATUS_MASK
+    if flags & FLAG_WRITE or what == FULL:  # only reads count
         words[KEY_HITS] = hits
         words[KEY_MISSES] = misses
+    if what == FULL or what == WAIT:  # the call is made again, or counted when its wait ends
+        words[counter] -= 1
     if status & CHANGED:
         words[counter + 3] += 1
         frames.journal(words, octets, code, now, status, words[reply], tape, tape_size, blob_size)
-    elif status & STATUS_MASK >= REFUSED:
+    elif what >= REFUSED:
         words[counter + 1] += 1
     return status
 

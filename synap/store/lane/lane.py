@@ -211,7 +211,6 @@ def run(words, octets, session, at, end, now, budget):
                 status = calls.call(words, octets, row, TAPE, tape_size, blob_size, now, REPLY)
                 what = status & STATUS_MASK
                 if what == FULL:
-                    words[COUNTERS + 4 * code] -= 1
                     reason = OUT_FULL if out > OUT_AT else LARGE
                     break
                 if what == WAIT:

@@ -18,6 +18,7 @@ from synap.store.memory.layout import (
     FLAG_HANDLER,
     FLAG_WAITS,
     FULL,
+    GUARD_RATE,
     IN_GROUP,
     IN_MULTI,
     LANE_OUT,
@@ -132,6 +133,7 @@ def execute(words, octets, session, out, now):
     entry = words[session + SESSION_QUEUE]
     start = resp.put_line(octets, out, resp.STAR, count)
     words[IN_GROUP] = 1
+    words[REFUSE_CALLER] &= ~GUARD_RATE  # the calls were counted when they were queued
     for i in range(count):
         words[REPLY_ITEMS_MAX] = REPLY_ITEMS_LANE
         words[REPLY_BYTES_MAX] = OUT_END - start

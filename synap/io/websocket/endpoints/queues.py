@@ -62,7 +62,7 @@ class QueueEndpoint(Endpoint):
         if self.over or self.connection.full or self.drain_after_pause(True) or not self._wants_more(now):
             return False
         engine = self.engine
-        outcome = engine.call(self.connection.caller, self.asking, now)
+        outcome = engine.call_unasked(self.connection.caller, self.asking, now)
         if outcome.what != layout.ITEM:
             if outcome.failed:
                 self._fail(outcome)

@@ -71,7 +71,7 @@ class RoomEndpoint(Endpoint):
             self.consume, room=self.room, subscriber_id=self.parameters["subscriber_id"],
             from_offset=self.offset if self.offset >= 0 else None, limit=AT_ONCE,
         )  # fmt: skip
-        outcome = engine.call(self.connection.caller, call, now)
+        outcome = engine.call_unasked(self.connection.caller, call, now)
         number = int(engine.numbers[layout.REPLY])
         if outcome.what == OFFSET_GONE:
             self.connection.send_text(_encode({"type": "gap", "requested": self.offset, "earliest": number}))

@@ -33,11 +33,13 @@ class PubSubEndpoint(Endpoint):
     """The messages of topics for one subscriber."""
 
     box: Mailbox | None = None
+    writes = True  # a message may be `publish`, which a pause of writes holds back
 
     def begin(self) -> None:
         self.pubsub = self.connection.server.engine.pubsub
         topics = asked(self.parameters)
         try:
+            self._admit("pubsub.subscribe")
             self.box = box = self.pubsub.join([topic.encode() for topic in topics], self.now, self.wake)
         except Fault as fault:
             self.connection.send_text(_encode({"error": fault.json_text()}))
@@ -86,12 +88,18 @@ class PubSubEndpoint(Endpoint):
         assert box is not None
         if not isinstance(topics, list) or not topics or not all(isinstance(topic, str) for topic in topics):
             raise Fault("WRONG_FIELD", field="topics", wanted="an array of strings", found="something else")
+        self._admit("pubsub.subscribe" if more else "pubsub.unsubscribe")
         texts = [topic.encode("utf-8", "replace") for topic in topics]
         if more:
             self.pubsub.add(box, texts, self.now)
         else:
             self.pubsub.unsubscribe_all(box, texts)
         self._say("subscribed" if more else "unsubscribed", topics=topics, subscription_count=len(box))
+
+    def _admit(self, name: str) -> None:
+        """Pass the guards of the row `name`, which does for a subscriber's name what this socket does for itself."""
+        connection = self.connection
+        connection.server.engine.admit_to(name, connection.caller, self.now)
 
     def _publish(self, frame: dict[str, Any]) -> None:
         fields = {name: frame[name] for name in ("topic", "payload", "metadata") if name in frame}
