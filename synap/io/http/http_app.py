@@ -199,7 +199,7 @@ class HttpApp:
             return self.health(request)
         if server.node.disk is None:
             raise Fault("SWITCHED_OFF", name="a snapshot", switch="persistence.enabled")
-        return server.snapshot_reply()
+        return server.snapshots.reply()
 
     def replication(self, request: Request) -> Response:
         """Answer with the replication role of this node, which is always standalone."""

@@ -1,4 +1,4 @@
-"""The server: start, connections, snapshots and stop of one process with a node and its listeners."""
+"""The server: start, connections and stop of one process with a node and its listeners."""
 
 import asyncio
 import logging
@@ -26,8 +26,8 @@ from synap.io.node.redis_config import redis_config
 from synap.io.process import logging_setup, signals, systemd
 from synap.io.server import server_commands
 from synap.io.server.listeners import Listeners
+from synap.io.server.snapshots import ServerSnapshots
 from synap.io.server.upkeep_timer import UpkeepTimer
-from synap.journal import LogFailed
 from synap.proto.http import Request, Response
 from synap.proto.rest import Rest, fault_response, json_response
 from synap.proto.streamable import Commands
@@ -38,15 +38,15 @@ log = logging.getLogger("synap")
 
 SWEEP_S = 0.5
 CLOSE_PAUSE_S = 0.001
-STOP_WAIT_S = 5.0
 
 
 class Server:
-    """The server of one process: a node and its listeners. `engine`, `rest` and `commands` exist once `node` does."""
+    """The server of one process: a node and its listeners. The annotated attributes exist once `node` does."""
 
     engine: Engine
     rest: Rest
     commands: Commands
+    snapshots: ServerSnapshots
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -77,7 +77,6 @@ class Server:
         self.connections_made = self.connections_refused = 0
         self.broken: BrokenNode | None = None
         self._stopping = asyncio.Event()
-        self._snapshot_waits: list[asyncio.Future[str]] = []
         self.upkeep_timer: UpkeepTimer | None = None
 
     # Start and stop.
@@ -148,6 +147,7 @@ class Server:
         node = await self._open()
         engine = node.engine
         engine.host.config = redis_config(self.settings, node.directory)
+        self.snapshots = ServerSnapshots(self, node)
         server_commands.install(self, node)
         for note in node.recovered.notes:
             log.warning(note)
@@ -303,71 +303,6 @@ class Server:
         for connection in list(self.connections):
             if connection.holds_beyond(safe_seq):
                 connection.outcome_unknown()
-
-    # Snapshots.
-
-    def snapshot_soon(self) -> None:
-        """Start a snapshot after the command that asks for one has ended.
-
-        The command may be inside a transaction, whose frames the log must get at once, and replies that are not
-        with the turn yet could not be recalled.
-        """
-        self.loop.call_soon(self.begin_snapshot)
-
-    def begin_snapshot(self) -> None:
-        """Start a snapshot unless one is being written."""
-        assert self.node is not None
-        if self.node.snapshot_running:
-            return
-        try:
-            reader = self.node.begin_snapshot()
-        except LogFailed as failure:
-            self.turn.failed(failure)
-            self._snapshot_over(None, failure)
-            return
-        except (OSError, SynapError) as error:
-            self._snapshot_over(None, OSError(str(error)))
-            return
-        self.loop.add_reader(reader, self._snapshot_done, reader)
-
-    def _snapshot_done(self, reader: int) -> None:
-        assert self.node is not None
-        try:
-            name = self.node.end_snapshot()
-        except (OSError, SynapError) as error:  # reported to the requests that wait, and in the log
-            self.loop.remove_reader(reader)
-            self._snapshot_over(None, error)
-            return
-        if name is not None:
-            self.loop.remove_reader(reader)
-            self._snapshot_over(name, None)
-
-    def _snapshot_over(self, name: str | None, error: Exception | None) -> None:
-        waits, self._snapshot_waits = self._snapshot_waits, []
-        if error is not None:
-            log.error("%s", error)
-        for future in waits:
-            if not future.done():
-                future.set_result(name or f"!{error}")
-
-    async def snapshot_reply(self) -> Response:
-        """Write a snapshot, wait for its end and return the response with path, offset and duration."""
-        assert self.node is not None
-        begun = monotonic()
-        while self.node.snapshot_running:  # its state may be older than this request: wait, then write another snapshot
-            running: asyncio.Future[str] = self.loop.create_future()
-            self._snapshot_waits.append(running)
-            await running
-        future: asyncio.Future[str] = self.loop.create_future()
-        self._snapshot_waits.append(future)
-        self.begin_snapshot()
-        name = await future
-        if name.startswith("!"):
-            return json_response(500, {"error": f"Internal error: {name[1:]}", "code": 500})
-        return json_response(200, {
-            "success": True, "message": "Snapshot triggered successfully", "path": name,
-            "offset": self.node.snapshot_seq, "duration_ms": int((monotonic() - begun) * 1000),
-        })  # fmt: skip
 
 
 class _NoGroupCommit(GroupCommit):

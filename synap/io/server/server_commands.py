@@ -1,7 +1,6 @@
 """The server's part of commands about the server (SAVE, SHUTDOWN, INFO, CLIENT), and the upkeep of its limits."""
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from synap.engine.handlers import clients, info
 from synap.io.http import http_clients
@@ -9,7 +8,6 @@ from synap.io.node.clock import seed
 from synap.io.node.connections import RespConnection
 from synap.io.node.node import Node
 from synap.io.process import logging_setup
-from synap.journal import LogFailed
 from synap.settings import FILE
 
 if TYPE_CHECKING:
@@ -44,39 +42,6 @@ class ServerConnections:
         return http_clients.listed(self._server, now)
 
 
-class ServerSnapshots:
-    """The snapshots of a server's node. A snapshot that blocks is written here, others by a child process."""
-
-    def __init__(self, server: "Server", node: Node) -> None:
-        self._server, self._node = server, node
-        self._later: asyncio.Future[Any] | None = None
-
-    @property
-    def save_points(self) -> list[tuple[int, int]]:
-        """The pairs of (seconds, changes) of which any makes a snapshot due."""
-        return self._node.save_points
-
-    @save_points.setter
-    def save_points(self, points: list[tuple[int, int]]) -> None:
-        self._node.save_points = points
-
-    def begin(self) -> None:
-        """Begin a snapshot in the background."""
-        self._server.snapshot_soon()
-
-    def again(self) -> None:
-        """Begin another snapshot once the one under way is finished."""
-        self._later = asyncio.ensure_future(self._server.snapshot_reply(), loop=self._server.loop)
-
-    def write(self) -> None:
-        """Write a snapshot before returning. Raises OSError if it cannot be written."""
-        try:
-            self._node.snapshot_here()
-        except LogFailed as failure:
-            self._server.turn.failed(failure)
-            raise OSError(str(failure)) from None
-
-
 def install(server: "Server", node: Node) -> None:
     """Give the engine's rows access to this server. Rows run in the loop, so a shutdown is only scheduled by them."""
     engine, loop, settings = node.engine, server.loop, server.settings
@@ -91,7 +56,7 @@ def install(server: "Server", node: Node) -> None:
     host.stop = lambda: loop.call_soon(server.stop)
     host.connections = ServerConnections(server)
     if node.disk is not None:
-        host.snapshots = ServerSnapshots(server, node)
+        host.snapshots = server.snapshots
 
 
 def stop_line(server: "Server") -> str:

@@ -70,7 +70,6 @@ class UpkeepTimer:
                 server.turn.schedule()
             server.drop_stalled()
             server_commands.upkeep(server, now)
-            if self._node.snapshot_due():
-                server.begin_snapshot()
+            server.snapshots.begin_if_due()
         finally:
             self._later()
