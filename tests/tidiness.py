@@ -59,7 +59,7 @@ OPENERS = re.compile(r"open|(io|os|codecs|gzip|bz2|lzma)\.open|os\.(fdopen|openp
 SOCKETS = re.compile(r"(socket|socketserver|ssl|select|selectors|http\.client|http\.server|urllib\.request)(\..*)?")
 FILE_METHODS = ("read_text", "read_bytes", "write_text", "write_bytes")
 READERS = {
-    "synap.compiler.jit": "names its cache by the sources' text, and must not import synap.io to read it",
+    "synap.compiler.sources": "names its cache by the sources' text, and must not import synap.io to read it",
     "synap.compiler.entries": "keeps compiled kernels on disk, for programs without synap.io as well",
 }
 

@@ -161,10 +161,10 @@ program.prepare(FAMILIES, int(sys.argv[1]), tell)
 wall = time.perf_counter() - begun
 spent = os.times()
 def size(module):
-    folder = jit.entries.directory / jit.digest(module)
+    folder = sources.entries.directory / jit.digest(module)
     return sum(path.stat().st_size for path in folder.iterdir())
 doors = {family: size(f"synap.store.doors.{family}") for family in FAMILIES}
-whole = sum(path.stat().st_size for path in jit.entries.directory.rglob("*") if path.is_file())
+whole = sum(path.stat().st_size for path in sources.entries.directory.rglob("*") if path.is_file())
 print(json.dumps({"wall": wall, "cpu": sum(spent[:4]), "compiled": total, "doors": doors, "bytes": whole}))
 '''
 

@@ -1,6 +1,7 @@
 """The kernel cache on disk: place, reading and writing of its entries, where every failure counts as a miss.
 
     DIRECTORY / digest of the sources / function.types.nbc      checksum (16 bytes), then a pickle
+    DIRECTORY / sources / digest of a text.json                 checksum, then facts about a source file, see `sources`
 
 The checksum is verified before anything is unpickled: an entry that a loss of power, a full disk or another program has
 damaged counts as missing. An entry that cannot be read counts as missing too, and one that cannot be written goes to
@@ -16,6 +17,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 CHECKSUM_BYTES = 16
@@ -49,6 +51,11 @@ class Entries:
         self.spare: Path | None = None
         self._tell = tell or (lambda kind, line: log.warning("%s", line))
         self._told: set[str] = set()
+
+    def tell_to(self, tell: Callable[[str, str], None]) -> None:
+        """Report trouble to `tell` from now on."""
+        self._tell = tell
+        self._told.clear()
 
     def warn(self, kind: str, line: str) -> None:
         """Report trouble, unless this kind of trouble has been reported before."""
@@ -96,6 +103,13 @@ class Entries:
                 _replace(self.spare / name, data)
             except OSError as error:
                 self.warn("spare", f"kernel cache: cannot write to {self.spare}: {error}")
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Store `content` as `name` in the directory, to save time only: failures are not reported."""
+        if self.directory is not None:
+            with suppress(OSError, ValueError):
+                (self.directory / name).parent.mkdir(parents=True, exist_ok=True)
+                _replace(self.directory / name, _checksum(content) + content)
 
     def _cannot_write(self, error: Exception) -> None:
         where = self.directory or "a directory"

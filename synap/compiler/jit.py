@@ -26,15 +26,13 @@ Compiling is lazy: importing a module compiles nothing. `load()` compiles the re
 the cache, and `workers.compile_missing()` fills a cold cache from several processes.
 """
 
-import ast
 import hashlib
 import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import llvmlite
 import numba
@@ -45,8 +43,7 @@ from numba.core.compiler import Compiler, CompileResult, compile_result
 from numba.core.registry import CPUDispatcher
 from numba.core.serialize import dumps
 
-from synap.compiler import linking
-from synap.compiler.entries import Entries, chosen_directory
+from synap.compiler import linking, sources
 
 
 class NoCompiler(RuntimeError):
@@ -60,9 +57,6 @@ CHECKED = os.environ.get("SYNAP_JIT_CHECKED", "") == "1"
 """Compile with bounds checks: for tests and fuzzing, several times slower."""
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": CHECKED}
-_PACKAGE = __name__.split(".")[0]
-_ROOT = Path(__file__).resolve().parent.parent
-
 DOOR = types.int64(
     types.CPointer(types.int64), types.CPointer(types.uint8), types.int64, types.int64, types.int64,
     types.int64, types.int64, types.int64,
@@ -78,82 +72,10 @@ KIND_DOOR = types.int64(
 _CODE_SETTINGS = ("BOUNDSCHECK", "OPT", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DISABLE_INTEL_SVML")
 """Settings of numba, given by NUMBA_... in the environment, that change the code of every function."""
 
-entries = Entries(chosen_directory())
-"""The cache on disk. Its directory is chosen once, here: a program may change its working directory later."""
-
 _imported: dict[str, tuple[int, int, int]] = {}  # path -> state of the file when its module was imported
 _noted: set[str] = set()  # names of the modules in `_imported`
 _border: dict[str, tuple[Any, Any]] = {}
 _doors: dict[str, Any] = {}
-
-
-class _Source(NamedTuple):
-    """The facts about a file of this package on which the code of its functions depends."""
-
-    digest: str = ""
-    path: str = ""
-    imports: frozenset[str] = frozenset()  # names of modules of this package
-    uses: frozenset[tuple[str, str]] = frozenset()  # (module, name) of what the file uses of them
-    is_data: bool = True  # True if the file defines no function and no class
-
-
-def _read(path: Path, module: str) -> _Source:
-    """Read and parse a source file of `module`, and return its facts."""
-    text = path.read_bytes()
-    nodes = list(ast.walk(ast.parse(text)))
-    imports: set[str] = set()
-    uses: set[tuple[str, str]] = set()
-    known: dict[str, str] = {}  # names in this file -> the modules that they may stand for
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            imports |= {alias.name for alias in node.names}
-            uses |= {(alias.name, "*") for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            parts = module.split(".")[: -node.level] if node.level else []
-            base = ".".join([*parts, node.module] if node.module else parts)
-            imports |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-            uses |= {(base, alias.name) for alias in node.names}
-            known |= {alias.asname or alias.name: f"{base}.{alias.name}" for alias in node.names}
-    for node in nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
-            uses.add((known[node.value.id], node.attr))
-    ours = {name for name in imports if name.split(".")[0] == _PACKAGE}
-    return _Source(
-        hashlib.sha256(text).hexdigest(), str(path), frozenset(ours),
-        frozenset((place, name) for place, name in uses if place in ours),
-        not any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda) for node in nodes),
-    )  # fmt: skip
-
-
-@cache
-def _constants(module: str) -> dict[str, Any]:
-    """Return what a file of data defines, by name."""
-    path = _file(module)
-    assert path is not None
-    found: dict[str, Any] = {"__name__": module, "__file__": str(path)}
-    exec(compile(path.read_bytes(), str(path), "exec"), found)
-    return found
-
-
-def _constant(module: str, name: str) -> str:
-    """Return the value of a name of a file of data, as text for the digest; the digests of the file and of all that it
-    imports if the value is not plain."""
-    value = _constants(module).get(name)
-    if name != "*" and isinstance(value, int | float | str | bytes | tuple | None):
-        return f"{module}.{name}={value!r}"
-    return " ".join(sorted(_depends(place).digest for place in _closure(module)))
-
-
-def _file(module: str) -> Path | None:
-    """Return the source file of a module, None if there is none."""
-    if module.split(".")[0] != _PACKAGE:  # a test or a notebook with border functions of its own
-        path = getattr(sys.modules.get(module), "__file__", None)
-        return Path(path) if path else None
-    path = _ROOT.joinpath(*module.split(".")[1:])
-    if path.is_dir():
-        return path / "__init__.py"
-    path = path.with_suffix(".py")
-    return path if path.is_file() else None
 
 
 def _state(path: str) -> tuple[int, int, int]:
@@ -168,32 +90,12 @@ def _state(path: str) -> tuple[int, int, int]:
 def _note_imports(module: str) -> None:
     """Note the file states of all modules imported so far, as `module`, still being imported, defines a function."""
     for name, found in list(sys.modules.items()):
-        if name not in _noted and (name == module or name.startswith(_PACKAGE + ".")):
+        if name not in _noted and (name == module or name.startswith(sources.PACKAGE + ".")):
             _noted.add(name)
             path = getattr(found, "__file__", None)
             if path:
                 path = os.path.realpath(path)
                 _imported[path] = _state(path)
-
-
-@cache
-def _depends(module: str) -> _Source:
-    """Return the facts about the file of a module; empty ones if it has no file."""
-    path = _file(module)
-    return _Source() if path is None else _read(path, module)
-
-
-def _closure(module: str) -> set[str]:
-    """Return the names of this module and of all modules of the package that it imports, directly or indirectly."""
-    seen: set[str] = set()
-    wanted = [module]
-    while wanted:
-        name = wanted.pop()
-        if name in seen or name == _PACKAGE:
-            continue
-        seen.add(name)
-        wanted.extend(_depends(name).imports)
-    return seen
 
 
 @cache
@@ -204,11 +106,12 @@ def digest(module: str) -> str:
     used.
     """
     parts: set[str] = set()
-    for name in _closure(module):
-        source = _depends(name)
+    for name in sources.closure(module):
+        source = sources.facts(name)
         if source.path and (name == module or not source.is_data):
             parts.add(source.digest)
-            parts |= {_constant(*use) for use in source.uses if _depends(use[0]).path and _depends(use[0]).is_data}
+            data = {place for place, _ in source.uses if sources.facts(place).path and sources.facts(place).is_data}
+            parts |= {sources.constant(*use) for use in source.uses if use[0] in data}
     parts |= {repr(sorted(_OPTIONS.items())), f"numba {numba.__version__}", f"llvmlite {llvmlite.__version__}"}
     parts |= {f"{name}={getattr(numba.config, name, None)}" for name in _CODE_SETTINGS}
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:24]
@@ -218,7 +121,7 @@ def digest(module: str) -> str:
 def is_as_imported(module: str) -> bool:
     """Return True if the files that `digest` names still have the text that this process has imported."""
     digest(module)  # reads the files
-    paths = {os.path.realpath(_depends(name).path) for name in _closure(module)}
+    paths = {os.path.realpath(sources.facts(name).path) for name in sources.closure(module)}
     return all(_imported[path] == _state(path) for path in paths if path in _imported)
 
 
@@ -233,7 +136,7 @@ class _Cache(caching._Cache):
 
     @property
     def cache_path(self) -> str:
-        return str(entries.directory)
+        return str(sources.entries.directory)
 
     def _entry(self, signature: Any, context: Any) -> str:
         key = repr((signature, context.codegen().magic_tuple(), sys.version_info[:2]))
@@ -242,31 +145,37 @@ class _Cache(caching._Cache):
     def holds(self, signature: Any, context: Any) -> bool:
         """Return True if the cache holds this function, compiled and undamaged."""
         context.refresh()
-        return is_as_imported(self._module) and entries.read(self._entry(signature, context)) is not None
+        return is_as_imported(self._module) and sources.entries.read(self._entry(signature, context)) is not None
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         target_context.refresh()
         if not is_as_imported(self._module):
             return None
         name = self._entry(sig, target_context)
-        content = entries.read(name)
+        content = sources.entries.read(name)
         if content is None:
             return None
         try:
             return self._rebuild(target_context, pickle.loads(content))
         except Exception as error:  # another program may have written anything, even with a valid checksum
-            entries.damaged(name, f"{type(error).__name__}: {error}")
+            sources.entries.damaged(name, f"{type(error).__name__}: {error}")
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         if is_as_imported(self._module):
-            entries.write(self._entry(sig, data.target_context), dumps(self._reduce(data)))
+            sources.entries.write(self._entry(sig, data.target_context), dumps(self._reduce(data)))
 
     def _reduce(self, data: Any) -> Any:
-        return data._reduce()
+        environments = tuple(data._find_referenced_environments())
+        data.fndesc.typemap = data.fndesc.calltypes = None  # not needed again, and large
+        return data.library.reduce(), data.fndesc, data.environment, data.signature, environments
 
     def _rebuild(self, context: Any, payload: Any) -> Any:
-        return CompileResult._rebuild(context, *payload)
+        code, description, environment, signature, environments = payload
+        library = linking.restore(context.codegen(), *code)
+        for each in environments:
+            context.codegen().set_env(each.env_name, each)
+        return _result(context, library, description, environment, signature)
 
     def enable(self) -> None: ...
     def disable(self) -> None: ...
@@ -283,11 +192,16 @@ class _InnerCache(_Cache):
     def _rebuild(self, context: Any, payload: Any) -> Any:
         code, description, environment, signature = payload
         library = linking.revive(context.codegen(), *code)
-        return compile_result(
-            target_context=context, typing_context=context.typing_context, library=library, environment=environment,
-            entry_point=context.get_executable(library, description, environment), fndesc=description,
-            signature=signature, objectmode=False, lifted=(), reload_init=[], referenced_envs=(),
-        )  # fmt: skip
+        return _result(context, library, description, environment, signature)
+
+
+def _result(context: Any, library: Any, description: Any, environment: Any, signature: Any) -> CompileResult:
+    """Return a function from the cache as numba's result of compiling it."""
+    return compile_result(
+        target_context=context, typing_context=context.typing_context, library=library, environment=environment,
+        entry_point=context.get_executable(library, description, environment), fndesc=description,
+        signature=signature, objectmode=False, lifted=(), reload_init=[], referenced_envs=(),
+    )  # fmt: skip
 
 
 class _CompleteCompiler(Compiler):
@@ -308,7 +222,7 @@ class _InnerCompiler(_CompleteCompiler):
     """The compiler of inner kernels."""
 
     def _library(self, identity: Any) -> Any:
-        if _file(identity.func.__module__) is not None:
+        if sources.file_of(identity.func.__module__) is not None:
             linking.named(identity, digest(identity.func.__module__))
         need = (_name(identity.func), tuple(self.state.args))
         return linking.Inner(self.state.targetctx.codegen(), identity.func_qualname, need)
@@ -334,7 +248,7 @@ def kernel(target: Any) -> Any:
         return _inner_kernel(target)
 
     def border(function: Callable[..., Any]) -> Any:
-        if _file(function.__module__) is None:  # a notebook: nothing is cached, so compile now
+        if sources.file_of(function.__module__) is None:  # a notebook: nothing is cached, so compile now
             fresh = numba.njit(no_cfunc_wrapper=True, pipeline_class=_CompleteCompiler, **_OPTIONS)(function)
             fresh.compile(tuple(signature[0]))
             fresh.disable_compile()
@@ -363,7 +277,7 @@ def _inner_kernel(target: Any, **more: Any) -> Any:
     inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=compiler, **options)(target)
     inner.__class__ = _Inner
     if not target.__closure__:
-        if _file(target.__module__) is not None:  # else a notebook: there is no file to name a cache entry by
+        if sources.file_of(target.__module__) is not None:  # else a notebook: there is no file to name a cache entry by
             inner._cache = _InnerCache(target)
         linking.inner[_name(target)] = inner
     return inner
@@ -426,7 +340,7 @@ def load(names: Iterable[str] | None = None) -> None:
     for name in names if names is not None else registered():
         compile_one(name)
     if names is None:
-        entries.close_spare()
+        sources.entries.close_spare()
 
 
 def address(name: str) -> int:

@@ -25,6 +25,8 @@ from numba.core.codegen import JITCodeLibrary
 Need = tuple[str, Any]
 """An inner kernel in one of its types: `module:function`, argument types."""
 
+HIDDEN = (binding.Linkage.internal, binding.Linkage.private)
+
 RECURSIVE = ".numba.unresolved$"
 """The beginning of numba's names for pointers to functions that call themselves; the function's name follows."""
 
@@ -92,11 +94,37 @@ class Complete(JITCodeLibrary):
 
     _linking_libraries: list[Any]
 
+    def reduce(self) -> tuple[str, bytes, list[str]]:
+        """Return the arguments from which `restore` restores the library: its name, object code and symbols."""
+        self._ensure_finalized()
+        symbols = [
+            each.name for group in (self._final_module.functions, self._final_module.global_variables) for each in group
+            if not each.is_declaration and each.linkage not in HIDDEN
+        ]  # fmt: skip
+        return self.name, self._get_compiled_object(), symbols
+
+    def _get_module_for_linking(self) -> Any:
+        raise TypeError(f"{self.name} is called by its address or from Python, not from compiled code: see jit.kernel")
+
     def finalize(self) -> None:
         linked = self._linking_libraries
         join(self._final_module, [each for each in linked if isinstance(each, Inner)])
         self._linking_libraries = [each for each in linked if not isinstance(each, Inner)]
         super().finalize()
+
+
+def restore(codegen: Any, name: str, code: bytes, symbols: list[str]) -> Complete:
+    """Restore the library of a border function or a door from the cache.
+
+    numba would also restore the LLVM module, to link it into others, and read the symbols off it: three quarters of an
+    entry, and of the time to load it.
+    """
+    library = Complete(codegen, name)
+    library.enable_object_caching()
+    library._set_compiled_object(code)
+    library._finalize_final_module()
+    codegen._engine._defined_symbols.update(symbols)
+    return library
 
 
 def revive(codegen: Any, name: str, need: Need, needs: list[Need], bitcode: bytes) -> Inner:

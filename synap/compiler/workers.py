@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from synap.compiler import jit
-from synap.compiler.entries import Entries
+from synap.compiler import jit, sources
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,11 +52,11 @@ def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules
         except Lost as error:
             with lock:
                 names.extend([] if name is None else [name])
-            jit.entries.warn("workers", f"{error}: the kernels that are left are compiled without it")
+            sources.entries.warn("workers", f"{error}: the kernels that are left are compiled without it")
         except BaseException as error:  # raised again below, in the calling thread
             failures.append(error)
 
-    if jit.entries.open_spare() and sys.executable:
+    if sources.entries.open_spare() and sys.executable:
         # Daemons, so that a process that is told to stop does not wait for the compiler.
         threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, total))]
         for thread in threads:
@@ -84,9 +83,9 @@ class Worker:
     def __init__(self, modules: Iterable[str]) -> None:
         path = sys.path if sys.flags.safe_path else sys.path[1:]  # the first entry is the folder of the program
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(_ROOT), *filter(None, path)]))
-        if jit.entries.directory is not None:  # absolute, as this process may have changed its working directory
-            environment["SYNAP_CACHE_DIR"] = str(jit.entries.directory)
-        command = [sys.executable, "-P", "-m", __name__, ",".join(sorted(modules)), str(jit.entries.spare or "")]
+        if sources.entries.directory is not None:  # absolute, as this process may have changed its working directory
+            environment["SYNAP_CACHE_DIR"] = str(sources.entries.directory)
+        command = [sys.executable, "-P", "-m", __name__, ",".join(sorted(modules)), str(sources.entries.spare or "")]
         try:
             self._process = subprocess.Popen(
                 command, env=environment, text=True, encoding="utf-8", errors="replace", bufsize=1,
@@ -129,7 +128,7 @@ class Worker:
                 raise Lost(f"a process that compiles was ended by signal {-code}")
             raise RuntimeError(f"compiling {name} failed:\n{''.join(self._words)[-4000:]}")
         for kind, trouble in json.loads(line):
-            jit.entries.warn(kind, trouble)
+            sources.entries.warn(kind, trouble)
 
 
 def serve(modules: str, spare: str) -> None:
@@ -142,8 +141,8 @@ def serve(modules: str, spare: str) -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # what libraries print goes to standard error, not among the answers
     troubles: list[tuple[str, str]] = []
-    jit.entries = Entries(jit.entries.directory, lambda kind, line: troubles.append((kind, line)))
-    jit.entries.spare = Path(spare) if spare else None
+    sources.entries.tell_to(lambda kind, line: troubles.append((kind, line)))
+    sources.entries.spare = Path(spare) if spare else None
     threading.Thread(target=_listen, args=(names,), daemon=True).start()
     for module in modules.split(","):
         importlib.import_module(module)

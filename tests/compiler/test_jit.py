@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from synap.compiler import jit
+from synap.compiler import jit, sources
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {
@@ -77,12 +77,12 @@ print("raises", door(at, at, 4, 0, -7, 0, 0, 0))
 
 FILL = """
 import json, logging, sys
-from synap.compiler import jit, workers
+from synap.compiler import jit, sources, workers
 import tiny
 logging.basicConfig(format="LOG %(message)s")
 told = []
 workers.compile_missing({workers}, lambda done, total, name: told.append(done), ["tiny"])
-spare = jit.entries.spare
+spare = sources.entries.spare
 print("told", *told, "missing", len(jit.missing()))
 jit.load()
 print("read", tiny.read(__import__("numpy").arange(1, 9), 5), "spare", spare is not None and spare.exists())
@@ -140,6 +140,19 @@ except TypeError as error:
     print(error)
 """
 
+BORDER = """
+import numba, tiny
+from synap.compiler import jit
+jit.load()
+@numba.njit
+def asked(words):
+    return tiny.read(words, 5)
+try:
+    asked(__import__("numpy").arange(1, 9))
+except TypeError as error:
+    print(error)
+"""
+
 LONG = """
 from synap.compiler import jit
 
@@ -179,8 +192,8 @@ print("untouched")
 def forget() -> None:
     jit.digest.cache_clear()
     jit.is_as_imported.cache_clear()
-    jit._depends.cache_clear()
-    jit._constants.cache_clear()
+    sources.facts.cache_clear()
+    sources.constants.cache_clear()
 
 
 @pytest.fixture
@@ -190,7 +203,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name, text in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    monkeypatch.setattr(jit, "_ROOT", root)
+    monkeypatch.setattr(sources, "ROOT", root)
+    monkeypatch.setattr(sources.entries, "directory", tmp_path / "cache")
     forget()
     yield root
     monkeypatch.undo()
@@ -333,6 +347,33 @@ def test_a_plain_numba_function_calls_inner_functions_and_python_is_told_not_to(
             "17 42",
             "step() is an inner kernel: call it in a function compiled by numba.njit or synap.compiler.jit.kernel",
         ]
+
+
+def test_compiled_code_calls_no_border_function(tmp_path: Path) -> None:
+    """Its code is kept without the form that could be linked into a caller, so it must not depend on the cache."""
+    (tmp_path / "tiny.py").write_text(TINY)
+    for _ in range(2):  # compiled, and out of the cache
+        (line,) = run(BORDER, tmp_path)[0]
+        assert line.endswith("is called by its address or from Python, not from compiled code: see jit.kernel")
+
+
+def test_a_text_is_parsed_once(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a file imports and uses is kept on disk; a damaged note and a new text are parsed."""
+    parsed: list[str] = []
+    parse = sources._parse
+    monkeypatch.setattr(sources, "_parse", lambda text, module: (parsed.append(module), parse(text, module))[1])
+    before = digests()
+    count = len(parsed)
+    assert count > 5 and digests() == before and len(parsed) == count
+    (package / "store/apart.py").write_text("import os\ndef together(): ...\n")
+    assert changed(before) == {"store.apart"} and parsed[count:] == ["synap.store.apart"]
+    directory = sources.entries.directory
+    assert directory is not None
+    for path in (directory / "sources").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    monkeypatch.setattr(sources.entries, "_tell", lambda kind, line: None)
+    after = digests()
+    assert len(parsed) == 2 * count + 1 and after == digests()
 
 
 def test_a_function_of_any_length_is_inlined_if_it_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""The facts about source files on which compiled code depends: their text, what they import, and what they use of it.
+
+Parsing all files takes longer than loading all kernels, so the facts about a text are kept in the cache on disk, named
+by a digest of the text and of this file.
+"""
+
+import ast
+import hashlib
+import json
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from synap.compiler.entries import Entries, chosen_directory
+
+PACKAGE = __name__.split(".")[0]
+ROOT = Path(__file__).resolve().parent.parent
+
+entries = Entries(chosen_directory())
+"""The cache on disk. Its directory is chosen once, here: a program may change its working directory later."""
+
+
+class Source(NamedTuple):
+    """The facts about a file of this package on which the code of its functions depends."""
+
+    digest: str = ""
+    path: str = ""
+    imports: frozenset[str] = frozenset()  # names of modules of this package
+    uses: frozenset[tuple[str, str]] = frozenset()  # (module, name) of what the file uses of them
+    is_data: bool = True  # True if the file defines no function and no class
+
+
+def _read(path: Path, module: str) -> Source:
+    """Return the facts about the source file of `module`, from the cache if its text was parsed before."""
+    text = path.read_bytes()
+    name = f"sources/{_digest(_own_text(), module.encode(), text)[:24]}.json"
+    kept = entries.read(name)
+    if kept is None:
+        kept = json.dumps(_parse(text, module)).encode()
+        entries.keep(name, kept)
+    imports, uses, is_data = json.loads(kept)
+    found = frozenset((place, used) for place, used in uses)
+    return Source(hashlib.sha256(text).hexdigest(), str(path), frozenset(imports), found, is_data)
+
+
+@cache
+def _own_text() -> bytes:
+    return Path(__file__).read_bytes()
+
+
+def _digest(*parts: bytes) -> str:
+    """Return a digest of these texts, with their sizes."""
+    return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest()
+
+
+def _parse(text: bytes, module: str) -> tuple[list[str], list[tuple[str, str]], bool]:
+    """Return `imports`, `uses` and `is_data` of a source text of `module`, see `Source`."""
+    nodes = list(ast.walk(ast.parse(text)))
+    imports: set[str] = set()
+    uses: set[tuple[str, str]] = set()
+    known: dict[str, str] = {}  # names in this file -> the modules that they may stand for
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            imports |= {alias.name for alias in node.names}
+            uses |= {(alias.name, "*") for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = module.split(".")[: -node.level] if node.level else []
+            base = ".".join([*parts, node.module] if node.module else parts)
+            imports |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+            uses |= {(base, alias.name) for alias in node.names}
+            known |= {alias.asname or alias.name: f"{base}.{alias.name}" for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
+            uses.add((known[node.value.id], node.attr))
+    ours = {name for name in imports if name.split(".")[0] == PACKAGE}
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+    defines = any(isinstance(node, definitions) for node in nodes)
+    return sorted(ours), sorted((place, name) for place, name in uses if place in ours), not defines
+
+
+@cache
+def constants(module: str) -> dict[str, Any]:
+    """Return what a file of data defines, by name."""
+    path = file_of(module)
+    assert path is not None
+    found: dict[str, Any] = {"__name__": module, "__file__": str(path)}
+    exec(compile(path.read_bytes(), str(path), "exec"), found)
+    return found
+
+
+def constant(module: str, name: str) -> str:
+    """Return the value of a name of a file of data, as text for the digest; the digests of the file and of all that it
+    imports if the value is not plain."""
+    value = constants(module).get(name)
+    if name != "*" and isinstance(value, int | float | str | bytes | tuple | None):
+        return f"{module}.{name}={value!r}"
+    return " ".join(sorted(facts(place).digest for place in closure(module)))
+
+
+def file_of(module: str) -> Path | None:
+    """Return the source file of a module, None if there is none."""
+    if module.split(".")[0] != PACKAGE:  # a test or a notebook with border functions of its own
+        path = getattr(sys.modules.get(module), "__file__", None)
+        return Path(path) if path else None
+    path = ROOT.joinpath(*module.split(".")[1:])
+    if path.is_dir():
+        return path / "__init__.py"
+    path = path.with_suffix(".py")
+    return path if path.is_file() else None
+
+
+@cache
+def facts(module: str) -> Source:
+    """Return the facts about the file of a module; empty ones if it has no file."""
+    path = file_of(module)
+    return Source() if path is None else _read(path, module)
+
+
+def closure(module: str) -> set[str]:
+    """Return the names of this module and of all modules of the package that it imports, directly or indirectly."""
+    seen: set[str] = set()
+    wanted = [module]
+    while wanted:
+        name = wanted.pop()
+        if name in seen or name == PACKAGE:
+            continue
+        seen.add(name)
+        wanted.extend(facts(name).imports)
+    return seen
+
+
