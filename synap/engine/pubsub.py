@@ -15,7 +15,7 @@ once in each form, for all receivers.
 RESP counts a listener once for each of its matching subscriptions, and sends as many copies. JSON counts subscribers,
 and a mailbox receives one copy. Subscriptions made over HTTP have no reader: they are counted, and the oldest are
 removed beyond `Limits.unread`. Channels that were subscribed by name keep their counters without subscribers, up to
-`Limits.topics`.
+`Limits.channels`.
 """
 
 from collections.abc import Callable, Iterable
