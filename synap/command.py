@@ -93,9 +93,10 @@ class Real:
 
 @dataclass(frozen=True)
 class Timeout:
-    """Seconds to wait, fractions allowed, 0 for no limit; on the tape in whole milliseconds."""
+    """Seconds to wait, fractions allowed, on the tape in whole milliseconds; `zero` says what 0 means."""
 
     name: str
+    zero: str = "no limit"
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Leaf(Enum):
     INTEGER = "an integer"
     REAL = "a number"
     BOOLEAN = "true or false"
-    TIME = "a time in ms"
+    TIME = "a time in ms (in JSON in s)"
     TEXT = "a text"
     VALUE = "a value"
     OCTETS = "bytes"

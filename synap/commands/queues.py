@@ -54,7 +54,10 @@ ROWS = [
     Command(
         "queue.publish", 0x0802,
         "Add a message to a queue, at once or after a delay in seconds, and return the message ID.",
-        args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH, Token("DELAY", Timeout("delay")))),
+        args=(
+            _QUEUE, Raw("payload", octets=True),
+            AnyOrder(*_PUBLISH, Token("DELAY", Timeout("delay", zero="no delay"))),
+        ),
         resp="QUEUE.PUBLISH", reply=TEXT, run="queues.publish", traits=WRITES | GROWS, needs_words=200,
         http=(
             Post("/queue/{queue}/publish", capped=_CAPPED),

@@ -138,7 +138,7 @@ ROWS = [
     _asked("server.latency_graph", 0x120D, TEXT, "Draw the delays of one event as text.",
            "LATENCY|GRAPH", args=(Text("event"),), traits=SESSION | CONTROL | ADMIN),
     _asked("server.latency_histogram", 0x120E, _HISTOGRAMS,
-           "Return the cumulative number of calls by duration, for commands that run in Python.",
+           "Return the cumulative number of timed calls by duration, for each command; kernels time one call in 16.",
            "LATENCY|HISTOGRAM", Example("ECHO hi", "hi"), Example("LATENCY HISTOGRAM echo", ...),
            args=(Many("names", Text("name"), least=0),), traits=ADMIN),
     _help("LATENCY", 0x120F),

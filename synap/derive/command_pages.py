@@ -25,6 +25,8 @@ from synap.command import (
     Token,
 )
 from synap.reply import (
+    ANY,
+    DONE,
     GROUPS,
     Array,
     Either,
@@ -37,6 +39,7 @@ from synap.reply import (
     Status,
     Template,
     Tuple,
+    choices,
 )
 
 HEAD = """\
@@ -51,8 +54,6 @@ encloses alternatives of which one is required, `|` separates alternatives, and 
 
 """
 
-_STATUSES = ("OK", "PONG", "QUEUED", "Background saving started")  # replies that `redis-cli` shows without quotes
-
 
 def commands_page(catalogue: Catalogue) -> str:
     """Return the whole page: families in the order of their codes, then the internal rows."""
@@ -60,7 +61,7 @@ def commands_page(catalogue: Catalogue) -> str:
     parts = [HEAD]
     for family in dict.fromkeys(row.family for row in told):
         parts.append(f"## {family}\n\n")
-        parts += [_section(row) for row in told if row.family == family]
+        parts += [_section(row, catalogue) for row in told if row.family == family]
     parts.append("## Rows of the log\n\nClients cannot send these commands. Changes are logged as these commands, and "
                  "snapshots consist of them.\n\n| row | code | what it does |\n|---|---|---|\n")
     parts += [f"| `{row.name}` | `{row.code:04x}` | {row.doc} |\n" for row in catalogue.rows if row.internal]
@@ -115,7 +116,7 @@ def _repeated(inner: tuple[Any, ...], *, least: int = 1) -> str:
     return f"{once} [{once} ...]" if least else f"[{once} ...]"
 
 
-def _section(row: Command) -> str:
+def _section(row: Command, catalogue: Catalogue) -> str:
     title = row.resp.replace("|", " ") or row.name
     lines = [f"### {title}", "", f"    {usage(row)}", "", row.doc, ""]
     facts = [f"row `{row.name}`, code `{row.code:04x}`, since {row.since}"]
@@ -135,14 +136,15 @@ def _section(row: Command) -> str:
     if row.examples:
         lines += ["", "```text"]
         for example in row.examples:
-            lines += [f"> {example.words}", *_shown(example.reply)]
+            asked = _row_of(example.words, catalogue)
+            lines += [f"> {example.words}", *shown(example.reply, asked.reply)]
         lines.append("```")
     return "\n".join(lines) + "\n\n"
 
 
 _SEVERAL = {
-    Leaf.INTEGER: "integers", Leaf.REAL: "numbers", Leaf.TIME: "times in ms", Leaf.TEXT: "texts", Leaf.VALUE: "values",
-    Leaf.ANY: "replies of any kind",
+    Leaf.INTEGER: "integers", Leaf.REAL: "numbers", Leaf.TIME: "times in ms (in JSON in s)", Leaf.TEXT: "texts",
+    Leaf.VALUE: "values", Leaf.ANY: "replies of any kind",
 }  # fmt: skip
 
 
@@ -194,7 +196,7 @@ def _part(name: str, template: Template) -> str:
     """Return a member by its name, and what it is unless that is one value."""
     named = f"`{name.removesuffix('?')}`"
     if template is Leaf.TIME:
-        return named + " (ms)"
+        return named + " (ms, in JSON s)"
     return f"{named} ({answers(template)})" if isinstance(template, (*GROUPS, Either)) else named
 
 
@@ -232,15 +234,22 @@ def _kind(node: Any) -> str:
         case Real():
             return "number"
         case Timeout():
-            return "seconds, 0 for ever"
+            return f"seconds, 0 for {node.zero}"
         case Choice():
             return "one of " + ", ".join(f"`{word}`" for word in node.words)
         case _:
             assert_never(node)
 
 
-def _shown(reply: Any) -> list[str]:
-    """Return the lines in which `redis-cli` shows a reply."""
+def _row_of(words: str, catalogue: Catalogue) -> Command:
+    """Return the row of an example's command, which has one word or two."""
+    name, _, rest = words.partition(" ")
+    container = f"{name}|{rest.partition(' ')[0]}"
+    return catalogue.by_resp.get(container) or catalogue.by_resp[name]
+
+
+def shown(reply: Any, template: Template) -> list[str]:
+    """Return the lines in which `redis-cli` shows a reply with this template: a status without quotes."""
     match reply:
         case None:
             return ["(nil)"]
@@ -249,18 +258,27 @@ def _shown(reply: Any) -> list[str]:
         case int():
             return [f"(integer) {reply}"]
         case str():
-            return [reply if reply in _STATUSES else f'"{reply}"']
+            return [reply if _is_status(reply, template) else f'"{reply}"']
         case types.EllipsisType():
             return ["..."]
         case []:
             return ["(empty array)"]
         case list():
             lines = []
+            inside = next((one.items for one in choices(template) if isinstance(one, Array)), (ANY,))
             for number, item in enumerate(reply, 1):
-                first, *more = _shown(item)
+                first, *more = shown(item, inside[(number - 1) % len(inside)])
                 lines += [f"{number}) {first}", *(f"   {line}" for line in more)]
             return lines
         case dict():
-            return _shown([word for pair in reply.items() for word in pair])
+            return shown([word for pair in reply.items() for word in pair], ANY)
         case _:
             return [str(reply)]
+
+
+def _is_status(reply: str, template: Template) -> bool:
+    """Return True if a text is a status in replies with this template, and no bulk string."""
+    return any(
+        reply == "OK" if one is DONE else isinstance(one, Status) and reply in (one.words or (reply,))
+        for one in choices(template)
+    )
