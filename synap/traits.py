@@ -19,9 +19,12 @@
     BY_SHARD_CHANNEL   its first arguments are shard channels, by which cluster clients route as by keys
     OTHER_NAME         another name of a row: its calls are counted with that row
     MAY_REPLICATE      held back by a pause of writes though it changes no key: what it sends may reach replicas
+    WAS_ITEMS          returns ITEM where 0.1.0 returned ITEMS, so frames of its calls with either status are replayed
+    REFUSED_WITH_200   REST answers what this row refuses with status 200, as `{"error": ...}` (the faults with 200)
 """
 
 (
     WRITES, GROWS, WAITS, INTERNAL, SESSION, CONTROL, NOT_IN_MULTI, WHILE_SUBSCRIBED, COUNTS_AS_SET, COUNTS_AS_DELETE,
     ONTO_ITSELF, EMPTY_IS_NIL, ADMIN, SIGNED_OUT, EMPTIES, TRUSTED, BY_SHARD_CHANNEL, OTHER_NAME, MAY_REPLICATE,
-) = (1 << bit for bit in range(19))  # fmt: skip
+    WAS_ITEMS, REFUSED_WITH_200,
+) = (1 << bit for bit in range(21))  # fmt: skip

@@ -5,7 +5,7 @@ from synap.methods import CLIENT, EMBEDDED, Method
 from synap.reply import DOCUMENT, INTEGER, OBJECT, OCTETS, TEXT, TIME, Array, As, Either, Record, or_nil
 from synap.routes import Delete, Get, Post
 from synap.store.memory.kinds import QUEUE
-from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WRITES
+from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WAS_ITEMS, WRITES
 
 _QUEUE = Text("queue", space=QUEUE)
 _PUBLISH = (
@@ -82,7 +82,7 @@ ROWS = [
         "queue.consume", 0x0804,
         "Lease the first message of the highest priority in a queue; with WAIT, wait until a message is ready.",
         args=(_QUEUE, Optional(Text("consumer_id")), AnyOrder(Token("WAIT", Timeout("wait")))), resp="QUEUE.CONSUME",
-        reply=or_nil(_MESSAGE), run="queues.consume", traits=WRITES | WAITS,
+        reply=or_nil(_MESSAGE), run="queues.consume", traits=WRITES | WAITS | WAS_ITEMS,
         http=(
             Get("/queue/{queue}/consume/{consumer_id}"),
             Get(

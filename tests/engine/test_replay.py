@@ -205,8 +205,24 @@ def test_a_wrong_frame_stops_the_replay(store: type[Bench]) -> None:
 
     wrong(1, 1, 5)
     wrong(2, 3, word(2, 3) ^ 1)
+    wrong(3, 3, word(3, 3) + layout.ITEMS - layout.ITEM)
     wrong(3, 0, word(3, 0) | 0xFF << 32)
     wrong(3, 0, word(3, 0) + 8)
     bench = fresh(store, 3)
     assert apply(bench, log[: starts[3]] + log[starts[2] :], 1) == -1
     assert bench.ask("LLEN l") == 1 and bench.ask("GET a") == b"2"
+
+
+def test_a_frame_of_0_1_0_may_have_the_status_of_a_list(store: type[Bench]) -> None:
+    """QUEUE.CONSUME answered ITEMS then, where it answers one map today; no other row may differ from its frame."""
+    ways = Differential(store)
+    ways.keep_frames = True
+    ways.batch([command.split() for command in (b"QUEUE.CREATE q 9 9 1 1", b"QUEUE.PUBLISH q x", b"QUEUE.CONSUME q w")])
+    (log,) = ways.frames
+    at = ends(log)[2] + 8 * 3
+    status = int.from_bytes(log[at : at + 8], "little")
+    assert status & 0xFF == layout.ITEM
+    old = log[:at] + (status + layout.ITEMS - layout.ITEM).to_bytes(8, "little") + log[at + 8 :]
+    bench = fresh(store, 3)
+    assert apply(bench, old, 1) == 3, why(bench)
+    assert digest(bench) == digest(ways.lane)

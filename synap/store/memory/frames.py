@@ -24,6 +24,7 @@ from synap.store.memory.layout import (
     DECIDED_CODE,
     DECIDED_TAPE_SIZE,
     DOORS,
+    FLAG_WAS_ITEMS,
     FRAME_LAST,
     GUARD_LOADING,
     IN_GROUP,
@@ -45,6 +46,7 @@ from synap.store.memory.layout import (
     REPLY_BYTES_MAX,
     REPLY_ITEMS,
     REPLY_ITEMS_MAX,
+    ROW_FLAGS,
     ROW_SLOTS,
     SEQ,
     STATUS_MASK,
@@ -148,9 +150,12 @@ def replay(words, octets, at, end, step):
 
 
 @kernel
-def agrees(expected, status):
-    """Return True if a call had the status of its frame; what was a list of items in 0.1.0 may be one group today."""
-    return expected == status or (expected & STATUS_MASK == ITEMS and expected - ITEMS == status - ITEM)
+def agrees(words, row, expected, status):
+    """Return True if a call had the status of its frame; FLAG_WAS_ITEMS allows ITEMS in a frame of 0.1.0 for ITEM."""
+    if expected == status:
+        return True
+    was_items = words[row + ROW_FLAGS] & FLAG_WAS_ITEMS != 0
+    return was_items and expected & STATUS_MASK == ITEMS and expected - ITEMS == status - ITEM
 
 
 @kernel
@@ -197,7 +202,7 @@ def apply(words, octets, at, end, step):
         words[REPLAY_STATUS] = status
         if status & STATUS_MASK == BROKEN or status & CHANGED == 0:
             return -1
-        if expected and not agrees(expected, status & 0xFFFF):
+        if expected and not agrees(words, row, expected, status & 0xFFFF):
             return -1
         words[SEQ] = seq
         words[LAST_NOW] = now

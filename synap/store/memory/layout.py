@@ -154,6 +154,7 @@ FLAG_READ = 64  # needs the permission to read
 FLAG_ADMIN = 128  # needs the permission to administrate
 FLAG_SIGNED_OUT = 512  # allowed to callers who have not signed in
 FLAG_LOADING = 1024  # allowed while the data is loaded
+FLAG_WAS_ITEMS = 2048  # returns ITEM where 0.1.0 returned ITEMS
 
 # A session in SESSIONS.
 SESSION_FLAGS, SESSION_NAMESPACE, SESSION_RESP, SESSION_QUEUED, SESSION_QUEUE, SESSION_QUEUE_USED = range(6)
