@@ -1,11 +1,9 @@
 """Command rows of pub/sub: those of Redis for connections, and those of JSON for subscribers with a name."""
 
-from typing import Any
-
 from synap.command import AnyOrder, Command, Example, Flag, Many, Optional, Raw, Text, Token
 from synap.reply import INTEGER, TEXT, Array, Pushed, Record, Status, Template, Tuple, or_nil
 from synap.routes import Get, Post
-from synap.traits import BY_SHARD_CHANNEL, MAY_REPLICATE, SESSION, WHILE_SUBSCRIBED
+from synap.traits import BY_SHARD_CHANNEL, MAY_REPLICATE, REFUSED_WITH_200, SESSION, WHILE_SUBSCRIBED
 
 _TOPIC = Text("topic")
 _SOME = (Many("topics", _TOPIC),)
@@ -23,10 +21,6 @@ _STATS = Record(dict.fromkeys(
 ))  # fmt: skip
 _INFO = Record({"topic": TEXT, "subscriber_count": INTEGER, "message_count": INTEGER, "created_at": INTEGER})
 _CONFIRMED = Pushed(Tuple({"kind": TEXT, "topic": or_nil(TEXT), "count": INTEGER}))
-
-
-_JSON: dict[str, Any] = {"json": "$reply", "json_nil": {"error": "$text"}, "command": "$reply"}
-"""JSON of rows whose refusals REST answers with status 200, since clients of pub/sub read the body: see faults.py."""
 
 
 def _heard(
@@ -57,20 +51,20 @@ ROWS = [
         "Subscribe a new or a named subscriber to topics and patterns of segments; messages arrive over a WebSocket.",
         args=(AnyOrder(Flag("EMPTY", "empty"), Token("NAME", Text("subscriber_id"))), Many("topics", _TOPIC, least=0)),
         handler="pubsub_subscribe", reply=_SUBSCRIBED,
-        http=(Post("/pubsub/subscribe", fixed={"empty": True}),), **_JSON,
+        http=(Post("/pubsub/subscribe", fixed={"empty": True}),), json="$reply", traits=REFUSED_WITH_200,
     ),
     Command(
         "pubsub.unsubscribe", 0x1302, "Remove the given subscriptions of a subscriber, or all of them.",
         args=(Text("subscriber_id"), Optional(Many("topics", _TOPIC, least=0))), handler="pubsub_unsubscribe",
         reply=Record({"unsubscribed": INTEGER}), also={"subscription_id": "subscriber_id"},
-        http=(Post("/pubsub/unsubscribe"),), **_JSON,
+        http=(Post("/pubsub/unsubscribe"),), json="$reply", traits=REFUSED_WITH_200,
     ),
     Command(
         "pubsub.publish", 0x1303, "Publish a message to a topic, optionally with metadata (an object of strings).",
         args=(_TOPIC, Raw("payload"), AnyOrder(Token("METADATA", Raw("metadata")))), handler="pubsub_publish",
-        traits=MAY_REPLICATE,
+        traits=REFUSED_WITH_200 | MAY_REPLICATE,
         reply=_PUBLISHED, also={"message": "payload", "data": "payload"},
-        http=(Post("/pubsub/{topic}/publish"), Post("/pubsub/publish")), **_JSON,
+        http=(Post("/pubsub/{topic}/publish"), Post("/pubsub/publish")), json="$reply",
     ),
     Command("pubsub.stats", 0x1304, "Return the counters of pub/sub, added up over all topics.",
             handler="pubsub_stats", reply=_STATS, http=(Get("/pubsub/stats"),), json="$reply"),
@@ -80,7 +74,7 @@ ROWS = [
             json="$reply"),
     Command("pubsub.info", 0x1306, "Return the subscriber count, the message count and the creation time of a topic.",
             args=(_TOPIC,), handler="pubsub_info",
-            reply=_INFO, http=(Get("/pubsub/{topic}/info"),), **_JSON),
+            reply=_INFO, http=(Get("/pubsub/{topic}/info"),), json="$reply", traits=REFUSED_WITH_200),
     _heard("listen", 0x1311, "Subscribe this connection to topics.",
            "SUBSCRIBE", _SOME, Example("SUBSCRIBE news", ...)),
     _heard("listen_pattern", 0x1312, "Subscribe this connection to all topics that match patterns.",

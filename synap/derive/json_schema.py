@@ -131,7 +131,7 @@ def answer(row: Command, template: Any, nil: Any) -> Schema:
     if nil != "NOT_FOUND" and nil != template:
         found.append(_spelled(row, nil))
     found += [_spelled(row, view) for view in row.views.values()]
-    return _any_of(found)
+    return any_of(found)
 
 
 def _spelled(row: Command, template: Any, of: Template | None = None) -> Schema:
@@ -193,7 +193,7 @@ def reply_schema(template: Template) -> Schema:
         case Status(words):
             return {"type": "string", "enum": list(words)} if words else {"type": "string"}
         case Array():
-            return {"type": "array", "items": _any_of([reply_schema(item) for item in template.items])}
+            return {"type": "array", "items": any_of([reply_schema(item) for item in template.items])}
         case SetOf(item) | Pushed(item):
             return {"type": "array", "items": reply_schema(item)}
         case Tuple(members) | Record(members):
@@ -206,12 +206,12 @@ def reply_schema(template: Template) -> Schema:
                     "maxItems": 2}  # fmt: skip
             return {"type": "array", "items": pair}
         case Either():
-            return _any_of([reply_schema(each) for each in template.choices])
+            return any_of([reply_schema(each) for each in template.choices])
         case _:
             assert_never(template)
 
 
-def _any_of(schemas: list[Schema]) -> Schema:
+def any_of(schemas: list[Schema]) -> Schema:
     """Return the schema of what fits any of these schemas."""
     unique = [schema for i, schema in enumerate(schemas) if schema not in schemas[:i]]
     if {} in unique:
@@ -224,7 +224,7 @@ def _member(of: Template) -> Schema:
     found: list[Template] = []
     for one in choices(of):
         found += inner(one) if isinstance(one, GROUP_TEMPLATES) else [] if one is Leaf.NIL else [one]
-    return _any_of([reply_schema(each) for each in found])
+    return any_of([reply_schema(each) for each in found])
 
 
 def _named(row: Command, name: str) -> Schema:

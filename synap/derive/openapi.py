@@ -16,9 +16,10 @@ from synap.command import (
     Many,
 )
 from synap.derive.binders import field_names
-from synap.derive.json_schema import Schema, answer, fields, member_of, object_of
+from synap.derive.json_schema import Schema, answer, any_of, fields, member_of, object_of
 from synap.reply import parts
 from synap.routes import Route
+from synap.traits import REFUSED_WITH_200
 
 STATUSES = {
     400: "The request is invalid, or was refused for the reason in the text",
@@ -35,7 +36,6 @@ STATUSES = {
     507: "The memory is used up, the queue is full, or the log cannot be written",
 }
 ALWAYS = (400, 403, 408, 413, 422, 431)
-ERROR = {"$ref": "#/components/schemas/Error"}
 
 
 def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
     parameters = []
     for name in path_names:
         schema = properties.pop(name, None) or member_of(row, name) or {"type": "string"}
-        parameters.append({"name": name, "in": "path", "required": True, "schema": schema | {"minLength": 1}})
+        parameters.append({"name": name, "in": "path", "required": True, "schema": _as_text(schema) | {"minLength": 1}})
     taken = {*path_names, *route.fixed, *_groups_of(row, path_names)}
     properties = {name: schema for name, schema in properties.items() if name not in taken}
     required = [name for name in required if name not in taken]
@@ -108,7 +108,7 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
     }
     if route.method in ("GET", "DELETE"):
         for name, schema in properties.items():
-            parameters.append({"name": name, "in": "query", "required": name in required, "schema": _in_query(schema)})
+            parameters.append({"name": name, "in": "query", "required": name in required, "schema": _as_text(schema)})
         if row.views:
             words = ["string", *row.views]
             parameters.append({
@@ -124,9 +124,10 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
         }
     if parameters:
         found["parameters"] = parameters
-    found["responses"] = _responses(
-        {"type": "object"} if route.needs else answer(row, *_templates(row, route)), statuses(row)
-    )
+    schema = {"type": "object"} if route.needs else answer(row, *_templates(row, route))
+    if row.traits & REFUSED_WITH_200:
+        schema = any_of([schema, object_of({"error": {"type": "string"}}, ["error"])])
+    found["responses"] = _responses(schema, statuses(row))
     return found
 
 
@@ -165,8 +166,8 @@ def _either(row: Command, taken: set[str]) -> Schema:
     }  # fmt: skip
 
 
-def _in_query(schema: Schema) -> Schema:
-    """Return the schema of a field in a query: texts, from which numbers are parsed, and no null."""
+def _as_text(schema: Schema) -> Schema:
+    """Return the schema of a field in a path or query: texts, from which numbers are parsed, and no null."""
     forms = [form for form in schema.get("anyOf", [schema]) if form.get("type") != "null"]
     plain = next((form for form in forms if form.get("type") in ("integer", "number")), forms[0])
     return plain | ({"default": schema["default"]} if "default" in schema else {})
