@@ -61,7 +61,10 @@ def decode_at(reply: bytes, at: int) -> tuple[Any, int]:
             return float(text), at
         case b"$":
             size = int(text)
-            return (reply[at : at + size], at + size + 2) if size >= 0 else (None, at)
+            if size < 0:
+                return None, at
+            assert reply[at + size : at + size + 2] == b"\r\n", f"no text of {size} bytes: {reply[at : at + 60]!r}"
+            return reply[at : at + size], at + size + 2
         case b"*" | b"~" | b"%" | b">":
             items = []
             for _ in range(int(text) * (2 if kind == b"%" else 1)):

@@ -5,9 +5,11 @@
 Texts and statuses become bytes; arrays, sets, pairs and tuples become lists; records and maps become dictionaries.
 """
 
+import re
 from typing import Any
 
 from synap.reply import (
+    GROUPS,
     Array,
     Either,
     Leaf,
@@ -22,6 +24,7 @@ from synap.reply import (
 )
 from tests.support import decode_at
 
+INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
 TEXTS = (Leaf.TEXT, Leaf.VALUE, Leaf.OCTETS, Leaf.VALUE_OCTETS, Leaf.DOCUMENT, Leaf.OBJECT)
 
 
@@ -30,24 +33,36 @@ class Unlike(AssertionError):
 
 
 class Reader:
-    """Reads one reply after the other from `data`, in a version of RESP."""
+    """Reads the reply that starts at `at`, in a version of RESP."""
 
-    def __init__(self, data: bytes, version: int) -> None:
+    def __init__(self, data: bytes, version: int, at: int) -> None:
         self.data, self.version = data, version
-        self.at = 0
+        self.at = self.start = at
 
     def line(self, kinds: bytes, wanted: object) -> bytes:
         """The rest of a line that begins with one of these bytes."""
         end = self.data.find(b"\r\n", self.at)
         line = self.data[self.at : end]
-        if end < 0 or not line or line[0] not in kinds:
-            raise Unlike(f"{self.data[self.at : self.at + 60]!r} is no {wanted}")
+        if end < 0 or not line or line[0] not in kinds or b"\r" in line or b"\n" in line:
+            raise self.unlike(wanted)
         self.at = end + 2
         return line[1:]
 
+    def unlike(self, wanted: object) -> Unlike:
+        """What is raised for the next bytes."""
+        return Unlike(f"{self.data[self.at : self.at + 60]!r} is no {wanted}")
+
+    def integer(self, kinds: bytes, wanted: object) -> int:
+        """The number of a line that begins with one of these bytes, in its one spelling."""
+        start, text = self.at, self.line(kinds, wanted)
+        if not INTEGER.fullmatch(text):
+            self.at = start
+            raise self.unlike(wanted)
+        return int(text)
+
     def count(self, kinds: bytes, wanted: object) -> int:
         """The number in a head of a text or a group."""
-        number = int(self.line(kinds, wanted))
+        number = self.integer(kinds, wanted)
         if number < 0:
             raise Unlike(f"nil is no {wanted}")
         return number
@@ -64,8 +79,11 @@ class Reader:
     def text(self, wanted: object) -> bytes:
         """A bulk string."""
         size = self.count(b"$", wanted)
+        text, end = self.data[self.at : self.at + size], self.data[self.at + size : self.at + size + 2]
+        if len(text) < size or end != b"\r\n":
+            raise Unlike(f"{text[-60:]!r} and then {end!r} is no text of {size} bytes")
         self.at += size + 2
-        return self.data[self.at - size - 2 : self.at - 2]
+        return text
 
     def leaf(self, wanted: Leaf) -> Any:
         """A reply without members."""
@@ -75,15 +93,25 @@ class Reader:
         if wanted in TEXTS:
             return self.text(wanted)
         if wanted in (Leaf.INTEGER, Leaf.TIME):
-            return int(self.line(b":", wanted))
+            return self.integer(b":", wanted)
         if wanted is Leaf.REAL:
             return float(self.line(b",", wanted) if self.version == 3 else self.text(wanted))
-        text = self.line(b"_" if self.version == 3 else b"$*", wanted) if wanted is Leaf.NIL else b""
+        if wanted is Leaf.NIL:
+            return self.nil(b"$")
+        start = self.at
         if wanted is Leaf.DONE and self.line(b"+", wanted) == b"OK":
             return b"OK"
-        if wanted is not Leaf.NIL or text not in (b"", b"-1"):
-            raise Unlike(f"{self.data[self.at : self.at + 60]!r} is no {wanted}")
-        return None
+        self.at = start
+        raise self.unlike(wanted)
+
+    def nil(self, kinds: bytes) -> None:
+        """Nil: in RESP2 a text or an array of -1 bytes or members, by its first byte."""
+        spelled = (b"_\r\n",) if self.version == 3 else tuple(b"%c-1\r\n" % kind for kind in kinds)
+        for each in spelled:
+            if self.data.startswith(each, self.at):
+                self.at += len(each)
+                return
+        raise self.unlike(f"nil ({spelled})")
 
     def read(self, wanted: Template, array: bytes = b"*") -> Any:
         """The next reply; `array` is the byte with which an array begins."""
@@ -112,18 +140,24 @@ class Reader:
             case Map(item):
                 number = self.members(wanted)
                 name = Either(Leaf.TEXT, Leaf.INTEGER)
-                return {self.read(name): self.read(item) for _ in range(number)}
+                mapped = {self.read(name): self.read(item) for _ in range(number)}
+                if len(mapped) < number:
+                    raise Unlike(f"{mapped} had a name twice")
+                return mapped
             case Pairs(first, second):
                 number = self.count(b"*", wanted)
                 pair = Tuple({"first": first, "second": second})
                 if self.version == 3:
                     return [self.read(pair) for _ in range(number)]
+                if number % 2:
+                    raise Unlike(f"{number} members of pairs")
                 return [[self.read(first), self.read(second)] for _ in range(number // 2)]
             case Pushed(item):
-                found = []
+                kind = b">" if self.version == 3 else b"*"
+                pushes = [self.read(item, kind)]
                 while self.at < len(self.data):
-                    found.append(self.read(item, b">" if self.version == 3 else b"*"))
-                return found
+                    pushes.append(self.read(item, kind))
+                return pushes
             case Either(choices):
                 return self.either(choices)
 
@@ -144,23 +178,24 @@ class Reader:
         return found
 
     def either(self, choices: tuple[Template, ...]) -> Any:
-        """The next reply as the first of these that it fits."""
+        """The next reply as the first of these that it fits. Within a group a missing group is spelled as a text is."""
         start, why = self.at, []
+        groups = {start == self.start and isinstance(one, GROUPS) for one in choices if one is not Leaf.NIL}
+        kinds = b"".join(b"*" if group else b"$" for group in groups)
         for one in choices:
             try:
-                return self.read(one)
+                return self.nil(kinds) if one is Leaf.NIL else self.read(one)
             except Unlike as unlike:
                 why.append(str(unlike))
                 self.at = start
         raise Unlike("; ".join(why))
 
 
-def read(wanted: Template, data: bytes, version: int, at: int = 0) -> tuple[Any, int]:
-    """(the reply that starts at `at`, the octet behind it); a refusal or QUEUED stands for any reply."""
-    if data[at : at + 1] == b"-" or data.startswith(b"+QUEUED\r\n", at):
+def read(wanted: Template, data: bytes, version: int, at: int = 0, queued: bool = False) -> tuple[Any, int]:
+    """(the reply that starts at `at`, the octet behind it); a refusal stands for any reply, QUEUED if it may."""
+    if data[at : at + 1] == b"-" or (queued and data.startswith(b"+QUEUED\r\n", at)):
         return decode_at(data, at)
-    reader = Reader(data, version)
-    reader.at = at
+    reader = Reader(data, version, at)
     if wanted is Leaf.NONE:
         return None, at
     return reader.read(wanted), reader.at

@@ -23,7 +23,7 @@ SESSION = [
     ("qconsume q w", b"*4\r\n$36\r\n<id>\r\n$2\r\nhi\r\n:9\r\n:1\r\n", b""),
     ("QACK q <id>", b"+OK\r\n", b""),
     ("QACK q <id>", b"-ERR no such message is pending\r\n", b""),
-    ("QCONSUME q w", b"_\r\n", b"$-1\r\n"),
+    ("QCONSUME q w", b"_\r\n", b"*-1\r\n"),
     ("QPUBLISH q x 0 3", b"$36\r\n<id>\r\n", b""),
     ("QCONSUME q w", b"*4\r\n$36\r\n<id>\r\n$1\r\nx\r\n:0\r\n:0\r\n", b""),
     ("QNACK q <id> False", b"+OK\r\n", b""),
@@ -84,7 +84,7 @@ def test_one_by_one(house: House, version: int) -> None:
         found = ID.search(reply)
         known = found[0] if found else known
         wanted = third
-        if version == 2 and second.startswith(b"*"):  # a map is flat
+        if version == 2 and second.startswith(b"*") and b"%" in third:  # a map is flat
             wanted = third.replace(re.search(rb"%\d+", third)[0], second)  # type: ignore[index]
         elif version == 2:
             wanted = second or third

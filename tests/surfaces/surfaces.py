@@ -129,7 +129,7 @@ class Surfaces:
             return
         if session.listener is not None and not isinstance(row.reply, Pushed):
             return  # messages may precede the reply
-        _, end = read(row.reply, reply, session.version)
+        _, end = read(row.reply, reply, session.version, queued=session.in_multi)
         assert end == len(reply), f"{words!r:.200}: {reply[:200]!r} is more than one reply"
 
     def answer(self, request: Request) -> Response:

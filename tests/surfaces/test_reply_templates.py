@@ -62,6 +62,7 @@ FITTING: list[tuple[Template, bytes, int, Any]] = [
     (or_nil(TEXT), b"$-1\r\n", 2, None),
     (or_nil(Array(TEXT)), b"*-1\r\n", 2, None),
     (or_nil(TEXT), b"_\r\n", 3, None),
+    (Either(TEXT, Array(TEXT), NIL), b"*-1\r\n", 2, None),
     (REAL, b",0.5\r\n", 3, 0.5),
     (REAL, b"$3\r\n0.5\r\n", 2, 0.5),
     (Array(TEXT, INTEGER), b"*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n:2\r\n", 2, [b"a", 1, b"b", 2]),
@@ -82,6 +83,23 @@ WRONG: list[tuple[Template, bytes, int]] = [
     (INTEGER, b"$1\r\n1\r\n", 2),
     (TEXT, b"$-1\r\n", 2),
     (TEXT, b"+a\r\n", 2),
+    (TEXT, b"$1\r\nab\r\n", 2),
+    (TEXT, b"$2\r\na\r\n", 2),
+    (TEXT, b"$1\r\na", 2),
+    (TEXT, b"$01\r\na\r\n", 2),
+    (TEXT, b"+QUEUED\r\n", 2),
+    (INTEGER, b":+1\r\n", 2),
+    (INTEGER, b":1\n2\r\n", 2),
+    (Status(), b"+a\nb\r\n", 2),
+    (NIL, b"$\r\n", 2),
+    (NIL, b"_-1\r\n", 3),
+    (NIL, b"*-1\r\n", 2),
+    (or_nil(TEXT), b"*-1\r\n", 2),
+    (or_nil(Array(TEXT)), b"$-1\r\n", 2),
+    (Array(or_nil(Array(TEXT))), b"*1\r\n*-1\r\n", 2),
+    (Map(INTEGER), b"%2\r\n$1\r\na\r\n:1\r\n$1\r\na\r\n:1\r\n", 3),
+    (Pairs(TEXT, INTEGER), b"*3\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n", 2),
+    (Pushed(Tuple({"kind": TEXT})), b"", 3),
     (NIL, b"$-1\r\n", 3),
     (Status("a", "b"), b"+c\r\n", 2),
     (REAL, b",1\r\n", 2),
@@ -111,6 +129,10 @@ def test_what_fits(template: Template, data: bytes, version: int, wanted: Any) -
 def test_what_does_not_fit(template: Template, data: bytes, version: int) -> None:
     with pytest.raises(Unlike):
         read(template, data, version)
+
+
+def test_a_call_of_a_transaction_is_queued() -> None:
+    assert read(INTEGER, b"+QUEUED\r\n", 2, queued=True) == (b"QUEUED", 9)
 
 
 def test_values_without_names() -> None:

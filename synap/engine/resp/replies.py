@@ -11,6 +11,7 @@ from synap.engine.resp.encoding import encode
 from synap.engine.resp.large_reply import LargeReply, reply_bytes
 from synap.engine.sessions import Session
 from synap.faults import Fault
+from synap.reply import GROUPS, choices
 from synap.store.lane import lane
 from synap.store.memory import layout
 
@@ -48,10 +49,13 @@ class Replies:
         if isinstance(value, Fault):
             self._engine.diagnostics.note_error(value.resp_text(name))
         if not self.muted or isinstance(value, Pushes):
-            self.pieces.append(self._spelled(value, name))
+            self.pieces.append(self._spelled(value, name, row))
 
-    def _spelled(self, value: Any, name: str) -> bytes:
+    def _spelled(self, value: Any, name: str, row: Command | None) -> bytes:
         """Return a value as RESP; a value that RESP does not have is an error of its handler."""
+        if value is None and row and self._session.version == 2:
+            if any(isinstance(one, GROUPS) for one in choices(row.reply)):
+                return b"*-1\r\n"  # a missing group, as the lane spells it
         try:
             return encode(value, self._session.version, name)
         except Exception as error:
