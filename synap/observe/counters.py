@@ -14,7 +14,7 @@ from synap.store.kinds.table import NAMED, NamedKind
 from synap.store.memory import codes, layout, tables
 
 Read = Callable[[Any, Catalogue], int]
-CHANGES = 3  # index among the four counters of a row
+CALLS, REFUSALS, CHANGES = 0, 1, 3  # indices among the four counters of a row
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,3 @@ TABLE = (
 def section(name: str, numbers: Any, catalogue: Catalogue) -> dict[str, int]:
     """Return the counters of one section of INFO, by name."""
     return {row.name: row.read(numbers, catalogue) for row in TABLE if row.section == name}
-
-
-def markdown() -> str:
-    """Return the counters as a Markdown table for the docs."""
-    lines = ["| counter | kind | meaning |", "|---|---|---|"]
-    lines += [f"| `{row.name}` | {row.kind} | {row.doc} |" for row in TABLE]
-    return "\n".join(lines) + "\n"

@@ -15,12 +15,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from synap.command import Catalogue
 from synap.observe import counters, times
+from synap.observe.counters import CALLS, CHANGES, REFUSALS
 from synap.store.memory import layout
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_S = (0.00001, 0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
-CALLS, REFUSALS, CHANGES = 0, 1, 3  # indices among a row's counters
-NAMESPACES = 16
 
 
 class Durations:
@@ -131,7 +130,7 @@ class Metrics:
             else:
                 yield _gauge(name, row.doc, value)
         keys = GaugeMetricFamily("synap_namespace_keys", "Keys in a namespace", labels=["namespace"])
-        for namespace in range(NAMESPACES):
+        for namespace in range(layout.NAMESPACES):
             count = int(numbers[layout.KEYS_COUNT + namespace])
             if count or namespace == 0:
                 keys.add_metric([str(namespace)], count)

@@ -41,7 +41,7 @@ from synap.proto.rest import json_response
 
 # Close codes that the server sends.
 
-NORMAL, GOING_AWAY, PROTOCOL_ERROR, BAD_DATA, POLICY, TOO_BIG, INTERNAL = 1000, 1001, 1002, 1007, 1008, 1009, 1011
+NORMAL, GOING_AWAY, POLICY, INTERNAL = 1000, 1001, 1008, 1011
 NO_CODE: Final = 1005
 """Means a Close without a code; never sent."""
 

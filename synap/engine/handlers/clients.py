@@ -9,7 +9,6 @@ from synap.engine.sessions import Session
 from synap.engine.subscribers import Dialect
 from synap.faults import Fault
 
-KINDS = ("normal", "master", "replica", "slave", "pubsub")
 USER = b"default"
 
 

@@ -4,11 +4,9 @@ from typing import Any
 
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
+from synap.observe.counters import CALLS
 from synap.store.memory import codes, layout
 from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET
-
-CALLS = 0  # index in the counters of a row
-NAMESPACES = 16
 
 
 def kv_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
@@ -23,7 +21,7 @@ def kv_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> 
 
     hits, misses = int(numbers[layout.KEY_HITS]), int(numbers[layout.KEY_MISSES])
     return {
-        "total_keys": sum(int(numbers[layout.KEYS_COUNT + i]) for i in range(NAMESPACES)),
+        "total_keys": sum(int(numbers[layout.KEYS_COUNT + i]) for i in range(layout.NAMESPACES)),
         "total_memory_bytes": int(numbers[layout.WORDS_USED]) * layout.WORD,
         "operations": {
             "gets": calls(codes.KV_GET),

@@ -22,7 +22,7 @@ def redis_config(settings: Settings, directory: str) -> dict[str, Any]:
         "maxmemory": settings.memory_bytes_max,
         "maxmemory-policy": settings.text("kv_store.eviction_policy"),
         "maxmemory-samples": settings.number("kv_store.eviction_sample_size"),
-        "databases": 16,
+        "databases": layout.NAMESPACES,
         "bind": " ".join(settings.names("resp.host")),
         "dir": directory,
         "tcp-backlog": settings.number("limits.tcp_backlog"),

@@ -47,7 +47,6 @@ SCAN_COUNT_DEFAULT = 10
 PAGE_ITEMS = 3  # items of the reply before the keys: two marks of arrays and the cursor
 SCAN_WALK_MAX = 8192  # keys of other namespaces that one window passes over: about half a millisecond
 MS_MAX = (1 << 63) - 1
-FLUSH_STEP = 1 << 62
 
 
 @kernel

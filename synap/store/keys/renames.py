@@ -14,6 +14,7 @@ from synap.store.memory.layout import (
     DONE,
     KEYS_COUNT,
     KEYS_EXPIRING,
+    NAMESPACES,
     NUMBER,
     SHARDS,
     SHARDS_COUNT,
@@ -35,7 +36,7 @@ from synap.store.records import key_access, keyspace, value_cache
 from synap.store.records.key_access import ANY_KIND, MISSING
 from synap.store.slots import renames as slots
 
-NAMESPACES, SHORT = 16, 1 << 31  # their count; Redis requires numbers of 32 bits
+SHORT = 1 << 31  # Redis requires database numbers of 32 bits
 
 
 @kernel

@@ -35,8 +35,9 @@ CURSOR_TOP = 22  # size of the tape that was filled last
 BYTES_MAX = 23  # max_memory
 PAGES_TOP, PAGES_END, PAGES_USED = 24, 25, 26
 PAGES_DIRTY = 27  # free pages that may still be committed
-KEYS_COUNT = 32  # 16 words: visible or expired keys in each namespace
-KEYS_EXPIRING = 48  # 16 words: keys with a deadline
+NAMESPACES = 16
+KEYS_COUNT = 32  # NAMESPACES words: visible or expired keys in each namespace
+KEYS_EXPIRING = 48  # NAMESPACES words: keys with a deadline
 BINS = 64  # 40 words: first free run of 2**n pages and more
 CLASSES = 128  # 64 words: first slab of each class that has free blocks
 TIMERS_DUE = 200  # the time of the earliest timer of a queue or room
@@ -62,10 +63,9 @@ ZSTD_PACK, ZSTD_OPEN = 240, 241  # addresses of Zstandard, see store/records/zst
 KEY_HITS, KEY_MISSES = 242, 243  # reads that found their key, and that did not
 ROOM_LIMITS = 234  # limits of rooms that are created without any: events, bytes, seconds
 CLOCK = 244  # address of `clock_gettime`; 0: no call is timed
-SCRATCH, SCRATCH_BYTES = 960, 512  # for texts that a call writes: digits, ids
-REGISTERS_SIZE = 1024
+SCRATCH = 960  # 64 words for texts that a call writes: digits, ids; the registers end behind them
 
-DOORS, DOORS_SIZE = 1024, 256  # address of each family's door, by the high byte of a code
+DOORS = 1024  # 256 words: address of each family's door, by the high byte of a code
 SHARDS, SHARDS_COUNT, TABLE_SIZE = 1280, 64, 8
 KINDS_COUNT = 32
 KIND_DOORS = 1792  # address of each kind's door, by the number of the kind
@@ -161,14 +161,14 @@ SESSION_FLAGS, SESSION_NAMESPACE, SESSION_RESP, SESSION_QUEUED, SESSION_QUEUE, S
 SESSION_QUEUE_CAPACITY, SESSION_WATCHED = 6, 7  # two words more behind SESSION_WATCHED belong to EXEC
 SESSION_ROW, SESSION_SEEN = 10, 11  # the row called last, and when (ms of engine time)
 SESSION_REFUSE = 12  # GUARD_* bits of the caller
-IN_MULTI, MULTI_BROKEN, MULTI_NEEDS_PYTHON, SESSION_DIRTY = 1, 2, 4, 8
+IN_MULTI, MULTI_BROKEN, MULTI_NEEDS_PYTHON = 1, 2, 4
 
 # Guards: bits of REFUSE and REFUSE_CALLER, see `calls.admit`.
 GUARD_LOADING, GUARD_READ_ONLY, GUARD_BROKEN_LOG = 1, 2, 4
 GUARD_SIGNED_OUT, GUARD_NO_READS, GUARD_NO_WRITES, GUARD_NO_ADMIN, GUARD_RATE = 8, 16, 32, 64, 128
 
 # The mark of a text: the low byte of the word that holds its size, in tape, reply, record and member.
-FORM_PLAIN, FORM_JSON, FORM_MASK = 0, 1, 3
+FORM_JSON, FORM_MASK = 1, 3  # 0: plain text
 PRESENT = 0x20
 MARK_BITS = 8
 ITEM_TEXT, ITEM_INTEGER, ITEM_REAL, ITEM_NIL, ITEM_MASK = 0x00, 0x40, 0x80, 0xC0, 0xC0
@@ -178,7 +178,7 @@ NAME_BYTES_MAX = 24  # of a name that MARK_NAME stands for, so that `tapes.fits`
 
 # Statuses. The low byte says how to read the reply region, the bits above say what happened.
 BROKEN, DONE, NIL, ITEM, ITEMS, NUMBER, EMPTY, NO_ITEM = 0, 1, 2, 3, 4, 5, 6, 7
-FULL, WAIT, NO_SPACE = 16, 17, 18
+FULL, WAIT = 16, 17
 CHANGED, DECIDED_BIT = 0x100, 0x200
 REFUSED_SHIFT = 16  # a refusal is its number + 1, above the 16 bits of a status that frames of the log hold
 REFUSED = 1 << REFUSED_SHIFT
@@ -195,5 +195,4 @@ NOTE_TIME, NOTE_USE = 1, 2
 # Names of consumers are hashed as keys of a namespace with this number, which is no number of a kind.
 HOLDER = 18
 # Kinds of interest in a key.
-WATCHED, AWAITED, ANNOUNCED, TRACKED = 1, 2, 4, 8
-ALL_HITS = -1
+WATCHED, AWAITED, ANNOUNCED = 1, 2, 4

@@ -65,7 +65,6 @@ TIME_SHIFT = 10  # ms in a unit of the access clock, as a power of two: it wraps
 MINUTE_MS = 60_000
 USE_BEGIN, USE_FACTOR = 5, 10
 NOTE_MASK = 0xFFFF << CLOCK_SHIFT
-COLLECTION_HEAD = 16  # the most words of a record besides key and value
 
 
 @kernel
