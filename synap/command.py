@@ -36,6 +36,7 @@ from synap.routes import Route
 from synap.traits import ADMIN, CONTROL, GROWS, INTERNAL, MAY_REPLICATE, SESSION, SIGNED_OUT, WAITS, WRITES
 
 READ, WRITE = "read", "write"
+INT_MIN, INT_MAX, TIMEOUT_MAX = -(1 << 63), (1 << 63) - 1, (1 << 62) // 1000  # of a Timeout, in seconds
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,15 @@ class Glob:
 @dataclass(frozen=True)
 class Int:
     """A 64-bit integer; `fault` is the refusal of other words. `judge` names a OneOf whose slot is marked instead
-    (`layout.UNREADABLE`) if the word is no integer, so that the row's function can refuse it after other checks."""
+    (`layout.UNREADABLE`) if the word is no integer, so that the row's function can refuse it after other checks.
+    Fields must be from `least` to `most`; the row's function refuses other RESP words in Redis' order and texts."""
 
     name: str
     fault: str = "NOT_AN_INTEGER"
     default: int | None = None
     judge: str = ""
+    least: int = INT_MIN
+    most: int = INT_MAX
 
 
 @dataclass(frozen=True)
@@ -183,8 +187,8 @@ def _fill(node: Any, **members: Any) -> None:
 @dataclass(frozen=True, init=False)
 class Many:
     """`least` groups or more, or as many as the group `like` has; the word of an option behind them ends the groups.
-    Named fields need only `least_given` groups: a program that lists keys may find none. `fault` refuses too few
-    groups and an incomplete last one, both before the first group is read."""
+    Fields need only `least_given` groups: a program that lists keys may find none. `fault` refuses too few groups and
+    an incomplete last one before the first is read. `single`: without fields, the name of the item is missing."""
 
     name: str
     inner: tuple[Any, ...]
@@ -192,12 +196,14 @@ class Many:
     fault: str
     like: str
     least_given: int
+    single: bool
 
     def __init__(
-        self, name: str, *inner: Any, least: int = 1, fault: str = "SYNTAX", like: str = "", least_given: int = -1
-    ) -> None:
-        given = least if least_given < 0 else least_given
-        _fill(self, name=name, inner=inner, least=least, fault=fault, like=like, least_given=given)
+        self, name: str, *inner: Any, least: int = 1, fault: str = "SYNTAX", like: str = "", least_given: int = -1,
+        single: bool = False,
+    ) -> None:  # fmt: skip
+        _fill(self, name=name, inner=inner, least=least, fault=fault, like=like, single=single)
+        _fill(self, least_given=least if least_given < 0 else least_given)
 
 
 @dataclass(frozen=True, init=False)
@@ -239,12 +245,10 @@ GROUPS = (Many, Counted, Halves)
 
 def slots(node: Any) -> int:
     """Return the number of fixed tape slots of an argument."""
-    if isinstance(node, TEXTS):
+    if isinstance(node, (*TEXTS, *GROUPS)):
         return 2
     if isinstance(node, (Int, Real, Timeout, Choice, Flag)):
         return 1
-    if isinstance(node, GROUPS):
-        return 2
     if isinstance(node, AnyOrder):
         return sum(slots(inner) for inner in node.inner)
     if isinstance(node, OneOf):  # its number, then the arguments of each Token

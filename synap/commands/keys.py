@@ -17,6 +17,7 @@ from synap.command import (
     Text,
     Token,
 )
+from synap.commands.times import MS_MAX, SECONDS_MAX
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.reply import DONE, INTEGER, TEXT, Array, Status, Tuple
 from synap.routes import Delete, Get, Post
@@ -50,7 +51,7 @@ ROWS = [
         "key.expire_in", 0x0202, "Set a key to expire after some seconds.",
         args=(
             _OLD,
-            Int("ttl", judge="when"),
+            Int("ttl", judge="when", least=-SECONDS_MAX, most=SECONDS_MAX),
             _CONDITIONS,
         ),
         stray="BAD_OPTION",
@@ -70,7 +71,9 @@ ROWS = [
         "Return one step of a scan over the keys: the cursor of the next step (0 at the end) and the keys found.",
         args=(
             Text("cursor", cursor=True),
-            AnyOrder(Token("MATCH", Glob("pattern")), Token("COUNT", Int("count")), Token("TYPE", Text("type"))),
+            AnyOrder(
+                Token("MATCH", Glob("pattern")), Token("COUNT", Int("count", least=1)), Token("TYPE", Text("type")),
+            ),
         ),
         resp="SCAN", reply=Tuple({"cursor": TEXT, "keys": Array(TEXT)}), run="keys.scan",
         http=(Get("/key/scan/{cursor}"),),
@@ -140,14 +143,14 @@ ROWS = [
     ),
     Command(
         "key.expire_in_ms", 0x020F, "Set a key to expire after some milliseconds.",
-        args=(_OLD, Int("px", judge="when"), _CONDITIONS), stray="BAD_OPTION",
+        args=(_OLD, Int("px", judge="when", least=-MS_MAX, most=MS_MAX), _CONDITIONS), stray="BAD_OPTION",
         resp="PEXPIRE", reply=INTEGER, run="keys.expire_ms", traits=WRITES | GROWS, needs_words=80,
         http=(Post("/key/{key}/pexpire"),), json=_SET, examples=(Example("PEXPIRE none 100", 0),),
         python=Method(names={"px": "ms"}, note=_WHEN),
     ),
     Command(
         "key.expire_at", 0x0210, "Set a key to expire at a Unix time in seconds.",
-        args=(_OLD, Int("exat", judge="when"), _CONDITIONS), stray="BAD_OPTION",
+        args=(_OLD, Int("exat", judge="when", least=-SECONDS_MAX, most=SECONDS_MAX), _CONDITIONS), stray="BAD_OPTION",
         resp="EXPIREAT", reply=INTEGER, run="keys.expire_at",
         traits=WRITES | GROWS, needs_words=80, http=(Post("/key/{key}/expireat"),), json=_SET,
         examples=(Example("SET k v", "OK"), Example("EXPIREAT k 4102444800", 1), Example("EXPIRETIME k", 4102444800)),
@@ -155,7 +158,7 @@ ROWS = [
     ),
     Command(
         "key.expire_at_ms", 0x0211, "Set a key to expire at a Unix time in milliseconds.",
-        args=(_OLD, Int("pxat", judge="when"), _CONDITIONS), stray="BAD_OPTION",
+        args=(_OLD, Int("pxat", judge="when", least=-MS_MAX, most=MS_MAX), _CONDITIONS), stray="BAD_OPTION",
         resp="PEXPIREAT", reply=INTEGER, run="keys.expire_at_ms",
         traits=WRITES | GROWS, needs_words=80, http=(Post("/key/{key}/pexpireat"),), json=_SET,
         examples=(Example("PEXPIREAT none 4102444800000", 0),),

@@ -31,7 +31,7 @@ ROWS = [
     ),
     Command(
         "list.lpop", 0x0403, "Remove and return elements from the left end of a list.",
-        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="LPOP", reply=_TAKEN,
+        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT", least=0))), resp="LPOP", reply=_TAKEN,
         run="lists.pop_left", traits=WRITES, http=(Post("/list/{key}/lpop"),), json=_POP,
         json_nil="NOT_FOUND",
         examples=(Example("RPUSH l a b", 2), Example("LPOP l", "a"), Example("LPOP l 5", ["b"])),
@@ -39,7 +39,7 @@ ROWS = [
     ),
     Command(
         "list.rpop", 0x0404, "Remove and return elements from the right end of a list.",
-        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="RPOP", reply=_TAKEN,
+        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT", least=0))), resp="RPOP", reply=_TAKEN,
         run="lists.pop_right", traits=WRITES, http=(Post("/list/{key}/rpop"),), json=_POP,
         json_nil="NOT_FOUND",
         examples=(Example("RPUSH l a b", 2), Example("RPOP l", "b")),

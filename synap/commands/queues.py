@@ -7,11 +7,13 @@ from synap.routes import Delete, Get, Post
 from synap.store.memory.kinds import QUEUE
 from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WAS_ITEMS, WRITES
 
+PRIORITY_MAX, RETRIES_MAX, ACK_DEADLINE_MS_MAX = 9, (1 << 20) - 1, 1 << 40
 _QUEUE = Text("queue", space=QUEUE)
 _PUBLISH = (
-    Token("PRIORITY", Int("priority")), Token("RETRIES", Int("max_retries")), Token("HEADERS", Raw("headers")),
+    Token("PRIORITY", Int("priority", least=0, most=PRIORITY_MAX)),
+    Token("RETRIES", Int("max_retries", least=0, most=RETRIES_MAX)), Token("HEADERS", Raw("headers")),
 )  # fmt: skip
-_CAPPED = (("priority", 9, 255),)
+_CAPPED = (("priority", PRIORITY_MAX, 255),)
 _STATS = Record(dict.fromkeys(
     ("depth", "pending", "dead", "published", "consumed", "acked", "nacked", "dead_lettered", "consumers",
      "max_depth", "delayed"), INTEGER,
@@ -37,11 +39,11 @@ ROWS = [
         "Create a queue, or leave an existing queue unchanged; the ack deadline is in milliseconds.",
         args=(
             _QUEUE,
-            Int("max_depth", default=100000),
-            Int("ack_deadline_ms", default=30000),
-            Int("default_max_retries", default=3),
-            Int("default_priority", default=5),
-            AnyOrder(Token("PREFETCH", Int("prefetch_limit"))),
+            Int("max_depth", default=100000, least=1),
+            Int("ack_deadline_ms", default=30000, least=1, most=ACK_DEADLINE_MS_MAX),
+            Int("default_max_retries", default=3, least=0, most=RETRIES_MAX),
+            Int("default_priority", default=5, least=0, most=PRIORITY_MAX),
+            AnyOrder(Token("PREFETCH", Int("prefetch_limit", least=0))),
         ),
         resp="QUEUE.CREATE", reply=INTEGER, run="queues.create", traits=WRITES | GROWS, needs_words=300,
         http=(Post("/queue/{queue}"),),
@@ -162,8 +164,8 @@ ROWS = [
     Command(
         "queue.dead", 0x080E,
         "Return the first `count` dead letters of a queue (default 100) without removing the messages.",
-        args=(_QUEUE, Optional(Int("count"))), resp="QUEUE.DEAD", reply=Array(_MESSAGE), run="queue_admin.dead",
-        http=(Get("/queue/{queue}/dead"),),
+        args=(_QUEUE, Optional(Int("count", least=0))), resp="QUEUE.DEAD", reply=Array(_MESSAGE),
+        run="queue_admin.dead", http=(Get("/queue/{queue}/dead"),),
         json={"messages": "$reply"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"), Example("QUEUE.DEAD q", ...)),
         python=Method(by_hand=CLIENT),

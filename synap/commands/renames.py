@@ -4,9 +4,11 @@ from synap.command import WRITE, AnyOrder, Choice, Command, Example, Flag, Glob,
 from synap.methods import Method
 from synap.reply import INTEGER, TEXT, Array, or_nil
 from synap.routes import Get, Post
+from synap.store.memory.layout import NAMESPACES
 from synap.traits import EMPTIES, GROWS, ONTO_ITSELF, WRITES
 
 _SOURCE = Key("source", access=WRITE)
+_DB = Int("db", least=0, most=NAMESPACES - 1)
 _DESTINATION = Key("destination", access=WRITE)
 _MOVED = {"success": True, "source": "$source", "destination": "$destination"}
 _LISTED = {"keys": "$items", "count": "$count"}
@@ -30,7 +32,7 @@ ROWS = [
     ),
     Command(
         "key.copy", 0x0903, "Copy a key and its value to another key; with REPLACE, overwrite an existing destination.",
-        args=(Key("source"), _DESTINATION, AnyOrder(Token("DB", Int("db")), Flag("REPLACE"))),
+        args=(Key("source"), _DESTINATION, AnyOrder(Token("DB", _DB), Flag("REPLACE"))),
         resp="COPY", reply=INTEGER, run="renames.copy", traits=WRITES | GROWS | ONTO_ITSELF, needs_words=200,
         http=(Post("/key/{source}/copy"),), json=_MOVED, json_faults={0: "COPY_EXISTS"},
         examples=(Example("SET a v", "OK"), Example("COPY a b", 1),
@@ -39,7 +41,7 @@ ROWS = [
     ),
     Command(
         "key.move", 0x0904, "Move a key to another namespace if the key does not exist there.",
-        args=(_SOURCE, Int("db")),
+        args=(_SOURCE, _DB),
         resp="MOVE", reply=INTEGER, run="renames.move_key", traits=WRITES | GROWS, needs_words=80,
         http=(Post("/key/{source}/move"),), json={"moved": "$flag"},
         examples=(Example("SET a v", "OK"), Example("MOVE a 1", 1), Example("MOVE a 1", 0)),
@@ -47,7 +49,10 @@ ROWS = [
     ),
     Command(
         "key.swap", 0x0905, "Exchange all keys of two namespaces; the command walks the keys of both.",
-        args=(Int("one", fault="FIRST_DB"), Int("two", fault="SECOND_DB")),
+        args=(
+            Int("one", fault="FIRST_DB", least=0, most=NAMESPACES - 1),
+            Int("two", fault="SECOND_DB", least=0, most=NAMESPACES - 1),
+        ),
         resp="SWAPDB", run="renames.swap", traits=WRITES | GROWS, needs_words=80,
         http=(Post("/key/swap"),), json={"success": True},
         examples=(Example("SWAPDB 0 1", "OK"),),
@@ -79,7 +84,7 @@ ROWS = [
         "key.starting", 0x0909,
         "Return up to `limit` keys (default 100) that begin with `prefix`, in no particular order, by walking keys "
         "until enough are found.",
-        args=(AnyOrder(Token("PREFIX", Text("prefix")), Token("LIMIT", Int("limit"))),),
+        args=(AnyOrder(Token("PREFIX", Text("prefix")), Token("LIMIT", Int("limit", least=0))),),
         reply=Array(TEXT), run="key_listing.match_prefix", http=(Get("/kv/scan"),), envelope=("kv.scan",),
         json=_LISTED,
     ),

@@ -7,10 +7,12 @@ from synap.routes import Delete, Get, Post, Put
 from synap.store.memory.kinds import ROOM
 from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WRITES
 
+LIMIT_MAX = 1 << 50
 _ROOM = Text("room", space=ROOM)
 _LIMITS = AnyOrder(
-    Token("MAXEVENTS", Int("max_events")), Token("MAXBYTES", Int("max_bytes")),
-    Token("RETENTION", Int("retention_secs")),
+    Token("MAXEVENTS", Int("max_events", least=0, most=LIMIT_MAX)),
+    Token("MAXBYTES", Int("max_bytes", least=0, most=LIMIT_MAX)),
+    Token("RETENTION", Int("retention_secs", least=0, most=LIMIT_MAX)),
 )  # fmt: skip
 _LIMIT_NAMES = {"max_events": "max_events", "max_bytes": "max_bytes", "retention_secs": "retention_s"}
 _STATS = Record({"name": TEXT} | dict.fromkeys(
@@ -39,7 +41,7 @@ ROWS = [
     ),
     Command(
         "stream.publish", 0x1402, "Append events of one name to a room and return the offset of the first event.",
-        args=(_ROOM, Text("event"), Many("items", Raw("data"))), resp="STREAM.PUBLISH", reply=INTEGER,
+        args=(_ROOM, Text("event"), Many("items", Raw("data"), single=True)), resp="STREAM.PUBLISH", reply=INTEGER,
         run="rooms.publish", traits=WRITES | GROWS, needs_words=4200,
         http=(
             Post("/stream/{room}/publish"),
@@ -56,7 +58,8 @@ ROWS = [
         args=(
             _ROOM, Text("subscriber_id"),
             AnyOrder(
-                Token("FROM", Int("from_offset")), Token("LIMIT", Int("limit")), Token("WAIT", Timeout("wait")),
+                Token("FROM", Int("from_offset", least=0)), Token("LIMIT", Int("limit", least=0)),
+                Token("WAIT", Timeout("wait")),
             ),
         ),
         resp="STREAM.CONSUME", reply=Array(_EVENT), run="rooms.consume", traits=WAITS,

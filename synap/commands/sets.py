@@ -20,7 +20,7 @@ ROWS = [
     ),
     Command(
         "set.pop", 0x0502, "Remove and return random members of a set.",
-        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT"))), resp="SPOP",
+        args=(_CHANGED, Optional(Int("count", fault="POSITIVE_COUNT", least=0))), resp="SPOP",
         reply=Either(VALUE, SetOf(VALUE), NIL), run="sets.pop", traits=WRITES, http=(Post("/set/{key}/pop"),),
         json=_MEMBERS, json_nil="NOT_FOUND",
         examples=(Example("SADD s a", 1), Example("SPOP s", "a"), Example("SPOP s", None)),

@@ -1,6 +1,7 @@
 """Command rows of strings: one value for each key."""
 
 from synap.command import WRITE, AnyOrder, Command, Example, Flag, Int, Key, OneOf, Raw, Token
+from synap.commands.times import MS_MAX, SECONDS_MAX
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.reply import DONE, INTEGER, NIL, REAL, VALUE, Either, Record, or_nil
 from synap.routes import Get, Post
@@ -8,6 +9,12 @@ from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET, GROWS, INTERNAL, TRUST
 
 _KEY = Key("key")
 _NEW = Key("key", access=WRITE)
+_EXPIRY = (
+    Token("EX", Int("ttl", judge="expiry", least=0, most=SECONDS_MAX)),
+    Token("PX", Int("px", judge="expiry", least=1, most=MS_MAX)),
+    Token("EXAT", Int("exat", judge="expiry", least=1, most=SECONDS_MAX)),
+    Token("PXAT", Int("pxat", judge="expiry", least=1, most=MS_MAX)),
+)
 _STEP = {"delta": "amount", "increment": "amount"}
 _OPERATIONS = Record(dict.fromkeys(("gets", "sets", "dels", "hits", "misses"), INTEGER))
 _STATS = Record(
@@ -25,8 +32,7 @@ ROWS = [
                 Flag("GET"),
                 OneOf(
                     "expiry",
-                    Token("EX", Int("ttl", judge="expiry")), Token("PX", Int("px", judge="expiry")),
-                    Token("EXAT", Int("exat", judge="expiry")), Token("PXAT", Int("pxat", judge="expiry")),
+                    *_EXPIRY,
                     Flag("KEEPTTL"),
                 ),
             ),
@@ -108,8 +114,7 @@ ROWS = [
             AnyOrder(
                 OneOf(
                     "expiry",
-                    Token("EX", Int("ttl", judge="expiry")), Token("PX", Int("px", judge="expiry")),
-                    Token("EXAT", Int("exat", judge="expiry")), Token("PXAT", Int("pxat", judge="expiry")),
+                    *_EXPIRY,
                     Flag("PERSIST"),
                 ),
             ),
@@ -128,7 +133,7 @@ ROWS = [
     ),
     Command(
         "kv.setex", 0x010B, "Set a key to a value that expires after some seconds.",
-        args=(_NEW, Int("ttl"), Raw("value")),
+        args=(_NEW, Int("ttl", least=1, most=SECONDS_MAX), Raw("value")),
         resp="SETEX", run="strings.set_for_seconds", traits=WRITES | GROWS | COUNTS_AS_SET, needs_words=80,
         http=(Post("/kv/{key}/setex"),), json={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("SETEX k 100 v", "OK"), Example("GET k", "v")),
@@ -136,7 +141,7 @@ ROWS = [
     ),
     Command(
         "kv.psetex", 0x010C, "Set a key to a value that expires after some milliseconds.",
-        args=(_NEW, Int("px"), Raw("value")), resp="PSETEX", run="strings.set_for_ms",
+        args=(_NEW, Int("px", least=1, most=MS_MAX), Raw("value")), resp="PSETEX", run="strings.set_for_ms",
         traits=WRITES | GROWS | COUNTS_AS_SET, needs_words=80,
         http=(Post("/kv/{key}/psetex"),), json={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("PSETEX k 100000 v", "OK"), Example("GET k", "v")),

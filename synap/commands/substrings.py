@@ -45,7 +45,7 @@ ROWS = [
     Command(
         "kv.setrange", 0x0305,
         "Overwrite a value from `offset` on, padding a shorter value with zeros, and return the new length in bytes.",
-        args=(_NEW, Int("offset"), Raw("value")), resp="SETRANGE", reply=INTEGER,
+        args=(_NEW, Int("offset", least=0), Raw("value")), resp="SETRANGE", reply=INTEGER,
         run="substrings.overwrite", traits=WRITES | GROWS, needs_words=80, http=(Post("/kv/{key}/setrange"),),
         json=_LENGTH,
         examples=(Example("SET k Hello", "OK"), Example("SETRANGE k 1 ipp", 5), Example("GET k", "Hippo")),

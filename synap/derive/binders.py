@@ -15,6 +15,7 @@ from typing import Any
 from synap.command import (
     GROUPS,
     TEXTS,
+    TIMEOUT_MAX,
     AnyOrder,
     Choice,
     Command,
@@ -37,6 +38,7 @@ from synap.command import (
 from synap.derive import natives
 from synap.derive.conversions import (
     Null,
+    outside,
     to_flag,
     to_integer,
     to_json,
@@ -270,6 +272,8 @@ def _group(node: Any, slot: int, groups: Groups) -> Step:
                 value = [None if value is _MISSING else value]
         if value is _MISSING:
             if node.least if hasattr(node, "least") else True:
+                if isinstance(node, Many) and node.single:
+                    raise Fault("MISSING_FIELD", field=single)
                 raise Fault("MISSING_FIELD", field=node.name, kind="array")
             value = []
         if isinstance(value, dict) and len(members) == 2:
@@ -335,9 +339,10 @@ def _simple(node: Any, slot: int) -> Step:
 
         return text
     if isinstance(node, Int):
+        least, most = node.least, node.most
 
         def integer(fields: Fields, draft: _Draft, base: int) -> None:
-            draft.tape[base + slot] = to_integer(name, given(fields))
+            draft.tape[base + slot] = to_integer(name, given(fields), least, most)
 
         return integer
     if isinstance(node, Flag):
@@ -361,10 +366,8 @@ def _simple(node: Any, slot: int) -> Step:
 
         def timeout(fields: Fields, draft: _Draft, base: int) -> None:
             seconds = to_real(name, given(fields))
-            if seconds < 0:
-                raise Fault("NEGATIVE_TIMEOUT")
-            if not seconds * 1000 < 1 << 62:
-                raise Fault("BAD_TIMEOUT")
+            if not 0 <= seconds <= TIMEOUT_MAX:
+                raise outside(name, "a number", 0, TIMEOUT_MAX, seconds)
             draft.tape[base + slot] = -int(-seconds * 1000 // 1)
 
         return timeout

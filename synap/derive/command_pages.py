@@ -24,6 +24,7 @@ from synap.command import (
     Timeout,
     Token,
 )
+from synap.derive.conversions import in_words
 from synap.reply import (
     ANY,
     DONE,
@@ -230,7 +231,8 @@ def _kind(node: Any) -> str:
         case Glob():
             return "pattern"
         case Int():
-            return "integer" if node.default is None else f"integer, over HTTP {node.default} if left out"
+            kind = f"integer {in_words(node.least, node.most)}".strip()
+            return kind if node.default is None else f"{kind}, over HTTP {node.default} if left out"
         case Real():
             return "number"
         case Timeout():

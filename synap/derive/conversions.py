@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from synap.command import INT_MAX, INT_MIN
 from synap.derive.documents import Exact
 from synap.faults import Fault
 
@@ -65,8 +66,21 @@ def to_octets(name: str, value: Any) -> bytes:
     return to_text(name, value)
 
 
-def to_integer(name: str, value: Any) -> int:
-    """Convert a number or text to a 64-bit integer. Raise Fault."""
+def outside(name: str, what: str, least: int, most: int, found: float) -> Fault:
+    """Return the Fault for a number that is not between `least` and `most`."""
+    shown = f"{found:.15g}" if isinstance(found, float) else str(found)
+    return Fault("WRONG_FIELD", field=name, wanted=f"{what} {in_words(least, most)}", found=shown)
+
+
+def in_words(least: int, most: int) -> str:
+    """Return a range of integers in words; empty if it is the range of 64 bits."""
+    if most < INT_MAX:
+        return f"from {least} to {most}"
+    return f"of at least {least}" if least > INT_MIN else ""
+
+
+def to_integer(name: str, value: Any, least: int = INT_MIN, most: int = INT_MAX) -> int:
+    """Convert a number or text to a 64-bit integer from `least` to `most`. Raise Fault."""
     if isinstance(value, str | bytes):
         text = value if isinstance(value, str) else value.decode("latin-1")
         if not _INTEGER.fullmatch(text):
@@ -78,8 +92,10 @@ def to_integer(name: str, value: Any) -> int:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise wrong(name, "a whole number", value)
-    if not -(1 << 63) <= value < 1 << 63:
+    if not INT_MIN <= value <= INT_MAX:
         raise Fault("WRONG_FIELD", field=name, wanted="a number of 64 bits", found="a larger one")
+    if not least <= value <= most:
+        raise outside(name, "a whole number", least, most, value)
     return value
 
 

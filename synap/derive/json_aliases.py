@@ -8,8 +8,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from synap.command import Command
-from synap.derive.conversions import to_flag, to_integer, wrong
+from synap.command import Command, Int, layout
+from synap.derive.conversions import outside, to_flag, to_integer, wrong
 from synap.faults import Fault
 
 Pack = Callable[[Any], bytes]
@@ -71,15 +71,16 @@ def _counted(row: Command) -> Spell | None:
     """Return a step that converts whole numbers of larger units; the row's own name has precedence."""
     if not row.units:
         return None
+    ranges = {place.node.name: place.node for place in layout(row.args) if isinstance(place.node, Int)}
 
     def counted(fields: dict[str, Any]) -> dict[str, Any]:
         for other, (name, size) in row.units.items():
             value = fields.get(other)
             if value is None or fields.get(name) is not None:
                 continue
-            number = to_integer(other, value)
-            if abs(number) >= (1 << 63) // size:
-                raise Fault("WRONG_FIELD", field=other, wanted="a smaller number", found=str(number))
+            number, limits = to_integer(other, value), ranges[name]
+            if not limits.least <= number * size <= limits.most:
+                raise outside(other, "a whole number", -(-limits.least // size), limits.most // size, number)
             fields = {**fields, name: number * size}
         return fields
 

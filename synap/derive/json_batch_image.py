@@ -12,8 +12,8 @@ from synap.store.memory import layout
 
 _MARK = -1234567890123456789  # placeholder of the reply while a template is encoded
 Pair = tuple[int, int]
-Field = tuple[str, int, int, int]
-"""(name, slot, kind, default)"""
+Field = tuple[str, int, int, int, int, int]
+"""(name, slot, kind, default, the least number, the greatest)"""
 
 
 class TargetImage:
@@ -59,8 +59,8 @@ class TargetImage:
         how, head, tail = spelled_number(template) if not row.json_faults and not row.reply_words else (0, b"", b"")
         record = [row_at, *self._text(spelled_done(template)), *self._text(spelled_nil(row.enveloped[1]))]
         record += [how, *self._text(head), *self._text(tail), template == "$hybrid", len(fields)]
-        for name, slot, kind, default in fields:
-            record += [*self._text(name.encode()), slot, kind, default]
+        for name, *facts in fields:
+            record += [*self._text(name.encode()), *facts]
         self._targets += record + [0] * (json_batch.TARGET_WORDS - len(record))
         return at
 
@@ -87,7 +87,8 @@ def required(row: Command) -> list[Field] | None:
         if not kind:
             return None
         name = node.inner[0].name if kind & json_batch.GROUP else node.name
-        fields.append((name, slot, kind, getattr(node, "default", None) or 0))
+        limits = (node.least, node.most) if isinstance(node, Int) else (0, 0)
+        fields.append((name, slot, kind, getattr(node, "default", None) or 0, *limits))
         slot += slots(node)
         if kind & json_batch.GROUP:
             break

@@ -5,6 +5,7 @@ from typing import Any, assert_never
 from synap.command import (
     GROUPS,
     TEXTS,
+    TIMEOUT_MAX,
     AnyOrder,
     Choice,
     Command,
@@ -42,7 +43,6 @@ from synap.reply import (
 
 Schema = dict[str, Any]
 
-INT64 = {"minimum": -(1 << 63), "maximum": (1 << 63) - 1}
 INTEGER_TEXT = r"^(0|-?[1-9][0-9]{0,17})$"
 REAL_TEXT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
 
@@ -76,10 +76,12 @@ def schema_of(node: Any) -> Schema:
     if isinstance(node, TEXTS):
         return {"type": "string"}
     if isinstance(node, Int):
-        found: Schema = {"anyOf": [{"type": "integer", **INT64}, {"type": "string", "pattern": INTEGER_TEXT}]}
+        limits = {"minimum": node.least, "maximum": node.most}
+        found: Schema = {"anyOf": [{"type": "integer", **limits}, {"type": "string", "pattern": INTEGER_TEXT}]}
         return found if node.default is None else found | {"default": node.default}
     if isinstance(node, Timeout):
-        return {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": REAL_TEXT}]}
+        limits = {"minimum": 0, "maximum": TIMEOUT_MAX}
+        return {"anyOf": [{"type": "number", **limits}, {"type": "string", "pattern": REAL_TEXT}]}
     if isinstance(node, Choice):
         words = [*(word.lower() for word in node.words), *(word.upper() for word in node.words)]
         return {"type": "string", "enum": list(dict.fromkeys(words))}

@@ -74,8 +74,10 @@ def test_older_names_and_namespaces(db: synap.Database) -> None:
     db.psetex("k", 90_000, "Hello")
     assert 80_000 < db.pttl("k") <= 90_000
     assert db.substr("k", 1, -2) == b"ell" and db.substr("none", 0, -1) == b""
-    with refused("BAD_EXPIRE"):
+    with refused("WRONG_FIELD"):
         db.setex("k", 0, "v")
+    with refused("BAD_EXPIRE"):
+        db.set("k", "v", ex=0)
     assert db.incr("n", 1.5) == 1.5 and db.decr("n", 0.25) == 1.25 and db.incr("whole") == 1
     db.flush()
     db.mset({"a": "1", "b": "2"})

@@ -54,7 +54,7 @@ def test_what_is_there_is_taken_at_once(db: synap.Database) -> None:
     db.set("text", "v")
     with pytest.raises(synap.Fault, check=lambda fault: fault.row.name == "WRONG_TYPE"):
         db.blpop("text", timeout=1)
-    with pytest.raises(synap.Fault, check=lambda fault: fault.row.name == "NEGATIVE_TIMEOUT"):
+    with pytest.raises(synap.Fault, check=lambda fault: "'timeout': wanted a number from 0" in str(fault)):
         db.blpop("b", timeout=-1)
 
 

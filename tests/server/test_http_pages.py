@@ -100,7 +100,7 @@ def test_keys_by_prefix(node: Server) -> None:
         reply = found("kv.keys", **payload)
         assert set(reply["keys"]) == wanted and reply["count"] == len(wanted) == len(reply["keys"]), payload
     assert ask(node, "GET", "/kv/keys?prefix=us&pattern=????").value == {"keys": ["user"], "count": 1}
-    assert "count must not be negative" in found("kv.scan", limit=-1)
+    assert "'limit': wanted a whole number of at least 0, found -1" in found("kv.scan", limit=-1)
     assert ask(node, "GET", "/kv/scan?prefix=oth").value == {"keys": ["other"], "count": 1}
     assert ask(node, "GET", "/kv/scan?limit=-1").status == 400
 

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
-from synap.command import Int, layout
+from synap.command import INT_MAX, INT_MIN, Command, Int, Many, Raw, Text, Token, layout, words_min
 from synap.commands import CATALOGUE
+from synap.commands.times import MS_MAX, SECONDS_MAX
+from synap.faults import Fault
+from tests.support import Refusal
 from tests.surfaces.surfaces import Surfaces
 
-OPEN = {"amount", "ttl", "px", "exat", "pxat", "start", "end", "stop", "offset", "count", "cursor", "db", "index"}
+UNBOUNDED = (INT_MIN, INT_MAX)
 MOST = 2**63 - 1
 
 
@@ -71,13 +74,96 @@ def test_rest_takes_priorities_up_to_255_for_9(surfaces: Surfaces) -> None:
         surfaces.database.queue_create("d") and surfaces.database.queue_publish("d", "x", priority=10)
 
 
+TIMES = {SECONDS_MAX, MS_MAX}
+"""Bounds of fields that are narrower than those of RESP, which depend on the time."""
+BOUNDED = [
+    (row, place.node)
+    for row in CATALOGUE.rows if row.json is not None and not row.internal
+    for place in layout(row.args) if isinstance(place.node, Int) and (place.node.least, place.node.most) != UNBOUNDED
+]  # fmt: skip
+
+
+def fields_to(args: tuple[Any, ...], wanted: Any, value: int, name: str) -> dict[str, Any]:
+    """The fields of a call that gives this integer, and otherwise what is required."""
+    found: dict[str, Any] = {}
+    for node in args:
+        inner = getattr(node, "inner", ())
+        if node is wanted:
+            found[node.name] = value
+        elif inner and any(place.node is wanted for place in layout(inner)):
+            found |= {node.name: [value]} if isinstance(node, Many) else fields_to(inner, wanted, value, name)
+        elif not words_min(node):
+            continue
+        elif isinstance(node, Int):
+            found[node.name] = 1
+        else:
+            found[node.name] = {Text: name, Raw: "v"}.get(type(node), "k")
+    return found
+
+
+def words_to(args: tuple[Any, ...], wanted: Any, value: int, name: str) -> list[Any]:
+    """The same call as RESP words."""
+    found: list[Any] = []
+    for node in args:
+        inner = getattr(node, "inner", ())
+        if node is wanted:
+            found.append(value)
+        elif inner and any(place.node is wanted for place in layout(inner)):
+            found += [node.word] if isinstance(node, Token) else []
+            found += words_to(inner, wanted, value, name)
+        elif words_min(node):
+            found.append(1 if isinstance(node, Int) else {Text: name, Raw: "v"}.get(type(node), "k"))
+    return found
+
+
+def name_of(row: Command, i: int) -> str:
+    """The name of a queue or room, which is new where the row creates it; 0 for a cursor."""
+    return f"new{i}" if "create" in row.name else {"queue": "q", "stream": "r"}.get(row.family, "0")
+
+
+@pytest.mark.parametrize(("row", "node"), BOUNDED, ids=lambda value: getattr(value, "name", ""))
+def test_every_bounded_integer(surfaces: Surfaces, row: Command, node: Int) -> None:
+    """JSON names the field, its range and the value; RESP refuses the same numbers, and takes those at the bounds."""
+    surfaces.resp("QUEUE.CREATE", "q", 10, 30000, 3, 5)
+    surfaces.resp("STREAM.CREATE", "r")
+    for i, (bound, beyond) in enumerate(((node.least, node.least - 1), (node.most, node.most + 1))):
+        if bound in UNBOUNDED:
+            continue
+        fields = fields_to(row.args, node, beyond, name_of(row, i))
+        error = surfaces.command(row.name, fields)["error"]
+        assert f"'{node.name}': wanted a whole number" in error and f"{bound}" in error, (fields, error)
+        assert error.endswith(f"found {beyond}")
+        replies = surfaces.batch((row.name, fields), ("kv.get", {"key": "none"}), (row.name, fields))
+        assert [reply["error"] for reply in replies] == [error, None, error]
+        with pytest.raises(Fault, match=f"'{node.name}': wanted a whole number"):
+            surfaces.database.call(row.name, **fields)
+        if row.resp and abs(bound) not in TIMES and not (TIMES & {node.most}):
+            words = [*row.resp.split("|"), *words_to(row.args, node, beyond, name_of(row, i))]
+            refusal = surfaces.resp(*words)
+            assert isinstance(refusal, Refusal), (words, refusal)
+            words = [*row.resp.split("|"), *words_to(row.args, node, bound, name_of(row, i))]
+            assert str(surfaces.resp(*words)) != str(refusal), words
+
+
+def test_a_larger_unit_is_refused_by_its_own_name(surfaces: Surfaces) -> None:
+    status, told, _ = surfaces.rest("POST", "/queue/new", {"ack_deadline_secs": 0})
+    wanted = "Invalid request: 'ack_deadline_secs': wanted a whole number from 1 to 1099511627, found 0"
+    assert (status, told["error"]) == (422, wanted)
+    assert surfaces.rest("POST", "/queue/new", {"ack_deadline_secs": 1099511627})[0] == 200
+
+
+def test_fields_in_a_query_are_refused_by_name(surfaces: Surfaces) -> None:
+    surfaces.resp("STREAM.CREATE", "r")
+    for path, text in (
+        ("/stream/r/consume/me?from_offset=-1", "'from_offset': wanted a whole number of at least 0, found -1"),
+        ("/key/scan/0?count=0", "'count': wanted a whole number of at least 1, found 0"),
+    ):
+        status, told, _ = surfaces.rest("GET", path)
+        assert status == 400 and text in told["error"], told
+
+
 def test_every_integer_is_looked_at() -> None:
-    """A row with a new integer joins the table above, or what is known to be taken in full."""
-    looked_at = {"priority", "max_retries", "max_depth", "ack_deadline_ms", "default_max_retries", "default_priority",
-                 "prefetch_limit", "max_events", "max_bytes", "retention_secs", "limit"}  # fmt: skip
-    queues = {
-        place.node.name
-        for row in CATALOGUE.rows if row.family in ("queue", "stream") and not row.internal
-        for place in layout(row.args) if isinstance(place.node, Int)
-    }  # fmt: skip
-    assert queues - looked_at - OPEN == {"from_offset"}
+    """A new integer of a row has a range, or is known to be taken in full."""
+    taken = {place.node.name for row in CATALOGUE.rows if row.json is not None and not row.internal
+             for place in layout(row.args) if isinstance(place.node, Int)}  # fmt: skip
+    assert taken - {node.name for _, node in BOUNDED} == {"amount", "start", "end", "stop", "id"}

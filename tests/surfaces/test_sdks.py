@@ -103,7 +103,7 @@ def test_a_room_is_made_once_however_it_is_asked_for(surfaces: Surfaces) -> None
         assert surfaces.resp("SGETORCREATE", "d") == (b"CREATED" if created else b"EXISTS")
     limits = [surfaces.rest("GET", f"/stream/{room}/stats")[1]["max_events"] for room in "abcd"]
     assert limits == [5, 6, 7, surfaces.server.settings.number("stream.max_events")]
-    assert surfaces.rest("PUT", "/stream/e", {"max_events": -1})[0] == 400
+    assert surfaces.rest("PUT", "/stream/e", {"max_events": -1})[0] == 422
     assert surfaces.rest("PUT", "/stream/e", headers={"Origin": "http://evil.example"})[0] == 403
     assert surfaces.rest("GET", "/stream/list")[1]["count"] == 4
 

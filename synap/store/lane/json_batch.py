@@ -80,7 +80,7 @@ ALL, PAUSE, ALONE, RENDER = 0, 1, 2, 3
 # Words of a target: its row, the JSON texts of its replies as (octet, size) pairs, its required fields.
 ROW, DONE_TEXT, NIL_TEXT, NUMBER_HOW, NUMBER_HEAD, NUMBER_TAIL = 0, 1, 3, 5, 6, 8
 HYBRID, FIELDS_COUNT, FIELDS = 10, 11, 12
-FIELD_WORDS, FIELDS_MAX = 5, 4  # name, its size, slot, kind, default
+FIELD_WORDS, FIELDS_MAX = 7, 4  # name, its size, slot, kind, default, the least number, the greatest
 TARGET_WORDS = FIELDS + FIELD_WORDS * FIELDS_MAX
 GIVEN_WORDS = 4
 IS_TEXT, IS_RAW, IS_INT = 1, 2, 3
@@ -206,7 +206,7 @@ def pack(words, octets, target, count, entry):
             if size < 0:
                 return False
             value, valid = parse_integer(octets, source, size)
-            if not valid:
+            if not valid or value < words[field + 5] or value > words[field + 6]:
                 return False
             words[slot] = value
             continue
