@@ -25,6 +25,7 @@ from synap.command import (
     Token,
 )
 from synap.derive.conversions import in_words
+from synap.derive.methods import has_method, method_name
 from synap.reply import (
     ANY,
     DONE,
@@ -51,7 +52,9 @@ HEAD = """\
 Every command is one row of a table, from which every surface is derived: the words of Redis clients, the routes of
 HTTP, and the commands of StreamableHTTP. Below each heading is the usage: `[ ]` encloses optional words, `< >`
 encloses alternatives of which one is required, `|` separates alternatives, and `...` means repetition. The line
-"takes" lists the arguments with their names in JSON.
+"takes" lists the arguments with their names in JSON. The line "Python" names the in-process method. The
+client has the same method, for a queue or room without the first word: `queue_publish` is `client.queue(name).publish`.
+Acks, reads of events and the names of all queues and rooms are different in the client: see [client.md](client.md).
 
 """
 
@@ -129,6 +132,8 @@ def _section(row: Command, catalogue: Catalogue) -> str:
     facts += [f"HTTP `{route.method} {route.path}`" for route in row.http]
     if row.json is not None:
         facts.append("StreamableHTTP " + ", ".join(f"`{name}`" for name in dict.fromkeys((row.name, *row.envelope))))
+    if has_method(row):
+        facts.append(f"Python `{method_name(row)}`")
     if row.switch:
         facts.append(f"over HTTP only if `{row.switch}` is on")
     if row.waits:

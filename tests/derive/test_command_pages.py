@@ -1,10 +1,16 @@
-"""`docs/commands.md`: examples as `redis-cli` shows them."""
+"""`docs/commands.md`: examples as `redis-cli` shows them, and the Python methods that it names."""
 
 from typing import Any
 
 import pytest
 
+from synap import Database
+from synap.client import Client
+from synap.client.sync import Queue, Room
+from synap.command import Command
+from synap.commands import CATALOGUE
 from synap.derive.command_pages import shown
+from synap.derive.methods import has_method, holder, method_name
 from synap.reply import ANY, DONE, INTEGER, TEXT, Array, Either, Status, Template
 
 
@@ -21,3 +27,18 @@ from synap.reply import ANY, DONE, INTEGER, TEXT, Array, Either, Status, Templat
 ])  # fmt: skip
 def test_the_lines_of_a_reply(reply: Any, template: Template, lines: list[str]) -> None:
     assert shown(reply, template) == lines
+
+
+CLIENT_NAMES = {
+    "queue.list": "queues", "stream.list": "rooms",  # of the client
+    "queue.ack": "", "queue.nack": "", "stream.consume": "",  # of a message, and of an iterator: see docs/client.md
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", [row for row in CATALOGUE.rows if has_method(row)], ids=lambda row: row.name)
+def test_both_interfaces_have_the_methods(row: Command) -> None:
+    name, held = method_name(row), holder(row)
+    assert hasattr(Database, name)
+    owner = {"queue": Queue, "room": Room}.get(held, Client)
+    short = CLIENT_NAMES.get(row.name, name.partition("_")[2] if held else name)
+    assert not short or hasattr(owner, short)
