@@ -20,7 +20,7 @@ _STATS = Record(dict.fromkeys(
      "messages_dropped", "slow_consumers_dropped", "subscribers"), INTEGER,
 ))  # fmt: skip
 _INFO = Record({"topic": TEXT, "subscriber_count": INTEGER, "message_count": INTEGER, "created_at": INTEGER})
-_CONFIRMED = Pushed(Tuple({"kind": TEXT, "topic": or_nil(TEXT), "count": INTEGER}))
+_CONFIRMED = Pushed(Tuple({"kind": TEXT, "channel": or_nil(TEXT), "count": INTEGER}))
 
 
 def _heard(
@@ -75,20 +75,21 @@ ROWS = [
     Command("pubsub.info", 0x1306, "Return the subscriber count, the message count and the creation time of a topic.",
             args=(_TOPIC,), handler="pubsub_info",
             reply=_INFO, http=(Get("/pubsub/{topic}/info"),), json="$reply", traits=REFUSED_WITH_200),
-    _heard("listen", 0x1311, "Subscribe this connection to topics.",
+    _heard("listen", 0x1311, "Subscribe this connection to channels.",
            "SUBSCRIBE", _SOME, Example("SUBSCRIBE news", ...)),
-    _heard("listen_pattern", 0x1312, "Subscribe this connection to all topics that match patterns.",
+    _heard("listen_pattern", 0x1312, "Subscribe this connection to all channels that match patterns.",
            "PSUBSCRIBE", _SOME, Example("PSUBSCRIBE news.*", ...)),
-    _heard("listen_shard", 0x1313, "Subscribe this connection to shard channels, which are separate from topics.",
+    _heard("listen_shard", 0x1313,
+           "Subscribe this connection to shard channels, which are separate from other channels.",
            "SSUBSCRIBE", _SOME, Example("SSUBSCRIBE news", ...), more=BY_SHARD_CHANNEL),
-    _heard("unlisten", 0x1314, "Unsubscribe this connection from the given topics, or from all topics.",
+    _heard("unlisten", 0x1314, "Unsubscribe this connection from the given channels, or from all channels.",
            "UNSUBSCRIBE", _ANY, Example("UNSUBSCRIBE", ["unsubscribe", None, 0])),
     _heard("unlisten_pattern", 0x1315, "Unsubscribe this connection from the given patterns, or from all patterns.",
            "PUNSUBSCRIBE", _ANY, Example("PUNSUBSCRIBE", ["punsubscribe", None, 0])),
     _heard("unlisten_shard", 0x1316,
            "Unsubscribe this connection from the given shard channels, or from all shard channels.",
            "SUNSUBSCRIBE", _ANY, Example("SUNSUBSCRIBE", ["sunsubscribe", None, 0]), more=BY_SHARD_CHANNEL),
-    Command("pubsub.send", 0x1317, "Publish a message to a topic and return the number of copies sent.",
+    Command("pubsub.send", 0x1317, "Publish a message to a channel and return the number of copies sent.",
             args=(_TOPIC, Raw("payload")),
             resp="PUBLISH", handler="publish", traits=MAY_REPLICATE, reply=INTEGER, json={"receivers": "$reply"},
             examples=(Example("PUBLISH news hello", 0),)),
@@ -96,9 +97,9 @@ ROWS = [
             args=(_TOPIC, Raw("payload")), resp="SPUBLISH", handler="spublish", reply=INTEGER,
             traits=BY_SHARD_CHANNEL | MAY_REPLICATE, json={"receivers": "$reply"},
             examples=(Example("SPUBLISH news hello", 0),)),
-    _asked("channels", 0x1319, "List the topics that have subscribers by name, or those of them that match a pattern.",
+    _asked("channels", 0x1319, "List the channels that have subscribers by name, or those that match a pattern.",
            "CHANNELS", Array(TEXT), Example("PUBSUB CHANNELS", []), args=_PATTERN, stray="BAD_SUBCOMMAND"),
-    _asked("numsub", 0x131A, "Return the number of subscribers by name for each given topic.",
+    _asked("numsub", 0x131A, "Return the number of subscribers by name for each given channel.",
            "NUMSUB", Array(TEXT, INTEGER),
            Example("PUBSUB NUMSUB news", ["news", 0]), args=_ANY),
     _asked("numpat", 0x131B, "Return the number of patterns that have subscribers.",
