@@ -58,12 +58,12 @@ class Raw:
 
 @dataclass(frozen=True)
 class Text:
-    """A name or an id: bytes from RESP, a string from JSON. `cursor`: must have the form of SCAN's cursors. `space`:
-    names a queue or room, hashed as a key of this namespace (kinds.QUEUE, ROOM), for which a call may wait."""
+    """A name or an id: bytes from RESP, a string from JSON. `cursor`: must have the form of SCAN's cursors. `kind`: the
+    kind (kinds.QUEUE, ROOM) of the record that it names, for which a call may wait."""
 
     name: str
     cursor: bool = False
-    space: int = 0
+    kind: int = 0
 
 
 @dataclass(frozen=True)

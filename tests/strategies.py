@@ -148,8 +148,8 @@ class Strategies:
     def _simple(self, node: Any) -> bytes:
         if isinstance(node, Key):
             return self.key(node.family)
-        if isinstance(node, Text) and node.space:
-            return self.chance.choice(SPACES[node.space]) if self.chance.random() < 0.97 else b"none"
+        if isinstance(node, Text) and node.kind:
+            return self.chance.choice(SPACES[node.kind]) if self.chance.random() < 0.97 else b"none"
         if isinstance(node, Choice):
             return self.cased(self.chance.choice(node.words)) if self.chance.random() < 0.97 else b"what"
         if isinstance(node, Raw) and self._drawn.get("key") == b"n":

@@ -8,7 +8,7 @@ from synap.store.memory.kinds import QUEUE
 from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WAS_ITEMS, WRITES
 
 PRIORITY_MAX, RETRIES_MAX, ACK_DEADLINE_MS_MAX = 9, (1 << 20) - 1, 1 << 40
-_QUEUE = Text("queue", space=QUEUE)
+_QUEUE = Text("queue", kind=QUEUE)
 _PUBLISH = (
     Token("PRIORITY", Int("priority", least=0, most=PRIORITY_MAX)),
     Token("RETRIES", Int("max_retries", least=0, most=RETRIES_MAX)), Token("HEADERS", Raw("headers")),

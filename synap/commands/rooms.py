@@ -8,7 +8,7 @@ from synap.store.memory.kinds import ROOM
 from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WRITES
 
 LIMIT_MAX = 1 << 50
-_ROOM = Text("room", space=ROOM)
+_ROOM = Text("room", kind=ROOM)
 _LIMITS = AnyOrder(
     Token("MAXEVENTS", Int("max_events", least=0, most=LIMIT_MAX)),
     Token("MAXBYTES", Int("max_bytes", least=0, most=LIMIT_MAX)),

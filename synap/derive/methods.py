@@ -93,7 +93,7 @@ def holder(row: Command) -> str:
     """Return the argument that names the queue or room of the row, empty if there is none. In the client, rows with
     such an argument are methods of an object that knows it."""
     first = row.args[0] if row.args else None
-    return first.name if isinstance(first, Text) and first.space else ""
+    return first.name if isinstance(first, Text) and first.kind else ""
 
 
 def parameters(row: Command) -> list[Parameter]:

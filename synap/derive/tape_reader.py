@@ -140,9 +140,9 @@ def awaited(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int, i
     for start, size in keys(row, numbers, tape):
         yield numbers[tape - 2], start, size
     for place in layout(row.args):
-        if isinstance(place.node, Text) and place.node.space:
+        if isinstance(place.node, Text) and place.node.kind:
             at = tape + place.slot
-            yield place.node.space, numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
+            yield place.node.kind, numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
 
 
 def timeout_slot(row: Command) -> int:

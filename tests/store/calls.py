@@ -20,7 +20,7 @@ MOOD_CALLS = 700
 
 def _names_something(row: Command) -> bool:
     nodes = [inner for node in row.args for inner in (node.inner if isinstance(node, Many) else (node,))]
-    return any(isinstance(node, Key) or (isinstance(node, Text) and node.space) for node in nodes)
+    return any(isinstance(node, Key) or (isinstance(node, Text) and node.kind) for node in nodes)
 
 
 def weight(row: Command) -> float:
