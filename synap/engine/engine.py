@@ -307,9 +307,10 @@ class Engine:
         return parked
 
     def stop_waiting(self, caller: Caller, outcome: Any = ...) -> bool:
-        """End the wait of the caller's call, and deliver `outcome` if one is given: a Fault, or None for nothing.
+        """End the wait of the caller's call; return False if no call of the caller waits.
 
-        Return False if the caller does not wait.
+        The call is answered with `outcome`: a Fault, or None for the answer after a timeout. By default it is not
+        answered, as nobody takes the answer any more.
         """
         parked = caller.parked
         if parked is None or parked.over:

@@ -146,7 +146,7 @@ class Trie:
         self._prune(nodes, path)
 
     def match(self, channel: bytes) -> list[Any]:
-        """Return the values of all patterns that match the channel `channel`."""
+        """Return the value of every pattern that matches a channel, in no order."""
         found: list[Any] = []
         if not self._count:
             return found

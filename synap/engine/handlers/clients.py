@@ -8,6 +8,7 @@ from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
 from synap.engine.subscribers import Dialect
 from synap.faults import Fault
+from synap.store.memory import layout
 
 USER = b"default"
 
@@ -38,7 +39,7 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
     """Return the fields of CLIENT LIST for a session."""
     link = session.link
     row = engine.rows.get(session.row_at)
-    multi = int(engine.numbers[session.at + 3]) if session.in_multi else -1
+    multi = int(engine.numbers[session.at + layout.SESSION_QUEUED]) if session.in_multi else -1
     return {
         "id": session.number,
         "addr": link.peer.decode() if link else "",

@@ -59,7 +59,12 @@ GAP = 64  # bytes between the data of two sockets
 
 @kernel
 def _gather(words, octets, board, table, events, fast_path):
-    """Take the next run of events: read the plain sockets into the receive region, or list them for Python."""
+    """Take the next events of one sort: sockets that a kernel may read, or sockets that Python must serve.
+
+    The first event decides which. Sockets of the first sort are read into the receive region, until it is full, and
+    listed in ARRIVALS; those of the second sort are listed in FOR_PYTHON. The order of the events is kept, so an event
+    of the other sort ends the list.
+    """
     count = for_python = 0
     at = RECEIVE_AT
     i = board[EVENT]
