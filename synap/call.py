@@ -1,7 +1,7 @@
 """Calls and handler values: the types through which every surface uses the engine.
 
 A call is a code, a namespace, a tape and a blob (see `synap/store/memory/tapes.py` for the tape). A call that is
-being carried out lies in the heap; `Call` is a packed copy, for code that keeps a call: a parked session, a
+being carried out lies in the heap; `Call` is a packed copy, for code that keeps a call: a caller that waits, a
 simulator, a test.
 
 The handler of a row that runs in Python returns a plain value, which every surface reads in the same way:
