@@ -95,6 +95,11 @@ def test_every_rank_is_of_a_part() -> None:
     assert set(RANKS) == {source.part for source in sources()}
 
 
+def test_lines_of_the_changelog_fit_a_page() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > COLUMNS_MAX] == []
+
+
 def test_every_library_is_a_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.split(r"[^\w-]", line)[0].lower() for line in project["dependencies"]}
