@@ -161,7 +161,7 @@ PLANTS: list[tuple[Rule, str, str, str, str | None]] = [
     (chance, "synap.store.bad", "import numpy as np\nnp.random.default_rng()", "is chance", CLOCK),
     (opening, "synap.engine.bad", "open('x')", "open( outside", "synap.io.ok"),
     (opening, "synap.journal.bad", "import os\nos.open('x', 0)", "os.open( outside", "synap.io.ok"),
-    (opening, "synap.journal.bad", "def f(path):\n    path.read_text()", ".read_text(", "synap.compiler.jit"),
+    (opening, "synap.journal.bad", "def f(path):\n    path.read_text()", ".read_text(", "synap.compiler.sources"),
     (opening, "synap.journal.bad", "from tempfile import mkdtemp", "tempfile.mkdtemp is imported", "synap.cli.ok"),
     (opening, "synap.proto.bad", "import socket", "socket is imported outside", "synap.client.ok"),
     (opening, "synap.proto.bad", "def f():\n    import http.client", "http.client is imported", "synap.client.ok"),
