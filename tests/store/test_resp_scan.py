@@ -46,11 +46,10 @@ def scan_all(words, octets, ends, afters, counts):
         at = ends[i]
 
 
-@kernel("void(int64[::1], uint8[::1], int64[::1], int64[::1])")
 def skim_all(words, octets, cuts, found):
     """Skim as the bytes come in up to each cut, on from where the last time ended."""
-    at = np.int64(0)
-    left = np.int64(resp.UNCOUNTED)
+    at = 0
+    left = resp.UNCOUNTED
     for i in range(cuts.size):
         answer = resp.skim(words, octets[: cuts[i]], at, left, cuts[i])
         found[i] = answer
