@@ -8,9 +8,10 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from synap.faults import Fault
+from synap.io.connections.connection import place
 from synap.io.http.http_admission import Refused
 from synap.io.http.http_connection import HttpConnection
-from synap.io.node.connections import RespConnection, place
+from synap.io.resp.resp_connection import RespConnection
 from synap.io.websocket.websocket_connection import WebSocketConnection
 from synap.journal import LogFailed
 from synap.proto import streamable

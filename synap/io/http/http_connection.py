@@ -6,10 +6,10 @@ from typing import Any
 
 from synap.engine.callers import Caller, Surface
 from synap.faults import Fault
+from synap.io.connections.connection import HELD_WHILE_WAITING, Connection
 from synap.io.http.gzip_replies import GZIP_BYTES_MIN
 from synap.io.http.http_admission import Refused
 from synap.io.node.clock import ticks, wall_us
-from synap.io.node.connections import HELD_WHILE_WAITING, Connection
 from synap.io.websocket.websocket_connection import open_socket
 from synap.journal import LogFailed
 from synap.proto.http import (

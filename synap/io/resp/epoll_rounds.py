@@ -38,7 +38,7 @@ from synap.store.lane.lane import OUT_AT
 from synap.store.memory import layout
 
 if TYPE_CHECKING:
-    from synap.io.node.connections import Connection
+    from synap.io.connections.connection import Connection
     from synap.io.server.server import Server
 
 log = logging.getLogger("synap")

@@ -13,8 +13,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from synap.io.node.connections import RespConnection
     from synap.io.resp.epoll_rounds import Rounds
+    from synap.io.resp.resp_connection import RespConnection
 
 READABLE, WRITABLE, GONE = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
 PIECES_MAX = 64  # pieces per call of sendmsg

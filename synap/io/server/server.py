@@ -13,11 +13,11 @@ import anyio.to_thread
 from synap import __version__
 from synap.engine.engine import Engine
 from synap.faults import BrokenNode, Fault, SynapError
+from synap.io.connections.connection import Connection
 from synap.io.http import http_clients
 from synap.io.http.http_app import HttpApp
 from synap.io.http.http_connection import HttpConnection
 from synap.io.node.clock import Clock, monotonic
-from synap.io.node.connections import Connection
 from synap.io.node.files import UnusableDirectory
 from synap.io.node.group_commit import GroupCommit
 from synap.io.node.jit_warmup import PREPARING, Progress, ProgressBar, prepare_aside, unload_compiler, workers_of

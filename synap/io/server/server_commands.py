@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from synap.engine.handlers import clients, info
 from synap.io.http import http_clients
 from synap.io.node.clock import seed
-from synap.io.node.connections import RespConnection
 from synap.io.node.node import Node
 from synap.io.process import logging_setup
+from synap.io.resp.resp_connection import RespConnection
 from synap.settings import FILE
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from synap.engine.callers import Caller
 from synap.faults import BrokenNode, Fault
+from synap.io.connections.connection import Connection
 from synap.io.http.http_admission import Refused
 from synap.io.node.clock import ticks
-from synap.io.node.connections import Connection
 from synap.io.websocket.endpoints import Endpoint
 from synap.journal import LogFailed
 from synap.proto.http import Request, Response, Upgrade
