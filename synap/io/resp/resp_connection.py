@@ -7,6 +7,23 @@ from synap.engine.resp.large_reply import LargeReply
 from synap.engine.resp.machine import RECEIVE_SLICE, RespMachine
 from synap.faults import Fault
 from synap.io.connections.connection import HELD_WHILE_WAITING, Connection, place
+from synap.io.connections.states import (
+    BEHIND,
+    CLOSING,
+    GRANTED,
+    HALF_CLOSED,
+    LIFE,
+    LOST,
+    OPEN,
+    OUTPUT,
+    READY,
+    SCHEDULED,
+    TAKEN,
+    WORK,
+    LifeEvent,
+    OutputEvent,
+    WorkEvent,
+)
 from synap.journal import LogFailed
 
 LARGE_REPLY_PIECE = 256 * 1024
@@ -16,8 +33,6 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     """The connection of a RESP client."""
 
     machine: RespMachine
-    yielded = False
-    spilling = False  # a part of a large reply is queued or sent, and its last part may still be missing
     reads_once = False  # does the transport read each socket once before it turns to the next?
     peer = local = b""  # the addresses of both ends
     pushed = 0  # bytes of messages since turn and machine last held no output of this connection
@@ -32,7 +47,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
                 self.server.engine.diagnostics.connections_rejected += 1
             self.transport.write(b"-ERR max number of clients reached\r\n")
             self.transport.close()
-            self.lost = True
+            self.lose()
             return
         self.server.engine.diagnostics.connections_received += 1
         session.begin(self.server.clock.now(), self)
@@ -68,7 +83,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
         Return False after closing a connection whose waiting output would exceed `limits.feed_output_bytes_max`.
         """
-        if self.lost:
+        if self.life is LOST:
             return True
         output, waiting = self.machine.output, self.transport.get_write_buffer_size()
         if not (self.queued or output):
@@ -89,13 +104,12 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
     def hang_up(self) -> None:
         """Close the connection at once, on behalf of another client or of a limit."""
-        self.machine.forget_input()
+        self.machine.give_up()
         self.transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
-        had_machine = not self.lost or hasattr(self, "machine")
         super().connection_lost(error)
-        if had_machine and hasattr(self, "machine"):
+        if hasattr(self, "machine"):  # not if the connection was refused
             self.machine.close()
 
     def get_buffer(self, hint: int) -> memoryview:
@@ -103,10 +117,10 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
     def buffer_updated(self, count: int) -> None:
         if count >= RECEIVE_SLICE and not self.reads_once:  # uvloop reads a socket up to 32 times in a row
-            self.transport.pause_reading()
-            self.yielded = True
-            self.server.loop.call_soon(self._read_on)
-        self.granted = self.behind_at is not None
+            self._soon()
+            self.look_at_reading()
+        if self.output is not TAKEN:
+            self.output = OUTPUT.after(self.output, OutputEvent.ARRIVE)
         try:
             data = self.machine.received(count, self.server.clock.now())
         except LogFailed:
@@ -119,7 +133,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     @property
     def kernel_may_serve(self) -> bool:
         """True if the connection has no unfinished state, so that a kernel may serve it."""
-        normal = not (self.lost or self.ended or self.behind_at is not None or self.going_on)
+        normal = self.life is OPEN and self.output is TAKEN and self.work is READY
         return normal and self.machine.kernel_may_serve
 
     def stopped(self, reason: int, made: bytes, end: int, now: int) -> None:
@@ -147,31 +161,29 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self._push()
         elif data:
             self.turn.send(self, data)
-            self.granted = False
+            if self.output is GRANTED:
+                self.output = OUTPUT.after(GRANTED, OutputEvent.RUN)
 
-    def _read_on(self) -> None:
-        """Read again, after other sockets had their turn."""
-        self.yielded = False
-        if not self.lost:
-            self._read_or_wait()
-
-    def _read_or_wait(self) -> None:
-        """Read, unless the peer takes no output or has sent enough input while one of its calls waits."""
+    @property
+    def may_read(self) -> bool:
+        """True if more input is wanted: not before a scheduled turn, unless each socket is read once in turn, and not
+        if the peer has sent enough while one of its calls waits."""
         machine = self.machine
-        if self.yielded or self.ended or self.lost or machine.closing:
-            return
-        full = machine.paused and machine.held_bytes > HELD_WHILE_WAITING
-        if self.blocked:
-            fits = self.server.output_fits()
-            if full and fits and machine.output:  # the peer goes on writing before it reads a large reply
-                self.granted = True
+        if self.life is not OPEN or machine.closing or (self.work is SCHEDULED and not self.reads_once):
+            return False
+        return not self._full and (self.output is not BEHIND or self.server.output_fits())
+
+    @property
+    def _full(self) -> bool:
+        """True if the peer has sent enough while no command may run."""
+        return self.machine.paused and self.machine.held_bytes > HELD_WHILE_WAITING
+
+    def look_at_reading(self) -> None:
+        if self.output is BEHIND and self.life is OPEN and self.machine.output and self._full:
+            if self.server.output_fits():  # the peer goes on writing before it reads a large reply
+                self.output = OUTPUT.after(BEHIND, OutputEvent.ARRIVE)
                 self._soon()
-            full = full or not fits
-        if self.transport.is_reading() == full:
-            if full:
-                self.transport.pause_reading()
-            else:
-                self.transport.resume_reading()
+        super().look_at_reading()
 
     def _wake(self) -> None:
         """Go on in this turn, because a call of this connection stopped waiting while another one was served."""
@@ -180,18 +192,24 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
     def _soon(self) -> None:
         """Schedule `_go_on` once, for later in this turn or for the next one."""
-        if not self.going_on:
-            self.going_on = True
-            self.server.loop.call_soon(self._go_on)
+        if self.work is READY:
+            self.work = WORK.after(READY, WorkEvent.SCHEDULE)
+            self.server.loop.call_soon(self.guarded, self._at_its_turn)
+
+    def _at_its_turn(self) -> None:
+        self.work = WORK.after(self.work, WorkEvent.GO_ON)
+        self._go_on()
 
     def _go_on(self) -> None:
-        self.going_on = False
-        if self.granted and not self.server.output_fits():
-            self.granted = False
-        if self.lost or self.blocked:  # `resume_writing` or the peer's next input leads here again
+        if self.output is GRANTED and not self.server.output_fits():
+            self.output = OUTPUT.after(GRANTED, OutputEvent.RUN)
+        if self.life is LOST:
+            return
+        if self.output is BEHIND:  # `resume_writing` or the peer's next input leads here again
+            self.look_at_reading()
             return
         self._push()
-        if not self.blocked and not self.machine.paused:
+        if self.output is not BEHIND and not self.machine.paused:
             try:
                 self.machine.resume(self.server.clock.now())
             except LogFailed:
@@ -212,20 +230,20 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
                 self._push_mixed()
         elif self.server.engine.numbers[self.server.log_count]:
             self.turn.schedule()
-        if not output:
-            self.granted = False
-        if machine.more and not machine.closing and not self.blocked:
+        if not output and self.output is GRANTED:
+            self.output = OUTPUT.after(GRANTED, OutputEvent.RUN)
+        if machine.more and not machine.closing and self.output is not BEHIND:
             self._soon()
-        self._read_or_wait()
-        if machine.closing and not output:
+        self.look_at_reading()
+        if machine.closing and not output and self.life is not CLOSING:
             self.turn.send(self, b"")
-            self.server.loop.call_soon(self.server.close_after_turn, self)
-        elif self.ended:
+            self.close_after_turn()
+        elif self.life is HALF_CLOSED:
             self._end_when_done()
 
     def _push_mixed(self) -> None:
         output = self.machine.output
-        while output and not self.blocked:
+        while output and self.output is not BEHIND:
             if self.queued:  # earlier output is not at the socket yet: go on when it is
                 self._soon()
                 return
@@ -233,10 +251,8 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             if isinstance(first, LargeReply):
                 piece = first.take(LARGE_REPLY_PIECE)
                 if piece:
-                    self.spilling = True
                     self.turn.send(self, piece)
                 else:
-                    self.spilling = False
                     output.pop(0)
                     self._soon()
             else:
@@ -248,19 +264,16 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
                 self.turn.send(self, b"".join(whole))
                 del output[: len(whole)]
 
-    def look_at_reading(self) -> None:
-        self._read_or_wait()
-
     def resume_writing(self) -> None:
         super().resume_writing()
-        if not self.lost:
+        if self.life is not LOST:
             self._go_on()
 
     def eof_received(self) -> bool:
         """Answer what the peer has sent, then close, since the peer has closed its sending side."""
-        if self.lost:
+        if self.life is LOST:
             return False
-        self.ended = True
+        self.life = LIFE.after(self.life, LifeEvent.PEER_ENDS)
         if not self.machine.closing:
             self._end_when_done()
         return True
@@ -269,22 +282,21 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         """Close once no reply is left to send. Cancel a call that waits: a peer that is gone cannot be told from one
         that only stopped sending, and no element may be removed for a peer that is gone."""
         machine = self.machine
-        parked = machine.session.parked
-        if parked is not None:
-            self.server.engine.stop_waiting(machine.session)
-            machine.forget_input()
-        if not (machine.output or machine.more or self.going_on):
-            self.server.close_after_turn(self)
+        if machine.session.parked is not None:
+            machine.give_up()
+        if not (machine.output or machine.more or self.work is SCHEDULED):
+            self.close_after_turn()
 
     def holds_beyond(self, seq: int) -> bool:
-        return not self.lost and bool(self.machine.output) and self.made_seq > seq
+        return self.life is not LOST and bool(self.machine.output) and self.made_seq > seq
 
     def outcome_unknown(self) -> None:
-        if self.lost:
+        if self.life is LOST:
             return
-        self.lost = True
-        if self.spilling:  # the client would take the error text for a part of the value
-            self.transport.abort()
+        self.lose()
+        output = self.machine.output
+        if output and isinstance(output[0], LargeReply) and output[0].begun:
+            self.transport.abort()  # the client would take the error text for a part of the value
         else:
             self.transport.write(encode(Fault("UNKNOWN_OUTCOME"), 2))
             self.transport.close()
