@@ -140,9 +140,10 @@ class RespMachine:
         self._keep(self._go_on(reason, end, now), end)
 
     def resume(self, now: int) -> None:
-        """Run the input that was left when the machine paused."""
+        """Run the input that was left when the machine paused. The client has not been idle while it had to wait."""
         if self.paused or self.closing:
             return
+        self.session.note_seen(now)
         if self.state is MORE:
             self._move(RunEvent.GO_ON)
         if self._extent.at:
@@ -276,7 +277,6 @@ class RespMachine:
         """Answer a call that waited."""
         self._move(RunEvent.ANSWER)
         self.session.parked = None
-        self._note_seen()
         self.replies.add(outcome)
         self._command_over()
         self._wake()
@@ -373,12 +373,7 @@ class RespMachine:
 
     def _released(self) -> None:
         self._move(RunEvent.RELEASE)
-        self._note_seen()
         self._wake()
-
-    def _note_seen(self) -> None:
-        """Note that the client has not been idle while it had to wait (`limits.timeout`)."""
-        self.session.note_seen(max(self.session.seen, self._numbers[layout.NOW]))
 
     def _move(self, event: RunEvent) -> None:
         self.state = RUN.after(self.state, event)

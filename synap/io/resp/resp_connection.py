@@ -5,6 +5,7 @@ import asyncio
 from synap.engine.resp.encoding import encode
 from synap.engine.resp.large_reply import LargeReply
 from synap.engine.resp.machine import RECEIVE_SLICE, RespMachine
+from synap.engine.resp.states import READY as RUN_READY
 from synap.faults import Fault
 from synap.io.connections.connection import HELD_WHILE_WAITING, Connection, place
 from synap.io.connections.states import (
@@ -127,6 +128,11 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.outcome_unknown()
             return
         self._made(data)
+
+    @property
+    def idle(self) -> bool:
+        """True if no command runs or waits and all output is taken."""
+        return self.work is READY and self.output is TAKEN and self.machine.state is RUN_READY
 
     # Called by the epoll rounds.
 
