@@ -123,11 +123,8 @@ class Connection:
 
     def look_at_reading(self) -> None:
         """Read from the socket or stop reading, as `may_read` says."""
-        transport = self.transport
-        if transport.is_closing():
-            return
-        wanted = self.may_read
-        if transport.is_reading() != wanted:
+        transport, wanted = self.transport, self.may_read
+        if transport.is_reading() != wanted and not transport.is_closing():
             if wanted:
                 transport.resume_reading()
             else:

@@ -5,6 +5,7 @@ import asyncio
 from synap.engine.resp.encoding import encode
 from synap.engine.resp.large_reply import LargeReply
 from synap.engine.resp.machine import RECEIVE_SLICE, RespMachine
+from synap.engine.resp.states import MORE as RUN_MORE
 from synap.engine.resp.states import READY as RUN_READY
 from synap.faults import Fault
 from synap.io.connections.connection import HELD_WHILE_WAITING, Connection, place
@@ -238,7 +239,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.turn.schedule()
         if not output and self.output is GRANTED:
             self.output = OUTPUT.after(GRANTED, OutputEvent.RUN)
-        if machine.more and not machine.closing and self.output is not BEHIND:
+        if machine.state is RUN_MORE and not machine.closing and self.output is not BEHIND:
             self._soon()
         self.look_at_reading()
         if machine.closing and not output and self.life is not CLOSING:

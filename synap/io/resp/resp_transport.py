@@ -85,7 +85,7 @@ class RespTransport:
 
     def write(self, data: bytes) -> None:
         """Send now what the system takes, and the rest when the socket is writable."""
-        if self.is_closing() or not data:
+        if self._life is CLOSING or self._life is LOST or not data:
             return
         if not self._waiting:
             try:
@@ -144,7 +144,8 @@ class RespTransport:
     @property
     def idle(self) -> bool:
         """True if output would go to the system at once."""
-        return not (self._waiting or self.is_closing())
+        life = self._life
+        return not (self._waiting or life is CLOSING or life is LOST)
 
     def unsent(self, data: bytes, sent: int) -> None:
         """Handle a kernel's short send: `sent` bytes of `data` were sent, or the send failed with a negative errno."""
