@@ -1,6 +1,8 @@
 """The tables of moves: every line of every table is taken by connections, and a request answered at once takes none."""
 
+import ast
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any
@@ -13,6 +15,7 @@ from synap.moves import Moves
 from synap.proto.websocket import PHASES, Machine, Phase
 from tests.connections.place import Place, frame, open_place, request
 from tests.support import Bench, command
+from tests.tidiness import Source, sources
 
 TABLES: dict[str, tuple[Moves[Any, Any], type[Enum]]] = {
     "LIFE": (LIFE, Life), "OUTPUT": (OUTPUT, Output), "WORK": (WORK, Work), "RUN": (RUN, Run),
@@ -274,3 +277,38 @@ def _events(table: Moves[Any, Any]) -> list[Any]:
 def test_an_event_without_a_line_is_named() -> None:
     with pytest.raises(AssertionError, match=r"no move from Life\.LOST at LifeEvent\.CLOSE"):
         LIFE.after(Life.LOST, LifeEvent.CLOSE)
+
+
+# Who may change what.
+
+PLACES = ("synap.io.connections.", "synap.io.http.", "synap.io.resp.", "synap.io.websocket.", "synap.engine.resp.",
+          "synap.proto.websocket")  # fmt: skip
+STATES = ("life", "output", "work", "state", "_life", "_phase")
+
+
+def changes(source: Source) -> list[ast.Assign]:
+    """The assignments to a state outside of `__init__`."""
+    begun = {
+        node for maker in ast.walk(source.tree) if isinstance(maker, ast.FunctionDef) and maker.name == "__init__"
+        for node in ast.walk(maker)
+    }  # fmt: skip
+    return [
+        node for node in ast.walk(source.tree)
+        if isinstance(node, ast.Assign) and node not in begun
+        and any(isinstance(target, ast.Attribute) and target.attr in STATES for target in node.targets)
+    ]  # fmt: skip
+
+
+def test_a_state_changes_only_by_its_table() -> None:
+    found = [(source, node) for source in sources() if source.module.startswith(PLACES) for node in changes(source)]
+    assert len(found) > 30
+    for source, node in found:
+        by = node.value.func if isinstance(node.value, ast.Call) else node.value
+        assert isinstance(by, ast.Attribute) and by.attr == "after", f"{source.path}:{node.lineno}"
+
+
+def test_reading_is_switched_in_one_place() -> None:
+    switching = re.compile(r"\.(pause|resume)_reading\(")
+    assert [source.module for source in sources() if switching.search(source.text)] == [
+        "synap.io.connections.connection"
+    ]
