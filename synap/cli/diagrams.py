@@ -7,7 +7,7 @@ from synap.cli.tree_map import between
 from synap.engine.resp.states import RUN, Run
 from synap.io.connections.states import LIFE, OUTPUT, WORK, Life, Output, Work
 from synap.moves import Moves
-from synap.proto.websocket import PHASES, Phase
+from synap.proto import http_phases, websocket
 
 BEGIN, END = "<!-- states -->\n", "<!-- end of states -->\n"
 
@@ -16,7 +16,8 @@ DIAGRAMS: list[tuple[str, type[Enum], Moves[Any, Any], str]] = [
     ("Output of a connection", Output, OUTPUT, "io/connections/states.py"),
     ("Work of a connection", Work, WORK, "io/connections/states.py"),
     ("Next command of a RESP session", Run, RUN, "engine/resp/states.py"),
-    ("Closing handshake of a WebSocket", Phase, PHASES, "proto/websocket.py"),
+    ("Request of an HTTP connection", http_phases.Phase, http_phases.PHASES, "proto/http_phases.py"),
+    ("Closing handshake of a WebSocket", websocket.Phase, websocket.PHASES, "proto/websocket.py"),
 ]
 """Title, states, table, and the file that has both, of each diagram."""
 

@@ -16,11 +16,12 @@ from typing import Any
 
 from synap.io.connections.connection import Connection
 from synap.io.http.http_app import HttpApp
-from synap.io.http.http_connection import HttpConnection
+from synap.io.http.http_connection import Dates, HttpConnection
 from synap.io.node.group_commit import GroupCommit
 from synap.io.node.node import Node
 from synap.io.resp.resp_connection import RespConnection
 from synap.io.server.server import Server
+from synap.proto.http import Machine
 from synap.proto.rest import Rest
 from synap.proto.streamable import Commands
 from synap.settings import Settings
@@ -205,10 +206,12 @@ class Place:
 @asynccontextmanager
 async def open_place(**settings: Any) -> AsyncIterator[Place]:
     """A server without sockets; `limits__output_pause_bytes` stands for the setting limits.output_pause_bytes."""
+    dates = Machine.date_line, Dates.until
     place = Place({name.replace("__", "."): value for name, value in settings.items()})
     try:
         yield place
     finally:
+        Machine.date_line, Dates.until = dates
         place.server.turn.end()
         place.server.turn.close()
         assert place.server.node is not None

@@ -12,14 +12,14 @@ import pytest
 from synap.engine.resp.states import RUN, Run
 from synap.io.connections.states import LIFE, OUTPUT, WORK, Life, LifeEvent, Output, Work
 from synap.moves import Moves
-from synap.proto.websocket import PHASES, Machine, Phase
+from synap.proto import http, http_phases, websocket
 from tests.connections.place import Place, frame, open_place, request
 from tests.support import Bench, command
 from tests.tidiness import Source, sources
 
 TABLES: dict[str, tuple[Moves[Any, Any], type[Enum]]] = {
     "LIFE": (LIFE, Life), "OUTPUT": (OUTPUT, Output), "WORK": (WORK, Work), "RUN": (RUN, Run),
-    "PHASES": (PHASES, Phase),
+    "http": (http_phases.PHASES, http_phases.Phase), "websocket": (websocket.PHASES, websocket.Phase),
 }  # fmt: skip
 KIB = 1 << 10
 BLPOP = b'{"keys": ["k"], "timeout": 5}'
@@ -204,21 +204,43 @@ async def websocket_put_off(place: Place) -> None:
 
 
 async def handshakes(place: Place) -> None:
-    machine = Machine()
+    machine = websocket.Machine()
     machine.close()
     machine.receive_data(frame(8, b""))
     machine.next_event()
     assert machine.close() == b"" and not machine.open and not machine.awaits_close
-    machine = Machine()
+    machine = websocket.Machine()
     machine.receive_data(frame(8, b""))
     machine.next_event()
     assert machine.close() and machine.close() == b""
 
 
+async def requests(place: Place) -> None:
+    """Requests that the reference machine reads, with every end that each phase may have."""
+    post = request("POST", "/", b"{}")
+    upgrade = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    last = b"GET / HTTP/1.0\r\nhost: a\r\n\r\n"
+    for parts, close in (
+        ([post, upgrade, last], False), ([upgrade], True), ([post[:-1]], True), ([b"nonsense\r\n\r\n"], True),
+        ([b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nx\r\n"], True), ([], False),
+    ):  # fmt: skip
+        machine = http.Machine()
+        for data in parts:
+            machine.receive_data(data)
+            try:
+                machine.next_event()
+            except http.RemoteProtocolError:
+                assert close
+            plain = http.Response(200, b"", b"text/plain", close=close)
+            assert machine.send(plain).startswith(b"HTTP/1.1 200")
+        machine.receive_eof()
+        assert machine.next_event() is http.CLOSED
+
+
 TALES: list[Callable[[Place], Awaitable[None]]] = [
     http_that_waits_and_goes, http_that_is_held, http_that_does_not_read, resp_with_much_to_do, resp_that_does_not_read,
     resp_that_is_held, resp_that_waits_and_goes, resp_that_goes_with_output, websocket_that_does_not_read,
-    websocket_put_off, handshakes,
+    websocket_put_off, requests, handshakes,
 ]  # fmt: skip
 
 
