@@ -95,7 +95,7 @@ def test_the_commands_page_is_fresh() -> None:
 
 def test_the_first_line_says_what_made_it() -> None:
     for name in generate.texts(ROOT):
-        if name == generate.ARCHITECTURE:  # its map alone is generated
+        if name == generate.ARCHITECTURE:  # only its map and its diagrams are generated
             assert "(`synap generate`)" in text(name).partition("<!-- map -->")[0]
         else:
             assert "`synap generate`" in text(name).splitlines()[0], name

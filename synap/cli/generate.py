@@ -8,7 +8,7 @@
     synap/store/slots/<family>.py      the slots of each row's tape, by name
     tests/golden/{opcodes,tapes,faults}.txt   the meaning of codes; lines are added, never changed
     docs/commands.md                   every row, for readers
-    docs/architecture.md               its map of folders and files, off their docstrings
+    docs/architecture.md               its map of folders and files, off their docstrings; its diagrams of states
 
 `texts` returns the expected contents of these files, `run` writes the files that differ. Nothing is written if the
 table breaks a promise of the golden files.
@@ -17,6 +17,7 @@ table breaks a promise of the golden files.
 from collections.abc import Iterator
 from pathlib import Path
 
+from synap.cli.diagrams import with_diagrams
 from synap.cli.tree_map import with_map
 from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.command_pages import commands_page
@@ -60,7 +61,7 @@ def texts(root: Path) -> dict[str, str]:
     found[OPCODES] = grown(_text(root / OPCODES), OPCODES_HEAD, opcodes(CATALOGUE), longer=False)
     found[TAPES] = grown(_text(root / TAPES), TAPES_HEAD, tapes(CATALOGUE), longer=True)
     found[COMMANDS] = commands_page(CATALOGUE)
-    found[ARCHITECTURE] = with_map(_text(ROOT / ARCHITECTURE), ROOT)
+    found[ARCHITECTURE] = with_diagrams(with_map(_text(ROOT / ARCHITECTURE), ROOT))
     return found
 
 

@@ -8,11 +8,16 @@ BEGIN, END = "<!-- map -->\n", "<!-- end of map -->\n"
 
 def with_map(page: str, root: Path) -> str:
     """Return the page with the map of the package under `root` between its two marks, which must be there."""
-    before, _, rest = page.partition(BEGIN)
-    _, mark, after = rest.partition(END)
+    return between(page, BEGIN, END, map_text(root))
+
+
+def between(page: str, begin: str, end: str, text: str) -> str:
+    """Return the page with `text` between two marks, which must be there."""
+    before, _, rest = page.partition(begin)
+    _, mark, after = rest.partition(end)
     if not mark:
-        raise ValueError(f"wanted {BEGIN.strip()} and {END.strip()} in the page, found not both")
-    return before + BEGIN + map_text(root) + END + after
+        raise ValueError(f"wanted {begin.strip()} and {end.strip()} in the page, found not both")
+    return before + begin + text + end + after
 
 
 def map_text(root: Path) -> str:

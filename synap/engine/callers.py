@@ -48,7 +48,7 @@ class Caller:
     rate       limit on the calls that the caller makes, or None. Each counts once, when it arrives: not again when EXEC
                runs it or a wait ends, and messages that the server sends on its own count nothing
     parked     the call that waits, or None; its `over` is True once the wait has ended
-    link       the connection: peer, local, descriptor, close(), ..., see io/node/connections.py; None without one
+    link       the connection: peer, local, descriptor, close(), ..., see io/resp/resp_connection.py; None without one
     in_multi   True between MULTI and EXEC: calls are queued
     resp2_subscriber   True for a RESP2 session with subscriptions: other commands are refused
     """

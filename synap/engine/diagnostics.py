@@ -58,7 +58,7 @@ class Diagnostics:
         self.active_expire = True
         self.pause_until = 0
         self.pause_all = False
-        self.on_unpause: list[Callable[[], object]] = []  # called when a pause ends
+        self._on_unpause: dict[Callable[[], None], None] = {}  # in the order of `on_unpause`
         self.slow_path_needed = 0  # muted sessions, plus 1 in a pause; not 0: `RespMachine` runs the lane with limits
         self._slow_number = 0
 
@@ -132,9 +132,18 @@ class Diagnostics:
             self.pause_until = 0
             self.pause_all = False
             self.slow_path_needed -= 1
-            on_unpause, self.on_unpause = self.on_unpause, []
+            on_unpause, self._on_unpause = self._on_unpause, {}
             for go_on in on_unpause:
                 go_on()
+
+    def on_unpause(self, go_on: Callable[[], None]) -> None:
+        """Call `go_on`, a bound method, once when the pause ends. It may only schedule work: the end of a pause is
+        part of another client's call."""
+        self._on_unpause[go_on] = None
+
+    def forget(self, go_on: Callable[[], None]) -> None:
+        """Do not call `go_on`, if it is to be called: its connection is gone."""
+        self._on_unpause.pop(go_on, None)
 
     def end_pause(self, until: int) -> None:
         """End the pause that was made until `until`, unless the pause was extended."""

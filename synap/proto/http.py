@@ -25,6 +25,7 @@ from typing import ClassVar, Final, Literal, TypeAlias
 
 import h11
 
+from synap.proto.http_phases import ANSWER, ANSWERED, BODY, FAULT, HEAD, PHASES, Phase, PhaseEvent
 from synap.proto.http_rules import (
     HOST,
     TRAILER_LINE,
@@ -43,8 +44,8 @@ from synap.proto.http_rules import (
 )
 
 __all__ = [
-    "CLOSED", "JSON", "MOVES", "NEED_DATA", "Event", "HTTPError", "Headers", "LocalProtocolError", "Machine",
-    "Phase", "RemoteProtocolError", "Request", "Response", "Signal", "Upgrade", "encode",
+    "CLOSED", "JSON", "NEED_DATA", "Event", "HTTPError", "Headers", "LocalProtocolError", "Machine",
+    "RemoteProtocolError", "Request", "Response", "Signal", "Upgrade", "encode",
 ]
 
 # Events and replies
@@ -96,30 +97,6 @@ NEED_DATA: Final = Signal.NEED_DATA
 CLOSED: Final = Signal.CLOSED
 
 Event: TypeAlias = Request | Upgrade | Literal[Signal.NEED_DATA, Signal.CLOSED]
-
-
-class Phase(Enum):
-    """The state of the connection."""
-
-    HEAD = "between requests, or inside a head"
-    BODY = "head complete, body arriving"
-    ANSWER = "request complete, response pending"
-    UPGRADE = "upgrade requested, response or takeover pending"
-    FAULT = "request refused, one response may follow"
-    CLOSED = "nothing more"
-
-
-MOVES: Final = {
-    Phase.HEAD: {Phase.BODY, Phase.FAULT, Phase.CLOSED},
-    Phase.BODY: {Phase.ANSWER, Phase.UPGRADE, Phase.FAULT, Phase.CLOSED},  # CLOSED: answered early
-    Phase.ANSWER: {Phase.HEAD, Phase.CLOSED},
-    Phase.UPGRADE: {Phase.HEAD, Phase.CLOSED},
-    Phase.FAULT: {Phase.CLOSED},
-    Phase.CLOSED: set[Phase](),
-}
-
-# Aliases: an attribute of the class costs a second look-up on every request.
-HEAD, BODY, ANSWER, FAULT = Phase.HEAD, Phase.BODY, Phase.ANSWER, Phase.FAULT
 
 
 # Replies
@@ -232,7 +209,7 @@ class Machine:
             if self._phase is BODY:
                 return self._complete() if self._read_body() else self._starved()
         except RemoteProtocolError:
-            self._end(FAULT)
+            self._end(PhaseEvent.FAIL)
             raise
         return CLOSED if self._phase is FAULT or self._phase is Phase.CLOSED else NEED_DATA
 
@@ -272,7 +249,7 @@ class Machine:
         ):
             opening = JSON_OPENINGS.get(response.status)
             if opening is not None:
-                self._phase = HEAD
+                self._phase = ANSWERED
                 self._request = None
                 return opening % (len(response.body), self.date_line) + response.body
         if self._phase is HEAD or self._phase is Phase.CLOSED:
@@ -281,9 +258,9 @@ class Machine:
         closing = response.close or early or request is None or not request.keep_alive
         reply = encode(response, closing, request is not None and request.method == b"HEAD")
         if closing:
-            self._end(Phase.CLOSED)
+            self._end(PhaseEvent.END)
         else:
-            self._move(HEAD)
+            self._move(PhaseEvent.ANSWER)
         self._request = None
         return reply
 
@@ -354,7 +331,7 @@ class Machine:
         coding = b", ".join(sorted(words(headers, b"content-encoding") - {b"", b"identity"}))
         self._request = Request(method, path, query, headers, b"", keep_alive, version, coding)
         self._consume(end)
-        self._move(BODY)
+        self._move(PhaseEvent.OPEN)
 
     # A body
 
@@ -405,9 +382,9 @@ class Machine:
         offered = words(request.headers, b"upgrade") & UPGRADES
         plain = request.method == b"GET" and request.version == b"1.1" and not request.body
         if offered and plain and b"upgrade" in words(request.headers, b"connection"):
-            self._move(Phase.UPGRADE)
+            self._move(PhaseEvent.UPGRADE)
             return Upgrade(request, min(offered))
-        self._move(ANSWER)
+        self._move(PhaseEvent.COMPLETE)
         return request
 
     # Between
@@ -416,7 +393,7 @@ class Machine:
         if not self._eof:
             return NEED_DATA
         if self._phase is HEAD and not self._data:
-            self._end(Phase.CLOSED)
+            self._end(PhaseEvent.END)
             return CLOSED
         raise RemoteProtocolError(400, "connection ended inside a request")
 
@@ -426,13 +403,12 @@ class Machine:
         else:
             self._at = end
 
-    def _move(self, phase: Phase) -> None:
-        assert phase in MOVES[self._phase], (self._phase, phase)
-        self._phase = phase
+    def _move(self, event: PhaseEvent) -> None:
+        self._phase = PHASES.after(self._phase, event)
 
-    def _end(self, phase: Phase) -> None:
-        """Change to the state FAULT or CLOSED and drop all other received bytes."""
-        self._move(phase)
+    def _end(self, event: PhaseEvent) -> None:
+        """Move to FAULT or CLOSED by FAIL or END, and drop all other received bytes."""
+        self._move(event)
         self._data, self._at = b"", 0
         self._body = BytesIO()
         self._h11 = self._gate = None

@@ -22,7 +22,8 @@ from typing import Final, TypeAlias
 
 import httptools
 
-from synap.proto.http import ANSWER, BODY, HEAD, Event, Headers, Machine, Request
+from synap.proto.http import Event, Headers, Machine, Request
+from synap.proto.http_phases import COMPLETED, HEAD, OPENED
 from synap.proto.http_rules import DISGUISES, FIELDS, HOST, LENGTH
 
 PLAIN_LINE = re.compile(
@@ -84,7 +85,7 @@ class FastMachine(Machine):
                         request.body = bytes(data[at:stop])
                         self._bytes_left = 0
                         self._consume(stop)
-                    self._phase = ANSWER
+                    self._phase = COMPLETED
                     return request
         return super().next_event()
 
@@ -112,7 +113,7 @@ class FastMachine(Machine):
             self._data, self._at = b"", 0
         else:
             self._at = end
-        self._phase = BODY
+        self._phase = OPENED
         return True
 
     def _learn(self, block: bytes) -> Known | None:

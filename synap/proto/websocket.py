@@ -34,6 +34,7 @@ from wsproto.frame_protocol import (
 )
 from wsproto.utilities import generate_accept_token
 
+from synap.moves import Moves
 from synap.proto.deflate import DEFLATE_BYTES_MIN, BadDeflate, BadOffers, Deflate, agree
 from synap.proto.http import CLOSED, NEED_DATA, LocalProtocolError, Request, Response, Signal
 from synap.proto.http_rules import values
@@ -106,12 +107,29 @@ Event: TypeAlias = (
 
 
 class Phase(Enum):
-    """The state of the connection."""
+    """How far the closing handshake is."""
 
-    OPEN = "open"
-    CLOSING = "Close sent, Close of the peer pending"
-    OWING = "Close received or peer failed, own Close pending"
+    OPEN = "both sides may send messages"
+    CLOSE_SENT = "the peer's Close frame is awaited; its messages are dropped"
+    CLOSE_RECEIVED = "the server's Close frame has to be sent"
     CLOSED = "nothing more"
+
+
+class PhaseEvent(Enum):
+    """A step of the closing handshake."""
+
+    SEND_CLOSE = "the server sends its Close frame"
+    RECEIVE_CLOSE = "the peer's Close frame arrives, or the peer breaks the protocol"
+
+
+OPEN, CLOSE_SENT, CLOSE_RECEIVED, CLOSED_BOTH = Phase.OPEN, Phase.CLOSE_SENT, Phase.CLOSE_RECEIVED, Phase.CLOSED
+
+PHASES: Final = Moves({
+    OPEN: {PhaseEvent.SEND_CLOSE: CLOSE_SENT, PhaseEvent.RECEIVE_CLOSE: CLOSE_RECEIVED},
+    CLOSE_SENT: {PhaseEvent.RECEIVE_CLOSE: CLOSED_BOTH},
+    CLOSE_RECEIVED: {PhaseEvent.SEND_CLOSE: CLOSED_BOTH},
+    CLOSED_BOTH: {},
+})  # fmt: skip
 
 
 # The handshake.
@@ -304,18 +322,18 @@ class Machine:
         self._gate = Gate(message_bytes_max, fragments_max, deflate)
         self._frames = Frames(self._gate)
         self._kept = bytearray()
-        self._phase = Phase.OPEN
+        self._phase = OPEN
 
     # In.
 
     def receive_data(self, data: bytes) -> None:
         """Buffer received bytes; `next_event` parses them."""
-        if self._phase is Phase.OPEN or self._phase is Phase.CLOSING:
+        if self._phase is OPEN or self._phase is CLOSE_SENT:
             self._frames.receive_bytes(data)
 
     def next_event(self) -> Event:
         """Return the peer's next event, NEED_DATA or CLOSED. After `close` only the peer's Close is returned."""
-        while self._phase is Phase.OPEN or self._phase is Phase.CLOSING:
+        while self._phase is OPEN or self._phase is CLOSE_SENT:
             try:
                 frame = next(self._frames.received_frames(), None)
             except ParseFailed as error:
@@ -325,7 +343,7 @@ class Machine:
             if frame is None:
                 return NEED_DATA
             event = self._event(frame)
-            if event is not None and (self._phase is not Phase.CLOSING or type(event) is PeerClosed):
+            if event is not None and (self._phase is OPEN or type(event) is PeerClosed):
                 return event
         return CLOSED
 
@@ -348,7 +366,7 @@ class Machine:
         return Message(payload, frame.opcode is Opcode.TEXT)
 
     def _ended(self) -> None:
-        self._phase = Phase.CLOSED if self._phase is Phase.CLOSING else Phase.OWING
+        self._phase = PHASES.after(self._phase, PhaseEvent.RECEIVE_CLOSE)
         self._kept = bytearray()
 
     # Out.
@@ -356,26 +374,19 @@ class Machine:
     @property
     def open(self) -> bool:
         """True if messages may be sent."""
-        return self._phase is Phase.OPEN
+        return self._phase is OPEN
 
     @property
-    def closing(self) -> bool:
-        """True if the server has closed and the peer's Close has not arrived."""
-        return self._phase is Phase.CLOSING
+    def awaits_close(self) -> bool:
+        """True if the server's Close was sent and the peer's has not arrived."""
+        return self._phase is CLOSE_SENT
 
     def send_text(self, text: bytes) -> bytes:
         """Return the frame of a text message, given as UTF-8."""
-        return self._send(Opcode.TEXT, text)
-
-    def send_binary(self, data: bytes) -> bytes:
-        """Return the frame of a binary message."""
-        return self._send(Opcode.BINARY, data)
-
-    def _send(self, opcode: Opcode, data: bytes) -> bytes:
         self._check_open()
-        if self._deflate is not None and len(data) >= DEFLATE_BYTES_MIN:
-            return encode_frame(FIN | RSV1 | opcode, self._deflate.deflate(data))
-        return encode_frame(FIN | opcode, data)
+        if self._deflate is not None and len(text) >= DEFLATE_BYTES_MIN:
+            return encode_frame(FIN | RSV1 | Opcode.TEXT, self._deflate.deflate(text))
+        return encode_frame(FIN | Opcode.TEXT, text)
 
     def ping(self, payload: bytes = b"") -> bytes:
         """Return the frame of a ping, which asks if the peer is alive."""
@@ -387,11 +398,11 @@ class Machine:
 
     def close(self, code: int = NORMAL, reason: str = "") -> bytes:
         """Return the frame of a Close, empty if it was sent before. A reason is cut to REASON_BYTES_MAX bytes."""
-        if self._phase is Phase.CLOSING or self._phase is Phase.CLOSED:
+        if self._phase is CLOSE_SENT or self._phase is CLOSED_BOTH:
             return b""
         if code != NO_CODE and code not in CODES:
             raise LocalProtocolError(f"not a code for a Close frame: {code}")
-        self._phase = Phase.CLOSING if self._phase is Phase.OPEN else Phase.CLOSED
+        self._phase = PHASES.after(self._phase, PhaseEvent.SEND_CLOSE)
         text = reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore").encode()
         return encode_frame(FIN | Opcode.CLOSE, b"" if code == NO_CODE else code.to_bytes(2, "big") + text)
 
@@ -402,7 +413,7 @@ class Machine:
         return encode_frame(FIN | opcode, payload)
 
     def _check_open(self) -> None:
-        if self._phase is not Phase.OPEN:
+        if self._phase is not OPEN:
             raise LocalProtocolError(f"a frame while the socket is not open: {self._phase.value}")
 
 

@@ -230,6 +230,12 @@ class Socket:
     def send_text(self, data: bytes) -> None:
         self.sent.append(json.loads(data))
 
+    def drain_soon(self) -> None:
+        """Nothing pauses here."""
+
+    def protected(self, work: Any, *given: Any) -> Any:
+        return work(*given)
+
     def close(self, code: int, reason: str) -> None:
         self.closed = code
 

@@ -294,7 +294,3 @@ def test_reply_nobody_waits_for(make):
         machine.send(OK)
     machine.receive_eof()
     assert isinstance(machine.next_event(), Request)
-
-
-def test_every_move_leads_to_a_phase_and_closed_is_the_end():
-    assert set(http.MOVES) == set(http.Phase) and not http.MOVES[http.Phase.CLOSED]

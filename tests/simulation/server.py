@@ -16,8 +16,8 @@ from typing import Any
 
 from synap.engine.handlers.table import digest_of
 from synap.io.http.http_connection import HttpConnection
-from synap.io.node.connections import RespConnection
 from synap.io.node.node import Node
+from synap.io.resp.resp_connection import RespConnection
 from synap.io.server.listeners import Listeners
 from synap.io.server.server import Server
 from synap.journal import LogFailed

@@ -10,6 +10,11 @@ class LargeReply:
     def __init__(self, engine: Engine, at: int, size: int) -> None:
         self._engine, self._start, self._at, self._end = engine, at, at, at + size
 
+    @property
+    def begun(self) -> bool:
+        """True once a piece was taken."""
+        return self._at > self._start
+
     def take(self, size: int) -> bytes:
         """Return the next `size` bytes or fewer, or no bytes at the end."""
         piece = bytes(self._engine.bytes[self._at : min(self._at + size, self._end)])

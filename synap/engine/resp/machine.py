@@ -24,6 +24,7 @@ from synap.engine.resp.extent import Extent
 from synap.engine.resp.large_reply import LargeReply
 from synap.engine.resp.replies import OUT_AT, Replies
 from synap.engine.resp.slow_path import SlowPath, protocol_fault
+from synap.engine.resp.states import ENDED, MORE, READY, RUN, RunEvent
 from synap.engine.sessions import Session
 from synap.faults import BrokenNode, Fault
 from synap.store.lane import lane, resp
@@ -41,23 +42,21 @@ OUTPUT_PAUSE = 1 * layout.MIB  # bytes of replies made in one run; the rest wait
 class RespMachine:
     """The protocol state of one connection. `wake` is called when a wait has ended: call `resume` then.
 
-    held_by_pause  a pause holds back the next command
-    more           the budget of a run is used up, or much output waits: call `resume` once other sockets had their turn
+    `state` says whether the next command may run, see states.py.
     """
 
     def __init__(self, engine: Engine, session: Session, wake: Callable[[], None], query_bytes_max: int) -> None:
         self.engine = engine
         self.session = session
         self.replies = Replies(engine, session)
-        self.held_by_pause = False
-        self.more = False
+        self.state = READY
         self._wake = wake
         self._numbers = engine.numbers
         self._diagnostics = engine.diagnostics
         self._session_at = session.at
         self._tail = b""
         self._extent = Extent(engine, query_bytes_max)
-        self._slow_path = SlowPath(engine, session, self.replies, self._run, self._delivered)
+        self._slow_path = SlowPath(engine, session, self.replies, self._run, self._parked, self._delivered)
 
     # The state that the transport reads.
 
@@ -73,19 +72,23 @@ class RespMachine:
 
     @property
     def paused(self) -> bool:
-        """True if no command may run: a call waits, a pause holds the client, or a LargeReply is not sent yet."""
+        """True if no command may run: by the state, or because a LargeReply is not sent yet."""
         output = self.replies.pieces
         unsent = bool(output and isinstance(output[-1], LargeReply))
-        return self.held_by_pause or self.session.parked is not None or unsent
+        return unsent or (self.state is not READY and self.state is not MORE)
+
+    @property
+    def more(self) -> bool:
+        """True if input is left to run: call `resume` once the other sockets had their turn."""
+        return self.state is MORE
 
     @property
     def kernel_may_serve(self) -> bool:
         """True if nothing is unfinished or held back, so a round may run the next commands."""
         session = self.session
-        return not (
-            self._tail or self._extent.at or self.replies.pieces or self.more or self.replies.closing
-            or self.held_by_pause or session.parked is not None or session.mute or session.closing
-            or session.resp2_subscriber or session.rate
+        return self.state is READY and not (
+            self._tail or self._extent.at or self.replies.pieces or self.replies.closing or session.mute
+            or session.closing or session.resp2_subscriber or session.rate
         )  # fmt: skip
 
     @property
@@ -116,7 +119,9 @@ class RespMachine:
 
     def arrived(self, at: int, end: int, now: int) -> bytes | None:
         """Run the commands from `at` to `end` in the receive region; return what `received` returns."""
-        if self.replies.pieces or self.session.parked is not None:
+        if self.state is MORE:
+            self._move(RunEvent.GO_ON)
+        if self.replies.pieces or self.state is not READY:
             self._keep(at, end)
             return None
         engine, numbers = self.engine, self._numbers
@@ -135,10 +140,12 @@ class RespMachine:
         self._keep(self._go_on(reason, end, now), end)
 
     def resume(self, now: int) -> None:
-        """Run the input that was left when the machine paused."""
+        """Run the input that was left when the machine paused. The client has not been idle while it had to wait."""
         if self.paused or self.closing:
             return
-        self.more = False
+        self.session.note_seen(now)
+        if self.state is MORE:
+            self._move(RunEvent.GO_ON)
         if self._extent.at:
             self._gathered(now)
         elif self._tail:
@@ -146,15 +153,17 @@ class RespMachine:
             self.engine.bytes[RECEIVE_AT:end] = self._tail
             self._keep(self._run(RECEIVE_AT, end, now), end)
 
-    def forget_input(self) -> None:
-        """Drop the input that has not run."""
+    def give_up(self) -> None:
+        """Drop the input that has not run, and end the wait of a call without an answer: nothing runs any more."""
+        self._move(RunEvent.END)
+        self.engine.stop_waiting(self.session)
+        self._diagnostics.forget(self._released)
         self._extent.free()
         self._tail = b""
-        self.more = False
 
     def close(self) -> None:
         """Release everything of a closed connection."""
-        self._extent.free()
+        self.give_up()
         self.replies.close()
         self.engine.close(self.session)
 
@@ -163,7 +172,7 @@ class RespMachine:
     def _keep(self, at: int, end: int) -> None:
         """Keep the bytes from `at` to `end`, an incomplete command or commands that may not run yet."""
         self._tail = b""
-        if self.closing:
+        if self.closing or self.state is ENDED:
             return
         if end - at <= GATHER_FROM:
             self._tail = bytes(self.engine.bytes[at:end])
@@ -175,6 +184,8 @@ class RespMachine:
 
     def _gathered(self, now: int) -> None:
         """Run the extent if it holds a complete command; enlarge the extent if it is full."""
+        if self.state is MORE:
+            self._move(RunEvent.GO_ON)
         extent = self._extent
         if extent.whole() and not self.paused:
             used = extent.used
@@ -225,7 +236,7 @@ class RespMachine:
             elif reason == lane.FLUSH:
                 engine.journal_flush()
             elif reason == lane.MORE:
-                self.more = True
+                self._move(RunEvent.USE_UP)
                 return at
             elif reason == lane.BAD:
                 if numbers[layout.LANE_CALLS] < 0:
@@ -242,7 +253,7 @@ class RespMachine:
             if at == end or self.paused or self.closing:
                 return at
             if produced > OUTPUT_PAUSE:  # send these replies before making more
-                self.more = True
+                self._move(RunEvent.USE_UP)
                 return at
             reason = self._lane(at, end, now)
 
@@ -258,10 +269,14 @@ class RespMachine:
             self._command_over()
         return after
 
+    def _parked(self) -> None:
+        """Let the commands behind a call that waits wait, too."""
+        self._move(RunEvent.PARK)
+
     def _delivered(self, outcome: Outcome) -> None:
-        """Answer a call that waited. Its client has not been idle meanwhile (`limits.timeout`)."""
+        """Answer a call that waited."""
+        self._move(RunEvent.ANSWER)
         self.session.parked = None
-        self.session.note_seen(max(self.session.seen, self._numbers[layout.NOW]))
         self.replies.add(outcome)
         self._command_over()
         self._wake()
@@ -353,13 +368,15 @@ class RespMachine:
         return row.waits_for_writes
 
     def _hold(self) -> None:
-        if not self.held_by_pause:
-            self.held_by_pause = True
-            self._diagnostics.on_unpause.append(self._released)
+        self._move(RunEvent.HOLD)
+        self._diagnostics.on_unpause(self._released)
 
     def _released(self) -> None:
-        self.held_by_pause = False
+        self._move(RunEvent.RELEASE)
         self._wake()
+
+    def _move(self, event: RunEvent) -> None:
+        self.state = RUN.after(self.state, event)
 
     # Slow calls.
 

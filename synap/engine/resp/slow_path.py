@@ -34,15 +34,15 @@ class SlowPath:
     """The slow path of one session.
 
     `run_words` runs the words of an inline command, written as RESP, from one octet to another, and returns the octet
-    of the first that did not run. `deliver` gets the outcome of a call that waited.
+    of the first that did not run. `parked` is called when a call has to wait, and `deliver` gets its outcome later.
     """
 
     def __init__(
         self, engine: Engine, session: Session, replies: Replies, run_words: Callable[[int, int, int], int],
-        deliver: Callable[[Outcome], None],
+        parked: Callable[[], None], deliver: Callable[[Outcome], None],
     ) -> None:  # fmt: skip
         self._engine, self._session, self._replies = engine, session, replies
-        self._run_words, self._deliver = run_words, deliver
+        self._run_words, self._parked, self._deliver = run_words, parked, deliver
 
     def run(self, at: int, end: int, now: int) -> int:
         """Run the command at octet `at`; return the octet behind it, or `at` if it is incomplete."""
@@ -74,7 +74,9 @@ class SlowPath:
                 self._execute_transaction(now)
             else:
                 outcome = engine.execute(session, row_at, layout.TAPE, tape_size, blob_size, now, self._deliver)
-                if outcome.status != PARKED:
+                if outcome.status == PARKED:
+                    self._parked()
+                else:
                     self._replies.add(outcome)
         except BrokenNode:
             raise

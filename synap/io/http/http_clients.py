@@ -1,21 +1,15 @@
-"""HTTP and WebSocket connections in CLIENT LIST, KILL and PAUSE.
+"""HTTP and WebSocket connections in CLIENT LIST and KILL.
 
 These connections have no session in the heap. An HttpClient has the attributes of a session that CLIENT LIST reads.
 """
 
-import asyncio
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from synap.faults import Fault
-from synap.io.http.http_admission import Refused
+from synap.io.connections.connection import place
+from synap.io.connections.states import OPEN, PAUSED, WAITING
 from synap.io.http.http_connection import HttpConnection
-from synap.io.node.connections import RespConnection, place
+from synap.io.resp.resp_connection import RespConnection
 from synap.io.websocket.websocket_connection import WebSocketConnection
-from synap.journal import LogFailed
-from synap.proto import streamable
-from synap.proto.http import Request, Response
-from synap.proto.rest import json_response
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
@@ -34,10 +28,11 @@ class HttpClient:
     def __init__(self, connection: HttpConnection | WebSocketConnection, now: int) -> None:
         self.connection, self.link = connection, self
         self.number = connection.number
-        self.closing, self.parked = connection.ended, connection.caller.parked
+        self.closing, self.parked = connection.life is not OPEN, connection.caller.parked
         wall = connection.server.loop.time()
         self.opened = now - int((wall - connection.opened) * 1000)
-        busy = connection.busy or (isinstance(connection, HttpConnection) and connection.served != connection.seen)
+        waits = connection.work is WAITING or connection.work is PAUSED
+        busy = waits or (isinstance(connection, HttpConnection) and connection.served != connection.seen)
         self.seen = now if busy else now - int((wall - connection.since) * 1000)
         self.peer = place(connection.transport.get_extra_info("peername"))
         self.local = place(connection.transport.get_extra_info("sockname"))
@@ -92,52 +87,3 @@ def listed(server: "Server", now: int) -> list[HttpClient]:
             connection.number = connection.number or server.engine.sessions.take_number()
             found.append(HttpClient(connection, now))
     return found
-
-
-# Pauses.
-
-
-def holds(server: "Server", request: Request) -> bool:
-    """Return whether CLIENT PAUSE delays this request; never the server's own pages, such as health and metrics."""
-    diagnostics = server.engine.diagnostics
-    web = server.web
-    if not diagnostics.pause_until or request.method == b"OPTIONS":
-        return False
-    if request.path == b"/api/v1/command":
-        return bool(diagnostics.holds(_writes(server.commands, request.body)))
-    if request.path == b"/api/stream":
-        return bool(diagnostics.holds(web.operations.writes(request.body)))
-    if request.path in web.fixed:
-        return False
-    found = server.rest.find(request)
-    if not isinstance(found, tuple) or found[0] is None:
-        return False
-    return bool(diagnostics.holds(found[0].row.waits_for_writes))
-
-
-def _writes(commands: streamable.Commands, body: bytes) -> bool:
-    """Return whether a pause of writes holds one of the posted commands back; never an unreadable body."""
-    try:
-        posted = streamable.read(body)
-    except Fault:
-        return False
-    names = [posted.command] if posted.commands is None else [one.command for one in posted.commands]
-    targets = [commands.targets.get(name) for name in names]
-    return any(target is not None and target.row.waits_for_writes for target in targets)
-
-
-async def after_pause(server: "Server", connection: HttpConnection, request: Request) -> Response:
-    """Return the reply to a request, after every pause that delays it."""
-    diagnostics = server.engine.diagnostics
-    while holds(server, request):
-        released = asyncio.Event()
-        diagnostics.on_unpause.append(released.set)
-        await released.wait()
-    try:
-        response: Response | Awaitable[Response] = server.web.answer(connection.caller, request)
-    except Refused as refused:
-        return refused.response
-    except LogFailed:
-        connection.outcome_unknown()
-        return json_response(500, {"error": "outcome unknown", "code": 500})  # the connection is closed already
-    return response if isinstance(response, Response) else await response

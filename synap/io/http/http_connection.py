@@ -1,15 +1,37 @@
 """HTTP connections: requests answered in order, with time limits on idle and slow clients."""
 
 import asyncio
+import logging
+from collections.abc import Awaitable
 from email.utils import formatdate
 from typing import Any
 
 from synap.engine.callers import Caller, Surface
-from synap.faults import Fault
+from synap.faults import BrokenNode, Fault
+from synap.io.connections.connection import HELD_WHILE_WAITING, Connection
+from synap.io.connections.states import (
+    BEHIND,
+    GRANTED,
+    HALF_CLOSED,
+    HELD_BACK,
+    LIFE,
+    LOST,
+    OPEN,
+    OUTPUT,
+    PAUSED,
+    READY,
+    SCHEDULED,
+    TAKEN,
+    WAITING,
+    WORK,
+    LifeEvent,
+    OutputEvent,
+    WorkEvent,
+)
 from synap.io.http.gzip_replies import GZIP_BYTES_MIN
 from synap.io.http.http_admission import Refused
+from synap.io.http.http_pauses import holds
 from synap.io.node.clock import ticks, wall_us
-from synap.io.node.connections import HELD_WHILE_WAITING, Connection
 from synap.io.websocket.websocket_connection import open_socket
 from synap.journal import LogFailed
 from synap.proto.http import (
@@ -24,6 +46,8 @@ from synap.proto.http import (
 )
 from synap.proto.http_fast import FastMachine
 from synap.proto.rest import fault_response, json_response
+
+log = logging.getLogger("synap")
 
 SLICE_NS = 5_000_000
 """Time for the requests of one client before other clients have their turn."""
@@ -49,9 +73,8 @@ class HttpConnection(Connection, asyncio.Protocol):
     transport: asyncio.Transport
     machine: FastMachine
     caller: Caller
-    busy = False
-    held_back = False  # its time slice is over: the rest of its pipeline waits until the replies have left
-    bytes_while_waiting = 0  # bytes received while a call waits
+    held: Request | None = None  # the request that a pause holds back
+    bytes_while_waiting = 0  # bytes received while earlier requests wait
     unsent = 0  # a reply is written at once: what waits is in the transport
     task: asyncio.Task[None] | None = None
     asked: Request | None = None  # the request being answered
@@ -69,31 +92,51 @@ class HttpConnection(Connection, asyncio.Protocol):
         self.caller = Caller(Surface.JSON)
         self.since = self.opened = server.loop.time()
         if not server.may_stay(self):
-            transport.close()
+            self.close_after_turn()
 
     def data_received(self, data: bytes) -> None:
         self.machine.receive_data(data)
-        if self.behind_at is not None and not self.busy:
-            self.granted, self.held_back = True, False
+        if self.work is READY and self.output is TAKEN:
             self._serve()
-            self.granted = False
-            return
-        if not (self.busy or self.held_back):
-            self._serve()
-            return
-        self.bytes_while_waiting += len(data)
-        if self.bytes_while_waiting > HELD_WHILE_WAITING:
-            self.transport.pause_reading()
+        elif self._grants:
+            self._serve_granted()
+        else:
+            self.bytes_while_waiting += len(data)
+            if self.bytes_while_waiting > HELD_WHILE_WAITING:
+                self.look_at_reading()
+
+    @property
+    def may_read(self) -> bool:
+        """True if more input is wanted: not if the peer has sent enough while its earlier requests wait."""
+        full = self.work is not READY and self.bytes_while_waiting > HELD_WHILE_WAITING
+        return super().may_read and (not full or self._grants)
+
+    @property
+    def _grants(self) -> bool:
+        """True if an arrival is granted a run: the peer is behind, and no request waits for anything else."""
+        return self.output is not TAKEN and self.work is not WAITING and self.work is not PAUSED
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
         if self.caller.parked is not None:  # the client is gone: the call must change nothing for it
             self.server.engine.stop_waiting(self.caller)
-        if self.busy and self.task is not None:
+        if self.work is WAITING and self.task is not None:
             self.task.cancel()
+        self._forget_pause()
 
-    def _serve(self) -> None:
-        """Answer the requests that have arrived, in order, up to SLICE_NS or `output_pause_bytes` of replies.
+    def _serve_granted(self) -> None:
+        """Answer the requests that have arrived, once, although the peer is behind."""
+        self.output = OUTPUT.after(self.output, OutputEvent.ARRIVE)
+        if self.work is not READY:
+            self.work = WORK.after(self.work, WorkEvent.GO_ON)
+            self.bytes_while_waiting = 0
+        self._serve()
+        if self.output is GRANTED:
+            self.output = OUTPUT.after(GRANTED, OutputEvent.RUN)
+
+    def _serve(self, held: Request | None = None) -> None:
+        """Answer the requests that have arrived, in order, up to SLICE_NS or `output_pause_bytes` of replies; first
+        the request that was held back.
 
         A few bytes may request a megabyte: without a bound on the output, one read could fill all memory.
         """
@@ -102,31 +145,27 @@ class HttpConnection(Connection, asyncio.Protocol):
             Dates.renew(now)
         made = 0
         machine, pause = self.machine, self.server.output_pause_bytes
-        while not self.lost:
-            if (self.behind_at is not None and not self.granted) or made > pause or now - started > SLICE_NS:
-                self.held_back = True
+        while self.life is not LOST:
+            if self.output is BEHIND or made > pause or now - started > SLICE_NS:
+                self.work = WORK.after(self.work, WorkEvent.HOLD_BACK)
                 self._soon()
                 return
             try:
-                event = machine.next_event()
+                event = machine.next_event() if held is None else held
             except RemoteProtocolError as error:
-                self.asked = None
-                body = {"error": f"Invalid request: {error.text}", "code": error.status}
-                self._answer(json_response(error.status, body))
-                self.server.close_after_turn(self)
+                self._refuse(error)
                 return
             if type(event) is not Request:
                 if self._over(event):
                     return
                 continue
+            held = None
             self.asked = event
             self.served += 1
             try:
-                response = self.server.answer(self, event)
-            except Fault as fault:
-                response = fault_response(fault)
-            except Refused as refused:
-                response = refused.response
+                response = self._reply_to(event)
+            except (Fault, Refused) as refusal:
+                response = response_of(refusal)
             except LogFailed:
                 self.outcome_unknown()
                 return
@@ -135,12 +174,30 @@ class HttpConnection(Connection, asyncio.Protocol):
                 self._answer(response)
                 begun, now = now, ticks()
                 self.server.web.metrics.http.note(now - begun)
+                continue
+            if response is None:
+                self._hold(event)
             else:
-                self.busy = True
-                self.server.wait_for(self, response)
-                if self.ended:
-                    self._give_up_waiting()
-                return
+                self._wait_for(response)
+            if self.life is HALF_CLOSED:
+                self._give_up_waiting()
+            return
+
+    def _reply_to(self, request: Request) -> Response | Awaitable[Response] | None:
+        """Return the reply to a request, an awaitable if the reply needs waiting, or None if a pause holds it back.
+        Raises Fault, Refused and LogFailed."""
+        server = self.server
+        if server.node is not None and server.engine.diagnostics.pause_until and holds(server, request):
+            server.web.admission.admit(request)
+            return None
+        return server.web.answer(self.caller, request)
+
+    def _refuse(self, error: RemoteProtocolError) -> None:
+        """Answer input that is no HTTP, and close."""
+        self.asked = None
+        body = {"error": f"Invalid request: {error.text}", "code": error.status}
+        self._answer(json_response(error.status, body))
+        self.close_after_turn()
 
     def _over(self, event: Any) -> bool:
         """Handle an event that is no request; return whether serving must stop."""
@@ -150,7 +207,7 @@ class HttpConnection(Connection, asyncio.Protocol):
                 self.turn.send(self, interim)
             return True
         if event is CLOSED:
-            self.server.close_after_turn(self)
+            self.close_after_turn()
             return True
         assert isinstance(event, Upgrade)
         refused = open_socket(self, event)
@@ -160,33 +217,86 @@ class HttpConnection(Connection, asyncio.Protocol):
         self._answer(refused)
         return False
 
+    # Requests that cannot be answered yet.
+
     def _soon(self) -> None:
         """Schedule the rest of the pipeline once the replies have left; called again when output drains."""
-        if self.held_back and not (self.queued or self.going_on or self.lost or self.blocked):
-            self.going_on = True
-            self.server.loop.call_soon(self._go_on)
+        if self.work is HELD_BACK and not (self.queued or self.life is LOST or self.output is BEHIND):
+            self.work = WORK.after(HELD_BACK, WorkEvent.SCHEDULE)
+            self.server.loop.call_soon(self.guarded, self._go_on)
 
     def _go_on(self) -> None:
-        self.going_on = False
-        if self.lost or self.queued or self.blocked or self.transport.is_closing():
+        if self.work is not SCHEDULED or self.life is LOST or self.transport.is_closing():
             return
-        self.held_back = False
+        if self.queued or self.output is BEHIND:
+            self.work = WORK.after(SCHEDULED, WorkEvent.PUT_OFF)  # `transmit` and `resume_writing` schedule it again
+            return
+        self.work = WORK.after(SCHEDULED, WorkEvent.GO_ON)
         self.bytes_while_waiting = 0
-        if not self.ended:
-            self.transport.resume_reading()
-        self._serve()
+        self.look_at_reading()
+        held, self.held = self.held, None
+        self._serve(held)
 
     def transmit(self, data: bytes) -> None:
         super().transmit(data)
-        if self.held_back:
+        if self.work is HELD_BACK:
             self._soon()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._soon()
 
+    def _hold(self, request: Request) -> None:
+        """Keep a request until the pause ends that holds it back."""
+        self.held = request
+        self.work = WORK.after(self.work, WorkEvent.PAUSE)
+        self.server.engine.diagnostics.on_unpause(self._released)
+
+    def _released(self) -> None:
+        self.work = WORK.after(self.work, WorkEvent.RELEASE)
+        self.server.loop.call_soon(self.guarded, self._go_on)
+
+    def _forget_pause(self) -> None:
+        if self.work is PAUSED:
+            self.server.engine.diagnostics.forget(self._released)
+            self.held = None
+
+    def _wait_for(self, reply: Awaitable[Response]) -> None:
+        """Answer the present request once its reply is there, and the requests behind it then."""
+        self.work = WORK.after(self.work, WorkEvent.WAIT)
+        self.task = self.server.loop.create_task(self._answer_when_there(reply))
+
+    async def _answer_when_there(self, reply: Awaitable[Response]) -> None:
+        try:
+            response = await reply
+        except LogFailed:
+            self.outcome_unknown()
+        except BrokenNode as error:
+            self.failed(error)
+        except Exception as error:
+            self.guarded(self._answer_later, response_of(error))
+        else:
+            self.guarded(self._answer_later, response)
+
+    def _answer_later(self, response: Response) -> None:
+        """Answer the request that had to wait, then go on with the pipeline."""
+        self.work = WORK.after(self.work, WorkEvent.ANSWER)
+        self.bytes_while_waiting = 0
+        self.task = self.caller.parked = None
+        self._answer(response)
+        if self.life is OPEN or self.life is HALF_CLOSED:
+            self.look_at_reading()
+            self._serve()
+
+    def _give_up_waiting(self) -> None:
+        """Close without an answer if the request waits for its keys or for the end of a pause, so that no element is
+        removed for a peer that may be gone. Other waits end soon by themselves."""
+        if self.work is PAUSED or (self.caller.parked is not None and self.server.engine.stop_waiting(self.caller)):
+            self._forget_pause()
+            self.close_after_turn()
+
     def _answer(self, response: Response) -> None:
-        if not self.lost:
+        if self.life is not LOST:
             web = self.server.web
             web.metrics.statuses[response.status] += 1
             if self.asked is not None and (len(response.body) >= GZIP_BYTES_MIN or web.admission.origins):
@@ -198,7 +308,7 @@ class HttpConnection(Connection, asyncio.Protocol):
 
         The server calls this at intervals for all connections, so that requests set no timers.
         """
-        if self.lost or self.ended or self.busy or self.held_back or self.blocked:
+        if self.life is not OPEN or self.work is not READY or self.output is BEHIND:
             self.since = now
             return
         idle = not self.machine.unfinished
@@ -209,50 +319,39 @@ class HttpConnection(Connection, asyncio.Protocol):
         waited = now - self.since
         if idle and self.served:
             if waited > limits.http_idle_s:
-                self.server.close_after_turn(self)
+                self.close_after_turn()
         elif waited > (limits.http_request_s if self.machine.arriving else limits.http_head_s):
-            self.transport.pause_reading()
             body = {"error": "Request timeout: the request did not arrive in time", "code": 408}
             self.turn.send(self, encode(json_response(408, body), closing=True, headless=False))
             self.server.web.metrics.statuses[408] += 1
-            self.server.close_after_turn(self)
-            self.ended = True
-
-    def answer_later(self, response: Response) -> None:
-        """Answer the request that had to wait, then go on with the pipeline."""
-        self.busy = False
-        self.bytes_while_waiting = 0
-        self.task = self.caller.parked = None
-        self._answer(response)
-        if not self.lost:
-            if not self.blocked and not self.ended:
-                self.transport.resume_reading()
-            self._serve()
+            self.close_after_turn()
 
     def eof_received(self) -> bool:
         """Answer what the peer has sent, then close, since the peer has closed its sending side."""
-        if self.lost:
+        if self.life is LOST:
             return False
-        self.ended = True
+        self.life = LIFE.after(self.life, LifeEvent.PEER_ENDS)
         self.machine.receive_eof()
-        if self.busy:
+        if self.work is WAITING or self.work is PAUSED:
             self._give_up_waiting()
-        elif not self.held_back:
+        elif self.work is READY and self.life is HALF_CLOSED:
             self._serve()
         return True
-
-    def _give_up_waiting(self) -> None:
-        """Cancel a call that waits for its keys, so that no element is removed for a peer that may be gone.
-
-        Other waits end soon by themselves.
-        """
-        if self.caller.parked is not None and self.server.engine.stop_waiting(self.caller):
-            self.server.close_after_turn(self)
 
     def holds_beyond(self, seq: int) -> bool:
         return self.caller.parked is not None and self.caller.parked.over
 
     def outcome_unknown(self) -> None:
-        if not self.lost:
-            self.lost = True
+        if self.life is not LOST:
+            self.lose()
             self.transport.abort()
+
+
+def response_of(error: Exception) -> Response:
+    """Return the response to a request for which `error` was raised; log an error that is no refusal."""
+    if isinstance(error, Refused):
+        return error.response
+    if not isinstance(error, Fault):
+        log.error("an HTTP request failed", exc_info=error)
+        error = Fault("INTERNAL_ERROR", what=f"{type(error).__name__}: {error}")
+    return fault_response(error)

@@ -17,7 +17,7 @@ from synap.journal import LogFailed
 from synap.journal.logs import SYNCS_MAX
 
 if TYPE_CHECKING:
-    from synap.io.node.connections import Connection
+    from synap.io.connections.connection import Connection
     from synap.io.resp.epoll_rounds import Rounds
 
 INLINE_SYNC_S = 0.0005

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synap.faults import BrokenNode
+from synap.io.connections.states import LOST
 from synap.io.node.group_commit import GroupCommit
 from synap.io.resp.resp_transport import RespTransport
 from synap.store.lane import epoll_batch, syscalls
@@ -38,7 +39,7 @@ from synap.store.lane.lane import OUT_AT
 from synap.store.memory import layout
 
 if TYPE_CHECKING:
-    from synap.io.node.connections import Connection
+    from synap.io.connections.connection import Connection
     from synap.io.server.server import Server
 
 log = logging.getLogger("synap")
@@ -208,7 +209,7 @@ class Rounds:
         idle: list[tuple[Connection, RespTransport]] = []
         for connection in connections:
             transport = connection.transport
-            if isinstance(transport, RespTransport) and transport.idle and not connection.lost:
+            if isinstance(transport, RespTransport) and transport.idle and connection.life is not LOST:
                 told[len(idle)] = transport.descriptor
                 idle.append((connection, transport))
             else:

@@ -12,9 +12,11 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
+from synap.io.connections.states import CLOSING, LIFE, LOST, OPEN, LifeEvent
+
 if TYPE_CHECKING:
-    from synap.io.node.connections import RespConnection
     from synap.io.resp.epoll_rounds import Rounds
+    from synap.io.resp.resp_connection import RespConnection
 
 READABLE, WRITABLE, GONE = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
 PIECES_MAX = 64  # pieces per call of sendmsg
@@ -24,8 +26,8 @@ class RespTransport:
     """The transport of one socket of the epoll rounds; `connection` is its protocol, in asyncio's terms."""
 
     __slots__ = (
-        "_closing", "_ended", "_high", "_low", "_mask", "_over", "_paused", "_reading", "_rounds", "_size", "_socket",
-        "_waiting", "connection", "descriptor",
+        "_high", "_life", "_low", "_mask", "_paused", "_reading", "_rounds", "_size", "_socket", "_waiting",
+        "connection", "descriptor",
     )  # fmt: skip
 
     reads_once = True
@@ -36,8 +38,9 @@ class RespTransport:
         self._waiting: deque[memoryview] = deque()
         self._size = self._mask = 0
         self._high, self._low = 1 << 16, 1 << 14
+        self._life = OPEN
         self._reading = True  # does the connection want input?
-        self._ended = self._closing = self._over = self._paused = False
+        self._paused = False  # was the connection told that too much output waits?
 
     def begin(self) -> None:
         """Start the connection and read."""
@@ -51,7 +54,7 @@ class RespTransport:
     def get_extra_info(self, name: str) -> Any:
         """Return `peername`, `sockname` or the `socket` itself; None once the socket is closed."""
         if name == "socket":
-            return None if self._over else self._socket
+            return None if self._life is LOST else self._socket
         try:
             return self._socket.getpeername() if name == "peername" else self._socket.getsockname()
         except OSError:
@@ -66,7 +69,7 @@ class RespTransport:
         return self._size
 
     def is_closing(self) -> bool:
-        return self._closing or self._over
+        return self._life is CLOSING or self._life is LOST
 
     def is_reading(self) -> bool:
         return self._reading
@@ -82,7 +85,7 @@ class RespTransport:
 
     def write(self, data: bytes) -> None:
         """Send now what the system takes, and the rest when the socket is writable."""
-        if self._over or self._closing or not data:
+        if self._life is CLOSING or self._life is LOST or not data:
             return
         if not self._waiting:
             try:
@@ -104,9 +107,9 @@ class RespTransport:
 
     def close(self) -> None:
         """Close the socket after the waiting output is sent."""
-        if self._over or self._closing:
+        if self.is_closing():
             return
-        self._closing = True
+        self._life = LIFE.after(self._life, LifeEvent.CLOSE)
         if self._waiting:
             self._listen()
         else:
@@ -120,20 +123,20 @@ class RespTransport:
 
     def settle(self) -> None:
         """Tell the rounds whether the kernel may serve this socket: only if it has no unfinished state."""
-        fast_path = not (self._waiting or self._ended or self._closing or self._over) and self._reading
+        fast_path = self._life is OPEN and self._reading and not self._waiting
         self._rounds.mark(self.descriptor, fast_path and self.connection.kernel_may_serve)
 
     def happened(self, mask: int, got: int) -> None:
         """Handle the socket's events in `mask`. `got` is a kernel's result of recv (0: the end; negative: an errno)."""
         if mask & WRITABLE:
             self._drain()
-        if self._over:
+        if self._life is LOST:
             return
         if got < 0:
             self._lose(OSError(-got, errno.errorcode.get(-got, "")))
         elif got == 0:
             self._end()
-        elif mask & READABLE and self._reading and not self._ended and not self._closing:
+        elif mask & READABLE and self._reading and self._life is OPEN:
             self._read()
         elif mask & GONE:
             self._lose(None)
@@ -141,7 +144,8 @@ class RespTransport:
     @property
     def idle(self) -> bool:
         """True if output would go to the system at once."""
-        return not (self._waiting or self._over or self._closing)
+        life = self._life
+        return not (self._waiting or life is CLOSING or life is LOST)
 
     def unsent(self, data: bytes, sent: int) -> None:
         """Handle a kernel's short send: `sent` bytes of `data` were sent, or the send failed with a negative errno."""
@@ -164,7 +168,7 @@ class RespTransport:
             self._end()
 
     def _end(self) -> None:
-        self._ended = True
+        self._life = LIFE.after(self._life, LifeEvent.PEER_ENDS)
         self._listen()
         if not self.connection.eof_received():
             self.close()
@@ -189,18 +193,18 @@ class RespTransport:
         if self._size <= self._low and self._paused:
             self._paused = False
             self.connection.resume_writing()
-        if self._over:
+        if self._life is LOST:
             return
-        if self._closing and not self._waiting:
+        if self._life is CLOSING and not self._waiting:
             self._lose(None)
         else:
             self._listen()
 
     def _listen(self) -> None:
         """Register for the events wanted now; kernels serve no socket that waits for other events than reads."""
-        if self._over:
+        if self._life is LOST:
             return
-        reads = self._reading and not self._ended and not self._closing
+        reads = self._reading and self._life is OPEN
         mask = (READABLE if reads else 0) | (WRITABLE if self._waiting else 0)
         if mask != READABLE:
             self._rounds.mark(self.descriptor, False)
@@ -209,9 +213,9 @@ class RespTransport:
             self._rounds.ask(self.descriptor, mask)
 
     def _lose(self, error: OSError | None) -> None:
-        if self._over:
+        if self._life is LOST:
             return
-        self._over = True
+        self._life = LIFE.after(self._life, LifeEvent.LOSE)
         self._waiting.clear()
         self._size = 0
         self._rounds.leave(self)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from synap.faults import SynapError
 from synap.hosts import authority
 from synap.io.http.http_connection import HttpConnection
-from synap.io.node.connections import RespConnection
+from synap.io.resp.resp_connection import RespConnection
 from synap.settings import Settings
 
 if TYPE_CHECKING:

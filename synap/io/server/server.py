@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -12,12 +12,10 @@ import anyio.to_thread
 
 from synap import __version__
 from synap.engine.engine import Engine
-from synap.faults import BrokenNode, Fault, SynapError
-from synap.io.http import http_clients
+from synap.faults import BrokenNode
+from synap.io.connections.connection import Connection
 from synap.io.http.http_app import HttpApp
-from synap.io.http.http_connection import HttpConnection
 from synap.io.node.clock import Clock, monotonic
-from synap.io.node.connections import Connection
 from synap.io.node.files import UnusableDirectory
 from synap.io.node.group_commit import GroupCommit
 from synap.io.node.jit_warmup import PREPARING, Progress, ProgressBar, prepare_aside, unload_compiler, workers_of
@@ -28,8 +26,7 @@ from synap.io.server import server_commands
 from synap.io.server.listeners import Listeners
 from synap.io.server.snapshots import ServerSnapshots
 from synap.io.server.upkeep_timer import UpkeepTimer
-from synap.proto.http import Request, Response
-from synap.proto.rest import Rest, fault_response, json_response
+from synap.proto.rest import Rest
 from synap.proto.streamable import Commands
 from synap.settings import Settings
 from synap.store.memory import layout
@@ -37,7 +34,6 @@ from synap.store.memory import layout
 log = logging.getLogger("synap")
 
 SWEEP_S = 0.5
-CLOSE_PAUSE_S = 0.001
 
 
 class Server:
@@ -232,40 +228,6 @@ class Server:
             return True
         self.connections_refused += 1
         return False
-
-    def answer(self, connection: HttpConnection, request: Request) -> Response | Awaitable[Response]:
-        """Return the reply to an HTTP request, or an awaitable if the reply needs waiting."""
-        if self.node is not None and self.engine.diagnostics.pause_until and http_clients.holds(self, request):
-            self.web.admission.admit(request)
-            return http_clients.after_pause(self, connection, request)
-        return self.web.answer(connection.caller, request)
-
-    def wait_for(self, connection: HttpConnection, response: Awaitable[Response]) -> None:
-        """Answer the connection's request as soon as `response` is done."""
-
-        async def answer() -> None:
-            try:
-                reply = await response
-            except SynapError as error:
-                body = {"error": f"Internal error: {error}", "code": 500}
-                reply = fault_response(error) if isinstance(error, Fault) else json_response(500, body)
-            connection.answer_later(reply)
-
-        connection.task = task = self.loop.create_task(answer())
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    def close_after_turn(self, connection: Connection) -> None:
-        """Close the transport once all output of this connection has left the turn."""
-        if connection.lost:
-            return
-        if connection.queued and self.turn.waits_for_disk:
-            self.loop.call_later(CLOSE_PAUSE_S, self.close_after_turn, connection)
-        elif connection.queued:
-            self.loop.call_soon(self.close_after_turn, connection)
-        else:
-            connection.transport.close()
-            if connection.transport.get_write_buffer_size() and connection.behind_at is None:
-                connection.note_behind()  # the stall limit ends a connection that never takes the rest
 
     # Upkeep.
 

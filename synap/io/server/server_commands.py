@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from synap.engine.handlers import clients, info
 from synap.io.http import http_clients
 from synap.io.node.clock import seed
-from synap.io.node.connections import RespConnection
 from synap.io.node.node import Node
 from synap.io.process import logging_setup
+from synap.io.resp.resp_connection import RespConnection
 from synap.settings import FILE
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def stop_line(server: "Server") -> str:
 
 
 def upkeep(server: "Server", now: int) -> None:
-    """End pauses, sample statistics, and close RESP connections idle for longer than `limits.timeout`.
+    """End pauses, sample statistics, and close RESP connections that have been idle for longer than `limits.timeout`.
 
     The upkeep timer calls this at each tick, at least ten times a second. `now` is engine time in ms.
     """
@@ -87,5 +87,5 @@ def upkeep(server: "Server", now: int) -> None:
             session = connection.machine.session
             if clients.subscribed(session):
                 continue
-            if session.parked is None and now - session.seen > diagnostics.idle_s * 1000:
+            if connection.idle and now - session.seen > diagnostics.idle_s * 1000:
                 connection.hang_up()

@@ -12,13 +12,27 @@ while: a system that closes a socket with unread bytes resets the connection, an
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from synap.engine.callers import Caller
 from synap.faults import BrokenNode, Fault
+from synap.io.connections.connection import Connection
+from synap.io.connections.states import (
+    BEHIND,
+    HELD_BACK,
+    LIFE,
+    LOST,
+    OPEN,
+    PAUSED,
+    READY,
+    TAKEN,
+    WORK,
+    LifeEvent,
+    WorkEvent,
+)
 from synap.io.http.http_admission import Refused
 from synap.io.node.clock import ticks
-from synap.io.node.connections import Connection
 from synap.io.websocket.endpoints import Endpoint
 from synap.journal import LogFailed
 from synap.proto.http import Request, Response, Upgrade
@@ -55,8 +69,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
     """An open WebSocket."""
 
     transport: asyncio.Transport
-    bytes_while_waiting = 0
-    busy = idle = False
+    bytes_while_waiting = 0  # for CLIENT LIST, as of an HTTP connection
     reads_on = False  # input leads to short replies only; larger output was requested earlier
 
     def __init__(self, before: "HttpConnection", request: Request, machine: Machine) -> None:
@@ -65,21 +78,19 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self.before, self.asked, self.machine = before, request, machine
         self.transport, self.address = before.transport, before.address
         self.number, self.opened = before.number, before.opened  # for CLIENT LIST, see `http_clients`
-        self.behind_at, self.behind_bytes = before.behind_at, before.behind_bytes
-        if self.server.behind.pop(before, self) is None:
-            self.server.behind[self] = None
+        if before.output is not TAKEN:
+            del self.server.behind[before]
+            self.note_behind()
         self.output_max: int = self.server.limits.feed_output_bytes_max
         self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
         self.caller: Caller = before.caller
         self.endpoint: Endpoint | None = None
-        self.message: Message | None = None  # held back by a pause
+        self.held: Message | None = None  # the message that a pause holds back
         self.since = self.heard = self.pinged = self.server.loop.time()
         self.unanswered = 0  # pings since the peer sent anything
         self.unsent = 0  # bytes in the turn's queue
-        self.was_full = False
-        self.more = False  # received messages wait until other sockets have had their turn
-        self.closed_at: float | None = None  # when a Close frame was sent or received, in the loop's time
-        self.shut = False
+        self.was_full = False  # is the endpoint to be told when output fits again?
+        self.ends_at = 0.0  # when the socket is dropped at the latest, in the loop's time; 0: it is not closing
 
     # Called by an endpoint.
 
@@ -87,7 +98,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
     def full(self) -> bool:
         """True if so much output waits that the endpoint should send nothing until `drained`."""
         waiting = self.unsent + self.transport.get_write_buffer_size()
-        if waiting > self.server.output_pause_bytes or self.blocked:
+        if waiting > self.server.output_pause_bytes or self.output is BEHIND:
             self.was_full = True
             return True
         return False
@@ -97,7 +108,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
 
         A peer with more than `limits.feed_output_bytes_max` of unread output is dropped.
         """
-        if self.lost or not self.machine.open:
+        if self.life is LOST or not self.machine.open:
             return
         self._send(self.machine.send_text(data))
         if self.unsent + self.transport.get_write_buffer_size() > self.output_max:
@@ -106,38 +117,66 @@ class WebSocketConnection(Connection, asyncio.Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Send a Close frame; ignore everything afterwards but the peer's Close frame."""
-        if not self.lost and self.machine.open:
+        if self.life is not LOST and self.machine.open:
             self._send(self.machine.close(code, reason))
             self._over()
 
     def drop(self) -> None:
         """Close the connection at once, without a Close frame."""
-        if not self.lost:
-            self.lost = True
+        if self.life is not LOST:
+            self.lose()
             self.transport.abort()
 
+    def drain_soon(self) -> None:
+        """Schedule the endpoint's `drained`."""
+        self.server.loop.call_soon(self._drained)
+
+    def protected(self, work: Callable[..., Any], *given: Any) -> Any:
+        """Call a part of the endpoint within the call of another client, and return what it returns.
+
+        An exception closes this socket only, unless node or log are broken. Once the socket is closing, do nothing.
+        """
+        if self.life is not OPEN or not self.machine.open:
+            return None
+        try:
+            return work(*given)
+        except BrokenNode:
+            self.drop()
+            raise
+        except LogFailed:  # the other call is in doubt, too
+            self.outcome_unknown()
+            raise
+        except Exception:
+            self._endpoint_failed()
+            return None
+
     # Input.
+
+    @property
+    def may_read(self) -> bool:
+        """True if more input is wanted: not while messages wait, and not while the peer takes no output."""
+        return super().may_read and self.work is READY
 
     def data_received(self, data: bytes) -> None:
         self.heard = self.server.loop.time()
         self.unanswered = 0
-        if self.shut:
-            return
         self.machine.receive_data(data)
-        if not self.more:
+        if self.work is READY:
             self._serve()
 
     def _serve(self) -> None:
         """Handle the frames that have arrived, for at most SLICE_NS and while the peer takes its output."""
         begun = ticks()
-        while not self.lost:
-            if self.blocked or ticks() - begun > SLICE_NS:
-                self._later()
+        while self.life is not LOST:
+            if self.output is BEHIND or ticks() - begun > SLICE_NS:
+                self.work = WORK.after(self.work, WorkEvent.HOLD_BACK)
+                self.look_at_reading()
+                self._soon()
                 return
-            event, self.message = self.message or self.machine.next_event(), None
+            event, self.held = self.held or self.machine.next_event(), None
             if isinstance(event, Message):
                 if self.endpoint is not None and self.server.engine.diagnostics.holds(self.endpoint.writes):
-                    self._wait_for_pause(event)
+                    self._hold(event)
                     return
                 self.since = self.server.loop.time()  # for CLIENT LIST: the socket is idle since its last message
                 if event.text:
@@ -155,25 +194,32 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             elif not isinstance(event, Pong):
                 return
 
-    def _wait_for_pause(self, message: Message) -> None:
+    def _hold(self, message: Message) -> None:
         """Keep a message until the pause ends that holds it back, and read no more."""
-        self.message, self.more = message, True
-        self.transport.pause_reading()
-        self.server.engine.diagnostics.on_unpause.append(lambda: self.server.loop.call_soon(self._go_on))
+        self.held = message
+        self.work = WORK.after(self.work, WorkEvent.PAUSE)
+        self.look_at_reading()
+        self.server.engine.diagnostics.on_unpause(self._released)
 
-    def _later(self) -> None:
-        """Go on after other sockets were served, or after the peer has read (`resume_writing` leads here again)."""
-        self.more = True
-        self.transport.pause_reading()
-        if not self.blocked:
-            self.server.loop.call_soon(self._go_on)
+    def _released(self) -> None:
+        self.work = WORK.after(self.work, WorkEvent.RELEASE)
+        self.server.loop.call_soon(self.guarded, self._go_on)
+
+    def _soon(self) -> None:
+        """Go on after other sockets were served, or after the peer has read: `resume_writing` leads here again."""
+        if self.work is HELD_BACK and self.output is not BEHIND:
+            self.work = WORK.after(HELD_BACK, WorkEvent.SCHEDULE)
+            self.server.loop.call_soon(self.guarded, self._go_on)
 
     def _go_on(self) -> None:
-        if self.more and not self.lost and not self.blocked:
-            self.more = False
-            self._serve()
-            if not (self.more or self.lost or self.ended):
-                self.transport.resume_reading()
+        if self.life is not OPEN:
+            return
+        if self.output is BEHIND:
+            self.work = WORK.after(self.work, WorkEvent.PUT_OFF)
+            return
+        self.work = WORK.after(self.work, WorkEvent.GO_ON)
+        self._serve()
+        self.look_at_reading()
 
     def _tell(self, what: str, *given: bytes) -> None:
         """Call the endpoint; an exception closes this socket only, unless the node is broken."""
@@ -185,8 +231,11 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         except LogFailed:
             self.outcome_unknown()
         except Exception:
-            log.exception("websocket: %s failed", type(self.endpoint).__name__)
-            self.close(INTERNAL, "internal error")
+            self._endpoint_failed()
+
+    def _endpoint_failed(self) -> None:
+        log.exception("websocket: %s failed", type(self.endpoint).__name__)
+        self.close(INTERNAL, "internal error")
 
     # Output.
 
@@ -199,16 +248,12 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         super().transmit(data)
         if self.was_full:
             self._perhaps_drained()
-        if self.closed_at is not None and not self.queued:
+        if self.ends_at and not self.queued:
             self._shut()
 
     def resume_writing(self) -> None:
-        self.behind_at = None
-        self.server.behind.pop(self, None)
-        if self.more:
-            self.server.loop.call_soon(self._go_on)
-        elif not (self.lost or self.ended):
-            self.transport.resume_reading()
+        super().resume_writing()
+        self._soon()
         if self.was_full:
             self._perhaps_drained()
 
@@ -219,12 +264,12 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         later; nothing would report that a lower limit of this class is passed.
         """
         waiting = self.unsent + self.transport.get_write_buffer_size()
-        if not self.blocked and waiting <= self.server.output_pause_bytes and not self.lost:
+        if self.output is not BEHIND and waiting <= self.server.output_pause_bytes:
             self.was_full = False
-            self.server.loop.call_soon(self._drained)
+            self.drain_soon()
 
     def _drained(self) -> None:
-        if not self.lost and self.machine.open:
+        if self.life is OPEN and self.machine.open:
             self._tell("drained")
 
     # Closing.
@@ -239,11 +284,20 @@ class WebSocketConnection(Connection, asyncio.Protocol):
             self._shut()
 
     def _over(self) -> None:
-        """Stop serving messages and note the time; from here on only the end is waited for."""
-        self.message = None  # a message held back by a pause is not handled any more
-        if self.closed_at is None:
-            self.closed_at = self.server.loop.time()
-            self.server.loop.call_soon(self._end_endpoint)  # later, since a call of the endpoint may be running
+        """Handle no more messages; from here on only the end is waited for."""
+        if self.ends_at:
+            return
+        self.ends_at = self.server.loop.time() + CLOSE_WAIT_S
+        self.held = None
+        self._forget_pause()
+        if self.work is PAUSED:
+            self._released()  # input that has arrived is searched for the peer's Close frame
+        self.server.loop.call_soon(self._end_endpoint)  # later, since a call of the endpoint may be running
+
+    def _forget_pause(self) -> None:
+        diagnostics = self.server.engine.diagnostics
+        diagnostics.forget(self.drain_soon)
+        diagnostics.forget(self._released)
 
     def _end_endpoint(self) -> None:
         endpoint, self.endpoint = self.endpoint, None
@@ -259,23 +313,21 @@ class WebSocketConnection(Connection, asyncio.Protocol):
 
     def _shut(self) -> None:
         """End the server's side of the stream after its Close frame, unless the peer's Close frame is awaited."""
-        if not (self.lost or self.shut or self.machine.closing):
-            self.shut = True
-            if self.ended:
-                self.transport.close()
-            elif self.transport.can_write_eof():
-                self.transport.write_eof()
+        transport = self.transport
+        if self.life is OPEN and not (self.machine.awaits_close or transport.is_closing()):
+            if transport.can_write_eof():
+                transport.write_eof()
 
     def look_at(self, now: float) -> None:
         """Ping a silent peer at intervals; drop a connection whose closing takes longer than CLOSE_WAIT_S."""
-        if self.lost:
+        if self.life is LOST:
             return
-        if self.closed_at is not None:
-            if now - self.closed_at > CLOSE_WAIT_S:
+        if self.ends_at:
+            if now > self.ends_at:
                 self.drop()
             return
         every = self.ping_s
-        if not every or self.blocked or self.more or now - max(self.pinged, self.heard) < every:
+        if not every or self.output is BEHIND or self.work is not READY or now - max(self.pinged, self.heard) < every:
             return  # a peer that does not read is handled by `stalled`
         if self.unanswered == PINGS_UNANSWERED_MAX:
             self._end_silent()
@@ -286,31 +338,35 @@ class WebSocketConnection(Connection, asyncio.Protocol):
 
     def _end_silent(self) -> None:
         self._send(self.machine.close(POLICY, f"{PINGS_UNANSWERED_MAX} pings without an answer"))
-        self.server.close_after_turn(self)
         self._over()
+        self.close_after_turn()
 
     def eof_received(self) -> bool:
         """Close after the output is sent: the peer has closed its sending side, so it can answer no Close frame."""
-        self.ended = True
+        if self.life is LOST:
+            return False
+        self.life = LIFE.after(self.life, LifeEvent.PEER_ENDS)
         self._over()
-        self.server.close_after_turn(self)
+        self.close_after_turn()
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.before.lost = True  # the turn may still hold replies of the HTTP connection
+        self.before.lose()  # the turn may still hold replies of the HTTP connection
         super().connection_lost(error)
+        self.held = None
+        self._forget_pause()
         self._end_endpoint()
 
     def leave(self) -> None:
         """Send a Close frame and close, because the server is stopping."""
-        if not self.lost:
+        if self.life is not LOST:
             self.transport.write(self.machine.close(GOING_AWAY, "the server is stopping"))
         super().leave()
 
     def outcome_unknown(self) -> None:
-        if not self.lost:
+        if self.life is not LOST:
             self.transport.write(self.machine.close(INTERNAL, "outcome unknown: the log cannot be written"))
-            self.lost = True
+            self.lose()
             self.transport.close()
 
     def holds_beyond(self, seq: int) -> bool:
@@ -364,7 +420,7 @@ def open_socket(connection: "HttpConnection", upgrade: Upgrade) -> Response | No
         socket.close(INTERNAL, "internal error")
         return None
     socket._tell("begin")
-    if trailing and not socket.lost:
+    if trailing and socket.life is not LOST:
         socket.data_received(trailing)
     return None
 

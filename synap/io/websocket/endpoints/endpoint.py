@@ -33,6 +33,13 @@ class Sender(Protocol):
     def send_text(self, data: bytes) -> None:
         """Send a text message in UTF-8; once the socket is closing, send nothing."""
 
+    def drain_soon(self) -> None:
+        """Schedule the endpoint's `drained`."""
+
+    def protected(self, work: Callable[..., Any], *given: Any) -> Any:
+        """Call a part of the endpoint within the call of another client, so that an exception closes this socket
+        only; return what it returns."""
+
     def close(self, code: int, reason: str) -> None:
         """Send a Close frame behind earlier messages; messages received later are ignored."""
 
@@ -45,7 +52,7 @@ class Endpoint:
     def __init__(self, connection: Sender, parameters: Parameters) -> None:
         self.connection = connection
         self.parameters = parameters
-        self.over = self.waits_for_pause = False
+        self.over = False
 
     @property
     def now(self) -> int:
@@ -54,18 +61,11 @@ class Endpoint:
 
     def drain_after_pause(self, writes: bool) -> bool:
         """Return True if a pause holds back calls now; `drained` is called when the pause ends."""
-        operation = self.connection.server.engine.diagnostics
-        if not operation.holds(writes):
+        diagnostics = self.connection.server.engine.diagnostics
+        if not diagnostics.holds(writes):
             return False
-        if not self.waits_for_pause:
-            self.waits_for_pause = True
-            operation.on_unpause.append(self._pause_over)
+        diagnostics.on_unpause(self.connection.drain_soon)
         return True
-
-    def _pause_over(self) -> None:
-        self.waits_for_pause = False
-        if not self.over:
-            self.drained()
 
     def written(self) -> None:
         """Schedule the end of the turn if calls made outside of another call have left frames for the log."""

@@ -12,6 +12,7 @@ Messages are pushed as long as the client reads. With `?prefetch=N` the next mes
 not acknowledged. When the socket ends, each message it holds counts as a failed delivery and is available at once.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -39,6 +40,7 @@ class QueueEndpoint(Endpoint):
     """The messages of a queue for one consumer."""
 
     writes = True
+    feed: Feed | None = None  # until `begin` attends to the queue
 
     def begin(self) -> None:
         self.engine = engine = self.connection.server.engine
@@ -49,11 +51,13 @@ class QueueEndpoint(Endpoint):
         self.form = json_form(self.row.reply)
         self.asking = call_of(self.row, queue=self.queue, consumer_id=self.consumer)
         self.connection.send_text(_encode({"type": "connected", "queue": self.queue, "consumer_id": self.consumer}))
-        self.feed = Feed(kinds.QUEUE, self.queue.encode(), self.take)
-        engine.attend(self.feed)
+        feed = Feed(kinds.QUEUE, self.queue.encode(), partial(self.connection.protected, self.take))
+        engine.attend(feed)
+        self.feed = feed
         self.drained()
 
     def drained(self) -> None:
+        assert self.feed is not None, "`begin` has failed"
         self.engine.feed(self.feed.hash, self.now)
         self.written()
 
@@ -104,6 +108,8 @@ class QueueEndpoint(Endpoint):
 
     def ended(self) -> None:
         self.over = True
+        if self.feed is None:
+            return
         self.engine.interest.leave(self.feed)
         for name, deadline in self.leases.items():
             self._run(self.engine.own, codes.QUEUE_RELEASE, name, deadline=deadline)

@@ -10,6 +10,7 @@ Without an offset, sending begins with the earliest event. A client has no comma
 answered by {"type": "error", "error"}, and the events go on.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,6 +37,8 @@ AT_ONCE = 100  # events sent before other sockets have their turn
 class RoomEndpoint(Endpoint):
     """The events of a room for one subscriber."""
 
+    feed: Feed | None = None  # until `begin` attends to the room
+
     def begin(self) -> None:
         self.engine = engine = self.connection.server.engine
         self.room = self.parameters["room"]
@@ -46,11 +49,13 @@ class RoomEndpoint(Endpoint):
             "type": "connected", "room": self.room, "subscriber_id": self.parameters["subscriber_id"],
             "from_offset": max(self.offset, 0),
         }))  # fmt: skip
-        self.feed = Feed(kinds.ROOM, self.room.encode(), self.take)
-        engine.attend(self.feed)
+        feed = Feed(kinds.ROOM, self.room.encode(), partial(self.connection.protected, self.take))
+        engine.attend(feed)
+        self.feed = feed
         self.drained()
 
     def drained(self) -> None:
+        assert self.feed is not None, "`begin` has failed"
         self.engine.feed(self.feed.hash, self.now)
         self.written()
 
@@ -60,6 +65,8 @@ class RoomEndpoint(Endpoint):
 
     def ended(self) -> None:
         self.over = True
+        if self.feed is None:
+            return
         self.engine.interest.leave(self.feed)
 
     def take(self, now: int) -> bool:

@@ -12,6 +12,7 @@ A message whose topic matches several patterns is sent once. Messages wait in a 
 not read; `pubsub.overflow` decides what happens when the buffer is full.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,9 +39,10 @@ class PubSubEndpoint(Endpoint):
     def begin(self) -> None:
         self.pubsub = self.connection.server.engine.pubsub
         topics = asked(self.parameters)
+        wake = partial(self.connection.protected, self.wake)
         try:
             self._admit("pubsub.subscribe")
-            self.box = box = self.pubsub.join([topic.encode() for topic in topics], self.now, self.wake)
+            self.box = box = self.pubsub.join([topic.encode() for topic in topics], self.now, wake)
         except Fault as fault:
             self.connection.send_text(_encode({"error": fault.json_text()}))
             self.connection.close(POLICY, "")
