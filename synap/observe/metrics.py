@@ -86,10 +86,10 @@ class Metrics:
         durations.add_metric([], self.http.buckets(), self.http.total / 1e9)
         yield durations
         yield _gauge("synap_connections", "Open connections, all listeners together", len(server.connections))
-        yield CounterMetricFamily("synap_connections_made", "Connections accepted", server.connections_made)
+        yield CounterMetricFamily("synap_connections_made", "Connections accepted", server.connections.made)
         yield CounterMetricFamily(
             "synap_connections_refused", "Connections closed at once because of a limit on connections",
-            server.connections_refused,
+            server.connections.refused,
         )
 
     def _commands(self, numbers: Any) -> Iterator[Metric]:

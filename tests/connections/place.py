@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from synap.io.connections.connection import Connection
+from synap.io.connections.open_connections import OpenConnections
 from synap.io.http.http_app import HttpApp
 from synap.io.http.http_connection import Dates, HttpConnection
 from synap.io.node.group_commit import GroupCommit
@@ -151,6 +152,7 @@ class Place:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.server = server = Server(Settings().replace({"persistence.enabled": False, **settings}))
         server.loop = asyncio.get_running_loop()
+        server.connections = OpenConnections(server.settings, server.loop)
         self.errors: list[dict[str, Any]] = []
         server.loop.set_exception_handler(lambda loop, context: self.errors.append(context))
         server.node = node = Node(server.settings, server.clock)

@@ -64,7 +64,7 @@ class Connection:
     reads_on = True  # is a peer that is behind read from?
 
     def __init__(self, server: "Server") -> None:
-        self.server = server
+        self.server, self.connections = server, server.connections
         self.turn: GroupCommit = server.turn
         self.life, self.output, self.work = OPEN, TAKEN, READY
         self.behind_at = 0.0  # when the peer fell behind, or last took some output since then
@@ -82,20 +82,19 @@ class Connection:
     def may_read(self) -> bool:
         """True if more input is wanted: while both sides are open, and the peer takes its output or the limit for the
         output of all peers that are behind allows more."""
-        return self.life is OPEN and (self.output is TAKEN or (self.reads_on and self.server.output_fits()))
+        return self.life is OPEN and (self.output is TAKEN or (self.reads_on and self.connections.output_fits()))
 
     # What the transport and the turn call.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(Transport, transport)
-        limit = self.server.output_pause_bytes
+        limit = self.connections.output_pause_bytes
         self.transport.set_write_buffer_limits(high=limit, low=limit // 2)
-        self.server.arrived(self)
+        self.connections.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lose()
-        self.server.behind.pop(self, None)
-        self.server.left(self)
+        self.connections.remove(self)
 
     def transmit(self, data: bytes) -> None:
         """Write bytes to the transport, which keeps what the system does not take. The turn calls this."""
@@ -113,12 +112,12 @@ class Connection:
         self.output = OUTPUT.after(self.output, OutputEvent.EXCEED)
         self.behind_at = self.server.loop.time()
         self.behind_bytes = self.transport.get_write_buffer_size()
-        self.server.behind[self] = None
+        self.connections.behind[self] = None
 
     def resume_writing(self) -> None:
         """Go on after the peer has taken enough output; the transport calls this."""
         self.output = OUTPUT.after(self.output, OutputEvent.TAKE)
-        self.server.behind.pop(self, None)
+        self.connections.behind.pop(self, None)
         self.look_at_reading()
 
     def look_at_reading(self) -> None:

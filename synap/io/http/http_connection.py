@@ -87,11 +87,13 @@ class HttpConnection(Connection, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        server = self.server
-        self.machine = FastMachine(head_bytes_max=server.head_bytes_max, body_bytes_max=server.body_bytes_max)
+        server, limits = self.server, self.server.limits
+        self.machine = FastMachine(
+            head_bytes_max=limits.http_head_bytes_max, body_bytes_max=limits.http_body_bytes_max
+        )  # fmt: skip
         self.caller = Caller(Surface.JSON)
         self.since = self.opened = server.loop.time()
-        if not server.may_stay(self):
+        if not self.connections.may_stay(self):
             self.close_after_turn()
 
     def data_received(self, data: bytes) -> None:
@@ -144,7 +146,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         if now > Dates.until:
             Dates.renew(now)
         made = 0
-        machine, pause = self.machine, self.server.output_pause_bytes
+        machine, pause = self.machine, self.connections.output_pause_bytes
         while self.life is not LOST:
             if self.output is BEHIND or made > pause or now - started > SLICE_NS:
                 self.work = WORK.after(self.work, WorkEvent.HOLD_BACK)

@@ -43,7 +43,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.reads_once = getattr(transport, "reads_once", False)
-        session = self.server.engine.sessions.add() if self.server.may_stay(self) else None
+        session = self.server.engine.sessions.add() if self.connections.may_stay(self) else None
         if session is None:
             if self.server.node is not None:
                 self.server.engine.diagnostics.connections_rejected += 1
@@ -55,7 +55,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         session.begin(self.server.clock.now(), self)
         self.peer = place(transport.get_extra_info("peername"))
         self.local = place(transport.get_extra_info("sockname"))
-        self.machine = RespMachine(self.server.engine, session, self._wake, self.server.query_bytes_max)
+        self.machine = RespMachine(self.server.engine, session, self._wake, self.server.limits.query_bytes_max)
 
     # Called by rows through the session.
 
@@ -92,7 +92,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.pushed = 0
         elif output or self.turn.waits_for_disk:  # the messages have not reached the transport
             waiting += self.pushed
-        if waiting and waiting + len(data) > self.server.feed_output_bytes_max:
+        if waiting and waiting + len(data) > self.server.limits.feed_output_bytes_max:
             self.hang_up()
             return False
         self.pushed += len(data)
@@ -178,7 +178,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         machine = self.machine
         if self.life is not OPEN or machine.closing or (self.work is SCHEDULED and not self.reads_once):
             return False
-        return not self._full and (self.output is not BEHIND or self.server.output_fits())
+        return not self._full and (self.output is not BEHIND or self.connections.output_fits())
 
     @property
     def _full(self) -> bool:
@@ -187,7 +187,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
     def look_at_reading(self) -> None:
         if self.output is BEHIND and self.life is OPEN and self.machine.output and self._full:
-            if self.server.output_fits():  # the peer goes on writing before it reads a large reply
+            if self.connections.output_fits():  # the peer goes on writing before it reads a large reply
                 self.output = OUTPUT.after(BEHIND, OutputEvent.ARRIVE)
                 self._soon()
         super().look_at_reading()
@@ -208,7 +208,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         self._go_on()
 
     def _go_on(self) -> None:
-        if self.output is GRANTED and not self.server.output_fits():
+        if self.output is GRANTED and not self.connections.output_fits():
             self.output = OUTPUT.after(GRANTED, OutputEvent.RUN)
         if self.life is LOST:
             return

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import sys
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from synap import __version__
 from synap.engine.engine import Engine
 from synap.faults import BrokenNode
 from synap.io.connections.connection import Connection
+from synap.io.connections.open_connections import OpenConnections
 from synap.io.http.http_app import HttpApp
 from synap.io.node.clock import Clock, monotonic
 from synap.io.node.files import UnusableDirectory
@@ -48,7 +48,6 @@ class Server:
         self.settings = settings
         self.version = __version__
         self.clock = Clock()
-        self.connections: dict[Connection, None] = {}  # in the order of their arrival
         self.node: Node | None = None
         self.progress = Progress()
         self.phase = "compiling"
@@ -56,21 +55,7 @@ class Server:
         self.ready = asyncio.Event()
         self.http_port = self.resp_port = 0
         self.log_count = layout.LOG_COUNT
-        self.query_bytes_max = settings.number("limits.query_bytes_max")
-        self.head_bytes_max = settings.number("limits.http_head_bytes_max")
-        self.body_bytes_max = settings.number("limits.http_body_bytes_max")
-        self.output_pause_bytes = settings.number("limits.output_pause_bytes")
-        self._output_total_bytes = settings.number("limits.output_total_bytes_max")
-        self.behind: dict[Connection, None] = {}  # connections whose peers take their output too slowly
-        self._fits, self._fits_at = True, -1.0
-        self._output_stall_s = settings.number("limits.output_stall_s")
-        self.feed_output_bytes_max = settings.number("limits.feed_output_bytes_max")
-        self.output_bytes_max = settings.number("limits.output_bytes_max")
         self.limits: Any = settings.limits
-        self._connections_max = settings.number("server.connections_max")
-        self._address_max = settings.number("server.connections_per_address_max")
-        self._from: Counter[str] = Counter()
-        self.connections_made = self.connections_refused = 0
         self.broken: BrokenNode | None = None
         self._stopping = asyncio.Event()
         self.upkeep_timer: UpkeepTimer | None = None
@@ -80,6 +65,7 @@ class Server:
     async def run(self) -> None:
         """Serve until a signal or `stop`. Raises the error that keeps the node from starting."""
         self.loop = asyncio.get_running_loop()
+        self.connections = OpenConnections(self.settings, self.loop)
         self.turn: GroupCommit = _NoGroupCommit()
         self.web = HttpApp(self)
         signals.end_by(self.loop, self._stopping.set)
@@ -189,7 +175,7 @@ class Server:
     def _close(self) -> None:
         if self.upkeep_timer is not None:
             self.upkeep_timer.end()
-        for connection in list(self.connections):
+        for connection in self.connections:
             if connection.transport is not None:
                 connection.leave()
         if self.node is not None:
@@ -204,67 +190,14 @@ class Server:
         """Seconds since the start."""
         return monotonic() - self.started
 
-    # Called by connections.
-
-    def arrived(self, connection: Connection) -> None:
-        """Register a connection; whether it may stay is decided by `may_stay`."""
-        peer = connection.transport.get_extra_info("peername")
-        connection.address = address = peer[0] if peer else ""
-        self.connections[connection] = None
-        self._from[address] += 1
-        self.connections_made += 1
-
-    def left(self, connection: Connection) -> None:
-        """Unregister a connection."""
-        if connection in self.connections:
-            del self.connections[connection]
-            self._from[connection.address] -= 1
-            if not self._from[connection.address]:
-                del self._from[connection.address]
-
-    def may_stay(self, connection: Connection) -> bool:
-        """Return whether this connection may stay, by the limits on all connections and on those of one address."""
-        if len(self.connections) <= self._connections_max and self._from[connection.address] <= self._address_max:
-            return True
-        self.connections_refused += 1
-        return False
-
-    # Upkeep.
-
     async def _sweep(self) -> None:
-        """Check every connection for timeouts at intervals; requests set no timers of their own."""
         while True:
             await anyio.sleep(SWEEP_S)
-            now = self.loop.time()
-            for connection in list(self.connections):
-                connection.look_at(now)
-
-    def drop_stalled(self) -> None:
-        """Abort connections that take no output for `output_stall_s` or exceed `output_bytes_max`; else read on."""
-        now = self.loop.time()
-        for connection in list(self.behind):
-            held = connection.transport.get_write_buffer_size()
-            if held > self.output_bytes_max or connection.stalled(now, self._output_stall_s):
-                connection.transport.abort()
-            elif not connection.lost:
-                connection.look_at_reading()
-
-    def output_fits(self) -> bool:
-        """Return whether peers that are behind may get more replies: their output is below `output_total_bytes_max`.
-
-        The sum is computed once per ms or once per turn.
-        """
-        now = self.loop.time()
-        if now != self._fits_at:
-            held = sum(connection.transport.get_write_buffer_size() for connection in self.behind)
-            self._fits, self._fits_at = held < self._output_total_bytes, now
-        return self._fits
+            self.connections.look_at_all()
 
     def _log_failed(self, reason: str, safe_seq: int) -> None:
         log.error("writes are refused: %s", reason)
-        for connection in list(self.connections):
-            if connection.holds_beyond(safe_seq):
-                connection.outcome_unknown()
+        self.connections.end_beyond(safe_seq)
 
 
 class _NoGroupCommit(GroupCommit):

@@ -23,11 +23,11 @@ class ServerConnections:
     @property
     def output_bytes_max(self) -> int:
         """The unread output for which a connection is closed, in bytes."""
-        return int(self._server.output_bytes_max)
+        return int(self._server.connections.output_bytes_max)
 
     @output_bytes_max.setter
     def output_bytes_max(self, size: int) -> None:
-        self._server.output_bytes_max = size
+        self._server.connections.output_bytes_max = size
 
     def count(self) -> int:
         """Return the number of open connections."""
@@ -81,7 +81,7 @@ def upkeep(server: "Server", now: int) -> None:
     diagnostics = engine.diagnostics
     diagnostics.upkeep(now, info.used_bytes(engine), lambda: info.total_calls(engine))
     if diagnostics.idle_s:
-        for connection in list(server.connections):
+        for connection in server.connections:
             if not isinstance(connection, RespConnection) or connection.lost:
                 continue
             session = connection.machine.session

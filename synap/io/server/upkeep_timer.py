@@ -68,7 +68,7 @@ class UpkeepTimer:
                 self._more = False
             if engine.numbers[layout.LOG_COUNT]:
                 server.turn.schedule()
-            server.drop_stalled()
+            server.connections.drop_stalled()
             server_commands.upkeep(server, now)
             server.snapshots.begin_if_due()
         finally:

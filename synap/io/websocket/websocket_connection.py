@@ -79,7 +79,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self.transport, self.address = before.transport, before.address
         self.number, self.opened = before.number, before.opened  # for CLIENT LIST, see `http_clients`
         if before.output is not TAKEN:
-            del self.server.behind[before]
+            del self.connections.behind[before]
             self.note_behind()
         self.output_max: int = self.server.limits.feed_output_bytes_max
         self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
@@ -98,7 +98,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
     def full(self) -> bool:
         """True if so much output waits that the endpoint should send nothing until `drained`."""
         waiting = self.unsent + self.transport.get_write_buffer_size()
-        if waiting > self.server.output_pause_bytes or self.output is BEHIND:
+        if waiting > self.connections.output_pause_bytes or self.output is BEHIND:
             self.was_full = True
             return True
         return False
@@ -264,7 +264,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         later; nothing would report that a lower limit of this class is passed.
         """
         waiting = self.unsent + self.transport.get_write_buffer_size()
-        if self.output is not BEHIND and waiting <= self.server.output_pause_bytes:
+        if self.output is not BEHIND and waiting <= self.connections.output_pause_bytes:
             self.was_full = False
             self.drain_soon()
 
@@ -405,8 +405,7 @@ def open_socket(connection: "HttpConnection", upgrade: Upgrade) -> Response | No
     )  # fmt: skip
     trailing = connection.machine.trailing_data
     socket = WebSocketConnection(connection, request, machine)
-    del server.connections[connection]
-    server.connections[socket] = None  # the address is already counted
+    server.connections.replace(connection, socket)
     connection.transport.set_protocol(socket)
     server.web.metrics.statuses[101] += 1
     socket._send(accepted.reply)
