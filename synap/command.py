@@ -15,6 +15,8 @@ A row is literal data. Its `args` form a small grammar, by which RESP words, JSO
 
 The place of an argument on the tape depends on the row alone (`layout`). A text takes two slots, a number one, a Flag
 one (0 or 1), a Token or an Optional one (0 or 1) before those of its arguments, a OneOf one (0, or the alternative,
+from synap.ranges import INT_MAX, INT_MIN
+from synap.ranges import INT_MAX, INT_MIN
 from 1) before those of all its Tokens' arguments. Many, Counted and Halves take two (number of groups, start), and
 their items lie behind the fixed slots. An absent argument is 0 everywhere, so a shorter tape of an older version
 reads as one without the newer arguments. A repeated group (WEIGHTS 1 2 WEIGHTS 3 4) leaves its first items unused.
@@ -31,12 +33,12 @@ from functools import cached_property
 from typing import Any
 
 from synap.methods import NO_HINTS, Method
+from synap.ranges import INT_MAX, INT_MIN
 from synap.reply import DONE, Template, names, words
 from synap.routes import Route
 from synap.traits import ADMIN, CONTROL, GROWS, INTERNAL, MAY_REPLICATE, SESSION, SIGNED_OUT, WAITS, WRITES
 
 READ, WRITE = "read", "write"
-INT_MIN, INT_MAX, TIMEOUT_MAX = -(1 << 63), (1 << 63) - 1, (1 << 62) // 1000  # of a Timeout, in seconds
 
 
 @dataclass(frozen=True)

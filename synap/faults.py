@@ -13,6 +13,8 @@ reply at `layout.SECOND_NUMBER`.
 
 from dataclasses import dataclass
 
+from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, ROOM_LIMIT_MAX, TAPE_WORDS_MAX
+
 
 @dataclass(frozen=True)
 class Row:
@@ -29,9 +31,10 @@ class Row:
 
 
 LIMITS = (
-    "wanted retries from 0 to 1048575, an ack deadline from 1 to 1099511627776 ms, a depth from 1, any other limit "
-    "from 0 to 1125899906842624"
+    f"wanted retries from 0 to {MESSAGE_RETRIES_MAX}, an ack deadline from 1 to {ACK_DEADLINE_MS_MAX} ms, "
+    f"a depth from 1, any other limit from 0 to {ROOM_LIMIT_MAX}"
 )
+TOO_MANY_WORDS = f"too many arguments: the limit is {TAPE_WORDS_MAX}, and a text counts as two"
 
 TABLE = (
     Row(0, "WRONG_TYPE", "WRONGTYPE Operation against a key holding the wrong kind of value", 409),
@@ -82,8 +85,7 @@ TABLE = (
         "Invalid request: nx excludes xx, gt and lt"),
     Row(33, "BAD_COMPARISONS", "ERR GT and LT options at the same time are not compatible", 400,
         "Invalid request: gt and lt exclude each other"),
-    Row(34, "TOO_MANY_WORDS", "ERR too many arguments: the limit is 1048576, and a text counts as two", 413,
-        "Invalid request: too many arguments, the limit is 1048576, and a text counts as two"),
+    Row(34, "TOO_MANY_WORDS", f"ERR {TOO_MANY_WORDS}", 413, f"Invalid request: {TOO_MANY_WORDS}"),
     Row(35, "DECREMENT_OVERFLOW", "ERR decrement would overflow", 400, "Invalid value: Integer overflow"),
     Row(36, "NOT_FINITE", "ERR increment would produce NaN or Infinity", 400,
         "Invalid value: increment would produce NaN or Infinity"),

@@ -17,8 +17,8 @@ from synap.command import (
     Text,
     Token,
 )
-from synap.commands.times import MS_MAX, SECONDS_MAX
 from synap.methods import CLIENT, EMBEDDED, Method
+from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX
 from synap.reply import DONE, INTEGER, TEXT, Array, Status, Tuple
 from synap.routes import Delete, Get, Post
 from synap.store.kinds.table import KINDS
@@ -51,7 +51,7 @@ ROWS = [
         "key.expire_in", 0x0202, "Set a key to expire after some seconds.",
         args=(
             _OLD,
-            Int("ttl", judge="when", least=-SECONDS_MAX, most=SECONDS_MAX),
+            Int("ttl", judge="when", least=-GIVEN_SECONDS_MAX, most=GIVEN_SECONDS_MAX),
             _CONDITIONS,
         ),
         stray="BAD_OPTION",
@@ -143,22 +143,22 @@ ROWS = [
     ),
     Command(
         "key.expire_in_ms", 0x020F, "Set a key to expire after some milliseconds.",
-        args=(_OLD, Int("px", judge="when", least=-MS_MAX, most=MS_MAX), _CONDITIONS), stray="BAD_OPTION",
+        args=(_OLD, Int("px", judge="when", least=-GIVEN_MS_MAX, most=GIVEN_MS_MAX), _CONDITIONS), stray="BAD_OPTION",
         resp="PEXPIRE", reply=INTEGER, run="keys.expire_ms", traits=WRITES | GROWS, needs_words=80,
         http=(Post("/key/{key}/pexpire"),), json=_SET, examples=(Example("PEXPIRE none 100", 0),),
         python=Method(names={"px": "ms"}, note=_WHEN),
     ),
     Command(
         "key.expire_at", 0x0210, "Set a key to expire at a Unix time in seconds.",
-        args=(_OLD, Int("exat", judge="when", least=-SECONDS_MAX, most=SECONDS_MAX), _CONDITIONS), stray="BAD_OPTION",
-        resp="EXPIREAT", reply=INTEGER, run="keys.expire_at",
+        args=(_OLD, Int("exat", judge="when", least=-GIVEN_SECONDS_MAX, most=GIVEN_SECONDS_MAX), _CONDITIONS),
+        stray="BAD_OPTION", resp="EXPIREAT", reply=INTEGER, run="keys.expire_at",
         traits=WRITES | GROWS, needs_words=80, http=(Post("/key/{key}/expireat"),), json=_SET,
         examples=(Example("SET k v", "OK"), Example("EXPIREAT k 4102444800", 1), Example("EXPIRETIME k", 4102444800)),
         python=Method(names={"exat": "seconds"}, note=_WHEN),
     ),
     Command(
         "key.expire_at_ms", 0x0211, "Set a key to expire at a Unix time in milliseconds.",
-        args=(_OLD, Int("pxat", judge="when", least=-MS_MAX, most=MS_MAX), _CONDITIONS), stray="BAD_OPTION",
+        args=(_OLD, Int("pxat", judge="when", least=-GIVEN_MS_MAX, most=GIVEN_MS_MAX), _CONDITIONS), stray="BAD_OPTION",
         resp="PEXPIREAT", reply=INTEGER, run="keys.expire_at_ms",
         traits=WRITES | GROWS, needs_words=80, http=(Post("/key/{key}/pexpireat"),), json=_SET,
         examples=(Example("PEXPIREAT none 4102444800000", 0),),

@@ -2,16 +2,16 @@
 
 from synap.command import AnyOrder, Command, Example, Flag, Int, Optional, Raw, Text, Timeout, Token
 from synap.methods import CLIENT, EMBEDDED, Method
+from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, PRIORITY_MAX
 from synap.reply import DOCUMENT, INTEGER, OBJECT, OCTETS, TEXT, TIME, Array, As, Either, Record, or_nil
 from synap.routes import Delete, Get, Post
 from synap.store.memory.kinds import QUEUE
 from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WAS_ITEMS, WRITES
 
-PRIORITY_MAX, RETRIES_MAX, ACK_DEADLINE_MS_MAX = 9, (1 << 20) - 1, 1 << 40
 _QUEUE = Text("queue", kind=QUEUE)
 _PUBLISH = (
     Token("PRIORITY", Int("priority", least=0, most=PRIORITY_MAX)),
-    Token("RETRIES", Int("max_retries", least=0, most=RETRIES_MAX)), Token("HEADERS", Raw("headers")),
+    Token("RETRIES", Int("max_retries", least=0, most=MESSAGE_RETRIES_MAX)), Token("HEADERS", Raw("headers")),
 )  # fmt: skip
 _CAPPED = (("priority", PRIORITY_MAX, 255),)
 _STATS = Record(dict.fromkeys(
@@ -41,7 +41,7 @@ ROWS = [
             _QUEUE,
             Int("max_depth", default=100000, least=1),
             Int("ack_deadline_ms", default=30000, least=1, most=ACK_DEADLINE_MS_MAX),
-            Int("default_max_retries", default=3, least=0, most=RETRIES_MAX),
+            Int("default_max_retries", default=3, least=0, most=MESSAGE_RETRIES_MAX),
             Int("default_priority", default=5, least=0, most=PRIORITY_MAX),
             AnyOrder(Token("PREFETCH", Int("prefetch_limit", least=0))),
         ),

@@ -2,17 +2,17 @@
 
 from synap.command import AnyOrder, Command, Example, Int, Many, Raw, Text, Timeout, Token
 from synap.methods import CLIENT, EMBEDDED, Method
+from synap.ranges import ROOM_LIMIT_MAX
 from synap.reply import INTEGER, TEXT, TIME, VALUE_OCTETS, Array, As, Each, Record, Tuple
 from synap.routes import Delete, Get, Post, Put
 from synap.store.memory.kinds import ROOM
 from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WRITES
 
-LIMIT_MAX = 1 << 50
 _ROOM = Text("room", kind=ROOM)
 _LIMITS = AnyOrder(
-    Token("MAXEVENTS", Int("max_events", least=0, most=LIMIT_MAX)),
-    Token("MAXBYTES", Int("max_bytes", least=0, most=LIMIT_MAX)),
-    Token("RETENTION", Int("retention_secs", least=0, most=LIMIT_MAX)),
+    Token("MAXEVENTS", Int("max_events", least=0, most=ROOM_LIMIT_MAX)),
+    Token("MAXBYTES", Int("max_bytes", least=0, most=ROOM_LIMIT_MAX)),
+    Token("RETENTION", Int("retention_secs", least=0, most=ROOM_LIMIT_MAX)),
 )  # fmt: skip
 _LIMIT_NAMES = {"max_events": "max_events", "max_bytes": "max_bytes", "retention_secs": "retention_s"}
 _STATS = Record({"name": TEXT} | dict.fromkeys(

@@ -1,8 +1,8 @@
 """Command rows of strings: one value for each key."""
 
 from synap.command import WRITE, AnyOrder, Command, Example, Flag, Int, Key, OneOf, Raw, Token
-from synap.commands.times import MS_MAX, SECONDS_MAX
 from synap.methods import CLIENT, EMBEDDED, Method
+from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX
 from synap.reply import DONE, INTEGER, NIL, REAL, VALUE, Either, Record, or_nil
 from synap.routes import Get, Post
 from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET, GROWS, INTERNAL, TRUSTED, WRITES
@@ -10,10 +10,10 @@ from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET, GROWS, INTERNAL, TRUST
 _KEY = Key("key")
 _NEW = Key("key", access=WRITE)
 _EXPIRY = (
-    Token("EX", Int("ttl", judge="expiry", least=0, most=SECONDS_MAX)),
-    Token("PX", Int("px", judge="expiry", least=1, most=MS_MAX)),
-    Token("EXAT", Int("exat", judge="expiry", least=1, most=SECONDS_MAX)),
-    Token("PXAT", Int("pxat", judge="expiry", least=1, most=MS_MAX)),
+    Token("EX", Int("ttl", judge="expiry", least=0, most=GIVEN_SECONDS_MAX)),
+    Token("PX", Int("px", judge="expiry", least=1, most=GIVEN_MS_MAX)),
+    Token("EXAT", Int("exat", judge="expiry", least=1, most=GIVEN_SECONDS_MAX)),
+    Token("PXAT", Int("pxat", judge="expiry", least=1, most=GIVEN_MS_MAX)),
 )
 _STEP = {"delta": "amount", "increment": "amount"}
 _OPERATIONS = Record(dict.fromkeys(("gets", "sets", "dels", "hits", "misses"), INTEGER))
@@ -133,7 +133,7 @@ ROWS = [
     ),
     Command(
         "kv.setex", 0x010B, "Set a key to a value that expires after some seconds.",
-        args=(_NEW, Int("ttl", least=1, most=SECONDS_MAX), Raw("value")),
+        args=(_NEW, Int("ttl", least=1, most=GIVEN_SECONDS_MAX), Raw("value")),
         resp="SETEX", run="strings.set_for_seconds", traits=WRITES | GROWS | COUNTS_AS_SET, needs_words=80,
         http=(Post("/kv/{key}/setex"),), json={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("SETEX k 100 v", "OK"), Example("GET k", "v")),
@@ -141,7 +141,7 @@ ROWS = [
     ),
     Command(
         "kv.psetex", 0x010C, "Set a key to a value that expires after some milliseconds.",
-        args=(_NEW, Int("px", least=1, most=MS_MAX), Raw("value")), resp="PSETEX", run="strings.set_for_ms",
+        args=(_NEW, Int("px", least=1, most=GIVEN_MS_MAX), Raw("value")), resp="PSETEX", run="strings.set_for_ms",
         traits=WRITES | GROWS | COUNTS_AS_SET, needs_words=80,
         http=(Post("/kv/{key}/psetex"),), json={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("PSETEX k 100000 v", "OK"), Example("GET k", "v")),

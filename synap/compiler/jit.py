@@ -175,7 +175,7 @@ class _Cache(caching._Cache):
         library = linking.restore(context.codegen(), *code)
         for each in environments:
             context.codegen().set_env(each.env_name, each)
-        return _result(context, library, description, environment, signature)
+        return _result(context, library, description, environment, signature, environments)
 
     def enable(self) -> None: ...
     def disable(self) -> None: ...
@@ -195,12 +195,14 @@ class _InnerCache(_Cache):
         return _result(context, library, description, environment, signature)
 
 
-def _result(context: Any, library: Any, description: Any, environment: Any, signature: Any) -> CompileResult:
-    """Return a function from the cache as numba's result of compiling it."""
+def _result(
+    context: Any, library: Any, description: Any, environment: Any, signature: Any, environments: tuple[Any, ...] = ()
+) -> CompileResult:
+    """Return a function from the cache as numba's result of compiling it, which keeps the `environments` alive."""
     return compile_result(
         target_context=context, typing_context=context.typing_context, library=library, environment=environment,
         entry_point=context.get_executable(library, description, environment), fndesc=description,
-        signature=signature, objectmode=False, lifted=(), reload_init=[], referenced_envs=(),
+        signature=signature, objectmode=False, lifted=(), reload_init=[], referenced_envs=environments,
     )  # fmt: skip
 
 

@@ -21,6 +21,10 @@ entries = Entries(chosen_directory())
 """The cache on disk. Its directory is chosen once, here: a program may change its working directory later."""
 
 
+_OWN_TEXT = Path(__file__).read_bytes()  # read at the import: an upgrade may replace the file later
+_Facts = tuple[list[str], list[tuple[str, str]], bool]
+
+
 class Source(NamedTuple):
     """The facts about a file of this package on which the code of its functions depends."""
 
@@ -34,19 +38,22 @@ class Source(NamedTuple):
 def _read(path: Path, module: str) -> Source:
     """Return the facts about the source file of `module`, from the cache if its text was parsed before."""
     text = path.read_bytes()
-    name = f"sources/{_digest(_own_text(), module.encode(), text)[:24]}.json"
-    kept = entries.read(name)
-    if kept is None:
-        kept = json.dumps(_parse(text, module)).encode()
-        entries.keep(name, kept)
-    imports, uses, is_data = json.loads(kept)
-    found = frozenset((place, used) for place, used in uses)
-    return Source(hashlib.sha256(text).hexdigest(), str(path), frozenset(imports), found, is_data)
+    name = f"sources/{_digest(_OWN_TEXT, module.encode(), text)[:24]}.json"
+    facts = _kept(name)
+    if facts is None:
+        facts = _parse(text, module)
+        entries.keep(name, json.dumps(facts).encode())
+    imports, uses, is_data = facts
+    return Source(hashlib.sha256(text).hexdigest(), str(path), frozenset(imports), frozenset(uses), is_data)
 
 
-@cache
-def _own_text() -> bytes:
-    return Path(__file__).read_bytes()
+def _kept(name: str) -> _Facts | None:
+    """Return the facts in an entry; None if there is none, or if it is not of our making."""
+    try:
+        imports, uses, is_data = json.loads(entries.read(name) or b"")
+        return [str(place) for place in imports], [(str(place), str(used)) for place, used in uses], bool(is_data)
+    except (ValueError, TypeError):
+        return None
 
 
 def _digest(*parts: bytes) -> str:
@@ -54,7 +61,7 @@ def _digest(*parts: bytes) -> str:
     return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest()
 
 
-def _parse(text: bytes, module: str) -> tuple[list[str], list[tuple[str, str]], bool]:
+def _parse(text: bytes, module: str) -> _Facts:
     """Return `imports`, `uses` and `is_data` of a source text of `module`, see `Source`."""
     nodes = list(ast.walk(ast.parse(text)))
     imports: set[str] = set()

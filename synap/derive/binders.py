@@ -15,7 +15,6 @@ from typing import Any
 from synap.command import (
     GROUPS,
     TEXTS,
-    TIMEOUT_MAX,
     AnyOrder,
     Choice,
     Command,
@@ -48,7 +47,8 @@ from synap.derive.conversions import (
     wrong,
 )
 from synap.faults import Fault
-from synap.store.memory.layout import FORM_JSON, MARK_BITS, PRESENT, TAPE_WORDS_MAX
+from synap.ranges import TAPE_WORDS_MAX, TIMEOUT_MAX
+from synap.store.memory.layout import FORM_JSON, MARK_BITS, PACKED_HEAD, PRESENT
 
 Fields = Mapping[str, Any]
 Build = Callable[[Fields], tuple[list[int], bytes]]
@@ -112,17 +112,17 @@ def packer(row: Command, row_at: int) -> Callable[[Fields], bytes]:
             break
         names.append(node.name)
     short = all(not words_min(node) for node in row.args[len(names) :]) and 0 < len(names) <= 2
-    head = struct.Struct(f"<5q{2 * len(names)}q{8 * (count - 2 * len(names))}x")
+    head = struct.Struct(f"<{PACKED_HEAD}q{2 * len(names)}q{8 * (count - 2 * len(names))}x")
     first = names[0] if short else ""
     second = names[1] if short and len(names) == 2 else ""
     given = len(names)
-    fixed = 5 + count
+    fixed = PACKED_HEAD + count
 
     def general(fields: Fields) -> bytes:
         tape, blob = build(fields)
         size = len(blob)
-        words = 5 + len(tape) + (size + 7 >> 3)
-        packed = struct.pack(f"<5q{len(tape)}q", row_at, words, len(tape), 0, size, *tape)
+        words = PACKED_HEAD + len(tape) + (size + 7 >> 3)
+        packed = struct.pack(f"<{PACKED_HEAD}q{len(tape)}q", row_at, words, len(tape), 0, size, *tape)
         return packed + blob + bytes(-size & 7)
 
     def pack(fields: Fields) -> bytes:

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from synap.command import INT_MAX, INT_MIN
 from synap.derive.documents import Exact
 from synap.faults import Fault
+from synap.ranges import INT_MAX, INT_MIN
 
 
 def _verbatim(value: Any) -> msgspec.Raw:

@@ -5,7 +5,6 @@ from typing import Any, assert_never
 from synap.command import (
     GROUPS,
     TEXTS,
-    TIMEOUT_MAX,
     AnyOrder,
     Choice,
     Command,
@@ -21,6 +20,7 @@ from synap.command import (
     words_min,
 )
 from synap.derive.binders import field_names
+from synap.ranges import TIMEOUT_MAX
 from synap.reply import GROUPS as GROUP_TEMPLATES
 from synap.reply import (
     Array,

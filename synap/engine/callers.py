@@ -33,7 +33,7 @@ class Rate:
         return self._left >= 1
 
     def spend(self) -> None:
-        """Count a call that `allows` has allowed; one that is refused costs nothing."""
+        """Count a call that `allows` has allowed; one that is refused for the rate costs nothing."""
         if self._left >= 1:
             self._left -= 1
 
@@ -46,9 +46,9 @@ class Caller:
     namespace  the numbered database of the keys
     refuses    GUARD_* bits: calls that are refused for this caller
     rate       limit on the calls that the caller makes, or None. Each counts once, when it arrives: not again when EXEC
-               runs it or a wait ends, and messages that the server sends on its own count nothing
+               runs it or a wait ends. Misspelled and unknown commands count; deliveries of feeds do not
     parked     the call that waits, or None; its `over` is True once the wait has ended
-    link       the connection: peer, local, descriptor, close(), ..., see io/resp/resp_connection.py; None without one
+    link       the connection: peer, local, descriptor, hang_up(), ..., see io/resp/resp_connection.py; None without one
     in_multi   True between MULTI and EXEC: calls are queued
     resp2_subscriber   True for a RESP2 session with subscriptions: other commands are refused
     """

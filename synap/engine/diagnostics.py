@@ -4,11 +4,14 @@ One `Diagnostics` belongs to each engine. No code here runs during a call. The l
 read at a time, and only a read that took longer than the threshold is examined.
 """
 
+import logging
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from synap.engine.sessions import Session
+
+log = logging.getLogger("synap")
 
 SLOW_WORDS_MAX, SLOW_BYTES_MAX = 32, 128  # words kept of a slow call, and bytes kept of each word
 HISTORY_MAX = 160  # delays kept for each event
@@ -134,7 +137,10 @@ class Diagnostics:
             self.slow_path_needed -= 1
             on_unpause, self._on_unpause = self._on_unpause, {}
             for go_on in on_unpause:
-                go_on()
+                try:
+                    go_on()
+                except Exception:  # of one connection: the others go on
+                    log.exception("going on after a pause failed")
 
     def on_unpause(self, go_on: Callable[[], None]) -> None:
         """Call `go_on`, a bound method, once when the pause ends. It may only schedule work: the end of a pause is

@@ -1,6 +1,6 @@
 """The engine: carries out calls on the heap and serves the callers that wait for a change.
 
-Every call of every surface enters by `execute`, except those that the lane carries out in the heap by itself. Every
+Calls enter by `execute` and its relatives, except those that the lane carries out in the heap by itself. Every
 change goes through `calls.call` in the heap; this file is the Python around that kernel. The engine receives the time
 with each call and keeps time monotonic. The engine neither waits nor writes to disk: frames gather in the region LOG
 until the owner of the disk takes them (log_frames.py).
@@ -34,10 +34,20 @@ from synap.observe import times
 from synap.store.calls import calls
 from synap.store.keys import key_info
 from synap.store.lane import transactions
-from synap.store.lane.transactions import QUEUE_HEAD
-from synap.store.memory import layout
+from synap.store.memory import codes, layout
 from synap.store.memory.heap import Heap
-from synap.store.memory.layout import BROKEN, FULL, NIL, REPLY_ITEMS, STATUS_MASK, WAIT, WORD
+from synap.store.memory.layout import (
+    BROKEN,
+    FULL,
+    NIL,
+    PACKED_HEAD,
+    PACKED_ROW,
+    PACKED_TAPE,
+    REPLY_ITEMS,
+    STATUS_MASK,
+    WAIT,
+    WORD,
+)
 from synap.store.memory.refusals import OUT_OF_MEMORY, REPLY_TOO_LARGE, WRONG_TYPE
 from synap.store.records import timers
 
@@ -48,6 +58,7 @@ Deliver = Callable[[Outcome], None]
 log = logging.getLogger("synap")
 _GROWS = layout.FLAG_GROWS
 
+TRANSACTIONS = range(codes.TRANSACTION_MULTI, codes.TRANSACTION_DISCARD + 1)
 FEED_ROUNDS = 100  # pieces that each feed may take in one call of `feed`
 
 
@@ -103,23 +114,35 @@ class Engine:
         self, caller: Caller, row_at: int, tape: int, tape_size: int, blob_size: int, now: int,
         deliver: Deliver | None = None,
     ) -> Outcome:  # fmt: skip
-        """Carry out the call at word `tape` for a caller: the one way in for the calls of every surface.
+        """Carry out the call at word `tape` for a caller.
 
         Within MULTI the call is queued, unless its row is a control. Else it passes the guards and runs. A call that
         has to wait is parked, and `deliver` gets its outcome later; without `deliver` it answers as if its timeout had
         ended at once. The outcome may be read until `settle`.
         """
-        refuses = caller.refuses if caller.rate is None else caller.count_call(now)
+        refuses = caller.refuses
+        if caller.rate is not None:
+            refuses = caller.count_call(now)
+            if self.rows[row_at].code in TRANSACTIONS:  # what was queued can always be carried out or dropped
+                refuses = caller.refuses
         if caller.in_multi and not self.rows[row_at].control:
             return self._queue(caller, refuses, row_at, tape, tape_size, blob_size, now)
         return self._carry_out(caller, refuses, row_at, tape, tape_size, blob_size, now, deliver)
 
     def execute_packed(
-        self, caller: Caller, entry: int, now: int, deliver: Deliver | None = None
+        self, caller: Caller, entry: int, now: int, deliver: Deliver | None = None, counted: bool = True
     ) -> Outcome:
-        """Carry out a call that is packed at word `entry` as MULTI queues calls; see `execute`."""
-        row_at, tape, tape_size, blob_size = self._unpack(caller, entry)
-        if caller.rate is not None or caller.in_multi:
+        """Carry out a call that is packed at word `entry` as MULTI queues calls; see `execute`.
+
+        A call that is not `counted` has been counted before: it is one of EXEC, or of a handler or a route that makes
+        more than one call. It is not queued.
+        """
+        numbers = self.numbers
+        tape = entry + PACKED_HEAD
+        row_at, tape_size, blob_size = numbers[entry + PACKED_ROW], numbers[entry + PACKED_TAPE], numbers[tape - 1]
+        numbers[tape - 2] = caller.namespace  # a SELECT in the transaction may have changed it
+        numbers[tape - 1] = (tape + tape_size) * WORD
+        if counted and (caller.rate is not None or caller.in_multi):
             return self.execute(caller, row_at, tape, tape_size, blob_size, now, deliver)
         return self._carry_out(caller, caller.refuses, row_at, tape, tape_size, blob_size, now, deliver)
 
@@ -135,12 +158,6 @@ class Engine:
         row_at, tape_size, blob_size = self._row_at(call), len(call.tape), len(call.blob)
         return self._carry_out(caller, caller.refuses, row_at, layout.CALL, tape_size, blob_size, now, None)
 
-    def carry_out_queued(self, caller: Caller, entry: int, now: int) -> Outcome:
-        """Carry out a call packed at word `entry` within EXEC, or for a handler or route that makes more than one call:
-        it has been counted before, is not queued, and does not wait."""
-        row_at, tape, tape_size, blob_size = self._unpack(caller, entry)
-        return self._carry_out(caller, caller.refuses, row_at, tape, tape_size, blob_size, now, None)
-
     def admit_to(self, name: str, caller: Caller, now: int) -> None:
         """Pass the guards of the row `name` with something that is no call of it, as `get_many` is none of `kv.get`.
 
@@ -153,15 +170,6 @@ class Engine:
 
     def _row_at(self, call: Call) -> int:
         return self.row_at[self.catalogue.by_code[call.code].name]
-
-    def _unpack(self, caller: Caller, entry: int) -> tuple[int, int, int, int]:
-        """Complete a packed call with namespace and place; return row, tape, words of the tape, bytes of the blob."""
-        numbers = self.numbers
-        tape = entry + QUEUE_HEAD
-        tape_size, blob_size = numbers[tape - 3], numbers[tape - 1]
-        numbers[tape - 2] = caller.namespace  # a SELECT in the transaction may have changed it
-        numbers[tape - 1] = (tape + tape_size) * WORD
-        return numbers[entry], tape, tape_size, blob_size
 
     def _queue(
         self, caller: Caller, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int
@@ -176,7 +184,7 @@ class Engine:
             status = OUT_OF_MEMORY
         if not status:
             return Outcome(row, row_at, QUEUED)
-        self.numbers[layout.COUNTERS + 4 * row.code + 1] += 1
+        self.numbers[layout.COUNTERS + layout.COUNTER_WORDS * row.code + layout.COUNTER_REFUSALS] += 1
         caller.break_multi()
         return Outcome(row, row_at, status)
 
@@ -229,11 +237,11 @@ class Engine:
         return int(status)
 
     def _note_called(self, row: Command) -> None:
-        self.numbers[layout.COUNTERS + 4 * row.code] += 1
+        self.numbers[layout.COUNTERS + layout.COUNTER_WORDS * row.code] += 1
 
     def _note_refused(self, row: Command) -> None:
         self._note_called(row)
-        self.numbers[layout.COUNTERS + 4 * row.code + 1] += 1
+        self.numbers[layout.COUNTERS + layout.COUNTER_WORDS * row.code + layout.COUNTER_REFUSALS] += 1
 
     def misfit(self, row: Command, refusal: int, at: int, size: int) -> Fault:
         """Return the Fault of words that do not fit a row's grammar; it may name the word of `size` bytes at `at`."""
@@ -266,19 +274,19 @@ class Engine:
         """Carry out a row that runs in Python and return its value; a Fault, or any failure of the handler, is
         returned as a Fault. Raise SynapError if the node or its log is broken."""
         fields = tape_reader.read(row, self.numbers, self.bytes, tape, with_form)
-        counter = layout.COUNTERS + 4 * row.code
+        counter = layout.COUNTERS + layout.COUNTER_WORDS * row.code
         self.numbers[counter] += 1
         begun = self.diagnostics.ticks()
         try:
             return self.handlers[row.handler](self, caller, fields, now)
         except Fault as fault:
-            self.numbers[counter + 1] += 1
+            self.numbers[counter + layout.COUNTER_REFUSALS] += 1
             return fault
         except SynapError:  # the node or its log is broken
             raise
         except Exception as error:
             log.exception("%s failed", row.name)
-            self.numbers[counter + 1] += 1
+            self.numbers[counter + layout.COUNTER_REFUSALS] += 1
             return Fault("INTERNAL_ERROR", what=f"{type(error).__name__}: {error}")
         finally:
             times.note(self.numbers, row.code, self.diagnostics.ticks() - begun)

@@ -72,8 +72,8 @@ class Transactions:
         numbers = self._engine.numbers
         entry = numbers[session.at + layout.SESSION_QUEUE]
         for _ in range(numbers[session.at + layout.SESSION_QUEUED]):
-            yield self._engine.rows[numbers[entry]]
-            entry += numbers[entry + 1]
+            yield self._engine.rows[numbers[entry + layout.PACKED_ROW]]
+            entry += numbers[entry + layout.PACKED_WORDS]
 
     def outcomes(self, session: Session, entry: int, count: int, now: int) -> Generator[Outcome, None, None]:
         """Carry out `count` queued calls from word `entry` on as one group; yield each outcome, to be read at once.
@@ -85,15 +85,15 @@ class Transactions:
         numbers[layout.IN_GROUP] = numbers[layout.IN_GROUP] or 1
         try:
             for _ in range(count):
-                row_at = numbers[entry]
+                row_at = numbers[entry + layout.PACKED_ROW]
                 row = engine.rows[row_at]
                 try:
-                    if numbers[entry + 2] < 0:
-                        at = (entry + transactions.QUEUE_HEAD) * layout.WORD
-                        fault = engine.misfit(row, -numbers[entry + 2], at, numbers[entry + 4])
+                    if numbers[entry + layout.PACKED_TAPE] < 0:
+                        at, size = (entry + layout.PACKED_HEAD) * layout.WORD, numbers[entry + layout.PACKED_BLOB]
+                        fault = engine.misfit(row, -numbers[entry + layout.PACKED_TAPE], at, size)
                         outcome = Outcome(row, row_at, HANDLED, fault)
                     else:
-                        outcome = engine.carry_out_queued(session, entry, now)
+                        outcome = engine.execute_packed(session, entry, now, counted=False)
                 except BrokenNode:
                     engine.frames.drop_group()
                     raise
@@ -105,7 +105,7 @@ class Transactions:
                     outcome = Outcome(row, row_at, HANDLED, fault)
                 yield outcome
                 engine.free_deferred()
-                entry += numbers[entry + 1]
+                entry += numbers[entry + layout.PACKED_WORDS]
         finally:
             numbers[layout.IN_GROUP] = 0
             self.end(session)

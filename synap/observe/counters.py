@@ -14,7 +14,7 @@ from synap.store.kinds.table import NAMED, NamedKind
 from synap.store.memory import codes, layout, tables
 
 Read = Callable[[Any, Catalogue], int]
-CALLS, REFUSALS, CHANGES = 0, 1, 3  # indices among the four counters of a row
+CALLS, REFUSALS, CHANGES = 0, layout.COUNTER_REFUSALS, layout.COUNTER_CHANGES
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,18 @@ def _table_of(kind: NamedKind) -> int:
 
 def _rows(word: int) -> Read:
     return lambda numbers, catalogue: sum(
-        int(numbers[layout.COUNTERS + 4 * row.code + word]) for row in catalogue.rows
+        int(numbers[layout.COUNTERS + layout.COUNTER_WORDS * row.code + word]) for row in catalogue.rows
     )
 
 
 def _over(first: int) -> Read:
-    return lambda numbers, catalogue: sum(int(numbers[first + i]) for i in range(16))
+    return lambda numbers, catalogue: sum(int(numbers[first + i]) for i in range(layout.NAMESPACES))
 
 
 TABLE = (
-    Counter("commands_total", "stats", "counter", "calls carried out, refused ones included", _rows(0)),
-    Counter("commands_refused_total", "stats", "counter", "calls that were refused", _rows(1)),
-    Counter("changes_total", "stats", "counter", "calls that changed the state", _rows(3)),
+    Counter("commands_total", "stats", "counter", "calls carried out, refused ones included", _rows(CALLS)),
+    Counter("commands_refused_total", "stats", "counter", "calls that were refused", _rows(REFUSALS)),
+    Counter("changes_total", "stats", "counter", "calls that changed the state", _rows(CHANGES)),
     Counter("seq", "stats", "counter", "commit sequence number of the last change", _register(layout.SEQ)),
     Counter("keys", "stats", "gauge", "keys in all namespaces", _over(layout.KEYS_COUNT)),
     Counter("keys_expiring", "stats", "gauge", "keys with a deadline", _over(layout.KEYS_EXPIRING)),
@@ -60,7 +60,7 @@ TABLE = (
             _register(layout.EVICTED)),
     Counter("expired_keys_total", "stats", "counter",
             "keys removed because their deadline had passed; expired keys that a command replaced are not counted",
-            lambda numbers, catalogue: int(numbers[layout.COUNTERS + 4 * codes.KEY_EXPIRE + CHANGES])),
+            _register(layout.COUNTERS + layout.COUNTER_WORDS * codes.KEY_EXPIRE + CHANGES)),
     Counter("keyspace_hits_total", "stats", "counter", "reads that found their key", _register(layout.KEY_HITS)),
     Counter("keyspace_misses_total", "stats", "counter", "reads that did not find their key",
             _register(layout.KEY_MISSES)),

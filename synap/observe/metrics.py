@@ -107,7 +107,7 @@ class Metrics:
             took = times.of(numbers, row.code)
             if took.count:
                 durations.add_metric([row.name], _buckets(took), took.total_ns / 1e9)
-            at = layout.COUNTERS + 4 * row.code
+            at = layout.COUNTERS + layout.COUNTER_WORDS * row.code
             if not numbers[at + CALLS] and not numbers[at + REFUSALS]:
                 continue
             refused = int(numbers[at + REFUSALS])

@@ -22,6 +22,7 @@ from synap.io.node.group_commit import GroupCommit
 from synap.io.node.node import Node
 from synap.io.resp.resp_connection import RespConnection
 from synap.io.server.server import Server
+from synap.io.server.server_commands import ServerConnections
 from synap.proto.http import Machine
 from synap.proto.rest import Rest
 from synap.proto.streamable import Commands
@@ -81,6 +82,14 @@ class Client:
         if self._closing:
             self.abort()
 
+    def take_until(self, left: int) -> None:
+        """Take the output that waits but for `left` bytes, and nothing more."""
+        taken = len(self._kept) - left
+        self._said, self._kept = self._said + self._kept[:taken], self._kept[taken:]
+        if self._full and left <= self._low:
+            self._full = False
+            self.protocol.resume_writing()
+
     def said(self) -> bytes:
         """What the peer has read since the last time."""
         said, self._said = self._said, b""
@@ -127,6 +136,8 @@ class Client:
         self.wrote_eof = True
 
     def write(self, data: bytes) -> None:
+        if self.wrote_eof:
+            raise RuntimeError("write after write_eof")  # as uvloop does, also without data
         if self.reads:
             self._said += data
             return
@@ -162,6 +173,7 @@ class Place:
         server.turn = GroupCommit(node, server.loop, lambda reason, seq: None)
         server.web = HttpApp(server)
         server.phase = "ready"
+        node.engine.host.connections = ServerConnections(server)
         self.other = self.resp()
 
     def _connected(self, connection: Connection) -> Client:

@@ -185,6 +185,23 @@ def test_a_queued_call_counts_once(house: House, command: str) -> None:
     assert str(found[4]) == Fault("RATE_LIMITED").resp_text()
 
 
+@pytest.mark.parametrize("end", ["DISCARD", "EXEC"])
+@pytest.mark.parametrize("before", [(), ("WATCH a",)])
+def test_a_transaction_can_end_above_the_rate(house: House, before: tuple[str, ...], end: str) -> None:
+    client = house.client()
+    client.session.rate = Rate(0.001, 2 + len(before), house.now)
+    found = client.ask(*before, "MULTI", READS, READS, end)
+    assert str(found[-2]) == Fault("RATE_LIMITED").resp_text()
+    assert found[-1] == b"OK" if end == "DISCARD" else str(found[-1]) == Fault("EXEC_ABORTED").resp_text()
+    assert not client.session.in_multi
+
+
+def test_a_snapshot_over_http_passes_the_guards_of_its_row() -> None:
+    surfaces = Surfaces()
+    surfaces.caller.guard(GUARD_NO_ADMIN)
+    assert surfaces.rest("POST", "/snapshot")[:2] == (403, {"error": Fault("NO_PERMISSION").json_text(), "code": 403})
+
+
 def test_a_call_that_waited_is_not_limited(house: House) -> None:
     client, pusher = house.client(), house.client()
     client.session.rate = Rate(0.001, 1, house.now)
@@ -196,7 +213,7 @@ def test_a_call_that_waited_is_not_limited(house: House) -> None:
 @pytest.mark.parametrize("end", ["RPUSH l a", "a timeout", "CLIENT UNBLOCK {id} ERROR"])
 def test_a_call_that_waits_is_counted_once(house: House, end: str) -> None:
     client, other = house.client(), house.client()
-    counter = layout.COUNTERS + 4 * next(row.code for row in CATALOGUE.rows if row.resp == "BLPOP")
+    counter = layout.COUNTERS + layout.COUNTER_WORDS * next(row.code for row in CATALOGUE.rows if row.resp == "BLPOP")
     assert client.ask("BLPOP l 1") == []
     house.now += 5000 if end == "a timeout" else 0
     house.upkeep()
@@ -212,9 +229,10 @@ def test_a_refusal_to_queue_is_counted(house: House) -> None:
     client.session.guard(GUARD_NO_READS)
     for command in (READS, READS_IN_PYTHON):
         code = next(row.code for row in CATALOGUE.rows if row.resp == command.rsplit(" ", 1)[0].replace(" ", "|"))
-        before = house.engine.numbers[layout.COUNTERS + 4 * code + 1]
+        refusals = layout.COUNTERS + layout.COUNTER_WORDS * code + layout.COUNTER_REFUSALS
+        before = house.engine.numbers[refusals]
         client.ask("MULTI", command, "DISCARD")
-        assert house.engine.numbers[layout.COUNTERS + 4 * code + 1] == before + 1, command
+        assert house.engine.numbers[refusals] == before + 1, command
 
 
 class Socket:
@@ -280,7 +298,27 @@ def test_the_topics_of_a_socket_pass_the_guards() -> None:
 def test_a_request_that_makes_two_calls_counts_once(path: str, body: dict[str, Any]) -> None:
     surfaces = Surfaces()
     surfaces.caller.rate = Rate(0.001, 2, surfaces.server.clock.now())
-    assert [surfaces.rest("POST", path, body)[0] for _ in range(3)] == [200, 200, 429]
+    assert [surfaces.rest("POST", path, body)[0] for _ in range(2)] == [200, 200]
+    first = next(iter(body))
+    assert surfaces.rest("POST", path, body | {first: "other"})[0] == 429
+    assert b"other" not in [*surfaces.resp("QUEUE.LIST"), *surfaces.resp("STREAM.LIST")], "made above the rate"
+
+
+def test_exec_with_a_large_reply_counts(house: House) -> None:
+    client = house.client()
+    client.ask(["SET", "large", "x" * (2 << 20)])
+    client.session.rate = Rate(0.001, 3, house.now)
+    found = client.ask("MULTI", "GET large", "EXEC", "PING")
+    assert len(found[2][0]) == 2 << 20 and str(found[3]) == Fault("RATE_LIMITED").resp_text()
+
+
+@pytest.mark.parametrize("command", ["GET", "NOTHING x", "SET k v WHAT", "INCRBY k x"])
+def test_a_command_that_is_misspelled_counts(house: House, command: str) -> None:
+    client = house.client()
+    client.session.rate = Rate(0.001, 1, house.now)
+    first, second = client.ask(command, "PING")
+    limited = Fault("RATE_LIMITED").resp_text()
+    assert str(first) != limited and str(second) == limited
 
 
 def test_batches_count_for_the_rate() -> None:

@@ -17,7 +17,7 @@ from surfaces import Surfaces
 from synap.engine.handlers.table import digest_of
 from synap.io.http.json_envelopes import BATCH_MAX
 from synap.proto.http import Request
-from synap.store.memory.layout import COUNTERS
+from synap.store.memory.layout import COUNTER_WORDS, COUNTERS
 from tests.support import Bench
 
 KEYS = ["a", "b", "list", "set", "", "key with space", "\u00e4", 'q"', "back\\slash", "n" * 5000]
@@ -185,9 +185,9 @@ def test_calls_are_counted_once(both: tuple[Surfaces, Surfaces]) -> None:
     """Also if the reply found no room in the kernel and the call was made again."""
     engine = both[0].server.engine
     code = next(row.code for row in engine.catalogue.rows if row.name == "kv.get")
-    before = engine.numbers[COUNTERS + 4 * code]
+    before = engine.numbers[COUNTERS + COUNTER_WORDS * code]
     both[0].batch(*[("kv.get", {"key": "x"})] * 7)
-    assert engine.numbers[COUNTERS + 4 * code] == before + 7
+    assert engine.numbers[COUNTERS + COUNTER_WORDS * code] == before + 7
 
 
 def test_too_many_are_refused(both: tuple[Surfaces, Surfaces]) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from synap.command import INT_MAX, INT_MIN, Command, Int, Many, Raw, Text, Token, layout, words_min
+from synap.command import Command, Int, Many, Raw, Text, Token, layout, words_min
 from synap.commands import CATALOGUE
-from synap.commands.times import MS_MAX, SECONDS_MAX
 from synap.faults import Fault
+from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX, INT_MAX, INT_MIN
 from tests.support import Refusal
 from tests.surfaces.surfaces import Surfaces
 
@@ -74,7 +74,7 @@ def test_rest_takes_priorities_up_to_255_for_9(surfaces: Surfaces) -> None:
         surfaces.database.queue_create("d") and surfaces.database.queue_publish("d", "x", priority=10)
 
 
-TIMES = {SECONDS_MAX, MS_MAX}
+TIMES = {GIVEN_SECONDS_MAX, GIVEN_MS_MAX}
 """Bounds of fields that are narrower than those of RESP, which depend on the time."""
 BOUNDED = [
     (row, place.node)

@@ -229,7 +229,7 @@ def config_resetstat(engine: Engine, caller: Caller, args: dict[str, Any], now: 
     """Reset the counters of INFO to zero."""
     for row in engine.catalogue.rows:
         for i in range(4):
-            engine.numbers[layout.COUNTERS + 4 * row.code + i] = 0
+            engine.numbers[layout.COUNTERS + layout.COUNTER_WORDS * row.code + i] = 0
         times.forget(engine.numbers, row.code)
     for i in range(layout.FAULTS_COUNT):
         engine.numbers[layout.REFUSALS + i] = 0

@@ -38,7 +38,7 @@ def used_bytes(engine: Engine) -> int:
 def total_calls(engine: Engine) -> int:
     """Return the calls of all rows; a call of an SDK's command counts once, with the row that it stands for."""
     rows = (row for row in engine.catalogue.rows if not row.traits & OTHER_NAME)
-    return sum(int(engine.numbers[layout.COUNTERS + 4 * row.code]) for row in rows)
+    return sum(int(engine.numbers[layout.COUNTERS + layout.COUNTER_WORDS * row.code]) for row in rows)
 
 
 def short(size: int) -> str:
@@ -171,7 +171,7 @@ def commandstats(engine: Engine) -> Section:
     """Return calls by row; total time is the mean of the timed calls (see `observe/times`) times all calls."""
     found: Section = {}
     for row in engine.catalogue.rows:
-        calls, refused = (int(engine.numbers[layout.COUNTERS + 4 * row.code + i]) for i in range(2))
+        calls, refused = (int(engine.numbers[layout.COUNTERS + layout.COUNTER_WORDS * row.code + i]) for i in range(2))
         if row.resp and (calls or refused):
             mean = times.of(engine.numbers, row.code).mean_us
             found["cmdstat_" + row.resp.lower()] = (
@@ -218,7 +218,7 @@ def keyspace(engine: Engine) -> Section:
     numbers = engine.numbers
     return {
         f"db{i}": f"keys={numbers[layout.KEYS_COUNT + i]},expires={numbers[layout.KEYS_EXPIRING + i]},avg_ttl=0"
-        for i in range(16)
+        for i in range(layout.NAMESPACES)
         if numbers[layout.KEYS_COUNT + i]
     }
 
@@ -263,7 +263,7 @@ def info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
 def memory_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     """Return the numbers of MEMORY STATS by name."""
     found = memory(engine)
-    keys = sum(int(engine.numbers[layout.KEYS_COUNT + i]) for i in range(16))
+    keys = sum(int(engine.numbers[layout.KEYS_COUNT + i]) for i in range(layout.NAMESPACES))
     return {
         "peak.allocated": found["used_memory_peak"], "total.allocated": found["used_memory"],
         "keys.count": keys, "keys.bytes-per-key": found["used_memory"] // max(keys, 1),

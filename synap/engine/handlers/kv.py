@@ -14,7 +14,7 @@ def kv_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> 
     numbers = engine.numbers
 
     def calls(*rows: int) -> int:
-        return sum(int(numbers[layout.COUNTERS + 4 * code + CALLS]) for code in rows)
+        return sum(int(numbers[layout.COUNTERS + layout.COUNTER_WORDS * code + CALLS]) for code in rows)
 
     def counted(trait: int) -> int:
         return calls(*(row.code for row in engine.catalogue.rows if row.traits & trait))

@@ -35,7 +35,7 @@ def perform(engine: Engine, caller: Caller, name: str, fields: dict[str, Any], n
         raise Fault("QUERY_TOO_LARGE")
     start = layout.CALL_BLOB * layout.WORD
     engine.bytes[start : start + len(call)] = call
-    outcome = engine.carry_out_queued(caller, layout.CALL_BLOB, now)
+    outcome = engine.execute_packed(caller, layout.CALL_BLOB, now, counted=False)
     if outcome.refusal:
         raise Fault(outcome.refusal, number=str(engine.numbers[layout.REPLY]))
     if outcome.status == HANDLED:

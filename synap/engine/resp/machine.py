@@ -22,7 +22,7 @@ from synap.engine.engine import Engine
 from synap.engine.outcomes import Outcome
 from synap.engine.resp.extent import Extent
 from synap.engine.resp.large_reply import LargeReply
-from synap.engine.resp.replies import OUT_AT, Replies
+from synap.engine.resp.replies import Replies
 from synap.engine.resp.slow_path import SlowPath, protocol_fault
 from synap.engine.resp.states import ENDED, MORE, READY, RUN, RunEvent
 from synap.engine.sessions import Session
@@ -31,7 +31,7 @@ from synap.store.lane import lane, resp
 from synap.store.lane.lane import CUT
 from synap.store.lane.lane import lane as run_lane
 from synap.store.memory import codes, layout
-from synap.store.memory.layout import LANE_AT, LANE_OUT, WORD
+from synap.store.memory.layout import LANE_AT, LANE_OUT, OUT_AT, WORD
 
 RECEIVE_AT = layout.RECEIVE * WORD
 RECEIVE_SLICE = 64 * layout.KIB  # bytes per read: with many clients a turn stays short
@@ -119,11 +119,11 @@ class RespMachine:
 
     def arrived(self, at: int, end: int, now: int) -> bytes | None:
         """Run the commands from `at` to `end` in the receive region; return what `received` returns."""
-        if self.state is MORE:
-            self._move(RunEvent.GO_ON)
-        if self.replies.pieces or self.state is not READY:
+        if self.replies.pieces or (self.state is not READY and self.state is not MORE):
             self._keep(at, end)
             return None
+        if self.state is MORE:
+            self._move(RunEvent.GO_ON)
         engine, numbers = self.engine, self._numbers
         reason = self._lane(at, end, now)
         if reason == CUT and numbers[LANE_AT] == end:
@@ -244,6 +244,7 @@ class RespMachine:
                 self.replies.protocol_error(protocol_fault(engine, at, end))
                 return end
             elif reason == lane.LARGE and numbers[layout.IN_GROUP]:
+                self.session.count_call(now)
                 self._slow_path.finish_exec(now)
                 self._command_over()
             elif reason != lane.OUT_FULL:

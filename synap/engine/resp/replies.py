@@ -16,7 +16,6 @@ from synap.store.lane import lane
 from synap.store.memory import layout
 
 log = logging.getLogger("synap")
-OUT_AT = layout.OUT * layout.WORD
 LARGE_REPLY_SLACK = 4096
 
 
@@ -91,8 +90,8 @@ class Replies:
         if outcome.what in (layout.ITEM, layout.ITEMS):
             bound += reply_bytes(engine)
         if bound <= layout.OUT_BYTES:
-            end = lane.encode(engine.words, engine.octets, OUT_AT, outcome.row_at, outcome.status, version)
-            self.pieces.append(bytes(engine.bytes[OUT_AT:end]))
+            end = lane.encode(engine.words, engine.octets, layout.OUT_AT, outcome.row_at, outcome.status, version)
+            self.pieces.append(bytes(engine.bytes[layout.OUT_AT:end]))
             return
         try:
             at = engine.memory.allocate(bound)

@@ -55,14 +55,17 @@ class SlowPath:
             return at if after == resp.INCOMPLETE else self._bad(after, end)
         row = engine.rows.get(row_at)
         if row is None:
+            session.count_call(now)
             self._unknown(count)
             return after
         refusal = self._refusal(row, row_at, count)
         if refusal is not None:
+            session.count_call(now)
             self._refuse(row, refusal)
             return after
         misfit = lane.fill_tape(engine.words, engine.octets, row_at, count)
         if misfit:
+            session.count_call(now)
             self._misspelled(row, row_at, misfit, count)
             return after
         tape_size = numbers[layout.CURSOR_TOP]

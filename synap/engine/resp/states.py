@@ -7,7 +7,7 @@ from synap.moves import Moves
 
 
 class Run(Enum):
-    """When the next command of a session runs. A LargeReply that is not sent yet delays it besides."""
+    """When the next command of a session runs. An unsent LargeReply also delays it."""
 
     READY = "as it arrives"
     MORE = "after the other sockets had their turn, as the budget of one run is used up"

@@ -118,6 +118,8 @@ class Connection:
         """Go on after the peer has taken enough output; the transport calls this."""
         self.output = OUTPUT.after(self.output, OutputEvent.TAKE)
         self.connections.behind.pop(self, None)
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self.note_behind()
         self.look_at_reading()
 
     def look_at_reading(self) -> None:
@@ -150,9 +152,13 @@ class Connection:
         elif self.queued:
             self.server.loop.call_soon(self._close_when_sent)
         else:
-            self.transport.close()
-            if self.transport.get_write_buffer_size() and self.output is TAKEN:
-                self.note_behind()  # the stall limit ends a connection that never takes the rest
+            self.close_transport()
+
+    def close_transport(self) -> None:
+        """Close the socket once its output is sent. The stall limit ends a connection whose peer never takes it."""
+        self.transport.close()
+        if self.transport.get_write_buffer_size() and self.output is TAKEN:
+            self.note_behind()
 
     def leave(self) -> None:
         """Close the connection because the server stops."""

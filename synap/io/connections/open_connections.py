@@ -49,6 +49,7 @@ class OpenConnections:
 
     def replace(self, before: Connection, after: Connection) -> None:
         """Register the connection that has taken over the transport of another one; it counts as the same."""
+        self.behind.pop(before, None)
         del self._open[before]
         self._open[after] = None
 

@@ -23,7 +23,7 @@ from synap.io.websocket.endpoints import MARK, ROUTES, Routes
 from synap.io.websocket.websocket_connection import without_upgrade
 from synap.observe.metrics import Metrics
 from synap.proto.http import Request, Response
-from synap.proto.rest import Target, allowed, in_query, json_response, not_allowed
+from synap.proto.rest import Target, allowed, in_query, json_response, not_allowed, status_fault
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
@@ -82,11 +82,11 @@ class HttpApp:
             b"/metrics": ("GET", self.exposition),
             b"/openapi.json": ("GET", self.described),
             b"/docs": ("GET", self.documented),
-            b"/snapshot": ("POST", self.snapshot),
         }
-        self.posted: dict[bytes, Callable[[Request, Caller], Response]] = {
+        self.posted: dict[bytes, Callable[[Request, Caller], Response | Awaitable[Response]]] = {
             b"/api/v1/command": self.envelopes.answer,
             b"/api/stream": self.operations.answer,
+            b"/snapshot": self.snapshot,
         }
         self.sockets = Routes(ROUTES)
         self._pages: dict[str, Response] = {}
@@ -102,8 +102,6 @@ class HttpApp:
             asked = request.method.decode("ascii", "replace")
             if asked != method and (asked, method) != ("HEAD", "GET"):
                 return self.other_method(request, allowed({method: None}))
-            if method != "GET":
-                self.admission.admit_write(request)
             return answer(request)
         posted = self.posted.get(request.path)
         if posted is not None:
@@ -151,13 +149,11 @@ class HttpApp:
         """Make the call of a REST request; return the response, or an awaitable if the call waits. Raises Fault."""
         engine, calls = self.server.engine, self.calls
         now = self.server.clock.now()
-        if target.before is not None:  # as one request it counts once for the caller's rate: with the row itself
-            refusal = calls.make_before(caller, target, target.before, fields, now)
-            engine.settle(now)
-            if refusal is not None:
-                raise refusal
+        if target.before is not None:
+            self._make_before(caller, target, fields, now)
         later = Later(self, target, fields) if target.row.waits else None
-        outcome = calls.make(caller, target, fields, now, None if later is None else later.deliver)
+        deliver = None if later is None else later.deliver
+        outcome = calls.make(caller, target, fields, now, deliver, target.before is None)
         if outcome.status == PARKED:
             assert later is not None
             later.future = self.server.loop.create_future()
@@ -166,6 +162,17 @@ class HttpApp:
             return self.response(outcome, target, fields)
         finally:
             engine.settle(now)
+
+    def _make_before(self, caller: Caller, target: Target, fields: dict[str, Any], now: int) -> None:
+        """Make the call that precedes the call of a route; both count once for the caller's rate. Raises Fault if the
+        request ends here."""
+        assert target.before is not None and target.route is not None, "only a route has another row to carry out first"
+        engine = self.server.engine
+        engine.admit_to(target.row.name, caller, now)
+        outcome = self.calls.make(caller, target.before, fields, now, counted=False)
+        engine.settle(now)
+        if outcome.failed and outcome.refusal != target.route.tolerates:
+            raise status_fault(outcome.status, fields, 0)
 
     def response(self, outcome: Outcome, target: Target, fields: dict[str, Any]) -> Response:
         """Return an outcome as a response. Raises Fault; the caller calls `settle` also then."""
@@ -192,11 +199,12 @@ class HttpApp:
         }
         return json_response(503, body, headers=[(b"retry-after", b"1")])
 
-    def snapshot(self, request: Request) -> Response | Awaitable[Response]:
-        """Write a snapshot and answer when it is complete. Raises Fault without persistence."""
+    def snapshot(self, request: Request, caller: Caller) -> Response | Awaitable[Response]:
+        """Write a snapshot and answer when it is complete. Raises Fault as BGSAVE does, and without persistence."""
         server = self.server
         if server.node is None:
             return self.health(request)
+        server.engine.admit_to("server.snapshot", caller, server.clock.now())
         if server.node.disk is None:
             raise Fault("SWITCHED_OFF", name="a snapshot", switch="persistence.enabled")
         return server.snapshots.reply()

@@ -132,9 +132,14 @@ class HttpConnection(Connection, asyncio.Protocol):
         if self.work is not READY:
             self.work = WORK.after(self.work, WorkEvent.GO_ON)
             self.bytes_while_waiting = 0
-        self._serve()
+        self._serve_rest()
         if self.output is GRANTED:
             self.output = OUTPUT.after(GRANTED, OutputEvent.RUN)
+
+    def _serve_rest(self) -> None:
+        """Answer the request that a pause held back, then those behind it."""
+        held, self.held = self.held, None
+        self._serve(held)
 
     def _serve(self, held: Request | None = None) -> None:
         """Answer the requests that have arrived, in order, up to SLICE_NS or `output_pause_bytes` of replies; first
@@ -236,8 +241,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         self.work = WORK.after(SCHEDULED, WorkEvent.GO_ON)
         self.bytes_while_waiting = 0
         self.look_at_reading()
-        held, self.held = self.held, None
-        self._serve(held)
+        self._serve_rest()
 
     def transmit(self, data: bytes) -> None:
         super().transmit(data)

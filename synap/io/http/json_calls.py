@@ -34,27 +34,18 @@ class JsonCalls:
 
     def make(
         self, caller: Caller, target: Target, fields: dict[str, Any], now: int,
-        deliver: Callable[[Outcome], None] | None = None,
+        deliver: Callable[[Outcome], None] | None = None, counted: bool = True,
     ) -> Outcome:  # fmt: skip
-        """Pack the call of a target and carry it out; call `Engine.settle` once the outcome is spelled. Raise Fault."""
-        self._pack(target, fields)
-        return self.server.engine.execute_packed(caller, CALL_BLOB, now, deliver)
+        """Pack the call of a target and carry it out; call `Engine.settle` once the outcome is spelled. Raise Fault.
 
-    def make_before(
-        self, caller: Caller, target: Target, first: Target, fields: dict[str, Any], now: int
-    ) -> Fault | None:
-        """Carry out the call `first`, which precedes that of a route; return its refusal if the route ends by it."""
-        self._pack(first, fields)
-        outcome = self.server.engine.carry_out_queued(caller, CALL_BLOB, now)
-        tolerated = target.route is not None and outcome.refusal == target.route.tolerates
-        return status_fault(outcome.status, fields, 0) if outcome.failed and not tolerated else None
-
-    def _pack(self, target: Target, fields: dict[str, Any]) -> None:
-        """Pack a call where the engine reads it. Raise Fault."""
+        See `Engine.execute_packed` for `counted`.
+        """
         call = target.pack(fields)
         if len(call) > CALL_BLOB_BYTES:
             raise Fault("QUERY_TOO_LARGE")
-        self.server.engine.bytes[CALL_BLOB_AT : CALL_BLOB_AT + len(call)] = call
+        engine = self.server.engine
+        engine.bytes[CALL_BLOB_AT : CALL_BLOB_AT + len(call)] = call
+        return engine.execute_packed(caller, CALL_BLOB, now, deliver, counted)
 
     def payload(self, outcome: Outcome, target: Target, fields: dict[str, Any], render: Render) -> Any:
         """Return what a call answers, as JSON. Raise Fault if it was refused, LookupError for "Not found"."""

@@ -17,7 +17,6 @@ from synap.store.lane import json_batch
 from synap.store.memory import layout
 from synap.store.memory.layout import WORD
 
-OUT_AT = layout.OUT * WORD
 BATCH_MAX = 10_000
 BATCH_BODY = layout.CALL_BLOB + layout.CALL_BLOB_BYTES // WORD // 2  # behind the calls made during a batch
 BATCH_BYTES_MAX = 16 * layout.MIB  # a larger batch is read by Python
@@ -92,7 +91,7 @@ class Envelopes:
                 break
             now = self.server.clock.now()
             reason = json_batch.answer(words, octets, index, entry, count, now, caller.refuses, engine.reply_bytes_max)
-            pieces.append(bytes(engine.bytes[OUT_AT : numbers[layout.LANE_OUT]]))
+            pieces.append(bytes(engine.bytes[layout.OUT_AT : numbers[layout.LANE_OUT]]))
             made += len(pieces[-1])
             index, entry = numbers[layout.BATCH_INDEX], numbers[layout.BATCH_AT]
             if reason >= json_batch.ALONE:
@@ -104,7 +103,7 @@ class Envelopes:
                 pieces.append(b"," + _encode(reply) if index else _encode(reply))
                 made += len(pieces[-1])
                 index += 1
-                entry += numbers[entry + 1]
+                entry += numbers[entry + layout.PACKED_WORDS]
             engine.settle(now)
         pieces.append(b"]}")
         if size > layout.MIB:

@@ -6,7 +6,7 @@ In mode `always` the replies of a group are sent when the group is on the disk, 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -139,15 +139,13 @@ class GroupCommit:
         self.rounds.take()  # the rounds' replies go behind these, also if a socket takes only a part of them
         ready, self._ready = self._ready, []
         if not self.shared:
-            for connection, data in ready:
-                connection.transmit(data)
+            _transmit(ready)
             return
         self.shared = False
         for _, group in groupby(ready, lambda entry: id(entry[1])):
             entries = list(group)
             if len(entries) < SPREAD_MIN:
-                for connection, data in entries:
-                    connection.transmit(data)
+                _transmit(entries)
             else:
                 self.rounds.fan_out([connection for connection, _ in entries], entries[0][1])
 
@@ -228,8 +226,7 @@ class GroupCommit:
 
     def _release(self, seq: int) -> None:
         while self._batches and self._batches[0][0] <= seq:
-            for connection, data in self._batches.popleft()[1]:
-                connection.transmit(data)
+            _transmit(self._batches.popleft()[1])
 
     def _sync_due(self) -> None:
         """Sync on a thread, at the end of an interval of mode `periodic`."""
@@ -279,3 +276,12 @@ class GroupCommit:
             if timer is not None:
                 timer.cancel()
         self._threads.shutdown(wait=True)
+
+
+def _transmit(replies: Iterable[tuple["Connection", bytes]]) -> None:
+    """Hand replies to their connections; an exception of one connection costs the others nothing."""
+    for connection, data in replies:
+        try:
+            connection.transmit(data)
+        except Exception as error:
+            connection.failed(error)

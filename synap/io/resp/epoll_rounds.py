@@ -35,7 +35,6 @@ from synap.store.lane.epoll_batch import (
     SENT,
     TOOK,
 )
-from synap.store.lane.lane import OUT_AT
 from synap.store.memory import layout
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ class Rounds:
         engine, view, diagnostics = self._engine, self._view, self._engine.diagnostics
         now = self._clock.now()
         slow_ns = diagnostics.slow_ns if diagnostics.slow_ns >= 0 else NEVER_NS
-        engine.numbers[layout.LANE_OUT] = OUT_AT
+        engine.numbers[layout.LANE_OUT] = layout.OUT_AT
         epoll = self._epoll.fileno()
         while True:
             reason = epoll_batch.serve(engine.words, engine.octets, self._board, self._table, self._events, epoll,
@@ -180,7 +179,7 @@ class Rounds:
             if transport is not None:
                 self._turn.hold(transport.connection, bytes(data[view[place + 1] : view[place + 2]]))
         view[REPLIES] = 0
-        self._engine.numbers[layout.LANE_OUT] = OUT_AT
+        self._engine.numbers[layout.LANE_OUT] = layout.OUT_AT
 
     def deliver(self) -> None:
         """Send the replies of this round by one kernel call; the transport keeps what a socket does not take."""
@@ -214,8 +213,8 @@ class Rounds:
                 idle.append((connection, transport))
             else:
                 connection.transmit(data)
-        engine.bytes[OUT_AT : OUT_AT + size] = data
-        epoll_batch.fan_out(engine.octets, OUT_AT, size, self._sockets_of, len(idle))
+        engine.bytes[layout.OUT_AT : layout.OUT_AT + size] = data
+        epoll_batch.fan_out(engine.octets, layout.OUT_AT, size, self._sockets_of, len(idle))
         for i, (connection, transport) in enumerate(idle):
             connection.queued -= 1
             if told[i] != size:

@@ -5,8 +5,10 @@ import asyncio
 from synap.engine.resp.encoding import encode
 from synap.engine.resp.large_reply import LargeReply
 from synap.engine.resp.machine import RECEIVE_SLICE, RespMachine
-from synap.engine.resp.states import MORE as RUN_MORE
+from synap.engine.resp.states import ENDED as RUN_ENDED
+from synap.engine.resp.states import HELD as RUN_HELD
 from synap.engine.resp.states import READY as RUN_READY
+from synap.engine.resp.states import WAITING as RUN_WAITING
 from synap.faults import Fault
 from synap.io.connections.connection import HELD_WHILE_WAITING, Connection, place
 from synap.io.connections.states import (
@@ -29,6 +31,8 @@ from synap.io.connections.states import (
 from synap.journal import LogFailed
 
 LARGE_REPLY_PIECE = 256 * 1024
+GIVEN_UP = (RUN_HELD, RUN_WAITING, RUN_ENDED)
+"""States whose commands do not run for a peer that has closed its sending side."""
 
 
 class RespConnection(Connection, asyncio.BufferedProtocol):
@@ -48,7 +52,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             if self.server.node is not None:
                 self.server.engine.diagnostics.connections_rejected += 1
             self.transport.write(b"-ERR max number of clients reached\r\n")
-            self.transport.close()
+            self.close_transport()
             self.lose()
             return
         self.server.engine.diagnostics.connections_received += 1
@@ -85,7 +89,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
 
         Return False after closing a connection whose waiting output would exceed `limits.feed_output_bytes_max`.
         """
-        if self.life is LOST:
+        if self.life is LOST or self.life is CLOSING:
             return True
         output, waiting = self.machine.output, self.transport.get_write_buffer_size()
         if not (self.queued or output):
@@ -210,20 +214,25 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     def _go_on(self) -> None:
         if self.output is GRANTED and not self.connections.output_fits():
             self.output = OUTPUT.after(GRANTED, OutputEvent.RUN)
-        if self.life is LOST:
+        if self.life is LOST or self.life is CLOSING:
             return
         if self.output is BEHIND:  # `resume_writing` or the peer's next input leads here again
             self.look_at_reading()
             return
+        machine = self.machine
         self._push()
-        if self.output is not BEHIND and not self.machine.paused:
+        if self.output is not BEHIND and not machine.paused:
             try:
-                self.machine.resume(self.server.clock.now())
+                machine.resume(self.server.clock.now())
             except LogFailed:
                 self.outcome_unknown()
                 return
             self.made_seq = self.server.engine.seq
             self._push()
+            if self.life is HALF_CLOSED:
+                self._end_when_done()
+        elif self.life is HALF_CLOSED and machine.state in GIVEN_UP:
+            self._end_when_done()
 
     def _push(self) -> None:
         """Queue the machine's output; a large reply is queued in pieces, as the peer takes them."""
@@ -239,14 +248,12 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.turn.schedule()
         if not output and self.output is GRANTED:
             self.output = OUTPUT.after(GRANTED, OutputEvent.RUN)
-        if machine.state is RUN_MORE and not machine.closing and self.output is not BEHIND:
+        if machine.more and not machine.closing and self.output is not BEHIND:
             self._soon()
         self.look_at_reading()
         if machine.closing and not output and self.life is not CLOSING:
             self.turn.send(self, b"")
             self.close_after_turn()
-        elif self.life is HALF_CLOSED:
-            self._end_when_done()
 
     def _push_mixed(self) -> None:
         output = self.machine.output
@@ -281,15 +288,19 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         if self.life is LOST:
             return False
         self.life = LIFE.after(self.life, LifeEvent.PEER_ENDS)
-        if not self.machine.closing:
-            self._end_when_done()
+        if self.machine.state in GIVEN_UP:
+            self.machine.give_up()
+        self._soon()
         return True
 
     def _end_when_done(self) -> None:
-        """Close once no reply is left to send. Cancel a call that waits: a peer that is gone cannot be told from one
-        that only stopped sending, and no element may be removed for a peer that is gone."""
+        """Close, after all commands that can run have run, once no reply is left to send.
+
+        A call that waits or is held by a pause is given up: a peer that is gone cannot be told from one that only
+        stopped sending, and no element may be removed for a peer that is gone.
+        """
         machine = self.machine
-        if machine.session.parked is not None:
+        if machine.state in GIVEN_UP:
             machine.give_up()
         if not (machine.output or machine.more or self.work is SCHEDULED):
             self.close_after_turn()
@@ -306,4 +317,4 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             self.transport.abort()  # the client would take the error text for a part of the value
         else:
             self.transport.write(encode(Fault("UNKNOWN_OUTCOME"), 2))
-            self.transport.close()
+            self.close_transport()

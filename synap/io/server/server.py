@@ -176,8 +176,7 @@ class Server:
         if self.upkeep_timer is not None:
             self.upkeep_timer.end()
         for connection in self.connections:
-            if connection.transport is not None:
-                connection.leave()
+            connection.guarded(connection.leave)
         if self.node is not None:
             self.turn.end()
             self.turn.close()

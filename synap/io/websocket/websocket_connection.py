@@ -20,6 +20,7 @@ from synap.faults import BrokenNode, Fault
 from synap.io.connections.connection import Connection
 from synap.io.connections.states import (
     BEHIND,
+    HALF_CLOSED,
     HELD_BACK,
     LIFE,
     LOST,
@@ -79,7 +80,6 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self.transport, self.address = before.transport, before.address
         self.number, self.opened = before.number, before.opened  # for CLIENT LIST, see `http_clients`
         if before.output is not TAKEN:
-            del self.connections.behind[before]
             self.note_behind()
         self.output_max: int = self.server.limits.feed_output_bytes_max
         self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
@@ -360,14 +360,20 @@ class WebSocketConnection(Connection, asyncio.Protocol):
     def leave(self) -> None:
         """Send a Close frame and close, because the server is stopping."""
         if self.life is not LOST:
-            self.transport.write(self.machine.close(GOING_AWAY, "the server is stopping"))
+            self._send_last(self.machine.close(GOING_AWAY, "the server is stopping"))
         super().leave()
 
     def outcome_unknown(self) -> None:
         if self.life is not LOST:
-            self.transport.write(self.machine.close(INTERNAL, "outcome unknown: the log cannot be written"))
+            self._send_last(self.machine.close(INTERNAL, "outcome unknown: the log cannot be written"))
             self.lose()
-            self.transport.close()
+            self.close_transport()
+
+    def _send_last(self, frame: bytes) -> None:
+        """Send a Close frame past the turn; there is none if the closing handshake has begun, and then the transport
+        may take no bytes any more."""
+        if frame:
+            self.transport.write(frame)
 
     def holds_beyond(self, seq: int) -> bool:
         return False
@@ -417,6 +423,9 @@ def open_socket(connection: "HttpConnection", upgrade: Upgrade) -> Response | No
     except Exception:
         log.exception("websocket: no endpoint for %s", request.path.decode("latin-1"))
         socket.close(INTERNAL, "internal error")
+        return None
+    if connection.life is HALF_CLOSED:  # the transport reports only once that the peer has closed its sending side
+        socket.eof_received()
         return None
     socket._tell("begin")
     if trailing and socket.life is not LOST:

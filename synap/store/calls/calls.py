@@ -13,6 +13,9 @@ from synap.store.memory import arena, frames
 from synap.store.memory.layout import (
     CHANGED,
     CLOCK,
+    COUNTER_CHANGES,
+    COUNTER_REFUSALS,
+    COUNTER_WORDS,
     COUNTERS,
     DOORS,
     FLAG_ADMIN,
@@ -134,14 +137,14 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     flags = words[row + ROW_FLAGS]
     code = words[row + ROW_CODE]
     words[NOW] = now
-    counter = COUNTERS + 4 * code
+    counter = COUNTERS + COUNTER_WORDS * code
     words[counter] += 1
     refusal = admit(words, octets, row, tape_size, blob_size, now)
     if refusal:
-        words[counter + 1] += 1
+        words[counter + COUNTER_REFUSALS] += 1
         return refusal
     if flags & FLAG_WRITE and not frames.log_has_space(words, tape_size, blob_size):
-        words[counter + 1] += 1
+        words[counter + COUNTER_REFUSALS] += 1
         return LOG_FAILED
     hits = words[KEY_HITS]
     misses = words[KEY_MISSES]
@@ -157,10 +160,10 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     if what == FULL or what == WAIT:  # the call is made again, or counted when its wait ends
         words[counter] -= 1
     if status & CHANGED:
-        words[counter + 3] += 1
+        words[counter + COUNTER_CHANGES] += 1
         frames.journal(words, octets, code, now, status, words[reply], tape, tape_size, blob_size)
     elif what >= REFUSED:
-        words[counter + 1] += 1
+        words[counter + COUNTER_REFUSALS] += 1
     return status
 
 

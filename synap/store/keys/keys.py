@@ -5,6 +5,7 @@ import numpy as np
 from synap.compiler.jit import kernel
 from synap.kernels.globs import matches
 from synap.kernels.integers import parse_cursor, print_integer
+from synap.ranges import MS_MAX
 from synap.store.memory import tables
 from synap.store.memory.layout import (
     BROKEN,
@@ -19,6 +20,7 @@ from synap.store.memory.layout import (
     KINDS_COUNT,
     MARK_ARRAY,
     MARK_BITS,
+    NAMESPACES,
     NUMBER,
     REPLY_BYTES_MAX,
     REPLY_ITEMS_MAX,
@@ -46,7 +48,6 @@ from synap.store.slots import keys as slots
 SCAN_COUNT_DEFAULT = 10
 PAGE_ITEMS = 3  # items of the reply before the keys: two marks of arrays and the cursor
 SCAN_WALK_MAX = 8192  # keys of other namespaces that one window passes over: about half a millisecond
-MS_MAX = (1 << 63) - 1
 
 
 @kernel
@@ -383,7 +384,7 @@ def flush(words, octets, tape, now, reply):
                     at = np.int64(0)
         tables.close_table(words, table)
         tables.open_table(words, octets, table, tables.SIZE_MIN)
-    for namespace in range(16):
+    for namespace in range(NAMESPACES):
         words[KEYS_COUNT + namespace] = 0
         words[KEYS_EXPIRING + namespace] = 0
     keyspace.touched_all(words)

@@ -44,7 +44,8 @@ from synap.compiler.jit import kernel
 from synap.kernels.integers import parse_cursor, parse_integer
 from synap.kernels.reals import parse_real
 from synap.kernels.spans import bits_of
-from synap.store.memory.layout import CURSOR_TOP, MARK_BITS, PRESENT, TAPE_WORDS_MAX, UNREADABLE, WORDS
+from synap.ranges import TAPE_WORDS_MAX, TIMEOUT_MS_MAX
+from synap.store.memory.layout import CURSOR_TOP, MARK_BITS, PRESENT, UNREADABLE, WORDS
 from synap.store.memory.refusals import NEGATIVE_TIMEOUT, SYNTAX, TOO_MANY_WORDS
 
 TEXT, INT, REAL, TIMEOUT, CHOICE = 1, 2, 3, 4, 5
@@ -55,7 +56,6 @@ ANY, NONE, BOTH = 1, 2, 3  # earlier choices that CHOOSE refuses (its b); 0: oth
 SIMPLE_LAST = CHOICE
 OP, SLOT, A, B, C, FAULT, SIZE = range(7)
 PAIR_SHIFT, PAIR_MASK = 32, (1 << 32) - 1  # two numbers in one: op | slot << 32, refusal | refusal << 32
-TIMEOUT_MS_MAX = 1 << 62
 
 
 @kernel

@@ -39,7 +39,6 @@ from synap.store.memory.layout import (
     BATCH_STATUS,
     CALL_BLOB,
     CALL_BLOB_BYTES,
-    COUNTERS,
     DEFERRED_COUNT,
     DONE,
     ENVELOPES,
@@ -59,15 +58,20 @@ from synap.store.memory.layout import (
     MARK_BITS,
     NIL,
     NUMBER,
-    OUT,
-    OUT_BYTES,
+    OUT_AT,
+    OUT_END,
+    PACKED_BLOB,
+    PACKED_HEAD,
+    PACKED_NAMESPACE,
+    PACKED_ROW,
+    PACKED_TAPE,
+    PACKED_WORDS,
     PRESENT,
     REFUSE_CALLER,
     REPLY,
     REPLY_BYTES_MAX,
     REPLY_ITEMS,
     REPLY_ITEMS_MAX,
-    ROW_CODE,
     ROW_SLOTS,
     SCRATCH,
     STATUS_MASK,
@@ -95,9 +99,7 @@ KEYS_AT = HEAD_AT + 64  # command, request_id, payload: 16 octets each
 TEXTS_AT = HEAD_AT + 112
 
 ENTRIES_END = CALL_BLOB + CALL_BLOB_BYTES // WORD
-OUT_AT = OUT * WORD
-OUT_END = OUT_AT + OUT_BYTES
-SHORT_REPLY = 512  # bytes around a request_id and its payload
+ENVELOPE_BYTES = 512  # bytes around a request_id and its payload
 NAME_BYTES_MAX = 4096  # a longer request_id is odd
 
 
@@ -174,7 +176,7 @@ def find_target(words, octets, at, size):
 def pack(words, octets, target, count, entry):
     """Pack the `count` fields in SCRATCH as a call at `entry`; return False unless they are exactly the target's."""
     slots = words[words[target + ROW] + ROW_SLOTS]
-    tape = entry + transactions.QUEUE_HEAD
+    tape = entry + PACKED_HEAD
     tape_size = slots
     for i in range(slots + 2):
         words[tape + i] = 0
@@ -227,11 +229,11 @@ def pack(words, octets, target, count, entry):
         used += size
     if found < count:
         return False
-    words[entry] = words[target + ROW]
-    words[entry + 1] = transactions.QUEUE_HEAD + tape_size + ((used + 7) >> 3)
-    words[entry + 2] = tape_size
-    words[entry + 3] = 0
-    words[entry + 4] = used
+    words[entry + PACKED_ROW] = words[target + ROW]
+    words[entry + PACKED_WORDS] = PACKED_HEAD + tape_size + ((used + 7) >> 3)
+    words[entry + PACKED_TAPE] = tape_size
+    words[entry + PACKED_NAMESPACE] = 0
+    words[entry + PACKED_BLOB] = used
     return True
 
 
@@ -312,9 +314,9 @@ def plan(words, octets, at, end, entry, most):
             if after == 0:
                 return -1
             words[entry] = 0
-            words[entry + 1] = transactions.QUEUE_HEAD
+            words[entry + PACKED_WORDS] = PACKED_HEAD
             odd += 1
-        entry += words[entry + 1]
+        entry += words[entry + PACKED_WORDS]
         count += 1
         at = skip_space(octets, after, end)
         if at >= end:
@@ -347,7 +349,7 @@ def payload(words, octets, out, target, status):
         if mark & FORM_MASK:
             _, valid = parse_integer(octets, words[REPLY + 2], min(size, SHORT_LITERAL + 1))
             return put(octets, out, words[REPLY + 2], size) if valid and size <= SHORT_LITERAL else 0
-        if out + size + SHORT_REPLY > OUT_END or not reads_as_itself(octets, words[REPLY + 2], size):
+        if out + size + ENVELOPE_BYTES > OUT_END or not reads_as_itself(octets, words[REPLY + 2], size):
             return 0
         octets[out] = QUOTE
         out = put(octets, out + 1, words[REPLY + 2], size)
@@ -398,7 +400,7 @@ def answer(words, octets, index, entry, count, now, refuse, bytes_max):
             reason = np.int64(ALONE)
             break
         name = WORDS + 4 * index
-        if out + words[name + 1] + SHORT_REPLY > OUT_END:
+        if out + words[name + 1] + ENVELOPE_BYTES > OUT_END:
             reason = np.int64(PAUSE)
             break
         words[REPLY_ITEMS_MAX] = REPLY_ITEMS
@@ -406,7 +408,6 @@ def answer(words, octets, index, entry, count, now, refuse, bytes_max):
         status = transactions.queued_call(words, octets, entry, now, REPLY)
         words[BATCH_STATUS] = status
         if status & STATUS_MASK == FULL:
-            words[COUNTERS + 4 * words[row + ROW_CODE]] -= 1
             reason = np.int64(ALONE)
             break
         start = out
@@ -425,7 +426,7 @@ def answer(words, octets, index, entry, count, now, refuse, bytes_max):
         if words[DEFERRED_COUNT]:
             arena.free_deferred(words)
         index += 1
-        entry += words[entry + 1]
+        entry += words[entry + PACKED_WORDS]
         if words[HITS_COUNT] or words[LOG_TOP] > LOG_FLUSH_BYTES:
             reason = np.int64(PAUSE)
             break

@@ -24,6 +24,8 @@ from synap.store.lane import grammar, prefetch, resp, transactions
 from synap.store.memory import arena, codes
 from synap.store.memory.layout import (
     BROKEN,
+    COUNTER_REFUSALS,
+    COUNTER_WORDS,
     COUNTERS,
     CURSOR_TOP,
     DEFERRED_COUNT,
@@ -43,8 +45,8 @@ from synap.store.memory.layout import (
     LOG_TOP,
     NAMES,
     NAMES_COUNT,
-    OUT,
-    OUT_BYTES,
+    OUT_AT,
+    OUT_END,
     REFUSE_CALLER,
     REFUSED_SHIFT,
     REPLY,
@@ -71,9 +73,6 @@ from synap.store.memory.layout import (
 )
 
 CUT, HANDLER, HITS, WAITING, OUT_FULL, LARGE, FLUSH, MORE, BAD = range(9)
-OUT_AT = OUT * 8
-OUT_END = OUT_AT + OUT_BYTES
-SHORT_REPLY = 1024  # bytes that a reply may take without a check of the space left
 NAME_BYTES_MAX = 64
 BUDGET = 4000  # units of the lane (calls, and items / 16): about a millisecond
 
@@ -151,7 +150,7 @@ def run(words, octets, session, at, end, now, budget):
         prefetch.prefetch_record(words, soon)
         soon = later
         peek, later = prefetch.hash_next_key(words, octets, session, peek, end)
-        if out + SHORT_REPLY > OUT_END:
+        if out + resp.SHORT_REPLY > OUT_END:
             reason = OUT_FULL
             break
         if units >= budget:
@@ -201,7 +200,7 @@ def run(words, octets, session, at, end, now, budget):
                 if in_multi or words[FAULTS + 2 * (fault >> REFUSED_SHIFT) - 1] & FAULT_FILLED:
                     reason = HANDLER
                     break
-                words[COUNTERS + 4 * code + 1] += 1
+                words[COUNTERS + COUNTER_WORDS * code + COUNTER_REFUSALS] += 1
                 out = resp.put_refusal(words, octets, out, row, fault, 0, 0)
             elif in_multi:
                 out = transactions.queue(words, octets, session, row, tape_size, blob_size, out, now)

@@ -53,6 +53,7 @@ CR, LF, STAR, DOLLAR, MINUS = 13, 10, 42, 36, 45
 NAME_MARK, NUMBER_MARK, SECOND_MARK = 1, 2, 3  # in the text of a refusal: place of the command's name, of a number
 LINE_MAX = 32
 UNCOUNTED = (1 << 22) - 1  # words left for `skim` while the count line is incomplete
+SHORT_REPLY = 1024  # bytes that a reply may take without a check of the space left
 PLUS, COLON, PERCENT, TILDE, COMMA = 43, 58, 37, 126, 44
 
 

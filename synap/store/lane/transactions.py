@@ -1,6 +1,6 @@
 """MULTI and EXEC: packs the calls of a transaction into the session's queue, and carries them out as one group.
 
-    queued call   row | words in all | tape words | namespace | blob bytes | tape | blob
+    packed call   row | words in all | tape words | namespace | blob bytes | tape | blob        see layout.PACKED_*
 
 The two words before the tape belong to the tape, so a queued call runs in place. The frames of one EXEC are marked as
 one group (`frames.journal`).
@@ -13,6 +13,8 @@ from synap.store.lane import resp
 from synap.store.memory import arena, codes
 from synap.store.memory.layout import (
     BROKEN,
+    COUNTER_REFUSALS,
+    COUNTER_WORDS,
     COUNTERS,
     DEFERRED_COUNT,
     FLAG_HANDLER,
@@ -24,8 +26,13 @@ from synap.store.memory.layout import (
     LANE_OUT,
     MULTI_BROKEN,
     MULTI_NEEDS_PYTHON,
-    OUT,
-    OUT_BYTES,
+    OUT_END,
+    PACKED_BLOB,
+    PACKED_HEAD,
+    PACKED_NAMESPACE,
+    PACKED_ROW,
+    PACKED_TAPE,
+    PACKED_WORDS,
     REFUSE,
     REFUSE_CALLER,
     REPLY,
@@ -53,9 +60,6 @@ from synap.store.memory.refusals import (
     OUT_OF_MEMORY,
 )
 
-OUT_END = OUT * 8 + OUT_BYTES
-SHORT_REPLY = 1024  # bytes that a reply may take without a check of the space left
-QUEUE_HEAD = 5  # words of a queued call before its tape: row, words in all, tape words, then the tape's two
 QUEUE_WORDS_MIN = 512  # enough for a transaction of ten commands
 
 
@@ -67,7 +71,7 @@ def enqueue(words, octets, session, row, tape, tape_size, blob_size):
     stands for the tape size, and the word at fault for the blob.
     """
     slots = max(tape_size, 0)
-    size = QUEUE_HEAD + slots + ((blob_size + 7) >> 3)
+    size = PACKED_HEAD + slots + ((blob_size + 7) >> 3)
     used = words[session + SESSION_QUEUE_USED]
     if used + size > words[session + SESSION_QUEUE_CAPACITY]:
         capacity = max(words[session + SESSION_QUEUE_CAPACITY] * 2, used + size, QUEUE_WORDS_MIN)
@@ -81,14 +85,14 @@ def enqueue(words, octets, session, row, tape, tape_size, blob_size):
         words[session + SESSION_QUEUE] = block
         words[session + SESSION_QUEUE_CAPACITY] = arena.capacity(words, block)
     at = words[session + SESSION_QUEUE] + used
-    words[at] = row
-    words[at + 1] = size
-    words[at + 2] = tape_size
+    words[at + PACKED_ROW] = row
+    words[at + PACKED_WORDS] = size
+    words[at + PACKED_TAPE] = tape_size
     for i in range(tape_size):
-        words[at + QUEUE_HEAD + i] = words[tape + i]
-    move(octets, (at + QUEUE_HEAD + slots) * 8, words[tape - 1], blob_size)
-    words[at + 3] = words[session + SESSION_NAMESPACE]
-    words[at + 4] = blob_size
+        words[at + PACKED_HEAD + i] = words[tape + i]
+    move(octets, (at + PACKED_HEAD + slots) * 8, words[tape - 1], blob_size)
+    words[at + PACKED_NAMESPACE] = words[session + SESSION_NAMESPACE]
+    words[at + PACKED_BLOB] = blob_size
     words[session + SESSION_QUEUE_USED] = used + size
     words[session + SESSION_QUEUED] += 1
     if tape_size < 0 or words[row + ROW_FLAGS] & (FLAG_HANDLER | FLAG_WAITS):
@@ -111,11 +115,11 @@ def end_multi(words, session):
 @kernel
 def queued_call(words, octets, entry, now, reply):
     """Carry out one queued call; return its status."""
-    tape = entry + QUEUE_HEAD
-    tape_size = words[entry + 2]
-    blob_size = words[entry + 4]
+    tape = entry + PACKED_HEAD
+    tape_size = words[entry + PACKED_TAPE]
+    blob_size = words[entry + PACKED_BLOB]
     words[tape - 1] = (tape + tape_size) * 8
-    status = calls.call(words, octets, words[entry], tape, tape_size, blob_size, now, reply)
+    status = calls.call(words, octets, words[entry + PACKED_ROW], tape, tape_size, blob_size, now, reply)
     words[tape - 1] = blob_size  # restored, because a FULL call is made again
     return status
 
@@ -138,17 +142,17 @@ def execute(words, octets, session, out, now):
         words[REPLY_ITEMS_MAX] = REPLY_ITEMS_LANE
         words[REPLY_BYTES_MAX] = OUT_END - start
         status = FULL
-        if start + SHORT_REPLY <= OUT_END:
+        if start + resp.SHORT_REPLY <= OUT_END:
             status = queued_call(words, octets, entry, now, REPLY)
         if status & STATUS_MASK == FULL or status & STATUS_MASK == BROKEN:
             words[session + SESSION_WATCHED + 1] = i  # number of calls done
             words[session + SESSION_WATCHED + 2] = entry
             words[LANE_OUT] = start
             return -1
-        start = resp.put_reply(words, octets, start, words[entry], status, REPLY, version)
+        start = resp.put_reply(words, octets, start, words[entry + PACKED_ROW], status, REPLY, version)
         if words[DEFERRED_COUNT]:
             arena.free_deferred(words)
-        entry += words[entry + 1]
+        entry += words[entry + PACKED_WORDS]
     words[IN_GROUP] = 0
     end_multi(words, session)
     return start
@@ -208,7 +212,7 @@ def queue(words, octets, session, row, tape_size, blob_size, out, now):
     if not refusal:
         return put_word(octets, out, 1)
     words[session + SESSION_FLAGS] |= MULTI_BROKEN
-    words[COUNTERS + 4 * words[row + ROW_CODE] + 1] += 1
+    words[COUNTERS + COUNTER_WORDS * words[row + ROW_CODE] + COUNTER_REFUSALS] += 1
     return resp.put_refusal(words, octets, out, row, refusal, 0, 0)
 
 

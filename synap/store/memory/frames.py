@@ -13,6 +13,7 @@ positions in the blob, so writing a frame takes two copies and no loop over the 
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import bare, call_door, move
+from synap.ranges import TAPE_WORDS_MAX
 from synap.store.memory import arena
 from synap.store.memory.layout import (
     BROKEN,
@@ -51,7 +52,6 @@ from synap.store.memory.layout import (
     SEQ,
     STATUS_MASK,
     TAPE,
-    TAPE_WORDS_MAX,
 )
 
 HEAD_WORDS = 5

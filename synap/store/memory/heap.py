@@ -9,6 +9,7 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import bare
+from synap.ranges import TAPE_WORDS_MAX
 from synap.store.memory import layout, spaces, tables
 
 MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
@@ -43,7 +44,7 @@ class Heap:
         keys = np.frombuffer(seed[:24], np.int64)
         self.words[[layout.KEY_A, layout.KEY_B, layout.CHANCE]] = keys
         self.numbers[layout.LIMIT_WORD] = 512 * layout.MIB
-        self.numbers[layout.LIMIT_WORDS] = layout.TAPE_WORDS_MAX
+        self.numbers[layout.LIMIT_WORDS] = TAPE_WORDS_MAX
         image.place(self.words, self.octets)
         for word, value in registers:
             self.numbers[word] = value

@@ -10,6 +10,8 @@ The whole address space is reserved and not committed: a page takes memory once 
 space count all of it (`spaces.py`), so no region is larger than the limits of calls and replies require.
 """
 
+from synap.ranges import TAPE_WORDS_MAX
+
 WORD = 8
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -76,8 +78,9 @@ NAMED_FIRST = 16  # the first number of a kind of named records
 NAMED_TABLES = TYPE_NAMES + 2 * KINDS_COUNT  # the table of each kind of named records, from NAMED_FIRST on
 QUEUES, ROOMS = NAMED_TABLES, NAMED_TABLES + TABLE_SIZE
 CODES, CODES_SIZE = 4096, 65536  # the row of each code
-COUNTERS = CODES + CODES_SIZE  # 4 words for each code: calls, refusals, ticks, changes
-COUNTERS_SIZE = 65536 * 4
+COUNTERS, COUNTER_WORDS = CODES + CODES_SIZE, 4  # of each code: calls, refusals, one that is not used, changes
+COUNTER_REFUSALS, COUNTER_CHANGES = 1, 3
+COUNTERS_SIZE = 65536 * COUNTER_WORDS
 ROWS = COUNTERS + COUNTERS_SIZE  # 16 words for each row
 ROWS_COUNT_MAX, ROW_SIZE = 2048, 16
 NAMES = ROWS + ROWS_COUNT_MAX * ROW_SIZE  # 4 words for each slot: hash, row + 1, text at, text size
@@ -108,7 +111,6 @@ REPLY_ITEMS, REPLY_ITEMS_LANE = 1 << 26, 1 << 17  # capacity in items; the most 
 DEFERRED, DEFERRED_MAX = HITS + HITS_MAX + 8, 1 << 26
 SESSIONS, SESSION_SIZE, SESSIONS_COUNT = DEFERRED + DEFERRED_MAX + 8, 16, 1 << 16
 WORDS = SESSIONS + SESSION_SIZE * SESSIONS_COUNT  # (start, size) of each RESP word of a command
-TAPE_WORDS_MAX = 1 << 20
 TAPE_MARGIN = 64  # words before a tape for its two head words, and behind it for fixed slots
 TAPE = WORDS + 2 * TAPE_WORDS_MAX + TAPE_MARGIN
 DECIDED = TAPE + 4 * TAPE_WORDS_MAX + TAPE_MARGIN  # tape of a decided call: the outcome of a row, as another row
@@ -119,10 +121,14 @@ RECEIVE = REPLY + 8 + 2 * REPLY_ITEMS
 RECEIVE_BYTES = 256 * KIB
 CALL = RECEIVE + RECEIVE_BYTES // WORD + 64  # a call built in Python: tape, then blob
 CALL_TAPE_SIZE = 1 << 21
+PACKED_ROW, PACKED_WORDS, PACKED_TAPE, PACKED_NAMESPACE, PACKED_BLOB, PACKED_HEAD = range(6)
+"""Words of a packed call before its tape: row, words in all, words of the tape, namespace, bytes of the blob. The last
+two belong to the tape; the blob is behind it."""
 CALL_BLOB = CALL + CALL_TAPE_SIZE
 CALL_BLOB_BYTES = 1 * GIB
 OUT = CALL_BLOB + CALL_BLOB_BYTES // WORD
 OUT_BYTES = 1 * MIB
+OUT_AT, OUT_END = OUT * WORD, OUT * WORD + OUT_BYTES  # octets
 OUT_SLACK = 4096  # beyond OUT_BYTES: short replies are written without checking the limit
 LOG = OUT + (OUT_BYTES + OUT_SLACK) // WORD
 LOG_BYTES = 3 * GIB  # fits one frame of the largest call

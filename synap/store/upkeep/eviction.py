@@ -24,6 +24,7 @@ from synap.store.memory.layout import (
     EVICTION,
     EVICTION_SAMPLES,
     KEYS_EXPIRING,
+    NAMESPACES,
     NUMBER,
     SHARDS,
     SHARDS_COUNT,
@@ -75,7 +76,7 @@ def walk(words, policy, now):
     """Return the first slot, from a random shard on, of a key that may be evicted; 0 if there is none."""
     if policy > EVICT_RANDOM:
         total = 0
-        for namespace in range(16):
+        for namespace in range(NAMESPACES):
             total += words[KEYS_EXPIRING + namespace]
         if total == 0:
             return 0

@@ -4,7 +4,16 @@ from synap.compiler.jit import kernel
 from synap.kernels.spans import bare
 from synap.store.kinds import dispatch
 from synap.store.memory import arena, tables
-from synap.store.memory.layout import KEYS_EXPIRING, LAZYFREE, LAZYFREE_COUNT, REPLY, SHARDS, SHARDS_COUNT, TABLE_SIZE
+from synap.store.memory.layout import (
+    KEYS_EXPIRING,
+    LAZYFREE,
+    LAZYFREE_COUNT,
+    NAMESPACES,
+    REPLY,
+    SHARDS,
+    SHARDS_COUNT,
+    TABLE_SIZE,
+)
 from synap.store.memory.tables import REF_MASK, TAG_BITS, TAG_MASK
 from synap.store.memory.tapes import add_number, add_text, set_scalar
 from synap.store.records import keyspace
@@ -44,7 +53,7 @@ def find_expired(words, octets, cursor, budget, most, now):
     octets = bare(octets)
     set_scalar(words, REPLY, 0)
     total = 0
-    for namespace in range(16):
+    for namespace in range(NAMESPACES):
         total += words[KEYS_EXPIRING + namespace]
     if total == 0:
         return -1

@@ -16,6 +16,7 @@ from synap.compiler.jit import inlined, kernel
 from synap.kernels import heaps
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.spans import move, same
+from synap.ranges import MESSAGE_RETRIES_MAX, PRIORITY_MAX
 from synap.store.memory import arena, tables
 from synap.store.memory.kinds import QUEUE
 from synap.store.memory.layout import HOLDER, KEY_A, KEY_B, MARK_BITS, MARK_MAP, MARK_NAME, PRESENT, QUEUES, SCRATCH
@@ -43,9 +44,6 @@ IS_READY, IS_LEASED, IS_DEAD, IS_DELAYED = 0, 1, 2, 3
 HOLDING, HOLDER_NAME_SIZE, HOLDER_WORDS = range(3)
 PRIORITY_SHIFT, FAILURES_SHIFT, LIMIT_SHIFT = 8, 16, 40
 FAILURES_MASK = (1 << 24) - 1
-LIMIT_MASK = (1 << 20) - 1
-PRIORITY_MAX = 9
-ACK_DEADLINE_MS_MAX = 1 << 40
 ID_BYTES, ID_TEXT_BYTES = 16, 36
 MESSAGE_ITEMS = 17  # items of the reply for one message: the mark of a map, eight names and values
 
@@ -243,7 +241,7 @@ def add_parts(words, reply, message, id_at):
     add_text(words, reply, body, size, words[message + PAYLOAD] & 0xFF)
     add_field(words, reply, 2, (state >> PRIORITY_SHIFT) & 0xFF)
     add_field(words, reply, 3, (state >> FAILURES_SHIFT) & FAILURES_MASK)
-    add_field(words, reply, 4, (state >> LIMIT_SHIFT) & LIMIT_MASK)
+    add_field(words, reply, 4, (state >> LIMIT_SHIFT) & MESSAGE_RETRIES_MAX)
     add_mark(words, reply, MARK_NAME, 5)
     add_text(words, reply, body + size, words[message + HEADERS], 1)
     add_field(words, reply, 6, words[message + CREATED])
@@ -304,7 +302,7 @@ def add_message(words, octets, tape, queue, id_a, id_b, due, now):
     if words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES]:
         limit = words[tape + slots.QUEUE_PUBLISH_MAX_RETRIES]
     words[message + STATE] = (
-        IS_READY | min(priority, PRIORITY_MAX) << PRIORITY_SHIFT | min(limit, LIMIT_MASK) << LIMIT_SHIFT
+        IS_READY | min(priority, PRIORITY_MAX) << PRIORITY_SHIFT | min(limit, MESSAGE_RETRIES_MAX) << LIMIT_SHIFT
     )
     words[message + CREATED] = now
     words[queue + PUBLISHED] += 1
@@ -373,7 +371,7 @@ def fail(words, octets, queue, message, again):
     words[queue + NACKED] += 1
     failures = (words[message + STATE] >> FAILURES_SHIFT) & FAILURES_MASK
     words[message + DEADLINE] = 0
-    if not again or failures > (words[message + STATE] >> LIMIT_SHIFT) & LIMIT_MASK:
+    if not again or failures > (words[message + STATE] >> LIMIT_SHIFT) & MESSAGE_RETRIES_MAX:
         set_state(words, queue, message, IS_DEAD)
         words[queue + DEAD_LETTERED] += 1
     else:

@@ -4,6 +4,7 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import load64
+from synap.ranges import PRIORITY_MAX
 from synap.store.kinds.queues.messages import (
     CONSUMERS,
     CREATED,
@@ -31,7 +32,6 @@ from synap.store.kinds.queues.messages import (
     NEXT,
     PAYLOAD,
     PREFETCH_MAX,
-    PRIORITY_MAX,
     QUEUE_WORDS,
     READY,
     READY_COUNT,

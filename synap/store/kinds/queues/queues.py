@@ -13,9 +13,9 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import load64, same
+from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, PRIORITY_MAX
 from synap.store.kinds.queues.messages import (
     ACK_DEADLINE_MS,
-    ACK_DEADLINE_MS_MAX,
     ACKED,
     CONSUMED,
     DEADLINE,
@@ -31,12 +31,10 @@ from synap.store.kinds.queues.messages import (
     ID_BYTES,
     ID_TEXT_BYTES,
     IS_LEASED,
-    LIMIT_MASK,
     MESSAGE_ITEMS,
     PAYLOAD,
     PREFETCH_MAX,
     PRIORITY,
-    PRIORITY_MAX,
     READY,
     READY_COUNT,
     RETRIES_MAX,
@@ -112,7 +110,7 @@ def create(words, octets, tape, now, reply):
         return BAD_AMOUNT
     if retries < 0 or prefetch < 0:
         return POSITIVE_COUNT
-    if retries > LIMIT_MASK and not loading:
+    if retries > MESSAGE_RETRIES_MAX and not loading:
         return BAD_AMOUNT
     queue = make_queue(words, octets, h, tape, slots.QUEUE_CREATE_QUEUE)
     if queue == 0:
@@ -172,7 +170,7 @@ def publish(words, octets, tape, now, reply):
     retries = words[tape + slots.QUEUE_PUBLISH_MAX_RETRIES]
     if words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES] and retries < 0:
         return POSITIVE_COUNT
-    if words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES] and retries > LIMIT_MASK:
+    if words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES] and retries > MESSAGE_RETRIES_MAX:
         return BAD_AMOUNT
     if words[queue + READY_COUNT] + words[queue + DELAYED_COUNT] >= words[queue + DEPTH_MAX]:
         return QUEUE_FULL

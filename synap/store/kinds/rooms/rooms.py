@@ -9,6 +9,7 @@ logged as `stream.make` with all limits spelled out.
 """
 
 from synap.compiler.jit import inlined, kernel
+from synap.ranges import ROOM_LIMIT_MAX
 from synap.store.kinds.rooms import events
 from synap.store.kinds.rooms.events import (
     AFTER,
@@ -68,7 +69,6 @@ from synap.store.records.named_records import NAME_SIZE
 from synap.store.records.timers import NEVER, set_timer
 from synap.store.slots import rooms as slots
 
-LIMIT_MAX = 1 << 50
 SUBSCRIBERS_MAX = 10_000  # the most readers of one room that are counted
 BATCH_BYTES = 8 << 20  # names and data in one reply; a single event may be larger
 EVENTS_DEFAULT = 100  # events in a reply to a call without a limit
@@ -119,7 +119,7 @@ def create(words, octets, tape, now, reply):
     most = limit_of(words, tape, slots.STREAM_CREATE_HAS_MAXEVENTS, slots.STREAM_CREATE_MAX_EVENTS, ROOM_LIMITS)
     size = limit_of(words, tape, slots.STREAM_CREATE_HAS_MAXBYTES, slots.STREAM_CREATE_MAX_BYTES, ROOM_LIMITS + 1)
     age = limit_of(words, tape, slots.STREAM_CREATE_HAS_RETENTION, slots.STREAM_CREATE_RETENTION_SECS, ROOM_LIMITS + 2)
-    if min(most, size, age) < 0 or max(most, size, age) > LIMIT_MAX:
+    if min(most, size, age) < 0 or max(most, size, age) > ROOM_LIMIT_MAX:
         return BAD_AMOUNT
     decided.begin(words, codes.STREAM_MAKE, words[tape - 2], slots.STREAM_MAKE_SLOTS)
     decided.put_argument(words, octets, slots.STREAM_MAKE_ROOM, tape, slots.STREAM_CREATE_ROOM)

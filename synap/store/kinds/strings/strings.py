@@ -7,6 +7,7 @@ that is rewritten with the same size, allocates nothing.
 from synap.compiler.jit import inlined, kernel
 from synap.kernels.integers import add_overflows, parse_integer, print_integer
 from synap.kernels.spans import move, same
+from synap.ranges import MS_MAX, SECONDS_MAX
 from synap.store.memory import arena
 from synap.store.memory.kinds import STRING
 from synap.store.memory.layout import (
@@ -40,8 +41,6 @@ from synap.store.records.key_access import ANY_KIND, MISSING, OTHER_KIND
 from synap.store.slots import strings as slots
 
 MOST_NEGATIVE = -(1 << 63)
-MS_MAX = (1 << 63) - 1
-SECONDS_MAX = MS_MAX // 1000
 
 
 @kernel

@@ -1,0 +1,19 @@
+"""The ranges of numbers in calls: rows declare them, functions of rows refuse by them, and refusals name them."""
+
+INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
+MS_MAX, SECONDS_MAX = INT_MAX, INT_MAX // 1000
+"""The latest time at which a key expires, after 1970."""
+GIVEN_SECONDS_MAX = 9_000_000_000_000_000
+GIVEN_MS_MAX = GIVEN_SECONDS_MAX * 1000
+"""The longest duration and the latest time in a field: a duration added to the time of today still is in range."""
+TIMEOUT_MS_MAX = 1 << 62
+TIMEOUT_MAX = TIMEOUT_MS_MAX // 1000
+"""The longest wait, in seconds."""
+PRIORITY_MAX = 9
+"""The highest priority of a message."""
+MESSAGE_RETRIES_MAX = (1 << 20) - 1
+ACK_DEADLINE_MS_MAX = 1 << 40
+ROOM_LIMIT_MAX = 1 << 50
+"""The highest limit of a room: events, bytes, seconds."""
+TAPE_WORDS_MAX = 1 << 20
+"""Words of one call's tape: a number takes one, a text two."""
