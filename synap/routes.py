@@ -12,8 +12,9 @@ class Route:
     renamed    name of a field in a request -> name of the argument
     texts      fields that may hold any JSON: a string is used as it is, another value as its JSON text
     capped     (field, most, largest): a number above `most`, up to `largest`, counts as `most`
-    alias      for methods that this route does not have, its path belongs to other routes that match
-    needs      groups of names: a body without any name of one group belongs to the route that else has the path
+    alias      for other methods, the path is matched against the remaining routes
+    needs      groups of names: the route takes a body only if it has a name from every group; other bodies go to the
+               next route that matches the path
     before     a row that is carried out first with the same fields, for instance to create a room
     tolerates  the refusal of `before` that does not matter, for instance that the room exists
     json, json_nil    templates instead of those of the row

@@ -20,7 +20,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def prepare() -> None:
-    """Compile what the cache does not hold (a minute from nothing), load the rest."""
+    """Compile what the cache does not hold (about 100 s from nothing), load the rest."""
     everything = jit.missing
     with pytest.MonkeyPatch.context() as patch:  # the workers do not know the border functions of test modules
         patch.setattr(jit, "missing", lambda: [name for name in everything() if name.startswith("synap.")])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from synap.cli import generate
+from synap.cli.tree_map import map_text
 from synap.command import (
     GROUPS,
     AnyOrder,
@@ -119,6 +120,23 @@ def test_generate_writes_nothing_when_a_promise_is_broken(tmp_path: Path) -> Non
     with pytest.raises(PromiseBroken, match=r"promised: 0101 kv\.get, found: 0101 kv\.set"):
         list(generate.run(tmp_path))
     assert not (tmp_path / generate.COMMANDS).exists()
+
+
+def test_the_map_lists_what_an_init_file_defines(tmp_path: Path) -> None:
+    """An `__init__.py` with code has an entry with its public names; another has only the sentence of its folder."""
+    files = {
+        "synap/__init__.py": '"""Synap: all. More."""\nfrom os import path\n__all__ = ["open"]\nT = TypeVar("T")\n'
+                             "F = 1\n_G: int = 2\nasync def later() -> None: ...\ndef _own(): ...\nclass Store: ...\n",
+        "synap/a.py": '"""The file a."""\nB = 1\n',
+        "synap/sub/__init__.py": '"""A folder."""\nfrom synap.a import B\n__all__ = ["B"]\n',
+    }  # fmt: skip
+    for name, source in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source, encoding="utf-8")
+    assert map_text(tmp_path) == (
+        "\n**`synap/`** Synap: all.\n\n- `__init__.py`: Defines `F`, `later`, `Store`.\n- `a.py`: The file a.\n"
+        "\n**`synap/sub/`** A folder.\n\n\n"
+    )
 
 
 def test_generate_wants_a_source_tree(tmp_path: Path) -> None:

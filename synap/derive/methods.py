@@ -13,8 +13,8 @@ The arguments of the row become parameters:
     Token                       a keyword, None by default, with the Token's word in small letters; a Token with several
                                 arguments has a keyword for each, with the argument's name
 
-`Method.names` of the row gives a parameter another name. A row whose arguments do not fit this, as a word that stands
-behind two Tokens, is refused as TooIntricate: its methods are written by hand.
+`Method.names` of the row gives a parameter another name. A row that does not fit raises TooIntricate (for example a
+required argument behind an optional one), and its methods are written by hand.
 """
 
 from collections.abc import Iterator

@@ -192,7 +192,7 @@ def _record(members: list[tuple[str, Form]]) -> Form:
 
 
 def _is(template: Template, value: Any) -> bool:
-    """Return True if a value that was read from the heap may be a reply with this template."""
+    """Return whether a value that was read from the heap fits the template."""
     if isinstance(value, tuple):
         return not isinstance(template, GROUPS) and template not in (*_NUMBERS, Leaf.TIME)
     if isinstance(value, list):

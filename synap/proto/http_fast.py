@@ -94,7 +94,7 @@ class FastMachine(Machine):
             super()._open(end)
 
     def _open_plain(self, end: int) -> bool:
-        """Decide the head that ends at `end`; return False, without any change, if it is not plain."""
+        """Read the head that ends at `end`. If it is not plain, return False and change nothing."""
         data = self._data
         line = PLAIN_LINE.match(data, self._at, end)
         if line is None:

@@ -31,7 +31,7 @@ class SettingsError(ValueError):
 
 
 def found(text: str | None) -> str:
-    """Return a found value as an error message shows it; None is a key without a value."""
+    """Spell a value for an error message. None means that the key has no value."""
     if text is None:
         return "nothing"
     shown = text if len(text) <= 60 else text[:59] + "…"

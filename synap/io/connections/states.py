@@ -17,7 +17,7 @@ class Life(Enum):
 
     OPEN = "both sides may send"
     HALF_CLOSED = "the peer has closed its sending side: what it has sent is answered"
-    CLOSING = "the connection closes behind the output that waits; nothing more is read"
+    CLOSING = "the connection closes once its waiting output has been sent; nothing more is read"
     LOST = "nothing more is sent or read"
 
 
@@ -25,8 +25,8 @@ class LifeEvent(Enum):
     """What ends a connection, or one side of it."""
 
     PEER_ENDS = "the peer closes its sending side"
-    CLOSE = "the server closes behind the output"
-    LOSE = "the connection breaks, is dropped, or is gone after its close"
+    CLOSE = "the server begins to close the connection"
+    LOSE = "the connection breaks, is dropped, or has finished closing"
 
 
 class Output(Enum):
@@ -40,7 +40,7 @@ class Output(Enum):
 class OutputEvent(Enum):
     """What output and input change in `Output`."""
 
-    EXCEED = "the output that waits exceeds the limit"
+    EXCEED = "the waiting output exceeds the limit"
     ARRIVE = "input arrives, or waits behind a large reply"
     RUN = "the granted run has ended"
     TAKE = "the peer has taken enough output"

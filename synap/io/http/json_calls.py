@@ -27,7 +27,7 @@ CALL_BLOB_AT = CALL_BLOB * WORD
 
 
 class JsonCalls:
-    """The calls of the JSON surfaces of one server, which is `ready` to carry them out once it has an engine."""
+    """The calls of the JSON surfaces of one server, whose node must be open before the first call."""
 
     def __init__(self, server: "Server") -> None:
         self.server = server
