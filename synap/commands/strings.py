@@ -1,6 +1,7 @@
 """Command rows of strings: one value for each key."""
 
-from synap.command import WRITE, AnyOrder, Command, Example, Flag, Int, Key, OneOf, Raw, Token
+from synap.arguments import WRITE, AnyOrder, Flag, Int, Key, OneOf, Raw, Token
+from synap.command import Command, Example
 from synap.commands.times import MS_MAX, SECONDS_MAX
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.reply import DONE, INTEGER, NIL, REAL, VALUE, Either, Record, or_nil

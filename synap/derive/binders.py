@@ -12,13 +12,12 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     TEXTS,
     TIMEOUT_MAX,
     AnyOrder,
     Choice,
-    Command,
     Flag,
     Glob,
     Int,
@@ -35,6 +34,7 @@ from synap.command import (
     slots,
     words_min,
 )
+from synap.command import Command
 from synap.derive import natives
 from synap.derive.conversions import (
     Null,

@@ -3,12 +3,10 @@
 import types
 from typing import Any, assert_never
 
-from synap.command import (
+from synap.arguments import (
     WRITE,
     AnyOrder,
-    Catalogue,
     Choice,
-    Command,
     Counted,
     Flag,
     Glob,
@@ -24,6 +22,7 @@ from synap.command import (
     Timeout,
     Token,
 )
+from synap.command import Catalogue, Command
 from synap.derive.conversions import in_words
 from synap.derive.methods import has_method, method_name
 from synap.reply import (

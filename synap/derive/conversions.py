@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from synap.command import INT_MAX, INT_MIN
+from synap.arguments import INT_MAX, INT_MIN
 from synap.derive.documents import Exact
 from synap.faults import Fault
 

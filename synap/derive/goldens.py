@@ -14,7 +14,8 @@ side by side, so another slot in an item would move all the others, and is refus
 from collections.abc import Iterator
 from typing import Any
 
-from synap.command import GROUPS, AnyOrder, Catalogue, Choice, Flag, OneOf, Optional, Token
+from synap.arguments import GROUPS, AnyOrder, Choice, Flag, OneOf, Optional, Token
+from synap.command import Catalogue
 from synap.faults import TABLE, SynapError
 
 OPCODES_HEAD = "# Grown by `synap generate` from the command table: code and name. A line never changes and never goes."
@@ -47,7 +48,7 @@ def tape(args: tuple[Any, ...]) -> list[str]:
 
 
 def _entries(node: Any) -> Iterator[str]:
-    """Yield `name:kind` for the slots of one argument, in the order of `synap.command.layout`."""
+    """Yield `name:kind` for the slots of one argument, in the order of `synap.arguments.layout`."""
     kind = type(node).__name__.lower()
     if isinstance(node, AnyOrder):
         yield from tape(node.inner)

@@ -9,14 +9,12 @@ from functools import cache
 import numpy as np
 
 from synap import faults, reply
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     SIMPLE,
     TEXTS,
     AnyOrder,
-    Catalogue,
     Choice,
-    Command,
     Counted,
     Flag,
     Halves,
@@ -32,7 +30,8 @@ from synap.command import (
     words_max,
     words_min,
 )
-from synap.command import layout as layout_of
+from synap.arguments import layout as layout_of
+from synap.command import Catalogue, Command
 from synap.store.kinds.table import KINDS
 from synap.store.lane import grammar
 from synap.store.memory import layout

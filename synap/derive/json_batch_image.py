@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from synap.command import TEXTS, Command, Int, Many, Raw, slots, words_min
+from synap.arguments import TEXTS, Int, Many, Raw, slots, words_min
+from synap.command import Command
 from synap.reply import As, Each
 from synap.store.lane import json_batch
 from synap.store.memory import layout

@@ -2,13 +2,12 @@
 
 from typing import Any, assert_never
 
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     TEXTS,
     TIMEOUT_MAX,
     AnyOrder,
     Choice,
-    Command,
     Flag,
     Int,
     Many,
@@ -20,6 +19,7 @@ from synap.command import (
     Token,
     words_min,
 )
+from synap.command import Command
 from synap.derive.binders import field_names
 from synap.reply import GROUPS as GROUP_TEMPLATES
 from synap.reply import (

@@ -15,7 +15,8 @@ from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
-from synap.command import SIMPLE, AnyOrder, Command, Flag, Halves, OneOf, Optional, Timeout, Token
+from synap.arguments import SIMPLE, AnyOrder, Flag, Halves, OneOf, Optional, Timeout, Token
+from synap.command import Command
 from synap.derive.methods import (
     KEYWORD,
     STAR,

@@ -21,12 +21,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     SIMPLE,
     AnyOrder,
     Choice,
-    Command,
     Counted,
     Flag,
     Glob,
@@ -42,6 +41,7 @@ from synap.command import (
     Timeout,
     Token,
 )
+from synap.command import Command
 from synap.faults import SynapError
 from synap.reply import DONE, INTEGER, Array, Record, Status, Tuple, choices
 from synap.reply import GROUPS as REPLY_GROUPS

@@ -18,21 +18,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from synap.command import (
-    GROUPS,
-    AnyOrder,
-    Catalogue,
-    Choice,
-    Clash,
-    Command,
-    Flag,
-    OneOf,
-    Optional,
-    Place,
-    Token,
-    layout,
-    slots,
-)
+from synap.arguments import GROUPS, AnyOrder, Choice, Clash, Flag, OneOf, Optional, Place, Token, layout, slots
+from synap.command import Catalogue, Command
 from synap.derive.doors import rows_of
 from synap.derive.names import constant
 

@@ -5,12 +5,11 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     TEXTS,
     AnyOrder,
     Choice,
-    Command,
     Flag,
     Int,
     Key,
@@ -23,6 +22,7 @@ from synap.command import (
     layout,
     slots,
 )
+from synap.command import Command
 from synap.store.memory.layout import FORM_MASK, MARK_BITS
 
 Spell = Callable[[bytes, int], Any]

@@ -10,7 +10,7 @@ import math
 import struct
 from fractions import Fraction
 
-from synap.command import (
+from synap.arguments import (
     AnyOrder,
     Choice,
     Counted,

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from synap.command import INT_MAX, INT_MIN, Command, Int, Many, Raw, Text, Token, layout, words_min
+from synap.arguments import INT_MAX, INT_MIN, Int, Many, Raw, Text, Token, layout, words_min
+from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.commands.times import MS_MAX, SECONDS_MAX
 from synap.faults import Fault

@@ -4,12 +4,11 @@ import fnmatch
 from collections.abc import Iterator
 from typing import Any
 
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     WRITE,
     AnyOrder,
     Choice,
-    Command,
     Counted,
     Flag,
     Halves,
@@ -24,6 +23,7 @@ from synap.command import (
     layout,
     words_min,
 )
+from synap.command import Command
 from synap.compat.redis_facts import FACTS
 from synap.derive import tape_reader
 from synap.engine.callers import Caller

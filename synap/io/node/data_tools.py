@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from synap.arguments import GROUPS
+from synap.arguments import layout as layout_of
 from synap.call import Call
-from synap.command import GROUPS, Command
-from synap.command import layout as layout_of
+from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive.binders import binder, field_names
 from synap.derive.tape_reader import read
