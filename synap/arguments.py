@@ -27,7 +27,7 @@ if that word comes next. One without (an Optional, a Many) takes the words left,
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import ClassVar, TypeAlias
 
 READ, WRITE = "read", "write"
 INT_MIN, INT_MAX, TIMEOUT_MAX = -(1 << 63), (1 << 63) - 1, (1 << 62) // 1000  # of a Timeout, in seconds
@@ -119,9 +119,9 @@ class Token:
     """An optional word with arguments behind it."""
 
     word: str
-    inner: tuple[Any, ...]
+    inner: "tuple[Argument, ...]"
 
-    def __init__(self, word: str, *inner: Any) -> None:
+    def __init__(self, word: str, *inner: "Argument") -> None:
         object.__setattr__(self, "word", word)
         object.__setattr__(self, "inner", inner)
 
@@ -130,10 +130,10 @@ class Token:
 class Optional:
     """Arguments that are present or absent as a whole. `alone`: present only if no words are left behind them."""
 
-    inner: tuple[Any, ...]
+    inner: "tuple[Argument, ...]"
     alone: bool
 
-    def __init__(self, *inner: Any, alone: bool = False) -> None:
+    def __init__(self, *inner: "Argument", alone: bool = False) -> None:
         object.__setattr__(self, "inner", inner)
         object.__setattr__(self, "alone", alone)
 
@@ -152,14 +152,15 @@ class OneOf:
     """At most one of some Flags and Tokens (exactly one if `required`)."""
 
     name: str
-    inner: tuple[Any, ...]
+    inner: tuple[Flag | Token, ...]
     required: bool
     fault: str
     clash: Clash
 
     def __init__(
-        self, name: str, *inner: Any, required: bool = False, fault: str = "SYNTAX", clash: Clash = Clash.OTHERS
-    ) -> None:
+        self, name: str, *inner: Flag | Token, required: bool = False, fault: str = "SYNTAX",
+        clash: Clash = Clash.OTHERS,
+    ) -> None:  # fmt: skip
         _fill(self, name=name, inner=inner, required=required, fault=fault, clash=clash)
 
 
@@ -167,13 +168,13 @@ class OneOf:
 class AnyOrder:
     """Options in any order, each effective once: the last of a repeated Token counts."""
 
-    inner: tuple[Any, ...]
+    inner: "tuple[Argument, ...]"
 
-    def __init__(self, *inner: Any) -> None:
+    def __init__(self, *inner: "Argument") -> None:
         object.__setattr__(self, "inner", inner)
 
 
-def _fill(node: Any, **members: Any) -> None:
+def _fill(node: object, **members: object) -> None:
     for name, value in members.items():
         object.__setattr__(node, name, value)
 
@@ -185,7 +186,7 @@ class Many:
     an incomplete last one before the first is read. `single`: without fields, the name of the item is missing."""
 
     name: str
-    inner: tuple[Any, ...]
+    inner: "tuple[Argument, ...]"
     least: int
     fault: str
     like: str
@@ -193,8 +194,8 @@ class Many:
     single: bool
 
     def __init__(
-        self, name: str, *inner: Any, least: int = 1, fault: str = "SYNTAX", like: str = "", least_given: int = -1,
-        single: bool = False,
+        self, name: str, *inner: "Argument", least: int = 1, fault: str = "SYNTAX", like: str = "",
+        least_given: int = -1, single: bool = False,
     ) -> None:  # fmt: skip
         _fill(self, name=name, inner=inner, least=least, fault=fault, like=like, single=single)
         _fill(self, least_given=least if least_given < 0 else least_given)
@@ -206,14 +207,14 @@ class Counted:
     that is no number (by default `fault`), `fault_more` a number of groups for which the words do not suffice."""
 
     name: str
-    inner: tuple[Any, ...]
+    inner: "tuple[Argument, ...]"
     least: int
     fault: str
     fault_form: str
     fault_more: str
 
     def __init__(
-        self, name: str, *inner: Any, least: int = 1, fault: str = "BAD_COUNT", fault_form: str = "",
+        self, name: str, *inner: "Argument", least: int = 1, fault: str = "BAD_COUNT", fault_form: str = "",
         fault_more: str = "SYNTAX",
     ) -> None:  # fmt: skip
         _fill(self, name=name, inner=inner, least=least, fault=fault, fault_form=fault_form or fault)
@@ -225,19 +226,33 @@ class Halves:
     """All first members, then as many second members, up to the last word."""
 
     name: str
-    inner: tuple[Any, Any]
+    inner: "tuple[Argument, Argument]"
     fault: str
+    least: ClassVar[int] = 1  # of first and of second members
 
-    def __init__(self, name: str, first: Any, second: Any, *, fault: str = "UNBALANCED") -> None:
+    def __init__(self, name: str, first: "Argument", second: "Argument", *, fault: str = "UNBALANCED") -> None:
         _fill(self, name=name, inner=(first, second), fault=fault)
 
 
 TEXTS = (Key, Raw, Text, Glob)
 SIMPLE = (Key, Raw, Text, Glob, Int, Real, Timeout, Choice)
 GROUPS = (Many, Counted, Halves)
+Simple: TypeAlias = Key | Raw | Text | Glob | Int | Real | Timeout | Choice
+Group: TypeAlias = Many | Counted | Halves
+Argument: TypeAlias = Simple | Flag | Token | OneOf | AnyOrder | Optional | Group
 
 
-def slots(node: Any) -> int:
+def default_of(node: Argument) -> int | None:
+    """Return the number that stands for an argument that is left out, or None if there is none."""
+    return node.default if isinstance(node, Int) else None
+
+
+def arguments_behind(option: Flag | Token) -> tuple[Argument, ...]:
+    """Return the arguments behind the word of an option."""
+    return option.inner if isinstance(option, Token) else ()
+
+
+def slots(node: Argument) -> int:
     """Return the number of fixed tape slots of an argument."""
     if isinstance(node, (*TEXTS, *GROUPS)):
         return 2
@@ -250,7 +265,7 @@ def slots(node: Any) -> int:
     return 1 + sum(slots(inner) for inner in node.inner)  # Token, Optional
 
 
-def words_min(node: Any) -> int:
+def words_min(node: Argument) -> int:
     """Return the fewest words that an argument takes."""
     if isinstance(node, SIMPLE):
         return 1
@@ -261,17 +276,13 @@ def words_min(node: Any) -> int:
     if isinstance(node, Token):
         return 0
     if isinstance(node, OneOf):
-        least = [1 + sum(words_min(i) for i in getattr(inner, "inner", ())) for inner in node.inner]
+        least = [1 + sum(words_min(i) for i in arguments_behind(inner)) for inner in node.inner]
         return min(least) if node.required else 0
     inner = sum(words_min(i) for i in node.inner)
-    if isinstance(node, Counted):
-        return 1 + node.least * inner
-    if isinstance(node, Halves):
-        return inner
-    return int(node.least * inner)
+    return node.least * inner + (1 if isinstance(node, Counted) else 0)
 
 
-def words_max(node: Any) -> int | None:
+def words_max(node: Argument) -> int | None:
     """Return the most words that an argument takes, or None for no limit."""
     if isinstance(node, SIMPLE) or isinstance(node, Flag):
         return 1
@@ -290,13 +301,15 @@ def words_max(node: Any) -> int | None:
 class Place:
     """The place of an argument: `slot` on the tape, or within an item of `group` if that is not None."""
 
-    node: Any
+    node: Argument
     slot: int
-    path: tuple[Any, ...] = ()
-    group: Any = None
+    path: tuple[Argument, ...] = ()
+    group: Group | None = None
 
 
-def layout(args: tuple[Any, ...], start: int = 0, path: tuple[Any, ...] = (), group: Any = None) -> Iterator[Place]:
+def layout(
+    args: tuple[Argument, ...], start: int = 0, path: tuple[Argument, ...] = (), group: Group | None = None
+) -> Iterator[Place]:
     """Yield the place of every argument of a row, outer arguments before the inner ones."""
     at = start
     for node in args:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from synap.arguments import Key, layout, slots, words_max, words_min
+from synap.arguments import Argument, Key, layout, slots, words_max, words_min
 from synap.methods import NO_HINTS, Method
 from synap.reply import DONE, Template, names, words
 from synap.routes import Route
@@ -59,7 +59,7 @@ class Command:
     name: str
     code: int
     doc: str
-    args: tuple[Any, ...] = ()
+    args: tuple[Argument, ...] = ()
     words: int = 0
     stray: str = ""
     resp: str = ""

@@ -1,6 +1,6 @@
 """Command rows of pub/sub: those of Redis for connections, and those of JSON for subscribers with a name."""
 
-from synap.arguments import AnyOrder, Flag, Many, Optional, Raw, Text, Token
+from synap.arguments import AnyOrder, Argument, Flag, Many, Optional, Raw, Text, Token
 from synap.command import Command, Example
 from synap.reply import INTEGER, TEXT, Array, Pushed, Record, Status, Template, Tuple, or_nil
 from synap.routes import Get, Post
@@ -36,7 +36,7 @@ def _heard(
 
 
 def _asked(
-    name: str, code: int, doc: str, resp: str, reply: Template, *examples: Example, args: tuple[object, ...] = (),
+    name: str, code: int, doc: str, resp: str, reply: Template, *examples: Example, args: tuple[Argument, ...] = (),
     stray: str = "",
 ) -> Command:
     """Return a row for the subcommand `resp` of PUBSUB."""

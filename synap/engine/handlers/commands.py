@@ -8,6 +8,7 @@ from synap.arguments import (
     GROUPS,
     WRITE,
     AnyOrder,
+    Argument,
     Choice,
     Counted,
     Flag,
@@ -162,7 +163,7 @@ def _details(name: str, row: Command, below: list[Any]) -> list[Any]:
 KINDS = {Key: b"key", Int: b"integer", Real: b"double", Timeout: b"double"}
 
 
-def documented(node: Any) -> dict[str, Any]:
+def documented(node: Argument) -> dict[str, Any]:
     """Return one argument in the form of COMMAND DOCS."""
     if isinstance(node, Flag):
         return {"name": (node.name or node.word).lower().encode(), "type": b"pure-token", "token": node.word.encode(),
@@ -189,7 +190,7 @@ def documented(node: Any) -> dict[str, Any]:
         return {"name": b"options", "type": b"block", "flags": ["optional"], "arguments": inner}
     if isinstance(node, GROUPS):
         inner = [documented(one) for one in node.inner]
-        more = ["multiple"] if getattr(node, "least", 1) else ["optional", "multiple"]
+        more = ["multiple"] if node.least else ["optional", "multiple"]
         name = node.name.encode()
         count = [{"name": b"count", "type": b"integer"}] if isinstance(node, Counted) else []
         if isinstance(node, Halves) or count or len(inner) > 1:

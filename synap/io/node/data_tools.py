@@ -197,11 +197,14 @@ def _plain_items(row: Command, fields: dict[str, Any]) -> dict[str, Any]:
     """
     found = dict(fields)
     for place in layout_of(row.args):
-        members = field_names(place.node.inner) if isinstance(place.node, GROUPS) else []
-        if len(members) == 1 and place.node.name in found:
-            found[place.node.name] = [
+        node = place.node
+        if not isinstance(node, GROUPS) or node.name not in found:
+            continue
+        members = field_names(node.inner)
+        if len(members) == 1:
+            found[node.name] = [
                 item[members[0]] if isinstance(item, dict) and list(item) == members else item
-                for item in found[place.node.name]
+                for item in found[node.name]
             ]
     return found
 
