@@ -62,7 +62,7 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
         "omem": link.waiting_bytes if link else 0,
         "tot-mem": link.held_bytes + link.waiting_bytes if link else 0,
         "events": "rw" if link and link.waiting_bytes else "r",
-        "cmd": row.resp.lower() if row and row.resp else getattr(link, "asks", "NULL"),
+        "cmd": row.resp.lower() if row and row.resp else link.asks if link else "NULL",
         "user": USER.decode(),
         "redir": -1,
         "resp": session.version,

@@ -24,8 +24,7 @@ NAME_BYTES_MAX = 128
 def _listener(session: Session) -> Listener:
     if session.listener is None:
         session.listener = Listener(session)
-    found: Listener = session.listener
-    return found
+    return session.listener
 
 
 def _told(listener: Listener, dialect: Dialect) -> int:
