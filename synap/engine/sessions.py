@@ -42,6 +42,11 @@ class Session(Caller):
         self.listener: Listener | None = None  # None before the first subscription
         self._version = 2
 
+    @property
+    def caller(self) -> Caller:
+        """The session itself, the caller of its commands."""
+        return self
+
     def guard(self, bits: int, on: bool = True) -> None:
         super().guard(bits, on)
         self.numbers[self.at + SESSION_REFUSE] = self.refuses

@@ -5,6 +5,7 @@ from typing import Any
 from synap.call import MUTE_ALL, MUTE_NEXT
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
+from synap.engine.host import Client
 from synap.engine.sessions import Session
 from synap.engine.subscribers import Dialect
 from synap.faults import Fault
@@ -13,7 +14,7 @@ from synap.store.memory import layout
 USER = b"default"
 
 
-def _flags(session: Session) -> str:
+def _flags(session: Client) -> str:
     flags = [
         ("P", subscribed(session)), ("x", session.in_multi),
         ("b", session.parked is not None), ("d", session.watch_broken),
@@ -22,20 +23,20 @@ def _flags(session: Session) -> str:
     return "".join(letter for letter, on in flags if on) or "N"
 
 
-def subscribed(session: Session) -> bool:
+def subscribed(session: Client) -> bool:
     """Return True if the session has any subscription."""
     return session.listener is not None and len(session.listener) > 0
 
 
-def _kind(session: Session) -> str:
+def _kind(session: Client) -> str:
     return "pubsub" if subscribed(session) else "normal"
 
 
-def _asked(session: Session, dialect: Dialect) -> int:
+def _asked(session: Client, dialect: Dialect) -> int:
     return len(session.listener.of(dialect)) if session.listener is not None else 0
 
 
-def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
+def facts_of(engine: Engine, session: Client, now: int) -> dict[str, Any]:
     """Return the fields of CLIENT LIST for a session."""
     link = session.link
     row = engine.rows.get(session.row_at)
@@ -71,14 +72,16 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _everybody(engine: Engine, now: int) -> list[Any]:
+def _everybody(engine: Engine, now: int) -> list[Client]:
     """Return all RESP sessions and, under a server, HTTP connections, sorted by id."""
     connections = engine.host.connections
-    found = [*engine.sessions.open.values(), *(connections.http_clients(now) if connections is not None else ())]
+    found: list[Client] = list(engine.sessions.open.values())
+    if connections is not None:
+        found += connections.http_clients(now)
     return sorted(found, key=lambda one: one.number)
 
 
-def _line(engine: Engine, session: Session, now: int) -> bytes:
+def _line(engine: Engine, session: Client, now: int) -> bytes:
     return " ".join(f"{name}={value}" for name, value in facts_of(engine, session, now).items()).encode() + b"\n"
 
 
@@ -135,12 +138,17 @@ def client_setinfo(engine: Engine, session: Session, args: dict[str, Any], now: 
     return "OK"
 
 
-def _end(engine: Engine, one: Session, caller: Caller) -> None:
+def _calls(one: Client, caller: Caller) -> bool:
+    """Return True if the client is the session that makes the call."""
+    return isinstance(one, Session) and one is caller
+
+
+def _end(engine: Engine, one: Client, caller: Caller) -> None:
     """Close the connection of `one`: at once, or after the reply if it is the calling session."""
-    if one is caller:
+    if _calls(one, caller):
         one.closing = True
         return
-    engine.stop_waiting(one)
+    engine.stop_waiting(one.caller)
     if one.link is not None:
         one.link.hang_up()
 
@@ -170,7 +178,7 @@ def client_kill(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
             or ("type" in args and args["type"] != _kind(one))
             or ("maxage" in args and now - one.opened < args["maxage"] * 1000)
         )
-        if not unlike and not (one is caller and args.get("skipme", "YES") == "YES"):
+        if not unlike and not (_calls(one, caller) and args.get("skipme", "YES") == "YES"):
             count += 1
             _end(engine, one, caller)
     return count
