@@ -105,7 +105,7 @@ class Connections(Protocol):
         """Return the HTTP and WebSocket connections."""
 
 
-def _none(*given: Any) -> int:
+def _none(*given: object) -> int:
     return 0
 
 
@@ -136,11 +136,11 @@ class Host:
     config: dict[str, Any] = field(default_factory=dict)
     uptime: Callable[[], int] = _none
     wall_us: Callable[[], int] = _none
-    sleep: Callable[[float], Any] = _none
+    sleep: Callable[[float], object] = _none
     memory_held: Callable[[], int] = _none
     log_lines_dropped: Callable[[], int] = _none
-    call_later: Callable[[float, Callable[[], None]], Any] = _none
-    stop: Callable[[], Any] | None = None
+    call_later: Callable[[float, Callable[[], None]], object] = _none
+    stop: Callable[[], object] | None = None
     log: Log | None = None
     snapshots: Snapshots | None = None
     connections: Connections | None = None
