@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from synap.call import MUTE_ALL, MUTE_NEXT
+from synap.call import MUTE_ALL, MUTE_NEXT, Value
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.engine.host import Client
@@ -85,7 +85,7 @@ def _line(engine: Engine, session: Client, now: int) -> bytes:
     return " ".join(f"{name}={value}" for name, value in facts_of(engine, session, now).items()).encode() + b"\n"
 
 
-def client_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return a line for each chosen connection; an object each for JSON."""
     chosen = _everybody(engine, now)
     if "ids" in args:
@@ -98,12 +98,12 @@ def client_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
     return b"".join(_line(engine, one, now) for one in chosen)
 
 
-def client_info(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_info(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Return the line of CLIENT LIST for the calling session."""
     return _line(engine, session, now)
 
 
-def client_id(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_id(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Return the id of the session."""
     return session.number
 
@@ -115,18 +115,18 @@ def checked_name(text: bytes, what: str) -> bytes:
     return text
 
 
-def client_setname(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_setname(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the name of the session."""
     session.name = checked_name(args["name"], "Client names")
     return "OK"
 
 
-def client_getname(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_getname(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Return the name of the session, or None."""
     return session.name or None
 
 
-def client_setinfo(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_setinfo(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the name or version of the session's client library."""
     attribute = args["attribute"].upper()
     if attribute == b"LIB-NAME":
@@ -153,7 +153,7 @@ def _end(engine: Engine, one: Client, caller: Caller) -> None:
         one.link.hang_up()
 
 
-def client_kill(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_kill(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Close one connection by its address and return OK, or all that match and return their number."""
     open_ones = _everybody(engine, now)
     if "address" in args:
@@ -184,7 +184,7 @@ def client_kill(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
     return count
 
 
-def client_reply(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_reply(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Switch replies of this session on, off, or off for the next command."""
     mode = args["mode"]
     if mode == "ON":
@@ -197,19 +197,19 @@ def client_reply(engine: Engine, session: Session, args: dict[str, Any], now: in
     return ...
 
 
-def client_no_evict(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_no_evict(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the session's NO-EVICT flag, without effect: no connection is closed for lack of memory."""
     session.no_evict = args["switch"] == "ON"
     return "OK"
 
 
-def client_no_touch(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_no_touch(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the session's NO-TOUCH flag, which CLIENT LIST shows."""
     session.no_touch = args["switch"] == "ON"
     return "OK"
 
 
-def client_pause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_pause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Hold back all commands, or those that write, of all connections for `timeout` ms."""
     if args["timeout"] < 0:
         raise Fault("NEGATIVE_TIMEOUT")
@@ -219,30 +219,30 @@ def client_pause(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
     return "OK"
 
 
-def client_unpause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_unpause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """End a pause."""
     engine.diagnostics.unpause()
     return "OK"
 
 
-def client_unblock(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_unblock(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """End the wait of another session; return 1 if it was waiting, else 0."""
     one = engine.sessions.open.get(args["id"])
     ended = Fault("UNBLOCKED") if args.get("how") == "ERROR" else None
     return int(one is not None and engine.stop_waiting(one, ended))
 
 
-def client_trackinginfo(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_trackinginfo(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the state of key tracking: off."""
     return {"flags": [b"off"], "redirect": -1, "prefixes": []}
 
 
-def client_getredir(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_getredir(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return -1: no client receives invalidations."""
     return -1
 
 
-def select(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def select(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the namespace of the session. Raise Fault if the index is out of range."""
     if not -(1 << 31) <= args["index"] < 1 << 31:
         raise Fault("DB_NUMBER")
@@ -252,13 +252,13 @@ def select(engine: Engine, session: Session, args: dict[str, Any], now: int) -> 
     return "OK"
 
 
-def quit_session(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def quit_session(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Close the session after the reply."""
     session.closing = True
     return "OK"
 
 
-def reset(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def reset(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Reset the session's state: no transaction, no subscriptions, no name, RESP2, namespace 0."""
     engine.transactions.end(session)
     engine.diagnostics.mute(session, 0)
@@ -276,7 +276,7 @@ def _admit(user: bytes) -> None:
         raise Fault("WRONG_PASSWORD")
 
 
-def auth(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def auth(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Accept the default user with any password, as Redis does if no password is set."""
     if "password" not in args:
         raise Fault("NO_PASSWORD_SET")
@@ -284,7 +284,7 @@ def auth(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     return "OK"
 
 
-def hello(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def hello(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the RESP version, check the user, set the name, and return the facts of the server."""
     version = args.get("version", session.version)
     if version not in (2, 3):

@@ -24,6 +24,7 @@ from synap.arguments import (
     layout,
     words_min,
 )
+from synap.call import Value
 from synap.command import Command
 from synap.compat.redis_facts import FACTS
 from synap.derive import tape_reader
@@ -271,17 +272,17 @@ def _named(engine: Engine, word: bytes) -> tuple[str, list[Command]] | None:
     return (name, rows) if rows else None
 
 
-def command(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the description of all commands."""
     return [described(name, rows) for name, rows in names(engine).items()]
 
 
-def command_count(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_count(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the number of commands; a container counts once."""
     return len(names(engine))
 
 
-def command_info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the description of these commands, None for an unknown one; without names, of all."""
     words = [item["name"] for item in args["names"]]
     if not words:
@@ -290,7 +291,7 @@ def command_info(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
     return [None if one is None else _single(*one) for one in found]
 
 
-def command_docs(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_docs(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the documentation of these commands; without names, of all."""
     words = [item["name"] for item in args["names"]]
     if not words:
@@ -299,17 +300,17 @@ def command_docs(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
             for one in (_named(engine, word) for word in words) if one}  # fmt: skip
 
 
-def command_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the names of commands, all or filtered."""
     return _listed(engine, [item["word"] for item in args["rest"]])
 
 
-def command_getkeys(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_getkeys(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the keys of a full command."""
     return keys_of(engine, [item["word"] for item in args["rest"]])[1]
 
 
-def command_getkeysandflags(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_getkeysandflags(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the keys of a full command, each with its access flags."""
     row, keys = keys_of(engine, [item["word"] for item in args["rest"]])
     access = [[b"RW", b"update"] if key.access == WRITE else [b"RO", b"access"] for key in _keys(row)]
