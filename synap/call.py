@@ -4,22 +4,31 @@ A call is a code, a namespace, a tape and a blob (see `synap/store/memory/tapes.
 being carried out lies in the heap; `Call` is a packed copy, for code that keeps a call: a caller that waits, a
 simulator, a test.
 
-The handler of a row that runs in Python returns a plain value, which every surface reads in the same way:
+The handler of a row that runs in Python returns a plain value (`Value`), which every surface reads in the same way:
 
-    None  int  float  bytes (a text)  str (a status such as OK)  list  dict  a Fault  Pushes
+    None  bool  int  float  bytes (a text)  str (a status such as OK)  list  tuple  dict  a Fault  Pushes
+    ...   no reply at all
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import EllipsisType
+from typing import Any, TypeAlias
 
-Value = Any
+from synap.faults import Fault
 
 MUTE_NONE, MUTE_ALL, MUTE_NEXT, MUTE_THIS = range(4)
 """The replies that are not sent to a session: none, all, the reply to the next call, the reply to the current call."""
 
 
-class Pushes(list[list[Any]]):
+class Pushes(list["list[Value]"]):
     """Several replies to one command, each a list: pushes in RESP3, arrays in RESP2."""
+
+
+Value: TypeAlias = (
+    bool | int | float | bytes | str | Fault | Pushes | EllipsisType | Sequence["Value"] | Mapping[Any, "Value"] | None
+)
+"""What a handler may return."""
 
 
 @dataclass(frozen=True, slots=True)

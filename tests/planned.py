@@ -4,12 +4,11 @@ No functions are named here. What depends on the value of another argument stays
 of bound ZRANGE is given, whether GT goes with NX, what an id of an event looks like.
 """
 
-from synap.command import (
+from synap.arguments import (
     WRITE,
     AnyOrder,
     Choice,
     Clash,
-    Command,
     Counted,
     Flag,
     Glob,
@@ -25,6 +24,7 @@ from synap.command import (
     Timeout,
     Token,
 )
+from synap.command import Command
 
 _SWITCH = (Choice("switch", ("ON", "OFF")),)
 _UNIT = Choice("unit", ("m", "km", "ft", "mi"))

@@ -13,10 +13,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from synap.command import (
+from synap.arguments import (
     AnyOrder,
     Choice,
-    Command,
     Counted,
     Flag,
     Glob,
@@ -32,6 +31,7 @@ from synap.command import (
     Timeout,
     Token,
 )
+from synap.command import Command
 from synap.store.memory import kinds
 from tests.naive.store import State
 

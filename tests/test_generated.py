@@ -6,25 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from synap.arguments import GROUPS, AnyOrder, Choice, Counted, Flag, Int, Key, Many, OneOf, Optional, Raw, Token, layout
 from synap.cli import generate
 from synap.cli.tree_map import map_text
-from synap.command import (
-    GROUPS,
-    AnyOrder,
-    Catalogue,
-    Choice,
-    Command,
-    Counted,
-    Flag,
-    Int,
-    Key,
-    Many,
-    OneOf,
-    Optional,
-    Raw,
-    Token,
-    layout,
-)
+from synap.command import Catalogue, Command
 from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.command_pages import commands_page, usage
 from synap.derive.doors import door_text, place_of

@@ -10,8 +10,9 @@ from functools import cache
 
 import pytest
 
+from synap.arguments import GROUPS, Choice, Key, OneOf, Place, Raw, layout
 from synap.call import Call
-from synap.command import GROUPS, Choice, Command, Key, OneOf, Place, Raw, layout
+from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive import tape_reader
 from synap.derive.doors import place_of

@@ -132,7 +132,7 @@ PLANTS: list[tuple[Rule, str, str, str, str | None]] = [
     (rank, "synap.engine.bad", "from synap.proto import resp", "a sibling", "synap.proto.ok"),
     (rank, "synap.engine.bad", "def f():\n    from synap.commands import CATALOGUE", "a higher rank", "synap.io.ok"),
     (rank, "synap.settings.bad", "from ..derive import doors", "imports synap.derive.doors", "synap.io.ok"),
-    (rank, "synap.kernels.bad", "from synap.command import Int", "a higher rank", "synap.store.ok"),
+    (rank, "synap.kernels.bad", "from synap.command import Command", "a higher rank", "synap.store.ok"),
     (rank, "synap.cli.bad", "from synap import Settings", "imports synap.Settings, a higher rank: rank 10", None),
     (rank, "synap.cli.bad", "import synap", "rank 10", None),
     (rank, "synap.magic", "", "synap.magic has no rank", None),

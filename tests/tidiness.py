@@ -18,9 +18,9 @@ PACKAGE = "synap"
 
 RANKS = {
     "compiler": 0,
-    "kernels": 1, "traits": 1, "routes": 1, "methods": 1, "reply": 1, "moves": 1,
-    "faults": 2, "ranges": 1, "call": 2, "either": 2, "hosts": 2, "command": 2,
-    "store": 3,
+    "kernels": 1, "traits": 1, "routes": 1, "methods": 1, "reply": 1, "moves": 1, "arguments": 1, "ranges": 1,
+    "faults": 2, "either": 2, "hosts": 2, "command": 2,
+    "store": 3, "call": 3,
     "settings": 4, "derive": 4, "observe": 4,
     "compat": 5,
     "engine": 6, "journal": 6, "proto": 6,

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from synap.command import (
+from synap.arguments import (
     AnyOrder,
     Choice,
     Counted,

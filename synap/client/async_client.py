@@ -71,6 +71,8 @@ class AsyncIteration(Generic[I_co]):
 class AsyncMessage(MessageCalls[D], Awaiting):
     """A leased message."""
 
+    _queue: "AsyncQueue[D]"
+
     async def _carry(self, request: Request[T]) -> T:
         return await self._queue._owner._carry(request)
 
@@ -138,6 +140,7 @@ class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
 class AsyncQueue(QueueCalls[D], Awaiting):
     """A queue of the server."""
 
+    _owner: "AsyncClient[D]"
     _message = AsyncMessage
 
     async def _carry(self, request: Request[T]) -> T:
@@ -162,6 +165,8 @@ class AsyncQueue(QueueCalls[D], Awaiting):
 
 class AsyncRoom(RoomCalls[D], Awaiting):
     """A room of the server."""
+
+    _owner: "AsyncClient[D]"
 
     async def _carry(self, request: Request[T]) -> T:
         return await self._owner._carry(request)

@@ -22,12 +22,16 @@ __all__ = ["Batch", "BatchQueue", "BatchRoom"]
 class BatchQueue(QueueCalls[D], Batched):
     """A queue whose calls are collected in a batch."""
 
+    _owner: "Batch[D]"
+
     def _carry(self, request: Request[T]) -> Later[T]:
         return self._owner._carry(request)
 
 
 class BatchRoom(RoomCalls[D], Batched):
     """A room whose calls are collected in a batch."""
+
+    _owner: "Batch[D]"
 
     def _carry(self, request: Request[T]) -> Later[T]:
         return self._owner._carry(request)

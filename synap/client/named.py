@@ -2,7 +2,7 @@
 
 from typing import Any, Generic
 
-from synap.client.calls import D
+from synap.client.calls import Calls, D
 from synap.client.options import Options
 from synap.client.requests import text
 
@@ -11,16 +11,16 @@ class Named(Generic[D]):
     """A queue or room of the server, known by its name."""
 
     what = ""
+    _owner: Calls[D]
 
-    def __init__(self, owner: Any, name: str | bytes) -> None:
+    def __init__(self, owner: Calls[D], name: str | bytes) -> None:
         self._owner = owner
         self.name = text(name)
 
     @property
     def options(self) -> Options:
         """The options of the client."""
-        options: Options = self._owner.options
-        return options
+        return self._owner.options
 
     def _data(self, value: Any) -> Any:
         return self._owner._data(value)

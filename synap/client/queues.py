@@ -176,7 +176,7 @@ def consuming(queue: QueueCalls[Any], consumer: str, wait_s: float, until_empty:
             acks = []
         if isinstance(replies[-1], Refused):
             raise replies[-1]
-        message = queue._made(replies[-1], consumer)
+        message: MessageCalls[Any] | None = queue._made(replies[-1], consumer)
         if message is None:
             if until_empty:
                 return
@@ -185,7 +185,7 @@ def consuming(queue: QueueCalls[Any], consumer: str, wait_s: float, until_empty:
             acks = [message._settling("QUEUE.ACK")]
 
 
-def _handled(message: Any, queue: QueueCalls[Any], tally: Tally) -> Generator[Any, Any, bool]:
+def _handled(message: MessageCalls[Any], queue: QueueCalls[Any], tally: Tally) -> Generator[Any, Any, bool]:
     """Yield a message; return True if it is to be acked."""
     try:
         yield Item(message)
@@ -199,7 +199,7 @@ def _handled(message: Any, queue: QueueCalls[Any], tally: Tally) -> Generator[An
     return True
 
 
-def _giving_back(message: Any, queue: QueueCalls[Any], tally: Tally) -> Flow:
+def _giving_back(message: MessageCalls[Any], queue: QueueCalls[Any], tally: Tally) -> Flow:
     """Nack a message whose loop was left; if that fails, the lease ends by itself."""
     try:
         replies = yield from exchanging([message._settling("QUEUE.NACK")], queue.options, False)

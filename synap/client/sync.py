@@ -66,6 +66,8 @@ class Iteration(Generic[I_co]):
 class Message(MessageCalls[D], Blocking):
     """A leased message."""
 
+    _queue: "Queue[D]"
+
     def _carry(self, request: Request[T]) -> T:
         return self._queue._owner._carry(request)
 
@@ -126,6 +128,7 @@ class Subscription(Iteration[TopicMessage[D] | Gap]):
 class Queue(QueueCalls[D], Blocking):
     """A queue of the server."""
 
+    _owner: "Client[D]"
     _message = Message
 
     def _carry(self, request: Request[T]) -> T:
@@ -150,6 +153,8 @@ class Queue(QueueCalls[D], Blocking):
 
 class Room(RoomCalls[D], Blocking):
     """A room of the server."""
+
+    _owner: "Client[D]"
 
     def _carry(self, request: Request[T]) -> T:
         return self._owner._carry(request)

@@ -9,7 +9,7 @@ pub/sub stores nothing. The loss is always visible: `gaps` counts it, and with `
 the messages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
@@ -72,7 +72,7 @@ def wanted_names(names: Sequence[str | bytes], patterns: Sequence[str | bytes], 
     return found
 
 
-def subscribing(wanted: WantedNames, options: Options, data: Any) -> Flow:
+def subscribing(wanted: WantedNames, options: Options, data: Callable[[Any], D]) -> Flow:
     """Yield messages for ever; first Ready, and after each reconnection a Gap if the caller wants gaps."""
     failures = 0
     while True:
@@ -117,7 +117,7 @@ def _standing(wanted: WantedNames, options: Options) -> Flow:
             raise event.value
 
 
-def _listening(wanted: WantedNames, options: Options, data: Any) -> Flow:
+def _listening(wanted: WantedNames, options: Options, data: Callable[[Any], D]) -> Flow:
     """Yield the pushed messages until the connection breaks."""
     quiet, asked = 0.0, False  # seconds since the last event, and whether a PING awaits its reply
     patience = options.timeout or options.ping_every
@@ -144,7 +144,7 @@ def _listening(wanted: WantedNames, options: Options, data: Any) -> Flow:
             raise event.value
 
 
-def heard(push: Push, data: Any) -> TopicMessage[Any] | None:
+def heard(push: Push, data: Callable[[Any], D]) -> TopicMessage[D] | None:
     """Return the message in a push, None if the push is none."""
     items = push.items
     if push.kind == "message" and len(items) == 2:

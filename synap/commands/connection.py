@@ -1,6 +1,7 @@
 """Command rows of connections and transactions, carried out by the lane or by a handler of the engine."""
 
-from synap.command import AnyOrder, Choice, Command, Example, Int, Key, Many, OneOf, Optional, Raw, Text, Token
+from synap.arguments import AnyOrder, Choice, Int, Key, Many, OneOf, Optional, Raw, Text, Token
+from synap.command import Command, Example
 from synap.reply import ANY, DONE, INTEGER, NONE, TEXT, Array, Either, Map, Record, Status, or_nil
 from synap.routes import Get
 from synap.traits import ADMIN, CONTROL, SESSION, SIGNED_OUT, WHILE_SUBSCRIBED

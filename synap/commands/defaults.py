@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
+from synap.arguments import Argument, Int
 from synap.command import Catalogue, Command
 from synap.commands import CATALOGUE
 from synap.settings import Settings
@@ -36,8 +36,8 @@ def _catalogue_with(known: tuple[tuple[str, int], ...]) -> Catalogue:
     return Catalogue([configured(row) for row in CATALOGUE.rows])
 
 
-def _argument(arg: Any, wanted: dict[str, tuple[str, int]], numbers: dict[str, int]) -> Any:
-    if getattr(arg, "name", "") not in wanted:
+def _argument(arg: Argument, wanted: dict[str, tuple[str, int]], numbers: dict[str, int]) -> Argument:
+    if not isinstance(arg, Int) or arg.name not in wanted:
         return arg
     setting, units = wanted[arg.name]
     return replace(arg, default=numbers[setting] * units)

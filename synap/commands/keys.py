@@ -1,22 +1,7 @@
 """Command rows that work on keys of any type: removal, expiry, counting, scanning."""
 
-from synap.command import (
-    WRITE,
-    AnyOrder,
-    Choice,
-    Clash,
-    Command,
-    Example,
-    Flag,
-    Glob,
-    Int,
-    Key,
-    Many,
-    OneOf,
-    Optional,
-    Text,
-    Token,
-)
+from synap.arguments import WRITE, AnyOrder, Choice, Clash, Flag, Glob, Int, Key, Many, OneOf, Optional, Text, Token
+from synap.command import Command, Example
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX
 from synap.reply import DONE, INTEGER, TEXT, Array, Status, Tuple

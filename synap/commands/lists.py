@@ -1,6 +1,7 @@
 """Command rows of lists: elements in order, pushed and popped at both ends."""
 
-from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw, Timeout
+from synap.arguments import WRITE, Int, Key, Many, Optional, Raw, Timeout
+from synap.command import Command, Example
 from synap.methods import Method
 from synap.reply import INTEGER, NIL, TEXT, VALUE, Array, Either, Tuple, or_nil
 from synap.routes import Get, Post

@@ -1,6 +1,7 @@
 """Command rows of pub/sub: those of Redis for connections, and those of JSON for subscribers with a name."""
 
-from synap.command import AnyOrder, Command, Example, Flag, Many, Optional, Raw, Text, Token
+from synap.arguments import AnyOrder, Argument, Flag, Many, Optional, Raw, Text, Token
+from synap.command import Command, Example
 from synap.reply import INTEGER, TEXT, Array, Pushed, Record, Status, Template, Tuple, or_nil
 from synap.routes import Get, Post
 from synap.traits import BY_SHARD_CHANNEL, MAY_REPLICATE, REFUSED_WITH_200, SESSION, WHILE_SUBSCRIBED
@@ -35,7 +36,7 @@ def _heard(
 
 
 def _asked(
-    name: str, code: int, doc: str, resp: str, reply: Template, *examples: Example, args: tuple[object, ...] = (),
+    name: str, code: int, doc: str, resp: str, reply: Template, *examples: Example, args: tuple[Argument, ...] = (),
     stray: str = "",
 ) -> Command:
     """Return a row for the subcommand `resp` of PUBSUB."""

@@ -1,6 +1,7 @@
 """Command rows of queues: messages that are delivered again until they are acknowledged."""
 
-from synap.command import AnyOrder, Command, Example, Flag, Int, Optional, Raw, Text, Timeout, Token
+from synap.arguments import AnyOrder, Flag, Int, Optional, Raw, Text, Timeout, Token
+from synap.command import Command, Example
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, PRIORITY_MAX
 from synap.reply import DOCUMENT, INTEGER, OBJECT, OCTETS, TEXT, TIME, Array, As, Either, Record, or_nil

@@ -1,6 +1,7 @@
 """Command rows that rename, copy and move keys, and that find keys by walking all of them."""
 
-from synap.command import WRITE, AnyOrder, Choice, Command, Example, Flag, Glob, Int, Key, Optional, Text, Token
+from synap.arguments import WRITE, AnyOrder, Choice, Flag, Glob, Int, Key, Optional, Text, Token
+from synap.command import Command, Example
 from synap.methods import Method
 from synap.reply import INTEGER, TEXT, Array, or_nil
 from synap.routes import Get, Post

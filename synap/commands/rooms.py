@@ -1,6 +1,7 @@
 """Command rows of streams: rooms of events that are kept within limits and read from any offset."""
 
-from synap.command import AnyOrder, Command, Example, Int, Many, Raw, Text, Timeout, Token
+from synap.arguments import AnyOrder, Int, Many, Raw, Text, Timeout, Token
+from synap.command import Command, Example
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.ranges import ROOM_LIMIT_MAX
 from synap.reply import INTEGER, TEXT, TIME, VALUE_OCTETS, Array, As, Each, Record, Tuple

@@ -2,21 +2,8 @@
 
 from typing import Any
 
-from synap.command import (
-    AnyOrder,
-    Command,
-    Example,
-    Flag,
-    Int,
-    Key,
-    Many,
-    OneOf,
-    Optional,
-    Raw,
-    Real,
-    Text,
-    Token,
-)
+from synap.arguments import AnyOrder, Flag, Int, Key, Many, OneOf, Optional, Raw, Real, Text, Token
+from synap.command import Command, Example
 from synap.reply import (
     ANY,
     BOOLEAN,

@@ -1,6 +1,7 @@
 """Command rows of sets: distinct members without order."""
 
-from synap.command import WRITE, Command, Example, Int, Key, Many, Optional, Raw
+from synap.arguments import WRITE, Int, Key, Many, Optional, Raw
+from synap.command import Command, Example
 from synap.methods import Method
 from synap.reply import INTEGER, NIL, VALUE, Either, SetOf
 from synap.routes import Get, Post

@@ -1,6 +1,7 @@
 """Command rows of strings: one value for each key."""
 
-from synap.command import WRITE, AnyOrder, Command, Example, Flag, Int, Key, OneOf, Raw, Token
+from synap.arguments import WRITE, AnyOrder, Flag, Int, Key, OneOf, Raw, Token
+from synap.command import Command, Example
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX
 from synap.reply import DONE, INTEGER, NIL, REAL, VALUE, Either, Record, or_nil

@@ -1,6 +1,7 @@
 """Command rows of strings that read or write a part of a value, or the values of several keys."""
 
-from synap.command import WRITE, Command, Example, Int, Key, Many, Raw
+from synap.arguments import WRITE, Int, Key, Many, Raw
+from synap.command import Command, Example
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.reply import INTEGER, TEXT, VALUE, Array, or_nil
 from synap.routes import Get, Post

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from synap.command import Choice, Example, Int, Optional, Raw, Text
+from synap.arguments import Choice, Int, Optional, Raw, Text
+from synap.command import Example
 from synap.reply import INTEGER, TEXT, VALUE, Array, Record, Status, Template, Tuple, or_nil
 
 Fields = dict[str, Any]

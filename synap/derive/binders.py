@@ -12,14 +12,15 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     TEXTS,
     AnyOrder,
+    Argument,
     Choice,
-    Command,
     Flag,
     Glob,
+    Group,
     Int,
     Key,
     Many,
@@ -27,13 +28,16 @@ from synap.command import (
     Optional,
     Raw,
     Real,
+    Simple,
     Text,
     Timeout,
     Token,
+    default_of,
     layout,
     slots,
     words_min,
 )
+from synap.command import Command
 from synap.derive import natives
 from synap.derive.conversions import (
     Null,
@@ -108,7 +112,7 @@ def packer(row: Command, row_at: int) -> Callable[[Fields], bytes]:
     count = row.slots
     names: list[str] = []
     for node in row.args:
-        if not isinstance(node, TEXTS) or getattr(node, "octets", False):
+        if not isinstance(node, TEXTS) or (isinstance(node, Raw) and node.octets):
             break
         names.append(node.name)
     short = all(not words_min(node) for node in row.args[len(names) :]) and 0 < len(names) <= 2
@@ -159,7 +163,7 @@ def put_raw(draft: _Draft, slot: int, name: str, value: Any) -> None:
         draft.text(slot, to_json(name, value), FORM_JSON)
 
 
-def field_names(nodes: tuple[Any, ...]) -> list[str]:
+def field_names(nodes: tuple[Argument, ...]) -> list[str]:
     """Return the names of the outermost fields that arguments read, each once."""
     found: list[str] = []
     for node in nodes:
@@ -180,7 +184,7 @@ Groups = Mapping[str, int]
 """Name of a group -> its first slot, for a Many that must have as many items as another group."""
 
 
-def _sequence(args: tuple[Any, ...], slot: int, groups: Groups) -> list[Step]:
+def _sequence(args: tuple[Argument, ...], slot: int, groups: Groups) -> list[Step]:
     steps = []
     for i, node in enumerate(args):
         steps += _steps(node, slot, groups)
@@ -207,7 +211,7 @@ def _given(fields: Fields, name: str) -> Any:
     return _MISSING if value is None else value
 
 
-def _steps(node: Any, slot: int, groups: Groups) -> list[Step]:
+def _steps(node: Argument, slot: int, groups: Groups) -> list[Step]:
     if isinstance(node, AnyOrder):
         return _sequence(node.inner, slot, groups)
     if isinstance(node, Optional | Token):
@@ -255,14 +259,16 @@ def _one_of(node: OneOf, slot: int, groups: Groups) -> Step:
     return run
 
 
-def _group(node: Any, slot: int, groups: Groups) -> Step:
+def _group(node: Group, slot: int, groups: Groups) -> Step:
     size = sum(slots(inner) for inner in node.inner)
     steps = _sequence(node.inner, 0, groups)
     members = field_names(node.inner)
     single = members[0] if len(members) == 1 else ""
-    holds_null = isinstance(node.inner[0], Raw) and not node.inner[0].octets
-    like = groups[node.like] if isinstance(node, Many) and node.like else -1
-    least = node.least_given if isinstance(node, Many) else getattr(node, "least", 1)
+    first = node.inner[0]
+    holds_null = isinstance(first, Raw) and not first.octets
+    other = node.like if isinstance(node, Many) else ""
+    like = groups[other] if other else -1
+    least = node.least_given if isinstance(node, Many) else node.least
 
     def run(fields: Fields, draft: _Draft, base: int) -> None:
         value = _given(fields, node.name)
@@ -271,7 +277,7 @@ def _group(node: Any, slot: int, groups: Groups) -> Step:
             if value is not _MISSING or (holds_null and single in fields):
                 value = [None if value is _MISSING else value]
         if value is _MISSING:
-            if node.least if hasattr(node, "least") else True:
+            if node.least:
                 if isinstance(node, Many) and node.single:
                     raise Fault("MISSING_FIELD", field=single)
                 raise Fault("MISSING_FIELD", field=node.name, kind="array")
@@ -283,7 +289,7 @@ def _group(node: Any, slot: int, groups: Groups) -> Step:
         if len(value) < least:
             raise Fault("WRONG_FIELD", field=node.name, wanted="at least one item", found="none")
         if like >= 0 and len(value) != draft.tape[like]:
-            wanted = f"as many as '{node.like}' ({draft.tape[like]})"
+            wanted = f"as many as '{other}' ({draft.tape[like]})"
             raise Fault("WRONG_FIELD", field=node.name, wanted=wanted, found=str(len(value)))
         draft.tape[base + slot] = len(value)
         draft.tape[base + slot + 1] = start = len(draft.tape)
@@ -304,9 +310,9 @@ def _group(node: Any, slot: int, groups: Groups) -> Step:
     return run
 
 
-def _simple(node: Any, slot: int) -> Step:
+def _simple(node: Simple | Flag, slot: int) -> Step:
     name = node.name if not isinstance(node, Flag) else _flag_name(node)
-    default = getattr(node, "default", None)
+    default = default_of(node)
 
     def given(fields: Fields) -> Any:
         value = fields.get(name)

@@ -3,12 +3,11 @@
 import types
 from typing import Any, assert_never
 
-from synap.command import (
+from synap.arguments import (
     WRITE,
     AnyOrder,
-    Catalogue,
+    Argument,
     Choice,
-    Command,
     Counted,
     Flag,
     Glob,
@@ -20,10 +19,13 @@ from synap.command import (
     Optional,
     Raw,
     Real,
+    Simple,
     Text,
     Timeout,
     Token,
+    arguments_behind,
 )
+from synap.command import Catalogue, Command
 from synap.derive.conversions import in_words
 from synap.derive.methods import has_method, method_name
 from synap.reply import (
@@ -77,10 +79,10 @@ def usage(row: Command) -> str:
     return " ".join([(row.resp or row.name).replace("|", " "), *(_words(node) for node in row.args)])
 
 
-def _words(node: Any) -> str:
+def _words(node: Argument) -> str:
     match node:
         case Key() | Raw() | Text() | Glob() | Int() | Real() | Timeout():
-            return str(node.name)
+            return node.name
         case Choice():
             return f"<{' | '.join(node.words)}>"
         case Flag():
@@ -107,12 +109,12 @@ def _words(node: Any) -> str:
             assert_never(node)
 
 
-def _token(node: Any) -> str:
+def _token(node: Flag | Token) -> str:
     """Return the usage of a Flag or a Token without brackets around it."""
-    return " ".join([node.word, *(map(_words, getattr(node, "inner", ())))])
+    return " ".join([node.word, *(map(_words, arguments_behind(node)))])
 
 
-def _repeated(inner: tuple[Any, ...], *, least: int = 1) -> str:
+def _repeated(inner: tuple[Argument, ...], *, least: int = 1) -> str:
     if len(inner) == 1 and isinstance(inner[0], Token):
         once = _token(inner[0])
         return f"[{once} [{once} ...]]"
@@ -206,7 +208,7 @@ def _part(name: str, template: Template) -> str:
     return f"{named} ({answers(template)})" if isinstance(template, (*GROUPS, Either)) else named
 
 
-def _takes(args: tuple[Any, ...]) -> list[str]:
+def _takes(args: tuple[Argument, ...]) -> list[str]:
     """Return `name` and kind of every argument on JSON surfaces, in order."""
     found: list[str] = []
     for node in args:
@@ -225,7 +227,7 @@ def _takes(args: tuple[Any, ...]) -> list[str]:
     return found
 
 
-def _kind(node: Any) -> str:
+def _kind(node: Simple) -> str:
     match node:
         case Key():
             return "key, written" if node.access == WRITE else "key, read"

@@ -12,9 +12,9 @@ side by side, so another slot in an item would move all the others, and is refus
 """
 
 from collections.abc import Iterator
-from typing import Any
 
-from synap.command import GROUPS, AnyOrder, Catalogue, Choice, Flag, OneOf, Optional, Token
+from synap.arguments import GROUPS, AnyOrder, Argument, Choice, Flag, OneOf, Optional, Token, arguments_behind
+from synap.command import Catalogue
 from synap.faults import TABLE, SynapError
 
 OPCODES_HEAD = "# Grown by `synap generate` from the command table: code and name. A line never changes and never goes."
@@ -41,13 +41,13 @@ def tapes(catalogue: Catalogue) -> list[str]:
     return [" ".join([f"{row.code:04x}", *tape(row.args)]) for row in catalogue.rows]
 
 
-def tape(args: tuple[Any, ...]) -> list[str]:
+def tape(args: tuple[Argument, ...]) -> list[str]:
     """Return `name:kind` of every argument with slots of its own, in the order of the slots."""
     return [entry for node in args for entry in _entries(node)]
 
 
-def _entries(node: Any) -> Iterator[str]:
-    """Yield `name:kind` for the slots of one argument, in the order of `synap.command.layout`."""
+def _entries(node: Argument) -> Iterator[str]:
+    """Yield `name:kind` for the slots of one argument, in the order of `synap.arguments.layout`."""
     kind = type(node).__name__.lower()
     if isinstance(node, AnyOrder):
         yield from tape(node.inner)
@@ -56,7 +56,7 @@ def _entries(node: Any) -> Iterator[str]:
     elif isinstance(node, OneOf):
         yield f"{node.name}:{kind}({','.join(inner.word for inner in node.inner)})"
         for inner in node.inner:
-            yield from tape(getattr(inner, "inner", ()))
+            yield from tape(arguments_behind(inner))
     elif isinstance(node, Token):
         yield f"{node.word}:{kind}"
         yield from tape(node.inner)

@@ -9,14 +9,13 @@ from functools import cache
 import numpy as np
 
 from synap import faults, reply
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     SIMPLE,
     TEXTS,
     AnyOrder,
-    Catalogue,
+    Argument,
     Choice,
-    Command,
     Counted,
     Flag,
     Halves,
@@ -32,7 +31,8 @@ from synap.command import (
     words_max,
     words_min,
 )
-from synap.command import layout as layout_of
+from synap.arguments import layout as layout_of
+from synap.command import Catalogue, Command
 from synap.store.kinds.table import KINDS
 from synap.store.lane import grammar
 from synap.store.memory import layout
@@ -196,7 +196,7 @@ class Image:
         place, size = self._text(word.upper().encode())
         return self._emit(grammar.IF_TOKEN, a=place, b=size)
 
-    def _sequence(self, args: tuple[object, ...], slot: int, following: int = 0) -> None:
+    def _sequence(self, args: tuple[Argument, ...], slot: int, following: int = 0) -> None:
         """Compile adjacent arguments from `slot` on; at least `following` words must come behind them."""
         following += sum(words_min(node) for node in args)
         for i, node in enumerate(args):
@@ -207,7 +207,7 @@ class Image:
                 self._one(node, slot, following)
             slot += slots(node)
 
-    def _simple(self, node: object) -> tuple[int, str]:
+    def _simple(self, node: Argument) -> tuple[int, str]:
         """Return (instruction, refusal) of a kind that takes one word."""
         match node:
             case Int():
@@ -221,7 +221,7 @@ class Image:
             case _:
                 return grammar.TEXT, "SYNTAX"
 
-    def _one(self, node: object, slot: int, following: int) -> None:
+    def _one(self, node: Argument, slot: int, following: int) -> None:
         """Compile one argument; at least `following` words must come behind it."""
         match node:
             case Choice():
@@ -253,7 +253,7 @@ class Image:
                 op, fault = self._simple(node)
                 self._emit(op, slot, fault=fault)
 
-    def _option(self, node: object, slot: int) -> list[int]:
+    def _option(self, node: Argument, slot: int) -> list[int]:
         """Compile a Flag, Token or OneOf, taken if its word is next; return the jumps that leave it."""
         if isinstance(node, OneOf):
             assert node.clash.value < 2 or not any(isinstance(i, Token) for i in node.inner), node.name
@@ -278,7 +278,7 @@ class Image:
         self._land(no, *short)
         return over
 
-    def _brought(self, node: object, slot: int) -> None:
+    def _brought(self, node: Argument, slot: int) -> None:
         """Compile the arguments of a Token; values of an earlier one of the same word must be cleared."""
         if isinstance(node, Token):
             if not all(isinstance(inner, SIMPLE) for inner in node.inner):
@@ -316,6 +316,7 @@ class Image:
         for inner in node.inner:
             if isinstance(inner, Many):  # an option that may be repeated
                 token = inner.inner[0]
+                assert isinstance(token, Token), f"{inner.name}: no word begins its items"
                 no = self._if_token(token.word)
                 self._emit(grammar.AGAIN, inside, a=sum(slots(i) for i in inner.inner))
                 self._emit(grammar.SET, 0, a=1)
@@ -334,7 +335,7 @@ class Image:
                 self._emit(grammar.REQUIRE, inside)
             inside += slots(inner)
 
-    def _group(self, node: Many | Counted, slot: int, following: int, behind: tuple[object, ...]) -> None:
+    def _group(self, node: Many | Counted, slot: int, following: int, behind: tuple[Argument, ...]) -> None:
         """Compile a group; the arguments `behind` it take at least `following` words."""
         size = sum(slots(i) for i in node.inner)
         width = sum(words_min(i) for i in node.inner)
@@ -376,7 +377,7 @@ class Image:
         return layout.CHOICES + at
 
 
-def _words(node: object) -> list[str]:
+def _words(node: Argument) -> list[str]:
     """Return the words with which an option may begin."""
     match node:
         case Flag() | Token():

@@ -8,7 +8,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from synap.command import Command, Int, layout
+from synap.arguments import Int, layout
+from synap.command import Command
 from synap.derive.conversions import outside, to_flag, to_integer, wrong
 from synap.faults import Fault
 

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from synap.command import TEXTS, Command, Int, Many, Raw, slots, words_min
+from synap.arguments import TEXTS, Argument, Int, Many, Raw, default_of, slots, words_min
+from synap.command import Command
 from synap.reply import As, Each
 from synap.store.lane import json_batch
 from synap.store.memory import layout
@@ -86,9 +87,10 @@ def required(row: Command) -> list[Field] | None:
         kind = kind_of(node)
         if not kind:
             return None
-        name = node.inner[0].name if kind & json_batch.GROUP else node.name
+        named = node.inner[0] if isinstance(node, Many) else node
+        assert isinstance(named, (*TEXTS, Int)), "kind_of knows texts and integers"
         limits = (node.least, node.most) if isinstance(node, Int) else (0, 0)
-        fields.append((name, slot, kind, getattr(node, "default", None) or 0, *limits))
+        fields.append((named.name, slot, kind, default_of(node) or 0, *limits))
         slot += slots(node)
         if kind & json_batch.GROUP:
             break
@@ -97,7 +99,7 @@ def required(row: Command) -> list[Field] | None:
     return None if row.words > len(fields) else fields
 
 
-def kind_of(node: Any) -> int:
+def kind_of(node: Argument) -> int:
     """Return the kind by which `json_batch.pack` reads this argument, or 0 if it cannot."""
     if isinstance(node, Many) and len(node.inner) == 1 and not node.like:
         inner = kind_of(node.inner[0])

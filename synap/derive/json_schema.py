@@ -2,23 +2,27 @@
 
 from typing import Any, assert_never
 
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     TEXTS,
     AnyOrder,
+    Argument,
     Choice,
-    Command,
     Flag,
+    Group,
     Int,
     Many,
     OneOf,
     Optional,
     Raw,
     Real,
+    Simple,
     Timeout,
     Token,
+    default_of,
     words_min,
 )
+from synap.command import Command
 from synap.derive.binders import field_names
 from synap.ranges import TIMEOUT_MAX
 from synap.reply import GROUPS as GROUP_TEMPLATES
@@ -47,7 +51,7 @@ INTEGER_TEXT = r"^(0|-?[1-9][0-9]{0,17})$"
 REAL_TEXT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
 
 
-def fields(args: tuple[Any, ...]) -> tuple[dict[str, Schema], list[str]]:
+def fields(args: tuple[Argument, ...]) -> tuple[dict[str, Schema], list[str]]:
     """Return (schema of each field by name, names of the required fields)."""
     properties: dict[str, Schema] = {}
     required: list[str] = []
@@ -58,7 +62,7 @@ def fields(args: tuple[Any, ...]) -> tuple[dict[str, Schema], list[str]]:
         elif isinstance(node, Flag):
             properties[node.name or node.word.lower()] = {"type": ["boolean", "null"]}
         else:
-            needed = words_min(node) > 0 and getattr(node, "default", None) is None
+            needed = words_min(node) > 0 and default_of(node) is None
             schema = schema_of(node)
             properties[node.name] = schema if needed else or_null(schema)
             if needed:
@@ -66,7 +70,7 @@ def fields(args: tuple[Any, ...]) -> tuple[dict[str, Schema], list[str]]:
     return properties, required
 
 
-def schema_of(node: Any) -> Schema:
+def schema_of(node: Simple | Group) -> Schema:
     """Return the schema of the JSON values of one argument."""
     if isinstance(node, GROUPS):
         return _group(node)
@@ -89,10 +93,10 @@ def schema_of(node: Any) -> Schema:
     return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": REAL_TEXT}]}
 
 
-def _group(node: Any) -> Schema:
+def _group(node: Group) -> Schema:
     properties, required = fields(node.inner)
     members = field_names(node.inner)
-    least = node.least_given if isinstance(node, Many) else getattr(node, "least", 1)
+    least = node.least_given if isinstance(node, Many) else node.least
     if len(members) == 1:
         return {"type": "array", "items": properties[members[0]], "minItems": least}
     whole = object_of(properties, required)

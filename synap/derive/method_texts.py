@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 from textwrap import wrap
-from typing import Any
 
-from synap.command import SIMPLE, AnyOrder, Command, Flag, Halves, OneOf, Optional, Timeout, Token
+from synap.arguments import SIMPLE, AnyOrder, Argument, Flag, Halves, OneOf, Optional, Timeout, Token
+from synap.command import Command
 from synap.derive.methods import (
     KEYWORD,
     STAR,
@@ -228,7 +228,7 @@ def _client_method(row: Command) -> str:
     return "\n" + "".join(f"    {line}\n" if line else "\n" for line in lines)
 
 
-def _pieces(nodes: tuple[Any, ...], given: dict[int, Parameter]) -> Iterator[str]:
+def _pieces(nodes: tuple[Argument, ...], given: dict[int, Parameter]) -> Iterator[str]:
     """Yield the source of the words of a command behind its name."""
     for node in nodes:
         each = given.get(id(node))

@@ -19,17 +19,17 @@ required argument behind an optional one), and its methods are written by hand.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     SIMPLE,
     AnyOrder,
+    Argument,
     Choice,
-    Command,
     Counted,
     Flag,
     Glob,
+    Group,
     Halves,
     Int,
     Key,
@@ -38,17 +38,20 @@ from synap.command import (
     Optional,
     Raw,
     Real,
+    Simple,
     Text,
     Timeout,
     Token,
+    default_of,
 )
+from synap.command import Command
 from synap.faults import SynapError
 from synap.reply import DONE, INTEGER, Array, Record, Status, Tuple, choices
 from synap.reply import GROUPS as REPLY_GROUPS
 from synap.traits import EMPTY_IS_NIL
 
 POSITIONAL, STAR, KEYWORD = "positional", "star", "keyword"
-TYPES: dict[type[Any], str] = {
+TYPES: dict[type[Argument], str] = {
     Key: "Key", Glob: "Key", Raw: "Value", Text: "str", Int: "int", Real: "float", Timeout: "float",
 }  # fmt: skip
 """Argument -> its type in the interface that generates the method; `Key` and `Value` are names of both."""
@@ -67,7 +70,7 @@ class Parameter:
     how: str
     type: str
     field: str
-    node: Any
+    node: Argument
     default: str = ""
     word: str = ""
     beside: tuple[str, ...] = ()
@@ -122,7 +125,7 @@ def signature(parameters: list[Parameter]) -> list[str]:
     return parts
 
 
-def _of(row: Command, nodes: tuple[Any, ...], optional: bool = False) -> Iterator[Parameter]:
+def _of(row: Command, nodes: tuple[Argument, ...], optional: bool = False) -> Iterator[Parameter]:
     star = False
     for node in nodes:
         if isinstance(node, SIMPLE):
@@ -142,9 +145,9 @@ def _of(row: Command, nodes: tuple[Any, ...], optional: bool = False) -> Iterato
             star = True
 
 
-def _simple(row: Command, node: Any, optional: bool) -> Parameter:
+def _simple(row: Command, node: Simple, optional: bool) -> Parameter:
     name = _named(row, node.name)
-    default = getattr(node, "default", None)
+    default = default_of(node)
     if optional:
         return Parameter(name, POSITIONAL, f"{_type(node)} | None", node.name, node, "None")
     return Parameter(name, POSITIONAL, _type(node), node.name, node, "" if default is None else repr(default))
@@ -164,7 +167,7 @@ def _token(row: Command, token: Token) -> Iterator[Parameter]:
         yield Parameter(name, KEYWORD, f"{form} | None", each.field, each.node, "None", token.word, names)
 
 
-def _group(row: Command, node: Any, star: bool) -> Parameter:
+def _group(row: Command, node: Group, star: bool) -> Parameter:
     if not all(isinstance(inner, SIMPLE) for inner in node.inner):
         raise TooIntricate(f"{row.name}: options in the group {node.name}: write the method by hand")
     name, types = _named(row, node.name), [_type(inner) for inner in node.inner]
@@ -181,7 +184,7 @@ def _named(row: Command, field: str) -> str:
     return row.python.names.get(field, field)
 
 
-def _type(node: Any) -> str:
+def _type(node: Argument) -> str:
     if isinstance(node, Choice):
         return f"Literal[{', '.join(map(repr, node.words))}]".replace("'", '"')
     return TYPES[type(node)]
@@ -225,7 +228,7 @@ def result(row: Command) -> str:
             return "values" if isinstance(group, Array) else "members"
 
 
-def members(row: Command) -> tuple[Any, ...]:
+def members(row: Command) -> tuple[Argument, ...]:
     """Return the arguments of a group that is the row's only argument, or ()."""
     return row.args[0].inner if len(row.args) == 1 and isinstance(row.args[0], GROUPS) else ()
 

@@ -8,13 +8,8 @@ can return: 404 if something may be missing, 409 if a key may hold another type,
 import re
 from typing import Any
 
-from synap.command import (
-    GROUPS,
-    TEXTS,
-    Catalogue,
-    Command,
-    Many,
-)
+from synap.arguments import GROUPS, TEXTS, Many
+from synap.command import Catalogue, Command
 from synap.derive.binders import field_names
 from synap.derive.json_schema import Schema, answer, any_of, fields, member_of, object_of
 from synap.reply import parts

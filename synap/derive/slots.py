@@ -18,21 +18,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from synap.command import (
-    GROUPS,
-    AnyOrder,
-    Catalogue,
-    Choice,
-    Clash,
-    Command,
-    Flag,
-    OneOf,
-    Optional,
-    Place,
-    Token,
-    layout,
-    slots,
-)
+from synap.arguments import GROUPS, AnyOrder, Choice, Clash, Flag, OneOf, Optional, Place, Token, layout, slots
+from synap.command import Catalogue, Command
 from synap.derive.doors import rows_of
 from synap.derive.names import constant
 
@@ -110,8 +97,10 @@ def _first(node: Optional) -> str:
     """Return the name of the first argument of an Optional that has no word; if none has, the word of the first."""
     for inner in node.inner:
         if not isinstance(inner, Optional | AnyOrder | Flag | Token):
-            return str(inner.name)
-    return "option_" + _word(node.inner[0].word)
+            return inner.name
+    first = node.inner[0]
+    assert isinstance(first, Flag | Token), "nothing in an Optional has a name or a word"
+    return "option_" + _word(first.word)
 
 
 def _word(word: str) -> str:

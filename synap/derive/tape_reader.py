@@ -2,16 +2,17 @@
 
 import math
 import struct
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     TEXTS,
     AnyOrder,
+    Argument,
     Choice,
-    Command,
     Flag,
+    Group,
     Int,
     Key,
     OneOf,
@@ -23,9 +24,11 @@ from synap.command import (
     layout,
     slots,
 )
+from synap.command import Command
 from synap.store.memory.layout import FORM_MASK, MARK_BITS
 
 Spell = Callable[[bytes, int], Any]
+Octets: TypeAlias = bytes | memoryview
 
 
 def as_bytes(text: bytes, form: int) -> bytes:
@@ -33,7 +36,9 @@ def as_bytes(text: bytes, form: int) -> bytes:
     return text
 
 
-def read(row: Command, numbers: Any, octets: Any, tape: int, spell: Spell = as_bytes) -> dict[str, Any]:
+def read(
+    row: Command, numbers: Sequence[int], octets: Octets, tape: int, spell: Spell = as_bytes
+) -> dict[str, Any]:
     """Return the named arguments of the call whose tape starts at word `tape`.
 
     `numbers` are the words of the heap and `octets` its bytes. Missing arguments are left out. Texts are returned
@@ -48,16 +53,16 @@ def read(row: Command, numbers: Any, octets: Any, tape: int, spell: Spell = as_b
 class _Reader:
     """A reader of one tape."""
 
-    def __init__(self, numbers: Any, octets: Any, tape: int, spell: Spell) -> None:
+    def __init__(self, numbers: Sequence[int], octets: Octets, tape: int, spell: Spell) -> None:
         self.numbers, self.octets, self.tape, self.spell = numbers, octets, tape, spell
 
-    def read(self, args: tuple[Any, ...], at: int, found: dict[str, Any]) -> None:
+    def read(self, args: tuple[Argument, ...], at: int, found: dict[str, Any]) -> None:
         """Read the arguments `args`, whose slots begin at word `at`, into `found`."""
         for node in args:
             self.one(node, at, found)
             at += slots(node)
 
-    def one(self, node: Any, at: int, found: dict[str, Any]) -> None:
+    def one(self, node: Argument, at: int, found: dict[str, Any]) -> None:
         """Read one argument into `found`."""
         number = self.numbers[at]
         if isinstance(node, AnyOrder):
@@ -97,7 +102,7 @@ class _Reader:
                     self.read(inner.inner, inside, found)
             inside += slots(inner) - 1
 
-    def item(self, node: Any, start: int, i: int) -> dict[str, Any]:
+    def item(self, node: Group, start: int, i: int) -> dict[str, Any]:
         """Return item `i` of a group whose items start at word `start`."""
         item: dict[str, Any] = {}
         self.read(node.inner, start + i * sum(slots(inner) for inner in node.inner), item)
@@ -117,7 +122,7 @@ def seconds(milliseconds: int) -> float:
     return near
 
 
-def keys(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int]]:
+def keys(row: Command, numbers: Sequence[int], tape: int) -> Iterator[tuple[int, int]]:
     """Yield (octet, size) of every key among the arguments of a call."""
     for place in layout(row.args):
         if not isinstance(place.node, Key):
@@ -135,7 +140,7 @@ def keys(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int]]:
                 yield numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
 
 
-def awaited(row: Command, numbers: Any, tape: int) -> Iterator[tuple[int, int, int]]:
+def awaited(row: Command, numbers: Sequence[int], tape: int) -> Iterator[tuple[int, int, int]]:
     """Yield (namespace, octet, size) of every name that a call may wait for: its keys, or its queue or room."""
     for start, size in keys(row, numbers, tape):
         yield numbers[tape - 2], start, size

@@ -5,9 +5,12 @@ node they decide in `calls.admit` whether a call runs.
 """
 
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 from synap.store.memory.layout import GUARD_RATE
+
+if TYPE_CHECKING:
+    from synap.engine.waiters import Parked
 
 
 class Surface(Enum):
@@ -38,6 +41,48 @@ class Rate:
             self._left -= 1
 
 
+class Link(Protocol):
+    """The connection of a caller, for rows: what CLIENT LIST shows of it, and how CLIENT KILL closes it."""
+
+    @property
+    def peer(self) -> bytes:
+        """The address of the client."""
+
+    @property
+    def local(self) -> bytes:
+        """The address of the server to which the client is connected."""
+
+    @property
+    def descriptor(self) -> int:
+        """The socket's file descriptor, -1 without a socket."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of unfinished input."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of output that the client has not taken."""
+
+    @property
+    def replies(self) -> int:
+        """Number of replies that are not at the socket yet."""
+
+    @property
+    def asks(self) -> str:
+        """What the client requested last, for a connection whose requests are not RESP commands; else `NULL`."""
+
+    def hang_up(self) -> None:
+        """Close the connection at once."""
+
+
+class PushLink(Link, Protocol):
+    """A connection that takes messages between replies."""
+
+    def push(self, data: bytes) -> bool:
+        """Queue messages behind the replies computed so far; return False if too much output waits for the client."""
+
+
 class Caller:
     """Who makes a call.
 
@@ -48,12 +93,18 @@ class Caller:
     rate       limit on the calls that the caller makes, or None. Each counts once, when it arrives: not again when EXEC
                runs it or a wait ends. Misspelled and unknown commands count; deliveries of feeds do not
     parked     the call that waits, or None; its `over` is True once the wait has ended
-    link       the connection: peer, local, descriptor, hang_up(), ..., see io/resp/resp_connection.py; None without one
+    link       the connection of a RESP session, else None
     in_multi   True between MULTI and EXEC: calls are queued
     resp2_subscriber   True for a RESP2 session with subscriptions: other commands are refused
     """
 
-    in_multi: Any = False
+    if TYPE_CHECKING:
+
+        @property
+        def in_multi(self) -> bool: ...
+
+    else:
+        in_multi = False  # a property in Session; not here, as each call of a program in this process reads it
     resp2_subscriber = False
 
     def __init__(self, surface: Surface, user: bytes = b"default") -> None:
@@ -62,8 +113,8 @@ class Caller:
         self.namespace = 0
         self.refuses = 0
         self.rate: Rate | None = None
-        self.parked: Any = None
-        self.link: Any = None
+        self.parked: Parked | None = None
+        self.link: PushLink | None = None
 
     def guard(self, bits: int, on: bool = True) -> None:
         """Set or clear guards of this caller."""

@@ -13,7 +13,10 @@ longest literal run of the pattern, as with `synap.kernels.globs`.
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+"""The value of a glob or pattern."""
 
 FEW = 8  # globs that are tried one by one
 GRAM, GRAMS_FROM = 4, 32
@@ -131,16 +134,16 @@ def _expression(parts: list[list[frozenset[int]]]) -> Callable[[bytes], bool]:
     return matches
 
 
-class Glob:
+class Glob(Generic[T]):
     """A glob with its `value`, its matcher `matches(text)`, and the literal `runs` that every match contains."""
 
     __slots__ = ("bucket", "matches", "runs", "value")
 
-    def __init__(self, whole: list[frozenset[int]], rest: list[frozenset[int]], value: Any) -> None:
+    def __init__(self, whole: list[frozenset[int]], rest: list[frozenset[int]], value: T) -> None:
         """Build a glob from the elements `whole`; `rest` are those behind the leading literal segments."""
         parts = _parts(whole)
         self.value = value
-        self.bucket: tuple[dict[bytes, list[Glob]], bytes] | None = None
+        self.bucket: tuple[dict[bytes, list[Glob[T]]], bytes] | None = None
         if all(len(taken) == 1 and taken is not _NONE for part in parts for taken in part):
             self.matches = _searcher([b"".join(bytes(taken) for taken in part) for part in parts])
         else:
@@ -168,32 +171,32 @@ def _whole(run: bytes, first: bool, last: bool) -> list[bytes]:
     return [piece for piece in pieces[0 if first else 1 : None if last else -1] if piece]
 
 
-def _grams_of(glob: Glob) -> set[bytes]:
+def _grams_of(glob: Glob[T]) -> set[bytes]:
     """Return the grams (four literal bytes in a row) of a glob, from the first bytes of its first runs."""
     runs = [run[:GRAMS_FROM] for run, _, _ in glob.runs[:GRAMS_FROM]]
     return {run[i : i + GRAM] for run in runs for i in range(len(run) - GRAM + 1)}
 
 
-class Globs:
+class Globs(Generic[T]):
     """The globs of one node of the trie, indexed by literal segment and by gram."""
 
     __slots__ = ("_all", "_grams", "_loose", "_seen", "_segments")
 
     def __init__(self) -> None:
-        self._all: dict[bytes, Glob] = {}
-        self._segments: dict[bytes, list[Glob]] = {}
-        self._grams: dict[bytes, list[Glob]] = {}
-        self._loose: list[Glob] = []
+        self._all: dict[bytes, Glob[T]] = {}
+        self._segments: dict[bytes, list[Glob[T]]] = {}
+        self._grams: dict[bytes, list[Glob[T]]] = {}
+        self._loose: list[Glob[T]] = []
         self._seen: dict[bytes, int] = {}  # gram -> number of globs that contain it
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def get(self, pattern: bytes) -> Glob | None:
+    def get(self, pattern: bytes) -> Glob[T] | None:
         """Return the glob that was added as `pattern`, or None."""
         return self._all.get(pattern)
 
-    def add(self, pattern: bytes, glob: Glob) -> None:
+    def add(self, pattern: bytes, glob: Glob[T]) -> None:
         """Add a glob whose pattern is not there yet."""
         self._all[pattern] = glob
         segments = [segment for run, first, last in glob.runs for segment in _whole(run, first, last)]
@@ -227,15 +230,15 @@ class Globs:
                 del self._seen[gram]
 
     @staticmethod
-    def _least(files: dict[bytes, list[Glob]], keys: list[bytes]) -> bytes | None:
+    def _least(files: dict[bytes, list[Glob[T]]], keys: list[bytes]) -> bytes | None:
         return min(keys, key=lambda key: len(files.get(key, ())), default=None)
 
     @staticmethod
-    def _file(glob: Glob, files: dict[bytes, list[Glob]], key: bytes) -> None:
+    def _file(glob: Glob[T], files: dict[bytes, list[Glob[T]]], key: bytes) -> None:
         glob.bucket = files, key
         files.setdefault(key, []).append(glob)
 
-    def find(self, text: bytes, segments: Iterable[bytes], found: list[Any]) -> None:
+    def find(self, text: bytes, segments: Iterable[bytes], found: list[T]) -> None:
         """Append the values of the globs that match `text` to `found`; `segments` are those of `text`."""
         if len(self._all) <= FEW:
             found.extend([glob.value for glob in self._all.values() if glob.matches(text)])

@@ -4,9 +4,14 @@ An engine alone, as tests use it, has the host of this file: no clock, no disk, 
 (io/node/node.py), a server (io/server/server_commands.py) and an in-process database fill in what they have.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from synap.engine.callers import Caller, Link
+    from synap.engine.subscribers import Listener
+    from synap.engine.waiters import Parked
 
 
 class Log(Protocol):
@@ -36,6 +41,55 @@ class Snapshots(Protocol):
         """Write a snapshot before returning. Raises OSError if it cannot be written."""
 
 
+class Client(Protocol):
+    """A client as CLIENT LIST shows it: a Session, or an HTTP or WebSocket connection."""
+
+    at: int
+    number: int
+    name: bytes
+    made_with: bytes
+    made_with_version: bytes
+    namespace: int
+    version: int
+    opened: int
+    watch_broken: bool
+    closing: bool
+    no_evict: bool
+    no_touch: bool
+
+    @property
+    def caller(self) -> "Caller":
+        """The caller of the client's calls."""
+
+    @property
+    def link(self) -> "Link | None":
+        """The connection."""
+
+    @property
+    def listener(self) -> "Listener | None":
+        """The subscriptions of a RESP session."""
+
+    @property
+    def parked(self) -> "Parked | None":
+        """The call that waits."""
+
+    @property
+    def watched(self) -> Sized:
+        """The watched keys."""
+
+    @property
+    def in_multi(self) -> bool:
+        """True between MULTI and EXEC."""
+
+    @property
+    def row_at(self) -> int:
+        """The place in the heap of the row of the last command, or 0."""
+
+    @property
+    def seen(self) -> int:
+        """The time of the last command (ms of engine time)."""
+
+
 class Connections(Protocol):
     """The connections of a server. `output_bytes_max`: unread output for which a connection is closed."""
 
@@ -47,11 +101,11 @@ class Connections(Protocol):
     def memory(self) -> tuple[int, int]:
         """Return bytes of output that clients have not taken, and bytes of unfinished input."""
 
-    def http_clients(self, now: int) -> Iterable[Any]:
-        """Return the HTTP and WebSocket connections, each with the attributes of a Session that CLIENT LIST reads."""
+    def http_clients(self, now: int) -> Iterable[Client]:
+        """Return the HTTP and WebSocket connections."""
 
 
-def _none(*given: Any) -> int:
+def _none(*given: object) -> int:
     return 0
 
 
@@ -82,11 +136,11 @@ class Host:
     config: dict[str, Any] = field(default_factory=dict)
     uptime: Callable[[], int] = _none
     wall_us: Callable[[], int] = _none
-    sleep: Callable[[float], Any] = _none
+    sleep: Callable[[float], object] = _none
     memory_held: Callable[[], int] = _none
     log_lines_dropped: Callable[[], int] = _none
-    call_later: Callable[[float, Callable[[], None]], Any] = _none
-    stop: Callable[[], Any] | None = None
+    call_later: Callable[[float, Callable[[], None]], object] = _none
+    stop: Callable[[], object] | None = None
     log: Log | None = None
     snapshots: Snapshots | None = None
     connections: Connections | None = None

@@ -15,9 +15,9 @@ Only the empty glob matches an empty channel, as in Redis.
 """
 
 import re
-from typing import Any
+from typing import Generic
 
-from synap.engine.globs import STAR, Glob, Globs, elements
+from synap.engine.globs import STAR, Glob, Globs, T, elements
 from synap.faults import Fault
 
 _META = re.compile(rb"[*?\[\\]")
@@ -36,18 +36,18 @@ def checked_segments(pattern: bytes) -> bool:
     return bool(hashes) or b"*" in pattern
 
 
-class Node:
+class Node(Generic[T]):
     """A node of the trie."""
 
     __slots__ = ("children", "ends", "globs", "one", "parts", "rest")
 
     def __init__(self) -> None:
-        self.children: dict[bytes, Node] = {}
-        self.one: Node | None = None  # the child for a segment `*`
-        self.parts: Globs | None = None  # segments such as `a*b`; their values are child nodes
-        self.globs: Globs | None = None
-        self.ends: Any = None  # the value of the pattern that ends here
-        self.rest: Any = None  # the value of the pattern that ends with `#` here
+        self.children: dict[bytes, Node[T]] = {}
+        self.one: Node[T] | None = None  # the child for a segment `*`
+        self.parts: Globs[Node[T]] | None = None  # segments such as `a*b`; their values are child nodes
+        self.globs: Globs[T] | None = None
+        self.ends: T | None = None  # the value of the pattern that ends here
+        self.rest: T | None = None  # the value of the pattern that ends with `#` here
 
     def bare(self) -> bool:
         """Return True if the node has no children and no patterns."""
@@ -55,7 +55,7 @@ class Node:
             self.children or self.one or self.parts or self.globs or self.ends is not None or self.rest is not None
         )
 
-    def after(self, segment: bytes) -> "Node | None":
+    def after(self, segment: bytes) -> "Node[T] | None":
         """Return the child for a segment of a pattern, or None."""
         if segment == b"*":
             return self.one
@@ -64,7 +64,7 @@ class Node:
             return glob.value if glob else None
         return self.children.get(segment)
 
-    def grow(self, segment: bytes) -> "Node":
+    def grow(self, segment: bytes) -> "Node[T]":
         """Return the child for a segment of a pattern; create the child if it is missing."""
         node = self.after(segment)
         if node is not None:
@@ -92,17 +92,17 @@ class Node:
             del self.children[segment]
 
 
-class Trie:
+class Trie(Generic[T]):
     """All patterns of an engine. The caller adds each pattern once and removes only patterns that it added."""
 
     def __init__(self) -> None:
-        self._root = Node()
+        self._root: Node[T] = Node()
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def add_segments(self, pattern: bytes, value: Any) -> None:
+    def add_segments(self, pattern: bytes, value: T) -> None:
         """Add a pattern of segments, checked with `checked_segments`."""
         path, rest = _path(pattern)
         node = self._root
@@ -124,7 +124,7 @@ class Trie:
             nodes[-1].ends = None
         self._prune(nodes, path)
 
-    def add_glob(self, pattern: bytes, value: Any) -> None:
+    def add_glob(self, pattern: bytes, value: T) -> None:
         """Add a Redis glob."""
         path, size = _leading(pattern)
         node = self._root
@@ -145,15 +145,15 @@ class Trie:
         nodes[-1].globs = globs or None
         self._prune(nodes, path)
 
-    def match(self, channel: bytes) -> list[Any]:
+    def match(self, channel: bytes) -> list[T]:
         """Return the value of every pattern that matches a channel, in no order."""
-        found: list[Any] = []
+        found: list[T] = []
         if not self._count:
             return found
         segments = channel.split(b".")
         nodes = [self._root]
         for segment in segments:
-            after: list[Node] = []
+            after: list[Node[T]] = []
             for node in nodes:
                 if node.rest is not None:
                     found.append(node.rest)
@@ -179,7 +179,7 @@ class Trie:
                 found.append(node.rest)
         return found
 
-    def _nodes(self, path: list[bytes]) -> list[Node]:
+    def _nodes(self, path: list[bytes]) -> list[Node[T]]:
         nodes = [self._root]
         for segment in path:
             node = nodes[-1].after(segment)
@@ -187,7 +187,7 @@ class Trie:
             nodes.append(node)
         return nodes
 
-    def _prune(self, nodes: list[Node], path: list[bytes]) -> None:
+    def _prune(self, nodes: list[Node[T]], path: list[bytes]) -> None:
         self._count -= 1
         while path and nodes[-1].bare():
             nodes.pop()

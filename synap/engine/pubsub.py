@@ -39,7 +39,7 @@ class PubSub:
         self.shards: dict[bytes, Subscription] = {}
         self.patterns: dict[tuple[Dialect, bytes], Subscription] = {}
         self._idle: dict[bytes, Subscription] = {}  # those of `exact` without subscribers, oldest first
-        self._trie = Trie()
+        self._trie: Trie[Subscription] = Trie()
         self._met: dict[bytes, list[Subscription]] = {}
         self._outbox: list[tuple[Subscription, Message]] = []
         self._outbox_bytes = 0

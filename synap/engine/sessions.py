@@ -1,8 +1,8 @@
 """Sessions: one for each RESP connection; the lane reads a few words of each from the heap."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from synap.engine.callers import Caller, Surface
+from synap.engine.callers import Caller, PushLink, Surface
 from synap.store.memory.layout import (
     IN_MULTI,
     MULTI_BROKEN,
@@ -18,6 +18,9 @@ from synap.store.memory.layout import (
     SESSIONS_COUNT,
 )
 
+if TYPE_CHECKING:
+    from synap.engine.subscribers import Listener
+
 
 class Session(Caller):
     """The state of one RESP connection, the caller of its commands.
@@ -26,7 +29,7 @@ class Session(Caller):
     (namespace, key, 1 if the key was there at WATCH, else 0).
     """
 
-    def __init__(self, at: int, number: int, numbers: Any) -> None:
+    def __init__(self, at: int, number: int, numbers: memoryview) -> None:
         self.at, self.number, self.numbers = at, number, numbers
         super().__init__(Surface.RESP)
         self.name = self.made_with = self.made_with_version = b""
@@ -36,8 +39,13 @@ class Session(Caller):
         self.no_evict = self.no_touch = False
         self.mute = 0  # MUTE_*: which replies are not sent
         self.opened = 0  # ms of engine time
-        self.listener: Any = None  # an engine/subscribers.Listener; None before the first subscription
+        self.listener: Listener | None = None  # None before the first subscription
         self._version = 2
+
+    @property
+    def caller(self) -> Caller:
+        """The session itself, the caller of its commands."""
+        return self
 
     def guard(self, bits: int, on: bool = True) -> None:
         super().guard(bits, on)
@@ -88,7 +96,7 @@ class Session(Caller):
         """Note that the client was heard, or answered after a wait, at `now`."""
         self.numbers[self.at + SESSION_SEEN] = now
 
-    def begin(self, now: int, link: Any = None) -> None:
+    def begin(self, now: int, link: PushLink | None = None) -> None:
         """Open the session at `now` for the connection `link`."""
         self.opened, self.link = now, link
         self.note_seen(now)
@@ -105,7 +113,7 @@ class Session(Caller):
 class Sessions:
     """All open sessions, and the free places for sessions in the heap."""
 
-    def __init__(self, numbers: Any) -> None:
+    def __init__(self, numbers: memoryview) -> None:
         self._numbers = numbers
         self._free: list[int] = []
         self._next = 0

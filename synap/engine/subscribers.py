@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
+from synap.engine.sessions import Session
 from synap.store.memory.layout import FORM_JSON
 
 
@@ -142,7 +142,7 @@ class Listener(Subscriber):
 
     __slots__ = ("session",)
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
 

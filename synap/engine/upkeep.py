@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from synap.derive.methods import holder
 from synap.derive.packed_calls import call_of
 from synap.derive.replies import items
 from synap.store.kinds.table import NAMED
@@ -22,7 +23,8 @@ class Upkeep:
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
-        self._due_rows = {kind.number: engine.catalogue.by_name[kind.due_row] for kind in NAMED}
+        rows = {kind.number: engine.catalogue.by_name[kind.due_row] for kind in NAMED}
+        self._due_rows = {number: (row, holder(row)) for number, row in rows.items()}
         self._expire_cursor = 0
         self._found = np.zeros(2 * CLEAN_RUNS, np.int64)
 
@@ -74,7 +76,7 @@ class Upkeep:
         if status & layout.STATUS_MASK != layout.ITEM:
             return False
         name = items(engine.numbers, engine.bytes)[0][0]
-        row = self._due_rows[engine.numbers[layout.REPLY]]
-        status = engine.run(call_of(row, **{row.args[0].name: name, "most": DUE_MOST}), now)
+        row, named = self._due_rows[engine.numbers[layout.REPLY]]
+        status = engine.run(call_of(row, **{named: name, "most": DUE_MOST}), now)
         engine.settle(now)
         return bool(status & layout.CHANGED)  # a refused call (broken log) is not repeated at once

@@ -8,7 +8,6 @@ feeds by the whole hash. Two keys that share an octet cost a lookup, nothing els
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from synap.call import Call
 from synap.engine.callers import Caller
@@ -60,7 +59,7 @@ class Feed:
 class Interest:
     """The table of interests: octets in the heap for kernels, dictionaries by hash for Python."""
 
-    def __init__(self, numbers: Any, octets: Any) -> None:
+    def __init__(self, numbers: memoryview, octets: memoryview) -> None:
         self._numbers = numbers
         self._octets = octets
         self._counts: dict[tuple[int, int], int] = {}

@@ -3,14 +3,14 @@
     parse(args, words) -> Tape, or raises Refused with the name of the refusal
 
 A tape is a list of slots: a number, 0, or the bytes of a text, which fill two slots (the text, then PRESENT).
-It shares nothing with the compiled program but the classes of `synap.command` and the rules in its docstring.
+It shares nothing with the compiled program but the classes of `synap.arguments` and the rules in its docstring.
 """
 
 import math
 import struct
 from fractions import Fraction
 
-from synap.command import (
+from synap.arguments import (
     AnyOrder,
     Choice,
     Counted,

@@ -7,7 +7,8 @@
 
 from random import Random
 
-from synap.command import Command, Key, Many, Text
+from synap.arguments import Key, Many, Text
+from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.traits import EMPTIES, TRUSTED
 from tests.naive.store import State

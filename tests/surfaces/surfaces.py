@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from synap.command import GROUPS, Command, Real, layout
+from synap.arguments import GROUPS, Real, layout
+from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive import tape_reader
 from synap.derive.binders import field_names

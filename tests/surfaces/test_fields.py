@@ -10,20 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from synap.command import (
-    GROUPS,
-    TEXTS,
-    AnyOrder,
-    Clash,
-    Command,
-    Int,
-    Many,
-    OneOf,
-    Optional,
-    Token,
-    layout,
-    slots,
-)
+from synap.arguments import GROUPS, TEXTS, AnyOrder, Clash, Int, Many, OneOf, Optional, Token, layout, slots
+from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive.binders import binder, field_names, packer
 from synap.faults import Fault

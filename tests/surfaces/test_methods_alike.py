@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from test_fields import canonical
 
+from synap.arguments import Choice, Int, Real, Timeout
 from synap.client.keys import Keys
 from synap.client.machine import encode
 from synap.client.queues import QueueCalls
 from synap.client.requests import Method
 from synap.client.rooms import RoomCalls
-from synap.command import Choice, Command, Int, Real, Timeout
+from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive.binders import binder
 from synap.derive.methods import KEYWORD, STAR, Parameter, has_method, holder, is_paired, method_name, parameters

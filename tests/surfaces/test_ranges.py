@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from synap.command import Command, Int, Many, Raw, Text, Token, layout, words_min
+from synap.arguments import Int, Many, Raw, Text, Token, layout, words_min
+from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.faults import Fault
 from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX, INT_MAX, INT_MIN

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from synap.call import MUTE_ALL, MUTE_NEXT
+from synap.call import MUTE_ALL, MUTE_NEXT, Value
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
+from synap.engine.host import Client
 from synap.engine.sessions import Session
 from synap.engine.subscribers import Dialect
 from synap.faults import Fault
@@ -13,7 +14,7 @@ from synap.store.memory import layout
 USER = b"default"
 
 
-def _flags(session: Session) -> str:
+def _flags(session: Client) -> str:
     flags = [
         ("P", subscribed(session)), ("x", session.in_multi),
         ("b", session.parked is not None), ("d", session.watch_broken),
@@ -22,20 +23,20 @@ def _flags(session: Session) -> str:
     return "".join(letter for letter, on in flags if on) or "N"
 
 
-def subscribed(session: Session) -> bool:
+def subscribed(session: Client) -> bool:
     """Return True if the session has any subscription."""
     return session.listener is not None and len(session.listener) > 0
 
 
-def _kind(session: Session) -> str:
+def _kind(session: Client) -> str:
     return "pubsub" if subscribed(session) else "normal"
 
 
-def _asked(session: Session, dialect: Dialect) -> int:
+def _asked(session: Client, dialect: Dialect) -> int:
     return len(session.listener.of(dialect)) if session.listener is not None else 0
 
 
-def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
+def facts_of(engine: Engine, session: Client, now: int) -> dict[str, Any]:
     """Return the fields of CLIENT LIST for a session."""
     link = session.link
     row = engine.rows.get(session.row_at)
@@ -62,7 +63,7 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
         "omem": link.waiting_bytes if link else 0,
         "tot-mem": link.held_bytes + link.waiting_bytes if link else 0,
         "events": "rw" if link and link.waiting_bytes else "r",
-        "cmd": row.resp.lower() if row and row.resp else getattr(link, "asks", "NULL"),
+        "cmd": row.resp.lower() if row and row.resp else link.asks if link else "NULL",
         "user": USER.decode(),
         "redir": -1,
         "resp": session.version,
@@ -71,18 +72,20 @@ def facts_of(engine: Engine, session: Session, now: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _everybody(engine: Engine, now: int) -> list[Any]:
+def _everybody(engine: Engine, now: int) -> list[Client]:
     """Return all RESP sessions and, under a server, HTTP connections, sorted by id."""
     connections = engine.host.connections
-    found = [*engine.sessions.open.values(), *(connections.http_clients(now) if connections is not None else ())]
+    found: list[Client] = list(engine.sessions.open.values())
+    if connections is not None:
+        found += connections.http_clients(now)
     return sorted(found, key=lambda one: one.number)
 
 
-def _line(engine: Engine, session: Session, now: int) -> bytes:
+def _line(engine: Engine, session: Client, now: int) -> bytes:
     return " ".join(f"{name}={value}" for name, value in facts_of(engine, session, now).items()).encode() + b"\n"
 
 
-def client_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return a line for each chosen connection; an object each for JSON."""
     chosen = _everybody(engine, now)
     if "ids" in args:
@@ -95,12 +98,12 @@ def client_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
     return b"".join(_line(engine, one, now) for one in chosen)
 
 
-def client_info(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_info(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Return the line of CLIENT LIST for the calling session."""
     return _line(engine, session, now)
 
 
-def client_id(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_id(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Return the id of the session."""
     return session.number
 
@@ -112,18 +115,18 @@ def checked_name(text: bytes, what: str) -> bytes:
     return text
 
 
-def client_setname(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_setname(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the name of the session."""
     session.name = checked_name(args["name"], "Client names")
     return "OK"
 
 
-def client_getname(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_getname(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Return the name of the session, or None."""
     return session.name or None
 
 
-def client_setinfo(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_setinfo(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the name or version of the session's client library."""
     attribute = args["attribute"].upper()
     if attribute == b"LIB-NAME":
@@ -135,17 +138,22 @@ def client_setinfo(engine: Engine, session: Session, args: dict[str, Any], now: 
     return "OK"
 
 
-def _end(engine: Engine, one: Session, caller: Caller) -> None:
+def _calls(one: Client, caller: Caller) -> bool:
+    """Return True if the client is the session that makes the call."""
+    return isinstance(one, Session) and one is caller
+
+
+def _end(engine: Engine, one: Client, caller: Caller) -> None:
     """Close the connection of `one`: at once, or after the reply if it is the calling session."""
-    if one is caller:
+    if _calls(one, caller):
         one.closing = True
         return
-    engine.stop_waiting(one)
+    engine.stop_waiting(one.caller)
     if one.link is not None:
         one.link.hang_up()
 
 
-def client_kill(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_kill(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Close one connection by its address and return OK, or all that match and return their number."""
     open_ones = _everybody(engine, now)
     if "address" in args:
@@ -170,13 +178,13 @@ def client_kill(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
             or ("type" in args and args["type"] != _kind(one))
             or ("maxage" in args and now - one.opened < args["maxage"] * 1000)
         )
-        if not unlike and not (one is caller and args.get("skipme", "YES") == "YES"):
+        if not unlike and not (_calls(one, caller) and args.get("skipme", "YES") == "YES"):
             count += 1
             _end(engine, one, caller)
     return count
 
 
-def client_reply(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_reply(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Switch replies of this session on, off, or off for the next command."""
     mode = args["mode"]
     if mode == "ON":
@@ -189,19 +197,19 @@ def client_reply(engine: Engine, session: Session, args: dict[str, Any], now: in
     return ...
 
 
-def client_no_evict(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_no_evict(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the session's NO-EVICT flag, without effect: no connection is closed for lack of memory."""
     session.no_evict = args["switch"] == "ON"
     return "OK"
 
 
-def client_no_touch(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def client_no_touch(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the session's NO-TOUCH flag, which CLIENT LIST shows."""
     session.no_touch = args["switch"] == "ON"
     return "OK"
 
 
-def client_pause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_pause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Hold back all commands, or those that write, of all connections for `timeout` ms."""
     if args["timeout"] < 0:
         raise Fault("NEGATIVE_TIMEOUT")
@@ -211,30 +219,30 @@ def client_pause(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
     return "OK"
 
 
-def client_unpause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_unpause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """End a pause."""
     engine.diagnostics.unpause()
     return "OK"
 
 
-def client_unblock(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_unblock(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """End the wait of another session; return 1 if it was waiting, else 0."""
     one = engine.sessions.open.get(args["id"])
     ended = Fault("UNBLOCKED") if args.get("how") == "ERROR" else None
     return int(one is not None and engine.stop_waiting(one, ended))
 
 
-def client_trackinginfo(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_trackinginfo(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the state of key tracking: off."""
     return {"flags": [b"off"], "redirect": -1, "prefixes": []}
 
 
-def client_getredir(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def client_getredir(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return -1: no client receives invalidations."""
     return -1
 
 
-def select(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def select(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the namespace of the session. Raise Fault if the index is out of range."""
     if not -(1 << 31) <= args["index"] < 1 << 31:
         raise Fault("DB_NUMBER")
@@ -244,13 +252,13 @@ def select(engine: Engine, session: Session, args: dict[str, Any], now: int) -> 
     return "OK"
 
 
-def quit_session(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def quit_session(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Close the session after the reply."""
     session.closing = True
     return "OK"
 
 
-def reset(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def reset(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Reset the session's state: no transaction, no subscriptions, no name, RESP2, namespace 0."""
     engine.transactions.end(session)
     engine.diagnostics.mute(session, 0)
@@ -268,7 +276,7 @@ def _admit(user: bytes) -> None:
         raise Fault("WRONG_PASSWORD")
 
 
-def auth(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def auth(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Accept the default user with any password, as Redis does if no password is set."""
     if "password" not in args:
         raise Fault("NO_PASSWORD_SET")
@@ -276,7 +284,7 @@ def auth(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     return "OK"
 
 
-def hello(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def hello(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the RESP version, check the user, set the name, and return the facts of the server."""
     version = args.get("version", session.version)
     if version not in (2, 3):

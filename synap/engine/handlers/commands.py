@@ -4,12 +4,12 @@ import fnmatch
 from collections.abc import Iterator
 from typing import Any
 
-from synap.command import (
+from synap.arguments import (
     GROUPS,
     WRITE,
     AnyOrder,
+    Argument,
     Choice,
-    Command,
     Counted,
     Flag,
     Halves,
@@ -24,6 +24,8 @@ from synap.command import (
     layout,
     words_min,
 )
+from synap.call import Value
+from synap.command import Command
 from synap.compat.redis_facts import FACTS
 from synap.derive import tape_reader
 from synap.engine.callers import Caller
@@ -162,7 +164,7 @@ def _details(name: str, row: Command, below: list[Any]) -> list[Any]:
 KINDS = {Key: b"key", Int: b"integer", Real: b"double", Timeout: b"double"}
 
 
-def documented(node: Any) -> dict[str, Any]:
+def documented(node: Argument) -> dict[str, Any]:
     """Return one argument in the form of COMMAND DOCS."""
     if isinstance(node, Flag):
         return {"name": (node.name or node.word).lower().encode(), "type": b"pure-token", "token": node.word.encode(),
@@ -189,7 +191,7 @@ def documented(node: Any) -> dict[str, Any]:
         return {"name": b"options", "type": b"block", "flags": ["optional"], "arguments": inner}
     if isinstance(node, GROUPS):
         inner = [documented(one) for one in node.inner]
-        more = ["multiple"] if getattr(node, "least", 1) else ["optional", "multiple"]
+        more = ["multiple"] if node.least else ["optional", "multiple"]
         name = node.name.encode()
         count = [{"name": b"count", "type": b"integer"}] if isinstance(node, Counted) else []
         if isinstance(node, Halves) or count or len(inner) > 1:
@@ -270,17 +272,17 @@ def _named(engine: Engine, word: bytes) -> tuple[str, list[Command]] | None:
     return (name, rows) if rows else None
 
 
-def command(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the description of all commands."""
     return [described(name, rows) for name, rows in names(engine).items()]
 
 
-def command_count(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_count(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the number of commands; a container counts once."""
     return len(names(engine))
 
 
-def command_info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the description of these commands, None for an unknown one; without names, of all."""
     words = [item["name"] for item in args["names"]]
     if not words:
@@ -289,7 +291,7 @@ def command_info(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
     return [None if one is None else _single(*one) for one in found]
 
 
-def command_docs(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_docs(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the documentation of these commands; without names, of all."""
     words = [item["name"] for item in args["names"]]
     if not words:
@@ -298,17 +300,17 @@ def command_docs(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
             for one in (_named(engine, word) for word in words) if one}  # fmt: skip
 
 
-def command_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the names of commands, all or filtered."""
     return _listed(engine, [item["word"] for item in args["rest"]])
 
 
-def command_getkeys(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_getkeys(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the keys of a full command."""
     return keys_of(engine, [item["word"] for item in args["rest"]])[1]
 
 
-def command_getkeysandflags(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def command_getkeysandflags(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the keys of a full command, each with its access flags."""
     row, keys = keys_of(engine, [item["word"] for item in args["rest"]])
     access = [[b"RW", b"update"] if key.access == WRITE else [b"RO", b"access"] for key in _keys(row)]

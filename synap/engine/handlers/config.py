@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from synap.call import Value
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine
 from synap.engine.globs import Glob, elements
@@ -186,7 +187,7 @@ def current(engine: Engine) -> dict[str, Any]:
     return found
 
 
-def config_get(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def config_get(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the settings whose Redis names match any of the patterns."""
     settings = {name: str(value) for name, value in current(engine).items()}
     if settings:
@@ -199,7 +200,7 @@ def config_get(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -
     return found
 
 
-def config_set(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def config_set(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Change settings, all or none. Raise Fault with the name of the refused setting and the reason."""
     pairs = [(_text(item["name"]), _text(item["value"])) for item in args["pairs"]]
     names = [ALIASES.get(name.lower(), name.lower()) for name, _ in pairs]
@@ -225,7 +226,7 @@ def _text(word: bytes) -> str:
     return word.decode("utf-8", "surrogateescape")
 
 
-def config_resetstat(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def config_resetstat(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Reset the counters of INFO to zero."""
     for row in engine.catalogue.rows:
         for i in range(4):
@@ -239,6 +240,6 @@ def config_resetstat(engine: Engine, caller: Caller, args: dict[str, Any], now: 
     return "OK"
 
 
-def config_rewrite(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def config_rewrite(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Raise Fault: the server reads its configuration files and never writes them."""
     raise Fault("NO_CONFIG_FILE")

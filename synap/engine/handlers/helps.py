@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from synap.call import Value
 from synap.derive.command_pages import usage
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
@@ -17,7 +18,7 @@ def lines(engine: Engine, container: str) -> list[str]:
 
 
 def _helper(container: str) -> Handler:
-    def say(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+    def say(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
         return lines(engine, container)
 
     return say

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from synap.call import Value
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine
 from synap.engine.handlers.keys import human, policy_of
@@ -246,7 +247,7 @@ def chosen(asked: list[bytes], of_json: bool) -> list[str]:
     return [name for name in SECTIONS if name in found]
 
 
-def info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the sections asked for: text for RESP, objects for JSON."""
     asked = list(args.values())  # section, section2, ...
     sections = {name: SECTIONS[name](engine) for name in chosen(asked, not caller.of_resp)}
@@ -260,7 +261,7 @@ def info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     return text.encode()
 
 
-def memory_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def memory_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the numbers of MEMORY STATS by name."""
     found = memory(engine)
     keys = sum(int(engine.numbers[layout.KEYS_COUNT + i]) for i in range(layout.NAMESPACES))
@@ -272,7 +273,7 @@ def memory_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
     }  # fmt: skip
 
 
-def memory_doctor(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def memory_doctor(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return remarks on memory use as text."""
     found = memory(engine)
     said = []
@@ -285,13 +286,13 @@ def memory_doctor(engine: Engine, caller: Caller, args: dict[str, Any], now: int
     return (" ".join(said) or "Nothing remarkable about memory.").encode()
 
 
-def malloc_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def malloc_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the arena's counters as text."""
     found = counters.section("memory", engine.numbers, engine.catalogue)
     return "".join(f"{name}: {value} ({human(value)})\n" for name, value in found.items()).encode()
 
 
-def memory_purge(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def memory_purge(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return free pages to the operating system now."""
     engine.upkeep.clean()
     return "OK"

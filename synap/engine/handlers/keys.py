@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from synap.call import Value
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.engine.memory import EVICTION_POLICIES
@@ -66,18 +67,18 @@ def _encoding(found: Any) -> str:
     return ENCODINGS[found[descriptions.KIND]][found[descriptions.ENCODING]]
 
 
-def object_encoding(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def object_encoding(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the encoding that Redis would use for the key."""
     found = key_facts(engine, caller, args["key"], now)
     return None if found is None else _encoding(found).encode()
 
 
-def object_refcount(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def object_refcount(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return 1 for any key, since values are not shared."""
     return None if key_facts(engine, caller, args["key"], now) is None else 1
 
 
-def object_idletime(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def object_idletime(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the seconds since the key's last use."""
     found = key_facts(engine, caller, args["key"], now)
     if found is None:
@@ -87,7 +88,7 @@ def object_idletime(engine: Engine, caller: Caller, args: dict[str, Any], now: i
     return idle_seconds(found, now)
 
 
-def object_freq(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def object_freq(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the logarithmic counter of the key's uses."""
     found = key_facts(engine, caller, args["key"], now)
     if found is None:
@@ -97,7 +98,7 @@ def object_freq(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
     return found[descriptions.USES]
 
 
-def memory_usage(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def memory_usage(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the bytes of the blocks of a key, with its slot in the table."""
     samples = args.get("samples", 5)
     if samples < 0:
@@ -112,7 +113,7 @@ def memory_usage(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
     return {"key": name, "bytes": found[descriptions.BYTES], "human": human(found[descriptions.BYTES])}
 
 
-def debug_object(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def debug_object(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return a line of internals of a key."""
     found = _must(engine, caller, args["key"], now)
     idle = 0 if _by_use(engine) else idle_seconds(found, now)
@@ -123,7 +124,7 @@ def debug_object(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
     )
 
 
-def lcs(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def lcs(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the longest common subsequence of two strings, its length (LEN), or its ranges in both (IDX)."""
     if args.get("len") and args.get("idx"):
         raise Fault("LEN_AND_IDX")

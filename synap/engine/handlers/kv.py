@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from synap.call import Value
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.observe.counters import CALLS
@@ -9,7 +10,7 @@ from synap.store.memory import codes, layout
 from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET
 
 
-def kv_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def kv_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return keys, bytes in use and counts since the start; `hits` and `misses` count the key lookups of reads."""
     numbers = engine.numbers
 

@@ -7,7 +7,7 @@ subscriber over JSON is a *mailbox* with a name.
 import json
 from typing import Any
 
-from synap.call import Pushes
+from synap.call import Pushes, Value
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.engine.globs import Glob, elements
@@ -24,8 +24,7 @@ NAME_BYTES_MAX = 128
 def _listener(session: Session) -> Listener:
     if session.listener is None:
         session.listener = Listener(session)
-    found: Listener = session.listener
-    return found
+    return session.listener
 
 
 def _told(listener: Listener, dialect: Dialect) -> int:
@@ -35,7 +34,7 @@ def _told(listener: Listener, dialect: Dialect) -> int:
 def _subscriber(dialect: Dialect) -> Handler:
     word = dialect.value.encode() + b"subscribe"
 
-    def handler(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+    def handler(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
         listener, texts = _listener(session), [item["topic"] for item in args["topics"]]
         engine.pubsub.check(listener, dialect, texts)
         said = Pushes()
@@ -51,7 +50,7 @@ def _subscriber(dialect: Dialect) -> Handler:
 def _unsubscriber(dialect: Dialect) -> Handler:
     word = dialect.value.encode() + b"unsubscribe"
 
-    def handler(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+    def handler(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
         listener = _listener(session)
         said = Pushes()
         for text in [item["topic"] for item in args["topics"]] or list(listener.of(dialect)):
@@ -64,7 +63,7 @@ def _unsubscriber(dialect: Dialect) -> Handler:
 
 
 def _publisher(shard: bool) -> Handler:
-    def handler(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+    def handler(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
         _, met, boxes = engine.pubsub.publish(args["topic"], args["payload"], b"", now, shard)
         return sum(len(one.links) for one in met) + len(boxes)
 
@@ -83,27 +82,27 @@ def _spelled(caller: Caller, text: bytes) -> Any:
     return text if caller.of_resp else as_text(text)
 
 
-def pubsub_channels(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def pubsub_channels(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the channels with exact subscribers."""
     return _chosen(caller, [text for text, one in engine.pubsub.exact.items() if len(one)], args)
 
 
-def pubsub_shardchannels(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def pubsub_shardchannels(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the shard channels with subscribers."""
     return _chosen(caller, list(engine.pubsub.shards), args)
 
 
-def pubsub_numpat(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def pubsub_numpat(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the number of patterns with subscribers."""
     return len(engine.pubsub.patterns)
 
 
-def pubsub_numsub(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def pubsub_numsub(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the number of exact subscribers of each of these channels."""
     return _counts(engine.pubsub.exact, caller, args)
 
 
-def pubsub_shardnumsub(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def pubsub_shardnumsub(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the number of subscribers of each of these shard channels."""
     return _counts(engine.pubsub.shards, caller, args)
 
@@ -119,7 +118,7 @@ def _counts(known: dict[bytes, Subscription], caller: Caller, args: dict[str, An
 # JSON.
 
 
-def pubsub_subscribe(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def pubsub_subscribe(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Subscribe a mailbox, under the given name or a new one."""
     texts = [bytes(item["topic"]) for item in args.get("topics", ())]
     if not texts and "empty" not in args:
@@ -134,7 +133,7 @@ def pubsub_subscribe(engine: Engine, caller: Caller, args: dict[str, Any], now: 
     }  # fmt: skip
 
 
-def pubsub_unsubscribe(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def pubsub_unsubscribe(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Remove these subscriptions of a mailbox, or all."""
     pubsub = engine.pubsub
     box = pubsub.subscribers.get(as_text(args["subscriber_id"]))
@@ -156,7 +155,7 @@ def _metadata(args: dict[str, Any]) -> bytes:
     return bytes(text)
 
 
-def pubsub_publish(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def pubsub_publish(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Publish a message; return its id and the number of matching subscribers, each counted once."""
     channel = args["topic"]
     if not channel:
@@ -166,7 +165,7 @@ def pubsub_publish(engine: Engine, caller: Caller, args: dict[str, Any], now: in
     return {"message_id": message.name, "topic": as_text(channel), "subscribers_matched": links + len(boxes)}
 
 
-def pubsub_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def pubsub_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the counters of all pub/sub."""
     pubsub = engine.pubsub
     return {
@@ -181,13 +180,13 @@ def pubsub_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
     }
 
 
-def pubsub_topics(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def pubsub_topics(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the channels that were subscribed by name."""
     found = sorted(as_text(text) for text in engine.pubsub.exact)
     return {"topics": found, "count": len(found)}
 
 
-def pubsub_info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def pubsub_info(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the counters of one channel. Raise Fault if the channel is unknown."""
     one = engine.pubsub.exact.get(args["topic"])
     if one is None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from synap.call import Value
 from synap.engine.callers import Caller
 from synap.engine.diagnostics import Diagnostics, Event
 from synap.engine.engine import Engine, Handler
@@ -22,7 +23,7 @@ def _slow(diagnostics: Diagnostics, args: dict[str, Any]) -> list[Any]:
     return list(diagnostics.slow) if count == -1 else list(diagnostics.slow)[:count]
 
 
-def slowlog_get(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def slowlog_get(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the last slow calls, newest first."""
     entries = _slow(engine.diagnostics, args)
     if caller.of_resp:
@@ -35,38 +36,38 @@ def slowlog_get(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
     return {"entries": found, "total": len(engine.diagnostics.slow)}
 
 
-def slowlog_len(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def slowlog_len(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the number of slow calls that are kept."""
     return len(engine.diagnostics.slow)
 
 
-def slowlog_reset(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def slowlog_reset(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Remove all slow calls."""
     cleared = len(engine.diagnostics.slow)
     engine.diagnostics.slow.clear()
     return "OK" if caller.of_resp else {"success": True, "cleared": cleared}
 
 
-def latency_latest(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def latency_latest(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the last delay of each event: name, time in s, duration in ms, longest duration."""
     events = engine.diagnostics.events.items()
     return [[name.encode(), *event.history[-1], event.most] for name, event in events if event.history]
 
 
-def latency_history(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def latency_history(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the delays of one event as (time in s, duration in ms)."""
     event = engine.diagnostics.events.get(args["event"].decode("utf-8", "replace"))
     return [list(one) for one in event.history] if event else []
 
 
-def latency_reset(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def latency_reset(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Remove the delays of these events, or of all; return the number of events removed."""
     events = engine.diagnostics.events
     names = [item["event"].decode("utf-8", "replace") for item in args["events"]] or list(events)
     return sum(1 for name in names if events.pop(name, None) is not None)
 
 
-def latency_doctor(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def latency_doctor(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return a summary of the delays as text."""
     diagnostics = engine.diagnostics
     if not diagnostics.delay_ms:
@@ -88,7 +89,7 @@ def _graph(name: str, event: Event) -> bytes:
     return "\n".join([head, "-" * 80, *rows]).encode()
 
 
-def latency_graph(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def latency_graph(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return a chart of the delays of one event. Raise Fault if it has none."""
     name = args["event"].decode("utf-8", "replace")
     event = engine.diagnostics.events.get(name)
@@ -97,15 +98,15 @@ def latency_graph(engine: Engine, caller: Caller, args: dict[str, Any], now: int
     return _graph(name, event)
 
 
-def latency_histogram(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def latency_histogram(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the durations of timed calls in buckets that double (1 means 1.024 us), with cumulative counts."""
     wanted = {item["name"].decode("utf-8", "replace").lower().replace(" ", "|") for item in args["names"]}
-    found = {}
+    found: dict[str, Value] = {}
     for row in engine.catalogue.rows:
         name, took = row.resp.lower(), times.of(engine.numbers, row.code)
         if not name or not took.count or (wanted and name not in wanted and name.split("|")[0] not in wanted):
             continue
-        buckets: dict[Any, int] = {}
+        buckets: dict[int, int] = {}
         seen = 0
         for i, count in enumerate(took.buckets):
             seen += count
@@ -115,7 +116,7 @@ def latency_histogram(engine: Engine, caller: Caller, args: dict[str, Any], now:
     return found
 
 
-def time_of_day(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def time_of_day(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the wall clock: seconds and microseconds."""
     wall = engine.host.wall_us()
     return [b"%d" % (wall // 1_000_000), b"%d" % (wall % 1_000_000)]
@@ -128,7 +129,7 @@ def _snapshots(engine: Engine) -> Snapshots:
     return engine.host.snapshots
 
 
-def last_save(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def last_save(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the time in s at which the last snapshot was finished, or the node's start if there was none."""
     return engine.host.log.saved_at() if engine.host.log is not None else 0
 
@@ -138,7 +139,7 @@ def _running(engine: Engine) -> bool:
     return log is not None and bool(log.persistence().get("snapshot_in_progress"))
 
 
-def save(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def save(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Write a snapshot and block all clients until it is written."""
     snapshots = _snapshots(engine)
     if _running(engine):
@@ -150,7 +151,7 @@ def save(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
     return "OK"
 
 
-def snapshot(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def snapshot(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Begin a snapshot in the background."""
     snapshots = _snapshots(engine)
     if _running(engine):
@@ -162,7 +163,7 @@ def snapshot(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> 
     return "Background saving started"
 
 
-def rewrite_log(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def rewrite_log(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Begin a snapshot in the background; it replaces the log before it."""
     snapshots = _snapshots(engine)
     if _running(engine):
@@ -171,7 +172,7 @@ def rewrite_log(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
     return "Background saving started: a snapshot takes the place of a rewritten log"
 
 
-def shutdown(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def shutdown(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Stop the server. No reply is sent: the connection closes."""
     if args.get("abort") and len(args) > 1:
         raise Fault("SYNTAX")
@@ -190,7 +191,7 @@ def shutdown(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> 
     return ...
 
 
-def debug_sleep(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def debug_sleep(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Block the whole server for some seconds."""
     seconds = args["seconds"]
     if not 0 <= seconds <= SLEEP_S_MAX:
@@ -199,47 +200,47 @@ def debug_sleep(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
     return "OK"
 
 
-def debug_active_expire(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def debug_active_expire(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Switch active expiry, which removes expired keys before any call reads them, on or off."""
     engine.diagnostics.active_expire = args["switch"] != 0
     return "OK"
 
 
-def role(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def role(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the role: master, without replicas."""
     return [b"master", engine.seq, []]
 
 
-def replica_of(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def replica_of(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Accept NO ONE, since a node is never a replica. Raise Fault for any other host."""
     if (args["host"].upper(), args["port"].upper()) != (b"NO", b"ONE"):
         raise Fault("NO_REPLICA")
     return "OK"
 
 
-def wait(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def wait(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return 0, the number of replicas that acknowledged: there are none."""
     if args["timeout"] < 0:
         raise Fault("NEGATIVE_TIMEOUT")
     return 0
 
 
-def lolwut(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def lolwut(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return a small drawing and the version."""
     return ("\n".join(ART) + f"\n\nSynap ver. {engine.host.version}\n").encode()
 
 
-def acl_whoami(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def acl_whoami(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the name of the only user."""
     return b"default"
 
 
-def acl_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def acl_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the ACL rules of the only user, who has all permissions."""
     return [b"user default on nopass sanitize-payload ~* &* +@all"]
 
 
-def module_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def module_list(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return no modules, since none can be loaded."""
     return []
 

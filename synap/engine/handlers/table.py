@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from synap.call import Value
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.engine.handlers import clients, commands, config, helps, info, keys, kv, pubsub, server, words  # fmt: skip
@@ -17,19 +18,19 @@ DIGESTS = {kind.folder: kind.number for kind in (*KINDS, *NAMED)}
 """What each digest is called, and the number of its kind."""
 
 
-def ping(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def ping(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return PONG or the given text; for a RESP2 subscriber, an array in the form of a message."""
     if caller.of_resp and caller.resp2_subscriber:
         return [b"pong", args.get("text", b"")]
     return args.get("text", "PONG")
 
 
-def echo(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def echo(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the given text."""
     return args["text"]
 
 
-def discard(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def discard(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Drop the queued calls and leave MULTI."""
     if not session.in_multi:
         raise Fault("DISCARD_WITHOUT_MULTI")
@@ -37,7 +38,7 @@ def discard(engine: Engine, session: Session, args: dict[str, Any], now: int) ->
     return "OK"
 
 
-def watch(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def watch(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Watch keys."""
     if session.in_multi:
         raise Fault("WATCH_IN_MULTI")
@@ -46,13 +47,13 @@ def watch(engine: Engine, session: Session, args: dict[str, Any], now: int) -> A
     return "OK"
 
 
-def unwatch(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Any:
+def unwatch(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Stop watching keys."""
     engine.transactions.unwatch(session)
     return "OK"
 
 
-def digest(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def digest(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the digest of each family, in hexadecimal."""
     return {name.encode(): b"%016x" % value for name, value in digest_of(engine).items()}
 
@@ -64,7 +65,7 @@ def digest_of(engine: Engine) -> dict[str, int]:
     return {name: int(found[place]) & (1 << 64) - 1 for name, place in DIGESTS.items()}
 
 
-def acl_cat(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+def acl_cat(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the ACL categories, or the commands of one category."""
     rows = commands.rows_of(engine)
     if "category" not in args:

@@ -7,6 +7,7 @@ command. The caller of the handler must call `Engine.settle`, as for every call.
 
 from typing import Any
 
+from synap.call import Value
 from synap.compat.words import WORDS, Word
 from synap.derive.binders import packer
 from synap.derive.json_aliases import Pack, respelled
@@ -55,7 +56,7 @@ def _bare(value: Any) -> Any:
 
 
 def _handler(word: Word) -> Handler:
-    def run(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Any:
+    def run(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
         reply = perform(engine, caller, word.row, word.ask(args), now)
         return reply if isinstance(reply, Fault) else word.answer(reply, args)
 

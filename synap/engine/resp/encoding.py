@@ -1,19 +1,18 @@
 """RESP encoding of the plain values that handlers return, and the parser of inline commands."""
 
-from typing import Any
 
-from synap.call import Pushes
+from synap.call import Pushes, Value
 from synap.faults import Fault
 
 
-def encode(value: Any, version: int, command: str = "") -> bytes:
+def encode(value: Value, version: int, command: str = "") -> bytes:
     """Return a value in RESP2 or RESP3; `command` fills the command's name into the text of a fault."""
     out: list[bytes] = []
     _encode(value, version, command, out)
     return b"".join(out)
 
 
-def _encode(value: Any, version: int, command: str, out: list[bytes]) -> None:
+def _encode(value: Value, version: int, command: str, out: list[bytes]) -> None:
     if value is None:
         out.append(b"_\r\n" if version == 3 else b"$-1\r\n")
     elif value is True or value is False:

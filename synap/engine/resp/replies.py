@@ -1,9 +1,8 @@
 """The replies of one RESP session, spelled and in order, until they are sent."""
 
 import logging
-from typing import Any
 
-from synap.call import MUTE_ALL, MUTE_THIS, Pushes
+from synap.call import MUTE_ALL, MUTE_THIS, Pushes, Value
 from synap.command import Command
 from synap.engine.engine import Engine
 from synap.engine.outcomes import HANDLED, QUEUED, Outcome
@@ -40,7 +39,7 @@ class Replies:
         if not self.muted:
             self.pieces.append(data)
 
-    def say(self, value: Any, row: Command | None = None) -> None:
+    def say(self, value: Value, row: Command | None = None) -> None:
         """Append the value of a handler, or the refusal of a command; `...` is no reply at all."""
         if value is ...:
             return
@@ -50,7 +49,7 @@ class Replies:
         if not self.muted or isinstance(value, Pushes):
             self.pieces.append(self._spelled(value, name, row))
 
-    def _spelled(self, value: Any, name: str, row: Command | None) -> bytes:
+    def _spelled(self, value: Value, name: str, row: Command | None) -> bytes:
         """Return a value as RESP; a value that RESP does not have is an error of its handler."""
         if value is None and row and self._session.version == 2:
             if any(isinstance(one, GROUPS) for one in choices(row.reply)):

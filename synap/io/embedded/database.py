@@ -234,7 +234,7 @@ class Database(Methods, BulkMethods):
                 return
             self._closed = CLOSED
             for waiter in self._waiters:
-                if not waiter.parked.over:
+                if waiter.parked is not None and not waiter.parked.over:
                     waiter.error = ValueError(CLOSED)
                     waiter.done.set()
         atexit.unregister(self.close)

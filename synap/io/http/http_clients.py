@@ -1,6 +1,6 @@
 """HTTP and WebSocket connections in CLIENT LIST and KILL.
 
-These connections have no session in the heap. An HttpClient has the attributes of a session that CLIENT LIST reads.
+These connections have no session in the heap. An HttpClient has what CLIENT LIST shows of a client, as a session does.
 """
 
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ class HttpClient:
 
     def __init__(self, connection: HttpConnection | WebSocketConnection, now: int) -> None:
         self.connection, self.link = connection, self
-        self.number = connection.number
+        self.number, self.caller = connection.number, connection.caller
         self.closing, self.parked = connection.life is not OPEN, connection.caller.parked
         wall = connection.server.loop.time()
         self.opened = now - int((wall - connection.opened) * 1000)

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from email.utils import formatdate
-from typing import Any
 
 from synap.engine.callers import Caller, Surface
 from synap.faults import BrokenNode, Fault
@@ -37,6 +36,7 @@ from synap.journal import LogFailed
 from synap.proto.http import (
     CLOSED,
     NEED_DATA,
+    Event,
     Machine,
     RemoteProtocolError,
     Request,
@@ -206,7 +206,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         self._answer(json_response(error.status, body))
         self.close_after_turn()
 
-    def _over(self, event: Any) -> bool:
+    def _over(self, event: Event) -> bool:
         """Handle an event that is no request; return whether serving must stop."""
         if event is NEED_DATA:
             interim = self.machine.take_interim()

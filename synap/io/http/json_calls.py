@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from synap.call import Value
 from synap.derive.replies import Render
 from synap.engine.callers import Caller
 from synap.engine.outcomes import HANDLED, Outcome
@@ -73,7 +74,7 @@ class JsonCalls:
         return bool(engine.numbers[REPLY])
 
 
-def handled_value(value: Any, target: Target) -> Any:
+def handled_value(value: Value, target: Target) -> Any:
     """Return a handler's value as JSON, by the row's template."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")

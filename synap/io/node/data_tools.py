@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from synap.arguments import GROUPS
+from synap.arguments import layout as layout_of
 from synap.call import Call
-from synap.command import GROUPS, Command
-from synap.command import layout as layout_of
+from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive.binders import binder, field_names
 from synap.derive.tape_reader import read
@@ -196,11 +197,14 @@ def _plain_items(row: Command, fields: dict[str, Any]) -> dict[str, Any]:
     """
     found = dict(fields)
     for place in layout_of(row.args):
-        members = field_names(place.node.inner) if isinstance(place.node, GROUPS) else []
-        if len(members) == 1 and place.node.name in found:
-            found[place.node.name] = [
+        node = place.node
+        if not isinstance(node, GROUPS) or node.name not in found:
+            continue
+        members = field_names(node.inner)
+        if len(members) == 1:
+            found[node.name] = [
                 item[members[0]] if isinstance(item, dict) and list(item) == members else item
-                for item in found[place.node.name]
+                for item in found[node.name]
             ]
     return found
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from synap.io.node.clock import monotonic
 from synap.io.node.node import Node
@@ -172,7 +172,7 @@ class GroupCommit:
         self._syncs += 1
         self._begun, self._asked_seq = begun, log.written_seq
 
-        def done(future: Any) -> None:
+        def done(future: asyncio.Future[int]) -> None:
             self._syncs -= 1
             self.sync_seconds = monotonic() - begun
             self._node.synced_in(self.sync_seconds)
@@ -187,7 +187,7 @@ class GroupCommit:
             self._syncs -= 1
             self._sync_here(begun)
 
-    def _sync_aside(self, done: Callable[[Any], None]) -> bool:
+    def _sync_aside(self, done: Callable[[asyncio.Future[int]], None]) -> bool:
         """Sync on a thread and call `done` with the future; return False if the system refuses a thread."""
         assert self._node.log is not None
         try:
@@ -237,7 +237,7 @@ class GroupCommit:
 
         begun = monotonic()
 
-        def done(future: Any) -> None:
+        def done(future: asyncio.Future[int]) -> None:
             error = future.exception()
             self._node.sync_seconds = monotonic() - begun
             if isinstance(error, LogFailed):

@@ -4,7 +4,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -354,7 +354,7 @@ class Node:
             writer.abort()
             raise
 
-    def load_rows(self, seq: int, now: int) -> Any:
+    def load_rows(self, seq: int, now: int) -> Iterator[tuple[memoryview, int]]:
         """Yield (frames, count) that restore the state, piece by piece. The heap's LOG region must be empty."""
         cursor = np.zeros(pieces.CURSOR_WORDS, np.int64)
         start = layout.LOG * layout.WORD

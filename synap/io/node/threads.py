@@ -29,6 +29,7 @@ class Waiter(Caller):
 
     def seconds(self, now: int) -> float | None:
         """Return how long the parked call may wait from `now` on, None for ever."""
+        assert self.parked is not None
         return (self.parked.deadline - now) / 1000 if self.parked.deadline else None
 
     def deliver(self, outcome: Outcome) -> None:

@@ -39,6 +39,7 @@ from synap.store.memory import layout
 
 if TYPE_CHECKING:
     from synap.io.connections.connection import Connection
+    from synap.io.resp.resp_connection import RespConnection
     from synap.io.server.server import Server
 
 log = logging.getLogger("synap")
@@ -222,7 +223,7 @@ class Rounds:
 
     # Listeners.
 
-    def listen(self, sockets: Iterable[socket.socket], made: Callable[[], Any]) -> "Listener":
+    def listen(self, sockets: Iterable[socket.socket], made: Callable[[], "RespConnection"]) -> "Listener":
         """Accept connections at these listening sockets; `made` returns the protocol of each."""
         return Listener(self, self._loop, sockets, made)
 
@@ -231,8 +232,9 @@ class Listener:
     """Listening sockets; an accepted connection gets a transport and a protocol."""
 
     def __init__(
-        self, owner: Rounds, loop: asyncio.AbstractEventLoop, opened: Iterable[socket.socket], made: Callable[[], Any]
-    ) -> None:
+        self, owner: Rounds, loop: asyncio.AbstractEventLoop, opened: Iterable[socket.socket],
+        made: Callable[[], "RespConnection"],
+    ) -> None:  # fmt: skip
         self.sockets = list(opened)
         self._owner, self._loop, self._made = owner, loop, made
         self._diagnostics = owner.diagnostics

@@ -41,6 +41,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     machine: RespMachine
     reads_once = False  # does the transport read each socket once before it turns to the next?
     peer = local = b""  # the addresses of both ends
+    asks = "NULL"  # CLIENT LIST shows the row of the session
     pushed = 0  # bytes of messages since turn and machine last held no output of this connection
     made_seq = 0  # the seq when the machine made its last output
 

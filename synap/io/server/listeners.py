@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from synap.io.resp.resp_connection import RespConnection
 from synap.settings import Settings
 
 if TYPE_CHECKING:
+    from synap.io.resp.epoll_rounds import Listener
     from synap.io.server.server import Server
 
 log = logging.getLogger("synap")
@@ -103,7 +104,7 @@ class Listeners:
         self._settings: Settings = server.settings
         self._loop: asyncio.AbstractEventLoop = server.loop
         self._backlog = self._settings.number("limits.tcp_backlog")
-        self._open: list[Any] = []
+        self._open: list[asyncio.Server | Listener] = []
 
     def close(self) -> None:
         """Close the listening sockets."""
@@ -146,7 +147,7 @@ class Listeners:
             await self._serve(sockets, lambda: RespConnection(self._server))
         return int(sockets[0].getsockname()[1])
 
-    async def _serve(self, sockets: Iterable[socket.socket], made: Any) -> None:
+    async def _serve(self, sockets: Iterable[socket.socket], made: Callable[[], asyncio.BaseProtocol]) -> None:
         for each in sockets:
             self._open.append(await self._loop.create_server(made, sock=each, backlog=self._backlog))
 

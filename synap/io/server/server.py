@@ -14,6 +14,7 @@ from synap.engine.engine import Engine
 from synap.faults import BrokenNode
 from synap.io.connections.connection import Connection
 from synap.io.connections.open_connections import OpenConnections
+from synap.io.connections.peer_limits import peer_limits
 from synap.io.http.http_app import HttpApp
 from synap.io.node.clock import Clock, monotonic
 from synap.io.node.files import UnusableDirectory
@@ -55,7 +56,7 @@ class Server:
         self.ready = asyncio.Event()
         self.http_port = self.resp_port = 0
         self.log_count = layout.LOG_COUNT
-        self.limits: Any = settings.limits
+        self.limits = peer_limits(settings)
         self.broken: BrokenNode | None = None
         self._stopping = asyncio.Event()
         self.upkeep_timer: UpkeepTimer | None = None

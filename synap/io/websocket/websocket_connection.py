@@ -81,7 +81,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self.number, self.opened = before.number, before.opened  # for CLIENT LIST, see `http_clients`
         if before.output is not TAKEN:
             self.note_behind()
-        self.output_max: int = self.server.limits.feed_output_bytes_max
+        self.output_max = self.server.limits.feed_output_bytes_max
         self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
         self.caller: Caller = before.caller
         self.endpoint: Endpoint | None = None

@@ -10,7 +10,7 @@ twin checks that it may be so and goes on with it.
 from dataclasses import dataclass, field
 from typing import Any
 
-from synap.command import (
+from synap.arguments import (
     AnyOrder,
     Choice,
     Clash,

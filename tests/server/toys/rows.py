@@ -1,6 +1,7 @@
 """Command rows of toys: numbers that are added, and their sum."""
 
-from synap.command import WRITE, Command, Example, Int, Key, Many
+from synap.arguments import WRITE, Int, Key, Many
+from synap.command import Command, Example
 from synap.reply import INTEGER
 from synap.routes import Get, Post
 from synap.traits import GROWS, INTERNAL, WRITES
