@@ -61,6 +61,25 @@ def test_a_request_that_fails_while_it_waits_is_answered_once(
     run(tale)
 
 
+def test_a_request_whose_connection_is_killed_takes_nothing() -> None:
+    """CLIENT KILL ends the wait of the request at once, before the transport has told that the connection is lost."""
+
+    async def tale(place: Place) -> None:
+        client = place.http()
+        client.send(request("POST", "/list/blpop", b'{"keys": ["k"], "timeout": 5}'))
+        await place.turns()
+        caller = client.protocol.caller
+        assert caller.parked is not None
+        place.other.ask("CLIENT", "KILL", "TYPE", "normal")
+        assert caller.parked is None and not client.open
+        place.other.ask("RPUSH", "k", "a")
+        await place.turns()
+        assert place.other.replies() == [1, 1] and await place.ask("LLEN", "k") == 1
+        assert client.said() == b"" and client.protocol.life is Life.LOST and not place.errors
+
+    run(tale)
+
+
 def test_a_broken_node_is_reported_from_a_waiting_request(monkeypatch: pytest.MonkeyPatch) -> None:
     async def tale(place: Place) -> None:
         future = waits_for(place, monkeypatch)
