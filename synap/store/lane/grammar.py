@@ -1,8 +1,9 @@
 """Grammar of arguments: one machine that fills the tape of any row from the RESP words of a command.
 
-The grammar of `synap/command.py` is compiled (`synap/derive/heap_image.py`) into instructions of six int64 that lie in
-the heap; `fill` carries them out. No command has parsing code of its own. The machine jumps instead of recursing: numba
-compiles a recursive walk once for every constant that it is called with (measured: 73 s instead of 1 s for this file).
+The grammar of `synap/arguments.py` is compiled (`synap/derive/heap_image.py`) into instructions of six int64 that lie
+in the heap; `fill` carries them out. No command has parsing code of its own. The machine jumps instead of recursing:
+numba compiles a recursive walk once for every constant that it is called with (measured: 73 s instead of 1 s for this
+file).
 
     op  slot  a  b  c  refusal
 
