@@ -514,7 +514,7 @@ def unused(source: Source) -> Found:
     """Every name of a module is used somewhere, be it in a test."""
     if source.module in NAMED_BY_TEXT or GENERATED.search(source.text[:400]):
         return
-    known = _names_used() | _names_read(source)
+    known, own = _names_used(), _names_read(source)
     for statement in source.tree.body:
         if isinstance(statement, Definition):
             names = [] if statement.decorator_list and source.part == "cli" else [statement.name]
@@ -526,8 +526,9 @@ def unused(source: Source) -> Found:
         else:
             continue
         for name in names:
-            if f"{source.module}.{name}" not in known and not name.startswith("__") and name not in NAMED_BY_TEXT:
-                yield statement.lineno, f"{source.module}.{name} is used nowhere"
+            full = f"{source.module}.{name}"
+            if full not in known and full not in own and not name.startswith("__") and name not in NAMED_BY_TEXT:
+                yield statement.lineno, f"{full} is used nowhere"
 
 
 @cache
