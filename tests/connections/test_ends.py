@@ -1,13 +1,12 @@
 """Ends of connections: what arrived before is answered, a call of nobody changes nothing, and nothing is left over."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 
 from synap.io.connections.states import Life, Output, Work
 from synap.proto.http import Response
-from tests.connections.place import Place, frame, open_place, request
+from tests.connections.place import Place, frame, request, run
 from tests.support import command
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -16,17 +15,6 @@ UPGRADE = (
     b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 LARGE = "x" * 1000
-
-
-def run(tale: Callable[[Place], Awaitable[None]], **settings: int) -> None:
-    """Tell a tale in a place of its own, without errors, and with nobody held at its end."""
-
-    async def told() -> None:
-        async with open_place(**settings) as place:
-            await tale(place)
-            assert not place.errors and place.held_count == 0
-
-    asyncio.run(told())
 
 
 def test_a_held_request_of_a_peer_that_is_behind_is_answered_first() -> None:

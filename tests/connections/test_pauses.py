@@ -1,30 +1,17 @@
 """Connections and CLIENT PAUSE: who is held is not idle, takes nothing once it is gone, and leaves nothing behind."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 
 from synap.engine.resp.states import Run
 from synap.io.connections.states import Life, Work
 from synap.io.server import server_commands
-from tests.connections.place import Place, frame, open_place, request
+from tests.connections.place import Place, frame, request, run
 
 pytestmark = pytest.mark.usefixtures("store")
 PUBLISH = ("QUEUE.PUBLISH", "jobs", "x")
 LPOP = request("POST", "/list/blpop", b'{"keys": ["k"], "timeout": 5}')
 CLOSE = frame(8, b"\x03\xe8")
-
-
-def run(tale: Callable[[Place], Awaitable[None]], **settings: int) -> None:
-    """Tell a tale in a place of its own, without errors, and with nobody held at its end."""
-
-    async def told() -> None:
-        async with open_place(**settings) as place:
-            await tale(place)
-            assert not place.errors and place.held_count == 0
-
-    asyncio.run(told())
 
 
 def test_a_held_client_is_not_idle_and_its_time_starts_anew() -> None:

@@ -229,7 +229,7 @@ def _text(word: bytes) -> str:
 def config_resetstat(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Reset the counters of INFO to zero."""
     for row in engine.catalogue.rows:
-        for i in range(4):
+        for i in range(layout.COUNTER_WORDS):
             engine.numbers[layout.COUNTERS + layout.COUNTER_WORDS * row.code + i] = 0
         times.forget(engine.numbers, row.code)
     for i in range(layout.FAULTS_COUNT):

@@ -16,7 +16,7 @@ class Life(Enum):
     """Which sides of a connection may still send."""
 
     OPEN = "both sides may send"
-    HALF_CLOSED = "the peer has closed its sending side: what it has sent is answered"
+    HALF_CLOSED = "the peer has closed its sending side: what can run at once is answered, calls that wait are given up"
     CLOSING = "the connection closes once its waiting output has been sent; nothing more is read"
     LOST = "nothing more is sent or read"
 
@@ -50,7 +50,7 @@ class Work(Enum):
     """When the next input of a connection is served."""
 
     READY = "at once"
-    HELD_BACK = "once earlier replies have left, or the peer has taken some"
+    HELD_BACK = "once earlier replies have left and the peer keeps up with them"
     SCHEDULED = "after the other connections had their turn"
     WAITING = "once a request that waits is answered"
     PAUSED = "once the pause of CLIENT PAUSE has ended"
