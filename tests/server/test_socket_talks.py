@@ -549,6 +549,22 @@ def test_a_pause_of_writes_leaves_rooms_and_topics(node: Server) -> None:
             assert silent(topic) and heard(topic)["type"] == "subscribed"
 
 
+def test_a_stop_leaves_what_a_consumer_holds(serve: Serve) -> None:
+    """A stop is no failed delivery: the lease goes on, and nothing is written behind the end of the log."""
+    server = serve({"persistence.enabled": "true"}).start()
+    queue = made(server, "ws-stopped", ack_deadline_secs=2)
+    with opened(server, f"/queue/{queue}/ws/w1") as socket:
+        heard(socket)
+        publish(server, queue, "held")
+        assert heard(socket)["type"] == "message"
+        assert server.stop() == 0
+    assert "Traceback" not in server.said() and "Exception" not in server.said()
+    server.start()
+    with server.resp() as client:
+        assert b"held" in client.ask("QUEUE.CONSUME", queue, "w2", "WAIT", 20)
+    assert stats(server, queue)["consumed"] == 2 and stats(server, queue)["nacked"] == 1
+
+
 def test_a_pause_of_writes_ends_no_lease(node: Server) -> None:
     """Nothing changes during a pause of writes: a call that waits for a message gets it when the pause is over."""
     queue = made(node, "paused-lease")

@@ -16,7 +16,7 @@ class Life(Enum):
     """Which sides of a connection may still send."""
 
     OPEN = "both sides may send"
-    HALF_CLOSED = "the peer has closed its sending side: what can run at once is answered, calls that wait are given up"
+    HALF_CLOSED = "the peer has closed its sending side: it is answered up to the first call that has to wait"
     CLOSING = "the connection closes once its waiting output has been sent; nothing more is read"
     LOST = "nothing more is sent or read"
 

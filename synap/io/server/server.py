@@ -174,6 +174,7 @@ class Server:
         self.ready.set()
 
     def _close(self) -> None:
+        self.phase = "stopping"
         if self.upkeep_timer is not None:
             self.upkeep_timer.end()
         for connection in self.connections:

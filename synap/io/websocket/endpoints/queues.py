@@ -10,6 +10,7 @@ An ack or a nack is refused with an error unless this consumer holds the message
 
 Messages are pushed as long as the client reads. With `?prefetch=N` the next message is held back while N messages are
 not acknowledged. When the socket ends, each message it holds counts as a failed delivery and is available at once.
+When the server stops, the leases go on until their deadlines, also after the next start.
 """
 
 from functools import partial
@@ -111,6 +112,8 @@ class QueueEndpoint(Endpoint):
         if self.feed is None:
             return
         self.engine.interest.leave(self.feed)
+        if self.connection.server.phase == "stopping":
+            return  # a stop is no failed delivery, and the log may have ended: the leases go on until their deadlines
         for name, deadline in self.leases.items():
             self._run(self.engine.own, codes.QUEUE_RELEASE, name, deadline=deadline)
         self.leases.clear()
