@@ -11,12 +11,15 @@ level on the way up, which took two thirds of the time to compile it. Here there
                the whole once, and generates the only machine code. Inner kernels have internal linkage in
                it, so they are inlined where that pays, called directly elsewhere, and dropped once
                inlined (numba leaves each of them callable from outside, and then the lane took 1.6 times as long).
+    Outlined   an inner kernel with machine code of its own, which all others call: for long kernels that
+               many functions reach and that run rarely, such as finding adjacent pages or moving a table to a larger
+               place. Each is optimised once in all, not once in each door.
 
 An inner kernel has the same name for the linker in every process (`named`), because code that one process has cached is
 linked in another process with code that a third process has cached.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from llvmlite import binding
@@ -32,6 +35,11 @@ RECURSIVE = ".numba.unresolved$"
 
 inner: dict[str, Any] = {}
 """The dispatcher of each inner kernel, by `module:function`."""
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return `module:function`, by which a function is known here."""
+    return f"{function.__module__}:{function.__qualname__}"
 
 
 class _Quiet:
@@ -90,36 +98,86 @@ class Inner(JITCodeLibrary):
 
 
 class Complete(JITCodeLibrary):
-    """The code of a border function or a door, with everything that it reaches."""
+    """The code of a border function or a door, with everything that it reaches but outlined kernels."""
 
     _linking_libraries: list[Any]
 
-    def reduce(self) -> tuple[str, bytes, list[str]]:
-        """Return the arguments from which `restore` restores the library: its name, object code and symbols."""
+    def reduce(self) -> tuple[str, bytes, list[str], list[Need]]:
+        """Return the arguments from which `restore` restores the library.
+
+        They are its name, its object code, the symbols in it, and the outlined kernels that it calls.
+        """
         self._ensure_finalized()
         symbols = [
             each.name for group in (self._final_module.functions, self._final_module.global_variables) for each in group
             if not each.is_declaration and each.linkage not in HIDDEN
         ]  # fmt: skip
-        return self.name, self._get_compiled_object(), symbols
+        return self.name, self._get_compiled_object(), symbols, self.calls
 
     def _get_module_for_linking(self) -> Any:
         raise TypeError(f"{self.name} is called by its address or from Python, not from compiled code: see jit.kernel")
 
     def finalize(self) -> None:
         linked = self._linking_libraries
-        join(self._final_module, [each for each in linked if isinstance(each, Inner)])
+        self.calls = self._join([each for each in linked if isinstance(each, Inner)])
+        for need in self.calls:
+            ready(need)
         self._linking_libraries = [each for each in linked if not isinstance(each, Inner)]
         super().finalize()
 
+    def _join(self, kernels: list[Inner]) -> list[Need]:
+        return join(self._final_module, kernels, outlined)
 
-def restore(codegen: Any, name: str, code: bytes, symbols: list[str]) -> Complete:
-    """Restore the library of a border function or a door from the cache.
+
+
+class Outlined(Complete):
+    """The machine code of one inner kernel that others call."""
+
+    def __init__(self, codegen: Any, kernel: Inner) -> None:
+        super().__init__(codegen, kernel.name)
+        self.enable_object_caching()
+        self._linking_libraries = [kernel]
+
+    def _join(self, kernels: list[Inner]) -> list[Need]:
+        (kernel,) = kernels
+        calls = join(self._final_module, kernels, outlined.keys() - {kernel.need[0]})
+        for name in _defined(kernel.own):
+            self._final_module.get_function(name).linkage = "external"
+        return calls
+
+
+outlined: dict[str, Any] = {}
+"""The cache of each outlined kernel, by `module:function`."""
+
+_ready: dict[Need, Complete] = {}  # the outlined kernels that this process has loaded
+
+
+def ready(need: Need) -> None:
+    """Compile an outlined kernel, or load it from the cache, so that other code can call it by its name."""
+    if need in _ready:
+        return
+    name, args = need
+    dispatcher = inner[name]
+    library = outlined[name].load_overload(args, dispatcher.targetctx)
+    if library is None:
+        dispatcher.compile(args)
+        library = Outlined(dispatcher.targetctx.codegen(), dispatcher.overloads[args].library)
+        library.finalize()
+        outlined[name].save_library(args, library, dispatcher.targetctx)
+    _ready[need] = library
+
+
+def restore(context: Any, name: str, code: bytes, symbols: list[str], calls: list[Need]) -> Complete:
+    """Restore the library of a border function, a door or an outlined kernel from the cache.
 
     numba would also restore the LLVM module, to link it into others, and read the symbols off it: three quarters of an
     entry, and of the time to load it.
     """
+    for need in calls:
+        ready(need)
+    codegen = context.codegen()
     library = Complete(codegen, name)
+    library.calls = calls
     library.enable_object_caching()
     library._set_compiled_object(code)
     library._finalize_final_module()
@@ -136,13 +194,16 @@ def revive(codegen: Any, name: str, need: Need, needs: list[Need], bitcode: byte
     return library
 
 
-def reached(first: Iterable[Inner]) -> list[Inner]:
-    """Return these libraries and all that they need, directly or indirectly, each once."""
-    found = {library.need: library for library in first}
+def reached(first: Iterable[Inner], apart: Container[str] = ()) -> list[Inner]:
+    """Return these libraries and all that they need, directly or indirectly, each once.
+
+    Kernels named in `apart` are left out, with what only they need.
+    """
+    found = {library.need: library for library in first if library.need[0] not in apart}
     waiting = list(found.values())
     while waiting:
         for need in waiting.pop().needs:
-            if need not in found:
+            if need not in found and need[0] not in apart:
                 name, args = need
                 dispatcher = inner[name]
                 dispatcher.compile(args)  # from the cache, unless the cache has been emptied
@@ -151,15 +212,21 @@ def reached(first: Iterable[Inner]) -> list[Inner]:
     return list(found.values())
 
 
-def join(module: Any, first: Iterable[Inner]) -> None:
-    """Link these inner kernels and all that they need into a module, with internal linkage where possible."""
+def join(module: Any, first: Iterable[Inner], apart: Container[str] = ()) -> list[Need]:
+    """Link inner kernels and all that they need into a module, with internal linkage where possible.
+
+    Kernels named in `apart` are left out, with what only they need; those that the module calls are returned.
+    """
+    libraries = reached(first, apart)
     names = []
-    for library in reached(first):
+    for library in libraries:
         names += _defined(library.own)
         module.link_in(library.own, preserve=True)
     shown = {each.name.removeprefix(RECURSIVE) for each in module.global_variables if each.name.startswith(RECURSIVE)}
     for name in names:
         module.get_function(name).linkage = "linkonce_odr" if name in shown else "internal"
+    called = {library.need for library in first} | {need for library in libraries for need in library.needs}
+    return sorted(called - {library.need for library in libraries}, key=repr)
 
 
 def _defined(module: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """Worker processes that fill a cold kernel cache: each compiles functions and leaves the code on disk."""
 
+import gc
 import importlib
 import json
 import os
@@ -146,6 +147,8 @@ def serve(modules: str, spare: str) -> None:
     threading.Thread(target=_listen, args=(names,), daemon=True).start()
     for module in modules.split(","):
         importlib.import_module(module)
+    gc.freeze()
+    gc.set_threshold(200_000)  # compiling makes many objects that live: at Python's own threshold, a tenth of the time
     while True:
         jit.load([names.get()])
         os.write(answers, json.dumps(troubles).encode() + b"\n")

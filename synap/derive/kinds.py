@@ -17,17 +17,16 @@ HEAP = ("words", "octets")
 PLACES = ("ref", "a", "b", "c")  # the arguments of a door behind the number of the question
 
 DOOR = '''
-from numba import carray
-
 from synap.compiler.jit import kind_door
+from synap.kernels.spans import view
 from synap.store.kinds.{folder} import life
 {imports}
 
 @kind_door
 def {door}_door(words_at, octets_at, size, notes_at, question, ref, a, b, c):
     """Answer a question about one record by the functions of `kinds/{folder}/life.py`."""
-    words = carray(words_at, (size,))
-    octets = carray(octets_at, (size * 8,))
+    words = view(words_at, size)
+    octets = view(octets_at, size * 8)
 '''
 
 DISPATCH = '''
@@ -87,7 +86,7 @@ def kind_door_text(kind: NamedKind) -> str:
     for name, arguments in questions.items():
         places = iter(PLACES)
         passed = ", ".join(
-            each if each in HEAP else f"carray(notes_at, ({ARRAYS[each][0]},))" if each in ARRAYS else next(places)
+            each if each in HEAP else f"view(notes_at, {ARRAYS[each][0]})" if each in ARRAYS else next(places)
             for each in arguments
         )
         text += f"    if question == {_number(name)}:  # {name}\n"

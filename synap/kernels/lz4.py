@@ -9,7 +9,7 @@ candidate for a match is tried, from a table of the latest places by the hash of
 
 import numpy as np
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import kernel, outlined
 from synap.kernels.spans import load32, load64, move, store64
 
 MATCH_MIN, LAST_LITERALS, MATCH_LIMIT = 4, 5, 12
@@ -42,7 +42,7 @@ def put_literals(octets, out, anchor, size, match):
     return out + size
 
 
-@kernel
+@outlined(arrays=True)
 def compress(octets, target, source, size, most):
     """Compress `size` bytes at `source` to `target`; return the compressed size, or 0 if it would be above `most`.
 
@@ -95,7 +95,7 @@ def length(octets, at, end, size):
     return size, at
 
 
-@kernel
+@outlined
 def expand(octets, target, capacity, source, size):
     """Expand a block of `size` bytes into `capacity` bytes at `target`; return the size, or -1 if the block is invalid.
 

@@ -23,7 +23,7 @@ the digits as its fpconv lays them out, with d digits, the last of weight 10**k,
 
 import numpy as np
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import kernel, outlined
 from synap.kernels.integers import print_integer
 from synap.kernels.spans import fill, load64, move, multiply_high
 
@@ -213,7 +213,7 @@ def _raise(limbs, start, used, base, power):
     return used
 
 
-@kernel
+@outlined(arrays=True)
 def _round_long(octets, first, point, last, exponent, bits):
     """Return the bits of the float nearest to a text between the float of `bits` and the next one, compared exactly."""
     limbs = np.empty(2 * _EXACT_LIMBS, dtype=np.int64)  # of the text, then of the midpoint
@@ -252,7 +252,7 @@ def _round_long(octets, first, point, last, exponent, bits):
     return bits + (dropped or bits & 1 == 1)
 
 
-@kernel
+@outlined
 def parse_real(octets, start, size):
     """Parse the span as a float64, rounded to the nearest; return `(value, ok)`.
 
@@ -325,7 +325,7 @@ def shortest(bits):
     return s + (v & 3 == 3 or v & 7 == 6), k
 
 
-@kernel
+@outlined
 def print_real(octets, target, value):
     """Write `value` at `target` in the form of Redis; return the size of the text.
 

@@ -16,8 +16,10 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np import arrayobj
 
-from synap.compiler.jit import CHECKED, DOOR, KIND_DOOR, kernel
+from synap.compiler.digests import CHECKED
+from synap.compiler.jit import DOOR, KIND_DOOR, kernel
 
 _MONOTONIC = getattr(time, "CLOCK_MONOTONIC", 0)
 _I8, _I32, _I64, _I128 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntType(128)
@@ -172,6 +174,20 @@ def bare(context, array):
         return given._getvalue()
 
     return array(array), build
+
+
+@intrinsic
+def view(context, at, size):
+    """Return the array of `size` items at the address `at`, which somebody else keeps alive."""
+    signature = types.Array(at.dtype, 1, "C")(at, types.int64)
+
+    def build(ctx, builder, sig, args):
+        made = ctx.make_array(sig.return_type)(ctx, builder)
+        item = ctx.get_constant(types.intp, ctx.get_abi_sizeof(ctx.get_data_type(at.dtype)))
+        arrayobj.populate_array(made, args[0], [args[1]], [item], item, None)
+        return made._getvalue()
+
+    return signature, build
 
 
 @intrinsic

@@ -12,7 +12,8 @@ import pytest
 from numba import carray
 
 from synap.compiler import jit
-from synap.compiler.jit import CHECKED, door, kernel
+from synap.compiler.digests import CHECKED
+from synap.compiler.jit import door, kernel
 from synap.kernels.spans import bare, call_door, load64
 
 WORDS = 8

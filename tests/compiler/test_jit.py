@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from synap.compiler import jit, sources
+from synap.compiler import digests, sources
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {
@@ -77,7 +77,7 @@ print("raises", door(at, at, 4, 0, -7, 0, 0, 0))
 
 FILL = """
 import json, logging, sys
-from synap.compiler import jit, sources, workers
+from synap.compiler import digests, jit, sources, workers
 import tiny
 logging.basicConfig(format="LOG %(message)s")
 told = []
@@ -190,8 +190,8 @@ print("untouched")
 
 
 def forget() -> None:
-    jit.digest.cache_clear()
-    jit.is_as_imported.cache_clear()
+    digests.digest.cache_clear()
+    digests.is_as_imported.cache_clear()
     sources.facts.cache_clear()
     sources.constants.cache_clear()
 
@@ -211,14 +211,14 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     forget()
 
 
-def digests() -> dict[str, str]:
+def names_now() -> dict[str, str]:
     forget()
     names = [name.removesuffix(".py").replace("/", ".") for name in FILES if not name.endswith("__init__.py")]
-    return {name: jit.digest(f"synap.{name}") for name in names}
+    return {name: digests.digest(f"synap.{name}") for name in names}
 
 
 def changed(before: dict[str, str]) -> set[str]:
-    return {name for name, digest in digests().items() if digest != before[name]}
+    return {name for name, digest in names_now().items() if digest != before[name]}
 
 
 @pytest.mark.parametrize(("file", "wanted"), [
@@ -230,8 +230,8 @@ def changed(before: dict[str, str]) -> set[str]:
     ("store/round.py", {"store.ring", "store.round"}),
 ])  # fmt: skip
 def test_a_digest_changes_with_what_is_imported(package: Path, file: str, wanted: set[str]) -> None:
-    before = digests()
-    assert digests() == before and len(set(before.values())) >= len(before) - 1  # ring and round hold the same files
+    before = names_now()
+    assert names_now() == before and len(set(before.values())) >= len(before) - 1  # ring and round hold the same files
     path = package / file
     path.write_text(path.read_text() + "# changed\n")
     assert changed(before) == wanted
@@ -249,13 +249,13 @@ def test_a_digest_changes_with_what_is_imported(package: Path, file: str, wanted
     ("WORD = 8\nPAGE = 512 * WORD\nBITS, MASK = 3, 7\ndef size(): ...\n", {"store.lists", "store.sets"}),
 ])  # fmt: skip
 def test_of_data_only_what_is_used_counts(package: Path, text: str, wanted: set[str]) -> None:
-    before = digests()
+    before = names_now()
     (package / "store" / "layout.py").write_text(text)
     assert changed(before) - {"store.layout"} == wanted
 
 
 def test_a_new_file_elsewhere_changes_nothing(package: Path) -> None:
-    before = digests()
+    before = names_now()
     (package / "store" / "more.py").write_text("from synap.store import lists\n")
     (package / "store" / "lists.py").touch()
     assert changed(before) == set()
@@ -263,15 +263,15 @@ def test_a_new_file_elsewhere_changes_nothing(package: Path) -> None:
 
 @pytest.mark.parametrize("option", ["boundscheck", "nogil", "error_model"])
 def test_options_are_part_of_it(package: Path, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
-    before = digests()
-    monkeypatch.setitem(jit._OPTIONS, option, "other")
+    before = names_now()
+    monkeypatch.setitem(digests.OPTIONS, option, "other")
     assert changed(before) == set(before)
 
 
 @pytest.mark.parametrize("library", ["numba", "llvmlite"])
 def test_versions_are_part_of_it(package: Path, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
-    before = digests()
-    monkeypatch.setattr(getattr(jit, library), "__version__", "0.0.0")
+    before = names_now()
+    monkeypatch.setattr(getattr(digests, library), "__version__", "0.0.0")
     assert changed(before) == set(before)
 
 
@@ -362,9 +362,9 @@ def test_a_text_is_parsed_once(package: Path, monkeypatch: pytest.MonkeyPatch) -
     parsed: list[str] = []
     parse = sources._parse
     monkeypatch.setattr(sources, "_parse", lambda text, module: (parsed.append(module), parse(text, module))[1])
-    before = digests()
+    before = names_now()
     count = len(parsed)
-    assert count > 5 and digests() == before and len(parsed) == count
+    assert count > 5 and names_now() == before and len(parsed) == count
     (package / "store/apart.py").write_text("import os\ndef together(): ...\n")
     assert changed(before) == {"store.apart"} and parsed[count:] == ["synap.store.apart"]
     directory = sources.entries.directory
@@ -372,8 +372,8 @@ def test_a_text_is_parsed_once(package: Path, monkeypatch: pytest.MonkeyPatch) -
     for path in (directory / "sources").iterdir():
         path.write_bytes(path.read_bytes()[:-1])
     monkeypatch.setattr(sources.entries, "_tell", lambda kind, line: None)
-    after = digests()
-    assert len(parsed) == 2 * count + 1 and after == digests()
+    after = names_now()
+    assert len(parsed) == 2 * count + 1 and after == names_now()
 
 
 def test_a_function_of_any_length_is_inlined_if_it_says_so(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synap.compiler.jit import CHECKED, kernel, load, registered
+from synap.compiler.digests import CHECKED
+from synap.compiler.jit import kernel, load, registered
 from synap.kernels import globs
 from tests.naive import globs as naive
 

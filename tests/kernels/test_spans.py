@@ -7,7 +7,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from synap.compiler.jit import CHECKED, kernel, load, registered
+from synap.compiler.digests import CHECKED
+from synap.compiler.jit import kernel, load, registered
 from synap.kernels import spans
 from tests.naive import spans as naive
 

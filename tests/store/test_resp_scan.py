@@ -12,7 +12,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from synap.compiler.jit import CHECKED, kernel, load, registered
+from synap.compiler.digests import CHECKED
+from synap.compiler.jit import kernel, load, registered
 from synap.store.lane import resp
 from synap.store.memory import layout
 from tests.naive import resp as naive

@@ -7,7 +7,7 @@ A row that runs in Python passes the same guards (`admit_handler`), and so do ar
 and framed a batch at a time.
 """
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import inlined, kernel
 from synap.kernels.spans import bare, call_clock, call_door
 from synap.store.memory import arena, frames
 from synap.store.memory.layout import (
@@ -89,7 +89,7 @@ def guard(refuse, flags):
     return 0
 
 
-@kernel
+@inlined
 def admit(words, octets, row, tape_size, blob_size, now):
     """Return the refusal of a call before it runs, or 0: `guard`, then memory, then the rate of the caller.
 
@@ -128,7 +128,7 @@ def note_time(words, row, took):
     words[place + 2 + bucket] += 1
 
 
-@kernel
+@inlined
 def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     """Carry out one row: refuse the call, or run it and give its change a seq and a frame; return the status.
 

@@ -41,7 +41,7 @@ When the machine refuses a word, CURSOR_TOP is set to the number of that word, w
 
 import numpy as np
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import inlined, kernel
 from synap.kernels.integers import parse_cursor, parse_integer
 from synap.kernels.reals import parse_real
 from synap.kernels.spans import bits_of
@@ -82,7 +82,7 @@ def choose(words, octets, start, size, texts, count):
     return 0
 
 
-@kernel
+@inlined
 def take(words, octets, op, start, size, tape, slot, texts, count, refusal):
     """Read one word as a simple kind into `slot`; return 0 or the refusal."""
     if op == TEXT:

@@ -17,7 +17,7 @@ The lane stops at the first command that it cannot carry out, and returns the re
 LANE_AT is set to the octet of the command at which the lane stopped, LANE_OUT to the end of the replies.
 """
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import inlined, kernel, outlined
 from synap.kernels.spans import bare
 from synap.store.calls import calls
 from synap.store.lane import grammar, prefetch, resp, transactions
@@ -89,7 +89,7 @@ def fold_name(octets, at, size, h):
     return h
 
 
-@kernel
+@inlined
 def name_slot(words, octets, h, at, size, second, second_size):
     """Return the row with this name (with the second word behind a `|`, if that has a size), or 0."""
     place = NAMES + 4 * (h & (NAMES_COUNT - 1))
@@ -129,7 +129,7 @@ def find_row(words, octets, count):
     return row
 
 
-@kernel
+@outlined
 def run(words, octets, session, at, end, now, budget):
     """Run the commands from octet `at` to `end`, with replies from LANE_OUT on; return the reason to stop."""
     out = words[LANE_OUT]

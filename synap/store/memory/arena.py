@@ -19,7 +19,7 @@ marked dirty; upkeep, in Python, gives them back to the system (`clean`).
 
 import numpy as np
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import kernel, outlined
 from synap.kernels.spans import bare
 from synap.store.memory.layout import (
     BINS,
@@ -124,7 +124,7 @@ def unlink_run(words, page):
     return length
 
 
-@kernel
+@outlined
 def take_run(words, length):
     """Take `length` adjacent pages; return the first, or 0 if the address space is used up."""
     power = log2(length)
@@ -154,7 +154,7 @@ def take_run(words, length):
     return page
 
 
-@kernel
+@outlined
 def free_run(words, page, length):
     """Free `length` pages from `page` on, and merge them with free neighbours."""
     words[PAGES_USED] -= length
@@ -200,7 +200,7 @@ def unlink_slab(words, page, index):
         words[PAGE_TABLE + 2 * after + 7] = before
 
 
-@kernel
+@outlined
 def new_slab(words, index):
     """Make a slab of this class, all blocks free; return its first page, or 0 if the address space is used up."""
     page = take_run(words, SLAB_PAGES)

@@ -22,7 +22,7 @@ a queue, and the readers of a room.
 
 import numpy as np
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import kernel, outlined
 from synap.kernels.spans import fill
 from synap.store.memory import arena
 
@@ -118,7 +118,7 @@ def close_table(words, table):
         words[table + OLD] = 0
 
 
-@kernel
+@outlined
 def move_some(words, table, budget):
     """Move `budget` entries (and the rest of their cluster) to the new slots; return False if the slack is used up."""
     old = words[table + OLD]
@@ -144,7 +144,7 @@ def move_some(words, table, budget):
     return True
 
 
-@kernel
+@outlined
 def resize(words, octets, table, size):
     """Begin to move to `size` slots, finishing a move under way first; return False without memory or slack."""
     if words[table + OLD] and not move_some(words, table, words[table + COUNT] + 1):
@@ -170,7 +170,7 @@ def take_over(words, slots, size, old, old_size):
     return True
 
 
-@kernel
+@outlined
 def rebuild(words, octets, table):
     """Move all entries into larger slots at once, for an overhang that the slack cannot take.
 

@@ -5,7 +5,7 @@ with the nearest deadline (TTL), or the first drawn. The volatile policies draw 
 are removed first. Each removal is framed as a DEL, so the log and every replica get the removal and not the choice.
 """
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import kernel, outlined
 from synap.store.memory import arena, codes, decided, frames, tables
 from synap.store.memory.layout import (
     BYTES_MAX,
@@ -130,7 +130,7 @@ def evict(words, octets, seat, now):
     words[EVICTED] += 1
 
 
-@kernel
+@outlined
 def ensure_memory(words, octets, now, size):
     """Remove keys until `size` more bytes fit; return False if the policy finds no key, or the log has no space.
 

@@ -67,7 +67,7 @@ def write_argument(words, octets, tape, key, value, h, seat, deadline, keep_old)
     )  # fmt: skip
 
 
-@kernel
+@inlined
 def write_key(words, octets, namespace, name_at, name_size, h, seat, source, size, mark, deadline, keep_old):
     """Store a string under a key, whose slot in the table is at `seat` (0: none); return False without memory.
 
