@@ -54,6 +54,7 @@ class Command:
     links         families to whose routes with the same names in the path OpenAPI links from this row
     switch, python        setting that must be on for JSON surfaces; hints for the Python methods (methods.py)
     since, examples       version of Synap that introduced the row; words with replies, for docs and tests
+    calls_families        families (high bytes of codes) whose rows the row's handler calls
     """
 
     name: str
@@ -88,6 +89,7 @@ class Command:
     python: Method = NO_HINTS
     since: str = "0.1"
     examples: tuple[Example, ...] = ()
+    calls_families: tuple[int, ...] = ()
 
     writes, grows, waits = _has(WRITES), _has(GROWS), _has(WAITS)
     internal, session, control = _has(INTERNAL), _has(SESSION), _has(CONTROL)

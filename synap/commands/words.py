@@ -14,7 +14,7 @@ def _row(word: Word) -> Command:
         f"compat.{word.word.lower()}", word.code, word.doc, args=word.args, resp=word.word,
         reply=word.reply or row.reply, handler=f"compat_{word.word.lower()}",
         traits=SESSION | OTHER_NAME | row.traits & (WRITES | GROWS),
-        examples=word.examples,
+        examples=word.examples, calls_families=(row.code >> 8,),
     )  # fmt: skip
 
 

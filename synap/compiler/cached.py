@@ -79,6 +79,17 @@ class Cache(caching._Cache):
 class InnerCache(Cache):
     """The cache of an inner kernel: holds code as it comes from the front end, see `linking.Inner`."""
 
+    on_save: Callable[[], object] = staticmethod(lambda: None)
+    """Called after each inner kernel that was compiled, to show progress. Set it on the class."""
+
+    def holds_any(self) -> bool:
+        """Return True if the directory holds this kernel in some type; its content is not read."""
+        return any(file.startswith(f"{self._name}.") for file in sources.entries.files(digest(self._module)))
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        super().save_overload(sig, data)
+        InnerCache.on_save()
+
     def _reduce(self, data: Any) -> Any:
         data.fndesc.typemap = data.fndesc.calltypes = None  # not needed again, and large
         return data.library.reduce(), data.fndesc, data.environment, data.signature

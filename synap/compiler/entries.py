@@ -81,6 +81,13 @@ class Entries:
             self.damaged(name, f"the checksum is not that of its {len(content)} bytes")
         return None
 
+    def files(self, folder: str) -> list[str]:
+        """Return the names of the files in a folder of the directory; none if it cannot be read."""
+        try:
+            return os.listdir(self.directory / folder) if self.directory is not None else []
+        except (OSError, ValueError):
+            return []
+
     def damaged(self, name: str, what: str) -> None:
         """Report an entry whose content is not what was written."""
         self.warn("damaged", f"kernel cache: {self.directory}: {name} is damaged and compiled again: {what}")

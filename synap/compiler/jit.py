@@ -142,6 +142,17 @@ def registered() -> list[str]:
     return [*_doors, *_border]
 
 
+def registered_in(modules: Iterable[str]) -> list[str]:
+    """Return the registered functions of these modules, in the order of the modules."""
+    names = registered()
+    return [name for module in modules for name in names if name.partition(":")[0] == module]
+
+
+def missing_kernels() -> int:
+    """Return how many inner kernels the cache does not hold in any type; some of them may never be needed."""
+    return sum(not each._cache.holds_any() for each in linking.inner.values() if isinstance(each._cache, InnerCache))
+
+
 def missing() -> list[str]:
     """Return the names of the registered functions that are neither loaded nor in the cache."""
     names = []
@@ -178,5 +189,5 @@ def load(names: Iterable[str] | None = None) -> None:
 
 
 def address(name: str) -> int:
-    """Return the address of a door's compiled code, after `load`."""
-    return int(_doors[name].address)
+    """Return the address of a door's compiled code, or 0 before it is loaded."""
+    return int(_doors[name].address or 0) if name in _doors else 0

@@ -23,6 +23,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from llvmlite import binding
+from numba.core import cgutils
 from numba.core.codegen import JITCodeLibrary
 
 Need = tuple[str, Any]
@@ -49,7 +50,22 @@ class _Quiet:
         pass
 
 
-class Inner(JITCodeLibrary):
+class _Wrapping(JITCodeLibrary):
+    """A library in which integers wrap around when they overflow, as numba says they do.
+
+    numba marks each addition, subtraction and multiplication of signed integers as one that never overflows (`nsw`).
+    What LLVM makes of a hash that does overflow then depends on what it has inlined.
+    """
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        self._raise_if_finalized()
+        module = binding.parse_assembly(cgutils.normalize_ir_text(str(ir_module).replace(" nsw i", " i")))
+        module.name = ir_module.name
+        module.verify()
+        self.add_llvm_module(module)
+
+
+class Inner(_Wrapping):
     """The code of one inner kernel, and the names of the inner kernels that it calls."""
 
     def __init__(self, codegen: Any, name: str, need: Need) -> None:
@@ -97,7 +113,7 @@ class Inner(JITCodeLibrary):
         return self.name, self.need, self.needs, self.own.as_bitcode()
 
 
-class Complete(JITCodeLibrary):
+class Complete(_Wrapping):
     """The code of a border function or a door, with everything that it reaches but outlined kernels."""
 
     _linking_libraries: list[Any]

@@ -10,65 +10,89 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from synap.compiler import jit, sources
+from synap.compiler.cached import InnerCache
 
+STEP = "+\n"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def compile_missing(workers: int, tell: Callable[[int, int, str], None], modules: Iterable[str]) -> None:
-    """Fill a cold cache from `workers` processes; `tell(done, total, name)` is called after each function.
+ENTRY_STEPS = 4
+"""Steps that a border function or door counts for; an inner kernel counts for one."""
 
-    Each worker imports `modules`, so that the same functions are registered there; functions of other modules are left
-    to `jit.load`. If compiling fails in a worker, RuntimeError is raised here with the end of the worker's output. If
-    no worker can start, or none can store its code, this process compiles.
+
+class Compilation:
+    """The compilation of registered functions by several processes, in the order of `names`.
+
+    Each worker imports `modules`, so that the same functions are registered there. `tell` is called with (steps done,
+    steps in all, name of the function that was begun or finished last), `compiled` with the name of each function once
+    it is in the cache; both from any thread. If compiling fails in a worker, `run` raises RuntimeError with the end of
+    the worker's output. If no worker can start, or none can store its code, this process compiles.
     """
-    wanted = set(modules)
-    names = [name for name in jit.missing() if name.partition(":")[0] in wanted]
-    total, done = len(names), 0
-    if not total:
-        return
-    tell(0, total, "")
-    lock = threading.Lock()
-    failures: list[BaseException] = []
 
-    def take() -> str | None:
-        with lock:  # doors are first in the registry, so the longest work starts first
-            return names.pop(0) if names else None
+    def __init__(
+        self, names: Iterable[str], modules: Iterable[str], tell: Callable[[int, int, str], None],
+        compiled: Callable[[str], None] = lambda name: None,
+    ) -> None:  # fmt: skip
+        self._names = list(names)
+        self._modules = sorted(set(modules))
+        self._tell, self._compiled = tell, compiled
+        self._total = ENTRY_STEPS * len(self._names) + jit.missing_kernels()
+        self._done = 0
+        self._left = len(self._names)
+        self._lock = threading.Lock()
+        self._failures: list[BaseException] = []
 
-    def finish(name: str) -> None:
-        nonlocal done
-        with lock:
-            done += 1
-            tell(done, total, name)
+    def run(self, workers: int) -> None:
+        """Compile everything, in at most `workers` processes."""
+        self._tell(0, self._total, "")
+        if sources.entries.open_spare() and sys.executable:
+            # Daemons, so that a process that is told to stop does not wait for the compiler.
+            number = min(workers, len(self._names))
+            threads = [threading.Thread(target=self._work, daemon=True) for _ in range(number)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        if self._failures:
+            raise self._failures[0]
+        while (name := self._take()) is not None:
+            InnerCache.on_save = partial(self._step, name, 1)
+            jit.compile_one(name)
+            self._finish(name)
 
-    def work() -> None:
+    def _take(self) -> str | None:
+        with self._lock:
+            return self._names.pop(0) if self._names else None
+
+    def _step(self, name: str, steps: int) -> None:
+        with self._lock:
+            self._done = min(self._done + steps, self._total - self._left)
+            self._tell(self._done, self._total, name)
+
+    def _finish(self, name: str) -> None:
+        with self._lock:
+            self._left -= 1
+        self._step(name, ENTRY_STEPS if self._left else self._total)
+        self._compiled(name)
+
+    def _work(self) -> None:
         name = None
         try:
-            with Worker(wanted) as worker:
-                while (name := take()) is not None:
-                    worker.compile(name)
-                    finish(name)
+            with Worker(self._modules) as worker:
+                while (name := self._take()) is not None:
+                    worker.compile(name, partial(self._step, name, 1))
+                    self._finish(name)
         except Lost as error:
-            with lock:
-                names.extend([] if name is None else [name])
+            with self._lock:
+                self._names.extend([] if name is None else [name])
             sources.entries.warn("workers", f"{error}: the kernels that are left are compiled without it")
-        except BaseException as error:  # raised again below, in the calling thread
-            failures.append(error)
-
-    if sources.entries.open_spare() and sys.executable:
-        # Daemons, so that a process that is told to stop does not wait for the compiler.
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, total))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    if failures:
-        raise failures[0]
-    while (name := take()) is not None:
-        jit.compile_one(name)
-        finish(name)
+        except BaseException as error:  # raised again in `run`
+            self._failures.append(error)
+            self._names.clear()
 
 
 class Lost(Exception):
@@ -78,7 +102,8 @@ class Lost(Exception):
 class Worker:
     """A process that compiles the functions named on its standard input.
 
-    For each name it answers a line of JSON: a list of (kind, line), the troubles with the cache.
+    For each name it answers a line STEP for each inner kernel that it compiles, then a line of JSON: a list of
+    (kind, line), the troubles with the cache.
     """
 
     def __init__(self, modules: Iterable[str]) -> None:
@@ -111,15 +136,16 @@ class Worker:
             self._process.stdin.close()
             self._listener.join()
 
-    def compile(self, name: str) -> None:
-        """Have the worker compile one function.
+    def compile(self, name: str, step: Callable[[], None]) -> None:
+        """Have the worker compile one function; `step` is called after each inner kernel that this takes.
 
         RuntimeError with the end of the worker's output is raised if that fails, `Lost` if the worker was killed.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
             self._process.stdin.write(name + "\n")
-            line = self._process.stdout.readline()
+            while (line := self._process.stdout.readline()) == STEP:
+                step()
         except BrokenPipeError:
             line = ""
         if not line:
@@ -144,6 +170,7 @@ def serve(modules: str, spare: str) -> None:
     troubles: list[tuple[str, str]] = []
     sources.entries.tell_to(lambda kind, line: troubles.append((kind, line)))
     sources.entries.spare = Path(spare) if spare else None
+    InnerCache.on_save = staticmethod(lambda: os.write(answers, STEP.encode()))
     threading.Thread(target=_listen, args=(names,), daemon=True).start()
     for module in modules.split(","):
         importlib.import_module(module)

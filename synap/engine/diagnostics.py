@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from synap.command import Command
 from synap.engine.sessions import Session
 
 log = logging.getLogger("synap")
@@ -62,7 +63,10 @@ class Diagnostics:
         self.pause_until = 0
         self.pause_all = False
         self._on_unpause: dict[Callable[[], None], None] = {}  # in the order of `on_unpause`
-        self.slow_path_needed = 0  # muted sessions, plus 1 in a pause; not 0: `RespMachine` runs the lane with limits
+        self.coming: frozenset[int] = frozenset()  # families (high bytes of codes) whose kernels are not ready yet
+        # Muted sessions, plus 1 in a pause, plus 1 while families are coming; not 0: `RespMachine` runs the lane with
+        # limits.
+        self.slow_path_needed = 0
         self._slow_number = 0
 
     # Slow calls.
@@ -116,12 +120,31 @@ class Diagnostics:
         self.slow_path_needed += (what != 0) - (session.mute != 0)
         session.mute = what
 
-    def holds(self, writes: bool) -> bool:
-        """Return True if a pause holds back calls now: all of them, or those that write.
+    @property
+    def may_hold(self) -> bool:
+        """True if some calls are held back now: in a pause, or while families are coming."""
+        return self.pause_until != 0 or bool(self.coming)
 
-        This is the guard of pauses. Connections ask it before they execute a call, and keep the input.
-        """
+    def pauses(self, writes: bool) -> bool:
+        """Return True if a pause holds back calls now: all of them, or those that write."""
         return self.pause_until != 0 and (self.pause_all or writes)
+
+    def holds(self, row: Command) -> bool:
+        """Return True if a call of this row is held back now, by a pause or because its kernels are not ready.
+
+        Connections ask before they execute a call, and keep the input.
+        """
+        if self.pauses(row.waits_for_writes):
+            return True
+        return bool(self.coming) and (row.code >> 8 in self.coming or not self.coming.isdisjoint(row.calls_families))
+
+    def expect(self, families: frozenset[int]) -> None:
+        """Hold back the calls of these families, and no longer those of families that were expected before."""
+        self.slow_path_needed += bool(families) - bool(self.coming)
+        fewer = families != self.coming
+        self.coming = families
+        if fewer:
+            self._go_on()
 
     def pause(self, until: int, everything: bool) -> None:
         """Hold back writes, or all commands, until the time `until`; a longer or stricter pause stays in force."""
@@ -135,16 +158,20 @@ class Diagnostics:
             self.pause_until = 0
             self.pause_all = False
             self.slow_path_needed -= 1
-            on_unpause, self._on_unpause = self._on_unpause, {}
-            for go_on in on_unpause:
-                try:
-                    go_on()
-                except Exception:  # of one connection: the others go on
-                    log.exception("going on after a pause failed")
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Let the held connections look again at what they hold."""
+        on_unpause, self._on_unpause = self._on_unpause, {}
+        for go_on in on_unpause:
+            try:
+                go_on()
+            except Exception:  # of one connection: the others go on
+                log.exception("going on after a pause failed")
 
     def on_unpause(self, go_on: Callable[[], None]) -> None:
-        """Call `go_on`, a bound method, once when the pause ends. It may only schedule work: the end of a pause is
-        part of another client's call."""
+        """Call `go_on`, a bound method, once when the pause ends or a family is ready. It may only schedule work: the
+        end of a pause is part of another client's call."""
         self._on_unpause[go_on] = None
 
     def forget(self, go_on: Callable[[], None]) -> None:

@@ -1,41 +1,127 @@
-"""The list of all modules with compiled code, the function that compiles or loads them, the addresses of doors."""
+"""The list of all modules with compiled code, in stages; what compiles and loads them; the addresses of doors.
+
+A server whose kernels are not compiled yet is useful before all are. The first stage is the server itself with strings
+and keys; each further stage is one family of commands, with the doors of its kind. Calls of a family wait until its
+stage is ready (`engine/diagnostics.py: holds`).
+"""
 
 import importlib
 import sys
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from synap.compiler import jit
-from synap.compiler.workers import compile_missing
+from synap.compiler.workers import Compilation
 from synap.store.kinds.table import KINDS, NAMED
 from synap.store.memory.layout import DOORS, KIND_DOORS, PROGRESS, ROOT_WORDS
 
+FIRST = ("strings", "keys")
+"""Families that every server needs at once: most first calls are theirs, and routes of other families ask for keys."""
+
 ENTRIES = (
-    "memory.heap", "calls.calls", "lane.transactions", "lane.lane", "memory.frames", "lane.resp", "memory.arena",
-    "upkeep.upkeep", "snapshot.digests", "snapshot.dumps", "keys.key_info", "calls.bulk", "lane.json_batch",
+    "lane.lane", "lane.resp", "calls.calls", "memory.heap", "lane.transactions", "memory.frames", "memory.arena",
+    "upkeep.upkeep", "snapshot.digests", "snapshot.dumps", "keys.key_info",
     *(["lane.epoll_batch"] if sys.platform == "linux" else []),
 )  # fmt: skip
-"""Modules of `synap.store` with border functions; `epoll_batch` is made of system calls of Linux."""
+"""Modules of `synap.store` with border functions that every server needs; `epoll_batch` is made of calls of Linux."""
+
+BATCHES = ("calls.bulk", "lane.json_batch")
+"""Modules with border functions for whole batches of keys or envelopes."""
+
+TITLES = {"rooms": "event streams", "substrings": "parts of strings", "renames": "copying and renaming"}
+"""What a stage is called, if other than its family."""
+
+
+class Stage(NamedTuple):
+    """Kernels that are ready together: what people call them, their modules, and the families whose calls need them."""
+
+    title: str
+    modules: tuple[str, ...]
+    families: tuple[str, ...] = ()
+
+
+def stages(families: tuple[str, ...]) -> list[Stage]:
+    """Return all stages, in the order in which they are compiled."""
+    package = __name__.rpartition(".")[0]
+    kinds = {kind.folder: f"{package}.doors.{kind.door}" for kind in (*KINDS, *NAMED)}
+
+    def doors(family: str) -> list[str]:
+        return [f"{package}.doors.{family}", *([kinds[family]] if family in kinds else [])]
+
+    entries = [f"{package}.{name}" for name in ENTRIES]
+    first = [name for family in FIRST for name in doors(family)]
+    found = [Stage("strings, keys and the server", (first[0], *entries, *first[1:]), FIRST)]
+    found += [Stage(TITLES.get(each, each), tuple(doors(each)), (each,)) for each in families if each not in FIRST]
+    return [*found, Stage("batches", tuple(f"{package}.{name}" for name in BATCHES))]
 
 
 def modules(families: tuple[str, ...]) -> list[str]:
     """Return the full name of every module with compiled code."""
-    package = __name__.rpartition(".")[0]
-    doors = [*families, *(kind.door for kind in (*KINDS, *NAMED))]
-    return [f"{package}.{name}" for name in (*ENTRIES, *(f"doors.{door}" for door in doors))]
+    return [name for stage in stages(families) for name in stage.modules]
+
+
+@dataclass
+class Preparation:
+    """The preparation of all kernels, stage by stage. `run` may be called in a thread beside its users."""
+
+    families: tuple[str, ...]
+    ready: list[Stage] = field(default_factory=list)  # stages whose kernels are loaded
+
+    def run(self, workers: int, tell: Callable[[int, int, str], None], on_stage: Callable[[Stage], None]) -> None:
+        """Compile what the cache does not hold, in `workers` processes, and load everything.
+
+        `tell` is called with (steps done, steps in all, title of the stage), `on_stage` with each stage that is
+        loaded, in order.
+        """
+        planned = stages(self.families)
+        for stage in planned:
+            for name in stage.modules:
+                importlib.import_module(name)
+        wanted = {name: stage for stage in planned for name in jit.registered_in(stage.modules)}
+        order = list(wanted)
+        lock = threading.Lock()
+        left = {stage.title: {name for name in wanted if wanted[name] is stage} for stage in planned}
+
+        def load_ready() -> None:
+            while len(self.ready) < len(planned) and not left[planned[len(self.ready)].title]:
+                stage = planned[len(self.ready)]
+                jit.load(jit.registered_in(stage.modules))
+                self.ready.append(stage)
+                on_stage(stage)
+
+        def compiled(name: str) -> None:
+            with lock:
+                left[wanted[name].title].discard(name)
+                load_ready()
+
+        missing = [name for name in jit.missing() if name in wanted]
+        missing.sort(key=order.index)
+        for title in left:
+            left[title] &= set(missing)
+        def step(done: int, total: int, name: str) -> None:
+            tell(done, total, wanted[name].title if name else "")
+
+        if missing:
+            Compilation(missing, modules(self.families), step, compiled).run(workers)
+        else:
+            jit.load()  # all of it before the first call of `on_stage`: no call needs to wait for a few ms
+        with lock:
+            load_ready()
+        jit.load()
 
 
 def prepare(families: tuple[str, ...], workers: int, tell: Callable[[int, int, str], None]) -> None:
-    """Compile what the cache does not hold, in `workers` processes, then load everything."""
-    names = modules(families)
-    for name in names:
-        importlib.import_module(name)
-    compile_missing(workers, tell, names)
-    jit.load()
+    """Compile what the cache does not hold, in `workers` processes, then load everything; see `Preparation.run`."""
+    Preparation(families).run(workers, tell, lambda stage: None)
 
 
 def registers(codes: dict[int, str]) -> list[tuple[int, int]]:
-    """Return (word, value) of what a heap knows of the doors and the kinds, after `prepare`; `codes`: family by high
-    byte."""
+    """Return (word, value) of what a heap knows of the kinds and of the doors that are loaded.
+
+    `codes`: the family of each high byte of a code.
+    """
     found = [(DOORS + byte, _address(family)) for byte, family in codes.items()]
     found += [(KIND_DOORS + kind.number, _address(kind.door)) for kind in (*KINDS, *NAMED)]
     for kind in KINDS:

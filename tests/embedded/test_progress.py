@@ -12,15 +12,15 @@ import pytest
 from synap.io.node.jit_warmup import Progress, ProgressBar, time_left
 
 STEPS = (
-    Progress(0, 3, ""), Progress(1, 3, "synap.store.lane.lane:lane"),
-    Progress(3, 3, "synap.store.calls.bulk:find_many"),
+    Progress(0, 3, ""), Progress(1, 3, "strings"),
+    Progress(3, 3, "sets"),
 )  # fmt: skip
 
 SCRIPT = """
 import sys
 from synap.io.node.jit_warmup import Progress, ProgressBar
 shown = ProgressBar()
-for done, total, name in ((0, 3, ""), (1, 3, "synap.store.lane.lane:lane"), (2, 3, "synap.store.calls.bulk:find_many")):
+for done, total, name in ((0, 3, ""), (1, 3, "strings"), (2, 3, "sets")):
     shown(Progress(done, total, name))
 shown.close()
 shown(Progress(3, 3, "too late"))
@@ -34,7 +34,7 @@ def test_lines_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
         shown(step)
     shown.close()
     told = capsys.readouterr()
-    assert told.err == "Preparing Synap for this machine, once: 0 of 3\n"
+    assert told.err == "Preparing Synap for this machine, once: 0 %\n"
     assert told.out == ""
 
 
@@ -43,12 +43,12 @@ def test_lines_go_where_they_are_wanted_every_ten_seconds(capsys: pytest.Capture
     now = 100.0
     shown = ProgressBar(said.append, lambda: now)
     for done in range(42):  # a step a second and 0.5 more
-        shown(Progress(done, 41, "synap.store.lane.lane:lane" if done else ""))
+        shown(Progress(done, 41, "strings" if done else ""))
         now += 1.5
     words = "Preparing Synap for this machine, once: "
-    assert said == [words + "0 of 41", words + "7 of 41, about 50 s left", words + "14 of 41, about 40 s left",
-                    words + "21 of 41, about 30 s left", words + "28 of 41, about 20 s left",
-                    words + "35 of 41, about 9 s left"]  # fmt: skip
+    assert said == [words + "0 %", words + "17 %, strings, about 50 s left", words + "34 %, strings, about 40 s left",
+                    words + "51 %, strings, about 30 s left", words + "68 %, strings, about 20 s left",
+                    words + "85 %, strings, about 9 s left"]  # fmt: skip
     assert capsys.readouterr().err == ""
 
 
@@ -83,8 +83,8 @@ def test_a_bar_on_a_terminal(tmp_path: Path) -> None:
     os.close(near)
     text = b"".join(seen).decode()
     assert done.returncode == 0 and done.stdout == b""
-    assert "Preparing Synap for this machine, once" in text and "2 of 3" in text and "about 1 s left" in text
-    assert "find_many" not in text
+    assert "Preparing Synap for this machine, once" in text and "67 %" in text and "about 1 s left" in text
+    assert "sets" in text, "people see what is compiled now"
     assert "too late" not in text
     assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l") >= 0, "the cursor is shown again"
 

@@ -113,7 +113,7 @@ class SimulatedServer(Server):
 
     life: "Life"
 
-    async def _prepare(self, tell: Any) -> None:
+    async def _prepare(self) -> None:
         await asyncio.sleep(0)
 
     def _listeners(self) -> Listeners:

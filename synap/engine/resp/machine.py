@@ -308,10 +308,10 @@ class RespMachine:
         return reason
 
     def _lane_with_limits(self, at: int, end: int, now: int) -> int:
-        """Run the lane from `at` during a pause, while a session is muted, or for a caller whose calls are limited;
-        return why the lane stopped."""
+        """Run the lane from `at` while calls may be held back, while a session is muted, or for a caller whose calls
+        are limited; return why the lane stopped."""
         engine, numbers, session = self.engine, self._numbers, self.session
-        if self._diagnostics.pause_until:
+        if self._diagnostics.may_hold:
             end = self._held_from(at, end)
             if end == at:
                 self._hold()
@@ -343,9 +343,9 @@ class RespMachine:
         return lane.CUT if at == end else lane.HANDLER
 
     def _held_from(self, at: int, end: int) -> int:
-        """Return the octet of the first command that a pause holds back, or `end`."""
+        """Return the octet of the first command that is held back, or `end`."""
         engine, numbers = self.engine, self._numbers
-        if self._diagnostics.holds(False):
+        if self._diagnostics.pauses(False):
             return at
         while at < end:
             row_at = lane.parse(engine.words, engine.octets, at, end)
@@ -353,20 +353,19 @@ class RespMachine:
             if after <= 0:  # the lane stops here, too; an inline command comes here again as RESP
                 return end
             row = engine.rows.get(row_at)
-            if row is not None and self._waits_for_writes(row):
+            if row is not None and self._holds(row):
                 return at
             at = after
         return end
 
-    def _waits_for_writes(self, row: Command) -> bool:
-        """Return whether a pause of writes holds a command back; EXEC if one of the queued calls would be held back.
+    def _holds(self, row: Command) -> bool:
+        """Return whether a command is held back; EXEC if one of the queued calls would be held back.
 
         A call of MULTI is held back before it is queued, so those queued before the pause are all that count.
         """
         if row.code == codes.TRANSACTION_EXEC:
-            queued = self.engine.transactions.queued(self.session)
-            return any(each.waits_for_writes for each in queued)
-        return row.waits_for_writes
+            return any(self._diagnostics.holds(each) for each in self.engine.transactions.queued(self.session))
+        return self._diagnostics.holds(row)
 
     def _hold(self) -> None:
         self._move(RunEvent.HOLD)

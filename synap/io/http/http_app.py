@@ -188,7 +188,10 @@ class HttpApp:
         server = self.server
         if server.phase == "ready" and server.node is not None:
             status = "degraded" if server.node.failed else "healthy"
-            return json_response(200, {"status": status, "service": "synap", "version": server.version})
+            body: dict[str, Any] = {"status": status, "service": "synap", "version": server.version}
+            if server.coming:
+                body["preparing"] = server.coming
+            return json_response(200, body)
         progress = server.progress
         body = {
             "status": "starting",

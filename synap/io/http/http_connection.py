@@ -28,8 +28,8 @@ from synap.io.connections.states import (
     WorkEvent,
 )
 from synap.io.http.gzip_replies import GZIP_BYTES_MIN
+from synap.io.http.held_requests import holds
 from synap.io.http.http_admission import Refused
-from synap.io.http.http_pauses import holds
 from synap.io.node.clock import ticks, wall_us
 from synap.io.websocket.websocket_connection import open_socket
 from synap.journal import LogFailed
@@ -73,7 +73,7 @@ class HttpConnection(Connection, asyncio.Protocol):
     transport: asyncio.Transport
     machine: FastMachine
     caller: Caller
-    held: Request | None = None  # the request that a pause holds back
+    held: Request | Upgrade | None = None  # the request that is held back
     bytes_while_waiting = 0  # bytes received while earlier requests wait
     unsent = 0  # a reply is written at once: what waits is in the transport
     task: asyncio.Task[None] | None = None
@@ -137,11 +137,11 @@ class HttpConnection(Connection, asyncio.Protocol):
             self.output = OUTPUT.after(GRANTED, OutputEvent.RUN)
 
     def _serve_rest(self) -> None:
-        """Answer the request that a pause held back, then those behind it."""
+        """Answer the request that was held back, then those behind it."""
         held, self.held = self.held, None
         self._serve(held)
 
-    def _serve(self, held: Request | None = None) -> None:
+    def _serve(self, held: Request | Upgrade | None = None) -> None:
         """Answer the requests that have arrived, in order, up to SLICE_NS or `output_pause_bytes` of replies; first
         the request that was held back.
 
@@ -162,11 +162,11 @@ class HttpConnection(Connection, asyncio.Protocol):
             except RemoteProtocolError as error:
                 self._refuse(error)
                 return
+            held = None
             if type(event) is not Request:
                 if self._over(event):
                     return
                 continue
-            held = None
             self.asked = event
             self.served += 1
             try:
@@ -191,10 +191,10 @@ class HttpConnection(Connection, asyncio.Protocol):
             return
 
     def _reply_to(self, request: Request) -> Response | Awaitable[Response] | None:
-        """Return the reply to a request, an awaitable if the reply needs waiting, or None if a pause holds it back.
+        """Return the reply to a request, an awaitable if the reply needs waiting, or None if the request is held back.
         Raises Fault, Refused and LogFailed."""
         server = self.server
-        if server.node is not None and server.engine.diagnostics.pause_until and holds(server, request):
+        if server.node is not None and server.engine.diagnostics.may_hold and holds(server, request):
             server.web.admission.admit(request)
             return None
         return server.web.answer(self.caller, request)
@@ -217,6 +217,9 @@ class HttpConnection(Connection, asyncio.Protocol):
             self.close_after_turn()
             return True
         assert isinstance(event, Upgrade)
+        if self.server.node is not None and self.server.engine.diagnostics.coming:  # any row may be asked for there
+            self._hold(event)
+            return True
         refused = open_socket(self, event)
         if refused is None:
             return True
@@ -252,8 +255,8 @@ class HttpConnection(Connection, asyncio.Protocol):
         super().resume_writing()
         self._soon()
 
-    def _hold(self, request: Request) -> None:
-        """Keep a request until the pause ends that holds it back."""
+    def _hold(self, request: Request | Upgrade) -> None:
+        """Keep a request until the pause ends that holds it back, or its kernels are ready."""
         self.held = request
         self.work = WORK.after(self.work, WorkEvent.PAUSE)
         self.server.engine.diagnostics.on_unpause(self._released)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from synap.command import Command
 from synap.compat.operations import OPERATIONS, PLAIN
 from synap.compat.sdks import NATIVE
 from synap.derive.conversions import wrong
@@ -42,16 +43,16 @@ class Operations:
             payload = {"error": fault.json_text()}
         return Response(200, _encode(payload))
 
-    def writes(self, body: bytes) -> bool:
-        """Return whether a pause of writes holds the posted operation back; never an unreadable body."""
+    def row_of(self, body: bytes) -> Command | None:
+        """Return the row of the posted operation; None for an unreadable body or an unknown operation."""
         try:
             name = body_object(body).get("operation")
             if not isinstance(name, str):
-                return False
+                return None
             how = OPERATIONS.get(name, PLAIN)
-            return bool(self._server.commands.find(how.command or name).row.waits_for_writes)
+            return self._server.commands.find(how.command or name).row
         except Fault:
-            return False
+            return None
 
     def _operate(self, posted: dict[str, Any], caller: Caller) -> dict[str, Any]:
         name, target, data = posted.get("operation"), posted.get("target"), posted.get("data")

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ LINE_S = 10
 
 @dataclass
 class Progress:
-    """Progress of a cold start: steps done, steps in total, name of the last step."""
+    """Progress of a cold start: steps done, steps in total, what is compiled now (the title of a stage)."""
 
     done: int = 0
     total: int = 0
@@ -38,7 +39,11 @@ def workers_of(settings: Settings) -> int:
 
 def prepare(workers: int, tell: Callable[[Progress], None]) -> None:
     """Compile the kernels that the cache lacks and load all; `tell` is called with the progress after each step."""
-    entry_points.prepare(FAMILIES, workers, lambda done, total, name: tell(Progress(done, total, name)))
+    entry_points.prepare(FAMILIES, workers, _progress_to(tell))
+
+
+def _progress_to(tell: Callable[[Progress], None]) -> Callable[[int, int, str], None]:
+    return lambda done, total, name: tell(Progress(done, total, name))
 
 
 def unload_compiler() -> None:
@@ -65,30 +70,62 @@ def unload_compiler() -> None:
                 libc.madvise(first, last - first, mmap.MADV_DONTNEED)
 
 
-async def prepare_aside(workers: int, tell: Callable[[Progress], None]) -> None:
-    """Run `prepare` on a daemon thread, so that a process told to stop can end before the kernels are ready."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
+class PreparationAside:
+    """The preparation of the kernels on a daemon thread, so that the process can serve, and end, meanwhile.
 
-    def finish(error: BaseException | None) -> None:
-        if ready.done():
-            return
-        if error is None:
-            ready.set_result(None)
-        else:
-            ready.set_exception(error)
+    `first` is done when the first stage is loaded. After that, `changed` is called on the event loop with each further
+    stage, and once more at the end. `failure` is the error that ended the preparation.
+    """
 
-    def work() -> None:
-        error: BaseException | None = None
+    def __init__(self, workers: int, tell: Callable[[Progress], None], changed: Callable[[], None]) -> None:
+        self._workers, self._tell, self._changed = workers, tell, changed
+        self._loop = asyncio.get_running_loop()
+        self._preparation = entry_points.Preparation(FAMILIES)
+        self._over = threading.Event()
+        self.first: asyncio.Future[None] = self._loop.create_future()
+        self.failure: BaseException | None = None
+
+    def begin(self) -> None:
+        """Start the thread."""
+        threading.Thread(target=self._work, name="synap-compile", daemon=True).start()
+
+    @property
+    def over(self) -> bool:
+        """True once all kernels are loaded, or the preparation has failed."""
+        return self._over.is_set()
+
+    @property
+    def coming(self) -> list[str]:
+        """What people call the stages that are not ready."""
+        ready = {stage.title for stage in self._preparation.ready}
+        return [stage.title for stage in entry_points.stages(FAMILIES) if stage.title not in ready]
+
+    def wait(self) -> None:
+        """Wait until all kernels are loaded, on a thread other than that of the event loop. Raise the failure."""
+        self._over.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    def _work(self) -> None:
         try:
-            prepare(workers, tell)
+            self._preparation.run(self._workers, _progress_to(self._tell), lambda stage: self._on_loop())
         except BaseException as failed:
-            error = failed
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(finish, error)
+            self.failure = failed
+        self._over.set()
+        self._on_loop()
 
-    threading.Thread(target=work, name="synap-compile", daemon=True).start()
-    await ready
+    def _on_loop(self) -> None:
+        with suppress(RuntimeError):  # the loop was closed
+            self._loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        if not self.first.done():
+            if self.failure is None:
+                self.first.set_result(None)
+            else:
+                self.first.set_exception(self.failure)
+        else:
+            self._changed()
 
 
 class ProgressBar:
@@ -100,6 +137,7 @@ class ProgressBar:
 
     def __init__(self, say: Callable[[str], None] | None = None, now: Callable[[], float] = monotonic) -> None:
         self._say = say or _to_stderr
+        self._lines = not sys.stderr.isatty()
         self._now = now
         self._begun: float | None = None
         self._said_at = -math.inf
@@ -116,29 +154,37 @@ class ProgressBar:
             if self._begun is None:
                 self._begun = now
             left = time_left(progress.done, progress.total, now - self._begun)
-            if sys.stderr.isatty():
-                self._draw(progress.done, progress.total, left)
+            if not self._lines:
+                self._draw(progress, left)
             elif now - self._said_at >= LINE_S:
                 self._said_at = now
-                self._say(f"{PREPARING}: {progress.done} of {progress.total}{left and ', '}{left}")
+                parts = [f"{100 * progress.done // max(progress.total, 1)} %", progress.name, left]
+                self._say(f"{PREPARING}: {', '.join(filter(None, parts))}")
 
-    def _draw(self, done: int, total: int, left: str) -> None:
+    def _draw(self, progress: Progress, left: str) -> None:
         if self._bar is None:
             from rich.console import Console  # imported here because most starts show no progress
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
 
-            columns = (TextColumn(PREPARING), BarColumn(), TextColumn("{task.completed} of {task.total}"),
-                       TextColumn("{task.fields[left]}"))  # fmt: skip
+            columns = (TextColumn(PREPARING), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+                       TextColumn("{task.fields[what]}"), TextColumn("{task.fields[left]}"))  # fmt: skip
             self._bar = Bar(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=True)
-            self._task = self._bar.add_task("", total=total, left="")
+            self._task = self._bar.add_task("", total=progress.total, what="", left="")
             self._bar.start()
-        self._bar.update(self._task, completed=done, total=total, left=left)
+        self._bar.update(self._task, completed=progress.done, total=progress.total, what=progress.name, left=left)
+
+    def only_lines(self) -> None:
+        """Remove the progress bar, and show later steps as lines."""
+        self._end(closed=False)
 
     def close(self) -> None:
         """Remove the progress bar; later steps are not shown."""
+        self._end(closed=True)
+
+    def _end(self, closed: bool) -> None:
         with self._lock:
-            self._closed = True
+            self._closed, self._lines = closed, True
             bar, self._bar = self._bar, None
             if bar is not None:
                 bar.stop()

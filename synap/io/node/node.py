@@ -2,9 +2,8 @@
 
 import gc
 import os
-import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,11 +16,11 @@ from synap.commands.defaults import catalogue_for
 from synap.derive.heap_image import image_of
 from synap.engine.engine import Engine
 from synap.engine.handlers.table import HANDLERS
-from synap.faults import BrokenNode
 from synap.io.node import limits
 from synap.io.node.clock import Clock, monotonic, seed, wall_us
 from synap.io.node.files import Lock, claim
 from synap.io.node.redis_config import place_clocks
+from synap.io.node.snapshot_process import become_writer
 from synap.journal import NO_LOG, Buffer, Disk, Log, LogFailed, SnapshotWriter, recover, trim
 from synap.settings import Settings
 from synap.store import entry_points
@@ -32,8 +31,6 @@ from synap.store.records import pieces, zstd
 from synap.store.snapshot import dumps
 
 CHUNK_BYTES = 1 << 20
-PR_SET_PDEATHSIG = 1
-SNAPSHOT_NICE = 19
 CHANGES_WAIT_S = 60
 
 
@@ -53,9 +50,12 @@ class Node:
     """An engine with its journal. The kernels must be loaded (`synap.io.node.jit_warmup.prepare`)."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, disk: Disk | None = None, lock: Lock | None = None, directory: str = ""
+        self, settings: Settings, clock: Clock, disk: Disk | None = None, lock: Lock | None = None, directory: str = "",
+        wait_for_kernels: Callable[[], None] | None = None,
     ) -> None:
         """Open the data directory of `settings` (or `directory`, or `disk`) and recover its contents.
+
+        `wait_for_kernels` is called if there is something to recover, and returns when all kernels are ready.
 
         Raises Damage if promised data is damaged, LockHeld if another process uses the directory, UnusableDirectory
         if the directory cannot be made, written or read, NoAddressSpace if the system refuses the address space for
@@ -81,6 +81,7 @@ class Node:
         for i, name in enumerate(("stream.max_events", "stream.max_bytes", "stream.retention_secs")):
             self.engine.numbers[layout.ROOM_LIMITS + i] = settings.number(name)
         self.engine.journal_flush = self.flush
+        self._wait_for_kernels = wait_for_kernels
         self.lock = lock
         self.disk = disk
         self.log: Log | None = None
@@ -118,26 +119,34 @@ class Node:
 
     # Starting.
 
+    def place_doors(self) -> None:
+        """Enter the doors that are loaded into the heap; calls of the other families are held back."""
+        for word, value in entry_points.registers(FAMILY_CODES):
+            self.engine.numbers[word] = value
+        self.engine.diagnostics.expect(
+            frozenset(byte for byte in FAMILY_CODES if self.engine.numbers[layout.DOORS + byte] == 0)
+        )
+
     def _recover(self, disk: Disk) -> None:
         begun = monotonic()
-        engine, numbers = self.engine, self.engine.numbers
+        numbers = self.engine.numbers
         recovery = recover(disk)
         found = self.recovered
         if recovery.snapshot is not None:
             numbers[layout.SEQ] = recovery.snapshot_seq
             for payload in recovery.snapshot_payloads():
-                found.snapshot_frames += engine.frames.replay(payload, 0)
+                found.snapshot_frames += self._replay(payload, 0)
             found.snapshot = recovery.snapshot.name
         pieces: list[memoryview | bytes] = []
         size = 0
         for payload, *_ in recovery.groups():
             if size + len(payload) > CHUNK_BYTES and pieces:
-                found.log_frames += engine.frames.replay(b"".join(pieces), 1)
+                found.log_frames += self._replay(b"".join(pieces), 1)
                 pieces, size = [], 0
             pieces.append(bytes(payload))
             size += len(payload)
         if pieces:
-            found.log_frames += engine.frames.replay(b"".join(pieces), 1)
+            found.log_frames += self._replay(b"".join(pieces), 1)
         numbers[layout.KEY_HITS] = numbers[layout.KEY_MISSES] = 0  # the replay's reads are no client's reads
         found.cut_bytes = recovery.cut_bytes
         found.notes = [str(note) for note in recovery.notes]
@@ -153,6 +162,14 @@ class Node:
             self.log = recovery.begin_log(seed(16), limit)
             numbers[layout.JOURNALED] = 1
         found.seconds = monotonic() - begun
+
+    def _replay(self, payload: bytes | memoryview, seq_step: int) -> int:
+        """Carry out recorded frames and return their number. The first ones wait until all kernels are ready."""
+        if self._wait_for_kernels is not None:
+            self._wait_for_kernels()
+            self._wait_for_kernels = None
+            self.place_doors()
+        return self.engine.frames.replay(payload, seq_step)
 
     # The log.
 
@@ -264,7 +281,7 @@ class Node:
         if child == 0:
             code = 1
             try:
-                _become_writer(parent, writer)
+                become_writer(parent, writer)
                 name = self.write_snapshot(seq)
                 with suppress(OSError):  # the next snapshot removes what is left
                     self._trim()  # not in the parent: freeing the blocks of a segment takes 0.1 s
@@ -418,30 +435,3 @@ def _save_points(settings: Settings) -> list[tuple[int, int]]:
     if not snapshot.enabled:
         return []
     return [(snapshot.interval_secs, 1), (CHANGES_WAIT_S, snapshot.operation_threshold)]
-
-
-def _become_writer(parent: int, pipe: int) -> None:
-    """Turn a forked child into a snapshot writer: default signal handlers, only `pipe` open, low priority."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    signal.set_wakeup_fd(-1)
-    _end_with_parent(parent)
-    limit = os.sysconf("SC_OPEN_MAX")
-    os.closerange(3, pipe)
-    os.closerange(pipe + 1, limit if 0 < limit < 1 << 20 else 1 << 20)
-    # Serving clients comes first. Lowered after the sockets are closed, or a new node finds the port taken.
-    os.nice(SNAPSHOT_NICE)
-    if hasattr(os, "SCHED_BATCH"):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
-def _end_with_parent(parent: int) -> None:
-    """Ask the system to end this process when its parent ends."""
-    if sys.platform.startswith("linux"):
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        raise BrokenNode("the parent has ended")
-
-

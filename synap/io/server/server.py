@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -19,7 +19,14 @@ from synap.io.http.http_app import HttpApp
 from synap.io.node.clock import Clock, monotonic
 from synap.io.node.files import UnusableDirectory
 from synap.io.node.group_commit import GroupCommit
-from synap.io.node.jit_warmup import PREPARING, Progress, ProgressBar, prepare_aside, unload_compiler, workers_of
+from synap.io.node.jit_warmup import (
+    PREPARING,
+    PreparationAside,
+    Progress,
+    ProgressBar,
+    unload_compiler,
+    workers_of,
+)
 from synap.io.node.node import Node
 from synap.io.node.redis_config import redis_config
 from synap.io.process import logging_setup, signals, systemd
@@ -50,6 +57,7 @@ class Server:
         self.version = __version__
         self.clock = Clock()
         self.node: Node | None = None
+        self.kernels: PreparationAside | None = None
         self.progress = Progress()
         self.phase = "compiling"
         self.started = monotonic()
@@ -57,7 +65,7 @@ class Server:
         self.http_port = self.resp_port = 0
         self.log_count = layout.LOG_COUNT
         self.limits = peer_limits(settings)
-        self.broken: BrokenNode | None = None
+        self.broken: BaseException | None = None
         self._stopping = asyncio.Event()
         self.upkeep_timer: UpkeepTimer | None = None
 
@@ -114,17 +122,7 @@ class Server:
             self._stopping.set()
 
     async def _start(self) -> None:
-        shown = ProgressBar(log.info)
-
-        def tell(progress: Progress) -> None:
-            self.progress = progress
-            shown(progress)
-            systemd.notify_starting(f"{PREPARING}: {progress.done} of {progress.total}")
-
-        try:
-            await self._prepare(tell)
-        finally:
-            shown.close()
+        await self._prepare()
         self.phase = "recovering"
         systemd.notify_starting("recovering")
         node = await self._open()
@@ -141,11 +139,38 @@ class Server:
         for connection in self.connections:
             connection.turn = self.turn
         self.engine, self.node = engine, node
+        node.place_doors()
 
-    async def _prepare(self, tell: Callable[[Progress], None]) -> None:
-        """Compile and load the kernels."""
-        await prepare_aside(workers_of(self.settings), tell)
-        unload_compiler()
+    async def _prepare(self) -> None:
+        """Begin to compile and load the kernels; return when those of the first stage are loaded."""
+        shown = ProgressBar(log.info)
+
+        def tell(progress: Progress) -> None:
+            self.progress = progress
+            shown(progress)
+            if self.phase != "ready":
+                systemd.notify_starting(f"{PREPARING}: {100 * progress.done // max(progress.total, 1)} %")
+
+        self.kernels = kernels = PreparationAside(workers_of(self.settings), tell, self._kernels_changed)
+        kernels.begin()
+        try:
+            await kernels.first
+        finally:
+            shown.only_lines()  # the log has the terminal now
+
+    def _kernels_changed(self) -> None:
+        """Let the calls go on whose kernels are ready now; the failure of a compilation stops the server."""
+        assert self.kernels is not None
+        if self.kernels.failure is not None:
+            self.broken = self.kernels.failure
+            self._stopping.set()
+            return
+        if self.node is not None:
+            self.node.place_doors()
+        if self.kernels.over:
+            unload_compiler()
+            if self.phase == "ready":
+                log.info("all kernels are ready (%.1f s)", self.uptime)
 
     async def _open(self) -> Node:
         """Open the data directory and recover, on a thread, so that the health endpoint answers meanwhile.
@@ -153,7 +178,9 @@ class Server:
         Raises UnusableDirectory, with the flag that sets the directory.
         """
         try:
-            return await anyio.to_thread.run_sync(Node, self.settings, self.clock)
+            wait = self.kernels.wait if self.kernels is not None else None
+            opened = partial(Node, self.settings, self.clock, wait_for_kernels=wait)
+            return await anyio.to_thread.run_sync(opened)
         except UnusableDirectory as failure:
             raise UnusableDirectory(f"{failure}; --data-dir DIRECTORY") from failure
 
@@ -169,6 +196,8 @@ class Server:
         log.info("ready: %s%s (%.2f s, %d frames recovered)", where, resp, took,
                  found.snapshot_frames + found.log_frames)  # fmt: skip
         self.phase = "ready"
+        if self.coming:
+            log.info("calls for %s wait until their kernels are compiled", ", ".join(self.coming))
         signals.log_hang_ups(self.loop)
         systemd.notify_ready(f"ready: {where}{resp}")
         self.ready.set()
@@ -185,6 +214,11 @@ class Server:
             self.node.stop()
         if self._stopping.is_set() and self.broken is None:
             log.info("%s", server_commands.stop_line(self))
+
+    @property
+    def coming(self) -> list[str]:
+        """What people call the commands whose kernels are not ready yet: their calls wait."""
+        return self.kernels.coming if self.kernels is not None else []
 
     @property
     def uptime(self) -> float:

@@ -175,7 +175,7 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                 return
             event, self.held = self.held or self.machine.next_event(), None
             if isinstance(event, Message):
-                if self.endpoint is not None and self.server.engine.diagnostics.holds(self.endpoint.writes):
+                if self.endpoint is not None and self.server.engine.diagnostics.pauses(self.endpoint.writes):
                     self._hold(event)
                     return
                 self.since = self.server.loop.time()  # for CLIENT LIST: the socket is idle since its last message

@@ -62,7 +62,7 @@ class Endpoint:
     def drain_after_pause(self, writes: bool) -> bool:
         """Return True if a pause holds back calls now; `drained` is called when the pause ends."""
         diagnostics = self.connection.server.engine.diagnostics
-        if not diagnostics.holds(writes):
+        if not diagnostics.pauses(writes):
             return False
         diagnostics.on_unpause(self.connection.drain_soon)
         return True
