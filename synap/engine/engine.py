@@ -396,11 +396,11 @@ class Engine:
     def next_wait(self) -> int:
         """The time (ms) of the next timeout of a parked call or timer of a queue or room; 0 if feeds have more now.
 
-        During a pause of writes no timer runs.
+        During a pause of writes, and while families are coming, no timer runs.
         """
         if self.unfinished_feeds:
             return 0
-        due = timers.NEVER if self.diagnostics.pauses(True) else int(self.numbers[layout.TIMERS_DUE])
+        due = timers.NEVER if self.diagnostics.holds_upkeep else int(self.numbers[layout.TIMERS_DUE])
         return min(self._waiting[0][0], due) if self._waiting else due
 
     def attend(self, feed: Feed) -> None:

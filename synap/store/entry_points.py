@@ -1,8 +1,9 @@
 """The list of all modules with compiled code, in stages; what compiles and loads them; the addresses of doors.
 
-A server whose kernels are not compiled yet is useful before all are. The first stage is the server itself with strings
-and keys; each further stage is one family of commands, with the doors of its kind. Calls of a family wait until its
-stage is ready (`engine/diagnostics.py: holds`).
+A server whose kernels are not compiled yet is useful before all are. The first stage is the server itself with
+strings; each further stage is one family of commands, with the doors of its kind. Calls of a family wait until its
+stage is ready (`engine/diagnostics.py: holds`). Until then its door is one that answers "LOADING", in case that a call
+does not wait.
 """
 
 import importlib
@@ -17,12 +18,12 @@ from synap.compiler.workers import Compilation
 from synap.store.kinds.table import KINDS, NAMED
 from synap.store.memory.layout import DOORS, KIND_DOORS, PROGRESS, ROOT_WORDS
 
-FIRST = ("strings", "keys")
-"""Families that every server needs at once: most first calls are theirs, and routes of other families ask for keys."""
+FIRST = ("strings",)
+"""Families that are ready with the server: most first calls are theirs."""
 
 ENTRIES = (
-    "lane.lane", "lane.resp", "calls.calls", "memory.heap", "lane.transactions", "memory.frames", "memory.arena",
-    "upkeep.upkeep", "snapshot.digests", "snapshot.dumps", "keys.key_info",
+    "lane.lane", "lane.resp", "calls.calls", "calls.absent", "memory.heap", "lane.transactions", "memory.frames",
+    "memory.arena", "upkeep.upkeep", "snapshot.digests", "snapshot.dumps", "keys.key_info",
     *(["lane.epoll_batch"] if sys.platform == "linux" else []),
 )  # fmt: skip
 """Modules of `synap.store` with border functions that every server needs; `epoll_batch` is made of calls of Linux."""
@@ -52,7 +53,7 @@ def stages(families: tuple[str, ...]) -> list[Stage]:
 
     entries = [f"{package}.{name}" for name in ENTRIES]
     first = [name for family in FIRST for name in doors(family)]
-    found = [Stage("strings, keys and the server", (first[0], *entries, *first[1:]), FIRST)]
+    found = [Stage("strings and the server", (first[0], *entries, *first[1:]), FIRST)]
     found += [Stage(TITLES.get(each, each), tuple(doors(each)), (each,)) for each in families if each not in FIRST]
     return [*found, Stage("batches", tuple(f"{package}.{name}" for name in BATCHES))]
 
@@ -104,6 +105,8 @@ class Preparation:
             tell(done, total, wanted[name].title if name else "")
 
         if missing:
+            with lock:
+                load_ready()  # after an edit of one family, the others are in the cache
             Compilation(missing, modules(self.families), step, compiled).run(workers)
         else:
             jit.load()  # all of it before the first call of `on_stage`: no call needs to wait for a few ms
@@ -122,11 +125,17 @@ def registers(codes: dict[int, str]) -> list[tuple[int, int]]:
 
     `codes`: the family of each high byte of a code.
     """
-    found = [(DOORS + byte, _address(family)) for byte, family in codes.items()]
+    absent = jit.address(f"{__name__.rpartition('.')[0]}.calls.absent:absent_door")
+    found = [(DOORS + byte, _address(family) or absent) for byte, family in codes.items()]
     found += [(KIND_DOORS + kind.number, _address(kind.door)) for kind in (*KINDS, *NAMED)]
     for kind in KINDS:
         found += [(ROOT_WORDS + kind.number, kind.root_words), (PROGRESS + kind.number, kind.progress + 1)]
     return found
+
+
+def coming(codes: dict[int, str]) -> frozenset[int]:
+    """Return the high bytes of the families whose doors are not loaded."""
+    return frozenset(byte for byte, family in codes.items() if not _address(family))
 
 
 def _address(door: str) -> int:

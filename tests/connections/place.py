@@ -32,6 +32,13 @@ from tests.support import command, decode
 MASK = bytes(4)
 
 
+def handshake(path: str) -> bytes:
+    """The request to open a WebSocket."""
+    key = base64.b64encode(bytes(16)).decode()
+    return (f"GET {path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+            f"sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n\r\n".encode())  # fmt: skip
+
+
 class Client:
     """The peer of one connection, and the transport between them."""
 
@@ -192,9 +199,7 @@ class Place:
     async def websocket(self, path: str) -> Client:
         """A new HTTP client that has become a WebSocket, and has read the welcome."""
         client = self.http()
-        key = base64.b64encode(bytes(16)).decode()
-        client.send(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-                    f"sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n\r\n".encode())  # fmt: skip
+        client.send(handshake(path))
         await self.turns()
         assert b" 101 " in client.said()
         return client

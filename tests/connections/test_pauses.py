@@ -3,10 +3,13 @@
 
 import pytest
 
+from synap.compiler import jit
 from synap.engine.resp.states import Run
 from synap.io.connections.states import Life, Work
 from synap.io.server import server_commands
-from tests.connections.place import Place, frame, request, run
+from synap.store.memory import codes, layout
+from tests.connections.place import Place, frame, handshake, request, run
+from tests.support import command
 
 pytestmark = pytest.mark.usefixtures("store")
 PUBLISH = ("QUEUE.PUBLISH", "jobs", "x")
@@ -123,5 +126,90 @@ def test_a_feed_that_a_pause_holds_back_goes_on_after_it() -> None:
         assert await place.ask("CLIENT", "UNPAUSE") == b"OK"
         await place.ask(*PUBLISH)
         assert b'"type":"message"' in client.said()
+
+    run(tale)
+
+
+FAMILIES = frozenset({codes.LIST_LPUSH >> 8, codes.QUEUE_PUBLISH >> 8})
+POST = b'{"key": "a", "value": "1"}'
+PUSHED = b'{"key": "k", "values": ["a"]}'
+WAITING = {
+    "RESP": command("RPUSH", "k", "a"),
+    "an inline command": b"RPUSH k a\r\n",
+    "a handler that calls another family": command("QCREATE", "q", "0", "30"),
+    "REST": request("POST", "/list/k/rpush", b'{"values": ["a"]}'),
+    "the envelope": request("POST", "/api/v1/command", b'{"command": "list.rpush", "payload": %b}' % PUSHED),
+    "a batch": request("POST", "/api/v1/command", b'{"type": "batch", "commands": [{"command": "kv.get", '
+                                                  b'"payload": {"key": "k"}}]}'),
+    "an operation": request("POST", "/api/stream", b'{"operation": "list.rpush", "target": "k", "data": %b}' % PUSHED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAITING)
+def test_a_call_waits_for_its_family(way: str) -> None:
+    async def tale(place: Place) -> None:
+        place.engine.diagnostics.expect(FAMILIES)
+        client = place.http() if b"HTTP/1.1" in WAITING[way] else place.resp()
+        client.send(WAITING[way])
+        await place.turns()
+        assert client.said() == b"", "held back"
+        other, web = place.resp(), place.http()
+        other.ask("SET", "a", "1")
+        other.ask("GET", "a")
+        web.send(request("POST", "/kv/set", POST) + request("GET", "/health"))
+        await place.turns()
+        assert other.replies() == [b"OK", b"1"] and web.said().count(b"200 OK") == 2, "other families are served"
+        place.engine.diagnostics.expect(frozenset({codes.QUEUE_PUBLISH >> 8}))
+        await place.turns()
+        first = client.said()
+        place.engine.diagnostics.expect(frozenset())
+        await place.turns()
+        assert (first + client.said()).strip() and place.held_count == 0
+        assert bool(first) == (way in ("RESP", "an inline command", "REST", "the envelope", "an operation"))
+
+    run(tale)
+
+
+def test_a_transaction_waits_where_it_queues() -> None:
+    async def tale(place: Place) -> None:
+        place.engine.diagnostics.expect(FAMILIES)
+        client = place.resp()
+        for words in (["MULTI"], ["SET", "a", "1"], ["RPUSH", "k", "a"], ["EXEC"]):
+            client.ask(*words)
+        await place.turns()
+        assert client.replies() == [b"OK", b"QUEUED"]
+        place.engine.diagnostics.expect(frozenset())
+        await place.turns()
+        assert client.replies() == [b"QUEUED", [b"OK", 1]]
+
+    run(tale)
+
+
+def test_a_websocket_opens_when_all_families_are_there() -> None:
+    async def tale(place: Place) -> None:
+        place.engine.diagnostics.expect(FAMILIES)
+        client = place.http()
+        client.send(handshake("/stream/r/ws/s"))
+        await place.turns()
+        assert client.said() == b"" and place.held_count == 1
+        place.engine.diagnostics.expect(frozenset())
+        await place.turns()
+        assert client.said().startswith(b"HTTP/1.1 101")
+
+    run(tale)
+
+
+def test_a_door_that_is_not_there_refuses() -> None:
+    """No call should reach it; one that does changes nothing and ends nothing."""
+    async def tale(place: Place) -> None:
+        numbers, at = place.engine.numbers, layout.DOORS + (codes.LIST_LPUSH >> 8)
+        there = numbers[at]
+        numbers[at] = jit.address("synap.store.calls.absent:absent_door")
+        try:
+            (refusal,) = [await place.ask("RPUSH", "k", "a")]
+            assert str(refusal).startswith("LOADING")
+        finally:
+            numbers[at] = there
+        assert await place.ask("LLEN", "k") == 0
 
     run(tale)

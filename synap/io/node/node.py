@@ -123,9 +123,7 @@ class Node:
         """Enter the doors that are loaded into the heap; calls of the other families are held back."""
         for word, value in entry_points.registers(FAMILY_CODES):
             self.engine.numbers[word] = value
-        self.engine.diagnostics.expect(
-            frozenset(byte for byte in FAMILY_CODES if self.engine.numbers[layout.DOORS + byte] == 0)
-        )
+        self.engine.diagnostics.expect(entry_points.coming(FAMILY_CODES))
 
     def _recover(self, disk: Disk) -> None:
         begun = monotonic()
