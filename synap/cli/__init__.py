@@ -144,10 +144,17 @@ def serve_main() -> None:
 
 @main.command()
 @_file_options
-def warmup(config: str | None, chosen: tuple[str, ...]) -> None:
+@click.option("--costs", is_flag=True, help="Compile everything once more, without the cache, and print what each "
+              "kernel costs. For developers.")
+def warmup(config: str | None, chosen: tuple[str, ...], costs: bool) -> None:
     """Compile all kernels ahead of time."""
     with _told():
         settings = _settings(config, chosen, {})
+        if costs:
+            from synap.io.node.jit_warmup import costs as table
+
+            _print(table())
+            return
         from synap.io.node.jit_warmup import warmup as run
 
         _print(run(settings))

@@ -58,6 +58,15 @@ def stages(families: tuple[str, ...]) -> list[Stage]:
     return [*found, Stage("batches", tuple(f"{package}.{name}" for name in BATCHES))]
 
 
+def imported(families: tuple[str, ...]) -> list[Stage]:
+    """Import all modules with compiled code, which registers their functions, and return the stages."""
+    planned = stages(families)
+    for stage in planned:
+        for name in stage.modules:
+            importlib.import_module(name)
+    return planned
+
+
 def modules(families: tuple[str, ...]) -> list[str]:
     """Return the full name of every module with compiled code."""
     return [name for stage in stages(families) for name in stage.modules]
@@ -69,6 +78,7 @@ class Preparation:
 
     families: tuple[str, ...]
     ready: list[Stage] = field(default_factory=list)  # stages whose kernels are loaded
+    compiled: int = 0  # border functions and doors that the cache did not hold
 
     def run(self, workers: int, tell: Callable[[int, int, str], None], on_stage: Callable[[Stage], None]) -> None:
         """Compile what the cache does not hold, in `workers` processes, and load everything.
@@ -76,10 +86,7 @@ class Preparation:
         `tell` is called with (steps done, steps in all, title of the stage), `on_stage` with each stage that is
         loaded, in order.
         """
-        planned = stages(self.families)
-        for stage in planned:
-            for name in stage.modules:
-                importlib.import_module(name)
+        planned = imported(self.families)
         wanted = {name: stage for stage in planned for name in jit.registered_in(stage.modules)}
         order = list(wanted)
         lock = threading.Lock()
@@ -104,6 +111,7 @@ class Preparation:
         def step(done: int, total: int, name: str) -> None:
             tell(done, total, wanted[name].title if name else "")
 
+        self.compiled = len(missing)
         if missing:
             with lock:
                 load_ready()  # after an edit of one family, the others are in the cache

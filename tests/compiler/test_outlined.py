@@ -133,9 +133,9 @@ def test_a_long_kernel_is_compiled_once_for_all_that_call_it(tmp_path: Path) -> 
     (tmp_path / "user.py").write_text(USER)
     assert run(CALL, tmp_path)[0] == ["117 17 falling inside long"]
     assert run(CALL, tmp_path)[0] == ["117 17"], "all are in the cache"
-    for path in (tmp_path / "cache").rglob("inside-outlined-*"):  # one that is lost is made again
+    for path in (tmp_path / "cache").rglob("inside-*-outlined.*"):  # one that is lost is made again
         path.unlink()
-    for path in (tmp_path / "cache").rglob("long-outlined-*"):
+    for path in (tmp_path / "cache").rglob("long-*-outlined.*"):
         path.write_bytes(path.read_bytes()[:-1])
     assert run(CALL, tmp_path)[0] == ["117 17 inside long"]
 

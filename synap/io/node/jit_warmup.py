@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synap.commands import FAMILIES
+from synap.compiler import jit
 from synap.io.node.clock import monotonic
 from synap.settings import Settings
 from synap.store import entry_points
@@ -206,16 +207,19 @@ def _to_stderr(line: str) -> None:
 
 def warmup(settings: Settings) -> Iterator[str]:
     """Compile all kernels ahead of time and yield one line that says what was done."""
-    total = 0
     shown = ProgressBar()
-
-    def tell(progress: Progress) -> None:
-        nonlocal total
-        total = progress.total
-        shown(progress)
-
+    preparation = entry_points.Preparation(FAMILIES)
     try:
-        prepare(workers_of(settings), tell)
+        preparation.run(workers_of(settings), _progress_to(shown), lambda stage: None)
     finally:
         shown.close()
-    yield f"Synap is prepared for this machine ({total} kernels compiled)" if total else "Synap was prepared already"
+    done = preparation.compiled
+    yield f"Synap is prepared for this machine ({done} kernels compiled)" if done else "Synap was prepared already"
+
+
+def costs() -> Iterator[str]:
+    """Compile all kernels without the cache, in this process, and yield the lines of a table of what each costs."""
+    from synap.compiler.costs import measure, table  # imported here because nothing else needs it
+
+    names = [name for stage in entry_points.imported(FAMILIES) for name in jit.registered_in(stage.modules)]
+    yield from table(measure(names))
