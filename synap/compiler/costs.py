@@ -1,8 +1,6 @@
 """What compiling costs, by kernel: CPU time of numba's front end and of LLVM, with an empty cache, in one process."""
 
 import gc
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,11 +19,10 @@ class Cost(NamedTuple):
     llvm: float
 
 
-def measure(names: Iterable[str]) -> Iterator[Cost]:
-    """Compile registered functions in this order, and yield the cost of each.
+def measure(names: Iterable[str], directory: Path, cpu_seconds: Callable[[], float]) -> Iterator[Cost]:
+    """Compile registered functions in this order, with a cache in the empty `directory`, and yield the cost of each.
 
-    An inner kernel counts for the first function that needs it. Nothing may have been compiled or loaded before; the
-    user's cache is not used.
+    An inner kernel counts for the first function that needs it. Nothing may have been compiled or loaded before.
     """
     gc.freeze()
     gc.set_threshold(200_000)  # as in the workers
@@ -39,26 +36,25 @@ def measure(names: Iterable[str]) -> Iterator[Cost]:
     def timed(method: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any) -> Any:
             nonlocal llvm
-            begun = time.process_time()
+            begun = cpu_seconds()
             try:
                 return method(*args)
             finally:
-                llvm += time.process_time() - begun
+                llvm += cpu_seconds() - begun
 
         return run
 
     InnerCache.on_save = staticmethod(counted)
     for name in ("_optimize_final_module", "_finalize_final_module"):
         setattr(linking.Complete, name, timed(getattr(linking.Complete, name)))
-    with tempfile.TemporaryDirectory(prefix="synap-costs-") as directory:
-        sources.entries = Entries(Path(directory))
-        for name in names:
-            seconds, compiled = llvm, kernels
-            begun = time.process_time()
-            jit.compile_one(name)
-            took = time.process_time() - begun
-            spent = llvm - seconds
-            yield Cost(name, kernels - compiled, took - spent, spent)
+    sources.entries = Entries(directory)
+    for name in names:
+        seconds, compiled = llvm, kernels
+        begun = cpu_seconds()
+        jit.compile_one(name)
+        took = cpu_seconds() - begun
+        spent = llvm - seconds
+        yield Cost(name, kernels - compiled, took - spent, spent)
 
 
 def table(costs: Iterable[Cost]) -> Iterator[str]:

@@ -22,7 +22,7 @@ FIRST = ("strings",)
 """Families that are ready with the server: most first calls are theirs."""
 
 ENTRIES = (
-    "lane.lane", "lane.resp", "calls.calls", "calls.absent", "memory.heap", "lane.transactions", "memory.frames",
+    "lane.lane", "lane.resp", "calls.calls", "doors.absent", "memory.heap", "lane.transactions", "memory.frames",
     "memory.arena", "upkeep.upkeep", "snapshot.digests", "snapshot.dumps", "keys.key_info",
     *(["lane.epoll_batch"] if sys.platform == "linux" else []),
 )  # fmt: skip
@@ -133,7 +133,7 @@ def registers(codes: dict[int, str]) -> list[tuple[int, int]]:
 
     `codes`: the family of each high byte of a code.
     """
-    absent = jit.address(f"{__name__.rpartition('.')[0]}.calls.absent:absent_door")
+    absent = _address("absent")
     found = [(DOORS + byte, _address(family) or absent) for byte, family in codes.items()]
     found += [(KIND_DOORS + kind.number, _address(kind.door)) for kind in (*KINDS, *NAMED)]
     for kind in KINDS:

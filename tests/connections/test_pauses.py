@@ -3,10 +3,10 @@
 
 import pytest
 
-from synap.compiler import jit
 from synap.engine.resp.states import Run
 from synap.io.connections.states import Life, Work
 from synap.io.server import server_commands
+from synap.store.doors import absent
 from synap.store.memory import codes, layout
 from tests.connections.place import Place, frame, handshake, request, run
 from tests.support import command
@@ -204,7 +204,7 @@ def test_a_door_that_is_not_there_refuses() -> None:
     async def tale(place: Place) -> None:
         numbers, at = place.engine.numbers, layout.DOORS + (codes.LIST_LPUSH >> 8)
         there = numbers[at]
-        numbers[at] = jit.address("synap.store.calls.absent:absent_door")
+        numbers[at] = int(absent.absent_door.address)
         try:
             (refusal,) = [await place.ask("RPUSH", "k", "a")]
             assert str(refusal).startswith("LOADING")

@@ -93,6 +93,11 @@ def monotonic() -> float:
     return _world.monotonic_ns() / 1e9
 
 
+def cpu_seconds() -> float:
+    """Return the CPU time that this process has used, in seconds."""
+    return time.process_time()
+
+
 def ticks() -> int:
     """Return monotonic time in nanoseconds, for measuring durations."""
     return _world.monotonic_ns()

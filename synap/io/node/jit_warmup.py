@@ -6,15 +6,17 @@ import math
 import mmap
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from synap.commands import FAMILIES
 from synap.compiler import jit
-from synap.io.node.clock import monotonic
+from synap.io.node.clock import cpu_seconds, monotonic
 from synap.settings import Settings
 from synap.store import entry_points
 
@@ -222,4 +224,5 @@ def costs() -> Iterator[str]:
     from synap.compiler.costs import measure, table  # imported here because nothing else needs it
 
     names = [name for stage in entry_points.imported(FAMILIES) for name in jit.registered_in(stage.modules)]
-    yield from table(measure(names))
+    with tempfile.TemporaryDirectory(prefix="synap-costs-") as directory:
+        yield from table(measure(names, Path(directory), cpu_seconds))
