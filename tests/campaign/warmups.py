@@ -118,11 +118,13 @@ def end(running: subprocess.Popen[bytes], politely: bool, said: Path) -> None:
         with suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)
         raise Wrong(f"{running.args} did not end {END_S} s after Ctrl-C:\n{said.read_text()}") from None
-    time.sleep(0.3)
-    try:
-        os.killpg(running.pid, 0)
-    except ProcessLookupError:
-        return
+    until = time.monotonic() + END_S
+    while time.monotonic() < until:  # a worker ends with its parent, between two steps of the compiler
+        try:
+            os.killpg(running.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
     os.killpg(running.pid, signal.SIGKILL)
     raise Wrong(f"{running.args} left a process behind")
 
