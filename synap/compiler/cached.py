@@ -16,6 +16,7 @@ from typing import Any
 
 from numba.core import caching
 from numba.core.compiler import CompileResult, compile_result
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from synap.compiler import levels, linking, sources
@@ -44,7 +45,6 @@ class Cache(caching._Cache):
 
     def _read(self, signature: Any, context: Any) -> bytes | None:
         """Return the entry of this function in one of its types, from the cache on disk or the package."""
-        context.refresh()
         if not is_as_imported(self._module):
             return None
         content = sources.entries.read(self._entry(signature, self._processor(context)))
@@ -72,6 +72,9 @@ class Cache(caching._Cache):
         content = self._read(sig, target_context)
         if content is None:
             return None
+        # In place of `refresh`, which takes a quarter of a second to prepare numba for compiling. If something is then
+        # compiled, numba calls that itself.
+        rtsys.initialize(target_context)
         try:
             return self._rebuild(target_context, pickle.loads(content))
         except Exception as error:  # another program may have written anything, even with a valid checksum
