@@ -27,7 +27,8 @@ from tests.support import command
 SYNAP = Path(sys.executable).parent / "synap"
 CACHE = os.environ.get("SYNAP_CACHE_DIR") or str(
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "synap")
-"""Where the compiled kernels lie: each server is pointed there, since compiling them takes more than a minute."""
+"""Where compiled kernels lie: each server is pointed there, since compiling them takes more than a minute. A wheel that
+carries kernels leaves it empty."""
 
 READ_ONLY = """
     mount --make-rprivate / && mount --bind "$PWD" "$PWD" && mount -o remount,bind,ro / &&
