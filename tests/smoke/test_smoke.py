@@ -162,8 +162,17 @@ class Begun:
         self.process.wait()
 
 
+@pytest.fixture(scope="session")
+def warm() -> None:
+    """The kernels of the installed program are ready: it may be another than the sources beside the tests."""
+    Path(CACHE).mkdir(parents=True, exist_ok=True)  # a case hides it, even if a wheel with kernels leaves it empty
+    environment = os.environ | {"SYNAP_CACHE_DIR": CACHE}
+    subprocess.run([str(SYNAP), "warmup"], env=environment, check=True, capture_output=True)
+
+
+@pytest.mark.timeout(400)  # the first one may have to compile
 @pytest.mark.parametrize("case", CASES, ids=[case.name.replace(" ", "-") for case in CASES])
-def test_a_server_starts_answers_and_ends(store: Any, tmp_path: Path, case: Case) -> None:
+def test_a_server_starts_answers_and_ends(warm: None, tmp_path: Path, case: Case) -> None:
     if refusal := refused_here(case):
         assert not os.environ.get("SYNAP_SMOKE_ALL"), refusal
         pytest.skip(f"{case.name}: {refusal}")
