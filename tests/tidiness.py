@@ -62,6 +62,8 @@ SOCKETS = re.compile(r"(socket|socketserver|ssl|select|selectors|http\.client|ht
 FILE_METHODS = ("read_text", "read_bytes", "write_text", "write_bytes")
 READERS = {
     "synap.compiler.sources": "names its cache by the sources' text, and must not import synap.io to read it",
+    "synap.compiler.shipped": "reads the kernels of a wheel, for programs without synap.io as well",
+    "synap.compiler.ship": "writes the kernels of a wheel",
     "synap.compiler.entries": "keeps compiled kernels on disk, for programs without synap.io as well",
 }
 

@@ -1,22 +1,25 @@
 """The cache of one function on disk: an entry for each of its types, named by the digest of its module.
 
-The processor, Python's version and the types are part of an entry's name. There is one file for each function in each
+The processor and the types are part of an entry's name. There is one file for each function in each
 of its types, so processes that write at the same time use different files. Inner kernels are cached too, as numba's
 front end returns them: after an edit only the functions of the edited file, and of files that import it, go through
 the front end again (see `linking`). Any failure with an entry is a miss (see `entries`).
+
+What the cache on disk lacks is looked up among the kernels that the package was installed with (`shipped`). The names
+of these have the level of a processor in place of the processor.
 """
 
 import hashlib
 import pickle
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from numba.core import caching
 from numba.core.compiler import CompileResult, compile_result
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
-from synap.compiler import linking, sources
+from synap.compiler import levels, linking, sources
 from synap.compiler.digests import digest, is_as_imported, note_imports
 
 
@@ -32,32 +35,57 @@ class Cache(caching._Cache):
     def cache_path(self) -> str:
         return str(sources.entries.directory)
 
-    def _entry(self, signature: Any, context: Any) -> str:
-        key = repr((signature, context.codegen().magic_tuple(), sys.version_info[:2]))
+    def _processor(self, context: Any) -> Any:
+        """Return for which processor the entries are."""
+        return context.codegen().magic_tuple()
+
+    def _entry(self, signature: Any, processor: Any) -> str:
+        key = repr((signature, processor))
         return f"{digest(self._module)}/{self._name}.{hashlib.sha256(key.encode()).hexdigest()[:16]}.nbc"
 
-    def holds(self, signature: Any, context: Any) -> bool:
-        """Return True if the cache holds this function, compiled and undamaged."""
-        context.refresh()
-        return is_as_imported(self._module) and sources.entries.read(self._entry(signature, context)) is not None
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        target_context.refresh()
+    def _read(self, signature: Any, context: Any) -> bytes | None:
+        """Return the entry of this function in one of its types, from the cache on disk or the package."""
         if not is_as_imported(self._module):
             return None
-        name = self._entry(sig, target_context)
-        content = sources.entries.read(name)
+        content = sources.entries.read(self._entry(signature, self._processor(context)))
+        return self._shipped(signature) if content is None else content
+
+    def _shipped(self, signature: Any) -> bytes | None:
+        """Return the entry that the package was installed with."""
+        level = levels.chosen()
+        if level is None or not levels.is_shipped(self._module):
+            return None
+        return sources.shipped.read(self._entry(signature, level))
+
+    def to_ship(self, signature: Any, context: Any, level: str) -> tuple[str, bytes]:
+        """Return the name and the content under which this function, compiled for a level, is shipped."""
+        content = sources.entries.read(self._entry(signature, self._processor(context)))
+        if content is None:
+            raise RuntimeError(f"{self._module}: {self._name} is not in the cache")
+        return self._entry(signature, level), content
+
+    def holds(self, signature: Any, context: Any) -> bool:
+        """Return True if the cache or the package holds this function, compiled and undamaged."""
+        return self._read(signature, context) is not None
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        content = self._read(sig, target_context)
         if content is None:
             return None
+        # In place of `refresh`, which takes a quarter of a second to prepare numba for compiling. If something is then
+        # compiled, numba calls that itself.
+        rtsys.initialize(target_context)
         try:
             return self._rebuild(target_context, pickle.loads(content))
         except Exception as error:  # another program may have written anything, even with a valid checksum
+            name = self._entry(sig, self._processor(target_context))
             sources.entries.damaged(name, f"{type(error).__name__}: {error}")
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         if is_as_imported(self._module):
-            sources.entries.write(self._entry(sig, data.target_context), dumps(self._reduce(data)))
+            name = self._entry(sig, self._processor(data.target_context))
+            sources.entries.write(name, dumps(self._reduce(data)))
 
     def _reduce(self, data: Any) -> Any:
         environments = tuple(data._find_referenced_environments())
@@ -77,7 +105,17 @@ class Cache(caching._Cache):
 
 
 class InnerCache(Cache):
-    """The cache of an inner kernel: holds code as it comes from the front end, see `linking.Inner`."""
+    """The cache of an inner kernel: holds code as it comes from the front end, see `linking.Inner`.
+
+    That is the same for every processor, and it is not shipped.
+    """
+
+    def _processor(self, context: Any) -> Any:
+        triple, *_ = context.codegen().magic_tuple()
+        return triple
+
+    def _shipped(self, signature: Any) -> bytes | None:
+        return None
 
     on_save: Callable[[], object] = staticmethod(lambda: None)
     """Called after each inner kernel that was compiled, to show progress. Set it on the class."""
@@ -110,7 +148,7 @@ class OutlinedCache(Cache):
     def save_library(self, sig: Any, library: linking.Outlined, context: Any) -> None:
         """Store the code of this kernel for these argument types."""
         if is_as_imported(self._module):
-            sources.entries.write(self._entry(sig, context), dumps(library.reduce()))
+            sources.entries.write(self._entry(sig, self._processor(context)), dumps(library.reduce()))
 
     def _rebuild(self, context: Any, payload: Any) -> Any:
         return linking.restore(context, *payload)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from synap.compiler import jit, linking, sources
 from synap.compiler.cached import InnerCache
 from synap.compiler.entries import Entries
+from synap.compiler.shipped import Shipped
 
 
 class Cost(NamedTuple):
@@ -22,7 +23,8 @@ class Cost(NamedTuple):
 def measure(names: Iterable[str], directory: Path, cpu_seconds: Callable[[], float]) -> Iterator[Cost]:
     """Compile registered functions in this order, with a cache in the empty `directory`, and yield the cost of each.
 
-    An inner kernel counts for the first function that needs it. Nothing may have been compiled or loaded before.
+    An inner kernel counts for the first function that needs it. Nothing may have been compiled or loaded before;
+    the kernels of a wheel are not used.
     """
     gc.freeze()
     gc.set_threshold(200_000)  # as in the workers
@@ -48,6 +50,7 @@ def measure(names: Iterable[str], directory: Path, cpu_seconds: Callable[[], flo
     for name in ("_optimize_final_module", "_finalize_final_module"):
         setattr(linking.Complete, name, timed(getattr(linking.Complete, name)))
     sources.entries = Entries(directory)
+    sources.shipped = Shipped(directory, sources.entries)
     for name in names:
         seconds, compiled = llvm, kernels
         begun = cpu_seconds()

@@ -2,8 +2,8 @@
 
 A digest covers everything that a function depends on: the text of its module and of every `synap` module with
 functions that it imports (transitively), the constants that these use of modules without any functions, the options,
-the versions of numba and llvmlite. So stale code cannot be loaded, editing one family recompiles that family and no
-other, and a constant that is added or changed recompiles only its users.
+the versions of Python, numba and llvmlite. So stale code cannot be loaded, editing one family recompiles that family
+and no other, and a constant that is added or changed recompiles only its users.
 
 A process whose source files were replaced after it imported them (by an upgrade or an editor) does not use the
 directory: it runs the code that it has imported, and would store that code under the name of the new text.
@@ -11,6 +11,7 @@ directory: it runs the code that it has imported, and would store that code unde
 
 import hashlib
 import os
+import platform
 import sys
 from functools import cache
 from typing import Any
@@ -29,8 +30,9 @@ OPTIONS: dict[str, Any] = {
 """Options of numba for every function. Those that are not given here would be those of the function whose compilation
 reaches a kernel first, and the entry of that kernel in the cache would depend on the order."""
 
-_CODE_SETTINGS = ("BOUNDSCHECK", "OPT", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DISABLE_INTEL_SVML")
-"""Settings of numba, given by NUMBA_... in the environment, that change the code of every function."""
+_CODE_SETTINGS = ("BOUNDSCHECK", "OPT", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DISABLE_INTEL_SVML",
+                  "USING_SVML")  # fmt: skip
+"""Settings of numba, most of them given by NUMBA_... in the environment, that change the code of every function."""
 
 _imported: dict[str, tuple[int, int, int]] = {}  # path -> state of the file when its module was imported
 _noted: set[str] = set()  # names of the modules in `_imported`
@@ -58,6 +60,17 @@ def note_imports(module: str) -> None:
                 _imported[path] = _state(path)
 
 
+def settings() -> dict[str, str]:
+    """Return what the code of every function depends on, but for its source and the processor: each as a text."""
+    found = {
+        "python": f"Python {sys.version_info[0]}.{sys.version_info[1]}",
+        "machine": f"{platform.system()} on {platform.machine()}",
+        "numba": f"numba {numba.__version__}", "llvmlite": f"llvmlite {llvmlite.__version__}",
+    }  # fmt: skip
+    found |= {name: f"{name}={value!r}" for name, value in OPTIONS.items()}
+    return found | {name: f"NUMBA_{name}={getattr(numba.config, name, None)}" for name in _CODE_SETTINGS}
+
+
 @cache
 def digest(module: str) -> str:
     """Return a name for everything that a function of `module` may compile in, options and versions included.
@@ -72,8 +85,7 @@ def digest(module: str) -> str:
             parts.add(source.digest)
             data = {place for place, _ in source.uses if sources.facts(place).path and sources.facts(place).is_data}
             parts |= {sources.constant(*use) for use in source.uses if use[0] in data}
-    parts |= {repr(sorted(OPTIONS.items())), f"numba {numba.__version__}", f"llvmlite {llvmlite.__version__}"}
-    parts |= {f"{name}={getattr(numba.config, name, None)}" for name in _CODE_SETTINGS}
+    parts |= set(settings().values())
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:24]
 
 
@@ -81,5 +93,11 @@ def digest(module: str) -> str:
 def is_as_imported(module: str) -> bool:
     """Return True if the files that `digest` names still have the text that this process has imported."""
     digest(module)  # reads the files
-    paths = {os.path.realpath(sources.facts(name).path) for name in sources.closure(module)}
-    return all(_imported[path] == _state(path) for path in paths if path in _imported)
+    return all(_file_as_imported(sources.facts(name).path) for name in sources.closure(module))
+
+
+@cache
+def _file_as_imported(path: str) -> bool:
+    """Return True if this process has not imported the file, or if the file is still the same."""
+    path = os.path.realpath(path)
+    return path not in _imported or _imported[path] == _state(path)

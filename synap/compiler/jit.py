@@ -157,15 +157,20 @@ def missing() -> list[str]:
     """Return the names of the registered functions that are neither loaded nor in the cache."""
     names = []
     for name in registered():
-        if name in _doors:
-            cfunc = _doors[name]
-            held = cfunc.address is not None or cfunc._cache.holds(cfunc._sig, cfunc._targetdescr.target_context)
-        else:
-            dispatcher, (args, _) = _border[name]
-            held = dispatcher.signatures or dispatcher._cache.holds(tuple(args), dispatcher.targetctx)
-        if not held:
+        loaded = _doors[name].address is not None if name in _doors else _border[name][0].signatures
+        cache, signature, context = place(name)
+        if not (loaded or cache.holds(signature, context)):
             names.append(name)
     return names
+
+
+def place(name: str) -> tuple[Cache, Any, Any]:
+    """Return the cache of a registered function, and the types and numba's target context that name its entry."""
+    if name in _doors:
+        cfunc = _doors[name]
+        return cfunc._cache, cfunc._sig, cfunc._targetdescr.target_context
+    dispatcher, (args, _) = _border[name]
+    return dispatcher._cache, tuple(args), dispatcher.targetctx
 
 
 def compile_one(name: str) -> None:

@@ -165,12 +165,13 @@ class Outlined(Complete):
 outlined: dict[str, Any] = {}
 """The cache of each outlined kernel, by `module:function`."""
 
-_ready: dict[Need, Complete] = {}  # the outlined kernels that this process has loaded
+loaded: dict[Need, Complete] = {}
+"""The outlined kernels that this process has loaded."""
 
 
 def ready(need: Need) -> None:
     """Compile an outlined kernel, or load it from the cache, so that other code can call it by its name."""
-    if need in _ready:
+    if need in loaded:
         return
     name, args = need
     dispatcher = inner[name]
@@ -180,7 +181,7 @@ def ready(need: Need) -> None:
         library = Outlined(dispatcher.targetctx.codegen(), dispatcher.overloads[args].library)
         library.finalize()
         outlined[name].save_library(args, library, dispatcher.targetctx)
-    _ready[need] = library
+    loaded[need] = library
 
 
 def restore(context: Any, name: str, code: bytes, symbols: list[str], calls: list[Need]) -> Complete:

@@ -1,7 +1,7 @@
 """The facts about source files on which compiled code depends: their text, what they import, and what they use of it.
 
 Parsing all files takes longer than loading all kernels, so the facts about a text are kept in the cache on disk, named
-by a digest of the text and of this file.
+by a digest of the text and of this file; a wheel brings them along.
 """
 
 import ast
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from synap.compiler.entries import Entries, chosen_directory
+from synap.compiler.shipped import FOLDER, Shipped
 
 PACKAGE = __name__.split(".")[0]
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 entries = Entries(chosen_directory())
 """The cache on disk. Its directory is chosen once, here: a program may change its working directory later."""
 
+shipped = Shipped(ROOT / FOLDER, entries)
+"""The kernels that this package was installed with, if any."""
 
 _OWN_TEXT = Path(__file__).read_bytes()  # read at the import: an upgrade may replace the file later
 _Facts = tuple[list[str], list[tuple[str, str]], bool]
@@ -38,7 +41,7 @@ class Source(NamedTuple):
 def _read(path: Path, module: str) -> Source:
     """Return the facts about the source file of `module`, from the cache if its text was parsed before."""
     text = path.read_bytes()
-    name = f"sources/{_digest(_OWN_TEXT, module.encode(), text)[:24]}.json"
+    name = _name_of_facts(module, text)
     facts = _kept(name)
     if facts is None:
         facts = _parse(text, module)
@@ -47,10 +50,22 @@ def _read(path: Path, module: str) -> Source:
     return Source(hashlib.sha256(text).hexdigest(), str(path), frozenset(imports), frozenset(uses), is_data)
 
 
+def _name_of_facts(module: str, text: bytes) -> str:
+    """Return the name of the entry with the facts about a source text of `module`."""
+    return f"sources/{_digest(_OWN_TEXT, module.encode(), text)[:24]}.json"
+
+
+def to_ship(module: str) -> tuple[str, _Facts]:
+    """Return the name and the facts under which a source file of the package is shipped."""
+    source = facts(module)
+    name = _name_of_facts(module, Path(source.path).read_bytes())
+    return name, (sorted(source.imports), sorted(source.uses), source.is_data)
+
+
 def _kept(name: str) -> _Facts | None:
     """Return the facts in an entry; None if there is none, or if it is not of our making."""
     try:
-        imports, uses, is_data = json.loads(entries.read(name) or b"")
+        imports, uses, is_data = shipped.facts(name) or json.loads(entries.read(name) or b"")
         return [str(place) for place in imports], [(str(place), str(used)) for place, used in uses], bool(is_data)
     except (ValueError, TypeError):
         return None

@@ -27,7 +27,8 @@ from tests.support import command
 SYNAP = Path(sys.executable).parent / "synap"
 CACHE = os.environ.get("SYNAP_CACHE_DIR") or str(
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "synap")
-"""Where the compiled kernels lie: each server is pointed there, since compiling them takes more than a minute."""
+"""Where compiled kernels lie: each server is pointed there, since compiling them takes more than a minute. A wheel that
+carries kernels leaves it empty."""
 
 READ_ONLY = """
     mount --make-rprivate / && mount --bind "$PWD" "$PWD" && mount -o remount,bind,ro / &&
@@ -161,8 +162,17 @@ class Begun:
         self.process.wait()
 
 
+@pytest.fixture(scope="session")
+def warm() -> None:
+    """The kernels of the installed program are ready: it may be another than the sources beside the tests."""
+    Path(CACHE).mkdir(parents=True, exist_ok=True)  # a case hides it, even if a wheel with kernels leaves it empty
+    environment = os.environ | {"SYNAP_CACHE_DIR": CACHE}
+    subprocess.run([str(SYNAP), "warmup"], env=environment, check=True, capture_output=True)
+
+
+@pytest.mark.timeout(400)  # the first one may have to compile
 @pytest.mark.parametrize("case", CASES, ids=[case.name.replace(" ", "-") for case in CASES])
-def test_a_server_starts_answers_and_ends(store: Any, tmp_path: Path, case: Case) -> None:
+def test_a_server_starts_answers_and_ends(warm: None, tmp_path: Path, case: Case) -> None:
     if refusal := refused_here(case):
         assert not os.environ.get("SYNAP_SMOKE_ALL"), refusal
         pytest.skip(f"{case.name}: {refusal}")
