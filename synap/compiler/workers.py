@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -164,6 +165,7 @@ def serve(modules: str, spare: str) -> None:
     Each worker compiles an inner kernel once, even if several of its functions use it. It ends with its standard input,
     even while it compiles: a process that was told to stop leaves nothing behind that takes a core for half a minute.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches all: this process ends with its parent
     names: queue.SimpleQueue[str] = queue.SimpleQueue()
     answers = os.dup(1)
     os.dup2(2, 1)  # what libraries print goes to standard error, not among the answers

@@ -73,6 +73,10 @@ def unload_compiler() -> None:
                 libc.madvise(first, last - first, mmap.MADV_DONTNEED)
 
 
+class Abandoned(Exception):
+    """The end of a wait for kernels that nobody needs any more."""
+
+
 class PreparationAside:
     """The preparation of the kernels on a daemon thread, so that the process can serve, and end, meanwhile.
 
@@ -103,6 +107,12 @@ class PreparationAside:
         ready = {stage.title for stage in self._preparation.ready}
         return [stage.title for stage in entry_points.stages(FAMILIES) if stage.title not in ready]
 
+    def abandon(self) -> None:
+        """Let `wait` end, as the process is about to."""
+        if not self._over.is_set():
+            self.failure = Abandoned("the process was told to stop before its kernels were ready")
+            self._over.set()
+
     def wait(self) -> None:
         """Wait until all kernels are loaded, on a thread other than that of the event loop. Raise the failure."""
         self._over.wait()
@@ -113,7 +123,7 @@ class PreparationAside:
         try:
             self._preparation.run(self._workers, _progress_to(self._tell), lambda stage: self._on_loop())
         except BaseException as failed:
-            self.failure = failed
+            self.failure = self.failure or failed
         self._over.set()
         self._on_loop()
 

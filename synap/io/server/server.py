@@ -21,6 +21,7 @@ from synap.io.node.files import UnusableDirectory
 from synap.io.node.group_commit import GroupCommit
 from synap.io.node.jit_warmup import (
     PREPARING,
+    Abandoned,
     PreparationAside,
     Progress,
     ProgressBar,
@@ -111,6 +112,8 @@ class Server:
     async def _stop_when_asked(self, scope: anyio.CancelScope) -> None:
         await self._stopping.wait()
         systemd.notify_stopping()
+        if self.kernels is not None:
+            self.kernels.abandon()  # the recovery may wait for them, on a thread that has to end first
         scope.cancel()
 
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -161,6 +164,8 @@ class Server:
     def _kernels_changed(self) -> None:
         """Let the calls go on whose kernels are ready now; the failure of a compilation stops the server."""
         assert self.kernels is not None
+        if self._stopping.is_set():
+            return
         if self.kernels.failure is not None:
             self.broken = self.kernels.failure
             self._stopping.set()
@@ -181,6 +186,9 @@ class Server:
             wait = self.kernels.wait if self.kernels is not None else None
             opened = partial(Node, self.settings, self.clock, wait_for_kernels=wait)
             return await anyio.to_thread.run_sync(opened)
+        except Abandoned:
+            await anyio.sleep_forever()  # until the stop that ended the wait cancels this task
+            raise
         except UnusableDirectory as failure:
             raise UnusableDirectory(f"{failure}; --data-dir DIRECTORY") from failure
 
