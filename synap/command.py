@@ -19,6 +19,10 @@ class Example:
     reply: Any
 
 
+DIAGNOSTICS = 0
+"""In `Command.calls_families`: the kernels of snapshots, digests and facts about keys, which have no family."""
+
+
 def _has(trait: int) -> cached_property[bool]:
     return cached_property(lambda row: row.traits & trait != 0)
 

@@ -1,7 +1,7 @@
 """Command rows of connections and transactions, carried out by the lane or by a handler of the engine."""
 
 from synap.arguments import AnyOrder, Choice, Int, Key, Many, OneOf, Optional, Raw, Text, Token
-from synap.command import Command, Example
+from synap.command import DIAGNOSTICS, Command, Example
 from synap.reply import ANY, DONE, INTEGER, NONE, TEXT, Array, Either, Map, Record, Status, or_nil
 from synap.routes import Get
 from synap.traits import ADMIN, CONTROL, SESSION, SIGNED_OUT, WHILE_SUBSCRIBED
@@ -26,6 +26,7 @@ ROWS = [
     Command(
         "transaction.watch", 0x1004, "Watch keys, so that EXEC fails if any of the keys changes.",
         args=(Many("keys", Key("key")),), resp="WATCH", traits=SESSION | CONTROL, handler="watch",
+        calls_families=(DIAGNOSTICS,),
     ),
     Command("transaction.unwatch", 0x1005, "Stop watching all watched keys.",
             resp="UNWATCH", traits=SESSION, handler="unwatch",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from synap.arguments import AnyOrder, Flag, Int, Key, Many, OneOf, Optional, Raw, Real, Text, Token
-from synap.command import Command, Example
+from synap.command import DIAGNOSTICS, Command, Example
 from synap.reply import (
     ANY,
     BOOLEAN,
@@ -30,6 +30,8 @@ def _asked(
 ) -> Command:
     """Return a row that runs in Python; its handler is named as the second part of `name` unless `more` names one."""
     more.setdefault("handler", name.split(".")[1])
+    if code >> 8 == 0x12:  # the rows that clients do not send while they connect
+        more.setdefault("calls_families", (DIAGNOSTICS,))
     return Command(name, code, doc, resp=resp, reply=reply, examples=examples, **more)
 
 
@@ -83,10 +85,11 @@ ROWS = [
            "CONFIG|GET", Example("CONFIG GET save databases", {"databases": "16", "save": ""}),
            args=(Many("patterns", Text("pattern")),), traits=ADMIN),
     _asked("server.snapshot", 0x110C, Status(), "Write a snapshot in the background.", "BGSAVE",
-           Example("BGSAVE", "Background saving started"), args=(AnyOrder(Flag("SCHEDULE")),), traits=ADMIN),
+           Example("BGSAVE", "Background saving started"), args=(AnyOrder(Flag("SCHEDULE")),), traits=ADMIN,
+           calls_families=(DIAGNOSTICS,)),
     _asked("server.digest", 0x110D, Map(TEXT),
            "Return a hash of the state of each kind of data, equal on all nodes that hold equal data.",
-           "DEBUG|DIGEST", Example("DEBUG DIGEST", ...), traits=ADMIN),
+           "DEBUG|DIGEST", Example("DEBUG DIGEST", ...), traits=ADMIN, calls_families=(DIAGNOSTICS,)),
     _asked("server.config_set", 0x1201, DONE,
            "Change all of the given settings, or none if any is refused.", "CONFIG|SET",
            Example("CONFIG SET slowlog-max-len 64", ...),

@@ -33,6 +33,8 @@ class Upkeep:
         engine, numbers = self._engine, self._engine.numbers
         engine.end_waits(now)
         more = False
+        if engine.diagnostics.coming:
+            return False  # the kernels of upkeep are not ready
         if numbers[layout.LAZYFREE]:
             upkeep.lazyfree(engine.words, engine.octets, LAZYFREE_BUDGET)
             more = bool(numbers[layout.LAZYFREE])

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from synap.command import DIAGNOSTICS
 from synap.compiler import jit
 from synap.compiler.workers import Compilation
 from synap.store.kinds.table import KINDS, NAMED
@@ -23,14 +24,18 @@ FIRST = ("strings",)
 
 ENTRIES = (
     "lane.lane", "lane.resp", "calls.calls", "doors.absent", "memory.heap", "lane.transactions", "memory.frames",
-    "memory.arena", "upkeep.upkeep", "snapshot.digests", "snapshot.dumps", "keys.key_info",
+    "memory.arena",
     *(["lane.epoll_batch"] if sys.platform == "linux" else []),
 )  # fmt: skip
 """Modules of `synap.store` with border functions that every server needs; `epoll_batch` is made of calls of Linux."""
 
+FACTS = ("upkeep.upkeep", "snapshot.digests", "snapshot.dumps", "keys.key_info")
+"""Modules with border functions for upkeep, snapshots, digests and facts about keys: a first call needs none."""
+
 BATCHES = ("calls.bulk", "lane.json_batch")
 """Modules with border functions for whole batches of keys or envelopes."""
 
+FACTS_TITLE = "snapshots and diagnostics"
 TITLES = {"rooms": "event streams", "substrings": "parts of strings", "renames": "copying and renaming"}
 """What a stage is called, if other than its family."""
 
@@ -51,11 +56,15 @@ def stages(families: tuple[str, ...]) -> list[Stage]:
     def doors(family: str) -> list[str]:
         return [f"{package}.doors.{family}", *([kinds[family]] if family in kinds else [])]
 
-    entries = [f"{package}.{name}" for name in ENTRIES]
-    first = [name for family in FIRST for name in doors(family)]
-    found = [Stage("strings and the server", (first[0], *entries, *first[1:]), FIRST)]
+    def full(names: tuple[str, ...]) -> list[str]:
+        return [f"{package}.{name}" for name in names]
+
+    first = [f"{package}.doors.{family}" for family in FIRST]
+    kept = [kinds[family] for family in FIRST if family in kinds]
+    found = [Stage("strings and the server", (*first, *full(ENTRIES)), FIRST)]
+    found += [Stage(FACTS_TITLE, (*full(FACTS), *kept))]
     found += [Stage(TITLES.get(each, each), tuple(doors(each)), (each,)) for each in families if each not in FIRST]
-    return [*found, Stage("batches", tuple(f"{package}.{name}" for name in BATCHES))]
+    return [*found, Stage("batches", tuple(full(BATCHES)))]
 
 
 def imported(families: tuple[str, ...]) -> list[Stage]:
@@ -142,8 +151,10 @@ def registers(codes: dict[int, str]) -> list[tuple[int, int]]:
 
 
 def coming(codes: dict[int, str]) -> frozenset[int]:
-    """Return the high bytes of the families whose doors are not loaded."""
-    return frozenset(byte for byte, family in codes.items() if not _address(family))
+    """Return the high bytes of the families whose doors are not loaded; with DIAGNOSTICS, before FACTS are loaded."""
+    found = {byte for byte, family in codes.items() if not _address(family)}
+    kept = next(kind.door for kind in KINDS if kind.folder in FIRST)  # the door that is last in that stage
+    return frozenset(found if _address(kept) else {*found, DIAGNOSTICS})
 
 
 def _address(door: str) -> int:

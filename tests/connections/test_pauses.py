@@ -3,6 +3,7 @@
 
 import pytest
 
+from synap.command import DIAGNOSTICS
 from synap.engine.resp.states import Run
 from synap.io.connections.states import Life, Work
 from synap.io.server import server_commands
@@ -211,5 +212,22 @@ def test_a_door_that_is_not_there_refuses() -> None:
         finally:
             numbers[at] = there
         assert await place.ask("LLEN", "k") == 0
+
+    run(tale)
+
+
+def test_what_needs_the_kernels_of_diagnostics_waits_for_them() -> None:
+    async def tale(place: Place) -> None:
+        place.engine.diagnostics.expect(frozenset({DIAGNOSTICS}))
+        held = [place.resp() for _ in range(3)]
+        for client, words in zip(held, (["WATCH", "a"], ["OBJECT", "ENCODING", "a"], ["DEBUG", "DIGEST"]), strict=True):
+            client.ask(*words)
+        web = place.http()
+        web.send(request("POST", "/snapshot"))
+        assert await place.ask("RPUSH", "k", "a") == 1 and await place.ask("PING") == b"PONG"
+        assert [client.said() for client in (*held, web)] == [b""] * 4
+        place.engine.diagnostics.expect(frozenset())
+        await place.turns()
+        assert all(client.said() for client in held)
 
     run(tale)

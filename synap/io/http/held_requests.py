@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from synap.command import DIAGNOSTICS
 from synap.engine.diagnostics import Diagnostics
 from synap.faults import Fault
 from synap.proto import streamable
@@ -22,6 +23,8 @@ def holds(server: "Server", request: Request) -> bool:
     if request.path == b"/api/stream":
         row = web.operations.row_of(request.body)
         return row is not None and diagnostics.holds(row)
+    if request.path == b"/snapshot":
+        return DIAGNOSTICS in diagnostics.coming
     if request.path in web.fixed:
         return False
     found = server.rest.find(request)

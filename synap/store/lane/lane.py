@@ -242,12 +242,6 @@ def run(words, octets, session, at, end, now, budget):
     return reason
 
 
-@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64)")
-def lane(words, octets, session, at, end, now, budget):
-    """Run `run` for one session, called by Python."""
-    return run(bare(words), bare(octets), session, at, end, now, budget)
-
-
 @kernel("int64(int64[::1], uint8[::1], int64, int64)")
 def parse(words, octets, at, end):
     """Carry out the first two steps of the lane: scan a command and find its row; return the row, 0 if there is none.
@@ -280,3 +274,9 @@ def encode(words, octets, at, row, status, version):
     words = bare(words)
     octets = bare(octets)
     return resp.put_reply(words, octets, at, row, status, REPLY, version)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64)")
+def lane(words, octets, session, at, end, now, budget):
+    """Run `run` for one session, called by Python."""
+    return run(bare(words), bare(octets), session, at, end, now, budget)
