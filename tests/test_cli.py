@@ -46,7 +46,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         return called
 
     modules = {
-        "server.server": ["serve"], "node.jit_warmup": ["warmup"], "node.data_tools": ["check", "dump", "load"],
+        "server.server": ["serve"], "node.jit_warmup": ["warmup", "all_tiers", "costs"],
+        "node.data_tools": ["check", "dump", "load"],
     }  # fmt: skip
     for module, names in modules.items():
         fake = ModuleType(f"synap.io.{module}")
@@ -112,6 +113,12 @@ def test_warmup(calls: Calls) -> None:
     result = run("warmup --set jit.workers=3")
     assert (result.exit_code, result.stdout) == (0, "warmup one\nwarmup two\n")
     assert calls == [("warmup", (Settings().replace({"jit.workers": 3}),))]
+
+
+def test_warmup_for_other_processors_and_its_costs(calls: Calls) -> None:
+    assert run("warmup --all-tiers").stdout == "warmup one\nwarmup two\nall_tiers one\nall_tiers two\n"
+    assert run("warmup --costs").stdout == "costs one\ncosts two\n"
+    assert [name for name, _ in calls] == ["warmup", "all_tiers", "costs"]
 
 
 def test_tools(calls: Calls) -> None:

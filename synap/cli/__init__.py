@@ -146,7 +146,9 @@ def serve_main() -> None:
 @_file_options
 @click.option("--costs", is_flag=True, help="Compile everything once more, without the cache, and print what each "
               "kernel costs. For developers.")
-def warmup(config: str | None, chosen: tuple[str, ...], costs: bool) -> None:
+@click.option("--all-tiers", is_flag=True, help="Compile for the portable levels of processors, too: for an image "
+              "that is built on one machine and runs on others.")
+def warmup(config: str | None, chosen: tuple[str, ...], costs: bool, all_tiers: bool) -> None:
     """Compile all kernels ahead of time."""
     with _told():
         settings = _settings(config, chosen, {})
@@ -158,6 +160,10 @@ def warmup(config: str | None, chosen: tuple[str, ...], costs: bool) -> None:
         from synap.io.node.jit_warmup import warmup as run
 
         _print(run(settings))
+        if all_tiers:
+            from synap.io.node.jit_warmup import all_tiers as portable
+
+            _print(portable())
 
 
 @main.command()

@@ -1,5 +1,8 @@
 """The kernels that a wheel carries: a second place of cache entries, which is only read.
 
+`synap warmup --all-tiers` makes the same in the folder `portable` of the cache directory, for an image that is to run
+on other processors.
+
     synap/_kernels / manifest.json                          what is there, and for what it was compiled
     synap/_kernels / digest of the sources / function.types.nbc      a pickle
 
@@ -17,7 +20,14 @@ from typing import Any, NamedTuple
 from synap.compiler.entries import Entries
 
 FOLDER = "_kernels"
+PORTABLE = "portable"
 MANIFEST = "manifest.json"
+
+
+def place_of_kernels(package: Path, cache: Path | None) -> Path:
+    """Return where kernels for levels of processors lie: in the package, or in the user's cache directory."""
+    shipped = package / FOLDER
+    return shipped if cache is None or (shipped / MANIFEST).is_file() else cache / PORTABLE
 
 
 class Manifest(NamedTuple):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from synap.compiler.entries import Entries, chosen_directory
-from synap.compiler.shipped import FOLDER, Shipped
+from synap.compiler.shipped import Shipped, place_of_kernels
 
 PACKAGE = __name__.split(".")[0]
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 entries = Entries(chosen_directory())
 """The cache on disk. Its directory is chosen once, here: a program may change its working directory later."""
 
-shipped = Shipped(ROOT / FOLDER, entries)
-"""The kernels that this package was installed with, if any."""
+shipped = Shipped(place_of_kernels(ROOT, entries.directory), entries)
+"""The kernels that this package was installed with, or those that `synap warmup --all-tiers` has made, if any."""
 
 _OWN_TEXT = Path(__file__).read_bytes()  # read at the import: an upgrade may replace the file later
 _Facts = tuple[list[str], list[tuple[str, str]], bool]

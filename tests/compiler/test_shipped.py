@@ -11,7 +11,7 @@ import pytest
 
 from synap.compiler.levels import LEVELS, can_ship, host_has
 from synap.compiler.ship import ship
-from synap.compiler.shipped import MANIFEST
+from synap.compiler.shipped import FOLDER, MANIFEST, PORTABLE, place_of_kernels
 from tests.compiler.test_jit import TINY, lines, run
 
 pytestmark = pytest.mark.skipif(bool(can_ship()), reason=can_ship() or "-")
@@ -87,6 +87,20 @@ def test_shipped_kernels_are_loaded(place: Path, environment: dict[str, str], le
         level = "x86-64-v2"
     assert run(RUN + LEVEL, place, **environment) == ([NONE, RIGHT, level], "")
     assert compiled(place) == []
+
+
+def test_kernels_for_other_processors_may_lie_in_the_cache_directory(place: Path) -> None:
+    """As `synap warmup --all-tiers` puts them there: a package's own come first."""
+    script = RUN.replace('sources.shipped.directory = Path("kernels").absolute()\n', "")
+    (place / "cache").mkdir()
+    (place / "kernels").rename(place / "cache" / PORTABLE)
+    assert run(script, place) == ([NONE, RIGHT], "")
+    assert {path.name for path in (place / "cache").iterdir()} <= {PORTABLE, "sources"}, "nothing was compiled"
+    assert place_of_kernels(place, None) == place / FOLDER
+    assert place_of_kernels(place, place / "cache") == place / "cache" / PORTABLE
+    (place / FOLDER).mkdir()
+    (place / FOLDER / MANIFEST).touch()
+    assert place_of_kernels(place, place / "cache") == place / FOLDER
 
 
 def test_what_the_front_end_returns_serves_all_levels(made: Path) -> None:

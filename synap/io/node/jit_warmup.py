@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from synap.commands import FAMILIES
-from synap.compiler import jit
+from synap.compiler import jit, sources
+from synap.compiler.entries import NO_HOME
+from synap.compiler.shipped import PORTABLE
 from synap.io.node.clock import cpu_seconds, monotonic
 from synap.settings import Settings
 from synap.store import entry_points
@@ -71,6 +73,10 @@ def unload_compiler() -> None:
             elif words[0] == "VmFlags:" and span:  # the last line of a mapping
                 first, last = (int(number, 16) for number in span.split("-"))
                 libc.madvise(first, last - first, mmap.MADV_DONTNEED)
+
+
+class CannotShip(Exception):
+    """The error that kernels for other processors cannot be compiled here, with the reason as its text."""
 
 
 class Abandoned(Exception):
@@ -227,6 +233,27 @@ def warmup(settings: Settings) -> Iterator[str]:
         shown.close()
     done = preparation.compiled
     yield f"Synap is prepared for this machine ({done} kernels compiled)" if done else "Synap was prepared already"
+
+
+def all_tiers() -> Iterator[str]:
+    """Compile all kernels for each level of processors that a wheel has kernels for, into the cache directory; yield
+    one line. Raises CannotShip."""
+    from synap.compiler.levels import LEVELS, can_ship
+    from synap.compiler.ship import ship  # imported here because nothing else needs it
+
+    directory = sources.entries.directory
+    if directory is None or (reason := can_ship()):
+        raise CannotShip(NO_HOME if directory is None else reason)
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="portable-", dir=directory) as place:
+        made = Path(place) / "made"
+        made.mkdir()
+        ship(made, list(LEVELS), entry_points.modules(FAMILIES))
+        old = directory / PORTABLE
+        if old.exists():
+            old.rename(Path(place) / "old")
+        made.rename(old)
+    yield f"Synap is prepared for processors of the levels {', '.join(LEVELS)}"
 
 
 def costs() -> Iterator[str]:
