@@ -69,9 +69,9 @@ def test_a_cold_start_tells_how_far_it_is(tmp_path: Path, manager: socket.socket
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=said)
     try:
         heard = next_message(manager)
-        assert heard["STATUS"].startswith("Preparing Synap for this machine, once: 0 of ")
+        assert heard["STATUS"].startswith("Preparing Synap for this machine, once: 0 %")
         assert int(heard["EXTEND_TIMEOUT_USEC"]) >= 10**7
-        eventually(lambda: b"Preparing Synap for this machine, once: 0 of " in (tmp_path / "said").read_bytes(), 20)
+        eventually(lambda: b"Preparing Synap for this machine, once: 0 %" in (tmp_path / "said").read_bytes(), 20)
         process.send_signal(signal.SIGTERM)
         while "STOPPING" not in heard:
             heard = next_message(manager)

@@ -80,6 +80,7 @@ class Server:
         self.log_count = heap.LOG_COUNT
         self.phase, self.progress = "ready", type("Progress", (), {"done": 0, "total": 0, "name": ""})
         self.loop = self
+        self.coming: list[str] = []
 
     @staticmethod
     def create_future() -> Response:
