@@ -39,7 +39,7 @@ def open(path: str | Path | None = None, settings: "Settings | None" = None) -> 
     """Open the store in the directory `path` (created if missing), or in memory only if `path` is None. A relative
     path is resolved at once: the program may change its working directory later.
 
-    The first call in a fresh installation compiles the kernels, which takes about 100 seconds on two cores. Raise
+    The first call in a fresh installation compiles the kernels, which takes about 40 seconds on two cores. Raise
     LockHeld if the directory is already open, in this or another process, Damage if promised data in it is damaged,
     and MemoryError, with one line that states what is needed, if the limit of address space is too low for the
     settings.

@@ -20,7 +20,10 @@ class Example:
 
 
 DIAGNOSTICS = 0
-"""In `Command.calls_families`: the kernels of snapshots, digests and facts about keys, which have no family."""
+"""In `Command.calls_families`: the kernels of digests, upkeep and facts about keys, which have no family."""
+
+BATCHES = 0x100
+"""The same for the kernels of whole batches. The families proper have numbers from 1 to 255."""
 
 
 def _has(trait: int) -> cached_property[bool]:

@@ -15,7 +15,7 @@ another file, or of an option such as bounds checking. The functions decorated h
 by all that their code depends on (`digests`, `cached`); numba's settings stay as the importing program has set them.
 
 Compiling is lazy: importing a module compiles nothing. `load()` compiles the registered functions, or loads them from
-the cache, and `workers.compile_missing()` fills a cold cache from several processes.
+the cache, and `workers.Compilation` fills a cold cache from several processes.
 """
 
 from collections.abc import Callable, Iterable

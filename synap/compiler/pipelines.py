@@ -5,14 +5,15 @@ numba's front end takes more time than LLVM does. Four things shorten it, the fi
 - Inner kernels are compiled for int64 where a caller gives a constant (`InnerDispatcher`): numba would compile them
   once more for each constant, though LLVM knows the constant as soon as it has inlined the kernel.
 - The types of an operator are resolved once for each combination of argument types (`_Typing`), not at each use.
-- An index of a kernel of this package is never negative, so none is looked at: kernels get shorter and faster.
+- No index of a kernel of this package may be negative, and none is tested for it: kernels get shorter and faster.
+  Code that is compiled with bounds checks raises IndexError for a negative index.
 - Two passes that fuse array expressions and inline closures are left out, as kernels have neither (`SPARED`).
 """
 
 from functools import cache
 from typing import Any
 
-from numba.core import types
+from numba.core import cgutils, types
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
@@ -56,7 +57,7 @@ def _remembering(context: Any) -> _Typing:
 
 
 class _Lowering(Lower):
-    """numba's lowering, in which an index into a plain array is not tested for being negative."""
+    """numba's lowering, in which a negative index into a plain array does not count from the end."""
 
     def lower_getitem(self, resty: Any, expr: Any, value: Any, index: Any, signature: Any) -> Any:
         array = self.typeof(value.name)
@@ -77,14 +78,19 @@ class _Lowering(Lower):
         return self.context.get_dummy_value()
 
     def _place(self, array: Any, index: Any, wanted: Any) -> Any:
-        """Return the address of an item."""
+        """Return the address of an item. The index is not checked, unless all are (CHECKED)."""
         number = self.context.cast(self.builder, self.loadvar(index.name), self.typeof(index.name), wanted)
         number = self.context.cast(self.builder, number, wanted, types.intp)
-        return self.builder.gep(self.builder.extract_value(self.loadvar(array.name), DATA), [number])
+        given = self.loadvar(array.name)
+        if CHECKED:
+            outside = self.builder.icmp_unsigned(">=", number, self.builder.extract_value(given, ITEMS))
+            with cgutils.if_unlikely(self.builder, outside):
+                self.context.call_conv.return_user_exc(self.builder, IndexError, ("index is out of bounds",))
+        return self.builder.gep(self.builder.extract_value(given, DATA), [number])
 
 
-DATA = 4
-"""The place of the address in numba's structure of an array."""
+ITEMS, DATA = 2, 4
+"""The places of the number of items and of the address in numba's structure of an array."""
 
 
 def _is_plain(array: Any, index: Any) -> bool:
@@ -130,7 +136,7 @@ class CompleteCompiler(Compiler):
             state.library = self._library(state.func_id)
             state.library.enable_object_caching()
         pipelines = super().define_pipelines()
-        if self._is_ours() and not CHECKED:
+        if self._is_ours():
             for each in pipelines:
                 each.passes = [
                     (_KernelLowering, text) if step is NativeLowering else (step, text) for step, text in each.passes

@@ -68,7 +68,7 @@ def ship_level(directory: Path, level: str, modules: list[str]) -> None:
     names = [name for name in jit.registered_in(modules) if name in missing]
     if names:
         Compilation(names, modules, lambda done, total, name: None).run(os.cpu_count() or 1)
-    jit.load()
+    jit.load(jit.registered())  # all, but keep the spare, from which entries are read below
     outlined = [(linking.outlined[name], args, linking.inner[name].targetctx) for name, args in linking.loaded]
     for cache, signature, context in [*map(jit.place, jit.registered()), *outlined]:
         name, content = cache.to_ship(signature, context, level)

@@ -8,7 +8,8 @@ on other processors.
 
 `ship` writes them while a wheel is built; a source tree has none, and then nothing here does or says anything. A file
 is used only if its SHA-256 is the one in the manifest. That detects damage; the manifest itself is trusted as much as
-the `.py` files beside it, since whoever can replace one can replace the others.
+the `.py` files beside it, since whoever can replace one can replace the others. In the cache directory it is trusted
+as the other entries there are.
 """
 
 import hashlib
@@ -57,7 +58,8 @@ class Shipped:
         except (OSError, ValueError, TypeError) as error:
             self._warn(f"{MANIFEST} cannot be read, so they are compiled here: {error}")
             return None
-        if not all(isinstance(part, dict) for part in (manifest.settings, manifest.modules, manifest.files)):
+        parts = manifest.settings, manifest.modules, manifest.files, manifest.facts
+        if not all(isinstance(part, dict) for part in parts) or not isinstance(manifest.levels, list):
             self._warn(f"{MANIFEST} is damaged, so they are compiled here")
             return None
         return manifest
@@ -82,4 +84,4 @@ class Shipped:
         return content
 
     def _warn(self, what: str) -> None:
-        self._entries.warn("shipped", f"kernels of this package, in {self.directory}: {what}")
+        self._entries.warn("shipped", f"kernels in {self.directory}: {what}")

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -134,7 +135,8 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         with self._process:
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):  # what could not be written to a worker that has ended
+                self._process.stdin.close()
             self._listener.join()
 
     def compile(self, name: str, step: Callable[[], None]) -> None:

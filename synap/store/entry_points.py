@@ -9,11 +9,11 @@ does not wait.
 import importlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from synap.command import DIAGNOSTICS
+from synap.command import BATCHES, DIAGNOSTICS
 from synap.compiler import jit
 from synap.compiler.workers import Compilation
 from synap.store.kinds.table import KINDS, NAMED
@@ -24,18 +24,18 @@ FIRST = ("strings",)
 
 ENTRIES = (
     "lane.lane", "lane.resp", "calls.calls", "doors.absent", "memory.heap", "lane.transactions", "memory.frames",
-    "memory.arena",
+    "memory.arena", "snapshot.dumps",
     *(["lane.epoll_batch"] if sys.platform == "linux" else []),
 )  # fmt: skip
 """Modules of `synap.store` with border functions that every server needs; `epoll_batch` is made of calls of Linux."""
 
-FACTS = ("upkeep.upkeep", "snapshot.digests", "snapshot.dumps", "keys.key_info")
-"""Modules with border functions for upkeep, snapshots, digests and facts about keys: a first call needs none."""
+FACTS = ("upkeep.upkeep", "snapshot.digests", "keys.key_info")
+"""Modules with border functions for upkeep, digests and facts about keys: a first call needs none."""
 
-BATCHES = ("calls.bulk", "lane.json_batch")
+ARRAYS = ("calls.bulk", "lane.json_batch")
 """Modules with border functions for whole batches of keys or envelopes."""
 
-FACTS_TITLE = "snapshots and diagnostics"
+FACTS_TITLE, BATCHES_TITLE = "diagnostics", "batches"
 TITLES = {"rooms": "event streams", "substrings": "parts of strings", "renames": "copying and renaming"}
 """What a stage is called, if other than its family."""
 
@@ -59,12 +59,11 @@ def stages(families: tuple[str, ...]) -> list[Stage]:
     def full(names: tuple[str, ...]) -> list[str]:
         return [f"{package}.{name}" for name in names]
 
-    first = [f"{package}.doors.{family}" for family in FIRST]
-    kept = [kinds[family] for family in FIRST if family in kinds]
-    found = [Stage("strings and the server", (*first, *full(ENTRIES)), FIRST)]
-    found += [Stage(FACTS_TITLE, (*full(FACTS), *kept))]
+    first, *more = [name for family in FIRST for name in doors(family)]
+    found = [Stage("strings and the server", (first, *full(ENTRIES), *more), FIRST)]
+    found += [Stage(FACTS_TITLE, tuple(full(FACTS)))]
     found += [Stage(TITLES.get(each, each), tuple(doors(each)), (each,)) for each in families if each not in FIRST]
-    return [*found, Stage("batches", tuple(full(BATCHES)))]
+    return [*found, Stage(BATCHES_TITLE, tuple(full(ARRAYS)))]
 
 
 def imported(families: tuple[str, ...]) -> list[Stage]:
@@ -145,16 +144,19 @@ def registers(codes: dict[int, str]) -> list[tuple[int, int]]:
     absent = _address("absent")
     found = [(DOORS + byte, _address(family) or absent) for byte, family in codes.items()]
     found += [(KIND_DOORS + kind.number, _address(kind.door)) for kind in (*KINDS, *NAMED)]
+    found += [(ROOT_WORDS + kind.number, 1) for kind in NAMED]
     for kind in KINDS:
         found += [(ROOT_WORDS + kind.number, kind.root_words), (PROGRESS + kind.number, kind.progress + 1)]
     return found
 
 
-def coming(codes: dict[int, str]) -> frozenset[int]:
-    """Return the high bytes of the families whose doors are not loaded; with DIAGNOSTICS, before FACTS are loaded."""
-    found = {byte for byte, family in codes.items() if not _address(family)}
-    kept = next(kind.door for kind in KINDS if kind.folder in FIRST)  # the door that is last in that stage
-    return frozenset(found if _address(kept) else {*found, DIAGNOSTICS})
+def coming(codes: dict[int, str], ready: Iterable[Stage]) -> frozenset[int]:
+    """Return the high bytes of the families that are not in the stages that are ready; with DIAGNOSTICS and BATCHES."""
+    titles = {stage.title for stage in ready}
+    families = {family for stage in ready for family in stage.families}
+    found = {byte for byte, family in codes.items() if family not in families}
+    found |= {number for title, number in ((FACTS_TITLE, DIAGNOSTICS), (BATCHES_TITLE, BATCHES)) if title not in titles}
+    return frozenset(found)
 
 
 def _address(door: str) -> int:

@@ -25,7 +25,8 @@ from synap.compiler.entries import CHECKSUM_BYTES, _checksum
 from tests.ports import free_port
 from tests.support import command, decode
 
-WAIT_S = (0.2, 7.0)
+SHORTEST_S = 0.2
+"""The shortest time that a process is given."""
 END_S = 5.0
 """Time for a process to end after Ctrl-C."""
 WORDS = "SET GET APPEND INCR LPUSH RPUSH LPOP LRANGE SADD SREM SMEMBERS DEL EXPIRE".split()
@@ -129,8 +130,8 @@ def end(running: subprocess.Popen[bytes], politely: bool, said: Path) -> None:
     raise Wrong(f"{running.args} left a process behind")
 
 
-def run(count: int, seed: int) -> dict[str, int]:
-    """Interrupt `count` warm-ups; return what was counted. Raises Wrong."""
+def run(count: int, seed: int, longest: float) -> dict[str, int]:
+    """Interrupt `count` warm-ups, each after at most `longest` s; return what was counted. Raises Wrong."""
     chance = random.Random(seed)
     counted = {"killed": 0, "interrupted": 0, "caches filled": 0, "acknowledged": 0}
     wanted = ""
@@ -144,7 +145,7 @@ def run(count: int, seed: int) -> dict[str, int]:
                 serves = chance.random() < 0.7
                 running, port = served(cache, data) if serves else (process(["warmup"], cache), 0)
                 began = time.monotonic()
-                wait = chance.uniform(*WAIT_S)
+                wait = chance.uniform(SHORTEST_S, longest)
                 client = connect(port, wait) if serves else None
                 while client is not None and time.monotonic() - began < wait:
                     key = f"k{seed}-{rounds}-{len(acknowledged)}"
@@ -182,6 +183,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--longest", type=float, default=7.0, help="the longest time that a process is given, in s")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background of a shell ignores
-    print(run(options.count, options.seed))
+    print(run(options.count, options.seed, options.longest))

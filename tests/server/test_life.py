@@ -282,7 +282,7 @@ def test_wall_clock_jumps(serve: Serve) -> None:
 
 
 def test_health_tells_how_far_a_cold_start_has_come(tmp_path: Path) -> None:
-    """A real process with an empty cache; it is ended before it is ready, since compiling takes more than a minute."""
+    """A real process with an empty cache; it is ended before it is ready, since compiling takes many seconds."""
     environment = dict(os.environ, SYNAP_CACHE_DIR=str(tmp_path / "cache"), PYTHONPATH=str(ROOT))
     port = free_port()
     command = [sys.executable, "-m", "synap.cli", "serve", "--port", str(port), "--set", "resp.port=-1"]

@@ -36,6 +36,7 @@ from synap.store.memory.layout import LANE_AT, LANE_OUT, OUT_AT, WORD
 RECEIVE_AT = layout.RECEIVE * WORD
 RECEIVE_SLICE = 64 * layout.KIB  # bytes per read: with many clients a turn stays short
 GATHER_FROM = 16 * layout.KIB
+HELD_LOOKS = 16  # commands that are looked at before they run, while some may be held back
 OUTPUT_PAUSE = 1 * layout.MIB  # bytes of replies made in one run; the rest waits until these are sent
 
 
@@ -343,11 +344,13 @@ class RespMachine:
         return lane.CUT if at == end else lane.HANDLER
 
     def _held_from(self, at: int, end: int) -> int:
-        """Return the octet of the first command that is held back, or `end`."""
+        """Return the octet of the first command that is held back, or `end`, or where HELD_LOOKS commands end."""
         engine, numbers = self.engine, self._numbers
         if self._diagnostics.pauses(False):
             return at
-        while at < end:
+        for _ in range(HELD_LOOKS):  # the lane may stop at each command, and then this is asked again
+            if at >= end:
+                return end
             row_at = lane.parse(engine.words, engine.octets, at, end)
             after = numbers[LANE_AT]
             if after <= 0:  # the lane stops here, too; an inline command comes here again as RESP
@@ -356,7 +359,7 @@ class RespMachine:
             if row is not None and self._holds(row):
                 return at
             at = after
-        return end
+        return at
 
     def _holds(self, row: Command) -> bool:
         """Return whether a command is held back; EXEC if one of the queued calls would be held back.

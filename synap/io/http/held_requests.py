@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from synap.command import DIAGNOSTICS
+from synap.command import BATCHES
 from synap.engine.diagnostics import Diagnostics
 from synap.faults import Fault
 from synap.proto import streamable
@@ -23,8 +23,6 @@ def holds(server: "Server", request: Request) -> bool:
     if request.path == b"/api/stream":
         row = web.operations.row_of(request.body)
         return row is not None and diagnostics.holds(row)
-    if request.path == b"/snapshot":
-        return DIAGNOSTICS in diagnostics.coming
     if request.path in web.fixed:
         return False
     found = server.rest.find(request)
@@ -34,13 +32,15 @@ def holds(server: "Server", request: Request) -> bool:
 
 
 def _holds_commands(diagnostics: Diagnostics, commands: streamable.Commands, body: bytes) -> bool:
-    """Return whether one of the posted commands is held back; never an unreadable body."""
+    """Return whether one of the posted commands is held back; never an unreadable body, unless it begins as a batch."""
+    if BATCHES in diagnostics.coming and streamable.batch_head(body) is not None:
+        return True
     try:
         posted = streamable.read(body)
     except Fault:
         return False
     names = [posted.command] if posted.commands is None else [one.command for one in posted.commands]
-    if posted.commands is not None and diagnostics.coming:  # the kernels of batches are the last that are ready
+    if posted.commands is not None and BATCHES in diagnostics.coming:
         return True
     targets = [commands.targets.get(name) for name in names]
     return any(target is not None and diagnostics.holds(target.row) for target in targets)

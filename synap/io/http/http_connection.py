@@ -219,6 +219,8 @@ class HttpConnection(Connection, asyncio.Protocol):
         assert isinstance(event, Upgrade)
         if self.server.node is not None and self.server.engine.diagnostics.coming:  # any row may be asked for there
             self._hold(event)
+            if self.life is HALF_CLOSED:
+                self._give_up_waiting()
             return True
         refused = open_socket(self, event)
         if refused is None:

@@ -108,6 +108,11 @@ class PreparationAside:
         return self._over.is_set()
 
     @property
+    def ready(self) -> list[entry_points.Stage]:
+        """The stages whose kernels are all loaded."""
+        return self._preparation.ready
+
+    @property
     def coming(self) -> list[str]:
         """What people call the stages that are not ready."""
         ready = {stage.title for stage in self._preparation.ready}
@@ -244,6 +249,8 @@ def all_tiers() -> Iterator[str]:
     directory = sources.entries.directory
     if directory is None or (reason := can_ship()):
         raise CannotShip(NO_HOME if directory is None else reason)
+    if sources.shipped.directory.name != PORTABLE:
+        raise CannotShip("this package has kernels for all levels of processors already")
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="portable-", dir=directory) as place:
         made = Path(place) / "made"

@@ -47,7 +47,7 @@ class Recovered:
 
 
 class Node:
-    """An engine with its journal. The kernels must be loaded (`synap.io.node.jit_warmup.prepare`)."""
+    """An engine with its journal. The kernels of the first stage must be loaded (`entry_points.stages`)."""
 
     def __init__(
         self, settings: Settings, clock: Clock, disk: Disk | None = None, lock: Lock | None = None, directory: str = "",
@@ -119,11 +119,15 @@ class Node:
 
     # Starting.
 
-    def place_doors(self) -> None:
-        """Enter the doors that are loaded into the heap; calls of the other families are held back."""
-        for word, value in entry_points.registers(FAMILY_CODES):
+    def place_doors(self, ready: Iterable[entry_points.Stage] | None = None) -> None:
+        """Enter the doors that are loaded into the heap, and hold back the calls of all stages but the `ready` ones.
+
+        Without `ready` all stages are.
+        """
+        coming = frozenset() if ready is None else entry_points.coming(FAMILY_CODES, ready)
+        for word, value in entry_points.registers(FAMILY_CODES):  # behind `coming`: a thread may be loading more
             self.engine.numbers[word] = value
-        self.engine.diagnostics.expect(entry_points.coming(FAMILY_CODES))
+        self.engine.diagnostics.expect(coming)
 
     def _recover(self, disk: Disk) -> None:
         begun = monotonic()
@@ -162,7 +166,7 @@ class Node:
         found.seconds = monotonic() - begun
 
     def _replay(self, payload: bytes | memoryview, seq_step: int) -> int:
-        """Carry out recorded frames and return their number. The first ones wait until all kernels are ready."""
+        """Carry out recorded frames and return their number; before the first frames, wait for all kernels."""
         if self._wait_for_kernels is not None:
             self._wait_for_kernels()
             self._wait_for_kernels = None

@@ -59,6 +59,7 @@ class Server:
         self.clock = Clock()
         self.node: Node | None = None
         self.kernels: PreparationAside | None = None
+        self._unloaded = False
         self.progress = Progress()
         self.phase = "compiling"
         self.started = monotonic()
@@ -142,7 +143,7 @@ class Server:
         for connection in self.connections:
             connection.turn = self.turn
         self.engine, self.node = engine, node
-        node.place_doors()
+        node.place_doors(list(self.kernels.ready) if self.kernels is not None else None)
 
     async def _prepare(self) -> None:
         """Begin to compile and load the kernels; return when those of the first stage are loaded."""
@@ -171,8 +172,9 @@ class Server:
             self._stopping.set()
             return
         if self.node is not None:
-            self.node.place_doors()
-        if self.kernels.over:
+            self.node.place_doors(list(self.kernels.ready))
+        if self.kernels.over and not self._unloaded:
+            self._unloaded = True
             unload_compiler()
             if self.phase == "ready":
                 log.info("all kernels are ready (%.1f s)", self.uptime)

@@ -35,8 +35,8 @@ class ServerSnapshots:
         self._node.save_points = points
 
     def begin_if_due(self) -> None:
-        """Begin a snapshot if a save point is reached, and the kernels for it are ready."""
-        if self._node.snapshot_due() and not self._node.engine.diagnostics.coming:
+        """Begin a snapshot if a save point is reached."""
+        if self._node.snapshot_due():
             self._begin()
 
     def begin(self) -> None:

@@ -77,13 +77,13 @@ def _reserve(memory_max: int, bytes_max: int | None) -> tuple[mmap.mmap, spaces.
 
 @kernel("void(int64[::1], uint8[::1])")
 def open_tables(words, octets):
-    """Make empty tables for the shards, and for each kind of named records."""
+    """Make empty tables for the shards, and for each kind of named records, whose door may be loaded later."""
     words = bare(words)
     octets = bare(octets)
     for shard in range(layout.SHARDS_COUNT):
         tables.open_table(words, octets, layout.SHARDS + shard * layout.TABLE_SIZE, SHARD_SIZE)
     for kind in range(layout.NAMED_FIRST, layout.KINDS_COUNT):
-        if words[layout.KIND_DOORS + kind]:
+        if words[layout.ROOT_WORDS + kind]:
             table = layout.NAMED_TABLES + (kind - layout.NAMED_FIRST) * layout.TABLE_SIZE
             tables.open_table(words, octets, table, SHARD_SIZE)
     words[layout.TIMERS_DUE] = np.int64(1) << 62
