@@ -2,7 +2,7 @@
 
 numba treats every function alike: it links in everything that the function calls, optimises the whole and generates
 machine code, even for an inner kernel that Python never calls. So everything that a door reaches was optimised at every
-level on the way up, which took two thirds of the time to compile it. Here there are two kinds:
+level on the way up, which took two thirds of the time to compile it. Here there are three kinds:
 
     Inner      an inner kernel: holds its own code and the names of its callees, without linking, optimising or
                machine code. That is small enough to be cached by itself, so the next process that needs the

@@ -129,11 +129,6 @@ class Diagnostics:
         """Return True if a pause holds back calls now: all of them, or those that write."""
         return self.pause_until != 0 and (self.pause_all or writes)
 
-    @property
-    def holds_upkeep(self) -> bool:
-        """True if the calls of upkeep, which are of several families, must wait."""
-        return self.may_hold
-
     def holds(self, row: Command) -> bool:
         """Return True if a call of this row is held back now, by a pause or because its kernels are not ready.
 

@@ -400,7 +400,7 @@ class Engine:
         """
         if self.unfinished_feeds:
             return 0
-        due = timers.NEVER if self.diagnostics.holds_upkeep else int(self.numbers[layout.TIMERS_DUE])
+        due = timers.NEVER if self.diagnostics.may_hold else int(self.numbers[layout.TIMERS_DUE])
         return min(self._waiting[0][0], due) if self._waiting else due
 
     def attend(self, feed: Feed) -> None:

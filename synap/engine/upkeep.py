@@ -38,7 +38,7 @@ class Upkeep:
         if numbers[layout.LAZYFREE]:
             upkeep.lazyfree(engine.words, engine.octets, LAZYFREE_BUDGET)
             more = bool(numbers[layout.LAZYFREE])
-        paused = engine.diagnostics.holds_upkeep  # nothing expires and no timer runs, as in Redis
+        paused = engine.diagnostics.pauses(True)  # nothing expires and no timer runs, as in Redis
         more = (engine.diagnostics.active_expire and not paused and self._expire_some(now)) or more
         if numbers[layout.TIMERS_DUE] <= now and not paused:
             more = self._end_timer(now) or more

@@ -116,6 +116,7 @@ class Preparation:
         missing.sort(key=order.index)
         for title in left:
             left[title] &= set(missing)
+
         def step(done: int, total: int, name: str) -> None:
             tell(done, total, wanted[name].title if name else "")
 

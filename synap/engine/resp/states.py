@@ -11,7 +11,7 @@ class Run(Enum):
 
     READY = "as it arrives"
     MORE = "after the other sockets had their turn, as the budget of one run is used up"
-    HELD = "once the pause of CLIENT PAUSE has ended"
+    HELD = "once a pause has ended, or its kernels are ready"
     WAITING = "once the call that waits is answered"
     ENDED = "never: what has not run is dropped"
 

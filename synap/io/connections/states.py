@@ -53,7 +53,7 @@ class Work(Enum):
     HELD_BACK = "once earlier replies have left and the peer keeps up with them"
     SCHEDULED = "after the other connections had their turn"
     WAITING = "once a request that waits is answered"
-    PAUSED = "once the pause of CLIENT PAUSE has ended"
+    PAUSED = "once a pause has ended, or its kernels are ready"
 
 
 class WorkEvent(Enum):
