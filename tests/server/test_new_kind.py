@@ -18,7 +18,7 @@ from tests.support import Refusal
 
 TOYS = Path(__file__).parent / "toys"
 LINE = (
-    '    Kind("toy", 4, "toys", rows=("synap.store.kinds.toys.rows",), root_words=3, encodings=("chain",)),\n'
+    '    Kind("toy", 15, "toys", rows=("synap.store.kinds.toys.rows",), root_words=3, encodings=("chain",)),\n'
 )  # fmt: skip
 TABLE_END = ")\nNAMED = ("
 MANY = 20_000

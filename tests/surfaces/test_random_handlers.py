@@ -2,7 +2,7 @@
 
 The words come from the row's arguments, as for rows in the store (`tests/strategies.py`), on connections of both
 versions of RESP that also transact, subscribe and end; rows without a RESP word are called in-process. What the
-replies should be, `redis_cases.txt` tells.
+replies should be, the cases of test_redis.py tell.
 """
 
 from collections import Counter

@@ -16,6 +16,7 @@ from synap.engine.handlers.redis_settings import (
     KEPT,
     LONG_MAX,
     PROTECTED,
+    SMALL,
     Read,
     bounded,
     choice,
@@ -123,6 +124,15 @@ def _kept(name: str, read: Read) -> "Write":
     return write
 
 
+def _small(register: int, read: Read) -> "Write":
+    """Return a writer for a limit of the small forms: structures that grow from now on are measured by it."""
+
+    def write(engine: Engine, text: str) -> None:
+        engine.numbers[register] = read(text)
+
+    return write
+
+
 def _save(engine: Engine, text: str) -> None:
     snapshots = engine.host.snapshots
     words = text.split()
@@ -150,6 +160,7 @@ SETTABLE: dict[str, Write] = {
     "appendfsync": _fsync, "tcp-keepalive": _keep_alive, "client-output-buffer-limit": _output,
     **{name: _as_it_is(name, known.read) for name, known in FIXED.items()},
     **{name: _kept(name, known.read) for name, known in KEPT.items()},
+    **{name: _small(register, read) for name, (register, read) in SMALL.items()},
 }  # fmt: skip
 REFUSED = {
     **dict.fromkeys(IMMUTABLE, "can't set immutable config"), **dict.fromkeys(PROTECTED, "can't set protected config"),
@@ -165,6 +176,7 @@ def current(engine: Engine) -> dict[str, Any]:
     diagnostics = engine.diagnostics
     found: dict[str, Any] = {name: known.value for name, known in (KEPT | FIXED).items()}
     found |= IMMUTABLE | PROTECTED | fixed | diagnostics.kept
+    found |= {name: engine.numbers[register] for name, (register, _) in SMALL.items()}
     found |= {
         "maxmemory": 0 if diagnostics.memory_unlimited else engine.numbers[layout.BYTES_MAX],
         "maxmemory-policy": policy_of(engine),

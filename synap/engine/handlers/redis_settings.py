@@ -1,5 +1,6 @@
 """Configuration names of Redis 7.2: the values that each accepts, and how CONFIG SET treats it here.
 
+    SMALL       decides when a structure leaves its small form, here as in Redis
     KEPT        tunes the inside of Redis: every value that Redis accepts is stored and shown, without effect here
     FIXED       describes this server's constant behaviour or a choice of its start: only that value is accepted
     IMMUTABLE   cannot be changed while Redis runs, so not here either
@@ -12,6 +13,8 @@ is checked as Redis checks it, with Redis' error texts.
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from synap.store.memory import layout
 
 INT_MAX, LONG_MAX = (1 << 31) - 1, (1 << 63) - 1
 UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
@@ -101,16 +104,13 @@ def _all(read: Read, names: str) -> dict[str, Known]:
 
 KEPT: dict[str, Known] = {
     **_all(whole(0, LONG_MAX), (
-        "hash-max-listpack-entries 512 set-max-intset-entries 512 set-max-listpack-entries 128 "
-        "zset-max-listpack-entries 128 stream-node-max-entries 100 lua-time-limit 5000 acllog-max-len 128 "
+        "stream-node-max-entries 100 lua-time-limit 5000 acllog-max-len 128 "
         "tracking-table-max-keys 1000000 repl-backlog-ttl 3600"
     )),
     **_all(memory(), (
-        "hash-max-listpack-value 64 set-max-listpack-value 64 zset-max-listpack-value 64 stream-node-max-bytes 4096 "
-        "hll-sparse-max-bytes 3000 auto-aof-rewrite-min-size 67108864"
+        "stream-node-max-bytes 4096 auto-aof-rewrite-min-size 67108864"
     )),
     **_all(memory(1), "repl-backlog-size 1048576 active-defrag-ignore-bytes 104857600"),
-    **_all(whole(-INT_MAX - 1, INT_MAX), "list-max-listpack-size -2"),
     **_all(whole(0, INT_MAX), "list-compress-depth 0 auto-aof-rewrite-percentage 100 hz 10 shutdown-timeout 10"),
     **_all(whole(1, INT_MAX), "repl-timeout 60 repl-ping-replica-period 10"),
     **_all(whole(1, 10), "active-expire-effort 1"),
@@ -125,6 +125,19 @@ KEPT: dict[str, Known] = {
     )),
     **_all(choice("no", "yes", "clients"), "sanitize-dump-payload no"),
 }  # fmt: skip
+
+SMALL: dict[str, tuple[int, Read]] = {
+    "hash-max-listpack-entries": (layout.HASH_ENTRIES_MAX, whole(0, LONG_MAX)),
+    "hash-max-listpack-value": (layout.HASH_VALUE_MAX, memory()),
+    "list-max-listpack-size": (layout.LIST_SIZE_MAX, whole(-INT_MAX - 1, INT_MAX)),
+    "set-max-listpack-entries": (layout.SET_ENTRIES_MAX, whole(0, LONG_MAX)),
+    "set-max-listpack-value": (layout.SET_VALUE_MAX, memory()),
+    "set-max-intset-entries": (layout.SET_INTEGERS_MAX, whole(0, LONG_MAX)),
+    "zset-max-listpack-entries": (layout.ZSET_ENTRIES_MAX, whole(0, LONG_MAX)),
+    "zset-max-listpack-value": (layout.ZSET_VALUE_MAX, memory()),
+    "hll-sparse-max-bytes": (layout.HLL_SPARSE_MAX, memory()),
+}
+"""The limits of the small forms of structures: the register that holds each (memory/layout.py), and its reader."""
 
 FIXED: dict[str, Known] = {
     **_all(switch, (

@@ -64,6 +64,10 @@ TIMERS, TIMERS_COUNT, TIMERS_CAPACITY = 231, 232, 233  # the heap of timers: its
 ZSTD_PACK, ZSTD_OPEN = 240, 241  # addresses of Zstandard, see store/records/zstd.py; 0: LZ4 is used
 KEY_HITS, KEY_MISSES = 242, 243  # reads that found their key, and that did not
 ROOM_LIMITS = 234  # limits of rooms that are created without any: events, bytes, seconds
+# How large a structure may be before it leaves its small form: nine of Redis' settings (handlers/redis_settings.py).
+HASH_ENTRIES_MAX, HASH_VALUE_MAX, LIST_SIZE_MAX = 245, 246, 247
+SET_ENTRIES_MAX, SET_VALUE_MAX, SET_INTEGERS_MAX = 248, 249, 250
+ZSET_ENTRIES_MAX, ZSET_VALUE_MAX, HLL_SPARSE_MAX = 251, 252, 253
 CLOCK = 244  # address of `clock_gettime`; 0: no call is timed
 SCRATCH = 960  # 64 words for texts that a call writes: digits, ids; the registers end behind them
 
