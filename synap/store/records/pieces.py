@@ -1,7 +1,7 @@
-"""Load rows of a snapshot: the cursor of a dump, and the pieces in which lists and sets are written.
+"""Load rows of a snapshot: the cursor of a dump, and the pieces in which structures with elements are written.
 
-The first piece of a list or set creates the key. A piece holds: key, deadline, whether a piece came before, elements.
-Their rows (`list.load`, `set.load`) have the same slots.
+The first piece of a structure creates the key. A piece holds: key, deadline, whether a piece came before, elements.
+The rows (`list.load`, `set.load`, ...) have the same fixed slots; the slots of an element are the row's own.
 """
 
 from synap.compiler.jit import kernel
@@ -19,6 +19,8 @@ CURSOR_WORDS = 8
 PIECE_BYTES = 1 << 20
 PIECE_ITEMS = 1 << 14
 UNREADABLE = -1
+TEXT_STRIDE = slots.LIST_LOAD_VALUES_STRIDE
+"""The slots of an element that is one text."""
 
 
 @kernel
@@ -28,8 +30,8 @@ def words_of(words, target):
 
 
 @kernel
-def begin_piece(words, octets, ref, target, count, more):
-    """Write the fixed slots of a list or set piece of `count` elements; return the words of its tape.
+def begin_piece(words, octets, ref, target, count, stride, more):
+    """Write the fixed slots of a piece of `count` elements with `stride` slots each; return the words of its tape.
 
     The blob of the piece begins with the key.
     """
@@ -38,13 +40,13 @@ def begin_piece(words, octets, ref, target, count, more):
     words[tape + slots.LIST_LOAD_DEADLINE] = keyspace.deadline_of(words, ref)
     words[tape + slots.LIST_LOAD_MORE] = more
     set_group(words, tape, slots.LIST_LOAD_VALUES, count, slots.LIST_LOAD_SLOTS)
-    return slots.LIST_LOAD_SLOTS + slots.LIST_LOAD_VALUES_STRIDE * count
+    return slots.LIST_LOAD_SLOTS + stride * count
 
 
 @kernel
 def put_element(words, tape, i, start, size, mark):
-    """Write the slots of element `i` of a piece."""
-    item = slots.LIST_LOAD_SLOTS + slots.LIST_LOAD_VALUES_STRIDE * i
+    """Write the slots of element `i` of a piece whose elements are one text."""
+    item = slots.LIST_LOAD_SLOTS + TEXT_STRIDE * i
     set_text(words, tape, item + slots.LIST_LOAD_VALUES_VALUE, start, size, mark)
 
 

@@ -52,7 +52,7 @@ def dump(words, octets, ref, cursor, target, seq, now):
         words[target + frames.HEAD_WORDS + slots.TOY_LOAD_SLOTS + count] = words[block + toys.VALUE]
         count += 1
         block = words[block + toys.NEXT]
-    begin_piece(words, octets, ref, target, count, cursor[MORE])
+    begin_piece(words, octets, ref, target, count, slots.TOY_LOAD_NUMBERS_STRIDE, cursor[MORE])
     name = keyspace.key_size(words, ref)
     namespace = keyspace.namespace_of(words, ref)
     blob = frames.head(words, target, codes.TOY_LOAD, namespace, seq, now, slots.TOY_LOAD_SLOTS + count, name)

@@ -13,6 +13,7 @@ from synap.store.records.pieces import (
     MORE,
     PIECE_BYTES,
     PIECE_ITEMS,
+    TEXT_STRIDE,
     begin_piece,
     put_element,
     words_of,
@@ -99,7 +100,7 @@ def dump(words, octets, ref, cursor, target, seq, now):
         total += size
         count += 1
         chunk, at = next_element(words, octets, chunk, at)
-    tape_size = begin_piece(words, octets, ref, target, count, cursor[MORE])
+    tape_size = begin_piece(words, octets, ref, target, count, TEXT_STRIDE, cursor[MORE])
     blob = frames.head(
         words, target, codes.LIST_LOAD, keyspace.namespace_of(words, ref), seq, now, tape_size, name + total
     )

@@ -10,7 +10,16 @@ from synap.store.memory.layout import FORM_MASK, MARK_BITS, WORD
 from synap.store.memory.tables import REF_MASK
 from synap.store.records import keyspace
 from synap.store.records.descriptions import BYTES, COUNT, ENCODING, SIZE
-from synap.store.records.pieces import INSIDE, MORE, PIECE_BYTES, PIECE_ITEMS, begin_piece, put_element, words_of
+from synap.store.records.pieces import (
+    INSIDE,
+    MORE,
+    PIECE_BYTES,
+    PIECE_ITEMS,
+    TEXT_STRIDE,
+    begin_piece,
+    put_element,
+    words_of,
+)
 from synap.store.records.state_hash import mix, text
 
 LISTPACK, INTSET, HASHTABLE = range(3)  # encodings, in the order of the table of kinds
@@ -82,7 +91,7 @@ def dump(words, octets, ref, cursor, target, seq, now):
             total += size
             count += 1
         at += 1
-    tape_size = begin_piece(words, octets, ref, target, count, cursor[MORE])
+    tape_size = begin_piece(words, octets, ref, target, count, TEXT_STRIDE, cursor[MORE])
     namespace = keyspace.namespace_of(words, ref)
     blob = frames.head(words, target, codes.SET_LOAD, namespace, seq, now, tape_size, name + total)
     move(octets, blob, keyspace.key_at(words, ref), name)
