@@ -191,6 +191,23 @@ TABLE = (
     Row(107, "NOT_SIGNED_IN", "NOAUTH Authentication required.", 401, "Authentication required"),
     Row(108, "NO_PERMISSION", "NOPERM this user has no permissions to run the '%' command", 403, "Permission denied"),
     Row(109, "RATE_LIMITED", "ERR too many calls: wait before the next one", 429, "Too many requests"),
+    Row(110, "HASH_NOT_AN_INTEGER", "ERR hash value is not an integer", 400,
+        "Invalid value: Field value is not a valid integer"),
+    Row(111, "HASH_NOT_A_REAL", "ERR hash value is not a float", 400,
+        "Invalid value: Field value is not a valid float"),
+    Row(112, "NO_FIELDS", "ERR Mandatory argument FIELDS is missing or not at the right position", 400,
+        "Invalid request: 'fields' must name at least one field"),
+    Row(113, "EXPIRE_BELOW_ZERO", "ERR invalid expire time, must be >= 0", 400,
+        "Invalid request: the time must not be negative"),
+    Row(114, "BAD_NUMFIELDS", "ERR Parameter `numFields` should be greater than 0", 400,
+        "Invalid request: 'fields' must name at least one field"),
+    Row(115, "NUMFIELDS_DIFFER", "ERR The `numfields` parameter must match the number of arguments", 400,
+        "Invalid request: the number of fields does not match the fields"),
+    Row(116, "OUT_OF_RANGE", "ERR value is out of range", 400, "Invalid request: the count is out of range"),
+    Row(117, "COUNT_RANGE", "ERR value is out of range, value must between -9223372036854775807 and "
+        "9223372036854775807", 400, "Invalid request: the count is out of range"),
+    Row(118, "INCREMENT_NOT_FINITE", "ERR value is NaN or Infinity", 400,
+        "Invalid value: the increment is NaN or Infinity"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

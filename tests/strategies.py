@@ -39,8 +39,8 @@ POOL = Random(4).randbytes(3 << 20)
 SIZES = [0, 1, 3, 8, 15, 16, 17, 31, 64, 100, 127, 128, 200, 500, 900, 1019, 1023, 1024, 1025, 1040, 2000]
 LARGE = [4000, 4096, 5 << 10, 20_000, 70 << 10]
 HUGE = (12 << 20) // 10
-OFTEN = [b"a", b"b", b"l", b"l2", b"s", b"s2", b"", b"n", b"k" * 300, b"k" * 4095, b"k" * 5000]
-FAMILY_KEYS = {"kv": (b"a", b"b", b"n"), "list": (b"l", b"l2"), "set": (b"s", b"s2")}
+OFTEN = [b"a", b"b", b"l", b"l2", b"s", b"s2", b"h", b"h2", b"", b"n", b"k" * 300, b"k" * 4095, b"k" * 5000]
+FAMILY_KEYS = {"kv": (b"a", b"b", b"n"), "list": (b"l", b"l2"), "set": (b"s", b"s2"), "hash": (b"h", b"h2")}
 """The keys that most calls of a family name. `n` mostly holds a number. A family that is missing here uses its name."""
 SPACES = {kinds.QUEUE: (b"q", b"jobs", b"", b"q" * 70), kinds.ROOM: (b"r", b"q", b"chat", b"r" * 90)}
 NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]
@@ -65,6 +65,7 @@ POOLS: dict[str, list[bytes]] = {
     "word": [b"GET", b"SET", b"MSET", b"a", b"b"], "host": [b"NO", b"h"], "port": [b"ONE", b"1"],
     "attribute": [b"lib-name", b"x"], "topic": [b"news", b"news.a", b"\xff"], "topics": [b"news"],
     "seconds": [b"0", b"0.001", b"x", b"-1"], "timeout": [b"0", b"1", b"1.5", b"-1", b"x"],
+    "increment": [*NUMBERS, *REALS],
 }  # fmt: skip
 """Name of an argument -> its words, in any row."""
 
@@ -85,7 +86,7 @@ class Strategies:
         self._row = Command("none.none", 0, "")
         self._drawn: dict[str, bytes] = {}  # the words of this call so far, by argument
         self._by_name: dict[str, Callable[[], bytes]] = {
-            "member": self.member, "ifeq": self.own, "ifne": self.own, "message_id": self.message,
+            "member": self.member, "field": self.field, "ifeq": self.own, "ifne": self.own, "message_id": self.message,
             "ttl": lambda: self.time(1000, 0), "px": lambda: self.time(1, 0), "deadline": self.lease_end,
             "exat": lambda: self.time(1000, self.now), "pxat": lambda: self.time(1, self.now),
             "from_offset": self.event_offset, "offset": self.offset, "start": self.position, "stop": self.position,
@@ -152,7 +153,7 @@ class Strategies:
             return self.chance.choice(SPACES[node.kind]) if self.chance.random() < 0.97 else b"none"
         if isinstance(node, Choice):
             return self.cased(self.chance.choice(node.words)) if self.chance.random() < 0.97 else b"what"
-        if isinstance(node, Raw) and self._drawn.get("key") == b"n":
+        if isinstance(node, Raw) and b"n" in (self._drawn.get("key"), self._drawn.get("field")):
             return self.chance.choice(NUMBERS) if node.name == "value" else self.chance.choice(REALS)
         if node.name in self._by_name:
             return self._by_name[node.name]()
@@ -214,6 +215,11 @@ class Strategies:
         """One of 3000 members, their sizes all different; every other time one of 30, so that calls meet."""
         i = self.chance.randrange(int(3000 * self.mood / 3) if self.chance.random() < 0.5 else 30)
         return b"%d:" % i + POOL[i : i + (i * i) % (1100 if i % 10 == 0 else 40)]
+
+    def field(self) -> bytes:
+        """A field of a hash: `n`, which mostly holds a number, one of 30, or one of many."""
+        draw = self.chance.random()
+        return b"n" if draw < 0.15 else b"f%d" % self.chance.randrange(30 if draw < 0.6 else self.broad)
 
     def own(self) -> bytes:
         """What the key of this call holds, mostly."""

@@ -262,22 +262,22 @@ def test_an_answer_that_is_missing_is_named(kind: NamedKind) -> None:
     for name, arguments in questions_of(kind).items():
         with pytest.raises(AnswerMissing, match=re.escape(f"{path}: wanted a function {name}({', '.join(arguments)})")):
             check_answers(without(path, name))
-    with pytest.raises(AnswerMissing, match=r"synap/store/kinds/zsets/life\.py: wanted a function"):
-        more = (*KINDS, Kind("zset", 4, "zsets", (), root_words=2))
-        check_answers(lambda asked: "" if "zsets" in asked else text(asked), more)
+    with pytest.raises(AnswerMissing, match=r"synap/store/kinds/nexts/life\.py: wanted a function"):
+        more = (*KINDS, Kind("next", len(KINDS) + 1, "nexts", (), root_words=2))
+        check_answers(lambda asked: "" if "nexts" in asked else text(asked), more)
 
 
 def test_a_kind_more_has_a_number_and_a_door() -> None:
-    kind = Kind("zset", 4, "zsets", (), root_words=12, progress=3)
-    assert "ZSET = 4\n" in numbers_text((*KINDS, kind))
+    kind = Kind("next", len(KINDS) + 1, "nexts", (), root_words=12, progress=3)
+    assert f"NEXT = {kind.number}\n" in numbers_text((*KINDS, kind))
     door = kind_door_text(kind)
-    assert "def life_of_zsets_door(" in door
+    assert "def life_of_nexts_door(" in door
     assert door.count("    if question == ") == len(QUESTIONS) + len(FREEING)
-    assert 'raise ValueError("a zset does not answer this question")' in door
+    assert 'raise ValueError("a next does not answer this question")' in door
     with pytest.raises(AssertionError, match="two kinds have one number"):
-        numbers_text((*KINDS, Kind("hash", 3, "hashes", ())))
+        numbers_text((*KINDS, Kind("next", 3, "nexts", ())))
     with pytest.raises(AssertionError, match="kinds of keys have the numbers from 1 on"):
-        numbers_text((*KINDS, Kind("hash", 5, "hashes", ())))
+        numbers_text((*KINDS, Kind("next", len(KINDS) + 2, "nexts", ())))
     with pytest.raises(AssertionError, match="the number of something else"):
         numbers_text(named=(*NAMED, NamedKind("topic", HOLDER, "topics", ())))
 

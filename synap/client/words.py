@@ -37,6 +37,12 @@ def counted(values: Sequence[Word]) -> Words:
     return (len(values), *values)
 
 
+def counted_pairs(pairs: Mapping[Any, Word] | Iterable[tuple[Word, ...]]) -> Words:
+    """Return the number of pairs, and their words, one pair behind the other."""
+    found = list(pairs.items() if isinstance(pairs, Mapping) else pairs)
+    return (len(found), *(word for pair in found for word in pair))
+
+
 def flat(pairs: Mapping[Any, Word] | Iterable[tuple[Word, ...]]) -> Words:
     """Return the words of pairs, one pair behind the other."""
     found = pairs.items() if isinstance(pairs, Mapping) else pairs

@@ -24,6 +24,7 @@ from synap.arguments import (
 )
 from synap.command import Command
 from synap.derive.binders import field_names
+from synap.derive.replies import BY_FIELDS
 from synap.ranges import TIMEOUT_MAX
 from synap.reply import GROUPS as GROUP_TEMPLATES
 from synap.reply import (
@@ -163,6 +164,8 @@ def _spelled(row: Command, template: Any, of: Template | None = None) -> Schema:
         return _WORDS[word]
     if word == "reply":
         return reply_schema(of)
+    if word == BY_FIELDS:
+        return {"type": "object", "additionalProperties": _member(of)}
     return {"type": "array", "items": _member(of)} if word == "items" else _named(row, word)
 
 

@@ -68,7 +68,9 @@ CLIENT_FROM = {
     "synap.client.requests": (
         "Request", "asking", "doing", "flag", "method", "nothing", "report", "text", "texts", "whole",
     ),
-    "synap.client.words": ("counted", "flat", "halves", "listed", "option", "optional", "waiting", "when"),
+    "synap.client.words": (
+        "counted", "counted_pairs", "flat", "halves", "listed", "option", "optional", "waiting", "when",
+    ),
 }  # fmt: skip
 """Module -> the names that the methods may need of it."""
 
@@ -236,6 +238,9 @@ def _pieces(nodes: tuple[Argument, ...], given: dict[int, Parameter]) -> Iterato
             yield from _pieces(node.inner, given)
         elif isinstance(node, Token):
             inside = [given[id(inner)] for inner in node.inner]
+            if is_counted(inside[0]):
+                yield from (f'"{node.word}"', _piece(inside[0]))
+                continue
             make = "listed" if inside[0].type.startswith("Sequence") else "option"
             yield f'*{make}("{node.word}", {", ".join(inner.name for inner in inside)})'
         elif isinstance(node, Optional):
@@ -252,7 +257,7 @@ def _pieces(nodes: tuple[Argument, ...], given: dict[int, Parameter]) -> Iterato
 
 def _piece(each: Parameter) -> str:
     if is_counted(each):
-        return f"*counted({each.name})"
+        return f"*counted_pairs({each.name})" if is_paired(each) else f"*counted({each.name})"
     if isinstance(each.node, Halves):
         return f"*halves({each.name})"
     if is_paired(each):

@@ -18,7 +18,7 @@ required argument behind an optional one), and its methods are written by hand.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from synap.arguments import (
     GROUPS,
@@ -154,6 +154,9 @@ def _simple(row: Command, node: Simple, optional: bool) -> Parameter:
 
 
 def _token(row: Command, token: Token) -> Iterator[Parameter]:
+    if len(token.inner) == 1 and isinstance(token.inner[0], Counted):  # a row with a word before its group needs both
+        yield replace(_group(row, token.inner[0], True), word=token.word)
+        return
     if any(isinstance(node, GROUPS) and (len(token.inner) > 1 or len(node.inner) > 1) for node in token.inner):
         raise TooIntricate(f"{row.name}: pairs behind {token.word}: write the method by hand")
     inner = list(_of(row, token.inner))
@@ -240,4 +243,4 @@ def is_counted(parameter: Parameter) -> bool:
 
 def is_paired(parameter: Parameter) -> bool:
     """Return whether a parameter is a mapping or pairs; of Halves, all first members come first."""
-    return isinstance(parameter.node, Many | Halves) and len(parameter.node.inner) > 1
+    return isinstance(parameter.node, Many | Counted | Halves) and len(parameter.node.inner) > 1

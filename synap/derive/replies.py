@@ -9,6 +9,7 @@ the surfaces make of it. In these, the following words stand for parts of the re
     $text       the text, also if it is JSON           $changed    true if the call changed anything
     $octets     the bytes of the text as numbers       $items      the items as an array
     $hybrid     the text in the form that every client of the command envelope can read
+    $by_fields  the items as an object, whose names are the argument `fields`
     $name       the part `name` of a reply that is a record or a tuple; any other word is the argument `name`
 
 A text of several words, such as "$room:$offset", is their values as one text. `Each` is an array of what its template
@@ -49,6 +50,7 @@ from synap.traits import EMPTY_IS_NIL
 Render = Callable[[int, Any, Any, int, dict[str, Any]], Any]
 Spell = Callable[[Any, dict[str, Any]], Any]
 """(a part of the reply as `plain` returns it, the fields of the call) -> JSON."""
+BY_FIELDS = "by_fields"
 NAME = MARK_NAME << MARK_BITS | ITEM_NIL
 _WORD = re.compile(r"\$(\w+)")
 
@@ -157,6 +159,8 @@ def _spell(template: Any, row: Command) -> Render:
         word = template[1:]
         if word in ("reply", "items"):
             return _whole(row, word == "items")
+        if word == BY_FIELDS:
+            return _by_fields(row)
         known = _WORDS.get(word)
         if known is not None:
             return lambda status, numbers, octets, reply, fields: known(status, numbers, octets, reply)
@@ -184,6 +188,18 @@ def _whole(row: Command, as_items: bool) -> Render:
         found = plain(status, row, numbers, octets, reply)
         found = found if isinstance(found, list) else [found]
         return [as_json(*each) if isinstance(each, tuple) else each for each in found]
+
+    return render
+
+
+def _by_fields(row: Command) -> Render:
+    """Return the function that renders an array as an object, whose names are the argument `fields`."""
+    form = json_form(row.reply)
+
+    def render(status: int, numbers: Any, octets: Any, reply: int, fields: dict[str, Any]) -> Any:
+        given = fields.get("fields") or [fields.get("field")]
+        names = [as_text(name) if isinstance(name, bytes) else str(name) for name in given]
+        return dict(zip(names, form(plain(status, row, numbers, octets, reply)), strict=True))
 
     return render
 

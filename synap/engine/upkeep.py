@@ -59,15 +59,16 @@ class Upkeep:
                 engine.heap.forget(page * layout.PAGE_BYTES, length * layout.PAGE_BYTES)
 
     def _expire_some(self, now: int) -> bool:
-        """Remove some expired keys; return True if at least a quarter of the keys looked at had expired."""
+        """Remove some expired keys, and fields of hashes; return True if a quarter of the keys looked at had any."""
         engine = self._engine
         cursor = upkeep.find_expired(
             engine.words, engine.octets, self._expire_cursor, EXPIRE_LOOKS, EXPIRE_MOST, now
         )
         self._expire_cursor = max(cursor, 0)
         found = items(engine.numbers, engine.bytes)
-        for (key, _), namespace in zip(found[::2], found[1::2], strict=True):
-            engine.run(call_of(engine.catalogue.by_code[codes.KEY_EXPIRE], namespace, key=key), now)
+        for (key, _), number in zip(found[::2], found[1::2], strict=True):
+            code = codes.HASH_DROP_SOME if number & upkeep.INNER else codes.KEY_EXPIRE
+            engine.run(call_of(engine.catalogue.by_code[code], number & ~upkeep.INNER, key=key), now)
             engine.settle(now)
         return len(found) // 2 * 4 >= EXPIRE_LOOKS
 

@@ -27,7 +27,8 @@ _DECIMALS = 17  # Redis prints so many of a long double
 _DEEPEST = -36  # digits of a summand below this weight are not added one by one; they can only break a tie
 _NOWHERE = -(1 << 62)
 _TOP = 306  # highest weight of a digit of a summand
-_MINUS, _POINT, _ZERO = 45, 46, 48
+_MINUS, _PLUS, _POINT, _ZERO = 45, 43, 46, 48
+_INFINITY = b"infinity"
 
 
 @kernel
@@ -139,3 +140,24 @@ def add_decimal(octets, target, a, a_size, b, b_size):
         octets[at] = _MINUS
     move(octets, target, at, end - at)
     return end - at
+
+
+@kernel
+def is_real(octets, work, at, size):
+    """Return True if the text is a decimal or an infinity in any spelling, including decimals that are out of range.
+
+    `DECIMAL_SIZE_MAX` + 1 bytes from `work` on are used; the text must lie outside of them.
+    """
+    zero = work + DECIMAL_SIZE_MAX
+    octets[zero] = _ZERO
+    if add_decimal(octets, work, zero, 1, at, size) != NOT_DECIMAL:
+        return True
+    if size > 0 and (octets[at] == _PLUS or octets[at] == _MINUS):
+        at += 1
+        size -= 1
+    if size != 3 and size != 8:
+        return False
+    for i in range(size):
+        if (octets[at + i] | 32) != _INFINITY[i]:
+            return False
+    return True

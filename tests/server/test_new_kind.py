@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from synap.store.kinds.table import KINDS, NAMED
 from tests.server.clients import eventually
 from tests.server.processes import ROOT, Process, plain_environment
 from tests.support import Refusal
 
 TOYS = Path(__file__).parent / "toys"
 LINE = (
-    '    Kind("toy", 15, "toys", rows=("synap.store.kinds.toys.rows",), root_words=3, encodings=("chain",)),\n'
+    f'    Kind("toy", {len(KINDS) + 1}, "toys", rows=("synap.store.kinds.toys.rows",), root_words=3, '
+    'encodings=("chain",)),\n'
 )  # fmt: skip
 TABLE_END = ")\nNAMED = ("
 MANY = 20_000
@@ -129,6 +131,6 @@ def told(server: Process) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = client.ask("DEBUG", "DIGEST")
         client.ask("SELECT", 1)
         assert client.ask("TOYSUM", "w") == 43 and client.ask("PTTL", "w") > 0
-    assert set(found) == {b"strings", b"lists", b"sets", b"toys", b"queues", b"rooms"}
+    assert set(found) == {kind.folder.encode() for kind in (*KINDS, *NAMED)} | {b"toys"}
     assert int(found[b"toys"], 16) and int(found[b"strings"], 16) and not int(found[b"lists"], 16)
     return found

@@ -65,6 +65,10 @@ KINDS = (
         "set", 3, "sets", rows=("synap.commands.sets",), root_words=8, progress=7,
         encodings=("listpack", "intset", "hashtable"),
     ),
+    Kind(
+        "hash", 4, "hashes", rows=("synap.commands.hashes", "synap.commands.field_deadlines"), root_words=1,
+        encodings=("listpack", "hashtable"),
+    ),
 )
 NAMED = (
     NamedKind("queue", 16, "queues", rows=("synap.commands.queues",), due_row="queue.requeue"),

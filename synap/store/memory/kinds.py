@@ -3,5 +3,6 @@
 STRING = 1
 LIST = 2
 SET = 3
+HASH = 4
 QUEUE = 16
 ROOM = 17

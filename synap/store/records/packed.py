@@ -19,7 +19,7 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import load32, move, same, store32
-from synap.store.memory import arena
+from synap.store.memory import arena, tables
 from synap.store.memory.layout import FORM_MASK
 
 PACKED, TABLE, INTEGERS = 1, 2, 3
@@ -236,14 +236,57 @@ def remove(words, octets, block, place, count):
 
 
 @kernel
+def copy_block(words, octets, block):
+    """Return the ref of a copy of a block, or 0 without memory."""
+    target = arena.allocate(words, block_words(used_of(words, block)))
+    if target:
+        words[target] = words[block]
+        move(octets, strip_at(target), strip_at(block), used_of(words, block))
+    return target
+
+
+@kernel
 def fork(words, octets, block):
     """Copy a block, and free the old one after the reply; return the copy, or 0 without memory.
 
     A row that removes texts and replies with them changes the copy: the reply points into the old block.
     """
-    target = arena.allocate(words, block_words(used_of(words, block)))
+    target = copy_block(words, octets, block)
     if target:
-        words[target] = words[block]
-        move(octets, strip_at(target), strip_at(block), used_of(words, block))
         arena.release_later(words, block)
     return target
+
+
+@kernel
+def free_table(words, root, progress, budget):
+    """Free the entries, the slots and the block of a deleted structure in a table; return what is left of the budget.
+
+    Each entry is one block. Word `progress` of the table keeps the place in the slots, and must not be in use any more.
+    """
+    table = block_of(words[root])
+    if words[table + tables.COUNT] >= 0:  # the first step
+        words[table + tables.COUNT] = -1
+        words[table + progress] = 0
+    while words[table + tables.SLOTS] and budget > 0:
+        slots = words[table + tables.SLOTS]
+        size = words[table + tables.SIZE]
+        end = slots + size + tables.slack(size)
+        at = slots + words[table + progress]
+        while at < end and budget > 0:
+            if words[at]:
+                arena.release(words, words[at] & tables.REF_MASK)
+                budget -= 4
+            budget -= 1
+            at += 1
+        words[table + progress] = at - slots
+        if at == end:
+            arena.release(words, slots)
+            words[table + tables.SLOTS] = words[table + tables.OLD]
+            words[table + tables.SIZE] = words[table + tables.OLD_SIZE]
+            words[table + tables.OLD] = 0
+            words[table + progress] = 0
+    if words[table + tables.SLOTS] == 0:
+        arena.release(words, table)
+        words[root] = 0
+        budget -= 1
+    return budget

@@ -5,6 +5,7 @@ from synap.kernels.spans import bare
 from synap.store.kinds import dispatch
 from synap.store.memory import arena, tables
 from synap.store.memory.layout import (
+    INNER_DEADLINES,
     KEYS_EXPIRING,
     LAZYFREE,
     LAZYFREE_COUNT,
@@ -17,6 +18,9 @@ from synap.store.memory.layout import (
 from synap.store.memory.tables import REF_MASK, TAG_BITS, TAG_MASK
 from synap.store.memory.tapes import add_number, add_text, set_scalar
 from synap.store.records import keyspace
+from synap.store.records.inner_deadlines import inner_due
+
+INNER = 1 << 8  # beside a namespace: elements of the key's structure may have expired
 
 
 @kernel
@@ -46,8 +50,9 @@ def lazyfree(words, octets, budget):
 def find_expired(words, octets, cursor, budget, most, now):
     """Look for expired keys in about `budget` slots from `cursor` on (a place as in key.scan).
 
-    REPLY gets up to about `most` pairs of items: the key, then its namespace. Return the cursor to continue with, -1 at
-    the end of the tables.
+    REPLY gets up to about `most` pairs of items: the key, then its namespace; INNER is added to the namespace if not
+    the key has expired, but perhaps elements of its structure. Return the cursor to continue with, -1 at the end of the
+    tables.
     """
     words = bare(words)
     octets = bare(octets)
@@ -55,7 +60,7 @@ def find_expired(words, octets, cursor, budget, most, now):
     total = 0
     for namespace in range(NAMESPACES):
         total += words[KEYS_EXPIRING + namespace]
-    if total == 0:
+    if total == 0 and words[INNER_DEADLINES] == 0:
         return -1
     shard = cursor >> TAG_BITS
     tag = cursor & TAG_MASK
@@ -75,6 +80,9 @@ def find_expired(words, octets, cursor, budget, most, now):
             if keyspace.expired(words, ref, now):
                 add_text(words, REPLY, keyspace.key_at(words, ref), keyspace.key_size(words, ref), 0)
                 add_number(words, REPLY, keyspace.namespace_of(words, ref))
+            elif inner_due(words, ref, now):
+                add_text(words, REPLY, keyspace.key_at(words, ref), keyspace.key_size(words, ref), 0)
+                add_number(words, REPLY, keyspace.namespace_of(words, ref) | INNER)
             seat += 1
         tag = this + 1
         if tag > TAG_MASK:

@@ -118,7 +118,7 @@ def touch(state: State, args: dict[str, Any], now: int) -> Answer:
 
 def kind(state: State, args: dict[str, Any], now: int) -> Answer:
     record = state.seen(args["key"], now)
-    return {bytes: b"string", list: b"list", set: b"set"}[record.kind] if record else b"none", False
+    return {bytes: b"string", list: b"list", set: b"set", dict: b"hash"}[record.kind] if record else b"none", False
 
 
 def scan(state: State, args: dict[str, Any], now: int) -> Answer:

@@ -1,7 +1,7 @@
 """Rows of strings: STRLEN, GETRANGE, SETRANGE, APPEND, INCRBYFLOAT, and MGET, MSET, MSETNX."""
 
 from synap.compiler.jit import kernel
-from synap.kernels.decimals import DECIMAL_SIZE_MAX, NOT_DECIMAL, OUT_OF_RANGE, add_decimal
+from synap.kernels.decimals import DECIMAL_SIZE_MAX, NOT_DECIMAL, OUT_OF_RANGE, add_decimal, is_real
 from synap.kernels.spans import fill, move
 from synap.store.kinds.strings import strings
 from synap.store.kinds.strings.strings import value_at
@@ -38,7 +38,6 @@ from synap.store.slots import substrings as slots
 
 SPARE_SHIFT = 3  # a value that grows gets an eighth more than it needs
 DECIMALS = SCRATCH * 8  # the octet at which sums are written
-INFINITY = b"infinity"
 
 
 @kernel
@@ -217,24 +216,6 @@ def overwrite(words, octets, tape, now, reply):
 
 
 @kernel
-def is_real(octets, at, size):
-    """Return True if the text is a decimal or an infinity in any spelling, including decimals that are out of range."""
-    zero = DECIMALS + DECIMAL_SIZE_MAX
-    octets[zero] = 48
-    if add_decimal(octets, DECIMALS, zero, 1, at, size) != NOT_DECIMAL:
-        return True
-    if size > 0 and (octets[at] == 43 or octets[at] == 45):
-        at += 1
-        size -= 1
-    if size != 3 and size != 8:
-        return False
-    for i in range(size):
-        if (octets[at + i] | 32) != INFINITY[i]:
-            return False
-    return True
-
-
-@kernel
 def add_real(words, octets, tape, now, reply):
     """Add decimals exactly (`kernels/decimals.py`); reply with the sum as text (INCRBYFLOAT)."""
     h, seat, ref = key_access.open_key(words, octets, tape, slots.KV_INCRBYFLOAT_KEY, STRING, now)
@@ -257,9 +238,9 @@ def add_real(words, octets, tape, now, reply):
         octets[DECIMALS + DECIMAL_SIZE_MAX] = 48
         size = add_decimal(octets, DECIMALS, DECIMALS + DECIMAL_SIZE_MAX, 1, source, amount_size)
     if size == NOT_DECIMAL:
-        if ref and not is_real(octets, at, max(found, 0)):
+        if ref and not is_real(octets, DECIMALS, at, max(found, 0)):
             return NOT_A_REAL
-        return NOT_FINITE if is_real(octets, source, amount_size) else NOT_A_REAL
+        return NOT_FINITE if is_real(octets, DECIMALS, source, amount_size) else NOT_A_REAL
     if size == OUT_OF_RANGE:
         return NOT_FINITE
     key = slots.KV_INCRBYFLOAT_KEY

@@ -1,0 +1,294 @@
+"""Rows that read hashes: HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HEXISTS, HSTRLEN, HRANDFIELD."""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.store.kinds.hashes import fields
+from synap.store.memory import tables
+from synap.store.memory.kinds import HASH
+from synap.store.memory.layout import (
+    CHANCE,
+    EMPTY,
+    FULL,
+    ITEM,
+    ITEMS,
+    MARK_ARRAY,
+    MARK_MAP,
+    MARK_PAIR,
+    MARK_PAIRS,
+    NIL,
+    NO_ITEM,
+    NUMBER,
+)
+from synap.store.memory.refusals import COUNT_RANGE, OUT_OF_RANGE, WRONG_TYPE
+from synap.store.memory.tapes import add_mark, add_nil, add_text, first_item, fits, set_scalar, text_at, text_size
+from synap.store.records import key_access, keyspace, packed
+from synap.store.records.key_access import MISSING, OTHER_KIND
+from synap.store.slots import hashes as slots
+
+NAMES, VALUES = 1, 2  # what a reply has of each field, as bits
+LEAST = -(1 << 63)
+PAIRS_MAX = (1 << 62) - 1  # Redis refuses counts of pairs whose double would overflow
+TOTAL_MAX = 1 << 27  # more than any reply holds, so that products do not overflow
+DRAWS_MAX = 64  # distinct fields that are drawn one by one; more are chosen in a walk
+
+
+@kernel
+def open_field(words, octets, tape, key, field, now):
+    """Return (index of the root, seat) of the field in slot `field` of the hash in slot `key`.
+
+    The seat is 0 without such a field, -1 if the key holds another kind.
+    """
+    ref = key_access.find(words, octets, tape, key, HASH, now)
+    if ref == OTHER_KIND:
+        return 0, -1
+    if ref == MISSING:
+        return 0, 0
+    root = keyspace.root_of(words, ref)
+    return root, fields.find(words, octets, root, text_at(words, tape, field), text_size(words, tape, field), now)
+
+
+@kernel
+def get(words, octets, tape, now, reply):
+    """Reply with the value of a field, or NIL (HGET)."""
+    root, seat = open_field(words, octets, tape, slots.HASH_GET_KEY, slots.HASH_GET_FIELD, now)
+    if seat < 0:
+        return WRONG_TYPE
+    if seat == 0:
+        return NIL
+    at, size, form = fields.value_of(words, octets, root, seat)
+    if not fits(words, reply, 1, size):
+        return FULL
+    set_scalar(words, reply, 0)
+    add_text(words, reply, at, size, form)
+    return ITEM
+
+
+@kernel
+def has(words, octets, tape, now, reply):
+    """Reply with NUMBER 1 if the hash has the field, else 0 (HEXISTS)."""
+    _, seat = open_field(words, octets, tape, slots.HASH_GET_KEY, slots.HASH_GET_FIELD, now)
+    if seat < 0:
+        return WRONG_TYPE
+    set_scalar(words, reply, 1 if seat else 0)
+    return NUMBER
+
+
+@kernel
+def length_of(words, octets, tape, now, reply):
+    """Reply with the size of the value of a field in bytes, 0 without one (HSTRLEN)."""
+    root, seat = open_field(words, octets, tape, slots.HASH_GET_KEY, slots.HASH_GET_FIELD, now)
+    if seat < 0:
+        return WRONG_TYPE
+    set_scalar(words, reply, 0)
+    if seat:
+        _, size, _ = fields.value_of(words, octets, root, seat)
+        words[reply] = size
+    return NUMBER
+
+
+@kernel
+def get_many(words, octets, tape, now, reply):
+    """Reply with the value of each field, a null where there is none (HMGET)."""
+    ref = key_access.find(words, octets, tape, slots.HASH_MGET_KEY, HASH, now)
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    count = words[tape + slots.HASH_MGET_FIELDS]
+    root = keyspace.root_of(words, ref)
+    if not fits(words, reply, count, 0):
+        return FULL
+    set_scalar(words, reply, 0)
+    field = first_item(words, tape, slots.HASH_MGET_FIELDS) + slots.HASH_MGET_FIELDS_FIELD
+    total = 0
+    for _ in range(count):
+        seat = 0
+        if ref:
+            seat = fields.find(
+                words, octets, root, text_at(words, tape, field), text_size(words, tape, field), now
+            )
+        if seat:
+            at, size, form = fields.value_of(words, octets, root, seat)
+            add_text(words, reply, at, size, form)
+            total += size
+        else:
+            add_nil(words, reply)
+        field += slots.HASH_MGET_FIELDS_STRIDE
+    return ITEMS if fits(words, reply, count, total) else FULL
+
+
+@kernel
+def count(words, octets, tape, now, reply):
+    """Reply with the number of fields that have not expired (HLEN)."""
+    ref = key_access.find(words, octets, tape, slots.HASH_LEN_KEY, HASH, now)
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    set_scalar(words, reply, fields.live_count(words, octets, keyspace.root_of(words, ref), now) if ref else 0)
+    return NUMBER
+
+
+@kernel
+def add_parts(words, octets, root, seat, reply, parts):
+    """Add the field at a seat, or its value, or both, to the reply."""
+    if parts & NAMES:
+        at, size = fields.name_of(words, octets, root, seat)
+        add_text(words, reply, at, size, 0)
+    if parts & VALUES:
+        at, size, form = fields.value_of(words, octets, root, seat)
+        add_text(words, reply, at, size, form)
+
+
+@kernel
+def list_packed(words, octets, block, reply, parts):
+    """Add the fields of a packed hash, or their values, or both, to the reply."""
+    at = packed.strip_at(block)
+    end = at + packed.used_of(words, block)
+    is_name = True
+    while at < end:
+        start, size, form = packed.read(octets, at)
+        if parts & (NAMES if is_name else VALUES):
+            add_text(words, reply, start, size, form)
+        is_name = not is_name
+        at = start + size
+
+
+@kernel
+def list_parts(words, octets, tape, now, reply, parts):
+    """Reply with all fields, with all values, or with both as a map."""
+    ref = key_access.find(words, octets, tape, slots.HASH_GETALL_KEY, HASH, now)
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    root = keyspace.root_of(words, ref)
+    found = fields.live_count(words, octets, root, now) if ref else 0
+    each = 2 if parts == NAMES | VALUES else 1
+    if not fits(words, reply, 1 + each * found, fields.bytes_of(words, root) if ref else 0):
+        return FULL
+    set_scalar(words, reply, found)
+    if each == 2:
+        add_mark(words, reply, MARK_MAP, found)
+    if ref and packed.shape_of(words[root]) == packed.PACKED:
+        list_packed(words, octets, packed.block_of(words[root]), reply, parts)
+    elif ref:
+        may_expire = fields.may_expire(words, root, now)
+        place, seat = fields.next_field(words, octets, root, 0)
+        while seat:
+            if not may_expire or not fields.expired(words, root, seat, now):
+                add_parts(words, octets, root, seat, reply, parts)
+            place, seat = fields.next_field(words, octets, root, place)
+    return ITEM if each == 2 else ITEMS
+
+
+@kernel
+def get_all(words, octets, tape, now, reply):
+    """Reply with all fields and their values (HGETALL)."""
+    return list_parts(words, octets, tape, now, reply, NAMES | VALUES)
+
+
+@kernel
+def names(words, octets, tape, now, reply):
+    """Reply with all fields (HKEYS)."""
+    return list_parts(words, octets, tape, now, reply, NAMES)
+
+
+@kernel
+def values(words, octets, tape, now, reply):
+    """Reply with all values (HVALS)."""
+    return list_parts(words, octets, tape, now, reply, VALUES)
+
+
+@kernel
+def any_field(words, octets, root):
+    """Return the seat of a field drawn with equal odds, perhaps of one that has expired; the hash is not empty."""
+    chance = tables.next_chance(words[CHANCE])
+    if packed.shape_of(words[root]) == packed.PACKED:
+        words[CHANCE] = chance
+        block = packed.block_of(words[root])
+        pairs = packed.count_of(words, block) // fields.PAIR
+        index = np.int64((np.uint64(chance) >> np.uint64(1)) % np.uint64(pairs))
+        return 1 + packed.place_of(words, octets, block, index * fields.PAIR)
+    seat, chance = tables.any_slot(words, packed.block_of(words[root]), chance)
+    words[CHANCE] = chance
+    return seat
+
+
+@kernel
+def live_field(words, octets, root, now):
+    """Return the seat of a field that has not expired, drawn with equal odds; there must be one."""
+    while True:
+        seat = any_field(words, octets, root)
+        if not fields.expired(words, root, seat, now):
+            return seat
+
+
+@kernel
+def draw(words, octets, tape, now, reply):
+    """Reply with a random field, or with up to `count` (HRANDFIELD): distinct ones, or with a negative count any."""
+    ref = key_access.find(words, octets, tape, slots.HASH_RANDFIELD_KEY, HASH, now)
+    many = words[tape + slots.HASH_RANDFIELD_HAS_COUNT]
+    wanted = words[tape + slots.HASH_RANDFIELD_COUNT] if many else 1
+    pairs = words[tape + slots.HASH_RANDFIELD_WITHVALUES]
+    if wanted == LEAST:
+        return COUNT_RANGE
+    if pairs and (wanted < -PAIRS_MAX or wanted > PAIRS_MAX):
+        return OUT_OF_RANGE
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    root = keyspace.root_of(words, ref)
+    found = fields.live_count(words, octets, root, now) if ref else 0
+    if found == 0 or wanted == 0:
+        return EMPTY if many else NO_ITEM
+    total = min(-wanted, TOTAL_MAX) if wanted < 0 else min(wanted, found)
+    longest = fields.bytes_of(words, root)
+    if not fits(words, reply, 1 + total * (3 if pairs else 1), longest if wanted > 0 else longest * total):
+        return FULL
+    set_scalar(words, reply, 0)
+    if many:
+        add_mark(words, reply, MARK_PAIRS if pairs else MARK_ARRAY, total)
+    if wanted > 0 and total < found and total > DRAWS_MAX:
+        choose(words, octets, root, now, reply, total, found, pairs)
+    elif wanted > 0 and total == found and many:
+        choose(words, octets, root, now, reply, total, found, pairs)
+    else:
+        draw_some(words, octets, root, now, reply, total, wanted > 0, pairs)
+    return ITEM
+
+
+@kernel
+def add_drawn(words, octets, root, seat, reply, pairs):
+    """Add a field to the reply, with its value as a pair if `pairs` says so."""
+    if pairs:
+        add_mark(words, reply, MARK_PAIR, 2)
+    add_parts(words, octets, root, seat, reply, NAMES | VALUES if pairs else NAMES)
+
+
+@kernel
+def choose(words, octets, root, now, reply, wanted, found, pairs):
+    """Add `wanted` of the `found` fields, each set of them with equal odds, in one walk."""
+    place, seat = fields.next_field(words, octets, root, 0)
+    while seat and wanted:
+        if not fields.expired(words, root, seat, now):
+            chance = tables.next_chance(words[CHANCE])
+            words[CHANCE] = chance
+            if np.int64((np.uint64(chance) >> np.uint64(1)) % np.uint64(found)) < wanted:
+                add_drawn(words, octets, root, seat, reply, pairs)
+                wanted -= 1
+            found -= 1
+        place, seat = fields.next_field(words, octets, root, place)
+
+
+@kernel
+def draw_some(words, octets, root, now, reply, wanted, distinct, pairs):
+    """Add `wanted` fields that are drawn one by one; `distinct`: none twice."""
+    first = words[reply + 1]
+    stride = 3 if pairs else 1
+    while wanted:
+        seat = live_field(words, octets, root, now)
+        at, _ = fields.name_of(words, octets, root, seat)
+        again = False
+        if distinct:
+            name = first + (1 if pairs else 0)
+            while name < words[reply + 1]:
+                again |= words[reply + 2 + 2 * name] == at
+                name += stride
+        if not again:
+            add_drawn(words, octets, root, seat, reply, pairs)
+            wanted -= 1
