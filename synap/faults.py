@@ -13,7 +13,7 @@ reply at `layout.SECOND_NUMBER`.
 
 from dataclasses import dataclass
 
-from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, ROOM_LIMIT_MAX, TAPE_WORDS_MAX
+from synap.ranges import ACK_DEADLINE_MS_MAX, INT_MAX, MESSAGE_RETRIES_MAX, ROOM_LIMIT_MAX, TAPE_WORDS_MAX
 
 
 @dataclass(frozen=True)
@@ -191,6 +191,9 @@ TABLE = (
     Row(107, "NOT_SIGNED_IN", "NOAUTH Authentication required.", 401, "Authentication required"),
     Row(108, "NO_PERMISSION", "NOPERM this user has no permissions to run the '%' command", 403, "Permission denied"),
     Row(109, "RATE_LIMITED", "ERR too many calls: wait before the next one", 429, "Too many requests"),
+    Row(110, "NEGATIVE_LIMIT", "ERR LIMIT can't be negative", 400, "Invalid request: the limit must not be negative"),
+    Row(111, "BAD_RANDOM_COUNT", f"ERR value is out of range, value must between {-INT_MAX} and {INT_MAX}", 400,
+        f"Invalid request: the count must be from {-INT_MAX} to {INT_MAX}"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

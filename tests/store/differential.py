@@ -24,7 +24,9 @@ from tests.support import REASONS, Bench, Refusal, command
 
 BLOB = layout.CALL_BLOB * layout.WORD
 OUT = layout.OUT * layout.WORD
-UNORDERED = {"set.members", "key.match", "key.list", "queue.list", "stream.list"}
+UNORDERED = {
+    "set.members", "set.inter", "set.union", "set.diff", "key.match", "key.list", "queue.list", "stream.list",
+}  # fmt: skip
 
 
 def read(row: Command, reply: bytes, version: int, at: int = 0) -> tuple[Any, int]:
@@ -187,22 +189,21 @@ class Differential:
         assert value == wanted, f"{row.name} {words!r:.500}: got {value!r:.500}, twin {wanted!r:.500}"
         return changed
 
-    def scan(self, *options: bytes) -> None:
-        """A whole iteration: every key that can be seen, and nothing else."""
+    def scan(self, *options: bytes, word: bytes = b"SCAN", key: bytes | None = None) -> None:
+        """A whole iteration, over the keys or over what a key holds: everything that is there, and nothing else."""
+        row, begin = self.rows[word.decode()], [] if key is None else [key]
         cursor, found = b"0", []
         while True:
-            piece = command(b"SCAN", cursor, *options)
+            piece = command(word, *begin, cursor, *options)
             told = self.run_lane([piece])
             assert told == self.step(self.steps, piece)
-            (cursor, keys), _ = read(self.rows["SCAN"], told, self.version)
-            found += keys
+            (cursor, page), _ = read(row, told, self.version)
+            found += page
             if cursor == b"0":
                 break
-        wanted, _ = self.twins["key.scan"](
-            self.state, arguments(self.rows["SCAN"], [b"0", *options]), self.now
-        )
+        wanted, _ = self.twins[row.name](self.state, arguments(row, [*begin, b"0", *options]), self.now)
         assert sorted(found) == wanted
-        self.seen["key.scan"] = self.seen.get("key.scan", 0) + 1
+        self.seen[row.name] = self.seen.get(row.name, 0) + 1
 
     # Between calls.
 

@@ -30,6 +30,9 @@ def test_examples(store: type[Bench], name: str) -> None:
         if words[0] == b"SCAN":
             ways.scan()
             continue
+        if words[0] == b"SSCAN":
+            ways.scan(word=words[0], key=words[1])
+            continue
         (reply,) = ways.batch([words])
         told = plain(reply)
         if example.reply == "{id}":

@@ -14,6 +14,7 @@ from synap.arguments import (
     AnyOrder,
     Choice,
     Clash,
+    Counted,
     Flag,
     Glob,
     Int,
@@ -90,7 +91,7 @@ def named(nodes: Any, tape: list[Any], at: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for node in nodes:
         match node:
-            case Many():
+            case Many() | Counted():
                 size = widths(node.inner)
                 items = [named(node.inner, tape, tape[at + 1] + i * size) for i in range(tape[at])]
                 found[node.name] = [next(iter(item.values())) for item in items] if len(node.inner) == 1 else items
