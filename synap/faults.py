@@ -13,7 +13,7 @@ reply at `layout.SECOND_NUMBER`.
 
 from dataclasses import dataclass
 
-from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, ROOM_LIMIT_MAX, TAPE_WORDS_MAX
+from synap.ranges import ACK_DEADLINE_MS_MAX, INT_MAX, MESSAGE_RETRIES_MAX, ROOM_LIMIT_MAX, TAPE_WORDS_MAX
 
 
 @dataclass(frozen=True)
@@ -204,10 +204,11 @@ TABLE = (
     Row(115, "NUMFIELDS_DIFFER", "ERR The `numfields` parameter must match the number of arguments", 400,
         "Invalid request: the number of fields does not match the fields"),
     Row(116, "OUT_OF_RANGE", "ERR value is out of range", 400, "Invalid request: the count is out of range"),
-    Row(117, "COUNT_RANGE", "ERR value is out of range, value must between -9223372036854775807 and "
-        "9223372036854775807", 400, "Invalid request: the count is out of range"),
+    Row(117, "BAD_RANDOM_COUNT", f"ERR value is out of range, value must between {-INT_MAX} and {INT_MAX}", 400,
+        f"Invalid request: the count must be from {-INT_MAX} to {INT_MAX}"),
     Row(118, "INCREMENT_NOT_FINITE", "ERR value is NaN or Infinity", 400,
         "Invalid value: the increment is NaN or Infinity"),
+    Row(119, "NEGATIVE_LIMIT", "ERR LIMIT can't be negative", 400, "Invalid request: the limit must not be negative"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

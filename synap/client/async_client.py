@@ -354,6 +354,24 @@ class AsyncClient(Keys[D], Awaiting):
         words = ("SCAN", None, "COUNT", count, *(() if match is None else ("MATCH", match)))
         return AsyncIteration(self._runner, scanning(words, self.options, self._data))
 
+    def sscan(self, key: str | bytes, match: str | bytes | None = None, *, count: int = 100) -> AsyncIteration[D]:
+        """Return an iterator over all members of a set that match, a few hundred per request.
+
+        A member that is there during the whole iteration is returned at least once.
+        """
+        words = ("SSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        return AsyncIteration(self._runner, scanning(words, self.options, self._data))
+
+    def hscan(
+        self, key: str | bytes, match: str | bytes | None = None, *, count: int = 100
+    ) -> AsyncIteration[tuple[D, D]]:
+        """Return an iterator over all fields of a hash that match, with their values, a few hundred per request.
+
+        A field that is there during the whole iteration is returned at least once.
+        """
+        words = ("HSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        return AsyncIteration(self._runner, scanning(words, self.options, self._pair, pairs=True))
+
     def pipeline(self) -> AsyncPipeline[D]:
         """Return a pipeline: its calls are sent in one write."""
         return AsyncPipeline(self, self._repeat)

@@ -197,8 +197,11 @@ def transacting(calls: list[tuple[Request[Any], Later[Any]]], options: Options, 
     return settle(calls, outcome)
 
 
-def scanning(words: tuple[Word | None, ...], options: Options, convert: Any) -> Flow:
-    """Yield an Item for each key that SCAN finds; None in `words` is the place of the cursor."""
+def scanning(words: tuple[Word | None, ...], options: Options, convert: Any, pairs: bool = False) -> Flow:
+    """Yield an Item for each key, member or field that a scan finds; None in `words` is the place of the cursor.
+
+    `pairs`: what is found are pairs, one behind the other.
+    """
     cursor: Any = b"0"
     while True:
         command = tuple(cursor if word is None else word for word in words)
@@ -206,7 +209,7 @@ def scanning(words: tuple[Word | None, ...], options: Options, convert: Any) -> 
         if isinstance(replies[0], Refused):
             raise replies[0]
         cursor, items = replies[0]
-        for item in items:
+        for item in zip(items[::2], items[1::2], strict=True) if pairs else items:
             try:
                 yield Item(convert(item))
             except NoMoreItems:

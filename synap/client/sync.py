@@ -336,6 +336,24 @@ class Client(Keys[D], Blocking):
         words = ("SCAN", None, "COUNT", count, *(() if match is None else ("MATCH", match)))
         return Iteration(self._runner, scanning(words, self.options, self._data))
 
+    def sscan(self, key: str | bytes, match: str | bytes | None = None, *, count: int = 100) -> Iteration[D]:
+        """Return an iterator over all members of a set that match, a few hundred per request.
+
+        A member that is there during the whole iteration is returned at least once.
+        """
+        words = ("SSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        return Iteration(self._runner, scanning(words, self.options, self._data))
+
+    def hscan(
+        self, key: str | bytes, match: str | bytes | None = None, *, count: int = 100
+    ) -> Iteration[tuple[D, D]]:
+        """Return an iterator over all fields of a hash that match, with their values, a few hundred per request.
+
+        A field that is there during the whole iteration is returned at least once.
+        """
+        words = ("HSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        return Iteration(self._runner, scanning(words, self.options, self._pair, pairs=True))
+
     def pipeline(self) -> Pipeline[D]:
         """Return a pipeline: its calls are sent in one write."""
         return Pipeline(self, self._repeat)

@@ -1,8 +1,8 @@
 """Command rows of hashes: fields with values under one key."""
 
-from synap.arguments import WRITE, Flag, Int, Key, Many, Optional, Raw, Text
+from synap.arguments import WRITE, AnyOrder, Flag, Glob, Int, Key, Many, Optional, Raw, Text, Token
 from synap.command import Command, Example
-from synap.methods import Method
+from synap.methods import CLIENT, EMBEDDED, Method
 from synap.reply import DONE, INTEGER, NIL, TEXT, VALUE, Array, Either, Map, Tuple, or_nil
 from synap.routes import Delete, Get, Post
 from synap.traits import GROWS, INTERNAL, TRUSTED, WRITES
@@ -125,6 +125,21 @@ ROWS = [
             note="Without `count`, return one field or None; with `count`, return up to so many distinct fields, or "
             "with a negative one as many as it says, perhaps some twice; `withvalues` adds their values."
         ),
+    ),
+    Command(
+        "hash.scan", 0x0611,
+        "Return one step of a scan over a hash: the cursor of the next step (0 at the end), and fields with values.",
+        args=(
+            _HASH, Text("cursor", cursor=True),
+            AnyOrder(Token("MATCH", Glob("pattern")), Token("COUNT", Int("count", least=1)), Flag("NOVALUES")),
+        ),
+        resp="HSCAN", reply=Tuple({"cursor": TEXT, "fields": Array(VALUE)}), run="field_reads.scan",
+        http=(Get("/hash/{key}/scan/{cursor}"),), json="$reply",
+        examples=(
+            Example("HSET h a 1", 1), Example("HSCAN h 0", ["0", ["a", "1"]]),
+            Example("HSCAN h 0 NOVALUES", ["0", ["a"]]),
+        ),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "hash.load", 0x06F0, "Load a piece of a hash from a snapshot.",

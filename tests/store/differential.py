@@ -6,6 +6,7 @@ equal to the byte, whatever chance decides. The twin goes on with what they drew
 
 import importlib
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,14 @@ from tests.support import REASONS, Bench, Refusal, command
 BLOB = layout.CALL_BLOB * layout.WORD
 OUT = layout.OUT * layout.WORD
 SMALL_LIMITS = (layout.HASH_ENTRIES_MAX, layout.SET_ENTRIES_MAX, layout.SET_INTEGERS_MAX, layout.ZSET_ENTRIES_MAX)
-UNORDERED = {"set.members", "hash.keys", "hash.vals", "key.match", "key.list", "queue.list", "stream.list"}
+UNORDERED = {
+    "set.members", "set.inter", "set.union", "set.diff", "hash.keys", "hash.vals", "key.match", "key.list",
+    "queue.list", "stream.list",
+}  # fmt: skip
+
+
+SCANS = {set: b"SSCAN", dict: b"HSCAN"}
+"""The kinds with a scan of their own."""
 
 
 def read(row: Command, reply: bytes, version: int, at: int = 0) -> tuple[Any, int]:
@@ -192,22 +200,31 @@ class Differential:
         assert value == wanted, f"{row.name} {words!r:.500}: got {value!r:.500}, twin {wanted!r:.500}"
         return changed
 
-    def scan(self, *options: bytes) -> None:
-        """A whole iteration: every key that can be seen, and nothing else."""
+    def scan(self, *options: bytes, word: bytes = b"SCAN", key: bytes | None = None) -> None:
+        """A whole iteration, over the keys or over what a key holds: everything that is there, and nothing else."""
+        row, begin = self.rows[word.decode()], [] if key is None else [key]
         cursor, found = b"0", []
         while True:
-            piece = command(b"SCAN", cursor, *options)
+            piece = command(word, *begin, cursor, *options)
             told = self.run_lane([piece])
             assert told == self.step(self.steps, piece)
-            (cursor, keys), _ = read(self.rows["SCAN"], told, self.version)
-            found += keys
+            (cursor, page), _ = read(row, told, self.version)
+            found += page
             if cursor == b"0":
                 break
-        wanted, _ = self.twins["key.scan"](
-            self.state, arguments(self.rows["SCAN"], [b"0", *options]), self.now
-        )
+        wanted, _ = self.twins[row.name](self.state, arguments(row, [*begin, b"0", *options]), self.now)
         assert sorted(found) == wanted
-        self.seen["key.scan"] = self.seen.get("key.scan", 0) + 1
+        self.seen[row.name] = self.seen.get(row.name, 0) + 1
+
+    def scan_elements(self, chance: Random) -> None:
+        """A whole iteration over what a random key holds, if its kind has one."""
+        space = self.state.namespace
+        held = {key: record for (other, key), record in self.state.records.items() if other == space}
+        keys = sorted(key for key, record in held.items() if record.kind in SCANS and self.state.seen(key, self.now))
+        if keys:
+            key = chance.choice(keys)
+            options = chance.choice(([], [b"COUNT", b"3"], [b"COUNT", b"100", b"MATCH", b"*1*"]))
+            self.scan(*options, word=SCANS[held[key].kind], key=key)
 
     # Between calls.
 

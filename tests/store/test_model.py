@@ -40,6 +40,8 @@ def history(ways: Differential, seed: int, count: int) -> None:
             ways.lazyfree(chance.choice((1, 30, 4000)))
         if chance.random() < 0.005:
             ways.scan(*chance.choice(([], [b"COUNT", b"100"], [b"MATCH", chance.choice(GLOBS)])))
+        if chance.random() < 0.01:
+            ways.scan_elements(chance)
         if chance.random() < 0.002:
             ways.same_state()
     ways.same_state()

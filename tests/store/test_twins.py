@@ -8,7 +8,7 @@ from synap.commands import CATALOGUE
 from synap.store.memory import layout
 from synap.traits import TRUSTED
 from tests.store.calls import POOL, number
-from tests.store.differential import Differential, digest, twins
+from tests.store.differential import SCANS, Differential, digest, twins
 from tests.support import Bench, Refusal
 
 OURS = {row.name for row in CATALOGUE.rows if row.traits & TRUSTED}
@@ -29,6 +29,9 @@ def test_examples(store: type[Bench], name: str) -> None:
         words = [word.encode() for word in example.words.replace("{id}", known).split()]
         if words[0] == b"SCAN":
             ways.scan()
+            continue
+        if words[0] in SCANS.values():
+            ways.scan(*words[3:], word=words[0], key=words[1])
             continue
         (reply,) = ways.batch([words])
         told = plain(reply)

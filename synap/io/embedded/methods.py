@@ -106,6 +106,39 @@ class Methods(QueueMethods):
             if not cursor:
                 return
 
+    def sscan(
+        self, key: Key, cursor: int = 0, match: Key | None = None, count: int | None = None
+    ) -> tuple[int, list[Any]]:
+        """Return (next cursor, members) of one step through the members of a set; the next cursor is 0 at the end."""
+        after, *found = self.call("set.scan", key=key, cursor=str(cursor), **given(pattern=match, count=count))
+        return int(after), cast(list[Any], found[0])
+
+    def sscan_iter(self, key: Key, match: Key | None = None, count: int = 100) -> Iterator[Any]:
+        """Yield every member of a set that matches, about `count` per step, as `scan_iter` does with keys."""
+        cursor = 0
+        while True:
+            cursor, found = self.sscan(key, cursor, match, count)
+            yield from found
+            if not cursor:
+                return
+
+    def hscan(
+        self, key: Key, cursor: int = 0, match: Key | None = None, count: int | None = None
+    ) -> tuple[int, dict[bytes, Any]]:
+        """Return (next cursor, fields with values) of one step through a hash; the next cursor is 0 at the end."""
+        after, *found = self.call("hash.scan", key=key, cursor=str(cursor), **given(pattern=match, count=count))
+        texts = cast(list[Any], found[0])
+        return int(after), dict(zip(texts[::2], texts[1::2], strict=True))
+
+    def hscan_iter(self, key: Key, match: Key | None = None, count: int = 100) -> Iterator[tuple[bytes, Any]]:
+        """Yield every field of a hash that matches with its value, about `count` per step, as `scan_iter` does."""
+        cursor = 0
+        while True:
+            cursor, found = self.hscan(key, cursor, match, count)
+            yield from found.items()
+            if not cursor:
+                return
+
 
 def _seconds(ex: float | None, ttl: float | None, px: int | None) -> dict[str, int | None]:
     """Return the fields of a time to live: whole seconds as `ttl`, a float or `px` as milliseconds."""

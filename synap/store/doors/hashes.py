@@ -44,6 +44,8 @@ def hashes_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return hashes.add_real(words, octets, tape, now, reply)
     if row == 0x10:  # hash.randfield
         return field_reads.draw(words, octets, tape, now, reply)
+    if row == 0x11:  # hash.scan
+        return field_reads.scan(words, octets, tape, now, reply)
     if row == 0x20:  # hash.expire
         return field_deadlines.expire(words, octets, tape, now, reply)
     if row == 0x21:  # hash.pexpire

@@ -2,7 +2,7 @@
 
 from synap.compiler.jit import door
 from synap.kernels.spans import view
-from synap.store.kinds.sets import sets
+from synap.store.kinds.sets import random_members, set_algebra, sets
 from synap.store.memory.layout import BROKEN
 
 
@@ -15,15 +15,37 @@ def sets_door(words_at, octets_at, size, code, tape, now, seq, reply):
     if row == 0x01:  # set.add
         return sets.add(words, octets, tape, now, reply)
     if row == 0x02:  # set.pop
-        return sets.pop(words, octets, tape, now, reply)
+        return random_members.pop(words, octets, tape, now, reply)
     if row == 0x03:  # set.remove
         return sets.remove(words, octets, tape, now, reply)
     if row == 0x04:  # set.members
-        return sets.members(words, octets, tape, now, reply)
+        return sets.list_members(words, octets, tape, now, reply)
     if row == 0x05:  # set.ismember
         return sets.has(words, octets, tape, now, reply)
     if row == 0x06:  # set.card
         return sets.size_of(words, octets, tape, now, reply)
+    if row == 0x07:  # set.has_many
+        return sets.has_many(words, octets, tape, now, reply)
+    if row == 0x08:  # set.move
+        return sets.move(words, octets, tape, now, reply)
+    if row == 0x09:  # set.pick
+        return random_members.pick(words, octets, tape, now, reply)
+    if row == 0x0A:  # set.inter
+        return set_algebra.intersect(words, octets, tape, now, reply)
+    if row == 0x0B:  # set.union
+        return set_algebra.union(words, octets, tape, now, reply)
+    if row == 0x0C:  # set.diff
+        return set_algebra.subtract(words, octets, tape, now, reply)
+    if row == 0x0D:  # set.interstore
+        return set_algebra.store_intersection(words, octets, tape, now, reply)
+    if row == 0x0E:  # set.unionstore
+        return set_algebra.store_union(words, octets, tape, now, reply)
+    if row == 0x0F:  # set.diffstore
+        return set_algebra.store_difference(words, octets, tape, now, reply)
+    if row == 0x10:  # set.intercard
+        return set_algebra.count_common(words, octets, tape, now, reply)
+    if row == 0x11:  # set.scan
+        return sets.scan(words, octets, tape, now, reply)
     if row == 0xF0:  # set.load
         return sets.load(words, octets, tape, now, reply)
     return BROKEN

@@ -4,7 +4,7 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.globs import matches
-from synap.kernels.integers import parse_cursor, print_integer
+from synap.kernels.integers import parse_cursor
 from synap.ranges import MS_MAX
 from synap.store.memory import tables
 from synap.store.memory.layout import (
@@ -12,19 +12,15 @@ from synap.store.memory.layout import (
     CHANGED,
     DONE,
     FULL,
-    ITEM,
     KEY_HITS,
     KEY_MISSES,
     KEYS_COUNT,
     KEYS_EXPIRING,
     KINDS_COUNT,
-    MARK_ARRAY,
-    MARK_BITS,
     NAMESPACES,
     NUMBER,
     REPLY_BYTES_MAX,
     REPLY_ITEMS_MAX,
-    SCRATCH,
     SHARDS,
     SHARDS_COUNT,
     TABLE_SIZE,
@@ -40,13 +36,11 @@ from synap.store.memory.refusals import (
     SYNTAX,
 )
 from synap.store.memory.tables import REF_MASK, TAG_BITS, TAG_MASK
-from synap.store.memory.tapes import add_mark, add_text, first_item, fits, set_scalar, text_at, text_size
-from synap.store.records import key_access, keyspace
+from synap.store.memory.tapes import add_text, first_item, fits, set_scalar, text_at, text_size
+from synap.store.records import key_access, keyspace, scans
 from synap.store.records.key_access import ANY_KIND, MISSING
 from synap.store.slots import keys as slots
 
-SCAN_COUNT_DEFAULT = 10
-PAGE_ITEMS = 3  # items of the reply before the keys: two marks of arrays and the cursor
 SCAN_WALK_MAX = 8192  # keys of other namespaces that one window passes over: about half a millisecond
 
 
@@ -271,23 +265,6 @@ def kind_named(words, octets, start, size):
 
 
 @kernel
-def begin_page(words, reply):
-    """Begin the reply of a step of an iteration: an array of the cursor as text and of an array of the keys."""
-    set_scalar(words, reply, 0)
-    add_mark(words, reply, MARK_ARRAY, 2)
-    add_text(words, reply, SCRATCH * 8, 0, 0)
-    add_mark(words, reply, MARK_ARRAY, 0)
-
-
-@kernel
-def end_page(words, octets, reply, cursor):
-    """End the reply that `begin_page` began, now that the keys and the cursor are known; return its status."""
-    words[reply + 5] = print_integer(octets, SCRATCH * 8, cursor) << MARK_BITS
-    words[reply + 6] = words[reply + 1] - PAGE_ITEMS
-    return ITEM
-
-
-@kernel
 def scan(words, octets, tape, now, reply):
     """Reply with one window of keys from a cursor on, and the cursor to continue from, 0 when done (SCAN).
 
@@ -302,7 +279,7 @@ def scan(words, octets, tape, now, reply):
     cursor, valid = parse_cursor(octets, cursor_at, cursor_size)
     if not valid:
         return BAD_CURSOR
-    wanted = words[tape + slots.KEY_SCAN_COUNT] if words[tape + slots.KEY_SCAN_HAS_COUNT] else SCAN_COUNT_DEFAULT
+    wanted = words[tape + slots.KEY_SCAN_COUNT] if words[tape + slots.KEY_SCAN_HAS_COUNT] else scans.COUNT_DEFAULT
     if wanted < 1:
         return SYNTAX
     wanted = min(wanted, words[REPLY_ITEMS_MAX] >> 1)
@@ -319,10 +296,10 @@ def scan(words, octets, tape, now, reply):
     tag = place & TAG_MASK
     looked = passed = 0
     octet_total = 0
-    begin_page(words, reply)
+    scans.begin_page(words, reply)
     while shard < SHARDS_COUNT:
         if cursor == 0 and looked == words[KEYS_COUNT + namespace]:
-            return end_page(words, octets, reply, 0)
+            return scans.end_page(words, octets, reply, 0)
         table = SHARDS + shard * TABLE_SIZE
         seat = tables.window(words, table, tag, TAG_MASK)
         if seat == 0:
@@ -331,7 +308,7 @@ def scan(words, octets, tape, now, reply):
             continue
         this = tables.tag_of(words[seat])
         if looked >= wanted or passed >= SCAN_WALK_MAX:
-            return end_page(words, octets, reply, (shard << TAG_BITS | this) + 1)
+            return scans.end_page(words, octets, reply, (shard << TAG_BITS | this) + 1)
         while words[seat] and tables.tag_of(words[seat]) == this:  # keys of one tag share a cursor
             ref = words[seat] & REF_MASK
             seat += 1
@@ -350,15 +327,15 @@ def scan(words, octets, tape, now, reply):
             octet_total += size
             items = words[reply + 1]
             if octet_total + (items + 1) * 32 > words[REPLY_BYTES_MAX]:
-                if items == PAGE_ITEMS and not fits(words, reply, PAGE_ITEMS + 1, octet_total):
+                if items == scans.PAGE_ITEMS and not fits(words, reply, scans.PAGE_ITEMS + 1, octet_total):
                     return FULL
-                return end_page(words, octets, reply, (shard << TAG_BITS | this) + 1)
+                return scans.end_page(words, octets, reply, (shard << TAG_BITS | this) + 1)
             add_text(words, reply, at, size, 0)
         tag = this + 1
         if tag > TAG_MASK:
             shard += 1
             tag = 0
-    return end_page(words, octets, reply, 0)
+    return scans.end_page(words, octets, reply, 0)
 
 
 @kernel

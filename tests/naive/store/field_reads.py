@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.naive.globs import matches
 from tests.naive.parser import Refused
 from tests.naive.store import Answer, State
 from tests.naive.store.hashes import visible
@@ -46,10 +47,17 @@ def values(state: State, args: dict[str, Any], now: int) -> Answer:
     return sorted(_fields(state, args, now).values()), False
 
 
+def scan(state: State, args: dict[str, Any], now: int) -> Answer:
+    """The texts that a whole iteration must have found, sorted."""
+    found = _fields(state, args, now).items()
+    pairs = [pair for pair in found if "pattern" not in args or matches(args["pattern"], pair[0])]
+    return sorted(text for pair in pairs for text in pair[: 1 if "NOVALUES" in args else 2]), False
+
+
 def draw(state: State, args: dict[str, Any], now: int) -> Answer:
     wanted = args.get("count", 1)
     if wanted == -(1 << 63):
-        raise Refused("COUNT_RANGE")
+        raise Refused("BAD_RANDOM_COUNT")
     if args.get("WITHVALUES") and not -PAIRS_MAX <= wanted <= PAIRS_MAX:
         raise Refused("OUT_OF_RANGE")
     found = _fields(state, args, now)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.naive.globs import matches
 from tests.naive.parser import Refused
 from tests.naive.store import Answer, State
 
@@ -25,22 +26,7 @@ def remove(state: State, args: dict[str, Any], now: int) -> Answer:
     return removed, removed > 0
 
 
-def pop(state: State, args: dict[str, Any], now: int) -> Answer:
-    if args.get("count", 0) < 0:
-        raise Refused("POSITIVE_COUNT")
-    record = state.seen(args["key"], now, set)
-    if record is None:
-        return ([] if "count" in args else None), False
-    drawn = state.chosen if "count" in args else [state.chosen]
-    assert len(drawn) == len(set(drawn)) == min(args.get("count", 1), len(record.value))
-    assert set(drawn) <= record.value
-    record.value.difference_update(drawn)
-    if not record.value:
-        state.drop(args["key"])
-    return state.chosen, bool(drawn)
-
-
-def members(state: State, args: dict[str, Any], now: int) -> Answer:
+def list_members(state: State, args: dict[str, Any], now: int) -> Answer:
     record = state.seen(args["key"], now, set)
     return (sorted(record.value) if record else []), False
 
@@ -53,6 +39,33 @@ def has(state: State, args: dict[str, Any], now: int) -> Answer:
 def size_of(state: State, args: dict[str, Any], now: int) -> Answer:
     record = state.seen(args["key"], now, set)
     return (len(record.value) if record else 0), False
+
+
+def has_many(state: State, args: dict[str, Any], now: int) -> Answer:
+    record = state.seen(args["key"], now, set)
+    return [int(record is not None and member in record.value) for member in args["members"]], False
+
+
+def move(state: State, args: dict[str, Any], now: int) -> Answer:
+    if state.seen(args["source"], now) is None:
+        return 0, False
+    record = state.seen(args["source"], now, set)
+    other = state.seen(args["destination"], now, set)
+    if args["member"] not in record.value:
+        return 0, False
+    if record is other:
+        return 1, False
+    record.value.discard(args["member"])
+    if not record.value:
+        state.drop(args["source"])
+    state.claim(args["destination"], now, set).value.add(args["member"])
+    return 1, True
+
+
+def scan(state: State, args: dict[str, Any], now: int) -> Answer:
+    """What a whole iteration must have found."""
+    found = list_members(state, args, now)[0]
+    return [member for member in found if "pattern" not in args or matches(args["pattern"], member)], False
 
 
 def load(state: State, args: dict[str, Any], now: int) -> Answer:

@@ -1,4 +1,4 @@
-"""Rows that read hashes: HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HEXISTS, HSTRLEN, HRANDFIELD."""
+"""Rows that read hashes: HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HEXISTS, HSTRLEN, HRANDFIELD, HSCAN."""
 
 import numpy as np
 
@@ -19,10 +19,11 @@ from synap.store.memory.layout import (
     NIL,
     NO_ITEM,
     NUMBER,
+    REPLY_ITEMS_MAX,
 )
-from synap.store.memory.refusals import COUNT_RANGE, OUT_OF_RANGE, WRONG_TYPE
+from synap.store.memory.refusals import BAD_CURSOR, BAD_RANDOM_COUNT, OUT_OF_RANGE, SYNTAX, WRONG_TYPE
 from synap.store.memory.tapes import add_mark, add_nil, add_text, first_item, fits, set_scalar, text_at, text_size
-from synap.store.records import key_access, keyspace, packed
+from synap.store.records import key_access, keyspace, packed, scans
 from synap.store.records.key_access import MISSING, OTHER_KIND
 from synap.store.slots import hashes as slots
 
@@ -227,7 +228,7 @@ def draw(words, octets, tape, now, reply):
     wanted = words[tape + slots.HASH_RANDFIELD_COUNT] if many else 1
     pairs = words[tape + slots.HASH_RANDFIELD_WITHVALUES]
     if wanted == LEAST:
-        return COUNT_RANGE
+        return BAD_RANDOM_COUNT
     if pairs and (wanted < -PAIRS_MAX or wanted > PAIRS_MAX):
         return OUT_OF_RANGE
     if ref == OTHER_KIND:
@@ -292,3 +293,62 @@ def draw_some(words, octets, root, now, reply, wanted, distinct, pairs):
         if not again:
             add_drawn(words, octets, root, seat, reply, pairs)
             wanted -= 1
+
+
+@kernel
+def scan(words, octets, tape, now, reply):
+    """Reply with one step of a scan: the cursor to continue from, 0 when done, and some fields (HSCAN).
+
+    A packed hash is returned as a whole.
+    """
+    cursor, valid = scans.cursor_of(words, octets, tape)
+    if not valid:
+        return BAD_CURSOR
+    ref = key_access.find(words, octets, tape, slots.HASH_SCAN_KEY, HASH, now)
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    scans.begin_page(words, reply)
+    if ref == MISSING:
+        return scans.end_page(words, octets, reply, 0)
+    left = scans.count_of(words, tape)
+    if left < 1:
+        return SYNTAX
+    root = keyspace.root_of(words, ref)
+    parts = NAMES if words[tape + slots.HASH_SCAN_NOVALUES] else NAMES | VALUES
+    if packed.shape_of(words[root]) == packed.PACKED:
+        if not fits(words, reply, scans.PAGE_ITEMS + 2 * fields.count(words, root), fields.bytes_of(words, root)):
+            return FULL
+        scans.begin_page(words, reply)
+        place, seat = fields.next_field(words, octets, root, 0)
+        while seat:
+            at, size = fields.name_of(words, octets, root, seat)
+            if scans.is_asked_for(words, octets, tape, at, size):
+                add_parts(words, octets, root, seat, reply, parts)
+            place, seat = fields.next_field(words, octets, root, place)
+        return scans.end_page(words, octets, reply, 0)
+    return scan_table(words, octets, tape, now, reply, root, cursor, min(left, words[REPLY_ITEMS_MAX] >> 2), parts)
+
+
+@kernel
+def scan_table(words, octets, tape, now, reply, root, cursor, left, parts):
+    """Carry out a step of HSCAN in a table; `left` fields are looked at."""
+    table = packed.block_of(words[root])
+    tag = scans.first_tag(cursor)
+    each = 2 if parts & VALUES else 1
+    total = 0
+    while True:
+        seat, tag = scans.walk(words, table, tag)
+        if seat == 0 or left <= 0:
+            return scans.end_page(words, octets, reply, scans.cursor_at(tag))
+        before = words[reply + 1]
+        while words[seat] and tables.tag_of(words[seat]) == tag:  # fields of one tag share a cursor
+            left -= 1
+            at, size = fields.name_of(words, octets, root, seat)
+            if scans.is_asked_for(words, octets, tape, at, size) and not fields.expired(words, root, seat, now):
+                _, length, _ = fields.value_of(words, octets, root, seat)
+                total += size + (length if each == 2 else 0)
+                if not scans.page_takes(words, reply, each, total):
+                    return scans.cut_page(words, octets, reply, before, each, total, tag)
+                add_parts(words, octets, root, seat, reply, parts)
+            seat += 1
+        tag += 1

@@ -4,7 +4,7 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
-from synap.store.kinds.sets import sets
+from synap.store.kinds.sets import members
 from synap.store.memory import arena, codes, frames, tables
 from synap.store.memory.layout import FORM_MASK, MARK_BITS, WORD
 from synap.store.memory.tables import REF_MASK
@@ -23,14 +23,12 @@ from synap.store.records.pieces import (
 from synap.store.records.state_hash import mix, text
 
 LISTPACK, INTSET, HASHTABLE = range(3)  # encodings, in the order of the table of kinds
-MEMBER_OVERHEAD = 32  # the most bytes that a copied member takes besides its own
 
 
 @kernel
 def copied_bytes(words, ref):
     """Return an upper bound of the bytes that a copy takes."""
-    root = keyspace.root_of(words, ref)
-    return words[root + sets.BYTES] + words[root + tables.COUNT] * MEMBER_OVERHEAD
+    return members.copied_bytes(words, keyspace.root_of(words, ref))
 
 
 @kernel
@@ -39,14 +37,14 @@ def copy(words, octets, source, target):
     root = keyspace.root_of(words, target)
     source = keyspace.root_of(words, source)
     tables.open_table(words, octets, root, max(words[source + tables.COUNT] * 2, tables.SIZE_MIN))
-    words[root + sets.BYTES] = 0
+    words[root + members.BYTES] = 0
     place = 0
     while True:
         place, seat = tables.next_entry(words, source, place)
         if seat == 0:
             return True
         ref = words[seat] & REF_MASK
-        if sets.add_member(words, octets, root, (ref + 1) * 8, words[ref] >> MARK_BITS, words[ref] & 0xFF) < 0:
+        if members.add(words, octets, root, (ref + 1) * 8, words[ref] >> MARK_BITS, words[ref] & 0xFF) < 0:
             return False
 
 
@@ -120,7 +118,7 @@ def describe(words, octets, ref, samples, found):
     found[ENCODING] = HASHTABLE if words[ref] & keyspace.OUTGROWN else small
     count = words[root + tables.COUNT]
     found[COUNT] = count
-    found[SIZE] = words[root + sets.BYTES]
+    found[SIZE] = words[root + members.BYTES]
     if words[root + tables.SLOTS]:
         found[BYTES] += arena.capacity(words, words[root + tables.SLOTS]) * WORD
     if words[root + tables.OLD]:
@@ -140,5 +138,27 @@ def describe(words, octets, ref, samples, found):
 
 @kernel
 def free_some(words, octets, ref, budget):
-    """Free members of a deleted set; return what is left of the budget, more than 0 once only the record is left."""
-    return sets.free_some(words, octets, ref, budget)
+    """Free members of a deleted set from the left; return what is left of the budget, more than 0 once all are freed.
+
+    The last word of the root holds the progress in the current slots; the old slots, if there are any, come second.
+    """
+    root = ref + 1
+    while words[root + tables.SLOTS] and budget > 0:
+        entries = words[root + tables.SLOTS]
+        size = words[root + tables.SIZE]
+        end = entries + size + tables.slack(size)
+        at = entries + words[root + members.BYTES]
+        while at < end and budget > 0:
+            if words[at]:
+                arena.release(words, words[at] & REF_MASK)
+                budget -= 4
+            budget -= 1
+            at += 1
+        words[root + members.BYTES] = at - entries
+        if at == end:
+            arena.release(words, entries)
+            words[root + tables.SLOTS] = words[root + tables.OLD]
+            words[root + tables.SIZE] = words[root + tables.OLD_SIZE]
+            words[root + tables.OLD] = 0
+            words[root + members.BYTES] = 0
+    return budget

@@ -1,0 +1,164 @@
+"""Rows that draw members at random, with equal odds: SPOP and SRANDMEMBER.
+
+The log has SPOP as a removal with the members spelled out, since random draws cannot be repeated.
+"""
+
+import numpy as np
+
+from synap.compiler.jit import kernel
+from synap.kernels.spans import fill
+from synap.ranges import INT_MIN
+from synap.store.kinds.sets import encodings, members, sets
+from synap.store.memory import arena, codes, decided, tables
+from synap.store.memory.kinds import SET
+from synap.store.memory.layout import (
+    BROKEN,
+    CHANCE,
+    CHANGED,
+    DECIDED_BIT,
+    EMPTY,
+    FULL,
+    ITEM,
+    ITEMS,
+    MARK_BITS,
+    NO_ITEM,
+)
+from synap.store.memory.refusals import BAD_RANDOM_COUNT, OUT_OF_MEMORY, POSITIVE_COUNT, WRONG_TYPE
+from synap.store.memory.tapes import fits, set_scalar
+from synap.store.records import key_access, keyspace
+from synap.store.records.key_access import MISSING, OTHER_KIND
+from synap.store.slots import sets as slots
+
+FEW = 3  # of a larger part of the set than 1 / FEW, all members are walked
+
+
+@kernel
+def next_chance(words):
+    """Return the next 64 random bits."""
+    words[CHANCE] = tables.next_chance(words[CHANCE])
+    return words[CHANCE]
+
+
+@kernel
+def draw(words, octets, root):
+    """Return the seat of a member drawn with equal odds."""
+    member, chance = members.draw(words, octets, root, next_chance(words))
+    words[CHANCE] = chance
+    return member
+
+
+@kernel
+def pop(words, octets, tape, now, reply):
+    """Remove and return a member drawn with equal odds, or up to a count if there is one (SPOP)."""
+    has_count = words[tape + slots.SET_POP_HAS_COUNT]
+    wanted = words[tape + slots.SET_POP_COUNT] if has_count else 1
+    if wanted < 0:
+        return POSITIVE_COUNT
+    h, seat, ref = key_access.open_key(words, octets, tape, slots.SET_POP_KEY, SET, now)
+    if ref == MISSING:
+        return EMPTY if has_count else NO_ITEM
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    root = keyspace.root_of(words, ref)
+    wanted = min(wanted, members.count_of(words, root))
+    if not fits(words, reply, wanted, members.bytes_of(words, root)):
+        return FULL
+    set_scalar(words, reply, 0)
+    if wanted == 0:
+        return EMPTY
+    decided.begin(words, codes.SET_REMOVE, words[tape - 2], slots.SET_REMOVE_SLOTS)
+    decided.put_argument(words, octets, slots.SET_REMOVE_KEY, tape, slots.SET_POP_KEY)
+    decided.put_group(words, slots.SET_REMOVE_MEMBERS)
+    for _ in range(wanted):
+        member = draw(words, octets, root)
+        start, mark = members.text_of(words, octets, root, member)
+        item = decided.add_item(words, slots.SET_REMOVE_MEMBERS, slots.SET_REMOVE_MEMBERS_STRIDE)
+        decided.put_text(words, octets, item + slots.SET_REMOVE_MEMBERS_MEMBER, start, mark >> MARK_BITS, 0)
+        members.put(words, octets, root, member, reply)
+        if not members.remove(words, octets, root, member, True):
+            return BROKEN
+    left = members.count_of(words, root)
+    if has_count and left:
+        encodings.set_was_drawn(words, octets, ref, root, wanted)
+    key_access.shrunk(words, octets, h, seat, left)
+    return (ITEMS if has_count else ITEM) | CHANGED | DECIDED_BIT
+
+
+@kernel
+def pick(words, octets, tape, now, reply):
+    """Reply with a member drawn with equal odds; with a count, with that many different members, or, if it is negative,
+    with members that are each drawn from all (SRANDMEMBER)."""
+    has_count = words[tape + slots.SET_PICK_HAS_COUNT]
+    count = words[tape + slots.SET_PICK_COUNT] if has_count else -1
+    if count == INT_MIN:
+        return BAD_RANDOM_COUNT
+    ref = key_access.find(words, octets, tape, slots.SET_PICK_KEY, SET, now)
+    if ref == MISSING:
+        return EMPTY if has_count else NO_ITEM
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    root = keyspace.root_of(words, ref)
+    set_scalar(words, reply, 0)
+    if count < 0:
+        status = put_repeated(words, octets, root, -count, reply)
+        return status if has_count or status == FULL else ITEM
+    if count >= members.count_of(words, root):
+        return sets.put_all(words, octets, root, reply)
+    if not fits(words, reply, count, members.bytes_of(words, root)):
+        return FULL
+    if count == 0:
+        return EMPTY
+    if not members.is_table(words, root) or count * FEW > members.count_of(words, root):
+        put_part(words, octets, root, count, reply)
+    elif not put_few(words, octets, root, count, reply):
+        return OUT_OF_MEMORY
+    return ITEMS
+
+
+@kernel
+def put_repeated(words, octets, root, count, reply):
+    """Reply with `count` members, each drawn from all; return ITEMS or FULL."""
+    if not fits(words, reply, count, 0):
+        return FULL
+    total = 0
+    for _ in range(count):
+        member = draw(words, octets, root)
+        _, mark = members.text_of(words, octets, root, member)
+        total += mark >> MARK_BITS
+        if not fits(words, reply, count, total):
+            return FULL
+        members.put(words, octets, root, member, reply)
+    return ITEMS
+
+
+@kernel
+def put_part(words, octets, root, count, reply):
+    """Reply with `count` members by walking all: each is taken with the odds that those before have left it."""
+    left = members.count_of(words, root)
+    place, member = members.following(words, octets, root, 0)
+    while count > 0:
+        if members.below(next_chance(words), left) < count:
+            members.put(words, octets, root, member, reply)
+            count -= 1
+        left -= 1
+        place, member = members.following(words, octets, root, place)
+
+
+@kernel
+def put_few(words, octets, root, count, reply):
+    """Reply with `count` different members, a small part of those of a table; return False without memory."""
+    size = (members.places_of(words, root) >> 6) + 1
+    drawn = arena.allocate(words, size)  # a bit for each slot of the table
+    if drawn == 0:
+        return False
+    fill(octets, drawn * 8, 0, size * 8)
+    while count > 0:
+        seat = draw(words, octets, root)
+        place = members.place_of(words, root, seat)
+        bit = np.int64(1) << (place & 63)
+        if words[drawn + (place >> 6)] & bit == 0:
+            words[drawn + (place >> 6)] |= bit
+            members.put(words, octets, root, seat, reply)
+            count -= 1
+    arena.release(words, drawn)
+    return True
