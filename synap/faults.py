@@ -203,12 +203,16 @@ TABLE = (
         "Invalid request: 'fields' must name at least one field"),
     Row(115, "NUMFIELDS_DIFFER", "ERR The `numfields` parameter must match the number of arguments", 400,
         "Invalid request: the number of fields does not match the fields"),
-    Row(116, "OUT_OF_RANGE", "ERR value is out of range", 400, "Invalid request: the count is out of range"),
+    Row(116, "PAIRS_OUT_OF_RANGE", "ERR value is out of range", 400, "Invalid request: the count is out of range"),
     Row(117, "BAD_RANDOM_COUNT", f"ERR value is out of range, value must between {-INT_MAX} and {INT_MAX}", 400,
         f"Invalid request: the count must be from {-INT_MAX} to {INT_MAX}"),
     Row(118, "INCREMENT_NOT_FINITE", "ERR value is NaN or Infinity", 400,
         "Invalid value: the increment is NaN or Infinity"),
     Row(119, "NEGATIVE_LIMIT", "ERR LIMIT can't be negative", 400, "Invalid request: the limit must not be negative"),
+    Row(120, "TRANSACTION_TOO_LARGE", "ERR a transaction may queue at most {most} calls of {bytes} bytes in all", 413,
+        "Invalid request: a transaction may queue at most {most} calls of {bytes} bytes in all"),
+    Row(121, "TOO_MANY_TRANSACTIONS", "ERR at most {most} clients may have a transaction at a time", 429,
+        "Too many requests: at most {most} clients may have a transaction at a time"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from synap.command import Catalogue, Command
-from synap.commands import connection, keys, pubsub, renames, server, words
+from synap.commands import client_transactions, connection, keys, pubsub, renames, server, words
 from synap.derive.doors import family_codes
 from synap.store.kinds.table import KINDS, NAMED
 
@@ -13,7 +13,10 @@ KIND_ROWS: list[Command] = [
 """The rows of the kinds, from the modules that the table of kinds names."""
 
 CATALOGUE = Catalogue(
-    [*KIND_ROWS, *keys.ROWS, *renames.ROWS, *connection.ROWS, *server.ROWS, *pubsub.ROWS, *words.ROWS]
+    [
+        *KIND_ROWS, *keys.ROWS, *renames.ROWS, *connection.ROWS, *client_transactions.ROWS, *server.ROWS, *pubsub.ROWS,
+        *words.ROWS,
+    ]  # fmt: skip
 )
 FAMILY_CODES = family_codes(CATALOGUE)
 FAMILIES = tuple(FAMILY_CODES.values())

@@ -90,6 +90,28 @@ class Client(Protocol):
         """The time of the last command (ms of engine time)."""
 
 
+class ClientTransactions(Protocol):
+    """The transactions of clients of the JSON surfaces, which have no connection and give their id with each call."""
+
+    def begin(self, client: str, now: int) -> None:
+        """Begin a transaction. Raise Fault if the client has one."""
+
+    def execute(self, caller: "Caller", client: str, now: int) -> list[Any] | None:
+        """Carry out what the client has queued and return the replies; None if a watched key has changed.
+
+        Raise Fault without a transaction.
+        """
+
+    def discard(self, client: str, now: int) -> None:
+        """End a transaction, and drop what is queued. Raise Fault without one."""
+
+    def watch(self, client: str, keys: list[bytes], now: int) -> None:
+        """Watch keys for the client's transaction, which may be begun later."""
+
+    def unwatch(self, client: str, now: int) -> None:
+        """Stop watching keys. Raise Fault if the client has no transaction and watches nothing."""
+
+
 class Connections(Protocol):
     """The connections of a server. `output_bytes_max`: unread output for which a connection is closed."""
 
@@ -121,7 +143,7 @@ class Host:
     log_lines_dropped lines that standard error did not take
     call_later        calls a function after some seconds
     stop              stops the server; None without a server
-    log, snapshots, connections   None without a node, a disk, a server
+    log, snapshots, connections, transactions   None without a node, a disk, a server
     """
 
     version: str = ""
@@ -144,3 +166,4 @@ class Host:
     log: Log | None = None
     snapshots: Snapshots | None = None
     connections: Connections | None = None
+    transactions: ClientTransactions | None = None

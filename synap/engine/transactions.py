@@ -1,12 +1,14 @@
-"""MULTI, WATCH and EXEC of sessions, as far as the lane does not carry them out in the heap."""
+"""MULTI, WATCH and EXEC, as far as the lane does not carry them out in the heap."""
 
 import logging
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 from synap.command import Command
+from synap.engine.callers import Caller
 from synap.engine.outcomes import HANDLED, Outcome
 from synap.engine.sessions import Session
+from synap.engine.waiters import Watcher
 from synap.faults import BrokenNode, Fault, SynapError
 from synap.store.keys import key_info
 from synap.store.lane import transactions
@@ -19,42 +21,42 @@ log = logging.getLogger("synap")
 
 
 class Transactions:
-    """The transactions of all sessions of an engine, and the keys that they watch."""
+    """The transactions of an engine, and the keys that they watch."""
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
 
-    def watch(self, session: Session, key: bytes, now: int) -> None:
+    def watch(self, watcher: Watcher, key: bytes, now: int) -> None:
         """Make EXEC fail if `key` changes, expires or appears before it."""
         engine = self._engine
         at = layout.CALL_BLOB * layout.WORD
         engine.bytes[at : at + len(key)] = key
-        namespace = session.namespace
+        namespace = watcher.namespace
         h = key_info.hash_of(engine.words, engine.octets, namespace, at, len(key))
-        if h not in session.watched:
+        if h not in watcher.watched:
             seen = key_info.visible(engine.words, engine.octets, namespace, at, len(key), now)
-            session.watched[h] = (namespace, key, seen)
-            session.note_watched()
-            engine.interest.watch(h, session)
+            watcher.watched[h] = (namespace, key, seen)
+            watcher.note_watched()
+            engine.interest.watch(h, watcher)
 
-    def unwatch(self, session: Session) -> None:
-        """Stop watching all keys of the session."""
-        for h in session.watched:
-            self._engine.interest.unwatch(h, session)
-        session.watched.clear()
-        session.watch_broken = False
-        session.note_watched()
+    def unwatch(self, watcher: Watcher) -> None:
+        """Stop watching all keys of the watcher."""
+        for h in watcher.watched:
+            self._engine.interest.unwatch(h, watcher)
+        watcher.watched.clear()
+        watcher.watch_broken = False
+        watcher.note_watched()
 
-    def watch_holds(self, session: Session, now: int) -> bool:
+    def watch_holds(self, watcher: Watcher, now: int) -> bool:
         """Return True if no watched key has changed."""
-        if session.watch_broken:
+        if watcher.watch_broken:
             return False
-        return all(self._visible(namespace, key, now) == seen for namespace, key, seen in session.watched.values())
+        return all(self._visible(namespace, key, now) == seen for namespace, key, seen in watcher.watched.values())
 
-    def note(self, session: Session, h: int, now: int) -> None:
+    def note(self, watcher: Watcher, h: int, now: int) -> None:
         """Note that a watched key was touched. A key that is missing before and after has not changed."""
-        namespace, key, seen = session.watched[h]
-        session.watch_broken = session.watch_broken or bool(seen) or bool(self._visible(namespace, key, now))
+        namespace, key, seen = watcher.watched[h]
+        watcher.watch_broken = watcher.watch_broken or bool(seen) or bool(self._visible(namespace, key, now))
 
     def _visible(self, namespace: int, key: bytes, now: int) -> int:
         engine = self._engine
@@ -75,8 +77,8 @@ class Transactions:
             yield self._engine.rows[numbers[entry + layout.PACKED_ROW]]
             entry += numbers[entry + layout.PACKED_WORDS]
 
-    def outcomes(self, session: Session, entry: int, count: int, now: int) -> Generator[Outcome, None, None]:
-        """Carry out `count` queued calls from word `entry` on as one group; yield each outcome, to be read at once.
+    def outcomes(self, caller: Caller, entry: int, count: int, now: int) -> Generator[Outcome, None, None]:
+        """Carry out `count` calls, packed from word `entry` on, as one group; yield each outcome, to be read at once.
 
         A call that raises yields a Fault, and so does one whose words did not fit its grammar. Only SynapError stops
         early. If the node broke, none of the group's frames are in the log.
@@ -93,7 +95,7 @@ class Transactions:
                         fault = engine.misfit(row, -numbers[entry + layout.PACKED_TAPE], at, size)
                         outcome = Outcome(row, row_at, HANDLED, fault)
                     else:
-                        outcome = engine.execute_packed(session, entry, now, counted=False)
+                        outcome = engine.execute_packed(caller, entry, now, counted=False)
                 except BrokenNode:
                     engine.frames.drop_group()
                     raise
@@ -108,4 +110,3 @@ class Transactions:
                 entry += numbers[entry + layout.PACKED_WORDS]
         finally:
             numbers[layout.IN_GROUP] = 0
-            self.end(session)

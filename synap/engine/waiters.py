@@ -8,11 +8,11 @@ feeds by the whole hash. Two keys that share an octet cost a lookup, nothing els
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from synap.call import Call
 from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
-from synap.engine.sessions import Session
 from synap.store.memory.layout import (
     ANNOUNCED,
     AWAITED,
@@ -56,6 +56,23 @@ class Feed:
     hash: int = 0
 
 
+class Watcher(Protocol):
+    """Who watches keys for a transaction: a RESP session, or a client of the JSON surfaces.
+
+    `watched` maps the hash of each watched key to (namespace, key, 1 if the key was there at WATCH, else 0).
+    """
+
+    watched: dict[int, tuple[int, bytes, int]]
+    watch_broken: bool
+
+    @property
+    def namespace(self) -> int:
+        """The namespace of the keys."""
+
+    def note_watched(self) -> None:
+        """Note that `watched` has changed."""
+
+
 class Interest:
     """The table of interests: octets in the heap for kernels, dictionaries by hash for Python."""
 
@@ -64,7 +81,7 @@ class Interest:
         self._octets = octets
         self._counts: dict[tuple[int, int], int] = {}
         self.parked: dict[int, deque[Parked]] = {}
-        self.watchers: dict[int, list[Session]] = {}
+        self.watchers: dict[int, list[Watcher]] = {}
         self.feeds: dict[int, deque[Feed]] = {}
 
     def _add(self, h: int, bit: int) -> None:
@@ -112,15 +129,15 @@ class Interest:
             del self.feeds[feed.hash]
         self._drop(feed.hash, ANNOUNCED)
 
-    def watch(self, h: int, session: Session) -> None:
-        """Register a session as a watcher of the key with the hash `h`."""
-        self.watchers.setdefault(h, []).append(session)
+    def watch(self, h: int, watcher: Watcher) -> None:
+        """Register a watcher of the key with the hash `h`."""
+        self.watchers.setdefault(h, []).append(watcher)
         self._add(h, WATCHED)
 
-    def unwatch(self, h: int, session: Session) -> None:
-        """Remove a session from the watchers of a key."""
+    def unwatch(self, h: int, watcher: Watcher) -> None:
+        """Remove a watcher of a key."""
         line = self.watchers[h]
-        line.remove(session)
+        line.remove(watcher)
         if not line:
             del self.watchers[h]
         self._drop(h, WATCHED)

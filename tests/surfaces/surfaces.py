@@ -94,6 +94,7 @@ class Surfaces:
     def __init__(self, *, flush: bool = True, plain_batches: bool = True) -> None:
         self.server = Server(MEMORY, flush, plain_batches)
         self.web = HttpApp(self.server)
+        self.server.engine.host.transactions = self.web.calls.transactions
         self.caller = Caller(Surface.JSON)
         self.database = Database(None, MEMORY)
         self.machines = {version: self.connect(version) for version in (2, 3)}

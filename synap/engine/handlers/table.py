@@ -7,7 +7,19 @@ import numpy as np
 from synap.call import Value
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
-from synap.engine.handlers import clients, commands, config, helps, info, keys, kv, pubsub, server, words  # fmt: skip
+from synap.engine.handlers import (
+    client_transactions,
+    clients,
+    commands,
+    config,
+    helps,
+    info,
+    keys,
+    kv,
+    pubsub,
+    server,
+    words,
+)
 from synap.engine.sessions import Session
 from synap.faults import Fault
 from synap.store.kinds.table import KINDS, NAMED
@@ -78,6 +90,7 @@ def acl_cat(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> V
 
 
 HANDLERS: dict[str, Handler] = {
+    **client_transactions.HANDLERS,
     **clients.HANDLERS,
     **server.HANDLERS,
     **keys.HANDLERS,

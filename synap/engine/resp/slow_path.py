@@ -201,9 +201,13 @@ class SlowPath:
             self._run_queued(engine.numbers[session.at + layout.SESSION_QUEUE], count, now)
 
     def _run_queued(self, entry: int, count: int, now: int) -> None:
-        with closing(self._engine.transactions.outcomes(self._session, entry, count, now)) as outcomes:
-            for outcome in outcomes:
-                self._replies.add(outcome)
+        held = self._engine.transactions
+        try:
+            with closing(held.outcomes(self._session, entry, count, now)) as outcomes:
+                for outcome in outcomes:
+                    self._replies.add(outcome)
+        finally:
+            held.end(self._session)
 
 
 def protocol_fault(engine: Engine, at: int, end: int) -> str:

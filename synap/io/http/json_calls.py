@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from synap.call import Value
 from synap.derive.replies import Render
 from synap.engine.callers import Caller
-from synap.engine.outcomes import HANDLED, Outcome
+from synap.engine.outcomes import HANDLED, QUEUED, Outcome
 from synap.faults import Fault
+from synap.io.http.client_transactions import CLIENT_ID, ClientTransactions
 from synap.proto.rest import Target, refused_fault, refused_number, status_fault
 from synap.store.memory.layout import (
     CALL_BLOB,
@@ -32,6 +33,7 @@ class JsonCalls:
 
     def __init__(self, server: "Server") -> None:
         self.server = server
+        self.transactions = ClientTransactions(self)
 
     def make(
         self, caller: Caller, target: Target, fields: dict[str, Any], now: int,
@@ -39,8 +41,10 @@ class JsonCalls:
     ) -> Outcome:  # fmt: skip
         """Pack the call of a target and carry it out; call `Engine.settle` once the outcome is spelled. Raise Fault.
 
-        See `Engine.execute_packed` for `counted`.
+        See `Engine.execute_packed` for `counted`. A write of a client with an open transaction is queued.
         """
+        if CLIENT_ID in fields and (queued := self.transactions.queue(target, fields, now)) is not None:
+            return queued
         call = target.pack(fields)
         if len(call) > CALL_BLOB_BYTES:
             raise Fault("QUERY_TOO_LARGE")
@@ -55,6 +59,8 @@ class JsonCalls:
             if isinstance(outcome.value, Fault):
                 raise outcome.value
             return handled_value(outcome.value, target)
+        if status == QUEUED:
+            return {"success": True, "queued": True}
         engine, row = self.server.engine, target.row
         numbers = engine.numbers
         if status & STATUS_MASK >= REFUSED:

@@ -8,6 +8,7 @@ from synap.compat.sdks import CHOICES, EXACT, texts_for
 from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
 from synap.faults import Fault
+from synap.io.http.client_transactions import CLIENT_ID
 from synap.io.http.json_calls import JsonCalls
 from synap.io.node.clock import unique_text
 from synap.proto import streamable
@@ -35,6 +36,7 @@ class Envelopes:
         """Answer one command, or a batch in order."""
         texts = self._texts or texts_for(request.headers)
         plain = texts == EXACT and caller.rate is None and self.server.node is not None
+        plain = plain and not self.calls.transactions.clients  # whose writes the kernels would not queue
         head = streamable.batch_head(request.body) if plain else None
         if head is not None:
             response = self.batch(caller, request.body, head.end())
@@ -138,6 +140,8 @@ class Envelopes:
                 raise Fault("LOADING")
             target = server.commands.find(one.command)
             fields = streamable.fields_of(one.payload)
+            if target.row.family == "transaction" and one.request_id:
+                fields = {CLIENT_ID: one.request_id} | fields
             now = server.clock.now()
             outcome = self.calls.make(caller, target, fields, now)
         except Fault as fault:

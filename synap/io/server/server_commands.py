@@ -55,6 +55,7 @@ def install(server: "Server", node: Node) -> None:
     host.call_later = loop.call_later
     host.stop = lambda: loop.call_soon(server.stop)
     host.connections = ServerConnections(server)
+    host.transactions = server.web.calls.transactions
     if node.disk is not None:
         host.snapshots = server.snapshots
 

@@ -21,7 +21,7 @@ from synap.store.memory.layout import (
     NUMBER,
     REPLY_ITEMS_MAX,
 )
-from synap.store.memory.refusals import BAD_CURSOR, BAD_RANDOM_COUNT, OUT_OF_RANGE, SYNTAX, WRONG_TYPE
+from synap.store.memory.refusals import BAD_CURSOR, BAD_RANDOM_COUNT, PAIRS_OUT_OF_RANGE, SYNTAX, WRONG_TYPE
 from synap.store.memory.tapes import add_mark, add_nil, add_text, first_item, fits, set_scalar, text_at, text_size
 from synap.store.records import key_access, keyspace, packed, scans
 from synap.store.records.key_access import MISSING, OTHER_KIND
@@ -230,7 +230,7 @@ def draw(words, octets, tape, now, reply):
     if wanted == LEAST:
         return BAD_RANDOM_COUNT
     if pairs and (wanted < -PAIRS_MAX or wanted > PAIRS_MAX):
-        return OUT_OF_RANGE
+        return PAIRS_OUT_OF_RANGE
     if ref == OTHER_KIND:
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
