@@ -50,7 +50,7 @@ _STREAMS = OneOf(
 
 _SORTED_SETS = [
     Command(
-        "sortedset.add", 0x0601, "Add members with their scores.", resp="ZADD",
+        "sortedset.add", 0x7601, "Add members with their scores.", resp="ZADD",
         args=(
             Key("key", "sortedset", WRITE),
             AnyOrder(
@@ -63,7 +63,7 @@ _SORTED_SETS = [
         ),
     ),
     Command(
-        "sortedset.range", 0x0602, "Return members of a sorted set by rank, score or text.", resp="ZRANGE",
+        "sortedset.range", 0x7602, "Return members of a sorted set by rank, score or text.", resp="ZRANGE",
         args=(
             Key("key", "sortedset"), Text("start"), Text("stop"),
             AnyOrder(
@@ -75,19 +75,19 @@ _SORTED_SETS = [
         ),
     ),
     Command(
-        "sortedset.union_store", 0x0603, "Store the union of sorted sets under a key.", resp="ZUNIONSTORE",
+        "sortedset.union_store", 0x7603, "Store the union of sorted sets under a key.", resp="ZUNIONSTORE",
         args=(Key("target", "sortedset", WRITE), _SORTED_KEYS, _WEIGHTED),
     ),
     Command(
-        "sortedset.union", 0x0604, "Return the union of sorted sets.", resp="ZUNION",
+        "sortedset.union", 0x7604, "Return the union of sorted sets.", resp="ZUNION",
         args=(_SORTED_KEYS, AnyOrder(*_WEIGHTED.inner, Flag("WITHSCORES"))),
     ),
     Command(
-        "sortedset.random", 0x0605, "Return random members of a sorted set.", resp="ZRANDMEMBER",
+        "sortedset.random", 0x7605, "Return random members of a sorted set.", resp="ZRANDMEMBER",
         args=(Key("key", "sortedset"), Optional(Int("count"), Optional(Flag("WITHSCORES")))),
     ),
     Command(
-        "sortedset.pop_wait", 0x0606, "Remove and return members of the first sorted set that has any.", resp="BZMPOP",
+        "sortedset.pop_wait", 0x7606, "Remove and return members of the first sorted set that has any.", resp="BZMPOP",
         args=(
             Timeout("timeout"), Counted("keys", Key("key", "sortedset", WRITE)),
             Choice("end", ("MIN", "MAX")), AnyOrder(Token("COUNT", Int("count"))),
@@ -97,7 +97,7 @@ _SORTED_SETS = [
 
 _STREAM = [
     Command(
-        "xstream.add", 0x0701, "Append an event.", resp="XADD",
+        "xstream.add", 0x7701, "Append an event.", resp="XADD",
         args=(
             Key("key", "xstream", WRITE),
             AnyOrder(
@@ -114,7 +114,7 @@ _STREAM = [
         ),
     ),
     Command(
-        "xstream.read_group", 0x0702, "Return events for a member of a group.", resp="XREADGROUP",
+        "xstream.read_group", 0x7702, "Return events for a member of a group.", resp="XREADGROUP",
         args=(
             AnyOrder(
                 OneOf("group", Token("GROUP", Text("group"), Text("consumer")), required=True),
@@ -125,11 +125,11 @@ _STREAM = [
         ),
     ),
     Command(
-        "xstream.read", 0x0703, "Return the events after the given IDs.", resp="XREAD",
+        "xstream.read", 0x7703, "Return the events after the given IDs.", resp="XREAD",
         args=(AnyOrder(*_READ_OPTIONS), _STREAMS),
     ),
     Command(
-        "xstream.claim", 0x0704, "Transfer pending events of a group to another member.", resp="XCLAIM",
+        "xstream.claim", 0x7704, "Transfer pending events of a group to another member.", resp="XCLAIM",
         args=(
             Key("key", "xstream", WRITE), Text("group"), Text("consumer"), Int("idle_min"),
             Many("ids", Text("id")),
@@ -140,7 +140,7 @@ _STREAM = [
         ),
     ),
     Command(
-        "xstream.pending", 0x0705, "Return the pending events of a group.", resp="XPENDING",
+        "xstream.pending", 0x7705, "Return the pending events of a group.", resp="XPENDING",
         args=(
             Key("key", "xstream"), Text("group"),
             Optional(
@@ -167,7 +167,7 @@ _OTHERS = [
         ),
     ),
     Command(
-        "bitmap.field", 0x0A01, "Read and change integers of some bits, one after the other.", resp="BITFIELD",
+        "bitmap.field", 0x7A01, "Read and change integers of some bits, one after the other.", resp="BITFIELD",
         args=(
             Key("key", "bitmap", WRITE),
             Many(
@@ -184,7 +184,7 @@ _OTHERS = [
         ),
     ),
     Command(
-        "geo.search", 0x0B01, "Return the members in a circle or a box.", resp="GEOSEARCH",
+        "geo.search", 0x7B01, "Return the members in a circle or a box.", resp="GEOSEARCH",
         args=(
             Key("key", "geo"),
             AnyOrder(
@@ -205,8 +205,8 @@ _OTHERS = [
             ),
         ),
     ),
-    Command("script.eval", 0x0C01, "Run a script.", resp="EVAL", args=(Raw("script"), *_SCRIPT_REST)),
-    Command("script.eval_hash", 0x0C02, "Run a script that is known by its hash.", resp="EVALSHA",
+    Command("script.eval", 0x7C01, "Run a script.", resp="EVAL", args=(Raw("script"), *_SCRIPT_REST)),
+    Command("script.eval_hash", 0x7C02, "Run a script that is known by its hash.", resp="EVALSHA",
             args=(Text("hash"), *_SCRIPT_REST)),
 ]  # fmt: skip
 

@@ -13,10 +13,8 @@ KIND_ROWS: list[Command] = [
 """The rows of the kinds, from the modules that the table of kinds names."""
 
 CATALOGUE = Catalogue(
-    [
-        *KIND_ROWS, *keys.ROWS, *renames.ROWS, *connection.ROWS, *client_transactions.ROWS, *server.ROWS, *pubsub.ROWS,
-        *words.ROWS,
-    ]  # fmt: skip
+    KIND_ROWS
+    + [row for module in (keys, renames, connection, client_transactions, server, pubsub, words) for row in module.ROWS]
 )
 FAMILY_CODES = family_codes(CATALOGUE)
 FAMILIES = tuple(FAMILY_CODES.values())

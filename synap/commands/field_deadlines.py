@@ -29,18 +29,20 @@ _NOTE = Method(note=_SET)
 _LEFT = "-1 for a field without a deadline, -2 without the field"
 
 
-def _expire(name: str, code: int, resp: str, what: str, amount: Int, run: str) -> Command:
+def _expire(
+    name: str, code: int, resp: str, what: str, amount: Int, run: str, example: int = 1000
+) -> Command:
     return Command(
-        name, code, f"Set fields of a hash to expire {what}.", args=(_CHANGED, amount, _WHEN, _FIELDS), words=6,
+        name, code, f"Set fields of a hash to expire {what}.", args=(_CHANGED, amount, _WHEN, _FIELDS), words=5,
         resp=resp, stray="NUMFIELDS_DIFFER", reply=Array(INTEGER), run=run, traits=WRITES | GROWS, needs_words=1000,
         http=(Post(f"/hash/{{key}}/{name.split('.')[1]}"),), json=_EACH, python=_NOTE,
-        examples=(Example("HSET h a 1", 1), Example(f"{resp} h 4102444800 FIELDS 2 a b", [1, -2])),
+        examples=(Example("HSET h a 1", 1), Example(f"{resp} h {example} FIELDS 2 a b", [1, -2])),
     )  # fmt: skip
 
 
 def _tell(name: str, code: int, resp: str, what: str, run: str) -> Command:
     return Command(
-        name, code, f"Return {what} of each of some fields: {_LEFT}.", args=(_HASH, _FIELDS), words=5, resp=resp,
+        name, code, f"Return {what} of each of some fields: {_LEFT}.", args=(_HASH, _FIELDS), words=4, resp=resp,
         stray="NUMFIELDS_DIFFER", reply=Array(INTEGER), run=run, http=(Post(f"/hash/{{key}}/{name.split('.')[1]}"),),
         json=_EACH, examples=(Example("HSET h a 1", 1), Example(f"{resp} h FIELDS 2 a b", [-1, -2])),
     )  # fmt: skip
@@ -57,11 +59,11 @@ ROWS = [
     ),
     _expire(
         "hash.expireat", 0x0622, "HEXPIREAT", "at a Unix time in seconds", Int("exat", least=0, most=GIVEN_SECONDS_MAX),
-        "field_deadlines.expire_at",
+        "field_deadlines.expire_at", 4102444800,
     ),
     _expire(
         "hash.pexpireat", 0x0623, "HPEXPIREAT", "at a Unix time in milliseconds",
-        Int("pxat", least=0, most=GIVEN_MS_MAX), "field_deadlines.expire_at_ms",
+        Int("pxat", least=0, most=GIVEN_MS_MAX), "field_deadlines.expire_at_ms", 4102444800000,
     ),
     _tell("hash.ttl", 0x0624, "HTTL", "the seconds that are left, rounded up,", "field_deadlines.remaining_seconds"),
     _tell("hash.pttl", 0x0625, "HPTTL", "the milliseconds that are left", "field_deadlines.remaining"),
@@ -70,14 +72,14 @@ ROWS = [
     Command(
         "hash.persist", 0x0628,
         "Remove the deadlines of fields of a hash, and return for each 1, or -1 if it had none, -2 without the field.",
-        args=(_CHANGED, _FIELDS), words=5, resp="HPERSIST", stray="NUMFIELDS_DIFFER", reply=Array(INTEGER),
+        args=(_CHANGED, _FIELDS), words=4, resp="HPERSIST", stray="NUMFIELDS_DIFFER", reply=Array(INTEGER),
         run="field_deadlines.persist", traits=WRITES, http=(Post("/hash/{key}/persist"),), json=_EACH,
         examples=(Example("HSET h a 1", 1), Example("HPERSIST h FIELDS 2 a b", [-1, -2])),
     ),
     Command(
         "hash.getex", 0x0629,
         "Return the values of fields of a hash, and set or remove the deadlines of the fields if an option says so.",
-        args=(_CHANGED, OneOf("expiry", *_EXPIRY, Flag("PERSIST")), _FIELDS), words=5, resp="HGETEX",
+        args=(_CHANGED, OneOf("expiry", *_EXPIRY, Flag("PERSIST")), _FIELDS), words=4, resp="HGETEX",
         stray="NUMFIELDS_DIFFER", reply=Array(or_nil(VALUE)), run="field_deadlines.get_and_expire",
         traits=WRITES | GROWS, needs_words=1000, http=(Post("/hash/{key}/getex"),),
         json={"values": "$items", "key": "$key"},
@@ -90,14 +92,14 @@ ROWS = [
             _CHANGED, AnyOrder(OneOf("when", Flag("FNX"), Flag("FXX")), OneOf("expiry", *_EXPIRY, Flag("KEEPTTL"))),
             _PAIRS,
         ),
-        words=6, resp="HSETEX", stray="NUMFIELDS_DIFFER", reply=INTEGER, run="field_deadlines.set_and_expire",
+        words=5, resp="HSETEX", stray="NUMFIELDS_DIFFER", reply=INTEGER, run="field_deadlines.set_and_expire",
         traits=WRITES | GROWS, needs_words=1000, http=(Post("/hash/{key}/setex"),),
         json={"success": "$flag", "key": "$key"},
         examples=(Example("HSETEX h EX 100 FIELDS 1 a 1", 1), Example("HSETEX h FNX FIELDS 1 a 2", 0)),
     ),
     Command(
         "hash.getdel", 0x062B, "Remove fields of a hash, and return their values.",
-        args=(_CHANGED, _FIELDS), words=5, resp="HGETDEL", stray="NUMFIELDS_DIFFER", reply=Array(or_nil(VALUE)),
+        args=(_CHANGED, _FIELDS), words=4, resp="HGETDEL", stray="NUMFIELDS_DIFFER", reply=Array(or_nil(VALUE)),
         run="hashes.take", traits=WRITES, http=(Post("/hash/{key}/getdel"),),
         json={"values": "$items", "key": "$key"},
         examples=(Example("HSET h a 1", 1), Example("HGETDEL h FIELDS 2 a b", ["1", None])),

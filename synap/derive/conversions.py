@@ -160,7 +160,9 @@ def _depth(value: Any) -> int:
 
 
 def to_flag(name: str, value: Any) -> bool:
-    """Convert a boolean; None is False. Raise Fault."""
+    """Convert a boolean, or its text in a query; None is False. Raise Fault."""
     if value is None or isinstance(value, bool):
         return value is True
+    if value in ("true", "false"):
+        return bool(value == "true")
     raise wrong(name, "a boolean", value)

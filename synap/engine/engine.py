@@ -20,6 +20,7 @@ from synap.derive.outcomes import refused
 from synap.engine.callers import Caller, Surface
 from synap.engine.diagnostics import Diagnostics
 from synap.engine.host import Host
+from synap.engine.keyspace_events import KeyspaceEvents
 from synap.engine.log_frames import LogFrames
 from synap.engine.memory import Memory
 from synap.engine.outcomes import HANDLED, PARKED, QUEUED, Outcome
@@ -91,6 +92,7 @@ class Engine:
         self.transactions = Transactions(self)
         self.upkeep = Upkeep(self)
         self.frames = LogFrames(self)
+        self.keyspace_events = KeyspaceEvents(self)
         self.unfinished_feeds: set[int] = set()  # hashes of queues and rooms whose feeds have more to take
 
     # Calls.
@@ -219,10 +221,13 @@ class Engine:
 
         A call whose reply would be above `reply_bytes_max` is refused before any change.
         """
+        keys = self.keyspace_events.before(self.rows[row_at], tape, now) if self.keyspace_events.classes else None
         status = calls.perform(
             self.words, self.octets, row_at, tape, tape_size, blob_size, now, refuses, REPLY_ITEMS,
             self.reply_bytes_max,
         )  # fmt: skip
+        if keys is not None:
+            self.keyspace_events.after(self.rows[row_at], tape, keys, status, now)
         what = status & STATUS_MASK
         return self.checked(status, row_at) if what == FULL or what == BROKEN else int(status)
 

@@ -114,6 +114,8 @@ def in_json(row: Command, template: Any, nil: Any, value: Any, fields: dict[str,
             return 1
         case "$real":
             return float(value)
+        case "$by_fields":
+            return dict(zip(fields["fields"], value, strict=True))
         case "$changed":
             return value == "OK" or (value is not None and "get" in fields)
         case str() if chosen[1:] in known:

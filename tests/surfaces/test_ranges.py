@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from synap.arguments import Int, Many, Raw, Text, Token, layout, words_min
+from synap.arguments import GROUPS, Counted, Int, Many, Raw, Text, Token, layout, words_min
 from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.faults import Fault
@@ -97,6 +97,8 @@ def fields_to(args: tuple[Any, ...], wanted: Any, value: int, name: str) -> dict
             continue
         elif isinstance(node, Int):
             found[node.name] = 1
+        elif isinstance(node, GROUPS):
+            found[node.name] = ["k"]
         else:
             found[node.name] = {Text: name, Raw: "v"}.get(type(node), "k")
     return found
@@ -112,6 +114,8 @@ def words_to(args: tuple[Any, ...], wanted: Any, value: int, name: str) -> list[
         elif inner and any(place.node is wanted for place in layout(inner)):
             found += [node.word] if isinstance(node, Token) else []
             found += words_to(inner, wanted, value, name)
+        elif isinstance(node, Counted):
+            found += [1, "k"]
         elif words_min(node):
             found.append(1 if isinstance(node, Int) else {Text: name, Raw: "v"}.get(type(node), "k"))
     return found
@@ -122,11 +126,17 @@ def name_of(row: Command, i: int) -> str:
     return f"new{i}" if "create" in row.name else {"queue": "q", "stream": "r"}.get(row.family, "0")
 
 
+MADE = {"set.scan": ["SADD", "k", "a"], "hash.scan": ["HSET", "k", "f", "v"], "zset.scan": ["ZADD", "k", "1", "a"]}
+"""What makes the key of a row that looks at its number only then, as Redis does."""
+
+
 @pytest.mark.parametrize(("row", "node"), BOUNDED, ids=lambda value: getattr(value, "name", ""))
 def test_every_bounded_integer(surfaces: Surfaces, row: Command, node: Int) -> None:
     """JSON names the field, its range and the value; RESP refuses the same numbers, and takes those at the bounds."""
     surfaces.resp("QUEUE.CREATE", "q", 10, 30000, 3, 5)
     surfaces.resp("STREAM.CREATE", "r")
+    surfaces.resp("DEL", "k")
+    surfaces.resp(*MADE.get(row.name, ["PING"]))
     for i, (bound, beyond) in enumerate(((node.least, node.least - 1), (node.most, node.most + 1))):
         if bound in UNBOUNDED:
             continue
@@ -167,4 +177,4 @@ def test_every_integer_is_looked_at() -> None:
     """A new integer of a row has a range, or is known to be taken in full."""
     taken = {place.node.name for row in CATALOGUE.rows if row.json is not None and not row.internal
              for place in layout(row.args) if isinstance(place.node, Int)}  # fmt: skip
-    assert taken - {node.name for _, node in BOUNDED} == {"amount", "start", "end", "stop", "id"}
+    assert taken - {node.name for _, node in BOUNDED} == {"amount", "start", "end", "stop", "id", "increment"}

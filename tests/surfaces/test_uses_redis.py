@@ -17,7 +17,8 @@ from synap.store.memory import layout
 from synap.store.records import descriptions, keyspace
 from tests.support import Bench, command, decode
 
-KEYS = {"s": "SET s abc", "n": "SET n 5", "l": "RPUSH l a b c", "m": "SADD m 1 2 3", "t": "SET t abc EX 1000"}
+KEYS = {"s": "SET s abc", "n": "SET n 5", "l": "RPUSH l a b c", "m": "SADD m 1 2 3", "t": "SET t abc EX 1000",
+        "h": "HSET h f 1 g 2"}  # fmt: skip
 LINES = """
 GET s|GET l|GETEX s|GETEX s EX 100|GETEX t PERSIST|GETEX s EX x|GETSET s x|GETSET l x|STRLEN s|STRLEN l|GETRANGE s 0 1
 SUBSTR s 0 1|MGET s l m|LCS s n|LCS s n LEN|SET s x|SET s x NX|SET l x NX|SET none x NX|SET s x XX|SET s x GET
@@ -32,6 +33,11 @@ EXPIRE s 100|EXPIRE t 100 NX|EXPIRE t 100 GT|EXPIRE s x|EXPIRE s 100 XX|PEXPIRE 
 PEXPIREAT s 4102444800000|PERSIST t|PERSIST s
 RPUSH l d|LPUSH l d|RPUSH s d|LRANGE l 0 -1|LRANGE s 0 -1|LLEN l|LPOP l|RPOP l|LPOP s|BLPOP l 1
 SADD m 4|SADD m 1|SADD s 1|SMEMBERS m|SISMEMBER m 1|SCARD m|SREM m 1|SREM m 9|SPOP m
+SMISMEMBER m 1 9|SMOVE m n 1|SMOVE m o 9|SRANDMEMBER m|SRANDMEMBER m 2|SINTER m s|SINTER m m|SUNION m none|SDIFF m none
+SINTERSTORE new m m|SUNIONSTORE new m|SDIFFSTORE new m none|SINTERCARD 1 m|SSCAN m 0
+HSET h f 2|HSET s f 2|HMSET h i 3|HSETNX h f 1|HSETNX h i 1|HGET h f|HGET h none|HGET s f|HMGET h f i|HGETALL h|HKEYS h
+HVALS h|HLEN h|HEXISTS h f|HSTRLEN h f|HDEL h f|HDEL h none|HINCRBY h f 2|HINCRBYFLOAT h f 1.5|HRANDFIELD h
+HRANDFIELD h 2|HSCAN h 0
 """
 ALL = [line for row in LINES.strip().splitlines() for line in row.split("|")]
 LOOKED_UP_TWICE = ("SET s x GET", "GETSET s x")

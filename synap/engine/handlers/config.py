@@ -152,12 +152,17 @@ def _fsync(engine: Engine, text: str) -> None:
     engine.host.log.fsync_mode = mode
 
 
+def _events(engine: Engine, text: str) -> None:
+    engine.keyspace_events.choose(text)
+
+
 Write = Callable[[Engine, str], None]
 SETTABLE: dict[str, Write] = {
     "maxmemory": _maxmemory, "maxmemory-policy": _policy, "maxmemory-samples": _samples,
     "slowlog-log-slower-than": _slow, "slowlog-max-len": _slow_most, "latency-monitor-threshold": _delay,
     "timeout": _timeout, "proto-max-bulk-len": _reply_max, "save": _save,
     "appendfsync": _fsync, "tcp-keepalive": _keep_alive, "client-output-buffer-limit": _output,
+    "notify-keyspace-events": _events,
     **{name: _as_it_is(name, known.read) for name, known in FIXED.items()},
     **{name: _kept(name, known.read) for name, known in KEPT.items()},
     **{name: _small(register, read) for name, (register, read) in SMALL.items()},
@@ -186,6 +191,7 @@ def current(engine: Engine) -> dict[str, Any]:
         "latency-monitor-threshold": diagnostics.delay_ms,
         "timeout": diagnostics.idle_s,
         "tcp-keepalive": diagnostics.keep_alive_s,
+        "notify-keyspace-events": engine.keyspace_events.shown(),
         "proto-max-bulk-len": engine.numbers[layout.LIMIT_WORD],
     }
     if host.log is not None:

@@ -158,7 +158,7 @@ FIXED: dict[str, Known] = {
     **_all(choice("no", "yes", "relative", "absolute"), "oom-score-adj no"),
     **_all(choice("no", "yes", "optional"), "tls-auth-clients yes"),
     **_all(anything, (
-        "bind - notify-keyspace-events - requirepass - masterauth - masteruser - replica-announce-ip - "
+        "bind - requirepass - masterauth - masteruser - replica-announce-ip - "
         "tls-cert-file - tls-key-file - tls-ca-cert-file - tls-protocols - bind-source-addr -"
     )),
 }  # fmt: skip

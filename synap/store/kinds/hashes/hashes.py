@@ -67,6 +67,12 @@ def set_one(words, octets, tape, now, reply):
     ref = key_access.claim(words, octets, tape, slots.HASH_SET_KEY, h, HASH, now)
     if ref == OTHER_KIND:
         return WRONG_TYPE
+    return set_in(words, octets, tape, now, reply, h, ref)
+
+
+@kernel
+def set_in(words, octets, tape, now, reply, h, ref):
+    """Set the field of a row with one field in the hash of the record at `ref` (0: there was no memory for it)."""
     if ref == 0:
         return BROKEN
     value, size = text_at(words, tape, slots.HASH_SET_VALUE), text_size(words, tape, slots.HASH_SET_VALUE)
@@ -113,13 +119,15 @@ def set_all(words, octets, tape, now, reply):
 @kernel
 def set_if_missing(words, octets, tape, now, reply):
     """Set a field if it is missing; reply with NUMBER 1 if it was set (HSETNX)."""
-    _, _, ref = key_access.open_key(words, octets, tape, slots.HASH_SETNX_KEY, HASH, now)
+    h, _, ref = key_access.open_key(words, octets, tape, slots.HASH_SETNX_KEY, HASH, now)
     if ref == OTHER_KIND:
         return WRONG_TYPE
     if ref and seat_of(words, octets, keyspace.root_of(words, ref), tape, slots.HASH_SETNX_FIELD, now):
         set_scalar(words, reply, 0)
         return NUMBER
-    return set_one(words, octets, tape, now, reply)
+    if ref == MISSING:
+        ref = key_access.claim(words, octets, tape, slots.HASH_SETNX_KEY, h, HASH, now)
+    return set_in(words, octets, tape, now, reply, h, ref)
 
 
 @kernel
@@ -203,18 +211,19 @@ def add(words, octets, tape, now, reply):
     if add_overflows(number, amount):
         return INTEGER_OVERFLOW
     size = print_integer(octets, NUMBERS, number + amount)
-    if not write_sum(words, octets, tape, h, size, mark, deadline, now):
+    if not write_sum(words, octets, tape, h, ref, size, mark, deadline, now):
         return BROKEN
     set_scalar(words, reply, number + amount)
     return NUMBER | CHANGED
 
 
 @kernel
-def write_sum(words, octets, tape, h, size, mark, deadline, now):
+def write_sum(words, octets, tape, h, ref, size, mark, deadline, now):
     """Store the sum that lies at NUMBERS in the field of an HINCRBY or HINCRBYFLOAT; return False without memory."""
-    ref = key_access.claim(words, octets, tape, slots.HASH_INCRBY_KEY, h, HASH, now)
-    if ref == 0:
-        return False
+    if ref == MISSING:
+        ref = key_access.claim(words, octets, tape, slots.HASH_INCRBY_KEY, h, HASH, now)
+        if ref == 0:
+            return False
     root = keyspace.root_of(words, ref)
     start, length = text_at(words, tape, slots.HASH_INCRBY_FIELD), text_size(words, tape, slots.HASH_INCRBY_FIELD)
     seat = fields.locate(words, octets, root, start, length)
@@ -250,7 +259,7 @@ def add_real(words, octets, tape, now, reply):
     size = add_decimal(octets, NUMBERS, at, size, source, length)
     if size == NOT_DECIMAL or size == OUT_OF_RANGE:
         return NOT_FINITE
-    if not write_sum(words, octets, tape, h, size, mark, deadline, now):
+    if not write_sum(words, octets, tape, h, ref, size, mark, deadline, now):
         return BROKEN
     set_scalar(words, reply, 0)
     add_text(words, reply, NUMBERS, size, mark)

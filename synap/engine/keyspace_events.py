@@ -1,0 +1,237 @@
+"""Keyspace notifications: messages about changes of keys, after the setting `notify-keyspace-events` of Redis.
+
+    __keyspace@<db>__:<key>      message: the event       (class K)
+    __keyevent@<db>__:<event>    message: the key         (class E)
+
+The other classes say which events are sent: g (keys of any kind), $ l s h z (the kinds), x expired, e evicted, n new
+keys, m misses of reads, t streams, d modules; A is all of them but n and m.
+
+While events are sent, the lane stops before each write (and with m before each read), as it does before rows that run
+in Python. The engine then looks at the keys that the call names before and after it: a key that was there and is no
+more has the event `del`, whatever the call was. Without events nothing of this costs anything. Evictions have no event
+yet: they happen inside a kernel.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from synap.command import Command
+from synap.derive import tape_reader
+from synap.engine.subscribers import with_form
+from synap.store.keys import key_info
+from synap.store.memory import layout
+from synap.store.memory.layout import CHANGED, FLAG_HANDLER, ITEM_MASK, MARK_BITS, NAMESPACES
+
+if TYPE_CHECKING:
+    from synap.engine.engine import Engine
+
+LETTERS = "g$lshzxetdnKEm"
+ALL = frozenset("g$lshzxetd")
+CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$", "hll": "$",
+           "geo": "z"}  # fmt: skip
+"""The class of the events of a family's rows."""
+NAMES = {
+    "kv.set": "set", "kv.getset": "set", "kv.setnx": "set", "kv.setex": "set", "kv.psetex": "set", "kv.mset": "set",
+    "kv.msetnx": "set", "kv.add": "incrby", "kv.increment": "incrby", "kv.subtract": "incrby",
+    "kv.decrement": "incrby", "hash.set": "hset", "hash.hmset": "hset", "hash.setnx": "hset", "hash.setex": "hset",
+    "hash.getdel": "hdel", "hash.getex": "hexpire", "hash.pexpire": "hexpire", "hash.expireat": "hexpire",
+    "hash.pexpireat": "hexpire", "list.lpushx": "lpush", "list.rpushx": "rpush", "key.expire_in": "expire",
+    "key.expire_in_ms": "expire", "key.expire_at": "expire", "key.expire_at_ms": "expire", "key.expire": "expired",
+    "hash.drop_some": "hexpired",
+}  # fmt: skip
+"""The event of a row, if it is not the row's RESP command in small letters."""
+REMOVING = frozenset({"kv.getdel", "kv.delex", "key.delete", "key.unlink"})
+WITH_DEADLINE = frozenset({"kv.setex", "kv.psetex"})
+EXPIRING = frozenset({"key.expire_in", "key.expire_in_ms", "key.expire_at", "key.expire_at_ms"})
+STORING = frozenset({"set.interstore", "set.unionstore", "set.diffstore"})
+FIRST_OF = {"list.blpop": "lpop", "list.brpop": "rpop"}
+"""Rows that change one of several keys, which their reply names first -> the event."""
+READING = frozenset({"kv.getset", "kv.getdel"}) | STORING
+"""Rows that write, and read as well."""
+SILENT = frozenset({"key.flush", "key.flush_namespace", "key.swap"})
+
+
+class BadClasses(ValueError):
+    """A text has letters that are no classes of events."""
+
+
+@dataclass
+class Seen:
+    """A key that a call names: where its name lies, and whether it was there before and after the call."""
+
+    namespace: int
+    at: int
+    size: int
+    before: bool
+    after: bool = False
+    name: bytes = b""
+
+
+Event = tuple[str, str, Seen]
+"""Class, event, key."""
+
+
+class KeyspaceEvents:
+    """The keyspace notifications of one engine."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self.classes: frozenset[str] = frozenset()
+
+    def shown(self) -> str:
+        """Return the classes as Redis shows them: with A it does not show n."""
+        kinds = "A" if self.classes >= ALL else "".join(letter for letter in LETTERS[:11] if letter in self.classes)
+        return kinds + "".join(letter for letter in "KEm" if letter in self.classes)
+
+    def choose(self, text: str) -> None:
+        """Send the events of these classes. Raise BadClasses for another letter."""
+        if any(letter not in LETTERS + "A" for letter in text):
+            raise BadClasses("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
+        self.classes = frozenset(text.replace("A", "".join(sorted(ALL))))
+        numbers = self._engine.numbers
+        for row_at, row in self._engine.rows.items():
+            stops = bool(row.handler) or (self.sends and (row.writes or (row.reads and "m" in self.classes)))
+            flags = numbers[row_at + layout.ROW_FLAGS]
+            numbers[row_at + layout.ROW_FLAGS] = flags | FLAG_HANDLER if stops else flags & ~FLAG_HANDLER
+
+    @property
+    def sends(self) -> bool:
+        """True if any event is sent."""
+        return bool(self.classes & {"K", "E"})
+
+    # Around a call.
+
+    def before(self, row: Command, tape: int, now: int) -> list[Seen] | None:
+        """Return the keys of a call at word `tape` as they are before it; None if the call has no events."""
+        misses = "m" in self.classes and row.reads
+        if row.name in SILENT or not (row.writes or misses):
+            return None
+        engine = self._engine
+        namespace = engine.numbers[tape - 2]
+        found = [Seen(namespace, at, size, False) for at, size in tape_reader.keys(row, engine.numbers, tape)]
+        for seen in found:
+            seen.name = bytes(engine.bytes[seen.at : seen.at + seen.size])
+            seen.before = self._is_there(seen, now)
+        return found
+
+    def after(self, row: Command, tape: int, found: list[Seen], status: int, now: int) -> None:
+        """Send the events of a call that has been carried out with this status."""
+        if "m" in self.classes and (row.reads or row.name in READING):
+            for seen in found[1:] if row.name in STORING else found:
+                if not seen.before:
+                    self._send("m", "keymiss", seen, now)
+        if not status & CHANGED:
+            return
+        for seen in found:
+            seen.after = self._is_there(seen, now)
+        for kind, event, seen in list(self._events(row, tape, found, now)):
+            self._send(kind, event, seen, now)
+
+    def _is_there(self, seen: Seen, now: int) -> bool:
+        engine = self._engine
+        return bool(key_info.visible(engine.words, engine.octets, seen.namespace, seen.at, seen.size, now))
+
+    def _send(self, kind: str, event: str, seen: Seen, now: int) -> None:
+        if kind not in self.classes:
+            return
+        publish, db = self._engine.pubsub.publish, seen.namespace
+        if "K" in self.classes:
+            publish(b"__keyspace@%d__:%b" % (db, seen.name), event.encode(), b"", now)
+        if "E" in self.classes:
+            publish(b"__keyevent@%d__:%b" % (db, event.encode()), seen.name, b"", now)
+
+    # The events of a call.
+
+    def _events(self, row: Command, tape: int, found: list[Seen], now: int) -> Iterator[Event]:
+        kind, event = CLASSES.get(row.family, ""), NAMES.get(row.name, row.resp.lower())
+        unique = list({(seen.namespace, seen.name): seen for seen in found}.values())
+        if row.name == "key.expire":
+            yield from (("x", "expired", seen) for seen in unique if not seen.after)
+        elif row.name in REMOVING:
+            yield from (("g", "del", seen) for seen in unique if seen.before and not seen.after)
+        elif row.family == "key" and row.name not in EXPIRING and row.name != "key.persist":
+            yield from self._moved(row, tape, unique, now)
+        elif row.name in EXPIRING or row.name == "kv.getex":
+            yield from self._deadline(row, tape, event, unique)
+        elif row.name == "set.move":
+            source, target = found[0], found[-1]
+            yield "s", "srem", source
+            yield from _gone(source)
+            yield from _put("s", "sadd", target)
+        elif row.name in STORING:
+            yield from _stored(kind, event, found[0])
+        elif row.name in FIRST_OF:
+            named = self._first_text()
+            yield from (each for seen in unique if seen.name == named for each in _put("l", FIRST_OF[row.name], seen))
+        else:
+            for seen in found if row.name in ("kv.mset", "kv.msetnx") else unique:
+                yield from _put(kind, event, seen)
+                if row.name in WITH_DEADLINE or (row.name == "kv.set" and self._fields(row, tape).keys() & _TIMES):
+                    yield "g", "expire", seen
+
+    def _moved(self, row: Command, tape: int, found: list[Seen], now: int) -> Iterator[Event]:
+        source, target = found[0], found[-1]
+        if row.name in ("key.rename", "key.renamenx"):
+            yield from _new(target)
+            yield "g", "rename_from", source
+            yield "g", "rename_to", target
+        elif row.name in ("key.copy", "key.move"):
+            fields = self._fields(row, tape)
+            other = Seen(int(fields.get("db", source.namespace)) % NAMESPACES, target.at, target.size, False, True)
+            other.name = target.name
+            if row.name == "key.move":
+                yield from _new(other)
+                yield "g", "move_from", source
+                yield "g", "move_to", other
+            else:
+                yield from _new(other)
+                yield "g", "copy_to", other
+
+    def _deadline(self, row: Command, tape: int, event: str, found: list[Seen]) -> Iterator[Event]:
+        for seen in found:
+            if not seen.after:
+                yield "g", "del", seen
+            elif row.name == "kv.getex":
+                yield "g", "persist" if self._fields(row, tape).get("persist") else "expire", seen
+            else:
+                yield "g", event, seen
+
+    def _fields(self, row: Command, tape: int) -> dict[str, Any]:
+        return tape_reader.read(row, self._engine.numbers, self._engine.bytes, tape, with_form)
+
+    def _first_text(self) -> bytes:
+        """Return the first text of the reply."""
+        engine, at = self._engine, layout.REPLY + 2
+        for item in range(at, at + 2 * engine.numbers[layout.REPLY + 1], 2):
+            start, size = engine.numbers[item], engine.numbers[item + 1]
+            if not size & ITEM_MASK:
+                return bytes(engine.bytes[start : start + (size >> MARK_BITS)])
+        return b""
+
+
+_TIMES = {"ttl", "px", "exat", "pxat"}
+
+
+def _new(seen: Seen) -> Iterator[Event]:
+    if not seen.before and seen.after:
+        yield "n", "new", seen
+
+
+def _gone(seen: Seen) -> Iterator[Event]:
+    if seen.before and not seen.after:
+        yield "g", "del", seen
+
+
+def _put(kind: str, event: str, seen: Seen) -> Iterator[Event]:
+    yield from _new(seen)
+    yield kind, event, seen
+    yield from _gone(seen)
+
+
+def _stored(kind: str, event: str, seen: Seen) -> Iterator[Event]:
+    if not seen.after:
+        yield from _gone(seen)
+        return
+    yield from _new(seen)
+    yield kind, event, seen

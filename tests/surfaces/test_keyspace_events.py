@@ -1,0 +1,126 @@
+"""Keyspace notifications beside a real Redis: the same commands send the same messages in the same order."""
+
+import shlex
+import socket
+from contextlib import closing
+
+import pytest
+from peers import Peer, read
+from surfaces import Surfaces
+
+from tests.support import Bench, command, decode
+
+LINES = """
+SET a 1|SET a 2|SET a 1 EX 100|SET a 1 NX|SET b 1 NX PX 5000|SET a 3 XX GET|GETSET a 4|GETSET new 1|SETNX a 1|SETNX c 1
+SETEX a 100 v|PSETEX d 1000 v|MSET a 1 b 2 e 3|MSETNX a 1 z 2|MSETNX y 1 z 2|APPEND a x|APPEND f x|SETRANGE a 1 y
+SETRANGE none 0 ""|INCR n|INCRBY n 2|DECR n|DECRBY n 2|INCRBYFLOAT n 1.5|GETDEL e|GETDEL none|GETEX a|GETEX a EX 100
+GETEX a PERSIST|GETEX a EXAT 1|DEL a b none c|DEL c c|UNLINK y y z|SET a 1|EXPIRE a 100|EXPIRE none 1|PEXPIRE a 5000
+EXPIREAT a 4102444800|PEXPIREAT a 4102444800000|EXPIRE a 100 NX|PERSIST a|PERSIST a|EXPIRE a -1
+SET a 1|RENAME a b|RENAME b b|SET c 1|RENAMENX b c|RENAMENX b d2|RENAME none x|COPY d2 k|COPY d2 k|COPY d2 k REPLACE
+COPY d2 k DB 1|MOVE k 2|MOVE none 2|SELECT 1|SET a 1|SELECT 0|FLUSHDB|SWAPDB 0 1|FLUSHALL
+RPUSH l a b c|LPUSH l x|LPOP l|RPOP l|LPOP none|LPOP l 0|LPOP l 9|RPUSH m a|BLPOP none m 1
+SADD s a b c|SADD s a|SREM s a none|SREM s none|SPOP s|SPOP s 9|SADD s a|SADD t b|SMOVE s t a|SMOVE t t b|SMOVE t s none
+SUNIONSTORE u t none|SINTERSTORE u t none|SDIFFSTORE u t u|SUNIONSTORE t t|SDIFFSTORE none2 none
+HSET h f 1 g 2|HSET h f 1|HSETNX h f 1|HSETNX h i 1|HMSET h j 1|HINCRBY h n 1|HINCRBYFLOAT h n 1.5|HDEL h none|HDEL h f
+HDEL h g i j n|HINCRBY q n 1
+MULTI|SET a 1|DEL a|INCR n|EXEC|SET a wrong NX XX|INCR a b|GET none|MGET none a|HGET none f|EXISTS none|STRLEN none
+TOUCH none|TTL none|PTTL none|TYPE none|EXPIRETIME none|OBJECT ENCODING none|SRANDMEMBER none|LRANGE none 0 1
+SISMEMBER none a|SMEMBERS none|SSCAN none 0|HSCAN none 0|HGETALL none|GETRANGE none 0 1|SINTER none s|KEYS none|SCAN 0
+"""
+ALL = [line for row in LINES.strip().splitlines() for line in row.split("|")]
+
+
+class Listening:
+    """A connection that reads the messages of a Redis."""
+
+    def __init__(self, redis: Peer) -> None:
+        self.link = socket.create_connection(("127.0.0.1", redis.port), timeout=10)
+        self.stream = self.link.makefile("rwb")
+        self.stream.write(command("PSUBSCRIBE", "__key*__:*"))
+        self.stream.flush()
+        read(self.stream)
+
+    def messages(self) -> list[bytes]:
+        """What has come since the last time, each message as one text: a PING ends them."""
+        self.stream.write(command("PING"))
+        self.stream.flush()
+        found = []
+        while (value := decode(read(self.stream))[0])[0] != b"pong":
+            found.append(b" ".join(value[2:]))
+        return found
+
+    def close(self) -> None:
+        self.stream.close()
+        self.link.close()
+
+
+def test_classes(store: type[Bench], redis: Peer) -> None:
+    surfaces = Surfaces()
+    texts = "KEA|K|Kg$|AKE|KElshzxet|g$lshzxetdnKEm|Em|KEn|An|mKA|Kgg|K?|kea|"
+    for text in texts.split("|"):
+        words = command("CONFIG", "SET", "notify-keyspace-events", text)
+        ours, theirs = surfaces.resp_bytes(words), redis.ask(words)
+        assert ours[:1] == theirs[:1], (text, ours, theirs)
+        asked = command("CONFIG", "GET", "notify-keyspace-events")
+        assert surfaces.resp_bytes(asked) == redis.ask(asked), text
+    redis.ask(command("CONFIG", "SET", "notify-keyspace-events", ""))
+
+
+@pytest.mark.parametrize("classes", ["KEA", "KEAnm", "Kg$", "Elsh", "Kx"])
+def test_events(store: type[Bench], redis: Peer, classes: str) -> None:
+    surfaces = Surfaces()
+    heard: list[bytes] = []
+    engine = surfaces.server.engine
+    publish = engine.pubsub.publish
+
+    def noted(channel: bytes, payload: bytes, metadata: bytes, now: int) -> object:
+        heard.append(b"%b %b" % (channel, payload))
+        return publish(channel, payload, metadata, now)
+
+    engine.pubsub.publish = noted
+    for words in (["RESET"], ["FLUSHALL"], ["CONFIG", "SET", "notify-keyspace-events", classes]):
+        surfaces.resp(*words)
+        redis.ask(command(*words))
+    wrong = []
+    with closing(Listening(redis)) as theirs:
+        for line in ALL:
+            words = command(*shlex.split(line))
+            redis.ask(words)
+            surfaces.resp_bytes(words)
+            wanted = theirs.messages()
+            if heard != wanted:
+                wrong.append(f"{line}: ours {heard}, Redis {wanted}")
+            heard.clear()
+    assert not wrong, "\n".join(wrong)
+    redis.ask(command("CONFIG", "SET", "notify-keyspace-events", ""))
+
+
+def test_keys_that_expire(store: type[Bench]) -> None:
+    surfaces = Surfaces()
+    engine, heard = surfaces.server.engine, []
+    engine.pubsub.publish = lambda channel, payload, metadata, now: heard.append(b"%b %b" % (channel, payload))
+    surfaces.resp("SET", "k", "v", "PX", 50)
+    surfaces.resp("HSET", "h", "f", "v", "g", "w")
+    surfaces.resp("HPEXPIRE", "h", 50, "FIELDS", 1, "f")
+    surfaces.resp("CONFIG", "SET", "notify-keyspace-events", "Exgh")
+    engine.upkeep.step(surfaces.server.clock.now() + 100)
+    assert sorted(heard) == [b"__keyevent@0__:expired k", b"__keyevent@0__:hexpired h"]
+    heard.clear()
+    surfaces.resp("HPEXPIRE", "h", 50, "FIELDS", 1, "g")
+    engine.upkeep.step(surfaces.server.clock.now() + 200)
+    assert heard == [b"__keyevent@0__:hexpire h", b"__keyevent@0__:hexpired h", b"__keyevent@0__:del h"]
+
+
+def test_events_of_the_json_surfaces(store: type[Bench]) -> None:
+    surfaces = Surfaces()
+    heard: list[bytes] = []
+    publish = surfaces.server.engine.pubsub.publish
+    surfaces.server.engine.pubsub.publish = lambda *args: (heard.append(args[0] + b" " + args[1]), publish(*args))[1]
+    surfaces.resp("CONFIG", "SET", "notify-keyspace-events", "KA")
+    surfaces.rest("POST", "/kv/set", {"key": "k", "value": "v", "ttl": 100})
+    surfaces.command("hash.set", {"key": "h", "field": "f", "value": 1})
+    surfaces.batch(("kv.incr", {"key": "n"}), ("kv.del", {"key": "k"}))
+    assert heard == [
+        b"__keyspace@0__:k set", b"__keyspace@0__:k expire", b"__keyspace@0__:h hset", b"__keyspace@0__:n incrby",
+        b"__keyspace@0__:k del",
+    ]  # fmt: skip
