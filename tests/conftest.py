@@ -37,6 +37,21 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.dist = "worksteal"
 
 
+FIRST = (
+    "tests/compiler/test_wheel.py", "tests/test_new_command.py", "tests/server/test_new_kind.py",
+    "tests/server/test_http_described.py", "tests/embedded/test_typed.py",
+)  # fmt: skip
+"""Tests of many seconds: at the end of a run one worker would wait for the other that carries one of them out."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the workers begin with the long tests."""
+    if hasattr(config, "workerinput"):
+        first = [config.rootpath / name for name in FIRST]
+        items.sort(key=lambda item: item.path not in first)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Compile before the first test that needs it, since that test's timeout is not meant for it."""
     wanted = any("store" in getattr(item, "fixturenames", ()) for item in session.items)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,9 +56,15 @@ def test_there_is_no_other_door() -> None:
     assert found == {"__init__", "absent", *FAMILIES, *(kind.door for kind in (*KINDS, *NAMED))}
 
 
+@cache
+def generated() -> dict[str, str]:
+    """What `synap generate` writes into this tree."""
+    return generate.texts(ROOT)
+
+
 @pytest.mark.parametrize("path", generate.methods())
 def test_the_python_methods_are_fresh(path: str) -> None:
-    assert text(path) == generate.methods()[path], AGAIN
+    assert text(path) == generated()[path], AGAIN
 
 
 @pytest.mark.parametrize("folder", [generate.EMBEDDED, generate.CLIENT])
@@ -80,7 +87,7 @@ def test_the_commands_page_is_fresh() -> None:
 
 
 def test_the_first_line_says_what_made_it() -> None:
-    for name in generate.texts(ROOT):
+    for name in generated():
         if name == generate.ARCHITECTURE:  # only its map and its diagrams are generated
             assert "(`synap generate`)" in text(name).partition("<!-- map -->")[0]
         else:
@@ -89,7 +96,7 @@ def test_the_first_line_says_what_made_it() -> None:
 
 def test_generate_writes_what_is_missing_or_stale(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").touch()
-    told, names = list(generate.run(tmp_path)), list(generate.texts(ROOT))
+    told, names = list(generate.run(tmp_path)), list(generated())
     assert told == [f"wrote {name}" for name in names]
     for name in names:
         assert (tmp_path / name).read_text(encoding="utf-8") == text(name), AGAIN
@@ -246,7 +253,7 @@ def test_usage_is_spelled_as_redis_does(name: str, words: str) -> None:
     *(f"{generate.DOORS}/{kind.door}.py" for kind in (*KINDS, *NAMED)),
 ])  # fmt: skip
 def test_what_is_generated_is_fresh(path: str) -> None:
-    assert text(path) == generate.texts(ROOT)[path], AGAIN
+    assert text(path) == generated()[path], AGAIN
 
 
 def without(path: str, name: str) -> Callable[[str], str]:

@@ -123,6 +123,11 @@ class Source:
         """The syntax tree."""
         return ast.parse(self.text)
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the tree: each rule looks at all of them."""
+        return list(ast.walk(self.tree))
+
     @property
     def part(self) -> str:
         """The folder or module right under the package that it belongs to; '' for the package itself."""
@@ -132,7 +137,7 @@ class Source:
     def imports(self) -> list[tuple[int, str]]:
         """(line, full name) of everything imported: modules, and names from modules."""
         found = []
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 found += [(node.lineno, alias.name) for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -144,7 +149,7 @@ class Source:
     def aliases(self) -> dict[str, str]:
         """What each imported name stands for, in full."""
         found = {}
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     first = alias.name.partition(".")[0]
@@ -158,7 +163,7 @@ class Source:
     def uses(self) -> list[tuple[int, str]]:
         """(line, full name) of every name and dotted name that is read, imports followed."""
         found = []
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Name | ast.Attribute):
                 name = dotted(node)
                 if name:
@@ -251,7 +256,7 @@ def waiting(source: Source) -> Found:
     if source.part in WAITING:
         return
     kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, kinds):
             yield node.lineno, "await or async outside io, client and cli"
         elif isinstance(node, ast.comprehension) and node.is_async:
@@ -276,7 +281,7 @@ def opening(source: Source) -> Found:
     for line, name in source.imports:
         if SOCKETS.fullmatch(name) or OPENERS.fullmatch(name):
             yield line, f"{name} is imported outside {', '.join(OPENING)}"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.Call):
             continue
         name = dotted(node.func)
@@ -297,7 +302,7 @@ def named(source: Source) -> Found:
 
 def by_name(source: Source) -> Found:
     """No code depends on which row it is: that is data on the row."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Compare):
             for left, sign, right in zip([node.left, *node.comparators], node.ops, node.comparators, strict=False):
                 same = isinstance(sign, ast.Eq | ast.NotEq)
@@ -339,7 +344,7 @@ def typed_slot(source: Source) -> Found:
     """No slot of a tape is counted: `synap/store/slots` has its name."""
     if source.part != "store" or source.module in SLOT_WRITERS:
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Subscript):
             index = node.slice
             if _is_tape(index):
@@ -380,7 +385,7 @@ def by_kind(source: Source) -> Found:
     if source.module.startswith(KIND_PLACES) or source.module in KIND_ASKERS:
         return
     kinds = {name for name, full in source.aliases.items() if full.startswith(KIND_NUMBERS) and name.isupper()}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Compare):
             for side in (node.left, *node.comparators):
                 name = dotted(side)
@@ -411,7 +416,7 @@ def _is_text(node: ast.expr) -> bool:
 
 def swallowing(source: Source) -> Found:
     """No failure is swallowed unseen."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ExceptHandler):
             types = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
             broad = any(kind is None or dotted(kind) in ("Exception", "BaseException") for kind in types)
@@ -431,7 +436,7 @@ def _does_nothing(statement: ast.stmt) -> bool:
 def asserting(source: Source) -> Found:
     """An assert only looks: `python -O` leaves it out, with whatever it does."""
     acting = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.Assert):
             continue
         for part in ast.walk(node):
@@ -543,16 +548,17 @@ def _names_used() -> frozenset[str]:
     return frozenset().union(*(_names_read(source) for source in (*sources(), *others)))
 
 
-def _names_read(source: Source) -> set[str]:
+@cache
+def _names_read(source: Source) -> frozenset[str]:
     """Return the full names that a file reads, those of its own module included, also within quoted types."""
     found = {name for _, name in source.imports}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
             first, dot, rest = dotted(node).partition(".")
             found.add(source.aliases.get(first, f"{source.module}.{first}") + dot + rest)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and QUOTED_TYPE.fullmatch(node.value):
             found |= {f"{source.module}.{name}" for name in re.findall(r"\w+", node.value)}
-    return found
+    return frozenset(found)
 
 
 def twins_missing(wanted: list[str], folder: Path) -> list[str]:

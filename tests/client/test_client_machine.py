@@ -188,7 +188,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(values=st.lists(VALUES, max_size=5), data=st.data())
 def test_made_up_values_come_out_however_they_are_cut(values: list[Any], data: st.DataObject) -> None:
     stream = b"".join(map(written, values))

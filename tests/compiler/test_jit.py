@@ -6,16 +6,14 @@ import os
 import pickle
 import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from synap.compiler import digests, sources
+from tests.compiler.programs import run
 
-ROOT = Path(__file__).resolve().parents[2]
 FILES = {
     "__init__.py": "",
     "kernels/__init__.py": "",
@@ -276,19 +274,6 @@ def test_versions_are_part_of_it(package: Path, monkeypatch: pytest.MonkeyPatch,
     assert changed(before) == set(before)
 
 
-def run(code: str, folder: Path, before: Callable[[], None] | None = None, **environment: str) -> tuple[list[str], str]:
-    """What a process of its own says on both streams; `before` is called in it first."""
-    found = {name: value for name, value in os.environ.items() if not name.startswith(("SYNAP_", "NUMBA_"))}
-    found |= {"SYNAP_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
-    found["PYTHONDONTWRITEBYTECODE"] = "1"  # a process that may write little would leave half a .pyc
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=found | environment, cwd=folder, capture_output=True, text=True, timeout=100,
-        preexec_fn=before,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines(), done.stderr
-
-
 def test_a_checked_run_checks_after_an_unchecked_one(tmp_path: Path) -> None:
     (tmp_path / "tiny.py").write_text(TINY)
     fresh, errors = run(RUN, tmp_path)
@@ -391,7 +376,7 @@ def run_file(text: str, folder: Path) -> str:
 
 
 def test_numba_stays_as_it_was(tmp_path: Path) -> None:
-    assert run(UNTOUCHED, tmp_path)[0] == ["untouched"]
+    assert run(UNTOUCHED, tmp_path, fresh=True)[0] == ["untouched"]
 
 
 FRESH = ["told all missing 0", "read 6 spare False"]

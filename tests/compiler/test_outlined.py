@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.compiler.test_jit import run
+from tests.compiler.programs import run
 
 APART = """
 import numpy as np

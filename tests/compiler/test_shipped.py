@@ -12,7 +12,8 @@ import pytest
 from synap.compiler.levels import LEVELS, can_ship, host_has
 from synap.compiler.ship import ship
 from synap.compiler.shipped import FOLDER, MANIFEST, PORTABLE, place_of_kernels
-from tests.compiler.test_jit import TINY, lines, run
+from tests.compiler.programs import run
+from tests.compiler.test_jit import TINY, lines
 
 pytestmark = pytest.mark.skipif(bool(can_ship()), reason=can_ship() or "-")
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def limited(kind: str, kb: int, *words: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(line, capture_output=True, text=True, timeout=60, env=plain_environment())
 
 
+@cache
 def named(megabytes: int) -> int:
     """The least limit that a refusal names, in kB."""
     done = limited("-v", 2_000_000, "-m", "synap", "serve", "--set", f"kv_store.max_memory_mb={megabytes}")

@@ -9,6 +9,8 @@ The far side (`python -m tests.server.zygote`) reads one JSON object a line and 
 to die with its zygote, and the zygote ends with its standard input, so nothing outlives the tests.
 """
 
+import gc
+import importlib
 import json
 import os
 import select
@@ -16,12 +18,18 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PR_SET_PDEATHSIG = 1
 START_S = 60.0
+AHEAD = ["synap.cli", "anyio._backends._asyncio"]
+if sys.platform == "linux":
+    AHEAD += ["uvloop", "synap.io.resp.epoll_rounds"]
+"""What a server imports as late as at its start."""
 
 
 class Zygote:
@@ -164,18 +172,56 @@ def _live(arguments: list[str], output: str, before: str, cwd: str, writer: int)
 
 def far_side() -> None:
     """Load everything, then do what is asked."""
-    import synap.cli
-    import synap.io.server.server  # noqa: F401
     from synap.io.node.jit_warmup import prepare
 
     answers = os.dup(1)
     os.dup2(2, 1)
     prepare(os.cpu_count() or 1, lambda progress: None)
+    make_ahead()
+    gc.collect()
+    gc.freeze()  # a collection in a server does not copy the pages of all that was made here
     fork_server = ForkServer()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         reply = getattr(fork_server, request.pop("do"))(**request)
         os.write(answers, json.dumps(reply).encode() + b"\n")
+
+
+def make_ahead() -> None:
+    """Import and make what every server would import and make as it starts: three quarters of that work."""
+    from synap.commands.defaults import catalogue_for
+    from synap.derive.heap_image import image_of
+    from synap.io.process import logging_setup
+    from synap.io.server import server
+    from synap.settings import Settings
+
+    for name in AHEAD:
+        importlib.import_module(name)
+    logging_setup.formatter("json")
+    server.unload_compiler()
+    server.unload_compiler = lambda: None  # no server has the pages that it would release
+    catalogue = catalogue_for(Settings())
+    row_at = image_of(catalogue).row_of
+
+    def made_once(kind: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what makes `kind` of a catalogue: with the default catalogue what is made here, for each switch."""
+        made = {}
+        for flush in (False, True):
+            switches = {"kv_store.allow_flush_commands": flush}
+            made[flush] = kind(catalogue, row_at, switches), switches
+            if kind is server.Commands:
+                made[flush][0].image = cache(made[flush][0].image)
+                made[flush][0].image()
+
+        def make(rows: Any, places: Any, switches: dict[str, bool]) -> Any:
+            for each, its_switches in made.values():
+                if rows is catalogue and places is row_at and switches == its_switches:
+                    return each
+            return kind(rows, places, switches)
+
+        return make
+
+    server.Rest, server.Commands = made_once(server.Rest), made_once(server.Commands)  # type: ignore[misc]
 
 
 if __name__ == "__main__":

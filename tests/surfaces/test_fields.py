@@ -115,7 +115,7 @@ def planned(store: type[Bench]) -> Bench:
 
 
 @given(st.integers(0, 2**32), st.booleans())
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_own_rows(store: type[Bench], seed: int, through_json: bool) -> None:
     bench = own(store)
     for i, row in enumerate(OWN):
