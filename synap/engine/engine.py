@@ -353,8 +353,8 @@ class Engine:
                 for session in self.interest.watchers.get(h, ()):
                     self.transactions.note(session, h, now)
                 for parked in list(self.interest.parked.get(h, ())):
-                    if parked.over or parked.row_at in rows_without_items:
-                        continue
+                    if parked.over or parked.row_at in rows_without_items or parked.caller.gone():
+                        continue  # the connection of a client that has gone ends the wait soon
                     status = self._repeat(parked, now)
                     what = status & layout.STATUS_MASK
                     if status & layout.NOTHING_READY:
