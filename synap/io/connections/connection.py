@@ -208,7 +208,7 @@ class Connection:
 
 
 def has_hung_up(descriptor: int) -> bool:
-    """Return whether the peer of a socket has closed it, or its sending side, also behind bytes that nobody has read."""
+    """Return whether the peer of a socket has closed it, or its sending side, be it behind bytes that wait."""
     look = select.poll()
     look.register(descriptor, ENDS)
     return bool(look.poll(0))
