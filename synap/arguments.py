@@ -36,11 +36,13 @@ READ, WRITE = "read", "write"
 
 @dataclass(frozen=True)
 class Key:
-    """The name of a key. `family` is its family for permissions, `access` is READ or WRITE."""
+    """The name of a key. `family` is its family for permissions, `access` is READ or WRITE. `awaited`: a row that WAITS
+    waits for this key."""
 
     name: str
     family: str = "kv"
     access: str = READ
+    awaited: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ class Glob:
 class Int:
     """A 64-bit integer; `fault` is the refusal of other words. `judge` names a OneOf whose slot is marked instead
     (`layout.UNREADABLE`) if the word is no integer, so that the row's function can refuse it after other checks.
-    Fields must be from `least` to `most`; the row's function refuses other RESP words in Redis' order and texts."""
+    Fields must be from `least` to `most`; the row's function refuses other RESP words in Redis' order and texts, unless
+    a `strict` integer refuses a word below `least` as it refuses one that is no integer."""
 
     name: str
     fault: str = "NOT_AN_INTEGER"
@@ -80,6 +83,7 @@ class Int:
     judge: str = ""
     least: int = INT_MIN
     most: int = INT_MAX
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,10 +96,12 @@ class Real:
 
 @dataclass(frozen=True)
 class Timeout:
-    """Seconds to wait, fractions allowed, on the tape in whole milliseconds; `zero` says what 0 means."""
+    """Seconds to wait, fractions allowed, on the tape in whole milliseconds; `zero` says what 0 means. `last`: if other
+    words are refused, too, one of these decides the refusal."""
 
     name: str
     zero: str = "no limit"
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,8 @@ class Clash(Enum):
 
 @dataclass(frozen=True, init=False)
 class OneOf:
-    """At most one of some Flags and Tokens (exactly one if `required`)."""
+    """At most one of some Flags and Tokens (exactly one if `required`). One without alternatives takes no words: it is
+    the slot that Int.judge marks."""
 
     name: str
     inner: tuple[Flag | Token, ...]
@@ -294,7 +301,7 @@ def words_max(node: Argument) -> int | None:
         return None
     known = [m for m in most if m is not None]
     if isinstance(node, OneOf):
-        return max(known)
+        return max(known, default=0)
     return sum(known) + (1 if isinstance(node, Token) else 0)
 
 

@@ -213,6 +213,15 @@ TABLE = (
         "Invalid request: a transaction may queue at most {most} calls of {bytes} bytes in all"),
     Row(121, "TOO_MANY_TRANSACTIONS", "ERR at most {most} clients may have a transaction at a time", 429,
         "Too many requests: at most {most} clients may have a transaction at a time"),
+    Row(130, "COUNT_BELOW_ONE", "ERR count should be greater than 0", 400,
+        "Invalid request: the count must be above 0"),
+    Row(131, "NEGATIVE_COUNT", "ERR COUNT can't be negative", 400, "Invalid request: the count must not be negative"),
+    Row(132, "NEGATIVE_MAXLEN", "ERR MAXLEN can't be negative", 400, "Invalid request: maxlen must not be negative"),
+    Row(133, "ZERO_RANK", "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use "
+        "negative to start from the end of the list", 400, "Invalid request: the rank must not be 0"),
+    Row(134, "NOT_SYMMETRIC", f"ERR value is out of range, value must between {-INT_MAX} and {INT_MAX}", 400,
+        "Invalid request: value is out of range"),
+    Row(135, "NO_PIVOT", "ERR no such pivot", 404, "Not found"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

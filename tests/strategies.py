@@ -62,6 +62,7 @@ POOLS: dict[str, list[bytes]] = {
     "retention_secs": [b"0", b"1", b"60", b"2000000000000000"],
     "consumer_id": [b"worker", b"other", b""], "subscriber_id": [b"me", b"you", b"", b"reader" * 20],
     "event": [b"e", b"", b"event" * 30], "prefix": [b"", b"k", b"key:1", b"none"],
+    "rank": [b"1", b"-1", b"2", b"-3", b"0", b"x"], "maxlen": [b"0", b"1", b"50", b"-1"],
     "word": [b"GET", b"SET", b"MSET", b"a", b"b"], "host": [b"NO", b"h"], "port": [b"ONE", b"1"],
     "attribute": [b"lib-name", b"x"], "topic": [b"news", b"news.a", b"\xff"], "topics": [b"news"],
     "seconds": [b"0", b"0.001", b"x", b"-1"], "timeout": [b"0", b"1", b"1.5", b"-1", b"x"],
@@ -90,7 +91,7 @@ class Strategies:
             "ttl": lambda: self.time(1000, 0), "px": lambda: self.time(1, 0), "deadline": self.lease_end,
             "exat": lambda: self.time(1000, self.now), "pxat": lambda: self.time(1, self.now),
             "from_offset": self.event_offset, "offset": self.offset, "start": self.position, "stop": self.position,
-            "end": self.position,
+            "end": self.position, "index": self.position, "pivot": self.element,
         }  # fmt: skip
 
     def change_mood(self) -> None:
@@ -122,7 +123,7 @@ class Strategies:
                 return self._all(node.inner) if chance.random() < 0.4 else []
             case OneOf():
                 draw = chance.random()
-                times = 2 if draw < 0.03 else 1 if draw < 0.55 or node.required else 0
+                times = 0 if not node.inner else 2 if draw < 0.03 else 1 if draw < 0.55 or node.required else 0
                 return [word for _ in range(times) for word in self._argument(chance.choice(node.inner))]
             case AnyOrder():
                 chosen = [inner for inner in node.inner if chance.random() < 0.35] if chance.random() < 0.6 else []
@@ -155,6 +156,8 @@ class Strategies:
             return self.cased(self.chance.choice(node.words)) if self.chance.random() < 0.97 else b"what"
         if isinstance(node, Raw) and b"n" in (self._drawn.get("key"), self._drawn.get("field")):
             return self.chance.choice(NUMBERS) if node.name == "value" else self.chance.choice(REALS)
+        if isinstance(node, Raw) and self._row.family == "list" and not self._row.grows:  # LREM, LPOS
+            return self.element()
         if node.name in self._by_name:
             return self._by_name[node.name]()
         if node.name in POOLS:
@@ -226,6 +229,12 @@ class Strategies:
         record = self.state.there(self._drawn.get("key", b""))
         held = record.value if record else None
         return held if isinstance(held, bytes) and self.chance.random() < 0.6 else self.small()
+
+    def element(self) -> bytes:
+        """An element of the list of this call, mostly."""
+        record = self.state.there(self._drawn.get("key", b""))
+        held = record.value if record else None
+        return self.chance.choice(held) if isinstance(held, list) and self.chance.random() < 0.9 else self.small()
 
     def offset(self) -> bytes:
         return number(self.chance.choice((-1, 0, 1, 5, 100, 1000, 1024, 4000, self.chance.randrange(3000))))

@@ -63,7 +63,8 @@ class Words:
             case Token():
                 return [self.letters(node.word), *self.all(node.inner)]
             case OneOf():
-                return self.draw(chance.choice(node.inner)) if node.required or chance.random() < 0.5 else []
+                taken = node.inner and (node.required or chance.random() < 0.5)
+                return self.draw(chance.choice(node.inner)) if taken else []
             case AnyOrder():
                 return self.options(node)
             case Optional():

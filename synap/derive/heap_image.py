@@ -54,7 +54,7 @@ def _reply_bits(row: Command) -> int:
     return (
         layout.REPLY_WORD * bool(row.reply_words)
         | layout.REPLY_SET * any(isinstance(one, reply.SetOf) for one in choices)
-        | layout.REPLY_GROUP * any(isinstance(one, reply.GROUPS) for one in choices)
+        | layout.REPLY_GROUP * (row.waits or any(isinstance(one, reply.GROUPS) for one in choices))
     )
 
 
@@ -246,6 +246,10 @@ class Image:
                 )  # fmt: skip
             case Int() if node.judge:
                 self._emit(grammar.JUDGED, slot, a=self._judges[node.judge])
+            case Int() if node.strict:
+                self._emit(grammar.INT, slot, a=node.least, b=1, fault=node.fault)
+            case Timeout() if node.last:
+                self._emit(grammar.LAST, slot, fault="BAD_TIMEOUT")
             case Text() if node.cursor:
                 self._emit(grammar.CURSOR, slot, fault="BAD_CURSOR")
             case _:

@@ -2,7 +2,7 @@
 
     also      other names of fields                         within    an object whose members count as fields
     units     fields in larger units                        negated   the opposite of a Flag
-    elapsed   durations of which 0 means: expired at once
+    elapsed   durations of which 0 means: expired at once    chosen    a boolean instead of a word of two
 """
 
 from collections.abc import Callable
@@ -21,7 +21,8 @@ LONG_AGO = 1
 
 def respelled(row: Command, pack: Pack) -> Pack:
     """Return `pack` extended to all aliases of fields that the row allows."""
-    steps = [step for step in (_taken_out(row), _renamed(row), _counted(row), _turned(row), _moved(row)) if step]
+    made = (_taken_out(row), _renamed(row), _counted(row), _turned(row), _chosen(row), _moved(row))
+    steps = [step for step in made if step]
     if not steps:
         return pack
 
@@ -101,6 +102,21 @@ def _turned(row: Command) -> Spell | None:
         return fields
 
     return turned
+
+
+def _chosen(row: Command) -> Spell | None:
+    """Return a step that replaces booleans by the words of a Choice; the row's own name has precedence."""
+    if not row.chosen:
+        return None
+
+    def chosen(fields: dict[str, Any]) -> dict[str, Any]:
+        for other, (name, if_true, if_false) in row.chosen.items():
+            if fields.get(name) is None:
+                value = fields.get(other)
+                fields = {**fields, name: if_true if value is None or to_flag(other, value) else if_false}
+        return fields
+
+    return chosen
 
 
 def _moved(row: Command) -> Spell | None:

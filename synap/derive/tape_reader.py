@@ -122,10 +122,10 @@ def seconds(milliseconds: int) -> float:
     return near
 
 
-def keys(row: Command, numbers: Sequence[int], tape: int) -> Iterator[tuple[int, int]]:
-    """Yield (octet, size) of every key among the arguments of a call."""
+def keys(row: Command, numbers: Sequence[int], tape: int, awaited: bool = False) -> Iterator[tuple[int, int]]:
+    """Yield (octet, size) of every key among the arguments of a call, or of those that it may wait for."""
     for place in layout(row.args):
-        if not isinstance(place.node, Key):
+        if not isinstance(place.node, Key) or (awaited and not place.node.awaited):
             continue
         if place.group is None:
             at = tape + place.slot
@@ -142,7 +142,7 @@ def keys(row: Command, numbers: Sequence[int], tape: int) -> Iterator[tuple[int,
 
 def awaited(row: Command, numbers: Sequence[int], tape: int) -> Iterator[tuple[int, int, int]]:
     """Yield (namespace, octet, size) of every name that a call may wait for: its keys, or its queue or room."""
-    for start, size in keys(row, numbers, tape):
+    for start, size in keys(row, numbers, tape, True):
         yield numbers[tape - 2], start, size
     for place in layout(row.args):
         if isinstance(place.node, Text) and place.node.kind:

@@ -4,6 +4,7 @@ What a caller may do is a set of guards, the GUARD_* bits of store/memory/layout
 node they decide in `calls.admit` whether a call runs.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -83,6 +84,10 @@ class PushLink(Link, Protocol):
         """Queue messages behind the replies computed so far; return False if too much output waits for the client."""
 
 
+def _never() -> bool:
+    return False
+
+
 class Caller:
     """Who makes a call.
 
@@ -94,6 +99,7 @@ class Caller:
                runs it or a wait ends. Misspelled and unknown commands count; deliveries of feeds do not
     parked     the call that waits, or None; its `over` is True once the wait has ended
     link       the connection of a RESP session, else None
+    gone       returns whether the client is known to have gone, so that nothing may be removed for it
     in_multi   True between MULTI and EXEC: calls are queued
     resp2_subscriber   True for a RESP2 session with subscriptions: other commands are refused
     """
@@ -115,6 +121,7 @@ class Caller:
         self.rate: Rate | None = None
         self.parked: Parked | None = None
         self.link: PushLink | None = None
+        self.gone: Callable[[], bool] = _never
 
     def guard(self, bits: int, on: bool = True) -> None:
         """Set or clear guards of this caller."""

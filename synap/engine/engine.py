@@ -49,7 +49,7 @@ from synap.store.memory.layout import (
     WAIT,
     WORD,
 )
-from synap.store.memory.refusals import OUT_OF_MEMORY, REPLY_TOO_LARGE, WRONG_TYPE
+from synap.store.memory.refusals import OUT_OF_MEMORY, REPLY_TOO_LARGE
 from synap.store.records import timers
 
 Handler = Callable[["Engine", Any, dict[str, Any], int], Value]
@@ -353,14 +353,14 @@ class Engine:
                 for session in self.interest.watchers.get(h, ()):
                     self.transactions.note(session, h, now)
                 for parked in list(self.interest.parked.get(h, ())):
-                    if parked.over or parked.row_at in rows_without_items:
-                        continue
+                    if parked.over or parked.row_at in rows_without_items or parked.caller.gone():
+                        continue  # the connection of a client that has gone ends the wait soon
                     status = self._repeat(parked, now)
                     what = status & layout.STATUS_MASK
                     if status & layout.NOTHING_READY:
                         rows_without_items.add(parked.row_at)
-                    if what == layout.WAIT or (what == WRONG_TYPE and len(parked.hashes) == 1):
-                        continue  # no value of the kind that the row reads is there yet
+                    if what == layout.WAIT:
+                        continue
                     self.interest.unpark(parked)
                     self._deliver(parked, Outcome(self.rows[parked.row_at], parked.row_at, status))
                 self.feed(h, now)
@@ -370,7 +370,11 @@ class Engine:
         call = parked.call
         self.put(call)
         refuses = parked.caller.refuses
-        return self._perform(refuses, parked.row_at, layout.CALL, len(call.tape), len(call.blob), now)
+        self.numbers[layout.REPEATED] = 1
+        try:
+            return self._perform(refuses, parked.row_at, layout.CALL, len(call.tape), len(call.blob), now)
+        finally:
+            self.numbers[layout.REPEATED] = 0
 
     def feed(self, h: int, now: int) -> None:
         """Let the feeds of the queue or room with the hash `h` take messages or events, one piece each in turn.

@@ -16,7 +16,7 @@ from synap.derive.replies import Render, renderer
 from synap.faults import Fault
 from synap.proto.http import Request, Response
 from synap.routes import Route
-from synap.store.memory.layout import NUMBER, STATUS_MASK
+from synap.store.memory.layout import NIL, NUMBER, STATUS_MASK
 
 _encode = msgspec.json.encode
 
@@ -155,7 +155,7 @@ def named_fault(name: str, fields: dict[str, Any]) -> Fault:
 
 def refused_number(row: Command, status: int, number: int) -> str:
     """Return the name of the fault that JSON surfaces make of this reply, or an empty text."""
-    return row.json_faults.get(number, "") if status & STATUS_MASK == NUMBER else ""
+    return row.json_faults.get(number, "") if status & STATUS_MASK in (NUMBER, NIL) else ""
 
 
 def refused_fault(name: str, fields: dict[str, Any], is_there: Callable[[Any], bool]) -> Fault:

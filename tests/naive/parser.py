@@ -93,7 +93,7 @@ def most(node):
         case Optional():
             return sum(most(inner) for inner in node.inner)
         case OneOf():
-            return max(most(inner) for inner in node.inner)
+            return max((most(inner) for inner in node.inner), default=0)
     return 1
 
 
@@ -118,6 +118,7 @@ class Reader:
         self.at = 0
         self.tape = []
         self.counts = {}  # items of each group, by its name
+        self.late = None  # the refusal of a Timeout that is judged last
 
     @property
     def left(self):
@@ -302,6 +303,8 @@ class Reader:
                         raise Refused(node.fault)
                     self.tape[self.judges[node.judge]] |= UNREADABLE
                     value = 0
+                if node.strict and value < node.least:
+                    raise Refused(node.fault)
                 self.tape[slot] = value
             case Real():
                 real = parse_real(word)
@@ -309,7 +312,12 @@ class Reader:
                     raise Refused(node.fault)
                 self.tape[slot] = struct.unpack("<q", struct.pack("<d", real))[0]
             case Timeout():
-                self.tape[slot] = milliseconds(word)
+                try:
+                    self.tape[slot] = milliseconds(word)
+                except Refused as refused:
+                    if not node.last:
+                        raise
+                    self.late = refused
             case Choice():
                 words = [each.upper().encode() for each in node.words]
                 if word.upper() not in words:
@@ -356,4 +364,6 @@ def parse(args, words, words_least=0, stray=""):
     reader.sequence(args, 0)
     if reader.left:
         raise Refused(stray or "SYNTAX")
+    if reader.late:
+        raise reader.late
     return reader.tape

@@ -1,11 +1,16 @@
 """Calls that wait, transactions that watch, connections that come and go: over sockets, as a client sees them."""
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from tests.server.clients import HOST, Server, eventually
 from tests.support import command
@@ -112,6 +117,39 @@ def test_a_parked_client_that_has_gone_takes_nothing(node: Server) -> None:
     with node.resp() as client:
         assert client.ask("RPUSH", "k", "a") == 1
         assert client.ask("LRANGE", "k", 0, -1) == [b"a"]
+
+
+GIVEN_UP = r"""
+import socket, sys, time
+link = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+link.sendall(sys.argv[2].encode().replace(b" ", b"\r\n"))
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("call", ["BLPOP k 0", "BRPOP k 0", "BLMPOP 0 1 k LEFT COUNT 9", "BLMOVE k other LEFT LEFT 0"])
+def test_no_element_is_lost_to_a_client_that_is_killed(node: Server, call: str) -> None:
+    """The push arrives before the end of the connection that waits, so the server learns of that end too late."""
+    words = call.split()
+    sent = " ".join([f"*{len(words)}", *(f"${len(word)} {word}" for word in words)]) + " "
+    with node.resp() as giver, node.resp() as last:
+        gone = subprocess.Popen([sys.executable, "-c", GIVEN_UP, str(node.resp_port), sent])
+        eventually(lambda: node.info("clients")["blocked_clients"] == "1")
+        web = socket.create_connection((HOST, node.http_port))
+        body = b'{"keys":["k"],"timeout":30}'
+        web.sendall(b"POST /list/brpop HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        time.sleep(0.2)
+        os.kill(node.pid, signal.SIGSTOP)
+        try:
+            giver.send("RPUSH", "k", "a", "b")
+            gone.kill()
+            gone.wait()
+            web.close()
+        finally:
+            os.kill(node.pid, signal.SIGCONT)
+        assert giver.read() == 2
+        eventually(lambda: node.info("clients")["blocked_clients"] == "0")
+        assert last.ask("LRANGE", "k", 0, -1) == [b"a", b"b"] and last.ask("EXISTS", "other") == 0
 
 
 def test_calls_behind_one_that_waits_are_kept_and_run_after_it(node: Server) -> None:

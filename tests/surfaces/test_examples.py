@@ -15,7 +15,7 @@ from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive.json_schema import answer, reply_of
 from synap.faults import BY_NAME, Fault
-from synap.reply import Each, Pushed, SetOf, Template, choices, parts
+from synap.reply import As, Each, Pushed, SetOf, Template, choices, parts
 from synap.traits import EMPTY_IS_NIL
 from tests.naive.replies import as_json
 from tests.support import Bench, command
@@ -93,6 +93,8 @@ def in_json(row: Command, template: Any, nil: Any, value: Any, fields: dict[str,
             name.removesuffix("?"): in_json(row, part, part, value, fields, of) for name, part in chosen.items()
             if not name.endswith("?") or value not in ("OK", None)
         }  # fmt: skip
+    if isinstance(chosen, As) and chosen.name in fields:
+        return fields[chosen.name]
     if isinstance(chosen, Each):
         (item,) = of.items
         return [in_json(row, chosen.template, None, each, fields, item) for each in value]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from synap.arguments import GROUPS, Counted, Int, Many, Raw, Text, Token, layout, words_min
+from synap.arguments import GROUPS, Choice, Counted, Int, Many, Raw, Text, Timeout, Token, layout, words_min
 from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.faults import Fault
@@ -95,13 +95,16 @@ def fields_to(args: tuple[Any, ...], wanted: Any, value: int, name: str) -> dict
             found |= {node.name: [value]} if isinstance(node, Many) else fields_to(inner, wanted, value, name)
         elif not words_min(node):
             continue
-        elif isinstance(node, Int):
-            found[node.name] = 1
-        elif isinstance(node, GROUPS):
-            found[node.name] = ["k"]
         else:
-            found[node.name] = {Text: name, Raw: "v"}.get(type(node), "k")
+            found[node.name] = needed(node, name)
     return found
+
+
+def needed(node: Any, name: str) -> Any:
+    """A value that an argument takes."""
+    if isinstance(node, Choice):
+        return node.words[0]
+    return ["k"] if isinstance(node, GROUPS) else {Int: 1, Timeout: 1, Text: name, Raw: "v"}.get(type(node), "k")
 
 
 def words_to(args: tuple[Any, ...], wanted: Any, value: int, name: str) -> list[Any]:
@@ -117,7 +120,7 @@ def words_to(args: tuple[Any, ...], wanted: Any, value: int, name: str) -> list[
         elif isinstance(node, Counted):
             found += [1, "k"]
         elif words_min(node):
-            found.append(1 if isinstance(node, Int) else {Text: name, Raw: "v"}.get(type(node), "k"))
+            found.append(needed(node, name))
     return found
 
 
@@ -126,8 +129,9 @@ def name_of(row: Command, i: int) -> str:
     return f"new{i}" if "create" in row.name else {"queue": "q", "stream": "r"}.get(row.family, "0")
 
 
-MADE = {"set.scan": ["SADD", "k", "a"], "hash.scan": ["HSET", "k", "f", "v"], "zset.scan": ["ZADD", "k", "1", "a"]}
-"""What makes the key of a row that looks at its number only then, as Redis does."""
+MADE = {"set.scan": ["SADD", "k", "a"], "hash.scan": ["HSET", "k", "f", "v"], "zset.scan": ["ZADD", "k", "1", "a"],
+        "list.blmpop": ["RPUSH", "k", "v"]}  # fmt: skip
+"""What makes the key of a row that looks at its number only then, as Redis does, or that waits for the key."""
 
 
 @pytest.mark.parametrize(("row", "node"), BOUNDED, ids=lambda value: getattr(value, "name", ""))
@@ -177,4 +181,5 @@ def test_every_integer_is_looked_at() -> None:
     """A new integer of a row has a range, or is known to be taken in full."""
     taken = {place.node.name for row in CATALOGUE.rows if row.json is not None and not row.internal
              for place in layout(row.args) if isinstance(place.node, Int)}  # fmt: skip
-    assert taken - {node.name for _, node in BOUNDED} == {"amount", "start", "end", "stop", "id", "increment"}
+    whole = {"amount", "start", "end", "stop", "id", "increment", "index", "rank"}
+    assert taken - {node.name for _, node in BOUNDED} == whole

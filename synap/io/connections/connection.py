@@ -7,6 +7,7 @@ below `output_total_bytes_max`. A peer that takes no output for `output_stall_s`
 """
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from synap.io.server.server import Server
 
 CLOSE_PAUSE_S = 0.001  # between two looks at whether the last replies are on the disk
+ENDS = getattr(select, "POLLRDHUP", 0)  # of Linux; a whole connection that has ended is reported anyway
 HELD_WHILE_WAITING = 16 * 1024
 """Bytes of input taken from a peer whose call waits: without reading, its disconnection would not be noticed."""
 
@@ -131,6 +133,13 @@ class Connection:
             else:
                 transport.pause_reading()
 
+    def gone(self) -> bool:
+        """Return whether the peer has closed the connection or its sending side, even if the loop does not know yet."""
+        if self.life is not OPEN or self.transport.is_closing():
+            return True
+        found = self.transport.get_extra_info("socket")
+        return found is not None and has_hung_up(found.fileno())
+
     # The end.
 
     def lose(self) -> None:
@@ -196,6 +205,13 @@ class Connection:
     def holds_beyond(self, seq: int) -> bool:
         """Return whether a reply is computed, but not yet queued, that may report changes after `seq`."""
         raise NotImplementedError
+
+
+def has_hung_up(descriptor: int) -> bool:
+    """Return whether the peer of a socket has closed it, or its sending side, be it behind bytes that wait."""
+    look = select.poll()
+    look.register(descriptor, ENDS)
+    return bool(look.poll(0))
 
 
 def place(name: Any) -> bytes:

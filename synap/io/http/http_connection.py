@@ -92,6 +92,7 @@ class HttpConnection(Connection, asyncio.Protocol):
             head_bytes_max=limits.http_head_bytes_max, body_bytes_max=limits.http_body_bytes_max
         )  # fmt: skip
         self.caller = Caller(Surface.JSON)
+        self.caller.gone = self.gone
         self.since = self.opened = server.loop.time()
         if not self.connections.may_stay(self):
             self.close_after_turn()

@@ -58,6 +58,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             return
         self.server.engine.diagnostics.connections_received += 1
         session.begin(self.server.clock.now(), self)
+        session.gone = self.gone
         self.peer = place(transport.get_extra_info("peername"))
         self.local = place(transport.get_extra_info("sockname"))
         self.machine = RespMachine(self.server.engine, session, self._wake, self.server.limits.query_bytes_max)

@@ -2,7 +2,7 @@
 
 from synap.compiler.jit import door
 from synap.kernels.spans import view
-from synap.store.kinds.lists import lists
+from synap.store.kinds.lists import lists, moves, positions
 from synap.store.memory.layout import BROKEN
 
 
@@ -21,11 +21,41 @@ def lists_door(words_at, octets_at, size, code, tape, now, seq, reply):
     if row == 0x04:  # list.rpop
         return lists.pop_right(words, octets, tape, now, reply)
     if row == 0x05:  # list.range
-        return lists.span(words, octets, tape, now, reply)
+        return positions.span(words, octets, tape, now, reply)
     if row == 0x06:  # list.len
         return lists.length(words, octets, tape, now, reply)
     if row == 0x07:  # list.blpop
         return lists.pop_left_wait(words, octets, tape, now, reply)
+    if row == 0x08:  # list.lpushx
+        return lists.push_left_if_there(words, octets, tape, now, reply)
+    if row == 0x09:  # list.rpushx
+        return lists.push_right_if_there(words, octets, tape, now, reply)
+    if row == 0x0A:  # list.index
+        return positions.at_index(words, octets, tape, now, reply)
+    if row == 0x0B:  # list.set
+        return positions.set_index(words, octets, tape, now, reply)
+    if row == 0x0C:  # list.insert
+        return positions.insert(words, octets, tape, now, reply)
+    if row == 0x0D:  # list.rem
+        return positions.remove(words, octets, tape, now, reply)
+    if row == 0x0E:  # list.trim
+        return positions.trim(words, octets, tape, now, reply)
+    if row == 0x0F:  # list.pos
+        return positions.find(words, octets, tape, now, reply)
+    if row == 0x10:  # list.lmove
+        return moves.move(words, octets, tape, now, reply)
+    if row == 0x11:  # list.rpoplpush
+        return moves.rotate(words, octets, tape, now, reply)
+    if row == 0x12:  # list.lmpop
+        return lists.pop_of_many(words, octets, tape, now, reply)
+    if row == 0x13:  # list.brpop
+        return lists.pop_right_wait(words, octets, tape, now, reply)
+    if row == 0x14:  # list.blmove
+        return moves.move_wait(words, octets, tape, now, reply)
+    if row == 0x15:  # list.brpoplpush
+        return moves.rotate_wait(words, octets, tape, now, reply)
+    if row == 0x16:  # list.blmpop
+        return lists.pop_of_many_wait(words, octets, tape, now, reply)
     if row == 0xF0:  # list.load
         return lists.load(words, octets, tape, now, reply)
     return BROKEN

@@ -60,7 +60,7 @@ KINDS = (
         "string", 1, "strings", rows=("synap.commands.strings", "synap.commands.substrings"), family="kv",
         encodings=("int", "embstr", "raw"),
     ),
-    Kind("list", 2, "lists", rows=("synap.commands.lists",), root_words=4, encodings=("listpack", "quicklist")),
+    Kind("list", 2, "lists", rows=("synap.commands.lists",), root_words=3, encodings=("listpack", "quicklist")),
     Kind(
         "set", 3, "sets", rows=("synap.commands.sets",), root_words=8, progress=7,
         encodings=("listpack", "intset", "hashtable"),

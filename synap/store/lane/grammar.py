@@ -7,7 +7,7 @@ file).
 
     op  slot  a  b  c  refusal
 
-    TEXT INT REAL TIMEOUT   read one word into `slot`
+    TEXT INT REAL TIMEOUT   read one word into `slot`; an INT with b = 1 must be at least `a`
     CHOICE      read one word, one of the `b` texts at `a` (pairs of octet, size): its number goes into `slot`
     IF_TOKEN    if the next word is the text (a, b), skip it; else go to c
     IF_LEFT     go to c unless more than `a` words are left, and at most `b` if it is not 0
@@ -34,6 +34,7 @@ file).
     HALVES      read 2 n words, up to the end, as n items: first all words of kind a (op, slot), then all of kind b
     JUDGED      INT that may be no number: then slot a is marked UNREADABLE, and the row decides on the refusal
     CURSOR      TEXT that must be a valid cursor
+    LAST        TIMEOUT whose refusal counts only if no other word is refused
     ALL         refuse if words are left
 
 When the machine refuses a word, CURSOR_TOP is set to the number of that word, which some refusals name.
@@ -52,7 +53,7 @@ from synap.store.memory.refusals import NEGATIVE_TIMEOUT, SYNTAX, TOO_MANY_WORDS
 TEXT, INT, REAL, TIMEOUT, CHOICE = 1, 2, 3, 4, 5
 IF_TOKEN, IF_LEFT, IF_CHOICE, SET, CHOOSE, REQUIRE, JUMP = 6, 7, 8, 9, 10, 11, 12
 TEXTS, GROUP, COUNTED, ITEM, END, AGAIN, OUTSIDE, HALVES = 13, 14, 15, 16, 17, 18, 19, 20
-CLEAR, LIKE, SKIP, NEED, JUDGED, CURSOR, ALL = 21, 22, 23, 24, 25, 26, 27
+CLEAR, LIKE, SKIP, NEED, JUDGED, CURSOR, ALL, LAST = 21, 22, 23, 24, 25, 26, 27, 28
 ANY, NONE, BOTH = 1, 2, 3  # earlier choices that CHOOSE refuses (its b); 0: others than the one chosen
 SIMPLE_LAST = CHOICE
 OP, SLOT, A, B, C, FAULT, SIZE = range(7)
@@ -91,7 +92,7 @@ def take(words, octets, op, start, size, tape, slot, texts, count, refusal):
         return np.int64(0)
     if op == INT:
         value, valid = parse_integer(octets, start, size)
-        if not valid:
+        if not valid or (count and value < texts):
             return refusal
         words[tape + slot] = value
         return np.int64(0)
@@ -137,6 +138,7 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
     word = 1
     base = 0  # first slot of the current item, 0 outside of items
     wanted = np.int64(-1)  # items still to come in a counted group
+    late = np.int64(0)  # the refusal of LAST
     words[tape - 1] = words[WORDS + 2] if count > 1 else 0
     clear(words, tape, slots)
     at = schema
@@ -278,6 +280,11 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
                 return words[at + FAULT]
             take(words, octets, TEXT, words[place], words[place + 1], tape, slot, 0, 0, 0)
             word += 1
+        elif op == LAST:
+            if word >= count:
+                return np.int64(SYNTAX)
+            late = take(words, octets, TIMEOUT, words[place], words[place + 1], tape, slot, 0, 0, words[at + FAULT])
+            word += 1
         elif op == ALL:
             if word < count:
                 return stopped(words, word, words[at + FAULT])
@@ -303,6 +310,4 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
             top += (left >> 1) * size
         at = following
     words[CURSOR_TOP] = top
-    if word < count:
-        return np.int64(SYNTAX)
-    return np.int64(0)
+    return np.int64(SYNTAX) if word < count else late

@@ -40,6 +40,7 @@ from synap.store.memory.layout import (
     LOG_TOP,
     NOW,
     REFUSE,
+    REPEATED,
     REPLAY_CODE,
     REPLAY_SEQ,
     REPLAY_STATUS,
@@ -140,11 +141,14 @@ def replay(words, octets, at, end, step):
     """Carry out the frames from octet `at` to `end`, as `apply` does, with GUARD_LOADING set.
 
     The guard lets rows accept what they refuse today: an older version may have accepted it and written its frame.
+    REPEATED is set, since a call may have waited before it was carried out.
     """
     words = bare(words)
     octets = bare(octets)
     words[REFUSE] |= GUARD_LOADING
+    words[REPEATED] = 1
     done = apply(words, octets, at, end, step)
+    words[REPEATED] = 0
     words[REFUSE] &= ~GUARD_LOADING
     return done
 

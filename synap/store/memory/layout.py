@@ -69,6 +69,7 @@ HASH_ENTRIES_MAX, HASH_VALUE_MAX, LIST_SIZE_MAX = 245, 246, 247
 SET_ENTRIES_MAX, SET_VALUE_MAX, SET_INTEGERS_MAX = 248, 249, 250
 ZSET_ENTRIES_MAX, ZSET_VALUE_MAX, HLL_SPARSE_MAX = 251, 252, 253
 INNER_DEADLINES = 254  # 1 once an element of a structure, as the field of a hash, has got a deadline
+REPEATED = 255  # 1 while a call that has waited, or one of the log, is carried out again
 CLOCK = 244  # address of `clock_gettime`; 0: no call is timed
 SCRATCH = 960  # 64 words for texts that a call writes: digits, ids; the registers end behind them
 

@@ -39,25 +39,47 @@ def pop_right(state: State, args: dict[str, Any], now: int) -> Answer:
     return _pop(state, args, now, -1)
 
 
-def pop_left_wait(state: State, args: dict[str, Any], now: int) -> Answer:
+def _pop_of_many(state: State, args: dict[str, Any], now: int, place: int) -> Answer:
+    """An element, or with a count several, of the first list, with its key."""
     for key in args["keys"]:
         if state.seen(key, now, list):
-            return [key, pop_left(state, {"key": key}, now)[0]], True
+            count = {"count": args["count"]} if "count" in args else {}
+            return [key, _pop(state, {"key": key} | count, now, place)[0]], True
     return WAIT, False
+
+
+def pop_left_wait(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _pop_of_many(state, args, now, 0)
+
+
+def pop_right_wait(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _pop_of_many(state, args, now, -1)
+
+
+def pop_of_many_wait(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _pop_of_many(state, {"count": 1} | args, now, 0 if args["where"] == "LEFT" else -1)
+
+
+def pop_of_many(state: State, args: dict[str, Any], now: int) -> Answer:
+    found, changed = pop_of_many_wait(state, args, now)
+    return (None if found is WAIT else found), changed
+
+
+def _push_if_there(state: State, args: dict[str, Any], now: int, push: Any) -> Answer:
+    return push(state, args, now) if state.seen(args["key"], now, list) else (0, False)
+
+
+def push_right_if_there(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _push_if_there(state, args, now, push_right)
+
+
+def push_left_if_there(state: State, args: dict[str, Any], now: int) -> Answer:
+    return _push_if_there(state, args, now, push_left)
 
 
 def length(state: State, args: dict[str, Any], now: int) -> Answer:
     record = state.seen(args["key"], now, list)
     return (len(record.value) if record else 0), False
-
-
-def span(state: State, args: dict[str, Any], now: int) -> Answer:
-    record = state.seen(args["key"], now, list)
-    if record is None:
-        return [], False
-    size = len(record.value)
-    start, stop = (place + size if place < 0 else place for place in (args["start"], args["stop"]))
-    return record.value[max(start, 0) : max(stop + 1, 0)], False
 
 
 def load(state: State, args: dict[str, Any], now: int) -> Answer:

@@ -1,32 +1,39 @@
 """Encodings of lists: the one that Redis 7.2 would use, as far as it depends on the history of a list.
 
 A list is a listpack until it outgrows one, and becomes a listpack again once it has shrunk to half of that: a bit in
-the head of the record (keyspace.py). The limit is the default of Redis' setting `list-max-listpack-size`.
+the head of the record (keyspace.py). The limit is Redis' setting `list-max-listpack-size`: a number of elements, which
+together have at most 8 KiB, or, if negative, -1 to -5 for 4, 8, 16, 32 and 64 KiB.
 """
 
 from synap.compiler.jit import kernel
-from synap.store.kinds.lists import chunks
+from synap.store.kinds.lists.directory import BYTES, COUNT
+from synap.store.memory.layout import LIST_SIZE_MAX
 from synap.store.records.keyspace import OUTGROWN
 
-LISTPACK_BYTES_MAX = 8192
-LISTPACK_FRAME, LISTPACK_ENTRY = 7, 2  # bytes of a listpack besides its elements: once, and for each element
+LISTPACK_FRAME = 7  # bytes of a listpack besides its entries, which are about as large as ours
+BYTES_OF_LEVEL_1, LEVELS = 4096, 5
+SAFE_BYTES = 8192
 
 
 @kernel
-def listpack_bytes(words, root):
-    """Return the approximate size of the listpack that would hold a list."""
-    return words[root + chunks.BYTES] + LISTPACK_ENTRY * words[root + chunks.COUNT] + LISTPACK_FRAME
+def fits_listpack(words, root, divisor):
+    """Return True if a list is within the limits of a listpack, or within this fraction of them."""
+    size = words[root + BYTES] + LISTPACK_FRAME
+    limit = words[LIST_SIZE_MAX]
+    if limit < 0:
+        return size <= (BYTES_OF_LEVEL_1 << (min(-limit, LEVELS) - 1)) // divisor
+    return size <= SAFE_BYTES and words[root + COUNT] <= max(limit, 1) // divisor
 
 
 @kernel
 def list_has_grown(words, ref, root):
     """Set OUTGROWN in the record at `ref` if its list has outgrown a listpack."""
-    if listpack_bytes(words, root) > LISTPACK_BYTES_MAX:
+    if not fits_listpack(words, root, 1):
         words[ref] |= OUTGROWN
 
 
 @kernel
 def list_has_shrunk(words, ref, root):
     """Clear OUTGROWN in the record at `ref` if its list fits into a listpack again."""
-    if words[ref] & OUTGROWN and listpack_bytes(words, root) <= LISTPACK_BYTES_MAX >> 1:
+    if words[ref] & OUTGROWN and fits_listpack(words, root, 2):
         words[ref] &= ~OUTGROWN

@@ -1,28 +1,9 @@
-"""Rows of lists: LPUSH, RPUSH, LPOP, RPOP, BLPOP, LLEN, LRANGE, and loading from a snapshot."""
+"""Rows at the ends of lists: LPUSH, RPUSH, LPOP, RPOP, LMPOP and relatives, LLEN, and loading from a snapshot."""
 
 from synap.compiler.jit import inlined, kernel
 from synap.store.kinds.lists import encodings
-from synap.store.kinds.lists.chunks import (
-    BYTES,
-    COUNT,
-    ENTRY_SIZE_MASK,
-    FIRST,
-    HALF_MASK,
-    HEAD_BYTES,
-    LAST,
-    LEFT,
-    NEXT,
-    PREV,
-    RIGHT,
-    SIZES,
-    SPAN,
-    element,
-    measure,
-    pop,
-    push,
-    read_head,
-    strip_at,
-)
+from synap.store.kinds.lists.directory import COUNT, LEFT, RIGHT
+from synap.store.kinds.lists.ends import measure, pop, push
 from synap.store.memory.kinds import LIST
 from synap.store.memory.layout import (
     BROKEN,
@@ -31,28 +12,24 @@ from synap.store.memory.layout import (
     FULL,
     ITEM,
     ITEMS,
+    MARK_ARRAY,
     NIL,
     NO_ITEM,
+    NOTHING_READY,
     NUMBER,
-    REPLY_ITEMS_MAX,
+    REPEATED,
     WAIT,
 )
 from synap.store.memory.refusals import KEY_EXISTS, POSITIVE_COUNT, WRONG_TYPE
-from synap.store.memory.tapes import add_text, first_item, fits, set_scalar, text_at, text_mark, text_size
+from synap.store.memory.tapes import add_mark, add_text, first_item, fits, set_scalar, text_at, text_mark, text_size
 from synap.store.records import key_access, keyspace, pieces
 from synap.store.records.key_access import MISSING, OTHER_KIND
 from synap.store.slots import lists as slots
 
 
 @kernel
-def push_many(words, octets, tape, now, reply, side, values):
+def push_all(words, octets, tape, reply, ref, h, side, values):
     """Push the items of the group in slot `values` at one end of a list; reply with NUMBER: the new length."""
-    h = keyspace.hash_text(words, octets, tape, slots.LIST_RPUSH_KEY)
-    ref = key_access.claim(words, octets, tape, slots.LIST_RPUSH_KEY, h, LIST, now)
-    if ref == OTHER_KIND:
-        return WRONG_TYPE
-    if ref == 0:
-        return BROKEN
     root = keyspace.root_of(words, ref)
     value = first_item(words, tape, values) + slots.LIST_RPUSH_VALUES_VALUE
     for _ in range(words[tape + values]):
@@ -67,6 +44,18 @@ def push_many(words, octets, tape, now, reply, side, values):
 
 
 @kernel
+def push_many(words, octets, tape, now, reply, side, values):
+    """Push elements at one end of a list, which is created if it is missing."""
+    h = keyspace.hash_text(words, octets, tape, slots.LIST_RPUSH_KEY)
+    ref = key_access.claim(words, octets, tape, slots.LIST_RPUSH_KEY, h, LIST, now)
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    if ref == MISSING:
+        return BROKEN
+    return push_all(words, octets, tape, reply, ref, h, side, values)
+
+
+@kernel
 def push_right(words, octets, tape, now, reply):
     """Push elements at the right end (RPUSH)."""
     return push_many(words, octets, tape, now, reply, RIGHT, slots.LIST_RPUSH_VALUES)
@@ -78,9 +67,33 @@ def push_left(words, octets, tape, now, reply):
     return push_many(words, octets, tape, now, reply, LEFT, slots.LIST_LPUSH_VALUES)
 
 
+@kernel
+def push_if_there(words, octets, tape, now, reply, side, values):
+    """Push elements at one end of a list, or reply with 0 if it is missing."""
+    h, _, ref = key_access.open_key(words, octets, tape, slots.LIST_RPUSHX_KEY, LIST, now)
+    if ref == MISSING:
+        set_scalar(words, reply, 0)
+        return NUMBER
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    return push_all(words, octets, tape, reply, ref, h, side, values)
+
+
+@kernel
+def push_right_if_there(words, octets, tape, now, reply):
+    """Push elements at the right end of a list that exists (RPUSHX)."""
+    return push_if_there(words, octets, tape, now, reply, RIGHT, slots.LIST_RPUSHX_VALUES)
+
+
+@kernel
+def push_left_if_there(words, octets, tape, now, reply):
+    """Push elements at the left end of a list that exists (LPUSHX)."""
+    return push_if_there(words, octets, tape, now, reply, LEFT, slots.LIST_LPUSHX_VALUES)
+
+
 @inlined
 def popped(words, octets, h, seat, ref):
-    """End a row that has popped elements of a list; the key is removed with its last element."""
+    """End a row that has removed elements of a list; the key is removed with its last element."""
     root = keyspace.root_of(words, ref)
     if words[root + COUNT]:
         encodings.list_has_shrunk(words, ref, root)
@@ -125,25 +138,94 @@ def pop_right(words, octets, tape, now, reply):
 
 
 @kernel
-def pop_left_wait(words, octets, tape, now, reply):
-    """Pop the first element of the first list that has one; reply with key and element, or return WAIT (BLPOP)."""
-    key = first_item(words, tape, slots.LIST_BLPOP_KEYS) + slots.LIST_BLPOP_KEYS_KEY
-    for _ in range(words[tape + slots.LIST_BLPOP_KEYS]):
+def first_list(words, octets, tape, key, stride, count, now):
+    """Return (slot, hash, seat, record) of the first list among `count` keys, which lie from slot `key` on.
+
+    The record is MISSING without one, and OTHER_KIND if a key of another kind comes first. A call that has waited steps
+    over such a key: it waits for a list.
+    """
+    h = 0
+    for _ in range(count):
         h, seat, ref = key_access.open_key(words, octets, tape, key, LIST, now)
-        if ref == OTHER_KIND:
-            return WRONG_TYPE
-        if ref:
-            root = keyspace.root_of(words, ref)
-            size = text_size(words, tape, key)
-            if not fits(words, reply, 2, size + measure(words, octets, root, LEFT, 1)):
-                return FULL
-            set_scalar(words, reply, 0)
-            add_text(words, reply, text_at(words, tape, key), size, 0)
-            pop(words, octets, root, LEFT, reply)
-            popped(words, octets, h, seat, ref)
-            return ITEMS | CHANGED
-        key += slots.LIST_BLPOP_KEYS_STRIDE
-    return WAIT
+        if ref != MISSING and (ref != OTHER_KIND or not words[REPEATED]):
+            return key, h, seat, ref
+        key += stride
+    return key, h, 0, MISSING
+
+
+@kernel
+def pop_waiting(words, octets, tape, now, reply, keys, side):
+    """Pop an element of the first list that has one; reply with key and element, or return WAIT."""
+    first = first_item(words, tape, keys) + slots.LIST_BLPOP_KEYS_KEY
+    count = words[tape + keys]
+    key, h, seat, ref = first_list(words, octets, tape, first, slots.LIST_BLPOP_KEYS_STRIDE, count, now)
+    if ref == MISSING:
+        return WAIT | NOTHING_READY
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    root = keyspace.root_of(words, ref)
+    size = text_size(words, tape, key)
+    if not fits(words, reply, 2, size + measure(words, octets, root, side, 1)):
+        return FULL
+    set_scalar(words, reply, 0)
+    add_text(words, reply, text_at(words, tape, key), size, 0)
+    pop(words, octets, root, side, reply)
+    popped(words, octets, h, seat, ref)
+    return ITEMS | CHANGED
+
+
+@kernel
+def pop_left_wait(words, octets, tape, now, reply):
+    """Pop the first element of the first list that has one, or wait for one (BLPOP)."""
+    return pop_waiting(words, octets, tape, now, reply, slots.LIST_BLPOP_KEYS, LEFT)
+
+
+@kernel
+def pop_right_wait(words, octets, tape, now, reply):
+    """Pop the last element of the first list that has one, or wait for one (BRPOP)."""
+    return pop_waiting(words, octets, tape, now, reply, slots.LIST_BRPOP_KEYS, RIGHT)
+
+
+@kernel
+def pop_several(words, octets, tape, now, reply, keys, side, wanted):
+    """Pop up to `wanted` elements of the first list that has some; reply with the key and an array, or return WAIT."""
+    first = first_item(words, tape, keys) + slots.LIST_LMPOP_KEYS_KEY
+    count = words[tape + keys]
+    key, h, seat, ref = first_list(words, octets, tape, first, slots.LIST_LMPOP_KEYS_STRIDE, count, now)
+    if ref == MISSING:
+        return WAIT | NOTHING_READY
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    root = keyspace.root_of(words, ref)
+    wanted = min(wanted, words[root + COUNT])
+    size = text_size(words, tape, key)
+    if not fits(words, reply, wanted + 3, size + measure(words, octets, root, side, wanted)):
+        return FULL
+    set_scalar(words, reply, 0)
+    add_mark(words, reply, MARK_ARRAY, 2)
+    add_text(words, reply, text_at(words, tape, key), size, 0)
+    add_mark(words, reply, MARK_ARRAY, wanted)
+    for _ in range(wanted):
+        pop(words, octets, root, side, reply)
+    popped(words, octets, h, seat, ref)
+    return ITEM | CHANGED
+
+
+@kernel
+def pop_of_many(words, octets, tape, now, reply):
+    """Pop elements of the first list that has some (LMPOP)."""
+    wanted = words[tape + slots.LIST_LMPOP_COUNT] if words[tape + slots.LIST_LMPOP_HOW_MANY] else 1
+    side = words[tape + slots.LIST_LMPOP_WHERE] - 1
+    status = pop_several(words, octets, tape, now, reply, slots.LIST_LMPOP_KEYS, side, wanted)
+    return NIL if status == WAIT | NOTHING_READY else status
+
+
+@kernel
+def pop_of_many_wait(words, octets, tape, now, reply):
+    """Pop elements of the first list that has some, or wait for one (BLMPOP)."""
+    wanted = words[tape + slots.LIST_BLMPOP_COUNT] if words[tape + slots.LIST_BLMPOP_HOW_MANY] else 1
+    side = words[tape + slots.LIST_BLMPOP_WHERE] - 1
+    return pop_several(words, octets, tape, now, reply, slots.LIST_BLMPOP_KEYS, side, wanted)
 
 
 @kernel
@@ -154,63 +236,6 @@ def length(words, octets, tape, now, reply):
         return WRONG_TYPE
     set_scalar(words, reply, words[keyspace.root_of(words, ref) + COUNT] if ref else 0)
     return NUMBER
-
-
-@kernel
-def span(words, octets, tape, now, reply):
-    """Reply with the elements from one index to another, both included; negative ones count from the end (LRANGE)."""
-    ref = key_access.find(words, octets, tape, slots.LIST_RANGE_KEY, LIST, now)
-    if ref == MISSING:
-        return EMPTY
-    if ref == OTHER_KIND:
-        return WRONG_TYPE
-    root = keyspace.root_of(words, ref)
-    count = words[root + COUNT]
-    start = words[tape + slots.LIST_RANGE_START]
-    stop = words[tape + slots.LIST_RANGE_STOP]
-    if start < 0:
-        start = max(start + count, 0)
-    if stop < 0:
-        stop += count
-    stop = min(stop, count - 1)
-    if start > stop:
-        return EMPTY
-    wanted = stop - start + 1
-    if wanted > words[REPLY_ITEMS_MAX]:
-        fits(words, reply, wanted, words[root + BYTES])
-        return FULL
-    if start <= count - 1 - start:
-        chunk = words[root + FIRST]
-        skip = start
-        while skip >= words[chunk + SIZES] & HALF_MASK:
-            skip -= words[chunk + SIZES] & HALF_MASK
-            chunk = words[chunk + NEXT]
-    else:
-        chunk = words[root + LAST]
-        behind = count - start
-        while behind > words[chunk + SIZES] & HALF_MASK:
-            behind -= words[chunk + SIZES] & HALF_MASK
-            chunk = words[chunk + PREV]
-        skip = (words[chunk + SIZES] & HALF_MASK) - behind
-    at = strip_at(chunk) + (words[chunk + SPAN] & HALF_MASK)
-    for _ in range(skip):
-        at += 2 * HEAD_BYTES + (read_head(octets, at) & ENTRY_SIZE_MASK)
-    left = (words[chunk + SIZES] & HALF_MASK) - skip
-    set_scalar(words, reply, 0)
-    total = 0
-    for _ in range(wanted):
-        if left == 0:
-            chunk = words[chunk + NEXT]
-            left = words[chunk + SIZES] & HALF_MASK
-            at = strip_at(chunk) + (words[chunk + SPAN] & HALF_MASK)
-        place, size, mark, _ = element(words, octets, at)
-        add_text(words, reply, place, size, mark)
-        total += size
-        at += 2 * HEAD_BYTES + (read_head(octets, at) & ENTRY_SIZE_MASK)
-        left -= 1
-    if not fits(words, reply, wanted, total):
-        return FULL
-    return ITEMS
 
 
 @kernel
