@@ -15,7 +15,7 @@ from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive.json_schema import answer, reply_of
 from synap.faults import BY_NAME, Fault
-from synap.reply import Each, Pushed, SetOf, Template, choices, parts
+from synap.reply import As, Each, Pushed, SetOf, Template, choices, parts
 from synap.traits import EMPTY_IS_NIL
 from tests.naive.replies import as_json
 from tests.support import Bench, command
@@ -121,6 +121,8 @@ def in_json(row: Command, template: Any, nil: Any, value: Any, fields: dict[str,
             return as_json(known[chosen[1:]], value[chosen[1:]] if isinstance(value, dict) else value[place])
         case str() if ":" in chosen:
             return ":".join(str(in_json(row, word, None, value, fields, of)) for word in chosen.split(":"))
+        case As(name=name) if name not in known:
+            return int(fields[name])
         case str() if chosen.startswith("$"):
             keys = fields.get("keys", ())
             return fields[chosen[1:]] if chosen[1:] in fields else keys[0] if len(keys) == 1 else None
