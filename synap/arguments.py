@@ -191,7 +191,8 @@ def _fill(node: object, **members: object) -> None:
 class Many:
     """`least` groups or more, or as many as the group `like` has; the word of an option behind them ends the groups.
     Fields need only `least_given` groups: a program that lists keys may find none. `fault` refuses too few groups and
-    an incomplete last one before the first is read. `single`: without fields, the name of the item is missing."""
+    an incomplete last one before the first is read. `single`: without fields, the name of the item is missing.
+    `objects`: in JSON, an object stands for several items, as `derive/spread.py` says under this name."""
 
     name: str
     inner: "tuple[Argument, ...]"
@@ -200,12 +201,13 @@ class Many:
     like: str
     least_given: int
     single: bool
+    objects: str
 
     def __init__(
         self, name: str, *inner: "Argument", least: int = 1, fault: str = "SYNTAX", like: str = "",
-        least_given: int = -1, single: bool = False,
+        least_given: int = -1, single: bool = False, objects: str = "",
     ) -> None:  # fmt: skip
-        _fill(self, name=name, inner=inner, least=least, fault=fault, like=like, single=single)
+        _fill(self, name=name, inner=inner, least=least, fault=fault, like=like, single=single, objects=objects)
         _fill(self, least_given=least if least_given < 0 else least_given)
 
 

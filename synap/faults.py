@@ -222,6 +222,20 @@ TABLE = (
     Row(134, "NOT_SYMMETRIC", f"ERR value is out of range, value must between {-INT_MAX} and {INT_MAX}", 400,
         "Invalid request: value is out of range"),
     Row(135, "NO_PIVOT", "ERR no such pivot", 404, "Not found"),
+    Row(140, "BAD_BIT_OFFSET", "ERR bit offset is not an integer or out of range", 400,
+        "Invalid value: bit offset is not an integer or out of range"),
+    Row(141, "BAD_BIT", "ERR bit is not an integer or out of range", 400,
+        "Invalid value: bit is not an integer or out of range"),
+    Row(142, "NOT_A_BIT", "ERR The bit argument must be 1 or 0.", 400,
+        "Invalid value: The bit argument must be 1 or 0."),
+    Row(143, "NOT_OF_ONE_KEY", "ERR BITOP NOT must be called with a single source key.", 400,
+        "Invalid request: NOT takes a single source key"),
+    Row(144, "BAD_FIELD_TYPE", "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported "
+        "but i64 is.", 400, "Invalid value: a field has 1 to 64 bits, an unsigned one at most 63"),
+    Row(145, "BAD_OVERFLOW", "ERR Invalid OVERFLOW type specified", 400,
+        "Invalid value: Invalid OVERFLOW type specified"),
+    Row(146, "ONLY_GET", "ERR BITFIELD_RO only supports the GET subcommand", 400,
+        "Invalid request: BITFIELD_RO only supports the GET subcommand"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

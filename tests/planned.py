@@ -34,7 +34,6 @@ _WEIGHTED = AnyOrder(
 )
 _SORTED_KEYS = Counted("keys", Key("key", "sortedset"), fault_form="NOT_AN_INTEGER")
 _ORDER = OneOf("order", Flag("ASC"), Flag("DESC"), clash=Clash.NONE)
-_FIELD = (Text("type"), Text("offset"))  # i8 to u63; a bit, or # and the number of a field
 _SCRIPT_REST = (
     Counted(
         "keys", Key("key", "script", WRITE), least=0, fault="POSITIVE_COUNT", fault_form="NOT_AN_INTEGER",
@@ -163,23 +162,6 @@ _OTHERS = [
                 _ORDER,
                 Flag("ALPHA"),
                 Token("STORE", Key("target", access=WRITE)),
-            ),
-        ),
-    ),
-    Command(
-        "bitmap.field", 0x7A01, "Read and change integers of some bits, one after the other.", resp="BITFIELD",
-        args=(
-            Key("key", "bitmap", WRITE),
-            Many(
-                "steps",
-                OneOf(
-                    "step",
-                    Token("GET", *_FIELD), Token("SET", *_FIELD, Int("value")),
-                    Token("INCRBY", *_FIELD, Int("amount")),
-                    Token("OVERFLOW", Choice("overflow", ("WRAP", "SAT", "FAIL"))),
-                    required=True,
-                ),
-                least=0,
             ),
         ),
     ),

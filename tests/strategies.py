@@ -40,7 +40,8 @@ SIZES = [0, 1, 3, 8, 15, 16, 17, 31, 64, 100, 127, 128, 200, 500, 900, 1019, 102
 LARGE = [4000, 4096, 5 << 10, 20_000, 70 << 10]
 HUGE = (12 << 20) // 10
 OFTEN = [b"a", b"b", b"l", b"l2", b"s", b"s2", b"h", b"h2", b"", b"n", b"k" * 300, b"k" * 4095, b"k" * 5000]
-FAMILY_KEYS = {"kv": (b"a", b"b", b"n"), "list": (b"l", b"l2"), "set": (b"s", b"s2"), "hash": (b"h", b"h2")}
+FAMILY_KEYS = {"kv": (b"a", b"b", b"n"), "list": (b"l", b"l2"), "set": (b"s", b"s2"), "hash": (b"h", b"h2"),
+               "bitmap": (b"a", b"b", b"n", b"m")}
 """The keys that most calls of a family name. `n` mostly holds a number. A family that is missing here uses its name."""
 SPACES = {kinds.QUEUE: (b"q", b"jobs", b"", b"q" * 70), kinds.ROOM: (b"r", b"q", b"chat", b"r" * 90)}
 NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]
@@ -93,6 +94,7 @@ class Strategies:
             "from_offset": self.event_offset, "offset": self.offset, "start": self.position, "stop": self.position,
             "end": self.position, "index": self.position, "pivot": self.element,
         }  # fmt: skip
+        self._groups: dict[str, Callable[[], list[bytes]]] = {"operations": self.field_operations}
 
     def change_mood(self) -> None:
         """Grow or shrink, and on few keys or many."""
@@ -131,6 +133,8 @@ class Strategies:
                 chosen = [*required, *(inner for inner in chosen if inner not in required)]
                 chance.shuffle(chosen)
                 return [word for inner in chosen for word in self._argument(inner)]
+            case Many() if node.name in self._groups:
+                return self._groups[node.name]()
             case Many():
                 like = [None] * int(self._drawn.get(node.like, b"1")) if node.like else self.some()
                 self._drawn[node.name] = number(len(like))
@@ -162,6 +166,8 @@ class Strategies:
             return self._by_name[node.name]()
         if node.name in POOLS:
             return self.chance.choice(POOLS[node.name])
+        if isinstance(node, Int) and node.most == 1:
+            return self.chance.choice((b"0", b"1", b"1", b"0", b"2", b"-1"))
         match node:
             case Raw():
                 return self.value() if len(self._row.args) < 3 and self.chance.random() < 0.5 else self.small()
@@ -238,6 +244,22 @@ class Strategies:
 
     def offset(self) -> bytes:
         return number(self.chance.choice((-1, 0, 1, 5, 100, 1000, 1024, 4000, self.chance.randrange(3000))))
+
+    def field_operations(self) -> list[bytes]:
+        """Words of BITFIELD; now and then one is wrong."""
+        words: list[bytes] = []
+        for _ in range(self.chance.choice((0, 1, 1, 2, 5))):
+            kind = self.chance.choice((b"u1", b"u8", b"i8", b"i16", b"u63", b"i64", b"i1", b"i5", b"u12"))
+            at = self.chance.choice((b"#", b"")) + number(self.chance.choice((0, 1, 3, 7, 9, 100, 8000)))
+            amount = number(self.chance.choice((0, 1, -1, 127, -200, 2**62, 2**63 - 1, -(2**63))))
+            operation = [self.cased(self.chance.choice(("GET", "SET", "INCRBY"))), kind, at, amount]
+            if self.chance.random() < 0.4:
+                words += [self.cased("OVERFLOW"), self.cased(self.chance.choice(("WRAP", "SAT", "FAIL")))]
+            words += operation[:3] if operation[0].upper() == b"GET" else operation
+        if words and self.chance.random() < 0.08:
+            wrong = self.chance.choice((b"x", b"u64", b"i65", b"u0", b"-1", b"", b"#"))
+            words[self.chance.randrange(len(words))] = wrong
+        return words
 
     def position(self) -> bytes:
         """A position in a value or list, from either end."""

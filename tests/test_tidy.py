@@ -55,10 +55,10 @@ DISTRIBUTIONS = {"yaml": "pyyaml", "llvmlite": "numba", "prometheus_client": "pr
 SUMMARY_MAX = 140
 VERBS = frozenset(
     """
-    Accept Acknowledge Add Append Authenticate Begin Block Change Close Copy Create Delay Delete Describe Discard Draw
-    End Exchange Execute Fail Insert Lease List Load Make Mark Move Overwrite Prepend Publish Read Release Remove Rename
-    Report Reset Return Run Select Send Set Stop Store Subscribe Subtract Test Transfer Turn Unblock Unsubscribe Watch
-    Write
+    Accept Acknowledge Add Append Authenticate Begin Block Change Close Combine Copy Create Delay Delete Describe
+    Discard Draw End Exchange Execute Fail Insert Lease List Load Make Mark Merge Move Overwrite Prepend Publish Read
+    Release Remove Rename Report Reset Return Run Select Send Set Stop Store Subscribe Subtract Test Transfer Turn
+    Unblock Unsubscribe Watch Write
     """.split()
 )
 """Imperative verbs that a summary of a command may begin with; a verb that a new command needs is added here."""

@@ -50,6 +50,7 @@ from synap.derive.conversions import (
     to_text,
     wrong,
 )
+from synap.derive.spread import SPREADS
 from synap.faults import Fault
 from synap.ranges import TAPE_WORDS_MAX, TIMEOUT_MAX
 from synap.store.memory.layout import FORM_JSON, MARK_BITS, PACKED_HEAD, PRESENT
@@ -273,6 +274,7 @@ def _group(node: Group, slot: int, groups: Groups) -> Step:
     other = node.like if isinstance(node, Many) else ""
     like = groups[other] if other else -1
     least = node.least_given if isinstance(node, Many) else node.least
+    spread = SPREADS[node.objects].words if isinstance(node, Many) and node.objects else None
 
     def run(fields: Fields, draft: _Draft, base: int) -> None:
         value = _given(fields, node.name)
@@ -290,6 +292,8 @@ def _group(node: Group, slot: int, groups: Groups) -> Step:
             value = list(value.items())
         if not isinstance(value, list | tuple):
             raise wrong(node.name, "an array", value)
+        if spread:
+            value = [word for item in value for word in (spread(item) if isinstance(item, dict) else (item,))]
         if len(value) < least:
             raise Fault("WRONG_FIELD", field=node.name, wanted="at least one item", found="none")
         if like >= 0 and len(value) != draft.tape[like]:

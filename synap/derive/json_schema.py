@@ -25,6 +25,7 @@ from synap.arguments import (
 from synap.command import Command
 from synap.derive.binders import field_names
 from synap.derive.replies import BY_FIELDS
+from synap.derive.spread import SPREADS
 from synap.ranges import TIMEOUT_MAX
 from synap.reply import GROUPS as GROUP_TEMPLATES
 from synap.reply import (
@@ -98,6 +99,9 @@ def _group(node: Group) -> Schema:
     properties, required = fields(node.inner)
     members = field_names(node.inner)
     least = node.least_given if isinstance(node, Many) else node.least
+    if isinstance(node, Many) and node.objects:
+        objects = object_of(*fields(SPREADS[node.objects].members))
+        return {"type": "array", "items": {"anyOf": [objects, {"type": ["string", "integer"]}]}, "minItems": least}
     if len(members) == 1:
         return {"type": "array", "items": properties[members[0]], "minItems": least}
     whole = object_of(properties, required)

@@ -23,6 +23,7 @@ from synap.compiler.jit import DOOR, KIND_DOOR, kernel
 
 _MONOTONIC = getattr(time, "CLOCK_MONOTONIC", 0)
 _I8, _I32, _I64, _I128 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntType(128)
+_NO = ir.Constant(ir.IntType(1), 0)
 
 
 def address_of(context: Any, builder: Any, signature: Any, args: Any, array: int, offset: int, size: Any = None) -> Any:
@@ -311,3 +312,27 @@ def multiply_high(context, a, b):
         return builder.trunc(builder.lshr(product, ir.Constant(_I128, 64)), _I64)
 
     return signature, build
+
+
+@intrinsic
+def ones(context, word):
+    """Return how many of the 64 bits of an int64 are set."""
+    return types.int64(types.int64), lambda ctx, builder, sig, args: builder.ctpop(args[0])
+
+
+@intrinsic
+def leading_zeros(context, word):
+    """Return how many bits above the highest set bit of an int64 are clear; 64 for 0."""
+    return types.int64(types.int64), lambda ctx, builder, sig, args: builder.ctlz(args[0], _NO)
+
+
+@intrinsic
+def trailing_zeros(context, word):
+    """Return how many bits below the lowest set bit of an int64 are clear; 64 for 0."""
+    return types.int64(types.int64), lambda ctx, builder, sig, args: builder.cttz(args[0], _NO)
+
+
+@intrinsic
+def mirrored(context, word):
+    """Return the eight bytes of an int64 in the opposite order."""
+    return types.int64(types.int64), lambda ctx, builder, sig, args: builder.bswap(args[0])

@@ -63,7 +63,7 @@ def test_no_parameter_hides_a_function_that_its_method_calls(row: Command) -> No
     assert result(row) in RESULTS
 
 
-INTRICATE = {"xstream.add", "xstream.read", "xstream.read_group", "key.sort", "bitmap.field", "geo.search",
+INTRICATE = {"xstream.add", "xstream.read", "xstream.read_group", "key.sort", "geo.search",
              "connection.client_tracking"}  # fmt: skip
 
 

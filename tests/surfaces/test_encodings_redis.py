@@ -26,6 +26,10 @@ HISTORIES = [
     f"SET k {'x' * 44}", f"SET k {'x' * 45}", f"SET k {'x' * 44}|APPEND k x", f"APPEND k {'x' * 45}",
     f"SET k {'x' * 2000}|SETRANGE k 5 y", "SET k 5|SELECT 1|SET k 6|APPEND k 1|SWAPDB 0 1|SELECT 0", "SET k ' 5'",
     "SET k 5|APPEND k 1|MOVE k 1|SELECT 1", "SET k 5 EX 100|APPEND k 1", "SET k 5 EX 100|SETRANGE k 0 7|PERSIST k",
+    "SET k 5|SETBIT k 3 1", "SET k 5|SETBIT k 3 0", "SETBIT k 3 1", "SET k 5|GETBIT k 3|BITCOUNT k",
+    "SET k 5|BITOP OR k k",
+    "SET k 5|BITOP OR l k|BITOP OR k l", "SET k 5|BITFIELD k GET u8 0", "SET k 5|BITFIELD k INCRBY u8 0 0",
+    "INCRBYFLOAT k 3|SETBIT k 2 1", "INCRBYFLOAT k 3|BITOP OR k k", "SET k 5|SETBIT k 3 1|SETBIT k 3 1|INCR k",
 ]  # fmt: skip
 
 

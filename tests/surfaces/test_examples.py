@@ -125,6 +125,8 @@ def in_json(row: Command, template: Any, nil: Any, value: Any, fields: dict[str,
             return as_json(known[chosen[1:]], value[chosen[1:]] if isinstance(value, dict) else value[place])
         case str() if ":" in chosen:
             return ":".join(str(in_json(row, word, None, value, fields, of)) for word in chosen.split(":"))
+        case As(name=name) if name not in known:
+            return int(fields[name])
         case str() if chosen.startswith("$"):
             keys = fields.get("keys", ())
             return fields[chosen[1:]] if chosen[1:] in fields else keys[0] if len(keys) == 1 else None

@@ -53,10 +53,12 @@ DIFFERENCES = {
 }
 """Why replies differ, and the commands (with their subcommands; `+`: only with arguments) that do."""
 ALIKE_IF_REFUSED = ("HELLO", "ROLE", "LOLWUT", "OBJECT")
-TWO_MISTAKES = ("COPY", "LPOS")
-"""Commands that name another one of two mistakes: here a word too many, in Redis a number out of range before it."""
+TWO_MISTAKES = ("COPY", "LPOS", "SETBIT", "BITPOS")
+"""Commands that name another one of two mistakes: here one in a later word, in Redis a number out of range."""
 KEPT = {"SCAN"} | {row.resp for row in CATALOGUE.rows if row.waits}
 """Commands that are not spoilt: windows and odd cursors of SCAN lead elsewhere, and a wrong timeout may be long."""
+READ_FIRST = ("BITCOUNT", "BITPOS")
+"""Commands that refuse wrong arguments also where the key is missing or no string, as from Redis 7.2 on."""
 
 
 class Words:
@@ -89,6 +91,8 @@ def deliberate(words: list[bytes], ours: bytes = b"") -> str:
     names = {name, "|".join([name, *(word.upper().decode("latin-1") for word in words[1:2])])}
     if len(words) > 1:
         names.add(f"{name}+")
+    if name in READ_FIRST and ours[:1] == b"-":
+        return "arguments are read before the key"
     if words[1:2] and any(word.upper() in (b"IFEQ", b"IFNE") for word in words):
         return "from Redis 8"
     if name == "LPOS" and b"-9223372036854775808" in words:
