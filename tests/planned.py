@@ -21,18 +21,12 @@ from synap.arguments import (
     Raw,
     Real,
     Text,
-    Timeout,
     Token,
 )
 from synap.command import Command
 
 _SWITCH = (Choice("switch", ("ON", "OFF")),)
 _UNIT = Choice("unit", ("m", "km", "ft", "mi"))
-_WEIGHTED = AnyOrder(
-    Token("WEIGHTS", Many("weights", Real("weight"), like="keys")),
-    Token("AGGREGATE", Choice("aggregate", ("SUM", "MIN", "MAX"))),
-)
-_SORTED_KEYS = Counted("keys", Key("key", "sortedset"), fault_form="NOT_AN_INTEGER")
 _ORDER = OneOf("order", Flag("ASC"), Flag("DESC"), clash=Clash.NONE)
 _FIELD = (Text("type"), Text("offset"))  # i8 to u63; a bit, or # and the number of a field
 _SCRIPT_REST = (
@@ -48,56 +42,9 @@ _STREAMS = OneOf(
     "source", Token("STREAMS", Halves("streams", Key("key", "xstream"), Text("id"))), required=True
 )  # fmt: skip
 
-_SORTED_SETS = [
-    Command(
-        "sortedset.add", 0x0601, "Add members with their scores.", resp="ZADD",
-        args=(
-            Key("key", "sortedset", WRITE),
-            AnyOrder(
-                OneOf("when", Flag("NX"), Flag("XX"), fault="CONFLICT_NX_XX"),
-                OneOf("compare", Flag("GT"), Flag("LT")),
-                Flag("CH"),
-                Flag("INCR"),
-            ),
-            Many("pairs", Real("score"), Raw("member")),
-        ),
-    ),
-    Command(
-        "sortedset.range", 0x0602, "Return members of a sorted set by rank, score or text.", resp="ZRANGE",
-        args=(
-            Key("key", "sortedset"), Text("start"), Text("stop"),
-            AnyOrder(
-                OneOf("by", Flag("BYSCORE"), Flag("BYLEX"), clash=Clash.ANY),
-                OneOf("direction", Flag("REV"), clash=Clash.ANY),
-                Token("LIMIT", Int("offset"), Int("count")),
-                Flag("WITHSCORES"),
-            ),
-        ),
-    ),
-    Command(
-        "sortedset.union_store", 0x0603, "Store the union of sorted sets under a key.", resp="ZUNIONSTORE",
-        args=(Key("target", "sortedset", WRITE), _SORTED_KEYS, _WEIGHTED),
-    ),
-    Command(
-        "sortedset.union", 0x0604, "Return the union of sorted sets.", resp="ZUNION",
-        args=(_SORTED_KEYS, AnyOrder(*_WEIGHTED.inner, Flag("WITHSCORES"))),
-    ),
-    Command(
-        "sortedset.random", 0x0605, "Return random members of a sorted set.", resp="ZRANDMEMBER",
-        args=(Key("key", "sortedset"), Optional(Int("count"), Optional(Flag("WITHSCORES")))),
-    ),
-    Command(
-        "sortedset.pop_wait", 0x0606, "Remove and return members of the first sorted set that has any.", resp="BZMPOP",
-        args=(
-            Timeout("timeout"), Counted("keys", Key("key", "sortedset", WRITE)),
-            Choice("end", ("MIN", "MAX")), AnyOrder(Token("COUNT", Int("count"))),
-        ),
-    ),
-]  # fmt: skip
-
 _STREAM = [
     Command(
-        "xstream.add", 0x0701, "Append an event.", resp="XADD",
+        "xstream.add", 0x0F11, "Append an event.", resp="XADD",
         args=(
             Key("key", "xstream", WRITE),
             AnyOrder(
@@ -114,7 +61,7 @@ _STREAM = [
         ),
     ),
     Command(
-        "xstream.read_group", 0x0702, "Return events for a member of a group.", resp="XREADGROUP",
+        "xstream.read_group", 0x0F12, "Return events for a member of a group.", resp="XREADGROUP",
         args=(
             AnyOrder(
                 OneOf("group", Token("GROUP", Text("group"), Text("consumer")), required=True),
@@ -125,11 +72,11 @@ _STREAM = [
         ),
     ),
     Command(
-        "xstream.read", 0x0703, "Return the events after the given IDs.", resp="XREAD",
+        "xstream.read", 0x0F13, "Return the events after the given IDs.", resp="XREAD",
         args=(AnyOrder(*_READ_OPTIONS), _STREAMS),
     ),
     Command(
-        "xstream.claim", 0x0704, "Transfer pending events of a group to another member.", resp="XCLAIM",
+        "xstream.claim", 0x0F14, "Transfer pending events of a group to another member.", resp="XCLAIM",
         args=(
             Key("key", "xstream", WRITE), Text("group"), Text("consumer"), Int("idle_min"),
             Many("ids", Text("id")),
@@ -140,7 +87,7 @@ _STREAM = [
         ),
     ),
     Command(
-        "xstream.pending", 0x0705, "Return the pending events of a group.", resp="XPENDING",
+        "xstream.pending", 0x0F15, "Return the pending events of a group.", resp="XPENDING",
         args=(
             Key("key", "xstream"), Text("group"),
             Optional(
@@ -227,4 +174,4 @@ _CLIENTS = [
             resp="CLIENT|CACHING", args=(Choice("switch", ("YES", "NO")),)),
 ]  # fmt: skip
 
-ROWS = [*_SORTED_SETS, *_STREAM, *_OTHERS, *_CLIENTS]
+ROWS = [*_STREAM, *_OTHERS, *_CLIENTS]

@@ -50,9 +50,9 @@ def text_of(words, ref):
 
 @kernel
 def bisect(words, octets, node, low, high, start, size, equal):
-    """Return how many of the first `high` entries come before a text (`equal`: or have it), by their bytes alone.
+    """Return how many of the first `high` entries come before a text (`equal`: or have it).
 
-    The first `low` entries are known to do.
+    The first `low` entries do; those behind them have equal keys.
     """
     while low < high:
         middle = (low + high) >> 1
@@ -85,7 +85,7 @@ def count_left(words, node, i):
     return total
 
 
-@outlined
+@kernel
 def rank(words, octets, tree, key, start, size, equal):
     """Return how many members come before a key and text (`equal`: or have both)."""
     node = words[tree + ROOT]
@@ -95,18 +95,6 @@ def rank(words, octets, tree, key, start, size, equal):
         total += count_left(words, node, i)
         node = words[node + CHILDREN + i]
     return total + position(words, octets, node, key, start, size, equal)
-
-
-@outlined
-def rank_of_text(words, octets, tree, start, size, equal):
-    """Return how many members come before a text (`equal`: or have it), if all keys are equal."""
-    node = words[tree + ROOT]
-    total = 0
-    for _ in range(words[tree + HEIGHT]):
-        i = max(bisect(words, octets, node, 0, words[node + COUNT], start, size, equal) - 1, 0)
-        total += count_left(words, node, i)
-        node = words[node + CHILDREN + i]
-    return total + bisect(words, octets, node, 0, words[node + COUNT], start, size, equal)
 
 
 @kernel
@@ -331,6 +319,33 @@ def remove(words, octets, tree, key, ref):
         node = words[node + CHILDREN + i]
     take_entry(words, octets, node, position(words, octets, node, key, start, size, 0), OF_LEAF)
     settle(words, octets, tree)
+
+
+@outlined
+def change(words, octets, tree, old, key, ref):
+    """Give a member of the tree another key in place of `old`; return False without memory.
+
+    Most changes are small: a member that stays in its leaf, and is not the first there, moves inside of it.
+    """
+    start, size = text_of(words, ref)
+    node = words[tree + ROOT]
+    for _ in range(words[tree + HEIGHT]):
+        node = words[node + CHILDREN + position(words, octets, node, old, start, size, 1) - 1]
+    i = position(words, octets, node, old, start, size, 0)
+    to = position(words, octets, node, key, start, size, 0)
+    if i == 0 or to == 0 or to == words[node + COUNT]:
+        remove(words, octets, tree, old, ref)
+        return insert(words, octets, tree, key, ref)
+    if to > i:
+        to -= 1
+    for column in (node + KEYS, node + REFS):
+        if to > i:
+            move(octets, (column + i) * 8, (column + i + 1) * 8, (to - i) * 8)
+        else:
+            move(octets, (column + to + 1) * 8, (column + to) * 8, (i - to) * 8)
+    words[node + KEYS + to] = key
+    words[node + REFS + to] = ref
+    return True
 
 
 @kernel
