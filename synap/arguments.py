@@ -88,10 +88,11 @@ class Int:
 
 @dataclass(frozen=True)
 class Real:
-    """A double-precision number."""
+    """A double-precision number. `judge`: as for an Int."""
 
     name: str
     fault: str = "NOT_A_REAL"
+    judge: str = ""
 
 
 @dataclass(frozen=True)

@@ -236,6 +236,23 @@ TABLE = (
         "Invalid value: Invalid OVERFLOW type specified"),
     Row(146, "ONLY_GET", "ERR BITFIELD_RO only supports the GET subcommand", 400,
         "Invalid request: BITFIELD_RO only supports the GET subcommand"),
+    Row(150, "BAD_ORDER_OPTIONS", "ERR GT, LT, and/or NX options at the same time are not compatible", 400,
+        "Invalid request: gt, lt and nx exclude each other"),
+    Row(151, "ONE_INCREMENT", "ERR INCR option supports a single increment-element pair", 400,
+        "Invalid request: incr takes a single member"),
+    Row(152, "SCORE_NAN", "ERR resulting score is not a number (NaN)", 400,
+        "Invalid value: resulting score is not a number (NaN)"),
+    Row(153, "BAD_SCORE_RANGE", "ERR min or max is not a float", 400, "Invalid value: min or max is not a float"),
+    Row(154, "BAD_TEXT_RANGE", "ERR min or max not valid string range item", 400,
+        "Invalid value: min or max not valid string range item"),
+    Row(155, "LIMIT_OF_RANKS",
+        "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX", 400,
+        "Invalid request: limit is only supported with byscore or bylex"),
+    Row(156, "SCORES_OF_TEXTS", "ERR syntax error, WITHSCORES not supported in combination with BYLEX", 400,
+        "Invalid request: withscores is not supported with bylex"),
+    Row(157, "NO_INPUT_KEYS", "ERR at least 1 input key is needed for '%' command", 400,
+        "Invalid request: 'keys' must name at least one key"),
+    Row(158, "BAD_WEIGHT", "ERR weight value is not a float", 400, "Invalid value: a weight is not a valid float"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

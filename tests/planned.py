@@ -21,18 +21,12 @@ from synap.arguments import (
     Raw,
     Real,
     Text,
-    Timeout,
     Token,
 )
 from synap.command import Command
 
 _SWITCH = (Choice("switch", ("ON", "OFF")),)
 _UNIT = Choice("unit", ("m", "km", "ft", "mi"))
-_WEIGHTED = AnyOrder(
-    Token("WEIGHTS", Many("weights", Real("weight"), like="keys")),
-    Token("AGGREGATE", Choice("aggregate", ("SUM", "MIN", "MAX"))),
-)
-_SORTED_KEYS = Counted("keys", Key("key", "sortedset"), fault_form="NOT_AN_INTEGER")
 _ORDER = OneOf("order", Flag("ASC"), Flag("DESC"), clash=Clash.NONE)
 _SCRIPT_REST = (
     Counted(
@@ -46,53 +40,6 @@ _READ_OPTIONS = (Token("COUNT", Int("count")), Token("BLOCK", Int("block", fault
 _STREAMS = OneOf(
     "source", Token("STREAMS", Halves("streams", Key("key", "xstream"), Text("id"))), required=True
 )  # fmt: skip
-
-_SORTED_SETS = [
-    Command(
-        "sortedset.add", 0x7601, "Add members with their scores.", resp="ZADD",
-        args=(
-            Key("key", "sortedset", WRITE),
-            AnyOrder(
-                OneOf("when", Flag("NX"), Flag("XX"), fault="CONFLICT_NX_XX"),
-                OneOf("compare", Flag("GT"), Flag("LT")),
-                Flag("CH"),
-                Flag("INCR"),
-            ),
-            Many("pairs", Real("score"), Raw("member")),
-        ),
-    ),
-    Command(
-        "sortedset.range", 0x7602, "Return members of a sorted set by rank, score or text.", resp="ZRANGE",
-        args=(
-            Key("key", "sortedset"), Text("start"), Text("stop"),
-            AnyOrder(
-                OneOf("by", Flag("BYSCORE"), Flag("BYLEX"), clash=Clash.ANY),
-                OneOf("direction", Flag("REV"), clash=Clash.ANY),
-                Token("LIMIT", Int("offset"), Int("count")),
-                Flag("WITHSCORES"),
-            ),
-        ),
-    ),
-    Command(
-        "sortedset.union_store", 0x7603, "Store the union of sorted sets under a key.", resp="ZUNIONSTORE",
-        args=(Key("target", "sortedset", WRITE), _SORTED_KEYS, _WEIGHTED),
-    ),
-    Command(
-        "sortedset.union", 0x7604, "Return the union of sorted sets.", resp="ZUNION",
-        args=(_SORTED_KEYS, AnyOrder(*_WEIGHTED.inner, Flag("WITHSCORES"))),
-    ),
-    Command(
-        "sortedset.random", 0x7605, "Return random members of a sorted set.", resp="ZRANDMEMBER",
-        args=(Key("key", "sortedset"), Optional(Int("count"), Optional(Flag("WITHSCORES")))),
-    ),
-    Command(
-        "sortedset.pop_wait", 0x7606, "Remove and return members of the first sorted set that has any.", resp="BZMPOP",
-        args=(
-            Timeout("timeout"), Counted("keys", Key("key", "sortedset", WRITE)),
-            Choice("end", ("MIN", "MAX")), AnyOrder(Token("COUNT", Int("count"))),
-        ),
-    ),
-]  # fmt: skip
 
 _STREAM = [
     Command(
@@ -209,4 +156,4 @@ _CLIENTS = [
             resp="CLIENT|CACHING", args=(Choice("switch", ("YES", "NO")),)),
 ]  # fmt: skip
 
-ROWS = [*_SORTED_SETS, *_STREAM, *_OTHERS, *_CLIENTS]
+ROWS = [*_STREAM, *_OTHERS, *_CLIENTS]

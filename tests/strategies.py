@@ -39,9 +39,10 @@ POOL = Random(4).randbytes(3 << 20)
 SIZES = [0, 1, 3, 8, 15, 16, 17, 31, 64, 100, 127, 128, 200, 500, 900, 1019, 1023, 1024, 1025, 1040, 2000]
 LARGE = [4000, 4096, 5 << 10, 20_000, 70 << 10]
 HUGE = (12 << 20) // 10
-OFTEN = [b"a", b"b", b"l", b"l2", b"s", b"s2", b"h", b"h2", b"", b"n", b"k" * 300, b"k" * 4095, b"k" * 5000]
+OFTEN = [b"a", b"b", b"l", b"l2", b"s", b"s2", b"h", b"h2", b"z", b"z2", b"", b"n", b"k" * 300, b"k" * 4095,
+         b"k" * 5000]  # fmt: skip
 FAMILY_KEYS = {"kv": (b"a", b"b", b"n"), "list": (b"l", b"l2"), "set": (b"s", b"s2"), "hash": (b"h", b"h2"),
-               "bitmap": (b"a", b"b", b"n", b"m")}
+               "zset": (b"z", b"z2"), "bitmap": (b"a", b"b", b"n", b"m")}  # fmt: skip
 """The keys that most calls of a family name. `n` mostly holds a number. A family that is missing here uses its name."""
 SPACES = {kinds.QUEUE: (b"q", b"jobs", b"", b"q" * 70), kinds.ROOM: (b"r", b"q", b"chat", b"r" * 90)}
 NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]
@@ -66,6 +67,7 @@ POOLS: dict[str, list[bytes]] = {
     "rank": [b"1", b"-1", b"2", b"-3", b"0", b"x"], "maxlen": [b"0", b"1", b"50", b"-1"],
     "word": [b"GET", b"SET", b"MSET", b"a", b"b"], "host": [b"NO", b"h"], "port": [b"ONE", b"1"],
     "attribute": [b"lib-name", b"x"], "topic": [b"news", b"news.a", b"\xff"], "topics": [b"news"],
+    "score": [b"0", b"0", b"-0", b"1", b"2", b"2.5", b"-3", b"1e3", b"inf", b"-inf", b"1e-7", b"7e22", b"x", b"1e400"],
     "seconds": [b"0", b"0.001", b"x", b"-1"], "timeout": [b"0", b"1", b"1.5", b"-1", b"x"],
     "increment": [*NUMBERS, *REALS],
 }  # fmt: skip
@@ -92,7 +94,8 @@ class Strategies:
             "ttl": lambda: self.time(1000, 0), "px": lambda: self.time(1, 0), "deadline": self.lease_end,
             "exat": lambda: self.time(1000, self.now), "pxat": lambda: self.time(1, self.now),
             "from_offset": self.event_offset, "offset": self.offset, "start": self.position, "stop": self.position,
-            "end": self.position, "index": self.position, "pivot": self.element,
+            "end": self.position, "index": self.position, "pivot": self.element, "min": self.bound, "max": self.bound,
+            "score": self.score,
         }  # fmt: skip
         self._groups: dict[str, Callable[[], list[bytes]]] = {"operations": self.field_operations}
 
@@ -162,6 +165,8 @@ class Strategies:
             return self.chance.choice(NUMBERS) if node.name == "value" else self.chance.choice(REALS)
         if isinstance(node, Raw) and self._row.family == "list" and not self._row.grows:  # LREM, LPOS
             return self.element()
+        if isinstance(node, Text) and node.name in ("start", "stop"):
+            return self.bound()
         if node.name in self._by_name:
             return self._by_name[node.name]()
         if node.name in POOLS:
@@ -266,6 +271,21 @@ class Strategies:
         record = self.state.there(self._drawn.get("key", b""))
         size = len(record.value) + 3 if record else 3
         return number(self.chance.choice((0, -1, 10**6, -2000, *(self.chance.randint(-size, size) for _ in range(4)))))
+
+    def score(self) -> bytes:
+        """A score: one of 60 that meet, or of the pool."""
+        return number(self.chance.randrange(60)) if self.chance.random() < 0.7 else self.chance.choice(POOLS["score"])
+
+    def bound(self) -> bytes:
+        """An end of a range by position, score or text."""
+        draw = self.chance.random()
+        if draw < 0.5:
+            return self.chance.choice((b"", b"", b"(")) + self.score()
+        if draw < 0.7:
+            return self.position()
+        if draw < 0.95:
+            return self.chance.choice((b"-", b"+", b"[" + self.member(), b"(" + self.member()))
+        return self.chance.choice((b"x", b"", b"(", b"-inf", b"+inf"))
 
     def time(self, unit: int, base: int) -> bytes:
         """A time or duration; now and then one that is refused, or has passed."""

@@ -25,6 +25,7 @@ from synap.reply import (
 from tests.support import decode_at
 
 INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
+REAL = re.compile(rb"-?([0-9]+(\.[0-9]+)?(e[+-][0-9]+)?|inf)")
 TEXTS = (Leaf.TEXT, Leaf.VALUE, Leaf.OCTETS, Leaf.VALUE_OCTETS, Leaf.DOCUMENT, Leaf.OBJECT)
 
 
@@ -95,7 +96,10 @@ class Reader:
         if wanted in (Leaf.INTEGER, Leaf.TIME):
             return self.integer(b":", wanted)
         if wanted is Leaf.REAL:
-            return float(self.line(b",", wanted) if self.version == 3 else self.text(wanted))
+            text = self.line(b",", wanted) if self.version == 3 else self.text(wanted)
+            if not REAL.fullmatch(text):
+                raise Unlike(f"{text!r} is no {wanted}")
+            return float(text)
         if wanted is Leaf.NIL:
             return self.nil(b"$")
         start = self.at

@@ -244,8 +244,8 @@ class Image:
                     b=self._simple(second)[0] | slots(first) << grammar.PAIR_SHIFT,
                     c=slots(first) + slots(second), fault=node.fault,
                 )  # fmt: skip
-            case Int() if node.judge:
-                self._emit(grammar.JUDGED, slot, a=self._judges[node.judge])
+            case Int() | Real() if node.judge:
+                self._emit(grammar.JUDGED, slot, a=self._judges[node.judge], b=isinstance(node, Real))
             case Int() if node.strict:
                 self._emit(grammar.INT, slot, a=node.least, b=1, fault=node.fault)
             case Timeout() if node.last:

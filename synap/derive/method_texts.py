@@ -132,13 +132,13 @@ def _file(what: str, modules: dict[str, tuple[str, ...]], body: str) -> str:
     return "\n".join([*lines, "", "", body])
 
 
-def _bracketed(head: str, parts: list[str], tail: str) -> list[str]:
-    """Return `head(part, part)tail`, on several lines if it is long."""
+def _bracketed(head: str, parts: list[str], tail: str, indent: int = 4) -> list[str]:
+    """Return `head(part, part)tail`, on several lines if it is long; `indent` is what will stand before each line."""
     line = f"{head}({', '.join(parts)}){tail}"
-    if len(line) <= COLUMNS - 4:
+    if len(line) <= COLUMNS - indent:
         return [line]
     inside = ", ".join(parts)
-    if len(inside) <= COLUMNS - 8:
+    if len(inside) <= COLUMNS - indent - 4:
         return [f"{head}(", f"    {inside}", f"){tail}"]
     wide = COLUMNS - 14  # a part that fits a line is not broken
     marked = [part.replace(" ", "\x00") if len(part) < wide else part for part in parts]
@@ -172,11 +172,11 @@ def _embedded_method(row: Command) -> list[str]:
     if members(row) and form == "int":  # none of them are there
         converted = f"{converted} if {given[0].name} else 0"
     if not back:
-        return [*lines, *(f"    {line}" for line in _bracketed(call, parts, ""))]
+        return [*lines, *(f"    {line}" for line in _bracketed(call, parts, "", 8))]
     once = f"    {back}" + converted.format(f"{call}({', '.join(parts)})")
     if len(once) <= COLUMNS - 4:
         return [*lines, once]
-    return [*lines, *(f"    {line}" for line in _bracketed(f"found = {call}", parts, "")),
+    return [*lines, *(f"    {line}" for line in _bracketed(f"found = {call}", parts, "", 8)),
             f"    {back}{converted.format('found')}"]  # fmt: skip
 
 
@@ -221,11 +221,11 @@ def _client_method(row: Command) -> str:
     words += ["self.name" if held and piece == held else piece for piece in _pieces(row.args, by_node)]
     wait = next((each for each in given if isinstance(each.node, Timeout)), None)
     if wait is None:
-        made = _bracketed(f"return {'doing' if row.writes else 'asking'}", [converter, *words], "")
+        made = _bracketed(f"return {'doing' if row.writes else 'asking'}", [converter, *words], "", 8)
     else:
         repeat = [] if row.writes else ["repeatable=True"]
         made = _bracketed("return Request", [f"({', '.join(words)})", converter, *repeat,
-                                             f"patience=waiting({wait.name}={wait.name})"], "")  # fmt: skip
+                                             f"patience=waiting({wait.name}={wait.name})"], "", 8)  # fmt: skip
     lines += [f"    {line}" for line in made]
     return "\n" + "".join(f"    {line}\n" if line else "\n" for line in lines)
 

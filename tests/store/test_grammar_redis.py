@@ -24,14 +24,14 @@ ROWS = {row.resp: row for row in [*CATALOGUE.rows, *PLANNED] if row.resp}
 WORDS = ("ZADD", "ZRANGE", "ZUNIONSTORE", "XADD", "SORT", "GEOSEARCH", "LCS", "SET")
 CLASSES = {  # how Redis words a refusal, and ours
     "wrong number of arguments": "WRONG_ARITY",
-    "XX and NX options": "CONFLICT_NX_XX",
+    "XX and NX options": "DEFERRED",
     "MAXLEN and MINID options": "SYNTAX",
     "exactly one of": "SYNTAX",
     "unsupported unit": "SYNTAX",
     "need numeric": "NOT_A_REAL",
-    "weight value is not a float": "NOT_A_REAL",
+    "weight value is not a float": "BAD_WEIGHT",
     "not a valid float": "NOT_A_REAL",
-    "at least 1 input key": "BAD_COUNT",
+    "at least 1 input key": "NO_INPUT_KEYS",
     "LIMIT is only supported": "DEFERRED",
     "LIMIT cannot be used": "DEFERRED",
     "WITHSCORES not supported": "DEFERRED",
@@ -39,8 +39,8 @@ CLASSES = {  # how Redis words a refusal, and ours
     "ERR syntax error": "SYNTAX",
     "not an integer": "NOT_AN_INTEGER",
 }
-LATER = {"ZRANGE": ("NOT_AN_INTEGER", "NOT_A_REAL")}
-"""Refusals that depend on another argument: the bounds of ZRANGE on BYSCORE."""
+LATER = {"ZRANGE": ("NOT_AN_INTEGER", "NOT_A_REAL"), "ZADD": ("NOT_A_REAL",)}
+"""Refusals that come behind others: the bounds of ZRANGE depend on BYSCORE, the scores of ZADD follow its options."""
 EXPIRIES = {b"EX", b"PX", b"EXAT", b"PXAT"}
 
 

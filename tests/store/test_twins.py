@@ -73,6 +73,9 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
             return name, [key, deadline, chance.choice((b"0", b"1", b"1")), *rest]
         case "hash.drop":
             return name, [key, *(text[:3] for text in texts)]
+        case "zset.load":
+            pairs = [word for text in texts for word in (number(chance.randrange(9)), text)]
+            return name, [key, deadline, chance.choice((b"0", b"1", b"1")), *pairs]
         case "queue.load":
             words = [number(chance.randrange(9)), number(chance.randrange(900)), b"2", b"5", *counts[4:]]
             return name, [key, *words, b"0"]
@@ -129,4 +132,5 @@ def test_a_key_that_exists_is_not_loaded_over(store: type[Bench]) -> None:
     for name in ("list.load", "set.load"):
         assert ways.internal(name, [b"k", b"0", b"0", b"w"]) == BUSY
     assert ways.internal("hash.load", [b"k", b"0", b"0", b"f", b"w", b"0"]) == BUSY
+    assert ways.internal("zset.load", [b"k", b"0", b"0", b"1", b"w"]) == BUSY
     assert ways.internal("list.load", [b"new", b"0", b"1", b"w"]) == BUSY, "a later piece without the first"

@@ -10,7 +10,8 @@ from synap.commands import CATALOGUE
 from tests.support import Bench, command, decode
 
 _MARKS = ["noscript", "loading", "stale"]
-NEW = {"CLIENT|SETINFO": (4, _MARKS), "CLIENT|NO-TOUCH": (3, _MARKS)}
+NEW = {"CLIENT|SETINFO": (4, _MARKS), "CLIENT|NO-TOUCH": (3, _MARKS),
+       "ZRANK": (-3, ["readonly", "fast"]), "ZREVRANK": (-3, ["readonly", "fast"])}  # fmt: skip
 """Of Redis 7.2; the judge is 7.0."""
 OURS = {"COMMAND", "DEBUG"}
 """One row of ours is many of Redis', or the other way round."""

@@ -9,12 +9,13 @@ from synap.client.generated.renames import RenamesMethods
 from synap.client.generated.sets import SetsMethods
 from synap.client.generated.strings import StringsMethods
 from synap.client.generated.substrings import SubstringsMethods
+from synap.client.generated.zsets import ZsetsMethods
 
 __all__ = ["RowMethods"]
 
 
 class RowMethods(
     StringsMethods[D], KeysMethods[D], SubstringsMethods[D], ListsMethods[D], SetsMethods[D], HashesMethods[D],
-    RenamesMethods[D], BitmapsMethods[D],
+    ZsetsMethods[D], RenamesMethods[D], BitmapsMethods[D],
 ):  # fmt: skip
     """The methods of every row."""

@@ -70,6 +70,10 @@ KINDS = (
         "hash", 4, "hashes", rows=("synap.commands.hashes", "synap.commands.field_deadlines"), root_words=1,
         encodings=("listpack", "hashtable"),
     ),
+    Kind(
+        "zset", 5, "zsets", rows=("synap.commands.zsets",), root_words=1, encodings=("listpack", "skiplist"),
+        category="sortedset",
+    ),
 )
 NAMED = (
     NamedKind("queue", 16, "queues", rows=("synap.commands.queues",), due_row="queue.requeue"),

@@ -32,7 +32,8 @@ file).
     OUTSIDE     slots are those of the row again
     SKIP        skip the next word, which belongs to the name of the row
     HALVES      read 2 n words, up to the end, as n items: first all words of kind a (op, slot), then all of kind b
-    JUDGED      INT that may be no number: then slot a is marked UNREADABLE, and the row decides on the refusal
+    JUDGED      INT (REAL if b is 1) that may be no number: then slot a of the row is marked UNREADABLE, and the row
+                decides on the refusal
     CURSOR      TEXT that must be a valid cursor
     LAST        TIMEOUT whose refusal counts only if no other word is refused
     ALL         refuse if words are left
@@ -270,10 +271,14 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
         elif op == JUDGED:
             if word >= count:
                 return np.int64(SYNTAX)
-            number, valid = parse_integer(octets, words[place], words[place + 1])
+            if words[at + B]:
+                real, valid = parse_real(octets, words[place], words[place + 1])
+                number = bits_of(real)
+            else:
+                number, valid = parse_integer(octets, words[place], words[place + 1])
             words[tape + slot] = number if valid else 0
             if not valid:
-                words[tape + base + words[at + A]] |= UNREADABLE
+                words[tape + words[at + A]] |= UNREADABLE
             word += 1
         elif op == CURSOR:
             if not parse_cursor(octets, words[place], words[place + 1])[1]:

@@ -4,5 +4,6 @@ STRING = 1
 LIST = 2
 SET = 3
 HASH = 4
+ZSET = 5
 QUEUE = 16
 ROOM = 17

@@ -7,6 +7,7 @@ What chance decides in the store (the members an SPOP draws, the id of a message
 twin checks that it may be so and goes on with it.
 """
 
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from synap.arguments import (
     OneOf,
     Optional,
     Raw,
+    Real,
     Text,
     Timeout,
     Token,
@@ -36,7 +38,7 @@ Answer = tuple[Any, bool]
 
 @dataclass
 class Record:
-    """A key: its value is bytes (a string), a list, a set or a dict (a hash)."""
+    """A key: its value is bytes (a string), a list, a set, a dict (a hash) or a ZSet."""
 
     value: Any
     deadline: int = 0
@@ -100,6 +102,8 @@ def named(nodes: Any, tape: list[Any], at: int) -> dict[str, Any]:
                     found[node.name] = tape[at]
             case Int() | Timeout():
                 found[node.name] = tape[at]
+            case Real():
+                (found[node.name],) = struct.unpack("<d", struct.pack("<q", tape[at]))
             case Choice():
                 if tape[at]:
                     found[node.name] = node.words[tape[at] - 1]

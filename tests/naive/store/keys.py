@@ -6,6 +6,7 @@ from tests.naive.globs import matches
 from tests.naive.parser import Refused
 from tests.naive.store import OK, Answer, State
 from tests.naive.store.strings import MS_MAX
+from tests.naive.store.zsets import ZSet
 
 
 def delete(state: State, args: dict[str, Any], now: int) -> Answer:
@@ -118,14 +119,16 @@ def touch(state: State, args: dict[str, Any], now: int) -> Answer:
 
 def kind(state: State, args: dict[str, Any], now: int) -> Answer:
     record = state.seen(args["key"], now)
-    return {bytes: b"string", list: b"list", set: b"set", dict: b"hash"}[record.kind] if record else b"none", False
+    named = {bytes: b"string", list: b"list", set: b"set", dict: b"hash", ZSet: b"zset"}
+    return named[record.kind] if record else b"none", False
 
 
 def scan(state: State, args: dict[str, Any], now: int) -> Answer:
     """What a whole iteration must have found."""
     names = [key for namespace, key in state.records if namespace == state.namespace and state.seen(key, now)]
     if "type" in args:
-        kind = {b"string": bytes, b"list": list, b"set": set}.get(args["type"].lower())
+        known = {b"string": bytes, b"list": list, b"set": set, b"hash": dict, b"zset": ZSet}
+        kind = known.get(args["type"].lower())
         names = [key for key in names if state.records[state.namespace, key].kind is kind]
     return sorted(key for key in names if "pattern" not in args or matches(args["pattern"], key)), False
 

@@ -10,12 +10,13 @@ from synap.io.embedded.generated.rooms import RoomsMethods
 from synap.io.embedded.generated.sets import SetsMethods
 from synap.io.embedded.generated.strings import StringsMethods
 from synap.io.embedded.generated.substrings import SubstringsMethods
+from synap.io.embedded.generated.zsets import ZsetsMethods
 
 __all__ = ["RowMethods"]
 
 
 class RowMethods(
-    StringsMethods, KeysMethods, SubstringsMethods, ListsMethods, SetsMethods, HashesMethods, QueuesMethods,
-    RenamesMethods, BitmapsMethods, RoomsMethods,
+    StringsMethods, KeysMethods, SubstringsMethods, ListsMethods, SetsMethods, HashesMethods, ZsetsMethods,
+    QueuesMethods, RenamesMethods, BitmapsMethods, RoomsMethods,
 ):  # fmt: skip
     """The methods of every row."""

@@ -1,0 +1,432 @@
+"""Rows on several sorted sets: ZUNION, ZINTER, ZDIFF, the forms that store their result, ZINTERCARD, ZRANGESTORE.
+
+A source is a sorted set or a set, whose members have the score 1. The members of a result are gathered in a table
+first, where their scores are combined, and get their order at the end. A result is a sorted set without a name, in a
+block of two words: the head of a record, and a root. All checks and allocations have been made when it replaces the
+destination, which may be one of the sources.
+"""
+
+import numpy as np
+
+from synap.compiler.jit import kernel, outlined
+from synap.kernels.spans import bits_of, real_of
+from synap.store.kinds.sets import members as set_members
+from synap.store.kinds.zsets import members
+from synap.store.kinds.zsets.tree import SCORE
+from synap.store.kinds.zsets.zset_ranges import BY_RANK, BY_SCORE, limited, opened, put_range
+from synap.store.memory import arena
+from synap.store.memory.kinds import SET, ZSET
+from synap.store.memory.layout import (
+    BROKEN,
+    CHANGED,
+    EMPTY,
+    GUARD_LOADING,
+    MARK_BITS,
+    NUMBER,
+    REFUSE,
+    ZSET_ENTRIES_MAX,
+    ZSET_VALUE_MAX,
+)
+from synap.store.memory.refusals import LIMIT_OF_RANKS, NEGATIVE_LIMIT, OUT_OF_MEMORY, WRONG_TYPE
+from synap.store.memory.tables import REF_MASK
+from synap.store.memory.tapes import first_item, set_scalar, text_at, text_size
+from synap.store.records import key_access, keyspace
+from synap.store.records.key_access import MISSING, OTHER_KIND
+from synap.store.slots import zsets as slots
+
+UNION, INTERSECTION, DIFFERENCE = range(3)
+SUM, MIN, MAX = 1, 2, 3  # in the slot of AGGREGATE
+ROOT, WEIGHT, IS_SET, SOURCE_WORDS = range(4)  # words of a source
+ROOT_AT = 1  # word of a result
+ALL = 1 << 62
+MEMBER_BYTES = 100  # the most bytes that a member of a result takes besides its own
+
+
+@kernel
+def source_count(words, source):
+    """Return the number of members of a source."""
+    root = words[source + ROOT]
+    if root == 0:
+        return 0
+    return set_members.count_of(words, root) if words[source + IS_SET] else members.count_of(words, root)
+
+
+@kernel
+def source_bytes(words, source):
+    """Return the bytes of all members of a source."""
+    root = words[source + ROOT]
+    if root == 0:
+        return 0
+    return set_members.bytes_of(words, root) if words[source + IS_SET] else members.bytes_of(words, root)
+
+
+@kernel
+def swap(words, one, other):
+    """Exchange two sources."""
+    for i in range(SOURCE_WORDS):
+        words[one + i], words[other + i] = words[other + i], words[one + i]
+
+
+@kernel
+def sort_sources(words, sources, count):
+    """Order sources by their number of members (Shell's sort): scores are added in this order, as in Redis."""
+    gap = count >> 1
+    while gap > 0:
+        for i in range(gap, count):
+            at = i
+            while at >= gap:
+                one = sources + (at - gap) * SOURCE_WORDS
+                other = sources + at * SOURCE_WORDS
+                if source_count(words, one) <= source_count(words, other):
+                    break
+                swap(words, one, other)
+                at -= gap
+        gap >>= 1
+
+
+@outlined
+def gather(words, octets, tape, keys, weights, has_weights, what, now):
+    """Return a block with the sources in the group in slot `keys`, 0 without memory.
+
+    Return OTHER_KIND if a key holds neither a sorted set nor a set. The caller frees the block.
+    """
+    count = words[tape + keys]
+    key = first_item(words, tape, keys) + slots.ZSET_UNION_KEYS_KEY
+    weight = first_item(words, tape, weights) if has_weights else 0
+    block = arena.allocate(words, count * SOURCE_WORDS + 1)
+    source = block
+    for _ in range(count if block else 0):
+        ref = key_access.find(words, octets, tape, key, ZSET, now)
+        words[source + IS_SET] = 0
+        if ref == OTHER_KIND:
+            _, _, ref = key_access.open_key(words, octets, tape, key, SET, now)
+            words[source + IS_SET] = 1
+            if ref == OTHER_KIND:
+                arena.release(words, block)
+                return OTHER_KIND
+        words[source + ROOT] = keyspace.root_of(words, ref) if ref else 0
+        words[source + WEIGHT] = words[tape + weight] if has_weights else bits_of(1.0)
+        weight += slots.ZSET_UNION_WEIGHTS_STRIDE
+        key += slots.ZSET_UNION_KEYS_STRIDE
+        source += SOURCE_WORDS
+    if block and what != DIFFERENCE:
+        sort_sources(words, block, count)
+    return block
+
+
+@kernel
+def first_of(words, octets, source):
+    """Return the state of a walk over the members of a source: (place or leaf, index)."""
+    root = words[source + ROOT]
+    if root == 0 or words[source + IS_SET]:
+        return 0, 0
+    return members.seek(words, octets, root, 0)
+
+
+@kernel
+def take(words, octets, source, leaf, i):
+    """Return (octet, size, form, score, place or leaf to go on from, index) of the next member of a walk."""
+    root = words[source + ROOT]
+    if words[source + IS_SET]:
+        place, member = set_members.following(words, octets, root, leaf)
+        start, mark = set_members.text_of(words, octets, root, member)
+        return start, mark >> MARK_BITS, mark & 0xFF, 1.0, place, i
+    start, size, form, score = members.read(words, octets, leaf, i)
+    leaf, i = members.following(words, octets, leaf, i)
+    return start, size, form, score, leaf, i
+
+
+@kernel
+def weighted(words, source, score):
+    """Return a score times the weight of its source, 0 in place of NaN."""
+    score *= real_of(words[source + WEIGHT])
+    return score if score == score else 0.0
+
+
+@kernel
+def combined(one, other, aggregate):
+    """Return what AGGREGATE makes of two scores; the sum of two infinities of different signs is 0."""
+    if aggregate == MIN:
+        return min(one, other)
+    if aggregate == MAX:
+        return max(one, other)
+    total = one + other
+    return total if total == total else 0.0
+
+
+@kernel
+def found_in(words, octets, source, start, size):
+    """Return (whether a text is a member of a source, its score there)."""
+    root = words[source + ROOT]
+    if root == 0:
+        return False, 0.0
+    if words[source + IS_SET]:
+        return set_members.find(words, octets, root, start, size) != 0, 1.0
+    spot = members.locate(words, octets, root, start, size)
+    return spot != 0, members.score_at(words, octets, root, spot) if spot else 0.0
+
+
+@kernel
+def new_result(words, octets, most):
+    """Return the ref of a result that has space for `most` members, 0 without memory."""
+    made = arena.allocate(words, 2)
+    if made:
+        words[made] = ZSET
+        words[made + ROOT_AT] = 0
+        if not members.open_table(words, octets, made + ROOT_AT, most + (most >> 1)):
+            return 0
+    return made
+
+
+@kernel
+def discard(words, made):
+    """Leave a result to upkeep, which frees it after the reply."""
+    keyspace.drop_record(words, made, False)
+
+
+@outlined
+def unite(words, octets, sources, count, aggregate, table):
+    """Gather the members of all sources in a table; return False without memory."""
+    for source in range(sources, sources + count * SOURCE_WORDS, SOURCE_WORDS):
+        leaf, i = first_of(words, octets, source)
+        for _ in range(source_count(words, source)):
+            start, size, form, score, leaf, i = take(words, octets, source, leaf, i)
+            score = weighted(words, source, score)
+            seat = members.locate_in_table(words, octets, table, start, size)
+            if seat:
+                ref = words[seat] & REF_MASK
+                words[ref + SCORE] = bits_of(combined(real_of(words[ref + SCORE]), score, aggregate) + 0.0)
+            elif members.add_unordered(words, octets, table, start, size, form, score) == 0:
+                return False
+    return True
+
+
+@outlined
+def sift(words, octets, sources, count, what, aggregate, limit, table):
+    """Gather the members of the first source that are in all others (or, for a DIFFERENCE, in none) in a table.
+
+    With table 0, only count them; stop at `limit`. Return how many there are, -1 without memory.
+    """
+    found = 0
+    leaf, i = first_of(words, octets, sources)
+    for _ in range(source_count(words, sources)):
+        if found == limit:
+            break
+        start, size, form, score, leaf, i = take(words, octets, sources, leaf, i)
+        score = weighted(words, sources, score)
+        kept = True
+        for source in range(sources + SOURCE_WORDS, sources + count * SOURCE_WORDS, SOURCE_WORDS):
+            there, other = found_in(words, octets, source, start, size)
+            if there == (what == DIFFERENCE):
+                kept = False
+                break
+            if there:
+                score = combined(score, weighted(words, source, other), aggregate)
+        if kept:
+            if table and members.add_unordered(words, octets, table, start, size, form, score) == 0:
+                return -1
+            found += 1
+    return found
+
+
+@kernel
+def settled(words, octets, made):
+    """Give the members of a result their order, and the form that suits them; return False without memory."""
+    root = made + ROOT_AT
+    longest, done = members.put_in_order(words, octets, members.block_of(words, root))
+    if not done:
+        return False
+    count = members.count_of(words, root)
+    if count == 0 or count > words[ZSET_ENTRIES_MAX] or longest > words[ZSET_VALUE_MAX]:
+        return True
+    return members.pack(words, octets, root)
+
+
+@outlined
+def evaluate(words, octets, sources, count, what, aggregate):
+    """Return the ref of a result, or 0 without memory."""
+    most = 0
+    for i in range(count if what == UNION else 1):
+        most += source_count(words, sources + i * SOURCE_WORDS)
+    made = new_result(words, octets, most)
+    if made == 0:
+        return 0
+    table = members.block_of(words, made + ROOT_AT)
+    if what == UNION:
+        done = unite(words, octets, sources, count, aggregate, table)
+    else:
+        done = sift(words, octets, sources, count, what, aggregate, ALL, table) >= 0
+    return made if done and settled(words, octets, made) else 0
+
+
+@kernel
+def lacks_memory(words, sources, count):
+    """Return True if the members of all sources exceed max_memory; a replay repeats what was done before."""
+    size = 0
+    for source in range(sources, sources + count * SOURCE_WORDS, SOURCE_WORDS):
+        size += source_bytes(words, source) + source_count(words, source) * MEMBER_BYTES
+    return words[REFUSE] & GUARD_LOADING == 0 and arena.full(words, size)
+
+
+@kernel
+def replied(words, octets, tape, now, reply, what):
+    """Reply with the result of an operation on sorted sets."""
+    keys = slots.ZSET_UNION_KEYS
+    has_weights = aggregate = np.int64(0)
+    with_scores = words[tape + slots.ZSET_DIFF_WITHSCORES]
+    if what != DIFFERENCE:
+        has_weights = words[tape + slots.ZSET_UNION_HAS_WEIGHTS]
+        aggregate = words[tape + slots.ZSET_UNION_AGGREGATE]
+        with_scores = words[tape + slots.ZSET_UNION_WITHSCORES]
+    sources = gather(words, octets, tape, keys, slots.ZSET_UNION_WEIGHTS, has_weights, what, now)
+    if sources <= 0:
+        return WRONG_TYPE if sources else OUT_OF_MEMORY
+    made = evaluate(words, octets, sources, words[tape + keys], what, aggregate)
+    arena.release(words, sources)
+    if made == 0:
+        return BROKEN
+    root = made + ROOT_AT
+    count = members.count_of(words, root)
+    status = put_range(words, octets, reply, root, 0, count, False, with_scores) if count else EMPTY
+    discard(words, made)
+    return status
+
+
+@kernel
+def union(words, octets, tape, now, reply):
+    """Reply with the members of all sorted sets (ZUNION)."""
+    return replied(words, octets, tape, now, reply, UNION)
+
+
+@kernel
+def intersect(words, octets, tape, now, reply):
+    """Reply with the members that are in all of the sorted sets (ZINTER)."""
+    return replied(words, octets, tape, now, reply, INTERSECTION)
+
+
+@kernel
+def subtract(words, octets, tape, now, reply):
+    """Reply with the members of the first sorted set that are in none of the others (ZDIFF)."""
+    return replied(words, octets, tape, now, reply, DIFFERENCE)
+
+
+@kernel
+def put_under_destination(words, octets, tape, destination, made, reply):
+    """Replace the key in slot `destination` by a result; reply with the number of its members."""
+    h = keyspace.hash_text(words, octets, tape, destination)
+    seat = keyspace.locate_text(words, octets, tape, destination, h)
+    count = members.count_of(words, made + ROOT_AT)
+    set_scalar(words, reply, count)
+    if seat:
+        keyspace.remove(words, octets, h, seat, False)
+    if count == 0:
+        discard(words, made)
+        return NUMBER | CHANGED if seat else NUMBER
+    name_at, name_size = text_at(words, tape, destination), text_size(words, tape, destination)
+    ref = keyspace.create(words, octets, h, ZSET, 0, words[tape - 2], name_at, name_size, 0, 0)
+    if ref == 0:
+        return BROKEN
+    words[keyspace.root_of(words, ref)] = words[made + ROOT_AT]
+    arena.release(words, made)
+    keyspace.touched(words, octets, h)
+    return NUMBER | CHANGED
+
+
+@kernel
+def stored(words, octets, tape, now, reply, what):
+    """Store the result of an operation on sorted sets under a key; reply with the number of its members."""
+    keys = slots.ZSET_UNIONSTORE_KEYS
+    has_weights = aggregate = np.int64(0)
+    if what != DIFFERENCE:
+        has_weights = words[tape + slots.ZSET_UNIONSTORE_HAS_WEIGHTS]
+        aggregate = words[tape + slots.ZSET_UNIONSTORE_AGGREGATE]
+    sources = gather(words, octets, tape, keys, slots.ZSET_UNIONSTORE_WEIGHTS, has_weights, what, now)
+    if sources <= 0:
+        return WRONG_TYPE if sources else OUT_OF_MEMORY
+    if lacks_memory(words, sources, words[tape + keys]):
+        arena.release(words, sources)
+        return OUT_OF_MEMORY
+    made = evaluate(words, octets, sources, words[tape + keys], what, aggregate)
+    arena.release(words, sources)
+    if made == 0:
+        return BROKEN
+    return put_under_destination(words, octets, tape, slots.ZSET_UNIONSTORE_DESTINATION, made, reply)
+
+
+@kernel
+def store_union(words, octets, tape, now, reply):
+    """Store the members of all sorted sets (ZUNIONSTORE)."""
+    return stored(words, octets, tape, now, reply, UNION)
+
+
+@kernel
+def store_intersection(words, octets, tape, now, reply):
+    """Store the members that are in all of the sorted sets (ZINTERSTORE)."""
+    return stored(words, octets, tape, now, reply, INTERSECTION)
+
+
+@kernel
+def store_difference(words, octets, tape, now, reply):
+    """Store the members of the first sorted set that are in none of the others (ZDIFFSTORE)."""
+    return stored(words, octets, tape, now, reply, DIFFERENCE)
+
+
+@kernel
+def count_common(words, octets, tape, now, reply):
+    """Reply with how many members are in all of the sorted sets, at most with a limit that is not 0 (ZINTERCARD)."""
+    limit = words[tape + slots.ZSET_INTERCARD_LIMIT] if words[tape + slots.ZSET_INTERCARD_HAS_LIMIT] else 0
+    if limit < 0:
+        return NEGATIVE_LIMIT
+    keys = slots.ZSET_INTERCARD_KEYS
+    sources = gather(words, octets, tape, keys, 0, 0, INTERSECTION, now)
+    if sources <= 0:
+        return WRONG_TYPE if sources else OUT_OF_MEMORY
+    found = sift(words, octets, sources, words[tape + keys], INTERSECTION, SUM, limit if limit else ALL, 0)
+    arena.release(words, sources)
+    set_scalar(words, reply, found)
+    return NUMBER
+
+
+@kernel
+def store_range(words, octets, tape, now, reply):
+    """Store the members of a range under another key (ZRANGESTORE); reply with how many there are."""
+    by = words[tape + slots.ZSET_RANGESTORE_BY]
+    backwards = words[tape + slots.ZSET_RANGESTORE_DIRECTION]
+    has_limit = words[tape + slots.ZSET_RANGESTORE_HAS_LIMIT]
+    limit = words[tape + slots.ZSET_RANGESTORE_COUNT]
+    if has_limit and limit != -1 and by == BY_RANK:
+        return LIMIT_OF_RANKS
+    low, high = slots.ZSET_RANGESTORE_START, slots.ZSET_RANGESTORE_STOP
+    if backwards and by >= BY_SCORE:
+        low, high = high, low
+    refusal, _, _, ref, first, count = opened(
+        words, octets, tape, slots.ZSET_RANGESTORE_SOURCE, low, high, by, now, True
+    )  # fmt: skip
+    if refusal:
+        return refusal
+    made = new_result(words, octets, count)
+    if made == 0:
+        return BROKEN
+    if ref != MISSING:
+        root = keyspace.root_of(words, ref)
+        if backwards and by == BY_RANK:
+            first = members.count_of(words, root) - first - count
+        if has_limit and by != BY_RANK:
+            first, count = limited(first, count, backwards, words[tape + slots.ZSET_RANGESTORE_OFFSET], limit)
+        if count and not copy_range(words, octets, root, first, count, members.block_of(words, made + ROOT_AT)):
+            return BROKEN
+        if not settled(words, octets, made):
+            return BROKEN
+    return put_under_destination(words, octets, tape, slots.ZSET_RANGESTORE_DESTINATION, made, reply)
+
+
+@kernel
+def copy_range(words, octets, root, first, count, table):
+    """Add `count` members from a position on to a table without a tree; return False without memory."""
+    leaf, i = members.seek(words, octets, root, first)
+    for _ in range(count):
+        start, size, form, score = members.read(words, octets, leaf, i)
+        if members.add_unordered(words, octets, table, start, size, form, score) == 0:
+            return False
+        leaf, i = members.following(words, octets, leaf, i)
+    return True
