@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 LETTERS = "g$lshzxetdnKEm"
 ALL = frozenset("g$lshzxetd")
-CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$", "hll": "$",
-           "geo": "z"}  # fmt: skip
+CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$"}
 """The class of the events of a family's rows."""
 NAMES = {
     "kv.set": "set", "kv.getset": "set", "kv.setnx": "set", "kv.setex": "set", "kv.psetex": "set", "kv.mset": "set",
@@ -38,15 +37,24 @@ NAMES = {
     "hash.getdel": "hdel", "hash.getex": "hexpire", "hash.pexpire": "hexpire", "hash.expireat": "hexpire",
     "hash.pexpireat": "hexpire", "list.lpushx": "lpush", "list.rpushx": "rpush", "key.expire_in": "expire",
     "key.expire_in_ms": "expire", "key.expire_at": "expire", "key.expire_at_ms": "expire", "key.expire": "expired",
-    "hash.drop_some": "hexpired",
+    "hash.drop_some": "hexpired", "zset.increment": "zincr", "bitmap.bitop": "set", "bitmap.bitfield": "setbit",
 }  # fmt: skip
 """The event of a row, if it is not the row's RESP command in small letters."""
 REMOVING = frozenset({"kv.getdel", "kv.delex", "key.delete", "key.unlink"})
 WITH_DEADLINE = frozenset({"kv.setex", "kv.psetex"})
 EXPIRING = frozenset({"key.expire_in", "key.expire_in_ms", "key.expire_at", "key.expire_at_ms"})
-STORING = frozenset({"set.interstore", "set.unionstore", "set.diffstore"})
-FIRST_OF = {"list.blpop": "lpop", "list.brpop": "rpop"}
-"""Rows that change one of several keys, which their reply names first -> the event."""
+STORING = frozenset({
+    "set.interstore", "set.unionstore", "set.diffstore", "zset.unionstore", "zset.interstore", "zset.diffstore",
+    "zset.rangestore", "bitmap.bitop",
+})  # fmt: skip
+"""Rows that replace their first key by what they make of the others."""
+FIRST_OF = {
+    "list.blpop": "lpop", "list.brpop": "rpop", "zset.bpopmin": "zpopmin", "zset.bpopmax": "zpopmax",
+    "list.lmpop": "", "list.blmpop": "", "zset.mpop": "", "zset.bmpop": "",
+}  # fmt: skip
+"""Rows that change one of several keys, which their reply names first -> the event; empty: the end says which."""
+ENDS = {"LEFT": "lpop", "RIGHT": "rpop", "MIN": "zpopmin", "MAX": "zpopmax"}
+MOVING = frozenset({"list.lmove", "list.blmove", "list.rpoplpush", "list.brpoplpush"})
 READING = frozenset({"kv.getset", "kv.getdel"}) | STORING
 """Rows that write, and read as well."""
 SILENT = frozenset({"key.flush", "key.flush_namespace", "key.swap"})
@@ -162,9 +170,18 @@ class KeyspaceEvents:
         elif row.name in STORING:
             yield from _stored(kind, event, found[0])
         elif row.name in FIRST_OF:
-            named = self._first_text()
-            yield from (each for seen in unique if seen.name == named for each in _put("l", FIRST_OF[row.name], seen))
+            named, fields = self._first_text(), self._fields(row, tape)
+            event = FIRST_OF[row.name] or ENDS[fields.get("where") or fields["end"]]
+            yield from (each for seen in unique if seen.name == named for each in _put(kind, event, seen))
+        elif row.name in MOVING:
+            fields = self._fields(row, tape)
+            yield from _new(found[1])
+            yield "l", "rpush" if fields.get("whereto") == "RIGHT" else "lpush", found[1]
+            yield "l", "lpop" if fields.get("wherefrom") == "LEFT" else "rpop", found[0]
+            yield from _gone(found[0])
         else:
+            if row.name == "zset.add" and self._fields(row, tape).get("incr"):
+                event = "zincr"
             for seen in found if row.name in ("kv.mset", "kv.msetnx") else unique:
                 yield from _put(kind, event, seen)
                 if row.name in WITH_DEADLINE or (row.name == "kv.set" and self._fields(row, tape).keys() & _TIMES):
