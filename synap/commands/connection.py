@@ -4,7 +4,7 @@ from synap.arguments import AnyOrder, Choice, Int, Key, Many, OneOf, Optional, R
 from synap.command import DIAGNOSTICS, Command, Example
 from synap.reply import ANY, DONE, INTEGER, NONE, TEXT, Array, Either, Map, Record, Status, or_nil
 from synap.routes import Get
-from synap.traits import ADMIN, CONTROL, SESSION, SIGNED_OUT, WHILE_SUBSCRIBED
+from synap.traits import ADMIN, CONTROL, NOT_IN_MULTI, SESSION, SIGNED_OUT, WHILE_SUBSCRIBED
 
 _SWITCH = (Choice("switch", ("ON", "OFF")),)
 _HELLO = Record({
@@ -16,7 +16,7 @@ _TYPES = ("normal", "master", "replica", "slave", "pubsub")
 
 ROWS = [
     Command("transaction.multi", 0x1001, "Begin a transaction, which queues commands until EXEC.",
-            resp="MULTI", traits=SESSION | CONTROL),
+            resp="MULTI", traits=SESSION | CONTROL, handler="multi"),
     Command(
         "transaction.exec", 0x1002, "Execute the queued commands as one transaction.",
         resp="EXEC", traits=SESSION | CONTROL, handler="execute", reply=or_nil(Array(ANY)),
@@ -147,6 +147,11 @@ ROWS = [
             resp="CLIENT|TRACKINGINFO",
             traits=SESSION, handler="client_trackinginfo", reply=_TRACKING,
             examples=(Example("CLIENT TRACKINGINFO", ...),)),
+    Command(
+        "connection.monitor", 0x1190,
+        "Send this connection a line about each command that the server carries out, until RESET.",
+        resp="MONITOR", traits=SESSION | ADMIN | NOT_IN_MULTI, handler="monitor",
+    ),
     Command(
         "connection.client_unblock", 0x118E,
         "Unblock a connection that waits in a blocking command; return 1, or 0 if the connection does not wait.",

@@ -64,8 +64,8 @@ class Diagnostics:
         self.pause_all = False
         self._on_unpause: dict[Callable[[], None], None] = {}  # in the order of `on_unpause`
         self.coming: frozenset[int] = frozenset()  # families (high bytes of codes) whose kernels are not ready yet
-        # Muted sessions, plus 1 in a pause, plus 1 while families are coming; not 0: `RespMachine` runs the lane with
-        # limits.
+        # Muted sessions, plus 1 in a pause, plus 1 while families are coming, plus 1 with monitors; not 0:
+        # `RespMachine` runs the lane with limits.
         self.slow_path_needed = 0
         self._slow_number = 0
 

@@ -23,6 +23,7 @@ from synap.engine.host import Host
 from synap.engine.keyspace_events import KeyspaceEvents
 from synap.engine.log_frames import LogFrames
 from synap.engine.memory import Memory
+from synap.engine.monitors import Monitors
 from synap.engine.outcomes import HANDLED, PARKED, QUEUED, Outcome
 from synap.engine.pubsub import PubSub
 from synap.engine.sessions import Session, Sessions
@@ -39,6 +40,7 @@ from synap.store.memory import codes, layout
 from synap.store.memory.heap import Heap
 from synap.store.memory.layout import (
     BROKEN,
+    FLAG_HANDLER,
     FULL,
     NIL,
     PACKED_HEAD,
@@ -93,7 +95,15 @@ class Engine:
         self.upkeep = Upkeep(self)
         self.frames = LogFrames(self)
         self.keyspace_events = KeyspaceEvents(self)
+        self.monitors = Monitors(self)
         self.unfinished_feeds: set[int] = set()  # hashes of queues and rooms whose feeds have more to take
+
+    def choose_stops(self) -> None:
+        """Let the lane stop before the rows that run in Python, and before those whose calls have to be seen there."""
+        for row_at, row in self.rows.items():
+            stops = row.handler or self.keyspace_events.needs(row)
+            flags = self.numbers[row_at + layout.ROW_FLAGS]
+            self.numbers[row_at + layout.ROW_FLAGS] = flags | FLAG_HANDLER if stops else flags & ~FLAG_HANDLER
 
     # Calls.
 
@@ -423,6 +433,7 @@ class Engine:
         """Release everything that the session holds, and remove the session."""
         self.stop_waiting(session)
         self.transactions.end(session)
+        self.monitors.remove(session)
         self.diagnostics.mute(session, 0)
         if session.listener is not None:
             self.pubsub.leave(session.listener)

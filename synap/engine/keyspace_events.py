@@ -21,7 +21,7 @@ from synap.derive import tape_reader
 from synap.engine.subscribers import with_form
 from synap.store.keys import key_info
 from synap.store.memory import layout
-from synap.store.memory.layout import CHANGED, FLAG_HANDLER, ITEM_MASK, MARK_BITS, NAMESPACES
+from synap.store.memory.layout import CHANGED, ITEM_MASK, MARK_BITS, NAMESPACES
 
 if TYPE_CHECKING:
     from synap.engine.engine import Engine
@@ -97,11 +97,11 @@ class KeyspaceEvents:
         if any(letter not in LETTERS + "A" for letter in text):
             raise BadClasses("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
         self.classes = frozenset(text.replace("A", "".join(sorted(ALL))))
-        numbers = self._engine.numbers
-        for row_at, row in self._engine.rows.items():
-            stops = bool(row.handler) or (self.sends and (row.writes or (row.reads and "m" in self.classes)))
-            flags = numbers[row_at + layout.ROW_FLAGS]
-            numbers[row_at + layout.ROW_FLAGS] = flags | FLAG_HANDLER if stops else flags & ~FLAG_HANDLER
+        self._engine.choose_stops()
+
+    def needs(self, row: Command) -> bool:
+        """Return True if a call of this row may send events, so that the lane has to stop before it."""
+        return self.sends and (row.writes or (row.reads and "m" in self.classes))
 
     @property
     def sends(self) -> bool:

@@ -77,6 +77,10 @@ class Session(Caller):
     def multi_broken(self) -> bool:
         return bool(self.numbers[self.at + SESSION_FLAGS] & MULTI_BROKEN)
 
+    def begin_multi(self) -> None:
+        """Queue the calls from now on."""
+        self.numbers[self.at + SESSION_FLAGS] |= IN_MULTI
+
     def break_multi(self) -> None:
         """Make EXEC fail, after a command was refused instead of queued."""
         if self.in_multi:

@@ -252,6 +252,12 @@ def select(engine: Engine, session: Session, args: dict[str, Any], now: int) -> 
     return "OK"
 
 
+def monitor(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
+    """Send the session a line about each command from now on."""
+    engine.monitors.add(session)
+    return "OK"
+
+
 def quit_session(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Close the session after the reply."""
     session.closing = True
@@ -261,6 +267,7 @@ def quit_session(engine: Engine, session: Session, args: dict[str, Any], now: in
 def reset(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Reset the session's state: no transaction, no subscriptions, no name, RESP2, namespace 0."""
     engine.transactions.end(session)
+    engine.monitors.remove(session)
     engine.diagnostics.mute(session, 0)
     if session.listener is not None:
         engine.pubsub.leave(session.listener)
@@ -311,6 +318,7 @@ HANDLERS: dict[str, Handler] = {
     "client_list": client_list,
     "client_info": client_info,
     "client_id": client_id,
+    "monitor": monitor,
     "client_setname": client_setname,
     "client_getname": client_getname,
     "client_setinfo": client_setinfo,

@@ -42,6 +42,14 @@ def echo(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Valu
     return args["text"]
 
 
+def multi(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
+    """Begin to queue calls. The lane does it without this, unless every command takes the slow path."""
+    if session.in_multi:
+        raise Fault("NESTED_MULTI")
+    session.begin_multi()
+    return "OK"
+
+
 def discard(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Drop the queued calls and leave MULTI."""
     if not session.in_multi:
@@ -111,6 +119,7 @@ HANDLERS: dict[str, Handler] = {
     "memory_purge": info.memory_purge,
     "ping": ping,
     "echo": echo,
+    "multi": multi,
     "discard": discard,
     "watch": watch,
     "unwatch": unwatch,

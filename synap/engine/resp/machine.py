@@ -318,7 +318,7 @@ class RespMachine:
                 self._hold()
                 numbers[LANE_AT] = at
                 return lane.CUT
-        if session.resp2_subscriber:
+        if session.resp2_subscriber or engine.monitors.sessions:
             return self._without_lane(at, end)
         one = session.mute == MUTE_THIS or session.rate is not None
         budget = 1 if one else lane.BUDGET

@@ -68,6 +68,8 @@ class SlowPath:
             session.count_call(now)
             self._misspelled(row, row_at, misfit, count)
             return after
+        if engine.monitors.sessions:
+            engine.monitors.tell(session, row, count)
         tape_size = numbers[layout.CURSOR_TOP]
         numbers[layout.TAPE - 2] = session.namespace
         blob_size = after - 2 - numbers[layout.TAPE - 1] if count > 1 else 0
