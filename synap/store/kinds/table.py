@@ -63,7 +63,7 @@ KINDS = (
     ),
     Kind("list", 2, "lists", rows=("synap.commands.lists",), root_words=3, encodings=("listpack", "quicklist")),
     Kind(
-        "set", 3, "sets", rows=("synap.commands.sets",), root_words=8, progress=7,
+        "set", 3, "sets", rows=("synap.commands.sets",), root_words=1,
         encodings=("listpack", "intset", "hashtable"),
     ),
     Kind(
