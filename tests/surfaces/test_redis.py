@@ -62,7 +62,7 @@ TWO_MISTAKES = ("COPY", "LPOS", "SETBIT", "BITPOS", "ZPOPMIN", "ZPOPMAX", "ZUNIO
 KEPT = {"SCAN"} | {row.resp for row in CATALOGUE.rows if row.waits}
 """Commands that are not spoilt: windows and odd cursors of SCAN lead elsewhere, and a wrong timeout may be long."""
 READ_FIRST = ("BITCOUNT", "BITPOS", "SSCAN")
-"""Commands that refuse wrong arguments also where the key is missing or of another kind; BIT... as from Redis 7.2 on."""
+"""Commands that refuse wrong arguments also where the key is missing or of another kind; BIT... as since Redis 7.2."""
 
 
 class Words:
