@@ -226,7 +226,11 @@ class Strategies:
         return self.value(SIZES[:10]) if self.chance.random() < 0.9 else self.value()
 
     def member(self) -> bytes:
-        """One of 3000 members, their sizes all different; every other time one of 30, so that calls meet."""
+        """One of 3000 members, their sizes all different; every other time one of 30, so that calls meet. Under some
+        keys it is an integer, small or large."""
+        key = self._drawn.get("key") or self._drawn.get("source") or b""
+        if key.endswith((b"2", b"4", b"8")) and self.chance.random() < 0.97:
+            return number(self.chance.randint(-12, 12) * self.chance.choice((1, 1, 1, 5000, 10**6, 7 * 10**17)))
         i = self.chance.randrange(int(3000 * self.mood / 3) if self.chance.random() < 0.5 else 30)
         return b"%d:" % i + POOL[i : i + (i * i) % (1100 if i % 10 == 0 else 40)]
 

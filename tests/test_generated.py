@@ -275,7 +275,7 @@ def test_an_answer_that_is_missing_is_named(kind: NamedKind) -> None:
 
 
 def test_a_kind_more_has_a_number_and_a_door() -> None:
-    kind = Kind("next", len(KINDS) + 1, "nexts", (), root_words=12, progress=3)
+    kind = Kind("next", len(KINDS) + 1, "nexts", (), root_words=12)
     assert f"NEXT = {kind.number}\n" in numbers_text((*KINDS, kind))
     door = kind_door_text(kind)
     assert "def life_of_nexts_door(" in door

@@ -17,12 +17,13 @@ _MEMBERS = {"members": "$items", "key": "$key"}
 _FOUND = {"members": "$items"}
 _STORED = {"cardinality": "$reply", "count": "$reply", "destination": "$destination"}
 _STORE_WORDS = 200
+_ADD_WORDS = 3400  # a set of 512 integers that becomes a table
 
 ROWS = [
     Command(
         "set.add", 0x0501, "Add members to a set, creating the set if it is missing, and return how many were new.",
         args=(_CHANGED, Many("members", Raw("member"))), resp="SADD", reply=INTEGER, run="sets.add",
-        traits=WRITES | GROWS, needs_words=200, http=(Post("/set/{key}/add"),), links=("set", "key"),
+        traits=WRITES | GROWS, needs_words=_ADD_WORDS, http=(Post("/set/{key}/add"),), links=("set", "key"),
         json={"added": "$reply", "key": "$key"},
         examples=(Example("SADD s a b a", 2), Example("SADD s a", 0)),
     ),
@@ -72,7 +73,7 @@ ROWS = [
     Command(
         "set.move", 0x0508, "Move a member from one set to another, and return 1 if it was a member of the first.",
         args=(Key("source", "set", WRITE), _DESTINATION, Raw("member")), resp="SMOVE", reply=INTEGER, run="sets.move",
-        traits=WRITES | GROWS, needs_words=200, http=(Post("/set/{source}/move/{destination}"),),
+        traits=WRITES | GROWS, needs_words=_ADD_WORDS, http=(Post("/set/{source}/move/{destination}"),),
         json={"moved": "$flag", "source": "$source", "destination": "$destination"},
         examples=(Example("SADD s a", 1), Example("SMOVE s t a", 1), Example("SMOVE s t a", 0)),
     ),

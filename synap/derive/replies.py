@@ -38,6 +38,7 @@ from synap.store.memory.layout import (
     ITEM_REAL,
     ITEMS,
     MARK_BITS,
+    MARK_DIGITS,
     MARK_MAP,
     MARK_NAME,
     NIL,
@@ -52,6 +53,7 @@ Spell = Callable[[Any, dict[str, Any]], Any]
 """(a part of the reply as `plain` returns it, the fields of the call) -> JSON."""
 BY_FIELDS = "by_fields"
 NAME = MARK_NAME << MARK_BITS | ITEM_NIL
+DIGITS = MARK_DIGITS << MARK_BITS | ITEM_NIL
 _WORD = re.compile(r"\$(\w+)")
 
 
@@ -71,6 +73,8 @@ def items(numbers: Any, octets: Any, reply: int = layout.REPLY, known: tuple[str
             members.append(value)
         elif size == NAME:
             members.append(known[value])
+        elif size >= DIGITS:
+            members.append((b"%d" % value, (size - DIGITS) >> MARK_BITS))
         elif size == ITEM_NIL:
             members.append(None)
         elif size == ITEM_REAL:

@@ -49,7 +49,6 @@ class Kind(NamedKind):
     """A kind of key: `name` is the reply of TYPE, `number` stands in the head of a record and never changes."""
 
     root_words: int = 0  # words of a record between its head and its key; 0: the value lies behind the key
-    progress: int = -1  # the word of the root in which `free_some` keeps its progress, 0 at first; -1: none
     encodings: tuple[str, ...] = ()  # what OBJECT ENCODING answers, by the number that `describe` writes
     family: str = ""  # what the names of its rows begin with, if other than its name
     category: str = ""  # its ACL category in Redis, if other than its name
@@ -63,7 +62,7 @@ KINDS = (
     ),
     Kind("list", 2, "lists", rows=("synap.commands.lists",), root_words=3, encodings=("listpack", "quicklist")),
     Kind(
-        "set", 3, "sets", rows=("synap.commands.sets",), root_words=8, progress=7,
+        "set", 3, "sets", rows=("synap.commands.sets",), root_words=1,
         encodings=("listpack", "intset", "hashtable"),
     ),
     Kind(

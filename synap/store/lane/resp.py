@@ -25,6 +25,7 @@ from synap.store.memory.layout import (
     LIMIT_WORDS,
     MARK_ARRAY,
     MARK_BITS,
+    MARK_DIGITS,
     MARK_MAP,
     MARK_NAME,
     MARK_PAIR,
@@ -200,13 +201,15 @@ def put_real(octets, at, value, version):
 
 @kernel
 def put_mark(words, octets, at, row, mark, value, version):
-    """Write what a mark of a nested reply stands for: the head of a group, or a name; return the octet behind it.
+    """Write what a mark stands for: the head of a group, a name, or an integer as text; return the octet behind it.
 
     The members follow as items of their own, so the loop over the items needs no stack, however deep groups nest.
     """
     if mark == MARK_NAME:
         name = words[row + ROW_NAMES] + 2 * value
         return put_bulk(octets, at, words[name], words[name + 1])
+    if mark >= MARK_DIGITS:
+        return put_bulk(octets, at, at + 32, print_integer(octets, at + 32, value))
     if mark == MARK_ARRAY:
         return put_line(octets, at, STAR, value)
     if version == 3:

@@ -78,8 +78,7 @@ SHARDS, SHARDS_COUNT, TABLE_SIZE = 1280, 64, 8
 KINDS_COUNT = 32
 KIND_DOORS = 1792  # address of each kind's door, by the number of the kind
 ROOT_WORDS = KIND_DOORS + KINDS_COUNT  # words between head and key in records of each kind (kinds/table.py); 1: named
-PROGRESS = ROOT_WORDS + KINDS_COUNT  # 1 + the word of the root in which freeing keeps its progress; 0: none
-TYPE_NAMES = PROGRESS + KINDS_COUNT  # octet and size of the text that TYPE answers for each kind; KINDS_COUNT pairs
+TYPE_NAMES = ROOT_WORDS + KINDS_COUNT  # octet and size of the text that TYPE answers for each kind; KINDS_COUNT pairs
 NAMED_FIRST = 16  # the first number of a kind of named records
 NAMED_TABLES = TYPE_NAMES + 2 * KINDS_COUNT  # the table of each kind of named records, from NAMED_FIRST on
 QUEUES, ROOMS = NAMED_TABLES, NAMED_TABLES + TABLE_SIZE
@@ -186,6 +185,7 @@ MARK_BITS = 8
 ITEM_TEXT, ITEM_INTEGER, ITEM_REAL, ITEM_NIL, ITEM_MASK = 0x00, 0x40, 0x80, 0xC0, 0xC0
 # An ITEM_NIL with a size is a mark in a nested reply; its size says which, and its value is a count or a number.
 MARK_ARRAY, MARK_SET, MARK_MAP, MARK_PAIRS, MARK_PAIR, MARK_NAME = 1, 2, 3, 4, 5, 6
+MARK_DIGITS = 7  # and those above it: the text of an integer, in the form of this number - MARK_DIGITS
 NAME_BYTES_MAX = 24  # of a name that MARK_NAME stands for, so that `tapes.fits` counts it as any other item
 
 # Statuses. The low byte says how to read the reply region, the bits above say what happened.

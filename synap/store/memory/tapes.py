@@ -23,6 +23,7 @@ depth, since nothing ends a group but its count:
     MARK_PAIRS             n   n members, each a MARK_PAIR
     MARK_PAIR              2   2 members: in RESP3 an array, in RESP2 a part of the array around it
     MARK_NAME              i   not a group: the name i of the row's template, counted through all of its records
+    MARK_DIGITS + form     n   not a group: the text of the integer n, which is stored as a number
 """
 
 from synap.compiler.jit import kernel

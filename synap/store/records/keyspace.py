@@ -39,7 +39,6 @@ from synap.store.memory.layout import (
     NOTE_TIME,
     NOTE_USE,
     NOW,
-    PROGRESS,
     SHARDS,
     SHARDS_COUNT,
     TABLE_SIZE,
@@ -379,9 +378,6 @@ def drop_record(words, ref, later):
         root = root_of(words, ref)
         for i in range(size):  # in the lazy-free list the root stands right behind the head
             words[ref + 1 + i] = words[root + i]
-        progress = words[PROGRESS + kind]
-        if progress:
-            words[ref + progress] = 0
         arena.free_lazily(words, ref, kind)
 
 

@@ -4,12 +4,13 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
-from synap.store.kinds.sets import members
+from synap.store.kinds.sets import members, table_form
 from synap.store.memory import arena, codes, frames, tables
 from synap.store.memory.layout import FORM_MASK, MARK_BITS, WORD
 from synap.store.memory.tables import REF_MASK
-from synap.store.records import keyspace
+from synap.store.records import keyspace, packed
 from synap.store.records.descriptions import BYTES, COUNT, ENCODING, SIZE
+from synap.store.records.packed import TABLE, block_of, root_word, shape_of
 from synap.store.records.pieces import (
     INSIDE,
     MORE,
@@ -36,16 +37,34 @@ def copy(words, octets, source, target):
     """Add every member of a set to the empty set of another record; return False without memory."""
     root = keyspace.root_of(words, target)
     source = keyspace.root_of(words, source)
-    tables.open_table(words, octets, root, max(words[source + tables.COUNT] * 2, tables.SIZE_MIN))
-    words[root + members.BYTES] = 0
-    place = 0
-    while True:
-        place, seat = tables.next_entry(words, source, place)
-        if seat == 0:
-            return True
+    if members.is_table(words, source):
+        return copy_table(words, octets, members.table_of(words, source), root)
+    block = block_of(words[source])
+    size = arena.capacity(words, block)
+    made = arena.allocate(words, size)
+    if made == 0:
+        return False
+    move(octets, made * WORD, block * WORD, size * WORD)
+    words[root] = root_word(made, shape_of(words[source]))
+    return True
+
+
+@kernel
+def copy_table(words, octets, source, root):
+    """Give an empty set a table with the members of another one; return False without memory."""
+    table = table_form.new_table(words, octets, table_form.fitting_size(words[source + tables.COUNT]))
+    if table == 0:
+        return False
+    words[root] = root_word(table, TABLE)
+    place, seat = tables.next_entry(words, source, 0)
+    while seat:
         ref = words[seat] & REF_MASK
-        if members.add(words, octets, root, (ref + 1) * 8, words[ref] >> MARK_BITS, words[ref] & 0xFF) < 0:
+        size = words[ref] >> MARK_BITS
+        tag = tables.tag_of(words[seat])
+        if not table_form.add_new(words, octets, table, tag, (ref + 1) * WORD, size, words[ref]):
             return False
+        place, seat = tables.next_entry(words, source, place)
+    return True
 
 
 @kernel
@@ -53,60 +72,43 @@ def digest(words, octets, ref, h):
     """Return the hash `h` with all members mixed in; their order does not count."""
     root = keyspace.root_of(words, ref)
     total = np.int64(0)
-    for side in range(2):
-        slots = words[root + (tables.OLD if side else tables.SLOTS)]
-        if slots == 0:
-            continue
-        size = words[root + (tables.OLD_SIZE if side else tables.SIZE)]
-        for at in range(slots, slots + size + tables.slack(size)):
-            if words[at]:
-                block = words[at] & REF_MASK
-                member = text(octets, (block + 1) * 8, words[block] >> 8)
-                total += mix(member, words[block] & FORM_MASK)
+    place, member = members.following(words, octets, root, 0)
+    while member:
+        start, mark = members.text_of(words, octets, root, member)
+        total += mix(text(octets, start, mark >> MARK_BITS), mark & FORM_MASK)
+        place, member = members.following(words, octets, root, place)
     return mix(h, total)
 
 
 @kernel
 def dump(words, octets, ref, cursor, target, seq, now):
-    """Write the next piece of a set; return its words. INSIDE: the place in the slots to continue from."""
+    """Write the next piece of a set; return its words. INSIDE: the place among the members to continue from."""
     root = keyspace.root_of(words, ref)
-    place = cursor[INSIDE] if cursor[MORE] else 0
-    count = 0
-    total = 0
+    first = done = cursor[INSIDE] if cursor[MORE] else 0
+    count = total = 0
     name = keyspace.key_size(words, ref)
     tape = target + frames.HEAD_WORDS
-    spans = words[root + tables.SIZE] + tables.slack(words[root + tables.SIZE])
-    both = spans
-    if words[root + tables.OLD]:
-        both += words[root + tables.OLD_SIZE] + tables.slack(words[root + tables.OLD_SIZE])
-    at = place
-    while at < both and (count == 0 or (total < PIECE_BYTES and count < PIECE_ITEMS)):
-        slot = words[words[root + tables.SLOTS] + at] if at < spans else words[words[root + tables.OLD] + at - spans]
-        if slot:
-            block = slot & REF_MASK
-            size = words[block] >> MARK_BITS
-            put_element(words, tape, count, name + total, size, words[block])
-            total += size
-            count += 1
-        at += 1
+    place, member = members.following(words, octets, root, first)
+    while member and (count == 0 or (total < PIECE_BYTES and count < PIECE_ITEMS)):
+        _, mark = members.text_of(words, octets, root, member)
+        put_element(words, tape, count, name + total, mark >> MARK_BITS, mark)
+        total += mark >> MARK_BITS
+        count += 1
+        done = place
+        place, member = members.following(words, octets, root, place)
     tape_size = begin_piece(words, octets, ref, target, count, TEXT_STRIDE, cursor[MORE])
     namespace = keyspace.namespace_of(words, ref)
     blob = frames.head(words, target, codes.SET_LOAD, namespace, seq, now, tape_size, name + total)
     move(octets, blob, keyspace.key_at(words, ref), name)
     used = name
-    for i in range(place, at):
-        slot = words[words[root + tables.SLOTS] + i] if i < spans else words[words[root + tables.OLD] + i - spans]
-        if slot:
-            block = slot & REF_MASK
-            move(octets, blob + used, (block + 1) * 8, words[block] >> MARK_BITS)
-            used += words[block] >> MARK_BITS
-    while at < both:  # is there anything left?
-        slot = words[words[root + tables.SLOTS] + at] if at < spans else words[words[root + tables.OLD] + at - spans]
-        if slot:
-            break
-        at += 1
-    cursor[INSIDE] = at
-    cursor[MORE] = 1 if at < both else 0
+    place = first
+    for _ in range(count):
+        place, each = members.following(words, octets, root, place)
+        start, mark = members.text_of(words, octets, root, each)
+        move(octets, blob + used, start, mark >> MARK_BITS)
+        used += mark >> MARK_BITS
+    cursor[INSIDE] = done
+    cursor[MORE] = 1 if member else 0
     return words_of(words, target)
 
 
@@ -116,21 +118,34 @@ def describe(words, octets, ref, samples, found):
     root = keyspace.root_of(words, ref)
     small = LISTPACK if words[ref] & keyspace.SPELLED else INTSET
     found[ENCODING] = HASHTABLE if words[ref] & keyspace.OUTGROWN else small
-    count = words[root + tables.COUNT]
-    found[COUNT] = count
-    found[SIZE] = words[root + members.BYTES]
-    if words[root + tables.SLOTS]:
-        found[BYTES] += arena.capacity(words, words[root + tables.SLOTS]) * WORD
-    if words[root + tables.OLD]:
-        found[BYTES] += arena.capacity(words, words[root + tables.OLD]) * WORD
+    found[COUNT] = members.count_of(words, root)
+    block = block_of(words[root])
+    found[BYTES] += arena.capacity(words, block) * WORD
+    if members.is_table(words, root):
+        found[SIZE] = members.bytes_of(words, root)
+        describe_table(words, block, samples, found)
+        return
+    place, member = members.following(words, octets, root, 0)
+    while member:
+        _, mark = members.text_of(words, octets, root, member)
+        found[SIZE] += mark >> MARK_BITS
+        place, member = members.following(words, octets, root, place)
+
+
+@kernel
+def describe_table(words, table, samples, found):
+    """Add the bytes of the slots and members of a table, the latter from `samples` members (0: all)."""
+    found[BYTES] += arena.capacity(words, words[table + tables.SLOTS]) * WORD
+    if words[table + tables.OLD]:
+        found[BYTES] += arena.capacity(words, words[table + tables.OLD]) * WORD
+    count = words[table + tables.COUNT]
     most = count if samples == 0 or samples > count else samples
     looked = blocks = place = 0
     while looked < most:
-        place, seat = tables.next_entry(words, root, place)
+        place, seat = tables.next_entry(words, table, place)
         if seat == 0:
             break
-        member = words[seat] & REF_MASK
-        blocks += arena.capacity(words, member) * WORD
+        blocks += arena.capacity(words, words[seat] & REF_MASK) * WORD
         looked += 1
     if most:
         found[BYTES] += blocks * count // most
@@ -138,27 +153,12 @@ def describe(words, octets, ref, samples, found):
 
 @kernel
 def free_some(words, octets, ref, budget):
-    """Free members of a deleted set from the left; return what is left of the budget, more than 0 once all are freed.
-
-    The last word of the root holds the progress in the current slots; the old slots, if there are any, come second.
-    """
+    """Free members of a deleted set; return what is left of the budget, more than 0 once all are freed."""
     root = ref + 1
-    while words[root + tables.SLOTS] and budget > 0:
-        entries = words[root + tables.SLOTS]
-        size = words[root + tables.SIZE]
-        end = entries + size + tables.slack(size)
-        at = entries + words[root + members.BYTES]
-        while at < end and budget > 0:
-            if words[at]:
-                arena.release(words, words[at] & REF_MASK)
-                budget -= 4
-            budget -= 1
-            at += 1
-        words[root + members.BYTES] = at - entries
-        if at == end:
-            arena.release(words, entries)
-            words[root + tables.SLOTS] = words[root + tables.OLD]
-            words[root + tables.SIZE] = words[root + tables.OLD_SIZE]
-            words[root + tables.OLD] = 0
-            words[root + members.BYTES] = 0
+    if members.is_table(words, root):
+        return packed.free_table(words, root, table_form.BYTES, budget)
+    if words[root]:
+        arena.release(words, block_of(words[root]))
+        words[root] = 0
+        budget -= 1
     return budget

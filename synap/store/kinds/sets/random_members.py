@@ -8,7 +8,7 @@ import numpy as np
 from synap.compiler.jit import kernel
 from synap.kernels.spans import fill
 from synap.ranges import INT_MIN
-from synap.store.kinds.sets import encodings, members, sets
+from synap.store.kinds.sets import encodings, members, sets, table_form
 from synap.store.memory import arena, codes, decided, tables
 from synap.store.memory.kinds import SET
 from synap.store.memory.layout import (
@@ -69,15 +69,20 @@ def pop(words, octets, tape, now, reply):
     decided.begin(words, codes.SET_REMOVE, words[tape - 2], slots.SET_REMOVE_SLOTS)
     decided.put_argument(words, octets, slots.SET_REMOVE_KEY, tape, slots.SET_POP_KEY)
     decided.put_group(words, slots.SET_REMOVE_MEMBERS)
+    whole = wanted == members.count_of(words, root)
+    place = 0
     for _ in range(wanted):
-        member = draw(words, octets, root)
+        if whole:  # all members, in their order, go with the key
+            place, member = members.following(words, octets, root, place)
+        else:
+            member = draw(words, octets, root)
         start, mark = members.text_of(words, octets, root, member)
         item = decided.add_item(words, slots.SET_REMOVE_MEMBERS, slots.SET_REMOVE_MEMBERS_STRIDE)
         decided.put_text(words, octets, item + slots.SET_REMOVE_MEMBERS_MEMBER, start, mark >> MARK_BITS, 0)
         members.put(words, octets, root, member, reply)
-        if not members.remove(words, octets, root, member, True):
+        if not whole and not members.remove(words, octets, root, member, True):
             return BROKEN
-    left = members.count_of(words, root)
+    left = 0 if whole else members.count_of(words, root)
     if has_count and left:
         encodings.set_was_drawn(words, octets, ref, root, wanted)
     key_access.shrunk(words, octets, h, seat, left)
@@ -147,14 +152,15 @@ def put_part(words, octets, root, count, reply):
 @kernel
 def put_few(words, octets, root, count, reply):
     """Reply with `count` different members, a small part of those of a table; return False without memory."""
-    size = (members.places_of(words, root) >> 6) + 1
+    table = members.table_of(words, root)
+    size = (table_form.places_of(words, table) >> 6) + 1
     drawn = arena.allocate(words, size)  # a bit for each slot of the table
     if drawn == 0:
         return False
     fill(octets, drawn * 8, 0, size * 8)
     while count > 0:
         seat = draw(words, octets, root)
-        place = members.place_of(words, root, seat)
+        place = table_form.place_of(words, table, seat)
         bit = np.int64(1) << (place & 63)
         if words[drawn + (place >> 6)] & bit == 0:
             words[drawn + (place >> 6)] |= bit

@@ -1,17 +1,12 @@
 """Rows on several sets: SINTER, SUNION, SDIFF, the forms that store their result, and SINTERCARD.
 
-The slots of all tables are sorted by the same hash. So a walk of one table meets the slots of another one in order,
-too: no member is hashed, and both arrays of slots are read from left to right. Only blocks of members lie anywhere, so
-they are prefetched some slots ahead.
-
 A result that is stored, and each union, is built as a set without a name first. All checks and allocations have been
 made when it replaces the destination, which may be one of the sources.
 """
 
 from synap.compiler.jit import kernel
-from synap.kernels.spans import prefetch
-from synap.store.kinds.sets import encodings, members, sets
-from synap.store.memory import arena, tables
+from synap.store.kinds.sets import encodings, members, sets, walks
+from synap.store.memory import arena
 from synap.store.memory.kinds import SET
 from synap.store.memory.layout import (
     BROKEN,
@@ -20,31 +15,25 @@ from synap.store.memory.layout import (
     FULL,
     GUARD_LOADING,
     ITEMS,
-    MARK_BITS,
     NUMBER,
     REFUSE,
 )
 from synap.store.memory.refusals import NEGATIVE_LIMIT, OUT_OF_MEMORY, WRONG_TYPE
-from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import first_item, fits, set_scalar, text_at, text_size
 from synap.store.records import key_access, keyspace
 from synap.store.records.key_access import OTHER_KIND
 from synap.store.slots import sets as slots
-
-COUNTED, REPLIED, STORED = range(3)
-"""What becomes of the members that `sift` finds: they are only counted, added to a reply, or to a set."""
-ALL = 1 << 62
-AHEAD = 24  # slots between a prefetch and its use
 
 
 @kernel
 def gather(words, octets, tape, group, first, stride, now):
     """Return a block with the root of each set of the group in this slot, 0 for a missing key; return 0 without memory.
 
-    `first` is the slot of the first key. Return OTHER_KIND if a key holds something else. The caller frees the block.
+    Behind the roots it has a word for each set, which `walks.meet` uses. `first` is the slot of the first key. Return
+    OTHER_KIND if a key holds something else.
     """
     count = words[tape + group]
-    found = arena.allocate(words, count + 1)
+    found = arena.allocate(words, 2 * count + 1)
     for i in range(count if found else 0):
         ref = key_access.find(words, octets, tape, first, SET, now)
         if ref == OTHER_KIND:
@@ -68,89 +57,15 @@ def smallest(words, sources, count):
 
 
 @kernel
-def look_ahead(words, base, place, other):
-    """Prefetch the member at a place of the table `base`, and the member of the table `other` that may be equal."""
-    slot = members.slot_at(words, base, place)
-    if slot:
-        prefetch(words, slot & REF_MASK)
-        if other:
-            found = words[tables.seek_in(words, other, tables.tag_of(slot))]
-            if found and tables.tag_of(found) == tables.tag_of(slot):
-                prefetch(words, found & REF_MASK)
-
-
-@kernel
-def is_kept(words, octets, sources, count, base, tag, start, size, wanted):
-    """Return True if a member of the set of index `base` is in all other sets, or (not `wanted`) in none."""
-    for i in range(count):
-        root = words[sources + i]
-        if i != base and root and members.is_member(words, octets, root, tag, start, size) != wanted:
-            return False
-    return True
-
-
-@kernel
-def first_table(words, sources, count, base):
-    """Return the table of the first set beside that of index `base` that lies in one, or 0."""
-    for i in range(count):
-        if i != base and words[sources + i] and members.is_table(words, words[sources + i]):
-            return members.table_of(words, words[sources + i])
-    return 0
-
-
-@kernel
-def sift(words, octets, sources, count, base, wanted, limit, what, target):
-    """Find the members of the set of index `base` that are in all other sets, or (not `wanted`) in none.
-
-    By `what`, only count them, add them to the reply at `target`, or to the set whose root is `target`; stop at
-    `limit`. Return (how many, bytes of all), a negative number without memory.
-    """
-    root = words[sources + base]
-    other = first_table(words, sources, count, base)
-    is_table = members.is_table(words, root)
-    table = members.table_of(words, root)
-    ends = members.places_of(words, root)
-    found = total = place = 0
-    while found < limit:
-        if is_table:
-            while place < ends and members.slot_at(words, table, place) == 0:
-                if place + AHEAD < ends:
-                    look_ahead(words, table, place + AHEAD, other)
-                place += 1
-            if place >= ends:
-                break
-            if place + AHEAD < ends:
-                look_ahead(words, table, place + AHEAD, other)
-        following, member = members.following(words, octets, root, place)
-        if member == 0:
-            break
-        place = following
-        start, mark = members.text_of(words, octets, root, member)
-        size = mark >> MARK_BITS
-        tag = tables.tag_of(words[member]) if is_table else members.tag_for(words, octets, other, start, size)
-        if not is_kept(words, octets, sources, count, base, tag, start, size, wanted):
-            continue
-        if what == REPLIED:
-            members.put(words, octets, root, member, target)
-        elif what == STORED:
-            known = tag if is_table else -1
-            if not members.add_unseen(words, octets, target, known, start, size, mark):
-                return -1, 0
-        found += 1
-        total += size
-    return found, total
-
-
-@kernel
 def reply_sifted(words, octets, sources, count, base, wanted, reply):
-    """Reply with what `sift` finds; return ITEMS or FULL."""
+    """Reply with what `walks.sift` finds; return ITEMS or FULL."""
     root = words[sources + base]
     if not fits(words, reply, members.count_of(words, root), members.bytes_of(words, root)):  # more than may be found
-        found, total = sift(words, octets, sources, count, base, wanted, ALL, COUNTED, 0)
+        found, total = walks.sift(words, octets, sources, count, base, wanted, walks.ALL, walks.COUNTED, 0)
         if not fits(words, reply, found, total):
             return FULL
     set_scalar(words, reply, 0)
-    sift(words, octets, sources, count, base, wanted, ALL, REPLIED, reply)
+    walks.sift(words, octets, sources, count, base, wanted, walks.ALL, walks.REPLIED, reply)
     return ITEMS
 
 
@@ -183,7 +98,7 @@ def unite(words, octets, sources, count):
             most += members.count_of(words, words[sources + i])
     made = new_set(words, octets, most)
     for i in range(count if made else 0):
-        if words[sources + i] and not add_all(words, octets, made + 1, words[sources + i]):
+        if words[sources + i] and not walks.add_all(words, octets, made + 1, words[sources + i]):
             discard(words, made)
             return 0
     if made and not members.settle(words, octets, made + 1):
@@ -193,40 +108,12 @@ def unite(words, octets, sources, count):
 
 
 @kernel
-def add_all(words, octets, target, root):
-    """Add the members of a set to another one; return False without memory."""
-    if not (members.is_table(words, root) and members.is_table(words, target)):
-        place, member = members.following(words, octets, root, 0)
-        while member:
-            start, mark = members.text_of(words, octets, root, member)
-            if members.add(words, octets, target, start, mark >> MARK_BITS, mark) < 0:
-                return False
-            place, member = members.following(words, octets, root, place)
-        return True
-    table = members.table_of(words, root)
-    other = members.table_of(words, target)
-    ends = members.places_of(words, root)
-    for place in range(ends):
-        if place + AHEAD < ends:
-            look_ahead(words, table, place + AHEAD, 0)
-        slot = members.slot_at(words, table, place)
-        if slot:
-            ref = slot & REF_MASK
-            tag = tables.tag_of(slot)
-            size = words[ref] >> MARK_BITS
-            if members.locate(words, octets, other, tag, (ref + 1) * 8, size) == 0:
-                if not members.add_new(words, octets, other, tag, (ref + 1) * 8, size, words[ref]):
-                    return False
-    return True
-
-
-@kernel
 def sifted_set(words, octets, sources, count, base, wanted):
-    """Return the ref of a new set with what `sift` finds, or 0 without memory."""
+    """Return the ref of a new set with what `walks.sift` finds, or 0 without memory."""
     made = new_set(words, octets, members.count_of(words, words[sources + base]))
     if made == 0:
         return 0
-    found, _ = sift(words, octets, sources, count, base, wanted, ALL, STORED, made + 1)
+    found, _ = walks.sift(words, octets, sources, count, base, wanted, walks.ALL, walks.STORED, made + 1)
     if found < 0 or not members.settle(words, octets, made + 1):
         discard(words, made)
         return 0
@@ -339,7 +226,8 @@ def count_common(words, octets, tape, now, reply):
     base = smallest(words, sources, count)
     found = 0
     if base >= 0:
-        found, _ = sift(words, octets, sources, count, base, True, limit if limit else ALL, COUNTED, 0)
+        most = limit if limit else walks.ALL
+        found, _ = walks.sift(words, octets, sources, count, base, True, most, walks.COUNTED, 0)
     arena.release(words, sources)
     set_scalar(words, reply, found)
     return NUMBER
@@ -354,7 +242,7 @@ def stored_sources(words, octets, tape, now):
 
 @kernel
 def store_sifted(words, octets, tape, sources, base, wanted, reply):
-    """Store what `sift` finds under the destination; free the block of the sources."""
+    """Store what `walks.sift` finds under the destination; free the block of the sources."""
     count = words[tape + slots.SET_INTERSTORE_KEYS]
     made = bits = 0
     if base >= 0:

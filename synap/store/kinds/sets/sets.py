@@ -38,7 +38,7 @@ def add_many(words, octets, tape, now, reply, group):
     ref = key_access.claim(words, octets, tape, slots.SET_ADD_KEY, h, SET, now)
     if ref == OTHER_KIND:
         return WRONG_TYPE
-    if ref == 0 or not members.is_open(words, octets, keyspace.root_of(words, ref)):
+    if ref == 0:
         return BROKEN
     count = words[tape + group]
     member = first_item(words, tape, group) + slots.SET_ADD_MEMBERS_MEMBER
@@ -186,7 +186,7 @@ def move(words, octets, tape, now, reply):
     members.remove(words, octets, root, found, False)
     key_access.shrunk(words, octets, h, seat, members.count_of(words, root))
     other = key_access.claim(words, octets, tape, slots.SET_MOVE_DESTINATION, other_h, SET, now)
-    if other == 0 or not members.is_open(words, octets, keyspace.root_of(words, other)):
+    if other == 0:
         return BROKEN
     count = members.count_of(words, keyspace.root_of(words, other))
     encodings.set_will_grow(words, octets, other, count, 1, start, size)
@@ -211,8 +211,11 @@ def scan(words, octets, tape, now, reply):
     left = scans.count_of(words, tape)
     if left < 1:
         return SYNTAX
+    root = keyspace.root_of(words, ref)
+    if not members.is_table(words, root):
+        return scan_small(words, octets, tape, root, reply)
+    table = members.table_of(words, root)
     left = min(left, words[REPLY_ITEMS_MAX] >> 1)
-    table = members.table_of(words, keyspace.root_of(words, ref))
     tag = scans.first_tag(cursor)
     total = 0
     while True:
@@ -222,15 +225,28 @@ def scan(words, octets, tape, now, reply):
         before = words[reply + 1]
         while words[seat] and tables.tag_of(words[seat]) == tag:  # members of one tag share a cursor
             left -= 1
-            start, size = members.text_of(words, octets, table, seat)
-            size >>= MARK_BITS
-            if scans.is_asked_for(words, octets, tape, start, size):
-                total += size
+            start, mark = members.text_of(words, octets, root, seat)
+            if scans.is_asked_for(words, octets, tape, start, mark >> MARK_BITS):
+                total += mark >> MARK_BITS
                 if not scans.page_takes(words, reply, 1, total):
                     return scans.cut_page(words, octets, reply, before, 1, total, tag)
-                members.put(words, octets, table, seat, reply)
+                members.put(words, octets, root, seat, reply)
             seat += 1
         tag += 1
+
+
+@kernel
+def scan_small(words, octets, tape, root, reply):
+    """Reply with all members of a set in a small form, as the only step of a scan, or with FULL."""
+    if not fits(words, reply, members.count_of(words, root) + scans.PAGE_ITEMS, members.bytes_of(words, root)):
+        return FULL
+    place, member = members.following(words, octets, root, 0)
+    while member:
+        start, mark = members.text_of(words, octets, root, member)
+        if scans.is_asked_for(words, octets, tape, start, mark >> MARK_BITS):
+            members.put(words, octets, root, member, reply)
+        place, member = members.following(words, octets, root, place)
+    return scans.end_page(words, octets, reply, 0)
 
 
 @kernel
