@@ -51,16 +51,20 @@ def test_both_ends_are_served_in_the_order_of_arrival(house: House) -> None:
     assert heard(clients[4:]) == [[b"k", b"6"]] and no_one_waits(house)
 
 
-@pytest.mark.parametrize("call", ["BLPOP a b 0", "BRPOP a b 0", "BLMPOP 0 2 a b LEFT"])
-def test_a_key_of_another_kind_is_waited_through(house: House, call: str) -> None:
+@pytest.mark.parametrize(("call", "wanted"), [
+    ("BLPOP a b 0", [b"b", b"x"]), ("BRPOP a b 0", [b"b", b"x"]), ("BLMPOP 0 2 a b LEFT", [b"b", [b"x"]]),
+    ("BZPOPMIN a b 0", [b"b", b"x", b"1"]), ("BZPOPMAX a b 0", [b"b", b"x", b"1"]),
+    ("BZMPOP 0 2 a b MIN", [b"b", [[b"x", b"1"]]]),
+])  # fmt: skip
+def test_a_key_of_another_kind_is_waited_through(house: House, call: str, wanted: list[Any]) -> None:
     """The first attempt is refused; a call that waits goes on waiting for its other keys, and counts no refusal."""
     giver = house.client()
     (client,) = waiting(house, call)
     word = call.split()[0]
     assert giver.ask("SET a text", "SET b text", "DEL b", "APPEND a s", "SADD b s", "DEL b")[0] == OK
     assert heard([client]) == [None] and refusals(house, word) == 0
-    assert giver.ask("RPUSH b x", "EXISTS b") == [1, 0]
-    assert heard([client]) == [[b"b", [b"x"] if word == "BLMPOP" else b"x"]]
+    assert giver.ask("ZADD b 1 x" if "Z" in word else "RPUSH b x", "EXISTS b") == [1, 0]
+    assert heard([client]) == [wanted]
     assert house.client().one(call) == WRONG_TYPE and refusals(house, word) == 1
 
 

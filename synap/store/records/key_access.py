@@ -10,7 +10,7 @@ change. All but `look` count a use of the key, as Redis does also where a call i
 """
 
 from synap.compiler.jit import inlined, kernel
-from synap.store.memory.layout import KEY_HITS, KEY_MISSES
+from synap.store.memory.layout import KEY_HITS, KEY_MISSES, REPEATED
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import text_at, text_size
 from synap.store.records import keyspace
@@ -38,6 +38,22 @@ def open_key(words, octets, tape, slot, kind, now):
     h = keyspace.hash_text(words, octets, tape, slot)
     seat = keyspace.locate_text(words, octets, tape, slot, h)
     return h, seat, record_at(words, seat, kind, now)
+
+
+@kernel
+def first_of_kind(words, octets, tape, key, stride, count, kind, now):
+    """Return (slot, hash, seat, record) of the first key of a kind among `count` keys, which lie from slot `key` on.
+
+    The record is MISSING without one, and OTHER_KIND if a key of another kind comes first. A call that has waited steps
+    over such a key: it goes on waiting for its kind.
+    """
+    h = 0
+    for _ in range(count):
+        h, seat, ref = open_key(words, octets, tape, key, kind, now)
+        if ref != MISSING and (ref != OTHER_KIND or not words[REPEATED]):
+            return key, h, seat, ref
+        key += stride
+    return key, h, 0, MISSING
 
 
 @inlined

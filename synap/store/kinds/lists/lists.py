@@ -17,7 +17,6 @@ from synap.store.memory.layout import (
     NO_ITEM,
     NOTHING_READY,
     NUMBER,
-    REPEATED,
     WAIT,
 )
 from synap.store.memory.refusals import KEY_EXISTS, POSITIVE_COUNT, WRONG_TYPE
@@ -138,27 +137,11 @@ def pop_right(words, octets, tape, now, reply):
 
 
 @kernel
-def first_list(words, octets, tape, key, stride, count, now):
-    """Return (slot, hash, seat, record) of the first list among `count` keys, which lie from slot `key` on.
-
-    The record is MISSING without one, and OTHER_KIND if a key of another kind comes first. A call that has waited steps
-    over such a key: it waits for a list.
-    """
-    h = 0
-    for _ in range(count):
-        h, seat, ref = key_access.open_key(words, octets, tape, key, LIST, now)
-        if ref != MISSING and (ref != OTHER_KIND or not words[REPEATED]):
-            return key, h, seat, ref
-        key += stride
-    return key, h, 0, MISSING
-
-
-@kernel
 def pop_waiting(words, octets, tape, now, reply, keys, side):
     """Pop an element of the first list that has one; reply with key and element, or return WAIT."""
     first = first_item(words, tape, keys) + slots.LIST_BLPOP_KEYS_KEY
-    count = words[tape + keys]
-    key, h, seat, ref = first_list(words, octets, tape, first, slots.LIST_BLPOP_KEYS_STRIDE, count, now)
+    stride = slots.LIST_BLPOP_KEYS_STRIDE
+    key, h, seat, ref = key_access.first_of_kind(words, octets, tape, first, stride, words[tape + keys], LIST, now)
     if ref == MISSING:
         return WAIT | NOTHING_READY
     if ref == OTHER_KIND:
@@ -190,8 +173,8 @@ def pop_right_wait(words, octets, tape, now, reply):
 def pop_several(words, octets, tape, now, reply, keys, side, wanted):
     """Pop up to `wanted` elements of the first list that has some; reply with the key and an array, or return WAIT."""
     first = first_item(words, tape, keys) + slots.LIST_LMPOP_KEYS_KEY
-    count = words[tape + keys]
-    key, h, seat, ref = first_list(words, octets, tape, first, slots.LIST_LMPOP_KEYS_STRIDE, count, now)
+    stride = slots.LIST_LMPOP_KEYS_STRIDE
+    key, h, seat, ref = key_access.first_of_kind(words, octets, tape, first, stride, words[tape + keys], LIST, now)
     if ref == MISSING:
         return WAIT | NOTHING_READY
     if ref == OTHER_KIND:

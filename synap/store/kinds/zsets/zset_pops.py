@@ -101,27 +101,11 @@ def pop_max(words, octets, tape, now, reply):
 
 
 @kernel
-def first_zset(words, octets, tape, key, stride, count, now):
-    """Return (slot, hash, seat, record) of the first sorted set among `count` keys, which lie from slot `key` on.
-
-    The record is MISSING without one, and OTHER_KIND if a key of another kind comes first.
-    """
-    h = 0
-    for _ in range(count):
-        h, seat, ref = key_access.open_key(words, octets, tape, key, ZSET, now)
-        if ref != MISSING:
-            return key, h, seat, ref
-        key += stride
-    return key, h, 0, MISSING
-
-
-@kernel
 def popped_or_wait(words, octets, tape, now, reply, keys, end):
     """Remove the member at one end of the first sorted set; reply with key, member and score, or return WAIT."""
     first = first_item(words, tape, keys) + slots.ZSET_BPOPMIN_KEYS_KEY
-    key, h, seat, ref = first_zset(
-        words, octets, tape, first, slots.ZSET_BPOPMIN_KEYS_STRIDE, words[tape + keys], now
-    )  # fmt: skip
+    stride = slots.ZSET_BPOPMIN_KEYS_STRIDE
+    key, h, seat, ref = key_access.first_of_kind(words, octets, tape, first, stride, words[tape + keys], ZSET, now)
     if ref == MISSING:
         return WAIT | NOTHING_READY
     if ref == OTHER_KIND:
@@ -149,7 +133,8 @@ def popped_of_many(words, octets, tape, now, reply, keys, end, has_count, count)
     if wanted < 1:
         return COUNT_BELOW_ONE
     first = first_item(words, tape, keys) + slots.ZSET_MPOP_KEYS_KEY
-    key, h, seat, ref = first_zset(words, octets, tape, first, slots.ZSET_MPOP_KEYS_STRIDE, words[tape + keys], now)
+    stride = slots.ZSET_MPOP_KEYS_STRIDE
+    key, h, seat, ref = key_access.first_of_kind(words, octets, tape, first, stride, words[tape + keys], ZSET, now)
     if ref == MISSING:
         return WAIT | NOTHING_READY
     if ref == OTHER_KIND:
