@@ -22,6 +22,7 @@ from synap.arguments import (
 from synap.command import Command, Example
 from synap.methods import Method
 from synap.reply import INTEGER, NIL, REAL, TEXT, VALUE, Array, Either, Pairs, Tuple, or_nil
+from synap.routes import Get, Post
 from synap.traits import GROWS, INTERNAL, TRUSTED, WAITS, WRITES
 
 _ZSET = Key("key", "zset")
@@ -49,6 +50,9 @@ _WEIGHTED = (
 )
 _DESTINATION = Key("destination", "zset", WRITE)
 _STORE_WORDS = 3000
+_STORED = {"count": "$reply", "destination": "$destination"}
+_RANK = {"rank": "$reply", "key": "$key", "member": "$member"}
+_NO_RANK = _RANK | {"rank": None}
 
 ROWS = [
     Command(
@@ -72,37 +76,49 @@ ROWS = [
         "new score.",
         args=(_CHANGED, Real("increment"), Raw("member")), resp="ZINCRBY", reply=REAL, run="zsets.increment",
         traits=WRITES | GROWS, needs_words=3000,
+        http=(Post("/sortedset/{key}/zincrby"),), envelope=("sortedset.zincrby",), also={"score": "increment"},
+        json={"score": "$reply", "key": "$key"},
         examples=(Example("ZINCRBY z 1.5 a", 1.5), Example("ZINCRBY z -2 a", -0.5)),
     ),
     Command(
         "zset.remove", 0x0703, "Remove members from a sorted set and return how many were present.",
         args=(_CHANGED, Many("members", Raw("member"))), resp="ZREM", reply=INTEGER, run="zsets.remove",
         traits=WRITES,
+        http=(Post("/sortedset/{key}/zrem"),), envelope=("sortedset.zrem",), json={"removed": "$reply", "key": "$key"},
         examples=(Example("ZADD z 1 a", 1), Example("ZREM z a none", 1)),
     ),
     Command(
         "zset.score", 0x0704, "Return the score of a member.", args=(_ZSET, Raw("member")), resp="ZSCORE",
         reply=or_nil(REAL), run="zsets.score_of",
+        http=(Get("/sortedset/{key}/{member}/zscore"),), envelope=("sortedset.zscore",),
+        json={"score": "$reply", "key": "$key", "member": "$member"},
+        json_nil={"score": None, "key": "$key", "member": "$member"},
         examples=(Example("ZADD z 1 a", 1), Example("ZSCORE z a", 1.0), Example("ZSCORE z none", None)),
     ),
     Command(
         "zset.scores", 0x0705, "Return the score of each of several members.",
         args=(_ZSET, Many("members", Raw("member"))), resp="ZMSCORE", reply=Array(or_nil(REAL)),
         run="zsets.scores_of",
+        http=(Post("/sortedset/{key}/zmscore"),), envelope=("sortedset.zmscore",),
+        json={"scores": "$items", "key": "$key"},
         examples=(Example("ZADD z 1 a", 1), Example("ZMSCORE z a none", [1.0, None])),
     ),
     Command(
         "zset.card", 0x0706, "Return the number of members in a sorted set.", args=(_ZSET,), resp="ZCARD",
-        reply=INTEGER, run="zsets.size_of", examples=(Example("ZCARD none", 0),),
+        reply=INTEGER, run="zsets.size_of", http=(Get("/sortedset/{key}/zcard"),), envelope=("sortedset.zcard",),
+        json={"count": "$reply", "key": "$key"}, examples=(Example("ZCARD none", 0),),
     ),
     Command(
         "zset.rank", 0x0707, "Return the position of a member, from 0, the lowest score first.",
         args=(_ZSET, Raw("member"), Flag("WITHSCORE")), resp="ZRANK", reply=_RANKED, run="zsets.rank",
+        http=(Get("/sortedset/{key}/{member}/zrank"),), envelope=("sortedset.zrank",), json=_RANK, json_nil=_NO_RANK,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZRANK z b", 1), Example("ZRANK z b WITHSCORE", [1, 2.0])),
     ),
     Command(
         "zset.revrank", 0x0708, "Return the position of a member, from 0, the highest score first.",
         args=(_ZSET, Raw("member"), Flag("WITHSCORE")), resp="ZREVRANK", reply=_RANKED, run="zsets.rank_backwards",
+        http=(Get("/sortedset/{key}/{member}/zrevrank"),), envelope=("sortedset.zrevrank",), json=_RANK,
+        json_nil=_NO_RANK,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZREVRANK z b", 0)),
     ),
     Command(
@@ -244,6 +260,7 @@ ROWS = [
         "Store the members of several sorted sets or sets under a key, and return how many there are.",
         args=(_DESTINATION, _SOURCES, AnyOrder(*_WEIGHTED)), resp="ZUNIONSTORE", reply=INTEGER,
         run="zset_algebra.store_union", traits=WRITES | GROWS, needs_words=_STORE_WORDS,
+        http=(Post("/sortedset/zunionstore"),), envelope=("sortedset.zunionstore",), json=_STORED,
         examples=(
             Example("ZADD z 1 a", 1), Example("ZUNIONSTORE y 2 z z WEIGHTS 2 3", 1), Example("ZSCORE y a", 5.0),
         ),
@@ -253,6 +270,7 @@ ROWS = [
         "Store the members that are in all of several sorted sets or sets under a key, and return how many there are.",
         args=(_DESTINATION, _SOURCES, AnyOrder(*_WEIGHTED)), resp="ZINTERSTORE", reply=INTEGER,
         run="zset_algebra.store_intersection", traits=WRITES | GROWS, needs_words=_STORE_WORDS,
+        http=(Post("/sortedset/zinterstore"),), envelope=("sortedset.zinterstore",), json=_STORED,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZINTERSTORE y 2 z none", 0)),
     ),
     Command(
@@ -261,6 +279,7 @@ ROWS = [
         "many there are.",
         args=(_DESTINATION, _SOURCES), resp="ZDIFFSTORE", reply=INTEGER, run="zset_algebra.store_difference",
         traits=WRITES | GROWS, needs_words=_STORE_WORDS,
+        http=(Post("/sortedset/zdiffstore"),), envelope=("sortedset.zdiffstore",), json=_STORED,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZDIFFSTORE y 2 z none", 2)),
     ),
     Command(

@@ -2,7 +2,7 @@
 
 from synap.compiler.jit import door
 from synap.kernels.spans import view
-from synap.store.kinds.zsets import zset_algebra, zset_pops, zset_ranges, zset_reads, zsets
+from synap.store.kinds.zsets import zset_algebra, zset_pops, zset_ranges, zset_reads, zset_routes, zsets
 from synap.store.memory.layout import BROKEN
 
 
@@ -82,6 +82,24 @@ def zsets_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return zset_algebra.store_range(words, octets, tape, now, reply)
     if row == 0x23:  # zset.scan
         return zset_reads.scan(words, octets, tape, now, reply)
+    if row == 0x30:  # zset.zadd
+        return zset_routes.add_one(words, octets, tape, now, reply)
+    if row == 0x31:  # zset.zrange
+        return zset_routes.span(words, octets, tape, now, reply)
+    if row == 0x32:  # zset.zrevrange
+        return zset_routes.span_backwards(words, octets, tape, now, reply)
+    if row == 0x33:  # zset.zrangebyscore
+        return zset_routes.by_score(words, octets, tape, now, reply)
+    if row == 0x34:  # zset.zcount
+        return zset_routes.count_by_score(words, octets, tape, now, reply)
+    if row == 0x35:  # zset.zpopmin
+        return zset_routes.pop_min(words, octets, tape, now, reply)
+    if row == 0x36:  # zset.zpopmax
+        return zset_routes.pop_max(words, octets, tape, now, reply)
+    if row == 0x37:  # zset.zremrangebyrank
+        return zset_routes.remove_ranks(words, octets, tape, now, reply)
+    if row == 0x38:  # zset.zremrangebyscore
+        return zset_routes.remove_scores(words, octets, tape, now, reply)
     if row == 0xF0:  # zset.load
         return zsets.load(words, octets, tape, now, reply)
     return BROKEN

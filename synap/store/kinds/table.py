@@ -70,7 +70,8 @@ KINDS = (
         encodings=("listpack", "hashtable"),
     ),
     Kind(
-        "zset", 5, "zsets", rows=("synap.commands.zsets",), root_words=1, encodings=("listpack", "skiplist"),
+        "zset", 5, "zsets", rows=("synap.commands.zsets", "synap.commands.zset_routes"), root_words=1,
+        encodings=("listpack", "skiplist"),
         category="sortedset",
     ),
 )

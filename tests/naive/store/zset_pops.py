@@ -7,7 +7,7 @@ from tests.naive.store import WAIT, Answer, State
 from tests.naive.store.zsets import Scored, ZSet, dropped
 
 
-def _popped(state: State, args: dict[str, Any], now: int, backwards: bool) -> Answer:
+def popped(state: State, args: dict[str, Any], now: int, backwards: bool) -> Answer:
     count = args.get("count", 1)
     if count < 0:
         raise Refused("POSITIVE_COUNT")
@@ -21,11 +21,11 @@ def _popped(state: State, args: dict[str, Any], now: int, backwards: bool) -> An
 
 
 def pop_min(state: State, args: dict[str, Any], now: int) -> Answer:
-    return _popped(state, args, now, False)
+    return popped(state, args, now, False)
 
 
 def pop_max(state: State, args: dict[str, Any], now: int) -> Answer:
-    return _popped(state, args, now, True)
+    return popped(state, args, now, True)
 
 
 def _first(state: State, args: dict[str, Any], now: int) -> tuple[bytes, ZSet] | None:
