@@ -164,7 +164,7 @@ def test_sketches_that_nobody_made() -> None:
             text = text[: chance.randrange(len(text) + 1)]
         work = np.zeros(REGISTERS + len(text), np.uint8)
         work[REGISTERS:] = np.frombuffer(bytes(text), np.uint8)
-        told = sketches.read(work, len(text))
+        told = sketches.read(work, len(text)) != 0
         try:
             wanted = listed(naive.Sketch(bytes(text)).all())
         except Refused:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from synap.call import Value
+from synap.derive.outcomes import refused
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.engine.handlers.words import perform
@@ -22,8 +23,9 @@ def registers_of(text: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Return the registers, a byte each, of a sketch in Redis' format. Raise Fault if it is none."""
     work = np.zeros(sketches.REGISTERS + len(text), np.uint8)
     work[sketches.REGISTERS :] = np.frombuffer(text, np.uint8)
-    if sketches.read(work, len(text)):
-        raise Fault("BAD_SKETCH" if text[:4] == b"HYLL" and len(text) >= HEAD else "NO_SKETCH")
+    refusal = sketches.read(work, len(text))
+    if refusal:
+        raise Fault(refused(refusal).name)
     return work[: sketches.REGISTERS]
 
 

@@ -11,7 +11,6 @@ from synap.store.kinds.strings import hyperloglog
 from synap.store.kinds.strings.hyperloglog import DENSE, DENSE_SIZE, ENCODING, HEAD, MAGIC, STALE, STALE_BYTE
 
 REGISTERS = kernels.REGISTERS
-BAD = 1  # what `read` returns for a text that is no sketch
 
 
 @kernel("void(uint8[::1], int64[::1])")
@@ -43,10 +42,11 @@ def estimate(work, counts):
 
 @kernel("int64(uint8[::1], int64)")
 def read(work, size):
-    """Raise the registers to those of a sketch in Redis' format, `size` bytes behind them; return 0 or BAD."""
+    """Raise the registers to those of a sketch in Redis' format, `size` bytes behind them; return 0 or a refusal."""
     work = bare(work)
-    if hyperloglog.refusal_of(work, REGISTERS, size):
-        return BAD
+    refusal = hyperloglog.refusal_of(work, REGISTERS, size)
+    if refusal:
+        return refusal
     at = REGISTERS + HEAD
     if hyperloglog.is_dense(work, REGISTERS):
         kernels.dense_merge(work, 0, at)
