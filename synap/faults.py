@@ -253,6 +253,11 @@ TABLE = (
     Row(157, "NO_INPUT_KEYS", "ERR at least 1 input key is needed for '%' command", 400,
         "Invalid request: 'keys' must name at least one key"),
     Row(158, "BAD_WEIGHT", "ERR weight value is not a float", 400, "Invalid value: a weight is not a valid float"),
+    Row(147, "NO_SKETCH", "WRONGTYPE Key is not a valid HyperLogLog string value.", 409),
+    Row(148, "BAD_SKETCH", "INVALIDOBJ Corrupted HLL object detected", 409),
+    Row(149, "SKETCH_MISSING", "ERR The specified key does not exist", 404),
+    Row(160, "SKETCH_NOT_SPARSE", "ERR HLL encoding is not sparse", 400),
+    Row(161, "BAD_PFDEBUG", "ERR Unknown PFDEBUG subcommand '{name}'", 400),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

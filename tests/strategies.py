@@ -42,7 +42,8 @@ HUGE = (12 << 20) // 10
 OFTEN = [b"a", b"b", b"l", b"l2", b"s", b"s2", b"h", b"h2", b"z", b"z2", b"", b"n", b"k" * 300, b"k" * 4095,
          b"k" * 5000]  # fmt: skip
 FAMILY_KEYS = {"kv": (b"a", b"b", b"n"), "list": (b"l", b"l2"), "set": (b"s", b"s2"), "hash": (b"h", b"h2"),
-               "zset": (b"z", b"z2"), "bitmap": (b"a", b"b", b"n", b"m")}  # fmt: skip
+               "zset": (b"z", b"z2"), "bitmap": (b"a", b"b", b"n", b"m"),
+               "hyperloglog": (b"p", b"p2")}  # fmt: skip
 """The keys that most calls of a family name. `n` mostly holds a number. A family that is missing here uses its name."""
 SPACES = {kinds.QUEUE: (b"q", b"jobs", b"", b"q" * 70), kinds.ROOM: (b"r", b"q", b"chat", b"r" * 90)}
 NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LETTERS = "g$lshzxetdnKEm"
 ALL = frozenset("g$lshzxetd")
-CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$"}
+CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$", "hyperloglog": "$"}
 """The class of the events of a family's rows."""
 NAMES = {
     "kv.set": "set", "kv.getset": "set", "kv.setnx": "set", "kv.setex": "set", "kv.psetex": "set", "kv.mset": "set",
@@ -38,6 +38,7 @@ NAMES = {
     "hash.pexpireat": "hexpire", "list.lpushx": "lpush", "list.rpushx": "rpush", "key.expire_in": "expire",
     "key.expire_in_ms": "expire", "key.expire_at": "expire", "key.expire_at_ms": "expire", "key.expire": "expired",
     "hash.drop_some": "hexpired", "zset.increment": "zincr", "bitmap.bitop": "set", "bitmap.bitfield": "setbit",
+    "hyperloglog.pfmerge": "pfadd", "hyperloglog.absorb": "pfadd",
 }  # fmt: skip
 """The event of a row, if it is not the row's RESP command in small letters."""
 REMOVING = frozenset({"kv.getdel", "kv.delex", "key.delete", "key.unlink"})
@@ -55,9 +56,9 @@ FIRST_OF = {
 """Rows that change one of several keys, which their reply names first -> the event; empty: the end says which."""
 ENDS = {"LEFT": "lpop", "RIGHT": "rpop", "MIN": "zpopmin", "MAX": "zpopmax"}
 MOVING = frozenset({"list.lmove", "list.blmove", "list.rpoplpush", "list.brpoplpush"})
-READING = frozenset({"kv.getset", "kv.getdel"}) | STORING
+READING = frozenset({"kv.getset", "kv.getdel", "hyperloglog.pfmerge"}) | STORING
 """Rows that write, and read as well."""
-SILENT = frozenset({"key.flush", "key.flush_namespace", "key.swap"})
+SILENT = frozenset({"key.flush", "key.flush_namespace", "key.swap", "hyperloglog.todense"})
 
 
 class BadClasses(ValueError):
@@ -169,6 +170,8 @@ class KeyspaceEvents:
             yield from _put("s", "sadd", target)
         elif row.name in STORING:
             yield from _stored(kind, event, found[0])
+        elif row.name == "hyperloglog.pfmerge":
+            yield from _put(kind, event, found[0])
         elif row.name in FIRST_OF:
             named, fields = self._first_text(), self._fields(row, tape)
             event = FIRST_OF[row.name] or ENDS[fields.get("where") or fields["end"]]

@@ -32,7 +32,7 @@ ENTRIES = (
 FACTS = ("upkeep.upkeep", "snapshot.digests", "keys.key_info")
 """Modules with border functions for upkeep, digests and facts about keys: a first call needs none."""
 
-ARRAYS = ("calls.bulk", "lane.json_batch")
+ARRAYS = ("calls.bulk", "calls.sketches", "lane.json_batch")
 """Modules with border functions for whole batches of keys or envelopes."""
 
 FACTS_TITLE, BATCHES_TITLE = "diagnostics", "batches"

@@ -66,6 +66,8 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
     match name:
         case "string.load":
             return name, [key, texts[0], deadline]
+        case "hyperloglog.put":
+            return name, [key, texts[0]]
         case "list.load" | "set.load":
             return name, [key, deadline, chance.choice((b"0", b"1", b"1")), *texts]
         case "hash.load":

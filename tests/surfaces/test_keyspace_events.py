@@ -34,7 +34,8 @@ ZCARD none|SETBIT bits 7 1|SETBIT bits 7 1|BITOP NOT to bits|BITOP AND to none n
 BITFIELD bits GET u8 0|BITFIELD none SET u8 0 5|GETBIT none 1|BITCOUNT none|MULTI|SET a 1|DEL a|INCR n|EXEC
 SET a wrong NX XX|INCR a b|GET none|MGET none a|HGET none f|EXISTS none|STRLEN none|TOUCH none|TTL none|PTTL none
 TYPE none|EXPIRETIME none|OBJECT ENCODING none|SRANDMEMBER none|LRANGE none 0 1|SISMEMBER none a|SMEMBERS none
-SSCAN none 0|HSCAN none 0|HGETALL none|GETRANGE none 0 1|KEYS none|SCAN 0
+SSCAN none 0|HSCAN none 0|HGETALL none|GETRANGE none 0 1|KEYS none|SCAN 0|PFADD p a|PFADD p a|PFADD p2|PFADD p2
+PFMERGE q p none|PFMERGE q p|PFCOUNT q none
 """
 ALL = [line for row in LINES.strip().splitlines() for line in row.split("|")]
 

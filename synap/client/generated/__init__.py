@@ -3,6 +3,7 @@
 from synap.client.calls import D
 from synap.client.generated.bitmaps import BitmapsMethods
 from synap.client.generated.hashes import HashesMethods
+from synap.client.generated.hyperloglog import HyperloglogMethods
 from synap.client.generated.keys import KeysMethods
 from synap.client.generated.lists import ListsMethods
 from synap.client.generated.renames import RenamesMethods
@@ -16,6 +17,6 @@ __all__ = ["RowMethods"]
 
 class RowMethods(
     StringsMethods[D], KeysMethods[D], SubstringsMethods[D], ListsMethods[D], SetsMethods[D], HashesMethods[D],
-    ZsetsMethods[D], RenamesMethods[D], BitmapsMethods[D],
+    ZsetsMethods[D], RenamesMethods[D], BitmapsMethods[D], HyperloglogMethods[D],
 ):  # fmt: skip
     """The methods of every row."""

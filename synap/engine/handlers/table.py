@@ -18,6 +18,7 @@ from synap.engine.handlers import (
     kv,
     pubsub,
     server,
+    sketches,
     words,
 )
 from synap.engine.sessions import Session
@@ -107,6 +108,7 @@ HANDLERS: dict[str, Handler] = {
     **pubsub.HANDLERS,
     **commands.HANDLERS,
     **words.HANDLERS,
+    **sketches.HANDLERS,
     "acl_cat": acl_cat,
     "config_get": config.config_get,
     "config_set": config.config_set,

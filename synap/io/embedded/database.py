@@ -17,6 +17,7 @@ from synap.engine.outcomes import HANDLED, PARKED, Outcome
 from synap.faults import Fault
 from synap.io.embedded.bulk_methods import BulkMethods
 from synap.io.embedded.methods import Methods
+from synap.io.embedded.sketch_methods import SketchMethods
 from synap.io.node.clock import Clock, monotonic
 from synap.io.node.jit_warmup import Progress, prepare, workers_of
 from synap.io.node.node import Node, directory_of
@@ -33,7 +34,7 @@ CLOSED = "the database is closed"
 _open: "weakref.WeakSet[Database]" = weakref.WeakSet()
 
 
-class Database(Methods, BulkMethods):
+class Database(Methods, BulkMethods, SketchMethods):
     """A database in this process. Safe to use from several threads; close it, or use it as a context manager.
 
     Values are `str`, `bytes` (or anything with a buffer) or JSON values. Texts and bytes are returned as `bytes`, other

@@ -57,7 +57,8 @@ class Kind(NamedKind):
 KINDS = (
     Kind(
         "string", 1, "strings", family="kv",
-        rows=("synap.commands.strings", "synap.commands.substrings", "synap.commands.bitmaps"),
+        rows=("synap.commands.strings", "synap.commands.substrings", "synap.commands.bitmaps",
+              "synap.commands.hyperloglog"),
         encodings=("int", "embstr", "raw"),
     ),
     Kind("list", 2, "lists", rows=("synap.commands.lists",), root_words=3, encodings=("listpack", "quicklist")),

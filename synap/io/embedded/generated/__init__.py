@@ -2,6 +2,7 @@
 
 from synap.io.embedded.generated.bitmaps import BitmapsMethods
 from synap.io.embedded.generated.hashes import HashesMethods
+from synap.io.embedded.generated.hyperloglog import HyperloglogMethods
 from synap.io.embedded.generated.keys import KeysMethods
 from synap.io.embedded.generated.lists import ListsMethods
 from synap.io.embedded.generated.queues import QueuesMethods
@@ -17,6 +18,6 @@ __all__ = ["RowMethods"]
 
 class RowMethods(
     StringsMethods, KeysMethods, SubstringsMethods, ListsMethods, SetsMethods, HashesMethods, ZsetsMethods,
-    QueuesMethods, RenamesMethods, BitmapsMethods, RoomsMethods,
+    QueuesMethods, RenamesMethods, BitmapsMethods, HyperloglogMethods, RoomsMethods,
 ):  # fmt: skip
     """The methods of every row."""

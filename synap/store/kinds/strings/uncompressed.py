@@ -70,3 +70,15 @@ def widen(words, octets, tape, key, h, seat, ref, end):
         fill(octets, value_at(words, ref) + size, 0, end - size)
     substrings.plain(words, ref)
     return ref
+
+
+@kernel
+def shrink(words, ref, size):
+    """Cut an uncompressed value of at most 1 MiB to `size` bytes; its block stays as large as it is."""
+    if size < keyspace.value_size(words, ref):
+        note = keyspace.note_of(words, ref)
+        keyspace.write_head(
+            words, ref, STRING, keyspace.mark_of(words, ref), keyspace.namespace_of(words, ref),
+            keyspace.key_size(words, ref), size, keyspace.deadline_of(words, ref),
+        )  # fmt: skip
+        keyspace.set_note(words, ref, note)
