@@ -253,6 +253,16 @@ TABLE = (
     Row(157, "NO_INPUT_KEYS", "ERR at least 1 input key is needed for '%' command", 400,
         "Invalid request: 'keys' must name at least one key"),
     Row(158, "BAD_WEIGHT", "ERR weight value is not a float", 400, "Invalid value: a weight is not a valid float"),
+    Row(160, "BAD_TTL", "ERR Invalid TTL value, must be >= 0", 400, "Invalid request: the ttl must not be negative"),
+    Row(161, "BAD_IDLETIME", "ERR Invalid IDLETIME value, must be >= 0", 400,
+        "Invalid request: the idletime must not be negative"),
+    Row(162, "BAD_FREQUENCY", "ERR Invalid FREQ value, must be >= 0 and <= 255", 400,
+        "Invalid request: the freq must be from 0 to 255"),
+    Row(163, "BAD_CHECKSUM", "ERR DUMP payload version or checksum are wrong", 400,
+        "Invalid value: the version or the checksum of the payload is wrong"),
+    Row(164, "BAD_PAYLOAD", "ERR Bad data format", 400, "Invalid value: the payload holds no value"),
+    Row(165, "NOT_RESTORED", "ERR Bad data format: {what} are not supported", 400,
+        "Invalid value: {what} are not supported"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

@@ -30,7 +30,7 @@ def integer(number: int) -> bytes:
 
 def compressed(repeated: bytes, count: int) -> bytes:
     """A text of 1 to 32 bytes that is repeated, compressed: literals, then matches of up to 264 bytes."""
-    size, block = len(repeated), bytes((len(repeated) - 1,)) + repeated
+    size, block = len(repeated), bytearray((len(repeated) - 1,)) + repeated
     left = size * (count - 1)
     while left:
         most = left if left <= 264 or left > 266 else 200
