@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from synap.command import Catalogue, Command
-from synap.commands import client_transactions, connection, keys, pubsub, renames, server, words
+from synap.commands import client_transactions, connection, dumps, keys, pubsub, renames, server, words
 from synap.derive.doors import family_codes
 from synap.store.kinds.table import KINDS, NAMED
 
@@ -14,7 +14,11 @@ KIND_ROWS: list[Command] = [
 
 CATALOGUE = Catalogue(
     KIND_ROWS
-    + [row for module in (keys, renames, connection, client_transactions, server, pubsub, words) for row in module.ROWS]
+    + [
+        row
+        for module in (keys, renames, dumps, connection, client_transactions, server, pubsub, words)
+        for row in module.ROWS
+    ]
 )
 FAMILY_CODES = family_codes(CATALOGUE)
 FAMILIES = tuple(FAMILY_CODES.values())

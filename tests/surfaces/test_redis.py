@@ -51,6 +51,7 @@ DIFFERENCES = {
     "exact decimals in the range of doubles, where Redis rounds to 64 bits and reads hexadecimal": "INCRBYFLOAT",
     "COMMAND is one row, and tells what the table knows": "COMMAND",
     "from Redis 8": "DELEX",
+    "payloads are in the oldest form, which every Redis reads": "DUMP",
     "clustering and tracking are still to come": "READONLY READWRITE ASKING CLIENT|TRACKING CLIENT|TRACKINGINFO",
     "EXEC with arguments leaves the transaction open for an EXEC without": "EXEC+",
 }

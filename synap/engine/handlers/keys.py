@@ -37,7 +37,7 @@ def key_facts(engine: Engine, caller: Caller, key: bytes, now: int, samples: int
     return found.tolist() if seen else None
 
 
-def _used(engine: Engine, caller: Caller, key: bytes, now: int) -> Any:
+def used_facts(engine: Engine, caller: Caller, key: bytes, now: int) -> Any:
     """Return what `key_facts` returns, and count this as a use of the key, for rows that read the value."""
     found = key_facts(engine, caller, key, now)
     namespace = caller.namespace
@@ -52,7 +52,7 @@ def _must(engine: Engine, caller: Caller, key: bytes, now: int) -> Any:
     return found
 
 
-def _by_use(engine: Engine) -> bool:
+def counts_uses(engine: Engine) -> bool:
     """Return True if the eviction policy counts uses (LFU) instead of times."""
     return engine.numbers[layout.EVICTION] in (layout.EVICT_LFU, layout.EVICT_VOLATILE_LFU)
 
@@ -83,7 +83,7 @@ def object_idletime(engine: Engine, caller: Caller, args: dict[str, Any], now: i
     found = key_facts(engine, caller, args["key"], now)
     if found is None:
         return None
-    if _by_use(engine):
+    if counts_uses(engine):
         raise Fault("NO_LRU")
     return idle_seconds(found, now)
 
@@ -93,7 +93,7 @@ def object_freq(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
     found = key_facts(engine, caller, args["key"], now)
     if found is None:
         return None
-    if not _by_use(engine):
+    if not counts_uses(engine):
         raise Fault("NO_LFU")
     return found[descriptions.USES]
 
@@ -116,7 +116,7 @@ def memory_usage(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
 def debug_object(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return a line of internals of a key."""
     found = _must(engine, caller, args["key"], now)
-    idle = 0 if _by_use(engine) else idle_seconds(found, now)
+    idle = 0 if counts_uses(engine) else idle_seconds(found, now)
     encoding = _encoding(found)
     return (
         f"Value at:{found[descriptions.REF] * layout.WORD:#x} refcount:1 encoding:{encoding}"
@@ -129,7 +129,7 @@ def lcs(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value
     if args.get("len") and args.get("idx"):
         raise Fault("LEN_AND_IDX")
     spans = []
-    both = [_used(engine, caller, args[name], now) for name in ("key1", "key2")]
+    both = [used_facts(engine, caller, args[name], now) for name in ("key1", "key2")]
     for found in both:
         if found is not None and found[descriptions.KIND] != kinds.STRING:
             raise Fault("NOT_STRINGS")

@@ -1,0 +1,1 @@
+"""Redis' RDB format: values as DUMP prints them and RESTORE takes them, and whole files."""

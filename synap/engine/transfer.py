@@ -1,0 +1,183 @@
+"""Values as a whole: read from a key, and stored under one, by the load rows of snapshots.
+
+The frames of one value are a group of the log, so after a crash there is all of it or nothing. A large value is stored
+in pieces, as in a snapshot.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from synap.arguments import GROUPS, Int, Key
+from synap.call import Call
+from synap.command import Catalogue
+from synap.compat.rdb.values import Value
+from synap.derive.outcomes import refused
+from synap.derive.packed_calls import call_of
+from synap.derive.tape_reader import read
+from synap.engine.engine import Engine
+from synap.engine.subscribers import Json, with_form
+from synap.faults import BrokenNode, Fault
+from synap.store.calls import calls
+from synap.store.kinds.table import KINDS
+from synap.store.memory import frames, layout
+from synap.store.records.pieces import CURSOR_WORDS, MORE, PIECE_BYTES, PIECE_ITEMS, UNREADABLE
+from synap.store.snapshot import key_dump
+
+NAMES = {kind.number: kind.name for kind in KINDS}
+ITEM_BYTES = 128
+"""The most bytes that an element takes besides its texts: in a table that is growing, and in a frame of the log."""
+VALUE_BYTES = 4096
+"""The same for a value besides its elements."""
+
+
+def value_of(engine: Engine, ref: int, kind: int, now: int) -> Value | None:
+    """Return the value of the record at `ref`, of the kind with this number, or None if all its fields have expired."""
+    cursor = np.zeros(CURSOR_WORDS, np.int64)
+    items: list[Any] = []
+    while True:
+        at = layout.CALL_BLOB
+        if key_dump.next_piece(engine.words, engine.octets, cursor, ref, at, now) == UNREADABLE:
+            raise Fault("OUT_OF_MEMORY")
+        items += _items(engine, at)
+        if not cursor[MORE]:
+            break
+    marked = frozenset(
+        i for i, item in enumerate(items)
+        if isinstance(item, Json) or (isinstance(item, tuple) and any(isinstance(part, Json) for part in item))
+    )  # fmt: skip
+    return without_expired(Value(NAMES[kind], items, marked), now)
+
+
+def _items(engine: Engine, at: int) -> Iterator[Any]:
+    """Yield the elements of the load row in the frame at word `at`."""
+    numbers = engine.numbers
+    row = engine.catalogue.by_code[numbers[at] >> frames.CODE_SHIFT & 0xFFFF]
+    tape = at + frames.HEAD_WORDS
+    numbers[tape - 1] = (tape + (numbers[at + 3] >> frames.STATUS_BITS)) * layout.WORD
+    fields = read(row, numbers, engine.bytes, tape, with_form)
+    group = row.args[-1]
+    if not isinstance(group, GROUPS):
+        yield fields["value"]
+        return
+    for item in fields[group.name]:
+        parts = tuple(item.values())
+        yield parts if len(parts) > 1 else parts[0]
+
+
+def without_expired(value: Value, now: int) -> Value | None:
+    """Return a value without the fields whose deadline has come; None if no field is left."""
+    if value.kind != "hash" or all(item[2] > now or not item[2] for item in value.items):
+        return value
+    kept = [i for i, item in enumerate(value.items) if item[2] > now or not item[2]]
+    marked = frozenset(place for place, i in enumerate(kept) if i in value.json)
+    return Value(value.kind, [value.items[i] for i in kept], marked) if kept else None
+
+
+def memory_of(value: Value) -> int:
+    """Return an upper bound of the bytes that a value takes in memory, or in the log."""
+    return VALUE_BYTES + ITEM_BYTES * len(value.items) + sum(map(size_of, value.items))
+
+
+def size_of(item: Any) -> int:
+    """Return the bytes of the texts of an element."""
+    return sum(len(part) for part in item if isinstance(part, bytes)) if isinstance(item, tuple) else len(item)
+
+
+def admit(engine: Engine, row_at: int, value: Value, now: int) -> None:
+    """Make room for a value, by the rules of the row at `row_at`. Raise the Fault that a lack of memory is."""
+    needed = memory_of(value)
+    refusal = calls.admit_handler(engine.words, engine.octets, row_at, 0, needed, now, 0)
+    if refusal:
+        raise Fault(refused(refusal).name)
+    if engine.numbers[layout.LOG_TOP] + needed > layout.LOG_BYTES:
+        raise Fault("OUT_OF_MEMORY")
+
+
+def store(engine: Engine, namespace: int, key: bytes, value: Value, deadline: int, now: int) -> None:
+    """Store a value under a key, in place of what is there. Its memory must have been admitted before."""
+    with _group(engine):
+        remove(engine, namespace, key, now)
+        for call in load_calls(engine.catalogue, namespace, key, value, deadline):
+            status = engine.run(call, now)
+            if not status & layout.CHANGED:
+                raise BrokenNode(f"a value could not be stored: status {status}")
+            engine.free_deferred()
+
+
+def remove(engine: Engine, namespace: int, key: bytes, now: int) -> None:
+    """Remove a key, also one that has expired."""
+    engine.run(call_of(engine.catalogue.by_name["key.delete"], namespace, keys=[key]), now)
+    engine.free_deferred()
+
+
+@contextmanager
+def _group(engine: Engine) -> Iterator[None]:
+    """Make one group of the frames that are written meanwhile, or a part of the group that is being written."""
+    numbers = engine.numbers
+    inside = numbers[layout.IN_GROUP]
+    numbers[layout.IN_GROUP] = inside or 1
+    try:
+        yield
+    except BrokenNode:
+        if not inside:
+            engine.frames.drop_group()
+        raise
+    finally:
+        if not inside:
+            numbers[layout.IN_GROUP] = 0
+
+
+def load_calls(catalogue: Catalogue, namespace: int, key: bytes, value: Value, deadline: int) -> Iterator[Call]:
+    """Yield the calls of load rows that store a value under a key that does not exist."""
+    row = catalogue.by_name[f"{value.kind}.load"]
+    marks = [layout.FORM_JSON if i in value.json else 0 for i in range(len(value.items))]
+    first = 0
+    while first < len(value.items):
+        last, size = first, 0
+        while last < len(value.items) and last - first < PIECE_ITEMS and size < PIECE_BYTES:
+            size += size_of(value.items[last])
+            last += 1
+        tape = _Tape()
+        for node in row.args:
+            if isinstance(node, Key):
+                tape.text(key, 0)
+            elif isinstance(node, Int):
+                tape.words.append(int(first > 0) if node.name == "more" else deadline)
+            else:
+                if isinstance(node, GROUPS):
+                    tape.words += (last - first, row.slots)
+                tape.items(value.items[first:last], marks[first:last])
+        yield Call(row.code, namespace, tuple(tape.words), b"".join(tape.parts))
+        first = last
+
+
+class _Tape:
+    """The tape and the blob of a load row under construction, slot by slot."""
+
+    def __init__(self) -> None:
+        self.words: list[int] = []
+        self.parts: list[bytes] = []
+        self.size = 0
+
+    def text(self, text: bytes, form: int) -> None:
+        self.words += (self.size, len(text) << layout.MARK_BITS | layout.PRESENT | form)
+        self.parts.append(text)
+        self.size += len(text)
+
+    def items(self, items: list[Any], marks: list[int]) -> None:
+        """Put elements; the form of one that has several parts is that of the second."""
+        for item, form in zip(items, marks, strict=True):
+            if not isinstance(item, tuple):
+                self.text(item, form)
+                continue
+            for i, part in enumerate(item):
+                if isinstance(part, bytes):
+                    self.text(part, form if i == 1 else 0)
+                elif isinstance(part, float):
+                    self.words.append(struct.unpack("<q", struct.pack("<d", part))[0])
+                else:
+                    self.words.append(part)
