@@ -59,7 +59,7 @@ def build(folder: Path, levels: str) -> Path:
     command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", str(folder), "."]
     environment = Process(folder).environment | {"SYNAP_WHEEL_LEVELS": levels}
     done = subprocess.run(
-        command, cwd=folder / "tree", env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder / "tree", env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = folder.glob("*.whl")
