@@ -98,6 +98,22 @@ SET_HISTORIES = [
     (f"LPUSH k {' '.join(['xyz'] * 1700)}", "quicklist"),
     (f"LPUSH k {' '.join(['xyz'] * 1700)}|RPOP k 600", "quicklist"),
     (f"LPUSH k {' '.join(['xyz'] * 1700)}|RPOP k 1000", "listpack"),
+    (f"LPUSH k {' '.join(['xyz'] * 1700)}|LTRIM k 0 9", "listpack"),
+    (f"RPUSH k a b|LSET k 0 {'x' * 9000}", "quicklist"),
+    (f"RPUSH k a b|LINSERT k AFTER a {'x' * 9000}", "quicklist"),
+    (f"RPUSH k {'x' * 5000} {'x' * 5000} a|LREM k 0 {'x' * 5000}", "listpack"),
+    (f"RPUSH l {'x' * 5000} {'y' * 5000}|RPUSH k a|LMOVE l k LEFT LEFT|LMOVE l k LEFT LEFT", "quicklist"),
+    *((f"CONFIG SET list-max-listpack-size {limit}|{history}", wanted) for limit, history, wanted in (
+        ("3", "RPUSH k a b c", "listpack"), ("3", "RPUSH k a b c d", "quicklist"),
+        ("3", "RPUSH k a b c d|LPOP k 2", "quicklist"), ("3", "RPUSH k a b c d|LPOP k 3", "listpack"),
+        ("0", "RPUSH k a", "listpack"), ("0", "RPUSH k a b", "quicklist"), ("0", "RPUSH k a b|LPOP k", "quicklist"),
+        ("100", f"RPUSH k {'x' * 8200}", "quicklist"), ("100", f"RPUSH k {'x' * 8100}", "listpack"),
+        ("-1", f"RPUSH k {'x' * 4000}", "listpack"), ("-1", f"RPUSH k {'x' * 4090}", "quicklist"),
+        ("-3", f"RPUSH k {'x' * 16000}", "listpack"), ("-4", f"RPUSH k {'x' * 32800}", "quicklist"),
+        ("-5", f"RPUSH k {'x' * 40000}|RPUSH k {'x' * 25000}", "listpack"),
+        ("-9", f"RPUSH k {'x' * 40000}|RPUSH k {'x' * 25000}", "listpack"),
+        ("-9", f"RPUSH k {'x' * 40000}|RPUSH k {'x' * 26000}", "quicklist"),
+    )),
 ]  # fmt: skip
 
 
