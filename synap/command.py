@@ -61,6 +61,7 @@ class Command:
     within        name of a JSON object whose members count as fields
     links         families to whose routes with the same names in the path OpenAPI links from this row
     switch, python        setting that must be on for JSON surfaces; hints for the Python methods (methods.py)
+    gives_back    rows that put back into a list what this row has popped: one for each word of `where`
     since, examples       version of Synap that introduced the row; words with replies, for docs and tests
     calls_families        families (high bytes of codes) whose rows the row's handler calls
     """
@@ -96,6 +97,7 @@ class Command:
     links: tuple[str, ...] = ()
     switch: str = ""
     python: Method = NO_HINTS
+    gives_back: tuple[str, ...] = ()
     since: str = "0.1"
     examples: tuple[Example, ...] = ()
     calls_families: tuple[int, ...] = ()

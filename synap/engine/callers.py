@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from synap.store.memory.layout import GUARD_RATE
 
 if TYPE_CHECKING:
+    from synap.call import Call
     from synap.engine.waiters import Parked
 
 
@@ -99,6 +100,7 @@ class Caller:
                runs it or a wait ends. Misspelled and unknown commands count; deliveries of feeds do not
     parked     the call that waits, or None; its `over` is True once the wait has ended
     link       the connection of a RESP session, else None
+    owed       the call that gives back what the call that has waited has popped, for a reply that is never sent
     gone       returns whether the client is known to have gone, so that nothing may be removed for it
     in_multi   True between MULTI and EXEC: calls are queued
     resp2_subscriber   True for a RESP2 session with subscriptions: other commands are refused
@@ -122,6 +124,7 @@ class Caller:
         self.parked: Parked | None = None
         self.link: PushLink | None = None
         self.gone: Callable[[], bool] = _never
+        self.owed: Call | None = None
 
     def guard(self, bits: int, on: bool = True) -> None:
         """Set or clear guards of this caller."""

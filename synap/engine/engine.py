@@ -17,6 +17,7 @@ from synap.derive import tape_reader
 from synap.derive.heap_image import Image
 from synap.derive.json_aliases import Pack
 from synap.derive.outcomes import refused
+from synap.engine import give_back
 from synap.engine.callers import Caller, Surface
 from synap.engine.diagnostics import Diagnostics
 from synap.engine.host import Host
@@ -372,7 +373,9 @@ class Engine:
                     if what == layout.WAIT:
                         continue
                     self.interest.unpark(parked)
-                    self._deliver(parked, Outcome(self.rows[parked.row_at], parked.row_at, status))
+                    row = self.rows[parked.row_at]
+                    parked.caller.owed = give_back.call_for(self, row, parked.call, status) if row.gives_back else None
+                    self._deliver(parked, Outcome(row, parked.row_at, status))
                 self.feed(h, now)
 
     def _repeat(self, parked: Parked, now: int) -> int:

@@ -11,6 +11,8 @@ import select
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from synap.call import Call
+from synap.engine import give_back
 from synap.hosts import authority
 from synap.io.connections.states import (
     HALF_CLOSED,
@@ -63,6 +65,7 @@ class Connection:
 
     transport: Transport  # from `connection_made` on
     address = ""  # the peer's
+    owed: tuple[Call, bytes] | None = None  # what puts back the elements of a reply, and that reply
     reads_on = True  # is a peer that is behind read from?
 
     def __init__(self, server: "Server") -> None:
@@ -99,8 +102,16 @@ class Connection:
         self.connections.remove(self)
 
     def transmit(self, data: bytes) -> None:
-        """Write bytes to the transport, which keeps what the system does not take. The turn calls this."""
+        """Write bytes to the transport, which keeps what the system does not take. The turn calls this.
+
+        A reply with elements that were popped for a peer that has gone is not written: the elements are put back.
+        """
         self.queued -= 1
+        if self.owed is not None and self.owed[1] is data:
+            call, self.owed = self.owed[0], None
+            if self.life is LOST or self.gone():
+                self.put_back(call)
+                return
         if self.life is not LOST:
             self.transport.write(data)
 
@@ -132,6 +143,11 @@ class Connection:
                 transport.resume_reading()
             else:
                 transport.pause_reading()
+
+    def put_back(self, call: Call) -> None:
+        """Give back what was popped for this connection."""
+        give_back.carry_out(self.server.engine, call, self.server.clock.now())
+        self.turn.schedule()
 
     def gone(self) -> bool:
         """Return whether the peer has closed the connection or its sending side, even if the loop does not know yet."""

@@ -125,6 +125,9 @@ class HttpConnection(Connection, asyncio.Protocol):
             self.server.engine.stop_waiting(self.caller)
         if self.work is WAITING and self.task is not None:
             self.task.cancel()
+        if self.caller.owed is not None:  # it was served, and will not be answered
+            self.put_back(self.caller.owed)
+            self.caller.owed = None
         self._forget_pause()
 
     def _serve_granted(self) -> None:
@@ -313,7 +316,10 @@ class HttpConnection(Connection, asyncio.Protocol):
             web.metrics.statuses[response.status] += 1
             if self.asked is not None and (len(response.body) >= GZIP_BYTES_MIN or web.admission.origins):
                 response = web.with_headers(response, self.asked)
-            self.turn.send(self, self.machine.send(response))
+            data = self.machine.send(response)
+            if self.caller.owed is not None:
+                self.owed, self.caller.owed = (self.caller.owed, data), None
+            self.turn.send(self, data)
 
     def look_at(self, now: float) -> None:
         """Close a connection that has been idle, or has sent an incomplete request, for too long.
@@ -354,6 +360,7 @@ class HttpConnection(Connection, asyncio.Protocol):
         return self.caller.parked is not None and self.caller.parked.over
 
     def outcome_unknown(self) -> None:
+        self.owed = self.caller.owed = None
         if self.life is not LOST:
             self.lose()
             self.transport.abort()

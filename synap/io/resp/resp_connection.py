@@ -118,6 +118,8 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
         if hasattr(self, "machine"):  # not if the connection was refused
+            if self.owed is not None and any(piece is self.owed[1] for piece in self.machine.output):
+                self.put_back(self.owed[0])  # else the turn has the reply
             self.machine.close()
 
     def get_buffer(self, hint: int) -> memoryview:
@@ -201,6 +203,10 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
     def _wake(self) -> None:
         """Go on in this turn, because a call of this connection stopped waiting while another one was served."""
         self.made_seq = self.server.engine.seq
+        call, self.machine.session.owed = self.machine.session.owed, None
+        output = self.machine.output
+        if call is not None and output and isinstance(output[-1], bytes):
+            self.owed = call, output[-1]
         self._soon()
 
     def _soon(self) -> None:
@@ -277,7 +283,10 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
                     if isinstance(each, LargeReply):
                         break
                     whole.append(each)
-                self.turn.send(self, b"".join(whole))
+                data = b"".join(whole)
+                if self.owed is not None and any(each is self.owed[1] for each in whole):
+                    self.owed = self.owed[0], data
+                self.turn.send(self, data)
                 del output[: len(whole)]
 
     def resume_writing(self) -> None:
@@ -311,6 +320,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         return self.life is not LOST and bool(self.machine.output) and self.made_seq > seq
 
     def outcome_unknown(self) -> None:
+        self.owed = None
         if self.life is LOST:
             return
         self.lose()
