@@ -75,6 +75,18 @@ SET_HISTORIES = [
     (f"SADD k {FULL_LISTPACK}", "listpack"),
     (f"SADD k {FULL_LISTPACK}|SADD k m", "hashtable"),
     (f"SADD k {FULL_LISTPACK}|SADD k m|SPOP k 20", "hashtable"),
+    (f"SADD k {FULL_LISTPACK}|SADD k m|SPOP k 120", "listpack"),  # SPOP has made a new set of what is left
+    (f"SADD k {FULL_INTSET}|SADD k 512|SPOP k 500", "listpack"),
+    (f"SADD k {FULL_INTSET}|SPOP k 500", "intset"),
+    ("SADD a 1 2 x|SADD b 1 2 y|SINTERSTORE k a b", "intset"),
+    (f"SADD a {FULL_INTSET} 512|SADD b 1 2|SINTERSTORE k a b", "intset"),
+    ("SADD a 1 x|SUNIONSTORE k a", "listpack"),
+    (f"SADD a {FULL_INTSET}|SADD b 512|SUNIONSTORE k a b", "hashtable"),
+    (f"SADD a {'x' * 65} b|SADD b {'x' * 65}|SDIFFSTORE k a b", "listpack"),
+    (f"SADD a {FULL_INTSET} 512|SADD b {FULL_INTSET}|SDIFFSTORE k b a|SDIFFSTORE k a b none", "intset"),
+    (f"SADD a {FULL_INTSET} 512|SADD b 1|SADD c 2|SADD d 3|SDIFFSTORE k a b c d", "hashtable"),  # from a copy
+    ("SADD a x 1|SADD k 2|SMOVE a k 1", "intset"),
+    ("SADD a x 1|SADD k 2|SMOVE a k x", "listpack"),
     (f"SADD k {' '.join(['a'] * 129)}", "hashtable"),
     (f"SADD k {' '.join(['1'] * 513)}", "hashtable"),
     (f"SADD k {' '.join(['1'] * 512)}", "intset"),
