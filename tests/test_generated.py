@@ -238,8 +238,8 @@ def test_the_page_has_every_row(row: Command) -> None:
                "[EX ttl | PX px | EXAT exat | PXAT pxat | KEEPTTL]"),
     ("key.expire_in", "EXPIRE key ttl [NX | XX] [GT | LT]"),
     ("server.command", "COMMAND [word ...]"),
-    ("sortedset.union", "ZUNION count key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] "
-                        "[WITHSCORES]"),
+    ("zset.union", "ZUNION count key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] "
+                   "[WITHSCORES]"),
     ("key.sort", "SORT key [BY by] [LIMIT offset count] [GET get [GET get ...]] [ASC | DESC] [ALPHA] [STORE target]"),
     ("xstream.read", "XREAD [COUNT count] [BLOCK block] <STREAMS key [key ...] id [id ...]>"),
 ])  # fmt: skip

@@ -37,7 +37,9 @@ NAMES = {
     "hash.getdel": "hdel", "hash.getex": "hexpire", "hash.pexpire": "hexpire", "hash.expireat": "hexpire",
     "hash.pexpireat": "hexpire", "list.lpushx": "lpush", "list.rpushx": "rpush", "key.expire_in": "expire",
     "key.expire_in_ms": "expire", "key.expire_at": "expire", "key.expire_at_ms": "expire", "key.expire": "expired",
-    "hash.drop_some": "hexpired", "zset.increment": "zincr", "bitmap.bitop": "set", "bitmap.bitfield": "setbit",
+    "hash.drop_some": "hexpired", "zset.increment": "zincr", "zset.zadd": "zadd", "zset.zpopmin": "zpopmin",
+    "zset.zpopmax": "zpopmax", "zset.zremrangebyrank": "zremrangebyrank",
+    "zset.zremrangebyscore": "zremrangebyscore", "bitmap.bitop": "set", "bitmap.bitfield": "setbit",
     "hyperloglog.pfmerge": "pfadd", "hyperloglog.absorb": "pfadd",
 }  # fmt: skip
 """The event of a row, if it is not the row's RESP command in small letters."""
@@ -183,7 +185,7 @@ class KeyspaceEvents:
             yield "l", "lpop" if fields.get("wherefrom") == "LEFT" else "rpop", found[0]
             yield from _gone(found[0])
         else:
-            if row.name == "zset.add" and self._fields(row, tape).get("incr"):
+            if row.name in ("zset.add", "zset.zadd") and self._fields(row, tape).get("incr"):
                 event = "zincr"
             for seen in found if row.name in ("kv.mset", "kv.msetnx") else unique:
                 yield from _put(kind, event, seen)

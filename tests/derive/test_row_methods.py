@@ -14,7 +14,7 @@ from synap.client.queues import QueueCalls
 from synap.client.requests import Blocking
 from synap.client.rooms import RoomCalls
 from synap.command import Command
-from synap.commands import CATALOGUE
+from synap.commands import CATALOGUE, zset_routes
 from synap.derive.binders import binder
 from synap.derive.method_texts import CLIENT_FROM, EMBEDDED_FROM, client_text, embedded_text
 from synap.derive.methods import RESULTS, TooIntricate, has_method, holder, method_name, parameters, result
@@ -23,7 +23,8 @@ from synap.methods import CLIENT, EMBEDDED
 from tests.planned import ROWS as PLANNED
 
 ROWS = [row for row in CATALOGUE.rows if has_method(row)]
-NO_METHOD = {"key.starting", "key.list", "hash.set"}  # HTTP has them beside KEYS, SCAN and HSET
+NO_METHOD = {"key.starting", "key.list", "hash.set", *(row.name for row in zset_routes.ROWS)}
+"""Rows that HTTP has beside KEYS, SCAN, HSET and those of sorted sets."""
 TAKEN = {"kv.increment": "incr", "kv.decrement": "decr"}
 """Rows without a method of their own, as another row's method without an amount does the same."""
 BY_HAND_MAX = 20

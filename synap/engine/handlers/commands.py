@@ -114,7 +114,7 @@ def positions(row: Command) -> tuple[int, int, int]:
             first = fixed[0] if fixed else at + inside[0]
             return (first, -1 - behind, step) if len(inside) == 1 else (0, 0, 0)
         elif any(isinstance(place.node, Key) for place in layout((node,))):
-            return 0, 0, 0
+            break
         least = words_min(node)
         if isinstance(node, (AnyOrder, Optional, Flag, *GROUPS)) or least == 0:
             break

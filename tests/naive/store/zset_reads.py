@@ -16,7 +16,7 @@ def draw(state: State, args: dict[str, Any], now: int) -> Answer:
     if wanted == -(1 << 63):
         raise Refused("BAD_RANDOM_COUNT")
     if args.get("WITHSCORES") and not -PAIRS_MAX <= wanted <= PAIRS_MAX:
-        raise Refused("OUT_OF_RANGE")
+        raise Refused("PAIRS_OUT_OF_RANGE")
     found = held(state, args, now)
     drawn = state.chosen
     if "count" not in args:

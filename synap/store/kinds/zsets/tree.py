@@ -12,7 +12,7 @@ counts to the left of its path.
 
 A full node is cut in the middle, or at its end if the new entry comes behind all others: keys that only rise leave full
 nodes behind. After a removal a node with few entries is merged with a neighbour if both together leave some space.
-Nothing else is balanced: at least one of two neighbours has more than LOW entries.
+Nothing else is balanced: of two neighbours below one parent, at least one has more than LOW entries.
 
 Keys are integers. `key_of` makes one of a score, in the same order.
 """
@@ -259,19 +259,22 @@ def drop(words, node, columns):
 
 @kernel
 def merge(words, octets, parent, i, columns):
-    """Merge the child at index `i + 1` into the one at index `i`, if both together leave some space."""
+    """Merge the child at index `i + 1` into the one at index `i`; return False if both together leave no space."""
+    if i < 0 or i + 1 >= words[parent + COUNT]:
+        return False
     left = words[parent + CHILDREN + i]
     right = words[parent + CHILDREN + i + 1]
     have = words[left + COUNT]
     more = words[right + COUNT]
     if have + more > MERGED_MAX:
-        return
+        return False
     for column in range(KEYS, KEYS + columns * WIDTH, WIDTH):
         move(octets, (left + column + have) * 8, (right + column) * 8, more * 8)
     words[left + COUNT] = have + more
     words[parent + COUNTS + i] += words[parent + COUNTS + i + 1]
     drop(words, right, columns)
     take_entry(words, octets, parent, i + 1, OF_INNER)
+    return True
 
 
 @kernel
@@ -290,9 +293,7 @@ def settle(words, octets, tree):
         else:
             words[node + KEYS + i] = words[child + KEYS]
             words[node + REFS + i] = words[child + REFS]
-            if count <= LOW and i + 1 < words[node + COUNT]:
-                merge(words, octets, node, i, columns)
-            elif count <= LOW and i > 0:
+            if count <= LOW and not merge(words, octets, node, i, columns):
                 merge(words, octets, node, i - 1, columns)
         columns = OF_INNER
     root = words[tree + ROOT]

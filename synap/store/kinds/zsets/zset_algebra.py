@@ -6,8 +6,6 @@ block of two words: the head of a record, and a root. All checks and allocations
 destination, which may be one of the sources.
 """
 
-import numpy as np
-
 from synap.compiler.jit import kernel, outlined
 from synap.kernels.spans import bits_of, real_of
 from synap.store.kinds.sets import members as set_members
@@ -85,14 +83,14 @@ def sort_sources(words, sources, count):
 
 
 @outlined
-def gather(words, octets, tape, keys, weights, has_weights, what, now):
+def gather(words, octets, tape, keys, weight, what, now):
     """Return a block with the sources in the group in slot `keys`, 0 without memory.
 
-    Return OTHER_KIND if a key holds neither a sorted set nor a set. The caller frees the block.
+    `weight` is the slot of the first weight; with 0, all weights are 1. Return OTHER_KIND if a key holds neither a
+    sorted set nor a set. The caller frees the block.
     """
     count = words[tape + keys]
-    key = first_item(words, tape, keys) + slots.ZSET_UNION_KEYS_KEY
-    weight = first_item(words, tape, weights) if has_weights else 0
+    key = first_item(words, tape, keys) + slots.ZSET_INTERCARD_KEYS_KEY
     block = arena.allocate(words, count * SOURCE_WORDS + 1)
     source = block
     for _ in range(count if block else 0):
@@ -105,9 +103,9 @@ def gather(words, octets, tape, keys, weights, has_weights, what, now):
                 arena.release(words, block)
                 return OTHER_KIND
         words[source + ROOT] = keyspace.root_of(words, ref) if ref else 0
-        words[source + WEIGHT] = words[tape + weight] if has_weights else bits_of(1.0)
-        weight += slots.ZSET_UNION_WEIGHTS_STRIDE
-        key += slots.ZSET_UNION_KEYS_STRIDE
+        words[source + WEIGHT] = words[tape + weight] if weight else bits_of(1.0)
+        weight += 1 if weight else 0  # a number takes one slot
+        key += slots.ZSET_INTERCARD_KEYS_STRIDE
         source += SOURCE_WORDS
     if block and what != DIFFERENCE:
         sort_sources(words, block, count)
@@ -269,16 +267,9 @@ def lacks_memory(words, sources, count):
 
 
 @kernel
-def replied(words, octets, tape, now, reply, what):
-    """Reply with the result of an operation on sorted sets."""
-    keys = slots.ZSET_UNION_KEYS
-    has_weights = aggregate = np.int64(0)
-    with_scores = words[tape + slots.ZSET_DIFF_WITHSCORES]
-    if what != DIFFERENCE:
-        has_weights = words[tape + slots.ZSET_UNION_HAS_WEIGHTS]
-        aggregate = words[tape + slots.ZSET_UNION_AGGREGATE]
-        with_scores = words[tape + slots.ZSET_UNION_WITHSCORES]
-    sources = gather(words, octets, tape, keys, slots.ZSET_UNION_WEIGHTS, has_weights, what, now)
+def replied(words, octets, tape, now, reply, keys, what, weight, aggregate, with_scores):
+    """Reply with the result of an operation on the sorted sets in slot `keys`; see `gather` for `weight`."""
+    sources = gather(words, octets, tape, keys, weight, what, now)
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
     made = evaluate(words, octets, sources, words[tape + keys], what, aggregate)
@@ -293,21 +284,33 @@ def replied(words, octets, tape, now, reply, what):
 
 
 @kernel
+def replied_with_weights(words, octets, tape, now, reply, what):
+    """Reply with a union or an intersection."""
+    has_weights = words[tape + slots.ZSET_UNION_HAS_WEIGHTS]
+    return replied(
+        words, octets, tape, now, reply, slots.ZSET_UNION_KEYS, what,
+        first_item(words, tape, slots.ZSET_UNION_WEIGHTS) if has_weights else 0,
+        words[tape + slots.ZSET_UNION_AGGREGATE], words[tape + slots.ZSET_UNION_WITHSCORES],
+    )  # fmt: skip
+
+
+@kernel
 def union(words, octets, tape, now, reply):
     """Reply with the members of all sorted sets (ZUNION)."""
-    return replied(words, octets, tape, now, reply, UNION)
+    return replied_with_weights(words, octets, tape, now, reply, UNION)
 
 
 @kernel
 def intersect(words, octets, tape, now, reply):
     """Reply with the members that are in all of the sorted sets (ZINTER)."""
-    return replied(words, octets, tape, now, reply, INTERSECTION)
+    return replied_with_weights(words, octets, tape, now, reply, INTERSECTION)
 
 
 @kernel
 def subtract(words, octets, tape, now, reply):
     """Reply with the members of the first sorted set that are in none of the others (ZDIFF)."""
-    return replied(words, octets, tape, now, reply, DIFFERENCE)
+    with_scores = words[tape + slots.ZSET_DIFF_WITHSCORES]
+    return replied(words, octets, tape, now, reply, slots.ZSET_DIFF_KEYS, DIFFERENCE, 0, SUM, with_scores)
 
 
 @kernel
@@ -333,14 +336,10 @@ def put_under_destination(words, octets, tape, destination, made, reply):
 
 
 @kernel
-def stored(words, octets, tape, now, reply, what):
+def stored(words, octets, tape, now, reply, what, weight, aggregate):
     """Store the result of an operation on sorted sets under a key; reply with the number of its members."""
-    keys = slots.ZSET_UNIONSTORE_KEYS
-    has_weights = aggregate = np.int64(0)
-    if what != DIFFERENCE:
-        has_weights = words[tape + slots.ZSET_UNIONSTORE_HAS_WEIGHTS]
-        aggregate = words[tape + slots.ZSET_UNIONSTORE_AGGREGATE]
-    sources = gather(words, octets, tape, keys, slots.ZSET_UNIONSTORE_WEIGHTS, has_weights, what, now)
+    keys = slots.ZSET_DIFFSTORE_KEYS
+    sources = gather(words, octets, tape, keys, weight, what, now)
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
     if lacks_memory(words, sources, words[tape + keys]):
@@ -350,25 +349,33 @@ def stored(words, octets, tape, now, reply, what):
     arena.release(words, sources)
     if made == 0:
         return BROKEN
-    return put_under_destination(words, octets, tape, slots.ZSET_UNIONSTORE_DESTINATION, made, reply)
+    return put_under_destination(words, octets, tape, slots.ZSET_DIFFSTORE_DESTINATION, made, reply)
+
+
+@kernel
+def stored_with_weights(words, octets, tape, now, reply, what):
+    """Store a union or an intersection."""
+    has_weights = words[tape + slots.ZSET_UNIONSTORE_HAS_WEIGHTS]
+    weight = first_item(words, tape, slots.ZSET_UNIONSTORE_WEIGHTS) if has_weights else 0
+    return stored(words, octets, tape, now, reply, what, weight, words[tape + slots.ZSET_UNIONSTORE_AGGREGATE])
 
 
 @kernel
 def store_union(words, octets, tape, now, reply):
     """Store the members of all sorted sets (ZUNIONSTORE)."""
-    return stored(words, octets, tape, now, reply, UNION)
+    return stored_with_weights(words, octets, tape, now, reply, UNION)
 
 
 @kernel
 def store_intersection(words, octets, tape, now, reply):
     """Store the members that are in all of the sorted sets (ZINTERSTORE)."""
-    return stored(words, octets, tape, now, reply, INTERSECTION)
+    return stored_with_weights(words, octets, tape, now, reply, INTERSECTION)
 
 
 @kernel
 def store_difference(words, octets, tape, now, reply):
     """Store the members of the first sorted set that are in none of the others (ZDIFFSTORE)."""
-    return stored(words, octets, tape, now, reply, DIFFERENCE)
+    return stored(words, octets, tape, now, reply, DIFFERENCE, 0, SUM)
 
 
 @kernel
@@ -378,7 +385,7 @@ def count_common(words, octets, tape, now, reply):
     if limit < 0:
         return NEGATIVE_LIMIT
     keys = slots.ZSET_INTERCARD_KEYS
-    sources = gather(words, octets, tape, keys, 0, 0, INTERSECTION, now)
+    sources = gather(words, octets, tape, keys, 0, INTERSECTION, now)
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
     found = sift(words, octets, sources, words[tape + keys], INTERSECTION, SUM, limit if limit else ALL, 0)

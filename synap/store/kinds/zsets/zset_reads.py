@@ -23,7 +23,7 @@ from synap.store.memory.refusals import (
     BAD_CURSOR,
     BAD_RANDOM_COUNT,
     OUT_OF_MEMORY,
-    OUT_OF_RANGE,
+    PAIRS_OUT_OF_RANGE,
     SYNTAX,
     WRONG_TYPE,
 )
@@ -58,7 +58,7 @@ def draw(words, octets, tape, now, reply):
     if wanted == LEAST:
         return BAD_RANDOM_COUNT
     if with_scores and (wanted < -PAIRS_MAX or wanted > PAIRS_MAX):
-        return OUT_OF_RANGE
+        return PAIRS_OUT_OF_RANGE
     if ref == OTHER_KIND:
         return WRONG_TYPE
     if ref == MISSING or wanted == 0:
