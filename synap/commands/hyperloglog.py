@@ -25,7 +25,8 @@ ROWS = [
         "Return the estimated number of different elements of a HyperLogLog, or of the union of several.",
         args=(Many("keys", _KEY, fault="WRONG_ARITY"),), resp="PFCOUNT", reply=INTEGER, run="hyperloglog.count",
         http=(Get("/hyperloglog/{key}/pfcount"),), json={"key": "$key", "count": "$reply"},
-        examples=(Example("PFADD a x y", 1), Example("PFADD b y z", 1), Example("PFCOUNT a b none", 3)),
+        examples=(Example("PFADD a x y", 1), Example("PFADD b y z", 1), Example("PFCOUNT a b none", 3),
+                  Example("PFCOUNT a", 2)),
     ),
     Command(
         "hyperloglog.pfmerge", 0x0B03,
