@@ -113,7 +113,7 @@ def test_container_words_are_no_arguments(grammar):
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_random_words(grammar, row):
     draw = Words(Random(row.code))
-    for _ in range(300):
+    for _ in range(150):
         compare(grammar, row, draw.sample(row.args))
 
 
