@@ -33,6 +33,7 @@ from synap.derive.slots import slots_of, slots_text
 from synap.faults import TABLE
 from synap.store.kinds.table import FREEING, KINDS, NAMED, QUESTIONS, Kind, NamedKind
 from synap.store.memory.layout import FAULTS_COUNT, HOLDER, REFUSED_SHIFT
+from tests.cases import check_all
 from tests.planned import ROWS as PLANNED
 
 ROOT = Path(__file__).parent.parent
@@ -195,11 +196,13 @@ def test_a_tape_keeps_its_slots(old: tuple[object, ...], new: tuple[object, ...]
         grown("\n".join(before), TAPES_HEAD, after, longer=True)
 
 
-@pytest.mark.parametrize("row", [*CATALOGUE.rows, *PLANNED], ids=lambda row: row.name)
-def test_the_tape_of_a_row_is_in_the_order_of_its_slots(row: Command) -> None:
-    assert tape(row.args) == _by_layout(row)
-    assert keeps(" ".join(tape(row.args)), " ".join(tape(row.args)))
-    assert not any(" " in entry for entry in tape(row.args))
+def test_the_tape_of_a_row_is_in_the_order_of_its_slots() -> None:
+    def check(row: Command) -> None:
+        assert tape(row.args) == _by_layout(row)
+        assert keeps(" ".join(tape(row.args)), " ".join(tape(row.args)))
+        assert not any(" " in entry for entry in tape(row.args))
+
+    check_all(check, [*CATALOGUE.rows, *PLANNED], lambda row: row.name)
 
 
 def _by_layout(row: Command) -> list[str]:
@@ -216,21 +219,24 @@ def _by_layout(row: Command) -> list[str]:
     return [seen[slot] for slot in sorted(seen)]
 
 
-@pytest.mark.parametrize("row", CATALOGUE.rows, ids=lambda row: row.name)
-def test_the_page_has_every_row(row: Command) -> None:
+def test_the_page_has_every_row() -> None:
     page = text(generate.COMMANDS)
-    if row.internal:
-        assert f"| `{row.name}` | `{row.code:04x}` | {row.doc} |" in page
-        return
-    title = re.escape(row.resp.replace("|", " ") or row.name)
-    section = re.search(rf"^### {title}\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL)
-    assert section is not None
-    assert f"    {usage(row)}\n" in section[1]
-    assert row.doc in section[1]
-    for route in row.http:
-        assert f"`{route.method} {route.path}`" in section[1]
-    for example in row.examples:
-        assert f"> {example.words}\n" in section[1]
+
+    def check(row: Command) -> None:
+        if row.internal:
+            assert f"| `{row.name}` | `{row.code:04x}` | {row.doc} |" in page
+            return
+        title = re.escape(row.resp.replace("|", " ") or row.name)
+        section = re.search(rf"^### {title}\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL)
+        assert section is not None
+        assert f"    {usage(row)}\n" in section[1]
+        assert row.doc in section[1]
+        for route in row.http:
+            assert f"`{route.method} {route.path}`" in section[1]
+        for example in row.examples:
+            assert f"> {example.words}\n" in section[1]
+
+    check_all(check, CATALOGUE.rows, lambda row: row.name)
 
 
 @pytest.mark.parametrize("name, words", [
@@ -306,19 +312,22 @@ def test_the_names_of_slots_are_fresh(family: str) -> None:
     assert text(f"{generate.SLOTS}/{family}.py") == slots_text(CATALOGUE, family), AGAIN
 
 
-@pytest.mark.parametrize("row", [*CATALOGUE.rows, *PLANNED], ids=lambda row: row.name)
-def test_each_slot_has_a_name_of_its_own(row: Command) -> None:
+def test_each_slot_has_a_name_of_its_own() -> None:
     """An alternative is named ..._IS_..., a length ..._STRIDE or ..._SLOTS; all else names one slot."""
-    found = slots_of(row)
-    assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", name) for name, _ in found)
-    start = row.name.upper().replace(".", "_") + "_"
-    groups = [f"{start}{place.node.name.upper()}_" for place in layout(row.args) if isinstance(place.node, GROUPS)]
-    fixed = [
-        number for name, number in found
-        if "_IS_" not in name and name != f"{start}SLOTS" and not name.startswith(tuple(groups))
-    ]  # fmt: skip
-    assert fixed == sorted(set(fixed)) and all(number < row.slots for number in fixed)
-    assert found[-1] == (f"{start}SLOTS", row.slots)
+
+    def check(row: Command) -> None:
+        found = slots_of(row)
+        assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", name) for name, _ in found)
+        start = row.name.upper().replace(".", "_") + "_"
+        groups = [f"{start}{place.node.name.upper()}_" for place in layout(row.args) if isinstance(place.node, GROUPS)]
+        fixed = [
+            number for name, number in found
+            if "_IS_" not in name and name != f"{start}SLOTS" and not name.startswith(tuple(groups))
+        ]  # fmt: skip
+        assert fixed == sorted(set(fixed)) and all(number < row.slots for number in fixed)
+        assert found[-1] == (f"{start}SLOTS", row.slots)
+
+    check_all(check, [*CATALOGUE.rows, *PLANNED], lambda row: row.name)
 
 
 def test_slots_are_named_by_row_and_argument() -> None:

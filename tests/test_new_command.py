@@ -116,7 +116,10 @@ def test_the_example_of_the_page(store: type[Bench], tmp_path: Path) -> None:
     }  # fmt: skip
     python(tree, "-c", PROGRAM, str(tree))
     checks = ("test_generated.py", "derive", "store/test_twins.py", "store/test_grammar.py")
-    named = "count_byte or has_a_twin or has_a_method or written_by_hand or has_cases"
+    named = (
+        "count_byte or has_a_twin or has_a_method or written_by_hand or has_cases or order_of_its_slots "
+        "or has_every_row or each_slot or no_parameter"
+    )
     python(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", named, *(f"tests/{name}" for name in checks))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime - before.ru_utime < CPU_MAX_S

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import check_all
 from tests.server.clients import Server
 from tests.server.socket_cases import MESSAGE_MAX, Case, all_cases, closing, code_of
 from tests.server.sockets import CLOSE, RawSocket
@@ -27,8 +28,19 @@ def test_there_are_enough() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name.encode("ascii", "replace").decode() for case in CASES])
-def test_case(echo: Server, case: Case) -> None:
+def part_of(case: Case) -> int:
+    """The part of the Autobahn suite that a case belongs to."""
+    return int(case.name.split()[0].split(".")[0])
+
+
+@pytest.mark.parametrize("part", sorted({part_of(case) for case in CASES}))
+def test_cases(echo: Server, part: int) -> None:
+    cases = [case for case in CASES if part_of(case) == part]
+    check_all(lambda case: check(echo, case), cases, lambda case: case.name)
+
+
+def check(echo: Server, case: Case) -> None:
+    """Ask what a case sends, and hear what it wants."""
     with RawSocket(echo.http_port, offer=case.offer) as client:
         assert client.status == 101
         if case.told is not None:

@@ -18,6 +18,7 @@ from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive import tape_reader
 from synap.derive.binders import field_names
+from synap.derive.json_batch_image import TargetImage
 from synap.engine.callers import Caller, Surface
 from synap.engine.resp.machine import RespMachine
 from synap.faults import Fault
@@ -41,14 +42,15 @@ FLUSH = "kv_store.allow_flush_commands"
 MEMORY = Settings().replace({"persistence.enabled": False, "server.allowed_hosts": ["synap.example"]})
 
 
-_made: dict[bool, tuple[Rest, Commands]] = {}
+_made: dict[bool, tuple[Rest, Commands, TargetImage]] = {}
 
 
-def _targets(engine: Any, flush: bool) -> tuple[Rest, Commands]:
-    """The routes and the commands by name, which are the same for every node."""
+def _targets(engine: Any, flush: bool) -> tuple[Rest, Commands, TargetImage]:
+    """The routes, the commands by name, and their image, which are the same for every node."""
     if flush not in _made:
         switches = {FLUSH: flush}
-        _made[flush] = Rest(CATALOGUE, engine.row_at, switches), Commands(CATALOGUE, engine.row_at, switches)
+        commands = Commands(CATALOGUE, engine.row_at, switches)
+        _made[flush] = Rest(CATALOGUE, engine.row_at, switches), commands, commands.image()
     return _made[flush]
 
 
@@ -74,9 +76,9 @@ class Server:
         self.engine: Any = self.node.engine
         host = self.engine.host
         host.config, host.snapshots = {"databases": 16, "save": "", "port": 1}, NoSnapshots()
-        self.rest, self.commands = _targets(self.engine, flush)
+        self.rest, self.commands, image = _targets(self.engine, flush)
         if plain_batches:
-            self.commands.image().place(self.engine.words, self.engine.octets)
+            image.place(self.engine.words, self.engine.octets)
         self.log_count = heap.LOG_COUNT
         self.phase, self.progress = "ready", type("Progress", (), {"done": 0, "total": 0, "name": ""})
         self.loop = self

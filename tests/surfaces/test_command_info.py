@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import pytest
 from peers import Peer
 from surfaces import Surfaces
 
 from synap.commands import CATALOGUE
+from tests.cases import check_all
 from tests.support import Bench, command, decode
 
 _MARKS = ["noscript", "loading", "stale"]
@@ -23,20 +23,24 @@ def told(entry: Any) -> dict[str, Any]:
     return {"name": name, "arity": arity, "flags": set(flags), "keys": (first, last, step), "acl": set(categories)}
 
 
-@pytest.mark.parametrize("word", [word for word in WORDS if word])
-def test_what_is_told_of_a_command(store: type[Bench], redis: Peer, word: str) -> None:
-    asked = command("COMMAND", "INFO", word.lower())
-    ((ours,),), ((theirs,),) = (decode(reply)[:1] for reply in (Surfaces().resp_bytes(asked), redis.ask(asked)))
-    if word in NEW:
-        arity, flags = NEW[word]
-        assert (told(ours)["arity"], told(ours)["flags"]) == (arity, {flag.encode() for flag in flags})
-    elif theirs is None:
-        assert ours is not None and any(group in (b"@fast", b"@slow") for group in ours[6])
-    else:
-        mine, their = told(ours), told(theirs)
-        if word.split("|")[0] in OURS:
-            del mine["arity"], their["arity"]
-        assert mine == their
+def test_what_is_told_of_a_command(store: type[Bench], redis: Peer) -> None:
+    surfaces = Surfaces()
+
+    def check(word: str) -> None:
+        asked = command("COMMAND", "INFO", word.lower())
+        ((ours,),), ((theirs,),) = (decode(reply)[:1] for reply in (surfaces.resp_bytes(asked), redis.ask(asked)))
+        if word in NEW:
+            arity, flags = NEW[word]
+            assert (told(ours)["arity"], told(ours)["flags"]) == (arity, {flag.encode() for flag in flags})
+        elif theirs is None:
+            assert ours is not None and any(group in (b"@fast", b"@slow") for group in ours[6])
+        else:
+            mine, their = told(ours), told(theirs)
+            if word.split("|")[0] in OURS:
+                del mine["arity"], their["arity"]
+            assert mine == their
+
+    check_all(check, [word for word in WORDS if word])
 
 
 def test_names_are_consistent(store: type[Bench]) -> None:
