@@ -22,6 +22,7 @@ from synap.engine.engine import Engine
 from synap.engine.subscribers import Json, with_form
 from synap.faults import BrokenNode, Fault
 from synap.store.calls import calls
+from synap.store.keys import key_info
 from synap.store.kinds.table import KINDS
 from synap.store.memory import frames, layout
 from synap.store.records.pieces import CURSOR_WORDS, MORE, PIECE_BYTES, PIECE_ITEMS, UNREADABLE
@@ -32,6 +33,13 @@ ITEM_BYTES = 128
 """The most bytes that an element takes besides its texts: in a table that is growing, and in a frame of the log."""
 VALUE_BYTES = 4096
 """The same for a value besides its elements."""
+
+
+def is_there(engine: Engine, namespace: int, key: bytes, now: int) -> bool:
+    """Return whether a key exists."""
+    at = layout.CALL_BLOB * layout.WORD
+    engine.bytes[at : at + len(key)] = key
+    return bool(key_info.visible(engine.words, engine.octets, namespace, at, len(key), now))
 
 
 def value_of(engine: Engine, ref: int, kind: int, now: int) -> Value | None:
@@ -87,9 +95,10 @@ def size_of(item: Any) -> int:
     return sum(len(part) for part in item if isinstance(part, bytes)) if isinstance(item, tuple) else len(item)
 
 
-def admit(engine: Engine, row_at: int, value: Value, now: int) -> None:
-    """Make room for a value, by the rules of the row at `row_at`. Raise the Fault that a lack of memory is."""
+def admit(engine: Engine, value: Value, now: int) -> None:
+    """Make room for a value, as RESTORE does for a call. Raise the Fault that a lack of memory is."""
     needed = memory_of(value)
+    row_at = engine.row_at["key.restore"]
     refusal = calls.admit_handler(engine.words, engine.octets, row_at, 0, needed, now, 0)
     if refusal:
         raise Fault(refused(refusal).name)
@@ -99,13 +108,15 @@ def admit(engine: Engine, row_at: int, value: Value, now: int) -> None:
 
 def store(engine: Engine, namespace: int, key: bytes, value: Value, deadline: int, now: int) -> None:
     """Store a value under a key, in place of what is there. Its memory must have been admitted before."""
-    with _group(engine):
+    with _group(engine), engine.keyspace_events.held():
         remove(engine, namespace, key, now)
         for call in load_calls(engine.catalogue, namespace, key, value, deadline):
             status = engine.run(call, now)
             if not status & layout.CHANGED:
                 raise BrokenNode(f"a value could not be stored: status {status}")
             engine.free_deferred()
+    if engine.keyspace_events.sends:
+        engine.keyspace_events.restored(namespace, key, now)
 
 
 def remove(engine: Engine, namespace: int, key: bytes, now: int) -> None:
