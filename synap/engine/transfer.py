@@ -46,11 +46,14 @@ def value_of(engine: Engine, ref: int, kind: int, now: int) -> Value | None:
     """Return the value of the record at `ref`, of the kind with this number, or None if all its fields have expired."""
     cursor = np.zeros(CURSOR_WORDS, np.int64)
     items: list[Any] = []
+    at = layout.CALL_BLOB
     while True:
-        at = layout.CALL_BLOB
-        if key_dump.next_piece(engine.words, engine.octets, cursor, ref, at, now) == UNREADABLE:
+        size = key_dump.next_piece(engine.words, engine.octets, cursor, ref, at, now)
+        if size == UNREADABLE:
             raise Fault("OUT_OF_MEMORY")
         items += _items(engine, at)
+        if size * layout.WORD > layout.LOG_FLUSH_BYTES:
+            engine.heap.forget(at * layout.WORD, size * layout.WORD)
         if not cursor[MORE]:
             break
     marked = frozenset(
@@ -95,8 +98,10 @@ def size_of(item: Any) -> int:
     return sum(len(part) for part in item if isinstance(part, bytes)) if isinstance(item, tuple) else len(item)
 
 
-def admit(engine: Engine, value: Value, now: int) -> None:
-    """Make room for a value, as RESTORE does for a call. Raise the Fault that a lack of memory is."""
+def admit(engine: Engine, key: bytes, value: Value, now: int) -> None:
+    """Make room for a value, as RESTORE does for a call. Raise Fault without memory, or if an element is too large."""
+    if max(map(size_of, value.items)) + len(key) + PIECE_BYTES > layout.CALL_BLOB_BYTES:
+        raise Fault("STRING_TOO_LONG")
     needed = memory_of(value)
     row_at = engine.row_at["key.restore"]
     refusal = calls.admit_handler(engine.words, engine.octets, row_at, 0, needed, now, 0)

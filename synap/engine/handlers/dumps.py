@@ -19,6 +19,7 @@ from synap.faults import Fault
 from synap.ranges import INT_MAX, INT_MIN
 from synap.store.memory import layout
 from synap.store.records import descriptions, keyspace
+from synap.store.records.pieces import PIECE_BYTES
 
 INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 FREQUENCY_MAX = 255
@@ -30,7 +31,8 @@ def dump(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Valu
     found = used_facts(engine, caller, args["key"], now)
     if found is None:
         return None
-    if found[descriptions.SIZE] > engine.reply_bytes_max:
+    size = found[descriptions.SIZE]
+    if size > engine.reply_bytes_max or size + len(args["key"]) + PIECE_BYTES > layout.CALL_BLOB_BYTES:
         raise Fault("REPLY_TOO_LARGE")
     value = transfer.value_of(engine, found[descriptions.REF], found[descriptions.KIND], now)
     if value is None:
@@ -56,7 +58,7 @@ def restore(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> V
     if value is None or (ttl and not now < deadline <= INT_MAX):  # beyond INT_MAX, Redis' own sum lies in the past
         transfer.remove(engine, caller.namespace, key, now)
         return "OK"
-    transfer.admit(engine, value, now)
+    transfer.admit(engine, key, value, now)
     transfer.store(engine, caller.namespace, key, value, deadline, now)
     _set_use(engine, caller, key, args.get("idletime"), args.get("freq"), now)
     return "OK"

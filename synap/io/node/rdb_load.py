@@ -65,7 +65,7 @@ def _store(node: Node, entry: Entry) -> bool:
     if transfer.is_there(engine, entry.database, entry.key, now):
         shown = entry.key[:60].decode("utf-8", "backslashreplace")
         raise CannotLoad(f"the key {shown!r} of database {entry.database} stands there twice, again at {entry.at}")
-    transfer.admit(engine, value, now)
+    transfer.admit(engine, entry.key, value, now)
     transfer.store(engine, entry.database, entry.key, value, entry.deadline, now)
     engine.settle(now)
     return True
