@@ -128,8 +128,11 @@ def test_tools(calls: Calls) -> None:
         result = run(f"{name} data")
         assert (result.exit_code, result.stdout) == (0, f"{name} one\n{name} two\n")
     assert run("load fresh file").exit_code == 0
+    assert run("load file").exit_code == 0  # into the directory of `synap serve`
     assert calls == [
-        ("check", (Path("data"), False)), ("dump", (Path("data"),)), ("load", (Path("fresh"), Path("file")))]
+        ("check", (Path("data"), False)), ("dump", (Path("data"),)), ("load", (Path("fresh"), Path("file"))),
+        ("load", (Path(Settings().persistence.directory), Path("file"))),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("line, text", [
@@ -142,7 +145,9 @@ def test_tools(calls: Calls) -> None:
     ("nonsense", "nonsense"),
     ("check missing", "missing"),
     ("check", "DIRECTORY"),
+    ("load", "FILE"),
     ("load x", "FILE"),
+    ("load x y z", "FILE"),
 ])
 def test_wrong_use_ends_with_2(calls: Calls, line: str, text: str) -> None:
     fails(line, 2, text)
@@ -266,6 +271,7 @@ def test_the_lines_in_the_docs_parse(calls: Calls) -> None:
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     lines = re.findall(r"^\$ synap (.*?)(?: > \S+)?$", text, re.MULTILINE)
     assert lines
+    Path("dump.rdb").touch()
     for line in lines:
         assert run(line).exit_code == 0, line
 

@@ -188,16 +188,27 @@ def dump(directory: Path) -> None:
         _print(run(directory))
 
 
+def _places(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[Path | None, Path]:
+    """Return the DIRECTORY, if it is given, and the FILE, which must exist."""
+    if not 1 <= len(given) <= 2:
+        raise click.BadParameter("wanted FILE, or DIRECTORY and FILE", context, parameter)
+    file: Path = click.Path(exists=True, dir_okay=False, path_type=Path).convert(given[-1], parameter, context)
+    return Path(given[0]) if given[1:] else None, file
+
+
 @main.command()
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def load(directory: Path, file: Path) -> None:
-    """Fill a data DIRECTORY from a FILE that `synap dump` wrote."""
+@click.argument("places", nargs=-1, metavar="[DIRECTORY] FILE", callback=_places)
+def load(places: tuple[Path | None, Path]) -> None:
+    """Fill a data DIRECTORY from a FILE: a dump.rdb of Redis, or what `synap dump` wrote.
+
+    Without DIRECTORY it is the one that `synap serve` uses. It must be empty or missing, and no server may use it.
+    """
+    directory, file = places
     with _told():
         _check_space(0)
         from synap.io.node.data_tools import load as run
 
-        _print(run(directory, file))
+        _print(run(directory or Path(_settings(None, (), {}).text("persistence.directory")), file))
 
 
 @main.command()

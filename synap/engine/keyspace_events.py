@@ -13,6 +13,7 @@ yet: they happen inside a kernel.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,21 @@ class KeyspaceEvents:
     def sends(self) -> bool:
         """True if any event is sent."""
         return bool(self.classes & {"K", "E"})
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Send no events of the calls that are made meanwhile: they are parts of one, which sends its own."""
+        classes, self.classes = self.classes, frozenset()
+        try:
+            yield
+        finally:
+            self.classes = classes
+
+    def restored(self, namespace: int, key: bytes, now: int) -> None:
+        """Send the events of a key that RESTORE has stored. One that was there before is new as well, as in Redis."""
+        seen = Seen(namespace, 0, 0, False, True, key)
+        self._send("n", "new", seen, now)
+        self._send("g", "restore", seen, now)
 
     # Around a call.
 

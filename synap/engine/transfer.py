@@ -22,6 +22,7 @@ from synap.engine.engine import Engine
 from synap.engine.subscribers import Json, with_form
 from synap.faults import BrokenNode, Fault
 from synap.store.calls import calls
+from synap.store.keys import key_info
 from synap.store.kinds.table import KINDS
 from synap.store.memory import frames, layout
 from synap.store.records.pieces import CURSOR_WORDS, MORE, PIECE_BYTES, PIECE_ITEMS, UNREADABLE
@@ -34,15 +35,25 @@ VALUE_BYTES = 4096
 """The same for a value besides its elements."""
 
 
+def is_there(engine: Engine, namespace: int, key: bytes, now: int) -> bool:
+    """Return whether a key exists."""
+    at = layout.CALL_BLOB * layout.WORD
+    engine.bytes[at : at + len(key)] = key
+    return bool(key_info.visible(engine.words, engine.octets, namespace, at, len(key), now))
+
+
 def value_of(engine: Engine, ref: int, kind: int, now: int) -> Value | None:
     """Return the value of the record at `ref`, of the kind with this number, or None if all its fields have expired."""
     cursor = np.zeros(CURSOR_WORDS, np.int64)
     items: list[Any] = []
+    at = layout.CALL_BLOB
     while True:
-        at = layout.CALL_BLOB
-        if key_dump.next_piece(engine.words, engine.octets, cursor, ref, at, now) == UNREADABLE:
+        size = key_dump.next_piece(engine.words, engine.octets, cursor, ref, at, now)
+        if size == UNREADABLE:
             raise Fault("OUT_OF_MEMORY")
         items += _items(engine, at)
+        if size * layout.WORD > layout.LOG_FLUSH_BYTES:
+            engine.heap.forget(at * layout.WORD, size * layout.WORD)
         if not cursor[MORE]:
             break
     marked = frozenset(
@@ -87,9 +98,12 @@ def size_of(item: Any) -> int:
     return sum(len(part) for part in item if isinstance(part, bytes)) if isinstance(item, tuple) else len(item)
 
 
-def admit(engine: Engine, row_at: int, value: Value, now: int) -> None:
-    """Make room for a value, by the rules of the row at `row_at`. Raise the Fault that a lack of memory is."""
+def admit(engine: Engine, key: bytes, value: Value, now: int) -> None:
+    """Make room for a value, as RESTORE does for a call. Raise Fault without memory, or if an element is too large."""
+    if max(map(size_of, value.items)) + len(key) + PIECE_BYTES > layout.CALL_BLOB_BYTES:
+        raise Fault("STRING_TOO_LONG")
     needed = memory_of(value)
+    row_at = engine.row_at["key.restore"]
     refusal = calls.admit_handler(engine.words, engine.octets, row_at, 0, needed, now, 0)
     if refusal:
         raise Fault(refused(refusal).name)
@@ -99,13 +113,15 @@ def admit(engine: Engine, row_at: int, value: Value, now: int) -> None:
 
 def store(engine: Engine, namespace: int, key: bytes, value: Value, deadline: int, now: int) -> None:
     """Store a value under a key, in place of what is there. Its memory must have been admitted before."""
-    with _group(engine):
+    with _group(engine), engine.keyspace_events.held():
         remove(engine, namespace, key, now)
         for call in load_calls(engine.catalogue, namespace, key, value, deadline):
             status = engine.run(call, now)
             if not status & layout.CHANGED:
                 raise BrokenNode(f"a value could not be stored: status {status}")
             engine.free_deferred()
+    if engine.keyspace_events.sends:
+        engine.keyspace_events.restored(namespace, key, now)
 
 
 def remove(engine: Engine, namespace: int, key: bytes, now: int) -> None:

@@ -1,10 +1,12 @@
 """DUMP and RESTORE: values go to Redis and come back, all or nothing is stored, and no payload does harm."""
 
+from contextlib import closing
 from random import Random
 from typing import Any
 
 import pytest
 from peers import Peer
+from test_keyspace_events import Listening
 
 from synap.compat.rdb.payloads import pack, unpack
 from synap.compat.rdb.values import Value
@@ -248,3 +250,22 @@ def test_no_payload_does_harm(store: type[Bench]) -> None:
     assert stored > 100
     house.flush()
     assert digest(replayed(fresh(store, 5), house.frames)) == digest(house.bench)
+
+
+def test_the_events_are_those_of_redis(store: type[Bench], redis: Peer) -> None:
+    """One for the key, whatever was stored in how many pieces; a key that expires at once was removed."""
+    house = House(store)
+    client, heard = house.client(), []
+    house.engine.pubsub.publish = lambda channel, payload, metadata, now: heard.append(b"%b %b" % (channel, payload))
+    house.engine.keyspace_events.choose("KEAn")
+    redis.ask(command("CONFIG", "SET", "notify-keyspace-events", "KEAn"))
+    redis.ask(command("FLUSHALL"))
+    with closing(Listening(redis)) as theirs:
+        value = PAYLOADS["hash"]
+        for words in (["0", value], ["0", value], ["0", value, "REPLACE"], ["5", value, "REPLACE", "ABSTTL"]):
+            client.one(["RESTORE", "k", *words])
+            redis.ask(command("RESTORE", "k", *words))
+        assert heard == theirs.messages()
+    events = [message.split()[-1] for message in heard if message.startswith(b"__keyspace")]
+    assert events == [b"new", b"restore", b"new", b"restore", b"del"]
+    redis.ask(command("CONFIG", "SET", "notify-keyspace-events", ""))

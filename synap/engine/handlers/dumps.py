@@ -17,9 +17,9 @@ from synap.engine.engine import Engine, Handler
 from synap.engine.handlers.keys import counts_uses, key_facts, used_facts
 from synap.faults import Fault
 from synap.ranges import INT_MAX, INT_MIN
-from synap.store.keys import key_info
 from synap.store.memory import layout
 from synap.store.records import descriptions, keyspace
+from synap.store.records.pieces import PIECE_BYTES
 
 INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 FREQUENCY_MAX = 255
@@ -31,7 +31,8 @@ def dump(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Valu
     found = used_facts(engine, caller, args["key"], now)
     if found is None:
         return None
-    if found[descriptions.SIZE] > engine.reply_bytes_max:
+    size = found[descriptions.SIZE]
+    if size > engine.reply_bytes_max or size + len(args["key"]) + PIECE_BYTES > layout.CALL_BLOB_BYTES:
         raise Fault("REPLY_TOO_LARGE")
     value = transfer.value_of(engine, found[descriptions.REF], found[descriptions.KIND], now)
     if value is None:
@@ -49,7 +50,7 @@ def restore(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> V
         raise Fault("BAD_IDLETIME")
     if not 0 <= args.get("freq", 0) <= FREQUENCY_MAX:
         raise Fault("BAD_FREQUENCY")
-    if not args.get("replace") and _is_there(engine, caller, key, now):
+    if not args.get("replace") and transfer.is_there(engine, caller.namespace, key, now):
         raise Fault("KEY_EXISTS")
     ttl = _ttl(args["ttl"])
     value = transfer.without_expired(_unpacked(engine, args["payload"]), now)
@@ -57,16 +58,10 @@ def restore(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> V
     if value is None or (ttl and not now < deadline <= INT_MAX):  # beyond INT_MAX, Redis' own sum lies in the past
         transfer.remove(engine, caller.namespace, key, now)
         return "OK"
-    transfer.admit(engine, engine.row_at["key.restore"], value, now)
+    transfer.admit(engine, key, value, now)
     transfer.store(engine, caller.namespace, key, value, deadline, now)
     _set_use(engine, caller, key, args.get("idletime"), args.get("freq"), now)
     return "OK"
-
-
-def _is_there(engine: Engine, caller: Caller, key: bytes, now: int) -> bool:
-    at = layout.CALL_BLOB * layout.WORD
-    engine.bytes[at : at + len(key)] = key
-    return bool(key_info.visible(engine.words, engine.octets, caller.namespace, at, len(key), now))
 
 
 def _ttl(text: bytes) -> int:

@@ -1,6 +1,7 @@
-"""Tools for a data directory that no server uses: verify it, dump it as text, load such a dump."""
+"""Tools for a data directory that no server uses: verify it, dump it as text, load such a dump or a file of Redis."""
 
 import base64
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -13,14 +14,17 @@ from synap.arguments import layout as layout_of
 from synap.call import Call
 from synap.command import Command
 from synap.commands import CATALOGUE
+from synap.compat.rdb.files import HEAD_SIZE, is_rdb
 from synap.derive.binders import binder, field_names
 from synap.derive.tape_reader import read
 from synap.engine.callers import Caller, Surface
 from synap.faults import SynapError
+from synap.io.node import rdb_load
 from synap.io.node.clock import Clock
 from synap.io.node.files import LOCK_NAME, Directory
 from synap.io.node.jit_warmup import Progress, prepare, workers_of
 from synap.io.node.node import Node
+from synap.io.node.rdb_load import CannotLoad
 from synap.journal import check as check_journal
 from synap.journal.checks import FileReport, Report
 from synap.settings import Settings
@@ -104,7 +108,7 @@ def dump(directory: Path) -> Iterator[str]:
                 size = numbers[at + 3] >> frames.STATUS_BITS
                 numbers[tape - 1] = (tape + size) * WORD
                 row = engine.catalogue.by_code[code]
-                fields = _plain_items(row, read(row, numbers, engine.bytes, tape, _spell))
+                fields = _spell_reals(_plain_items(row, read(row, numbers, engine.bytes, tape, _spell)))
                 yield msgspec.json.encode({"row": row.name, "namespace": namespace, "fields": fields}).decode()
                 at += (head & 0xFFFFFFFF) // WORD
     finally:  # not `stop`, which would write a snapshot
@@ -115,20 +119,22 @@ def dump(directory: Path) -> Iterator[str]:
 
 
 def load(directory: Path, file: Path) -> Iterator[str]:
-    """Make the calls of a dump in a data directory that is empty or missing, and yield how many were made.
+    """Fill a data directory that is empty or missing from a dump, or from an RDB file of Redis; yield what was done.
 
-    Raises Unusable, leaving nothing behind, if the directory is not empty, the file is no dump or a call is refused.
+    Raises Unusable, leaving nothing behind, if the directory is not empty, the file is neither or a call is refused.
     """
     directory, file = directory.resolve(), file.resolve()
     made = not directory.exists()
     if not made and any(path.name != LOCK_NAME for path in directory.iterdir()):
         raise Unusable(f"{directory}: wanted an empty directory, found {_names(directory)}")
-    for _ in _calls(file):  # nothing is written before the whole file is known to be a dump
+    with file.open("rb") as opened:
+        of_redis = is_rdb(opened.read(HEAD_SIZE))
+    for _ in () if of_redis else _calls(file):  # nothing is written before the whole file is known to be a dump
         continue
     locked = (directory / LOCK_NAME).exists()
     try:
-        yield from _carry_out(directory, file)
-    except Unusable:
+        yield from _carry_out_rdb(directory, file) if of_redis else _carry_out(directory, file)
+    except (Unusable, CannotLoad):
         for path in directory.iterdir():
             if path.name != LOCK_NAME or not locked:
                 path.unlink()
@@ -178,6 +184,16 @@ def _carry_out(directory: Path, file: Path) -> Iterator[str]:
     yield f"{done} calls loaded"
 
 
+def _carry_out_rdb(directory: Path, file: Path) -> Iterator[str]:
+    """Store the keys of an RDB file and yield what was done. Raises CannotLoad."""
+    node = _open(directory, writable=True)
+    try:
+        yield from rdb_load.load(node, file)
+        node.flush()
+    finally:
+        node.stop()
+
+
 def _open(directory: Path, writable: bool) -> Node:
     settings = Settings().replace(
         {"persistence.directory": str(directory), "persistence.wal.enabled": writable, "kv_store.max_memory_mb": 0}
@@ -216,6 +232,15 @@ def _spell(text: bytes, form: int) -> Any:
         return text.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(text).decode()}
+
+
+def _spell_reals(value: Any) -> Any:
+    """Return a value whose infinite numbers, which JSON does not have, are texts, as a binder takes them."""
+    if isinstance(value, dict):
+        return {name: _spell_reals(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_spell_reals(inner) for inner in value]
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def _unspell(value: Any) -> Any:

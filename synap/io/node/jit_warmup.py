@@ -153,13 +153,16 @@ class PreparationAside:
 
 
 class ProgressBar:
-    """Display of a cold start's progress: a bar on a terminal, elsewhere a line every LINE_S seconds.
+    """Display of a progress, as of a cold start: a bar on a terminal, elsewhere a line every LINE_S seconds.
 
     Call the object with each step, from any thread. Call `close` at the end in any case, because the bar hides the
     cursor. `say` is called with each line; without `say`, lines go to standard error. `now` is a clock in seconds.
     """
 
-    def __init__(self, say: Callable[[str], None] | None = None, now: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, say: Callable[[str], None] | None = None, now: Callable[[], float] = monotonic, title: str = PREPARING
+    ) -> None:
+        self._title = title
         self._say = say or _to_stderr
         self._lines = not sys.stderr.isatty()
         self._now = now
@@ -183,7 +186,7 @@ class ProgressBar:
             elif now - self._said_at >= LINE_S:
                 self._said_at = now
                 parts = [f"{100 * progress.done // max(progress.total, 1)} %", progress.name, left]
-                self._say(f"{PREPARING}: {', '.join(filter(None, parts))}")
+                self._say(f"{self._title}: {', '.join(filter(None, parts))}")
 
     def _draw(self, progress: Progress, left: str) -> None:
         if self._bar is None:
@@ -191,7 +194,7 @@ class ProgressBar:
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
 
-            columns = (TextColumn(PREPARING), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+            columns = (TextColumn(self._title), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
                        TextColumn("{task.fields[what]}"), TextColumn("{task.fields[left]}"))  # fmt: skip
             self._bar = Bar(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=True)
             self._task = self._bar.add_task("", total=progress.total, what="", left="")
