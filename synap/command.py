@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from synap.arguments import Argument, Key, layout, slots, words_max, words_min
+from synap.events import DEFAULT, Event
 from synap.methods import NO_HINTS, Method
 from synap.reply import DONE, Template, names, words
 from synap.routes import Route
@@ -63,6 +64,7 @@ class Command:
     switch, python        setting that must be on for JSON surfaces; hints for the Python methods (methods.py)
     gives_back    rows that put back into a list what this row has popped: one for each word of `where`
     since, examples       version of Synap that introduced the row; words with replies, for docs and tests
+    event                 what keyspace notifications say of the row's calls, see events.py
     calls_families        families (high bytes of codes) whose rows the row's handler calls
     """
 
@@ -101,6 +103,7 @@ class Command:
     since: str = "0.1"
     examples: tuple[Example, ...] = ()
     calls_families: tuple[int, ...] = ()
+    event: Event = DEFAULT
 
     writes, grows, waits = _has(WRITES), _has(GROWS), _has(WAITS)
     internal, session, control = _has(INTERNAL), _has(SESSION), _has(CONTROL)

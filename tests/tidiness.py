@@ -18,7 +18,7 @@ PACKAGE = "synap"
 
 RANKS = {
     "compiler": 0, "ranges": 0,
-    "kernels": 1, "traits": 1, "routes": 1, "methods": 1, "reply": 1, "moves": 1, "arguments": 1,
+    "kernels": 1, "traits": 1, "events": 1, "routes": 1, "methods": 1, "reply": 1, "moves": 1, "arguments": 1,
     "faults": 2, "either": 2, "hosts": 2, "command": 2,
     "store": 3, "call": 3,
     "settings": 4, "derive": 4, "observe": 4,

@@ -2,6 +2,7 @@
 
 from synap.arguments import WRITE, Choice, Int, Key, Many, Optional, Raw
 from synap.command import Command, Example
+from synap.events import Event, How
 from synap.methods import Method
 from synap.reply import INTEGER, Array, As, or_nil
 from synap.routes import Get, Post
@@ -71,6 +72,7 @@ ROWS = [
             Example("GET c", "`bc`ab"),
         ),
         python=Method(note="Shorter strings count as if zeros followed them."),
+        event=Event("set", How.STORED, misses=True),
     ),
     Command(
         "bitmap.bitfield", 0x0A06,
@@ -82,6 +84,7 @@ ROWS = [
             Example("BITFIELD f OVERFLOW FAIL INCRBY u8 #1 1 OVERFLOW SAT INCRBY i8 #1 -128", [None, -128]),
         ),
         python=Method(note=_GIVEN),
+        event=Event("setbit"),
     ),
     Command(
         "bitmap.bitfield_ro", 0x0A07, "Return integers of 1 to 64 bits within a string (GET), as BITFIELD does.",

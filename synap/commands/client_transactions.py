@@ -21,7 +21,7 @@ ROWS = [
     ),
     Command(
         "transaction.commit", 0x1012,
-        "Carry out the writes that a client has queued as one transaction, and return the reply to each.",
+        "Execute the writes that a client has queued as one transaction, and return the reply to each.",
         args=(_CLIENT,), reply=_ENDED, handler="client_execute", traits=NOT_IN_MULTI, http=(Post("/transaction/exec"),),
         envelope=("transaction.exec",), json="$reply", calls_families=(DIAGNOSTICS,),
     ),
@@ -32,7 +32,7 @@ ROWS = [
     ),
     Command(
         "transaction.guard", 0x1014,
-        "Watch keys, before or in a transaction: it is aborted if any of the keys has changed when it ends.",
+        "Watch keys, before or in a transaction, so that `exec` aborts the transaction if any of the keys has changed.",
         args=(Many("keys", Key("key")), _CLIENT), reply=_DONE, handler="client_watch", traits=NOT_IN_MULTI,
         http=(Post("/transaction/watch"),), envelope=("transaction.watch",), json="$reply",
         calls_families=(DIAGNOSTICS,),

@@ -2,6 +2,7 @@
 
 from synap.arguments import WRITE, AnyOrder, Counted, Flag, Int, Key, Many, OneOf, Raw, Text, Token
 from synap.command import Command, Example
+from synap.events import Event
 from synap.methods import Method
 from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX
 from synap.reply import INTEGER, TEXT, VALUE, Array, or_nil
@@ -35,7 +36,7 @@ def _expire(
     return Command(
         name, code, f"Set fields of a hash to expire {what}.", args=(_CHANGED, amount, _WHEN, _FIELDS), words=5,
         resp=resp, stray="NUMFIELDS_DIFFER", reply=Array(INTEGER), run=run, traits=WRITES | GROWS, needs_words=1000,
-        http=(Post(f"/hash/{{key}}/{name.split('.')[1]}"),), json=_EACH, python=_NOTE,
+        http=(Post(f"/hash/{{key}}/{name.split('.')[1]}"),), json=_EACH, python=_NOTE, event=Event("hexpire"),
         examples=(Example("HSET h a 1", 1), Example(f"{resp} h {example} FIELDS 2 a b", [1, -2])),
     )  # fmt: skip
 
@@ -84,6 +85,7 @@ ROWS = [
         traits=WRITES | GROWS, needs_words=1000, http=(Post("/hash/{key}/getex"),),
         json={"values": "$items", "key": "$key"},
         examples=(Example("HSET h a 1", 1), Example("HGETEX h EX 100 FIELDS 2 a b", ["1", None])),
+        event=Event("hexpire"),
     ),
     Command(
         "hash.setex", 0x062A,
@@ -96,6 +98,7 @@ ROWS = [
         traits=WRITES | GROWS, needs_words=1000, http=(Post("/hash/{key}/setex"),),
         json={"success": "$flag", "key": "$key"},
         examples=(Example("HSETEX h EX 100 FIELDS 1 a 1", 1), Example("HSETEX h FNX FIELDS 1 a 2", 0)),
+        event=Event("hset"),
     ),
     Command(
         "hash.getdel", 0x062B, "Remove fields of a hash, and return their values.",
@@ -103,10 +106,12 @@ ROWS = [
         run="hashes.take", traits=WRITES, http=(Post("/hash/{key}/getdel"),),
         json={"values": "$items", "key": "$key"},
         examples=(Example("HSET h a 1", 1), Example("HGETDEL h FIELDS 2 a b", ["1", None])),
+        event=Event("hdel"),
     ),
     Command(
         "hash.drop_some", 0x06E0, "Remove some expired fields of a hash, on behalf of upkeep, and return them.",
         args=(_CHANGED,), reply=Array(TEXT), run="field_deadlines.drop_some", traits=WRITES | INTERNAL,
+        event=Event("hexpired"),
     ),
     Command(
         "hash.drop", 0x06E1, "Remove fields of a hash if they have expired, as upkeep has decided.",

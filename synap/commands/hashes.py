@@ -2,6 +2,7 @@
 
 from synap.arguments import WRITE, AnyOrder, Flag, Glob, Int, Key, Many, Optional, Raw, Text, Token
 from synap.command import Command, Example
+from synap.events import Event
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.reply import DONE, INTEGER, NIL, TEXT, VALUE, Array, Either, Map, Tuple, or_nil
 from synap.routes import Delete, Get, Post
@@ -21,6 +22,7 @@ ROWS = [
         args=(_CHANGED, _FIELD, Raw("value")), reply=INTEGER, run="hashes.set_one",
         traits=WRITES | GROWS, needs_words=1000, http=(Post("/hash/{key}/set"),), links=("hash", "key"),
         json=_CREATED, command=_CREATED | {"success": True},
+        event=Event("hset"),
     ),
     Command(
         "hash.mset", 0x0602, "Set fields of a hash, creating the hash if it is missing, and return how many are new.",
@@ -34,6 +36,7 @@ ROWS = [
         args=(_CHANGED, _PAIRS), resp="HMSET", reply=DONE, run="hashes.set_all",
         traits=WRITES | GROWS, needs_words=1000,
         examples=(Example("HMSET h a 1 b 2", "OK"),),
+        event=Event("hset"),
     ),
     Command(
         "hash.setnx", 0x0604, "Set a field of a hash if the field is missing.",
@@ -42,6 +45,7 @@ ROWS = [
         command={"created": "$flag"},
         examples=(Example("HSETNX h a 1", 1), Example("HSETNX h a 2", 0)),
         python=Method(note="Return whether it was set."),
+        event=Event("hset"),
     ),
     Command(
         "hash.get", 0x0605, "Return the value of a field of a hash.", args=(_HASH, _FIELD), resp="HGET",

@@ -2,6 +2,7 @@
 
 from synap.arguments import WRITE, AnyOrder, Choice, Clash, Flag, Glob, Int, Key, Many, OneOf, Optional, Text, Token
 from synap.command import Command, Example
+from synap.events import Event, How
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX
 from synap.reply import DONE, INTEGER, TEXT, Array, Status, Tuple
@@ -31,6 +32,7 @@ ROWS = [
         spelled={"kv.del": {"deleted": "$flag"}, "kv.delete": {"deleted": "$flag"}},
         examples=(Example("SET k v", "OK"), Example("DEL k", 1), Example("DEL k none", 0)),
         python=Method("delete"),
+        event=Event(how=How.GONE),
     ),
     Command(
         "key.expire_in", 0x0202, "Set a key to expire after some seconds.",
@@ -45,6 +47,7 @@ ROWS = [
         json={"result": "$flag"},
         examples=(Example("SET k v", "OK"), Example("EXPIRE k 100", 1), Example("EXPIRE none 100", 0)),
         python=Method(by_hand=EMBEDDED | CLIENT),
+        event=Event("expire", How.DEADLINE),
     ),
     Command(
         "key.ttl_ms", 0x0203, "Return the milliseconds until a key expires: -1 without a deadline, -2 without a key.",
@@ -73,6 +76,7 @@ ROWS = [
         switch="kv_store.allow_flush_commands", json={"flushed": "$total"},
         examples=(Example("SET k v", "OK"), Example("FLUSHALL", "OK")),
         python=Method("flush"),
+        event=Event(how=How.NONE),
     ),
     Command(
         "key.count", 0x0206, "Return the number of keys in the selected namespace.", resp="DBSIZE", reply=INTEGER,
@@ -132,6 +136,7 @@ ROWS = [
         resp="PEXPIRE", reply=INTEGER, run="keys.expire_ms", traits=WRITES | GROWS, needs_words=80,
         http=(Post("/key/{key}/pexpire"),), json=_SET, examples=(Example("PEXPIRE none 100", 0),),
         python=Method(names={"px": "ms"}, note=_WHEN),
+        event=Event("expire", How.DEADLINE),
     ),
     Command(
         "key.expire_at", 0x0210, "Set a key to expire at a Unix time in seconds.",
@@ -140,6 +145,7 @@ ROWS = [
         traits=WRITES | GROWS, needs_words=80, http=(Post("/key/{key}/expireat"),), json=_SET,
         examples=(Example("SET k v", "OK"), Example("EXPIREAT k 4102444800", 1), Example("EXPIRETIME k", 4102444800)),
         python=Method(names={"exat": "seconds"}, note=_WHEN),
+        event=Event("expire", How.DEADLINE),
     ),
     Command(
         "key.expire_at_ms", 0x0211, "Set a key to expire at a Unix time in milliseconds.",
@@ -148,6 +154,7 @@ ROWS = [
         traits=WRITES | GROWS, needs_words=80, http=(Post("/key/{key}/pexpireat"),), json=_SET,
         examples=(Example("PEXPIREAT none 4102444800000", 0),),
         python=Method(names={"pxat": "ms"}, note=_WHEN),
+        event=Event("expire", How.DEADLINE),
     ),
     Command(
         "key.unlink", 0x0212, "Remove keys and return how many existed; the values are freed in steps, as with DEL.",
@@ -155,9 +162,11 @@ ROWS = [
         traits=WRITES | COUNTS_AS_DELETE,
         http=(Post("/key/{key}/unlink"),), json={"deleted": "$flag", "key": "$key"}, command={"deleted": "$reply"},
         examples=(Example("SET k v", "OK"), Example("UNLINK k none", 1)),
+        event=Event(how=How.GONE),
     ),
     Command(
         "key.expire", 0x0207, "Remove a key if its deadline has passed, on behalf of upkeep.",
         args=(_OLD,), reply=INTEGER, run="keys.expire_key", traits=WRITES | INTERNAL,
+        event=Event("expired", How.EXPIRED),
     ),
 ]  # fmt: skip

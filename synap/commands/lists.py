@@ -16,6 +16,7 @@ from synap.arguments import (
     Token,
 )
 from synap.command import Command, Example
+from synap.events import Event, How
 from synap.methods import Method
 from synap.reply import INTEGER, NIL, TEXT, VALUE, Array, As, Either, Tuple, or_nil
 from synap.routes import Get, Post
@@ -102,6 +103,7 @@ ROWS = [
         http=(Post("/list/blpop"),), json={"values": "$items"}, json_nil={"values": None},
         examples=(Example("RPUSH l a", 1), Example("BLPOP none l 1", ["l", "a"])),
         python=Method(defaults={"timeout": 0}, note=_WAITED),
+        event=Event("lpop", How.FIRST),
     ),
     Command(
         "list.lpushx", 0x0408,
@@ -109,6 +111,7 @@ ROWS = [
         args=(_CHANGED, Many("values", Raw("value"))), resp="LPUSHX", reply=INTEGER, run="lists.push_left_if_there",
         traits=WRITES | GROWS, needs_words=700, http=(Post("/list/{key}/lpushx"),), json=_PUSH,
         examples=(Example("LPUSHX l a", 0), Example("RPUSH l a", 1), Example("LPUSHX l b", 2)),
+        event=Event("lpush"),
     ),
     Command(
         "list.rpushx", 0x0409,
@@ -116,6 +119,7 @@ ROWS = [
         args=(_CHANGED, Many("values", Raw("value"))), resp="RPUSHX", reply=INTEGER, run="lists.push_right_if_there",
         traits=WRITES | GROWS, needs_words=700, http=(Post("/list/{key}/rpushx"),), json=_PUSH,
         examples=(Example("RPUSHX l a", 0), Example("RPUSH l a", 1), Example("RPUSHX l b c", 3)),
+        event=Event("rpush"),
     ),
     Command(
         "list.index", 0x040A, "Return the element of a list at an index; a negative index counts from the end.",
@@ -188,6 +192,7 @@ ROWS = [
         json_nil="NOT_FOUND",
         examples=(Example("RPUSH l a b", 2), Example("LMOVE l m LEFT RIGHT", "a"), Example("LRANGE m 0 -1", ["a"])),
         python=Method(note="Return None if the source is missing."),
+        event=Event(how=How.PUSHED),
     ),
     Command(
         "list.rpoplpush", 0x0411, "Move the last element of one list to the front of another, and return it.",
@@ -196,6 +201,7 @@ ROWS = [
         json_nil="NOT_FOUND",
         examples=(Example("RPUSH l a b", 2), Example("RPOPLPUSH l l", "b"), Example("LRANGE l 0 -1", ["b", "a"])),
         python=Method(note="Return None if the source is missing."),
+        event=Event(how=How.PUSHED),
     ),
     Command(
         "list.lmpop", 0x0412, "Remove and return elements from an end of the first list that has some.",
@@ -203,6 +209,7 @@ ROWS = [
         http=(Post("/list/lmpop"),), json=_POP_OF, json_nil="NOT_FOUND",
         examples=(Example("RPUSH l a b c", 3), Example("LMPOP 2 none l LEFT COUNT 2", ["l", ["a", "b"]])),
         python=Method(note="Return the key and a list, or None if all lists are missing."),
+        event=Event(how=How.FIRST, end="where"),
     ),
     Command(
         "list.brpop", 0x0413,
@@ -212,6 +219,7 @@ ROWS = [
         json={"values": "$items"}, json_nil={"values": None},
         examples=(Example("RPUSH l a b", 2), Example("BRPOP none l 1", ["l", "b"])),
         python=Method(defaults={"timeout": 0}, note=_WAITED),
+        event=Event("rpop", How.FIRST),
     ),
     Command(
         "list.blmove", 0x0414,
@@ -221,6 +229,7 @@ ROWS = [
         http=(Post("/list/{source}/blmove/{destination}"),), json=_MOVED, json_nil=_NOT_MOVED,
         examples=(Example("RPUSH l a b", 2), Example("BLMOVE l m RIGHT LEFT 1", "b")),
         python=Method(defaults={"timeout": 0}, note=_WAITED_MOVE),
+        event=Event(how=How.PUSHED),
     ),
     Command(
         "list.brpoplpush", 0x0415,
@@ -230,6 +239,7 @@ ROWS = [
         http=(Post("/list/{source}/brpoplpush/{destination}"),), json=_MOVED, json_nil=_NOT_MOVED,
         examples=(Example("RPUSH l a b", 2), Example("BRPOPLPUSH l m 1", "b")),
         python=Method(defaults={"timeout": 0}, note=_WAITED_MOVE),
+        event=Event(how=How.PUSHED),
     ),
     Command(
         "list.blmpop", 0x0416,
@@ -239,6 +249,7 @@ ROWS = [
         json_nil={"key": None, "values": None},
         examples=(Example("RPUSH l a b c", 3), Example("BLMPOP 1 1 l RIGHT COUNT 5", ["l", ["c", "b", "a"]])),
         python=Method(note="Return the key and a list, or None after `timeout` seconds."),
+        event=Event(how=How.FIRST, end="where"),
     ),
     Command(
         "list.load", 0x04F0, "Load a piece of a list from a snapshot.",

@@ -2,6 +2,7 @@
 
 from synap.arguments import WRITE, AnyOrder, Choice, Flag, Glob, Int, Key, Optional, Text, Token
 from synap.command import Command, Example
+from synap.events import Event, How
 from synap.methods import Method
 from synap.reply import INTEGER, TEXT, Array, or_nil
 from synap.routes import Get, Post
@@ -22,6 +23,7 @@ ROWS = [
         http=(Post("/key/{source}/rename"),), json=_MOVED,
         examples=(Example("SET a v", "OK"), Example("RENAME a b", "OK"), Example("GET b", "v")),
         python=Method(note="A missing `source` is refused."),
+        event=Event(how=How.RENAMED),
     ),
     Command(
         "key.renamenx", 0x0902, "Rename a key if no key has the new name.", args=(_SOURCE, _DESTINATION),
@@ -30,6 +32,7 @@ ROWS = [
         examples=(Example("SET a v", "OK"), Example("SET b w", "OK"),
                   Example("RENAMENX a b", 0), Example("RENAMENX a c", 1)),
         python=Method(note="Return whether it was renamed. A missing `source` is refused."),
+        event=Event(how=How.RENAMED),
     ),
     Command(
         "key.copy", 0x0903, "Copy a key and its value to another key; with REPLACE, overwrite an existing destination.",
@@ -39,6 +42,7 @@ ROWS = [
         examples=(Example("SET a v", "OK"), Example("COPY a b", 1),
                   Example("COPY a b", 0), Example("COPY a b REPLACE", 1)),
         python=Method(note="Return whether it was copied."),
+        event=Event("copy_to", How.COPIED),
     ),
     Command(
         "key.move", 0x0904, "Move a key to another namespace if the key does not exist there.",
@@ -47,6 +51,7 @@ ROWS = [
         http=(Post("/key/{source}/move"),), json={"moved": "$flag"},
         examples=(Example("SET a v", "OK"), Example("MOVE a 1", 1), Example("MOVE a 1", 0)),
         python=Method(names={"source": "key"}, note="Return whether it was moved."),
+        event=Event(how=How.TAKEN_ALONG),
     ),
     Command(
         "key.swap", 0x0905, "Exchange all keys of two namespaces; the command walks the keys of both.",
@@ -57,6 +62,7 @@ ROWS = [
         resp="SWAPDB", run="renames.swap", traits=WRITES | GROWS, needs_words=80,
         http=(Post("/key/swap"),), json={"success": True},
         examples=(Example("SWAPDB 0 1", "OK"),),
+        event=Event(how=How.NONE),
     ),
     Command(
         "key.flush_namespace", 0x0906, "Remove every key of the selected namespace.", resp="FLUSHDB",
@@ -65,6 +71,7 @@ ROWS = [
         http=(Post("/key/flushdb"),), envelope=("kv.flushdb",), switch=_SWITCH,
         json={"flushed": "$total"},
         examples=(Example("SET k v", "OK"), Example("FLUSHDB", "OK"), Example("DBSIZE", 0)),
+        event=Event(how=How.NONE),
     ),
     Command(
         "key.random", 0x0907, "Return a random key.", resp="RANDOMKEY", reply=or_nil(TEXT), run="key_listing.draw",

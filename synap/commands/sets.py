@@ -2,6 +2,7 @@
 
 from synap.arguments import WRITE, AnyOrder, Counted, Glob, Int, Key, Many, Optional, Raw, Text, Token
 from synap.command import Command, Example
+from synap.events import Event, How
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.ranges import INT_MAX
 from synap.reply import INTEGER, NIL, TEXT, VALUE, Array, Either, SetOf, Tuple
@@ -76,6 +77,7 @@ ROWS = [
         traits=WRITES | GROWS, needs_words=_ADD_WORDS, http=(Post("/set/{source}/move/{destination}"),),
         json={"moved": "$flag", "source": "$source", "destination": "$destination"},
         examples=(Example("SADD s a", 1), Example("SMOVE s t a", 1), Example("SMOVE s t a", 0)),
+        event=Event(how=How.MOVED),
     ),
     Command(
         "set.pick", 0x0509,
@@ -107,6 +109,7 @@ ROWS = [
         args=(_DESTINATION, _KEYS), resp="SINTERSTORE", reply=INTEGER, run="set_algebra.store_intersection",
         traits=WRITES | GROWS, needs_words=_STORE_WORDS, http=(Post("/set/interstore"),), json=_STORED,
         examples=(Example("SADD s a b", 2), Example("SINTERSTORE t s s", 2), Example("SINTERSTORE t s none", 0)),
+        event=Event(how=How.STORED, misses=True),
     ),
     Command(
         "set.unionstore", 0x050E,
@@ -114,6 +117,7 @@ ROWS = [
         args=(_DESTINATION, _KEYS), resp="SUNIONSTORE", reply=INTEGER, run="set_algebra.store_union",
         traits=WRITES | GROWS, needs_words=_STORE_WORDS, http=(Post("/set/unionstore"),), json=_STORED,
         examples=(Example("SADD s a b", 2), Example("SADD t b c", 2), Example("SUNIONSTORE u s t", 3)),
+        event=Event(how=How.STORED, misses=True),
     ),
     Command(
         "set.diffstore", 0x050F,
@@ -121,6 +125,7 @@ ROWS = [
         args=(_DESTINATION, _KEYS), resp="SDIFFSTORE", reply=INTEGER, run="set_algebra.store_difference",
         traits=WRITES | GROWS, needs_words=_STORE_WORDS, http=(Post("/set/diffstore"),), json=_STORED,
         examples=(Example("SADD s a b", 2), Example("SADD t b c", 2), Example("SDIFFSTORE u s t", 1)),
+        event=Event(how=How.STORED, misses=True),
     ),
     Command(
         "set.intercard", 0x0510,

@@ -2,6 +2,7 @@
 
 from synap.arguments import WRITE, AnyOrder, Flag, Int, Key, OneOf, Raw, Token
 from synap.command import Command, Example
+from synap.events import Event, How
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX
 from synap.reply import DONE, INTEGER, NIL, REAL, VALUE, Either, Record, or_nil
@@ -45,6 +46,7 @@ ROWS = [
         json_nil={"success": "$changed", "key": "$key"}, command_nil={"success": "$changed"}, elapsed={"ttl": "exat"},
         examples=(Example("SET k v", "OK"), Example("SET k w NX", None), Example("SET k w XX GET", "v")),
         python=Method(by_hand=EMBEDDED | CLIENT),
+        event=Event("set", expires=True),
     ),
     Command(
         "kv.get", 0x0102, "Return the value of a key.", args=(_KEY,), resp="GET", reply=or_nil(VALUE),
@@ -62,6 +64,7 @@ ROWS = [
         json={"value": "$reply"},
         examples=(Example("INCRBY n 5", 5), Example("INCRBY n -7", -2)),
         python=Method("incr", by_hand=EMBEDDED | CLIENT),
+        event=Event("incrby"),
     ),
     Command(
         "kv.increment", 0x0104, "Add 1 to the number at a key and return the sum; a missing key counts as 0.",
@@ -70,6 +73,7 @@ ROWS = [
         json={"value": "$reply"},
         examples=(Example("INCR n", 1), Example("INCR n", 2)),
         python=Method(by_hand=EMBEDDED | CLIENT),
+        event=Event("incrby"),
     ),
     Command(
         "kv.subtract", 0x0105,
@@ -80,6 +84,7 @@ ROWS = [
         json={"value": "$reply"},
         examples=(Example("DECRBY n 5", -5), Example("DECRBY n -7", 2)),
         python=Method("decr", by_hand=EMBEDDED | CLIENT),
+        event=Event("incrby"),
     ),
     Command(
         "kv.decrement", 0x0106,
@@ -89,6 +94,7 @@ ROWS = [
         http=(Post("/kv/{key}/decr"),), json={"value": "$reply"},
         examples=(Example("DECR n", -1),),
         python=Method(by_hand=EMBEDDED | CLIENT),
+        event=Event("incrby"),
     ),
     Command(
         "kv.getset", 0x0107, "Set a key to a value, remove the deadline of the key, and return the previous value.",
@@ -97,6 +103,7 @@ ROWS = [
         json="$text", command="$hybrid", json_nil=None, command_nil=None,
         examples=(Example("GETSET k v", None), Example("GETSET k w", "v")),
         python=Method(note="Return None if there was none."),
+        event=Event("set", misses=True),
     ),
     Command(
         "kv.getdel", 0x0108, "Return the value of a key and remove the key.",
@@ -106,6 +113,7 @@ ROWS = [
         json_nil=None, command_nil=None,
         examples=(Example("SET k v", "OK"), Example("GETDEL k", "v"), Example("GETDEL k", None)),
         python=Method(note="Return None if the key does not exist."),
+        event=Event(how=How.GONE, misses=True),
     ),
     Command(
         "kv.getex", 0x0109,
@@ -124,6 +132,7 @@ ROWS = [
         http=(Post("/kv/{key}/getex"),), json="$text", command="$hybrid", json_nil=None, command_nil=None,
         examples=(Example("SET k v", "OK"), Example("GETEX k EX 100", "v"), Example("GETEX none", None)),
         python=Method(by_hand=EMBEDDED | CLIENT),
+        event=Event("expire", How.DEADLINE),
     ),
     Command(
         "kv.setnx", 0x010A, "Set a key to a value if the key does not exist.", args=(_NEW, Raw("value")), resp="SETNX",
@@ -131,6 +140,7 @@ ROWS = [
         http=(Post("/kv/{key}/setnx"),), json={"success": "$flag"},
         examples=(Example("SETNX k v", 1), Example("SETNX k w", 0)),
         python=Method(note="Return whether it was set."),
+        event=Event("set"),
     ),
     Command(
         "kv.setex", 0x010B, "Set a key to a value that expires after some seconds.",
@@ -139,6 +149,7 @@ ROWS = [
         http=(Post("/kv/{key}/setex"),), json={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("SETEX k 100 v", "OK"), Example("GET k", "v")),
         python=Method(names={"ttl": "seconds"}),
+        event=Event("set", expires=True),
     ),
     Command(
         "kv.psetex", 0x010C, "Set a key to a value that expires after some milliseconds.",
@@ -147,6 +158,7 @@ ROWS = [
         http=(Post("/kv/{key}/psetex"),), json={"success": True, "key": "$key"}, command={"success": True},
         examples=(Example("PSETEX k 100000 v", "OK"), Example("GET k", "v")),
         python=Method(names={"px": "ms"}),
+        event=Event("set", expires=True),
     ),
     Command(
         "kv.delex", 0x010D,
@@ -156,6 +168,7 @@ ROWS = [
         json={"deleted": "$flag", "key": "$key"}, command={"deleted": "$flag"},
         examples=(Example("SET k v", "OK"), Example("DELEX k IFEQ w", 0), Example("DELEX k IFEQ v", 1)),
         python=Method(note="Return whether it was removed."),
+        event=Event(how=How.GONE),
     ),
     Command(
         "kv.stats", 0x010E,

@@ -2,6 +2,7 @@
 
 from synap.arguments import WRITE, Int, Key, Many, Raw
 from synap.command import Command, Example
+from synap.events import Event
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.reply import INTEGER, TEXT, VALUE, Array, or_nil
 from synap.routes import Get, Post
@@ -73,6 +74,7 @@ ROWS = [
         needs_words=80, http=(Post("/kv/mset"),), json={"success": True},
         examples=(Example("MSET a 1 b 2", "OK"), Example("MGET a b", ["1", "2"])),
         python=Method(note="The keys are set in one atomic step."),
+        event=Event("set"),
     ),
     Command(
         "kv.msetnx", 0x0309, "Set several keys to values if none of the keys exists.", args=_PAIRS, resp="MSETNX",
@@ -80,5 +82,6 @@ ROWS = [
         http=(Post("/kv/msetnx"),), json={"success": "$flag"},
         examples=(Example("MSETNX a 1 b 2", 1), Example("MSETNX b 3 c 4", 0)),
         python=Method(note="Return whether they were set."),
+        event=Event("set"),
     ),
 ]  # fmt: skip

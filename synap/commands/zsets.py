@@ -20,6 +20,7 @@ from synap.arguments import (
     Token,
 )
 from synap.command import Command, Example
+from synap.events import Event, How
 from synap.methods import Method
 from synap.reply import INTEGER, NIL, REAL, TEXT, VALUE, Array, Either, Pairs, Tuple, or_nil
 from synap.routes import Get, Post
@@ -70,6 +71,7 @@ ROWS = [
         ),
         resp="ZADD", reply=Either(INTEGER, REAL, NIL), run="zsets.add", traits=WRITES | GROWS, needs_words=3000,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZADD z XX CH 3 a 4 none", 1), Example("ZADD z INCR 1 a", 4.0)),
+        event=Event(when=("incr", "zincr")),
     ),
     Command(
         "zset.increment", 0x0702, "Add a number to the score of a member, which is 0 if it is missing, and return the "
@@ -79,6 +81,7 @@ ROWS = [
         http=(Post("/sortedset/{key}/zincrby"),), envelope=("sortedset.zincrby",), also={"score": "increment"},
         json={"score": "$reply", "key": "$key"},
         examples=(Example("ZINCRBY z 1.5 a", 1.5), Example("ZINCRBY z -2 a", -0.5)),
+        event=Event("zincr"),
     ),
     Command(
         "zset.remove", 0x0703, "Remove members from a sorted set and return how many were present.",
@@ -205,6 +208,7 @@ ROWS = [
         "zset.mpop", 0x0716, "Remove and return members from one end of the first sorted set that has some.",
         args=_SEVERAL, resp="ZMPOP", reply=_POPPED_OF, run="zset_pops.pop_of_many", traits=WRITES,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZMPOP 2 none z MIN COUNT 2", ["z", [["a", 1.0], ["b", 2.0]]])),
+        event=Event(how=How.FIRST, end="end"),
     ),
     Command(
         "zset.bpopmin", 0x0717,
@@ -214,6 +218,7 @@ ROWS = [
         run="zset_pops.pop_min_wait", traits=WRITES | WAITS,
         examples=(Example("ZADD z 1 a", 1), Example("BZPOPMIN none z 1", ["z", "a", 1.0])),
         python=Method(defaults={"timeout": 0}, note=_NOTE),
+        event=Event("zpopmin", How.FIRST),
     ),
     Command(
         "zset.bpopmax", 0x0718,
@@ -223,6 +228,7 @@ ROWS = [
         run="zset_pops.pop_max_wait", traits=WRITES | WAITS,
         examples=(Example("ZADD z 1 a", 1), Example("BZPOPMAX none z 1", ["z", "a", 1.0])),
         python=Method(defaults={"timeout": 0}, note=_NOTE),
+        event=Event("zpopmax", How.FIRST),
     ),
     Command(
         "zset.bmpop", 0x0719,
@@ -230,6 +236,7 @@ ROWS = [
         args=(Timeout("timeout"), *_SEVERAL), resp="BZMPOP", reply=_POPPED_OF, run="zset_pops.pop_of_many_wait",
         traits=WRITES | WAITS,
         examples=(Example("ZADD z 1 a", 1), Example("BZMPOP 1 1 z MAX", ["z", [["a", 1.0]]])),
+        event=Event(how=How.FIRST, end="end"),
     ),
     Command(
         "zset.randmember", 0x071A,
@@ -264,6 +271,7 @@ ROWS = [
         examples=(
             Example("ZADD z 1 a", 1), Example("ZUNIONSTORE y 2 z z WEIGHTS 2 3", 1), Example("ZSCORE y a", 5.0),
         ),
+        event=Event(how=How.STORED, misses=True),
     ),
     Command(
         "zset.interstore", 0x071F,
@@ -272,6 +280,7 @@ ROWS = [
         run="zset_algebra.store_intersection", traits=WRITES | GROWS, needs_words=_STORE_WORDS,
         http=(Post("/sortedset/zinterstore"),), envelope=("sortedset.zinterstore",), json=_STORED,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZINTERSTORE y 2 z none", 0)),
+        event=Event(how=How.STORED, misses=True),
     ),
     Command(
         "zset.diffstore", 0x0720,
@@ -281,6 +290,7 @@ ROWS = [
         traits=WRITES | GROWS, needs_words=_STORE_WORDS,
         http=(Post("/sortedset/zdiffstore"),), envelope=("sortedset.zdiffstore",), json=_STORED,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZDIFFSTORE y 2 z none", 2)),
+        event=Event(how=How.STORED, misses=True),
     ),
     Command(
         "zset.intercard", 0x0721,
@@ -298,6 +308,7 @@ ROWS = [
         resp="ZRANGESTORE", reply=INTEGER, run="zset_algebra.store_range", traits=WRITES | GROWS,
         needs_words=_STORE_WORDS,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZRANGESTORE y z 0 0", 1)),
+        event=Event(how=How.STORED, misses=True),
     ),
     Command(
         "zset.scan", 0x0723,

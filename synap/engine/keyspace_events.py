@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from synap.command import Command
 from synap.derive import tape_reader
 from synap.engine.subscribers import with_form
+from synap.events import How
 from synap.store.keys import key_info
 from synap.store.memory import layout
 from synap.store.memory.layout import CHANGED, ITEM_MASK, MARK_BITS, NAMESPACES
@@ -31,37 +32,9 @@ LETTERS = "g$lshzxetdnKEm"
 ALL = frozenset("g$lshzxetd")
 CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$", "hyperloglog": "$"}
 """The class of the events of a family's rows."""
-NAMES = {
-    "kv.set": "set", "kv.getset": "set", "kv.setnx": "set", "kv.setex": "set", "kv.psetex": "set", "kv.mset": "set",
-    "kv.msetnx": "set", "kv.add": "incrby", "kv.increment": "incrby", "kv.subtract": "incrby",
-    "kv.decrement": "incrby", "hash.set": "hset", "hash.hmset": "hset", "hash.setnx": "hset", "hash.setex": "hset",
-    "hash.getdel": "hdel", "hash.getex": "hexpire", "hash.pexpire": "hexpire", "hash.expireat": "hexpire",
-    "hash.pexpireat": "hexpire", "list.lpushx": "lpush", "list.rpushx": "rpush", "key.expire_in": "expire",
-    "key.expire_in_ms": "expire", "key.expire_at": "expire", "key.expire_at_ms": "expire", "key.expire": "expired",
-    "hash.drop_some": "hexpired", "zset.increment": "zincr", "zset.zadd": "zadd", "zset.zpopmin": "zpopmin",
-    "zset.zpopmax": "zpopmax", "zset.zremrangebyrank": "zremrangebyrank",
-    "zset.zremrangebyscore": "zremrangebyscore", "bitmap.bitop": "set", "bitmap.bitfield": "setbit",
-    "hyperloglog.pfmerge": "pfadd", "hyperloglog.absorb": "pfadd",
-}  # fmt: skip
-"""The event of a row, if it is not the row's RESP command in small letters."""
-REMOVING = frozenset({"kv.getdel", "kv.delex", "key.delete", "key.unlink"})
-WITH_DEADLINE = frozenset({"kv.setex", "kv.psetex"})
-EXPIRING = frozenset({"key.expire_in", "key.expire_in_ms", "key.expire_at", "key.expire_at_ms"})
-STORING = frozenset({
-    "set.interstore", "set.unionstore", "set.diffstore", "zset.unionstore", "zset.interstore", "zset.diffstore",
-    "zset.rangestore", "bitmap.bitop",
-})  # fmt: skip
-"""Rows that replace their first key by what they make of the others."""
-FIRST_OF = {
-    "list.blpop": "lpop", "list.brpop": "rpop", "zset.bpopmin": "zpopmin", "zset.bpopmax": "zpopmax",
-    "list.lmpop": "", "list.blmpop": "", "zset.mpop": "", "zset.bmpop": "",
-}  # fmt: skip
-"""Rows that change one of several keys, which their reply names first -> the event; empty: the end says which."""
 ENDS = {"LEFT": "lpop", "RIGHT": "rpop", "MIN": "zpopmin", "MAX": "zpopmax"}
-MOVING = frozenset({"list.lmove", "list.blmove", "list.rpoplpush", "list.brpoplpush"})
-READING = frozenset({"kv.getset", "kv.getdel", "hyperloglog.pfmerge"}) | STORING
-"""Rows that write, and read as well."""
-SILENT = frozenset({"key.flush", "key.flush_namespace", "key.swap", "hyperloglog.todense"})
+"""The event of a row that takes elements from an end which the call names."""
+TIMES = {"ttl", "px", "exat", "pxat"}
 
 
 class BadClasses(ValueError):
@@ -132,7 +105,7 @@ class KeyspaceEvents:
     def before(self, row: Command, tape: int, now: int) -> list[Seen] | None:
         """Return the keys of a call at word `tape` as they are before it; None if the call has no events."""
         misses = "m" in self.classes and row.reads
-        if row.name in SILENT or not (row.writes or misses):
+        if row.event.how is How.NONE or not (row.writes or misses):
             return None
         engine = self._engine
         namespace = engine.numbers[tape - 2]
@@ -144,8 +117,8 @@ class KeyspaceEvents:
 
     def after(self, row: Command, tape: int, found: list[Seen], status: int, now: int) -> None:
         """Send the events of a call that has been carried out with this status."""
-        if "m" in self.classes and (row.reads or row.name in READING):
-            for seen in found[1:] if row.name in STORING else found:
+        if "m" in self.classes and (row.reads or row.event.misses):
+            for seen in found[1:] if row.event.how is How.STORED else found:
                 if not seen.before:
                     self._send("m", "keymiss", seen, now)
         if not status & CHANGED:
@@ -171,69 +144,59 @@ class KeyspaceEvents:
     # The events of a call.
 
     def _events(self, row: Command, tape: int, found: list[Seen], now: int) -> Iterator[Event]:
-        kind, event = CLASSES.get(row.family, ""), NAMES.get(row.name, row.resp.lower())
+        kind, event = CLASSES.get(row.family, ""), row.event.name or row.resp.lower()
         unique = list({(seen.namespace, seen.name): seen for seen in found}.values())
-        if row.name == "key.expire":
-            yield from (("x", "expired", seen) for seen in unique if not seen.after)
-        elif row.name in REMOVING:
-            yield from (("g", "del", seen) for seen in unique if seen.before and not seen.after)
-        elif row.family == "key" and row.name not in EXPIRING and row.name != "key.persist":
-            yield from self._moved(row, tape, unique, now)
-        elif row.name in EXPIRING or row.name == "kv.getex":
-            yield from self._deadline(row, tape, event, unique)
-        elif row.name == "set.move":
-            source, target = found[0], found[-1]
-            yield "s", "srem", source
-            yield from _gone(source)
-            yield from _put("s", "sadd", target)
-        elif row.name in STORING:
-            yield from _stored(kind, event, found[0])
-        elif row.name == "hyperloglog.pfmerge":
-            yield from _put(kind, event, found[0])
-        elif row.name in FIRST_OF:
-            named, fields = self._first_text(), self._fields(row, tape)
-            event = FIRST_OF[row.name] or ENDS[fields.get("where") or fields["end"]]
-            yield from (each for seen in unique if seen.name == named for each in _put(kind, event, seen))
-        elif row.name in MOVING:
-            fields = self._fields(row, tape)
-            yield from _new(found[1])
-            yield "l", "rpush" if fields.get("whereto") == "RIGHT" else "lpush", found[1]
-            yield "l", "lpop" if fields.get("wherefrom") == "LEFT" else "rpop", found[0]
-            yield from _gone(found[0])
-        else:
-            if row.name in ("zset.add", "zset.zadd") and self._fields(row, tape).get("incr"):
-                event = "zincr"
-            for seen in found if row.name in ("kv.mset", "kv.msetnx") else unique:
-                yield from _put(kind, event, seen)
-                if row.name in WITH_DEADLINE or (row.name == "kv.set" and self._fields(row, tape).keys() & _TIMES):
-                    yield "g", "expire", seen
-
-    def _moved(self, row: Command, tape: int, found: list[Seen], now: int) -> Iterator[Event]:
         source, target = found[0], found[-1]
-        if row.name in ("key.rename", "key.renamenx"):
-            yield from _new(target)
-            yield "g", "rename_from", source
-            yield "g", "rename_to", target
-        elif row.name in ("key.copy", "key.move"):
-            fields = self._fields(row, tape)
-            other = Seen(int(fields.get("db", source.namespace)) % NAMESPACES, target.at, target.size, False, True)
-            other.name = target.name
-            if row.name == "key.move":
-                yield from _new(other)
-                yield "g", "move_from", source
-                yield "g", "move_to", other
-            else:
-                yield from _new(other)
-                yield "g", "copy_to", other
+        match row.event.how:
+            case How.EXPIRED:
+                yield from (("x", event, seen) for seen in unique if not seen.after)
+            case How.GONE:
+                yield from (each for seen in unique for each in _gone(seen))
+            case How.DEADLINE:
+                yield from self._deadline(row, tape, event, unique)
+            case How.MOVED:
+                yield "s", "srem", source
+                yield from _gone(source)
+                yield from _put("s", "sadd", target)
+            case How.STORED:
+                yield from _stored(kind, event, source)
+            case How.FIRST:
+                named = self._first_text()
+                event = ENDS[self._fields(row, tape)[row.event.end]] if row.event.end else event
+                yield from (each for seen in unique if seen.name == named for each in _put(kind, event, seen))
+            case How.PUSHED:
+                fields = self._fields(row, tape)
+                yield from _new(target)
+                yield kind, "rpush" if fields.get("whereto") == "RIGHT" else "lpush", target
+                yield kind, "lpop" if fields.get("wherefrom") == "LEFT" else "rpop", source
+                yield from _gone(source)
+            case How.RENAMED:
+                yield from _new(target)
+                yield "g", "rename_from", source
+                yield "g", "rename_to", target
+            case How.COPIED | How.TAKEN_ALONG:
+                yield from self._elsewhere(row, tape, event, source, target)
+            case _:
+                if row.event.when[0] and self._fields(row, tape).get(row.event.when[0]):
+                    event = row.event.when[1]
+                for seen in found if event == "set" else unique:
+                    yield from _put(kind, event, seen)
+                    if row.event.expires and self._fields(row, tape).keys() & TIMES:
+                        yield "g", "expire", seen
+
+    def _elsewhere(self, row: Command, tape: int, event: str, source: Seen, target: Seen) -> Iterator[Event]:
+        namespace = int(self._fields(row, tape).get("db", source.namespace)) % NAMESPACES
+        other = Seen(namespace, target.at, target.size, False, True, target.name)
+        yield from _new(other)
+        if row.event.how is How.TAKEN_ALONG:
+            yield "g", "move_from", source
+            event = "move_to"
+        yield "g", event, other
 
     def _deadline(self, row: Command, tape: int, event: str, found: list[Seen]) -> Iterator[Event]:
+        persists = self._fields(row, tape).get("persist")
         for seen in found:
-            if not seen.after:
-                yield "g", "del", seen
-            elif row.name == "kv.getex":
-                yield "g", "persist" if self._fields(row, tape).get("persist") else "expire", seen
-            else:
-                yield "g", event, seen
+            yield "g", "del" if not seen.after else "persist" if persists else event, seen
 
     def _fields(self, row: Command, tape: int) -> dict[str, Any]:
         return tape_reader.read(row, self._engine.numbers, self._engine.bytes, tape, with_form)
@@ -246,9 +209,6 @@ class KeyspaceEvents:
             if not size & ITEM_MASK:
                 return bytes(engine.bytes[start : start + (size >> MARK_BITS)])
         return b""
-
-
-_TIMES = {"ttl", "px", "exat", "pxat"}
 
 
 def _new(seen: Seen) -> Iterator[Event]:

@@ -2,8 +2,9 @@
 
     +1339518083.107412 [0 127.0.0.1:60866] "keys" "*"
 
-While there is a monitor, every command takes the slow path, which tells the monitors. Commands of administrators and
-passwords are not shown, as in Redis; within MULTI a command is shown when it is queued.
+While there is a monitor, every command takes the slow path, which tells the monitors. Commands of administrators are
+not shown, as in Redis, nor those that are allowed before signing in, which may hold a password. Within MULTI a command
+is shown when it is queued.
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from synap.command import Command
 from synap.engine.sessions import Session
 from synap.store.memory import layout
-from synap.traits import ADMIN
+from synap.traits import ADMIN, SIGNED_OUT
 
 if TYPE_CHECKING:
     from synap.engine.engine import Engine
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 _ESCAPES = {
     ord("\\"): b"\\\\", ord('"'): b'\\"', 10: b"\\n", 13: b"\\r", 9: b"\\t", 7: b"\\a", 8: b"\\b",
 }  # fmt: skip
-SECRET = frozenset({"connection.auth", "connection.hello"})
-"""Rows whose words may hold a password."""
 
 
 def quoted(word: bytes) -> bytes:
@@ -50,7 +49,7 @@ class Monitors:
 
     def tell(self, session: Session, row: Command, count: int) -> None:
         """Send the monitors the command of `count` words that a session is about to carry out."""
-        if row.traits & ADMIN or row.name in SECRET:
+        if row.traits & (ADMIN | SIGNED_OUT):
             return
         engine, numbers = self._engine, self._engine.numbers
         words = []

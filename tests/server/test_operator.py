@@ -293,7 +293,7 @@ def test_what_redis_tools_read_and_set(client: redis.Redis, node: Server) -> Non
     now = client.config_get("tcp-keepalive", "client-output-buffer-limit")
     assert now["tcp-keepalive"] == "60" and now["client-output-buffer-limit"].startswith("normal 2097152 0 0 ")
     for name, value, said in [
-        ("appendonly", "no", "set at the start"), ("notify-keyspace-events", "KEA", "set at the start"),
+        ("appendonly", "no", "set at the start"), ("notify-keyspace-events", "K?", "Invalid event class"),
         ("tcp-keepalive", "-1", "between 0"), ("client-output-buffer-limit", "normal 1", "Wrong number"),
         ("client-output-buffer-limit", "odd 0 0 0", "Invalid client class"),
         ("client-output-buffer-limit", "normal 2mb 1mb 60", "hard limit"), ("dir", "/", "protected config"),

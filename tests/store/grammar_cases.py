@@ -1,6 +1,11 @@
 """A line, and what the grammar says: `ok` or the refusal. What Redis says too, if it knows the command."""
 
 _TEXT = """
+    MONITOR -> ok
+    MONITOR x -> WRONG_ARITY
+    RESTORE k 0 payload -> ok
+    RESTORE k 0 payload REPLACE IDLETIME 5 -> ok
+    RESTORE k 0 payload what -> SYNTAX
     SET k v -> ok
     set k v nx ex 10 get -> ok
     SET k v NX NX -> ok

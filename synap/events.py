@@ -1,0 +1,44 @@
+"""What a row says of the keyspace notifications of its calls, as data; `engine/keyspace_events.py` sends them."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class How(Enum):
+    """Which keys of a call have the event of its row, and what else they have."""
+
+    PUT = "each key that is named"
+    NONE = "none: the row changes whole namespaces"
+    GONE = "`del`, for each key that was there"
+    STORED = "the first key, which is replaced by what is made of the others"
+    FIRST = "the one of several keys that the reply names first"
+    PUSHED = "`lpush` or `rpush` for the second key, `lpop` or `rpop` for the first one"
+    MOVED = "`srem` for the first key, `sadd` for the last one"
+    RENAMED = "`rename_from` for the first key, `rename_to` for the last one"
+    COPIED = "the last key, in the namespace that the call names"
+    TAKEN_ALONG = "`move_from` for the key, `move_to` for the key in the other namespace"
+    DEADLINE = "each key, `del` if its deadline has passed, `persist` if the call says so"
+    EXPIRED = "`expired`, for the key that is gone"
+
+
+@dataclass(frozen=True)
+class Event:
+    """The event of a row.
+
+    name      the event, if not the RESP command in small letters
+    how       which keys have it
+    expires   True: a call that gives a time to live has `expire` besides
+    end       the field that says from which end an element was taken; it decides the event
+    when      (field, event instead, if the field is given)
+    misses    True: the row reads as well, so a key that it does not find is a miss
+    """
+
+    name: str = ""
+    how: How = How.PUT
+    expires: bool = False
+    end: str = ""
+    when: tuple[str, str] = ("", "")
+    misses: bool = False
+
+
+DEFAULT = Event()
