@@ -4,7 +4,7 @@
     python asv_bench/versus/resp.py --rows P2 --commands GET SET
 
 Both sides are driven by redis-benchmark with random keys. Before each run everything is flushed; GET
-finds all of its keys loaded, LPOP and LRANGE find a list. redis-benchmark's RPUSH, LPUSH, LPOP, SADD,
+finds all of its keys loaded, LPOP, LRANGE and others find a list. redis-benchmark's RPUSH, LPUSH, LPOP, SADD,
 HSET and ZADD use one key each, with random members. Log modes compare like with like: fsync_mode
 never / periodic (1 s) against `appendonly yes` with appendfsync no / everysec; dirty pages are synced
 before a run, so that no side pays for the other's. Each row of throughput has a row of server CPU time
@@ -29,7 +29,7 @@ class Test:
     probe: tuple[bytes, ...]
     """One call that shows whether the command is served."""
     needs: str = ""
-    """What must be there: `keys` (all of them), `list` (as many elements as requests)."""
+    """What must be there: `keys` (all of them), `list` (one element a request), `million` (elements of a list)."""
     share: float = 1.0
     """Requests relative to the others: dear commands run fewer."""
 
@@ -41,17 +41,23 @@ TESTS = {
     "LPUSH": Test(("-t", "lpush"), (b"LPUSH", b"l", b"v")),
     "RPUSH": Test(("-t", "rpush"), (b"RPUSH", b"l", b"v")),
     "LPOP": Test(("-t", "lpop"), (b"LPOP", b"none"), needs="list"),
+    "RPOP": Test(("-t", "rpop"), (b"RPOP", b"none"), needs="list"),
+    "LMOVE": Test(("LMOVE", "mylist", "mylist", "LEFT", "RIGHT"), (b"LMOVE", b"n", b"n", b"LEFT", b"LEFT"), "list"),
+    "LINDEX middle": Test(("LINDEX", "mylist", "500000"), (b"LINDEX", b"none", b"0"), "million", 0.1),
+    "LSET middle": Test(("LSET", "mylist", "500000", "abc"), (b"LINDEX", b"none", b"0"), "million", 0.1),
     "SADD": Test(("-t", "sadd"), (b"SADD", b"s", b"v")),
     "HSET": Test(("-t", "hset"), (b"HSET", b"h", b"f", b"v")),
     "ZADD": Test(("-t", "zadd"), (b"ZADD", b"z", b"1", b"v")),
     "LRANGE 100": Test(("LRANGE", "mylist", "0", "99"), (b"LRANGE", b"none", b"0", b"1"), "list", 0.1),
     "LRANGE 300": Test(("LRANGE", "mylist", "0", "299"), (b"LRANGE", b"none", b"0", b"1"), "list", 0.05),
+    "LRANGE 600": Test(("LRANGE", "mylist", "0", "599"), (b"LRANGE", b"none", b"0", b"1"), "list", 0.03),
     "MSET 10": Test(("-t", "mset"), (b"MSET", b"k", b"v"), share=0.2),
 }
 ROWS = ("P1", "P2", "P3", "P4")
 SIMPLE = ("GET", "SET", "INCR")
-MANY = ("GET", "SET", "INCR", "LPUSH", "RPUSH", "LPOP", "SADD", "HSET", "ZADD")
-SHORT = ("GET", "SET", "INCR", "RPUSH", "SADD")
+LISTS = ("LPUSH", "RPUSH", "LPOP", "RPOP", "LMOVE", "LINDEX middle", "LSET middle")
+MANY = ("GET", "SET", "INCR", *LISTS, "SADD", "HSET", "ZADD")
+SHORT = ("GET", "SET", "INCR", "RPUSH", "LINDEX middle", "SADD")
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ def questions(quick: bool) -> list[Question]:
         Question("P2", "periodic", 16, many, deep, 1.0, 1.5),
         Question("P3", LOG_OFF, 64, SIMPLE, 2 * deep, 1.3, 2.5, 0.7, 0.35),
         Question("P3", LOG_OFF, 128, SIMPLE, 2 * deep, 1.3, 2.5, 0.7, 0.35),
-        Question("P4", LOG_OFF, 16, ("LRANGE 100", "LRANGE 300", "MSET 10"), deep, 0.8, 1.5),
+        Question("P4", LOG_OFF, 16, ("LRANGE 100", "LRANGE 300", "LRANGE 600", "MSET 10"), deep, 0.8, 1.5),
     ]
 
 
@@ -93,10 +99,11 @@ def prepare(node: Node, test: Test, requests: int, options: argparse.Namespace) 
             client.load(encode(b"SET", b"key:%012d" % i, value) for i in range(options.keys))
         return
     flush(node)
-    if test.needs == "list":
+    if test.needs in ("list", "million"):
+        count = requests if test.needs == "list" else 1_000_000
         with node.client() as client:
             element = b"x" * options.value_bytes
-            client.load(encode(b"RPUSH", b"mylist", element) for _ in range(requests))
+            client.load(encode(b"RPUSH", b"mylist", element) for _ in range(count))
 
 
 def ask(report: Report, question: Question, nodes: Sequence[Node], options: argparse.Namespace) -> None:
