@@ -6,6 +6,7 @@ The log has SPOP as a removal with the members spelled out, since random draws c
 import numpy as np
 
 from synap.compiler.jit import kernel
+from synap.kernels.integers import print_integer
 from synap.kernels.spans import fill
 from synap.ranges import INT_MIN
 from synap.store.kinds.sets import encodings, members, sets, table_form
@@ -19,6 +20,8 @@ from synap.store.memory.layout import (
     EMPTY,
     FULL,
     ITEM,
+    ITEM_MASK,
+    ITEM_TEXT,
     ITEMS,
     MARK_BITS,
     NO_ITEM,
@@ -60,33 +63,39 @@ def pop(words, octets, tape, now, reply):
     if ref == OTHER_KIND:
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
-    wanted = min(wanted, members.count_of(words, root))
-    if not fits(words, reply, wanted, members.bytes_of(words, root)):
-        return FULL
+    count = members.count_of(words, root)
+    wanted = min(wanted, count)
     set_scalar(words, reply, 0)
     if wanted == 0:
         return EMPTY
+    status = put_different(words, octets, root, wanted, reply)
+    if status != ITEMS:
+        return status
     decided.begin(words, codes.SET_REMOVE, words[tape - 2], slots.SET_REMOVE_SLOTS)
     decided.put_argument(words, octets, slots.SET_REMOVE_KEY, tape, slots.SET_POP_KEY)
     decided.put_group(words, slots.SET_REMOVE_MEMBERS)
-    whole = wanted == members.count_of(words, root)
-    place = 0
-    for _ in range(wanted):
-        if whole:  # all members, in their order, go with the key
-            place, member = members.following(words, octets, root, place)
-        else:
-            member = draw(words, octets, root)
-        start, mark = members.text_of(words, octets, root, member)
+    for i in range(wanted):
+        start, size = item_text(words, octets, reply + 2 + 2 * i)
         item = decided.add_item(words, slots.SET_REMOVE_MEMBERS, slots.SET_REMOVE_MEMBERS_STRIDE)
-        decided.put_text(words, octets, item + slots.SET_REMOVE_MEMBERS_MEMBER, start, mark >> MARK_BITS, 0)
-        members.put(words, octets, root, member, reply)
-        if not whole and not members.remove(words, octets, root, member, True):
-            return BROKEN
-    left = 0 if whole else members.count_of(words, root)
+        decided.put_text(words, octets, item + slots.SET_REMOVE_MEMBERS_MEMBER, start, size, 0)
+        if wanted < count:  # else all members go with the key
+            later = i == 0 or members.is_table(words, root)  # a strip is copied once, and the reply keeps the old one
+            if not members.remove(words, octets, root, members.find(words, octets, root, start, size), later):
+                return BROKEN
+    left = members.count_of(words, root) if wanted < count else 0
     if has_count and left:
         encodings.set_was_drawn(words, octets, ref, root, wanted)
     key_access.shrunk(words, octets, h, seat, left)
     return (ITEMS if has_count else ITEM) | CHANGED | DECIDED_BIT
+
+
+@kernel
+def item_text(words, octets, place):
+    """Return (octet, size) of the text of an item of the reply; an integer is printed in `members.DIGITS`."""
+    size = words[place + 1]
+    if size & ITEM_MASK == ITEM_TEXT:
+        return words[place], size >> MARK_BITS
+    return np.int64(members.DIGITS), print_integer(octets, members.DIGITS, words[place])
 
 
 @kernel
@@ -107,17 +116,23 @@ def pick(words, octets, tape, now, reply):
     if count < 0:
         status = put_repeated(words, octets, root, -count, reply)
         return status if has_count or status == FULL else ITEM
-    if count >= members.count_of(words, root):
-        return sets.put_all(words, octets, root, reply)
-    if not fits(words, reply, count, members.bytes_of(words, root)):
-        return FULL
     if count == 0:
         return EMPTY
-    if not members.is_table(words, root) or count * FEW > members.count_of(words, root):
-        put_part(words, octets, root, count, reply)
-    elif not put_few(words, octets, root, count, reply):
-        return OUT_OF_MEMORY
-    return ITEMS
+    return put_different(words, octets, root, min(count, members.count_of(words, root)), reply)
+
+
+@kernel
+def put_different(words, octets, root, count, reply):
+    """Reply with `count` different members, 1 to all; return ITEMS, FULL or OUT_OF_MEMORY."""
+    if count == 1:
+        return put_repeated(words, octets, root, 1, reply)
+    if count == members.count_of(words, root):
+        return sets.put_all(words, octets, root, reply)
+    if not fits(words, reply, count, 0):
+        return FULL
+    if members.is_table(words, root) and count * FEW <= members.count_of(words, root):
+        return put_few(words, octets, root, count, reply)
+    return put_part(words, octets, root, count, reply)
 
 
 @kernel
@@ -138,33 +153,48 @@ def put_repeated(words, octets, root, count, reply):
 
 @kernel
 def put_part(words, octets, root, count, reply):
-    """Reply with `count` members by walking all: each is taken with the odds that those before have left it."""
+    """Reply with `count` members by walking all: each is taken with the odds that those before have left it.
+
+    Return ITEMS or FULL.
+    """
     left = members.count_of(words, root)
     place, member = members.following(words, octets, root, 0)
-    while count > 0:
-        if members.below(next_chance(words), left) < count:
+    total = added = 0
+    while added < count:
+        if members.below(next_chance(words), left) < count - added:
+            _, mark = members.text_of(words, octets, root, member)
+            total += mark >> MARK_BITS
+            if not fits(words, reply, count, total):
+                return FULL
             members.put(words, octets, root, member, reply)
-            count -= 1
+            added += 1
         left -= 1
         place, member = members.following(words, octets, root, place)
+    return ITEMS
 
 
 @kernel
 def put_few(words, octets, root, count, reply):
-    """Reply with `count` different members, a small part of those of a table; return False without memory."""
+    """Reply with `count` different members, a small part of those of a table; return ITEMS, FULL or OUT_OF_MEMORY."""
     table = members.table_of(words, root)
     size = (table_form.places_of(words, table) >> 6) + 1
     drawn = arena.allocate(words, size)  # a bit for each slot of the table
     if drawn == 0:
-        return False
+        return OUT_OF_MEMORY
     fill(octets, drawn * 8, 0, size * 8)
-    while count > 0:
+    total = added = 0
+    enough = True
+    while added < count and enough:
         seat = draw(words, octets, root)
         place = table_form.place_of(words, table, seat)
         bit = np.int64(1) << (place & 63)
         if words[drawn + (place >> 6)] & bit == 0:
             words[drawn + (place >> 6)] |= bit
-            members.put(words, octets, root, seat, reply)
-            count -= 1
+            _, mark = members.text_of(words, octets, root, seat)
+            total += mark >> MARK_BITS
+            enough = fits(words, reply, count, total)
+            if enough:
+                members.put(words, octets, root, seat, reply)
+            added += 1
     arena.release(words, drawn)
-    return True
+    return ITEMS if enough else FULL
