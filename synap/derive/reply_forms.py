@@ -25,6 +25,7 @@ from synap.reply import (
     Status,
     Template,
     Tuple,
+    choices,
 )
 from synap.store.memory.layout import FORM_JSON
 
@@ -196,6 +197,8 @@ def _is(template: Template, value: Any) -> bool:
     if isinstance(value, tuple):
         return not isinstance(template, GROUPS) and template not in (*_NUMBERS, Leaf.TIME)
     if isinstance(value, list):
+        if isinstance(template, Array) and value and isinstance(value[0], list):  # or these are Pairs
+            return any(isinstance(one, GROUPS) for item in template.items for one in choices(item))
         return isinstance(template, Array | SetOf | Tuple | Pairs | Pushed)
     if isinstance(value, dict):
         return isinstance(template, Record | Map)

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from synap.commands import CATALOGUE
+from synap.derive.reply_forms import native_form
 from tests.surfaces.surfaces import Surfaces
 
 PAIRS = [{"member": "b", "score": 1.0}, {"member": "a", "score": 2.5}]
@@ -82,3 +84,10 @@ def test_several(surfaces: Surfaces) -> None:
     largest = told(surfaces, "zinterstore", {"destination": "y", "keys": ["z", "y"], "aggregate": "max"})
     assert largest == {"count": 2, "destination": "y"}
     assert told(surfaces, "zdiffstore", {"destination": "y", "keys": ["z", "y"]})["count"] == 0
+
+
+@pytest.mark.parametrize("row", ["zset.range", "zset.popmin", "zset.randmember"])
+def test_programs_get_members_with_scores_as_pairs(row: str) -> None:
+    form = native_form(CATALOGUE.by_name[row].reply)
+    assert form([[(b"a", 0), 1.0], [(b"b", 0), 2.0]]) == [[b"a", 1.0], [b"b", 2.0]]
+    assert form([(b"a", 0)]) == [b"a"] and form([]) == []
