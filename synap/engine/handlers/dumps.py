@@ -31,6 +31,8 @@ def dump(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Valu
     found = used_facts(engine, caller, args["key"], now)
     if found is None:
         return None
+    if transfer.NAMES[found[descriptions.KIND]] not in payloads.WRITTEN:
+        raise Fault("NOT_SERVED", what=f"DUMP of the kind {transfer.NAMES[found[descriptions.KIND]]}")
     size = found[descriptions.SIZE]
     if size > engine.reply_bytes_max or size + len(args["key"]) + PIECE_BYTES > layout.CALL_BLOB_BYTES:
         raise Fault("REPLY_TOO_LARGE")
