@@ -35,8 +35,12 @@ VALUE_BYTES = 4096
 """The same for a value besides its elements."""
 
 
+BEFORE_ALL = 0
+"""A time at which no key has expired."""
+
+
 def is_there(engine: Engine, namespace: int, key: bytes, now: int) -> bool:
-    """Return whether a key exists."""
+    """Return whether a key exists at this time."""
     at = layout.CALL_BLOB * layout.WORD
     engine.bytes[at : at + len(key)] = key
     return bool(key_info.visible(engine.words, engine.octets, namespace, at, len(key), now))
@@ -114,7 +118,8 @@ def admit(engine: Engine, key: bytes, value: Value, now: int) -> None:
 def store(engine: Engine, namespace: int, key: bytes, value: Value, deadline: int, now: int) -> None:
     """Store a value under a key, in place of what is there. Its memory must have been admitted before."""
     with _group(engine), engine.keyspace_events.held():
-        remove(engine, namespace, key, now)
+        if is_there(engine, namespace, key, BEFORE_ALL):
+            remove(engine, namespace, key, now)
         for call in load_calls(engine.catalogue, namespace, key, value, deadline):
             status = engine.run(call, now)
             if not status & layout.CHANGED:

@@ -72,7 +72,7 @@ def test_texts_of_each_length(size: int) -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_payload_that_is_cut_or_goes_on(name: str) -> None:
     number, body, _ = SAMPLES[name]
-    for size in [*range(min(len(body), 200)), *range(max(len(body) - 20, 0), len(body))]:
+    for size in [*range(min(len(body), 60)), *range(max(len(body) - 10, 0), len(body))]:
         with pytest.raises(RdbError):
             unpack(payload(number, body[:size], 12), ROOM)
     with pytest.raises(BadData, match="behind the value"):
@@ -82,7 +82,7 @@ def test_a_payload_that_is_cut_or_goes_on(name: str) -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_payload_with_another_byte_has_another_checksum(name: str) -> None:
     whole = PAYLOADS[name]
-    for at in Random(0).sample(range(len(whole)), min(60, len(whole))):
+    for at in Random(0).sample(range(len(whole)), min(20, len(whole))):
         changed = bytearray(whole)
         changed[at] ^= 1
         with pytest.raises(WrongChecksum):
@@ -178,9 +178,9 @@ def test_what_is_not_supported_is_named(number: int, what: str) -> None:
 def test_a_value_takes_no_more_than_its_room() -> None:
     """Expansion stops at the limit, whatever is claimed and however often."""
     bombs = [
-        payload(0, compressed(b"z", 3_000_000)),
-        payload(1, length(200) + compressed(b"z", 300_000) * 200),
-        payload(18, length(300) + (b"\x02" + text(listpack(*[1] * 3_000))) * 100),
+        payload(0, compressed(b"z", 1_500_000)),
+        payload(1, length(8) + compressed(b"z", 300_000) * 8),
+        payload(18, length(30) + (b"\x02" + text(listpack(*[1] * 3_000))) * 30),
     ]
     for bomb in bombs:
         tracemalloc.start()
@@ -202,7 +202,7 @@ def test_compressed_texts_are_as_long_as_they_say() -> None:
 def test_no_payload_raises_anything_else() -> None:
     chance = Random(1)
     outcomes = {"read": 0, "refused": 0}
-    for _ in range(8_000):
+    for _ in range(5_000):
         try:
             value = unpack(mutated(chance), 1 << 24)
         except RdbError:
@@ -210,4 +210,4 @@ def test_no_payload_raises_anything_else() -> None:
         else:
             assert unpack(pack(value), ROOM) == value
             outcomes["read"] += 1
-    assert min(outcomes.values()) > 400, outcomes
+    assert min(outcomes.values()) > 250, outcomes

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
+from synap.compat.rdb.payloads import pack, unpack
+from synap.compat.rdb.values import Value
 from tests.campaign import crashes
 from tests.server.clients import Server
 from tests.server.zygote import Zygote
+
+TEXTS = [b"element %d" % i for i in range(20_000)]
+LARGE = {"list": sorted(TEXTS), "set": sorted(TEXTS), "hash": sorted((text, text[::-1], 0) for text in TEXTS)}
 
 
 @pytest.mark.parametrize("mode", crashes.MODES)
@@ -47,3 +52,25 @@ def test_crashes_during_recovery_converge(serve: Callable[..., Server]) -> None:
         with server.resp() as client:
             assert client.ask("DEBUG", "DIGEST") == digest
         server.kill9()
+
+
+def test_a_restored_value_is_there_as_a_whole_or_not_at_all(serve: Callable[..., Server]) -> None:
+    """`kill -9` between two values of several pieces under one key, at any moment."""
+    values = {kind: pack(Value(kind, items)) for kind, items in LARGE.items()}
+    server = serve().start()
+    seen = set()
+    for round_ in range(8):
+        with server.resp() as client:
+            for _ in range(3):
+                for kind in values:
+                    client.send("RESTORE", "k", "0", values[kind], "REPLACE")
+            time.sleep(0.05 * round_)
+            server.kill9()
+        server.start()
+        with server.resp() as client:
+            kind = client.ask("TYPE", "k").decode()
+            if kind != "none":
+                found = unpack(client.ask("DUMP", "k"), 1 << 30)
+                assert (found.kind, sorted(found.items)) == (kind, sorted(LARGE[kind]))
+            seen.add(kind)
+    assert len(seen) > 1, seen

@@ -116,6 +116,13 @@ _TEXT = """
     COPY a b DB 1 REPLACE -> ok
     COPY a b FOO -> SYNTAX
     COPY a b DB x -> NOT_AN_INTEGER
+    DUMP a -> ok
+    RESTORE a 0 p -> ok
+    RESTORE a x p ABSTTL REPLACE FREQ 5 -> ok
+    RESTORE a 0 p IDLETIME 5 FREQ 5 -> SYNTAX
+    RESTORE a 0 p IDLETIME x -> NOT_AN_INTEGER
+    RESTORE a 0 p FOO -> SYNTAX
+    RESTORE a 0 -> WRONG_ARITY
     MOVE k 1 -> ok
     MOVE k x -> NOT_AN_INTEGER
     FLUSHDB -> ok

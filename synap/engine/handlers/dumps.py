@@ -28,9 +28,11 @@ UNITS_MAX = 0xFFFF  # of the access clock
 
 def dump(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the value of a key as a payload."""
-    found = used_facts(engine, caller, args["key"], now)
+    found = used_facts(engine, caller, args["key"], now, 1)
     if found is None:
         return None
+    if transfer.NAMES[found[descriptions.KIND]] not in payloads.WRITTEN:
+        raise Fault("NOT_SERVED", what=f"DUMP of the kind {transfer.NAMES[found[descriptions.KIND]]}")
     size = found[descriptions.SIZE]
     if size > engine.reply_bytes_max or size + len(args["key"]) + PIECE_BYTES > layout.CALL_BLOB_BYTES:
         raise Fault("REPLY_TOO_LARGE")
@@ -50,7 +52,7 @@ def restore(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> V
         raise Fault("BAD_IDLETIME")
     if not 0 <= args.get("freq", 0) <= FREQUENCY_MAX:
         raise Fault("BAD_FREQUENCY")
-    if not args.get("replace") and transfer.is_there(engine, caller.namespace, key, now):
+    if not args.get("replace") and used_facts(engine, caller, key, now, 1) is not None:
         raise Fault("KEY_EXISTS")
     ttl = _ttl(args["ttl"])
     value = transfer.without_expired(_unpacked(engine, args["payload"]), now)

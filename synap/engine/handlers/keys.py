@@ -37,9 +37,9 @@ def key_facts(engine: Engine, caller: Caller, key: bytes, now: int, samples: int
     return found.tolist() if seen else None
 
 
-def used_facts(engine: Engine, caller: Caller, key: bytes, now: int) -> Any:
+def used_facts(engine: Engine, caller: Caller, key: bytes, now: int, samples: int = 0) -> Any:
     """Return what `key_facts` returns, and count this as a use of the key, for rows that read the value."""
-    found = key_facts(engine, caller, key, now)
+    found = key_facts(engine, caller, key, now, samples)
     namespace = caller.namespace
     key_info.use(engine.words, engine.octets, namespace, layout.CALL_BLOB * layout.WORD, len(key), now)
     return found
