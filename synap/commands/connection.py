@@ -150,7 +150,7 @@ ROWS = [
     Command(
         "connection.monitor", 0x1190,
         "Send this connection a line about each command that the server carries out, until RESET.",
-        resp="MONITOR", traits=SESSION | ADMIN | NOT_IN_MULTI, handler="monitor",
+        resp="MONITOR", traits=SESSION | ADMIN | NOT_IN_MULTI, handler="monitor", examples=(Example("MONITOR", "OK"),),
     ),
     Command(
         "connection.client_unblock", 0x118E,

@@ -163,6 +163,6 @@ def to_flag(name: str, value: Any) -> bool:
     """Convert a boolean, or its text in a query; None is False. Raise Fault."""
     if value is None or isinstance(value, bool):
         return value is True
-    if value in ("true", "false"):
-        return bool(value == "true")
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
     raise wrong(name, "a boolean", value)

@@ -275,10 +275,13 @@ def test_every_row_is_reached_by_some_surface() -> None:
 
 def test_what_needs_a_connection_is_refused_elsewhere(store: Any) -> None:
     surfaces = Surfaces()
+    others = {name for row in CATALOGUE.rows for name in row.envelope}  # as `transaction.multi`, which is another row
     for row in CATALOGUE.rows:
         if row.internal or row.session:
             with pytest.raises(Fault, match="Unknown command"):
                 surfaces.database.call(row.name)
+            if row.name in others:
+                continue
             assert surfaces.command(row.name, {})["error"] == f"Unknown command: {row.name}"
             assert surfaces.batch((row.name, {}))[0]["error"] == f"Unknown command: {row.name}"
         if row.control:

@@ -41,7 +41,7 @@ SORTED = {name for draw in DRAWS for name in draw.SORTED}
 DRAWN = {name for draw in DRAWS for name in getattr(draw, "DRAWN", ())}
 DIFFERS = "differs"
 """The record of a reply that differs on purpose, and so may differ from time to time."""
-ELSEWHERE = {"QUIT": "ends the connection: see WIRES"}
+ELSEWHERE = {"QUIT": "ends the connection: see WIRES", "MONITOR": "see tests/server/test_monitor.py"}
 """Rows in Python whose scenario is not among the cases, and where it is."""
 DIFFERENCES = {
     "who we are": "HELLO ROLE LOLWUT ACL|LIST",

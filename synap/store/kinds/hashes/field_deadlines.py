@@ -239,7 +239,10 @@ def get_and_expire(words, octets, tape, now, reply):
     if ref == OTHER_KIND:
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
-    if not fits(words, reply, count, fields.bytes_of(words, root) * count if ref else 0):
+    field = first_item(words, tape, slots.HASH_GETEX_FIELDS) + slots.HASH_GETEX_FIELDS_FIELD
+    stride = slots.HASH_GETEX_FIELDS_STRIDE
+    total = hashes.values_bytes(words, octets, root, tape, field, stride, count, now) if ref else 0
+    if not fits(words, reply, count, total):
         return FULL
     set_scalar(words, reply, 0)
     passed = deadline != 0 and deadline <= now
@@ -251,10 +254,9 @@ def get_and_expire(words, octets, tape, now, reply):
     elif ref and deadline and not fields.outgrow(words, octets, ref, root):
         return BROKEN
     changes = 0
-    field = first_item(words, tape, slots.HASH_GETEX_FIELDS) + slots.HASH_GETEX_FIELDS_FIELD
     for _ in range(count):
         place = hashes.seat_of(words, octets, root, tape, field, now) if ref else 0
-        field += slots.HASH_GETEX_FIELDS_STRIDE
+        field += stride
         if place == 0:
             add_nil(words, reply)
             continue

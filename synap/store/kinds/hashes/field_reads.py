@@ -22,6 +22,7 @@ from synap.store.memory.layout import (
     REPLY_ITEMS_MAX,
 )
 from synap.store.memory.refusals import BAD_CURSOR, BAD_RANDOM_COUNT, PAIRS_OUT_OF_RANGE, SYNTAX, WRONG_TYPE
+from synap.store.memory.reply_sizes import bytes_in
 from synap.store.memory.tapes import add_mark, add_nil, add_text, first_item, fits, set_scalar, text_at, text_size
 from synap.store.records import key_access, keyspace, packed, scans
 from synap.store.records.key_access import MISSING, OTHER_KIND
@@ -161,7 +162,7 @@ def list_parts(words, octets, tape, now, reply, parts):
     root = keyspace.root_of(words, ref)
     found = fields.live_count(words, octets, root, now) if ref else 0
     each = 2 if parts == NAMES | VALUES else 1
-    if not fits(words, reply, 1 + each * found, fields.bytes_of(words, root) if ref else 0):
+    if not fits(words, reply, 1 + each * found, fields.bytes_of(words, root) if ref and each == 2 else 0):
         return FULL
     set_scalar(words, reply, found)
     if each == 2:
@@ -175,7 +176,9 @@ def list_parts(words, octets, tape, now, reply, parts):
             if not may_expire or not fields.expired(words, root, seat, now):
                 add_parts(words, octets, root, seat, reply, parts)
             place, seat = fields.next_field(words, octets, root, place)
-    return ITEM if each == 2 else ITEMS
+    if each == 2:
+        return ITEM
+    return ITEMS if fits(words, reply, found, bytes_in(words, reply)) else FULL
 
 
 @kernel
@@ -238,8 +241,7 @@ def draw(words, octets, tape, now, reply):
     if found == 0 or wanted == 0:
         return EMPTY if many else NO_ITEM
     total = min(-wanted, TOTAL_MAX) if wanted < 0 else min(wanted, found)
-    longest = fields.bytes_of(words, root)
-    if not fits(words, reply, 1 + total * (3 if pairs else 1), longest if wanted > 0 else longest * total):
+    if not fits(words, reply, 1 + total * (3 if pairs else 1), 0):
         return FULL
     set_scalar(words, reply, 0)
     if many:
@@ -250,7 +252,7 @@ def draw(words, octets, tape, now, reply):
         choose(words, octets, root, now, reply, total, found, pairs)
     else:
         draw_some(words, octets, root, now, reply, total, wanted > 0, pairs)
-    return ITEM
+    return ITEM if fits(words, reply, words[reply + 1], bytes_in(words, reply)) else FULL
 
 
 @kernel

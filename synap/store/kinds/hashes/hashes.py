@@ -46,6 +46,19 @@ def seat_of(words, octets, root, tape, slot, now):
 
 
 @kernel
+def values_bytes(words, octets, root, tape, field, stride, count, now):
+    """Return the bytes of the values of the `count` fields in a tape, of which the first is in slot `field`."""
+    total = 0
+    for _ in range(count):
+        seat = seat_of(words, octets, root, tape, field, now)
+        if seat:
+            _, size, _ = fields.value_of(words, octets, root, seat)
+            total += size
+        field += stride
+    return total
+
+
+@kernel
 def store(words, octets, ref, tape, field, value, size, mark, now):
     """Set the field in slot `field` of a tape to the `size` bytes at octet `value`.
 
@@ -164,7 +177,8 @@ def take(words, octets, tape, now, reply):
     count = words[tape + slots.HASH_GETDEL_FIELDS]
     first = first_item(words, tape, slots.HASH_GETDEL_FIELDS) + slots.HASH_GETDEL_FIELDS_FIELD
     root = keyspace.root_of(words, ref)
-    if not fits(words, reply, count, fields.bytes_of(words, root) if ref else 0):
+    total = values_bytes(words, octets, root, tape, first, slots.HASH_GETDEL_FIELDS_STRIDE, count, now) if ref else 0
+    if not fits(words, reply, count, total):
         return FULL
     set_scalar(words, reply, 0)
     old = fields.keep_texts(words, octets, root) if ref else 0

@@ -27,6 +27,7 @@ from synap.store.memory.refusals import (
     SYNTAX,
     WRONG_TYPE,
 )
+from synap.store.memory.reply_sizes import bytes_in
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_mark, add_text, fits, set_scalar
 from synap.store.records import key_access, keyspace, scans
@@ -66,8 +67,7 @@ def draw(words, octets, tape, now, reply):
     root = keyspace.root_of(words, ref)
     found = members.count_of(words, root)
     total = min(-wanted, TOTAL_MAX) if wanted < 0 else min(wanted, found)
-    longest = members.bytes_of(words, root)
-    if not fits(words, reply, 1 + total * (3 if with_scores else 1), longest if wanted > 0 else longest * total):
+    if not fits(words, reply, 1 + total * (3 if with_scores else 1), 0):
         return FULL
     set_scalar(words, reply, 0)
     if many:
@@ -76,7 +76,7 @@ def draw(words, octets, tape, now, reply):
         choose(words, octets, root, reply, total, found, with_scores)
     else:
         draw_some(words, octets, root, reply, total, found, wanted > 0, with_scores)
-    return ITEM
+    return ITEM if fits(words, reply, words[reply + 1], bytes_in(words, reply)) else FULL
 
 
 @kernel
