@@ -235,6 +235,7 @@ def request_of(row: Command, route: Route, fields: dict[str, Any]) -> tuple[str,
         parts.append(part)
     path = "/".join(parts)
     if route.method == "GET":
-        query = "&".join(f"{quote(name)}={quote(str(value))}" for name, value in left.items())
+        texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in left.items()}
+        query = "&".join(f"{quote(name)}={quote(text)}" for name, text in texts.items())
         return route.method, path + ("?" + query if query else ""), None
     return route.method, path, left or None

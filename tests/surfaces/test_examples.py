@@ -167,6 +167,8 @@ def over_json(surface: str, row: Command, bench: Bench, replies: list[tuple[Comm
         rest = surface == "rest"
         template, nil = (step.json, step.json_nil) if rest else step.enveloped
         if (rest and not step.http) or (not rest and template is None):
+            if step.run:  # later steps need what it makes
+                surfaces.resp(*steps.words(i))
             continue
         if rest and step.http[0].method == "GET" and len(fields.get("keys", ())) > 1:
             continue  # its path names one key
