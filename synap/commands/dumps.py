@@ -32,6 +32,5 @@ ROWS = [
             ),
         ),
         stray="SYNTAX", resp="RESTORE", handler="restore", traits=WRITES | GROWS, calls_families=_FAMILIES,
-        examples=(Example("RESTORE k 0 payload", ...),),
     ),
 ]  # fmt: skip

@@ -156,7 +156,7 @@ def remaining(words, octets, tape, now, reply):
 @kernel
 def rounded(ms):
     """Return milliseconds as seconds, rounded as Redis does; negative numbers stay as they are."""
-    return (ms + 500) // 1000 if ms >= 0 else ms
+    return ms // 1000 + (ms % 1000 >= 500) if ms >= 0 else ms
 
 
 @kernel

@@ -150,7 +150,8 @@ def tell(words, octets, tape, now, reply, start, unit):
         elif deadline == 0:
             add_number(words, reply, NO_DEADLINE)
         else:
-            add_number(words, reply, (deadline - start + unit - 1) // unit)
+            left = deadline - start
+            add_number(words, reply, left // unit + (left % unit != 0))
         field += slots.HASH_TTL_FIELDS_STRIDE
     return ITEMS
 
