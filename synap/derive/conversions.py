@@ -160,9 +160,7 @@ def _depth(value: Any) -> int:
 
 
 def to_flag(name: str, value: Any) -> bool:
-    """Convert a boolean, or its text in a query; None is False. Raise Fault."""
+    """Convert a boolean; None is False. Raise Fault."""
     if value is None or isinstance(value, bool):
         return value is True
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
     raise wrong(name, "a boolean", value)

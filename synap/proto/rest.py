@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 
+from synap.arguments import Flag, layout
 from synap.command import Catalogue, Command
 from synap.derive.binders import packer
 from synap.derive.conversions import to_integer, to_json, wrong
@@ -21,15 +22,21 @@ from synap.store.memory.layout import NIL, NUMBER, STATUS_MASK
 _encode = msgspec.json.encode
 
 
+BOOLEANS = {"true": True, "false": False}
+"""How a query spells a boolean, in any case."""
+
+
 class Target:
     """A row as called over REST or the envelope: its packer, renderer and route."""
 
-    __slots__ = ("before", "fixed", "pack", "params", "renamed", "render", "route", "row", "row_at")
+    __slots__ = ("before", "fixed", "flags", "pack", "params", "renamed", "render", "route", "row", "row_at")
 
     def __init__(self, row: Command, row_at: int, render: Render, route: Route | None = None) -> None:
         self.row, self.row_at, self.render = row, row_at, render
         self.pack = respelled(row, packer(row, row_at))
         self.params: tuple[str, ...] = ()
+        flags = [place.node for place in layout(row.args) if isinstance(place.node, Flag)]
+        self.flags = {flag.name or flag.word.lower() for flag in flags}
         self.route = route
         self.fixed = dict(route.fixed) if route else {}
         self.renamed = dict(route.renamed) if route else {}
@@ -247,6 +254,8 @@ class Rest:
         if request.query:
             for name, value in query_pairs(request.query):
                 _put(fields, target, name, value, "query")
+                if name in target.flags and value.lower() in BOOLEANS:
+                    fields[name] = BOOLEANS[value.lower()]
         for name, named in zip(target.params, values, strict=True):
             if named is not None:
                 _put(fields, target, name, named, "path")

@@ -10,6 +10,7 @@ from synap.engine.handlers.table import digest_of
 from synap.store.memory import frames, layout
 from synap.store.records import pieces, zstd
 from synap.store.snapshot import dumps
+from synap.store.upkeep import upkeep
 from tests.engine.engines import House
 from tests.support import Bench, Refusal
 
@@ -201,3 +202,14 @@ def test_it_takes_less_memory(store: type[Bench]) -> None:
             client.one(["SET", f"k{i}", f"line {i} of a log file that repeats itself. " * 50])
         used.append(int(house.engine.numbers[layout.WORDS_USED]))
     assert used[1] * 5 < used[0]
+
+
+def test_upkeep_passes_over_compressed_strings(store: type[Bench]) -> None:
+    """The bits that say how a string is compressed mean something else in other records: deadlines of elements."""
+    house = house_of(store)
+    for i, value in enumerate(("abcdefgh" * 500, "x" * 100_000)):
+        assert house.client().one(["SET", f"k{i}", value]) == OK
+    engine = house.engine
+    engine.numbers[layout.INNER_DEADLINES] = 1
+    assert upkeep.find_expired(engine.words, engine.octets, 0, 400, 100, 1_000_000) == -1
+    assert engine.numbers[layout.REPLY + 1] == 0
