@@ -24,6 +24,7 @@ from tests.naive import globs, hashing, lcs, numbers, reals
 
 KERNELS = Path(heaps.__file__).parent
 COUNT = 1_000_000
+INFINITE = (b"inf", b"INF", b"Infinity", b"infinit", b"in", b"nan", b"infinityy")
 INTEGER_BYTES, REAL_BYTES = b"0123456789-+ :/", b"0123456789012345678901234567.eE+-infaty x"
 
 
@@ -104,6 +105,10 @@ def near_a_tie(chance: Random) -> tuple[bytes, bytes]:
 def sums_of_decimals(chance: Random) -> None:
     a, b = near_a_tie(chance) if chance.random() < 0.3 else (decimal(chance), decimal(chance))
     assert test_reals.added(a, b) == reals.add_decimal(a, b), (a, b)
+    for text in (a, some_of(chance, REAL_BYTES, 9), chance.choice((b"", b"-", b"+")) + chance.choice(INFINITE)):
+        infinite = re.fullmatch(rb"[+-]?(inf|infinity)", text, re.IGNORECASE) is not None
+        decimal_text = re.fullmatch(reals._DECIMAL, text) is not None
+        assert test_reals.real(text) == (infinite or decimal_text), text
 
 
 def floats(chance: Random) -> None:
@@ -211,7 +216,7 @@ STORIES: dict[Callable[[Random], None], tuple[str, ...]] = {
     matching: ("globs.matches",),
     sums_of_bytes: ("checksums.crc32",),
     hashes: ("hashing.keyed_hash",),
-    sums_of_decimals: ("decimals.add_decimal",),
+    sums_of_decimals: ("decimals.add_decimal", "decimals.is_real"),
     floats: ("reals.parse_real", "reals.print_real", "reals.scan_decimal", "reals.shortest", "reals.five"),
     blocks: ("lz4.compress", "lz4.expand", "lz4.put_length", "lz4.put_literals", "lz4.length"),
     heaps_of_owners: ("heaps.push", "heaps.change", "heaps.remove", "heaps.settle", "heaps.before", "heaps.lay"),

@@ -77,6 +77,11 @@ def add(octets, target, a, a_size, b, b_size):
     return decimals.add_decimal(octets, target, a, a_size, b, b_size)
 
 
+@kernel("boolean(uint8[::1], int64, int64, int64)")
+def is_real(octets, work, at, size):
+    return decimals.is_real(octets, work, at, size)
+
+
 @kernel("UniTuple(int64, 2)(int64)")
 def five(power):
     return reals.five(power)
@@ -102,6 +107,12 @@ def printed(value):
     assert size <= reals.REAL_SIZE_MAX
     assert set(octets[:5]) == set(octets[5 + reals.REAL_SIZE_MAX :]) == {0xEE}
     return octets[5 : 5 + size].tobytes()
+
+
+def real(text):
+    octets = np.full(400 + len(text), 0xEE, dtype=np.uint8)
+    octets[400:] = np.frombuffer(text, dtype=np.uint8)
+    return is_real(octets, 5, 400, len(text))
 
 
 def added(a, b):
