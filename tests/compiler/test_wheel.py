@@ -91,7 +91,8 @@ def history(client: Resp, seed: int, count: int) -> list[Any]:
     return [replies, client.ask("DEBUG", "DIGEST")]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.wheel
+@pytest.mark.timeout(1200)
 def test_a_wheel_starts_with_an_empty_cache_and_answers_as_the_sources_do(tmp_path: Path) -> None:
     warmup = [sys.executable, "-m", "synap", "warmup"]  # no call of the history must wait for the compiler
     subprocess.run(warmup, env=Process(tmp_path).environment, check=True, capture_output=True, timeout=300)
