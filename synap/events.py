@@ -25,7 +25,7 @@ class How(Enum):
 class Event:
     """The event of a row.
 
-    name      the event, if not the RESP command in small letters
+    name      the event, if not the RESP command in small letters, or the second part of the name of a row without one
     how       which keys have it
     expires   True: a call that gives a time to live has `expire` besides
     end       the field that says from which end an element was taken; it decides the event

@@ -105,15 +105,15 @@ class KeyspaceEvents:
     def before(self, row: Command, tape: int, now: int) -> list[Seen] | None:
         """Return the keys of a call at word `tape` as they are before it; None if the call has no events."""
         misses = "m" in self.classes and row.reads
-        if row.event.how is How.NONE or not (row.writes or misses):
-            return None
+        if row.event.how is How.NONE or not (row.writes or misses) or (row.internal and not row.event.name):
+            return None  # an internal row without an event is a part of another call
         engine = self._engine
         namespace = engine.numbers[tape - 2]
         found = [Seen(namespace, at, size, False) for at, size in tape_reader.keys(row, engine.numbers, tape)]
         for seen in found:
             seen.name = bytes(engine.bytes[seen.at : seen.at + seen.size])
             seen.before = self._is_there(seen, now)
-        return found
+        return found or None  # a call may name no key: one about a queue or a room
 
     def after(self, row: Command, tape: int, found: list[Seen], status: int, now: int) -> None:
         """Send the events of a call that has been carried out with this status."""
@@ -135,16 +135,17 @@ class KeyspaceEvents:
     def _send(self, kind: str, event: str, seen: Seen, now: int) -> None:
         if kind not in self.classes:
             return
-        publish, db = self._engine.pubsub.publish, seen.namespace
-        if "K" in self.classes:
-            publish(b"__keyspace@%d__:%b" % (db, seen.name), event.encode(), b"", now)
+        pubsub, db = self._engine.pubsub, seen.namespace
+        channel = b"__keyspace@%d__:%b" % (db, seen.name)
+        if "K" in self.classes and len(channel) <= pubsub.limits.channel_bytes:  # nobody can subscribe to a longer one
+            pubsub.publish(channel, event.encode(), b"", now)
         if "E" in self.classes:
-            publish(b"__keyevent@%d__:%b" % (db, event.encode()), seen.name, b"", now)
+            pubsub.publish(b"__keyevent@%d__:%b" % (db, event.encode()), seen.name, b"", now)
 
     # The events of a call.
 
     def _events(self, row: Command, tape: int, found: list[Seen], now: int) -> Iterator[Event]:
-        kind, event = CLASSES.get(row.family, ""), row.event.name or row.resp.lower()
+        kind, event = CLASSES.get(row.family, ""), row.event.name or row.resp.lower() or row.name.partition(".")[2]
         unique = list({(seen.namespace, seen.name): seen for seen in found}.values())
         source, target = found[0], found[-1]
         match row.event.how:

@@ -134,3 +134,21 @@ def test_events_of_the_json_surfaces(store: type[Bench]) -> None:
         b"__keyspace@0__:k set", b"__keyspace@0__:k expire", b"__keyspace@0__:h hset", b"__keyspace@0__:n incrby",
         b"__keyspace@0__:k del",
     ]  # fmt: skip
+
+
+def test_calls_that_name_no_key_or_a_long_one(store: type[Bench]) -> None:
+    """A queue is no key; a key may be longer than a channel: the change is acknowledged all the same."""
+    surfaces = Surfaces()
+    surfaces.resp("CONFIG", "SET", "notify-keyspace-events", "KEAnm")
+    assert surfaces.resp("QUEUE.CREATE", "q", 10, 30000, 3, 5) == 1
+    assert len(surfaces.resp("QUEUE.PUBLISH", "q", "x")) == 36
+    assert surfaces.resp("STREAM.CREATE", "r") == b"OK" and surfaces.resp("STREAM.PUBLISH", "r", "e", "x") == 0
+    heard: list[bytes] = []
+    publish = surfaces.server.engine.pubsub.publish
+    surfaces.server.engine.pubsub.publish = lambda *args: (heard.append(args[0] + b" " + args[1]), publish(*args))[1]
+    key = "k" * surfaces.server.engine.pubsub.limits.channel_bytes
+    assert surfaces.resp("SET", key, "v") == b"OK" and surfaces.resp("GET", key) == b"v"
+    assert heard == [b"__keyevent@0__:new " + key.encode(), b"__keyevent@0__:set " + key.encode()]
+    heard.clear()
+    status, _, _ = surfaces.rest("POST", "/sortedset/z/zadd", {"member": "a", "score": 1})
+    assert status == 200 and b"__keyspace@0__:z zadd" in heard
