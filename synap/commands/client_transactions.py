@@ -4,7 +4,7 @@ from synap.arguments import Key, Many, Optional, Text
 from synap.command import DIAGNOSTICS, Command
 from synap.reply import ANY, BOOLEAN, TEXT, Array, Either, Record
 from synap.routes import Post
-from synap.traits import NOT_IN_MULTI
+from synap.traits import MAY_REPLICATE, NOT_IN_MULTI
 
 _CLIENT = Optional(Text("client_id"))
 _DONE = Record({"success": BOOLEAN, "message": TEXT})
@@ -22,7 +22,8 @@ ROWS = [
     Command(
         "transaction.commit", 0x1012,
         "Execute the writes that a client has queued as one transaction, and return the reply to each.",
-        args=(_CLIENT,), reply=_ENDED, handler="client_execute", traits=NOT_IN_MULTI, http=(Post("/transaction/exec"),),
+        args=(_CLIENT,), reply=_ENDED, handler="client_execute", traits=NOT_IN_MULTI | MAY_REPLICATE,
+        http=(Post("/transaction/exec"),),
         envelope=("transaction.exec",), json="$reply", calls_families=(DIAGNOSTICS,),
     ),
     Command(

@@ -27,11 +27,14 @@ def call_for(engine: "Engine", row: Command, call: Call, status: int) -> Call | 
     fields = tape_reader.read(row, engine.numbers, engine.bytes, layout.CALL)
     name = row.gives_back[-1 if fields.get("where") == "RIGHT" else 0]
     tape = [0, len(key) << MARK_BITS | PRESENT, len(elements), slots.LIST_LPUSH_SLOTS]
-    blob = key
+    parts, size = [key], len(key)
     for text, form in reversed(elements):
-        tape += [len(blob), len(text) << MARK_BITS | PRESENT | form]
-        blob += text
-    return Call(engine.catalogue.by_name[name].code, call.namespace, tuple(tape), blob)
+        tape += [size, len(text) << MARK_BITS | PRESENT | form]
+        parts.append(text)
+        size += len(text)
+    if len(tape) > layout.CALL_TAPE_SIZE // 2 or size > layout.CALL_BLOB_BYTES // 2:
+        return None  # more than a call holds
+    return Call(engine.catalogue.by_name[name].code, call.namespace, tuple(tape), b"".join(parts))
 
 
 def carry_out(engine: "Engine", call: Call, now: int) -> None:

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from synap.arguments import OneOf, Token
+from synap.arguments import layout as layout_of
 from synap.command import Command
 from synap.derive import tape_reader
 from synap.engine.subscribers import with_form
@@ -34,7 +36,6 @@ CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": 
 """The class of the events of a family's rows."""
 ENDS = {"LEFT": "lpop", "RIGHT": "rpop", "MIN": "zpopmin", "MAX": "zpopmax"}
 """The event of a row that takes elements from an end which the call names."""
-TIMES = {"ttl", "px", "exat", "pxat"}
 
 
 class BadClasses(ValueError):
@@ -63,6 +64,7 @@ class KeyspaceEvents:
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
         self.classes: frozenset[str] = frozenset()
+        self._expiries: dict[str, tuple[int, frozenset[int]]] = {}  # what `_expiry_of` returns, by row
 
     def shown(self) -> str:
         """Return the classes as Redis shows them: with A it does not show n."""
@@ -182,8 +184,16 @@ class KeyspaceEvents:
                     event = row.event.when[1]
                 for seen in found if event == "set" else unique:
                     yield from _put(kind, event, seen)
-                    if row.event.expires and self._fields(row, tape).keys() & TIMES:
+                    if row.event.expires and self._expires(row, tape):
                         yield "g", "expire", seen
+
+    def _expires(self, row: Command, tape: int) -> bool:
+        """Return True if a call gives a time to live; SETEX always does."""
+        known = self._expiries.get(row.name)
+        if known is None:
+            known = self._expiries[row.name] = _expiry_of(row)
+        slot, times = known
+        return slot < 0 or self._engine.numbers[tape + slot] in times
 
     def _elsewhere(self, row: Command, tape: int, event: str, source: Seen, target: Seen) -> Iterator[Event]:
         namespace = int(self._fields(row, tape).get("db", source.namespace)) % NAMESPACES
@@ -210,6 +220,14 @@ class KeyspaceEvents:
             if not size & ITEM_MASK:
                 return bytes(engine.bytes[start : start + (size >> MARK_BITS)])
         return b""
+
+
+def _expiry_of(row: Command) -> tuple[int, frozenset[int]]:
+    """Return the slot of the alternatives of an expiry, -1 without one, and the numbers of those that are times."""
+    for place in layout_of(row.args):
+        if isinstance(place.node, OneOf) and place.node.name == "expiry":
+            return place.slot, frozenset(i for i, each in enumerate(place.node.inner, 1) if isinstance(each, Token))
+    return -1, frozenset()
 
 
 def _new(seen: Seen) -> Iterator[Event]:

@@ -129,3 +129,16 @@ def test_memory_is_given_back(house: House) -> None:
     client.ask("LMOVE k m LEFT RIGHT", "LMPOP 1 m RIGHT COUNT 2000", "DEL k", "LTRIM m 1 0", "DEL m")
     house.upkeep()
     assert house.bench[layout.WORDS_USED] == before
+
+
+def test_a_full_chunk_is_cut_where_the_longest_entry_fits(house: House) -> None:
+    """Entries of about a quarter of a chunk: a cut behind the middle would leave no room before the first of them."""
+    held = [letter * size for letter, size in zip((b"a", b"b", b"c", b"d"), (1024, 1008, 1024, 1016), strict=True)]
+    client = house.client()
+    for element in held:
+        client.one(["RPUSH", KEY, element])
+    for place in range(3):
+        client.one(["LINSERT", KEY, "BEFORE", held[place], bytes([101 + place]) * 1024])
+        held.insert(place, bytes([101 + place]) * 1024)
+        same(client, held)
+        Walk(house)

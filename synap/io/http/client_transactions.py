@@ -55,6 +55,10 @@ class ClientTransactions:
     def _watching(self) -> Any:
         return self._calls.server.engine.transactions
 
+    def queues(self) -> bool:
+        """Return True if a client has a transaction, so that writes may have to be queued."""
+        return any(client.in_multi for client in self.clients.values())
+
     def find(self, name: str, now: int) -> Client | None:
         """Return the client of this name, if it watches keys or has a transaction."""
         client = self.clients.get(name)

@@ -36,7 +36,7 @@ class Envelopes:
         """Answer one command, or a batch in order."""
         texts = self._texts or texts_for(request.headers)
         plain = texts == EXACT and caller.rate is None and self.server.node is not None
-        if self.calls.transactions.clients or (plain and self.server.engine.keyspace_events.sends):
+        if self.calls.transactions.queues() or (plain and self.server.engine.keyspace_events.sends):
             plain = False  # kernels neither queue the writes of a transaction nor send events
         head = streamable.batch_head(request.body) if plain else None
         if head is not None:

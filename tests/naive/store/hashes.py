@@ -62,6 +62,8 @@ def remove(state: State, args: dict[str, Any], now: int) -> Answer:
 
 
 def take(state: State, args: dict[str, Any], now: int) -> Answer:
+    if not args.get("fields"):
+        raise Refused("NO_FIELDS")
     record, found = state.seen(args["key"], now, dict), []
     for name in args["fields"]:
         found.append(visible(record, now).get(name, (None,))[0])

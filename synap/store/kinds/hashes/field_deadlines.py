@@ -12,6 +12,7 @@ from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
     DECIDED_BIT,
+    DECIDED_BLOB_SIZE,
     EMPTY,
     FULL,
     ITEMS,
@@ -36,6 +37,7 @@ from synap.store.slots import hashes as slots
 NO_FIELD, NO_DEADLINE = -2, -1  # replies about one field
 REFUSED, SET, REMOVED = 0, 1, 2
 UPKEEP_LOOKS, UPKEEP_MOST = 400, 100  # fields that one step of upkeep looks at, and removes
+UPKEEP_BYTES = 1 << 20  # of their names, after which a step removes no more
 
 
 @inlined
@@ -349,7 +351,7 @@ def drop_some(words, octets, tape, now, reply):
     decided.put_group(words, slots.HASH_DROP_FIELDS)
     looks = UPKEEP_LOOKS
     removed = 0
-    while removed < UPKEEP_MOST:
+    while removed < UPKEEP_MOST and words[DECIDED_BLOB_SIZE] < UPKEEP_BYTES:
         place, looks = fields.next_expired(words, octets, root, looks, now)
         if place == 0:
             break

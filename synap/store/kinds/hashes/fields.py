@@ -32,6 +32,7 @@ FIELD_SHIFT, VALUE_SHIFT = 3, 33
 SIZE_MASK = (1 << 30) - 1
 STAGGER = 0
 PAIR = 2  # entries of a field in the packed form
+PACKED_VALUE_MAX = 1 << 16  # bytes of a field or value in the packed form, whatever the setting allows
 
 
 @kernel
@@ -263,7 +264,7 @@ def put(words, octets, ref, root, seat, start, size, value, length, mark, deadli
 
     The value must not lie in the hash itself.
     """
-    if deadline or max(size, length) > words[HASH_VALUE_MAX]:
+    if deadline or max(size, length) > min(words[HASH_VALUE_MAX], PACKED_VALUE_MAX):
         if packed.shape_of(words[root]) != TABLE:
             if not outgrow(words, octets, ref, root):
                 return False
@@ -288,7 +289,7 @@ def put(words, octets, ref, root, seat, start, size, value, length, mark, deadli
     if block == 0:
         return False
     words[root] = packed.root_word(block, PACKED)
-    if packed.count_of(words, block) > PAIR * words[HASH_ENTRIES_MAX]:
+    if packed.count_of(words, block) // PAIR > words[HASH_ENTRIES_MAX]:
         return outgrow(words, octets, ref, root)
     return True
 

@@ -25,6 +25,7 @@ from synap.store.memory.refusals import (
     INCREMENT_NOT_FINITE,
     INTEGER_OVERFLOW,
     KEY_EXISTS,
+    NO_FIELDS,
     NOT_A_REAL,
     NOT_FINITE,
     OUT_OF_MEMORY,
@@ -171,10 +172,12 @@ def remove(words, octets, tape, now, reply):
 @kernel
 def take(words, octets, tape, now, reply):
     """Remove fields; reply with their values, a null for each that is missing (HGETDEL)."""
+    count = words[tape + slots.HASH_GETDEL_FIELDS]
+    if count == 0:
+        return NO_FIELDS
     h, seat, ref = key_access.open_key(words, octets, tape, slots.HASH_GETDEL_KEY, HASH, now)
     if ref == OTHER_KIND:
         return WRONG_TYPE
-    count = words[tape + slots.HASH_GETDEL_FIELDS]
     first = first_item(words, tape, slots.HASH_GETDEL_FIELDS) + slots.HASH_GETDEL_FIELDS_FIELD
     root = keyspace.root_of(words, ref)
     total = values_bytes(words, octets, root, tape, first, slots.HASH_GETDEL_FIELDS_STRIDE, count, now) if ref else 0

@@ -76,11 +76,14 @@ def gap_within(words, octets, root, place, at, need):
 
 @kernel
 def split(words, octets, root, place):
-    """Move the entries behind the middle of a full chunk to a new chunk behind it; return False without memory."""
+    """Move the entries behind the middle of a full chunk to a new chunk behind it; return False without memory.
+
+    The cut is the boundary of entries nearest to the middle, so that both halves have room for the longest entry.
+    """
     chunk = chunk_at(words, root, place)
     begin, end = chunks.begin_of(words, chunk), chunks.end_of(words, chunk)
     at, count = begin, 0
-    while at - begin < (end - begin) >> 1:
+    while count == 0 or at - begin + (entries.size_at(octets, at) >> 1) <= (end - begin) >> 1:
         at += entries.size_at(octets, at)
         count += 1
     other = chunks.new_chunk(words, chunks.STRIP_MAX)

@@ -272,6 +272,9 @@ def replied(words, octets, tape, now, reply, keys, what, weight, aggregate, with
     sources = gather(words, octets, tape, keys, weight, what, now)
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
+    if lacks_memory(words, sources, words[tape + keys]):
+        arena.release(words, sources)
+        return OUT_OF_MEMORY
     made = evaluate(words, octets, sources, words[tape + keys], what, aggregate)
     arena.release(words, sources)
     if made == 0:
