@@ -44,6 +44,7 @@ class Walk:
         self.used = [(head >> chunks.END & chunks.PART) - (head & chunks.PART) for head in heads]
         counts = [head >> chunks.NUMBER & chunks.PART for head in heads]
         assert all(counts) and sum(counts) == count
+        assert max(self.used) <= chunks.STRIP_MAX, "a chunk has no more octets than this"
         if top < 0:
             assert [entry >> REF_BITS for entry in entries][1:-1] == counts[1:-1], "the directory keeps other counts"
         assert sum(self.used) <= weight, "beside the entries, the boxes count"
