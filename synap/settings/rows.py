@@ -235,7 +235,7 @@ class Former:
 
 FORMER: dict[str, Former] = {former.name: former for former in (
     Former("server.websocket_enabled", "only the RESP listener can be turned off"),
-    Former("server.notify_keyspace_events", _LATER),
+    Former("server.notify_keyspace_events", "turned on by `CONFIG SET notify-keyspace-events`"),
     Former("resp3.enabled", to="resp.enabled"),
     Former("resp3.host", to="resp.host"),
     Former("resp3.port", to="resp.port"),
