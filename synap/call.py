@@ -25,6 +25,10 @@ class Pushes(list["list[Value]"]):
     """Several replies to one command, each a list: pushes in RESP3, arrays in RESP2."""
 
 
+class Members(list["Value"]):
+    """The members of a set, which RESP3 tells from an array."""
+
+
 Value: TypeAlias = (
     bool | int | float | bytes | str | Fault | Pushes | EllipsisType | Sequence["Value"] | Mapping[Any, "Value"] | None
 )

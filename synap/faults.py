@@ -268,6 +268,23 @@ TABLE = (
     Row(166, "BAD_TTL", "ERR Invalid TTL value, must be >= 0", 400, "Invalid request: the ttl must not be negative"),
     Row(167, "BAD_IDLETIME", "ERR Invalid IDLETIME value, must be >= 0", 400,
         "Invalid request: the idletime must not be negative"),
+    Row(180, "NO_REDIRECT", "ERR The client ID you want redirect to does not exist", 404),
+    Row(181, "TWO_REDIRECTS", "ERR A client can only redirect to a single other client", 400),
+    Row(182, "PREFIX_WITHOUT_BCAST", "ERR PREFIX option requires BCAST mode to be enabled", 400),
+    Row(183, "BCAST_SWITCHED", "ERR You can't switch BCAST mode on/off before disabling tracking for this client, "
+        "and then re-enabling it with a different mode.", 400),
+    Row(184, "BCAST_AND_OPT", "ERR OPTIN and OPTOUT are not compatible with BCAST", 400),
+    Row(185, "OPTIN_AND_OPTOUT", "ERR You can't specify both OPTIN mode and OPTOUT mode", 400),
+    Row(186, "OPT_SWITCHED", "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, "
+        "and then re-enabling it with a different mode.", 400),
+    Row(187, "PREFIX_OVERLAPS", "ERR Prefix '{prefix}' overlaps with an existing prefix '{other}'. "
+        "Prefixes for a single client must not overlap.", 400),
+    Row(188, "PREFIXES_OVERLAP", "ERR Prefix '{prefix}' overlaps with another provided prefix '{other}'. "
+        "Prefixes for a single client must not overlap.", 400),
+    Row(189, "CACHING_WITHOUT_TRACKING", "ERR CLIENT CACHING can be called only when the client is in tracking mode "
+        "with OPTIN or OPTOUT mode enabled", 400),
+    Row(190, "CACHING_YES", "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.", 400),
+    Row(191, "CACHING_NO", "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.", 400),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

@@ -28,15 +28,17 @@ from synap.client.errors import (
     RemoteProtocolError,
     TimedOut,
 )
+from synap.client.key_changes import KeyChange
 from synap.client.machine import Limits
 from synap.client.options import Options
 from synap.client.rooms import Event
-from synap.client.sync import Client, Message, Queue, Room, Subscription, connect
+from synap.client.sync import Client, KeyWatch, Message, Queue, Room, Subscription, connect
 from synap.client.topics import Gap, TopicMessage
 
 if TYPE_CHECKING:
     from synap.client.async_client import (
         AsyncClient,
+        AsyncKeyWatch,
         AsyncMessage,
         AsyncQueue,
         AsyncRoom,
@@ -45,13 +47,16 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "AsyncClient", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription", "Client", "ClientError", "Closed",
-    "Conflict", "ConnectionLost", "Event", "Gap", "Limits", "LocalProtocolError", "Message", "NotConnected",
-    "OffsetGone", "Options", "OutcomeUnknown", "PoolExhausted", "Queue", "Refused", "RemoteProtocolError", "Room",
-    "Subscription", "TimedOut", "TopicMessage", "connect", "connect_async",
+    "AsyncClient", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription", "Client",
+    "ClientError", "Closed", "Conflict", "ConnectionLost", "Event", "Gap", "KeyChange", "KeyWatch", "Limits",
+    "LocalProtocolError", "Message", "NotConnected", "OffsetGone", "Options", "OutcomeUnknown", "PoolExhausted",
+    "Queue", "Refused", "RemoteProtocolError", "Room", "Subscription", "TimedOut", "TopicMessage", "connect",
+    "connect_async",
 ]  # fmt: skip
 
-_OF_TASKS = ("AsyncClient", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription", "connect_async")
+_OF_TASKS = (
+    "AsyncClient", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription", "connect_async",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

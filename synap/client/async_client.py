@@ -26,6 +26,7 @@ from synap.client.batches import Batch
 from synap.client.calls import D
 from synap.client.errors import Conflict, Refused
 from synap.client.flows import Exchange, Flow, calling, scanning
+from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
 from synap.client.options import Options, from_address
@@ -36,6 +37,7 @@ from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames
 from synap.hosts import authority
 
 I_co = TypeVar("I_co", covariant=True)
+M_co = TypeVar("M_co", covariant=True)
 
 
 class AsyncIteration(Generic[I_co]):
@@ -100,8 +102,8 @@ class AsyncEvents(AsyncIteration[Event[D]]):
         super().__init__(runner, reading(room, self.place, **given))
 
 
-class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
-    """The messages published to some topics. Within an `async with` the subscription is active from the first line on.
+class AsyncMessages(AsyncIteration[M_co | Gap]):
+    """The messages of a subscription. Within an `async with` the subscription is active from the first line on.
 
     `gaps` counts how often its connection was lost since.
     """
@@ -120,13 +122,13 @@ class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
             await self._runner.next(self._flow)
         return self
 
-    async def __anext__(self) -> TopicMessage[D] | Gap:
+    async def __anext__(self) -> M_co | Gap:
         while True:
             found = await self._runner.next(self._flow)
             if not isinstance(found, Ready | NoMessage):
                 return found
 
-    async def get(self, timeout: float | None = None) -> TopicMessage[D] | Gap | None:
+    async def get(self, timeout: float | None = None) -> M_co | Gap | None:
         """Return the next message, or None if there is none for `timeout` seconds."""
         await self.__aenter__()
         self._wanted.hear_s = timeout
@@ -135,6 +137,14 @@ class AsyncSubscription(AsyncIteration[TopicMessage[D] | Gap]):
         finally:
             self._wanted.hear_s = None
         return None if isinstance(found, NoMessage) else found
+
+
+class AsyncSubscription(AsyncMessages[TopicMessage[D]]):
+    """The messages published to some topics."""
+
+
+class AsyncKeyWatch(AsyncMessages[KeyChange]):
+    """The changes of some keys."""
 
 
 class AsyncQueue(QueueCalls[D], Awaiting):
@@ -345,6 +355,14 @@ class AsyncClient(Keys[D], Awaiting):
         """Subscribe to topics; a name that contains one of `*?[#` is a pattern, as are all `patterns`."""
         wanted = wanted_names(names, patterns, tell_gaps)
         return AsyncSubscription(self._runner_of_its_own(), wanted, self.options, self._data)
+
+    def watch_keys(self, *keys: str | bytes) -> AsyncKeyWatch:
+        """Return an iterator over the changes of keys, with the new values of strings.
+
+        A name with one of `*?[\\` is a glob, as of KEYS.
+        A Gap stands between two changes where the connection was lost: read the keys again.
+        """
+        return AsyncKeyWatch(self._runner_of_its_own(), watched_keys(keys, self.options.db), self.options, bytes)
 
     def scan(self, match: str | bytes | None = None, *, count: int = 100) -> AsyncIteration[D]:
         """Return an iterator over all keys that match, a few hundred per request.

@@ -18,6 +18,7 @@ from synap.client.batches import Batch
 from synap.client.calls import D
 from synap.client.errors import Conflict, Refused
 from synap.client.flows import Exchange, Flow, calling, scanning
+from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
 from synap.client.options import Options, from_address
@@ -29,6 +30,7 @@ from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames
 from synap.hosts import authority
 
 I_co = TypeVar("I_co", covariant=True)
+M_co = TypeVar("M_co", covariant=True)
 
 
 class Iteration(Generic[I_co]):
@@ -88,8 +90,8 @@ class Events(Iteration[Event[D]]):
         super().__init__(runner, reading(room, self.place, **given))
 
 
-class Subscription(Iteration[TopicMessage[D] | Gap]):
-    """The messages published to some topics. Within a `with` the subscription is active from the first line on.
+class Messages(Iteration[M_co | Gap]):
+    """The messages of a subscription. Within a `with` the subscription is active from the first line on.
 
     `gaps` counts how often its connection was lost since.
     """
@@ -108,13 +110,13 @@ class Subscription(Iteration[TopicMessage[D] | Gap]):
             self._runner.next(self._flow)
         return self
 
-    def __next__(self) -> TopicMessage[D] | Gap:
+    def __next__(self) -> M_co | Gap:
         while True:
             found = self._runner.next(self._flow)
             if not isinstance(found, Ready | NoMessage):
                 return found
 
-    def get(self, timeout: float | None = None) -> TopicMessage[D] | Gap | None:
+    def get(self, timeout: float | None = None) -> M_co | Gap | None:
         """Return the next message, or None if there is none for `timeout` seconds."""
         self.__enter__()
         self._wanted.hear_s = timeout
@@ -123,6 +125,14 @@ class Subscription(Iteration[TopicMessage[D] | Gap]):
         finally:
             self._wanted.hear_s = None
         return None if isinstance(found, NoMessage) else found
+
+
+class Subscription(Messages[TopicMessage[D]]):
+    """The messages published to some topics."""
+
+
+class KeyWatch(Messages[KeyChange]):
+    """The changes of some keys."""
 
 
 class Queue(QueueCalls[D], Blocking):
@@ -327,6 +337,14 @@ class Client(Keys[D], Blocking):
         """Subscribe to topics; a name that contains one of `*?[#` is a pattern, as are all `patterns`."""
         wanted = wanted_names(names, patterns, tell_gaps)
         return Subscription(self._runner_of_its_own(), wanted, self.options, self._data)
+
+    def watch_keys(self, *keys: str | bytes) -> KeyWatch:
+        """Return an iterator over the changes of keys, with the new values of strings.
+
+        A name with one of `*?[\\` is a glob, as of KEYS.
+        A Gap stands between two changes where the connection was lost: read the keys again.
+        """
+        return KeyWatch(self._runner_of_its_own(), watched_keys(keys, self.options.db), self.options, bytes)
 
     def scan(self, match: str | bytes | None = None, *, count: int = 100) -> Iteration[D]:
         """Return an iterator over all keys that match, a few hundred per request.

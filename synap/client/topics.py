@@ -58,6 +58,7 @@ class WantedNames:
     tell_gaps: bool = False
     gaps: int = 0
     hear_s: float | None = None  # how long the caller waits for the next message, in seconds; None: for ever
+    read: Callable[[Any, Any], Any] = field(default=lambda push, data: heard(push, data))  # from a push to a message
     ready: bool = field(default=False)
 
 
@@ -138,7 +139,7 @@ def _listening(wanted: WantedNames, options: Options, data: Callable[[Any], D]) 
                 yield Item(NoMessage())
             continue
         quiet, asked = 0.0, False
-        if isinstance(event, Push) and (message := heard(event, data)) is not None:
+        if isinstance(event, Push) and (message := wanted.read(event, data)) is not None:
             yield Item(message)
         elif not isinstance(event, Push) and isinstance(event.value, Refused):
             raise event.value

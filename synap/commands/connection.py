@@ -2,7 +2,7 @@
 
 from synap.arguments import AnyOrder, Choice, Int, Key, Many, OneOf, Optional, Raw, Text, Token
 from synap.command import DIAGNOSTICS, Command, Example
-from synap.reply import ANY, DONE, INTEGER, NONE, TEXT, Array, Either, Map, Record, Status, or_nil
+from synap.reply import ANY, DONE, INTEGER, NONE, TEXT, Array, Either, Map, Record, SetOf, Status, or_nil
 from synap.routes import Get
 from synap.traits import ADMIN, CONTROL, NOT_IN_MULTI, SESSION, SIGNED_OUT, WHILE_SUBSCRIBED
 
@@ -11,7 +11,7 @@ _HELLO = Record({
     "server": TEXT, "version": TEXT, "proto": INTEGER, "id": INTEGER, "mode": TEXT, "role": TEXT, "modules": Array(ANY),
 })  # fmt: skip
 _CLIENTS = Record({"clients": Array(Map(Either(INTEGER, TEXT))), "count": INTEGER})
-_TRACKING = Record({"flags": Array(TEXT), "redirect": INTEGER, "prefixes": Array(TEXT)})
+_TRACKING = Record({"flags": SetOf(TEXT), "redirect": INTEGER, "prefixes": Array(TEXT)})
 _TYPES = ("normal", "master", "replica", "slave", "pubsub")
 
 ROWS = [
@@ -137,13 +137,26 @@ ROWS = [
     Command("connection.client_getname", 0x118A, "Return the name of this connection.",
             resp="CLIENT|GETNAME", traits=SESSION,
             handler="client_getname", reply=or_nil(TEXT), examples=(Example("CLIENT GETNAME", None),)),
-    Command("connection.client_getredir", 0x118B, "Return the client ID that receives invalidation messages, or -1.",
+    Command(
+        "connection.client_tracking", 0x1191,
+        "Turn messages about changes of the keys that this connection has read on or off.",
+        args=(Text("switch"), Many("options", Text("option"), least=0)),
+        resp="CLIENT|TRACKING", traits=SESSION, handler="client_tracking", calls_families=(DIAGNOSTICS,),
+        examples=(Example("CLIENT TRACKING OFF", "OK"),),
+    ),
+    Command(
+        "connection.client_caching", 0x1192,
+        "Select whether the keys of the next command are tracked: YES with OPTIN, NO with OPTOUT.",
+        args=(Choice("switch", ("YES", "NO")),), resp="CLIENT|CACHING", traits=SESSION, handler="client_caching",
+    ),
+    Command("connection.client_getredir", 0x118B,
+            "Return the ID of the connection that is told about changed keys for this one, 0 for itself, or -1.",
             resp="CLIENT|GETREDIR", traits=SESSION, handler="client_getredir", reply=INTEGER,
             examples=(Example("CLIENT GETREDIR", -1),)),
     Command("connection.client_info", 0x118C, "Return the line of CLIENT LIST for this connection.", resp="CLIENT|INFO",
             traits=SESSION, handler="client_info", reply=TEXT, examples=(Example("CLIENT INFO", ...),)),
     Command("connection.client_trackinginfo", 0x118D,
-            "Return the state of key tracking for this connection, which is always off.",
+            "Return how this connection tracks keys.",
             resp="CLIENT|TRACKINGINFO",
             traits=SESSION, handler="client_trackinginfo", reply=_TRACKING,
             examples=(Example("CLIENT TRACKINGINFO", ...),)),

@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from synap.arguments import (
@@ -122,21 +123,66 @@ def seconds(milliseconds: int) -> float:
     return near
 
 
+@dataclass(frozen=True)
+class KeyPlace:
+    """Where the tapes of a row hold the name of a key: at `slot`, or there in each item of a group.
+
+    `step` is the number of slots of an item, 0 for a key that is in no group. `group` is the slot with the number of
+    items; the next one holds the start of the items.
+    """
+
+    slot: int
+    awaited: bool
+    group: int = 0
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where the tapes of a row hold names: of keys, of the queue or room (kind, slot) that a call waits for; and its
+    Timeout, -1 without one."""
+
+    keys: tuple[KeyPlace, ...]
+    records: tuple[tuple[int, int], ...]
+    timeout: int
+
+
+_names: dict[str, tuple[tuple[Argument, ...], Names]] = {}  # by row, beside the arguments that they were found in
+
+
+def names_of(row: Command) -> Names:
+    """Return where the tapes of a row hold names. What was found is kept: the layout of a row takes 200 us."""
+    known = _names.get(row.name)
+    if known is not None and known[0] is row.args:
+        return known[1]
+    places = list(layout(row.args))
+    keys = []
+    for place in places:
+        if isinstance(place.node, Key) and place.group is None:
+            keys.append(KeyPlace(place.slot, place.node.awaited))
+        elif isinstance(place.node, Key) and place.group is not None:
+            group = next(p for p in places if p.node is place.group)
+            step = sum(slots(inner) for inner in place.group.inner)
+            keys.append(KeyPlace(place.slot, place.node.awaited, group.slot, step))
+    records = tuple((p.node.kind, p.slot) for p in places if isinstance(p.node, Text) and p.node.kind)
+    timeout = next((p.slot for p in places if isinstance(p.node, Timeout)), -1)
+    found = Names(tuple(keys), records, timeout)
+    _names[row.name] = row.args, found
+    return found
+
+
 def keys(row: Command, numbers: Sequence[int], tape: int, awaited: bool = False) -> Iterator[tuple[int, int]]:
     """Yield (octet, size) of every key among the arguments of a call, or of those that it may wait for."""
-    for place in layout(row.args):
-        if not isinstance(place.node, Key) or (awaited and not place.node.awaited):
+    for place in names_of(row).keys:
+        if awaited and not place.awaited:
             continue
-        if place.group is None:
+        if not place.step:
             at = tape + place.slot
             if numbers[at + 1]:
                 yield numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
         else:
-            group = next(p for p in layout(row.args) if p.node is place.group)
-            size = sum(slots(inner) for inner in place.group.inner)
-            first = tape + numbers[tape + group.slot + 1]
-            for i in range(numbers[tape + group.slot]):
-                at = first + i * size + place.slot
+            first = tape + numbers[tape + place.group + 1] + place.slot
+            for at in range(first, first + numbers[tape + place.group] * place.step, place.step):
                 yield numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
 
 
@@ -144,12 +190,11 @@ def awaited(row: Command, numbers: Sequence[int], tape: int) -> Iterator[tuple[i
     """Yield (namespace, octet, size) of every name that a call may wait for: its keys, or its queue or room."""
     for start, size in keys(row, numbers, tape, True):
         yield numbers[tape - 2], start, size
-    for place in layout(row.args):
-        if isinstance(place.node, Text) and place.node.kind:
-            at = tape + place.slot
-            yield place.node.kind, numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
+    for kind, slot in names_of(row).records:
+        at = tape + slot
+        yield kind, numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
 
 
 def timeout_slot(row: Command) -> int:
     """Return the tape slot of the row's Timeout, or -1."""
-    return next((place.slot for place in layout(row.args) if isinstance(place.node, Timeout)), -1)
+    return names_of(row).timeout

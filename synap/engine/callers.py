@@ -103,6 +103,7 @@ class Caller:
     owed       the call that gives back what the call that has waited has popped, for a reply that is never sent
     gone       returns whether the client is known to have gone, so that nothing may be removed for it
     in_multi   True between MULTI and EXEC: calls are queued
+    noted      True for a session whose reads are noted (CLIENT TRACKING): its commands take the slow path
     resp2_subscriber   True for a RESP2 session with subscriptions: other commands are refused
     """
 
@@ -114,6 +115,7 @@ class Caller:
     else:
         in_multi = False  # a property in Session; not here, as each call of a program in this process reads it
     resp2_subscriber = False
+    noted = False
 
     def __init__(self, surface: Surface, user: bytes = b"default") -> None:
         self.surface = surface

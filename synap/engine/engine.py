@@ -8,6 +8,7 @@ until the owner of the disk takes them (log_frames.py).
 
 import heapq
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,7 @@ from synap.engine.outcomes import HANDLED, PARKED, QUEUED, Outcome
 from synap.engine.pubsub import PubSub
 from synap.engine.sessions import Session, Sessions
 from synap.engine.subscribers import with_form
+from synap.engine.tracking import ClientTracking
 from synap.engine.transactions import Transactions
 from synap.engine.upkeep import Upkeep
 from synap.engine.waiters import Feed, Interest, Parked
@@ -39,19 +41,7 @@ from synap.store.keys import key_info
 from synap.store.lane import transactions
 from synap.store.memory import codes, layout
 from synap.store.memory.heap import Heap
-from synap.store.memory.layout import (
-    BROKEN,
-    FLAG_HANDLER,
-    FULL,
-    NIL,
-    PACKED_HEAD,
-    PACKED_ROW,
-    PACKED_TAPE,
-    REPLY_ITEMS,
-    STATUS_MASK,
-    WAIT,
-    WORD,
-)
+from synap.store.memory.layout import BROKEN, FULL, NIL, REPLY_ITEMS, STATUS_MASK, WAIT, WORD
 from synap.store.memory.refusals import OUT_OF_MEMORY, REPLY_TOO_LARGE
 from synap.store.records import timers
 
@@ -95,16 +85,17 @@ class Engine:
         self.transactions = Transactions(self)
         self.upkeep = Upkeep(self)
         self.frames = LogFrames(self)
-        self.keyspace_events = KeyspaceEvents(self)
         self.monitors = Monitors(self)
+        self.tracking = ClientTracking(self)
+        self.keyspace_events = KeyspaceEvents(self)
         self.unfinished_feeds: set[int] = set()  # hashes of queues and rooms whose feeds have more to take
 
     def choose_stops(self) -> None:
         """Let the lane stop before the rows that run in Python, and before those whose calls have to be seen there."""
         for row_at, row in self.rows.items():
             stops = row.handler or self.keyspace_events.needs(row)
-            flags = self.numbers[row_at + layout.ROW_FLAGS]
-            self.numbers[row_at + layout.ROW_FLAGS] = flags | FLAG_HANDLER if stops else flags & ~FLAG_HANDLER
+            flags = self.numbers[row_at + layout.ROW_FLAGS] & ~layout.FLAG_HANDLER
+            self.numbers[row_at + layout.ROW_FLAGS] = flags | layout.FLAG_HANDLER * bool(stops)
 
     # Calls.
 
@@ -151,8 +142,9 @@ class Engine:
         more than one call. It is not queued.
         """
         numbers = self.numbers
-        tape = entry + PACKED_HEAD
-        row_at, tape_size, blob_size = numbers[entry + PACKED_ROW], numbers[entry + PACKED_TAPE], numbers[tape - 1]
+        tape = entry + layout.PACKED_HEAD
+        row_at, blob_size = numbers[entry + layout.PACKED_ROW], numbers[tape - 1]
+        tape_size = numbers[entry + layout.PACKED_TAPE]
         numbers[tape - 2] = caller.namespace  # a SELECT in the transaction may have changed it
         numbers[tape - 1] = (tape + tape_size) * WORD
         if counted and (caller.rate is not None or caller.in_multi):
@@ -205,6 +197,8 @@ class Engine:
         """Return the refusal of a call by the guards of the node and by `refuses`, or 0."""
         if not (self.numbers[layout.REFUSE] | refuses or self.numbers[row_at + layout.ROW_FLAGS] & _GROWS):
             return 0
+        if self.keyspace_events.on:
+            self.keyspace_events.evict(row_at, tape_size, blob_size, now, refuses)
         return int(calls.admit_handler(self.words, self.octets, row_at, tape_size, blob_size, now, refuses))
 
     def _carry_out(
@@ -212,13 +206,16 @@ class Engine:
         deliver: Deliver | None,
     ) -> Outcome:  # fmt: skip
         row = self.rows[row_at]
+        if caller.noted:
+            assert isinstance(caller, Session)
+            self.tracking.note(caller, row, tape)
         if row.handler:
             refusal = self._admit(refuses, row_at, tape_size, blob_size, now)
             if refusal:
                 self._note_refused(row)
                 return Outcome(row, row_at, refusal)
             return Outcome(row, row_at, HANDLED, self._handle(row, caller, tape, now))
-        status = self._perform(refuses, row_at, tape, tape_size, blob_size, now)
+        status = self._perform(caller, refuses, row_at, tape, tape_size, blob_size, now)
         if status & STATUS_MASK != WAIT:
             return Outcome(row, row_at, status)
         if deliver is None:
@@ -227,18 +224,21 @@ class Engine:
         parked = self._park(caller, row, row_at, tape, tape_size, blob_size, now, deliver)
         return Outcome(row, row_at, PARKED, parked)
 
-    def _perform(self, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int) -> int:
-        """Carry out the call at word `tape` in a kernel, past the guards of the node and `refuses`; return its status.
+    def _perform(
+        self, by: Caller, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int
+    ) -> int:
+        """Carry out a call of `by` in a kernel, past the guards of the node and `refuses`; return its status.
 
         A call whose reply would be above `reply_bytes_max` is refused before any change.
         """
-        keys = self.keyspace_events.before(self.rows[row_at], tape, now) if self.keyspace_events.classes else None
+        events = self.keyspace_events
+        keys = events.begin(by, refuses, row_at, tape, tape_size, blob_size, now) if events.on else None
         status = calls.perform(
             self.words, self.octets, row_at, tape, tape_size, blob_size, now, refuses, REPLY_ITEMS,
             self.reply_bytes_max,
         )  # fmt: skip
         if keys is not None:
-            self.keyspace_events.after(self.rows[row_at], tape, keys, status, now)
+            events.after(self.rows[row_at], tape, keys, status, now)
         what = status & STATUS_MASK
         return self.checked(status, row_at) if what == FULL or what == BROKEN else int(status)
 
@@ -259,32 +259,29 @@ class Engine:
         self._note_called(row)
         self.numbers[layout.COUNTERS + layout.COUNTER_WORDS * row.code + layout.COUNTER_REFUSALS] += 1
 
-    def misfit(self, row: Command, refusal: int, at: int, size: int) -> Fault:
-        """Return the Fault of words that do not fit a row's grammar; it may name the word of `size` bytes at `at`."""
-        word = bytes(self.bytes[at : at + size]).decode("utf-8", "surrogateescape")
-        command, _, given = row.resp.partition("|")
-        return Fault(refused(refusal).name, word=word, command=command, given=given)
-
     def free_deferred(self) -> None:
         """Free the blocks that the reply pointed to, once the reply has been read."""
         if self.numbers[layout.DEFERRED_COUNT]:
             calls.settle(self.words, self.octets)
 
-    def settle(self, now: int) -> None:
-        """Free the blocks of a reply that has been read, and serve the calls that waited for the change."""
+    def settle(self, now: int, by: Caller | None = None) -> None:
+        """Free the blocks of a reply that has been read, and serve the calls that waited for the change of `by`."""
         self.free_deferred()
         if self.numbers[layout.REPLY + 1] > layout.REPLY_ITEMS_LANE:
             self.heap.forget(layout.REPLY * layout.WORD, self.numbers[layout.REPLY + 1] * 16)
             self.numbers[layout.REPLY + 1] = 0
         if self.numbers[layout.HITS_COUNT]:
-            self.serve(now)
+            self.serve(now, by)
+        if self.tracking.told_later is not None:
+            self.tracking.tell_later()
         if self.numbers[layout.LOG_TOP] > layout.LOG_FLUSH_BYTES and not self.numbers[layout.IN_GROUP]:
             self.journal_flush()
 
     def run(self, call: Call, now: int) -> int:
         """Carry out a call of the engine itself and return its status; call `settle` once the reply has been read."""
         self.put(call)
-        return self._perform(self.own.refuses, self._row_at(call), layout.CALL, len(call.tape), len(call.blob), now)
+        sizes = len(call.tape), len(call.blob)
+        return self._perform(self.own, self.own.refuses, self._row_at(call), layout.CALL, *sizes, now)
 
     def _handle(self, row: Command, caller: Caller, tape: int, now: int) -> Value:
         """Carry out a row that runs in Python and return its value; a Fault, or any failure of the handler, is
@@ -356,36 +353,42 @@ class Engine:
         parked.deliver(outcome)
         self.free_deferred()
 
-    def serve(self, now: int) -> None:
-        """Mark the watchers of the keys that changed, and carry out the calls parked on these keys, oldest first."""
-        while self.numbers[layout.HITS_COUNT]:
-            for h in self.interest.take_hits():
-                rows_without_items: set[int] = set()  # rows that find nothing more under this hash
-                for session in self.interest.watchers.get(h, ()):
-                    self.transactions.note(session, h, now)
-                for parked in list(self.interest.parked.get(h, ())):
-                    if parked.over or parked.row_at in rows_without_items or parked.caller.gone():
-                        continue  # the connection of a client that has gone ends the wait soon
-                    status = self._repeat(parked, now)
-                    what = status & layout.STATUS_MASK
-                    if status & layout.NOTHING_READY:
-                        rows_without_items.add(parked.row_at)
-                    if what == layout.WAIT:
-                        continue
-                    self.interest.unpark(parked)
-                    row = self.rows[parked.row_at]
-                    parked.caller.owed = give_back.call_for(self, row, parked.call, status) if row.gives_back else None
-                    self._deliver(parked, Outcome(row, parked.row_at, status))
-                self.feed(h, now)
+    def serve(self, now: int, by: Caller | None = None) -> None:
+        """Tell those who watch or track the keys that `by` has changed, and carry out the calls parked on these keys,
+        oldest first."""
+        hits: deque[tuple[int, Caller | None]] = deque((h, by) for h in self.interest.take_hits())
+        while hits:
+            h, by = hits.popleft()
+            rows_without_items: set[int] = set()  # rows that find nothing more under this hash
+            for session in self.interest.watchers.get(h, ()):
+                self.transactions.note(session, h, now)
+            if h in self.interest.tracked:
+                self.tracking.changed(h, by)
+            for parked in list(self.interest.parked.get(h, ())):
+                if parked.over or parked.row_at in rows_without_items or parked.caller.gone():
+                    continue  # the connection of a client that has gone ends the wait soon
+                status = self._repeat(parked, now)
+                hits.extend((other, parked.caller) for other in self.interest.take_hits())
+                what = status & layout.STATUS_MASK
+                if status & layout.NOTHING_READY:
+                    rows_without_items.add(parked.row_at)
+                if what == layout.WAIT:
+                    continue
+                self.interest.unpark(parked)
+                row = self.rows[parked.row_at]
+                parked.caller.owed = give_back.call_for(self, row, parked.call, status) if row.gives_back else None
+                self._deliver(parked, Outcome(row, parked.row_at, status))
+            self.feed(h, now)
+            hits.extend((other, None) for other in self.interest.take_hits())
 
     def _repeat(self, parked: Parked, now: int) -> int:
         """Carry out a parked call again; return its status."""
         call = parked.call
         self.put(call)
-        refuses = parked.caller.refuses
         self.numbers[layout.REPEATED] = 1
         try:
-            return self._perform(refuses, parked.row_at, layout.CALL, len(call.tape), len(call.blob), now)
+            by, sizes = parked.caller, (len(call.tape), len(call.blob))
+            return self._perform(by, by.refuses, parked.row_at, layout.CALL, *sizes, now)
         finally:
             self.numbers[layout.REPEATED] = 0
 
@@ -437,6 +440,7 @@ class Engine:
         self.stop_waiting(session)
         self.transactions.end(session)
         self.monitors.remove(session)
+        self.tracking.stop(session)
         self.diagnostics.mute(session, 0)
         if session.listener is not None:
             self.pubsub.leave(session.listener)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from synap.engine.callers import Caller, Link
     from synap.engine.subscribers import Listener
+    from synap.engine.tracking import Tracking
     from synap.engine.waiters import Parked
 
 
@@ -64,6 +65,10 @@ class Client(Protocol):
     @property
     def link(self) -> "Link | None":
         """The connection."""
+
+    @property
+    def tracking(self) -> "Tracking | None":
+        """How a RESP session tracks keys."""
 
     @property
     def listener(self) -> "Listener | None":

@@ -1,15 +1,18 @@
-"""Keyspace notifications: messages about changes of keys, after the setting `notify-keyspace-events` of Redis.
+"""Events of keys: what a call has done to the keys that it names. Three kinds of messages are made of them.
+
+Keyspace notifications, after the setting `notify-keyspace-events` of Redis:
 
     __keyspace@<db>__:<key>      message: the event       (class K)
     __keyevent@<db>__:<event>    message: the key         (class E)
 
 The other classes say which events are sent: g (keys of any kind), $ l s h z (the kinds), x expired, e evicted, n new
-keys, m misses of reads, t streams, d modules; A is all of them but n and m.
+keys, m misses of reads, t streams, d modules; A is all of them but n and m. Then the messages of watched keys
+(key_watch.py), and the broadcasts of CLIENT TRACKING (tracking.py), for which every event of a key is a change of it.
 
-While events are sent, the lane stops before each write (and with m before each read), as it does before rows that run
-in Python. The engine then looks at the keys that the call names before and after it: a key that was there and is no
-more has the event `del`, whatever the call was. Without events nothing of this costs anything. Evictions have no event
-yet: they happen inside a kernel.
+While there is somebody to tell, the lane stops before each write that may have an event which is sent (and with m
+before each read), as it does before rows that run in Python. The engine then looks at the keys that the call names
+before and after it: a key that was there and is no more has the event `del`, whatever the call was. Keys that memory is
+needed from are evicted before the call, one by one. Without anybody to tell, nothing of this costs anything.
 """
 
 from collections.abc import Iterator
@@ -17,15 +20,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from synap.arguments import OneOf, Token
 from synap.arguments import layout as layout_of
 from synap.command import Command
 from synap.derive import tape_reader
+from synap.engine.callers import Caller
+from synap.engine.key_watch import KeyWatch
 from synap.engine.subscribers import with_form
 from synap.events import How
 from synap.store.keys import key_info
-from synap.store.memory import layout
-from synap.store.memory.layout import CHANGED, ITEM_MASK, MARK_BITS, NAMESPACES
+from synap.store.memory import codes, layout
+from synap.store.memory.layout import CHANGED, ITEM_MASK, MARK_BITS, NAMESPACES, REFUSED, STATUS_MASK, WORD
+from synap.store.upkeep import victims
 
 if TYPE_CHECKING:
     from synap.engine.engine import Engine
@@ -34,6 +42,8 @@ LETTERS = "g$lshzxetdnKEm"
 ALL = frozenset("g$lshzxetd")
 CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$", "hyperloglog": "$"}
 """The class of the events of a family's rows."""
+CHANGELESS = frozenset("nm")
+"""Classes of events that are no change of their own."""
 ENDS = {"LEFT": "lpop", "RIGHT": "rpop", "MIN": "zpopmin", "MAX": "zpopmax"}
 """The event of a row that takes elements from an end which the call names."""
 
@@ -64,7 +74,12 @@ class KeyspaceEvents:
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
         self.classes: frozenset[str] = frozenset()
+        self.watch = KeyWatch(engine)
+        self.on = False  # somebody is told about changes, at least about those of whole namespaces
+        self._by: Caller | None = None  # who makes the call
+        self._victim = np.zeros(4, np.int64)
         self._expiries: dict[str, tuple[int, frozenset[int]]] = {}  # what `_expiry_of` returns, by row
+        engine.pubsub.on_use = self.watch.subscribed
 
     def shown(self) -> str:
         """Return the classes as Redis shows them: with A it does not show n."""
@@ -76,38 +91,76 @@ class KeyspaceEvents:
         if any(letter not in LETTERS + "A" for letter in text):
             raise BadClasses("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
         self.classes = frozenset(text.replace("A", "".join(sorted(ALL))))
+        self.look()
+
+    def look(self) -> None:
+        """Look anew who is told about changes: a setting, a subscription or the tracking of a session has changed."""
+        self.on = self.sends or bool(self._engine.tracking.sessions)
         self._engine.choose_stops()
 
     def needs(self, row: Command) -> bool:
-        """Return True if a call of this row may send events, so that the lane has to stop before it."""
-        return self.sends and (row.writes or (row.reads and "m" in self.classes))
+        """Return True if a call of this row may have events, so that the lane has to stop before it."""
+        if row.event.how is How.NONE:
+            return self.on and row.writes
+        if self.watch.on or self._engine.tracking.broadcasts:
+            return row.writes
+        return self._notifies and bool(_classes_of(row) & self.classes)
 
     @property
     def sends(self) -> bool:
-        """True if any event is sent."""
+        """True if anybody is told about changes of single keys."""
+        return self._notifies or self.watch.on or self._engine.tracking.broadcasts
+
+    @property
+    def _notifies(self) -> bool:
         return bool(self.classes & {"K", "E"})
+
+    @property
+    def _misses(self) -> bool:
+        return "m" in self.classes and self._notifies
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Send no events of the calls that are made meanwhile: they are parts of one, which sends its own."""
-        classes, self.classes = self.classes, frozenset()
+        on, self.on = self.on, False
         try:
             yield
         finally:
-            self.classes = classes
+            self.on = on
 
     def restored(self, namespace: int, key: bytes, now: int) -> None:
         """Send the events of a key that RESTORE has stored. One that was there before is new as well, as in Redis."""
-        seen = Seen(namespace, 0, 0, False, True, key)
+        at = layout.CALL_BLOB * WORD
+        self._engine.bytes[at : at + len(key)] = key
+        seen = Seen(namespace, at, len(key), False, True, key)
         self._send("n", "new", seen, now)
         self._send("g", "restore", seen, now)
 
     # Around a call.
 
-    def before(self, row: Command, tape: int, now: int) -> list[Seen] | None:
-        """Return the keys of a call at word `tape` as they are before it; None if the call has no events."""
-        misses = "m" in self.classes and row.reads
-        if row.event.how is How.NONE or not (row.writes or misses) or (row.internal and not row.event.name):
+    def begin(
+        self, by: Caller, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int
+    ) -> list[Seen] | None:
+        """Evict the keys whose memory a call needs; return what `before` returns."""
+        self.evict(row_at, tape_size, blob_size, now, refuses)
+        return self.before(self._engine.rows[row_at], tape, now, by)
+
+    def evict(self, row_at: int, tape_size: int, blob_size: int, now: int, refuses: int) -> None:
+        """Evict the keys whose memory a call of this row needs, and send their events."""
+        engine, found = self._engine, self._victim
+        while victims.next_victim(engine.words, engine.octets, row_at, tape_size, blob_size, now, refuses, found):
+            namespace, at, size, seat = (int(number) for number in found)
+            seen = Seen(namespace, 0, 0, True, False, bytes(engine.bytes[at : at + size]))
+            victims.evict(engine.words, engine.octets, seat, now)
+            self._by = None
+            self._send("e", "evicted", seen, now)
+
+    def before(self, row: Command, tape: int, now: int, by: Caller | None) -> list[Seen] | None:
+        """Return the keys of a call at word `tape` as they are before `by` makes it; None if the call has no events."""
+        self._by = by
+        if row.event.how is How.NONE and row.writes:
+            return []
+        if not self.sends or not (row.writes or (self._misses and row.reads)) or (row.internal and not row.event.name):
             return None  # an internal row without an event is a part of another call
         engine = self._engine
         namespace = engine.numbers[tape - 2]
@@ -119,7 +172,13 @@ class KeyspaceEvents:
 
     def after(self, row: Command, tape: int, found: list[Seen], status: int, now: int) -> None:
         """Send the events of a call that has been carried out with this status."""
-        if "m" in self.classes and (row.reads or row.event.misses):
+        if not found:
+            if status & STATUS_MASK < REFUSED:
+                one = row.code == codes.KEY_FLUSH_NAMESPACE
+                self._engine.tracking.flushed(self._by)
+                self.watch.flushed(self._engine.numbers[tape - 2] if one else None, now)
+            return
+        if self._misses and (row.reads or row.event.misses):
             for seen in found[1:] if row.event.how is How.STORED else found:
                 if not seen.before:
                     self._send("m", "keymiss", seen, now)
@@ -135,7 +194,11 @@ class KeyspaceEvents:
         return bool(key_info.visible(engine.words, engine.octets, seen.namespace, seen.at, seen.size, now))
 
     def _send(self, kind: str, event: str, seen: Seen, now: int) -> None:
-        if kind not in self.classes:
+        if kind not in CHANGELESS:
+            self._engine.tracking.announced(seen.name, self._by)
+            if self.watch.on:
+                self.watch.tell(event, seen.namespace, seen.name, seen.at, now)
+        if kind not in self.classes or not self._engine.pubsub.subscriptions:
             return
         pubsub, db = self._engine.pubsub, seen.namespace
         channel = b"__keyspace@%d__:%b" % (db, seen.name)
@@ -220,6 +283,16 @@ class KeyspaceEvents:
             if not size & ITEM_MASK:
                 return bytes(engine.bytes[start : start + (size >> MARK_BITS)])
         return b""
+
+
+def _classes_of(row: Command) -> set[str]:
+    """Return the classes of the events that a call of a row may have."""
+    found = {"m"} if row.reads or row.event.misses else set()
+    if row.event.how is How.EXPIRED:
+        return found | {"x"}
+    if row.writes:
+        found |= {"g", "n", CLASSES.get(row.family, "g")} | ({"e"} if row.grows else set())
+    return found
 
 
 def _expiry_of(row: Command) -> tuple[int, frozenset[int]]:

@@ -35,6 +35,7 @@ class PubSub:
         self.limits = limits or Limits()
         self.new_name: Callable[[], str] = self._count_name
         self.soon: Callable[[], None] = self.deliver  # called at a turn's first message; the owner of turns sets it
+        self.on_use: Callable[[bytes, bool], None] = lambda text, more: None  # called as `_note_use` says
         self.exact: dict[bytes, Subscription] = {}
         self.shards: dict[bytes, Subscription] = {}
         self.patterns: dict[tuple[Dialect, bytes], Subscription] = {}
@@ -83,6 +84,8 @@ class PubSub:
             return
         self.deliver()
         asked[text] = one = self._subscription(dialect, text, now)
+        if not len(one):
+            self._note_use(one, True)
         if dialect is Dialect.EXACT and not len(one):
             self.active += 1
             self._idle.pop(text, None)
@@ -135,8 +138,14 @@ class PubSub:
             self._drop_unused(one)
         return True
 
+    def _note_use(self, one: Subscription, more: bool) -> None:
+        """Tell `on_use` that a channel or pattern has its first subscriber, or lost its last one."""
+        if one.dialect is not Dialect.SHARD:
+            self.on_use(one.text, more)
+
     def _drop_unused(self, one: Subscription) -> None:
         dialect, text = one.dialect, one.text
+        self._note_use(one, False)
         if dialect is Dialect.EXACT:
             self.active -= 1
             self._idle[text] = one
@@ -164,6 +173,14 @@ class PubSub:
             subscriber.clear()
         return count
 
+    def watch(self, channels: list[bytes], now: int, wake: Callable[[], None]) -> Mailbox:
+        """Return a mailbox that counts lost messages, subscribed to these channels and globs. Raise Fault without any
+        change."""
+        box = Mailbox(self.new_name(), wake, counts_lost=True)
+        self.add(box, channels, now, globs=True)
+        self.subscribers[box.name] = box
+        return box
+
     def join(self, channels: list[bytes], now: int, wake: Callable[[], None] | None = None, name: str = "") -> Mailbox:
         """Return a mailbox subscribed to these channels and patterns of segments.
 
@@ -183,20 +200,20 @@ class PubSub:
                 self.leave(next(iter(self._unread.values())))
         return box
 
-    def add(self, box: Mailbox, channels: list[bytes], now: int) -> None:
-        """Subscribe a mailbox to more channels and patterns. Raise Fault without any change."""
-        dialects = [_dialect(text) for text in channels]
-        for dialect in (Dialect.EXACT, Dialect.SEGMENTS):
+    def add(self, box: Mailbox, channels: list[bytes], now: int, globs: bool = False) -> None:
+        """Subscribe a mailbox to more channels and patterns, of segments or `globs`. Raise Fault without any change."""
+        dialects = [_dialect(text, globs) for text in channels]
+        for dialect in set(dialects):
             self.check(box, dialect, [text for text, found in zip(channels, dialects, strict=True) if found is dialect])
         for text, dialect in zip(channels, dialects, strict=True):
             self.subscribe(box, dialect, text, now)
 
-    def unsubscribe_all(self, box: Mailbox, channels: list[bytes]) -> int:
+    def unsubscribe_all(self, box: Mailbox, channels: list[bytes], globs: bool = False) -> int:
         """Unsubscribe a mailbox from these channels and patterns; return how many of them it had.
 
         A mailbox without `wake` is removed with its last subscription.
         """
-        count = sum(self.unsubscribe(box, _dialect(text), text) for text in channels)
+        count = sum(self.unsubscribe(box, _dialect(text, globs), text) for text in channels)
         if not len(box) and box.wake is None:
             self.leave(box)
         return count
@@ -220,7 +237,7 @@ class PubSub:
     ) -> tuple[Message, list[Subscription], set[Mailbox]]:
         """Publish a message; return the message, the matching subscriptions and the mailboxes that match.
 
-        Listeners receive the message at the next `deliver`, mailboxes at once. `shard`: use shard channels only.
+        `shard`: use shard channels only.
         """
         self.check_channel(channel)
         if shard:
@@ -231,6 +248,15 @@ class PubSub:
             known = self.exact.get(channel)
             if known is not None:
                 known.published += 1
+        return self.publish_to(met, channel, payload, metadata, now)
+
+    def publish_to(
+        self, met: list[Subscription], channel: bytes, payload: bytes, metadata: bytes, now: int
+    ) -> tuple[Message, list[Subscription], set[Mailbox]]:
+        """Publish a message to the subscribers of these subscriptions; return what `publish` returns.
+
+        Listeners receive the message at the next `deliver`, mailboxes at once.
+        """
         self.published += 1
         message = Message(self.new_name, channel, payload, metadata, now)
         boxes: set[Mailbox] = set()
@@ -257,6 +283,11 @@ class PubSub:
         limits = self.limits
         if len(box.waiting) >= limits.messages or (box.waiting and box.bytes + message.size > limits.bytes):
             self.dropped += 1
+            if box.counts_lost:
+                self.dropped += len(box.waiting)
+                box.lost += len(box.waiting) + 1
+                box.clear()
+                return
             if self.limits.overflow == "drop_newest":
                 return
             if self.limits.overflow == "disconnect":
@@ -319,7 +350,9 @@ class PubSub:
         self._outbox, self._outbox_bytes = [], 0
 
 
-def _dialect(text: bytes) -> Dialect:
+def _dialect(text: bytes, globs: bool) -> Dialect:
     if not text:
         raise Fault("NO_TOPIC")
+    if globs:
+        return Dialect.GLOB if any(letter in text for letter in b"*?[\\") else Dialect.EXACT
     return Dialect.SEGMENTS if checked_segments(text) else Dialect.EXACT

@@ -20,6 +20,7 @@ from synap.store.memory.layout import (
 
 if TYPE_CHECKING:
     from synap.engine.subscribers import Listener
+    from synap.engine.tracking import Tracking
 
 
 class Session(Caller):
@@ -40,6 +41,7 @@ class Session(Caller):
         self.mute = 0  # MUTE_*: which replies are not sent
         self.opened = 0  # ms of engine time
         self.listener: Listener | None = None  # None before the first subscription
+        self.tracking: Tracking | None = None  # None while CLIENT TRACKING is off
         self._version = 2
 
     @property

@@ -151,14 +151,17 @@ class Mailbox(Subscriber):
     """A subscriber that takes messages from a buffer.
 
     `wake` is called when the first message enters an empty buffer, and when the mailbox is `over` (disconnected
-    for being too slow). A mailbox without `wake` has no reader and keeps no messages.
+    for being too slow). A mailbox without `wake` has no reader and keeps no messages. One that `counts_lost` is never
+    disconnected: when its buffer is full, all that waits is dropped and counted in `lost`.
     """
 
-    __slots__ = ("bytes", "over", "waiting", "wake")
+    __slots__ = ("bytes", "counts_lost", "lost", "over", "waiting", "wake")
 
-    def __init__(self, name: str, wake: Callable[[], None] | None) -> None:
+    def __init__(self, name: str, wake: Callable[[], None] | None, counts_lost: bool = False) -> None:
         super().__init__(name)
         self.wake = wake
+        self.counts_lost = counts_lost
+        self.lost = 0
         self.waiting: deque[Message] = deque()
         self.bytes = 0  # total size of the messages in `waiting`
         self.over = False

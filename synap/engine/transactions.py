@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 from synap.command import Command
+from synap.derive.outcomes import misfit
 from synap.engine.callers import Caller
 from synap.engine.outcomes import HANDLED, Outcome
 from synap.engine.sessions import Session
@@ -92,7 +93,8 @@ class Transactions:
                 try:
                     if numbers[entry + layout.PACKED_TAPE] < 0:
                         at, size = (entry + layout.PACKED_HEAD) * layout.WORD, numbers[entry + layout.PACKED_BLOB]
-                        fault = engine.misfit(row, -numbers[entry + layout.PACKED_TAPE], at, size)
+                        word = bytes(engine.bytes[at : at + size])
+                        fault = misfit(row, -numbers[entry + layout.PACKED_TAPE], word)
                         outcome = Outcome(row, row_at, HANDLED, fault)
                     else:
                         outcome = engine.execute_packed(caller, entry, now, counted=False)

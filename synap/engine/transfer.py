@@ -108,6 +108,8 @@ def admit(engine: Engine, key: bytes, value: Value, now: int) -> None:
         raise Fault("STRING_TOO_LONG")
     needed = memory_of(value)
     row_at = engine.row_at["key.restore"]
+    if engine.keyspace_events.on:
+        engine.keyspace_events.evict(row_at, 0, needed, now, 0)
     refusal = calls.admit_handler(engine.words, engine.octets, row_at, 0, needed, now, 0)
     if refusal:
         raise Fault(refused(refusal).name)
@@ -125,7 +127,7 @@ def store(engine: Engine, namespace: int, key: bytes, value: Value, deadline: in
             if not status & layout.CHANGED:
                 raise BrokenNode(f"a value could not be stored: status {status}")
             engine.free_deferred()
-    if engine.keyspace_events.sends:
+    if engine.keyspace_events.on:
         engine.keyspace_events.restored(namespace, key, now)
 
 

@@ -1,8 +1,8 @@
-"""Interest in keys, queues and rooms: parked calls, watching sessions (WATCH) and feeds, by key hash.
+"""Interest in keys, queues and rooms: parked calls, watching sessions (WATCH), feeds and tracked keys, by key hash.
 
 The heap holds one octet for each of 65,536 hash values, with a bit for each kind of interest. Every write reads
-this octet (`keyspace.touched`), and a hit ends the lane. This file matches the hit with parked calls, watchers and
-feeds by the whole hash. Two keys that share an octet cost a lookup, nothing else.
+this octet (`keyspace.touched`), and a hit ends the lane. This file matches the hit with parked calls, watchers,
+feeds and tracked keys by the whole hash. Two keys that share an octet cost a lookup, nothing else.
 """
 
 from collections import deque
@@ -21,6 +21,7 @@ from synap.store.memory.layout import (
     HITS_MAX,
     INTEREST,
     INTEREST_ANY,
+    TRACKED,
     WATCHED,
     WORD,
 )
@@ -83,6 +84,7 @@ class Interest:
         self.parked: dict[int, deque[Parked]] = {}
         self.watchers: dict[int, list[Watcher]] = {}
         self.feeds: dict[int, deque[Feed]] = {}
+        self.tracked: dict[int, dict[bytes, set[int]]] = {}  # hash -> key -> the numbers of the sessions that read it
 
     def _add(self, h: int, bit: int) -> None:
         at = h & 0xFFFF
@@ -142,6 +144,27 @@ class Interest:
             del self.watchers[h]
         self._drop(h, WATCHED)
 
+    def track(self, h: int, key: bytes, number: int) -> bool:
+        """Note that session `number` has read the key with the hash `h`; return True if no session had before."""
+        found = self.tracked.get(h)
+        if found is None:
+            found = self.tracked[h] = {}
+            self._add(h, TRACKED)
+        readers = found.get(key)
+        if readers is None:
+            found[key] = {number}
+            return True
+        readers.add(number)
+        return False
+
+    def untrack(self, h: int) -> dict[bytes, set[int]]:
+        """Forget who has read the keys with the hash `h`, and return it: sessions by key."""
+        found = self.tracked.pop(h, None)
+        if found is None:
+            return {}
+        self._drop(h, TRACKED)
+        return found
+
     def take_hits(self) -> Iterator[int]:
         """Return the hashes of written keys that met an interest, each once, and clear them.
 
@@ -150,5 +173,5 @@ class Interest:
         count = self._numbers[HITS_COUNT]
         self._numbers[HITS_COUNT] = 0
         if count > HITS_MAX:
-            return iter(dict.fromkeys([*self.watchers, *self.parked, *self.feeds]))
+            return iter(dict.fromkeys([*self.watchers, *self.parked, *self.feeds, *self.tracked]))
         return iter(dict.fromkeys(self._numbers[HITS + i] for i in range(count)))

@@ -155,6 +155,8 @@ TABLE: tuple[Setting, ...] = (
             "What happens to a message when the buffer of its subscriber is full. disconnect: the subscriber's "
             "connection is closed; drop_newest: the message is dropped; drop_oldest: the oldest message in the "
             "buffer is dropped."),
+    Setting("watch.max_inline_value_bytes", Size(0, MIB), 65_536, "Longest value of a string that a message about a "
+            "watched key carries. A longer one is left out."),
     Setting("persistence.enabled", Switch(), True, "Write data to disk."),
     Setting("persistence.directory", Text("a path"), "./data", "Data directory, with the log, the snapshots and the "
             "file LOCK. A relative path starts at the working directory.", "--data-dir"),
@@ -258,13 +260,13 @@ LATER: dict[str, str] = {
     "acl": _NO_USERS, "auth": _NO_USERS, "authentication": _NO_USERS, "security": _NO_USERS,
     "cluster": _ALONE, "replication": _ALONE,
     "hub": _LATER, "mcp": _LATER, "monitoring": _LATER, "network": _LATER,
-    "protocols": _LATER, "rate_limit": _LATER, "synap_rpc": _LATER, "watch": _LATER,
+    "protocols": _LATER, "rate_limit": _LATER, "synap_rpc": _LATER,
 }
 """Sections that are accepted without effect -> the reason, for the warning."""
 
 LATER_ENVIRONMENT: dict[str, str] = {
     "SYNAP_AUTH_": _NO_USERS, "SYNAP_CLUSTER_": _ALONE, "SYNAP_HUB_": _LATER, "SYNAP_MASTER_": _ALONE,
-    "SYNAP_ROLE": _ALONE, "SYNAP_WATCH_": _LATER,
+    "SYNAP_ROLE": _ALONE,
 }
 """Prefixes of environment variables that are accepted without effect -> the reason, for the warning."""
 

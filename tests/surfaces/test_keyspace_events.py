@@ -8,6 +8,7 @@ import pytest
 from peers import Peer, read
 from surfaces import Surfaces
 
+from synap.store.memory import layout
 from tests.support import Bench, command, decode
 
 LINES = """
@@ -152,3 +153,32 @@ def test_calls_that_name_no_key_or_a_long_one(store: type[Bench]) -> None:
     heard.clear()
     status, _, _ = surfaces.rest("POST", "/sortedset/z/zadd", {"member": "a", "score": 1})
     assert status == 200 and b"__keyspace@0__:z zadd" in heard
+
+
+def test_the_lane_stops_only_while_somebody_is_told(store: type[Bench]) -> None:
+    """Who is told about changes costs those who change something a call of Python each; nobody else does."""
+    surfaces = Surfaces()
+    engine = surfaces.server.engine
+
+    def stops() -> tuple[bool, bool, bool]:
+        found = (engine.numbers[engine.row_at[name] + layout.ROW_FLAGS] for name in ("kv.set", "kv.get", "key.flush"))
+        return tuple(bool(flags & layout.FLAG_HANDLER) for flags in found)
+
+    nobody, everybody, flushes = (False, False, False), (True, False, True), (False, False, True)
+    for begin, wanted, end in (
+        (("CONFIG", "SET", "notify-keyspace-events", "KA"), everybody, ("CONFIG", "SET", "notify-keyspace-events", "")),
+        (("CONFIG", "SET", "notify-keyspace-events", "Ex"), flushes, ("CONFIG", "SET", "notify-keyspace-events", "")),
+        (("CONFIG", "SET", "notify-keyspace-events", "Klh"), flushes, ("CONFIG", "SET", "notify-keyspace-events", "")),
+        (("CONFIG", "SET", "notify-keyspace-events", "A"), nobody, ("CONFIG", "SET", "notify-keyspace-events", "")),
+        (("CLIENT", "TRACKING", "ON"), flushes, ("CLIENT", "TRACKING", "OFF")),
+        (("CLIENT", "TRACKING", "ON", "BCAST"), everybody, ("CLIENT", "TRACKING", "OFF")),
+        (("CLIENT", "TRACKING", "ON", "BCAST"), everybody, ("RESET",)),
+        (("SUBSCRIBE", "__watch@0__:k"), everybody, ("UNSUBSCRIBE",)),
+        (("PSUBSCRIBE", "__watch@*"), everybody, ("PUNSUBSCRIBE",)),
+        (("SUBSCRIBE", "watch"), nobody, ("UNSUBSCRIBE",)),
+    ):
+        assert stops() == nobody, begin
+        surfaces.resp(*begin)
+        assert stops() == wanted, begin
+        surfaces.resp(*end)
+    assert stops() == nobody

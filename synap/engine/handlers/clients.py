@@ -15,9 +15,12 @@ USER = b"default"
 
 
 def _flags(session: Client) -> str:
+    tracking = session.tracking
     flags = [
         ("P", subscribed(session)), ("x", session.in_multi),
-        ("b", session.parked is not None), ("d", session.watch_broken),
+        ("b", session.parked is not None), ("t", tracking is not None),
+        ("R", tracking is not None and tracking.broken), ("B", tracking is not None and tracking.broadcast),
+        ("d", session.watch_broken),
         ("c", session.closing), ("e", session.no_evict), ("T", session.no_touch),
     ]  # fmt: skip
     return "".join(letter for letter, on in flags if on) or "N"
@@ -65,7 +68,7 @@ def facts_of(engine: Engine, session: Client, now: int) -> dict[str, Any]:
         "events": "rw" if link and link.waiting_bytes else "r",
         "cmd": row.resp.lower() if row and row.resp else link.asks if link else "NULL",
         "user": USER.decode(),
-        "redir": -1,
+        "redir": -1 if session.tracking is None else session.tracking.redirect,
         "resp": session.version,
         "lib-name": session.made_with.decode("utf-8", "replace"),
         "lib-ver": session.made_with_version.decode("utf-8", "replace"),
@@ -232,16 +235,6 @@ def client_unblock(engine: Engine, caller: Caller, args: dict[str, Any], now: in
     return int(one is not None and engine.stop_waiting(one, ended))
 
 
-def client_trackinginfo(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
-    """Return the state of key tracking: off."""
-    return {"flags": [b"off"], "redirect": -1, "prefixes": []}
-
-
-def client_getredir(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
-    """Return -1: no client receives invalidations."""
-    return -1
-
-
 def select(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the namespace of the session. Raise Fault if the index is out of range."""
     if not -(1 << 31) <= args["index"] < 1 << 31:
@@ -268,6 +261,7 @@ def reset(engine: Engine, session: Session, args: dict[str, Any], now: int) -> V
     """Reset the session's state: no transaction, no subscriptions, no name, RESP2, namespace 0."""
     engine.transactions.end(session)
     engine.monitors.remove(session)
+    engine.tracking.stop(session)
     engine.diagnostics.mute(session, 0)
     if session.listener is not None:
         engine.pubsub.leave(session.listener)
@@ -329,8 +323,6 @@ HANDLERS: dict[str, Handler] = {
     "client_pause": client_pause,
     "client_unpause": client_unpause,
     "client_unblock": client_unblock,
-    "client_trackinginfo": client_trackinginfo,
-    "client_getredir": client_getredir,
     "select": select,
     "quit": quit_session,
     "reset": reset,

@@ -156,13 +156,18 @@ def _events(engine: Engine, text: str) -> None:
     engine.keyspace_events.choose(text)
 
 
+def _tracked(engine: Engine, text: str) -> None:
+    engine.tracking.keys_max = bounded(integer(text), 0, LONG_MAX)
+    engine.tracking.limit()
+
+
 Write = Callable[[Engine, str], None]
 SETTABLE: dict[str, Write] = {
     "maxmemory": _maxmemory, "maxmemory-policy": _policy, "maxmemory-samples": _samples,
     "slowlog-log-slower-than": _slow, "slowlog-max-len": _slow_most, "latency-monitor-threshold": _delay,
     "timeout": _timeout, "proto-max-bulk-len": _reply_max, "save": _save,
     "appendfsync": _fsync, "tcp-keepalive": _keep_alive, "client-output-buffer-limit": _output,
-    "notify-keyspace-events": _events,
+    "notify-keyspace-events": _events, "tracking-table-max-keys": _tracked,
     **{name: _as_it_is(name, known.read) for name, known in FIXED.items()},
     **{name: _kept(name, known.read) for name, known in KEPT.items()},
     **{name: _small(register, read) for name, (register, read) in SMALL.items()},
@@ -192,6 +197,7 @@ def current(engine: Engine) -> dict[str, Any]:
         "timeout": diagnostics.idle_s,
         "tcp-keepalive": diagnostics.keep_alive_s,
         "notify-keyspace-events": engine.keyspace_events.shown(),
+        "tracking-table-max-keys": engine.tracking.keys_max,
         "proto-max-bulk-len": engine.numbers[layout.LIMIT_WORD],
     }
     if host.log is not None:

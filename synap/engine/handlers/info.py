@@ -81,7 +81,7 @@ def clients(engine: Engine) -> Section:
         "connected_clients": connections.count() if connections is not None else len(engine.sessions.open),
         "maxclients": engine.host.config.get("maxclients", 0),
         "blocked_clients": sum(1 for s in engine.sessions.open.values() if s.parked is not None),
-        "tracking_clients": 0,
+        "tracking_clients": len(engine.tracking.sessions),
         "clients_in_timeout_table": sum(1 for s in engine.sessions.open.values() if s.parked and s.parked.deadline),
     }
 
@@ -143,6 +143,8 @@ def stats(engine: Engine) -> Section:
         "keyspace_misses": int(engine.numbers[layout.KEY_MISSES]),
         "pubsub_channels": engine.pubsub.active, "pubsub_patterns": len(engine.pubsub.patterns),
         "pubsubshard_channels": len(engine.pubsub.shards),
+        "tracking_total_keys": engine.tracking.keys, "tracking_total_items": engine.tracking.items,
+        "tracking_total_prefixes": len(engine.tracking.prefixes),
         "slow_consumers_dropped": engine.pubsub.slow_dropped, "pubsub_messages_dropped": engine.pubsub.dropped,
         "log_lines_dropped": engine.host.log_lines_dropped(),
         "total_error_replies": sum(refusals(engine).values()),

@@ -104,8 +104,7 @@ def _all(read: Read, names: str) -> dict[str, Known]:
 
 KEPT: dict[str, Known] = {
     **_all(whole(0, LONG_MAX), (
-        "stream-node-max-entries 100 lua-time-limit 5000 acllog-max-len 128 "
-        "tracking-table-max-keys 1000000 repl-backlog-ttl 3600"
+        "stream-node-max-entries 100 lua-time-limit 5000 acllog-max-len 128 repl-backlog-ttl 3600"
     )),
     **_all(memory(), (
         "stream-node-max-bytes 4096 auto-aof-rewrite-min-size 67108864"

@@ -20,6 +20,7 @@ from synap.engine.handlers import (
     pubsub,
     server,
     sketches,
+    tracking,
     words,
 )
 from synap.engine.sessions import Session
@@ -102,6 +103,7 @@ def acl_cat(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> V
 HANDLERS: dict[str, Handler] = {
     **client_transactions.HANDLERS,
     **clients.HANDLERS,
+    **tracking.HANDLERS,
     **server.HANDLERS,
     **keys.HANDLERS,
     **dumps.HANDLERS,

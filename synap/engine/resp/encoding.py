@@ -1,7 +1,7 @@
 """RESP encoding of the plain values that handlers return, and the parser of inline commands."""
 
 
-from synap.call import Pushes, Value
+from synap.call import Members, Pushes, Value
 from synap.faults import Fault
 
 
@@ -41,7 +41,7 @@ def _encode(value: Value, version: int, command: str, out: list[bytes]) -> None:
         out.append(b"-%b\r\n" % text.encode("utf-8", "surrogateescape"))
     else:
         assert isinstance(value, list | tuple), f"RESP has no type for {type(value).__name__}"
-        out.append(b"*%d\r\n" % len(value))
+        out.append((b"~%d\r\n" if version == 3 and isinstance(value, Members) else b"*%d\r\n") % len(value))
         for inner in value:
             _encode(inner, version, command, out)
 

@@ -89,7 +89,7 @@ class RespMachine:
         session = self.session
         return self.state is READY and not (
             self._tail or self._extent.at or self.replies.pieces or self.replies.closing or session.mute
-            or session.closing or session.resp2_subscriber or session.rate
+            or session.closing or session.resp2_subscriber or session.rate or session.noted
         )  # fmt: skip
 
     @property
@@ -233,7 +233,7 @@ class RespMachine:
             if reason == CUT:
                 return at
             if reason == lane.HITS:
-                engine.serve(now)
+                engine.serve(now, self.session)
             elif reason == lane.FLUSH:
                 engine.journal_flush()
             elif reason == lane.MORE:
@@ -299,7 +299,7 @@ class RespMachine:
         self._numbers[LANE_OUT] = OUT_AT
         if diagnostics.slow_path_needed or self.session.rate is not None:
             return self._lane_with_limits(at, end, now)
-        if self.session.resp2_subscriber:
+        if self.session.resp2_subscriber or self.session.noted:
             return self._without_lane(at, end)
         begun = diagnostics.ticks()
         reason = int(run_lane(engine.words, engine.octets, self._session_at, at, end, now, lane.BUDGET))
@@ -318,7 +318,7 @@ class RespMachine:
                 self._hold()
                 numbers[LANE_AT] = at
                 return lane.CUT
-        if session.resp2_subscriber or engine.monitors.sessions:
+        if session.resp2_subscriber or session.noted or engine.monitors.sessions:
             return self._without_lane(at, end)
         one = session.mute == MUTE_THIS or session.rate is not None
         budget = 1 if one else lane.BUDGET

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from synap.command import Command
+from synap.derive.outcomes import misfit
 from synap.engine.engine import Engine
 from synap.engine.outcomes import PARKED, Outcome
 from synap.engine.resp.encoding import UnbalancedQuotes, split_line
@@ -46,6 +47,16 @@ class SlowPath:
 
     def run(self, at: int, end: int, now: int) -> int:
         """Run the command at octet `at`; return the octet behind it, or `at` if it is incomplete."""
+        engine, session = self._engine, self._session
+        tracking, row = session.tracking, None
+        if tracking is not None and engine.bytes[at] == resp.STAR:
+            row = engine.rows.get(lane.parse(engine.words, engine.octets, at, end))
+        after = self._run_one(at, end, now)
+        if row is not None and after != at and tracking is session.tracking:
+            engine.tracking.command_over(session, row)
+        return after
+
+    def _run_one(self, at: int, end: int, now: int) -> int:
         engine, session, numbers = self._engine, self._session, self._engine.numbers
         if engine.bytes[at] != resp.STAR:
             return self._inline(at, end, now)
@@ -63,10 +74,10 @@ class SlowPath:
             session.count_call(now)
             self._refuse(row, refusal)
             return after
-        misfit = lane.fill_tape(engine.words, engine.octets, row_at, count)
-        if misfit:
+        misspelled = lane.fill_tape(engine.words, engine.octets, row_at, count)
+        if misspelled:
             session.count_call(now)
-            self._misspelled(row, row_at, misfit, count)
+            self._misspelled(row, row_at, misspelled, count)
             return after
         if engine.monitors.sessions:
             engine.monitors.tell(session, row, count)
@@ -86,9 +97,9 @@ class SlowPath:
         except BrokenNode:
             raise
         except Exception:
-            engine.settle(now)  # the calls that wait for a change of this one are served all the same
+            engine.settle(now, session)  # the calls that wait for a change of this one are served all the same
             raise
-        engine.settle(now)
+        engine.settle(now, session)
         if session.listener is not None and engine.pubsub.waiting:
             engine.pubsub.deliver()  # a message to the session itself precedes the next reply
         return after
@@ -99,7 +110,7 @@ class SlowPath:
         done = numbers[at + layout.SESSION_WATCHED + 1]
         entry = numbers[at + layout.SESSION_WATCHED + 2]
         self._run_queued(entry, numbers[at + layout.SESSION_QUEUED] - done, now)
-        self._engine.settle(now)
+        self._engine.settle(now, self._session)
 
     # Commands that are refused before they run.
 
@@ -119,16 +130,16 @@ class SlowPath:
         self._session.break_multi()
         self._replies.say(fault, row)
 
-    def _misspelled(self, row: Command, row_at: int, misfit: int, count: int) -> None:
+    def _misspelled(self, row: Command, row_at: int, refusal: int, count: int) -> None:
         """Refuse words that do not fit the row's grammar; within MULTI, queue the refusal for EXEC."""
         engine, numbers = self._engine, self._engine.numbers
         at = layout.WORDS + 2 * min(numbers[layout.CURSOR_TOP], count - 1)
         start, size = numbers[at], numbers[at + 1]
         if not self._session.in_multi or row.control:
-            self._refuse(row, engine.misfit(row, misfit, start, size))
+            self._refuse(row, misfit(row, refusal, bytes(engine.bytes[start : start + size])))
             return
         numbers[layout.TAPE - 1] = start
-        if transactions.enqueue_call(engine.words, engine.octets, self._session.at, row_at, -misfit, size):
+        if transactions.enqueue_call(engine.words, engine.octets, self._session.at, row_at, -refusal, size):
             self._replies.say("QUEUED")
         else:
             self._refuse(row, Fault("OUT_OF_MEMORY"))

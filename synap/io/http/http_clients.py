@@ -22,7 +22,7 @@ class HttpClient:
     name = made_with_version = b""
     made_with = b"http"
     in_multi = watch_broken = no_evict = no_touch = False
-    listener = None
+    listener = tracking = None
     watched: tuple[int, ...] = ()
 
     def __init__(self, connection: HttpConnection | WebSocketConnection, now: int) -> None:

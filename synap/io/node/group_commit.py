@@ -62,7 +62,7 @@ class GroupCommit:
         self._next_sync: asyncio.TimerHandle | None = None
         self._sync_at: asyncio.TimerHandle | None = None
         node.engine.journal_flush = self.flush_early
-        self._pubsub = node.engine.pubsub
+        self._pubsub, self._tracking = node.engine.pubsub, node.engine.tracking
         self._pubsub.soon = self.schedule
         self.look: Callable[[], None] = lambda: None  # called at the end of each turn; the upkeep timer sets it
         self._threads = ThreadPoolExecutor(SYNCS_MAX, "synap-fsync")
@@ -115,6 +115,7 @@ class GroupCommit:
             self.failed(failure)
             return
         self._pubsub.deliver()
+        self._tracking.deliver()
         log, mode = self._node.log, self._node.fsync_mode
         if self._batches and mode != "always":  # the mode has just changed: replies that wait still get their sync
             self.rounds.take()

@@ -64,6 +64,7 @@ def place_clocks(node: "Node") -> None:
         settings.number("pubsub.buffer_messages_max"), settings.number("limits.feed_output_bytes_max"),
         settings.text("pubsub.overflow"),
     )  # fmt: skip
+    node.engine.keyspace_events.watch.value_bytes_max = settings.number("watch.max_inline_value_bytes")
     host = node.engine.host
     host.wall_us, host.sleep, host.memory_held = wall_us, sleep, memory_held
     host.memory_reserved = node.heap.memory_max

@@ -1,15 +1,16 @@
-"""Key information for Python: hashes, visibility and descriptions of single keys, and LCS."""
+"""Key information for Python: hashes, visibility, texts and descriptions of single keys, and LCS."""
 
 from synap.compiler.jit import kernel
 from synap.kernels import lcs
 from synap.kernels.spans import bare
 from synap.store.kinds import dispatch
 from synap.store.memory import arena
+from synap.store.memory.kinds import STRING
 from synap.store.memory.layout import TRACKING, WORD
 from synap.store.memory.tables import REF_MASK
-from synap.store.records import key_access, keyspace
+from synap.store.records import compressed, key_access, keyspace
 from synap.store.records.descriptions import BYTES, CLOCK, COUNT, DEADLINE, DESCRIPTION_WORDS, KIND, REF, USES
-from synap.store.records.key_access import ANY_KIND, MISSING
+from synap.store.records.key_access import ANY_KIND, MISSING, OTHER_KIND
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
@@ -28,6 +29,24 @@ def visible(words, octets, namespace, start, size, now):
     h = keyspace.hash_key(words, octets, namespace, start, size)
     seat = keyspace.locate(words, octets, namespace, start, size, h)
     return 1 if key_access.record_at(words, seat, ANY_KIND, now) else 0
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64, int64, int64[::1])")
+def text_of(words, octets, namespace, start, size, now, found):
+    """Write (octet, size) of a string's value to `found`, valid until the reply is written; return 1.
+
+    Return 0 if the key is not visible at `now`, is no string, or cannot be decompressed for want of memory. Not a use
+    of the key.
+    """
+    words = bare(words)
+    octets = bare(octets)
+    found = bare(found)
+    h = keyspace.hash_key(words, octets, namespace, start, size)
+    ref = key_access.record_at(words, keyspace.locate(words, octets, namespace, start, size, h), STRING, now)
+    if ref == MISSING or ref == OTHER_KIND:
+        return 0
+    found[0], found[1] = compressed.open_text(words, octets, ref)
+    return 1 if found[1] >= 0 else 0
 
 
 @kernel("void(int64[::1], uint8[::1], int64, int64, int64, int64)")

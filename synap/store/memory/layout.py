@@ -207,4 +207,4 @@ NOTE_TIME, NOTE_USE = 1, 2
 # Names of consumers are hashed as keys of a namespace with this number, which is no number of a kind.
 HOLDER = 18
 # Kinds of interest in a key.
-WATCHED, AWAITED, ANNOUNCED = 1, 2, 4
+WATCHED, AWAITED, ANNOUNCED, TRACKED = 1, 2, 4, 8

@@ -11,9 +11,10 @@ exception in an endpoint closes only its own socket.
 """
 
 from synap.io.websocket.endpoints.endpoint import MARK, Endpoint, EndpointFactory, Parameters, Route, Routes, Sender
+from synap.io.websocket.endpoints.keys import key_route
 from synap.io.websocket.endpoints.queues import queue_route
 from synap.io.websocket.endpoints.rooms import room_route
-from synap.io.websocket.endpoints.topics import key_route, topic_route
+from synap.io.websocket.endpoints.topics import topic_route
 
 __all__ = ["MARK", "ROUTES", "Endpoint", "EndpointFactory", "Parameters", "Route", "Routes", "Sender"]
 

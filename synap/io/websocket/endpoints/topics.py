@@ -12,6 +12,7 @@ A message whose topic matches several patterns is sent once. Messages wait in a 
 not read; `pubsub.overflow` decides what happens when the buffer is full.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,20 +35,24 @@ class PubSubEndpoint(Endpoint):
     """The messages of topics for one subscriber."""
 
     box: Mailbox | None = None
+    parameter = "topics"
     writes = True  # a message may be `publish`, which a pause of writes holds back
 
     def begin(self) -> None:
         self.pubsub = self.connection.server.engine.pubsub
-        topics = asked(self.parameters)
+        topics = asked(self.parameters, self.parameter)
         wake = partial(self.connection.protected, self.wake)
         try:
             self._admit("pubsub.subscribe")
-            self.box = box = self.pubsub.join([topic.encode() for topic in topics], self.now, wake)
+            self.box = box = self._join([topic.encode() for topic in topics], wake)
         except Fault as fault:
             self.connection.send_text(_encode({"error": fault.json_text()}))
             self.connection.close(POLICY, "")
             return
-        self._say("connected", subscriber_id=box.name, topics=topics, subscription_count=len(box))
+        self._say("connected", subscriber_id=box.name, **{self.parameter: topics}, subscription_count=len(box))
+
+    def _join(self, topics: list[bytes], wake: Callable[[], None]) -> Mailbox:
+        return self.pubsub.join(topics, self.now, wake)
 
     def wake(self) -> None:
         """Send the messages in the mailbox, or close the socket if the mailbox has overflowed."""
@@ -57,6 +62,9 @@ class PubSubEndpoint(Endpoint):
         if box.over:
             self.connection.close(POLICY, "messages were published faster than they were read")
             return
+        if box.lost and not self.connection.full:
+            self._say("gap", lost=box.lost)
+            box.lost = 0
         while box.waiting and not self.connection.full:
             message = box.take()
             assert message is not None
@@ -70,14 +78,17 @@ class PubSubEndpoint(Endpoint):
             return
         command = frame.get("command")
         try:
-            if command not in ("subscribe", "unsubscribe", "publish"):
-                raise unknown_command(command, "subscribe, unsubscribe or publish")
-            if command == "publish":
-                self._publish(frame)
-            else:
-                self._change(command == "subscribe", frame.get("topics"))
+            self._carry_out(command, frame)
         except Fault as fault:
             self._say("error", error=fault.json_text())
+
+    def _carry_out(self, command: Any, frame: dict[str, Any]) -> None:
+        if command not in ("subscribe", "unsubscribe", "publish"):
+            raise unknown_command(command, "subscribe, unsubscribe or publish")
+        if command == "publish":
+            self._publish(frame)
+        else:
+            self._change(command == "subscribe", frame.get("topics"))
 
     def ended(self) -> None:
         box, self.box = self.box, None
@@ -89,14 +100,17 @@ class PubSubEndpoint(Endpoint):
         box = self.box
         assert box is not None
         if not isinstance(topics, list) or not topics or not all(isinstance(topic, str) for topic in topics):
-            raise Fault("WRONG_FIELD", field="topics", wanted="an array of strings", found="something else")
+            raise Fault("WRONG_FIELD", field=self.parameter, wanted="an array of strings", found="something else")
         self._admit("pubsub.subscribe" if more else "pubsub.unsubscribe")
-        texts = [topic.encode("utf-8", "replace") for topic in topics]
+        self._alter(box, more, [topic.encode("utf-8", "replace") for topic in topics])
+        kind = "subscribed" if more else "unsubscribed"
+        self._say(kind, **{self.parameter: topics}, subscription_count=len(box))
+
+    def _alter(self, box: Mailbox, more: bool, texts: list[bytes]) -> None:
         if more:
             self.pubsub.add(box, texts, self.now)
         else:
             self.pubsub.unsubscribe_all(box, texts)
-        self._say("subscribed" if more else "unsubscribed", topics=topics, subscription_count=len(box))
 
     def _admit(self, name: str) -> None:
         """Pass the guards of the row `name`, which does for a subscriber's name what this socket does for itself."""
@@ -116,9 +130,9 @@ class PubSubEndpoint(Endpoint):
         self.connection.send_text(_encode({"type": kind, **more}))
 
 
-def asked(parameters: Parameters) -> list[str]:
-    """Return the topics in the query's parameter `topics`."""
-    return [topic for topic in parameters.get("topics", "").split(",") if topic.strip()]
+def asked(parameters: Parameters, name: str = "topics") -> list[str]:
+    """Return the topics, or keys, in this parameter of the query."""
+    return [topic for topic in parameters.get(name, "").split(",") if topic.strip()]
 
 
 def topic_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
@@ -126,10 +140,3 @@ def topic_route(server: "Server", request: Request, parameters: Parameters) -> E
     if not asked(parameters):
         return Response(400, b"Missing 'topics' query parameter\n", b"text/plain; charset=utf-8")
     return PubSubEndpoint
-
-
-def key_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
-    """Refuse to watch keys, which this version does not support."""
-    if not parameters.get("keys", "").strip(","):
-        return Response(400, b"Missing 'keys' query parameter\n", b"text/plain; charset=utf-8")
-    return Response(501, b"Watching keys is not supported in this version\n", b"text/plain; charset=utf-8")
