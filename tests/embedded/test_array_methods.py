@@ -548,6 +548,25 @@ def test_after_kill_9(store: Any, tmp_path: Path) -> None:
         assert (db.lrange_array("l", 0, 99_999, int) == ids[::-1]).all()
 
 
+def test_a_log_that_ends_early_has_whole_pieces(store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(array_calls, "PIECE_ITEMS", 100)
+    with synap.open(tmp_path / "whole") as db:
+        db.rpush_many("l", np.arange(1000))
+    files = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir() if path.is_file()}
+    name = max(files, key=lambda name: len(files[name]))
+    lengths = set()
+    for turn, size in enumerate(range(len(files[name]), 200, -937)):
+        cut = tmp_path / str(turn)
+        cut.mkdir()
+        for other, content in files.items():
+            (cut / other).write_bytes(content[:size] if other == name else content)
+        with synap.open(cut) as db:
+            lengths.add(db.llen("l"))
+            assert db.lrange_array("l", dtype=int).tolist() == list(range(db.llen("l")))
+    assert all(length % 100 == 0 for length in lengths), lengths
+    assert lengths >= {1000} and len(lengths) > 5, lengths
+
+
 def test_threads_see_a_whole_call(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(array_calls, "PIECE_ITEMS", 100)
     with synap.open() as db:
@@ -594,7 +613,7 @@ def test_kernels_of_texts(store: Any) -> None:
     assert (again == values).all()
 
 
-def test_conversions() -> None:
+def test_conversions(store: Any) -> None:
     packed = column("values", np.array([1, -20], ">i2"))
     assert packed.octets.tobytes() == b"1-20" and packed.sizes.tolist() == [1, 3] and packed.form == layout.FORM_JSON
     assert column("values", ["a"]).form == 0

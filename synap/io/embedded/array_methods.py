@@ -34,7 +34,8 @@ class ArrayMethods(BulkMethods):
     call that is refused half-way, as memory is exhausted, leaves the pieces before that stored.
 
     Methods with a `dtype` return an array of dtype `S` as wide as the longest text; `dtype=int` or `dtype=object`
-    asks for integers or for bytes (`Found.array` explains which errors this can raise).
+    asks for integers or for bytes (`Found.array` explains which errors this can raise). An element that is neither
+    text nor bytes is returned as JSON.
     """
 
     _group_rows: dict[str, GroupRow]
