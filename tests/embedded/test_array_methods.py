@@ -303,6 +303,9 @@ MISTAKES: list[tuple[Callable[[synap.Database], Any], type[Exception], str]] = [
     (lambda db: db.zadd_many("k", ["a"], np.array([[1.0]])), ValueError, r"scores: .* shape \(1, 1\)"),
     (lambda db: db.zadd_many("k", ["a"], [1, 2]), ValueError, "2 scores but 1 members"),
     (lambda db: db.zadd_many("k", ["a"], 1.0), ValueError, r"scores: .* shape \(\)"),  # type: ignore[arg-type]
+    (lambda db: db.zadd_many("k", ["a", "b"], np.ma.array([1.0, 2], mask=[False, True])), ValueError,
+     "scores: wanted an array without masked elements, found 1 of them"),
+    (lambda db: db.sadd_many("k", np.ma.array([1, 2], mask=[True, True])), ValueError, "members: .* found 2 of them"),
     (lambda db: db.smembers_array("k", float), TypeError, "dtype: wanted S, int64 or object, found float64"),
     (lambda db: db.lrange_array("k", dtype=np.int32), TypeError, "dtype: wanted S, int64 or object, found int32"),
     (lambda db: db.hset_many(5, ["a"], ["b"]), TypeError, "'key': wanted str or bytes"),  # type: ignore[arg-type]
@@ -616,7 +619,7 @@ def test_kernels_of_texts(store: Any) -> None:
 def test_conversions(store: Any) -> None:
     packed = column("values", np.array([1, -20], ">i2"))
     assert packed.octets.tobytes() == b"1-20" and packed.sizes.tolist() == [1, 3] and packed.form == layout.FORM_JSON
-    assert column("values", ["a"]).form == 0
+    assert column("values", ["a"]).form == 0 and len(column("values", np.ma.array([1, 2]))) == 2
     assert reals("scores", [1, 2]).dtype == np.float64
     for given in (np.array([1.5, 2], ">f8"), np.array([1.5, 2], np.float32), np.array([9, 1.5, 9, 2])[1::2]):
         found = reals("scores", given)

@@ -136,8 +136,7 @@ def column(what: str, elements: Elements) -> Packed:
     order, and whether it is contiguous and writable, do not matter. Raises TypeError or ValueError.
     """
     if isinstance(elements, np.ndarray):
-        if elements.ndim != 1:
-            raise ValueError(f"{what}: wanted a one-dimensional array, found one of shape {elements.shape}")
+        _check_shape(what, elements)
         if elements.dtype.kind in "iu":
             return _pack_integers(int64s(what, elements))
         if elements.dtype.kind not in "SUO":
@@ -155,16 +154,23 @@ def reals(what: str, numbers: Scores) -> Reals:
 
     Raises TypeError for anything but floats of up to 64 bits and integers, ValueError for NaN or several dimensions.
     """
-    given = np.asarray(numbers)
+    given = np.asanyarray(numbers)
     if given.dtype.kind not in "fiu" or given.dtype.itemsize > 8:
         raise TypeError(f"{what}: wanted float64, found {given.dtype}")
-    if given.ndim != 1:
-        raise ValueError(f"{what}: wanted a one-dimensional array, found one of shape {given.shape}")
+    _check_shape(what, given)
     values = np.array(given, np.float64)
     missing = np.isnan(values)
     if missing.any():
         raise ValueError(f"{what}: wanted numbers, found NaN at {int(missing.argmax())}")
     return values
+
+
+def _check_shape(what: str, given: NDArray[Any]) -> None:
+    """Raise ValueError for an array that has not one dimension, or of which elements are masked."""
+    if given.ndim != 1:
+        raise ValueError(f"{what}: wanted a one-dimensional array, found one of shape {given.shape}")
+    if isinstance(given, np.ma.MaskedArray) and np.ma.getmaskarray(given).any():
+        raise ValueError(f"{what}: wanted an array without masked elements, found {given.mask.sum()} of them")
 
 
 def int64s(what: str, numbers: NDArray[Any]) -> Integers:
