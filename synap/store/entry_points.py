@@ -32,8 +32,8 @@ ENTRIES = (
 FACTS = ("upkeep.upkeep", "upkeep.victims", "snapshot.digests", "snapshot.key_dump", "keys.key_info")
 """Modules with border functions for upkeep, digests and facts about keys: a first call needs none."""
 
-ARRAYS = ("calls.bulk", "calls.sketches", "lane.json_batch")
-"""Modules with border functions for whole batches of keys or envelopes."""
+ARRAYS = ("calls.bulk", "calls.arrays", "calls.sketches", "lane.json_batch")
+"""Modules with border functions for whole batches of keys, elements or envelopes."""
 
 FACTS_TITLE, BATCHES_TITLE = "diagnostics", "batches"
 TITLES = {"rooms": "event streams", "substrings": "parts of strings", "renames": "copying and renaming"}

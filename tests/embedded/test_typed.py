@@ -29,19 +29,25 @@ def main() -> None:
         found: tuple[bytes, object] | None = db.blpop("l", timeout=0.5)
         names: list[bytes] = db.keys("k*")
         values = db.get_many(np.array([b"k"]))
+        new: int = db.zadd_many("z", np.arange(3), np.array([0.5, 1, 2])) + db.zadd_many("z", ["a", b"b"], [1, 2.5])
+        new += db.hset_many("h", np.array([b"a"]), ["x"]) + db.sadd_many("s", (b"ab", np.array([0, 1, 2])))
+        members, scores = db.zrange_arrays("z", "(1", 2.5, byscore=True, dtype=int)
+        total = float(scores.sum() + db.zscore_many("z", ["a"]).sum()) + len(members) + new
+        some: bool = bool(db.smismember_many("s", ["a"]).any()) and len(db.sinter_array("s", "s", dtype=np.int64)) > 0
+        texts: list[bytes | None] = db.hmget_blob("h", ["a"]).tolist()
         message: Message | None = db.queue_consume("q")
         if message is not None:
             db.queue_ack("q", message["message_id"])
         try:
             db.incr("text")
         except synap.Fault as fault:
-            print(fault.row.name, stored, before, found, names, values)
+            print(fault.row.name, stored, before, found, names, values, total, some, texts)
     with synap.open() as memory:
         print(count(memory, "n"), half(memory, "f"))
 '''
 
 
-MISTAKEN = PROGRAM + "    count(db, 3)\n    db.set('k', object())\n"
+MISTAKEN = PROGRAM + "    count(db, 3)\n    db.set('k', object())\n    db.zadd_many('z', ['a'], ['b'])\n"
 
 
 def check(path: Path, **programs: str) -> list[str]:
@@ -61,6 +67,6 @@ def test_a_program_is_checked_strictly(tmp_path: Path) -> None:
     assert (Path(synap.__file__).parent / "py.typed").is_file()
     said = check(tmp_path, right=PROGRAM, mistaken=MISTAKEN)
     errors = [line for line in said if "error:" in line]
-    assert said[-1].startswith("Found 2 errors in 1 file (checked 2 source files)"), said
+    assert said[-1].startswith("Found 3 errors in 1 file (checked 2 source files)"), said
     assert all(line.startswith("mistaken.py:") for line in errors), said
-    assert [line.rpartition("[")[2] for line in errors] == ["arg-type]", "call-overload]"], said
+    assert [line.rpartition("[")[2] for line in errors] == ["arg-type]", "call-overload]", "list-item]"], said

@@ -15,7 +15,8 @@ from synap.engine.callers import Caller, Surface
 from synap.engine.handlers.table import digest_of
 from synap.engine.outcomes import HANDLED, PARKED, Outcome
 from synap.faults import Fault
-from synap.io.embedded.bulk_methods import BulkMethods
+from synap.io.embedded.array_calls import GroupRow
+from synap.io.embedded.array_methods import ArrayMethods
 from synap.io.embedded.methods import Methods
 from synap.io.embedded.sketch_methods import SketchMethods
 from synap.io.node.clock import Clock, monotonic
@@ -34,7 +35,7 @@ CLOSED = "the database is closed"
 _open: "weakref.WeakSet[Database]" = weakref.WeakSet()
 
 
-class Database(Methods, BulkMethods, SketchMethods):
+class Database(Methods, ArrayMethods, SketchMethods):
     """A database in this process. Safe to use from several threads; close it, or use it as a context manager.
 
     Values are `str`, `bytes` (or anything with a buffer) or JSON values. Texts and bytes are returned as `bytes`, other
@@ -63,6 +64,7 @@ class Database(Methods, BulkMethods, SketchMethods):
         self._lock = threading.Lock()
         self._builds: dict[str, Build] = {}
         self._forms: dict[str, Form] = {}  # of the replies of each row
+        self._group_rows: dict[str, GroupRow] = {}
         self._caller = Caller(Surface.PYTHON)
         self._upkeep_at = monotonic()
         self._closed = ""  # the reason why the database cannot be used
