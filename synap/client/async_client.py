@@ -388,7 +388,7 @@ class AsyncClient(Keys[D], Awaiting):
         A field that is there during the whole iteration is returned at least once.
         """
         words = ("HSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
-        return AsyncIteration(self._runner, scanning(words, self.options, self._pair, pairs=True))
+        return AsyncIteration(self._runner, scanning(words, self.options, self._tuple, pairs=True))
 
     def pipeline(self) -> AsyncPipeline[D]:
         """Return a pipeline: its calls are sent in one write."""

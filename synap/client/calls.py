@@ -29,5 +29,5 @@ class Calls(Generic[D]):
     def _members(self, value: Any) -> Any:
         return builtins.set(self._data(value))
 
-    def _pair(self, value: Any) -> Any:
+    def _tuple(self, value: Any) -> Any:
         return None if value is None else tuple(self._data(value))

@@ -370,7 +370,7 @@ class Client(Keys[D], Blocking):
         A field that is there during the whole iteration is returned at least once.
         """
         words = ("HSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
-        return Iteration(self._runner, scanning(words, self.options, self._pair, pairs=True))
+        return Iteration(self._runner, scanning(words, self.options, self._tuple, pairs=True))
 
     def pipeline(self) -> Pipeline[D]:
         """Return a pipeline: its calls are sent in one write."""

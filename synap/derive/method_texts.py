@@ -39,7 +39,8 @@ EMBEDDED_RESULTS = {
     "octets": ("bytes", '{} or b""'), "word": ("str", "title({})"), "values": ("list[Any]", "{}"),
     "members": ("list[Any]", "{}"), "some": ("Any", "{}"), "key": ("bytes | None", "{}"), "keys": ("list[bytes]", "{}"),
     "titles": ("list[str]", "titles({})"), "report": ("dict[str, Any]", "report({})"),
-    "messages": ("list[Message]", "messages({})"), "pair": ("tuple[bytes, Any] | None", "pair({})"),
+    "messages": ("list[Message]", "messages({})"), "pair": ("tuple[bytes, Any] | None", "members({})"),
+    "triple": ("tuple[bytes, Any, float] | None", "members({})"),
 }  # fmt: skip
 """What a method returns -> its type, and how it is made of what `call` returns."""
 CLIENT_RESULTS = {
@@ -47,7 +48,8 @@ CLIENT_RESULTS = {
     "value": ("D | None", "self._data"), "octets": ("D", "self._data"), "word": ("str", "text"),
     "values": ("list[D]", "self._data"), "members": ("set[D]", "self._members"), "some": ("Any", "self._data"),
     "key": ("D | None", "self._data"), "keys": ("list[D]", "self._data"), "titles": ("list[str]", "texts"),
-    "report": ("dict[str, Any]", "report"), "pair": ("tuple[D, D] | None", "self._pair"),
+    "report": ("dict[str, Any]", "report"), "pair": ("tuple[D, D] | None", "self._tuple"),
+    "triple": ("tuple[D, D, float] | None", "self._tuple"),
 }  # fmt: skip
 """What a method returns -> its type, and the converter of the reply."""
 
@@ -55,7 +57,7 @@ EMBEDDED_FROM = {
     "collections.abc": ("Iterable", "Mapping", "Sequence"),
     "typing": ("Any", "Literal"),
     "synap.io.embedded.calls": (
-        "NOTHING", "Calls", "Key", "Message", "Value", "given", "messages", "pair", "paired", "report", "stored",
+        "NOTHING", "Calls", "Key", "Message", "Value", "given", "members", "messages", "paired", "report", "stored",
         "title", "titles",
     ),
 }  # fmt: skip

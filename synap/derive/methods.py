@@ -46,7 +46,7 @@ from synap.arguments import (
 )
 from synap.command import Command
 from synap.faults import SynapError
-from synap.reply import DONE, INTEGER, Array, Record, Status, Tuple, choices
+from synap.reply import DONE, INTEGER, NIL, Array, Record, Status, Tuple, choices
 from synap.reply import GROUPS as REPLY_GROUPS
 from synap.traits import EMPTY_IS_NIL
 
@@ -195,11 +195,11 @@ def _type(node: Argument) -> str:
 
 RESULTS = (
     "nothing", "whole", "flag", "value", "octets", "word", "values", "members", "some", "key", "keys", "titles",
-    "report", "messages", "pair",
+    "report", "messages", "pair", "triple",
 )  # fmt: skip
 """What a method returns: nothing, an int, a bool, a stored value or None, bytes, a word as str, values in order, a set
 of values, one value or several, the name of a key, several, names of queues or rooms as str, counters by name,
-messages of a queue, a key and a value."""
+messages of a queue, a key and a value, a key with a member and its score."""
 
 
 def result(row: Command) -> str:
@@ -222,7 +222,9 @@ def result(row: Command) -> str:
         case Record():
             return "report"
         case Tuple():
-            return "pair"
+            if any(one is not group and one is not NIL for one in found):
+                return "some"
+            return {2: "pair", 3: "triple"}[len(group.members)]
         case Array((Record(),)):
             return "messages"
         case _ if any(isinstance(node, Optional) for node in row.args):

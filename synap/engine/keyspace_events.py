@@ -198,7 +198,7 @@ class KeyspaceEvents:
             self._engine.tracking.announced(seen.name, self._by)
             if self.watch.on:
                 self.watch.tell(event, seen.namespace, seen.name, seen.at, now)
-        if kind not in self.classes or not self._engine.pubsub.subscriptions:
+        if kind not in self.classes:
             return
         pubsub, db = self._engine.pubsub, seen.namespace
         channel = b"__keyspace@%d__:%b" % (db, seen.name)

@@ -337,3 +337,17 @@ def test_import_alone_is_cheap() -> None:
     assert told.stdout.startswith("[] ")
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         synap.nonsense  # noqa: B018
+
+
+def test_sorted_sets(db: synap.Database) -> None:
+    assert db.zadd("z", {1.5: "a", 2: "b", 3: "c"}) == 3 and db.zadd("z", [(0.5, "d")]) == 1
+    assert db.zrank("z", "b") == 2 and db.zrevrank("z", "b") == 1 and db.zrank("z", "none") is None
+    assert db.zrank("z", "b", withscore=True) == [2, 2.0] and db.zrevrank("z", "d", withscore=True) == [3, 0.5]
+    assert db.bzpopmin("none", "z", timeout=1) == (b"z", b"d", 0.5)
+    assert db.bzpopmax("z", timeout=1) == (b"z", b"c", 3.0)
+    assert db.zscan("z", "0") == (b"0", [b"a", b"1.5", b"b", b"2"])
+    assert db.zmpop(["none", "z"], "MIN") == (b"z", [[b"a", 1.5]]) and db.zcard("z") == 1
+    assert db.bzmpop(1, ["z"], "MAX") == (b"z", [[b"b", 2.0]])
+    assert db.zmpop(["z"], "MIN") is None and db.bzpopmin("z", timeout=0.01) is None
+    assert db.rpush("l", "x", "y") == 2 and db.lmpop(["none", "l"], "LEFT") == (b"l", [b"x"])
+    assert db.blpop("l", timeout=1) == (b"l", b"y") and db.blpop("l", timeout=0.01) is None

@@ -56,7 +56,7 @@ class ListsMethods(Calls[D]):
 
         Return the key and the element, or None after `timeout` seconds. Waiting calls are served in their order.
         """
-        return Request(("BLPOP", *keys, timeout), self._pair, patience=waiting(timeout=timeout))
+        return Request(("BLPOP", *keys, timeout), self._tuple, patience=waiting(timeout=timeout))
 
     @method
     def lpushx(self, key: Word, *values: Word) -> Request[int]:
@@ -140,7 +140,7 @@ class ListsMethods(Calls[D]):
 
         Return the key and a list, or None if all lists are missing.
         """
-        return doing(self._pair, "LMPOP", *counted(keys), where, *option("COUNT", count))
+        return doing(self._tuple, "LMPOP", *counted(keys), where, *option("COUNT", count))
 
     @method
     def brpop(self, *keys: Word, timeout: float) -> Request[tuple[D, D] | None]:
@@ -148,7 +148,7 @@ class ListsMethods(Calls[D]):
 
         Return the key and the element, or None after `timeout` seconds. Waiting calls are served in their order.
         """
-        return Request(("BRPOP", *keys, timeout), self._pair, patience=waiting(timeout=timeout))
+        return Request(("BRPOP", *keys, timeout), self._tuple, patience=waiting(timeout=timeout))
 
     @method
     def blmove(
@@ -180,6 +180,6 @@ class ListsMethods(Calls[D]):
         Return the key and a list, or None after `timeout` seconds.
         """
         return Request(
-            ("BLMPOP", timeout, *counted(keys), where, *option("COUNT", count)), self._pair,
+            ("BLMPOP", timeout, *counted(keys), where, *option("COUNT", count)), self._tuple,
             patience=waiting(timeout=timeout),
         )  # fmt: skip

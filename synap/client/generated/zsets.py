@@ -49,14 +49,14 @@ class ZsetsMethods(Calls[D]):
         return asking(whole, "ZCARD", key)
 
     @method
-    def zrank(self, key: Word, member: Word, *, withscore: bool = False) -> Request[tuple[D, D] | None]:
+    def zrank(self, key: Word, member: Word, *, withscore: bool = False) -> Request[Any]:
         """Return the position of a member, from 0, the lowest score first."""
-        return asking(self._pair, "ZRANK", key, member, *when("WITHSCORE", withscore))
+        return asking(self._data, "ZRANK", key, member, *when("WITHSCORE", withscore))
 
     @method
-    def zrevrank(self, key: Word, member: Word, *, withscore: bool = False) -> Request[tuple[D, D] | None]:
+    def zrevrank(self, key: Word, member: Word, *, withscore: bool = False) -> Request[Any]:
         """Return the position of a member, from 0, the highest score first."""
-        return asking(self._pair, "ZREVRANK", key, member, *when("WITHSCORE", withscore))
+        return asking(self._data, "ZREVRANK", key, member, *when("WITHSCORE", withscore))
 
     @method
     def zrange(
@@ -161,25 +161,25 @@ class ZsetsMethods(Calls[D]):
         self, keys: Sequence[Word], end: Literal["MIN", "MAX"], *, count: int | None = None
     ) -> Request[tuple[D, D] | None]:
         """Remove and return members from one end of the first sorted set that has some."""
-        return doing(self._pair, "ZMPOP", *counted(keys), end, *option("COUNT", count))
+        return doing(self._tuple, "ZMPOP", *counted(keys), end, *option("COUNT", count))
 
     @method
-    def bzpopmin(self, *keys: Word, timeout: float) -> Request[tuple[D, D] | None]:
+    def bzpopmin(self, *keys: Word, timeout: float) -> Request[tuple[D, D, float] | None]:
         """Remove and return the member with the lowest score of the first sorted set that has one; wait if all are
         empty.
 
         Return key, member and score, or None after `timeout` seconds. Waiting calls are served in their order.
         """
-        return Request(("BZPOPMIN", *keys, timeout), self._pair, patience=waiting(timeout=timeout))
+        return Request(("BZPOPMIN", *keys, timeout), self._tuple, patience=waiting(timeout=timeout))
 
     @method
-    def bzpopmax(self, *keys: Word, timeout: float) -> Request[tuple[D, D] | None]:
+    def bzpopmax(self, *keys: Word, timeout: float) -> Request[tuple[D, D, float] | None]:
         """Remove and return the member with the highest score of the first sorted set that has one; wait if all are
         empty.
 
         Return key, member and score, or None after `timeout` seconds. Waiting calls are served in their order.
         """
-        return Request(("BZPOPMAX", *keys, timeout), self._pair, patience=waiting(timeout=timeout))
+        return Request(("BZPOPMAX", *keys, timeout), self._tuple, patience=waiting(timeout=timeout))
 
     @method
     def bzmpop(
@@ -187,7 +187,7 @@ class ZsetsMethods(Calls[D]):
     ) -> Request[tuple[D, D] | None]:
         """Remove and return members from one end of the first sorted set that has some; wait if all are empty."""
         return Request(
-            ("BZMPOP", timeout, *counted(keys), end, *option("COUNT", count)), self._pair,
+            ("BZMPOP", timeout, *counted(keys), end, *option("COUNT", count)), self._tuple,
             patience=waiting(timeout=timeout),
         )  # fmt: skip
 
@@ -284,4 +284,4 @@ class ZsetsMethods(Calls[D]):
         """Return one step of a scan over a sorted set: the cursor of the next step (0 at the end), members and
         scores.
         """
-        return asking(self._pair, "ZSCAN", key, cursor, *option("MATCH", match), *option("COUNT", count))
+        return asking(self._tuple, "ZSCAN", key, cursor, *option("MATCH", match), *option("COUNT", count))

@@ -63,9 +63,9 @@ def paired(found: Mapping[Any, Any] | Iterable[tuple[Any, ...]]) -> list[tuple[A
     return list(found.items()) if isinstance(found, Mapping) else [tuple(each) for each in found]
 
 
-def pair(found: list[Any] | None) -> tuple[bytes, Any] | None:
-    """Return a key with its value, or None."""
-    return None if found is None else (found[0], found[1])
+def members(found: list[Any] | None) -> Any:
+    """Return the members of a tuple, or None."""
+    return None if found is None else tuple(found)
 
 
 def title(name: bytes) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from synap.io.embedded.calls import Calls, Key, Value, given, pair, paired
+from synap.io.embedded.calls import Calls, Key, Value, given, members, paired
 
 
 class ZsetsMethods(Calls):
@@ -39,13 +39,13 @@ class ZsetsMethods(Calls):
         """Return the number of members in a sorted set."""
         return self.call("zset.card", key=key)
 
-    def zrank(self, key: Key, member: Value, *, withscore: bool = False) -> tuple[bytes, Any] | None:
+    def zrank(self, key: Key, member: Value, *, withscore: bool = False) -> Any:
         """Return the position of a member, from 0, the lowest score first."""
-        return pair(self.call("zset.rank", key=key, member=member, **given(withscore=withscore)))
+        return self.call("zset.rank", key=key, member=member, **given(withscore=withscore))
 
-    def zrevrank(self, key: Key, member: Value, *, withscore: bool = False) -> tuple[bytes, Any] | None:
+    def zrevrank(self, key: Key, member: Value, *, withscore: bool = False) -> Any:
         """Return the position of a member, from 0, the highest score first."""
-        return pair(self.call("zset.revrank", key=key, member=member, **given(withscore=withscore)))
+        return self.call("zset.revrank", key=key, member=member, **given(withscore=withscore))
 
     def zrange(
         self, key: Key, start: str, stop: str, *, byscore: bool = False, bylex: bool = False, rev: bool = False,
@@ -142,29 +142,29 @@ class ZsetsMethods(Calls):
         self, keys: Sequence[Key], end: Literal["MIN", "MAX"], *, count: int | None = None
     ) -> tuple[bytes, Any] | None:
         """Remove and return members from one end of the first sorted set that has some."""
-        return pair(self.call("zset.mpop", keys=keys, end=end, **given(count=count)))
+        return members(self.call("zset.mpop", keys=keys, end=end, **given(count=count)))
 
-    def bzpopmin(self, *keys: Key, timeout: float = 0) -> tuple[bytes, Any] | None:
+    def bzpopmin(self, *keys: Key, timeout: float = 0) -> tuple[bytes, Any, float] | None:
         """Remove and return the member with the lowest score of the first sorted set that has one; wait if all are
         empty.
 
         Return key, member and score, or None after `timeout` seconds. Waiting calls are served in their order.
         """
-        return pair(self._call_waiting("zset.bpopmin", keys=keys, timeout=timeout))
+        return members(self._call_waiting("zset.bpopmin", keys=keys, timeout=timeout))
 
-    def bzpopmax(self, *keys: Key, timeout: float = 0) -> tuple[bytes, Any] | None:
+    def bzpopmax(self, *keys: Key, timeout: float = 0) -> tuple[bytes, Any, float] | None:
         """Remove and return the member with the highest score of the first sorted set that has one; wait if all are
         empty.
 
         Return key, member and score, or None after `timeout` seconds. Waiting calls are served in their order.
         """
-        return pair(self._call_waiting("zset.bpopmax", keys=keys, timeout=timeout))
+        return members(self._call_waiting("zset.bpopmax", keys=keys, timeout=timeout))
 
     def bzmpop(
         self, timeout: float, keys: Sequence[Key], end: Literal["MIN", "MAX"], *, count: int | None = None
     ) -> tuple[bytes, Any] | None:
         """Remove and return members from one end of the first sorted set that has some; wait if all are empty."""
-        return pair(self._call_waiting("zset.bmpop", timeout=timeout, keys=keys, end=end, **given(count=count)))
+        return members(self._call_waiting("zset.bmpop", timeout=timeout, keys=keys, end=end, **given(count=count)))
 
     def zrandmember(self, key: Key, count: int | None = None, *, withscores: bool = False) -> Any:
         """Return random members: `count` different ones or, if `count` is negative, -`count` that may repeat.
@@ -244,4 +244,4 @@ class ZsetsMethods(Calls):
         """Return one step of a scan over a sorted set: the cursor of the next step (0 at the end), members and
         scores.
         """
-        return pair(self.call("zset.scan", key=key, cursor=cursor, **given(pattern=match, count=count)))
+        return members(self.call("zset.scan", key=key, cursor=cursor, **given(pattern=match, count=count)))

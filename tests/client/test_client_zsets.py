@@ -1,0 +1,22 @@
+"""Replies of several members in the client: ranks with scores, pops from several keys, and scans."""
+
+from typing import Any
+
+import pytest
+from kinds import KINDS, got, run
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sorted_sets(kind: str, node: Any) -> None:
+    async def scenario(asked: Any) -> None:
+        assert await got(asked.zadd("z", {1.5: "a", 2: "b", 3: "c"})) == 3
+        assert await got(asked.zrank("z", "b")) == 1 and await got(asked.zrank("z", "none")) is None
+        assert await got(asked.zrevrank("z", "a", withscore=True)) == [2, 1.5]
+        assert await got(asked.bzpopmin("none", "z", timeout=1)) == (b"z", b"a", 1.5)
+        assert await got(asked.zmpop(["none", "z"], "MAX")) == (b"z", [[b"c", 3.0]])
+        assert await got(asked.bzpopmax("z", timeout=1)) == (b"z", b"b", 2.0)
+        assert await got(asked.bzpopmax("z", timeout=0.01)) is None
+        assert await got(asked.rpush("l", "x")) == 1
+        assert await got(asked.blpop("l", timeout=1)) == (b"l", b"x")
+
+    run(kind, node.resp_port, scenario)
