@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from synap.compat.rdb.payloads import pack
+from synap.compat.rdb.values import Value
 from tests.campaign import histories
 from tests.server.clients import Resp
 from tests.support import command
@@ -95,11 +97,13 @@ class History(Ledger):
 
     def _one(self) -> list[bytes]:
         chance = self.chance
+        if chance.random() < 0.5:
+            return self._structure()
         match chance.randrange(24):
             case 0 | 1 | 2:
                 return [b"SET", self._key("s"), self._value()]
             case 3:
-                return [b"DEL", self._key(chance.choice("slc"))]
+                return [b"DEL", self._key(chance.choice(histories.KINDS))]
             case 4 | 5:
                 return [b"INCR", self._key("c")]
             case 6 | 7:
@@ -113,7 +117,7 @@ class History(Ledger):
             case 12:
                 return [b"SREM", self._key("t"), *(b"%d" % chance.randrange(40) for _ in range(6))]
             case 13:
-                return [b"EXPIRE", self._key(chance.choice("slct")), b"1000"]
+                return [b"EXPIRE", self._key(chance.choice(histories.KINDS)), b"1000"]
             case 14:
                 return [b"APPEND", self._key("s"), self._value()[:3000]]
             case 15:
@@ -127,11 +131,63 @@ class History(Ledger):
             case 19:
                 return [b"DECRBY", self._key("c"), b"%d" % chance.randrange(1000)]
             case 20 | 21:
-                kind = chance.choice("slct")
+                kind = chance.choice(histories.KINDS)
                 return [b"COPY", self._key(kind), self._key(kind), b"REPLACE"]
             case _:
-                kind = chance.choice("slct")
+                kind = chance.choice(histories.KINDS)
                 return [chance.choice((b"RENAME", b"RENAMENX")), self._key(kind), self._key(kind)]
+
+    def _structure(self) -> list[bytes]:
+        """A command on a hash, a sorted set, a bitmap, or on several keys of a kind; RESTORE of any kind."""
+        chance = self.chance
+        fields = [b"f%d" % chance.randrange(200) for _ in range(chance.randrange(1, 6))]
+        match chance.randrange(20):
+            case 0 | 1 | 2:
+                return [b"HSET", self._key("h"), *(each for f in fields for each in (f, self._value()[:300]))]
+            case 3:
+                return [b"HDEL", self._key("h"), *dict.fromkeys(fields)]
+            case 4:
+                return [b"HINCRBY", self._key("h"), b"number", b"%d" % chance.randrange(-99, 99)]
+            case 5:
+                fields = list(dict.fromkeys(fields))
+                return [b"HEXPIRE", self._key("h"), b"1000", b"FIELDS", b"%d" % len(fields), *fields]
+            case 6:
+                fields = list(dict.fromkeys(fields))
+                name = chance.choice((b"HPERSIST", b"HGETDEL"))
+                return [name, self._key("h"), b"FIELDS", b"%d" % len(fields), *fields]
+            case 7 | 8 | 9:
+                scores = [b"%d" % chance.randrange(-50, 50) for _ in fields]
+                pairs = dict(zip(fields, scores, strict=True))
+                return [b"ZADD", self._key("z"), *(each for f, score in pairs.items() for each in (score, f))]
+            case 10:
+                return [b"ZINCRBY", self._key("z"), b"%d" % chance.randrange(-9, 9), fields[0]]
+            case 11:
+                return [b"ZREM", self._key("z"), *dict.fromkeys(fields)]
+            case 12:
+                return [b"ZPOPMIN", self._key("z"), b"%d" % chance.randrange(1, 4)]
+            case 13:
+                return [b"ZREMRANGEBYRANK", self._key("z"), b"%d" % chance.randrange(9), b"%d" % chance.randrange(9)]
+            case 14:
+                return [b"ZUNIONSTORE", self._key("z"), b"2", self._key("z"), self._key("z")]
+            case 15:
+                return [b"SDIFFSTORE", self._key("t"), self._key("t"), self._key("t")]
+            case 16:
+                return [b"SETBIT", self._key("b"), b"%d" % chance.randrange(3000), b"%d" % chance.randrange(2)]
+            case 17:
+                return [b"LTRIM", self._key("l"), b"%d" % chance.randrange(3), b"%d" % chance.randrange(3, 30)]
+            case 18:
+                return [b"LREM", self._key("l"), b"0", self._value()]
+            case _:
+                return self._restore()
+
+    def _restore(self) -> list[bytes]:
+        chance = self.chance
+        texts = [b"f%d" % i for i in range(chance.choice((1, 5, 40)))]
+        kind, letter, items = chance.choice([
+            ("string", "s", [self._value()]), ("list", "l", texts), ("set", "t", texts),
+            ("hash", "h", [(text, text, 0) for text in texts]), ("zset", "z", [(1.0, text) for text in texts]),
+        ])  # fmt: skip
+        return [b"RESTORE", self._key(letter), b"0", pack(Value(kind, list(items))), b"REPLACE"]
 
     def work(self, client: Resp, number: int) -> None:
         while True:
@@ -166,7 +222,7 @@ class History(Ledger):
             self.found.say("wrong_replies", f"{self.name} {call!r}: {reply!r}, not {expected!r}")
 
     def check(self, client: Resp) -> None:
-        names = [f"{self.name}:{kind}:{i}".encode() for kind in "slct" for i in range(self.KEYS)]
+        names = [f"{self.name}:{kind}:{i}".encode() for kind in histories.KINDS for i in range(self.KEYS)]
         now = histories.read(client, names)
         self.found.in_flight += sum(len(call) for call in self.sent)
         acked = self.state.seen(names)
