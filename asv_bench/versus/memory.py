@@ -5,8 +5,8 @@
 All figures are resident memory of the server's processes, once it no longer changes.
 
     bytes per key      (after loading - empty) / count: 1 M keys of 16 B -> 16 B, the same with a TTL,
-                       1 M members in 1,000 sets, hashes, sorted sets; 1 M sets of 10 integers; a new server
-                       for each
+                       1 M members in 1,000 sets, hashes, sorted sets, and in one; 1 M sets of 10 integers,
+                       hashes of 5 fields, lists of 10 elements; a new server for each
     rewriting          every value written again 10 times; sizes at random from 100 B to 1 KiB, and once
                        more in turn all 1 KiB and all 100 B. (memory - empty) / bytes of live keys and
                        values. Then FLUSHALL: memory / that of an empty server
@@ -53,6 +53,28 @@ def integer_sets(count: int) -> Iterator[bytes]:
     return (encode(b"SADD", b"s%015d" % i, *(b"%d" % dice.randrange(1 << 20) for _ in range(10))) for i in range(count))
 
 
+def small_hashes(count: int) -> Iterator[bytes]:
+    return (encode(b"HSET", b"h%015d" % i, *(word for j in range(5) for word in (b"field:%010d" % j, b"v%015d" % i)))
+            for i in range(count))  # fmt: skip
+
+
+def small_lists(count: int) -> Iterator[bytes]:
+    return (encode(b"RPUSH", b"l%015d" % i, *(b"element:%08d" % j for j in range(10))) for i in range(count))
+
+
+def one_hash(count: int) -> Iterator[bytes]:
+    return (encode(b"HSET", b"h", b"m%015d" % i, b"v%015d" % i) for i in range(count))
+
+
+def one_set(count: int) -> Iterator[bytes]:
+    return (encode(b"SADD", b"s", b"m%015d" % i) for i in range(count))
+
+
+def one_sorted_set(count: int) -> Iterator[bytes]:
+    dice = random.Random(7)
+    return (encode(b"ZADD", b"z", b"%d" % dice.randrange(1 << 30), b"m%015d" % i) for i in range(count))
+
+
 SHAPES = {
     "key, 16 B -> 16 B": (keys, (b"SET", b"k", b"v")),
     "key with TTL": (keys_with_ttl, (b"SET", b"k", b"v", b"EX", b"100000")),
@@ -60,9 +82,17 @@ SHAPES = {
     "hash field": (hashes, (b"HSET", b"h", b"f", b"v")),
     "sorted set member": (sorted_sets, (b"ZADD", b"z", b"1", b"m")),
     "set of 10 integers": (integer_sets, (b"SADD", b"s", b"1")),
+    "hash of 5 fields of 16 B": (small_hashes, (b"HSET", b"h", b"f", b"v")),
+    "list of 10 elements of 16 B": (small_lists, (b"RPUSH", b"l", b"v")),
+    "field of one hash": (one_hash, (b"HSET", b"h", b"f", b"v")),
+    "member of one set": (one_set, (b"SADD", b"s", b"m")),
+    "member of one sorted set": (one_sorted_set, (b"ZADD", b"z", b"1", b"m")),
 }
-SMALL = {"set of 10 integers": (0.9, 0.6)}
-"""Floor and goal of structures that are small on both sides."""
+SMALL = {
+    "set of 10 integers": (0.9, 0.6), "hash of 5 fields of 16 B": (0.9, 0.6), "list of 10 elements of 16 B": (0.9, 0.6),
+    "field of one hash": (0.7, 0.5), "member of one set": (0.7, 0.5), "member of one sorted set": (0.7, 0.5),
+}  # fmt: skip
+"""Floor and goal of structures for which they differ: those that are small on both sides, and a large one alone."""
 
 
 def warmed(node: Node) -> int:
