@@ -134,3 +134,20 @@ def test_a_transaction_is_a_group_in_the_log(store: type[Bench]) -> None:
     engine.execute_packed = lambda *args, **more: (seen.append(engine.numbers[IN_GROUP]), run(*args, **more))[1]
     rest(surfaces, "/transaction/exec", {"client_id": "a"})
     assert all(seen[1:]) and len(seen) == 4 and engine.numbers[IN_GROUP] == 0
+
+
+def test_what_all_clients_queue_is_bounded(store: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Idle transactions give their room to others, and end while others work."""
+    surfaces = Surfaces()
+    held = surfaces.server.engine.host.transactions
+    monkeypatch.setattr(client_transactions, "BYTES_OF_ALL_MAX", 10_000)
+    for name in ("a", "b", "c"):
+        rest(surfaces, "/transaction/multi", {"client_id": name})
+    assert rest(surfaces, "/kv/set", {"key": "k", "value": "x" * 6000, "client_id": "a"}) == (200, QUEUED)
+    assert rest(surfaces, "/kv/set", {"key": "k", "value": "x" * 6000, "client_id": "b"})[0] == 507
+    assert rest(surfaces, "/transaction/exec", {"client_id": "b"})[0] == 400
+    assert rest(surfaces, "/transaction/discard", {"client_id": "a"})[0] == 200
+    assert rest(surfaces, "/kv/set", {"key": "k", "value": "x" * 6000, "client_id": "c"}) == (200, QUEUED)
+    assert held.queues()
+    monkeypatch.setattr(client_transactions, "IDLE_MS", -1)
+    assert not held.queues() and not held.clients and held._size == 0

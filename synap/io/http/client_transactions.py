@@ -25,6 +25,8 @@ IDLE_MS = 60_000
 CLIENTS_MAX = 1000
 CALLS_MAX = 10_000
 BYTES_MAX = 64 << 20
+BYTES_OF_ALL_MAX = 256 << 20
+"""Bytes that all open transactions together may have queued."""
 
 
 class Client:
@@ -50,14 +52,21 @@ class ClientTransactions:
     def __init__(self, calls: "JsonCalls") -> None:
         self._calls = calls
         self.clients: dict[str, Client] = {}
+        self._size = 0  # bytes that all clients have queued
 
     @property
     def _watching(self) -> Any:
         return self._calls.server.engine.transactions
 
     def queues(self) -> bool:
-        """Return True if a client has a transaction, so that writes may have to be queued."""
+        """Return True if a client has a transaction, so that writes may have to be queued. Idle ones are ended."""
+        if self.clients:
+            self._end_idle(self._calls.server.clock.now())
         return any(client.in_multi for client in self.clients.values())
+
+    def _end_idle(self, now: int) -> None:
+        for idle in [name for name, known in self.clients.items() if known.seen + IDLE_MS <= now]:
+            self._end(idle)
 
     def find(self, name: str, now: int) -> Client | None:
         """Return the client of this name, if it watches keys or has a transaction."""
@@ -73,8 +82,7 @@ class ClientTransactions:
         client = self.find(name, now)
         if client is None:
             if len(self.clients) >= CLIENTS_MAX:
-                for idle in [each for each, known in self.clients.items() if known.seen + IDLE_MS <= now]:
-                    self._end(idle)
+                self._end_idle(now)
             if len(self.clients) >= CLIENTS_MAX:
                 raise Fault("TOO_MANY_TRANSACTIONS", most=CLIENTS_MAX)
             client = self.clients[name] = Client()
@@ -82,7 +90,9 @@ class ClientTransactions:
         return client
 
     def _end(self, name: str) -> None:
-        self._watching.unwatch(self.clients.pop(name))
+        client = self.clients.pop(name)
+        self._size -= client.size
+        self._watching.unwatch(client)
 
     def begin(self, client: str, now: int) -> None:
         """Begin a transaction. Raise Fault if the client has one."""
@@ -135,11 +145,16 @@ class ClientTransactions:
             size = client.size + len(call)
             if len(client.calls) >= CALLS_MAX or size > BYTES_MAX:
                 raise Fault("TRANSACTION_TOO_LARGE", most=CALLS_MAX, bytes=BYTES_MAX)
+            if self._size + len(call) > BYTES_OF_ALL_MAX:
+                self._end_idle(now)
+            if self._size + len(call) > BYTES_OF_ALL_MAX:
+                raise Fault("OUT_OF_MEMORY")
         except Fault:
             client.broken = True
             raise
         client.calls.append((target, fields, call))
         client.size = size
+        self._size += len(call)
         return Outcome(target.row, target.row_at, QUEUED)
 
     def execute(self, caller: Caller, client: str, now: int) -> list[Any] | None:
