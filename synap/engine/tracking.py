@@ -71,11 +71,6 @@ class ClientTracking:
         """True if a session is told about keys that it has not read."""
         return bool(self.prefixes)
 
-    @property
-    def items(self) -> int:
-        """How many pairs of a key and a session that has read it are noted."""
-        return sum(len(readers) for found in self._engine.interest.tracked.values() for readers in found.values())
-
     def start(self, session: Session, tracking: Tracking) -> None:
         """Let a session track keys, in another way than before. Prefixes are added to those that it has."""
         before, prefixes = session.tracking, tracking.prefixes

@@ -186,6 +186,21 @@ def test_the_table_of_read_keys_is_bounded(node: Server) -> None:
         assert b"tracking_total_keys:0" in other.ask("INFO", "stats")
 
 
+def test_a_key_with_many_readers(node: Server) -> None:
+    with ExitStack() as stack:
+        readers = [stack.enter_context(node.resp()) for _ in range(20)]
+        for reader in readers:
+            reader.ask("HELLO", 3)
+            reader.ask("CLIENT", "TRACKING", "ON")
+            for _ in range(2):
+                reader.ask("MGET", "k", "l")
+        with node.resp() as other:
+            assert b"tracking_total_keys:2\r\ntracking_total_items:40" in other.ask("INFO", "stats")
+            other.ask("SET", "k", "v")
+            assert [reader.read() for reader in readers] == [[b"invalidate", [b"k"]]] * 20
+            assert b"tracking_total_keys:1\r\ntracking_total_items:20" in other.ask("INFO", "stats")
+
+
 def test_keys_that_expire_or_are_evicted_are_told(serve: Callable[..., Server]) -> None:
     node = serve({"kv_store.max_memory_mb": 16, "kv_store.eviction_policy": "lru"}).start()
     with node.resp() as reader, node.resp() as other:

@@ -143,7 +143,7 @@ def stats(engine: Engine) -> Section:
         "keyspace_misses": int(engine.numbers[layout.KEY_MISSES]),
         "pubsub_channels": engine.pubsub.active, "pubsub_patterns": len(engine.pubsub.patterns),
         "pubsubshard_channels": len(engine.pubsub.shards),
-        "tracking_total_keys": engine.tracking.keys, "tracking_total_items": engine.tracking.items,
+        "tracking_total_keys": engine.tracking.keys, "tracking_total_items": engine.interest.tracked_items,
         "tracking_total_prefixes": len(engine.tracking.prefixes),
         "slow_consumers_dropped": engine.pubsub.slow_dropped, "pubsub_messages_dropped": engine.pubsub.dropped,
         "log_lines_dropped": engine.host.log_lines_dropped(),
