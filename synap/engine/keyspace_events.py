@@ -24,7 +24,7 @@ import numpy as np
 
 from synap.arguments import OneOf, Token
 from synap.arguments import layout as layout_of
-from synap.command import Command
+from synap.command import DIAGNOSTICS, Command
 from synap.derive import tape_reader
 from synap.engine.callers import Caller
 from synap.engine.key_watch import KeyWatch
@@ -94,14 +94,20 @@ class KeyspaceEvents:
         self.look()
 
     def look(self) -> None:
-        """Look anew who is told about changes: a setting, a subscription or the tracking of a session has changed."""
-        self.on = self.sends or bool(self._engine.tracking.sessions)
+        """Look anew who is told about changes: a setting, a subscription or the tracking of a session has changed.
+
+        Before the kernels of facts about keys are ready, nobody is told.
+        """
+        wanted = self.sends or bool(self._engine.tracking.sessions)
+        self.on = wanted and DIAGNOSTICS not in self._engine.diagnostics.coming
         self._engine.choose_stops()
 
     def needs(self, row: Command) -> bool:
         """Return True if a call of this row may have events, so that the lane has to stop before it."""
+        if not self.on:
+            return False
         if row.event.how is How.NONE:
-            return self.on and row.writes
+            return row.writes
         if self.watch.on or self._engine.tracking.broadcasts:
             return row.writes
         return self._notifies and bool(_classes_of(row) & self.classes)

@@ -125,3 +125,16 @@ class Closing:
 
     def __init__(self, node: Node) -> None:
         self.close = node.stop
+
+
+def test_changes_of_keys_are_told_from_the_stage_of_their_facts_on(tmp_path: Path, loaded: Loaded) -> None:
+    node = opened(tmp_path, loaded)
+    with contextlib.closing(Closing(node)):
+        node.place_doors(loaded.ready)
+        client, watcher = Client(House(node)), Client(House(node))  # type: ignore[arg-type]
+        watcher.one("SUBSCRIBE __watch@0__:a")
+        assert client.one("SET a b") == b"OK" and not node.engine.keyspace_events.on
+        loaded.count = 2
+        node.place_doors(loaded.ready)
+        assert node.engine.keyspace_events.on and client.one("SET a c") == b"OK"
+        assert node.engine.pubsub.exact[b"__watch@0__:a"].published == 1

@@ -128,6 +128,7 @@ class Node:
         for word, value in entry_points.registers(FAMILY_CODES):  # behind `coming`: a thread may be loading more
             self.engine.numbers[word] = value
         self.engine.diagnostics.expect(coming)
+        self.engine.keyspace_events.look()
 
     def _recover(self, disk: Disk) -> None:
         begun = monotonic()
