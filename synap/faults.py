@@ -268,6 +268,8 @@ TABLE = (
     Row(166, "BAD_TTL", "ERR Invalid TTL value, must be >= 0", 400, "Invalid request: the ttl must not be negative"),
     Row(167, "BAD_IDLETIME", "ERR Invalid IDLETIME value, must be >= 0", 400,
         "Invalid request: the idletime must not be negative"),
+    Row(190, "SCORE_NOT_REAL", "ERR One or more scores can't be converted into double", 400,
+        "Invalid value: One or more scores can't be converted into double"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

@@ -23,6 +23,7 @@ from synap.derive.methods import (
     has_method,
     holder,
     is_counted,
+    is_option,
     is_paired,
     members,
     method_name,
@@ -69,7 +70,8 @@ CLIENT_FROM = {
         "Request", "asking", "doing", "flag", "method", "nothing", "report", "text", "texts", "whole",
     ),
     "synap.client.words": (
-        "counted", "counted_pairs", "flat", "halves", "listed", "option", "optional", "waiting", "when",
+        "counted", "counted_pairs", "flat", "halves", "listed", "option", "optional", "repeated", "waiting",
+        "when",
     ),
 }  # fmt: skip
 """Module -> the names that the methods may need of it."""
@@ -250,6 +252,9 @@ def _pieces(nodes: tuple[Argument, ...], given: dict[int, Parameter]) -> Iterato
                 yield from [f"*optional({names})"] if plain else _pieces(together, given)
         elif isinstance(node, Flag):
             yield f'*when("{node.word}", {given[id(node)].name})'
+        elif is_option(node):
+            assert each is not None
+            yield f'*repeated("{each.word}", {each.name})'
         else:
             assert each is not None
             yield _piece(each)

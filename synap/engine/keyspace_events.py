@@ -120,7 +120,7 @@ class KeyspaceEvents:
     def after(self, row: Command, tape: int, found: list[Seen], status: int, now: int) -> None:
         """Send the events of a call that has been carried out with this status."""
         if "m" in self.classes and (row.reads or row.event.misses):
-            for seen in found[1:] if row.event.how is How.STORED else found:
+            for seen in _read(row, found):
                 if not seen.before:
                     self._send("m", "keymiss", seen, now)
         if not status & CHANGED:
@@ -147,7 +147,8 @@ class KeyspaceEvents:
     # The events of a call.
 
     def _events(self, row: Command, tape: int, found: list[Seen], now: int) -> Iterator[Event]:
-        kind, event = CLASSES.get(row.family, ""), row.event.name or row.resp.lower() or row.name.partition(".")[2]
+        kind = CLASSES.get(row.event.of or row.family, "")
+        event = row.event.name or row.resp.lower() or row.name.partition(".")[2]
         unique = list({(seen.namespace, seen.name): seen for seen in found}.values())
         source, target = found[0], found[-1]
         match row.event.how:
@@ -163,6 +164,8 @@ class KeyspaceEvents:
                 yield from _put("s", "sadd", target)
             case How.STORED:
                 yield from _stored(kind, event, source)
+            case How.KEPT:
+                yield from _stored(kind, event, target)
             case How.FIRST:
                 named = self._first_text()
                 event = ENDS[self._fields(row, tape)[row.event.end]] if row.event.end else event
@@ -228,6 +231,16 @@ def _expiry_of(row: Command) -> tuple[int, frozenset[int]]:
         if isinstance(place.node, OneOf) and place.node.name == "expiry":
             return place.slot, frozenset(i for i, each in enumerate(place.node.inner, 1) if isinstance(each, Token))
     return -1, frozenset()
+
+
+def _read(row: Command, found: list[Seen]) -> list[Seen]:
+    """Return those of a call's keys that it reads."""
+    match row.event.how:
+        case How.STORED:
+            return found[1:]
+        case How.KEPT:
+            return found[:1]
+    return found
 
 
 def _new(seen: Seen) -> Iterator[Event]:

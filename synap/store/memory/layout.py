@@ -82,6 +82,7 @@ TYPE_NAMES = ROOT_WORDS + KINDS_COUNT  # octet and size of the text that TYPE an
 NAMED_FIRST = 16  # the first number of a kind of named records
 NAMED_TABLES = TYPE_NAMES + 2 * KINDS_COUNT  # the table of each kind of named records, from NAMED_FIRST on
 QUEUES, ROOMS = NAMED_TABLES, NAMED_TABLES + TABLE_SIZE
+KIND_SORTS = NAMED_TABLES + (KINDS_COUNT - NAMED_FIRST) * TABLE_SIZE  # for each kind, what SORT makes of it (table.py)
 CODES, CODES_SIZE = 4096, 65536  # the row of each code
 COUNTERS, COUNTER_WORDS = CODES + CODES_SIZE, 4  # of each code: calls, refusals, one that is not used, changes
 COUNTER_REFUSALS, COUNTER_CHANGES = 1, 3

@@ -5,7 +5,7 @@ from synap.kernels.spans import bits_of, move
 from synap.store.kinds.zsets import members
 from synap.store.kinds.zsets import tree as trees
 from synap.store.memory import arena, codes, frames, tables
-from synap.store.memory.layout import WORD
+from synap.store.memory.layout import MARK_BITS, WORD
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import set_text
 from synap.store.records import keyspace, packed
@@ -141,3 +141,20 @@ def free_some(words, octets, ref, budget):
     """Free members of a deleted sorted set; return what is left of the budget, more than 0 once only the record is
     left."""
     return members.free_some(words, octets, ref + 1, budget)
+
+
+@kernel
+def elements(words, octets, ref, first, most, target):
+    """Write up to `most` members, from position `first` on, as items at word `target`; return the number of all."""
+    root = keyspace.root_of(words, ref)
+    count = members.count_of(words, root)
+    left = min(most, count - first)
+    if left <= 0:
+        return count
+    leaf, i = members.seek(words, octets, root, first)
+    for _ in range(left):
+        words[target], size, form, _ = members.read(words, octets, leaf, i)
+        words[target + 1] = size << MARK_BITS | form
+        target += 2
+        leaf, i = members.following(words, octets, leaf, i)
+    return count
