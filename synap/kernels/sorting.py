@@ -14,7 +14,7 @@ Everything lies in one array, at indices that the caller gives: keys, values tha
 import numpy as np
 
 from synap.compiler.jit import kernel, outlined
-from synap.kernels.spans import bits_of, load64, mirrored, order, real_of
+from synap.kernels.spans import bits_of, load64, mirrored, order, prefetch, real_of
 
 SIZE_SHIFT = 8
 """A text is two words: the octet at which it starts, and its size << SIZE_SHIFT | 8 bits that do not count."""
@@ -24,6 +24,7 @@ _FEW = 24  # up to so many keys are sorted by insertion
 _FEW_TEXTS = 8
 _DIGITS, _RADIX = 8, 256
 _PRUNED = 4  # sorting fewer than one of so many begins with leaving out what comes behind them
+_AHEAD = 16  # texts between a prefetch and its use
 _SEGMENT = 3  # words on the stack for texts that still have to be sorted: first, last, depth
 
 
@@ -246,6 +247,8 @@ def _sort_by_eight(words, octets, texts, numbers, count, depth, flip, wanted, sp
         lowest, highest = HIGHEST, LOWEST
         longest = 0
         for i in range(count):
+            if i + _AHEAD < count:
+                prefetch(octets, words[texts + 2 * words[numbers + i + _AHEAD]] + depth)
             text = texts + 2 * words[numbers + i]
             size = words[text + 1] >> SIZE_SHIFT
             key = key_of_text(octets, words[text], size, depth) ^ flip

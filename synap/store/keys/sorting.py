@@ -6,7 +6,8 @@ with STORE lies ready as a list without a name, so a refused call leaves everyth
 
 The order depends on nothing but what is stored, since a replay of STORE must find it again. Elements with the same
 number are ordered by their bytes. Those with the same text from BY keep the order that they have in a list or sorted
-set; of a set the integers come first, by their value, then the other members by their bytes.
+set; of a set the integers come first, by their value, then the other members by their bytes. So do all members of a set
+with BY nosort, unless they are stored: then Redis orders them by their bytes alone.
 """
 
 from synap.compiler.jit import kernel, outlined
@@ -14,8 +15,9 @@ from synap.kernels import sorting as kernels
 from synap.kernels.c_reals import parse_c_real
 from synap.kernels.integers import INTEGER_SIZE_MAX, parse_integer, print_integer
 from synap.kernels.sorting import HIGHEST, SIZE_SHIFT
+from synap.kernels.spans import prefetch
 from synap.store.keys import patterns
-from synap.store.keys.patterns import ELEMENT, FOUND, NO_MEMORY, NOTHING, PATTERN_WORDS
+from synap.store.keys.patterns import ELEMENT, NOTHING, PATTERN_WORDS
 from synap.store.kinds import dispatch
 from synap.store.kinds.lists import encodings, ends, entries
 from synap.store.kinds.lists.directory import RIGHT
@@ -45,15 +47,16 @@ from synap.store.records import key_access, keyspace, kind_facts
 from synap.store.records.key_access import ANY_KIND
 from synap.store.slots import sorting as slots
 
-COUNT, START, STOP, FLIP, NAMESPACE, KEY_AT = range(6)
-LISTED, NUMBERS, WEIGHTS, KEYS, SPARE, PATTERNS, RESULTS, PLAN_WORDS = range(6, 14)
+COUNT, START, STOP, FLIP, NAMESPACE, KEY_BLOCK, KEY_WIDTH = range(7)
+LISTED, NUMBERS, WEIGHTS, KEYS, SPARE, PATTERNS, RESULTS, PLAN_WORDS = range(7, 15)
 """Words of a plan: how many elements it has, which of them are wanted once they are in order, 0 or -1 for descending
-order, the namespace, the octet at which keys are made. Then the indices of arrays: items of the elements (two words
-each), their numbers in order, texts that they are sorted by, keys, work, patterns (BY first), and items of the result.
-"""
+order, the namespace, the block for keys of patterns and the words of one key in it. Then the indices of arrays: items
+of the elements (two words each), their numbers in order, texts that they are sorted by, keys, work, patterns (BY
+first), and items of the result."""
 
 DESCENDING = 2  # the second alternative of the order
 INTEGER_WORDS = 3
+AHEAD = 16  # texts between a prefetch and its use
 DONE, BAD_SCORE, LACKS_MEMORY = range(3)
 """How a step of the work ends."""
 
@@ -133,41 +136,46 @@ def open_keys(words, tape, plan, longest):
     first = 0 if words[tape + slots.KEY_SORT_HAS_BY] else 1
     for i in range(first, 1 + words[tape + slots.KEY_SORT_GET]):
         most = max(most, patterns.key_words(words, words[plan + PATTERNS] + PATTERN_WORDS * i, longest))
+    words[plan + KEY_WIDTH] = most
     if most:
-        block = arena.allocate(words, most)
+        block = arena.allocate(words, patterns.GROUP * (most + 2))
         if block == 0:
             return False
         arena.release_later(words, block)
-        words[plan + KEY_AT] = block * WORD
+        words[plan + KEY_BLOCK] = block
     return True
 
 
 @kernel
-def value_for(words, octets, plan, pattern, item, now):
-    """Return `patterns.look_up` for the element of an item."""
-    if words[pattern + patterns.PREFIX_SIZE] == ELEMENT:
-        return FOUND, words[item], words[item + 1] >> MARK_BITS, words[item + 1] & 0xFF
-    if words[pattern + patterns.PREFIX_SIZE] == NOTHING:
-        return patterns.ABSENT, 0, 0, 0
-    key = words[plan + KEY_AT]
-    size = patterns.make_key(words, octets, pattern, words[item], words[item + 1] >> MARK_BITS, key)
-    return patterns.look_up(words, octets, words[plan + NAMESPACE], pattern, key, size, now)
+def values_for(words, octets, plan, pattern, target, stride, absent, now):
+    """Write the values of a pattern for the elements from START to STOP, in order, as items `stride` words apart.
+
+    `absent` is the mark of an item without a value. Return False without memory.
+    """
+    listed, numbers = words[plan + LISTED], words[plan + NUMBERS] + words[plan + START]
+    count = words[plan + STOP] - words[plan + START]
+    kind = words[pattern + patterns.PREFIX_SIZE]
+    if kind != ELEMENT and kind != NOTHING:
+        return patterns.look_up_all(
+            words, octets, words[plan + NAMESPACE], pattern, listed, numbers, count, words[plan + KEY_BLOCK],
+            words[plan + KEY_WIDTH], target, stride, absent, now,
+        )  # fmt: skip
+    for i in range(count):
+        item = listed + 2 * words[numbers + i]
+        words[target] = words[item]
+        words[target + 1] = words[item + 1] if kind == ELEMENT else absent
+        target += stride
+    return True
 
 
-@outlined
+@kernel
 def weigh(words, octets, plan, now):
-    """Write the text by which each element is sorted into the plan, size -1 without one; return DONE or
-    LACKS_MEMORY."""
-    pattern, item, weight = words[plan + PATTERNS], words[plan + LISTED], words[plan + WEIGHTS]
-    for _ in range(words[plan + COUNT]):
-        what, start, size, form = value_for(words, octets, plan, pattern, item, now)
-        if what == NO_MEMORY:
-            return LACKS_MEMORY
-        words[weight] = start
-        words[weight + 1] = size << MARK_BITS | form if what == FOUND else -1
-        item += 2
-        weight += 2
-    return DONE
+    """Write the text by which each element is sorted, size -1 without one; return False without memory."""
+    start, stop = words[plan + START], words[plan + STOP]
+    words[plan + START], words[plan + STOP] = 0, words[plan + COUNT]
+    done = values_for(words, octets, plan, words[plan + PATTERNS], words[plan + WEIGHTS], 2, -1, now)
+    words[plan + START], words[plan + STOP] = start, stop
+    return done
 
 
 @outlined
@@ -180,6 +188,8 @@ def order_by_numbers(words, octets, plan, texts):
     numbers, keys, flip = words[plan + NUMBERS], words[plan + KEYS], words[plan + FLIP]
     good = True
     for i in range(count):
+        if i + AHEAD < count:
+            prefetch(octets, words[texts + 2 * (i + AHEAD)])
         size = words[texts + 2 * i + 1] >> MARK_BITS
         value, ok = parse_c_real(octets, words[texts + 2 * i], max(size, 0))
         good &= ok
@@ -220,9 +230,8 @@ def put_in_order(words, octets, tape, plan, by, alpha, ordered, now):
     """Put the elements of a plan in order, as far as they are wanted; return DONE, BAD_SCORE or LACKS_MEMORY."""
     texts = words[plan + LISTED]
     if by:
-        status = weigh(words, octets, plan, now)
-        if status != DONE:
-            return status
+        if not weigh(words, octets, plan, now):
+            return LACKS_MEMORY
         texts = words[plan + WEIGHTS]
     if not alpha:
         return order_by_numbers(words, octets, plan, texts)
@@ -235,27 +244,23 @@ def put_in_order(words, octets, tape, plan, by, alpha, ordered, now):
     return DONE
 
 
-@outlined
+@kernel
 def collect(words, octets, tape, plan, target, now):
     """Write the items of the result to word `target`; return the bytes of their texts, or -1 without memory."""
     gets = words[tape + slots.KEY_SORT_GET]
+    count = words[plan + STOP] - words[plan + START]
+    for i in range(gets):
+        pattern = words[plan + PATTERNS] + PATTERN_WORDS * (1 + i)
+        if not values_for(words, octets, plan, pattern, target + 2 * i, 2 * gets, ITEM_NIL, now):
+            return -1
+    if gets == 0:
+        listed, numbers = words[plan + LISTED], words[plan + NUMBERS] + words[plan + START]
+        for i in range(count):
+            item = listed + 2 * words[numbers + i]
+            words[target + 2 * i], words[target + 2 * i + 1] = words[item], words[item + 1]
     total = 0
-    for i in range(words[plan + START], words[plan + STOP]):
-        item = words[plan + LISTED] + 2 * words[words[plan + NUMBERS] + i]
-        if gets == 0:
-            words[target], words[target + 1] = words[item], words[item + 1]
-            total += words[item + 1] >> MARK_BITS
-            target += 2
-        pattern = words[plan + PATTERNS]
-        for _ in range(gets):
-            pattern += PATTERN_WORDS
-            what, start, size, form = value_for(words, octets, plan, pattern, item, now)
-            if what == NO_MEMORY:
-                return -1
-            words[target] = start
-            words[target + 1] = size << MARK_BITS | form if what == FOUND else ITEM_NIL
-            total += size
-            target += 2
+    for i in range(count * max(gets, 1)):
+        total += words[target + 2 * i + 1] >> MARK_BITS
     return total
 
 
@@ -357,12 +362,19 @@ def has_no_star(octets, at, size):
 
 @kernel
 def sort_plan(words, octets, tape, plan, sorts, by, alpha, ordered, now):
-    """Sort the elements listed in a plan, unless the call says nosort; return DONE, BAD_SCORE or LACKS_MEMORY."""
+    """Put the elements listed in a plan in order, unless they stay as they are; return DONE, BAD_SCORE or LACKS_MEMORY.
+
+    The members of a set that is not sorted are put in the order of their content.
+    """
     longest, printed = print_integers(words, octets, plan)
     if not printed or not open_keys(words, tape, plan, longest):
         return LACKS_MEMORY
     begin_order(words, plan, not sorts and ordered and words[plan + FLIP] != 0)
-    return put_in_order(words, octets, tape, plan, by, alpha, ordered, now) if sorts else DONE
+    if sorts:
+        return put_in_order(words, octets, tape, plan, by, alpha, ordered, now)
+    if not ordered:
+        order_by_content(words, octets, plan)
+    return DONE
 
 
 @kernel
@@ -384,20 +396,20 @@ def sorted_plan(words, octets, tape, now, reply, stored):
     sorts = True
     if by and has_no_star(octets, text_at(words, tape, slots.KEY_SORT_BY), text_size(words, tape, slots.KEY_SORT_BY)):
         by = False
-        if stored and not ordered:  # a list must not depend on where the members of a set lie
+        if stored and not ordered:
             alpha = True
         else:
             sorts = False
     loaded, from_first = total, 0
-    if not sorts:
+    if not sorts and ordered:
         loaded = wanted
-        backwards = ordered and words[tape + slots.KEY_SORT_ORDER] == DESCENDING
-        from_first = total - first - wanted if backwards else first
+        from_first = total - first - wanted if words[tape + slots.KEY_SORT_ORDER] == DESCENDING else first
+        first = 0
     plan = new_plan(words, octets, tape, loaded, items if stored else 0)
     if plan == 0:
         return OUT_OF_MEMORY, 0
-    words[plan + START] = first if sorts else 0
-    words[plan + STOP] = words[plan + START] + wanted
+    words[plan + START] = first
+    words[plan + STOP] = first + wanted
     if loaded:
         dispatch.elements(kind, words, octets, ref, from_first, loaded, words[plan + LISTED])
     status = sort_plan(words, octets, tape, plan, sorts, by, alpha, ordered, now)

@@ -76,7 +76,7 @@ def _sorted(state: State, args: dict[str, Any], now: int) -> list[bytes | None]:
     down, alpha, by = "DESC" in args, "ALPHA" in args, args.get("by")
     if by is not None and b"*" not in by.partition(b"\0")[0]:
         if record and record.kind is set:
-            found.sort(reverse=down and "store" in args)
+            found = sorted(found, reverse=down) if "store" in args else found
         elif down:
             found.reverse()
     elif alpha:

@@ -4,7 +4,7 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
-from synap.store.kinds.sets import integers, members, table_form
+from synap.store.kinds.sets import integers, members, table_form, walks
 from synap.store.memory import arena, codes, frames, tables
 from synap.store.memory.layout import FORM_MASK, ITEM_NIL, MARK_BITS, MARK_DIGITS, WORD
 from synap.store.memory.tables import REF_MASK
@@ -178,7 +178,10 @@ def elements(words, octets, ref, first, most, target):
             target += 2
         return integers.count_of(words, block)
     number = place = 0
+    is_table = members.is_table(words, root)
     while number < first + most:
+        if is_table:
+            walks.look_ahead(words, block, place + walks.AHEAD, 0)
         place, member = members.following(words, octets, root, place)
         if member == 0:
             break

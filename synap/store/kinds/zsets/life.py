@@ -1,7 +1,7 @@
 """Sorted sets: copying, digests, snapshots, descriptions and freeing, as `kinds/table.py` requires."""
 
 from synap.compiler.jit import kernel
-from synap.kernels.spans import bits_of, move
+from synap.kernels.spans import bits_of, move, prefetch
 from synap.store.kinds.zsets import members
 from synap.store.kinds.zsets import tree as trees
 from synap.store.memory import arena, codes, frames, tables
@@ -17,6 +17,7 @@ from synap.store.slots import zsets as slots
 LISTPACK, SKIPLIST = range(2)  # encodings, in the order of the table of kinds
 MEMBER_OVERHEAD = 100  # the most bytes that a copied member takes besides its own: block, slots, half of a leaf
 LEAVES = 40  # below an inner node, about
+AHEAD = 12  # members between a prefetch and its use
 
 
 @kernel
@@ -153,6 +154,8 @@ def elements(words, octets, ref, first, most, target):
         return count
     leaf, i = members.seek(words, octets, root, first)
     for _ in range(left):
+        if leaf:  # behind the last ref of the leaf lies another number, which does no harm
+            prefetch(words, words[leaf + trees.REFS + i + AHEAD])
         words[target], size, form, _ = members.read(words, octets, leaf, i)
         words[target + 1] = size << MARK_BITS | form
         target += 2
