@@ -5,7 +5,7 @@ from synap.command import Command, Example
 from synap.events import Event, How
 from synap.methods import Method
 from synap.reply import INTEGER, VALUE, Array, Either, or_nil
-from synap.routes import Get, Post
+from synap.routes import Post
 from synap.traits import GROWS, WRITES
 
 _KEY = Key("key", "list")
@@ -44,7 +44,7 @@ ROWS = [
     Command(
         "key.sort_ro", 0x0D02, "Return the elements of a list, set or sorted set in order, as SORT does without STORE.",
         args=(_KEY, AnyOrder(*_OPTIONS)), stray="SYNTAX", resp="SORT_RO", reply=Array(or_nil(VALUE)),
-        run="sorting.sort_read_only", http=(Get("/key/{key}/sort"),), json={"key": "$key", "values": "$items"},
+        run="sorting.sort_read_only", http=(Post("/key/{key}/sort_ro"),), json={"key": "$key", "values": "$items"},
         examples=(Example("SADD s 10 9", 2), Example("SORT_RO s ALPHA", ["10", "9"])),
         python=Method(note=_PATTERNS),
     ),
