@@ -21,7 +21,6 @@ from synap.store.keys.patterns import ELEMENT, NOTHING, PATTERN_WORDS
 from synap.store.kinds import dispatch
 from synap.store.kinds.lists import encodings, ends, entries
 from synap.store.kinds.lists.directory import RIGHT
-from synap.store.kinds.table import IN_ORDER, NOT_SORTED
 from synap.store.memory import arena
 from synap.store.memory.kinds import LIST
 from synap.store.memory.layout import (
@@ -30,11 +29,13 @@ from synap.store.memory.layout import (
     EMPTY,
     FULL,
     GUARD_LOADING,
+    IN_ORDER,
     ITEM_MASK,
     ITEM_NIL,
     ITEMS,
     MARK_BITS,
     MARK_DIGITS,
+    NOT_SORTED,
     NUMBER,
     REFUSE,
     REPLY_BYTES_MAX,

@@ -9,6 +9,8 @@ A dispatch function ends with an exception for a number that is not in the table
 
 from dataclasses import dataclass
 
+from synap.store.memory.layout import IN_NO_ORDER, IN_ORDER, NOT_SORTED
+
 QUESTIONS = {
     "copied_bytes": ("words", "ref"),
     "copy": ("words", "octets", "source", "target"),
@@ -33,10 +35,6 @@ LISTING = {"elements": ("words", "octets", "ref", "first", "most", "target")}
 The answer writes up to `most` elements, from the one numbered `first` on, as the items of a reply (memory/tapes.py) to
 word `target` and behind it, and returns the number of all elements.
 """
-
-NOT_SORTED, IN_NO_ORDER, IN_ORDER = range(3)
-"""What `Kind.sorts` says of a kind: SORT refuses it, or its elements have no order, or one that only depends on what
-was stored, and not on where it lies."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Kind(NamedKind):
     encodings: tuple[str, ...] = ()  # what OBJECT ENCODING answers, by the number that `describe` writes
     family: str = ""  # what the names of its rows begin with, if other than its name
     category: str = ""  # its ACL category in Redis, if other than its name
-    sorts: int = NOT_SORTED  # whether SORT takes it, and whether its elements have an order
+    sorts: int = NOT_SORTED  # whether SORT takes it, and whether its elements have an order (layout.py)
 
 
 KINDS = (
