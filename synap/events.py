@@ -11,6 +11,7 @@ class How(Enum):
     NONE = "none: the row changes whole namespaces"
     GONE = "`del`, for each key that was there"
     STORED = "the first key, which is replaced by what is made of the others"
+    KEPT = "the last key, if the call stores there what it makes of the others"
     FIRST = "the one of several keys that the reply names first"
     PUSHED = "`lpush` or `rpush` for the second key, `lpop` or `rpop` for the first one"
     MOVED = "`srem` for the first key, `sadd` for the last one"
@@ -29,6 +30,7 @@ class Event:
     how       which keys have it
     expires   True: a call that gives a time to live has `expire` besides
     end       the field that says from which end an element was taken; it decides the event
+    of        the family whose class the event has, if not that of the row
     when      (field, event instead, if the field is given)
     misses    True: the row reads as well, so a key that it does not find is a miss
     """
@@ -37,6 +39,7 @@ class Event:
     how: How = How.PUT
     expires: bool = False
     end: str = ""
+    of: str = ""
     when: tuple[str, str] = ("", "")
     misses: bool = False
 

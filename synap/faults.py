@@ -283,8 +283,10 @@ TABLE = (
         "Prefixes for a single client must not overlap.", 400),
     Row(189, "CACHING_WITHOUT_TRACKING", "ERR CLIENT CACHING can be called only when the client is in tracking mode "
         "with OPTIN or OPTOUT mode enabled", 400),
-    Row(192, "CACHING_YES", "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.", 400),
+    Row(190, "SCORE_NOT_REAL", "ERR One or more scores can't be converted into double", 400,
+        "Invalid value: One or more scores can't be converted into double"),
     Row(191, "CACHING_NO", "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.", 400),
+    Row(192, "CACHING_YES", "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.", 400),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

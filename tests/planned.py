@@ -11,7 +11,6 @@ from synap.arguments import (
     Clash,
     Counted,
     Flag,
-    Glob,
     Halves,
     Int,
     Key,
@@ -98,20 +97,6 @@ _STREAM = [
 ]  # fmt: skip
 
 _OTHERS = [
-    Command(
-        "key.sort", 0x0281, "Return the elements of a list, set or sorted set in order.", resp="SORT",
-        args=(
-            Key("key"),
-            AnyOrder(
-                Token("BY", Glob("by")),
-                Token("LIMIT", Int("offset"), Int("count")),
-                Many("gets", Token("GET", Glob("get")), least=0),
-                _ORDER,
-                Flag("ALPHA"),
-                Token("STORE", Key("target", access=WRITE)),
-            ),
-        ),
-    ),
     Command(
         "geo.search", 0x7B01, "Return the members in a circle or a box.", resp="GEOSEARCH",
         args=(

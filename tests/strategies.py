@@ -49,6 +49,7 @@ SPACES = {kinds.QUEUE: (b"q", b"jobs", b"", b"q" * 70), kinds.ROOM: (b"r", b"q",
 NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]
 REALS = [b"0.1", b"-2.5", b"3", b"1e3", b"x", b"", b"1e400", b"10.25"]
 GLOBS = [b"*", b"k*", b"?", b"key:1*", b"[a-l]*", b"nothing"]
+PATTERNS = [b"#", b"nosort", b"*", b"key:*", b"key:*", b"h*->n", b"h*->f1", b"key:*->n", b"z*", b"", b"#\0", b"a\0*"]
 WAITS = [b"0", b"1.5", b"-1", b"x"]
 TEXTS = [b"a", b"", b"get", b"SET", b"server", b"maxmemory", b"0", b"command", b"x" * 90, b"\xff\x00"]
 POOLS: dict[str, list[bytes]] = {
@@ -166,6 +167,8 @@ class Strategies:
             return self.chance.choice(NUMBERS) if node.name == "value" else self.chance.choice(REALS)
         if isinstance(node, Raw) and self._row.family == "list" and not self._row.grows:  # LREM, LPOS
             return self.element()
+        if isinstance(node, Text) and node.name in ("by", "pattern"):
+            return self.chance.choice(PATTERNS)
         if isinstance(node, Text) and node.name in ("start", "stop"):
             return self.bound()
         if node.name in self._by_name:
@@ -203,7 +206,9 @@ class Strategies:
         """Mostly a key of the family; rows for keys of any kind name those of all families."""
         draw = self.chance.random()
         if draw < 0.75:
-            families = list(FAMILY_KEYS) if self._row.family == "key" else [family]
+            families = [family]
+            if self._row.family == "key":
+                families = list(FAMILY_KEYS) if family == "kv" else ["list", "set", "zset"]
             return self.chance.choice(FAMILY_KEYS.get(self.chance.choice(families), (family.encode(),)))
         if draw < 0.9:
             return b"key:%d" % self.chance.randrange(self.broad)

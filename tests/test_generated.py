@@ -246,7 +246,8 @@ def test_the_page_has_every_row() -> None:
     ("server.command", "COMMAND [word ...]"),
     ("zset.union", "ZUNION count key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] "
                    "[WITHSCORES]"),
-    ("key.sort", "SORT key [BY by] [LIMIT offset count] [GET get [GET get ...]] [ASC | DESC] [ALPHA] [STORE target]"),
+    ("key.sort", "SORT key [BY by] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] "
+                 "[STORE store]"),
     ("xstream.read", "XREAD [COUNT count] [BLOCK block] <STREAMS key [key ...] id [id ...]>"),
 ])  # fmt: skip
 def test_usage_is_spelled_as_redis_does(name: str, words: str) -> None:

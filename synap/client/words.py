@@ -27,6 +27,11 @@ def listed(word: str, values: Sequence[Word] | None) -> Words:
     return () if values is None else (word, *values)
 
 
+def repeated(word: str, values: Sequence[Word] | None) -> Words:
+    """Return each value of a list with the word before it, or nothing if no list is given."""
+    return tuple(each for value in values or () for each in (word, value))
+
+
 def optional(*values: Word | None) -> Words:
     """Return the values that are given."""
     return tuple(value for value in values if value is not None)

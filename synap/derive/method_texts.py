@@ -23,6 +23,7 @@ from synap.derive.methods import (
     has_method,
     holder,
     is_counted,
+    is_option,
     is_paired,
     members,
     method_name,
@@ -39,8 +40,8 @@ EMBEDDED_RESULTS = {
     "octets": ("bytes", '{} or b""'), "word": ("str", "title({})"), "values": ("list[Any]", "{}"),
     "members": ("list[Any]", "{}"), "some": ("Any", "{}"), "key": ("bytes | None", "{}"), "keys": ("list[bytes]", "{}"),
     "titles": ("list[str]", "titles({})"), "report": ("dict[str, Any]", "report({})"),
-    "messages": ("list[Message]", "messages({})"), "pair": ("tuple[bytes, Any] | None", "members({})"),
-    "triple": ("tuple[bytes, Any, float] | None", "members({})"),
+    "messages": ("list[Message]", "messages({})"), "pair": ("tuple[bytes, Any] | None", "as_tuple({})"),
+    "triple": ("tuple[bytes, Any, float] | None", "as_tuple({})"),
 }  # fmt: skip
 """What a method returns -> its type, and how it is made of what `call` returns."""
 CLIENT_RESULTS = {
@@ -57,7 +58,7 @@ EMBEDDED_FROM = {
     "collections.abc": ("Iterable", "Mapping", "Sequence"),
     "typing": ("Any", "Literal"),
     "synap.io.embedded.calls": (
-        "NOTHING", "Calls", "Key", "Message", "Value", "given", "members", "messages", "paired", "report", "stored",
+        "NOTHING", "Calls", "Key", "Message", "Value", "as_tuple", "given", "messages", "paired", "report", "stored",
         "title", "titles",
     ),
 }  # fmt: skip
@@ -71,7 +72,8 @@ CLIENT_FROM = {
         "Request", "asking", "doing", "flag", "method", "nothing", "report", "text", "texts", "whole",
     ),
     "synap.client.words": (
-        "counted", "counted_pairs", "flat", "halves", "listed", "option", "optional", "waiting", "when",
+        "counted", "counted_pairs", "flat", "halves", "listed", "option", "optional", "repeated", "waiting",
+        "when",
     ),
 }  # fmt: skip
 """Module -> the names that the methods may need of it."""
@@ -252,6 +254,9 @@ def _pieces(nodes: tuple[Argument, ...], given: dict[int, Parameter]) -> Iterato
                 yield from [f"*optional({names})"] if plain else _pieces(together, given)
         elif isinstance(node, Flag):
             yield f'*when("{node.word}", {given[id(node)].name})'
+        elif is_option(node):
+            assert each is not None
+            yield f'*repeated("{each.word}", {each.name})'
         else:
             assert each is not None
             yield _piece(each)

@@ -10,6 +10,7 @@ The arguments of the row become parameters:
     Many of two, Halves         one parameter: a mapping, or pairs
     Counted, other Many         one parameter: a sequence
     Flag                        a keyword, False by default, with the Flag's name in small letters
+    Many of one Token           a keyword, None by default, with the group's name; a sequence
     Token                       a keyword, None by default, with the Token's word in small letters; a Token with several
                                 arguments has a keyword for each, with the argument's name
 
@@ -171,6 +172,10 @@ def _token(row: Command, token: Token) -> Iterator[Parameter]:
 
 
 def _group(row: Command, node: Group, star: bool) -> Parameter:
+    option = node.inner[0]
+    if is_option(node) and isinstance(option, Token):
+        form = f"Sequence[{_type(option.inner[0])}] | None"
+        return Parameter(_named(row, node.name), KEYWORD, form, node.name, node, "None", option.word)
     if not all(isinstance(inner, SIMPLE) for inner in node.inner):
         raise TooIntricate(f"{row.name}: options in the group {node.name}: write the method by hand")
     name, types = _named(row, node.name), [_type(inner) for inner in node.inner]
@@ -236,6 +241,13 @@ def result(row: Command) -> str:
 def members(row: Command) -> tuple[Argument, ...]:
     """Return the arguments of a group that is the row's only argument, or ()."""
     return row.args[0].inner if len(row.args) == 1 and isinstance(row.args[0], GROUPS) else ()
+
+
+def is_option(node: Argument) -> bool:
+    """Return whether a group is an option of one argument that may stand several times, each time with its word."""
+    if not isinstance(node, Many) or len(node.inner) > 1 or not isinstance(node.inner[0], Token):
+        return False
+    return len(node.inner[0].inner) == 1 and isinstance(node.inner[0].inner[0], SIMPLE)
 
 
 def is_counted(parameter: Parameter) -> bool:

@@ -185,7 +185,7 @@ class KeyspaceEvents:
                 self.watch.flushed(self._engine.numbers[tape - 2] if one else None, now)
             return
         if self._misses and (row.reads or row.event.misses):
-            for seen in found[1:] if row.event.how is How.STORED else found:
+            for seen in _read(row, found):
                 if not seen.before:
                     self._send("m", "keymiss", seen, now)
         if not status & CHANGED:
@@ -216,7 +216,8 @@ class KeyspaceEvents:
     # The events of a call.
 
     def _events(self, row: Command, tape: int, found: list[Seen], now: int) -> Iterator[Event]:
-        kind, event = CLASSES.get(row.family, ""), row.event.name or row.resp.lower() or row.name.partition(".")[2]
+        kind = CLASSES.get(row.event.of or row.family, "")
+        event = row.event.name or row.resp.lower() or row.name.partition(".")[2]
         unique = list({(seen.namespace, seen.name): seen for seen in found}.values())
         source, target = found[0], found[-1]
         match row.event.how:
@@ -232,6 +233,8 @@ class KeyspaceEvents:
                 yield from _put("s", "sadd", target)
             case How.STORED:
                 yield from _stored(kind, event, source)
+            case How.KEPT:
+                yield from _stored(kind, event, target)
             case How.FIRST:
                 named = self._first_text()
                 event = ENDS[self._fields(row, tape)[row.event.end]] if row.event.end else event
@@ -297,7 +300,7 @@ def _classes_of(row: Command) -> set[str]:
     if row.event.how is How.EXPIRED:
         return found | {"x"}
     if row.writes:
-        found |= {"g", "n", CLASSES.get(row.family, "g")} | ({"e"} if row.grows else set())
+        found |= {"g", "n", CLASSES.get(row.event.of or row.family, "g")} | ({"e"} if row.grows else set())
     return found
 
 
@@ -307,6 +310,16 @@ def _expiry_of(row: Command) -> tuple[int, frozenset[int]]:
         if isinstance(place.node, OneOf) and place.node.name == "expiry":
             return place.slot, frozenset(i for i, each in enumerate(place.node.inner, 1) if isinstance(each, Token))
     return -1, frozenset()
+
+
+def _read(row: Command, found: list[Seen]) -> list[Seen]:
+    """Return those of a call's keys that it reads."""
+    match row.event.how:
+        case How.STORED:
+            return found[1:]
+        case How.KEPT:
+            return found[:1]
+    return found
 
 
 def _new(seen: Seen) -> Iterator[Event]:

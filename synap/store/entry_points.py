@@ -17,7 +17,7 @@ from synap.command import BATCHES, DIAGNOSTICS
 from synap.compiler import jit
 from synap.compiler.workers import Compilation
 from synap.store.kinds.table import KINDS, NAMED
-from synap.store.memory.layout import DOORS, KIND_DOORS, ROOT_WORDS
+from synap.store.memory.layout import DOORS, KIND_DOORS, KIND_SORTS, ROOT_WORDS
 
 FIRST = ("strings",)
 """Families that are ready with the server: most first calls are theirs."""
@@ -146,6 +146,7 @@ def registers(codes: dict[int, str]) -> list[tuple[int, int]]:
     found = [(DOORS + byte, _address(family) or absent) for byte, family in codes.items()]
     found += [(KIND_DOORS + kind.number, _address(kind.door)) for kind in (*KINDS, *NAMED)]
     found += [(ROOT_WORDS + kind.number, 1) for kind in NAMED]
+    found += [(KIND_SORTS + kind.number, kind.sorts) for kind in KINDS]
     return found + [(ROOT_WORDS + kind.number, kind.root_words) for kind in KINDS]
 
 

@@ -68,8 +68,7 @@ def test_no_parameter_hides_a_function_that_its_method_calls() -> None:
     check_all(check, [row for row in ROWS if row.python.by_hand == 0], lambda row: row.name)
 
 
-INTRICATE = {"xstream.add", "xstream.read", "xstream.read_group", "key.sort", "geo.search",
-             "connection.client_tracking"}  # fmt: skip
+INTRICATE = {"xstream.add", "xstream.read", "xstream.read_group", "geo.search"}
 
 
 def test_arguments_that_make_no_signature_are_refused() -> None:

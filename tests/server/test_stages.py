@@ -21,7 +21,7 @@ CALLS = {
     "strings": ("SET a b", b"OK"), "keys": ("EXISTS a", 1), "substrings": ("APPEND a c", 2), "lists": ("RPUSH l x", 1),
     "sets": ("SADD s x", 1), "queues": ("QUEUE.CREATE q 100 30000 3 5", 1), "renames": ("RENAME l m", b"OK"),
     "rooms": ("STREAM.CREATE r", b"OK"), "hashes": ("HSET h f v", 1), "bitmaps": ("SETBIT b 7 1", 0),
-    "zsets": ("ZADD z 1 x", 1),
+    "zsets": ("ZADD z 1 x", 1), "sorting": ("SORT s ALPHA STORE y", 1),
     "hyperloglog": ("PFADD p x", 1),
 }  # fmt: skip
 

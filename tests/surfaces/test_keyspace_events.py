@@ -36,7 +36,9 @@ BITFIELD bits GET u8 0|BITFIELD none SET u8 0 5|GETBIT none 1|BITCOUNT none|MULT
 SET a wrong NX XX|INCR a b|GET none|MGET none a|HGET none f|EXISTS none|STRLEN none|TOUCH none|TTL none|PTTL none
 TYPE none|EXPIRETIME none|OBJECT ENCODING none|SRANDMEMBER none|LRANGE none 0 1|SISMEMBER none a|SMEMBERS none
 SSCAN none 0|HSCAN none 0|HGETALL none|GETRANGE none 0 1|KEYS none|SCAN 0|PFADD p a|PFADD p a|PFADD p2|PFADD p2
-PFMERGE q p none|PFMERGE q p|PFCOUNT q none
+PFMERGE q p none|PFMERGE q p|PFCOUNT q none|DEL l d|RPUSH l 2 1|SORT l|SORT l STORE d|SORT l DESC STORE d|SORT none
+SORT l LIMIT 5 1 STORE d|SORT none STORE d|SORT none STORE l|RPUSH l x|SORT l STORE l|SORT l ALPHA STORE l|SORT_RO none
+SORT_RO l ALPHA
 """
 ALL = [line for row in LINES.strip().splitlines() for line in row.split("|")]
 

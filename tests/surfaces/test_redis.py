@@ -71,12 +71,15 @@ class Words:
 
     def __init__(self, draw: ModuleType, chance: Random) -> None:
         self.chance = chance
-        self.names = [*draw.NAMES, *chance.choices(BASE.NAMES, k=len(draw.NAMES) // 2)]
+        self.draw, self.beside = draw, getattr(draw, "BESIDE", ())
+        names = [*draw.NAMES, *self.beside]
+        self.names = [*names, *chance.choices(BASE.NAMES, k=len(names) // 2)]
 
     def next(self) -> list[bytes]:
         name = self.chance.choice(self.names) if self.chance.random() > 0.001 else "FLUSHDB"
-        words = [name.encode(), *(OWNER[name].arguments(self.chance, name) if name in OWNER else [])]
-        if self.chance.random() < 0.1 and name not in KEPT:
+        owner = self.draw if name in self.beside else OWNER.get(name)
+        words = [name.encode(), *(owner.arguments(self.chance, name) if owner else [])]
+        if self.chance.random() < 0.1 and name not in KEPT and name not in self.beside:
             at = self.chance.randrange(len(words))
             match self.chance.randrange(3):
                 case 0 if at:
@@ -137,6 +140,7 @@ def alike(name: str, ours: bytes, theirs: bytes) -> bool:
 
 def compare(redis: Peer, draw: ModuleType, seed: int, count: int) -> None:
     surfaces, words_of, seen = Surfaces(), Words(draw, Random(seed)), Counter[str]()
+    redis.talk(command("PING"))  # accepting it clears errno: Redis' SORT fails while that is ERANGE
     done: list[list[bytes]] = []
     redis.ask(command("CONFIG", "SET", "hz", "500"))  # else Redis may see the end of a timeout 100 ms late
     for words in ([b"SELECT", b"0"], [b"FLUSHALL"], *(words_of.next() for _ in range(count))):
@@ -162,6 +166,7 @@ def replies_of(path: Path) -> Path:
 def record(redis: Peer, path: Path) -> str:
     """What Redis says to each line of the cases in a file, as the text of its record."""
     blocks = []
+    redis.talk(command("PING"))  # as in `compare`
     redis.ask(command("CONFIG", "SET", "slowlog-log-slower-than", "-1"))  # a busy machine would fill it
     for block in CASES[path]:
         redis.ask(command("RESET"))

@@ -8,6 +8,7 @@ from synap.client.generated.keys import KeysMethods
 from synap.client.generated.lists import ListsMethods
 from synap.client.generated.renames import RenamesMethods
 from synap.client.generated.sets import SetsMethods
+from synap.client.generated.sorting import SortingMethods
 from synap.client.generated.strings import StringsMethods
 from synap.client.generated.substrings import SubstringsMethods
 from synap.client.generated.zsets import ZsetsMethods
@@ -17,6 +18,6 @@ __all__ = ["RowMethods"]
 
 class RowMethods(
     StringsMethods[D], KeysMethods[D], SubstringsMethods[D], ListsMethods[D], SetsMethods[D], HashesMethods[D],
-    ZsetsMethods[D], RenamesMethods[D], BitmapsMethods[D], HyperloglogMethods[D],
+    ZsetsMethods[D], RenamesMethods[D], BitmapsMethods[D], HyperloglogMethods[D], SortingMethods[D],
 ):  # fmt: skip
     """The methods of every row."""

@@ -63,7 +63,7 @@ def paired(found: Mapping[Any, Any] | Iterable[tuple[Any, ...]]) -> list[tuple[A
     return list(found.items()) if isinstance(found, Mapping) else [tuple(each) for each in found]
 
 
-def members(found: list[Any] | None) -> Any:
+def as_tuple(found: list[Any] | None) -> Any:
     """Return the members of a tuple, or None."""
     return None if found is None else tuple(found)
 

@@ -25,4 +25,6 @@ def life_of_zsets_door(words_at, octets_at, size, notes_at, question, ref, a, b,
         return 0
     if question == 5:  # free_some
         return life.free_some(words, octets, ref, a)
+    if question == 6:  # elements
+        return life.elements(words, octets, ref, a, b, c)
     raise ValueError("a zset does not answer this question")

@@ -51,6 +51,12 @@ def free_some(kind, words, octets, ref, budget):
 
 
 @kernel
+def elements(kind, words, octets, ref, first, most, target):
+    """Ask the kind for `elements`."""
+    return call_kind(door_of(words, kind), words, octets, words, 6, ref, first, most, target)
+
+
+@kernel
 def digest_named(kind, words, octets, record):
     """Ask the kind for `digest`."""
     return call_kind(door_of(words, kind), words, octets, words, 2, record, 0, 0, 0)

@@ -9,6 +9,8 @@ A dispatch function ends with an exception for a number that is not in the table
 
 from dataclasses import dataclass
 
+from synap.store.memory.layout import IN_NO_ORDER, IN_ORDER, NOT_SORTED
+
 QUESTIONS = {
     "copied_bytes": ("words", "ref"),
     "copy": ("words", "octets", "source", "target"),
@@ -26,6 +28,13 @@ NAMED_QUESTIONS = {
 
 FREEING = {"free_some": ("words", "octets", "ref", "budget")}
 """The question to every kind that is freed in steps: all but strings. More than 0 is left of the budget at the end."""
+
+LISTING = {"elements": ("words", "octets", "ref", "first", "most", "target")}
+"""The question to every kind whose elements SORT puts in order (`Kind.sorts`).
+
+The answer writes up to `most` elements, from the one numbered `first` on, as the items of a reply (memory/tapes.py) to
+word `target` and behind it, and returns the number of all elements.
+"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class Kind(NamedKind):
     encodings: tuple[str, ...] = ()  # what OBJECT ENCODING answers, by the number that `describe` writes
     family: str = ""  # what the names of its rows begin with, if other than its name
     category: str = ""  # its ACL category in Redis, if other than its name
+    sorts: int = NOT_SORTED  # whether SORT takes it, and whether its elements have an order (layout.py)
 
 
 KINDS = (
@@ -61,10 +71,13 @@ KINDS = (
               "synap.commands.hyperloglog"),
         encodings=("int", "embstr", "raw"),
     ),
-    Kind("list", 2, "lists", rows=("synap.commands.lists",), root_words=3, encodings=("listpack", "quicklist")),
+    Kind(
+        "list", 2, "lists", rows=("synap.commands.lists",), root_words=3, encodings=("listpack", "quicklist"),
+        sorts=IN_ORDER,
+    ),
     Kind(
         "set", 3, "sets", rows=("synap.commands.sets",), root_words=1,
-        encodings=("listpack", "intset", "hashtable"),
+        encodings=("listpack", "intset", "hashtable"), sorts=IN_NO_ORDER,
     ),
     Kind(
         "hash", 4, "hashes", rows=("synap.commands.hashes", "synap.commands.field_deadlines"), root_words=1,
@@ -73,7 +86,7 @@ KINDS = (
     Kind(
         "zset", 5, "zsets", rows=("synap.commands.zsets", "synap.commands.zset_routes"), root_words=1,
         encodings=("listpack", "skiplist"),
-        category="sortedset",
+        category="sortedset", sorts=IN_ORDER,
     ),
 )
 NAMED = (

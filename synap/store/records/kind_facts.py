@@ -2,7 +2,7 @@
 
 from synap.compiler.jit import kernel
 from synap.store.memory.kinds import STRING
-from synap.store.memory.layout import ROOT_WORDS
+from synap.store.memory.layout import KIND_SORTS, ROOT_WORDS
 
 
 @kernel
@@ -11,3 +11,9 @@ def root_words(words, kind):
     if kind == STRING:
         return 0
     return words[ROOT_WORDS + kind]
+
+
+@kernel
+def sorts(words, kind):
+    """Return what SORT makes of a kind: NOT_SORTED, IN_NO_ORDER or IN_ORDER, see `Kind.sorts`."""
+    return words[KIND_SORTS + kind]

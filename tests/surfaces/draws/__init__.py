@@ -3,7 +3,8 @@
 A module has NAMES, the commands that it draws (one that stands twice is drawn twice as often), and
 `arguments(chance, name)`, which returns the words behind the name. Most should be right: test_redis.py spoils every
 tenth command. Keys come from KEYS, so that families meet under one key. SORTED and COUNTED name the commands whose
-replies have no order, or count time from now; DRAWN, if a module has it, those whose replies are drawn by chance.
+replies have no order, or count time from now; DRAWN, if a module has it, those whose replies are drawn by chance;
+BESIDE, if it has it, commands of other families that it draws with arguments of its own, which are not spoilt.
 """
 
 KEYS = [b"a", b"b", b"c", b"n", b"f", b"l", b"s", b""]

@@ -9,6 +9,7 @@ from synap.io.embedded.generated.queues import QueuesMethods
 from synap.io.embedded.generated.renames import RenamesMethods
 from synap.io.embedded.generated.rooms import RoomsMethods
 from synap.io.embedded.generated.sets import SetsMethods
+from synap.io.embedded.generated.sorting import SortingMethods
 from synap.io.embedded.generated.strings import StringsMethods
 from synap.io.embedded.generated.substrings import SubstringsMethods
 from synap.io.embedded.generated.zsets import ZsetsMethods
@@ -18,6 +19,6 @@ __all__ = ["RowMethods"]
 
 class RowMethods(
     StringsMethods, KeysMethods, SubstringsMethods, ListsMethods, SetsMethods, HashesMethods, ZsetsMethods,
-    QueuesMethods, RenamesMethods, BitmapsMethods, HyperloglogMethods, RoomsMethods,
+    QueuesMethods, RenamesMethods, BitmapsMethods, HyperloglogMethods, SortingMethods, RoomsMethods,
 ):  # fmt: skip
     """The methods of every row."""

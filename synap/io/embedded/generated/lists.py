@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from synap.io.embedded.calls import Calls, Key, Value, given, members
+from synap.io.embedded.calls import Calls, Key, Value, as_tuple, given
 
 
 class ListsMethods(Calls):
@@ -46,7 +46,7 @@ class ListsMethods(Calls):
 
         Return the key and the element, or None after `timeout` seconds. Waiting calls are served in their order.
         """
-        return members(self._call_waiting("list.blpop", keys=keys, timeout=timeout))
+        return as_tuple(self._call_waiting("list.blpop", keys=keys, timeout=timeout))
 
     def lpushx(self, key: Key, *values: Value) -> int:
         """Prepend elements to a list if it exists, and return its length, or 0 if it is missing."""
@@ -117,14 +117,14 @@ class ListsMethods(Calls):
 
         Return the key and a list, or None if all lists are missing.
         """
-        return members(self.call("list.lmpop", keys=keys, where=where, **given(count=count)))
+        return as_tuple(self.call("list.lmpop", keys=keys, where=where, **given(count=count)))
 
     def brpop(self, *keys: Key, timeout: float = 0) -> tuple[bytes, Any] | None:
         """Remove and return the rightmost element of the first list that has one; wait if all lists are empty.
 
         Return the key and the element, or None after `timeout` seconds. Waiting calls are served in their order.
         """
-        return members(self._call_waiting("list.brpop", keys=keys, timeout=timeout))
+        return as_tuple(self._call_waiting("list.brpop", keys=keys, timeout=timeout))
 
     def blmove(
         self, source: Key, destination: Key, wherefrom: Literal["LEFT", "RIGHT"], whereto: Literal["LEFT", "RIGHT"],
@@ -153,4 +153,5 @@ class ListsMethods(Calls):
 
         Return the key and a list, or None after `timeout` seconds.
         """
-        return members(self._call_waiting("list.blmpop", timeout=timeout, keys=keys, where=where, **given(count=count)))
+        found = self._call_waiting("list.blmpop", timeout=timeout, keys=keys, where=where, **given(count=count))
+        return as_tuple(found)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from synap.io.embedded.calls import Calls, Key, Value, given, members, paired
+from synap.io.embedded.calls import Calls, Key, Value, as_tuple, given, paired
 
 
 class ZsetsMethods(Calls):
@@ -142,7 +142,7 @@ class ZsetsMethods(Calls):
         self, keys: Sequence[Key], end: Literal["MIN", "MAX"], *, count: int | None = None
     ) -> tuple[bytes, Any] | None:
         """Remove and return members from one end of the first sorted set that has some."""
-        return members(self.call("zset.mpop", keys=keys, end=end, **given(count=count)))
+        return as_tuple(self.call("zset.mpop", keys=keys, end=end, **given(count=count)))
 
     def bzpopmin(self, *keys: Key, timeout: float = 0) -> tuple[bytes, Any, float] | None:
         """Remove and return the member with the lowest score of the first sorted set that has one; wait if all are
@@ -150,7 +150,7 @@ class ZsetsMethods(Calls):
 
         Return key, member and score, or None after `timeout` seconds. Waiting calls are served in their order.
         """
-        return members(self._call_waiting("zset.bpopmin", keys=keys, timeout=timeout))
+        return as_tuple(self._call_waiting("zset.bpopmin", keys=keys, timeout=timeout))
 
     def bzpopmax(self, *keys: Key, timeout: float = 0) -> tuple[bytes, Any, float] | None:
         """Remove and return the member with the highest score of the first sorted set that has one; wait if all are
@@ -158,13 +158,13 @@ class ZsetsMethods(Calls):
 
         Return key, member and score, or None after `timeout` seconds. Waiting calls are served in their order.
         """
-        return members(self._call_waiting("zset.bpopmax", keys=keys, timeout=timeout))
+        return as_tuple(self._call_waiting("zset.bpopmax", keys=keys, timeout=timeout))
 
     def bzmpop(
         self, timeout: float, keys: Sequence[Key], end: Literal["MIN", "MAX"], *, count: int | None = None
     ) -> tuple[bytes, Any] | None:
         """Remove and return members from one end of the first sorted set that has some; wait if all are empty."""
-        return members(self._call_waiting("zset.bmpop", timeout=timeout, keys=keys, end=end, **given(count=count)))
+        return as_tuple(self._call_waiting("zset.bmpop", timeout=timeout, keys=keys, end=end, **given(count=count)))
 
     def zrandmember(self, key: Key, count: int | None = None, *, withscores: bool = False) -> Any:
         """Return random members: `count` different ones or, if `count` is negative, -`count` that may repeat.
@@ -244,4 +244,4 @@ class ZsetsMethods(Calls):
         """Return one step of a scan over a sorted set: the cursor of the next step (0 at the end), members and
         scores.
         """
-        return members(self.call("zset.scan", key=key, cursor=cursor, **given(pattern=match, count=count)))
+        return as_tuple(self.call("zset.scan", key=key, cursor=cursor, **given(pattern=match, count=count)))

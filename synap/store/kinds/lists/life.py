@@ -3,9 +3,9 @@
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
 from synap.store.kinds.lists import chunks, directory, edits, ends, entries
-from synap.store.kinds.lists.directory import RIGHT, TOP, chunk_at, drop_place, places
+from synap.store.kinds.lists.directory import RIGHT, TOP, chunk_at, drop_place, places, seek
 from synap.store.memory import arena, codes, frames
-from synap.store.memory.layout import WORD
+from synap.store.memory.layout import MARK_BITS, WORD
 from synap.store.records import keyspace
 from synap.store.records.descriptions import BYTES, COUNT, ENCODING, SIZE
 from synap.store.records.pieces import (
@@ -139,3 +139,26 @@ def free_some(words, octets, ref, budget):
         drop_place(words, octets, root, place)
         arena.release(words, chunk)
     return budget
+
+
+@kernel
+def elements(words, octets, ref, first, most, target):
+    """Write up to `most` elements, from index `first` on, as items at word `target`; return the number of all."""
+    root = keyspace.root_of(words, ref)
+    count = words[root + directory.COUNT]
+    left = min(most, count - first)
+    if left <= 0:
+        return count
+    place, chunk, inside = seek(words, root, first)
+    at = chunks.entry_in(words, octets, chunk, inside)
+    end = chunks.end_of(words, chunk)
+    for _ in range(left):
+        if at >= end:
+            place += 1
+            chunk = chunk_at(words, root, place)
+            at, end = chunks.begin_of(words, chunk), chunks.end_of(words, chunk)
+        words[target], size, mark = entries.element(words, octets, at)
+        words[target + 1] = size << MARK_BITS | mark
+        target += 2
+        at += entries.size_at(octets, at)
+    return count

@@ -4,13 +4,13 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
-from synap.store.kinds.sets import members, table_form
+from synap.store.kinds.sets import integers, members, table_form, walks
 from synap.store.memory import arena, codes, frames, tables
-from synap.store.memory.layout import FORM_MASK, MARK_BITS, WORD
+from synap.store.memory.layout import FORM_MASK, ITEM_NIL, MARK_BITS, MARK_DIGITS, WORD
 from synap.store.memory.tables import REF_MASK
 from synap.store.records import keyspace, packed
 from synap.store.records.descriptions import BYTES, COUNT, ENCODING, SIZE
-from synap.store.records.packed import TABLE, block_of, root_word, shape_of
+from synap.store.records.packed import INTEGERS, TABLE, block_of, root_word, shape_of
 from synap.store.records.pieces import (
     INSIDE,
     MORE,
@@ -162,3 +162,32 @@ def free_some(words, octets, ref, budget):
         words[root] = 0
         budget -= 1
     return budget
+
+
+@kernel
+def elements(words, octets, ref, first, most, target):
+    """Write up to `most` members, from the one numbered `first` on, as items at word `target`; return the number of
+    all. An integer of a set of integers is written as such."""
+    root = keyspace.root_of(words, ref)
+    block = block_of(words[root])
+    if shape_of(words[root]) == INTEGERS:
+        mark = (MARK_DIGITS + integers.form_of(words, block)) << MARK_BITS | ITEM_NIL
+        for index in range(first, min(first + most, integers.count_of(words, block))):
+            words[target] = integers.at(words, octets, block, index)
+            words[target + 1] = mark
+            target += 2
+        return integers.count_of(words, block)
+    number = place = 0
+    is_table = members.is_table(words, root)
+    while number < first + most:
+        if is_table:
+            walks.look_ahead(words, block, place + walks.AHEAD, 0)
+        place, member = members.following(words, octets, root, place)
+        if member == 0:
+            break
+        if number >= first:
+            words[target], mark = members.text_of(words, octets, root, member)
+            words[target + 1] = mark & ~0xFF | mark & FORM_MASK
+            target += 2
+        number += 1
+    return members.count_of(words, root)

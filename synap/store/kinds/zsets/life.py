@@ -1,11 +1,11 @@
 """Sorted sets: copying, digests, snapshots, descriptions and freeing, as `kinds/table.py` requires."""
 
 from synap.compiler.jit import kernel
-from synap.kernels.spans import bits_of, move
+from synap.kernels.spans import bits_of, move, prefetch
 from synap.store.kinds.zsets import members
 from synap.store.kinds.zsets import tree as trees
 from synap.store.memory import arena, codes, frames, tables
-from synap.store.memory.layout import WORD
+from synap.store.memory.layout import MARK_BITS, WORD
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import set_text
 from synap.store.records import keyspace, packed
@@ -17,6 +17,7 @@ from synap.store.slots import zsets as slots
 LISTPACK, SKIPLIST = range(2)  # encodings, in the order of the table of kinds
 MEMBER_OVERHEAD = 100  # the most bytes that a copied member takes besides its own: block, slots, half of a leaf
 LEAVES = 40  # below an inner node, about
+AHEAD = 12  # members between a prefetch and its use
 
 
 @kernel
@@ -141,3 +142,22 @@ def free_some(words, octets, ref, budget):
     """Free members of a deleted sorted set; return what is left of the budget, more than 0 once only the record is
     left."""
     return members.free_some(words, octets, ref + 1, budget)
+
+
+@kernel
+def elements(words, octets, ref, first, most, target):
+    """Write up to `most` members, from position `first` on, as items at word `target`; return the number of all."""
+    root = keyspace.root_of(words, ref)
+    count = members.count_of(words, root)
+    left = min(most, count - first)
+    if left <= 0:
+        return count
+    leaf, i = members.seek(words, octets, root, first)
+    for _ in range(left):
+        if leaf:  # behind the last ref of the leaf lies another number, which does no harm
+            prefetch(words, words[leaf + trees.REFS + i + AHEAD])
+        words[target], size, form, _ = members.read(words, octets, leaf, i)
+        words[target + 1] = size << MARK_BITS | form
+        target += 2
+        leaf, i = members.following(words, octets, leaf, i)
+    return count
