@@ -7,7 +7,7 @@ import redis
 from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest, JsonResponse
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import path
 from sessions import HOST, run
 
@@ -34,29 +34,24 @@ def leave(request: HttpRequest) -> JsonResponse:
     return JsonResponse({})
 
 
+settings.configure(
+    SECRET_KEY="only here", USE_TZ=True, ALLOWED_HOSTS=["*"],
+    ROOT_URLCONF=(path("visit", visit), path("leave", leave)),
+    SESSION_ENGINE="django.contrib.sessions.backends.cache",
+    MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware"],
+)  # fmt: skip
+django.setup()
+
+
 def session(port: int) -> None:
     where = {
         "default": {"BACKEND": CACHE, "LOCATION": f"redis://{HOST}:{port}/1", "KEY_PREFIX": "site"},
         "packed": {"BACKEND": CACHE, "LOCATION": f"redis://{HOST}:{port}/2", "OPTIONS": PACKED},
     }
-    if not settings.configured:
-        settings.configure(
-            SECRET_KEY="only here", USE_TZ=True, ALLOWED_HOSTS=["*"], CACHES=where,
-            ROOT_URLCONF=(path("visit", visit), path("leave", leave)),
-            SESSION_ENGINE="django.contrib.sessions.backends.cache",
-            MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware"],
-        )  # fmt: skip
-        django.setup()
-    caches.close_all()
-    caches.settings = caches.configure_settings(where)
-    for name in where:
-        if hasattr(caches._connections, name):
-            del caches[name]
-    client = redis.Redis(HOST, port)
-    the_cache(client, caches["default"])
-    packed_values(caches["packed"])
-    caches["default"].clear()
-    visitors(redis.Redis(HOST, port, db=1))
+    with override_settings(CACHES=where):
+        the_cache(redis.Redis(HOST, port), caches["default"])
+        packed_values(caches["packed"])
+        visitors(redis.Redis(HOST, port, db=1))
 
 
 def the_cache(client: redis.Redis, cache: Any) -> None:
