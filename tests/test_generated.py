@@ -9,6 +9,7 @@ import pytest
 
 from synap.arguments import GROUPS, AnyOrder, Choice, Counted, Flag, Int, Key, Many, OneOf, Optional, Raw, Token, layout
 from synap.cli import generate
+from synap.cli.setting_table import BEGIN, with_settings
 from synap.cli.tree_map import map_text
 from synap.command import Catalogue, Command
 from synap.commands import CATALOGUE, FAMILIES
@@ -30,6 +31,8 @@ from synap.derive.kinds import AnswerMissing, check_answers, kind_door_text, num
 from synap.derive.names import codes_text, refusals_text
 from synap.derive.outcomes import refused
 from synap.derive.slots import slots_of, slots_text
+from synap.engine.handlers.live_settings import LIVE
+from synap.engine.handlers.redis_settings import ALIASES, FIXED, IMMUTABLE, KEPT, PROTECTED
 from synap.faults import TABLE
 from synap.store.kinds.table import FREEING, KINDS, NAMED, QUESTIONS, Kind, NamedKind
 from synap.store.memory.layout import FAULTS_COUNT, HOLDER, REFUSED_SHIFT
@@ -45,6 +48,13 @@ AGAIN = "run `synap generate` (python -m synap.cli generate)"
 def text(name: str) -> str:
     """A file of the source tree."""
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_settings_of_redis_are_fresh() -> None:
+    page = text(generate.OPERATIONS)
+    assert page == with_settings(page), AGAIN
+    names = {*LIVE, *KEPT, *FIXED, *IMMUTABLE, *PROTECTED, *ALIASES}
+    assert not {name for name in names if f"`{name}`" not in page}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -91,6 +101,8 @@ def test_the_first_line_says_what_made_it() -> None:
     for name in generated():
         if name == generate.ARCHITECTURE:  # only its map and its diagrams are generated
             assert "(`synap generate`)" in text(name).partition("<!-- map -->")[0]
+        elif name == generate.OPERATIONS:  # only its tables of Redis' settings are generated
+            assert "(`synap generate` writes" in text(name).partition(BEGIN)[0]
         else:
             assert "`synap generate`" in text(name).splitlines()[0], name
 

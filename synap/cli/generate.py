@@ -8,6 +8,7 @@
     synap/store/slots/<family>.py      the slots of each row's tape, by name
     tests/golden/{opcodes,tapes,faults}.txt   the meaning of codes; lines are added, never changed
     docs/commands.md                   every row, for readers
+    docs/operations.md                 its tables of Redis' settings
     docs/architecture.md               its map of folders and files, off their docstrings; its diagrams of states
 
 `texts` returns the expected contents of these files, `run` writes the files that differ. Nothing is written if the
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from synap.cli.diagrams import with_diagrams
+from synap.cli.setting_table import with_settings
 from synap.cli.tree_map import with_map
 from synap.commands import CATALOGUE, FAMILIES
 from synap.derive.command_pages import commands_page
@@ -40,7 +42,7 @@ SLOTS = "synap/store/slots"
 CODES, REFUSALS = "synap/store/memory/codes.py", "synap/store/memory/refusals.py"
 OPCODES, TAPES = "tests/golden/opcodes.txt", "tests/golden/tapes.txt"
 FAULTS = "tests/golden/faults.txt"
-COMMANDS, ARCHITECTURE = "docs/commands.md", "docs/architecture.md"
+COMMANDS, ARCHITECTURE, OPERATIONS = "docs/commands.md", "docs/architecture.md", "docs/operations.md"
 
 
 class NoSourceTree(SynapError):
@@ -61,6 +63,7 @@ def texts(root: Path) -> dict[str, str]:
     found[OPCODES] = grown(_text(root / OPCODES), OPCODES_HEAD, opcodes(CATALOGUE), longer=False)
     found[TAPES] = grown(_text(root / TAPES), TAPES_HEAD, tapes(CATALOGUE), longer=True)
     found[COMMANDS] = commands_page(CATALOGUE)
+    found[OPERATIONS] = with_settings(_text(ROOT / OPERATIONS))
     found[ARCHITECTURE] = with_diagrams(with_map(_text(ROOT / ARCHITECTURE), ROOT))
     return found
 

@@ -58,6 +58,8 @@ class Diagnostics:
         self.keep_alive_s = 300  # idle time before TCP keepalive probes, for new connections; 0: off
         self.memory_unlimited = False  # CONFIG SET maxmemory 0 was called: show 0
         self.kept: dict[str, str] = {}  # values that CONFIG SET gave to settings without effect here
+        self.shows_durations = True  # in INFO and LATENCY HISTOGRAM
+        self.percentiles = "50 99 99.9"  # that INFO shows of them
         self.idle_s = 0  # idle time after which a client is disconnected; 0: never
         self.active_expire = True
         self.pause_until = 0

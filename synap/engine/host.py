@@ -118,9 +118,21 @@ class ClientTransactions(Protocol):
 
 
 class Connections(Protocol):
-    """The connections of a server. `output_bytes_max`: unread output for which a connection is closed."""
+    """The connections of a server, and their limits.
 
+    connections_max         greatest number of open connections
+    query_bytes_max         largest command of a RESP connection, in bytes
+    output_bytes_max        unread output for which a connection is closed, in bytes
+    feed_output_bytes_max   unread messages for which a subscriber is closed, in bytes
+    """
+
+    connections_max: int
+    query_bytes_max: int
     output_bytes_max: int
+    feed_output_bytes_max: int
+
+    def possible(self) -> int:
+        """Return how many connections the system lets this process open."""
 
     def count(self) -> int:
         """Return the number of open connections."""
@@ -130,6 +142,10 @@ class Connections(Protocol):
 
     def http_clients(self, now: int) -> Iterable[Client]:
         """Return the HTTP and WebSocket connections."""
+
+
+def _refuse(level: str) -> bool:
+    return False
 
 
 def _none(*given: object) -> int:
@@ -146,6 +162,7 @@ class Host:
     memory_held       resident bytes, 0 if the system does not tell
     memory_reserved   greatest value of max_memory in bytes, 0 for the present one
     log_lines_dropped lines that standard error did not take
+    set_log_level     sets which log lines are written, by a value of `logging.level`; False if there is no log to set
     call_later        calls a function after some seconds
     stop              stops the server; None without a server
     log, snapshots, connections, transactions   None without a node, a disk, a server
@@ -166,6 +183,7 @@ class Host:
     sleep: Callable[[float], object] = _none
     memory_held: Callable[[], int] = _none
     log_lines_dropped: Callable[[], int] = _none
+    set_log_level: Callable[[str], bool] = _refuse
     call_later: Callable[[float, Callable[[], None]], object] = _none
     stop: Callable[[], object] | None = None
     log: Log | None = None

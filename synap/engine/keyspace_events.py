@@ -52,6 +52,13 @@ class BadClasses(ValueError):
     """A text has letters that are no classes of events."""
 
 
+def classes_of(text: str) -> frozenset[str]:
+    """Return the classes that a text of letters names. Raise BadClasses for another letter."""
+    if any(letter not in LETTERS + "A" for letter in text):
+        raise BadClasses("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
+    return frozenset(text.replace("A", "".join(sorted(ALL))))
+
+
 @dataclass
 class Seen:
     """A key that a call names: where its name lies, and whether it was there before and after the call."""
@@ -88,9 +95,7 @@ class KeyspaceEvents:
 
     def choose(self, text: str) -> None:
         """Send the events of these classes. Raise BadClasses for another letter."""
-        if any(letter not in LETTERS + "A" for letter in text):
-            raise BadClasses("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
-        self.classes = frozenset(text.replace("A", "".join(sorted(ALL))))
+        self.classes = classes_of(text)
         self.look()
 
     def look(self) -> None:

@@ -134,6 +134,11 @@ class ClientTracking:
             self.keys += engine.interest.track(h, bytes(engine.bytes[at : at + size]), session.number)
         self.limit()
 
+    def choose_most(self, keys_max: int) -> None:
+        """Note at most `keys_max` keys, 0 for any number."""
+        self.keys_max = keys_max
+        self.limit()
+
     def limit(self) -> None:
         """Forget the keys noted first, and tell who has read them, as long as there are too many."""
         tracked = self._engine.interest.tracked

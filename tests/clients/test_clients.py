@@ -1,4 +1,4 @@
-"""Redis clients of other languages, unmodified, each in a session of its own: ioredis, go-redis, Jedis.
+"""Redis clients of other languages, unmodified, each in a session of its own: ioredis, node-redis, go-redis, Jedis.
 
     python -m pytest -m campaign tests/clients
 
@@ -42,10 +42,11 @@ def address(node: Server) -> tuple[str, str]:
     return HOST, str(node.resp_port)
 
 
-def test_node_ioredis(address: tuple[str, str], tmp_path: Path) -> None:
+def test_node_clients(address: tuple[str, str], tmp_path: Path) -> None:
     directory = brought("node", tmp_path)
     run(directory, "npm", "install", "--no-audit", "--no-fund", "--cache", str(tmp_path / "cache"))
-    assert run(directory, "node", "session.js", *address).strip() == "session done"
+    for session in ("session.js", "collections.js"):
+        assert run(directory, "node", session, *address).strip() == "session done"
 
 
 def test_go_redis(address: tuple[str, str], tmp_path: Path) -> None:
@@ -59,7 +60,8 @@ def test_java_jedis(address: tuple[str, str], tmp_path: Path) -> None:
     directory = brought("java", tmp_path)
     repository = f"-Dmaven.repo.local={tmp_path / 'repository'}"
     run(directory, "mvn", "-q", "-B", repository, "dependency:copy-dependencies", "-DoutputDirectory=lib")
-    assert run(directory, "java", "-cp", "lib/*", "Session.java", *address).strip() == "session done"
+    for session in ("Session.java", "Collections.java"):
+        assert run(directory, "java", "-cp", "lib/*", session, *address).strip() == "session done"
 
 
 def test_the_python_sdk_of_the_product(node: Server, tmp_path: Path) -> None:

@@ -179,3 +179,15 @@ def test_reads_do_not_write_while_a_snapshot_runs(store: type[Bench], policy: st
     house.now += 100_000
     client.ask(*["GET k"] * 50)
     assert bytes(house.engine.bytes[layout.PAGE_TABLE * layout.WORD :][: 64 << 20]) == before
+
+
+def test_use_counters_shrink(store: type[Bench]) -> None:
+    house = house_of(store, "allkeys-lfu")
+    client = house.client()
+    assert client.ask("CONFIG SET lfu-log-factor 0", "SET k v", *["GET k"] * 20)[0] == OK
+    for minutes, decay, left in [(0, 1, 25), (3, 1, 22), (7, 4, 24), (200, 0, 25), (200, 2, 0), (9, 2147483647, 25)]:
+        assert client.one(f"CONFIG SET lfu-decay-time {decay}") == OK
+        before = house.now
+        house.now += minutes * 60_000
+        assert client.one("OBJECT FREQ k") == left, (minutes, decay)
+        house.now = before

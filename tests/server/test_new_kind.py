@@ -33,7 +33,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("synap", "tests/golden"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tree / "docs").mkdir()
-    for name in ("pyproject.toml", "docs/architecture.md", "docs/commands.md"):
+    for name in ("pyproject.toml", "docs/architecture.md", "docs/commands.md", "docs/operations.md"):
         shutil.copy(ROOT / name, tree / name)
     shutil.copytree(TOYS, tree / "synap/store/kinds/toys", ignore=shutil.ignore_patterns("__pycache__"))
     table = tree / "synap/store/kinds/table.py"

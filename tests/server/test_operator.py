@@ -286,7 +286,7 @@ def test_what_redis_tools_read_and_set(client: redis.Redis, node: Server) -> Non
         "proto-max-bulk-len", "notify-keyspace-events",
     }  # fmt: skip
     assert wanted <= set(found) and found["tcp-keepalive"] == "300" and found["appendonly"] == "yes"
-    assert found["client-output-buffer-limit"] == f"normal {1536 << 20} 0 0 slave 0 0 0 pubsub 0 0 0"
+    assert found["client-output-buffer-limit"] == f"normal {1536 << 20} 0 0 slave 0 0 0 pubsub {8 << 20} 0 0"
     for name in ("appendonly", "notify-keyspace-events", "client-output-buffer-limit"):
         assert client.config_set(name, found[name]) is True, name
     client.config_set("tcp-keepalive", 60, "client-output-buffer-limit", "normal 2mb 0 0")

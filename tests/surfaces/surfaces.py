@@ -66,6 +66,33 @@ class NoSnapshots:
     begin = again = write
 
 
+class NoConnections:
+    """The connections of a server that has none: there are only their limits."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.connections_max = settings.number("server.connections_max")
+        self.query_bytes_max = settings.number("limits.query_bytes_max")
+        self.output_bytes_max = settings.number("limits.output_bytes_max")
+        self.feed_output_bytes_max = settings.number("limits.feed_output_bytes_max")
+
+    @staticmethod
+    def possible() -> int:
+        """No more than a process may have files on most systems."""
+        return 100_000
+
+    @staticmethod
+    def count() -> int:
+        return 0
+
+    @staticmethod
+    def memory() -> tuple[int, int]:
+        return 0, 0
+
+    @staticmethod
+    def http_clients(now: int) -> list[Any]:
+        return []
+
+
 class Server:
     """What `HttpApp` asks of a server, without one."""
 
@@ -76,6 +103,7 @@ class Server:
         self.engine: Any = self.node.engine
         host = self.engine.host
         host.config, host.snapshots = {"databases": 16, "save": "", "port": 1}, NoSnapshots()
+        host.connections, host.set_log_level = NoConnections(settings), lambda level: True
         self.rest, self.commands, image = _targets(self.engine, flush)
         if plain_batches:
             image.place(self.engine.words, self.engine.octets)

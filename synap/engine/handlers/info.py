@@ -10,6 +10,7 @@ from synap.call import Value
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine
 from synap.engine.handlers.keys import human, policy_of
+from synap.engine.handlers.live_settings import LIVE
 from synap.faults import TABLE
 from synap.observe import counters, times
 from synap.store.memory import layout
@@ -79,7 +80,7 @@ def clients(engine: Engine) -> Section:
     connections = engine.host.connections
     return {
         "connected_clients": connections.count() if connections is not None else len(engine.sessions.open),
-        "maxclients": engine.host.config.get("maxclients", 0),
+        "maxclients": LIVE["maxclients"].show(engine),
         "blocked_clients": sum(1 for s in engine.sessions.open.values() if s.parked is not None),
         "tracking_clients": len(engine.tracking.sessions),
         "clients_in_timeout_table": sum(1 for s in engine.sessions.open.values() if s.parked and s.parked.deadline),
@@ -187,11 +188,12 @@ def commandstats(engine: Engine) -> Section:
 def latencystats(engine: Engine) -> Section:
     """Return the latency percentiles of timed calls by row, from buckets that double."""
     found: Section = {}
-    for row in engine.catalogue.rows:
+    shares = engine.diagnostics.percentiles.split()
+    for row in engine.catalogue.rows if engine.diagnostics.shows_durations else ():
         took = times.of(engine.numbers, row.code)
         if row.resp and took.count:
             found["latency_percentiles_usec_" + row.resp.lower()] = ",".join(
-                f"p{share}={took.percentile_us(share):.3f}" for share in (50, 99, 99.9)
+                f"p{share}={took.percentile_us(float(share)):.3f}" for share in shares
             )
     return found
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from synap.call import Members, Value
 from synap.engine.engine import Engine, Handler
-from synap.engine.handlers.redis_settings import integer
+from synap.engine.handlers.redis_values import integer
 from synap.engine.sessions import Session
 from synap.engine.tracking import Tracking
 from synap.faults import Fault

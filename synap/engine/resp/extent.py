@@ -13,10 +13,10 @@ BYTES_FIRST = 128 * layout.KIB
 
 
 class Extent:
-    """The gathered input of one connection; `at` is its first octet, 0 while there is none."""
+    """The gathered input of one connection, at most `bytes_max`; `at` is its first octet, 0 while there is none."""
 
     def __init__(self, engine: Engine, bytes_max: int) -> None:
-        self._engine, self._bytes_max = engine, bytes_max
+        self._engine, self.bytes_max = engine, bytes_max
         self.at = self.used = 0
         self._size = self._skimmed = 0
         self._left = resp.UNCOUNTED
@@ -58,9 +58,9 @@ class Extent:
         """Double the extent if it is full. Raise Fault above the limit of a query, or without memory."""
         if not self.at or self.used < self._size:
             return
-        if self.used >= self._bytes_max:
+        if self.used >= self.bytes_max:
             raise Fault("QUERY_TOO_LARGE")
-        target = self._take(min(self._size * 2, self._bytes_max + BYTES_FIRST))
+        target = self._take(min(self._size * 2, self.bytes_max + BYTES_FIRST))
         octets = self._engine.bytes
         octets[target : target + self.used] = octets[self.at : self.at + self.used]
         self._engine.memory.release(self.at)

@@ -59,6 +59,10 @@ class RespMachine:
         self._extent = Extent(engine, query_bytes_max)
         self._slow_path = SlowPath(engine, session, self.replies, self._run, self._parked, self._delivered)
 
+    def limit_query(self, size: int) -> None:
+        """Refuse larger commands than this from now on, in bytes."""
+        self._extent.bytes_max = size
+
     # The state that the transport reads.
 
     @property

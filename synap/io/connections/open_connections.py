@@ -16,7 +16,7 @@ class OpenConnections:
 
     behind          connections whose peers take their output too slowly
     made, refused   connections accepted, and those that were closed because there were too many
-    output_*        limits of the same names: bytes of output that wait for one peer
+    connections_max, output_*   settings of the same names; output is that which waits for one peer, in bytes
     """
 
     def __init__(self, settings: "Settings", loop: asyncio.AbstractEventLoop) -> None:
@@ -25,7 +25,7 @@ class OpenConnections:
         self._from: Counter[str] = Counter()
         self.behind: dict[Connection, None] = {}
         self.made = self.refused = 0
-        self._connections_max = settings.number("server.connections_max")
+        self.connections_max = settings.number("server.connections_max")
         self._address_max = settings.number("server.connections_per_address_max")
         self.output_pause_bytes = settings.number("limits.output_pause_bytes")
         self.output_bytes_max = settings.number("limits.output_bytes_max")
@@ -64,7 +64,7 @@ class OpenConnections:
 
     def may_stay(self, connection: Connection) -> bool:
         """Return whether this connection may stay, by the limits on all connections and on those of one address."""
-        if len(self._open) <= self._connections_max and self._from[connection.address] <= self._address_max:
+        if len(self._open) <= self.connections_max and self._from[connection.address] <= self._address_max:
             return True
         self.refused += 1
         return False

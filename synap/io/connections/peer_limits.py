@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 from synap.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PeerLimits:
-    """The settings `limits.*` of these names."""
+    """The settings `limits.*` of these names. CONFIG SET may change some of them while the server runs."""
 
     query_bytes_max: int
     http_head_bytes_max: int

@@ -1,4 +1,4 @@
-"""Limits of the process on address space (ulimit), and the error texts when they are too low.
+"""Limits of the process (ulimit) on address space and files, and the error texts when there is too little space.
 
 This module needs no compiled code, so a start that cannot succeed is refused before kernels are imported or compiled.
 """
@@ -42,6 +42,16 @@ def fitting(memory_max: int) -> int:
     free = limit.left - HEADROOM - spaces.least_plan(0).total - layout.MIB  # 1 MiB for rounding up
     entry = 2 * layout.WORD  # bytes of a page's entry in the page table
     return min(memory_max, spaces.SMALLEST + max(free, 0) * layout.PAGE_BYTES // (layout.PAGE_BYTES + entry) // KB * KB)
+
+
+def files_max() -> int:
+    """Return how many files this process may open; -1 without a limit, or if the system knows none."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return -1
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return -1 if most == resource.RLIM_INFINITY else most
 
 
 def limit_of_process() -> Limit | None:

@@ -106,6 +106,12 @@ def begin(settings: Settings) -> Lines:
     return handler
 
 
+def set_level(level: str) -> bool:
+    """Write lines of this level and above from now on, a value of `logging.level`; return True."""
+    logging.getLogger().setLevel(LEVELS[level])
+    return True
+
+
 def dropped() -> int:
     """Return how many lines of this process were dropped because the reader did not take them."""
     return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, Lines))

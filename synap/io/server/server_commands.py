@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from synap.engine.handlers import clients, info
 from synap.io.http import http_clients
 from synap.io.node.clock import seed
+from synap.io.node.limits import files_max
 from synap.io.node.node import Node
 from synap.io.process import logging_setup
 from synap.io.resp.resp_connection import RespConnection
@@ -12,6 +13,9 @@ from synap.settings import FILE
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
+
+OWN_FILES = 32
+"""Descriptors that are kept for the log, snapshots and listeners."""
 
 
 class ServerConnections:
@@ -21,13 +25,49 @@ class ServerConnections:
         self._server = server
 
     @property
+    def connections_max(self) -> int:
+        """The greatest number of open connections."""
+        return self._server.connections.connections_max
+
+    @connections_max.setter
+    def connections_max(self, count: int) -> None:
+        self._server.connections.connections_max = count
+
+    @property
+    def query_bytes_max(self) -> int:
+        """The largest command of a RESP connection, in bytes."""
+        return self._server.limits.query_bytes_max
+
+    @query_bytes_max.setter
+    def query_bytes_max(self, size: int) -> None:
+        self._server.limits.query_bytes_max = size
+        for connection in self._server.connections:
+            if isinstance(connection, RespConnection) and not connection.lost:
+                connection.machine.limit_query(size)
+
+    @property
     def output_bytes_max(self) -> int:
         """The unread output for which a connection is closed, in bytes."""
-        return int(self._server.connections.output_bytes_max)
+        return self._server.connections.output_bytes_max
 
     @output_bytes_max.setter
     def output_bytes_max(self, size: int) -> None:
         self._server.connections.output_bytes_max = size
+
+    @property
+    def feed_output_bytes_max(self) -> int:
+        """The unread messages for which a subscriber is closed, in bytes."""
+        return self._server.limits.feed_output_bytes_max
+
+    @feed_output_bytes_max.setter
+    def feed_output_bytes_max(self, size: int) -> None:
+        self._server.limits.feed_output_bytes_max = size
+
+    @staticmethod
+    def possible() -> int:
+        """Return how many connections the limit of open files permits, without those the server itself needs."""
+        files = files_max()
+        return 1_000_000 if files < 0 else max(files - OWN_FILES, 1)
 
     def count(self) -> int:
         """Return the number of open connections."""
@@ -51,6 +91,7 @@ def install(server: "Server", node: Node) -> None:
     host.http_port, host.run_id, host.event_loop = server.http_port, seed(20).hex(), type(loop).__module__.split(".")[0]
     host.config_file = FILE if any(FILE in settings.origin(name) for name in settings) else ""
     host.uptime = lambda: int(server.uptime)
+    host.set_log_level = logging_setup.set_level
     host.log_lines_dropped = logging_setup.dropped
     host.call_later = loop.call_later
     host.stop = lambda: loop.call_soon(server.stop)

@@ -15,12 +15,13 @@ from synap.store.memory import layout, spaces, tables
 MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
 """In `mmap` since Python 3.13; the number is Linux's on every processor that numba supports."""
 SHARD_SIZE = tables.SIZE_MIN
-SMALL_DEFAULTS = {
+DEFAULTS = {
+    layout.USE_FACTOR: 10, layout.USE_DECAY: 1,
     layout.HASH_ENTRIES_MAX: 512, layout.HASH_VALUE_MAX: 64, layout.LIST_SIZE_MAX: -2,
     layout.SET_ENTRIES_MAX: 128, layout.SET_VALUE_MAX: 64, layout.SET_INTEGERS_MAX: 512,
     layout.ZSET_ENTRIES_MAX: 128, layout.ZSET_VALUE_MAX: 64, layout.HLL_SPARSE_MAX: 3000,
 }  # fmt: skip
-"""The limits of small forms with which a store begins: the defaults of Redis."""
+"""The use counters and the limits of small forms with which a store begins: the defaults of Redis."""
 
 
 class Heap:
@@ -51,7 +52,7 @@ class Heap:
         self.words[[layout.KEY_A, layout.KEY_B, layout.CHANCE]] = keys
         self.numbers[layout.LIMIT_WORD] = 512 * layout.MIB
         self.numbers[layout.LIMIT_WORDS] = TAPE_WORDS_MAX
-        for register, value in SMALL_DEFAULTS.items():
+        for register, value in DEFAULTS.items():
             self.numbers[register] = value
         image.place(self.words, self.octets)
         for word, value in registers:

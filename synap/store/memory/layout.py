@@ -52,6 +52,7 @@ BATCH_AT, BATCH_INDEX, BATCH_STATUS = 214, 215, 216  # where a batch of envelope
 LIMIT_WORD, LIMIT_WORDS = 212, 213  # limits: bytes of a RESP word, words of a RESP command
 EVICTION = 217  # the policy: EVICT_* below
 EVICTION_SAMPLES = 218  # keys sampled for each one removed
+USE_FACTOR, USE_DECAY = 237, 238  # how slowly use counters grow, and the minutes after which they shrink by one
 EVICTED = 219  # keys removed by eviction
 TRACKING = 220  # what is noted when a key is used: nothing (0), NOTE_TIME or NOTE_USE
 NOW = 222  # engine time of the call under way, ms

@@ -43,6 +43,8 @@ from synap.store.memory.layout import (
     SHARDS_COUNT,
     TABLE_SIZE,
     TRACKING,
+    USE_DECAY,
+    USE_FACTOR,
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import text_at, text_size
@@ -62,7 +64,7 @@ SHARD_SHIFT = 58
 NAMESPACE_SPREAD = 0x4F2D3A9B1C6E7715
 TIME_SHIFT = 10  # ms in a unit of the access clock, as a power of two: it wraps after 18 hours
 MINUTE_MS = 60_000
-USE_BEGIN, USE_FACTOR = 5, 10
+USE_BEGIN = 5
 NOTE_MASK = 0xFFFF << CLOCK_SHIFT
 
 
@@ -204,14 +206,16 @@ def first_use(words, now):
 
 @kernel
 def uses(words, ref, now):
-    """Return the logarithmic use counter (0 to 255) of a record, reduced by one for each minute without a use."""
+    """Return the logarithmic use counter (0 to 255) of a record, reduced by one for each USE_DECAY minutes unused."""
     bits = (words[ref] >> CLOCK_SHIFT) & 0xFFFF
-    return max((bits & 0xFF) - (((now // MINUTE_MS) - (bits >> 8)) & 0xFF), 0)
+    if words[USE_DECAY] == 0:
+        return bits & 0xFF
+    return max((bits & 0xFF) - (((now // MINUTE_MS) - (bits >> 8)) & 0xFF) // words[USE_DECAY], 0)
 
 
 @kernel
 def used(words, ref, now):
-    """Note in the record that it was used: when (units of 1.024 s), or how often (Redis' LFU, factor 10)."""
+    """Note in the record that it was used: when (units of 1.024 s), or how often (Redis' LFU)."""
     bits = (words[ref] >> CLOCK_SHIFT) & 0xFFFF
     note = bits
     if words[TRACKING] == NOTE_TIME:
@@ -220,7 +224,7 @@ def used(words, ref, now):
         count = uses(words, ref, now)
         chance = tables.next_chance(words[CHANCE])
         words[CHANCE] = chance
-        if count < 255 and (chance & 0xFFFF) * (max(count - USE_BEGIN, 0) * USE_FACTOR + 1) < 0x10000:
+        if count < 255 and (chance & 0xFFFF) * (max(count - USE_BEGIN, 0) * words[USE_FACTOR] + 1) < 0x10000:
             count += 1
         note = ((now // MINUTE_MS) & 0xFF) << 8 | count
     if note != bits:

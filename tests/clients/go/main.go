@@ -49,6 +49,7 @@ func main() {
 		values(client)
 		groups(client)
 		errorsOf(client)
+		collections(client)
 		client.Close()
 	}
 	fmt.Println("session done")

@@ -1,0 +1,35 @@
+"""Python programs on top of Redis clients, unmodified, each with a workload in a process of its own.
+
+    python/session_of_<program>.py PORT PORT
+
+Each session runs against redis-server first, which shows that it asks for no more than Redis does, and then against
+Synap.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.peers import Redis
+from tests.server.clients import Server
+
+HERE = Path(__file__).parent / "python"
+PROGRAMS = ("django", "walrus", "pottery", "cachelib", "flask", "socketio", "aiocache")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_program(program: str, node: Server, tmp_path: Path) -> None:
+    peer = Redis(tmp_path)
+    try:
+        script, ports = str(HERE / f"session_of_{program}.py"), [str(peer.port), str(node.resp_port)]
+        words = [sys.executable, "-W", "ignore", script, *ports]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
+    finally:
+        peer.close()
+    assert done.stdout.strip() == "session done", f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
+
+
+def test_there_is_no_other_session() -> None:
+    assert {path.stem.removeprefix("session_of_") for path in HERE.glob("session_of_*.py")} == {*PROGRAMS}
