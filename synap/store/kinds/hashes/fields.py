@@ -227,7 +227,9 @@ def new_table(words, octets, root, size):
     table = arena.allocate(words, TABLE_WORDS)
     if table == 0:
         return False
-    tables.open_table(words, octets, table, max(size * 2, tables.SIZE_MIN))
+    if not tables.open_table(words, octets, table, max(size * 2, tables.SIZE_MIN)):
+        arena.release(words, table)
+        return False
     for i in range(BYTES, TABLE_WORDS):
         words[table + i] = 0
     words[root] = packed.root_word(table, TABLE)

@@ -24,7 +24,6 @@ from synap.store.memory.layout import (
     SET_ENTRIES_MAX,
     SET_INTEGERS_MAX,
     SET_VALUE_MAX,
-    WORD,
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_mark, add_text
@@ -79,10 +78,8 @@ def bytes_of(words, root):
 
 @kernel
 def copied_bytes(words, root):
-    """Return an upper bound of the bytes that a copy of the members takes."""
-    if is_table(words, root):
-        return bytes_of(words, root) + count_of(words, root) * table_form.OVERHEAD
-    return arena.capacity(words, block_of(words[root])) * WORD if words[root] else 0
+    """Return an upper bound of the bytes that blocks for the members of another set in a table hold."""
+    return bytes_of(words, root) + count_of(words, root) * table_form.OVERHEAD
 
 
 @kernel
@@ -289,8 +286,22 @@ def add_unseen(words, octets, root, tag, start, size, mark):
 
 
 @kernel
+def keep_texts(words, octets, root):
+    """Make sure that texts of a reply stay where they are while members are removed (`remove` with `later`).
+
+    A strip goes on in a copy. Return False without memory.
+    """
+    if shape_of(words[root]) != PACKED:
+        return True
+    block = packed.fork(words, octets, block_of(words[root]))
+    if block:
+        words[root] = root_word(block, PACKED)
+    return block != 0
+
+
+@kernel
 def remove(words, octets, root, member, later):
-    """Remove a member; return False without memory. `later`: the reply may point into it."""
+    """Remove a member; `later`: free its block after the reply."""
     block = block_of(words[root])
     shape = shape_of(words[root])
     if shape == TABLE:
@@ -304,13 +315,7 @@ def remove(words, octets, root, member, later):
     elif shape == INTEGERS:
         integers.remove(words, octets, block, member - 1)
     else:
-        if later:
-            block = packed.fork(words, octets, block)
-            if block == 0:
-                return False
-            words[root] = root_word(block, PACKED)
         packed.remove(words, octets, block, member - 1, 1)
-    return True
 
 
 @kernel

@@ -13,7 +13,6 @@ from synap.store.kinds.sets import encodings, members, sets, table_form
 from synap.store.memory import arena, codes, decided, tables
 from synap.store.memory.kinds import SET
 from synap.store.memory.layout import (
-    BROKEN,
     CHANCE,
     CHANGED,
     DECIDED_BIT,
@@ -71,6 +70,8 @@ def pop(words, octets, tape, now, reply):
     status = put_different(words, octets, root, wanted, reply)
     if status != ITEMS:
         return status
+    if wanted < count and not members.keep_texts(words, octets, root):
+        return OUT_OF_MEMORY
     decided.begin(words, codes.SET_REMOVE, words[tape - 2], slots.SET_REMOVE_SLOTS)
     decided.put_argument(words, octets, slots.SET_REMOVE_KEY, tape, slots.SET_POP_KEY)
     decided.put_group(words, slots.SET_REMOVE_MEMBERS)
@@ -79,9 +80,7 @@ def pop(words, octets, tape, now, reply):
         item = decided.add_item(words, slots.SET_REMOVE_MEMBERS, slots.SET_REMOVE_MEMBERS_STRIDE)
         decided.put_text(words, octets, item + slots.SET_REMOVE_MEMBERS_MEMBER, start, size, 0)
         if wanted < count:  # else all members go with the key
-            later = i == 0 or members.is_table(words, root)  # a strip is copied once, and the reply keeps the old one
-            if not members.remove(words, octets, root, members.find(words, octets, root, start, size), later):
-                return BROKEN
+            members.remove(words, octets, root, members.find(words, octets, root, start, size), True)
     left = members.count_of(words, root) if wanted < count else 0
     if has_count and left:
         encodings.set_was_drawn(words, octets, ref, root, wanted)

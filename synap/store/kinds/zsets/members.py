@@ -26,6 +26,7 @@ TABLE_WORDS = TREE + trees.TREE_WORDS
 SCORE_BYTES = 9  # of a score in a strip, with its head
 SCORE_HEAD = 8 << packed.SIZE_SHIFT
 STAGGER = 0
+OVERHEAD = 80  # the most bytes that a member takes besides its own: head, end of a word, slots, half of a leaf
 
 
 @kernel
@@ -182,9 +183,17 @@ def open_table(words, octets, root, size):
     if block == 0:
         return False
     fill(octets, block * 8, 0, TABLE_WORDS * 8)
-    tables.open_table(words, octets, block, max(size, tables.SIZE_MIN))
+    if not tables.open_table(words, octets, block, max(size, tables.SIZE_MIN)):
+        arena.release(words, block)
+        return False
     words[root] = packed.root_word(block, TABLE)
-    return words[block + tables.SLOTS] != 0
+    return True
+
+
+@kernel
+def copied_bytes(words, root):
+    """Return an upper bound of the bytes that blocks for the members of another sorted set in a table hold."""
+    return bytes_of(words, root) + count_of(words, root) * OVERHEAD + TABLE_WORDS * 8
 
 
 @outlined
