@@ -10,8 +10,6 @@ whatever their form. A *member* is a number that is not 0 and stands for a membe
 of an integer, 1 + the place of a text in its strip, or the index in `words` of a slot.
 """
 
-import numpy as np
-
 from synap.compiler.jit import inlined, kernel
 from synap.kernels.integers import INTEGER_SIZE_MAX, integer_size, parse_integer, print_integer
 from synap.store.kinds.sets import integers, table_form
@@ -27,17 +25,11 @@ from synap.store.memory.layout import (
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_mark, add_text
-from synap.store.records import packed
+from synap.store.records import draws, packed
 from synap.store.records.packed import INTEGERS, PACKED, TABLE, block_of, root_word, shape_of
 
 DIGITS = SCRATCH * 8 + 64  # where a member that is an integer is printed
 MOVED_DIGITS = DIGITS + 32  # the same while a set is moved to another form, which may add a text in DIGITS
-
-
-@kernel
-def below(chance, limit):
-    """Return a number from 0 to `limit` - 1 from 64 random bits."""
-    return np.int64((np.uint64(chance) >> np.uint64(1)) % np.uint64(limit))
 
 
 @inlined
@@ -334,16 +326,16 @@ def following(words, octets, root, place):
 
 
 @kernel
-def draw(words, octets, root, chance):
-    """Return (a member drawn with equal odds, last random bits used), from 64 random bits `chance`."""
+def draw(words, octets, root):
+    """Return a member drawn with equal odds; the set is not empty."""
     block = block_of(words[root])
     shape = shape_of(words[root])
     if shape == TABLE:
-        return tables.any_slot(words, block, chance)
-    index = below(chance, count_of(words, root))
+        return draws.slot(words, block)
+    index = draws.below(words, count_of(words, root))
     if shape == PACKED:
         index = packed.place_of(words, octets, block, index)
-    return index + 1, chance
+    return index + 1
 
 
 @kernel

@@ -77,14 +77,6 @@ def places_of(words, table):
 
 
 @kernel
-def place_of(words, table, seat):
-    """Return the place of a slot of a table from its index in `words`."""
-    newer = words[table + tables.SIZE] + tables.slack(words[table + tables.SIZE])
-    at = seat - words[table + tables.SLOTS]
-    return at if 0 <= at < newer else newer + seat - words[table + tables.OLD]
-
-
-@kernel
 def slot_at(words, table, place):
     """Return the slot at a place of a table, 0 if it is empty."""
     newer = words[table + tables.SIZE] + tables.slack(words[table + tables.SIZE])
