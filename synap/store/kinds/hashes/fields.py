@@ -33,7 +33,6 @@ FIELD_SHIFT, VALUE_SHIFT = 3, 33
 SIZE_MASK = (1 << 30) - 1
 STAGGER = 0
 PAIR = 2  # entries of a field in the packed form
-PACKED_VALUE_MAX = 1 << 16  # bytes of a field or value in the packed form, whatever the setting allows
 
 
 @kernel
@@ -276,8 +275,9 @@ def put(words, octets, ref, root, seat, start, size, value, length, mark, deadli
 
     The value must not lie in the hash itself.
     """
-    if deadline or max(size, length) > min(words[HASH_VALUE_MAX], PACKED_VALUE_MAX):
-        if packed.shape_of(words[root]) != TABLE:
+    if packed.shape_of(words[root]) != TABLE:
+        fits = max(size, length) <= words[HASH_VALUE_MAX] and packed.takes(words, table_of(words, root), size + length)
+        if deadline or not fits:
             if not outgrow(words, octets, ref, root):
                 return False
             seat = locate(words, octets, root, start, size)

@@ -1,8 +1,9 @@
 """Members of a set: found, added, removed, walked and drawn. Only this file and `life.py` know how they lie.
 
     root       one word, which says in which form the set lies and where (records/packed.py); 0: it is empty
-    INTEGERS   sorted integers (integers.py), up to `set-max-intset-entries`
-    PACKED     a strip of texts, up to `set-max-listpack-entries` of at most `set-max-listpack-value` bytes
+    INTEGERS   sorted integers (integers.py), up to `set-max-intset-entries`, and COUNT_MAX
+    PACKED     a strip of texts, up to `set-max-listpack-entries` of at most `set-max-listpack-value` bytes, and as many
+               as a strip takes
     TABLE      a hash table of blocks (table_form.py)
 
 A set that outgrows a form gets the next one that suits it, and keeps it. Members are equal if their bytes are equal,
@@ -75,9 +76,15 @@ def copied_bytes(words, root):
 
 
 @kernel
+def may_be_small(words, count):
+    """Return True if so many members may lie in a small form."""
+    return count <= min(max(words[SET_ENTRIES_MAX], words[SET_INTEGERS_MAX]), packed.TEXTS_MAX)
+
+
+@kernel
 def open_for(words, octets, root, most):
     """Prepare a root that is zero for up to `most` members, so that it does not grow; return False without memory."""
-    if most <= max(words[SET_ENTRIES_MAX], words[SET_INTEGERS_MAX]):
+    if may_be_small(words, most):
         return True
     table = table_form.new_table(words, octets, table_form.fitting_size(most))
     words[root] = root_word(table, TABLE) if table else 0
@@ -91,7 +98,7 @@ def settle(words, octets, root):
         return True
     table = table_of(words, root)
     count = words[table + tables.COUNT]
-    if count <= max(words[SET_ENTRIES_MAX], words[SET_INTEGERS_MAX]):
+    if may_be_small(words, count):
         return pack_again(words, octets, root)
     if count * 2 < words[table + tables.SIZE]:
         size = count + (count >> 1)
@@ -203,7 +210,7 @@ def add_integer(words, octets, root, value, mark):
         index = integers.seek(words, octets, block, value)
         if integers.holds(words, octets, block, index, value):
             return 0
-        if integers.count_of(words, block) >= words[SET_INTEGERS_MAX]:
+        if integers.count_of(words, block) >= min(words[SET_INTEGERS_MAX], integers.COUNT_MAX):
             return -2
         if integers.form_of(words, block) != mark & FORM_MASK:
             return -2
@@ -218,7 +225,7 @@ def add_integer(words, octets, root, value, mark):
 def add_text_small(words, octets, root, start, size, mark):
     """Add a text to a strip, or to an empty set; return as `add_integer` does."""
     if words[root] == 0:
-        if words[SET_ENTRIES_MAX] < 1 or size > words[SET_VALUE_MAX]:
+        if words[SET_ENTRIES_MAX] < 1 or size > words[SET_VALUE_MAX] or not packed.takes(words, 0, size):
             return -2
         block = packed.new_block(words, packed.entry_bytes(size))
     else:
@@ -226,6 +233,8 @@ def add_text_small(words, octets, root, start, size, mark):
         if packed.find(words, octets, block, start, size, 1) >= 0:
             return 0
         if packed.count_of(words, block) >= words[SET_ENTRIES_MAX] or size > words[SET_VALUE_MAX]:
+            return -2
+        if not packed.takes(words, block, size):
             return -2
     if block:
         block = packed.append(words, octets, block, start, size, mark)
@@ -246,7 +255,8 @@ def add_small(words, octets, root, start, size, mark):
             if new != -2:
                 return new
         if shape == INTEGERS:
-            if count_of(words, root) >= words[SET_ENTRIES_MAX] or size > words[SET_VALUE_MAX]:
+            count = count_of(words, root)
+            if count >= min(words[SET_ENTRIES_MAX], packed.TEXTS_MAX) or size > words[SET_VALUE_MAX]:
                 return -2
             if not to_strip(words, octets, root):
                 return -1

@@ -307,7 +307,8 @@ def add(words, octets, root, start, size, mark, score):
     """Add a member that is not there; return False without memory."""
     if is_packed(words, root):
         count = count_of(words, root)
-        if count < words[ZSET_ENTRIES_MAX] and size <= words[ZSET_VALUE_MAX]:
+        small = count < words[ZSET_ENTRIES_MAX] and size <= words[ZSET_VALUE_MAX]
+        if small and packed.takes(words, block_of(words, root), size + SCORE_BYTES):
             if words[root] == 0:
                 block = packed.new_block(words, packed.entry_bytes(size) + SCORE_BYTES)
                 if block == 0:

@@ -36,6 +36,7 @@ from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import first_item, set_scalar, text_at, text_size
 from synap.store.records import keyspace
 from synap.store.records.key_access import MISSING
+from synap.store.records.packed import STRIP_MAX, TEXTS_MAX
 from synap.store.slots import zsets as slots
 
 UNION, INTERSECTION, DIFFERENCE = range(3)
@@ -129,6 +130,8 @@ def settle(words, octets, made):
         return False
     count = members.count_of(words, root)
     if count == 0 or count > words[ZSET_ENTRIES_MAX] or longest > words[ZSET_VALUE_MAX]:
+        return True
+    if 2 * count > TEXTS_MAX or members.copied_bytes(words, root) > STRIP_MAX:
         return True
     return members.pack(words, octets, root)
 
