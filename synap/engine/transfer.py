@@ -118,11 +118,15 @@ def admit(engine: Engine, key: bytes, value: Value, now: int) -> None:
 
 
 def store(engine: Engine, namespace: int, key: bytes, value: Value, deadline: int, now: int) -> None:
-    """Store a value under a key, in place of what is there. Its memory must have been admitted before."""
+    """Store a value under a key, in place of what is there. Its memory must have been admitted before.
+
+    All calls are built before the first is made: a value that does not fit its row changes nothing.
+    """
+    calls_to_make = list(load_calls(engine.catalogue, namespace, key, value, deadline))
     with _group(engine), engine.keyspace_events.held():
         if is_there(engine, namespace, key, BEFORE_ALL):
             remove(engine, namespace, key, now)
-        for call in load_calls(engine.catalogue, namespace, key, value, deadline):
+        for call in calls_to_make:
             status = engine.run(call, now)
             if not status & layout.CHANGED:
                 raise BrokenNode(f"a value could not be stored: status {status}")
@@ -139,16 +143,21 @@ def remove(engine: Engine, namespace: int, key: bytes, now: int) -> None:
 
 @contextmanager
 def _group(engine: Engine) -> Iterator[None]:
-    """Make one group of the frames that are written meanwhile, or a part of the group that is being written."""
+    """Make one group of the frames that are written meanwhile, or a part of the group that is being written.
+
+    Whatever is raised meanwhile leaves the change half-done: none of its frames stay, and BrokenNode is raised.
+    """
     numbers = engine.numbers
     inside = numbers[layout.IN_GROUP]
     numbers[layout.IN_GROUP] = inside or 1
     try:
         yield
-    except BrokenNode:
+    except BaseException as error:
         if not inside:
             engine.frames.drop_group()
-        raise
+        if isinstance(error, BrokenNode):
+            raise
+        raise BrokenNode(f"a value was stored in part: {type(error).__name__}: {error}") from error
     finally:
         if not inside:
             numbers[layout.IN_GROUP] = 0

@@ -14,6 +14,7 @@ from synap.store.upkeep import upkeep
 if TYPE_CHECKING:
     from synap.engine.engine import Engine
 
+DROPS_MOST, DROPPED_MOST = 10, 100  # calls of a step for a hash with many expired fields, and fields of each call
 EXPIRE_LOOKS, EXPIRE_MOST, LAZYFREE_BUDGET, CLEAN_RUNS, DUE_MOST = 400, 100, 4000, 256, 1000
 CLEAN_PAGES = 512  # return pages to the system once this many free ones may be committed
 
@@ -26,6 +27,7 @@ class Upkeep:
         rows = {kind.number: engine.catalogue.by_name[kind.due_row] for kind in NAMED}
         self._due_rows = {number: (row, holder(row)) for number, row in rows.items()}
         self._expire_cursor = 0
+        self._unswept: dict[tuple[int, bytes], None] = {}  # namespace and key of hashes with many expired fields
         self._found = np.zeros(2 * CLEAN_RUNS, np.int64)
 
     def step(self, now: int) -> bool:
@@ -59,18 +61,37 @@ class Upkeep:
                 engine.heap.forget(page * layout.PAGE_BYTES, length * layout.PAGE_BYTES)
 
     def _expire_some(self, now: int) -> bool:
-        """Remove some expired keys, and fields of hashes; return True if a quarter of the keys looked at had any."""
+        """Remove some expired keys, and fields of hashes; return True if a quarter of the keys or fields looked at had
+        expired."""
         engine = self._engine
+        unswept, self._unswept = self._unswept, {}
+        for namespace, key in unswept:
+            self._drop_fields(namespace, key, now)
         cursor = upkeep.find_expired(
             engine.words, engine.octets, self._expire_cursor, EXPIRE_LOOKS, EXPIRE_MOST, now
         )
         self._expire_cursor = max(cursor, 0)
         found = items(engine.numbers, engine.bytes)
         for (key, _), number in zip(found[::2], found[1::2], strict=True):
-            code = codes.HASH_DROP_SOME if number & upkeep.INNER else codes.KEY_EXPIRE
-            engine.run(call_of(engine.catalogue.by_code[code], number & ~upkeep.INNER, key=key), now)
+            if number & upkeep.INNER:
+                if (number & ~upkeep.INNER, key) not in unswept:
+                    self._drop_fields(number & ~upkeep.INNER, key, now)
+                continue
+            engine.run(call_of(engine.catalogue.by_code[codes.KEY_EXPIRE], number, key=key), now)
             engine.settle(now)
-        return len(found) // 2 * 4 >= EXPIRE_LOOKS
+        return bool(self._unswept) or len(found) // 2 * 4 >= EXPIRE_LOOKS
+
+    def _drop_fields(self, namespace: int, key: bytes, now: int) -> None:
+        """Remove expired fields of a hash, as long as a quarter of the fields looked at have expired."""
+        engine = self._engine
+        call = call_of(engine.catalogue.by_code[codes.HASH_DROP_SOME], namespace, key=key)
+        for _ in range(DROPS_MOST):
+            status = engine.run(call, now)
+            dropped = engine.numbers[layout.REPLY + 1] if status & layout.CHANGED else 0
+            engine.settle(now)
+            if dropped < DROPPED_MOST:
+                return
+        self._unswept[namespace, key] = None
 
     def _end_timer(self, now: int) -> bool:
         """Run the timer that is due in one queue or room: ended leases, delayed messages, old events."""

@@ -6,6 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from synap.ranges import TAPE_WORDS_MAX
 from synap.store.kinds.queues import messages
 from synap.store.kinds.rooms import events
 from synap.store.memory import arena, kinds, layout, tables
@@ -263,3 +264,9 @@ def test_tables_grow_and_shrink_in_steps(store: type[Bench]) -> None:
         bench[layout.LOG_TOP] = bench[layout.LOG_COUNT] = 0
     assert bench[root + tables.SIZE] < 1000
     assert sorted(bench.ask("SMEMBERS s")) == sorted(b"%d" % i for i in range(19_950, 20_000))
+
+
+def test_every_block_of_a_call_can_be_deferred() -> None:
+    """A call defers at most a block for each item of its reply, and for each key that it names, and a few."""
+    assert layout.DEFERRED_MAX > layout.REPLY_ITEMS + TAPE_WORDS_MAX
+    assert layout.DEFERRED + layout.DEFERRED_MAX <= layout.SESSIONS

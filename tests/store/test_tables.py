@@ -7,9 +7,9 @@ import pytest
 
 from synap.compiler.jit import kernel, load
 from synap.kernels.spans import bare
-from synap.store.memory import arena, tables
+from synap.store.memory import arena, layout, tables
 from tests.store import walks
-from tests.support import Bench
+from tests.support import Bench, Refusal
 
 LAST = tables.TAG_MASK
 
@@ -86,3 +86,27 @@ def test_nothing_is_lost(store: type[Bench], draw: str) -> None:
     for ref, tag in held.items():
         assert find(*bench.both, table, tag, ref, 0) == 1
     walks.pages(bench)
+
+
+def test_a_table_that_cannot_grow_becomes_fuller(store: type[Bench]) -> None:
+    """Rows that grow are refused until there is memory for its slots; then it grows with the next entry."""
+    load()
+    bench, chance = store(), Random(5)
+    table = int(arena.allocate_block(*bench.both, 8))
+    begin(*bench.both, table, 3000)
+    tags = [chance.getrandbits(28) for _ in range(2900)]
+    for i, tag in enumerate(tags[:2000]):
+        assert put(*bench.both, table, tag, i + 1)
+    end = bench[layout.PAGES_END]
+    bench[layout.PAGES_END] = bench[layout.PAGES_TOP]
+    for i, tag in enumerate(tags[2000:2800]):
+        assert put(*bench.both, table, tag, 2001 + i)
+    assert bench[table + tables.SIZE] == 3000 and not bench[table + tables.OLD] and bench[layout.PAGES_WANTED] > 4
+    assert all(find(*bench.both, table, tag, i + 1, 0) for i, tag in enumerate(tags[:2800]))
+    assert isinstance(bench.ask("SADD s a"), Refusal) and bench.ask("DBSIZE") == 0
+    bench[layout.PAGES_END] = end
+    assert put(*bench.both, table, tags[2800], 2801)
+    assert bench[table + tables.SIZE] == 4500 and bench[layout.PAGES_WANTED] == 0 and bench.ask("SADD s a") == 1
+    for i, tag in enumerate(tags[2801:]):
+        assert put(*bench.both, table, tag, 2802 + i)
+    assert all(find(*bench.both, table, tag, i + 1, 0) for i, tag in enumerate(tags))

@@ -12,7 +12,7 @@ import numpy as np
 from synap.compiler.jit import kernel
 from synap.kernels.spans import bare, copy_out, move, prefetch
 from synap.store.kinds.strings import strings
-from synap.store.memory import arena, codes, frames, tables
+from synap.store.memory import codes, frames, tables
 from synap.store.memory.kinds import STRING
 from synap.store.memory.layout import CHANGED, DONE, NOW, NUMBER, TAPE, WORD
 from synap.store.memory.tables import REF_MASK
@@ -127,9 +127,7 @@ def set_many(words, octets, at, sizes, value_at, value_sizes, count, now, namesp
         for i in range(batch):
             size = sizes[first + i]
             value_size = value_sizes[first + i]
-            if arena.full(words, size + value_size + 1024) and not eviction.ensure_memory(
-                words, octets, now, size + value_size + 1024
-            ):
+            if not eviction.has_memory(words, octets, now, size + value_size + 1024):
                 return first + i
             if not frames.log_has_space(words, string_slots.KV_SET_SLOTS, size + value_size):
                 return first + i

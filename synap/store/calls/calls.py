@@ -103,8 +103,8 @@ def admit(words, octets, row, tape_size, blob_size, now):
         if refusal:
             return refusal
     if flags & FLAG_GROWS:
-        needed = blob_size + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
-        if arena.full(words, needed) and not eviction.ensure_memory(words, octets, now, needed):
+        needed = arena.rounded(blob_size) + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
+        if not eviction.has_memory(words, octets, now, needed):
             return OUT_OF_MEMORY
     return RATE_LIMITED if refuse & GUARD_RATE and not flags & FLAG_SIGNED_OUT else 0
 

@@ -359,8 +359,7 @@ def flush(words, octets, tape, now, reply):
                     at += 1
                 if at >= end:
                     at = np.int64(0)
-        tables.close_table(words, table)
-        tables.open_table(words, octets, table, tables.SIZE_MIN)
+        tables.clear_table(words, octets, table)
     for namespace in range(NAMESPACES):
         words[KEYS_COUNT + namespace] = 0
         words[KEYS_EXPIRING + namespace] = 0

@@ -20,6 +20,7 @@ from synap.store.memory.layout import (
     SHARDS_COUNT,
     STATUS_MASK,
     TABLE_SIZE,
+    WORD,
 )
 from synap.store.memory.refusals import (
     DB_INDEX,
@@ -195,7 +196,7 @@ def copy(words, octets, tape, now, reply):
         return NUMBER
     seat = keyspace.locate(words, octets, namespace, start, size, h)
     ref = words[seat] & REF_MASK
-    if arena.full(words, dispatch.copied_bytes(keyspace.kind_of(words, ref), words, octets, ref)):
+    if arena.lacks(words, dispatch.copied_bytes(keyspace.kind_of(words, ref), words, octets, ref)):
         return OUT_OF_MEMORY
     seat = keyspace.locate(words, octets, target, name_at, name_size, other)
     if seat:
@@ -246,9 +247,9 @@ def swap(words, octets, tape, now, reply):
     total = words[KEYS_COUNT + one] + words[KEYS_COUNT + two]
     if one == two or total == 0:
         return DONE
-    found = arena.allocate(words, total)
+    found = 0 if arena.lacks(words, total * WORD) else arena.allocate(words, total)
     if found == 0:
-        return BROKEN
+        return OUT_OF_MEMORY
     count = 0
     for shard in range(SHARDS_COUNT):
         place = 0

@@ -29,6 +29,7 @@ from synap.store.memory.layout import (
     DEFERRED,
     DEFERRED_COUNT,
     DEFERRED_MAX,
+    GUARD_LOADING,
     LAZYFREE,
     LAZYFREE_COUNT,
     PAGE_BYTES,
@@ -38,6 +39,8 @@ from synap.store.memory.layout import (
     PAGES_END,
     PAGES_TOP,
     PAGES_USED,
+    PAGES_WANTED,
+    REFUSE,
     SLAB_PAGES,
     WORDS_USED,
 )
@@ -49,6 +52,10 @@ PAGE_SHIFT = 10
 SLAB_WORDS = SLAB_PAGES * PAGE_WORDS
 BIN_LOOKS = 8
 PAGES_SPARE = 16 << 20  # bytes that gaps may take even in the smallest store
+PAGES_KEPT = 2048  # for a slab of each class (384 pages), and a strip of `packed.STRIP_MAX` bytes that becomes a table
+RUN_KEPT = 512  # of these, pages of the largest extent: the slots of that table
+ASIDE_MAX = 1 << 20  # bytes for which a call that only reads is not refused when memory is full
+RUN_MIN = 2 * SLAB_PAGES
 
 
 @kernel
@@ -285,6 +292,60 @@ def full(words, size):
     return words[PAGES_USED] * PAGE_BYTES + size > most + (most >> 1) + PAGES_SPARE
 
 
+@outlined
+def scattered(words, size):
+    """Return True if the free runs do not suffice for all blocks of a call that needs up to `size` bytes.
+
+    A run that is twice as long as all blocks to come is found by `take_run` in any case.
+    """
+    longest = 2 * (RUN_KEPT + words[PAGES_WANTED]) + (size >> (PAGE_SHIFT + 1))
+    for power in range(log2(longest - 1) + 1, 40):
+        if words[BINS + power]:
+            longest = 0
+            break
+    wanted = 2 * PAGES_KEPT
+    for power in range(log2(RUN_MIN), 40):
+        page = words[BINS + power]
+        while page and wanted > 0:
+            wanted -= words[PAGE_TABLE + 2 * page] >> LENGTH
+            page = (words[PAGE_TABLE + 2 * page + 1] >> 32) & 0xFFFFFFFF
+    return longest > 0 or wanted > 0
+
+
+@kernel
+def crowded(words, size):
+    """Return True if the address space may not have the blocks that a call with up to `size` bytes of them allocates.
+
+    Rows that grow are refused then, so that no allocation fails in the middle of a change. The size counts twice, as
+    slabs and free runs are not filled to their end. A call may also need a slab of each class, and slots of a table.
+    """
+    needed = PAGES_KEPT + words[PAGES_WANTED] + (size >> (PAGE_SHIFT + 2))
+    return words[PAGES_END] - words[PAGES_TOP] < needed and scattered(words, size)
+
+
+@kernel
+def rounded(size):
+    """Return the most bytes that blocks take which hold `size` bytes: each is at most a quarter larger than asked."""
+    return size + (size >> 2)
+
+
+@kernel
+def lacks(words, size):
+    """Return True if blocks that hold `size` bytes find no memory: a row that needs more than it declares asks first.
+
+    During a replay they always do: what has been done before is done again, whatever the limit is now.
+    """
+    size = rounded(size)
+    return words[REFUSE] & GUARD_LOADING == 0 and (full(words, size) or crowded(words, size))
+
+
+@kernel
+def lacks_aside(words, size):
+    """Return `lacks` for blocks that are freed with the reply: up to ASIDE_MAX bytes may be beyond max_memory."""
+    size = rounded(size)
+    return crowded(words, size) or (size > ASIDE_MAX and full(words, size))
+
+
 @kernel
 def capacity(words, ref):
     """Return the words in the block at `ref`, rounding included."""
@@ -299,7 +360,7 @@ def capacity(words, ref):
 def release_later(words, ref):
     """Put a block into the deferred list: it is freed after the reply, which may point into it, has been written."""
     count = words[DEFERRED_COUNT]
-    if count < DEFERRED_MAX:
+    if count < DEFERRED_MAX:  # always, see layout.py; a lost block would be better than one that is freed too early
         words[DEFERRED + count] = ref
         words[DEFERRED_COUNT] = count + 1
 

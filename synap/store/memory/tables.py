@@ -25,6 +25,7 @@ import numpy as np
 from synap.compiler.jit import kernel, outlined
 from synap.kernels.spans import fill
 from synap.store.memory import arena
+from synap.store.memory.layout import PAGES_WANTED
 
 TAG_BITS, REF_BITS = 28, 36
 TAG_MASK = (1 << TAG_BITS) - 1
@@ -102,11 +103,26 @@ def place(words, slots, size, slot):
 
 @kernel
 def open_table(words, octets, table, size):
-    """Make an empty table of `size` slots at `table`."""
+    """Make an empty table of `size` slots at `table`; return False without memory."""
     for i in range(8):
         words[table + i] = 0
     words[table + SLOTS] = new_slots(words, octets, size)
     words[table + SIZE] = size
+    return words[table + SLOTS] != 0
+
+
+@kernel
+def clear_table(words, octets, table):
+    """Remove all entries, which are left to the caller. Without memory for small slots the present ones stay."""
+    if words[table + OLD]:
+        arena.release(words, words[table + OLD])
+    slots, size = words[table + SLOTS], words[table + SIZE]
+    if open_table(words, octets, table, SIZE_MIN):
+        arena.release(words, slots)
+    else:
+        words[table + SLOTS] = slots
+        words[table + SIZE] = size
+        fill(octets, slots * 8, 0, (size + slack(size)) * 8)
 
 
 @kernel
@@ -162,6 +178,18 @@ def resize(words, octets, table, size):
 
 
 @kernel
+def grow(words, octets, table):
+    """Begin to move to slots for half as many entries more. Without memory the table becomes fuller than it should be.
+
+    No row that grows is admitted then (`arena.crowded`) until there is memory for these slots.
+    """
+    size = words[table + SIZE]
+    size += size >> 1
+    done = resize(words, octets, table, size)
+    words[PAGES_WANTED] = 0 if done else 2 + (size + SLACK_MAX >> arena.PAGE_SHIFT)
+
+
+@kernel
 def take_over(words, slots, size, old, old_size):
     """Copy the entries of old slots into other slots; return False if the slack is used up."""
     for at in range(old, old + old_size + slack(old_size)):
@@ -204,7 +232,7 @@ def rebuild(words, octets, table):
 
 @kernel
 def insert(words, octets, table, tag, ref, stagger):
-    """Add an entry that is not in the table; return False if memory ran out, which is an error of Synap.
+    """Add an entry that is not in the table; return False if all slots are taken and there is no memory for others.
 
     `stagger` (0 to 7) shifts the fill at which the table grows, so that the shards of the keyspace do not all grow at
     the same moment.
@@ -215,8 +243,7 @@ def insert(words, octets, table, tag, ref, stagger):
         if not move_some(words, table, STEP) and not rebuild(words, octets, table):
             return False
     elif count * 64 >= size * (48 - stagger):
-        if not resize(words, octets, table, size + (size >> 1)):
-            return False
+        grow(words, octets, table)
     slot = tag << REF_BITS | ref
     if words[table + OLD] and tag >= words[table + FRONTIER]:
         done = place(words, words[table + OLD], words[table + OLD_SIZE], slot)

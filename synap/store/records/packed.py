@@ -6,7 +6,8 @@
     head    one byte: form (2 bits), size (6 bits); sizes from 60 on are 60, 61 or 62 there, and 1, 2 or 4 bytes follow
 
 A *place* is a distance from the start of the strip, so it stays right when the block moves. A text of 16 bytes takes
-17; Redis' listpack takes 18. Entries are found by comparing all of them, so the callers keep strips short.
+17; Redis' listpack takes 18. Entries are found by comparing all of them, so the callers keep strips short: by Redis'
+settings, and, as these may be anything, within STRIP_MAX and TEXTS_MAX (`takes`).
 
 The root of a structure that has several forms is one word, which says in which form it lies, and where:
 
@@ -25,6 +26,7 @@ from synap.store.memory.layout import FORM_MASK
 PACKED, TABLE, INTEGERS = 1, 2, 3
 SHAPE_BITS, SHAPE_MASK = 2, 3
 COUNT_MASK, USED_SHIFT = (1 << 32) - 1, 32
+STRIP_MAX, TEXTS_MAX = 1 << 20, 1 << 14  # bytes and texts of a strip: a structure beyond them is a table in any case
 SIZE_SHIFT = 2  # in a head
 LONG_8, LONG_16, LONG_32 = 60, 61, 62
 
@@ -87,6 +89,14 @@ def used_of(words, block):
 def block_words(used):
     """Return the words of a block whose strip has so many bytes."""
     return 1 + ((used + 7) >> 3)
+
+
+@kernel
+def takes(words, block, size):
+    """Return True if a strip (block 0: an empty one) may get one or two more texts that have `size` bytes together."""
+    if size > STRIP_MAX:
+        return False
+    return block == 0 or (used_of(words, block) + size <= STRIP_MAX and count_of(words, block) < TEXTS_MAX)
 
 
 @kernel

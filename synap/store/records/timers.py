@@ -9,11 +9,35 @@ from synap.compiler.jit import kernel
 from synap.kernels import heaps
 from synap.kernels.spans import move
 from synap.store.memory import arena
-from synap.store.memory.layout import TIMERS, TIMERS_CAPACITY, TIMERS_COUNT, TIMERS_DUE
+from synap.store.memory.layout import TIMERS, TIMERS_CAPACITY, TIMERS_COUNT, TIMERS_DUE, WORD
 from synap.store.records.named_records import KIND, TIMER
 
 NEVER = (1 << 63) - 1
 CAPACITY_FIRST = 16
+
+
+@kernel
+def larger(capacity):
+    """Return the capacity of a heap that has grown."""
+    return max(CAPACITY_FIRST, 2 * capacity)
+
+
+@kernel
+def lacks_memory(words, count, capacity):
+    """Return True if a heap of so many entries has no space for one more, and there is no memory for it."""
+    return count == capacity and arena.lacks(words, 2 * WORD * larger(capacity))
+
+
+@kernel
+def reserve(words, octets, record):
+    """Make sure that `set_timer` finds memory for the timer of a record; return False without memory."""
+    if words[record + TIMER]:
+        return True
+    block, capacity = grow(words, octets, words[TIMERS], words[TIMERS_COUNT], words[TIMERS_CAPACITY])
+    if block:
+        words[TIMERS] = block
+        words[TIMERS_CAPACITY] = capacity
+    return block != 0
 
 
 @kernel
@@ -24,7 +48,7 @@ def grow(words, octets, block, count, capacity):
     """
     if count < capacity:
         return block, capacity
-    wanted = max(CAPACITY_FIRST, 2 * capacity)
+    wanted = larger(capacity)
     grown = arena.allocate(words, 2 * wanted)
     if grown == 0:
         return 0, capacity
@@ -40,12 +64,9 @@ def set_timer(words, octets, record, due):
     place = words[record + TIMER]
     count = words[TIMERS_COUNT]
     if place == 0 and due != NEVER:
-        block, capacity = grow(words, octets, words[TIMERS], count, words[TIMERS_CAPACITY])
-        if block == 0:
+        if not reserve(words, octets, record):
             return False
-        words[TIMERS] = block
-        words[TIMERS_CAPACITY] = capacity
-        heaps.push(words, block, count, due, record, TIMER, KIND)
+        heaps.push(words, words[TIMERS], count, due, record, TIMER, KIND)
         words[TIMERS_COUNT] = count + 1
     elif place and due == NEVER:
         heaps.remove(words, words[TIMERS], count, place - 1, TIMER, KIND)

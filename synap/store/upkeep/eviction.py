@@ -5,7 +5,7 @@ with the nearest deadline (TTL), or the first drawn. The volatile policies draw 
 are removed first. Each removal is framed as a DEL, so the log and every replica get the removal and not the choice.
 """
 
-from synap.compiler.jit import kernel, outlined
+from synap.compiler.jit import inlined, kernel, outlined
 from synap.store.memory import arena, codes, decided, frames, tables
 from synap.store.memory.layout import (
     BYTES_MAX,
@@ -128,6 +128,14 @@ def evict(words, octets, seat, now):
         words, octets, codes.KEY_DELETE, now, NUMBER | CHANGED, 1, DECIDED, words[DECIDED_TAPE_SIZE], size
     )
     words[EVICTED] += 1
+
+
+@inlined
+def has_memory(words, octets, now, size):
+    """Return True if there is memory for a call that needs up to `size` bytes, perhaps after an eviction."""
+    if arena.full(words, size) and not ensure_memory(words, octets, now, size):
+        return False
+    return not arena.crowded(words, size)
 
 
 @outlined

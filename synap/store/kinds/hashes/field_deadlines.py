@@ -5,7 +5,7 @@ A field whose deadline is set needs the table, so these rows move a packed hash 
 
 from synap.compiler.jit import inlined, kernel
 from synap.ranges import MS_MAX
-from synap.store.kinds.hashes import fields, hashes
+from synap.store.kinds.hashes import expired, fields, hashes
 from synap.store.memory import codes, decided
 from synap.store.memory.kinds import HASH
 from synap.store.memory.layout import (
@@ -36,7 +36,7 @@ from synap.store.slots import hashes as slots
 
 NO_FIELD, NO_DEADLINE = -2, -1  # replies about one field
 REFUSED, SET, REMOVED = 0, 1, 2
-UPKEEP_LOOKS, UPKEEP_MOST = 400, 100  # fields that one step of upkeep looks at, and removes
+UPKEEP_LOOKS, UPKEEP_MOST = 400, 100  # fields that a call of upkeep looks at, and removes
 UPKEEP_BYTES = 1 << 20  # of their names, after which a step removes no more
 
 
@@ -254,8 +254,6 @@ def get_and_expire(words, octets, tape, now, reply):
         old = fields.keep_texts(words, octets, root)
         if old < 0:
             return OUT_OF_MEMORY
-    elif ref and deadline and not fields.outgrow(words, octets, ref, root):
-        return BROKEN
     changes = 0
     for _ in range(count):
         place = hashes.seat_of(words, octets, root, tape, field, now) if ref else 0
@@ -352,7 +350,7 @@ def drop_some(words, octets, tape, now, reply):
     looks = UPKEEP_LOOKS
     removed = 0
     while removed < UPKEEP_MOST and words[DECIDED_BLOB_SIZE] < UPKEEP_BYTES:
-        place, looks = fields.next_expired(words, octets, root, looks, now)
+        place, looks = expired.next_expired(words, octets, root, looks, now)
         if place == 0:
             break
         start, size = fields.name_of(words, octets, root, place)

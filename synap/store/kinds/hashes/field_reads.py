@@ -1,13 +1,10 @@
 """Rows that read hashes: HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HEXISTS, HSTRLEN, HRANDFIELD, HSCAN."""
 
-import numpy as np
-
 from synap.compiler.jit import kernel
-from synap.store.kinds.hashes import fields
-from synap.store.memory import tables
+from synap.store.kinds.hashes import expired, fields
+from synap.store.memory import arena, tables
 from synap.store.memory.kinds import HASH
 from synap.store.memory.layout import (
-    CHANCE,
     EMPTY,
     FULL,
     ITEM,
@@ -21,10 +18,17 @@ from synap.store.memory.layout import (
     NUMBER,
     REPLY_ITEMS_MAX,
 )
-from synap.store.memory.refusals import BAD_CURSOR, BAD_RANDOM_COUNT, PAIRS_OUT_OF_RANGE, SYNTAX, WRONG_TYPE
+from synap.store.memory.refusals import (
+    BAD_CURSOR,
+    BAD_RANDOM_COUNT,
+    OUT_OF_MEMORY,
+    PAIRS_OUT_OF_RANGE,
+    SYNTAX,
+    WRONG_TYPE,
+)
 from synap.store.memory.reply_sizes import bytes_in
 from synap.store.memory.tapes import add_mark, add_nil, add_text, first_item, fits, set_scalar, text_at, text_size
-from synap.store.records import key_access, keyspace, packed, scans
+from synap.store.records import draws, key_access, keyspace, packed, scans
 from synap.store.records.key_access import MISSING, OTHER_KIND
 from synap.store.slots import hashes as slots
 
@@ -32,7 +36,7 @@ NAMES, VALUES = 1, 2  # what a reply has of each field, as bits
 LEAST = -(1 << 63)
 PAIRS_MAX = (1 << 62) - 1  # Redis refuses counts of pairs whose double would overflow
 TOTAL_MAX = 1 << 27  # more than any reply holds, so that products do not overflow
-DRAWS_MAX = 64  # distinct fields that are drawn one by one; more are chosen in a walk
+MOSTLY_EXPIRED = 8  # times as many fields as have not expired: draws would hardly ever find one that has not
 
 
 @kernel
@@ -124,7 +128,7 @@ def count(words, octets, tape, now, reply):
     ref = key_access.find(words, octets, tape, slots.HASH_LEN_KEY, HASH, now)
     if ref == OTHER_KIND:
         return WRONG_TYPE
-    set_scalar(words, reply, fields.live_count(words, octets, keyspace.root_of(words, ref), now) if ref else 0)
+    set_scalar(words, reply, expired.live_count(words, octets, keyspace.root_of(words, ref), now) if ref else 0)
     return NUMBER
 
 
@@ -160,7 +164,7 @@ def list_parts(words, octets, tape, now, reply, parts):
     if ref == OTHER_KIND:
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
-    found = fields.live_count(words, octets, root, now) if ref else 0
+    found = expired.live_count(words, octets, root, now) if ref else 0
     each = 2 if parts == NAMES | VALUES else 1
     if not fits(words, reply, 1 + each * found, fields.bytes_of(words, root) if ref and each == 2 else 0):
         return FULL
@@ -202,21 +206,35 @@ def values(words, octets, tape, now, reply):
 @kernel
 def any_field(words, octets, root):
     """Return the seat of a field drawn with equal odds, perhaps of one that has expired; the hash is not empty."""
-    chance = tables.next_chance(words[CHANCE])
+    block = packed.block_of(words[root])
     if packed.shape_of(words[root]) == packed.PACKED:
-        words[CHANCE] = chance
-        block = packed.block_of(words[root])
-        pairs = packed.count_of(words, block) // fields.PAIR
-        index = np.int64((np.uint64(chance) >> np.uint64(1)) % np.uint64(pairs))
+        index = draws.below(words, packed.count_of(words, block) // fields.PAIR)
         return 1 + packed.place_of(words, octets, block, index * fields.PAIR)
-    seat, chance = tables.any_slot(words, packed.block_of(words[root]), chance)
-    words[CHANCE] = chance
-    return seat
+    return draws.slot(words, block)
 
 
 @kernel
-def live_field(words, octets, root, now):
-    """Return the seat of a field that has not expired, drawn with equal odds; there must be one."""
+def list_live(words, octets, root, now, found):
+    """Return a block with the seats of the `found` fields that have not expired, or 0 without memory."""
+    live = arena.allocate(words, found)
+    at = live
+    place, seat = fields.next_field(words, octets, root, 0)
+    while seat and live:
+        if not fields.expired(words, root, seat, now):
+            words[at] = seat
+            at += 1
+        place, seat = fields.next_field(words, octets, root, place)
+    return live
+
+
+@kernel
+def live_field(words, octets, root, now, live, found):
+    """Return the seat of a field that has not expired, drawn with equal odds; there must be one.
+
+    `live` is a block with the seats of all of them, or 0: then fields are drawn until one has not expired.
+    """
+    if live:
+        return words[live + draws.below(words, found)]
     while True:
         seat = any_field(words, octets, root)
         if not fields.expired(words, root, seat, now):
@@ -237,7 +255,7 @@ def draw(words, octets, tape, now, reply):
     if ref == OTHER_KIND:
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
-    found = fields.live_count(words, octets, root, now) if ref else 0
+    found = expired.live_count(words, octets, root, now) if ref else 0
     if found == 0 or wanted == 0:
         return EMPTY if many else NO_ITEM
     total = min(-wanted, TOTAL_MAX) if wanted < 0 else min(wanted, found)
@@ -246,12 +264,10 @@ def draw(words, octets, tape, now, reply):
     set_scalar(words, reply, 0)
     if many:
         add_mark(words, reply, MARK_PAIRS if pairs else MARK_ARRAY, total)
-    if wanted > 0 and total < found and total > DRAWS_MAX:
+    if wanted > 1 and not draws.are_few(total, found):
         choose(words, octets, root, now, reply, total, found, pairs)
-    elif wanted > 0 and total == found and many:
-        choose(words, octets, root, now, reply, total, found, pairs)
-    else:
-        draw_some(words, octets, root, now, reply, total, wanted > 0, pairs)
+    elif not draw_some(words, octets, root, now, reply, total, found, wanted > 1, pairs):
+        return OUT_OF_MEMORY
     return ITEM if fits(words, reply, words[reply + 1], bytes_in(words, reply)) else FULL
 
 
@@ -269,9 +285,7 @@ def choose(words, octets, root, now, reply, wanted, found, pairs):
     place, seat = fields.next_field(words, octets, root, 0)
     while seat and wanted:
         if not fields.expired(words, root, seat, now):
-            chance = tables.next_chance(words[CHANCE])
-            words[CHANCE] = chance
-            if np.int64((np.uint64(chance) >> np.uint64(1)) % np.uint64(found)) < wanted:
+            if draws.is_chosen(words, wanted, found):
                 add_drawn(words, octets, root, seat, reply, pairs)
                 wanted -= 1
             found -= 1
@@ -279,22 +293,22 @@ def choose(words, octets, root, now, reply, wanted, found, pairs):
 
 
 @kernel
-def draw_some(words, octets, root, now, reply, wanted, distinct, pairs):
-    """Add `wanted` fields that are drawn one by one; `distinct`: none twice."""
-    first = words[reply + 1]
-    stride = 3 if pairs else 1
-    while wanted:
-        seat = live_field(words, octets, root, now)
-        at, _ = fields.name_of(words, octets, root, seat)
-        again = False
-        if distinct:
-            name = first + (1 if pairs else 0)
-            while name < words[reply + 1]:
-                again |= words[reply + 2 + 2 * name] == at
-                name += stride
-        if not again:
+def draw_some(words, octets, root, now, reply, wanted, found, distinct, pairs):
+    """Add `wanted` fields that are drawn one by one; `distinct`: none twice. Return False without memory."""
+    sieve = draws.new_sieve(words, octets, wanted) if distinct else 0
+    mostly_expired = fields.count(words, root) > found * MOSTLY_EXPIRED
+    live = list_live(words, octets, root, now, found) if mostly_expired else 0
+    done = (sieve != 0 or not distinct) and (live != 0 or not mostly_expired)
+    while wanted and done:
+        seat = live_field(words, octets, root, now, live, found)
+        if sieve == 0 or draws.is_new(words, sieve, seat):
             add_drawn(words, octets, root, seat, reply, pairs)
             wanted -= 1
+    if sieve:
+        arena.release(words, sieve)
+    if live:
+        arena.release(words, live)
+    return done
 
 
 @kernel

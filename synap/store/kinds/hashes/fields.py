@@ -1,7 +1,7 @@
 """Fields of a hash: one set of functions over both forms in which a hash lies.
 
     packed   field, value, field, value, ...   (records/packed.py)
-    table    a block with the words of a table (memory/tables.py), then BYTES, SOONEST, SWEPT, NEXT_SOONEST
+    table    a block with the words of a table (memory/tables.py), then BYTES to COUNTED_UNTIL
     field    a block that a slot of the table leads to: head | [deadline, ms] | field | value
 
     bits of the head   0-1 form of the value   2 has a deadline   3-32 size of the field   33-62 size of the value
@@ -11,8 +11,9 @@ A *seat* stands for a field that is there: in the packed form 1 + the place of i
 
 A field with a deadline needs the table. SOONEST is the earliest deadline that any field may have, 0 without one, so
 that a hash whose fields have not expired yet is read as one without deadlines. Fields that have expired are invisible,
-and stay until upkeep removes them: `next_expired` walks through the table for it, SWEPT is how far it has come, and
-NEXT_SOONEST the soonest deadline that it has left behind.
+and stay until upkeep removes them: `expired.next_expired` walks through the table for it, SWEPT is how far it has come,
+and NEXT_SOONEST the soonest deadline that it has left behind. EXPIRED is how many fields had expired at COUNTED_AT and
+are still there; no other deadline comes before COUNTED_UNTIL, so nobody counts them again before that.
 """
 
 from synap.compiler.jit import inlined, kernel
@@ -20,19 +21,18 @@ from synap.kernels.hashing import keyed_hash
 from synap.kernels.spans import move, same
 from synap.store.memory import arena, tables
 from synap.store.memory.layout import FORM_MASK, HASH_ENTRIES_MAX, HASH_VALUE_MAX, INNER_DEADLINES, KEY_A, KEY_B
-from synap.store.memory.tables import REF_MASK, TAG_MASK
+from synap.store.memory.tables import REF_MASK
 from synap.store.records import packed
 from synap.store.records.inner_deadlines import HAS_INNER_DEADLINES, SOONEST
 from synap.store.records.keyspace import OUTGROWN
 from synap.store.records.packed import PACKED, TABLE
 
-BYTES, SWEPT, NEXT_SOONEST, TABLE_WORDS = 7, 9, 10, 11
+BYTES, SWEPT, NEXT_SOONEST, EXPIRED, COUNTED_AT, COUNTED_UNTIL, TABLE_WORDS = 7, 9, 10, 11, 12, 13, 14
 HAS_DEADLINE = 1 << 2
 FIELD_SHIFT, VALUE_SHIFT = 3, 33
 SIZE_MASK = (1 << 30) - 1
 STAGGER = 0
 PAIR = 2  # entries of a field in the packed form
-PACKED_VALUE_MAX = 1 << 16  # bytes of a field or value in the packed form, whatever the setting allows
 
 
 @kernel
@@ -207,6 +207,15 @@ def note_deadline(words, ref, root, deadline):
         for word in (SOONEST, NEXT_SOONEST):
             if words[table + word] == 0 or deadline < words[table + word]:
                 words[table + word] = deadline
+        if deadline < words[table + COUNTED_UNTIL]:
+            words[table + COUNTED_AT] = words[table + COUNTED_UNTIL] = 0
+
+
+@kernel
+def uncount(words, table, block):
+    """Note that the field in a block goes, or gets another deadline."""
+    if words[block] & HAS_DEADLINE and words[block + 1] <= words[table + COUNTED_AT]:
+        words[table + EXPIRED] -= 1
 
 
 @kernel
@@ -227,7 +236,9 @@ def new_table(words, octets, root, size):
     table = arena.allocate(words, TABLE_WORDS)
     if table == 0:
         return False
-    tables.open_table(words, octets, table, max(size * 2, tables.SIZE_MIN))
+    if not tables.open_table(words, octets, table, max(size * 2, tables.SIZE_MIN)):
+        arena.release(words, table)
+        return False
     for i in range(BYTES, TABLE_WORDS):
         words[table + i] = 0
     words[root] = packed.root_word(table, TABLE)
@@ -264,8 +275,9 @@ def put(words, octets, ref, root, seat, start, size, value, length, mark, deadli
 
     The value must not lie in the hash itself.
     """
-    if deadline or max(size, length) > min(words[HASH_VALUE_MAX], PACKED_VALUE_MAX):
-        if packed.shape_of(words[root]) != TABLE:
+    if packed.shape_of(words[root]) != TABLE:
+        fits = max(size, length) <= words[HASH_VALUE_MAX] and packed.takes(words, table_of(words, root), size + length)
+        if deadline or not fits:
             if not outgrow(words, octets, ref, root):
                 return False
             seat = locate(words, octets, root, start, size)
@@ -298,6 +310,7 @@ def put(words, octets, ref, root, seat, start, size, value, length, mark, deadli
 def put_in_table(words, octets, root, seat, start, size, value, length, mark, deadline):
     """Set the field at a seat of a table, in its block if that has the right size; return False without memory."""
     block = words[seat] & REF_MASK
+    uncount(words, table_of(words, root), block)
     words[table_of(words, root) + BYTES] += length - value_size(words, block)
     if value_size(words, block) == length and (block_deadline(words, block) != 0) == (deadline != 0):
         words[block] = (words[block] & ~FORM_MASK) | (mark & FORM_MASK)
@@ -329,6 +342,7 @@ def set_deadline(words, octets, ref, root, seat, deadline):
             return False
         seat = locate_in(words, octets, table_of(words, root), start, size, h)
     block = words[seat] & REF_MASK
+    uncount(words, table_of(words, root), block)
     note_deadline(words, ref, root, deadline)
     if block_deadline(words, block) and deadline:
         words[block + 1] = deadline
@@ -378,52 +392,10 @@ def remove(words, octets, root, seat, later):
         packed.remove(words, octets, table, seat - 1, PAIR)
         return
     block = words[seat] & REF_MASK
+    uncount(words, table, block)
     words[table + BYTES] -= field_size(words, block) + value_size(words, block)
     tables.remove(words, octets, table, seat)
     if later:
         arena.release_later(words, block)
     else:
         arena.release(words, block)
-
-
-@kernel
-def next_expired(words, octets, root, looks, now):
-    """Return (seat of an expired field, or 0; looks that are left), having looked at no more than `looks` fields.
-
-    SWEPT is the tag to continue from. After a walk through the whole table its soonest deadline is known again.
-    """
-    table = table_of(words, root)
-    while looks > 0:
-        tag = words[table + SWEPT]
-        seat = tables.window(words, table, tag, TAG_MASK) if tag <= TAG_MASK else 0
-        if seat == 0:
-            words[table + SOONEST] = words[table + NEXT_SOONEST]
-            words[table + NEXT_SOONEST] = 0
-            words[table + SWEPT] = 0
-            return 0, 0
-        tag = tables.tag_of(words[seat])
-        words[table + SWEPT] = tag
-        while words[seat] and tables.tag_of(words[seat]) == tag:
-            deadline = block_deadline(words, words[seat] & REF_MASK)
-            looks -= 1
-            if deadline and deadline <= now:
-                return seat, looks
-            if deadline and (words[table + NEXT_SOONEST] == 0 or deadline < words[table + NEXT_SOONEST]):
-                words[table + NEXT_SOONEST] = deadline
-            seat += 1
-        words[table + SWEPT] = tag + 1
-    return 0, 0
-
-
-@kernel
-def live_count(words, octets, root, now):
-    """Return the number of fields that have not expired."""
-    found = count(words, root)
-    if not may_expire(words, root, now):
-        return found
-    place, seat = next_field(words, octets, root, 0)
-    while seat:
-        if expired(words, root, seat, now):
-            found -= 1
-        place, seat = next_field(words, octets, root, place)
-    return found

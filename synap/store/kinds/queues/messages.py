@@ -152,6 +152,7 @@ def hold(words, octets, queue, message, start, size):
         words[holder + HOLDER_NAME_SIZE] = size
         move(octets, (holder + HOLDER_WORDS) * 8, start, size)
         if not tables.insert(words, octets, queue + HOLDERS, tag, holder, 0):
+            arena.release(words, holder)
             return False
         words[queue + CONSUMERS] += 1
     words[holder + HOLDING] += 1

@@ -73,7 +73,7 @@ from synap.store.memory.layout import (
     TIMERS_COUNT,
     TIMERS_DUE,
 )
-from synap.store.memory.refusals import KEY_EXISTS, MESSAGE_MISSING, POSITIVE_COUNT, QUEUE_MISSING
+from synap.store.memory.refusals import KEY_EXISTS, MESSAGE_MISSING, OUT_OF_MEMORY, POSITIVE_COUNT, QUEUE_MISSING
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import (
     add_field,
@@ -248,7 +248,7 @@ def dead(words, octets, tape, now, reply):
         return FULL
     block = arena.allocate(words, (count * ID_TEXT_BYTES + 7) >> 3)
     if block == 0:
-        return BROKEN
+        return OUT_OF_MEMORY
     arena.release_later(words, block)
     set_scalar(words, reply, count)
     add_mark(words, reply, MARK_ARRAY, count)

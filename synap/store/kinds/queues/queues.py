@@ -19,6 +19,7 @@ from synap.store.kinds.queues.messages import (
     ACKED,
     CONSUMED,
     DEADLINE,
+    DELAYED_CAPACITY,
     DELAYED_COUNT,
     DEPTH_MAX,
     HEADERS,
@@ -78,13 +79,14 @@ from synap.store.memory.refusals import (
     BAD_PRIORITY,
     KEY_EXISTS,
     MESSAGE_MISSING,
+    OUT_OF_MEMORY,
     POSITIVE_COUNT,
     QUEUE_FULL,
     QUEUE_MISSING,
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_size
-from synap.store.records import keyspace, named_records
+from synap.store.records import keyspace, named_records, timers
 from synap.store.slots import queues as slots
 
 
@@ -180,6 +182,8 @@ def publish(words, octets, tape, now, reply):
     id_a = (id_a & ~(np.int64(0xF0) << 48)) | np.int64(0x40) << 48  # version 4
     id_b = (id_b & ~np.int64(0xC0)) | 0x80  # variant 1
     due = now + words[tape + slots.QUEUE_PUBLISH_DELAY] if words[tape + slots.QUEUE_PUBLISH_HAS_DELAY] else 0
+    if due and timers.lacks_memory(words, words[queue + DELAYED_COUNT], words[queue + DELAYED_CAPACITY]):
+        return OUT_OF_MEMORY
     message = added(words, octets, tape, queue, id_a, id_b, due, now, h, reply)
     if message == 0:
         return BROKEN
@@ -234,11 +238,12 @@ def consume(words, octets, tape, now, reply):
     size = (words[message + PAYLOAD] >> MARK_BITS) + words[message + HEADERS] + ID_TEXT_BYTES
     if not fits(words, reply, MESSAGE_ITEMS, size):
         return FULL
+    start = text_at(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
+    name_size = text_size(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
+    if not timers.reserve(words, octets, queue) or not hold(words, octets, queue, message, start, name_size):
+        return OUT_OF_MEMORY
     words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
     set_state(words, queue, message, IS_LEASED)
-    start = text_at(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
-    if not hold(words, octets, queue, message, start, text_size(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)):
-        return BROKEN
     words[queue + CONSUMED] += 1
     if not set_timer(words, octets, queue):
         return BROKEN

@@ -13,6 +13,7 @@ from synap.kernels.spans import load32, load64, move, store32, store64
 from synap.store.memory import arena
 from synap.store.memory.layout import FORM_MASK
 
+COUNT_MAX = 1 << 15  # integers of a set in this form, whatever the setting allows: each insertion moves those behind
 COUNT_MASK, WIDTH_SHIFT, WIDTH_MASK, FORM_SHIFT = (1 << 32) - 1, 32, 0xFF, 40
 
 

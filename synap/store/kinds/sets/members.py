@@ -1,16 +1,15 @@
 """Members of a set: found, added, removed, walked and drawn. Only this file and `life.py` know how they lie.
 
     root       one word, which says in which form the set lies and where (records/packed.py); 0: it is empty
-    INTEGERS   sorted integers (integers.py), up to `set-max-intset-entries`
-    PACKED     a strip of texts, up to `set-max-listpack-entries` of at most `set-max-listpack-value` bytes
+    INTEGERS   sorted integers (integers.py), up to `set-max-intset-entries`, and COUNT_MAX
+    PACKED     a strip of texts, up to `set-max-listpack-entries` of at most `set-max-listpack-value` bytes, and as many
+               as a strip takes
     TABLE      a hash table of blocks (table_form.py)
 
 A set that outgrows a form gets the next one that suits it, and keeps it. Members are equal if their bytes are equal,
 whatever their form. A *member* is a number that is not 0 and stands for a member until the set changes: 1 + the index
 of an integer, 1 + the place of a text in its strip, or the index in `words` of a slot.
 """
-
-import numpy as np
 
 from synap.compiler.jit import inlined, kernel
 from synap.kernels.integers import INTEGER_SIZE_MAX, integer_size, parse_integer, print_integer
@@ -24,21 +23,14 @@ from synap.store.memory.layout import (
     SET_ENTRIES_MAX,
     SET_INTEGERS_MAX,
     SET_VALUE_MAX,
-    WORD,
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_mark, add_text
-from synap.store.records import packed
+from synap.store.records import draws, packed
 from synap.store.records.packed import INTEGERS, PACKED, TABLE, block_of, root_word, shape_of
 
 DIGITS = SCRATCH * 8 + 64  # where a member that is an integer is printed
 MOVED_DIGITS = DIGITS + 32  # the same while a set is moved to another form, which may add a text in DIGITS
-
-
-@kernel
-def below(chance, limit):
-    """Return a number from 0 to `limit` - 1 from 64 random bits."""
-    return np.int64((np.uint64(chance) >> np.uint64(1)) % np.uint64(limit))
 
 
 @inlined
@@ -79,16 +71,20 @@ def bytes_of(words, root):
 
 @kernel
 def copied_bytes(words, root):
-    """Return an upper bound of the bytes that a copy of the members takes."""
-    if is_table(words, root):
-        return bytes_of(words, root) + count_of(words, root) * table_form.OVERHEAD
-    return arena.capacity(words, block_of(words[root])) * WORD if words[root] else 0
+    """Return an upper bound of the bytes that blocks for the members of another set in a table hold."""
+    return bytes_of(words, root) + count_of(words, root) * table_form.OVERHEAD
+
+
+@kernel
+def may_be_small(words, count):
+    """Return True if so many members may lie in a small form."""
+    return count <= min(max(words[SET_ENTRIES_MAX], words[SET_INTEGERS_MAX]), packed.TEXTS_MAX)
 
 
 @kernel
 def open_for(words, octets, root, most):
     """Prepare a root that is zero for up to `most` members, so that it does not grow; return False without memory."""
-    if most <= max(words[SET_ENTRIES_MAX], words[SET_INTEGERS_MAX]):
+    if may_be_small(words, most):
         return True
     table = table_form.new_table(words, octets, table_form.fitting_size(most))
     words[root] = root_word(table, TABLE) if table else 0
@@ -102,7 +98,7 @@ def settle(words, octets, root):
         return True
     table = table_of(words, root)
     count = words[table + tables.COUNT]
-    if count <= max(words[SET_ENTRIES_MAX], words[SET_INTEGERS_MAX]):
+    if may_be_small(words, count):
         return pack_again(words, octets, root)
     if count * 2 < words[table + tables.SIZE]:
         size = count + (count >> 1)
@@ -214,7 +210,7 @@ def add_integer(words, octets, root, value, mark):
         index = integers.seek(words, octets, block, value)
         if integers.holds(words, octets, block, index, value):
             return 0
-        if integers.count_of(words, block) >= words[SET_INTEGERS_MAX]:
+        if integers.count_of(words, block) >= min(words[SET_INTEGERS_MAX], integers.COUNT_MAX):
             return -2
         if integers.form_of(words, block) != mark & FORM_MASK:
             return -2
@@ -229,7 +225,7 @@ def add_integer(words, octets, root, value, mark):
 def add_text_small(words, octets, root, start, size, mark):
     """Add a text to a strip, or to an empty set; return as `add_integer` does."""
     if words[root] == 0:
-        if words[SET_ENTRIES_MAX] < 1 or size > words[SET_VALUE_MAX]:
+        if words[SET_ENTRIES_MAX] < 1 or size > words[SET_VALUE_MAX] or not packed.takes(words, 0, size):
             return -2
         block = packed.new_block(words, packed.entry_bytes(size))
     else:
@@ -237,6 +233,8 @@ def add_text_small(words, octets, root, start, size, mark):
         if packed.find(words, octets, block, start, size, 1) >= 0:
             return 0
         if packed.count_of(words, block) >= words[SET_ENTRIES_MAX] or size > words[SET_VALUE_MAX]:
+            return -2
+        if not packed.takes(words, block, size):
             return -2
     if block:
         block = packed.append(words, octets, block, start, size, mark)
@@ -257,7 +255,8 @@ def add_small(words, octets, root, start, size, mark):
             if new != -2:
                 return new
         if shape == INTEGERS:
-            if count_of(words, root) >= words[SET_ENTRIES_MAX] or size > words[SET_VALUE_MAX]:
+            count = count_of(words, root)
+            if count >= min(words[SET_ENTRIES_MAX], packed.TEXTS_MAX) or size > words[SET_VALUE_MAX]:
                 return -2
             if not to_strip(words, octets, root):
                 return -1
@@ -289,8 +288,22 @@ def add_unseen(words, octets, root, tag, start, size, mark):
 
 
 @kernel
+def keep_texts(words, octets, root):
+    """Make sure that texts of a reply stay where they are while members are removed (`remove` with `later`).
+
+    A strip goes on in a copy. Return False without memory.
+    """
+    if shape_of(words[root]) != PACKED:
+        return True
+    block = packed.fork(words, octets, block_of(words[root]))
+    if block:
+        words[root] = root_word(block, PACKED)
+    return block != 0
+
+
+@kernel
 def remove(words, octets, root, member, later):
-    """Remove a member; return False without memory. `later`: the reply may point into it."""
+    """Remove a member; `later`: free its block after the reply."""
     block = block_of(words[root])
     shape = shape_of(words[root])
     if shape == TABLE:
@@ -304,13 +317,7 @@ def remove(words, octets, root, member, later):
     elif shape == INTEGERS:
         integers.remove(words, octets, block, member - 1)
     else:
-        if later:
-            block = packed.fork(words, octets, block)
-            if block == 0:
-                return False
-            words[root] = root_word(block, PACKED)
         packed.remove(words, octets, block, member - 1, 1)
-    return True
 
 
 @kernel
@@ -329,16 +336,16 @@ def following(words, octets, root, place):
 
 
 @kernel
-def draw(words, octets, root, chance):
-    """Return (a member drawn with equal odds, last random bits used), from 64 random bits `chance`."""
+def draw(words, octets, root):
+    """Return a member drawn with equal odds; the set is not empty."""
     block = block_of(words[root])
     shape = shape_of(words[root])
     if shape == TABLE:
-        return tables.any_slot(words, block, chance)
-    index = below(chance, count_of(words, root))
+        return draws.slot(words, block)
+    index = draws.below(words, count_of(words, root))
     if shape == PACKED:
         index = packed.place_of(words, octets, block, index)
-    return index + 1, chance
+    return index + 1
 
 
 @kernel

@@ -7,14 +7,11 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.integers import print_integer
-from synap.kernels.spans import fill
 from synap.ranges import INT_MIN
-from synap.store.kinds.sets import encodings, members, sets, table_form
-from synap.store.memory import arena, codes, decided, tables
+from synap.store.kinds.sets import encodings, members, sets
+from synap.store.memory import arena, codes, decided
 from synap.store.memory.kinds import SET
 from synap.store.memory.layout import (
-    BROKEN,
-    CHANCE,
     CHANGED,
     DECIDED_BIT,
     EMPTY,
@@ -28,26 +25,9 @@ from synap.store.memory.layout import (
 )
 from synap.store.memory.refusals import BAD_RANDOM_COUNT, OUT_OF_MEMORY, POSITIVE_COUNT, WRONG_TYPE
 from synap.store.memory.tapes import fits, set_scalar
-from synap.store.records import key_access, keyspace
+from synap.store.records import draws, key_access, keyspace
 from synap.store.records.key_access import MISSING, OTHER_KIND
 from synap.store.slots import sets as slots
-
-FEW = 3  # of a larger part of the set than 1 / FEW, all members are walked
-
-
-@kernel
-def next_chance(words):
-    """Return the next 64 random bits."""
-    words[CHANCE] = tables.next_chance(words[CHANCE])
-    return words[CHANCE]
-
-
-@kernel
-def draw(words, octets, root):
-    """Return the seat of a member drawn with equal odds."""
-    member, chance = members.draw(words, octets, root, next_chance(words))
-    words[CHANCE] = chance
-    return member
 
 
 @kernel
@@ -71,6 +51,8 @@ def pop(words, octets, tape, now, reply):
     status = put_different(words, octets, root, wanted, reply)
     if status != ITEMS:
         return status
+    if wanted < count and not members.keep_texts(words, octets, root):
+        return OUT_OF_MEMORY
     decided.begin(words, codes.SET_REMOVE, words[tape - 2], slots.SET_REMOVE_SLOTS)
     decided.put_argument(words, octets, slots.SET_REMOVE_KEY, tape, slots.SET_POP_KEY)
     decided.put_group(words, slots.SET_REMOVE_MEMBERS)
@@ -79,9 +61,7 @@ def pop(words, octets, tape, now, reply):
         item = decided.add_item(words, slots.SET_REMOVE_MEMBERS, slots.SET_REMOVE_MEMBERS_STRIDE)
         decided.put_text(words, octets, item + slots.SET_REMOVE_MEMBERS_MEMBER, start, size, 0)
         if wanted < count:  # else all members go with the key
-            later = i == 0 or members.is_table(words, root)  # a strip is copied once, and the reply keeps the old one
-            if not members.remove(words, octets, root, members.find(words, octets, root, start, size), later):
-                return BROKEN
+            members.remove(words, octets, root, members.find(words, octets, root, start, size), True)
     left = members.count_of(words, root) if wanted < count else 0
     if has_count and left:
         encodings.set_was_drawn(words, octets, ref, root, wanted)
@@ -130,7 +110,7 @@ def put_different(words, octets, root, count, reply):
         return sets.put_all(words, octets, root, reply)
     if not fits(words, reply, count, 0):
         return FULL
-    if members.is_table(words, root) and count * FEW <= members.count_of(words, root):
+    if members.is_table(words, root) and draws.are_few(count, members.count_of(words, root)):
         return put_few(words, octets, root, count, reply)
     return put_part(words, octets, root, count, reply)
 
@@ -142,7 +122,7 @@ def put_repeated(words, octets, root, count, reply):
         return FULL
     total = 0
     for _ in range(count):
-        member = draw(words, octets, root)
+        member = members.draw(words, octets, root)
         _, mark = members.text_of(words, octets, root, member)
         total += mark >> MARK_BITS
         if not fits(words, reply, count, total):
@@ -161,7 +141,7 @@ def put_part(words, octets, root, count, reply):
     place, member = members.following(words, octets, root, 0)
     total = added = 0
     while added < count:
-        if members.below(next_chance(words), left) < count - added:
+        if draws.is_chosen(words, count - added, left):
             _, mark = members.text_of(words, octets, root, member)
             total += mark >> MARK_BITS
             if not fits(words, reply, count, total):
@@ -176,25 +156,19 @@ def put_part(words, octets, root, count, reply):
 @kernel
 def put_few(words, octets, root, count, reply):
     """Reply with `count` different members, a small part of those of a table; return ITEMS, FULL or OUT_OF_MEMORY."""
-    table = members.table_of(words, root)
-    size = (table_form.places_of(words, table) >> 6) + 1
-    drawn = arena.allocate(words, size)  # a bit for each slot of the table
-    if drawn == 0:
+    sieve = draws.new_sieve(words, octets, count)
+    if sieve == 0:
         return OUT_OF_MEMORY
-    fill(octets, drawn * 8, 0, size * 8)
     total = added = 0
     enough = True
     while added < count and enough:
-        seat = draw(words, octets, root)
-        place = table_form.place_of(words, table, seat)
-        bit = np.int64(1) << (place & 63)
-        if words[drawn + (place >> 6)] & bit == 0:
-            words[drawn + (place >> 6)] |= bit
+        seat = members.draw(words, octets, root)
+        if draws.is_new(words, sieve, seat):
             _, mark = members.text_of(words, octets, root, seat)
             total += mark >> MARK_BITS
             enough = fits(words, reply, count, total)
             if enough:
                 members.put(words, octets, root, seat, reply)
             added += 1
-    arena.release(words, drawn)
+    arena.release(words, sieve)
     return ITEMS if enough else FULL

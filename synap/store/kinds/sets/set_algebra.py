@@ -13,10 +13,8 @@ from synap.store.memory.layout import (
     CHANGED,
     EMPTY,
     FULL,
-    GUARD_LOADING,
     ITEMS,
     NUMBER,
-    REFUSE,
 )
 from synap.store.memory.refusals import NEGATIVE_LIMIT, OUT_OF_MEMORY, WRONG_TYPE
 from synap.store.memory.tapes import first_item, fits, set_scalar, text_at, text_size
@@ -149,12 +147,6 @@ def put_under_destination(words, octets, tape, made, bits, reply):
 
 
 @kernel
-def lacks_memory(words, size):
-    """Return True if `size` more bytes exceed max_memory; a replay repeats what was done before, whatever that is."""
-    return words[REFUSE] & GUARD_LOADING == 0 and arena.full(words, size)
-
-
-@kernel
 def taken_bytes(words, sources, first, last):
     """Return an upper bound of the bytes that copies of the sets of these indices take."""
     size = 0
@@ -203,7 +195,8 @@ def union(words, octets, tape, now, reply):
     sources = gather(words, octets, tape, slots.SET_UNION_KEYS, key, slots.SET_UNION_KEYS_STRIDE, now)
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
-    made = unite(words, octets, sources, count)
+    full = arena.lacks_aside(words, taken_bytes(words, sources, 0, count))
+    made = 0 if full else unite(words, octets, sources, count)
     arena.release(words, sources)
     if made == 0:
         return OUT_OF_MEMORY
@@ -246,7 +239,7 @@ def store_sifted(words, octets, tape, sources, base, wanted, reply):
     count = words[tape + slots.SET_INTERSTORE_KEYS]
     made = bits = 0
     if base >= 0:
-        full = lacks_memory(words, taken_bytes(words, sources, base, base + 1))
+        full = arena.lacks(words, taken_bytes(words, sources, base, base + 1))
         made = 0 if full else sifted_set(words, octets, sources, count, base, wanted)
         if made == 0:
             arena.release(words, sources)
@@ -298,7 +291,7 @@ def store_union(words, octets, tape, now, reply):
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
     count = words[tape + slots.SET_INTERSTORE_KEYS]
-    full = lacks_memory(words, taken_bytes(words, sources, 0, count))
+    full = arena.lacks(words, taken_bytes(words, sources, 0, count))
     made = 0 if full else unite(words, octets, sources, count)
     arena.release(words, sources)
     if made == 0:

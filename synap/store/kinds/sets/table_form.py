@@ -15,7 +15,7 @@ from synap.store.memory.tables import REF_MASK
 BYTES = 7
 TABLE_WORDS = 8
 STAGGER = 0
-OVERHEAD = 32  # the most bytes that a member takes besides its own
+OVERHEAD = 40  # the most bytes that a member takes besides its own: head, end of a word, slots twice
 
 
 @kernel
@@ -29,8 +29,7 @@ def new_table(words, octets, size):
     """Return a new table of `size` slots without members, or 0 without memory."""
     table = arena.allocate(words, TABLE_WORDS)
     if table:
-        tables.open_table(words, octets, table, size)
-        if words[table + tables.SLOTS] == 0:
+        if not tables.open_table(words, octets, table, size):
             arena.release(words, table)
             return 0
     return table
@@ -75,14 +74,6 @@ def places_of(words, table):
     if words[table + tables.OLD]:
         places += words[table + tables.OLD_SIZE] + tables.slack(words[table + tables.OLD_SIZE])
     return places
-
-
-@kernel
-def place_of(words, table, seat):
-    """Return the place of a slot of a table from its index in `words`."""
-    newer = words[table + tables.SIZE] + tables.slack(words[table + tables.SIZE])
-    at = seat - words[table + tables.SLOTS]
-    return at if 0 <= at < newer else newer + seat - words[table + tables.OLD]
 
 
 @kernel

@@ -265,7 +265,7 @@ def combine(words, octets, tape, now, reply):
     if ref and overlays(words, ref, size):
         itself = times_a_source(words, number, value_at(words, ref))
     if ref == MISSING or itself > 1 or not overlays(words, ref, size):
-        if arena.full(words, size):
+        if arena.lacks(words, size):
             return OUT_OF_MEMORY
         itself = 0
         ref, old = make_space(words, octets, tape, h, seat, size)

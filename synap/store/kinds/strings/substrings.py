@@ -76,6 +76,12 @@ def piece(words, octets, tape, now, reply):
 
 
 @kernel
+def grown(size):
+    """Return the bytes of a value of this size that has moved in `grow`."""
+    return size + (size >> SPARE_SHIFT)
+
+
+@kernel
 def grow(words, octets, namespace, seat, ref, size):
     """Enlarge the value of a record to `size` bytes (never less); return the record, or 0 without memory.
 
@@ -159,7 +165,7 @@ def append(words, octets, tape, now, reply):
     if more == 0:
         words[ref] |= keyspace.RAW << keyspace.FORM_SHIFT
         return NUMBER
-    if arena.full(words, size + more):
+    if arena.lacks(words, grown(size + more)):
         return OUT_OF_MEMORY
     if compressed.is_packed(words, ref):
         status = change_packed(words, octets, tape, slots.KV_APPEND_KEY, h, seat, ref, size, source, more)
@@ -191,7 +197,7 @@ def overwrite(words, octets, tape, now, reply):
     if offset > words[LIMIT_WORD] or offset + more > words[LIMIT_WORD]:
         return STRING_TOO_LONG
     end = max(size, offset + more)
-    if end > size and arena.full(words, end):
+    if end > size and arena.lacks(words, grown(end)):
         return OUT_OF_MEMORY
     if ref and compressed.is_packed(words, ref):
         words[reply] = end

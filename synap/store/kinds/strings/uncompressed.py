@@ -42,9 +42,9 @@ def unpacked(words, octets, seat, ref):
 def lacks_memory(words, octets, ref, end):
     """Return True if memory does not suffice for the value of a record (0: a new one) of `end` bytes or more."""
     if ref == 0:
-        return arena.full(words, end)
+        return arena.lacks(words, substrings.grown(end))
     size = compressed.full_size(words, octets, ref)
-    return (end > size or compressed.is_packed(words, ref)) and arena.full(words, max(end, size))
+    return (end > size or compressed.is_packed(words, ref)) and arena.lacks(words, substrings.grown(max(end, size)))
 
 
 @kernel

@@ -15,7 +15,6 @@ from synap.store.records.state_hash import mix, text
 from synap.store.slots import zsets as slots
 
 LISTPACK, SKIPLIST = range(2)  # encodings, in the order of the table of kinds
-MEMBER_OVERHEAD = 100  # the most bytes that a copied member takes besides its own: block, slots, half of a leaf
 LEAVES = 40  # below an inner node, about
 AHEAD = 12  # members between a prefetch and its use
 
@@ -23,8 +22,7 @@ AHEAD = 12  # members between a prefetch and its use
 @kernel
 def copied_bytes(words, ref):
     """Return an upper bound of the bytes that a copy takes."""
-    root = keyspace.root_of(words, ref)
-    return members.bytes_of(words, root) + members.count_of(words, root) * MEMBER_OVERHEAD + 4096
+    return members.copied_bytes(words, keyspace.root_of(words, ref))
 
 
 @kernel

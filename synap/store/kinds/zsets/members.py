@@ -26,6 +26,7 @@ TABLE_WORDS = TREE + trees.TREE_WORDS
 SCORE_BYTES = 9  # of a score in a strip, with its head
 SCORE_HEAD = 8 << packed.SIZE_SHIFT
 STAGGER = 0
+OVERHEAD = 80  # the most bytes that a member takes besides its own: head, end of a word, slots, half of a leaf
 
 
 @kernel
@@ -182,9 +183,17 @@ def open_table(words, octets, root, size):
     if block == 0:
         return False
     fill(octets, block * 8, 0, TABLE_WORDS * 8)
-    tables.open_table(words, octets, block, max(size, tables.SIZE_MIN))
+    if not tables.open_table(words, octets, block, max(size, tables.SIZE_MIN)):
+        arena.release(words, block)
+        return False
     words[root] = packed.root_word(block, TABLE)
-    return words[block + tables.SLOTS] != 0
+    return True
+
+
+@kernel
+def copied_bytes(words, root):
+    """Return an upper bound of the bytes that blocks for the members of another sorted set in a table hold."""
+    return bytes_of(words, root) + count_of(words, root) * OVERHEAD + TABLE_WORDS * 8
 
 
 @outlined
@@ -298,7 +307,8 @@ def add(words, octets, root, start, size, mark, score):
     """Add a member that is not there; return False without memory."""
     if is_packed(words, root):
         count = count_of(words, root)
-        if count < words[ZSET_ENTRIES_MAX] and size <= words[ZSET_VALUE_MAX]:
+        small = count < words[ZSET_ENTRIES_MAX] and size <= words[ZSET_VALUE_MAX]
+        if small and packed.takes(words, block_of(words, root), size + SCORE_BYTES):
             if words[root] == 0:
                 block = packed.new_block(words, packed.entry_bytes(size) + SCORE_BYTES)
                 if block == 0:

@@ -1,144 +1,68 @@
 """Rows on several sorted sets: ZUNION, ZINTER, ZDIFF, the forms that store their result, ZINTERCARD, ZRANGESTORE.
 
-A source is a sorted set or a set, whose members have the score 1. The members of a result are gathered in a table
-first, where their scores are combined, and get their order at the end. A result is a sorted set without a name, in a
-block of two words: the head of a record, and a root. All checks and allocations have been made when it replaces the
-destination, which may be one of the sources.
+The sources are read by `sources.py`. The members of a result are gathered in a table first, where their scores are
+combined, and get their order at the end. A result is a sorted set without a name, in a block of two words: the head of
+a record, and a root. All checks and allocations have been made when it replaces the destination, which may be one of
+the sources.
 """
 
 from synap.compiler.jit import kernel, outlined
 from synap.kernels.spans import bits_of, real_of
-from synap.store.kinds.sets import members as set_members
 from synap.store.kinds.zsets import members
+from synap.store.kinds.zsets.sources import (
+    SOURCE_WORDS,
+    first_of,
+    found_in,
+    gather,
+    source_bytes,
+    source_count,
+    take,
+    weighted,
+)
 from synap.store.kinds.zsets.tree import SCORE
 from synap.store.kinds.zsets.zset_ranges import BY_RANK, BY_SCORE, limited, opened, put_range
 from synap.store.memory import arena
-from synap.store.memory.kinds import SET, ZSET
+from synap.store.memory.kinds import ZSET
 from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
     EMPTY,
-    GUARD_LOADING,
-    MARK_BITS,
     NUMBER,
-    REFUSE,
     ZSET_ENTRIES_MAX,
     ZSET_VALUE_MAX,
 )
 from synap.store.memory.refusals import LIMIT_OF_RANKS, NEGATIVE_LIMIT, OUT_OF_MEMORY, WRONG_TYPE
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import first_item, set_scalar, text_at, text_size
-from synap.store.records import key_access, keyspace
-from synap.store.records.key_access import MISSING, OTHER_KIND
+from synap.store.records import keyspace
+from synap.store.records.key_access import MISSING
+from synap.store.records.packed import STRIP_MAX, TEXTS_MAX
 from synap.store.slots import zsets as slots
 
 UNION, INTERSECTION, DIFFERENCE = range(3)
 SUM, MIN, MAX = 1, 2, 3  # in the slot of AGGREGATE
-ROOT, WEIGHT, IS_SET, SOURCE_WORDS = range(4)  # words of a source
 ROOT_AT = 1  # word of a result
 ALL = 1 << 62
-MEMBER_BYTES = 100  # the most bytes that a member of a result takes besides its own
 
 
 @kernel
-def source_count(words, source):
-    """Return the number of members of a source."""
-    root = words[source + ROOT]
-    if root == 0:
+def new_result(words, octets, most):
+    """Return the ref of a result that has space for `most` members, 0 without memory."""
+    made = arena.allocate(words, 2)
+    if made == 0:
         return 0
-    return set_members.count_of(words, root) if words[source + IS_SET] else members.count_of(words, root)
-
-
-@kernel
-def source_bytes(words, source):
-    """Return the bytes of all members of a source."""
-    root = words[source + ROOT]
-    if root == 0:
+    words[made] = ZSET
+    words[made + ROOT_AT] = 0
+    if not members.open_table(words, octets, made + ROOT_AT, most + (most >> 1)):
+        arena.release(words, made)
         return 0
-    return set_members.bytes_of(words, root) if words[source + IS_SET] else members.bytes_of(words, root)
+    return made
 
 
 @kernel
-def swap(words, one, other):
-    """Exchange two sources."""
-    for i in range(SOURCE_WORDS):
-        words[one + i], words[other + i] = words[other + i], words[one + i]
-
-
-@kernel
-def sort_sources(words, sources, count):
-    """Order sources by their number of members (Shell's sort): scores are added in this order, as in Redis."""
-    gap = count >> 1
-    while gap > 0:
-        for i in range(gap, count):
-            at = i
-            while at >= gap:
-                one = sources + (at - gap) * SOURCE_WORDS
-                other = sources + at * SOURCE_WORDS
-                if source_count(words, one) <= source_count(words, other):
-                    break
-                swap(words, one, other)
-                at -= gap
-        gap >>= 1
-
-
-@outlined
-def gather(words, octets, tape, keys, weight, what, now):
-    """Return a block with the sources in the group in slot `keys`, 0 without memory.
-
-    `weight` is the slot of the first weight; with 0, all weights are 1. Return OTHER_KIND if a key holds neither a
-    sorted set nor a set. The caller frees the block.
-    """
-    count = words[tape + keys]
-    key = first_item(words, tape, keys) + slots.ZSET_INTERCARD_KEYS_KEY
-    block = arena.allocate(words, count * SOURCE_WORDS + 1)
-    source = block
-    for _ in range(count if block else 0):
-        ref = key_access.find(words, octets, tape, key, ZSET, now)
-        words[source + IS_SET] = 0
-        if ref == OTHER_KIND:
-            _, _, ref = key_access.open_key(words, octets, tape, key, SET, now)
-            words[source + IS_SET] = 1
-            if ref == OTHER_KIND:
-                arena.release(words, block)
-                return OTHER_KIND
-        words[source + ROOT] = keyspace.root_of(words, ref) if ref else 0
-        words[source + WEIGHT] = words[tape + weight] if weight else bits_of(1.0)
-        weight += 1 if weight else 0  # a number takes one slot
-        key += slots.ZSET_INTERCARD_KEYS_STRIDE
-        source += SOURCE_WORDS
-    if block and what != DIFFERENCE:
-        sort_sources(words, block, count)
-    return block
-
-
-@kernel
-def first_of(words, octets, source):
-    """Return the state of a walk over the members of a source: (place or leaf, index)."""
-    root = words[source + ROOT]
-    if root == 0 or words[source + IS_SET]:
-        return 0, 0
-    return members.seek(words, octets, root, 0)
-
-
-@kernel
-def take(words, octets, source, leaf, i):
-    """Return (octet, size, form, score, place or leaf to go on from, index) of the next member of a walk."""
-    root = words[source + ROOT]
-    if words[source + IS_SET]:
-        place, member = set_members.following(words, octets, root, leaf)
-        start, mark = set_members.text_of(words, octets, root, member)
-        return start, mark >> MARK_BITS, mark & 0xFF, 1.0, place, i
-    start, size, form, score = members.read(words, octets, leaf, i)
-    leaf, i = members.following(words, octets, leaf, i)
-    return start, size, form, score, leaf, i
-
-
-@kernel
-def weighted(words, source, score):
-    """Return a score times the weight of its source, 0 in place of NaN."""
-    score *= real_of(words[source + WEIGHT])
-    return score if score == score else 0.0
+def discard(words, made):
+    """Leave a result to upkeep, which frees it after the reply."""
+    keyspace.drop_record(words, made, False)
 
 
 @kernel
@@ -150,36 +74,6 @@ def combined(one, other, aggregate):
         return max(one, other)
     total = one + other
     return total if total == total else 0.0
-
-
-@kernel
-def found_in(words, octets, source, start, size):
-    """Return (whether a text is a member of a source, its score there)."""
-    root = words[source + ROOT]
-    if root == 0:
-        return False, 0.0
-    if words[source + IS_SET]:
-        return set_members.find(words, octets, root, start, size) != 0, 1.0
-    spot = members.locate(words, octets, root, start, size)
-    return spot != 0, members.score_at(words, octets, root, spot) if spot else 0.0
-
-
-@kernel
-def new_result(words, octets, most):
-    """Return the ref of a result that has space for `most` members, 0 without memory."""
-    made = arena.allocate(words, 2)
-    if made:
-        words[made] = ZSET
-        words[made + ROOT_AT] = 0
-        if not members.open_table(words, octets, made + ROOT_AT, most + (most >> 1)):
-            return 0
-    return made
-
-
-@kernel
-def discard(words, made):
-    """Leave a result to upkeep, which frees it after the reply."""
-    keyspace.drop_record(words, made, False)
 
 
 @outlined
@@ -228,7 +122,7 @@ def sift(words, octets, sources, count, what, aggregate, limit, table):
 
 
 @kernel
-def settled(words, octets, made):
+def settle(words, octets, made):
     """Give the members of a result their order, and the form that suits them; return False without memory."""
     root = made + ROOT_AT
     longest, done = members.put_in_order(words, octets, members.block_of(words, root))
@@ -236,6 +130,8 @@ def settled(words, octets, made):
         return False
     count = members.count_of(words, root)
     if count == 0 or count > words[ZSET_ENTRIES_MAX] or longest > words[ZSET_VALUE_MAX]:
+        return True
+    if 2 * count > TEXTS_MAX or members.copied_bytes(words, root) > STRIP_MAX:
         return True
     return members.pack(words, octets, root)
 
@@ -254,31 +150,40 @@ def evaluate(words, octets, sources, count, what, aggregate):
         done = unite(words, octets, sources, count, aggregate, table)
     else:
         done = sift(words, octets, sources, count, what, aggregate, ALL, table) >= 0
-    return made if done and settled(words, octets, made) else 0
+    return finished(words, octets, made, done)
 
 
 @kernel
-def lacks_memory(words, sources, count):
-    """Return True if the members of all sources exceed max_memory; a replay repeats what was done before."""
+def finished(words, octets, made, done):
+    """Return a result once all its members are there, or discard it and return 0 if there was no memory for them."""
+    if done and settle(words, octets, made):
+        return made
+    discard(words, made)
+    return 0
+
+
+@kernel
+def result_bytes(words, sources, count, what):
+    """Return an upper bound of the bytes of a result: the members of a union may come from all of the sources, those
+    of an intersection or a difference only from the first."""
     size = 0
-    for source in range(sources, sources + count * SOURCE_WORDS, SOURCE_WORDS):
-        size += source_bytes(words, source) + source_count(words, source) * MEMBER_BYTES
-    return words[REFUSE] & GUARD_LOADING == 0 and arena.full(words, size)
+    for i in range(count if what == UNION else 1):
+        size += source_bytes(words, sources + i * SOURCE_WORDS)
+    return size
 
 
 @kernel
 def replied(words, octets, tape, now, reply, keys, what, weight, aggregate, with_scores):
     """Reply with the result of an operation on the sorted sets in slot `keys`; see `gather` for `weight`."""
-    sources = gather(words, octets, tape, keys, weight, what, now)
+    sources = gather(words, octets, tape, keys, weight, what == DIFFERENCE, now)
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
-    if lacks_memory(words, sources, words[tape + keys]):
-        arena.release(words, sources)
-        return OUT_OF_MEMORY
-    made = evaluate(words, octets, sources, words[tape + keys], what, aggregate)
+    count = words[tape + keys]
+    full = arena.lacks_aside(words, result_bytes(words, sources, count, what))
+    made = 0 if full else evaluate(words, octets, sources, count, what, aggregate)
     arena.release(words, sources)
     if made == 0:
-        return BROKEN
+        return OUT_OF_MEMORY
     root = made + ROOT_AT
     count = members.count_of(words, root)
     status = put_range(words, octets, reply, root, 0, count, False, with_scores) if count else EMPTY
@@ -342,16 +247,15 @@ def put_under_destination(words, octets, tape, destination, made, reply):
 def stored(words, octets, tape, now, reply, what, weight, aggregate):
     """Store the result of an operation on sorted sets under a key; reply with the number of its members."""
     keys = slots.ZSET_DIFFSTORE_KEYS
-    sources = gather(words, octets, tape, keys, weight, what, now)
+    sources = gather(words, octets, tape, keys, weight, what == DIFFERENCE, now)
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
-    if lacks_memory(words, sources, words[tape + keys]):
-        arena.release(words, sources)
-        return OUT_OF_MEMORY
-    made = evaluate(words, octets, sources, words[tape + keys], what, aggregate)
+    count = words[tape + keys]
+    full = arena.lacks(words, result_bytes(words, sources, count, what))
+    made = 0 if full else evaluate(words, octets, sources, count, what, aggregate)
     arena.release(words, sources)
     if made == 0:
-        return BROKEN
+        return OUT_OF_MEMORY
     return put_under_destination(words, octets, tape, slots.ZSET_DIFFSTORE_DESTINATION, made, reply)
 
 
@@ -388,7 +292,7 @@ def count_common(words, octets, tape, now, reply):
     if limit < 0:
         return NEGATIVE_LIMIT
     keys = slots.ZSET_INTERCARD_KEYS
-    sources = gather(words, octets, tape, keys, 0, INTERSECTION, now)
+    sources = gather(words, octets, tape, keys, 0, False, now)
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
     found = sift(words, octets, sources, words[tape + keys], INTERSECTION, SUM, limit if limit else ALL, 0)
@@ -414,25 +318,44 @@ def store_range(words, octets, tape, now, reply):
     )  # fmt: skip
     if refusal:
         return refusal
-    made = new_result(words, octets, count)
+    root = keyspace.root_of(words, ref)
+    if ref == MISSING:
+        count = 0
+    elif backwards and by == BY_RANK:
+        first = members.count_of(words, root) - first - count
+    elif has_limit and by != BY_RANK:
+        first, count = limited(first, count, backwards, words[tape + slots.ZSET_RANGESTORE_OFFSET], limit)
+    made = 0 if lacks_range(words, octets, root, first, count) else new_result(words, octets, count)
+    if made:
+        done = copy_range(words, octets, root, first, count, members.block_of(words, made + ROOT_AT))
+        made = finished(words, octets, made, done)
     if made == 0:
-        return BROKEN
-    if ref != MISSING:
-        root = keyspace.root_of(words, ref)
-        if backwards and by == BY_RANK:
-            first = members.count_of(words, root) - first - count
-        if has_limit and by != BY_RANK:
-            first, count = limited(first, count, backwards, words[tape + slots.ZSET_RANGESTORE_OFFSET], limit)
-        if count and not copy_range(words, octets, root, first, count, members.block_of(words, made + ROOT_AT)):
-            return BROKEN
-        if not settled(words, octets, made):
-            return BROKEN
+        return OUT_OF_MEMORY
     return put_under_destination(words, octets, tape, slots.ZSET_RANGESTORE_DESTINATION, made, reply)
+
+
+@kernel
+def lacks_range(words, octets, root, first, count):
+    """Return True if there is no memory for a copy of `count` members from a position on.
+
+    If memory might not suffice for all members, the texts of those in the range are added up.
+    """
+    if count == 0 or not arena.lacks(words, members.copied_bytes(words, root)):
+        return False
+    total = 0
+    leaf, i = members.seek(words, octets, root, first)
+    for _ in range(count):
+        _, size, _, _ = members.read(words, octets, leaf, i)
+        total += size
+        leaf, i = members.following(words, octets, leaf, i)
+    return arena.lacks(words, total + count * members.OVERHEAD)
 
 
 @kernel
 def copy_range(words, octets, root, first, count, table):
     """Add `count` members from a position on to a table without a tree; return False without memory."""
+    if count == 0:
+        return True
     leaf, i = members.seek(words, octets, root, first)
     for _ in range(count):
         start, size, form, score = members.read(words, octets, leaf, i)

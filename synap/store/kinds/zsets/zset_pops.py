@@ -5,7 +5,6 @@ from synap.store.kinds.zsets import members
 from synap.store.kinds.zsets.zset_ranges import put_members
 from synap.store.memory.kinds import ZSET
 from synap.store.memory.layout import (
-    BROKEN,
     CHANGED,
     DONE,
     EMPTY,
@@ -20,7 +19,7 @@ from synap.store.memory.layout import (
     REPLY_ITEMS_MAX,
     WAIT,
 )
-from synap.store.memory.refusals import COUNT_BELOW_ONE, POSITIVE_COUNT, WRONG_TYPE
+from synap.store.memory.refusals import COUNT_BELOW_ONE, OUT_OF_MEMORY, POSITIVE_COUNT, WRONG_TYPE
 from synap.store.memory.tapes import add_mark, add_text, first_item, fits, set_scalar, text_at, text_size
 from synap.store.records import key_access, keyspace
 from synap.store.records.key_access import MISSING, OTHER_KIND
@@ -42,7 +41,7 @@ def take(words, octets, h, seat, ref, first, count):
 
 @kernel
 def pop(words, octets, reply, tape, key, h, seat, ref, end, count, with_key, group, mark):
-    """Remove `count` members at one end and reply with them; return DONE, FULL or BROKEN.
+    """Remove `count` members at one end and reply with them; return DONE, FULL or OUT_OF_MEMORY.
 
     The reply has the key in slot `key` of the tape if `with_key` says so, and a mark `group` before the members if it
     is not 0; see `put_members` for `mark`.
@@ -64,7 +63,7 @@ def pop(words, octets, reply, tape, key, h, seat, ref, end, count, with_key, gro
     total = put_members(words, octets, reply, root, first, count, end == MAX, 1, mark)
     if not fits(words, reply, items, size + total):
         return FULL
-    return DONE if take(words, octets, h, seat, ref, first, count) else BROKEN
+    return DONE if take(words, octets, h, seat, ref, first, count) else OUT_OF_MEMORY
 
 
 @kernel

@@ -1,7 +1,5 @@
 """Rows that read members in no order: ZRANDMEMBER and ZSCAN."""
 
-import numpy as np
-
 from synap.compiler.jit import kernel
 from synap.kernels.reals import REAL_SIZE_MAX, print_real
 from synap.store.kinds.zsets import members
@@ -9,7 +7,6 @@ from synap.store.kinds.zsets.zset_ranges import put_members
 from synap.store.memory import arena, tables
 from synap.store.memory.kinds import ZSET
 from synap.store.memory.layout import (
-    CHANCE,
     EMPTY,
     FULL,
     ITEM,
@@ -30,23 +27,14 @@ from synap.store.memory.refusals import (
 from synap.store.memory.reply_sizes import bytes_in
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_mark, add_text, fits, set_scalar
-from synap.store.records import key_access, keyspace, scans
+from synap.store.records import draws, key_access, keyspace, scans
 from synap.store.records.key_access import MISSING, OTHER_KIND
 from synap.store.slots import zsets as slots
 
 LEAST = -(1 << 63)
 PAIRS_MAX = (1 << 62) - 1  # Redis refuses counts of pairs whose double would overflow
 TOTAL_MAX = 1 << 27  # more than any reply holds, so that products do not overflow
-DRAWS_MAX = 64  # different members that are drawn one by one; more are chosen in a walk
 SCORE_WORDS = (REAL_SIZE_MAX + 7) >> 3
-
-
-@kernel
-def below(words, limit):
-    """Return a random number from 0 to `limit` - 1."""
-    chance = tables.next_chance(words[CHANCE])
-    words[CHANCE] = chance
-    return np.int64((np.uint64(chance) >> np.uint64(1)) % np.uint64(limit))
 
 
 @kernel
@@ -72,10 +60,10 @@ def draw(words, octets, tape, now, reply):
     set_scalar(words, reply, 0)
     if many:
         add_mark(words, reply, MARK_PAIRS if with_scores else MARK_ARRAY, total)
-    if wanted > 0 and many and (total == found or total > DRAWS_MAX):
+    if wanted > 1 and not draws.are_few(total, found):
         choose(words, octets, root, reply, total, found, with_scores)
-    else:
-        draw_some(words, octets, root, reply, total, found, wanted > 0, with_scores)
+    elif not draw_some(words, octets, root, reply, total, found, wanted > 1, with_scores):
+        return OUT_OF_MEMORY
     return ITEM if fits(words, reply, words[reply + 1], bytes_in(words, reply)) else FULL
 
 
@@ -83,7 +71,7 @@ def draw(words, octets, tape, now, reply):
 def choose(words, octets, root, reply, wanted, found, with_scores):
     """Add `wanted` of the `found` members, each set of them with equal odds, in one walk."""
     for place in range(found):
-        if below(words, found - place) < wanted:
+        if draws.is_chosen(words, wanted, found - place):
             put_members(words, octets, reply, root, place, 1, False, with_scores, MARK_PAIR if with_scores else 0)
             wanted -= 1
             if wanted == 0:
@@ -92,23 +80,18 @@ def choose(words, octets, root, reply, wanted, found, with_scores):
 
 @kernel
 def draw_some(words, octets, root, reply, wanted, found, different, with_scores):
-    """Add `wanted` members that are drawn one by one; `different`: none twice."""
-    stride = 3 if with_scores else 1
-    skip = 1 if with_scores else 0  # the mark before a member
-    first = words[reply + 1] + skip
+    """Add `wanted` members that are drawn one by one; `different`: none twice. Return False without memory."""
+    sieve = draws.new_sieve(words, octets, wanted) if different else 0
+    if different and sieve == 0:
+        return False
     while wanted:
-        before = words[reply + 1]
-        place = below(words, found)
-        put_members(words, octets, reply, root, place, 1, False, with_scores, MARK_PAIR if with_scores else 0)
-        again = False
-        if different:
-            last = before + skip
-            for item in range(first, last, stride):
-                again |= words[reply + 2 + 2 * item] == words[reply + 2 + 2 * last]
-        if again:
-            words[reply + 1] = before
-        else:
+        place = draws.below(words, found)
+        if sieve == 0 or draws.is_new(words, sieve, place):
+            put_members(words, octets, reply, root, place, 1, False, with_scores, MARK_PAIR if with_scores else 0)
             wanted -= 1
+    if sieve:
+        arena.release(words, sieve)
+    return True
 
 
 @kernel

@@ -1,0 +1,156 @@
+"""Calls that need much memory ask for as much as they take: neither too little, nor far too much."""
+
+from typing import Any
+
+import pytest
+
+from synap.store.memory import layout
+from synap.store.upkeep import upkeep
+from tests.store.copies import replayed
+from tests.store.differential import digest
+from tests.support import Bench, Refusal
+
+OOM = Refusal("OOM command not allowed when used memory > 'maxmemory'.")
+SLACK = 1 << 10  # what tables of keys take when they grow
+ASKED = 64 << 10  # what a call may ask for besides two and a half times what it takes
+UNLIMITED = 1 << 40
+MEMBERS = 1500
+
+
+def member(i: int) -> bytes:
+    return b"member %d " % i + b"x" * (i % 150)
+
+
+def pairs(count: int) -> list[Any]:
+    return [word for i in range(count) for word in (i, member(i))]
+
+
+BUILD: dict[str, list[list[Any]]] = {
+    "zset": [[b"ZADD", b"z", *pairs(MEMBERS)]],
+    "few": [[b"ZADD", b"few", *pairs(10)]],
+    "set": [[b"SADD", b"s", *(member(i) for i in range(MEMBERS))]],
+    "small": [[b"SADD", b"small", b"a", b"b", member(1)]],
+    "integers": [[b"SADD", b"i%d" % i, *range(i * 500, i * 500 + 500)] for i in range(20)],
+    "hash": [[b"HSET", b"h", *(word for i in range(MEMBERS) for word in (i, member(i)))]],
+    "expiring": [[b"HSETEX", b"h", b"PX", b"1000", b"FIELDS", MEMBERS,
+                  *(word for i in range(MEMBERS) for word in (i, member(i)))]],
+    "packed": [[b"HSET", b"h", *(word for i in range(300) for word in (i, b"v" * (i % 60)))]],
+    "list": [[b"RPUSH", b"l", *(member(i) for i in range(MEMBERS))]],
+    "long": [[b"RPUSH", b"l", *(b"x" * (1020 + i % 9) for i in range(150))]],
+    "boxes": [[b"RPUSH", b"l", *(b"x" * (1100 + i) for i in range(150))]],
+    "text": [[b"SET", b"t", b"x" * 40_000]],
+    "page": [[b"SET", b"t", b"x" * 32_800]],
+}  # fmt: skip
+CALLS: list[tuple[str, list[Any]]] = [
+    ("zset", [b"ZRANGESTORE", b"d", b"z", b"0", b"-1"]),
+    ("zset", [b"ZRANGESTORE", b"d", b"z", b"5", b"9"]),
+    ("zset", [b"ZRANGESTORE", b"d", b"z", b"100", b"2000", b"BYSCORE", b"LIMIT", b"10", b"1000"]),
+    ("zset few", [b"ZINTERSTORE", b"d", b"2", b"z", b"few"]),
+    ("zset small", [b"ZINTERSTORE", b"d", b"2", b"small", b"z"]),
+    ("zset set", [b"ZINTERSTORE", b"d", b"2", b"z", b"s"]),
+    ("zset few", [b"ZDIFFSTORE", b"d", b"2", b"few", b"z"]),
+    ("zset few", [b"ZDIFFSTORE", b"d", b"2", b"z", b"few"]),
+    ("zset set few", [b"ZUNIONSTORE", b"d", b"3", b"z", b"s", b"few"]),
+    ("set small", [b"SINTERSTORE", b"d", b"s", b"small"]),
+    ("set small", [b"SUNIONSTORE", b"d", b"s", b"small"]),
+    ("set small", [b"SDIFFSTORE", b"d", b"s", b"small"]),
+    ("integers", [b"SUNIONSTORE", b"d", *(b"i%d" % i for i in range(20))]),
+    ("zset", [b"COPY", b"z", b"d"]),
+    ("few", [b"COPY", b"few", b"d"]),
+    ("set", [b"COPY", b"s", b"d"]),
+    ("integers", [b"COPY", b"i3", b"d"]),
+    ("hash", [b"COPY", b"h", b"d"]),
+    ("expiring", [b"COPY", b"h", b"d"]),
+    ("packed", [b"COPY", b"h", b"d"]),
+    ("list", [b"COPY", b"l", b"d"]),
+    ("long", [b"COPY", b"l", b"d"]),
+    ("boxes", [b"COPY", b"l", b"d"]),
+    ("text", [b"COPY", b"t", b"d"]),
+    ("page", [b"COPY", b"t", b"d"]),
+    ("text", [b"APPEND", b"t", b"y" * 100]),
+    ("text", [b"SETRANGE", b"t", b"60000", b"y"]),
+    ("text", [b"SETBIT", b"t", b"700000", b"1"]),
+    ("text", [b"BITFIELD", b"t", b"SET", b"u8", b"700000", b"1"]),
+    ("page", [b"BITOP", b"NOT", b"d", b"t"]),
+    ("text", [b"SWAPDB", b"0", b"1"]),
+]
+
+
+def built(store: type[Bench], names: str) -> Bench:
+    bench = store()
+    for name in names.split():
+        for call in BUILD[name]:
+            assert not isinstance(bench.ask(call), Refusal)
+    return bench
+
+
+def used(bench: Bench) -> int:
+    """The bytes of all blocks, once upkeep is done."""
+    while bench[layout.LAZYFREE]:
+        upkeep.lazyfree(*bench.both, 1 << 30)
+    return bench[layout.WORDS_USED] * 8
+
+
+@pytest.mark.parametrize(("names", "call"), CALLS, ids=lambda each: "" if isinstance(each, str) else repr(each[:3]))
+def test_a_call_asks_for_what_it_takes(store: type[Bench], names: str, call: list[Any]) -> None:
+    roomy = built(store, names)
+    before = used(roomy)
+    wanted = roomy.ask(call)
+    grown = used(roomy) - before
+    bench = built(store, names)
+    state, free = digest(bench), 0
+    while True:
+        bench[layout.BYTES_MAX] = before + free
+        told = bench.ask(call)
+        if told != OOM:
+            break
+        assert digest(bench) == state and used(bench) == before
+        free += 512 + max(grown, 0) // 64
+        assert free <= 5 * max(grown, 0) // 2 + ASKED, "it asks for far more than it takes"
+    assert told == wanted and digest(bench) == digest(roomy)
+    assert used(bench) <= max(before, bench[layout.BYTES_MAX] + SLACK), "it has taken more than it asked for"
+
+
+@pytest.mark.parametrize(("names", "call"), CALLS, ids=lambda each: "" if isinstance(each, str) else repr(each[:3]))
+def test_a_replay_is_not_refused(store: type[Bench], names: str, call: list[Any]) -> None:
+    bench = built(store, names)
+    assert not isinstance(bench.ask(call), Refusal)
+    start = layout.LOG * layout.WORD
+    frames = bytes(bench.heap.bytes[start : start + bench[layout.LOG_TOP]])
+    other = store()
+    other[layout.BYTES_MAX] = 0
+    assert digest(replayed(other, [frames])) == digest(bench)
+
+
+REPLIES: list[tuple[str, list[Any]]] = [
+    ("z", [b"ZUNION", b"2", b"z", b"other"]),
+    ("z", [b"ZINTER", b"2", b"z", b"other"]),
+    ("z", [b"ZDIFF", b"2", b"z", b"none"]),
+    ("s", [b"SUNION", b"s", b"other"]),
+]
+
+
+@pytest.mark.parametrize(("key", "call"), REPLIES, ids=lambda each: "" if isinstance(each, str) else repr(each[:1]))
+def test_replies_of_many_members_ask_for_memory(store: type[Bench], key: str, call: list[Any]) -> None:
+    bench = store()
+    for name in (key.encode(), b"other"):
+        for first in range(0, 12_000, 2000):
+            texts = [b"%06d" % i + b"x" * 90 for i in range(first, first + 2000)]
+            bench.ask([b"ZADD", name, *(word for text in texts for word in (b"1", text))] if key == "z"
+                      else [b"SADD", name, *texts])  # fmt: skip
+    before = used(bench)
+    bench[layout.BYTES_MAX] = before
+    assert bench.ask([*call[:-2], b"none", b"none"]) == [], "a small reply is given when memory is full"
+    assert bench.ask(call) == OOM and used(bench) == before
+    bench[layout.BYTES_MAX] = before + (8 << 20)
+    assert bench.heap.bytes and row_takes(bench, call) == 12_000
+    assert used(bench) == before
+    bench[layout.BYTES_MAX] = UNLIMITED
+
+
+def row_takes(bench: Bench, call: list[Any]) -> int:
+    """How many members the reply has; it is too large for one buffer of the lane."""
+    store = [call[0] + b"STORE", b"d", *call[1:]]
+    count = bench.ask(store)
+    assert bench.ask([b"DEL", b"d"]) == 1
+    return int(count)
