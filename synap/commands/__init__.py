@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from synap.command import Catalogue, Command
-from synap.commands import client_transactions, connection, dumps, keys, pubsub, renames, server, words
+from synap.commands import client_transactions, connection, dumps, keys, pubsub, renames, server, structure_stats, words
 from synap.derive.doors import family_codes
 from synap.store.kinds.table import KINDS, NAMED
 
@@ -16,7 +16,7 @@ CATALOGUE = Catalogue(
     KIND_ROWS
     + [
         row
-        for module in (keys, renames, dumps, connection, client_transactions, server, pubsub, words)
+        for module in (keys, renames, dumps, connection, client_transactions, server, pubsub, words, structure_stats)
         for row in module.ROWS
     ]
 )

@@ -1,5 +1,6 @@
 """The command envelope: one JSON command or a batch, carried out in order and answered with status 200."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from synap.engine.outcomes import Outcome
 from synap.faults import Fault
 from synap.io.http.client_transactions import CLIENT_ID
 from synap.io.http.json_calls import JsonCalls
+from synap.io.http.key_walks import KeyWalks
 from synap.io.node.clock import unique_text
 from synap.proto import streamable
 from synap.proto.http import Request, Response
@@ -17,6 +19,7 @@ from synap.proto.rest import Target
 from synap.store.lane import json_batch
 from synap.store.memory import layout
 from synap.store.memory.layout import WORD
+from synap.traits import WALKS
 
 BATCH_MAX = 10_000
 BATCH_BODY = layout.CALL_BLOB + layout.CALL_BLOB_BYTES // WORD // 2  # behind the calls made during a batch
@@ -27,12 +30,12 @@ _encode = msgspec.json.encode
 class Envelopes:
     """The enveloped commands of one server."""
 
-    def __init__(self, calls: JsonCalls) -> None:
-        self.calls = calls
+    def __init__(self, calls: JsonCalls, walks: KeyWalks) -> None:
+        self.calls, self._walks = calls, walks
         self.server = server = calls.server
         self._texts = CHOICES[server.settings.text("server.envelope_texts")]
 
-    def answer(self, request: Request, caller: Caller) -> Response:
+    def answer(self, request: Request, caller: Caller) -> Response | Awaitable[Response]:
         """Answer one command, or a batch in order."""
         texts = self._texts or texts_for(request.headers)
         plain = texts == EXACT and caller.rate is None and self.server.node is not None
@@ -48,7 +51,10 @@ class Envelopes:
             if not posted.command:
                 raise Fault("WRONG_FIELD", field="command", wanted="a string", found="nothing")
             one = streamable.Envelope(posted.command, posted.request_id, posted.payload)
-            return Response(200, _encode(self.run(caller, one, texts)))
+            target = self.server.commands.targets.get(one.command) if self.server.node is not None else None
+            if target is not None and target.row.traits & WALKS:
+                return self._walks.before(target.row, caller, lambda: self._single(caller, one, texts))
+            return self._single(caller, one, texts)
         if posted.commands is None:
             raise Fault("MISSING_FIELD", field="commands", kind="array")
         commands = posted.commands
@@ -63,6 +69,9 @@ class Envelopes:
             pieces.append(_encode(self.run(caller, one, texts)))
             made += len(pieces[-1])
         return Response(200, b'{"responses":[%b]}' % b",".join(pieces))
+
+    def _single(self, caller: Caller, one: streamable.Envelope, texts: str) -> Response:
+        return Response(200, _encode(self.run(caller, one, texts)))
 
     @property
     def reply_bytes_max(self) -> int:
