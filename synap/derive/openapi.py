@@ -83,6 +83,7 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
     properties |= {other: {"type": ["integer", "null"]} for other in row.units}
     properties |= {other: {"type": ["boolean", "null"]} for other in row.negated}
     properties |= {row.within: {"type": ["object", "null"]}} if row.within else {}
+    properties |= {name: _tagged(tags, properties) for name, tags in row.tagged.items()}
     for new, old in {new: old for old, new in route.renamed.items()}.items():
         if new in properties:
             properties[old] = properties.pop(new)
@@ -115,7 +116,7 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
     elif properties:
         found["requestBody"] = {
             "required": bool(required),
-            "content": {"application/json": {"schema": object_of(properties, required) | _either(row, taken)}},
+            "content": {"application/json": {"schema": _body(row, route, properties, required, taken)}},
         }
     if parameters:
         found["parameters"] = parameters
@@ -124,6 +125,23 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
         schema = any_of([schema, object_of({"error": {"type": "string"}}, ["error"])])
     found["responses"] = _responses(schema, statuses(row))
     return found
+
+
+def _tagged(tags: dict[str, str], properties: dict[str, Schema]) -> Schema:
+    """Return the schema of an object with one of several tags, in either of its forms, or null."""
+    forms: list[Schema] = [{"type": "null"}]
+    for tag, name in tags.items():
+        value = {"anyOf": [form for form in properties[name]["anyOf"] if form != {"type": "null"}]}
+        forms.append(object_of({tag: value}, [tag]) | {"maxProperties": 1})
+        forms.append(object_of({"type": {"const": tag}, "value": value}, ["type", "value"]) | {"maxProperties": 2})
+    return {"anyOf": forms}
+
+
+def _body(
+    row: Command, route: Route, properties: dict[str, Schema], required: list[str], taken: set[str]
+) -> Schema:
+    found = object_of(properties, required) | _either(row, taken)
+    return any_of([found, properties[route.whole]]) if route.whole else found
 
 
 def _templates(row: Command, route: Route) -> tuple[Any, Any]:

@@ -95,7 +95,8 @@ def test_keys_in_paths(surfaces: Surfaces, key: str) -> None:
 
 
 def test_the_empty_key(surfaces: Surfaces) -> None:
-    assert surfaces.rest("POST", "/kv/set", {"key": "", "value": ""})[1] == {"success": True, "key": ""}
+    told = surfaces.rest("POST", "/kv/set", {"key": "", "value": ""})[1]
+    assert told == {"success": True, "key": "", "written": True}
     assert surfaces.command("kv.get", {"key": ""})["payload"] == ""
     assert surfaces.rest("GET", "/kv/get/")[0] == 404  # a path has no empty segment
     assert surfaces.resp("GET", "") == b""

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from synap.arguments import Key, layout
 from synap.command import Command
 from synap.compat.operations import OPERATIONS, PLAIN
 from synap.compat.sdks import NATIVE
@@ -87,9 +88,10 @@ class Operations:
         return {name: value for name, value in payload.items() if name != "error" and value is not None}
 
     def _first_field(self, command: str) -> str:
-        """Return the field of a command that the operation's target fills."""
+        """Return the field of a command that the operation's target fills: its first key, else its first argument."""
         if self._server.node is None:
             raise Fault("LOADING")
         args = self._server.commands.find(command).row.args
-        found: str = getattr(args[0], "name", "") if args else ""
-        return {"keys": "key"}.get(found, found) or "target"
+        keys = (place.node for place in layout(args) if isinstance(place.node, Key))
+        first = next(keys, args[0] if args else None)
+        return getattr(first, "name", "") or "target"
