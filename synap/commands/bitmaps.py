@@ -48,7 +48,7 @@ ROWS = [
         "Return the position of the first bit that is 1 or 0, or -1, in a string or a part of it (as of BITCOUNT).",
         args=(
             _KEY, Int("value", least=0, most=1),
-            Optional(Int("start"), Optional(Int("end", default=-1), _UNIT)),
+            Optional(Int("start", default=0), Optional(Int("end", default=-1), _UNIT)),
         ),
         stray="SYNTAX", resp="BITPOS", reply=INTEGER, run="bitmaps.position", http=(Get("/bitmap/{key}/bitpos"),),
         json={"key": "$key", "position": "$ttl"},

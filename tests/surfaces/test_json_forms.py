@@ -100,6 +100,16 @@ def test_the_body_of_a_bitfield_may_be_its_operations(surfaces: Surfaces) -> Non
     assert surfaces.rest("POST", "/kv/set", [1])[0] == 422
 
 
+def test_a_range_of_bits_may_have_no_start(surfaces: Surfaces) -> None:
+    surfaces.resp("SETBIT", "b", 12, 1)
+    for query, position in (("end=0", None), ("end=1", 12), ("end=12&unit=bit", 12), ("end=11&unit=bit", None)):
+        fields = dict(part.split("=") for part in query.split("&"))
+        assert surfaces.rest("GET", f"/bitmap/b/bitpos?value=1&{query}")[1]["position"] == position
+        assert surfaces.command("bitmap.bitpos", {"key": "b", "value": 1, **fields})["payload"]["position"] == position
+        counted = surfaces.rest("GET", f"/bitmap/b/bitcount?{query}")[1]["count"]
+        assert counted == (0 if position is None else 1)
+
+
 def test_what_the_target_of_an_operation_names(surfaces: Surfaces) -> None:
     def operate(operation: str, target: str, /, **data: Any) -> Any:
         return surfaces.rest("POST", "/api/stream", {"operation": operation, "target": target, "data": data})[1]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from synap.engine.tallies import Tally
+from synap.store.memory.layout import GUARD_SIGNED_OUT
 from tests.server.clients import Resp, Server
 from tests.server.test_http_pages import ask
 from tests.surfaces.surfaces import Surfaces
@@ -176,6 +177,16 @@ def test_a_key_may_be_called_stats(surfaces: Surfaces) -> None:
     assert surfaces.rest("GET", "/hash/stats")[1]["total_hashes"] == 1
     assert surfaces.rest("DELETE", "/kv/del/stats")[1] == {"deleted": True, "key": "stats"}
     assert surfaces.rest("POST", "/set/stats/add", {"members": [1]})[1] == {"added": 1, "key": "stats"}
+
+
+def test_a_refused_call_walks_nowhere(surfaces: Surfaces, monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin(with_estimates: bool = False) -> Tally:
+        raise AssertionError("a walk has begun")
+
+    monkeypatch.setattr(surfaces.server.engine.tallies, "begin", begin)
+    surfaces.caller.refuses = GUARD_SIGNED_OUT
+    assert surfaces.rest("GET", "/hash/stats")[1]["error"] == "Authentication required"
+    assert surfaces.command("set.stats", None)["error"] == "Authentication required"
 
 
 def test_a_large_store_is_counted_in_steps(serve: Callable[..., Server]) -> None:

@@ -80,6 +80,7 @@ def tally(words, octets, cursor, budget, estimate, now, found, described):
     octets = bare(octets)
     found = bare(found)
     described = bare(described)
+    last = words.size - 1
     shard = cursor >> TAG_BITS
     tag = cursor & TAG_MASK
     while shard < SHARDS_COUNT:
@@ -92,7 +93,7 @@ def tally(words, octets, cursor, budget, estimate, now, found, described):
         if budget <= 0:
             return shard << TAG_BITS | tables.tag_of(words[seat])
         while words[seat]:  # one run of slots: the walk stops between two of them
-            prefetch(words, words[seat + AHEAD] & REF_MASK)
+            prefetch(words, words[min(seat + AHEAD, last)] & REF_MASK)
             budget -= tally_record(words, octets, words[seat] & REF_MASK, estimate, now, found, described)
             tag = tables.tag_of(words[seat]) + 1
             seat += 1
