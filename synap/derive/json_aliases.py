@@ -109,9 +109,11 @@ def _counted(row: Command) -> Spell | None:
     def counted(fields: dict[str, Any]) -> dict[str, Any]:
         for other, (name, size) in row.units.items():
             value = fields.get(other)
-            if value is None or fields.get(name) is not None:
+            if value is None:
                 continue
             number, limits = to_integer(other, value), ranges[name]
+            if fields.get(name) is not None:
+                continue
             if not limits.least <= number * size <= limits.most:
                 raise outside(other, "a whole number", -(-limits.least // size), limits.most // size, number)
             fields = {**fields, name: number * size}

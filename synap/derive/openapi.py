@@ -88,6 +88,7 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
         if new in properties:
             properties[old] = properties.pop(new)
             required = [old if name == new else name for name in required]
+    properties |= {name: _up_to(properties[name], largest) for name, _, largest in route.capped}
     parameters = []
     for name in path_names:
         schema = properties.pop(name, None) or member_of(row, name) or {"type": "string"}
@@ -125,6 +126,11 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
         schema = any_of([schema, object_of({"error": {"type": "string"}}, ["error"])])
     found["responses"] = _responses(schema, statuses(row))
     return found
+
+
+def _up_to(schema: Schema, largest: int) -> Schema:
+    """Return the schema of an integer with another greatest value."""
+    return {"anyOf": [form | {"maximum": largest} if "maximum" in form else form for form in schema["anyOf"]]}
 
 
 def _tagged(tags: dict[str, str], properties: dict[str, Schema]) -> Schema:
@@ -285,7 +291,7 @@ def _page(name: str, doc: str, responses: dict[str, Any]) -> dict[str, Any]:
 
 
 def _operation() -> dict[str, Any]:
-    body = object_of({"operation": {"type": "string"}, "target": {"type": ["string", "null"]}, "data": {}}, [])
+    body = object_of({"operation": {"examples": ["kv.set"]}, "target": {"examples": ["user:1"]}, "data": {}}, [])
     return _page(
         "operation", "Run an operation of an SDK; a refusal is a reply with status 200.",
         _responses({"type": "object"}, list(ALWAYS)),
