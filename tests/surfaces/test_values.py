@@ -129,7 +129,7 @@ def test_missing(surfaces: Surfaces) -> None:
 def test_set_tells_whether_it_did(surfaces: Surfaces) -> None:
     def put(**more: Any) -> Any:
         status, value, _ = surfaces.rest("POST", "/kv/set", {"key": "k", **more})
-        assert status == 200 and value.pop("key") == "k"
+        assert status == 200 and value.pop("key") == "k" and value.pop("written") is value["success"]
         return value
 
     assert put(value=1, get=True) == {"success": True}  # there was nothing to get
