@@ -60,6 +60,7 @@ class Command:
     negated       name of a JSON field with the opposite meaning -> Flag
     chosen        name of a boolean JSON field -> Choice, its word for true (or without both fields), and for false
     within        name of a JSON object whose members count as fields
+    tagged        name of a JSON object -> tag -> field: `{tag: value}` or `{"type": tag, "value": value}` is this field
     links         families to whose routes with the same names in the path OpenAPI links from this row
     switch, python        setting that must be on for JSON surfaces; hints for the Python methods (methods.py)
     gives_back    rows that put back into a list what this row has popped: one for each word of `where`
@@ -96,6 +97,7 @@ class Command:
     negated: dict[str, str] = field(default_factory=dict, hash=False)
     chosen: dict[str, tuple[str, str, str]] = field(default_factory=dict, hash=False)
     within: str = ""
+    tagged: dict[str, dict[str, str]] = field(default_factory=dict, hash=False)
     links: tuple[str, ...] = ()
     switch: str = ""
     python: Method = NO_HINTS

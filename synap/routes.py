@@ -17,6 +17,8 @@ class Route:
                next route that matches the path
     before     a row that is carried out first with the same fields, for instance to create a room
     tolerates  the refusal of `before` that does not matter, for instance that the room exists
+    of         field with a key: a call that changes nothing, and finds nothing, is answered with 404 without this key
+    whole      field that a body which is an array stands for
     json, json_nil    templates instead of those of the row
     """
 
@@ -30,6 +32,8 @@ class Route:
     needs: tuple[tuple[str, ...], ...] = ()
     before: str = ""
     tolerates: str = ""
+    of: str = ""
+    whole: str = ""
     json: Any = None
     json_nil: Any = None
 

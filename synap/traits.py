@@ -20,11 +20,13 @@
     OTHER_NAME         another name of a row: its calls are counted with that row
     MAY_REPLICATE      held back by a pause of writes though it changes no key: what it sends may reach replicas
     WAS_ITEMS          returns ITEM where 0.1.0 returned ITEMS, so frames of its calls with either status are replayed
+    WALKS              walks over all keys: surfaces that can wait make the walk in steps, before the call
+    ESTIMATES          WALKS, and estimates each HyperLogLog on the way
     REFUSED_WITH_200   REST answers what this row refuses with status 200, as `{"error": ...}` (the faults with 200)
 """
 
 (
     WRITES, GROWS, WAITS, INTERNAL, SESSION, CONTROL, NOT_IN_MULTI, WHILE_SUBSCRIBED, COUNTS_AS_SET, COUNTS_AS_DELETE,
     ONTO_ITSELF, EMPTY_IS_NIL, ADMIN, SIGNED_OUT, EMPTIES, TRUSTED, BY_SHARD_CHANNEL, OTHER_NAME, MAY_REPLICATE,
-    WAS_ITEMS, REFUSED_WITH_200,
-) = (1 << bit for bit in range(21))  # fmt: skip
+    WAS_ITEMS, REFUSED_WITH_200, WALKS, ESTIMATES,
+) = (1 << bit for bit in range(23))  # fmt: skip

@@ -3,7 +3,18 @@
 from importlib import import_module
 
 from synap.command import Catalogue, Command
-from synap.commands import client_transactions, connection, dumps, keys, pubsub, renames, server, sorting, words
+from synap.commands import (
+    client_transactions,
+    connection,
+    dumps,
+    keys,
+    pubsub,
+    renames,
+    server,
+    sorting,
+    structure_stats,
+    words,
+)
 from synap.derive.doors import family_codes
 from synap.store.kinds.table import KINDS, NAMED
 
@@ -12,14 +23,9 @@ KIND_ROWS: list[Command] = [
 ]
 """The rows of the kinds, from the modules that the table of kinds names."""
 
-CATALOGUE = Catalogue(
-    KIND_ROWS
-    + [
-        row
-        for module in (keys, renames, sorting, dumps, connection, client_transactions, server, pubsub, words)
-        for row in module.ROWS
-    ]
-)
+_OTHERS = (keys, renames, sorting, dumps, connection, client_transactions, server, pubsub, words, structure_stats)
+
+CATALOGUE = Catalogue(KIND_ROWS + [row for module in _OTHERS for row in module.ROWS])
 FAMILY_CODES = family_codes(CATALOGUE)
 FAMILIES = tuple(FAMILY_CODES.values())
 """Families with a compiled entrance, `synap/store/doors/<family>.py`; the high byte of a code is its family."""

@@ -48,7 +48,7 @@ ROWS = [
         "Return the position of the first bit that is 1 or 0, or -1, in a string or a part of it (as of BITCOUNT).",
         args=(
             _KEY, Int("value", least=0, most=1),
-            Optional(Int("start"), Optional(Int("end", default=-1), _UNIT)),
+            Optional(Int("start", default=0), Optional(Int("end", default=-1), _UNIT)),
         ),
         stray="SYNTAX", resp="BITPOS", reply=INTEGER, run="bitmaps.position", http=(Get("/bitmap/{key}/bitpos"),),
         json={"key": "$key", "position": "$ttl"},
@@ -78,7 +78,8 @@ ROWS = [
         "bitmap.bitfield", 0x0A06,
         "Read and change integers of 1 to 64 bits within a string, and return one number for each operation.",
         args=(_CHANGED, _STEPS), resp="BITFIELD", reply=Array(or_nil(INTEGER)), run="bitfields.change",
-        traits=WRITES | GROWS, needs_words=80, http=(Post("/bitmap/{key}/bitfield"),), json=_RESULTS,
+        traits=WRITES | GROWS, needs_words=80, json=_RESULTS,
+        http=(Post("/bitmap/{key}/bitfield", whole="operations"),),
         examples=(
             Example("BITFIELD f SET u8 #1 255 GET u4 8", [0, 15]),
             Example("BITFIELD f OVERFLOW FAIL INCRBY u8 #1 1 OVERFLOW SAT INCRBY i8 #1 -128", [None, -128]),
@@ -89,7 +90,7 @@ ROWS = [
     Command(
         "bitmap.bitfield_ro", 0x0A07, "Return integers of 1 to 64 bits within a string (GET), as BITFIELD does.",
         args=(_KEY, _STEPS), resp="BITFIELD_RO", reply=Array(or_nil(INTEGER)), run="bitfields.read",
-        http=(Post("/bitmap/{key}/bitfield_ro"),), json=_RESULTS,
+        http=(Post("/bitmap/{key}/bitfield_ro", whole="operations"),), json=_RESULTS,
         examples=(Example("SET f a", "OK"), Example("BITFIELD_RO f GET u8 0 GET i4 #0", [97, 6])),
         python=Method(note=_GIVEN),
     ),

@@ -86,13 +86,13 @@ ROWS = [
         "list.range", 0x0405,
         "Return the elements of a list from `start` to `stop`, both included; negative positions count from the end.",
         args=(_LIST, Int("start", default=0), Int("stop", default=-1)), resp="LRANGE", reply=Array(VALUE),
-        run="positions.span", http=(Get("/list/{key}/range"),), envelope=("list.lrange",),
+        run="positions.span", http=(Get("/list/{key}/range", of="key"),), envelope=("list.lrange",),
         json={"values": "$items", "key": "$key"},
         examples=(Example("RPUSH l a b c", 3), Example("LRANGE l 1 -1", ["b", "c"])),
     ),
     Command(
         "list.len", 0x0406, "Return the number of elements in a list.", args=(_LIST,), resp="LLEN", reply=INTEGER,
-        run="lists.length", http=(Get("/list/{key}/len"),), envelope=("list.llen",), json=_PUSH,
+        run="lists.length", http=(Get("/list/{key}/len", of="key"),), envelope=("list.llen",), json=_PUSH,
         examples=(Example("LLEN none", 0),),
     ),
     Command(
@@ -153,7 +153,7 @@ ROWS = [
         "Remove elements equal to a value, and return how many: the first `count`, the last ones if `count` is "
         "negative, all if it is 0.",
         args=(_CHANGED, Int("count"), Raw("value")), resp="LREM", reply=INTEGER, run="positions.remove",
-        traits=WRITES, http=(Post("/list/{key}/rem"),), envelope=("list.lrem",),
+        traits=WRITES, http=(Post("/list/{key}/rem", of="key"),), envelope=("list.lrem",),
         json={"removed": "$reply", "key": "$key"},
         examples=(Example("RPUSH l a b a a", 4), Example("LREM l -2 a", 2), Example("LRANGE l 0 -1", ["a", "b"])),
     ),
@@ -161,7 +161,7 @@ ROWS = [
         "list.trim", 0x040E,
         "Remove all elements of a list but those from `start` to `stop`; negative positions count from the end.",
         args=(_CHANGED, Int("start", default=0), Int("stop", default=-1)), resp="LTRIM", run="positions.trim",
-        traits=WRITES, http=(Post("/list/{key}/trim"),), envelope=("list.ltrim",),
+        traits=WRITES, http=(Post("/list/{key}/trim", of="key"),), envelope=("list.ltrim",),
         json={"success": True, "key": "$key"},
         examples=(Example("RPUSH l a b c", 3), Example("LTRIM l 1 -1", "OK"), Example("LRANGE l 0 -1", ["b", "c"])),
     ),

@@ -40,25 +40,25 @@ ROWS = [
     Command(
         "set.remove", 0x0503, "Remove members from a set and return how many were present.",
         args=(_CHANGED, Many("members", Raw("member"))), resp="SREM", reply=INTEGER, run="sets.remove",
-        traits=WRITES, http=(Post("/set/{key}/rem"),), envelope=("set.rem",),
+        traits=WRITES, http=(Post("/set/{key}/rem", of="key"),), envelope=("set.rem",),
         json={"removed": "$reply", "key": "$key"},
         examples=(Example("SADD s a b", 2), Example("SREM s a none", 1)),
     ),
     Command(
         "set.members", 0x0504, "Return all members of a set, in no particular order.",
         args=(_SET,), resp="SMEMBERS", reply=SetOf(VALUE),
-        run="sets.list_members", http=(Get("/set/{key}/members"),), json=_MEMBERS,
+        run="sets.list_members", http=(Get("/set/{key}/members", of="key"),), json=_MEMBERS,
         examples=(Example("SADD s a", 1), Example("SMEMBERS s", ["a"])),
     ),
     Command(
         "set.ismember", 0x0505, "Test if a value is a member of a set.", args=(_SET, Raw("member")), resp="SISMEMBER",
-        reply=INTEGER, run="sets.has", http=(Post("/set/{key}/ismember"),),
+        reply=INTEGER, run="sets.has", http=(Post("/set/{key}/ismember", of="key"),),
         json={"is_member": "$flag", "key": "$key"},
         examples=(Example("SADD s a", 1), Example("SISMEMBER s a", 1), Example("SISMEMBER s b", 0)),
     ),
     Command(
         "set.card", 0x0506, "Return the number of members in a set.", args=(_SET,), resp="SCARD", reply=INTEGER,
-        run="sets.size_of", http=(Get("/set/{key}/card"),), envelope=("set.size",),
+        run="sets.size_of", http=(Get("/set/{key}/card", of="key"),), envelope=("set.size",),
         json={"count": "$reply", "key": "$key"},
         command={"cardinality": "$reply", "count": "$reply", "size": "$reply", "key": "$key"},
         examples=(Example("SCARD none", 0),),
@@ -74,7 +74,7 @@ ROWS = [
     Command(
         "set.move", 0x0508, "Move a member from one set to another, and return 1 if it was a member of the first.",
         args=(Key("source", "set", WRITE), _DESTINATION, Raw("member")), resp="SMOVE", reply=INTEGER, run="sets.move",
-        traits=WRITES | GROWS, needs_words=_ADD_WORDS, http=(Post("/set/{source}/move/{destination}"),),
+        traits=WRITES | GROWS, needs_words=_ADD_WORDS, http=(Post("/set/{source}/move/{destination}", of="source"),),
         json={"moved": "$flag", "source": "$source", "destination": "$destination"},
         examples=(Example("SADD s a", 1), Example("SMOVE s t a", 1), Example("SMOVE s t a", 0)),
         event=Event(how=How.MOVED),

@@ -17,6 +17,7 @@ _EXPIRY = (
     Token("EXAT", Int("exat", judge="expiry", least=1, most=GIVEN_SECONDS_MAX)),
     Token("PXAT", Int("pxat", judge="expiry", least=1, most=GIVEN_MS_MAX)),
 )
+_EXPIRY_TAGS = {"seconds": "ttl", "milliseconds": "px", "unix_seconds": "exat", "unix_milliseconds": "pxat"}
 _STEP = {"delta": "amount", "increment": "amount"}
 _OPERATIONS = Record(dict.fromkeys(("gets", "sets", "dels", "hits", "misses"), INTEGER))
 _STATS = Record(
@@ -41,9 +42,10 @@ ROWS = [
         ),
         reply=Either(DONE, VALUE, NIL), run="strings.set_value", traits=WRITES | GROWS | COUNTS_AS_SET, needs_words=80,
         http=(Post("/kv/set"),), links=("kv", "key", "server"),
-        json={"success": "$changed", "key": "$key", "old_value?": "$reply"},
+        json={"success": "$changed", "key": "$key", "written": "$changed", "old_value?": "$reply"},
         command={"success": "$changed", "old_value?": "$reply"},
-        json_nil={"success": "$changed", "key": "$key"}, command_nil={"success": "$changed"}, elapsed={"ttl": "exat"},
+        json_nil={"success": "$changed", "key": "$key", "written": "$changed"}, command_nil={"success": "$changed"},
+        elapsed={"ttl": "exat"}, tagged={"expiry": _EXPIRY_TAGS},
         examples=(Example("SET k v", "OK"), Example("SET k w NX", None), Example("SET k w XX GET", "v")),
         python=Method(by_hand=EMBEDDED | CLIENT),
         event=Event("set", expires=True),

@@ -2,13 +2,13 @@
 
 from synap.arguments import WRITE, AnyOrder, Clash, Flag, Int, Key, OneOf, Raw, Real, Token
 from synap.command import Command
-from synap.reply import INTEGER, REAL, VALUE, Array, Tuple
+from synap.reply import INTEGER, REAL, TEXT, Array, Tuple
 from synap.routes import Get, Post
 from synap.traits import GROWS, WRITES
 
 _ZSET = Key("key", "zset")
 _CHANGED = Key("key", "zset", WRITE)
-_SCORED = Array(Tuple({"member": VALUE, "score": REAL}))
+_SCORED = Array(Tuple({"member": TEXT, "score": REAL}))
 _RANKS = (Int("start", default=0), Int("stop", default=-1))
 _SCORES = AnyOrder(Token("MIN", Real("min")), Token("MAX", Real("max")))
 _MEMBERS = {"members": "$reply", "key": "$key"}

@@ -48,11 +48,6 @@ def _published(fields: dict[str, Any]) -> dict[str, Any]:
     return rest | {"payload": to_json("message", fields["message"])}
 
 
-def _scanned(fields: dict[str, Any]) -> dict[str, Any]:
-    prefix = fields.get("prefix")
-    return fields | {"prefix": prefix.removesuffix("*")} if isinstance(prefix, str) else fields
-
-
 @dataclass(frozen=True)
 class Operation:
     """The differences of an operation from the command of its name. `target` is the field that the target fills."""
@@ -71,7 +66,7 @@ OPERATIONS = {
     "kv.decr": Operation(also={"delta": "amount"}),
     "kv.delete": Operation(target="key"),
     "kv.exists": Operation(target="key"),
-    "kv.scan": Operation(target="prefix", ask=_scanned),
+    "kv.scan": Operation(target="prefix"),
     "queue.create": Operation(also={"max_size": "max_depth"}),
     "queue.publish": Operation(ask=_published),
     "queue.consume": Operation(given={"consumer_id": "consumer"}, answer=_message),

@@ -9,9 +9,12 @@ Every SDK tries to read a text as JSON, and otherwise keeps it as a text. The SD
                                  `"\\"42\\""`, or the SDK would turn it into a number. It posts through fetch
 
 So the exact form is the default, and the SDK that encodes values before it sends them gets the stored text.
+
+The first versions of the TypeScript SDK read replies about collections one level too deep, as `payload` of the payload.
+Without it their pops would lose what they have popped. They are recognised by a header that `fetch` adds.
 """
 
-from typing import Final
+from typing import Any, Final
 
 EXACT: Final = "$hybrid"
 """JSON values unchanged, and texts unchanged unless they read as JSON."""
@@ -22,6 +25,9 @@ NATIVE: Final = "$reply"
 
 CHOICES: Final = {"auto": "", "exact": EXACT, "raw": RAW}
 """The values of the setting server.envelope_texts."""
+
+NESTED_FAMILIES: Final = frozenset({"hash", "list", "set", "zset"})
+"""The families whose replies the first versions of the TypeScript SDK read from a `payload` within the payload."""
 
 _AGENT: Final = b"python-httpx/"
 _ACCEPTS: Final = b"application/json"
@@ -36,3 +42,18 @@ def texts_for(headers: list[tuple[bytes, bytes]]) -> str:
         elif name == b"accept":
             accepts = value == _ACCEPTS
     return RAW if agent and accepts else EXACT
+
+
+def nests(choice: str, headers: list[tuple[bytes, bytes]], single: bool) -> bool:
+    """Return whether replies get a copy of themselves, by the setting server.envelope_nested.
+
+    `headers` are those of the request, with names in lower case; `single`: it is no batch, which no SDK sends.
+    """
+    if choice != "auto":
+        return choice == "on"
+    return single and any(name == b"sec-fetch-mode" for name, _ in headers)
+
+
+def nested(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a reply with its copy, and with `success` if it has none."""
+    return {**payload, "success": payload.get("success", True), "payload": payload}

@@ -3,6 +3,7 @@
     also      other names of fields                         within    an object whose members count as fields
     units     fields in larger units                        negated   the opposite of a Flag
     elapsed   durations of which 0 means: expired at once    chosen    a boolean instead of a word of two
+    tagged    an object that names one of several fields
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ LONG_AGO = 1
 
 def respelled(row: Command, pack: Pack) -> Pack:
     """Return `pack` extended to all aliases of fields that the row allows."""
-    made = (_taken_out(row), _renamed(row), _counted(row), _turned(row), _chosen(row), _moved(row))
+    made = (_taken_out(row), _untagged(row), _renamed(row), _counted(row), _turned(row), _chosen(row), _moved(row))
     steps = [step for step in made if step]
     if not steps:
         return pack
@@ -48,6 +49,36 @@ def _taken_out(row: Command) -> Spell | None:
         return inner | {name: value for name, value in fields.items() if name != row.within}
 
     return taken_out
+
+
+def _untagged(row: Command) -> Spell | None:
+    """Return a step that replaces an object with a tag by the field of this tag, which must not be given besides."""
+    if not row.tagged:
+        return None
+
+    def untagged(fields: dict[str, Any]) -> dict[str, Any]:
+        for name, tags in row.tagged.items():
+            given = fields.get(name)
+            if given is None:
+                continue
+            tag, value = _tag_of(name, given)
+            if tag not in tags or value is None:
+                raise wrong(name, f"an object with one of {', '.join(tags)}", given)
+            if fields.get(tags[tag]) is not None:
+                raise Fault("WRONG_FIELD", field=name, wanted=f"nothing beside '{tags[tag]}'", found="both")
+            fields = {**fields, tags[tag]: value, name: None}
+        return fields
+
+    return untagged
+
+
+def _tag_of(name: str, given: Any) -> tuple[Any, Any]:
+    """Return (tag, value) of `{tag: value}` or `{"type": tag, "value": value}`."""
+    if not isinstance(given, dict):
+        raise wrong(name, "an object", given)
+    if given.keys() == {"type", "value"}:
+        return given["type"] if isinstance(given["type"], str) else None, given["value"]
+    return next(iter(given.items())) if len(given) == 1 else (None, None)
 
 
 def _renamed(row: Command) -> Spell | None:
@@ -78,9 +109,11 @@ def _counted(row: Command) -> Spell | None:
     def counted(fields: dict[str, Any]) -> dict[str, Any]:
         for other, (name, size) in row.units.items():
             value = fields.get(other)
-            if value is None or fields.get(name) is not None:
+            if value is None:
                 continue
             number, limits = to_integer(other, value), ranges[name]
+            if fields.get(name) is not None:
+                continue
             if not limits.least <= number * size <= limits.most:
                 raise outside(other, "a whole number", -(-limits.least // size), limits.most // size, number)
             fields = {**fields, name: number * size}

@@ -83,10 +83,12 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
     properties |= {other: {"type": ["integer", "null"]} for other in row.units}
     properties |= {other: {"type": ["boolean", "null"]} for other in row.negated}
     properties |= {row.within: {"type": ["object", "null"]}} if row.within else {}
+    properties |= {name: _tagged(tags, properties) for name, tags in row.tagged.items()}
     for new, old in {new: old for old, new in route.renamed.items()}.items():
         if new in properties:
             properties[old] = properties.pop(new)
             required = [old if name == new else name for name in required]
+    properties |= {name: _up_to(properties[name], largest) for name, _, largest in route.capped}
     parameters = []
     for name in path_names:
         schema = properties.pop(name, None) or member_of(row, name) or {"type": "string"}
@@ -115,7 +117,7 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
     elif properties:
         found["requestBody"] = {
             "required": bool(required),
-            "content": {"application/json": {"schema": object_of(properties, required) | _either(row, taken)}},
+            "content": {"application/json": {"schema": _body(row, route, properties, required, taken)}},
         }
     if parameters:
         found["parameters"] = parameters
@@ -124,6 +126,28 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
         schema = any_of([schema, object_of({"error": {"type": "string"}}, ["error"])])
     found["responses"] = _responses(schema, statuses(row))
     return found
+
+
+def _up_to(schema: Schema, largest: int) -> Schema:
+    """Return the schema of an integer with another greatest value."""
+    return {"anyOf": [form | {"maximum": largest} if "maximum" in form else form for form in schema["anyOf"]]}
+
+
+def _tagged(tags: dict[str, str], properties: dict[str, Schema]) -> Schema:
+    """Return the schema of an object with one of several tags, in either of its forms, or null."""
+    forms: list[Schema] = [{"type": "null"}]
+    for tag, name in tags.items():
+        value = {"anyOf": [form for form in properties[name]["anyOf"] if form != {"type": "null"}]}
+        forms.append(object_of({tag: value}, [tag]) | {"maxProperties": 1})
+        forms.append(object_of({"type": {"const": tag}, "value": value}, ["type", "value"]) | {"maxProperties": 2})
+    return {"anyOf": forms}
+
+
+def _body(
+    row: Command, route: Route, properties: dict[str, Schema], required: list[str], taken: set[str]
+) -> Schema:
+    found = object_of(properties, required) | _either(row, taken)
+    return any_of([found, properties[route.whole]]) if route.whole else found
 
 
 def _templates(row: Command, route: Route) -> tuple[Any, Any]:
@@ -267,7 +291,7 @@ def _page(name: str, doc: str, responses: dict[str, Any]) -> dict[str, Any]:
 
 
 def _operation() -> dict[str, Any]:
-    body = object_of({"operation": {"type": "string"}, "target": {"type": ["string", "null"]}, "data": {}}, [])
+    body = object_of({"operation": {"examples": ["kv.set"]}, "target": {"examples": ["user:1"]}, "data": {}}, [])
     return _page(
         "operation", "Run an operation of an SDK; a refusal is a reply with status 200.",
         _responses({"type": "object"}, list(ALWAYS)),

@@ -30,6 +30,7 @@ from synap.engine.outcomes import HANDLED, PARKED, QUEUED, Outcome
 from synap.engine.pubsub import PubSub
 from synap.engine.sessions import Session, Sessions
 from synap.engine.subscribers import with_form
+from synap.engine.tallies import Tallies
 from synap.engine.tracking import ClientTracking
 from synap.engine.transactions import Transactions
 from synap.engine.upkeep import Upkeep
@@ -84,6 +85,7 @@ class Engine:
         self._waits = 0
         self.transactions = Transactions(self)
         self.upkeep = Upkeep(self)
+        self.tallies = Tallies(self)
         self.frames = LogFrames(self)
         self.monitors = Monitors(self)
         self.tracking = ClientTracking(self)

@@ -250,7 +250,7 @@ class Rest:
             raise Fault("SWITCHED_OFF", name=target.row.name, switch=target.row.switch)
         fields: dict[str, Any] = dict(target.fixed)
         if request.body:
-            fields.update(body_object(request.body))
+            fields.update(body_object(request.body, target.route.whole if target.route else ""))
         if request.query:
             for name, value in query_pairs(request.query):
                 _put(fields, target, name, value, "query")
@@ -307,9 +307,12 @@ def query_pairs(query: bytes) -> list[tuple[str, str]]:
     return pairs
 
 
-def body_object(body: bytes) -> dict[str, Any]:
-    """Parse a body as a JSON object, whatever its content type. Raise Fault if it is none."""
+def body_object(body: bytes, whole: str = "") -> dict[str, Any]:
+    """Parse a body as a JSON object, whatever its content type; an array is the field `whole`. Raise Fault if it is
+    none."""
     value = document(body)
+    if whole and isinstance(value, list):
+        return {whole: value}
     if not isinstance(value, dict):
         raise wrong("body", "an object", value)
     return value

@@ -58,6 +58,10 @@ TABLE: tuple[Setting, ...] = (
             "stored text that is valid JSON. exact: as a JSON string, so that decoding it gives the stored text; "
             "raw: as the text itself, and other values as their JSON text; auto: raw for the Python SDK, which "
             "encodes values before it sends them, and exact for other clients."),
+    Setting("server.envelope_nested", Choice(("auto", "on", "off")), "auto", "Whether replies of the command envelope "
+            "about hashes, lists, sets and sorted sets contain a copy of themselves as `payload`, which makes them "
+            "twice as long: the first versions of the TypeScript SDK read nothing else. auto: single commands of "
+            "clients that send them with `fetch`, as this SDK does."),
     Setting("server.connections_max", Whole(1, 1_000_000), 10_000, "Greatest number of open connections, of all "
             "listeners together. The server closes further connections at once."),
     Setting("server.connections_per_address_max", Whole(1, 1_000_000), 10_000, "Greatest number of open connections "

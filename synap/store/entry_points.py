@@ -29,7 +29,7 @@ ENTRIES = (
 )  # fmt: skip
 """Modules of `synap.store` with border functions that every server needs; `epoll_batch` is made of calls of Linux."""
 
-FACTS = ("upkeep.upkeep", "upkeep.victims", "snapshot.digests", "snapshot.key_dump", "keys.key_info")
+FACTS = ("upkeep.upkeep", "upkeep.victims", "snapshot.digests", "snapshot.key_dump", "keys.key_info", "keys.tally")
 """Modules with border functions for upkeep, digests and facts about keys: a first call needs none."""
 
 ARRAYS = ("calls.bulk", "calls.arrays", "calls.sketches", "lane.json_batch")

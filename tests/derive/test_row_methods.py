@@ -24,8 +24,8 @@ from tests.cases import check_all
 from tests.planned import ROWS as PLANNED
 
 ROWS = [row for row in CATALOGUE.rows if has_method(row)]
-NO_METHOD = {"key.starting", "key.list", "hash.set", *(row.name for row in zset_routes.ROWS)}
-"""Rows that HTTP has beside KEYS, SCAN, HSET and those of sorted sets."""
+NO_METHOD = {"key.starting", "key.list", "hash.set", "hyperloglog.add", *(row.name for row in zset_routes.ROWS)}
+"""Rows that HTTP has beside KEYS, SCAN, HSET, PFADD and those of sorted sets."""
 TAKEN = {"kv.increment": "incr", "kv.decrement": "decr"}
 """Rows without a method of their own, as another row's method without an amount does the same."""
 BY_HAND_MAX = 20

@@ -92,7 +92,7 @@ def test_http_is_answered(each: Server) -> None:
     for i in range(10):
         one = post(b"/kv/set", b'{"key":"a","value":"%d"}' % i)
         found = said_all(port, one)
-        assert found.startswith(b"HTTP/1.1 200") and found.endswith(b'{"success":true,"key":"a"}'), found
+        assert found.startswith(b"HTTP/1.1 200") and found.endswith(b'{"success":true,"key":"a","written":true}'), found
         two = said_all(port, post(b"/kv/n/incr", b"{}") + post(b"/kv/n/incr", b"{}"))
         assert two.count(b"HTTP/1.1 200") == 2 and two.endswith(b'{"value":%d}' % (2 * i + 2)), two
         assert said_all(port, b"GET /kv/get/a " + HEAD + b"\r\n", wait=0.002).startswith(b"HTTP/1.1 200")

@@ -142,7 +142,8 @@ def curl(serve: Callable[..., Server]) -> Callable[..., Any]:
 
 def test_curl_values(curl: Callable[..., Any]) -> None:
     assert curl("GET", "/health")[1]["status"] == "healthy"
-    assert curl("POST", "/kv/set", {"key": "a", "value": "b c"}) == (200, {"success": True, "key": "a"})
+    told = curl("POST", "/kv/set", {"key": "a", "value": "b c"})
+    assert told == (200, {"success": True, "key": "a", "written": True})
     status, found = curl("GET", "/kv/get/a")
     assert status == 200 and "b c" in json.dumps(found)
     assert curl("POST", "/kv/n/incr", {})[1] == {"value": 1}

@@ -366,7 +366,7 @@ def test_frames_wait_for_the_disk_with_everything_else(serve: Callable[..., Serv
     server = serve(ALWAYS, before=f"{INSTALL}_stuck").start()
     stuck = server.data.parent / "sync_stuck"
     with RawSocket(server.http_port) as client, RawSocket(server.http_port) as other:
-        assert client.ask(b"!set 1") == client.ask(b"!set 2") == b'{"success":true,"key":"k"}'
+        assert client.ask(b"!set 1") == client.ask(b"!set 2") == b'{"success":true,"key":"k","written":true}'
         stuck.touch()
         client.send(frame(TEXT, b"!set 3"))
         client.socket.settimeout(0.3)
@@ -374,14 +374,14 @@ def test_frames_wait_for_the_disk_with_everything_else(serve: Callable[..., Serv
             client.read()
         stuck.unlink()
         client.socket.settimeout(10)
-        assert client.read() == (TEXT, b'{"success":true,"key":"k"}')
+        assert client.read() == (TEXT, b'{"success":true,"key":"k","written":true}')
         assert other.ask(b"hi") == b"hi"
 
 
 def test_a_log_that_fails_leaves_the_outcome_unknown(serve: Callable[..., Server]) -> None:
     server = serve(ALWAYS, before=f"{INSTALL}_failing").start()
     with RawSocket(server.http_port) as client, RawSocket(server.http_port) as other:
-        assert client.ask(b"!set 1") == b'{"success":true,"key":"k"}'
+        assert client.ask(b"!set 1") == b'{"success":true,"key":"k","written":true}'
         (server.data.parent / "sync_fails").touch()
         client.send(frame(TEXT, b"!set 2"))
         opcode, payload = client.read()

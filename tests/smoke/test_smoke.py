@@ -184,7 +184,7 @@ def test_a_server_starts_answers_and_ends(warm: None, tmp_path: Path, case: Case
         assert begun.resp("SET", "resp", text) == b"+OK\r\n"
         assert begun.resp("GET", "resp") == b"$%d\r\n%b\r\n" % (size, text.encode())
         assert begun.http("POST", "/kv/set", {"key": "http", "value": text, "ttl": 3600}) == (
-            200, {"success": True, "key": "http"})  # fmt: skip
+            200, {"success": True, "key": "http", "written": True})  # fmt: skip
         assert begun.http("GET", "/kv/get/http") == (200, text)
         assert begun.http("GET", "/kv/get/resp") == (200, text), "both surfaces show the same keys"
         begun.process.send_signal(signal.SIGTERM)

@@ -68,6 +68,8 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
             return name, [key, texts[0], deadline]
         case "hyperloglog.put":
             return name, [key, texts[0]]
+        case "hyperloglog.put_until":
+            return name, [key, texts[0], deadline]
         case "list.load" | "set.load":
             return name, [key, deadline, chance.choice((b"0", b"1", b"1")), *texts]
         case "hash.load":

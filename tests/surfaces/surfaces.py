@@ -8,8 +8,9 @@
     fields_of(row, bench, words)           what the words mean as JSON fields
 """
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import quote
 
@@ -121,8 +122,10 @@ class Server:
 class Surfaces:
     """One node behind all its surfaces, and a database in this process."""
 
-    def __init__(self, *, flush: bool = True, plain_batches: bool = True) -> None:
-        self.server = Server(MEMORY, flush, plain_batches)
+    def __init__(self, *, flush: bool = True, plain_batches: bool = True, **settings: Any) -> None:
+        """A node with `settings`, whose names have `__` for a dot, besides those of MEMORY."""
+        changed = MEMORY.replace({name.replace("__", "."): value for name, value in settings.items()})
+        self.server = Server(changed, flush, plain_batches)
         self.web = HttpApp(self.server)
         self.server.engine.host.transactions = self.web.calls.transactions
         self.caller = Caller(Surface.JSON)
@@ -169,6 +172,8 @@ class Surfaces:
         """What HTTP answers; faults as `HttpConnection` answers them."""
         try:
             response = self.web.answer(self.caller, request)
+            if isinstance(response, Coroutine):
+                response = asyncio.run(response)
         except Fault as fault:
             response = fault_response(fault)
         except Refused as refused:

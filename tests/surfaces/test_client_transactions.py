@@ -28,7 +28,8 @@ def test_writes_are_queued_and_carried_out_as_one(store: type[Bench]) -> None:
     assert surfaces.command("list.rpop", {"key": "none", **me})["payload"] == QUEUED
     assert surfaces.command("kv.incr", {"key": "h", **me})["payload"] == QUEUED
     assert surfaces.resp("EXISTS", "k", "n", "h") == 0, "nothing has been carried out"
-    assert rest(surfaces, "/kv/set", {"key": "other", "value": "v"})[1] == {"success": True, "key": "other"}
+    told = rest(surfaces, "/kv/set", {"key": "other", "value": "v"})[1]
+    assert told == {"success": True, "key": "other", "written": True}
     read = rest(surfaces, "/kv/get/k?client_id=me", None, "GET")
     assert read[1] == {"error": "Key not found"}, "reads are not queued"
     status, found = rest(surfaces, "/transaction/exec", me)
@@ -36,11 +37,12 @@ def test_writes_are_queued_and_carried_out_as_one(store: type[Bench]) -> None:
     created = {"created": True, "key": "h", "field": "f", "success": True}
     assert status == 200 and found["success"] is True
     assert found["results"] == [
-        {"success": True, "key": "k"}, {"value": 1}, created, {"error": "Not found"}, {"error": wrong},
+        {"success": True, "key": "k", "written": True}, {"value": 1}, created, {"error": "Not found"}, {"error": wrong},
     ]  # fmt: skip
     assert surfaces.resp("MGET", "k", "n") == [b"v", b"1"]
     assert rest(surfaces, "/transaction/exec", me)[0] == 400
-    assert rest(surfaces, "/kv/set", {"key": "k", "value": "w", **me})[1] == {"success": True, "key": "k"}
+    told = rest(surfaces, "/kv/set", {"key": "k", "value": "w", **me})[1]
+    assert told == {"success": True, "key": "k", "written": True}
 
 
 def test_what_begins_and_ends(store: type[Bench]) -> None:
@@ -61,7 +63,7 @@ def test_what_begins_and_ends(store: type[Bench]) -> None:
 
 def test_a_changed_key_aborts(store: type[Bench]) -> None:
     surfaces = Surfaces()
-    aborted = {"aborted": True, "message": "Transaction aborted: watched keys changed"}
+    aborted = {"success": False, "aborted": True, "message": "Transaction aborted: watched keys changed"}
     for first in (True, False):
         for change in (["SET", "w", "1"], ["DEL", "w"], ["APPEND", "w", "x"]):
             surfaces.resp("SET", "w", "0")

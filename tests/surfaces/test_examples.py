@@ -189,6 +189,8 @@ def over_json(surface: str, row: Command, bench: Bench, replies: list[tuple[Comm
             assert status == (BY_NAME[step.json_faults[wanted]].http if rest else 404) and value["error"]
         elif wanted is None and nil == "NOT_FOUND":
             assert status == 404 and value["error"] == "Not found"
+        elif rest and step.http[0].of and status == 404:
+            assert not wanted and surfaces.resp("EXISTS", fields[step.http[0].of]) == 0
         else:
             assert status == 200, f"{step.name} {fields}: {value}"
             jsonschema.validate(value, answer(step, template, nil))

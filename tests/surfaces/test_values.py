@@ -95,7 +95,8 @@ def test_keys_in_paths(surfaces: Surfaces, key: str) -> None:
 
 
 def test_the_empty_key(surfaces: Surfaces) -> None:
-    assert surfaces.rest("POST", "/kv/set", {"key": "", "value": ""})[1] == {"success": True, "key": ""}
+    told = surfaces.rest("POST", "/kv/set", {"key": "", "value": ""})[1]
+    assert told == {"success": True, "key": "", "written": True}
     assert surfaces.command("kv.get", {"key": ""})["payload"] == ""
     assert surfaces.rest("GET", "/kv/get/")[0] == 404  # a path has no empty segment
     assert surfaces.resp("GET", "") == b""
@@ -128,7 +129,7 @@ def test_missing(surfaces: Surfaces) -> None:
 def test_set_tells_whether_it_did(surfaces: Surfaces) -> None:
     def put(**more: Any) -> Any:
         status, value, _ = surfaces.rest("POST", "/kv/set", {"key": "k", **more})
-        assert status == 200 and value.pop("key") == "k"
+        assert status == 200 and value.pop("key") == "k" and value.pop("written") is value["success"]
         return value
 
     assert put(value=1, get=True) == {"success": True}  # there was nothing to get

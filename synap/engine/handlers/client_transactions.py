@@ -31,7 +31,7 @@ def execute(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> V
     """Carry out what is queued."""
     results = _of(engine).execute(caller, _client(args), now)
     if results is None:
-        return {"aborted": True, "message": "Transaction aborted: watched keys changed"}
+        return {"success": False, "aborted": True, "message": "Transaction aborted: watched keys changed"}
     return {"success": True, "results": results}
 
 

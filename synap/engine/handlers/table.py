@@ -20,6 +20,7 @@ from synap.engine.handlers import (
     pubsub,
     server,
     sketches,
+    structures,
     tracking,
     words,
 )
@@ -113,6 +114,7 @@ HANDLERS: dict[str, Handler] = {
     **commands.HANDLERS,
     **words.HANDLERS,
     **sketches.HANDLERS,
+    **structures.HANDLERS,
     "acl_cat": acl_cat,
     "config_get": config.config_get,
     "config_set": config.config_set,

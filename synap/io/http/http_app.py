@@ -18,12 +18,14 @@ from synap.io.http.gzip_replies import gzipped, prefers_html
 from synap.io.http.http_admission import HttpAdmission, header
 from synap.io.http.json_calls import JsonCalls
 from synap.io.http.json_envelopes import Envelopes
+from synap.io.http.key_walks import KeyWalks
 from synap.io.http.operations import Operations
 from synap.io.websocket.endpoints import MARK, ROUTES, Routes
 from synap.io.websocket.websocket_connection import without_upgrade
 from synap.observe.metrics import Metrics
 from synap.proto.http import Request, Response
 from synap.proto.rest import Target, allowed, in_query, json_response, not_allowed, status_fault
+from synap.traits import WALKS
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
@@ -71,8 +73,9 @@ class HttpApp:
         self.server = server
         settings = server.settings
         self.calls = JsonCalls(server)
-        self.envelopes = Envelopes(self.calls)
-        self.operations = Operations(self.envelopes)
+        self.walks = KeyWalks(server)
+        self.envelopes = Envelopes(self.calls, self.walks)
+        self.operations = Operations(self.envelopes, self.walks)
         self.admission = HttpAdmission(settings.names("server.allowed_hosts"), settings.names("server.cors_origins"))
         self.metrics = Metrics(CATALOGUE)
         self.fixed: dict[bytes, tuple[str, Callable[[Request], Response | Awaitable[Response]]]] = {
@@ -125,7 +128,10 @@ class HttpApp:
         if target.row.writes:
             self.admission.admit_write(request)
         try:
-            return self.call(caller, target, rest.fields(request, target, values))
+            fields = rest.fields(request, target, values)
+            if target.row.traits & WALKS:
+                return self.walks.before(target.row, caller, lambda: self.call_at_once(caller, target, fields))
+            return self.call(caller, target, fields)
         except Fault as fault:
             if request.body or fault.row.http != 422:
                 raise
@@ -144,6 +150,12 @@ class HttpApp:
             headers = [*response.headers, *self.admission.cors(request)]
             response = Response(response.status, response.body, response.content_type, headers, response.close)
         return gzipped(response, request)
+
+    def call_at_once(self, caller: Caller, target: Target, fields: dict[str, Any]) -> Response:
+        """Make the call of a REST request whose row does not wait. Raises Fault."""
+        response = self.call(caller, target, fields)
+        assert isinstance(response, Response), "a row with the trait WALKS does not wait"
+        return response
 
     def call(self, caller: Caller, target: Target, fields: dict[str, Any]) -> Response | Awaitable[Response]:
         """Make the call of a REST request; return the response, or an awaitable if the call waits. Raises Fault."""

@@ -13,6 +13,10 @@ from synap.proto.rest import Target, refused_fault, refused_number, status_fault
 from synap.store.memory.layout import (
     CALL_BLOB,
     CALL_BLOB_BYTES,
+    CHANGED,
+    DONE,
+    EMPTY,
+    NIL,
     NUMBER,
     REFUSED,
     REPLY,
@@ -71,13 +75,25 @@ class JsonCalls:
             status, numbers[REPLY] = NUMBER, 1  # a copy onto itself is a success
         if row.json_faults and (refusal := refused_number(row, status, numbers[REPLY])):
             raise refused_fault(refusal, fields, self.is_there)
-        return render(status, numbers, engine.bytes, REPLY, fields)
+        found = render(status, numbers, engine.bytes, REPLY, fields)
+        route = target.route
+        if route is not None and route.of and nothing(status, numbers) and not self.is_there(fields[route.of]):
+            raise LookupError
+        return found
 
     def is_there(self, key: str) -> bool:
         """Return whether `key` exists. Overwrites the reply of the previous call."""
         engine = self.server.engine
         self.make(engine.own, self.server.commands.find("key.exists"), {"key": key}, self.server.clock.now())
         return bool(engine.numbers[REPLY])
+
+
+def nothing(status: int, numbers: Any) -> bool:
+    """Return whether a call has changed nothing and found nothing: its reply is OK, nil, 0 or empty."""
+    what = status & STATUS_MASK
+    if status & CHANGED:
+        return False
+    return what in (DONE, EMPTY, NIL) or numbers[REPLY if what == NUMBER else REPLY + 1] == 0
 
 
 def handled_value(value: Value, target: Target) -> Any:

@@ -1,15 +1,17 @@
 """The command envelope: one JSON command or a batch, carried out in order and answered with status 200."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
 
-from synap.compat.sdks import CHOICES, EXACT, texts_for
+from synap.compat.sdks import CHOICES, EXACT, NESTED_FAMILIES, nested, nests, texts_for
 from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
 from synap.faults import Fault
 from synap.io.http.client_transactions import CLIENT_ID
 from synap.io.http.json_calls import JsonCalls
+from synap.io.http.key_walks import KeyWalks
 from synap.io.node.clock import unique_text
 from synap.proto import streamable
 from synap.proto.http import Request, Response
@@ -17,6 +19,7 @@ from synap.proto.rest import Target
 from synap.store.lane import json_batch
 from synap.store.memory import layout
 from synap.store.memory.layout import WORD
+from synap.traits import WALKS
 
 BATCH_MAX = 10_000
 BATCH_BODY = layout.CALL_BLOB + layout.CALL_BLOB_BYTES // WORD // 2  # behind the calls made during a batch
@@ -27,17 +30,19 @@ _encode = msgspec.json.encode
 class Envelopes:
     """The enveloped commands of one server."""
 
-    def __init__(self, calls: JsonCalls) -> None:
-        self.calls = calls
+    def __init__(self, calls: JsonCalls, walks: KeyWalks) -> None:
+        self.calls, self._walks = calls, walks
         self.server = server = calls.server
         self._texts = CHOICES[server.settings.text("server.envelope_texts")]
+        self._nested = server.settings.text("server.envelope_nested")
 
-    def answer(self, request: Request, caller: Caller) -> Response:
+    def answer(self, request: Request, caller: Caller) -> Response | Awaitable[Response]:
         """Answer one command, or a batch in order."""
         texts = self._texts or texts_for(request.headers)
         plain = texts == EXACT and caller.rate is None and self.server.node is not None
-        if self.calls.transactions.queues() or (plain and self.server.engine.keyspace_events.sends):
-            plain = False  # kernels neither queue the writes of a transaction nor send events
+        deep = nests(self._nested, request.headers, single=False)
+        if deep or self.calls.transactions.queues() or (plain and self.server.engine.keyspace_events.sends):
+            plain = False  # kernels neither nest replies, nor queue the writes of a transaction, nor send events
         head = streamable.batch_head(request.body) if plain else None
         if head is not None:
             response = self.batch(caller, request.body, head.end())
@@ -48,7 +53,11 @@ class Envelopes:
             if not posted.command:
                 raise Fault("WRONG_FIELD", field="command", wanted="a string", found="nothing")
             one = streamable.Envelope(posted.command, posted.request_id, posted.payload)
-            return Response(200, _encode(self.run(caller, one, texts)))
+            target = self.server.commands.targets.get(one.command) if self.server.node is not None else None
+            deep = nests(self._nested, request.headers, single=True)
+            if target is not None and target.row.traits & WALKS:
+                return self._walks.before(target.row, caller, lambda: self._single(caller, one, texts, deep))
+            return self._single(caller, one, texts, deep)
         if posted.commands is None:
             raise Fault("MISSING_FIELD", field="commands", kind="array")
         commands = posted.commands
@@ -60,9 +69,12 @@ class Envelopes:
             if made > self.reply_bytes_max:
                 pieces += left_out(commands[len(pieces) :])
                 break
-            pieces.append(_encode(self.run(caller, one, texts)))
+            pieces.append(_encode(self.run(caller, one, texts, deep)))
             made += len(pieces[-1])
         return Response(200, b'{"responses":[%b]}' % b",".join(pieces))
+
+    def _single(self, caller: Caller, one: streamable.Envelope, texts: str, deep: bool) -> Response:
+        return Response(200, _encode(self.run(caller, one, texts, deep)))
 
     @property
     def reply_bytes_max(self) -> int:
@@ -121,19 +133,25 @@ class Envelopes:
         return self.reply(one, Outcome(target.row, target.row_at, status), target, streamable.fields_of(one.payload))
 
     def reply(
-        self, one: streamable.Envelope, outcome: Outcome, target: Target, fields: dict[str, Any], texts: str = EXACT
-    ) -> streamable.Reply:
-        """Return an outcome in the form of the envelope."""
+        self, one: streamable.Envelope, outcome: Outcome, target: Target, fields: dict[str, Any], texts: str = EXACT,
+        deep: bool = False,
+    ) -> streamable.Reply:  # fmt: skip
+        """Return an outcome in the form of the envelope; `deep`: with a copy of itself, see `sdks.nested`."""
         name = one.request_id or unique_text()
         try:
             render = target.render if texts == EXACT else self.server.commands.render_of(one.command, texts)
-            return streamable.Reply(True, name, self.calls.payload(outcome, target, fields, render), None)
+            payload = self.calls.payload(outcome, target, fields, render)
         except Fault as fault:
             return streamable.Reply(False, name, None, fault.json_text())
         except LookupError:
             return streamable.Reply(False, name, None, "Not found")
+        if deep and isinstance(payload, dict) and target.row.family in NESTED_FAMILIES:
+            payload = nested(payload)
+        return streamable.Reply(True, name, payload, None)
 
-    def run(self, caller: Caller, one: streamable.Envelope, texts: str = EXACT) -> streamable.Reply:
+    def run(
+        self, caller: Caller, one: streamable.Envelope, texts: str = EXACT, deep: bool = False
+    ) -> streamable.Reply:
         """Carry out one enveloped command; a refusal is returned as a reply."""
         server = self.server
         try:
@@ -141,13 +159,13 @@ class Envelopes:
                 raise Fault("LOADING")
             target = server.commands.find(one.command)
             fields = streamable.fields_of(one.payload)
-            if target.row.family == "transaction" and one.request_id:
+            if target.row.family == "transaction" and one.request_id and fields.keys().isdisjoint(target.row.also):
                 fields = {CLIENT_ID: one.request_id} | fields
             now = server.clock.now()
             outcome = self.calls.make(caller, target, fields, now)
         except Fault as fault:
             return streamable.Reply(False, one.request_id or unique_text(), None, fault.json_text())
-        reply = self.reply(one, outcome, target, fields, texts)
+        reply = self.reply(one, outcome, target, fields, texts, deep)
         server.engine.settle(now)
         return reply
 

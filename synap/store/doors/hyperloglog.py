@@ -18,10 +18,14 @@ def hyperloglog_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return hyperloglog.count(words, octets, tape, now, reply)
     if row == 0x03:  # hyperloglog.pfmerge
         return hyperloglog.merge(words, octets, tape, now, reply)
+    if row == 0x06:  # hyperloglog.add
+        return hyperloglog.add_until(words, octets, tape, now, reply)
     if row == 0xF0:  # hyperloglog.todense
         return hyperloglog.make_dense(words, octets, tape, now, reply)
     if row == 0xF1:  # hyperloglog.put
         return hyperloglog.put(words, octets, tape, now, reply)
     if row == 0xF2:  # hyperloglog.absorb
         return hyperloglog.absorb(words, octets, tape, now, reply)
+    if row == 0xF3:  # hyperloglog.put_until
+        return hyperloglog.put_until(words, octets, tape, now, reply)
     return BROKEN

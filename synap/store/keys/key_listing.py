@@ -28,6 +28,7 @@ from synap.store.slots import renames as slots
 ALL = 1 << 62  # no limit on the number of keys listed
 DRAWS = 64  # random draws before all keys are walked
 PREFIX_LIMIT = 100  # the default limit of key.starting
+STAR = 42  # *
 
 
 @kernel
@@ -109,11 +110,16 @@ def match_all(words, octets, tape, now, reply):
 
 @kernel
 def match_prefix(words, octets, tape, now, reply):
-    """Reply with the keys that begin with a prefix, or with any keys without one, up to a limit."""
+    """Reply with the keys that begin with a prefix, or with any keys without one, up to a limit.
+
+    A prefix may end in a star, which stands for the rest of a key.
+    """
     limit = words[tape + slots.KEY_STARTING_LIMIT] if words[tape + slots.KEY_STARTING_HAS_LIMIT] else PREFIX_LIMIT
     if limit < 0:
         return POSITIVE_COUNT
     start, size = text_at(words, tape, slots.KEY_STARTING_PREFIX), text_size(words, tape, slots.KEY_STARTING_PREFIX)
+    if size and octets[start + size - 1] == STAR:
+        size -= 1
     return listed(words, octets, tape, now, reply, start, size, 0, 0, limit)
 
 

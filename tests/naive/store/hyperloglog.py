@@ -7,6 +7,7 @@ of Redis' hyperloglog.c, which decide on the bytes of a sketch.
 import math
 from typing import Any
 
+from synap.ranges import MS_MAX
 from tests.naive.parser import Refused
 from tests.naive.store import OK, Answer, State
 from tests.naive.store.substrings import _put
@@ -222,6 +223,16 @@ def add(state: State, args: dict[str, Any], now: int) -> Answer:
     return int(changed), changed
 
 
+def add_until(state: State, args: dict[str, Any], now: int) -> Answer:
+    deadline = now + 1000 * args["ttl_secs"] if "ttl_secs" in args else 0
+    if deadline > MS_MAX:
+        raise Refused("BAD_EXPIRE")
+    answer, changed = add(state, args, now)
+    if deadline:
+        state.records[state.namespace, args["key"]].deadline = deadline
+    return answer, changed or bool(deadline)
+
+
 def count(state: State, args: dict[str, Any], now: int) -> Answer:
     found = [sketch for key in args["keys"] if (sketch := sketch_of(state, key, now))]
     if not found:
@@ -272,4 +283,10 @@ def make_dense(state: State, args: dict[str, Any], now: int) -> Answer:
 def put(state: State, args: dict[str, Any], now: int) -> Answer:
     state.seen(args["key"], now, bytes)
     _put(state, args["key"], now, args["value"])
+    return OK, True
+
+
+def put_until(state: State, args: dict[str, Any], now: int) -> Answer:
+    put(state, args, now)
+    state.records[state.namespace, args["key"]].deadline = args["deadline"]
     return OK, True

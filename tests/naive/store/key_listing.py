@@ -25,7 +25,8 @@ def match_prefix(state: State, args: dict[str, Any], now: int) -> Answer:
     limit = args.get("limit", 100)
     if limit < 0:
         raise Refused("POSITIVE_COUNT")
-    names = [key for key in match_all(state, {"pattern": b"*"}, now)[0] if key.startswith(args.get("prefix", b""))]
+    prefix = args.get("prefix", b"").removesuffix(b"*")
+    names = [key for key in match_all(state, {"pattern": b"*"}, now)[0] if key.startswith(prefix)]
     chosen = state.chosen
     assert set(chosen) <= set(names) and len(set(chosen)) == len(chosen) == min(limit, len(names))
     return chosen, False

@@ -14,12 +14,22 @@ A string of others may hold anything. `refusal_of` looks at all of it before any
 from synap.compiler.jit import inlined, kernel
 from synap.kernels import hyperloglog as sketches
 from synap.kernels.spans import fill, load32, load64, move, store32
+from synap.ranges import MS_MAX
 from synap.store.kinds.strings import substrings, uncompressed
 from synap.store.kinds.strings.strings import value_at
 from synap.store.memory import codes, decided
 from synap.store.memory.kinds import STRING
-from synap.store.memory.layout import BROKEN, CHANGED, DECIDED, DECIDED_BIT, DONE, HLL_SPARSE_MAX, NUMBER
-from synap.store.memory.refusals import BAD_SKETCH, NO_SKETCH, NO_SUCH_KEY, OUT_OF_MEMORY, WRONG_TYPE
+from synap.store.memory.layout import (
+    BROKEN,
+    CHANGED,
+    DECIDED,
+    DECIDED_BIT,
+    DONE,
+    HLL_SPARSE_MAX,
+    NUMBER,
+    STATUS_MASK,
+)
+from synap.store.memory.refusals import BAD_EXPIRE, BAD_SKETCH, NO_SKETCH, NO_SUCH_KEY, OUT_OF_MEMORY, WRONG_TYPE
 from synap.store.memory.tapes import first_item, set_scalar, text_at, text_size
 from synap.store.records import compressed, key_access, keyspace
 from synap.store.records.key_access import MISSING, OTHER_KIND
@@ -189,6 +199,33 @@ def add(words, octets, tape, now, reply):
             return BROKEN
     words[reply] = 1
     return NUMBER | changed(words, octets, tape, key, ref)
+
+
+@kernel
+def add_until(words, octets, tape, now, reply):
+    """Add elements as `add` does; with a number of seconds, set the key's deadline as well."""
+    key = slots.HYPERLOGLOG_ADD_KEY
+    left = words[tape + slots.HYPERLOGLOG_ADD_TTL_SECS] if words[tape + slots.HYPERLOGLOG_ADD_EXPIRY] else 0
+    if left > (MS_MAX - now) // 1000:
+        return BAD_EXPIRE
+    status = add(words, octets, tape, now, reply)
+    if status & STATUS_MASK != NUMBER or left == 0:
+        return status
+    deadline = now + left * 1000
+    h, seat, _ = key_access.open_key(words, octets, tape, key, STRING, now)
+    ref = key_access.change_deadline(words, octets, h, seat, deadline)
+    if ref == 0:
+        return BROKEN
+    if words[HLL_SPARSE_MAX] == SPARSE_DEFAULT:
+        return NUMBER | CHANGED
+    decided.begin(words, codes.HYPERLOGLOG_PUT_UNTIL, words[tape - 2], slots.HYPERLOGLOG_PUT_UNTIL_SLOTS)
+    decided.put_argument(words, octets, slots.HYPERLOGLOG_PUT_UNTIL_KEY, tape, key)
+    at, size = compressed.open_text(words, octets, ref)  # compressed, if nothing was raised
+    if size < 0:
+        return BROKEN
+    decided.put_text(words, octets, slots.HYPERLOGLOG_PUT_UNTIL_VALUE, at, size, 0)
+    decided.put_number(words, slots.HYPERLOGLOG_PUT_UNTIL_DEADLINE, deadline)
+    return NUMBER | CHANGED | DECIDED_BIT
 
 
 @kernel
@@ -363,3 +400,14 @@ def put(words, octets, tape, now, reply):
     source = text_at(words, tape, slots.HYPERLOGLOG_PUT_VALUE)
     size = text_size(words, tape, slots.HYPERLOGLOG_PUT_VALUE)
     return DONE | CHANGED if store_text(words, octets, tape, key, h, seat, ref, source, size) else BROKEN
+
+
+@kernel
+def put_until(words, octets, tape, now, reply):
+    """Store a value as `put` does, and set the key's deadline."""
+    status = put(words, octets, tape, now, reply)
+    if status & STATUS_MASK != DONE:
+        return status
+    h, seat, _ = key_access.open_key(words, octets, tape, slots.HYPERLOGLOG_PUT_UNTIL_KEY, STRING, now)
+    deadline = words[tape + slots.HYPERLOGLOG_PUT_UNTIL_DEADLINE]
+    return status if key_access.change_deadline(words, octets, h, seat, deadline) else BROKEN
