@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.server.clients import Server
-from tests.server.sockets import heard, opened, silent, told
+from tests.server.socket_clients import heard, opened, silent, told
 
 Serve = Callable[..., Server]
 

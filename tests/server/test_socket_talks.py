@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from tests.server.clients import Server, eventually
-from tests.server.sockets import heard, opened, silent, told
+from tests.server.socket_clients import heard, opened, silent, told
 
 Serve = Callable[..., Server]
 
