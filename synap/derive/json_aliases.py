@@ -3,6 +3,7 @@
     also      other names of fields                         within    an object whose members count as fields
     units     fields in larger units                        negated   the opposite of a Flag
     elapsed   durations of which 0 means: expired at once    chosen    a boolean instead of a word of two
+    unpacked  an array whose items are several fields
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ LONG_AGO = 1
 
 def respelled(row: Command, pack: Pack) -> Pack:
     """Return `pack` extended to all aliases of fields that the row allows."""
-    made = (_taken_out(row), _renamed(row), _counted(row), _turned(row), _chosen(row), _moved(row))
+    made = (_taken_out(row), _unpacked(row), _renamed(row), _counted(row), _turned(row), _chosen(row), _moved(row))
     steps = [step for step in made if step]
     if not steps:
         return pack
@@ -48,6 +49,26 @@ def _taken_out(row: Command) -> Spell | None:
         return inner | {name: value for name, value in fields.items() if name != row.within}
 
     return taken_out
+
+
+def _unpacked(row: Command) -> Spell | None:
+    """Return a step that replaces arrays by the fields that their items are; a field of its own has precedence."""
+    if not row.unpacked:
+        return None
+
+    def unpacked(fields: dict[str, Any]) -> dict[str, Any]:
+        for other, names in row.unpacked.items():
+            value = fields.get(other)
+            if value is None:
+                continue
+            if not isinstance(value, list) or len(value) != len(names):
+                raise wrong(other, f"an array of {' and '.join(names)}", value)
+            fields = dict(zip(names, value, strict=True)) | {
+                name: given for name, given in fields.items() if name != other and given is not None
+            }
+        return fields
+
+    return unpacked
 
 
 def _renamed(row: Command) -> Spell | None:

@@ -195,11 +195,11 @@ def _type(node: Argument) -> str:
 
 RESULTS = (
     "nothing", "whole", "flag", "value", "octets", "word", "values", "members", "some", "key", "keys", "titles",
-    "report", "messages", "pair",
+    "report", "messages", "pair", "distance",
 )  # fmt: skip
 """What a method returns: nothing, an int, a bool, a stored value or None, bytes, a word as str, values in order, a set
 of values, one value or several, the name of a key, several, names of queues or rooms as str, counters by name,
-messages of a queue, a key and a value."""
+messages of a queue, a key and a value, a float or None."""
 
 
 def result(row: Command) -> str:

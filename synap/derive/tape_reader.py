@@ -15,8 +15,10 @@ from synap.arguments import (
     Group,
     Int,
     Key,
+    Many,
     OneOf,
     Optional,
+    Place,
     Real,
     Text,
     Timeout,
@@ -122,9 +124,13 @@ def seconds(milliseconds: int) -> float:
     return near
 
 
-def keys(row: Command, numbers: Sequence[int], tape: int, awaited: bool = False) -> Iterator[tuple[int, int]]:
+def keys(
+    row: Command, numbers: Sequence[int], octets: Octets, tape: int, awaited: bool = False
+) -> Iterator[tuple[int, int]]:
     """Yield (octet, size) of every key among the arguments of a call, or of those that it may wait for."""
     for place in layout(row.args):
+        if isinstance(place.node, Many) and place.node.keys_behind:
+            yield from _behind(place, numbers, octets, tape)
         if not isinstance(place.node, Key) or (awaited and not place.node.awaited):
             continue
         if place.group is None:
@@ -140,9 +146,21 @@ def keys(row: Command, numbers: Sequence[int], tape: int, awaited: bool = False)
                 yield numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
 
 
-def awaited(row: Command, numbers: Sequence[int], tape: int) -> Iterator[tuple[int, int, int]]:
+def _behind(place: Place, numbers: Sequence[int], octets: Octets, tape: int) -> Iterator[tuple[int, int]]:
+    """Yield (octet, size) of the key that a group of words names behind one of `keys_behind`, if any."""
+    assert isinstance(place.node, Many)
+    first = tape + numbers[tape + place.slot + 1]
+    spans = [(numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS)
+             for at in range(first, first + 2 * numbers[tape + place.slot], 2)]  # fmt: skip
+    words = [bytes(octets[start : start + size]).upper().decode("latin-1") for start, size in spans]
+    yield from [spans[i + 1] for i in range(len(words) - 1) if words[i] in place.node.keys_behind][-1:]
+
+
+def awaited(
+    row: Command, numbers: Sequence[int], octets: Octets, tape: int
+) -> Iterator[tuple[int, int, int]]:
     """Yield (namespace, octet, size) of every name that a call may wait for: its keys, or its queue or room."""
-    for start, size in keys(row, numbers, tape, True):
+    for start, size in keys(row, numbers, octets, tape, True):
         yield numbers[tape - 2], start, size
     for place in layout(row.args):
         if isinstance(place.node, Text) and place.node.kind:

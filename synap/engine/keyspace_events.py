@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 LETTERS = "g$lshzxetdnKEm"
 ALL = frozenset("g$lshzxetd")
-CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$", "hyperloglog": "$"}
+CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$", "hyperloglog": "$",
+           "geospatial": "z"}  # fmt: skip
 """The class of the events of a family's rows."""
 ENDS = {"LEFT": "lpop", "RIGHT": "rpop", "MIN": "zpopmin", "MAX": "zpopmax"}
 """The event of a row that takes elements from an end which the call names."""
@@ -111,7 +112,8 @@ class KeyspaceEvents:
             return None  # an internal row without an event is a part of another call
         engine = self._engine
         namespace = engine.numbers[tape - 2]
-        found = [Seen(namespace, at, size, False) for at, size in tape_reader.keys(row, engine.numbers, tape)]
+        spans = tape_reader.keys(row, engine.numbers, engine.bytes, tape)
+        found = [Seen(namespace, at, size, False) for at, size in spans]
         for seen in found:
             seen.name = bytes(engine.bytes[seen.at : seen.at + seen.size])
             seen.before = self._is_there(seen, now)
@@ -120,7 +122,7 @@ class KeyspaceEvents:
     def after(self, row: Command, tape: int, found: list[Seen], status: int, now: int) -> None:
         """Send the events of a call that has been carried out with this status."""
         if "m" in self.classes and (row.reads or row.event.misses):
-            for seen in found[1:] if row.event.how is How.STORED else found:
+            for seen in _read(row, found):
                 if not seen.before:
                     self._send("m", "keymiss", seen, now)
         if not status & CHANGED:
@@ -163,6 +165,8 @@ class KeyspaceEvents:
                 yield from _put("s", "sadd", target)
             case How.STORED:
                 yield from _stored(kind, event, source)
+            case How.STORED_LAST:
+                yield from _stored(kind, event, target)
             case How.FIRST:
                 named = self._first_text()
                 event = ENDS[self._fields(row, tape)[row.event.end]] if row.event.end else event
@@ -228,6 +232,13 @@ def _expiry_of(row: Command) -> tuple[int, frozenset[int]]:
         if isinstance(place.node, OneOf) and place.node.name == "expiry":
             return place.slot, frozenset(i for i, each in enumerate(place.node.inner, 1) if isinstance(each, Token))
     return -1, frozenset()
+
+
+def _read(row: Command, found: list[Seen]) -> list[Seen]:
+    """Return the keys that a call reads, of those that it names."""
+    if row.event.how is How.STORED_LAST:
+        return found[:1]
+    return found[1:] if row.event.how is How.STORED else found
 
 
 def _new(seen: Seen) -> Iterator[Event]:

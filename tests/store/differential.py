@@ -34,6 +34,8 @@ UNORDERED = {
 }  # fmt: skip
 
 
+REALS = {"real": "number", "second_real": "second"}
+"""Words of a refusal's text that are its numbers, if these are reals."""
 SCANS = {set: b"SSCAN", dict: b"HSCAN", ZSet: b"ZSCAN"}
 """The kinds with a scan of their own."""
 
@@ -193,7 +195,11 @@ class Differential:
         except Refused as refused:
             name = (row.resp or row.name).lower()
             words = dict(zip(("number", "second"), refused.args[1:], strict=False))
-            wanted, changed = Refusal(Fault(refused.args[0], **words).resp_text(name)), False
+            words |= {real: f"{words[told]:f}" for real, told in REALS.items() if isinstance(words.get(told), float)}
+            text = Fault(refused.args[0], typed=name.upper(), **words).resp_text(name)
+            if text.endswith(name.upper()) and isinstance(value, Refusal):  # the name stands there as it was typed
+                text = text.removesuffix(name.upper()) + str(value)[-len(name) :]
+            wanted, changed = Refusal(text), False
         if row.name in UNORDERED and isinstance(value, list):
             value = sorted(value)
         if wanted == WAIT:
