@@ -68,13 +68,13 @@ def calls(what: str) -> tuple[list[list[bytes]], int]:
     return found, 4 if "1,000 found" in what else 16
 
 
-def rate(node: Node, what: str, seconds: float) -> float:
-    """Calls/s of one client."""
+def rate(node: Node, what: str, seconds: float) -> dict[str, float]:
+    """Calls/s of one client, and the server's CPU time for each."""
     commands, depth = calls(what)
     batches = [b"".join(encode(*words) for words in [*commands[at : at + depth], [b"PING"]])
                for at in range(0, len(commands), depth)]  # fmt: skip
     with node.client() as client:
-        done, begun = 0, time.monotonic()
+        done, begun, before = 0, time.monotonic(), node.cpu_seconds()
         for batch in cycle(batches):
             client.socket.sendall(batch)
             end = b""
@@ -83,21 +83,24 @@ def rate(node: Node, what: str, seconds: float) -> float:
             done += depth
             if time.monotonic() - begun > seconds:
                 break
-        return done / (time.monotonic() - begun)
+        took, used = time.monotonic() - begun, node.cpu_seconds() - before
+        return {"rate": done / took, "cpu_us": used / done * 1e6}
 
 
 def measure_all(report: Report, nodes: list[Node], runs: int, seconds: float) -> None:
-    """One row for each command."""
+    """A row of throughput and a row of CPU time for each command."""
     for node in nodes:
         fill(node)
     for what in (*WANTED, "GEOADD", "GEODIST"):
         goal = 3.0 if "GEOSEARCH" in what else 1.8
         row = report.row("P2", f"{what}, a million places", "calls/s", floor=1.0, goal=goal)
 
-        def measure(node: Node, what: str = what) -> dict[str, float]:
-            return {"rate": rate(node, what, seconds)}
+        cpu = report.row("P2", f"{what}, server CPU", "us", more_is_better=False)
 
-        alternate(nodes, runs, measure, {"rate": row})
+        def measure(node: Node, what: str = what) -> dict[str, float]:
+            return rate(node, what, seconds)
+
+        alternate(nodes, runs, measure, {"rate": row, "cpu_us": cpu})
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ def decode(found: int) -> Place:
 
 def text(found: int) -> bytes:
     place = decode(found)
-    bits = f"{joined(number(place[0], 180.0, 26), number(place[1], 90.0, 26)):052b}"
+    bits = f"{joined(number(place[0], 180.0, 26), number(place[1], 90.0, 26)):064b}"[-52:]  # more at 180 degrees
     return ("".join(ALPHABET[int(bits[i : i + 5], 2)] for i in range(0, 50, 5)) + "0").encode()
 
 

@@ -224,11 +224,14 @@ class Differential:
         self.seen[row.name] = self.seen.get(row.name, 0) + 1
 
     def scan_elements(self, chance: Random) -> None:
-        """A whole iteration over what a random key holds, if its kind has one."""
+        """A whole iteration over what a random key holds: first a kind that has one is drawn, then a key of it."""
         space = self.state.namespace
         held = {key: record for (other, key), record in self.state.records.items() if other == space}
-        keys = sorted(key for key, record in held.items() if record.kind in SCANS and self.state.seen(key, self.now))
-        if keys:
+        seen = {key: record.kind for key, record in held.items() if self.state.seen(key, self.now)}
+        kinds = [kind for kind in SCANS if kind in seen.values()]
+        if kinds:
+            chosen = chance.choice(kinds)
+            keys = sorted(key for key, kind in seen.items() if kind is chosen)
             key = chance.choice(keys)
             options = chance.choice(([], [b"COUNT", b"3"], [b"COUNT", b"100", b"MATCH", b"*1*"]))
             self.scan(*options, word=SCANS[held[key].kind], key=key)
