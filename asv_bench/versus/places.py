@@ -8,7 +8,7 @@
     GEOADD                 of a new place for a random member
     GEODIST                of two random members
 
-One client with 16 calls in flight, searches that find 1,000 places with 4. It does not look at the replies: a PING
+One client with 16 calls in flight, searches that find 1,000 places with 4. It does not look at the replies: a GET
 behind the calls tells when all of them have come.
 """
 
@@ -23,7 +23,8 @@ from rows import Report
 
 PLACES = 1_000_000
 CENTERS = 1000
-PONG = b"+PONG\r\n"
+LAST = encode(b"GET", b"last")
+END = b"$3\r\nEND\r\n"
 NEAR = {"10": b"80", "100": b"254", "1,000": b"803"}
 """How many places are found, about, at 0 degrees -> the radius in km."""
 WANTED: dict[str, tuple[bytes, ...]] = {
@@ -45,6 +46,7 @@ def fill(node: Node) -> None:
     flush(node)
     chance = Random(1)
     with node.client() as client:
+        client.call(b"SET", b"last", b"END")
         for first in range(0, PLACES, 100_000):
             client.load(
                 encode(b"GEOADD", b"g", *(
@@ -71,15 +73,15 @@ def calls(what: str) -> tuple[list[list[bytes]], int]:
 def rate(node: Node, what: str, seconds: float) -> dict[str, float]:
     """Calls/s of one client, and the server's CPU time for each."""
     commands, depth = calls(what)
-    batches = [b"".join(encode(*words) for words in [*commands[at : at + depth], [b"PING"]])
+    batches = [b"".join(encode(*words) for words in commands[at : at + depth]) + LAST
                for at in range(0, len(commands), depth)]  # fmt: skip
     with node.client() as client:
         done, begun, before = 0, time.monotonic(), node.cpu_seconds()
         for batch in cycle(batches):
             client.socket.sendall(batch)
             end = b""
-            while end != PONG:
-                end = (end + client.socket.recv(1 << 20))[-len(PONG) :]
+            while end != END:
+                end = (end + client.socket.recv(1 << 20))[-len(END) :]
             done += depth
             if time.monotonic() - begun > seconds:
                 break
