@@ -193,7 +193,8 @@ class Many:
     """`least` groups or more, or as many as the group `like` has; the word of an option behind them ends the groups.
     Fields need only `least_given` groups: a program that lists keys may find none. `fault` refuses too few groups and
     an incomplete last one before the first is read. `single`: without fields, the name of the item is missing.
-    `objects`: in JSON, an object stands for several items, as `derive/spread.py` says under this name."""
+    `objects`: in JSON, an object stands for several items, as `derive/spread.py` says under this name. `keys_behind`:
+    the items are words, and behind each of these ones stands the name of a key, of which the last one counts."""
 
     name: str
     inner: "tuple[Argument, ...]"
@@ -203,13 +204,14 @@ class Many:
     least_given: int
     single: bool
     objects: str
+    keys_behind: tuple[str, ...]
 
     def __init__(
         self, name: str, *inner: "Argument", least: int = 1, fault: str = "SYNTAX", like: str = "",
-        least_given: int = -1, single: bool = False, objects: str = "",
+        least_given: int = -1, single: bool = False, objects: str = "", keys_behind: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         _fill(self, name=name, inner=inner, least=least, fault=fault, like=like, single=single, objects=objects)
-        _fill(self, least_given=least if least_given < 0 else least_given)
+        _fill(self, least_given=least if least_given < 0 else least_given, keys_behind=keys_behind)
 
 
 @dataclass(frozen=True, init=False)

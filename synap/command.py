@@ -58,6 +58,7 @@ class Command:
     elapsed       JSON field of a duration -> field of a time: a duration of 0 becomes a time in the past
     units         name of a JSON field in larger units -> (field, factor)
     negated       name of a JSON field with the opposite meaning -> Flag
+    unpacked      name of a JSON array -> fields, of which the items of the array are the values
     chosen        name of a boolean JSON field -> Choice, its word for true (or without both fields), and for false
     within        name of a JSON object whose members count as fields
     tagged        name of a JSON object -> tag -> field: `{tag: value}` or `{"type": tag, "value": value}` is this field
@@ -95,6 +96,7 @@ class Command:
     elapsed: dict[str, str] = field(default_factory=dict, hash=False)
     units: dict[str, tuple[str, int]] = field(default_factory=dict, hash=False)
     negated: dict[str, str] = field(default_factory=dict, hash=False)
+    unpacked: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     chosen: dict[str, tuple[str, str, str]] = field(default_factory=dict, hash=False)
     within: str = ""
     tagged: dict[str, dict[str, str]] = field(default_factory=dict, hash=False)

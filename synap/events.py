@@ -11,7 +11,7 @@ class How(Enum):
     NONE = "none: the row changes whole namespaces"
     GONE = "`del`, for each key that was there"
     STORED = "the first key, which is replaced by what is made of the others"
-    KEPT = "the last key, if the call stores there what it makes of the others"
+    STORED_LAST = "the last key, if the call stores there what it makes of the first one"
     FIRST = "the one of several keys that the reply names first"
     PUSHED = "`lpush` or `rpush` for the second key, `lpop` or `rpop` for the first one"
     MOVED = "`srem` for the first key, `sadd` for the last one"

@@ -7,8 +7,9 @@
 
 Each row has a number for kernels (`synap/store/memory/refusals.py` is generated from it), the text for RESP, and the
 HTTP status and text for JSON surfaces. The caller fills in `{name}`; `%` in a RESP text stands for the name of the
-command. The text of a kernel's refusal may name `{number}`, the scalar of its reply, and `{second}`, the word of its
-reply at `layout.SECOND_NUMBER`.
+command, and `{typed}` for that name as the client has typed it. The text of a kernel's refusal may name `{number}`, the
+scalar of its reply, and `{second}`, the word of its reply at `layout.SECOND_NUMBER`; `{real}` and `{second_real}` if
+they are the bits of reals.
 """
 
 from dataclasses import dataclass
@@ -287,6 +288,28 @@ TABLE = (
         "Invalid value: One or more scores can't be converted into double"),
     Row(191, "CACHING_NO", "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.", 400),
     Row(192, "CACHING_YES", "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.", 400),
+    Row(200, "NO_PLACE", "ERR invalid longitude,latitude pair {real},{second_real}", 400,
+        "Invalid value: invalid longitude,latitude pair {real},{second_real}"),
+    Row(201, "BAD_UNIT", "ERR unsupported unit provided. please use M, KM, FT, MI", 400,
+        "Invalid value: unsupported unit, wanted m, km, ft or mi"),
+    Row(202, "BAD_RADIUS", "ERR need numeric radius", 400, "Invalid value: the radius is not a number"),
+    Row(203, "NEGATIVE_RADIUS", "ERR radius cannot be negative", 400, "Invalid value: the radius must not be negative"),
+    Row(204, "BAD_WIDTH", "ERR need numeric width", 400, "Invalid value: the width is not a number"),
+    Row(205, "BAD_HEIGHT", "ERR need numeric height", 400, "Invalid value: the height is not a number"),
+    Row(206, "NEGATIVE_BOX", "ERR height or width cannot be negative", 400,
+        "Invalid value: width and height must not be negative"),
+    Row(207, "PLACE_MISSING", "ERR could not decode requested zset member", 404, "Not found"),
+    Row(208, "COUNT_NOT_ABOVE_ZERO", "ERR COUNT must be > 0", 400, "Invalid request: the count must be above 0"),
+    Row(209, "STORE_WITH_MORE",
+        "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options", 400),
+    Row(210, "SEARCHSTORE_WITH_MORE",
+        "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options", 400),
+    Row(211, "ONE_CENTER", "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {typed}", 400,
+        "Invalid request: exactly one of from_member and from_lonlat is wanted"),
+    Row(212, "ONE_SHAPE", "ERR exactly one of BYRADIUS and BYBOX can be specified for {typed}", 400,
+        "Invalid request: exactly one of by_radius and by_box is wanted"),
+    Row(213, "ANY_WITHOUT_COUNT", "ERR the ANY argument requires COUNT argument", 400,
+        "Invalid request: any requires a count"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

@@ -4,6 +4,7 @@
     Status("a", "b")     a status: one of these words, or any word if none is given
     INTEGER   REAL       a number; a REAL is its text in RESP2
     BOOLEAN              true or false, in JSON only
+    DISTANCE             a number with four decimals; its text in RESP2 and RESP3
     TIME                 a time in ms since 1970; in JSON in seconds
     TEXT                 a name, an id or other text
     VALUE                a stored value: in JSON the value itself if it was stored as JSON, else a string
@@ -12,6 +13,7 @@
     DOCUMENT             a text; in JSON the document that it holds, or a string if it is no JSON
     OBJECT               a DOCUMENT for which {} stands if it is empty
     NIL                  nil, null, None
+    NO_ARRAY             the same in the place of an array within a group, which RESP2 spells in another way
     NONE                 no reply at all
     ANY                  any reply
 
@@ -41,6 +43,7 @@ class Leaf(Enum):
     DONE = "`OK`"
     INTEGER = "an integer"
     REAL = "a number"
+    DISTANCE = "a distance"
     BOOLEAN = "true or false"
     TIME = "a time in ms (in JSON in s)"
     TEXT = "a text"
@@ -50,13 +53,15 @@ class Leaf(Enum):
     DOCUMENT = "a document"
     OBJECT = "an object"
     NIL = "nil"
+    NO_ARRAY = "nil for a missing array"
     NONE = "no reply"
     ANY = "any reply"
 
 
 DONE, INTEGER, REAL, BOOLEAN, TIME = Leaf.DONE, Leaf.INTEGER, Leaf.REAL, Leaf.BOOLEAN, Leaf.TIME
 TEXT, VALUE, OCTETS, VALUE_OCTETS, DOCUMENT = Leaf.TEXT, Leaf.VALUE, Leaf.OCTETS, Leaf.VALUE_OCTETS, Leaf.DOCUMENT
-OBJECT, NIL, NONE, ANY = Leaf.OBJECT, Leaf.NIL, Leaf.NONE, Leaf.ANY
+OBJECT, NIL, NONE, ANY, DISTANCE = Leaf.OBJECT, Leaf.NIL, Leaf.NONE, Leaf.ANY, Leaf.DISTANCE
+NO_ARRAY = Leaf.NO_ARRAY
 
 
 @dataclass(frozen=True, init=False)

@@ -98,7 +98,7 @@ _STREAM = [
 
 _OTHERS = [
     Command(
-        "geo.search", 0x7B01, "Return the members in a circle or a box.", resp="GEOSEARCH",
+        "geo.find", 0x7B01, "Return the members in a circle or a box.", resp="GEOFIND",
         args=(
             Key("key", "geo"),
             AnyOrder(

@@ -43,7 +43,7 @@ OFTEN = [b"a", b"b", b"l", b"l2", b"s", b"s2", b"h", b"h2", b"z", b"z2", b"", b"
          b"k" * 5000]  # fmt: skip
 FAMILY_KEYS = {"kv": (b"a", b"b", b"n"), "list": (b"l", b"l2"), "set": (b"s", b"s2"), "hash": (b"h", b"h2"),
                "zset": (b"z", b"z2"), "bitmap": (b"a", b"b", b"n", b"m"),
-               "hyperloglog": (b"p", b"p2")}  # fmt: skip
+               "hyperloglog": (b"p", b"p2"), "geospatial": (b"g", b"g2", b"g")}  # fmt: skip
 """The keys that most calls of a family name. `n` mostly holds a number. A family that is missing here uses its name."""
 SPACES = {kinds.QUEUE: (b"q", b"jobs", b"", b"q" * 70), kinds.ROOM: (b"r", b"q", b"chat", b"r" * 90)}
 NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]
@@ -52,6 +52,10 @@ GLOBS = [b"*", b"k*", b"?", b"key:1*", b"[a-l]*", b"nothing"]
 PATTERNS = [b"#", b"nosort", b"*", b"key:*", b"key:*", b"h*->n", b"h*->f1", b"key:*->n", b"z*", b"", b"#\0", b"a\0*"]
 WAITS = [b"0", b"1.5", b"-1", b"x"]
 TEXTS = [b"a", b"", b"get", b"SET", b"server", b"maxmemory", b"0", b"command", b"x" * 90, b"\xff\x00"]
+_LONGITUDES = [b"13.361389", b"15.087269", b"13.5", b"14", b"14.25", b"-179.9", b"180", b"0", b"13", b"12.75"]
+_LATITUDES = [b"38.115556", b"37.502669", b"38", b"37.5", b"-81", b"85.05112878", b"0", b"37", b"38.5", b"37.25"]
+_LONGITUDES, _LATITUDES = [*3 * _LONGITUDES, b"x"], [*3 * _LATITUDES, b"-86"]
+_SIZES_OF_SHAPES = [b"0", b"1", b"10.5", b"100", b"300", b"2500", b"20000", b"60", b"150", b"-1", b"x"]
 POOLS: dict[str, list[bytes]] = {
     "count": [b"0", b"1", b"2", b"3", b"40", b"5000", b"-1", b"x"],
     "limit": [b"0", b"1", b"7", b"100000", b"-1"],
@@ -72,6 +76,9 @@ POOLS: dict[str, list[bytes]] = {
     "score": [b"0", b"0", b"-0", b"1", b"2", b"2.5", b"-3", b"1e3", b"inf", b"-inf", b"1e-7", b"7e22", b"x", b"1e400"],
     "seconds": [b"0", b"0.001", b"x", b"-1"], "timeout": [b"0", b"1", b"1.5", b"-1", b"x"],
     "increment": [*NUMBERS, *REALS],
+    **dict.fromkeys(("longitude", "lon"), _LONGITUDES), **dict.fromkeys(("latitude", "lat"), _LATITUDES),
+    **dict.fromkeys(("radius", "width", "height"), _SIZES_OF_SHAPES),
+    "unit": [b"m", b"km", b"km", b"KM", b"mi", b"ft", b"x"],
 }  # fmt: skip
 """Name of an argument -> its words, in any row."""
 
@@ -99,7 +106,9 @@ class Strategies:
             "end": self.position, "index": self.position, "pivot": self.element, "min": self.bound, "max": self.bound,
             "score": self.score,
         }  # fmt: skip
-        self._groups: dict[str, Callable[[], list[bytes]]] = {"operations": self.field_operations}
+        self._groups: dict[str, Callable[[], list[bytes]]] = {
+            "operations": self.field_operations, "options": self.geo_options,
+        }  # fmt: skip
 
     def change_mood(self) -> None:
         """Grow or shrink, and on few keys or many."""
@@ -274,6 +283,28 @@ class Strategies:
         if words and self.chance.random() < 0.08:
             wrong = self.chance.choice((b"x", b"u64", b"i65", b"u0", b"-1", b"", b"#"))
             words[self.chance.randrange(len(words))] = wrong
+        return words
+
+    def geo_options(self) -> list[bytes]:
+        """Words of a search for places; now and then one is wrong."""
+        pool = {name: self.chance.choice(POOLS[name]) for name in ("longitude", "latitude", "radius", "width", "unit")}
+        parts: list[list[bytes]] = []
+        if "search" in self._row.name:
+            member, place = [b"FROMMEMBER", self.member()], [b"FROMLONLAT", pool["longitude"], pool["latitude"]]
+            circle, box = [b"BYRADIUS", pool["radius"]], [b"bybox", pool["width"], pool["radius"]]
+            parts = [self.chance.choice((member, place, place)), [*self.chance.choice((circle, box)), pool["unit"]]]
+        known = [[b"ASC"], [b"desc"], [b"COUNT", b"3"], [b"COUNT", b"20", b"ANY"], [b"count", b"40"]]
+        if "store" in self._row.name:
+            known.append([b"STOREDIST"])
+        elif not self._row.writes or self.chance.random() < 0.5:
+            known += [[b"WITHDIST"], [b"withcoord"], [b"WITHHASH"]]
+        else:
+            known += 2 * [[self.chance.choice((b"STORE", b"storedist")), self.key("geospatial")]]
+        parts += self.chance.sample(known, self.chance.choice((0, 1, 1, 2, 3)))
+        self.chance.shuffle(parts)
+        words = [word for part in parts for word in part]
+        if words and self.chance.random() < 0.08:
+            words[self.chance.randrange(len(words))] = self.chance.choice((b"what", b"-1", b"ANY", b"x", b"m"))
         return words
 
     def position(self) -> bytes:

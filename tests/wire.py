@@ -26,6 +26,7 @@ from tests.support import decode_at
 
 INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
 REAL = re.compile(rb"-?([0-9]+(\.[0-9]+)?(e[+-][0-9]+)?|inf)")
+DISTANCE = re.compile(rb"[0-9]+\.[0-9]{4}|-?nan")
 TEXTS = (Leaf.TEXT, Leaf.VALUE, Leaf.OCTETS, Leaf.VALUE_OCTETS, Leaf.DOCUMENT, Leaf.OBJECT)
 
 
@@ -95,13 +96,18 @@ class Reader:
             return self.text(wanted)
         if wanted in (Leaf.INTEGER, Leaf.TIME):
             return self.integer(b":", wanted)
+        if wanted is Leaf.DISTANCE:
+            text = self.text(wanted)
+            if not DISTANCE.fullmatch(text):
+                raise self.unlike(wanted)
+            return text
         if wanted is Leaf.REAL:
             text = self.line(b",", wanted) if self.version == 3 else self.text(wanted)
             if not REAL.fullmatch(text):
                 raise Unlike(f"{text!r} is no {wanted}")
             return float(text)
-        if wanted is Leaf.NIL:
-            return self.nil(b"$")
+        if wanted in (Leaf.NIL, Leaf.NO_ARRAY):
+            return self.nil(b"$" if wanted is Leaf.NIL else b"*")
         start = self.at
         if wanted is Leaf.DONE and self.line(b"+", wanted) == b"OK":
             return b"OK"

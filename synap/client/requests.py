@@ -124,6 +124,11 @@ def whole(value: Any) -> int:
     return int(value)
 
 
+def distance(value: Any) -> float | None:
+    """Return a reply that is the text of a distance, or null, as a float or None."""
+    return None if value is None else float(value)
+
+
 def flag(value: Any) -> bool:
     """Return a reply as a bool: `OK` and 1 are True; 0 and null are False."""
     return value not in (0, None, False)

@@ -39,7 +39,7 @@ ROWS = [
         python=Method(
             returns="some", note=f"Return a list, or with `store` the number of elements in it. {_PATTERNS}"
         ),
-        event=Event("sortstore", How.KEPT, of="list", misses=True),
+        event=Event("sortstore", How.STORED_LAST, of="list", misses=True),
     ),
     Command(
         "key.sort_ro", 0x0D02, "Return the elements of a list, set or sorted set in order, as SORT does without STORE.",

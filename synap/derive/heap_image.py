@@ -80,7 +80,8 @@ class Image:
             self._row(row)
         for word in sorted(self._containers - set(catalogue.by_resp)):
             self._container(word)
-        marks = (("%", "\x01"), ("{number}", "\x02"), ("{second}", "\x03"))
+        marks = (("%", "\x01"), ("{number}", "\x02"), ("{second}", "\x03"), ("{typed}", "\x04"), ("{real}", "\x05"),
+                 ("{second_real}", "\x06"))  # fmt: skip
         self.refusals: dict[int, tuple[int, int]] = {}  # number -> octet and size of the text
         for fault in faults.TABLE:
             text = fault.resp

@@ -4,6 +4,7 @@
     units     fields in larger units                        negated   the opposite of a Flag
     elapsed   durations of which 0 means: expired at once    chosen    a boolean instead of a word of two
     tagged    an object that names one of several fields
+    unpacked  an array whose items are several fields
 """
 
 from collections.abc import Callable
@@ -22,7 +23,10 @@ LONG_AGO = 1
 
 def respelled(row: Command, pack: Pack) -> Pack:
     """Return `pack` extended to all aliases of fields that the row allows."""
-    made = (_taken_out(row), _untagged(row), _renamed(row), _counted(row), _turned(row), _chosen(row), _moved(row))
+    made = (
+        _taken_out(row), _untagged(row), _unpacked(row), _renamed(row), _counted(row), _turned(row), _chosen(row),
+        _moved(row),
+    )  # fmt: skip
     steps = [step for step in made if step]
     if not steps:
         return pack
@@ -79,6 +83,26 @@ def _tag_of(name: str, given: Any) -> tuple[Any, Any]:
     if given.keys() == {"type", "value"}:
         return given["type"] if isinstance(given["type"], str) else None, given["value"]
     return next(iter(given.items())) if len(given) == 1 else (None, None)
+
+
+def _unpacked(row: Command) -> Spell | None:
+    """Return a step that replaces arrays by the fields that their items are; a field of its own has precedence."""
+    if not row.unpacked:
+        return None
+
+    def unpacked(fields: dict[str, Any]) -> dict[str, Any]:
+        for other, names in row.unpacked.items():
+            value = fields.get(other)
+            if value is None:
+                continue
+            if not isinstance(value, list) or len(value) != len(names):
+                raise wrong(other, f"an array of {' and '.join(names)}", value)
+            fields = dict(zip(names, value, strict=True)) | {
+                name: given for name, given in fields.items() if name != other and given is not None
+            }
+        return fields
+
+    return unpacked
 
 
 def _renamed(row: Command) -> Spell | None:

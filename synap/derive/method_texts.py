@@ -41,7 +41,7 @@ EMBEDDED_RESULTS = {
     "members": ("list[Any]", "{}"), "some": ("Any", "{}"), "key": ("bytes | None", "{}"), "keys": ("list[bytes]", "{}"),
     "titles": ("list[str]", "titles({})"), "report": ("dict[str, Any]", "report({})"),
     "messages": ("list[Message]", "messages({})"), "pair": ("tuple[bytes, Any] | None", "as_tuple({})"),
-    "triple": ("tuple[bytes, Any, float] | None", "as_tuple({})"),
+    "triple": ("tuple[bytes, Any, float] | None", "as_tuple({})"), "distance": ("float | None", "{}"),
 }  # fmt: skip
 """What a method returns -> its type, and how it is made of what `call` returns."""
 CLIENT_RESULTS = {
@@ -50,7 +50,7 @@ CLIENT_RESULTS = {
     "values": ("list[D]", "self._data"), "members": ("set[D]", "self._members"), "some": ("Any", "self._data"),
     "key": ("D | None", "self._data"), "keys": ("list[D]", "self._data"), "titles": ("list[str]", "texts"),
     "report": ("dict[str, Any]", "report"), "pair": ("tuple[D, D] | None", "self._tuple"),
-    "triple": ("tuple[D, D, float] | None", "self._tuple"),
+    "triple": ("tuple[D, D, float] | None", "self._tuple"), "distance": ("float | None", "distance"),
 }  # fmt: skip
 """What a method returns -> its type, and the converter of the reply."""
 
@@ -69,7 +69,7 @@ CLIENT_FROM = {
     "synap.client.machine": ("Word",),
     "synap.client.named": ("Named",),
     "synap.client.requests": (
-        "Request", "asking", "doing", "flag", "method", "nothing", "report", "text", "texts", "whole",
+        "Request", "asking", "distance", "doing", "flag", "method", "nothing", "report", "text", "texts", "whole",
     ),
     "synap.client.words": (
         "counted", "counted_pairs", "flat", "halves", "listed", "option", "optional", "repeated", "waiting",

@@ -200,11 +200,11 @@ def _type(node: Argument) -> str:
 
 RESULTS = (
     "nothing", "whole", "flag", "value", "octets", "word", "values", "members", "some", "key", "keys", "titles",
-    "report", "messages", "pair", "triple",
+    "report", "messages", "pair", "triple", "distance",
 )  # fmt: skip
 """What a method returns: nothing, an int, a bool, a stored value or None, bytes, a word as str, values in order, a set
 of values, one value or several, the name of a key, several, names of queues or rooms as str, counters by name,
-messages of a queue, a key and a value, a key with a member and its score."""
+messages of a queue, a key and a value, a key with a member and its score, a float or None."""
 
 
 def result(row: Command) -> str:

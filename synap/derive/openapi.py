@@ -84,6 +84,9 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
     properties |= {other: {"type": ["boolean", "null"]} for other in row.negated}
     properties |= {row.within: {"type": ["object", "null"]}} if row.within else {}
     properties |= {name: _tagged(tags, properties) for name, tags in row.tagged.items()}
+    for other, names in row.unpacked.items() if route.method == "POST" else ():
+        items = {"prefixItems": [properties[name] for name in names], "minItems": len(names), "maxItems": len(names)}
+        properties[other] = {"type": ["array", "null"]} | items
     for new, old in {new: old for old, new in route.renamed.items()}.items():
         if new in properties:
             properties[old] = properties.pop(new)

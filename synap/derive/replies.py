@@ -38,9 +38,12 @@ from synap.store.memory.layout import (
     ITEM_REAL,
     ITEMS,
     MARK_BITS,
+    MARK_DEGREES,
     MARK_DIGITS,
+    MARK_DISTANCE,
     MARK_MAP,
     MARK_NAME,
+    MARK_NO_ARRAY,
     NIL,
     NO_ITEM,
     NUMBER,
@@ -54,6 +57,9 @@ Spell = Callable[[Any, dict[str, Any]], Any]
 BY_FIELDS = "by_fields"
 NAME = MARK_NAME << MARK_BITS | ITEM_NIL
 DIGITS = MARK_DIGITS << MARK_BITS | ITEM_NIL
+NO_ARRAY = MARK_NO_ARRAY << MARK_BITS | ITEM_NIL
+DECIMALS = {MARK_DISTANCE << MARK_BITS | ITEM_NIL: 4, MARK_DEGREES << MARK_BITS | ITEM_NIL: 17}
+"""Decimals of reals, which are the same numbers on all surfaces."""
 _WORD = re.compile(r"\$(\w+)")
 
 
@@ -73,6 +79,10 @@ def items(numbers: Any, octets: Any, reply: int = layout.REPLY, known: tuple[str
             members.append(value)
         elif size == NAME:
             members.append(known[value])
+        elif size in DECIMALS:
+            members.append(round(struct.unpack("d", struct.pack("q", value))[0], DECIMALS[size]))
+        elif size == NO_ARRAY:
+            members.append(None)
         elif size >= DIGITS:
             members.append((b"%d" % value, (size - DIGITS) >> MARK_BITS))
         elif size == ITEM_NIL:

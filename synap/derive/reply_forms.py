@@ -99,7 +99,10 @@ def unchanged(value: Any) -> Any:
     return value
 
 
-_NUMBERS = dict.fromkeys((Leaf.DONE, Leaf.INTEGER, Leaf.REAL, Leaf.BOOLEAN, Leaf.NIL, Leaf.NONE), unchanged)
+_NUMBERS = dict.fromkeys(
+    (Leaf.DONE, Leaf.INTEGER, Leaf.REAL, Leaf.DISTANCE, Leaf.BOOLEAN, Leaf.NIL, Leaf.NO_ARRAY, Leaf.NONE),
+    unchanged,
+)
 _JSON: dict[Leaf, Form] = _NUMBERS | {
     Leaf.TIME: lambda ms: ms // 1000,
     Leaf.TEXT: lambda text: as_text(text[0]),
@@ -169,7 +172,7 @@ def _form(template: Any, form_of: Callable[[Template], Form], text: Callable[[by
         case Pairs(first, second):
             one, other = form_of(first), form_of(second)
             return lambda found: [[one(a), other(b)] for a, b in found]
-        case Either((other, Leaf.NIL)):
+        case Either((other, Leaf.NIL | Leaf.NO_ARRAY)):
             of_other = form_of(other)
             return lambda found: None if found is None else of_other(found)
         case Either():
@@ -203,4 +206,5 @@ def _is(template: Template, value: Any) -> bool:
     if isinstance(value, dict):
         return isinstance(template, Record | Map)
     leaves = {bool: Leaf.DONE, type(None): Leaf.NIL, int: Leaf.INTEGER, float: Leaf.REAL}
-    return template is leaves[type(value)] or (type(value) is int and template is Leaf.TIME)
+    also = {int: Leaf.TIME, float: Leaf.DISTANCE}
+    return template is leaves[type(value)] or template is also.get(type(value))

@@ -16,6 +16,7 @@ from synap.arguments import (
     Group,
     Int,
     Key,
+    Many,
     OneOf,
     Optional,
     Real,
@@ -139,10 +140,11 @@ class KeyPlace:
 
 @dataclass(frozen=True)
 class Names:
-    """Where the tapes of a row hold names: of keys, of the queue or room (kind, slot) that a call waits for; and its
-    Timeout, -1 without one."""
+    """Where the tapes of a row hold names: of keys, groups of words with keys behind some of them (group, slot), the
+    queue or room (kind, slot) that a call waits for; and its Timeout, -1 without one."""
 
     keys: tuple[KeyPlace, ...]
+    behind: tuple[tuple[Many, int], ...]
     records: tuple[tuple[int, int], ...]
     timeout: int
 
@@ -164,16 +166,22 @@ def names_of(row: Command) -> Names:
             group = next(p for p in places if p.node is place.group)
             step = sum(slots(inner) for inner in place.group.inner)
             keys.append(KeyPlace(place.slot, place.node.awaited, group.slot, step))
+    behind = tuple((p.node, p.slot) for p in places if isinstance(p.node, Many) and p.node.keys_behind)
     records = tuple((p.node.kind, p.slot) for p in places if isinstance(p.node, Text) and p.node.kind)
     timeout = next((p.slot for p in places if isinstance(p.node, Timeout)), -1)
-    found = Names(tuple(keys), records, timeout)
+    found = Names(tuple(keys), behind, records, timeout)
     _names[row.name] = row.args, found
     return found
 
 
-def keys(row: Command, numbers: Sequence[int], tape: int, awaited: bool = False) -> Iterator[tuple[int, int]]:
+def keys(
+    row: Command, numbers: Sequence[int], octets: Octets, tape: int, awaited: bool = False
+) -> Iterator[tuple[int, int]]:
     """Yield (octet, size) of every key among the arguments of a call, or of those that it may wait for."""
-    for place in names_of(row).keys:
+    names = names_of(row)
+    for group, slot in names.behind:
+        yield from _behind(group, slot, numbers, octets, tape)
+    for place in names.keys:
         if awaited and not place.awaited:
             continue
         if not place.step:
@@ -186,9 +194,20 @@ def keys(row: Command, numbers: Sequence[int], tape: int, awaited: bool = False)
                 yield numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
 
 
-def awaited(row: Command, numbers: Sequence[int], tape: int) -> Iterator[tuple[int, int, int]]:
+def _behind(
+    group: Many, slot: int, numbers: Sequence[int], octets: Octets, tape: int
+) -> Iterator[tuple[int, int]]:
+    """Yield (octet, size) of the key that a group of words names behind one of `keys_behind`, if any."""
+    first = tape + numbers[tape + slot + 1]
+    spans = [(numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS)
+             for at in range(first, first + 2 * numbers[tape + slot], 2)]  # fmt: skip
+    words = [bytes(octets[start : start + size]).upper().decode("latin-1") for start, size in spans]
+    yield from [spans[i + 1] for i in range(len(words) - 1) if words[i] in group.keys_behind][-1:]
+
+
+def awaited(row: Command, numbers: Sequence[int], octets: Octets, tape: int) -> Iterator[tuple[int, int, int]]:
     """Yield (namespace, octet, size) of every name that a call may wait for: its keys, or its queue or room."""
-    for start, size in keys(row, numbers, tape, True):
+    for start, size in keys(row, numbers, octets, tape, True):
         yield numbers[tape - 2], start, size
     for kind, slot in names_of(row).records:
         at = tape + slot

@@ -318,7 +318,7 @@ class Engine:
         call = Call(row.code, numbers[tape - 2], tuple(numbers[tape : tape + tape_size].tolist()), blob)
         hashes = [
             key_info.hash_of(self.words, self.octets, space, start, size)
-            for space, start, size in tape_reader.awaited(row, numbers, tape)
+            for space, start, size in tape_reader.awaited(row, numbers, self.bytes, tape)
         ]
         wait = numbers[tape + tape_reader.timeout_slot(row)]
         parked = Parked(call, row_at, tuple(dict.fromkeys(hashes)), now + wait if wait else 0, caller, deliver)

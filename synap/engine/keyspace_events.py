@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 LETTERS = "g$lshzxetdnKEm"
 ALL = frozenset("g$lshzxetd")
-CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$", "hyperloglog": "$"}
+CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$", "hyperloglog": "$",
+           "geospatial": "z"}  # fmt: skip
 """The class of the events of a family's rows."""
 CHANGELESS = frozenset("nm")
 """Classes of events that are no change of their own."""
@@ -175,7 +176,8 @@ class KeyspaceEvents:
             return None  # an internal row without an event is a part of another call
         engine = self._engine
         namespace = engine.numbers[tape - 2]
-        found = [Seen(namespace, at, size, False) for at, size in tape_reader.keys(row, engine.numbers, tape)]
+        spans = tape_reader.keys(row, engine.numbers, engine.bytes, tape)
+        found = [Seen(namespace, at, size, False) for at, size in spans]
         for seen in found:
             seen.name = bytes(engine.bytes[seen.at : seen.at + seen.size])
             seen.before = self._is_there(seen, now)
@@ -238,7 +240,7 @@ class KeyspaceEvents:
                 yield from _put("s", "sadd", target)
             case How.STORED:
                 yield from _stored(kind, event, source)
-            case How.KEPT:
+            case How.STORED_LAST:
                 yield from _stored(kind, event, target)
             case How.FIRST:
                 named = self._first_text()
@@ -322,7 +324,7 @@ def _read(row: Command, found: list[Seen]) -> list[Seen]:
     match row.event.how:
         case How.STORED:
             return found[1:]
-        case How.KEPT:
+        case How.STORED_LAST:
             return found[:1]
     return found
 

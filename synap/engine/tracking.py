@@ -129,7 +129,7 @@ class ClientTracking:
             return
         engine = self._engine
         numbers, namespace = engine.numbers, session.namespace
-        for at, size in tape_reader.keys(row, numbers, tape):
+        for at, size in tape_reader.keys(row, numbers, engine.bytes, tape):
             h = key_info.hash_of(engine.words, engine.octets, namespace, at, size)
             self.keys += engine.interest.track(h, bytes(engine.bytes[at : at + size]), session.number)
         self.limit()

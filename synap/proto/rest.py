@@ -12,7 +12,7 @@ from synap.derive.binders import packer
 from synap.derive.conversions import to_integer, to_json, wrong
 from synap.derive.documents import check_once, document
 from synap.derive.json_aliases import respelled
-from synap.derive.outcomes import refused
+from synap.derive.outcomes import numbers_told, refused
 from synap.derive.replies import Render, renderer
 from synap.faults import Fault
 from synap.proto.http import Request, Response
@@ -36,7 +36,8 @@ class Target:
         self.pack = respelled(row, packer(row, row_at))
         self.params: tuple[str, ...] = ()
         flags = [place.node for place in layout(row.args) if isinstance(place.node, Flag)]
-        self.flags = {flag.name or flag.word.lower() for flag in flags}
+        named = {flag.name or flag.word.lower() for flag in flags}
+        self.flags = named | {other for other, name in row.also.items() if name in named}
         self.route = route
         self.fixed = dict(route.fixed) if route else {}
         self.renamed = dict(route.renamed) if route else {}
@@ -150,8 +151,7 @@ def in_query(fault: Fault, request: Request) -> Response:
 
 def status_fault(status: int, fields: dict[str, Any], number: int, second: int = 0) -> Fault:
     """Return the Fault of a refusing status; its text may name the fields and the two numbers of the reply."""
-    told = {"number": str(number), "second": str(second)}
-    return named_fault(refused(status & STATUS_MASK).name, fields | told)
+    return named_fault(refused(status & STATUS_MASK).name, fields | numbers_told(number, second))
 
 
 def named_fault(name: str, fields: dict[str, Any]) -> Fault:

@@ -24,8 +24,9 @@ from tests.cases import check_all
 from tests.planned import ROWS as PLANNED
 
 ROWS = [row for row in CATALOGUE.rows if has_method(row)]
-NO_METHOD = {"key.starting", "key.list", "hash.set", "hyperloglog.add", *(row.name for row in zset_routes.ROWS)}
-"""Rows that HTTP has beside KEYS, SCAN, HSET, PFADD and those of sorted sets."""
+NO_METHOD = {"key.starting", "key.list", "hash.set", "hyperloglog.add", *(row.name for row in zset_routes.ROWS),
+             "geospatial.geodist", "geospatial.geosearch"}  # fmt: skip
+"""Rows that HTTP has beside KEYS, SCAN, HSET, PFADD and those of sorted sets and places."""
 TAKEN = {"kv.increment": "incr", "kv.decrement": "decr"}
 """Rows without a method of their own, as another row's method without an amount does the same."""
 BY_HAND_MAX = 20
@@ -68,7 +69,7 @@ def test_no_parameter_hides_a_function_that_its_method_calls() -> None:
     check_all(check, [row for row in ROWS if row.python.by_hand == 0], lambda row: row.name)
 
 
-INTRICATE = {"xstream.add", "xstream.read", "xstream.read_group", "geo.search"}
+INTRICATE = {"xstream.add", "xstream.read", "xstream.read_group", "geo.find"}
 
 
 def test_arguments_that_make_no_signature_are_refused() -> None:

@@ -312,7 +312,7 @@ class Reader:
                     if not node.judge:
                         raise Refused(node.fault)
                     self.tape[self.judges[node.judge]] |= UNREADABLE
-                    real = 0.0
+                    real = math.nan
                 self.tape[slot] = struct.unpack("<q", struct.pack("<d", real))[0]
             case Timeout():
                 try:

@@ -22,6 +22,8 @@ def resp(of: Template, value: Any, version: int) -> bytes:
     match of:
         case Leaf.NIL:
             return b"_\r\n" if third else b"$-1\r\n"
+        case Leaf.NO_ARRAY:
+            return b"_\r\n" if third else b"*-1\r\n"
         case Leaf.INTEGER | Leaf.TIME:
             return b":%d\r\n" % value
         case Leaf.REAL:
@@ -67,7 +69,7 @@ def chosen(choices: tuple[Template, ...], value: Any) -> Template:
     """The alternative that a value is."""
     for one in choices:
         if value is None or value is True or value == "OK":
-            fits = one is (Leaf.NIL if value is None else Leaf.DONE)
+            fits = one in (Leaf.NIL, Leaf.NO_ARRAY) if value is None else one is Leaf.DONE
         elif isinstance(value, list):
             fits = isinstance(one, LISTS)
         elif isinstance(value, dict):

@@ -23,6 +23,7 @@ CALLS = {
     "rooms": ("STREAM.CREATE r", b"OK"), "hashes": ("HSET h f v", 1), "bitmaps": ("SETBIT b 7 1", 0),
     "zsets": ("ZADD z 1 x", 1), "sorting": ("SORT s ALPHA STORE y", 1),
     "hyperloglog": ("PFADD p x", 1),
+    "geo": ("GEOADD g 13 38 x", 1),
 }  # fmt: skip
 
 

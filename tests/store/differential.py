@@ -34,6 +34,8 @@ UNORDERED = {
 }  # fmt: skip
 
 
+REALS = {"real": "number", "second_real": "second"}
+"""Words of a refusal's text that are its numbers, if these are reals."""
 SCANS = {set: b"SSCAN", dict: b"HSCAN", ZSet: b"ZSCAN"}
 """The kinds with a scan of their own."""
 
@@ -193,7 +195,11 @@ class Differential:
         except Refused as refused:
             name = (row.resp or row.name).lower()
             words = dict(zip(("number", "second"), refused.args[1:], strict=False))
-            wanted, changed = Refusal(Fault(refused.args[0], **words).resp_text(name)), False
+            words |= {real: f"{words[told]:f}" for real, told in REALS.items() if isinstance(words.get(told), float)}
+            text = Fault(refused.args[0], typed=name.upper(), **words).resp_text(name)
+            if text.endswith(name.upper()) and isinstance(value, Refusal):  # the name stands there as it was typed
+                text = text.removesuffix(name.upper()) + str(value)[-len(name) :]
+            wanted, changed = Refusal(text), False
         if row.name in UNORDERED and isinstance(value, list):
             value = sorted(value)
         if wanted == WAIT:
@@ -218,11 +224,14 @@ class Differential:
         self.seen[row.name] = self.seen.get(row.name, 0) + 1
 
     def scan_elements(self, chance: Random) -> None:
-        """A whole iteration over what a random key holds, if its kind has one."""
+        """A whole iteration over what a random key holds: first a kind that has one is drawn, then a key of it."""
         space = self.state.namespace
         held = {key: record for (other, key), record in self.state.records.items() if other == space}
-        keys = sorted(key for key, record in held.items() if record.kind in SCANS and self.state.seen(key, self.now))
-        if keys:
+        seen = {key: record.kind for key, record in held.items() if self.state.seen(key, self.now)}
+        kinds = [kind for kind in SCANS if kind in seen.values()]
+        if kinds:
+            chosen = chance.choice(kinds)
+            keys = sorted(key for key, kind in seen.items() if kind is chosen)
             key = chance.choice(keys)
             options = chance.choice(([], [b"COUNT", b"3"], [b"COUNT", b"100", b"MATCH", b"*1*"]))
             self.scan(*options, word=SCANS[held[key].kind], key=key)

@@ -6,6 +6,7 @@ the row's template, by code that shares nothing with `derive/replies`.
 """
 
 import json
+import re
 from typing import Any
 
 import jsonschema
@@ -82,6 +83,8 @@ def shared(reply: Any) -> Any:
         return {name: shared(part) for name, part in reply.items() if name not in UNLIKE}
     if isinstance(reply, list) and reply and all(isinstance(each, list) and len(each) == 4 for each in reply):
         return [each[:3] for each in reply]  # events
+    if isinstance(reply, str) and re.fullmatch(r"[0-9]+\.[0-9]{4}", reply):
+        return float(reply)  # a distance, which is a text in RESP
     return [shared(each) for each in reply] if isinstance(reply, list) else reply
 
 

@@ -2,6 +2,7 @@
 
 from synap.client.calls import D
 from synap.client.generated.bitmaps import BitmapsMethods
+from synap.client.generated.geo import GeoMethods
 from synap.client.generated.hashes import HashesMethods
 from synap.client.generated.hyperloglog import HyperloglogMethods
 from synap.client.generated.keys import KeysMethods
@@ -18,6 +19,7 @@ __all__ = ["RowMethods"]
 
 class RowMethods(
     StringsMethods[D], KeysMethods[D], SubstringsMethods[D], ListsMethods[D], SetsMethods[D], HashesMethods[D],
-    ZsetsMethods[D], RenamesMethods[D], BitmapsMethods[D], HyperloglogMethods[D], SortingMethods[D],
+    ZsetsMethods[D], RenamesMethods[D], BitmapsMethods[D], HyperloglogMethods[D], GeoMethods[D],
+    SortingMethods[D],
 ):  # fmt: skip
     """The methods of every row."""

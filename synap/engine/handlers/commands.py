@@ -243,7 +243,7 @@ def keys_of(engine: Engine, words: list[bytes]) -> tuple[Command, list[bytes]]:
         raise Fault("BAD_CALL")
     if lane.fill_tape(engine.words, engine.octets, row_at, count):
         raise Fault("BAD_CALL")
-    spans = list(tape_reader.keys(row, numbers, heap.TAPE))
+    spans = list(tape_reader.keys(row, numbers, engine.bytes, heap.TAPE))
     return row, [bytes(engine.bytes[start : start + size]) for start, size in spans]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from synap.derive.binders import Build, binder
+from synap.derive.outcomes import numbers_told
 from synap.derive.replies import plain
 from synap.derive.reply_forms import Form, native_form
 from synap.engine.callers import Caller, Surface
@@ -140,9 +141,8 @@ class Database(Methods, ArrayMethods, SketchMethods):
             return outcome.value
         if outcome.refusal:
             words = {name: value for name, value in fields.items() if isinstance(value, str)}
-            words["number"] = str(numbers[layout.REPLY])
-            words["second"] = str(numbers[layout.REPLY + layout.SECOND_NUMBER])
-            raise Fault(outcome.refusal, **words)
+            told = numbers_told(numbers[layout.REPLY], numbers[layout.REPLY + layout.SECOND_NUMBER])
+            raise Fault(outcome.refusal, **words | told)
         form = self._forms.get(outcome.row.name)
         if form is None:
             form = self._forms[outcome.row.name] = native_form(outcome.row.reply)

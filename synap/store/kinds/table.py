@@ -84,7 +84,8 @@ KINDS = (
         encodings=("listpack", "hashtable"),
     ),
     Kind(
-        "zset", 5, "zsets", rows=("synap.commands.zsets", "synap.commands.zset_routes"), root_words=1,
+        "zset", 5, "zsets", rows=("synap.commands.zsets", "synap.commands.zset_routes", "synap.commands.geo"),
+        root_words=1,
         encodings=("listpack", "skiplist"),
         category="sortedset", sorts=IN_ORDER,
     ),

@@ -33,7 +33,7 @@ file).
     SKIP        skip the next word, which belongs to the name of the row
     HALVES      read 2 n words, up to the end, as n items: first all words of kind a (op, slot), then all of kind b
     JUDGED      INT (REAL if b is 1) that may be no number: then slot a of the row is marked UNREADABLE, and the row
-                decides on the refusal
+                decides on the refusal; the INT is 0, the REAL is NaN
     CURSOR      TEXT that must be a valid cursor
     LAST        TIMEOUT whose refusal counts only if no other word is refused
     ALL         refuse if words are left
@@ -58,6 +58,7 @@ CLEAR, LIKE, SKIP, NEED, JUDGED, CURSOR, ALL, LAST = 21, 22, 23, 24, 25, 26, 27,
 ANY, NONE, BOTH = 1, 2, 3  # earlier choices that CHOOSE refuses (its b); 0: others than the one chosen
 SIMPLE_LAST = CHOICE
 OP, SLOT, A, B, C, FAULT, SIZE = range(7)
+NOT_A_NUMBER = 0x7FF8 << 48  # the bits of a NaN
 PAIR_SHIFT, PAIR_MASK = 32, (1 << 32) - 1  # two numbers in one: op | slot << 32, refusal | refusal << 32
 
 
@@ -276,7 +277,7 @@ def fill(words, octets, schema, schema_end, slots, count, tape):
                 number = bits_of(real)
             else:
                 number, valid = parse_integer(octets, words[place], words[place + 1])
-            words[tape + slot] = number if valid else 0
+            words[tape + slot] = number if valid else words[at + B] * NOT_A_NUMBER
             if not valid:
                 words[tape + words[at + A]] |= UNREADABLE
             word += 1

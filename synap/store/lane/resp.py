@@ -6,7 +6,8 @@ telnet) begin with another byte and are left to Python.
 
 import numpy as np
 
-from synap.compiler.jit import kernel
+from synap.compiler.jit import kernel, outlined
+from synap.kernels.fixed import print_fixed, print_short
 from synap.kernels.integers import print_integer
 from synap.kernels.reals import print_real
 from synap.kernels.spans import bare, move, real_of
@@ -25,9 +26,12 @@ from synap.store.memory.layout import (
     LIMIT_WORDS,
     MARK_ARRAY,
     MARK_BITS,
+    MARK_DEGREES,
     MARK_DIGITS,
+    MARK_DISTANCE,
     MARK_MAP,
     MARK_NAME,
+    MARK_NO_ARRAY,
     MARK_PAIR,
     MARK_PAIRS,
     MARK_SET,
@@ -51,7 +55,10 @@ from synap.store.memory.layout import (
 
 INCOMPLETE, INLINE, BAD_COUNT_LINE, BAD_SIZE_LINE, NOT_A_BULK, TOO_LONG = 0, -1, -2, -3, -4, -5
 CR, LF, STAR, DOLLAR, MINUS = 13, 10, 42, 36, 45
-NAME_MARK, NUMBER_MARK, SECOND_MARK = 1, 2, 3  # in the text of a refusal: place of the command's name, of a number
+NAME_MARK, NUMBER_MARK, SECOND_MARK, TYPED_MARK, REAL_MARK, SECOND_REAL_MARK = 1, 2, 3, 4, 5, 6
+"""Bytes in the text of a refusal: the places of the command's name, of numbers, of the name as the client has typed it,
+of numbers that are reals."""
+REAL_DECIMALS, DISTANCE_DECIMALS, DEGREES_DECIMALS = 6, 4, 17
 LINE_MAX = 32
 UNCOUNTED = (1 << 22) - 1  # words left for `skim` while the count line is incomplete
 SHORT_REPLY = 1024  # bytes that a reply may take without a check of the space left
@@ -199,6 +206,21 @@ def put_real(octets, at, value, version):
     return put_bulk(octets, at, at + 64, size)
 
 
+@outlined
+def put_decimals(octets, at, mark, value, version):
+    """Write a distance, or a coordinate, whose bits are `value`; return the octet behind it."""
+    if mark == MARK_DISTANCE:
+        return put_bulk(octets, at, at + 64, print_fixed(octets, at + 64, real_of(value), DISTANCE_DECIMALS))
+    size = print_short(octets, at + 64, real_of(value), DEGREES_DECIMALS)
+    if version != 3:
+        return put_bulk(octets, at, at + 64, size)
+    octets[at] = COMMA
+    move(octets, at + 1, at + 64, size)
+    octets[at + 1 + size] = CR
+    octets[at + 2 + size] = LF
+    return at + 3 + size
+
+
 @kernel
 def put_mark(words, octets, at, row, mark, value, version):
     """Write what a mark stands for: the head of a group, a name, or an integer as text; return the octet behind it.
@@ -208,6 +230,10 @@ def put_mark(words, octets, at, row, mark, value, version):
     if mark == MARK_NAME:
         name = words[row + ROW_NAMES] + 2 * value
         return put_bulk(octets, at, words[name], words[name + 1])
+    if mark == MARK_NO_ARRAY:
+        return put_nil(octets, at, version, True)
+    if mark == MARK_DISTANCE or mark == MARK_DEGREES:
+        return put_decimals(octets, at, mark, value, version)
     if mark >= MARK_DIGITS:
         return put_bulk(octets, at, at + 32, print_integer(octets, at + 32, value))
     if mark == MARK_ARRAY:
@@ -236,6 +262,22 @@ def put_item(words, octets, at, row, place, version):
 
 
 @kernel
+def put_typed(words, octets, at, row):
+    """Write the name of a command as the client has typed it, in capitals if it is not the first of WORDS (in an EXEC);
+    return the octet behind it."""
+    name = words[row + ROW_NAME]
+    size = words[row + ROW_NAME_SIZE]
+    typed = words[WORDS]
+    same = words[WORDS + 1] == size
+    for i in range(size if same else 0):
+        same = same and octets[typed + i] | 32 == octets[name + i] | 32
+    for i in range(size):
+        c = octets[name + i]
+        octets[at + i] = octets[typed + i] if same else c - 32 if 97 <= c <= 122 else c
+    return at + size
+
+
+@kernel
 def put_refusal(words, octets, at, row, number, value, second):
     """Write the text of a refusal, with the command's name and two numbers inserted, and count the refusal.
 
@@ -257,6 +299,12 @@ def put_refusal(words, octets, at, row, number, value, second):
             at += print_integer(octets, at, value)
         elif c == SECOND_MARK:
             at += print_integer(octets, at, second)
+        elif c == TYPED_MARK:
+            at = put_typed(words, octets, at, row)
+        elif c == REAL_MARK:
+            at += print_fixed(octets, at, real_of(value), REAL_DECIMALS)
+        elif c == SECOND_REAL_MARK:
+            at += print_fixed(octets, at, real_of(second), REAL_DECIMALS)
         else:
             octets[at] = c
             at += 1

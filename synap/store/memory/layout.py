@@ -190,7 +190,8 @@ MARK_BITS = 8
 ITEM_TEXT, ITEM_INTEGER, ITEM_REAL, ITEM_NIL, ITEM_MASK = 0x00, 0x40, 0x80, 0xC0, 0xC0
 # An ITEM_NIL with a size is a mark in a nested reply; its size says which, and its value is a count or a number.
 MARK_ARRAY, MARK_SET, MARK_MAP, MARK_PAIRS, MARK_PAIR, MARK_NAME = 1, 2, 3, 4, 5, 6
-MARK_DIGITS = 7  # and those above it: the text of an integer, in the form of this number - MARK_DIGITS
+MARK_DIGITS = 7  # and the three above it: the text of an integer, in the form of this number - MARK_DIGITS
+MARK_DISTANCE, MARK_DEGREES, MARK_NO_ARRAY = 11, 12, 13
 NAME_BYTES_MAX = 24  # of a name that MARK_NAME stands for, so that `tapes.fits` counts it as any other item
 
 # Statuses. The low byte says how to read the reply region, the bits above say what happened.

@@ -24,6 +24,9 @@ depth, since nothing ends a group but its count:
     MARK_PAIR              2   2 members: in RESP3 an array, in RESP2 a part of the array around it
     MARK_NAME              i   not a group: the name i of the row's template, counted through all of its records
     MARK_DIGITS + form     n   not a group: the text of the integer n, which is stored as a number
+    MARK_DISTANCE       bits   not a group: the text of a real with four decimals
+    MARK_DEGREES        bits   not a group: a real with up to 17 decimals: a double in RESP3, its text in RESP2
+    MARK_NO_ARRAY          0   not a group: a null in the place of an array
 """
 
 from synap.compiler.jit import kernel
@@ -34,7 +37,10 @@ from synap.store.memory.layout import (
     ITEM_NIL,
     ITEM_REAL,
     MARK_BITS,
+    MARK_DEGREES,
+    MARK_DISTANCE,
     MARK_NAME,
+    MARK_NO_ARRAY,
     PRESENT,
     REPLY_BYTES_MAX,
     REPLY_ITEMS_MAX,
@@ -131,6 +137,24 @@ def add_mark(words, reply, mark, value):
     words[place] = value
     words[place + 1] = mark << MARK_BITS | ITEM_NIL
     words[reply + 1] += 1
+
+
+@kernel
+def add_no_array(words, reply):
+    """Add a null in the place of an array."""
+    add_mark(words, reply, MARK_NO_ARRAY, 0)
+
+
+@kernel
+def add_distance(words, reply, value):
+    """Add a distance (float64): its text with four decimals."""
+    add_mark(words, reply, MARK_DISTANCE, bits_of(value))
+
+
+@kernel
+def add_degrees(words, reply, value):
+    """Add a coordinate (float64): a double with up to 17 decimals, in RESP2 its text."""
+    add_mark(words, reply, MARK_DEGREES, bits_of(value))
 
 
 @kernel

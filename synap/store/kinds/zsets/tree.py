@@ -111,6 +111,21 @@ def seek(words, tree, place):
 
 
 @kernel
+def find(words, tree, key):
+    """Return (leaf, index) of the first member whose key is at least `key`; the leaf is 0 if there is none."""
+    node = words[tree + ROOT]
+    for level in range(words[tree + HEIGHT] + 1):
+        low = 0
+        for at in range(node + KEYS, node + KEYS + words[node + COUNT]):
+            low += words[at] < key
+        if level < words[tree + HEIGHT]:
+            node = words[node + CHILDREN + max(low - 1, 0)]
+    if low < words[node + COUNT]:
+        return node, low
+    return words[node + NEXT], 0
+
+
+@kernel
 def following(words, leaf, i):
     """Return (leaf, index) of the member behind index `i` of a leaf; the leaf is 0 behind the last."""
     i += 1
