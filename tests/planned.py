@@ -24,7 +24,6 @@ from synap.arguments import (
 )
 from synap.command import Command
 
-_SWITCH = (Choice("switch", ("ON", "OFF")),)
 _UNIT = Choice("unit", ("m", "km", "ft", "mi"))
 _ORDER = OneOf("order", Flag("ASC"), Flag("DESC"), clash=Clash.NONE)
 _SCRIPT_REST = (
@@ -124,21 +123,4 @@ _OTHERS = [
             args=(Text("hash"), *_SCRIPT_REST)),
 ]  # fmt: skip
 
-_CLIENTS = [
-    Command(
-        "connection.client_tracking", 0x1183, "Send this client a message when a key changes that it has read.",
-        resp="CLIENT|TRACKING",
-        args=(
-            *_SWITCH,
-            AnyOrder(
-                OneOf("redirect", Token("REDIRECT", Int("client")), clash=Clash.ANY),
-                Many("prefixes", Token("PREFIX", Raw("prefix")), least=0),
-                Flag("BCAST"), Flag("OPTIN"), Flag("OPTOUT"), Flag("NOLOOP"),
-            ),
-        ),
-    ),
-    Command("connection.client_caching", 0x1189, "Turn tracking of the keys that the next command reads on or off.",
-            resp="CLIENT|CACHING", args=(Choice("switch", ("YES", "NO")),)),
-]  # fmt: skip
-
-ROWS = [*_STREAM, *_OTHERS, *_CLIENTS]
+ROWS = [*_STREAM, *_OTHERS]

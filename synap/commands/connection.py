@@ -1,6 +1,6 @@
 """Command rows of connections and transactions, carried out by the lane or by a handler of the engine."""
 
-from synap.arguments import AnyOrder, Choice, Int, Key, Many, OneOf, Optional, Raw, Text, Token
+from synap.arguments import AnyOrder, Choice, Clash, Flag, Int, Key, Many, OneOf, Optional, Raw, Text, Token
 from synap.command import DIAGNOSTICS, Command, Example
 from synap.reply import ANY, DONE, INTEGER, NONE, TEXT, Array, Either, Map, Record, SetOf, Status, or_nil
 from synap.routes import Get
@@ -140,7 +140,14 @@ ROWS = [
     Command(
         "connection.client_tracking", 0x1191,
         "Turn messages about changes of the keys that this connection has read on or off.",
-        args=(Text("switch"), Many("options", Text("option"), least=0)),
+        args=(
+            *_SWITCH,
+            AnyOrder(
+                OneOf("redirected", Token("REDIRECT", Int("redirect")), fault="TWO_REDIRECTS", clash=Clash.ANY),
+                Many("prefixes", Token("PREFIX", Text("prefix")), least=0),
+                Flag("BCAST"), Flag("OPTIN"), Flag("OPTOUT"), Flag("NOLOOP"),
+            ),
+        ),
         resp="CLIENT|TRACKING", traits=SESSION, handler="client_tracking", calls_families=(DIAGNOSTICS,),
         examples=(Example("CLIENT TRACKING OFF", "OK"),),
     ),
@@ -148,6 +155,7 @@ ROWS = [
         "connection.client_caching", 0x1192,
         "Select whether the keys of the next command are tracked: YES with OPTIN, NO with OPTOUT.",
         args=(Choice("switch", ("YES", "NO")),), resp="CLIENT|CACHING", traits=SESSION, handler="client_caching",
+        examples=(Example("CLIENT TRACKING ON OPTIN", "OK"), Example("CLIENT CACHING YES", "OK")),
     ),
     Command("connection.client_getredir", 0x118B,
             "Return the ID of the connection that is told about changed keys for this one, 0 for itself, or -1.",

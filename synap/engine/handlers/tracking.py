@@ -4,7 +4,6 @@ from typing import Any
 
 from synap.call import Members, Value
 from synap.engine.engine import Engine, Handler
-from synap.engine.handlers.redis_values import integer
 from synap.engine.sessions import Session
 from synap.engine.tracking import Tracking
 from synap.faults import Fault
@@ -14,39 +13,14 @@ def _as_text(word: bytes) -> str:
     return word.decode("utf-8", "surrogateescape")
 
 
-def _session_of(engine: Engine, word: bytes) -> int:
-    """Return the number of the open session that the word behind REDIRECT names. Raises Fault."""
-    try:
-        number = integer(_as_text(word))
-    except ValueError:
-        raise Fault("NOT_AN_INTEGER") from None
-    if number not in engine.sessions.open:
+def _asked(engine: Engine, args: dict[str, Any]) -> Tracking:
+    """Return what a call asks for. Raises Fault for a session that is not open."""
+    if args.get("redirect", 0) not in (0, *engine.sessions.open):
         raise Fault("NO_REDIRECT")
-    return number
-
-
-def _options(engine: Engine, words: list[bytes]) -> Tracking:
-    """Return what the words behind ON or OFF ask for. Raises Fault."""
-    asked, at = Tracking(), 0
-    while at < len(words):
-        word, more = words[at].upper(), at + 1 < len(words)
-        at += 1
-        if word == b"REDIRECT" and more:
-            if asked.redirect:
-                raise Fault("TWO_REDIRECTS")
-            asked.redirect = _session_of(engine, words[at])
-            at += 1
-        elif word == b"PREFIX" and more:
-            asked.prefixes.append(words[at])
-            at += 1
-        elif word in (b"BCAST", b"OPTIN", b"OPTOUT", b"NOLOOP"):
-            asked.broadcast |= word == b"BCAST"
-            asked.opt_in |= word == b"OPTIN"
-            asked.opt_out |= word == b"OPTOUT"
-            asked.no_loop |= word == b"NOLOOP"
-        else:
-            raise Fault("SYNTAX")
-    return asked
+    return Tracking(
+        args.get("redirect", 0), "bcast" in args, "optin" in args, "optout" in args, "noloop" in args,
+        [item["prefix"] for item in args.get("prefixes", ())],
+    )  # fmt: skip
 
 
 def _check(asked: Tracking, before: Tracking | None) -> None:
@@ -72,15 +46,12 @@ def _check(asked: Tracking, before: Tracking | None) -> None:
 
 def client_tracking(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Begin or end to tell the session which keys have changed. Raises Fault for options that contradict."""
-    asked = _options(engine, [item["option"] for item in args.get("options", ())])
-    switch = args["switch"].upper()
-    if switch == b"ON":
+    asked = _asked(engine, args)
+    if args["switch"] == "ON":
         _check(asked, session.tracking)
         engine.tracking.start(session, asked)
-    elif switch == b"OFF":
-        engine.tracking.stop(session)
     else:
-        raise Fault("SYNTAX")
+        engine.tracking.stop(session)
     return "OK"
 
 

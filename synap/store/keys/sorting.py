@@ -28,7 +28,6 @@ from synap.store.memory.layout import (
     CHANGED,
     EMPTY,
     FULL,
-    GUARD_LOADING,
     IN_ORDER,
     ITEM_MASK,
     ITEM_NIL,
@@ -37,7 +36,6 @@ from synap.store.memory.layout import (
     MARK_DIGITS,
     NOT_SORTED,
     NUMBER,
-    REFUSE,
     REPLY_BYTES_MAX,
     REPLY_ITEMS_MAX,
     WORD,
@@ -318,7 +316,7 @@ def store(words, octets, tape, plan, now, reply):
     if total < 0:
         return OUT_OF_MEMORY
     needed = total + count * (entries.bytes_of(0, 0) + WORD)
-    if words[REFUSE] & GUARD_LOADING == 0 and arena.full(words, needed):
+    if arena.lacks(words, needed):
         return OUT_OF_MEMORY
     made = new_list(words, octets, items, count)
     if made == 0:

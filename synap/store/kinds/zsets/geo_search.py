@@ -41,7 +41,7 @@ from synap.store.kinds.zsets.geo_query import (
     whole_of,
 )
 from synap.store.memory import arena
-from synap.store.memory.layout import BROKEN, EMPTY, FULL, GUARD_LOADING, ITEM, ITEMS, MARK_ARRAY, REFUSE
+from synap.store.memory.layout import EMPTY, FULL, ITEM, ITEMS, MARK_ARRAY
 from synap.store.memory.refusals import OUT_OF_MEMORY
 from synap.store.memory.tapes import (
     add_degrees,
@@ -56,14 +56,7 @@ from synap.store.memory.tapes import (
 
 DISTANCE, SCORE, MEMBER, RESULT_WORDS = range(4)
 FIRST_CAPACITY = 64
-CHECKED_WORDS = 1 << 15  # a larger block of results must fit into max_memory
 MEMBER_BYTES = 100  # the most bytes that a stored result takes besides its text
-
-
-@kernel
-def lacks_memory(words, size):
-    """Return True if `size` bytes more exceed max_memory; a replay repeats what was done before."""
-    return words[REFUSE] & GUARD_LOADING == 0 and arena.full(words, size)
 
 
 @outlined
@@ -71,7 +64,7 @@ def grow(words, octets, query):
     """Double the space for results; return False without memory."""
     capacity = max(FIRST_CAPACITY, 2 * words[query + CAPACITY])
     size = capacity * RESULT_WORDS
-    if size > CHECKED_WORDS and lacks_memory(words, size * 8):
+    if arena.lacks_aside(words, size * 8):
         return False
     block = arena.allocate(words, size)
     if block == 0:
@@ -284,12 +277,13 @@ def store_results(words, octets, tape, reply, root, query, pairs, wanted):
     size = 0
     for i in range(wanted):
         size += text_of(words, octets, root, result_at(words, query, pairs, i))[1] + MEMBER_BYTES
-    if lacks_memory(words, size):
+    if arena.lacks(words, size):
         return OUT_OF_MEMORY
     made = zset_algebra.new_result(words, octets, wanted)
     if made == 0:
-        return BROKEN
+        return OUT_OF_MEMORY
     table = members.block_of(words, made + zset_algebra.ROOT_AT)
+    done = True
     for i in range(wanted):
         result = result_at(words, query, pairs, i)
         start, size, form = text_of(words, octets, root, result)
@@ -297,9 +291,11 @@ def store_results(words, octets, tape, reply, root, query, pairs, wanted):
         if words[query + STORES_DISTANCES]:
             score = real_of(words[result + DISTANCE]) / real_of(words[query + METRES])
         if members.add_unordered(words, octets, table, start, size, form, score) == 0:
-            return BROKEN
-    if not zset_algebra.settled(words, octets, made):
-        return BROKEN
+            done = False
+            break
+    made = zset_algebra.finished(words, octets, made, done)
+    if made == 0:
+        return OUT_OF_MEMORY
     return zset_algebra.put_under_destination(words, octets, tape, words[query + STORE] - 1, made, reply)
 
 
@@ -314,7 +310,7 @@ def answer(words, octets, tape, reply, root, query, whole):
     wanted = min(wanted, count) if wanted else count
     block = pairs = 0
     if words[query + ORDER] and count:
-        if lacks_memory(words, count * 4 * 8) and count * 4 > CHECKED_WORDS:
+        if arena.lacks_aside(words, count * 4 * 8):
             return OUT_OF_MEMORY
         block, pairs = ordered(words, query, wanted)
         if block == 0:
