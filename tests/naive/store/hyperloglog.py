@@ -224,7 +224,7 @@ def add(state: State, args: dict[str, Any], now: int) -> Answer:
 
 
 def add_until(state: State, args: dict[str, Any], now: int) -> Answer:
-    deadline = now + 1000 * args["ttl_secs"] if "ttl_secs" in args else 0
+    deadline = now + 1000 * args["ttl_secs"] if args.get("ttl_secs") else 0
     if deadline > MS_MAX:
         raise Refused("BAD_EXPIRE")
     answer, changed = add(state, args, now)
