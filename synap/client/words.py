@@ -37,6 +37,13 @@ def optional(*values: Word | None) -> Words:
     return tuple(value for value in values if value is not None)
 
 
+def up_to_last(*pairs: tuple[Word | None, int | None]) -> Words:
+    """Return (value, default) pairs up to the last value that is given: a missing value before it is its default."""
+    count = max((i + 1 for i, (value, _) in enumerate(pairs) if value is not None), default=0)
+    return tuple(word for value, default in pairs[:count] for word in [default if value is None else value]
+                 if word is not None)  # fmt: skip
+
+
 def counted(values: Sequence[Word]) -> Words:
     """Return the number of values, and the values."""
     return (len(values), *values)

@@ -14,7 +14,18 @@ from dataclasses import replace
 from itertools import groupby
 from textwrap import wrap
 
-from synap.arguments import SIMPLE, AnyOrder, Argument, Flag, Halves, OneOf, Optional, Timeout, Token
+from synap.arguments import (
+    SIMPLE,
+    AnyOrder,
+    Argument,
+    Flag,
+    Halves,
+    OneOf,
+    Optional,
+    Timeout,
+    Token,
+    default_of,
+)
 from synap.command import Command
 from synap.derive.methods import (
     KEYWORD,
@@ -72,8 +83,8 @@ CLIENT_FROM = {
         "Request", "asking", "distance", "doing", "flag", "method", "nothing", "report", "text", "texts", "whole",
     ),
     "synap.client.words": (
-        "counted", "counted_pairs", "flat", "halves", "listed", "option", "optional", "repeated", "waiting",
-        "when",
+        "counted", "counted_pairs", "flat", "halves", "listed", "option", "optional", "repeated", "up_to_last",
+        "waiting", "when",
     ),
 }  # fmt: skip
 """Module -> the names that the methods may need of it."""
@@ -247,6 +258,9 @@ def _pieces(nodes: tuple[Argument, ...], given: dict[int, Parameter]) -> Iterato
                 continue
             make = "listed" if inside[0].type.startswith("Sequence") else "option"
             yield f'*{make}("{node.word}", {", ".join(inner.name for inner in inside)})'
+        elif isinstance(node, Optional) and len(chain := _chain(node)) > 1 and default_of(chain[0]) is not None:
+            pairs = ", ".join(f"({given[id(inner)].name}, {default_of(inner)})" for inner in chain)
+            yield f"*up_to_last({pairs})"
         elif isinstance(node, Optional):
             for plain, some in groupby(node.inner, lambda inner: isinstance(inner, SIMPLE)):
                 together = tuple(some)
@@ -260,6 +274,14 @@ def _pieces(nodes: tuple[Argument, ...], given: dict[int, Parameter]) -> Iterato
         else:
             assert each is not None
             yield _piece(each)
+
+
+def _chain(node: Optional) -> list[Argument]:
+    """Return the arguments of an Optional and of those nested in it, each of which needs the one before it."""
+    found: list[Argument] = []
+    for inner in node.inner:
+        found += _chain(inner) if isinstance(inner, Optional) else [inner]
+    return found
 
 
 def _piece(each: Parameter) -> str:

@@ -222,7 +222,9 @@ STORIES: dict[Callable[[Random], None], tuple[str, ...]] = {
     heaps_of_owners: ("heaps.push", "heaps.change", "heaps.remove", "heaps.settle", "heaps.before", "heaps.lay"),
     subsequences: ("lcs.fill", "lcs.trace", "lcs.put"),
 }  # fmt: skip
-ELSEWHERE = {name: f"test_{name}.py" for name in ("spans", "bits", "hyperloglog", "geohash", "fixed")}
+ELSEWHERE = {name: f"test_{name}.py" for name in (
+    "spans", "bits", "hyperloglog", "geohash", "fixed", "sorting", "order_statistics",
+)} | {"c_reals": "test_sorting.py"}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)

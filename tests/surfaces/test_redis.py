@@ -41,7 +41,8 @@ SORTED = {name for draw in DRAWS for name in draw.SORTED}
 DRAWN = {name for draw in DRAWS for name in getattr(draw, "DRAWN", ())}
 DIFFERS = "differs"
 """The record of a reply that differs on purpose, and so may differ from time to time."""
-ELSEWHERE = {"QUIT": "ends the connection: see WIRES", "MONITOR": "see tests/server/test_monitor.py"}
+ELSEWHERE = {"QUIT": "ends the connection: see WIRES", "MONITOR": "see tests/server/test_monitor.py",
+             "CLIENT|CACHING": "see tests/server/test_tracking.py"}  # fmt: skip
 """Rows in Python whose scenario is not among the cases, and where it is."""
 DIFFERENCES = {
     "who we are": "HELLO ROLE LOLWUT ACL|LIST",
@@ -52,7 +53,7 @@ DIFFERENCES = {
     "COMMAND is one row, and tells what the table knows": "COMMAND",
     "from Redis 8": "DELEX",
     "payloads are in the oldest form, which every Redis reads": "DUMP",
-    "clustering and tracking are still to come": "READONLY READWRITE ASKING CLIENT|TRACKING CLIENT|TRACKINGINFO",
+    "clustering is still to come": "READONLY READWRITE ASKING",
     "EXEC with arguments leaves the transaction open for an EXEC without": "EXEC+",
 }
 """Why replies differ, and the commands (with their subcommands; `+`: only with arguments) that do."""

@@ -18,7 +18,7 @@ from synap.store.records import descriptions, keyspace
 from tests.support import Bench, command, decode
 
 KEYS = {"s": "SET s abc", "n": "SET n 5", "l": "RPUSH l a b c", "m": "SADD m 1 2 3", "t": "SET t abc EX 1000",
-        "h": "HSET h f 1 g 2", "z": "ZADD z 1 a 2 b 3 c"}  # fmt: skip
+        "h": "HSET h f 1 g 2", "z": "ZADD z 1 a 2 b 3 c", "g": "GEOADD g 13 38 a 15 37 b"}  # fmt: skip
 LINES = """
 GET s|GET l|GETEX s|GETEX s EX 100|GETEX t PERSIST|GETEX s EX x|GETSET s x|GETSET l x|STRLEN s|STRLEN l|GETRANGE s 0 1
 SUBSTR s 0 1|MGET s l m|LCS s n|LCS s n LEN|SET s x|SET s x NX|SET l x NX|SET none x NX|SET s x XX|SET s x GET
@@ -47,7 +47,10 @@ BZPOPMAX z 1|BZMPOP 1 1 z MIN|ZRANDMEMBER z|ZRANDMEMBER z 2|ZUNION 1 z|ZINTER 1 
 ZINTERSTORE new 1 z|ZDIFFSTORE new 1 z|ZINTERCARD 1 z|ZSCAN z 0|SETBIT s 1 1|SETBIT l 1 1|GETBIT s 1|BITCOUNT s
 BITPOS s 1|BITOP NOT new s|BITFIELD s GET u8 0|BITFIELD s SET u8 0 5|BITFIELD_RO s GET u8 0|PFADD new a|PFADD s a
 PFCOUNT s|PFMERGE new none|PFDEBUG ENCODING s|SORT m|SORT l|SORT l ALPHA|SORT m BY nosort|SORT z ALPHA STORE new
-SORT m STORE new|SORT s|SORT none STORE s|SORT_RO m|SORT_RO h
+SORT m STORE new|SORT s|SORT none STORE s|SORT_RO m|SORT_RO h|GEOADD g 14 38 c|GEOADD g XX 14 38 c|GEOADD s 1 1 a
+GEOPOS g a|GEODIST g a b|GEOHASH g a|GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 200 km|GEORADIUS g 15 37 200 km
+GEOSEARCHSTORE new g FROMMEMBER a BYBOX 400 400 km|GEORADIUS g 15 37 200 km STORE new|GEORADIUS_RO g 15 37 1 km
+GEORADIUSBYMEMBER g a 200 km|GEORADIUSBYMEMBER_RO g a 1 km|GEORADIUSBYMEMBER g a 200 km STORE new|GEOPOS s a
 """
 ALL = [line for row in LINES.strip().splitlines() for line in row.split("|")]
 LOOKED_UP_TWICE = {

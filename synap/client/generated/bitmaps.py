@@ -5,7 +5,7 @@ from typing import Literal
 from synap.client.calls import Calls, D
 from synap.client.machine import Word
 from synap.client.requests import Request, asking, doing, method, whole
-from synap.client.words import optional
+from synap.client.words import up_to_last
 
 
 class BitmapsMethods(Calls[D]):
@@ -26,7 +26,7 @@ class BitmapsMethods(Calls[D]):
         self, key: Word, start: int | None = None, end: int | None = None, unit: Literal["BYTE", "BIT"] | None = None
     ) -> Request[int]:
         """Return how many bits of a string are set, in all of it or from byte `start` to `end` (bits with BIT)."""
-        return asking(whole, "BITCOUNT", key, *optional(start, end), *optional(unit))
+        return asking(whole, "BITCOUNT", key, *up_to_last((start, 0), (end, -1), (unit, None)))
 
     @method
     def bitpos(
@@ -37,7 +37,7 @@ class BitmapsMethods(Calls[D]):
 
         Without `end`, zeros follow the string: a bit that is 0 is always found.
         """
-        return asking(whole, "BITPOS", key, value, *optional(start), *optional(end), *optional(unit))
+        return asking(whole, "BITPOS", key, value, *up_to_last((start, 0), (end, -1), (unit, None)))
 
     @method
     def bitop(
