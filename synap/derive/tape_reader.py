@@ -179,8 +179,6 @@ def keys(
 ) -> Iterator[tuple[int, int]]:
     """Yield (octet, size) of every key among the arguments of a call, or of those that it may wait for."""
     names = names_of(row)
-    for group, slot in names.behind:
-        yield from _behind(group, slot, numbers, octets, tape)
     for place in names.keys:
         if awaited and not place.awaited:
             continue
@@ -192,6 +190,8 @@ def keys(
             first = tape + numbers[tape + place.group + 1] + place.slot
             for at in range(first, first + numbers[tape + place.group] * place.step, place.step):
                 yield numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS
+    for group, slot in names.behind:
+        yield from _behind(group, slot, numbers, octets, tape)
 
 
 def _behind(

@@ -85,6 +85,8 @@ def check(bench: Bench, row: Command, seed: int, texts: list[bytes], through_jso
     chance = Random(seed)
     words = Words(chance, texts)
     drawn = [b"?", *words.all(row.args)]
+    if isinstance(row.args[-1] if row.args else None, Many):
+        drawn += [b"word"] * (row.words + 1 - len(drawn))
     fields = fields_of(row, bench, [*([b"?"] if "|" in row.resp else []), *drawn])
     if isinstance(fields, str):
         return False
