@@ -226,9 +226,9 @@ class State:
 
     def zunionstore(self, key: bytes, rest: list[bytes]) -> Any:
         found: dict[bytes, int] = {}
-        for source in rest[1:]:
+        for source in rest[1:3]:  # AGGREGATE MAX
             for member, score in self.keys.get(source, {}).items():
-                found[member] = found.get(member, 0) + score
+                found[member] = max(found.get(member, score), score)
         self._drop(key)
         self._keep(key, found)
         return len(found)

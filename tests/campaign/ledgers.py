@@ -168,7 +168,8 @@ class History(Ledger):
             case 13:
                 return [b"ZREMRANGEBYRANK", self._key("z"), b"%d" % chance.randrange(9), b"%d" % chance.randrange(9)]
             case 14:
-                return [b"ZUNIONSTORE", self._key("z"), b"2", self._key("z"), self._key("z")]
+                sources = [self._key("z"), self._key("z")]  # with sums, scores would grow until doubles are not exact
+                return [b"ZUNIONSTORE", self._key("z"), b"2", *sources, b"AGGREGATE", b"MAX"]
             case 15:
                 return [b"SDIFFSTORE", self._key("t"), self._key("t"), self._key("t")]
             case 16:
@@ -238,7 +239,18 @@ class History(Ledger):
         for key, value in acked.items():
             if now[key] != value and now[key] != self.state.seen([key])[key]:
                 what = "lost" if now[key][0] is None else "resurrected" if value[0] is None else "torn"
-                self.found.say(what, f"{key!r}: {value!r} became {now[key]!r}")
+                wanted = self.state.seen([key])[key]
+                self.found.say(what, f"{key!r}: {_differences(value, now[key])}, after the last call sent "
+                                     f"{_differences(wanted, now[key])}; {value!r} became {now[key]!r}")  # fmt: skip
+
+
+def _differences(wanted: Any, found: Any) -> str:
+    """What one of two values seen has and the other one has not."""
+    if not (isinstance(wanted[0], list) and isinstance(found[0], list)):
+        return "another value"
+    fewer = [each for each in wanted[0] if each not in found[0]]
+    more = [each for each in found[0] if each not in wanted[0]]
+    return f"missing {fewer[:9]!r:.200}, new {more[:9]!r:.200}"
 
 
 class Counter(Ledger):
