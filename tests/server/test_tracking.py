@@ -202,15 +202,17 @@ def test_a_key_with_many_readers(node: Server) -> None:
 
 
 def test_keys_that_expire_or_are_evicted_are_told(serve: Callable[..., Server]) -> None:
-    node = serve({"kv_store.max_memory_mb": 16, "kv_store.eviction_policy": "lru"}).start()
+    node = serve({"kv_store.max_memory_mb": 16, "kv_store.eviction_policy": "ttl"}).start()
     with node.resp() as reader, node.resp() as other:
         reader.ask("HELLO", 3)
         reader.ask("CLIENT", "TRACKING", "ON")
         other.ask("SET", "short", "v", "PX", 30)
         reader.ask("GET", "short")
         assert reader.read() == [b"invalidate", [b"short"]]
-        other.ask("SET", "first", "v")
+        other.ask("SET", "first", "v", "EX", 100)
         reader.ask("GET", "first")
-        for i in range(400):
-            other.ask("SET", f"fill{i}", "x" * 100_000)
+        count = 0
+        while other.ask("EXISTS", "first"):  # the key that expires first is evicted whenever it is drawn
+            assert other.ask("SET", f"fill{count}", "x" * 100_000, "EX", 10_000) == b"OK"
+            count += 1
         assert reader.read() == [b"invalidate", [b"first"]]
