@@ -202,7 +202,14 @@ def _behind(
     spans = [(numbers[tape - 1] + numbers[at], numbers[at + 1] >> MARK_BITS)
              for at in range(first, first + 2 * numbers[tape + slot], 2)]  # fmt: skip
     words = [bytes(octets[start : start + size]).upper().decode("latin-1") for start, size in spans]
-    yield from [spans[i + 1] for i in range(len(words) - 1) if words[i] in group.keys_behind][-1:]
+    at, found = 0, -1
+    while at + 1 < len(words):
+        if words[at] in group.keys_behind:
+            at += 1  # the key, which may be called as a keyword is
+            found = at
+        at += 1
+    if found >= 0:
+        yield spans[found]
 
 
 def awaited(row: Command, numbers: Sequence[int], octets: Octets, tape: int) -> Iterator[tuple[int, int, int]]:

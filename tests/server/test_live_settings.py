@@ -78,3 +78,22 @@ def test_log_level(serve: Callable[..., Server], peer: Callable[[Server], Resp])
         while server.said().count("SIGHUP") == before and time.monotonic() < deadline:
             time.sleep(0.02)
         assert (server.said().count("SIGHUP") > before) == written, level
+
+
+def test_values_of_the_file_outside_the_bounds_of_config_set(
+    serve: Callable[..., Server], peer: Callable[[Server], Resp]
+) -> None:
+    """Several settings change together or not at all, also if CONFIG SET would not take what the file has."""
+    node = serve({"limits.bulk_bytes_max": 65536, "limits.timeout": 1 << 31}).start()
+    client = peer(node)
+
+    def shown() -> list[bytes]:
+        return [client.ask("CONFIG", "GET", name)[1] for name in ("proto-max-bulk-len", "timeout", "maxclients")]
+
+    before = shown()
+    assert before[:2] == [b"65536", b"2147483648"]
+    wanted = ["proto-max-bulk-len", "2mb", "timeout", "100"]
+    assert "try with" in str(client.ask("CONFIG", "SET", *wanted, "maxclients", "4294967295"))
+    assert shown() == before
+    assert client.ask("CONFIG", "SET", *wanted) == b"OK"
+    assert shown()[:2] == [b"2097152", b"100"]

@@ -40,6 +40,10 @@ BUILD: dict[str, list[list[Any]]] = {
     "boxes": [[b"RPUSH", b"l", *(b"x" * (1100 + i) for i in range(150))]],
     "text": [[b"SET", b"t", b"x" * 40_000]],
     "page": [[b"SET", b"t", b"x" * 32_800]],
+    "places": [[b"GEOADD", b"g", *(word for i in range(first, first + 1000) for word in (b"%.6f" % (i / 900), b"1", i))]
+               for first in range(0, 60_000, 1000)],
+    "numbers": [[b"RPUSH", b"n", *range(first, first + 1000)] for first in range(0, 60_000, 1000)],
+    "weights": [[b"MSET", *(word for i in range(0, 60_000, 7) for word in (b"w_%d" % i, -i))]],
 }  # fmt: skip
 CALLS: list[tuple[str, list[Any]]] = [
     ("zset", [b"ZRANGESTORE", b"d", b"z", b"0", b"-1"]),
@@ -74,6 +78,15 @@ CALLS: list[tuple[str, list[Any]]] = [
     ("page", [b"BITOP", b"NOT", b"d", b"t"]),
     ("text", [b"SWAPDB", b"0", b"1"]),
 ]
+WITH_WORK: list[tuple[str, list[Any]]] = [
+    ("places", [b"GEOSEARCHSTORE", b"d", b"g", *b"FROMLONLAT 30 1 BYRADIUS 20000 km".split()]),
+    ("places", [b"GEOSEARCHSTORE", b"d", b"g", *b"FROMLONLAT 30 1 BYRADIUS 20000 km DESC COUNT 30000".split()]),
+    ("places", [b"GEORADIUS", b"g", *b"30 1 20000 km ASC STOREDIST d".split()]),
+    ("numbers", [b"SORT", b"n", b"DESC", b"STORE", b"d"]),
+    ("numbers", [b"SORT", b"n", b"ALPHA", b"STORE", b"d"]),
+    ("numbers weights", [b"SORT", b"n", b"BY", b"w_*", b"GET", b"#", b"GET", b"w_*", b"STORE", b"d"]),
+]
+"""Calls that take more memory while they run than what they store."""
 
 
 def built(store: type[Bench], names: str) -> Bench:
@@ -111,7 +124,9 @@ def test_a_call_asks_for_what_it_takes(store: type[Bench], names: str, call: lis
     assert used(bench) <= max(before, bench[layout.BYTES_MAX] + SLACK), "it has taken more than it asked for"
 
 
-@pytest.mark.parametrize(("names", "call"), CALLS, ids=lambda each: "" if isinstance(each, str) else repr(each[:3]))
+@pytest.mark.parametrize(
+    ("names", "call"), CALLS + WITH_WORK, ids=lambda each: "" if isinstance(each, str) else repr(each[:3])
+)
 def test_a_replay_is_not_refused(store: type[Bench], names: str, call: list[Any]) -> None:
     bench = built(store, names)
     assert not isinstance(bench.ask(call), Refusal)
@@ -120,6 +135,29 @@ def test_a_replay_is_not_refused(store: type[Bench], names: str, call: list[Any]
     other = store()
     other[layout.BYTES_MAX] = 0
     assert digest(replayed(other, [frames])) == digest(bench)
+
+
+@pytest.mark.parametrize("call", [
+    b"SORT n LIMIT 0 1", b"SORT n ALPHA LIMIT 0 1", b"SORT n BY w_* LIMIT 0 1", b"SORT_RO n DESC LIMIT 0 3",
+    b"SORT n STORE d",
+])  # fmt: skip
+def test_a_call_that_works_aside_is_refused_without_memory(store: type[Bench], call: bytes) -> None:
+    bench = built(store, "numbers")
+    state, before = digest(bench), used(bench)
+    bench[layout.BYTES_MAX] = before + (64 << 10)
+    assert bench.ask(call.split()) == OOM
+    assert digest(bench) == state and used(bench) == before
+    bench[layout.BYTES_MAX] = UNLIMITED
+    assert not isinstance(bench.ask(call.split()), Refusal)
+
+
+def test_keys_of_patterns_take_one_buffer_if_they_are_long(store: type[Bench]) -> None:
+    bench = store()
+    long = b"x" * 100_000
+    bench.ask([b"RPUSH", b"l", long, b"b"])
+    bench.ask([b"MSET", b"w_b", b"2", b"w_" + long, b"1"])
+    bench[layout.BYTES_MAX] = used(bench) + (64 << 10)  # 24 keys would take more than a call may have aside
+    assert bench.ask([b"SORT", b"l", b"BY", b"w_*", b"GET", b"w_*"]) == [b"1", b"2"]
 
 
 REPLIES: list[tuple[str, list[Any]]] = [

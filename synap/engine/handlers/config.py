@@ -95,13 +95,14 @@ def config_set(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -
         before = str(setting.show(engine))
         if str(value) == before:
             continue
+        old = setting.read.again(before)
         try:
             setting.apply(engine, value)
         except ValueError as error:
-            for changed, old in reversed(done):
-                changed.apply(engine, old)
+            for changed, earlier in reversed(done):
+                changed.apply(engine, earlier)
             raise Fault("SETTING_REFUSED", name=given.lower(), reason=str(error)) from None
-        done.append((setting, setting.read(before)))
+        done.append((setting, old))
     return "OK"
 
 

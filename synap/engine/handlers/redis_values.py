@@ -20,14 +20,23 @@ LIMITED_CLASSES = ("normal", "slave", "pubsub")
 
 @dataclass(frozen=True)
 class Reader:
-    """A function from the text of a value to the value; `accepts` describes the texts that it takes."""
+    """A function from the text of a value to the value; `accepts` describes the texts that it takes.
+
+    `shown` reads what CONFIG GET shows. A value of the settings file may lie outside the bounds for CONFIG SET, so it
+    has none.
+    """
 
     accepts: str
     read: Callable[[str], int | str]
+    shown: Callable[[str], int | str] | None = None
 
     def __call__(self, text: str) -> int | str:
         """Return the value. Raise ValueError with Redis' reason."""
         return self.read(text)
+
+    def again(self, text: str) -> int | str:
+        """Return the value that CONFIG GET shows as `text`."""
+        return self.read(text) if self.shown is None else self.shown(text)
 
 
 def integer(text: str) -> int:
@@ -77,7 +86,7 @@ def _between(least: int, most: int) -> str:
 
 def whole(least: int, most: int) -> Reader:
     """Return a reader of an integer within bounds."""
-    return Reader(_between(least, most), lambda text: bounded(integer(text), least, most))
+    return Reader(_between(least, most), lambda text: bounded(integer(text), least, most), integer)
 
 
 def capped(reader: Reader, least: int, most: int = LONG_MAX) -> Reader:
@@ -87,13 +96,13 @@ def capped(reader: Reader, least: int, most: int = LONG_MAX) -> Reader:
         value = int(reader(text))
         return min(max(value, least), most) if value or least == 1 else 0
 
-    return Reader(f"{reader.accepts}, taken as {_between(least, most)}", read)
+    return Reader(f"{reader.accepts}, taken as {_between(least, most)}", read, reader.again)
 
 
 def memory(least: int = 0, most: int = LONG_MAX) -> Reader:
     """Return a reader of a size in bytes within bounds."""
     bounds = "" if (least, most) == (0, LONG_MAX) else f", {_between(least, most)}"
-    return Reader("bytes" + bounds, lambda text: bounded(size(text), least, most))
+    return Reader("bytes" + bounds, lambda text: bounded(size(text), least, most), size)
 
 
 def choice(*words: str) -> Reader:

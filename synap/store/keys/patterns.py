@@ -8,7 +8,8 @@
 As in Redis, a star and an arrow behind a NUL are not found. A pattern is read once, into a few words (`read`).
 
 Looking up a key reads words that lie anywhere in memory, one after the other: a slot, a record, the fields of a hash.
-So keys are looked up GROUP at a time (`look_up_all`), each step for the whole group, after its words were prefetched.
+So up to GROUP keys are looked up at a time (`look_up_all`), each step for the whole group, after its words were
+prefetched.
 """
 
 from synap.compiler.jit import kernel, outlined
@@ -31,7 +32,7 @@ ABSENT, FOUND, NO_MEMORY = range(3)
 """What became of a look-up."""
 
 GROUP = 24
-"""Keys that are looked up together; a block for them has a hash and a size for each, then the keys."""
+"""The most keys that are looked up together; a block for them has a hash and a size for each, then the keys."""
 
 
 @kernel
@@ -121,32 +122,34 @@ def prefetch_record(words, h, inside):
 
 
 @outlined
-def look_up_all(words, octets, namespace, pattern, listed, numbers, count, block, width, target, stride, absent, now):
+def look_up_all(
+    words, octets, namespace, pattern, listed, numbers, count, block, group, width, target, stride, absent, now
+):
     """Look up the values for `count` elements; return False without memory.
 
     listed, numbers    index of the items of all elements; index of the numbers of those that are wanted
-    block, width       space for GROUP keys of `width` words each, with two words for each
+    block, width       space for `group` keys of `width` words each, with two words for each
     target, stride     where the items of the values are written, and how many words apart
     absent             the mark of an item without a value
     """
-    for first in range(0, count, GROUP):
-        size = min(GROUP, count - first)
+    for first in range(0, count, group):
+        size = min(group, count - first)
         for i in range(size):
             prefetch(octets, words[listed + 2 * words[numbers + first + i]])
         for i in range(size):
             item = listed + 2 * words[numbers + first + i]
-            key = (block + 2 * GROUP + i * width) * WORD
+            key = (block + 2 * group + i * width) * WORD
             length = make_key(words, octets, pattern, words[item], words[item + 1] >> MARK_BITS, key)
             h = keyspace.hash_key(words, octets, namespace, key, length)
-            words[block + i], words[block + GROUP + i] = h, length
+            words[block + i], words[block + group + i] = h, length
             prefetch(words, keyspace.home_of(words, h))
         for inside in range(2 if words[pattern + FIELD_SIZE] else 1):
             for i in range(size):
                 prefetch_record(words, words[block + i], inside)
         for i in range(size):
-            key = (block + 2 * GROUP + i * width) * WORD
+            key = (block + 2 * group + i * width) * WORD
             what, at, length, form = look_up(
-                words, octets, namespace, pattern, key, words[block + GROUP + i], words[block + i], now
+                words, octets, namespace, pattern, key, words[block + group + i], words[block + i], now
             )
             if what == NO_MEMORY:
                 return False

@@ -46,15 +46,16 @@ from synap.store.records import key_access, keyspace, kind_facts
 from synap.store.records.key_access import ANY_KIND
 from synap.store.slots import sorting as slots
 
-COUNT, START, STOP, FLIP, NAMESPACE, KEY_BLOCK, KEY_WIDTH = range(7)
-LISTED, NUMBERS, WEIGHTS, KEYS, SPARE, PATTERNS, RESULTS, PLAN_WORDS = range(7, 15)
+COUNT, START, STOP, FLIP, NAMESPACE, KEY_BLOCK, KEY_WIDTH, KEY_GROUP = range(8)
+LISTED, NUMBERS, WEIGHTS, KEYS, SPARE, PATTERNS, RESULTS, PLAN_WORDS = range(8, 16)
 """Words of a plan: how many elements it has, which of them are wanted once they are in order, 0 or -1 for descending
-order, the namespace, the block for keys of patterns and the words of one key in it. Then the indices of arrays: items
-of the elements (two words each), their numbers in order, texts that they are sorted by, keys, work, patterns (BY
-first), and items of the result."""
+order, the namespace, the block for keys of patterns, the words of one key in it, how many it holds. Then the indices of
+arrays: items of the elements (two words each), their numbers in order, texts that they are sorted by, keys, work,
+patterns (BY first), and items of the result."""
 
 DESCENDING = 2  # the second alternative of the order
 INTEGER_WORDS = 3
+KEYS_WORDS = 1 << 13  # of keys that are looked up together, unless one key is longer
 AHEAD = 16  # texts between a prefetch and its use
 DONE, BAD_SCORE, LACKS_MEMORY = range(3)
 """How a step of the work ends."""
@@ -79,7 +80,7 @@ def new_plan(words, octets, tape, count, results):
     by = words[tape + slots.KEY_SORT_HAS_BY]
     work = kernels.spare_words_of_texts(count)
     size = PLAN_WORDS + count * (4 + 2 * by) + work + PATTERN_WORDS * (1 + gets) + 2 * results
-    plan = arena.allocate(words, size)
+    plan = 0 if arena.lacks_aside(words, size * WORD) else arena.allocate(words, size)
     if plan == 0:
         return 0
     words[plan + COUNT] = count
@@ -114,7 +115,8 @@ def print_integers(words, octets, plan):
         mark = words[at + 1]
         if mark & ITEM_MASK == ITEM_NIL:
             if target == 0:
-                block = arena.allocate(words, INTEGER_WORDS * count)
+                size = INTEGER_WORDS * count
+                block = 0 if arena.lacks_aside(words, size * WORD) else arena.allocate(words, size)
                 if block == 0:
                     return 0, False
                 arena.release_later(words, block)
@@ -137,11 +139,13 @@ def open_keys(words, tape, plan, longest):
         most = max(most, patterns.key_words(words, words[plan + PATTERNS] + PATTERN_WORDS * i, longest))
     words[plan + KEY_WIDTH] = most
     if most:
-        block = arena.allocate(words, patterns.GROUP * (most + 2))
+        group = max(min(patterns.GROUP, words[plan + COUNT], KEYS_WORDS // most), 1)
+        size = group * (most + 2)
+        block = 0 if arena.lacks_aside(words, size * WORD) else arena.allocate(words, size)
         if block == 0:
             return False
         arena.release_later(words, block)
-        words[plan + KEY_BLOCK] = block
+        words[plan + KEY_BLOCK], words[plan + KEY_GROUP] = block, group
     return True
 
 
@@ -157,7 +161,7 @@ def values_for(words, octets, plan, pattern, target, stride, absent, now):
     if kind != ELEMENT and kind != NOTHING:
         return patterns.look_up_all(
             words, octets, words[plan + NAMESPACE], pattern, listed, numbers, count, words[plan + KEY_BLOCK],
-            words[plan + KEY_WIDTH], target, stride, absent, now,
+            words[plan + KEY_GROUP], words[plan + KEY_WIDTH], target, stride, absent, now,
         )  # fmt: skip
     for i in range(count):
         item = listed + 2 * words[numbers + i]

@@ -1,1 +1,1 @@
-"""The kinds of structure, a folder each: strings, lists, sets, queues, rooms."""
+"""The kinds of structure, a folder each: strings, lists, hashes, sets, sorted sets, queues, rooms."""

@@ -333,7 +333,7 @@ def rounded(size):
 def lacks(words, size):
     """Return True if blocks that hold `size` bytes find no memory: a row that needs more than it declares asks first.
 
-    During a replay they always do: what has been done before is done again, whatever the limit is now.
+    During a replay memory never lacks: what has been done before is done again, whatever the limit is now.
     """
     size = rounded(size)
     return words[REFUSE] & GUARD_LOADING == 0 and (full(words, size) or crowded(words, size))
@@ -343,6 +343,8 @@ def lacks(words, size):
 def lacks_aside(words, size):
     """Return `lacks` for blocks that are freed with the reply: up to ASIDE_MAX bytes may be beyond max_memory."""
     size = rounded(size)
+    if words[REFUSE] & GUARD_LOADING:
+        return False
     return crowded(words, size) or (size > ASIDE_MAX and full(words, size))
 
 

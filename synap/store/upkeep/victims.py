@@ -30,7 +30,7 @@ def next_victim(words, octets, row, tape_size, blob_size, now, refuse, found):
     octets = bare(octets)
     found = bare(found)
     flags = words[row + ROW_FLAGS]
-    needed = blob_size + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
+    needed = arena.rounded(blob_size) + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
     if not flags & FLAG_GROWS or not arena.full(words, needed) or calls.guard(words[REFUSE] | refuse, flags):
         return 0
     if words[EVICTION] == EVICT_NOBODY or needed > words[BYTES_MAX] >> 1:
