@@ -286,6 +286,7 @@ TABLE = (
         "with OPTIN or OPTOUT mode enabled", 400),
     Row(190, "SCORE_NOT_REAL", "ERR One or more scores can't be converted into double", 400,
         "Invalid value: One or more scores can't be converted into double"),
+    Row(214, "TOO_MANY_PREFIXES", "ERR too many prefixes, at most {most} for a client", 400),
     Row(191, "CACHING_NO", "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.", 400),
     Row(192, "CACHING_YES", "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.", 400),
     Row(200, "NO_PLACE", "ERR invalid longitude,latitude pair {real},{second_real}", 400,

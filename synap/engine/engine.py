@@ -358,7 +358,7 @@ class Engine:
     def serve(self, now: int, by: Caller | None = None) -> None:
         """Tell those who watch or track the keys that `by` has changed, and carry out the calls parked on these keys,
         oldest first."""
-        hits: deque[tuple[int, Caller | None]] = deque((h, by) for h in self.interest.take_hits())
+        hits = deque(self.interest.take_hits(by))
         while hits:
             h, by = hits.popleft()
             rows_without_items: set[int] = set()  # rows that find nothing more under this hash
@@ -370,7 +370,7 @@ class Engine:
                 if parked.over or parked.row_at in rows_without_items or parked.caller.gone():
                     continue  # the connection of a client that has gone ends the wait soon
                 status = self._repeat(parked, now)
-                hits.extend((other, parked.caller) for other in self.interest.take_hits())
+                hits.extend(self.interest.take_hits(parked.caller))
                 what = status & layout.STATUS_MASK
                 if status & layout.NOTHING_READY:
                     rows_without_items.add(parked.row_at)
@@ -381,7 +381,7 @@ class Engine:
                 parked.caller.owed = give_back.call_for(self, row, parked.call, status) if row.gives_back else None
                 self._deliver(parked, Outcome(row, parked.row_at, status))
             self.feed(h, now)
-            hits.extend((other, None) for other in self.interest.take_hits())
+            hits.extend(self.interest.take_hits(None))
 
     def _repeat(self, parked: Parked, now: int) -> int:
         """Carry out a parked call again; return its status."""

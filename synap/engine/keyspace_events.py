@@ -11,8 +11,9 @@ keys, m misses of reads, t streams, d modules; A is all of them but n and m. The
 
 While there is somebody to tell, the lane stops before each write that may have an event which is sent (and with m
 before each read), as it does before rows that run in Python. The engine then looks at the keys that the call names
-before and after it: a key that was there and is no more has the event `del`, whatever the call was. Keys that memory is
-needed from are evicted before the call, one by one. Without anybody to tell, nothing of this costs anything.
+before and after it: a key that was there and is no more has the event `del`, whatever the call was. If a call needs the
+memory of other keys, these are evicted before it, one by one, so that their names are known. Without anybody to tell,
+nothing of this costs anything.
 """
 
 from collections.abc import Iterator
@@ -86,6 +87,7 @@ class KeyspaceEvents:
         self.on = False  # somebody is told about changes, at least about those of whole namespaces
         self._by: Caller | None = None  # who makes the call
         self._victim = np.zeros(4, np.int64)
+        self._looked: tuple[object, ...] = ()  # what `look` has found last
         self._expiries: dict[str, tuple[int, frozenset[int]]] = {}  # what `_expiry_of` returns, by row
         engine.pubsub.on_use = self.watch.subscribed
 
@@ -104,8 +106,12 @@ class KeyspaceEvents:
 
         Before the kernels of facts about keys are ready, nobody is told.
         """
-        wanted = self.sends or bool(self._engine.tracking.sessions)
-        self.on = wanted and DIAGNOSTICS not in self._engine.diagnostics.coming
+        tracking, ready = self._engine.tracking, DIAGNOSTICS not in self._engine.diagnostics.coming
+        looked = self.classes, self.watch.on, tracking.broadcasts, bool(tracking.sessions), ready
+        if looked == self._looked:
+            return
+        self._looked = looked
+        self.on = ready and (self.sends or bool(tracking.sessions))
         self._engine.choose_stops()
 
     def needs(self, row: Command) -> bool:
@@ -140,8 +146,10 @@ class KeyspaceEvents:
         finally:
             self.on = on
 
-    def restored(self, namespace: int, key: bytes, now: int) -> None:
-        """Send the events of a key that RESTORE has stored. One that was there before is new as well, as in Redis."""
+    def restored(self, by: Caller, namespace: int, key: bytes, now: int) -> None:
+        """Send the events of a key that `by` has stored by RESTORE. One that was there before is new
+        as well, as in Redis."""
+        self._by = by
         at = layout.CALL_BLOB * WORD
         self._engine.bytes[at : at + len(key)] = key
         seen = Seen(namespace, at, len(key), False, True, key)

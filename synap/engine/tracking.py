@@ -1,16 +1,20 @@
 """CLIENT TRACKING: clients that keep values of their own are told which keys have changed since they read them.
 
 In the default mode the engine notes which session has read which key (`Interest.tracked`, by the hash of the key). A
-change of the key is a hit of the interest table; all who have read it are told, and forgotten. So other clients stay in
-the lane, unless they change such a key. Commands of a session whose reads are noted take the slow path.
+change of the key is a hit of the interest table; all who have read it are told, and forgotten. Other clients stay in
+the lane, but for the writes that are such hits, or share the octet of one (waiters.py says how many those are).
+Commands of a session whose reads are noted take the slow path.
 
 With BCAST nothing is noted: a session is told about each changed key that begins with one of its prefixes. The names
 come from the events of keys (keyspace_events.py), and are sent at the end of the turn, each key once.
+
+NOLOOP leaves out what a session changes itself. Where it is not known who has changed a key, the session is told.
 
     RESP3       >2 invalidate [key, ...]                              nil in place of the keys: all keys have changed
     REDIRECT    the same to another session; if that one uses RESP2, as a message of the channel __redis__:invalidate
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
     from synap.engine.engine import Engine
 
 CHANNEL = b"__redis__:invalidate"
+PREFIXES_MAX = 10_000
+"""Prefixes of one session."""
+FORGOTTEN_MOST = 1000
+"""Noted keys above `keys_max` that are forgotten at once; the others go with the next reads, and in upkeep."""
 
 
 @dataclass(eq=False)
@@ -61,9 +69,10 @@ class ClientTracking:
         self._engine = engine
         self.sessions: dict[Session, None] = {}
         self.prefixes: dict[bytes, dict[Session, None]] = {}
+        self._sizes: Counter[int] = Counter()  # how many of `prefixes` have each size
         self.keys = 0  # keys that are noted
         self.keys_max = 1_000_000
-        self.told_later: Session | None = None  # has just changed every key, and is not answered yet
+        self.told_later: Session | None = None  # told behind the reply to its own call, which has changed every key
         self._changed: dict[bytes, Caller | None] = {}  # keys to broadcast -> who has changed them last
 
     @property
@@ -77,7 +86,10 @@ class ClientTracking:
         tracking.prefixes = [] if before is None else before.prefixes
         if tracking.broadcast:
             for prefix in prefixes or [b""]:
-                self.prefixes.setdefault(prefix, {})[session] = None
+                if prefix not in self.prefixes:
+                    self.prefixes[prefix] = {}
+                    self._sizes[len(prefix)] += 1
+                self.prefixes[prefix][session] = None
             tracking.prefixes = sorted({*tracking.prefixes, *(prefixes or [b""])})
         self.sessions[session] = None
         session.tracking = tracking
@@ -94,14 +106,18 @@ class ClientTracking:
             del found[session]
             if not found:
                 del self.prefixes[prefix]
+                self._sizes[len(prefix)] -= 1
+        self._sizes += Counter()  # drops the sizes that no prefix has any more
         session.tracking = None
         session.noted = False
         del self.sessions[session]
-        if all(one.tracking is None or one.tracking.broadcast for one in self.sessions):
-            for h in list(self._engine.interest.tracked):
-                self._engine.interest.untrack(h)
-            self.keys = 0
+        if self.keys and all(one.tracking is None or one.tracking.broadcast for one in self.sessions):
+            self._forget_all()
         self._engine.keyspace_events.look()
+
+    def _forget_all(self) -> None:
+        self._engine.interest.untrack_all()
+        self.keys = 0
 
     def choose_caching(self, session: Session) -> None:
         """Note the keys of the next command (OPTIN), or do not (OPTOUT)."""
@@ -109,10 +125,13 @@ class ClientTracking:
         session.tracking.caching = True
         self._look(session)
 
-    def command_over(self, session: Session, row: Command) -> None:
-        """End CLIENT CACHING behind the command that it was for, or behind the transaction."""
+    def command_over(self, session: Session, row: Command | None) -> None:
+        """End CLIENT CACHING behind the command that it was for, or behind the transaction. An unknown command has no
+        row."""
         tracking = session.tracking
-        if tracking is not None and tracking.caching and not session.in_multi and not row.resp.startswith("CLIENT|"):
+        if tracking is None or not tracking.caching or session.in_multi:
+            return
+        if row is None or not row.resp.startswith("CLIENT|"):
             tracking.caching = False
             self._look(session)
 
@@ -131,7 +150,8 @@ class ClientTracking:
         numbers, namespace = engine.numbers, session.namespace
         for at, size in tape_reader.keys(row, numbers, engine.bytes, tape):
             h = key_info.hash_of(engine.words, engine.octets, namespace, at, size)
-            self.keys += engine.interest.track(h, bytes(engine.bytes[at : at + size]), session.number)
+            name = bytes(engine.bytes[at : at + size])
+            self.keys += engine.interest.track(h, name, session.number, engine.sessions.open)
         self.limit()
 
     def choose_most(self, keys_max: int) -> None:
@@ -139,14 +159,18 @@ class ClientTracking:
         self.keys_max = keys_max
         self.limit()
 
-    def limit(self) -> None:
-        """Forget the keys noted first, and tell who has read them, as long as there are too many."""
+    def limit(self) -> bool:
+        """Forget the keys noted first, and tell who has read them, if there are too many; return True if there still
+        are."""
         tracked = self._engine.interest.tracked
-        while self.keys > self.keys_max > 0:
+        for _ in range(FORGOTTEN_MOST):
+            if not self.keys > self.keys_max > 0:
+                return False
             self.changed(next(iter(tracked)), None)
+        return self.keys > self.keys_max
 
     def changed(self, h: int, by: Caller | None) -> None:
-        """Tell all sessions that have read the keys with the hash `h` that `by` has changed them."""
+        """Tell all sessions that have read the keys with the hash `h` that `by`, None if unknown, has changed them."""
         for key, numbers in self._engine.interest.untrack(h).items():
             self.keys -= 1
             for number in numbers:
@@ -157,7 +181,7 @@ class ClientTracking:
                         self._tell(session, [key])
 
     def announced(self, key: bytes, by: Caller | None) -> None:
-        """Broadcast at the end of the turn that `by` has changed a key."""
+        """Broadcast at the end of the turn, if anybody asks for it, that `by`, None if unknown, has changed a key."""
         if self.prefixes:
             if not self._changed:
                 self._engine.pubsub.soon()
@@ -166,9 +190,7 @@ class ClientTracking:
     def flushed(self, by: Caller | None) -> None:
         """Tell all sessions that track keys that every key has changed; `by` itself behind the reply to its call."""
         self._changed.clear()
-        for h in list(self._engine.interest.tracked):
-            self._engine.interest.untrack(h)
-        self.keys = 0
+        self._forget_all()
         for session in list(self.sessions):
             if session is by:
                 self.told_later = session
@@ -176,20 +198,24 @@ class ClientTracking:
                 self._tell(session, None)
 
     def tell_later(self) -> None:
-        """Tell the session that has changed every key, now that its call is answered."""
+        """Tell the session `told_later`, now that its call is answered."""
         session, self.told_later = self.told_later, None
         if session is not None and session.tracking is not None:
             self._tell(session, None)
 
     def deliver(self) -> None:
-        """Broadcast the keys that have changed in this turn: to each session one message for each of its prefixes."""
+        """Broadcast the changed keys that have not been told yet: to each session one message for each of its prefixes.
+
+        This happens at the end of a turn, and before the prefixes of a session go.
+        """
         changed, self._changed = self._changed, {}
-        if not changed:
-            return
-        names = sorted(changed)  # as in Redis
-        for prefix, sessions in sorted(self.prefixes.items()):
-            keys = [key for key in names if key.startswith(prefix)]
-            for session in list(sessions):
+        met: dict[bytes, list[bytes]] = {}
+        for key in sorted(changed):  # in the order of Redis
+            for size in self._sizes:
+                if size <= len(key) and key[:size] in self.prefixes:
+                    met.setdefault(key[:size], []).append(key)
+        for prefix, keys in sorted(met.items()):
+            for session in list(self.prefixes[prefix]):
                 tracking = session.tracking
                 told = keys
                 if tracking is not None and tracking.no_loop:

@@ -18,6 +18,7 @@ from synap.compat.rdb.values import Value
 from synap.derive.outcomes import refused
 from synap.derive.packed_calls import call_of
 from synap.derive.tape_reader import read
+from synap.engine.callers import Caller
 from synap.engine.engine import Engine
 from synap.engine.subscribers import Json, with_form
 from synap.faults import BrokenNode, Fault
@@ -117,8 +118,10 @@ def admit(engine: Engine, key: bytes, value: Value, now: int) -> None:
         raise Fault("OUT_OF_MEMORY")
 
 
-def store(engine: Engine, namespace: int, key: bytes, value: Value, deadline: int, now: int) -> None:
-    """Store a value under a key, in place of what is there. Its memory must have been admitted before.
+def store(
+    engine: Engine, caller: Caller, namespace: int, key: bytes, value: Value, deadline: int, now: int
+) -> None:
+    """Store a value under a key for a caller, in place of what is there. Its memory must have been admitted before.
 
     All calls are built before the first is made: a value that does not fit its row changes nothing.
     """
@@ -132,7 +135,7 @@ def store(engine: Engine, namespace: int, key: bytes, value: Value, deadline: in
                 raise BrokenNode(f"a value could not be stored: status {status}")
             engine.free_deferred()
     if engine.keyspace_events.on:
-        engine.keyspace_events.restored(namespace, key, now)
+        engine.keyspace_events.restored(caller, namespace, key, now)
 
 
 def remove(engine: Engine, namespace: int, key: bytes, now: int) -> None:

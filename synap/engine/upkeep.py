@@ -34,12 +34,12 @@ class Upkeep:
         """Do one step of background work, bounded in time; return True if work is left."""
         engine, numbers = self._engine, self._engine.numbers
         engine.end_waits(now)
-        more = False
+        more = engine.tracking.limit()
         if engine.diagnostics.coming:
             return False  # the kernels of upkeep are not ready
         if numbers[layout.LAZYFREE]:
             upkeep.lazyfree(engine.words, engine.octets, LAZYFREE_BUDGET)
-            more = bool(numbers[layout.LAZYFREE])
+            more = more or bool(numbers[layout.LAZYFREE])
         paused = engine.diagnostics.pauses(True)  # nothing expires and no timer runs, as in Redis
         more = (engine.diagnostics.active_expire and not paused and self._expire_some(now)) or more
         if numbers[layout.TIMERS_DUE] <= now and not paused:

@@ -8,6 +8,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from synap.engine.tracking import PREFIXES_MAX
+from synap.engine.waiters import READERS_LOOKED_AT
+from synap.store.memory.layout import HITS_MAX
 from tests.peers import Redis
 from tests.server.clients import Server
 from tests.support import command
@@ -37,6 +40,7 @@ STORIES = {
     "opt in": """
         a: HELLO 3 | a: CLIENT TRACKING ON OPTIN | a: GET k | b: SET k 1 | a: CLIENT CACHING YES | a: GET k | a: GET l
         b: MSET k 2 l 2 | a: CLIENT CACHING YES | a: CLIENT TRACKINGINFO | a: CLIENT ID | a: PING | a: GET k
+        a: CLIENT CACHING YES | a: NOSUCH command | a: GET k | b: SET k 1 | a: CLIENT CACHING YES | a: GET | a: GET k
         b: SET k 3 | a: CLIENT CACHING YES | a: MULTI | a: GET k | a: GET l | a: EXEC | a: GET m | b: MSET k 1 l 1 m 1
         a: CLIENT CACHING NO | a: CLIENT CACHING MAYBE | a: CLIENT CACHING | a: CLIENT CACHING YES NO""",
     "opt out": """
@@ -186,6 +190,75 @@ def test_the_table_of_read_keys_is_bounded(node: Server) -> None:
         assert b"tracking_total_keys:0" in other.ask("INFO", "stats")
 
 
+def test_messages_never_stand_within_a_reply(node: Server) -> None:
+    """The reply of EXEC is made call by call; what comes up in between goes behind it."""
+    with node.resp() as client:
+        client.ask("HELLO", 3)
+        client.ask("CLIENT", "TRACKING", "ON")
+        client.ask("CONFIG", "SET", "tracking-table-max-keys", 1)
+        client.ask("GET", "k")
+        client.ask("MULTI")
+        client.ask("GET", "a")
+        client.ask("GET", "b")
+        assert client.ask("EXEC") == [None, None]
+        assert [client.read(), client.read()] == [[b"invalidate", [b"k"]], [b"invalidate", [b"a"]]]
+        client.ask("CLIENT", "TRACKING", "OFF")
+        client.ask("SUBSCRIBE", "c")
+        client.ask("MULTI")
+        for _ in range(3):
+            client.ask("PUBLISH", "c", "x" * 600_000)
+        client.ask("PING")
+        assert client.ask("EXEC") == [1, 1, 1, b"PONG"]
+        assert [client.read() for _ in range(3)] == [[b"message", b"c", b"x" * 600_000]] * 3
+
+
+def test_noloop_is_told_where_it_is_not_known_who_has_changed_a_key(node: Server) -> None:
+    """More keys change at once than are listed: all noted keys are forgotten, so their readers have to be told."""
+    with node.resp() as client:
+        client.ask("HELLO", 3)
+        client.ask("CLIENT", "TRACKING", "ON", "NOLOOP")
+        names = [f"k{i}" for i in range(HITS_MAX + 1)]
+        client.ask("MSET", *(word for name in names for word in (name, "v")))
+        client.ask("MGET", "other", *names)
+        assert client.ask("DEL", *names) == len(names)
+        assert client.read() == [b"invalidate", [b"other"]]
+
+
+def test_noloop_and_restore(node: Server) -> None:
+    with node.resp() as client, node.resp() as other:
+        client.ask("HELLO", 3)
+        client.ask("CLIENT", "TRACKING", "ON", "BCAST", "NOLOOP")
+        client.ask("SET", "k", "v")
+        payload = client.ask("DUMP", "k")
+        assert other.ask("RESTORE", "theirs", 0, payload) == b"OK"
+        assert client.read() == [b"invalidate", [b"theirs"]]
+        assert client.ask("RESTORE", "own", 0, payload) == b"OK"
+        assert client.ask("PING") == b"PONG"
+
+
+def test_who_has_gone_is_no_reader_for_ever(node: Server) -> None:
+    with node.resp() as first:
+        first.ask("CLIENT", "TRACKING", "ON")
+        first.ask("GET", "k")
+        for _ in range(2 * READERS_LOOKED_AT):
+            with node.resp() as reader:
+                reader.ask("CLIENT", "TRACKING", "ON")
+                reader.ask("GET", "k")
+        facts = first.ask("INFO", "stats").decode()
+        assert int(facts.partition("tracking_total_items:")[2].split()[0]) <= READERS_LOOKED_AT
+
+
+def test_many_prefixes(node: Server) -> None:
+    with node.resp() as client, node.resp() as other:
+        client.ask("HELLO", 3)
+        words = [word for i in range(PREFIXES_MAX) for word in ("PREFIX", f"p{i:05}")]
+        assert client.ask("CLIENT", "TRACKING", "ON", "BCAST", *words) == b"OK"
+        other.ask("MSET", "p00001", 1, "p0", 1, "p09999:x", 1, "p10000", 1)
+        assert [client.read(), client.read()] == [[b"invalidate", [b"p00001"]], [b"invalidate", [b"p09999:x"]]]
+        refusal = client.ask("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "more")
+        assert str(refusal) == f"ERR too many prefixes, at most {PREFIXES_MAX} for a client"
+
+
 def test_a_key_with_many_readers(node: Server) -> None:
     with ExitStack() as stack:
         readers = [stack.enter_context(node.resp()) for _ in range(20)]
@@ -199,6 +272,26 @@ def test_a_key_with_many_readers(node: Server) -> None:
             other.ask("SET", "k", "v")
             assert [reader.read() for reader in readers] == [[b"invalidate", [b"k"]]] * 20
             assert b"tracking_total_keys:1\r\ntracking_total_items:20" in other.ask("INFO", "stats")
+
+
+def test_keys_that_are_evicted_for_an_own_call_are_told(serve: Callable[..., Server]) -> None:
+    """The evicted key is no change of the session's own. With OPTIN the call that evicts is made in the lane."""
+    for options in ([], ["OPTIN"]):
+        node = serve({"kv_store.max_memory_mb": 16, "kv_store.eviction_policy": "ttl"}).start()
+        with node.resp() as client, node.resp() as other:
+            client.ask("HELLO", 3)
+            client.ask("CLIENT", "TRACKING", "ON", "NOLOOP", *options)
+            client.ask("SET", "first", "v", "EX", 100)
+            client.ask("CLIENT", "CACHING", "YES")
+            client.ask("GET", "first")
+            received = []
+            while other.ask("EXISTS", "first"):
+                client.send("SET", f"fill{len(received)}", "x" * 100_000, "EX", 10_000)
+                received.append(client.read())
+            client.send("PING")
+            while received[-1] != b"PONG":
+                received.append(client.read())
+            assert [one for one in received if one not in (b"OK", b"PONG")] == [[b"invalidate", [b"first"]]]
 
 
 def test_keys_that_expire_or_are_evicted_are_told(serve: Callable[..., Server]) -> None:

@@ -61,7 +61,7 @@ def restore(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> V
         transfer.remove(engine, caller.namespace, key, now)
         return "OK"
     transfer.admit(engine, key, value, now)
-    transfer.store(engine, caller.namespace, key, value, deadline, now)
+    transfer.store(engine, caller, caller.namespace, key, value, deadline, now)
     _set_use(engine, caller, key, args.get("idletime"), args.get("freq"), now)
     return "OK"
 

@@ -1,11 +1,12 @@
 """Handlers about keys that clients keep: CLIENT TRACKING, CACHING, TRACKINGINFO, GETREDIR."""
 
+from itertools import pairwise
 from typing import Any
 
 from synap.call import Members, Value
 from synap.engine.engine import Engine, Handler
 from synap.engine.sessions import Session
-from synap.engine.tracking import Tracking
+from synap.engine.tracking import PREFIXES_MAX, Tracking
 from synap.faults import Fault
 
 
@@ -14,7 +15,8 @@ def _as_text(word: bytes) -> str:
 
 
 def _asked(engine: Engine, args: dict[str, Any]) -> Tracking:
-    """Return what a call asks for. Raises Fault for a session that is not open."""
+    """Return how a call of CLIENT TRACKING wants the session to track keys. Raises Fault if the session that is to be
+    told in its place is not open."""
     if args.get("redirect", 0) not in (0, *engine.sessions.open):
         raise Fault("NO_REDIRECT")
     return Tracking(
@@ -35,17 +37,31 @@ def _check(asked: Tracking, before: Tracking | None) -> None:
         raise Fault("OPTIN_AND_OPTOUT")
     if before is not None and ((asked.opt_in and before.opt_out) or (asked.opt_out and before.opt_in)):
         raise Fault("OPT_SWITCHED")
-    for i, prefix in enumerate(asked.prefixes):
-        for other in before.prefixes if before is not None else ():
-            if prefix.startswith(other) or other.startswith(prefix):
-                raise Fault("PREFIX_OVERLAPS", prefix=_as_text(prefix), other=_as_text(other))
-        for other in asked.prefixes[i + 1 :]:
-            if prefix.startswith(other) or other.startswith(prefix):
-                raise Fault("PREFIXES_OVERLAP", prefix=_as_text(prefix), other=_as_text(other))
+    _check_prefixes(asked.prefixes, before.prefixes if before is not None else [])
+
+
+def _check_prefixes(asked: list[bytes], before: list[bytes]) -> None:
+    """Raise Fault if one prefix begins with another one, or if there are too many.
+
+    In order, a prefix stands before all that begin with it and next to one of them, so neighbours are compared.
+    """
+    if len(asked) + len(before) > PREFIXES_MAX:
+        raise Fault("TOO_MANY_PREFIXES", most=PREFIXES_MAX)
+    places = sorted([(prefix, i) for i, prefix in enumerate(asked)] + [(prefix, -1) for prefix in before])
+    for (first, i), (second, j) in pairwise(places):
+        if not second.startswith(first):
+            continue
+        if i < 0:
+            raise Fault("PREFIX_OVERLAPS", prefix=_as_text(second), other=_as_text(first))
+        if j < 0:
+            raise Fault("PREFIX_OVERLAPS", prefix=_as_text(first), other=_as_text(second))
+        prefix, other = (first, second) if i < j else (second, first)
+        raise Fault("PREFIXES_OVERLAP", prefix=_as_text(prefix), other=_as_text(other))
 
 
 def client_tracking(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
-    """Begin or end to tell the session which keys have changed. Raises Fault for options that contradict."""
+    """Begin or end to tell the session which keys have changed. Raises Fault for options that contradict each other or
+    those of before."""
     asked = _asked(engine, args)
     if args["switch"] == "ON":
         _check(asked, session.tracking)

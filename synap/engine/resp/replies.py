@@ -1,6 +1,8 @@
 """The replies of one RESP session, spelled and in order, until they are sent."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from synap.call import MUTE_ALL, MUTE_THIS, Pushes, Value
 from synap.command import Command
@@ -28,6 +30,7 @@ class Replies:
         self._engine, self._session = engine, session
         self.pieces: list[bytes | LargeReply] = []
         self.closing = False
+        self._behind: list[bytes] | None = None  # messages that go behind the reply that is being made in parts
 
     @property
     def muted(self) -> bool:
@@ -38,6 +41,20 @@ class Replies:
         """Append bytes that are RESP already."""
         if not self.muted:
             self.pieces.append(data)
+
+    def push(self, data: bytes) -> None:
+        """Append a message to the client, which may not stand within a reply."""
+        (self.pieces if self._behind is None else self._behind).append(data)
+
+    @contextmanager
+    def in_parts(self) -> Iterator[None]:
+        """Make a reply of several parts meanwhile, as that of EXEC; messages that come up go behind it."""
+        self._behind = []
+        try:
+            yield
+        finally:
+            self.pieces += self._behind
+            self._behind = None
 
     def say(self, value: Value, row: Command | None = None) -> None:
         """Append the value of a handler, or the refusal of a command; `...` is no reply at all."""

@@ -48,11 +48,12 @@ class SlowPath:
     def run(self, at: int, end: int, now: int) -> int:
         """Run the command at octet `at`; return the octet behind it, or `at` if it is incomplete."""
         engine, session = self._engine, self._session
-        tracking, row = session.tracking, None
-        if tracking is not None and engine.bytes[at] == resp.STAR:
-            row = engine.rows.get(lane.parse(engine.words, engine.octets, at, end))
+        tracking = session.tracking
+        if tracking is None or engine.bytes[at] != resp.STAR:
+            return self._run_one(at, end, now)
+        row = engine.rows.get(lane.parse(engine.words, engine.octets, at, end))
         after = self._run_one(at, end, now)
-        if row is not None and after != at and tracking is session.tracking:
+        if after != at and tracking is session.tracking:
             engine.tracking.command_over(session, row)
         return after
 
@@ -216,7 +217,7 @@ class SlowPath:
     def _run_queued(self, entry: int, count: int, now: int) -> None:
         held = self._engine.transactions
         try:
-            with closing(held.outcomes(self._session, entry, count, now)) as outcomes:
+            with self._replies.in_parts(), closing(held.outcomes(self._session, entry, count, now)) as outcomes:
                 for outcome in outcomes:
                     self._replies.add(outcome)
         finally:

@@ -113,6 +113,7 @@ class GroupCommit:
             self.rounds.take()
             self._pubsub.forget_outbox()
             self.failed(failure)
+            self._tracking.deliver()  # whoever keeps values of their own has to read these keys again
             return
         self._pubsub.deliver()
         self._tracking.deliver()

@@ -66,6 +66,6 @@ def _store(node: Node, entry: Entry) -> bool:
         shown = entry.key[:60].decode("utf-8", "backslashreplace")
         raise CannotLoad(f"the key {shown!r} of database {entry.database} stands there twice, again at {entry.at}")
     transfer.admit(engine, entry.key, value, now)
-    transfer.store(engine, entry.database, entry.key, value, entry.deadline, now)
+    transfer.store(engine, engine.own, entry.database, entry.key, value, entry.deadline, now)
     engine.settle(now)
     return True

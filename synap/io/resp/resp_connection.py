@@ -103,7 +103,7 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
             return False
         self.pushed += len(data)
         if output:
-            output.append(data)
+            self.machine.replies.push(data)
             self._soon()
         else:
             self.turn.shared = True
