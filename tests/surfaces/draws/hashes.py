@@ -10,6 +10,7 @@ NAMES = (
 ).split()
 COUNTED = ()
 SORTED = ("HKEYS", "HVALS")
+DRAWN = ("HRANDFIELD",)
 FIELDS = [b"f", b"g", b"n", b"r", b"", b"a field of more than 64 bytes, which a listpack of Redis does not take"]
 
 

@@ -39,5 +39,5 @@ def arguments(chance: Random, name: str) -> list[bytes]:
         case "SRANDMEMBER":
             return [key, *one(([], [one(COUNTS)]))]
         case "SSCAN":
-            return [one((b"none", b"l")), one((b"0", b"7", b"x"))]
+            return [one((b"none", b"l")), one((b"0", b"x"))]
     return [key]

@@ -7,6 +7,7 @@ from random import Random
 
 from draws import (
     AHEAD,
+    AHEAD_MS,
     CONDITIONS,
     GLOBS,
     KEYS,
@@ -36,17 +37,17 @@ def arguments(chance: Random, name: str) -> list[bytes]:
     several = range(chance.randint(1, 4))
     match name:
         case "SET":
-            options = [*SET_OPTIONS, [b"EX", one(AHEAD)], [b"px", one(AHEAD)], [b"EXAT", one(MOMENTS)],
+            options = [*SET_OPTIONS, [b"EX", one(AHEAD)], [b"px", one(AHEAD_MS)], [b"EXAT", one(MOMENTS)],
                        [b"PXAT", one(MOMENTS)]]  # fmt: skip
             drawn = chance.sample(options, chance.choice((0, 0, 1, 2, 3)))
             return [key, value, *(word for option in drawn for word in option)]
         case "GETEX":
-            ways = ([], [b"PERSIST"], [b"EX", one(AHEAD)], [b"PX", one(AHEAD)], [b"exat", one(MOMENTS)], [b"NX"])
+            ways = ([], [b"PERSIST"], [b"EX", one(AHEAD)], [b"PX", one(AHEAD_MS)], [b"exat", one(MOMENTS)], [b"NX"])
             return [key, *one(ways)]
         case "GETSET" | "SETNX" | "APPEND" | "RPUSH" | "SADD":
             return [one((b"l", key)) if name == "RPUSH" else one((b"s", key)) if name == "SADD" else key, value]
         case "SETEX" | "PSETEX":
-            return [key, one(AHEAD), value]
+            return [key, one(AHEAD_MS if name == "PSETEX" else AHEAD), value]
         case "INCRBY" | "DECRBY":
             return [one((b"n", key)), one(NUMBERS)]
         case "INCRBYFLOAT":
@@ -60,7 +61,8 @@ def arguments(chance: Random, name: str) -> list[bytes]:
         case "MSET" | "MSETNX":
             return [word for _ in several for word in (one(KEYS), one(VALUES[:8]))]
         case "EXPIRE" | "PEXPIRE":
-            return [key, one(AHEAD), *chance.choices(CONDITIONS, k=chance.choice((0, 0, 1, 2)))]
+            ahead = AHEAD_MS if name == "PEXPIRE" else AHEAD
+            return [key, one(ahead), *chance.choices(CONDITIONS, k=chance.choice((0, 0, 1, 2)))]
         case "EXPIREAT" | "PEXPIREAT":
             return [key, one(MOMENTS), *chance.choices(CONDITIONS, k=chance.choice((0, 0, 1, 2)))]
         case "RENAME" | "RENAMENX":
