@@ -1,21 +1,27 @@
 """The few commands of the crash histories as plain Python: what the server should answer and hold.
 
-A key is seen as (value, whether it has a deadline); a missing one as (None, False). Strings are bytes,
-lists are lists, sets are sorted lists. A hash is a sorted list of (field, value, whether the field has a deadline), a
-sorted set a list of (member, score) in its order. The second part of a key's name is the letter of its kind.
+A key is seen as (value, whether it has a deadline); a missing one as (None, False). Strings are bytes, and so are
+HyperLogLogs; lists are lists, sets are sorted lists. A hash is a sorted list of (field, value, whether the field has a
+deadline); a sorted set, also one of places, is a list of (member, score) in its order. The second part of a key's name
+is the letter of its kind.
 """
 
 from typing import Any
 
 from synap.compat.rdb.payloads import unpack
+from tests.naive.geohash import encode
+from tests.naive.store.hyperloglog import EMPTY, Sketch, place_of
 from tests.server.clients import Resp
 from tests.support import Refusal
 
 READERS = {
     b"s": (b"GET",), b"c": (b"GET",), b"b": (b"GET",), b"l": (b"LRANGE", b"0", b"-1"), b"t": (b"SMEMBERS",),
-    b"h": (b"HGETALL",), b"z": (b"ZRANGE", b"0", b"-1", b"WITHSCORES"),
+    b"h": (b"HGETALL",), b"z": (b"ZRANGE", b"0", b"-1", b"WITHSCORES"), b"g": (b"ZRANGE", b"0", b"-1", b"WITHSCORES"),
+    b"p": (b"GET",),
 }  # fmt: skip
 KINDS = "".join(letter.decode() for letter in READERS)
+ORDERED = (b"z", b"g")
+"""Kinds whose values are members with scores."""
 GONE = (None, False)
 SAME = Refusal("ERR source and destination objects are the same")
 NO_KEY = Refusal("ERR no such key")
@@ -233,6 +239,33 @@ class State:
         self._keep(key, found)
         return len(found)
 
+    def geoadd(self, key: bytes, rest: list[bytes]) -> Any:
+        before = self.keys.get(key, {})
+        places = zip(rest[::3], rest[1::3], rest[2::3], strict=True)
+        self.keys[key] = before | {member: encode((float(x), float(y))) for x, y, member in places}
+        return len(self.keys[key]) - len(before)
+
+    def geosearchstore(self, key: bytes, rest: list[bytes]) -> Any:
+        found = dict(self.keys.get(rest[0], {}))  # the box is the whole world
+        self._drop(key)
+        self._keep(key, found)
+        return len(found)
+
+    def sort(self, key: bytes, rest: list[bytes]) -> Any:
+        taken = sorted(self.keys.get(key, ()))  # ALPHA STORE key
+        self._drop(rest[2])
+        if taken:
+            self.keys[rest[2]] = taken
+        return len(taken)
+
+    def pfadd(self, key: bytes, rest: list[bytes]) -> Any:
+        sketch = Sketch(self.keys.get(key, EMPTY))
+        raised = [sketch.raise_one(*place_of(element)) for element in rest]
+        if not any(raised) and key in self.keys:
+            return 0
+        self.keys[key] = sketch.text()
+        return 1
+
     def sdiffstore(self, key: bytes, rest: list[bytes]) -> Any:
         taken = set(self.keys.get(rest[0], ())) - {each for other in rest[1:] for each in self.keys.get(other, ())}
         self._drop(key)
@@ -292,7 +325,7 @@ class State:
         value = self.keys[name]
         if not isinstance(value, dict):
             return value
-        if _letter(name) == b"z":
+        if _letter(name) in ORDERED:
             return self._order(name)
         return sorted((field, text, mortal) for field, (text, mortal) in value.items())
 
@@ -300,7 +333,7 @@ class State:
         """Take over what was found."""
         for name, (value, mortal) in seen.items():
             self._drop(name)
-            if value is not None and _letter(name) == b"z":
+            if value is not None and _letter(name) in ORDERED:
                 self.keys[name] = dict(value)
             elif value is not None and _letter(name) == b"h":
                 self.keys[name] = {field: (text, mortal_field) for field, text, mortal_field in value}
@@ -339,7 +372,7 @@ def _as_seen(client: Resp, name: bytes, items: list[bytes]) -> list[Any]:
     match _letter(name):
         case b"t":
             return sorted(items)
-        case b"z":
+        case b"z" | b"g":
             return [(member, int(score)) for member, score in zip(items[::2], items[1::2], strict=True)]
         case b"h" if items:
             fields = items[::2]

@@ -141,7 +141,7 @@ class History(Ledger):
         """A command on a hash, a sorted set, a bitmap, or on several keys of a kind; RESTORE of any kind."""
         chance = self.chance
         fields = [b"f%d" % chance.randrange(200) for _ in range(chance.randrange(1, 6))]
-        match chance.randrange(20):
+        match chance.randrange(25):
             case 0 | 1 | 2:
                 return [b"HSET", self._key("h"), *(each for f in fields for each in (f, self._value()[:300]))]
             case 3:
@@ -178,6 +178,18 @@ class History(Ledger):
                 return [b"LTRIM", self._key("l"), b"%d" % chance.randrange(3), b"%d" % chance.randrange(3, 30)]
             case 18:
                 return [b"LREM", self._key("l"), b"0", self._value()]
+            case 19 | 20:
+                places = [(b"%d.5" % chance.randrange(-179, 179), b"%d.25" % chance.randrange(-84, 84)) for _ in fields]
+                return [b"GEOADD", self._key("g"), *(
+                    each for (x, y), member in dict(zip(places, fields, strict=True)).items() for each in (x, y, member)
+                )]  # fmt: skip
+            case 21:
+                world = [b"FROMLONLAT", b"0", b"0", b"BYRADIUS", b"21000", b"km"]
+                return [b"GEOSEARCHSTORE", self._key("g"), self._key("g"), *world]
+            case 22:
+                return [b"SORT", self._key(chance.choice("lt")), b"ALPHA", b"STORE", self._key("l")]
+            case 23:
+                return [b"PFADD", self._key("p"), *(b"%d" % chance.randrange(5000) for _ in range(10))]
             case _:
                 return self._restore()
 

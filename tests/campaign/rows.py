@@ -3,8 +3,8 @@
 Random histories as in `tests/store/test_model.py` (lane, slow path and twin must agree on every reply, frame and
 digest), but each row is asked for as often as another, until the rarest has been asked for `--count` times. Rows
 that empty a namespace would leave nothing to ask about: they come a hundredth as often. Prints how often each
-row was called; best with SYNAP_JIT_CHECKED=1, so that kernels are compiled with bounds checks, and with PYTHONHASHSEED=0, so
-that the same seed makes the same calls again.
+row was called. With SYNAP_JIT_CHECKED=1 the kernels are compiled with bounds checks; with PYTHONHASHSEED=0 the same
+seed makes the same calls again.
 """
 
 import argparse

@@ -89,8 +89,8 @@ class Differential:
     def run_lane(self, pieces: list[bytes], chances: list[int] | None = None) -> bytes:
         """Everything in one buffer through the lane; the replies.
 
-        `chances`: the state of the generator before each piece. The lane draws, finds the reply too large and leaves the
-        call to the slow path, which draws again: here from the same state, so that the heaps go on alike.
+        `chances`: the state of the generator before each piece. The lane draws, finds the reply too large and leaves
+        the call to the slow path, which draws again: here from the same state, so that the heaps go on alike.
         """
         bench = self.lane
         ends = [0]
