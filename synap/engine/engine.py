@@ -233,16 +233,17 @@ class Engine:
 
         A call whose reply would be above `reply_bytes_max` is refused before any change.
         """
-        events = self.keyspace_events
-        keys = events.begin(by, refuses, row_at, tape, tape_size, blob_size, now) if events.on else None
-        status = calls.perform(
-            self.words, self.octets, row_at, tape, tape_size, blob_size, now, refuses, REPLY_ITEMS,
-            self.reply_bytes_max,
-        )  # fmt: skip
-        if keys is not None:
-            events.after(self.rows[row_at], tape, keys, status, now)
+        if self.keyspace_events.on:
+            status = self.keyspace_events.perform(by, refuses, row_at, tape, tape_size, blob_size, now)
+        else:
+            status = self.in_kernel(refuses, row_at, tape, tape_size, blob_size, now)
         what = status & STATUS_MASK
         return self.checked(status, row_at) if what == FULL or what == BROKEN else int(status)
+
+    def in_kernel(self, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int) -> int:
+        """Carry out a call in a kernel, past the guards; return its status."""
+        sizes, limits = (tape, tape_size, blob_size), (REPLY_ITEMS, self.reply_bytes_max)
+        return int(calls.perform(self.words, self.octets, row_at, *sizes, now, refuses, *limits))
 
     def checked(self, status: int, row_at: int) -> int:
         """Return `status`, or REPLY_TOO_LARGE if the reply did not fit. Raise BrokenNode if the kernel failed."""

@@ -191,3 +191,51 @@ def test_use_counters_shrink(store: type[Bench]) -> None:
         house.now += minutes * 60_000
         assert client.one("OBJECT FREQ k") == left, (minutes, decay)
         house.now = before
+
+
+GROWING = {
+    "SUNIONSTORE": "SUNIONSTORE d s1 s2", "SDIFFSTORE": "SDIFFSTORE d s1 none", "ZUNIONSTORE": "ZUNIONSTORE d 2 z1 z2",
+    "ZRANGESTORE": "ZRANGESTORE d z1 0 -1", "GEOSEARCHSTORE": "GEOSEARCHSTORE d g FROMLONLAT 0 0 BYRADIUS 21000 km",
+    "SORT": "SORT s1 ALPHA STORE d", "COPY": "COPY z1 d", "SETRANGE": "SETRANGE d 150000 x",
+    "SETBIT": "SETBIT d 900000 1", "BITOP": "BITOP NOT d big", "PFMERGE": "PFMERGE d p",
+}  # fmt: skip
+"""Calls that need far more memory than their words take."""
+
+
+@pytest.mark.parametrize("events", ["", "KEA"], ids=["silent", "with events"])
+@pytest.mark.parametrize("name", GROWING)
+def test_a_call_evicts_for_what_it_makes(store: type[Bench], name: str, events: str) -> None:
+    house = house_of(store, "allkeys-lru", 20)
+    client = house.client()
+    sources = [
+        ["SADD", "s1", *[f"member{i}" for i in range(1500)]], ["SADD", "s2", *[f"other{i}" for i in range(1500)]],
+        ["ZADD", "z1", *[word for i in range(1500) for word in (i, f"member{i}")]],
+        ["ZADD", "z2", *[word for i in range(1500) for word in (i, f"other{i}")]],
+        ["GEOADD", "g", *[word for i in range(1500) for word in (i / 10, 5, f"member{i}")]],
+        ["SET", "big", "x" * 100_000], ["PFADD", "p", *range(5000)],
+    ]  # fmt: skip
+    wanted = client.ask(*sources, GROWING[name])[-1]
+    client.one("DEL d")
+    house.engine.keyspace_events.choose(events)
+    names = " ".join(str(words[1]) for words in sources)
+    filled = 0
+    for _ in range(4):
+        before = evicted(house)
+        while evicted(house) == before:
+            house.now += 100_000
+            client.ask(f"TOUCH {names}", *[f"SET fill{filled + i} {VALUE}" for i in range(500)])
+            filled += 500
+        house.now += 100_000
+        client.ask(f"TOUCH {names}")
+        before, called = evicted(house), house.engine.numbers[counter_of(house, name)]
+        assert client.one(GROWING[name]) == wanted and evicted(house) > before
+        assert house.engine.numbers[counter_of(house, name)] == called + 1
+        assert used(house) <= MEMORY + SLACK
+        client.one("DEL d")
+    house.upkeep()
+    replayed(store, house)
+
+
+def counter_of(house: House, name: str) -> int:
+    row = next(row for row in house.engine.catalogue.rows if row.resp == name)
+    return layout.COUNTERS + layout.COUNTER_WORDS * row.code

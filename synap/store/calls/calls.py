@@ -7,7 +7,7 @@ A row that runs in Python passes the same guards (`admit_handler`), and so do ar
 and framed a batch at a time.
 """
 
-from synap.compiler.jit import inlined, kernel
+from synap.compiler.jit import inlined, kernel, outlined
 from synap.kernels.spans import bare, call_clock, call_door
 from synap.store.memory import arena, frames
 from synap.store.memory.layout import (
@@ -18,6 +18,9 @@ from synap.store.memory.layout import (
     COUNTER_WORDS,
     COUNTERS,
     DOORS,
+    EVICT_NOBODY,
+    EVICTION,
+    EVICTS_SELF,
     FLAG_ADMIN,
     FLAG_GROWS,
     FLAG_LOADING,
@@ -35,6 +38,7 @@ from synap.store.memory.layout import (
     GUARD_SIGNED_OUT,
     KEY_HITS,
     KEY_MISSES,
+    LACKED,
     NOW,
     REFUSE,
     REFUSE_CALLER,
@@ -52,6 +56,7 @@ from synap.store.memory.layout import (
     TIMES,
     TIMES_SIZE,
     WAIT,
+    WORDS_USED,
 )
 from synap.store.memory.refusals import (
     LOADING,
@@ -65,6 +70,7 @@ from synap.store.memory.refusals import (
 from synap.store.upkeep import eviction
 
 TIMED = 16  # one of so many calls of a row is timed
+ROUNDS = 4  # runs of a row that asks for more memory each time
 
 
 @kernel
@@ -128,6 +134,24 @@ def note_time(words, row, took):
     words[place + 2 + bucket] += 1
 
 
+@outlined
+def run_again(words, octets, code, tape, now, reply):
+    """Evict keys for the memory that a row has lacked, and run it again; return the status of the row.
+
+    A row asks for memory before it changes anything (`arena.lacks`), so it begins anew. It may ask for more then.
+    """
+    for _ in range(ROUNDS):
+        arena.free_deferred(words)
+        needed = words[LACKED] - words[WORDS_USED] * 8
+        if words[EVICTS_SELF] or words[EVICTION] == EVICT_NOBODY or not eviction.has_memory(words, octets, now, needed):
+            break
+        words[LACKED] = 0
+        status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, words[SEQ] + 1, reply)
+        if status & STATUS_MASK != OUT_OF_MEMORY or words[LACKED] == 0:
+            return status
+    return OUT_OF_MEMORY
+
+
 @inlined
 def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     """Carry out one row: refuse the call, or run it and give its change a seq and a frame; return the status.
@@ -150,7 +174,10 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     misses = words[KEY_MISSES]
     timed = words[counter] & (TIMED - 1) == 1
     begun = ticks(words) if timed else 0
+    words[LACKED] = 0
     status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, words[SEQ] + 1, reply)
+    if words[LACKED] and status & STATUS_MASK == OUT_OF_MEMORY:
+        status = run_again(words, octets, code, tape, now, reply)
     if timed:
         note_time(words, row, ticks(words) - begun)
     what = status & STATUS_MASK

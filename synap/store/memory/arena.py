@@ -30,6 +30,7 @@ from synap.store.memory.layout import (
     DEFERRED_COUNT,
     DEFERRED_MAX,
     GUARD_LOADING,
+    LACKED,
     LAZYFREE,
     LAZYFREE_COUNT,
     PAGE_BYTES,
@@ -333,19 +334,24 @@ def rounded(size):
 def lacks(words, size):
     """Return True if blocks that hold `size` bytes find no memory: a row that needs more than it declares asks first.
 
+    If the row then refuses the call, keys are evicted for as much memory, and the row runs again (`calls.run_again`).
     During a replay memory never lacks: what has been done before is done again, whatever the limit is now.
     """
-    size = rounded(size)
-    return words[REFUSE] & GUARD_LOADING == 0 and (full(words, size) or crowded(words, size))
+    if words[REFUSE] & GUARD_LOADING or not (full(words, rounded(size)) or crowded(words, rounded(size))):
+        return False
+    words[LACKED] = words[WORDS_USED] * 8 + rounded(size)
+    return True
 
 
 @kernel
 def lacks_aside(words, size):
     """Return `lacks` for blocks that are freed with the reply: up to ASIDE_MAX bytes may be beyond max_memory."""
-    size = rounded(size)
     if words[REFUSE] & GUARD_LOADING:
         return False
-    return crowded(words, size) or (size > ASIDE_MAX and full(words, size))
+    if not crowded(words, rounded(size)) and (rounded(size) <= ASIDE_MAX or not full(words, rounded(size))):
+        return False
+    words[LACKED] = words[WORDS_USED] * 8 + rounded(size)
+    return True
 
 
 @kernel
