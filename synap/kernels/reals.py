@@ -24,6 +24,7 @@ the digits as its fpconv lays them out, with d digits, the last of weight 10**k,
 import numpy as np
 
 from synap.compiler.jit import kernel, outlined
+from synap.kernels.hexadecimals import is_hexadecimal, parse_hexadecimal
 from synap.kernels.integers import print_integer
 from synap.kernels.spans import fill, load64, move, multiply_high
 
@@ -256,9 +257,9 @@ def _round_long(octets, first, point, last, exponent, bits):
 def parse_real(octets, start, size):
     """Parse the span as a float64, rounded to the nearest; return `(value, ok)`.
 
-    Decimals with or without a point and an exponent are accepted, and `inf` or `infinity` in any case, all with an
-    optional sign. NaN, spaces and hexadecimal are refused, and, as in Redis, a finite number that would become infinite
-    and a number other than zero that would become zero.
+    Decimals with or without a point and an exponent are accepted, hexadecimal numbers (`hexadecimals.py`), and `inf` or
+    `infinity` in any case, all with an optional sign. NaN and spaces are refused, and, as in Redis, a finite number
+    that would become infinite and a number other than zero that would become zero.
     """
     ok, negative, first, point, last, exponent, mantissa, power, dropped = scan_decimal(octets, start, size)
     if not ok:
@@ -268,6 +269,9 @@ def parse_real(octets, start, size):
         elif rest == 3:
             ok = octets[first] | 32 == 105 and octets[first + 1] | 32 == 110 and octets[first + 2] | 32 == 102
         value = np.inf if ok else 0.0
+        if is_hexadecimal(octets, first, start + size):
+            value, ok, exact = parse_hexadecimal(octets, first, start + size)
+            ok &= exact or (value > 0.0 and value < np.inf)
     elif mantissa == 0:
         value = 0.0
     elif mantissa <= 1 << 53 and power >= -22 and power <= 22 and not dropped:

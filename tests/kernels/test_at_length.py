@@ -224,7 +224,7 @@ STORIES: dict[Callable[[Random], None], tuple[str, ...]] = {
 }  # fmt: skip
 ELSEWHERE = {name: f"test_{name}.py" for name in (
     "spans", "bits", "hyperloglog", "geohash", "fixed", "sorting", "order_statistics",
-)} | {"c_reals": "test_sorting.py"}  # fmt: skip
+)} | dict.fromkeys(("c_reals", "hexadecimals"), "test_sorting.py")  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)

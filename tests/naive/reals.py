@@ -4,6 +4,7 @@ import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 _DECIMAL = rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_HEXADECIMAL = rb"[+-]?0x([0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(p[+-]?[0-9]+)?"
 _INFINITE = rb"[+-]?inf(inity)?"
 
 
@@ -11,12 +12,26 @@ def parse_real(text: bytes) -> float | None:
     """The float that `text` spells, or None."""
     if re.fullmatch(_INFINITE, text, re.IGNORECASE):
         return float(text)
+    if re.fullmatch(_HEXADECIMAL, text, re.IGNORECASE):
+        return _hexadecimal(text.decode())
     if not re.fullmatch(_DECIMAL, text):
         return None
     value = float(text)
     digits = re.split(rb"[eE]", text)[0]
     vanished = value == 0 and re.search(rb"[1-9]", digits) is not None
     return None if vanished or value in (float("inf"), float("-inf")) else value
+
+
+def _hexadecimal(text: str) -> float | None:
+    digits, _, power = text.lower().partition("p")
+    if not re.search("[1-9a-f]", digits.partition("x")[2]):
+        return -0.0 if text[0] == "-" else 0.0
+    if abs(int(power or 0)) > 10_000:
+        return None
+    try:
+        return float.fromhex(text) or None
+    except OverflowError:
+        return None
 
 
 def print_real(value: float) -> bytes:
