@@ -135,7 +135,7 @@ def note_time(words, row, took):
 
 
 @outlined
-def run_again(words, octets, code, tape, now, reply):
+def run_again(words, octets, code, tape, tape_size, blob_size, now, reply):
     """Evict keys for the memory that a row has lacked, and run it again; return the status of the row.
 
     A row asks for memory before it changes anything (`arena.lacks`), so it begins anew. It may ask for more then.
@@ -146,6 +146,8 @@ def run_again(words, octets, code, tape, now, reply):
         if words[EVICTS_SELF] or words[EVICTION] == EVICT_NOBODY or not eviction.has_memory(words, octets, now, needed):
             break
         words[LACKED] = 0
+        if not frames.log_has_space(words, tape_size, blob_size):  # behind the frames of what was evicted
+            break
         status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, words[SEQ] + 1, reply)
         if status & STATUS_MASK != OUT_OF_MEMORY or words[LACKED] == 0:
             return status
@@ -177,7 +179,7 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     words[LACKED] = 0
     status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, words[SEQ] + 1, reply)
     if words[LACKED] and status & STATUS_MASK == OUT_OF_MEMORY:
-        status = run_again(words, octets, code, tape, now, reply)
+        status = run_again(words, octets, code, tape, tape_size, blob_size, now, reply)
     if timed:
         note_time(words, row, ticks(words) - begun)
     what = status & STATUS_MASK
