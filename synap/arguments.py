@@ -64,6 +64,11 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Bound(Text):
+    """The end of a range: a position, or a score as in `(1.5`. A program may give it as a number."""
+
+
+@dataclass(frozen=True)
 class Glob:
     """A glob pattern with * ? [..]."""
 

@@ -11,6 +11,7 @@ class How(Enum):
     NONE = "none: the row changes whole namespaces"
     GONE = "`del`, for each key that was there"
     STORED = "the first key, which is replaced by what is made of the others"
+    MERGED = "the first key, which is read as well and gets what is made of all"
     STORED_LAST = "the last key, if the call stores there what it makes of the first one"
     FIRST = "the one of several keys that the reply names first"
     PUSHED = "`lpush` or `rpush` for the second key, `lpop` or `rpop` for the first one"

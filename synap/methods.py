@@ -21,6 +21,7 @@ class Method:
     defaults    name of a parameter -> default of the method in-process
     returns     what the reply is, if the row's reply does not say: a word of `derive/methods.RESULTS`
     by_hand     interfaces whose method is written by hand, since it does more than one call of this row
+    turned      a mapping in place of pairs names the second of each pair first, as in {member: score}
     note        more of the docstring: what the options mean, what None means
     """
 
@@ -29,6 +30,7 @@ class Method:
     defaults: dict[str, Any] = field(default_factory=dict, hash=False)
     returns: str = ""
     by_hand: int = 0
+    turned: bool = False
     note: str = ""
 
 

@@ -13,8 +13,8 @@ class Route:
     texts      fields that may hold any JSON: a string is used as it is, another value as its JSON text
     capped     (field, most, largest): a number above `most`, up to `largest`, counts as `most`
     alias      for other methods, the path is matched against the remaining routes
-    needs      groups of names: the route takes a body only if it has a name from every group; other bodies go to the
-               next route that matches the path
+    needs      groups of names, of which a call has one each. A body without any of these names goes to the next route
+               that matches the path
     before     a row that is carried out first with the same fields, for instance to create a room
     tolerates  the refusal of `before` that does not matter, for instance that the room exists
     of         field with a key: a call that changes nothing, and finds nothing, is answered with 404 without this key

@@ -2,6 +2,7 @@
 
     WRITES             changes the state: journaled; refused while the node is read-only or the log has failed
     GROWS              may need memory: evicts keys, or is refused as OUT_OF_MEMORY
+    ABOVE_MAX          GROWS a little, and may do so above max_memory: nothing is evicted for it
     WAITS              may be parked until a key, queue or room of it changes, at most for its Timeout
     INTERNAL           for the log, snapshots and upkeep only: on no surface
     SESSION            RESP only: concerns the calling connection, or is another name of a row
@@ -28,5 +29,5 @@
 (
     WRITES, GROWS, WAITS, INTERNAL, SESSION, CONTROL, NOT_IN_MULTI, WHILE_SUBSCRIBED, COUNTS_AS_SET, COUNTS_AS_DELETE,
     ONTO_ITSELF, EMPTY_IS_NIL, ADMIN, SIGNED_OUT, EMPTIES, TRUSTED, BY_SHARD_CHANNEL, OTHER_NAME, MAY_REPLICATE,
-    WAS_ITEMS, REFUSED_WITH_200, WALKS, ESTIMATES,
-) = (1 << bit for bit in range(23))  # fmt: skip
+    WAS_ITEMS, REFUSED_WITH_200, WALKS, ESTIMATES, ABOVE_MAX,
+) = (1 << bit for bit in range(24))  # fmt: skip

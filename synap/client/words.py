@@ -55,9 +55,11 @@ def counted_pairs(pairs: Mapping[Any, Word] | Iterable[tuple[Word, ...]]) -> Wor
     return (len(found), *(word for pair in found for word in pair))
 
 
-def flat(pairs: Mapping[Any, Word] | Iterable[tuple[Word, ...]]) -> Words:
-    """Return the words of pairs, one pair behind the other."""
+def flat(pairs: Mapping[Any, Word] | Iterable[tuple[Word, ...]], turned: bool = False) -> Words:
+    """Return the words of pairs, one pair behind the other; `turned`: a mapping names the second of each pair first."""
     found = pairs.items() if isinstance(pairs, Mapping) else pairs
+    if turned and isinstance(pairs, Mapping):
+        return tuple(word for second, first in pairs.items() for word in (first, second))
     return tuple(word for pair in found for word in pair)
 
 

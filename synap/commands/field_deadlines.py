@@ -7,7 +7,7 @@ from synap.methods import Method
 from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX
 from synap.reply import INTEGER, TEXT, VALUE, Array, or_nil
 from synap.routes import Post
-from synap.traits import GROWS, INTERNAL, TRUSTED, WRITES
+from synap.traits import ABOVE_MAX, GROWS, INTERNAL, TRUSTED, WRITES
 
 _HASH = Key("key", "hash")
 _CHANGED = Key("key", "hash", WRITE)
@@ -82,7 +82,7 @@ ROWS = [
         "Return the values of fields of a hash, and set or remove the deadlines of the fields if an option says so.",
         args=(_CHANGED, OneOf("expiry", *_EXPIRY, Flag("PERSIST")), _FIELDS), words=4, resp="HGETEX",
         stray="NUMFIELDS_DIFFER", reply=Array(or_nil(VALUE)), run="field_deadlines.get_and_expire",
-        traits=WRITES | GROWS, needs_words=1000, http=(Post("/hash/{key}/getex"),),
+        traits=WRITES | GROWS | ABOVE_MAX, needs_words=1000, http=(Post("/hash/{key}/getex"),),
         json={"values": "$items", "key": "$key"},
         examples=(Example("HSET h a 1", 1), Example("HGETEX h EX 100 FIELDS 2 a b", ["1", None])),
         event=Event("hexpire"),

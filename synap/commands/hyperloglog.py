@@ -2,7 +2,7 @@
 
 from synap.arguments import WRITE, Int, Key, Many, OneOf, Raw, Text, Token
 from synap.command import BATCHES, Command, Example
-from synap.events import Event
+from synap.events import Event, How
 from synap.ranges import GIVEN_SECONDS_MAX
 from synap.reply import DONE, INTEGER, TEXT, Array, Either, Status
 from synap.routes import Get, Post
@@ -39,6 +39,7 @@ ROWS = [
         resp="PFMERGE", reply=DONE, run="hyperloglog.merge", traits=WRITES | GROWS, needs_words=_DENSE_WORDS,
         http=(Post("/hyperloglog/{destination}/pfmerge"),), json={"destination": "$destination", "count": "$total"},
         examples=(Example("PFADD a x", 1), Example("PFMERGE c a", "OK"), Example("PFCOUNT c", 1)),
+        event=Event("pfadd", how=How.MERGED, misses=True),
     ),
     Command(
         "hyperloglog.pfdebug", 0x0B04,

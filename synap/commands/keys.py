@@ -8,7 +8,7 @@ from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX
 from synap.reply import DONE, INTEGER, TEXT, Array, Status, Tuple
 from synap.routes import Delete, Get, Post
 from synap.store.kinds.table import KINDS
-from synap.traits import COUNTS_AS_DELETE, EMPTIES, GROWS, INTERNAL, WRITES
+from synap.traits import ABOVE_MAX, COUNTS_AS_DELETE, EMPTIES, GROWS, INTERNAL, WRITES
 
 _KEY = Key("key")
 _OLD = Key("key", access=WRITE)
@@ -42,7 +42,7 @@ ROWS = [
             _CONDITIONS,
         ),
         stray="BAD_OPTION",
-        resp="EXPIRE", reply=INTEGER, run="keys.expire", traits=WRITES | GROWS, needs_words=80,
+        resp="EXPIRE", reply=INTEGER, run="keys.expire", traits=WRITES | GROWS | ABOVE_MAX, needs_words=80,
         http=(Post("/key/{key}/expire"),), envelope=("kv.expire",), also={"seconds": "ttl"},
         json={"result": "$flag"},
         examples=(Example("SET k v", "OK"), Example("EXPIRE k 100", 1), Example("EXPIRE none 100", 0)),
@@ -133,7 +133,7 @@ ROWS = [
     Command(
         "key.expire_in_ms", 0x020F, "Set a key to expire after some milliseconds.",
         args=(_OLD, Int("px", judge="when", least=-GIVEN_MS_MAX, most=GIVEN_MS_MAX), _CONDITIONS), stray="BAD_OPTION",
-        resp="PEXPIRE", reply=INTEGER, run="keys.expire_ms", traits=WRITES | GROWS, needs_words=80,
+        resp="PEXPIRE", reply=INTEGER, run="keys.expire_ms", traits=WRITES | GROWS | ABOVE_MAX, needs_words=80,
         http=(Post("/key/{key}/pexpire"),), json=_SET, examples=(Example("PEXPIRE none 100", 0),),
         python=Method(names={"px": "ms"}, note=_WHEN),
         event=Event("expire", How.DEADLINE),
@@ -142,7 +142,7 @@ ROWS = [
         "key.expire_at", 0x0210, "Set a key to expire at a Unix time in seconds.",
         args=(_OLD, Int("exat", judge="when", least=-GIVEN_SECONDS_MAX, most=GIVEN_SECONDS_MAX), _CONDITIONS),
         stray="BAD_OPTION", resp="EXPIREAT", reply=INTEGER, run="keys.expire_at",
-        traits=WRITES | GROWS, needs_words=80, http=(Post("/key/{key}/expireat"),), json=_SET,
+        traits=WRITES | GROWS | ABOVE_MAX, needs_words=80, http=(Post("/key/{key}/expireat"),), json=_SET,
         examples=(Example("SET k v", "OK"), Example("EXPIREAT k 4102444800", 1), Example("EXPIRETIME k", 4102444800)),
         python=Method(names={"exat": "seconds"}, note=_WHEN),
         event=Event("expire", How.DEADLINE),
@@ -151,7 +151,7 @@ ROWS = [
         "key.expire_at_ms", 0x0211, "Set a key to expire at a Unix time in milliseconds.",
         args=(_OLD, Int("pxat", judge="when", least=-GIVEN_MS_MAX, most=GIVEN_MS_MAX), _CONDITIONS), stray="BAD_OPTION",
         resp="PEXPIREAT", reply=INTEGER, run="keys.expire_at_ms",
-        traits=WRITES | GROWS, needs_words=80, http=(Post("/key/{key}/pexpireat"),), json=_SET,
+        traits=WRITES | GROWS | ABOVE_MAX, needs_words=80, http=(Post("/key/{key}/pexpireat"),), json=_SET,
         examples=(Example("PEXPIREAT none 4102444800000", 0),),
         python=Method(names={"pxat": "ms"}, note=_WHEN),
         event=Event("expire", How.DEADLINE),

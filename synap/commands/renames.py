@@ -7,7 +7,7 @@ from synap.methods import Method
 from synap.reply import INTEGER, TEXT, Array, or_nil
 from synap.routes import Get, Post
 from synap.store.memory.layout import NAMESPACES
-from synap.traits import EMPTIES, GROWS, ONTO_ITSELF, WRITES
+from synap.traits import ABOVE_MAX, EMPTIES, GROWS, ONTO_ITSELF, WRITES
 
 _SOURCE = Key("source", access=WRITE)
 _DB = Int("db", least=0, most=NAMESPACES - 1)
@@ -19,7 +19,7 @@ _SWITCH = "kv_store.allow_flush_commands"
 ROWS = [
     Command(
         "key.rename", 0x0901, "Rename a key, replacing any key that has the new name.", args=(_SOURCE, _DESTINATION),
-        resp="RENAME", run="renames.rename", traits=WRITES | GROWS, needs_words=80,
+        resp="RENAME", run="renames.rename", traits=WRITES | GROWS | ABOVE_MAX, needs_words=80,
         http=(Post("/key/{source}/rename"),), json=_MOVED,
         examples=(Example("SET a v", "OK"), Example("RENAME a b", "OK"), Example("GET b", "v")),
         python=Method(note="A missing `source` is refused."),
@@ -27,7 +27,7 @@ ROWS = [
     ),
     Command(
         "key.renamenx", 0x0902, "Rename a key if no key has the new name.", args=(_SOURCE, _DESTINATION),
-        resp="RENAMENX", reply=INTEGER, run="renames.rename_new", traits=WRITES | GROWS, needs_words=80,
+        resp="RENAMENX", reply=INTEGER, run="renames.rename_new", traits=WRITES | GROWS | ABOVE_MAX, needs_words=80,
         http=(Post("/key/{source}/renamenx"),), json=_MOVED, json_faults={0: "DESTINATION_EXISTS"},
         examples=(Example("SET a v", "OK"), Example("SET b w", "OK"),
                   Example("RENAMENX a b", 0), Example("RENAMENX a c", 1)),
@@ -47,7 +47,7 @@ ROWS = [
     Command(
         "key.move", 0x0904, "Move a key to another namespace if the key does not exist there.",
         args=(_SOURCE, _DB),
-        resp="MOVE", reply=INTEGER, run="renames.move_key", traits=WRITES | GROWS, needs_words=80,
+        resp="MOVE", reply=INTEGER, run="renames.move_key", traits=WRITES | GROWS | ABOVE_MAX, needs_words=80,
         http=(Post("/key/{source}/move"),), json={"moved": "$flag"},
         examples=(Example("SET a v", "OK"), Example("MOVE a 1", 1), Example("MOVE a 1", 0)),
         python=Method(names={"source": "key"}, note="Return whether it was moved."),
@@ -59,7 +59,7 @@ ROWS = [
             Int("one", fault="FIRST_DB", least=0, most=NAMESPACES - 1),
             Int("two", fault="SECOND_DB", least=0, most=NAMESPACES - 1),
         ),
-        resp="SWAPDB", run="renames.swap", traits=WRITES | GROWS, needs_words=80,
+        resp="SWAPDB", run="renames.swap", traits=WRITES | GROWS | ABOVE_MAX, needs_words=80,
         http=(Post("/key/swap"),), json={"success": True},
         examples=(Example("SWAPDB 0 1", "OK"),),
         event=Event(how=How.NONE),

@@ -7,7 +7,7 @@ from synap.methods import CLIENT, EMBEDDED, Method
 from synap.ranges import INT_MAX
 from synap.reply import INTEGER, NIL, TEXT, VALUE, Array, Either, SetOf, Tuple
 from synap.routes import Get, Post
-from synap.traits import GROWS, INTERNAL, TRUSTED, WRITES
+from synap.traits import ABOVE_MAX, GROWS, INTERNAL, TRUSTED, WRITES
 
 _SET = Key("key", "set")
 _CHANGED = Key("key", "set", WRITE)
@@ -74,7 +74,8 @@ ROWS = [
     Command(
         "set.move", 0x0508, "Move a member from one set to another, and return 1 if it was a member of the first.",
         args=(Key("source", "set", WRITE), _DESTINATION, Raw("member")), resp="SMOVE", reply=INTEGER, run="sets.move",
-        traits=WRITES | GROWS, needs_words=_ADD_WORDS, http=(Post("/set/{source}/move/{destination}", of="source"),),
+        traits=WRITES | GROWS | ABOVE_MAX, needs_words=_ADD_WORDS,
+        http=(Post("/set/{source}/move/{destination}", of="source"),),
         json={"moved": "$flag", "source": "$source", "destination": "$destination"},
         examples=(Example("SADD s a", 1), Example("SMOVE s t a", 1), Example("SMOVE s t a", 0)),
         event=Event(how=How.MOVED),

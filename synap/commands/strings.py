@@ -7,7 +7,7 @@ from synap.methods import CLIENT, EMBEDDED, Method
 from synap.ranges import GIVEN_MS_MAX, GIVEN_SECONDS_MAX
 from synap.reply import DONE, INTEGER, NIL, REAL, VALUE, Either, Record, or_nil
 from synap.routes import Get, Post
-from synap.traits import COUNTS_AS_DELETE, COUNTS_AS_SET, GROWS, INTERNAL, TRUSTED, WRITES
+from synap.traits import ABOVE_MAX, COUNTS_AS_DELETE, COUNTS_AS_SET, GROWS, INTERNAL, TRUSTED, WRITES
 
 _KEY = Key("key")
 _NEW = Key("key", access=WRITE)
@@ -130,8 +130,9 @@ ROWS = [
                 ),
             ),
         ),
-        resp="GETEX", reply=or_nil(VALUE), run="strings.get_and_expire", traits=WRITES | GROWS, needs_words=80,
-        http=(Post("/kv/{key}/getex"),), json="$text", command="$hybrid", json_nil=None, command_nil=None,
+        resp="GETEX", reply=or_nil(VALUE), run="strings.get_and_expire",
+        traits=WRITES | GROWS | ABOVE_MAX, needs_words=80, http=(Post("/kv/{key}/getex"),),
+        json="$text", command="$hybrid", json_nil=None, command_nil=None,
         examples=(Example("SET k v", "OK"), Example("GETEX k EX 100", "v"), Example("GETEX none", None)),
         python=Method(by_hand=EMBEDDED | CLIENT),
         event=Event("expire", How.DEADLINE),

@@ -3,6 +3,7 @@
 from synap.arguments import (
     WRITE,
     AnyOrder,
+    Bound,
     Choice,
     Clash,
     Counted,
@@ -72,6 +73,7 @@ ROWS = [
         resp="ZADD", reply=Either(INTEGER, REAL, NIL), run="zsets.add", traits=WRITES | GROWS, needs_words=3000,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZADD z XX CH 3 a 4 none", 1), Example("ZADD z INCR 1 a", 4.0)),
         event=Event(when=("incr", "zincr")),
+        python=Method(turned=True, note="`pairs` are (score, member), or a mapping from members to scores."),
     ),
     Command(
         "zset.increment", 0x0702, "Add a number to the score of a member, which is 0 if it is missing, and return the "
@@ -127,7 +129,7 @@ ROWS = [
     Command(
         "zset.range", 0x0709, "Return members of a sorted set by position, by score or by text.",
         args=(
-            _ZSET, Text("start"), Text("stop"),
+            _ZSET, Bound("start"), Bound("stop"),
             AnyOrder(*_KIND_OF_RANGE, _LIMIT, Flag("WITHSCORES")),
         ),
         resp="ZRANGE", reply=_SPAN, run="zset_ranges.span",
@@ -138,19 +140,19 @@ ROWS = [
     ),
     Command(
         "zset.revrange", 0x070A, "Return members of a sorted set by position, the highest score first.",
-        args=(_ZSET, Text("start"), Text("stop"), _OLDER), resp="ZREVRANGE", reply=_SPAN,
+        args=(_ZSET, Bound("start"), Bound("stop"), _OLDER), resp="ZREVRANGE", reply=_SPAN,
         run="zset_ranges.span_backwards",
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZREVRANGE z 0 -1", ["b", "a"])),
     ),
     Command(
         "zset.range_by_score", 0x070B, "Return members of a sorted set whose score lies between two numbers.",
-        args=(_ZSET, Text("min"), Text("max"), _OLDER), resp="ZRANGEBYSCORE", reply=_SPAN,
+        args=(_ZSET, Bound("min"), Bound("max"), _OLDER), resp="ZRANGEBYSCORE", reply=_SPAN,
         run="zset_ranges.by_score",
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZRANGEBYSCORE z (1 +inf", ["b"])),
     ),
     Command(
         "zset.revrange_by_score", 0x070C, "Return members whose score lies between two numbers, the highest first.",
-        args=(_ZSET, Text("max"), Text("min"), _OLDER), resp="ZREVRANGEBYSCORE", reply=_SPAN,
+        args=(_ZSET, Bound("max"), Bound("min"), _OLDER), resp="ZREVRANGEBYSCORE", reply=_SPAN,
         run="zset_ranges.by_score_backwards",
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZREVRANGEBYSCORE z +inf (1", ["b"])),
     ),
@@ -167,7 +169,7 @@ ROWS = [
     ),
     Command(
         "zset.count", 0x070F, "Return how many members have a score between two numbers.",
-        args=(_ZSET, Text("min"), Text("max")), resp="ZCOUNT", reply=INTEGER, run="zset_ranges.count_by_score",
+        args=(_ZSET, Bound("min"), Bound("max")), resp="ZCOUNT", reply=INTEGER, run="zset_ranges.count_by_score",
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZCOUNT z -inf (2", 1)),
     ),
     Command(
@@ -177,14 +179,14 @@ ROWS = [
     ),
     Command(
         "zset.remove_ranks", 0x0711, "Remove members by position and return how many there were.",
-        args=(_CHANGED, Text("start"), Text("stop")), resp="ZREMRANGEBYRANK", reply=INTEGER,
+        args=(_CHANGED, Bound("start"), Bound("stop")), resp="ZREMRANGEBYRANK", reply=INTEGER,
         run="zset_ranges.remove_ranks", traits=WRITES,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZREMRANGEBYRANK z 0 0", 1)),
     ),
     Command(
         "zset.remove_scores", 0x0712, "Remove members whose score lies between two numbers and return how many there "
         "were.",
-        args=(_CHANGED, Text("min"), Text("max")), resp="ZREMRANGEBYSCORE", reply=INTEGER,
+        args=(_CHANGED, Bound("min"), Bound("max")), resp="ZREMRANGEBYSCORE", reply=INTEGER,
         run="zset_ranges.remove_scores", traits=WRITES,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZREMRANGEBYSCORE z -inf (2", 1)),
     ),
@@ -304,7 +306,7 @@ ROWS = [
         "zset.rangestore", 0x0722,
         "Store members of a sorted set, by position, by score or by text, under another key, and return how many there "
         "are.",
-        args=(_DESTINATION, Key("source", "zset"), Text("start"), Text("stop"), AnyOrder(*_KIND_OF_RANGE, _LIMIT)),
+        args=(_DESTINATION, Key("source", "zset"), Bound("start"), Bound("stop"), AnyOrder(*_KIND_OF_RANGE, _LIMIT)),
         resp="ZRANGESTORE", reply=INTEGER, run="zset_algebra.store_range", traits=WRITES | GROWS,
         needs_words=_STORE_WORDS,
         examples=(Example("ZADD z 1 a 2 b", 2), Example("ZRANGESTORE y z 0 0", 1)),

@@ -17,6 +17,7 @@ from synap.arguments import (
     TEXTS,
     AnyOrder,
     Argument,
+    Bound,
     Choice,
     Flag,
     Glob,
@@ -346,9 +347,12 @@ def _simple(node: Simple | Flag, slot: int) -> Step:
         return raw
     if isinstance(node, Key | Text | Glob):
         assert isinstance(node, TEXTS)
+        bound = isinstance(node, Bound)
 
         def text(fields: Fields, draft: _Draft, base: int) -> None:
             value = given(fields)
+            if bound and isinstance(value, int | float) and not isinstance(value, bool):
+                value = repr(value)
             draft.text(base + slot, to_text(name, natives.named(name, value) if draft.native else value))
 
         return text

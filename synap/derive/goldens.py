@@ -13,7 +13,7 @@ side by side, so another slot in an item would move all the others, and is refus
 
 from collections.abc import Iterator
 
-from synap.arguments import GROUPS, AnyOrder, Argument, Choice, Flag, OneOf, Optional, Token, arguments_behind
+from synap.arguments import GROUPS, AnyOrder, Argument, Choice, Flag, OneOf, Optional, Text, Token, arguments_behind
 from synap.command import Catalogue
 from synap.faults import TABLE, SynapError
 
@@ -48,7 +48,7 @@ def tape(args: tuple[Argument, ...]) -> list[str]:
 
 def _entries(node: Argument) -> Iterator[str]:
     """Yield `name:kind` for the slots of one argument, in the order of `synap.arguments.layout`."""
-    kind = type(node).__name__.lower()
+    kind = "text" if isinstance(node, Text) else type(node).__name__.lower()
     if isinstance(node, AnyOrder):
         yield from tape(node.inner)
     elif isinstance(node, GROUPS):

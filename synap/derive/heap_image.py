@@ -37,7 +37,7 @@ from synap.store.kinds.table import KINDS
 from synap.store.lane import grammar
 from synap.store.memory import layout
 from synap.store.memory.layout import REFUSED_SHIFT
-from synap.traits import ADMIN, SIGNED_OUT, WAS_ITEMS
+from synap.traits import ABOVE_MAX, ADMIN, SIGNED_OUT, WAS_ITEMS
 
 WORDS_MAX = 1 << 40  # no upper limit of words
 
@@ -137,6 +137,7 @@ class Image:
         flags = (
             layout.FLAG_WRITE * row.writes
             | layout.FLAG_GROWS * row.grows
+            | layout.FLAG_ABOVE_MAX * bool(row.traits & ABOVE_MAX)
             | layout.FLAG_HANDLER * bool(row.handler)
             | layout.FLAG_CONTROL * row.control
             | layout.FLAG_WAITS * row.waits

@@ -186,7 +186,8 @@ _WORDS: dict[str, Schema] = {
     "hybrid": {},
 }
 _LEAVES: dict[Leaf, Schema] = {
-    Leaf.DONE: {"const": True}, Leaf.INTEGER: {"type": "integer"}, Leaf.REAL: {"type": "number"},
+    Leaf.DONE: {"const": True}, Leaf.INTEGER: {"type": "integer"},
+    Leaf.REAL: {"anyOf": [{"type": "number"}, {"enum": ["inf", "-inf"]}]},
     Leaf.DISTANCE: {"type": "number"}, Leaf.NO_ARRAY: {"type": "null"},
     Leaf.BOOLEAN: {"type": "boolean"}, Leaf.TIME: {"type": "integer"}, Leaf.TEXT: {"type": "string"}, Leaf.VALUE: {},
     Leaf.OCTETS: _OCTETS, Leaf.VALUE_OCTETS: _OCTETS, Leaf.DOCUMENT: {}, Leaf.OBJECT: {}, Leaf.NIL: {"type": "null"},

@@ -209,7 +209,7 @@ def _fields(row: Command, given: list[Parameter]) -> list[str]:
     """Return the arguments of `call`: always given ones, those left out if None or False, those left out if absent."""
     parts, optional, absent = [f'"{row.name}"'], [], []
     for each in given:
-        value = f"paired({each.name})" if is_paired(each) else each.name
+        value = f"paired({each.name}{_turned(each)})" if is_paired(each) else each.name
         if each.default == "NOTHING":
             absent.append(f"{each.field}={value}")
         elif each.default in ("None", "False"):
@@ -284,11 +284,15 @@ def _chain(node: Optional) -> list[Argument]:
     return found
 
 
+def _turned(each: Parameter) -> str:
+    return ", turned=True" if each.turned else ""
+
+
 def _piece(each: Parameter) -> str:
     if is_counted(each):
         return f"*counted_pairs({each.name})" if is_paired(each) else f"*counted({each.name})"
     if isinstance(each.node, Halves):
         return f"*halves({each.name})"
     if is_paired(each):
-        return f"*flat({each.name})"
+        return f"*flat({each.name}{_turned(each)})"
     return f"*{each.name}" if each.how is STAR or each.type.startswith("Sequence") else each.name

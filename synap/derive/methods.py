@@ -26,6 +26,7 @@ from synap.arguments import (
     SIMPLE,
     AnyOrder,
     Argument,
+    Bound,
     Choice,
     Counted,
     Flag,
@@ -53,7 +54,8 @@ from synap.traits import EMPTY_IS_NIL
 
 POSITIONAL, STAR, KEYWORD = "positional", "star", "keyword"
 TYPES: dict[type[Argument], str] = {
-    Key: "Key", Glob: "Key", Raw: "Value", Text: "str", Int: "int", Real: "float", Timeout: "float",
+    Key: "Key", Glob: "Key", Raw: "Value", Text: "str", Bound: "str | float", Int: "int", Real: "float",
+    Timeout: "float",
 }  # fmt: skip
 """Argument -> its type in the interface that generates the method; `Key` and `Value` are names of both."""
 
@@ -65,7 +67,8 @@ class TooIntricate(SynapError):
 @dataclass(frozen=True)
 class Parameter:
     """A parameter of a method. `node` is the argument of the row, `field` its name in `call`, `word` the RESP word
-    before it; `default` is source text, empty for none; `beside` are the other parameters of the same Token."""
+    before it; `default` is source text, empty for none; `beside` are the other parameters of the same Token. `turned`:
+    see `methods.Method`."""
 
     name: str
     how: str
@@ -75,6 +78,7 @@ class Parameter:
     default: str = ""
     word: str = ""
     beside: tuple[str, ...] = ()
+    turned: bool = False
 
     @property
     def signed(self) -> str:
@@ -184,8 +188,9 @@ def _group(row: Command, node: Group, star: bool) -> Parameter:
     if len(types) == 1:
         return Parameter(name, POSITIONAL, f"Sequence[{types[0]}]", node.name, node)
     pairs = f"Iterable[tuple[{', '.join(types)}]]"
-    form = f"Mapping[{', '.join(types)}] | {pairs}" if len(types) == 2 else pairs
-    return Parameter(name, POSITIONAL, form, node.name, node)
+    turned = row.python.turned
+    form = f"Mapping[{', '.join(types[::-1] if turned else types)}] | {pairs}" if len(types) == 2 else pairs
+    return Parameter(name, POSITIONAL, form, node.name, node, turned=turned)
 
 
 def _named(row: Command, field: str) -> str:

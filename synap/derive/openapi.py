@@ -6,6 +6,7 @@ can return: 404 if something may be missing, 409 if a key may hold another type,
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from synap.arguments import GROUPS, TEXTS, Many
@@ -39,6 +40,7 @@ def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
     for row in catalogue.rows:
         for route in row.http:
             paths.setdefault(route.path, {})[route.method.lower()] = operation(row, route)
+    _add_hidden(catalogue, paths)
     _link(catalogue, paths)
     paths |= _own_pages(catalogue)
     return {
@@ -73,6 +75,18 @@ def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
             },
         }},
     }  # fmt: skip
+
+
+def _add_hidden(catalogue: Catalogue, paths: dict[str, dict[str, Any]]) -> None:
+    """Add to the path of each alias the methods of the path with a parameter that it hides: `DELETE /queue/publish`."""
+    routes = [(row, route) for row in catalogue.rows for route in row.http]
+    for alias in {route.path for _, route in routes if route.alias}:
+        for row, route in routes:
+            found = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/{}]+)", route.path), alias)
+            if found and found.groupdict() and route.method.lower() not in paths[alias]:
+                fixed = operation(row, replace(route, path=alias, fixed={**route.fixed, **found.groupdict()}))
+                fixed["operationId"] += "." + "_".join(found.groupdict().values())
+                paths[alias][route.method.lower()] = fixed
 
 
 def operation(row: Command, route: Route) -> dict[str, Any]:

@@ -7,6 +7,7 @@ A reply that was read from the heap (`replies.plain`) consists of int, float, No
 import json
 import re
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, assert_never
 
 import msgspec
@@ -104,6 +105,7 @@ _NUMBERS = dict.fromkeys(
     unchanged,
 )
 _JSON: dict[Leaf, Form] = _NUMBERS | {
+    Leaf.REAL: lambda real: real if real is None or isfinite(real) else "inf" if real > 0 else "-inf",
     Leaf.TIME: lambda ms: ms // 1000,
     Leaf.TEXT: lambda text: as_text(text[0]),
     Leaf.VALUE: lambda text: as_json(*text),

@@ -169,6 +169,7 @@ class Host:
     """
 
     version: str = ""
+    hello_as_redis: bool = False  # HELLO names the server "redis"
     system: str = ""
     pid: int = 0
     run_id: str = ""

@@ -266,7 +266,7 @@ class KeyspaceEvents:
                 yield "s", "srem", source
                 yield from _gone(source)
                 yield from _put("s", "sadd", target)
-            case How.STORED:
+            case How.STORED | How.MERGED:
                 yield from _stored(kind, event, source)
             case How.STORED_LAST:
                 yield from _stored(kind, event, target)

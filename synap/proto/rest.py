@@ -31,9 +31,13 @@ class Target:
 
     __slots__ = ("before", "fixed", "flags", "pack", "params", "renamed", "render", "route", "row", "row_at")
 
-    def __init__(self, row: Command, row_at: int, render: Render, route: Route | None = None) -> None:
+    def __init__(
+        self, row: Command, row_at: int, render: Render, switches: dict[str, bool], route: Route | None = None
+    ) -> None:
         self.row, self.row_at, self.render = row, row_at, render
         self.pack = respelled(row, packer(row, row_at))
+        if row.switch and not switches.get(row.switch):
+            self.pack = self._refuse
         self.params: tuple[str, ...] = ()
         flags = [place.node for place in layout(row.args) if isinstance(place.node, Flag)]
         named = {flag.name or flag.word.lower() for flag in flags}
@@ -42,6 +46,9 @@ class Target:
         self.fixed = dict(route.fixed) if route else {}
         self.renamed = dict(route.renamed) if route else {}
         self.before: Target | None = None  # another row to carry out first
+
+    def _refuse(self, fields: dict[str, Any]) -> bytes:
+        raise Fault("SWITCHED_OFF", name=self.row.name, switch=self.row.switch)
 
 
 Found: TypeAlias = tuple[dict[str, Any] | None, list[str]]
@@ -177,19 +184,19 @@ class Rest:
 
     def __init__(self, catalogue: Catalogue, row_at: dict[str, int], switches: dict[str, bool]) -> None:
         self.tree = Tree()
-        self.switches = switches
         for row in catalogue.rows:
             if not row.http:
                 continue
             render = renderer(row, row.json, row.json_nil)
             for route in row.http:
                 spelled = render if route.json is None else renderer(row, route.json, route.json_nil)
-                target = Target(row, row_at[row.name], spelled, route)
+                target = Target(row, row_at[row.name], spelled, switches, route)
                 names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
                 target.params = tuple(names)
                 if route.before:
                     first = catalogue.by_name[route.before]
-                    target.before = Target(first, row_at[first.name], renderer(first, first.json, first.json_nil))
+                    made = renderer(first, first.json, first.json_nil)
+                    target.before = Target(first, row_at[first.name], made, switches)
                 self.tree.add(route.path, route.method, target)
 
     def _named_elsewhere(
@@ -231,7 +238,7 @@ class Rest:
                 404, {"error": "Not found", "code": 404}
             )
         target = methods.get(method)
-        if target is not None and target.route.needs and not _has(request.body, target.route.needs):
+        if target is not None and target.route.needs and not _has_any(request.body, target.route.needs):
             found, values = self.tree.find(segments, "")
             methods = found or {}
             target = methods.get(method)
@@ -246,8 +253,6 @@ class Rest:
     def fields(self, request: Request, target: Target, values: Sequence[str | None]) -> dict[str, Any]:
         """Return the fields of a call from body, query and path. Raise Fault for a wrong field, and for a field with
         different values in two of these places."""
-        if target.row.switch and not self.switches.get(target.row.switch):
-            raise Fault("SWITCHED_OFF", name=target.row.name, switch=target.row.switch)
         fields: dict[str, Any] = dict(target.fixed)
         if request.body:
             fields.update(body_object(request.body, target.route.whole if target.route else ""))
@@ -286,13 +291,13 @@ def _put(fields: dict[str, Any], target: Target, name: str, value: str, place: s
     fields[name] = value
 
 
-def _has(body: bytes, needs: tuple[tuple[str, ...], ...]) -> bool:
-    """Return True if the body is an object with a member of each of these groups."""
+def _has_any(body: bytes, needs: tuple[tuple[str, ...], ...]) -> bool:
+    """Return True if the body is an object with a member of any of these groups."""
     try:
         found = body_object(body)
     except Fault:
         return False
-    return all(any(found.get(name) is not None for name in group) for group in needs)
+    return any(found.get(name) is not None for group in needs for name in group)
 
 
 def query_pairs(query: bytes) -> list[tuple[str, str]]:

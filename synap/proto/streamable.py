@@ -64,7 +64,7 @@ class Commands:
                 assert name not in self.targets, f"{name} is defined twice"
                 template, nil = row.enveloped
                 template = row.spelled.get(name, template)
-                self.targets[name] = Target(row, row_at[row.name], renderer(row, template, nil))
+                self.targets[name] = Target(row, row_at[row.name], renderer(row, template, nil), switches)
                 if template == EXACT:
                     for texts in (RAW, NATIVE):
                         self._in_other_texts[texts, name] = renderer(row, texts, nil)
@@ -82,12 +82,10 @@ class Commands:
         return self._in_other_texts.get((texts, name)) or self.targets[name].render
 
     def find(self, name: str) -> Target:
-        """Return the target of this name. Raise Fault if it is unknown or switched off."""
+        """Return the target of this name. Raise Fault if it is unknown."""
         target = self.targets.get(name)
         if target is None:
             raise Fault("UNKNOWN_COMMAND", name=name, args="")
-        if target.row.switch and not self.switches.get(target.row.switch):
-            raise Fault("SWITCHED_OFF", name=target.row.name, switch=target.row.switch)
         return target
 
 

@@ -77,6 +77,9 @@ TABLE: tuple[Setting, ...] = (
     Setting("resp.port", Whole(-1, _PORT_MAX), 6379, "Port of the RESP listener; 0 turns RESP off, -1 chooses any "
             "free port. If the port is the default, is in use, and was not set by a flag or the environment, the "
             "server starts without RESP.", "--resp-port"),
+    Setting("resp.hello_server", Choice(("synap", "redis")), "synap", "Name of the server in the reply to HELLO. Some "
+            "clients look for redis there before they use what they know of it, for instance redis-py for its cache; "
+            "the version is then 7.4.0, as fields of hashes can expire."),
     Setting("limits.query_bytes_max", _SIZE, 1 << 30, "Largest command, with all its arguments. A larger command "
             "closes the connection."),
     Setting("limits.bulk_bytes_max", _SIZE, 512 * MIB, "Largest argument or value. A larger one is refused."),
@@ -178,7 +181,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("persistence.snapshot.interval_secs", Whole(1, 604_800, "seconds"), 300, "Time after which a snapshot is "
             "due if anything has changed."),
     Setting("persistence.snapshot.operation_threshold", Whole(1, 10**12), 10_000, "Number of changes after which a "
-            "snapshot is due."),
+            "snapshot is due, if the last one is at least a minute old."),
     Setting("persistence.snapshot.max_snapshots", Whole(1, 1000), 2, "Number of snapshots that are kept. The oldest "
             "is deleted once a newer one has been verified."),
     Setting("logging.level", Choice(("trace", "debug", "info", "warn", "error")), "info", "Lowest severity of the "

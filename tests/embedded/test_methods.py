@@ -340,7 +340,7 @@ def test_import_alone_is_cheap() -> None:
 
 
 def test_sorted_sets(db: synap.Database) -> None:
-    assert db.zadd("z", {1.5: "a", 2: "b", 3: "c"}) == 3 and db.zadd("z", [(0.5, "d")]) == 1
+    assert db.zadd("z", {"a": 1.5, "b": 2, "c": 3}) == 3 and db.zadd("z", [(0.5, "d")]) == 1
     assert db.zrank("z", "b") == 2 and db.zrevrank("z", "b") == 1 and db.zrank("z", "none") is None
     assert db.zrank("z", "b", withscore=True) == [2, 2.0] and db.zrevrank("z", "d", withscore=True) == [3, 0.5]
     assert db.bzpopmin("none", "z", timeout=1) == (b"z", b"d", 0.5)
@@ -351,3 +351,13 @@ def test_sorted_sets(db: synap.Database) -> None:
     assert db.zmpop(["z"], "MIN") is None and db.bzpopmin("z", timeout=0.01) is None
     assert db.rpush("l", "x", "y") == 2 and db.lmpop(["none", "l"], "LEFT") == (b"l", [b"x"])
     assert db.blpop("l", timeout=1) == (b"l", b"y") and db.blpop("l", timeout=0.01) is None
+
+
+def test_ends_of_ranges_may_be_numbers(store: Any) -> None:
+    with synap.open() as db:
+        assert db.zadd("z", {f"m{i}": i for i in range(3)}) == 3 and db.zadd("z", [(3, "m3")]) == 1
+        assert db.zrange("z", 1, -1) == db.zrange("z", "1", "-1") == [b"m1", b"m2", b"m3"]
+        assert db.zrangebyscore("z", 0.5, float("inf")) == db.zrangebyscore("z", "(0", "+inf")
+        assert db.zcount("z", 1, 2) == 2 and db.zremrangebyrank("z", 0, 1) == 2
+        with pytest.raises(synap.Fault, match="found bool"):
+            db.zrange("z", True, -1)

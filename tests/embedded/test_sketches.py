@@ -36,8 +36,12 @@ def test_forms_of_elements(store: Any) -> None:
         assert db.pfadd_many("c", given.reshape(30, 100)[:, ::-1]) == wanted
         assert db.pfadd_many("d", given[:1500]) < db.pfadd_many("d", given[1500:]) == wanted
         assert len({db.get(key) for key in "abcd"}) == 1
-        for wrong in (given.astype(np.float64), given.astype(np.uint32), [1, 2], b"12345678"):
-            with pytest.raises(TypeError, match="uint64 or int64"):
+        few = np.array([0, 1, 200], np.uint8)
+        assert db.pfadd_many("e", few) == db.pfadd_many("f", few.astype(np.uint64)) and db.get("e") == db.get("f")
+        low = -np.arange(1, 1500, dtype=np.int16)
+        assert db.pfadd_many("g", low) == db.pfadd_many("h", low.astype(np.int64)) and db.get("g") == db.get("h")
+        for wrong in (given.astype(np.float64), given > 5, [1, 2], b"12345678"):
+            with pytest.raises(TypeError, match="an array of integers"):
                 db.pfadd_many("a", wrong)  # type: ignore[arg-type]
         db.rpush("l", "x")
         db.set("s", "text")

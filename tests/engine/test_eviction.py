@@ -54,6 +54,25 @@ def test_noeviction_refuses_and_loses_nothing(store: type[Bench]) -> None:
     assert client.ask("DEL " + " ".join(f"k{i}" for i in range(20)), f"SET new {VALUE}") == [20, OK]
 
 
+LITTLE = [
+    "EXPIRE s 100", "PEXPIRE s 100000", "EXPIREAT s 9999999999", "GETEX s EX 10", "GETEX s PERSIST", "EXPIRE s -1",
+    "RENAME r r2", "RENAMENX r2 r3", "MOVE m 3", "SMOVE st st2 2", "HGETEX h EX 100 FIELDS 1 f", "SWAPDB 0 1",
+]  # fmt: skip
+
+
+def test_what_needs_little_is_not_refused(store: type[Bench]) -> None:
+    """As in Redis: else a full store could not even be given deadlines."""
+    house = house_of(store, "noeviction")
+    client = house.client()
+    client.ask("MSET s x r x m x", "SADD st 1 2 3", "HSET h f v")
+    while client.one(f"SET fill{house.now} {VALUE}") == OK:
+        house.now += 1
+    assert client.one("SADD st 4") == client.one("COPY s other") == OOM
+    refused = [line for line in LITTLE if isinstance(client.one(line), Refusal)]
+    assert not refused
+    replayed(store, house)
+
+
 @pytest.mark.parametrize("policy", ANY)
 def test_every_write_finds_memory(store: type[Bench], policy: str) -> None:
     house = house_of(store, policy)

@@ -212,6 +212,21 @@ def test_messages_never_stand_within_a_reply(node: Server) -> None:
         assert [client.read() for _ in range(3)] == [[b"message", b"c", b"x" * 600_000]] * 3
 
 
+@pytest.mark.parametrize("state", ["CLIENT TRACKING ON", "SUBSCRIBE c", "MONITOR"])
+def test_an_empty_command_is_none(node: Server, state: str) -> None:
+    """On connections whose commands take the slow path, too."""
+    with node.resp() as client:
+        client.ask("HELLO", 3)
+        client.ask(*state.split())
+        client.send_bytes(b"*0\r\n*-1\r\n*1\r\n$4\r\nPING\r\n")
+        while client.read() != b"PONG":  # MONITOR shows the PING, too
+            continue
+        client.send_bytes(b"*1\r\n:4\r\n")
+        while not str(told := client.read()).startswith("ERR"):
+            continue
+        assert str(told) == "ERR Protocol error: expected '$', got ':'"
+
+
 def test_noloop_is_told_where_it_is_not_known_who_has_changed_a_key(node: Server) -> None:
     """More keys change at once than are listed: all noted keys are forgotten, so their readers have to be told."""
     with node.resp() as client:

@@ -153,3 +153,27 @@ def test_what_all_clients_queue_is_bounded(store: type[Bench], monkeypatch: pyte
     assert held.queues()
     monkeypatch.setattr(client_transactions, "IDLE_MS", -1)
     assert not held.queues() and not held.clients and held._size == 0
+
+
+def test_a_published_message_is_part_of_a_transaction(store: type[Bench]) -> None:
+    surfaces, me = Surfaces(), {"client_id": "me"}
+    rest(surfaces, "/transaction/multi", me)
+    assert rest(surfaces, "/pubsub/news/publish", {"payload": "dropped", **me}) == (200, QUEUED)
+    rest(surfaces, "/transaction/discard", me)
+    rest(surfaces, "/transaction/multi", me)
+    assert rest(surfaces, "/pubsub/news/publish", {"payload": "sent", **me}) == (200, QUEUED)
+    assert surfaces.command("pubsub.publish", {"topic": "news", "payload": "too", **me})["payload"] == QUEUED
+    assert surfaces.server.engine.pubsub.published == 0
+    results = rest(surfaces, "/transaction/exec", me)[1]["results"]
+    assert [found["subscribers_matched"] for found in results] == [0, 0]
+    assert surfaces.server.engine.pubsub.published == 2
+
+
+def test_a_command_that_is_switched_off_spoils_a_transaction(store: type[Bench]) -> None:
+    surfaces, me = Surfaces(flush=False), {"client_id": "me"}
+    for spoil in (lambda: rest(surfaces, "/key/flushdb", me), lambda: surfaces.command("kv.flushdb", me)):
+        rest(surfaces, "/transaction/multi", me)
+        assert "disabled" in json.dumps(spoil())
+        assert rest(surfaces, "/kv/set", {"key": "k", "value": "v", **me}) == (200, QUEUED)
+        assert rest(surfaces, "/transaction/exec", me)[0] == 400
+    assert surfaces.resp("EXISTS", "k") == 0

@@ -180,3 +180,24 @@ def test_success_stays_what_the_reply_says() -> None:
     assert sdks.nested({"success": False, "key": "h"})["success"] is False
     assert sdks.nested({"created": False})["success"] is True
     assert Settings().text("server.envelope_nested") == "auto"
+
+
+def test_infinite_scores(surfaces: Surfaces) -> None:
+    surfaces.resp("ZADD", "z", "inf", "up", "-inf", "down", "1.5", "mid")
+    members = [{"member": "down", "score": "-inf"}, {"member": "mid", "score": 1.5}, {"member": "up", "score": "inf"}]
+    assert surfaces.rest("GET", "/sortedset/z/zrange?start=0&stop=-1")[1]["members"] == members
+    assert surfaces.command("sortedset.zrange", {"key": "z", "start": 0, "stop": -1})["payload"]["members"] == members
+    assert surfaces.rest("GET", "/sortedset/z/up/zscore")[1]["score"] == "inf"
+    assert surfaces.rest("GET", "/sortedset/z/none/zscore")[1]["score"] is None
+    told = surfaces.rest("POST", "/sortedset/z/zadd", {"member": "more", "score": "inf"})[0]
+    assert told == 200 and surfaces.resp("ZSCORE", "z", "more") == b"inf"
+
+
+@pytest.mark.parametrize(("path", "body", "missing"), [
+    ("/queue/publish", {"message": "x"}, "queue"), ("/queue/publish", {"queue": "q"}, "payload"),
+    ("/stream/publish", {"event": "e", "data": 1}, "room"), ("/stream/publish", {"room": "r"}, "event"),
+])  # fmt: skip
+def test_publish_lacks_a_field(surfaces: Surfaces, path: str, body: Any, missing: str) -> None:
+    status, told, _ = surfaces.rest("POST", path, body)
+    assert (status, told["error"]) == (422, f"Invalid request: Missing '{missing}' field")
+    assert surfaces.resp("QUEUE.LIST") == [] and surfaces.resp("STREAM.LIST") == []

@@ -14,13 +14,16 @@ class ZsetsMethods(Calls[D]):
 
     @method
     def zadd(
-        self, key: Word, pairs: Mapping[float, Word] | Iterable[tuple[float, Word]], *, nx: bool = False,
+        self, key: Word, pairs: Mapping[Word, float] | Iterable[tuple[float, Word]], *, nx: bool = False,
         xx: bool = False, gt: bool = False, lt: bool = False, ch: bool = False, incr: bool = False,
     ) -> Request[D | None]:  # fmt: skip
-        """Add members with their scores to a sorted set, creating it if it is missing, and return how many were new."""
+        """Add members with their scores to a sorted set, creating it if it is missing, and return how many were new.
+
+        `pairs` are (score, member), or a mapping from members to scores.
+        """
         return doing(
             self._data, "ZADD", key, *when("NX", nx), *when("XX", xx), *when("GT", gt), *when("LT", lt),
-            *when("CH", ch), *when("INCR", incr), *flat(pairs),
+            *when("CH", ch), *when("INCR", incr), *flat(pairs, turned=True),
         )  # fmt: skip
 
     @method
@@ -60,8 +63,8 @@ class ZsetsMethods(Calls[D]):
 
     @method
     def zrange(
-        self, key: Word, start: str, stop: str, *, byscore: bool = False, bylex: bool = False, rev: bool = False,
-        offset: int | None = None, count: int | None = None, withscores: bool = False,
+        self, key: Word, start: str | float, stop: str | float, *, byscore: bool = False, bylex: bool = False,
+        rev: bool = False, offset: int | None = None, count: int | None = None, withscores: bool = False,
     ) -> Request[list[D]]:  # fmt: skip
         """Return members of a sorted set by position, by score or by text."""
         return asking(
@@ -71,8 +74,8 @@ class ZsetsMethods(Calls[D]):
 
     @method
     def zrevrange(
-        self, key: Word, start: str, stop: str, *, offset: int | None = None, count: int | None = None,
-        withscores: bool = False,
+        self, key: Word, start: str | float, stop: str | float, *, offset: int | None = None,
+        count: int | None = None, withscores: bool = False,
     ) -> Request[list[D]]:  # fmt: skip
         """Return members of a sorted set by position, the highest score first."""
         return asking(
@@ -81,7 +84,7 @@ class ZsetsMethods(Calls[D]):
 
     @method
     def zrangebyscore(
-        self, key: Word, min: str, max: str, *, offset: int | None = None, count: int | None = None,
+        self, key: Word, min: str | float, max: str | float, *, offset: int | None = None, count: int | None = None,
         withscores: bool = False,
     ) -> Request[list[D]]:  # fmt: skip
         """Return members of a sorted set whose score lies between two numbers."""
@@ -91,7 +94,7 @@ class ZsetsMethods(Calls[D]):
 
     @method
     def zrevrangebyscore(
-        self, key: Word, max: str, min: str, *, offset: int | None = None, count: int | None = None,
+        self, key: Word, max: str | float, min: str | float, *, offset: int | None = None, count: int | None = None,
         withscores: bool = False,
     ) -> Request[list[D]]:  # fmt: skip
         """Return members whose score lies between two numbers, the highest first."""
@@ -122,7 +125,7 @@ class ZsetsMethods(Calls[D]):
         )  # fmt: skip
 
     @method
-    def zcount(self, key: Word, min: str, max: str) -> Request[int]:
+    def zcount(self, key: Word, min: str | float, max: str | float) -> Request[int]:
         """Return how many members have a score between two numbers."""
         return asking(whole, "ZCOUNT", key, min, max)
 
@@ -132,12 +135,12 @@ class ZsetsMethods(Calls[D]):
         return asking(whole, "ZLEXCOUNT", key, min, max)
 
     @method
-    def zremrangebyrank(self, key: Word, start: str, stop: str) -> Request[int]:
+    def zremrangebyrank(self, key: Word, start: str | float, stop: str | float) -> Request[int]:
         """Remove members by position and return how many there were."""
         return doing(whole, "ZREMRANGEBYRANK", key, start, stop)
 
     @method
-    def zremrangebyscore(self, key: Word, min: str, max: str) -> Request[int]:
+    def zremrangebyscore(self, key: Word, min: str | float, max: str | float) -> Request[int]:
         """Remove members whose score lies between two numbers and return how many there were."""
         return doing(whole, "ZREMRANGEBYSCORE", key, min, max)
 
@@ -266,8 +269,8 @@ class ZsetsMethods(Calls[D]):
 
     @method
     def zrangestore(
-        self, destination: Word, source: Word, start: str, stop: str, *, byscore: bool = False, bylex: bool = False,
-        rev: bool = False, offset: int | None = None, count: int | None = None,
+        self, destination: Word, source: Word, start: str | float, stop: str | float, *, byscore: bool = False,
+        bylex: bool = False, rev: bool = False, offset: int | None = None, count: int | None = None,
     ) -> Request[int]:  # fmt: skip
         """Store members of a sorted set, by position, by score or by text, under another key, and return how many
         there are.

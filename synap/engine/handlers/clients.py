@@ -285,6 +285,10 @@ def auth(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Valu
     return "OK"
 
 
+HELLO_VERSION = b"7.4.0"
+"""The version of HELLO to clients that look for a Redis: the least for which redis-py caches values."""
+
+
 def hello(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the RESP version, check the user, set the name, and return the facts of the server."""
     version = args.get("version", session.version)
@@ -298,8 +302,8 @@ def hello(engine: Engine, session: Session, args: dict[str, Any], now: int) -> V
     session.version = version
     session.note_subscribed()
     return {
-        "server": b"synap",
-        "version": engine.host.version.encode(),
+        "server": b"redis" if engine.host.hello_as_redis else b"synap",
+        "version": HELLO_VERSION if engine.host.hello_as_redis else engine.host.version.encode(),
         "proto": version,
         "id": session.number,
         "mode": b"standalone",

@@ -22,6 +22,8 @@ from synap.store.memory.layout import WORD
 from synap.traits import NOT_IN_MULTI, WHILE_SUBSCRIBED
 
 LINE_BYTES_MAX = 64 * layout.KIB
+SHOWN_BYTES_MAX = 128
+"""Of an unknown command: so many bytes of its name, and of its arguments with their quotes."""
 WRONG_WORDS = (b"post", b"host:")  # first words of HTTP: a browser was directed to this port
 PROTOCOL_ERRORS = {
     resp.BAD_COUNT_LINE: "invalid multibulk length",
@@ -64,7 +66,9 @@ class SlowPath:
         row_at = lane.parse(engine.words, engine.octets, at, end)
         after, count = numbers[layout.LANE_AT], numbers[layout.LANE_CALLS]
         if after <= 0:
-            return at if after == resp.INCOMPLETE else self._bad(after, end)
+            return at if after == resp.INCOMPLETE else self._bad(protocol_fault(engine, at, end), end)
+        if count == 0:
+            return after
         row = engine.rows.get(row_at)
         if row is None:
             session.count_call(now)
@@ -148,9 +152,14 @@ class SlowPath:
     def _unknown(self, count: int) -> None:
         numbers, octets = self._engine.numbers, self._engine.bytes
         words = []
-        for i in range(min(count, 21)):
+        left = SHOWN_BYTES_MAX
+        for i in range(count):
             start, size = numbers[layout.WORDS + 2 * i], numbers[layout.WORDS + 2 * i + 1]
-            words.append(bytes(octets[start : start + min(size, 128)]).decode("utf-8", "surrogateescape"))
+            size = min(size, left if i else SHOWN_BYTES_MAX)
+            words.append(bytes(octets[start : start + size]).decode("utf-8", "surrogateescape"))
+            left -= size + len("'' ") if i else 0
+            if left <= 0:
+                break
         self._session.break_multi()
         if words[0].lower().encode("utf-8", "surrogateescape") in WRONG_WORDS:
             self._replies.closing = True
@@ -172,7 +181,7 @@ class SlowPath:
         line, whole, _ = bytes(octets[at : min(end, at + LINE_BYTES_MAX)]).partition(b"\n")
         if not whole or b"\0" in line:  # as in Redis, no line end is found behind a zero byte
             if end - at >= LINE_BYTES_MAX:
-                return self._bad(resp.TOO_LONG, end)
+                return self._bad(PROTOCOL_ERRORS[resp.TOO_LONG], end)
             return at
         after = at + len(line) + 1
         try:
@@ -191,8 +200,8 @@ class SlowPath:
         held = self._run_words(start, start + len(call), now) == start  # by a pause
         return at if held else after
 
-    def _bad(self, what: int, end: int) -> int:
-        self._replies.protocol_error(PROTOCOL_ERRORS.get(what, "invalid request"))
+    def _bad(self, error: str, end: int) -> int:
+        self._replies.protocol_error(error)
         return end
 
     # Transactions that the lane cannot carry out alone.

@@ -109,6 +109,8 @@ class ArrayMethods(BulkMethods):
         first, last = ("-inf", "+inf") if byscore else ("0", "-1")
         if rev and byscore:
             first, last = last, first
+        if count is not None and offset is None:
+            offset = 0
         return self._read(
             "zset.range", lambda items: (items.array(wanted, 1), items.reals(2)), 1, 3, key=key,
             start=first if start is None else _bound(start), stop=last if stop is None else _bound(stop),

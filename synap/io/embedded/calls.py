@@ -58,8 +58,10 @@ def stored(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not NOTHING}
 
 
-def paired(found: Mapping[Any, Any] | Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return the items of a mapping, or pairs as a list."""
+def paired(found: Mapping[Any, Any] | Iterable[tuple[Any, ...]], turned: bool = False) -> list[tuple[Any, ...]]:
+    """Return the items of a mapping, or pairs as a list; `turned`: a mapping names the second of each pair first."""
+    if turned and isinstance(found, Mapping):
+        return [(first, second) for second, first in found.items()]
     return list(found.items()) if isinstance(found, Mapping) else [tuple(each) for each in found]
 
 

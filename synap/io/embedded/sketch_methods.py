@@ -46,15 +46,17 @@ class SketchMethods:
         raise NotImplementedError
 
     def pfadd_many(self, key: str | bytes, elements: NDArray[np.integer[Any]]) -> int:
-        """Add integers of 64 bits to a HyperLogLog, and return its new estimate.
+        """Add integers to a HyperLogLog, and return its new estimate.
 
-        `elements` is an array of dtype uint64 or int64, of any shape and byte order. An element is the eight bytes of
-        its integer, the lowest first: adding these bytes with `pfadd` is the same. A call needs about 5 ns for each,
+        `elements` is an array of integers, of any shape and byte order. An element is its integer in 64 bits, as eight
+        bytes, the lowest first: adding these bytes with `pfadd` is the same. A call needs about 5 ns for each,
         and the log gets 12 KiB, however many there are.
         """
-        if not isinstance(elements, np.ndarray) or elements.dtype.kind not in "iu" or elements.dtype.itemsize != 8:
+        if not isinstance(elements, np.ndarray) or elements.dtype.kind not in "iu":
             found = getattr(elements, "dtype", type(elements).__name__)
-            raise TypeError(f"elements: wanted an array of uint64 or int64, found {found}")
+            raise TypeError(f"elements: wanted an array of integers, found {found}")
+        if elements.dtype.itemsize != 8:
+            elements = elements.astype(np.int64)
         flat = np.require(elements.reshape(-1), elements.dtype.newbyteorder("="), ("C", "W"))
         if len(flat) <= FEW:
             self.call("hyperloglog.pfadd", key=key, elements=[each.tobytes() for each in flat.astype("<u8")])

@@ -1,9 +1,9 @@
 """Transactions of clients of the JSON surfaces: HTTP has no sessions, so a client names itself with `client_id`.
 
-A write that carries the id of a client with an open transaction is queued, packed as MULTI queues calls, and answered
-with `{"success": true, "queued": true}`. EXEC carries all of them out as one group, without another call in between,
-and replies to each what it would have replied alone; a failed one is `{"error": text}`. Keys can be watched before or
-after MULTI. A transaction ends IDLE_MS after its last call.
+A write, or a message that is published, with the id of a client with an open transaction is queued, packed as MULTI
+queues calls, and answered with `{"success": true, "queued": true}`. EXEC carries all of them out as one group, without
+another call in between, and replies to each what it would have replied alone; a failed one is `{"error": text}`. Keys
+can be watched before or after MULTI. A transaction ends IDLE_MS after its last call.
 """
 
 from contextlib import closing
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from synap.io.http.json_calls import JsonCalls
 
 CLIENT_ID = "client_id"
+FAMILY = "transaction"
 IDLE_MS = 60_000
 CLIENTS_MAX = 1000
 CALLS_MAX = 10_000
@@ -128,12 +129,13 @@ class ClientTransactions:
             del self.clients[client]
 
     def queue(self, target: Target, fields: dict[str, Any], now: int) -> Outcome | None:
-        """Queue a write of a client with an open transaction; return None if the call is no such write. Raise Fault.
+        """Queue a write, or a message that is published, of a client with an open transaction; return None if the call
+        is nothing of it. Raise Fault.
 
-        A write that is refused here makes EXEC fail, as in Redis.
+        A call that is refused here makes EXEC fail, as in Redis.
         """
         name = fields[CLIENT_ID]
-        if not target.row.writes:
+        if not target.row.waits_for_writes or target.row.family == FAMILY:
             return None
         if not isinstance(name, str):
             raise wrong(CLIENT_ID, "a string", name)

@@ -180,6 +180,7 @@ class HttpApp:
         request ends here."""
         assert target.before is not None and target.route is not None, "only a route has another row to carry out first"
         engine = self.server.engine
+        target.pack(fields)  # a call with wrong fields makes nothing
         engine.admit_to(target.row.name, caller, now)
         outcome = self.calls.make(caller, target.before, fields, now, counted=False)
         engine.settle(now)

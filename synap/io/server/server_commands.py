@@ -88,6 +88,7 @@ def install(server: "Server", node: Node) -> None:
     engine.diagnostics.idle_s = settings.number("limits.timeout")
     engine.diagnostics.keep_alive_s = settings.number("limits.tcp_keepalive")
     host = engine.host
+    host.hello_as_redis = settings.text("resp.hello_server") == "redis"
     host.http_port, host.run_id, host.event_loop = server.http_port, seed(20).hex(), type(loop).__module__.split(".")[0]
     host.config_file = FILE if any(FILE in settings.origin(name) for name in settings) else ""
     host.uptime = lambda: int(server.uptime)

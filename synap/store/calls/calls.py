@@ -21,6 +21,7 @@ from synap.store.memory.layout import (
     EVICT_NOBODY,
     EVICTION,
     EVICTS_SELF,
+    FLAG_ABOVE_MAX,
     FLAG_ADMIN,
     FLAG_GROWS,
     FLAG_LOADING,
@@ -99,8 +100,8 @@ def guard(refuse, flags):
 def admit(words, octets, row, tape_size, blob_size, now):
     """Return the refusal of a call before it runs, or 0: `guard`, then memory, then the rate of the caller.
 
-    A row that grows evicts keys if memory is full. A pause is no refusal: whoever receives a call waits with it
-    (engine/diagnostics.py).
+    A row that grows evicts keys if memory is full, unless it may grow above max_memory; then only the address space
+    limits it. A pause is no refusal: whoever receives a call waits with it (engine/diagnostics.py).
     """
     flags = words[row + ROW_FLAGS]
     refuse = words[REFUSE] | words[REFUSE_CALLER]
@@ -110,7 +111,10 @@ def admit(words, octets, row, tape_size, blob_size, now):
             return refusal
     if flags & FLAG_GROWS:
         needed = arena.rounded(blob_size) + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
-        if not eviction.has_memory(words, octets, now, needed):
+        if flags & FLAG_ABOVE_MAX:
+            if arena.crowded(words, needed):
+                return OUT_OF_MEMORY
+        elif not eviction.has_memory(words, octets, now, needed):
             return OUT_OF_MEMORY
     return RATE_LIMITED if refuse & GUARD_RATE and not flags & FLAG_SIGNED_OUT else 0
 

@@ -247,7 +247,7 @@ def swap(words, octets, tape, now, reply):
     total = words[KEYS_COUNT + one] + words[KEYS_COUNT + two]
     if one == two or total == 0:
         return DONE
-    found = 0 if arena.lacks(words, total * WORD) else arena.allocate(words, total)
+    found = 0 if arena.lacks_aside(words, total * WORD) else arena.allocate(words, total)
     if found == 0:
         return OUT_OF_MEMORY
     count = 0

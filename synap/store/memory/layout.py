@@ -163,6 +163,7 @@ REPLY_WORD, REPLY_SET, REPLY_GROUP = 1, 2, 4  # a number selects a name; ITEMS a
 # Flags of a row.
 FLAG_WRITE = 1  # may change the state
 FLAG_GROWS = 2  # may need memory: refused above max_memory
+FLAG_ABOVE_MAX = 4096  # may need a little memory, also above max_memory
 FLAG_HANDLER = 4  # runs in Python: the lane stops before it
 UNREADABLE = 1 << 8  # in the slot of a OneOf: a number that belongs to it is not an integer
 FLAG_CONTROL = 8  # not queued in MULTI: MULTI, EXEC and similar

@@ -8,6 +8,7 @@ from synap.store.memory.layout import (
     BYTES_MAX,
     EVICT_NOBODY,
     EVICTION,
+    FLAG_ABOVE_MAX,
     FLAG_GROWS,
     REFUSE,
     ROW_FLAGS,
@@ -31,7 +32,9 @@ def next_victim(words, octets, row, tape_size, blob_size, now, refuse, found):
     found = bare(found)
     flags = words[row + ROW_FLAGS]
     needed = arena.rounded(blob_size) + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
-    if not flags & FLAG_GROWS or not arena.full(words, needed) or calls.guard(words[REFUSE] | refuse, flags):
+    if flags & (FLAG_GROWS | FLAG_ABOVE_MAX) != FLAG_GROWS or not arena.full(words, needed):
+        return 0
+    if calls.guard(words[REFUSE] | refuse, flags):
         return 0
     if words[EVICTION] == EVICT_NOBODY or needed > words[BYTES_MAX] >> 1:
         return 0

@@ -33,10 +33,9 @@ def piece(state: State, args: dict[str, Any], now: int) -> Answer:
 
 
 def append(state: State, args: dict[str, Any], now: int) -> Answer:
-    there = state.seen(args["key"], now, bytes)
     value = _value(state, args["key"], now) + args["value"]
     _put(state, args["key"], now, value)
-    return len(value), there is None or bool(args["value"])
+    return len(value), True
 
 
 def overwrite(state: State, args: dict[str, Any], now: int) -> Answer:

@@ -10,12 +10,15 @@ class ZsetsMethods(Calls):
     """Methods of the family zsets."""
 
     def zadd(
-        self, key: Key, pairs: Mapping[float, Value] | Iterable[tuple[float, Value]], *, nx: bool = False,
+        self, key: Key, pairs: Mapping[Value, float] | Iterable[tuple[float, Value]], *, nx: bool = False,
         xx: bool = False, gt: bool = False, lt: bool = False, ch: bool = False, incr: bool = False,
     ) -> Any:  # fmt: skip
-        """Add members with their scores to a sorted set, creating it if it is missing, and return how many were new."""
+        """Add members with their scores to a sorted set, creating it if it is missing, and return how many were new.
+
+        `pairs` are (score, member), or a mapping from members to scores.
+        """
         found = self.call(
-            "zset.add", key=key, pairs=paired(pairs), **given(nx=nx, xx=xx, gt=gt, lt=lt, ch=ch, incr=incr)
+            "zset.add", key=key, pairs=paired(pairs, turned=True), **given(nx=nx, xx=xx, gt=gt, lt=lt, ch=ch, incr=incr)
         )
         return found
 
@@ -48,8 +51,8 @@ class ZsetsMethods(Calls):
         return self.call("zset.revrank", key=key, member=member, **given(withscore=withscore))
 
     def zrange(
-        self, key: Key, start: str, stop: str, *, byscore: bool = False, bylex: bool = False, rev: bool = False,
-        offset: int | None = None, count: int | None = None, withscores: bool = False,
+        self, key: Key, start: str | float, stop: str | float, *, byscore: bool = False, bylex: bool = False,
+        rev: bool = False, offset: int | None = None, count: int | None = None, withscores: bool = False,
     ) -> list[Any]:  # fmt: skip
         """Return members of a sorted set by position, by score or by text."""
         found = self.call(
@@ -59,8 +62,8 @@ class ZsetsMethods(Calls):
         return found
 
     def zrevrange(
-        self, key: Key, start: str, stop: str, *, offset: int | None = None, count: int | None = None,
-        withscores: bool = False,
+        self, key: Key, start: str | float, stop: str | float, *, offset: int | None = None,
+        count: int | None = None, withscores: bool = False,
     ) -> list[Any]:  # fmt: skip
         """Return members of a sorted set by position, the highest score first."""
         found = self.call(
@@ -69,7 +72,7 @@ class ZsetsMethods(Calls):
         return found
 
     def zrangebyscore(
-        self, key: Key, min: str, max: str, *, offset: int | None = None, count: int | None = None,
+        self, key: Key, min: str | float, max: str | float, *, offset: int | None = None, count: int | None = None,
         withscores: bool = False,
     ) -> list[Any]:  # fmt: skip
         """Return members of a sorted set whose score lies between two numbers."""
@@ -79,7 +82,7 @@ class ZsetsMethods(Calls):
         return found
 
     def zrevrangebyscore(
-        self, key: Key, max: str, min: str, *, offset: int | None = None, count: int | None = None,
+        self, key: Key, max: str | float, min: str | float, *, offset: int | None = None, count: int | None = None,
         withscores: bool = False,
     ) -> list[Any]:  # fmt: skip
         """Return members whose score lies between two numbers, the highest first."""
@@ -110,7 +113,7 @@ class ZsetsMethods(Calls):
         )  # fmt: skip
         return found
 
-    def zcount(self, key: Key, min: str, max: str) -> int:
+    def zcount(self, key: Key, min: str | float, max: str | float) -> int:
         """Return how many members have a score between two numbers."""
         return self.call("zset.count", key=key, min=min, max=max)
 
@@ -118,11 +121,11 @@ class ZsetsMethods(Calls):
         """Return how many members lie between two texts."""
         return self.call("zset.lexcount", key=key, min=min, max=max)
 
-    def zremrangebyrank(self, key: Key, start: str, stop: str) -> int:
+    def zremrangebyrank(self, key: Key, start: str | float, stop: str | float) -> int:
         """Remove members by position and return how many there were."""
         return self.call("zset.remove_ranks", key=key, start=start, stop=stop)
 
-    def zremrangebyscore(self, key: Key, min: str, max: str) -> int:
+    def zremrangebyscore(self, key: Key, min: str | float, max: str | float) -> int:
         """Remove members whose score lies between two numbers and return how many there were."""
         return self.call("zset.remove_scores", key=key, min=min, max=max)
 
@@ -226,8 +229,8 @@ class ZsetsMethods(Calls):
         return self.call("zset.intercard", keys=keys, **given(limit=limit))
 
     def zrangestore(
-        self, destination: Key, source: Key, start: str, stop: str, *, byscore: bool = False, bylex: bool = False,
-        rev: bool = False, offset: int | None = None, count: int | None = None,
+        self, destination: Key, source: Key, start: str | float, stop: str | float, *, byscore: bool = False,
+        bylex: bool = False, rev: bool = False, offset: int | None = None, count: int | None = None,
     ) -> int:  # fmt: skip
         """Store members of a sorted set, by position, by score or by text, under another key, and return how many
         there are.

@@ -19,6 +19,7 @@ from synap.engine.subscribers import Mailbox
 from synap.io.websocket.endpoints.endpoint import EndpointFactory, Parameters, unknown_command
 from synap.io.websocket.endpoints.topics import PubSubEndpoint, asked
 from synap.proto.http import Request, Response
+from synap.proto.rest import json_response
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
@@ -49,5 +50,5 @@ class KeyEndpoint(PubSubEndpoint):
 def key_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
     """Return the endpoint for keys; refuse a query without keys."""
     if not asked(parameters, "keys"):
-        return Response(400, b"Missing 'keys' query parameter\n", b"text/plain; charset=utf-8")
+        return json_response(400, {"error": "Missing 'keys' query parameter", "code": 400})
     return KeyEndpoint

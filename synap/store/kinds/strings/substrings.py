@@ -162,9 +162,10 @@ def append(words, octets, tape, now, reply):
     if size + more > words[LIMIT_WORD]:
         return STRING_TOO_LONG
     set_scalar(words, reply, size + more)
-    if more == 0:
+    if more == 0:  # counts as a change, as in Redis
         words[ref] |= keyspace.RAW << keyspace.FORM_SHIFT
-        return NUMBER
+        keyspace.touched(words, octets, h)
+        return NUMBER | CHANGED
     if arena.lacks(words, grown(size + more)):
         return OUT_OF_MEMORY
     if compressed.is_packed(words, ref):
