@@ -20,7 +20,7 @@ class Calls(Generic[D]):
             return value
         if isinstance(value, bytes):
             return value.decode()
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return [self._data(item) for item in value]
         if isinstance(value, dict):
             return {self._data(key): self._data(item) for key, item in value.items()}

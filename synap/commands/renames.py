@@ -42,7 +42,7 @@ ROWS = [
         examples=(Example("SET a v", "OK"), Example("COPY a b", 1),
                   Example("COPY a b", 0), Example("COPY a b REPLACE", 1)),
         python=Method(note="Return whether it was copied."),
-        event=Event("copy_to", How.COPIED),
+        event=Event("copy_to", How.COPIED, misses=True),
     ),
     Command(
         "key.move", 0x0904, "Move a key to another namespace if the key does not exist there.",

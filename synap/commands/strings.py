@@ -135,7 +135,7 @@ ROWS = [
         json="$text", command="$hybrid", json_nil=None, command_nil=None,
         examples=(Example("SET k v", "OK"), Example("GETEX k EX 100", "v"), Example("GETEX none", None)),
         python=Method(by_hand=EMBEDDED | CLIENT),
-        event=Event("expire", How.DEADLINE),
+        event=Event("expire", How.DEADLINE, misses=True),
     ),
     Command(
         "kv.setnx", 0x010A, "Set a key to a value if the key does not exist.", args=(_NEW, Raw("value")), resp="SETNX",

@@ -53,6 +53,7 @@ EMBEDDED_RESULTS = {
     "titles": ("list[str]", "titles({})"), "report": ("dict[str, Any]", "report({})"),
     "messages": ("list[Message]", "messages({})"), "pair": ("tuple[bytes, Any] | None", "as_tuple({})"),
     "triple": ("tuple[bytes, Any, float] | None", "as_tuple({})"), "distance": ("float | None", "{}"),
+    "mapping": ("dict[bytes, Any]", "{}"),
 }  # fmt: skip
 """What a method returns -> its type, and how it is made of what `call` returns."""
 CLIENT_RESULTS = {
@@ -62,6 +63,7 @@ CLIENT_RESULTS = {
     "key": ("D | None", "self._data"), "keys": ("list[D]", "self._data"), "titles": ("list[str]", "texts"),
     "report": ("dict[str, Any]", "report"), "pair": ("tuple[D, D] | None", "self._tuple"),
     "triple": ("tuple[D, D, float] | None", "self._tuple"), "distance": ("float | None", "distance"),
+    "mapping": ("dict[D, D]", "self._data"),
 }  # fmt: skip
 """What a method returns -> its type, and the converter of the reply."""
 

@@ -48,7 +48,7 @@ from synap.arguments import (
 )
 from synap.command import Command
 from synap.faults import SynapError
-from synap.reply import DONE, INTEGER, NIL, Array, Record, Status, Tuple, choices
+from synap.reply import DONE, INTEGER, NIL, Array, Map, Record, Status, Tuple, choices
 from synap.reply import GROUPS as REPLY_GROUPS
 from synap.traits import EMPTY_IS_NIL
 
@@ -205,11 +205,11 @@ def _type(node: Argument) -> str:
 
 RESULTS = (
     "nothing", "whole", "flag", "value", "octets", "word", "values", "members", "some", "key", "keys", "titles",
-    "report", "messages", "pair", "triple", "distance",
+    "report", "messages", "pair", "triple", "distance", "mapping",
 )  # fmt: skip
 """What a method returns: nothing, an int, a bool, a stored value or None, bytes, a word as str, values in order, a set
 of values, one value or several, the name of a key, several, names of queues or rooms as str, counters by name,
-messages of a queue, a key and a value, a key with a member and its score, a float or None."""
+messages of a queue, a key and a value, a key with a member and its score, a float or None, values by name."""
 
 
 def result(row: Command) -> str:
@@ -231,6 +231,8 @@ def result(row: Command) -> str:
             return "octets" if row.traits & EMPTY_IS_NIL else "value"
         case Record():
             return "report"
+        case Map():
+            return "mapping"
         case Tuple():
             if any(one is not group and one is not NIL for one in found):
                 return "some"

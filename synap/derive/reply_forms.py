@@ -44,6 +44,11 @@ def as_text(octets: bytes) -> str:
         return f"<binary data: {len(octets)} bytes>"
 
 
+def as_name(octets: bytes) -> str:
+    """Return bytes as the name of a member of an object: bytes that are no UTF-8 as `\\xff`, so that names differ."""
+    return octets.decode("utf-8", "backslashreplace")
+
+
 def as_json(octets: bytes, form: int) -> Any:
     """Return a stored value by its form: JSON verbatim, so that numbers keep their digits, else text."""
     if form == FORM_JSON:
@@ -135,7 +140,7 @@ def _any(value: Any, of_text: Callable[[bytes, int], Any]) -> Any:
 
 
 def _named(name: Any) -> str:
-    return as_text(name) if isinstance(name, bytes) else str(name)
+    return as_name(name) if isinstance(name, bytes) else str(name)
 
 
 def json_form(template: Template) -> Form:
@@ -143,7 +148,7 @@ def json_form(template: Template) -> Form:
     if isinstance(template, Tuple):
         members = [(name, json_form(each)) for name, each in template.members]
         return lambda found: {name: form(each) for (name, form), each in zip(members, found, strict=True)}
-    return _JSON[template] if isinstance(template, Leaf) else _form(template, json_form, as_text)
+    return _JSON[template] if isinstance(template, Leaf) else _form(template, json_form, as_text, as_name)
 
 
 def native_form(template: Template) -> Form:
@@ -151,11 +156,14 @@ def native_form(template: Template) -> Form:
     if isinstance(template, Tuple):
         forms = [native_form(each) for _, each in template.members]
         return lambda found: [form(each) for form, each in zip(forms, found, strict=True)]
-    return _NATIVE[template] if isinstance(template, Leaf) else _form(template, native_form, bytes)
+    return _NATIVE[template] if isinstance(template, Leaf) else _form(template, native_form, bytes, bytes)
 
 
-def _form(template: Any, form_of: Callable[[Template], Form], text: Callable[[bytes], Any]) -> Form:
-    """Return the form of what all forms share; `text` is that of a text which is no stored value."""
+def _form(
+    template: Any, form_of: Callable[[Template], Form], text: Callable[[bytes], Any], name_form: Callable[[bytes], Any]
+) -> Form:
+    """Return the form of what all forms share; `text` is that of a text which is no stored value, `name_form` that of a
+    name in a map."""
     match template:
         case Status():
             return lambda word: text(word[0])
@@ -169,7 +177,7 @@ def _form(template: Any, form_of: Callable[[Template], Form], text: Callable[[by
             return _record([(name, form_of(each)) for name, each in template.members])
         case Map(item):
             of_item = form_of(item)
-            return lambda found: {text(name) if isinstance(name, bytes) else name: of_item(each)
+            return lambda found: {name_form(name) if isinstance(name, bytes) else name: of_item(each)
                                   for name, each in found.items()}  # fmt: skip
         case Pairs(first, second):
             one, other = form_of(first), form_of(second)

@@ -34,7 +34,6 @@ from synap.events import How
 from synap.store.keys import key_info
 from synap.store.memory import codes, layout
 from synap.store.memory.layout import CHANGED, ITEM_MASK, MARK_BITS, NAMESPACES, REFUSED, STATUS_MASK, WORD
-from synap.store.memory.refusals import OUT_OF_MEMORY
 from synap.store.upkeep import victims
 
 if TYPE_CHECKING:
@@ -49,6 +48,10 @@ CHANGELESS = frozenset("nm")
 """Classes of events that are no change of their own."""
 ENDS = {"LEFT": "lpop", "RIGHT": "rpop", "MIN": "zpopmin", "MAX": "zpopmax"}
 """The event of a row that takes elements from an end which the call names."""
+
+
+BEFORE_ALL = 0
+"""A time at which no key has expired."""
 
 
 class BadClasses(ValueError):
@@ -72,6 +75,7 @@ class Seen:
     before: bool
     after: bool = False
     name: bytes = b""
+    expired: bool = False  # before the call, it was there and had expired
 
 
 Event = tuple[str, str, Seen]
@@ -163,24 +167,10 @@ class KeyspaceEvents:
         self, by: Caller, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int
     ) -> int:
         """Carry out a call of `by` in a kernel, evict the keys whose memory it needs, and send the events of all."""
-        engine, numbers, row = self._engine, self._engine.numbers, self._engine.rows[row_at]
-        call = refuses, row_at, tape, tape_size, blob_size, now
+        row = self._engine.rows[row_at]
         self.evict(row_at, tape_size, blob_size, now, refuses)
         found = self.before(row, tape, now, by)
-        numbers[layout.EVICTS_SELF] = 1
-        try:
-            status = engine.in_kernel(*call)
-        finally:
-            numbers[layout.EVICTS_SELF] = 0
-        if status & STATUS_MASK == OUT_OF_MEMORY and numbers[layout.LACKED]:
-            engine.free_deferred()
-            lacked = numbers[layout.LACKED] - numbers[layout.WORDS_USED] * WORD
-            self.evict(row_at, tape_size, lacked, now, refuses)
-            counter = layout.COUNTERS + layout.COUNTER_WORDS * row.code
-            numbers[counter] -= 1
-            numbers[counter + layout.COUNTER_REFUSALS] -= 1
-            found = self.before(row, tape, now, by)
-            status = engine.in_kernel(*call)
+        status = self._engine.in_kernel(refuses, row_at, tape, tape_size, blob_size, now)
         if found is not None:
             self.after(row, tape, found, status, now)
         return status
@@ -209,6 +199,7 @@ class KeyspaceEvents:
         for seen in found:
             seen.name = bytes(engine.bytes[seen.at : seen.at + seen.size])
             seen.before = self._is_there(seen, now)
+            seen.expired = not seen.before and self._is_there(seen, BEFORE_ALL)
         return found or None  # a call may name no key: one about a queue or a room
 
     def after(self, row: Command, tape: int, found: list[Seen], status: int, now: int) -> None:
@@ -227,8 +218,16 @@ class KeyspaceEvents:
             return
         for seen in found:
             seen.after = self._is_there(seen, now)
+        if row.event.how is not How.EXPIRED:
+            self._tell_replaced(found, now)
         for kind, event, seen in list(self._events(row, tape, found, now)):
             self._send(kind, event, seen, now)
+
+    def _tell_replaced(self, found: list[Seen], now: int) -> None:
+        """Send `expired` for the keys that had expired, and that the call has replaced or removed."""
+        for seen in {(seen.namespace, seen.name): seen for seen in found}.values():
+            if seen.expired and (seen.after or not self._is_there(seen, BEFORE_ALL)):
+                self._send("x", "expired", seen, now)
 
     def _is_there(self, seen: Seen, now: int) -> bool:
         engine = self._engine
@@ -281,7 +280,7 @@ class KeyspaceEvents:
                 yield kind, "lpop" if fields.get("wherefrom") == "LEFT" else "rpop", source
                 yield from _gone(source)
             case How.RENAMED:
-                yield from _new(target)
+                yield "n", "new", target  # the key that was there is deleted first
                 yield "g", "rename_from", source
                 yield "g", "rename_to", target
             case How.COPIED | How.TAKEN_ALONG:
@@ -289,10 +288,19 @@ class KeyspaceEvents:
             case _:
                 if row.event.when[0] and self._fields(row, tape).get(row.event.when[0]):
                     event = row.event.when[1]
+                expires = row.event.expires and self._expires(row, tape)
+                told = set()
                 for seen in found if event == "set" else unique:
-                    yield from _put(kind, event, seen)
-                    if row.event.expires and self._expires(row, tape):
+                    if seen.name not in told:
+                        yield from _new(seen)
+                    told.add(seen.name)
+                    yield kind, event, seen
+                    if expires:
                         yield "g", "expire", seen
+                    if expires and not seen.after:  # the time has passed
+                        yield "x", "expired", seen
+                    else:
+                        yield from _gone(seen)
 
     def _expires(self, row: Command, tape: int) -> bool:
         """Return True if a call gives a time to live; SETEX always does."""
@@ -352,7 +360,7 @@ def _read(row: Command, found: list[Seen]) -> list[Seen]:
     match row.event.how:
         case How.STORED:
             return found[1:]
-        case How.STORED_LAST:
+        case How.STORED_LAST | How.COPIED:
             return found[:1]
     return found
 

@@ -23,6 +23,15 @@ class Memory:
             raise MemoryError
         return self.allocate_always(size)
 
+    def allocate_for_input(self, size: int) -> int:
+        """Allocate a block for a command under way, also above max_memory: whether it is admitted is seen when it runs.
+        Raise MemoryError if address space for a quarter of max_memory would not be left."""
+        numbers = self._numbers
+        free = (numbers[layout.PAGES_END] - numbers[layout.PAGES_TOP]) * layout.PAGE_BYTES
+        if size > free - numbers[layout.BYTES_MAX] // 4:
+            return self.allocate(size)
+        return self.allocate_always(size)
+
     def allocate_always(self, size: int) -> int:
         """Allocate a block of `size` bytes, also above max_memory, for work that must not fail any more."""
         ref = arena.allocate_block(self._heap.words, self._heap.octets, (size + 7) // 8)

@@ -11,6 +11,7 @@ from synap.engine.outcomes import HANDLED, Outcome
 from synap.engine.sessions import Session
 from synap.engine.waiters import Watcher
 from synap.faults import BrokenNode, Fault, SynapError
+from synap.store.calls import calls
 from synap.store.keys import key_info
 from synap.store.lane import transactions
 from synap.store.memory import layout
@@ -78,6 +79,14 @@ class Transactions:
             yield self._engine.rows[numbers[entry + layout.PACKED_ROW]]
             entry += numbers[entry + layout.PACKED_WORDS]
 
+    def _make_room(self, now: int) -> None:
+        """Evict keys if memory is full: between the calls of a group none is evicted."""
+        engine = self._engine
+        row_at = engine.row_at["kv.set"]  # any row that grows
+        if engine.keyspace_events.on:
+            engine.keyspace_events.evict(row_at, 0, 0, now, 0)
+        calls.admit_handler(engine.words, engine.octets, row_at, 0, 0, now, 0)
+
     def outcomes(self, caller: Caller, entry: int, count: int, now: int) -> Generator[Outcome, None, None]:
         """Carry out `count` calls, packed from word `entry` on, as one group; yield each outcome, to be read at once.
 
@@ -85,6 +94,7 @@ class Transactions:
         early. If the node broke, none of the group's frames are in the log.
         """
         engine, numbers = self._engine, self._engine.numbers
+        self._make_room(now)
         numbers[layout.IN_GROUP] = numbers[layout.IN_GROUP] or 1
         try:
             for _ in range(count):

@@ -20,6 +20,7 @@ from synap.derive.packed_calls import call_of
 from synap.derive.tape_reader import read
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine
+from synap.engine.keyspace_events import BEFORE_ALL
 from synap.engine.subscribers import Json, with_form
 from synap.faults import BrokenNode, Fault
 from synap.store.calls import calls
@@ -34,10 +35,6 @@ ITEM_BYTES = 128
 """The most bytes that an element takes besides its texts: in a table that is growing, and in a frame of the log."""
 VALUE_BYTES = 4096
 """The same for a value besides its elements."""
-
-
-BEFORE_ALL = 0
-"""A time at which no key has expired."""
 
 
 def is_there(engine: Engine, namespace: int, key: bytes, now: int) -> bool:

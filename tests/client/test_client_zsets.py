@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from kinds import KINDS, got, run
 
+from synap.client import connect
+
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_sorted_sets(kind: str, node: Any) -> None:
@@ -20,3 +22,20 @@ def test_sorted_sets(kind: str, node: Any) -> None:
         assert await got(asked.blpop("l", timeout=1)) == (b"l", b"x")
 
     run(kind, node.resp_port, scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hashes(kind: str, node: Any) -> None:
+    async def scenario(asked: Any) -> None:
+        assert await got(asked.hset("h", {"a": "1", "b": "2"})) == 2
+        assert await got(asked.hgetall("h")) == {b"a": b"1", b"b": b"2"}
+        assert await got(asked.hgetall("none")) == {}
+
+    run(kind, node.resp_port, scenario)
+
+
+def test_texts_are_decoded_wherever_they_stand(node: Any) -> None:
+    with connect(f"synap://127.0.0.1:{node.resp_port}", decode=True) as asked:
+        asked.hset("h", {"a": "1"})
+        assert asked.hgetall("h") == {"a": "1"} and list(asked.hscan("h")) == [("a", "1")]
+        assert list(asked.sscan("none")) == [] and list(asked.scan()) == ["h"]

@@ -187,3 +187,12 @@ def test_algebra_of_all_forms(store: type[Bench], sizes: tuple[int, int], intege
             assert sorted(bench.ask("SMEMBERS d")) == sorted(found) and bench.ask("SCARD d") == len(found)
         assert bench.ask(f"SINTERCARD {len(sets)} {keys}") == len(wanted["INTER"])
         assert bench.ask(f"SINTERCARD {len(sets)} {keys} LIMIT 2") == min(2, len(wanted["INTER"]))
+
+
+@pytest.mark.parametrize("line", ["SUNIONSTORE d s", "SINTERSTORE d s s", "SDIFFSTORE d s none"])
+def test_a_stored_set_of_one_member_grows(store: type[Bench], line: str) -> None:
+    """With limits of zero it is a table, which was made too small to ever grow."""
+    bench = store()
+    bench[layout.SET_ENTRIES_MAX] = bench[layout.SET_INTEGERS_MAX] = 0
+    assert bench.ask("SADD s x") == 1 and bench.ask(line) == 1
+    assert [bench.ask(f"SADD d m{i}") for i in range(100)] == [1] * 100 and bench.ask("SCARD d") == 101

@@ -2,6 +2,7 @@
 
 import shlex
 import socket
+import time
 from contextlib import closing
 
 import pytest
@@ -40,6 +41,8 @@ PFMERGE r p none|PFMERGE r p|PFCOUNT r none|DEL l d|RPUSH l 2 1|SORT l|SORT l ST
 SORT l LIMIT 5 1 STORE d|SORT none STORE d|SORT none STORE l|RPUSH l x|SORT l STORE l|SORT l ALPHA STORE l|SORT_RO none
 SORT_RO l ALPHA
 PFADD p3 a|PFADD p4 b|PFMERGE pm p3 p4 none|PFMERGE pm pm p3|PFCOUNT pm none|SET k3 x|APPEND k3 ''
+SET k4 y|RENAME k3 k4|MSET dup 1 dup 2|MSET dup 1 dup 2|MSETNX d3 1 d3 2|COPY none k5|COPY k4 k5|COPY k4 k5 REPLACE
+GETEX none EX 5|GETEX k4 EX 100|GETEX k4 PERSIST
 GEOADD g 13 38 a|GEOADD g 13 38 a|GEOADD g XX CH 14 38 a|GEOADD g2 XX 1 1 a|GEOPOS none a|GEODIST none a b
 GEOHASH none a|GEOSEARCHSTORE d g FROMMEMBER a BYRADIUS 1 km|GEOSEARCHSTORE d g FROMMEMBER a BYRADIUS 1 km
 GEOSEARCHSTORE d g FROMLONLAT 1 1 BYRADIUS 1 km|GEOSEARCHSTORE d none FROMLONLAT 1 1 BYRADIUS 1 km
@@ -195,3 +198,21 @@ def test_the_lane_stops_only_while_somebody_is_told(store: type[Bench]) -> None:
         assert stops() == wanted, begin
         surfaces.resp(*end)
     assert stops() == nobody
+
+
+def test_a_key_that_had_expired_is_told_before_what_replaces_it(store: type[Bench]) -> None:
+    surfaces = Surfaces()
+    engine, heard = surfaces.server.engine, []
+    engine.pubsub.publish = lambda channel, payload, metadata, now: heard.append(payload.decode())
+    surfaces.resp("CONFIG", "SET", "notify-keyspace-events", "KA")
+    for words in (["SET", "k", "w"], ["MSET", "k", "1", "k", "2"], ["RPUSH", "k", "a"]):
+        surfaces.resp("SET", "k", "v", "PX", 20)
+        time.sleep(0.05)
+        heard.clear()
+        surfaces.resp(*words)
+        assert heard[:2] == ["expired", words[0].lower().removeprefix("m")], words
+        surfaces.resp("DEL", "k")
+    surfaces.resp("SET", "k", "v")
+    heard.clear()
+    surfaces.resp("SET", "k", "v", "PXAT", 1)
+    assert heard == ["set", "expire", "expired"]

@@ -38,9 +38,9 @@ class HashesMethods(Calls[D]):
         return asking(self._data, "HMGET", key, *fields)
 
     @method
-    def hgetall(self, key: Word) -> Request[set[D]]:
+    def hgetall(self, key: Word) -> Request[dict[D, D]]:
         """Return all fields of a hash with their values."""
-        return asking(self._members, "HGETALL", key)
+        return asking(self._data, "HGETALL", key)
 
     @method
     def hkeys(self, key: Word) -> Request[list[D]]:

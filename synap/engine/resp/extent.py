@@ -74,7 +74,7 @@ class Extent:
 
     def _take(self, size: int) -> int:
         try:
-            target = self._engine.memory.allocate(size)
+            target = self._engine.memory.allocate_for_input(size)
         except MemoryError:
             raise Fault("OUT_OF_MEMORY") from None
         self._size = size

@@ -29,8 +29,9 @@ from synap.store.memory.layout import (
     DEFERRED,
     DEFERRED_COUNT,
     DEFERRED_MAX,
+    EVICT_NOBODY,
+    EVICTION,
     GUARD_LOADING,
-    LACKED,
     LAZYFREE,
     LAZYFREE_COUNT,
     PAGE_BYTES,
@@ -334,24 +335,24 @@ def rounded(size):
 def lacks(words, size):
     """Return True if blocks that hold `size` bytes find no memory: a row that needs more than it declares asks first.
 
-    If the row then refuses the call, keys are evicted for as much memory, and the row runs again (`calls.run_again`).
+    With a policy of eviction, such a row may exceed max_memory, and the next call that grows evicts keys. So no key
+    that the row needs is evicted for it, nor any for what it frees again. Only the address space limits it then.
+
     During a replay memory never lacks: what has been done before is done again, whatever the limit is now.
     """
-    if words[REFUSE] & GUARD_LOADING or not (full(words, rounded(size)) or crowded(words, rounded(size))):
+    size = rounded(size)
+    if words[REFUSE] & GUARD_LOADING:
         return False
-    words[LACKED] = words[WORDS_USED] * 8 + rounded(size)
-    return True
+    return crowded(words, size) or (words[EVICTION] == EVICT_NOBODY and full(words, size))
 
 
 @kernel
 def lacks_aside(words, size):
     """Return `lacks` for blocks that are freed with the reply: up to ASIDE_MAX bytes may be beyond max_memory."""
+    size = rounded(size)
     if words[REFUSE] & GUARD_LOADING:
         return False
-    if not crowded(words, rounded(size)) and (rounded(size) <= ASIDE_MAX or not full(words, rounded(size))):
-        return False
-    words[LACKED] = words[WORDS_USED] * 8 + rounded(size)
-    return True
+    return crowded(words, size) or (size > ASIDE_MAX and words[EVICTION] == EVICT_NOBODY and full(words, size))
 
 
 @kernel

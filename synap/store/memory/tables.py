@@ -162,7 +162,9 @@ def move_some(words, table, budget):
 
 @outlined
 def resize(words, octets, table, size):
-    """Begin to move to `size` slots, finishing a move under way first; return False without memory or slack."""
+    """Begin to move to `size` slots, at least SIZE_MIN, finishing a move under way first; return False without memory
+    or slack."""
+    size = max(size, SIZE_MIN)  # from fewer, no share of the size leads to more
     if words[table + OLD] and not move_some(words, table, words[table + COUNT] + 1):
         return False
     slots = new_slots(words, octets, size)

@@ -24,6 +24,7 @@ from synap.store.memory.layout import (
     EVICTION,
     EVICTION_SAMPLES,
     KEYS_EXPIRING,
+    LAZYFREE,
     NAMESPACES,
     NUMBER,
     SHARDS,
@@ -37,7 +38,7 @@ from synap.store.upkeep import upkeep
 
 DELETE_TAPE = slots.KEY_DELETE_SLOTS + slots.KEY_DELETE_KEYS_STRIDE  # words of the tape of a DEL with one key
 DRAWS = 32  # draws for each sample; if all find no key that may go, all keys are walked
-LAZYFREE_BLOCKS = 10_000  # blocks of an evicted structure that are freed at once
+LAZYFREE_BLOCKS = 10_000  # blocks of deleted structures that are freed at once
 
 
 @kernel
@@ -142,11 +143,15 @@ def has_memory(words, octets, now, size):
 def ensure_memory(words, octets, now, size):
     """Remove keys until `size` more bytes fit; return False if the policy finds no key, or the log has no space.
 
+    What is deleted and not freed yet goes first.
     For a `size` above half of the memory nothing is removed: one value is not worth all that others have stored.
     """
     if words[EVICTION] == EVICT_NOBODY or size > words[BYTES_MAX] >> 1:
         return False
     while arena.full(words, size):
+        if words[LAZYFREE]:
+            upkeep.lazyfree_some(words, octets, LAZYFREE_BLOCKS)
+            continue
         seat = choose(words, now)
         if seat == 0:
             return False

@@ -10,13 +10,15 @@ from synap.store.memory.layout import (
     EVICTION,
     FLAG_ABOVE_MAX,
     FLAG_GROWS,
+    IN_GROUP,
+    LAZYFREE,
     REFUSE,
     ROW_FLAGS,
     ROW_NEEDS_WORDS,
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.records import keyspace
-from synap.store.upkeep import eviction
+from synap.store.upkeep import eviction, upkeep
 
 NAMESPACE, KEY_AT, KEY_SIZE, SEAT = range(4)
 
@@ -34,11 +36,13 @@ def next_victim(words, octets, row, tape_size, blob_size, now, refuse, found):
     needed = arena.rounded(blob_size) + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
     if flags & (FLAG_GROWS | FLAG_ABOVE_MAX) != FLAG_GROWS or not arena.full(words, needed):
         return 0
-    if calls.guard(words[REFUSE] | refuse, flags):
+    if words[IN_GROUP] or calls.guard(words[REFUSE] | refuse, flags):
         return 0
     if words[EVICTION] == EVICT_NOBODY or needed > words[BYTES_MAX] >> 1:
         return 0
-    seat = eviction.choose(words, now)
+    while words[LAZYFREE] and arena.full(words, needed):
+        upkeep.lazyfree_some(words, octets, eviction.LAZYFREE_BLOCKS)
+    seat = eviction.choose(words, now) if arena.full(words, needed) else 0
     if seat == 0:
         return 0
     ref = words[seat] & REF_MASK

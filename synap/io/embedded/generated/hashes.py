@@ -29,7 +29,7 @@ class HashesMethods(Calls):
         """Return the values of fields of a hash, with nil for each field that is missing."""
         return self.call("hash.mget", key=key, fields=fields)
 
-    def hgetall(self, key: Key) -> list[Any]:
+    def hgetall(self, key: Key) -> dict[bytes, Any]:
         """Return all fields of a hash with their values."""
         return self.call("hash.getall", key=key)
 

@@ -1,7 +1,7 @@
 """Sources of ZUNION and similar rows: sorted sets, or sets, whose members have the score 1.
 
 A block has SOURCE_WORDS words for each: the index of its root (0: a missing key), the weight of its scores as the bits
-of a real, and whether it is a set.
+of a real, whether it is a set, and its place in the call.
 """
 
 from synap.compiler.jit import kernel, outlined
@@ -16,7 +16,7 @@ from synap.store.records import key_access, keyspace
 from synap.store.records.key_access import OTHER_KIND
 from synap.store.slots import zsets as slots
 
-ROOT, WEIGHT, IS_SET, SOURCE_WORDS = range(4)  # words of a source
+ROOT, WEIGHT, IS_SET, PLACE, SOURCE_WORDS = range(5)  # words of a source
 
 
 @kernel
@@ -48,7 +48,8 @@ def swap(words, one, other):
 
 @kernel
 def sort_sources(words, sources, count):
-    """Order sources by their number of members (Shell's sort): scores are added in this order, as in Redis."""
+    """Order sources by their number of members, equal ones by their place (Shell's sort): scores are added in this
+    order, as in Redis."""
     gap = count >> 1
     while gap > 0:
         for i in range(gap, count):
@@ -56,7 +57,8 @@ def sort_sources(words, sources, count):
             while at >= gap:
                 one = sources + (at - gap) * SOURCE_WORDS
                 other = sources + at * SOURCE_WORDS
-                if source_count(words, one) <= source_count(words, other):
+                more = source_count(words, one) - source_count(words, other)
+                if more < 0 or (more == 0 and words[one + PLACE] < words[other + PLACE]):
                     break
                 swap(words, one, other)
                 at -= gap
@@ -74,7 +76,8 @@ def gather(words, octets, tape, keys, weight, in_order, now):
     key = first_item(words, tape, keys) + slots.ZSET_INTERCARD_KEYS_KEY
     block = arena.allocate(words, count * SOURCE_WORDS + 1)
     source = block
-    for _ in range(count if block else 0):
+    for place in range(count if block else 0):
+        words[source + PLACE] = place
         ref = key_access.find(words, octets, tape, key, ZSET, now)
         words[source + IS_SET] = 0
         if ref == OTHER_KIND:
