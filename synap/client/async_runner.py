@@ -15,6 +15,7 @@ from synap.client.flows import Ask, Effect, Exchange, Flow, Hear, Item, NoMoreIt
 from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
 from synap.client.options import Options
 from synap.client.socket_checks import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
+from synap.client.words import silence
 from synap.hosts import authority
 
 BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
@@ -41,7 +42,7 @@ class Connection:
     async def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
         """Send commands and return a reply for each. `patience`: seconds in addition to the timeout."""
         data = self.machine.call_all(commands)
-        timeout = None if self._timeout is None else self._timeout + patience
+        timeout = silence(self._timeout, patience)
         if len(data) <= AT_ONCE_BYTES:
             await self._send(data, timeout)
             return await self._replies(len(commands), timeout)

@@ -29,5 +29,8 @@ class Calls(Generic[D]):
     def _members(self, value: Any) -> Any:
         return builtins.set(self._data(value))
 
+    def _scored(self, pair: Any) -> Any:
+        return self._data(pair[0]), float(pair[1])
+
     def _tuple(self, value: Any) -> Any:
         return None if value is None else tuple(self._data(value))

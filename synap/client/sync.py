@@ -372,6 +372,16 @@ class Client(Keys[D], Blocking):
         words = ("HSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
         return Iteration(self._runner, scanning(words, self.options, self._tuple, pairs=True))
 
+    def zscan(
+        self, key: str | bytes, match: str | bytes | None = None, *, count: int = 100
+    ) -> Iteration[tuple[D, float]]:
+        """Return an iterator over all members of a sorted set that match, with their scores, a few hundred per request.
+
+        A member that is there during the whole iteration is returned at least once.
+        """
+        words = ("ZSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        return Iteration(self._runner, scanning(words, self.options, self._scored, pairs=True))
+
     def pipeline(self) -> Pipeline[D]:
         """Return a pipeline: its calls are sent in one write."""
         return Pipeline(self, self._repeat)

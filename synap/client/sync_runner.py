@@ -18,6 +18,7 @@ from synap.client.flows import Ask, Effect, Exchange, Flow, Hear, Item, NoMoreIt
 from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
 from synap.client.options import Options
 from synap.client.socket_checks import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
+from synap.client.words import silence
 from synap.hosts import authority
 
 
@@ -64,7 +65,7 @@ class Connection:
         """Send commands and return a reply for each. `patience`: seconds in addition to the timeout."""
         machine = self.machine
         data = machine.call_all(commands)
-        timeout = None if self._timeout is None else self._timeout + patience
+        timeout = silence(self._timeout, patience)
         self.socket.settimeout(timeout)
         if len(data) > AT_ONCE_BYTES:
             self._write_and_read(data, timeout)

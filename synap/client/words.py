@@ -1,5 +1,6 @@
 """Words of a command: how the parameters of a method become the words behind the command's name."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -70,8 +71,14 @@ def halves(pairs: Mapping[Any, Word] | Iterable[tuple[Word, Word]]) -> Words:
 
 
 def waiting(**named: float) -> float:
-    """Return the one number of seconds that a command itself waits. Raise LocalProtocolError unless it is above 0."""
+    """Return the one number of seconds that a command itself waits, infinity for 0. Raise LocalProtocolError if it is
+    no such number."""
     ((name, found),) = named.items()
-    if not found > 0:
-        raise LocalProtocolError(f"{name}: wanted seconds above 0, found {found!r}")
-    return found
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < math.inf:
+        raise LocalProtocolError(f"{name}: wanted seconds, 0 for no limit, found {found!r}")
+    return found or math.inf
+
+
+def silence(timeout: float | None, patience: float) -> float | None:
+    """Return the longest silence on a connection whose command itself waits `patience` seconds; None: for ever."""
+    return None if timeout is None or patience == math.inf else timeout + patience

@@ -22,7 +22,7 @@ from synap.arguments import (
 )
 from synap.command import Command, Example
 from synap.events import Event, How
-from synap.methods import Method
+from synap.methods import CLIENT, EMBEDDED, Method
 from synap.reply import INTEGER, NIL, REAL, TEXT, VALUE, Array, Either, Pairs, Tuple, or_nil
 from synap.routes import Get, Post
 from synap.traits import GROWS, INTERNAL, TRUSTED, WAITS, WRITES
@@ -321,6 +321,7 @@ ROWS = [
         ),
         resp="ZSCAN", reply=Tuple({"cursor": TEXT, "members": Array(VALUE, TEXT)}), run="zset_reads.scan",
         examples=(Example("ZADD z 1 a", 1), Example("ZSCAN z 0", ["0", ["a", "1"]])),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "zset.load", 0x07F0, "Load a piece of a sorted set from a snapshot.",

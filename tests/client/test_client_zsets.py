@@ -1,11 +1,13 @@
 """Replies of several members in the client: ranks with scores, pops from several keys, and scans."""
 
+import time
+from threading import Timer
 from typing import Any
 
 import pytest
 from kinds import KINDS, got, run
 
-from synap.client import connect
+from synap.client import LocalProtocolError, connect
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -39,3 +41,21 @@ def test_texts_are_decoded_wherever_they_stand(node: Any) -> None:
         asked.hset("h", {"a": "1"})
         assert asked.hgetall("h") == {"a": "1"} and list(asked.hscan("h")) == [("a", "1")]
         assert list(asked.sscan("none")) == [] and list(asked.scan()) == ["h"]
+        asked.zadd("z", {"m": 1.5, "n": float("inf")})
+        assert list(asked.zscan("z", count=1)) == [("m", 1.5), ("n", float("inf"))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wait_without_limit(kind: str, node: Any) -> None:
+    """It lasts longer than the silence after which the client takes a connection for broken."""
+
+    async def scenario(asked: Any) -> None:
+        for wrong in (-1, None, float("nan"), float("inf")):
+            with pytest.raises(LocalProtocolError, match="0 for no limit"):
+                await got(asked.blpop("l", timeout=wrong))
+        with connect(f"synap://127.0.0.1:{node.resp_port}") as other:
+            Timer(0.6, other.rpush, ("l", "x")).start()
+            assert await got(asked.blpop("l", timeout=0)) == (b"l", b"x")
+            time.sleep(0.1)
+
+    run(kind, node.resp_port, scenario, timeout=0.2)

@@ -345,7 +345,8 @@ def test_sorted_sets(db: synap.Database) -> None:
     assert db.zrank("z", "b", withscore=True) == [2, 2.0] and db.zrevrank("z", "d", withscore=True) == [3, 0.5]
     assert db.bzpopmin("none", "z", timeout=1) == (b"z", b"d", 0.5)
     assert db.bzpopmax("z", timeout=1) == (b"z", b"c", 3.0)
-    assert db.zscan("z", "0") == (b"0", [b"a", b"1.5", b"b", b"2"])
+    assert db.zscan("z") == (0, [(b"a", 1.5), (b"b", 2.0)])
+    assert list(db.zscan_iter("z", match="a")) == [(b"a", 1.5)]
     assert db.zmpop(["none", "z"], "MIN") == (b"z", [[b"a", 1.5]]) and db.zcard("z") == 1
     assert db.bzmpop(1, ["z"], "MAX") == (b"z", [[b"b", 2.0]])
     assert db.zmpop(["z"], "MIN") is None and db.bzpopmin("z", timeout=0.01) is None

@@ -279,12 +279,3 @@ class ZsetsMethods(Calls[D]):
             whole, "ZRANGESTORE", destination, source, start, stop, *when("BYSCORE", byscore), *when("BYLEX", bylex),
             *when("REV", rev), *option("LIMIT", offset, count),
         )  # fmt: skip
-
-    @method
-    def zscan(
-        self, key: Word, cursor: str, *, match: Word | None = None, count: int | None = None
-    ) -> Request[tuple[D, D] | None]:
-        """Return one step of a scan over a sorted set: the cursor of the next step (0 at the end), members and
-        scores.
-        """
-        return asking(self._tuple, "ZSCAN", key, cursor, *option("MATCH", match), *option("COUNT", count))

@@ -139,6 +139,25 @@ class Methods(QueueMethods):
             if not cursor:
                 return
 
+    def zscan(
+        self, key: Key, cursor: int = 0, match: Key | None = None, count: int | None = None
+    ) -> tuple[int, list[tuple[Any, float]]]:
+        """Return (next cursor, members with scores) of one step through a sorted set; the next cursor is 0 at the
+        end."""
+        after, *found = self.call("zset.scan", key=key, cursor=str(cursor), **given(pattern=match, count=count))
+        items = cast(list[Any], found[0])
+        return int(after), [(member, float(score)) for member, score in zip(items[::2], items[1::2], strict=True)]
+
+    def zscan_iter(self, key: Key, match: Key | None = None, count: int = 100) -> Iterator[tuple[Any, float]]:
+        """Yield every member of a sorted set that matches with its score, about `count` per step, as `scan_iter`
+        does."""
+        cursor = 0
+        while True:
+            cursor, found = self.zscan(key, cursor, match, count)
+            yield from found
+            if not cursor:
+                return
+
 
 def _seconds(ex: float | None, ttl: float | None, px: int | None) -> dict[str, int | None]:
     """Return the fields of a time to live: whole seconds as `ttl`, a float or `px` as milliseconds."""

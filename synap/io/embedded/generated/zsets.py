@@ -240,11 +240,3 @@ class ZsetsMethods(Calls):
             **given(byscore=byscore, bylex=bylex, rev=rev, offset=offset, count=count),
         )  # fmt: skip
         return found
-
-    def zscan(
-        self, key: Key, cursor: str, *, match: Key | None = None, count: int | None = None
-    ) -> tuple[bytes, Any] | None:
-        """Return one step of a scan over a sorted set: the cursor of the next step (0 at the end), members and
-        scores.
-        """
-        return as_tuple(self.call("zset.scan", key=key, cursor=cursor, **given(pattern=match, count=count)))
