@@ -8,6 +8,7 @@ member's own name. Numbers may be texts in the spellings that RESP accepts. `nul
     other  JSON text, stored with the form JSON, so that it reads back as the same value
 """
 
+import numbers
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -351,8 +352,8 @@ def _simple(node: Simple | Flag, slot: int) -> Step:
 
         def text(fields: Fields, draft: _Draft, base: int) -> None:
             value = given(fields)
-            if bound and isinstance(value, int | float) and not isinstance(value, bool):
-                value = repr(value)
+            if bound and isinstance(value, numbers.Real) and not isinstance(value, bool):
+                value = repr(int(value) if isinstance(value, numbers.Integral) else float(value))
             draft.text(base + slot, to_text(name, natives.named(name, value) if draft.native else value))
 
         return text

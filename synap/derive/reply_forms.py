@@ -45,8 +45,11 @@ def as_text(octets: bytes) -> str:
 
 
 def as_name(octets: bytes) -> str:
-    """Return bytes as the name of a member of an object: bytes that are no UTF-8 as `\\xff`, so that names differ."""
-    return octets.decode("utf-8", "backslashreplace")
+    """Return bytes as the name of a member of an object; if they are no UTF-8, in hexadecimal, so that names differ."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return f"<binary data: {octets.hex()}>"
 
 
 def as_json(octets: bytes, form: int) -> Any:

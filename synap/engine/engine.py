@@ -18,7 +18,7 @@ from synap.derive import tape_reader
 from synap.derive.heap_image import Image
 from synap.derive.json_aliases import Pack
 from synap.derive.outcomes import refused
-from synap.engine import give_back
+from synap.engine import give_back, one_key
 from synap.engine.callers import Caller, Surface
 from synap.engine.diagnostics import Diagnostics
 from synap.engine.host import Host
@@ -360,17 +360,18 @@ class Engine:
         """Tell those who watch or track the keys that `by` has changed, and carry out the calls parked on these keys,
         oldest first."""
         hits = deque(self.interest.take_hits(by))
+        several = len(hits) > 1
         while hits:
-            h, by = hits.popleft()
+            h, by, new = hits.popleft()
             rows_without_items: set[int] = set()  # rows that find nothing more under this hash
             for session in self.interest.watchers.get(h, ()):
                 self.transactions.note(session, h, now)
-            if h in self.interest.tracked:
+            if new and h in self.interest.tracked:
                 self.tracking.changed(h, by)
             for parked in list(self.interest.parked.get(h, ())):
                 if parked.over or parked.row_at in rows_without_items or parked.caller.gone():
                     continue  # the connection of a client that has gone ends the wait soon
-                status = self._repeat(parked, now)
+                status = self._repeat(parked, one_key.call_for(self, parked, h) if several else parked.call, now)
                 hits.extend(self.interest.take_hits(parked.caller))
                 what = status & layout.STATUS_MASK
                 if status & layout.NOTHING_READY:
@@ -384,9 +385,8 @@ class Engine:
             self.feed(h, now)
             hits.extend(self.interest.take_hits(None))
 
-    def _repeat(self, parked: Parked, now: int) -> int:
-        """Carry out a parked call again; return its status."""
-        call = parked.call
+    def _repeat(self, parked: Parked, call: Call, now: int) -> int:
+        """Carry out a parked call again, or that of one of its keys; return its status."""
         self.put(call)
         self.numbers[layout.REPEATED] = 1
         try:

@@ -34,6 +34,7 @@ from synap.events import How
 from synap.store.keys import key_info
 from synap.store.memory import codes, layout
 from synap.store.memory.layout import CHANGED, ITEM_MASK, MARK_BITS, NAMESPACES, REFUSED, STATUS_MASK, WORD
+from synap.store.memory.refusals import OUT_OF_MEMORY
 from synap.store.upkeep import victims
 
 if TYPE_CHECKING:
@@ -167,10 +168,24 @@ class KeyspaceEvents:
         self, by: Caller, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int
     ) -> int:
         """Carry out a call of `by` in a kernel, evict the keys whose memory it needs, and send the events of all."""
-        row = self._engine.rows[row_at]
+        engine, numbers, row = self._engine, self._engine.numbers, self._engine.rows[row_at]
+        call = refuses, row_at, tape, tape_size, blob_size, now
         self.evict(row_at, tape_size, blob_size, now, refuses)
         found = self.before(row, tape, now, by)
-        status = self._engine.in_kernel(refuses, row_at, tape, tape_size, blob_size, now)
+        numbers[layout.EVICTS_SELF] = 1
+        try:
+            status = engine.in_kernel(*call)
+        finally:
+            numbers[layout.EVICTS_SELF] = 0
+        if status & STATUS_MASK == OUT_OF_MEMORY and numbers[layout.LACKED] and not numbers[layout.IN_GROUP]:
+            engine.free_deferred()
+            lacked = numbers[layout.LACKED] - numbers[layout.WORDS_USED] * WORD
+            self.evict(row_at, tape_size, lacked, now, refuses)
+            counter = layout.COUNTERS + layout.COUNTER_WORDS * row.code
+            numbers[counter] -= 1
+            numbers[counter + layout.COUNTER_REFUSALS] -= 1
+            found = self.before(row, tape, now, by)
+            status = engine.in_kernel(*call)
         if found is not None:
             self.after(row, tape, found, status, now)
         return status

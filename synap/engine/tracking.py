@@ -24,6 +24,7 @@ from synap.engine.callers import Caller
 from synap.engine.sessions import Session
 from synap.engine.subscribers import bulk
 from synap.store.keys import key_info
+from synap.store.memory import layout
 
 if TYPE_CHECKING:
     from synap.engine.engine import Engine
@@ -32,7 +33,8 @@ CHANNEL = b"__redis__:invalidate"
 PREFIXES_MAX = 10_000
 """Prefixes of one session."""
 FORGOTTEN_MOST = 1000
-"""Noted keys above `keys_max` that are forgotten at once; the others go with the next reads, and in upkeep."""
+"""Noted keys above `keys_max` that are forgotten at once, besides as many as a read has noted; the others go with the
+next reads, and in upkeep."""
 
 
 @dataclass(eq=False)
@@ -147,23 +149,26 @@ class ClientTracking:
         if tracking is None or not tracking.notes or not row.reads or row.writes:
             return
         engine = self._engine
-        numbers, namespace = engine.numbers, session.namespace
+        if engine.numbers[layout.IN_GROUP]:  # the writes before this read are served behind the transaction only
+            for h in engine.interest.new_hits():
+                self.changed(h, session)
+        numbers, namespace, before = engine.numbers, session.namespace, self.keys
         for at, size in tape_reader.keys(row, numbers, engine.bytes, tape):
             h = key_info.hash_of(engine.words, engine.octets, namespace, at, size)
             name = bytes(engine.bytes[at : at + size])
             self.keys += engine.interest.track(h, name, session.number, engine.sessions.open)
-        self.limit()
+        self.limit(FORGOTTEN_MOST + self.keys - before)
 
     def choose_most(self, keys_max: int) -> None:
         """Note at most `keys_max` keys, 0 for any number."""
         self.keys_max = keys_max
         self.limit()
 
-    def limit(self) -> bool:
-        """Forget the keys noted first, and tell who has read them, if there are too many; return True if there still
-        are."""
+    def limit(self, most: int = FORGOTTEN_MOST) -> bool:
+        """Forget up to `most` of the keys noted first, and tell who has read them, if there are too many; return True
+        if there still are."""
         tracked = self._engine.interest.tracked
-        for _ in range(FORGOTTEN_MOST):
+        for _ in range(most):
             if not self.keys > self.keys_max > 0:
                 return False
             self.changed(next(iter(tracked)), None)

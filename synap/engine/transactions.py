@@ -79,13 +79,18 @@ class Transactions:
             yield self._engine.rows[numbers[entry + layout.PACKED_ROW]]
             entry += numbers[entry + layout.PACKED_WORDS]
 
-    def _make_room(self, now: int) -> None:
-        """Evict keys if memory is full: between the calls of a group none is evicted."""
-        engine = self._engine
-        row_at = engine.row_at["kv.set"]  # any row that grows
-        if engine.keyspace_events.on:
-            engine.keyspace_events.evict(row_at, 0, 0, now, 0)
-        calls.admit_handler(engine.words, engine.octets, row_at, 0, 0, now, 0)
+    def _make_room(self, caller: Caller, entry: int, count: int, now: int) -> None:
+        """Evict keys if memory is full and a queued call grows: between the calls of a group none is evicted."""
+        engine, numbers = self._engine, self._engine.numbers
+        for _ in range(count):
+            row_at = numbers[entry + layout.PACKED_ROW]
+            grows = layout.FLAG_GROWS | layout.FLAG_ABOVE_MAX
+            if numbers[row_at + layout.ROW_FLAGS] & grows == layout.FLAG_GROWS:
+                if engine.keyspace_events.on:
+                    engine.keyspace_events.evict(row_at, 0, 0, now, caller.refuses)
+                calls.admit_handler(engine.words, engine.octets, row_at, 0, 0, now, caller.refuses)
+                return
+            entry += numbers[entry + layout.PACKED_WORDS]
 
     def outcomes(self, caller: Caller, entry: int, count: int, now: int) -> Generator[Outcome, None, None]:
         """Carry out `count` calls, packed from word `entry` on, as one group; yield each outcome, to be read at once.
@@ -94,7 +99,7 @@ class Transactions:
         early. If the node broke, none of the group's frames are in the log.
         """
         engine, numbers = self._engine, self._engine.numbers
-        self._make_room(now)
+        self._make_room(caller, entry, count, now)
         numbers[layout.IN_GROUP] = numbers[layout.IN_GROUP] or 1
         try:
             for _ in range(count):

@@ -35,6 +35,7 @@ class Upkeep:
         engine, numbers = self._engine, self._engine.numbers
         engine.end_waits(now)
         more = engine.tracking.limit()
+        engine.interest.note_evicted()
         if engine.diagnostics.coming:
             return False  # the kernels of upkeep are not ready
         if numbers[layout.LAZYFREE]:

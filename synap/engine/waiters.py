@@ -35,6 +35,7 @@ INTEREST_OCTETS = 1 << 16
 READERS_LOOKED_AT = 64
 """From this many readers of a key on, those that have gone are dropped whenever the number has doubled."""
 
+
 @dataclass(eq=False)
 class Parked:
     """A parked call: carried out again whenever one of its keys changes, until it answers or its timeout ends.
@@ -95,6 +96,7 @@ class Interest:
         # By hash: a key and the session that has read it, or several of them. In the order of the first reads: a plain
         # dict would pass all removed entries whenever its first one is asked for.
         self.tracked: OrderedDict[int, tuple[bytes, int] | dict[bytes, set[int]]] = OrderedDict()
+        self.told = 0  # hits in HITS whose readers have been told within a transaction
         self._evicted = 0  # keys that had been evicted when hits were taken last
         self.tracked_items = 0  # pairs of a key and a session that has read it
 
@@ -206,17 +208,29 @@ class Interest:
         octets = np.frombuffer(self._octets, np.uint8, INTEREST_OCTETS, INTEREST * WORD)
         octets &= 0xFF ^ TRACKED
 
-    def take_hits(self, by: Caller | None) -> list[tuple[int, Caller | None]]:
+    def note_evicted(self) -> None:
+        """Note that what has been evicted until now is no part of a call to come."""
+        self._evicted = self._numbers[EVICTED]
+
+    def take_hits(self, by: Caller | None) -> list[tuple[int, Caller | None, bool]]:
         """Return the hashes of written keys that met an octet with an interest, each once, and clear them.
 
         Each hash comes with who has changed the key: `by`; or None if keys were evicted, too, which are not its own
-        changes. After a flush, or more than HITS_MAX hits, all hashes with any interest are returned, with None.
+        changes. The third member is False if the readers of the key have been told (`new_hits`). After a flush, or more
+        than HITS_MAX hits, all hashes with any interest are returned, with None.
         """
         numbers = self._numbers
-        count, evicted = numbers[HITS_COUNT], numbers[EVICTED]
-        numbers[HITS_COUNT] = 0
+        count, evicted, told = numbers[HITS_COUNT], numbers[EVICTED], self.told
+        numbers[HITS_COUNT] = self.told = 0
         if count > HITS_MAX or evicted != self._evicted:
             by, self._evicted = None, evicted
         if count > HITS_MAX:
-            return [(h, by) for h in dict.fromkeys([*self.watchers, *self.parked, *self.feeds, *self.tracked])]
-        return [(h, by) for h in dict.fromkeys(numbers[HITS + i] for i in range(count))]
+            return [(h, by, True) for h in dict.fromkeys([*self.watchers, *self.parked, *self.feeds, *self.tracked])]
+        new = {numbers[HITS + i] for i in range(told, count)}
+        return [(h, by, h in new) for h in dict.fromkeys(numbers[HITS + i] for i in range(count))]
+
+    def new_hits(self) -> list[int]:
+        """Return the hashes of keys that were written since the last time, and leave them where they are."""
+        count, told = min(self._numbers[HITS_COUNT], HITS_MAX), self.told
+        self.told = count
+        return [self._numbers[HITS + i] for i in range(told, count)]

@@ -8,7 +8,7 @@ import numpy as np
 from synap.compiler.jit import kernel, outlined
 from synap.kernels.spans import real_of
 
-_NORMAL_MIN = 2.2250738585072014e-308
+_LEAST = -1074  # the power of two of the least float
 _MANTISSA_FULL = 1 << 58  # another hexadecimal digit still fits
 _EXPONENT_FULL = 1 << 40
 _STEP = 1000  # of a power of two that is a normal float64
@@ -32,15 +32,25 @@ def _hexadecimal_digit(octet):
 
 
 @kernel
-def _scaled(value, power):
-    """Return `value * 2**power`, rounded once if it is below the normal floats."""
+def _scaled(mantissa, power):
+    """Return (`mantissa * 2**power` rounded to the nearest float, whether it is exact); 0 < mantissa < 2**62."""
+    lost = _LEAST - power  # bits of the mantissa below those that a float so small has
+    if lost > 62:
+        return 0.0, False
+    if lost > 0 and mantissa >> lost < 1 << 53:
+        kept = mantissa >> lost
+        rest = mantissa & ((1 << lost) - 1)
+        half = 1 << (lost - 1)
+        kept += rest > half or (rest == half and kept & 1)
+        return real_of(kept), rest == 0 or kept >= 1 << 52  # the bits of such a float are its multiple of 2**-1074
+    value = np.float64(mantissa)
     while power > _STEP:
         value *= real_of((_STEP + 1023) << 52)
         power -= _STEP
     while power < -_STEP:
         value *= real_of((1023 - _STEP) << 52)
         power += _STEP
-    return value * real_of((power + 1023) << 52)
+    return value * real_of((power + 1023) << 52), True
 
 
 @outlined
@@ -90,7 +100,5 @@ def parse_hexadecimal(octets, at, end):
     if mantissa == 0:
         return 0.0, True, True
     power = min(max(power, np.int64(-4 * _STEP)), np.int64(4 * _STEP))
-    whole = np.float64(mantissa)
-    value = _scaled(whole, power)
-    exact = value >= _NORMAL_MIN or (value > 0.0 and _scaled(value, -power) == whole)
+    value, exact = _scaled(mantissa, power)
     return value, True, exact and value < np.inf

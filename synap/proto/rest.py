@@ -297,7 +297,7 @@ def _has_any(body: bytes, needs: tuple[tuple[str, ...], ...]) -> bool:
         found = body_object(body)
     except Fault:
         return False
-    return any(found.get(name) is not None for group in needs for name in group)
+    return any(name in found for group in needs for name in group)
 
 
 def query_pairs(query: bytes) -> list[tuple[str, str]]:

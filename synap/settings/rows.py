@@ -120,7 +120,9 @@ TABLE: tuple[Setting, ...] = (
     Setting("kv_store.eviction_policy", _POLICY, "noeviction", "Which key is removed when a write needs memory: one "
             "of all keys (allkeys) or of the keys with a deadline (volatile); the least recently used (lru), the "
             "least frequently used (lfu), a random one, or the one that expires first (ttl). noeviction refuses the "
-            "write. A write that needs more than half of the memory removes nothing and is refused."),
+            "write. Nothing is removed for a write that needs more than half of the memory: it is refused. What a "
+            "write needs besides its arguments, and a transaction, may exceed the limit by a quarter; the next write "
+            "removes keys then."),
     Setting("kv_store.eviction_sample_size", Whole(1, 64), 5, "Keys that are compared for each removed key; a larger "
             "sample finds better candidates and takes longer."),
     Setting("kv_store.allow_flush_commands", Switch(), False, "Serve FLUSHDB and FLUSHALL over HTTP; RESP always "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import synap
@@ -359,6 +360,7 @@ def test_ends_of_ranges_may_be_numbers(store: Any) -> None:
         assert db.zadd("z", {f"m{i}": i for i in range(3)}) == 3 and db.zadd("z", [(3, "m3")]) == 1
         assert db.zrange("z", 1, -1) == db.zrange("z", "1", "-1") == [b"m1", b"m2", b"m3"]
         assert db.zrangebyscore("z", 0.5, float("inf")) == db.zrangebyscore("z", "(0", "+inf")
+        assert db.zrangebyscore("z", np.float64(0.5), np.float32(2)) == [b"m1", b"m2"] == db.zrange("z", np.int64(1), 2)
         assert db.zcount("z", 1, 2) == 2 and db.zremrangebyrank("z", 0, 1) == 2
         with pytest.raises(synap.Fault, match="found bool"):
             db.zrange("z", True, -1)

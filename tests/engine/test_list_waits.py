@@ -9,7 +9,7 @@ from synap.store.memory import layout
 from tests.engine.engines import Client, House
 from tests.store.copies import fresh, replayed
 from tests.store.differential import digest
-from tests.support import Bench, Refusal
+from tests.support import Bench, Refusal, decode
 
 OK = b"OK"
 WRONG_TYPE = Refusal("WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -156,12 +156,31 @@ def test_many_waiters_cost_one_look_each_write(house: House) -> None:
     made: list[int] = []
     repeat = house.engine._repeat
 
-    def counted(parked: Any, now: int) -> int:
+    def counted(parked: Any, call: Any, now: int) -> int:
         made.append(1)
-        return repeat(parked, now)
+        return repeat(parked, call, now)
 
     house.engine._repeat = counted  # type: ignore[method-assign]
     assert giver.ask("RPUSH k 1 2 3", "SET k text", "DEL k")[0] == 3
     assert heard(clients[:4]) == [[b"k", b"1"], [b"k", b"2"], [b"k", b"3"], None]
     assert len(made) < 10
     assert house.bench[layout.COUNTERS + layout.COUNTER_WORDS * code] == 3, "calls that wait are counted at their end"
+
+
+WAITS = [
+    ("BLPOP a b 0", "BLPOP b a 0", "RPUSH b 1", "RPUSH a 2", [b"b", b"1"], [b"a", b"2"]),
+    ("BRPOP a b 0", "BRPOP b a 0", "RPUSH b 1 3", "RPUSH a 2", [b"b", b"3"], [b"b", b"1"]),
+    ("BLMPOP 0 2 a b LEFT COUNT 2", "BLPOP b a 0", "RPUSH b 1 3", "RPUSH a 2", [b"b", [b"1", b"3"]], [b"a", b"2"]),
+    ("BZPOPMIN a b 0", "BZPOPMAX b a 0", "ZADD b 1 m", "ZADD a 2 n", [b"b", b"m", b"1"], [b"a", b"n", b"2"]),
+    ("BZMPOP 0 2 a b MIN", "BZMPOP 0 2 b a MAX", "ZADD b 1 m", "ZADD a 2 n",
+     [b"b", [[b"m", b"1"]]], [b"a", [[b"n", b"2"]]]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("calls", WAITS, ids=[each[0] for each in WAITS])
+def test_the_key_written_first_in_a_transaction_serves_first(house: House, calls: tuple[Any, ...]) -> None:
+    """As in Redis, whatever the order of the keys in the calls that wait."""
+    one, two, first, second, *wanted = calls
+    clients = waiting(house, one, two)
+    house.client().ask("MULTI", first, second, "EXEC")
+    assert [decode(client.take())[0] for client in clients] == wanted

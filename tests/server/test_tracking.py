@@ -37,6 +37,11 @@ STORIES = {
     "noloop": """
         a: HELLO 3 | a: CLIENT TRACKING ON NOLOOP | a: GET k | a: SET k 1 | b: SET k 2 | a: GET k | b: SET k 3
         b: HELLO 3 | b: CLIENT TRACKING ON BCAST NOLOOP | b: SET k 4 | a: SET k 5 | a: MSET k 1 l 2""",
+    "reads and writes of a transaction": """
+        a: HELLO 3 | a: CLIENT TRACKING ON NOLOOP | a: GET x | a: MULTI | a: SET x 1 | a: GET x | a: EXEC | b: SET x 9
+        a: MULTI | a: GET x | a: SET x 2 | a: EXEC | b: SET x 8 | a: GET x | a: MULTI | a: SET x 1 | a: GET x
+        a: SET x 2 | a: GET x | a: GET y | a: EXEC | b: MSET x 1 y 1 | b: MSET x 2 y 2
+        b: HELLO 3 | b: CLIENT TRACKING ON | b: GET x | b: MULTI | b: SET x 1 | b: GET x | b: EXEC | a: SET x 3""",
     "opt in": """
         a: HELLO 3 | a: CLIENT TRACKING ON OPTIN | a: GET k | b: SET k 1 | a: CLIENT CACHING YES | a: GET k | a: GET l
         b: MSET k 2 l 2 | a: CLIENT CACHING YES | a: CLIENT TRACKINGINFO | a: CLIENT ID | a: PING | a: GET k
@@ -59,7 +64,11 @@ STORIES = {
         b: SET other x | b: MSET user:1 1 user:2 2 item:3 3 x 4 | a: CLIENT TRACKING ON BCAST PREFIX more
         b: MSET user:1 1 more 2 | a: CLIENT TRACKINGINFO | a: CLIENT TRACKING ON BCAST PREFIX user:1
         a: CLIENT TRACKING ON BCAST PREFIX q PREFIX qq | a: CLIENT TRACKING ON BCAST PREFIX a PREFIX a
-        a: CLIENT TRACKING ON BCAST | b: SET else 1""",
+        a: CLIENT TRACKING ON BCAST | b: SET else 1 | a: CLIENT TRACKING ON BCAST
+        a: CLIENT TRACKING ON BCAST PREFIX zzz | a: CLIENT TRACKINGINFO""",
+    "queued before somebody listens": """
+        a: MULTI | a: SET k 1 | a: SET l 1 | b: HELLO 3 | b: CLIENT TRACKING ON BCAST | a: EXEC | a: MULTI | a: SET k 2
+        b: CLIENT TRACKING OFF | a: EXEC""",
     "redirect": """
         b: CLIENT ID | b: SUBSCRIBE __redis__:invalidate | a: CLIENT TRACKING ON REDIRECT @b | a: GET k | c: SET k 1
         c: SET k 2 | a: CLIENT GETREDIR | a: CLIENT TRACKINGINFO | c: FLUSHALL | a: GET k | a: SET k 1
@@ -185,6 +194,12 @@ def test_the_table_of_read_keys_is_bounded(node: Server) -> None:
         assert told == [[b"invalidate", [f"k{i}".encode()]] for i in range(15)]
         facts = other.ask("INFO", "stats")
         assert b"tracking_total_keys:5\r\ntracking_total_items:5\r\ntracking_total_prefixes:0" in facts
+        for turn in range(5):
+            reader.send("MGET", *(f"many{turn}:{i}" for i in range(3000)))
+            while reader.read() != [None] * 3000:
+                continue
+        noted = other.ask("INFO", "stats").decode().partition("tracking_total_keys:")[2]
+        assert int(noted.split()[0]) <= 3005, "each read forgets as many as it notes"
         assert b"tracking_clients:1" in other.ask("INFO", "clients")
         reader.ask("CLIENT", "TRACKING", "OFF")
         assert b"tracking_total_keys:0" in other.ask("INFO", "stats")

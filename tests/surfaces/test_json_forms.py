@@ -196,8 +196,16 @@ def test_infinite_scores(surfaces: Surfaces) -> None:
 @pytest.mark.parametrize(("path", "body", "missing"), [
     ("/queue/publish", {"message": "x"}, "queue"), ("/queue/publish", {"queue": "q"}, "payload"),
     ("/stream/publish", {"event": "e", "data": 1}, "room"), ("/stream/publish", {"room": "r"}, "event"),
+    ("/queue/publish", {"queue": None}, "queue"),
 ])  # fmt: skip
 def test_publish_lacks_a_field(surfaces: Surfaces, path: str, body: Any, missing: str) -> None:
     status, told, _ = surfaces.rest("POST", path, body)
     assert (status, told["error"]) == (422, f"Invalid request: Missing '{missing}' field")
     assert surfaces.resp("QUEUE.LIST") == [] and surfaces.resp("STREAM.LIST") == []
+
+
+def test_names_that_are_no_text_stay_apart(surfaces: Surfaces) -> None:
+    surfaces.resp("HSET", "h", b"\xff\x01", 1, b"\xff\x02", 2, "\\xff\\x01", 3, "a", 4)
+    fields = {"<binary data: ff01>": "1", "<binary data: ff02>": "2", "\\xff\\x01": "3", "a": "4"}
+    assert surfaces.rest("GET", "/hash/h/getall")[1] == fields
+    assert surfaces.command("hash.getall", {"key": "h"})["payload"]["fields"] == fields

@@ -1,6 +1,5 @@
 """Handlers about keys that clients keep: CLIENT TRACKING, CACHING, TRACKINGINFO, GETREDIR."""
 
-from itertools import pairwise
 from typing import Any
 
 from synap.call import Members, Value
@@ -41,22 +40,26 @@ def _check(asked: Tracking, before: Tracking | None) -> None:
 
 
 def _check_prefixes(asked: list[bytes], before: list[bytes]) -> None:
-    """Raise Fault if one prefix begins with another one, or if there are too many.
+    """Raise Fault if one prefix begins with another one and not both are old, or if there are too many.
 
-    In order, a prefix stands before all that begin with it and next to one of them, so neighbours are compared.
+    In order, a prefix stands before all that begin with it. `outer` are those with which the present one begins.
     """
     if len(asked) + len(before) > PREFIXES_MAX:
         raise Fault("TOO_MANY_PREFIXES", most=PREFIXES_MAX)
     places = sorted([(prefix, i) for i, prefix in enumerate(asked)] + [(prefix, -1) for prefix in before])
-    for (first, i), (second, j) in pairwise(places):
-        if not second.startswith(first):
-            continue
-        if i < 0:
-            raise Fault("PREFIX_OVERLAPS", prefix=_as_text(second), other=_as_text(first))
-        if j < 0:
-            raise Fault("PREFIX_OVERLAPS", prefix=_as_text(first), other=_as_text(second))
-        prefix, other = (first, second) if i < j else (second, first)
-        raise Fault("PREFIXES_OVERLAP", prefix=_as_text(prefix), other=_as_text(other))
+    outer: list[tuple[bytes, int]] = []
+    for second, j in places:
+        while outer and not second.startswith(outer[-1][0]):
+            outer.pop()
+        for first, i in outer:
+            if i < 0 <= j:
+                raise Fault("PREFIX_OVERLAPS", prefix=_as_text(second), other=_as_text(first))
+            if j < 0 <= i:
+                raise Fault("PREFIX_OVERLAPS", prefix=_as_text(first), other=_as_text(second))
+            if i >= 0:
+                prefix, other = (first, second) if i < j else (second, first)
+                raise Fault("PREFIXES_OVERLAP", prefix=_as_text(prefix), other=_as_text(other))
+        outer.append((second, j))
 
 
 def client_tracking(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:

@@ -129,8 +129,8 @@ class ClientTransactions:
             del self.clients[client]
 
     def queue(self, target: Target, fields: dict[str, Any], now: int) -> Outcome | None:
-        """Queue a write, or a message that is published, of a client with an open transaction; return None if the call
-        is nothing of it. Raise Fault.
+        """Queue a write, or a message to publish, of a client with an open transaction; return None for any other call.
+        Raise Fault.
 
         A call that is refused here makes EXEC fail, as in Redis.
         """

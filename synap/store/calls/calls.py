@@ -7,7 +7,7 @@ A row that runs in Python passes the same guards (`admit_handler`), and so do ar
 and framed a batch at a time.
 """
 
-from synap.compiler.jit import inlined, kernel
+from synap.compiler.jit import inlined, kernel, outlined
 from synap.kernels.spans import bare, call_clock, call_door
 from synap.store.memory import arena, frames
 from synap.store.memory.layout import (
@@ -20,6 +20,7 @@ from synap.store.memory.layout import (
     DOORS,
     EVICT_NOBODY,
     EVICTION,
+    EVICTS_SELF,
     FLAG_ABOVE_MAX,
     FLAG_ADMIN,
     FLAG_GROWS,
@@ -39,6 +40,7 @@ from synap.store.memory.layout import (
     IN_GROUP,
     KEY_HITS,
     KEY_MISSES,
+    LACKED,
     NOW,
     REFUSE,
     REFUSE_CALLER,
@@ -56,6 +58,7 @@ from synap.store.memory.layout import (
     TIMES,
     TIMES_SIZE,
     WAIT,
+    WORDS_USED,
 )
 from synap.store.memory.refusals import (
     LOADING,
@@ -69,6 +72,8 @@ from synap.store.memory.refusals import (
 from synap.store.upkeep import eviction
 
 TIMED = 16  # one of so many calls of a row is timed
+ROUNDS = 4  # runs of a row that asks for more memory each time
+LITTLE = 65_536  # bytes of the texts of a call that may grow above max_memory
 
 
 @kernel
@@ -97,8 +102,8 @@ def guard(refuse, flags):
 def admit(words, octets, row, tape_size, blob_size, now):
     """Return the refusal of a call before it runs, or 0: `guard`, then memory, then the rate of the caller.
 
-    A row that grows evicts keys if memory is full. Only the address space limits a row that may grow above max_memory,
-    and the calls of a transaction under a policy of eviction: in the middle of it nothing is evicted.
+    A row that grows evicts keys if memory is full. A row that may grow a little above max_memory needs only address
+    space. In a transaction nothing is evicted under a policy of eviction; its calls may exceed max_memory by a quarter.
 
     A pause is no refusal: whoever receives a call waits with it (engine/diagnostics.py).
     """
@@ -110,8 +115,11 @@ def admit(words, octets, row, tape_size, blob_size, now):
             return refusal
     if flags & FLAG_GROWS:
         needed = arena.rounded(blob_size) + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
-        if flags & FLAG_ABOVE_MAX or (words[IN_GROUP] and words[EVICTION] != EVICT_NOBODY):
+        if flags & FLAG_ABOVE_MAX and blob_size <= LITTLE:
             if arena.crowded(words, needed):
+                return OUT_OF_MEMORY
+        elif words[IN_GROUP] and words[EVICTION] != EVICT_NOBODY:
+            if arena.crowded(words, needed) or arena.overfull(words, needed):
                 return OUT_OF_MEMORY
         elif not eviction.has_memory(words, octets, now, needed):
             return OUT_OF_MEMORY
@@ -137,6 +145,26 @@ def note_time(words, row, took):
     words[place + 2 + bucket] += 1
 
 
+@outlined
+def run_again(words, octets, code, tape, tape_size, blob_size, now, reply):
+    """Evict keys for the memory that a row has lacked, and run it again; return the status of the row.
+
+    A row asks for memory before it changes anything (`arena.lacks`), so it begins anew. It may ask for more then.
+    """
+    for _ in range(ROUNDS):
+        arena.free_deferred(words)
+        needed = words[LACKED] - words[WORDS_USED] * 8
+        if words[EVICTS_SELF] or words[IN_GROUP] or not eviction.has_memory(words, octets, now, needed):
+            break
+        words[LACKED] = 0
+        if not frames.log_has_space(words, tape_size, blob_size):  # behind the frames of what was evicted
+            break
+        status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, words[SEQ] + 1, reply)
+        if status & STATUS_MASK != OUT_OF_MEMORY or words[LACKED] == 0:
+            return status
+    return OUT_OF_MEMORY
+
+
 @inlined
 def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     """Carry out one row: refuse the call, or run it and give its change a seq and a frame; return the status.
@@ -159,7 +187,10 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     misses = words[KEY_MISSES]
     timed = words[counter] & (TIMED - 1) == 1
     begun = ticks(words) if timed else 0
+    words[LACKED] = 0
     status = call_door(words[DOORS + (code >> 8)], words, octets, code, tape, now, words[SEQ] + 1, reply)
+    if words[LACKED] and status & STATUS_MASK == OUT_OF_MEMORY:
+        status = run_again(words, octets, code, tape, tape_size, blob_size, now, reply)
     if timed:
         note_time(words, row, ticks(words) - begun)
     what = status & STATUS_MASK

@@ -101,6 +101,20 @@ def enqueue(words, octets, session, row, tape, tape_size, blob_size):
 
 
 @kernel
+def needs_python(words, session):
+    """Return True if Python has to carry out EXEC: for how a call was queued, or for a row that runs in Python by now,
+    since somebody has begun to listen to its events."""
+    if words[session + SESSION_FLAGS] & MULTI_NEEDS_PYTHON:
+        return True
+    entry = words[session + SESSION_QUEUE]
+    for _ in range(words[session + SESSION_QUEUED]):
+        if words[words[entry + PACKED_ROW] + ROW_FLAGS] & FLAG_HANDLER:
+            return True
+        entry += words[entry + PACKED_WORDS]
+    return False
+
+
+@kernel
 def end_multi(words, session):
     """Leave MULTI: drop the queued calls and clear the flags."""
     if words[session + SESSION_QUEUE]:
@@ -198,7 +212,7 @@ def run_control(words, octets, session, row, out, now):
     code = words[row + ROW_CODE]
     written = control(words, octets, session, code, out)
     if written == 0 and code == codes.TRANSACTION_EXEC:
-        if words[session + SESSION_WATCHED] == 0 and not words[session + SESSION_FLAGS] & MULTI_NEEDS_PYTHON:
+        if words[session + SESSION_WATCHED] == 0 and not needs_python(words, session):
             return execute(words, octets, session, out, now)
     return written
 

@@ -19,7 +19,7 @@ marked dirty; upkeep, in Python, gives them back to the system (`clean`).
 
 import numpy as np
 
-from synap.compiler.jit import kernel, outlined
+from synap.compiler.jit import inlined, kernel, outlined
 from synap.kernels.spans import bare
 from synap.store.memory.layout import (
     BINS,
@@ -32,11 +32,13 @@ from synap.store.memory.layout import (
     EVICT_NOBODY,
     EVICTION,
     GUARD_LOADING,
+    LACKED,
     LAZYFREE,
     LAZYFREE_COUNT,
     PAGE_BYTES,
     PAGE_TABLE,
     PAGE_WORDS,
+    PAGES_ASIDE,
     PAGES_DIRTY,
     PAGES_END,
     PAGES_TOP,
@@ -281,6 +283,13 @@ def release(words, ref):
         free_run(words, page, SLAB_PAGES)
 
 
+@inlined
+def pages_full(words, size):
+    """Return True if `size` more bytes would exceed max_memory by half, counted in pages without data in transit."""
+    most = words[BYTES_MAX]
+    return (words[PAGES_USED] - words[PAGES_ASIDE]) * PAGE_BYTES + size > most + (most >> 1) + PAGES_SPARE
+
+
 @kernel
 def full(words, size):
     """Return True if `size` more bytes would exceed max_memory.
@@ -288,10 +297,14 @@ def full(words, size):
     Blocks in use count: space freed inside a slab can be used again. Pages may exceed the limit by half, since an
     unlucky mix of sizes leaves gaps; there is address space for twice the limit.
     """
-    most = words[BYTES_MAX]
-    if words[WORDS_USED] * 8 + size > most:
-        return True
-    return words[PAGES_USED] * PAGE_BYTES + size > most + (most >> 1) + PAGES_SPARE
+    return words[WORDS_USED] * 8 + size > words[BYTES_MAX] or pages_full(words, size)
+
+
+@kernel
+def overfull(words, size):
+    """Return True if `size` more bytes would exceed max_memory by a quarter, or in pages by half: a store within these
+    limits can be loaded from a snapshot, which lays it out anew."""
+    return words[WORDS_USED] * 8 + size > words[BYTES_MAX] + (words[BYTES_MAX] >> 2) or pages_full(words, size)
 
 
 @outlined
@@ -335,24 +348,31 @@ def rounded(size):
 def lacks(words, size):
     """Return True if blocks that hold `size` bytes find no memory: a row that needs more than it declares asks first.
 
-    With a policy of eviction, such a row may exceed max_memory, and the next call that grows evicts keys. So no key
-    that the row needs is evicted for it, nor any for what it frees again. Only the address space limits it then.
+    With a policy of eviction, such a row may exceed max_memory by a quarter, and the next call that grows evicts keys.
+    So no key that the row needs is evicted for it, nor any for what it frees again. If the row lacks more, keys are
+    evicted for the rest, and it runs again (`calls.run_again`).
 
     During a replay memory never lacks: what has been done before is done again, whatever the limit is now.
     """
     size = rounded(size)
     if words[REFUSE] & GUARD_LOADING:
         return False
-    return crowded(words, size) or (words[EVICTION] == EVICT_NOBODY and full(words, size))
+    if crowded(words, size):
+        return True
+    if words[EVICTION] == EVICT_NOBODY:
+        return full(words, size)
+    if not overfull(words, size):
+        return False
+    words[LACKED] = max(words[WORDS_USED] * 8 + size - (words[BYTES_MAX] >> 2), 1)
+    return True
 
 
 @kernel
 def lacks_aside(words, size):
     """Return `lacks` for blocks that are freed with the reply: up to ASIDE_MAX bytes may be beyond max_memory."""
-    size = rounded(size)
-    if words[REFUSE] & GUARD_LOADING:
-        return False
-    return crowded(words, size) or (size > ASIDE_MAX and words[EVICTION] == EVICT_NOBODY and full(words, size))
+    if rounded(size) > ASIDE_MAX:
+        return lacks(words, size)
+    return words[REFUSE] & GUARD_LOADING == 0 and crowded(words, rounded(size))
 
 
 @kernel
@@ -363,6 +383,13 @@ def capacity(words, ref):
     if what & 7 == EXTENT:
         return (what >> LENGTH) << PAGE_SHIFT
     return class_words(words[PAGE_TABLE + 2 * (what >> LENGTH) + 1] & 0xFF)
+
+
+@kernel
+def pages_of(words, ref):
+    """Return the pages of a block that has pages of its own; 0 for one in a slab."""
+    what = words[PAGE_TABLE + 2 * (ref >> PAGE_SHIFT)]
+    return what >> LENGTH if what & 7 == EXTENT else 0
 
 
 @kernel
@@ -421,6 +448,7 @@ def allocate_block(words, octets, size):
     ref = allocate(words, size)
     if ref:
         words[WORDS_USED] -= capacity(words, ref)
+        words[PAGES_ASIDE] += pages_of(words, ref)
     return ref
 
 
@@ -430,4 +458,5 @@ def release_block(words, octets, ref):
     words = bare(words)
     octets = bare(octets)
     words[WORDS_USED] += capacity(words, ref)
+    words[PAGES_ASIDE] -= pages_of(words, ref)
     release(words, ref)

@@ -34,7 +34,9 @@ def next_victim(words, octets, row, tape_size, blob_size, now, refuse, found):
     found = bare(found)
     flags = words[row + ROW_FLAGS]
     needed = arena.rounded(blob_size) + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
-    if flags & (FLAG_GROWS | FLAG_ABOVE_MAX) != FLAG_GROWS or not arena.full(words, needed):
+    if not flags & FLAG_GROWS or not arena.full(words, needed):
+        return 0
+    if flags & FLAG_ABOVE_MAX and blob_size <= calls.LITTLE:
         return 0
     if words[IN_GROUP] or calls.guard(words[REFUSE] | refuse, flags):
         return 0
