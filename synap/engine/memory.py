@@ -1,6 +1,6 @@
 """The memory of an engine, as its Python uses it: blocks for large input and replies, and the eviction policy."""
 
-from synap.store.memory import arena, layout
+from synap.store.memory import arena, layout, limits
 from synap.store.memory.heap import Heap
 
 EVICTION_POLICIES = (
@@ -18,7 +18,7 @@ class Memory:
 
     def allocate(self, size: int) -> int:
         """Allocate a block of `size` bytes and return its first octet. Raise MemoryError above max_memory."""
-        most = self._numbers[layout.BYTES_MAX] * 3 // 2 + arena.PAGES_SPARE
+        most = self._numbers[layout.BYTES_MAX] * 3 // 2 + limits.PAGES_SPARE
         if self._numbers[layout.PAGES_USED] * layout.PAGE_BYTES + size > most:
             raise MemoryError
         return self.allocate_always(size)

@@ -9,7 +9,7 @@ and framed a batch at a time.
 
 from synap.compiler.jit import inlined, kernel, outlined
 from synap.kernels.spans import bare, call_clock, call_door
-from synap.store.memory import arena, frames
+from synap.store.memory import arena, frames, limits
 from synap.store.memory.layout import (
     CHANGED,
     CLOCK,
@@ -114,12 +114,12 @@ def admit(words, octets, row, tape_size, blob_size, now):
         if refusal:
             return refusal
     if flags & FLAG_GROWS:
-        needed = arena.rounded(blob_size) + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
+        needed = limits.rounded(blob_size) + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
         if flags & FLAG_ABOVE_MAX and blob_size <= LITTLE:
-            if arena.crowded(words, needed):
+            if limits.crowded(words, needed):
                 return OUT_OF_MEMORY
         elif words[IN_GROUP] and words[EVICTION] != EVICT_NOBODY:
-            if arena.crowded(words, needed) or arena.overfull(words, needed):
+            if limits.crowded(words, needed) or limits.overfull(words, needed):
                 return OUT_OF_MEMORY
         elif not eviction.has_memory(words, octets, now, needed):
             return OUT_OF_MEMORY
@@ -149,7 +149,7 @@ def note_time(words, row, took):
 def run_again(words, octets, code, tape, tape_size, blob_size, now, reply):
     """Evict keys for the memory that a row has lacked, and run it again; return the status of the row.
 
-    A row asks for memory before it changes anything (`arena.lacks`), so it begins anew. It may ask for more then.
+    A row asks for memory before it changes anything (`limits.lacks`), so it begins anew. It may ask for more then.
     """
     for _ in range(ROUNDS):
         arena.free_deferred(words)

@@ -7,7 +7,7 @@ or copied element by element.
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
 from synap.store.kinds import dispatch
-from synap.store.memory import arena, tables
+from synap.store.memory import arena, limits, tables
 from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
@@ -196,7 +196,7 @@ def copy(words, octets, tape, now, reply):
         return NUMBER
     seat = keyspace.locate(words, octets, namespace, start, size, h)
     ref = words[seat] & REF_MASK
-    if arena.lacks(words, dispatch.copied_bytes(keyspace.kind_of(words, ref), words, octets, ref)):
+    if limits.lacks(words, dispatch.copied_bytes(keyspace.kind_of(words, ref), words, octets, ref)):
         return OUT_OF_MEMORY
     seat = keyspace.locate(words, octets, target, name_at, name_size, other)
     if seat:
@@ -247,7 +247,7 @@ def swap(words, octets, tape, now, reply):
     total = words[KEYS_COUNT + one] + words[KEYS_COUNT + two]
     if one == two or total == 0:
         return DONE
-    found = 0 if arena.lacks_aside(words, total * WORD) else arena.allocate(words, total)
+    found = 0 if limits.lacks_aside(words, total * WORD) else arena.allocate(words, total)
     if found == 0:
         return OUT_OF_MEMORY
     count = 0

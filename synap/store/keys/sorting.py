@@ -21,7 +21,7 @@ from synap.store.keys.patterns import ELEMENT, NOTHING, PATTERN_WORDS
 from synap.store.kinds import dispatch
 from synap.store.kinds.lists import encodings, ends, entries
 from synap.store.kinds.lists.directory import RIGHT
-from synap.store.memory import arena
+from synap.store.memory import arena, limits
 from synap.store.memory.kinds import LIST
 from synap.store.memory.layout import (
     BROKEN,
@@ -80,7 +80,7 @@ def new_plan(words, octets, tape, count, results):
     by = words[tape + slots.KEY_SORT_HAS_BY]
     work = kernels.spare_words_of_texts(count)
     size = PLAN_WORDS + count * (4 + 2 * by) + work + PATTERN_WORDS * (1 + gets) + 2 * results
-    plan = 0 if arena.lacks_aside(words, size * WORD) else arena.allocate(words, size)
+    plan = 0 if limits.lacks_aside(words, size * WORD) else arena.allocate(words, size)
     if plan == 0:
         return 0
     words[plan + COUNT] = count
@@ -116,7 +116,7 @@ def print_integers(words, octets, plan):
         if mark & ITEM_MASK == ITEM_NIL:
             if target == 0:
                 size = INTEGER_WORDS * count
-                block = 0 if arena.lacks_aside(words, size * WORD) else arena.allocate(words, size)
+                block = 0 if limits.lacks_aside(words, size * WORD) else arena.allocate(words, size)
                 if block == 0:
                     return 0, False
                 arena.release_later(words, block)
@@ -141,7 +141,7 @@ def open_keys(words, tape, plan, longest):
     if most:
         group = max(min(patterns.GROUP, words[plan + COUNT], KEYS_WORDS // most), 1)
         size = group * (most + 2)
-        block = 0 if arena.lacks_aside(words, size * WORD) else arena.allocate(words, size)
+        block = 0 if limits.lacks_aside(words, size * WORD) else arena.allocate(words, size)
         if block == 0:
             return False
         arena.release_later(words, block)
@@ -320,7 +320,7 @@ def store(words, octets, tape, plan, now, reply):
     if total < 0:
         return OUT_OF_MEMORY
     needed = total + count * (entries.bytes_of(0, 0) + WORD)
-    if arena.lacks(words, needed):
+    if limits.lacks(words, needed):
         return OUT_OF_MEMORY
     made = new_list(words, octets, items, count)
     if made == 0:

@@ -19,23 +19,17 @@ marked dirty; upkeep, in Python, gives them back to the system (`clean`).
 
 import numpy as np
 
-from synap.compiler.jit import inlined, kernel, outlined
+from synap.compiler.jit import kernel, outlined
 from synap.kernels.spans import bare
 from synap.store.memory.layout import (
     BINS,
     BLOCK_WORDS_MAX,
-    BYTES_MAX,
     CLASSES,
     DEFERRED,
     DEFERRED_COUNT,
     DEFERRED_MAX,
-    EVICT_NOBODY,
-    EVICTION,
-    GUARD_LOADING,
-    LACKED,
     LAZYFREE,
     LAZYFREE_COUNT,
-    PAGE_BYTES,
     PAGE_TABLE,
     PAGE_WORDS,
     PAGES_ASIDE,
@@ -43,8 +37,6 @@ from synap.store.memory.layout import (
     PAGES_END,
     PAGES_TOP,
     PAGES_USED,
-    PAGES_WANTED,
-    REFUSE,
     SLAB_PAGES,
     WORDS_USED,
 )
@@ -55,10 +47,6 @@ LENGTH = 8  # shift: run length in pages, or first page of the slab
 PAGE_SHIFT = 10
 SLAB_WORDS = SLAB_PAGES * PAGE_WORDS
 BIN_LOOKS = 8
-PAGES_SPARE = 16 << 20  # bytes that gaps may take even in the smallest store
-PAGES_KEPT = 2048  # for a slab of each class (384 pages), and a strip of `packed.STRIP_MAX` bytes that becomes a table
-RUN_KEPT = 512  # of these, pages of the largest extent: the slots of that table
-ASIDE_MAX = 1 << 20  # bytes for which a call that only reads is not refused when memory is full
 RUN_MIN = 2 * SLAB_PAGES
 
 
@@ -281,98 +269,6 @@ def release(words, ref):
     if words[entry + 1] >> 8 == 0 and (words[entry + 5] or words[entry + 7]):
         unlink_slab(words, page, index)  # the last slab of a class stays: it would be needed again
         free_run(words, page, SLAB_PAGES)
-
-
-@inlined
-def pages_full(words, size):
-    """Return True if `size` more bytes would exceed max_memory by half, counted in pages without data in transit."""
-    most = words[BYTES_MAX]
-    return (words[PAGES_USED] - words[PAGES_ASIDE]) * PAGE_BYTES + size > most + (most >> 1) + PAGES_SPARE
-
-
-@kernel
-def full(words, size):
-    """Return True if `size` more bytes would exceed max_memory.
-
-    Blocks in use count: space freed inside a slab can be used again. Pages may exceed the limit by half, since an
-    unlucky mix of sizes leaves gaps; there is address space for twice the limit.
-    """
-    return words[WORDS_USED] * 8 + size > words[BYTES_MAX] or pages_full(words, size)
-
-
-@kernel
-def overfull(words, size):
-    """Return True if `size` more bytes would exceed max_memory by a quarter, or in pages by half: a store within these
-    limits can be loaded from a snapshot, which lays it out anew."""
-    return words[WORDS_USED] * 8 + size > words[BYTES_MAX] + (words[BYTES_MAX] >> 2) or pages_full(words, size)
-
-
-@outlined
-def scattered(words, size):
-    """Return True if the free runs do not suffice for all blocks of a call that needs up to `size` bytes.
-
-    A run that is twice as long as all blocks to come is found by `take_run` in any case.
-    """
-    longest = 2 * (RUN_KEPT + words[PAGES_WANTED]) + (size >> (PAGE_SHIFT + 1))
-    for power in range(log2(longest - 1) + 1, 40):
-        if words[BINS + power]:
-            longest = 0
-            break
-    wanted = 2 * PAGES_KEPT
-    for power in range(log2(RUN_MIN), 40):
-        page = words[BINS + power]
-        while page and wanted > 0:
-            wanted -= words[PAGE_TABLE + 2 * page] >> LENGTH
-            page = (words[PAGE_TABLE + 2 * page + 1] >> 32) & 0xFFFFFFFF
-    return longest > 0 or wanted > 0
-
-
-@kernel
-def crowded(words, size):
-    """Return True if the address space may not have the blocks that a call with up to `size` bytes of them allocates.
-
-    Rows that grow are refused then, so that no allocation fails in the middle of a change. The size counts twice, as
-    slabs and free runs are not filled to their end. A call may also need a slab of each class, and slots of a table.
-    """
-    needed = PAGES_KEPT + words[PAGES_WANTED] + (size >> (PAGE_SHIFT + 2))
-    return words[PAGES_END] - words[PAGES_TOP] < needed and scattered(words, size)
-
-
-@kernel
-def rounded(size):
-    """Return the most bytes that blocks take which hold `size` bytes: each is at most a quarter larger than asked."""
-    return size + (size >> 2)
-
-
-@kernel
-def lacks(words, size):
-    """Return True if blocks that hold `size` bytes find no memory: a row that needs more than it declares asks first.
-
-    With a policy of eviction, such a row may exceed max_memory by a quarter, and the next call that grows evicts keys.
-    So no key that the row needs is evicted for it, nor any for what it frees again. If the row lacks more, keys are
-    evicted for the rest, and it runs again (`calls.run_again`).
-
-    During a replay memory never lacks: what has been done before is done again, whatever the limit is now.
-    """
-    size = rounded(size)
-    if words[REFUSE] & GUARD_LOADING:
-        return False
-    if crowded(words, size):
-        return True
-    if words[EVICTION] == EVICT_NOBODY:
-        return full(words, size)
-    if not overfull(words, size):
-        return False
-    words[LACKED] = max(words[WORDS_USED] * 8 + size - (words[BYTES_MAX] >> 2), 1)
-    return True
-
-
-@kernel
-def lacks_aside(words, size):
-    """Return `lacks` for blocks that are freed with the reply: up to ASIDE_MAX bytes may be beyond max_memory."""
-    if rounded(size) > ASIDE_MAX:
-        return lacks(words, size)
-    return words[REFUSE] & GUARD_LOADING == 0 and crowded(words, rounded(size))
 
 
 @kernel

@@ -183,7 +183,7 @@ def resize(words, octets, table, size):
 def grow(words, octets, table):
     """Begin to move to slots for half as many entries more. Without memory the table becomes fuller than it should be.
 
-    No row that grows is admitted then (`arena.crowded`) until there is memory for these slots.
+    No row that grows is admitted then (`limits.crowded`) until there is memory for these slots.
     """
     size = words[table + SIZE]
     size += size >> 1

@@ -8,7 +8,7 @@ logical state, it follows from it.
 from synap.compiler.jit import kernel
 from synap.kernels import heaps
 from synap.kernels.spans import move
-from synap.store.memory import arena
+from synap.store.memory import arena, limits
 from synap.store.memory.layout import TIMERS, TIMERS_CAPACITY, TIMERS_COUNT, TIMERS_DUE, WORD
 from synap.store.records.named_records import KIND, TIMER
 
@@ -25,7 +25,7 @@ def larger(capacity):
 @kernel
 def lacks_memory(words, count, capacity):
     """Return True if a heap of so many entries has no space for one more, and there is no memory for it."""
-    return count == capacity and arena.lacks(words, 2 * WORD * larger(capacity))
+    return count == capacity and limits.lacks(words, 2 * WORD * larger(capacity))
 
 
 @kernel

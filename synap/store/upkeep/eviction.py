@@ -6,7 +6,7 @@ are removed first. Each removal is framed as a DEL, so the log and every replica
 """
 
 from synap.compiler.jit import inlined, kernel, outlined
-from synap.store.memory import arena, codes, decided, frames, tables
+from synap.store.memory import codes, decided, frames, limits, tables
 from synap.store.memory.layout import (
     BYTES_MAX,
     CHANCE,
@@ -134,9 +134,9 @@ def evict(words, octets, seat, now):
 @inlined
 def has_memory(words, octets, now, size):
     """Return True if there is memory for a call that needs up to `size` bytes, perhaps after an eviction."""
-    if arena.full(words, size) and not ensure_memory(words, octets, now, size):
+    if limits.full(words, size) and not ensure_memory(words, octets, now, size):
         return False
-    return not arena.crowded(words, size)
+    return not limits.crowded(words, size)
 
 
 @outlined
@@ -148,7 +148,7 @@ def ensure_memory(words, octets, now, size):
     """
     if words[EVICTION] == EVICT_NOBODY or size > words[BYTES_MAX] >> 1:
         return False
-    while arena.full(words, size):
+    while limits.full(words, size):
         if words[LAZYFREE]:
             upkeep.lazyfree_some(words, octets, LAZYFREE_BLOCKS)
             continue

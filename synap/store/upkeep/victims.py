@@ -3,7 +3,7 @@
 from synap.compiler.jit import kernel
 from synap.kernels.spans import bare
 from synap.store.calls import calls
-from synap.store.memory import arena, frames
+from synap.store.memory import frames, limits
 from synap.store.memory.layout import (
     BYTES_MAX,
     EVICT_NOBODY,
@@ -33,8 +33,8 @@ def next_victim(words, octets, row, tape_size, blob_size, now, refuse, found):
     octets = bare(octets)
     found = bare(found)
     flags = words[row + ROW_FLAGS]
-    needed = arena.rounded(blob_size) + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
-    if not flags & FLAG_GROWS or not arena.full(words, needed):
+    needed = limits.rounded(blob_size) + (words[row + ROW_NEEDS_WORDS] + tape_size) * 8
+    if not flags & FLAG_GROWS or not limits.full(words, needed):
         return 0
     if flags & FLAG_ABOVE_MAX and blob_size <= calls.LITTLE:
         return 0
@@ -42,9 +42,9 @@ def next_victim(words, octets, row, tape_size, blob_size, now, refuse, found):
         return 0
     if words[EVICTION] == EVICT_NOBODY or needed > words[BYTES_MAX] >> 1:
         return 0
-    while words[LAZYFREE] and arena.full(words, needed):
+    while words[LAZYFREE] and limits.full(words, needed):
         upkeep.lazyfree_some(words, octets, eviction.LAZYFREE_BLOCKS)
-    seat = eviction.choose(words, now) if arena.full(words, needed) else 0
+    seat = eviction.choose(words, now) if limits.full(words, needed) else 0
     if seat == 0:
         return 0
     ref = words[seat] & REF_MASK

@@ -31,7 +31,7 @@ def copied_bytes(words, ref):
     """Return an upper bound of the bytes that a copy takes."""
     root = keyspace.root_of(words, ref)
     size = words[root + directory.BYTES]
-    size += size >> 3  # with the quarter that `arena.rounded` adds: chunks of long entries are three quarters full
+    size += size >> 3  # with the quarter that `limits.rounded` adds: chunks of long entries are three quarters full
     return size + words[root + directory.COUNT] * ELEMENT_OVERHEAD + chunks.CHUNK_WORDS_MAX * WORD
 
 

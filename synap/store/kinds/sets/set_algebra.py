@@ -6,7 +6,7 @@ made when it replaces the destination, which may be one of the sources.
 
 from synap.compiler.jit import kernel
 from synap.store.kinds.sets import encodings, members, sets, walks
-from synap.store.memory import arena
+from synap.store.memory import arena, limits
 from synap.store.memory.kinds import SET
 from synap.store.memory.layout import (
     BROKEN,
@@ -195,7 +195,7 @@ def union(words, octets, tape, now, reply):
     sources = gather(words, octets, tape, slots.SET_UNION_KEYS, key, slots.SET_UNION_KEYS_STRIDE, now)
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
-    full = arena.lacks_aside(words, taken_bytes(words, sources, 0, count))
+    full = limits.lacks_aside(words, taken_bytes(words, sources, 0, count))
     made = 0 if full else unite(words, octets, sources, count)
     arena.release(words, sources)
     if made == 0:
@@ -239,7 +239,7 @@ def store_sifted(words, octets, tape, sources, base, wanted, reply):
     count = words[tape + slots.SET_INTERSTORE_KEYS]
     made = bits = 0
     if base >= 0:
-        full = arena.lacks(words, taken_bytes(words, sources, base, base + 1))
+        full = limits.lacks(words, taken_bytes(words, sources, base, base + 1))
         made = 0 if full else sifted_set(words, octets, sources, count, base, wanted)
         if made == 0:
             arena.release(words, sources)
@@ -291,7 +291,7 @@ def store_union(words, octets, tape, now, reply):
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
     count = words[tape + slots.SET_INTERSTORE_KEYS]
-    full = arena.lacks(words, taken_bytes(words, sources, 0, count))
+    full = limits.lacks(words, taken_bytes(words, sources, 0, count))
     made = 0 if full else unite(words, octets, sources, count)
     arena.release(words, sources)
     if made == 0:

@@ -5,7 +5,7 @@ from synap.kernels import bits
 from synap.kernels.spans import fill, move
 from synap.store.kinds.strings import substrings, uncompressed
 from synap.store.kinds.strings.strings import value_at
-from synap.store.memory import arena
+from synap.store.memory import arena, limits
 from synap.store.memory.kinds import STRING
 from synap.store.memory.layout import BROKEN, CHANGED, DECIDED, KEYS_EXPIRING, LIMIT_WORD, NUMBER
 from synap.store.memory.refusals import (
@@ -265,7 +265,7 @@ def combine(words, octets, tape, now, reply):
     if ref and overlays(words, ref, size):
         itself = times_a_source(words, number, value_at(words, ref))
     if ref == MISSING or itself > 1 or not overlays(words, ref, size):
-        if arena.lacks(words, size):
+        if limits.lacks(words, size):
             return OUT_OF_MEMORY
         itself = 0
         ref, old = make_space(words, octets, tape, h, seat, size)

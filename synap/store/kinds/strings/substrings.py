@@ -5,7 +5,7 @@ from synap.kernels.decimals import DECIMAL_SIZE_MAX, NOT_DECIMAL, OUT_OF_RANGE, 
 from synap.kernels.spans import fill, move
 from synap.store.kinds.strings import strings
 from synap.store.kinds.strings.strings import value_at
-from synap.store.memory import arena
+from synap.store.memory import arena, limits
 from synap.store.memory.kinds import STRING
 from synap.store.memory.layout import (
     BROKEN,
@@ -166,7 +166,7 @@ def append(words, octets, tape, now, reply):
         words[ref] |= keyspace.RAW << keyspace.FORM_SHIFT
         keyspace.touched(words, octets, h)
         return NUMBER | CHANGED
-    if arena.lacks(words, grown(size + more)):
+    if limits.lacks(words, grown(size + more)):
         return OUT_OF_MEMORY
     if compressed.is_packed(words, ref):
         status = change_packed(words, octets, tape, slots.KV_APPEND_KEY, h, seat, ref, size, source, more)
@@ -198,7 +198,7 @@ def overwrite(words, octets, tape, now, reply):
     if offset > words[LIMIT_WORD] or offset + more > words[LIMIT_WORD]:
         return STRING_TOO_LONG
     end = max(size, offset + more)
-    if end > size and arena.lacks(words, grown(end)):
+    if end > size and limits.lacks(words, grown(end)):
         return OUT_OF_MEMORY
     if ref and compressed.is_packed(words, ref):
         words[reply] = end

@@ -8,7 +8,7 @@ from synap.compiler.jit import kernel
 from synap.kernels.spans import fill, move
 from synap.store.kinds.strings import strings, substrings
 from synap.store.kinds.strings.strings import value_at
-from synap.store.memory import arena
+from synap.store.memory import arena, limits
 from synap.store.memory.kinds import STRING
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import text_at
@@ -42,9 +42,9 @@ def unpacked(words, octets, seat, ref):
 def lacks_memory(words, octets, ref, end):
     """Return True if memory does not suffice for the value of a record (0: a new one) of `end` bytes or more."""
     if ref == 0:
-        return arena.lacks(words, substrings.grown(end))
+        return limits.lacks(words, substrings.grown(end))
     size = compressed.full_size(words, octets, ref)
-    return (end > size or compressed.is_packed(words, ref)) and arena.lacks(words, substrings.grown(max(end, size)))
+    return (end > size or compressed.is_packed(words, ref)) and limits.lacks(words, substrings.grown(max(end, size)))
 
 
 @kernel

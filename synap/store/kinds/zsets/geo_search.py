@@ -40,7 +40,7 @@ from synap.store.kinds.zsets.geo_query import (
     hash_of,
     whole_of,
 )
-from synap.store.memory import arena
+from synap.store.memory import arena, limits
 from synap.store.memory.layout import EMPTY, FULL, ITEM, ITEMS, MARK_ARRAY
 from synap.store.memory.refusals import OUT_OF_MEMORY
 from synap.store.memory.tapes import (
@@ -64,7 +64,7 @@ def grow(words, octets, query):
     """Double the space for results; return False without memory."""
     capacity = max(FIRST_CAPACITY, 2 * words[query + CAPACITY])
     size = capacity * RESULT_WORDS
-    if arena.lacks_aside(words, size * 8):
+    if limits.lacks_aside(words, size * 8):
         return False
     block = arena.allocate(words, size)
     if block == 0:
@@ -277,7 +277,7 @@ def store_results(words, octets, tape, reply, root, query, pairs, wanted):
     size = 0
     for i in range(wanted):
         size += text_of(words, octets, root, result_at(words, query, pairs, i))[1] + MEMBER_BYTES
-    if arena.lacks(words, size):
+    if limits.lacks(words, size):
         return OUT_OF_MEMORY
     made = zset_algebra.new_result(words, octets, wanted)
     if made == 0:
@@ -310,7 +310,7 @@ def answer(words, octets, tape, reply, root, query, whole):
     wanted = min(wanted, count) if wanted else count
     block = pairs = 0
     if words[query + ORDER] and count:
-        if arena.lacks_aside(words, count * 4 * 8):
+        if limits.lacks_aside(words, count * 4 * 8):
             return OUT_OF_MEMORY
         block, pairs = ordered(words, query, wanted)
         if block == 0:

@@ -21,7 +21,7 @@ from synap.store.kinds.zsets.sources import (
 )
 from synap.store.kinds.zsets.tree import SCORE
 from synap.store.kinds.zsets.zset_ranges import BY_RANK, BY_SCORE, limited, opened, put_range
-from synap.store.memory import arena
+from synap.store.memory import arena, limits
 from synap.store.memory.kinds import ZSET
 from synap.store.memory.layout import (
     BROKEN,
@@ -179,7 +179,7 @@ def replied(words, octets, tape, now, reply, keys, what, weight, aggregate, with
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
     count = words[tape + keys]
-    full = arena.lacks_aside(words, result_bytes(words, sources, count, what))
+    full = limits.lacks_aside(words, result_bytes(words, sources, count, what))
     made = 0 if full else evaluate(words, octets, sources, count, what, aggregate)
     arena.release(words, sources)
     if made == 0:
@@ -251,7 +251,7 @@ def stored(words, octets, tape, now, reply, what, weight, aggregate):
     if sources <= 0:
         return WRONG_TYPE if sources else OUT_OF_MEMORY
     count = words[tape + keys]
-    full = arena.lacks(words, result_bytes(words, sources, count, what))
+    full = limits.lacks(words, result_bytes(words, sources, count, what))
     made = 0 if full else evaluate(words, octets, sources, count, what, aggregate)
     arena.release(words, sources)
     if made == 0:
@@ -340,7 +340,7 @@ def lacks_range(words, octets, root, first, count):
 
     If memory might not suffice for all members, the texts of those in the range are added up.
     """
-    if count == 0 or not arena.lacks(words, members.copied_bytes(words, root)):
+    if count == 0 or not limits.lacks(words, members.copied_bytes(words, root)):
         return False
     total = 0
     leaf, i = members.seek(words, octets, root, first)
@@ -348,7 +348,7 @@ def lacks_range(words, octets, root, first, count):
         _, size, _, _ = members.read(words, octets, leaf, i)
         total += size
         leaf, i = members.following(words, octets, leaf, i)
-    return arena.lacks(words, total + count * members.OVERHEAD)
+    return limits.lacks(words, total + count * members.OVERHEAD)
 
 
 @kernel
