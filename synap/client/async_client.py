@@ -34,6 +34,7 @@ from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
 from synap.client.requests import Awaiting, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
 from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
+from synap.client.words import stepwise
 from synap.hosts import authority
 
 I_co = TypeVar("I_co", covariant=True)
@@ -369,7 +370,7 @@ class AsyncClient(Keys[D], Awaiting):
 
         A key that exists during the whole iteration is returned at least once.
         """
-        words = ("SCAN", None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        words = stepwise("SCAN", None, match=match, count=count)
         return AsyncIteration(self._runner, scanning(words, self.options, self._data))
 
     def sscan(self, key: str | bytes, match: str | bytes | None = None, *, count: int = 100) -> AsyncIteration[D]:
@@ -377,7 +378,7 @@ class AsyncClient(Keys[D], Awaiting):
 
         A member that is there during the whole iteration is returned at least once.
         """
-        words = ("SSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        words = stepwise("SSCAN", key, None, match=match, count=count)
         return AsyncIteration(self._runner, scanning(words, self.options, self._data))
 
     def hscan(
@@ -387,7 +388,7 @@ class AsyncClient(Keys[D], Awaiting):
 
         A field that is there during the whole iteration is returned at least once.
         """
-        words = ("HSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        words = stepwise("HSCAN", key, None, match=match, count=count)
         return AsyncIteration(self._runner, scanning(words, self.options, self._tuple, pairs=True))
 
     def zscan(
@@ -397,7 +398,7 @@ class AsyncClient(Keys[D], Awaiting):
 
         A member that is there during the whole iteration is returned at least once.
         """
-        words = ("ZSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        words = stepwise("ZSCAN", key, None, match=match, count=count)
         return AsyncIteration(self._runner, scanning(words, self.options, self._scored, pairs=True))
 
     def pipeline(self) -> AsyncPipeline[D]:

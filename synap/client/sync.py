@@ -27,6 +27,7 @@ from synap.client.requests import Blocking, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
 from synap.client.sync_runner import Connection, Pool, Runner
 from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
+from synap.client.words import stepwise
 from synap.hosts import authority
 
 I_co = TypeVar("I_co", covariant=True)
@@ -351,7 +352,7 @@ class Client(Keys[D], Blocking):
 
         A key that exists during the whole iteration is returned at least once.
         """
-        words = ("SCAN", None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        words = stepwise("SCAN", None, match=match, count=count)
         return Iteration(self._runner, scanning(words, self.options, self._data))
 
     def sscan(self, key: str | bytes, match: str | bytes | None = None, *, count: int = 100) -> Iteration[D]:
@@ -359,7 +360,7 @@ class Client(Keys[D], Blocking):
 
         A member that is there during the whole iteration is returned at least once.
         """
-        words = ("SSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        words = stepwise("SSCAN", key, None, match=match, count=count)
         return Iteration(self._runner, scanning(words, self.options, self._data))
 
     def hscan(
@@ -369,7 +370,7 @@ class Client(Keys[D], Blocking):
 
         A field that is there during the whole iteration is returned at least once.
         """
-        words = ("HSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        words = stepwise("HSCAN", key, None, match=match, count=count)
         return Iteration(self._runner, scanning(words, self.options, self._tuple, pairs=True))
 
     def zscan(
@@ -379,7 +380,7 @@ class Client(Keys[D], Blocking):
 
         A member that is there during the whole iteration is returned at least once.
         """
-        words = ("ZSCAN", key, None, "COUNT", count, *(() if match is None else ("MATCH", match)))
+        words = stepwise("ZSCAN", key, None, match=match, count=count)
         return Iteration(self._runner, scanning(words, self.options, self._scored, pairs=True))
 
     def pipeline(self) -> Pipeline[D]:

@@ -64,6 +64,11 @@ def flat(pairs: Mapping[Any, Word] | Iterable[tuple[Word, ...]], turned: bool = 
     return tuple(word for pair in found for word in pair)
 
 
+def stepwise(*words: Word | None, match: Word | None, count: int) -> tuple[Word | None, ...]:
+    """Return the words of a scan; None in `words` is the place of the cursor, which each step fills anew."""
+    return (*words, "COUNT", count, *option("MATCH", match))
+
+
 def halves(pairs: Mapping[Any, Word] | Iterable[tuple[Word, Word]]) -> Words:
     """Return the first words of all pairs, then the second ones."""
     found = list(pairs.items() if isinstance(pairs, Mapping) else pairs)

@@ -4,12 +4,15 @@ A method is written by hand where it takes what one row does not: seconds with f
 add; or where it makes several calls. Its row says so (`Method.by_hand`).
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal, cast, overload
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Any, Literal, TypeVar, cast, overload
 
 from synap.either import each_of, either
 from synap.io.embedded.calls import Key, Value, given
 from synap.io.embedded.queue_methods import QueueMethods
+
+T = TypeVar("T")
 
 
 class Methods(QueueMethods):
@@ -99,12 +102,7 @@ class Methods(QueueMethods):
 
         Keys that are created or removed meanwhile may be left out; all others are yielded.
         """
-        cursor = 0
-        while True:
-            cursor, found = self.scan(cursor, match, count)
-            yield from found
-            if not cursor:
-                return
+        yield from chain.from_iterable(_steps(lambda cursor: self.scan(cursor, match, count)))
 
     def sscan(
         self, key: Key, cursor: int = 0, match: Key | None = None, count: int | None = None
@@ -115,12 +113,7 @@ class Methods(QueueMethods):
 
     def sscan_iter(self, key: Key, match: Key | None = None, count: int = 100) -> Iterator[Any]:
         """Yield every member of a set that matches, about `count` per step, as `scan_iter` does with keys."""
-        cursor = 0
-        while True:
-            cursor, found = self.sscan(key, cursor, match, count)
-            yield from found
-            if not cursor:
-                return
+        yield from chain.from_iterable(_steps(lambda cursor: self.sscan(key, cursor, match, count)))
 
     def hscan(
         self, key: Key, cursor: int = 0, match: Key | None = None, count: int | None = None
@@ -132,12 +125,8 @@ class Methods(QueueMethods):
 
     def hscan_iter(self, key: Key, match: Key | None = None, count: int = 100) -> Iterator[tuple[bytes, Any]]:
         """Yield every field of a hash that matches with its value, about `count` per step, as `scan_iter` does."""
-        cursor = 0
-        while True:
-            cursor, found = self.hscan(key, cursor, match, count)
-            yield from found.items()
-            if not cursor:
-                return
+        yield from (pair for fields in _steps(lambda cursor: self.hscan(key, cursor, match, count))
+                    for pair in fields.items())  # fmt: skip
 
     def zscan(
         self, key: Key, cursor: int = 0, match: Key | None = None, count: int | None = None
@@ -151,12 +140,17 @@ class Methods(QueueMethods):
     def zscan_iter(self, key: Key, match: Key | None = None, count: int = 100) -> Iterator[tuple[Any, float]]:
         """Yield every member of a sorted set that matches with its score, about `count` per step, as `scan_iter`
         does."""
-        cursor = 0
-        while True:
-            cursor, found = self.zscan(key, cursor, match, count)
-            yield from found
-            if not cursor:
-                return
+        yield from chain.from_iterable(_steps(lambda cursor: self.zscan(key, cursor, match, count)))
+
+
+def _steps(step: Callable[[int], tuple[int, T]]) -> Iterator[T]:
+    """Yield what each step of a scan finds; a step takes a cursor and returns the next one, 0 at the end."""
+    cursor = 0
+    while True:
+        cursor, found = step(cursor)
+        yield found
+        if not cursor:
+            return
 
 
 def _seconds(ex: float | None, ttl: float | None, px: int | None) -> dict[str, int | None]:
