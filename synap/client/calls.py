@@ -26,6 +26,16 @@ class Calls(Generic[D]):
             return {self._data(key): self._data(item) for key, item in value.items()}
         return value
 
+    def _places(self, value: Any) -> Any:
+        """Return found members, each distance as a float: RESP sends it as a text. How many were stored stays."""
+        if not isinstance(value, list):
+            return value
+        return [self._place(found) if isinstance(found, list) else self._data(found) for found in value]
+
+    def _place(self, found: list[Any]) -> list[Any]:
+        member, *facts = found
+        return [self._data(member), *(float(fact) if isinstance(fact, bytes) else fact for fact in facts)]
+
     def _members(self, value: Any) -> Any:
         return builtins.set(self._data(value))
 

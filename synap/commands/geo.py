@@ -80,7 +80,7 @@ ROWS = [
             _SICILY, Example("GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 200 km ASC", ["Catania", "Palermo"]),
             Example("GEOSEARCH g FROMMEMBER Palermo BYBOX 400 400 km DESC COUNT 1 WITHDIST", [["Catania", "166.2742"]]),
         ),
-        python=Method(note=f"{_WORDS}FROMMEMBER or FROMLONLAT, BYRADIUS or BYBOX, {_NOTE}"),
+        python=Method(returns="places", note=f"{_WORDS}FROMMEMBER or FROMLONLAT, BYRADIUS or BYBOX, {_NOTE}"),
     ),
     Command(
         "geospatial.searchstore", 0x0C06,
@@ -101,7 +101,7 @@ ROWS = [
         reply=_STORED_OR_FOUND, run="geo_rows.radius", traits=WRITES | GROWS, needs_words=_STORE_WORDS,
         examples=(_SICILY, Example("GEORADIUS g 15 37 100 km", ["Catania"]),
                   Example("GEORADIUS g 15 37 200 km STORE h", 2)),
-        python=Method(note=f"{_WORDS}{_STORE_NOTE}"),
+        python=Method(returns="places_or_count", note=f"{_WORDS}{_STORE_NOTE}"),
         event=Event("georadiusstore", How.STORED_LAST, misses=True),
     ),
     Command(
@@ -110,7 +110,7 @@ ROWS = [
         args=(_KEY, Raw("member"), *_IN_CIRCLE, _STORING), resp="GEORADIUSBYMEMBER", reply=_STORED_OR_FOUND,
         run="geo_rows.around_member", traits=WRITES | GROWS, needs_words=_STORE_WORDS,
         examples=(_SICILY, Example("GEORADIUSBYMEMBER g Palermo 100 km", ["Palermo"])),
-        python=Method(note=f"{_WORDS}{_STORE_NOTE}"),
+        python=Method(returns="places_or_count", note=f"{_WORDS}{_STORE_NOTE}"),
         event=Event("georadiusstore", How.STORED_LAST, misses=True),
     ),
     Command(
@@ -118,14 +118,14 @@ ROWS = [
         args=(_KEY, Raw("longitude"), Raw("latitude"), *_IN_CIRCLE, _options()), resp="GEORADIUS_RO", reply=_FOUND,
         run="geo_rows.radius_only",
         examples=(_SICILY, Example("GEORADIUS_RO g 15 37 100 km WITHDIST", [["Catania", "56.4413"]])),
-        python=Method(note=f"{_WORDS}{_NOTE}"),
+        python=Method(returns="places", note=f"{_WORDS}{_NOTE}"),
     ),
     Command(
         "geospatial.radiusbymember_ro", 0x0C0A, "Return the members in a circle around a member.",
         args=(_KEY, Raw("member"), *_IN_CIRCLE, _options()), resp="GEORADIUSBYMEMBER_RO", reply=_FOUND,
         run="geo_rows.around_member_only",
         examples=(_SICILY, Example("GEORADIUSBYMEMBER_RO g Palermo 200 km DESC", ["Catania", "Palermo"])),
-        python=Method(note=f"{_WORDS}{_NOTE}"),
+        python=Method(returns="places", note=f"{_WORDS}{_NOTE}"),
     ),
     Command(
         "geospatial.geodist", 0x0C30, "Return the distance between two members, and its unit.",

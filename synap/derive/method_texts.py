@@ -53,7 +53,7 @@ EMBEDDED_RESULTS = {
     "titles": ("list[str]", "titles({})"), "report": ("dict[str, Any]", "report({})"),
     "messages": ("list[Message]", "messages({})"), "pair": ("tuple[bytes, Any] | None", "as_tuple({})"),
     "triple": ("tuple[bytes, Any, float] | None", "as_tuple({})"), "distance": ("float | None", "{}"),
-    "mapping": ("dict[bytes, Any]", "{}"),
+    "mapping": ("dict[bytes, Any]", "{}"), "places": ("list[Any]", "{}"), "places_or_count": ("Any", "{}"),
 }  # fmt: skip
 """What a method returns -> its type, and how it is made of what `call` returns."""
 CLIENT_RESULTS = {
@@ -63,7 +63,8 @@ CLIENT_RESULTS = {
     "key": ("D | None", "self._data"), "keys": ("list[D]", "self._data"), "titles": ("list[str]", "texts"),
     "report": ("dict[str, Any]", "report"), "pair": ("tuple[D, D] | None", "self._tuple"),
     "triple": ("tuple[D, D, float] | None", "self._tuple"), "distance": ("float | None", "distance"),
-    "mapping": ("dict[D, D]", "self._data"),
+    "mapping": ("dict[D, D]", "self._data"), "places": ("list[Any]", "self._places"),
+    "places_or_count": ("Any", "self._places"),
 }  # fmt: skip
 """What a method returns -> its type, and the converter of the reply."""
 

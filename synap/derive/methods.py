@@ -205,11 +205,13 @@ def _type(node: Argument) -> str:
 
 RESULTS = (
     "nothing", "whole", "flag", "value", "octets", "word", "values", "members", "some", "key", "keys", "titles",
-    "report", "messages", "pair", "triple", "distance", "mapping",
+    "report", "messages", "pair", "triple", "distance", "mapping", "places",
+    "places_or_count",
 )  # fmt: skip
 """What a method returns: nothing, an int, a bool, a stored value or None, bytes, a word as str, values in order, a set
 of values, one value or several, the name of a key, several, names of queues or rooms as str, counters by name,
-messages of a queue, a key and a value, a key with a member and its score, a float or None, values by name."""
+messages of a queue, a key and a value, a key with a member and its score, a float or None, values by name,
+found places with what is asked about each, or how many were stored."""
 
 
 def result(row: Command) -> str:

@@ -26,6 +26,26 @@ def test_sorted_sets(kind: str, node: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_places(kind: str, node: Any) -> None:
+    async def scenario(asked: Any) -> None:
+        assert await got(asked.geoadd("g", [(13.361389, 38.115556, "Palermo")])) == 1
+        around = ("g", 13, 38, 100, "km")
+        where = [13.361389338970184, 38.1155563954963]
+        found = [[b"Palermo", 34.1601, 3479099956230698, where]]
+        asked_for = ("WITHDIST", "WITHCOORD", "WITHHASH")
+        assert await got(asked.georadius(*around, *asked_for)) == found
+        assert await got(asked.georadius_ro(*around, *asked_for)) == found
+        assert await got(asked.geosearch("g", "FROMLONLAT", 13, 38, "BYBOX", 100, 100, "km", *asked_for)) == found
+        assert await got(asked.georadius_ro(*around)) == [b"Palermo"]
+        assert await got(asked.georadius_ro(*around, "WITHCOORD")) == [[b"Palermo", where]]
+        assert await got(asked.georadius(*around, "STORE", "near")) == 1
+        assert await got(asked.georadiusbymember("g", "Palermo", 1, "m", "WITHDIST")) == [[b"Palermo", 0.0]]
+        assert await got(asked.georadiusbymember_ro("none", "Palermo", 1, "m")) == []
+
+    run(kind, node.resp_port, scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_hashes(kind: str, node: Any) -> None:
     async def scenario(asked: Any) -> None:
         assert await got(asked.hset("h", {"a": "1", "b": "2"})) == 2

@@ -48,7 +48,7 @@ class GeoMethods(Calls):
 
     def georadius(
         self, key: Key, longitude: Value, latitude: Value, radius: Value, unit: Value, *options: Value
-    ) -> list[Any]:
+    ) -> Any:
         """Return the members in a circle around a place, or store them under a key.
 
         Options are given as the words of Redis: ASC, DESC, COUNT with a number, ANY, WITHDIST, WITHCOORD, WITHHASH,
@@ -60,7 +60,7 @@ class GeoMethods(Calls):
         )  # fmt: skip
         return found
 
-    def georadiusbymember(self, key: Key, member: Value, radius: Value, unit: Value, *options: Value) -> list[Any]:
+    def georadiusbymember(self, key: Key, member: Value, radius: Value, unit: Value, *options: Value) -> Any:
         """Return the members in a circle around a member, or store them under a key.
 
         Options are given as the words of Redis: ASC, DESC, COUNT with a number, ANY, WITHDIST, WITHCOORD, WITHHASH,
