@@ -270,8 +270,8 @@ class Engine:
     def settle(self, now: int, by: Caller | None = None) -> None:
         """Free the blocks of a reply that has been read, and serve the calls that waited for the change of `by`."""
         self.free_deferred()
-        if self.numbers[layout.REPLY + 1] > layout.REPLY_ITEMS_LANE:
-            self.heap.forget(layout.REPLY * layout.WORD, self.numbers[layout.REPLY + 1] * 16)
+        if (items := self.numbers[layout.REPLY + 1]) > layout.REPLY_ITEMS_LANE:
+            self.heap.forget(layout.REPLY * layout.WORD, 2 * items * layout.WORD, layout.RECEIVE * layout.WORD)
             self.numbers[layout.REPLY + 1] = 0
         if self.numbers[layout.HITS_COUNT]:
             self.serve(now, by)

@@ -39,7 +39,7 @@ class LogFrames:
         self._engine.numbers[layout.LOG_TOP] = 0
         self._engine.numbers[layout.LOG_COUNT] = 0
         if top > 4 * layout.LOG_FLUSH_BYTES:
-            self._engine.heap.forget(layout.LOG * layout.WORD, top)
+            self._engine.heap.forget(layout.LOG * layout.WORD, top, layout.PAGE_TABLE * layout.WORD)
 
     def replay(self, payload: memoryview | bytes, step: int) -> int:
         """Apply frames (`step` 1: a log, 0: a snapshot) and return their count. Raise BrokenNode at a wrong frame."""

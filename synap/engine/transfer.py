@@ -55,7 +55,7 @@ def value_of(engine: Engine, ref: int, kind: int, now: int) -> Value | None:
             raise Fault("OUT_OF_MEMORY")
         items += _items(engine, at)
         if size * layout.WORD > layout.LOG_FLUSH_BYTES:
-            engine.heap.forget(at * layout.WORD, size * layout.WORD)
+            engine.heap.forget(at * layout.WORD, size * layout.WORD, layout.OUT * layout.WORD)
         if not cursor[MORE]:
             break
     marked = frozenset(

@@ -59,7 +59,7 @@ class Upkeep:
         engine = self._engine
         while count := arena.clean(engine.words, CLEAN_RUNS, self._found):
             for page, length in self._found[: 2 * count].reshape(-1, 2).tolist():
-                engine.heap.forget(page * layout.PAGE_BYTES, length * layout.PAGE_BYTES)
+                engine.heap.forget(page * layout.PAGE_BYTES, length * layout.PAGE_BYTES, len(engine.bytes))
 
     def _expire_some(self, now: int) -> bool:
         """Remove some expired keys, and fields of hashes; return True if a quarter of the keys or fields looked at had

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -31,8 +32,14 @@ WAITING = [
 ]  # fmt: skip
 
 
+KEPT = [f"kept {i}" for i in range(100)]
+"""Names that schemathesis does not make: nothing that it asks for may change what they hold."""
+
+
 def run(server: Server, directory: Path, examples: int, seconds: int, *more: str) -> int:
     """Let schemathesis ask; how many cases it made."""
+    for name in KEPT:
+        assert ask(server, "POST", "/kv/set", {"key": name, "value": name}).status == 200
     rules = directory / "schemathesis.toml"
     rules.write_text(RULES)
     done = subprocess.run(
@@ -46,6 +53,7 @@ def run(server: Server, directory: Path, examples: int, seconds: int, *more: str
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert ask(server, "GET", "/health").value["status"] == "healthy"
+    assert [ask(server, "GET", f"/kv/get/{quote(name)}").value for name in KEPT] == KEPT
     counts = re.findall(r"([0-9]+) generated", done.stdout)
     assert counts, done.stdout[-2000:]
     return int(counts[-1])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from synap.commands import CATALOGUE
+from synap.engine.handlers.table import digest_of
 from synap.faults import Fault
 from synap.proto.http import Request, Response
 from tests.support import Refusal
@@ -282,3 +283,38 @@ def test_our_own_pages_may_write(surfaces: Surfaces) -> None:
     request = Request(b"POST", b"/kv/set", b"", first, json.dumps(body).encode(), True, b"1.1")
     response = surfaces.answer(request)
     assert isinstance(response, Response) and response.status == 200
+
+
+COUNTS = (-(1 << 26), -200_000_000, -(1 << 40) - 77, -(1 << 57), -(1 << 58) - 12345, -(1 << 63) + 1)
+DRAWS = (
+    ("hash.randfield", "HRANDFIELD", "/hash/h/randfield", "h"), ("set.pick", "SRANDMEMBER", "/set/s/randmember", "s"),
+    ("zset.randmember", "ZRANDMEMBER", None, "z"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_a_reply_that_is_too_large_touches_nothing(surfaces: Surfaces, count: int) -> None:
+    """No count makes a refused call give pages back that are in use, and no other client loses anything."""
+    db = surfaces.database
+    for words in ("SET k v", "HSET h f v g w", "SADD s a b", "ZADD z 1 a 2 b", "QUEUE.CREATE q", "QUEUE.PUBLISH q x"):
+        surfaces.resp(*words.split())
+    db.set("k", "v"), db.hset("h", {"f": "v"}), db.sadd("s", ["a"]), db.zadd("z", {"a": 1}), db.queue_create("q")
+    engines = surfaces.server.engine, db._engine
+    before = [digest_of(engine) for engine in engines]
+    text = "the reply would be larger than limits.reply_bytes_max"
+    for name, word, path, key in DRAWS:
+        fields = {"key": key, "count": count}
+        for version in (2, 3):
+            assert text in str(surfaces.resp(word, key, str(count), version=version))
+            surfaces.resp("MULTI", version=version)
+            surfaces.resp(word, key, str(count), version=version)
+            assert text in str(surfaces.resp("EXEC", version=version))
+        if path:
+            status, body, _ = surfaces.rest("GET", f"{path}?count={count}")
+            assert status == 400 and text in body["error"]
+            assert text in surfaces.command(name, fields)["error"]
+            assert [each["success"] for each in surfaces.batch((name, fields), (name, fields))] == [False, False]
+        with pytest.raises(Fault, match=text):
+            db.call(name, **fields)
+    assert [digest_of(engine) for engine in engines] == before
+    assert surfaces.resp("GET", "k") == b"v" and db.get("k") == b"v"

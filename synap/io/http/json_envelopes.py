@@ -122,7 +122,7 @@ class Envelopes:
             engine.settle(now)
         pieces.append(b"]}")
         if size > layout.MIB:
-            engine.heap.forget(at, (numbers[layout.BATCH_AT] - BATCH_BODY) * WORD)
+            engine.heap.forget(at, (numbers[layout.BATCH_AT] - BATCH_BODY) * WORD, layout.OUT * WORD)
         return Response(200, b"".join(pieces))
 
     def rendered(self, one: streamable.Envelope) -> streamable.Reply:

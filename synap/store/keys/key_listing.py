@@ -37,7 +37,7 @@ def draw(words, octets, tape, now, reply):
     namespace = words[tape - 2]
     if words[KEYS_COUNT + namespace] == 0:
         return NIL
-    if not fits(words, reply, 1, 0):
+    if not fits(words, 1, 0):
         return FULL
     ref = 0
     for _ in range(DRAWS):
@@ -60,7 +60,7 @@ def draw(words, octets, tape, now, reply):
     if ref == 0:
         return NIL
     size = keyspace.key_size(words, ref)
-    if not fits(words, reply, 1, size):
+    if not fits(words, 1, size):
         return FULL
     set_scalar(words, reply, 0)
     add_text(words, reply, keyspace.key_at(words, ref), size, 0)

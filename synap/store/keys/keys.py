@@ -327,7 +327,7 @@ def scan(words, octets, tape, now, reply):
             octet_total += size
             items = words[reply + 1]
             if octet_total + (items + 1) * 32 > words[REPLY_BYTES_MAX]:
-                if items == scans.PAGE_ITEMS and not fits(words, reply, scans.PAGE_ITEMS + 1, octet_total):
+                if items == scans.PAGE_ITEMS and not fits(words, scans.PAGE_ITEMS + 1, octet_total):
                     return FULL
                 return scans.end_page(words, octets, reply, (shard << TAG_BITS | this) + 1)
             add_text(words, reply, at, size, 0)

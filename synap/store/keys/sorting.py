@@ -337,7 +337,7 @@ def answer(words, octets, tape, plan, now, reply):
     total = collect(words, octets, tape, plan, reply + 2, now)
     if total < 0:
         return OUT_OF_MEMORY
-    if not fits(words, reply, count, total):
+    if not fits(words, count, total):
         return FULL
     words[reply] = 0
     words[reply + 1] = count
@@ -392,7 +392,7 @@ def sorted_plan(words, octets, tape, now, reply, stored):
     first, wanted = window(words, tape, total)
     items = wanted * max(words[tape + slots.KEY_SORT_GET], 1)
     if not stored and (items > words[REPLY_ITEMS_MAX] or items * ITEM_OVERHEAD > words[REPLY_BYTES_MAX]):
-        fits(words, reply, items, 0)
+        fits(words, items, 0)
         return FULL, 0
     by = words[tape + slots.KEY_SORT_HAS_BY] != 0
     alpha = words[tape + slots.KEY_SORT_ALPHA] != 0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from synap.compiler.jit import kernel
+from synap.faults import BrokenNode
 from synap.kernels.spans import bare
 from synap.ranges import TAPE_WORDS_MAX
 from synap.store.memory import layout, spaces, tables
@@ -59,8 +60,13 @@ class Heap:
             self.numbers[word] = value
         open_tables(self.words, self.octets)
 
-    def forget(self, start: int, size: int) -> None:
-        """Tell the system that the pages within these bytes are not needed; they read as zero until written."""
+    def forget(self, start: int, size: int, end: int) -> None:
+        """Tell the system that the pages within these bytes are not needed; they read as zero until written.
+
+        Raise BrokenNode if they do not lie before byte `end`, the end of their region: what is behind it is not theirs.
+        """
+        if not 0 <= size <= end - start:
+            raise BrokenNode(f"wanted to forget at most {end - start} bytes from byte {start} on, found {size}")
         page = mmap.PAGESIZE
         first = -(-start // page) * page
         last = (start + size) // page * page

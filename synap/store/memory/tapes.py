@@ -165,16 +165,12 @@ def add_field(words, reply, name, value):
 
 
 @kernel
-def fits(words, reply, items, octets):
-    """Return True if the caller can take a reply of so many items and octets; else write both into the reply region.
+def fits(words, items, octets):
+    """Return True if the caller can take a reply of so many items and octets.
 
     Marks count as items, and the names of MARK_NAME need no octets.
 
     Every row that answers more than a few words asks before its first store. So FULL means that nothing has happened,
     and that the call can be made again with more capacity.
     """
-    if items <= words[REPLY_ITEMS_MAX] and octets + items * ITEM_OVERHEAD <= words[REPLY_BYTES_MAX]:
-        return True
-    words[reply] = items
-    words[reply + 1] = octets + items * ITEM_OVERHEAD
-    return False
+    return 0 <= items <= words[REPLY_ITEMS_MAX] and octets + items * ITEM_OVERHEAD <= words[REPLY_BYTES_MAX]

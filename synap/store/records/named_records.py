@@ -106,7 +106,7 @@ def names(words, table, head, reply):
         count += 1
         size += words[(words[at] & REF_MASK) + NAME_SIZE]
         at = following(words, table, at)
-    if not fits(words, reply, count, size):
+    if not fits(words, count, size):
         return FULL
     set_scalar(words, reply, count)
     at = following(words, table, 0)

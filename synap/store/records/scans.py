@@ -21,9 +21,9 @@ from synap.compiler.jit import inlined, kernel
 from synap.kernels.globs import matches
 from synap.kernels.integers import parse_cursor, print_integer
 from synap.store.memory import tables
-from synap.store.memory.layout import FULL, ITEM, MARK_ARRAY, MARK_BITS, REPLY_BYTES_MAX, REPLY_ITEMS_MAX, SCRATCH
+from synap.store.memory.layout import FULL, ITEM, MARK_ARRAY, MARK_BITS, SCRATCH
 from synap.store.memory.tables import TAG_BITS, TAG_MASK
-from synap.store.memory.tapes import ITEM_OVERHEAD, add_mark, add_text, fits, set_scalar, text_at, text_size
+from synap.store.memory.tapes import add_mark, add_text, fits, set_scalar, text_at, text_size
 from synap.store.slots import sets as slots
 
 COUNT_DEFAULT = 10
@@ -51,21 +51,18 @@ def end_page(words, octets, reply, cursor):
 @kernel
 def page_takes(words, reply, items, octet_total):
     """Return True if the page has space for `items` more items, and for `octet_total` octets in all."""
-    items += words[reply + 1]
-    return items <= words[REPLY_ITEMS_MAX] and octet_total + items * ITEM_OVERHEAD <= words[REPLY_BYTES_MAX]
+    return fits(words, words[reply + 1] + items, octet_total)
 
 
 @kernel
-def cut_page(words, octets, reply, before, items, octet_total, tag):
-    """End a page that does not take all entries with this tag; return its status.
+def cut_page(words, octets, reply, before, tag):
+    """End a page that does not take all entries with this tag; return its status: FULL if it has no others.
 
-    `before` is the length of the reply before these entries. If the page has no others, it asks for the space of
-    `items` more items and `octet_total` octets in all.
+    `before` is the length of the reply before these entries.
     """
     if before > PAGE_ITEMS:
         words[reply + 1] = before
         return end_page(words, octets, reply, cursor_at(tag))
-    fits(words, reply, words[reply + 1] + items, octet_total)
     return FULL
 
 

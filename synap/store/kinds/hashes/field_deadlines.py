@@ -78,7 +78,7 @@ def expire_in(words, octets, tape, now, reply, unit, start):
     h, seat, ref = key_access.open_key(words, octets, tape, slots.HASH_EXPIRE_KEY, HASH, now)
     if ref == OTHER_KIND:
         return WRONG_TYPE
-    if not fits(words, reply, count, 0):
+    if not fits(words, count, 0):
         return FULL
     set_scalar(words, reply, 0)
     root = keyspace.root_of(words, ref)
@@ -139,7 +139,7 @@ def tell(words, octets, tape, now, reply, start, unit):
     ref = key_access.find(words, octets, tape, slots.HASH_TTL_KEY, HASH, now)
     if ref == OTHER_KIND:
         return WRONG_TYPE
-    if not fits(words, reply, count, 0):
+    if not fits(words, count, 0):
         return FULL
     set_scalar(words, reply, 0)
     root = keyspace.root_of(words, ref)
@@ -191,7 +191,7 @@ def persist(words, octets, tape, now, reply):
     h, _, ref = key_access.open_key(words, octets, tape, slots.HASH_TTL_KEY, HASH, now)
     if ref == OTHER_KIND:
         return WRONG_TYPE
-    if not fits(words, reply, count, 0):
+    if not fits(words, count, 0):
         return FULL
     set_scalar(words, reply, 0)
     root = keyspace.root_of(words, ref)
@@ -245,7 +245,7 @@ def get_and_expire(words, octets, tape, now, reply):
     field = first_item(words, tape, slots.HASH_GETEX_FIELDS) + slots.HASH_GETEX_FIELDS_FIELD
     stride = slots.HASH_GETEX_FIELDS_STRIDE
     total = hashes.values_bytes(words, octets, root, tape, field, stride, count, now) if ref else 0
-    if not fits(words, reply, count, total):
+    if not fits(words, count, total):
         return FULL
     set_scalar(words, reply, 0)
     passed = deadline != 0 and deadline <= now

@@ -63,7 +63,7 @@ def get(words, octets, tape, now, reply):
     if seat == 0:
         return NIL
     at, size, form = fields.value_of(words, octets, root, seat)
-    if not fits(words, reply, 1, size):
+    if not fits(words, 1, size):
         return FULL
     set_scalar(words, reply, 0)
     add_text(words, reply, at, size, form)
@@ -101,7 +101,7 @@ def get_many(words, octets, tape, now, reply):
         return WRONG_TYPE
     count = words[tape + slots.HASH_MGET_FIELDS]
     root = keyspace.root_of(words, ref)
-    if not fits(words, reply, count, 0):
+    if not fits(words, count, 0):
         return FULL
     set_scalar(words, reply, 0)
     field = first_item(words, tape, slots.HASH_MGET_FIELDS) + slots.HASH_MGET_FIELDS_FIELD
@@ -119,7 +119,7 @@ def get_many(words, octets, tape, now, reply):
         else:
             add_nil(words, reply)
         field += slots.HASH_MGET_FIELDS_STRIDE
-    return ITEMS if fits(words, reply, count, total) else FULL
+    return ITEMS if fits(words, count, total) else FULL
 
 
 @kernel
@@ -166,7 +166,7 @@ def list_parts(words, octets, tape, now, reply, parts):
     root = keyspace.root_of(words, ref)
     found = expired.live_count(words, octets, root, now) if ref else 0
     each = 2 if parts == NAMES | VALUES else 1
-    if not fits(words, reply, 1 + each * found, fields.bytes_of(words, root) if ref and each == 2 else 0):
+    if not fits(words, 1 + each * found, fields.bytes_of(words, root) if ref and each == 2 else 0):
         return FULL
     set_scalar(words, reply, found)
     if each == 2:
@@ -182,7 +182,7 @@ def list_parts(words, octets, tape, now, reply, parts):
             place, seat = fields.next_field(words, octets, root, place)
     if each == 2:
         return ITEM
-    return ITEMS if fits(words, reply, found, bytes_in(words, reply)) else FULL
+    return ITEMS if fits(words, found, bytes_in(words, reply)) else FULL
 
 
 @kernel
@@ -259,7 +259,7 @@ def draw(words, octets, tape, now, reply):
     if found == 0 or wanted == 0:
         return EMPTY if many else NO_ITEM
     total = min(-wanted, TOTAL_MAX) if wanted < 0 else min(wanted, found)
-    if not fits(words, reply, 1 + total * (3 if pairs else 1), 0):
+    if not fits(words, 1 + total * (3 if pairs else 1), 0):
         return FULL
     set_scalar(words, reply, 0)
     if many:
@@ -268,7 +268,7 @@ def draw(words, octets, tape, now, reply):
         choose(words, octets, root, now, reply, total, found, pairs)
     elif not draw_some(words, octets, root, now, reply, total, found, wanted > 1, pairs):
         return OUT_OF_MEMORY
-    return ITEM if fits(words, reply, words[reply + 1], bytes_in(words, reply)) else FULL
+    return ITEM if fits(words, words[reply + 1], bytes_in(words, reply)) else FULL
 
 
 @kernel
@@ -332,7 +332,7 @@ def scan(words, octets, tape, now, reply):
     root = keyspace.root_of(words, ref)
     parts = NAMES if words[tape + slots.HASH_SCAN_NOVALUES] else NAMES | VALUES
     if packed.shape_of(words[root]) == packed.PACKED:
-        if not fits(words, reply, scans.PAGE_ITEMS + 2 * fields.count(words, root), fields.bytes_of(words, root)):
+        if not fits(words, scans.PAGE_ITEMS + 2 * fields.count(words, root), fields.bytes_of(words, root)):
             return FULL
         scans.begin_page(words, reply)
         place, seat = fields.next_field(words, octets, root, 0)
@@ -364,7 +364,7 @@ def scan_table(words, octets, tape, now, reply, root, cursor, left, parts):
                 _, length, _ = fields.value_of(words, octets, root, seat)
                 total += size + (length if each == 2 else 0)
                 if not scans.page_takes(words, reply, each, total):
-                    return scans.cut_page(words, octets, reply, before, each, total, tag)
+                    return scans.cut_page(words, octets, reply, before, tag)
                 add_parts(words, octets, root, seat, reply, parts)
             seat += 1
         tag += 1

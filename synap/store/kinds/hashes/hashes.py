@@ -181,7 +181,7 @@ def take(words, octets, tape, now, reply):
     first = first_item(words, tape, slots.HASH_GETDEL_FIELDS) + slots.HASH_GETDEL_FIELDS_FIELD
     root = keyspace.root_of(words, ref)
     total = values_bytes(words, octets, root, tape, first, slots.HASH_GETDEL_FIELDS_STRIDE, count, now) if ref else 0
-    if not fits(words, reply, count, total):
+    if not fits(words, count, total):
         return FULL
     set_scalar(words, reply, 0)
     old = fields.keep_texts(words, octets, root) if ref else 0
@@ -259,7 +259,7 @@ def add_real(words, octets, tape, now, reply):
         return INCREMENT_NOT_FINITE if is_real(octets, NUMBERS, source, length) else NOT_A_REAL
     if ref == OTHER_KIND:
         return WRONG_TYPE
-    if not fits(words, reply, 1, DECIMAL_SIZE_MAX):
+    if not fits(words, 1, DECIMAL_SIZE_MAX):
         return FULL
     at, size, mark = ZERO, 1, FORM_JSON
     deadline = 0

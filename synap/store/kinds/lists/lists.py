@@ -113,7 +113,7 @@ def pop_some(words, octets, tape, now, reply, side):
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
     wanted = min(wanted, words[root + COUNT])
-    if not fits(words, reply, wanted, measure(words, octets, root, side, wanted)):
+    if not fits(words, wanted, measure(words, octets, root, side, wanted)):
         return FULL
     set_scalar(words, reply, 0)
     if wanted == 0:
@@ -148,7 +148,7 @@ def pop_waiting(words, octets, tape, now, reply, keys, side):
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
     size = text_size(words, tape, key)
-    if not fits(words, reply, 2, size + measure(words, octets, root, side, 1)):
+    if not fits(words, 2, size + measure(words, octets, root, side, 1)):
         return FULL
     set_scalar(words, reply, 0)
     add_text(words, reply, text_at(words, tape, key), size, 0)
@@ -182,7 +182,7 @@ def pop_several(words, octets, tape, now, reply, keys, side, wanted):
     root = keyspace.root_of(words, ref)
     wanted = min(wanted, words[root + COUNT])
     size = text_size(words, tape, key)
-    if not fits(words, reply, wanted + 3, size + measure(words, octets, root, side, wanted)):
+    if not fits(words, wanted + 3, size + measure(words, octets, root, side, wanted)):
         return FULL
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_ARRAY, 2)

@@ -46,7 +46,7 @@ def move_element(words, octets, tape, now, reply, source_side, target_side):
         return WRONG_TYPE
     root = keyspace.root_of(words, ref)
     size = entries.element(words, octets, ends.end_entry(words, octets, root, source_side))[1]
-    if not fits(words, reply, 1, size):
+    if not fits(words, 1, size):
         return FULL
     into = key_access.claim(words, octets, tape, slots.LIST_LMOVE_DESTINATION, other, LIST, now)
     if into == MISSING:

@@ -66,7 +66,7 @@ def at_index(words, octets, tape, now, reply):
         return NIL
     _, chunk, inside = seek(words, root, index)
     at, size, mark = entries.element(words, octets, chunks.entry_in(words, octets, chunk, inside))
-    if not fits(words, reply, 1, size):
+    if not fits(words, 1, size):
         return FULL
     add_text(words, reply, at, size, mark)
     return ITEM
@@ -115,7 +115,7 @@ def span(words, octets, tape, now, reply):
         return EMPTY
     wanted = stop - start + 1
     if wanted > words[REPLY_ITEMS_MAX]:
-        fits(words, reply, wanted, words[root + BYTES])
+        fits(words, wanted, words[root + BYTES])
         return FULL
     place, chunk, inside = seek(words, root, start)
     at = chunks.entry_in(words, octets, chunk, inside)
@@ -133,7 +133,7 @@ def span(words, octets, tape, now, reply):
         total += size
         at += entries.size_at(octets, at)
         left -= 1
-    return ITEMS if fits(words, reply, wanted, total) else FULL
+    return ITEMS if fits(words, wanted, total) else FULL
 
 
 @kernel
@@ -267,7 +267,7 @@ def find(words, octets, tape, now, reply):
     if ref:
         root = keyspace.root_of(words, ref)
         found = positions(words, octets, tape, reply, root, rank, most if most else ALL, looks if looks else ALL)
-    if not fits(words, reply, found, 0):
+    if not fits(words, found, 0):
         return FULL
     if has_count:
         return ITEMS if found else EMPTY

@@ -244,7 +244,7 @@ def dead(words, octets, tape, now, reply):
         set_scalar(words, reply, 0)
         return EMPTY
     # The texts of the ids need a block until the reply is written; it is freed with the deferred list.
-    if not fits(words, reply, 1 + MESSAGE_ITEMS * count, size):
+    if not fits(words, 1 + MESSAGE_ITEMS * count, size):
         return FULL
     block = arena.allocate(words, (count * ID_TEXT_BYTES + 7) >> 3)
     if block == 0:

@@ -236,7 +236,7 @@ def consume(words, octets, tape, now, reply):
         priority -= 1
     message = words[queue + READY + 2 * priority]
     size = (words[message + PAYLOAD] >> MARK_BITS) + words[message + HEADERS] + ID_TEXT_BYTES
-    if not fits(words, reply, MESSAGE_ITEMS, size):
+    if not fits(words, MESSAGE_ITEMS, size):
         return FULL
     start = text_at(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
     name_size = text_size(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)

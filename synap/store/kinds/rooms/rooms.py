@@ -226,7 +226,7 @@ def consume(words, octets, tape, now, reply):
         count += 1
         if count < most:
             i, event = events.following(words, room, i, event)
-    if not fits(words, reply, 1 + EVENT_ITEMS * count, size):
+    if not fits(words, 1 + EVENT_ITEMS * count, size):
         return FULL
     set_scalar(words, reply, start + count)
     add_mark(words, reply, MARK_ARRAY, count)

@@ -108,7 +108,7 @@ def put_different(words, octets, root, count, reply):
         return put_repeated(words, octets, root, 1, reply)
     if count == members.count_of(words, root):
         return sets.put_all(words, octets, root, reply)
-    if not fits(words, reply, count, 0):
+    if not fits(words, count, 0):
         return FULL
     if members.is_table(words, root) and draws.are_few(count, members.count_of(words, root)):
         return put_few(words, octets, root, count, reply)
@@ -118,14 +118,14 @@ def put_different(words, octets, root, count, reply):
 @kernel
 def put_repeated(words, octets, root, count, reply):
     """Reply with `count` members, each drawn from all; return ITEMS or FULL."""
-    if not fits(words, reply, count, 0):
+    if not fits(words, count, 0):
         return FULL
     total = 0
     for _ in range(count):
         member = members.draw(words, octets, root)
         _, mark = members.text_of(words, octets, root, member)
         total += mark >> MARK_BITS
-        if not fits(words, reply, count, total):
+        if not fits(words, count, total):
             return FULL
         members.put(words, octets, root, member, reply)
     return ITEMS
@@ -144,7 +144,7 @@ def put_part(words, octets, root, count, reply):
         if draws.is_chosen(words, count - added, left):
             _, mark = members.text_of(words, octets, root, member)
             total += mark >> MARK_BITS
-            if not fits(words, reply, count, total):
+            if not fits(words, count, total):
                 return FULL
             members.put(words, octets, root, member, reply)
             added += 1
@@ -166,7 +166,7 @@ def put_few(words, octets, root, count, reply):
         if draws.is_new(words, sieve, seat):
             _, mark = members.text_of(words, octets, root, seat)
             total += mark >> MARK_BITS
-            enough = fits(words, reply, count, total)
+            enough = fits(words, count, total)
             if enough:
                 members.put(words, octets, root, seat, reply)
             added += 1

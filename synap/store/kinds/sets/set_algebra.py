@@ -58,9 +58,9 @@ def smallest(words, sources, count):
 def reply_sifted(words, octets, sources, count, base, wanted, reply):
     """Reply with what `walks.sift` finds; return ITEMS or FULL."""
     root = words[sources + base]
-    if not fits(words, reply, members.count_of(words, root), members.bytes_of(words, root)):  # more than may be found
+    if not fits(words, members.count_of(words, root), members.bytes_of(words, root)):  # more than may be found
         found, total = walks.sift(words, octets, sources, count, base, wanted, walks.ALL, walks.COUNTED, 0)
-        if not fits(words, reply, found, total):
+        if not fits(words, found, total):
             return FULL
     set_scalar(words, reply, 0)
     walks.sift(words, octets, sources, count, base, wanted, walks.ALL, walks.REPLIED, reply)

@@ -115,7 +115,7 @@ def has_many(words, octets, tape, now, reply):
     if ref == OTHER_KIND:
         return WRONG_TYPE
     count = words[tape + slots.SET_HAS_MANY_MEMBERS]
-    if not fits(words, reply, count, 0):
+    if not fits(words, count, 0):
         return FULL
     set_scalar(words, reply, 0)
     member = first_item(words, tape, slots.SET_HAS_MANY_MEMBERS) + slots.SET_HAS_MANY_MEMBERS_MEMBER
@@ -142,7 +142,7 @@ def size_of(words, octets, tape, now, reply):
 @kernel
 def put_all(words, octets, root, reply):
     """Reply with every member of a set; return ITEMS or FULL."""
-    if not fits(words, reply, members.count_of(words, root), members.bytes_of(words, root)):
+    if not fits(words, members.count_of(words, root), members.bytes_of(words, root)):
         return FULL
     set_scalar(words, reply, 0)
     place, member = members.following(words, octets, root, 0)
@@ -229,7 +229,7 @@ def scan(words, octets, tape, now, reply):
             if scans.is_asked_for(words, octets, tape, start, mark >> MARK_BITS):
                 total += mark >> MARK_BITS
                 if not scans.page_takes(words, reply, 1, total):
-                    return scans.cut_page(words, octets, reply, before, 1, total, tag)
+                    return scans.cut_page(words, octets, reply, before, tag)
                 members.put(words, octets, root, seat, reply)
             seat += 1
         tag += 1
@@ -238,7 +238,7 @@ def scan(words, octets, tape, now, reply):
 @kernel
 def scan_small(words, octets, tape, root, reply):
     """Reply with all members of a set in a small form, as the only step of a scan, or with FULL."""
-    if not fits(words, reply, members.count_of(words, root) + scans.PAGE_ITEMS, members.bytes_of(words, root)):
+    if not fits(words, members.count_of(words, root) + scans.PAGE_ITEMS, members.bytes_of(words, root)):
         return FULL
     place, member = members.following(words, octets, root, 0)
     while member:

@@ -223,7 +223,7 @@ def change(words, octets, tape, now, reply):
     h, seat, ref = key_access.open_key(words, octets, tape, slots.BITMAP_BITFIELD_KEY, STRING, now)
     if ref == OTHER_KIND:
         return WRONG_TYPE
-    if not fits(words, reply, replies, 0):
+    if not fits(words, replies, 0):
         return FULL
     if end == 0:
         return read_only(words, octets, tape, reply, ref)
@@ -261,6 +261,6 @@ def read(words, octets, tape, now, reply):
     ref = key_access.find(words, octets, tape, slots.BITMAP_BITFIELD_RO_KEY, STRING, now)
     if ref == OTHER_KIND:
         return WRONG_TYPE
-    if not fits(words, reply, replies, 0):
+    if not fits(words, replies, 0):
         return FULL
     return read_only(words, octets, tape, reply, max(ref, MISSING))

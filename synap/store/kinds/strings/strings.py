@@ -142,7 +142,7 @@ def read_deadline(amount, how, now):
 @kernel
 def answer_old(words, octets, reply, ref):
     """Reply with a string record's value, valid until the reply is written; return ITEM, FULL or OUT_OF_MEMORY."""
-    if not fits(words, reply, 1, compressed.full_size(words, octets, ref)):
+    if not fits(words, 1, compressed.full_size(words, octets, ref)):
         return FULL
     at, size = compressed.open_text(words, octets, ref)
     if size < 0:

@@ -63,7 +63,7 @@ def piece(words, octets, tape, now, reply):
     start = max(start + size, 0) if start < 0 else start
     stop = max(stop + size, 0) if stop < 0 else min(stop, size - 1)
     count = 0 if backwards or size == 0 else max(stop - start + 1, 0)
-    if not fits(words, reply, 1, count):
+    if not fits(words, 1, count):
         return FULL
     at = 0
     if count:
@@ -228,7 +228,7 @@ def add_real(words, octets, tape, now, reply):
     h, seat, ref = key_access.open_key(words, octets, tape, slots.KV_INCRBYFLOAT_KEY, STRING, now)
     if ref == OTHER_KIND:
         return WRONG_TYPE
-    if not fits(words, reply, 1, DECIMAL_SIZE_MAX):
+    if not fits(words, 1, DECIMAL_SIZE_MAX):
         return FULL
     source = text_at(words, tape, slots.KV_INCRBYFLOAT_AMOUNT)
     amount_size = text_size(words, tape, slots.KV_INCRBYFLOAT_AMOUNT)
@@ -286,7 +286,7 @@ def get_many(words, octets, tape, now, reply):
                 add_nil(words, reply)
             key += slots.KV_MGET_KEYS_STRIDE
         if again == 0:
-            if not fits(words, reply, count, total):
+            if not fits(words, count, total):
                 return FULL
             set_scalar(words, reply, 0)
     return ITEMS

@@ -130,7 +130,7 @@ def positions(words, octets, tape, now, reply):
     if ref == OTHER_KIND:
         return WRONG_TYPE
     count = words[tape + slots.GEOSPATIAL_GEOPOS_MEMBERS]
-    if not fits(words, reply, 3 * count + 1, 0):
+    if not fits(words, 3 * count + 1, 0):
         return FULL
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_ARRAY, count)
@@ -155,7 +155,7 @@ def hashes(words, octets, tape, now, reply):
     if ref == OTHER_KIND:
         return WRONG_TYPE
     count = words[tape + slots.GEOSPATIAL_GEOHASH_MEMBERS]
-    if not fits(words, reply, count, count * geohash.TEXT_SIZE):
+    if not fits(words, count, count * geohash.TEXT_SIZE):
         return FULL
     block = arena.allocate(words, count * TEXT_WORDS + 1)
     if block == 0:

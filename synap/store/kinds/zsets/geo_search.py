@@ -235,7 +235,7 @@ def put_results(words, octets, reply, root, query, pairs, wanted, whole):
     total = 0
     for i in range(wanted):
         total += text_of(words, octets, root, result_at(words, query, pairs, i))[1]
-    if not fits(words, reply, items, total):
+    if not fits(words, items, total):
         return FULL
     set_scalar(words, reply, 0)
     if facts or whole:

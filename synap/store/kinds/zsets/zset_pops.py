@@ -50,7 +50,7 @@ def pop(words, octets, reply, tape, key, h, seat, ref, end, count, with_key, gro
     items = 4 + 3 * count
     size = text_size(words, tape, key) if with_key else 0
     if items > words[REPLY_ITEMS_MAX]:
-        fits(words, reply, items, size + members.bytes_of(words, root))
+        fits(words, items, size + members.bytes_of(words, root))
         return FULL
     first = members.count_of(words, root) - count if end == MAX else 0
     set_scalar(words, reply, 0)
@@ -61,7 +61,7 @@ def pop(words, octets, reply, tape, key, h, seat, ref, end, count, with_key, gro
     if group:
         add_mark(words, reply, group, count)
     total = put_members(words, octets, reply, root, first, count, end == MAX, 1, mark)
-    if not fits(words, reply, items, size + total):
+    if not fits(words, items, size + total):
         return FULL
     return DONE if take(words, octets, h, seat, ref, first, count) else OUT_OF_MEMORY
 

@@ -176,14 +176,14 @@ def put_range(words, octets, reply, root, first, count, backwards, with_scores):
         return EMPTY
     items = 1 + 3 * count if with_scores else count
     if items > words[REPLY_ITEMS_MAX]:
-        fits(words, reply, items, members.bytes_of(words, root))
+        fits(words, items, members.bytes_of(words, root))
         return FULL
     set_scalar(words, reply, 0)
     if with_scores:
         add_mark(words, reply, MARK_PAIRS, count)
     mark = MARK_PAIR if with_scores else 0
     total = put_members(words, octets, reply, root, first, count, backwards, with_scores, mark)
-    if not fits(words, reply, items, total):
+    if not fits(words, items, total):
         return FULL
     return ITEM if with_scores else ITEMS
 

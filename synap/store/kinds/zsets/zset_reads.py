@@ -55,7 +55,7 @@ def draw(words, octets, tape, now, reply):
     root = keyspace.root_of(words, ref)
     found = members.count_of(words, root)
     total = min(-wanted, TOTAL_MAX) if wanted < 0 else min(wanted, found)
-    if not fits(words, reply, 1 + total * (3 if with_scores else 1), 0):
+    if not fits(words, 1 + total * (3 if with_scores else 1), 0):
         return FULL
     set_scalar(words, reply, 0)
     if many:
@@ -64,7 +64,7 @@ def draw(words, octets, tape, now, reply):
         choose(words, octets, root, reply, total, found, with_scores)
     elif not draw_some(words, octets, root, reply, total, found, wanted > 1, with_scores):
         return OUT_OF_MEMORY
-    return ITEM if fits(words, reply, words[reply + 1], bytes_in(words, reply)) else FULL
+    return ITEM if fits(words, words[reply + 1], bytes_in(words, reply)) else FULL
 
 
 @kernel
@@ -128,7 +128,7 @@ def scan(words, octets, tape, now, reply):
     if not members.is_packed(words, root):
         return scan_table(words, octets, tape, reply, members.block_of(words, root), cursor, left)
     count = members.count_of(words, root)
-    if not fits(words, reply, scans.PAGE_ITEMS + 2 * count, members.bytes_of(words, root)):
+    if not fits(words, scans.PAGE_ITEMS + 2 * count, members.bytes_of(words, root)):
         return FULL
     scans.begin_page(words, reply)
     leaf, i = members.seek(words, octets, root, 0)
@@ -158,7 +158,7 @@ def scan_table(words, octets, tape, reply, table, cursor, left):
             if scans.is_asked_for(words, octets, tape, start, size):
                 total += size
                 if not scans.page_takes(words, reply, 2, total):
-                    return scans.cut_page(words, octets, reply, before, 2, total, tag)
+                    return scans.cut_page(words, octets, reply, before, tag)
                 if not add_scored(words, octets, reply, start, size, form, score):
                     return OUT_OF_MEMORY
             seat += 1

@@ -91,12 +91,12 @@ def put_scored(words, octets, reply, root, first, count, backwards):
         return EMPTY
     items = 1 + 3 * count
     if items > words[REPLY_ITEMS_MAX]:
-        fits(words, reply, items, members.bytes_of(words, root))
+        fits(words, items, members.bytes_of(words, root))
         return FULL
     set_scalar(words, reply, count)
     add_mark(words, reply, MARK_ARRAY, count)
     total = put_members(words, octets, reply, root, first, count, backwards, 1, MARK_ARRAY)
-    return ITEM if fits(words, reply, items, total) else FULL
+    return ITEM if fits(words, items, total) else FULL
 
 
 @kernel

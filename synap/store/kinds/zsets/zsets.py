@@ -249,7 +249,7 @@ def scores_of(words, octets, tape, now, reply):
     if ref == OTHER_KIND:
         return WRONG_TYPE
     count = words[tape + slots.ZSET_SCORES_MEMBERS]
-    if not fits(words, reply, count, 0):
+    if not fits(words, count, 0):
         return FULL
     set_scalar(words, reply, 0)
     member = first_item(words, tape, slots.ZSET_SCORES_MEMBERS) + slots.ZSET_SCORES_MEMBERS_MEMBER
