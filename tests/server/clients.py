@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
 from tests.server.zygote import Zygote
 from tests.support import Refusal, command
 
@@ -116,7 +117,7 @@ class Server:
         self.settings = settings
         self.before = before
         self.output = directory.with_name(directory.name + ".output")
-        self.http_port = self.resp_port = 0
+        self.http_port, self.resp_port = free_port(HOST), free_port(HOST)  # the system may give others away in a pause
         self.pid = 0
 
     @property
@@ -125,7 +126,7 @@ class Server:
 
     def arguments(self) -> list[str]:
         """The command line."""
-        given = {"server.port": self.http_port, "resp.port": self.resp_port or -1} | self.settings
+        given = {"server.port": self.http_port, "resp.port": self.resp_port} | self.settings
         found = ["serve", "--host", HOST, "--data-dir", str(self.directory)]
         for name, value in given.items():
             found += ["--set", f"{name}={value}"]

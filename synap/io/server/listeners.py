@@ -30,6 +30,9 @@ log = logging.getLogger("synap")
 EVERY_IPV4, EVERY_IPV6 = "0.0.0.0", "::"
 FREE_PORT_TRIES = 32
 """Attempts to find a free port: a port that is free at one address may be taken at the next one."""
+IN_USE_TRIES, IN_USE_PAUSE_S = 25, 0.02
+"""Attempts to listen on a port that is in use, and the pause between them: a process that has just been killed may
+leave a child that holds the port for a moment, as one that was about to write a snapshot."""
 
 ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 PORT_TROUBLES = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
@@ -161,7 +164,8 @@ class Listeners:
                 raise CannotListen(kind, section, host, port, error) from error
             found += [Address(host, entry[0], tuple(entry[4])) for entry in entries]
         addresses = chosen(found)
-        for left in reversed(range(1 if port else FREE_PORT_TRIES)):
+        wanted = section == "server" or self._settings.asked_for(f"{section}.port")
+        for left in reversed(range(FREE_PORT_TRIES if not port else IN_USE_TRIES if wanted else 1)):
             opened: list[socket.socket] = []
             try:
                 self._open_all(kind, section, addresses, port, opened)
@@ -171,6 +175,8 @@ class Listeners:
                     each.close()
                 if not (failure.in_use and left):
                     raise
+                if port:
+                    await asyncio.sleep(IN_USE_PAUSE_S)
         raise AssertionError("the last try returns or raises")
 
     def _open_all(
