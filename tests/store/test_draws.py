@@ -8,7 +8,7 @@ import pytest
 
 from synap.store.memory import layout
 from tests.engine.engines import House
-from tests.support import Bench
+from tests.support import Bench, Refusal
 
 COUNT = 20_000
 KINDS: dict[str, tuple[bytes, bytes, bytes]] = {
@@ -152,3 +152,19 @@ def test_upkeep_stays_with_a_hash_of_which_much_has_expired(store: type[Bench]) 
     for _ in range(5000 // 400 + COUNT // 1000 + 5):
         house.engine.upkeep.step(house.now)
     assert client.one("HSCAN k 0 COUNT 100") == [b"0", [b"stays", b"v"]], "no field that has expired lies in the table"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [b"3", b"-3", b"150", b"-150"])
+def test_a_call_that_needs_more_space_draws_the_same_again(store: type[Bench], kind: str, count: bytes) -> None:
+    """The first attempt of a call, whose reply does not fit, leaves the random numbers as they were."""
+    house = House(store, reply_bytes_max=1 << 20)
+    client = house.client()
+    names = [b"%03d" % i + b"x" * 500_000 for i in range(4)] + [b"m%d" % i for i in range(200)]
+    for name in names[:4]:
+        client.ask([KINDS[kind][0], b"large", *words_for(kind, [name])])
+    client.ask([KINDS[kind][0], b"k", *words_for(kind, names[4:])])
+    before = house.bench[layout.CHANCE]
+    told = client.one([KINDS[kind][1], b"large", count])
+    assert isinstance(told, Refusal) and house.bench[layout.CHANCE] == before
+    assert isinstance(client.one([KINDS[kind][1], b"k", count]), list) and house.bench[layout.CHANCE] != before

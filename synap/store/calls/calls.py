@@ -11,6 +11,7 @@ from synap.compiler.jit import inlined, kernel, outlined
 from synap.kernels.spans import bare, call_clock, call_door
 from synap.store.memory import arena, frames, limits
 from synap.store.memory.layout import (
+    CHANCE,
     CHANGED,
     CLOCK,
     COUNTER_CHANGES,
@@ -185,6 +186,7 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
         return LOG_FAILED
     hits = words[KEY_HITS]
     misses = words[KEY_MISSES]
+    chance = words[CHANCE]
     timed = words[counter] & (TIMED - 1) == 1
     begun = ticks(words) if timed else 0
     words[LACKED] = 0
@@ -197,8 +199,9 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     if flags & FLAG_WRITE or what == FULL:  # only reads count
         words[KEY_HITS] = hits
         words[KEY_MISSES] = misses
-    if what == FULL or what == WAIT:  # the call is made again, or counted when its wait ends
+    if what == FULL or what == WAIT:  # the call is made again, and draws the same; or counted when its wait ends
         words[counter] -= 1
+        words[CHANCE] = chance
     if status & CHANGED:
         words[counter + COUNTER_CHANGES] += 1
         frames.journal(words, octets, code, now, status, words[reply], tape, tape_size, blob_size)
