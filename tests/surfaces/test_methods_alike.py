@@ -47,7 +47,7 @@ class Owner:
     def _same(self, value: Any) -> Any:
         return value
 
-    _data = _members = _tuple = _same
+    _data = _members = _places = _tuple = _same
 
 
 def value(chance: Random, node: Any) -> Any:
