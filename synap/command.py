@@ -23,8 +23,8 @@ class Example:
 DIAGNOSTICS = 0
 """In `Command.calls_families`: the kernels of digests, upkeep and facts about keys, which have no family."""
 
-BATCHES = 0x100
-"""The same for the kernels of whole batches. The families proper have numbers from 1 to 255."""
+BATCHES, SCRIPTS = 0x100, 0x101
+"""The same for the kernels of whole batches and of scripts. The families proper have numbers from 1 to 255."""
 
 
 def _has(trait: int) -> cached_property[bool]:

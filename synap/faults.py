@@ -311,6 +311,20 @@ TABLE = (
         "Invalid request: exactly one of by_radius and by_box is wanted"),
     Row(213, "ANY_WITHOUT_COUNT", "ERR the ANY argument requires COUNT argument", 400,
         "Invalid request: any requires a count"),
+    Row(215, "NEGATIVE_KEYS", "ERR Number of keys can't be negative", 400),
+    Row(216, "SCRIPT_ERROR", "{text}", 400, "Invalid request: {text}"),
+    Row(217, "NO_SCRIPT", "NOSCRIPT No matching script. Please use EVAL.", 400, "Invalid request: NOSCRIPT {sha1}"),
+    Row(218, "NOT_BUSY", "NOTBUSY No scripts in execution right now.", 400, "No script is running"),
+    Row(219, "BAD_SCRIPT_FLUSH", "ERR SCRIPT FLUSH only support SYNC|ASYNC option", 400),
+    Row(220, "NO_SCRIPT_DEBUG", "ERR SCRIPT DEBUG is not available: scripts are not debugged over a connection", 400),
+    Row(221, "SCRIPT_NO_WORDS", "ERR Please specify at least one argument for this redis lib call", 400),
+    Row(222, "SCRIPT_NO_TEXT", "ERR Lua redis lib command arguments must be strings or integers", 400),
+    Row(223, "SCRIPT_UNKNOWN", "ERR Unknown Redis command called from script", 400),
+    Row(224, "SCRIPT_ARITY", "ERR Wrong number of args calling Redis command from script", 400),
+    Row(225, "NOT_IN_SCRIPTS", "ERR This Redis command is not allowed from script", 400),
+    Row(226, "SCRIPT_READS_ONLY", "ERR Write commands are not allowed from read-only scripts.", 400),
+    Row(227, "SCRIPT_TOO_LARGE", "ERR the words of this call are larger than a script may send", 400),
+    Row(228, "SCRIPT_TOO_DEEP", "ERR the reply nests more deeply than a script may read", 400),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

@@ -23,11 +23,12 @@
     WAS_ITEMS          returns ITEM where 0.1.0 returned ITEMS, so frames of its calls with either status are replayed
     WALKS              walks over all keys: surfaces that can wait make the walk in steps, before the call
     ESTIMATES          WALKS, and estimates each HyperLogLog on the way
+    NOT_IN_SCRIPTS     no script may call the row (besides those whose Redis flags say so)
     REFUSED_WITH_200   REST answers what this row refuses with status 200, as `{"error": ...}` (the faults with 200)
 """
 
 (
     WRITES, GROWS, WAITS, INTERNAL, SESSION, CONTROL, NOT_IN_MULTI, WHILE_SUBSCRIBED, COUNTS_AS_SET, COUNTS_AS_DELETE,
     ONTO_ITSELF, EMPTY_IS_NIL, ADMIN, SIGNED_OUT, EMPTIES, TRUSTED, BY_SHARD_CHANNEL, OTHER_NAME, MAY_REPLICATE,
-    WAS_ITEMS, REFUSED_WITH_200, WALKS, ESTIMATES, ABOVE_MAX,
-) = (1 << bit for bit in range(24))  # fmt: skip
+    WAS_ITEMS, REFUSED_WITH_200, WALKS, ESTIMATES, ABOVE_MAX, NOT_IN_SCRIPTS,
+) = (1 << bit for bit in range(25))  # fmt: skip

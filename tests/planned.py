@@ -9,7 +9,6 @@ from synap.arguments import (
     AnyOrder,
     Choice,
     Clash,
-    Counted,
     Flag,
     Halves,
     Int,
@@ -26,13 +25,6 @@ from synap.command import Command
 
 _UNIT = Choice("unit", ("m", "km", "ft", "mi"))
 _ORDER = OneOf("order", Flag("ASC"), Flag("DESC"), clash=Clash.NONE)
-_SCRIPT_REST = (
-    Counted(
-        "keys", Key("key", "script", WRITE), least=0, fault="POSITIVE_COUNT", fault_form="NOT_AN_INTEGER",
-        fault_more="TOO_MANY_KEYS",
-    ),
-    Many("args", Raw("arg"), least=0),
-)  # fmt: skip
 _TRIM_HOW = Optional(Choice("how", ("=", "~")))
 _READ_OPTIONS = (Token("COUNT", Int("count")), Token("BLOCK", Int("block", fault="BAD_TIMEOUT")))
 _STREAMS = OneOf(
@@ -118,9 +110,6 @@ _OTHERS = [
             ),
         ),
     ),
-    Command("script.eval", 0x7C01, "Run a script.", resp="EVAL", args=(Raw("script"), *_SCRIPT_REST)),
-    Command("script.eval_hash", 0x7C02, "Run a script that is known by its hash.", resp="EVALSHA",
-            args=(Text("hash"), *_SCRIPT_REST)),
 ]  # fmt: skip
 
 ROWS = [*_STREAM, *_OTHERS]

@@ -62,6 +62,23 @@ class Keys(RowMethods[D]):
         """Return the fields of INFO by name."""
         return asking(_info, "INFO", *sections)
 
+    # Scripts.
+
+    @method
+    def eval(self, script: Word, keys: Sequence[Word] = (), args: Sequence[Word] = ()) -> Request[Any]:
+        """Run a script in Lua with keys and arguments, and return what it returns."""
+        return doing(self._data, "EVAL", script, len(keys), *keys, *args)
+
+    @method
+    def evalsha(self, sha1: str, keys: Sequence[Word] = (), args: Sequence[Word] = ()) -> Request[Any]:
+        """Run a script of the cache, named by its SHA1, and return what it returns."""
+        return doing(self._data, "EVALSHA", sha1, len(keys), *keys, *args)
+
+    @method
+    def script_load(self, script: Word) -> Request[str]:
+        """Store a script in the cache without running it, and return its SHA1."""
+        return asking(text, "SCRIPT", "LOAD", script)
+
     # Strings.
 
     @method

@@ -10,6 +10,7 @@ from synap.commands import (
     keys,
     pubsub,
     renames,
+    scripts,
     server,
     sorting,
     structure_stats,
@@ -23,7 +24,10 @@ KIND_ROWS: list[Command] = [
 ]
 """The rows of the kinds, from the modules that the table of kinds names."""
 
-_OTHERS = (keys, renames, sorting, dumps, connection, client_transactions, server, pubsub, words, structure_stats)
+_OTHERS = (
+    keys, renames, sorting, dumps, scripts, connection, client_transactions, server, pubsub,
+    words, structure_stats,
+)  # fmt: skip
 
 CATALOGUE = Catalogue(KIND_ROWS + [row for module in _OTHERS for row in module.ROWS])
 FAMILY_CODES = family_codes(CATALOGUE)

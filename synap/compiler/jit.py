@@ -9,6 +9,7 @@ Kinds of function that are compiled, all with the options that are set in `diges
     @kernel(signature)  a border function: called from Python, cached on disk, compiled by `load()`
     @door               the entry point of a family, a C function called by its address; cached on disk
     @kind_door          the same for a kind, whose callers ask about one of its records
+    @c_function(sig)    a C function that a library calls back; cached on disk
 
 numba's own cache looks only at the age of one source file, so it would load old code after a change of a kernel in
 another file, or of an option such as bounds checking. The functions decorated here have a cache whose entries are named
@@ -125,6 +126,11 @@ def door(function: Callable[..., Any]) -> Any:
 def kind_door(function: Callable[..., Any]) -> Any:
     """Compile the entry point of a kind as a C function, so that callers know only its address."""
     return _door(function, KIND_DOOR)
+
+
+def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function that a library calls back as a C function of this signature."""
+    return partial(_door, signature=signature)
 
 
 def _door(function: Callable[..., Any], signature: Any) -> Any:

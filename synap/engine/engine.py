@@ -1,10 +1,8 @@
 """The engine: carries out calls on the heap and serves the callers that wait for a change.
 
-Calls enter by `execute` and its relatives, except those that the lane carries out in the heap by itself. Every
-change goes through `calls.call` in the heap; this file is the Python around that kernel. The engine receives the time
-with each call and keeps time monotonic. The engine neither waits nor writes to disk: frames gather in the region LOG
-until the owner of the disk takes them (log_frames.py).
-"""
+Calls enter by `execute` and its relatives, except those that the lane carries out by itself. Every change goes through
+`calls.call`. The engine gets the time with each call. It neither waits nor writes to disk: frames gather in the region
+LOG until the owner of the disk takes them."""
 
 import heapq
 import logging
@@ -28,6 +26,7 @@ from synap.engine.memory import Memory
 from synap.engine.monitors import Monitors
 from synap.engine.outcomes import HANDLED, PARKED, QUEUED, Outcome
 from synap.engine.pubsub import PubSub
+from synap.engine.scripts.scripts import Scripts
 from synap.engine.sessions import Session, Sessions
 from synap.engine.subscribers import with_form
 from synap.engine.tallies import Tallies
@@ -89,6 +88,7 @@ class Engine:
         self.frames = LogFrames(self)
         self.monitors = Monitors(self)
         self.tracking = ClientTracking(self)
+        self.scripts = Scripts(self)
         self.keyspace_events = KeyspaceEvents(self)
         self.unfinished_feeds: set[int] = set()  # hashes of queues and rooms whose feeds have more to take
 
@@ -133,7 +133,7 @@ class Engine:
                 refuses = caller.refuses
         if caller.in_multi and not self.rows[row_at].control:
             return self._queue(caller, refuses, row_at, tape, tape_size, blob_size, now)
-        return self._carry_out(caller, refuses, row_at, tape, tape_size, blob_size, now, deliver)
+        return self.carry_out(caller, refuses, row_at, tape, tape_size, blob_size, now, deliver)
 
     def execute_packed(
         self, caller: Caller, entry: int, now: int, deliver: Deliver | None = None, counted: bool = True
@@ -151,7 +151,7 @@ class Engine:
         numbers[tape - 1] = (tape + tape_size) * WORD
         if counted and (caller.rate is not None or caller.in_multi):
             return self.execute(caller, row_at, tape, tape_size, blob_size, now, deliver)
-        return self._carry_out(caller, caller.refuses, row_at, tape, tape_size, blob_size, now, deliver)
+        return self.carry_out(caller, caller.refuses, row_at, tape, tape_size, blob_size, now, deliver)
 
     def call(self, caller: Caller, call: Call, now: int, deliver: Deliver | None = None) -> Outcome:
         """Carry out a call that Python has packed; see `execute`."""
@@ -159,11 +159,10 @@ class Engine:
         return self.execute(caller, self._row_at(call), layout.CALL, len(call.tape), len(call.blob), now, deliver)
 
     def call_unasked(self, caller: Caller, call: Call, now: int) -> Outcome:
-        """Carry out a call that the server makes for a caller, who has asked for the results before (a feed). It passes
-        the guards and does not count for the caller's rate."""
+        """Carry out a call that a caller has asked for before (a feed): it is not counted for the caller's rate."""
         self.put(call)
-        row_at, tape_size, blob_size = self._row_at(call), len(call.tape), len(call.blob)
-        return self._carry_out(caller, caller.refuses, row_at, layout.CALL, tape_size, blob_size, now, None)
+        sizes = len(call.tape), len(call.blob)
+        return self.carry_out(caller, caller.refuses, self._row_at(call), layout.CALL, *sizes, now, None)
 
     def admit_to(self, name: str, caller: Caller, now: int) -> None:
         """Pass the guards of the row `name` with something that is no call of it, as `get_many` is none of `kv.get`.
@@ -203,10 +202,11 @@ class Engine:
             self.keyspace_events.evict(row_at, tape_size, blob_size, now, refuses)
         return int(calls.admit_handler(self.words, self.octets, row_at, tape_size, blob_size, now, refuses))
 
-    def _carry_out(
+    def carry_out(
         self, caller: Caller, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int,
         deliver: Deliver | None,
     ) -> Outcome:  # fmt: skip
+        """Carry out a call past the guards of the node and `refuses`; see `execute`. It is not counted or queued."""
         row = self.rows[row_at]
         if caller.noted:
             assert isinstance(caller, Session)

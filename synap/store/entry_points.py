@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from synap.command import BATCHES, DIAGNOSTICS
+from synap.command import BATCHES, DIAGNOSTICS, SCRIPTS
 from synap.compiler import jit
 from synap.compiler.workers import Compilation
 from synap.store.kinds.table import KINDS, NAMED
@@ -35,7 +35,12 @@ FACTS = ("upkeep.upkeep", "upkeep.victims", "snapshot.digests", "snapshot.key_du
 ARRAYS = ("calls.bulk", "calls.arrays", "calls.sketches", "lane.json_batch")
 """Modules with border functions for whole batches of keys, elements or envelopes."""
 
-FACTS_TITLE, BATCHES_TITLE = "diagnostics", "batches"
+CALLED_BACK = ("scripts.script_calls", "scripts.library_calls")
+"""Modules with what Lua calls back."""
+
+FACTS_TITLE, BATCHES_TITLE, SCRIPTS_TITLE = "diagnostics", "batches", "scripts"
+STAGES_ASIDE = ((FACTS_TITLE, DIAGNOSTICS), (BATCHES_TITLE, BATCHES), (SCRIPTS_TITLE, SCRIPTS))
+"""Stages of no family, and the numbers by which rows say that their calls need them."""
 TITLES = {"rooms": "event streams", "substrings": "parts of strings", "renames": "copying and renaming"}
 """What a stage is called, if other than its family."""
 
@@ -63,7 +68,7 @@ def stages(families: tuple[str, ...]) -> list[Stage]:
     found = [Stage("strings and the server", (first, *full(ENTRIES), *more), FIRST)]
     found += [Stage(FACTS_TITLE, tuple(full(FACTS)))]
     found += [Stage(TITLES.get(each, each), tuple(doors(each)), (each,)) for each in families if each not in FIRST]
-    return [*found, Stage(BATCHES_TITLE, tuple(full(ARRAYS)))]
+    return [*found, Stage(BATCHES_TITLE, tuple(full(ARRAYS))), Stage(SCRIPTS_TITLE, tuple(full(CALLED_BACK)))]
 
 
 def imported(families: tuple[str, ...]) -> list[Stage]:
@@ -151,11 +156,11 @@ def registers(codes: dict[int, str]) -> list[tuple[int, int]]:
 
 
 def coming(codes: dict[int, str], ready: Iterable[Stage]) -> frozenset[int]:
-    """Return the high bytes of the families that are not in the stages that are ready; with DIAGNOSTICS and BATCHES."""
+    """Return the high bytes of the families that are not in the stages that are ready; with those of STAGES_ASIDE."""
     titles = {stage.title for stage in ready}
     families = {family for stage in ready for family in stage.families}
     found = {byte for byte, family in codes.items() if family not in families}
-    found |= {number for title, number in ((FACTS_TITLE, DIAGNOSTICS), (BATCHES_TITLE, BATCHES)) if title not in titles}
+    found |= {number for title, number in STAGES_ASIDE if title not in titles}
     return frozenset(found)
 
 

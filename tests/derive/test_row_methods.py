@@ -123,7 +123,6 @@ CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
      "XCLAIM s g me 5 1-1 2-1 RETRYCOUNT 3 FORCE"),
     ("xstream.pending", ("s", "g", "-", "+", 5), {"idle": 9}, "XPENDING s g IDLE 9 - + 5"),
     ("xstream.pending", ("s", "g"), {}, "XPENDING s g"),
-    ("script.eval", ("return 1", ["a", "b"], ["x"]), {}, "EVAL return 1 2 a b x"),
 ]  # fmt: skip
 
 

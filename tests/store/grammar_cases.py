@@ -491,7 +491,7 @@ _TEXT = """
     EVAL s 0 -> ok
     EVAL s 2 a b c d -> ok
     EVAL s 3 a b -> TOO_MANY_KEYS
-    EVAL s -1 -> POSITIVE_COUNT
+    EVAL s -1 -> NEGATIVE_KEYS
     EVAL s x -> NOT_AN_INTEGER
     EVAL s -> WRONG_ARITY
     EVALSHA h 1 a -> ok

@@ -263,6 +263,8 @@ def test_examples_agree(row: Command, bench: Bench) -> None:
     for i, ((asked, one), (_, other)) in enumerate(zip(replies, third, strict=True)):
         unlike = row.examples[i].reply in (..., FREE) and (asked.handler or not isinstance(one, dict))
         assert unlike or alike(one, other), f"{row.examples[i].words}: {one!r} in RESP2, {other!r} in RESP3"
+    if row.family == "script":
+        return  # JSON surfaces answer in another form: see test_scripts.py
     if row.session:
         with pytest.raises(Fault, match="Unknown command"):
             surfaces.database.call(row.name)

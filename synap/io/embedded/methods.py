@@ -11,11 +11,12 @@ from typing import Any, Literal, TypeVar, cast, overload
 from synap.either import each_of, either
 from synap.io.embedded.calls import Key, Value, given
 from synap.io.embedded.queue_methods import QueueMethods
+from synap.io.embedded.script_methods import ScriptMethods
 
 T = TypeVar("T")
 
 
-class Methods(QueueMethods):
+class Methods(QueueMethods, ScriptMethods):
     """All methods of a database. A subclass has `call` and `_call_waiting`."""
 
     @overload

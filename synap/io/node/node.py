@@ -80,6 +80,8 @@ class Node:
         self.engine.numbers[layout.HOT_MAX] = settings.number("compression.hot_cache_bytes")
         for i, name in enumerate(("stream.max_events", "stream.max_bytes", "stream.retention_secs")):
             self.engine.numbers[layout.ROOM_LIMITS + i] = settings.number(name)
+        self.engine.scripts.memory_max = settings.number("scripts.memory_bytes_max")
+        self.engine.scripts.time_ms_max = settings.number("scripts.time_ms_max")
         self.engine.journal_flush = self.flush
         self._wait_for_kernels = wait_for_kernels
         self.lock = lock
@@ -217,6 +219,7 @@ class Node:
             elif self.log is None and self.disk is not None:
                 self._leave_snapshot()
         finally:
+            self.engine.scripts.close()
             if self.lock is not None:
                 self.lock.release()
 

@@ -76,6 +76,20 @@ PAGES_ASIDE = 257  # pages of blocks in transit (`arena.allocate_block`)
 PAGES_WANTED = 256  # pages of the slots for which a table that has to grow found no memory, else 0
 REPEATED = 255  # 1 while a call that has waited, or one of the log, is carried out again
 CLOCK = 244  # address of `clock_gettime`; 0: no call is timed
+# Scripts (store/scripts/): the state of Lua that runs one, and what the script may do.
+LUA_BASE = 272  # address of the heap
+LUA_CALLS = 273  # address of the C function that carries out a call in Python
+LUA_MEMORY, LUA_MEMORY_MAX = 274, 275  # bytes that Lua has, and may have
+LUA_REALLOC, LUA_FREE = 276, 277  # addresses of the functions of the C library
+LUA_NAMESPACE, LUA_VERSION, LUA_FLAGS = 278, 279, 280  # namespace and RESP version of its calls; SCRIPT_* bits
+LUA_REPLY_MAX = 281  # bytes of a reply to one of its calls
+LUA_DEADLINE, LUA_SEQ = 282, 283  # when the hook ends it (ns of the monotonic clock; 0: never); the seq at its start
+LUA_ENDED = 284  # why the hook has ended it
+LUA_SIZE, LUA_OCTETS = 285, 286  # the size of a string that Lua tells; bytes of a number
+SCRIPT_RUNS, SCRIPT_READS_ONLY, SCRIPT_IN_CALL, SCRIPT_IN_PYTHON = 1, 2, 4, 8  # the last: each call needs Python
+LUA_LIBRARY_CALL = 287  # address of the C function that calls a function of a library
+LUA_NAMES = 288  # 10 names of 32 octets, see scripts/replies.py
+LUA_NEST, LUA_NEST_MAX = 336, 64  # three words for each table of a reply under way: kind, members left, index
 SCRATCH = 960  # 64 words for texts that a call writes: digits, ids; the registers end behind them
 
 DOORS = 1024  # 256 words: address of each family's door, by the high byte of a code
@@ -174,6 +188,7 @@ FLAG_READ = 64  # needs the permission to read
 FLAG_ADMIN = 128  # needs the permission to administrate
 FLAG_SIGNED_OUT = 512  # allowed to callers who have not signed in
 FLAG_LOADING = 1024  # allowed while the data is loaded
+FLAG_NOT_IN_SCRIPTS = 8192  # no script may call it
 FLAG_WAS_ITEMS = 2048  # returns ITEM where 0.1.0 returned ITEMS
 
 # A session in SESSIONS.

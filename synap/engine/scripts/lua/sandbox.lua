@@ -1,0 +1,379 @@
+-- The world of a script: what it may reach, the library `redis`, and `run`, which runs one script.
+--
+-- This chunk is loaded before the global table is replaced. It gets what only it may use, and returns (world, run):
+-- `world` becomes the global table of all later chunks, `run` is kept by the engine.
+--
+-- No table that outlives a script can be changed by one: the global table and the libraries are empty tables in front
+-- of the real ones, without a way to store into them, and each function that stores into a table it is given refuses
+-- those. What stock Lua has beyond this list is not reachable.
+
+local call, protected_call, bridge, library_function, ended, bits, octets, null, libraries, version = ...
+
+local error, type, tostring, tonumber, select, unpack = error, type, tostring, tonumber, select, unpack
+local raw_next, raw_pcall, raw_xpcall, raw_get, raw_set = next, pcall, xpcall, rawget, rawset
+local raw_getmetatable, raw_setmetatable, raw_loadstring = getmetatable, setmetatable, loadstring
+local raw_resume = coroutine.resume
+local raw_insert, raw_remove, raw_sort, concat = table.insert, table.remove, table.sort, table.concat
+local floor, byte = math.floor, string.byte
+local getinfo, count_garbage = debug.getinfo, collectgarbage
+
+local READ_ONLY = "Attempt to modify a readonly table"
+local BARE = "\0"  -- before the text of an error that `library_call` is to leave without a place
+local real = {}  -- the table behind each read-only table
+
+local function read_only(behind)
+  local front = {}
+  real[front] = behind
+  return raw_setmetatable(front, {
+    __index = behind,
+    __newindex = function() error(READ_ONLY, 2) end,
+    __metatable = false,
+  })
+end
+
+-- All functions below are called as C functions: `library_call` puts the place of the call before the text of an error.
+-- So they raise texts without a place, at level 0.
+
+local function wrong_argument(number, name, wanted, found, missing)
+  local got = missing and "no value" or type(found)
+  error("bad argument #" .. number .. " to '" .. name .. "' (" .. wanted .. " expected, got " .. got .. ")", 0)
+end
+
+-- Errors. A script that has been ended must not go on, whatever it catches: the error of the hook is nil.
+
+local function caught(ok, ...)
+  if ok then return true, ... end
+  local problem = ...
+  if problem == nil and ended() then error(nil) end
+  if type(problem) == "table" then
+    local text = raw_get(problem, "err")
+    if type(text) == "string" then problem = text end
+  end
+  return false, problem
+end
+
+local function caught_raw(ok, ...)
+  if not ok and (...) == nil and ended() then error(nil) end
+  return ok, ...
+end
+
+local function pcall(...)
+  if select("#", ...) == 0 then return false end
+  return caught(raw_pcall(...))
+end
+
+local function xpcall(...)
+  if select("#", ...) < 2 then error("bad argument #2 to 'xpcall' (value expected)", 0) end
+  return caught_raw(raw_xpcall(...))
+end
+
+-- The library `redis`.
+
+local redis = { call = call, pcall = protected_call }
+
+local function plain_error(text) error({ err = text }) end
+
+local function single(field, ...)
+  local text = ...
+  if select("#", ...) ~= 1 or type(text) ~= "string" then return { err = "ERR wrong number or type of arguments" } end
+  return { [field] = text }
+end
+
+function redis.status_reply(...) return single("ok", ...) end
+
+function redis.error_reply(...)
+  local made = single("err", ...)
+  local text = made.err:gsub("^%-", "")
+  made.err = text:find(" ", 1, true) and text or "ERR " .. text
+  return made
+end
+
+function redis.sha1hex(...)
+  if select("#", ...) ~= 1 then plain_error("ERR wrong number of arguments") end
+  local text = ...
+  if type(text) == "number" then text = tostring(text) end
+  return bridge("sha1hex", type(text) == "string" and text or "")
+end
+
+redis.LOG_DEBUG, redis.LOG_VERBOSE, redis.LOG_NOTICE, redis.LOG_WARNING = 0, 1, 2, 3
+
+function redis.log(...)
+  if select("#", ...) < 2 then plain_error("ERR redis.log() requires two arguments or more.") end
+  local level = ...
+  if type(level) ~= "number" and type(level) ~= "string" then
+    plain_error("ERR First argument must be a number (log level).")
+  end
+  level = tonumber(level)
+  if not level then plain_error("ERR First argument must be a number (log level).") end
+  if level < 0 or level > 3 then plain_error("ERR Invalid debug level.") end
+  local words = {}
+  for i = 2, select("#", ...) do
+    local word = select(i, ...)
+    if type(word) == "string" or type(word) == "number" then words[#words + 1] = word end
+  end
+  bridge("log", floor(level), concat(words, " "))
+end
+
+function redis.setresp(...)
+  if select("#", ...) ~= 1 then plain_error("ERR redis.setresp() requires one argument.") end
+  local wanted = tonumber((...))
+  if wanted ~= 2 and wanted ~= 3 then plain_error("ERR RESP version must be 2 or 3.") end
+  bridge("setresp", wanted)
+end
+
+redis.REPL_NONE, redis.REPL_AOF, redis.REPL_SLAVE, redis.REPL_REPLICA, redis.REPL_ALL = 0, 1, 2, 2, 3
+
+function redis.set_repl(...)
+  if select("#", ...) ~= 1 then plain_error("ERR redis.set_repl() requires two arguments.") end
+  local flags = tonumber((...)) or 0
+  if flags < 0 or flags > 3 or flags ~= floor(flags) then
+    plain_error("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+  end
+end
+
+function redis.replicate_commands() return true end
+function redis.breakpoint() return false end
+function redis.debug() end
+
+function redis.acl_check_cmd(...)
+  if select("#", ...) == 0 then
+    plain_error("ERR Please specify at least one argument for this redis lib call")
+  end
+  for i = 1, select("#", ...) do
+    local kind = type((select(i, ...)))
+    if kind ~= "string" and kind ~= "number" then
+      plain_error("ERR Lua redis lib command arguments must be strings or integers")
+    end
+  end
+  local allowed = bridge("acl_check_cmd", ...)
+  if allowed == nil then plain_error("ERR Invalid command passed to redis.acl_check_cmd()") end
+  return allowed
+end
+
+redis.REDIS_VERSION, redis.REDIS_VERSION_NUM = version[1], version[2]
+
+-- The results of a call that may run functions of the script: an error of these keeps the place that it has.
+local function passed(ok, ...)
+  if ok then return ... end
+  local problem = ...
+  if type(problem) == "string" then problem = BARE .. problem end
+  error(problem, 0)
+end
+
+-- Functions of Lua that must not reach behind a read-only table.
+
+local function table_of(name, ...)
+  local t = ...
+  if type(t) ~= "table" then wrong_argument(1, name, "table", t, select("#", ...) == 0) end
+  return t
+end
+
+local function next(...)
+  local t = table_of("next", ...)
+  local _, key = ...
+  return raw_next(real[t] or t, key)
+end
+
+local function pairs(...)
+  local t = table_of("pairs", ...)
+  return raw_next, real[t] or t, nil
+end
+
+local function rawget(...)
+  local t = table_of("rawget", ...)
+  local _, key = ...
+  return raw_get(real[t] or t, key)
+end
+
+local function rawset(...)
+  local t = table_of("rawset", ...)
+  local _, key, value = ...
+  if real[t] then error(BARE .. READ_ONLY, 0) end
+  return raw_set(t, key, value)
+end
+
+local string_front
+
+local function getmetatable(value)
+  if type(value) == "string" then return string_front end
+  if real[value] then return nil end
+  return raw_getmetatable(value)
+end
+
+local function setmetatable(...)
+  local t = table_of("setmetatable", ...)
+  local _, meta = ...
+  if real[t] then error(BARE .. READ_ONLY, 0) end
+  if meta ~= nil and type(meta) ~= "table" then error("bad argument #2 to 'setmetatable' (nil or table expected)", 0) end
+  if real[meta] then meta = real[meta] end
+  local own = raw_getmetatable(t)
+  if own == false or (type(own) == "table" and raw_get(own, "__metatable") ~= nil) or (own ~= nil and type(own) ~= "table")
+  then
+    error("cannot change a protected metatable", 0)
+  end
+  return raw_setmetatable(t, meta)
+end
+
+local function loadstring(...)
+  local text, name = ...
+  if type(text) == "number" then text = tostring(text) end
+  if type(text) ~= "string" then wrong_argument(1, "loadstring", "string", text, select("#", ...) == 0) end
+  if byte(text) == 27 then return nil, "attempt to load bytecode" end
+  return raw_loadstring(text, name or text)
+end
+
+local function load(...)
+  local reader, name = ...
+  if type(reader) ~= "function" then wrong_argument(1, "load", "function", reader, select("#", ...) == 0) end
+  local pieces = {}
+  while true do
+    local piece = passed(raw_pcall(reader))
+    if piece == nil or piece == "" then break end
+    if type(piece) ~= "string" then return nil, "reader function must return a string" end
+    pieces[#pieces + 1] = piece
+  end
+  return loadstring(concat(pieces), name or "=(load)")
+end
+
+local kept = { collect = 0, stop = 0, restart = 0, step = false, setpause = 200, setstepmul = 200 }
+
+local function collectgarbage(what)
+  if what == "count" then return count_garbage("count") end
+  local told = kept[what == nil and "collect" or what]
+  if told == nil then error("bad argument #1 to 'collectgarbage' (invalid option '" .. tostring(what) .. "')", 0) end
+  return told
+end
+
+local table_library = {
+  concat = table.concat, foreach = table.foreach, foreachi = table.foreachi, getn = table.getn, maxn = table.maxn,
+}
+
+function table_library.insert(t, ...)
+  if real[t] then error(BARE .. READ_ONLY, 0) end
+  return raw_insert(t, ...)
+end
+
+function table_library.remove(t, ...)
+  if real[t] then error(BARE .. READ_ONLY, 0) end
+  return raw_remove(t, ...)
+end
+
+function table_library.sort(t, ...)
+  if real[t] then error(BARE .. READ_ONLY, 0) end
+  return passed(raw_pcall(raw_sort, t, ...))
+end
+
+function table_library.setn() error("'setn' is obsolete", 0) end
+
+-- Random numbers: the generator of drand48.
+
+local HALF = 16777216  -- 2 ^ 24
+local high, low = 0x1234AB, 0xCD330E  -- where drand48 begins without a seed
+
+local function seed(number)
+  number = floor(number) % 4294967296
+  high = floor(number / 256) % HALF
+  low = (number % 256) * 65536 + 13070
+end
+
+local function random_31()
+  -- state = state * 0x5DEECE66D + 11 modulo 2 ^ 48, in halves of 24 bits; 0x5DEECE66D is 1502 * 2 ^ 24 + 15525485
+  local product = low * 15525485 + 11
+  local carry = floor(product / HALF)
+  high = (high * 15525485 + low * 1502 + carry) % HALF
+  low = product % HALF
+  return floor(high * 128 + low / 131072)
+end
+
+local math_library = {}
+for name, value in raw_next, math do math_library[name] = value end
+
+function math_library.random(least, most)
+  local r = (random_31() % 2147483647) / 2147483647
+  if least == nil then return r end
+  if most == nil then
+    if tonumber(least) < 1 then error("bad argument #1 to 'random' (interval is empty)", 0) end
+    return floor(r * least) + 1
+  end
+  if tonumber(least) > tonumber(most) then error("bad argument #2 to 'random' (interval is empty)", 0) end
+  return floor(r * (most - least + 1)) + least
+end
+
+function math_library.randomseed(number) seed(number) end
+
+local string_library = {}
+for name, value in raw_next, string do string_library[name] = value end
+string_library.dump = nil
+
+local coroutine_library = {
+  create = coroutine.create, wrap = coroutine.wrap, running = coroutine.running, status = coroutine.status, yield = coroutine.yield,
+}
+
+function coroutine_library.resume(...)
+  if type((...)) ~= "thread" then error("bad argument #1 to 'resume' (coroutine expected)", 0) end
+  return caught_raw(raw_resume(...))
+end
+
+local function callable(library)
+  for name, value in raw_next, library do
+    if type(value) == "function" and getinfo(value, "S").what ~= "C" then library[name] = library_function(value) end
+  end
+  return library
+end
+
+local behind = {
+  _VERSION = _VERSION, assert = assert, collectgarbage = collectgarbage, error = error, gcinfo = gcinfo,
+  getmetatable = getmetatable, ipairs = ipairs, load = load, loadstring = loadstring, next = next, pairs = pairs,
+  pcall = pcall, rawequal = rawequal, rawget = rawget, rawset = rawset, select = select, setmetatable = setmetatable,
+  tonumber = tonumber, tostring = tostring, type = type, unpack = unpack, xpcall = xpcall,
+  redis = read_only(callable(redis)), string = read_only(string_library), table = read_only(callable(table_library)),
+  math = read_only(callable(math_library)), coroutine = read_only(callable(coroutine_library)),
+  os = read_only({ clock = os.clock }),
+}
+for name, made in raw_next, libraries({
+  bits = bits, octets = octets, null = null, real = real, next = next,
+}) do
+  behind[name] = read_only(callable(made))
+end
+callable(behind)
+string_front = read_only({ __index = behind.string })
+raw_getmetatable("").__index = string_library
+
+raw_setmetatable(behind, {
+  __index = function(_, name)
+    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+  end,
+})
+local world = read_only(behind)
+behind._G = world
+
+-- Runs one script; returns (true, value) or (false, text of the error, the table of an error reply).
+
+local OWN = "@synap"
+
+local function explain(problem)
+  if problem == nil and ended() then return nil end
+  if type(problem) ~= "table" then problem = { err = "ERR " .. tostring(problem) } end
+  local level = 2
+  local where = getinfo(level, "Sl")
+  while where and (where.what == "C" or where.source == OWN) do
+    level = level + 1
+    where = getinfo(level, "Sl")
+  end
+  return { err = raw_get(problem, "err"), source = where and where.source, line = where and where.currentline }
+end
+
+local function run(body, keys, arguments)
+  raw_set(behind, "KEYS", keys)
+  raw_set(behind, "ARGV", arguments)
+  local ok, value = raw_xpcall(body, explain)
+  raw_set(behind, "KEYS", nil)
+  raw_set(behind, "ARGV", nil)
+  if ok then return true, value end
+  if value == nil or type(value) ~= "table" then return false, nil end
+  local text = value.err
+  if type(text) ~= "string" then text = "ERR unknown error" end
+  return false, text, value.source, value.line
+end
+
+return world, run

@@ -1,0 +1,336 @@
+"""What Lua calls back: `redis.call`, the allocator of a state, and the hook that ends a script.
+
+A call of a script passes the steps of the lane: find the row, fill the tape, then `calls.call` with its guards, log
+space and frame. Its words lie one behind the other in CALL_BLOB, which nobody else uses while a script runs, and its
+reply is written as RESP and read from there. What needs Python (a handler, a refusal that names a word) is done by the
+C function at LUA_CALLS.
+
+`lua_error` leaves these functions without returning to them. Nothing is lost by that: compiled kernels own nothing that
+has to be freed, and an error is raised only once a call is over. While it is under way the allocator does not fail.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from synap.compiler.jit import c_function, kernel, outlined
+from synap.kernels.reals import print_real
+from synap.kernels.spans import bare, view
+from synap.store.calls import calls
+from synap.store.lane import grammar, lane, resp
+from synap.store.memory import arena
+from synap.store.memory.layout import (
+    BROKEN,
+    CALL_BLOB,
+    CALL_BLOB_BYTES,
+    COUNTER_REFUSALS,
+    COUNTER_WORDS,
+    COUNTERS,
+    CURSOR_TOP,
+    FAULT_FILLED,
+    FAULTS,
+    FLAG_CONTAINER,
+    FLAG_HANDLER,
+    FLAG_NOT_IN_SCRIPTS,
+    FLAG_WRITE,
+    FULL,
+    ITEM,
+    ITEMS,
+    LUA_BASE,
+    LUA_CALLS,
+    LUA_DEADLINE,
+    LUA_ENDED,
+    LUA_FLAGS,
+    LUA_FREE,
+    LUA_MEMORY,
+    LUA_MEMORY_MAX,
+    LUA_NAMESPACE,
+    LUA_REALLOC,
+    LUA_REPLY_MAX,
+    LUA_SIZE,
+    LUA_VERSION,
+    NIL,
+    NOW,
+    OUT_AT,
+    OUT_BYTES,
+    REFUSED_SHIFT,
+    REPLY,
+    REPLY_BYTES_MAX,
+    REPLY_ITEMS,
+    REPLY_ITEMS_MAX,
+    ROW_CODE,
+    ROW_FLAGS,
+    ROW_SCHEMA,
+    ROW_SCHEMA_END,
+    ROW_SLOTS,
+    ROW_WORDS_MAX,
+    ROW_WORDS_MIN,
+    SCRIPT_IN_CALL,
+    SCRIPT_IN_PYTHON,
+    SCRIPT_READS_ONLY,
+    STATUS_MASK,
+    TAPE,
+    WAIT,
+    WORDS,
+)
+from synap.store.memory.refusals import (
+    NOT_IN_SCRIPTS,
+    OUT_OF_MEMORY,
+    REPLY_TOO_LARGE,
+    SCRIPT_ARITY,
+    SCRIPT_NO_TEXT,
+    SCRIPT_NO_WORDS,
+    SCRIPT_TOO_DEEP,
+    SCRIPT_TOO_LARGE,
+    SCRIPT_UNKNOWN,
+)
+from synap.store.memory.refusals import SCRIPT_READS_ONLY as SCRIPT_READS_ONLY_REFUSAL
+from synap.store.memory.reply_sizes import bytes_in
+from synap.store.memory.tapes import ITEM_OVERHEAD
+from synap.store.scripts import lua, replies
+
+DONE, REFUSED = 0, 1
+"""What the reply on top of the stack is: the value of a reply, or the table of an error."""
+WORDS_MOST = 8000  # words of a call: as many as Lua's stack takes
+OUT_LITTLE = OUT_BYTES // 2
+NUMBER_BYTES = 64
+CALL_FUNCTION = types.int32(types.int64)
+ALLOCATOR = types.int64(types.int64, types.int64, types.int64, types.int64)
+HOOK = types.void(types.int64, types.int64)
+
+_I64 = ir.IntType(64)
+
+
+@intrinsic
+def _call_in_python(context, address, state, count):
+    """Call the C function at LUA_CALLS with the state and the number of words; return DONE or REFUSED."""
+    signature = types.int64(types.int64, types.int64, types.int64)
+
+    def build(ctx, builder, sig, args):
+        kind = ir.FunctionType(_I64, [_I64, _I64])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+
+    return signature, build
+
+
+@intrinsic
+def _call_realloc(context, address, block, size):
+    signature = types.int64(types.int64, types.int64, types.int64)
+
+    def build(ctx, builder, sig, args):
+        kind = ir.FunctionType(_I64, [_I64, _I64])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+
+    return signature, build
+
+
+@intrinsic
+def _call_free(context, address, block):
+    signature = types.int64(types.int64, types.int64)
+
+    def build(ctx, builder, sig, args):
+        kind = ir.FunctionType(ir.VoidType(), [_I64])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        return _I64(0)
+
+    return signature, build
+
+
+@kernel
+def gather(words, octets, state, count):
+    """Put the `count` words on the stack into CALL_BLOB, and their places into WORDS; return 0 or the refusal."""
+    at = CALL_BLOB * 8
+    end = at + CALL_BLOB_BYTES // 2
+    size_at = words[LUA_BASE] + LUA_SIZE * 8
+    for i in range(count):
+        kind = lua.kind(state, i + 1)
+        if kind == lua.STRING:
+            source = lua.text(state, i + 1, size_at)
+            size = words[LUA_SIZE]
+            if at + size + NUMBER_BYTES > end:
+                return SCRIPT_TOO_LARGE
+            lua.copy_in(octets, at, source, size)
+        elif kind == lua.NUMBER:
+            if at + NUMBER_BYTES > end:
+                return SCRIPT_TOO_LARGE
+            size = print_real(octets, at, lua.number(state, i + 1))
+        else:
+            return SCRIPT_NO_TEXT
+        words[WORDS + 2 * i] = at
+        words[WORDS + 2 * i + 1] = size
+        at += size
+    words[WORDS + 2 * count] = at
+    return 0
+
+
+@kernel
+def run_row(words, octets, row, count):
+    """Fill the tape of a row and carry it out; return its status, or -1 if Python has to do it."""
+    code = words[row + ROW_CODE]
+    fault = grammar.fill(
+        words, octets, words[row + ROW_SCHEMA], words[row + ROW_SCHEMA_END], words[row + ROW_SLOTS], count, TAPE
+    )
+    if fault:
+        if words[FAULTS + 2 * (fault >> REFUSED_SHIFT) - 1] & FAULT_FILLED:
+            return -1
+        words[COUNTERS + COUNTER_WORDS * code + COUNTER_REFUSALS] += 1
+        return fault
+    words[TAPE - 2] = words[LUA_NAMESPACE]
+    blob_size = words[WORDS + 2 * count] - words[TAPE - 1] if count > 1 else 0
+    words[REPLY_ITEMS_MAX] = REPLY_ITEMS
+    words[REPLY_BYTES_MAX] = words[LUA_REPLY_MAX]
+    status = calls.call(words, octets, row, TAPE, words[CURSOR_TOP], blob_size, words[NOW], REPLY)
+    what = status & STATUS_MASK
+    if what == FULL:
+        return REPLY_TOO_LARGE
+    return NIL if what == WAIT else status
+
+
+@kernel
+def push_refusal(words, octets, state, row, number):
+    """Push the table of an error; return REFUSED."""
+    resp.put_refusal(words, octets, OUT_AT, row, number, 0, 0)
+    replies.push_reply(words, octets, state, OUT_AT)
+    return REFUSED
+
+
+@kernel
+def push_result(words, octets, state, row, status):
+    """Push the reply of a row as a value of Lua, or the table of an error; return DONE or REFUSED."""
+    what = status & STATUS_MASK
+    bound = OUT_LITTLE
+    if what == ITEM or what == ITEMS:
+        bound = bytes_in(words, REPLY) + (words[REPLY + 1] + 2) * ITEM_OVERHEAD + resp.SHORT_REPLY
+    at = OUT_AT
+    block = 0
+    if bound > OUT_BYTES:
+        block = arena.allocate(words, bound >> 3)
+        if block == 0:
+            return push_refusal(words, octets, state, row, OUT_OF_MEMORY)
+        at = block * 8
+    resp.put_reply(words, octets, at, row, status, REPLY, words[LUA_VERSION])
+    top = lua.top(state)
+    after = replies.push_reply(words, octets, state, at)
+    told = REFUSED if octets[at] == replies.MINUS else DONE
+    if block:
+        arena.release(words, block)
+    if after == 0:
+        lua.set_top(state, top)
+        return push_refusal(words, octets, state, row, SCRIPT_TOO_DEEP)
+    return told
+
+
+@outlined
+def carry_out(words, octets, state, count):
+    """Carry out the call whose words are on the stack; push its reply; return DONE or REFUSED."""
+    if count == 0:
+        return push_refusal(words, octets, state, 0, SCRIPT_NO_WORDS)
+    if count > WORDS_MOST:
+        return push_refusal(words, octets, state, 0, SCRIPT_TOO_LARGE)
+    wrong = gather(words, octets, state, count)
+    if wrong:
+        return push_refusal(words, octets, state, 0, wrong)
+    row = lane.find_row(words, octets, count)
+    if row == 0:
+        return push_refusal(words, octets, state, 0, SCRIPT_UNKNOWN)
+    flags = words[row + ROW_FLAGS]
+    if flags & FLAG_CONTAINER or count - 1 < words[row + ROW_WORDS_MIN] or count - 1 > words[row + ROW_WORDS_MAX]:
+        return push_refusal(words, octets, state, row, SCRIPT_ARITY)
+    if flags & FLAG_NOT_IN_SCRIPTS:
+        return push_refusal(words, octets, state, row, NOT_IN_SCRIPTS)
+    if flags & FLAG_WRITE and words[LUA_FLAGS] & SCRIPT_READS_ONLY:
+        return push_refusal(words, octets, state, row, SCRIPT_READS_ONLY_REFUSAL)
+    in_python = flags & FLAG_HANDLER or words[LUA_FLAGS] & SCRIPT_IN_PYTHON
+    status = -1 if in_python else run_row(words, octets, row, count)
+    if status == -1:
+        return _call_in_python(words[LUA_CALLS], state, count)
+    if status & STATUS_MASK == BROKEN:
+        return _call_in_python(words[LUA_CALLS], state, -words[row + ROW_CODE])
+    told = push_result(words, octets, state, row, status)
+    arena.free_deferred(words)
+    return told
+
+
+@kernel
+def answer(state):
+    """Carry out the words on the stack and push the reply; return DONE or REFUSED."""
+    at = lua.heap_of(state)
+    words = view(at, 1 << 58)
+    octets = view(lua.octets_at(at), 1 << 58)
+    words[LUA_FLAGS] |= SCRIPT_IN_CALL
+    told = carry_out(words, octets, state, lua.top(state))
+    if told == REFUSED:
+        lua.push_truth(state, 1)
+        lua.set_field(state, -2, replies.name(words, replies.NOT_COUNTED))
+    words[LUA_FLAGS] &= ~SCRIPT_IN_CALL
+    return told
+
+
+@c_function(CALL_FUNCTION)
+def call_of_script(state):
+    """Carry out `redis.call`: return the reply, or raise the table of an error."""
+    if answer(state) == REFUSED:
+        lua.raise_error(state)
+    return 1
+
+
+@c_function(CALL_FUNCTION)
+def pcall_of_script(state):
+    """Carry out `redis.pcall`: return the reply or the table of an error."""
+    answer(state)
+    return 1
+
+
+@c_function(CALL_FUNCTION)
+def has_ended(state):
+    """Tell Lua whether the hook has ended the script."""
+    words = view(lua.heap_of(state), 1 << 58)
+    lua.push_truth(state, 1 if words[LUA_ENDED] else 0)
+    return 1
+
+
+@c_function(ALLOCATOR)
+def allocator(heap, block, old, new):
+    """Resize, free or allocate a block of Lua's, and count its bytes; return it, or 0 if Lua may have no more.
+
+    While a call is under way it may exceed its limit: an error would leave the call half made. Lua's own next
+    allocation fails.
+    """
+    words = view(lua.as_words(heap), 1 << 58)
+    if new == 0:
+        _call_free(words[LUA_FREE], block)
+        words[LUA_MEMORY] -= old
+        return 0
+    grows = new - (old if block else 0)
+    if grows > 0 and words[LUA_MEMORY] + grows > words[LUA_MEMORY_MAX] and not words[LUA_FLAGS] & SCRIPT_IN_CALL:
+        return 0
+    made = _call_realloc(words[LUA_REALLOC], block, new)
+    if made:
+        words[LUA_MEMORY] += grows
+    return made
+
+
+@c_function(HOOK)
+def hook(state, where):
+    """End a script whose time is over, as often as the script goes on all the same."""
+    words = view(lua.heap_of(state), 1 << 58)
+    if words[LUA_ENDED] or (words[LUA_DEADLINE] and calls.ticks(words) > words[LUA_DEADLINE]):
+        words[LUA_ENDED] = 1
+        lua.push_nil(state)
+        lua.raise_error(state)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64)")
+def push_resp(words, octets, state, at):
+    """Push the value whose RESP begins at octet `at`, called by Python; return the octet behind it, or 0."""
+    return replies.push_reply(bare(words), bare(octets), state, at)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")
+def push_outcome(words, octets, state, row, status):
+    """Push the reply in REPLY of a row with this status, called by Python; return what it is."""
+    words = bare(words)
+    octets = bare(octets)
+    told = push_result(words, octets, state, row, status)
+    arena.free_deferred(words)
+    return told

@@ -1,0 +1,237 @@
+"""Scripts: what they may reach, what ends them, and that their effects are one group of the log.
+
+Their replies, byte for byte, are in `cases/scripts.txt`.
+"""
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from synap.faults import Fault
+from synap.store.memory import layout
+from tests.engine.engines import House
+from tests.support import Bench, Refusal
+from tests.surfaces.surfaces import Surfaces
+
+ONE = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
+
+
+@pytest.fixture
+def surfaces(store: Any) -> Surfaces:
+    return Surfaces()
+
+
+def run(surfaces: Surfaces, script: str, *words: str, version: int = 2) -> Any:
+    return surfaces.resp("EVAL", script, *(words or ("0",)), version=version)
+
+
+# Surfaces.
+
+
+def test_json_and_programs(surfaces: Surfaces) -> None:
+    body = {"script": ONE, "keys": ["n"], "args": ["5"]}
+    assert surfaces.rest("POST", "/script/eval", body)[:2] == (200, {"result": 5, "sha1": _sha(ONE)})
+    assert surfaces.command("script.eval", body)["payload"]["result"] == 10
+    told = surfaces.rest("POST", "/script/load", {"script": "return {1,'a',{true,false}}"})
+    sha = told[1]["sha1"]
+    assert surfaces.rest("POST", "/script/evalsha", {"sha1": sha})[1]["result"] == [1, "a", [1, None]]
+    assert surfaces.rest("POST", "/script/exists", {"hashes": [sha, "x"]})[1] == {"exists": [True, False]}
+    status, told, _ = surfaces.rest("POST", "/script/evalsha", {"sha1": "f" * 40})
+    assert status == 400 and told["error"] == f"Invalid request: NOSCRIPT {'f' * 40}"
+    status, told, _ = surfaces.rest("POST", "/script/eval", {"script": "error('boom')"})
+    assert status == 400 and "user_script:1: boom" in told["error"]
+    status, told, _ = surfaces.rest("POST", "/script/eval", {"script": "redis.call('SELECT', 3)"})
+    assert status == 400 and "not allowed from script" in told["error"]
+    assert surfaces.rest("POST", "/script/kill", {})[1] == {"terminated": False}
+    assert surfaces.rest("POST", "/script/flush", {})[1] == {"cleared": 4}
+    db = surfaces.database
+    assert db.eval(ONE, ["n"], ["7"]) == 7 and db.evalsha(db.script_load(ONE), ["n"], ["1"]) == 8
+    with pytest.raises(Fault, match="value is not an integer"):
+        db.eval(ONE, ["n"], ["x"])
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+# One group.
+
+
+def test_effects_are_one_group(store: type[Bench]) -> None:
+    house = House(store)
+    client = house.client()
+    before = house.engine.numbers[layout.LOG_COUNT]
+    assert client.one(["EVAL", "redis.call('SET','a',1) redis.call('RPUSH','l',1,2) error('late')", "0"]) == Refusal(
+        f"ERR user_script:1: late script: {_sha_of_late()}, on @user_script:1."
+    )
+    assert client.one("GET a") == b"1" and house.engine.numbers[layout.LOG_COUNT] == before + 2
+    first = house.engine.numbers[layout.LOG]
+    assert first & 0xFFFFFFFF and not house.engine.numbers[layout.IN_GROUP]
+
+
+def _sha_of_late() -> str:
+    return _sha("redis.call('SET','a',1) redis.call('RPUSH','l',1,2) error('late')")
+
+
+def test_a_waiting_client_is_served_after_the_script(store: type[Bench]) -> None:
+    house = House(store)
+    waiter, other = house.client(), house.client()
+    waiter.ask("BLPOP l 0")
+    assert other.one(["EVAL", "redis.call('RPUSH','l','a') return redis.call('LLEN','l')", "0"]) == 1
+    assert waiter.heard == [[b"l", b"a"]] and other.one("LLEN l") == 0
+
+
+def test_scripts_within_transactions(store: type[Bench]) -> None:
+    house = House(store)
+    client = house.client()
+    script = ["EVAL", "return redis.call('INCR', KEYS[1])", "1", "n"]
+    assert client.ask("MULTI", script, script, "EXEC")[-1] == [1, 2]
+    client.ask("WATCH n")
+    house.client().one(script)
+    assert client.ask("MULTI", "SET n 9", "EXEC")[-1] is None
+
+
+# What ends a script.
+
+
+@pytest.mark.parametrize("script", [
+    "while true do end",
+    "while true do pcall(function() while true do end end) end",
+    "local function f() return f() end return f()",
+    "while true do xpcall(function() while true do end end, function() end) end",
+    "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+    "while true do coroutine.wrap(function() while true do end end)() end",
+    "while true do redis.call('INCR', 'n') end",
+    "while true do redis.pcall('NOSUCH') end",
+    "for i = 1, 1e12 do string.rep('x', 100) end",
+    "pcall(pcall, pcall, function() while true do end end) while true do end",
+    "setmetatable({}, {__index = function(t, k) while true do end end})[1]()",
+    "local t = {} for i = 1, 100 do t[i] = i end while true do table.sort(t, function(a, b) return a > b end) end",
+])  # fmt: skip
+def test_time_is_limited(surfaces: Surfaces, script: str) -> None:
+    surfaces.server.engine.scripts.time_ms_max = 50
+    told = run(surfaces, script)
+    assert isinstance(told, Refusal) and "ran for more than 50 ms" in str(told), told
+    assert run(surfaces, "return 'next'") == b"next"
+
+
+@pytest.mark.parametrize("script", [
+    "return string.rep('x', 1e9)",
+    "local t = {} for i = 1, 1e9 do t[i] = i end",
+    "local s = 'x' while true do s = s .. s end",
+    "local t = {} while true do t = {t} end",
+    "local t = {} for i = 1, 1e9 do t[i] = tostring(i) end return #t",
+    "local s = string.rep('a', 1e6) local t = {} while true do t[#t + 1] = s .. #t end",
+    "return cjson.encode(string.rep('x', 6e7))",
+    "return {pcall(string.rep, 'x', 1e9)}",
+    "return table.concat({string.rep('x', 3e7), string.rep('y', 3e7)})",
+    "return ('x'):rep(1e8):upper()",
+    "return string.format('%s%s', string.rep('x', 4e7), string.rep('x', 4e7))",
+])  # fmt: skip
+def test_memory_is_limited(surfaces: Surfaces, script: str) -> None:
+    scripts = surfaces.server.engine.scripts
+    told = run(surfaces, script)
+    text = str(told if isinstance(told, Refusal) else told[-1])
+    assert "not enough memory" in text or "string length overflow" in text or "too large" in text, told
+    assert run(surfaces, "return 'next'") == b"next"
+    assert scripts.memory <= scripts.memory_max
+
+
+def test_the_cache_is_bounded(store: type[Bench]) -> None:
+    house = House(store)
+    client = house.client()
+    kept = client.one(["SCRIPT", "LOAD", "return 'kept'"])
+    for i in range(1200):
+        client.one(["EVAL", f"return {i}", "0"])
+    assert len(house.engine.scripts) == 501
+    assert client.one(["EVALSHA", kept, "0"]) == b"kept"
+
+
+# No way out.
+
+ESCAPES = [
+    "return loadstring('\\27Lua')", "return loadstring(string.char(27) .. 'LuaQ')()", "return string.dump",
+    "local n = 0 return load(function() n = n + 1 return n == 1 and '\\27Lua' or nil end)", "return io",
+    "return io.open('/etc/passwd')", "return os.execute", "return os.getenv", "return os.exit", "return os.remove",
+    "return os.rename", "return os.tmpname", "return debug", "return debug.getregistry()", "return debug.getinfo(1)",
+    "return debug.setmetatable", "return package", "return package.loadlib", "return require", "return require('os')",
+    "return module", "return dofile('/etc/passwd')", "return loadfile('/etc/passwd')", "return newproxy(true)",
+    "return getfenv", "return getfenv(0)", "return setfenv", "return setfenv(1, {})", "return print", "return _G.io",
+    "return _G.debug", "return rawget(_G, 'io')", "return rawget(_G, 'debug')", "return rawget(_G, 'package')",
+    "return getmetatable(_G)", "return getmetatable(_G).__index", "return getmetatable(redis)",
+    "return getmetatable('').__index.dump",
+    "for k, v in pairs(_G) do if k == 'debug' or k == 'io' or k == 'package' then return k end end",
+    "return coroutine.wrap(function() return debug end)()", "return (function() return python end)()",
+    "return python", "return _G.python", "return string.gsub('x', 'x', debug)", "return table.foreach(_G, print)",
+]  # fmt: skip
+"""Scripts that look for a way out; each answers nil, or that there is no such thing."""
+CHANGES = [
+    "x = 1", "_G.x = 1", "rawset(_G, 'x', 1)", "setmetatable(_G, {})", "_G._G = {}", "redis.call = nil", "redis.x = 1",
+    "rawset(redis, 'call', nil)", "setmetatable(redis, {})", "string.rep = nil", "rawset(string, 'rep', nil)",
+    "setmetatable(string, {})", "table.insert(string, 1)", "table.insert(_G, 1)", "table.remove(redis)",
+    "table.sort(string)", "table.insert(cjson, 1)", "math.random = nil", "rawset(math, 'pi', 3)", "cjson.encode = nil",
+    "rawset(cjson, 'encode', nil)", "cmsgpack.pack = nil", "struct.pack = nil", "bit.band = nil", "os.clock = nil",
+    "coroutine.resume = nil", "rawset(coroutine, 'resume', nil)", "getmetatable('').__index = nil",
+    "getmetatable('').__add = function() end", "rawset(getmetatable(''), '__index', nil)",
+    "setmetatable(getmetatable(''), {})", "for k in pairs(redis) do redis[k] = nil end", "pcall = nil", "error = nil",
+    "_VERSION = 'x'", "KEYS = nil", "ARGV = nil", "function redis.call() end", "function pcall() end",
+    "local r = redis r.call = 1", "(function() y = 1 end)()", "loadstring('z = 1')()",
+    "coroutine.wrap(function() z = 1 end)()", "table.foreach({1}, function() z = 1 end)",
+    "string.gsub('a', 'a', function() z = 1 end)", "table.sort({2, 1}, function() z = 1 end)",
+    "setmetatable({}, {__index = function() z = 1 end}).a()", "pcall(rawset, _G, 'w', 1) return w",
+    "pcall(table.insert, redis, 1) return redis[1].x", "xpcall(function() v = 1 end, function() end) return v",
+]  # fmt: skip
+"""Scripts that would change what later scripts meet; each is refused, and nothing has changed."""
+WHOLE = (
+    "local seen = {} for _, t in ipairs({_G, redis, string, table, math, cjson, cmsgpack, struct, bit, coroutine, os}) "
+    "do local names = {} for k, v in pairs(t) do names[#names + 1] = tostring(k) .. type(v) end table.sort(names) "
+    "seen[#seen + 1] = table.concat(names, ' ') end return table.concat(seen, '|') .. #redis .. #string .. ('x'):rep(2)"
+)
+
+
+@pytest.mark.parametrize("script", ESCAPES)
+def test_there_is_no_way_out(surfaces: Surfaces, script: str) -> None:
+    told = run(surfaces, script)
+    refused = ("nonexistent global", "a nil value", "attempt to load bytecode", "attempt to index", "bad argument")
+    assert told in (None, []) or (isinstance(told, Refusal) and any(part in str(told) for part in refused)), told
+
+
+@pytest.mark.parametrize("script", CHANGES)
+def test_no_script_changes_what_another_meets(surfaces: Surfaces, script: str) -> None:
+    before = run(surfaces, WHOLE)
+    told = run(surfaces, script)
+    assert isinstance(told, Refusal), told
+    assert run(surfaces, WHOLE) == before and b"callfunction" in before and before.endswith(b"00xx")
+
+
+def test_every_function_of_the_world_is_known(surfaces: Surfaces) -> None:
+    """What scripts reach, name by name: an addition is a decision."""
+    every = "local r = {} for k in pairs(_G) do r[#r + 1] = k end table.sort(r) return table.concat(r, ' ')"
+    assert run(surfaces, every).decode().split() == (
+        "ARGV KEYS _G _VERSION assert bit cjson cmsgpack collectgarbage coroutine error gcinfo getmetatable ipairs "
+        "load loadstring math next os pairs pcall rawequal rawget rawset redis select setmetatable string struct "
+        "table tonumber tostring type unpack xpcall"
+    ).split()
+
+
+# Guards.
+
+
+def test_calls_that_need_python(surfaces: Surfaces) -> None:
+    """While changes of keys are told, each write of a script takes the way through Python; so do handlers."""
+    assert surfaces.resp("CONFIG", "SET", "notify-keyspace-events", "KEA") == b"OK"
+    assert run(surfaces, "redis.call('SET', 'k', 'v') return redis.call('INCR', 'n')") == 1
+    assert isinstance(run(surfaces, "return redis.call('INCR', 'k')"), Refusal)
+    assert run(surfaces, "return redis.pcall('INCR', 'k')") == Refusal("ERR value is not an integer or out of range")
+    assert run(surfaces, "return redis.call('SET', 'k', 'v', 'EX', 'x')") == run(
+        surfaces, "return redis.call('SET', 'k', 'v', 'EX', 'x')"
+    )
+    assert run(surfaces, "return redis.call('PING')") == b"PONG"
+    assert run(surfaces, "return redis.call('ECHO', 'x')") == b"x"
+    assert run(surfaces, "redis.call('SELECT', 3) return redis.call('SET', 'only', 'three')") == b"OK"
+    assert surfaces.resp("GET", "only") is None
+    surfaces.resp("SELECT", "3")
+    assert surfaces.resp("GET", "only") == b"three"
+    assert run(surfaces, "return redis.call('QUEUE.CREATE', 'q', 10, 1000, 3, 5)") == 1
+    assert run(surfaces, "return #redis.call('QUEUE.PUBLISH', 'q', 'x')") == 36
