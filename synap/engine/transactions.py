@@ -79,16 +79,22 @@ class Transactions:
             yield self._engine.rows[numbers[entry + layout.PACKED_ROW]]
             entry += numbers[entry + layout.PACKED_WORDS]
 
-    def _make_room(self, caller: Caller, entry: int, count: int, now: int) -> None:
-        """Evict keys if memory is full and a queued call grows: between the calls of a group none is evicted."""
-        engine, numbers = self._engine, self._engine.numbers
+    def make_room(self, row_at: int, refuses: int, now: int) -> None:
+        """Evict keys if memory is full, as a call of the row at `row_at` would: between the calls of a group none is
+        evicted."""
+        engine = self._engine
+        if engine.keyspace_events.on:
+            engine.keyspace_events.evict(row_at, 0, 0, now, refuses)
+        calls.admit_handler(engine.words, engine.octets, row_at, 0, 0, now, refuses)
+
+    def _make_room_for(self, caller: Caller, entry: int, count: int, now: int) -> None:
+        """Make room if a queued call grows."""
+        numbers = self._engine.numbers
         for _ in range(count):
             row_at = numbers[entry + layout.PACKED_ROW]
             grows = layout.FLAG_GROWS | layout.FLAG_ABOVE_MAX
             if numbers[row_at + layout.ROW_FLAGS] & grows == layout.FLAG_GROWS:
-                if engine.keyspace_events.on:
-                    engine.keyspace_events.evict(row_at, 0, 0, now, caller.refuses)
-                calls.admit_handler(engine.words, engine.octets, row_at, 0, 0, now, caller.refuses)
+                self.make_room(row_at, caller.refuses, now)
                 return
             entry += numbers[entry + layout.PACKED_WORDS]
 
@@ -99,7 +105,7 @@ class Transactions:
         early. If the node broke, none of the group's frames are in the log.
         """
         engine, numbers = self._engine, self._engine.numbers
-        self._make_room(caller, entry, count, now)
+        self._make_room_for(caller, entry, count, now)
         numbers[layout.IN_GROUP] = numbers[layout.IN_GROUP] or 1
         try:
             for _ in range(count):

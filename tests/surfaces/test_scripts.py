@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from synap.faults import Fault
-from synap.store.memory import layout
+from synap.store.memory import frames, layout
 from tests.engine.engines import House
+from tests.store.copies import fresh, replayed
+from tests.store.differential import digest
 from tests.support import Bench, Refusal
 from tests.surfaces.surfaces import Surfaces
 
@@ -58,20 +60,38 @@ def _sha(text: str) -> str:
 # One group.
 
 
+LATE = "redis.call('SET','a',1) redis.call('RPUSH','l',1,2) redis.call('INCR','n') error('late')"
+
+
+def marks(house: House) -> list[int]:
+    """For each frame that waits to be written, 1 if the same group goes on behind it."""
+    numbers, at, found = house.engine.numbers, layout.LOG, []
+    for _ in range(numbers[layout.LOG_COUNT]):
+        found.append(numbers[at] >> frames.FLAGS_SHIFT & frames.CONTINUED)
+        at += (numbers[at] & 0xFFFFFFFF) // layout.WORD
+    return found
+
+
 def test_effects_are_one_group(store: type[Bench]) -> None:
+    """Also of a script that ends with an error; the next command is not part of it."""
     house = House(store)
     client = house.client()
-    before = house.engine.numbers[layout.LOG_COUNT]
-    assert client.one(["EVAL", "redis.call('SET','a',1) redis.call('RPUSH','l',1,2) error('late')", "0"]) == Refusal(
-        f"ERR user_script:1: late script: {_sha_of_late()}, on @user_script:1."
-    )
-    assert client.one("GET a") == b"1" and house.engine.numbers[layout.LOG_COUNT] == before + 2
-    first = house.engine.numbers[layout.LOG]
-    assert first & 0xFFFFFFFF and not house.engine.numbers[layout.IN_GROUP]
+    told = client.one(["EVAL", LATE, "0"])
+    assert told == Refusal(f"ERR user_script:1: late script: {_sha(LATE)}, on @user_script:1.")
+    client.one("SET b 2")
+    assert marks(house) == [1, 1, 0, 0] and house.engine.numbers[layout.IN_GROUP] == 0
+    house.flush()
+    assert digest(replayed(fresh(store, 5), house.frames)) == digest(house.bench)
 
 
-def _sha_of_late() -> str:
-    return _sha("redis.call('SET','a',1) redis.call('RPUSH','l',1,2) error('late')")
+@pytest.mark.parametrize("script", [LATE, "redis.call('SET','a',1) redis.call('SET','b',1)", "return 1", "syntax("])
+def test_a_script_does_not_end_the_group_of_its_transaction(store: type[Bench], script: str) -> None:
+    house = House(store)
+    call = ["EVAL", script, "0"]
+    told = house.client().ask("MULTI", call, "SET x 1", call, "SET y 1", "SET z 1", "EXEC")[-1]
+    assert len(told) == 5 and told[-1] == b"OK"
+    found = marks(house)
+    assert len(found) >= 3 and found == [1] * (len(found) - 1) + [0]
 
 
 def test_a_waiting_client_is_served_after_the_script(store: type[Bench]) -> None:

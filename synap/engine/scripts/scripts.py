@@ -54,7 +54,6 @@ class Scripts:
         self._cache: OrderedDict[str, Script] = OrderedDict()
         self._caller: Caller = engine.own
         self.memory_max, self.time_ms_max = 64 << 20, 5000
-        self.running: str = ""
 
     @property
     def memory(self) -> int:
@@ -137,29 +136,31 @@ class Scripts:
         if numbers[layout.LUA_FLAGS] & layout.SCRIPT_RUNS:
             raise Fault("SCRIPT_ERROR", text="ERR a script cannot run another")
         self._caller, namespace = caller, caller.namespace
-        outer, self.running = numbers[layout.IN_GROUP], sha
-        self._begin(caller, script, reads_only, now)
+        alone = not numbers[layout.IN_GROUP]  # else the script is a call of EXEC, whose group goes on behind it
+        self._begin(caller, script, reads_only, alone, now)
         try:
             ok, told = state.run(script.number, keys, arguments)
         except BrokenNode:
-            engine.frames.drop_group()
+            if alone:
+                engine.frames.drop_group()
             raise
         finally:
             caller.namespace = namespace
-            numbers[layout.IN_GROUP] = outer
+            if alone:
+                numbers[layout.IN_GROUP] = 0
             numbers[layout.LUA_FLAGS] = 0
-            self.running = ""
             engine.free_deferred()
             numbers[layout.REPLY + 1] = 0
         if ok:
             return told
         raise Fault("SCRIPT_ERROR", text=self._explained(sha, *told))
 
-    def _begin(self, caller: Caller, script: Script, reads_only: bool, now: int) -> None:
+    def _begin(self, caller: Caller, script: Script, reads_only: bool, alone: bool, now: int) -> None:
         engine, numbers = self._engine, self._engine.numbers
         refuses = caller.refuses & ~GUARD_RATE
-        if not reads_only and "no-writes" not in script.flags:
-            self._make_room(refuses, now)
+        reads_only = reads_only or "no-writes" in script.flags
+        if alone and not reads_only:
+            engine.transactions.make_room(engine.row_at["kv.set"], refuses, now)
         numbers[layout.REFUSE_CALLER] = refuses
         numbers[layout.NOW] = now
         numbers[layout.IN_GROUP] = numbers[layout.IN_GROUP] or 1
@@ -169,17 +170,9 @@ class Scripts:
         numbers[layout.LUA_ENDED] = 0
         numbers[layout.LUA_FLAGS] = (
             layout.SCRIPT_RUNS
-            | layout.SCRIPT_READS_ONLY * (reads_only or "no-writes" in script.flags)
+            | layout.SCRIPT_READS_ONLY * reads_only
             | layout.SCRIPT_IN_PYTHON * bool(caller.noted)
         )
-
-    def _make_room(self, refuses: int, now: int) -> None:
-        """Evict keys if memory is full: between the calls of a group none is evicted."""
-        engine = self._engine
-        row_at = engine.row_at["kv.set"]
-        if engine.keyspace_events.on:
-            engine.keyspace_events.evict(row_at, 0, 0, now, refuses)
-        calls.admit_handler(engine.words, engine.octets, row_at, 0, 0, now, refuses)
 
     def _explained(self, sha: str, text: bytes | None, source: bytes | None, line: int | None) -> str:
         numbers = self._engine.numbers
