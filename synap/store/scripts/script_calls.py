@@ -102,19 +102,8 @@ _I64 = ir.IntType(64)
 
 
 @intrinsic
-def _call_in_python(context, address, state, count):
-    """Call the C function at LUA_CALLS with the state and the number of words; return DONE or REFUSED."""
-    signature = types.int64(types.int64, types.int64, types.int64)
-
-    def build(ctx, builder, sig, args):
-        kind = ir.FunctionType(_I64, [_I64, _I64])
-        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
-
-    return signature, build
-
-
-@intrinsic
-def _call_realloc(context, address, block, size):
+def _call_c(context, address, first, second):
+    """Call the C function at an address with two words; return the word that it returns."""
     signature = types.int64(types.int64, types.int64, types.int64)
 
     def build(ctx, builder, sig, args):
@@ -243,9 +232,9 @@ def carry_out(words, octets, state, count):
     in_python = flags & FLAG_HANDLER or words[LUA_FLAGS] & SCRIPT_IN_PYTHON
     status = -1 if in_python else run_row(words, octets, row, count)
     if status == -1:
-        return _call_in_python(words[LUA_CALLS], state, count)
+        return _call_c(words[LUA_CALLS], state, count)
     if status & STATUS_MASK == BROKEN:
-        return _call_in_python(words[LUA_CALLS], state, -words[row + ROW_CODE])
+        return _call_c(words[LUA_CALLS], state, -words[row + ROW_CODE])
     told = push_result(words, octets, state, row, status)
     arena.free_deferred(words)
     return told
@@ -304,7 +293,7 @@ def allocator(heap, block, old, new):
     grows = new - (old if block else 0)
     if grows > 0 and words[LUA_MEMORY] + grows > words[LUA_MEMORY_MAX] and not words[LUA_FLAGS] & SCRIPT_IN_CALL:
         return 0
-    made = _call_realloc(words[LUA_REALLOC], block, new)
+    made = _call_c(words[LUA_REALLOC], block, new)
     if made:
         words[LUA_MEMORY] += grows
     return made
