@@ -127,10 +127,12 @@ TABLE: tuple[Setting, ...] = (
             "sample finds better candidates and takes longer."),
     Setting("kv_store.allow_flush_commands", Switch(), False, "Serve FLUSHDB and FLUSHALL over HTTP; RESP always "
             "serves them."),
-    Setting("scripts.memory_bytes_max", _SIZE, 64 * MIB, "Memory of Lua for all scripts together. A script that needs "
-            "more ends with an error; what it has written stays."),
+    Setting("scripts.memory_bytes_max", Size(MIB, 1 << 40), 64 * MIB, "Memory of Lua for all scripts together. A "
+            "script that needs more ends with an error; what it has written stays. The reply to one of its calls may "
+            "exceed it."),
     Setting("scripts.time_ms_max", Whole(1, 86_400_000), 5000, "Longest run of a script; no other client is served "
-            "meanwhile. A script that runs longer ends with an error; what it has written stays."),
+            "meanwhile. A script that runs longer ends with an error; what it has written stays. One call, and one "
+            "search for a pattern, are not interrupted."),
     Setting("compression.enabled", Switch(), False, "Compress long strings in memory."),
     Setting("compression.default_algorithm", Choice(("lz4", "zstd")), "lz4", "Compression algorithm: lz4 is several "
             "times faster, zstd compresses better."),

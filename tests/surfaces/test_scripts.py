@@ -4,6 +4,7 @@ Their replies, byte for byte, are in `cases/scripts.txt`.
 """
 
 import hashlib
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -22,6 +23,9 @@ ONE = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
 @pytest.fixture
 def surfaces(store: Any) -> Surfaces:
     return Surfaces()
+
+
+FILL = "for i = 1, ARGV[1] do redis.call('RPUSH', KEYS[1], i) end"
 
 
 def run(surfaces: Surfaces, script: str, *words: str, version: int = 2) -> Any:
@@ -127,12 +131,18 @@ def test_scripts_within_transactions(store: type[Bench]) -> None:
     "for i = 1, 1e12 do string.rep('x', 100) end",
     "pcall(pcall, pcall, function() while true do end end) while true do end",
     "setmetatable({}, {__index = function(t, k) while true do end end})[1]()",
+    "xpcall(function() while true do end end, function() while true do end end)",
+    "xpcall(function() error('x') end, function() while true do end end) while true do end",
+    "while true do redis.call('LRANGE', 'l', 0, -1) end", "while true do redis.sha1hex('x') end",
     "local t = {} for i = 1, 100 do t[i] = i end while true do table.sort(t, function(a, b) return a > b end) end",
 ])  # fmt: skip
 def test_time_is_limited(surfaces: Surfaces, script: str) -> None:
+    run(surfaces, FILL, "1", "l", "50000")
     surfaces.server.engine.scripts.time_ms_max = 50
+    begun = perf_counter()
     told = run(surfaces, script)
     assert isinstance(told, Refusal) and "ran for more than 50 ms" in str(told), told
+    assert perf_counter() - begun < 2
     assert run(surfaces, "return 'next'") == b"next"
 
 
@@ -201,11 +211,15 @@ CHANGES = [
     "string.gsub('a', 'a', function() z = 1 end)", "table.sort({2, 1}, function() z = 1 end)",
     "setmetatable({}, {__index = function() z = 1 end}).a()", "pcall(rawset, _G, 'w', 1) return w",
     "pcall(table.insert, redis, 1) return redis[1].x", "xpcall(function() v = 1 end, function() end) return v",
+    "local _, t = pairs(redis) t.x = 1", "local _, t = pairs(_G) t.x = function() end",
+    "local f, t = pairs(string) f(t) t.rep = nil", "getmetatable(setmetatable({}, redis)).x = 1",
+    "getmetatable(setmetatable({}, _G)).x = 1", "rawset(getmetatable(setmetatable({}, cjson)), 'x', 1)",
 ]  # fmt: skip
 """Scripts that would change what later scripts meet; each is refused, and nothing has changed."""
 WHOLE = (
     "local seen = {} for _, t in ipairs({_G, redis, string, table, math, cjson, cmsgpack, struct, bit, coroutine, os}) "
-    "do local names = {} for k, v in pairs(t) do names[#names + 1] = tostring(k) .. type(v) end table.sort(names) "
+    "do local names = {} for k, v in pairs(t) do "
+    "if k ~= 'KEYS' and k ~= 'ARGV' then names[#names + 1] = tostring(k) .. tostring(v) end end table.sort(names) "
     "seen[#seen + 1] = table.concat(names, ' ') end return table.concat(seen, '|') .. #redis .. #string .. ('x'):rep(2)"
 )
 
@@ -222,7 +236,7 @@ def test_no_script_changes_what_another_meets(surfaces: Surfaces, script: str) -
     before = run(surfaces, WHOLE)
     told = run(surfaces, script)
     assert isinstance(told, Refusal), told
-    assert run(surfaces, WHOLE) == before and b"callfunction" in before and before.endswith(b"00xx")
+    assert run(surfaces, WHOLE) == before and b"callfunction: " in before and before.endswith(b"00xx")
 
 
 def test_every_function_of_the_world_is_known(surfaces: Surfaces) -> None:
@@ -244,9 +258,14 @@ def test_calls_that_need_python(surfaces: Surfaces) -> None:
     assert run(surfaces, "redis.call('SET', 'k', 'v') return redis.call('INCR', 'n')") == 1
     assert isinstance(run(surfaces, "return redis.call('INCR', 'k')"), Refusal)
     assert run(surfaces, "return redis.pcall('INCR', 'k')") == Refusal("ERR value is not an integer or out of range")
-    assert run(surfaces, "return redis.call('SET', 'k', 'v', 'EX', 'x')") == run(
-        surfaces, "return redis.call('SET', 'k', 'v', 'EX', 'x')"
-    )
+    assert "not an integer" in str(run(surfaces, "return redis.call('SET', 'k', 'v', 'EX', 'x')"))
+    for number in ("2 ^ 53", "1700000000123456", "1 / 3", "-0.5", "1e300"):
+        run(surfaces, f"redis.call('SET', 'k', {number})")
+        assert surfaces.resp("GET", "k") == run(surfaces, f"return redis.call('ECHO', {number})")
+        surfaces.resp("CONFIG", "SET", "notify-keyspace-events", "")
+        run(surfaces, f"redis.call('SET', 'other', {number})")
+        surfaces.resp("CONFIG", "SET", "notify-keyspace-events", "KEA")
+        assert surfaces.resp("GET", "other") == surfaces.resp("GET", "k")
     assert run(surfaces, "return redis.call('PING')") == b"PONG"
     assert run(surfaces, "return redis.call('ECHO', 'x')") == b"x"
     assert run(surfaces, "redis.call('SELECT', 3) return redis.call('SET', 'only', 'three')") == b"OK"
@@ -255,3 +274,66 @@ def test_calls_that_need_python(surfaces: Surfaces) -> None:
     assert surfaces.resp("GET", "only") == b"three"
     assert run(surfaces, "return redis.call('QUEUE.CREATE', 'q', 10, 1000, 3, 5)") == 1
     assert run(surfaces, "return #redis.call('QUEUE.PUBLISH', 'q', 'x')") == 36
+
+
+# Scripts that must not harm the process.
+
+
+@pytest.mark.parametrize("bounds", [
+    "-2, 2147483647", "0, 2147483647", "-2147483648, 2147483647", "-1, 2147483646", "1, 1e300", "-1e300, 1e300",
+    "2147483647, 2147483647", "1, 8000", "0 / 0, 5", "-5, -1 / 0",
+])  # fmt: skip
+def test_results_of_unpack_are_counted(surfaces: Surfaces, bounds: str) -> None:
+    told = run(surfaces, f"return {{unpack({{1, 2, 3}}, {bounds})}}")
+    assert told == [] or "too many results to unpack" in str(told), told
+    assert run(surfaces, "return {unpack({1, 2, 3}, 2)}") == [2, 3] and surfaces.resp("PING") == b"PONG"
+
+
+def test_a_cache_of_large_scripts_leaves_memory(store: type[Bench]) -> None:
+    house = House(store)
+    client, scripts = house.client(), house.engine.scripts
+    scripts.memory_max = 4 << 20
+    for i in range(1500):
+        assert client.one(["EVAL", f"local s = '{'x' * 10_000}{i}' return #s > 0", "0"]) == 1
+        assert client.one(["EVAL", f"return {i}", "0"]) == i and scripts.memory < scripts.memory_max
+    told = [client.one(["SCRIPT", "LOAD", f"return '{'x' * 100_000}{i}'"]) for i in range(60)]
+    assert isinstance(told[0], bytes) and isinstance(told[-1], Refusal) and scripts.memory < scripts.memory_max
+    assert client.one(["EVAL", "return 'next'", "0"]) == b"next"
+    assert client.ask("SCRIPT FLUSH", ["EVAL", "return 'next'", "0"]) == [b"OK", b"next"]
+
+
+def test_nothing_goes_on_after_a_failure_in_python(surfaces: Surfaces, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts = surfaces.server.engine.scripts
+    run(surfaces, "return 1")
+
+    def fails(count: int) -> bytes:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(scripts._state, "_carry_out", fails)
+    told = run(surfaces, "pcall(redis.call, 'PING') redis.call('SET', 'after', '1') return 1")
+    assert "internal error" in str(told).lower() and surfaces.resp("GET", "after") is None
+
+
+@pytest.mark.parametrize("script", [
+    "return {map = {[{map = {a = 1}}] = 2}}", "return {map = {[{{1}}] = 2}}", "return {set = {[{{1}}] = true}}",
+    "return {ok = '\\255x'}", "return redis.call('ECHO', '\\255x')", "return {err = '\\255x'}",
+])  # fmt: skip
+def test_replies_of_any_shape(surfaces: Surfaces, script: str) -> None:
+    assert "internal error" not in str(run(surfaces, script)).lower()
+
+
+def test_a_call_with_many_words_and_a_long_reply(surfaces: Surfaces) -> None:
+    many = "local w = {} for i = 1, 7850 do w[i] = 'k' end "
+    assert run(surfaces, many + "return #redis.call('MGET', unpack(w))") == 7850
+
+
+def test_calls_about_the_connection_are_not_allowed(surfaces: Surfaces) -> None:
+    for words in ("'CLIENT', 'TRACKING', 'ON'", "'CLIENT', 'CACHING', 'YES'", "'CLIENT', 'REPLY', 'OFF'"):
+        assert "not allowed from script" in str(run(surfaces, f"return redis.call({words})"))
+
+
+def test_pages_of_a_large_reply_are_given_back(surfaces: Surfaces) -> None:
+    run(surfaces, FILL, "1", "l", "400000")
+    assert run(surfaces, "local n = #redis.call('LRANGE', 'l', 0, -1) redis.call('GET', 'k') return n") == 400_000
+    words = surfaces.server.engine.words
+    assert not words[layout.REPLY + 700_000 : layout.REPLY + 790_000].any()

@@ -22,7 +22,7 @@ def _encode(value: Value, version: int, command: str, out: list[bytes]) -> None:
     elif isinstance(value, bytes):
         out.append(b"$%d\r\n%b\r\n" % (len(value), value))
     elif isinstance(value, str):
-        out.append(b"+%b\r\n" % value.encode())
+        out.append(b"+%b\r\n" % value.encode("utf-8", "surrogateescape"))
     elif isinstance(value, float):
         digits = repr(value).removesuffix(".0").encode()
         out.append(b",%b\r\n" % digits if version == 3 else b"$%d\r\n%b\r\n" % (len(digits), digits))

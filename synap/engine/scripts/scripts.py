@@ -19,10 +19,10 @@ from synap.engine.outcomes import HANDLED
 from synap.engine.resp.encoding import encode
 from synap.engine.scripts.state import NotCompiled, State
 from synap.faults import BrokenNode, Fault
-from synap.store.calls import calls
 from synap.store.lane import lane
 from synap.store.memory import layout
-from synap.store.memory.layout import GUARD_RATE, WORD
+from synap.store.memory.layout import GUARD_RATE
+from synap.store.scripts import script_calls
 from synap.traits import ADMIN, NOT_IN_SCRIPTS, SESSION
 
 if TYPE_CHECKING:
@@ -70,8 +70,14 @@ class Scripts:
         sha = hashlib.sha1(text, usedforsecurity=False).hexdigest()
         known = self._cache.get(sha)
         if known is None:
+            self._give_back()
             self._cache[sha] = self._compile(text, keep)
-            self._evict()
+            self._evict(CACHE_MAX)
+            self._give_back()
+            if self.memory > self.memory_max * 3 // 4:
+                self._opened().forget(self._cache.pop(sha).number)
+                self._opened().collect()
+                raise Fault("SCRIPT_ERROR", text="OOM the cached scripts fill scripts.memory_bytes_max")
         else:
             self._cache.move_to_end(sha)
             if keep and not known.loaded:
@@ -110,10 +116,22 @@ class Scripts:
             raise Fault("SCRIPT_ERROR", text=f"ERR Error compiling script (new function): {what}") from None
         return Script(number, flags, keep)
 
-    def _evict(self) -> None:
+    def _evict(self, most: int) -> int:
+        """Forget scripts of EVAL, the least recently used first, so that `most` stay, and in any case the last one;
+        return how many were forgotten."""
         of_eval = [sha for sha, script in self._cache.items() if not script.loaded]
-        for sha in of_eval[: max(len(of_eval) - CACHE_MAX, 0)]:
+        gone = of_eval[: max(len(of_eval) - max(most, 1), 0)]
+        for sha in gone:
             self._opened().forget(self._cache.pop(sha).number)
+        return len(gone)
+
+    def _give_back(self) -> None:
+        """Free what no script needs, and the oldest half of the scripts of EVAL while they leave too little memory."""
+        while self.memory > self.memory_max // 2:
+            self._opened().collect()
+            of_eval = sum(not script.loaded for script in self._cache.values())
+            if self.memory <= self.memory_max // 2 or not self._evict(of_eval // 2):
+                return
 
     def _opened(self) -> State:
         if self._state is None:
@@ -150,7 +168,8 @@ class Scripts:
                 numbers[layout.IN_GROUP] = 0
             numbers[layout.LUA_FLAGS] = 0
             engine.free_deferred()
-            numbers[layout.REPLY + 1] = 0
+            numbers[layout.REPLY + 1] = numbers[layout.LUA_ITEMS_MOST]  # so that `settle` gives all pages back
+            self._give_back()
         if ok:
             return told
         raise Fault("SCRIPT_ERROR", text=self._explained(sha, *told))
@@ -167,7 +186,7 @@ class Scripts:
         numbers[layout.LUA_NAMESPACE], numbers[layout.LUA_VERSION] = caller.namespace, 2
         numbers[layout.LUA_REPLY_MAX], numbers[layout.LUA_SEQ] = engine.reply_bytes_max, numbers[layout.SEQ]
         numbers[layout.LUA_DEADLINE] = engine.diagnostics.ticks() + self.time_ms_max * 1_000_000
-        numbers[layout.LUA_ENDED] = 0
+        numbers[layout.LUA_ENDED] = numbers[layout.LUA_ITEMS_MOST] = 0
         numbers[layout.LUA_FLAGS] = (
             layout.SCRIPT_RUNS
             | layout.SCRIPT_READS_ONLY * reads_only
@@ -190,24 +209,22 @@ class Scripts:
 
     # Calls of a script that need Python.
 
-    def _carry_out(self, words: list[bytes]) -> bytes | tuple[int, int]:
-        """Carry out a call; return its reply as RESP, or (row, status) of a kernel whose reply lies in REPLY."""
+    def _carry_out(self, count: int) -> bytes | tuple[int, int]:
+        """Carry out the call whose words are in WORDS; return its reply as RESP, or (row, status) of a kernel whose
+        reply lies in REPLY."""
         engine, numbers = self._engine, self._engine.numbers
-        data = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
-        at = layout.CALL_BLOB * WORD
-        engine.bytes[at : at + len(data)] = data
-        row_at = lane.parse(engine.words, engine.octets, at, at + len(data))
+        row_at = numbers[layout.LUA_ROW]
         row = engine.rows[row_at]
         if row.traits & SESSION and not self._caller.of_resp:
             return NOT_ALLOWED
         version, name = numbers[layout.LUA_VERSION], (row.resp or row.name).lower()
-        misspelled = lane.fill_tape(engine.words, engine.octets, row_at, len(words))
+        misspelled = lane.fill_tape(engine.words, engine.octets, row_at, count)
         if misspelled:
-            at = layout.WORDS + 2 * min(numbers[layout.CURSOR_TOP], len(words) - 1)
+            at = layout.WORDS + 2 * min(numbers[layout.CURSOR_TOP], count - 1)
             start, size = numbers[at], numbers[at + 1]
             return encode(misfit(row, misspelled, bytes(engine.bytes[start : start + size])), version, name)
         numbers[layout.TAPE - 2] = self._caller.namespace = numbers[layout.LUA_NAMESPACE]
-        blob_size = at + len(data) - 2 - numbers[layout.TAPE - 1] if len(words) > 1 else 0
+        blob_size = numbers[layout.WORDS + 2 * count] - numbers[layout.TAPE - 1] if count > 1 else 0
         tape_size, now = numbers[layout.CURSOR_TOP], numbers[layout.NOW]
         refuses = numbers[layout.REFUSE_CALLER]
         outcome = engine.carry_out(self._caller, refuses, row_at, layout.TAPE, tape_size, blob_size, now, None)
@@ -239,14 +256,14 @@ class Scripts:
         if row is None:
             return None
         engine, refuses = self._engine, self._caller.refuses
-        return not calls.admit_handler(engine.words, engine.octets, engine.row_at[row.name], 0, 0, 0, refuses)
+        return bool(script_calls.permits(engine.words, engine.octets, engine.row_at[row.name], refuses))
 
 
 def _may_call(row: Command) -> bool:
     """Return True if scripts may call the row: as Redis says, but calls that wait are allowed and answer at once."""
     if row.resp in FACTS and not row.waits:
         return "noscript" not in FACTS[row.resp][0]
-    return not row.control and not row.traits & (NOT_IN_SCRIPTS | ADMIN)
+    return not row.control and not row.traits & (NOT_IN_SCRIPTS | ADMIN | SESSION)
 
 
 def _flags(head: str) -> frozenset[str]:

@@ -12,7 +12,8 @@ import ctypes
 import math
 import pkgutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from synap.call import Members, Value
@@ -26,7 +27,7 @@ HOOK_EVERY = 10_000
 """Instructions of Lua between two looks at the clock: some 50 us."""
 MASK_COUNT = 8
 MULTIPLE = -1
-COLLECT = 2
+STOP, RESTART, COLLECT = 0, 1, 2
 DEPTH_MAX = 64
 """Levels of tables in a reply."""
 REDIS_VERSION = b"7.2.0", 0x00070200
@@ -78,12 +79,12 @@ class NotCompiled(Exception):
 class State:
     """A state of Lua whose allocator, hook and calls belong to the heap `heap`.
 
-    `carry_out(words)` carries out a call in Python; it returns the reply as RESP, or (row, status) of a kernel.
-    `serve(name, arguments)` does what else the library `redis` needs.
+    `carry_out(count)` carries out a call in Python, whose words are in WORDS; it returns the reply as RESP, or (row,
+    status) of a kernel. `serve(name, arguments)` does what else the library `redis` needs.
     """
 
     def __init__(
-        self, heap: Any, memory_max: int, carry_out: Callable[[list[bytes]], bytes | tuple[int, int]],
+        self, heap: Any, memory_max: int, carry_out: Callable[[int], bytes | tuple[int, int]],
         serve: Callable[[bytes, list[Any]], Value],
     ) -> None:  # fmt: skip
         self._numbers, self._bytes = heap.numbers, heap.bytes
@@ -106,7 +107,8 @@ class State:
         self.lua = _new(script_calls.allocator.address, numbers[layout.LUA_BASE])
         if not self.lua:
             raise MemoryError("no memory for the state of Lua")
-        self._open()
+        with self._never_failing():
+            self._open()
 
     def close(self) -> None:
         """Free the state."""
@@ -170,29 +172,57 @@ class State:
 
     # Scripts.
 
+    @contextmanager
+    def _never_failing(self) -> Iterator[None]:
+        """Let the allocator exceed its limit meanwhile: an error outside of `lua_pcall` would end the process."""
+        flags = self._numbers[layout.LUA_FLAGS]
+        self._numbers[layout.LUA_FLAGS] = flags | layout.SCRIPT_IN_CALL
+        try:
+            yield
+        finally:
+            self._numbers[layout.LUA_FLAGS] = flags
+
     def compile(self, text: bytes, name: bytes) -> int:
         """Compile a script; return the number by which `run` knows it. Raises NotCompiled."""
         if text[:1] == b"\x1b":
             raise NotCompiled(b"%b: attempt to load bytecode" % name.lstrip(b"@"))
-        flags = self._numbers[layout.LUA_FLAGS]
-        self._numbers[layout.LUA_FLAGS] = flags | layout.SCRIPT_IN_CALL
-        try:
-            self._load_text(text, name)
+        _gc(self.lua, STOP, 0)  # the parser does not protect all that it makes
+        failed = _load(self.lua, text, len(text), name)
+        _gc(self.lua, RESTART, 0)
+        with self._never_failing():
+            if failed:
+                raise NotCompiled(self._pop_text())
             return int(_ref(self.lua, lua.REGISTRY))
-        finally:
-            self._numbers[layout.LUA_FLAGS] = flags
 
     def forget(self, script: int) -> None:
-        """Free a compiled script."""
-        _unref(self.lua, lua.REGISTRY, script)
+        """Free a compiled script; `collect` gives its memory back."""
+        with self._never_failing():
+            _unref(self.lua, lua.REGISTRY, script)
+
+    def collect(self) -> None:
+        """Free what nothing refers to."""
+        with self._never_failing():
+            _gc(self.lua, COLLECT, 0)
 
     def run(self, script: int, keys: Sequence[bytes], arguments: Sequence[bytes]) -> tuple[bool, Any]:
         """Run a script; return (True, its reply) or (False, (error text or None, source, line))."""
-        state, numbers = self.lua, self._numbers
+        state = self.lua
         top = _gettop(state)
         self.failure = None
-        flags = numbers[layout.LUA_FLAGS]
-        numbers[layout.LUA_FLAGS] = flags | layout.SCRIPT_IN_CALL
+        with self._never_failing():
+            self._push_call(script, keys, arguments)
+        failed = _pcall(state, 3, MULTIPLE, 0)
+        with self._never_failing():
+            try:
+                if self.failure is not None:
+                    raise self.failure
+                return self._result(failed, top)
+            finally:
+                _settop(state, top)
+
+    def _push_call(self, script: int, keys: Sequence[bytes], arguments: Sequence[bytes]) -> None:
+        """Push the function that runs a script, the script, and its keys and arguments."""
+        state = self.lua
         _rawgeti(state, lua.REGISTRY, self._run)
         _rawgeti(state, lua.REGISTRY, script)
         for texts in (keys, arguments):
@@ -200,24 +230,18 @@ class State:
             for i, text in enumerate(texts, 1):
                 _pushlstring(state, text, len(text))
                 _rawseti(state, -2, i)
-        try:
-            numbers[layout.LUA_FLAGS] = flags
-            failed = _pcall(state, 3, MULTIPLE, 0)
-            numbers[layout.LUA_FLAGS] = flags | layout.SCRIPT_IN_CALL
-            if self.failure is not None:
-                raise self.failure
-            if failed:  # there was no memory even to explain the error
-                return False, (self._text(-1) or None, None, None)
-            if _toboolean(state, top + 1):
-                return True, self._value(top + 2, 0) if _gettop(state) > top + 1 else None
-            told = self._text(top + 2) if _type(state, top + 2) == lua.STRING else None
-            source = self._text(top + 3) if _type(state, top + 3) == lua.STRING else None
-            line = int(_tonumber(state, top + 4)) if _type(state, top + 4) == lua.NUMBER else None
-            return False, (told, source, line)
-        finally:
-            _settop(state, top)
-            if self.memory > numbers[layout.LUA_MEMORY_MAX] // 2:
-                _gc(state, COLLECT, 0)
+
+    def _result(self, failed: int, top: int) -> tuple[bool, Any]:
+        """Return what `run` returns, from what lies above `top`."""
+        state = self.lua
+        if failed:  # there was no memory even to explain the error
+            return False, (self._text(-1) or None, None, None)
+        if _toboolean(state, top + 1):
+            return True, self._value(top + 2, 0) if _gettop(state) > top + 1 else None
+        told = self._text(top + 2) if _type(state, top + 2) == lua.STRING else None
+        source = self._text(top + 3) if _type(state, top + 3) == lua.STRING else None
+        line = int(_tonumber(state, top + 4)) if _type(state, top + 4) == lua.NUMBER else None
+        return False, (told, source, line)
 
     @property
     def memory(self) -> int:
@@ -293,16 +317,15 @@ class State:
     # What Lua calls back.
 
     def _in_python(self, state: int, count: int) -> int:
-        """Carry out a call whose `count` words are on the stack; push its reply and return what it is."""
+        """Carry out the call under way, of `count` words; push its reply and return what it is."""
         try:
             if count < 0:
                 raise BrokenNode(f"the kernel of code {-count:#06x} failed in a call of a script")
-            reply = self._carry_out([self._text(i, state) for i in range(1, count + 1)])
+            reply = self._carry_out(count)
             if isinstance(reply, bytes):
                 at = layout.CALL_BLOB * layout.WORD
                 self._bytes[at : at + len(reply)] = reply
-                script_calls.push_resp(self._words, self._octets, state, at)
-                return script_calls.REFUSED if reply[:1] == b"-" else script_calls.DONE
+                return int(script_calls.push_resp(self._words, self._octets, state, at))
             return int(script_calls.push_outcome(self._words, self._octets, state, *reply))
         except BaseException as error:
             self.failure = self.failure or error
@@ -312,18 +335,24 @@ class State:
 
     def _bridge(self, state: int) -> int:
         """Serve a function of the library `redis`: its name and arguments are on the stack; push what it returns."""
-        flags = self._numbers[layout.LUA_FLAGS]
-        self._numbers[layout.LUA_FLAGS] = flags | layout.SCRIPT_IN_CALL
+        with self._never_failing():
+            self._push(state, self._served(state))
+        return 1
+
+    def _served(self, state: int) -> Value:
         try:
             name, *given = [
                 _tonumber(state, i) if _type(state, i) == lua.NUMBER and i > 1 else self._text(i, state)
                 for i in range(1, _gettop(state) + 1)
             ]
-            value = self._serve(name, given)
+            return self._serve(name, given)
         except BaseException as error:
             self.failure = self.failure or error
             self._numbers[layout.LUA_ENDED] = 1
-            value = None
+            return None
+
+    @staticmethod
+    def _push(state: int, value: Value) -> None:
         if value is None:
             _pushnil(state)
         elif isinstance(value, bool):
@@ -331,8 +360,6 @@ class State:
         else:
             assert isinstance(value, bytes)
             _pushlstring(state, value, len(value))
-        self._numbers[layout.LUA_FLAGS] = flags
-        return 1
 
 
 def truncated(number: float) -> int:
@@ -348,7 +375,10 @@ def _shown(text: bytes) -> str:
 
 
 def _hashable(key: Value) -> Any:
-    return tuple(key) if isinstance(key, list) else key
+    """Return a key that a dict takes: lists and maps as tuples."""
+    if isinstance(key, dict):
+        key = [part for pair in key.items() for part in pair]
+    return tuple(_hashable(part) for part in key) if isinstance(key, list | tuple) else key
 
 
 def _source(name: str) -> str:

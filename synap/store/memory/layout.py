@@ -88,6 +88,7 @@ LUA_ENDED = 284  # why the hook has ended it
 LUA_SIZE, LUA_OCTETS = 285, 286  # the size of a string that Lua tells; bytes of a number
 SCRIPT_RUNS, SCRIPT_READS_ONLY, SCRIPT_IN_CALL, SCRIPT_IN_PYTHON = 1, 2, 4, 8  # the last: each call needs Python
 LUA_LIBRARY_CALL = 287  # address of the C function that calls a function of a library
+LUA_ROW, LUA_ITEMS_MOST = 270, 271  # the row of the call under way; items of the largest reply to a call
 LUA_NAMES = 288  # 10 names of 32 octets, see scripts/replies.py
 LUA_NEST, LUA_NEST_MAX = 336, 64  # three words for each table of a reply under way: kind, members left, index
 SCRATCH = 960  # 64 words for texts that a call writes: digits, ids; the registers end behind them

@@ -42,11 +42,13 @@ from synap.store.memory.layout import (
     LUA_ENDED,
     LUA_FLAGS,
     LUA_FREE,
+    LUA_ITEMS_MOST,
     LUA_MEMORY,
     LUA_MEMORY_MAX,
     LUA_NAMESPACE,
     LUA_REALLOC,
     LUA_REPLY_MAX,
+    LUA_ROW,
     LUA_SIZE,
     LUA_VERSION,
     NIL,
@@ -89,8 +91,8 @@ from synap.store.memory.reply_sizes import bytes_in
 from synap.store.memory.tapes import ITEM_OVERHEAD
 from synap.store.scripts import lua, replies
 
-DONE, REFUSED = 0, 1
-"""What the reply on top of the stack is: the value of a reply, or the table of an error."""
+DONE, REFUSED, ENDED = 0, 1, 2
+"""What the reply on top of the stack is: the value of a reply, the table of an error, or nil: the script must end."""
 WORDS_MOST = 8000  # words of a call: as many as Lua's stack takes
 OUT_LITTLE = OUT_BYTES // 2
 NUMBER_BYTES = 64
@@ -197,16 +199,22 @@ def push_result(words, octets, state, row, status):
         if block == 0:
             return push_refusal(words, octets, state, row, OUT_OF_MEMORY)
         at = block * 8
+    words[LUA_ITEMS_MOST] = max(words[LUA_ITEMS_MOST], words[REPLY + 1])
     resp.put_reply(words, octets, at, row, status, REPLY, words[LUA_VERSION])
-    top = lua.top(state)
-    after = replies.push_reply(words, octets, state, at)
-    told = REFUSED if octets[at] == replies.MINUS else DONE
+    told = push_spelled(words, octets, state, at)
     if block:
         arena.release(words, block)
-    if after == 0:
-        lua.set_top(state, top)
-        return push_refusal(words, octets, state, row, SCRIPT_TOO_DEEP)
     return told
+
+
+@kernel
+def push_spelled(words, octets, state, at):
+    """Push the value whose RESP begins at octet `at`, or the table of an error; return DONE or REFUSED."""
+    top = lua.top(state)
+    if replies.push_reply(words, octets, state, at) == 0:
+        lua.set_top(state, top)
+        return push_refusal(words, octets, state, 0, SCRIPT_TOO_DEEP)
+    return REFUSED if octets[at] == replies.MINUS else DONE
 
 
 @outlined
@@ -219,6 +227,7 @@ def carry_out(words, octets, state, count):
     wrong = gather(words, octets, state, count)
     if wrong:
         return push_refusal(words, octets, state, 0, wrong)
+    lua.set_top(state, 0)  # the words are in CALL_BLOB, and the reply needs the stack
     row = lane.find_row(words, octets, count)
     if row == 0:
         return push_refusal(words, octets, state, 0, SCRIPT_UNKNOWN)
@@ -229,6 +238,7 @@ def carry_out(words, octets, state, count):
         return push_refusal(words, octets, state, row, NOT_IN_SCRIPTS)
     if flags & FLAG_WRITE and words[LUA_FLAGS] & SCRIPT_READS_ONLY:
         return push_refusal(words, octets, state, row, SCRIPT_READS_ONLY_REFUSAL)
+    words[LUA_ROW] = row
     in_python = flags & FLAG_HANDLER or words[LUA_FLAGS] & SCRIPT_IN_PYTHON
     status = -1 if in_python else run_row(words, octets, row, count)
     if status == -1:
@@ -242,13 +252,18 @@ def carry_out(words, octets, state, count):
 
 @kernel
 def answer(state):
-    """Carry out the words on the stack and push the reply; return DONE or REFUSED."""
+    """Carry out the words on the stack and push the reply; return DONE, REFUSED, or ENDED with nil on the stack."""
     at = lua.heap_of(state)
     words = view(at, 1 << 58)
     octets = view(lua.octets_at(at), 1 << 58)
     words[LUA_FLAGS] |= SCRIPT_IN_CALL
     told = carry_out(words, octets, state, lua.top(state))
-    if told == REFUSED:
+    if words[LUA_DEADLINE] and calls.ticks(words) > words[LUA_DEADLINE]:
+        words[LUA_ENDED] = 1
+    if words[LUA_ENDED]:  # by the clock, or by a failure in Python
+        lua.push_nil(state)
+        told = ENDED
+    elif told == REFUSED:
         lua.push_truth(state, 1)
         lua.set_field(state, -2, replies.name(words, replies.NOT_COUNTED))
     words[LUA_FLAGS] &= ~SCRIPT_IN_CALL
@@ -258,7 +273,7 @@ def answer(state):
 @c_function(CALL_FUNCTION)
 def call_of_script(state):
     """Carry out `redis.call`: return the reply, or raise the table of an error."""
-    if answer(state) == REFUSED:
+    if answer(state) != DONE:
         lua.raise_error(state)
     return 1
 
@@ -266,7 +281,8 @@ def call_of_script(state):
 @c_function(CALL_FUNCTION)
 def pcall_of_script(state):
     """Carry out `redis.pcall`: return the reply or the table of an error."""
-    answer(state)
+    if answer(state) == ENDED:
+        lua.raise_error(state)
     return 1
 
 
@@ -311,8 +327,14 @@ def hook(state, where):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64)")
 def push_resp(words, octets, state, at):
-    """Push the value whose RESP begins at octet `at`, called by Python; return the octet behind it, or 0."""
-    return replies.push_reply(bare(words), bare(octets), state, at)
+    """Run `push_spelled`, called by Python."""
+    return push_spelled(bare(words), bare(octets), state, at)
+
+
+@kernel("int64(int64[::1], uint8[::1], int64, int64)")
+def permits(words, octets, row, refuses):
+    """Return 1 if a caller with the guards `refuses` may call the row."""
+    return 0 if calls.guard(refuses, bare(words)[row + ROW_FLAGS]) else 1
 
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64, int64)")

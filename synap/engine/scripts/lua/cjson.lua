@@ -308,6 +308,9 @@ local function invalid(name, field)
   cjson[name] = function(wanted)
     if wanted ~= nil then
       if wanted == "on" then wanted = true elseif wanted == "off" then wanted = false end
+      if wanted ~= true and wanted ~= false and wanted ~= "null" then
+        error("bad argument #1 to '" .. name .. "' (invalid option '" .. tostring(wanted) .. "')", 0)
+      end
       settings[field] = wanted
     end
     return settings[field]

@@ -4,7 +4,7 @@
 local tools = ...
 local octets, real, next = tools.octets, tools.real, tools.next
 local type, tostring, error, floor, select = type, tostring, error, math.floor, select
-local byte, char, sub, concat, unpack = string.byte, string.char, string.sub, table.concat, unpack
+local byte, char, sub, concat, unpack = string.byte, string.char, string.sub, table.concat, tools.unpack
 
 local DEPTH_MAX = 16
 local FLOAT, DOUBLE = 0, 1

@@ -9,7 +9,7 @@
 
 local call, protected_call, bridge, library_function, ended, bits, octets, null, libraries, version = ...
 
-local error, type, tostring, tonumber, select, unpack = error, type, tostring, tonumber, select, unpack
+local error, type, tostring, tonumber, select, raw_unpack = error, type, tostring, tonumber, select, unpack
 local raw_next, raw_pcall, raw_xpcall, raw_get, raw_set = next, pcall, xpcall, rawget, rawset
 local raw_getmetatable, raw_setmetatable, raw_loadstring = getmetatable, setmetatable, loadstring
 local raw_resume = coroutine.resume
@@ -17,6 +17,7 @@ local raw_insert, raw_remove, raw_sort, concat = table.insert, table.remove, tab
 local floor, byte = math.floor, string.byte
 local getinfo, count_garbage = debug.getinfo, collectgarbage
 
+local RESULTS_MAX, INT_MAX = 7900, 2147483647
 local READ_ONLY = "Attempt to modify a readonly table"
 local BARE = "\0"  -- before the text of an error that `library_call` is to leave without a place
 local real = {}  -- the table behind each read-only table
@@ -64,7 +65,11 @@ end
 
 local function xpcall(...)
   if select("#", ...) < 2 then error("bad argument #2 to 'xpcall' (value expected)", 0) end
-  return caught_raw(raw_xpcall(...))
+  local body, handler = ...
+  return caught_raw(raw_xpcall(body, function(problem)
+    if problem == nil and ended() then return nil end  -- no hook would end the handler within an error of the hook
+    return handler(problem)
+  end))
 end
 
 -- The library `redis`.
@@ -72,6 +77,12 @@ end
 local redis = { call = call, pcall = protected_call }
 
 local function plain_error(text) error({ err = text }) end
+
+local function serve(...)
+  local value = bridge(...)
+  if value == nil and ended() then error(nil) end
+  return value
+end
 
 local function single(field, ...)
   local text = ...
@@ -92,7 +103,7 @@ function redis.sha1hex(...)
   if select("#", ...) ~= 1 then plain_error("ERR wrong number of arguments") end
   local text = ...
   if type(text) == "number" then text = tostring(text) end
-  return bridge("sha1hex", type(text) == "string" and text or "")
+  return serve("sha1hex", type(text) == "string" and text or "")
 end
 
 redis.LOG_DEBUG, redis.LOG_VERBOSE, redis.LOG_NOTICE, redis.LOG_WARNING = 0, 1, 2, 3
@@ -111,14 +122,14 @@ function redis.log(...)
     local word = select(i, ...)
     if type(word) == "string" or type(word) == "number" then words[#words + 1] = word end
   end
-  bridge("log", floor(level), concat(words, " "))
+  serve("log", floor(level), concat(words, " "))
 end
 
 function redis.setresp(...)
   if select("#", ...) ~= 1 then plain_error("ERR redis.setresp() requires one argument.") end
   local wanted = tonumber((...))
   if wanted ~= 2 and wanted ~= 3 then plain_error("ERR RESP version must be 2 or 3.") end
-  bridge("setresp", wanted)
+  serve("setresp", wanted)
 end
 
 redis.REPL_NONE, redis.REPL_AOF, redis.REPL_SLAVE, redis.REPL_REPLICA, redis.REPL_ALL = 0, 1, 2, 2, 3
@@ -145,7 +156,7 @@ function redis.acl_check_cmd(...)
       plain_error("ERR Lua redis lib command arguments must be strings or integers")
     end
   end
-  local allowed = bridge("acl_check_cmd", ...)
+  local allowed = serve("acl_check_cmd", ...)
   if allowed == nil then plain_error("ERR Invalid command passed to redis.acl_check_cmd()") end
   return allowed
 end
@@ -176,7 +187,26 @@ end
 
 local function pairs(...)
   local t = table_of("pairs", ...)
-  return raw_next, real[t] or t, nil
+  return real[t] and next or raw_next, t, nil
+end
+
+local function whole(number, name, value)
+  local found = tonumber(value)
+  if not found then wrong_argument(number, name, "number", value) end
+  return found >= 0 and floor(found) or -floor(-found)
+end
+
+-- Stock Lua computes the number of results as a C int, which may overflow.
+local function unpack(...)
+  local t = table_of("unpack", ...)
+  local _, first, last = ...
+  first = first == nil and 1 or whole(2, "unpack", first)
+  last = last == nil and #t or whole(3, "unpack", last)
+  if not (first <= last) then return end
+  if not (last - first < RESULTS_MAX and first > -INT_MAX and last < INT_MAX) then
+    error("too many results to unpack", 0)
+  end
+  return raw_unpack(t, first, last)
 end
 
 local function rawget(...)
@@ -205,7 +235,6 @@ local function setmetatable(...)
   local _, meta = ...
   if real[t] then error(BARE .. READ_ONLY, 0) end
   if meta ~= nil and type(meta) ~= "table" then error("bad argument #2 to 'setmetatable' (nil or table expected)", 0) end
-  if real[meta] then meta = real[meta] end
   local own = raw_getmetatable(t)
   if own == false or (type(own) == "table" and raw_get(own, "__metatable") ~= nil) or (own ~= nil and type(own) ~= "table")
   then
@@ -214,12 +243,18 @@ local function setmetatable(...)
   return raw_setmetatable(t, meta)
 end
 
+local function loaded(...)
+  count_garbage("restart")
+  return ...
+end
+
 local function loadstring(...)
   local text, name = ...
   if type(text) == "number" then text = tostring(text) end
   if type(text) ~= "string" then wrong_argument(1, "loadstring", "string", text, select("#", ...) == 0) end
   if byte(text) == 27 then return nil, "attempt to load bytecode" end
-  return raw_loadstring(text, name or text)
+  count_garbage("stop")  -- the parser does not protect all that it makes
+  return loaded(raw_loadstring(text, name or text))
 end
 
 local function load(...)
@@ -291,11 +326,13 @@ for name, value in raw_next, math do math_library[name] = value end
 function math_library.random(least, most)
   local r = (random_31() % 2147483647) / 2147483647
   if least == nil then return r end
+  least = whole(1, "random", least)
   if most == nil then
-    if tonumber(least) < 1 then error("bad argument #1 to 'random' (interval is empty)", 0) end
+    if least < 1 then error("bad argument #1 to 'random' (interval is empty)", 0) end
     return floor(r * least) + 1
   end
-  if tonumber(least) > tonumber(most) then error("bad argument #2 to 'random' (interval is empty)", 0) end
+  most = whole(2, "random", most)
+  if least > most then error("bad argument #2 to 'random' (interval is empty)", 0) end
   return floor(r * (most - least + 1)) + least
 end
 
@@ -331,7 +368,7 @@ local behind = {
   os = read_only({ clock = os.clock }),
 }
 for name, made in raw_next, libraries({
-  bits = bits, octets = octets, null = null, real = real, next = next,
+  bits = bits, octets = octets, null = null, real = real, next = next, unpack = unpack,
 }) do
   behind[name] = read_only(callable(made))
 end

@@ -7,7 +7,7 @@ local tools = ...
 local octets = tools.octets
 local type, tostring, tonumber, select, error, floor = type, tostring, tonumber, select, error, math.floor
 local byte, char, sub, find, rep, concat, unpack = string.byte, string.char, string.sub, string.find, string.rep, table.concat,
-  unpack
+  tools.unpack
 
 local INT, LONG, SIZE_T, ALIGN_MAX, INT_MAX = 4, 8, 8, 8, 32
 local FLOAT, DOUBLE = 0, 1
