@@ -23,8 +23,8 @@ class Example:
 DIAGNOSTICS = 0
 """In `Command.calls_families`: the kernels of digests, upkeep and facts about keys, which have no family."""
 
-BATCHES, SCRIPTS = 0x100, 0x101
-"""The same for the kernels of whole batches and of scripts. The families proper have numbers from 1 to 255."""
+BATCHES = 0x100
+"""The same for the kernels of whole batches. The families proper have numbers from 1 to 255."""
 
 
 def _has(trait: int) -> cached_property[bool]:
@@ -67,7 +67,7 @@ class Command:
     gives_back    rows that put back into a list what this row has popped: one for each word of `where`
     since, examples       version of Synap that introduced the row; words with replies, for docs and tests
     event                 what keyspace notifications say of the row's calls, see events.py
-    calls_families        families (high bytes of codes) whose rows the row's handler calls
+    calls_families        families (high bytes of codes) whose rows a call of this row may call in turn
     """
 
     name: str

@@ -325,6 +325,23 @@ TABLE = (
     Row(226, "SCRIPT_READS_ONLY", "ERR Write commands are not allowed from read-only scripts.", 400),
     Row(227, "SCRIPT_TOO_LARGE", "ERR the words of this call are larger than a script may send", 400),
     Row(228, "SCRIPT_TOO_DEEP", "ERR the reply nests more deeply than a script may read", 400),
+    Row(229, "SCRIPT_ENDED", "ERR Error running script: it ran for more than {number} ms and was ended", 400),
+    Row(230, "SCRIPT_ENDED_LATE",
+        "ERR Error running script: it ran for more than {number} ms and was ended, what it had written stays", 400),
+    Row(231, "SCRIPT_NO_MEMORY", "ERR Error running script: not enough memory", 400),
+    Row(232, "SCRIPT_WRITES", "ERR Can not execute a script with write flag using *_ro command.", 400),
+    Row(233, "NO_FUNCTION", "ERR Function not found", 404),
+    Row(234, "NO_LIBRARY", "ERR Library not found", 404),
+    Row(235, "LIBRARY_EXISTS", "ERR Library '{library}' already exists", 409),
+    Row(236, "FUNCTION_EXISTS", "ERR Function {function} already exists", 409),
+    Row(237, "NO_FUNCTIONS", "ERR No functions registered", 400),
+    Row(238, "BAD_KEY_COUNT", "ERR Bad number of keys provided", 400),
+    Row(239, "UNKNOWN_LOAD_OPTION", "ERR Unknown option given: wanted REPLACE before the text", 400),
+    Row(240, "UNKNOWN_LIST_ARGUMENT", "ERR Unknown argument {word}", 400),
+    Row(241, "NO_LIBRARY_NAME", "ERR library name argument was not given", 400),
+    Row(242, "BAD_FUNCTION_FLUSH", "ERR FUNCTION FLUSH only supports SYNC|ASYNC option", 400),
+    Row(243, "BAD_RESTORE_POLICY",
+        "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.", 400),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

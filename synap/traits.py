@@ -24,6 +24,7 @@
     WALKS              walks over all keys: surfaces that can wait make the walk in steps, before the call
     ESTIMATES          WALKS, and estimates each HyperLogLog on the way
     NOT_IN_SCRIPTS     no script may call the row (besides those whose Redis flags say so)
+    RUNS_SCRIPT        runs a script in Lua, which calls other rows
     REFUSED_WITH_200   REST answers what this row refuses with status 200, as `{"error": ...}` (the faults with 200)
 """
 
@@ -31,4 +32,5 @@
     WRITES, GROWS, WAITS, INTERNAL, SESSION, CONTROL, NOT_IN_MULTI, WHILE_SUBSCRIBED, COUNTS_AS_SET, COUNTS_AS_DELETE,
     ONTO_ITSELF, EMPTY_IS_NIL, ADMIN, SIGNED_OUT, EMPTIES, TRUSTED, BY_SHARD_CHANNEL, OTHER_NAME, MAY_REPLICATE,
     WAS_ITEMS, REFUSED_WITH_200, WALKS, ESTIMATES, ABOVE_MAX, NOT_IN_SCRIPTS,
-) = (1 << bit for bit in range(25))  # fmt: skip
+    RUNS_SCRIPT,
+) = (1 << bit for bit in range(26))  # fmt: skip

@@ -33,6 +33,7 @@ from synap.client.options import Options, from_address
 from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
 from synap.client.requests import Awaiting, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
+from synap.client.scripts import AsyncScript
 from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
 from synap.client.words import stepwise
 from synap.hosts import authority
@@ -349,6 +350,11 @@ class AsyncClient(Keys[D], Awaiting):
     def room(self, name: str | bytes) -> AsyncRoom[D]:
         """Return the room of this name; nothing is sent."""
         return AsyncRoom(self, name)
+
+    def script(self, text: str | bytes) -> AsyncScript:
+        """Return a script in Lua that is called with keys and arguments, and sent whole only if the server does not
+        know it; nothing is sent yet."""
+        return AsyncScript(self, text)
 
     def subscribe(
         self, *names: str | bytes, patterns: Sequence[str | bytes] = (), tell_gaps: bool = False

@@ -33,6 +33,14 @@ ELSEWHERE = {
 """Commands that change the state of a connection, which the next user of a pooled connection would meet."""
 
 
+def given(keys: Sequence[Word], args: Sequence[Word]) -> Words:
+    """Return the words of the keys and arguments of a script. Raises LocalProtocolError for a single text."""
+    for name, texts_given in (("keys", keys), ("args", args)):
+        if isinstance(texts_given, str | bytes):
+            raise LocalProtocolError(f"{name}: wanted a list, found {texts_given!r}")
+    return (len(keys), *keys, *args)
+
+
 class Keys(RowMethods[D]):
     """The methods of a client. A subclass carries the requests out."""
 
@@ -67,12 +75,53 @@ class Keys(RowMethods[D]):
     @method
     def eval(self, script: Word, keys: Sequence[Word] = (), args: Sequence[Word] = ()) -> Request[Any]:
         """Run a script in Lua with keys and arguments, and return what it returns."""
-        return doing(self._data, "EVAL", script, len(keys), *keys, *args)
+        return doing(self._data, "EVAL", script, *given(keys, args))
+
+    @method
+    def eval_ro(self, script: Word, keys: Sequence[Word] = (), args: Sequence[Word] = ()) -> Request[Any]:
+        """Run a script that may not write, as `eval` does."""
+        return asking(self._data, "EVAL_RO", script, *given(keys, args))
 
     @method
     def evalsha(self, sha1: str, keys: Sequence[Word] = (), args: Sequence[Word] = ()) -> Request[Any]:
-        """Run a script of the cache, named by its SHA1, and return what it returns."""
-        return doing(self._data, "EVALSHA", sha1, len(keys), *keys, *args)
+        """Run a script of the cache, named by its SHA1, and return what it returns. See `script`."""
+        return doing(self._data, "EVALSHA", sha1, *given(keys, args))
+
+    @method
+    def evalsha_ro(self, sha1: str, keys: Sequence[Word] = (), args: Sequence[Word] = ()) -> Request[Any]:
+        """Run a script of the cache that may not write, as `evalsha` does."""
+        return asking(self._data, "EVALSHA_RO", sha1, *given(keys, args))
+
+    @method
+    def fcall(self, function: Word, keys: Sequence[Word] = (), args: Sequence[Word] = ()) -> Request[Any]:
+        """Call a function of a library in Lua with keys and arguments, and return what it returns."""
+        return doing(self._data, "FCALL", function, *given(keys, args))
+
+    @method
+    def fcall_ro(self, function: Word, keys: Sequence[Word] = (), args: Sequence[Word] = ()) -> Request[Any]:
+        """Call a function that may not write, as `fcall` does."""
+        return asking(self._data, "FCALL_RO", function, *given(keys, args))
+
+    @method
+    def function_load(self, code: Word, *, replace: bool = False) -> Request[str]:
+        """Load a library of functions and return its name; with `replace` in place of one with the same name."""
+        return doing(text, "FUNCTION", "LOAD", *when("REPLACE", replace), code)
+
+    @method
+    def function_list(self, pattern: Word | None = None, *, withcode: bool = False) -> Request[list[Any]]:
+        """Return what is known of each library, or of those whose names match a pattern."""
+        named: Words = () if pattern is None else ("LIBRARYNAME", pattern)
+        return asking(self._data, "FUNCTION", "LIST", *named, *when("WITHCODE", withcode))
+
+    @method
+    def function_delete(self, library: Word) -> Request[bool]:
+        """Remove a library and its functions."""
+        return doing(flag, "FUNCTION", "DELETE", library)
+
+    @method
+    def function_flush(self) -> Request[bool]:
+        """Remove all libraries."""
+        return doing(flag, "FUNCTION", "FLUSH")
 
     @method
     def script_load(self, script: Word) -> Request[str]:

@@ -25,6 +25,7 @@ from synap.client.options import Options, from_address
 from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
 from synap.client.requests import Blocking, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
+from synap.client.scripts import Script
 from synap.client.sync_runner import Connection, Pool, Runner
 from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
 from synap.client.words import stepwise
@@ -331,6 +332,11 @@ class Client(Keys[D], Blocking):
     def room(self, name: str | bytes) -> Room[D]:
         """Return the room of this name; nothing is sent."""
         return Room(self, name)
+
+    def script(self, text: str | bytes) -> Script:
+        """Return a script in Lua that is called with keys and arguments, and sent whole only if the server does not
+        know it; nothing is sent yet."""
+        return Script(self, text)
 
     def subscribe(
         self, *names: str | bytes, patterns: Sequence[str | bytes] = (), tell_gaps: bool = False

@@ -182,6 +182,7 @@ _WORDS: dict[str, Schema] = {
     "total": {"type": "integer"},
     "ttl": {"type": ["integer", "null"]},
     "text": {"type": "string"},
+    "title": {"type": "string"},
     "octets": _OCTETS,
     "hybrid": {},
 }

@@ -9,6 +9,7 @@ the surfaces make of it. In these, the following words stand for parts of the re
     $text       the text, also if it is JSON           $changed    true if the call changed anything
     $octets     the bytes of the text as numbers       $items      the items as an array
     $hybrid     the text in the form that every client of the command envelope can read
+    $title      the text of 40 letters whose octet is the number: the SHA1 of a script
     $by_fields  the items as an object, whose names are the argument `fields`
     $name       the part `name` of a reply that is a record or a tuple; any other word is the argument `name`
 
@@ -24,9 +25,13 @@ from typing import Any
 
 from synap.command import Command
 from synap.derive.reply_forms import as_hybrid, as_json, as_text, json_form, unchanged
+from synap.faults import Fault
 from synap.reply import Array, As, Each, Record, Template, choices, parts
 from synap.store.memory import layout
 from synap.store.memory.layout import (
+    AS_ERROR,
+    AS_STATUS,
+    AS_VERBATIM,
     CHANGED,
     DONE,
     EMPTY,
@@ -44,10 +49,13 @@ from synap.store.memory.layout import (
     MARK_MAP,
     MARK_NAME,
     MARK_NO_ARRAY,
+    MARK_TRUTH,
     NIL,
     NO_ITEM,
     NUMBER,
     STATUS_MASK,
+    STYLE_MASK,
+    VERBATIM_HEAD,
 )
 from synap.traits import EMPTY_IS_NIL
 
@@ -58,6 +66,7 @@ BY_FIELDS = "by_fields"
 NAME = MARK_NAME << MARK_BITS | ITEM_NIL
 DIGITS = MARK_DIGITS << MARK_BITS | ITEM_NIL
 NO_ARRAY = MARK_NO_ARRAY << MARK_BITS | ITEM_NIL
+TRUTH = MARK_TRUTH << MARK_BITS | ITEM_NIL
 DECIMALS = {MARK_DISTANCE << MARK_BITS | ITEM_NIL: 4, MARK_DEGREES << MARK_BITS | ITEM_NIL: 17}
 """Decimals of reals, which are the same numbers on all surfaces."""
 _WORD = re.compile(r"\$(\w+)")
@@ -74,7 +83,8 @@ def items(numbers: Any, octets: Any, reply: int = layout.REPLY, known: tuple[str
     flat = iter(numbers[reply + 2 : reply + 2 + 2 * numbers[reply + 1]].tolist())
     for value, size in zip(flat, flat, strict=True):
         if not size & ITEM_MASK:  # ITEM_TEXT
-            members.append((bytes(octets[value : value + (size >> MARK_BITS)]), size & FORM_MASK))
+            text = bytes(octets[value : value + (size >> MARK_BITS)])
+            members.append(_styled(text, size) if size & STYLE_MASK else (text, size & FORM_MASK))
         elif size == ITEM_INTEGER:
             members.append(value)
         elif size == NAME:
@@ -83,6 +93,8 @@ def items(numbers: Any, octets: Any, reply: int = layout.REPLY, known: tuple[str
             members.append(round(struct.unpack("d", struct.pack("q", value))[0], DECIMALS[size]))
         elif size == NO_ARRAY:
             members.append(None)
+        elif size == TRUTH:
+            members.append(bool(value))
         elif size >= DIGITS:
             members.append((b"%d" % value, (size - DIGITS) >> MARK_BITS))
         elif size == ITEM_NIL:
@@ -102,12 +114,31 @@ def items(numbers: Any, octets: Any, reply: int = layout.REPLY, known: tuple[str
     return found
 
 
+def _styled(text: bytes, mark: int) -> Any:
+    """Return a text whose mark has a style: a status as str, an error as Fault, else as a plain text."""
+    style = mark & STYLE_MASK
+    if style == AS_STATUS:
+        return text.decode("utf-8", "surrogateescape")
+    if style == AS_ERROR:
+        return Fault("SCRIPT_ERROR", text=text.decode("utf-8", "surrogateescape"))
+    return text[VERBATIM_HEAD if style == AS_VERBATIM else 0 :], 0
+
+
 def _mapped(members: list[Any]) -> dict[Any, Any]:
     """Return the map that these members are: names and values in turn."""
     found = members[::2]
     if found and not isinstance(found[0], str):
-        found = [name[0] if isinstance(name, tuple) else name for name in found]
+        found = [_name(name) for name in found]
     return dict(zip(found, members[1::2], strict=True))
+
+
+def _name(value: Any) -> Any:
+    """Return the name of a value in a map: a text as bytes, a group in a form that a dict takes."""
+    if isinstance(value, tuple):
+        return value[0]
+    if isinstance(value, dict):
+        value = [part for pair in value.items() for part in pair]
+    return tuple(_name(part) for part in value) if isinstance(value, list) else value
 
 
 def plain(status: int, row: Command, numbers: Any, octets: Any, reply: int = layout.REPLY) -> Any:
@@ -318,6 +349,7 @@ def _first(numbers: Any, octets: Any, reply: int) -> tuple[bytes, int]:
 
 
 _WORDS: dict[str, Callable[[int, Any, Any, int], Any]] = {
+    "title": lambda status, numbers, octets, reply: bytes(octets[numbers[reply] : numbers[reply] + 40]).decode(),
     "flag": lambda status, numbers, octets, reply: bool(numbers[reply]),
     "total": lambda status, numbers, octets, reply: numbers[reply],
     "count": lambda status, numbers, octets, reply: numbers[reply + 1],

@@ -13,6 +13,7 @@ from typing import Any, assert_never
 import msgspec
 
 from synap.derive.documents import read_native
+from synap.faults import Fault
 from synap.reply import (
     GROUPS,
     Array,
@@ -113,7 +114,7 @@ _NUMBERS = dict.fromkeys(
     unchanged,
 )
 _JSON: dict[Leaf, Form] = _NUMBERS | {
-    Leaf.REAL: lambda real: real if real is None or isfinite(real) else "inf" if real > 0 else "-inf",
+    Leaf.REAL: lambda real: _json_real(real),
     Leaf.TIME: lambda ms: ms // 1000,
     Leaf.TEXT: lambda text: as_text(text[0]),
     Leaf.VALUE: lambda text: as_json(*text),
@@ -121,25 +122,41 @@ _JSON: dict[Leaf, Form] = _NUMBERS | {
     Leaf.VALUE_OCTETS: lambda text: list(json_text(*text)),
     Leaf.DOCUMENT: lambda text: as_document(text[0]),
     Leaf.OBJECT: lambda text: as_document(text[0]) if text[0] else {},
-    Leaf.ANY: lambda value: _any(value, as_json),
+    Leaf.ANY: lambda value: _any(value, as_json, _json_single),
 }
 _NATIVE: dict[Leaf, Form] = _NUMBERS | {
     Leaf.TIME: unchanged,
     **dict.fromkeys((Leaf.TEXT, Leaf.OCTETS, Leaf.DOCUMENT, Leaf.OBJECT), lambda text: text[0]),
     **dict.fromkeys((Leaf.VALUE, Leaf.VALUE_OCTETS), lambda text: as_native(*text)),
-    Leaf.ANY: lambda value: _any(value, as_native),
+    Leaf.ANY: lambda value: _any(value, as_native, unchanged),
 }
 
 
-def _any(value: Any, of_text: Callable[[bytes, int], Any]) -> Any:
-    """Return a reply of an unknown template, with texts by `of_text`."""
+def _any(value: Any, of_text: Callable[[bytes, int], Any], of_single: Form) -> Any:
+    """Return a reply of an unknown template, with texts by `of_text` and other single values by `of_single`."""
     if isinstance(value, tuple):
         return of_text(*value)
     if isinstance(value, list):
-        return [_any(each, of_text) for each in value]
+        return [_any(each, of_text, of_single) for each in value]
     if isinstance(value, dict):
-        return {_named(name): _any(each, of_text) for name, each in value.items()}
-    return value
+        return {_named(name): _any(each, of_text, of_single) for name, each in value.items()}
+    return of_single(value)
+
+
+def _json_single(value: Any) -> Any:
+    """Return a value without members as JSON; an error as an object with its text."""
+    if isinstance(value, Fault):
+        return {"err": value.resp_text()}
+    if isinstance(value, str):
+        return as_text(value.encode("utf-8", "surrogateescape"))
+    return _json_real(value) if isinstance(value, float) else value
+
+
+def _json_real(real: float | None) -> Any:
+    """Return a number as JSON; JSON has none that are not finite."""
+    if real is None or isfinite(real):
+        return real
+    return "nan" if real != real else "inf" if real > 0 else "-inf"
 
 
 def _named(name: Any) -> str:

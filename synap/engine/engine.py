@@ -41,16 +41,16 @@ from synap.store.keys import key_info
 from synap.store.lane import transactions
 from synap.store.memory import codes, layout
 from synap.store.memory.heap import Heap
-from synap.store.memory.layout import BROKEN, FULL, NIL, REPLY_ITEMS, STATUS_MASK, WAIT, WORD
+from synap.store.memory.layout import BROKEN, FLAG_GROWS, FULL, NIL, REPLY_ITEMS, STATUS_MASK, WAIT, WORD
 from synap.store.memory.refusals import OUT_OF_MEMORY, REPLY_TOO_LARGE
 from synap.store.records import timers
+from synap.traits import RUNS_SCRIPT
 
 Handler = Callable[["Engine", Any, dict[str, Any], int], Value]
 """A function of a row: from engine, caller (a Session for rows with the trait SESSION), fields and time to a value."""
 Deliver = Callable[[Outcome], None]
 
 log = logging.getLogger("synap")
-_GROWS = layout.FLAG_GROWS
 
 TRANSACTIONS = range(codes.TRANSACTION_MULTI, codes.TRANSACTION_DISCARD + 1)
 FEED_ROUNDS = 100  # pieces that each feed may take in one call of `feed`
@@ -161,8 +161,8 @@ class Engine:
     def call_unasked(self, caller: Caller, call: Call, now: int) -> Outcome:
         """Carry out a call that a caller has asked for before (a feed): it is not counted for the caller's rate."""
         self.put(call)
-        sizes = len(call.tape), len(call.blob)
-        return self.carry_out(caller, caller.refuses, self._row_at(call), layout.CALL, *sizes, now, None)
+        place = self._row_at(call), layout.CALL, len(call.tape), len(call.blob)
+        return self.carry_out(caller, caller.refuses, *place, now, None)
 
     def admit_to(self, name: str, caller: Caller, now: int) -> None:
         """Pass the guards of the row `name` with something that is no call of it, as `get_many` is none of `kv.get`.
@@ -196,7 +196,7 @@ class Engine:
 
     def _admit(self, refuses: int, row_at: int, tape_size: int, blob_size: int, now: int) -> int:
         """Return the refusal of a call by the guards of the node and by `refuses`, or 0."""
-        if not (self.numbers[layout.REFUSE] | refuses or self.numbers[row_at + layout.ROW_FLAGS] & _GROWS):
+        if not (self.numbers[layout.REFUSE] | refuses or self.numbers[row_at + layout.ROW_FLAGS] & FLAG_GROWS):
             return 0
         if self.keyspace_events.on:
             self.keyspace_events.evict(row_at, tape_size, blob_size, now, refuses)
@@ -211,20 +211,21 @@ class Engine:
         if caller.noted:
             assert isinstance(caller, Session)
             self.tracking.note(caller, row, tape)
+        if row.traits & RUNS_SCRIPT:
+            return self.scripts.perform(caller, refuses, row_at, tape, tape_size, blob_size, now)
         if row.handler:
             refusal = self._admit(refuses, row_at, tape_size, blob_size, now)
             if refusal:
-                self._note_refused(row)
+                self.note_called(row, True)
                 return Outcome(row, row_at, refusal)
             return Outcome(row, row_at, HANDLED, self._handle(row, caller, tape, now))
         status = self._perform(caller, refuses, row_at, tape, tape_size, blob_size, now)
         if status & STATUS_MASK != WAIT:
             return Outcome(row, row_at, status)
         if deliver is None:
-            self._note_called(row)
+            self.note_called(row)
             return Outcome(row, row_at, NIL)
-        parked = self._park(caller, row, row_at, tape, tape_size, blob_size, now, deliver)
-        return Outcome(row, row_at, PARKED, parked)
+        return Outcome(row, row_at, PARKED, self._park(caller, row, row_at, tape, tape_size, blob_size, now, deliver))
 
     def _perform(
         self, by: Caller, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int
@@ -251,16 +252,15 @@ class Engine:
         if what == layout.BROKEN:
             raise BrokenNode(f"{self.rows[row_at].name}: the kernel failed")
         if what == layout.FULL:
-            self._note_refused(self.rows[row_at])
+            self.note_called(self.rows[row_at], True)
             return REPLY_TOO_LARGE
         return int(status)
 
-    def _note_called(self, row: Command) -> None:
-        self.numbers[layout.COUNTERS + layout.COUNTER_WORDS * row.code] += 1
-
-    def _note_refused(self, row: Command) -> None:
-        self._note_called(row)
-        self.numbers[layout.COUNTERS + layout.COUNTER_WORDS * row.code + layout.COUNTER_REFUSALS] += 1
+    def note_called(self, row: Command, refused: bool = False) -> None:
+        """Count a call that no kernel has counted."""
+        counter = layout.COUNTERS + layout.COUNTER_WORDS * row.code
+        self.numbers[counter] += 1
+        self.numbers[counter + layout.COUNTER_REFUSALS] += refused
 
     def free_deferred(self) -> None:
         """Free the blocks that the reply pointed to, once the reply has been read."""
@@ -348,7 +348,7 @@ class Engine:
     def _end_wait(self, parked: Parked, fault: Fault | None) -> None:
         """Deliver the end of a wait without a reply of its row: a Fault, or NIL as at the end of the timeout."""
         row = self.rows[parked.row_at]
-        self._note_called(row) if fault is None else self._note_refused(row)
+        self.note_called(row, fault is not None)
         what = (layout.NIL, None) if fault is None else (HANDLED, fault)
         self._deliver(parked, Outcome(row, parked.row_at, *what))
 

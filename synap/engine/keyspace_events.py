@@ -36,6 +36,7 @@ from synap.store.memory import codes, layout
 from synap.store.memory.layout import CHANGED, ITEM_MASK, MARK_BITS, NAMESPACES, REFUSED, STATUS_MASK, WORD
 from synap.store.memory.refusals import OUT_OF_MEMORY
 from synap.store.upkeep import victims
+from synap.traits import RUNS_SCRIPT
 
 if TYPE_CHECKING:
     from synap.engine.engine import Engine
@@ -124,8 +125,8 @@ class KeyspaceEvents:
         """Return True if a call of this row may have events, so that the lane has to stop before it."""
         if not self.on:
             return False
-        if row.event.how is How.NONE:
-            return row.writes
+        if row.event.how is How.NONE or row.traits & RUNS_SCRIPT:
+            return row.writes or bool(row.traits & RUNS_SCRIPT)
         if self.watch.on or self._engine.tracking.broadcasts:
             return row.writes
         return self._notifies and bool(_classes_of(row) & self.classes)

@@ -144,6 +144,10 @@ class Sessions:
         self.open[number] = session
         return session
 
+    def at(self, place: int) -> Session:
+        """Return the open session whose first word in the heap is `place`."""
+        return next(each for each in self.open.values() if each.at == place)
+
     def take_number(self) -> int:
         """Return a client id that was never used before."""
         self._number += 1

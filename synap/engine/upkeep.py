@@ -24,7 +24,7 @@ class Upkeep:
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
-        rows = {kind.number: engine.catalogue.by_name[kind.due_row] for kind in NAMED}
+        rows = {kind.number: engine.catalogue.by_name[kind.due_row] for kind in NAMED if kind.due_row}
         self._due_rows = {number: (row, holder(row)) for number, row in rows.items()}
         self._expire_cursor = 0
         self._unswept: dict[tuple[int, bytes], None] = {}  # namespace and key of hashes with many expired fields

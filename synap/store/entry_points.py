@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from synap.command import BATCHES, DIAGNOSTICS, SCRIPTS
+from synap.command import BATCHES, DIAGNOSTICS
 from synap.compiler import jit
 from synap.compiler.workers import Compilation
 from synap.store.kinds.table import KINDS, NAMED
@@ -36,10 +36,10 @@ ARRAYS = ("calls.bulk", "calls.arrays", "calls.sketches", "lane.json_batch")
 """Modules with border functions for whole batches of keys, elements or envelopes."""
 
 CALLED_BACK = ("scripts.script_calls", "scripts.library_calls")
-"""Modules with what Lua calls back."""
+"""Modules with what Lua calls back: they belong to the family `scripts`."""
 
-FACTS_TITLE, BATCHES_TITLE, SCRIPTS_TITLE = "diagnostics", "batches", "scripts"
-STAGES_ASIDE = ((FACTS_TITLE, DIAGNOSTICS), (BATCHES_TITLE, BATCHES), (SCRIPTS_TITLE, SCRIPTS))
+FACTS_TITLE, BATCHES_TITLE, SCRIPTS = "diagnostics", "batches", "scripts"
+STAGES_ASIDE = ((FACTS_TITLE, DIAGNOSTICS), (BATCHES_TITLE, BATCHES))
 """Stages of no family, and the numbers by which rows say that their calls need them."""
 TITLES = {"rooms": "event streams", "substrings": "parts of strings", "renames": "copying and renaming"}
 """What a stage is called, if other than its family."""
@@ -58,17 +58,18 @@ def stages(families: tuple[str, ...]) -> list[Stage]:
     package = __name__.rpartition(".")[0]
     kinds = {kind.folder: f"{package}.doors.{kind.door}" for kind in (*KINDS, *NAMED)}
 
-    def doors(family: str) -> list[str]:
-        return [f"{package}.doors.{family}", *([kinds[family]] if family in kinds else [])]
-
     def full(names: tuple[str, ...]) -> list[str]:
         return [f"{package}.{name}" for name in names]
+
+    def doors(family: str) -> list[str]:
+        more = [kinds[family]] if family in kinds else full(CALLED_BACK) if family == SCRIPTS else []
+        return [f"{package}.doors.{family}", *more]
 
     first, *more = [name for family in FIRST for name in doors(family)]
     found = [Stage("strings and the server", (first, *full(ENTRIES), *more), FIRST)]
     found += [Stage(FACTS_TITLE, tuple(full(FACTS)))]
     found += [Stage(TITLES.get(each, each), tuple(doors(each)), (each,)) for each in families if each not in FIRST]
-    return [*found, Stage(BATCHES_TITLE, tuple(full(ARRAYS))), Stage(SCRIPTS_TITLE, tuple(full(CALLED_BACK)))]
+    return [*found, Stage(BATCHES_TITLE, tuple(full(ARRAYS)))]
 
 
 def imported(families: tuple[str, ...]) -> list[Stage]:

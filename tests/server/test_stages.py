@@ -14,7 +14,7 @@ from synap.store import entry_points
 from synap.store.entry_points import stages
 from synap.store.memory import codes, layout
 from tests.engine.engines import Client
-from tests.support import command, decode
+from tests.support import Refusal, command, decode
 
 pytestmark = pytest.mark.usefixtures("store")
 CALLS = {
@@ -23,7 +23,8 @@ CALLS = {
     "rooms": ("STREAM.CREATE r", b"OK"), "hashes": ("HSET h f v", 1), "bitmaps": ("SETBIT b 7 1", 0),
     "zsets": ("ZADD z 1 x", 1), "sorting": ("SORT s ALPHA STORE y", 1),
     "hyperloglog": ("PFADD p x", 1),
-    "geo": ("GEOADD g 13 38 x", 1),
+    "geo": ("GEOADD g 13 38 x", 1), "scripts": ("SCRIPT EXISTS x", [0]),
+    "libraries": ("FUNCTION KILL", Refusal("NOTBUSY No scripts in execution right now.")),
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from random import Random
 from synap.arguments import Key, Many, Text
 from synap.command import Command
 from synap.commands import CATALOGUE
-from synap.traits import EMPTIES, TRUSTED
+from synap.traits import EMPTIES, RUNS_SCRIPT, TRUSTED
 from tests.naive.store import State
 from tests.strategies import GLOBS, POOL, Strategies, number
 
@@ -39,7 +39,7 @@ def _iterates(row: Command) -> bool:
     return any(isinstance(node, Text) and node.cursor for node in row.args)
 
 
-ROWS = [row for row in CATALOGUE.rows if row.run and not row.traits & TRUSTED]
+ROWS = [row for row in CATALOGUE.rows if row.run and not row.traits & (TRUSTED | RUNS_SCRIPT)]
 """What random calls reach. Rows that only a snapshot or the log calls are in `test_twins.py`."""
 NAMED = {row.resp: row for row in ROWS if row.resp and not _iterates(row)}
 NAMELESS = [row for row in ROWS if not row.resp]

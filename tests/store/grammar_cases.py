@@ -488,6 +488,23 @@ _TEXT = """
     LCS a b MINMATCHLEN x -> NOT_AN_INTEGER
     LCS a b MINMATCHLEN -> SYNTAX
     LCS a -> WRONG_ARITY
+    FCALL f 0 -> ok
+    FCALL f 1 k a -> ok
+    FCALL f x -> BAD_KEY_COUNT
+    FCALL f -1 -> NEGATIVE_KEYS
+    FCALL f 3 a -> TOO_MANY_KEYS
+    FCALL_RO f 0 -> ok
+    FUNCTION LOAD code -> ok
+    FUNCTION LOAD REPLACE code -> ok
+    FUNCTION LOAD -> WRONG_ARITY
+    FUNCTION LIST LIBRARYNAME l* WITHCODE -> ok
+    FUNCTION LIST what -> UNKNOWN_LIST_ARGUMENT
+    FUNCTION DELETE l -> ok
+    FUNCTION DELETE -> WRONG_ARITY
+    FUNCTION RESTORE payload -> ok
+    FUNCTION RESTORE payload FLUSH -> ok
+    FUNCTION RESTORE payload what -> BAD_RESTORE_POLICY
+    FUNCTION FLUSH what -> BAD_FUNCTION_FLUSH
     EVAL s 0 -> ok
     EVAL s 2 a b c d -> ok
     EVAL s 3 a b -> TOO_MANY_KEYS

@@ -9,6 +9,7 @@ import pytest
 from synap.ranges import TAPE_WORDS_MAX
 from synap.store.kinds.queues import messages
 from synap.store.kinds.rooms import events
+from synap.store.kinds.table import NAMED
 from synap.store.memory import arena, kinds, layout, tables
 from synap.store.memory.tables import REF_MASK
 from synap.store.records import packed
@@ -37,8 +38,8 @@ def every_table(bench: Bench) -> list[int]:
             roots.append((slot & REF_MASK) + root)
             walks.table(bench, roots[-1])
     roots += [(slot & REF_MASK) + events.SUBSCRIBERS for slot in walks.table(bench, layout.ROOMS)]
-    both = (*roots, layout.QUEUES, layout.ROOMS)
-    return [bench[root + word] for root in both for word in (tables.SLOTS, tables.OLD)]
+    named = [layout.NAMED_TABLES + (kind.number - layout.NAMED_FIRST) * layout.TABLE_SIZE for kind in NAMED]
+    return [bench[root + word] for root in (*roots, *named) for word in (tables.SLOTS, tables.OLD)]
 
 
 def every_block(bench: Bench) -> list[int]:
@@ -152,7 +153,7 @@ def test_random_blocks_do_not_overlap(store: type[Bench]) -> None:
     for ref in held:
         arena.release_block(*bench.both, ref)
     in_use = walks.pages(bench)
-    assert sum(in_use.values()) == layout.SHARDS_COUNT + 2, "only the empty tables are left"
+    assert sum(in_use.values()) == layout.SHARDS_COUNT + len(NAMED), "only the empty tables are left"
     runs = walks.listed_runs(words)
     found = np.zeros(1000, np.int64)
     assert arena.clean(words, 500, found) > 0 and bench[layout.PAGES_DIRTY] == 0

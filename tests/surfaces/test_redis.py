@@ -47,13 +47,14 @@ ELSEWHERE = {"QUIT": "ends the connection: see WIRES", "MONITOR": "see tests/ser
 DIFFERENCES = {
     "who we are": "HELLO ROLE LOLWUT ACL|LIST",
     "our own words": "MEMORY|HELP MEMORY|DOCTOR LATENCY|DOCTOR OBJECT|HELP DEBUG|HELP CONFIG|GET CONFIG|SET "
-                     "CLIENT|HELP CONFIG|HELP SLOWLOG|HELP LATENCY|HELP ACL|HELP MODULE|HELP PUBSUB|HELP",
+                     "CLIENT|HELP CONFIG|HELP SLOWLOG|HELP LATENCY|HELP ACL|HELP MODULE|HELP PUBSUB|HELP "
+                     "SCRIPT|HELP FUNCTION|HELP",
     "numbers of DEBUG must be numbers, and its arity is that of each subcommand": "DEBUG",
     "exact decimals in the range of doubles, where Redis rounds to 64 bits and reads hexadecimal": "INCRBYFLOAT",
     "COMMAND is one row, and tells what the table knows": "COMMAND",
     "from Redis 8": "DELEX",
     "scripts are not debugged": "SCRIPT|DEBUG",
-    "payloads are in the oldest form, which every Redis reads": "DUMP",
+    "payloads are in the oldest form, which every Redis reads": "DUMP FUNCTION|DUMP",
     "clustering is still to come": "READONLY READWRITE ASKING",
     "EXEC with arguments leaves the transaction open for an EXEC without": "EXEC+",
 }

@@ -122,4 +122,5 @@ def test_every_row_with_a_key_is_asked(redis: Peer) -> None:
     asked = {line.split()[0] for line in ALL} | {"|".join(line.split()[:2]) for line in ALL}
     with_keys = {row.resp for row in CATALOGUE.rows if row.resp and "Key(" in repr(row.args)}
     known = {word for word in with_keys if decode(redis.ask(command("COMMAND", "INFO", word)))[0] != [None]}
-    assert known - asked == {"DEL", "UNLINK", "GETDEL", "EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO"}
+    assert known - asked == {"DEL", "UNLINK", "GETDEL", "EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO",
+                             "FCALL", "FCALL_RO"}

@@ -6,8 +6,10 @@ from synap.client.generated.geo import GeoMethods
 from synap.client.generated.hashes import HashesMethods
 from synap.client.generated.hyperloglog import HyperloglogMethods
 from synap.client.generated.keys import KeysMethods
+from synap.client.generated.libraries import LibrariesMethods
 from synap.client.generated.lists import ListsMethods
 from synap.client.generated.renames import RenamesMethods
+from synap.client.generated.scripts import ScriptsMethods
 from synap.client.generated.sets import SetsMethods
 from synap.client.generated.sorting import SortingMethods
 from synap.client.generated.strings import StringsMethods
@@ -20,6 +22,6 @@ __all__ = ["RowMethods"]
 class RowMethods(
     StringsMethods[D], KeysMethods[D], SubstringsMethods[D], ListsMethods[D], SetsMethods[D], HashesMethods[D],
     ZsetsMethods[D], RenamesMethods[D], BitmapsMethods[D], HyperloglogMethods[D], GeoMethods[D],
-    SortingMethods[D],
+    SortingMethods[D], ScriptsMethods[D], LibrariesMethods[D],
 ):  # fmt: skip
     """The methods of every row."""

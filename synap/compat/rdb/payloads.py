@@ -72,7 +72,7 @@ def _parts(value: Value) -> Iterator[bytes]:
     deadlines = [item[2] for item in value.items if item[2]] if value.kind == "hash" else []
     yield bytes((HASH_EXPIRING if deadlines else WRITTEN[value.kind],))
     if value.kind == "string":
-        yield from _text(value.items[0])
+        yield from sized(value.items[0])
         return
     first = min(deadlines, default=0)
     if deadlines:
@@ -83,16 +83,17 @@ def _parts(value: Value) -> Iterator[bytes]:
             field, text, deadline = item
             if deadlines:
                 yield _length(deadline - first + 1 if deadline else 0)
-            yield from _text(field)
-            yield from _text(text)
+            yield from sized(field)
+            yield from sized(text)
         elif value.kind == "zset":
-            yield from _text(item[1])
+            yield from sized(item[1])
             yield struct.pack("<d", item[0])
         else:
-            yield from _text(item)
+            yield from sized(item)
 
 
-def _text(text: bytes) -> tuple[bytes, bytes]:
+def sized(text: bytes) -> tuple[bytes, bytes]:
+    """Return the parts of a text: its length and its bytes."""
     return _length(len(text)), text
 
 

@@ -9,7 +9,7 @@ from synap.call import Value
 from synap.derive.outcomes import refused
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
-from synap.engine.handlers.words import perform
+from synap.engine.inner_calls import perform
 from synap.faults import Fault
 from synap.kernels.hyperloglog import COUNTS
 from synap.store.calls import sketches

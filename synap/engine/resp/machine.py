@@ -252,6 +252,10 @@ class RespMachine:
                 self.session.count_call(now)
                 self._slow_path.finish_exec(now)
                 self._command_over()
+            elif reason == lane.UNSPELLED:
+                row_at = self.session.row_at
+                self.replies.add(engine.scripts.outcome(engine.rows[row_at], row_at))
+                engine.settle(now, self.session)
             elif reason != lane.OUT_FULL:
                 before, at = at, self._run_slowly(at, end, now)
                 if at == before and reason == lane.HANDLER:  # an incomplete line

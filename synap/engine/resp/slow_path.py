@@ -195,7 +195,7 @@ class SlowPath:
             self._replies.closing = True
             return end
         call = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
-        start = layout.CALL_BLOB * WORD
+        start = layout.CALL_BLOB_REST * WORD
         octets[start : start + len(call)] = call
         held = self._run_words(start, start + len(call), now) == start  # by a pause
         return at if held else after

@@ -1,27 +1,31 @@
-"""The scripts of one engine: the cache of their texts by SHA1, and one run of a script as one group of the log.
+"""The scripts of one engine: the cache of their texts by SHA1, and what a run of a script needs of Python.
 
-A script is carried out by the call of EVAL at once: nothing else is served meanwhile. Its calls pass the guards of its
-caller. Their effects are one group in the log, as those of EXEC, so a replay runs no Lua.
+A script is carried out by the call of EVAL at once, in a kernel (store/scripts/scripts.py): nothing else is served
+meanwhile. Its calls pass the guards of its caller. Their effects are one group in the log, as those of EXEC, so a
+replay runs no Lua.
 """
 
 import hashlib
 import logging
-from collections import OrderedDict
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from synap.arguments import Raw
 from synap.call import Value
 from synap.command import Command
 from synap.compat.redis_facts import FACTS
 from synap.derive.outcomes import misfit
+from synap.derive.replies import items
 from synap.engine.callers import Caller
-from synap.engine.outcomes import HANDLED
+from synap.engine.outcomes import HANDLED, Outcome
 from synap.engine.resp.encoding import encode
+from synap.engine.scripts.libraries import Libraries
 from synap.engine.scripts.state import NotCompiled, State
-from synap.faults import BrokenNode, Fault
+from synap.faults import BrokenNode, Fault, SynapError
 from synap.store.lane import lane
 from synap.store.memory import layout
-from synap.store.memory.layout import GUARD_RATE
 from synap.store.scripts import script_calls
 from synap.traits import ADMIN, NOT_IN_SCRIPTS, SESSION
 
@@ -32,17 +36,20 @@ log = logging.getLogger("synap")
 NAME = b"@user_script"
 CACHE_MAX = 500
 """Scripts that EVAL leaves in the cache, the last used ones; those of SCRIPT LOAD stay besides."""
+KEPT = 0
+"""The seat of scripts that stay."""
+BITS = {"no-writes": layout.SCRIPT_READS_ONLY}
 FLAGS = ("no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys")
 LEVELS = (logging.DEBUG, logging.DEBUG, logging.INFO, logging.WARNING)
 NOT_ALLOWED = b"-ERR This Redis command is not allowed from script\r\n"
+CACHE_FULL = "OOM the cached scripts fill scripts.memory_bytes_max"
 
 
-class Script(NamedTuple):
-    """A compiled script: the number by which the state knows it, its flags, whether SCRIPT LOAD has asked for it."""
+@dataclass
+class Script:
+    """A compiled script: its seat in SCRIPT_USES."""
 
-    number: int
-    flags: frozenset[str]
-    loaded: bool
+    seat: int
 
 
 class Scripts:
@@ -51,9 +58,31 @@ class Scripts:
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
         self._state: State | None = None
-        self._cache: OrderedDict[str, Script] = OrderedDict()
-        self._caller: Caller = engine.own
+        self._cache: dict[str, Script] = {}
+        self._seats: list[int] = []  # those that are free
+        self.libraries = Libraries(engine, self)
+        self._by: Caller = engine.own  # whose script runs, if not that of a session in the lane
+        self._numbers = engine.numbers
         self.memory_max, self.time_ms_max = 64 << 20, 5000
+
+    @property
+    def memory_max(self) -> int:
+        """The bytes that Lua may have."""
+        return int(self._numbers[layout.LUA_MEMORY_MAX])
+
+    @memory_max.setter
+    def memory_max(self, size: int) -> None:
+        self._numbers[layout.LUA_MEMORY_MAX] = size
+        self._numbers[layout.LUA_FULL] = size // 2
+
+    @property
+    def time_ms_max(self) -> int:
+        """The time that a script may take, in ms."""
+        return int(self._numbers[layout.LUA_TIME_MAX])
+
+    @time_ms_max.setter
+    def time_ms_max(self, ms: int) -> None:
+        self._numbers[layout.LUA_TIME_MAX] = ms
 
     @property
     def memory(self) -> int:
@@ -70,18 +99,17 @@ class Scripts:
         sha = hashlib.sha1(text, usedforsecurity=False).hexdigest()
         known = self._cache.get(sha)
         if known is None:
-            self._give_back()
-            self._cache[sha] = self._compile(text, keep)
-            self._evict(CACHE_MAX)
-            self._give_back()
+            self.give_back()
+            self._add(sha, text, keep)
+            self.give_back()
             if self.memory > self.memory_max * 3 // 4:
-                self._opened().forget(self._cache.pop(sha).number)
-                self._opened().collect()
-                raise Fault("SCRIPT_ERROR", text="OOM the cached scripts fill scripts.memory_bytes_max")
-        else:
-            self._cache.move_to_end(sha)
-            if keep and not known.loaded:
-                self._cache[sha] = known._replace(loaded=True)
+                self._remove(sha)
+                self.opened().collect()
+                raise Fault("SCRIPT_ERROR", text=CACHE_FULL)
+        elif keep and known.seat != KEPT:
+            self.opened().move(sha, KEPT)
+            self._seats.append(known.seat)
+            known.seat = KEPT
         return sha
 
     def exists(self, sha: str) -> bool:
@@ -89,11 +117,13 @@ class Scripts:
         return sha in self._cache
 
     def flush(self) -> int:
-        """Forget all scripts and the state; return how many scripts there were."""
-        count = len(self._cache)
-        self._cache.clear()
-        self.close()
-        return count
+        """Forget all scripts; return how many there were."""
+        every = list(self._cache)
+        for sha in every:
+            self._remove(sha)
+        if self._state is not None:
+            self._state.collect()
+        return len(every)
 
     def close(self) -> None:
         """Free the state."""
@@ -101,111 +131,151 @@ class Scripts:
             self._state.close()
             self._state = None
 
-    def _compile(self, text: bytes, keep: bool) -> Script:
+    def _add(self, sha: str, text: bytes, keep: bool) -> None:
         body, flags = text, frozenset[str]()
+        bits = 0
         if text.startswith(b"#!"):
             head, ended, rest = text.partition(b"\n")
             if not ended:
                 raise Fault("SCRIPT_ERROR", text="ERR Invalid script shebang")
             flags = _flags(head.decode("utf-8", "surrogateescape"))
+            bits = sum(BITS.get(flag, 0) for flag in flags) or layout.SCRIPT_MAY_WRITE
             body = b"\n" + rest
+        state = self.opened()
+        if not keep and not self._seats:
+            self._evict(1)
+        seat = KEPT if keep else self._seats.pop()
         try:
-            number = self._opened().compile(body, NAME)
+            state.keep(body, NAME, text, sha, bits, seat)
         except NotCompiled as error:
+            if seat:
+                self._seats.append(seat)
             what = error.args[0].decode("utf-8", "surrogateescape")
             raise Fault("SCRIPT_ERROR", text=f"ERR Error compiling script (new function): {what}") from None
-        return Script(number, flags, keep)
+        self._cache[sha] = Script(seat)
+        numbers = self._engine.numbers
+        numbers[layout.LUA_USES] += 1
+        numbers[layout.SCRIPT_USES + seat] = numbers[layout.LUA_USES]
 
-    def _evict(self, most: int) -> int:
-        """Forget scripts of EVAL, the least recently used first, so that `most` stay, and in any case the last one;
-        return how many were forgotten."""
-        of_eval = [sha for sha, script in self._cache.items() if not script.loaded]
-        gone = of_eval[: max(len(of_eval) - max(most, 1), 0)]
-        for sha in gone:
-            self._opened().forget(self._cache.pop(sha).number)
-        return len(gone)
+    def _remove(self, sha: str) -> None:
+        seat = self._cache.pop(sha).seat
+        if seat != KEPT:
+            self._seats.append(seat)
+        self.opened().drop(sha)
 
-    def _give_back(self) -> None:
+    def _evict(self, count: int) -> int:
+        """Forget the `count` scripts of EVAL that were not used for the longest time, but not the last one; return how
+        many were forgotten."""
+        of_eval = [(sha, script.seat) for sha, script in self._cache.items() if script.seat != KEPT]
+        count = min(count, len(of_eval) - 1)
+        if count > 0:
+            uses = self._engine.words[layout.SCRIPT_USES :][[seat for _, seat in of_eval]]
+            for i in np.argsort(uses)[:count]:
+                self._remove(of_eval[i][0])
+        return max(count, 0)
+
+    def give_back(self) -> None:
         """Free what no script needs, and the oldest half of the scripts of EVAL while they leave too little memory."""
         while self.memory > self.memory_max // 2:
-            self._opened().collect()
-            of_eval = sum(not script.loaded for script in self._cache.values())
-            if self.memory <= self.memory_max // 2 or not self._evict(of_eval // 2):
-                return
+            self.opened().collect()
+            of_eval = sum(script.seat != KEPT for script in self._cache.values())
+            if self.memory <= self.memory_max // 2 or not self._evict(of_eval - of_eval // 2):
+                break
+        self._numbers[layout.LUA_FULL] = max(self.memory_max // 2, self.memory + self.memory_max // 8)
 
-    def _opened(self) -> State:
+    def opened(self) -> State:
+        """Return the state of Lua."""
         if self._state is None:
             numbers = self._engine.numbers
             for row_at, row in self._engine.rows.items():
                 if not _may_call(row):
                     numbers[row_at + layout.ROW_FLAGS] |= layout.FLAG_NOT_IN_SCRIPTS
-            self._state = State(self._engine.heap, self.memory_max, self._carry_out, self._serve)
+            numbers[layout.LUA_REPLY_MAX] = self._engine.reply_bytes_max
+            self._seats = list(range(CACHE_MAX, KEPT, -1))
+            self._state = State(self._engine.heap, self._carry_out, self._serve)
+            self.libraries.forget()
         return self._state
 
     # A run.
 
-    def run(
-        self, caller: Caller, sha: str, keys: Sequence[bytes], arguments: Sequence[bytes], now: int, *, reads_only: bool
-    ) -> Value:  # fmt: skip
-        """Run a script of the cache for a caller; return its reply. Raises the Fault of an error."""
-        engine, numbers, state = self._engine, self._engine.numbers, self._opened()
-        script = self._cache[sha]
-        self._cache.move_to_end(sha)
-        if numbers[layout.LUA_FLAGS] & layout.SCRIPT_RUNS:
-            raise Fault("SCRIPT_ERROR", text="ERR a script cannot run another")
-        self._caller, namespace = caller, caller.namespace
-        alone = not numbers[layout.IN_GROUP]  # else the script is a call of EXEC, whose group goes on behind it
-        self._begin(caller, script, reads_only, alone, now)
-        try:
-            ok, told = state.run(script.number, keys, arguments)
-        except BrokenNode:
-            if alone:
-                engine.frames.drop_group()
-            raise
-        finally:
-            caller.namespace = namespace
-            if alone:
-                numbers[layout.IN_GROUP] = 0
-            numbers[layout.LUA_FLAGS] = 0
-            engine.free_deferred()
-            numbers[layout.REPLY + 1] = numbers[layout.LUA_ITEMS_MOST]  # so that `settle` gives all pages back
-            self._give_back()
-        if ok:
-            return told
-        raise Fault("SCRIPT_ERROR", text=self._explained(sha, *told))
-
-    def _begin(self, caller: Caller, script: Script, reads_only: bool, alone: bool, now: int) -> None:
+    def perform(
+        self, caller: Caller, refuses: int, row_at: int, tape: int, tape_size: int, blob_size: int, now: int
+    ) -> Outcome:
+        """Carry out a row that runs a script, for a caller."""
         engine, numbers = self._engine, self._engine.numbers
-        refuses = caller.refuses & ~GUARD_RATE
-        reads_only = reads_only or "no-writes" in script.flags
-        if alone and not reads_only:
-            engine.transactions.make_room(engine.row_at["kv.set"], refuses, now)
-        numbers[layout.REFUSE_CALLER] = refuses
-        numbers[layout.NOW] = now
-        numbers[layout.IN_GROUP] = numbers[layout.IN_GROUP] or 1
-        numbers[layout.LUA_NAMESPACE], numbers[layout.LUA_VERSION] = caller.namespace, 2
-        numbers[layout.LUA_REPLY_MAX], numbers[layout.LUA_SEQ] = engine.reply_bytes_max, numbers[layout.SEQ]
-        numbers[layout.LUA_DEADLINE] = engine.diagnostics.ticks() + self.time_ms_max * 1_000_000
-        numbers[layout.LUA_ENDED] = numbers[layout.LUA_ITEMS_MOST] = 0
-        numbers[layout.LUA_FLAGS] = (
-            layout.SCRIPT_RUNS
-            | layout.SCRIPT_READS_ONLY * reads_only
-            | layout.SCRIPT_IN_PYTHON * bool(caller.noted)
-        )
+        row = engine.rows[row_at]
+        alone = not numbers[layout.IN_GROUP]
+        self._by, numbers[layout.LUA_SESSION] = caller, 0
+        if engine.keyspace_events.on and alone:
+            engine.keyspace_events.evict(engine.row_at["kv.set"], 0, 0, now, refuses)
+        numbers[layout.LUA_NOTED] = bool(caller.noted)
+        try:
+            status = engine.in_kernel(refuses, row_at, tape, tape_size, blob_size, now)
+            if status == layout.UNPREPARED:
+                self._prepare(row, tape, now)
+                status = engine.in_kernel(refuses, row_at, tape, tape_size, blob_size, now)
+            if status == layout.UNPREPARED:
+                raise Fault("SCRIPT_ERROR", text=CACHE_FULL)
+        except Fault as fault:
+            engine.note_called(row, True)
+            return Outcome(row, row_at, HANDLED, fault)
+        finally:
+            self._by, numbers[layout.LUA_NOTED] = engine.own, 0
+        if status == layout.UNWRITTEN:
+            return self.outcome(row, row_at, alone)
+        return Outcome(row, row_at, engine.checked(status, row_at))
 
-    def _explained(self, sha: str, text: bytes | None, source: bytes | None, line: int | None) -> str:
-        numbers = self._engine.numbers
-        if numbers[layout.LUA_ENDED] and text is None:
-            wrote = numbers[layout.SEQ] != numbers[layout.LUA_SEQ]
-            return (
-                f"ERR Error running script: it ran for more than {self.time_ms_max} ms and was ended"
-                + (", what it had written stays" if wrote else "")
-            )
-        told = (text or b"ERR Error running script: not enough memory").decode("utf-8", "surrogateescape")
-        told = told.replace("\r", " ").replace("\n", " ")
-        if source is None or line is None:
-            return f"{told} script: {sha}"
-        return f"{told} script: {sha}, on {source.decode('utf-8', 'surrogateescape')}:{line}."
+    def outcome(self, row: Command, row_at: int, alone: bool = True) -> Outcome:
+        """Return the outcome of a run whose status was UNWRITTEN; `alone`: the script was not a call of EXEC."""
+        engine, numbers = self._engine, self._engine.numbers
+        if numbers[layout.LUA_ENDED] == script_calls.BY_FAILURE:
+            return Outcome(row, row_at, HANDLED, self._failure(row, alone))
+        count, most = numbers[layout.REPLY + 1], numbers[layout.LUA_ITEMS_MOST]
+        if most > count and most > layout.REPLY_ITEMS_LANE:
+            first = (layout.REPLY + 2 + 2 * count) * layout.WORD
+            engine.heap.forget(first, 2 * (most - count) * layout.WORD, layout.RECEIVE * layout.WORD)
+        if count == 1 and isinstance(fault := items(numbers, engine.bytes)[0], Fault):
+            self._count_refusal(row)
+            return Outcome(row, row_at, HANDLED, fault)
+        return Outcome(row, row_at, layout.ITEM)
+
+    def _count_refusal(self, row: Command) -> None:
+        counter = layout.COUNTERS + layout.COUNTER_WORDS * row.code
+        self._engine.numbers[counter + layout.COUNTER_REFUSALS] += 1
+
+    def _failure(self, row: Command, alone: bool) -> Fault:
+        """Return the fault of a script within which Python has failed. Raise what has failed if it is the node."""
+        engine, state = self._engine, self._state
+        assert state is not None and state.failure is not None, "LUA_ENDED says that Python has failed"
+        failure, state.failure = state.failure, None
+        if alone and isinstance(failure, BrokenNode):
+            engine.frames.drop_group()
+        if alone:
+            engine.numbers[layout.IN_GROUP] = 0
+        if isinstance(failure, SynapError) or not isinstance(failure, Exception):
+            raise failure
+        log.error("%s failed", row.name, exc_info=failure)
+        self._count_refusal(row)
+        return Fault("INTERNAL_ERROR", what=f"{type(failure).__name__}: {failure}")
+
+    def _prepare(self, row: Command, tape: int, now: int) -> None:
+        """Make the script of the call at word `tape` ready to run. Raises the Fault of a wrong text."""
+        numbers, names = self._engine.numbers, row.args[0]
+        assert isinstance(names, Raw), "what the first argument names is in its name"
+        self.give_back()
+        if names.name == "script":
+            at, size = numbers[tape - 1] + numbers[tape], numbers[tape + 1] >> layout.MARK_BITS
+            self.load(bytes(self._engine.bytes[at : at + size]), keep=False)
+        elif names.name == "function":
+            self.libraries.sync(now)
+        else:
+            self.opened()
+
+    @property
+    def _caller(self) -> Caller:
+        """Return whose script runs."""
+        at = self._engine.numbers[layout.LUA_SESSION]
+        return self._engine.sessions.at(at) if at else self._by
 
     # Calls of a script that need Python.
 
@@ -214,8 +284,8 @@ class Scripts:
         reply lies in REPLY."""
         engine, numbers = self._engine, self._engine.numbers
         row_at = numbers[layout.LUA_ROW]
-        row = engine.rows[row_at]
-        if row.traits & SESSION and not self._caller.of_resp:
+        row, caller = engine.rows[row_at], self._caller
+        if row.traits & SESSION and not caller.of_resp:
             return NOT_ALLOWED
         version, name = numbers[layout.LUA_VERSION], (row.resp or row.name).lower()
         misspelled = lane.fill_tape(engine.words, engine.octets, row_at, count)
@@ -223,12 +293,15 @@ class Scripts:
             at = layout.WORDS + 2 * min(numbers[layout.CURSOR_TOP], count - 1)
             start, size = numbers[at], numbers[at + 1]
             return encode(misfit(row, misspelled, bytes(engine.bytes[start : start + size])), version, name)
-        numbers[layout.TAPE - 2] = self._caller.namespace = numbers[layout.LUA_NAMESPACE]
+        numbers[layout.TAPE - 2] = numbers[layout.LUA_NAMESPACE]
         blob_size = numbers[layout.WORDS + 2 * count] - numbers[layout.TAPE - 1] if count > 1 else 0
         tape_size, now = numbers[layout.CURSOR_TOP], numbers[layout.NOW]
-        refuses = numbers[layout.REFUSE_CALLER]
-        outcome = engine.carry_out(self._caller, refuses, row_at, layout.TAPE, tape_size, blob_size, now, None)
-        numbers[layout.LUA_NAMESPACE] = self._caller.namespace
+        refuses, namespace = numbers[layout.REFUSE_CALLER], caller.namespace
+        caller.namespace = numbers[layout.LUA_NAMESPACE]
+        try:
+            outcome = engine.carry_out(caller, refuses, row_at, layout.TAPE, tape_size, blob_size, now, None)
+        finally:
+            numbers[layout.LUA_NAMESPACE], caller.namespace = caller.namespace, namespace
         if outcome.status != HANDLED:
             return row_at, outcome.status
         return b"$-1\r\n" if outcome.value is ... else encode(outcome.value, version, name)

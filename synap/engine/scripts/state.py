@@ -1,24 +1,23 @@
-"""The state of Lua of one engine: its world, the functions that it has compiled, and one run of a script.
+"""The state of Lua of one engine: its world, and the scripts that it has compiled, which kernels run.
 
 Lua runs in C and reaches nothing of Python. What it calls back is compiled (`store/scripts/script_calls.py`); only a
-call that needs Python comes back here, by the C function `_in_python`, which never raises into Lua: a failure is kept,
-and `run` raises it when the script has ended.
+call that needs Python comes back here, by the C function `_in_python`, which never raises into Lua: a failure is kept
+and ends the script, whose row is then BROKEN.
 
 Outside of `lua_pcall` a Lua error would end the process. So Python calls only functions that raise none but for lack of
 memory, and sets SCRIPT_IN_CALL meanwhile: then the allocator does not report a lack.
 """
 
 import ctypes
-import math
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from synap.call import Members, Value
+from synap.call import Value
 from synap.compiler import jit
-from synap.faults import BrokenNode, Fault
+from synap.faults import BrokenNode
 from synap.store.memory import layout
 from synap.store.scripts import library_calls, lua, replies, script_calls
 
@@ -28,8 +27,8 @@ HOOK_EVERY = 10_000
 MASK_COUNT = 8
 MULTIPLE = -1
 STOP, RESTART, COLLECT = 0, 1, 2
-DEPTH_MAX = 64
-"""Levels of tables in a reply."""
+LIBRARY_NAME = b"@user_function"
+"""What errors call the text of a library."""
 REDIS_VERSION = b"7.2.0", 0x00070200
 
 _STATE, _INT, _SIZE = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
@@ -62,13 +61,9 @@ _pushfunction = _declared("lua_pushcclosure", None, _STATE, ctypes.c_void_p, _IN
 _createtable = _declared("lua_createtable", None, _STATE, _INT, _INT)
 _rawseti = _declared("lua_rawseti", None, _STATE, _INT, _INT)
 _rawgeti = _declared("lua_rawgeti", None, _STATE, _INT, _INT)
-_rawget = _declared("lua_rawget", None, _STATE, _INT)
 _replace = _declared("lua_replace", None, _STATE, _INT)
 _ref = _declared("luaL_ref", _INT, _STATE, _INT)
-_unref = _declared("luaL_unref", None, _STATE, _INT, _INT)
-_checkstack = _declared("lua_checkstack", _INT, _STATE, _INT)
 _sethook = _declared("lua_sethook", _INT, _STATE, ctypes.c_void_p, _INT, _INT)
-_next = _declared("lua_next", _INT, _STATE, _INT)
 _gc = _declared("lua_gc", _INT, _STATE, _INT, _INT)
 
 
@@ -84,9 +79,8 @@ class State:
     """
 
     def __init__(
-        self, heap: Any, memory_max: int, carry_out: Callable[[int], bytes | tuple[int, int]],
-        serve: Callable[[bytes, list[Any]], Value],
-    ) -> None:  # fmt: skip
+        self, heap: Any, carry_out: Callable[[int], bytes | tuple[int, int]], serve: Callable[[bytes, list[Any]], Value]
+    ) -> None:
         self._numbers, self._bytes = heap.numbers, heap.bytes
         self._words, self._octets = heap.words, heap.octets
         self._carry_out, self._serve = carry_out, serve
@@ -100,7 +94,7 @@ class State:
         process = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
         for register, name in ((layout.LUA_REALLOC, "realloc"), (layout.LUA_FREE, "free")):
             numbers[register] = ctypes.cast(getattr(process, name), ctypes.c_void_p).value
-        numbers[layout.LUA_MEMORY], numbers[layout.LUA_MEMORY_MAX] = 0, memory_max
+        numbers[layout.LUA_MEMORY] = 0
         for i, name in enumerate(replies.NAMES):
             at = layout.LUA_NAMES * layout.WORD + replies.NAME_BYTES * i
             self._bytes[at : at + len(name) + 1] = name.encode() + b"\0"
@@ -113,6 +107,7 @@ class State:
     def close(self) -> None:
         """Free the state."""
         if self.lua:
+            self._numbers[layout.LUA_STATE] = 0
             _close(self.lua)
             self.lua = None
 
@@ -137,9 +132,15 @@ class State:
         _rawseti(state, -2, 1)
         _pushnumber(state, REDIS_VERSION[1])
         _rawseti(state, -2, 2)
-        self._call(10, 2)
-        self._run = _ref(state, lua.REGISTRY)
+        self._call(10, 11)
+        numbers = self._numbers
+        for register in (layout.LUA_BY_NAME, layout.LUA_BY_SHA, layout.LUA_BY_TEXT):
+            numbers[register] = _ref(state, lua.REGISTRY)
+        self._remove_library, self._add_library, self._load_library = (_ref(state, lua.REGISTRY) for _ in range(3))
+        self._move, self._drop, self._keep = (_ref(state, lua.REGISTRY) for _ in range(3))
+        numbers[layout.LUA_RUN] = _ref(state, lua.REGISTRY)
         _replace(state, lua.GLOBALS)
+        numbers[layout.LUA_STATE] = state
         _sethook(state, script_calls.hook.address, MASK_COUNT, HOOK_EVERY)
 
     def _libraries(self) -> None:
@@ -182,137 +183,103 @@ class State:
         finally:
             self._numbers[layout.LUA_FLAGS] = flags
 
-    def compile(self, text: bytes, name: bytes) -> int:
-        """Compile a script; return the number by which `run` knows it. Raises NotCompiled."""
-        if text[:1] == b"\x1b":
+    def keep(self, body: bytes, name: bytes, text: bytes, sha: str, bits: int, seat: int) -> None:
+        """Compile the Lua in `body` as the script that EVAL knows by `text` and EVALSHA by `sha`. Raises NotCompiled.
+
+        `name` is what errors call it; `bits` are SCRIPT_*, and `seat` is its place in SCRIPT_USES.
+        """
+        with self._never_failing():
+            _rawgeti(self.lua, lua.REGISTRY, self._keep)
+        try:
+            self._compile(body, name)
+        except NotCompiled:
+            _settop(self.lua, 0)
+            raise
+        with self._never_failing():
+            for each in (text, sha.encode()):
+                _pushlstring(self.lua, each, len(each))
+            _pushnumber(self.lua, bits)
+            _pushnumber(self.lua, seat)
+            self._call(5, 0)
+
+    def _compile(self, body: bytes, name: bytes) -> None:
+        """Push the function of a text of Lua."""
+        if body[:1] == b"\x1b":
             raise NotCompiled(b"%b: attempt to load bytecode" % name.lstrip(b"@"))
         _gc(self.lua, STOP, 0)  # the parser does not protect all that it makes
-        failed = _load(self.lua, text, len(text), name)
+        failed = _load(self.lua, body, len(body), name)
         _gc(self.lua, RESTART, 0)
-        with self._never_failing():
-            if failed:
+        if failed:
+            with self._never_failing():
                 raise NotCompiled(self._pop_text())
-            return int(_ref(self.lua, lua.REGISTRY))
 
-    def forget(self, script: int) -> None:
-        """Free a compiled script; `collect` gives its memory back."""
+    def drop(self, sha: str) -> None:
+        """Forget a script; `collect` gives its memory back."""
+        self._about(self._drop, sha)
+
+    def move(self, sha: str, seat: int) -> None:
+        """Give a script another seat."""
         with self._never_failing():
-            _unref(self.lua, lua.REGISTRY, script)
+            _rawgeti(self.lua, lua.REGISTRY, self._move)
+            _pushlstring(self.lua, sha.encode(), len(sha))
+            _pushnumber(self.lua, seat)
+            self._call(2, 0)
+
+    # Libraries.
+
+    def load_library(self, body: bytes, ends: int) -> list[tuple[bytes, bytes | None, bytes]] | bytes | None:
+        """Run the text of a library until `ends` (ns of the monotonic clock) at most.
+
+        Return (name, description, flags in one text) of each function that it registers, to be added by `add_library`;
+        or the text of the error, None if time or memory has ended it. Raises NotCompiled.
+        """
+        state, numbers = self.lua, self._numbers
+        with self._never_failing():
+            _rawgeti(state, lua.REGISTRY, self._load_library)
+        try:
+            self._compile(body, LIBRARY_NAME)
+            numbers[layout.LUA_ENDED], numbers[layout.LUA_DEADLINE] = 0, ends
+            numbers[layout.LUA_FLAGS] = layout.SCRIPT_RUNS
+            failed = _pcall(state, 1, MULTIPLE, 0)
+            numbers[layout.LUA_FLAGS] = 0
+            if self.failure is not None:
+                failure, self.failure = self.failure, None
+                raise failure
+            if failed or not _toboolean(state, 1):
+                return None if failed or _type(state, 2) != lua.STRING else self._text(2)
+            count = _gettop(state)
+            return [
+                (self._text(i), self._text(i + 1) if _type(state, i + 1) == lua.STRING else None, self._text(i + 2))
+                for i in range(2, count, 3)
+            ]
+        finally:
+            numbers[layout.LUA_FLAGS] = 0
+            _settop(state, 0)
+
+    def add_library(self, name: str) -> None:
+        """Make the functions of the library that was loaded last callable, in place of others of its name."""
+        self._about(self._add_library, name)
+
+    def remove_library(self, name: str) -> None:
+        """Forget the functions of a library."""
+        self._about(self._remove_library, name)
+
+    def _about(self, function: int, name: str) -> None:
+        """Call one of the functions of `sandbox.lua` with a name."""
+        with self._never_failing():
+            _rawgeti(self.lua, lua.REGISTRY, function)
+            _pushlstring(self.lua, name.encode(), len(name.encode()))
+            self._call(1, 0)
 
     def collect(self) -> None:
         """Free what nothing refers to."""
         with self._never_failing():
             _gc(self.lua, COLLECT, 0)
 
-    def run(self, script: int, keys: Sequence[bytes], arguments: Sequence[bytes]) -> tuple[bool, Any]:
-        """Run a script; return (True, its reply) or (False, (error text or None, source, line))."""
-        state = self.lua
-        top = _gettop(state)
-        self.failure = None
-        with self._never_failing():
-            self._push_call(script, keys, arguments)
-        failed = _pcall(state, 3, MULTIPLE, 0)
-        with self._never_failing():
-            try:
-                if self.failure is not None:
-                    raise self.failure
-                return self._result(failed, top)
-            finally:
-                _settop(state, top)
-
-    def _push_call(self, script: int, keys: Sequence[bytes], arguments: Sequence[bytes]) -> None:
-        """Push the function that runs a script, the script, and its keys and arguments."""
-        state = self.lua
-        _rawgeti(state, lua.REGISTRY, self._run)
-        _rawgeti(state, lua.REGISTRY, script)
-        for texts in (keys, arguments):
-            _createtable(state, len(texts), 0)
-            for i, text in enumerate(texts, 1):
-                _pushlstring(state, text, len(text))
-                _rawseti(state, -2, i)
-
-    def _result(self, failed: int, top: int) -> tuple[bool, Any]:
-        """Return what `run` returns, from what lies above `top`."""
-        state = self.lua
-        if failed:  # there was no memory even to explain the error
-            return False, (self._text(-1) or None, None, None)
-        if _toboolean(state, top + 1):
-            return True, self._value(top + 2, 0) if _gettop(state) > top + 1 else None
-        told = self._text(top + 2) if _type(state, top + 2) == lua.STRING else None
-        source = self._text(top + 3) if _type(state, top + 3) == lua.STRING else None
-        line = int(_tonumber(state, top + 4)) if _type(state, top + 4) == lua.NUMBER else None
-        return False, (told, source, line)
-
     @property
     def memory(self) -> int:
         """Return the bytes that the state has."""
         return int(self._numbers[layout.LUA_MEMORY])
-
-    # Values.
-
-    def _value(self, place: int, depth: int, state: Any = None) -> Value:
-        """Return the value at a place as the reply that Redis makes of it."""
-        state = state or self.lua
-        kind = _type(state, place)
-        if kind == lua.STRING:
-            return self._text(place, state)
-        if kind == lua.NUMBER:
-            return truncated(_tonumber(state, place))
-        if kind == lua.TRUTH:
-            true = bool(_toboolean(state, place))
-            if self._numbers[layout.LUA_VERSION] == 3:
-                return true
-            return 1 if true else None
-        if kind != lua.TABLE:
-            return None
-        if depth > DEPTH_MAX or not _checkstack(state, 8):
-            return Fault("SCRIPT_ERROR", text="ERR reached lua stack limit")
-        return self._table(place, depth, state)
-
-    def _field(self, place: int, name: bytes, state: Any) -> int:
-        """Push a field of the table at a place, not asking its metatable; return its type."""
-        _pushlstring(state, name, len(name))
-        _rawget(state, place)
-        return int(_type(state, -1))
-
-    def _table(self, place: int, depth: int, state: Any) -> Value:
-        top = _gettop(state)
-        try:
-            if self._field(place, b"err", state) == lua.STRING:
-                return Fault("SCRIPT_ERROR", text=_shown(self._text(-1, state)))
-            if self._field(place, b"ok", state) == lua.STRING:
-                return _shown(self._text(-1, state))
-            if self._field(place, b"double", state) == lua.NUMBER:
-                return float(_tonumber(state, -1))
-            if self._field(place, b"map", state) == lua.TABLE:
-                return dict(self._pairs(_gettop(state), depth, state))
-            if self._field(place, b"set", state) == lua.TABLE:
-                return Members(key for key, _ in self._pairs(_gettop(state), depth, state))
-            if self._field(place, b"big_number", state) == lua.STRING:
-                return self._text(-1, state)
-            if self._field(place, b"verbatim_string", state) == lua.TABLE:
-                inner = _gettop(state)
-                if self._field(inner, b"format", state) == lua.STRING and (
-                    self._field(inner, b"string", state) == lua.STRING
-                ):
-                    return self._text(-1, state)
-            found: list[Value] = []
-            while True:
-                _settop(state, top)
-                _rawgeti(state, place, len(found) + 1)
-                if _type(state, -1) == lua.NIL:
-                    return found
-                found.append(self._value(_gettop(state), depth + 1, state))
-        finally:
-            _settop(state, top)
-
-    def _pairs(self, place: int, depth: int, state: Any) -> Any:
-        """Yield the keys and values of the table at a place."""
-        _pushnil(state)
-        while _next(state, place):
-            top = _gettop(state)
-            yield _hashable(self._value(top - 1, depth + 1, state)), self._value(top, depth + 1, state)
-            _settop(state, top - 1)
 
     # What Lua calls back.
 
@@ -329,7 +296,7 @@ class State:
             return int(script_calls.push_outcome(self._words, self._octets, state, *reply))
         except BaseException as error:
             self.failure = self.failure or error
-            self._numbers[layout.LUA_ENDED] = 1
+            self._numbers[layout.LUA_ENDED] = script_calls.BY_FAILURE
             _pushnil(state)
             return 0
 
@@ -348,7 +315,7 @@ class State:
             return self._serve(name, given)
         except BaseException as error:
             self.failure = self.failure or error
-            self._numbers[layout.LUA_ENDED] = 1
+            self._numbers[layout.LUA_ENDED] = script_calls.BY_FAILURE
             return None
 
     @staticmethod
@@ -360,25 +327,6 @@ class State:
         else:
             assert isinstance(value, bytes)
             _pushlstring(state, value, len(value))
-
-
-def truncated(number: float) -> int:
-    """Return the integer of 64 bits that C makes of a double."""
-    if math.isnan(number) or not -(2.0**63) <= number < 2.0**63:
-        return -(1 << 63)
-    return int(number)
-
-
-def _shown(text: bytes) -> str:
-    """Return the text of a status or an error, in one line."""
-    return text.replace(b"\r", b" ").replace(b"\n", b" ").decode("utf-8", "surrogateescape")
-
-
-def _hashable(key: Value) -> Any:
-    """Return a key that a dict takes: lists and maps as tuples."""
-    if isinstance(key, dict):
-        key = [part for pair in key.items() for part in pair]
-    return tuple(_hashable(part) for part in key) if isinstance(key, list | tuple) else key
 
 
 def _source(name: str) -> str:

@@ -22,7 +22,7 @@ from synap.store.memory.layout import WORD
 from synap.traits import WALKS
 
 BATCH_MAX = 10_000
-BATCH_BODY = layout.CALL_BLOB + layout.CALL_BLOB_BYTES // WORD // 2  # behind the calls made during a batch
+BATCH_BODY = layout.CALL_BLOB_REST
 BATCH_BYTES_MAX = 16 * layout.MIB  # a larger batch is read by Python
 _encode = msgspec.json.encode
 

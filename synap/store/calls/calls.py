@@ -58,7 +58,7 @@ from synap.store.memory.layout import (
     STATUS_MASK,
     TIMES,
     TIMES_SIZE,
-    WAIT,
+    UNPREPARED,
     WORDS_USED,
 )
 from synap.store.memory.refusals import (
@@ -199,7 +199,7 @@ def call(words, octets, row, tape, tape_size, blob_size, now, reply):
     if flags & FLAG_WRITE or what == FULL:  # only reads count
         words[KEY_HITS] = hits
         words[KEY_MISSES] = misses
-    if what == FULL or what == WAIT:  # the call is made again, and draws the same; or counted when its wait ends
+    if FULL <= what <= UNPREPARED:  # the call is made again, and draws the same; or counted when its wait ends
         words[counter] -= 1
         words[CHANCE] = chance
     if status & CHANGED:

@@ -45,7 +45,7 @@ class NamedKind:
     number: int  # of a deleted record in the lazy-free list, and in digests
     folder: str  # the folder of its code, and the name of its digest
     rows: tuple[str, ...]  # the modules with its command rows; their functions lie in its folder
-    due_row: str = ""  # the row to carry out when a timer of this kind is due
+    due_row: str = ""  # the row to carry out when a timer of this kind is due, if its records have timers
 
     @property
     def door(self) -> str:
@@ -93,4 +93,5 @@ KINDS = (
 NAMED = (
     NamedKind("queue", 16, "queues", rows=("synap.commands.queues",), due_row="queue.requeue"),
     NamedKind("room", 17, "rooms", rows=("synap.commands.rooms",), due_row="stream.expire"),
+    NamedKind("library", 19, "libraries", rows=("synap.commands.libraries",)),
 )

@@ -9,6 +9,7 @@ The lane stops at the first command that it cannot carry out, and returns the re
     WAITING     the row parks its session
     OUT_FULL    the out region is full: the caller sends it, then calls again
     LARGE       this one reply does not fit even into an empty out region
+    UNSPELLED   the last row has run, and Python has to write its reply
     FLUSH       enough frames wait to be written to the log
     MORE        the budget is used up, and other sockets have their turn
     CUT         the rest is an incomplete command, or nothing
@@ -43,6 +44,7 @@ from synap.store.memory.layout import (
     LANE_OUT,
     LOG_FLUSH_BYTES,
     LOG_TOP,
+    LUA_SESSION,
     NAMES,
     NAMES_COUNT,
     OUT_AT,
@@ -68,11 +70,13 @@ from synap.store.memory.layout import (
     SESSION_SEEN,
     STATUS_MASK,
     TAPE,
+    UNPREPARED,
+    UNWRITTEN,
     WAIT,
     WORDS,
 )
 
-CUT, HANDLER, HITS, WAITING, OUT_FULL, LARGE, FLUSH, MORE, BAD = range(9)
+CUT, HANDLER, HITS, WAITING, OUT_FULL, LARGE, FLUSH, MORE, BAD, UNSPELLED = range(10)
 NAME_BYTES_MAX = 64
 BUDGET = 4000  # units of the lane (calls, and items / 16): about a millisecond
 
@@ -137,6 +141,7 @@ def run(words, octets, session, at, end, now, budget):
     reason = CUT
     version = words[session + SESSION_RESP]
     words[REFUSE_CALLER] = words[session + SESSION_REFUSE]
+    words[LUA_SESSION] = session
     peek = soon = later = 0  # octet that the prefetch has reached; hashes of the second and third key from here
     keys = words[KEYS_COUNT + words[session + SESSION_NAMESPACE]]
     if end - at > prefetch.LOOK_BYTES_MIN and keys > prefetch.LOOK_KEYS_MIN:
@@ -215,12 +220,19 @@ def run(words, octets, session, at, end, now, budget):
                 if what == WAIT:
                     reason = WAITING
                     break
+                if what == UNPREPARED:
+                    reason = HANDLER
+                    break
                 if what == BROKEN:
                     reason = BAD
                     words[LANE_CALLS] = -code
                     words[LANE_AT] = at
                     words[LANE_OUT] = out
                     return reason
+                if what == UNWRITTEN:
+                    at = after
+                    reason = UNSPELLED
+                    break
                 out = resp.put_reply(words, octets, out, row, status, REPLY, version)
                 if words[DEFERRED_COUNT]:
                     arena.free_deferred(words)

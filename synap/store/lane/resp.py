@@ -12,6 +12,10 @@ from synap.kernels.integers import print_integer
 from synap.kernels.reals import print_real
 from synap.kernels.spans import bare, move, real_of
 from synap.store.memory.layout import (
+    AS_BIG_NUMBER,
+    AS_ERROR,
+    AS_STATUS,
+    AS_VERBATIM,
     DONE,
     EMPTY,
     FAULT_FILLED,
@@ -35,6 +39,7 @@ from synap.store.memory.layout import (
     MARK_PAIR,
     MARK_PAIRS,
     MARK_SET,
+    MARK_TRUTH,
     NIL,
     NO_ITEM,
     NUMBER,
@@ -50,6 +55,8 @@ from synap.store.memory.layout import (
     ROW_REPLY,
     SECOND_NUMBER,
     STATUS_MASK,
+    STYLE_MASK,
+    VERBATIM_HEAD,
     WORDS,
 )
 
@@ -62,7 +69,7 @@ REAL_DECIMALS, DISTANCE_DECIMALS, DEGREES_DECIMALS = 6, 4, 17
 LINE_MAX = 32
 UNCOUNTED = (1 << 22) - 1  # words left for `skim` while the count line is incomplete
 SHORT_REPLY = 1024  # bytes that a reply may take without a check of the space left
-PLUS, COLON, PERCENT, TILDE, COMMA = 43, 58, 37, 126, 44
+PLUS, COLON, PERCENT, TILDE, COMMA, EQUALS, PAREN, HASH, SMALL_T, SMALL_F = b"+:%~,=(#tf"
 
 
 @kernel
@@ -234,6 +241,14 @@ def put_mark(words, octets, at, row, mark, value, version):
         return put_nil(octets, at, version, True)
     if mark == MARK_DISTANCE or mark == MARK_DEGREES:
         return put_decimals(octets, at, mark, value, version)
+    if mark == MARK_TRUTH:
+        if version != 3:
+            return put_line(octets, at, COLON, value)
+        octets[at] = HASH
+        octets[at + 1] = SMALL_T if value else SMALL_F
+        octets[at + 2] = CR
+        octets[at + 3] = LF
+        return at + 4
     if mark >= MARK_DIGITS:
         return put_bulk(octets, at, at + 32, print_integer(octets, at + 32, value))
     if mark == MARK_ARRAY:
@@ -245,12 +260,33 @@ def put_mark(words, octets, at, row, mark, value, version):
     return put_line(octets, at, STAR, 2 * value if mark == MARK_MAP or mark == MARK_PAIRS else value)
 
 
+@outlined
+def put_styled(octets, at, source, size, style, version):
+    """Write a text that is a status, an error, a big number, or has a format; return the octet behind it."""
+    if style == AS_VERBATIM and version == 3:
+        at = put_line(octets, at, EQUALS, size)
+        move(octets, at, source, size)
+    elif style == AS_VERBATIM:
+        return put_bulk(octets, at, source + VERBATIM_HEAD, size - VERBATIM_HEAD)
+    elif style == AS_BIG_NUMBER and version != 3:
+        return put_bulk(octets, at, source, size)
+    else:
+        octets[at] = PLUS if style == AS_STATUS else MINUS if style == AS_ERROR else PAREN
+        at += 1
+        move(octets, at, source, size)
+    octets[at + size] = CR
+    octets[at + size + 1] = LF
+    return at + size + 2
+
+
 @kernel
 def put_item(words, octets, at, row, place, version):
     """Write one item of a reply; return the octet behind it."""
     size = words[place + 1]
     what = size & ITEM_MASK
     if what == ITEM_TEXT:
+        if size & STYLE_MASK:
+            return put_styled(octets, at, words[place], size >> MARK_BITS, size & STYLE_MASK, version)
         return put_bulk(octets, at, words[place], size >> MARK_BITS)
     if what == ITEM_INTEGER:
         return put_line(octets, at, COLON, words[place])

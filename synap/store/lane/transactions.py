@@ -18,6 +18,7 @@ from synap.store.memory.layout import (
     COUNTERS,
     DEFERRED_COUNT,
     FLAG_HANDLER,
+    FLAG_SCRIPT,
     FLAG_WAITS,
     FULL,
     GUARD_RATE,
@@ -95,7 +96,7 @@ def enqueue(words, octets, session, row, tape, tape_size, blob_size):
     words[at + PACKED_BLOB] = blob_size
     words[session + SESSION_QUEUE_USED] = used + size
     words[session + SESSION_QUEUED] += 1
-    if tape_size < 0 or words[row + ROW_FLAGS] & (FLAG_HANDLER | FLAG_WAITS):
+    if tape_size < 0 or words[row + ROW_FLAGS] & (FLAG_HANDLER | FLAG_WAITS | FLAG_SCRIPT):
         words[session + SESSION_FLAGS] |= MULTI_NEEDS_PYTHON
     return True
 

@@ -7,3 +7,4 @@ HASH = 4
 ZSET = 5
 QUEUE = 16
 ROOM = 17
+LIBRARY = 19

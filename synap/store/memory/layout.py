@@ -87,10 +87,19 @@ LUA_DEADLINE, LUA_SEQ = 282, 283  # when the hook ends it (ns of the monotonic c
 LUA_ENDED = 284  # why the hook has ended it
 LUA_SIZE, LUA_OCTETS = 285, 286  # the size of a string that Lua tells; bytes of a number
 SCRIPT_RUNS, SCRIPT_READS_ONLY, SCRIPT_IN_CALL, SCRIPT_IN_PYTHON = 1, 2, 4, 8  # the last: each call needs Python
+SCRIPT_MAY_WRITE = 16  # of an entry: its text has a line of flags, which do not say that it only reads
 LUA_LIBRARY_CALL = 287  # address of the C function that calls a function of a library
 LUA_ROW, LUA_ITEMS_MOST = 270, 271  # the row of the call under way; items of the largest reply to a call
-LUA_NAMES = 288  # 10 names of 32 octets, see scripts/replies.py
-LUA_NEST, LUA_NEST_MAX = 336, 64  # three words for each table of a reply under way: kind, members left, index
+LUA_NAMES = 288  # 11 names of 32 octets, see scripts/replies.py
+LUA_STATE = 336  # address of the state, 0 before the first script
+LUA_RUN, LUA_BY_TEXT, LUA_BY_SHA, LUA_BY_NAME = 337, 338, 339, 340  # references to what `sandbox.lua` returns
+LUA_SESSION, LUA_NOTED = 341, 342  # the session whose script the lane runs, else 0; 1 if each call needs Python
+LUA_TIME_MAX = 343  # ms that a script may take
+LUA_FULL = 344  # bytes of Lua above which Python has to free some before the next script
+LUA_TEXT_AT = 345  # octet behind the texts of the reply of a script
+LUA_USES = 346  # scripts that have run
+LIBRARIES_CHANGES, LUA_LIBRARIES = 347, 348  # how often libraries were stored or removed; the same when Lua read them
+SCRIPT_USES = 384  # 501 words, for each seat of the cache of scripts: LUA_USES at its last use
 SCRATCH = 960  # 64 words for texts that a call writes: digits, ids; the registers end behind them
 
 DOORS = 1024  # 256 words: address of each family's door, by the high byte of a code
@@ -101,7 +110,7 @@ ROOT_WORDS = KIND_DOORS + KINDS_COUNT  # words between head and key in records o
 TYPE_NAMES = ROOT_WORDS + KINDS_COUNT  # octet and size of the text that TYPE answers for each kind; KINDS_COUNT pairs
 NAMED_FIRST = 16  # the first number of a kind of named records
 NAMED_TABLES = TYPE_NAMES + 2 * KINDS_COUNT  # the table of each kind of named records, from NAMED_FIRST on
-QUEUES, ROOMS = NAMED_TABLES, NAMED_TABLES + TABLE_SIZE
+QUEUES, ROOMS, LIBRARIES = NAMED_TABLES, NAMED_TABLES + TABLE_SIZE, NAMED_TABLES + 3 * TABLE_SIZE
 KIND_SORTS = NAMED_TABLES + (KINDS_COUNT - NAMED_FIRST) * TABLE_SIZE  # for each kind, one of:
 NOT_SORTED, IN_NO_ORDER, IN_ORDER = range(3)  # SORT refuses it, or its elements have no order, or one of their own
 CODES, CODES_SIZE = 4096, 65536  # the row of each code
@@ -154,6 +163,7 @@ PACKED_ROW, PACKED_WORDS, PACKED_TAPE, PACKED_NAMESPACE, PACKED_BLOB, PACKED_HEA
 two belong to the tape; the blob is behind it."""
 CALL_BLOB = CALL + CALL_TAPE_SIZE
 CALL_BLOB_BYTES = 1 * GIB
+CALL_BLOB_REST = CALL_BLOB + CALL_BLOB_BYTES // WORD // 2  # for input during whose calls others are made
 OUT = CALL_BLOB + CALL_BLOB_BYTES // WORD
 OUT_BYTES = 1 * MIB
 OUT_AT, OUT_END = OUT * WORD, OUT * WORD + OUT_BYTES  # octets
@@ -190,6 +200,7 @@ FLAG_ADMIN = 128  # needs the permission to administrate
 FLAG_SIGNED_OUT = 512  # allowed to callers who have not signed in
 FLAG_LOADING = 1024  # allowed while the data is loaded
 FLAG_NOT_IN_SCRIPTS = 8192  # no script may call it
+FLAG_SCRIPT = 16384  # runs a script
 FLAG_WAS_ITEMS = 2048  # returns ITEM where 0.1.0 returned ITEMS
 
 # A session in SESSIONS.
@@ -212,11 +223,17 @@ ITEM_TEXT, ITEM_INTEGER, ITEM_REAL, ITEM_NIL, ITEM_MASK = 0x00, 0x40, 0x80, 0xC0
 MARK_ARRAY, MARK_SET, MARK_MAP, MARK_PAIRS, MARK_PAIR, MARK_NAME = 1, 2, 3, 4, 5, 6
 MARK_DIGITS = 7  # and the three above it: the text of an integer, in the form of this number - MARK_DIGITS
 MARK_DISTANCE, MARK_DEGREES, MARK_NO_ARRAY = 11, 12, 13
+MARK_TRUTH = 14
+# How a text of a reply is spelled, in its mark: as a text, a status, an error, a big number, or with a format.
+AS_STATUS, AS_ERROR, AS_BIG_NUMBER, AS_VERBATIM, STYLE_MASK = 0x04, 0x08, 0x0C, 0x10, 0x1C
+VERBATIM_HEAD = 4  # bytes before a text with a format: `txt:`
 NAME_BYTES_MAX = 24  # of a name that MARK_NAME stands for, so that `tapes.fits` counts it as any other item
 
 # Statuses. The low byte says how to read the reply region, the bits above say what happened.
 BROKEN, DONE, NIL, ITEM, ITEMS, NUMBER, EMPTY, NO_ITEM = 0, 1, 2, 3, 4, 5, 6, 7
-FULL, WAIT = 16, 17
+FULL, WAIT, UNPREPARED, UNWRITTEN = 16, 17, 18, 19
+# With FULL, WAIT and UNPREPARED nothing has changed, and the call is made again. UNPREPARED: Python prepares it first,
+# as it compiles a script. UNWRITTEN: the call is done, and Python has to write its reply, an ITEM.
 CHANGED, DECIDED_BIT = 0x100, 0x200
 REFUSED_SHIFT = 16  # a refusal is its number + 1, above the 16 bits of a status that frames of the log hold
 REFUSED = 1 << REFUSED_SHIFT

@@ -27,6 +27,9 @@ depth, since nothing ends a group but its count:
     MARK_DISTANCE       bits   not a group: the text of a real with four decimals
     MARK_DEGREES        bits   not a group: a real with up to 17 decimals: a double in RESP3, its text in RESP2
     MARK_NO_ARRAY          0   not a group: a null in the place of an array
+    MARK_TRUTH        0 or 1   not a group: a boolean; an integer in RESP2
+
+The mark of a text may have a style (AS_*): a status, an error, a big number, or a text with a format in front of it.
 """
 
 from synap.compiler.jit import kernel

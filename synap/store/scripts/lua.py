@@ -101,6 +101,14 @@ set_pair = _with_one("lua_rawset", _VOID, _I32)
 """set_pair(state, place): pop a value and the key below it into the table at `place`."""
 set_field = _with_two("lua_setfield", _VOID, _I32, _I64)
 """set_field(state, place, name): pop a value into the table at `place`, under the C string at address `name`."""
+push_index = _with_two("lua_rawgeti", _VOID, _I32, _I32)
+"""push_index(state, place, index): push what the table at `place` has under an integer."""
+replace_key = _with_one("lua_rawget", _VOID, _I32)
+"""replace_key(state, place): replace the key on top by what the table at `place` has under it."""
+next_pair = _with_one("lua_next", _I32, _I32)
+"""next_pair(state, place): replace the key on top by the next key and its value; 0 and no more key at the end."""
+truth = _with_one("lua_toboolean", _I32, _I32)
+"""truth(state, place): 0 for nil and false, else 1."""
 has_stack = _with_one("lua_checkstack", _I32, _I32)
 """has_stack(state, more): 1 if the stack has or gets space for so many more values."""
 push_copy = _with_one("lua_pushvalue", _VOID, _I32)

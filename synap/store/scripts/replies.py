@@ -8,25 +8,28 @@
     ~1 m      {set = {m = true}} (12      {big_number = "12"}
     =7 txt:a  {verbatim_string = {format = "txt", string = "a"}}
 
-Groups nest without recursion: the table of each open group lies on Lua's stack, with three words in LUA_NEST.
+Groups nest without recursion: the table of each open group lies on Lua's stack, with three words in the region WORDS,
+which nothing else needs meanwhile.
 """
 
 from synap.compiler.jit import kernel, outlined
 from synap.kernels.reals import parse_real
-from synap.store.memory.layout import LUA_BASE, LUA_NAMES, LUA_NEST, LUA_NEST_MAX
+from synap.store.memory.layout import LUA_BASE, LUA_NAMES, WORDS
 from synap.store.scripts import lua
 
 NAMES = (
     "ok", "err", "double", "map", "set", "big_number", "verbatim_string", "format", "string",
-    "ignore_error_stats_update",
+    "ignore_error_stats_update", "ERR reached lua stack limit",
 )  # fmt: skip
-OK, ERR, DOUBLE, MAP, SET, BIG_NUMBER, VERBATIM, FORMAT, STRING, NOT_COUNTED = range(len(NAMES))
+OK, ERR, DOUBLE, MAP, SET, BIG_NUMBER, VERBATIM, FORMAT, STRING, NOT_COUNTED, TOO_DEEP = range(len(NAMES))
+NAME_SIZES = tuple(len(text) for text in NAMES)
 NAME_BYTES = 32
 
 PLUS, MINUS, COLON, DOLLAR, STAR, UNDERSCORE, HASH, COMMA, PERCENT, TILDE, PAREN, EQUALS = b"+-:$*_#,%~(="
-CR, SMALL_T = b"\rt"
+CR, LF, SPACE, SMALL_T = b"\r\n t"
 IN_ARRAY, IN_MAP_KEY, IN_MAP_VALUE, IN_SET = range(4)
 KIND, LEFT, INDEX, NEST_WORDS = range(4)
+NEST_MAX = 64
 
 
 @kernel
@@ -115,7 +118,7 @@ def open_group(words, octets, state, at, depth):
     what = octets[at]
     end = line_end(octets, at + 1)
     count = line_integer(octets, at + 1, end)
-    nest = LUA_NEST + NEST_WORDS * depth
+    nest = WORDS + NEST_WORDS * depth
     words[nest + LEFT] = count
     words[nest + INDEX] = 0
     if what == STAR:
@@ -154,7 +157,7 @@ def push_reply(words, octets, state, at):
     while True:
         what = octets[at]
         if (what == STAR and octets[at + 1] != MINUS) or what == PERCENT or what == TILDE:
-            if depth == LUA_NEST_MAX or not lua.has_stack(state, 8):
+            if depth == NEST_MAX or not lua.has_stack(state, 8):
                 return 0
             at = open_group(words, octets, state, at, depth)
             depth += 1
@@ -162,12 +165,12 @@ def push_reply(words, octets, state, at):
             at = push_leaf(words, octets, state, at)
             if depth == 0:
                 return at
-            attach(words, state, LUA_NEST + NEST_WORDS * (depth - 1))
-        while depth and words[LUA_NEST + NEST_WORDS * (depth - 1) + LEFT] == 0:
+            attach(words, state, WORDS + NEST_WORDS * (depth - 1))
+        while depth and words[WORDS + NEST_WORDS * (depth - 1) + LEFT] == 0:
             depth -= 1
-            kind = words[LUA_NEST + NEST_WORDS * depth + KIND]
+            kind = words[WORDS + NEST_WORDS * depth + KIND]
             if kind != IN_ARRAY:
                 lua.set_field(state, -2, name(words, SET if kind == IN_SET else MAP))
             if depth == 0:
                 return at
-            attach(words, state, LUA_NEST + NEST_WORDS * (depth - 1))
+            attach(words, state, WORDS + NEST_WORDS * (depth - 1))

@@ -70,6 +70,7 @@ from synap.store.memory.layout import (
     SCRIPT_IN_CALL,
     SCRIPT_IN_PYTHON,
     SCRIPT_READS_ONLY,
+    SCRIPT_RUNS,
     STATUS_MASK,
     TAPE,
     WAIT,
@@ -91,6 +92,8 @@ from synap.store.memory.reply_sizes import bytes_in
 from synap.store.memory.tapes import ITEM_OVERHEAD
 from synap.store.scripts import lua, replies
 
+BY_TIME, BY_FAILURE = 1, 2
+"""Values of LUA_ENDED: the script has taken too long, or Python has failed."""
 DONE, REFUSED, ENDED = 0, 1, 2
 """What the reply on top of the stack is: the value of a reply, the table of an error, or nil: the script must end."""
 WORDS_MOST = 8000  # words of a call: as many as Lua's stack takes
@@ -259,7 +262,7 @@ def answer(state):
     words[LUA_FLAGS] |= SCRIPT_IN_CALL
     told = carry_out(words, octets, state, lua.top(state))
     if words[LUA_DEADLINE] and calls.ticks(words) > words[LUA_DEADLINE]:
-        words[LUA_ENDED] = 1
+        words[LUA_ENDED] = words[LUA_ENDED] or BY_TIME
     if words[LUA_ENDED]:  # by the clock, or by a failure in Python
         lua.push_nil(state)
         told = ENDED
@@ -319,8 +322,10 @@ def allocator(heap, block, old, new):
 def hook(state, where):
     """End a script whose time is over, as often as the script goes on all the same."""
     words = view(lua.heap_of(state), 1 << 58)
+    if not words[LUA_FLAGS] & SCRIPT_RUNS:  # Python has called Lua
+        return
     if words[LUA_ENDED] or (words[LUA_DEADLINE] and calls.ticks(words) > words[LUA_DEADLINE]):
-        words[LUA_ENDED] = 1
+        words[LUA_ENDED] = words[LUA_ENDED] or BY_TIME
         lua.push_nil(state)
         lua.raise_error(state)
 

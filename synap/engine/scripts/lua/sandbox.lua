@@ -1,7 +1,10 @@
 -- The world of a script: what it may reach, the library `redis`, and `run`, which runs one script.
 --
--- This chunk is loaded before the global table is replaced. It gets what only it may use, and returns (world, run):
--- `world` becomes the global table of all later chunks, `run` is kept by the engine.
+-- This chunk is loaded before the global table is replaced. It gets what only it may use, and returns `world`,
+-- which becomes the global table of all later chunks, and the functions and tables that the engine keeps.
+--
+-- Libraries of functions are loaded with a global table of their own, which has `redis.register_function` and little
+-- else, as in Redis; once loaded, their functions have `world`.
 --
 -- No table that outlives a script can be changed by one: the global table and the libraries are empty tables in front
 -- of the real ones, without a way to store into them, and each function that stores into a table it is given refuses
@@ -12,7 +15,7 @@ local call, protected_call, bridge, library_function, ended, bits, octets, null,
 local error, type, tostring, tonumber, select, raw_unpack = error, type, tostring, tonumber, select, unpack
 local raw_next, raw_pcall, raw_xpcall, raw_get, raw_set = next, pcall, xpcall, rawget, rawset
 local raw_getmetatable, raw_setmetatable, raw_loadstring = getmetatable, setmetatable, loadstring
-local raw_resume = coroutine.resume
+local raw_resume, set_environment = coroutine.resume, setfenv
 local raw_insert, raw_remove, raw_sort, concat = table.insert, table.remove, table.sort, table.concat
 local floor, byte = math.floor, string.byte
 local getinfo, count_garbage = debug.getinfo, collectgarbage
@@ -20,14 +23,16 @@ local getinfo, count_garbage = debug.getinfo, collectgarbage
 local RESULTS_MAX, INT_MAX = 7900, 2147483647
 local READ_ONLY = "Attempt to modify a readonly table"
 local BARE = "\0"  -- before the text of an error that `library_call` is to leave without a place
-local real = {}  -- the table behind each read-only table
+local real = raw_setmetatable({}, { __mode = "k" })  -- the table behind each read-only table
+
+local function refuse_to_store() error(READ_ONLY, 2) end
 
 local function read_only(behind)
   local front = {}
   real[front] = behind
   return raw_setmetatable(front, {
     __index = behind,
-    __newindex = function() error(READ_ONLY, 2) end,
+    __newindex = refuse_to_store,
     __metatable = false,
   })
 end
@@ -384,9 +389,95 @@ raw_setmetatable(behind, {
 local world = read_only(behind)
 behind._G = world
 
--- Runs one script; returns (true, value) or (false, text of the error, the table of an error reply).
+-- Libraries.
+
+local pending  -- functions of the library that is being loaded: their names, then what was told of each by its name
+local NAME_WANTED = "ERR Function names can only contain letters, numbers, or underscores(_) and must be at least one character long"
+
+local function text_of(value)
+  return type(value) == "number" and tostring(value) or type(value) == "string" and value or nil
+end
+
+local function flags_of(given)
+  local found, i = {}, 1
+  while given[i] ~= nil do
+    local flag = given[i]
+    if not (flag == "no-writes" or flag == "allow-oom" or flag == "allow-stale" or flag == "no-cluster"
+      or flag == "allow-cross-slot-keys")
+    then
+      plain_error("ERR unknown flag given")
+    end
+    found[i] = flag
+    i = i + 1
+  end
+  return found
+end
+
+local named = {
+  function_name = function(told, value)
+    told.name = text_of(value) or plain_error("ERR function_name argument given to redis.register_function must be a string")
+  end,
+  description = function(told, value)
+    told.description = text_of(value) or plain_error("ERR description argument given to redis.register_function must be a string")
+  end,
+  callback = function(told, value)
+    if type(value) ~= "function" then
+      plain_error("ERR callback argument given to redis.register_function must be a function")
+    end
+    told.callback = value
+  end,
+  flags = function(told, value)
+    if type(value) ~= "table" then
+      plain_error("ERR flags argument to redis.register_function must be a table representing function flags")
+    end
+    told.flags = flags_of(value)
+  end,
+}
+
+local function register_function(...)
+  local count = select("#", ...)
+  if count < 1 or count > 2 then plain_error("ERR wrong number of arguments to redis.register_function") end
+  local first, second = ...
+  local told = { flags = {} }
+  if count == 1 then
+    if type(first) ~= "table" then
+      plain_error("ERR calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).")
+    end
+    for name, value in raw_next, first do
+      local take = raw_get(named, name)
+      if not take then plain_error("ERR unknown argument given to redis.register_function") end
+      take(told, value)
+    end
+    if not told.name then plain_error("ERR redis.register_function must get a function name argument") end
+    if not told.callback then plain_error("ERR redis.register_function must get a callback argument") end
+  else
+    told.name = text_of(first) or plain_error("ERR first argument to redis.register_function must be a string")
+    if type(second) ~= "function" then
+      plain_error("ERR second argument to redis.register_function must be a function")
+    end
+    told.callback = second
+  end
+  if not told.name:find("^[%w_]+$") then plain_error(NAME_WANTED) end
+  if #told.name > 512 then plain_error("ERR the name of a function has at most 512 letters") end
+  local low = told.name:lower()
+  if pending[low] then plain_error("ERR Function already exists in the library") end
+  pending[#pending + 1], pending[low] = told.name, told
+end
+
+local load_redis = { register_function = register_function, log = redis.log }
+for name, value in raw_next, redis do
+  if name:find("^LOG_") or name:find("^REDIS_VERSION") then load_redis[name] = value end
+end
+callable(load_redis)
+local refusing = raw_getmetatable(behind)
+raw_setmetatable(load_redis, refusing)
+local load_world = raw_setmetatable({ redis = read_only(load_redis) }, refusing)
+
+-- Scripts and functions: an entry has the function, its title (a SHA1 or a name), bits, and its seat in the cache.
 
 local OWN = "@synap"
+local by_text, by_sha, by_name = {}, {}, {}
+local texts = {}  -- by SHA1
 
 local function explain(problem)
   if problem == nil and ended() then return nil end
@@ -400,17 +491,82 @@ local function explain(problem)
   return { err = raw_get(problem, "err"), source = where and where.source, line = where and where.currentline }
 end
 
-local function run(body, keys, arguments)
-  raw_set(behind, "KEYS", keys)
-  raw_set(behind, "ARGV", arguments)
-  local ok, value = raw_xpcall(body, explain)
-  raw_set(behind, "KEYS", nil)
-  raw_set(behind, "ARGV", nil)
+-- Runs the script of an entry; returns (true, value) or (false, the text of the error or nil).
+local function run(entry, keys, arguments)
+  local body, ok, value = entry[1]
+  if entry.library then
+    ok, value = raw_xpcall(function() return body(keys, arguments) end, explain)
+  else
+    raw_set(behind, "KEYS", keys)
+    raw_set(behind, "ARGV", arguments)
+    ok, value = raw_xpcall(body, explain)
+    raw_set(behind, "KEYS", nil)
+    raw_set(behind, "ARGV", nil)
+  end
   if ok then return true, value end
   if value == nil or type(value) ~= "table" then return false, nil end
   local text = value.err
   if type(text) ~= "string" then text = "ERR unknown error" end
-  return false, text, value.source, value.line
+  text = text .. " script: " .. entry[2]
+  if value.source and value.line then text = text .. ", on " .. value.source .. ":" .. value.line .. "." end
+  return false, text
 end
 
-return world, run
+-- Runs the text of a library; returns (true, and for each function its name, description or nil, and flags in one
+-- text), or (false, the text of the error or nil).
+local function load_library(body)
+  local front = {}
+  local meta = { __index = load_world, __newindex = refuse_to_store, __metatable = false }
+  real[front] = load_world
+  set_environment(body, raw_setmetatable(front, meta))
+  pending = {}
+  local ok, problem = raw_xpcall(body, explain)
+  meta.__index = behind
+  real[front] = behind
+  if not ok then
+    local text = type(problem) == "table" and problem.err
+    pending = nil
+    return false, type(text) == "string" and text or nil
+  end
+  local told = {}
+  for i, name in ipairs(pending) do
+    local one = pending[name:lower()]
+    told[3 * i - 2], told[3 * i - 1], told[3 * i] = name, one.description or false, concat(one.flags, " ")
+  end
+  return true, raw_unpack(told, 1, 3 * #pending)
+end
+
+local READS_ONLY, MAY_WRITE = 2, 16  -- SCRIPT_* of store/memory/layout.py
+
+local function remove_library(library)
+  for name, entry in raw_next, by_name do
+    if entry.library == library then by_name[name] = nil end
+  end
+end
+
+-- Makes the functions of the library that was loaded last those of this name.
+local function add_library(library)
+  remove_library(library)
+  for _, name in ipairs(pending) do
+    local one = pending[name:lower()]
+    local bits = MAY_WRITE
+    for _, flag in ipairs(one.flags) do
+      if flag == "no-writes" then bits = READS_ONLY end
+    end
+    by_name[name:lower()] = { one.callback, name, bits, 0, library = library }
+  end
+  pending = nil
+end
+
+local function keep(body, text, sha, flags, seat)
+  local entry = { body, sha, flags, seat }
+  by_text[text], by_sha[sha], texts[sha] = entry, entry, text
+end
+
+local function drop(sha)
+  by_text[texts[sha]], by_sha[sha], texts[sha] = nil, nil, nil
+end
+
+local function move(sha, seat) by_sha[sha][4] = seat end
+
+return world, run, keep, drop, move, load_library, add_library, remove_library, by_text, by_sha, by_name

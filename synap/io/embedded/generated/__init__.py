@@ -5,10 +5,12 @@ from synap.io.embedded.generated.geo import GeoMethods
 from synap.io.embedded.generated.hashes import HashesMethods
 from synap.io.embedded.generated.hyperloglog import HyperloglogMethods
 from synap.io.embedded.generated.keys import KeysMethods
+from synap.io.embedded.generated.libraries import LibrariesMethods
 from synap.io.embedded.generated.lists import ListsMethods
 from synap.io.embedded.generated.queues import QueuesMethods
 from synap.io.embedded.generated.renames import RenamesMethods
 from synap.io.embedded.generated.rooms import RoomsMethods
+from synap.io.embedded.generated.scripts import ScriptsMethods
 from synap.io.embedded.generated.sets import SetsMethods
 from synap.io.embedded.generated.sorting import SortingMethods
 from synap.io.embedded.generated.strings import StringsMethods
@@ -21,5 +23,6 @@ __all__ = ["RowMethods"]
 class RowMethods(
     StringsMethods, KeysMethods, SubstringsMethods, ListsMethods, SetsMethods, HashesMethods, ZsetsMethods,
     QueuesMethods, RenamesMethods, BitmapsMethods, HyperloglogMethods, GeoMethods, SortingMethods, RoomsMethods,
+    ScriptsMethods, LibrariesMethods,
 ):  # fmt: skip
     """The methods of every row."""

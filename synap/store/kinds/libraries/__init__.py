@@ -1,0 +1,1 @@
+"""Libraries of functions in Lua, by their names: their texts."""

@@ -1,0 +1,278 @@
+"""Rows that run a script: find it in the tables of Lua, push its keys and arguments, run it, and write what it returns.
+
+The tables have an entry for each script: its function, the SHA1 (of a function of a library: the name), SCRIPT_*
+bits, and its seat in SCRIPT_USES. Python makes the entries (engine/scripts/); a script that has none yet is UNPREPARED.
+
+Calls within the script overwrite the tape and the blob of this call, and the regions that every call uses. So keys
+and arguments go to Lua first, and the reply is written after the last call. It is UNWRITTEN if the caller of this row
+cannot take it, if it is an error, which Python takes note of, and after a failure in Python, which is raised there.
+"""
+
+from synap.compiler.jit import inlined, kernel, outlined
+from synap.store.calls import calls
+from synap.store.memory import tapes
+from synap.store.memory.layout import (
+    AS_ERROR,
+    CALL_BLOB,
+    GUARD_RATE,
+    IN_GROUP,
+    ITEM,
+    ITEM_TEXT,
+    LACKED,
+    LIBRARIES_CHANGES,
+    LUA_BASE,
+    LUA_BY_NAME,
+    LUA_BY_SHA,
+    LUA_BY_TEXT,
+    LUA_DEADLINE,
+    LUA_ENDED,
+    LUA_FLAGS,
+    LUA_FULL,
+    LUA_ITEMS_MOST,
+    LUA_LIBRARIES,
+    LUA_MEMORY,
+    LUA_NAMESPACE,
+    LUA_NOTED,
+    LUA_RUN,
+    LUA_SEQ,
+    LUA_SIZE,
+    LUA_STATE,
+    LUA_TEXT_AT,
+    LUA_TIME_MAX,
+    LUA_USES,
+    LUA_VERSION,
+    MARK_BITS,
+    REFUSE_CALLER,
+    REPLY_BYTES_MAX,
+    REPLY_ITEMS_LANE,
+    REPLY_ITEMS_MAX,
+    SCRATCH,
+    SCRIPT_IN_CALL,
+    SCRIPT_IN_PYTHON,
+    SCRIPT_MAY_WRITE,
+    SCRIPT_READS_ONLY,
+    SCRIPT_RUNS,
+    SCRIPT_USES,
+    SEQ,
+    UNPREPARED,
+    UNWRITTEN,
+)
+from synap.store.memory.refusals import (
+    NO_FUNCTION,
+    NO_SCRIPT,
+    REPLY_TOO_LARGE,
+    SCRIPT_ENDED,
+    SCRIPT_ENDED_LATE,
+    SCRIPT_NO_MEMORY,
+    SCRIPT_WRITES,
+)
+from synap.store.scripts import lua, returned
+from synap.store.scripts.script_calls import BY_FAILURE
+from synap.store.slots.scripts import (
+    SCRIPT_EVAL_ARGS,
+    SCRIPT_EVAL_ARGS_ARG,
+    SCRIPT_EVAL_ARGS_STRIDE,
+    SCRIPT_EVAL_KEYS,
+    SCRIPT_EVAL_SCRIPT,
+)
+from synap.store.upkeep import eviction
+
+TABLE, ENTRY, RESULT = 1, 2, 3
+"""Places on the stack."""
+TITLE, FLAGS, SEAT = 2, 3, 4
+"""Places in an entry, behind its function."""
+TITLE_BYTES_MAX = 512  # of a SHA1 or the name of a function, which lie in SCRATCH in small letters
+ROOM = 4096  # bytes that have to be free before a script that may write
+NS_IN_MS = 1_000_000
+
+
+@kernel
+def push_title(words, octets, state, at, size):
+    """Push a SHA1 or a name in small letters; nil if it is too long for one."""
+    if size > TITLE_BYTES_MAX:
+        lua.push_nil(state)
+        return
+    for i in range(size):
+        c = octets[at + i]
+        octets[SCRATCH * 8 + i] = c + 32 if 65 <= c <= 90 else c
+    lua.push_text(state, words[LUA_BASE] + SCRATCH * 8, size)
+
+
+@kernel
+def find(words, octets, state, tape, table):
+    """Push a table, and the entry in it of the script that a call names; return False if there is none."""
+    at = tapes.text_at(words, tape, SCRIPT_EVAL_SCRIPT)
+    size = tapes.text_size(words, tape, SCRIPT_EVAL_SCRIPT)
+    lua.push_index(state, lua.REGISTRY, words[table])
+    if table == LUA_BY_TEXT:
+        lua.push_text(state, words[LUA_BASE] + at, size)
+    else:
+        push_title(words, octets, state, at, size)
+    if lua.kind(state, -1) == lua.STRING:
+        lua.replace_key(state, TABLE)
+    return lua.kind(state, -1) == lua.TABLE
+
+
+@kernel
+def entry_number(state, place):
+    """Return a number of the entry on the stack."""
+    lua.push_index(state, ENTRY, place)
+    found = int(lua.number(state, -1))
+    lua.set_top(state, -2)
+    return found
+
+
+@kernel
+def push_texts(words, state, tape, slot):
+    """Push the texts of a group as a table."""
+    count = words[tape + slot]
+    item = tapes.first_item(words, tape, slot)
+    lua.push_table(state, count, 0)
+    for i in range(count):
+        at = tapes.text_at(words, tape, item + SCRIPT_EVAL_ARGS_ARG)
+        lua.push_text(state, words[LUA_BASE] + at, tapes.text_size(words, tape, item + SCRIPT_EVAL_ARGS_ARG))
+        lua.set_index(state, -2, i + 1)
+        item += SCRIPT_EVAL_ARGS_STRIDE
+
+
+@kernel
+def begin(words, tape, reads_only):
+    """Set the registers for a script that begins."""
+    words[LUA_NAMESPACE] = words[tape - 2]
+    words[LUA_VERSION] = 2
+    words[LUA_SEQ] = words[SEQ]
+    words[LUA_DEADLINE] = calls.ticks(words) + words[LUA_TIME_MAX] * NS_IN_MS
+    words[LUA_ENDED] = 0
+    words[LUA_ITEMS_MOST] = 0
+    words[LUA_FLAGS] = (
+        SCRIPT_RUNS | (SCRIPT_READS_ONLY if reads_only else 0) | (SCRIPT_IN_PYTHON if words[LUA_NOTED] else 0)
+    )
+
+
+@kernel
+def write_title(words, octets, state, reply):
+    """Copy the title of the entry on the stack to where the texts of the reply begin; its octet is the reply's number.
+    """
+    lua.push_index(state, ENTRY, TITLE)
+    source = lua.text(state, -1, words[LUA_BASE] + LUA_SIZE * 8)
+    size = words[LUA_SIZE]
+    lua.copy_in(octets, CALL_BLOB * 8, source, size)
+    lua.set_top(state, -2)
+    tapes.set_scalar(words, reply, CALL_BLOB * 8)
+    words[LUA_TEXT_AT] = CALL_BLOB * 8 + size
+
+
+@kernel
+def refuse(words, reply, refusal):
+    """Return a refusal whose text names the time that a script may take."""
+    tapes.set_scalar(words, reply, words[LUA_TIME_MAX])
+    return refusal
+
+
+@kernel
+def write_outcome(words, octets, state, reply, failed, items_max, bytes_max):
+    """Write the reply of the script that has left its results on the stack; return the status of the call."""
+    if words[LUA_ENDED] == BY_FAILURE:
+        return UNWRITTEN
+    ended = failed or not lua.truth(state, RESULT)
+    if ended and words[LUA_ENDED]:
+        return refuse(words, reply, SCRIPT_ENDED if words[LUA_SEQ] == words[SEQ] else SCRIPT_ENDED_LATE)
+    if ended and (failed or lua.kind(state, RESULT + 1) != lua.STRING):
+        return refuse(words, reply, SCRIPT_NO_MEMORY)
+    write_title(words, octets, state, reply)
+    start = words[LUA_TEXT_AT]
+    lua.set_top(state, RESULT + 1)
+    if ended:
+        fits = returned.add_string(words, octets, state, reply, AS_ERROR)
+    else:
+        fits = returned.write_reply(words, octets, state, reply)
+    if not fits:
+        return refuse(words, reply, REPLY_TOO_LARGE)
+    items = words[reply + 1]
+    size = words[LUA_TEXT_AT] - start
+    words[LUA_ITEMS_MOST] = max(words[LUA_ITEMS_MOST], items)
+    first = words[reply + 3]
+    if first & ~(-1 << MARK_BITS) == ITEM_TEXT | AS_ERROR or words[LUA_ITEMS_MOST] > REPLY_ITEMS_LANE:
+        return UNWRITTEN
+    return ITEM if items <= items_max and size + items * tapes.ITEM_OVERHEAD <= bytes_max else UNWRITTEN
+
+
+@outlined
+def run(words, octets, tape, now, reply, table, none, reads_only):
+    """Run the script that a call names in one of the tables; return the status. `none`: the status if there is none."""
+    state = words[LUA_STATE]
+    if state == 0 or words[LUA_MEMORY] > words[LUA_FULL]:
+        return UNPREPARED
+    if table == LUA_BY_NAME and words[LUA_LIBRARIES] != words[LIBRARIES_CHANGES]:
+        return UNPREPARED
+    items_max = words[REPLY_ITEMS_MAX]
+    bytes_max = words[REPLY_BYTES_MAX]
+    guards = words[REFUSE_CALLER]
+    words[LUA_FLAGS] = SCRIPT_IN_CALL  # outside of a protected call no memory may lack
+    status = none
+    if find(words, octets, state, tape, table):
+        flags = entry_number(state, FLAGS)
+        seat = entry_number(state, SEAT)
+        words[LUA_USES] += 1
+        words[SCRIPT_USES + seat] = words[LUA_USES]
+        status = 0
+        if reads_only and flags & SCRIPT_MAY_WRITE:
+            status = refuse(words, reply, SCRIPT_WRITES)
+    if status == 0:
+        reads_only = reads_only or flags & SCRIPT_READS_ONLY
+        lua.push_index(state, lua.REGISTRY, words[LUA_RUN])
+        lua.push_copy(state, ENTRY)
+        push_texts(words, state, tape, SCRIPT_EVAL_KEYS)
+        push_texts(words, state, tape, SCRIPT_EVAL_ARGS)
+        alone = words[IN_GROUP] == 0  # else the script is a call of EXEC, whose group goes on behind it
+        if alone and not reads_only:  # nothing is evicted within a group
+            eviction.has_memory(words, octets, now, ROOM)
+        words[IN_GROUP] = max(words[IN_GROUP], 1)
+        words[REFUSE_CALLER] = guards & ~GUARD_RATE
+        begin(words, tape, reads_only)
+        failed = lua.try_call(state, 3, lua.EVERY, 0)
+        words[LUA_FLAGS] = SCRIPT_IN_CALL
+        words[REFUSE_CALLER] = guards
+        status = write_outcome(words, octets, state, reply, failed, items_max, bytes_max)
+        if alone and words[LUA_ENDED] != BY_FAILURE:
+            words[IN_GROUP] = 0
+        words[LACKED] = 0
+    lua.set_top(state, 0)
+    words[LUA_FLAGS] = 0
+    return status
+
+
+@inlined
+def evaluate(words, octets, tape, now, reply):
+    """Run the script of this text."""
+    return run(words, octets, tape, now, reply, LUA_BY_TEXT, UNPREPARED, 0)
+
+
+@inlined
+def evaluate_ro(words, octets, tape, now, reply):
+    """Run the script of this text, which may not write."""
+    return run(words, octets, tape, now, reply, LUA_BY_TEXT, UNPREPARED, 1)
+
+
+@inlined
+def evaluate_sha(words, octets, tape, now, reply):
+    """Run the script with this SHA1."""
+    return run(words, octets, tape, now, reply, LUA_BY_SHA, NO_SCRIPT, 0)
+
+
+@inlined
+def evaluate_sha_ro(words, octets, tape, now, reply):
+    """Run the script with this SHA1, which may not write."""
+    return run(words, octets, tape, now, reply, LUA_BY_SHA, NO_SCRIPT, 1)
+
+
+@inlined
+def call_function(words, octets, tape, now, reply):
+    """Run the function of a library."""
+    return run(words, octets, tape, now, reply, LUA_BY_NAME, NO_FUNCTION, 0)
+
+
+@inlined
+def call_function_ro(words, octets, tape, now, reply):
+    """Run the function of a library, which may not write."""
+    return run(words, octets, tape, now, reply, LUA_BY_NAME, NO_FUNCTION, 1)
