@@ -49,8 +49,10 @@ def decode_at(reply: bytes, at: int) -> tuple[Any, int]:
     kind, text = reply[at : at + 1], reply[at + 1 : end]
     at = end + 2
     match kind:
-        case b":":
+        case b":" | b"(":
             return int(text), at
+        case b"#":
+            return text == b"t", at
         case b"+":
             return text, at
         case b"-":
@@ -59,7 +61,7 @@ def decode_at(reply: bytes, at: int) -> tuple[Any, int]:
             return None, at
         case b",":
             return float(text), at
-        case b"$":
+        case b"$" | b"=":
             size = int(text)
             if size < 0:
                 return None, at

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from synap.arguments import WRITE, Choice, Counted, Key, Many, Optional, Raw, Text
+from synap.arguments import WRITE, Choice, Counted, Int, Key, Many, Optional, Raw, Text
 from synap.command import DIAGNOSTICS, Command, Example
 from synap.commands import keys, renames, sorting
 from synap.methods import CLIENT, EMBEDDED, Method
@@ -11,6 +11,8 @@ from synap.routes import Post
 from synap.store.kinds.table import KINDS, NAMED
 from synap.traits import MAY_REPLICATE, NOT_IN_SCRIPTS, RUNS_SCRIPT, SESSION
 
+TIMEOUT_MS = 5000
+"""The time that a script may take, in ms, if the request does not say it."""
 _CALLED_ROWS = [
     *keys.ROWS, *renames.ROWS, *sorting.ROWS,
     *(row for kind in (*KINDS, *NAMED) for module in kind.rows for row in import_module(module).ROWS),
@@ -28,6 +30,10 @@ _GIVEN = (
     ),
     Many("args", Raw("arg"), least=0),
 )  # fmt: skip
+_IN_JSON = (
+    Many("keys", Key("key", access=WRITE), least=0), Many("args", Raw("arg"), least=0),
+    Int("timeout_ms", least=1, default=TIMEOUT_MS),
+)  # fmt: skip
 _CALLED = (_KEYS, Many("args", Raw("arg"), least=0))
 _SHA = "930269f31393d0be681588b6ab08dccee7d6bb67"  # of the text `return(1)`
 _LOAD = Example("SCRIPT LOAD return(1)", _SHA)
@@ -39,7 +45,6 @@ ROWS = [
         "script.eval", 0x1501, "Run a script in Lua with keys and arguments, and return what it returns.",
         args=(Raw("script"), *_CALLED), resp="EVAL", reply=ANY, run="scripts.evaluate",
         traits=_RUNS | MAY_REPLICATE, python=Method(by_hand=CLIENT | EMBEDDED), calls_families=_FAMILIES,
-        http=(Post("/script/eval"),), json=_TOLD,
         examples=(
             Example("SET k 5", "OK"), Example("EVAL return(redis.call('GET',KEYS[1])) 1 k", "5"),
             Example("EVAL return{1,ARGV[1]} 0 x", [1, "x"]),
@@ -56,7 +61,6 @@ ROWS = [
         "script.evalsha", 0x1503, "Run a script of the cache, named by its SHA1 in hexadecimal digits.",
         args=(Raw("sha1"), *_CALLED), resp="EVALSHA", reply=ANY, run="scripts.evaluate_sha",
         traits=_RUNS | MAY_REPLICATE, python=Method(by_hand=CLIENT | EMBEDDED), calls_families=_FAMILIES,
-        http=(Post("/script/evalsha"),), json=_TOLD,
         examples=(_LOAD, Example(f"EVALSHA {_SHA} 0", 1)),
     ),
     Command(
@@ -65,6 +69,22 @@ ROWS = [
         python=Method(by_hand=CLIENT | EMBEDDED),
         calls_families=_FAMILIES,
         examples=(_LOAD, Example(f"EVALSHA_RO {_SHA} 0", 1)),
+    ),
+    Command(
+        "script.run", 0x150D, "Run a script in Lua for JSON, for a time at most, and return what it returns.",
+        args=(Raw("script"), *_IN_JSON), reply=ANY, run="scripts.evaluate_json", traits=_RUNS | MAY_REPLICATE,
+        calls_families=_FAMILIES, http=(Post("/script/eval"),), envelope=("script.eval",), json=_TOLD,
+    ),
+    Command(
+        "script.run_sha", 0x150E, "Run a script of the cache, named by its SHA1, for JSON and for a time at most.",
+        args=(Raw("sha1"), *_IN_JSON), reply=ANY, run="scripts.evaluate_sha_json", traits=_RUNS | MAY_REPLICATE,
+        calls_families=_FAMILIES, http=(Post("/script/evalsha"),), envelope=("script.evalsha",), json=_TOLD,
+    ),
+    Command(
+        "script.call", 0x150F, "Run a function of a library for JSON, for a time at most, and return what it returns.",
+        args=(Raw("function"), *_IN_JSON), reply=ANY, run="scripts.call_function_json",
+        traits=_RUNS | MAY_REPLICATE, calls_families=_FAMILIES, http=(Post("/function/call"),),
+        envelope=("function.call",), json={"result": "$reply"},
     ),
     Command(
         "script.load", 0x1505, "Store a script in the cache without running it, and return its SHA1.",
@@ -96,7 +116,6 @@ ROWS = [
         "script.fcall", 0x150A, "Run a function of a library with keys and arguments, and return what it returns.",
         args=(Raw("function"), *_GIVEN), resp="FCALL", reply=ANY, run="scripts.call_function",
         traits=_RUNS | MAY_REPLICATE, python=Method(by_hand=CLIENT | EMBEDDED), calls_families=_FAMILIES,
-        http=(Post("/function/call"),), json={"result": "$reply"},
     ),
     Command(
         "script.fcall_ro", 0x150B, "Run a function of a library that may not write.",

@@ -130,9 +130,11 @@ TABLE: tuple[Setting, ...] = (
     Setting("scripts.memory_bytes_max", Size(MIB, 1 << 40), 64 * MIB, "Memory of Lua for all scripts together. A "
             "script that needs more ends with an error; what it has written stays. The reply to one of its calls may "
             "exceed it."),
-    Setting("scripts.time_ms_max", Whole(1, 86_400_000), 5000, "Longest run of a script; no other client is served "
-            "meanwhile. A script that runs longer ends with an error; what it has written stays. One call, and one "
-            "search for a pattern, are not interrupted."),
+    Setting("scripts.time_ms_max", Whole(1, 86_400_000), 60_000, "Longest run of a script; no other client is served "
+            "meanwhile. A script that runs longer ends with an error; what it has written stays. One call is not "
+            "interrupted."),
+    Setting("scripts.busy_ms", Whole(1, 86_400_000), 5000, "Run of a script after which other clients are told BUSY, "
+            "and may end the script if it has written nothing. Redis calls it busy-reply-threshold."),
     Setting("compression.enabled", Switch(), False, "Compress long strings in memory."),
     Setting("compression.default_algorithm", Choice(("lz4", "zstd")), "lz4", "Compression algorithm: lz4 is several "
             "times faster, zstd compresses better."),

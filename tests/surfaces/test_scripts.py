@@ -14,7 +14,7 @@ from synap.store.memory import frames, layout
 from tests.engine.engines import House
 from tests.store.copies import fresh, replayed
 from tests.store.differential import digest
-from tests.support import Bench, Refusal
+from tests.support import Bench, Refusal, command
 from tests.surfaces.surfaces import Surfaces
 
 ONE = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
@@ -41,7 +41,7 @@ def test_json_and_programs(surfaces: Surfaces) -> None:
     assert surfaces.command("script.eval", body)["payload"]["result"] == 10
     told = surfaces.rest("POST", "/script/load", {"script": "return {1,'a',{true,false}}"})
     sha = told[1]["sha1"]
-    assert surfaces.rest("POST", "/script/evalsha", {"sha1": sha})[1]["result"] == [1, "a", [1, None]]
+    assert surfaces.rest("POST", "/script/evalsha", {"sha1": sha})[1]["result"] == [1, "a", [True, False]]
     assert surfaces.rest("POST", "/script/exists", {"hashes": [sha, "x"]})[1] == {"exists": [True, False]}
     status, told, _ = surfaces.rest("POST", "/script/evalsha", {"sha1": "f" * 40})
     assert status == 400 and told["error"] == f"Invalid request: NOSCRIPT {'f' * 40}"
@@ -55,6 +55,45 @@ def test_json_and_programs(surfaces: Surfaces) -> None:
     assert db.eval(ONE, ["n"], ["7"]) == 7 and db.evalsha(db.script_load(ONE), ["n"], ["1"]) == 8
     with pytest.raises(Fault, match="value is not an integer"):
         db.eval(ONE, ["n"], ["x"])
+
+
+JSON = [
+    ("nil", None), ("", None), ("true", True), ("false", False), ("7", 7), ("1.5", 1.5), ("-0.25", -0.25),
+    ("2^53", 2**53),
+    ("'text'", "text"), ("{}", []), ("{1,2,3}", [1, 2, 3]), ("{1,nil,3}", [1, None, 3]),
+    ("{[3]='c'}", [None, None, "c"]),
+    ("{a=1,b={c={true,1.5}}}", {"a": 1, "b": {"c": [True, 1.5]}}), ("{5,a=1}", {"a": 1}), ("{a={}}", {"a": []}),
+    ("{ok='fine'}", "fine"), ("{{err='bad'},1}", [{"err": "bad"}, 1]), ("{double=0.5}", 0.5), ("{[1.5]=1}", []),
+    ("{map={x=1}}", {"x": 1}), ("{set={x=true}}", ["x"]), ("{big_number='12'}", "12"),
+    ("{verbatim_string={format='txt',string='abc'}}", "abc"), ("'\\255x'", "<binary data: 2 bytes>"),
+    ("redis.call('SET', 'k', 'v')", "OK"), ("redis.call('GET', 'none')", False), ("{ARGV[1], ARGV[2]}", ["5", "x"]),
+]  # fmt: skip
+"""What a script returns, and what JSON has of it."""
+
+
+@pytest.mark.parametrize(("returned", "wanted"), JSON)
+def test_results_in_json(surfaces: Surfaces, returned: str, wanted: Any) -> None:
+    body = {"script": f"return {returned}", "args": [5, "x"]}
+    assert surfaces.rest("POST", "/script/eval", body)[:2] == (200, {"result": wanted, "sha1": _sha(body["script"])})
+    assert surfaces.command("script.eval", body)["payload"]["result"] == wanted
+
+
+@pytest.mark.parametrize("returned", ["0/0", "1/0", "-1/0", "print or tostring", "{1,{0/0}}", "{a=function() end}"])
+def test_results_that_json_does_not_have(surfaces: Surfaces, returned: str) -> None:
+    script = f"return {returned}".replace("print or ", "")
+    status, told, _ = surfaces.rest("POST", "/script/eval", {"script": script})
+    assert status == 400 and "JSON does not have" in told["error"]
+    assert surfaces.rest("POST", "/script/eval", {"script": "return 1"})[1]["result"] == 1
+
+
+def test_styles_over_resp(surfaces: Surfaces) -> None:
+    for script, second, third in (
+        ("{big_number='12345678901234567890'}", b"$20\r\n12345678901234567890\r\n", b"(12345678901234567890\r\n"),
+        ("{verbatim_string={format='txt',string='ab'}}", b"$2\r\nab\r\n", b"=6\r\ntxt:ab\r\n"),
+        ("{double=3.5}", b"$3\r\n3.5\r\n", b",3.5\r\n"), ("{{ok='a'},{err='B c'}}", *2 * [b"*2\r\n+a\r\n-B c\r\n"]),
+    ):  # fmt: skip
+        for version, wanted in ((2, second), (3, third)):
+            assert surfaces.resp_bytes(command("EVAL", f"return {script}", "0"), version) == wanted
 
 
 def _sha(text: str) -> str:

@@ -69,10 +69,8 @@ def restore(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> V
 
 def stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Return the number of libraries and functions; no function runs while this is carried out."""
-    found = engine.scripts.libraries.listed(now)
-    functions = sum(len(each.functions) for each in found)
-    counts: dict[str, Value] = {"libraries_count": len(found), "functions_count": functions}
-    return {"running_script": None, "engines": {"LUA": counts}}
+    engine.scripts.libraries.sync(now)
+    return {"running_script": None} | engine.scripts.libraries.counts()
 
 
 def kill(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:

@@ -198,6 +198,10 @@ def _small(register: int, read: Reader) -> Live:
     return _register(register, read, "how large a structure may grow before it leaves its small form")
 
 
+def _busy_ms(engine: Engine, ms: int) -> None:
+    engine.scripts.busy_ms = ms
+
+
 _COUNT, _BYTES = whole(0, LONG_MAX), memory()
 
 LIVE: dict[str, Live] = {
@@ -240,6 +244,8 @@ LIVE: dict[str, Live] = {
     ),
     "loglevel": Live(choice(*LOG_LEVELS), lambda engine: engine.host.config.get("loglevel", "notice"), _log_level,
                      "`logging.level`"),
+    "busy-reply-threshold": Live(whole(0, LONG_MAX), lambda engine: engine.scripts.busy_ms, _busy_ms,
+                                 "`scripts.busy_ms`"),
     "notify-keyspace-events": Live(EVENT_CLASSES, lambda engine: engine.keyspace_events.shown(),
                                    lambda engine, classes: engine.keyspace_events.choose(classes),
                                    "which changes of keys are published"),

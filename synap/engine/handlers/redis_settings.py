@@ -87,7 +87,7 @@ KEPT: dict[str, Known] = {
         "cluster-announce-bus-port 0 cluster-announce-port 0 cluster-announce-tls-port 0 replica-announce-port 0"
     )),
     **_all(whole(0, LONG_MAX), (
-        "acllog-max-len 128 busy-reply-threshold 5000 cluster-node-timeout 15000 cluster-ping-interval 0 "
+        "acllog-max-len 128 cluster-node-timeout 15000 cluster-ping-interval 0 "
         "repl-backlog-ttl 3600 stream-node-max-entries 100"
     )),
     **_all(memory(), "auto-aof-rewrite-min-size 67108864 stream-node-max-bytes 4096"),

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from synap.call import Value
 from synap.compat.rdb.crc64 import crc64
 from synap.compat.rdb.errors import RdbError, WrongChecksum
 from synap.compat.rdb.payloads import FOOT, VERSION_WRITTEN, sized
@@ -151,6 +152,12 @@ class Libraries:
             if alone:
                 numbers[layout.IN_GROUP] = 0
             self.sync(now)
+
+    def counts(self) -> dict[str, Value]:
+        """Return what FUNCTION STATS says of the libraries that Lua has read."""
+        functions = sum(len(each.functions) for each in self._known.values())
+        counts: dict[str, Value] = {"libraries_count": len(self._known), "functions_count": functions}
+        return {"engines": {"LUA": counts}}
 
     def listed(self, now: int) -> list[Library]:
         """Return all libraries by name."""

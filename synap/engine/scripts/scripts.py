@@ -7,6 +7,7 @@ replay runs no Lua.
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ KEPT = 0
 BITS = {"no-writes": layout.SCRIPT_READS_ONLY}
 FLAGS = ("no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys")
 LEVELS = (logging.DEBUG, logging.DEBUG, logging.INFO, logging.WARNING)
+LONG_EVERY_NS = 5_000_000
+"""Time between two calls of `on_long`, in ns."""
 NOT_ALLOWED = b"-ERR This Redis command is not allowed from script\r\n"
 CACHE_FULL = "OOM the cached scripts fill scripts.memory_bytes_max"
 
@@ -61,6 +64,7 @@ class Scripts:
         self._cache: dict[str, Script] = {}
         self._seats: list[int] = []  # those that are free
         self.libraries = Libraries(engine, self)
+        self.on_long: Callable[[], None] | None = None  # called again and again while a script is long
         self._by: Caller = engine.own  # whose script runs, if not that of a session in the lane
         self._numbers = engine.numbers
         self.memory_max, self.time_ms_max = 64 << 20, 5000
@@ -192,7 +196,8 @@ class Scripts:
                     numbers[row_at + layout.ROW_FLAGS] |= layout.FLAG_NOT_IN_SCRIPTS
             numbers[layout.LUA_REPLY_MAX] = self._engine.reply_bytes_max
             self._seats = list(range(CACHE_MAX, KEPT, -1))
-            self._state = State(self._engine.heap, self._carry_out, self._serve)
+            long = self._while_long if self.on_long is not None else None
+            self._state = State(self._engine.heap, self._carry_out, self._serve, long)
             self.libraries.forget()
         return self._state
 
@@ -271,8 +276,47 @@ class Scripts:
         else:
             self.opened()
 
+    # While a script runs.
+
     @property
-    def _caller(self) -> Caller:
+    def busy_ms(self) -> int:
+        """The time in ms after which a script is long."""
+        return int(self._numbers[layout.LUA_BUSY_MS])
+
+    @busy_ms.setter
+    def busy_ms(self, ms: int) -> None:
+        self._numbers[layout.LUA_BUSY_MS] = ms
+
+    def _while_long(self, now: int) -> None:
+        """Look after the other clients, at `now` (ns of the monotonic clock)."""
+        assert self.on_long is not None, "nobody else is called"
+        self.on_long()
+        self._numbers[layout.LUA_BUSY_AT] = now + LONG_EVERY_NS
+
+    @property
+    def in_function(self) -> bool:
+        """True if what runs is a function of a library."""
+        return bool(self._numbers[layout.LUA_TABLE] == layout.LUA_BY_NAME)
+
+    def running(self) -> dict[str, Value]:
+        """Return what FUNCTION STATS says of the function that runs."""
+        numbers, at = self._numbers, layout.LUA_TITLE * layout.WORD
+        name = bytes(self._engine.bytes[at : at + numbers[layout.LUA_TITLE_SIZE]])
+        took = (self._engine.diagnostics.ticks() - numbers[layout.LUA_BEGAN]) // 1_000_000
+        return {"name": name, "command": [b"FCALL", name], "duration_ms": took}
+
+    def kill(self) -> None:
+        """End the script that runs. Raises Fault UNKILLABLE if it has written."""
+        if self._numbers[layout.SEQ] != self._numbers[layout.LUA_SEQ]:
+            raise Fault("UNKILLABLE")
+        self.end()
+
+    def end(self) -> None:
+        """End the script that runs, whatever it has written."""
+        self._numbers[layout.LUA_ENDED] = script_calls.BY_HAND
+
+    @property
+    def caller(self) -> Caller:
         """Return whose script runs."""
         at = self._engine.numbers[layout.LUA_SESSION]
         return self._engine.sessions.at(at) if at else self._by
@@ -284,7 +328,7 @@ class Scripts:
         reply lies in REPLY."""
         engine, numbers = self._engine, self._engine.numbers
         row_at = numbers[layout.LUA_ROW]
-        row, caller = engine.rows[row_at], self._caller
+        row, caller = engine.rows[row_at], self.caller
         if row.traits & SESSION and not caller.of_resp:
             return NOT_ALLOWED
         version, name = numbers[layout.LUA_VERSION], (row.resp or row.name).lower()
@@ -328,7 +372,7 @@ class Scripts:
         row = named.get(inner) or named.get(name)
         if row is None:
             return None
-        engine, refuses = self._engine, self._caller.refuses
+        engine, refuses = self._engine, self.caller.refuses
         return bool(script_calls.permits(engine.words, engine.octets, engine.row_at[row.name], refuses))
 
 

@@ -75,22 +75,26 @@ class State:
     """A state of Lua whose allocator, hook and calls belong to the heap `heap`.
 
     `carry_out(count)` carries out a call in Python, whose words are in WORDS; it returns the reply as RESP, or (row,
-    status) of a kernel. `serve(name, arguments)` does what else the library `redis` needs.
+    status) of a kernel. `serve(name, arguments)` does what else the library `redis` needs. `while_long(now)` is called
+    again and again while a script is long.
     """
 
     def __init__(
-        self, heap: Any, carry_out: Callable[[int], bytes | tuple[int, int]], serve: Callable[[bytes, list[Any]], Value]
-    ) -> None:
+        self, heap: Any, carry_out: Callable[[int], bytes | tuple[int, int]],
+        serve: Callable[[bytes, list[Any]], Value], while_long: Callable[[int], None] | None = None,
+    ) -> None:  # fmt: skip
         self._numbers, self._bytes = heap.numbers, heap.bytes
         self._words, self._octets = heap.words, heap.octets
-        self._carry_out, self._serve = carry_out, serve
+        self._carry_out, self._serve, self._while_long = carry_out, serve, while_long
         self.failure: BaseException | None = None
         jit.load(jit.registered_in([script_calls.__name__, library_calls.__name__]))
-        self._functions = _CALLED(self._in_python), _BRIDGE(self._bridge)
+        self._functions = _CALLED(self._in_python), _BRIDGE(self._bridge), _CALLED(self._long)
         numbers = self._numbers
         numbers[layout.LUA_BASE] = self._words.ctypes.data
         numbers[layout.LUA_LIBRARY_CALL] = library_calls.library_call.address
         numbers[layout.LUA_CALLS] = ctypes.cast(self._functions[0], ctypes.c_void_p).value
+        long = ctypes.cast(self._functions[2], ctypes.c_void_p).value if while_long is not None else 0
+        numbers[layout.LUA_BUSY] = long
         process = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
         for register, name in ((layout.LUA_REALLOC, "realloc"), (layout.LUA_FREE, "free")):
             numbers[register] = ctypes.cast(getattr(process, name), ctypes.c_void_p).value
@@ -295,10 +299,23 @@ class State:
                 return int(script_calls.push_resp(self._words, self._octets, state, at))
             return int(script_calls.push_outcome(self._words, self._octets, state, *reply))
         except BaseException as error:
-            self.failure = self.failure or error
-            self._numbers[layout.LUA_ENDED] = script_calls.BY_FAILURE
+            self._fail(error)
             _pushnil(state)
             return 0
+
+    def _long(self, state: int, now: int) -> int:
+        """Let the engine look after the other clients while a script is long."""
+        try:
+            assert self._while_long is not None, "its address is not known else"
+            self._while_long(now)
+        except BaseException as error:
+            self._fail(error)
+        return 0
+
+    def _fail(self, error: BaseException) -> None:
+        """Keep a failure, and end the script."""
+        self.failure = self.failure or error
+        self._numbers[layout.LUA_ENDED] = script_calls.BY_FAILURE
 
     def _bridge(self, state: int) -> int:
         """Serve a function of the library `redis`: its name and arguments are on the stack; push what it returns."""
@@ -314,8 +331,7 @@ class State:
             ]
             return self._serve(name, given)
         except BaseException as error:
-            self.failure = self.failure or error
-            self._numbers[layout.LUA_ENDED] = script_calls.BY_FAILURE
+            self._fail(error)
             return None
 
     @staticmethod

@@ -15,6 +15,7 @@ from synap.io.node.clock import monotonic
 from synap.io.node.node import Node
 from synap.journal import LogFailed
 from synap.journal.logs import SYNCS_MAX
+from synap.store.memory import layout
 
 if TYPE_CHECKING:
     from synap.io.connections.connection import Connection
@@ -32,6 +33,15 @@ class NoRounds:
     """Takes the place of the epoll rounds where no kernel serves sockets: no reply waits outside the turn."""
 
     def take(self) -> None:
+        return
+
+    def unanswered(self) -> set[int]:
+        return set()
+
+    def arrivals(self) -> dict[int, bytes]:
+        return {}
+
+    def leave_out(self, descriptor: int, size: int) -> None:
         return
 
     def deliver(self) -> None:
@@ -96,6 +106,22 @@ class GroupCommit:
         except LogFailed as failure:
             self.failed(failure)
             raise
+
+    def send_early(self) -> None:
+        """Send the replies of a turn that has a long script in its middle, if what they report is safe already.
+
+        The frames of the script are a group that is not complete, so they cannot be written; nor those before them.
+        """
+        numbers, log = self._node.engine.numbers, self._node.log
+        of_script = max(numbers[layout.IN_GROUP] - 1, 0)
+        if self.shared or numbers[layout.LOG_COUNT] > of_script > 0:
+            return
+        if not of_script:
+            self.flush_early()
+        if log is None or self._node.fsync_mode != "always" or (
+            log.synced_seq >= log.written_seq and not self._batches
+        ):
+            self._let_go()
 
     def schedule(self) -> None:
         """Schedule `end`, because there are frames or replies."""

@@ -82,6 +82,7 @@ class Node:
             self.engine.numbers[layout.ROOM_LIMITS + i] = settings.number(name)
         self.engine.scripts.memory_max = settings.number("scripts.memory_bytes_max")
         self.engine.scripts.time_ms_max = settings.number("scripts.time_ms_max")
+        self.engine.scripts.busy_ms = settings.number("scripts.busy_ms")
         self.engine.journal_flush = self.flush
         self._wait_for_kernels = wait_for_kernels
         self.lock = lock

@@ -170,6 +170,23 @@ class Rounds:
         if transport.descriptor in self._transports:
             transport.settle()
 
+    def unanswered(self) -> set[int]:
+        """Return the sockets of this round with replies that are not sent."""
+        return {self._view[place] for place in range(ANSWERS, ANSWERS + 3 * self._view[REPLIES], 3)}
+
+    def arrivals(self) -> dict[int, bytes]:
+        """Return what was read from the sockets of this round that are still to be served."""
+        view, data = self._view, self._engine.bytes
+        places = range(ARRIVALS + 3 * view[NEXT], ARRIVALS + 3 * view[COUNT], 3)
+        return {view[place]: bytes(data[view[place + 1] : view[place + 2]]) for place in places}
+
+    def leave_out(self, descriptor: int, size: int) -> None:
+        """Do not serve the first bytes that have arrived from a socket in this round: somebody has answered them."""
+        view = self._view
+        for place in range(ARRIVALS + 3 * view[NEXT], ARRIVALS + 3 * view[COUNT], 3):
+            if view[place] == descriptor:
+                view[place + 1] += size
+
     # Replies.
 
     def take(self) -> None:
@@ -268,9 +285,13 @@ class Listener:
                 self._loop.remove_reader(one.fileno())
                 self._loop.call_later(FULL_PAUSE_S, self._listen, one)
                 return
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if keep_alive_s := self._diagnostics.keep_alive_s:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keep_alive_s)
-            RespTransport(self._owner, sock, self._made()).begin()
+            self.take_over(sock)
+
+    def take_over(self, sock: socket.socket) -> None:
+        """Serve a connection that has been accepted."""
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if keep_alive_s := self._diagnostics.keep_alive_s:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keep_alive_s)
+        RespTransport(self._owner, sock, self._made()).begin()

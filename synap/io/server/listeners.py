@@ -99,6 +99,15 @@ def chosen(found: Iterable[Address]) -> list[Address]:
     return [each for each in addresses if each.everywhere or each.family not in every]
 
 
+@dataclass(frozen=True)
+class Listening:
+    """A listening socket, for HTTP or RESP, and what serves a connection that somebody else has accepted there."""
+
+    sock: socket.socket
+    http: bool
+    take_over: Callable[[socket.socket], object]
+
+
 class Listeners:
     """The listeners of a server, for HTTP and for RESP."""
 
@@ -108,6 +117,7 @@ class Listeners:
         self._loop: asyncio.AbstractEventLoop = server.loop
         self._backlog = self._settings.number("limits.tcp_backlog")
         self._open: list[asyncio.Server | Listener] = []
+        self.listening: list[Listening] = []
 
     def close(self) -> None:
         """Close the listening sockets."""
@@ -123,7 +133,7 @@ class Listeners:
     async def open_http(self) -> int:
         """Listen for HTTP and return the port. Raises CannotListen."""
         sockets = await self._sockets("HTTP", "server", self._settings.number("server.port"))
-        await self._serve(sockets, lambda: HttpConnection(self._server))
+        await self._serve(sockets, lambda: HttpConnection(self._server), http=True)
         return int(sockets[0].getsockname()[1])
 
     async def open_resp(self) -> int:
@@ -145,14 +155,22 @@ class Listeners:
         if sys.platform == "linux":  # epoll rounds; elsewhere the event loop's transports
             from synap.io.resp.epoll_rounds import Rounds
 
-            self._open.append(Rounds(self._server).listen(sockets, lambda: RespConnection(self._server)))
+            listener = Rounds(self._server).listen(sockets, lambda: RespConnection(self._server))
+            self._open.append(listener)
+            self.listening += [Listening(each, False, listener.take_over) for each in sockets]
         else:
-            await self._serve(sockets, lambda: RespConnection(self._server))
+            await self._serve(sockets, lambda: RespConnection(self._server), http=False)
         return int(sockets[0].getsockname()[1])
 
-    async def _serve(self, sockets: Iterable[socket.socket], made: Callable[[], asyncio.BaseProtocol]) -> None:
+    async def _serve(
+        self, sockets: Iterable[socket.socket], made: Callable[[], asyncio.BaseProtocol], *, http: bool
+    ) -> None:
+        def take_over(sock: socket.socket) -> object:
+            return self._loop.create_task(self._loop.connect_accepted_socket(made, sock))
+
         for each in sockets:
             self._open.append(await self._loop.create_server(made, sock=each, backlog=self._backlog))
+            self.listening.append(Listening(each, http, take_over))
 
     async def _sockets(self, kind: str, section: str, port: int) -> list[socket.socket]:
         """Return listening sockets at all addresses of `section`.host. Raises CannotListen."""

@@ -32,6 +32,7 @@ from synap.io.node.node import Node
 from synap.io.node.redis_config import redis_config
 from synap.io.process import logging_setup, signals, systemd
 from synap.io.server import server_commands
+from synap.io.server.busy_clients import BusyClients
 from synap.io.server.listeners import Listeners
 from synap.io.server.snapshots import ServerSnapshots
 from synap.io.server.upkeep_timer import UpkeepTimer
@@ -136,6 +137,7 @@ class Server:
         server_commands.install(self, node)
         for note in node.recovered.notes:
             log.warning(note)
+        self.busy_clients = BusyClients(self, engine.scripts)
         self.rest = Rest(engine.catalogue, engine.row_at, self._switches())
         self.commands = Commands(engine.catalogue, engine.row_at, self._switches())
         self.commands.image().place(engine.words, engine.octets)

@@ -24,4 +24,10 @@ def scripts_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return scripts.call_function(words, octets, tape, now, reply)
     if row == 0x0B:  # script.fcall_ro
         return scripts.call_function_ro(words, octets, tape, now, reply)
+    if row == 0x0D:  # script.run
+        return scripts.evaluate_json(words, octets, tape, now, reply)
+    if row == 0x0E:  # script.run_sha
+        return scripts.evaluate_sha_json(words, octets, tape, now, reply)
+    if row == 0x0F:  # script.call
+        return scripts.call_function_json(words, octets, tape, now, reply)
     return BROKEN

@@ -5,10 +5,16 @@
     {1, 2, nil, 3}     {double = 1.5}              {big_number = "12"}
     {map = {...}}      {set = {...}}               {verbatim_string = {format = "txt", string = "a"}}
 
-An array ends before its first nil. Texts are copied into CALL_BLOB. Groups nest without recursion: each open one lies
+An array ends before its first nil. For JSON (LUA_JSON) less is lost: numbers keep their fractions, booleans are
+booleans, arrays have nulls in their gaps, and a table with names is an object without its numbered members; functions,
+and numbers that JSON does not have, are refused.
+
+Texts are copied into CALL_BLOB. Groups nest without recursion: each open one lies
 on Lua's stack (a map with the key at hand), with three words in the region WORDS. The mark of a group gets its count
 when the group ends.
 """
+
+import math
 
 from synap.compiler.jit import kernel, outlined
 from synap.store.memory import tapes
@@ -20,6 +26,7 @@ from synap.store.memory.layout import (
     CALL_BLOB_REST,
     ITEM_TEXT,
     LUA_BASE,
+    LUA_JSON,
     LUA_NAMES,
     LUA_REPLY_MAX,
     LUA_SIZE,
@@ -33,6 +40,7 @@ from synap.store.memory.layout import (
     VERBATIM_HEAD,
     WORDS,
 )
+from synap.store.memory.refusals import REPLY_TOO_LARGE, SCRIPT_NOT_JSON
 from synap.store.scripts import lua
 from synap.store.scripts.replies import (
     BIG_NUMBER,
@@ -51,7 +59,6 @@ from synap.store.scripts.replies import (
     NAME_BYTES,
     NAME_SIZES,
     NEST_MAX,
-    NEST_WORDS,
     OK,
     SET,
     SPACE,
@@ -61,7 +68,10 @@ from synap.store.scripts.replies import (
     name,
 )
 
-MARK, COUNT = 1, 2  # words of an open group besides KIND: the item with its mark, the members so far
+MARK, COUNT, MOST, NEST_WORDS = 1, 2, 3, 4  # words of an open group besides KIND: the item with its mark, its members
+IN_OBJECT_KEY, IN_OBJECT_VALUE, IN_GAPS = 4, 5, 6  # kinds of groups for JSON: an object, and an array with gaps
+ADDED, TOO_LARGE, NOT_JSON = -1, -2, -3
+INDEX_MAX = (1 << 31) - 1
 STACK_MIN = 12
 LEAST, ABOVE = -9223372036854775808.0, 9223372036854775808.0
 
@@ -123,23 +133,23 @@ def add_verbatim(words, octets, state, reply):
 
 @kernel
 def add_table(words, octets, state, reply):
-    """Add the table on top if it stands for one value; return the kind of the group that it is else (its members are on
-    top then), -1 if it is added, or -2 if it is too large. With -1 the table is still on top."""
+    """Add the table on top if it stands for one value; return ADDED or TOO_LARGE, or the kind of the group that it is
+    else, whose members are on top then. If it is added, the table is still on top."""
     kind = push_field(words, state, ERR)
     if kind == lua.STRING:
         fits = add_string(words, octets, state, reply, AS_ERROR)
         lua.set_top(state, -2)
-        return -1 if fits else -2
+        return ADDED if fits else TOO_LARGE
     lua.set_top(state, -2)
     if push_field(words, state, OK) == lua.STRING:
         fits = add_string(words, octets, state, reply, AS_STATUS)
         lua.set_top(state, -2)
-        return -1 if fits else -2
+        return ADDED if fits else TOO_LARGE
     lua.set_top(state, -2)
     if push_field(words, state, DOUBLE) == lua.NUMBER:
-        tapes.add_real(words, reply, lua.number(state, -1))
+        value = lua.number(state, -1)
         lua.set_top(state, -2)
-        return -1
+        return add_real(words, reply, value)
     lua.set_top(state, -2)
     if push_field(words, state, MAP) == lua.TABLE:
         return IN_MAP_KEY
@@ -150,16 +160,53 @@ def add_table(words, octets, state, reply):
     if push_field(words, state, BIG_NUMBER) == lua.STRING:
         fits = add_string(words, octets, state, reply, AS_BIG_NUMBER)
         lua.set_top(state, -2)
-        return -1 if fits else -2
+        return ADDED if fits else TOO_LARGE
     lua.set_top(state, -2)
     if push_field(words, state, VERBATIM) == lua.TABLE:
         added = add_verbatim(words, octets, state, reply)
         lua.set_top(state, -2)
         if added:
-            return -1 if added == 1 else -2
+            return ADDED if added == 1 else TOO_LARGE
         return IN_ARRAY
     lua.set_top(state, -2)
     return IN_ARRAY
+
+
+@kernel
+def add_real(words, reply, value):
+    """Add a number with a fraction; return ADDED, or NOT_JSON if the reply is for JSON, which does not have it."""
+    if words[LUA_JSON] and not -math.inf < value < math.inf:
+        return NOT_JSON
+    tapes.add_real(words, reply, value)
+    return ADDED
+
+
+@kernel
+def add_number(words, reply, value):
+    """Add a number of Lua: cut to an integer, or for JSON as it is; return what `add_real` returns."""
+    whole = int(value) if LEAST <= value < ABOVE else -(1 << 63)
+    if words[LUA_JSON] and float(whole) != value:
+        return add_real(words, reply, value)
+    tapes.add_number(words, reply, whole)
+    return ADDED
+
+
+@kernel
+def members_for_json(state):
+    """Return (kind, members) of the table on top, as a group for JSON: an object if it has a name, else an array."""
+    most = 0
+    lua.push_nil(state)
+    while lua.next_pair(state, -2):
+        lua.set_top(state, -2)
+        kind = lua.kind(state, -1)
+        if kind == lua.STRING:
+            lua.set_top(state, -2)
+            return IN_OBJECT_KEY, 0
+        if kind == lua.NUMBER:
+            place = lua.number(state, -1)
+            if 1 <= place <= INDEX_MAX and float(int(place)) == place:
+                most = max(most, int(place))
+    return IN_GAPS, most
 
 
 @kernel
@@ -170,18 +217,17 @@ def add_too_deep(words, reply):
 
 @kernel
 def add_value(words, octets, state, reply, depth):
-    """Add the value on top and pop it; return the kind of the group that it begins (left on top), -1, or -2 if it is
-    too large."""
+    """Add the value on top and pop it; return ADDED, TOO_LARGE or NOT_JSON, or the kind of the group that it begins,
+    whose members are on top then."""
     kind = lua.kind(state, -1)
-    told = -1
+    told = ADDED
     if kind == lua.STRING:
-        told = -1 if add_string(words, octets, state, reply, 0) else -2
+        told = ADDED if add_string(words, octets, state, reply, 0) else TOO_LARGE
     elif kind == lua.NUMBER:
-        value = lua.number(state, -1)
-        tapes.add_number(words, reply, int(value) if LEAST <= value < ABOVE else -(1 << 63))
+        told = add_number(words, reply, lua.number(state, -1))
     elif kind == lua.TRUTH:
         true = lua.truth(state, -1)
-        if words[LUA_VERSION] == 3:
+        if words[LUA_VERSION] == 3 or words[LUA_JSON]:
             tapes.add_mark(words, reply, MARK_TRUTH, true)
         elif true:
             tapes.add_number(words, reply, 1)
@@ -192,27 +238,47 @@ def add_value(words, octets, state, reply, depth):
             add_too_deep(words, reply)
         else:
             told = add_table(words, octets, state, reply)
+    elif kind != lua.NIL and words[LUA_JSON]:
+        told = NOT_JSON
     else:
         tapes.add_nil(words, reply)
-    if told == -1:
+    if told == ADDED:
         lua.set_top(state, -2)
     return told
+
+
+@kernel
+def next_named(state):
+    """Replace the key on top by the next key that is a text, and its value; return 0, without a key, at the end."""
+    while lua.next_pair(state, -2):
+        if lua.kind(state, -2) == lua.STRING:
+            return 1
+        lua.set_top(state, -2)
+    return 0
 
 
 @kernel
 def next_member(words, state, reply, nest):
     """Push the next member of the group at `nest`; return False at its end, where the group is popped."""
     kind = words[nest + KIND]
-    if kind == IN_MAP_VALUE:  # the value lies on top already
-        words[nest + KIND] = IN_MAP_KEY
+    if kind == IN_MAP_VALUE or kind == IN_OBJECT_VALUE:  # the value lies on top already
+        words[nest + KIND] = IN_MAP_KEY if kind == IN_MAP_VALUE else IN_OBJECT_KEY
         return True
+    pops = 2  # the members, and the table that has them as a field
     if kind == IN_ARRAY:
         lua.push_index(state, -1, words[nest + COUNT] + 1)
         ended = lua.kind(state, -1) == lua.NIL
-        pops = 2
+    elif kind == IN_GAPS:
+        lua.push_index(state, -1, words[nest + COUNT] + 1)
+        ended = words[nest + COUNT] == words[nest + MOST]
+    elif kind == IN_OBJECT_KEY:
+        ended = next_named(state) == 0
+        pops = 1
+        if not ended:
+            words[nest + KIND] = IN_OBJECT_VALUE
+            lua.push_copy(state, -2)
     else:
         ended = lua.next_pair(state, -2) == 0
-        pops = 2  # the members, and the table that has them as a field
         if not ended:
             if kind == IN_SET:
                 lua.set_top(state, -2)
@@ -230,27 +296,33 @@ def next_member(words, state, reply, nest):
 
 @outlined
 def write_reply(words, octets, state, reply):
-    """Write the value on top to the reply, behind its items, and pop the value; return False if it is too large."""
+    """Write the value on top to the reply, behind its items, and pop the value; return 0, or the refusal."""
     depth = 0
     start = words[LUA_TEXT_AT]
     while True:
         items = words[reply + 1]
         if items >= REPLY_ITEMS or items * tapes.ITEM_OVERHEAD + words[LUA_TEXT_AT] - start > words[LUA_REPLY_MAX]:
-            return False
+            return REPLY_TOO_LARGE
         kind = add_value(words, octets, state, reply, depth + 1)
-        if kind == -2:
-            return False
+        if kind == TOO_LARGE:
+            return REPLY_TOO_LARGE
+        if kind == NOT_JSON:
+            return SCRIPT_NOT_JSON
         if kind >= 0:
+            most = 0
+            if kind == IN_ARRAY and words[LUA_JSON]:
+                kind, most = members_for_json(state)
             nest = WORDS + NEST_WORDS * depth
             words[nest + KIND] = kind
             words[nest + MARK] = reply + 2 + 2 * words[reply + 1]
             words[nest + COUNT] = 0
-            mark = MARK_ARRAY if kind == IN_ARRAY else MARK_SET if kind == IN_SET else MARK_MAP
-            tapes.add_mark(words, reply, mark, 0)
-            if kind != IN_ARRAY:
+            words[nest + MOST] = most
+            arrays = kind == IN_ARRAY or kind == IN_GAPS
+            tapes.add_mark(words, reply, MARK_ARRAY if arrays else MARK_SET if kind == IN_SET else MARK_MAP, 0)
+            if not arrays:
                 lua.push_nil(state)
             depth += 1
         while depth and not next_member(words, state, reply, WORDS + NEST_WORDS * (depth - 1)):
             depth -= 1
         if depth == 0:
-            return True
+            return 0

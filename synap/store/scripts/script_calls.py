@@ -37,6 +37,8 @@ from synap.store.memory.layout import (
     ITEM,
     ITEMS,
     LUA_BASE,
+    LUA_BUSY,
+    LUA_BUSY_AT,
     LUA_CALLS,
     LUA_DEADLINE,
     LUA_ENDED,
@@ -92,8 +94,8 @@ from synap.store.memory.reply_sizes import bytes_in
 from synap.store.memory.tapes import ITEM_OVERHEAD
 from synap.store.scripts import lua, replies
 
-BY_TIME, BY_FAILURE = 1, 2
-"""Values of LUA_ENDED: the script has taken too long, or Python has failed."""
+BY_TIME, BY_FAILURE, BY_HAND = 1, 2, 3
+"""Values of LUA_ENDED: the script has taken too long, Python has failed, or a client has ended the script."""
 DONE, REFUSED, ENDED = 0, 1, 2
 """What the reply on top of the stack is: the value of a reply, the table of an error, or nil: the script must end."""
 WORDS_MOST = 8000  # words of a call: as many as Lua's stack takes
@@ -320,12 +322,17 @@ def allocator(heap, block, old, new):
 
 @c_function(HOOK)
 def hook(state, where):
-    """End a script whose time is over, as often as the script goes on all the same."""
+    """End a script whose time is over, as often as the script goes on all the same; let Python look after the other
+    clients while it is long."""
     words = view(lua.heap_of(state), 1 << 58)
     if not words[LUA_FLAGS] & SCRIPT_RUNS:  # Python has called Lua
         return
-    if words[LUA_ENDED] or (words[LUA_DEADLINE] and calls.ticks(words) > words[LUA_DEADLINE]):
-        words[LUA_ENDED] = words[LUA_ENDED] or BY_TIME
+    now = calls.ticks(words)
+    if words[LUA_ENDED] == 0 and words[LUA_BUSY_AT] and now > words[LUA_BUSY_AT]:
+        _call_c(words[LUA_BUSY], state, now)
+    if words[LUA_ENDED] == 0 and words[LUA_DEADLINE] and now > words[LUA_DEADLINE]:
+        words[LUA_ENDED] = BY_TIME
+    if words[LUA_ENDED]:
         lua.push_nil(state)
         lua.raise_error(state)
 

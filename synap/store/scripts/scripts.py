@@ -21,6 +21,10 @@ from synap.store.memory.layout import (
     LACKED,
     LIBRARIES_CHANGES,
     LUA_BASE,
+    LUA_BEGAN,
+    LUA_BUSY,
+    LUA_BUSY_AT,
+    LUA_BUSY_MS,
     LUA_BY_NAME,
     LUA_BY_SHA,
     LUA_BY_TEXT,
@@ -29,6 +33,7 @@ from synap.store.memory.layout import (
     LUA_FLAGS,
     LUA_FULL,
     LUA_ITEMS_MOST,
+    LUA_JSON,
     LUA_LIBRARIES,
     LUA_MEMORY,
     LUA_NAMESPACE,
@@ -37,8 +42,11 @@ from synap.store.memory.layout import (
     LUA_SEQ,
     LUA_SIZE,
     LUA_STATE,
+    LUA_TABLE,
     LUA_TEXT_AT,
     LUA_TIME_MAX,
+    LUA_TITLE,
+    LUA_TITLE_SIZE,
     LUA_USES,
     LUA_VERSION,
     MARK_BITS,
@@ -63,17 +71,19 @@ from synap.store.memory.refusals import (
     REPLY_TOO_LARGE,
     SCRIPT_ENDED,
     SCRIPT_ENDED_LATE,
+    SCRIPT_KILLED,
     SCRIPT_NO_MEMORY,
     SCRIPT_WRITES,
 )
 from synap.store.scripts import lua, returned
-from synap.store.scripts.script_calls import BY_FAILURE
+from synap.store.scripts.script_calls import BY_FAILURE, BY_HAND
 from synap.store.slots.scripts import (
     SCRIPT_EVAL_ARGS,
     SCRIPT_EVAL_ARGS_ARG,
     SCRIPT_EVAL_ARGS_STRIDE,
     SCRIPT_EVAL_KEYS,
     SCRIPT_EVAL_SCRIPT,
+    SCRIPT_RUN_TIMEOUT_MS,
 )
 from synap.store.upkeep import eviction
 
@@ -136,12 +146,14 @@ def push_texts(words, state, tape, slot):
 
 
 @kernel
-def begin(words, tape, reads_only):
-    """Set the registers for a script that begins."""
+def begin(words, tape, reads_only, time_ms):
+    """Set the registers for a script that begins, and may take so many ms."""
     words[LUA_NAMESPACE] = words[tape - 2]
     words[LUA_VERSION] = 2
     words[LUA_SEQ] = words[SEQ]
-    words[LUA_DEADLINE] = calls.ticks(words) + words[LUA_TIME_MAX] * NS_IN_MS
+    words[LUA_BEGAN] = calls.ticks(words)
+    words[LUA_DEADLINE] = words[LUA_BEGAN] + time_ms * NS_IN_MS
+    words[LUA_BUSY_AT] = words[LUA_BEGAN] + words[LUA_BUSY_MS] * NS_IN_MS if words[LUA_BUSY] else 0
     words[LUA_ENDED] = 0
     words[LUA_ITEMS_MOST] = 0
     words[LUA_FLAGS] = (
@@ -150,23 +162,29 @@ def begin(words, tape, reads_only):
 
 
 @kernel
-def write_title(words, octets, state, reply):
-    """Copy the title of the entry on the stack to where the texts of the reply begin; its octet is the reply's number.
-    """
+def copy_title(words, octets, state):
+    """Copy the title of the entry on the stack to LUA_TITLE."""
     lua.push_index(state, ENTRY, TITLE)
     source = lua.text(state, -1, words[LUA_BASE] + LUA_SIZE * 8)
-    size = words[LUA_SIZE]
-    lua.copy_in(octets, CALL_BLOB * 8, source, size)
+    words[LUA_TITLE_SIZE] = words[LUA_SIZE]
+    lua.copy_in(octets, LUA_TITLE * 8, source, words[LUA_SIZE])
     lua.set_top(state, -2)
-    tapes.set_scalar(words, reply, CALL_BLOB * 8)
-    words[LUA_TEXT_AT] = CALL_BLOB * 8 + size
 
 
 @kernel
 def refuse(words, reply, refusal):
-    """Return a refusal whose text names the time that a script may take."""
-    tapes.set_scalar(words, reply, words[LUA_TIME_MAX])
+    """Return a refusal without numbers."""
+    tapes.set_scalar(words, reply, 0)
     return refusal
+
+
+@kernel
+def refuse_ended(words, reply):
+    """Return the refusal of a script that was ended; its text may name the ms that the script was allowed."""
+    if words[LUA_ENDED] == BY_HAND:
+        return refuse(words, reply, SCRIPT_KILLED)
+    tapes.set_scalar(words, reply, (words[LUA_DEADLINE] - words[LUA_BEGAN]) // NS_IN_MS)
+    return SCRIPT_ENDED if words[LUA_SEQ] == words[SEQ] else SCRIPT_ENDED_LATE
 
 
 @kernel
@@ -176,18 +194,19 @@ def write_outcome(words, octets, state, reply, failed, items_max, bytes_max):
         return UNWRITTEN
     ended = failed or not lua.truth(state, RESULT)
     if ended and words[LUA_ENDED]:
-        return refuse(words, reply, SCRIPT_ENDED if words[LUA_SEQ] == words[SEQ] else SCRIPT_ENDED_LATE)
+        return refuse_ended(words, reply)
     if ended and (failed or lua.kind(state, RESULT + 1) != lua.STRING):
         return refuse(words, reply, SCRIPT_NO_MEMORY)
-    write_title(words, octets, state, reply)
-    start = words[LUA_TEXT_AT]
+    tapes.set_scalar(words, reply, LUA_TITLE * 8)
+    start = CALL_BLOB * 8
+    words[LUA_TEXT_AT] = start
     lua.set_top(state, RESULT + 1)
     if ended:
-        fits = returned.add_string(words, octets, state, reply, AS_ERROR)
+        wrong = 0 if returned.add_string(words, octets, state, reply, AS_ERROR) else REPLY_TOO_LARGE
     else:
-        fits = returned.write_reply(words, octets, state, reply)
-    if not fits:
-        return refuse(words, reply, REPLY_TOO_LARGE)
+        wrong = returned.write_reply(words, octets, state, reply)
+    if wrong:
+        return refuse(words, reply, wrong)
     items = words[reply + 1]
     size = words[LUA_TEXT_AT] - start
     words[LUA_ITEMS_MOST] = max(words[LUA_ITEMS_MOST], items)
@@ -198,8 +217,11 @@ def write_outcome(words, octets, state, reply, failed, items_max, bytes_max):
 
 
 @outlined
-def run(words, octets, tape, now, reply, table, none, reads_only):
-    """Run the script that a call names in one of the tables; return the status. `none`: the status if there is none."""
+def run(words, octets, tape, now, reply, table, none, reads_only, time_ms):
+    """Run the script that a call names in one of the tables, for `time_ms` at most; return the status.
+
+    `none`: the status if there is no such script. The reply is for JSON if LUA_JSON is set.
+    """
     state = words[LUA_STATE]
     if state == 0 or words[LUA_MEMORY] > words[LUA_FULL]:
         return UNPREPARED
@@ -215,6 +237,8 @@ def run(words, octets, tape, now, reply, table, none, reads_only):
         seat = entry_number(state, SEAT)
         words[LUA_USES] += 1
         words[SCRIPT_USES + seat] = words[LUA_USES]
+        copy_title(words, octets, state)
+        words[LUA_TABLE] = table
         status = 0
         if reads_only and flags & SCRIPT_MAY_WRITE:
             status = refuse(words, reply, SCRIPT_WRITES)
@@ -229,7 +253,7 @@ def run(words, octets, tape, now, reply, table, none, reads_only):
             eviction.has_memory(words, octets, now, ROOM)
         words[IN_GROUP] = max(words[IN_GROUP], 1)
         words[REFUSE_CALLER] = guards & ~GUARD_RATE
-        begin(words, tape, reads_only)
+        begin(words, tape, reads_only, min(time_ms, words[LUA_TIME_MAX]))
         failed = lua.try_call(state, 3, lua.EVERY, 0)
         words[LUA_FLAGS] = SCRIPT_IN_CALL
         words[REFUSE_CALLER] = guards
@@ -243,36 +267,68 @@ def run(words, octets, tape, now, reply, table, none, reads_only):
 
 
 @inlined
+def run_words(words, octets, tape, now, reply, table, none, reads_only):
+    """Run a script for RESP."""
+    words[LUA_JSON] = 0
+    return run(words, octets, tape, now, reply, table, none, reads_only, words[LUA_TIME_MAX])
+
+
+@inlined
+def run_json(words, octets, tape, now, reply, table, none):
+    """Run a script for JSON, whose calls say how long it may take."""
+    words[LUA_JSON] = 1
+    return run(words, octets, tape, now, reply, table, none, 0, words[tape + SCRIPT_RUN_TIMEOUT_MS])
+
+
+@kernel
 def evaluate(words, octets, tape, now, reply):
     """Run the script of this text."""
-    return run(words, octets, tape, now, reply, LUA_BY_TEXT, UNPREPARED, 0)
+    return run_words(words, octets, tape, now, reply, LUA_BY_TEXT, UNPREPARED, 0)
 
 
-@inlined
+@kernel
 def evaluate_ro(words, octets, tape, now, reply):
     """Run the script of this text, which may not write."""
-    return run(words, octets, tape, now, reply, LUA_BY_TEXT, UNPREPARED, 1)
+    return run_words(words, octets, tape, now, reply, LUA_BY_TEXT, UNPREPARED, 1)
 
 
-@inlined
+@kernel
 def evaluate_sha(words, octets, tape, now, reply):
     """Run the script with this SHA1."""
-    return run(words, octets, tape, now, reply, LUA_BY_SHA, NO_SCRIPT, 0)
+    return run_words(words, octets, tape, now, reply, LUA_BY_SHA, NO_SCRIPT, 0)
 
 
-@inlined
+@kernel
 def evaluate_sha_ro(words, octets, tape, now, reply):
     """Run the script with this SHA1, which may not write."""
-    return run(words, octets, tape, now, reply, LUA_BY_SHA, NO_SCRIPT, 1)
+    return run_words(words, octets, tape, now, reply, LUA_BY_SHA, NO_SCRIPT, 1)
 
 
-@inlined
+@kernel
 def call_function(words, octets, tape, now, reply):
     """Run the function of a library."""
-    return run(words, octets, tape, now, reply, LUA_BY_NAME, NO_FUNCTION, 0)
+    return run_words(words, octets, tape, now, reply, LUA_BY_NAME, NO_FUNCTION, 0)
 
 
-@inlined
+@kernel
 def call_function_ro(words, octets, tape, now, reply):
     """Run the function of a library, which may not write."""
-    return run(words, octets, tape, now, reply, LUA_BY_NAME, NO_FUNCTION, 1)
+    return run_words(words, octets, tape, now, reply, LUA_BY_NAME, NO_FUNCTION, 1)
+
+
+@kernel
+def evaluate_json(words, octets, tape, now, reply):
+    """Run the script of this text, for JSON."""
+    return run_json(words, octets, tape, now, reply, LUA_BY_TEXT, UNPREPARED)
+
+
+@kernel
+def evaluate_sha_json(words, octets, tape, now, reply):
+    """Run the script with this SHA1, for JSON."""
+    return run_json(words, octets, tape, now, reply, LUA_BY_SHA, NO_SCRIPT)
+
+
+@kernel
+def call_function_json(words, octets, tape, now, reply):
+    """Run the function of a library, for JSON."""
+    return run_json(words, octets, tape, now, reply, LUA_BY_NAME, NO_FUNCTION)
