@@ -35,7 +35,7 @@ FACTS = ("upkeep.upkeep", "upkeep.victims", "snapshot.digests", "snapshot.key_du
 ARRAYS = ("calls.bulk", "calls.arrays", "calls.sketches", "lane.json_batch")
 """Modules with border functions for whole batches of keys, elements or envelopes."""
 
-CALLED_BACK = ("scripts.script_calls", "scripts.library_calls")
+CALLED_BACK = ("scripts.script_calls", "scripts.library_calls", "scripts.pattern_calls")
 """Modules with what Lua calls back: they belong to the family `scripts`."""
 
 FACTS_TITLE, BATCHES_TITLE, SCRIPTS = "diagnostics", "batches", "scripts"

@@ -4,6 +4,7 @@ Their replies, byte for byte, are in `cases/scripts.txt`.
 """
 
 import hashlib
+from random import Random
 from time import perf_counter
 from typing import Any
 
@@ -172,6 +173,10 @@ def test_scripts_within_transactions(store: type[Bench]) -> None:
     "setmetatable({}, {__index = function(t, k) while true do end end})[1]()",
     "xpcall(function() while true do end end, function() while true do end end)",
     "xpcall(function() error('x') end, function() while true do end end) while true do end",
+    "return string.find(('a'):rep(3000), ('.-'):rep(4) .. 'b')", "return ('a'):rep(1e5):match('(a*)(a*)(a*)b')",
+    "return ('a'):rep(3000):gsub('(.-)(.-)(.-)(.-)b', 'x')", "for x in ('a'):rep(1e4):gmatch('.-.-.-.-b') do end",
+    "return string.find(('a'):rep(60), ('a?'):rep(60) .. ('a'):rep(60) .. 'b')",
+    "return string.find(('a'):rep(2e6), ('a'):rep(1e6) .. 'b', 1, true)",
     "while true do redis.call('LRANGE', 'l', 0, -1) end", "while true do redis.sha1hex('x') end",
     "local t = {} for i = 1, 100 do t[i] = i end while true do table.sort(t, function(a, b) return a > b end) end",
 ])  # fmt: skip
@@ -215,6 +220,70 @@ def test_the_cache_is_bounded(store: type[Bench]) -> None:
         client.one(["EVAL", f"return {i}", "0"])
     assert len(house.engine.scripts) == 501
     assert client.one(["EVALSHA", kept, "0"]) == b"kept"
+
+
+PATTERN = """
+local s, p, r = ARGV[1], ARGV[2], ARGV[3]
+local out = {}
+local function show(...)
+  local t = {}
+  for i = 1, select('#', ...) do t[i] = tostring((select(i, ...))) end
+  out[#out + 1] = table.concat(t, ',')
+end
+local function join(...)
+  local t = {}
+  for i = 1, select('#', ...) do t[i] = tostring((select(i, ...))) end
+  return '<' .. table.concat(t, '|') .. '>'
+end
+local function each()
+  local t = {}
+  for a, b in string.gmatch(s, p) do t[#t + 1] = join(a, b) end
+  return table.concat(t)
+end
+for _, init in ipairs({1, 3, -2, 99}) do show(pcall(string.find, s, p, init)) show(pcall(string.match, s, p, init)) end
+show(pcall(string.find, s, p, 1, true)) show(pcall(each))
+for _, with in ipairs({r, join, {a = 'X', b = 1, ab = false}}) do
+  show(pcall(string.gsub, s, p, with)) show(pcall(string.gsub, s, p, with, 2))
+end
+return out
+"""
+"""What every function that takes a pattern says to one."""
+ITEMS = (
+    "a b c . %a %d %s %w %W %. [ab] [^a] [a-c] [%a_] []] [^]] [a-] %% 1 x [%d%s] %z %x %p %u %l %c [%W] %b() %bab %baa "
+    "%f[%w] %f[^a] %f[%z] %1 %2 () ( ) ( ) $ ^ [ % %b [^ %f"
+).split()
+
+
+def drawn_pattern(chance: Random) -> str:
+    return "^" * (chance.random() < 0.2) + "".join(
+        chance.choice(ITEMS) + chance.choice(("", "", "*", "+", "-", "?")) for _ in range(chance.randrange(6))
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_patterns_that_could_take_long_match_alike(surfaces: Surfaces, seed: int) -> None:
+    """The two matchers, Lua's own and the one that can be interrupted, say the same to any pattern."""
+    chance, numbers = Random(seed), surfaces.server.engine.numbers
+    run(surfaces, "return 1")
+    most = numbers[layout.LUA_COST_MAX]
+    matched = 0
+    for _ in range(1500):
+        text = "".join(chance.choice("aabbc1 x.()[]_\0") for _ in range(chance.randrange(13)))
+        words = text, drawn_pattern(chance), chance.choice(("<%0>", "%1", "%1%2", "", "z", "%%", "%", "%9"))
+        told = []
+        for numbers[layout.LUA_COST_MAX] in (most, -100):
+            told.append(run(surfaces, PATTERN, "0", *words))
+        assert told[0] == told[1], words
+        matched += sum(each.startswith(b"true,1,") for each in told[0])
+    assert matched > 300
+
+
+def test_long_patterns(surfaces: Surfaces) -> None:
+    """Neither the stack of the process nor that of the matcher ends."""
+    for pattern, wanted in (("('a*'):rep(4000)", [1, 10]), ("('a*'):rep(400000)", None), ("('a?'):rep(400000)", None),
+                            ("('('):rep(40)", None), ("('('):rep(30) .. ('a*'):rep(50)", None)):  # fmt: skip
+        told = run(surfaces, f"return {{pcall(string.find, ('a'):rep(10), {pattern})}}")
+        assert told[1:] == wanted if wanted else isinstance(told[0], int | None), told
 
 
 # No way out.

@@ -19,14 +19,16 @@ from synap.call import Value
 from synap.compiler import jit
 from synap.faults import BrokenNode
 from synap.store.memory import layout
-from synap.store.scripts import library_calls, lua, replies, script_calls
+from synap.store.scripts import library_calls, lua, pattern_calls, replies, script_calls
 
-LIBRARIES = ("cjson", "cmsgpack", "struct", "bit")
+LIBRARIES = ("cjson", "cmsgpack", "struct", "bit", "patterns")
 HOOK_EVERY = 10_000
 """Instructions of Lua between two looks at the clock: some 50 us."""
 MASK_COUNT = 8
 MULTIPLE = -1
 STOP, RESTART, COLLECT = 0, 1, 2
+COST_MAX = 27
+"""The cost of a pattern that Lua's own matcher may take (store/scripts/pattern_calls.py): about half a second."""
 LIBRARY_NAME = b"@user_function"
 """What errors call the text of a library."""
 REDIS_VERSION = b"7.2.0", 0x00070200
@@ -87,18 +89,21 @@ class State:
         self._words, self._octets = heap.words, heap.octets
         self._carry_out, self._serve, self._while_long = carry_out, serve, while_long
         self.failure: BaseException | None = None
-        jit.load(jit.registered_in([script_calls.__name__, library_calls.__name__]))
+        jit.load(jit.registered_in([each.__name__ for each in (script_calls, library_calls, pattern_calls)]))
         self._functions = _CALLED(self._in_python), _BRIDGE(self._bridge), _CALLED(self._long)
         numbers = self._numbers
         numbers[layout.LUA_BASE] = self._words.ctypes.data
         numbers[layout.LUA_LIBRARY_CALL] = library_calls.library_call.address
+        numbers[layout.LUA_GUARDED], numbers[layout.LUA_REPEATED] = (
+            pattern_calls.guarded.address, pattern_calls.repeated.address
+        )  # fmt: skip
         numbers[layout.LUA_CALLS] = ctypes.cast(self._functions[0], ctypes.c_void_p).value
         long = ctypes.cast(self._functions[2], ctypes.c_void_p).value if while_long is not None else 0
         numbers[layout.LUA_BUSY] = long
         process = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
         for register, name in ((layout.LUA_REALLOC, "realloc"), (layout.LUA_FREE, "free")):
             numbers[register] = ctypes.cast(getattr(process, name), ctypes.c_void_p).value
-        numbers[layout.LUA_MEMORY] = 0
+        numbers[layout.LUA_MEMORY], numbers[layout.LUA_COST_MAX] = 0, COST_MAX
         for i, name in enumerate(replies.NAMES):
             at = layout.LUA_NAMES * layout.WORD + replies.NAME_BYTES * i
             self._bytes[at : at + len(name) + 1] = name.encode() + b"\0"
@@ -126,7 +131,10 @@ class State:
         for function in (script_calls.call_of_script, script_calls.pcall_of_script):
             _pushfunction(state, function.address, 0)
         _pushfunction(state, ctypes.cast(self._functions[1], ctypes.c_void_p), 0)
-        libraries = library_calls.library_function, script_calls.has_ended, library_calls.bits, library_calls.octets
+        libraries = (
+            library_calls.library_function, script_calls.has_ended, library_calls.bits, library_calls.octets,
+            pattern_calls.search, pattern_calls.guard,
+        )  # fmt: skip
         for function in libraries:
             _pushfunction(state, function.address, 0)
         _pushpointer(state, None)
@@ -136,7 +144,7 @@ class State:
         _rawseti(state, -2, 1)
         _pushnumber(state, REDIS_VERSION[1])
         _rawseti(state, -2, 2)
-        self._call(10, 11)
+        self._call(12, 11)
         numbers = self._numbers
         for register in (layout.LUA_BY_NAME, layout.LUA_BY_SHA, layout.LUA_BY_TEXT):
             numbers[register] = _ref(state, lua.REGISTRY)

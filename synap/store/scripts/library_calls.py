@@ -5,7 +5,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from synap.compiler.jit import c_function, kernel
+from synap.compiler.jit import c_function, kernel, outlined
 from synap.kernels.spans import bits_of, real_of, view
 from synap.store.memory.layout import LUA_BASE, LUA_LIBRARY_CALL, LUA_OCTETS, LUA_SIZE
 from synap.store.scripts import lua
@@ -35,13 +35,10 @@ def real_of_single(context, bits):
     return types.float64(types.int64), build
 
 
-@c_function(CALL_FUNCTION)
-def library_call(state):
-    """Call a function of a library that is written in Lua, and begin the text of an error with the place of the call;
-    a text that begins with a zero byte stays without it.
-
-    To the script it is a C function, as in Redis: `return f()` is a call like any other.
-    """
+@outlined
+def call_own_value(state):
+    """Call the function that is the first own value of the C function that runs, with its arguments; return the number
+    of results. The text of an error begins with the place of the call, unless it begins with a zero byte."""
     count = lua.top(state)
     lua.push_copy(state, lua.OWN_VALUE)
     lua.insert(state, 1)
@@ -61,6 +58,15 @@ def library_call(state):
                 lua.concat(state, 2)
         lua.raise_error(state)
     return lua.top(state)
+
+
+@c_function(CALL_FUNCTION)
+def library_call(state):
+    """Call a function of a library that is written in Lua.
+
+    To the script it is a C function, as in Redis: `return f()` is a call like any other.
+    """
+    return call_own_value(state)
 
 
 @c_function(CALL_FUNCTION)

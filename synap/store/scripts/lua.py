@@ -107,6 +107,11 @@ replace_key = _with_one("lua_rawget", _VOID, _I32)
 """replace_key(state, place): replace the key on top by what the table at `place` has under it."""
 next_pair = _with_one("lua_next", _I32, _I32)
 """next_pair(state, place): replace the key on top by the next key and its value; 0 and no more key at the end."""
+pointer = _with_one("lua_touserdata", _I64, _I32)
+"""pointer(state, place): the address that `push_pointer` has pushed."""
+push_pointer = _with_one("lua_pushlightuserdata", _VOID, _I64)
+function_address = _with_one("lua_tocfunction", _I64, _I32)
+"""function_address(state, place): the address of a C function."""
 truth = _with_one("lua_toboolean", _I32, _I32)
 """truth(state, place): 0 for nil and false, else 1."""
 has_stack = _with_one("lua_checkstack", _I32, _I32)

@@ -109,7 +109,7 @@ _I64 = ir.IntType(64)
 
 
 @intrinsic
-def _call_c(context, address, first, second):
+def call_c(context, address, first, second):
     """Call the C function at an address with two words; return the word that it returns."""
     signature = types.int64(types.int64, types.int64, types.int64)
 
@@ -247,9 +247,9 @@ def carry_out(words, octets, state, count):
     in_python = flags & FLAG_HANDLER or words[LUA_FLAGS] & SCRIPT_IN_PYTHON
     status = -1 if in_python else run_row(words, octets, row, count)
     if status == -1:
-        return _call_c(words[LUA_CALLS], state, count)
+        return call_c(words[LUA_CALLS], state, count)
     if status & STATUS_MASK == BROKEN:
-        return _call_c(words[LUA_CALLS], state, -words[row + ROW_CODE])
+        return call_c(words[LUA_CALLS], state, -words[row + ROW_CODE])
     told = push_result(words, octets, state, row, status)
     arena.free_deferred(words)
     return told
@@ -314,25 +314,30 @@ def allocator(heap, block, old, new):
     grows = new - (old if block else 0)
     if grows > 0 and words[LUA_MEMORY] + grows > words[LUA_MEMORY_MAX] and not words[LUA_FLAGS] & SCRIPT_IN_CALL:
         return 0
-    made = _call_c(words[LUA_REALLOC], block, new)
+    made = call_c(words[LUA_REALLOC], block, new)
     if made:
         words[LUA_MEMORY] += grows
     return made
 
 
-@c_function(HOOK)
-def hook(state, where):
-    """End a script whose time is over, as often as the script goes on all the same; let Python look after the other
-    clients while it is long."""
-    words = view(lua.heap_of(state), 1 << 58)
+@kernel
+def goes_on(words, state):
+    """Return whether a script may go on, by the clock; let Python look after the other clients while it is long."""
     if not words[LUA_FLAGS] & SCRIPT_RUNS:  # Python has called Lua
-        return
+        return True
     now = calls.ticks(words)
     if words[LUA_ENDED] == 0 and words[LUA_BUSY_AT] and now > words[LUA_BUSY_AT]:
-        _call_c(words[LUA_BUSY], state, now)
+        call_c(words[LUA_BUSY], state, now)
     if words[LUA_ENDED] == 0 and words[LUA_DEADLINE] and now > words[LUA_DEADLINE]:
         words[LUA_ENDED] = BY_TIME
-    if words[LUA_ENDED]:
+    return words[LUA_ENDED] == 0
+
+
+@c_function(HOOK)
+def hook(state, where):
+    """End a script whose time is over, as often as the script goes on all the same."""
+    words = view(lua.heap_of(state), 1 << 58)
+    if not goes_on(words, state):
         lua.push_nil(state)
         lua.raise_error(state)
 

@@ -10,7 +10,7 @@
 -- of the real ones, without a way to store into them, and each function that stores into a table it is given refuses
 -- those. What stock Lua has beyond this list is not reachable.
 
-local call, protected_call, bridge, library_function, ended, bits, octets, null, libraries, version = ...
+local call, protected_call, bridge, library_function, ended, bits, octets, search, guard, null, libraries, version = ...
 
 local error, type, tostring, tonumber, select, raw_unpack = error, type, tostring, tonumber, select, unpack
 local raw_next, raw_pcall, raw_xpcall, raw_get, raw_set = next, pcall, xpcall, rawget, rawset
@@ -372,9 +372,16 @@ local behind = {
   math = read_only(callable(math_library)), coroutine = read_only(callable(coroutine_library)),
   os = read_only({ clock = os.clock }),
 }
-for name, made in raw_next, libraries({
-  bits = bits, octets = octets, null = null, real = real, next = next, unpack = unpack,
-}) do
+local made_libraries = libraries({
+  bits = bits, octets = octets, search = search, null = null, real = real, next = next, unpack = unpack,
+})
+local GUARDED, REPEATED = 1, 0
+for name, careful in raw_next, made_libraries.patterns do
+  string_library[name] = guard(GUARDED, careful, string_library[name])
+end
+string_library.rep = guard(REPEATED, false, string_library.rep)
+made_libraries.patterns = nil
+for name, made in raw_next, made_libraries do
   behind[name] = read_only(callable(made))
 end
 callable(behind)
