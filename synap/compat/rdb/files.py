@@ -30,10 +30,10 @@ class Entry:
 
 
 @dataclass
-class Skipped:
-    """What was found in a file and has no place in Synap."""
+class Besides:
+    """What was found in a file besides its keys: the texts of libraries of functions, and what has no place here."""
 
-    functions: int = 0
+    libraries: list[bytes] = field(default_factory=list)
     empty: list[tuple[int, bytes]] = field(default_factory=list)  # (database, key) of values without elements
 
 
@@ -42,7 +42,7 @@ def is_rdb(head: bytes) -> bool:
     return HEAD.match(head) is not None
 
 
-def entries(data: Octets, room: int, skipped: Skipped) -> Iterator[Entry]:
+def entries(data: Octets, room: int, besides: Besides) -> Iterator[Entry]:
     """Yield the keys of a file, in its order; at its end check its checksum. Raise RdbError.
 
     One value may take at most about `room` bytes of memory.
@@ -71,26 +71,26 @@ def entries(data: Octets, room: int, skipped: Skipped) -> Iterator[Entry]:
         elif code == FREQUENCY:
             reader.byte()
         elif code in _ASIDE:
-            _ASIDE[code](reader, skipped)
+            _ASIDE[code](reader, besides)
         elif code not in TYPES and code not in REFUSED:
             raise BadData(f"the unknown type {code}", at)
         else:
             reader.room = room
-            entry = _entry(reader, code, database, skipped)
+            entry = _entry(reader, code, database, besides)
             if entry is not None:
                 yield Entry(database, *entry, deadline, at)
             deadline = 0
     _check(reader, int(head[1]))
 
 
-def _entry(reader: Reader, code: int, database: int, skipped: Skipped) -> tuple[bytes, Value] | None:
+def _entry(reader: Reader, code: int, database: int, besides: Besides) -> tuple[bytes, Value] | None:
     """Return the key and value at the reader's place, or None if the value is empty."""
     at = reader.at
     key = reader.text()
     try:
         return key, read_value(reader, code)
     except EmptyValue:
-        skipped.empty.append((database, key))
+        besides.empty.append((database, key))
         return None
     except NotSupported as fault:
         raise NotSupported(f"{fault.what}, as the key {_shown(key)} in database {database},", at) from None
@@ -102,27 +102,26 @@ def _shown(key: bytes) -> str:
     return repr(key[:60].decode("utf-8", "backslashreplace"))
 
 
-def _auxiliary(reader: Reader, skipped: Skipped) -> None:
+def _auxiliary(reader: Reader, besides: Besides) -> None:
     """Skip a note about the server that wrote the file."""
     for _ in range(2):
         reader.room = len(reader.data) + (1 << 20)
         reader.text()
 
 
-def _function(reader: Reader, skipped: Skipped) -> None:
+def _function(reader: Reader, besides: Besides) -> None:
     reader.room = len(reader.data) + (1 << 20)
-    reader.text()
-    skipped.functions += 1
+    besides.libraries.append(reader.text())
 
 
-def _refuse(what: str) -> Callable[[Reader, Skipped], None]:
-    def run(reader: Reader, skipped: Skipped) -> None:
+def _refuse(what: str) -> Callable[[Reader, Besides], None]:
+    def run(reader: Reader, besides: Besides) -> None:
         raise NotSupported(what, reader.at)
 
     return run
 
 
-_ASIDE: dict[int, Callable[[Reader, Skipped], None]] = {
+_ASIDE: dict[int, Callable[[Reader, Besides], None]] = {
     AUXILIARY: _auxiliary,
     FUNCTION: _function,
     OLD_FUNCTION: _refuse("functions of a preview of Redis 7.0"),

@@ -7,7 +7,8 @@ replay runs no Lua.
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +218,8 @@ class Scripts:
         try:
             status = engine.in_kernel(refuses, row_at, tape, tape_size, blob_size, now)
             if status == layout.UNPREPARED:
-                self._prepare(row, tape, now)
+                with self._kept(tape, tape_size, blob_size):
+                    self._prepare(row, tape, now)
                 status = engine.in_kernel(refuses, row_at, tape, tape_size, blob_size, now)
             if status == layout.UNPREPARED:
                 raise Fault("SCRIPT_ERROR", text=CACHE_FULL)
@@ -263,6 +265,15 @@ class Scripts:
         self._count_refusal(row)
         return Fault("INTERNAL_ERROR", what=f"{type(failure).__name__}: {failure}")
 
+    @contextmanager
+    def _kept(self, tape: int, tape_size: int, blob_size: int) -> Iterator[None]:
+        """Keep a call whose tape and blob lie where other calls are put meanwhile."""
+        words, octets = self._engine.words, self._engine.octets
+        blob = int(words[tape - 1])
+        kept = words[tape - 2 : tape + tape_size].copy(), octets[blob : blob + blob_size].copy()
+        yield
+        words[tape - 2 : tape + tape_size], octets[blob : blob + blob_size] = kept
+
     def _prepare(self, row: Command, tape: int, now: int) -> None:
         """Make the script of the call at word `tape` ready to run. Raises the Fault of a wrong text."""
         numbers, names = self._engine.numbers, row.args[0]
@@ -271,10 +282,10 @@ class Scripts:
         if names.name == "script":
             at, size = numbers[tape - 1] + numbers[tape], numbers[tape + 1] >> layout.MARK_BITS
             self.load(bytes(self._engine.bytes[at : at + size]), keep=False)
-        elif names.name == "function":
-            self.libraries.sync(now)
         else:
             self.opened()
+            if names.name == "function":
+                self.libraries.sync(now)
 
     # While a script runs.
 

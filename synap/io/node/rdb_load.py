@@ -5,7 +5,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from synap.compat.rdb.errors import RdbError
-from synap.compat.rdb.files import Entry, Skipped, entries
+from synap.compat.rdb.files import Besides, Entry, entries
 from synap.engine import transfer
 from synap.faults import Fault, SynapError
 from synap.io.node.jit_warmup import Progress, ProgressBar
@@ -27,17 +27,20 @@ def load(node: Node, file: Path) -> Iterator[str]:
     Yields lines about what was stored and what was left out. Raises CannotLoad; what was stored until then stays.
     """
     shown = ProgressBar(title=f"Loading {file.name}")
-    skipped, loaded, expired = Skipped(), 0, 0
+    besides, loaded, expired = Besides(), 0, 0
     try:
         with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as data:
             total = len(data)
-            for number, entry in enumerate(entries(data, node.engine.numbers[layout.BYTES_MAX], skipped)):
+            for number, entry in enumerate(entries(data, node.engine.numbers[layout.BYTES_MAX], besides)):
                 if number % SHOWN_EVERY == 0:
                     shown(Progress(entry.at, total, f"{number:,} keys"))
                 if _store(node, entry):
                     loaded += 1
                 else:
                     expired += 1
+            for code in besides.libraries:
+                node.engine.scripts.libraries.load(node.engine.own, code, False, node.clock.now())
+                node.engine.settle(node.clock.now())
             shown(Progress(total, total, f"{loaded:,} keys"))
     except RdbError as error:
         raise CannotLoad(f"{file}: {error}") from None
@@ -48,10 +51,10 @@ def load(node: Node, file: Path) -> Iterator[str]:
     yield f"{loaded} keys loaded"
     if expired:
         yield f"{expired} keys left out: they have expired"
-    if skipped.empty:
-        yield f"{len(skipped.empty)} keys left out: their values have no elements"
-    if skipped.functions:
-        yield f"{skipped.functions} libraries of functions left out: Synap has no functions"
+    if besides.empty:
+        yield f"{len(besides.empty)} keys left out: their values have no elements"
+    if besides.libraries:
+        yield f"{len(besides.libraries)} libraries of functions loaded"
 
 
 def _store(node: Node, entry: Entry) -> bool:
