@@ -30,11 +30,8 @@ _GIVEN = (
     ),
     Many("args", Raw("arg"), least=0),
 )  # fmt: skip
-_IN_JSON = (
-    Many("keys", Key("key", access=WRITE), least=0), Many("args", Raw("arg"), least=0),
-    Int("timeout_ms", least=1, default=TIMEOUT_MS),
-)  # fmt: skip
 _CALLED = (_KEYS, Many("args", Raw("arg"), least=0))
+_IN_JSON = (*_CALLED, Int("timeout_ms", least=1, default=TIMEOUT_MS))
 _SHA = "930269f31393d0be681588b6ab08dccee7d6bb67"  # of the text `return(1)`
 _LOAD = Example("SCRIPT LOAD return(1)", _SHA)
 _TOLD = {"result": "$reply", "sha1": "$title"}

@@ -25,8 +25,8 @@ from tests.planned import ROWS as PLANNED
 
 ROWS = [row for row in CATALOGUE.rows if has_method(row)]
 NO_METHOD = {"key.starting", "key.list", "hash.set", "hyperloglog.add", *(row.name for row in zset_routes.ROWS),
-             "geospatial.geodist", "geospatial.geosearch"}  # fmt: skip
-"""Rows that HTTP has beside KEYS, SCAN, HSET, PFADD and those of sorted sets and places."""
+             "geospatial.geodist", "geospatial.geosearch", "script.run", "script.run_sha", "script.call"}  # fmt: skip
+"""Rows that HTTP has beside KEYS, SCAN, HSET, PFADD, EVAL and those of sorted sets and places."""
 TAKEN = {"kv.increment": "incr", "kv.decrement": "decr"}
 """Rows without a method of their own, as another row's method without an amount does the same."""
 BY_HAND_MAX = 30
