@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.campaign.ledgers import Counter, Deadlines, Found, HandOver, History, Ledger, Pool
+from tests.campaign.ledgers import Counter, Deadlines, Found, HandOver, History, Ledger, Pool, Scripted
 from tests.campaign.messages import Messages
 from tests.server.clients import Gone, Server, alive
 from tests.server.zygote import Zygote
@@ -38,7 +38,8 @@ def run(zygote: Zygote, directory: Path, mode: str, count: int, seed: int, secon
         "persistence.wal.segment_bytes_max": SEGMENT_BYTES,
     })  # fmt: skip
     ledgers: list[Ledger] = [History(f"h{i}", found, seed) for i in range(3)]
-    ledgers += [kind(kind.__name__.lower(), found, seed) for kind in (Counter, Deadlines, Pool, HandOver, Messages)]
+    kinds = (Counter, Deadlines, Pool, HandOver, Messages, Scripted)
+    ledgers += [kind(kind.__name__.lower(), found, seed) for kind in kinds]
     end = time.monotonic() + seconds
     server.start()
     try:

@@ -439,3 +439,69 @@ class HandOver(Ledger):
         self.popped |= missing | (self.doubt - left)
         self.pushed |= left
         self.doubt.clear()
+
+
+STEP = """
+local n = redis.call('INCR', KEYS[1])
+for i = 2, 7 do redis.call('SET', KEYS[i], n) end
+redis.call('HSET', KEYS[8], 'n', n, 'pad', ARGV[1])
+redis.call('ZADD', KEYS[9], n, 'n')
+redis.call('RPUSH', KEYS[10], n)
+redis.call('LTRIM', KEYS[10], -5, -1)
+for i = 1, tonumber(ARGV[2]) do redis.call('INCR', KEYS[11]) end
+redis.call('SET', KEYS[11], n)
+if n % 7 == 0 then error('late') end
+return n
+"""
+"""Everything holds the same number behind a script, also behind one that ends with an error."""
+
+
+class Scripted(Ledger):
+    """Scripts and functions that write to eleven keys of five kinds: all of it is there, or nothing."""
+
+    threads = 2
+
+    def __init__(self, name: str, found: Found, seed: int) -> None:
+        super().__init__(name, found, seed)
+        self.least = [0, 0]
+        self.sent = [0, 0]
+        self.library = "#!lua name=steps\nredis.register_function('step', function(KEYS, ARGV)" + STEP + "end)"
+
+    def prepare(self, client: Resp) -> None:
+        client.ask("FUNCTION", "LOAD", self.library)
+
+    def _keys(self, number: int) -> list[str]:
+        return [f"{self.name}:{number}:{i}" for i in range(11)]
+
+    def work(self, client: Resp, number: int) -> None:
+        keys = self._keys(number)
+        while True:
+            how = ("EVAL", STEP) if number or self.chance.random() < 0.5 else ("FCALL", "step")
+            count = self.chance.choice((1, 1, 5))
+            for _ in range(count):
+                pad, more = "x" * self.chance.choice((1, 100, 5000)), self.chance.choice((0, 50))
+                client.send(*how, len(keys), *keys, pad, more)
+            self.sent[number] += count
+            for _ in range(count):
+                client.read()
+                with self.lock:
+                    self.acked += 1
+                    self.least[number] += 1
+
+    def check(self, client: Resp) -> None:
+        for number in range(self.threads):
+            keys = self._keys(number)
+            told = [client.ask("GET", key) for key in (*keys[:7], keys[10])]
+            told += [client.ask("HGET", keys[7], "n"), client.ask("ZSCORE", keys[8], "n")]
+            told += client.ask("LRANGE", keys[9], -1, -1) or [None]
+            if len(set(told)) > 1:
+                self.found.say("torn", f"{self.name} {number}: {told}")
+            reached = int(told[0] or 0)
+            if reached < self.least[number]:
+                self.found.say("lost", f"{self.name} {number}: {reached} instead of {self.least[number]}")
+            if reached > self.sent[number]:
+                self.found.say("resurrected", f"{self.name} {number}: {reached} of {self.sent[number]}")
+            self.found.in_flight += reached - self.least[number]
+            self.least[number] = self.sent[number] = reached
+        if str(client.ask("FCALL", "step", 0)) == "ERR Function not found":  # with keys it would write
+            self.found.say("lost", "the library is gone")

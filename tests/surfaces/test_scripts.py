@@ -156,6 +156,21 @@ def test_scripts_within_transactions(store: type[Bench]) -> None:
     assert client.ask("MULTI", "SET n 9", "EXEC")[-1] is None
 
 
+def test_replies_of_a_pipeline_with_scripts(store: type[Bench]) -> None:
+    """A call of a script leaves alone what the lane has written, however long its reply is."""
+    client = House(store).client()
+    client.ask("SET a first", "SET b second", ["SET", "c", "x" * 100_000], *[["RPUSH", "l", *"abcdefgh"]] * 20)
+    scripts = [
+        ["EVAL", "return #redis.call('GET', 'c') + #redis.call('LRANGE', 'l', 0, -1)", "0"],
+        ["EVAL", "return redis.call('GET', KEYS[1])", "1", "b"], ["EVAL", "return redis.pcall('INCR', 'c').err", "0"],
+        ["EVAL", "return {redis.call('LRANGE', 'l', 0, 3), 'x', {err = 'E'}}", "0"], ["EVAL", "error('x')", "0"],
+    ]  # fmt: skip
+    alone = [client.one(each) for each in scripts]
+    for _ in range(3):
+        told = client.ask(*[each for script in scripts for each in ("GET a", script, "LLEN l", "GET b")])
+        assert told == [each for reply in alone for each in (b"first", reply, 160, b"second")]
+
+
 # What ends a script.
 
 

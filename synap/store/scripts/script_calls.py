@@ -2,8 +2,8 @@
 
 A call of a script passes the steps of the lane: find the row, fill the tape, then `calls.call` with its guards, log
 space and frame. Its words lie one behind the other in CALL_BLOB, which nobody else uses while a script runs, and its
-reply is written as RESP and read from there. What needs Python (a handler, a refusal that names a word) is done by the
-C function at LUA_CALLS.
+reply is written as RESP behind them and read from there: OUT may hold replies of the lane. What needs Python (a
+handler, a refusal that names a word) is done by the C function at LUA_CALLS.
 
 `lua_error` leaves these functions without returning to them. Nothing is lost by that: compiled kernels own nothing that
 has to be freed, and an error is raised only once a call is over. While it is under way the allocator does not fail.
@@ -22,7 +22,7 @@ from synap.store.memory import arena
 from synap.store.memory.layout import (
     BROKEN,
     CALL_BLOB,
-    CALL_BLOB_BYTES,
+    CALL_BLOB_REST,
     COUNTER_REFUSALS,
     COUNTER_WORDS,
     COUNTERS,
@@ -55,8 +55,6 @@ from synap.store.memory.layout import (
     LUA_VERSION,
     NIL,
     NOW,
-    OUT_AT,
-    OUT_BYTES,
     REFUSED_SHIFT,
     REPLY,
     REPLY_BYTES_MAX,
@@ -99,7 +97,9 @@ BY_TIME, BY_FAILURE, BY_HAND = 1, 2, 3
 DONE, REFUSED, ENDED = 0, 1, 2
 """What the reply on top of the stack is: the value of a reply, the table of an error, or nil: the script must end."""
 WORDS_MOST = 8000  # words of a call: as many as Lua's stack takes
-OUT_LITTLE = OUT_BYTES // 2
+SPELLED_BYTES = 1 << 20
+SPELLED_AT = CALL_BLOB_REST * 8 - SPELLED_BYTES  # octet at which a reply is spelled
+LITTLE = SPELLED_BYTES // 2
 NUMBER_BYTES = 64
 CALL_FUNCTION = types.int32(types.int64)
 ALLOCATOR = types.int64(types.int64, types.int64, types.int64, types.int64)
@@ -136,7 +136,7 @@ def _call_free(context, address, block):
 def gather(words, octets, state, count):
     """Put the `count` words on the stack into CALL_BLOB, and their places into WORDS; return 0 or the refusal."""
     at = CALL_BLOB * 8
-    end = at + CALL_BLOB_BYTES // 2
+    end = SPELLED_AT
     size_at = words[LUA_BASE] + LUA_SIZE * 8
     for i in range(count):
         kind = lua.kind(state, i + 1)
@@ -185,8 +185,8 @@ def run_row(words, octets, row, count):
 @kernel
 def push_refusal(words, octets, state, row, number):
     """Push the table of an error; return REFUSED."""
-    resp.put_refusal(words, octets, OUT_AT, row, number, 0, 0)
-    replies.push_reply(words, octets, state, OUT_AT)
+    resp.put_refusal(words, octets, SPELLED_AT, row, number, 0, 0)
+    replies.push_reply(words, octets, state, SPELLED_AT)
     return REFUSED
 
 
@@ -194,12 +194,12 @@ def push_refusal(words, octets, state, row, number):
 def push_result(words, octets, state, row, status):
     """Push the reply of a row as a value of Lua, or the table of an error; return DONE or REFUSED."""
     what = status & STATUS_MASK
-    bound = OUT_LITTLE
+    bound = LITTLE
     if what == ITEM or what == ITEMS:
         bound = bytes_in(words, REPLY) + (words[REPLY + 1] + 2) * ITEM_OVERHEAD + resp.SHORT_REPLY
-    at = OUT_AT
+    at = SPELLED_AT
     block = 0
-    if bound > OUT_BYTES:
+    if bound > SPELLED_BYTES:
         block = arena.allocate(words, bound >> 3)
         if block == 0:
             return push_refusal(words, octets, state, row, OUT_OF_MEMORY)
