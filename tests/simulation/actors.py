@@ -276,8 +276,18 @@ class Waiter(Actor):
                 records.end(key, op, found[1] if isinstance(found, list) else found)
 
 
+def as_script(calls: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The calls as one script, which returns their replies."""
+    words, made = [], []
+    for name, *rest in calls:
+        places = range(len(words) + 1, len(words) + len(rest) + 1)
+        words += rest
+        made.append(f"redis.pcall('{name}', {', '.join(f'ARGV[{place}]' for place in places)})")
+    return "EVAL", f"return {{{', '.join(made)}}}", 0, *words
+
+
 class Transactions(Actor):
-    """EXECs of RPUSH and LRANGE over three lists."""
+    """EXECs and scripts of RPUSH and LRANGE over three lists."""
 
     def script(self) -> Script:
         records, chance = self.records, self.chance
@@ -289,14 +299,18 @@ class Transactions(Actor):
                 calls.append(("RPUSH", key, records.fresh()) if chance.random() < 0.6 else ("LRANGE", key))
             txn = Txn(self.name, calls, records.now())
             sent = [(*call, 0, -1) if call[0] == "LRANGE" else call for call in calls]
-            whole = chance.random() < 0.6
+            scripted = chance.random() < 0.3
+            whole = scripted or chance.random() < 0.6
             if not whole:
                 yield [("MULTI",)]
                 for one in sent:
                     yield [one]
                 txn.begin = records.now()
             records.txns.append(txn)
-            *_, replies = yield [("MULTI",), *sent, ("EXEC",)] if whole else [("EXEC",)]
+            if scripted:
+                *_, replies = yield [as_script(sent)]
+            else:
+                *_, replies = yield [("MULTI",), *sent, ("EXEC",)] if whole else [("EXEC",)]
             if isinstance(replies, Refusal):
                 if not replies.args[0].startswith(UNKNOWN_OUTCOME):
                     records.txns.remove(txn)
