@@ -16,7 +16,7 @@ from tests.peers import Redis
 from tests.server.clients import Server
 
 HERE = Path(__file__).parent / "python"
-PROGRAMS = ("django", "walrus", "pottery", "cachelib", "flask", "socketio", "aiocache", "celery", "limits")
+PROGRAMS = ("django", "walrus", "pottery", "cachelib", "flask", "socketio", "aiocache", "celery", "limits", "huey")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
