@@ -16,7 +16,9 @@ from tests.peers import Redis
 from tests.server.clients import Server
 
 HERE = Path(__file__).parent / "python"
-PROGRAMS = ("django", "walrus", "pottery", "cachelib", "flask", "socketio", "aiocache", "celery", "limits", "huey")
+PROGRAMS = (
+    "django", "walrus", "pottery", "cachelib", "flask", "socketio", "aiocache", "celery", "limits", "huey", "dramatiq",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
