@@ -18,6 +18,7 @@ from tests.server.clients import Server
 HERE = Path(__file__).parent / "python"
 PROGRAMS = (
     "django", "walrus", "pottery", "cachelib", "flask", "socketio", "aiocache", "celery", "limits", "huey", "dramatiq",
+    "channels",
 )  # fmt: skip
 
 
