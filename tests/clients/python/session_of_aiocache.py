@@ -1,10 +1,11 @@
-"""aiocache: its cache and decorators, without its locks, which use Lua scripts."""
+"""aiocache: its cache and decorators; scripts end its locks, and compare before they set."""
 
 import asyncio
 from typing import Any
 
 import pytest
-from aiocache import Cache, cached, multi_cached
+from aiocache import Cache, cached, cached_stampede, multi_cached
+from aiocache.lock import OptimisticLock, OptimisticLockError, RedLock
 from aiocache.serializers import JsonSerializer, PickleSerializer
 from sessions import HOST, run
 
@@ -43,10 +44,46 @@ def session(port: int) -> None:
         assert [await square(3), await square(3)] == [9, 9]
         assert await names(names=["a", "b"]) == {"a": "A", "b": "B"}
         assert await names(names=["b", "c"]) == {"b": "B", "c": "C"} and calls == [3, ["a", "b"], ["c"]]
-        for function in (square, names):
+
+        @cached_stampede(lease=20, key_builder=lambda function, n: f"slow:{n}", **at)
+        async def slow(n: int) -> int:
+            calls.append(n)
+            await asyncio.sleep(0.05)
+            return n
+
+        calls.clear()
+        assert await asyncio.gather(*(slow(n % 3) for n in range(30))) == [n % 3 for n in range(30)]
+        assert sorted(calls) == [0, 1, 2]
+        async with Cache(Cache.REDIS, endpoint=HOST, port=port) as cache:
+            await locks(cache)
+        for function in (square, names, slow):
             await function.cache.close()
 
     asyncio.run(work())
+
+
+async def locks(cache: Any) -> None:
+    inside: list[int] = []
+
+    async def step(n: int) -> None:
+        async with RedLock(cache, "step", lease=20):
+            inside.append(n)
+
+    await asyncio.gather(*(step(n) for n in range(10)))
+    assert sorted(inside) == [*range(10)] and not await cache.exists("step-lock")
+    async with RedLock(cache, "step", lease=20):
+        assert 0 < await cache.raw("ttl", "step-lock") <= 20
+        await cache.raw("set", "step-lock", "somebody else's")
+    assert await cache.raw("get", "step-lock") == "somebody else's"
+    await cache.set("page", "old")
+    async with OptimisticLock(cache, "page") as lock:
+        assert await lock.cas("new", ttl=30) and await cache.get("page") == "new"
+    assert 0 < await cache.raw("ttl", "page") <= 30
+    with pytest.raises(OptimisticLockError):
+        async with OptimisticLock(cache, "page") as lock:
+            await cache.set("page", "newer")
+            await lock.cas("mine")
+    assert await cache.get("page") == "newer"
 
 
 run(session)

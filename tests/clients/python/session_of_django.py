@@ -1,14 +1,16 @@
-"""Django with django-redis: its cache, and sessions of visitors in that cache. Its `incr` uses a Lua script."""
+"""Django with django-redis: its cache and locks, and sessions of visitors in that cache."""
 
 from typing import Any
 
 import django
+import pytest
 import redis
 from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest, JsonResponse
 from django.test import Client, override_settings
 from django.urls import path
+from redis.exceptions import LockError, LockNotOwnedError
 from sessions import HOST, run
 
 CACHE = "django_redis.cache.RedisCache"
@@ -72,6 +74,7 @@ def the_cache(client: redis.Redis, cache: Any) -> None:
     assert len(set(cache.iter_keys("page:*", itersize=17))) == 500
     assert cache.delete_pattern("page:1*", itersize=50) == 111 and len(cache.keys("page:*")) == 389
     cache.set("n", 5)
+    counts_and_locks(cache)
     cache.set("v", "old", version=1)
     assert cache.incr_version("v") == 2 and cache.get("v", version=2) == "old" and cache.get("v") is None
     assert cache.get_or_set("made", lambda: [1, 2], 30) == [1, 2] and cache.get("made") == [1, 2]
@@ -79,6 +82,25 @@ def the_cache(client: redis.Redis, cache: Any) -> None:
     assert client.dbsize() == 0 and cache.keys("*")
     cache.clear()
     assert cache.keys("*") == []
+
+
+def counts_and_locks(cache: Any) -> None:
+    """What scripts do."""
+    assert cache.incr("n") == 6 and cache.incr("n", 10) == 16 and cache.decr("n", 11) == 5 and cache.get("n") == 5
+    with pytest.raises(ValueError, match="not found"):
+        cache.incr("none")
+    assert cache.incr("counted", 3, ignore_key_check=True) == 3 and cache.delete("counted")
+    lock = cache.lock("one", timeout=30)
+    assert lock.acquire(blocking=False) and not cache.lock("one", timeout=30).acquire(blocking=False)
+    assert lock.extend(30) and lock.reacquire() and lock.owned() and lock.locked() and 0 < cache.ttl("one") <= 30
+    lock.release()
+    with pytest.raises(LockError):
+        lock.release()
+    brief = cache.lock("one", timeout=0.05)
+    assert brief.acquire() and cache.lock("one", timeout=5, blocking_timeout=5).acquire()
+    with pytest.raises(LockNotOwnedError):
+        brief.release()
+    cache.delete("one")
 
 
 def packed_values(packed: Any) -> None:

@@ -1,10 +1,25 @@
-"""pottery: dictionaries, sets, lists, counters, deques and HyperLogLogs, without its locks, which use Lua scripts."""
+"""pottery: dictionaries, sets, lists, counters, deques and HyperLogLogs; its locks and numbers are scripts."""
 
+import asyncio
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
-from pottery import HyperLogLog, RedisCounter, RedisDeque, RedisDict, RedisList, RedisSet
+from pottery import (
+    AIORedlock,
+    HyperLogLog,
+    NextID,
+    RedisCounter,
+    RedisDeque,
+    RedisDict,
+    RedisList,
+    RedisSet,
+    Redlock,
+    ReleaseUnlockedLock,
+    synchronize,
+)
 from sessions import HOST, run
 
 
@@ -57,6 +72,49 @@ def session(port: int) -> None:
     assert 485 < len(seen) < 515 and "3" in seen
     told.clear()
     assert len(told) == 0 and not client.exists("told")
+    by_scripts(client)
+    asyncio.run(at_once(port))
+
+
+def by_scripts(client: redis.Redis) -> None:
+    lock, other = (Redlock(key="door", masters={client}, auto_release_time=20) for _ in range(2))
+    assert lock.acquire() and 15 < lock.locked() <= 20 and not other.acquire(blocking=False) and other.locked() == 0
+    lock.extend()
+    lock.release()
+    with pytest.raises(ReleaseUnlockedLock):
+        lock.release()
+    brief = Redlock(key="door", masters={client}, auto_release_time=0.2)
+    assert brief.acquire() and other.acquire(timeout=10) and not brief.locked()
+    other.release()
+    inside: list[int] = []
+
+    @synchronize(key="step", masters={client}, auto_release_time=20)
+    def step(n: int) -> int:
+        inside.append(n)
+        time.sleep(0.002)
+        assert inside == [n]
+        return inside.pop()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(step, range(8))) == [*range(8)]
+    numbers = NextID(key="tweets", masters={client})
+    assert [next(numbers) for _ in range(40)] == [*range(1, 41)]
+    assert next(NextID(key="tweets", masters={client})) == 41
+
+
+async def at_once(port: int) -> None:
+    client = redis.asyncio.Redis(host=HOST, port=port)
+    inside: list[int] = []
+
+    async def step(n: int) -> None:
+        async with AIORedlock(key="gate", masters={client}, auto_release_time=20):
+            inside.append(n)
+            await asyncio.sleep(0.002)
+            assert inside == [n]
+            inside.remove(n)
+
+    await asyncio.gather(*(step(n) for n in range(4)))
+    await client.aclose()
 
 
 run(session)

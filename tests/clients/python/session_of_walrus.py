@@ -1,4 +1,6 @@
-"""walrus: its containers, a transaction and its cache. Its arrays use Lua scripts and are left out."""
+"""walrus: its containers, a transaction and its cache; its arrays, locks and limits are scripts."""
+
+import threading
 
 import walrus
 from sessions import HOST, run
@@ -62,6 +64,37 @@ def session(port: int) -> None:
 
     assert [slow(3), slow(3), slow(4)] == [9, 9, 16] and calls == [3, 4]
     assert cache.flush() and cache.get("k") is None
+    by_scripts(db)
+
+
+def by_scripts(db: walrus.Database) -> None:
+    array = db.Array("array")
+    array.extend([f"v{n}" for n in range(50)])
+    array.append("last")
+    assert len(array) == 51 and array[0] == b"v0" and array[-1] == b"last" and "v7" in array
+    array[3] = "three"
+    assert array[3] == b"three" and array.pop() == b"last" and array.pop(0) == b"v0" and array[2] == b"three"
+    del array[1]
+    assert len(array) == len(list(array)) == 48 and array[1] == b"three"
+    assert db.cas("k", "", "first") == 1 and db.cas("k", "fir", "second") == 1 and db.cas("k", "x", "y") == 0
+    assert db["k"] == b"second"
+    limit = db.rate_limit_lua("calls", limit=4, per=60)
+    assert [limit.limit("ada") for _ in range(6)] == [False] * 4 + [True] * 2 and not limit.limit("bob")
+    inside: list[int] = []
+
+    def step(n: int) -> None:
+        with db.lock("only", ttl=20_000):
+            inside.append(n)
+            assert inside == [n]
+            inside.remove(n)
+
+    threads = [threading.Thread(target=step, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    held = db.lock("only", ttl=20_000)
+    assert held.acquire() and not db.lock("only").acquire(block=False) and held.release() and not held.release()
 
 
 run(session)
