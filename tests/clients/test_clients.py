@@ -1,4 +1,5 @@
-"""Redis clients of other languages, unmodified, each in a session of its own: ioredis, node-redis, go-redis, Jedis.
+"""Redis clients of other languages, unmodified, each in a session of its own: ioredis, node-redis, go-redis, Jedis;
+and Bull, a program over ioredis, first against redis-server and then against Synap.
 
     python -m pytest -m campaign tests/clients
 
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers import Redis
 from tests.server.clients import HOST, Server
 
 HERE = Path(__file__).parent
@@ -47,6 +49,12 @@ def test_node_clients(address: tuple[str, str], tmp_path: Path) -> None:
     run(directory, "npm", "install", "--no-audit", "--no-fund", "--cache", str(tmp_path / "cache"))
     for session in ("session.js", "collections.js"):
         assert run(directory, "node", session, *address).strip() == "session done"
+    peer = Redis(tmp_path)
+    try:
+        for place in ((HOST, str(peer.port)), address):
+            assert run(directory, "node", "bull.js", *place).strip() == "session done"
+    finally:
+        peer.close()
 
 
 def test_go_redis(address: tuple[str, str], tmp_path: Path) -> None:
