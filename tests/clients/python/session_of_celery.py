@@ -67,7 +67,7 @@ def session(port: int) -> None:
         kill(first)
     assert broker.zcard("unacked_index") == 4 and broker.llen("celery") == 196
     results.set("go on", 1)
-    time.sleep(UNSEEN_SECONDS)
+    time.sleep(UNSEEN_SECONDS)  # the second worker looks for such tasks as it begins
     with worker(port, *words, "--pool", "solo", "-n", "second@here"):
         assert [one.get(timeout=20) for one in asked] == [n * n for n in range(300)]
         eventually(lambda: not broker.exists("celery", "unacked", "unacked_index"))
