@@ -377,7 +377,7 @@ class Fault(SynapError):
     def json_text(self) -> str:
         """Return the text for JSON surfaces."""
         text = self.row.text or self.row.resp.split(" ", 1)[1]
-        return _fill(text, self.words)
+        return _fill(text, self.words).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
     def resp_text(self, command: str = "") -> str:
         """Return the text for RESP, without the leading `-`."""

@@ -19,6 +19,7 @@ from synap.compat.rdb.reader import Reader
 from synap.compat.rdb.values import VERSION_MAX
 from synap.engine.callers import Caller
 from synap.engine.inner_calls import perform
+from synap.engine.resp.encoding import UnbalancedQuotes, split_line
 from synap.engine.scripts.state import NotCompiled
 from synap.faults import Fault
 from synap.store.memory import layout
@@ -205,10 +206,13 @@ def name_of(code: bytes) -> str:
     line, ended, _ = code.partition(b"\n")
     if not ended:
         raise Fault("SCRIPT_ERROR", text="ERR Invalid library metadata")
-    head = line.decode("utf-8", "surrogateescape")[2:]
-    engine, *told = head.split(" ") if head else [""]
+    try:
+        engine, *told = [word.decode("utf-8", "surrogateescape") for word in split_line(line)]
+    except UnbalancedQuotes:
+        raise Fault("SCRIPT_ERROR", text="ERR Invalid library metadata") from None
+    engine = engine[2:]
     name = None
-    for part in filter(None, told):
+    for part in told:
         key, equals, value = part.partition("=")
         if not equals or key.lower() != "name":
             raise Fault("SCRIPT_ERROR", text=f"ERR Invalid metadata value given: {part}")

@@ -45,6 +45,7 @@ FLAGS = ("no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slo
 LEVELS = (logging.DEBUG, logging.DEBUG, logging.INFO, logging.WARNING)
 LONG_EVERY_NS = 5_000_000
 """Time between two calls of `on_long`, in ns."""
+FOREVER_NS = 1 << 60
 NOT_ALLOWED = b"-ERR This Redis command is not allowed from script\r\n"
 CACHE_FULL = "OOM the cached scripts fill scripts.memory_bytes_max"
 
@@ -301,7 +302,11 @@ class Scripts:
     def _while_long(self, now: int) -> None:
         """Look after the other clients, at `now` (ns of the monotonic clock)."""
         assert self.on_long is not None, "nobody else is called"
-        self.on_long()
+        try:
+            self.on_long()
+        except Exception:
+            log.exception("the clients beside a long script are not answered")
+            now += FOREVER_NS
         self._numbers[layout.LUA_BUSY_AT] = now + LONG_EVERY_NS
 
     @property

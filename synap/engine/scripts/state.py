@@ -21,14 +21,14 @@ from synap.faults import BrokenNode
 from synap.store.memory import layout
 from synap.store.scripts import library_calls, lua, pattern_calls, replies, script_calls
 
-LIBRARIES = ("cjson", "cmsgpack", "struct", "bit", "patterns")
-HOOK_EVERY = 10_000
-"""Instructions of Lua between two looks at the clock: some 50 us."""
+LIBRARIES = ("cjson", "cmsgpack", "struct", "bit")
+HOOK_EVERY = 1000
+"""Instructions of Lua between two looks at the clock: some 5 us."""
 MASK_COUNT = 8
 MULTIPLE = -1
 STOP, RESTART, COLLECT = 0, 1, 2
-COST_MAX = 27
-"""The cost of a pattern that Lua's own matcher may take (store/scripts/pattern_calls.py): about half a second."""
+COST_MAX = 24
+"""The cost of a pattern that Lua's own matcher may take (store/scripts/pattern_calls.py): 50 ms or less."""
 LIBRARY_NAME = b"@user_function"
 """What errors call the text of a library."""
 REDIS_VERSION = b"7.2.0", 0x00070200
@@ -94,9 +94,8 @@ class State:
         numbers = self._numbers
         numbers[layout.LUA_BASE] = self._words.ctypes.data
         numbers[layout.LUA_LIBRARY_CALL] = library_calls.library_call.address
-        numbers[layout.LUA_GUARDED], numbers[layout.LUA_REPEATED] = (
-            pattern_calls.guarded.address, pattern_calls.repeated.address
-        )  # fmt: skip
+        for i, guard in enumerate((pattern_calls.repeated, pattern_calls.guarded, pattern_calls.guarded_each)):
+            numbers[layout.LUA_GUARDS + i] = guard.address
         numbers[layout.LUA_CALLS] = ctypes.cast(self._functions[0], ctypes.c_void_p).value
         long = ctypes.cast(self._functions[2], ctypes.c_void_p).value if while_long is not None else 0
         numbers[layout.LUA_BUSY] = long
@@ -133,7 +132,7 @@ class State:
         _pushfunction(state, ctypes.cast(self._functions[1], ctypes.c_void_p), 0)
         libraries = (
             library_calls.library_function, script_calls.has_ended, library_calls.bits, library_calls.octets,
-            pattern_calls.search, pattern_calls.guard,
+            pattern_calls.search, pattern_calls.guard, pattern_calls.charge,
         )  # fmt: skip
         for function in libraries:
             _pushfunction(state, function.address, 0)
@@ -144,7 +143,7 @@ class State:
         _rawseti(state, -2, 1)
         _pushnumber(state, REDIS_VERSION[1])
         _rawseti(state, -2, 2)
-        self._call(12, 11)
+        self._call(13, 11)
         numbers = self._numbers
         for register in (layout.LUA_BY_NAME, layout.LUA_BY_SHA, layout.LUA_BY_TEXT):
             numbers[register] = _ref(state, lua.REGISTRY)
@@ -157,7 +156,8 @@ class State:
 
     def _libraries(self) -> None:
         """Push the function that builds the libraries."""
-        text = "local tools = ...\nlocal made = {}\n"
+        careful = f"(function(...)\n{_source('patterns')}\nend)(tools)"
+        text = f"local tools = ...\nlocal made = {{}}\ntools.guard_strings({careful})\n"
         for name in LIBRARIES:
             text += f"made.{name} = (function(...)\n{_source(name)}\nend)(tools)\n"
         self._load_text(f"{text}return made".encode(), b"@synap")
@@ -252,21 +252,27 @@ class State:
             self._compile(body, LIBRARY_NAME)
             numbers[layout.LUA_ENDED], numbers[layout.LUA_DEADLINE] = 0, ends
             numbers[layout.LUA_FLAGS] = layout.SCRIPT_RUNS
+            numbers[layout.LUA_BUSY_AT] = numbers[layout.LUA_WORK] = 0
             failed = _pcall(state, 1, MULTIPLE, 0)
-            numbers[layout.LUA_FLAGS] = 0
+            numbers[layout.LUA_FLAGS] = layout.SCRIPT_IN_CALL
             if self.failure is not None:
                 failure, self.failure = self.failure, None
                 raise failure
             if failed or not _toboolean(state, 1):
                 return None if failed or _type(state, 2) != lua.STRING else self._text(2)
-            count = _gettop(state)
-            return [
-                (self._text(i), self._text(i + 1) if _type(state, i + 1) == lua.STRING else None, self._text(i + 2))
-                for i in range(2, count, 3)
-            ]
+            return [self._told(3 * i) for i in range(int(_tonumber(state, 3)))]
         finally:
             numbers[layout.LUA_FLAGS] = 0
             _settop(state, 0)
+
+    def _told(self, first: int) -> tuple[bytes, bytes | None, bytes]:
+        """Return what the table on the stack tells of a function in three places."""
+        found: list[bytes | None] = []
+        for i in range(first + 1, first + 4):
+            _rawgeti(self.lua, 2, i)
+            found.append(self._text(-1) if _type(self.lua, -1) == lua.STRING else None)
+            _settop(self.lua, 3)
+        return found[0] or b"", found[1], found[2] or b""
 
     def add_library(self, name: str) -> None:
         """Make the functions of the library that was loaded last callable, in place of others of its name."""

@@ -3,7 +3,7 @@
 The event loop stands still while a script runs. From `scripts.busy_ms` on, the script calls `look` again and again
 (`Scripts.on_long`). `look` asks the system which sockets have input, and answers the commands and requests that have
 arrived whole: SCRIPT KILL, FUNCTION KILL, FUNCTION STATS, SHUTDOWN NOSAVE, `POST /script/kill`, `GET /health`; any
-other with BUSY. HELLO and AUTH wait, as the commands behind them mean to be answered in that state.
+other with BUSY. HELLO, AUTH, MULTI and EXEC wait, and what stands behind them.
 
 Input is looked at in the socket (MSG_PEEK) and taken only when it is answered, so all else reaches the connection once
 the loop goes on. A connection with unfinished input, with replies that are not sent, or that waits, is left alone: its
@@ -11,7 +11,6 @@ replies would not be in order. New connections are accepted here, and handed to 
 script.
 """
 
-import os
 import select
 import socket
 from dataclasses import dataclass
@@ -36,13 +35,13 @@ if TYPE_CHECKING:
 
 PEEK_BYTES = 64 * 1024
 ACCEPTED_MAX = 64  # connections accepted in one look
-WAITING = (b"HELLO", b"AUTH")
-"""Commands that are left in the socket."""
+WAITING = (b"HELLO", b"AUTH", b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"UNWATCH", b"RESET", b"QUIT")
+"""Commands that are left in the socket: what stands behind them means the state that they make."""
 
 
 @dataclass(frozen=True)
 class _Client:
-    """A socket that is looked at: a duplicate of that of a connection, or a new one of a listener."""
+    """A socket that is looked at: that of a connection, or a new one of a listener."""
 
     sock: socket.socket
     http: bool
@@ -58,13 +57,15 @@ class BusyClients:
         self._poll = select.poll()
         self._clients: dict[int, _Client] = {}
         self._listening: dict[int, Listening] = {}
+        self._begun = False
         self._scripts.on_long = self.look
 
     def look(self) -> None:
         """Answer what has arrived; called by a script that is long."""
-        if not self._clients and not self._listening:
-            self._begin()
+        if not self._begun:
+            self._begun = True
             self._server.loop.call_soon(self._end)
+            self._begin()
         for descriptor, _ in self._poll.poll(0):
             if descriptor in self._listening:
                 self._accept(self._listening[descriptor])
@@ -82,12 +83,12 @@ class BusyClients:
             sock = connection.transport.get_extra_info("socket")
             if sock is None or sock.fileno() in unanswered or not _is_idle(connection, caller):
                 continue
-            mine = socket.socket(fileno=os.dup(sock.fileno()))
+            mine = socket.socket(fileno=sock.fileno())  # detached in `_end`: the connection closes it
             client = _Client(mine, isinstance(connection, HttpConnection), connection, None)
             if self._serve_arrived(client, sock.fileno(), arrivals.get(sock.fileno(), b"")):
                 self._add(client)
             else:
-                mine.close()
+                mine.detach()
 
     def _serve_arrived(self, client: _Client, descriptor: int, data: bytes) -> bool:
         """Answer what was read from a socket before the script; return False if something is left."""
@@ -119,14 +120,14 @@ class BusyClients:
 
     def _end(self) -> None:
         """Hand the new connections on, now that the loop goes on."""
-        clients, self._clients = self._clients, {}
+        clients, self._clients, self._begun = self._clients, {}, False
         self._listening.clear()
         self._poll = select.poll()
         for client in clients.values():
             if client.listening is not None:
                 client.listening.take_over(client.sock)
             else:
-                client.sock.close()
+                client.sock.detach()
 
     def _serve(self, client: _Client) -> bool:
         """Answer what a socket has; return False if something is left there that nobody is to answer now."""
@@ -201,7 +202,7 @@ class BusyClients:
             return None
         if event is NEED_DATA:
             return (0, b"") if len(data) < PEEK_BYTES else None
-        if not isinstance(event, Request):
+        if not isinstance(event, Request) or not event.keep_alive:
             return None
         size = len(data) - len(machine.trailing_data)
         return size, machine.send(self._response(event))

@@ -130,6 +130,9 @@ try_call = _with_three("lua_pcall", _I32, _I32, _I32, _I32)
 """try_call(state, given, wanted, handler): call a function below its arguments; 0, or an error is on top."""
 raise_error = _of_state("lua_error", _I32)
 """raise_error(state): raise the value on top as an error. It does not return: what called Lua goes on."""
+control_garbage = _with_two("lua_gc", _I32, _I32, _I32)
+"""control_garbage(state, what, data): COLLECT frees what nothing refers to."""
+COLLECT = 2
 _ask_heap = _function("lua_getallocf", _I64, _I64, _I64)[1]
 
 

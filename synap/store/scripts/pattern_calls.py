@@ -7,7 +7,7 @@ bytes. So a call whose cost may exceed LUA_COST_MAX goes to functions of `patter
 
 from synap.compiler.jit import c_function, kernel
 from synap.kernels.spans import view
-from synap.store.memory.layout import LUA_BASE, LUA_COST_MAX, LUA_GUARDED, LUA_REPEATED, LUA_SIZE
+from synap.store.memory.layout import LUA_BASE, LUA_COST_MAX, LUA_GUARDS, LUA_SIZE
 from synap.store.scripts import lua
 from synap.store.scripts.library_calls import CALL_FUNCTION, call_own_value
 from synap.store.scripts.patterns import (
@@ -35,7 +35,7 @@ from synap.store.scripts.patterns import (
     match_at,
     plain_at,
 )
-from synap.store.scripts.script_calls import call_c, goes_on
+from synap.store.scripts.script_calls import call_c, goes_on, may_work
 
 PLAIN_MORE = 7  # more digits of the bytes that a plain search may compare, which takes less time than a step
 PATTERN_MAX = 10_000  # bytes of a pattern that `search` takes
@@ -129,12 +129,15 @@ def bits_in(number):
 
 
 @kernel
-def cost_of(p, size, length):
-    """Return log2 of the most steps that matching this pattern may take in a text of so many bytes."""
+def cost_of(p, size, length, anchors):
+    """Return log2 of the most steps that matching this pattern may take in a text of so many bytes.
+
+    `anchors`: a `^` at the beginning means the beginning of the text.
+    """
     at = 0
     loops = 1  # the starts in the text
     choices = 0
-    if size and p[0] == CARET:
+    if anchors and size and p[0] == CARET:
         at = 1
         loops = 0
     while at < size:
@@ -163,8 +166,9 @@ def cost_of(p, size, length):
 
 
 @kernel
-def may_take_long(words, state):
-    """Return whether the call of a pattern function on the stack has to be made by `patterns.lua`."""
+def may_take_long(words, state, anchors):
+    """Return whether the call of a pattern function on the stack has to be made by `patterns.lua`. If not, count its
+    steps, and end the script if its time is over."""
     for place in range(1, 3):
         kind = lua.kind(state, place)
         if kind != lua.STRING and kind != lua.NUMBER:
@@ -174,17 +178,35 @@ def may_take_long(words, state):
     p = view(lua.octets_at(lua.as_words(pattern_at)), 1 << 58)
     if bits_in(length) + bits_in(size) > words[LUA_COST_MAX] + PLAIN_MORE:
         return True
-    return cost_of(p, pattern_size(p, size), length) > words[LUA_COST_MAX]
+    cost = cost_of(p, pattern_size(p, size), length, anchors)
+    if cost > words[LUA_COST_MAX]:
+        return True
+    if not may_work(words, state, 1 << max(cost, 0)):
+        lua.push_nil(state)
+        lua.raise_error(state)
+    return False
+
+
+@kernel
+def by_either(state, anchors):
+    """Carry out a function: by Lua's own one, whose address is the second own value, or if that could take too long by
+    the function of `patterns.lua` that is the first."""
+    words = view(lua.heap_of(state), 1 << 58)
+    if may_take_long(words, state, anchors):
+        return call_own_value(state)
+    return call_c(lua.pointer(state, lua.OWN_VALUE - 1), state, 0)
 
 
 @c_function(CALL_FUNCTION)
 def guarded(state):
-    """Carry out `string.find`, `match`, `gmatch` or `gsub`: by Lua's own function, whose address is the second own
-    value, or if that could take too long by the function of `patterns.lua` that is the first."""
-    words = view(lua.heap_of(state), 1 << 58)
-    if may_take_long(words, state):
-        return call_own_value(state)
-    return call_c(lua.pointer(state, lua.OWN_VALUE - 1), state, 0)
+    """Carry out `string.find`, `match` or `gsub`."""
+    return by_either(state, True)
+
+
+@c_function(CALL_FUNCTION)
+def guarded_each(state):
+    """Carry out `string.gmatch`, for which `^` is a byte like any other."""
+    return by_either(state, False)
 
 
 @c_function(CALL_FUNCTION)
@@ -192,7 +214,7 @@ def repeated(state):
     """Carry out `string.rep`, by Lua's own function, whose address is the second own value; but an empty text stays
     empty without a loop."""
     words = view(lua.heap_of(state), 1 << 58)
-    if lua.kind(state, 1) == lua.STRING and lua.kind(state, 2) == lua.NUMBER:
+    if lua.kind(state, 1) == lua.STRING and lua.number(state, 2) > 0:
         _, size = text_of(words, state, 1)
         if size == 0:
             lua.set_top(state, 1)
@@ -202,12 +224,22 @@ def repeated(state):
 
 @c_function(CALL_FUNCTION)
 def guard(state):
-    """Return to Lua the C function that guards one of its own: `guarded` (1) or `repeated` (0), a function of
-    `patterns.lua`, and Lua's own function are on the stack."""
+    """Return to Lua the C function that guards one of its own: `guarded` (1), `guarded_each` (2) or `repeated` (0), a
+    function of `patterns.lua`, and Lua's own function are on the stack."""
     words = view(lua.heap_of(state), 1 << 58)
     address = lua.function_address(state, 3)
     which = int(lua.number(state, 1))
     lua.push_copy(state, 2)
     lua.push_pointer(state, address)
-    lua.push_function(state, words[LUA_GUARDED] if which else words[LUA_REPEATED], 2)
+    lua.push_function(state, words[LUA_GUARDS + which], 2)
     return 1
+
+
+@c_function(CALL_FUNCTION)
+def charge(state):
+    """Count work that a function of a library is about to do in one call of Lua; end the script if its time is over."""
+    words = view(lua.heap_of(state), 1 << 58)
+    if not may_work(words, state, max(int(lua.number(state, 1)), 0)):
+        lua.push_nil(state)
+        lua.raise_error(state)
+    return 0

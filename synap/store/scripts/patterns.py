@@ -155,6 +155,8 @@ def next_choice(words, s, end, p):
         if kind == MAX and words[top + 2]:
             words[top + 2] -= 1
             return start + words[top + 2], behind + 1
+        if kind == MIN:
+            words[COUNTED] += behind - words[top + 3]
         if kind == MIN and matches_one(s, start, end, p, words[top + 3], behind):
             words[top + 1] = start + 1
             return start + 1, behind + 1
@@ -179,13 +181,14 @@ def tick(words, state, steps):
 
 
 @kernel
-def balanced_end(s, place, end, opening, closing):
+def balanced_end(words, s, place, end, opening, closing):
     """Return the place behind the text from `place` on with as many of one byte as of another, or FAILED."""
     if place >= end or s[place] != opening:
         return FAILED
     depth = 1
     while True:
         place += 1
+        words[COUNTED] += 1
         if place >= end:
             return FAILED
         if s[place] == closing:
@@ -212,7 +215,7 @@ def same_as_capture(words, s, place, end, number):
 
 
 @kernel
-def step(words, s, place, end, p, size, at):
+def step(words, state, s, place, end, p, size, at):
     """Match the item at `at` of the pattern; return (place in the text, in the pattern) behind it.
 
     The place is FAILED, or a fault, if it does not match.
@@ -244,7 +247,7 @@ def step(words, s, place, end, p, size, at):
         if letter == SMALL_B:
             if at + 3 >= size:
                 return UNBALANCED, at
-            return balanced_end(s, place, end, p[at + 2], p[at + 3]), at + 4
+            return balanced_end(words, s, place, end, p[at + 2], p[at + 3]), at + 4
         if letter == SMALL_F:
             at += 2
             if at >= size or p[at] != SET:
@@ -262,6 +265,7 @@ def step(words, s, place, end, p, size, at):
     if behind < 0:
         return behind, at
     one = matches_one(s, place, end, p, at, behind)
+    words[COUNTED] += (behind - at) >> 2
     how = p[behind] if behind < size else 0
     if how == MAYBE:
         if one:
@@ -276,7 +280,8 @@ def step(words, s, place, end, p, size, at):
         count = 0
         while matches_one(s, place + count, end, p, at, behind):
             count += 1
-        words[COUNTED] += count >> 4
+            if count & 0xFFF == 0 and not tick(words, state, (behind - at) << 12):
+                return TOO_LARGE, at
         push_choice(words, MAX, place, count, at, behind)
         return place + count, behind + 1
     if how == MINUS:
@@ -295,7 +300,7 @@ def match_at(words, state, s, start, end, p, size, at):
     while at < size:
         if not tick(words, state, 1):
             return TOO_LARGE
-        place, at = step(words, s, place, end, p, size, at)
+        place, at = step(words, state, s, place, end, p, size, at)
         if place == FAILED:
             place, at = next_choice(words, s, end, p)
             if place < 0:

@@ -19,9 +19,9 @@ from synap.store.scripts import lua
 
 NAMES = (
     "ok", "err", "double", "map", "set", "big_number", "verbatim_string", "format", "string",
-    "ignore_error_stats_update", "ERR reached lua stack limit",
+    "ignore_error_stats_update", "ERR reached lua stack limit", "not enough memory",
 )  # fmt: skip
-OK, ERR, DOUBLE, MAP, SET, BIG_NUMBER, VERBATIM, FORMAT, STRING, NOT_COUNTED, TOO_DEEP = range(len(NAMES))
+OK, ERR, DOUBLE, MAP, SET, BIG_NUMBER, VERBATIM, FORMAT, STRING, NOT_COUNTED, TOO_DEEP, NO_MEMORY = range(len(NAMES))
 NAME_SIZES = tuple(len(text) for text in NAMES)
 NAME_BYTES = 32
 

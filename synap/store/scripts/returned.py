@@ -17,6 +17,7 @@ when the group ends.
 import math
 
 from synap.compiler.jit import kernel, outlined
+from synap.store.calls import calls
 from synap.store.memory import tapes
 from synap.store.memory.layout import (
     AS_BIG_NUMBER,
@@ -26,6 +27,8 @@ from synap.store.memory.layout import (
     CALL_BLOB_REST,
     ITEM_TEXT,
     LUA_BASE,
+    LUA_DEADLINE,
+    LUA_ENDED,
     LUA_JSON,
     LUA_NAMES,
     LUA_REPLY_MAX,
@@ -40,7 +43,7 @@ from synap.store.memory.layout import (
     VERBATIM_HEAD,
     WORDS,
 )
-from synap.store.memory.refusals import REPLY_TOO_LARGE, SCRIPT_NOT_JSON
+from synap.store.memory.refusals import REPLY_TOO_LARGE, SCRIPT_ENDED, SCRIPT_NOT_JSON
 from synap.store.scripts import lua
 from synap.store.scripts.replies import (
     BIG_NUMBER,
@@ -67,6 +70,7 @@ from synap.store.scripts.replies import (
     VERBATIM,
     name,
 )
+from synap.store.scripts.script_calls import BY_TIME
 
 MARK, COUNT, MOST, NEST_WORDS = 1, 2, 3, 4  # words of an open group besides KIND: the item with its mark, its members
 IN_OBJECT_KEY, IN_OBJECT_VALUE, IN_GAPS = 4, 5, 6  # kinds of groups for JSON: an object, and an array with gaps
@@ -301,6 +305,9 @@ def write_reply(words, octets, state, reply):
     start = words[LUA_TEXT_AT]
     while True:
         items = words[reply + 1]
+        if items & 0xFFFF == 0xFFFF and calls.ticks(words) > words[LUA_DEADLINE]:
+            words[LUA_ENDED] = BY_TIME
+            return SCRIPT_ENDED
         if items >= REPLY_ITEMS or items * tapes.ITEM_OVERHEAD + words[LUA_TEXT_AT] - start > words[LUA_REPLY_MAX]:
             return REPLY_TOO_LARGE
         kind = add_value(words, octets, state, reply, depth + 1)

@@ -47,12 +47,14 @@ from synap.store.memory.layout import (
     LUA_ITEMS_MOST,
     LUA_MEMORY,
     LUA_MEMORY_MAX,
+    LUA_NAMES,
     LUA_NAMESPACE,
     LUA_REALLOC,
     LUA_REPLY_MAX,
     LUA_ROW,
     LUA_SIZE,
     LUA_VERSION,
+    LUA_WORK,
     NIL,
     NOW,
     REFUSED_SHIFT,
@@ -102,6 +104,8 @@ SPELLED_AT = CALL_BLOB_REST * 8 - SPELLED_BYTES  # octet at which a reply is spe
 LITTLE = SPELLED_BYTES // 2
 NUMBER_BYTES = 64
 CALL_FUNCTION = types.int32(types.int64)
+WORK_MOST = 1 << 22  # steps or bytes between two looks at the clock: some ms
+LARGE_BLOCK = 4096  # bytes of a block that counts as work
 ALLOCATOR = types.int64(types.int64, types.int64, types.int64, types.int64)
 HOOK = types.void(types.int64, types.int64)
 
@@ -257,9 +261,15 @@ def carry_out(words, octets, state, count):
 
 @kernel
 def answer(state):
-    """Carry out the words on the stack and push the reply; return DONE, REFUSED, or ENDED with nil on the stack."""
+    """Carry out the words on the stack and push the reply; return DONE, REFUSED, or ENDED with nil or the
+    text of an error on the stack."""
     at = lua.heap_of(state)
     words = view(at, 1 << 58)
+    if words[LUA_MEMORY] > words[LUA_MEMORY_MAX]:  # the replies to earlier calls
+        lua.control_garbage(state, lua.COLLECT, 0)
+        if words[LUA_MEMORY] > words[LUA_MEMORY_MAX]:
+            lua.push_text(state, words[LUA_BASE] + LUA_NAMES * 8 + replies.NAME_BYTES * replies.NO_MEMORY, 17)
+            return ENDED
     octets = view(lua.octets_at(at), 1 << 58)
     words[LUA_FLAGS] |= SCRIPT_IN_CALL
     told = carry_out(words, octets, state, lua.top(state))
@@ -299,6 +309,27 @@ def has_ended(state):
     return 1
 
 
+@kernel
+def goes_on(words, state):
+    """Return whether a script may go on, by the clock; let Python look after the other clients while it is long."""
+    words[LUA_WORK] = 0
+    if not words[LUA_FLAGS] & SCRIPT_RUNS:  # Python has called Lua
+        return True
+    now = calls.ticks(words)
+    if words[LUA_ENDED] == 0 and words[LUA_BUSY_AT] and now > words[LUA_BUSY_AT]:
+        call_c(words[LUA_BUSY], state, now)
+    if words[LUA_ENDED] == 0 and words[LUA_DEADLINE] and now > words[LUA_DEADLINE]:
+        words[LUA_ENDED] = BY_TIME
+    return words[LUA_ENDED] == 0
+
+
+@kernel
+def may_work(words, state, work):
+    """Count the work of a C function of Lua, which no hook interrupts; return whether the script may go on."""
+    words[LUA_WORK] += work
+    return words[LUA_WORK] < WORK_MOST or goes_on(words, state)
+
+
 @c_function(ALLOCATOR)
 def allocator(heap, block, old, new):
     """Resize, free or allocate a block of Lua's, and count its bytes; return it, or 0 if Lua may have no more.
@@ -312,25 +343,14 @@ def allocator(heap, block, old, new):
         words[LUA_MEMORY] -= old
         return 0
     grows = new - (old if block else 0)
+    if not words[LUA_FLAGS] & SCRIPT_IN_CALL and new > LARGE_BLOCK and not may_work(words, 0, new):
+        return 0
     if grows > 0 and words[LUA_MEMORY] + grows > words[LUA_MEMORY_MAX] and not words[LUA_FLAGS] & SCRIPT_IN_CALL:
         return 0
     made = call_c(words[LUA_REALLOC], block, new)
     if made:
         words[LUA_MEMORY] += grows
     return made
-
-
-@kernel
-def goes_on(words, state):
-    """Return whether a script may go on, by the clock; let Python look after the other clients while it is long."""
-    if not words[LUA_FLAGS] & SCRIPT_RUNS:  # Python has called Lua
-        return True
-    now = calls.ticks(words)
-    if words[LUA_ENDED] == 0 and words[LUA_BUSY_AT] and now > words[LUA_BUSY_AT]:
-        call_c(words[LUA_BUSY], state, now)
-    if words[LUA_ENDED] == 0 and words[LUA_DEADLINE] and now > words[LUA_DEADLINE]:
-        words[LUA_ENDED] = BY_TIME
-    return words[LUA_ENDED] == 0
 
 
 @c_function(HOOK)

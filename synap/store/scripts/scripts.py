@@ -49,6 +49,7 @@ from synap.store.memory.layout import (
     LUA_TITLE_SIZE,
     LUA_USES,
     LUA_VERSION,
+    LUA_WORK,
     MARK_BITS,
     REFUSE_CALLER,
     REPLY_BYTES_MAX,
@@ -155,6 +156,7 @@ def begin(words, tape, reads_only, time_ms):
     words[LUA_DEADLINE] = words[LUA_BEGAN] + time_ms * NS_IN_MS
     words[LUA_BUSY_AT] = words[LUA_BEGAN] + words[LUA_BUSY_MS] * NS_IN_MS if words[LUA_BUSY] else 0
     words[LUA_ENDED] = 0
+    words[LUA_WORK] = 0
     words[LUA_ITEMS_MOST] = 0
     words[LUA_FLAGS] = (
         SCRIPT_RUNS | (SCRIPT_READS_ONLY if reads_only else 0) | (SCRIPT_IN_PYTHON if words[LUA_NOTED] else 0)
@@ -206,7 +208,7 @@ def write_outcome(words, octets, state, reply, failed, items_max, bytes_max):
     else:
         wrong = returned.write_reply(words, octets, state, reply)
     if wrong:
-        return refuse(words, reply, wrong)
+        return refuse_ended(words, reply) if words[LUA_ENDED] else refuse(words, reply, wrong)
     items = words[reply + 1]
     size = words[LUA_TEXT_AT] - start
     words[LUA_ITEMS_MOST] = max(words[LUA_ITEMS_MOST], items)

@@ -235,8 +235,9 @@ function read(text, at, depth)
   if word and sub(text, at, at + #word[1] - 1) == word[1] then return word[2], at + #word[1] end
   local _, last = find(text, "^[-+]?0[xX]%x+", at)
   if not last then
-    _, last = find(text, "^[-+]?%d+%.?%d*[eE][-+]?%d+", at)
-    if not last then _, last = find(text, "^[-+]?%d+%.?%d*", at) end
+    _, last = find(text, "^[-+]?%d+%.?%d*", at)
+    local _, exponent = find(text, "^[eE][-+]?%d+", last and last + 1 or at)
+    last = last and exponent or last
   end
   local value = last and tonumber((sub(text, at, last):gsub("^%+", "")))
   if value then return value, last + 1 end

@@ -10,13 +10,13 @@
 -- of the real ones, without a way to store into them, and each function that stores into a table it is given refuses
 -- those. What stock Lua has beyond this list is not reachable.
 
-local call, protected_call, bridge, library_function, ended, bits, octets, search, guard, null, libraries, version = ...
+local call, protected_call, bridge, library_function, ended, bits, octets, search, guard, charge, null, libraries, version = ...
 
 local error, type, tostring, tonumber, select, raw_unpack = error, type, tostring, tonumber, select, unpack
 local raw_next, raw_pcall, raw_xpcall, raw_get, raw_set = next, pcall, xpcall, rawget, rawset
 local raw_getmetatable, raw_setmetatable, raw_loadstring = getmetatable, setmetatable, loadstring
 local raw_resume, set_environment = coroutine.resume, setfenv
-local raw_insert, raw_remove, raw_sort, concat = table.insert, table.remove, table.sort, table.concat
+local raw_insert, raw_remove, raw_sort, raw_maxn, concat = table.insert, table.remove, table.sort, table.maxn, table.concat
 local floor, byte = math.floor, string.byte
 local getinfo, count_garbage = debug.getinfo, collectgarbage
 
@@ -50,7 +50,7 @@ end
 local function caught(ok, ...)
   if ok then return true, ... end
   local problem = ...
-  if problem == nil and ended() then error(nil) end
+  if ended() then error(nil) end
   if type(problem) == "table" then
     local text = raw_get(problem, "err")
     if type(text) == "string" then problem = text end
@@ -59,7 +59,7 @@ local function caught(ok, ...)
 end
 
 local function caught_raw(ok, ...)
-  if not ok and (...) == nil and ended() then error(nil) end
+  if not ok and ended() then error(nil) end
   return ok, ...
 end
 
@@ -72,7 +72,7 @@ local function xpcall(...)
   if select("#", ...) < 2 then error("bad argument #2 to 'xpcall' (value expected)", 0) end
   local body, handler = ...
   return caught_raw(raw_xpcall(body, function(problem)
-    if problem == nil and ended() then return nil end  -- no hook would end the handler within an error of the hook
+    if ended() then return nil end  -- no hook would end the handler within an error of the hook
     return handler(problem)
   end))
 end
@@ -258,6 +258,9 @@ local function loadstring(...)
   if type(text) == "number" then text = tostring(text) end
   if type(text) ~= "string" then wrong_argument(1, "loadstring", "string", text, select("#", ...) == 0) end
   if byte(text) == 27 then return nil, "attempt to load bytecode" end
+  if name ~= nil and type(name) ~= "string" and type(name) ~= "number" then
+    wrong_argument(2, "loadstring", "string", name)
+  end
   count_garbage("stop")  -- the parser does not protect all that it makes
   return loaded(raw_loadstring(text, name or text))
 end
@@ -285,22 +288,43 @@ local function collectgarbage(what)
 end
 
 local table_library = {
-  concat = table.concat, foreach = table.foreach, foreachi = table.foreachi, getn = table.getn, maxn = table.maxn,
+  concat = table.concat, foreach = table.foreach, foreachi = table.foreachi, getn = table.getn,
 }
+
+-- Counts the elements that an insertion or removal at a place moves.
+local function charge_moves(t, place)
+  place = type(t) == "table" and tonumber(place)
+  if not place then return end
+  if place < -1e6 then error("bad argument #2 to '?' (the position is far below the table)", 0) end
+  charge(#t - place)
+end
 
 function table_library.insert(t, ...)
   if real[t] then error(BARE .. READ_ONLY, 0) end
+  if select("#", ...) > 1 then charge_moves(t, (...)) end
   return raw_insert(t, ...)
 end
 
 function table_library.remove(t, ...)
   if real[t] then error(BARE .. READ_ONLY, 0) end
+  if select("#", ...) > 0 then charge_moves(t, (...)) end
   return raw_remove(t, ...)
 end
 
+local SORT_ALONE = 5000  -- elements that Lua sorts without a function of the script, so without a look at the clock
+
 function table_library.sort(t, ...)
   if real[t] then error(BARE .. READ_ONLY, 0) end
+  if type(t) == "table" and (...) == nil and #t > SORT_ALONE then
+    return passed(raw_pcall(raw_sort, t, function(a, b) return a < b end))
+  end
   return passed(raw_pcall(raw_sort, t, ...))
+end
+
+function table_library.maxn(...)
+  local t = table_of("maxn", ...)
+  charge(#t)
+  return raw_maxn(t)
 end
 
 function table_library.setn() error("'setn' is obsolete", 0) end
@@ -372,16 +396,22 @@ local behind = {
   math = read_only(callable(math_library)), coroutine = read_only(callable(coroutine_library)),
   os = read_only({ clock = os.clock }),
 }
-local made_libraries = libraries({
-  bits = bits, octets = octets, search = search, null = null, real = real, next = next, unpack = unpack,
-})
-local GUARDED, REPEATED = 1, 0
-for name, careful in raw_next, made_libraries.patterns do
-  string_library[name] = guard(GUARDED, careful, string_library[name])
+local REPEATED, GUARDED, GUARDED_EACH = 0, 1, 2
+
+-- Puts guards in front of the functions of `string` that could take too long, also for the libraries made behind it.
+local function guard_strings(careful)
+  for name, function_of in raw_next, careful do
+    string[name] = guard(name == "gmatch" and GUARDED_EACH or GUARDED, function_of, string[name])
+  end
+  string.rep, string.gfind = guard(REPEATED, false, string.rep), string.gmatch
+  for name in raw_next, string_library do string_library[name] = string[name] end
+  string_library.dump = nil
 end
-string_library.rep = guard(REPEATED, false, string_library.rep)
-made_libraries.patterns = nil
-for name, made in raw_next, made_libraries do
+
+for name, made in raw_next, libraries({
+  bits = bits, octets = octets, search = search, null = null, real = real, next = next, unpack = unpack,
+  guard_strings = guard_strings,
+}) do
   behind[name] = read_only(callable(made))
 end
 callable(behind)
@@ -442,6 +472,9 @@ local named = {
 }
 
 local function register_function(...)
+  if not pending then
+    plain_error("ERR redis.register_function can only be called on FUNCTION LOAD command")
+  end
   local count = select("#", ...)
   if count < 1 or count > 2 then plain_error("ERR wrong number of arguments to redis.register_function") end
   local first, second = ...
@@ -519,8 +552,10 @@ local function run(entry, keys, arguments)
   return false, text
 end
 
--- Runs the text of a library; returns (true, and for each function its name, description or nil, and flags in one
--- text), or (false, the text of the error or nil).
+local loaded_last  -- the functions of the library that was loaded last
+
+-- Runs the text of a library; returns (true, a table with name, description or false, and flags in one text for each
+-- function, their number), or (false, the text of the error or nil).
 local function load_library(body)
   local front = {}
   local meta = { __index = load_world, __newindex = refuse_to_store, __metatable = false }
@@ -530,17 +565,17 @@ local function load_library(body)
   local ok, problem = raw_xpcall(body, explain)
   meta.__index = behind
   real[front] = behind
+  loaded_last, pending = pending, nil
   if not ok then
     local text = type(problem) == "table" and problem.err
-    pending = nil
     return false, type(text) == "string" and text or nil
   end
   local told = {}
-  for i, name in ipairs(pending) do
-    local one = pending[name:lower()]
+  for i, name in ipairs(loaded_last) do
+    local one = loaded_last[name:lower()]
     told[3 * i - 2], told[3 * i - 1], told[3 * i] = name, one.description or false, concat(one.flags, " ")
   end
-  return true, raw_unpack(told, 1, 3 * #pending)
+  return true, told, #loaded_last
 end
 
 local READS_ONLY, MAY_WRITE = 2, 16  -- SCRIPT_* of store/memory/layout.py
@@ -554,15 +589,15 @@ end
 -- Makes the functions of the library that was loaded last those of this name.
 local function add_library(library)
   remove_library(library)
-  for _, name in ipairs(pending) do
-    local one = pending[name:lower()]
+  for _, name in ipairs(loaded_last) do
+    local one = loaded_last[name:lower()]
     local bits = MAY_WRITE
     for _, flag in ipairs(one.flags) do
       if flag == "no-writes" then bits = READS_ONLY end
     end
     by_name[name:lower()] = { one.callback, name, bits, 0, library = library }
   end
-  pending = nil
+  loaded_last = nil
 end
 
 local function keep(body, text, sha, flags, seat)
