@@ -192,6 +192,14 @@ def test_replies_of_a_pipeline_with_scripts(store: type[Bench]) -> None:
     "return ('a'):rep(3000):gsub('(.-)(.-)(.-)(.-)b', 'x')", "for x in ('a'):rep(1e4):gmatch('.-.-.-.-b') do end",
     "return string.find(('a'):rep(60), ('a?'):rep(60) .. ('a'):rep(60) .. 'b')",
     "return string.find(('a'):rep(2e6), ('a'):rep(1e6) .. 'b', 1, true)",
+    "for x in ('^'):rep(1e5):gmatch('^.-x') do end", "local s = ('a'):rep(8000) while true do s:find('.-b') end",
+    "return ('a'):rep(1e6):find('%bab')", "local s = ('x'):rep(5e6) while true do s:upper() end",
+    "for x in ('a'):rep(1e4):gfind('.-.-.-.-b') do end",
+    "return ('a'):rep(1e6):find('[' .. ('b'):rep(9900) .. 'a]*c')",
+    "local t = {} for i = 1, 1e6 do t[i] = i end while true do table.maxn(t) end",
+    "local t = {} for i = 1, 1e5 do t[i] = i end while true do table.concat(t) end",
+    "local t = {} for i = 1, 1e6 do t[i] = 0 end while true do table.insert(t, 1, 0) end",
+    "local t = {1} for i = 1, 24 do t = {t, t} end return t",
     "while true do redis.call('LRANGE', 'l', 0, -1) end", "while true do redis.sha1hex('x') end",
     "local t = {} for i = 1, 100 do t[i] = i end while true do table.sort(t, function(a, b) return a > b end) end",
 ])  # fmt: skip
@@ -301,7 +309,91 @@ def test_long_patterns(surfaces: Surfaces) -> None:
         assert told[1:] == wanted if wanted else isinstance(told[0], int | None), told
 
 
+@pytest.mark.parametrize("script", [
+    "return #string.rep('', '2147483647')", "return #cjson.decode('[' .. ('1'):rep(40000) .. ']') - 1",
+    "return pcall(table.insert, {1}, -2147483647, 1) and 1 or 0",
+    "local g = ('a'):rep(10):gfind(('a*'):rep(4000)) return #g() - 10",
+    "local t = {} for i = 1, 20000 do t[i] = i % 2 == 0 and i or 40000 - i end table.sort(t) return t[1] - 2",
+])  # fmt: skip
+def test_what_took_long_is_quick(surfaces: Surfaces, script: str) -> None:
+    begun = perf_counter()
+    assert run(surfaces, script) == 0
+    assert perf_counter() - begun < 2
+
+
+def test_replies_that_lua_keeps_count_as_its_memory(surfaces: Surfaces) -> None:
+    run(surfaces, "redis.call('SET', 'k', ('x'):rep(8000000))")
+    keep = "local t = {} for i = 1, 300 do t[i] = redis.call('GETRANGE', 'k', i, -1) end return #t"
+    assert "not enough memory" in str(run(surfaces, keep))
+    drop = "local n for i = 1, 30 do n = #redis.call('GETRANGE', 'k', i, -1) end return n"
+    assert run(surfaces, drop) == 7_999_970
+
+
+def test_the_collector_goes_on(surfaces: Surfaces) -> None:
+    told = run(surfaces, "return {pcall(loadstring, 'x', {})}")
+    assert told == [None, b"bad argument #2 to 'loadstring' (string expected, got table)"]
+    loop = "local n = 0 for i = 1, 1500000 do local t = {i, i, i, i} n = n + 1 end return n"
+    assert run(surfaces, loop) == 1_500_000
+
+
+@pytest.mark.parametrize("script", ["error('\\255')", "return {err = '\\255'}", "error({err = 'A \\255 b'})"])
+def test_errors_that_are_no_text_over_http(surfaces: Surfaces, script: str) -> None:
+    body = {"script": script}
+    for told in (surfaces.rest("POST", "/script/eval", body)[1], surfaces.command("script.eval", body)):
+        assert "\ufffd" in told["error"]
+
+
 # No way out.
+
+ESCAPES_MORE = [
+    "return getmetatable(coroutine.create(function() end))", "return getmetatable(cjson.null)",
+    "return getmetatable(nil)", "return getmetatable(1)", "return getmetatable(getmetatable(''))",
+    "return getmetatable(getmetatable('').__index)", "return rawget(getmetatable(''), '__index')",
+    "for k in next, _G do if k == 'getfenv' or k == 'setfenv' or k == 'newproxy' then return k end end",
+    "local f, t, k = pairs(_G) return getmetatable(t)", "local f, t, k = pairs(redis) return rawget(t, 'call')",
+    "return unpack(_G)",
+    "local n = 0 return load(function() n = n + 1 return n == 1 and '\\27' or n == 2 and 'Lua' or nil end)",
+    "return loadstring('\\27LuaQ\\0\\1\\4\\8\\4\\8\\0')", "return loadstring('\\239\\187\\191\\27Lua')",
+    "local t = setmetatable({}, {__index = rawget}) return t.x", "return os.time", "return _G", "return redis",
+    "return loadstring('return [' .. ('='):rep(100000) .. '[')", "return loadstring(('('):rep(1000))",
+    "return loadstring('return ' .. ('{'):rep(1000) .. ('}'):rep(1000))",
+    "return loadstring('local ' .. ('a,'):rep(300) .. 'a')", "return loadstring('return ' .. ('a..'):rep(300) .. 'a')",
+    "getmetatable('').__index.x = 1", "getmetatable('').__metatable = 1",
+    "rawset(getmetatable('').__index, 'x', 1)", "return setmetatable('', {})", "return setmetatable(1, {})",
+    "return setmetatable(cjson.null, {})", "return setmetatable(redis.call, {})",
+    "return setmetatable(setmetatable({}, {__metatable = 1}), {})", "return rawset('', 'x', 1)",
+    "local f, t = ipairs(redis) t[1] = 1", "loadstring('x = 1', '=x')()", "loadstring('_G = 1')()",
+    "local t = setmetatable({}, {__newindex = _G}) t.x = 1",
+    "local t = setmetatable({}, {__newindex = redis}) t.call = 1",
+    "local t = setmetatable({}, {__newindex = string}) t.rep = 1", "redis.setresp = nil", "redis._G = 1",
+    "return loadstring('return debug')()", "return loadstring('return io', '@synap')()",
+    "return loadstring('return getfenv')()", "return loadstring('return ...')(debug)",
+    "return coroutine.wrap(function() return _G.debug end)()", "return xpcall(error, debug)",
+    "return setmetatable({}, {__index = _G}).debug", "return select(-1, debug)", "return os.getenv('PATH')",
+    "return redis.register_function('x', function() end)", "return coroutine.wrap(loadstring)('return debug')()",
+    "return {unpack({}, -2147483648, 2147483647)}", "return unpack({}, 1, 1e8)", "return string.format('%p', redis)",
+    "return string.format('%n', 1)", "return string.format('%1000d', 1)", "return string.format('%.1000f', 1)",
+    "return cjson.encode({[1e15] = 1})", "return cjson.decode('[' .. ('['):rep(1100))", "return cjson.new()",
+    "return cmsgpack.unpack('\\219\\255\\255\\255\\255')", "return cmsgpack.unpack('\\222\\255\\255')",
+    "return struct.unpack('c2147483647', 'x')", "return struct.pack('!2147483648i', 1)",
+    "return struct.unpack('>I99999999999999999999', 'x')", "return [==========[",
+    "return redis.call('CONFIG', 'SET', 'dir', '/tmp')", "return redis.call('DEBUG', 'SEGFAULT')",
+    "return redis.call('MODULE', 'LOAD', 'x')", "return redis.call('FUNCTION', 'FLUSH')",
+    "return redis.call('SHUTDOWN', 'NOSAVE')", "return redis.call('REPLICAOF', 'a', '1')",
+    "return redis.call('CLIENT', 'KILL', 'TYPE', 'normal')", "return redis.call('function.store', 'a', 'b')",
+    "error(_G)", "error(redis)", "error(setmetatable({}, {__index = {err = 'x'}}))",
+    "return table.sort({3, 2, 1}, coroutine.yield)", "return load(coroutine.yield)", "return load(redis.call)",
+    "local t = setmetatable({}, {__index = redis.call}) return t.PING",
+]  # fmt: skip
+"""More of the same, also after the faults that others had: each answers nil, nothing, or an error."""
+
+
+@pytest.mark.parametrize("script", ESCAPES_MORE)
+def test_there_is_no_other_way_out(surfaces: Surfaces, script: str) -> None:
+    told = run(surfaces, script)
+    assert told in (None, []) or isinstance(told, Refusal), told
+    assert run(surfaces, "return redis.call('PING')") == b"PONG"
+
 
 ESCAPES = [
     "return loadstring('\\27Lua')", "return loadstring(string.char(27) .. 'LuaQ')()", "return string.dump",
