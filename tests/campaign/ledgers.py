@@ -478,10 +478,10 @@ class Scripted(Ledger):
         while True:
             how = ("EVAL", STEP) if number or self.chance.random() < 0.5 else ("FCALL", "step")
             count = self.chance.choice((1, 1, 5))
+            self.sent[number] += count
             for _ in range(count):
                 pad, more = "x" * self.chance.choice((1, 100, 5000)), self.chance.choice((0, 50))
                 client.send(*how, len(keys), *keys, pad, more)
-            self.sent[number] += count
             for _ in range(count):
                 client.read()
                 with self.lock:

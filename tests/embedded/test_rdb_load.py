@@ -81,6 +81,8 @@ def found_in(directory: Path) -> dict[int, dict[bytes, Any]]:
     found: dict[int, dict[bytes, Any]] = {}
     for line in data_tools.dump(directory):
         told = data_tools.msgspec.json.decode(line)
+        if told["row"] == "function.store":
+            continue
         fields = {name: data_tools._unspell(value) for name, value in told["fields"].items()}
         key, kind = _octets(fields["key"]), told["row"].removesuffix(".load").encode()
         _, value = found.setdefault(told["namespace"], {}).setdefault(key, (kind, []))
