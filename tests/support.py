@@ -73,7 +73,8 @@ def decode_at(reply: bytes, at: int) -> tuple[Any, int]:
                 item, at = decode_at(reply, at)
                 items.append(item)
             if kind == b"%":
-                return dict(zip(items[::2], items[1::2], strict=True)), at
+                names = [tuple(name) if isinstance(name, list) else name for name in items[::2]]
+                return dict(zip(names, items[1::2], strict=True)), at
             return (items if int(text) >= 0 else None), at
     raise AssertionError(f"no reply: {reply[end - 20 : end + 20]!r}")
 

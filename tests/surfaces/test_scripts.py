@@ -329,6 +329,11 @@ def test_replies_that_lua_keeps_count_as_its_memory(surfaces: Surfaces) -> None:
     assert run(surfaces, drop) == 7_999_970
 
 
+def test_a_level_that_is_no_number(surfaces: Surfaces) -> None:
+    assert "Invalid debug level" in str(run(surfaces, "redis.log(0/0, 'x')"))
+    assert "Invalid debug level" in str(run(surfaces, "redis.log(1/0, 'x')"))
+
+
 def test_the_collector_goes_on(surfaces: Surfaces) -> None:
     told = run(surfaces, "return {pcall(loadstring, 'x', {})}")
     assert told == [None, b"bad argument #2 to 'loadstring' (string expected, got table)"]

@@ -121,7 +121,7 @@ function redis.log(...)
   end
   level = tonumber(level)
   if not level then plain_error("ERR First argument must be a number (log level).") end
-  if level < 0 or level > 3 then plain_error("ERR Invalid debug level.") end
+  if not (level >= 0 and level <= 3) then plain_error("ERR Invalid debug level.") end
   local words = {}
   for i = 2, select("#", ...) do
     local word = select(i, ...)
