@@ -7,7 +7,8 @@ text is there than Lua has read, as after a restart, `sync` loads it.
 import logging
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from synap.engine.callers import Caller
 from synap.engine.inner_calls import perform
 from synap.engine.resp.encoding import UnbalancedQuotes, split_line
 from synap.engine.scripts.state import NotCompiled
-from synap.faults import Fault
+from synap.faults import BrokenNode, Fault
 from synap.store.memory import layout
 
 if TYPE_CHECKING:
@@ -104,19 +105,13 @@ class Libraries:
         numbers[layout.LUA_LIBRARIES] = numbers[layout.LIBRARIES_CHANGES]
 
     def remove(self, caller: Caller, names: Iterable[str], now: int) -> None:
-        """Remove libraries, as one group of the log."""
-        known, numbers = self.sync(now), self._engine.numbers
-        alone = not numbers[layout.IN_GROUP]
-        numbers[layout.IN_GROUP] = numbers[layout.IN_GROUP] or 1
-        try:
-            for name in list(names):
-                if name not in known:
-                    raise Fault("NO_LIBRARY")
+        """Remove libraries, as one group of the log. Raises Fault; when a library does not exist, none is removed."""
+        known, names = self.sync(now), list(names)
+        if not known.keys() >= set(names):
+            raise Fault("NO_LIBRARY")
+        with self._group(now):
+            for name in names:
                 self._run(caller, "function.remove", now, library=name)
-        finally:
-            if alone:
-                numbers[layout.IN_GROUP] = 0
-            self.sync(now)
 
     def dump(self, now: int) -> bytes:
         """Return all libraries as a payload for `restore`."""
@@ -125,7 +120,10 @@ class Libraries:
         return parts + crc64(parts).to_bytes(8, "little")
 
     def restore(self, caller: Caller, payload: bytes, policy: str, now: int) -> None:
-        """Load the libraries of a payload. Raises Fault, and then none is loaded.
+        """Load the libraries of a payload. Raises Fault.
+
+        Every library is run before anything changes, so that one that is wrong changes nothing. When there is no
+        memory for one of the texts, the changes before it stay.
 
         `policy`: FLUSH removes all others, REPLACE those with the same names, APPEND refuses a payload with any of
         these.
@@ -141,16 +139,30 @@ class Libraries:
         checked: dict[str, Library] = {}
         for name, code in named:  # all of them, before anything changes
             checked[name] = self._loaded(name, code, kept | checked)
-        numbers = self._engine.numbers
-        alone = not numbers[layout.IN_GROUP]
-        numbers[layout.IN_GROUP] = numbers[layout.IN_GROUP] or 1
-        try:
+        with self._group(now):
             for name in [name for name in known if name not in kept and name not in checked]:
                 self._run(caller, "function.remove", now, library=name)
             for name, library in checked.items():
                 self._run(caller, "function.store", now, library=name, code=library.code)
+
+    @contextmanager
+    def _group(self, now: int) -> Iterator[None]:
+        """Make one group of the frames that are written meanwhile, or a part of the group that is being written.
+
+        Lua has the libraries that are stored afterwards, also when a Fault is raised meanwhile. If the node broke,
+        none of the group's frames are in the log.
+        """
+        engine, numbers = self._engine, self._engine.numbers
+        inside = numbers[layout.IN_GROUP]
+        numbers[layout.IN_GROUP] = inside or 1
+        try:
+            yield
+        except BrokenNode:
+            if not inside:
+                engine.frames.drop_group()
+            raise
         finally:
-            if alone:
+            if not inside:
                 numbers[layout.IN_GROUP] = 0
             self.sync(now)
 
