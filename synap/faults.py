@@ -345,6 +345,9 @@ TABLE = (
         "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the "
         "script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.", 409,
         "The script has written already: it cannot be killed"),
+    Row(249, "SCRIPT_FULL",
+        "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'", 507,
+        "Memory limit exceeded: the script does not have the flag allow-oom"),
     Row(234, "NO_LIBRARY", "ERR Library not found", 404),
     Row(235, "LIBRARY_EXISTS", "ERR Library '{library}' already exists", 409),
     Row(236, "FUNCTION_EXISTS", "ERR Function {function} already exists", 409),

@@ -335,3 +335,39 @@ def test_a_copy_for_a_moment_evicts_nothing(store: type[Bench]) -> None:
         assert client.one("APPEND big more") == size + 4
         client.one(f"SET fill {VALUE}")
         assert evicted(house) <= before + most
+
+
+SET_IN_LUA = "return redis.call('SET', 'k' .. ARGV[1], string.rep('v', 100))"
+FULL = Refusal("OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'")
+LIBRARY = """#!lua name=filling
+redis.register_function('plain', function(keys, args) return 1 end)
+redis.register_function{function_name = 'reads', flags = {'no-writes'}, callback = function() return 1 end}
+redis.register_function{function_name = 'fills', flags = {'allow-oom'}, callback = function(keys, args)
+  return redis.call('SET', 'k' .. args[1], string.rep('v', 100)) end}
+"""
+
+
+def test_flags_of_scripts_in_a_full_store(store: type[Bench]) -> None:
+    """As in Redis: a script without a line of flags runs, one with flags needs allow-oom or no-writes."""
+    house = house_of(store, "noeviction")
+    client = house.client()
+    assert client.one(["FUNCTION", "LOAD", LIBRARY]) == b"filling"
+    plain, may_fill = ["EVAL", SET_IN_LUA, "0"], ["EVAL", f"#!lua flags=allow-oom\n{SET_IN_LUA}", "0"]
+    assert [client.one([*each, "0"]) for each in (plain, may_fill, ["FCALL", "fills", "0"])] == [OK] * 3
+    assert client.one(["EVAL", "#!lua\nreturn 1", "0"]) == client.one("FCALL plain 0") == 1
+    client.ask(*[f"SET fill{i} {VALUE}" for i in range(20_000)])
+    assert OOM.args[0] in str(client.one([*plain, "new"]))
+    assert client.one(["EVAL", "return redis.call('GET', 'k0')", "0"]) == VALUE.encode()
+    assert client.one(["EVAL", "#!lua\nreturn 1", "0"]) == client.one("FCALL plain 0") == FULL
+    assert client.one(["EVAL", "#!lua flags=no-writes\nreturn 1", "0"]) == client.one("FCALL reads 0") == 1
+    assert client.ask("MULTI", ["EVAL", "#!lua\nreturn 1", "0"], "FCALL reads 0", "EXEC")[-1] == [FULL, 1]
+    filled = 0
+    for call in (may_fill, ["FCALL", "fills", "0"]):
+        told = OK
+        while told == OK and filled < 20_000:
+            told = client.one([*call, f"more{filled}"])
+            filled += 1
+        assert OOM.args[0] in str(told), "a quarter more and no further"
+    assert 2000 < filled and MEMORY < used(house) <= MEMORY * 5 // 4 + SLACK
+    assert client.one("SET new v") == OOM
+    replayed(store, house)

@@ -40,7 +40,7 @@ CACHE_MAX = 500
 """Scripts that EVAL leaves in the cache, the last used ones; those of SCRIPT LOAD stay besides."""
 KEPT = 0
 """The seat of scripts that stay."""
-BITS = {"no-writes": layout.SCRIPT_READS_ONLY}
+BITS = {"no-writes": layout.SCRIPT_READS_ONLY, "allow-oom": layout.SCRIPT_ABOVE_MAX}
 FLAGS = ("no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys")
 LEVELS = (logging.DEBUG, logging.DEBUG, logging.INFO, logging.WARNING)
 LONG_EVERY_NS = 5_000_000
@@ -145,7 +145,8 @@ class Scripts:
             if not ended:
                 raise Fault("SCRIPT_ERROR", text="ERR Invalid script shebang")
             flags = _flags(head.decode("utf-8", "surrogateescape"))
-            bits = sum(BITS.get(flag, 0) for flag in flags) or layout.SCRIPT_MAY_WRITE
+            bits = sum(BITS.get(flag, 0) for flag in flags)
+            bits |= 0 if bits & layout.SCRIPT_READS_ONLY else layout.SCRIPT_MAY_WRITE
             body = b"\n" + rest
         state = self.opened()
         if not keep and not self._seats:

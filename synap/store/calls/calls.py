@@ -19,8 +19,6 @@ from synap.store.memory.layout import (
     COUNTER_WORDS,
     COUNTERS,
     DOORS,
-    EVICT_NOBODY,
-    EVICTION,
     EVICTS_SELF,
     FLAG_ABOVE_MAX,
     FLAG_ADMIN,
@@ -104,7 +102,8 @@ def admit(words, octets, row, tape_size, blob_size, now):
     """Return the refusal of a call before it runs, or 0: `guard`, then memory, then the rate of the caller.
 
     A row that grows evicts keys if memory is full. A row that may grow a little above max_memory needs only address
-    space. In a transaction nothing is evicted under a policy of eviction; its calls may exceed max_memory by a quarter.
+    space. In a transaction nothing is evicted under a policy of eviction; its calls may exceed max_memory by a quarter, and so
+    may those of a script with allow-oom.
 
     A pause is no refusal: whoever receives a call waits with it (engine/diagnostics.py).
     """
@@ -119,7 +118,7 @@ def admit(words, octets, row, tape_size, blob_size, now):
         if flags & FLAG_ABOVE_MAX and blob_size <= LITTLE:
             if limits.crowded(words, needed):
                 return OUT_OF_MEMORY
-        elif words[IN_GROUP] and words[EVICTION] != EVICT_NOBODY:
+        elif words[IN_GROUP] and limits.may_exceed(words):
             if limits.crowded(words, needed) or limits.overfull(words, needed):
                 return OUT_OF_MEMORY
         elif not eviction.has_memory(words, octets, now, needed):

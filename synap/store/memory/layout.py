@@ -88,6 +88,7 @@ LUA_ENDED = 284  # why the hook has ended it
 LUA_SIZE, LUA_OCTETS = 285, 286  # the size of a string that Lua tells; bytes of a number
 SCRIPT_RUNS, SCRIPT_READS_ONLY, SCRIPT_IN_CALL, SCRIPT_IN_PYTHON = 1, 2, 4, 8  # the last: each call needs Python
 SCRIPT_MAY_WRITE = 16  # of an entry: its text has a line of flags, which do not say that it only reads
+SCRIPT_ABOVE_MAX = 32  # it has the flag allow-oom
 LUA_LIBRARY_CALL = 287  # address of the C function that calls a function of a library
 LUA_ROW, LUA_ITEMS_MOST = 270, 271  # the row of the call under way; items of the largest reply to a call
 LUA_NAMES = 288  # 12 names of 32 octets, see scripts/replies.py

@@ -1,7 +1,7 @@
 """How much memory there is for what is to come: the questions that are asked before a call, or a row, allocates.
 
     full       beyond max_memory, counted in bytes of blocks; or in pages, half as much again
-    overfull   beyond max_memory by a quarter: the limit of rows and transactions under a policy of eviction
+    overfull   beyond max_memory by a quarter: the limit of rows and transactions under a policy of eviction, and of scripts with allow-oom
     crowded    the address space may not have the blocks: no call that grows is admitted
     lacks      what a row asks that needs more than it declares
 """
@@ -15,6 +15,7 @@ from synap.store.memory.layout import (
     EVICTION,
     GUARD_LOADING,
     LACKED,
+    LUA_FLAGS,
     PAGE_BYTES,
     PAGE_TABLE,
     PAGES_ASIDE,
@@ -23,6 +24,7 @@ from synap.store.memory.layout import (
     PAGES_USED,
     PAGES_WANTED,
     REFUSE,
+    SCRIPT_ABOVE_MAX,
     WORDS_USED,
 )
 
@@ -93,6 +95,13 @@ def rounded(size):
     return size + (size >> 2)
 
 
+@inlined
+def may_exceed(words):
+    """Return True if max_memory may be exceeded by a quarter: under a policy of eviction, or in a script that has the
+    flag allow-oom."""
+    return words[EVICTION] != EVICT_NOBODY or words[LUA_FLAGS] & SCRIPT_ABOVE_MAX
+
+
 @kernel
 def lacks(words, size):
     """Return True if blocks that hold `size` bytes find no memory: a row that needs more than it declares asks first.
@@ -108,7 +117,7 @@ def lacks(words, size):
         return False
     if crowded(words, size):
         return True
-    if words[EVICTION] == EVICT_NOBODY:
+    if not may_exceed(words):
         return full(words, size)
     if not overfull(words, size):
         return False

@@ -10,10 +10,12 @@ cannot take it, if it is an error, which Python takes note of, and after a failu
 
 from synap.compiler.jit import inlined, kernel, outlined
 from synap.store.calls import calls
-from synap.store.memory import tapes
+from synap.store.memory import limits, tapes
 from synap.store.memory.layout import (
     AS_ERROR,
     CALL_BLOB,
+    EVICT_NOBODY,
+    EVICTION,
     GUARD_RATE,
     IN_GROUP,
     ITEM,
@@ -56,6 +58,7 @@ from synap.store.memory.layout import (
     REPLY_ITEMS_LANE,
     REPLY_ITEMS_MAX,
     SCRATCH,
+    SCRIPT_ABOVE_MAX,
     SCRIPT_IN_CALL,
     SCRIPT_IN_PYTHON,
     SCRIPT_MAY_WRITE,
@@ -72,6 +75,7 @@ from synap.store.memory.refusals import (
     REPLY_TOO_LARGE,
     SCRIPT_ENDED,
     SCRIPT_ENDED_LATE,
+    SCRIPT_FULL,
     SCRIPT_KILLED,
     SCRIPT_NO_MEMORY,
     SCRIPT_WRITES,
@@ -147,7 +151,7 @@ def push_texts(words, state, tape, slot):
 
 
 @kernel
-def begin(words, tape, reads_only, time_ms):
+def begin(words, tape, flags, time_ms):
     """Set the registers for a script that begins, and may take so many ms."""
     words[LUA_NAMESPACE] = words[tape - 2]
     words[LUA_VERSION] = 2
@@ -159,8 +163,19 @@ def begin(words, tape, reads_only, time_ms):
     words[LUA_WORK] = 0
     words[LUA_ITEMS_MOST] = 0
     words[LUA_FLAGS] = (
-        SCRIPT_RUNS | (SCRIPT_READS_ONLY if reads_only else 0) | (SCRIPT_IN_PYTHON if words[LUA_NOTED] else 0)
+        SCRIPT_RUNS | flags & (SCRIPT_READS_ONLY | SCRIPT_ABOVE_MAX) | (SCRIPT_IN_PYTHON if words[LUA_NOTED] else 0)
     )
+
+
+@kernel
+def has_memory(words, octets, now, alone):
+    """Return whether there is memory for a script that may write; before a script that is `alone`, keys are evicted.
+
+    Within a group nothing is evicted, and a policy of eviction lets its calls exceed max_memory by a quarter.
+    """
+    if alone:
+        return eviction.has_memory(words, octets, now, ROOM)
+    return words[EVICTION] != EVICT_NOBODY or not limits.full(words, ROOM)
 
 
 @kernel
@@ -241,21 +256,23 @@ def run(words, octets, tape, now, reply, table, none, reads_only, time_ms):
         words[SCRIPT_USES + seat] = words[LUA_USES]
         copy_title(words, octets, state)
         words[LUA_TABLE] = table
+        alone = words[IN_GROUP] == 0  # else the script is a call of EXEC, whose group goes on behind it
+        flags |= SCRIPT_READS_ONLY if reads_only and not flags & SCRIPT_MAY_WRITE else 0
         status = 0
         if reads_only and flags & SCRIPT_MAY_WRITE:
             status = refuse(words, reply, SCRIPT_WRITES)
+        elif not flags & SCRIPT_READS_ONLY:
+            full = not has_memory(words, octets, now, alone)
+            if full and flags & (SCRIPT_MAY_WRITE | SCRIPT_ABOVE_MAX) == SCRIPT_MAY_WRITE:
+                status = refuse(words, reply, SCRIPT_FULL)
     if status == 0:
-        reads_only = reads_only or flags & SCRIPT_READS_ONLY
         lua.push_index(state, lua.REGISTRY, words[LUA_RUN])
         lua.push_copy(state, ENTRY)
         push_texts(words, state, tape, SCRIPT_EVAL_KEYS)
         push_texts(words, state, tape, SCRIPT_EVAL_ARGS)
-        alone = words[IN_GROUP] == 0  # else the script is a call of EXEC, whose group goes on behind it
-        if alone and not reads_only:  # nothing is evicted within a group
-            eviction.has_memory(words, octets, now, ROOM)
         words[IN_GROUP] = max(words[IN_GROUP], 1)
         words[REFUSE_CALLER] = guards & ~GUARD_RATE
-        begin(words, tape, reads_only, min(time_ms, words[LUA_TIME_MAX]))
+        begin(words, tape, flags, min(time_ms, words[LUA_TIME_MAX]))
         failed = lua.try_call(state, 3, lua.EVERY, 0)
         words[LUA_FLAGS] = SCRIPT_IN_CALL
         words[REFUSE_CALLER] = guards

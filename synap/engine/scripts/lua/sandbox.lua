@@ -578,7 +578,7 @@ local function load_library(body)
   return true, told, #loaded_last
 end
 
-local READS_ONLY, MAY_WRITE = 2, 16  -- SCRIPT_* of store/memory/layout.py
+local READS_ONLY, MAY_WRITE, ABOVE_MAX = 2, 16, 32  -- SCRIPT_* of store/memory/layout.py
 
 local function remove_library(library)
   for name, entry in raw_next, by_name do
@@ -591,11 +591,12 @@ local function add_library(library)
   remove_library(library)
   for _, name in ipairs(loaded_last) do
     local one = loaded_last[name:lower()]
-    local bits = MAY_WRITE
+    local writes, above = MAY_WRITE, 0
     for _, flag in ipairs(one.flags) do
-      if flag == "no-writes" then bits = READS_ONLY end
+      if flag == "no-writes" then writes = READS_ONLY end
+      if flag == "allow-oom" then above = ABOVE_MAX end
     end
-    by_name[name:lower()] = { one.callback, name, bits, 0, library = library }
+    by_name[name:lower()] = { one.callback, name, writes + above, 0, library = library }
   end
   loaded_last = nil
 end
