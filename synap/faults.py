@@ -12,6 +12,7 @@ scalar of its reply, and `{second}`, the word of its reply at `layout.SECOND_NUM
 they are the bits of reals.
 """
 
+import re
 from dataclasses import dataclass
 
 from synap.ranges import ACK_DEADLINE_MS_MAX, INT_MAX, MESSAGE_RETRIES_MAX, ROOM_LIMIT_MAX, TAPE_WORDS_MAX
@@ -36,6 +37,8 @@ LIMITS = (
     f"a depth from 1, any other limit from 0 to {ROOM_LIMIT_MAX}"
 )
 TOO_MANY_WORDS = f"too many arguments: the limit is {TAPE_WORDS_MAX}, and a text counts as two"
+
+_GAP = re.compile(r"\{([\w%]+)\}")
 
 TABLE = (
     Row(0, "WRONG_TYPE", "WRONGTYPE Operation against a key holding the wrong kind of value", 409),
@@ -384,7 +387,7 @@ class Fault(SynapError):
 
     def resp_text(self, command: str = "") -> str:
         """Return the text for RESP, without the leading `-`."""
-        return _fill(self.row.resp, self.words).replace("'%'", f"'{command}'")
+        return _fill(self.row.resp.replace("'%'", "'{%}'"), {**self.words, "%": command})
 
 
 class BrokenNode(SynapError):
@@ -392,6 +395,5 @@ class BrokenNode(SynapError):
 
 
 def _fill(text: str, words: dict[str, object]) -> str:
-    for name, value in words.items():
-        text = text.replace("{" + name + "}", str(value))
-    return text
+    """Return a text with its gaps filled; what fills a gap has none itself."""
+    return _GAP.sub(lambda gap: str(words.get(gap[1], gap[0])), text)
