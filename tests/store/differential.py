@@ -16,7 +16,7 @@ from synap.faults import Fault
 from synap.reply import Map
 from synap.store.calls import calls
 from synap.store.lane import lane
-from synap.store.memory import arena, kinds, layout
+from synap.store.memory import arena, layout
 from synap.store.snapshot import digests
 from synap.store.upkeep import upkeep
 from synap.traits import RUNS_SCRIPT
@@ -299,7 +299,7 @@ class Differential:
 
 def digest(bench: Bench) -> list[int]:
     """The digest of each family."""
-    found = np.zeros(kinds.ROOM + 1, np.int64)
+    found = np.zeros(layout.KINDS_COUNT, np.int64)
     digests.digest(*bench.both, found)
     return found.tolist()
 
