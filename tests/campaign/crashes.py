@@ -55,8 +55,9 @@ def run(zygote: Zygote, directory: Path, mode: str, count: int, seed: int, secon
         before = _digest(server)
         code = server.stop()
         server.start()
-        if code or _digest(server) != before:
-            found.say("torn", f"a clean stop (exit {code}) changed the state")
+        after = _digest(server)
+        if code or after != before:
+            found.say("torn", f"a clean stop (exit {code}) changed the state {before} to {after}")
     finally:
         server.end()
         if found.bad:

@@ -7,7 +7,8 @@ from tests.campaign.ledgers import Found, Ledger
 from tests.server.clients import Resp
 from tests.support import Refusal
 
-DEADLINE_MS = 600_000
+DEADLINE_MS = 86_400_000
+"""Longer than a campaign: a lease that ends by itself would change the state between two looks at it."""
 RETRIES = 1_000_000
 
 

@@ -184,5 +184,8 @@ class Life:
             with suppress(BaseException), warnings.catch_warnings(action="ignore"):
                 task.get_coro().close()  # type: ignore[union-attr]
         self.loop._ready.clear()  # type: ignore[attr-defined]
+        self.loop.set_exception_handler(None)  # anyio keeps tasks that never ended, and they keep the loop
+        for held in (self.loop.sockets, self.loop.listeners, self.loop._readers):
+            held.clear()
         self.loop.close()
         gc.collect()  # mappings of 100 MB are held by what holds itself
