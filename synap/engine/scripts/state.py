@@ -81,6 +81,8 @@ class State:
     again and again while a script is long.
     """
 
+    lua: Any = None
+
     def __init__(
         self, heap: Any, carry_out: Callable[[int], bytes | tuple[int, int]],
         serve: Callable[[bytes, list[Any]], Value], while_long: Callable[[int], None] | None = None,
@@ -118,6 +120,10 @@ class State:
             self._numbers[layout.LUA_STATE] = 0
             _close(self.lua)
             self.lua = None
+
+    def __del__(self) -> None:
+        """Free the state of an engine that nobody has closed."""
+        self.close()
 
     def _open(self) -> None:
         """Build the world of the scripts, and make it the table of globals."""
