@@ -99,7 +99,7 @@ ROWS = [
     ),
     Command(
         "script.flush", 0x1507, "Remove all scripts from the cache.",
-        args=(Optional(Choice("mode", ("ASYNC", "SYNC"), fault="BAD_SCRIPT_FLUSH"), alone=True),),
+        args=(Optional(Choice("mode", ("ASYNC", "SYNC"), fault="BAD_SCRIPT_FLUSH")),), stray="BAD_SCRIPT_FLUSH",
         resp="SCRIPT|FLUSH", reply=DONE, json_reply=INTEGER, handler="script_flush", traits=NOT_IN_SCRIPTS,
         http=(Post("/script/flush"),), json={"cleared": "$reply"},
         examples=(Example("SCRIPT FLUSH", ...),),

@@ -336,7 +336,7 @@ def test_a_level_that_is_no_number(surfaces: Surfaces) -> None:
 
 def test_the_collector_goes_on(surfaces: Surfaces) -> None:
     told = run(surfaces, "return {pcall(loadstring, 'x', {})}")
-    assert told == [None, b"bad argument #2 to 'loadstring' (string expected, got table)"]
+    assert told == [None, b"bad argument #2 to '?' (string expected, got table)"]
     loop = "local n = 0 for i = 1, 1500000 do local t = {i, i, i, i} n = n + 1 end return n"
     assert run(surfaces, loop) == 1_500_000
 
@@ -419,8 +419,8 @@ ESCAPES = [
 CHANGES = [
     "x = 1", "_G.x = 1", "rawset(_G, 'x', 1)", "setmetatable(_G, {})", "_G._G = {}", "redis.call = nil", "redis.x = 1",
     "rawset(redis, 'call', nil)", "setmetatable(redis, {})", "string.rep = nil", "rawset(string, 'rep', nil)",
-    "setmetatable(string, {})", "table.insert(string, 1)", "table.insert(_G, 1)", "table.remove(redis)",
-    "table.sort(string)", "table.insert(cjson, 1)", "math.random = nil", "rawset(math, 'pi', 3)", "cjson.encode = nil",
+    "setmetatable(string, {})", "table.insert(string, 1)", "table.insert(_G, 1)",
+    "table.insert(cjson, 1)", "math.random = nil", "rawset(math, 'pi', 3)", "cjson.encode = nil",
     "rawset(cjson, 'encode', nil)", "cmsgpack.pack = nil", "struct.pack = nil", "bit.band = nil", "os.clock = nil",
     "coroutine.resume = nil", "rawset(coroutine, 'resume', nil)", "getmetatable('').__index = nil",
     "getmetatable('').__add = function() end", "rawset(getmetatable(''), '__index', nil)",
@@ -449,6 +449,12 @@ def test_there_is_no_way_out(surfaces: Surfaces, script: str) -> None:
     told = run(surfaces, script)
     refused = ("nonexistent global", "a nil value", "attempt to load bytecode", "attempt to index", "bad argument")
     assert told in (None, []) or (isinstance(told, Refusal) and any(part in str(told) for part in refused)), told
+
+
+@pytest.mark.parametrize("script", ["table.remove(redis)", "table.sort(string)", "table.remove(getmetatable(''), 1)"])
+def test_what_would_change_nothing_is_not_refused(surfaces: Surfaces, script: str) -> None:
+    before = run(surfaces, WHOLE)
+    assert run(surfaces, script) is None and run(surfaces, WHOLE) == before
 
 
 @pytest.mark.parametrize("script", CHANGES)

@@ -102,8 +102,8 @@ def admit(words, octets, row, tape_size, blob_size, now):
     """Return the refusal of a call before it runs, or 0: `guard`, then memory, then the rate of the caller.
 
     A row that grows evicts keys if memory is full. A row that may grow a little above max_memory needs only address
-    space. In a transaction nothing is evicted under a policy of eviction; its calls may exceed max_memory by a quarter, and so
-    may those of a script with allow-oom.
+    space. In a transaction nothing is evicted under a policy of eviction; its calls may exceed max_memory by a quarter,
+    and so may those of a script with allow-oom.
 
     A pause is no refusal: whoever receives a call waits with it (engine/diagnostics.py).
     """

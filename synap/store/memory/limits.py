@@ -1,7 +1,8 @@
 """How much memory there is for what is to come: the questions that are asked before a call, or a row, allocates.
 
     full       beyond max_memory, counted in bytes of blocks; or in pages, half as much again
-    overfull   beyond max_memory by a quarter: the limit of rows and transactions under a policy of eviction, and of scripts with allow-oom
+    overfull   beyond max_memory by a quarter: the limit of rows and transactions under a policy of eviction, and of
+               scripts with allow-oom
     crowded    the address space may not have the blocks: no call that grows is admitted
     lacks      what a row asks that needs more than it declares
 """

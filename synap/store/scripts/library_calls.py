@@ -11,6 +11,8 @@ from synap.store.memory.layout import LUA_BASE, LUA_LIBRARY_CALL, LUA_OCTETS, LU
 from synap.store.scripts import lua
 
 CALL_FUNCTION = types.int32(types.int64)
+BARE, WRONG_ARGUMENT = 0, 1
+"""First bytes of the text of an error that `call_own_value` takes."""
 _I64 = ir.IntType(64)
 
 
@@ -38,7 +40,11 @@ def real_of_single(context, bits):
 @outlined
 def call_own_value(state):
     """Call the function that is the first own value of the C function that runs, with its arguments; return the number
-    of results. The text of an error begins with the place of the call, unless it begins with a zero byte."""
+    of results.
+
+    The text of an error begins with the place of the call. But a text that begins with BARE stays as it is behind that
+    byte, and one that begins with WRONG_ARGUMENT and two bytes for a number is the reason why this argument is wrong.
+    """
     count = lua.top(state)
     lua.push_copy(state, lua.OWN_VALUE)
     lua.insert(state, 1)
@@ -49,8 +55,11 @@ def call_own_value(state):
             heap = view(lua.octets_at(at), 1 << 58)
             start = lua.text(state, -1, words[LUA_BASE] + LUA_SIZE * 8)
             size = words[LUA_SIZE]
-            lua.copy_in(heap, LUA_OCTETS * 8, start, min(size, 1))
-            if size and heap[LUA_OCTETS * 8] == 0:
+            lua.copy_in(heap, LUA_OCTETS * 8, start, min(size, 3))
+            if size >= 3 and heap[LUA_OCTETS * 8] == WRONG_ARGUMENT:
+                number = int(heap[LUA_OCTETS * 8 + 1]) * 256 + int(heap[LUA_OCTETS * 8 + 2])
+                lua.raise_argument(state, number, start + 3)
+            elif size and heap[LUA_OCTETS * 8] == BARE:
                 lua.push_text(state, start + 1, size - 1)
             else:
                 lua.push_place(state, 1)

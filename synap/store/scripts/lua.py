@@ -130,6 +130,9 @@ try_call = _with_three("lua_pcall", _I32, _I32, _I32, _I32)
 """try_call(state, given, wanted, handler): call a function below its arguments; 0, or an error is on top."""
 raise_error = _of_state("lua_error", _I32)
 """raise_error(state): raise the value on top as an error. It does not return: what called Lua goes on."""
+raise_argument = _with_two("luaL_argerror", _I32, _I32, _I64)
+"""raise_argument(state, number, text): raise the error of a wrong argument of the C function that runs; the reason is
+the C string at address `text`. It does not return either."""
 control_garbage = _with_two("lua_gc", _I32, _I32, _I32)
 """control_garbage(state, what, data): COLLECT frees what nothing refers to."""
 COLLECT = 2

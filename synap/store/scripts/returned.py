@@ -90,7 +90,10 @@ def push_field(words, state, field):
 
 @kernel
 def add_string(words, octets, state, reply, style):
-    """Add the string on top as a text of this style; return False if it is too large."""
+    """Add the string on top as a text of this style; return False if it is too large.
+
+    A text of an error or a status is one line, which ends before a zero byte as in Redis.
+    """
     source = lua.text(state, -1, words[LUA_BASE] + LUA_SIZE * 8)
     size = words[LUA_SIZE]
     at = words[LUA_TEXT_AT]
@@ -99,6 +102,9 @@ def add_string(words, octets, state, reply, style):
     lua.copy_in(octets, at, source, size)
     if style:
         for i in range(at, at + size):
+            if octets[i] == 0:
+                size = i - at
+                break
             if octets[i] == CR or octets[i] == LF:
                 octets[i] = SPACE
     tapes.add_text(words, reply, at, size, ITEM_TEXT | style)

@@ -1,16 +1,12 @@
 -- The library `cjson`: JSON as lua-cjson 2.1 reads and writes it.
 
 local tools = ...
-local null, real, next = tools.null, tools.real, tools.next
+local null, real, next, wrong_argument, text_at = tools.null, tools.real, tools.next, tools.wrong_argument, tools.text_at
+local int_at, ipairs = tools.int_at, ipairs
 local type, tostring, tonumber, error, select, floor, huge = type, tostring, tonumber, error, select, math.floor, math.huge
-local byte, char, find, format, gsub, sub, concat = string.byte, string.char, string.find, string.format, string.gsub,
-  string.sub, table.concat
-
-local settings = {
-  sparse_convert = false, sparse_ratio = 2, sparse_safe = 10, encode_depth = 1000, decode_depth = 1000, precision = 14,
-  keep_buffer = true, encode_invalid = false, decode_invalid = true,
-}
-local number_form = "%.14g"
+local byte, char, find, format, gsub, lower, match, sub, concat = string.byte, string.char, string.find, string.format,
+  string.gsub, string.lower, string.match, string.sub, table.concat
+local NAN = -(0 / 0)
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["/"] = "\\/", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n",
   ["\r"] = "\\r", ["\t"] = "\\t", ["\127"] = "\\u007f" }
@@ -19,23 +15,26 @@ for code = 0, 31 do
   escapes[c] = escapes[c] or format("\\u%04x", code)
 end
 
+local number_forms = {}
+for digits = 1, 14 do number_forms[digits] = "%." .. digits .. "g" end
+
 local function write_text(out, text)
   if find(text, '[%z\1-\31"\\/\127]') then text = gsub(text, '[%z\1-\31"\\/\127]', escapes) end
   out[#out + 1] = '"' .. text .. '"'
 end
 
-local function write_number(out, value)
+local function write_number(settings, out, value)
   if value ~= value or value == huge or value == -huge then
     if settings.encode_invalid == false then error("Cannot serialise number: must not be NaN or Inf", 0) end
     out[#out + 1] = settings.encode_invalid == "null" and "null" or value ~= value and "nan"
       or value > 0 and "inf" or "-inf"
     return
   end
-  out[#out + 1] = format(number_form, value)
+  out[#out + 1] = format(number_forms[settings.precision], value)
 end
 
 -- The length of a table that is an array, or nil. A sparse array with too many gaps is an error, or an object.
-local function array_length(value)
+local function array_length(settings, value)
   local most, items = 0, 0
   for key in next, value do
     if type(key) ~= "number" or key < 1 or key ~= floor(key) then return nil end
@@ -51,17 +50,17 @@ end
 
 local write
 
-local function write_table(out, value, depth)
+local function write_table(settings, out, value, depth)
   value = real[value] or value
   if depth > settings.encode_depth then
     error("Cannot serialise, excessive nesting (" .. depth .. ")", 0)
   end
-  local length = array_length(value)
+  local length = array_length(settings, value)
   if length and length > 0 then
     out[#out + 1] = "["
     for i = 1, length do
       if i > 1 then out[#out + 1] = "," end
-      write(out, value[i], depth)
+      write(settings, out, value[i], depth)
     end
     out[#out + 1] = "]"
     return
@@ -73,7 +72,7 @@ local function write_table(out, value, depth)
     first = false
     if type(key) == "number" then
       out[#out + 1] = '"'
-      write_number(out, key)
+      write_number(settings, out, key)
       out[#out + 1] = '"'
     elseif type(key) == "string" then
       write_text(out, key)
@@ -81,36 +80,26 @@ local function write_table(out, value, depth)
       error("Cannot serialise " .. type(key) .. ": table key must be a number or string", 0)
     end
     out[#out + 1] = ":"
-    write(out, member, depth)
+    write(settings, out, member, depth)
   end
   out[#out + 1] = "}"
 end
 
-function write(out, value, depth)
+function write(settings, out, value, depth)
   local kind = type(value)
   if kind == "string" then
     write_text(out, value)
   elseif kind == "number" then
-    write_number(out, value)
+    write_number(settings, out, value)
   elseif kind == "boolean" then
     out[#out + 1] = value and "true" or "false"
   elseif kind == "table" then
-    write_table(out, value, depth + 1)
+    write_table(settings, out, value, depth + 1)
   elseif value == nil or value == null then
     out[#out + 1] = "null"
   else
     error("Cannot serialise " .. kind .. ": type not supported", 0)
   end
-end
-
-local cjson = { null = null, _NAME = "cjson", _VERSION = "2.1.0" }
-
-function cjson.encode(...)
-  local count = select("#", ...)
-  if count ~= 1 then error("bad argument #1 to 'encode' (expected 1 argument)", 0) end
-  local out = {}
-  write(out, (...), 0)
-  return concat(out)
 end
 
 -- Decoding.
@@ -121,15 +110,52 @@ local function fail(wanted, at, found)
   error("Expected " .. wanted .. " but found " .. found .. " at character " .. at, 0)
 end
 
-local function token_at(text, at)
+-- True for what strtod takes and JSON does not: hexadecimal digits, zeros in front, names.
+local function is_invalid_number(text, at)
+  if find(text, "^[-+]?0[xX%d]", at) then return true end
+  local name = match(text, "^[-+]?(%a%a%a)", at)
+  name = name and lower(name)
+  return name == "inf" or name == "nan"
+end
+
+-- Whether a number begins here; whatever is wrong with it, it is no other token.
+local function is_number(settings, text, at)
+  return find(text, "^[-%d]", at) or settings.decode_invalid and (is_invalid_number(text, at) or find(text, "^%+", at))
+end
+
+-- The number that begins here, as strtod reads it, and the place behind it; nil if it is none.
+local function number_at(settings, text, at)
+  if not settings.decode_invalid and is_invalid_number(text, at) then return nil end
+  local sign, first = match(text, "^([-+]?)()", at)
+  local _, last = find(text, "^0[xX]%x+%.?%x*", first)
+  local hexadecimal = last or find(text, "^0[xX]%.%x+", first)
+  if hexadecimal then
+    last = last or select(2, find(text, "^0[xX]%.%x+", first))
+  else
+    last = select(2, find(text, "^%d+%.?%d*", first)) or select(2, find(text, "^%.%d+", first))
+  end
+  local value
+  if last then
+    last = select(2, find(text, hexadecimal and "^[pP][-+]?%d+" or "^[eE][-+]?%d+", last + 1)) or last
+    value = tonumber(sub(text, first, last))
+  else
+    local name = lower(sub(text, first, first + 7))
+    local size = name == "infinity" and 8 or 3
+    last = first + size - 1
+    if sub(name, 1, 3) == "inf" then value = huge elseif sub(name, 1, 3) == "nan" then value = NAN else return nil end
+  end
+  return sign == "-" and -value or value, last + 1
+end
+
+local function token_at(settings, text, at)
   local c = sub(text, at, at)
-  if c == "" then return "T_END" end
+  if c == "" or c == "\0" then return "T_END" end
   if c == "{" then return "T_OBJ_BEGIN" elseif c == "}" then return "T_OBJ_END" end
   if c == "[" then return "T_ARR_BEGIN" elseif c == "]" then return "T_ARR_END" end
   if c == '"' then return "T_STRING" elseif c == ":" then return "T_COLON" elseif c == "," then return "T_COMMA" end
   if sub(text, at, at + 3) == "true" or sub(text, at, at + 4) == "false" then return "T_BOOLEAN" end
   if sub(text, at, at + 3) == "null" then return "T_NULL" end
-  if find(text, "^[-+]?%d", at) then return "T_NUMBER" end
+  if is_number(settings, text, at) then return number_at(settings, text, at) and "T_NUMBER" or "invalid number" end
   return "invalid token"
 end
 
@@ -140,40 +166,46 @@ local function utf8(code)
   return char(240 + floor(code / 262144), 128 + floor(code / 4096) % 64, 128 + floor(code / 64) % 64, 128 + code % 64)
 end
 
-local function read_text(text, at)
-  local _, last, plain = find(text, '^"([^"\\%z\1-\31]*)"', at)
+-- The text that begins here, and the place behind it; what is wrong with it is found where `wanted` is.
+local function read_text(text, at, wanted)
+  local _, last, plain = find(text, '^"([^"\\%z]*)"', at)
   if last then return plain, last + 1 end
   local pieces, from, begin = {}, at + 1, at
   while true do
-    local stop = find(text, '["\\%z\1-\31]', from)
-    if not stop then fail("value", #text + 1, "unexpected end of string") end
+    local stop = find(text, '["\\%z]', from) or #text + 1
     pieces[#pieces + 1] = sub(text, from, stop - 1)
     local c = sub(text, stop, stop)
     if c == '"' then return concat(pieces), stop + 1 end
-    if c ~= "\\" then fail("value", stop, "invalid token") end
+    if c ~= "\\" then fail(wanted, stop, "unexpected end of string") end
     local escape = sub(text, stop + 1, stop + 1)
     if escape == "u" then
       local digits = find(text, "^%x%x%x%x", stop + 2) and tonumber(sub(text, stop + 2, stop + 5), 16)
-      if not digits then fail("value", stop, "invalid unicode escape code") end
+      if not digits then fail(wanted, stop, "invalid unicode escape code") end
       from = stop + 6
       if digits >= 0xD800 and digits < 0xDC00 then
         local lower = find(text, "^\\u%x%x%x%x", from) and tonumber(sub(text, from + 2, from + 5), 16)
         if not lower or lower < 0xDC00 or lower > 0xDFFF then
-          fail("value", stop, "invalid unicode escape code")
+          fail(wanted, stop, "invalid unicode escape code")
         end
         digits = 65536 + (digits - 0xD800) * 1024 + lower - 0xDC00
         from = from + 6
       elseif digits >= 0xDC00 and digits < 0xE000 then
-        fail("value", stop, "invalid unicode escape code")
+        fail(wanted, stop, "invalid unicode escape code")
       end
       pieces[#pieces + 1] = utf8(digits)
     elseif unescapes[escape] then
       pieces[#pieces + 1] = unescapes[escape]
       from = stop + 2
     else
-      fail("value", stop, "invalid escape code")
+      fail(wanted, stop, "invalid escape code")
     end
   end
+end
+
+-- Refuses the token that begins here.
+local function unexpected(settings, wanted, text, at)
+  if sub(text, at, at) == '"' then read_text(text, at, wanted) end
+  fail(wanted, at, token_at(settings, text, at))
 end
 
 local function skip(text, at)
@@ -182,145 +214,146 @@ end
 
 local read
 
-local function deeper(depth, at)
+local function deeper(settings, depth, at)
   if depth > settings.decode_depth then
     error("Found too many nested data structures (" .. depth .. ") at character " .. at, 0)
   end
 end
 
-local function read_object(text, at, depth)
-  deeper(depth, at)
+local function read_object(settings, text, at, depth)
+  deeper(settings, depth, at)
   local made = {}
   at = skip(text, at + 1)
   if sub(text, at, at) == "}" then return made, at + 1 end
   while true do
-    if sub(text, at, at) ~= '"' then fail("object key string", at, token_at(text, at)) end
+    if sub(text, at, at) ~= '"' then unexpected(settings, "object key string", text, at) end
     local key
-    key, at = read_text(text, at)
+    key, at = read_text(text, at, "object key string")
     at = skip(text, at)
-    if sub(text, at, at) ~= ":" then fail("colon", at, token_at(text, at)) end
-    made[key], at = read(text, skip(text, at + 1), depth)
+    if sub(text, at, at) ~= ":" then unexpected(settings, "colon", text, at) end
+    made[key], at = read(settings, text, skip(text, at + 1), depth)
     at = skip(text, at)
     local c = sub(text, at, at)
     if c == "}" then return made, at + 1 end
-    if c ~= "," then fail("comma or object end", at, token_at(text, at)) end
+    if c ~= "," then unexpected(settings, "comma or object end", text, at) end
     at = skip(text, at + 1)
   end
 end
 
-local function read_array(text, at, depth)
-  deeper(depth, at)
+local function read_array(settings, text, at, depth)
+  deeper(settings, depth, at)
   local made, count = {}, 0
   at = skip(text, at + 1)
   if sub(text, at, at) == "]" then return made, at + 1 end
   while true do
     count = count + 1
-    made[count], at = read(text, at, depth)
+    made[count], at = read(settings, text, at, depth)
     at = skip(text, at)
     local c = sub(text, at, at)
     if c == "]" then return made, at + 1 end
-    if c ~= "," then fail("comma or array end", at, token_at(text, at)) end
+    if c ~= "," then unexpected(settings, "comma or array end", text, at) end
     at = skip(text, at + 1)
   end
 end
 
 local words = { t = { "true", true }, f = { "false", false }, n = { "null", null } }
 
-function read(text, at, depth)
+function read(settings, text, at, depth)
   local c = sub(text, at, at)
-  if c == '"' then return read_text(text, at) end
-  if c == "{" then return read_object(text, at, depth + 1) end
-  if c == "[" then return read_array(text, at, depth + 1) end
+  if c == '"' then return read_text(text, at, "value") end
+  if c == "{" then return read_object(settings, text, at, depth + 1) end
+  if c == "[" then return read_array(settings, text, at, depth + 1) end
   local word = words[c]
   if word and sub(text, at, at + #word[1] - 1) == word[1] then return word[2], at + #word[1] end
-  local _, last = find(text, "^[-+]?0[xX]%x+", at)
-  if not last then
-    _, last = find(text, "^[-+]?%d+%.?%d*", at)
-    local _, exponent = find(text, "^[eE][-+]?%d+", last and last + 1 or at)
-    last = last and exponent or last
+  if is_number(settings, text, at) then
+    local value, behind = number_at(settings, text, at)
+    if value then return value, behind end
   end
-  local value = last and tonumber((sub(text, at, last):gsub("^%+", "")))
-  if value then return value, last + 1 end
-  local lower = sub(text, at, at + 8):lower()
-  if settings.decode_invalid then
-    local sign = sub(lower, 1, 1) == "-" and -1 or 1
-    local bare = sign < 0 and sub(lower, 2) or lower
-    if sub(bare, 1, 8) == "infinity" then return sign * huge, at + 8 + (sign < 0 and 1 or 0) end
-    if sub(bare, 1, 3) == "inf" then return sign * huge, at + 3 + (sign < 0 and 1 or 0) end
-    if sub(bare, 1, 3) == "nan" then return -(0 / 0), at + 3 + (sign < 0 and 1 or 0) end
-  end
-  fail("value", at, token_at(text, at))
+  unexpected(settings, "value", text, at)
 end
 
-function cjson.decode(...)
-  local text = ...
-  if select("#", ...) ~= 1 then error("bad argument #1 to 'decode' (expected 1 argument)", 0) end
-  if type(text) == "number" then text = tostring(text) end
-  if type(text) ~= "string" then
-    error("bad argument #1 to 'decode' (string expected, got " .. type(text) .. ")", 0)
-  end
-  if #text >= 2 and (byte(text, 1) == 0 or byte(text, 2) == 0) then
-    error("JSON parser does not support UTF-16 or UTF-32", 0)
-  end
-  local value, at = read(text, skip(text, 1), 0)
-  at = skip(text, at)
-  if at <= #text then fail("the end", at, token_at(text, at)) end
-  return value
+-- The functions that read or change a setting. The first argument is wrong also if another one is.
+
+local function limit_arguments(most, ...)
+  if select("#", ...) > most then wrong_argument(most + 1, "found too many arguments") end
 end
 
-local function whole(name, value, least, most)
-  if type(value) ~= "number" or value ~= floor(value) or value < least or value > most then
-    error("bad argument #1 to '" .. name .. "' (expected integer between " .. least .. " and " .. most .. ")", 0)
+local function whole(place, least, most, ...)
+  local value = int_at(place, ...)
+  if value < least or value > most then
+    wrong_argument(1, format("expected integer between %d and %d", least, most))
   end
   return value
 end
 
-function cjson.encode_sparse_array(convert, ratio, safe)
-  if convert ~= nil then settings.sparse_convert = convert and true or false end
-  if ratio ~= nil then settings.sparse_ratio = whole("encode_sparse_array", ratio, 0, 2147483647) end
-  if safe ~= nil then settings.sparse_safe = whole("encode_sparse_array", safe, 0, 2147483647) end
-  return settings.sparse_convert, settings.sparse_ratio, settings.sparse_safe
+local function truth(place, ...)
+  local value = select(place, ...)
+  if type(value) == "boolean" then return value end
+  local text = text_at(place, ...)
+  if text ~= "on" and text ~= "off" then wrong_argument(place, "invalid option '" .. text .. "'") end
+  return text == "on"
 end
 
-function cjson.encode_max_depth(depth)
-  if depth ~= nil then settings.encode_depth = whole("encode_max_depth", depth, 1, 2147483647) end
-  return settings.encode_depth
-end
+local INT_MAX = 2147483647
 
-function cjson.decode_max_depth(depth)
-  if depth ~= nil then settings.decode_depth = whole("decode_max_depth", depth, 1, 2147483647) end
-  return settings.decode_depth
-end
+-- Returns a new library with settings of its own.
+local function new()
+  local settings = {
+    sparse_convert = false, sparse_ratio = 2, sparse_safe = 10, encode_depth = 1000, decode_depth = 1000,
+    precision = 14, keep_buffer = true, encode_invalid = false, decode_invalid = true,
+  }
+  local cjson = { null = null, _NAME = "cjson", _VERSION = "2.1.0" }
 
-function cjson.encode_number_precision(digits)
-  if digits ~= nil then
-    settings.precision = whole("encode_number_precision", digits, 1, 14)
-    number_form = "%." .. digits .. "g"
+  function cjson.encode(...)
+    if select("#", ...) ~= 1 then wrong_argument(1, "expected 1 argument") end
+    local out = {}
+    write(settings, out, (...), 0)
+    return concat(out)
   end
-  return settings.precision
-end
 
-function cjson.encode_keep_buffer(keep)
-  if keep ~= nil then settings.keep_buffer = keep and true or false end
-  return settings.keep_buffer
-end
-
-local function invalid(name, field)
-  cjson[name] = function(wanted)
-    if wanted ~= nil then
-      if wanted == "on" then wanted = true elseif wanted == "off" then wanted = false end
-      if wanted ~= true and wanted ~= false and wanted ~= "null" then
-        error("bad argument #1 to '" .. name .. "' (invalid option '" .. tostring(wanted) .. "')", 0)
-      end
-      settings[field] = wanted
+  function cjson.decode(...)
+    if select("#", ...) ~= 1 then wrong_argument(1, "expected 1 argument") end
+    local text = text_at(1, ...)
+    if #text >= 2 and (byte(text, 1) == 0 or byte(text, 2) == 0) then
+      error("JSON parser does not support UTF-16 or UTF-32", 0)
     end
-    return settings[field]
+    local value, at = read(settings, text, skip(text, 1), 0)
+    at = skip(text, at)
+    if at <= #text and byte(text, at) ~= 0 then unexpected(settings, "the end", text, at) end
+    return value
   end
+
+  -- Sets a setting to what `check` makes of the first argument, if it is there.
+  local function setting(name, field, check, ...)
+    local least, most = ...
+    cjson[name] = function(...)
+      limit_arguments(1, ...)
+      if (...) ~= nil then settings[field] = check(1, least, most, ...) end
+      return settings[field]
+    end
+  end
+  setting("encode_max_depth", "encode_depth", whole, 1, INT_MAX)
+  setting("decode_max_depth", "decode_depth", whole, 1, INT_MAX)
+  setting("encode_number_precision", "precision", whole, 1, 14)
+  setting("encode_keep_buffer", "keep_buffer", function(place, _, _, ...) return truth(place, ...) end)
+  for _, direction in ipairs({ "encode", "decode" }) do
+    setting(direction .. "_invalid_numbers", direction .. "_invalid", function(place, _, _, ...)
+      return (...) == "null" and "null" or truth(place, ...)
+    end)
+  end
+
+  function cjson.encode_sparse_array(...)
+    limit_arguments(3, ...)
+    local convert, ratio, safe = ...
+    if convert ~= nil then settings.sparse_convert = truth(1, ...) end
+    if ratio ~= nil then settings.sparse_ratio = whole(2, 0, INT_MAX, ...) end
+    if safe ~= nil then settings.sparse_safe = whole(3, 0, INT_MAX, ...) end
+    return settings.sparse_convert, settings.sparse_ratio, settings.sparse_safe
+  end
+
+  function cjson.new() return tools.callable(new()) end
+
+  return cjson
 end
 
-invalid("encode_invalid_numbers", "encode_invalid")
-invalid("decode_invalid_numbers", "decode_invalid")
-
-function cjson.new() error("cjson.new() is not available to scripts", 0) end
-
-return cjson
+return new()

@@ -2,8 +2,9 @@
 -- its bytes, or bytes into a number; the forms are those of `octets` in store/scripts/library_calls.py.
 
 local tools = ...
-local octets, real, next = tools.octets, tools.real, tools.next
-local type, tostring, error, floor, select = type, tostring, error, math.floor, select
+local octets, real, next, text_at, wrong_argument = tools.octets, tools.real, tools.next, tools.text_at, tools.wrong_argument
+local whole_at, low_32 = tools.whole_at, tools.low_32
+local type, error, floor, select = type, error, math.floor, select
 local byte, char, sub, concat, unpack = string.byte, string.char, string.sub, table.concat, tools.unpack
 
 local DEPTH_MAX = 16
@@ -127,7 +128,7 @@ local cmsgpack = {
 }
 
 function cmsgpack.pack(...)
-  if select("#", ...) == 0 then error("bad argument #0 to 'pack' (MessagePack pack needs input.)", 0) end
+  if select("#", ...) == 0 then wrong_argument(0, "MessagePack pack needs input.") end
   local out = {}
   for i = 1, select("#", ...) do write(out, (select(i, ...)), 0) end
   return concat(out)
@@ -208,17 +209,8 @@ function read(text, at)
   error("Bad data format in input.", 0)
 end
 
-local function input(name, text)
-  if type(text) == "number" then text = tostring(text) end
-  if type(text) ~= "string" then
-    local got = text == nil and "no value" or type(text)
-    error("bad argument #1 to '" .. name .. "' (string expected, got " .. got .. ")", 0)
-  end
-  return text
-end
-
-function cmsgpack.unpack(text)
-  text = input("unpack", text)
+local function unpack_all(...)
+  local text = text_at(1, ...)
   local found, at = { n = 0 }, 1
   while at <= #text do
     local value
@@ -231,9 +223,9 @@ end
 
 local function limited(text, most, offset)
   if offset < 0 or most < 0 then
-    error("Invalid request to unpack with offset of " .. offset .. " and limit of " .. #text .. ".", 0)
+    error("Invalid request to unpack with offset of " .. low_32(offset) .. " and limit of " .. #text .. ".", 0)
   end
-  if offset > #text then error("Start offset " .. offset .. " greater than input length " .. #text .. ".", 0) end
+  if offset > #text then error("Start offset " .. low_32(offset) .. " greater than input length " .. #text .. ".", 0) end
   local found, at = { n = 0 }, offset + 1
   while at <= #text and found.n < most do
     local value
@@ -244,8 +236,22 @@ local function limited(text, most, offset)
   return at > #text and -1 or at - 1, unpack(found, 1, found.n)
 end
 
-function cmsgpack.unpack_one(text, offset) return limited(input("unpack_one", text), 1, offset or 0) end
+cmsgpack.unpack = unpack_all
 
-function cmsgpack.unpack_limit(text, most, offset) return limited(input("unpack_limit", text), most, offset or 0) end
+-- The whole number at a place of the arguments, or `usual`.
+local function optional(usual, place, ...)
+  return select(place, ...) == nil and usual or whole_at(place, ...)
+end
+
+function cmsgpack.unpack_one(...)
+  local offset = optional(0, 2, ...)
+  return limited(text_at(1, ...), 1, offset)
+end
+
+function cmsgpack.unpack_limit(...)
+  local most, offset = whole_at(2, ...), optional(0, 3, ...)
+  if most == 0 and offset == 0 then return unpack_all(...) end
+  return limited(text_at(1, ...), most, offset)
+end
 
 return cmsgpack

@@ -2,10 +2,10 @@
 -- interrupted (store/scripts/patterns.py). Their arguments have been looked at: text and pattern are texts or numbers.
 
 local tools = ...
-local search = tools.search
-local error, type, tostring, tonumber, select, unpack = error, type, tostring, tonumber, select, tools.unpack
-local sub, byte, find_plain, floor = string.sub, string.byte, string.find, math.floor
-local concat = table.concat
+local search, passed, wrong_argument, whole_at = tools.search, tools.passed, tools.wrong_argument, tools.whole_at
+local int_at = tools.int_at
+local error, type, tostring, select, unpack, protected_call = error, type, tostring, select, tools.unpack, pcall
+local sub, byte, find_plain, concat = string.sub, string.byte, string.find, table.concat
 
 local SEARCH, HERE, LITERAL_CARET, PLAIN = 0, 1, 2, 3
 local NO_PLACE, IN_ITERATOR = 0, 3  -- levels of errors; the first gets its place from `call_own_value`
@@ -33,30 +33,29 @@ local function captures(level, told)
   return unpack(told, 3, told.n)
 end
 
-local function begin(name, init, size)
-  if init == nil then return 0 end
-  local place = tonumber(init)
-  if not place then
-    error("bad argument #3 to '" .. name .. "' (number expected, got " .. type(init) .. ")", 0)
-  end
-  place = place >= 0 and floor(place) or -floor(-place)
+-- Where to begin, from 0, by the third argument.
+local function begin(size, ...)
+  if select(3, ...) == nil then return 0 end
+  local place = whole_at(3, ...)
   if place < 0 then place = place + size + 1 end
   if place < 1 then return 0 end
   return place - 1 > size and size or place - 1
 end
 
-local function find(s, p, init, plain)
+local function find(...)
+  local s, p, _, plain = ...
   s, p = tostring(s), tostring(p)
-  local at = begin("find", init, #s)
+  local at = begin(#s, ...)
   local is_plain = plain or not find_plain(p, "[%^%$%*%+%?%.%(%[%%%-]")
   local told = found(NO_PLACE, search(s, p, at, is_plain and PLAIN or SEARCH))
   if told then return told[1], told[2], captures(NO_PLACE, told) end
   return nil
 end
 
-local function match(s, p, init)
+local function match(...)
+  local s, p = ...
   s, p = tostring(s), tostring(p)
-  local told = found(NO_PLACE, search(s, p, begin("match", init, #s), SEARCH))
+  local told = found(NO_PLACE, search(s, p, begin(#s, ...), SEARCH))
   if not told then return nil end
   if told.n == 2 then return sub(s, told[1], told[2]) end
   return captures(NO_PLACE, told)
@@ -78,15 +77,21 @@ local function gmatch(s, p)
   end
 end
 
+local function field_of(t, key) return t[key] end
+
 -- The text that replaces a match: a text with `%0` to `%9`, a table, or a function.
 local function replacement(s, told, with)
   local whole = sub(s, told[1], told[2])
   local kind, value = type(with)
   if kind == "function" then
-    if told.n == 2 then value = with(whole) else value = with(captures(NO_PLACE, told)) end
+    if told.n == 2 then
+      value = passed(protected_call(with, whole))
+    else
+      value = passed(protected_call(with, captures(NO_PLACE, told)))
+    end
   elseif kind == "table" then
     if told[3] == false then error(UNFINISHED, 0) end
-    value = with[told.n == 2 and whole or told[3]]
+    value = passed(protected_call(field_of, with, told.n == 2 and whole or told[3]))
   else
     local pieces, i = {}, 1
     while i <= #with do
@@ -119,16 +124,16 @@ local function replacement(s, told, with)
   return value
 end
 
-local function gsub(s, p, with, most)
+local function gsub(...)
+  local s, p, with, most = ...
   s, p = tostring(s), tostring(p)
   local kind = type(with)
   if kind == "number" then
     with = tostring(with)
   elseif kind ~= "string" and kind ~= "function" and kind ~= "table" then
-    error("bad argument #3 to 'gsub' (string/function/table expected)", 0)
+    wrong_argument(3, "string/function/table expected")
   end
-  local limit = most == nil and #s + 1 or tonumber(most)
-  if not limit then error("bad argument #4 to 'gsub' (number expected, got " .. type(most) .. ")", 0) end
+  local limit = most == nil and #s + 1 or int_at(4, ...)
   local pieces, at, count, anchored = {}, 0, 0, byte(p) == 94
   while count < limit do
     local told = found(NO_PLACE, search(s, p, at, anchored and HERE or SEARCH))

@@ -8,7 +8,7 @@
 --
 -- No table that outlives a script can be changed by one: the global table and the libraries are empty tables in front
 -- of the real ones, without a way to store into them, and each function that stores into a table it is given refuses
--- those. What stock Lua has beyond this list is not reachable.
+-- those, if it has anything to store. What stock Lua has beyond this list is not reachable.
 
 local call, protected_call, bridge, library_function, ended, bits, octets, search, guard, charge, null, libraries, version = ...
 
@@ -17,12 +17,12 @@ local raw_next, raw_pcall, raw_xpcall, raw_get, raw_set = next, pcall, xpcall, r
 local raw_getmetatable, raw_setmetatable, raw_loadstring = getmetatable, setmetatable, loadstring
 local raw_resume, set_environment = coroutine.resume, setfenv
 local raw_insert, raw_remove, raw_sort, raw_maxn, concat = table.insert, table.remove, table.sort, table.maxn, table.concat
-local floor, byte = math.floor, string.byte
+local floor, byte, char = math.floor, string.byte, string.char
 local getinfo, count_garbage = debug.getinfo, collectgarbage
 
-local RESULTS_MAX, INT_MAX = 7900, 2147483647
+local RESULTS_MAX, INT_MAX, LONG_END = 7900, 2147483647, 2 ^ 63
 local READ_ONLY = "Attempt to modify a readonly table"
-local BARE = "\0"  -- before the text of an error that `library_call` is to leave without a place
+local BARE, WRONG_ARGUMENT = "\0", "\1"  -- before the text of an error, for `library_call`: see library_calls.py
 local real = raw_setmetatable({}, { __mode = "k" })  -- the table behind each read-only table
 
 local function refuse_to_store() error(READ_ONLY, 2) end
@@ -38,12 +38,55 @@ local function read_only(behind)
 end
 
 -- All functions below are called as C functions: `library_call` puts the place of the call before the text of an error.
--- So they raise texts without a place, at level 0.
+-- So they raise texts without a place, at level 0; and of a wrong argument only its number and what is wrong with it,
+-- since the name of the function is the one that the script calls it by.
 
-local function wrong_argument(number, name, wanted, found, missing)
-  local got = missing and "no value" or type(found)
-  error("bad argument #" .. number .. " to '" .. name .. "' (" .. wanted .. " expected, got " .. got .. ")", 0)
+local function wrong_argument(number, what)
+  error(WRONG_ARGUMENT .. char(floor(number / 256), number % 256) .. what, 0)
 end
+
+-- Refuses the argument with this number of those that follow, since it has another type.
+local function wrong_type(number, wanted, ...)
+  local got = select("#", ...) < number and "no value" or type((select(number, ...)))
+  wrong_argument(number, wanted .. " expected, got " .. got)
+end
+
+-- The argument with this number, which must be there.
+local function any(number, ...)
+  if select("#", ...) < number then wrong_argument(number, "value expected") end
+  return (select(number, ...))
+end
+
+local function table_of(...)
+  local t = ...
+  if type(t) ~= "table" then wrong_type(1, "table", ...) end
+  return t
+end
+
+local function text_at(number, ...)
+  local value = select(number, ...)
+  if type(value) == "number" then return tostring(value) end
+  if type(value) ~= "string" then wrong_type(number, "string", ...) end
+  return value
+end
+
+local function number_at(number, ...)
+  return tonumber((select(number, ...))) or wrong_type(number, "number", ...)
+end
+
+-- As C makes an integer of 64 bits, or of 32 bits, of a number.
+local function whole_at(number, ...)
+  local found = number_at(number, ...)
+  if not (found >= -LONG_END and found < LONG_END) then return -LONG_END end
+  return found >= 0 and floor(found) or -floor(-found)
+end
+
+local function low_32(value)
+  value = value % 4294967296
+  return value > INT_MAX and value - 4294967296 or value
+end
+
+local function int_at(...) return low_32(whole_at(...)) end
 
 -- Errors. A script that has been ended must not go on, whatever it catches: the error of the hook is nil.
 
@@ -69,8 +112,7 @@ local function pcall(...)
 end
 
 local function xpcall(...)
-  if select("#", ...) < 2 then error("bad argument #2 to 'xpcall' (value expected)", 0) end
-  local body, handler = ...
+  local body, handler = ..., any(2, ...)
   return caught_raw(raw_xpcall(body, function(problem)
     if ended() then return nil end  -- no hook would end the handler within an error of the hook
     return handler(problem)
@@ -99,7 +141,7 @@ function redis.status_reply(...) return single("ok", ...) end
 
 function redis.error_reply(...)
   local made = single("err", ...)
-  local text = made.err:gsub("^%-", "")
+  local text = made.err:match("^%-?(%Z*)")  -- Redis has C strings here
   made.err = text:find(" ", 1, true) and text or "ERR " .. text
   return made
 end
@@ -132,7 +174,7 @@ end
 
 function redis.setresp(...)
   if select("#", ...) ~= 1 then plain_error("ERR redis.setresp() requires one argument.") end
-  local wanted = tonumber((...))
+  local wanted = floor(tonumber((...)) or 0)
   if wanted ~= 2 and wanted ~= 3 then plain_error("ERR RESP version must be 2 or 3.") end
   serve("setresp", wanted)
 end
@@ -178,35 +220,24 @@ end
 
 -- Functions of Lua that must not reach behind a read-only table.
 
-local function table_of(name, ...)
-  local t = ...
-  if type(t) ~= "table" then wrong_argument(1, name, "table", t, select("#", ...) == 0) end
-  return t
-end
-
 local function next(...)
-  local t = table_of("next", ...)
+  local t = table_of(...)
   local _, key = ...
-  return raw_next(real[t] or t, key)
+  if key == nil then return raw_next(real[t] or t) end
+  return passed(raw_pcall(raw_next, real[t] or t, key))  -- the error of a wrong key has no place
 end
 
 local function pairs(...)
-  local t = table_of("pairs", ...)
+  local t = table_of(...)
   return real[t] and next or raw_next, t, nil
-end
-
-local function whole(number, name, value)
-  local found = tonumber(value)
-  if not found then wrong_argument(number, name, "number", value) end
-  return found >= 0 and floor(found) or -floor(-found)
 end
 
 -- Stock Lua computes the number of results as a C int, which may overflow.
 local function unpack(...)
-  local t = table_of("unpack", ...)
+  local t = table_of(...)
   local _, first, last = ...
-  first = first == nil and 1 or whole(2, "unpack", first)
-  last = last == nil and #t or whole(3, "unpack", last)
+  first = first == nil and 1 or int_at(2, ...)
+  last = last == nil and #t or int_at(3, ...)
   if not (first <= last) then return end
   if not (last - first < RESULTS_MAX and first > -INT_MAX and last < INT_MAX) then
     error("too many results to unpack", 0)
@@ -215,31 +246,32 @@ local function unpack(...)
 end
 
 local function rawget(...)
-  local t = table_of("rawget", ...)
-  local _, key = ...
-  return raw_get(real[t] or t, key)
+  local t = table_of(...)
+  return raw_get(real[t] or t, any(2, ...))
 end
 
 local function rawset(...)
-  local t = table_of("rawset", ...)
-  local _, key, value = ...
+  local t, key, value = table_of(...), any(2, ...), any(3, ...)
   if real[t] then error(BARE .. READ_ONLY, 0) end
+  if key == nil then error(BARE .. "table index is nil", 0) end
+  if key ~= key then error(BARE .. "table index is NaN", 0) end
   return raw_set(t, key, value)
 end
 
 local string_front
 
-local function getmetatable(value)
+local function getmetatable(...)
+  local value = any(1, ...)
   if type(value) == "string" then return string_front end
   if real[value] then return nil end
   return raw_getmetatable(value)
 end
 
 local function setmetatable(...)
-  local t = table_of("setmetatable", ...)
+  local t = table_of(...)
   local _, meta = ...
+  if select("#", ...) < 2 or meta ~= nil and type(meta) ~= "table" then wrong_argument(2, "nil or table expected") end
   if real[t] then error(BARE .. READ_ONLY, 0) end
-  if meta ~= nil and type(meta) ~= "table" then error("bad argument #2 to 'setmetatable' (nil or table expected)", 0) end
   local own = raw_getmetatable(t)
   if own == false or (type(own) == "table" and raw_get(own, "__metatable") ~= nil) or (own ~= nil and type(own) ~= "table")
   then
@@ -254,24 +286,26 @@ local function loaded(...)
 end
 
 local function loadstring(...)
-  local text, name = ...
-  if type(text) == "number" then text = tostring(text) end
-  if type(text) ~= "string" then wrong_argument(1, "loadstring", "string", text, select("#", ...) == 0) end
+  local text = text_at(1, ...)
+  local _, name = ...
+  if name ~= nil then name = text_at(2, ...) end
   if byte(text) == 27 then return nil, "attempt to load bytecode" end
-  if name ~= nil and type(name) ~= "string" and type(name) ~= "number" then
-    wrong_argument(2, "loadstring", "string", name)
-  end
   count_garbage("stop")  -- the parser does not protect all that it makes
   return loaded(raw_loadstring(text, name or text))
 end
 
 local function load(...)
   local reader, name = ...
-  if type(reader) ~= "function" then wrong_argument(1, "load", "function", reader, select("#", ...) == 0) end
+  if type(reader) ~= "function" then wrong_type(1, "function", ...) end
   local pieces = {}
   while true do
-    local piece = passed(raw_pcall(reader))
+    local ok, piece = raw_pcall(reader)
+    if not ok then
+      if ended() then error(nil) end
+      return nil, piece
+    end
     if piece == nil or piece == "" then break end
+    if type(piece) == "number" then piece = tostring(piece) end
     if type(piece) ~= "string" then return nil, "reader function must return a string" end
     pieces[#pieces + 1] = piece
   end
@@ -280,10 +314,11 @@ end
 
 local kept = { collect = 0, stop = 0, restart = 0, step = false, setpause = 200, setstepmul = 200 }
 
-local function collectgarbage(what)
+local function collectgarbage(...)
+  local what = (...) == nil and "collect" or text_at(1, ...)
   if what == "count" then return count_garbage("count") end
-  local told = kept[what == nil and "collect" or what]
-  if told == nil then error("bad argument #1 to 'collectgarbage' (invalid option '" .. tostring(what) .. "')", 0) end
+  local told = kept[what]
+  if told == nil then wrong_argument(1, "invalid option '" .. what .. "'") end
   return told
 end
 
@@ -291,38 +326,39 @@ local table_library = {
   concat = table.concat, foreach = table.foreach, foreachi = table.foreachi, getn = table.getn,
 }
 
--- Counts the elements that an insertion or removal at a place moves.
-local function charge_moves(t, place)
-  place = type(t) == "table" and tonumber(place)
-  if not place then return end
-  if place < -1e6 then error("bad argument #2 to '?' (the position is far below the table)", 0) end
+-- Counts the elements that an insertion or removal at a place moves; returns the place.
+local function place_in(t, ...)
+  local place = int_at(2, ...)
+  if place < -1e6 then wrong_argument(2, "the position is far below the table") end
   charge(#t - place)
+  return place
 end
 
-function table_library.insert(t, ...)
+function table_library.insert(...)
+  local t, count = table_of(...), select("#", ...)
   if real[t] then error(BARE .. READ_ONLY, 0) end
-  if select("#", ...) > 1 then charge_moves(t, (...)) end
-  return raw_insert(t, ...)
+  if count == 2 then return raw_insert(t, (select(2, ...))) end
+  if count ~= 3 then error("wrong number of arguments to 'insert'", 0) end
+  return raw_insert(t, place_in(t, ...), (select(3, ...)))
 end
 
-function table_library.remove(t, ...)
-  if real[t] then error(BARE .. READ_ONLY, 0) end
-  if select("#", ...) > 0 then charge_moves(t, (...)) end
-  return raw_remove(t, ...)
+function table_library.remove(...)
+  local t, place = table_of(...), select(2, ...)
+  if place ~= nil then return raw_remove(t, place_in(t, ...)) end
+  return raw_remove(t)
 end
 
 local SORT_ALONE = 5000  -- elements that Lua sorts without a function of the script, so without a look at the clock
 
-function table_library.sort(t, ...)
-  if real[t] then error(BARE .. READ_ONLY, 0) end
-  if type(t) == "table" and (...) == nil and #t > SORT_ALONE then
-    return passed(raw_pcall(raw_sort, t, function(a, b) return a < b end))
-  end
-  return passed(raw_pcall(raw_sort, t, ...))
+function table_library.sort(...)
+  local t, before = table_of(...), select(2, ...)
+  if before ~= nil and type(before) ~= "function" then wrong_type(2, "function", ...) end
+  if before == nil and #t > SORT_ALONE then before = function(a, b) return a < b end end
+  return passed(raw_pcall(raw_sort, t, before))
 end
 
 function table_library.maxn(...)
-  local t = table_of("maxn", ...)
+  local t = table_of(...)
   charge(#t)
   return raw_maxn(t)
 end
@@ -352,20 +388,17 @@ end
 local math_library = {}
 for name, value in raw_next, math do math_library[name] = value end
 
-function math_library.random(least, most)
-  local r = (random_31() % 2147483647) / 2147483647
-  if least == nil then return r end
-  least = whole(1, "random", least)
-  if most == nil then
-    if least < 1 then error("bad argument #1 to 'random' (interval is empty)", 0) end
-    return floor(r * least) + 1
-  end
-  most = whole(2, "random", most)
-  if least > most then error("bad argument #2 to 'random' (interval is empty)", 0) end
+function math_library.random(...)
+  local r, count = (random_31() % 2147483647) / 2147483647, select("#", ...)
+  if count == 0 then return r end
+  if count > 2 then error("wrong number of arguments", 0) end
+  local least = count > 1 and int_at(1, ...) or 1
+  local most = int_at(count > 1 and 2 or 1, ...)
+  if least > most then wrong_argument(count, "interval is empty") end
   return floor(r * (most - least + 1)) + least
 end
 
-function math_library.randomseed(number) seed(number) end
+function math_library.randomseed(...) seed(int_at(1, ...)) end
 
 local string_library = {}
 for name, value in raw_next, string do string_library[name] = value end
@@ -376,7 +409,7 @@ local coroutine_library = {
 }
 
 function coroutine_library.resume(...)
-  if type((...)) ~= "thread" then error("bad argument #1 to 'resume' (coroutine expected)", 0) end
+  if type((...)) ~= "thread" then wrong_argument(1, "coroutine expected") end
   return caught_raw(raw_resume(...))
 end
 
@@ -410,7 +443,9 @@ end
 
 for name, made in raw_next, libraries({
   bits = bits, octets = octets, search = search, null = null, real = real, next = next, unpack = unpack,
-  guard_strings = guard_strings,
+  guard_strings = guard_strings, callable = callable, passed = passed, wrong_argument = wrong_argument,
+  wrong_type = wrong_type, text_at = text_at, number_at = number_at, whole_at = whole_at,
+  int_at = int_at, low_32 = low_32,
 }) do
   behind[name] = read_only(callable(made))
 end
@@ -545,8 +580,7 @@ local function run(entry, keys, arguments)
   end
   if ok then return true, value end
   if value == nil or type(value) ~= "table" then return false, nil end
-  local text = value.err
-  if type(text) ~= "string" then text = "ERR unknown error" end
+  local text = (text_of(value.err) or "ERR unknown error"):match("^%Z*")
   text = text .. " script: " .. entry[2]
   if value.source and value.line then text = text .. ", on " .. value.source .. ":" .. value.line .. "." end
   return false, text

@@ -4,66 +4,67 @@
 --   <  little endian  !n   align  x    a zero  c n  text of n bytes  s  text that ends with a zero byte
 
 local tools = ...
-local octets = tools.octets
+local octets, bits, text_at, number_at, wrong_argument = tools.octets, tools.bits, tools.text_at, tools.number_at, tools.wrong_argument
 local type, tostring, tonumber, select, error, floor = type, tostring, tonumber, select, error, math.floor
-local byte, char, sub, find, rep, concat, unpack = string.byte, string.char, string.sub, string.find, string.rep, table.concat,
-  tools.unpack
+local byte, char, sub, find, match, rep, concat, unpack = string.byte, string.char, string.sub, string.find, string.match,
+  string.rep, table.concat, tools.unpack
 
-local INT, LONG, SIZE_T, ALIGN_MAX, INT_MAX = 4, 8, 8, 8, 32
-local FLOAT, DOUBLE = 0, 1
-local fixed = { b = 1, B = 1, h = 2, H = 2, l = LONG, L = LONG, T = SIZE_T, f = 4, d = 8, x = 1 }
+local INT, ALIGN, INT_BYTES_MAX, INT_MAX = 4, 8, 32, 2147483647
+local FLOAT, DOUBLE, AND = 0, 1, 3  -- forms of `octets`, and an operation of `bits`
+local LONG_BYTES, TWO_64 = 8, 2 ^ 64
+local sizes = { b = 1, B = 1, h = 2, H = 2, l = LONG_BYTES, L = LONG_BYTES, T = 8, f = 4, d = 8, x = 1 }
 
-local function bad_argument(name, number, what)
-  error("bad argument #" .. number .. " to '" .. name .. "' (" .. what .. ")", 0)
+-- The number at a place of the format, or `usual`; and the place behind it.
+local function digits_at(form, at, usual)
+  local digits = match(form, "^%d+", at)
+  if not digits then return usual, at end
+  if tonumber(digits) > INT_MAX then error("integral size overflow", 0) end
+  return tonumber(digits), at + #digits
 end
 
--- Walks over a format; calls `act(option, size, padding, little)` for each option that takes bytes.
-local function walk(name, form, total, act)
+-- Walks over a format; `act(option, size, total, little)` returns the total behind an option, or nil if `option` is none.
+local function walk(form, total, act)
   local little, align, at = true, 1, 1
+  form = match(form, "^%Z*")
   while at <= #form do
     local option = sub(form, at, at)
     at = at + 1
-    local size = fixed[option]
-    local digits
-    if option == "i" or option == "I" or option == "c" or option == "!" then
-      digits = form:match("^%d+", at)
-      if digits then at = at + #digits end
+    local size = sizes[option] or 0
+    if option == "c" then
+      size, at = digits_at(form, at, 1)
+    elseif option == "i" or option == "I" then
+      size, at = digits_at(form, at, INT)
+      if size > INT_BYTES_MAX then
+        error("integral size " .. size .. " is larger than limit of " .. INT_BYTES_MAX, 0)
+      end
     end
-    if option == "i" or option == "I" then
-      size = digits and tonumber(digits) or INT
-      if size > INT_MAX then error("integral size " .. digits .. " is larger than limit of 32", 0) end
-    elseif option == "c" then
-      size = digits and tonumber(digits) or 1
-      if size > 2147483647 then error("integral size overflow", 0) end
-    elseif option == "s" then
-      size = 0
-    end
-    if option == "<" then
-      little = true
-    elseif option == ">" then
-      little = false
-    elseif option == "!" then
-      align = digits and tonumber(digits) or ALIGN_MAX
-      local power = 1
-      while power < align and power < 1024 do power = power * 2 end
-      if align <= 0 or power ~= align then error("alignment " .. align .. " is not a power of 2", 0) end
-    elseif size then
-      local padding = 0
+    if size > 0 and option ~= "c" then
       local unit = size < align and size or align
-      if unit > 1 and option ~= "c" and option ~= "s" and option ~= "x" then padding = -total % unit end
-      total = act(option, size, padding, little, total)
+      total = total + bits(AND, unit - bits(AND, total, unit - 1), unit - 1)
+    end
+    local behind = act(option, size, total, little)
+    if behind then
+      total = behind
+    elseif option == "<" or option == ">" then
+      little = option == "<"
+    elseif option == "!" then
+      align, at = digits_at(form, at, ALIGN)
+      if align == 0 or bits(AND, align, align - 1) ~= 0 then error("alignment " .. align .. " is not a power of 2", 0) end
     elseif option ~= " " then
-      bad_argument(name, 1, "invalid format option '" .. option .. "'")
+      wrong_argument(1, "invalid format option '" .. option .. "'")
     end
   end
   return total
 end
 
+-- A whole number as bytes, as the C compilers of x86 turn numbers into 64 bits; those beyond are zero.
 local function integer_bytes(value, size, little)
+  if value ~= value then value = TWO_64 / 2 end
   value = value >= 0 and floor(value) or -floor(-value)
+  if not (value > -TWO_64 / 2 and value < TWO_64) then value = value == -TWO_64 / 2 and value or 0 end
   local bytes = {}
   for i = 1, size do
-    bytes[little and i or size + 1 - i] = char(value % 256)
+    bytes[little and i or size + 1 - i] = i > LONG_BYTES and "\0" or char(value % 256)
     value = floor(value / 256)
   end
   return concat(bytes)
@@ -71,60 +72,52 @@ end
 
 local struct = {}
 
-local function format_of(name, ...)
-  local form = ...
-  if type(form) == "number" then form = tostring(form) end
-  if type(form) ~= "string" then
-    bad_argument(name, 1, "string expected, got " .. (select("#", ...) == 0 and "no value" or type(form)))
-  end
-  return form
-end
-
 function struct.pack(...)
-  local form = format_of("pack", ...)
-  local out, used, given = {}, 1, { ... }
-  walk("pack", form, 0, function(option, size, padding, little, total)
-    out[#out + 1] = rep("\0", padding)
-    if option == "x" then
-      out[#out + 1] = "\0"
-      return total + padding + 1
-    end
+  local form, out, used, written = text_at(1, ...), {}, 1, 0
+  local values, count = { ... }, select("#", ...) + 1  -- behind the last one is a nil
+  local function given(is, check)
     used = used + 1
-    local value = given[used]
-    if option == "s" or option == "c" then
-      if type(value) == "number" then value = tostring(value) end
-      if type(value) ~= "string" then
-        bad_argument("pack", used, "string expected, got " .. type(value))
-      end
-      if option == "s" then
-        value = value .. "\0"
+    local value = values[used]
+    return type(value) == is and value or check(used, unpack(values, 1, count))
+  end
+  walk(form, 0, function(option, size, total, little)
+    if total > written then out[#out + 1] = rep("\0", total - written) end
+    local piece
+    if option == "x" then
+      piece = "\0"
+    elseif option == "c" or option == "s" then
+      local text = given("string", text_at)
+      if size == 0 then size = #text end
+      if #text < size then wrong_argument(used + 1, "string too short") end
+      piece = sub(text, 1, size) .. (option == "s" and "\0" or "")
+    elseif sizes[option] or option == "i" or option == "I" then
+      local number = given("number", number_at)
+      if option == "f" or option == "d" then
+        piece = octets(option == "f" and FLOAT or DOUBLE, number)
+        if not little then piece = piece:reverse() end
       else
-        if size == 0 then size = #value end
-        if #value < size then bad_argument("pack", used + 1, "string too short") end
-        value = sub(value, 1, size)
+        piece = integer_bytes(number, size, little)
       end
-      out[#out + 1] = value
-      return total + padding + #value
-    end
-    local number = tonumber(value)
-    if not number then
-      bad_argument("pack", used, "number expected, got " .. type(value))
-    end
-    if option == "f" or option == "d" then
-      local bytes = octets(option == "f" and FLOAT or DOUBLE, number)
-      out[#out + 1] = little and bytes or bytes:reverse()
     else
-      out[#out + 1] = integer_bytes(number, size, little)
+      written = total
+      return nil
     end
-    return total + padding + size
+    out[#out + 1] = piece
+    written = total + #piece
+    return written
   end)
   return concat(out)
 end
 
-local function read_integer(data, at, size, little, is_signed)
+-- As many bytes as there are are read into 64 bits, so of more than 8 the last ones count.
+local function read_integer(data, at, size, little, signed)
+  if size > LONG_BYTES then
+    if not little then at = at + size - LONG_BYTES end
+    size = LONG_BYTES
+  end
   local value, first, last, step = 0, at, at + size - 1, 1
   if little then first, last, step = last, first, -1 end
-  local negative = is_signed and byte(data, first) >= 128
+  local negative = signed and size > 0 and byte(data, first) >= 128
   for i = first, last, step do
     local digit = byte(data, i)
     value = value * 256 + (negative and 255 - digit or digit)
@@ -133,53 +126,54 @@ local function read_integer(data, at, size, little, is_signed)
 end
 
 function struct.unpack(...)
-  local form = format_of("unpack", ...)
-  local _, data, position = ...
-  if type(data) == "number" then data = tostring(data) end
-  if type(data) ~= "string" then
-    bad_argument("unpack", 2, "string expected, got " .. (data == nil and "no value" or type(data)))
-  end
-  position = position == nil and 1 or tonumber(position)
-  if not position or position < 1 then bad_argument("unpack", 3, "offset must be 1 or greater") end
+  local form, data, position = text_at(1, ...), text_at(2, ...), select(3, ...)
+  position = position == nil and 1 or tools.whole_at(3, ...)
+  if position == 0 then wrong_argument(3, "offset must be 1 or greater") end
   local found, count = {}, 0
-  local after = walk("unpack", form, position - 1, function(option, size, padding, little, total)
-    local at = total + padding
-    if option == "c" and size == 0 then
-      local length = found[count]
-      if type(length) ~= "number" then error("format 'c0' needs a previous size", 0) end
-      found[count] = nil
-      count = count - 1
-      size = length
-    end
-    if at + size > #data or size < 0 then bad_argument("unpack", 2, "data string too short") end
-    if option == "x" then return at + 1 end
-    count = count + 1
-    if option == "s" then
-      local stop = find(data, "\0", at + 1, true)
-      if not stop then error("unfinished string in data", 0) end
-      found[count] = sub(data, at + 1, stop - 1)
-      return stop
-    end
+  local function must_hold(at, size)
+    if size < 0 or at < 0 or at > #data - size then wrong_argument(2, "data string too short") end
+  end
+  local behind = walk(form, position - 1, function(option, size, total, little)
+    must_hold(total, size)
+    if option == "x" then return total + 1 end
+    local at = total + 1
     if option == "c" then
-      found[count] = sub(data, at + 1, at + size)
+      if size == 0 then
+        size = tonumber(found[count])
+        if not size then error("format 'c0' needs a previous size", 0) end
+        count = count - 1
+        size = floor(size)
+        must_hold(total, size)
+      end
+      count = count + 1
+      found[count] = sub(data, at, at + size - 1)
+    elseif option == "s" then
+      local stop = find(data, "\0", at, true)
+      if not stop then error("unfinished string in data", 0) end
+      count = count + 1
+      found[count] = sub(data, at, stop - 1)
+      size = stop - total
     elseif option == "f" or option == "d" then
-      local bytes = sub(data, at + 1, at + size)
+      local bytes = sub(data, at, at + size - 1)
+      count = count + 1
       found[count] = octets(option == "f" and FLOAT or DOUBLE, little and bytes or bytes:reverse())
+    elseif sizes[option] or option == "i" or option == "I" then
+      count = count + 1
+      found[count] = read_integer(data, at, size, little, find("bhli", option, 1, true))
     else
-      found[count] = read_integer(data, at + 1, size, little, find(option, "[bhli]"))
+      return nil
     end
-    return at + size
+    return total + size
   end)
-  found[count + 1] = after + 1
+  found[count + 1] = behind + 1
   return unpack(found, 1, count + 1)
 end
 
 function struct.size(...)
-  local form = format_of("size", ...)
-  return walk("size", form, 0, function(option, size, padding, _, total)
-    if option == "s" then bad_argument("size", 1, "option '" .. option .. (option == "c" and "0" or "") .. "' has no fixed size") end
-    if option == "c" and size == 0 then bad_argument("size", 1, "option '" .. option .. (option == "c" and "0" or "") .. "' has no fixed size") end
-    return total + padding + size
+  return walk(text_at(1, ...), 0, function(option, size, total)
+    if option == "s" then wrong_argument(1, "option 's' has no fixed size") end
+    if option == "c" and size == 0 then wrong_argument(1, "option 'c0' has no fixed size") end
+    return match(option, "%w") and total + size or nil
   end)
 end
 
