@@ -22,19 +22,19 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from draws import NUMBERS, VALUES
 from peers import Peer, told
 from surfaces import Surfaces
 
 from synap.commands import CATALOGUE
 from synap.engine.resp.encoding import split_line
 from tests.support import Bench, command, decode
+from tests.surfaces.draws import NUMBERS, VALUES
 
 PLACE = Path(__file__).parent
 FILES = sorted(path for path in (PLACE / "cases").glob("*.txt") if not path.name.endswith(".replies.txt"))
 CASES = {path: path.read_text().removesuffix("\n").split("\n\n") for path in FILES}
-DRAWS = [import_module(f"draws.{path.stem}") for path in sorted((PLACE / "draws").glob("[a-z]*.py"))]
-BASE = import_module("draws.strings_keys")
+DRAWS = [import_module(f"tests.surfaces.draws.{path.stem}") for path in sorted((PLACE / "draws").glob("[a-z]*.py"))]
+BASE = import_module("tests.surfaces.draws.strings_keys")
 OWNER = {name: draw for draw in DRAWS for name in draw.NAMES}
 COUNTED = {name for draw in DRAWS for name in draw.COUNTED}
 SORTED = {name for draw in DRAWS for name in draw.SORTED}

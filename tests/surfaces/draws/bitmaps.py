@@ -2,7 +2,7 @@
 
 from random import Random
 
-from draws import KEYS, NUMBERS, VALUES
+from tests.surfaces.draws import KEYS, NUMBERS, VALUES
 
 NAMES = "SETBIT SETBIT GETBIT BITCOUNT BITPOS BITPOS BITOP BITOP BITFIELD BITFIELD BITFIELD BITFIELD_RO GET SET".split()
 COUNTED = SORTED = ()

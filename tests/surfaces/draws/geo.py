@@ -5,7 +5,7 @@ Half of the sets stay in a strip, the other half are tables. Boxes and circles a
 
 from random import Random
 
-from draws import KEYS, NUMBERS
+from tests.surfaces.draws import KEYS, NUMBERS
 
 NAMES = (
     "GEOADD GEOADD GEOADD GEOADD GEOPOS GEODIST GEOHASH GEOSEARCH GEOSEARCH GEOSEARCH GEOSEARCH GEOSEARCHSTORE "

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from draws import KEYS, NUMBERS, REALS, VALUES
+from tests.surfaces.draws import KEYS, NUMBERS, REALS, VALUES
 
 NAMES = (
     "HSET HSET HSET HSETNX HMSET HGET HGET HMGET HGETALL HDEL HDEL HEXISTS HLEN HKEYS HVALS HSTRLEN HINCRBY "

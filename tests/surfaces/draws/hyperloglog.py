@@ -4,7 +4,7 @@ drawn."""
 
 from random import Random
 
-from draws import KEYS
+from tests.surfaces.draws import KEYS
 
 NAMES = "PFADD PFADD PFADD PFADD PFCOUNT PFMERGE PFDEBUG PFDEBUG GET OBJECT DEL STRLEN".split()
 COUNTED = SORTED = ()

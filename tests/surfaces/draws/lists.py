@@ -2,7 +2,7 @@
 
 from random import Random
 
-from draws import KEYS, NUMBERS, VALUES
+from tests.surfaces.draws import KEYS, NUMBERS, VALUES
 
 NAMES = (
     "RPUSH RPUSH RPUSH LPUSH LPUSH LPUSHX RPUSHX LPOP RPOP LLEN LRANGE LRANGE LINDEX LINDEX LSET LSET LINSERT LINSERT "

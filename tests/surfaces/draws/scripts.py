@@ -7,7 +7,7 @@ as a member.
 
 from random import Random
 
-from draws import KEYS, NUMBERS, VALUES
+from tests.surfaces.draws import KEYS, NUMBERS, VALUES
 
 NAMES = "EVAL EVAL EVAL EVAL EVAL EVAL EVAL_RO EVAL SCRIPT".split()
 BESIDE = "SET RPUSH HSET ZADD DEL".split()

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from draws import KEYS
+from tests.surfaces.draws import KEYS
 
 NAMES = (
     "SADD SADD SADD SADD SREM SREM SISMEMBER SMISMEMBER SCARD SMEMBERS SMOVE SMOVE SINTER SUNION SDIFF SINTERCARD "

@@ -5,7 +5,7 @@ No DBSIZE, which in Redis counts what has expired until somebody meets it; decim
 
 from random import Random
 
-from draws import (
+from tests.surfaces.draws import (
     AHEAD,
     AHEAD_MS,
     CONDITIONS,

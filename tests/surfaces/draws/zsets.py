@@ -2,7 +2,7 @@
 
 from random import Random
 
-from draws import KEYS, NUMBERS
+from tests.surfaces.draws import KEYS, NUMBERS
 
 NAMES = (
     "ZADD ZADD ZADD ZADD ZINCRBY ZREM ZCARD ZSCORE ZMSCORE ZRANK ZREVRANK ZCOUNT ZLEXCOUNT ZRANGE ZRANGE ZREVRANGE "
