@@ -1,6 +1,7 @@
 """MONITOR: connections that get a line about each command that the server carries out for RESP clients.
 
     +1339518083.107412 [0 127.0.0.1:60866] "keys" "*"
+    +1339518083.107501 [0 lua] "GET" "k"
 
 While there is a monitor, every command takes the slow path, which tells the monitors. Commands of administrators are
 not shown, as in Redis, nor those that are allowed before signing in, which may hold a password. Within MULTI a command
@@ -49,7 +50,14 @@ class Monitors:
 
     def tell(self, session: Session, row: Command, count: int) -> None:
         """Send the monitors the command of `count` words that a session is about to carry out."""
-        if row.traits & (ADMIN | SIGNED_OUT):
+        self._tell(row, count, session.namespace, session.link.peer if session.link is not None else b"")
+
+    def tell_of_script(self, row: Command, count: int, namespace: int) -> None:
+        """Send the monitors the command of `count` words that a script is about to carry out."""
+        self._tell(row, count, namespace, b"lua")
+
+    def _tell(self, row: Command, count: int, namespace: int, who: bytes) -> None:
+        if not self.sessions or row.traits & (ADMIN | SIGNED_OUT):
             return
         engine, numbers = self._engine, self._engine.numbers
         words = []
@@ -57,8 +65,7 @@ class Monitors:
             start, size = numbers[place], numbers[place + 1]
             words.append(quoted(bytes(engine.bytes[start : start + size])))
         at = engine.host.wall_us()
-        peer = session.link.peer if session.link is not None else b""
-        head = b"+%d.%06d [%d %b] " % (at // 1_000_000, at % 1_000_000, session.namespace, peer)
+        head = b"+%d.%06d [%d %b] " % (at // 1_000_000, at % 1_000_000, namespace, who)
         line = head + b" ".join(words) + b"\r\n"
         for monitor in list(self.sessions):
             if monitor.link is not None:

@@ -1,10 +1,15 @@
 """MONITOR over real connections: the lines of Redis for the commands of others, until RESET."""
 
 import re
+from pathlib import Path
 
+from tests.peers import Redis
 from tests.server.clients import Resp, Server
 
 LINE = re.compile(rb"[0-9]+\.[0-9]{6} \[([0-9]+) 127\.0\.0\.1:[0-9]+\] (.*)")
+
+
+LIBRARY = "#!lua name=l\nredis.register_function('get', function(keys) return redis.call('GET', keys[1]) end)"
 
 
 def shown(monitor: Resp) -> tuple[bytes, bytes]:
@@ -12,6 +17,27 @@ def shown(monitor: Resp) -> tuple[bytes, bytes]:
     found = LINE.fullmatch(monitor.read())
     assert found
     return found[1], found[2]
+
+
+def test_calls_of_scripts(node: Server, tmp_path: Path) -> None:
+    """As Redis shows them, each before it is carried out."""
+    told, peer = [], Redis(tmp_path)
+    for port in (node.resp_port, peer.port):
+        with Resp(port) as monitor, Resp(port) as client:
+            client.ask("SCRIPT", "FLUSH")
+            monitor.ask("MONITOR")
+            script = "redis.pcall('incrby', KEYS[1], ARGV[1]) return redis.call('GET', 'a\\n')"
+            client.ask("EVAL", script, "1", "n", "5")
+            client.ask("EVAL", "redis.pcall('nosuch') redis.pcall('get') redis.pcall('subscribe', 'x')", "0")
+            client.ask("FUNCTION", "LOAD", "REPLACE", LIBRARY)
+            client.ask("FCALL", "get", "1", "k")
+            client.ask("ECHO", "last")
+            lines = []
+            while not lines or b"last" not in lines[-1]:
+                lines.append(re.sub(rb"[0-9.]+ \[([0-9]+) ([0-9.:]+|lua)\] ", rb"\1 \2 ", monitor.read()))
+            told.append([re.sub(rb"127[0-9.:]+", b"client", line) for line in lines])
+    peer.close()
+    assert told[0] == told[1] and sum(b" lua " in line for line in told[0]) == 3
 
 
 def test_a_monitor_sees_the_commands_of_others(node: Server) -> None:

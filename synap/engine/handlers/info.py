@@ -96,11 +96,16 @@ def memory(engine: Engine) -> Section:
     connections = engine.host.connections
     output, unfinished = connections.memory() if connections is not None else (0, 0)
     subscribers = sum(box.bytes for box in engine.pubsub.subscribers.values())
+    scripts = engine.scripts
+    functions = scripts.libraries.counts()["engines"]["LUA"]
     return {
         "used_memory": used, "used_memory_human": short(used),
         "used_memory_rss": held, "used_memory_rss_human": short(held),
         "used_memory_peak": peak, "used_memory_peak_human": short(peak),
         "used_memory_dataset": used,
+        "used_memory_lua": scripts.memory, "used_memory_lua_human": short(scripts.memory),
+        "number_of_cached_scripts": len(scripts), "number_of_libraries": functions["libraries_count"],
+        "number_of_functions": functions["functions_count"],
         "maxmemory": most, "maxmemory_human": short(most),
         "maxmemory_policy": policy_of(engine),
         "mem_fragmentation_ratio": round(pages / used, 2) if used else 1.0,

@@ -166,10 +166,10 @@ class Libraries:
                 numbers[layout.IN_GROUP] = 0
             self.sync(now)
 
-    def counts(self) -> dict[str, Value]:
+    def counts(self) -> dict[str, Any]:
         """Return what FUNCTION STATS says of the libraries that Lua has read."""
         functions = sum(len(each.functions) for each in self._known.values())
-        counts: dict[str, Value] = {"libraries_count": len(self._known), "functions_count": functions}
+        counts = {"libraries_count": len(self._known), "functions_count": functions}
         return {"engines": {"LUA": counts}}
 
     def listed(self, now: int) -> list[Library]:

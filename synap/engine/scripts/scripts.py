@@ -216,7 +216,7 @@ class Scripts:
         self._by, numbers[layout.LUA_SESSION] = caller, 0
         if engine.keyspace_events.on and alone:
             engine.keyspace_events.evict(engine.row_at["kv.set"], 0, 0, now, refuses)
-        numbers[layout.LUA_NOTED] = bool(caller.noted)
+        numbers[layout.LUA_NOTED] = bool(caller.noted or engine.monitors.sessions)
         try:
             status = engine.in_kernel(refuses, row_at, tape, tape_size, blob_size, now)
             if status == layout.UNPREPARED:
@@ -354,6 +354,7 @@ class Scripts:
             at = layout.WORDS + 2 * min(numbers[layout.CURSOR_TOP], count - 1)
             start, size = numbers[at], numbers[at + 1]
             return encode(misfit(row, misspelled, bytes(engine.bytes[start : start + size])), version, name)
+        engine.monitors.tell_of_script(row, count, numbers[layout.LUA_NAMESPACE])
         numbers[layout.TAPE - 2] = numbers[layout.LUA_NAMESPACE]
         blob_size = numbers[layout.WORDS + 2 * count] - numbers[layout.TAPE - 1] if count > 1 else 0
         tape_size, now = numbers[layout.CURSOR_TOP], numbers[layout.NOW]
