@@ -272,6 +272,7 @@ def tell(seed: int, clients: int = 8) -> Told:
     logger = logging.getLogger("synap")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
+    gc.collect()  # what an earlier story has left
     gc.freeze()  # each life collects what it has left, and nothing else
     try:
         return story.run()

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from synap.call import Value
 from synap.compat.rdb.crc64 import crc64
 from synap.compat.rdb.errors import RdbError, WrongChecksum
 from synap.compat.rdb.payloads import FOOT, VERSION_WRITTEN, sized
