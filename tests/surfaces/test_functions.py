@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 import synap
-from synap.faults import Fault
+from synap.engine.inner_calls import perform
+from synap.faults import BrokenNode, Fault
 from synap.store.memory import layout
 from tests.engine.engines import House
 from tests.peers import Redis
@@ -84,6 +85,41 @@ def test_a_failure_changes_nothing(store: type[Bench]) -> None:
     assert str(client.one(["FUNCTION", "RESTORE", dump])) == "ERR Library 'adds' already exists"
     assert str(client.one(["FUNCTION", "RESTORE", dump[:-1] + b"x"])).startswith("ERR DUMP payload")
     assert digest(house.bench) == before and client.one(["FCALL", "count", "0"]) == 2
+
+
+def test_a_library_that_cannot_be_loaded_any_more_stays(store: type[Bench]) -> None:
+    house = House(store)
+    client, engine = house.client(), house.engine
+    assert client.one(["FUNCTION", "LOAD", COUNT]) == b"counts"
+    perform(engine, engine.own, "function.store", {"library": "bad", "code": b"#!lua name=bad\nnil("}, house.now)
+    assert client.one("FUNCTION LIST LIBRARYNAME bad WITHCODE")[0][-1] == b"#!lua name=bad\nnil("
+    assert client.one(["FCALL", "count", "0"]) == 1 and b"nil(" in client.one("FUNCTION DUMP")
+    assert client.ask("FUNCTION DELETE bad", "FUNCTION LIST LIBRARYNAME bad") == [b"OK", []]
+
+
+def test_a_node_that_breaks_in_a_group_logs_nothing_of_it(
+    store: type[Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(store)
+    client, libraries = house.client(), house.engine.scripts.libraries
+    client.ask(["FUNCTION", "LOAD", ADD], ["FUNCTION", "LOAD", COUNT])
+    dump = client.one("FUNCTION DUMP")
+    house.flush()
+    before, run = len(house.frames), libraries._run
+    calls: list[str] = []
+
+    def breaks(caller: Any, name: str, now: int, **fields: Any) -> None:
+        calls.append(name)
+        if len(calls) == 2:
+            raise BrokenNode("here")
+        run(caller, name, now, **fields)
+
+    monkeypatch.setattr(libraries, "_run", breaks)
+    with pytest.raises(BrokenNode):
+        libraries.restore(house.engine.own, dump, "FLUSH", house.now)
+    house.flush()
+    assert calls == ["function.store"] * 2 and len(house.frames) == before
+    assert not house.engine.numbers[layout.IN_GROUP]
 
 
 def test_loading_is_limited_in_time(surfaces: Surfaces) -> None:

@@ -21,6 +21,10 @@ class WrongChecksum(RdbError):
     """A payload of DUMP with a version that is not known, or with another checksum than its bytes have."""
 
 
+class NoFunction(RdbError):
+    """A payload for libraries of functions that holds something else."""
+
+
 class NotSupported(RdbError):
     """A value of a type that Synap does not have; `what` names it."""
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from synap.compat.rdb.crc64 import crc64
 from synap.compat.rdb.errors import BadData, EmptyValue, NotSupported, TooLarge
 from synap.compat.rdb.reader import Octets, Reader
-from synap.compat.rdb.values import REFUSED, TYPES, VERSION_MAX, Value, read_value
+from synap.compat.rdb.values import FUNCTION, REFUSED, TYPES, VERSION_MAX, Value, read_value
 
 HEAD = re.compile(rb"REDIS(\d{4})")
 HEAD_SIZE = 9
 CHECKSUM_SIZE, CHECKSUM_SINCE = 8, 5  # in bytes; the version of the format that brought it
 CHUNK = 64 << 20
 (
-    FUNCTION, OLD_FUNCTION, MODULE, IDLE, FREQUENCY, AUXILIARY, SIZES, DEADLINE_MS, DEADLINE_S, DATABASE, END,
-) = range(245, 256)  # fmt: skip
+    OLD_FUNCTION, MODULE, IDLE, FREQUENCY, AUXILIARY, SIZES, DEADLINE_MS, DEADLINE_S, DATABASE, END,
+) = range(246, 256)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

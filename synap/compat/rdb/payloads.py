@@ -1,4 +1,5 @@
-"""Payloads of DUMP: one value, two bytes of version, and the CRC-64 of all that stands before it.
+"""Payloads of DUMP and FUNCTION DUMP: one value, or libraries of functions; two bytes of version, and the CRC-64 of all
+that stands before it.
 
 `pack` writes the oldest form that holds the value, so that every Redis from 5.0 on takes it (one from 7.4 on, if a
 field of a hash expires). What Redis has no place for, that a text is marked as JSON, stands behind the value, where
@@ -6,12 +7,13 @@ Redis does not look.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from synap.compat.rdb.crc64 import crc64
-from synap.compat.rdb.errors import WrongChecksum
+from synap.compat.rdb.errors import NoFunction, WrongChecksum
 from synap.compat.rdb.reader import LENGTH_14, LENGTH_32, LENGTH_64, Reader
 from synap.compat.rdb.values import (
+    FUNCTION,
     HASH,
     HASH_EXPIRING,
     LIST,
@@ -23,7 +25,7 @@ from synap.compat.rdb.values import (
     read_value,
 )
 
-VERSION_WRITTEN, VERSION_EXPIRING = 9, 12
+VERSION_WRITTEN, VERSION_FUNCTIONS, VERSION_EXPIRING = 9, 10, 12
 FOOT = struct.Struct("<HQ")
 MARK = b"synap:json\0"
 """Begins the bits, one for each element, that tell which are JSON."""
@@ -33,12 +35,9 @@ _LENGTHS = [bytes((size,)) for size in range(LENGTH_14)]
 
 def unpack(payload: bytes, room: int) -> Value:
     """Return the value of a payload, which takes at most about `room` bytes of memory. Raise RdbError."""
-    end = len(payload) - FOOT.size
+    end = _end(payload)
     if end < 1:
-        raise WrongChecksum("too short for a payload")
-    version, checksum = FOOT.unpack_from(payload, end)
-    if version > VERSION_MAX or crc64(payload[: end + 2]) != checksum:
-        raise WrongChecksum(f"version {version}")
+        raise WrongChecksum("too short for a value")
     reader = Reader(payload, 1, end, room)
     value = read_value(reader, payload[0])
     if payload.startswith(MARK, reader.at):
@@ -62,7 +61,39 @@ def pack(value: Value) -> bytes:
         for i in value.json:
             bits[i // 8] |= 1 << i % 8
         parts += MARK + bits
-    version = VERSION_EXPIRING if parts[0] == HASH_EXPIRING else VERSION_WRITTEN
+    return _sealed(parts, VERSION_EXPIRING if parts[0] == HASH_EXPIRING else VERSION_WRITTEN)
+
+
+def unpack_libraries(payload: bytes, room: int) -> list[bytes]:
+    """Return the texts of libraries in a payload, which take at most about `room` bytes of memory. Raise RdbError."""
+    end = _end(payload)
+    reader, texts = Reader(payload, 0, end, room), []
+    while reader.at < end:
+        if reader.byte() != FUNCTION:
+            raise NoFunction("wanted libraries of functions")
+        texts.append(reader.text())
+    return texts
+
+
+def pack_libraries(texts: Iterable[bytes]) -> bytes:
+    """Return the payload of libraries with these texts."""
+    parts = b"".join(part for text in texts for part in (bytes((FUNCTION,)), *sized(text)))
+    return _sealed(parts, VERSION_FUNCTIONS)
+
+
+def _end(payload: bytes) -> int:
+    """Return where the version of a payload begins. Raise WrongChecksum."""
+    end = len(payload) - FOOT.size
+    if end < 0:
+        raise WrongChecksum("too short for a payload")
+    version, checksum = FOOT.unpack_from(payload, end)
+    if version > VERSION_MAX or crc64(payload[: end + 2]) != checksum:
+        raise WrongChecksum(f"version {version}")
+    return end
+
+
+def _sealed(parts: bytes, version: int) -> bytes:
+    """Return a payload of these bytes."""
     parts += version.to_bytes(2, "little")
     return parts + crc64(parts).to_bytes(8, "little")
 

@@ -6,17 +6,13 @@ text is there than Lua has read, as after a restart, `sync` loads it.
 
 import logging
 import re
-import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from synap.compat.rdb.crc64 import crc64
-from synap.compat.rdb.errors import RdbError, WrongChecksum
-from synap.compat.rdb.payloads import FOOT, VERSION_WRITTEN, sized
-from synap.compat.rdb.reader import Reader
-from synap.compat.rdb.values import VERSION_MAX
+from synap.compat.rdb.errors import NoFunction, RdbError, WrongChecksum
+from synap.compat.rdb.payloads import pack_libraries, unpack_libraries
 from synap.engine.callers import Caller
 from synap.engine.inner_calls import perform
 from synap.engine.resp.encoding import UnbalancedQuotes, split_line
@@ -32,8 +28,6 @@ log = logging.getLogger("synap")
 NAME = re.compile(r"[A-Za-z0-9_]+")
 LOAD_NS_MAX = 500_000_000
 """The time that loading a library may take, in ns."""
-FUNCTION = 245
-"""The byte before a library in a payload of FUNCTION DUMP."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,10 @@ class Libraries:
         self._engine.numbers[layout.LUA_LIBRARIES] = -1
 
     def sync(self, now: int) -> dict[str, Library]:
-        """Let Lua read the texts that were stored or removed since it has read them; return all libraries by name."""
+        """Let Lua read the texts that were stored or removed since it has read them; return all libraries by name.
+
+        A library that cannot be loaded any more, as Lua may have less memory now, has no functions.
+        """
         numbers = self._engine.numbers
         if numbers[layout.LUA_LIBRARIES] == numbers[layout.LIBRARIES_CHANGES]:
             return self._known
@@ -82,6 +79,7 @@ class Libraries:
                     self._scripts.opened().add_library(name)
                 except Fault as fault:
                     log.error("the library %s cannot be loaded: %s", name, fault.resp_text())
+                    self._known[name] = Library(name, code, ())
         numbers[layout.LUA_LIBRARIES] = numbers[layout.LIBRARIES_CHANGES]
         return self._known
 
@@ -92,16 +90,12 @@ class Libraries:
         if name in known and not replace:
             raise Fault("LIBRARY_EXISTS", library=name)
         library = self._loaded(name, code, {each: known[each] for each in known if each != name})
-        self._store(caller, library, now)
-        return name
-
-    def _store(self, caller: Caller, library: Library, now: int) -> None:
-        """Store the library that was loaded last."""
+        self._run(caller, "function.store", now, library=name, code=code)
+        self._scripts.opened().add_library(name)
+        known[name] = library
         numbers = self._engine.numbers
-        self._run(caller, "function.store", now, library=library.name, code=library.code)
-        self._scripts.opened().add_library(library.name)
-        self._known[library.name] = library
         numbers[layout.LUA_LIBRARIES] = numbers[layout.LIBRARIES_CHANGES]
+        return name
 
     def remove(self, caller: Caller, names: Iterable[str], now: int) -> None:
         """Remove libraries, as one group of the log. Raises Fault; when a library does not exist, none is removed."""
@@ -114,9 +108,7 @@ class Libraries:
 
     def dump(self, now: int) -> bytes:
         """Return all libraries as a payload for `restore`."""
-        parts = b"".join(part for each in self.listed(now) for part in (bytes((FUNCTION,)), *sized(each.code)))
-        parts += struct.pack("<H", VERSION_WRITTEN + 1)
-        return parts + crc64(parts).to_bytes(8, "little")
+        return pack_libraries(each.code for each in self.listed(now))
 
     def restore(self, caller: Caller, payload: bytes, policy: str, now: int) -> None:
         """Load the libraries of a payload. Raises Fault.
@@ -127,7 +119,14 @@ class Libraries:
         `policy`: FLUSH removes all others, REPLACE those with the same names, APPEND refuses a payload with any of
         these.
         """
-        codes = _unpacked(payload, self._engine.reply_bytes_max)
+        try:
+            codes = unpack_libraries(payload, self._engine.reply_bytes_max)
+        except WrongChecksum:
+            raise Fault("BAD_CHECKSUM") from None
+        except NoFunction:
+            raise Fault("SCRIPT_ERROR", text="ERR given type is not a function") from None
+        except RdbError:
+            raise Fault("BAD_PAYLOAD") from None
         known = self.sync(now)
         named = [(name_of(code), code) for code in codes]
         kept = {} if policy == "FLUSH" else known.copy()
@@ -238,24 +237,3 @@ def name_of(code: bytes) -> str:
     if engine.lower() != "lua":
         raise Fault("SCRIPT_ERROR", text=f"ERR Engine '{engine}' not found")
     return name
-
-
-def _unpacked(payload: bytes, room: int) -> list[bytes]:
-    """Return the texts of the libraries in a payload. Raises Fault."""
-    end = len(payload) - FOOT.size
-    try:
-        if end < 0:
-            raise WrongChecksum("too short for a payload")
-        version, checksum = FOOT.unpack_from(payload, end)
-        if version > VERSION_MAX or crc64(payload[: end + 2]) != checksum:
-            raise WrongChecksum(f"version {version}")
-        reader, codes = Reader(payload, 0, end, room), []
-        while reader.at < end:
-            if reader.byte() != FUNCTION:
-                raise Fault("SCRIPT_ERROR", text="ERR given type is not a function")
-            codes.append(reader.text())
-    except WrongChecksum:
-        raise Fault("BAD_CHECKSUM") from None
-    except RdbError:
-        raise Fault("BAD_PAYLOAD") from None
-    return codes
