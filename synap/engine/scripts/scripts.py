@@ -17,7 +17,7 @@ import numpy as np
 from synap.arguments import Raw
 from synap.call import Value
 from synap.command import Command
-from synap.compat.redis_facts import FACTS
+from synap.compat.redis_facts import FACTS, MAY_REPLICATE
 from synap.derive.outcomes import misfit
 from synap.derive.replies import items
 from synap.engine.callers import Caller
@@ -197,6 +197,8 @@ class Scripts:
             for row_at, row in self._engine.rows.items():
                 if not _may_call(row):
                     numbers[row_at + layout.ROW_FLAGS] |= layout.FLAG_NOT_IN_SCRIPTS
+                if row.resp in MAY_REPLICATE:
+                    numbers[row_at + layout.ROW_FLAGS] |= layout.FLAG_REPLICATES
             numbers[layout.LUA_REPLY_MAX] = self._engine.reply_bytes_max
             self._seats = list(range(CACHE_MAX, KEPT, -1))
             long = self._while_long if self.on_long is not None else None

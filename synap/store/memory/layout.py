@@ -210,6 +210,7 @@ FLAG_SIGNED_OUT = 512  # allowed to callers who have not signed in
 FLAG_LOADING = 1024  # allowed while the data is loaded
 FLAG_NOT_IN_SCRIPTS = 8192  # no script may call it
 FLAG_SCRIPT = 16384  # runs a script
+FLAG_REPLICATES = 32768  # no script that only reads may call it, though it does not write
 FLAG_WAS_ITEMS = 2048  # returns ITEM where 0.1.0 returned ITEMS
 
 # A session in SESSIONS.

@@ -32,6 +32,7 @@ from synap.store.memory.layout import (
     FLAG_CONTAINER,
     FLAG_HANDLER,
     FLAG_NOT_IN_SCRIPTS,
+    FLAG_REPLICATES,
     FLAG_WRITE,
     FULL,
     ITEM,
@@ -245,7 +246,7 @@ def carry_out(words, octets, state, count):
         return push_refusal(words, octets, state, row, SCRIPT_ARITY)
     if flags & FLAG_NOT_IN_SCRIPTS:
         return push_refusal(words, octets, state, row, NOT_IN_SCRIPTS)
-    if flags & FLAG_WRITE and words[LUA_FLAGS] & SCRIPT_READS_ONLY:
+    if flags & (FLAG_WRITE | FLAG_REPLICATES) and words[LUA_FLAGS] & SCRIPT_READS_ONLY:
         return push_refusal(words, octets, state, row, SCRIPT_READS_ONLY_REFUSAL)
     words[LUA_ROW] = row
     in_python = flags & FLAG_HANDLER or words[LUA_FLAGS] & SCRIPT_IN_PYTHON
