@@ -6,6 +6,7 @@ Each session runs against redis-server first, which shows that it asks for no mo
 Synap.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,11 +25,21 @@ PROGRAMS = (
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_program(program: str, node: Server, tmp_path: Path) -> None:
+    _session(program, node, tmp_path)
+
+
+@pytest.mark.campaign
+def test_a_thousand_tasks_of_celery(node: Server, tmp_path: Path) -> None:
+    _session("celery", node, tmp_path, TASKS="1000")
+
+
+def _session(program: str, node: Server, tmp_path: Path, **environment: str) -> None:
     peer = Redis(tmp_path)
     try:
         script, ports = str(HERE / f"session_of_{program}.py"), [str(peer.port), str(node.resp_port)]
         words = [sys.executable, "-W", "ignore", script, *ports]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False,
+                              env=os.environ | environment)  # fmt: skip
     finally:
         peer.close()
     assert done.stdout.strip() == "session done", f"{done.stdout[-3000:]}{done.stderr[-3000:]}"

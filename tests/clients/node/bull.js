@@ -29,11 +29,11 @@ async function manyJobs(made) {
     await job.log(`at last ${job.data.n}`);
     return "ö".repeat(job.data.n);
   });
-  const jobs = await queue.addBulk(range(200).map((n) => ({ name: "square", data: { n } })));
-  for (const n of range(40)) jobs.push(await queue.add("square", { n: 200 + n }, { delay: 200 + 10 * n }));
+  const jobs = await queue.addBulk(range(800).map((n) => ({ name: "square", data: { n } })));
+  for (const n of range(100)) jobs.push(await queue.add("square", { n: 800 + n }, { delay: 200 + 10 * n }));
   const results = await Promise.all(jobs.map((job) => job.finished()));
-  assert.deepEqual(results, range(240).map((n) => n * n));
-  assert(late.length === 40 && late.every((ms) => ms >= -5), String(late));
+  assert.deepEqual(results, range(900).map((n) => n * n));
+  assert(late.length === 100 && late.every((ms) => ms >= -5), String(late));
 
   const again = { attempts: 3, backoff: { type: "fixed", delay: 50 } };
   const refused = await Promise.all(range(50).map((n) => queue.add("refuse", { n, times: 2 }, again)));
@@ -43,10 +43,10 @@ async function manyJobs(made) {
   for (const [n, job] of lost.entries()) await assert.rejects(job.finished(), { message: `no ${100 + n}` });
   assert(range(50).every((n) => tries[n] === 3) && range(10).every((n) => tries[100 + n] === 3));
 
-  const counts = { waiting: 0, active: 0, completed: 290, failed: 10, delayed: 0, paused: 0 };
+  const counts = { waiting: 0, active: 0, completed: 950, failed: 10, delayed: 0, paused: 0 };
   assert.deepEqual(await queue.getJobCounts(), counts);
   assert.equal((await queue.getJob(lost[0].id)).stacktrace.length, 3);
-  assert.equal((await queue.clean(0, "completed")).length, 290);
+  assert.equal((await queue.clean(0, "completed")).length, 950);
   await lost[0].remove();
   assert.equal(await queue.getFailedCount(), 9);
   await queue.obliterate();
