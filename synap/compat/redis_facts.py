@@ -211,6 +211,3 @@ FACTS: dict[str, tuple[list[str], list[str]]] = {
     for word in words.split()
 }
 """(flags, ACL categories) by RESP word."""
-
-MAY_REPLICATE = ("PUBLISH", "SPUBLISH", "PFCOUNT")
-"""Commands that do not write, and that a script which only reads may not call."""

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,12 +69,15 @@ def test_others_are_told_and_may_end_it(server: Server) -> None:
         with server.resp() as fresh:
             assert fresh.ask("PING") == Refusal(BUSY) and fresh.ask("FUNCTION", "KILL") == Refusal(BUSY)
             halfway.send_bytes(b"NG\r\n")
-            fresh.send("HELLO", 2)  # waits
+            assert fresh.ask("HELLO", 3) == Refusal(BUSY) and fresh.ask("AUTH", "x") == Refusal(BUSY)
+            fresh.send_bytes(b"PING\r\n")
+            assert fresh.read() == Refusal(BUSY)
+            fresh.send("WATCH", "a")  # waits
             with server.resp() as killer:
                 assert killer.ask("SCRIPT", "KILL") == b"OK"
                 assert script.end() == Refusal(KILLED)
                 assert killer.ask("PING") == b"PONG"  # on a connection that was made meanwhile
-            assert fresh.read()[:2] == [b"server", b"synap"] and fresh.ask("PING") == b"PONG"
+            assert fresh.read() == b"OK" and fresh.ask("PING") == b"PONG"
         assert halfway.read() == b"PONG" and before.ask("GET", "a") is None
 
 
@@ -126,6 +130,19 @@ def test_http(server: Server) -> None:
     kept.request("GET", "/health")
     assert kept.getresponse().status == 200
     kept.close()
+
+
+@pytest.mark.parametrize("head", ["HTTP/1.0\r\n", "HTTP/1.1\r\nConnection: close\r\nHost: 127.0.0.1\r\n"])
+def test_http_connections_that_end(server: Server, head: str) -> None:
+    with server.resp() as client:
+        script = Running(server, "EVAL", FOR_EVER, "0").is_long(client)
+    for request, told in (("GET /health", b" 200 "), ("GET /kv/get/a", b" 503 "), ("POST /script/kill", b" 200 ")):
+        with socket.create_connection(("127.0.0.1", server.http_port), timeout=10) as peer:
+            peer.sendall(f"{request} {head}\r\n".encode())
+            reply = b"".join(iter(lambda: peer.recv(65536), b""))
+        assert told in reply.partition(b"\r\n")[0], reply
+    assert script.end() == Refusal(KILLED)
+    assert server.http("GET", "/health")[0] == 200
 
 
 def test_scripts_over_http_have_a_time_of_their_own(server: Server) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from synap.arguments import Raw
 from synap.call import Value
 from synap.command import Command
-from synap.compat.redis_facts import FACTS, MAY_REPLICATE
+from synap.compat.redis_facts import FACTS
 from synap.derive.outcomes import misfit
 from synap.derive.replies import items
 from synap.engine.callers import Caller
@@ -29,7 +29,7 @@ from synap.faults import BrokenNode, Fault, SynapError
 from synap.store.lane import lane
 from synap.store.memory import layout
 from synap.store.scripts import script_calls
-from synap.traits import ADMIN, NOT_IN_SCRIPTS, SESSION
+from synap.traits import ADMIN, MAY_REPLICATE, NOT_IN_SCRIPTS, SESSION
 
 if TYPE_CHECKING:
     from synap.engine.engine import Engine
@@ -197,7 +197,7 @@ class Scripts:
             for row_at, row in self._engine.rows.items():
                 if not _may_call(row):
                     numbers[row_at + layout.ROW_FLAGS] |= layout.FLAG_NOT_IN_SCRIPTS
-                if row.resp in MAY_REPLICATE:
+                if row.traits & MAY_REPLICATE:
                     numbers[row_at + layout.ROW_FLAGS] |= layout.FLAG_REPLICATES
             numbers[layout.LUA_REPLY_MAX] = self._engine.reply_bytes_max
             self._seats = list(range(CACHE_MAX, KEPT, -1))

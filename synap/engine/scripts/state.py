@@ -19,9 +19,18 @@ from synap.call import Value
 from synap.compiler import jit
 from synap.faults import BrokenNode
 from synap.store.memory import layout
-from synap.store.scripts import library_calls, lua, pattern_calls, replies, script_calls
+from synap.store.scripts import coroutine_calls, library_calls, lua, pattern_calls, replies, script_calls
 
 LIBRARIES = ("cjson", "cmsgpack", "struct", "bit")
+CALLED = (script_calls, library_calls, pattern_calls, coroutine_calls)
+"""The modules of the C functions that Lua calls."""
+GUARDS = (
+    pattern_calls.repeated, pattern_calls.guarded, pattern_calls.guarded_each, coroutine_calls.resumed,
+    coroutine_calls.wrapped,
+)  # fmt: skip
+"""The C functions at LUA_GUARDS, in the order in which `sandbox.lua` numbers them."""
+PINNED = (b"error in error handling", b"C stack overflow", b"cannot resume non-suspended coroutine")
+"""Texts that Lua makes of errors where it cannot report a lack of memory: once made, they need none."""
 HOOK_EVERY = 1000
 """Instructions of Lua between two looks at the clock: some 5 us."""
 MASK_COUNT = 8
@@ -91,12 +100,12 @@ class State:
         self._words, self._octets = heap.words, heap.octets
         self._carry_out, self._serve, self._while_long = carry_out, serve, while_long
         self.failure: BaseException | None = None
-        jit.load(jit.registered_in([each.__name__ for each in (script_calls, library_calls, pattern_calls)]))
+        jit.load(jit.registered_in([each.__name__ for each in CALLED]))
         self._functions = _CALLED(self._in_python), _BRIDGE(self._bridge), _CALLED(self._long)
         numbers = self._numbers
         numbers[layout.LUA_BASE] = self._words.ctypes.data
         numbers[layout.LUA_LIBRARY_CALL] = library_calls.library_call.address
-        for i, guard in enumerate((pattern_calls.repeated, pattern_calls.guarded, pattern_calls.guarded_each)):
+        for i, guard in enumerate(GUARDS):
             numbers[layout.LUA_GUARDS + i] = guard.address
         numbers[layout.LUA_CALLS] = ctypes.cast(self._functions[0], ctypes.c_void_p).value
         long = ctypes.cast(self._functions[2], ctypes.c_void_p).value if while_long is not None else 0
@@ -156,6 +165,9 @@ class State:
         self._remove_library, self._add_library, self._load_library = (_ref(state, lua.REGISTRY) for _ in range(3))
         self._move, self._drop, self._keep = (_ref(state, lua.REGISTRY) for _ in range(3))
         numbers[layout.LUA_RUN] = _ref(state, lua.REGISTRY)
+        for text in PINNED:
+            _pushlstring(state, text, len(text))
+            _ref(state, lua.REGISTRY)
         _replace(state, lua.GLOBALS)
         numbers[layout.LUA_STATE] = state
         _sethook(state, script_calls.hook.address, MASK_COUNT, HOOK_EVERY)

@@ -3,7 +3,7 @@
 The event loop stands still while a script runs. From `scripts.busy_ms` on, the script calls `look` again and again
 (`Scripts.on_long`). `look` asks the system which sockets have input, and answers the commands and requests that have
 arrived whole: SCRIPT KILL, FUNCTION KILL, FUNCTION STATS, SHUTDOWN NOSAVE, `POST /script/kill`, `GET /health`; any
-other with BUSY. HELLO, AUTH, MULTI and EXEC wait, and what stands behind them.
+other with BUSY. MULTI and EXEC wait, and what stands behind them.
 
 Input is looked at in the socket (MSG_PEEK) and taken only when it is answered, so all else reaches the connection once
 the loop goes on. A connection with unfinished input, with replies that are not sent, or that waits, is left alone: its
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from synap.call import Value
 from synap.engine.callers import Caller
-from synap.engine.resp.encoding import encode
+from synap.engine.resp.encoding import UnbalancedQuotes, encode, split_line
 from synap.engine.scripts.scripts import Scripts
 from synap.faults import Fault
 from synap.io.connections.states import OPEN, READY, TAKEN
@@ -35,18 +35,19 @@ if TYPE_CHECKING:
 
 PEEK_BYTES = 64 * 1024
 ACCEPTED_MAX = 64  # connections accepted in one look
-WAITING = (b"HELLO", b"AUTH", b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"UNWATCH", b"RESET", b"QUIT")
+WAITING = (b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"UNWATCH", b"RESET", b"QUIT")
 """Commands that are left in the socket: what stands behind them means the state that they make."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Client:
-    """A socket that is looked at: that of a connection, or a new one of a listener."""
+    """A socket that is looked at: that of a connection, or a new one of a listener. `last`: no reply follows."""
 
     sock: socket.socket
     http: bool
     connection: "Connection | None"
     listening: Listening | None
+    last: bool = False
 
 
 class BusyClients:
@@ -147,6 +148,9 @@ class BusyClients:
             try:
                 client.sock.recv(size)
                 client.sock.send(reply)
+                if client.last:
+                    client.sock.shutdown(socket.SHUT_WR)
+                    return False
             except OSError:
                 return False
 
@@ -202,8 +206,9 @@ class BusyClients:
             return None
         if event is NEED_DATA:
             return (0, b"") if len(data) < PEEK_BYTES else None
-        if not isinstance(event, Request) or not event.keep_alive:
+        if not isinstance(event, Request):
             return None
+        client.last = not event.keep_alive
         size = len(data) - len(machine.trailing_data)
         return size, machine.send(self._response(event))
 
@@ -233,11 +238,10 @@ def _is_idle(connection: "Connection", caller: Caller) -> bool:
 
 
 def first_command(data: bytes) -> tuple[int, list[bytes]] | None:
-    """Return (size, words) of the first command in RESP; (0, []) if it is not complete, None if it is no such command.
-    """
+    """Return (size, words) of the first command; (0, []) if it is not complete, None if it is none."""
+    if not data.startswith(b"*"):
+        return _inline(data)
     line, ended, _ = data.partition(b"\r\n")
-    if not line.startswith(b"*"):
-        return None
     if not ended:
         return 0, []
     count, at = _number(line[1:]), len(line) + 2
@@ -256,6 +260,18 @@ def first_command(data: bytes) -> tuple[int, list[bytes]] | None:
             return (0, []) if at <= PEEK_BYTES else None
         words.append(data[end + 2 : at - 2])
     return at, words
+
+
+def _inline(data: bytes) -> tuple[int, list[bytes]] | None:
+    """Return what `first_command` does, of a command that is a line of words."""
+    line, ended, _ = data.partition(b"\n")
+    if not ended:
+        return (0, []) if len(data) < PEEK_BYTES else None
+    try:
+        words = split_line(line.removesuffix(b"\r"))
+    except UnbalancedQuotes:
+        return None
+    return (len(line) + 1, words) if words else None
 
 
 def _number(digits: bytes) -> int | None:

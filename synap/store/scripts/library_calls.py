@@ -144,7 +144,9 @@ def octets(state):
     double = lua.number(state, 1) != 0
     size_at = words[LUA_BASE] + LUA_SIZE * 8
     if lua.kind(state, 2) == lua.STRING:
-        lua.copy_in(heap, LUA_OCTETS * 8, lua.text(state, 2, size_at), 8 if double else 4)
+        words[LUA_OCTETS] = 0
+        source = lua.text(state, 2, size_at)
+        lua.copy_in(heap, LUA_OCTETS * 8, source, min(words[LUA_SIZE], 8 if double else 4))
         bits = words[LUA_OCTETS]
         lua.push_number(state, real_of(bits) if double else real_of_single(bits))
     else:

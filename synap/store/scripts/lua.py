@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-NIL, TRUTH, POINTER, NUMBER, STRING, TABLE, FUNCTION = range(7)
+NIL, TRUTH, POINTER, NUMBER, STRING, TABLE, FUNCTION, _, THREAD = range(9)
 """Types of values, as `kind` returns them."""
 REGISTRY, GLOBALS = -10000, -10002
 OWN_VALUE = GLOBALS - 1
@@ -83,11 +83,13 @@ top = _of_state("lua_gettop", _I32)
 set_top = _with_one("lua_settop", _VOID, _I32)
 """set_top(state, place): drop the values above a place; -1 - n drops n values."""
 kind = _with_one("lua_type", _I32, _I32)
-"""kind(state, place): the type of a value, NIL to FUNCTION or another number."""
+"""kind(state, place): the type of a value, NIL to THREAD or another number."""
 text = _with_two("lua_tolstring", _I64, _I32, _I64)
 """text(state, place, size_at): the address of a string's bytes; its size is written to the address `size_at`."""
 number = _with_one("lua_tonumber", _F64, _I32)
 """number(state, place): a number as float64."""
+thread = _with_one("lua_tothread", _I64, _I32)
+"""thread(state, place): the state of a coroutine."""
 push_nil = _of_state("lua_pushnil", _VOID)
 push_number = _with_one("lua_pushnumber", _VOID, _F64)
 push_truth = _with_one("lua_pushboolean", _VOID, _I32)

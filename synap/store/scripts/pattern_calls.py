@@ -224,8 +224,8 @@ def repeated(state):
 
 @c_function(CALL_FUNCTION)
 def guard(state):
-    """Return to Lua the C function that guards one of its own: `guarded` (1), `guarded_each` (2) or `repeated` (0), a
-    function of `patterns.lua`, and Lua's own function are on the stack."""
+    """Return to Lua a C function that guards one of its own. On the stack are which one (its place in LUA_GUARDS), its
+    first own value, and Lua's own function, whose address is its second one."""
     words = view(lua.heap_of(state), 1 << 58)
     address = lua.function_address(state, 3)
     which = int(lua.number(state, 1))

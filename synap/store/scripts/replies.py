@@ -147,7 +147,10 @@ def attach(words, state, nest):
             lua.push_truth(state, 1)
         else:
             words[nest + KIND] = IN_MAP_KEY
-        lua.set_pair(state, -3)
+        if lua.kind(state, -2) == lua.NIL:  # which would be an error of Lua
+            lua.set_top(state, -3)
+        else:
+            lua.set_pair(state, -3)
 
 
 @outlined

@@ -333,10 +333,11 @@ def may_work(words, state, work):
 
 @c_function(ALLOCATOR)
 def allocator(heap, block, old, new):
-    """Resize, free or allocate a block of Lua's, and count its bytes; return it, or 0 if Lua may have no more.
+    """Resize, free or allocate a block of Lua's, and count its bytes; return it, or 0 if Lua may have no more, or if
+    the time of the script is over.
 
     While a call is under way it may exceed its limit: an error would leave the call half made. Lua's own next
-    allocation fails.
+    allocation fails. A block always shrinks: Lua relies on that, also where it could report no error.
     """
     words = view(lua.as_words(heap), 1 << 58)
     if new == 0:
@@ -344,10 +345,11 @@ def allocator(heap, block, old, new):
         words[LUA_MEMORY] -= old
         return 0
     grows = new - (old if block else 0)
-    if not words[LUA_FLAGS] & SCRIPT_IN_CALL and new > LARGE_BLOCK and not may_work(words, 0, new):
-        return 0
-    if grows > 0 and words[LUA_MEMORY] + grows > words[LUA_MEMORY_MAX] and not words[LUA_FLAGS] & SCRIPT_IN_CALL:
-        return 0
+    if grows > 0 and not words[LUA_FLAGS] & SCRIPT_IN_CALL:
+        if new > LARGE_BLOCK and not may_work(words, 0, new):
+            return 0
+        if words[LUA_MEMORY] + grows > words[LUA_MEMORY_MAX]:
+            return 0
     made = call_c(words[LUA_REALLOC], block, new)
     if made:
         words[LUA_MEMORY] += grows

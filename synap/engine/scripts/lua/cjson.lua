@@ -2,11 +2,11 @@
 
 local tools = ...
 local null, real, next, wrong_argument, text_at = tools.null, tools.real, tools.next, tools.wrong_argument, tools.text_at
-local int_at, ipairs = tools.int_at, ipairs
+local int_at = tools.int_at
 local type, tostring, tonumber, error, select, floor, huge = type, tostring, tonumber, error, select, math.floor, math.huge
 local byte, char, find, format, gsub, lower, match, sub, concat = string.byte, string.char, string.find, string.format,
   string.gsub, string.lower, string.match, string.sub, table.concat
-local NAN = -(0 / 0)
+local NAN, INT_MAX = -(0 / 0), 2147483647
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["/"] = "\\/", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n",
   ["\r"] = "\\r", ["\t"] = "\\t", ["\127"] = "\\u007f" }
@@ -37,7 +37,7 @@ end
 local function array_length(settings, value)
   local most, items = 0, 0
   for key in next, value do
-    if type(key) ~= "number" or key < 1 or key ~= floor(key) then return nil end
+    if type(key) ~= "number" or key < 1 or key > INT_MAX or key ~= floor(key) then return nil end
     if key > most then most = key end
     items = items + 1
   end
@@ -294,8 +294,6 @@ local function truth(place, ...)
   return text == "on"
 end
 
-local INT_MAX = 2147483647
-
 -- Returns a new library with settings of its own.
 local function new()
   local settings = {
@@ -336,11 +334,10 @@ local function new()
   setting("decode_max_depth", "decode_depth", whole, 1, INT_MAX)
   setting("encode_number_precision", "precision", whole, 1, 14)
   setting("encode_keep_buffer", "keep_buffer", function(place, _, _, ...) return truth(place, ...) end)
-  for _, direction in ipairs({ "encode", "decode" }) do
-    setting(direction .. "_invalid_numbers", direction .. "_invalid", function(place, _, _, ...)
-      return (...) == "null" and "null" or truth(place, ...)
-    end)
-  end
+  setting("decode_invalid_numbers", "decode_invalid", function(place, _, _, ...) return truth(place, ...) end)
+  setting("encode_invalid_numbers", "encode_invalid", function(place, _, _, ...)
+    return (...) == "null" and "null" or truth(place, ...)
+  end)
 
   function cjson.encode_sparse_array(...)
     limit_arguments(3, ...)

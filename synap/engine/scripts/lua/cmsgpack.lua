@@ -171,13 +171,14 @@ local function read_map(text, at, count)
     local key, value
     key, at = read(text, at)
     value, at = read(text, at)
-    if key ~= nil and key == key then made[key] = value end
+    if key == nil or key ~= key then tools.bare_error("table index is " .. (key == nil and "nil" or "NaN")) end
+    made[key] = value
   end
   return made, at
 end
 
-local sizes = { [0xcc] = 1, [0xcd] = 2, [0xce] = 4, [0xcf] = 8 }
-local signed = { [0xd0] = 1, [0xd1] = 2, [0xd2] = 4, [0xd3] = 8 }
+local sizes = { [0xcc] = 1, [0xcd] = 2, [0xce] = 4 }
+local signed = { [0xcf] = 8, [0xd0] = 1, [0xd1] = 2, [0xd2] = 4, [0xd3] = 8 }  -- Redis reads 64 bits with a sign
 local texts = { [0xd9] = 1, [0xda] = 2, [0xdb] = 4, [0xc4] = 1, [0xc5] = 2, [0xc6] = 4 }
 local arrays = { [0xdc] = 2, [0xdd] = 4 }
 local maps = { [0xde] = 2, [0xdf] = 4 }

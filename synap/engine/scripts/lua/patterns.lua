@@ -46,7 +46,7 @@ local function find(...)
   local s, p, _, plain = ...
   s, p = tostring(s), tostring(p)
   local at = begin(#s, ...)
-  local is_plain = plain or not find_plain(p, "[%^%$%*%+%?%.%(%[%%%-]")
+  local is_plain = plain or not find_plain(p, "^%Z-[%^%$%*%+%?%.%(%[%%%-]")
   local told = found(NO_PLACE, search(s, p, at, is_plain and PLAIN or SEARCH))
   if told then return told[1], told[2], captures(NO_PLACE, told) end
   return nil

@@ -15,7 +15,7 @@ local call, protected_call, bridge, library_function, ended, bits, octets, searc
 local error, type, tostring, tonumber, select, raw_unpack = error, type, tostring, tonumber, select, unpack
 local raw_next, raw_pcall, raw_xpcall, raw_get, raw_set = next, pcall, xpcall, rawget, rawset
 local raw_getmetatable, raw_setmetatable, raw_loadstring = getmetatable, setmetatable, loadstring
-local raw_resume, set_environment = coroutine.resume, setfenv
+local raw_create, set_environment = coroutine.create, setfenv
 local raw_insert, raw_remove, raw_sort, raw_maxn, concat = table.insert, table.remove, table.sort, table.maxn, table.concat
 local floor, byte, char = math.floor, string.byte, string.char
 local getinfo, count_garbage = debug.getinfo, collectgarbage
@@ -218,6 +218,8 @@ local function passed(ok, ...)
   error(problem, 0)
 end
 
+local function bare_error(text) error(BARE .. text, 0) end
+
 -- Functions of Lua that must not reach behind a read-only table.
 
 local function next(...)
@@ -252,9 +254,9 @@ end
 
 local function rawset(...)
   local t, key, value = table_of(...), any(2, ...), any(3, ...)
-  if real[t] then error(BARE .. READ_ONLY, 0) end
-  if key == nil then error(BARE .. "table index is nil", 0) end
-  if key ~= key then error(BARE .. "table index is NaN", 0) end
+  if real[t] then bare_error(READ_ONLY) end
+  if key == nil then bare_error("table index is nil") end
+  if key ~= key then bare_error("table index is NaN") end
   return raw_set(t, key, value)
 end
 
@@ -271,7 +273,7 @@ local function setmetatable(...)
   local t = table_of(...)
   local _, meta = ...
   if select("#", ...) < 2 or meta ~= nil and type(meta) ~= "table" then wrong_argument(2, "nil or table expected") end
-  if real[t] then error(BARE .. READ_ONLY, 0) end
+  if real[t] then bare_error(READ_ONLY) end
   local own = raw_getmetatable(t)
   if own == false or (type(own) == "table" and raw_get(own, "__metatable") ~= nil) or (own ~= nil and type(own) ~= "table")
   then
@@ -294,6 +296,11 @@ local function loadstring(...)
   return loaded(raw_loadstring(text, name or text))
 end
 
+-- The error of a reader as the handler of errors of Redis leaves it.
+local function refused(problem)
+  return type(problem) == "string" and { err = "ERR " .. problem } or problem
+end
+
 local function load(...)
   local reader, name = ...
   if type(reader) ~= "function" then wrong_type(1, "function", ...) end
@@ -302,11 +309,11 @@ local function load(...)
     local ok, piece = raw_pcall(reader)
     if not ok then
       if ended() then error(nil) end
-      return nil, piece
+      return nil, refused(piece)
     end
     if piece == nil or piece == "" then break end
     if type(piece) == "number" then piece = tostring(piece) end
-    if type(piece) ~= "string" then return nil, "reader function must return a string" end
+    if type(piece) ~= "string" then return nil, refused("reader function must return a string") end
     pieces[#pieces + 1] = piece
   end
   return loadstring(concat(pieces), name or "=(load)")
@@ -336,7 +343,7 @@ end
 
 function table_library.insert(...)
   local t, count = table_of(...), select("#", ...)
-  if real[t] then error(BARE .. READ_ONLY, 0) end
+  if real[t] then bare_error(READ_ONLY) end
   if count == 2 then return raw_insert(t, (select(2, ...))) end
   if count ~= 3 then error("wrong number of arguments to 'insert'", 0) end
   return raw_insert(t, place_in(t, ...), (select(3, ...)))
@@ -354,7 +361,9 @@ function table_library.sort(...)
   local t, before = table_of(...), select(2, ...)
   if before ~= nil and type(before) ~= "function" then wrong_type(2, "function", ...) end
   if before == nil and #t > SORT_ALONE then before = function(a, b) return a < b end end
-  return passed(raw_pcall(raw_sort, t, before))
+  local ok, problem = raw_pcall(raw_sort, t, before)
+  if not ok and problem == "invalid order function for sorting" then error(problem, 0) end
+  return passed(ok, problem)
 end
 
 function table_library.maxn(...)
@@ -404,13 +413,22 @@ local string_library = {}
 for name, value in raw_next, string do string_library[name] = value end
 string_library.dump = nil
 
+local REPEATED, GUARDED, GUARDED_EACH, RESUMED, WRAPPED = 0, 1, 2, 3, 4  -- places in LUA_GUARDS
+local raw_resume, raw_wrapped = guard(RESUMED, false, coroutine.resume), coroutine.wrap(function() end)
+
 local coroutine_library = {
-  create = coroutine.create, wrap = coroutine.wrap, running = coroutine.running, status = coroutine.status, yield = coroutine.yield,
+  create = coroutine.create, running = coroutine.running, status = coroutine.status, yield = coroutine.yield,
 }
 
 function coroutine_library.resume(...)
   if type((...)) ~= "thread" then wrong_argument(1, "coroutine expected") end
   return caught_raw(raw_resume(...))
+end
+
+function coroutine_library.wrap(...)
+  local body = ...
+  if type(body) ~= "function" or getinfo(body, "S").what == "C" then wrong_argument(1, "Lua function expected") end
+  return guard(WRAPPED, raw_create(body), raw_wrapped)
 end
 
 local function callable(library)
@@ -429,8 +447,6 @@ local behind = {
   math = read_only(callable(math_library)), coroutine = read_only(callable(coroutine_library)),
   os = read_only({ clock = os.clock }),
 }
-local REPEATED, GUARDED, GUARDED_EACH = 0, 1, 2
-
 -- Puts guards in front of the functions of `string` that could take too long, also for the libraries made behind it.
 local function guard_strings(careful)
   for name, function_of in raw_next, careful do
@@ -443,7 +459,8 @@ end
 
 for name, made in raw_next, libraries({
   bits = bits, octets = octets, search = search, null = null, real = real, next = next, unpack = unpack,
-  guard_strings = guard_strings, callable = callable, passed = passed, wrong_argument = wrong_argument,
+  guard_strings = guard_strings, callable = callable, passed = passed, bare_error = bare_error,
+  wrong_argument = wrong_argument,
   wrong_type = wrong_type, text_at = text_at, number_at = number_at, whole_at = whole_at,
   int_at = int_at, low_32 = low_32,
 }) do

@@ -61,7 +61,7 @@ end
 local function integer_bytes(value, size, little)
   if value ~= value then value = TWO_64 / 2 end
   value = value >= 0 and floor(value) or -floor(-value)
-  if not (value > -TWO_64 / 2 and value < TWO_64) then value = value == -TWO_64 / 2 and value or 0 end
+  if value < -TWO_64 / 2 then value = -TWO_64 / 2 elseif value >= TWO_64 then value = 0 end
   local bytes = {}
   for i = 1, size do
     bytes[little and i or size + 1 - i] = i > LONG_BYTES and "\0" or char(value % 256)
@@ -131,7 +131,7 @@ function struct.unpack(...)
   if position == 0 then wrong_argument(3, "offset must be 1 or greater") end
   local found, count = {}, 0
   local function must_hold(at, size)
-    if size < 0 or at < 0 or at > #data - size then wrong_argument(2, "data string too short") end
+    if not (size >= 0 and at >= 0 and at <= #data - size) then wrong_argument(2, "data string too short") end
   end
   local behind = walk(form, position - 1, function(option, size, total, little)
     must_hold(total, size)
@@ -142,7 +142,7 @@ function struct.unpack(...)
         size = tonumber(found[count])
         if not size then error("format 'c0' needs a previous size", 0) end
         count = count - 1
-        size = floor(size)
+        size = tools.whole_at(1, size)
         must_hold(total, size)
       end
       count = count + 1
