@@ -122,24 +122,25 @@ _JSON: dict[Leaf, Form] = _NUMBERS | {
     Leaf.VALUE_OCTETS: lambda text: list(json_text(*text)),
     Leaf.DOCUMENT: lambda text: as_document(text[0]),
     Leaf.OBJECT: lambda text: as_document(text[0]) if text[0] else {},
-    Leaf.ANY: lambda value: _any(value, as_json, _json_single),
+    Leaf.ANY: lambda value: _any(value, as_json, _json_single, _named),
 }
 _NATIVE: dict[Leaf, Form] = _NUMBERS | {
     Leaf.TIME: unchanged,
     **dict.fromkeys((Leaf.TEXT, Leaf.OCTETS, Leaf.DOCUMENT, Leaf.OBJECT), lambda text: text[0]),
     **dict.fromkeys((Leaf.VALUE, Leaf.VALUE_OCTETS), lambda text: as_native(*text)),
-    Leaf.ANY: lambda value: _any(value, as_native, unchanged),
+    Leaf.ANY: lambda value: _any(value, as_native, unchanged, unchanged),
 }
 
 
-def _any(value: Any, of_text: Callable[[bytes, int], Any], of_single: Form) -> Any:
-    """Return a reply of an unknown template, with texts by `of_text` and other single values by `of_single`."""
+def _any(value: Any, of_text: Callable[[bytes, int], Any], of_single: Form, of_name: Form) -> Any:
+    """Return a reply of an unknown template, with texts by `of_text`, names of a map by `of_name`, and other single
+    values by `of_single`."""
     if isinstance(value, tuple):
         return of_text(*value)
     if isinstance(value, list):
-        return [_any(each, of_text, of_single) for each in value]
+        return [_any(each, of_text, of_single, of_name) for each in value]
     if isinstance(value, dict):
-        return {_named(name): _any(each, of_text, of_single) for name, each in value.items()}
+        return {of_name(name): _any(each, of_text, of_single, of_name) for name, each in value.items()}
     return of_single(value)
 
 

@@ -67,6 +67,7 @@ JSON = [
     ("{ok='fine'}", "fine"), ("{{err='bad'},1}", [{"err": "bad"}, 1]), ("{double=0.5}", 0.5), ("{[1.5]=1}", []),
     ("{map={x=1}}", {"x": 1}), ("{set={x=true}}", ["x"]), ("{big_number='12'}", "12"),
     ("{verbatim_string={format='txt',string='abc'}}", "abc"), ("'\\255x'", "<binary data: 2 bytes>"),
+    ("cjson.null", None), ("cjson.decode('{\"a\": null, \"b\": [null]}')", {"a": None, "b": [None]}),
     ("redis.call('SET', 'k', 'v')", "OK"), ("redis.call('GET', 'none')", False), ("{ARGV[1], ARGV[2]}", ["5", "x"]),
 ]  # fmt: skip
 """What a script returns, and what JSON has of it."""
@@ -275,6 +276,14 @@ ITEMS = (
     "a b c . %a %d %s %w %W %. [ab] [^a] [a-c] [%a_] []] [^]] [a-] %% 1 x [%d%s] %z %x %p %u %l %c [%W] %b() %bab %baa "
     "%f[%w] %f[^a] %f[%z] %1 %2 () ( ) ( ) $ ^ [ % %b [^ %f"
 ).split()
+
+
+def test_maps_in_process_have_bytes_as_names(surfaces: Surfaces) -> None:
+    script = (
+        "redis.call('hset', 'h', '\\255', 1, 'a', 2) redis.setresp(3) "
+        "return {redis.call('hgetall', 'h'), {map = {b = 1}}}"
+    )
+    assert surfaces.database.eval(script) == [{b"\xff": b"1", b"a": b"2"}, {b"b": 1}]
 
 
 FULL_AND_RESUMED = """

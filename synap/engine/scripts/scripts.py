@@ -413,7 +413,7 @@ def _flags(head: str) -> frozenset[str]:
         name, _, value = option.partition("=")
         if name != "flags":
             raise Fault("SCRIPT_ERROR", text=f"ERR Unknown lua shebang option: {option}")
-        for flag in filter(None, value.split(",")):
+        for flag in value.split(",") if value else ():
             if flag not in FLAGS:
                 raise Fault("SCRIPT_ERROR", text=f"ERR Unexpected flag in script shebang: {flag}")
             found.append(flag)

@@ -6,8 +6,8 @@
     {map = {...}}      {set = {...}}               {verbatim_string = {format = "txt", string = "a"}}
 
 An array ends before its first nil. For JSON (LUA_JSON) less is lost: numbers keep their fractions, booleans are
-booleans, arrays have nulls in their gaps, and a table with names is an object without its numbered members; functions,
-and numbers that JSON does not have, are refused.
+booleans, `cjson.null` is null, arrays have nulls in their gaps, and a table with names is an object without its
+numbered members; functions, and numbers that JSON does not have, are refused.
 
 Texts are copied into CALL_BLOB. Groups nest without recursion: each open one lies
 on Lua's stack (a map with the key at hand), with three words in the region WORDS. The mark of a group gets its count
@@ -248,7 +248,7 @@ def add_value(words, octets, state, reply, depth):
             add_too_deep(words, reply)
         else:
             told = add_table(words, octets, state, reply)
-    elif kind != lua.NIL and words[LUA_JSON]:
+    elif kind != lua.NIL and kind != lua.POINTER and words[LUA_JSON]:
         told = NOT_JSON
     else:
         tapes.add_nil(words, reply)
