@@ -3,7 +3,7 @@
 local tools = ...
 local null, real, next, wrong_argument, text_at = tools.null, tools.real, tools.next, tools.wrong_argument, tools.text_at
 local int_at = tools.int_at
-local type, tostring, tonumber, error, select, floor, huge = type, tostring, tonumber, error, select, math.floor, math.huge
+local type, tonumber, error, select, floor, huge = type, tonumber, error, select, math.floor, math.huge
 local byte, char, find, format, gsub, lower, match, sub, concat = string.byte, string.char, string.find, string.format,
   string.gsub, string.lower, string.match, string.sub, table.concat
 local NAN, INT_MAX = -(0 / 0), 2147483647

@@ -447,6 +447,7 @@ local behind = {
   math = read_only(callable(math_library)), coroutine = read_only(callable(coroutine_library)),
   os = read_only({ clock = os.clock }),
 }
+
 -- Puts guards in front of the functions of `string` that could take too long, also for the libraries made behind it.
 local function guard_strings(careful)
   for name, function_of in raw_next, careful do
@@ -460,9 +461,8 @@ end
 for name, made in raw_next, libraries({
   bits = bits, octets = octets, search = search, null = null, real = real, next = next, unpack = unpack,
   guard_strings = guard_strings, callable = callable, passed = passed, bare_error = bare_error,
-  wrong_argument = wrong_argument,
-  wrong_type = wrong_type, text_at = text_at, number_at = number_at, whole_at = whole_at,
-  int_at = int_at, low_32 = low_32,
+  wrong_argument = wrong_argument, text_at = text_at, number_at = number_at, whole_at = whole_at, int_at = int_at,
+  low_32 = low_32,
 }) do
   behind[name] = read_only(callable(made))
 end

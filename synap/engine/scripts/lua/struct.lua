@@ -5,7 +5,7 @@
 
 local tools = ...
 local octets, bits, text_at, number_at, wrong_argument = tools.octets, tools.bits, tools.text_at, tools.number_at, tools.wrong_argument
-local type, tostring, tonumber, select, error, floor = type, tostring, tonumber, select, error, math.floor
+local type, tonumber, select, error, floor = type, tonumber, select, error, math.floor
 local byte, char, sub, find, match, rep, concat, unpack = string.byte, string.char, string.sub, string.find, string.match,
   string.rep, table.concat, tools.unpack
 
