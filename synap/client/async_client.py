@@ -24,7 +24,7 @@ import anyio
 from synap.client.async_runner import Connection, Pool, Runner
 from synap.client.batches import Batch
 from synap.client.calls import D
-from synap.client.errors import Conflict, Refused
+from synap.client.errors import Conflict, Refused, is_busy
 from synap.client.flows import Exchange, Flow, calling, scanning
 from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
@@ -429,7 +429,8 @@ async def connect_async(address: str = "synap://127.0.0.1:6379", **given: Any) -
     client._begin(from_address(address, **given))
     try:
         await client.ping()
-    except BaseException:
-        await client.close()
-        raise
+    except BaseException as error:
+        if not is_busy(error):  # such a server is there, and the client may end the script
+            await client.close()
+            raise
     return client

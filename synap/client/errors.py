@@ -34,6 +34,11 @@ class Refused(ClientError):
         return type(self), (self.code, self.text)
 
 
+def is_busy(error: BaseException) -> bool:
+    """Return whether a server has refused a request because it runs a long script."""
+    return isinstance(error, Refused) and error.code == "BUSY"
+
+
 class OffsetGone(Refused):
     """Events from `wanted` on were requested, and the earliest event that the room holds is `earliest`."""
 

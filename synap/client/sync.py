@@ -16,7 +16,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from synap.client.batches import Batch
 from synap.client.calls import D
-from synap.client.errors import Conflict, Refused
+from synap.client.errors import Conflict, Refused, is_busy
 from synap.client.flows import Exchange, Flow, calling, scanning
 from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
@@ -411,7 +411,8 @@ def connect(address: str = "synap://127.0.0.1:6379", **given: Any) -> Any:
     client._begin(from_address(address, **given))
     try:
         client.ping()
-    except BaseException:
-        client.close()
-        raise
+    except BaseException as error:
+        if not is_busy(error):  # such a server is there, and the client may end the script
+            client.close()
+            raise
     return client

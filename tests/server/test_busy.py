@@ -10,7 +10,9 @@ from time import monotonic
 from typing import Any
 
 import pytest
+import redis
 
+import synap.client
 from tests.server.clients import Resp, Server, eventually
 from tests.server.zygote import Zygote
 from tests.support import Refusal
@@ -69,7 +71,12 @@ def test_others_are_told_and_may_end_it(server: Server) -> None:
         with server.resp() as fresh:
             assert fresh.ask("PING") == Refusal(BUSY) and fresh.ask("FUNCTION", "KILL") == Refusal(BUSY)
             halfway.send_bytes(b"NG\r\n")
-            assert fresh.ask("HELLO", 3) == Refusal(BUSY) and fresh.ask("AUTH", "x") == Refusal(BUSY)
+            told = fresh.ask("HELLO", 3, "AUTH", "default", "x", "SETNAME", "fresh")
+            assert told[b"server"] == b"synap" and told[b"proto"] == 3 and fresh.ask("AUTH", "default", "x") == b"OK"
+            assert str(fresh.ask("HELLO", 3, "WHAT")).startswith("ERR") and fresh.ask("HELLO", 9) == Refusal(
+                "NOPROTO unsupported protocol version"
+            )
+            assert str(fresh.ask("HELLO", "x")).startswith("ERR Protocol version") and fresh.ask("HELLO")[b"proto"] == 3
             fresh.send_bytes(b"PING\r\n")
             assert fresh.read() == Refusal(BUSY)
             fresh.send("WATCH", "a")  # waits
@@ -78,6 +85,7 @@ def test_others_are_told_and_may_end_it(server: Server) -> None:
                 assert script.end() == Refusal(KILLED)
                 assert killer.ask("PING") == b"PONG"  # on a connection that was made meanwhile
             assert fresh.read() == b"OK" and fresh.ask("PING") == b"PONG"
+            assert fresh.ask("CLIENT", "GETNAME") == b"fresh" and fresh.ask("CLIENT", "ID") == told[b"id"]
         assert halfway.read() == b"PONG" and before.ask("GET", "a") is None
 
 
@@ -143,6 +151,21 @@ def test_http_connections_that_end(server: Server, head: str) -> None:
         assert told in reply.partition(b"\r\n")[0], reply
     assert script.end() == Refusal(KILLED)
     assert server.http("GET", "/health")[0] == 200
+
+
+@pytest.mark.parametrize("how", ["redis-py", "redis-py of RESP2", "Synap's client"])
+def test_a_new_client_of_a_library_ends_it(server: Server, how: str) -> None:
+    with server.resp() as client:
+        script = Running(server, "EVAL", FOR_EVER, "0").is_long(client)
+    if how == "Synap's client":
+        with synap.client.connect(f"synap://127.0.0.1:{server.resp_port}") as db:
+            assert db.execute("SCRIPT", "KILL") in (b"OK", "OK", True)
+    else:
+        protocol = 3 if how == "redis-py" else 2
+        peer = redis.Redis(port=server.resp_port, protocol=protocol, username="default", password="x")
+        assert peer.script_kill()
+        peer.close()
+    assert script.end() == Refusal(KILLED)
 
 
 def test_scripts_over_http_have_a_time_of_their_own(server: Server) -> None:

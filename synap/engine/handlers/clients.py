@@ -291,6 +291,12 @@ HELLO_VERSION = b"7.4.0"
 
 def hello(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
     """Set the RESP version, check the user, set the name, and return the facts of the server."""
+    engine.pubsub.deliver()
+    return greet(engine, session, args)
+
+
+def greet(engine: Engine, session: Session, args: dict[str, Any]) -> Value:
+    """Do what `hello` does, for a session that has no messages to come."""
     version = args.get("version", session.version)
     if version not in (2, 3):
         raise Fault("NO_PROTOCOL")
@@ -298,7 +304,6 @@ def hello(engine: Engine, session: Session, args: dict[str, Any], now: int) -> V
         _admit(args["user"])
     if "name" in args:
         session.name = checked_name(args["name"], "Client names")
-    engine.pubsub.deliver()
     session.version = version
     session.note_subscribed()
     return {

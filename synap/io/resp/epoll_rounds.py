@@ -287,11 +287,13 @@ class Listener:
                 return
             self.take_over(sock)
 
-    def take_over(self, sock: socket.socket) -> None:
-        """Serve a connection that has been accepted."""
+    def take_over(self, sock: socket.socket) -> "RespConnection":
+        """Serve a connection that has been accepted; return it."""
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if keep_alive_s := self._diagnostics.keep_alive_s:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keep_alive_s)
-        RespTransport(self._owner, sock, self._made()).begin()
+        connection = self._made()
+        RespTransport(self._owner, sock, connection).begin()
+        return connection

@@ -3,21 +3,23 @@
 The event loop stands still while a script runs. From `scripts.busy_ms` on, the script calls `look` again and again
 (`Scripts.on_long`). `look` asks the system which sockets have input, and answers the commands and requests that have
 arrived whole: SCRIPT KILL, FUNCTION KILL, FUNCTION STATS, SHUTDOWN NOSAVE, `POST /script/kill`, `GET /health`; any
-other with BUSY. MULTI and EXEC wait, and what stands behind them.
+other with BUSY. HELLO and AUTH, with which clients begin, are carried out. MULTI and EXEC wait, and what stands behind
+them.
 
 Input is looked at in the socket (MSG_PEEK) and taken only when it is answered, so all else reaches the connection once
 the loop goes on. A connection with unfinished input, with replies that are not sent, or that waits, is left alone: its
-replies would not be in order. New connections are accepted here, and handed to the listeners' protocols behind the
-script.
+replies would not be in order. New connections are accepted here. The kernel's rounds make connections of them at once;
+others are handed to their protocols behind the script, and are told BUSY for HELLO.
 """
 
 import select
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from synap.call import Value
 from synap.engine.callers import Caller
+from synap.engine.handlers.clients import auth, greet
 from synap.engine.resp.encoding import UnbalancedQuotes, encode, split_line
 from synap.engine.scripts.scripts import Scripts
 from synap.faults import Fault
@@ -37,6 +39,9 @@ PEEK_BYTES = 64 * 1024
 ACCEPTED_MAX = 64  # connections accepted in one look
 WAITING = (b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"UNWATCH", b"RESET", b"QUIT")
 """Commands that are left in the socket: what stands behind them means the state that they make."""
+
+
+BEGINNINGS = (b"HELLO", b"AUTH")
 
 
 @dataclass
@@ -84,12 +89,11 @@ class BusyClients:
             sock = connection.transport.get_extra_info("socket")
             if sock is None or sock.fileno() in unanswered or not _is_idle(connection, caller):
                 continue
-            mine = socket.socket(fileno=sock.fileno())  # detached in `_end`: the connection closes it
-            client = _Client(mine, isinstance(connection, HttpConnection), connection, None)
+            client = _of_connection(connection, sock.fileno())
             if self._serve_arrived(client, sock.fileno(), arrivals.get(sock.fileno(), b"")):
                 self._add(client)
             else:
-                mine.detach()
+                client.sock.detach()
 
     def _serve_arrived(self, client: _Client, descriptor: int, data: bytes) -> bool:
         """Answer what was read from a socket before the script; return False if something is left."""
@@ -117,7 +121,12 @@ class BusyClients:
                 sock, _address = listening.sock.accept()
             except OSError:
                 return  # none, or none that may be: the listener tells of it behind the script
-            self._add(_Client(sock, listening.http, None, listening))
+            if not listening.at_once:
+                self._add(_Client(sock, listening.http, None, listening))
+                continue
+            descriptor, connection = sock.fileno(), listening.take_over(sock)
+            if isinstance(connection, RespConnection) and connection.life is OPEN:
+                self._add(_of_connection(connection, descriptor))
 
     def _end(self) -> None:
         """Hand the new connections on, now that the loop goes on."""
@@ -170,6 +179,8 @@ class BusyClients:
             self._server.stop()
             return size, b""
         connection = client.connection
+        if name in BEGINNINGS and isinstance(connection, RespConnection):
+            return size, self._greeted(connection, name, words[1:])
         version = connection.machine.session.version if isinstance(connection, RespConnection) else 2
         value: Value
         try:
@@ -179,6 +190,20 @@ class BusyClients:
                 connection.machine.session.break_multi()
             value = fault
         return size, encode(value, version, name.decode("latin-1").lower())
+
+    def _greeted(self, connection: RespConnection, name: bytes, words: list[bytes]) -> bytes:
+        """Carry out HELLO or AUTH; return the reply."""
+        session, engine = connection.machine.session, self._server.engine
+        value: Value
+        try:
+            if name == b"AUTH":
+                given = dict(zip(("first", "password"), words if len(words) == 2 else words[:1], strict=False))
+                value = auth(engine, session, given, 0)
+            else:
+                value = greet(engine, session, _arguments_of_hello(words))
+        except Fault as fault:
+            value = fault
+        return encode(value, session.version, name.decode().lower())
 
     def _carried_out(self, name: bytes, words: list[bytes]) -> Value:
         second = words[1].upper() if len(words) > 1 else b""
@@ -222,6 +247,30 @@ class BusyClients:
                 return fault_response(fault)
             return json_response(200, {"terminated": True})
         return fault_response(self._busy())
+
+
+def _of_connection(connection: "Connection", descriptor: int) -> _Client:
+    """Return the client of a connection. Its socket is detached in the end, as the connection closes it."""
+    return _Client(socket.socket(fileno=descriptor), isinstance(connection, HttpConnection), connection, None)
+
+
+def _arguments_of_hello(words: list[bytes]) -> dict[str, Any]:
+    """Return the arguments of HELLO by name. Raises Fault."""
+    found: dict[str, Any] = {}
+    if words:
+        if not words[0].isdigit():
+            raise Fault("BAD_PROTOCOL")
+        found["version"] = int(words[0][:3])
+    left = words[1:]
+    while left:
+        option = left[0].upper()
+        if option == b"AUTH" and len(left) > 2:
+            found["user"], left = left[1], left[3:]
+        elif option == b"SETNAME" and len(left) > 1:
+            found["name"], left = left[1], left[2:]
+        else:
+            raise Fault("HELLO_OPTION", word=left[0].decode("utf-8", "replace"))
+    return found
 
 
 def _is_idle(connection: "Connection", caller: Caller) -> bool:

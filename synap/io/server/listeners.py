@@ -101,11 +101,15 @@ def chosen(found: Iterable[Address]) -> list[Address]:
 
 @dataclass(frozen=True)
 class Listening:
-    """A listening socket, for HTTP or RESP, and what serves a connection that somebody else has accepted there."""
+    """A listening socket, for HTTP or RESP, and what serves a connection that somebody else has accepted there.
+
+    `take_over` returns the connection, if it is there `at_once`.
+    """
 
     sock: socket.socket
     http: bool
     take_over: Callable[[socket.socket], object]
+    at_once: bool = False
 
 
 class Listeners:
@@ -157,7 +161,7 @@ class Listeners:
 
             listener = Rounds(self._server).listen(sockets, lambda: RespConnection(self._server))
             self._open.append(listener)
-            self.listening += [Listening(each, False, listener.take_over) for each in sockets]
+            self.listening += [Listening(each, False, listener.take_over, at_once=True) for each in sockets]
         else:
             await self._serve(sockets, lambda: RespConnection(self._server), http=False)
         return int(sockets[0].getsockname()[1])
