@@ -22,6 +22,7 @@ from synap.store.memory.layout import DOORS, KIND_DOORS, KIND_SORTS, ROOT_WORDS
 FIRST = ("strings",)
 """Families that are ready with the server: most first calls are theirs."""
 
+PACKAGE = __name__.rpartition(".")[0]
 ENTRIES = (
     "lane.lane", "lane.resp", "calls.calls", "doors.absent", "memory.heap", "lane.transactions", "memory.frames",
     "memory.arena", "snapshot.dumps",
@@ -35,7 +36,7 @@ FACTS = ("upkeep.upkeep", "upkeep.victims", "snapshot.digests", "snapshot.key_du
 ARRAYS = ("calls.bulk", "calls.arrays", "calls.sketches", "lane.json_batch")
 """Modules with border functions for whole batches of keys, elements or envelopes."""
 
-CALLED_BACK = ("scripts.script_calls", "scripts.library_calls", "scripts.pattern_calls")
+CALLED_BACK = ("scripts.script_calls", "scripts.library_calls", "scripts.pattern_calls", "scripts.coroutine_calls")
 """Modules with what Lua calls back: they belong to the family `scripts`."""
 
 FACTS_TITLE, BATCHES_TITLE, SCRIPTS = "diagnostics", "batches", "scripts"
@@ -53,17 +54,18 @@ class Stage(NamedTuple):
     families: tuple[str, ...] = ()
 
 
+def full(names: tuple[str, ...]) -> list[str]:
+    """Return the full names of modules of this package."""
+    return [f"{PACKAGE}.{name}" for name in names]
+
+
 def stages(families: tuple[str, ...]) -> list[Stage]:
     """Return all stages, in the order in which they are compiled."""
-    package = __name__.rpartition(".")[0]
-    kinds = {kind.folder: f"{package}.doors.{kind.door}" for kind in (*KINDS, *NAMED)}
-
-    def full(names: tuple[str, ...]) -> list[str]:
-        return [f"{package}.{name}" for name in names]
+    kinds = {kind.folder: f"{PACKAGE}.doors.{kind.door}" for kind in (*KINDS, *NAMED)}
 
     def doors(family: str) -> list[str]:
         more = [kinds[family]] if family in kinds else full(CALLED_BACK) if family == SCRIPTS else []
-        return [f"{package}.doors.{family}", *more]
+        return [f"{PACKAGE}.doors.{family}", *more]
 
     first, *more = [name for family in FIRST for name in doors(family)]
     found = [Stage("strings and the server", (first, *full(ENTRIES), *more), FIRST)]

@@ -18,12 +18,11 @@ from typing import Any
 from synap.call import Value
 from synap.compiler import jit
 from synap.faults import BrokenNode
+from synap.store import entry_points
 from synap.store.memory import layout
 from synap.store.scripts import coroutine_calls, library_calls, lua, pattern_calls, replies, script_calls
 
 LIBRARIES = ("cjson", "cmsgpack", "struct", "bit")
-CALLED = (script_calls, library_calls, pattern_calls, coroutine_calls)
-"""The modules of the C functions that Lua calls."""
 GUARDS = (
     pattern_calls.repeated, pattern_calls.guarded, pattern_calls.guarded_each, coroutine_calls.resumed,
     coroutine_calls.wrapped,
@@ -100,7 +99,7 @@ class State:
         self._words, self._octets = heap.words, heap.octets
         self._carry_out, self._serve, self._while_long = carry_out, serve, while_long
         self.failure: BaseException | None = None
-        jit.load(jit.registered_in([each.__name__ for each in CALLED]))
+        jit.load(jit.registered_in(entry_points.full(entry_points.CALLED_BACK)))
         self._functions = _CALLED(self._in_python), _BRIDGE(self._bridge), _CALLED(self._long)
         numbers = self._numbers
         numbers[layout.LUA_BASE] = self._words.ctypes.data
