@@ -58,8 +58,8 @@ SUMMARY_MAX = 140
 VERBS = frozenset(
     """
     Accept Acknowledge Add Append Authenticate Begin Block Change Close Combine Copy Create Delay Delete Describe
-    Discard Draw End Exchange Execute Fail Insert Lease List Load Make Mark Merge Move Overwrite Prepend Publish Read
-    Release Remove Rename Report Reset Return Run Select Send Set Stop Store Subscribe Subtract Test Transfer Turn
+    Discard Draw End Exchange Execute Extend Fail Insert Lease List Load Make Mark Merge Move Overwrite Prepend Publish
+    Read Release Remove Rename Report Reset Return Run Select Send Set Stop Store Subscribe Subtract Test Transfer Turn
     Unblock Unsubscribe Watch Write
     """.split()
 )

@@ -68,21 +68,33 @@ class MessageCalls(Generic[D]):
     def _settle(self, value: Any) -> None:
         self.settled = True
 
-    def _settling(self, command: str) -> Words:
-        """Return the words that settle this lease of its consumer, and no later lease."""
+    def _of_lease(self, command: str) -> Words:
+        """Return the words of a command about this lease of its consumer, and no later lease."""
         words: Words = (command, self._queue.name, self.id)
         return words if self.consumer is None else (*words, "CONSUMER", self.consumer)
 
     @method
     def ack(self) -> Request[None]:
         """Remove the message as processed. Raises Refused if the lease has ended."""
-        return doing(self._settle, *self._settling("QUEUE.ACK"))
+        return doing(self._settle, *self._of_lease("QUEUE.ACK"))
+
+    def _renewed(self, value: Any) -> int:
+        self.deadline = int(value)
+        return self.deadline
+
+    @method
+    def renew(self) -> Request[int]:
+        """Let the lease last for the whole ack deadline from now on; return when it ends, which is `deadline` then.
+
+        Raises Refused if the lease has ended.
+        """
+        return Request(self._of_lease("QUEUE.RENEW"), self._renewed)
 
     @method
     def nack(self, *, requeue: bool | None = None, drop: bool | None = None) -> Request[None]:
         """Report a failed delivery: deliver again while retries are left, or with `requeue=False` (or `drop`) make the
         message a dead letter now."""
-        words: Words = self._settling("QUEUE.NACK")
+        words: Words = self._of_lease("QUEUE.NACK")
         dropped = either(requeue=None if requeue is None else not requeue, drop=drop)
         return Request((*words, "DROP") if dropped else words, self._settle)
 
@@ -182,7 +194,7 @@ def consuming(queue: QueueCalls[Any], consumer: str, wait_s: float, until_empty:
                 return
             continue
         if (yield from _handled(message, queue, tally)):
-            acks = [message._settling("QUEUE.ACK")]
+            acks = [message._of_lease("QUEUE.ACK")]
 
 
 def _handled(message: MessageCalls[Any], queue: QueueCalls[Any], tally: Tally) -> Generator[Any, Any, bool]:
@@ -202,7 +214,7 @@ def _handled(message: MessageCalls[Any], queue: QueueCalls[Any], tally: Tally) -
 def _giving_back(message: MessageCalls[Any], queue: QueueCalls[Any], tally: Tally) -> Flow:
     """Nack a message whose loop was left; if that fails, the lease ends by itself."""
     try:
-        replies = yield from exchanging([message._settling("QUEUE.NACK")], queue.options, False)
+        replies = yield from exchanging([message._of_lease("QUEUE.NACK")], queue.options, False)
     except ClientError as error:
         log.warning("%r could not be released and will be delivered again when its lease ends: %s", message, error)
         return

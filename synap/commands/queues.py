@@ -183,6 +183,17 @@ ROWS = [
         python=Method(note="Return how many."),
     ),
     Command(
+        "queue.renew", 0x0810,
+        "Extend a lease to the whole ack deadline from now on, and return its end; with CONSUMER, only a lease of its.",
+        args=(_QUEUE, Text("message_id"), AnyOrder(Token("CONSUMER", Text("consumer_id")))),
+        resp="QUEUE.RENEW", reply=TIME, run="queues.renew", traits=WRITES, http=(Post("/queue/{queue}/renew"),),
+        json={"success": True, "deadline": "$reply"},
+        examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.RENEW q {id}", ...)),
+        python=Method(
+            by_hand=CLIENT, note="A message that is not leased is refused, and so is another `consumer`."
+        ),
+    ),
+    Command(
         "queue.load", 0x08F0, "Load a queue from a snapshot.",
         args=(_QUEUE, *(Int(f"word{i}") for i in range(13)), Int("prefetch_limit")),
         run="queue_admin.load_queue", traits=WRITES | INTERNAL | TRUSTED,

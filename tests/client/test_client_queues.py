@@ -65,6 +65,31 @@ def test_the_calls(kind: str, node: Server) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_lease_is_renewed(kind: str, node: Server) -> None:
+    """It ends when it is renewed no more, and then there is none to renew."""
+
+    async def scenario(asked: Any) -> None:
+        queue = asked.queue("long")
+        await got(queue.create(ack_deadline_s=0.5))
+        await got(queue.publish("renewed"))
+        await got(queue.publish("left"))
+        message, other = await got(queue.take("me")), await got(queue.take("you"))
+        first = message.deadline
+        for _ in range(8):
+            await anyio.sleep(0.1)
+            assert await got(message.renew()) == message.deadline > first
+        again = await got(queue.take("third", wait_s=5))
+        assert (again.id, again.retry_count) == (other.id, 1) and message.deadline > again.created_at + 800
+        with pytest.raises(Refused, match="no such message"):
+            await got(other.renew())
+        await got(message.ack())
+        with pytest.raises(Refused, match="no such message"):
+            await got(message.renew())
+
+    run(kind, node.resp_port, scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_calls_in_a_pipeline_and_decoded(kind: str, node: Server) -> None:
     async def scenario(asked: Any) -> None:
         async with within(asked.pipeline()) as batch:

@@ -69,6 +69,10 @@ def told(row: Command, reply: bytes, version: int) -> Any:
     return sorted(value) if isinstance(value, list) and is_set(row) else value
 
 
+FIRST_TIME = 1_600_000_000
+"""Numbers above this one are times, in seconds or ms."""
+
+
 def is_set(row: Command) -> bool:
     return any(isinstance(one, SetOf) for one in choices(row.reply))
 
@@ -86,6 +90,8 @@ def shared(reply: Any) -> Any:
         return [each[:3] for each in reply]  # events
     if isinstance(reply, str) and re.fullmatch(r"[0-9]+\.[0-9]{4}", reply):
         return float(reply)  # a distance, which is a text in RESP
+    if isinstance(reply, int) and reply > FIRST_TIME:
+        return FIRST_TIME
     return [shared(each) for each in reply] if isinstance(reply, list) else reply
 
 

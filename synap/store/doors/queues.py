@@ -42,6 +42,8 @@ def queues_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return queue_admin.dead(words, octets, tape, now, reply)
     if row == 0x0F:  # queue.revive
         return queue_admin.revive(words, octets, tape, now, reply)
+    if row == 0x10:  # queue.renew
+        return queues.renew(words, octets, tape, now, reply)
     if row == 0xF0:  # queue.load
         return queue_admin.load_queue(words, octets, tape, now, reply)
     if row == 0xF1:  # queue.load_message

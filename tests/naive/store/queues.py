@@ -185,6 +185,15 @@ def nack(state: State, args: dict[str, Any], now: int) -> Answer:
     return OK, True
 
 
+def renew(state: State, args: dict[str, Any], now: int) -> Answer:
+    queue = queue_of(state, args)
+    name = _leased(queue, args)
+    queue.leased.remove(name)
+    queue.leased.append(name)
+    queue.messages[name].deadline = now + queue.ack_deadline_ms
+    return queue.messages[name].deadline, True
+
+
 def release(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = state.queues.get(args["queue"])
     name = args["message_id"].lower()

@@ -311,6 +311,29 @@ def ack(words, octets, tape, now, reply):
 
 
 @kernel
+def renew(words, octets, tape, now, reply):
+    """Let a lease last for the ack deadline of its queue from now on; reply with its end, in ms.
+
+    It is then the last one to end, as that of a message leased now would be.
+    """
+    _, queue = open_queue(words, octets, tape, slots.QUEUE_RENEW_QUEUE)
+    if queue == 0:
+        return QUEUE_MISSING
+    message = find_lease(
+        words, octets, tape, queue,
+        slots.QUEUE_RENEW_MESSAGE_ID, slots.QUEUE_RENEW_HAS_CONSUMER, slots.QUEUE_RENEW_CONSUMER_ID,
+    )  # fmt: skip
+    if message == 0:
+        return MESSAGE_MISSING
+    words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
+    set_state(words, queue, message, IS_LEASED)
+    if not set_timer(words, octets, queue):
+        return BROKEN
+    set_scalar(words, reply, words[message + DEADLINE])
+    return NUMBER | CHANGED
+
+
+@kernel
 def failed(words, octets, queue, message, again, h):
     """Count a failed delivery, notify waiters and set the timer; return False without memory."""
     fail(words, octets, queue, message, again)
