@@ -230,6 +230,30 @@ def test_a_lease_that_runs_out_comes_again(node: Server) -> None:
         assert first["message_id"] == again["message_id"] == name and again["retry_count"] == 1
 
 
+def test_a_lease_is_renewed(node: Server) -> None:
+    queue = made(node, "ws-renew", ack_deadline_ms=1500)
+    first, second = publish(node, queue, "renewed"), publish(node, queue, "left")
+    with opened(node, f"/queue/{queue}/ws/w1?prefetch=2") as socket:
+        heard(socket)
+        before = [heard(socket) for _ in range(2)]
+        assert [each["message_id"] for each in before] == [first, second]
+        for _ in range(4):
+            time.sleep(0.4)
+            told(socket, command="renew", message_id=first, reply=True)
+            while (answer := heard(socket))["type"] == "message":
+                assert answer["message_id"] == second and answer["retry_count"] == 1, "nobody has renewed it"
+            assert answer.pop("deadline") >= before[0]["deadline"]
+            assert answer == {"type": "renew", "message_id": first, "success": True}
+        told(socket, command="ack", message_id=first, reply=True)
+        while (answer := heard(socket))["type"] == "message":
+            assert answer["message_id"] == second
+        assert answer == {"type": "ack", "message_id": first, "success": True}
+        told(socket, command="renew", message_id=first)
+        while (answer := heard(socket))["type"] == "message":
+            assert answer["message_id"] == second
+        assert (answer["type"], answer["command"], answer["message_id"]) == ("error", "renew", first)
+
+
 def test_a_queue_that_is_made_later_and_delayed_messages(node: Server) -> None:
     node.http("DELETE", "/queue/ws-later")
     with opened(node, "/queue/ws-later/ws/w1") as socket:

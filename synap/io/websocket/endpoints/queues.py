@@ -4,9 +4,11 @@
               {"type": "message", "message_id", "payload": [0 to 255, ...], "priority", "retry_count", ...}
               {"type": "error", "error"}: the client's message is not understood, or is refused
     client    {"command": "ack", "message_id"}     {"command": "nack", "message_id", "requeue": true}
-              with "reply": true each of them is answered by {"type": "ack" or "nack", "message_id", "success"}
+              {"command": "renew", "message_id"}
+              with "reply": true each of them is answered by {"type": the command, "message_id", "success"}, and a
+              renewal by its "deadline" besides
 
-An ack or a nack is refused with an error unless this consumer holds the message (see docs/messaging.md).
+A command is refused with an error unless this consumer holds the message (see docs/messaging.md).
 
 Messages are pushed as long as the client reads. With `?prefetch=N` the next message is held back while N messages are
 not acknowledged. When the socket ends, each message it holds counts as a failed delivery and is available at once.
@@ -50,6 +52,7 @@ class QueueEndpoint(Endpoint):
         self.leases: dict[str, int] = {}  # message id -> deadline of each held message, the first to end first
         self.row = engine.catalogue.by_code[codes.QUEUE_CONSUME]
         self.form = json_form(self.row.reply)
+        self.deadline_form = json_form(engine.catalogue.by_code[codes.QUEUE_RENEW].reply)
         self.asking = call_of(self.row, queue=self.queue, consumer_id=self.consumer)
         self.connection.send_text(_encode({"type": "connected", "queue": self.queue, "consumer_id": self.consumer}))
         feed = Feed(kinds.QUEUE, self.queue.encode(), partial(self.connection.protected, self.take))
@@ -86,8 +89,8 @@ class QueueEndpoint(Endpoint):
             return
         command, name = asked.get("command"), asked.get("message_id")
         try:
-            if command not in ("ack", "nack"):
-                raise unknown_command(command, "ack or nack")
+            if command not in ("ack", "nack", "renew"):
+                raise unknown_command(command, "ack, nack or renew")
             if not isinstance(name, str):
                 raise wrong("message_id", "a string", name)
             again = asked.get("requeue") is None or to_flag("requeue", asked["requeue"])
@@ -95,14 +98,20 @@ class QueueEndpoint(Endpoint):
         except Fault as fault:
             self.refuse(fault.json_text())
             return
+        more: dict[str, Any] = {}
         if command == "ack":
-            refused = self._settle(codes.QUEUE_ACK, name)
+            refused, _ = self._of_mine(codes.QUEUE_ACK, name)
+        elif command == "nack":
+            refused, _ = self._of_mine(codes.QUEUE_NACK, name, drop=not again)
         else:
-            refused = self._settle(codes.QUEUE_NACK, name, drop=not again)
+            refused, deadline = self._of_mine(codes.QUEUE_RENEW, name)
+            more = {} if refused else {"deadline": self.deadline_form(deadline)}
         if not refused:
             self.leases.pop(name.lower(), None)
+            if command == "renew":
+                self.leases[name.lower()] = deadline
         if reply:
-            self.connection.send_text(_encode({"type": command, "message_id": name, "success": not refused}))
+            self.connection.send_text(_encode({"type": command, "message_id": name, "success": not refused, **more}))
         elif refused:
             self.refuse(refused, command=command, message_id=name)
         self.drained()
@@ -118,21 +127,24 @@ class QueueEndpoint(Endpoint):
             self._run(self.engine.own, codes.QUEUE_RELEASE, name, deadline=deadline)
         self.leases.clear()
 
-    def _settle(self, code: int, name: str, **more: Any) -> str:
-        """Ack or nack a message that this consumer holds; return why that is refused, or an empty text."""
-        outcome = self._run(self.connection.caller, code, name, consumer_id=self.consumer, **more)
+    def _of_mine(self, code: int, name: str, **more: Any) -> tuple[str, Any]:
+        """Make a call on a message that this consumer holds; return why that is refused, or an empty text, and the
+        value of the reply."""
+        outcome, value = self._run(self.connection.caller, code, name, consumer_id=self.consumer, **more)
         if not outcome.failed:
-            return ""
-        return status_fault(outcome.status, {"queue": self.queue, "message_id": name}, 0).json_text()
+            return "", value
+        return status_fault(outcome.status, {"queue": self.queue, "message_id": name}, 0).json_text(), None
 
-    def _run(self, caller: Caller, code: int, name: str, **more: Any) -> Outcome:
-        """Make a call on one message of the queue, with these arguments besides; return the outcome."""
-        now = self.now
-        row = self.engine.catalogue.by_code[code]
-        outcome: Outcome = self.engine.call(caller, call_of(row, queue=self.queue, message_id=name, **more), now)
-        self.engine.settle(now)
+    def _run(self, caller: Caller, code: int, name: str, **more: Any) -> tuple[Outcome, Any]:
+        """Make a call on one message of the queue, with these arguments besides; return the outcome and the value of
+        its reply."""
+        now, engine = self.now, self.engine
+        row = engine.catalogue.by_code[code]
+        outcome: Outcome = engine.call(caller, call_of(row, queue=self.queue, message_id=name, **more), now)
+        value = None if outcome.failed else plain(outcome.status, row, engine.numbers, engine.bytes)
+        engine.settle(now)
         self.written()
-        return outcome
+        return outcome, value
 
     def _wants_more(self, now: int) -> bool:
         while self.leases:
