@@ -36,7 +36,7 @@ def names(function: Any, *without: str) -> dict[str, Any]:
 def test_arguments() -> None:
     def check(name: str) -> None:
         held = {"queue_": ("queue",), "stream_": ("room",)}.get(name[: name.find("_") + 1], ())
-        if name in ("queue_ack", "queue_nack"):
+        if name in ("queue_ack", "queue_nack", "queue_renew"):
             held = ("queue", "message_id", "consumer")  # a message knows them
         assert names(methods()[name], "self") == names(getattr(synap.Database, name), "self", *held)
 

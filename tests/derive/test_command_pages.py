@@ -32,7 +32,8 @@ def test_the_lines_of_a_reply(reply: Any, template: Template, lines: list[str]) 
 
 CLIENT_NAMES = {
     "queue.list": "queues", "stream.list": "rooms",  # of the client
-    "queue.ack": "", "queue.nack": "", "stream.consume": "",  # of a message, and of an iterator: see docs/client.md
+    "queue.ack": "", "queue.nack": "", "queue.renew": "",  # of a message: see docs/client.md
+    "stream.consume": "",  # of an iterator
 }  # fmt: skip
 
 
