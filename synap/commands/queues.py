@@ -184,13 +184,14 @@ ROWS = [
     ),
     Command(
         "queue.renew", 0x0810,
-        "Extend a lease to the whole ack deadline from now on, and return its end; with CONSUMER, only a lease of its.",
+        "Extend a lease to the whole ack deadline from now on, and return its end; CONSUMER names who must hold it.",
         args=(_QUEUE, Text("message_id"), AnyOrder(Token("CONSUMER", Text("consumer_id")))),
         resp="QUEUE.RENEW", reply=TIME, run="queues.renew", traits=WRITES, http=(Post("/queue/{queue}/renew"),),
         json={"success": True, "deadline": "$reply"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.RENEW q {id}", ...)),
         python=Method(
-            by_hand=CLIENT, note="A message that is not leased is refused, and so is another `consumer`."
+            by_hand=CLIENT, returns="whole",
+            note="The end is in ms since 1970. A message that is not leased is refused, and so is another `consumer`.",
         ),
     ),
     Command(

@@ -57,7 +57,7 @@ class Monitors:
         self._tell(row, count, namespace, b"lua")
 
     def _tell(self, row: Command, count: int, namespace: int, who: bytes) -> None:
-        if not self.sessions or row.traits & (ADMIN | SIGNED_OUT):
+        if row.traits & (ADMIN | SIGNED_OUT):
             return
         engine, numbers = self._engine, self._engine.numbers
         words = []

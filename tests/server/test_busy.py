@@ -1,5 +1,6 @@
 """While a script is long: other clients are told BUSY, and may end it."""
 
+import asyncio
 import http.client
 import json
 import socket
@@ -153,13 +154,29 @@ def test_http_connections_that_end(server: Server, head: str) -> None:
     assert server.http("GET", "/health")[0] == 200
 
 
-@pytest.mark.parametrize("how", ["redis-py", "redis-py of RESP2", "Synap's client"])
+def test_a_beginning_in_a_transaction_waits(server: Server) -> None:
+    with server.resp() as client, server.resp() as other:
+        assert client.ask("MULTI") == b"OK"
+        script = Running(server, "EVAL", FOR_EVER, "0").is_long(other)
+        client.send("AUTH", "default", "x")
+        assert other.ask("SCRIPT", "KILL") == b"OK" and script.end() == Refusal(KILLED)
+        assert client.read() == b"QUEUED" and client.ask("EXEC") == [b"OK"]
+
+
+async def _killed_by_a_task(port: int) -> None:
+    async with await synap.client.connect_async(f"synap://127.0.0.1:{port}") as db:
+        assert await db.execute("SCRIPT", "KILL") in (b"OK", "OK", True)
+
+
+@pytest.mark.parametrize("how", ["redis-py", "redis-py of RESP2", "Synap's client", "Synap's client for tasks"])
 def test_a_new_client_of_a_library_ends_it(server: Server, how: str) -> None:
     with server.resp() as client:
         script = Running(server, "EVAL", FOR_EVER, "0").is_long(client)
     if how == "Synap's client":
         with synap.client.connect(f"synap://127.0.0.1:{server.resp_port}") as db:
             assert db.execute("SCRIPT", "KILL") in (b"OK", "OK", True)
+    elif how == "Synap's client for tasks":
+        asyncio.run(_killed_by_a_task(server.resp_port))
     else:
         protocol = 3 if how == "redis-py" else 2
         peer = redis.Redis(port=server.resp_port, protocol=protocol, username="default", password="x")

@@ -7,6 +7,7 @@ the row's template, by code that shares nothing with `derive/replies`.
 
 import json
 import re
+import time
 from typing import Any
 
 import jsonschema
@@ -69,8 +70,7 @@ def told(row: Command, reply: bytes, version: int) -> Any:
     return sorted(value) if isinstance(value, list) and is_set(row) else value
 
 
-FIRST_TIME = 1_600_000_000
-"""Numbers above this one are times, in seconds or ms."""
+DAY_S = 86_400
 
 
 def is_set(row: Command) -> bool:
@@ -90,8 +90,8 @@ def shared(reply: Any) -> Any:
         return [each[:3] for each in reply]  # events
     if isinstance(reply, str) and re.fullmatch(r"[0-9]+\.[0-9]{4}", reply):
         return float(reply)  # a distance, which is a text in RESP
-    if isinstance(reply, int) and reply > FIRST_TIME:
-        return FIRST_TIME
+    if isinstance(reply, int) and any(abs(reply - time.time() * unit) < DAY_S * unit for unit in (1, 1000)):
+        return "a time of today"
     return [shared(each) for each in reply] if isinstance(reply, list) else reply
 
 

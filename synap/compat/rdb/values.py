@@ -14,8 +14,8 @@ from synap.compat.rdb.errors import EmptyValue, NotSupported
 from synap.compat.rdb.reader import Reader
 
 STRING, LIST, SET, HASH, ZSET, HASH_EXPIRING = 0, 1, 2, 4, 5, 24
-FUNCTION = 245  # stands before the text of a library of functions
 """The types that are also written: those whose elements stand one by one."""
+FUNCTION = 245  # stands before the text of a library of functions
 VERSION_MAX = 12
 """The version of the format of Redis 7.4, whose hashes have fields that expire; Redis 7.2 has 11."""
 

@@ -356,7 +356,8 @@ class Scripts:
             at = layout.WORDS + 2 * min(numbers[layout.CURSOR_TOP], count - 1)
             start, size = numbers[at], numbers[at + 1]
             return encode(misfit(row, misspelled, bytes(engine.bytes[start : start + size])), version, name)
-        engine.monitors.tell_of_script(row, count, numbers[layout.LUA_NAMESPACE])
+        if engine.monitors.sessions:
+            engine.monitors.tell_of_script(row, count, numbers[layout.LUA_NAMESPACE])
         numbers[layout.TAPE - 2] = numbers[layout.LUA_NAMESPACE]
         blob_size = numbers[layout.WORDS + 2 * count] - numbers[layout.TAPE - 1] if count > 1 else 0
         tape_size, now = numbers[layout.CURSOR_TOP], numbers[layout.NOW]

@@ -39,9 +39,8 @@ PEEK_BYTES = 64 * 1024
 ACCEPTED_MAX = 64  # connections accepted in one look
 WAITING = (b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"UNWATCH", b"RESET", b"QUIT")
 """Commands that are left in the socket: what stands behind them means the state that they make."""
-
-
 BEGINNINGS = (b"HELLO", b"AUTH")
+"""Commands that are carried out, but not in MULTI, where they are left in the socket too."""
 
 
 @dataclass
@@ -180,7 +179,7 @@ class BusyClients:
             return size, b""
         connection = client.connection
         if name in BEGINNINGS and isinstance(connection, RespConnection):
-            return size, self._greeted(connection, name, words[1:])
+            return None if connection.machine.session.in_multi else (size, self._greeted(connection, name, words[1:]))
         version = connection.machine.session.version if isinstance(connection, RespConnection) else 2
         value: Value
         try:
@@ -255,7 +254,10 @@ def _of_connection(connection: "Connection", descriptor: int) -> _Client:
 
 
 def _arguments_of_hello(words: list[bytes]) -> dict[str, Any]:
-    """Return the arguments of HELLO by name. Raises Fault."""
+    """Return the arguments of HELLO by name. Raises Fault.
+
+    The grammar of the row cannot read them: it fills a tape, and the script may be in the middle of using that.
+    """
     found: dict[str, Any] = {}
     if words:
         if not words[0].isdigit():

@@ -48,7 +48,6 @@ from synap.store.memory.layout import (
     LUA_ITEMS_MOST,
     LUA_MEMORY,
     LUA_MEMORY_MAX,
-    LUA_NAMES,
     LUA_NAMESPACE,
     LUA_REALLOC,
     LUA_REPLY_MAX,
@@ -269,7 +268,7 @@ def answer(state):
     if words[LUA_MEMORY] > words[LUA_MEMORY_MAX]:  # the replies to earlier calls
         lua.control_garbage(state, lua.COLLECT, 0)
         if words[LUA_MEMORY] > words[LUA_MEMORY_MAX]:
-            lua.push_text(state, words[LUA_BASE] + LUA_NAMES * 8 + replies.NAME_BYTES * replies.NO_MEMORY, 17)
+            lua.push_text(state, replies.name(words, replies.NO_MEMORY), replies.NAME_SIZES[replies.NO_MEMORY])
             return ENDED
     octets = view(lua.octets_at(at), 1 << 58)
     words[LUA_FLAGS] |= SCRIPT_IN_CALL

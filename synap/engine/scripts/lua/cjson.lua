@@ -2,7 +2,7 @@
 
 local tools = ...
 local null, real, next, wrong_argument, text_at = tools.null, tools.real, tools.next, tools.wrong_argument, tools.text_at
-local int_at = tools.int_at
+local int_at, raw_get = tools.int_at, rawget
 local type, tonumber, error, select, floor, huge = type, tonumber, error, select, math.floor, math.huge
 local byte, char, find, format, gsub, lower, match, sub, concat = string.byte, string.char, string.find, string.format,
   string.gsub, string.lower, string.match, string.sub, table.concat
@@ -60,7 +60,7 @@ local function write_table(settings, out, value, depth)
     out[#out + 1] = "["
     for i = 1, length do
       if i > 1 then out[#out + 1] = "," end
-      write(settings, out, value[i], depth)
+      write(settings, out, raw_get(value, i), depth)
     end
     out[#out + 1] = "]"
     return
@@ -170,7 +170,7 @@ end
 local function read_text(text, at, wanted)
   local _, last, plain = find(text, '^"([^"\\%z]*)"', at)
   if last then return plain, last + 1 end
-  local pieces, from, begin = {}, at + 1, at
+  local pieces, from = {}, at + 1
   while true do
     local stop = find(text, '["\\%z]', from) or #text + 1
     pieces[#pieces + 1] = sub(text, from, stop - 1)

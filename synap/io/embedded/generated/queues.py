@@ -40,10 +40,10 @@ class QueuesMethods(Calls):
         """Make one dead letter of a queue, or all of them, ready again as if never delivered. Return how many."""
         return self.call("queue.revive", queue=queue, **given(message_id=message_id))
 
-    def queue_renew(self, queue: str, message_id: str, *, consumer: str | None = None) -> Any:
-        """Extend a lease to the whole ack deadline from now on, and return its end; with `consumer`, only a lease of
-        its.
+    def queue_renew(self, queue: str, message_id: str, *, consumer: str | None = None) -> int:
+        """Extend a lease to the whole ack deadline from now on, and return its end; `consumer` names who must hold
+        it.
 
-        A message that is not leased is refused, and so is another `consumer`.
+        The end is in ms since 1970. A message that is not leased is refused, and so is another `consumer`.
         """
         return self.call("queue.renew", queue=queue, message_id=message_id, **given(consumer_id=consumer))

@@ -98,20 +98,19 @@ class QueueEndpoint(Endpoint):
         except Fault as fault:
             self.refuse(fault.json_text())
             return
-        more: dict[str, Any] = {}
-        if command == "ack":
-            refused, _ = self._of_mine(codes.QUEUE_ACK, name)
-        elif command == "nack":
-            refused, _ = self._of_mine(codes.QUEUE_NACK, name, drop=not again)
-        else:
-            refused, deadline = self._of_mine(codes.QUEUE_RENEW, name)
-            more = {} if refused else {"deadline": self.deadline_form(deadline)}
+        code, more = {
+            "ack": (codes.QUEUE_ACK, {}), "nack": (codes.QUEUE_NACK, {"drop": not again}),
+            "renew": (codes.QUEUE_RENEW, {}),
+        }[command]  # fmt: skip
+        refused, value = self._on_held(code, name, **more)
+        answer = {"type": command, "message_id": name, "success": not refused}
         if not refused:
             self.leases.pop(name.lower(), None)
             if command == "renew":
-                self.leases[name.lower()] = deadline
+                self.leases[name.lower()] = value
+                answer["deadline"] = self.deadline_form(value)
         if reply:
-            self.connection.send_text(_encode({"type": command, "message_id": name, "success": not refused, **more}))
+            self.connection.send_text(_encode(answer))
         elif refused:
             self.refuse(refused, command=command, message_id=name)
         self.drained()
@@ -127,7 +126,7 @@ class QueueEndpoint(Endpoint):
             self._run(self.engine.own, codes.QUEUE_RELEASE, name, deadline=deadline)
         self.leases.clear()
 
-    def _of_mine(self, code: int, name: str, **more: Any) -> tuple[str, Any]:
+    def _on_held(self, code: int, name: str, **more: Any) -> tuple[str, Any]:
         """Make a call on a message that this consumer holds; return why that is refused, or an empty text, and the
         value of the reply."""
         outcome, value = self._run(self.connection.caller, code, name, consumer_id=self.consumer, **more)
