@@ -72,7 +72,7 @@ ROWS = [
         calls_families=_FAMILIES,
     ),
     Command(
-        "function.stats", 0x180A, "Return which script or function runs, and the number of libraries and functions.",
+        "function.stats", 0x180A, "Return which function runs, and the number of libraries and functions.",
         resp="FUNCTION|STATS", reply=Record({"running_script": ANY, "engines": Map(_ENGINE)}),
         handler="function_stats", traits=NOT_IN_SCRIPTS, calls_families=_FAMILIES,
         http=(Get("/function/stats"),), json="$reply", examples=(Example("FUNCTION STATS", ...),),

@@ -37,7 +37,7 @@ from synap.store.kinds.table import KINDS
 from synap.store.lane import grammar
 from synap.store.memory import layout
 from synap.store.memory.layout import REFUSED_SHIFT
-from synap.traits import ABOVE_MAX, ADMIN, RUNS_SCRIPT, SIGNED_OUT, WAS_ITEMS
+from synap.traits import ABOVE_MAX, ADMIN, MAY_REPLICATE, RUNS_SCRIPT, SIGNED_OUT, WAS_ITEMS
 
 WORDS_MAX = 1 << 40  # no upper limit of words
 
@@ -148,6 +148,8 @@ class Image:
             | layout.FLAG_LOADING * (not row.reads and not row.writes)
             | layout.FLAG_WAS_ITEMS * bool(row.traits & WAS_ITEMS)
             | layout.FLAG_SCRIPT * bool(row.traits & RUNS_SCRIPT)
+            | layout.FLAG_REPLICATES * bool(row.traits & MAY_REPLICATE)
+            | layout.FLAG_SWITCHED * bool(row.switch)
         )
         name, name_size = self._text((row.resp or row.name).lower().encode())
         words = () if row.handler else row.reply_words or row.reply_names

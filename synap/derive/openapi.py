@@ -15,7 +15,7 @@ from synap.derive.binders import field_names
 from synap.derive.json_schema import Schema, answer, any_of, fields, member_of, object_of
 from synap.reply import parts
 from synap.routes import Route
-from synap.traits import REFUSED_WITH_200
+from synap.traits import REFUSED_WITH_200, RUNS_SCRIPT
 
 STATUSES = {
     400: "The request is invalid, or was refused for the reason in the text",
@@ -118,7 +118,7 @@ def operation(row: Command, route: Route) -> dict[str, Any]:
         "tags": [row.family],
         "summary": row.doc,
         "x-synap-command": row.name,
-        "x-synap-writes": row.writes,
+        "x-synap-writes": row.writes or bool(row.traits & RUNS_SCRIPT),
     }
     if route.method in ("GET", "DELETE"):
         for name, schema in properties.items():

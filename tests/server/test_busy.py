@@ -14,7 +14,7 @@ import pytest
 import redis
 
 import synap.client
-from tests.server.clients import Resp, Server, eventually
+from tests.server.clients import Gone, Resp, Server, eventually
 from tests.server.zygote import Zygote
 from tests.support import Refusal
 
@@ -101,11 +101,26 @@ def test_a_transaction_is_broken(server: Server) -> None:
         assert str(client.ask("EXEC")).startswith("EXECABORT")
 
 
-def test_a_script_that_has_written_goes_on(server: Server) -> None:
-    with server.resp() as client:
-        script = Running(server, "EVAL", f"redis.call('SET', 'a', 1) {FOR_EVER}", "0").is_long(client)
+def test_a_script_that_has_written_goes_on_until_a_shutdown(server: Server) -> None:
+    """Which leaves nothing of it: of a script all effects last, or none, as after a crash."""
+    with server.resp() as client, server.resp() as caller:
+        assert client.ask("SET", "before", "1") == b"OK"
+        caller.send("EVAL", f"redis.call('SET', 'a', 1) redis.call('DEL', 'before') {FOR_EVER}", "0")
+        eventually(lambda: client.ask("PING") == Refusal(BUSY))
         assert str(client.ask("SCRIPT", "KILL")).startswith("UNKILLABLE")
         assert server.http("POST", "/script/kill", {})[0] == 409
+        client.send("SHUTDOWN", "NOSAVE")
+        with pytest.raises(Gone):
+            caller.read()
+    assert server.reap() == 0
+    server.start()
+    with server.resp() as client:
+        assert client.ask("MGET", "before", "a") == [b"1", None]
+
+
+def test_a_shutdown_ends_a_script_that_has_not_written(server: Server) -> None:
+    with server.resp() as client:
+        script = Running(server, "EVAL", FOR_EVER, "0").is_long(client)
         client.send("SHUTDOWN", "NOSAVE")
     assert isinstance(script.end(), Refusal)
     assert server.reap() == 0

@@ -17,6 +17,7 @@ from synap.commands import CATALOGUE
 from synap.derive import api_page, openapi
 from synap.io.http.gzip_replies import gzipped
 from synap.proto.http import Request, Response
+from tests.cases import check_all
 from tests.server.clients import HOST, Server
 from tests.server.zygote import Zygote
 from tests.surfaces.surfaces import Surfaces
@@ -189,6 +190,21 @@ FORGED = [
     {"host": "evil.example", "origin": "http://evil.example"}, {"host": "[::1].evil.example"},
     {"origin": "http://localhost:1", "sec-fetch-site": "same-site"}, {"origin": "http://[::1"},
 ]  # fmt: skip
+
+
+def test_a_page_of_another_origin_sends_nothing_but_get(node: Server) -> None:
+    """Whatever the row: a script, a function, a kill, or one that only reads."""
+
+    def check(place: tuple[str, str]) -> None:
+        path, method = place
+        for name in re.findall(r"{(\w+)}", path):
+            path = path.replace("{" + name + "}", "x")
+        assert ask(node, method.upper(), path, {}, origin="http://evil.example").status == 403
+
+    described = json.loads(ask(node, "GET", "/openapi.json").body)["paths"]
+    places = [(path, method) for path, row in described.items() for method in row if method not in ("get", "head")]
+    assert ("/script/eval", "post") in places and len(places) > 140
+    check_all(check, places, str)
 
 
 @pytest.mark.parametrize("headers", FORGED, ids=str)

@@ -278,6 +278,19 @@ ITEMS = (
 ).split()
 
 
+@pytest.mark.parametrize("call", ["FLUSHALL", "FLUSHDB"])
+def test_a_script_over_json_may_not_call_what_is_switched_off(surfaces: Surfaces, call: str) -> None:
+    body = {"script": f"return redis.call('{call}')"}
+    scripts = surfaces.server.engine.scripts
+    surfaces.resp("SET", "k", "v")
+    status, told, _ = surfaces.rest("POST", "/script/eval", body)
+    assert status == 400 and "not allowed from script" in told["error"] and surfaces.resp("EXISTS", "k") == 1
+    scripts.switch(True)
+    assert surfaces.rest("POST", "/script/eval", body)[0] == 200 and surfaces.resp("EXISTS", "k") == 0
+    scripts.switch(False)
+    assert surfaces.resp("EVAL", body["script"], "0") == b"OK", "over RESP it is never off"
+
+
 def test_maps_in_process_have_bytes_as_names(surfaces: Surfaces) -> None:
     script = (
         "redis.call('hset', 'h', '\\255', 1, 'a', 2) redis.setresp(3) "

@@ -29,7 +29,7 @@ from synap.faults import BrokenNode, Fault, SynapError
 from synap.store.lane import lane
 from synap.store.memory import layout
 from synap.store.scripts import script_calls
-from synap.traits import ADMIN, MAY_REPLICATE, NOT_IN_SCRIPTS, SESSION
+from synap.traits import ADMIN, NOT_IN_SCRIPTS, SESSION
 
 if TYPE_CHECKING:
     from synap.engine.engine import Engine
@@ -89,6 +89,10 @@ class Scripts:
     @time_ms_max.setter
     def time_ms_max(self, ms: int) -> None:
         self._numbers[layout.LUA_TIME_MAX] = ms
+
+    def switch(self, on: bool) -> None:
+        """Allow scripts over JSON the rows that a setting can switch off."""
+        self._numbers[layout.LUA_SWITCHED_ON] = on
 
     @property
     def memory(self) -> int:
@@ -197,8 +201,6 @@ class Scripts:
             for row_at, row in self._engine.rows.items():
                 if not _may_call(row):
                     numbers[row_at + layout.ROW_FLAGS] |= layout.FLAG_NOT_IN_SCRIPTS
-                if row.traits & MAY_REPLICATE:
-                    numbers[row_at + layout.ROW_FLAGS] |= layout.FLAG_REPLICATES
             numbers[layout.LUA_REPLY_MAX] = self._engine.reply_bytes_max
             self._seats = list(range(CACHE_MAX, KEPT, -1))
             long = self._while_long if self.on_long is not None else None
@@ -324,14 +326,15 @@ class Scripts:
         took = (self._engine.diagnostics.ticks() - numbers[layout.LUA_BEGAN]) // 1_000_000
         return {"name": name, "command": [b"FCALL", name], "duration_ms": took}
 
+    @property
+    def has_written(self) -> bool:
+        """True if the script that runs has changed something."""
+        return bool(self._numbers[layout.SEQ] != self._numbers[layout.LUA_SEQ])
+
     def kill(self) -> None:
         """End the script that runs. Raises Fault UNKILLABLE if it has written."""
-        if self._numbers[layout.SEQ] != self._numbers[layout.LUA_SEQ]:
+        if self.has_written:
             raise Fault("UNKILLABLE")
-        self.end()
-
-    def end(self) -> None:
-        """End the script that runs, whatever it has written."""
         self._numbers[layout.LUA_ENDED] = script_calls.BY_HAND
 
     @property

@@ -64,6 +64,8 @@ class Later:
             self.future.set_result(self._web.response(outcome, self._target, self._fields))
         except Exception as error:  # of this request, not of the one whose change ended the wait
             self.future.set_exception(error)
+READING = (b"GET", b"HEAD")
+"""Methods of requests that a page of any origin may send, unless the row writes; a page cannot read the replies."""
 
 
 class HttpApp:
@@ -125,7 +127,7 @@ class HttpApp:
         if found[0] is None:
             return self.other_method(request, found[1])
         target, values = found
-        if target.row.writes:
+        if target.row.writes or request.method not in READING:
             self.admission.admit_write(request)
         try:
             fields = rest.fields(request, target, values)

@@ -12,6 +12,8 @@ replies would not be in order. New connections are accepted here. The kernel's r
 others are handed to their protocols behind the script, and are told BUSY for HELLO.
 """
 
+import logging
+import os
 import select
 import socket
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from synap.io.connections.connection import Connection
     from synap.io.server.server import Server
 
+log = logging.getLogger("synap")
 PEEK_BYTES = 64 * 1024
 ACCEPTED_MAX = 64  # connections accepted in one look
 WAITING = (b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"UNWATCH", b"RESET", b"QUIT")
@@ -70,6 +73,7 @@ class BusyClients:
         if not self._begun:
             self._begun = True
             self._server.loop.call_soon(self._end)
+            log.warning("a script runs for more than %d ms: other clients are told BUSY", self._scripts.busy_ms)
             self._begin()
         for descriptor, _ in self._poll.poll(0):
             if descriptor in self._listening:
@@ -174,8 +178,7 @@ class BusyClients:
         if name in WAITING:
             return None
         if name == b"SHUTDOWN" and words[1:2] and words[1].upper() == b"NOSAVE":
-            self._scripts.end()  # whatever it has written
-            self._server.stop()
+            self._shut_down()
             return size, b""
         connection = client.connection
         if name in BEGINNINGS and isinstance(connection, RespConnection):
@@ -213,6 +216,16 @@ class BusyClients:
         if of_function and name == b"FUNCTION" and second == b"STATS" and len(words) == 2:
             return {"running_script": self._scripts.running()} | self._scripts.libraries.counts()
         raise self._busy()
+
+    def _shut_down(self) -> None:
+        """End the server. If the script has written, end it as a crash would: none of the script's effects may last,
+        and what has not been written to the log has not been acknowledged."""
+        if self._scripts.has_written:
+            log.warning("SHUTDOWN NOSAVE in the middle of a script: the server ends at once, the script leaves nothing")
+            logging.shutdown()
+            os._exit(0)
+        self._scripts.kill()
+        self._server.stop()
 
     def _busy(self) -> Fault:
         return Fault("BUSY_FUNCTION" if self._scripts.in_function else "BUSY")

@@ -138,6 +138,7 @@ class Server:
         for note in node.recovered.notes:
             log.warning(note)
         self.busy_clients = BusyClients(self, engine.scripts)
+        engine.scripts.switch(all(self._switches().values()))
         self.rest = Rest(engine.catalogue, engine.row_at, self._switches())
         self.commands = Commands(engine.catalogue, engine.row_at, self._switches())
         self.commands.image().place(engine.words, engine.octets)

@@ -104,6 +104,7 @@ LUA_BEGAN, LUA_BUSY_MS, LUA_BUSY_AT = 350, 351, 352  # when it began (ns), the m
 LUA_BUSY = 353  # address of the C function to call while it is long; 0: none
 LUA_COST_MAX = 356  # log2 of the steps that a pattern may take in Lua's own matcher
 LUA_GUARDS = 360  # addresses of five C functions that guard those of `string` and `coroutine`
+LUA_SWITCHED_ON = 365  # 1 if scripts over JSON may call rows that a setting can switch off
 LUA_WORK = 359  # what C functions of Lua have done since the last look at the clock, in steps or bytes
 LUA_TABLE, LUA_TITLE_SIZE = 354, 355  # which of the tables it was found in; bytes of its title
 LUA_TITLE = 888  # 64 words: its SHA1, or the name of the function
@@ -211,6 +212,7 @@ FLAG_LOADING = 1024  # allowed while the data is loaded
 FLAG_NOT_IN_SCRIPTS = 8192  # no script may call it
 FLAG_SCRIPT = 16384  # runs a script
 FLAG_REPLICATES = 32768  # no script that only reads may call it, though it does not write
+FLAG_SWITCHED = 65536  # a setting can switch it off for HTTP
 FLAG_WAS_ITEMS = 2048  # returns ITEM where 0.1.0 returned ITEMS
 
 # A session in SESSIONS.

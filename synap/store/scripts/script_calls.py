@@ -33,6 +33,7 @@ from synap.store.memory.layout import (
     FLAG_HANDLER,
     FLAG_NOT_IN_SCRIPTS,
     FLAG_REPLICATES,
+    FLAG_SWITCHED,
     FLAG_WRITE,
     FULL,
     ITEM,
@@ -46,6 +47,7 @@ from synap.store.memory.layout import (
     LUA_FLAGS,
     LUA_FREE,
     LUA_ITEMS_MOST,
+    LUA_JSON,
     LUA_MEMORY,
     LUA_MEMORY_MAX,
     LUA_NAMESPACE,
@@ -53,6 +55,7 @@ from synap.store.memory.layout import (
     LUA_REPLY_MAX,
     LUA_ROW,
     LUA_SIZE,
+    LUA_SWITCHED_ON,
     LUA_VERSION,
     LUA_WORK,
     NIL,
@@ -243,7 +246,8 @@ def carry_out(words, octets, state, count):
     flags = words[row + ROW_FLAGS]
     if flags & FLAG_CONTAINER or count - 1 < words[row + ROW_WORDS_MIN] or count - 1 > words[row + ROW_WORDS_MAX]:
         return push_refusal(words, octets, state, row, SCRIPT_ARITY)
-    if flags & FLAG_NOT_IN_SCRIPTS:
+    switched_off = flags & FLAG_SWITCHED and words[LUA_JSON] and words[LUA_SWITCHED_ON] == 0
+    if flags & FLAG_NOT_IN_SCRIPTS or switched_off:
         return push_refusal(words, octets, state, row, NOT_IN_SCRIPTS)
     if flags & (FLAG_WRITE | FLAG_REPLICATES) and words[LUA_FLAGS] & SCRIPT_READS_ONLY:
         return push_refusal(words, octets, state, row, SCRIPT_READS_ONLY_REFUSAL)
