@@ -267,7 +267,7 @@ def test_other_pages_may_not_write(surfaces: Surfaces, headers: dict[str, str]) 
         for route in row.http:
             path = route.path.replace("{queue}", "q").replace("{", "").replace("}", "")
             status, value, _ = surfaces.rest(route.method, path, headers=headers)
-            assert (status == 403) is row.writes, (row.name, value)
+            assert (status == 403) is (row.writes or route.method not in ("GET", "HEAD")), (row.name, value)
     for path in ("/api/v1/command", "/snapshot"):
         assert surfaces.rest("POST", path, {"command": "key.count"}, headers=headers)[0] == 403
     assert surfaces.rest("GET", "/health", headers=headers)[0] == 200
