@@ -103,11 +103,12 @@ class Real:
 @dataclass(frozen=True)
 class Timeout:
     """Seconds to wait, fractions allowed, on the tape in whole milliseconds; `zero` says what 0 means. `last`: if other
-    words are refused, too, one of these decides the refusal."""
+    words are refused, too, one of these decides the refusal. `whole_ms`: RESP and Python give whole milliseconds."""
 
     name: str
     zero: str = "no limit"
     last: bool = False
+    whole_ms: bool = False
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ class Command:
     tagged        name of a JSON object -> tag -> field: `{tag: value}` or `{"type": tag, "value": value}` is this field
     links         families to whose routes with the same names in the path OpenAPI links from this row
     switch, python        setting that must be on for JSON surfaces; hints for the Python methods (methods.py)
+    parks         what is done to a call of the row that begins to wait, see engine/parking.py
     gives_back    rows that put back into a list what this row has popped: one for each word of `where`
     since, examples       version of Synap that introduced the row; words with replies, for docs and tests
     event                 what keyspace notifications say of the row's calls, see events.py
@@ -103,6 +104,7 @@ class Command:
     links: tuple[str, ...] = ()
     switch: str = ""
     python: Method = NO_HINTS
+    parks: str = ""
     gives_back: tuple[str, ...] = ()
     since: str = "0.1"
     examples: tuple[Example, ...] = ()

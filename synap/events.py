@@ -21,6 +21,9 @@ class How(Enum):
     TAKEN_ALONG = "`move_from` for the key, `move_to` for the key in the other namespace"
     DEADLINE = "each key, `del` if its deadline has passed, `persist` if the call says so"
     EXPIRED = "`expired`, for the key that is gone"
+    TRIMS = "each key that is named, and `xtrim` besides if the reply's number is not 0"
+    CREATES = "each of the keys whose bit is set in the reply's number"
+    UNTOLD = "none: what changes is no part of the key's value"
 
 
 @dataclass(frozen=True)

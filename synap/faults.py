@@ -9,7 +9,7 @@ Each row has a number for kernels (`synap/store/memory/refusals.py` is generated
 HTTP status and text for JSON surfaces. The caller fills in `{name}`; `%` in a RESP text stands for the name of the
 command, and `{typed}` for that name as the client has typed it. The text of a kernel's refusal may name `{number}`, the
 scalar of its reply, and `{second}`, the word of its reply at `layout.SECOND_NUMBER`; `{real}` and `{second_real}` if
-they are the bits of reals.
+they are the bits of reals. `{first_text}` and `{second_text}` are the first two items of the reply, which are texts.
 """
 
 import re
@@ -362,6 +362,58 @@ TABLE = (
     Row(242, "BAD_FUNCTION_FLUSH", "ERR FUNCTION FLUSH only supports SYNC|ASYNC option", 400),
     Row(243, "BAD_RESTORE_POLICY",
         "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.", 400),
+    Row(250, "BAD_ENTRY_ID", "ERR Invalid stream ID specified as stream command argument", 400),
+    Row(251, "ENTRY_ID_ZERO", "ERR The ID specified in XADD must be greater than 0-0", 400),
+    Row(252, "ENTRY_ID_NOT_ABOVE", "ERR The ID specified in XADD is equal or smaller than the target stream top item",
+        400),
+    Row(253, "STREAM_EXHAUSTED", "ERR The stream has exhausted the last possible ID, unable to add more items", 400),
+    Row(254, "TWO_TRIMS", "ERR syntax error, MAXLEN and MINID options at the same time are not compatible", 400),
+    Row(255, "NEGATIVE_MAXLEN_OF_STREAM", "ERR The MAXLEN argument must be >= 0.", 400),
+    Row(256, "NEGATIVE_LIMIT", "ERR The LIMIT argument must be >= 0.", 400),
+    Row(257, "LIMIT_WITHOUT_TRIM", "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
+        400),
+    Row(258, "LIMIT_WITHOUT_APPROXIMATION", "ERR syntax error, LIMIT cannot be used without the special ~ option", 400),
+    Row(259, "NO_TRIM", "ERR syntax error, XTRIM must be called with a trimming strategy", 400),
+    Row(260, "NEGATIVE_ENTRIES_ADDED", "ERR entries_added must be positive", 400),
+    Row(261, "SET_ID_BELOW_DELETED",
+        "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id", 400),
+    Row(262, "SET_ID_BELOW_OWN_DELETED",
+        "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id", 400),
+    Row(263, "SET_ID_BELOW_LAST", "ERR The ID specified in XSETID is smaller than the target stream top item", 400),
+    Row(264, "ENTRIES_ADDED_BELOW_LENGTH",
+        "ERR The entries_added specified in XSETID is smaller than the target stream length", 400),
+    Row(265, "BAD_INTERVAL_START", "ERR invalid start ID for the interval", 400),
+    Row(266, "BAD_INTERVAL_END", "ERR invalid end ID for the interval", 400),
+    Row(267, "UNBALANCED_STREAMS", "ERR Unbalanced '%' list of streams: for each stream key an ID or '$' must be "
+        "specified.", 400, "Invalid request: as many IDs as streams are wanted"),
+    Row(268, "NEW_ID_IN_READ",
+        "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.", 400),
+    Row(269, "NEWEST_IN_GROUP",
+        "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by "
+        "specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+        400),
+    Row(270, "NO_GROUP_IN_READ",
+        "NOGROUP No such key '{first_text}' or consumer group '{second_text}' in XREADGROUP with GROUP option", 400,
+        "Invalid request: no such stream or group"),
+    Row(271, "NO_GROUP", "NOGROUP No such key '{first_text}' or consumer group '{second_text}'", 400,
+        "Invalid request: no such stream or group"),
+    Row(272, "NO_GROUP_OF_KEY", "NOGROUP No such consumer group '{first_text}' for key name '{second_text}'", 400,
+        "Invalid request: no such group: {group}"),
+    Row(273, "GROUP_EXISTS", "BUSYGROUP Consumer Group name already exists", 409, "The group exists already: {group}"),
+    Row(274, "GROUP_NEEDS_KEY", "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may "
+        "want to use the MKSTREAM option to create an empty stream automatically.", 404, "Stream not found: {key}"),
+    Row(275, "BAD_ENTRIES_READ", "ERR value for ENTRIESREAD must be positive or -1", 400),
+    Row(276, "BAD_MIN_IDLE_OF_CLAIM", "ERR Invalid min-idle-time argument for XCLAIM", 400),
+    Row(277, "BAD_MIN_IDLE_OF_AUTOCLAIM", "ERR Invalid min-idle-time argument for XAUTOCLAIM", 400),
+    Row(278, "BAD_IDLE", "ERR Invalid IDLE option argument for XCLAIM", 400),
+    Row(279, "BAD_TIME", "ERR Invalid TIME option argument for XCLAIM", 400),
+    Row(280, "BAD_RETRY_COUNT", "ERR Invalid RETRYCOUNT option argument for XCLAIM", 400),
+    Row(281, "UNKNOWN_CLAIM_OPTION", "ERR Unrecognized XCLAIM option '{word}'", 400),
+    Row(282, "NOT_CLAIM_OPTION", "ERR Unrecognized XCLAIM option '{first_text}'", 400,
+        "Invalid request: an ID is wanted"),
+    Row(283, "NO_GROUP_GIVEN", "ERR Missing GROUP option for XREADGROUP", 400),
+    Row(284, "BAD_BLOCK", "ERR timeout is not an integer or out of range", 400,
+        "Invalid request: timeout is not an integer or out of range"),
 )  # fmt: skip
 
 BY_NUMBER = {row.number: row for row in TABLE}

@@ -22,6 +22,7 @@
     Tuple({...})         an array of fixed members; in JSON an object with their names
     Record({...})        a map with these names; one that ends in `?` may be missing; in RESP2 names and values in turn
     Map(item)            a map with any names
+    ByName(item)         a map with any names; in RESP2 an array of arrays of two, a name and an item
     Pairs(first, second) an array of arrays of two; in RESP2 one array of firsts and seconds in turn
     Pushed(item)         one or more pushes; in RESP2 as many arrays
     Either(one, other)   one of these
@@ -119,6 +120,13 @@ class Map:
 
 
 @dataclass(frozen=True)
+class ByName:
+    """A map with any names, which RESP2 spells as pairs that do not run together."""
+
+    item: "Template"
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Pairs, such as members with their scores."""
 
@@ -158,9 +166,9 @@ class As:
     template: "Template"
 
 
-Template: TypeAlias = Leaf | Status | Array | SetOf | Tuple | Record | Map | Pairs | Pushed | Either
+Template: TypeAlias = Leaf | Status | Array | SetOf | Tuple | Record | Map | ByName | Pairs | Pushed | Either
 Members: TypeAlias = tuple[tuple[str, Template], ...]
-GROUPS = (Array, SetOf, Tuple, Record, Map, Pairs, Pushed)
+GROUPS = (Array, SetOf, Tuple, Record, Map, ByName, Pairs, Pushed)
 
 
 def or_nil(template: Template) -> Either:
@@ -183,7 +191,7 @@ def inner(template: Template) -> Iterator[Template]:
         yield from (member for _, member in template.members)
     elif isinstance(template, Pairs):
         yield from (template.first, template.second)
-    elif isinstance(template, SetOf | Map | Pushed):
+    elif isinstance(template, SetOf | Map | ByName | Pushed):
         yield template.item
 
 

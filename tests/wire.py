@@ -11,6 +11,7 @@ from typing import Any
 from synap.reply import (
     GROUPS,
     Array,
+    ByName,
     Either,
     Leaf,
     Map,
@@ -154,6 +155,11 @@ class Reader:
                 if len(mapped) < number:
                     raise Unlike(f"{mapped} had a name twice")
                 return mapped
+            case ByName(item):
+                if self.version == 3:
+                    return {self.text(wanted): self.read(item) for _ in range(self.count(b"%", wanted))}
+                pair = Tuple({"name": Leaf.TEXT, "item": item})
+                return dict(self.read(pair) for _ in range(self.count(b"*", wanted)))
             case Pairs(first, second):
                 number = self.count(b"*", wanted)
                 pair = Tuple({"first": first, "second": second})

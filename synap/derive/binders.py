@@ -54,7 +54,7 @@ from synap.derive.conversions import (
 )
 from synap.derive.spread import SPREADS
 from synap.faults import Fault
-from synap.ranges import TAPE_WORDS_MAX, TIMEOUT_MAX
+from synap.ranges import TAPE_WORDS_MAX, TIMEOUT_MAX, TIMEOUT_MS_MAX
 from synap.store.memory.layout import FORM_JSON, MARK_BITS, PACKED_HEAD, PRESENT
 
 Fields = Mapping[str, Any]
@@ -381,6 +381,12 @@ def _simple(node: Simple | Flag, slot: int) -> Step:
             draft.tape[base + slot] = number
 
         return choice
+    if isinstance(node, Timeout) and node.whole_ms:
+
+        def milliseconds(fields: Fields, draft: _Draft, base: int) -> None:
+            draft.tape[base + slot] = to_integer(name, given(fields), 0, TIMEOUT_MS_MAX - 1)
+
+        return milliseconds
     if isinstance(node, Timeout):
 
         def timeout(fields: Fields, draft: _Draft, base: int) -> None:

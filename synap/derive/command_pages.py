@@ -33,6 +33,7 @@ from synap.reply import (
     DONE,
     GROUPS,
     Array,
+    ByName,
     Either,
     Leaf,
     Map,
@@ -180,7 +181,7 @@ def _group(template: Any, s: str) -> str:
             return f"array{s} of " + " and ".join(map(_several, items)) + (", in turn" if len(items) > 1 else "")
         case SetOf(item):
             return f"set{s} of {_several(item)}"
-        case Map(item):
+        case Map(item) | ByName(item):
             return f"map{s} of names and {_several(item)}"
         case Pairs(first, second):
             return f"array{s} of pairs of {_several(first)} and {_several(second)}"

@@ -81,7 +81,7 @@ class Image:
         for word in sorted(self._containers - set(catalogue.by_resp)):
             self._container(word)
         marks = (("%", "\x01"), ("{number}", "\x02"), ("{second}", "\x03"), ("{typed}", "\x04"), ("{real}", "\x05"),
-                 ("{second_real}", "\x06"))  # fmt: skip
+                 ("{second_real}", "\x06"), ("{first_text}", "\x07"), ("{second_text}", "\x08"))  # fmt: skip
         self.refusals: dict[int, tuple[int, int]] = {}  # number -> octet and size of the text
         for fault in faults.TABLE:
             text = fault.resp
@@ -253,6 +253,8 @@ class Image:
                 self._emit(grammar.JUDGED, slot, a=self._judges[node.judge], b=isinstance(node, Real))
             case Int() if node.strict:
                 self._emit(grammar.INT, slot, a=node.least, b=1, fault=node.fault)
+            case Timeout() if node.whole_ms:
+                self._emit(grammar.TIMEOUT, slot, b=1, fault="BAD_BLOCK")
             case Timeout() if node.last:
                 self._emit(grammar.LAST, slot, fault="BAD_TIMEOUT")
             case Text() if node.cursor:

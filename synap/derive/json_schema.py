@@ -31,6 +31,7 @@ from synap.reply import GROUPS as GROUP_TEMPLATES
 from synap.reply import (
     Array,
     As,
+    ByName,
     Each,
     Either,
     Leaf,
@@ -215,7 +216,7 @@ def reply_schema(template: Template) -> Schema:
         case Tuple(members) | Record(members):
             return object_of({name.removesuffix("?"): reply_schema(member) for name, member in members},
                              [name for name, _ in members if not name.endswith("?")])  # fmt: skip
-        case Map(item):
+        case Map(item) | ByName(item):
             return {"type": "object", "additionalProperties": reply_schema(item)}
         case Pairs(first, second):
             pair = {"type": "array", "prefixItems": [reply_schema(first), reply_schema(second)], "minItems": 2,

@@ -256,7 +256,7 @@ def _pieces(nodes: tuple[Argument, ...], given: dict[int, Parameter]) -> Iterato
             yield from _pieces(node.inner, given)
         elif isinstance(node, Token):
             inside = [given[id(inner)] for inner in node.inner]
-            if is_counted(inside[0]):
+            if is_counted(inside[0]) or isinstance(inside[0].node, Halves):
                 yield from (f'"{node.word}"', _piece(inside[0]))
                 continue
             make = "listed" if inside[0].type.startswith("Sequence") else "option"

@@ -159,7 +159,7 @@ def _simple(row: Command, node: Simple, optional: bool) -> Parameter:
 
 
 def _token(row: Command, token: Token) -> Iterator[Parameter]:
-    if len(token.inner) == 1 and isinstance(token.inner[0], Counted):  # a row with a word before its group needs both
+    if len(token.inner) == 1 and isinstance(token.inner[0], Counted | Halves):  # needed, with the word before it
         yield replace(_group(row, token.inner[0], True), word=token.word)
         return
     if any(isinstance(node, GROUPS) and (len(token.inner) > 1 or len(node.inner) > 1) for node in token.inner):

@@ -43,6 +43,7 @@ from synap.store.memory.layout import (
     ITEM_REAL,
     ITEMS,
     MARK_BITS,
+    MARK_BY_NAME,
     MARK_DEGREES,
     MARK_DIGITS,
     MARK_DISTANCE,
@@ -65,6 +66,7 @@ Spell = Callable[[Any, dict[str, Any]], Any]
 BY_FIELDS = "by_fields"
 NAME = MARK_NAME << MARK_BITS | ITEM_NIL
 DIGITS = MARK_DIGITS << MARK_BITS | ITEM_NIL
+DIGITS_END = MARK_DISTANCE << MARK_BITS
 NO_ARRAY = MARK_NO_ARRAY << MARK_BITS | ITEM_NIL
 TRUTH = MARK_TRUTH << MARK_BITS | ITEM_NIL
 DECIMALS = {MARK_DISTANCE << MARK_BITS | ITEM_NIL: 4, MARK_DEGREES << MARK_BITS | ITEM_NIL: 17}
@@ -95,7 +97,7 @@ def items(numbers: Any, octets: Any, reply: int = layout.REPLY, known: tuple[str
             members.append(None)
         elif size == TRUTH:
             members.append(bool(value))
-        elif size >= DIGITS:
+        elif DIGITS <= size < DIGITS_END:
             members.append((b"%d" % value, (size - DIGITS) >> MARK_BITS))
         elif size == ITEM_NIL:
             members.append(None)
@@ -107,7 +109,7 @@ def items(numbers: Any, octets: Any, reply: int = layout.REPLY, known: tuple[str
             members, left = [], value * (2 if mark == MARK_MAP else 1) + 1
         left -= 1
         while not left:
-            group = _mapped(members) if mark == MARK_MAP else members
+            group = _mapped(members) if mark == MARK_MAP else _by_name(members) if mark == MARK_BY_NAME else members
             members, left, mark = outer.pop()
             members.append(group)
             left -= 1
@@ -130,6 +132,11 @@ def _mapped(members: list[Any]) -> dict[Any, Any]:
     if found and not isinstance(found[0], str):
         found = [_name(name) for name in found]
     return dict(zip(found, members[1::2], strict=True))
+
+
+def _by_name(pairs: list[Any]) -> dict[Any, Any]:
+    """Return the map that these pairs of a name and a value are."""
+    return {_name(name): value for name, value in pairs}
 
 
 def _name(value: Any) -> Any:

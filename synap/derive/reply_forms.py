@@ -17,6 +17,7 @@ from synap.faults import Fault
 from synap.reply import (
     GROUPS,
     Array,
+    ByName,
     Either,
     Leaf,
     Map,
@@ -196,7 +197,7 @@ def _form(
             return lambda found: [forms[i % len(forms)](each) for i, each in enumerate(found)]
         case Record():
             return _record([(name, form_of(each)) for name, each in template.members])
-        case Map(item):
+        case Map(item) | ByName(item):
             of_item = form_of(item)
             return lambda found: {name_form(name) if isinstance(name, bytes) else name: of_item(each)
                                   for name, each in found.items()}  # fmt: skip
@@ -235,7 +236,7 @@ def _is(template: Template, value: Any) -> bool:
             return any(isinstance(one, GROUPS) for item in template.items for one in choices(item))
         return isinstance(template, Array | SetOf | Tuple | Pairs | Pushed)
     if isinstance(value, dict):
-        return isinstance(template, Record | Map)
+        return isinstance(template, Record | Map | ByName)
     leaves = {bool: Leaf.DONE, type(None): Leaf.NIL, int: Leaf.INTEGER, float: Leaf.REAL}
     also = {int: Leaf.TIME, float: Leaf.DISTANCE}
     return template is leaves[type(value)] or template is also.get(type(value))

@@ -88,7 +88,7 @@ class _Reader:
         elif isinstance(node, Real):
             found[node.name] = struct.unpack("<d", struct.pack("<q", number))[0]
         elif isinstance(node, Timeout):
-            found[node.name] = seconds(number)
+            found[node.name] = number if node.whole_ms else seconds(number)
         else:
             assert isinstance(node, Int), f"no such kind of argument: {node!r}"
             found[node.name] = number

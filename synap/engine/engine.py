@@ -16,7 +16,7 @@ from synap.derive import tape_reader
 from synap.derive.heap_image import Image
 from synap.derive.json_aliases import Pack
 from synap.derive.outcomes import refused
-from synap.engine import give_back, one_key
+from synap.engine import give_back, one_key, parking
 from synap.engine.callers import Caller, Surface
 from synap.engine.diagnostics import Diagnostics
 from synap.engine.host import Host
@@ -322,6 +322,7 @@ class Engine:
             for space, start, size in tape_reader.awaited(row, numbers, self.bytes, tape)
         ]
         wait = numbers[tape + tape_reader.timeout_slot(row)]
+        call = parking.parked(self, row, call, now)
         parked = Parked(call, row_at, tuple(dict.fromkeys(hashes)), now + wait if wait else 0, caller, deliver)
         self.interest.park(parked)
         caller.parked = parked

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 LETTERS = "g$lshzxetdnKEm"
 ALL = frozenset("g$lshzxetd")
 CLASSES = {"kv": "$", "list": "l", "set": "s", "hash": "h", "zset": "z", "key": "g", "bitmap": "$", "hyperloglog": "$",
-           "geospatial": "z"}  # fmt: skip
+           "geospatial": "z", "xstream": "t"}  # fmt: skip
 """The class of the events of a family's rows."""
 CHANGELESS = frozenset("nm")
 """Classes of events that are no change of their own."""
@@ -295,6 +295,15 @@ class KeyspaceEvents:
                 yield kind, "rpush" if fields.get("whereto") == "RIGHT" else "lpush", target
                 yield kind, "lpop" if fields.get("wherefrom") == "LEFT" else "rpop", source
                 yield from _gone(source)
+            case How.TRIMS:
+                yield from _put(kind, event, target)
+                if self._engine.numbers[layout.REPLY]:
+                    yield kind, "xtrim", target
+            case How.CREATES:
+                created = self._engine.numbers[layout.REPLY]
+                yield from ((kind, event, seen) for i, seen in enumerate(found) if created >> i & 1)
+            case How.UNTOLD:
+                pass
             case How.RENAMED:
                 yield "n", "new", target  # the key that was there is deleted first
                 yield "g", "rename_from", source

@@ -6,7 +6,8 @@ first, as in Redis; the call as a whole would take an element of the first key i
 
 from typing import TYPE_CHECKING
 
-from synap.arguments import GROUPS, Key
+from synap.arguments import Key
+from synap.arguments import layout as layout_of
 from synap.call import Call
 from synap.derive import tape_reader
 from synap.derive.packed_calls import call_of
@@ -27,11 +28,14 @@ def call_for(engine: "Engine", parked: "Parked", h: int) -> Call:
     engine.put(call)
     fields = tape_reader.read(row, engine.numbers, engine.bytes, layout.CALL, with_form)
     group, key = next(
-        (node, inner) for node in row.args if isinstance(node, GROUPS) for inner in node.inner if isinstance(inner, Key)
+        (place.group, place.node)
+        for place in layout_of(row.args)
+        if place.group is not None and isinstance(place.node, Key)
     )
     kept, at = [], layout.CALL_BLOB * layout.WORD
-    for name in (item[key.name] for item in fields[group.name]):
+    for item in fields[group.name]:
+        name = item[key.name]
         engine.bytes[at : at + len(name)] = name
         if key_info.hash_of(engine.words, engine.octets, call.namespace, at, len(name)) == h:
-            kept.append(name)
+            kept.append(item if len(group.inner) > 1 else name)
     return call_of(row, call.namespace, **fields | {group.name: kept})

@@ -6,7 +6,7 @@ Texts are bytes (or str), records and maps dictionaries, tuples, arrays, sets an
 import json
 from typing import Any
 
-from synap.reply import Array, Either, Leaf, Map, Pairs, Record, SetOf, Status, Template, Tuple
+from synap.reply import Array, ByName, Either, Leaf, Map, Pairs, Record, SetOf, Status, Template, Tuple
 
 LISTS = (Array, SetOf, Tuple, Pairs)
 
@@ -46,6 +46,11 @@ def resp(of: Template, value: Any, version: int) -> bytes:
         case Map(item):
             pairs = [bulk(name) + resp(item, each, version) for name, each in value.items()]
             return head(len(pairs), third) + b"".join(pairs)
+        case ByName(item):
+            pairs = [bulk(name) + resp(item, each, version) for name, each in value.items()]
+            if third:
+                return head(len(pairs), third) + b"".join(pairs)
+            return b"*%d\r\n" % len(pairs) + b"".join(b"*2\r\n" + pair for pair in pairs)
         case Pairs(first, second):
             pairs = [resp(first, one, version) + resp(second, other, version) for one, other in value]
             if third:
@@ -73,7 +78,7 @@ def chosen(choices: tuple[Template, ...], value: Any) -> Template:
         elif isinstance(value, list):
             fits = isinstance(one, LISTS)
         elif isinstance(value, dict):
-            fits = isinstance(one, Record | Map)
+            fits = isinstance(one, Record | Map | ByName)
         elif isinstance(value, int | float):
             fits = one in (Leaf.INTEGER, Leaf.TIME, Leaf.REAL, Leaf.ANY)
         else:
@@ -107,7 +112,7 @@ def as_json(of: Template, value: Any) -> Any:
             return {name: as_json(member, each) for (name, member), each in zip(members, value, strict=True)}
         case Record(members):
             return {name: as_json(member, value[name]) for name, member in members}
-        case Map(item):
+        case Map(item) | ByName(item):
             return {as_json(Leaf.TEXT, name): as_json(item, each) for name, each in value.items()}
         case Pairs(first, second):
             return [[as_json(first, one), as_json(second, other)] for one, other in value]

@@ -27,6 +27,7 @@ from synap.reply import (
     TIME,
     VALUE,
     Array,
+    ByName,
     Either,
     Map,
     Pairs,
@@ -124,6 +125,10 @@ class Program:
                 for name, each in value.items():
                     self.write(TEXT, name, 0)
                     self.write(item, each, first)
+            case ByName(item):
+                self.steps.append((MARK_STEP, layout.MARK_BY_NAME, len(value)))
+                for name, each in value.items():
+                    self.group(layout.MARK_NAMED, [(TEXT, name, 0), (item, each, first)])
             case Pairs(one, other):
                 self.steps.append((MARK_STEP, layout.MARK_PAIRS, len(value)))
                 for a, b in value:
@@ -274,7 +279,7 @@ class Drawn:
         draw = self.chance.randrange
         if depth == 0 or draw(4) == 0:
             return self.chance.choice(LEAVES)
-        match draw(7):
+        match draw(8):
             case 0:
                 return Array(*(self.template(depth - 1) for _ in range(self.chance.choice((1, 1, 2)))))
             case 1:
@@ -285,6 +290,8 @@ class Drawn:
                 return Record({self.name(): self.template(depth - 1) for _ in range(draw(1, 4))})
             case 4:
                 return Map(self.template(depth - 1))
+            case 6:
+                return ByName(self.template(depth - 1))
             case 5:
                 return Pairs(self.template(depth - 1), self.chance.choice(LEAVES))
         inner = self.template(depth - 1)
@@ -305,7 +312,7 @@ class Drawn:
                 return [self.value(member) for _, member in members]
             case Record(members):
                 return {name: self.value(member) for name, member in members}
-            case Map(item):
+            case Map(item) | ByName(item):
                 return {self.text()[:20]: self.value(item) for _ in range(draw(4))}
             case Pairs(first, second):
                 return [[self.value(first), self.value(second)] for _ in range(draw(4))]

@@ -12,6 +12,7 @@ from synap.client.generated.renames import RenamesMethods
 from synap.client.generated.scripts import ScriptsMethods
 from synap.client.generated.sets import SetsMethods
 from synap.client.generated.sorting import SortingMethods
+from synap.client.generated.streams import StreamsMethods
 from synap.client.generated.strings import StringsMethods
 from synap.client.generated.substrings import SubstringsMethods
 from synap.client.generated.zsets import ZsetsMethods
@@ -22,6 +23,6 @@ __all__ = ["RowMethods"]
 class RowMethods(
     StringsMethods[D], KeysMethods[D], SubstringsMethods[D], ListsMethods[D], SetsMethods[D], HashesMethods[D],
     ZsetsMethods[D], RenamesMethods[D], BitmapsMethods[D], HyperloglogMethods[D], GeoMethods[D],
-    SortingMethods[D], ScriptsMethods[D], LibrariesMethods[D],
+    SortingMethods[D], StreamsMethods[D], ScriptsMethods[D], LibrariesMethods[D],
 ):  # fmt: skip
     """The methods of every row."""

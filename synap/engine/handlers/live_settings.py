@@ -203,6 +203,7 @@ def _busy_ms(engine: Engine, ms: int) -> None:
 
 
 _COUNT, _BYTES = whole(0, LONG_MAX), memory()
+_FULL_CHUNK = "how large a chunk of a stream grows; 0: without this limit"
 
 LIVE: dict[str, Live] = {
     "maxmemory": Live(memory(0, ULONG_MAX), _memory_shown, _memory,
@@ -260,5 +261,7 @@ LIVE: dict[str, Live] = {
     "set-max-intset-entries": _small(layout.SET_INTEGERS_MAX, _COUNT),
     "zset-max-listpack-entries": _small(layout.ZSET_ENTRIES_MAX, _COUNT),
     "zset-max-listpack-value": _small(layout.ZSET_VALUE_MAX, _BYTES),
+    "stream-node-max-bytes": _register(layout.STREAM_BYTES_MAX, _BYTES, _FULL_CHUNK),
+    "stream-node-max-entries": _register(layout.STREAM_ENTRIES_MAX, _COUNT, _FULL_CHUNK),
     "hll-sparse-max-bytes": _small(layout.HLL_SPARSE_MAX, _BYTES),
 }  # fmt: skip

@@ -88,9 +88,9 @@ KEPT: dict[str, Known] = {
     )),
     **_all(whole(0, LONG_MAX), (
         "acllog-max-len 128 cluster-node-timeout 15000 cluster-ping-interval 0 "
-        "repl-backlog-ttl 3600 stream-node-max-entries 100"
+        "repl-backlog-ttl 3600"
     )),
-    **_all(memory(), "auto-aof-rewrite-min-size 67108864 stream-node-max-bytes 4096"),
+    **_all(memory(), "auto-aof-rewrite-min-size 67108864"),
     **_all(memory(0, ULONG_MAX), "cluster-link-sendbuf-limit 0"),
     **_all(memory(1), "active-defrag-ignore-bytes 104857600"),
     **_all(choice("allchannels", "resetchannels"), "acl-pubsub-default resetchannels"),

@@ -89,6 +89,10 @@ KINDS = (
         encodings=("listpack", "skiplist"),
         category="sortedset", sorts=IN_ORDER,
     ),
+    Kind(
+        "stream", 6, "streams", family="xstream", rows=("synap.commands.streams",), root_words=14,
+        encodings=("stream",),
+    ),
 )
 NAMED = (
     NamedKind("queue", 16, "queues", rows=("synap.commands.queues",), due_row="queue.requeue"),

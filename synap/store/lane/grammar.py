@@ -7,7 +7,8 @@ file).
 
     op  slot  a  b  c  refusal
 
-    TEXT INT REAL TIMEOUT   read one word into `slot`; an INT with b = 1 must be at least `a`
+    TEXT INT REAL TIMEOUT   read one word into `slot`; an INT with b = 1 must be at least `a`,
+                a TIMEOUT with b = 1 is an integer in ms
     CHOICE      read one word, one of the `b` texts at `a` (pairs of octet, size): its number goes into `slot`
     IF_TOKEN    if the next word is the text (a, b), skip it; else go to c
     IF_LEFT     go to c unless more than `a` words are left, and at most `b` if it is not 0
@@ -102,6 +103,12 @@ def take(words, octets, op, start, size, tape, slot, texts, count, refusal):
         number = choose(words, octets, start, size, texts, count)
         words[tape + slot] = number
         return refusal if number == 0 else np.int64(0)
+    if op == TIMEOUT and count:
+        value, valid = parse_integer(octets, start, size)
+        if not valid or value >= TIMEOUT_MS_MAX:
+            return refusal
+        words[tape + slot] = value
+        return np.int64(NEGATIVE_TIMEOUT if value < 0 else 0)
     real, valid = parse_real(octets, start, size)
     if not valid:
         return refusal

@@ -206,7 +206,7 @@ def run(words, octets, session, at, end, now, budget):
                     reason = HANDLER
                     break
                 words[COUNTERS + COUNTER_WORDS * code + COUNTER_REFUSALS] += 1
-                out = resp.put_refusal(words, octets, out, row, fault, 0, 0)
+                out = resp.put_refusal(words, octets, out, row, fault, 0)
             elif in_multi:
                 out = transactions.queue(words, octets, session, row, tape_size, blob_size, out, now)
             else:

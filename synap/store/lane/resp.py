@@ -30,11 +30,13 @@ from synap.store.memory.layout import (
     LIMIT_WORDS,
     MARK_ARRAY,
     MARK_BITS,
+    MARK_BY_NAME,
     MARK_DEGREES,
     MARK_DIGITS,
     MARK_DISTANCE,
     MARK_MAP,
     MARK_NAME,
+    MARK_NAMED,
     MARK_NO_ARRAY,
     MARK_PAIR,
     MARK_PAIRS,
@@ -63,6 +65,8 @@ from synap.store.memory.layout import (
 INCOMPLETE, INLINE, BAD_COUNT_LINE, BAD_SIZE_LINE, NOT_A_BULK, TOO_LONG = 0, -1, -2, -3, -4, -5
 CR, LF, STAR, DOLLAR, MINUS = 13, 10, 42, 36, 45
 NAME_MARK, NUMBER_MARK, SECOND_MARK, TYPED_MARK, REAL_MARK, SECOND_REAL_MARK = 1, 2, 3, 4, 5, 6
+FIRST_TEXT_MARK, SECOND_TEXT_MARK = 7, 8
+SPACE = 32
 """Bytes in the text of a refusal: the places of the command's name, of numbers, of the name as the client has typed it,
 of numbers that are reals."""
 REAL_DECIMALS, DISTANCE_DECIMALS, DEGREES_DECIMALS = 6, 4, 17
@@ -249,6 +253,10 @@ def put_mark(words, octets, at, row, mark, value, version):
         octets[at + 2] = CR
         octets[at + 3] = LF
         return at + 4
+    if mark == MARK_BY_NAME:
+        return put_line(octets, at, PERCENT if version == 3 else STAR, value)
+    if mark == MARK_NAMED:
+        return at if version == 3 else put_line(octets, at, STAR, value)
     if mark >= MARK_DIGITS:
         return put_bulk(octets, at, at + 32, print_integer(octets, at + 32, value))
     if mark == MARK_ARRAY:
@@ -314,11 +322,22 @@ def put_typed(words, octets, at, row):
 
 
 @kernel
-def put_refusal(words, octets, at, row, number, value, second):
-    """Write the text of a refusal, with the command's name and two numbers inserted, and count the refusal.
+def put_line_text(octets, at, source, size):
+    """Write a text that is a part of a line: with spaces in place of its line ends; return the octet behind it."""
+    for i in range(size):
+        c = octets[source + i]
+        octets[at + i] = SPACE if c == CR or c == LF else c
+    return at + size
+
+
+@kernel
+def put_refusal(words, octets, at, row, number, reply):
+    """Write the text of a refusal, with the command's name and numbers or texts of the reply inserted, and count the
+    refusal. `reply` is 0 if there is none, and the text names nothing of it.
 
     Return the octet behind the text.
     """
+    value, second = words[reply], words[reply + SECOND_NUMBER]
     fault = (number >> REFUSED_SHIFT) - 1
     words[REFUSALS + fault] += 1
     octets[at] = MINUS
@@ -337,6 +356,9 @@ def put_refusal(words, octets, at, row, number, value, second):
             at += print_integer(octets, at, second)
         elif c == TYPED_MARK:
             at = put_typed(words, octets, at, row)
+        elif c == FIRST_TEXT_MARK or c == SECOND_TEXT_MARK:
+            place = reply + 2 + 2 * (c - FIRST_TEXT_MARK)
+            at = put_line_text(octets, at, words[place], words[place + 1] >> MARK_BITS)
         elif c == REAL_MARK:
             at += print_fixed(octets, at, real_of(value), REAL_DECIMALS)
         elif c == SECOND_REAL_MARK:
@@ -374,7 +396,7 @@ def put_reply(words, octets, at, row, status, reply, version):
     if status == NIL or status == NO_ITEM:
         return put_nil(octets, at, version, kind & REPLY_GROUP and status == NIL)
     if status >= REFUSED:
-        return put_refusal(words, octets, at, row, status, words[reply], words[reply + SECOND_NUMBER])
+        return put_refusal(words, octets, at, row, status, reply)
     count = words[reply + 1]
     if status != ITEM:
         head = TILDE if kind & REPLY_SET and version == 3 else STAR

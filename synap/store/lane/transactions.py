@@ -182,21 +182,21 @@ def control(words, octets, session, code, out):
     flags = words[session + SESSION_FLAGS]
     if code == codes.TRANSACTION_MULTI:
         if flags & IN_MULTI:
-            return resp.put_refusal(words, octets, out, 0, NESTED_MULTI, 0, 0)
+            return resp.put_refusal(words, octets, out, 0, NESTED_MULTI, 0)
         words[session + SESSION_FLAGS] |= IN_MULTI
         return put_word(octets, out, 0)
     if code == codes.TRANSACTION_DISCARD:
         if not flags & IN_MULTI:
-            return resp.put_refusal(words, octets, out, 0, DISCARD_WITHOUT_MULTI, 0, 0)
+            return resp.put_refusal(words, octets, out, 0, DISCARD_WITHOUT_MULTI, 0)
         if words[session + SESSION_WATCHED]:
             return 0
         end_multi(words, session)
         return put_word(octets, out, 0)
     if not flags & IN_MULTI:
-        return resp.put_refusal(words, octets, out, 0, EXEC_WITHOUT_MULTI, 0, 0)
+        return resp.put_refusal(words, octets, out, 0, EXEC_WITHOUT_MULTI, 0)
     if flags & MULTI_BROKEN and not words[session + SESSION_WATCHED]:
         end_multi(words, session)
-        return resp.put_refusal(words, octets, out, 0, EXEC_ABORTED, 0, 0)
+        return resp.put_refusal(words, octets, out, 0, EXEC_ABORTED, 0)
     return 0
 
 
@@ -209,7 +209,7 @@ def run_control(words, octets, session, row, out, now):
     refuse = words[REFUSE] | words[REFUSE_CALLER]
     refusal = calls.guard(refuse, words[row + ROW_FLAGS]) if refuse else 0
     if refusal:
-        return resp.put_refusal(words, octets, out, row, refusal, 0, 0)
+        return resp.put_refusal(words, octets, out, row, refusal, 0)
     code = words[row + ROW_CODE]
     written = control(words, octets, session, code, out)
     if written == 0 and code == codes.TRANSACTION_EXEC:
@@ -228,7 +228,7 @@ def queue(words, octets, session, row, tape_size, blob_size, out, now):
         return put_word(octets, out, 1)
     words[session + SESSION_FLAGS] |= MULTI_BROKEN
     words[COUNTERS + COUNTER_WORDS * words[row + ROW_CODE] + COUNTER_REFUSALS] += 1
-    return resp.put_refusal(words, octets, out, row, refusal, 0, 0)
+    return resp.put_refusal(words, octets, out, row, refusal, 0)
 
 
 @kernel

@@ -21,8 +21,9 @@ DEFAULTS = {
     layout.HASH_ENTRIES_MAX: 512, layout.HASH_VALUE_MAX: 64, layout.LIST_SIZE_MAX: -2,
     layout.SET_ENTRIES_MAX: 128, layout.SET_VALUE_MAX: 64, layout.SET_INTEGERS_MAX: 512,
     layout.ZSET_ENTRIES_MAX: 128, layout.ZSET_VALUE_MAX: 64, layout.HLL_SPARSE_MAX: 3000,
+    layout.STREAM_BYTES_MAX: 4096, layout.STREAM_ENTRIES_MAX: 100,
 }  # fmt: skip
-"""The use counters and the limits of small forms with which a store begins: the defaults of Redis."""
+"""The use counters and the limits of small forms and of chunks with which a store begins: the defaults of Redis."""
 
 
 class Heap:

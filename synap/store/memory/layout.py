@@ -69,6 +69,7 @@ ROOM_LIMITS = 234  # limits of rooms that are created without any: events, bytes
 HASH_ENTRIES_MAX, HASH_VALUE_MAX, LIST_SIZE_MAX = 245, 246, 247
 SET_ENTRIES_MAX, SET_VALUE_MAX, SET_INTEGERS_MAX = 248, 249, 250
 ZSET_ENTRIES_MAX, ZSET_VALUE_MAX, HLL_SPARSE_MAX = 251, 252, 253
+STREAM_BYTES_MAX, STREAM_ENTRIES_MAX = 260, 261  # of a full chunk of a stream, as a node of Redis has them
 INNER_DEADLINES = 254  # 1 once an element of a structure, as the field of a hash, has got a deadline
 LACKED = 258  # bytes in use that would have to be left for what the call under way has asked for in vain, else 0
 EVICTS_SELF = 259  # 1 while a caller evicts by itself what a call lacks, one key at a time (engine/keyspace_events.py)
@@ -236,6 +237,7 @@ MARK_ARRAY, MARK_SET, MARK_MAP, MARK_PAIRS, MARK_PAIR, MARK_NAME = 1, 2, 3, 4, 5
 MARK_DIGITS = 7  # and the three above it: the text of an integer, in the form of this number - MARK_DIGITS
 MARK_DISTANCE, MARK_DEGREES, MARK_NO_ARRAY = 11, 12, 13
 MARK_TRUTH = 14
+MARK_BY_NAME, MARK_NAMED = 15, 16
 # How a text of a reply is spelled, in its mark: as a text, a status, an error, a big number, or with a format.
 AS_STATUS, AS_ERROR, AS_BIG_NUMBER, AS_VERBATIM, STYLE_MASK = 0x04, 0x08, 0x0C, 0x10, 0x1C
 VERBATIM_HEAD = 4  # bytes before a text with a format: `txt:`

@@ -192,7 +192,7 @@ def run_row(words, octets, row, count):
 @kernel
 def push_refusal(words, octets, state, row, number):
     """Push the table of an error; return REFUSED."""
-    resp.put_refusal(words, octets, SPELLED_AT, row, number, 0, 0)
+    resp.put_refusal(words, octets, SPELLED_AT, row, number, 0)
     replies.push_reply(words, octets, state, SPELLED_AT)
     return REFUSED
 

@@ -13,6 +13,7 @@ from synap.io.embedded.generated.rooms import RoomsMethods
 from synap.io.embedded.generated.scripts import ScriptsMethods
 from synap.io.embedded.generated.sets import SetsMethods
 from synap.io.embedded.generated.sorting import SortingMethods
+from synap.io.embedded.generated.streams import StreamsMethods
 from synap.io.embedded.generated.strings import StringsMethods
 from synap.io.embedded.generated.substrings import SubstringsMethods
 from synap.io.embedded.generated.zsets import ZsetsMethods
@@ -22,7 +23,7 @@ __all__ = ["RowMethods"]
 
 class RowMethods(
     StringsMethods, KeysMethods, SubstringsMethods, ListsMethods, SetsMethods, HashesMethods, ZsetsMethods,
-    QueuesMethods, RenamesMethods, BitmapsMethods, HyperloglogMethods, GeoMethods, SortingMethods, RoomsMethods,
-    ScriptsMethods, LibrariesMethods,
+    QueuesMethods, RenamesMethods, BitmapsMethods, HyperloglogMethods, GeoMethods, SortingMethods,
+    StreamsMethods, RoomsMethods, ScriptsMethods, LibrariesMethods,
 ):  # fmt: skip
     """The methods of every row."""

@@ -1,7 +1,6 @@
 """Events of rooms: how they are stored, in chunks that are filled at one end of a ring and freed at the other.
 
     room       limits, offsets, counters, ring of chunks, table of subscribers, name
-    ring       refs of chunks: the i-th is at (head + i) & (capacity in chunks - 1)
     chunk      offset of its first event, events, words used, words, then the events one behind the other
     event      data size << 8 | mark, name size, time (ms), name, data (padded to a word)
 
@@ -14,13 +13,14 @@ from synap.compiler.jit import kernel
 from synap.kernels.spans import move
 from synap.store.memory import arena, tables
 from synap.store.memory.layout import MARK_BITS
-from synap.store.records import timers
+from synap.store.records import rings, timers
 from synap.store.records.timers import NEVER
 
 # Words of a room; NAME_SIZE, TIMER and KIND (14, 15) as in named_records.py.
 EVENTS_MAX, BYTES_MAX, RETENTION_MS = 1, 2, 3  # limits; 0: none
 FIRST, AFTER, CREATED, BYTES, CONSUMED = 4, 5, 6, 7, 8  # first offset held, next offset, ms, bytes held, statistics
-CHUNKS, CHUNKS_CAPACITY, CHUNKS_HEAD, CHUNKS_COUNT, HEAD_AT = 16, 17, 18, 19, 20
+CHUNKS = 16  # a ring
+CHUNKS_COUNT, HEAD_AT = CHUNKS + rings.COUNT, CHUNKS + rings.RING_WORDS
 SUBSCRIBERS = 24  # a table of the tags of all readers since the start
 ROOM_WORDS = 32
 SAVED = 7  # words from EVENTS_MAX on that a snapshot holds
@@ -28,14 +28,7 @@ SAVED = 7  # words from EVENTS_MAX on that a snapshot holds
 CHUNK_FIRST, CHUNK_COUNT, CHUNK_USED, CHUNK_CAPACITY, CHUNK_HEAD = range(5)
 EVENT_SIZE, EVENT_NAME_SIZE, EVENT_TIME, EVENT_HEAD = range(4)
 CHUNK_WORDS_MIN, CHUNK_WORDS_MAX = 64, 2048
-RING_MIN = 4
 SLACK_SHIFT, SLACK_MS_MAX, SLACK_MS_MIN = 6, 60_000, 20  # events are dropped by age at most so many ms late
-
-
-@kernel
-def chunk_at(words, room, i):
-    """Return the i-th chunk of a room."""
-    return words[words[room + CHUNKS] + ((words[room + CHUNKS_HEAD] + i) & (words[room + CHUNKS_CAPACITY] - 1))]
 
 
 @kernel
@@ -47,32 +40,19 @@ def event_words(words, event):
 @kernel
 def add_chunk(words, room, needed):
     """Add a last chunk with space for an event of `needed` words; return it, or 0 without memory."""
-    count = words[room + CHUNKS_COUNT]
-    if count == words[room + CHUNKS_CAPACITY]:
-        wanted = max(RING_MIN, 2 * count)
-        ring = arena.allocate(words, wanted)
-        if ring == 0:
-            return 0
-        for i in range(count):
-            words[ring + i] = chunk_at(words, room, i)
-        if words[room + CHUNKS]:
-            arena.release(words, words[room + CHUNKS])
-        words[room + CHUNKS] = ring
-        words[room + CHUNKS_CAPACITY] = wanted
-        words[room + CHUNKS_HEAD] = 0
+    ring = room + CHUNKS
+    count = words[ring + rings.COUNT]
     size = CHUNK_WORDS_MIN
     if count:
-        size = min(2 * words[chunk_at(words, room, count - 1) + CHUNK_CAPACITY], CHUNK_WORDS_MAX)
+        size = min(2 * words[rings.chunk_at(words, ring, count - 1) + CHUNK_CAPACITY], CHUNK_WORDS_MAX)
     size = max(size, CHUNK_HEAD + needed)
     chunk = arena.allocate(words, size)
-    if chunk == 0:
+    if chunk == 0 or not rings.append(words, ring, chunk):
         return 0
     words[chunk + CHUNK_FIRST] = words[room + AFTER]
     words[chunk + CHUNK_COUNT] = 0
     words[chunk + CHUNK_USED] = CHUNK_HEAD
     words[chunk + CHUNK_CAPACITY] = size
-    words[words[room + CHUNKS] + ((words[room + CHUNKS_HEAD] + count) & (words[room + CHUNKS_CAPACITY] - 1))] = chunk
-    words[room + CHUNKS_COUNT] = count + 1
     if count == 0:
         words[room + HEAD_AT] = chunk + CHUNK_HEAD
     return chunk
@@ -83,7 +63,7 @@ def append(words, octets, room, name_at, name_size, data_at, size, mark, now):
     """Append an event; return False without memory."""
     needed = EVENT_HEAD + ((name_size + size + 7) >> 3)
     count = words[room + CHUNKS_COUNT]
-    chunk = chunk_at(words, room, count - 1) if count else 0
+    chunk = rings.chunk_at(words, room + CHUNKS, count - 1) if count else 0
     if chunk == 0 or words[chunk + CHUNK_USED] + needed > words[chunk + CHUNK_CAPACITY]:
         chunk = add_chunk(words, room, needed)
         if chunk == 0:
@@ -106,16 +86,14 @@ def append(words, octets, room, name_at, name_size, data_at, size, mark, now):
 def drop_first(words, room):
     """Drop the oldest event of a room that has one."""
     event = words[room + HEAD_AT]
-    chunk = chunk_at(words, room, 0)
+    chunk = rings.chunk_at(words, room + CHUNKS, 0)
     words[room + BYTES] -= words[event + EVENT_NAME_SIZE] + (words[event + EVENT_SIZE] >> MARK_BITS)
     words[room + FIRST] += 1
     if words[room + FIRST] < words[chunk + CHUNK_FIRST] + words[chunk + CHUNK_COUNT]:
         words[room + HEAD_AT] = event + event_words(words, event)
         return
-    arena.release(words, chunk)
-    words[room + CHUNKS_HEAD] = (words[room + CHUNKS_HEAD] + 1) & (words[room + CHUNKS_CAPACITY] - 1)
-    words[room + CHUNKS_COUNT] -= 1
-    words[room + HEAD_AT] = chunk_at(words, room, 0) + CHUNK_HEAD if words[room + CHUNKS_COUNT] else 0
+    rings.drop_first(words, room + CHUNKS)
+    words[room + HEAD_AT] = rings.chunk_at(words, room + CHUNKS, 0) + CHUNK_HEAD if words[room + CHUNKS_COUNT] else 0
 
 
 @kernel
@@ -164,11 +142,11 @@ def seek(words, room, offset):
     high = words[room + CHUNKS_COUNT] - 1
     while low < high:
         middle = (low + high + 1) >> 1
-        if words[chunk_at(words, room, middle) + CHUNK_FIRST] <= offset:
+        if words[rings.chunk_at(words, room + CHUNKS, middle) + CHUNK_FIRST] <= offset:
             low = middle
         else:
             high = middle - 1
-    chunk = chunk_at(words, room, low)
+    chunk = rings.chunk_at(words, room + CHUNKS, low)
     event = chunk + CHUNK_HEAD
     at = words[chunk + CHUNK_FIRST]
     if low == 0:
@@ -183,14 +161,14 @@ def seek(words, room, offset):
 @kernel
 def following(words, room, i, event):
     """Return (number of the chunk, word) of the event after this one of chunk i; the word is 0 after the last."""
-    chunk = chunk_at(words, room, i)
+    chunk = rings.chunk_at(words, room + CHUNKS, i)
     event += event_words(words, event)
     if event < chunk + words[chunk + CHUNK_USED]:
         return i, event
     i += 1
     if i == words[room + CHUNKS_COUNT]:
         return i, 0
-    return i, chunk_at(words, room, i) + CHUNK_HEAD
+    return i, rings.chunk_at(words, room + CHUNKS, i) + CHUNK_HEAD
 
 
 @kernel
@@ -199,13 +177,8 @@ def free_some(words, room, budget):
 
     SUBSCRIBERS has no slots once only the record is left.
     """
-    while words[room + CHUNKS_COUNT] and budget > 0:
-        words[room + CHUNKS_COUNT] -= 1
-        arena.release(words, chunk_at(words, room, words[room + CHUNKS_COUNT]))
-        budget -= 1
+    budget = rings.free_some(words, room + CHUNKS, budget)
     if budget > 0:
-        if words[room + CHUNKS]:
-            arena.release(words, words[room + CHUNKS])
         tables.close_table(words, room + SUBSCRIBERS)
         words[room + SUBSCRIBERS + tables.SLOTS] = 0
     return budget

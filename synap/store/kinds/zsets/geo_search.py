@@ -13,7 +13,7 @@ strip the octet of its entry).
 from synap.compiler.jit import kernel, outlined
 from synap.kernels import geohash
 from synap.kernels.spans import bits_of, move, prefetch, real_of
-from synap.store.kinds.zsets import geo_order, geo_query, members, tree, zset_algebra
+from synap.store.kinds.zsets import geo_order, geo_query, members, zset_algebra
 from synap.store.kinds.zsets.geo_query import (
     ANY,
     ASCENDING,
@@ -53,6 +53,7 @@ from synap.store.memory.tapes import (
     fits,
     set_scalar,
 )
+from synap.store.records import trees
 
 DISTANCE, SCORE, MEMBER, RESULT_WORDS = range(4)
 FIRST_CAPACITY = 64
@@ -127,28 +128,28 @@ def walk_strip(words, octets, root, query, least, behind):
 def walk_tree(words, octets, root, query, lowest, highest):
     """Take results between two hashes that are the corners of a box, in a tree; return False without memory."""
     top = members.block_of(words, root) + members.TREE
-    leaf, i = tree.find(words, top, tree.key_of(float(lowest)))
+    leaf, i = trees.find(words, top, trees.key_of(float(lowest)))
     while leaf:
         inside = True
         found = lowest
-        for at in range(leaf + tree.KEYS + i, leaf + tree.KEYS + words[leaf + tree.COUNT]):
+        for at in range(leaf + trees.KEYS + i, leaf + trees.KEYS + words[leaf + trees.COUNT]):
             score = real_of(words[at])  # no key here is negative
             found = int(score) if score < 1e18 else highest + 1
             if found > highest:
                 return True
             inside = geohash.is_between(found, lowest, highest)
             if inside:
-                ref = words[at - tree.KEYS + tree.REFS]
+                ref = words[at - trees.KEYS + trees.REFS]
                 prefetch(words, ref)
                 if not take(words, octets, query, score, ref):
                     return False
                 if is_enough(words, query):
                     return True
-        leaf, i = words[leaf + tree.NEXT], 0
+        leaf, i = words[leaf + trees.NEXT], 0
         if leaf and not inside:
-            key = tree.key_of(float(geohash.next_between(found, lowest, highest)))
-            if words[leaf + tree.KEYS + words[leaf + tree.COUNT] - 1] < key:
-                leaf, i = tree.find(words, top, key)
+            key = trees.key_of(float(geohash.next_between(found, lowest, highest)))
+            if words[leaf + trees.KEYS + words[leaf + trees.COUNT] - 1] < key:
+                leaf, i = trees.find(words, top, key)
     return True
 
 

@@ -3,12 +3,11 @@
 from synap.compiler.jit import kernel
 from synap.kernels.spans import bits_of, move, prefetch
 from synap.store.kinds.zsets import members
-from synap.store.kinds.zsets import tree as trees
 from synap.store.memory import arena, codes, frames, tables
 from synap.store.memory.layout import MARK_BITS, WORD
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import set_text
-from synap.store.records import keyspace, packed
+from synap.store.records import keyspace, packed, trees
 from synap.store.records.descriptions import BYTES, COUNT, ENCODING, SIZE
 from synap.store.records.pieces import INSIDE, MORE, PIECE_BYTES, PIECE_ITEMS, begin_piece, words_of
 from synap.store.records.state_hash import mix, text

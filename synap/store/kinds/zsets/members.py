@@ -13,13 +13,12 @@ A walk goes on from a leaf and an index in it; in a strip the leaf is 0, and the
 from synap.compiler.jit import kernel, outlined
 from synap.kernels.hashing import keyed_hash
 from synap.kernels.spans import bits_of, fill, load64, move, order, real_of, same, store64
-from synap.store.kinds.zsets import tree as trees
-from synap.store.kinds.zsets.tree import HIGHEST, LOWEST, SCORE, SIZE, TEXT, key_of
 from synap.store.memory import arena, tables
 from synap.store.memory.layout import FORM_MASK, KEY_A, KEY_B, MARK_BITS, ZSET_ENTRIES_MAX, ZSET_VALUE_MAX
 from synap.store.memory.tables import REF_MASK
-from synap.store.records import packed
+from synap.store.records import packed, trees
 from synap.store.records.packed import PACKED, TABLE
+from synap.store.records.trees import HIGHEST, LOWEST, SCORE, SIZE, TEXT, key_of
 
 BYTES, TREE = 7, 8  # words of the block of a table
 TABLE_WORDS = TREE + trees.TREE_WORDS
@@ -383,7 +382,7 @@ def drop_range(words, octets, root, place, count, later):
 @kernel
 def free_table(words, octets, block, budget):
     """Free members of a table, at last the table; return what is left of the budget: above 0 at the end."""
-    budget = trees.free_some(words, octets, block + TREE, budget)
+    budget = trees.free_some(words, octets, block + TREE, budget, True)
     if budget > 0:
         tables.close_table(words, block)
         arena.release(words, block)

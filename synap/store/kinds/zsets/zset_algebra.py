@@ -19,7 +19,6 @@ from synap.store.kinds.zsets.sources import (
     take,
     weighted,
 )
-from synap.store.kinds.zsets.tree import SCORE
 from synap.store.kinds.zsets.zset_ranges import BY_RANK, BY_SCORE, limited, opened, put_range
 from synap.store.memory import arena, limits
 from synap.store.memory.kinds import ZSET
@@ -37,6 +36,7 @@ from synap.store.memory.tapes import first_item, set_scalar, text_at, text_size
 from synap.store.records import keyspace
 from synap.store.records.key_access import MISSING
 from synap.store.records.packed import STRIP_MAX, TEXTS_MAX
+from synap.store.records.trees import SCORE
 from synap.store.slots import zsets as slots
 
 UNION, INTERSECTION, DIFFERENCE = range(3)

@@ -10,7 +10,6 @@ from synap.compiler.jit import kernel, outlined
 from synap.kernels.integers import parse_integer
 from synap.kernels.reals import parse_real
 from synap.store.kinds.zsets import members
-from synap.store.kinds.zsets.tree import HIGHEST, LOWEST
 from synap.store.memory.kinds import ZSET
 from synap.store.memory.layout import (
     BROKEN,
@@ -37,6 +36,7 @@ from synap.store.memory.refusals import (
 from synap.store.memory.tapes import add_mark, add_real, add_text, fits, set_scalar, text_at, text_size
 from synap.store.records import key_access, keyspace
 from synap.store.records.key_access import MISSING, OTHER_KIND
+from synap.store.records.trees import HIGHEST, LOWEST
 from synap.store.slots import zsets as slots
 
 BY_RANK, BY_SCORE, BY_TEXT = range(3)

@@ -5,7 +5,6 @@ import numpy as np
 from synap.compiler.jit import kernel
 from synap.kernels.spans import real_of
 from synap.store.kinds.zsets import members, zsets
-from synap.store.kinds.zsets.tree import HIGHEST, LOWEST
 from synap.store.kinds.zsets.zset_pops import MAX, MIN, pop
 from synap.store.kinds.zsets.zset_ranges import put_members, ranks
 from synap.store.kinds.zsets.zsets import ADDED, GT_LT, NX, NX_XX, UPDATED, WITHOUT_MEMORY, XX
@@ -26,6 +25,7 @@ from synap.store.memory.refusals import BAD_ORDER_OPTIONS, CONFLICT_NX_XX, POSIT
 from synap.store.memory.tapes import add_mark, add_number, fits, set_scalar, text_at, text_mark, text_size
 from synap.store.records import key_access, keyspace
 from synap.store.records.key_access import MISSING, OTHER_KIND
+from synap.store.records.trees import HIGHEST, LOWEST
 from synap.store.slots import zsets as slots
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from synap.compiler.jit import kernel, load
 from synap.kernels.spans import bare
-from synap.store.kinds.zsets import tree as trees
 from synap.store.memory import arena, layout
+from synap.store.records import trees
 from tests.store import walks
 from tests.support import Bench
 
@@ -55,7 +55,7 @@ def member_behind(words, tree, place):
 
 @kernel("int64(int64[::1], uint8[::1], int64, int64)")
 def free_some(words, octets, tree, budget):
-    return trees.free_some(bare(words), bare(octets), tree, budget)
+    return trees.free_some(bare(words), bare(octets), tree, budget, True)
 
 
 @kernel("int64(float64)")

@@ -1,4 +1,6 @@
-"""Counted B+-trees: the members of a large sorted set in order, by (key, bytes of the member).
+"""Counted B+-trees: members in order, by (key, bytes of the member).
+
+Large sorted sets lie in one, and what the groups and consumers of streams have pending.
 
     tree     ROOT | HEIGHT: levels above the leaves | PATH: (node, index) of each level, of the change under way
     leaf     COUNT | NEXT | PREV | keys | refs of the members
@@ -122,6 +124,21 @@ def find(words, tree, key):
             node = words[node + CHILDREN + max(low - 1, 0)]
     if low < words[node + COUNT]:
         return node, low
+    return words[node + NEXT], 0
+
+
+@kernel
+def find_text(words, octets, tree, key, start, size):
+    """Return (leaf, index) of the first member that does not come before a key and text; the leaf is 0 without one."""
+    node = words[tree + ROOT]
+    if node == 0:
+        return 0, 0
+    for _ in range(words[tree + HEIGHT]):
+        i = max(position(words, octets, node, key, start, size, 1) - 1, 0)
+        node = words[node + CHILDREN + i]
+    i = position(words, octets, node, key, start, size, 0)
+    if i < words[node + COUNT]:
+        return node, i
     return words[node + NEXT], 0
 
 
@@ -365,11 +382,9 @@ def change(words, octets, tree, old, key, ref):
 
 
 @kernel
-def free_some(words, octets, tree, budget):
-    """Free members and nodes from the left, in a tree that is not used again; return what is left of the budget.
-
-    A budget above 0 is left once the tree is empty.
-    """
+def free_some(words, octets, tree, budget, with_members):
+    """Free nodes, and `with_members` the members, from the left in a tree that is not used again; return what is left
+    of the budget: more than 0 once the tree is empty."""
     while words[tree + ROOT] and budget > 0:
         parent = 0
         node = words[tree + ROOT]
@@ -378,9 +393,11 @@ def free_some(words, octets, tree, budget):
                 break
             parent = node
             node = words[node + CHILDREN]
-        for at in range(node + REFS, node + REFS + words[node + COUNT]):  # none in an inner node that is used up
-            arena.release(words, words[at])
-        budget -= 4 + 4 * words[node + COUNT]
+        if with_members:
+            for at in range(node + REFS, node + REFS + words[node + COUNT]):  # none in an inner node that is used up
+                arena.release(words, words[at])
+            budget -= 4 * words[node + COUNT]
+        budget -= 4
         arena.release(words, node)
         if parent:
             take_entry(words, octets, parent, 0, OF_INNER)
