@@ -33,7 +33,7 @@ from synap.derive.outcomes import refused
 from synap.derive.slots import slots_of, slots_text
 from synap.engine.handlers.live_settings import LIVE
 from synap.engine.handlers.redis_settings import ALIASES, FIXED, IMMUTABLE, KEPT, PROTECTED
-from synap.faults import TABLE
+from synap.fault_table import TABLE
 from synap.store.kinds.table import FREEING, KINDS, NAMED, QUESTIONS, Kind, NamedKind
 from synap.store.memory.layout import FAULTS_COUNT, HOLDER, REFUSED_SHIFT
 from tests.cases import check_all

@@ -58,9 +58,9 @@ SUMMARY_MAX = 140
 VERBS = frozenset(
     """
     Accept Acknowledge Add Append Authenticate Begin Block Change Close Combine Copy Create Delay Delete Describe
-    Discard Draw End Exchange Execute Extend Fail Insert Lease List Load Make Mark Merge Move Overwrite Prepend Publish
-    Read Release Remove Rename Report Reset Return Run Select Send Set Stop Store Subscribe Subtract Test Transfer Turn
-    Unblock Unsubscribe Watch Write
+    Deliver Discard Draw End Exchange Execute Extend Fail Give Insert Lease List Load Make Mark Merge Move Overwrite
+    Prepend Publish Read Release Remove Rename Report Reset Return Run Select Send Set Stop Store Subscribe Subtract
+    Test Transfer Turn Unblock Unsubscribe Watch Write
     """.split()
 )
 """Imperative verbs that a summary of a command may begin with; a verb that a new command needs is added here."""
@@ -207,7 +207,7 @@ PLANTS: list[tuple[Rule, str, str, str, str | None]] = [
     (asserting, "synap.io.bad", "def f(x):\n    assert (yield x)", "an assert holds (yield x)", None),
     (printing, "synap.engine.bad", "print('here')", "print( outside cli", "synap.cli.ok"),
     (unused, "synap.store.bad", "'M.'\nA, B = 1, 2\nprint(A)", "synap.store.bad.B is used nowhere", None),
-    (unused, "synap.store.bad", "@kernel\ndef f(x):\n    return x", "bad.f is used nowhere", "synap.client.words"),
+    (unused, "synap.store.bad", "@kernel\ndef f(x):\n    return x", "bad.f is used nowhere", None),
     (unused, "synap.engine.bad", "class C:\n    'A class.'", "synap.engine.bad.C is used nowhere", None),
     (file_length, "synap.store.bad", "x = 1\n" * (LINES_MAX + 1), "a design question", None),
     (function_length, "synap.io.bad", "def f():\n" + "    x = 1\n" * FUNCTION_LINES_MAX, "synap.io.bad.f has", None),

@@ -16,6 +16,7 @@ from synap.client.errors import LocalProtocolError
 from synap.client.generated import RowMethods
 from synap.client.machine import Word, encode
 from synap.client.requests import Request, asking, doing, flag, method, text, texts, whole
+from synap.client.streams import EntryCalls
 from synap.client.words import Words, option, when
 from synap.derive.natives import json_of
 from synap.either import each_of, either
@@ -41,7 +42,7 @@ def given(keys: Sequence[Word], args: Sequence[Word]) -> Words:
     return (len(keys), *keys, *args)
 
 
-class Keys(RowMethods[D]):
+class Keys(RowMethods[D], EntryCalls[D]):
     """The methods of a client. A subclass carries the requests out."""
 
     # Any command.

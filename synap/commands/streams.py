@@ -34,7 +34,6 @@ _COUNT = Token("COUNT", Int("count"))
 _BLOCK = Token("BLOCK", Timeout("block", zero="no limit", whole_ms=True))
 _ENTRIES_READ = Token("ENTRIESREAD", Int("entries_read"))
 _IDS = Many("ids", Text("id"), fault="WRONG_ARITY")
-_MIN_IDLE = {"min_idle": "min_idle_ms"}
 
 
 def _how(name: str) -> Optional:
@@ -96,7 +95,7 @@ ROWS = [
         "xstream.add", 0x0E01,
         "Append an entry to a stream, creating the stream if it is missing, and return the ID; `*` is a new one.",
         args=(
-            _CHANGED, AnyOrder(Flag("NOMKSTREAM"), _TRIM, _LIMIT), Text("id"),
+            _CHANGED, AnyOrder(_TRIM, _LIMIT, Flag("NOMKSTREAM")), Text("id"),
             Many("fields", Raw("field"), Raw("value"), fault="WRONG_ARITY"),
         ),
         resp="XADD", reply=or_nil(TEXT), run="streams.add", traits=WRITES | GROWS, needs_words=1400,
@@ -112,13 +111,13 @@ ROWS = [
         "xstream.range", 0x0E03, "Return the entries of a stream whose IDs are in a range; `-` and `+` are its ends.",
         args=(_STREAM, Text("start"), Text("end"), AnyOrder(_COUNT)), resp="XRANGE", reply=Either(_ENTRIES, NIL),
         run="stream_reads.span", examples=(_ADDED, Example("XRANGE x - +", _ONE), Example("XRANGE x (1-1 +", [])),
-        python=Method(returns="some"),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "xstream.revrange", 0x0E04, "Return the entries of a stream whose IDs are in a range, the last one first.",
         args=(_STREAM, Text("end"), Text("start"), AnyOrder(_COUNT)), resp="XREVRANGE", reply=Either(_ENTRIES, NIL),
         run="stream_reads.span_backwards", examples=(_ADDED, Example("XREVRANGE x + - COUNT 1", _ONE)),
-        python=Method(returns="some"),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "xstream.del", 0x0E05, "Delete entries of a stream by their IDs and return how many existed.",
@@ -147,7 +146,7 @@ ROWS = [
         args=(AnyOrder(_COUNT, _BLOCK), _streams()), stray="SYNTAX", resp="XREAD", reply=_BY_STREAM,
         run="stream_reads.read", traits=WAITS, parks="newest_ids",
         examples=(_ADDED, Example("XREAD COUNT 5 STREAMS x 0", {"x": _ONE}), Example("XREAD STREAMS x $", None)),
-        python=Method(returns="some"),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "xstream.readgroup", 0x0E09,
@@ -156,11 +155,11 @@ ROWS = [
             AnyOrder(Token("GROUP", _GROUP, _CONSUMER), _COUNT, _BLOCK, Flag("NOACK")),
             _streams(),
         ),
-        stray="SYNTAX", words=6, resp="XREADGROUP", reply=_BY_STREAM, run="stream_groups.read_group",
+        stray="SYNTAX", words=6, resp="XREADGROUP", reply=_BY_STREAM, run="group_reads.read_group",
         traits=WRITES | GROWS | WAITS, needs_words=200, parks="consumer",
         examples=(_ADDED, _GROUPED, Example("XREADGROUP GROUP g c STREAMS x >", {"x": _ONE})),
         event=Event("xgroup-createconsumer", How.CREATES),
-        python=Method(returns="some"),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "xstream.ack", 0x0E0A, "Acknowledge entries that a group has pending and return how many there were.",
@@ -196,7 +195,7 @@ ROWS = [
         needs_words=200,
         examples=(_ADDED, _GROUPED, _READ, Example("XCLAIM x g other 0 1-1", _ONE)),
         event=Event("xgroup-createconsumer", How.CREATES),
-        python=Method(returns="some"),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "xstream.autoclaim", 0x0E0D,
@@ -210,7 +209,7 @@ ROWS = [
         traits=WRITES | GROWS, needs_words=200,
         examples=(_ADDED, _GROUPED, _READ, Example("XAUTOCLAIM x g other 0 0", ["0-0", _ONE, []])),
         event=Event("xgroup-createconsumer", How.CREATES),
-        python=Method(returns="some"),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "xstream.group_create", 0x0E0E, "Create a group of a stream that begins behind an ID; `$` is the last one.",
@@ -219,7 +218,7 @@ ROWS = [
         examples=(Example("XGROUP CREATE x g $ MKSTREAM", "OK"),), event=Event("xgroup-create"),
     ),
     Command(
-        "xstream.group_setid", 0x0E0F, "Let a group go on behind another ID.",
+        "xstream.group_setid", 0x0E0F, "Move a group to another ID, behind which it goes on.",
         args=(_CHANGED, _GROUP, Text("id"), AnyOrder(_ENTRIES_READ)), stray="BAD_SUBCOMMAND", resp="XGROUP|SETID",
         run="stream_groups.set_position", traits=WRITES,
         examples=(_ADDED, _GROUPED, Example("XGROUP SETID x g $", "OK")), event=Event("xgroup-setid"),
@@ -249,7 +248,7 @@ ROWS = [
     ),
     Command(
         "xstream.info_stream", 0x0E14, "Describe a stream, with FULL also its entries and groups.",
-        args=(_STREAM, Optional(Token("FULL", Optional(Token("COUNT", Int("count")))))), stray="BAD_SUBCOMMAND",
+        args=(_STREAM, Optional(Flag("FULL"), Optional(Token("COUNT", Int("count"))))), stray="BAD_SUBCOMMAND",
         resp="XINFO|STREAM", reply=_DESCRIBED, run="stream_info.stream",
         examples=(_ADDED, Example("XINFO STREAM x", ...), Example("XINFO STREAM x FULL COUNT 1", ...)),
         python=Method(by_hand=EMBEDDED | CLIENT),
@@ -261,14 +260,14 @@ ROWS = [
             "lag": _UNKNOWN,
         })),
         run="stream_info.groups_of", examples=(_ADDED, _GROUPED, Example("XINFO GROUPS x", ...)),
-        python=Method(returns="some"),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "xstream.info_consumers", 0x0E16, "Describe the consumers of a group.", args=(_STREAM, _GROUP),
         resp="XINFO|CONSUMERS",
         reply=Array(Record({"name": TEXT, "pending": INTEGER, "idle": INTEGER, "inactive": INTEGER})),
         run="stream_info.consumers_of", examples=(_ADDED, _GROUPED, _READ, Example("XINFO CONSUMERS x g", ...)),
-        python=Method(returns="some"),
+        python=Method(by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "xstream.info_help", 0x0E17, "List the subcommands of XINFO.", resp="XINFO|HELP", reply=Array(Status()),

@@ -11,6 +11,8 @@ from pathlib import Path
 from synap.command import Catalogue, Command
 from synap.store.kinds.table import KINDS, NAMED
 
+COLUMNS = 120
+
 STORE = Path(__file__).resolve().parents[1] / "store"
 FOLDERS = (*(f"kinds/{kind.folder}" for kind in (*KINDS, *NAMED)), "keys", "scripts")
 """The folders of `synap/store` with functions of rows: those of the kinds, for keys of any kind, and for scripts."""
@@ -52,13 +54,21 @@ def door_text(catalogue: Catalogue, family: str) -> str:
     modules: dict[str, set[str]] = {}
     for module in {row.run.partition(".")[0] for row in mine}:
         modules.setdefault(place_of(module), set()).add(module)
-    imports = [f"from synap.store.{place} import {', '.join(sorted(modules[place]))}" for place in sorted(modules)]
+    imports = [_import(f"synap.store.{place}", sorted(modules[place])) for place in sorted(modules)]
     imports = sorted([*imports, "from synap.store.memory.layout import BROKEN"])
     text = HEADER.format(family=family, imports="\n".join(imports))
     for row in mine:
         text += f"    if row == 0x{row.code & 0xFF:02X}:  # {row.name}\n"
         text += f"        return {row.run}(words, octets, tape, now, reply)\n"
     return text + "    return BROKEN\n"
+
+
+def _import(place: str, modules: list[str]) -> str:
+    """Return the statement that imports modules of a package, on several lines if one is too long."""
+    line = f"from {place} import {', '.join(modules)}"
+    if len(line) <= COLUMNS:
+        return line
+    return f"from {place} import (\n" + "".join(f"    {module},\n" for module in modules) + ")"
 
 
 def family_codes(catalogue: Catalogue) -> dict[int, str]:

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 
 from synap.arguments import GROUPS, AnyOrder, Argument, Choice, Flag, OneOf, Optional, Text, Token, arguments_behind
 from synap.command import Catalogue
-from synap.faults import TABLE, SynapError
+from synap.fault_table import TABLE
+from synap.faults import SynapError
 
 OPCODES_HEAD = "# Grown by `synap generate` from the command table: code and name. A line never changes and never goes."
 TAPES_HEAD = "# Grown by `synap generate` from the command table: code and slots. A line may only get more at its end."

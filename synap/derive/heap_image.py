@@ -33,6 +33,7 @@ from synap.arguments import (
 )
 from synap.arguments import layout as layout_of
 from synap.command import Catalogue, Command
+from synap.fault_table import TABLE
 from synap.store.kinds.table import KINDS
 from synap.store.lane import grammar
 from synap.store.memory import layout
@@ -83,7 +84,7 @@ class Image:
         marks = (("%", "\x01"), ("{number}", "\x02"), ("{second}", "\x03"), ("{typed}", "\x04"), ("{real}", "\x05"),
                  ("{second_real}", "\x06"), ("{first_text}", "\x07"), ("{second_text}", "\x08"))  # fmt: skip
         self.refusals: dict[int, tuple[int, int]] = {}  # number -> octet and size of the text
-        for fault in faults.TABLE:
+        for fault in TABLE:
             text = fault.resp
             for name, mark in marks:
                 text = text.replace(name, mark)

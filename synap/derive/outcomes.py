@@ -3,7 +3,8 @@
 import struct
 
 from synap.command import Command
-from synap.faults import BY_NUMBER, Fault, Row
+from synap.fault_table import Row
+from synap.faults import BY_NUMBER, Fault
 from synap.store.memory.layout import REFUSED_SHIFT
 
 

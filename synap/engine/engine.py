@@ -332,11 +332,8 @@ class Engine:
         return parked
 
     def stop_waiting(self, caller: Caller, outcome: Any = ...) -> bool:
-        """End the wait of the caller's call; return False if no call of the caller waits.
-
-        The call is answered with `outcome`: a Fault, or None for the answer after a timeout. By default it is not
-        answered, as nobody takes the answer any more.
-        """
+        """End the wait of the caller's call and answer it with `outcome`: a Fault, or None as after a timeout; by
+        default not at all, as nobody takes the answer any more. Return False if no call of the caller waits."""
         parked = caller.parked
         if parked is None or parked.over:
             return False

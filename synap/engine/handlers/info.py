@@ -11,7 +11,7 @@ from synap.engine.callers import Caller
 from synap.engine.engine import Engine
 from synap.engine.handlers.keys import human, policy_of
 from synap.engine.handlers.live_settings import LIVE
-from synap.faults import TABLE
+from synap.fault_table import TABLE
 from synap.observe import counters, times
 from synap.store.memory import layout
 from synap.traits import OTHER_NAME

@@ -12,11 +12,12 @@ from synap.either import each_of, either
 from synap.io.embedded.calls import Key, Value, given
 from synap.io.embedded.queue_methods import QueueMethods
 from synap.io.embedded.script_methods import ScriptMethods
+from synap.io.embedded.stream_methods import EntryMethods
 
 T = TypeVar("T")
 
 
-class Methods(QueueMethods, ScriptMethods):
+class Methods(QueueMethods, ScriptMethods, EntryMethods):
     """All methods of a database. A subclass has `call` and `_call_waiting`."""
 
     @overload

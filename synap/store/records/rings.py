@@ -7,7 +7,6 @@ The i-th chunk stands at (first place + i) & (capacity - 1). Four zeros are an e
 
 from synap.compiler.jit import kernel
 from synap.store.memory import arena
-from synap.store.memory.layout import WORD
 
 REFS, CAPACITY, HEAD, COUNT, RING_WORDS = range(5)
 _CAPACITY_MIN = 4
@@ -23,13 +22,6 @@ def chunk_at(words, ring, i):
 def put(words, ring, i, chunk):
     """Make a block the i-th chunk of a ring, in place of the one that was."""
     words[words[ring + REFS] + ((words[ring + HEAD] + i) & (words[ring + CAPACITY] - 1))] = chunk
-
-
-@kernel
-def growth_bytes(words, ring):
-    """Return the bytes of the block that a ring needs to get one more chunk; 0 if it has the space."""
-    count = words[ring + COUNT]
-    return max(_CAPACITY_MIN, 2 * count) * WORD if count == words[ring + CAPACITY] else 0
 
 
 @kernel

@@ -103,12 +103,6 @@ def names_of(octets, chunk):
     return count, first, skip_texts(octets, first, count)
 
 
-@kernel
-def first_at(octets, chunk):
-    """Return the octet of the first entry of a chunk, deleted or not."""
-    return names_of(octets, chunk)[2]
-
-
 @inlined
 def skip_fields(octets, flags, at, names):
     """Return the octet behind an entry whose head ends at octet `at`; its chunk has so many names."""

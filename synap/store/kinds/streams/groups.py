@@ -25,6 +25,8 @@ CONSUMER_PENDING_COUNT = CONSUMER_PENDING + trees.TREE_WORDS
 CONSUMER_WORDS = CONSUMER_PENDING_COUNT + 1
 PENDING_MS, PENDING_SIZE, PENDING_SEQ, CONSUMER, TIME, DELIVERIES, PENDING_WORDS = range(7)
 
+PENDING_BYTES = (PENDING_WORDS + 4 * trees.OF_LEAF) * WORD
+"""Of one pending entry: its block and its places in two trees whose leaves are half full."""
 UNKNOWN, NEVER = -1, -1  # entries read; active: the time of a consumer that has got nothing yet
 _SIGN = -(1 << 63)
 _SEQ_AT = (SCRATCH + 60) * WORD  # octets for the seq that a search is for

@@ -15,10 +15,10 @@ from synap.store.kinds.streams.groups import (
     GROUP_LAST_SEQ,
     GROUP_PENDING,
     GROUP_PENDING_COUNT,
+    PENDING_BYTES,
     TIME,
 )
 from synap.store.kinds.streams.stream_groups import (
-    PENDING_BYTES,
     claim_consumer,
     consumer_of,
     group_of,

@@ -160,7 +160,7 @@ def stream(words, octets, tape, now, reply):
     if words[REPLY_ITEMS_MAX] < STREAM_ITEMS:
         return FULL
     set_scalar(words, reply, 0)
-    if words[tape + slots.XSTREAM_INFO_STREAM_HAS_FULL]:
+    if words[tape + slots.XSTREAM_INFO_STREAM_FULL]:
         return full_stream(words, octets, tape, now, reply, root)
     add_mark(words, reply, MARK_MAP, 10)
     text_at, text_end, total = put_facts(words, octets, reply, root)

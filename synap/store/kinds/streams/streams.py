@@ -53,7 +53,7 @@ from synap.store.records.key_access import MISSING, OTHER_KIND
 from synap.store.slots import streams as slots
 
 BY_LENGTH, BY_ID = 1, 2  # the alternatives of a trim
-EXACT, APPROXIMATE = 1, 2  # the words before its limit: `=`, `~`
+APPROXIMATE = 2  # the second of the words before its limit: `=`, `~`
 _WORK_CHUNKS, _WORK_DEFAULT, _WORK_MAX = 100, 10_000, 1_000_000  # entries that a trim with `~` removes, at most
 _STAR, _ZERO_ID = 42, 0
 
@@ -70,73 +70,71 @@ def new_stream(words, octets, tape, slot, h, now):
     return key_access.claim(words, octets, tape, slot, h, STREAM, now)
 
 
-# Trims. The rows XADD and XTRIM have the same slots for them; `trim` is the first of them.
-
-_HOW_LENGTH = slots.XSTREAM_TRIM_MAXLEN_HOW - slots.XSTREAM_TRIM_TRIM
-_LENGTH = slots.XSTREAM_TRIM_MAXLEN - slots.XSTREAM_TRIM_TRIM
-_HOW_ID = slots.XSTREAM_TRIM_MINID_HOW - slots.XSTREAM_TRIM_TRIM
-_ID = slots.XSTREAM_TRIM_MINID - slots.XSTREAM_TRIM_TRIM
-_HAS_LIMIT = slots.XSTREAM_TRIM_HAS_LIMIT - slots.XSTREAM_TRIM_TRIM
-_LIMIT = slots.XSTREAM_TRIM_LIMIT - slots.XSTREAM_TRIM_TRIM
+# Trims. XADD and XTRIM have the same slots for the key and the trim.
 
 
 @kernel
-def approximates(words, tape, trim):
+def approximates(words, tape):
     """Return True if the trim of a tape has a `~`."""
-    how = _HOW_LENGTH if words[tape + trim] == BY_LENGTH else _HOW_ID
-    return words[tape + trim] != 0 and words[tape + trim + how] == APPROXIMATE
+    if words[tape + slots.XSTREAM_TRIM_TRIM] == BY_LENGTH:
+        return words[tape + slots.XSTREAM_TRIM_MAXLEN_HOW] == APPROXIMATE
+    return words[tape + slots.XSTREAM_TRIM_TRIM] == BY_ID and words[tape + slots.XSTREAM_TRIM_MINID_HOW] == APPROXIMATE
 
 
 @kernel
-def refused_trim(words, octets, tape, trim):
-    """Return the refusal of the trim of a tape, or 0."""
-    if words[tape + trim] == BY_LENGTH and words[tape + trim + _LENGTH] < 0:
+def least_id(words, octets, tape):
+    """Return (is an id, ms, seq) of the id below which a trim removes."""
+    slot = slots.XSTREAM_TRIM_MINID
+    return ids.lenient(octets, text_at(words, tape, slot), text_size(words, tape, slot), 0)
+
+
+@kernel
+def refused_trim(words, octets, tape):
+    """Return the refusal of the numbers and the id of a trim, or 0."""
+    how = words[tape + slots.XSTREAM_TRIM_TRIM]
+    if how == BY_LENGTH and words[tape + slots.XSTREAM_TRIM_MAXLEN] < 0:
         return NEGATIVE_MAXLEN_OF_STREAM
-    if words[tape + trim] == BY_ID:
-        at, size = text_at(words, tape, trim + _ID), text_size(words, tape, trim + _ID)
-        if not ids.lenient(octets, at, size, 0)[0]:
-            return BAD_ENTRY_ID
-    return NEGATIVE_LIMIT if words[tape + trim + _HAS_LIMIT] and words[tape + trim + _LIMIT] < 0 else 0
+    if how == BY_ID and not least_id(words, octets, tape)[0]:
+        return BAD_ENTRY_ID
+    if words[tape + slots.XSTREAM_TRIM_HAS_LIMIT] and words[tape + slots.XSTREAM_TRIM_LIMIT] < 0:
+        return NEGATIVE_LIMIT
+    return 0
 
 
 @kernel
-def refused_limit(words, tape, trim, must_trim):
-    """Return the refusal of a tape whose trim does not fit its LIMIT, or lacks although it `must_trim`; else 0."""
-    if words[tape + trim] == 0 and words[tape + trim + _LIMIT]:
+def refused_limit(words, tape):
+    """Return the refusal of a LIMIT that the trim does not fit, or 0."""
+    if words[tape + slots.XSTREAM_TRIM_TRIM] == 0 and words[tape + slots.XSTREAM_TRIM_LIMIT]:
         return LIMIT_WITHOUT_TRIM
-    if words[tape + trim] == 0 and must_trim:
-        return NO_TRIM
-    if words[tape + trim + _HAS_LIMIT] and not approximates(words, tape, trim):
+    if words[tape + slots.XSTREAM_TRIM_HAS_LIMIT] and not approximates(words, tape):
         return LIMIT_WITHOUT_APPROXIMATION
     return 0
 
 
 @kernel
-def carry_out_trim(words, octets, root, tape, trim):
+def carry_out_trim(words, octets, root, tape):
     """Trim a stream as a tape says; return how many entries were removed."""
-    if words[tape + trim] == 0:
+    if words[tape + slots.XSTREAM_TRIM_TRIM] == 0:
         return 0
-    whole = approximates(words, tape, trim)
+    whole = approximates(words, tape)
     most = 0
     if whole:
         most = _WORK_CHUNKS * words[STREAM_ENTRIES_MAX]
         most = min(most, _WORK_MAX) if most > 0 else _WORK_DEFAULT
-        if words[tape + trim + _HAS_LIMIT]:
-            most = words[tape + trim + _LIMIT]
-    by_length = words[tape + trim] == BY_LENGTH
+        if words[tape + slots.XSTREAM_TRIM_HAS_LIMIT]:
+            most = words[tape + slots.XSTREAM_TRIM_LIMIT]
+    by_length = words[tape + slots.XSTREAM_TRIM_TRIM] == BY_LENGTH
     ms = seq = 0
     if not by_length:
-        _, ms, seq = ids.lenient(octets, text_at(words, tape, trim + _ID), text_size(words, tape, trim + _ID), 0)
-    return entries.trim(words, octets, root, by_length, words[tape + trim + _LENGTH], ms, seq, whole, most)
+        _, ms, seq = least_id(words, octets, tape)
+    return entries.trim(words, octets, root, by_length, words[tape + slots.XSTREAM_TRIM_MAXLEN], ms, seq, whole, most)
 
 
 @kernel
-def decide_length(words, trim, length):
+def decide_length(words, length):
     """Let the call that the log gets trim the stream to exactly this length."""
-    decided.put_number(words, trim, BY_LENGTH)
-    decided.put_number(words, trim + _HOW_LENGTH - 1, 1)
-    decided.put_number(words, trim + _HOW_LENGTH, EXACT)
-    decided.put_number(words, trim + _LENGTH, length)
+    decided.put_number(words, slots.XSTREAM_TRIM_TRIM, BY_LENGTH)
+    decided.put_number(words, slots.XSTREAM_TRIM_MAXLEN, length)
 
 
 @outlined
@@ -146,7 +144,7 @@ def decide_add(words, octets, tape, length):
     decided.begin(words, codes.XSTREAM_ADD, words[tape - 2], slots.XSTREAM_ADD_SLOTS)
     decided.put_argument(words, octets, slots.XSTREAM_ADD_KEY, tape, slots.XSTREAM_ADD_KEY)
     decided.put_argument(words, octets, slots.XSTREAM_ADD_ID, tape, slots.XSTREAM_ADD_ID)
-    decide_length(words, slots.XSTREAM_ADD_TRIM, length)
+    decide_length(words, length)
     decided.put_group(words, fields)
     source = first_item(words, tape, fields)
     for _ in range(words[tape + fields]):
@@ -182,7 +180,7 @@ def next_id(words, root, what, ms, seq, now):
 @kernel
 def add(words, octets, tape, now, reply):
     """Append an entry; reply with ITEM: its id, or NIL if the stream is missing and must not be created (XADD)."""
-    refusal = refused_trim(words, octets, tape, slots.XSTREAM_ADD_TRIM)
+    refusal = refused_trim(words, octets, tape)
     if refusal:
         return refusal
     at, size = text_at(words, tape, slots.XSTREAM_ADD_ID), text_size(words, tape, slots.XSTREAM_ADD_ID)
@@ -190,7 +188,7 @@ def add(words, octets, tape, now, reply):
     what, ms, seq = ids.parse(octets, at, size, 0)
     if what == ids.WRONG and not automatic:
         return BAD_ENTRY_ID
-    refusal = refused_limit(words, tape, slots.XSTREAM_ADD_TRIM, False)
+    refusal = refused_limit(words, tape)
     if refusal:
         return refusal
     if ms == 0 and seq == 0 and (what == ids.GIVEN or what == ids.WHOLE):
@@ -215,8 +213,8 @@ def add(words, octets, tape, now, reply):
     keyspace.touched(words, octets, h)
     set_scalar(words, reply, 0)
     add_text(words, reply, SCRATCH * WORD, ids.print_id(octets, SCRATCH * WORD, ms, seq), 0)
-    words[reply] = carry_out_trim(words, octets, root, tape, slots.XSTREAM_ADD_TRIM)
-    if not approximates(words, tape, slots.XSTREAM_ADD_TRIM):
+    words[reply] = carry_out_trim(words, octets, root, tape)
+    if not approximates(words, tape):
         return ITEM | CHANGED
     decide_add(words, octets, tape, words[root + LENGTH])
     return ITEM | CHANGED | DECIDED_BIT
@@ -235,9 +233,12 @@ def length(words, octets, tape, now, reply):
 @kernel
 def trim(words, octets, tape, now, reply):
     """Remove the first entries; reply with NUMBER of them (XTRIM)."""
-    refusal = refused_trim(words, octets, tape, slots.XSTREAM_TRIM_TRIM)
-    if refusal == 0:
-        refusal = refused_limit(words, tape, slots.XSTREAM_TRIM_TRIM, True)
+    refusal = refused_trim(words, octets, tape)
+    if refusal:
+        return refusal
+    if words[tape + slots.XSTREAM_TRIM_TRIM] == 0:
+        return LIMIT_WITHOUT_TRIM if words[tape + slots.XSTREAM_TRIM_LIMIT] else NO_TRIM
+    refusal = refused_limit(words, tape)
     if refusal:
         return refusal
     h, _, ref = open_stream(words, octets, tape, slots.XSTREAM_TRIM_KEY, now)
@@ -247,15 +248,15 @@ def trim(words, octets, tape, now, reply):
     if ref == MISSING:
         return NUMBER
     root = keyspace.root_of(words, ref)
-    words[reply] = carry_out_trim(words, octets, root, tape, slots.XSTREAM_TRIM_TRIM)
+    words[reply] = carry_out_trim(words, octets, root, tape)
     if words[reply] == 0:
         return NUMBER
     keyspace.touched(words, octets, h)
-    if not approximates(words, tape, slots.XSTREAM_TRIM_TRIM):
+    if not approximates(words, tape):
         return NUMBER | CHANGED
     decided.begin(words, codes.XSTREAM_TRIM, words[tape - 2], slots.XSTREAM_TRIM_SLOTS)
     decided.put_argument(words, octets, slots.XSTREAM_TRIM_KEY, tape, slots.XSTREAM_TRIM_KEY)
-    decide_length(words, slots.XSTREAM_TRIM_TRIM, words[root + LENGTH])
+    decide_length(words, words[root + LENGTH])
     return NUMBER | CHANGED | DECIDED_BIT
 
 
