@@ -68,7 +68,7 @@ class EntryCalls(Calls[D]):
     ) -> Request[dict[D, list[Entry[D]]]]:  # fmt: skip
         """Deliver entries of streams to a consumer of a group and return them by stream: new ones for the ID `>`, else
         those that it has pending. `noack`: they need no ack; `block` as in `xread`."""
-        chosen = *option("COUNT", count), *option("BLOCK", block), *when("NOACK", noack)
+        chosen: Words = (*option("COUNT", count), *option("BLOCK", block), *when("NOACK", noack))
         words = ("XREADGROUP", "GROUP", group, consumer, *chosen, "STREAMS", *halves(streams))
         return Request(words, self._by_stream, patience=_patience(block))
 
