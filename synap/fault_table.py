@@ -9,7 +9,7 @@ they are the bits of reals. `{first_text}` and `{second_text}` are the first two
 
 from dataclasses import dataclass
 
-from synap.ranges import ACK_DEADLINE_MS_MAX, INT_MAX, MESSAGE_RETRIES_MAX, ROOM_LIMIT_MAX, TAPE_WORDS_MAX
+from synap.ranges import ACK_DEADLINE_MS_MAX, BATCH_MAX, INT_MAX, MESSAGE_RETRIES_MAX, ROOM_LIMIT_MAX, TAPE_WORDS_MAX
 
 
 @dataclass(frozen=True)
@@ -406,4 +406,6 @@ TABLE = (
     Row(283, "NO_GROUP_GIVEN", "ERR Missing GROUP option for XREADGROUP", 400),
     Row(284, "BAD_BLOCK", "ERR timeout is not an integer or out of range", 400,
         "Invalid request: timeout is not an integer or out of range"),
+    Row(285, "RECEIPT_LATE", "LATE The lease of this receipt has ended", 409),
+    Row(286, "BATCH_TOO_LARGE", f"ERR too many messages, the limit is {BATCH_MAX}", 413),
 )  # fmt: skip

@@ -13,6 +13,8 @@ PRIORITY_MAX = 9
 """The highest priority of a message."""
 MESSAGE_RETRIES_MAX = (1 << 20) - 1
 ACK_DEADLINE_MS_MAX = 1 << 40
+BATCH_MAX = 10_000
+"""Messages of one publish or consume of many."""
 ROOM_LIMIT_MAX = 1 << 50
 """The highest limit of a room: events, bytes, seconds."""
 TAPE_WORDS_MAX = 1 << 20

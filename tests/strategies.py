@@ -340,10 +340,13 @@ class Strategies:
         draw = self.chance.random()
         if queue and (queue.leased or queue.dead) and draw < 0.8:
             told = self.chance.choice([*queue.leased, *queue.dead])
-            return bytes(told.upper() if draw < 0.1 else told)
+            if draw < 0.3:  # a receipt, mostly the right one
+                return b"%b:%d" % (told, queue.messages[told].deliveries + self.chance.choice((0, 0, 0, -1, 1)))
+            return bytes(told.upper() if draw < 0.4 else told)
         if queue and queue.messages and draw < 0.9:
             return bytes(self.chance.choice(list(queue.messages)))
-        return b"00000000-0000-4000-8000-000000000000" if draw < 0.95 else b"no id"
+        unknown = b"00000000-0000-4000-8000-000000000000"
+        return self.chance.choice((unknown, unknown + b":1", unknown + b":x", b"no id", b"no id:1"))
 
     def lease_end(self) -> bytes:
         """The deadline of the message of this call, or one that is close."""

@@ -166,6 +166,10 @@ class AsyncQueue(QueueCalls[D], Awaiting):
         """Return up to `count` dead letters, the first ones, without removing them."""
         return await self._carry(self._reading_dead(count))
 
+    async def take_many(self, consumer: str, count: int, *, wait_s: float = 0.0) -> list[AsyncMessage[D]]:
+        """Lease up to `count` messages, the highest priorities first; wait up to `wait_s` seconds for the first."""
+        return await self._carry(self._taking_many(consumer, count, wait_s))
+
     def consume(self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False) -> AsyncConsumer[D]:
         """Return an iterator over messages, for ever or until the queue is empty.
 

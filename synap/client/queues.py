@@ -14,15 +14,14 @@ A missing queue is treated as an empty one: a consumer may wait for its creation
 
 A connection may break between any two of these steps. A leased message that never arrived here is delivered again after
 its ack deadline. An ack without a reply is sent again; if the first ack had arrived, the second is refused
-(`no such message is pending`), which is expected. The same refusal of a first ack means that the lease had ended
+(`LATE`), which is expected. The same refusal of a first ack means that the lease had ended
 before the body was done: another consumer has the message, or will get it. That is counted in `late`, and the loop
 goes on.
 """
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Generic
 
 from synap.client.calls import D
@@ -35,9 +34,10 @@ from synap.client.words import option
 from synap.derive.natives import json_of
 from synap.either import either, in_ms
 
-MISSING = "no such message"
+LATE = "LATE"
 FIELDS = (
     b"message_id", b"payload", b"priority", b"retry_count", b"max_retries", b"headers", b"created_at", b"deadline",
+    b"receipt",
 )  # fmt: skip
 
 
@@ -55,8 +55,8 @@ class MessageCalls(Generic[D]):
         self.headers: Any = _headers(fields[5])
         self.created_at = int(fields[6])
         self.deadline = None if fields[7] is None else int(fields[7])
+        self.receipt = None if fields[8] is None else text(fields[8])
         self.settled = False
-        self.consumer: str | None = None  # the consumer that leased the message, if known
 
     def json(self) -> Any:
         """Return the payload parsed as JSON."""
@@ -69,9 +69,8 @@ class MessageCalls(Generic[D]):
         self.settled = True
 
     def _of_lease(self, command: str) -> Words:
-        """Return the words of a command about this lease of its consumer, and no later lease."""
-        words: Words = (command, self._queue.name, self.id)
-        return words if self.consumer is None else (*words, "CONSUMER", self.consumer)
+        """Return the words of a command about this delivery of the message, and no later one."""
+        return command, self._queue.name, self.receipt or self.id
 
     @method
     def ack(self) -> Request[None]:
@@ -140,23 +139,48 @@ class QueueCalls(QueueMethods[D]):
         options: Words = (*option("PRIORITY", priority), *option("RETRIES", max_retries), *option("HEADERS", head))
         return doing(text, "QUEUE.PUBLISH", self.name, payload, *options, *option("DELAY", delay))
 
-    def _made(self, fields: Any, consumer: str | None = None) -> Any:
-        if fields is None:
-            return None
-        message = self._message(self, fields)
-        message.consumer = consumer
-        return message
+    @method
+    def publish_many(
+        self, payloads: Iterable[Word], *, priority: int | None = None, max_retries: int | None = None,
+        headers: dict[str, Any] | None = None, delay_s: float | None = None,
+    ) -> Request[list[str | None]]:  # fmt: skip
+        """Add messages and return an id for each, or None for one for which the queue has no place. The options are
+        those of all messages."""
+        head: str | None = None if headers is None else json_of("headers", headers)
+        options: Words = (*option("PRIORITY", priority), *option("RETRIES", max_retries), *option("HEADERS", head))
+        return doing(
+            _ids, "QUEUE.MPUBLISH", self.name, *options, *option("DELAY", delay_s), "MESSAGES", *payloads
+        )
+
+    @method
+    def ack_many(self, receipts: Iterable[str]) -> Request[list[bool]]:
+        """Acknowledge messages by their receipts or ids; return for each whether it was leased so."""
+        return doing(_flags, "QUEUE.MACK", self.name, *receipts)
+
+    def _made(self, fields: Any) -> Any:
+        return None if fields is None else self._message(self, fields)
 
     def _made_all(self, found: Any) -> list[Any]:
-        return [self._message(self, fields) for fields in found]
+        return [self._message(self, fields) for fields in found or ()]
+
+    def _taking_many(self, consumer: str, count: int, wait_s: float) -> Request[list[Any]]:
+        words: Words = ("QUEUE.MCONSUME", self.name, consumer, count)
+        return Request((*words, "WAIT", wait_s) if wait_s > 0 else words, self._made_all, patience=wait_s)
 
     def _taking(self, consumer: str, wait_s: float) -> Request[Any]:
         words: Words = ("QUEUE.CONSUME", self.name, consumer)
-        made = partial(self._made, consumer=consumer)
-        return Request((*words, "WAIT", wait_s) if wait_s > 0 else words, made, patience=wait_s)
+        return Request((*words, "WAIT", wait_s) if wait_s > 0 else words, self._made, patience=wait_s)
 
     def _reading_dead(self, count: int) -> Request[list[Any]]:
         return asking(self._made_all, "QUEUE.DEAD", self.name, count)
+
+
+def _ids(found: list[bytes | None]) -> list[str | None]:
+    return [None if each is None else text(each) for each in found]
+
+
+def _flags(found: list[int]) -> list[bool]:
+    return [each == 1 for each in found]
 
 
 @dataclass
@@ -188,7 +212,7 @@ def consuming(queue: QueueCalls[Any], consumer: str, wait_s: float, until_empty:
             acks = []
         if isinstance(replies[-1], Refused):
             raise replies[-1]
-        message: MessageCalls[Any] | None = queue._made(replies[-1], consumer)
+        message: MessageCalls[Any] | None = queue._made(replies[-1])
         if message is None:
             if until_empty:
                 return
@@ -226,9 +250,9 @@ def _acked(reply: Any, tally: Tally, again: bool) -> None:
     """Count the outcome of an ack; `again`: the ack may have been sent twice."""
     if not isinstance(reply, Refused):
         tally.acked += 1
-    elif reply.text.startswith(MISSING) and again:
+    elif reply.code == LATE and again:
         tally.unsure += 1
-    elif reply.text.startswith(MISSING):
+    elif reply.code == LATE:
         tally.late += 1
     else:
         raise reply

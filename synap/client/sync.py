@@ -154,6 +154,10 @@ class Queue(QueueCalls[D], Blocking):
         """Return up to `count` dead letters, the first ones, without removing them."""
         return self._carry(self._reading_dead(count))
 
+    def take_many(self, consumer: str, count: int, *, wait_s: float = 0.0) -> list[Message[D]]:
+        """Lease up to `count` messages, the highest priorities first; wait up to `wait_s` seconds for the first."""
+        return self._carry(self._taking_many(consumer, count, wait_s))
+
     def consume(self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False) -> Consumer[D]:
         """Return an iterator over messages, for ever or until the queue is empty.
 

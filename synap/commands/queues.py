@@ -1,10 +1,10 @@
 """Command rows of queues: messages that are delivered again until they are acknowledged."""
 
-from synap.arguments import AnyOrder, Flag, Int, Optional, Raw, Text, Timeout, Token
+from synap.arguments import AnyOrder, Flag, Int, Many, OneOf, Optional, Raw, Text, Timeout, Token
 from synap.command import Command, Example
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, PRIORITY_MAX
-from synap.reply import DOCUMENT, INTEGER, OBJECT, OCTETS, TEXT, TIME, Array, As, Either, Record, or_nil
+from synap.reply import DOCUMENT, INTEGER, NIL, OBJECT, OCTETS, TEXT, TIME, Array, As, Either, Record, or_nil
 from synap.routes import Delete, Get, Post
 from synap.store.memory.kinds import QUEUE
 from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WAS_ITEMS, WRITES
@@ -14,6 +14,7 @@ _PUBLISH = (
     Token("PRIORITY", Int("priority", least=0, most=PRIORITY_MAX)),
     Token("RETRIES", Int("max_retries", least=0, most=MESSAGE_RETRIES_MAX)), Token("HEADERS", Raw("headers")),
 )  # fmt: skip
+_DELAY = Token("DELAY", Timeout("delay", zero="no delay"))
 _CAPPED = (("priority", PRIORITY_MAX, 255),)
 _STATS = Record(dict.fromkeys(
     ("depth", "pending", "dead", "published", "consumed", "acked", "nacked", "dead_lettered", "consumers",
@@ -21,7 +22,7 @@ _STATS = Record(dict.fromkeys(
 ))  # fmt: skip
 _MESSAGE = Record({
     "message_id": TEXT, "payload": OCTETS, "priority": INTEGER, "retry_count": INTEGER, "max_retries": INTEGER,
-    "headers": OBJECT, "created_at": TIME, "deadline": TIME,
+    "headers": OBJECT, "created_at": TIME, "deadline": TIME, "receipt": or_nil(TEXT),
 })  # fmt: skip
 _WHOLE = {name: f"${name}" for name, _ in _MESSAGE.members}
 _NUMBERED = {"id": "$message_id"} | {name: part for name, part in _WHOLE.items() if name != "message_id"}
@@ -32,6 +33,7 @@ _PUBLISHED = Example("QUEUE.PUBLISH q hi PRIORITY 9", "{id}")
 _CONSUMED = Example("QUEUE.CONSUME q worker", ...)
 _COUNTED = {name: 0 for name, _ in _STATS.members} | {"depth": 1, "published": 1, "max_depth": 100}
 _NAMED = {"name": "queue"}
+_BY_RECEIPT = {"receipt": "message_id"}
 _NOTHING = {"message_id": None, "payload": None, "priority": None, "retry_count": None, "headers": None}
 
 ROWS = [
@@ -59,7 +61,7 @@ ROWS = [
         "Add a message to a queue, at once or after a delay in seconds, and return the message ID.",
         args=(
             _QUEUE, Raw("payload", octets=True),
-            AnyOrder(*_PUBLISH, Token("DELAY", Timeout("delay", zero="no delay"))),
+            AnyOrder(*_PUBLISH, _DELAY),
         ),
         resp="QUEUE.PUBLISH", reply=TEXT, run="queues.publish", traits=WRITES | GROWS, needs_words=200,
         http=(
@@ -99,10 +101,10 @@ ROWS = [
     ),
     Command(
         "queue.ack", 0x0805,
-        "Acknowledge a message and remove it from the queue; with CONSUMER, only if that consumer holds the lease.",
+        "Acknowledge a message, by its ID or the receipt of a delivery, and remove it; CONSUMER says who must hold it.",
         resp="QUEUE.ACK",
         args=(_QUEUE, Text("message_id"), AnyOrder(Token("CONSUMER", Text("consumer_id")))),
-        run="queues.ack", traits=WRITES, http=(Post("/queue/{queue}/ack"),),
+        run="queues.ack", traits=WRITES, http=(Post("/queue/{queue}/ack"),), also=_BY_RECEIPT,
         json={"success": True},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.ACK q {id}", "OK")),
         python=Method(by_hand=CLIENT, note="A message that is not leased is refused, and so is another `consumer`."),
@@ -112,7 +114,7 @@ ROWS = [
         "Report a failed delivery: deliver the message again, or with DROP move it to the dead letters.",
         args=(_QUEUE, Text("message_id"), AnyOrder(Flag("DROP", "drop"), Token("CONSUMER", Text("consumer_id")))),
         resp="QUEUE.NACK", run="queues.nack",
-        traits=WRITES, http=(Post("/queue/{queue}/nack"),), json={"success": True},
+        traits=WRITES, http=(Post("/queue/{queue}/nack"),), json={"success": True}, also=_BY_RECEIPT,
         negated={"requeue": "drop"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK")),
         python=Method(by_hand=EMBEDDED | CLIENT),
@@ -187,12 +189,54 @@ ROWS = [
         "Extend a lease to the whole ack deadline from now on, and return its end; CONSUMER names who must hold it.",
         args=(_QUEUE, Text("message_id"), AnyOrder(Token("CONSUMER", Text("consumer_id")))),
         resp="QUEUE.RENEW", reply=TIME, run="queues.renew", traits=WRITES, http=(Post("/queue/{queue}/renew"),),
-        json={"success": True, "deadline": "$reply"},
+        also=_BY_RECEIPT, json={"success": True, "deadline": "$reply"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.RENEW q {id}", ...)),
         python=Method(
             by_hand=CLIENT, returns="whole",
             note="The end is in ms since 1970. A message that is not leased is refused, and so is another `consumer`.",
         ),
+    ),
+    Command(
+        "queue.publish_many", 0x0811,
+        "Add messages to a queue, as far as it has places, and return an ID for each, or nil for one without a place.",
+        args=(
+            _QUEUE, AnyOrder(*_PUBLISH, _DELAY),
+            OneOf("what", Token("MESSAGES", Many("messages", Raw("payload"))), required=True),
+        ),
+        resp="QUEUE.MPUBLISH", reply=Array(or_nil(TEXT)), run="queue_batches.publish", traits=WRITES | GROWS,
+        needs_words=200, http=(Post("/queue/{queue}/publish_many"),), json={"message_ids": "$items"},
+        examples=(_MADE, Example("QUEUE.MPUBLISH q PRIORITY 9 MESSAGES a b", ...), Example("QUEUE.PURGE q", 2)),
+        python=Method("queue_publish_many", by_hand=EMBEDDED | CLIENT),
+    ),
+    Command(
+        "queue.put_many", 0x0812,
+        "Add messages with given IDs to a queue; the log stores this command for each QUEUE.MPUBLISH.",
+        args=(_QUEUE, AnyOrder(*_PUBLISH), Int("due"), Many("puts", Raw("id"), Raw("payload"))),
+        run="queue_batches.put", traits=WRITES | INTERNAL | TRUSTED,
+    ),
+    Command(
+        "queue.consume_many", 0x0813,
+        "Lease up to `count` messages of a queue, the highest priorities first; with WAIT, wait for the first one.",
+        args=(
+            _QUEUE, Text("consumer_id"), Int("count", fault="COUNT_BELOW_ONE", least=1),
+            AnyOrder(Token("WAIT", Timeout("wait"))),
+        ),
+        resp="QUEUE.MCONSUME", reply=Either(Array(_MESSAGE), NIL), run="queue_batches.consume", traits=WRITES | WAITS,
+        http=(Get("/queue/{queue}/consume_many/{consumer_id}"),), json={"messages": "$reply"},
+        json_nil={"messages": []},
+        examples=(
+            _MADE, _PUBLISHED, Example("QUEUE.MCONSUME q worker 10", ...), Example("QUEUE.MCONSUME q worker 10", []),
+        ),
+        python=Method("queue_consume_many", by_hand=EMBEDDED | CLIENT),
+    ),
+    Command(
+        "queue.ack_many", 0x0814,
+        "Acknowledge messages by their IDs or receipts; return 1 for each that was leased so, and 0 for the others.",
+        args=(_QUEUE, Many("message_ids", Text("message_id"))), resp="QUEUE.MACK", reply=Array(INTEGER),
+        run="queue_batches.ack", traits=WRITES, http=(Post("/queue/{queue}/ack_many"),),
+        also={"receipts": "message_ids"}, json={"acked": "$items"},
+        examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.MACK q {id} {id}", [1, 0])),
+        python=Method("queue_ack_many", by_hand=EMBEDDED | CLIENT),
     ),
     Command(
         "queue.load", 0x08F0, "Load a queue from a snapshot.",
@@ -203,7 +247,7 @@ ROWS = [
         "queue.load_message", 0x08F1, "Load a message of a queue from a snapshot.",
         args=(
             _QUEUE, Raw("payload"), Raw("id"), Int("state"), Int("deadline"), Int("created"), Raw("headers"),
-            Text("consumer_id"), Int("serial"),
+            Text("consumer_id"), Int("serial"), Int("deliveries"),
         ),
         run="queue_admin.load_message", traits=WRITES | INTERNAL | TRUSTED,
     ),

@@ -234,9 +234,16 @@ def _is(template: Template, value: Any) -> bool:
     if isinstance(value, list):
         if isinstance(template, Array) and value and isinstance(value[0], list):  # or these are Pairs
             return any(isinstance(one, GROUPS) for item in template.items for one in choices(item))
-        return isinstance(template, Array | SetOf | Tuple | Pairs | Pushed)
+        if isinstance(template, Tuple):
+            return len(value) == len(template.members) and all(
+                any(_is(one, each) for one in choices(member))
+                for (_, member), each in zip(template.members, value, strict=True)
+            )
+        return isinstance(template, Array | SetOf | Pairs | Pushed)
     if isinstance(value, dict):
-        return isinstance(template, Record | Map | ByName)
+        if isinstance(template, Record):
+            return all(name in value or name.endswith("?") for name, _ in template.members)
+        return isinstance(template, Map | ByName)
     leaves = {bool: Leaf.DONE, type(None): Leaf.NIL, int: Leaf.INTEGER, float: Leaf.REAL}
-    also = {int: Leaf.TIME, float: Leaf.DISTANCE}
+    also = {int: Leaf.TIME, float: Leaf.DISTANCE, type(None): Leaf.NO_ARRAY}
     return template is leaves[type(value)] or template is also.get(type(value))

@@ -32,7 +32,7 @@ def test_the_calls(kind: str, node: Server) -> None:
         assert message.deadline - message.created_at >= 20_000
         await got(message.ack())
         assert message.settled
-        with pytest.raises(Refused, match="no such message"):
+        with pytest.raises(Refused, match="LATE"):
             await got(message.ack())
         message = await got(queue.take("me", wait_s=0.1))
         assert (message.id, message.max_retries, message.headers) == (first, 7, {"a": ["\u00e4", 1]})
@@ -80,10 +80,10 @@ def test_a_lease_is_renewed(kind: str, node: Server) -> None:
             assert await got(message.renew()) == message.deadline > first
         again = await got(queue.take("third", wait_s=5))
         assert (again.id, again.retry_count) == (other.id, 1) and message.deadline > again.created_at + 3000
-        with pytest.raises(Refused, match="no such message"):
+        with pytest.raises(Refused, match="LATE"):
             await got(other.renew())
         await got(message.ack())
-        with pytest.raises(Refused, match="no such message"):
+        with pytest.raises(Refused, match="LATE"):
             await got(message.renew())
 
     run(kind, node.resp_port, scenario)
@@ -215,14 +215,15 @@ def test_a_cut_publisher_does_not_know(kind: str, scripted: Scripted) -> None:
 
 def leased(number: int) -> bytes:
     """What QUEUE.CONSUME answers."""
-    return b"*8\r\n$2\r\nm%d\r\n$1\r\np\r\n:5\r\n:0\r\n:3\r\n_\r\n:1\r\n:2\r\n" % number
+    parts = b"$2\r\nm%d\r\n$1\r\np\r\n:5\r\n:0\r\n:3\r\n_\r\n:1\r\n:2\r\n$4\r\nm%d:1\r\n"
+    return b"*9\r\n" + parts % (number, number)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_ack_that_broke_is_sent_again_and_is_then_no_news(kind: str, scripted: Scripted) -> None:
     def answers(number: int, words: list[bytes]) -> bytes | None:
         if words[0] == b"QUEUE.ACK":
-            return None if number == 1 else b"-ERR no such message is pending\r\n"
+            return None if number == 1 else b"-LATE The lease of this receipt has ended\r\n"
         return leased(1) if number == 1 else b"_\r\n"
 
     scripted.answering(answers)

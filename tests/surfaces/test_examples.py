@@ -28,7 +28,7 @@ UNSPELLED = {"key.restore", "function.restore", "function.dump", "function.load"
              "script.fcall_ro", "function.kill"}  # fmt: skip
 """Rows that need what no example can spell: a payload, a library of lines, a function that runs."""
 ROWS = [row for row in CATALOGUE.rows if row.resp and not row.internal and not row.control]
-UNLIKE = ("message_id", "id", "created_at", "deadline", "timestamp")  # what two deliveries never share
+UNLIKE = ("message_id", "message_ids", "receipt", "id", "created_at", "deadline", "timestamp", "idle", "inactive")
 FREE = "{id}"
 
 
@@ -90,6 +90,10 @@ def shared(reply: Any) -> Any:
         return [each[:3] for each in reply]  # events
     if isinstance(reply, str) and re.fullmatch(r"[0-9]+\.[0-9]{4}", reply):
         return float(reply)  # a distance, which is a text in RESP
+    if isinstance(reply, str) and re.fullmatch(r"[0-9]{13}-[0-9]+", reply):
+        return "an ID of today"
+    if isinstance(reply, str) and re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", reply):
+        return "an ID of a message"
     if isinstance(reply, int) and any(abs(reply - time.time() * unit) < DAY_S * unit for unit in (1, 1000)):
         return "a time of today"
     return [shared(each) for each in reply] if isinstance(reply, list) else reply

@@ -25,6 +25,7 @@ class Message(TypedDict):
     headers: Any  # as published; bytes if they were text that is no JSON
     created_at: int
     deadline: int
+    receipt: str | None  # of this delivery, for `queue_ack`, `queue_nack` and `queue_renew`; a dead letter has none
 
 
 class Event(TypedDict):
@@ -88,7 +89,8 @@ def report(found: dict[str, Any]) -> dict[str, Any]:
 def message(found: dict[str, Any]) -> Message:
     """Return a message of a queue, with its headers as published."""
     return cast(Message, found | {
-        "message_id": found["message_id"].decode(), "headers": _headers(found["headers"])})  # fmt: skip
+        "message_id": found["message_id"].decode(), "headers": _headers(found["headers"]),
+        "receipt": found["receipt"] and found["receipt"].decode()})  # fmt: skip
 
 
 def messages(found: list[dict[str, Any]]) -> list[Message]:

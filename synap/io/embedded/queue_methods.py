@@ -3,10 +3,11 @@
 They take some arguments under two names or in two units, and make messages and events of what a call returns.
 """
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from synap.either import either, in_ms
-from synap.io.embedded.calls import Event, Message, given, message, title
+from synap.io.embedded.calls import Event, Message, given, message, messages, title
 from synap.io.embedded.generated import RowMethods
 
 
@@ -49,6 +50,29 @@ class QueueMethods(RowMethods):
         call = self.call if wait is None else self._call_waiting
         found = call("queue.consume", queue=queue, **given(consumer_id=consumer, wait=wait))
         return None if found is None else message(found)
+
+    def queue_publish_many(
+        self, queue: str, payloads: Iterable[str | bytes], *, priority: int | None = None,
+        max_retries: int | None = None, headers: dict[str, Any] | None = None, delay_s: float | None = None,
+    ) -> list[str | None]:  # fmt: skip
+        """Add messages and return an id for each, or None for one for which the queue has no place. The options are
+        those of all messages. Raises Fault QUEUE_MISSING."""
+        fields = given(priority=priority, max_retries=max_retries, headers=headers, delay=delay_s)
+        found = self.call("queue.publish_many", queue=queue, messages=list(payloads), **fields)
+        return [None if each is None else each.decode() for each in found]
+
+    def queue_consume_many(
+        self, queue: str, consumer: str, count: int, *, wait_s: float | None = None
+    ) -> list[Message]:
+        """Lease up to `count` messages, the highest priorities first. With `wait_s`, wait up to that many seconds for
+        the first one (0: for ever)."""
+        call = self.call if wait_s is None else self._call_waiting
+        wait = {} if wait_s is None else {"wait": wait_s}
+        return messages(call("queue.consume_many", queue=queue, consumer_id=consumer, count=count, **wait) or [])
+
+    def queue_ack_many(self, queue: str, receipts: Iterable[str]) -> list[bool]:
+        """Acknowledge messages by their receipts or ids; return for each whether it was leased so."""
+        return [done == 1 for done in self.call("queue.ack_many", queue=queue, message_ids=list(receipts))]
 
     def queue_nack(self, queue: str, message_id: str, *, requeue: bool | None = None, drop: bool | None = None,
                    consumer: str | None = None) -> None:  # fmt: skip

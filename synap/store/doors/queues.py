@@ -2,7 +2,7 @@
 
 from synap.compiler.jit import door
 from synap.kernels.spans import view
-from synap.store.kinds.queues import queue_admin, queues
+from synap.store.kinds.queues import queue_admin, queue_batches, queues
 from synap.store.memory.layout import BROKEN
 
 
@@ -44,6 +44,14 @@ def queues_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return queue_admin.revive(words, octets, tape, now, reply)
     if row == 0x10:  # queue.renew
         return queues.renew(words, octets, tape, now, reply)
+    if row == 0x11:  # queue.publish_many
+        return queue_batches.publish(words, octets, tape, now, reply)
+    if row == 0x12:  # queue.put_many
+        return queue_batches.put(words, octets, tape, now, reply)
+    if row == 0x13:  # queue.consume_many
+        return queue_batches.consume(words, octets, tape, now, reply)
+    if row == 0x14:  # queue.ack_many
+        return queue_batches.ack(words, octets, tape, now, reply)
     if row == 0xF0:  # queue.load
         return queue_admin.load_queue(words, octets, tape, now, reply)
     if row == 0xF1:  # queue.load_message

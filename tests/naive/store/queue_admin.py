@@ -97,7 +97,7 @@ def load_message(state: State, args: dict[str, Any], now: int) -> Answer:
     bits = args["state"]
     queue.messages[name] = Message(
         args["payload"], bits >> 8 & 0xFF, bits >> 40 & LIMIT_MASK, args["headers"], args["created"],
-        bits >> 16 & 0xFFFFFF, args["deadline"], args["consumer_id"],
+        bits >> 16 & 0xFFFFFF, args["deadline"], args["consumer_id"], args["deliveries"],
     )  # fmt: skip
     match bits & 0xFF:
         case 0:

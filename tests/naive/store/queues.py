@@ -1,13 +1,16 @@
 """Queues: messages by id, and lists of ids: ready by priority, leased, dead; delayed ones by when they are ready."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from tests.naive.numbers import parse_integer
 from tests.naive.parser import Refused
 from tests.naive.store import OK, WAIT, Answer, State
 
 NEVER = 2**63 - 1
+UUID_TEXT = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LIMIT_MASK = 2**20 - 1
 COUNTERS = ("published", "consumed", "acked", "nacked", "dead_lettered")
 
@@ -24,6 +27,7 @@ class Message:
     failures: int = 0
     deadline: int = 0
     holder: bytes = b""
+    deliveries: int = 0
 
 
 @dataclass
@@ -83,7 +87,7 @@ class Queue:
         message = self.messages[name]
         return [
             name, message.payload, message.priority, message.failures, message.limit, message.headers,
-            message.created, message.deadline,
+            message.created, message.deadline, b"%b:%d" % (name, message.deliveries) if name in self.leased else None,
         ]  # fmt: skip
 
 
@@ -94,9 +98,14 @@ def queue_of(state: State, args: dict[str, Any]) -> Queue:
 
 
 def _leased(queue: Queue, args: dict[str, Any]) -> bytes:
-    name = args["message_id"].lower()
-    held = name in queue.leased and queue.messages[name].holder == args.get("consumer_id", queue.messages[name].holder)
-    if not held:
+    name, _, number = args["message_id"].lower().partition(b":")
+    message = queue.messages[name] if name in queue.leased else None
+    if message and message.holder != args.get("consumer_id", message.holder):
+        message = None
+    if number and UUID_TEXT.fullmatch(name) and parse_integer(number) and parse_integer(number) > 0:
+        if message is None or message.deliveries != parse_integer(number):
+            raise Refused("RECEIPT_LATE")
+    elif message is None or name != args["message_id"].lower():
         raise Refused("MESSAGE_MISSING")
     return name
 
@@ -119,7 +128,7 @@ def create(state: State, args: dict[str, Any], now: int) -> Answer:
     return 1, True
 
 
-def _add(queue: Queue, args: dict[str, Any], now: int, name: bytes, due: int) -> Answer:
+def add(queue: Queue, args: dict[str, Any], now: int, name: bytes, due: int) -> Answer:
     priority = min(args.get("priority", queue.priority), 9)
     limit = min(args.get("max_retries", queue.retries), LIMIT_MASK)
     message = queue.messages[name] = Message(args["payload"], priority, limit, args.get("headers", b""), now)
@@ -132,19 +141,24 @@ def _add(queue: Queue, args: dict[str, Any], now: int, name: bytes, due: int) ->
     return name, True
 
 
-def publish(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = queue_of(state, args)
+def check_limits(args: dict[str, Any]) -> None:
+    """Refuse a priority or a retry limit."""
     if not 0 <= args.get("priority", 0) <= 9:
         raise Refused("BAD_PRIORITY")
     if args.get("max_retries", 0) < 0:
         raise Refused("POSITIVE_COUNT")
     if args.get("max_retries", 0) > LIMIT_MASK:
         raise Refused("BAD_AMOUNT")
+
+
+def publish(state: State, args: dict[str, Any], now: int) -> Answer:
+    queue = queue_of(state, args)
+    check_limits(args)
     if queue.depth + len(queue.delayed) >= queue.depth_max:
         raise Refused("QUEUE_FULL")
     name = UUID(state.chosen.decode())
     assert name.version == 4 and str(name).encode() == state.chosen and state.chosen not in queue.messages
-    return _add(queue, args, now, state.chosen, now + args["delay"] if "delay" in args else 0)
+    return add(queue, args, now, state.chosen, now + args["delay"] if "delay" in args else 0)
 
 
 def put(state: State, args: dict[str, Any], now: int) -> Answer:
@@ -152,7 +166,7 @@ def put(state: State, args: dict[str, Any], now: int) -> Answer:
     name = str(UUID(bytes=args["id"])).encode()
     if name in queue.messages:
         raise Refused("KEY_EXISTS")
-    return _add(queue, args, now, name, args["due"])
+    return add(queue, args, now, name, args["due"])
 
 
 def consume(state: State, args: dict[str, Any], now: int) -> Answer:
@@ -166,6 +180,7 @@ def consume(state: State, args: dict[str, Any], now: int) -> Answer:
     queue.leased.append(name)
     message = queue.messages[name]
     message.deadline, message.holder = now + queue.ack_deadline_ms, holder
+    message.deliveries += 1
     queue.counters["consumed"] += 1
     return queue.parts(name), True
 
@@ -196,7 +211,9 @@ def renew(state: State, args: dict[str, Any], now: int) -> Answer:
 
 def release(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = state.queues.get(args["queue"])
-    name = args["message_id"].lower()
+    name, _, number = args["message_id"].lower().partition(b":")
+    if number and (queue is None or name not in queue.leased or number != b"%d" % queue.messages[name].deliveries):
+        return 0, False
     if queue is None or name not in queue.leased or queue.messages[name].deadline != args["deadline"]:
         return 0, False
     queue.fail(name, True)

@@ -9,8 +9,8 @@ class QueuesMethods(Calls):
     """Methods of the family queues."""
 
     def queue_ack(self, queue: str, message_id: str, *, consumer: str | None = None) -> None:
-        """Acknowledge a message and remove it from the queue; with `consumer`, only if that consumer holds the
-        lease.
+        """Acknowledge a message, by its ID or the receipt of a delivery, and remove it; `consumer` says who must
+        hold it.
 
         A message that is not leased is refused, and so is another `consumer`.
         """

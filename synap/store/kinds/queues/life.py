@@ -33,7 +33,8 @@ def message_digest(words, octets, h, message):
     h = mix(h, words[message + messages.PAYLOAD] & FORM_MASK)
     body = (message + messages.MESSAGE_WORDS) * 8
     h = mix(h, text(octets, body, size))
-    h = mix(h, text(octets, body + size, words[message + messages.HEADERS]))
+    h = mix(h, text(octets, body + size, messages.headers_size(words, message)))
+    h = mix(h, messages.deliveries_of(words, message))
     holder = words[message + messages.HELD_BY]
     if holder:
         h = mix(h, text(octets, (holder + messages.HOLDER_WORDS) * 8, words[holder + messages.HOLDER_NAME_SIZE]))
@@ -80,7 +81,7 @@ def dump_message(words, octets, queue, message, target, seq, now):
     """Write the frame of one message; return its words."""
     name = words[queue + NAME_SIZE]
     size = words[message + messages.PAYLOAD] >> MARK_BITS
-    headers = words[message + messages.HEADERS]
+    headers = messages.headers_size(words, message)
     holder = words[message + messages.HELD_BY]
     holder_name = words[holder + messages.HOLDER_NAME_SIZE] if holder else 0
     name_at = messages.ID_BYTES
@@ -100,6 +101,7 @@ def dump_message(words, octets, queue, message, target, seq, now):
     set_text(words, tape, slots.QUEUE_LOAD_MESSAGE_CONSUMER_ID, holder_at, holder_name, 0)
     delayed = words[message + messages.STATE] & 0xFF == messages.IS_DELAYED
     words[tape + slots.QUEUE_LOAD_MESSAGE_SERIAL] = words[message + messages.SERIAL] if delayed else 0
+    words[tape + slots.QUEUE_LOAD_MESSAGE_DELIVERIES] = messages.deliveries_of(words, message)
     move(octets, blob, (message + messages.ID_A) * 8, messages.ID_BYTES)
     move(octets, blob + name_at, (queue + messages.QUEUE_WORDS) * 8, name)
     move(octets, blob + payload_at, (message + messages.MESSAGE_WORDS) * 8, size + headers)

@@ -1,13 +1,17 @@
 """Messages of queues: their blocks, the chain or heap that each is in, and the consumers that hold them.
 
     queue      settings, counters, chains, table of messages by id, table of holders, heap of the delayed, name
-    message    chain links, id (16 octets), state, deadline, created, payload, headers, holder
+    message    chain links, id (16 octets), state, deadline, created, payload, size of the headers with the number of
+               deliveries above it, holder
     holder     a consumer that holds messages: their number, its name
 
 A message is in one chain of its queue: *ready* (one chain for each priority), *leased* (in order of deadline: a queue
 has one ack deadline and engine time does not go back, so new leases belong at the end) or *dead*; or it is
 *delayed*, in a heap by the time at which it will be ready. The timer of a queue is due when its first lease ends or
 its first delayed message becomes ready.
+
+Each delivery of a message has a *receipt*: the id, a colon, and the number of the delivery. An ack, nack or renewal by
+a receipt concerns this delivery and no later one.
 """
 
 import numpy as np
@@ -15,16 +19,16 @@ import numpy as np
 from synap.compiler.jit import inlined, kernel
 from synap.kernels import heaps
 from synap.kernels.hashing import keyed_hash
+from synap.kernels.integers import INTEGER_SIZE_MAX, parse_integer, print_integer
 from synap.kernels.spans import move, same
 from synap.ranges import MESSAGE_RETRIES_MAX, PRIORITY_MAX
 from synap.store.memory import arena, tables
 from synap.store.memory.kinds import QUEUE
 from synap.store.memory.layout import HOLDER, KEY_A, KEY_B, MARK_BITS, MARK_MAP, MARK_NAME, PRESENT, QUEUES, SCRATCH
 from synap.store.memory.tables import REF_MASK
-from synap.store.memory.tapes import add_field, add_mark, add_text, text_at, text_mark, text_size
+from synap.store.memory.tapes import add_field, add_mark, add_nil, add_text, text_at, text_mark, text_size
 from synap.store.records import keyspace, named_records, timers
 from synap.store.records.timers import NEVER
-from synap.store.slots import queues as slots
 
 # Words of a queue; NAME_SIZE, TIMER and KIND (14, 15) as in named_records.py.
 NAME_SIZE, DEPTH_MAX, ACK_DEADLINE_MS, RETRIES_MAX, PRIORITY = range(5)
@@ -45,7 +49,10 @@ HOLDING, HOLDER_NAME_SIZE, HOLDER_WORDS = range(3)
 PRIORITY_SHIFT, FAILURES_SHIFT, LIMIT_SHIFT = 8, 16, 40
 FAILURES_MASK = (1 << 24) - 1
 ID_BYTES, ID_TEXT_BYTES = 16, 36
-MESSAGE_ITEMS = 17  # items of the reply for one message: the mark of a map, eight names and values
+DELIVERIES_SHIFT, HEADERS_MASK = 32, (1 << 32) - 1  # in the word HEADERS
+MESSAGE_ITEMS = 19  # items of the reply for one message: the mark of a map, nine names and values
+COLON = 58  # in a receipt
+RECEIPT_MAX = ID_TEXT_BYTES + 1 + INTEGER_SIZE_MAX
 
 
 @inlined
@@ -230,12 +237,46 @@ def set_timer(words, octets, queue):
 
 
 @kernel
-def add_parts(words, reply, message, id_at):
-    """Add a message to the reply: MESSAGE_ITEMS items. `id_at` is the octet at which its id as text lies."""
+def headers_size(words, message):
+    """Return the bytes of a message's headers."""
+    return words[message + HEADERS] & HEADERS_MASK
+
+
+@kernel
+def deliveries_of(words, message):
+    """Return how often a message was delivered."""
+    return words[message + HEADERS] >> DELIVERIES_SHIFT
+
+
+@kernel
+def print_receipt(octets, target, id_a, id_b, delivery):
+    """Write the receipt of a delivery as text; return its size. The id stands in the first ID_TEXT_BYTES."""
+    print_id(octets, target, id_a, id_b)
+    octets[target + ID_TEXT_BYTES] = COLON
+    return ID_TEXT_BYTES + 1 + print_integer(octets, target + ID_TEXT_BYTES + 1, delivery)
+
+
+@kernel
+def parse_receipt(octets, start, size):
+    """Return (id_a, id_b, number of the delivery, ok) of a receipt, or of an id alone: then the number is 0."""
+    delivery = np.int64(0)
+    good = True
+    if size > ID_TEXT_BYTES and octets[start + ID_TEXT_BYTES] == COLON:
+        delivery, good = parse_integer(octets, start + ID_TEXT_BYTES + 1, size - ID_TEXT_BYTES - 1)
+        good = good and delivery > 0
+        size = ID_TEXT_BYTES
+    id_a, id_b, valid = parse_id(octets, start, size)
+    return id_a, id_b, delivery, valid and good
+
+
+@kernel
+def add_parts(words, reply, message, id_at, receipt):
+    """Add a message to the reply: MESSAGE_ITEMS items. At octet `id_at` lies its id as text, or its receipt, which has
+    so many bytes (0: it has none)."""
     size = words[message + PAYLOAD] >> MARK_BITS
     body = (message + MESSAGE_WORDS) * 8
     state = words[message + STATE]
-    add_mark(words, reply, MARK_MAP, 8)
+    add_mark(words, reply, MARK_MAP, 9)
     add_mark(words, reply, MARK_NAME, 0)
     add_text(words, reply, id_at, ID_TEXT_BYTES, 0)
     add_mark(words, reply, MARK_NAME, 1)
@@ -244,9 +285,14 @@ def add_parts(words, reply, message, id_at):
     add_field(words, reply, 3, (state >> FAILURES_SHIFT) & FAILURES_MASK)
     add_field(words, reply, 4, (state >> LIMIT_SHIFT) & MESSAGE_RETRIES_MAX)
     add_mark(words, reply, MARK_NAME, 5)
-    add_text(words, reply, body + size, words[message + HEADERS], 1)
+    add_text(words, reply, body + size, headers_size(words, message), 1)
     add_field(words, reply, 6, words[message + CREATED])
     add_field(words, reply, 7, words[message + DEADLINE])
+    add_mark(words, reply, MARK_NAME, 8)
+    if receipt:
+        add_text(words, reply, id_at, receipt, 0)
+    else:
+        add_nil(words, reply)
 
 
 @kernel
@@ -286,22 +332,15 @@ def make_message(words, octets, tape, payload, headers, queue, id_a, id_b):
 
 
 @kernel
-def add_message(words, octets, tape, queue, id_a, id_b, due, now):
-    """Add a message from the slots of a publish, ready at `due` (0: now); return its ref, or 0 without memory.
+def add_message(words, octets, tape, payload, headers, queue, id_a, id_b, priority, limit, due, now):
+    """Add a message with the texts in two slots of a tape, ready at `due` (0: now); return it, or 0 without memory.
 
     A priority or retry limit above the greatest is set to the greatest: publishing refuses it today, but older logs
     have it.
     """
-    payload, headers = slots.QUEUE_PUBLISH_PAYLOAD, slots.QUEUE_PUBLISH_HEADERS
     message = make_message(words, octets, tape, payload, headers, queue, id_a, id_b)
     if message == 0:
         return 0
-    priority = words[queue + PRIORITY]
-    if words[tape + slots.QUEUE_PUBLISH_HAS_PRIORITY]:
-        priority = words[tape + slots.QUEUE_PUBLISH_PRIORITY]
-    limit = words[queue + RETRIES_MAX]
-    if words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES]:
-        limit = words[tape + slots.QUEUE_PUBLISH_MAX_RETRIES]
     words[message + STATE] = (
         IS_READY | min(priority, PRIORITY_MAX) << PRIORITY_SHIFT | min(limit, MESSAGE_RETRIES_MAX) << LIMIT_SHIFT
     )

@@ -13,6 +13,7 @@ from synap.store.kinds.queues.messages import (
     DEADLINE,
     DELAYED,
     DELAYED_COUNT,
+    DELIVERIES_SHIFT,
     DEPTH_MAX,
     FAILURES_MASK,
     FAILURES_SHIFT,
@@ -44,6 +45,7 @@ from synap.store.kinds.queues.messages import (
     end_delay,
     fail,
     forget,
+    headers_size,
     hold,
     locate_message,
     make_message,
@@ -238,7 +240,7 @@ def dead(words, octets, tape, now, reply):
     message = words[queue + DEAD]
     while message and count < most:
         count += 1
-        size += (words[message + PAYLOAD] >> MARK_BITS) + words[message + HEADERS] + ID_TEXT_BYTES
+        size += (words[message + PAYLOAD] >> MARK_BITS) + headers_size(words, message) + ID_TEXT_BYTES
         message = words[message + NEXT]
     if count == 0:
         set_scalar(words, reply, 0)
@@ -256,7 +258,7 @@ def dead(words, octets, tape, now, reply):
     message = words[queue + DEAD]
     for _ in range(count):
         print_id(octets, at, words[message + ID_A], words[message + ID_B])
-        add_parts(words, reply, message, at)
+        add_parts(words, reply, message, at, 0)
         at += ID_TEXT_BYTES
         message = words[message + NEXT]
     return ITEM
@@ -327,7 +329,8 @@ def load_queue(words, octets, tape, now, reply):
 
 @kernel
 def load_message(words, octets, tape, now, reply):
-    """Load a message from a snapshot: queue, payload, id, state, deadline, created, headers, consumer, serial.
+    """Load a message from a snapshot: queue, payload, id, state, deadline, created, headers, consumer, serial,
+    deliveries.
 
     Messages come chain by chain in their order, so each belongs at the end of its chain.
     """
@@ -346,6 +349,7 @@ def load_message(words, octets, tape, now, reply):
     words[message + STATE] = words[tape + slots.QUEUE_LOAD_MESSAGE_STATE]
     words[message + DEADLINE] = words[tape + slots.QUEUE_LOAD_MESSAGE_DEADLINE]
     words[message + CREATED] = words[tape + slots.QUEUE_LOAD_MESSAGE_CREATED]
+    words[message + HEADERS] += words[tape + slots.QUEUE_LOAD_MESSAGE_DELIVERIES] << DELIVERIES_SHIFT
     if words[message + STATE] & 0xFF == IS_DELAYED:
         words[message + SERIAL] = words[tape + slots.QUEUE_LOAD_MESSAGE_SERIAL]
         if not delay(words, octets, queue, message, words[message + DEADLINE]):

@@ -21,6 +21,7 @@ from synap.store.kinds.queues.messages import (
     DEADLINE,
     DELAYED_CAPACITY,
     DELAYED_COUNT,
+    DELIVERIES_SHIFT,
     DEPTH_MAX,
     HEADERS,
     HELD_BY,
@@ -38,20 +39,24 @@ from synap.store.kinds.queues.messages import (
     PRIORITY,
     READY,
     READY_COUNT,
+    RECEIPT_MAX,
     RETRIES_MAX,
     STATE,
     add_message,
     add_parts,
+    deliveries_of,
     end_hold,
     fail,
     find_holder,
     forget,
+    headers_size,
     hold,
     locate_message,
     make_queue,
     open_queue,
-    parse_id,
+    parse_receipt,
     print_id,
+    print_receipt,
     set_state,
     set_timer,
 )
@@ -83,6 +88,7 @@ from synap.store.memory.refusals import (
     POSITIVE_COUNT,
     QUEUE_FULL,
     QUEUE_MISSING,
+    RECEIPT_LATE,
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_size
@@ -128,9 +134,22 @@ def create(words, octets, tape, now, reply):
 
 
 @kernel
+def given_or(words, tape, given, value, default):
+    """Return the number in slot `value` of a tape if slot `given` is 1, else the default."""
+    return words[tape + value] if words[tape + given] else default
+
+
+@kernel
 def added(words, octets, tape, queue, id_a, id_b, due, now, h, reply):
     """Add the message of a publish and reply with its id; return the message, or 0 without memory."""
-    message = add_message(words, octets, tape, queue, id_a, id_b, due, now)
+    priority = given_or(
+        words, tape, slots.QUEUE_PUBLISH_HAS_PRIORITY, slots.QUEUE_PUBLISH_PRIORITY, words[queue + PRIORITY]
+    )
+    limit = given_or(
+        words, tape, slots.QUEUE_PUBLISH_HAS_RETRIES, slots.QUEUE_PUBLISH_MAX_RETRIES, words[queue + RETRIES_MAX]
+    )
+    payload, headers = slots.QUEUE_PUBLISH_PAYLOAD, slots.QUEUE_PUBLISH_HEADERS
+    message = add_message(words, octets, tape, payload, headers, queue, id_a, id_b, priority, limit, due, now)
     if message == 0:
         return 0
     if due > now:
@@ -161,29 +180,52 @@ def decide_put(words, octets, tape, message, due):
 
 
 @kernel
-def publish(words, octets, tape, now, reply):
-    """Add a message under a new random id; reply with ITEM: the id as text."""
-    h, queue = open_queue(words, octets, tape, slots.QUEUE_PUBLISH_QUEUE)
-    if queue == 0:
-        return QUEUE_MISSING
-    priority = words[tape + slots.QUEUE_PUBLISH_PRIORITY]
-    if words[tape + slots.QUEUE_PUBLISH_HAS_PRIORITY] and (priority < 0 or priority > PRIORITY_MAX):
+def refused_limits(given_priority, priority, given_retries, retries):
+    """Return the refusal of the priority and the retry limit that a publish gives, or 0."""
+    if given_priority and (priority < 0 or priority > PRIORITY_MAX):
         return BAD_PRIORITY
-    retries = words[tape + slots.QUEUE_PUBLISH_MAX_RETRIES]
-    if words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES] and retries < 0:
+    if given_retries and retries < 0:
         return POSITIVE_COUNT
-    if words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES] and retries > MESSAGE_RETRIES_MAX:
+    if given_retries and retries > MESSAGE_RETRIES_MAX:
         return BAD_AMOUNT
-    if words[queue + READY_COUNT] + words[queue + DELAYED_COUNT] >= words[queue + DEPTH_MAX]:
-        return QUEUE_FULL
+    return 0
+
+
+@kernel
+def new_id(words):
+    """Return a new random id: its two words."""
     id_a = tables.next_chance(words[CHANCE])
     id_b = tables.next_chance(id_a)
     words[CHANCE] = id_b ^ tables.next_chance(id_b)
     id_a = (id_a & ~(np.int64(0xF0) << 48)) | np.int64(0x40) << 48  # version 4
     id_b = (id_b & ~np.int64(0xC0)) | 0x80  # variant 1
+    return id_a, id_b
+
+
+@kernel
+def free_places(words, queue):
+    """Return how many messages a queue may still get; below 0, if its limit is older than its messages."""
+    return words[queue + DEPTH_MAX] - words[queue + READY_COUNT] - words[queue + DELAYED_COUNT]
+
+
+@kernel
+def publish(words, octets, tape, now, reply):
+    """Add a message under a new random id; reply with ITEM: the id as text."""
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_PUBLISH_QUEUE)
+    if queue == 0:
+        return QUEUE_MISSING
+    refusal = refused_limits(
+        words[tape + slots.QUEUE_PUBLISH_HAS_PRIORITY], words[tape + slots.QUEUE_PUBLISH_PRIORITY],
+        words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES], words[tape + slots.QUEUE_PUBLISH_MAX_RETRIES],
+    )  # fmt: skip
+    if refusal:
+        return refusal
+    if free_places(words, queue) <= 0:
+        return QUEUE_FULL
     due = now + words[tape + slots.QUEUE_PUBLISH_DELAY] if words[tape + slots.QUEUE_PUBLISH_HAS_DELAY] else 0
     if due and timers.lacks_memory(words, words[queue + DELAYED_COUNT], words[queue + DELAYED_CAPACITY]):
         return OUT_OF_MEMORY
+    id_a, id_b = new_id(words)
     message = added(words, octets, tape, queue, id_a, id_b, due, now, h, reply)
     if message == 0:
         return BROKEN
@@ -223,7 +265,7 @@ def may_hold(words, octets, tape, queue):
 def consume(words, octets, tape, now, reply):
     """Lease the first message of the highest priority; return NIL (or WAIT) if none is ready or the queue is missing.
 
-    ITEM: a map of id, payload, priority, failures, retries_max, headers, created (ms), deadline (ms).
+    ITEM: a map of id, payload, priority, failures, retries_max, headers, created (ms), deadline (ms), receipt.
     """
     _, queue = open_queue(words, octets, tape, slots.QUEUE_CONSUME_QUEUE)
     waits = words[tape + slots.QUEUE_CONSUME_HAS_WAIT]
@@ -231,39 +273,68 @@ def consume(words, octets, tape, now, reply):
         return WAIT | NOTHING_READY if waits else NIL
     if not may_hold(words, octets, tape, queue):
         return WAIT if waits else NIL
-    priority = PRIORITY_MAX
-    while words[queue + READY + 2 * priority] == 0:
-        priority -= 1
-    message = words[queue + READY + 2 * priority]
-    size = (words[message + PAYLOAD] >> MARK_BITS) + words[message + HEADERS] + ID_TEXT_BYTES
+    message = first_ready(words, queue)
+    size = (words[message + PAYLOAD] >> MARK_BITS) + headers_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX
     if not fits(words, MESSAGE_ITEMS, size):
         return FULL
     start = text_at(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
     name_size = text_size(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
-    if not timers.reserve(words, octets, queue) or not hold(words, octets, queue, message, start, name_size):
+    if not timers.reserve(words, octets, queue) or not lease(words, octets, queue, message, start, name_size, now):
         return OUT_OF_MEMORY
-    words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
-    set_state(words, queue, message, IS_LEASED)
-    words[queue + CONSUMED] += 1
     if not set_timer(words, octets, queue):
         return BROKEN
     set_scalar(words, reply, 0)
-    print_id(octets, SCRATCH * 8, words[message + ID_A], words[message + ID_B])
-    add_parts(words, reply, message, SCRATCH * 8)
+    put_delivery(words, octets, reply, message, SCRATCH * 8)
     return ITEM | CHANGED
 
 
 @kernel
+def first_ready(words, queue):
+    """Return the first message of the highest priority of a queue in which one is ready."""
+    priority = PRIORITY_MAX
+    while words[queue + READY + 2 * priority] == 0:
+        priority -= 1
+    return words[queue + READY + 2 * priority]
+
+
+@kernel
+def lease(words, octets, queue, message, start, size, now):
+    """Lease a ready message to the consumer with this name; return False without memory."""
+    if not hold(words, octets, queue, message, start, size):
+        return False
+    words[message + HEADERS] += 1 << DELIVERIES_SHIFT
+    words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
+    set_state(words, queue, message, IS_LEASED)
+    words[queue + CONSUMED] += 1
+    return True
+
+
+@kernel
+def put_delivery(words, octets, reply, message, at):
+    """Add a leased message to the reply; its receipt is written at octet `at`. Return the octet behind it."""
+    id_a, id_b = words[message + ID_A], words[message + ID_B]
+    receipt = print_receipt(octets, at, id_a, id_b, deliveries_of(words, message))
+    add_parts(words, reply, message, at, receipt)
+    return at + receipt
+
+
+@kernel
 def find_leased(words, octets, tape, queue, message_id):
-    """Return the leased message whose id is in slot `message_id`, or 0."""
-    id_a, id_b, valid = parse_id(octets, text_at(words, tape, message_id), text_size(words, tape, message_id))
+    """Return (leased message or 0, whether a receipt is given) of the id or receipt in slot `message_id`.
+
+    With a receipt, the message must be in this delivery.
+    """
+    start, size = text_at(words, tape, message_id), text_size(words, tape, message_id)
+    id_a, id_b, delivery, valid = parse_receipt(octets, start, size)
     if not valid:
-        return 0
+        return 0, False
     seat = locate_message(words, octets, queue, id_a, id_b)
     if seat == 0:
-        return 0
+        return 0, delivery > 0
     message = words[seat] & REF_MASK
-    return message if words[message + STATE] & 0xFF == IS_LEASED else 0
+    if words[message + STATE] & 0xFF != IS_LEASED or (delivery and deliveries_of(words, message) != delivery):
+        return 0, delivery > 0
+    return message, delivery > 0
 
 
 @kernel
@@ -277,15 +348,17 @@ def holds(words, octets, message, start, size):
 
 @kernel
 def find_lease(words, octets, tape, queue, message_id, has_consumer, consumer_id):
-    """Return the leased message whose id is in slot `message_id`, or 0.
+    """Return (refusal or 0, message) of the lease whose message id or receipt is in slot `message_id`.
 
     If slot `has_consumer` is 1, the consumer named in slot `consumer_id` must hold it.
     """
-    message = find_leased(words, octets, tape, queue, message_id)
-    if message == 0 or not words[tape + has_consumer]:
-        return message
-    start, size = text_at(words, tape, consumer_id), text_size(words, tape, consumer_id)
-    return message if holds(words, octets, message, start, size) else 0
+    message, by_receipt = find_leased(words, octets, tape, queue, message_id)
+    if message and words[tape + has_consumer]:
+        start, size = text_at(words, tape, consumer_id), text_size(words, tape, consumer_id)
+        message = message if holds(words, octets, message, start, size) else 0
+    if message:
+        return 0, message
+    return (RECEIPT_LATE if by_receipt else MESSAGE_MISSING), message
 
 
 @kernel
@@ -294,12 +367,12 @@ def ack(words, octets, tape, now, reply):
     h, queue = open_queue(words, octets, tape, slots.QUEUE_ACK_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
-    message = find_lease(
+    refusal, message = find_lease(
         words, octets, tape, queue,
         slots.QUEUE_ACK_MESSAGE_ID, slots.QUEUE_ACK_HAS_CONSUMER, slots.QUEUE_ACK_CONSUMER_ID,
     )  # fmt: skip
-    if message == 0:
-        return MESSAGE_MISSING
+    if refusal:
+        return refusal
     end_hold(words, octets, queue, message)
     forget(words, octets, queue, message, False)
     words[queue + ACKED] += 1
@@ -319,12 +392,12 @@ def renew(words, octets, tape, now, reply):
     _, queue = open_queue(words, octets, tape, slots.QUEUE_RENEW_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
-    message = find_lease(
+    refusal, message = find_lease(
         words, octets, tape, queue,
         slots.QUEUE_RENEW_MESSAGE_ID, slots.QUEUE_RENEW_HAS_CONSUMER, slots.QUEUE_RENEW_CONSUMER_ID,
     )  # fmt: skip
-    if message == 0:
-        return MESSAGE_MISSING
+    if refusal:
+        return refusal
     words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
     set_state(words, queue, message, IS_LEASED)
     if not set_timer(words, octets, queue):
@@ -347,12 +420,12 @@ def nack(words, octets, tape, now, reply):
     h, queue = open_queue(words, octets, tape, slots.QUEUE_NACK_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
-    message = find_lease(
+    refusal, message = find_lease(
         words, octets, tape, queue,
         slots.QUEUE_NACK_MESSAGE_ID, slots.QUEUE_NACK_HAS_CONSUMER, slots.QUEUE_NACK_CONSUMER_ID,
     )  # fmt: skip
-    if message == 0:
-        return MESSAGE_MISSING
+    if refusal:
+        return refusal
     if not failed(words, octets, queue, message, words[tape + slots.QUEUE_NACK_DROP] == 0, h):
         return BROKEN
     return DONE | CHANGED
@@ -368,7 +441,7 @@ def release(words, octets, tape, now, reply):
     set_scalar(words, reply, 0)
     if queue == 0:
         return NUMBER
-    message = find_leased(words, octets, tape, queue, slots.QUEUE_RELEASE_MESSAGE_ID)
+    message, _ = find_leased(words, octets, tape, queue, slots.QUEUE_RELEASE_MESSAGE_ID)
     if message == 0 or words[message + DEADLINE] != words[tape + slots.QUEUE_RELEASE_DEADLINE]:
         return NUMBER
     if not failed(words, octets, queue, message, True, h):
