@@ -25,16 +25,21 @@ from synap.engine.subscribers import Json, with_form
 from synap.faults import BrokenNode, Fault
 from synap.store.calls import calls
 from synap.store.keys import key_info
+from synap.store.kinds.streams.stream_parts import GROUP, OF_CONSUMER
 from synap.store.kinds.table import KINDS
 from synap.store.memory import frames, layout
 from synap.store.records.pieces import CURSOR_WORDS, MORE, PIECE_BYTES, PIECE_ITEMS, UNREADABLE
 from synap.store.snapshot import key_dump
 
 NAMES = {kind.number: kind.name for kind in KINDS}
+LOAD_ROWS = {kind.name: f"{kind.name}.load" for kind in KINDS} | {"stream": "xstream.load"}
+"""The row that loads values of a kind (`stream.load` is a row of rooms)."""
 ITEM_BYTES = 128
 """The most bytes that an element takes besides its texts: in a table that is growing, and in a frame of the log."""
 VALUE_BYTES = 4096
 """The same for a value besides its elements."""
+OWNER_BYTES = 1536
+"""The same for a group of a stream, or a consumer, more than for other elements: its record, and a leaf of a tree."""
 
 
 def is_there(engine: Engine, namespace: int, key: bytes, now: int) -> bool:
@@ -92,7 +97,11 @@ def without_expired(value: Value, now: int) -> Value | None:
 
 def memory_of(value: Value) -> int:
     """Return an upper bound of the bytes that a value takes in memory, or in the log."""
-    return VALUE_BYTES + ITEM_BYTES * len(value.items) + sum(map(size_of, value.items))
+    texts = sum(map(size_of, value.items))
+    total = VALUE_BYTES + ITEM_BYTES * len(value.items) + texts
+    if value.kind == "stream":  # each chunk is a block, of which a fifth may be unused
+        total += texts // 4 + OWNER_BYTES * sum(item[0] in (GROUP, OF_CONSUMER) for item in value.items)
+    return total
 
 
 def size_of(item: Any) -> int:
@@ -165,7 +174,7 @@ def _group(engine: Engine) -> Iterator[None]:
 
 def load_calls(catalogue: Catalogue, namespace: int, key: bytes, value: Value, deadline: int) -> Iterator[Call]:
     """Yield the calls of load rows that store a value under a key that does not exist."""
-    row = catalogue.by_name[f"{value.kind}.load"]
+    row = catalogue.by_name[LOAD_ROWS[value.kind]]
     marks = [layout.FORM_JSON if i in value.json else 0 for i in range(len(value.items))]
     first = 0
     while first < len(value.items):

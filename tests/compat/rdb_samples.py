@@ -140,6 +140,82 @@ def _score_text(score: float) -> bytes:
     return bytes((len(repr(score)),)) + repr(score).encode()
 
 
+def varint(number: int) -> bytes:
+    found = b""
+    while number > 127:
+        found, number = found + bytes((number & 127 | 128,)), number >> 7
+    return found + bytes((number,))
+
+
+def texts(*items: Text) -> bytes:
+    """Texts as a chunk of a stream has them."""
+    found = [b"%d" % item if isinstance(item, int) else item for item in items]
+    return b"".join(varint(len(item)) + item for item in found)
+
+
+def identity(ms: int, seq: int) -> bytes:
+    return struct.pack(">QQ", ms, seq)
+
+
+def ms(time: int) -> bytes:
+    return struct.pack("<q", time)
+
+
+LAST_ID = (1 << 64) - 1
+NODES = [
+    # live, deleted, names, 0; then flags, ms, seq, texts, their number
+    (identity(5, 7), listpack(3, 1, 2, b"f", 12, 0, 2, 0, 0, b"v", -300, 5, 3, 0, 1, b"", LONG, 5,
+                              0, 1, -7, 1, b"other", b"w", 6, 2, 1 << 33, 1 << 40, 1 << 14, 127, 5)),
+    (identity(LAST_ID, 9), listpack(1, 0, 1, b"k", 0, 2, 0, LAST_ID - (1 << 64) - 9, LONGER, 4)),
+]  # fmt: skip
+CHUNKS = [
+    (1, 5, 7, 3, 4, len(NODES[0][1]), b"\x02" + texts(b"f", 12) + b"\2\0\0" + texts(b"v", -300)
+     + b"\3\0\1" + texts(b"", LONG) + b"\0\1\0\1" + texts(b"other", b"w")
+     + b"\2" + varint(1 << 33) + varint(7 + (1 << 40)) + texts(1 << 14, 127)),
+    (1, -1, 9, 1, 1, len(NODES[1][1]), b"\1" + texts(b"k") + b"\2\0" + varint(LAST_ID - 9) + texts(LONGER)),
+]  # fmt: skip
+NODES_OF_STREAM = _many(*(text(begin) + text(block) for begin, block in NODES))
+_U64 = b"\x81" + b"\xff" * 8  # the greatest id has it twice
+_PENDING = _many(
+    identity(5, 7) + ms(1000) + b"\2", identity(6, 0) + ms(1001) + b"\x81" + b"\xff" * 7 + b"\xfd",
+    identity(LAST_ID, 0) + ms(-1) + length(300),
+)  # fmt: skip
+
+
+def stream(type_number: int) -> bytes:
+    """The bytes of a stream with three groups, as a type has them."""
+    newer = type_number > 15
+    read = [_U64, length(3), length(300)] if newer else [b""] * 3
+    active = [ms(2001), ms(-1), ms(2003)] if type_number == 21 else [b""] * 3
+    return b"".join((
+        NODES_OF_STREAM, length(4), _U64, _U64,
+        length(5) + length(7) + length(5) + length(8) + length(300) if newer else b"",
+        _many(
+            text(b"") + length(5) + length(7) + read[0] + b"\0\0",
+            text(b"group") + length(6) + length(0) + read[1] + _PENDING + _many(
+                text(b"al") + ms(2000) + active[0] + _many(identity(5, 7), identity(LAST_ID, 0)),
+                text(b"bo") + ms(1500) + active[1] + _many(),
+                text(LONG) + ms(3000) + active[2] + _many(identity(6, 0)),
+            ),
+            text(b"last") + _U64 + _U64 + read[2] + b"\0\0",
+        ),
+    ))  # fmt: skip
+
+
+def parts(type_number: int) -> Value:
+    """What `stream` means."""
+    newer = type_number > 15
+    read = [-1, 3, 300] if newer else [1, -1, 4]
+    active = [2001, -1, 2003] if type_number == 21 else [2000, 1500, 3000]
+    return Value("stream", [
+        *CHUNKS, (2, -1, -1, 300 if newer else 4, 0, 0, b""), (3, 5, 8, 0, 0, 0, b"") if newer else (3, *[0] * 5, b""),
+        (4, 5, 7, read[0], 0, 0, b""), (4, 6, 0, read[1], 0, 0, b"group"),
+        (5, 2000, active[0], 0, 0, 0, b"al"), (5, 1500, active[1], 0, 0, 0, b"bo"), (5, 3000, active[2], 0, 0, 0, LONG),
+        (6, 5, 7, 1000, 2, 0, b""), (6, 6, 0, 1001, -3, 2, b""), (6, -1, 0, -1, 300, 0, b""),
+        (4, -1, -1, read[2], 0, 0, b"last"),
+    ])  # fmt: skip
+
+
 SAMPLES: dict[str, tuple[int, bytes, Value]] = {
     "string": (0, text(b"hello"), Value("string", [b"hello"])),
     "empty string": (0, text(b""), Value("string", [b""])),
@@ -183,9 +259,15 @@ SAMPLES: dict[str, tuple[int, bytes, Value]] = {
     "zset, texts": (3, _many(*(text(member) + _score_text(score) for score, member in SCORES)), Value("zset", SCORES)),
     "zset, ziplist": (12, text(ziplist(*SCORED)), Value("zset", SCORES)),
     "zset, listpack": (17, text(listpack(*SCORED)), Value("zset", SCORES)),
+    **{f"stream, type {number}": (number, stream(number), parts(number)) for number in (15, 19, 21)},
+    "stream without entries": (19, bytes(10), Value("stream", [(2, *[0] * 5, b""), (3, *[0] * 5, b"")])),
+    "stream in which no entry is left": (
+        19, _many(text(identity(1, 1)) + text(listpack(0, 2, 1, b"f", 0, 3, 0, 0, b"v", 4, 1, 1, 0, 1, b"g", b"w", 6)))
+        + b"\0\2\1\0\0\2\1\2\0", Value("stream", [(2, 2, 1, 2, 0, 0, b""), (3, 2, 1, 0, 0, 0, b"")]),
+    ),
 }  # fmt: skip
 """Name -> (type, the bytes of the value, what it is)."""
-SINCE_7_2, SINCE_7_4 = (20,), (24, 25)
+SINCE_7_2, SINCE_7_4 = (20, 21), (24, 25)
 """Types that Redis 7.0 does not know."""
 
 

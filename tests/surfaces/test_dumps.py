@@ -29,15 +29,19 @@ VALUES: dict[str, list[list[Any]]] = {
     "hash": [["HSET", "k", *items] for items in ([b"f", b"v"], [*BYTES, *BYTES], NUMBERS, [b"x" * 100_000, b"y"])],
     "zset": [["ZADD", "k", *(part for i, item in enumerate(items) for part in (b"%d.5" % (i - 2), item))]
              for items in ([b"a"], BYTES, NUMBERS, [b"x" * 100_000])] + [["ZADD", "k", "inf", "", "-inf", "b"]],
+    "stream": [["XADD", "k", i, *items] for i, items in (("5-5", [b"f", b""]), ("18446744073709551615-1", 2 * BYTES),
+                                                         ("1", NUMBERS), ("*", [b"x" * 100_000, b"1"]))],
 }  # fmt: skip
 CONTENT = {
     "string": ["GET", "k"], "list": ["LRANGE", "k", "0", "-1"], "set": ["SMEMBERS", "k"], "hash": ["HGETALL", "k"],
-    "zset": ["ZRANGE", "k", "0", "-1", "WITHSCORES"],
+    "zset": ["ZRANGE", "k", "0", "-1", "WITHSCORES"], "stream": ["XRANGE", "k", "-", "+"],
 }  # fmt: skip
 
 
 def large(kind: str) -> list[list[Any]]:
     """The commands that make a large value, piece by piece."""
+    if kind == "stream":
+        return [["XADD", "k", f"{i}-1", "field", b"%d" % i + b"x" * 400] for i in range(1, 6000)]
     words: dict[str, list[Any]] = {
         "list": LARGE, "set": LARGE, "hash": [part for item in LARGE for part in (item, item[::-1])],
         "zset": [part for i, item in enumerate(LARGE) for part in (i % 97, item)],
@@ -228,9 +232,8 @@ def test_a_reply_that_is_too_large(store: type[Bench]) -> None:
     assert client.one("DUMP k") == Refusal("ERR the reply would be larger than limits.reply_bytes_max")
 
 
-@pytest.mark.parametrize("number", [7, 15, 21])
-def test_what_is_not_supported_is_named(store: type[Bench], number: int) -> None:
-    what = "modules" if number == 7 else "streams"
+@pytest.mark.parametrize(("number", "what"), [(7, "modules"), (22, "hashes of a preview of Redis 7.4")])
+def test_what_is_not_supported_is_named(store: type[Bench], number: int, what: str) -> None:
     refusal = House(store).client().one(["RESTORE", "k", "0", payload(number, text(b"x"))])
     assert refusal == Refusal(f"ERR Bad data format: {what} are not supported")
 

@@ -2,9 +2,12 @@
 
 Each function yields the elements as texts, one by one, so that a reader can stop when they are too many. All of the
 block is checked on the way: its length, each length inside, the way back from each element, the number of elements.
+
+Of the three, only listpacks are also written: those of streams have no older form.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from synap.compat.rdb.errors import BadData
 
@@ -14,6 +17,8 @@ LISTPACK_HEAD, ZIPLIST_HEAD, INTSET_HEAD = 6, 10, 8
 LONG_PREVIOUS = 254  # in a ziplist: the size of the element before stands in four more bytes
 ZIPLIST_INTEGERS = {0xC0: 2, 0xD0: 4, 0xE0: 8, 0xF0: 3, 0xFE: 1}
 LISTPACK_INTEGERS = {0xF1: 2, 0xF2: 3, 0xF3: 4, 0xF4: 8}
+INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
+"""What a listpack holds as an integer, if 64 bits suffice."""
 
 
 def intset(block: bytes, at: int) -> Iterator[bytes]:
@@ -82,6 +87,40 @@ def _back(width: int) -> bytes:
 
 
 _BACKS = [_back(width) for width in range(1 << 10)]
+
+
+def pack_listpack(elements: Iterable[bytes]) -> bytes:
+    """Return the listpack of elements that `element` has made."""
+    parts = list(elements)
+    body = b"".join(parts)
+    size, count = LISTPACK_HEAD + len(body) + 1, min(len(parts), UNKNOWN_COUNT)
+    return b"".join((size.to_bytes(4, "little"), count.to_bytes(2, "little"), body, bytes((END,))))
+
+
+def element(text: bytes) -> bytes:
+    """Return a text as an element of a listpack: as an integer if it is one, as Redis does."""
+    if INTEGER.fullmatch(text) and -1 << 63 <= int(text) < 1 << 63:
+        return integer_element(int(text))
+    size = len(text)
+    if size < 64:
+        body = bytes((0x80 | size,)) + text
+    elif size < 4096:
+        body = (0xE000 | size).to_bytes(2, "big") + text
+    else:
+        body = b"\xf0" + size.to_bytes(4, "little") + text
+    return body + _back(len(body))
+
+
+def integer_element(number: int) -> bytes:
+    """Return an integer of 64 bits as an element of a listpack, in its shortest form."""
+    if 0 <= number < 0x80:
+        return bytes((number, 1))
+    if -0x1000 <= number < 0x1000:
+        return (0xC000 | number & 0x1FFF).to_bytes(2, "big") + b"\x02"
+    form, size = next(
+        (form, size) for form, size in LISTPACK_INTEGERS.items() if -1 << 8 * size - 1 <= number < 1 << 8 * size - 1
+    )
+    return bytes((form,)) + number.to_bytes(size, "little", signed=True) + bytes((1 + size,))
 
 
 def ziplist(block: bytes, at: int) -> Iterator[bytes]:

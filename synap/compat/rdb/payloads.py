@@ -1,17 +1,18 @@
 """Payloads of DUMP and FUNCTION DUMP: one value, or libraries of functions; two bytes of version, and the CRC-64 of all
 that stands before it.
 
-`pack` writes the oldest form that holds the value, so that every Redis from 5.0 on takes it (one from 7.4 on, if a
-field of a hash expires). What Redis has no place for, that a text is marked as JSON, stands behind the value, where
-Redis does not look.
+`pack` writes the oldest form that holds the value, so that every Redis from 5.0 on takes it (one from 7.0 on a stream;
+one from 7.4 on, if a field of a hash expires). What that form has no place for, that a text is marked as JSON and when
+a consumer of a stream was active, stands behind the value, where Redis does not look.
 """
 
 import struct
 from collections.abc import Iterable, Iterator
 
+from synap.compat.rdb import streams
 from synap.compat.rdb.crc64 import crc64
 from synap.compat.rdb.errors import NoFunction, WrongChecksum
-from synap.compat.rdb.reader import LENGTH_14, LENGTH_32, LENGTH_64, Reader
+from synap.compat.rdb.reader import Reader
 from synap.compat.rdb.values import (
     FUNCTION,
     HASH,
@@ -24,13 +25,14 @@ from synap.compat.rdb.values import (
     Value,
     read_value,
 )
+from synap.compat.rdb.writer import length, sized
 
-VERSION_WRITTEN, VERSION_FUNCTIONS, VERSION_EXPIRING = 9, 10, 12
+VERSION_WRITTEN, VERSION_FUNCTIONS, VERSION_STREAMS, VERSION_EXPIRING = 9, 10, 10, 12
 FOOT = struct.Struct("<HQ")
 MARK = b"synap:json\0"
 """Begins the bits, one for each element, that tell which are JSON."""
-WRITTEN = {"string": STRING, "list": LIST, "set": SET, "hash": HASH, "zset": ZSET}
-_LENGTHS = [bytes((size,)) for size in range(LENGTH_14)]
+WRITTEN = {"string": STRING, "list": LIST, "set": SET, "hash": HASH, "zset": ZSET, "stream": streams.LISTPACKS_2}
+_VERSIONS = {HASH_EXPIRING: VERSION_EXPIRING, streams.LISTPACKS_2: VERSION_STREAMS}
 
 
 def unpack(payload: bytes, room: int) -> Value:
@@ -48,6 +50,8 @@ def unpack(payload: bytes, room: int) -> Value:
         if marked and max(marked) >= count:
             raise reader.bad("marks of more elements than there are")
         value = Value(value.kind, value.items, marked)
+    if value.kind == "stream" and payload.startswith(streams.MARK, reader.at):
+        value = Value(value.kind, streams.read_tail(reader, value.items), value.json)
     if reader.at != end:
         raise reader.bad(f"{end - reader.at} bytes behind the value")
     return value
@@ -61,7 +65,9 @@ def pack(value: Value) -> bytes:
         for i in value.json:
             bits[i // 8] |= 1 << i % 8
         parts += MARK + bits
-    return _sealed(parts, VERSION_EXPIRING if parts[0] == HASH_EXPIRING else VERSION_WRITTEN)
+    if value.kind == "stream":
+        parts += streams.tail(value.items)
+    return _sealed(parts, _VERSIONS.get(parts[0], VERSION_WRITTEN))
 
 
 def unpack_libraries(payload: bytes, room: int) -> list[bytes]:
@@ -105,15 +111,18 @@ def _parts(value: Value) -> Iterator[bytes]:
     if value.kind == "string":
         yield from sized(value.items[0])
         return
+    if value.kind == "stream":
+        yield from streams.write(value.items)
+        return
     first = min(deadlines, default=0)
     if deadlines:
         yield struct.pack("<q", first)
-    yield _length(len(value.items))
+    yield length(len(value.items))
     for item in value.items:
         if value.kind == "hash":
             field, text, deadline = item
             if deadlines:
-                yield _length(deadline - first + 1 if deadline else 0)
+                yield length(deadline - first + 1 if deadline else 0)
             yield from sized(field)
             yield from sized(text)
         elif value.kind == "zset":
@@ -121,18 +130,3 @@ def _parts(value: Value) -> Iterator[bytes]:
             yield struct.pack("<d", item[0])
         else:
             yield from sized(item)
-
-
-def sized(text: bytes) -> tuple[bytes, bytes]:
-    """Return the parts of a text: its length and its bytes."""
-    return _length(len(text)), text
-
-
-def _length(size: int) -> bytes:
-    if size < LENGTH_14:
-        return _LENGTHS[size]
-    if size < 1 << 14:
-        return (size | LENGTH_14 << 8).to_bytes(2, "big")
-    if size < 1 << 32:
-        return bytes((LENGTH_32,)) + size.to_bytes(4, "big")
-    return bytes((LENGTH_64,)) + size.to_bytes(8, "big")

@@ -5,6 +5,7 @@ the text is an integer of 8, 16 or 32 bits, or that it is compressed.
 """
 
 import struct
+from collections.abc import Iterable
 from mmap import mmap
 from typing import TypeAlias
 
@@ -49,6 +50,14 @@ class Reader:
         self.room -= size + TEXT_COST
         if self.room < 0:
             raise TooLarge
+
+    def counted(self, texts: Iterable[bytes]) -> list[bytes]:
+        """Return texts, which are counted against the room one by one."""
+        found = []
+        for text in texts:
+            self.spend(len(text))
+            found.append(text)
+        return found
 
     def length(self) -> int:
         """Return a length."""

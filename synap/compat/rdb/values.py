@@ -1,15 +1,15 @@
-"""The values of RDB by their types: strings, lists, sets, hashes and sorted sets in each form that Redis has written.
+"""The values of RDB by their types: each kind in each form that Redis has written; streams are in `streams.py`.
 
 Redis' numbers of the types are in `TYPES`; those of values that Synap does not have are in `REFUSED`. All of a value is
 checked: a member, field or element that would be there twice is refused, as Redis does.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from synap.compat.rdb import packed
+from synap.compat.rdb import packed, streams
 from synap.compat.rdb.errors import EmptyValue, NotSupported
 from synap.compat.rdb.reader import Reader
 
@@ -29,7 +29,8 @@ class Value:
     """A value: the name of its kind, and its elements.
 
     A string has one element; those of lists and sets are texts, of hashes (field, value, deadline in ms or 0), of
-    sorted sets (score, member). `json` has the places of elements whose text, or value, is marked as JSON.
+    sorted sets (score, member), of streams the parts that `streams.py` makes. `json` has the places of elements whose
+    text, or value, is marked as JSON.
     """
 
     kind: str
@@ -129,15 +130,7 @@ Elements = Callable[[bytes, int], Iterator[bytes]]
 def _elements(reader: Reader, unpack: Elements) -> list[bytes]:
     """Return the elements of the packed structure at the reader's place."""
     at = reader.at
-    return _counted(reader, unpack(reader.text(), at))
-
-
-def _counted(reader: Reader, texts: Iterable[bytes]) -> list[bytes]:
-    found = []
-    for text in texts:
-        reader.spend(len(text))
-        found.append(text)
-    return found
+    return reader.counted(unpack(reader.text(), at))
 
 
 def _packed_list(unpack: Elements) -> Callable[[Reader], list[Any]]:
@@ -231,11 +224,14 @@ TYPES: dict[int, tuple[str, Callable[[Reader], list[Any]]]] = {
     ZSET: ("zset", _zset(Reader.double)),
     12: ("zset", _packed_zset(packed.ziplist)),
     17: ("zset", _packed_zset(packed.listpack)),
+    **{
+        number: ("stream", streams.reader_of(number))
+        for number in (streams.LISTPACKS, streams.LISTPACKS_2, streams.LISTPACKS_3)
+    },
 }
 
 REFUSED = {
     6: "modules", 7: "modules",
     9: "hashes of Redis 2.4 and older",
-    15: "streams", 19: "streams", 21: "streams",
     22: "hashes of a preview of Redis 7.4", 23: "hashes of a preview of Redis 7.4",
 }  # fmt: skip

@@ -24,6 +24,7 @@ from synap.store.records.pieces import PIECE_BYTES
 INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 FREQUENCY_MAX = 255
 UNITS_MAX = 0xFFFF  # of the access clock
+FRAME_BYTES = 2 * PIECE_BYTES  # what a piece takes besides key and texts, at most: the slots of a stream's take half
 
 
 def dump(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
@@ -34,7 +35,7 @@ def dump(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Valu
     if transfer.NAMES[found[descriptions.KIND]] not in payloads.WRITTEN:
         raise Fault("NOT_SERVED", what=f"DUMP of the kind {transfer.NAMES[found[descriptions.KIND]]}")
     size = found[descriptions.SIZE]
-    if size > engine.reply_bytes_max or size + len(args["key"]) + PIECE_BYTES > layout.CALL_BLOB_BYTES:
+    if size > engine.reply_bytes_max or size + len(args["key"]) + FRAME_BYTES > layout.CALL_BLOB_BYTES:
         raise Fault("REPLY_TOO_LARGE")
     value = transfer.value_of(engine, found[descriptions.REF], found[descriptions.KIND], now)
     if value is None:
@@ -85,7 +86,7 @@ def _unpacked(engine: Engine, payload: bytes) -> Loaded:
         raise Fault("NOT_RESTORED", what=fault.what) from None
     except RdbError:
         raise Fault("BAD_PAYLOAD") from None
-    if f"{value.kind}.load" not in engine.catalogue.by_name:
+    if transfer.LOAD_ROWS.get(value.kind) not in engine.catalogue.by_name:
         raise Fault("NOT_RESTORED", what=f"values of the kind {value.kind}")
     return value
 

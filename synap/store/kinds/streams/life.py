@@ -197,12 +197,12 @@ def dump(words, octets, ref, cursor, target, seq, now):
 
 @kernel
 def describe(words, octets, ref, samples, found):
-    """Describe a stream: entries, bytes of its chunks, bytes of its blocks, those of the groups estimated."""
+    """Describe a stream: entries, bytes of chunks and groups, bytes of all blocks; those of groups are estimated."""
     root = keyspace.root_of(words, ref)
     found[ENCODING] = ENCODING_STREAM
     found[COUNT] = words[root + LENGTH]
-    found[SIZE] = words[root + entries.BYTES]
-    found[BYTES] += words[root + entries.BYTES] + groups.group_bytes(words, root)
+    found[SIZE] = words[root + entries.BYTES] + groups.group_bytes(words, root)
+    found[BYTES] += found[SIZE]
     if words[root + RING + rings.REFS]:
         found[BYTES] += arena.capacity(words, words[root + RING + rings.REFS]) * WORD
 
