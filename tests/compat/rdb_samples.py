@@ -216,6 +216,33 @@ def parts(type_number: int) -> Value:
     ])  # fmt: skip
 
 
+SHORT_STREAM = bytes.fromhex(
+    "13021000000000000000050000000000000001404c4c0000001900020101010201816102816202000102010001000101018374776f04"
+    "0501030100010101ded402800105010001f26b110104dfff020101816302f4005ed0b200000000090601ff1000000000000111700000"
+    "000000000009323200000012000201000102018161028162020001020100010001817802817902050102010101dff802817802817902"
+    "0501ff04800001117101050105020502016780000111700981ffffffffffffffff030000000000000005000000000000000153f0642e"
+    "a2010000010000000000011170000000000000000053f0642ea2010000010000000000011170000000000000000957f0642ea2010000"
+    "0102016353f0642ea2010000020000000000000005000000000000000100000000000111700000000000000000016457f0642ea20100"
+    "0001000000000001117000000000000000090168050181ffffffffffffffff000101655bf0642ea2010000000a003d1c052e713a04dd"
+)
+"""What DUMP of Redis 7.0.15 answers for the stream that these calls have made, with stream-node-max-entries 3:
+
+    XADD s 5-1 a 1 b two; XADD s 5-2 a -300 b ""; XADD s 70000-0 c 3000000000; XADD s 70000-9 a x b y;
+    XADD s 70001-1 a x b y; XDEL s 5-2; XGROUP CREATE s g 0; XGROUP CREATE s h 5-1; XREADGROUP GROUP g c COUNT 2
+    STREAMS s >; XREADGROUP GROUP g d COUNT 1 STREAMS s >; XGROUP CREATECONSUMER s h e
+"""
+_TIMES = [1_796_074_696_787, 1_796_074_696_791, 1_796_074_696_795]
+SHORT_PARTS = [
+    (1, 5, 1, 2, 3, 76, b"\2" + texts(b"a", b"b") + b"\2\0\0" + texts(1, b"two") + b"\3\0\1" + texts(-300, b"")
+     + b"\0" + varint(69_995) + b"\0\1" + texts(b"c", 3_000_000_000)),
+    (1, 70_000, 9, 2, 2, 50, b"\2" + texts(b"a", b"b") + b"\2\0\0" + texts(b"x", b"y") + b"\2\1\1" + texts(b"x", b"y")),
+    (2, 70_001, 1, 5, 0, 0, b""), (3, 5, 2, 0, 0, 0, b""), (4, 70_000, 9, -1, 0, 0, b"g"),
+    (5, _TIMES[0], _TIMES[0], 0, 0, 0, b"c"), (5, _TIMES[1], _TIMES[1], 0, 0, 0, b"d"),
+    (6, 5, 1, _TIMES[0], 1, 0, b""), (6, 70_000, 0, _TIMES[0], 1, 0, b""), (6, 70_000, 9, _TIMES[1], 1, 1, b""),
+    (4, 5, 1, -1, 0, 0, b"h"), (5, _TIMES[2], _TIMES[2], 0, 0, 0, b"e"),
+]  # fmt: skip
+
+
 SAMPLES: dict[str, tuple[int, bytes, Value]] = {
     "string": (0, text(b"hello"), Value("string", [b"hello"])),
     "empty string": (0, text(b""), Value("string", [b""])),
@@ -260,6 +287,7 @@ SAMPLES: dict[str, tuple[int, bytes, Value]] = {
     "zset, ziplist": (12, text(ziplist(*SCORED)), Value("zset", SCORES)),
     "zset, listpack": (17, text(listpack(*SCORED)), Value("zset", SCORES)),
     **{f"stream, type {number}": (number, stream(number), parts(number)) for number in (15, 19, 21)},
+    "stream of Redis": (19, SHORT_STREAM[1:-10], Value("stream", SHORT_PARTS)),
     "stream without entries": (19, bytes(10), Value("stream", [(2, *[0] * 5, b""), (3, *[0] * 5, b"")])),
     "stream in which no entry is left": (
         19, _many(text(identity(1, 1)) + text(listpack(0, 2, 1, b"f", 0, 3, 0, 0, b"v", 4, 1, 1, 0, 1, b"g", b"w", 6)))
