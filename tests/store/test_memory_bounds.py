@@ -38,6 +38,10 @@ BUILD: dict[str, list[list[Any]]] = {
     "list": [[b"RPUSH", b"l", *(member(i) for i in range(MEMBERS))]],
     "long": [[b"RPUSH", b"l", *(b"x" * (1020 + i % 9) for i in range(150))]],
     "boxes": [[b"RPUSH", b"l", *(b"x" * (1100 + i) for i in range(150))]],
+    "stream": [*([b"XADD", b"x", b"%d-1" % (i + 1), b"f", member(i)] for i in range(MEMBERS)),
+               *([b"XGROUP", b"CREATE", b"x", b"g%d" % i, b"0"] for i in range(50)),
+               *([b"XREADGROUP", b"GROUP", b"g%d" % (i % 9), b"c%d" % i, b"COUNT", b"20", b"STREAMS", b"x", b">"]
+                 for i in range(70))],
     "text": [[b"SET", b"t", b"x" * 40_000]],
     "page": [[b"SET", b"t", b"x" * 32_800]],
     "places": [[b"GEOADD", b"g", *(word for i in range(first, first + 1000) for word in (b"%.6f" % (i / 900), b"1", i))]
@@ -70,6 +74,12 @@ CALLS: list[tuple[str, list[Any]]] = [
     ("long", [b"COPY", b"l", b"d"]),
     ("boxes", [b"COPY", b"l", b"d"]),
     ("text", [b"COPY", b"t", b"d"]),
+    ("stream", [b"COPY", b"x", b"d"]),
+    ("stream", [b"XREADGROUP", b"GROUP", b"g40", b"c", b"STREAMS", b"x", b">"]),
+    ("stream", [b"XCLAIM", b"x", b"g41", b"c", b"0", *(b"%d-1" % (i + 1) for i in range(MEMBERS)), b"FORCE"]),
+    ("stream", [b"XAUTOCLAIM", b"x", b"g1", b"new", b"0", b"0"]),
+    ("stream", [b"XADD", b"x", b"9000-1", b"f", b"v" * 9000]),
+    ("stream", [b"XGROUP", b"CREATE", b"x", b"n" * 9000, b"0"]),
     ("page", [b"COPY", b"t", b"d"]),
     ("text", [b"APPEND", b"t", b"y" * 100]),
     ("text", [b"SETRANGE", b"t", b"60000", b"y"]),
