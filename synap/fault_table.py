@@ -408,4 +408,5 @@ TABLE = (
         "Invalid request: timeout is not an integer or out of range"),
     Row(285, "RECEIPT_LATE", "LATE The lease of this receipt has ended", 409),
     Row(286, "BATCH_TOO_LARGE", f"ERR too many messages, the limit is {BATCH_MAX}", 413),
+    Row(287, "BAD_BACKOFF", "ERR the back-off must be from 0 to 2^40 ms, the jitter from 0 to 100 percent", 400),
 )  # fmt: skip

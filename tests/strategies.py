@@ -64,6 +64,7 @@ POOLS: dict[str, list[bytes]] = {
     "one": [b"0", b"1", b"15"], "two": [b"0", b"1", b"15", b"16"],
     "max_depth": [b"30", b"30", b"0"], "ack_deadline_ms": [b"0", b"500", b"4000"],
     "default_max_retries": [b"2", b"2", b"0"], "default_priority": [b"5", b"0", b"9", b"11"],
+    "backoff_ms": [b"0", b"300", b"1000", b"-1"], "backoff_max_ms": [b"0", b"2000"], "jitter": [b"0", b"50", b"101"],
     "prefetch_limit": [b"1", b"3", b"-1"], "priority": [b"0", b"3", b"9", b"12", b"-1"],
     "max_retries": [b"0", b"1", b"99999999"], "delay": [b"0", b"0.3", b"2", b"100", b"-1", b"x"],
     "max_events": [b"0", b"1", b"50"], "max_bytes": [b"0", b"3000", b"-1"],

@@ -164,7 +164,15 @@ class AsyncQueue(QueueCalls[D], Awaiting):
 
     async def dead(self, count: int = 100) -> list[AsyncMessage[D]]:
         """Return up to `count` dead letters, the first ones, without removing them."""
-        return await self._carry(self._reading_dead(count))
+        return await self._carry(self._showing("QUEUE.DEAD", count))
+
+    async def peek(self, count: int = 100) -> list[AsyncMessage[D]]:
+        """Return the messages that are ready next, without leasing any."""
+        return await self._carry(self._showing("QUEUE.PEEK", count))
+
+    async def delayed(self, count: int = 100) -> list[AsyncMessage[D]]:
+        """Return the delayed messages that will be ready first, at most 1000; `cancel` removes one by its ID."""
+        return await self._carry(self._showing("QUEUE.DELAYED", count))
 
     async def take_many(self, consumer: str, count: int, *, wait_s: float = 0.0) -> list[AsyncMessage[D]]:
         """Lease up to `count` messages, the highest priorities first; wait up to `wait_s` seconds for the first."""

@@ -171,8 +171,8 @@ class QueueCalls(QueueMethods[D]):
         words: Words = ("QUEUE.CONSUME", self.name, consumer)
         return Request((*words, "WAIT", wait_s) if wait_s > 0 else words, self._made, patience=wait_s)
 
-    def _reading_dead(self, count: int) -> Request[list[Any]]:
-        return asking(self._made_all, "QUEUE.DEAD", self.name, count)
+    def _showing(self, command: str, count: int) -> Request[list[Any]]:
+        return asking(self._made_all, command, self.name, count)
 
 
 def _ids(found: list[bytes | None]) -> list[str | None]:

@@ -152,7 +152,15 @@ class Queue(QueueCalls[D], Blocking):
 
     def dead(self, count: int = 100) -> list[Message[D]]:
         """Return up to `count` dead letters, the first ones, without removing them."""
-        return self._carry(self._reading_dead(count))
+        return self._carry(self._showing("QUEUE.DEAD", count))
+
+    def peek(self, count: int = 100) -> list[Message[D]]:
+        """Return the messages that are ready next, without leasing any."""
+        return self._carry(self._showing("QUEUE.PEEK", count))
+
+    def delayed(self, count: int = 100) -> list[Message[D]]:
+        """Return the delayed messages that will be ready first, at most 1000; `cancel` removes one by its ID."""
+        return self._carry(self._showing("QUEUE.DELAYED", count))
 
     def take_many(self, consumer: str, count: int, *, wait_s: float = 0.0) -> list[Message[D]]:
         """Lease up to `count` messages, the highest priorities first; wait up to `wait_s` seconds for the first."""

@@ -1,6 +1,6 @@
 """Command rows of queues: messages that are delivered again until they are acknowledged."""
 
-from synap.arguments import AnyOrder, Flag, Int, Many, OneOf, Optional, Raw, Text, Timeout, Token
+from synap.arguments import AnyOrder, Choice, Flag, Int, Many, OneOf, Optional, Raw, Text, Timeout, Token
 from synap.command import Command, Example
 from synap.methods import CLIENT, EMBEDDED, Method
 from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, PRIORITY_MAX
@@ -46,7 +46,11 @@ ROWS = [
             Int("ack_deadline_ms", default=30000, least=1, most=ACK_DEADLINE_MS_MAX),
             Int("default_max_retries", default=3, least=0, most=MESSAGE_RETRIES_MAX),
             Int("default_priority", default=5, least=0, most=PRIORITY_MAX),
-            AnyOrder(Token("PREFETCH", Int("prefetch_limit", least=0))),
+            AnyOrder(
+                Token("PREFETCH", Int("prefetch_limit", least=0)),
+                Token("BACKOFF", Choice("backoff", ("FIXED", "LINEAR", "EXPONENTIAL")), Int("backoff_ms", least=0)),
+                Token("BACKOFFMAX", Int("backoff_max_ms", least=0)), Token("JITTER", Int("jitter", least=0, most=100)),
+            ),
         ),
         resp="QUEUE.CREATE", reply=INTEGER, run="queues.create", traits=WRITES | GROWS, needs_words=300,
         http=(Post("/queue/{queue}"),),
@@ -104,7 +108,7 @@ ROWS = [
         "Acknowledge a message, by its ID or the receipt of a delivery, and remove it; CONSUMER says who must hold it.",
         resp="QUEUE.ACK",
         args=(_QUEUE, Text("message_id"), AnyOrder(Token("CONSUMER", Text("consumer_id")))),
-        run="queues.ack", traits=WRITES, http=(Post("/queue/{queue}/ack"),), also=_BY_RECEIPT,
+        run="queue_leases.ack", traits=WRITES, http=(Post("/queue/{queue}/ack"),), also=_BY_RECEIPT,
         json={"success": True},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.ACK q {id}", "OK")),
         python=Method(by_hand=CLIENT, note="A message that is not leased is refused, and so is another `consumer`."),
@@ -113,7 +117,7 @@ ROWS = [
         "queue.nack", 0x0806,
         "Report a failed delivery: deliver the message again, or with DROP move it to the dead letters.",
         args=(_QUEUE, Text("message_id"), AnyOrder(Flag("DROP", "drop"), Token("CONSUMER", Text("consumer_id")))),
-        resp="QUEUE.NACK", run="queues.nack",
+        resp="QUEUE.NACK", run="queue_leases.nack",
         traits=WRITES, http=(Post("/queue/{queue}/nack"),), json={"success": True}, also=_BY_RECEIPT,
         negated={"requeue": "drop"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK")),
@@ -139,7 +143,7 @@ ROWS = [
     Command(
         "queue.release", 0x080A,
         "Fail the delivery of a message whose consumer is gone, if the lease ends at `deadline`.",
-        args=(_QUEUE, Text("message_id"), Int("deadline")), reply=INTEGER, run="queues.release",
+        args=(_QUEUE, Text("message_id"), Int("deadline")), reply=INTEGER, run="queue_leases.release",
         traits=WRITES | INTERNAL,
     ),
     Command(
@@ -168,7 +172,7 @@ ROWS = [
         "queue.dead", 0x080E,
         "Return the first `count` dead letters of a queue (default 100) without removing the messages.",
         args=(_QUEUE, Optional(Int("count", least=0))), resp="QUEUE.DEAD", reply=Array(_MESSAGE),
-        run="queue_admin.dead", http=(Get("/queue/{queue}/dead"),),
+        run="queue_views.dead", http=(Get("/queue/{queue}/dead"),),
         json={"messages": "$reply"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"), Example("QUEUE.DEAD q", ...)),
         python=Method(by_hand=CLIENT),
@@ -188,7 +192,7 @@ ROWS = [
         "queue.renew", 0x0810,
         "Extend a lease to the whole ack deadline from now on, and return its end; CONSUMER names who must hold it.",
         args=(_QUEUE, Text("message_id"), AnyOrder(Token("CONSUMER", Text("consumer_id")))),
-        resp="QUEUE.RENEW", reply=TIME, run="queues.renew", traits=WRITES, http=(Post("/queue/{queue}/renew"),),
+        resp="QUEUE.RENEW", reply=TIME, run="queue_leases.renew", traits=WRITES, http=(Post("/queue/{queue}/renew"),),
         also=_BY_RECEIPT, json={"success": True, "deadline": "$reply"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.RENEW q {id}", ...)),
         python=Method(
@@ -239,8 +243,48 @@ ROWS = [
         python=Method("queue_ack_many", by_hand=EMBEDDED | CLIENT),
     ),
     Command(
+        "queue.delayed", 0x0815,
+        "Return the delayed messages of a queue that will be ready first (default 100, at most 1000).",
+        args=(_QUEUE, Optional(Int("count", least=0))), resp="QUEUE.DELAYED", reply=Array(_MESSAGE),
+        run="queue_views.delayed", http=(Get("/queue/{queue}/delayed"),), json={"messages": "$reply"},
+        examples=(_MADE, Example("QUEUE.PUBLISH q hi DELAY 60", "{id}"), Example("QUEUE.DELAYED q", ...)),
+        python=Method(by_hand=CLIENT),
+    ),
+    Command(
+        "queue.peek", 0x0816, "Return the messages of a queue that are ready next (default 100) without leasing any.",
+        args=(_QUEUE, Optional(Int("count", least=0))), resp="QUEUE.PEEK", reply=Array(_MESSAGE),
+        run="queue_views.peek", http=(Get("/queue/{queue}/peek"),), json={"messages": "$reply"},
+        examples=(_MADE, _PUBLISHED, Example("QUEUE.PEEK q", ...)),
+        python=Method(by_hand=CLIENT),
+    ),
+    Command(
+        "queue.cancel", 0x0817, "Remove a delayed message of a queue before it is ready.",
+        args=(_QUEUE, Text("message_id")), resp="QUEUE.CANCEL", reply=INTEGER, run="queue_admin.cancel", traits=WRITES,
+        http=(Post("/queue/{queue}/cancel"),), json={"success": True, "cancelled": "$flag"},
+        command={"cancelled": "$flag"},
+        examples=(
+            _MADE, Example("QUEUE.PUBLISH q hi DELAY 60", "{id}"), Example("QUEUE.CANCEL q {id}", 1),
+            Example("QUEUE.CANCEL q {id}", 0),
+        ),
+        python=Method(note="Return whether it was delayed."),
+    ),
+    Command(
+        "queue.pause", 0x0818, "Stop the deliveries of a queue, or with RESUME let them go on.",
+        args=(_QUEUE, AnyOrder(Flag("RESUME"))), resp="QUEUE.PAUSE", reply=INTEGER, run="queue_admin.pause",
+        traits=WRITES, http=(Post("/queue/{queue}/pause"),), json={"success": True, "changed": "$flag"},
+        command={"changed": "$flag"},
+        examples=(
+            _MADE, _PUBLISHED, Example("QUEUE.PAUSE q", 1), Example("QUEUE.CONSUME q worker", None),
+            Example("QUEUE.PAUSE q RESUME", 1),
+        ),
+        python=Method(note="Return whether that is a change."),
+    ),
+    Command(
         "queue.load", 0x08F0, "Load a queue from a snapshot.",
-        args=(_QUEUE, *(Int(f"word{i}") for i in range(13)), Int("prefetch_limit")),
+        args=(
+            _QUEUE, *(Int(f"word{i}") for i in range(13)), Int("prefetch_limit"),
+            *(Int(f"later{i}") for i in range(6)),
+        ),
         run="queue_admin.load_queue", traits=WRITES | INTERNAL | TRUSTED,
     ),
     Command(

@@ -3,6 +3,7 @@
 from tests.naive.spans import signed
 
 MASK = (1 << 64) - 1
+MIX = 0x2545F4914F6CDD1D
 SPREAD, MULTIPLIER = 0x2D358DCCAA6C78A5, 0x4B33A62ED433D4A3
 
 
@@ -10,6 +11,11 @@ def fold(a: int, b: int) -> int:
     """Both halves of the product, combined."""
     product = a * b
     return (product ^ product >> 64) & MASK
+
+
+def mix(h: int, value: int) -> int:
+    """The hash `h` with one more number mixed in, as store/records/state_hash.py does it."""
+    return fold(((h ^ value) + MIX) & MASK, (MIX ^ value) & MASK)
 
 
 def word(text: bytes) -> int:

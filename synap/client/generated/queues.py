@@ -30,3 +30,13 @@ class QueueMethods(Named[D]):
     def revive(self, message_id: str | None = None) -> Request[int]:
         """Make one dead letter of a queue, or all of them, ready again as if never delivered. Return how many."""
         return doing(whole, "QUEUE.REVIVE", self.name, *optional(message_id))
+
+    @method
+    def cancel(self, message_id: str) -> Request[bool]:
+        """Remove a delayed message of a queue before it is ready. Return whether it was delayed."""
+        return doing(flag, "QUEUE.CANCEL", self.name, message_id)
+
+    @method
+    def pause(self, *, resume: bool = False) -> Request[bool]:
+        """Stop the deliveries of a queue, or with `resume` let them go on. Return whether that is a change."""
+        return doing(flag, "QUEUE.PAUSE", self.name, *when("RESUME", resume))

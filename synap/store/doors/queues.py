@@ -2,7 +2,7 @@
 
 from synap.compiler.jit import door
 from synap.kernels.spans import view
-from synap.store.kinds.queues import queue_admin, queue_batches, queues
+from synap.store.kinds.queues import queue_admin, queue_batches, queue_leases, queue_views, queues
 from synap.store.memory.layout import BROKEN
 
 
@@ -21,9 +21,9 @@ def queues_door(words_at, octets_at, size, code, tape, now, seq, reply):
     if row == 0x04:  # queue.consume
         return queues.consume(words, octets, tape, now, reply)
     if row == 0x05:  # queue.ack
-        return queues.ack(words, octets, tape, now, reply)
+        return queue_leases.ack(words, octets, tape, now, reply)
     if row == 0x06:  # queue.nack
-        return queues.nack(words, octets, tape, now, reply)
+        return queue_leases.nack(words, octets, tape, now, reply)
     if row == 0x07:  # queue.stats
         return queue_admin.stats(words, octets, tape, now, reply)
     if row == 0x08:  # queue.requeue
@@ -31,7 +31,7 @@ def queues_door(words_at, octets_at, size, code, tape, now, seq, reply):
     if row == 0x09:  # queue.due
         return queue_admin.next_due(words, octets, tape, now, reply)
     if row == 0x0A:  # queue.release
-        return queues.release(words, octets, tape, now, reply)
+        return queue_leases.release(words, octets, tape, now, reply)
     if row == 0x0B:  # queue.purge
         return queue_admin.purge(words, octets, tape, now, reply)
     if row == 0x0C:  # queue.delete
@@ -39,11 +39,11 @@ def queues_door(words_at, octets_at, size, code, tape, now, seq, reply):
     if row == 0x0D:  # queue.list
         return queue_admin.list_names(words, octets, tape, now, reply)
     if row == 0x0E:  # queue.dead
-        return queue_admin.dead(words, octets, tape, now, reply)
+        return queue_views.dead(words, octets, tape, now, reply)
     if row == 0x0F:  # queue.revive
         return queue_admin.revive(words, octets, tape, now, reply)
     if row == 0x10:  # queue.renew
-        return queues.renew(words, octets, tape, now, reply)
+        return queue_leases.renew(words, octets, tape, now, reply)
     if row == 0x11:  # queue.publish_many
         return queue_batches.publish(words, octets, tape, now, reply)
     if row == 0x12:  # queue.put_many
@@ -52,6 +52,14 @@ def queues_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return queue_batches.consume(words, octets, tape, now, reply)
     if row == 0x14:  # queue.ack_many
         return queue_batches.ack(words, octets, tape, now, reply)
+    if row == 0x15:  # queue.delayed
+        return queue_views.delayed(words, octets, tape, now, reply)
+    if row == 0x16:  # queue.peek
+        return queue_views.peek(words, octets, tape, now, reply)
+    if row == 0x17:  # queue.cancel
+        return queue_admin.cancel(words, octets, tape, now, reply)
+    if row == 0x18:  # queue.pause
+        return queue_admin.pause(words, octets, tape, now, reply)
     if row == 0xF0:  # queue.load
         return queue_admin.load_queue(words, octets, tape, now, reply)
     if row == 0xF1:  # queue.load_message

@@ -12,7 +12,7 @@ def requeue(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
     count = 0
     while queue.leased and queue.messages[queue.leased[0]].deadline <= now and count < args["most"]:
-        queue.fail(queue.leased[0], True)
+        queue.fail(queue.leased[0], True, now)
         count += 1
     count += queue.end_delays(now, max(args["most"] - count, 0))
     return count, count > 0
@@ -48,12 +48,21 @@ def delete(state: State, args: dict[str, Any], now: int) -> Answer:
     return int(found is not None), found is not None
 
 
-def dead(state: State, args: dict[str, Any], now: int) -> Answer:
+def cancel(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
-    most = args.get("count", 100)
-    if most < 0:
-        raise Refused("POSITIVE_COUNT")
-    return [queue.parts(name) for name in queue.dead[:most]], False
+    name = args["message_id"].lower()
+    found = [each for each in queue.delayed if each[2] == name]
+    for each in found:
+        queue.delayed.remove(each)
+        del queue.messages[name]
+    return len(found), bool(found)
+
+
+def pause(state: State, args: dict[str, Any], now: int) -> Answer:
+    queue = queue_of(state, args)
+    paused = "RESUME" not in args
+    changed, queue.paused = queue.paused is not paused, paused
+    return int(changed), changed
 
 
 def revive(state: State, args: dict[str, Any], now: int) -> Answer:
@@ -84,7 +93,11 @@ def load_queue(state: State, args: dict[str, Any], now: int) -> Answer:
     if args["queue"] in state.queues:
         raise Refused("KEY_EXISTS")
     words = [args[f"word{i}"] for i in range(13)]
-    queue = state.queues[args["queue"]] = Queue(*words[:4], args["prefetch_limit"])
+    later = [args[f"later{i}"] for i in range(6)]
+    backoff = ("", "FIXED", "LINEAR", "EXPONENTIAL")[later[0]]
+    queue = state.queues[args["queue"]] = Queue(
+        *words[:4], args["prefetch_limit"], backoff, *later[1:4], bool(later[4]), later[5]
+    )
     queue.counters = dict(zip(COUNTERS, words[7:12], strict=True))
     return OK, True
 
@@ -104,6 +117,7 @@ def load_message(state: State, args: dict[str, Any], now: int) -> Answer:
             queue.ready[bits >> 8 & 0xFF].append(name)
         case 3:
             queue.delayed.append((args["deadline"], args["serial"], name))
+            queue.delays = max(queue.delays, args["serial"])
         case where:
             (queue.leased, queue.dead)[where - 1].append(name)
     return OK, True

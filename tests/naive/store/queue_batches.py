@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.naive.parser import Refused
-from tests.naive.store import OK, WAIT, Answer, State
+from tests.naive.store import OK, WAIT, Answer, State, queue_leases
 from tests.naive.store import queues as single
 from tests.naive.store.queues import queue_of
 
@@ -54,7 +54,7 @@ def ack(state: State, args: dict[str, Any], now: int) -> Answer:
     done = []
     for name in args["message_ids"]:
         try:
-            single.ack(state, {"queue": args["queue"], "message_id": name}, now)
+            queue_leases.ack(state, {"queue": args["queue"], "message_id": name}, now)
             done.append(1)
         except Refused:
             done.append(0)

@@ -1,16 +1,15 @@
 """Queues: messages by id, and lists of ids: ready by priority, leased, dead; delayed ones by when they are ready."""
 
-import re
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from tests.naive.numbers import parse_integer
+from tests.naive.hashing import mix
 from tests.naive.parser import Refused
-from tests.naive.store import OK, WAIT, Answer, State
+from tests.naive.store import WAIT, Answer, State
 
 NEVER = 2**63 - 1
-UUID_TEXT = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LIMIT_MASK = 2**20 - 1
 COUNTERS = ("published", "consumed", "acked", "nacked", "dead_lettered")
 
@@ -39,6 +38,12 @@ class Queue:
     retries: int
     priority: int
     prefetch: int = 0
+    backoff: str = ""
+    backoff_ms: int = 0
+    backoff_max: int = 0
+    jitter: int = 0
+    paused: bool = False
+    delays: int = 0
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     messages: dict[bytes, Message] = field(default_factory=dict)
     ready: dict[int, list[bytes]] = field(default_factory=lambda: {priority: [] for priority in range(10)})
@@ -60,7 +65,25 @@ class Queue:
         times = [self.messages[name].deadline for name in self.leased[:1]]
         return min([*times, *(due for due, _, _ in self.delayed)], default=NEVER)
 
-    def fail(self, name: bytes, again: bool) -> None:
+    def wait_after(self, name: bytes, failures: int) -> int:
+        """The ms that a message waits after so many failures."""
+        if not self.backoff:
+            return 0
+        wait = self.backoff_ms
+        if self.backoff == "LINEAR":
+            wait = min(wait * min(failures, 1 << 20), 1 << 40)
+        elif self.backoff == "EXPONENTIAL":
+            wait = min(wait << min(failures - 1, 40), 1 << 40) if failures > 1 else wait
+        wait = min(wait, self.backoff_max) if self.backoff_max else wait
+        low, high = struct.unpack("<2q", UUID(name.decode()).bytes)
+        return wait - (wait * self.jitter // 100 * (mix(mix(low, high), failures) & 0xFFFF) >> 16)
+
+    def delay(self, name: bytes, due: int) -> None:
+        self.delays += 1
+        self.messages[name].deadline = due
+        self.delayed.append((due, self.delays, name))
+
+    def fail(self, name: bytes, again: bool, now: int) -> None:
         """A delivery has failed."""
         message = self.messages[name]
         self.leased.remove(name)
@@ -68,7 +91,11 @@ class Queue:
         message.deadline, message.holder = 0, b""
         self.counters["nacked"] += 1
         if again and message.failures <= message.limit:
-            self.ready[message.priority].append(name)
+            wait = self.wait_after(name, message.failures)
+            if wait > 0:
+                self.delay(name, now + wait)
+            else:
+                self.ready[message.priority].append(name)
         else:
             self.dead.append(name)
             self.counters["dead_lettered"] += 1
@@ -97,19 +124,6 @@ def queue_of(state: State, args: dict[str, Any]) -> Queue:
     return state.queues[args["queue"]]
 
 
-def _leased(queue: Queue, args: dict[str, Any]) -> bytes:
-    name, _, number = args["message_id"].lower().partition(b":")
-    message = queue.messages[name] if name in queue.leased else None
-    if message and message.holder != args.get("consumer_id", message.holder):
-        message = None
-    if number and UUID_TEXT.fullmatch(name) and parse_integer(number) and parse_integer(number) > 0:
-        if message is None or message.deliveries != parse_integer(number):
-            raise Refused("RECEIPT_LATE")
-    elif message is None or name != args["message_id"].lower():
-        raise Refused("MESSAGE_MISSING")
-    return name
-
-
 def create(state: State, args: dict[str, Any], now: int) -> Answer:
     if args["queue"] in state.queues:
         return 0, False
@@ -121,9 +135,14 @@ def create(state: State, args: dict[str, Any], now: int) -> Answer:
         raise Refused("POSITIVE_COUNT")
     if args["default_max_retries"] > LIMIT_MASK:
         raise Refused("BAD_AMOUNT")
+    if not all(0 <= args.get(name, 0) <= 1 << 40 for name in ("backoff_ms", "backoff_max_ms")):
+        raise Refused("BAD_BACKOFF")
+    if not 0 <= args.get("jitter", 0) <= 100:
+        raise Refused("BAD_BACKOFF")
     state.queues[args["queue"]] = Queue(
         args["max_depth"], args["ack_deadline_ms"], args["default_max_retries"], args["default_priority"],
-        args.get("prefetch_limit", 0),
+        args.get("prefetch_limit", 0), args.get("backoff", ""), args.get("backoff_ms", 0),
+        args.get("backoff_max_ms", 0), args.get("jitter", 0),
     )  # fmt: skip
     return 1, True
 
@@ -131,11 +150,10 @@ def create(state: State, args: dict[str, Any], now: int) -> Answer:
 def add(queue: Queue, args: dict[str, Any], now: int, name: bytes, due: int) -> Answer:
     priority = min(args.get("priority", queue.priority), 9)
     limit = min(args.get("max_retries", queue.retries), LIMIT_MASK)
-    message = queue.messages[name] = Message(args["payload"], priority, limit, args.get("headers", b""), now)
+    queue.messages[name] = Message(args["payload"], priority, limit, args.get("headers", b""), now)
     queue.counters["published"] += 1
     if due > now:
-        message.deadline = due
-        queue.delayed.append((due, queue.counters["published"], name))
+        queue.delay(name, due)
     else:
         queue.ready[priority].append(name)
     return name, True
@@ -173,7 +191,9 @@ def consume(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = state.queues.get(args["queue"])
     holder = args.get("consumer_id", b"")
     nothing = (WAIT if "wait" in args else None), False
-    if queue is None or not queue.depth or (queue.prefetch and queue.holders.count(holder) >= queue.prefetch):
+    if queue is None or not queue.depth or queue.paused:
+        return nothing
+    if queue.prefetch and queue.holders.count(holder) >= queue.prefetch:
         return nothing
     priority = max(priority for priority, names in queue.ready.items() if names)
     name = queue.ready[priority].pop(0)
@@ -183,38 +203,3 @@ def consume(state: State, args: dict[str, Any], now: int) -> Answer:
     message.deliveries += 1
     queue.counters["consumed"] += 1
     return queue.parts(name), True
-
-
-def ack(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = queue_of(state, args)
-    name = _leased(queue, args)
-    queue.leased.remove(name)
-    del queue.messages[name]
-    queue.counters["acked"] += 1
-    return OK, True
-
-
-def nack(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = queue_of(state, args)
-    queue.fail(_leased(queue, args), "DROP" not in args)
-    return OK, True
-
-
-def renew(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = queue_of(state, args)
-    name = _leased(queue, args)
-    queue.leased.remove(name)
-    queue.leased.append(name)
-    queue.messages[name].deadline = now + queue.ack_deadline_ms
-    return queue.messages[name].deadline, True
-
-
-def release(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = state.queues.get(args["queue"])
-    name, _, number = args["message_id"].lower().partition(b":")
-    if number and (queue is None or name not in queue.leased or number != b"%d" % queue.messages[name].deliveries):
-        return 0, False
-    if queue is None or name not in queue.leased or queue.messages[name].deadline != args["deadline"]:
-        return 0, False
-    queue.fail(name, True)
-    return 1, True

@@ -47,3 +47,19 @@ class QueuesMethods(Calls):
         The end is in ms since 1970. A message that is not leased is refused, and so is another `consumer`.
         """
         return self.call("queue.renew", queue=queue, message_id=message_id, **given(consumer_id=consumer))
+
+    def queue_delayed(self, queue: str, count: int | None = None) -> list[Message]:
+        """Return the delayed messages of a queue that will be ready first (default 100, at most 1000)."""
+        return messages(self.call("queue.delayed", queue=queue, **given(count=count)))
+
+    def queue_peek(self, queue: str, count: int | None = None) -> list[Message]:
+        """Return the messages of a queue that are ready next (default 100) without leasing any."""
+        return messages(self.call("queue.peek", queue=queue, **given(count=count)))
+
+    def queue_cancel(self, queue: str, message_id: str) -> bool:
+        """Remove a delayed message of a queue before it is ready. Return whether it was delayed."""
+        return bool(self.call("queue.cancel", queue=queue, message_id=message_id))
+
+    def queue_pause(self, queue: str, *, resume: bool = False) -> bool:
+        """Stop the deliveries of a queue, or with `resume` let them go on. Return whether that is a change."""
+        return bool(self.call("queue.pause", queue=queue, **given(resume=resume)))

@@ -10,6 +10,7 @@ import numpy as np
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
 from synap.store.kinds.queues import messages, queue_admin
+from synap.store.kinds.queues.message_ids import ID_BYTES
 from synap.store.memory import codes, frames, tables
 from synap.store.memory.layout import FORM_MASK, MARK_BITS
 from synap.store.memory.tapes import set_text
@@ -48,6 +49,8 @@ def digest(words, octets, queue):
     for i in range(1, messages.STATS):
         h = mix(h, words[queue + i])
     h = mix(h, words[queue + messages.PREFETCH_MAX])
+    for i in range(messages.LATER_SAVED):
+        h = mix(h, words[queue + messages.BACKOFF + i])
     for chain in range(messages.READY, messages.DEAD + 2, 2):
         order = np.int64(0)
         message = words[queue + chain]
@@ -72,6 +75,8 @@ def dump_queue(words, octets, queue, target, seq, now):
     for i in range(messages.STATS - 1):
         words[tape + slots.QUEUE_LOAD_WORD0 + i] = words[queue + messages.DEPTH_MAX + i]
     words[tape + slots.QUEUE_LOAD_PREFETCH_LIMIT] = words[queue + messages.PREFETCH_MAX]
+    for i in range(messages.LATER_SAVED):
+        words[tape + slots.QUEUE_LOAD_LATER0 + i] = words[queue + messages.BACKOFF + i]
     move(octets, blob, (queue + messages.QUEUE_WORDS) * 8, name)
     return words_of(words, target)
 
@@ -84,7 +89,7 @@ def dump_message(words, octets, queue, message, target, seq, now):
     headers = messages.headers_size(words, message)
     holder = words[message + messages.HELD_BY]
     holder_name = words[holder + messages.HOLDER_NAME_SIZE] if holder else 0
-    name_at = messages.ID_BYTES
+    name_at = ID_BYTES
     payload_at = name_at + name
     headers_at = payload_at + size
     holder_at = headers_at + headers
@@ -93,7 +98,7 @@ def dump_message(words, octets, queue, message, target, seq, now):
     tape = target + frames.HEAD_WORDS
     set_text(words, tape, slots.QUEUE_LOAD_MESSAGE_QUEUE, name_at, name, 0)
     set_text(words, tape, slots.QUEUE_LOAD_MESSAGE_PAYLOAD, payload_at, size, words[message + messages.PAYLOAD])
-    set_text(words, tape, slots.QUEUE_LOAD_MESSAGE_ID, 0, messages.ID_BYTES, 0)
+    set_text(words, tape, slots.QUEUE_LOAD_MESSAGE_ID, 0, ID_BYTES, 0)
     words[tape + slots.QUEUE_LOAD_MESSAGE_STATE] = words[message + messages.STATE]
     words[tape + slots.QUEUE_LOAD_MESSAGE_DEADLINE] = words[message + messages.DEADLINE]
     words[tape + slots.QUEUE_LOAD_MESSAGE_CREATED] = words[message + messages.CREATED]
@@ -102,7 +107,7 @@ def dump_message(words, octets, queue, message, target, seq, now):
     delayed = words[message + messages.STATE] & 0xFF == messages.IS_DELAYED
     words[tape + slots.QUEUE_LOAD_MESSAGE_SERIAL] = words[message + messages.SERIAL] if delayed else 0
     words[tape + slots.QUEUE_LOAD_MESSAGE_DELIVERIES] = messages.deliveries_of(words, message)
-    move(octets, blob, (message + messages.ID_A) * 8, messages.ID_BYTES)
+    move(octets, blob, (message + messages.ID_A) * 8, ID_BYTES)
     move(octets, blob + name_at, (queue + messages.QUEUE_WORDS) * 8, name)
     move(octets, blob + payload_at, (message + messages.MESSAGE_WORDS) * 8, size + headers)
     if holder:

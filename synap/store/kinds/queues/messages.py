@@ -19,15 +19,16 @@ import numpy as np
 from synap.compiler.jit import inlined, kernel
 from synap.kernels import heaps
 from synap.kernels.hashing import keyed_hash
-from synap.kernels.integers import INTEGER_SIZE_MAX, parse_integer, print_integer
 from synap.kernels.spans import move, same
 from synap.ranges import MESSAGE_RETRIES_MAX, PRIORITY_MAX
+from synap.store.kinds.queues.message_ids import ID_BYTES, ID_TEXT_BYTES
 from synap.store.memory import arena, tables
 from synap.store.memory.kinds import QUEUE
 from synap.store.memory.layout import HOLDER, KEY_A, KEY_B, MARK_BITS, MARK_MAP, MARK_NAME, PRESENT, QUEUES, SCRATCH
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_field, add_mark, add_nil, add_text, text_at, text_mark, text_size
 from synap.store.records import keyspace, named_records, timers
+from synap.store.records.state_hash import mix
 from synap.store.records.timers import NEVER
 
 # Words of a queue; NAME_SIZE, TIMER and KIND (14, 15) as in named_records.py.
@@ -38,7 +39,11 @@ READY, LEASED, DEAD = 16, 36, 38  # chains: (first, last) each; READY is ten of 
 MESSAGES, HOLDERS = 40, 48  # tables
 DELAYED, DELAYED_COUNT, DELAYED_CAPACITY = 56, 57, 58  # a heap of messages by DEADLINE, then SERIAL
 PREFETCH_MAX = 59  # messages that one consumer may hold; 0: no limit
-QUEUE_WORDS = 60
+BACKOFF, BACKOFF_MS, BACKOFF_MAX_MS, JITTER = 60, 61, 62, 63  # how long a failed message waits; see `backoff_of`
+PAUSED = 64  # 1: nothing is delivered
+DELAYS = 65  # the greatest number of a delayed message
+QUEUE_WORDS = 66
+LATER_SAVED = 6  # words from BACKOFF on that a snapshot holds, besides PREFETCH_MAX and STATS
 STATS = 14  # words up to CONSUMERS; a snapshot holds those behind NAME_SIZE
 
 # Words of a message.
@@ -48,11 +53,10 @@ IS_READY, IS_LEASED, IS_DEAD, IS_DELAYED = 0, 1, 2, 3
 HOLDING, HOLDER_NAME_SIZE, HOLDER_WORDS = range(3)
 PRIORITY_SHIFT, FAILURES_SHIFT, LIMIT_SHIFT = 8, 16, 40
 FAILURES_MASK = (1 << 24) - 1
-ID_BYTES, ID_TEXT_BYTES = 16, 36
 DELIVERIES_SHIFT, HEADERS_MASK = 32, (1 << 32) - 1  # in the word HEADERS
+LINEAR, EXPONENTIAL = 2, 3  # in BACKOFF; 1: always the same, 0: no back-off
+LINEAR_MAX, DOUBLED_MAX, BACKOFF_LONGEST_MS = 1 << 20, 40, 1 << 40
 MESSAGE_ITEMS = 19  # items of the reply for one message: the mark of a map, nine names and values
-COLON = 58  # in a receipt
-RECEIPT_MAX = ID_TEXT_BYTES + 1 + INTEGER_SIZE_MAX
 
 
 @inlined
@@ -201,7 +205,18 @@ def end_hold(words, octets, queue, message):
 
 @kernel
 def delay(words, octets, queue, message, due):
-    """Put a message that is in no chain into the heap of delayed ones until `due`; return False without memory."""
+    """Put a message that is in no chain into the heap of delayed ones until `due`; return False without memory.
+
+    Of those with the same time, the one that was delayed first is ready first.
+    """
+    words[queue + DELAYS] += 1
+    words[message + SERIAL] = words[queue + DELAYS]
+    return delay_as(words, octets, queue, message, due)
+
+
+@kernel
+def delay_as(words, octets, queue, message, due):
+    """Put a message with its SERIAL into the heap of delayed ones until `due`; return False without memory."""
     block, capacity = timers.grow(words, octets, words[queue + DELAYED], words[queue + DELAYED_COUNT],
                               words[queue + DELAYED_CAPACITY])  # fmt: skip
     if block == 0:
@@ -246,27 +261,6 @@ def headers_size(words, message):
 def deliveries_of(words, message):
     """Return how often a message was delivered."""
     return words[message + HEADERS] >> DELIVERIES_SHIFT
-
-
-@kernel
-def print_receipt(octets, target, id_a, id_b, delivery):
-    """Write the receipt of a delivery as text; return its size. The id stands in the first ID_TEXT_BYTES."""
-    print_id(octets, target, id_a, id_b)
-    octets[target + ID_TEXT_BYTES] = COLON
-    return ID_TEXT_BYTES + 1 + print_integer(octets, target + ID_TEXT_BYTES + 1, delivery)
-
-
-@kernel
-def parse_receipt(octets, start, size):
-    """Return (id_a, id_b, number of the delivery, ok) of a receipt, or of an id alone: then the number is 0."""
-    delivery = np.int64(0)
-    good = True
-    if size > ID_TEXT_BYTES and octets[start + ID_TEXT_BYTES] == COLON:
-        delivery, good = parse_integer(octets, start + ID_TEXT_BYTES + 1, size - ID_TEXT_BYTES - 1)
-        good = good and delivery > 0
-        size = ID_TEXT_BYTES
-    id_a, id_b, valid = parse_id(octets, start, size)
-    return id_a, id_b, delivery, valid and good
 
 
 @kernel
@@ -347,7 +341,6 @@ def add_message(words, octets, tape, payload, headers, queue, id_a, id_b, priori
     words[message + CREATED] = now
     words[queue + PUBLISHED] += 1
     if due > now:
-        words[message + SERIAL] = words[queue + PUBLISHED]
         if not delay(words, octets, queue, message, due):
             return 0
     else:
@@ -356,55 +349,30 @@ def add_message(words, octets, tape, payload, headers, queue, id_a, id_b, priori
 
 
 @kernel
-def print_id(octets, target, id_a, id_b):
-    """Write an id as the 36 characters of a UUID."""
-    for i in range(ID_BYTES):
-        value = id_a if i < 8 else id_b
-        byte = (value >> (8 * (i & 7))) & 0xFF
-        if i == 4 or i == 6 or i == 8 or i == 10:
-            octets[target] = 45
-            target += 1
-        for digit in (byte >> 4, byte & 15):
-            octets[target] = digit + (48 if digit < 10 else 87)
-            target += 1
+def backoff_of(words, queue, message, failures):
+    """Return the ms that a message waits after so many failures: BACKOFF_MS, so many times as much (LINEAR), or twice
+    as much after each (EXPONENTIAL); at most BACKOFF_MAX_MS, less a share of up to JITTER percent.
+
+    The share is a hash of the id and the number, so that a replay finds the same.
+    """
+    wait = words[queue + BACKOFF_MS]
+    if words[queue + BACKOFF] == LINEAR:
+        wait = min(wait * min(failures, LINEAR_MAX), BACKOFF_LONGEST_MS)
+    elif words[queue + BACKOFF] == EXPONENTIAL:
+        for _ in range(min(failures - 1, DOUBLED_MAX)):
+            wait = min(2 * wait, BACKOFF_LONGEST_MS)
+    if words[queue + BACKOFF_MAX_MS]:
+        wait = min(wait, words[queue + BACKOFF_MAX_MS])
+    share = mix(mix(words[message + ID_A], words[message + ID_B]), failures) & 0xFFFF
+    return wait - (wait * words[queue + JITTER] // 100 * share >> 16)
 
 
 @kernel
-def parse_id(octets, start, size):
-    """Return (id_a, id_b, ok) of the 36 characters of a UUID."""
-    id_a = np.int64(0)
-    id_b = np.int64(0)
-    if size != ID_TEXT_BYTES:
-        return id_a, id_b, False
-    digits = 0
-    for i in range(ID_TEXT_BYTES):
-        c = np.int64(octets[start + i])
-        if i == 8 or i == 13 or i == 18 or i == 23:
-            if c != 45:
-                return id_a, id_b, False
-            continue
-        if 48 <= c <= 57:
-            c -= 48
-        elif 97 <= c <= 102:
-            c -= 87
-        elif 65 <= c <= 70:
-            c -= 55
-        else:
-            return id_a, id_b, False
-        shift = 8 * ((digits >> 1) & 7) + (0 if digits & 1 else 4)
-        if digits < 16:
-            id_a |= c << shift
-        else:
-            id_b |= c << shift
-        digits += 1
-    return id_a, id_b, True
+def fail(words, octets, queue, message, again, now):
+    """Count a failed delivery: move the message to the end of its priority, or to the dead letters, or delay it.
 
-
-@kernel
-def fail(words, octets, queue, message, again):
-    """Count a failed delivery: move the message to the end of its priority, or to the dead letters.
-
-    It becomes a dead letter if `again` is False, or if it has failed more often than its retry limit.
+    It becomes a dead letter if `again` is False, or if it has failed more often than its retry limit. It is delayed in
+    a queue with a back-off, for which `has_place_for_delay` has made sure that there is memory.
     """
     end_hold(words, octets, queue, message)
     words[message + STATE] += 1 << FAILURES_SHIFT
@@ -414,5 +382,25 @@ def fail(words, octets, queue, message, again):
     if not again or failures > (words[message + STATE] >> LIMIT_SHIFT) & MESSAGE_RETRIES_MAX:
         set_state(words, queue, message, IS_DEAD)
         words[queue + DEAD_LETTERED] += 1
-    else:
+        return
+    wait = backoff_of(words, queue, message, failures) if words[queue + BACKOFF] else 0
+    if wait <= 0:
         set_state(words, queue, message, IS_READY)
+        return
+    detach(words, queue, message)
+    delay(words, octets, queue, message, now + wait)
+
+
+@kernel
+def has_place_for_delay(words, octets, queue):
+    """Make sure that all leased messages of a queue with a back-off, and one more, may be delayed; return False without
+    memory."""
+    wanted = words[queue + DELAYED_COUNT] + words[queue + LEASED_COUNT] + 1
+    while words[queue + BACKOFF] and words[queue + DELAYED_CAPACITY] < wanted:
+        capacity = words[queue + DELAYED_CAPACITY]
+        block, capacity = timers.grow(words, octets, words[queue + DELAYED], capacity, capacity)
+        if block == 0:
+            return False
+        words[queue + DELAYED] = block
+        words[queue + DELAYED_CAPACITY] = capacity
+    return True

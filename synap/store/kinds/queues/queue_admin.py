@@ -5,7 +5,11 @@ import numpy as np
 from synap.compiler.jit import kernel
 from synap.kernels.spans import load64
 from synap.ranges import PRIORITY_MAX
+from synap.store.kinds.queues.message_ids import (
+    parse_id,
+)
 from synap.store.kinds.queues.messages import (
+    BACKOFF,
     CONSUMERS,
     CREATED,
     DEAD,
@@ -13,25 +17,23 @@ from synap.store.kinds.queues.messages import (
     DEADLINE,
     DELAYED,
     DELAYED_COUNT,
+    DELAYS,
     DELIVERIES_SHIFT,
     DEPTH_MAX,
     FAILURES_MASK,
     FAILURES_SHIFT,
     HEADERS,
     HOLDERS,
-    ID_A,
-    ID_B,
-    ID_TEXT_BYTES,
     IS_DEAD,
     IS_DELAYED,
     IS_LEASED,
     IS_READY,
+    LATER_SAVED,
     LEASED,
     LEASED_COUNT,
-    MESSAGE_ITEMS,
     MESSAGES,
     NEXT,
-    PAYLOAD,
+    PAUSED,
     PREFETCH_MAX,
     QUEUE_WORDS,
     READY,
@@ -39,20 +41,17 @@ from synap.store.kinds.queues.messages import (
     SERIAL,
     STATE,
     STATS,
-    add_parts,
     append,
-    delay,
+    delay_as,
     end_delay,
     fail,
     forget,
-    headers_size,
+    has_place_for_delay,
     hold,
     locate_message,
     make_message,
     make_queue,
     open_queue,
-    parse_id,
-    print_id,
     set_state,
     set_timer,
 )
@@ -63,11 +62,7 @@ from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
     DONE,
-    EMPTY,
-    FULL,
     ITEM,
-    MARK_ARRAY,
-    MARK_BITS,
     MARK_MAP,
     NUMBER,
     QUEUES,
@@ -75,13 +70,12 @@ from synap.store.memory.layout import (
     TIMERS_COUNT,
     TIMERS_DUE,
 )
-from synap.store.memory.refusals import KEY_EXISTS, MESSAGE_MISSING, OUT_OF_MEMORY, POSITIVE_COUNT, QUEUE_MISSING
+from synap.store.memory.refusals import KEY_EXISTS, MESSAGE_MISSING, QUEUE_MISSING
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import (
     add_field,
     add_mark,
     add_text,
-    fits,
     set_scalar,
     text_at,
     text_size,
@@ -90,8 +84,6 @@ from synap.store.records import keyspace, named_records, timers
 from synap.store.records.named_records import KIND, NAME_SIZE
 from synap.store.records.timers import NEVER
 from synap.store.slots import queues as slots
-
-DEAD_MOST = 100  # dead letters in a reply to a call without a limit
 
 
 @kernel
@@ -107,7 +99,7 @@ def requeue(words, octets, tape, now, reply):
     most = words[tape + slots.QUEUE_REQUEUE_MOST]
     count = 0
     while words[queue + LEASED] and words[words[queue + LEASED] + DEADLINE] <= now and count < most:
-        fail(words, octets, queue, words[queue + LEASED], True)
+        fail(words, octets, queue, words[queue + LEASED], True, now)
         count += 1
     while words[queue + DELAYED_COUNT] and words[words[queue + DELAYED]] <= now and count < most:
         end_delay(words, queue, words[words[queue + DELAYED] + 1])
@@ -186,6 +178,42 @@ def purge_chain(words, octets, queue, chain):
 
 
 @kernel
+def cancel(words, octets, tape, now, reply):
+    """Remove a delayed message; reply with NUMBER: 1 if it was delayed (QUEUE.CANCEL)."""
+    _, queue = open_queue(words, octets, tape, slots.QUEUE_CANCEL_QUEUE)
+    set_scalar(words, reply, 0)
+    if queue == 0:
+        return QUEUE_MISSING
+    start = text_at(words, tape, slots.QUEUE_CANCEL_MESSAGE_ID)
+    id_a, id_b, valid = parse_id(octets, start, text_size(words, tape, slots.QUEUE_CANCEL_MESSAGE_ID))
+    seat = locate_message(words, octets, queue, id_a, id_b) if valid else 0
+    message = words[seat] & REF_MASK if seat else 0
+    if message == 0 or words[message + STATE] & 0xFF != IS_DELAYED:
+        return NUMBER
+    end_delay(words, queue, message)
+    forget(words, octets, queue, message, False)
+    words[reply] = 1
+    return NUMBER | CHANGED if set_timer(words, octets, queue) else BROKEN
+
+
+@kernel
+def pause(words, octets, tape, now, reply):
+    """Stop deliveries of a queue, or with RESUME let them go on; reply with NUMBER: 1 if that is a change
+    (QUEUE.PAUSE)."""
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_PAUSE_QUEUE)
+    if queue == 0:
+        return QUEUE_MISSING
+    paused = 1 - words[tape + slots.QUEUE_PAUSE_RESUME]
+    set_scalar(words, reply, words[queue + PAUSED] != paused)
+    if words[queue + PAUSED] == paused:
+        return NUMBER
+    words[queue + PAUSED] = paused
+    if not paused:
+        keyspace.touched(words, octets, h)
+    return NUMBER | CHANGED
+
+
+@kernel
 def delete(words, octets, tape, now, reply):
     """Remove a queue with its messages, which upkeep frees; reply with NUMBER: 1 if it existed."""
     set_scalar(words, reply, 0)
@@ -225,43 +253,6 @@ def free_some(words, octets, queue, budget):
         if words[queue + DELAYED]:
             arena.release(words, words[queue + DELAYED])
     return budget
-
-
-@kernel
-def dead(words, octets, tape, now, reply):
-    """Reply with the first dead letters, each as `consume` returns a message, up to a limit (default: DEAD_MOST)."""
-    _, queue = open_queue(words, octets, tape, slots.QUEUE_DEAD_QUEUE)
-    if queue == 0:
-        return QUEUE_MISSING
-    most = words[tape + slots.QUEUE_DEAD_COUNT] if words[tape + slots.QUEUE_DEAD_HAS_COUNT] else DEAD_MOST
-    if most < 0:
-        return POSITIVE_COUNT
-    count = size = 0
-    message = words[queue + DEAD]
-    while message and count < most:
-        count += 1
-        size += (words[message + PAYLOAD] >> MARK_BITS) + headers_size(words, message) + ID_TEXT_BYTES
-        message = words[message + NEXT]
-    if count == 0:
-        set_scalar(words, reply, 0)
-        return EMPTY
-    # The texts of the ids need a block until the reply is written; it is freed with the deferred list.
-    if not fits(words, 1 + MESSAGE_ITEMS * count, size):
-        return FULL
-    block = arena.allocate(words, (count * ID_TEXT_BYTES + 7) >> 3)
-    if block == 0:
-        return OUT_OF_MEMORY
-    arena.release_later(words, block)
-    set_scalar(words, reply, count)
-    add_mark(words, reply, MARK_ARRAY, count)
-    at = block * 8
-    message = words[queue + DEAD]
-    for _ in range(count):
-        print_id(octets, at, words[message + ID_A], words[message + ID_B])
-        add_parts(words, reply, message, at, 0)
-        at += ID_TEXT_BYTES
-        message = words[message + NEXT]
-    return ITEM
 
 
 @kernel
@@ -320,6 +311,8 @@ def load_queue(words, octets, tape, now, reply):
     for i in range(STATS - 1):
         words[queue + DEPTH_MAX + i] = words[tape + slots.QUEUE_LOAD_WORD0 + i]
     words[queue + PREFETCH_MAX] = words[tape + slots.QUEUE_LOAD_PREFETCH_LIMIT]
+    for i in range(LATER_SAVED):
+        words[queue + BACKOFF + i] = words[tape + slots.QUEUE_LOAD_LATER0 + i]
     words[queue + READY_COUNT] = 0  # messages and holders are counted again as they are loaded
     words[queue + LEASED_COUNT] = 0
     words[queue + DEAD_COUNT] = 0
@@ -352,13 +345,14 @@ def load_message(words, octets, tape, now, reply):
     words[message + HEADERS] += words[tape + slots.QUEUE_LOAD_MESSAGE_DELIVERIES] << DELIVERIES_SHIFT
     if words[message + STATE] & 0xFF == IS_DELAYED:
         words[message + SERIAL] = words[tape + slots.QUEUE_LOAD_MESSAGE_SERIAL]
-        if not delay(words, octets, queue, message, words[message + DEADLINE]):
+        words[queue + DELAYS] = max(words[queue + DELAYS], words[message + SERIAL])  # an older snapshot has no DELAYS
+        if not delay_as(words, octets, queue, message, words[message + DEADLINE]):
             return BROKEN
     else:
         append(words, queue, message)
         if words[message + STATE] & 0xFF == IS_LEASED:
             start = text_at(words, tape, slots.QUEUE_LOAD_MESSAGE_CONSUMER_ID)
             size = text_size(words, tape, slots.QUEUE_LOAD_MESSAGE_CONSUMER_ID)
-            if not hold(words, octets, queue, message, start, size):
+            if not has_place_for_delay(words, octets, queue) or not hold(words, octets, queue, message, start, size):
                 return BROKEN
     return DONE | CHANGED if set_timer(words, octets, queue) else BROKEN

@@ -3,21 +3,26 @@
 from synap.compiler.jit import kernel
 from synap.kernels.spans import load64
 from synap.ranges import BATCH_MAX
+from synap.store.kinds.queues.message_ids import (
+    ID_BYTES,
+    ID_TEXT_BYTES,
+    RECEIPT_MAX,
+    parse_receipt,
+    print_id,
+)
 from synap.store.kinds.queues.messages import (
     ACKED,
     DELAYED_CAPACITY,
     HOLDING,
     ID_A,
-    ID_BYTES,
-    ID_TEXT_BYTES,
     IS_LEASED,
     MESSAGE_ITEMS,
     MESSAGE_WORDS,
+    PAUSED,
     PAYLOAD,
     PREFETCH_MAX,
     PRIORITY,
     READY_COUNT,
-    RECEIPT_MAX,
     RETRIES_MAX,
     STATE,
     add_message,
@@ -28,8 +33,6 @@ from synap.store.kinds.queues.messages import (
     headers_size,
     locate_message,
     open_queue,
-    parse_receipt,
-    print_id,
     set_timer,
 )
 from synap.store.kinds.queues.queues import (
@@ -213,7 +216,7 @@ def consume(words, octets, tape, now, reply):
         return COUNT_BELOW_ONE
     _, queue = open_queue(words, octets, tape, slots.QUEUE_CONSUME_MANY_QUEUE)
     waits = words[tape + slots.QUEUE_CONSUME_MANY_HAS_WAIT]
-    if queue == 0 or words[queue + READY_COUNT] == 0:
+    if queue == 0 or words[queue + READY_COUNT] == 0 or words[queue + PAUSED]:
         return WAIT | NOTHING_READY if waits else EMPTY
     start = text_at(words, tape, slots.QUEUE_CONSUME_MANY_CONSUMER_ID)
     name_size = text_size(words, tape, slots.QUEUE_CONSUME_MANY_CONSUMER_ID)

@@ -1,22 +1,28 @@
-"""Rows of queues: create, publish, consume, acknowledge (ack), reject (nack) and release.
+"""Rows of queues: create, publish and consume.
 
-Queues are in the table QUEUES by their names. The layout of queues and messages is in messages.py, the rows about
-whole queues in queue_admin.py. Ids are random (UUID version 4), so publishing is logged as `queue.put` with the id
-spelled out; every other row gives the same result when it is replayed.
-
-A failed delivery (a nack, a lease that ends, a consumer that disconnects) counts: with more than `retries_max`
-failures the message becomes a dead letter, else it goes to the end of its priority. A nack that does not ask for
-another delivery makes it a dead letter at once.
+Queues are in the table QUEUES by their names. The layout of queues and messages is in messages.py; the rows about
+leases are in queue_leases.py, those about whole queues in queue_admin.py, those about many messages in
+queue_batches.py. Ids are random (UUID version 4), so publishing is logged as `queue.put` with the id spelled out; every
+other row gives the same result when it is replayed.
 """
 
 import numpy as np
 
 from synap.compiler.jit import kernel
-from synap.kernels.spans import load64, same
+from synap.kernels.spans import load64
 from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, PRIORITY_MAX
+from synap.store.kinds.queues.message_ids import (
+    ID_BYTES,
+    ID_TEXT_BYTES,
+    RECEIPT_MAX,
+    print_id,
+    print_receipt,
+)
 from synap.store.kinds.queues.messages import (
     ACK_DEADLINE_MS,
-    ACKED,
+    BACKOFF,
+    BACKOFF_MAX_MS,
+    BACKOFF_MS,
     CONSUMED,
     DEADLINE,
     DELAYED_CAPACITY,
@@ -24,39 +30,29 @@ from synap.store.kinds.queues.messages import (
     DELIVERIES_SHIFT,
     DEPTH_MAX,
     HEADERS,
-    HELD_BY,
-    HOLDER_NAME_SIZE,
-    HOLDER_WORDS,
     HOLDING,
     ID_A,
     ID_B,
-    ID_BYTES,
-    ID_TEXT_BYTES,
     IS_LEASED,
+    JITTER,
     MESSAGE_ITEMS,
+    PAUSED,
     PAYLOAD,
     PREFETCH_MAX,
     PRIORITY,
     READY,
     READY_COUNT,
-    RECEIPT_MAX,
     RETRIES_MAX,
-    STATE,
     add_message,
     add_parts,
     deliveries_of,
-    end_hold,
-    fail,
     find_holder,
-    forget,
+    has_place_for_delay,
     headers_size,
     hold,
     locate_message,
     make_queue,
     open_queue,
-    parse_receipt,
-    print_id,
-    print_receipt,
     set_state,
     set_timer,
 )
@@ -66,7 +62,6 @@ from synap.store.memory.layout import (
     CHANCE,
     CHANGED,
     DECIDED_BIT,
-    DONE,
     FULL,
     GUARD_LOADING,
     HOLDER,
@@ -81,16 +76,14 @@ from synap.store.memory.layout import (
 )
 from synap.store.memory.refusals import (
     BAD_AMOUNT,
+    BAD_BACKOFF,
     BAD_PRIORITY,
     KEY_EXISTS,
-    MESSAGE_MISSING,
     OUT_OF_MEMORY,
     POSITIVE_COUNT,
     QUEUE_FULL,
     QUEUE_MISSING,
-    RECEIPT_LATE,
 )
-from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_size
 from synap.store.records import keyspace, named_records, timers
 from synap.store.slots import queues as slots
@@ -120,6 +113,8 @@ def create(words, octets, tape, now, reply):
         return POSITIVE_COUNT
     if retries > MESSAGE_RETRIES_MAX and not loading:
         return BAD_AMOUNT
+    if not wants_backoff(words, tape):
+        return BAD_BACKOFF
     queue = make_queue(words, octets, h, tape, slots.QUEUE_CREATE_QUEUE)
     if queue == 0:
         return BROKEN
@@ -128,9 +123,21 @@ def create(words, octets, tape, now, reply):
     words[queue + RETRIES_MAX] = retries
     words[queue + PRIORITY] = priority
     words[queue + PREFETCH_MAX] = prefetch
+    words[queue + BACKOFF] = words[tape + slots.QUEUE_CREATE_BACKOFF]
+    words[queue + BACKOFF_MS] = words[tape + slots.QUEUE_CREATE_BACKOFF_MS]
+    words[queue + BACKOFF_MAX_MS] = words[tape + slots.QUEUE_CREATE_BACKOFF_MAX_MS]
+    words[queue + JITTER] = words[tape + slots.QUEUE_CREATE_JITTER]
     words[reply] = 1
     keyspace.touched(words, octets, h)
     return NUMBER | CHANGED
+
+
+@kernel
+def wants_backoff(words, tape):
+    """Return True if the back-off of a tape, if it has one, is in range."""
+    ms, most = words[tape + slots.QUEUE_CREATE_BACKOFF_MS], words[tape + slots.QUEUE_CREATE_BACKOFF_MAX_MS]
+    jitter = words[tape + slots.QUEUE_CREATE_JITTER]
+    return 0 <= ms <= ACK_DEADLINE_MS_MAX and 0 <= most <= ACK_DEADLINE_MS_MAX and 0 <= jitter <= 100
 
 
 @kernel
@@ -269,7 +276,7 @@ def consume(words, octets, tape, now, reply):
     """
     _, queue = open_queue(words, octets, tape, slots.QUEUE_CONSUME_QUEUE)
     waits = words[tape + slots.QUEUE_CONSUME_HAS_WAIT]
-    if queue == 0 or words[queue + READY_COUNT] == 0:
+    if queue == 0 or words[queue + READY_COUNT] == 0 or words[queue + PAUSED]:
         return WAIT | NOTHING_READY if waits else NIL
     if not may_hold(words, octets, tape, queue):
         return WAIT if waits else NIL
@@ -300,7 +307,7 @@ def first_ready(words, queue):
 @kernel
 def lease(words, octets, queue, message, start, size, now):
     """Lease a ready message to the consumer with this name; return False without memory."""
-    if not hold(words, octets, queue, message, start, size):
+    if not has_place_for_delay(words, octets, queue) or not hold(words, octets, queue, message, start, size):
         return False
     words[message + HEADERS] += 1 << DELIVERIES_SHIFT
     words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
@@ -316,135 +323,3 @@ def put_delivery(words, octets, reply, message, at):
     receipt = print_receipt(octets, at, id_a, id_b, deliveries_of(words, message))
     add_parts(words, reply, message, at, receipt)
     return at + receipt
-
-
-@kernel
-def find_leased(words, octets, tape, queue, message_id):
-    """Return (leased message or 0, whether a receipt is given) of the id or receipt in slot `message_id`.
-
-    With a receipt, the message must be in this delivery.
-    """
-    start, size = text_at(words, tape, message_id), text_size(words, tape, message_id)
-    id_a, id_b, delivery, valid = parse_receipt(octets, start, size)
-    if not valid:
-        return 0, False
-    seat = locate_message(words, octets, queue, id_a, id_b)
-    if seat == 0:
-        return 0, delivery > 0
-    message = words[seat] & REF_MASK
-    if words[message + STATE] & 0xFF != IS_LEASED or (delivery and deliveries_of(words, message) != delivery):
-        return 0, delivery > 0
-    return message, delivery > 0
-
-
-@kernel
-def holds(words, octets, message, start, size):
-    """Return True if the consumer with this name holds a leased message."""
-    holder = words[message + HELD_BY]
-    if words[holder + HOLDER_NAME_SIZE] != size:
-        return False
-    return same(octets, (holder + HOLDER_WORDS) * 8, start, size)
-
-
-@kernel
-def find_lease(words, octets, tape, queue, message_id, has_consumer, consumer_id):
-    """Return (refusal or 0, message) of the lease whose message id or receipt is in slot `message_id`.
-
-    If slot `has_consumer` is 1, the consumer named in slot `consumer_id` must hold it.
-    """
-    message, by_receipt = find_leased(words, octets, tape, queue, message_id)
-    if message and words[tape + has_consumer]:
-        start, size = text_at(words, tape, consumer_id), text_size(words, tape, consumer_id)
-        message = message if holds(words, octets, message, start, size) else 0
-    if message:
-        return 0, message
-    return (RECEIPT_LATE if by_receipt else MESSAGE_MISSING), message
-
-
-@kernel
-def ack(words, octets, tape, now, reply):
-    """Acknowledge a leased message: remove it from the queue."""
-    h, queue = open_queue(words, octets, tape, slots.QUEUE_ACK_QUEUE)
-    if queue == 0:
-        return QUEUE_MISSING
-    refusal, message = find_lease(
-        words, octets, tape, queue,
-        slots.QUEUE_ACK_MESSAGE_ID, slots.QUEUE_ACK_HAS_CONSUMER, slots.QUEUE_ACK_CONSUMER_ID,
-    )  # fmt: skip
-    if refusal:
-        return refusal
-    end_hold(words, octets, queue, message)
-    forget(words, octets, queue, message, False)
-    words[queue + ACKED] += 1
-    if not set_timer(words, octets, queue):
-        return BROKEN
-    if words[queue + PREFETCH_MAX]:
-        keyspace.touched(words, octets, h)
-    return DONE | CHANGED
-
-
-@kernel
-def renew(words, octets, tape, now, reply):
-    """Let a lease last for the ack deadline of its queue from now on; reply with its end, in ms.
-
-    It is then the last one to end, as that of a message leased now would be.
-    """
-    _, queue = open_queue(words, octets, tape, slots.QUEUE_RENEW_QUEUE)
-    if queue == 0:
-        return QUEUE_MISSING
-    refusal, message = find_lease(
-        words, octets, tape, queue,
-        slots.QUEUE_RENEW_MESSAGE_ID, slots.QUEUE_RENEW_HAS_CONSUMER, slots.QUEUE_RENEW_CONSUMER_ID,
-    )  # fmt: skip
-    if refusal:
-        return refusal
-    words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
-    set_state(words, queue, message, IS_LEASED)
-    if not set_timer(words, octets, queue):
-        return BROKEN
-    set_scalar(words, reply, words[message + DEADLINE])
-    return NUMBER | CHANGED
-
-
-@kernel
-def failed(words, octets, queue, message, again, h):
-    """Count a failed delivery, notify waiters and set the timer; return False without memory."""
-    fail(words, octets, queue, message, again)
-    keyspace.touched(words, octets, h)
-    return set_timer(words, octets, queue)
-
-
-@kernel
-def nack(words, octets, tape, now, reply):
-    """Reject a leased message: count a failed delivery. With DROP the message is not to be delivered again."""
-    h, queue = open_queue(words, octets, tape, slots.QUEUE_NACK_QUEUE)
-    if queue == 0:
-        return QUEUE_MISSING
-    refusal, message = find_lease(
-        words, octets, tape, queue,
-        slots.QUEUE_NACK_MESSAGE_ID, slots.QUEUE_NACK_HAS_CONSUMER, slots.QUEUE_NACK_CONSUMER_ID,
-    )  # fmt: skip
-    if refusal:
-        return refusal
-    if not failed(words, octets, queue, message, words[tape + slots.QUEUE_NACK_DROP] == 0, h):
-        return BROKEN
-    return DONE | CHANGED
-
-
-@kernel
-def release(words, octets, tape, now, reply):
-    """Fail the lease of a consumer that has disconnected, if it ends at the deadline given.
-
-    Reply with NUMBER 1 if it does, else 0.
-    """
-    h, queue = open_queue(words, octets, tape, slots.QUEUE_RELEASE_QUEUE)
-    set_scalar(words, reply, 0)
-    if queue == 0:
-        return NUMBER
-    message, _ = find_leased(words, octets, tape, queue, slots.QUEUE_RELEASE_MESSAGE_ID)
-    if message == 0 or words[message + DEADLINE] != words[tape + slots.QUEUE_RELEASE_DEADLINE]:
-        return NUMBER
-    if not failed(words, octets, queue, message, True, h):
-        return BROKEN
-    words[reply] = 1
-    return NUMBER | CHANGED

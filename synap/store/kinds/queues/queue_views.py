@@ -1,0 +1,173 @@
+"""Rows that show messages of a queue and lease none: dead letters, delayed ones, and those that are ready next."""
+
+from synap.compiler.jit import kernel, outlined
+from synap.ranges import PRIORITY_MAX
+from synap.store.kinds.queues.message_ids import ID_TEXT_BYTES, print_id
+from synap.store.kinds.queues.messages import (
+    DEAD,
+    DEAD_COUNT,
+    DELAYED,
+    DELAYED_COUNT,
+    ID_A,
+    ID_B,
+    MESSAGE_ITEMS,
+    NEXT,
+    PAYLOAD,
+    READY,
+    READY_COUNT,
+    SERIAL,
+    add_parts,
+    headers_size,
+    open_queue,
+)
+from synap.store.memory import arena
+from synap.store.memory.layout import EMPTY, FULL, ITEM, MARK_ARRAY, MARK_BITS
+from synap.store.memory.refusals import OUT_OF_MEMORY, POSITIVE_COUNT, QUEUE_MISSING
+from synap.store.memory.tapes import add_mark, fits, set_scalar
+from synap.store.slots import queues as slots
+
+SHOWN = 100  # messages in a reply to a call without a limit
+DELAYED_SHOWN_MAX = 1000  # delayed messages in one reply: each is found among those before it
+
+
+@kernel
+def wanted(words, tape):
+    """Return how many messages a call wants; -1 if it asks for fewer than none. The rows have the same slots."""
+    most = words[tape + slots.QUEUE_DEAD_COUNT] if words[tape + slots.QUEUE_DEAD_HAS_COUNT] else SHOWN
+    return max(most, -1)
+
+
+@kernel
+def shown_size(words, message):
+    """Return the bytes of the texts of a message in a reply."""
+    return (words[message + PAYLOAD] >> MARK_BITS) + headers_size(words, message) + ID_TEXT_BYTES
+
+
+@outlined
+def show(words, octets, reply, chosen, count):
+    """Reply with the messages whose refs are the first words of a block, as `consume` does; without any with EMPTY."""
+    if count == 0:
+        return EMPTY
+    size = 0
+    for i in range(count):
+        size += shown_size(words, words[chosen + i])
+    if not fits(words, 1 + MESSAGE_ITEMS * count, size):
+        return FULL
+    block = arena.allocate(words, (count * ID_TEXT_BYTES + 7) >> 3)  # the texts of the ids, until they are written
+    if block == 0:
+        return OUT_OF_MEMORY
+    arena.release_later(words, block)
+    set_scalar(words, reply, count)
+    add_mark(words, reply, MARK_ARRAY, count)
+    at = block * 8
+    for i in range(count):
+        message = words[chosen + i]
+        print_id(octets, at, words[message + ID_A], words[message + ID_B])
+        add_parts(words, reply, message, at, 0)
+        at += ID_TEXT_BYTES
+    return ITEM
+
+
+@kernel
+def list_chain(words, queue, chain, chosen, count, most):
+    """Append the first messages of a chain to the `count` that are chosen, up to `most`; return their number."""
+    message = words[queue + chain]
+    while message and count < most:
+        words[chosen + count] = message
+        count += 1
+        message = words[message + NEXT]
+    return count
+
+
+@kernel
+def dead(words, octets, tape, now, reply):
+    """Reply with the first dead letters (QUEUE.DEAD)."""
+    return shown(words, octets, tape, reply, slots.QUEUE_DEAD_QUEUE, DEAD)
+
+
+@kernel
+def peek(words, octets, tape, now, reply):
+    """Reply with the messages that are ready next, and leave them where they are (QUEUE.PEEK)."""
+    return shown(words, octets, tape, reply, slots.QUEUE_PEEK_QUEUE, READY)
+
+
+@kernel
+def delayed(words, octets, tape, now, reply):
+    """Reply with the delayed messages that will be ready first (QUEUE.DELAYED)."""
+    return shown(words, octets, tape, reply, slots.QUEUE_DELAYED_QUEUE, DELAYED)
+
+
+@outlined
+def shown(words, octets, tape, reply, slot, which):
+    """Reply with the first messages that a queue has in a chain, in those of all priorities (READY), or DELAYED."""
+    _, queue = open_queue(words, octets, tape, slot)
+    if queue == 0:
+        return QUEUE_MISSING
+    most = wanted(words, tape)
+    if most < 0:
+        return POSITIVE_COUNT
+    held = words[queue + DELAYED_COUNT] if which == DELAYED else held_in(words, queue, which)
+    most = min(most, held)
+    if which == DELAYED:
+        most = min(most, DELAYED_SHOWN_MAX)
+    set_scalar(words, reply, 0)
+    if most == 0:
+        return EMPTY
+    chosen = arena.allocate(words, 2 * most + 2)
+    if chosen == 0:
+        return OUT_OF_MEMORY
+    count = 0
+    if which == DELAYED:
+        count = first_delayed(words, queue, chosen, most)
+    elif which == DEAD:
+        count = list_chain(words, queue, DEAD, chosen, count, most)
+    else:
+        for priority in range(PRIORITY_MAX, -1, -1):
+            count = list_chain(words, queue, READY + 2 * priority, chosen, count, most)
+    status = show(words, octets, reply, chosen, count)
+    arena.release(words, chosen)
+    return status
+
+
+@kernel
+def held_in(words, queue, which):
+    """Return the number of messages that are ready, or dead letters."""
+    return words[queue + DEAD_COUNT] if which == DEAD else words[queue + READY_COUNT]
+
+
+@kernel
+def comes_before(words, heap, i, j):
+    """Return True if entry i of the heap of delayed messages comes before entry j."""
+    a, b = heap + 2 * i, heap + 2 * j
+    if words[a] != words[b]:
+        return words[a] < words[b]
+    return words[words[a + 1] + SERIAL] < words[words[b + 1] + SERIAL]
+
+
+@kernel
+def first_delayed(words, queue, chosen, most):
+    """Write the refs of the first delayed messages in their order to `chosen`; return their number.
+
+    Of a heap, the entry behind those that are found is a child of one of them. These candidates stand in order behind
+    the place of the refs; there are at most `most` + 1.
+    """
+    heap = words[queue + DELAYED]
+    frontier = chosen + most
+    words[frontier] = 0
+    candidates = 1
+    for found in range(most):
+        first = words[frontier]
+        words[chosen + found] = words[heap + 2 * first + 1]
+        candidates -= 1
+        for i in range(candidates):
+            words[frontier + i] = words[frontier + i + 1]
+        for child in (2 * first + 1, 2 * first + 2):
+            if child >= words[queue + DELAYED_COUNT]:
+                continue
+            i = candidates
+            while i > 0 and comes_before(words, heap, child, words[frontier + i - 1]):
+                words[frontier + i] = words[frontier + i - 1]
+                i -= 1
+            words[frontier + i] = child
+            candidates += 1
+    return most
