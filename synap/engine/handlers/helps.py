@@ -26,6 +26,6 @@ def _helper(container: str) -> Handler:
 
 CONTAINERS = (
     "CLIENT", "CONFIG", "SLOWLOG", "LATENCY", "OBJECT", "MEMORY", "ACL", "MODULE", "DEBUG", "PUBSUB", "COMMAND",
-    "SCRIPT", "FUNCTION",
+    "SCRIPT", "FUNCTION", "XGROUP", "XINFO",
 )  # fmt: skip
 HANDLERS: dict[str, Handler] = {f"help_{name.lower()}": _helper(name) for name in CONTAINERS}
