@@ -2,7 +2,15 @@
 
 from synap.compiler.jit import door
 from synap.kernels.spans import view
-from synap.store.kinds.streams import stream_claims, stream_groups, stream_info, stream_parts, stream_reads, streams
+from synap.store.kinds.streams import (
+    group_reads,
+    stream_claims,
+    stream_groups,
+    stream_info,
+    stream_parts,
+    stream_reads,
+    streams,
+)
 from synap.store.memory.layout import BROKEN
 
 
@@ -29,7 +37,7 @@ def streams_door(words_at, octets_at, size, code, tape, now, seq, reply):
     if row == 0x08:  # xstream.read
         return stream_reads.read(words, octets, tape, now, reply)
     if row == 0x09:  # xstream.readgroup
-        return stream_groups.read_group(words, octets, tape, now, reply)
+        return group_reads.read_group(words, octets, tape, now, reply)
     if row == 0x0A:  # xstream.ack
         return stream_groups.ack(words, octets, tape, now, reply)
     if row == 0x0B:  # xstream.pending
