@@ -120,6 +120,8 @@ def deliberate(words: list[bytes], ours: bytes = b"") -> str:
         return "small sets and lists are named as since Redis 7.2"
     if ours.startswith(b"-ERR Unbalanced '"):
         return "worded as since Redis 7.2"
+    if name == "XPENDING" and len(words) > 7 and ours == b"-ERR syntax error\r\n":
+        return "words behind the last argument are refused"
     if b"current max_deleted_entry_id" in ours:
         return "an id that Redis 7.2 refuses"
     if name == "LPOS" and b"-9223372036854775808" in words:

@@ -125,8 +125,8 @@ def arguments(chance: Random, name: str) -> list[bytes]:
             whole = [*since, bound(chance, b"-"), bound(chance, b"+"), one((b"10", b"3", b"0", b"-1"))]
             return [key, group, *one(([], whole, whole, [*whole, consumer]))]
         case "XCLAIM":
-            known = ([b"FORCE"], [b"JUSTID"], [b"RETRYCOUNT", one((b"0", b"7", b"-1"))], [b"IDLE", one((b"0", FAR))],
-                     [b"TIME", one((b"1000", b"0"))], [b"LASTID", entry(chance)])  # fmt: skip
+            known = ([b"FORCE"], [b"JUSTID"], [b"RETRYCOUNT", one((b"0", b"7", b"-1"))], [b"LASTID", entry(chance)],
+                     one(([b"IDLE", one((b"0", FAR))], [b"TIME", one((b"1000", b"0"))])))  # fmt: skip
             return [key, group, consumer, idle, *several, *options(chance, *known, most=4)]
         case "XAUTOCLAIM":
             return [key, group, consumer, idle, bound(chance, b"0"), *options(chance, count(chance), [b"JUSTID"])]

@@ -55,6 +55,13 @@ STREAMS_TOLD = 60  # of XREADGROUP: for those from this one on, events of create
 
 
 @kernel
+def wanted(words, octets, tape, slot):
+    """Return as `after_id` does what an item of XREADGROUP wants: the last id stands for `>`, as in Redis."""
+    what, ms, seq = after_id(words, octets, tape, slot + slots.XSTREAM_READGROUP_STREAMS_ID)
+    return (NEW if what and ms == ids.LAST and seq == ids.LAST else what), ms, seq
+
+
+@kernel
 def named_by(words, octets, tape, slot, now):
     """Return (root of the stream, group) of an item of XREADGROUP; both exist."""
     key = slot + slots.XSTREAM_READGROUP_STREAMS_KEY
@@ -77,7 +84,7 @@ def refused_read(words, octets, tape, now, reply, item, streams):
             _, group = group_of(words, octets, tape, ref, slots.XSTREAM_READGROUP_GROUP)
         if group == 0:
             return no_group(words, octets, reply, tape, key, slots.XSTREAM_READGROUP_GROUP, NO_GROUP_IN_READ)
-        what, _, _ = after_id(words, octets, tape, slot + slots.XSTREAM_READGROUP_STREAMS_ID)
+        what, _, _ = wanted(words, octets, tape, slot)
         if what == NEWEST:
             return NEWEST_IN_GROUP
         if what == 0:
@@ -208,9 +215,9 @@ def taken_before(words, octets, tape, item, i):
     count = 0
     for j in range(i):
         other = item + j * slots.XSTREAM_READGROUP_STREAMS_STRIDE
-        key, its_id = other + slots.XSTREAM_READGROUP_STREAMS_KEY, other + slots.XSTREAM_READGROUP_STREAMS_ID
+        key = other + slots.XSTREAM_READGROUP_STREAMS_KEY
         if text_size(words, tape, key) == size and same(octets, text_at(words, tape, key), start, size):
-            count += after_id(words, octets, tape, its_id)[0] == NEW
+            count += wanted(words, octets, tape, other)[0] == NEW
     return count
 
 
@@ -235,7 +242,7 @@ def put_deliveries(words, octets, tape, now, reply, item, streams, most):
     for i in range(streams):
         slot = item + i * slots.XSTREAM_READGROUP_STREAMS_STRIDE
         key = slot + slots.XSTREAM_READGROUP_STREAMS_KEY
-        what, ms, seq = after_id(words, octets, tape, slot + slots.XSTREAM_READGROUP_STREAMS_ID)
+        what, ms, seq = wanted(words, octets, tape, slot)
         root, group = named_by(words, octets, tape, slot, now)
         taken = taken_before(words, octets, tape, item, i)
         chunk = at = 0
@@ -275,7 +282,7 @@ def carry_out_deliveries(words, octets, tape, now, item, streams, most):
     changes = created = 0
     for i in range(streams):
         slot = item + i * slots.XSTREAM_READGROUP_STREAMS_STRIDE
-        what, ms, seq = after_id(words, octets, tape, slot + slots.XSTREAM_READGROUP_STREAMS_ID)
+        what, ms, seq = wanted(words, octets, tape, slot)
         root, group = named_by(words, octets, tape, slot, now)
         had = words[group + groups.CONSUMERS + names.COUNT]
         consumer = claim_consumer(words, octets, tape, group, slots.XSTREAM_READGROUP_CONSUMER, now)
