@@ -95,7 +95,7 @@ def arguments(chance: Random, name: str) -> list[bytes]:
     """Return words for the arguments of a command."""
     one, group, consumer = chance.choice, chance.choice(GROUPS), chance.choice(CONSUMERS)
     key = one(STREAMS) if chance.random() < 0.95 else one(KEYS)
-    several = [entry(chance) for _ in range(chance.randint(1, 6))]
+    several = list({entry(chance): 0 for _ in range(chance.randint(1, 6))})
     idle = one((b"0", b"0", b"0", b"-1", FAR))
     match name:
         case "DEL":

@@ -132,9 +132,9 @@ def put_history(
         count += 1
         if which <= 0:
             leaf, i = trees.following(words, leaf, i)
-        if new:
-            ms, seq = ids.following(ms, seq)
-            new_ms, new_seq, chunk, at, new = next_new(words, octets, root, chunk, at, new, ms, seq)
+        if new and which >= 0:
+            chunk, at = entries.following(words, octets, root, chunk, at)
+            new_ms, new_seq, chunk, at, new = next_new(words, octets, root, chunk, at, new - 1 if at else 0, 0, 0)
     return count, text_at, text_end, total
 
 
