@@ -414,6 +414,7 @@ TABLE = (
     Row(283, "NO_GROUP_GIVEN", "ERR Missing GROUP option for XREADGROUP", 400),
     Row(285, "UNBALANCED_GROUP_STREAMS", "ERR Unbalanced '%' list of streams: for each stream key an ID or '>' must be "
         "specified.", 400, "Invalid request: as many IDs as streams are wanted"),
+    Row(286, "BLOCK_IN_SCRIPT", "ERR {typed} command is not allowed with BLOCK option from scripts", 400),
     Row(284, "BAD_BLOCK", "ERR timeout is not an integer or out of range", 400,
         "Invalid request: timeout is not an integer or out of range"),
 )  # fmt: skip

@@ -164,7 +164,7 @@ ROWS = [
     Command(
         "xstream.ack", 0x0E0A, "Acknowledge entries that a group has pending and return how many there were.",
         args=(_CHANGED, _GROUP, _IDS), resp="XACK", reply=INTEGER, run="stream_groups.ack", traits=WRITES,
-        examples=(_ADDED, _GROUPED, _READ, Example("XACK x g 1-1", 1)), event=Event(how=How.UNTOLD),
+        examples=(_ADDED, _GROUPED, _READ, Example("XACK x g 1-1", 1)), event=Event(how=How.UNTOLD, misses=True),
     ),
     Command(
         "xstream.pending", 0x0E0B, "Return what a group has pending: a summary, or the entries of a range of IDs.",
