@@ -406,7 +406,10 @@ TABLE = (
     Row(283, "NO_GROUP_GIVEN", "ERR Missing GROUP option for XREADGROUP", 400),
     Row(284, "BAD_BLOCK", "ERR timeout is not an integer or out of range", 400,
         "Invalid request: timeout is not an integer or out of range"),
-    Row(285, "RECEIPT_LATE", "LATE The lease of this receipt has ended", 409),
-    Row(286, "BATCH_TOO_LARGE", f"ERR too many messages, the limit is {BATCH_MAX}", 413),
-    Row(287, "BAD_BACKOFF", "ERR the back-off must be from 0 to 2^40 ms, the jitter from 0 to 100 percent", 400),
+    Row(285, "UNBALANCED_GROUP_STREAMS", "ERR Unbalanced '%' list of streams: for each stream key an ID or '>' must be "
+        "specified.", 400, "Invalid request: as many IDs as streams are wanted"),
+    Row(286, "BLOCK_IN_SCRIPT", "ERR {typed} command is not allowed with BLOCK option from scripts", 400),
+    Row(287, "RECEIPT_LATE", "LATE The lease of this receipt has ended", 409),
+    Row(288, "BATCH_TOO_LARGE", f"ERR too many messages, the limit is {BATCH_MAX}", 413),
+    Row(289, "BAD_BACKOFF", "ERR the back-off must be from 0 to 2^40 ms, the jitter from 0 to 100 percent", 400),
 )  # fmt: skip

@@ -41,10 +41,9 @@ def _how(name: str) -> Optional:
     return Optional(Choice(name, ("=", "~")))
 
 
-def _streams(access: str = WRITE) -> OneOf:
+def _streams(unbalanced: str) -> OneOf:
     return OneOf(
-        "source",
-        Token("STREAMS", Halves("streams", Key("key", "xstream", access), Text("id"), fault="UNBALANCED_STREAMS")),
+        "source", Token("STREAMS", Halves("streams", Key("key", "xstream", WRITE), Text("id"), fault=unbalanced)),
         required=True,
     )
 
@@ -143,7 +142,7 @@ ROWS = [
     Command(
         "xstream.read", 0x0E08,
         "Return the entries of streams behind the given IDs; `$` is the last one. With BLOCK, wait for some, in ms.",
-        args=(AnyOrder(_COUNT, _BLOCK), _streams()), stray="SYNTAX", resp="XREAD", reply=_BY_STREAM,
+        args=(AnyOrder(_COUNT, _BLOCK), _streams("UNBALANCED_STREAMS")), stray="SYNTAX", resp="XREAD", reply=_BY_STREAM,
         run="stream_reads.read", traits=WAITS, parks="newest_ids",
         examples=(_ADDED, Example("XREAD COUNT 5 STREAMS x 0", {"x": _ONE}), Example("XREAD STREAMS x $", None)),
         python=Method(by_hand=EMBEDDED | CLIENT),
@@ -153,7 +152,7 @@ ROWS = [
         "Deliver entries of streams to a consumer of a group: new ones for the ID `>`, else those that it has pending.",
         args=(
             AnyOrder(Token("GROUP", _GROUP, _CONSUMER), _COUNT, _BLOCK, Flag("NOACK")),
-            _streams(),
+            _streams("UNBALANCED_GROUP_STREAMS"),
         ),
         stray="SYNTAX", words=6, resp="XREADGROUP", reply=_BY_STREAM, run="group_reads.read_group",
         traits=WRITES | GROWS | WAITS, needs_words=200, parks="consumer",
@@ -164,7 +163,7 @@ ROWS = [
     Command(
         "xstream.ack", 0x0E0A, "Acknowledge entries that a group has pending and return how many there were.",
         args=(_CHANGED, _GROUP, _IDS), resp="XACK", reply=INTEGER, run="stream_groups.ack", traits=WRITES,
-        examples=(_ADDED, _GROUPED, _READ, Example("XACK x g 1-1", 1)), event=Event(how=How.UNTOLD),
+        examples=(_ADDED, _GROUPED, _READ, Example("XACK x g 1-1", 1)), event=Event(how=How.UNTOLD, misses=True),
     ),
     Command(
         "xstream.pending", 0x0E0B, "Return what a group has pending: a summary, or the entries of a range of IDs.",

@@ -48,6 +48,15 @@ def rows_of(catalogue: Catalogue, family: str) -> list[Command]:
     return [row for row in catalogue.rows if row.run and codes[row.code >> 8] == family]
 
 
+def _import(place: str, modules: list[str]) -> str:
+    """Return the lines that import modules, one on each line if they are too many for one."""
+    line = f"from {place} import {', '.join(modules)}"
+    if len(line) <= COLUMNS:
+        return line
+    listed = "".join(f"    {module},\n" for module in modules)
+    return f"from {place} import (\n{listed})"
+
+
 def door_text(catalogue: Catalogue, family: str) -> str:
     """Return the source of one family's door."""
     mine = rows_of(catalogue, family)
@@ -61,14 +70,6 @@ def door_text(catalogue: Catalogue, family: str) -> str:
         text += f"    if row == 0x{row.code & 0xFF:02X}:  # {row.name}\n"
         text += f"        return {row.run}(words, octets, tape, now, reply)\n"
     return text + "    return BROKEN\n"
-
-
-def _import(place: str, modules: list[str]) -> str:
-    """Return the statement that imports modules of a package, on several lines if one is too long."""
-    line = f"from {place} import {', '.join(modules)}"
-    if len(line) <= COLUMNS:
-        return line
-    return f"from {place} import (\n" + "".join(f"    {module},\n" for module in modules) + ")"
 
 
 def family_codes(catalogue: Catalogue) -> dict[int, str]:

@@ -19,7 +19,9 @@ def numbers_told(number: int, second: int) -> dict[str, str]:
     return {"number": str(number), "second": str(second), "real": f"{reals[0]:f}", "second_real": f"{reals[1]:f}"}
 
 
-def misfit(row: Command, refusal: int, word: bytes) -> Fault:
-    """Return the Fault of words that do not fit a row's grammar; it may name the `word` at which they do not."""
+def misfit(row: Command, refusal: int, word: bytes, typed: str = "") -> Fault:
+    """Return the Fault of words that do not fit a row's grammar; it may name the `word` at which they do not, and the
+    subcommand, as the client has `typed` it if this is known."""
     command, _, given = row.resp.partition("|")
-    return Fault(refused(refusal).name, word=word.decode("utf-8", "surrogateescape"), command=command, given=given)
+    text = word.decode("utf-8", "surrogateescape")
+    return Fault(refused(refusal).name, word=text, command=command, given=typed or given)

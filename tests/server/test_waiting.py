@@ -49,6 +49,27 @@ def test_parked_clients_are_served_in_order_and_time_out(node: Server) -> None:
             one.close()
 
 
+def test_readers_of_a_stream_are_served_and_time_out(node: Server) -> None:
+    with node.resp() as client, node.resp() as reader, node.resp() as one, node.resp() as other:
+        client.ask("XGROUP", "CREATE", "x", "g", "$", "MKSTREAM")
+        reader.send("XREAD", "BLOCK", 0, "STREAMS", "x", "y", "$", "$")
+        eventually(lambda: node.info("clients")["blocked_clients"] == "1")
+        for i, member in enumerate((one, other), 2):
+            member.send("XREADGROUP", "GROUP", "g", f"c{i}", "BLOCK", 0, "STREAMS", "x", ">")
+            eventually(lambda: node.info("clients")["blocked_clients"] == str(i))  # noqa: B023
+        first, second = ([[b"x", [[id, [b"f", b"v"]]]]] for id in (b"1-1", b"1-2"))
+        assert client.ask_all(["MULTI"], ["XADD", "x", "1-1", "f", "v"], ["EXEC"])[-1] == [b"1-1"]
+        assert reader.read() == one.read() == first
+        client.ask("XADD", "x", "1-2", "f", "v")
+        assert other.read() == second
+        assert client.ask("XPENDING", "x", "g")[3] == [[b"c2", b"1"], [b"c3", b"1"]]
+        one.send("XREADGROUP", "GROUP", "g", "c2", "BLOCK", 0, "STREAMS", "x", ">")
+        eventually(lambda: node.info("clients")["blocked_clients"] == "1")
+        client.ask("XGROUP", "DESTROY", "x", "g")
+        assert str(one.read()).startswith("NOGROUP")
+        assert reader.ask("XREAD", "BLOCK", 20, "STREAMS", "x", "$") is None
+
+
 def test_watch(node: Server) -> None:
     with node.resp() as one, node.resp() as other:
         def attempt(change: list[Any] | None, *keys: str) -> Any:

@@ -51,6 +51,17 @@ GEORADIUS g 1 1 1 km STORE d|GEORADIUS none 1 1 1 km STORE d|GEORADIUSBYMEMBER g
 GEORADIUSBYMEMBER none a 1 km STORE e|GEORADIUS_RO none 1 1 1 km|GEOSEARCH none FROMLONLAT 1 1 BYRADIUS 1 km
 GEORADIUS g 14 38 1 km STOREDIST STORE ASC|GEORADIUS g 14 38 1 km ASC STORE storedist
 GEORADIUSBYMEMBER g a 1 km STOREDIST g
+XADD x1 1-1 f v|XADD x1 NOMKSTREAM 1-2 f v|XADD none NOMKSTREAM 1-2 f v|XADD x1 MAXLEN 5 1-3 f v
+XADD x1 MAXLEN 2 1-4 f v
+XADD x1 MAXLEN ~ 1 1-5 f v|XADD x1 MINID 1-4 1-6 f v|XTRIM x1 MAXLEN 9|XTRIM x1 MAXLEN 2|XTRIM x1 MINID ~ 1-2|XLEN x1
+XDEL x1 9-9|XDEL x1 1-6|XSETID x1 9-9|XRANGE x1 - +|XRANGE none - +|XLEN none|XREAD STREAMS x1 0|XDEL none 1
+XTRIM none MAXLEN 1|XACK none g 1|XGROUP CREATE x1 g 0|XGROUP CREATE x2 g $ MKSTREAM|XGROUP SETID x1 g 0
+XGROUP CREATECONSUMER x1 g c|XGROUP CREATECONSUMER x1 g c|XREADGROUP GROUP g c STREAMS x1 >|XADD x1 10-1 f v
+XREADGROUP GROUP g d STREAMS x1 >|XREADGROUP GROUP g d STREAMS x1 0|XACK x1 g 1-5|XPENDING x1 g|XINFO STREAM x1
+XADD x1 11-1 f v|XADD x2 11-1 f v|XREADGROUP GROUP g e NOACK STREAMS x1 x2 > >|XCLAIM x1 g h 0 10-1
+XCLAIM x1 g h 0 10-1 JUSTID|XAUTOCLAIM x1 g i 0 0|XAUTOCLAIM x1 g c 0 0 JUSTID|XGROUP DELCONSUMER x1 g c
+XGROUP DELCONSUMER x1 g none|XGROUP DESTROY x1 g|XGROUP DESTROY x1 g|XDEL x1 10-1 11-1|XTRIM x1 MAXLEN 0|COPY x1 x3
+RENAME x1 x4|MULTI|XADD x4 20-1 f v|XADD x4 MAXLEN 1 20-2 f v|XDEL x4 20-2|EXEC|DEL x2 x3 x4
 """
 REFUSED = ("RENAME none x", "SET a wrong NX XX", "INCR a b", "SORT l STORE l")
 ALL = [line for row in LINES.strip().splitlines() for line in row.split("|")]
@@ -92,7 +103,7 @@ def test_classes(store: type[Bench], redis: Peer) -> None:
     redis.ask(command("CONFIG", "SET", "notify-keyspace-events", ""))
 
 
-@pytest.mark.parametrize("classes", ["KEA", "KEAnm", "Kg$", "Elsh", "Kx"])
+@pytest.mark.parametrize("classes", ["KEA", "KEAnm", "Kg$", "Elsh", "Kx", "Kt"])
 def test_events(store: type[Bench], redis: Peer, classes: str) -> None:
     surfaces = Surfaces()
     heard: list[bytes] = []

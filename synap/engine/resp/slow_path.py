@@ -141,7 +141,9 @@ class SlowPath:
         at = layout.WORDS + 2 * min(numbers[layout.CURSOR_TOP], count - 1)
         start, size = numbers[at], numbers[at + 1]
         if not self._session.in_multi or row.control:
-            self._refuse(row, misfit(row, refusal, bytes(engine.bytes[start : start + size])))
+            second, length = numbers[layout.WORDS + 2], numbers[layout.WORDS + 3]
+            typed = bytes(engine.bytes[second : second + length]).decode() if "|" in row.resp else ""
+            self._refuse(row, misfit(row, refusal, bytes(engine.bytes[start : start + size]), typed))
             return
         numbers[layout.TAPE - 1] = start
         if transactions.enqueue_call(engine.words, engine.octets, self._session.at, row_at, -refusal, size):

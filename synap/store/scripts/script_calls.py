@@ -18,7 +18,7 @@ from synap.kernels.reals import print_real
 from synap.kernels.spans import bare, view
 from synap.store.calls import calls
 from synap.store.lane import grammar, lane, resp
-from synap.store.memory import arena
+from synap.store.memory import arena, codes
 from synap.store.memory.layout import (
     BROKEN,
     CALL_BLOB,
@@ -82,6 +82,7 @@ from synap.store.memory.layout import (
     WORDS,
 )
 from synap.store.memory.refusals import (
+    BLOCK_IN_SCRIPT,
     NOT_IN_SCRIPTS,
     OUT_OF_MEMORY,
     REPLY_TOO_LARGE,
@@ -96,6 +97,7 @@ from synap.store.memory.refusals import SCRIPT_READS_ONLY as SCRIPT_READS_ONLY_R
 from synap.store.memory.reply_sizes import bytes_in
 from synap.store.memory.tapes import ITEM_OVERHEAD
 from synap.store.scripts import lua, replies
+from synap.store.slots import streams
 
 BY_TIME, BY_FAILURE, BY_HAND = 1, 2, 3
 """Values of LUA_ENDED: the script has taken too long, Python has failed, or a client has ended the script."""
@@ -178,6 +180,11 @@ def run_row(words, octets, row, count):
             return -1
         words[COUNTERS + COUNTER_WORDS * code + COUNTER_REFUSALS] += 1
         return fault
+    if (code == codes.XSTREAM_READ and words[TAPE + streams.XSTREAM_READ_HAS_BLOCK]) or (
+        code == codes.XSTREAM_READGROUP and words[TAPE + streams.XSTREAM_READGROUP_HAS_BLOCK]
+    ):
+        words[COUNTERS + COUNTER_WORDS * code + COUNTER_REFUSALS] += 1
+        return BLOCK_IN_SCRIPT
     words[TAPE - 2] = words[LUA_NAMESPACE]
     blob_size = words[WORDS + 2 * count] - words[TAPE - 1] if count > 1 else 0
     words[REPLY_ITEMS_MAX] = REPLY_ITEMS

@@ -228,14 +228,14 @@ def delete_at(words, octets, root, i, at):
 
 
 @kernel
-def last_live_id(words, octets, chunk):
-    """Return the id (ms, seq) of the last live entry of a chunk."""
+def last_of_chunk(words, octets, chunk, deleted):
+    """Return the id (ms, seq) of the last entry of a chunk, `deleted` or not, else of the last live one."""
     names, _, at = chunks.names_of(octets, chunk)
     end = chunks.end_of(words, chunk)
     last_ms = last_seq = 0
     while at < end:
         flags, ms, seq, behind = read_head(words, octets, chunk, at)
-        if not flags & DELETED:
+        if deleted or not flags & DELETED:
             last_ms = ms
             last_seq = seq
         at = chunks.skip_fields(octets, flags, behind, names)
@@ -260,7 +260,7 @@ def trim(words, octets, root, by_length, length, ms, seq, whole, most):
         if by_length:
             goes = left - live >= length
         else:
-            last_ms, last_seq = last_live_id(words, octets, chunk)
+            last_ms, last_seq = last_of_chunk(words, octets, chunk, whole)  # as Redis, which sees no deletions here
             goes = ids.compare(last_ms, last_seq, ms, seq) < 0
         if not goes:
             if not whole:

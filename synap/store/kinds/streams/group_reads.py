@@ -1,6 +1,7 @@
-"""The row that delivers entries to a consumer of a group: XREADGROUP.
+"""XREADGROUP: new entries for a consumer of a group, and those that it has pending.
 
-A first pass writes the reply and changes nothing, a second one carries out what the reply tells.
+A first pass writes the reply and changes nothing, a second one carries out what it tells. A call may name a stream more
+than once: then the first pass passes over what its earlier items will have delivered, as if they had.
 """
 
 from synap.compiler.jit import kernel, outlined
@@ -17,7 +18,12 @@ from synap.store.kinds.streams.groups import (
     PENDING_BYTES,
     TIME,
 )
-from synap.store.kinds.streams.stream_groups import claim_consumer, consumer_of, group_of, no_group
+from synap.store.kinds.streams.stream_groups import (
+    claim_consumer,
+    consumer_of,
+    group_of,
+    no_group,
+)
 from synap.store.kinds.streams.stream_reads import NEW, NEWEST, after_id, counted, put_head
 from synap.store.memory import limits
 from synap.store.memory.kinds import STREAM
@@ -45,7 +51,14 @@ from synap.store.records import key_access, keyspace, trees
 from synap.store.records.key_access import MISSING, OTHER_KIND
 from synap.store.slots import streams as slots
 
-STREAMS_TOLD = 60  # behind so many streams, events of created consumers are told for the last of these
+STREAMS_TOLD = 60  # of XREADGROUP: for those from this one on, events of created consumers are told for the last one
+
+
+@kernel
+def wanted(words, octets, tape, slot):
+    """Return as `after_id` does what an item of XREADGROUP wants: the last id stands for `>`, as in Redis."""
+    what, ms, seq = after_id(words, octets, tape, slot + slots.XSTREAM_READGROUP_STREAMS_ID)
+    return (NEW if what and ms == ids.LAST and seq == ids.LAST else what), ms, seq
 
 
 @kernel
@@ -71,7 +84,7 @@ def refused_read(words, octets, tape, now, reply, item, streams):
             _, group = group_of(words, octets, tape, ref, slots.XSTREAM_READGROUP_GROUP)
         if group == 0:
             return no_group(words, octets, reply, tape, key, slots.XSTREAM_READGROUP_GROUP, NO_GROUP_IN_READ)
-        what, _, _ = after_id(words, octets, tape, slot + slots.XSTREAM_READGROUP_STREAMS_ID)
+        what, _, _ = wanted(words, octets, tape, slot)
         if what == NEWEST:
             return NEWEST_IN_GROUP
         if what == 0:
@@ -80,22 +93,33 @@ def refused_read(words, octets, tape, now, reply, item, streams):
 
 
 @outlined
-def put_history(words, octets, reply, root, consumer, ms, seq, most, text_at, text_end, total):
+def put_history(
+    words, octets, reply, root, consumer, ms, seq, most, chunk, at, new, text_at, text_end, total
+):
     """Add the pending entries of a consumer (0: none) behind an id; return (their number, then as `put_id` does).
 
-    An entry that was deleted meanwhile has nil in the place of its fields.
+    With them are `new` entries, from the one at a place on, which it is about to get. An entry that was deleted
+    meanwhile has nil in the place of its fields.
     """
     count = 0
     leaf = i = 0
-    if consumer and not (ms == ids.LAST and seq == ids.LAST):
-        ms, seq = ids.following(ms, seq)
+    if ms == ids.LAST and seq == ids.LAST:
+        return count, text_at, text_end, total
+    ms, seq = ids.following(ms, seq)
+    if consumer:
         leaf, i = groups.seek(words, octets, consumer + CONSUMER_PENDING, ms, seq)
-    while leaf and (most == 0 or count < most):
-        ms, seq = groups.id_of(words, octets, groups.at_leaf(words, leaf, i))
-        chunk, at = entries.find(words, octets, root, ms, seq)
-        if at:
+    new_ms, new_seq, chunk, at, new = next_new(words, octets, root, chunk, at, new, ms, seq)
+    while (leaf or new) and (most == 0 or count < most):
+        which = 1
+        if leaf:
+            ms, seq = groups.id_of(words, octets, groups.at_leaf(words, leaf, i))
+            which = ids.compare(ms, seq, new_ms, new_seq) if new else -1
+        if which > 0:
+            ms, seq = new_ms, new_seq
+        its_chunk, its_at = entries.find(words, octets, root, ms, seq)
+        if its_at:
             text_at, text_end, total = entry_replies.put_entry(
-                words, octets, reply, entries.chunk_at(words, root, chunk), at, text_at, text_end, total
+                words, octets, reply, entries.chunk_at(words, root, its_chunk), its_at, text_at, text_end, total
             )
         elif words[reply + 1] + entry_replies.ENTRY_ITEMS > words[REPLY_ITEMS_MAX]:
             text_at = entry_replies.FULL_REPLY
@@ -106,8 +130,25 @@ def put_history(words, octets, reply, root, consumer, ms, seq, most, text_at, te
         if text_at < 0:
             break
         count += 1
-        leaf, i = trees.following(words, leaf, i)
+        if which <= 0:
+            leaf, i = trees.following(words, leaf, i)
+        if new and which >= 0:
+            chunk, at = entries.following(words, octets, root, chunk, at)
+            new_ms, new_seq, chunk, at, new = next_new(words, octets, root, chunk, at, new - 1 if at else 0, 0, 0)
     return count, text_at, text_end, total
+
+
+@kernel
+def next_new(words, octets, root, chunk, at, new, ms, seq):
+    """Return (ms, seq; its place: chunk number, octet; how many there are) of the first of `new` entries from a place
+    on whose id is at least this one."""
+    while new:
+        its_ms, its_seq = entries.id_at(words, octets, root, chunk, at)
+        if ids.compare(its_ms, its_seq, ms, seq) >= 0:
+            return its_ms, its_seq, chunk, at, new
+        chunk, at = entries.following(words, octets, root, chunk, at)
+        new = new - 1 if at else 0
+    return ms, seq, chunk, at, new
 
 
 @kernel
@@ -167,15 +208,30 @@ def deliver(words, octets, root, group, consumer, most, pends, now):
 
 
 @kernel
-def repeats(words, octets, tape, item, i):
-    """Return True if the key of item i of a XREADGROUP is that of an earlier one: then it gets nothing more."""
+def taken_before(words, octets, tape, item, i):
+    """Return how many items before item i of a XREADGROUP take what is new in the same stream."""
     slot = item + i * slots.XSTREAM_READGROUP_STREAMS_STRIDE + slots.XSTREAM_READGROUP_STREAMS_KEY
     start, size = text_at(words, tape, slot), text_size(words, tape, slot)
+    count = 0
     for j in range(i):
-        other = item + j * slots.XSTREAM_READGROUP_STREAMS_STRIDE + slots.XSTREAM_READGROUP_STREAMS_KEY
-        if text_size(words, tape, other) == size and same(octets, text_at(words, tape, other), start, size):
-            return True
-    return False
+        other = item + j * slots.XSTREAM_READGROUP_STREAMS_STRIDE
+        key = other + slots.XSTREAM_READGROUP_STREAMS_KEY
+        if text_size(words, tape, key) == size and same(octets, text_at(words, tape, key), start, size):
+            count += wanted(words, octets, tape, other)[0] == NEW
+    return count
+
+
+@kernel
+def new_behind(words, octets, root, group, taken, most):
+    """Return (chunk number, octet) of the first entry that is new to a group behind those that `taken` items take."""
+    if taken and most == 0:
+        return 0, 0
+    chunk, at = new_from(words, octets, root, group)
+    left = taken * most
+    while at and left:
+        chunk, at = entries.following(words, octets, root, chunk, at)
+        left -= 1
+    return chunk, at
 
 
 @kernel
@@ -186,12 +242,13 @@ def put_deliveries(words, octets, tape, now, reply, item, streams, most):
     for i in range(streams):
         slot = item + i * slots.XSTREAM_READGROUP_STREAMS_STRIDE
         key = slot + slots.XSTREAM_READGROUP_STREAMS_KEY
-        what, ms, seq = after_id(words, octets, tape, slot + slots.XSTREAM_READGROUP_STREAMS_ID)
+        what, ms, seq = wanted(words, octets, tape, slot)
         root, group = named_by(words, octets, tape, slot, now)
+        taken = taken_before(words, octets, tape, item, i)
         chunk = at = 0
         if what == NEW:
-            chunk, at = new_from(words, octets, root, group)
-            if at == 0 or repeats(words, octets, tape, item, i):
+            chunk, at = new_behind(words, octets, root, group, taken, most)
+            if at == 0:
                 continue
         place = put_head(words, reply, tape, key)
         if place == 0:
@@ -204,8 +261,12 @@ def put_deliveries(words, octets, tape, now, reply, item, streams, most):
             new += count
         else:
             _, consumer = consumer_of(words, octets, tape, group, slots.XSTREAM_READGROUP_CONSUMER)
+            gets = 0
+            if taken and not words[tape + slots.XSTREAM_READGROUP_NOACK]:
+                chunk, at = new_from(words, octets, root, group)
+                gets = 0 if at == 0 else taken * most if most else words[root + LENGTH]
             count, text_at, text_end, total = put_history(
-                words, octets, reply, root, consumer, ms, seq, most, text_at, text_end, total
+                words, octets, reply, root, consumer, ms, seq, most, chunk, at, gets, text_at, text_end, total
             )
         if text_at < 0:
             return served, new, text_at, total
@@ -221,7 +282,7 @@ def carry_out_deliveries(words, octets, tape, now, item, streams, most):
     changes = created = 0
     for i in range(streams):
         slot = item + i * slots.XSTREAM_READGROUP_STREAMS_STRIDE
-        what, ms, seq = after_id(words, octets, tape, slot + slots.XSTREAM_READGROUP_STREAMS_ID)
+        what, ms, seq = wanted(words, octets, tape, slot)
         root, group = named_by(words, octets, tape, slot, now)
         had = words[group + groups.CONSUMERS + names.COUNT]
         consumer = claim_consumer(words, octets, tape, group, slots.XSTREAM_READGROUP_CONSUMER, now)
@@ -232,7 +293,7 @@ def carry_out_deliveries(words, octets, tape, now, item, streams, most):
             created |= 1 << min(i, STREAMS_TOLD - 1)
         if what != NEW:
             changes += deliver_again(words, octets, root, consumer, ms, seq, most, now)
-        elif not repeats(words, octets, tape, item, i):
+        else:
             pends = not words[tape + slots.XSTREAM_READGROUP_NOACK]
             count = deliver(words, octets, root, group, consumer, most, pends, now)
             if count < 0:

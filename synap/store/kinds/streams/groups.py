@@ -255,11 +255,9 @@ def entries_before(words, octets, root, ms, seq):
     from_last = ids.compare(ms, seq, words[root + entries.LAST_MS], words[root + entries.LAST_SEQ])
     if length == 0 and from_last <= 0:
         return added
-    deleted_ms, deleted_seq = words[root + entries.DELETED_MS], words[root + entries.DELETED_SEQ]
-    if (ms or seq) and ids.compare(ms, seq, deleted_ms, deleted_seq) < 0:
-        return UNKNOWN
     if from_last >= 0:
         return added if from_last == 0 else UNKNOWN
+    deleted_ms, deleted_seq = words[root + entries.DELETED_MS], words[root + entries.DELETED_SEQ]
     first_ms, first_seq = entries.first_id(words, octets, root)
     if (deleted_ms == 0 and deleted_seq == 0) or ids.compare(deleted_ms, deleted_seq, first_ms, first_seq) < 0:
         from_first = ids.compare(ms, seq, first_ms, first_seq)
@@ -272,15 +270,15 @@ def entries_before(words, octets, root, ms, seq):
 
 @kernel
 def lag_of(words, octets, root, group):
-    """Return how many entries a group has not read yet, or UNKNOWN."""
+    """Return (is known, how many entries a group has not read yet); below 0 if it was told to have read too many."""
     added = words[root + entries.ADDED]
     if added == 0:
-        return 0
+        return True, added
     ms, seq = words[group + GROUP_LAST_MS], words[group + GROUP_LAST_SEQ]
     if words[group + READ] != UNKNOWN and not has_deletions_from(words, octets, root, ms, seq):
-        return added - words[group + READ]
+        return True, added - words[group + READ]
     read = entries_before(words, octets, root, ms, seq)
-    return UNKNOWN if read == UNKNOWN else added - read
+    return read != UNKNOWN, added - read
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Rows of groups of streams: XGROUP and XACK."""
+"""Rows of groups of streams: XGROUP and XACK; XREADGROUP is in `group_reads.py`."""
 
 from synap.compiler.jit import inlined, kernel
 from synap.store.kinds.streams import entries, groups, ids, names

@@ -65,13 +65,21 @@ def put_named_id(words, octets, reply, name, ms, seq, text_at, text_end, total):
 
 
 @kernel
-def put_number_or_nil(words, reply, name, value):
-    """Add a name and a number, which may be UNKNOWN."""
+def put_number_or_nil(words, reply, name, known, value):
+    """Add a name and a number, or nil unless it is known."""
     add_mark(words, reply, MARK_NAME, name)
-    if value == UNKNOWN:
-        add_nil(words, reply)
-    else:
+    if known:
         add_number(words, reply, value)
+    else:
+        add_nil(words, reply)
+
+
+@kernel
+def put_progress(words, octets, reply, root, group, name):
+    """Add how many entries a group has read, under this name, and its lag under the next one."""
+    put_number_or_nil(words, reply, name, words[group + READ] != UNKNOWN, words[group + READ])
+    known, lag = groups.lag_of(words, octets, root, group)
+    put_number_or_nil(words, reply, name + 1, known, lag)
 
 
 @kernel
@@ -235,8 +243,7 @@ def put_full_group(words, octets, reply, root, group, most, text_at, text_end, t
     )
     if text_at < 0:
         return text_at, text_end, total
-    put_number_or_nil(words, reply, 21, words[group + READ])
-    put_number_or_nil(words, reply, 22, groups.lag_of(words, octets, root, group))
+    put_progress(words, octets, reply, root, group, 21)
     add_field(words, reply, 23, words[group + GROUP_PENDING_COUNT])
     add_mark(words, reply, MARK_NAME, 24)
     text_at, text_end, total = put_full_pending(
@@ -319,8 +326,7 @@ def groups_of(words, octets, tape, now, reply):
         text_at, text_end, total = put_named_id(words, octets, reply, 3, ms, seq, text_at, text_end, total)
         if text_at == NO_MEMORY:
             return refusal_of(text_at)
-        put_number_or_nil(words, reply, 4, words[group + READ])
-        put_number_or_nil(words, reply, 5, groups.lag_of(words, octets, root, group))
+        put_progress(words, octets, reply, root, group, 4)
     return ITEM if fits(words, words[reply + 1], total) else FULL
 
 

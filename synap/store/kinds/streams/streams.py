@@ -84,8 +84,7 @@ def approximates(words, tape):
 @kernel
 def least_id(words, octets, tape):
     """Return (is an id, ms, seq) of the id below which a trim removes."""
-    slot = slots.XSTREAM_TRIM_MINID
-    return ids.lenient(octets, text_at(words, tape, slot), text_size(words, tape, slot), 0)
+    return ids.strict(words, octets, tape, slots.XSTREAM_TRIM_MINID, 0)
 
 
 @kernel
