@@ -1,0 +1,43 @@
+"""Streams alone: random calls of their rows, the lane, the steps and the twin side by side."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from synap.command import Command
+from synap.commands import CATALOGUE
+from tests.store.calls import WEIGHTS, Calls
+from tests.store.differential import Differential
+from tests.support import Bench, Refusal
+
+ROWS = [row for row in CATALOGUE.rows if row.family == "xstream" and row.run and row.resp]
+EMPTY = ([], None, 0, b"wait")
+
+
+def did_something(row: Command, reply: object) -> bool:
+    """Whether a call was carried out, and had something to do."""
+    return not isinstance(reply, Refusal) and reply not in EMPTY and (row.name != "xstream.autoclaim" or reply[1:] != [[], []])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_three_ways_agree(store: type[Bench], seed: int) -> None:
+    ways, chance = Differential(store), Random(seed)
+    calls = Calls(chance, ways.state, huge=0)
+    calls.weights = {row.resp: WEIGHTS[row.resp] for row in ROWS}
+    calls.weights |= {"XADD": 30, "XREADGROUP": 12, "XGROUP|DESTROY": 0.5, "XGROUP|DELCONSUMER": 1, "DEL": 0.1, "COPY": 1}
+    made, done = Counter[str](), Counter[str]()
+    while calls.made < 8000:
+        ways.now += chance.choice((0, 0, 1, 20, 300))
+        calls.now = ways.now
+        if chance.random() < 0.02:
+            ways.become(0, chance.choice((2, 3)))
+        words = [calls.next() for _ in range(chance.choice((1, 3, 10)))]
+        for each, reply in zip(words, ways.batch(words), strict=True):
+            row, _ = ways.row_of(each)
+            made[row.name] += 1
+            done[row.name] += did_something(row, reply)
+        if chance.random() < 0.05:
+            ways.same_state()
+    for row in ROWS:
+        assert done[row.name] > made[row.name] * 0.3, f"{row.name}: {done[row.name]} of {made[row.name]}"
