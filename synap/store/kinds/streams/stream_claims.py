@@ -227,6 +227,16 @@ def claim_time(words, tape, now):
     return now if time < 0 or time > now else time
 
 
+@outlined
+def repeats_id(words, octets, tape, first, stride, i, ms, seq):
+    """Return True if the id that is item i of a XCLAIM is that of an earlier one."""
+    for slot in range(first, first + i * stride, stride):
+        _, other_ms, other_seq = ids.strict(words, octets, tape, slot, 0)
+        if other_ms == ms and other_seq == seq:
+            return True
+    return False
+
+
 @kernel
 def claim(words, octets, tape, now, reply):
     """Give pending entries to a consumer; reply with them, or with their ids (XCLAIM)."""
@@ -253,9 +263,14 @@ def claim(words, octets, tape, now, reply):
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_ARRAY, 0)
     text_at = text_end = total = claimed = 0
+    once = 0 < idle > now - claim_time(words, tape, now)  # what is claimed is not idle enough to be claimed again
+    top_ms = top_seq = 0
     for i in range(count):
-        slot = first + i * stride
-        _, ms, seq = ids.strict(words, octets, tape, slot, 0)
+        _, ms, seq = ids.strict(words, octets, tape, first + i * stride, 0)
+        if ids.compare(ms, seq, top_ms, top_seq) > 0:
+            top_ms, top_seq = ms, seq
+        elif once and repeats_id(words, octets, tape, first, stride, i, ms, seq):
+            continue
         chunk, at = entries.find(words, octets, root, ms, seq)
         found = groups.find(words, octets, group, ms, seq)
         if at == 0 or (found == 0 and not forced) or (found and not may_claim(words, found, idle, now)):
