@@ -373,7 +373,7 @@ def deliver(words, octets, root, group, consumer, most, pends, now):
 
 @kernel
 def repeats(words, octets, tape, item, i):
-    """Return True if the key of item i of a XREADGROUP is that of an earlier one: then it gets nothing more."""
+    """Return True if the key of item i of a XREADGROUP is that of an earlier one: then it gets nothing new."""
     slot = item + i * slots.XSTREAM_READGROUP_STREAMS_STRIDE + slots.XSTREAM_READGROUP_STREAMS_KEY
     start, size = text_at(words, tape, slot), text_size(words, tape, slot)
     for j in range(i):
@@ -422,7 +422,10 @@ def put_deliveries(words, octets, tape, now, reply, item, streams, most):
 @kernel
 def carry_out_deliveries(words, octets, tape, now, item, streams, most):
     """Deliver what `put_deliveries` has written; return (how many things changed, -1 without memory; a bit for each
-    stream for which the consumer was created)."""
+    stream for which the consumer was created).
+
+    What is pending is delivered again before anything new is, since the reply has what was pending before.
+    """
     changes = created = 0
     for i in range(streams):
         slot = item + i * slots.XSTREAM_READGROUP_STREAMS_STRIDE
@@ -437,12 +440,18 @@ def carry_out_deliveries(words, octets, tape, now, item, streams, most):
             created |= 1 << min(i, STREAMS_TOLD - 1)
         if what != NEW:
             changes += deliver_again(words, octets, root, consumer, ms, seq, most, now)
-        elif not repeats(words, octets, tape, item, i):
-            pends = not words[tape + slots.XSTREAM_READGROUP_NOACK]
-            count = deliver(words, octets, root, group, consumer, most, pends, now)
-            if count < 0:
-                return -1, created
-            changes += count
+    pends = not words[tape + slots.XSTREAM_READGROUP_NOACK]
+    for i in range(streams):
+        slot = item + i * slots.XSTREAM_READGROUP_STREAMS_STRIDE
+        what, _, _ = after_id(words, octets, tape, slot + slots.XSTREAM_READGROUP_STREAMS_ID)
+        if what != NEW or repeats(words, octets, tape, item, i):
+            continue
+        root, group = named_by(words, octets, tape, slot, now)
+        _, consumer = consumer_of(words, octets, tape, group, slots.XSTREAM_READGROUP_CONSUMER)
+        count = deliver(words, octets, root, group, consumer, most, pends, now)
+        if count < 0:
+            return -1, created
+        changes += count
     return changes, created
 
 
