@@ -26,6 +26,7 @@ CONSUMER_WORDS = CONSUMER_PENDING_COUNT + 1
 PENDING_MS, PENDING_SIZE, PENDING_SEQ, CONSUMER, TIME, DELIVERIES, PENDING_WORDS = range(7)
 
 UNKNOWN, NEVER = -1, -1  # entries read; active: the time of a consumer that has got nothing yet
+UNKNOWN_LAG = -(1 << 63)  # a lag may be below 0, if ENTRIESREAD was more than there were
 _SIGN = -(1 << 63)
 _SEQ_AT = (SCRATCH + 60) * WORD  # octets for the seq that a search is for
 
@@ -270,7 +271,7 @@ def entries_before(words, octets, root, ms, seq):
 
 @kernel
 def lag_of(words, octets, root, group):
-    """Return how many entries a group has not read yet, or UNKNOWN."""
+    """Return how many entries a group has not read yet, or UNKNOWN_LAG."""
     added = words[root + entries.ADDED]
     if added == 0:
         return 0
@@ -278,7 +279,7 @@ def lag_of(words, octets, root, group):
     if words[group + READ] != UNKNOWN and not has_deletions_from(words, octets, root, ms, seq):
         return added - words[group + READ]
     read = entries_before(words, octets, root, ms, seq)
-    return UNKNOWN if read == UNKNOWN else added - read
+    return UNKNOWN_LAG if read == UNKNOWN else added - read
 
 
 @kernel

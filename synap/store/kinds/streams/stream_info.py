@@ -65,10 +65,10 @@ def put_named_id(words, octets, reply, name, ms, seq, text_at, text_end, total):
 
 
 @kernel
-def put_number_or_nil(words, reply, name, value):
-    """Add a name and a number, which may be UNKNOWN."""
+def put_number_or_nil(words, reply, name, value, unknown):
+    """Add a name and a number, which may be the one that stands for unknown."""
     add_mark(words, reply, MARK_NAME, name)
-    if value == UNKNOWN:
+    if value == unknown:
         add_nil(words, reply)
     else:
         add_number(words, reply, value)
@@ -235,8 +235,8 @@ def put_full_group(words, octets, reply, root, group, most, text_at, text_end, t
     )
     if text_at < 0:
         return text_at, text_end, total
-    put_number_or_nil(words, reply, 21, words[group + READ])
-    put_number_or_nil(words, reply, 22, groups.lag_of(words, octets, root, group))
+    put_number_or_nil(words, reply, 21, words[group + READ], UNKNOWN)
+    put_number_or_nil(words, reply, 22, groups.lag_of(words, octets, root, group), groups.UNKNOWN_LAG)
     add_field(words, reply, 23, words[group + GROUP_PENDING_COUNT])
     add_mark(words, reply, MARK_NAME, 24)
     text_at, text_end, total = put_full_pending(
@@ -319,8 +319,8 @@ def groups_of(words, octets, tape, now, reply):
         text_at, text_end, total = put_named_id(words, octets, reply, 3, ms, seq, text_at, text_end, total)
         if text_at == NO_MEMORY:
             return refusal_of(text_at)
-        put_number_or_nil(words, reply, 4, words[group + READ])
-        put_number_or_nil(words, reply, 5, groups.lag_of(words, octets, root, group))
+        put_number_or_nil(words, reply, 4, words[group + READ], UNKNOWN)
+        put_number_or_nil(words, reply, 5, groups.lag_of(words, octets, root, group), groups.UNKNOWN_LAG)
     return ITEM if fits(words, words[reply + 1], total) else FULL
 
 
