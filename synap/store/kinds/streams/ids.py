@@ -16,7 +16,7 @@ TEXT_MAX = 127  # bytes of the longest text that Redis reads as an id
 _SIGN = np.int64(-(1 << 63))
 _TEN = np.uint64(10)
 _MINUS, _PLUS, _STAR, _ZERO, _SPACE = 45, 43, 42, 48, 32
-_HEAD_MAX, _DIGIT_MAX = 1844674407370955161, 5  # the largest number without its last digit, and that digit
+_HEAD_MAX, _DIGIT_MAX = np.uint64(1844674407370955161), 5  # the largest number without its last digit, and that digit
 _TEXTS_FIRST, _TEXTS_MOST = 8, 1024  # ids of which the first block of texts has room, and the largest
 
 WRONG, GIVEN, WHOLE, NEXT_SEQ = 0, 1, 2, 3
