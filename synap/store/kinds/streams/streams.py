@@ -92,10 +92,8 @@ def refused_trim(words, octets, tape, trim):
     """Return the refusal of the trim of a tape, or 0."""
     if words[tape + trim] == BY_LENGTH and words[tape + trim + _LENGTH] < 0:
         return NEGATIVE_MAXLEN_OF_STREAM
-    if words[tape + trim] == BY_ID:
-        at, size = text_at(words, tape, trim + _ID), text_size(words, tape, trim + _ID)
-        if not ids.lenient(octets, at, size, 0)[0]:
-            return BAD_ENTRY_ID
+    if words[tape + trim] == BY_ID and not ids.strict(words, octets, tape, trim + _ID, 0)[0]:
+        return BAD_ENTRY_ID
     return NEGATIVE_LIMIT if words[tape + trim + _HAS_LIMIT] and words[tape + trim + _LIMIT] < 0 else 0
 
 
@@ -126,7 +124,7 @@ def carry_out_trim(words, octets, root, tape, trim):
     by_length = words[tape + trim] == BY_LENGTH
     ms = seq = 0
     if not by_length:
-        _, ms, seq = ids.lenient(octets, text_at(words, tape, trim + _ID), text_size(words, tape, trim + _ID), 0)
+        _, ms, seq = ids.strict(words, octets, tape, trim + _ID, 0)
     return entries.trim(words, octets, root, by_length, words[tape + trim + _LENGTH], ms, seq, whole, most)
 
 
