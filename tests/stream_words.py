@@ -30,7 +30,7 @@ class StreamWords:
             "entries_added": self.length,
         }  # fmt: skip
         self._pools: dict[str, list[bytes]] = {
-            "min_idle": [b"0", b"0", b"0", b"1", b"20", b"300", b"-1", b"x"],
+            "min_idle": [b"0", b"0", b"0", b"0", b"20", b"300", b"-1", b"x"],
             "idle": [b"0", b"1", b"20", b"300", b"100000000", b"-1", b"x"],
             "retry_count": [b"0", b"1", b"7", b"-1", b"x"],
             "entries_read": [b"0", b"1", b"5", b"-1", b"-2", b"x"],
@@ -46,9 +46,9 @@ class StreamWords:
 
     @property
     def stream(self) -> Stream:
-        """The stream of this call, or an empty one."""
+        """The stream of this call, or of one that it may be about, or an empty one."""
         state: State = self._draw.state
-        record = state.there(self._drawn.get("key", b""))
+        record = state.there(self._drawn.get("key", self.chance.choice((b"x", b"x", b"x2"))))
         return record.value if record and record.kind is Stream else Stream()
 
     @property
@@ -60,7 +60,8 @@ class StreamWords:
         words = {getattr(inner, "word", getattr(inner, "name", "")): inner for inner in node.inner}
         needed = [inner for inner in node.inner if getattr(inner, "required", False)]
         if row.name in ("xstream.readgroup", "xstream.trim") and self.chance.random() < 0.98:
-            needed += [words[word] for word in ("GROUP", "trim") if word in words]
+            needed += [words["GROUP"]] if "GROUP" in words else [self.chance.choice(words["trim"].inner)]
+            chosen = [inner for inner in chosen if inner is not words.get("trim")]
         rare = [inner for inner in chosen if isinstance(inner, Token) and inner.word in ("LIMIT", "LASTID", "BLOCK")]
         if words.get("NOMKSTREAM") in chosen and self.chance.random() < 0.5:
             rare.append(words["NOMKSTREAM"])
@@ -81,7 +82,8 @@ class StreamWords:
     def value(self) -> bytes:
         draw = self.chance.random()
         if draw < 0.5:
-            return b"%d" % (self.chance.choice((1, -1)) * self.chance.getrandbits(self.chance.choice((1, 7, 8, 16, 63))))
+            size = self.chance.choice((1, 7, 8, 12, 13, 16, 24, 32, 63))
+            return b"%d" % (self.chance.choice((1, -1)) * self.chance.getrandbits(size))
         found: bytes = self._draw.value([0, 1, 3, 20, 21, 63, 64, 100]) if draw < 0.97 else self._draw.value()
         return found
 
@@ -90,7 +92,7 @@ class StreamWords:
         self._drawn, self._row = drawn, row
         if name in self._pools:
             found = self.chance.choice(self._pools[name])
-            return found if found not in (b"x", b"-1") or self.chance.random() < 0.3 else b"1"
+            return found if found not in (b"x", b"-1") or self.chance.random() < 0.1 else b"1"
         if name == "time":
             return b"%d" % (self._draw.now + self.chance.choice((-1000, -1, 0, 0, 5, -(10**9))))
         return self._by_name[name]() if name in self._by_name else None
@@ -106,14 +108,15 @@ class StreamWords:
     def near(self, ident: Id) -> Id:
         """An id, or one beside it."""
         ms, seq = ident
-        return self.chance.choice((ident, ident, ident, (ms, min(seq + 1, HIGHEST)), (ms, max(seq - 1, 0)), (ms + 1, 0)))
+        beside = ((ms, min(seq + 1, HIGHEST)), (ms, max(seq - 1, 0)), (ms + 1, 0))
+        return self.chance.choice((ident, ident, ident, *beside))
 
     def entry(self) -> bytes:
         """Mostly the id of an entry."""
         draw = self.chance.random()
         stream = self.stream
         ids = [entry.id for node in stream.nodes for entry in node.entries]
-        if draw < 0.03:
+        if draw < 0.01:
             return self.chance.choice(WRONG_IDS)
         if ids and draw < 0.75:
             return self.spelled(self.chance.choice(ids))
@@ -122,7 +125,7 @@ class StreamWords:
     def pending(self) -> bytes:
         """Mostly the id of an entry that is pending."""
         ids = list(self.its_group.pending)
-        return self.spelled(self.chance.choice(ids)) if ids and self.chance.random() < 0.8 else self.entry()
+        return self.spelled(self.chance.choice(ids)) if ids and self.chance.random() < 0.9 else self.entry()
 
     def added(self) -> bytes:
         """The id of a new entry."""
@@ -149,7 +152,7 @@ class StreamWords:
             ms, seq = self.stream.last
             return self.spelled((ms, min(seq + self.chance.choice((0, 0, 1, 3)), HIGHEST)))
         if name in ("xstream.ack", "xstream.claim"):
-            return self.pending()
+            return self.pending() if draw < 0.98 else self.chance.choice(WRONG_IDS)
         if name in ("xstream.read", "xstream.group_create", "xstream.group_setid") and draw < 0.5:
             return b"$" if draw < 0.1 else b"0" if draw < 0.45 else b"-"
         return self.entry()
@@ -170,14 +173,19 @@ class StreamWords:
 
     def group(self) -> bytes:
         groups = list(self.stream.groups)
-        return self.chance.choice(groups if groups and self.chance.random() < 0.9 else GROUPS)
+        known = 0.15 if self._row.name == "xstream.group_create" else 0.95
+        return self.chance.choice(groups if groups and self.chance.random() < known else GROUPS)
 
     def consumer(self) -> bytes:
-        consumers = list(self.its_group.consumers)
-        return self.chance.choice(consumers if consumers and self.chance.random() < 0.5 else CONSUMERS)
+        if self._row.name == "xstream.group_createconsumer":
+            return b"%d" % self.chance.randrange(20)
+        busy = [held.consumer for held in self.its_group.pending.values()] if self._row.name != "xstream.claim" else []
+        consumers = busy if busy and self.chance.random() < 0.5 else list(self.its_group.consumers)
+        return self.chance.choice(consumers if consumers and self.chance.random() < 0.6 else CONSUMERS)
 
     def length(self) -> bytes:
         """About as many entries as the stream has, or as fit into some nodes."""
         size = len(self.stream)
-        about = (0, 1, 8, 9, 16, 20, 30, 50, -1, size, size - 1, size - self.chance.randrange(9))
+        less = [size - self.chance.randrange(1, 20) for _ in range(6)]
+        about = (0, 1, 8, 9, 20, 50, size, *less) if self.chance.random() < 0.95 else (-1,)
         return b"%d" % (self.chance.choice(about) if self.chance.random() < 0.9 else self.stream.added)

@@ -316,7 +316,7 @@ class Reader:
                 self.tape[slot] = struct.unpack("<q", struct.pack("<d", real))[0]
             case Timeout():
                 try:
-                    self.tape[slot] = milliseconds(word)
+                    self.tape[slot] = whole_milliseconds(word) if node.whole_ms else milliseconds(word)
                 except Refused as refused:
                     if not node.last:
                         raise
@@ -342,6 +342,16 @@ def milliseconds(word):
     if real * 1000.0 >= 2**62:
         raise Refused("BAD_TIMEOUT")
     return math.ceil(Fraction(real * 1000.0))
+
+
+def whole_milliseconds(word):
+    """A timeout that is given as an integer in milliseconds."""
+    value = parse_integer(word)
+    if value is None or value >= 2**62:
+        raise Refused("BAD_BLOCK")
+    if value < 0:
+        raise Refused("NEGATIVE_TIMEOUT")
+    return value
 
 
 def judges(nodes, slot=0):

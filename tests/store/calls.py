@@ -70,7 +70,7 @@ class Calls:
         self.made += 1
         name = self.chance.choices(list(self.weights), list(self.weights.values()))[0]
         word = name if self.chance.random() < 0.9 else name.lower()
-        return [word.encode(), *self.draw.words(NAMED[name])]
+        return [*word.encode().split(b"|"), *self.draw.words(NAMED[name])]
 
     def nameless(self) -> tuple[str, list[bytes]]:
         """A row without a RESP word."""

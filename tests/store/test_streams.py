@@ -17,7 +17,9 @@ EMPTY = ([], None, 0, b"wait")
 
 def did_something(row: Command, reply: object) -> bool:
     """Whether a call was carried out, and had something to do."""
-    return not isinstance(reply, Refusal) and reply not in EMPTY and (row.name != "xstream.autoclaim" or reply[1:] != [[], []])
+    if row.name == "xstream.autoclaim" and isinstance(reply, list) and reply[1:] == [[], []]:
+        return False
+    return not isinstance(reply, Refusal) and reply not in EMPTY
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -25,7 +27,8 @@ def test_three_ways_agree(store: type[Bench], seed: int) -> None:
     ways, chance = Differential(store), Random(seed)
     calls = Calls(chance, ways.state, huge=0)
     calls.weights = {row.resp: WEIGHTS[row.resp] for row in ROWS}
-    calls.weights |= {"XADD": 30, "XREADGROUP": 12, "XGROUP|DESTROY": 0.5, "XGROUP|DELCONSUMER": 1, "DEL": 0.1, "COPY": 1}
+    calls.weights |= {"XADD": 30, "XREADGROUP": 12, "XGROUP|DESTROY": 0.5, "XGROUP|DELCONSUMER": 1}
+    calls.weights |= {"DEL": 0.1, "COPY": 1, "RENAME": 0.5, "TYPE": 0.5}
     made, done = Counter[str](), Counter[str]()
     while calls.made < 8000:
         ways.now += chance.choice((0, 0, 1, 20, 300))
@@ -39,5 +42,5 @@ def test_three_ways_agree(store: type[Bench], seed: int) -> None:
             done[row.name] += did_something(row, reply)
         if chance.random() < 0.05:
             ways.same_state()
-    for row in ROWS:
-        assert done[row.name] > made[row.name] * 0.3, f"{row.name}: {done[row.name]} of {made[row.name]}"
+    shares = {row.name: done[row.name] / made[row.name] for row in ROWS}
+    assert min(shares.values()) > 0.15, sorted((share, name) for name, share in shares.items())

@@ -135,7 +135,7 @@ def _deliver(stream: Stream, group: Group, args: dict[str, Any], now: int) -> in
 
 
 def read_group(state: State, args: dict[str, Any], now: int) -> Answer:
-    """All histories are those from before the call. A key that is repeated gets new entries once."""
+    """All histories are those from before the call. A key gets new entries only where it stands first."""
     if "group" not in args:
         raise Refused("NO_GROUP_GIVEN")
     for item in args["streams"]:
@@ -149,7 +149,7 @@ def read_group(state: State, args: dict[str, Any], now: int) -> Answer:
     old: list[tuple[Stream, Group, list[Id]]] = []
     new: dict[bytes, tuple[Stream, Group]] = {}
     reply: dict[bytes, list[Any]] = {}
-    for item in args["streams"]:
+    for i, item in enumerate(args["streams"]):
         key = item["key"]
         stream = state.there(key).value
         group = stream.groups[args["group"]]
@@ -158,7 +158,7 @@ def read_group(state: State, args: dict[str, Any], now: int) -> Answer:
             old.append((stream, group, found))
             entries = {entry.id: entry.reply for entry in stream}
             reply[key] = [entries.get(ident, [told(ident), None]) for ident in found]
-        elif key not in new:
+        elif key not in [earlier["key"] for earlier in args["streams"][:i]]:
             new[key] = stream, group
             if entries := stream.behind(group.last)[: most_of(args)]:
                 reply[key] = [entry.reply for entry in entries]

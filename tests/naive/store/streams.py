@@ -201,7 +201,7 @@ def _check_trim(args: dict[str, Any]) -> None:
     if "MAXLEN" in args and args["maxlen"] < 0:
         raise Refused("NEGATIVE_MAXLEN_OF_STREAM")
     if "MINID" in args:
-        lenient_id(args["minid"])
+        strict_id(args["minid"])
     if args.get("limit", 0) < 0:
         raise Refused("NEGATIVE_LIMIT")
 
@@ -222,7 +222,7 @@ def _trimmed(stream: Stream, args: dict[str, Any]) -> int:
         return 0
     about = _how(args) == "~"
     limit = args.get("limit", 100 * NODE_ENTRIES) if about else 0
-    least = None if "MAXLEN" in args else lenient_id(args["minid"])
+    least = None if "MAXLEN" in args else strict_id(args["minid"])
     before = len(stream)
     while stream.nodes and (least is not None or len(stream) > args["maxlen"]):
         node = stream.nodes[0]
@@ -269,11 +269,10 @@ def _next_id(stream: Stream, text: bytes, now: int) -> Id:
 def add(state: State, args: dict[str, Any], now: int) -> Answer:
     _check_trim(args)
     text = args["id"]
-    ident = None
     if text != b"*":
-        ident = strict_id(text.removesuffix(b"-*")) if text.endswith(b"-*") and text.count(b"-") == 1 else strict_id(text)
+        strict_id(text.removesuffix(b"-*") if text.count(b"-") == 1 else text)
     _check_limit(args, False)
-    if ident == FIRST and not text.endswith(b"-*"):
+    if text != b"*" and not text.endswith(b"-*") and strict_id(text) == FIRST:
         raise Refused("ENTRY_ID_ZERO")
     if state.seen(args["key"], now, Stream) is None and "NOMKSTREAM" in args:
         return None, False
