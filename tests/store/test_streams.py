@@ -1,4 +1,4 @@
-"""Streams alone: random calls of their rows, the lane, the steps and the twin side by side."""
+"""Streams alone: random calls of their rows, the lane, the steps and the twin side by side; then copies of it all."""
 
 from collections import Counter
 from random import Random
@@ -7,8 +7,10 @@ import pytest
 
 from synap.command import Command
 from synap.commands import CATALOGUE
+from synap.store.memory import layout
 from tests.store.calls import WEIGHTS, Calls
-from tests.store.differential import Differential
+from tests.store.copies import dumped, loaded, replayed
+from tests.store.differential import Differential, digest
 from tests.support import Bench, Refusal
 
 ROWS = [row for row in CATALOGUE.rows if row.family == "xstream" and row.run and row.resp]
@@ -25,6 +27,7 @@ def did_something(row: Command, reply: object) -> bool:
 @pytest.mark.parametrize("seed", range(3))
 def test_three_ways_agree(store: type[Bench], seed: int) -> None:
     ways, chance = Differential(store), Random(seed)
+    ways.keep_frames = True
     calls = Calls(chance, ways.state, huge=0)
     calls.weights = {row.resp: WEIGHTS[row.resp] for row in ROWS}
     calls.weights |= {"XADD": 30, "XREADGROUP": 12, "XGROUP|DESTROY": 0.5, "XGROUP|DELCONSUMER": 1}
@@ -42,5 +45,8 @@ def test_three_ways_agree(store: type[Bench], seed: int) -> None:
             done[row.name] += did_something(row, reply)
         if chance.random() < 0.05:
             ways.same_state()
+    ways.take_frames(ways.lane, True)
+    for other in (replayed(store(), ways.frames), loaded(store(), dumped(ways.lane, 3000), ways.lane[layout.SEQ])):
+        assert digest(other) == digest(ways.lane)
     shares = {row.name: done[row.name] / made[row.name] for row in ROWS}
     assert min(shares.values()) > 0.15, sorted((share, name) for name, share in shares.items())
