@@ -43,6 +43,11 @@ BUILD: dict[str, list[list[Any]]] = {
     "places": [[b"GEOADD", b"g", *(word for i in range(first, first + 1000) for word in (b"%.6f" % (i / 900), b"1", i))]
                for first in range(0, 60_000, 1000)],
     "numbers": [[b"RPUSH", b"n", *range(first, first + 1000)] for first in range(0, 60_000, 1000)],
+    "stream": [[b"XADD", b"x", b"%d-1" % i, b"f", member(i)] for i in range(1, MEMBERS)],
+    "other names": [[b"XADD", b"x", b"%d-%d" % (i, i), b"name %d" % i, member(i), b"f", i] for i in range(1, 300)],
+    "group": [[b"XGROUP", b"CREATE", b"x", b"g", b"0"]],
+    "pending": [[b"XREADGROUP", b"GROUP", b"g", b"c%d" % (i % 3), b"COUNT", b"40", b"STREAMS", b"x", b">"]
+                for i in range(30)],
     "weights": [[b"MSET", *(word for i in range(0, 60_000, 7) for word in (b"w_%d" % i, -i))]],
 }  # fmt: skip
 CALLS: list[tuple[str, list[Any]]] = [
@@ -71,6 +76,18 @@ CALLS: list[tuple[str, list[Any]]] = [
     ("boxes", [b"COPY", b"l", b"d"]),
     ("text", [b"COPY", b"t", b"d"]),
     ("page", [b"COPY", b"t", b"d"]),
+    ("stream", [b"COPY", b"x", b"d"]),
+    ("other names", [b"COPY", b"x", b"d"]),
+    ("stream group pending", [b"COPY", b"x", b"d"]),
+    ("stream", [b"XADD", b"x", b"*", b"f", b"x" * 40_000]),
+    ("stream", [b"XADD", b"x", b"*", *pairs(MEMBERS)]),
+    ("stream", [b"XGROUP", b"CREATE", b"x", b"g" * 40_000, b"0"]),
+    ("stream group", [b"XGROUP", b"CREATECONSUMER", b"x", b"g", b"c" * 40_000]),
+    ("stream group", [b"XREADGROUP", b"GROUP", b"g", b"c", b"STREAMS", b"x", b">"]),
+    ("stream group", [b"XREADGROUP", b"GROUP", b"g", b"c", b"COUNT", b"5", b"STREAMS", b"x", b">"]),
+    ("stream group", [b"XCLAIM", b"x", b"g", b"c", b"0", *(b"%d-1" % i for i in range(1, MEMBERS)), b"FORCE"]),
+    ("stream group pending", [b"XCLAIM", b"x", b"g", b"d", b"0", *(b"%d-1" % i for i in range(1, 900))]),
+    ("stream group pending", [b"XAUTOCLAIM", b"x", b"g", b"d", b"0", b"0", b"COUNT", b"900", b"JUSTID"]),
     ("text", [b"APPEND", b"t", b"y" * 100]),
     ("text", [b"SETRANGE", b"t", b"60000", b"y"]),
     ("text", [b"SETBIT", b"t", b"700000", b"1"]),
