@@ -62,6 +62,7 @@ from synap.store.slots import streams as slots
 
 PENDING_BYTES = (PENDING_WORDS + 4 * trees.OF_LEAF) * WORD
 """Of one pending entry: its block and its places in two trees whose leaves are half full."""
+MOVED_BYTES = 2 * trees.OF_LEAF * WORD  # of one that a consumer gets from another one: its place in a tree
 LONGEST_NAME = 128  # bytes of a name in a refusal
 STREAMS_TOLD = 60  # of XREADGROUP: for those from this one on, events of created consumers are told for the last one
 
