@@ -44,7 +44,7 @@ BUILD: dict[str, list[list[Any]]] = {
                for first in range(0, 60_000, 1000)],
     "numbers": [[b"RPUSH", b"n", *range(first, first + 1000)] for first in range(0, 60_000, 1000)],
     "stream": [[b"XADD", b"x", b"%d-1" % i, b"f", member(i)] for i in range(1, MEMBERS)],
-    "other names": [[b"XADD", b"x", b"%d-%d" % (i, i), b"name %d" % i, member(i), b"f", i] for i in range(1, 300)],
+    "named": [[b"XADD", b"x", b"%d-%d" % (i, i), b"name %d" % i, member(i), b"f", i] for i in range(1, 300)],
     "group": [[b"XGROUP", b"CREATE", b"x", b"g", b"0"]],
     "pending": [[b"XREADGROUP", b"GROUP", b"g", b"c%d" % (i % 3), b"COUNT", b"40", b"STREAMS", b"x", b">"]
                 for i in range(30)],
@@ -77,7 +77,7 @@ CALLS: list[tuple[str, list[Any]]] = [
     ("text", [b"COPY", b"t", b"d"]),
     ("page", [b"COPY", b"t", b"d"]),
     ("stream", [b"COPY", b"x", b"d"]),
-    ("other names", [b"COPY", b"x", b"d"]),
+    ("named", [b"COPY", b"x", b"d"]),
     ("stream group pending", [b"COPY", b"x", b"d"]),
     ("stream", [b"XADD", b"x", b"*", b"f", b"x" * 40_000]),
     ("stream", [b"XADD", b"x", b"*", *pairs(MEMBERS)]),
