@@ -69,15 +69,20 @@ def shown(text: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
+def limit(bench: Bench) -> None:
+    """Set small limits, so that random calls meet both forms of a structure, and streams have several nodes."""
+    for register in SMALL_LIMITS:
+        bench[register] = 16
+    bench[layout.STREAM_ENTRIES_MAX], bench[layout.STREAM_BYTES_MAX] = NODE_ENTRIES, NODE_BYTES
+
+
 class Differential:
     """The three ways side by side."""
 
     def __init__(self, bench: type[Bench], *, now: int = 1_000_000) -> None:
         self.lane, self.steps = bench(), bench()
-        for each in (self.lane, self.steps):  # so that random calls meet both forms of a structure
-            for limit in SMALL_LIMITS:
-                each[limit] = 16
-            each[layout.STREAM_ENTRIES_MAX], each[layout.STREAM_BYTES_MAX] = NODE_ENTRIES, NODE_BYTES
+        for each in (self.lane, self.steps):
+            limit(each)
         self.state = State()
         self.now = now
         self.rows = {row.resp: row for row in self.lane.catalogue.rows if row.resp}
