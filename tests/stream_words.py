@@ -123,8 +123,10 @@ class StreamWords:
         return self.spelled(self.near(self.chance.choice([*ids, stream.last, stream.removed])))
 
     def pending(self) -> bytes:
-        """Mostly the id of an entry that is pending."""
+        """Mostly the id of an entry that is pending, and mostly there."""
         ids = list(self.its_group.pending)
+        if self.chance.random() < 0.8:
+            ids = [entry.id for entry in self.stream if entry.id in ids] or ids
         return self.spelled(self.chance.choice(ids)) if ids and self.chance.random() < 0.9 else self.entry()
 
     def added(self) -> bytes:

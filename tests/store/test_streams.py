@@ -49,4 +49,4 @@ def test_three_ways_agree(store: type[Bench], seed: int) -> None:
     for other in (replayed(store(), ways.frames), loaded(store(), dumped(ways.lane, 3000), ways.lane[layout.SEQ])):
         assert digest(other) == digest(ways.lane)
     shares = {row.name: done[row.name] / made[row.name] for row in ROWS}
-    assert min(shares.values()) > 0.15, sorted((share, name) for name, share in shares.items())
+    assert min(shares.values()) > 0.12, sorted((share, name) for name, share in shares.items())
