@@ -34,6 +34,7 @@ from synap.arguments import (
 from synap.command import Command
 from synap.store.memory import kinds
 from tests.naive.store import State
+from tests.stream_words import StreamWords
 
 POOL = Random(4).randbytes(3 << 20)
 SIZES = [0, 1, 3, 8, 15, 16, 17, 31, 64, 100, 127, 128, 200, 500, 900, 1019, 1023, 1024, 1025, 1040, 2000]
@@ -43,7 +44,8 @@ OFTEN = [b"a", b"b", b"l", b"l2", b"s", b"s2", b"h", b"h2", b"z", b"z2", b"", b"
          b"k" * 5000]  # fmt: skip
 FAMILY_KEYS = {"kv": (b"a", b"b", b"n"), "list": (b"l", b"l2"), "set": (b"s", b"s2"), "hash": (b"h", b"h2"),
                "zset": (b"z", b"z2"), "bitmap": (b"a", b"b", b"n", b"m"),
-               "hyperloglog": (b"p", b"p2"), "geospatial": (b"g", b"g2", b"g")}  # fmt: skip
+               "hyperloglog": (b"p", b"p2"), "geospatial": (b"g", b"g2", b"g"),
+               "xstream": (b"x", b"x2", b"x")}  # fmt: skip
 """The keys that most calls of a family name. `n` mostly holds a number. A family that is missing here uses its name."""
 SPACES = {kinds.QUEUE: (b"q", b"jobs", b"", b"q" * 70), kinds.ROOM: (b"r", b"q", b"chat", b"r" * 90)}
 NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]
@@ -107,6 +109,7 @@ class Strategies:
             "end": self.position, "index": self.position, "pivot": self.element, "min": self.bound, "max": self.bound,
             "score": self.score,
         }  # fmt: skip
+        self.streams = StreamWords(self)
         self._groups: dict[str, Callable[[], list[bytes]]] = {
             "operations": self.field_operations, "options": self.geo_options,
         }  # fmt: skip
@@ -145,11 +148,15 @@ class Strategies:
             case AnyOrder():
                 chosen = [inner for inner in node.inner if chance.random() < 0.35] if chance.random() < 0.6 else []
                 required = [inner for inner in node.inner if getattr(inner, "required", False)]
+                if self._row.family == "xstream":
+                    chosen, required = self.streams.options(self._row, node, chosen)
                 chosen = [*required, *(inner for inner in chosen if inner not in required)]
                 chance.shuffle(chosen)
                 return [word for inner in chosen for word in self._argument(inner)]
             case Many() if node.name in self._groups:
                 return self._groups[node.name]()
+            case Many() if self._row.name == "xstream.add":
+                return self.streams.fields()
             case Many():
                 like = [None] * int(self._drawn.get(node.like, b"1")) if node.like else self.some()
                 self._drawn[node.name] = number(len(like))
@@ -160,7 +167,7 @@ class Strategies:
                 told = number(len(groups) + chance.choice((0, 0, 0, 0, 0, 1, -1)))
                 return [told, *(word for _ in groups for word in self._all(node.inner))]
             case Halves():
-                groups = self.some(10)
+                groups = range(chance.choice((1, 1, 1, 1, 1, 2, 2, 3)))
                 return [word for inner in node.inner for _ in groups for word in self._argument(inner)]
         word = self._simple(node)
         self._drawn[node.name] = word
@@ -171,6 +178,8 @@ class Strategies:
             return self.key(node.family)
         if isinstance(node, Text) and node.kind:
             return self.chance.choice(SPACES[node.kind]) if self.chance.random() < 0.97 else b"none"
+        if self._row.family == "xstream" and (word := self.streams.word(self._row, node.name, self._drawn)):
+            return word
         if isinstance(node, Choice):
             return self.cased(self.chance.choice(node.words)) if self.chance.random() < 0.97 else b"what"
         if isinstance(node, Raw) and b"n" in (self._drawn.get("key"), self._drawn.get("field")):
@@ -215,7 +224,7 @@ class Strategies:
     def key(self, family: str = "kv") -> bytes:
         """Mostly a key of the family; rows for keys of any kind name those of all families."""
         draw = self.chance.random()
-        if draw < 0.75:
+        if draw < (0.96 if self._row.family == "xstream" else 0.75):
             families = [family]
             if self._row.family == "key":
                 families = list(FAMILY_KEYS) if family == "kv" else ["list", "set", "zset"]

@@ -6,8 +6,9 @@
 """
 
 from random import Random
+from typing import Any
 
-from synap.arguments import Key, Many, Text
+from synap.arguments import Key, Text
 from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.traits import EMPTIES, RUNS_SCRIPT, TRUSTED
@@ -19,9 +20,11 @@ __all__ = ["GLOBS", "POOL", "ROWS", "WEIGHTS", "Calls", "number"]
 MOOD_CALLS = 700
 
 
-def _names_something(row: Command) -> bool:
-    nodes = [inner for node in row.args for inner in (node.inner if isinstance(node, Many) else (node,))]
-    return any(isinstance(node, Key) or (isinstance(node, Text) and node.kind) for node in nodes)
+def _names_something(nodes: Any) -> bool:
+    return any(
+        isinstance(node, Key) or (isinstance(node, Text) and node.kind) or _names_something(getattr(node, "inner", ()))
+        for node in nodes
+    )
 
 
 def weight(row: Command) -> float:
@@ -29,7 +32,7 @@ def weight(row: Command) -> float:
     that concern all keys, are rare."""
     if row.traits & EMPTIES:
         return 0.2
-    if not _names_something(row):
+    if not _names_something(row.args):
         return 0.4
     return 5 if row.grows else 3 if row.writes else 2
 
@@ -70,7 +73,7 @@ class Calls:
         self.made += 1
         name = self.chance.choices(list(self.weights), list(self.weights.values()))[0]
         word = name if self.chance.random() < 0.9 else name.lower()
-        return [word.encode(), *self.draw.words(NAMED[name])]
+        return [*word.encode().split(b"|"), *self.draw.words(NAMED[name])]
 
     def nameless(self) -> tuple[str, list[bytes]]:
         """A row without a RESP word."""

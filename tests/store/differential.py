@@ -23,6 +23,7 @@ from synap.traits import RUNS_SCRIPT
 from tests import wire
 from tests.naive.parser import Refused
 from tests.naive.store import WAIT, State, arguments
+from tests.naive.store.streams import NODE_BYTES, NODE_ENTRIES, Stream
 from tests.naive.store.zsets import ZSet
 from tests.support import REASONS, Bench, Refusal, command
 
@@ -35,6 +36,8 @@ UNORDERED = {
 }  # fmt: skip
 
 
+TOLD_MAX = 128
+"""The most bytes of a name in a refusal."""
 REALS = {"real": "number", "second_real": "second"}
 """Words of a refusal's text that are its numbers, if these are reals."""
 SCANS = {set: b"SSCAN", dict: b"HSCAN", ZSet: b"ZSCAN"}
@@ -60,14 +63,26 @@ def twins(rows: list[Command]) -> dict[str, Callable[..., Any]]:
     return found
 
 
+def shown(text: bytes) -> str:
+    """A text as a refusal tells it: up to a zero, cut if it is long, in one line."""
+    text = text.partition(b"\0")[0][:TOLD_MAX].replace(b"\r", b" ").replace(b"\n", b" ")
+    return text.decode("utf-8", "surrogateescape")
+
+
+def limit(bench: Bench) -> None:
+    """Set small limits, so that random calls meet both forms of a structure, and streams have several nodes."""
+    for register in SMALL_LIMITS:
+        bench[register] = 16
+    bench[layout.STREAM_ENTRIES_MAX], bench[layout.STREAM_BYTES_MAX] = NODE_ENTRIES, NODE_BYTES
+
+
 class Differential:
     """The three ways side by side."""
 
     def __init__(self, bench: type[Bench], *, now: int = 1_000_000) -> None:
         self.lane, self.steps = bench(), bench()
-        for each in (self.lane, self.steps):  # so that random calls meet both forms of a structure
-            for limit in SMALL_LIMITS:
-                each[limit] = 16
+        for each in (self.lane, self.steps):
+            limit(each)
         self.state = State()
         self.now = now
         self.rows = {row.resp: row for row in self.lane.catalogue.rows if row.resp}
@@ -162,6 +177,13 @@ class Differential:
 
     # All of them.
 
+    def row_of(self, words: list[bytes]) -> tuple[Command, list[bytes]]:
+        """(The row that a call names with its first word, or its first two, the words behind)."""
+        word = words[0].decode().upper()
+        if word in self.rows:
+            return self.rows[word], words[1:]
+        return self.rows[f"{word}|{words[1].decode().upper()}"], words[2:]
+
     def batch(self, calls: list[list[bytes]]) -> list[Any]:
         """The same calls three ways, in one buffer for the lane; the replies as Python."""
         pieces = [command(*words) for words in calls]
@@ -175,10 +197,10 @@ class Differential:
             self._tell(calls, replies, told)
         at, values, changes = 0, [], 0
         for words in calls:
-            row = self.rows[words[0].decode().upper()]
+            row, rest = self.row_of(words)
             value, at = read(row, told, self.version, at)
             values.append(value)
-            changes += self.twin(row, words[1:], value)
+            changes += self.twin(row, rest, value)
         assert at == len(told)
         assert self.lane[layout.SEQ] - before == changes, f"{changes} changes wanted of {calls!r:.500}"
         self.same_frames()
@@ -215,9 +237,11 @@ class Differential:
             wanted, changed = self.twins[row.name](self.state, arguments(row, words), self.now)
         except Refused as refused:
             name = (row.resp or row.name).lower()
-            words = dict(zip(("number", "second"), refused.args[1:], strict=False))
-            words |= {real: f"{words[told]:f}" for real, told in REALS.items() if isinstance(words.get(told), float)}
-            text = Fault(refused.args[0], typed=name.upper(), **words).resp_text(name)
+            gaps = dict(zip(("number", "second"), refused.args[1:], strict=False))
+            texts = [shown(text) for text in refused.args[1:] if isinstance(text, bytes)]
+            gaps |= dict(zip(("first_text", "second_text"), texts, strict=False))
+            gaps |= {real: f"{gaps[told]:f}" for real, told in REALS.items() if isinstance(gaps.get(told), float)}
+            text = Fault(refused.args[0], typed=name.upper(), **gaps).resp_text(name)
             if text.endswith(name.upper()) and isinstance(value, Refusal):  # the name stands there as it was typed
                 text = text.removesuffix(name.upper()) + str(value)[-len(name) :]
             wanted, changed = Refusal(text), False
@@ -288,6 +312,7 @@ class Differential:
             reading = {
                 bytes: [b"GET", key], list: [b"LRANGE", key, b"0", b"-1"], set: [b"SMEMBERS", key],
                 dict: [b"HGETALL", key], ZSet: [b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
+                Stream: [b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"],
             }  # fmt: skip
             self.batch([reading[record.kind], [b"PTTL", key]])
         self.become(namespace, self.version)

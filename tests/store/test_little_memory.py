@@ -12,7 +12,6 @@ from random import Random
 
 import pytest
 
-from synap.command import Command
 from synap.compiler.jit import kernel, load
 from synap.kernels.spans import bare
 from synap.store.memory import arena, layout
@@ -119,7 +118,7 @@ class Little:
     def make(self, words: list[bytes], kind: str) -> None:
         """Carry out one call."""
         ways, tight = self.ways, self.tight
-        row: Command = ways.rows[words[0].decode().upper()]
+        row, rest = ways.row_of(words)
         piece = command(*words)
         chance = tight[layout.CHANCE]
         before = self.seen()
@@ -144,7 +143,7 @@ class Little:
             over = used * 8 - most - SLACK - len(piece) // 16
             bounded = not row.traits & ABOVE_MAX
             assert used == before[1] or over <= 0 or not bounded, f"{words!r:.300} took {over} bytes too many"
-        ways.twin(row, words[1:], read(row, told, ways.version)[0])
+        ways.twin(row, rest, read(row, told, ways.version)[0])
 
     def clear(self) -> None:
         """Remove everything: no block is left in the one heap that is free in the other."""

@@ -7,6 +7,8 @@ import pytest
 from synap.commands import CATALOGUE
 from synap.store.memory import layout
 from synap.traits import RUNS_SCRIPT, TRUSTED
+from tests.naive.store.stream_parts import CHUNK, CONSUMER, DELETED, GROUP, LAST, PENDING, packed
+from tests.naive.store.streams import Entry, Node
 from tests.store.calls import POOL, number
 from tests.store.differential import SCANS, Differential, digest, twins
 from tests.support import Bench, Refusal
@@ -84,11 +86,19 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
         case "zset.load":
             pairs = [word for text in texts for word in (number(chance.randrange(9)), text)]
             return name, [key, deadline, chance.choice((b"0", b"1", b"1")), *pairs]
+        case "xstream.load":
+            more = chance.choice((0, 1, 1))
+            return name, [key, deadline, number(more), *stream_parts(chance, [] if more else texts)]
         case "queue.load":
             words = [number(chance.randrange(9)), number(chance.randrange(900)), b"2", b"5", *counts[4:]]
-            return name, [key, *words, b"0"]
+            later = [number(chance.randrange(most)) for most in (4, 900, 900, 101, 2, 50)]
+            return name, [key, *words, b"0", *later]
         case "queue.put":
             return name, [key, texts[0], b"PRIORITY", b"3", ident, chance.choice((b"0", b"1000500"))]
+        case "queue.put_many":
+            puts = [(b"%016d" % chance.randrange(40), text) for text in texts]
+            due = chance.choice((b"0", b"1000500"))
+            return name, [key, b"PRIORITY", b"3", due, *(word for put in puts for word in put)]
         case "stream.make":
             return name, [key, b"5", b"0", chance.choice((b"0", b"100"))]
         case "stream.load":
@@ -103,7 +113,33 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
             return name, [key, *(word for text in texts for word in (b"e", text, b"1000000"))]
         case _:
             leased = number(chance.randrange(1_000_000, 1_000_900)) if state & 3 == 1 else b"0"
-            return name, [key, texts[0], ident, number(state), leased, b"999999", texts[-1], b"worker", b"0"]
+            words = [texts[0], ident, number(state), leased, b"999999", texts[-1], b"worker", b"0"]
+            return name, [key, *words, number(chance.randrange(9))]
+
+
+def stream_parts(chance: Random, texts: list[bytes]) -> list[bytes]:
+    """The parts of a stream, as a snapshot has them: nodes, ids, groups with consumers and what is pending. Without
+    texts only ids, which may come again."""
+    parts: list[tuple[int, int, int, int, int, int, bytes]] = []
+    ms = chance.choice((5, 1 << 62))
+    for text in texts[:4]:
+        ms += chance.randrange(1, 1000)
+        node = Node((ms, chance.choice((0, 1 << 62))), [b"f", text[:20]], chance.choice((100, 390)))
+        ids = [node.first, (ms, node.first[1] + 300), (ms + 2, 7)]
+        ms += 2
+        for ident in ids[: chance.randrange(1, 4)]:
+            names = chance.choice((node.names, [b"g"]))
+            fields = [word for name in names for word in (name, text[: chance.randrange(300)])]
+            node.entries.append(Entry(ident, fields, chance.random() < 0.2))
+        parts.append((CHUNK, *node.first, len(node.live), len(node.entries), node.size, packed(node)))
+    parts += [(LAST, ms + 1, 2, chance.randrange(9, 99), 0, 0, b""), (DELETED, chance.choice((0, 5)), 0, 0, 0, 0, b"")]
+    for group in sorted(chance.sample((b"", b"g", b"g2", b"group" * 60), chance.randrange(3) if texts else 0)):
+        parts.append((GROUP, ms, chance.randrange(9), chance.choice((-1, 3)), 0, 0, group))
+        consumers = sorted(chance.sample((b"", b"c", b"d" * 200, b"\xff"), chance.randrange(4)))
+        parts += [(CONSUMER, 1_000_000, chance.choice((-1, 999_000)), 0, 0, 0, consumer) for consumer in consumers]
+        for i in range(chance.randrange(20) if consumers else 0):
+            parts.append((PENDING, 5 + i, i % 3, 999_000, i, chance.randrange(len(consumers)), b""))
+    return [word for part in parts for word in (*map(number, part[:-1]), part[-1])]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -130,6 +166,7 @@ def test_rows_that_only_we_call(store: type[Bench], seed: int) -> None:
             (told,) = ways.batch([chance.choice((
                 [b"DEL", b"a", b"b"], [b"QUEUE.CONSUME", b"a"], [b"QUEUE.STATS", b"a"], [b"DBSIZE"],
                 [b"QUEUE.ACK", b"a", *(leased or [b"x"])], [b"PTTL", b"c"], [b"FLUSHALL"],
+                [b"XINFO", b"STREAM", chance.choice((b"a", b"b", b"c")), b"FULL", b"COUNT", b"0"],
             ))])  # fmt: skip
         refused += isinstance(told, Refusal)
         if step % 500 == 0:
@@ -143,6 +180,7 @@ def test_a_key_that_exists_is_not_loaded_over(store: type[Bench]) -> None:
     ways.batch([[b"SET", b"k", b"v", b"PX", b"10"]])
     ways.now += 20  # expired, and still in the way
     assert ways.internal("string.load", [b"k", b"w", b"0"]) == BUSY
+    assert ways.internal("xstream.load", [b"k", b"0", b"0", *stream_parts(Random(1), [b"w"])]) == BUSY
     for name in ("list.load", "set.load"):
         assert ways.internal(name, [b"k", b"0", b"0", b"w"]) == BUSY
     assert ways.internal("hash.load", [b"k", b"0", b"0", b"f", b"w", b"0"]) == BUSY

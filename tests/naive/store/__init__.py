@@ -18,6 +18,7 @@ from synap.arguments import (
     Counted,
     Flag,
     Glob,
+    Halves,
     Int,
     Key,
     Many,
@@ -29,7 +30,7 @@ from synap.arguments import (
     Timeout,
     Token,
 )
-from tests.naive.parser import UNREADABLE, Refused, parse, width, widths
+from tests.naive.parser import UNREADABLE, Refused, needed, parse, width, widths
 
 OK = b"OK"
 WAIT = "wait"
@@ -38,7 +39,7 @@ Answer = tuple[Any, bool]
 
 @dataclass
 class Record:
-    """A key: its value is bytes (a string), a list, a set, a dict (a hash) or a ZSet."""
+    """A key: its value is bytes (a string), a list, a set, a dict (a hash), a ZSet or a Stream."""
 
     value: Any
     deadline: int = 0
@@ -94,7 +95,7 @@ def named(nodes: Any, tape: list[Any], at: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for node in nodes:
         match node:
-            case Many() | Counted():
+            case Many() | Counted() | Halves():
                 size = widths(node.inner)
                 items = [named(node.inner, tape, tape[at + 1] + i * size) for i in range(tape[at])]
                 found[node.name] = [next(iter(item.values())) for item in items] if len(node.inner) == 1 else items
@@ -114,6 +115,8 @@ def named(nodes: Any, tape: list[Any], at: int) -> dict[str, Any]:
             case Token() | Optional():
                 if tape[at]:
                     found |= named(node.inner, tape, at + 1)
+                    if isinstance(node, Token) and not needed(node.inner):
+                        found[node.word] = True
             case AnyOrder():
                 found |= named(node.inner, tape, at)
             case OneOf():

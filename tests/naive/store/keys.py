@@ -5,6 +5,7 @@ from typing import Any
 from tests.naive.globs import matches
 from tests.naive.parser import Refused
 from tests.naive.store import OK, Answer, State
+from tests.naive.store.streams import Stream
 from tests.naive.store.strings import MS_MAX
 from tests.naive.store.zsets import ZSet
 
@@ -119,7 +120,7 @@ def touch(state: State, args: dict[str, Any], now: int) -> Answer:
 
 def kind(state: State, args: dict[str, Any], now: int) -> Answer:
     record = state.seen(args["key"], now)
-    named = {bytes: b"string", list: b"list", set: b"set", dict: b"hash", ZSet: b"zset"}
+    named = {bytes: b"string", list: b"list", set: b"set", dict: b"hash", ZSet: b"zset", Stream: b"stream"}
     return named[record.kind] if record else b"none", False
 
 
@@ -127,7 +128,7 @@ def scan(state: State, args: dict[str, Any], now: int) -> Answer:
     """What a whole iteration must have found."""
     names = [key for namespace, key in state.records if namespace == state.namespace and state.seen(key, now)]
     if "type" in args:
-        known = {b"string": bytes, b"list": list, b"set": set, b"hash": dict, b"zset": ZSet}
+        known = {b"string": bytes, b"list": list, b"set": set, b"hash": dict, b"zset": ZSet, b"stream": Stream}
         kind = known.get(args["type"].lower())
         names = [key for key in names if state.records[state.namespace, key].kind is kind]
     return sorted(key for key in names if "pattern" not in args or matches(args["pattern"], key)), False

@@ -227,7 +227,7 @@ def consume(words, octets, tape, now, reply):
     total = (words[message + PAYLOAD] >> MARK_BITS) + headers_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX
     if not fits(words, 1 + MESSAGE_ITEMS, total):
         return FULL
-    if limits.lacks(words, count * RECEIPT_MAX) or not timers.reserve(words, octets, queue):
+    if limits.lacks_aside(words, count * RECEIPT_MAX) or not timers.reserve(words, octets, queue):
         return OUT_OF_MEMORY
     texts = arena.allocate(words, (count * RECEIPT_MAX + WORD - 1) >> 3)
     if texts == 0:

@@ -1,7 +1,7 @@
 """Chunks of a stream: some entries one behind the other, in the order of their ids.
 
     chunk     id of the first entry that it got (ms, seq), entries that live, entries with those deleted, bytes in use,
-              bytes of a listpack with the same content | names | entries
+              bytes of a listpack with the same content and small counts | names | entries
     names     how many, then each with its size: the names of the fields of the first entry
     entry     flags (one byte) | ms, less that of the chunk | seq, less that of the chunk if the ms is the same
               | unless SAME_NAMES: how many fields | for each field its name, unless SAME_NAMES, and its value
@@ -70,7 +70,8 @@ def listpack_text(octets, at, size):
         if good:
             return listpack_integer(value)
     size += 1 if size < 64 else 2 if size < 4096 else 5
-    return size + (1 if size < 128 else 2 if size < 1 << 14 else 3 if size < 1 << 21 else 4 if size < 1 << 28 else 5)
+    last = size + 1  # Redis takes one byte more than it has to for the largest sizes
+    return size + (1 if size < 128 else 2 if last < 1 << 14 else 3 if last < 1 << 21 else 4 if last < 1 << 28 else 5)
 
 
 # Reading.
@@ -148,7 +149,9 @@ def texts_size(words, tape, item, stride, count, value):
 @kernel
 def is_full(words, chunk, more, bytes_max, entries_max):
     """Return True if an entry with texts of `more` bytes belongs into a new chunk; 0 entries are no limit."""
-    return words[chunk + LISTPACK] + more >= bytes_max or (entries_max > 0 and words[chunk + TOTAL] >= entries_max)
+    live, total = words[chunk + LIVE], words[chunk + TOTAL]
+    counts = listpack_integer(live) + listpack_integer(total - live) - 2 * _SHORT_INTEGER
+    return words[chunk + LISTPACK] + counts + more >= bytes_max or (entries_max > 0 and total >= entries_max)
 
 
 @kernel

@@ -228,18 +228,15 @@ def delete_at(words, octets, root, i, at):
 
 
 @kernel
-def last_of_chunk(words, octets, chunk, deleted):
-    """Return the id (ms, seq) of the last entry of a chunk, `deleted` or not, else of the last live one."""
+def last_id_of(words, octets, chunk):
+    """Return the id (ms, seq) of the last entry of a chunk, deleted or not."""
     names, _, at = chunks.names_of(octets, chunk)
     end = chunks.end_of(words, chunk)
-    last_ms = last_seq = 0
+    ms = seq = 0
     while at < end:
         flags, ms, seq, behind = read_head(words, octets, chunk, at)
-        if deleted or not flags & DELETED:
-            last_ms = ms
-            last_seq = seq
         at = chunks.skip_fields(octets, flags, behind, names)
-    return last_ms, last_seq
+    return ms, seq
 
 
 @outlined
@@ -247,10 +244,11 @@ def trim(words, octets, root, by_length, length, ms, seq, whole, most):
     """Remove the first entries: until at most `length` are left (`by_length`), or those below an id; return how many.
 
     `whole`: only chunks that can go as a whole, and no chunk by which there would be more than `most` (0: no limit).
+    As in Redis, a chunk stays if its last entry is not below the id, even if that is deleted and so no entry is left.
     """
     before = words[root + LENGTH]
     left = before
-    while left and count_chunks(words, root):
+    while count_chunks(words, root):
         if by_length and left <= length:
             break
         chunk = chunk_at(words, root, 0)
@@ -260,7 +258,7 @@ def trim(words, octets, root, by_length, length, ms, seq, whole, most):
         if by_length:
             goes = left - live >= length
         else:
-            last_ms, last_seq = last_of_chunk(words, octets, chunk, whole)  # as Redis, which sees no deletions here
+            last_ms, last_seq = last_id_of(words, octets, chunk)
             goes = ids.compare(last_ms, last_seq, ms, seq) < 0
         if not goes:
             if not whole:

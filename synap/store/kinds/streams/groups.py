@@ -27,6 +27,7 @@ PENDING_MS, PENDING_SIZE, PENDING_SEQ, CONSUMER, TIME, DELIVERIES, PENDING_WORDS
 
 PENDING_BYTES = (PENDING_WORDS + 4 * trees.OF_LEAF) * WORD
 """Of one pending entry: its block and its places in two trees whose leaves are half full."""
+MOVED_BYTES = 2 * trees.OF_LEAF * WORD  # of one that a consumer gets from another one: its place in a tree
 UNKNOWN, NEVER = -1, -1  # entries read; active: the time of a consumer that has got nothing yet
 _SIGN = -(1 << 63)
 _SEQ_AT = (SCRATCH + 60) * WORD  # octets for the seq that a search is for

@@ -16,7 +16,7 @@ TEXT_MAX = 127  # bytes of the longest text that Redis reads as an id
 _SIGN = np.int64(-(1 << 63))
 _TEN = np.uint64(10)
 _MINUS, _PLUS, _STAR, _ZERO, _SPACE = 45, 43, 42, 48, 32
-_HEAD_MAX, _DIGIT_MAX = 1844674407370955161, 5  # the largest number without its last digit, and that digit
+_HEAD_MAX, _DIGIT_MAX = np.uint64(1844674407370955161), 5  # the largest number without its last digit, and that digit
 _TEXTS_FIRST, _TEXTS_MOST = 8, 1024  # ids of which the first block of texts has room, and the largest
 
 WRONG, GIVEN, WHOLE, NEXT_SEQ = 0, 1, 2, 3
@@ -102,6 +102,16 @@ def strict(words, octets, tape, slot, missing):
     """Return (is an id, ms, seq) of the text in this slot of a tape, which is no `-`, `+` or `ms-*`."""
     what, ms, seq = parse(octets, text_at(words, tape, slot), text_size(words, tape, slot), missing)
     return what == GIVEN or what == WHOLE, ms, seq
+
+
+@outlined
+def repeats(words, octets, tape, first, stride, i, ms, seq):
+    """Return True if the id of item i of a group, whose items begin at slot `first`, is that of an earlier item."""
+    for slot in range(first, first + i * stride, stride):
+        _, other_ms, other_seq = strict(words, octets, tape, slot, 0)
+        if other_ms == ms and other_seq == seq:
+            return True
+    return False
 
 
 @kernel

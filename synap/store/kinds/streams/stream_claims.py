@@ -15,6 +15,7 @@ from synap.store.kinds.streams.groups import (
     GROUP_LAST_SEQ,
     GROUP_PENDING,
     GROUP_PENDING_COUNT,
+    MOVED_BYTES,
     PENDING_BYTES,
     TIME,
 )
@@ -62,6 +63,7 @@ from synap.store.records.key_access import MISSING, OTHER_KIND
 from synap.store.slots import streams as slots
 
 PENDING_ITEMS = 5  # of a pending entry in a reply: an array, the id, consumer, time, deliveries
+CLAIMED = 6  # word of the reply of XAUTOCLAIM: the number of entries
 AUTO_COUNT, AUTO_LOOKS = 100, 10  # entries that XAUTOCLAIM claims by default; it looks at so many times as many
 
 
@@ -252,10 +254,15 @@ def claim(words, octets, tape, now, reply):
     forced, just_id = words[tape + slots.XSTREAM_CLAIM_FORCE], words[tape + slots.XSTREAM_CLAIM_JUSTID]
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_ARRAY, 0)
-    text_at = text_end = total = claimed = 0
+    text_at = text_end = total = claimed = needed = 0
+    once = 0 < idle > now - claim_time(words, tape, now)  # what is claimed is not idle enough to be claimed again
+    top_ms = top_seq = 0
     for i in range(count):
-        slot = first + i * stride
-        _, ms, seq = ids.strict(words, octets, tape, slot, 0)
+        _, ms, seq = ids.strict(words, octets, tape, first + i * stride, 0)
+        if ids.compare(ms, seq, top_ms, top_seq) > 0:
+            top_ms, top_seq = ms, seq
+        elif once and ids.repeats(words, octets, tape, first, stride, i, ms, seq):
+            continue
         chunk, at = entries.find(words, octets, root, ms, seq)
         found = groups.find(words, octets, group, ms, seq)
         if at == 0 or (found == 0 and not forced) or (found and not may_claim(words, found, idle, now)):
@@ -266,10 +273,11 @@ def claim(words, octets, tape, now, reply):
         if text_at < 0:
             return refusal_of(text_at)
         claimed += 1
+        needed += MOVED_BYTES if found else PENDING_BYTES
     words[reply + 2] = claimed
     if not fits(words, words[reply + 1], total):
         return FULL
-    if limits.lacks(words, count * PENDING_BYTES):
+    if limits.lacks(words, needed):
         return OUT_OF_MEMORY
     return carry_out_claim(words, octets, tape, now, reply, root, group, last_ms, last_seq)
 
@@ -344,6 +352,8 @@ def auto_claim(words, octets, tape, now, reply):
         return refusal_of(text_at)
     if not fits(words, words[reply + 1], total):
         return FULL
+    if limits.lacks(words, words[reply + CLAIMED] * MOVED_BYTES):
+        return OUT_OF_MEMORY
     had = words[group + CONSUMERS + names.COUNT]
     consumer = claim_consumer(words, octets, tape, group, slots.XSTREAM_AUTOCLAIM_CONSUMER, now)
     if consumer == 0:
@@ -360,7 +370,6 @@ def put_auto_claimed(words, octets, reply, root, group, from_ms, from_seq, most,
     add_mark(words, reply, MARK_ARRAY, 3)
     id_place = reply + 2 + 2 * words[reply + 1]
     add_nil(words, reply)
-    place = reply + 2 + 2 * words[reply + 1]
     add_mark(words, reply, MARK_ARRAY, 0)
     text_at = text_end = total = gone = 0
     looks, left = most * AUTO_LOOKS, most
@@ -383,7 +392,7 @@ def put_auto_claimed(words, octets, reply, root, group, from_ms, from_seq, most,
         )
         if text_at < 0:
             return text_at, total
-        words[place] += 1
+        words[reply + CLAIMED] += 1
         left -= 1
     ms = seq = 0
     if leaf:

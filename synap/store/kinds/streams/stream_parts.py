@@ -47,9 +47,10 @@ from synap.store.kinds.streams.groups import (
 from synap.store.memory import arena
 from synap.store.memory.kinds import STREAM
 from synap.store.memory.layout import BROKEN, CHANGED, NUMBER, WORD
-from synap.store.memory.refusals import KEY_EXISTS
+from synap.store.memory.refusals import KEY_EXISTS, WRONG_TYPE
 from synap.store.memory.tapes import first_item, set_scalar, text_at, text_size
 from synap.store.records import key_access, keyspace, pieces, rings, trees
+from synap.store.records.key_access import MISSING, OTHER_KIND
 from synap.store.slots import streams as slots
 
 CHUNK, LAST, DELETED, GROUP, OF_CONSUMER, PENDING = range(1, 7)
@@ -132,7 +133,9 @@ def load(words, octets, tape, now, reply):
         return KEY_EXISTS
     h = keyspace.hash_text(words, octets, tape, slots.XSTREAM_LOAD_KEY)
     ref = key_access.claim(words, octets, tape, slots.XSTREAM_LOAD_KEY, h, STREAM, -1)
-    if ref == 0:
+    if ref == OTHER_KIND:
+        return WRONG_TYPE
+    if ref == MISSING:
         return BROKEN
     root = keyspace.root_of(words, ref)
     item = first_item(words, tape, slots.XSTREAM_LOAD_PARTS)

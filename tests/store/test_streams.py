@@ -1,0 +1,52 @@
+"""Streams alone: random calls of their rows, the lane, the steps and the twin side by side; then copies of it all."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from synap.command import Command
+from synap.commands import CATALOGUE
+from synap.store.memory import layout
+from tests.store.calls import WEIGHTS, Calls
+from tests.store.copies import dumped, loaded, replayed
+from tests.store.differential import Differential, digest
+from tests.support import Bench, Refusal
+
+ROWS = [row for row in CATALOGUE.rows if row.family == "xstream" and row.run and row.resp]
+EMPTY = ([], None, 0, b"wait")
+
+
+def did_something(row: Command, reply: object) -> bool:
+    """Whether a call was carried out, and had something to do."""
+    if row.name == "xstream.autoclaim" and isinstance(reply, list) and reply[1:] == [[], []]:
+        return False
+    return not isinstance(reply, Refusal) and reply not in EMPTY
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_three_ways_agree(store: type[Bench], seed: int) -> None:
+    ways, chance = Differential(store), Random(seed)
+    ways.keep_frames = True
+    calls = Calls(chance, ways.state, huge=0)
+    calls.weights = {row.resp: WEIGHTS[row.resp] for row in ROWS}
+    calls.weights |= {"XADD": 30, "XREADGROUP": 12, "XGROUP|DESTROY": 0.5, "XGROUP|DELCONSUMER": 1}
+    calls.weights |= {"DEL": 0.1, "COPY": 1, "RENAME": 0.5, "TYPE": 0.5}
+    made, done = Counter[str](), Counter[str]()
+    while calls.made < 8000:
+        ways.now += chance.choice((0, 0, 1, 20, 300))
+        calls.now = ways.now
+        if chance.random() < 0.02:
+            ways.become(0, chance.choice((2, 3)))
+        words = [calls.next() for _ in range(chance.choice((1, 3, 10)))]
+        for each, reply in zip(words, ways.batch(words), strict=True):
+            row, _ = ways.row_of(each)
+            made[row.name] += 1
+            done[row.name] += did_something(row, reply)
+        if chance.random() < 0.05:
+            ways.same_state()
+    ways.take_frames(ways.lane, True)
+    for other in (replayed(store(), ways.frames), loaded(store(), dumped(ways.lane, 3000), ways.lane[layout.SEQ])):
+        assert digest(other) == digest(ways.lane)
+    shares = {row.name: done[row.name] / made[row.name] for row in ROWS}
+    assert min(shares.values()) > 0.12, sorted((share, name) for name, share in shares.items())
