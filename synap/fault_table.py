@@ -9,7 +9,15 @@ they are the bits of reals. `{first_text}` and `{second_text}` are the first two
 
 from dataclasses import dataclass
 
-from synap.ranges import ACK_DEADLINE_MS_MAX, BATCH_MAX, INT_MAX, MESSAGE_RETRIES_MAX, ROOM_LIMIT_MAX, TAPE_WORDS_MAX
+from synap.ranges import (
+    ACK_DEADLINE_MS_MAX,
+    BATCH_MAX,
+    INT_MAX,
+    MESSAGE_RETRIES_MAX,
+    PARTITIONS_MAX,
+    ROOM_LIMIT_MAX,
+    TAPE_WORDS_MAX,
+)
 
 
 @dataclass(frozen=True)
@@ -412,4 +420,11 @@ TABLE = (
     Row(287, "RECEIPT_LATE", "LATE The lease of this receipt has ended", 409),
     Row(288, "BATCH_TOO_LARGE", f"ERR too many messages, the limit is {BATCH_MAX}", 413),
     Row(289, "BAD_BACKOFF", "ERR the back-off must be from 0 to 2^40 ms, the jitter from 0 to 100 percent", 400),
+    Row(290, "TOPIC_MISSING", "ERR no such topic", 400, "Invalid request: Topic '{topic}' not found"),
+    Row(291, "TOPIC_EXISTS", "ERR the topic already exists", 400, "Invalid request: Topic '{topic}' already exists"),
+    Row(292, "PARTITION_MISSING", "ERR no such partition", 400,
+        "Invalid request: Partition {partition_id} not found"),
+    Row(293, "BAD_PARTITIONS", f"ERR a topic has from 1 to {PARTITIONS_MAX} partitions, and never fewer than before",
+        400),
+    Row(294, "BAD_POLICY", "ERR the retention policy and the limits that are given do not fit", 400),
 )  # fmt: skip

@@ -17,5 +17,7 @@ BATCH_MAX = 10_000
 """Messages of one publish or consume of many."""
 ROOM_LIMIT_MAX = 1 << 50
 """The highest limit of a room: events, bytes, seconds."""
+PARTITIONS_MAX = 4096
+"""The most partitions of a topic."""
 TAPE_WORDS_MAX = 1 << 20
 """Words of one call's tape: a number takes one, a text two."""

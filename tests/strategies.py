@@ -47,7 +47,8 @@ FAMILY_KEYS = {"kv": (b"a", b"b", b"n"), "list": (b"l", b"l2"), "set": (b"s", b"
                "hyperloglog": (b"p", b"p2"), "geospatial": (b"g", b"g2", b"g"),
                "xstream": (b"x", b"x2", b"x")}  # fmt: skip
 """The keys that most calls of a family name. `n` mostly holds a number. A family that is missing here uses its name."""
-SPACES = {kinds.QUEUE: (b"q", b"jobs", b"", b"q" * 70), kinds.ROOM: (b"r", b"q", b"chat", b"r" * 90)}
+SPACES = {kinds.QUEUE: (b"q", b"jobs", b"", b"q" * 70), kinds.ROOM: (b"r", b"q", b"chat", b"r" * 90),
+          kinds.TOPIC: (b"t", b"q", b"", b"t" * 50)}  # fmt: skip
 NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]
 REALS = [b"0.1", b"-2.5", b"3", b"1e3", b"x", b"", b"1e400", b"10.25"]
 GLOBS = [b"*", b"k*", b"?", b"key:1*", b"[a-l]*", b"nothing"]
@@ -72,6 +73,9 @@ POOLS: dict[str, list[bytes]] = {
     "max_events": [b"0", b"1", b"50"], "max_bytes": [b"0", b"3000", b"-1"],
     "retention_secs": [b"0", b"1", b"60", b"2000000000000000"],
     "consumer_id": [b"worker", b"other", b""], "subscriber_id": [b"me", b"you", b"", b"reader" * 20],
+    "num_partitions": [b"1", b"3", b"4", b"0", b"5000"], "partition_id": [b"0", b"0", b"1", b"2", b"3", b"-1"],
+    "max_messages": [b"0", b"1", b"20"], "timestamp_ms": [b"0", b"1001000", b"1010000", b"-1"],
+    "replication_factor": [b"1", b"-1"], "segment_bytes": [b"0", b"100000"], "event_type": [b"e", b"", b"type" * 30],
     "event": [b"e", b"", b"event" * 30], "prefix": [b"", b"k", b"key:1", b"none"],
     "rank": [b"1", b"-1", b"2", b"-3", b"0", b"x"], "maxlen": [b"0", b"1", b"50", b"-1"],
     "word": [b"GET", b"SET", b"MSET", b"a", b"b"], "host": [b"NO", b"h"], "port": [b"ONE", b"1"],
@@ -365,11 +369,20 @@ class Strategies:
         ends = queue.messages[told].deadline if queue and told in queue.messages else 7
         return number(ends + self.chance.choice((0, 0, 0, 1)))
 
+    def record_offset(self) -> bytes:
+        """An offset in or near the partition of this call."""
+        topic = self.state.topics.get(self._drawn.get("topic", b""))
+        number_of = int(self._drawn.get("partition_id", b"-1"))
+        if topic is None or not 0 <= number_of < len(topic.partitions):
+            return self.chance.choice(NUMBERS)
+        first, after = topic.partitions[number_of].first, topic.partitions[number_of].after
+        return number(self.chance.choice((first, first - 1, after, after + 3, self.chance.randint(0, after))))
+
     def event_offset(self) -> bytes:
         """An offset in or near the room of this call."""
         room = self.state.rooms.get(self._drawn.get("room", b""))
         if room is None:
-            return self.chance.choice(NUMBERS)
+            return self.record_offset()
         return number(self.chance.choice(
             (room.first, room.first - 1, room.after, room.after + 3, self.chance.randint(0, room.after))
         ))  # fmt: skip

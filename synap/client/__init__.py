@@ -32,7 +32,8 @@ from synap.client.key_changes import KeyChange
 from synap.client.machine import Limits
 from synap.client.options import Options
 from synap.client.rooms import Event
-from synap.client.sync import Client, KeyWatch, Message, Queue, Room, Subscription, connect
+from synap.client.sync import Client, KeyWatch, Message, Queue, Room, Subscription, Topic, connect
+from synap.client.topic_calls import Offsets, Record
 from synap.client.topics import Gap, TopicMessage
 
 if TYPE_CHECKING:
@@ -43,19 +44,21 @@ if TYPE_CHECKING:
         AsyncQueue,
         AsyncRoom,
         AsyncSubscription,
+        AsyncTopic,
         connect_async,
     )
 
 __all__ = [
-    "AsyncClient", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription", "Client",
-    "ClientError", "Closed", "Conflict", "ConnectionLost", "Event", "Gap", "KeyChange", "KeyWatch", "Limits",
-    "LocalProtocolError", "Message", "NotConnected", "OffsetGone", "Options", "OutcomeUnknown", "PoolExhausted",
-    "Queue", "Refused", "RemoteProtocolError", "Room", "Subscription", "TimedOut", "TopicMessage", "connect",
-    "connect_async",
+    "AsyncClient", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription", "AsyncTopic",
+    "Client", "ClientError", "Closed", "Conflict", "ConnectionLost", "Event", "Gap", "KeyChange", "KeyWatch", "Limits",
+    "LocalProtocolError", "Message", "NotConnected", "OffsetGone", "Offsets", "Options", "OutcomeUnknown",
+    "PoolExhausted", "Queue", "Record", "Refused", "RemoteProtocolError", "Room", "Subscription", "TimedOut", "Topic",
+    "TopicMessage", "connect", "connect_async",
 ]  # fmt: skip
 
 _OF_TASKS = (
-    "AsyncClient", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription", "connect_async",
+    "AsyncClient", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription", "AsyncTopic",
+    "connect_async",
 )  # fmt: skip
 
 

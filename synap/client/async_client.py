@@ -34,6 +34,7 @@ from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
 from synap.client.requests import Awaiting, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
 from synap.client.scripts import AsyncScript
+from synap.client.topic_calls import TopicCalls
 from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
 from synap.client.words import stepwise
 from synap.hosts import authority
@@ -210,6 +211,15 @@ class AsyncRoom(RoomCalls[D], Awaiting):
         )  # fmt: skip
 
 
+class AsyncTopic(TopicCalls[D], Awaiting):
+    """A topic of the server, with partitions."""
+
+    _owner: "AsyncClient[D]"
+
+    async def _carry(self, request: Request[T]) -> T:
+        return await self._owner._carry(request)
+
+
 class AsyncPipeline(Batch[D]):
     """Calls sent together when the block is left, or by `send()`."""
 
@@ -362,6 +372,10 @@ class AsyncClient(Keys[D], Awaiting):
     def room(self, name: str | bytes) -> AsyncRoom[D]:
         """Return the room of this name; nothing is sent."""
         return AsyncRoom(self, name)
+
+    def topic(self, name: str | bytes) -> AsyncTopic[D]:
+        """Return the topic of this name; nothing is sent."""
+        return AsyncTopic(self, name)
 
     def script(self, text: str | bytes) -> AsyncScript:
         """Return a script in Lua that is called with keys and arguments, and sent whole only if the server does not

@@ -15,8 +15,9 @@ from synap.client.options import Options
 from synap.client.queues import QueueCalls
 from synap.client.requests import Batched, Later, Request, T
 from synap.client.rooms import RoomCalls
+from synap.client.topic_calls import TopicCalls
 
-__all__ = ["Batch", "BatchQueue", "BatchRoom"]
+__all__ = ["Batch", "BatchQueue", "BatchRoom", "BatchTopic"]
 
 
 class BatchQueue(QueueCalls[D], Batched):
@@ -30,6 +31,15 @@ class BatchQueue(QueueCalls[D], Batched):
 
 class BatchRoom(RoomCalls[D], Batched):
     """A room whose calls are collected in a batch."""
+
+    _owner: "Batch[D]"
+
+    def _carry(self, request: Request[T]) -> Later[T]:
+        return self._owner._carry(request)
+
+
+class BatchTopic(TopicCalls[D], Batched):
+    """A topic whose calls are collected in a batch."""
 
     _owner: "Batch[D]"
 
@@ -57,6 +67,10 @@ class Batch(Keys[D], Batched):
     def room(self, name: str | bytes) -> BatchRoom[D]:
         """Return the room `name`, whose calls join this batch."""
         return BatchRoom(self, name)
+
+    def topic(self, name: str | bytes) -> BatchTopic[D]:
+        """Return the topic `name`, whose calls join this batch."""
+        return BatchTopic(self, name)
 
     def _carry(self, request: Request[T]) -> Later[T]:
         later: Later[T] = Later()

@@ -204,7 +204,7 @@ class Keys(RowMethods[D], EntryCalls[D]):
         conditions: Words = (*when("NX", nx), *when("XX", xx), *when("GT", gt), *when("LT", lt))
         return doing(flag, "PEXPIRE", key, round(seconds * 1000), *conditions)
 
-    # Pub/sub, and the names of queues and rooms.
+    # Pub/sub, and the names of queues, rooms and topics.
 
     @method
     def publish(self, topic: str | bytes, payload: Word) -> Request[int]:
@@ -220,6 +220,11 @@ class Keys(RowMethods[D], EntryCalls[D]):
     def rooms(self) -> Request[list[str]]:
         """Return the names of all rooms."""
         return asking(texts, "STREAM.LIST")
+
+    @method
+    def topics(self) -> Request[list[str]]:
+        """Return the names of all topics."""
+        return asking(texts, "TOPIC.LIST")
 
 
 def _upper(word: Word) -> str:

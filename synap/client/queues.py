@@ -29,7 +29,7 @@ from synap.client.errors import ClientError, LocalProtocolError, Refused
 from synap.client.flows import Breaks, Flow, Item, NoMoreItems, Words, exchanging, log
 from synap.client.generated.queues import QueueMethods
 from synap.client.machine import Word
-from synap.client.requests import Request, asking, doing, flag, method, text
+from synap.client.requests import Request, asking, doing, flag, headers_of, method, text
 from synap.client.words import option
 from synap.derive.natives import json_of
 from synap.either import either, in_ms
@@ -52,7 +52,7 @@ class MessageCalls(Generic[D]):
         self.priority = int(fields[2])
         self.retry_count = int(fields[3])
         self.max_retries = int(fields[4])
-        self.headers: Any = _headers(fields[5])
+        self.headers: Any = headers_of(fields[5])
         self.created_at = int(fields[6])
         self.deadline = None if fields[7] is None else int(fields[7])
         self.receipt = None if fields[8] is None else text(fields[8])
@@ -96,16 +96,6 @@ class MessageCalls(Generic[D]):
         words: Words = self._of_lease("QUEUE.NACK")
         dropped = either(requeue=None if requeue is None else not requeue, drop=drop)
         return Request((*words, "DROP") if dropped else words, self._settle)
-
-
-def _headers(value: Any) -> Any:
-    """Return headers as published; bytes if they are no JSON."""
-    if not value:
-        return {}
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
 
 
 class QueueCalls(QueueMethods[D]):

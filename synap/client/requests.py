@@ -11,6 +11,7 @@ request out:
 `__get__` is overloaded by the kind of the object, so type checkers see three signatures.
 """
 
+import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial, update_wrapper
@@ -132,6 +133,16 @@ def distance(value: Any) -> float | None:
 def flag(value: Any) -> bool:
     """Return a reply as a bool: `OK` and 1 are True; 0 and null are False."""
     return value not in (0, None, False)
+
+
+def headers_of(value: Any) -> Any:
+    """Return headers as published; bytes if they are no JSON."""
+    if not value:
+        return {}
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def nothing(value: Any) -> None:

@@ -27,6 +27,7 @@ from synap.client.requests import Blocking, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
 from synap.client.scripts import Script
 from synap.client.sync_runner import Connection, Pool, Runner
+from synap.client.topic_calls import TopicCalls
 from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
 from synap.client.words import stepwise
 from synap.hosts import authority
@@ -198,6 +199,15 @@ class Room(RoomCalls[D], Blocking):
         )  # fmt: skip
 
 
+class Topic(TopicCalls[D], Blocking):
+    """A topic of the server, with partitions."""
+
+    _owner: "Client[D]"
+
+    def _carry(self, request: Request[T]) -> T:
+        return self._owner._carry(request)
+
+
 class Pipeline(Batch[D]):
     """Calls sent together when the block is left, or by `send()`."""
 
@@ -344,6 +354,10 @@ class Client(Keys[D], Blocking):
     def room(self, name: str | bytes) -> Room[D]:
         """Return the room of this name; nothing is sent."""
         return Room(self, name)
+
+    def topic(self, name: str | bytes) -> Topic[D]:
+        """Return the topic of this name; nothing is sent."""
+        return Topic(self, name)
 
     def script(self, text: str | bytes) -> Script:
         """Return a script in Lua that is called with keys and arguments, and sent whole only if the server does not

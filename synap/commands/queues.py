@@ -137,7 +137,7 @@ ROWS = [
     ),
     Command(
         "queue.due", 0x0809,
-        "Return the queue or room whose timer is due, or the time at which the next timer will be due.",
+        "Return the queue, room or topic whose timer is due, or the time at which the next timer will be due.",
         reply=Either(TEXT, INTEGER), run="queue_admin.next_due", traits=INTERNAL,
     ),
     Command(

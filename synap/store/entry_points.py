@@ -153,7 +153,7 @@ def registers(codes: dict[int, str]) -> list[tuple[int, int]]:
     absent = _address("absent")
     found = [(DOORS + byte, _address(family) or absent) for byte, family in codes.items()]
     found += [(KIND_DOORS + kind.number, _address(kind.door)) for kind in (*KINDS, *NAMED)]
-    found += [(ROOT_WORDS + kind.number, 1) for kind in NAMED]
+    found += [(ROOT_WORDS + kind.number, kind.head_words) for kind in NAMED]
     found += [(KIND_SORTS + kind.number, kind.sorts) for kind in KINDS]
     return found + [(ROOT_WORDS + kind.number, kind.root_words) for kind in KINDS]
 

@@ -57,7 +57,7 @@ def test_replies_of_a_copy(store: type[Bench]) -> None:
     calls = Calls(chance, ways.state, huge=0)
     # What depends on where members or names lie, or counts reads since the start, a copy does not share.
     drawn = {b"SPOP", b"SRANDMEMBER", b"SMEMBERS", b"SINTER", b"SUNION", b"SDIFF", b"QUEUE.LIST", b"STREAM.LIST",
-             b"STREAM.STATS", b"RANDOMKEY", b"HRANDFIELD"}  # fmt: skip
+             b"STREAM.STATS", b"TOPIC.STATS", b"RANDOMKEY", b"HRANDFIELD"}  # fmt: skip
     while calls.made < 6000:
         ways.now += chance.choice((0, 1, 700))
         calls.now = ways.now
@@ -90,6 +90,19 @@ def test_every_kind_of_difference_shows(store: type[Bench]) -> None:
         "of another name": [[b"STREAM.CREATE", b"k"], [b"STREAM.PUBLISH", b"k", b"f", b"v"]],
         "another order of events": [[b"STREAM.CREATE", b"k"], [b"STREAM.PUBLISH", b"k", b"e", b"v", b"w"]],
         "the other order of events": [[b"STREAM.CREATE", b"k"], [b"STREAM.PUBLISH", b"k", b"e", b"w", b"v"]],
+        "a topic": [[b"TOPIC.CREATE", b"k"]],
+        "other partitions": [[b"TOPIC.CREATE", b"k", b"PARTITIONS", b"2"]],
+        "another routing": [[b"TOPIC.CREATE", b"k", b"ROUTING", b"CRC32"]],
+        "a record": [[b"TOPIC.CREATE", b"k"], [b"TOPIC.PUBLISH", b"k", b"e", b"v", b"PARTITION", b"0"]],
+        "without a place": [[b"TOPIC.CREATE", b"k"], [b"TOPIC.PUBLISH", b"k", b"e", b"v"]],
+        "in another partition": [[b"TOPIC.CREATE", b"k"], [b"TOPIC.PUBLISH", b"k", b"e", b"v", b"PARTITION", b"1"]],
+        "an empty key": [
+            [b"TOPIC.CREATE", b"k"], [b"TOPIC.PUBLISH", b"k", b"e", b"v", b"PARTITION", b"0", b"KEY", b""],
+        ],
+        "with a key": [[b"TOPIC.CREATE", b"k"], [b"TOPIC.PUBLISH", b"k", b"", b"v", b"PARTITION", b"0", b"KEY", b"e"]],
+        "with headers": [
+            [b"TOPIC.CREATE", b"k"], [b"TOPIC.PUBLISH", b"k", b"", b"v", b"PARTITION", b"0", b"HEADERS", b"e"],
+        ],
         "one that is no longer held": [
             [b"STREAM.CREATE", b"k", b"MAXEVENTS", b"1"], [b"STREAM.PUBLISH", b"k", b"e", b"w", b"v"],
         ],

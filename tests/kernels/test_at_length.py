@@ -17,7 +17,7 @@ import pytest
 
 from synap.compiler import jit
 from synap.compiler.jit import kernel
-from synap.kernels import heaps
+from synap.kernels import heaps, varints
 from synap.kernels import integers as kernels
 from tests.kernels import test_checksums, test_globs, test_hashing, test_integers, test_lcs, test_lz4, test_reals
 from tests.naive import globs, hashing, lcs, numbers, reals
@@ -209,6 +209,35 @@ def heaps_of_owners(chance: Random) -> None:
             assert array[HEAP_AT + 1] == min(keys, key=lambda owner: (keys[owner], owners.index(owner)))
 
 
+@kernel("int64(uint8[::1], int64, int64)")
+def put_varint(octets, at, value):
+    return varints.put_varint(octets, at, value)
+
+
+@kernel("void(uint8[::1], int64, int64[::1])")
+def get_varint(octets, at, found):
+    found[0], found[1] = varints.get_varint(octets, at)
+
+
+@kernel("int64(int64)")
+def varint_size(value):
+    return varints.varint_size(value)
+
+
+def varints_of_all_sizes(chance: Random) -> None:
+    value, at = chance.getrandbits(chance.randrange(65)), chance.randrange(9)
+    octets = np.zeros(32, np.uint8)
+    signed = value - (1 << 64) if value >> 63 else value
+    size = max(1, -(-value.bit_length() // 7))
+    assert varint_size(signed) == size and put_varint(octets, at, signed) == at + size
+    read = np.zeros(2, np.int64)
+    get_varint(octets, at, read)
+    assert read.tolist() == [signed, at + size]
+    found = octets[at : at + size].tolist()
+    assert sum((byte & 127) << 7 * i for i, byte in enumerate(found)) == value
+    assert all(byte >> 7 for byte in found[:-1]) and found[-1] < 128 and not octets[at + size :].any()
+
+
 STORIES: dict[Callable[[Random], None], tuple[str, ...]] = {
     integers: ("integers.parse_integer", "integers.print_integer", "integers.integer_size", "integers.add_overflows",
                "integers.eight_digits", "integers.is_integer"),
@@ -220,10 +249,11 @@ STORIES: dict[Callable[[Random], None], tuple[str, ...]] = {
     floats: ("reals.parse_real", "reals.print_real", "reals.scan_decimal", "reals.shortest", "reals.five"),
     blocks: ("lz4.compress", "lz4.expand", "lz4.put_length", "lz4.put_literals", "lz4.length"),
     heaps_of_owners: ("heaps.push", "heaps.change", "heaps.remove", "heaps.settle", "heaps.before", "heaps.lay"),
+    varints_of_all_sizes: ("varints.varint_size", "varints.put_varint", "varints.get_varint"),
     subsequences: ("lcs.fill", "lcs.trace", "lcs.put"),
 }  # fmt: skip
 ELSEWHERE = {name: f"test_{name}.py" for name in (
-    "spans", "bits", "hyperloglog", "geohash", "fixed", "sorting", "order_statistics",
+    "spans", "bits", "hyperloglog", "geohash", "fixed", "sorting", "order_statistics", "murmur2",
 )} | dict.fromkeys(("c_reals", "hexadecimals"), "test_sorting.py")  # fmt: skip
 
 

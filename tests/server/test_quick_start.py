@@ -15,6 +15,7 @@ from tests.server.clients import Server
 PARTS = yaml.safe_load((Path(__file__).parent / "quick_start.yml").read_text(encoding="utf-8"))
 CALLS = {"readme": 21, "aliases": 11, "precedence": 26}
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+RECEIPT = re.compile(UUID.pattern + r":\d+")
 PORTS = re.compile(r"localhost:1550[0-3]\b")
 UNORDERED = "<in any order>"
 SHAPES: dict[str, dict[str, Any]] = {
@@ -42,6 +43,7 @@ def differs(wanted: Any, found: Any, place: str = "the body") -> str:
     fits = {
         "<any>": True,
         "<uuid>": isinstance(found, str) and UUID.fullmatch(found) is not None,
+        "<receipt>": isinstance(found, str) and RECEIPT.fullmatch(found) is not None,
         "<number>": isinstance(found, (int, float)) and not isinstance(found, bool),
         "<time>": isinstance(found, int) and abs(found - time.time()) < 60,
         "<soon>": isinstance(found, int) and 0 < found - time.time() < 300,

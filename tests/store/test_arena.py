@@ -8,11 +8,13 @@ import pytest
 
 from synap.ranges import TAPE_WORDS_MAX
 from synap.store.kinds.queues import messages
-from synap.store.kinds.rooms import events
+from synap.store.kinds.rooms import rooms
 from synap.store.kinds.table import NAMED
+from synap.store.kinds.topics import partitions
 from synap.store.memory import arena, kinds, layout, tables
 from synap.store.memory.tables import REF_MASK
-from synap.store.records import packed
+from synap.store.records import event_logs as events
+from synap.store.records import packed, rings
 from tests.store import walks
 from tests.store.calls import Calls
 from tests.store.differential import Differential
@@ -37,13 +39,13 @@ def every_table(bench: Bench) -> list[int]:
         for root in (messages.MESSAGES, messages.HOLDERS):
             roots.append((slot & REF_MASK) + root)
             walks.table(bench, roots[-1])
-    roots += [(slot & REF_MASK) + events.SUBSCRIBERS for slot in walks.table(bench, layout.ROOMS)]
+    roots += [(slot & REF_MASK) + rooms.SUBSCRIBERS for slot in walks.table(bench, layout.ROOMS)]
     named = [layout.NAMED_TABLES + (kind.number - layout.NAMED_FIRST) * layout.TABLE_SIZE for kind in NAMED]
     return [bench[root + word] for root in (*roots, *named) for word in (tables.SLOTS, tables.OLD)]
 
 
 def every_block(bench: Bench) -> list[int]:
-    """The blocks of queues and rooms, and of what is in them, without slots of tables."""
+    """The blocks of queues, rooms and topics, and of what is in them, without slots of tables."""
     found = [bench[layout.TIMERS]]
     for slot in walks.table(bench, layout.QUEUES):
         queue = slot & REF_MASK
@@ -51,10 +53,20 @@ def every_block(bench: Bench) -> list[int]:
         for root in (messages.MESSAGES, messages.HOLDERS):
             found += [each & REF_MASK for each in walks.table(bench, queue + root)]
     for slot in walks.table(bench, layout.ROOMS):
-        room = slot & REF_MASK
-        ring, size, head, count = (bench[room + word] for word in range(events.CHUNKS, events.CHUNKS_COUNT + 1))
-        found += [room, ring, *(bench[ring + (head + i) % size] for i in range(count))]
+        found += [slot & REF_MASK, *blocks_of_log(bench, slot & REF_MASK)]
+    for slot in walks.table(bench, layout.TOPICS):
+        topic = slot & REF_MASK
+        logs = bench[topic + partitions.PARTITIONS]
+        found += [topic, logs]
+        for i in range(bench[topic + partitions.COUNT]):
+            found += blocks_of_log(bench, logs + i * events.LOG_WORDS)
     return found
+
+
+def blocks_of_log(bench: Bench, log: int) -> list[int]:
+    """The blocks of an event log: of its ring, and its chunks."""
+    ring, size, head, count = (bench[log + events.CHUNKS + word] for word in range(rings.RING_WORDS))
+    return [ring, *(bench[ring + (head + i) % size] for i in range(count))]
 
 
 def blocks(bench: Bench, refs: list[int]) -> Counter[int]:
@@ -68,8 +80,8 @@ def blocks(bench: Bench, refs: list[int]) -> Counter[int]:
 
 
 def empty(ways: Differential) -> None:
-    """Remove all keys, one queue and one room, and what upkeep still had to take apart."""
-    ways.batch([[b"FLUSHALL"], [b"QUEUE.DELETE", b"q"], [b"STREAM.DELETE", b"r"]])
+    """Remove all keys, one queue, one room and one topic, and what upkeep still had to take apart."""
+    ways.batch([[b"FLUSHALL"], [b"QUEUE.DELETE", b"q"], [b"STREAM.DELETE", b"r"], [b"TOPIC.DELETE", b"q"]])
     ways.lazyfree(BUDGET)
     assert ways.lane[layout.LAZYFREE] == ways.lane[layout.LAZYFREE_COUNT] == 0
 
@@ -91,11 +103,13 @@ def test_every_page_is_in_one_place(store: type[Bench], seed: int) -> None:
     wanted = blocks(ways.lane, [*every_table(ways.lane), *every_block(ways.lane)])
     in_use = Counter(walks.pages(ways.lane))
     assert +in_use == +wanted, "something leaks"
-    assert len(every_block(ways.lane)) > 10 and ways.state.queues and ways.state.rooms
+    assert len(every_block(ways.lane)) > 10 and ways.state.queues and ways.state.rooms and ways.state.topics
     for name in list(ways.state.queues):
         ways.batch([[b"QUEUE.DELETE", name]])
     for name in list(ways.state.rooms):
         ways.batch([[b"STREAM.DELETE", name]])
+    for name in list(ways.state.topics):
+        ways.batch([[b"TOPIC.DELETE", name]])
     ways.lazyfree(BUDGET)
     left = Counter(walks.pages(ways.lane)).total()
     assert left == blocks(ways.lane, every_table(ways.lane)).total() + 1  # the heap of timers

@@ -149,9 +149,10 @@ class Little:
         """Remove everything: no block is left in the one heap that is free in the other."""
         ways = self.ways
         ways.batch([[b"FLUSHALL"]])
-        for word, names in ((b"QUEUE.DELETE", ways.state.queues), (b"STREAM.DELETE", ways.state.rooms)):
+        named = {b"QUEUE": ways.state.queues, b"STREAM": ways.state.rooms, b"TOPIC": ways.state.topics}
+        for word, names in named.items():
             for name in sorted(names):
-                ways.batch([[word, name]])
+                ways.batch([[word + b".DELETE", name]])
         self.settle()
         assert self.tight[layout.WORDS_USED] == ways.lane[layout.WORDS_USED]
 

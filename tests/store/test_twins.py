@@ -103,6 +103,12 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
             return name, [key, b"5", b"0", chance.choice((b"0", b"100"))]
         case "stream.load":
             return name, [key, b"0", b"0", b"0", b"7", b"7", b"1000", b"0"]
+        case "topic.load":
+            settings = [b"0", b"0", chance.choice((b"0", b"100")), b"3", chance.choice((b"1", b"2")), b"1", *counts[:3]]
+            return name, [key, *settings, *(number(chance.randrange(9)) for _ in range(2 * chance.choice((1, 3))))]
+        case "topic.load_records":
+            rest = [word for text in texts for word in (b"e", text[:3], text, text[:9], b"1000000")]
+            return name, [key, b"0", *rest]
         case "function.store":
             return name, [key, texts[0]]
         case "function.remove":
@@ -154,7 +160,7 @@ def test_rows_that_only_we_call(store: type[Bench], seed: int) -> None:
         elif draw < 0.85:
             told = ways.internal("queue.due", [])
             if isinstance(told, bytes):
-                name = "stream.expire" if told in ways.state.rooms and chance.random() < 0.5 else "queue.requeue"
+                name = chance.choice(("queue.requeue", "stream.expire", "topic.expire"))
                 told = ways.internal(name, [told, number(chance.choice((0, 1, 100)))])
         elif draw < 0.92:
             told = ways.internal("key.expire", [chance.choice((b"a", b"b", b"c"))])
@@ -165,7 +171,8 @@ def test_rows_that_only_we_call(store: type[Bench], seed: int) -> None:
             leased = queue.leased[:1] if queue else []
             (told,) = ways.batch([chance.choice((
                 [b"DEL", b"a", b"b"], [b"QUEUE.CONSUME", b"a"], [b"QUEUE.STATS", b"a"], [b"DBSIZE"],
-                [b"QUEUE.ACK", b"a", *(leased or [b"x"])], [b"PTTL", b"c"], [b"FLUSHALL"],
+                [b"QUEUE.ACK", b"a", *(leased or [b"x"])], [b"PTTL", b"c"], [b"FLUSHALL"], [b"TOPIC.STATS", b"a"],
+                [b"TOPIC.READ", b"a"], [b"TOPIC.DELETE", b"a"],
                 [b"XINFO", b"STREAM", chance.choice((b"a", b"b", b"c")), b"FULL", b"COUNT", b"0"],
             ))])  # fmt: skip
         refused += isinstance(told, Refusal)

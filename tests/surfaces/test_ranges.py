@@ -5,7 +5,21 @@ from typing import Any
 
 import pytest
 
-from synap.arguments import GROUPS, Choice, Counted, Int, Many, Raw, Text, Timeout, Token, layout, words_min
+from synap.arguments import (
+    GROUPS,
+    Choice,
+    Counted,
+    Int,
+    Many,
+    OneOf,
+    Raw,
+    Text,
+    Timeout,
+    Token,
+    arguments_behind,
+    layout,
+    words_min,
+)
 from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.faults import Fault
@@ -119,6 +133,8 @@ def words_to(args: tuple[Any, ...], wanted: Any, value: int, name: str) -> list[
             found += words_to(inner, wanted, value, name)
         elif isinstance(node, Counted):
             found += [1, "k"]
+        elif isinstance(node, OneOf) and node.required:
+            found += [node.inner[0].word, *(needed(each, name) for each in arguments_behind(node.inner[0]))]
         elif words_min(node):
             found.append(needed(node, name))
     return found
@@ -126,7 +142,7 @@ def words_to(args: tuple[Any, ...], wanted: Any, value: int, name: str) -> list[
 
 def name_of(row: Command, i: int) -> str:
     """The name of a queue or room, which is new where the row creates it; 0 for a cursor."""
-    return f"new{i}" if "create" in row.name else {"queue": "q", "stream": "r"}.get(row.family, "0")
+    return f"new{i}" if "create" in row.name else {"queue": "q", "stream": "r", "topic": "t"}.get(row.family, "0")
 
 
 MADE = {"set.scan": ["SADD", "k", "a"], "hash.scan": ["HSET", "k", "f", "v"], "zset.scan": ["ZADD", "k", "1", "a"],
@@ -139,6 +155,7 @@ def test_every_bounded_integer(surfaces: Surfaces, row: Command, node: Int) -> N
     """JSON names the field, its range and the value; RESP refuses the same numbers, and takes those at the bounds."""
     surfaces.resp("QUEUE.CREATE", "q", 10, 30000, 3, 5)
     surfaces.resp("STREAM.CREATE", "r")
+    surfaces.resp("TOPIC.CREATE", "t", "PARTITIONS", 1)
     surfaces.resp("DEL", "k")
     surfaces.resp(*MADE.get(row.name, ["PING"]))
     for i, (bound, beyond) in enumerate(((node.least, node.least - 1), (node.most, node.most + 1))):

@@ -18,7 +18,8 @@ from synap.store.records import descriptions, keyspace
 from tests.support import Bench, command, decode
 
 KEYS = {"s": "SET s abc", "n": "SET n 5", "l": "RPUSH l a b c", "m": "SADD m 1 2 3", "t": "SET t abc EX 1000",
-        "h": "HSET h f 1 g 2", "z": "ZADD z 1 a 2 b 3 c", "g": "GEOADD g 13 38 a 15 37 b"}  # fmt: skip
+        "h": "HSET h f 1 g 2", "z": "ZADD z 1 a 2 b 3 c", "g": "GEOADD g 13 38 a 15 37 b",
+        "x": "XGROUP CREATE x g 0 MKSTREAM"}  # fmt: skip
 LINES = """
 GET s|GET l|GETEX s|GETEX s EX 100|GETEX t PERSIST|GETEX s EX x|GETSET s x|GETSET l x|STRLEN s|STRLEN l|GETRANGE s 0 1
 SUBSTR s 0 1|MGET s l m|LCS s n|LCS s n LEN|SET s x|SET s x NX|SET l x NX|SET none x NX|SET s x XX|SET s x GET
@@ -51,6 +52,12 @@ SORT m STORE new|SORT s|SORT none STORE s|SORT_RO m|SORT_RO h|GEOADD g 14 38 c|G
 GEOPOS g a|GEODIST g a b|GEOHASH g a|GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 200 km|GEORADIUS g 15 37 200 km
 GEOSEARCHSTORE new g FROMMEMBER a BYBOX 400 400 km|GEORADIUS g 15 37 200 km STORE new|GEORADIUS_RO g 15 37 1 km
 GEORADIUSBYMEMBER g a 200 km|GEORADIUSBYMEMBER_RO g a 1 km|GEORADIUSBYMEMBER g a 200 km STORE new|GEOPOS s a
+XADD x 9-1 f v|XADD s * f v|XADD x NOMKSTREAM MAXLEN 1 * f v|XLEN x|XLEN s|XRANGE x - +|XREVRANGE x + -|XDEL x 1-1
+XTRIM x MAXLEN 1|XTRIM s MAXLEN 1|XSETID x 9-1|XREAD STREAMS x 0|XREAD STREAMS x $|XREAD STREAMS x s 0 0
+XREADGROUP GROUP g c STREAMS x >|XREADGROUP GROUP g c STREAMS x 0|XACK x g 1-1|XACK s g 1-1|XPENDING x g
+XPENDING x g - + 9|XCLAIM x g c 0 1-1|XAUTOCLAIM x g c 0 0|XGROUP CREATE x other 0|XGROUP SETID x g 0
+XGROUP CREATECONSUMER x g d|XGROUP DELCONSUMER x g c|XGROUP DESTROY x g|XINFO STREAM x|XINFO STREAM x FULL
+XINFO GROUPS x|XINFO CONSUMERS x g|XINFO STREAM s
 """
 ALL = [line for row in LINES.strip().splitlines() for line in row.split("|")]
 LOOKED_UP_TWICE = {

@@ -89,7 +89,7 @@ def report(found: dict[str, Any]) -> dict[str, Any]:
 def message(found: dict[str, Any]) -> Message:
     """Return a message of a queue, with its headers as published."""
     return cast(Message, found | {
-        "message_id": found["message_id"].decode(), "headers": _headers(found["headers"]),
+        "message_id": found["message_id"].decode(), "headers": headers_of(found["headers"]),
         "receipt": found["receipt"] and found["receipt"].decode()})  # fmt: skip
 
 
@@ -98,7 +98,8 @@ def messages(found: list[dict[str, Any]]) -> list[Message]:
     return [message(each) for each in found]
 
 
-def _headers(octets: bytes) -> Any:
+def headers_of(octets: bytes) -> Any:
+    """Return headers as published, None without any; bytes if they are no JSON."""
     try:
         return msgspec.json.decode(octets) if octets else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

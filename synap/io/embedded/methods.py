@@ -13,11 +13,12 @@ from synap.io.embedded.calls import Key, Value, given
 from synap.io.embedded.queue_methods import QueueMethods
 from synap.io.embedded.script_methods import ScriptMethods
 from synap.io.embedded.stream_methods import EntryMethods
+from synap.io.embedded.topic_methods import TopicMethods
 
 T = TypeVar("T")
 
 
-class Methods(QueueMethods, ScriptMethods, EntryMethods):
+class Methods(QueueMethods, ScriptMethods, EntryMethods, TopicMethods):
     """All methods of a database. A subclass has `call` and `_call_waiting`."""
 
     @overload

@@ -45,6 +45,7 @@ class NamedKind:
     number: int  # of a deleted record in the lazy-free list, and in digests
     folder: str  # the folder of its code, and the name of its digest
     rows: tuple[str, ...]  # the modules with its command rows; their functions lie in its folder
+    head_words: int = 0  # of a named record: words before its name
     due_row: str = ""  # the row to carry out when a timer of this kind is due, if its records have timers
 
     @property
@@ -95,7 +96,8 @@ KINDS = (
     ),
 )
 NAMED = (
-    NamedKind("queue", 16, "queues", rows=("synap.commands.queues",), due_row="queue.requeue"),
-    NamedKind("room", 17, "rooms", rows=("synap.commands.rooms",), due_row="stream.expire"),
-    NamedKind("library", 19, "libraries", rows=("synap.commands.libraries",)),
+    NamedKind("queue", 16, "queues", rows=("synap.commands.queues",), head_words=66, due_row="queue.requeue"),
+    NamedKind("room", 17, "rooms", rows=("synap.commands.rooms",), head_words=32, due_row="stream.expire"),
+    NamedKind("library", 19, "libraries", rows=("synap.commands.libraries",), head_words=16),
+    NamedKind("topic", 20, "topics", rows=("synap.commands.topics",), head_words=16, due_row="topic.expire"),
 )

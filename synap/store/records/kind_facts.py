@@ -1,4 +1,4 @@
-"""Facts about the kinds of keys, for the keyspace: they lie in the heap, so that a new kind recompiles no kernel."""
+"""Facts about the kinds, for the keyspace and for timers: they lie in the heap, so a new kind recompiles no kernel."""
 
 from synap.compiler.jit import kernel
 from synap.store.memory.kinds import STRING
@@ -10,6 +10,12 @@ def root_words(words, kind):
     """Return the words of the root in a record of this kind; 0 of a string, without a load."""
     if kind == STRING:
         return 0
+    return words[ROOT_WORDS + kind]
+
+
+@kernel
+def head_words(words, kind):
+    """Return the words before the name in a named record of this kind."""
     return words[ROOT_WORDS + kind]
 
 

@@ -51,11 +51,12 @@ class Record:
 
 @dataclass
 class State:
-    """Everything: keys by (namespace, key), queues and rooms by name, the texts of libraries."""
+    """Everything: keys by (namespace, key), queues, rooms and topics by name, the texts of libraries."""
 
     records: dict[tuple[int, bytes], Record] = field(default_factory=dict)
     queues: dict[bytes, Any] = field(default_factory=dict)
     rooms: dict[bytes, Any] = field(default_factory=dict)
+    topics: dict[bytes, Any] = field(default_factory=dict)
     libraries: dict[bytes, bytes] = field(default_factory=dict)
     namespace: int = 0
     chosen: Any = None

@@ -16,6 +16,7 @@ from synap.io.embedded.generated.sorting import SortingMethods
 from synap.io.embedded.generated.streams import StreamsMethods
 from synap.io.embedded.generated.strings import StringsMethods
 from synap.io.embedded.generated.substrings import SubstringsMethods
+from synap.io.embedded.generated.topics import TopicsMethods
 from synap.io.embedded.generated.zsets import ZsetsMethods
 
 __all__ = ["RowMethods"]
@@ -24,6 +25,6 @@ __all__ = ["RowMethods"]
 class RowMethods(
     StringsMethods, KeysMethods, SubstringsMethods, ListsMethods, SetsMethods, HashesMethods, ZsetsMethods,
     QueuesMethods, RenamesMethods, BitmapsMethods, HyperloglogMethods, GeoMethods, SortingMethods,
-    StreamsMethods, RoomsMethods, ScriptsMethods, LibrariesMethods,
+    StreamsMethods, RoomsMethods, ScriptsMethods, LibrariesMethods, TopicsMethods,
 ):  # fmt: skip
     """The methods of every row."""

@@ -55,9 +55,8 @@ from synap.store.kinds.queues.messages import (
     set_state,
     set_timer,
 )
-from synap.store.kinds.rooms.events import ROOM_WORDS
 from synap.store.memory import arena, tables
-from synap.store.memory.kinds import QUEUE, ROOM
+from synap.store.memory.kinds import QUEUE
 from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
@@ -80,7 +79,7 @@ from synap.store.memory.tapes import (
     text_at,
     text_size,
 )
-from synap.store.records import keyspace, named_records, timers
+from synap.store.records import keyspace, kind_facts, named_records, timers
 from synap.store.records.named_records import KIND, NAME_SIZE
 from synap.store.records.timers import NEVER
 from synap.store.slots import queues as slots
@@ -288,14 +287,14 @@ def revive(words, octets, tape, now, reply):
 
 @kernel
 def next_due(words, octets, tape, now, reply):
-    """Reply with ITEM: a queue or room whose timer is due, its kind as scalar; or NUMBER: the next due time."""
+    """Reply with ITEM: a queue, room or topic whose timer is due, its kind as scalar; or NUMBER: the next due time."""
     set_scalar(words, reply, words[TIMERS_DUE])
     if words[TIMERS_COUNT] == 0 or words[TIMERS_DUE] > now:
         return NUMBER
     record = words[words[TIMERS] + 1]
     words[reply] = words[record + KIND]
-    head = ROOM_WORDS if words[record + KIND] == ROOM else QUEUE_WORDS
-    add_text(words, reply, (record + head) * 8, words[record + NAME_SIZE], 0)
+    name = record + kind_facts.head_words(words, words[record + KIND])
+    add_text(words, reply, name * 8, words[record + NAME_SIZE], 0)
     return ITEM
 
 

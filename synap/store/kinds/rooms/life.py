@@ -9,10 +9,12 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
-from synap.store.kinds.rooms import events
-from synap.store.memory import codes, frames
+from synap.store.kinds.rooms.rooms import ROOM_WORDS, SUBSCRIBERS
+from synap.store.memory import codes, frames, tables
 from synap.store.memory.layout import MARK_BITS
 from synap.store.memory.tapes import set_group, set_text
+from synap.store.records import event_logs as events
+from synap.store.records import rings
 from synap.store.records.named_records import NAME_SIZE
 from synap.store.records.pieces import INSIDE, MORE, PIECE_BYTES, PIECE_ITEMS, words_of
 from synap.store.records.state_hash import mix, text
@@ -22,7 +24,7 @@ from synap.store.slots import rooms as slots
 @kernel
 def digest(words, octets, room):
     """Return the hash of name, limits and offsets, and of the events in their order."""
-    h = text(octets, (room + events.ROOM_WORDS) * 8, words[room + NAME_SIZE])
+    h = text(octets, (room + ROOM_WORDS) * 8, words[room + NAME_SIZE])
     for i in range(events.SAVED):
         h = mix(h, words[room + events.EVENTS_MAX + i])
     event = words[room + events.HEAD_AT]
@@ -47,7 +49,7 @@ def dump_room(words, octets, room, target, seq, now):
     set_text(words, tape, slots.STREAM_LOAD_ROOM, 0, name, 0)
     for i in range(events.SAVED):
         words[tape + slots.STREAM_LOAD_WORD0 + i] = words[room + events.EVENTS_MAX + i]
-    move(octets, blob, (room + events.ROOM_WORDS) * 8, name)
+    move(octets, blob, (room + ROOM_WORDS) * 8, name)
     return words_of(words, target)
 
 
@@ -76,7 +78,7 @@ def dump_events(words, octets, room, cursor, target, seq, now):
     set_text(words, tape, slots.STREAM_LOAD_EVENTS_ROOM, 0, name, 0)
     set_group(words, tape, slots.STREAM_LOAD_EVENTS_EVENTS, count, slots.STREAM_LOAD_EVENTS_SLOTS)
     blob = frames.head(words, target, codes.STREAM_LOAD_EVENTS, 0, seq, now, item, total)
-    move(octets, blob, (room + events.ROOM_WORDS) * 8, name)
+    move(octets, blob, (room + ROOM_WORDS) * 8, name)
     blob += name
     i = first_i
     event = first
@@ -102,8 +104,11 @@ def dump(words, octets, room, cursor, target, seq, now):
     return dump_events(words, octets, room, cursor, target, seq, now)
 
 
-
 @kernel
-def free_some(words, octets, ref, budget):
+def free_some(words, octets, room, budget):
     """Free chunks of a deleted room; return what is left of the budget, more than 0 once only the record is left."""
-    return events.free_some(words, ref, budget)
+    budget = rings.free_some(words, room + events.CHUNKS, budget)
+    if budget > 0:
+        tables.close_table(words, room + SUBSCRIBERS)
+        words[room + SUBSCRIBERS + tables.SLOTS] = 0
+    return budget

@@ -1,33 +1,17 @@
 """Rows of rooms: create, publish, consume, stats, delete, upkeep, and loading from a snapshot.
 
-Rooms are in the table ROOMS by their names; the storage of events is in events.py. The limits of number and size hold
-at once, the age limit a little later (a 64th of it, a minute at most), when the room's timer is due. Reading changes
-nothing that is logged; readers and events read are counted since the start, for up to SUBSCRIBERS_MAX readers.
+Rooms are in the table ROOMS by their names; the storage of events is in records/event_logs.py. The limits of number
+and size hold at once, the age limit a little later (a 64th of it, a minute at most), when the room's timer is due.
+Reading changes nothing that is logged; readers and events read are counted since the start, for up to SUBSCRIBERS_MAX
+readers.
 
 Limits that the caller leaves out come from this node's settings (registers at ROOM_LIMITS), so creating a room is
 logged as `stream.make` with all limits spelled out.
 """
 
 from synap.compiler.jit import inlined, kernel
+from synap.kernels.spans import move
 from synap.ranges import ROOM_LIMIT_MAX
-from synap.store.kinds.rooms import events
-from synap.store.kinds.rooms.events import (
-    AFTER,
-    BYTES,
-    BYTES_MAX,
-    CONSUMED,
-    CREATED,
-    EVENT_HEAD,
-    EVENT_NAME_SIZE,
-    EVENT_SIZE,
-    EVENT_TIME,
-    EVENTS_MAX,
-    FIRST,
-    RETENTION_MS,
-    ROOM_WORDS,
-    SAVED,
-    SUBSCRIBERS,
-)
 from synap.store.memory import codes, decided, tables
 from synap.store.memory.kinds import ROOM
 from synap.store.memory.layout import (
@@ -64,10 +48,30 @@ from synap.store.memory.tapes import (
     text_mark,
     text_size,
 )
-from synap.store.records import keyspace, named_records
+from synap.store.records import event_logs as events
+from synap.store.records import keyspace, named_records, timers
+from synap.store.records.event_logs import (
+    AFTER,
+    BYTES,
+    BYTES_MAX,
+    CONSUMED,
+    CREATED,
+    EVENT_HEAD,
+    EVENT_NAME_SIZE,
+    EVENT_SIZE,
+    EVENT_TIME,
+    EVENTS_MAX,
+    FIRST,
+    RETENTION_MS,
+    SAVED,
+)
 from synap.store.records.named_records import NAME_SIZE
-from synap.store.records.timers import NEVER, set_timer
+from synap.store.records.timers import NEVER
 from synap.store.slots import rooms as slots
+
+# Words of a room besides those of its event log and of a named record:
+SUBSCRIBERS = 24  # a table of the tags of all readers since the start
+ROOM_WORDS = 32
 
 SUBSCRIBERS_MAX = 10_000  # the most readers of one room that are counted
 BATCH_BYTES = 8 << 20  # names and data in one reply; a single event may be larger
@@ -144,13 +148,22 @@ def get_or_create(words, octets, tape, now, reply):
     return NUMBER | CHANGED | DECIDED_BIT
 
 
-@inlined
+@kernel
 def append(words, octets, room, tape, name, data, time):
     """Append an event with the name and the data in these two slots of a tape; return False without memory."""
-    return events.append(
-        words, octets, room, text_at(words, tape, name), text_size(words, tape, name),
-        text_at(words, tape, data), text_size(words, tape, data), text_mark(words, tape, data) & ~PRESENT, time,
-    )  # fmt: skip
+    name_size, size = text_size(words, tape, name), text_size(words, tape, data)
+    body = events.append(words, room, name_size, size, text_mark(words, tape, data) & ~PRESENT, time)
+    if body == 0:
+        return False
+    move(octets, body, text_at(words, tape, name), name_size)
+    move(octets, body + name_size, text_at(words, tape, data), size)
+    return True
+
+
+@kernel
+def set_timer(words, octets, room):
+    """Set the room's timer to the time at which events have grown too old; return False without memory."""
+    return timers.set_timer(words, octets, room, events.next_due(words, room))
 
 
 @kernel
@@ -166,7 +179,7 @@ def publish(words, octets, tape, now, reply):
             return BROKEN
         events.trim(words, room)
         data += slots.STREAM_PUBLISH_ITEMS_STRIDE
-    if words[room + named_records.TIMER] == 0 and not events.set_timer(words, octets, room):
+    if words[room + named_records.TIMER] == 0 and not set_timer(words, octets, room):
         return BROKEN
     keyspace.touched(words, octets, h)
     return NUMBER | CHANGED
@@ -277,7 +290,7 @@ def delete(words, octets, tape, now, reply):
     room = named_records.remove(words, octets, ROOM, ROOMS, ROOM_WORDS, tape, slots.STREAM_DELETE_ROOM)
     if room == 0:
         return ROOM_MISSING
-    set_timer(words, octets, room, NEVER)
+    timers.set_timer(words, octets, room, NEVER)
     return DONE | CHANGED
 
 
@@ -295,7 +308,7 @@ def expire(words, octets, tape, now, reply):
     if room == 0:
         return ROOM_MISSING
     count = events.expire(words, room, now, words[tape + slots.STREAM_EXPIRE_MOST])
-    if not events.set_timer(words, octets, room):
+    if not set_timer(words, octets, room):
         return BROKEN
     words[reply] = count
     return NUMBER | CHANGED if count else NUMBER
@@ -330,4 +343,4 @@ def load_events(words, octets, tape, now, reply):
         if not append(words, octets, room, tape, name, data, time):
             return BROKEN
         item += slots.STREAM_LOAD_EVENTS_EVENTS_STRIDE
-    return DONE | CHANGED if events.set_timer(words, octets, room) else BROKEN
+    return DONE | CHANGED if set_timer(words, octets, room) else BROKEN

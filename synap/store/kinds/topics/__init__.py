@@ -1,0 +1,1 @@
+"""Topics: records in partitions, which are read from any offset."""

@@ -1,0 +1,219 @@
+"""Topics as they are stored: partitions, each an event log, and the records in them.
+
+    topic      limits of each partition, partitions, routing, place of round-robin, creation (ms), two numbers that are
+               only reported, block of partitions, time of the last retention pass, timer, kind, name
+    record     an event whose name is: type size | key size + 1 << 32 (0: no key), type, key, headers
+
+All partitions of a topic lie in one block, so adding some copies their heads and no record.
+"""
+
+from synap.compiler.jit import inlined, kernel
+from synap.kernels.murmur2 import murmur2
+from synap.kernels.spans import move
+from synap.store.memory import arena
+from synap.store.memory.kinds import TOPIC
+from synap.store.memory.layout import MARK_ARRAY, MARK_BITS, PRESENT, TOPICS, WORD
+from synap.store.memory.tapes import (
+    add_mark,
+    add_nil,
+    add_number,
+    add_text,
+    text_at,
+    text_mark,
+    text_size,
+)
+from synap.store.records import event_logs, named_records, timers
+from synap.store.records.event_logs import (
+    AFTER,
+    EVENT_HEAD,
+    EVENT_NAME_SIZE,
+    EVENT_SIZE,
+    EVENT_TIME,
+    EVENTS_MAX,
+    FIRST,
+    LOG_WORDS,
+)
+from synap.store.records.timers import NEVER
+
+# Words of a topic; NAME_SIZE, TIMER and KIND (0, 14, 15) as in named_records.py, the limits as in event_logs.py.
+COUNT, ROUTING, NEXT, CREATED, REPLICAS, SEGMENT_BYTES = 4, 5, 6, 7, 8, 9
+SAVED = 9  # words from EVENTS_MAX on that a snapshot holds
+PARTITIONS, PASSED = 10, 11
+TOPIC_WORDS = 16
+LIMITS = 3
+
+ROUTED_BY_MURMUR2, ROUTED_BY_CRC32 = 1, 2
+KEY_SHIFT, TYPE_MASK = 32, (1 << 32) - 1
+RECORD_ITEMS = 9  # of a record in a reply, with its mark
+_CRC32_POLYNOMIAL, _SIGN = 0xEDB88320, 0x7FFFFFFF
+
+
+@inlined
+def open_topic(words, octets, tape, slot):
+    """Return (hash, topic) of the name in this slot of a tape; the topic is 0 if none has this name."""
+    return named_records.open_record(words, octets, TOPIC, TOPICS, TOPIC_WORDS, tape, slot)
+
+
+@kernel
+def partition_at(words, topic, i):
+    """Return the event log of partition `i`."""
+    return words[topic + PARTITIONS] + i * LOG_WORDS
+
+
+@kernel
+def add_partitions(words, octets, topic, count, now):
+    """Raise the number of partitions of a topic to `count`; return False without memory, and change nothing."""
+    block = arena.allocate(words, count * LOG_WORDS)
+    if block == 0:
+        return False
+    old = words[topic + COUNT]
+    if old:
+        move(octets, block * WORD, words[topic + PARTITIONS] * WORD, old * LOG_WORDS * WORD)
+        arena.release(words, words[topic + PARTITIONS])
+    words[topic + PARTITIONS] = block
+    words[topic + COUNT] = count
+    for i in range(old, count):
+        log = partition_at(words, topic, i)
+        for word in range(LOG_WORDS):
+            words[log + word] = 0
+        for limit in range(LIMITS):
+            words[log + EVENTS_MAX + limit] = words[topic + EVENTS_MAX + limit]
+        words[log + event_logs.CREATED] = now
+    return True
+
+
+@kernel
+def crc32(octets, start, size):
+    """Return the CRC-32 (as zlib's) of a short span, bit by bit: a heap has no table for it."""
+    rest = TYPE_MASK
+    for at in range(start, start + size):
+        rest ^= octets[at]
+        for _ in range(8):
+            rest = rest >> 1 ^ (_CRC32_POLYNOMIAL if rest & 1 else 0)
+    return rest ^ TYPE_MASK
+
+
+@kernel
+def routed(words, octets, topic, start, size):
+    """Return the partition of the records with this key."""
+    if words[topic + ROUTING] == ROUTED_BY_CRC32:
+        return crc32(octets, start, size) % words[topic + COUNT]
+    return (murmur2(octets, start, size) & _SIGN) % words[topic + COUNT]
+
+
+@kernel
+def next_in_turn(words, topic):
+    """Return the partition of a record without a key: one after the other."""
+    partition = words[topic + NEXT] % words[topic + COUNT]
+    words[topic + NEXT] = partition + 1
+    return partition
+
+
+@kernel
+def append(words, octets, log, tape, type_slot, key_slot, data_slot, headers_slot, now):
+    """Append a record with the texts in these slots of a tape; return False without memory.
+
+    A key or headers that are absent have the size 0, and no PRESENT in their mark. `headers_slot` -1: none.
+    """
+    type_size, size = text_size(words, tape, type_slot), text_size(words, tape, data_slot)
+    has_key = text_mark(words, tape, key_slot) & PRESENT != 0
+    key_size = text_size(words, tape, key_slot)
+    headers_size = text_size(words, tape, headers_slot) if headers_slot >= 0 else 0
+    mark = text_mark(words, tape, data_slot) & ~PRESENT
+    body = event_logs.append(words, log, WORD + type_size + key_size + headers_size, size, mark, now)
+    if body == 0:
+        return False
+    words[body // WORD] = type_size | ((key_size + 1) << KEY_SHIFT if has_key else 0)
+    body += WORD
+    move(octets, body, text_at(words, tape, type_slot), type_size)
+    body += type_size
+    move(octets, body, text_at(words, tape, key_slot), key_size)
+    body += key_size
+    if headers_size:
+        move(octets, body, text_at(words, tape, headers_slot), headers_size)
+        body += headers_size
+    move(octets, body, text_at(words, tape, data_slot), size)
+    return True
+
+
+@kernel
+def set_timer(words, octets, topic):
+    """Set the topic's timer to the earliest time at which records have grown too old; return False without memory."""
+    due = NEVER
+    for i in range(words[topic + COUNT]):
+        due = min(due, event_logs.next_due(words, partition_at(words, topic, i)))
+    return timers.set_timer(words, octets, topic, due)
+
+
+@kernel
+def measure(words, log, start, most, octets_most):
+    """Return (number, bytes) of the records from offset `start` on: at most `most`, and the first in any case.
+
+    More than one record is counted only while they do not exceed `octets_most` bytes.
+    """
+    count = size = 0
+    most = min(most, words[log + AFTER] - start)
+    if most <= 0:
+        return count, size
+    i, event = event_logs.seek(words, log, start)
+    while count < most:
+        more = words[event + EVENT_NAME_SIZE] + (words[event + EVENT_SIZE] >> MARK_BITS)
+        if count and size + more > octets_most:
+            break
+        size += more
+        count += 1
+        if count < most:
+            i, event = event_logs.following(words, log, i, event)
+    return count, size
+
+
+@kernel
+def put_records(words, log, partition, start, count, reply):
+    """Add `count` records from offset `start` on to the reply: an array each.
+
+    Partition, offset, type, key or nil, data, headers, time (ms), bytes that the record counts for.
+    """
+    if count == 0:
+        return
+    i, event = event_logs.seek(words, log, start)
+    for offset in range(start, start + count):
+        name_size = words[event + EVENT_NAME_SIZE]
+        size = words[event + EVENT_SIZE] >> MARK_BITS
+        sizes = words[event + EVENT_HEAD]
+        type_size, key_size = sizes & TYPE_MASK, (sizes >> KEY_SHIFT) - 1
+        at = (event + EVENT_HEAD + 1) * WORD
+        add_mark(words, reply, MARK_ARRAY, RECORD_ITEMS - 1)
+        add_number(words, reply, partition)
+        add_number(words, reply, offset)
+        add_text(words, reply, at, type_size, 0)
+        at += type_size
+        if key_size < 0:
+            add_nil(words, reply)
+            key_size = 0
+        else:
+            add_text(words, reply, at, key_size, 0)
+        at += key_size
+        headers_size = name_size - WORD - type_size - key_size
+        add_text(words, reply, at + headers_size, size, words[event + EVENT_SIZE] & 0xFF)
+        add_text(words, reply, at, headers_size, 0)
+        add_number(words, reply, words[event + EVENT_TIME])
+        add_number(words, reply, name_size + size)
+        if offset < start + count - 1:
+            i, event = event_logs.following(words, log, i, event)
+
+
+@kernel
+def offset_at(words, log, time):
+    """Return the offset of the first record of this time (ms) or a later one; the next offset if there is none.
+
+    Times do not fall from record to record, so the chunk is found by bisecting the ring.
+    """
+    low, high = words[log + FIRST], words[log + AFTER]
+    while low < high:
+        middle = (low + high) >> 1
+        _, event = event_logs.seek(words, log, middle)
+        if words[event + EVENT_TIME] < time:
+            low = middle + 1
+        else:
+            high = middle
+    return low
