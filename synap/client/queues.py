@@ -42,7 +42,11 @@ FIELDS = (
 
 
 class MessageCalls(Generic[D]):
-    """A leased message, to be acked or nacked before `deadline` (ms since 1970)."""
+    """A leased message, to be acked or nacked before `deadline` (ms since 1970).
+
+    A message that `peek`, `delayed` or `dead` shows is not leased: it has no receipt and cannot be settled. Its
+    `deadline` is 0, or the time at which it is ready if it is delayed.
+    """
 
     def __init__(self, queue: "QueueCalls[D]", found: Any) -> None:
         fields: list[Any] = [found.get(name) for name in FIELDS] if isinstance(found, dict) else found
@@ -69,8 +73,13 @@ class MessageCalls(Generic[D]):
         self.settled = True
 
     def _of_lease(self, command: str) -> Words:
-        """Return the words of a command about this delivery of the message, and no later one."""
-        return command, self._queue.name, self.receipt or self.id
+        """Return the words of a command about this delivery of the message, and no later one.
+
+        A message that was only shown has no delivery; its id would settle the lease of whoever has it by now.
+        """
+        if self.receipt is None:
+            raise LocalProtocolError(f"{self!r} is not leased: it was only shown")
+        return command, self._queue.name, self.receipt
 
     @method
     def ack(self) -> Request[None]:
@@ -108,15 +117,21 @@ class QueueCalls(QueueMethods[D]):
     @method
     def create(
         self, *, max_depth: int = 100_000, ack_deadline_s: float | None = None, ack_deadline_ms: int | None = None,
-        max_retries: int = 3, priority: int = 5, prefetch_limit: int | None = None,
+        max_retries: int = 3, priority: int = 5, prefetch_limit: int | None = None, backoff: str | None = None,
+        backoff_ms: int | None = None, backoff_max_ms: int | None = None, jitter: int | None = None,
     ) -> Request[bool]:  # fmt: skip
         """Create the queue; return False if it exists, which keeps its parameters. The ack deadline is 30 s by default.
 
-        `prefetch_limit` is the number of messages that one consumer may hold; by default there is no limit.
+        `prefetch_limit` is the number of messages that one consumer may hold; by default there is no limit. With a
+        `backoff` ("FIXED", "LINEAR" or "EXPONENTIAL") a failed message waits `backoff_ms`, so many times as long as it
+        has failed, or twice as long after each failure; at most `backoff_max_ms`, less up to `jitter` percent.
         """
         deadline = either(ack_deadline_s=in_ms(seconds=ack_deadline_s), ack_deadline_ms=ack_deadline_ms)
         limits: Words = (max_depth, 30_000 if deadline is None else deadline, max_retries, priority)
-        return Request(("QUEUE.CREATE", self.name, *limits, *option("PREFETCH", prefetch_limit)), flag)
+        waits: Words = (
+            *option("BACKOFF", backoff, backoff_ms), *option("BACKOFFMAX", backoff_max_ms), *option("JITTER", jitter),
+        )  # fmt: skip
+        return Request(("QUEUE.CREATE", self.name, *limits, *option("PREFETCH", prefetch_limit), *waits), flag)
 
     @method
     def publish(

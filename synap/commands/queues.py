@@ -39,7 +39,7 @@ _NOTHING = {"message_id": None, "payload": None, "priority": None, "retry_count"
 ROWS = [
     Command(
         "queue.create", 0x0801,
-        "Create a queue, or leave an existing queue unchanged; the ack deadline is in milliseconds.",
+        "Create a queue, or leave an existing queue unchanged; the ack deadline and the back-off are in milliseconds.",
         args=(
             _QUEUE,
             Int("max_depth", default=100000, least=1),

@@ -65,6 +65,103 @@ def test_the_calls(kind: str, node: Server) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_retries_that_wait(kind: str, node: Server) -> None:
+    """In steps of 0.3 s, up to 0.6 s; what is shown is a message that is not leased."""
+
+    async def scenario(asked: Any) -> None:
+        queue = asked.queue("slow")
+        assert await got(queue.create(max_retries=3, backoff="LINEAR", backoff_ms=300, backoff_max_ms=600, jitter=0))
+        name = await got(queue.publish("x", headers={"a": 1}))
+        for wait in (300, 600, 600):
+            message = await got(queue.take("me", wait_s=5))
+            before = time.time() * 1000
+            await got(message.nack())
+            after = time.time() * 1000
+            (shown,) = await got(queue.delayed())
+            assert type(shown) is type(message) and (shown.id, shown.payload, shown.headers) == (name, b"x", {"a": 1})
+            assert before + wait - 50 <= shown.deadline <= after + wait + 50
+            with pytest.raises(LocalProtocolError, match="only shown"):
+                await got(shown.ack())
+            assert await got(queue.take("me")) is None and not shown.settled
+        message = await got(queue.take("me", wait_s=5))
+        await got(message.nack())
+        (dead,) = await got(queue.dead())
+        assert (dead.id, dead.retry_count, dead.receipt) == (name, 4, None) and await got(queue.delayed()) == []
+        assert await got(queue.cancel(name)) is False
+        later = [await got(queue.publish(f"in {delay}", delay_s=delay)) for delay in (90, 60, 120)]
+        assert [each.id for each in await got(queue.delayed())] == [later[1], later[0], later[2]]
+        assert [each.payload for each in await got(queue.delayed(1))] == [b"in 60"]
+        assert await got(queue.cancel(later[0])) is True and await got(queue.cancel(later[0])) is False
+        assert [each.id for each in await got(queue.delayed())] == [later[1], later[2]]
+        with pytest.raises(LocalProtocolError, match="BACKOFF"):
+            await got(asked.queue("other").create(backoff="FIXED"))
+        with pytest.raises(Refused):
+            await got(asked.queue("other").create(backoff="FIXED", backoff_ms=5, jitter=101))
+
+    run(kind, node.resp_port, scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_paused_queue(kind: str, node: Server) -> None:
+    """Publishing and peeking go on; the pause outlasts a kill, and whoever waits is served after it."""
+
+    async def scenario(asked: Any) -> None:
+        queue = asked.queue("jobs")
+        await got(queue.create())
+        first = await got(queue.publish("a"))
+        assert await got(queue.pause()) is True and await got(queue.pause()) is False
+        await got(queue.publish("b", priority=9))
+        assert await got(queue.take("me")) is None and await got(queue.take_many("me", 2, wait_s=0.05)) == []
+        peeked = await got(queue.peek())
+        assert [each.payload for each in peeked] == [b"b", b"a"]
+        assert (peeked[1].id, peeked[1].receipt, peeked[1].deadline) == (first, None, 0)
+        assert [each.payload for each in await got(queue.peek(1))] == [b"b"]
+        node.restart()
+        assert await got(queue.take("me", wait_s=0.05)) is None and (await got(queue.stats()))["depth"] == 2
+
+        taken: list[Any] = []
+
+        async def wait() -> None:
+            async with within(client("asyncio" if kind == "sync" else kind, node.resp_port)) as other:
+                taken.append(await got(other.queue("jobs").take("other", wait_s=10)))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            while node.info("clients")["blocked_clients"] != "1":
+                await anyio.sleep(0.01)
+            assert await got(queue.pause(resume=True)) is True
+        assert taken[0].payload == b"b" and (await got(queue.take("me"))).payload == b"a"
+        assert await got(queue.pause(resume=True)) is False
+
+    run(kind, node.resp_port, scenario, **QUICK)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_retries_after_a_kill(kind: str, node: Server) -> None:
+    """The server has the same waits, jitter included, and the next failure is counted on."""
+
+    async def scenario(asked: Any) -> None:
+        queue = asked.queue("jobs")
+        await got(queue.create(backoff="EXPONENTIAL", backoff_ms=2000, jitter=50))
+        for i in range(20):
+            await got(queue.publish(f"{i}"))
+        for message in await got(queue.take_many("me", 20)):
+            await got(message.nack())
+        before = [(each.id, each.deadline, each.retry_count) for each in await got(queue.delayed())]
+        assert len(before) == 20 and max(each[1] for each in before) - min(each[1] for each in before) > 300
+        node.restart()
+        after = [(each.id, each.deadline, each.retry_count) for each in await got(queue.delayed())]
+        assert after == before[-len(after) :], "the first ones may be ready by now"
+        message = await got(queue.take("me", wait_s=5))
+        assert message.id == before[0][0] and message.retry_count == 1
+        await got(message.nack())
+        again = [each for each in await got(queue.delayed()) if each.id == message.id]
+        assert again[0].retry_count == 2 and again[0].deadline > time.time() * 1000 + 1000
+
+    run(kind, node.resp_port, scenario, **QUICK)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_lease_is_renewed(kind: str, node: Server) -> None:
     """It ends when it is renewed no more, and then there is none to renew."""
 

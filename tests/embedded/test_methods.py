@@ -190,6 +190,59 @@ def test_queues_as_a_whole(db: synap.Database) -> None:
     assert db.queue_delete("q") is True and db.queue_delete("q") is False and db.queue_list() == []
 
 
+def test_retries_of_queues_wait(db: synap.Database) -> None:
+    assert db.queue_create("q", backoff="EXPONENTIAL", backoff_ms=40_000, backoff_max_ms=60_000, jitter=0) is True
+    name = db.queue_publish("q", "x", headers={"a": 1})
+    taken = db.queue_consume("q", "worker")
+    assert taken is not None
+    db.queue_nack("q", taken["receipt"] or "")
+    (waiting,) = db.queue_delayed("q")
+    assert waiting == taken | {"retry_count": 1, "deadline": waiting["deadline"], "receipt": None}
+    assert 35_000 < waiting["deadline"] - waiting["created_at"] < 50_000
+    assert db.queue_consume("q", "worker") is None and db.queue_peek("q") == []
+    assert db.queue_cancel("q", name) is True and db.queue_cancel("q", name) is False and db.queue_delayed("q") == []
+    for options in ({"backoff": "FIXED"}, {"backoff_ms": 5}, {"backoff": "SOON", "backoff_ms": 5},
+                    {"backoff": "FIXED", "backoff_ms": -1}, {"backoff": "FIXED", "backoff_ms": 5, "jitter": 101},
+                    {"backoff": "FIXED", "backoff_ms": 5, "backoff_max_ms": -1}):  # fmt: skip
+        with pytest.raises(synap.Fault, match=r"backoff|jitter"):
+            db.queue_create("other", **options)  # type: ignore[arg-type]
+    with refused("BAD_BACKOFF"):
+        db.queue_create("other", backoff="LINEAR", backoff_ms=(1 << 40) + 1)
+    assert db.queue_list() == ["q"] and db.queue_create("other", backoff="fixed", backoff_ms=0) is True
+
+
+def test_a_paused_queue(db: synap.Database) -> None:
+    db.queue_create("q")
+    for payload in ("a", "b", "c"):
+        db.queue_publish("q", payload)
+    assert db.queue_pause("q") is True and db.queue_pause("q") is False
+    assert db.queue_consume("q", "worker", wait_s=0.01) is None and db.queue_consume_many("q", "worker", 3) == []
+    peeked = db.queue_peek("q", 2)
+    assert [message["payload"] for message in peeked] == [b"a", b"b"] and peeked[0]["receipt"] is None
+    assert db.queue_pause("q", resume=True) is True and db.queue_pause("q", resume=True) is False
+    assert [message["payload"] for message in db.queue_consume_many("q", "worker", 5)] == [b"a", b"b", b"c"]
+    for call in (db.queue_pause, db.queue_peek, db.queue_delayed):
+        with refused("QUEUE_MISSING"):
+            call("none")
+
+
+def test_retries_go_on_in_a_database_that_is_opened_again(store: Any, tmp_path: Path) -> None:
+    with synap.open(tmp_path) as db:
+        db.queue_create("q", backoff="LINEAR", backoff_ms=100_000, jitter=30)
+        db.queue_publish_many("q", ["a", "b", "c"])
+        for message in db.queue_consume_many("q", "worker", 3):
+            db.queue_nack("q", message["message_id"])
+        before = db.queue_delayed("q")
+        assert len({message["deadline"] for message in before}) > 1
+        db.queue_pause("q")
+        db.queue_publish("q", "d")
+    with synap.open(tmp_path) as db:
+        assert db.queue_delayed("q") == before and db.queue_consume("q", "worker") is None
+        assert db.queue_pause("q", resume=True) is True
+        message = db.queue_consume("q", "worker")
+        assert message is not None and message["payload"] == b"d"
+
+
 def test_rooms(db: synap.Database) -> None:
     db.stream_create("r", max_events=3)
     with refused("ROOM_EXISTS"):

@@ -78,6 +78,37 @@ NOISE = [
 ]  # fmt: skip
 
 
+def test_a_pause_and_waits_of_retries(node: Server) -> None:
+    """A socket gets nothing from a paused queue; one that hangs up lets its message wait."""
+    queue = made(node, "ws-pause", backoff="fixed", backoff_ms=1000)
+
+    def pause(**options: bool) -> Any:
+        return node.http("POST", f"/queue/{queue}/pause", options)[1]
+
+    with opened(node, f"/queue/{queue}/ws/w1") as socket:
+        heard(socket)
+        assert pause() == {"success": True, "changed": True} and pause()["changed"] is False
+        name = publish(node, queue, "first")
+        later = publish(node, queue, "urgent", priority=9)
+        assert silent(socket)
+        peeked = node.http("GET", f"/queue/{queue}/peek?count=1")[1]["messages"]
+        assert [each["message_id"] for each in peeked] == [later] and peeked[0]["receipt"] is None
+        assert pause(resume=True)["changed"] is True
+        assert [heard(socket)["message_id"] for _ in range(2)] == [later, name]
+        told(socket, command="ack", message_id=later)
+        eventually(lambda: stats(node, queue)["acked"] == 1)
+    delayed = eventually(lambda: node.http("GET", f"/queue/{queue}/delayed")[1]["messages"])
+    assert [(each["message_id"], each["retry_count"]) for each in delayed] == [(name, 1)]
+    with opened(node, f"/queue/{queue}/ws/w2") as socket:
+        heard(socket)
+        assert heard(socket)["retry_count"] == 1
+        told(socket, command="nack", message_id=name)
+        eventually(lambda: stats(node, queue)["delayed"] == 1)
+        cancelled = [node.http("POST", f"/queue/{queue}/cancel", {"message_id": name})[1] for _ in range(2)]
+        assert cancelled == [{"success": True, "cancelled": True}, {"success": True, "cancelled": False}]
+        assert silent(socket, 1.2)
+
+
 @pytest.mark.parametrize("path", ["/queue/{}/ws/w1", "/stream/{}/ws/s1", "/pubsub/ws?topics={}"])
 def test_what_is_no_command_is_told_so(node: Server, path: str) -> None:
     """Every message that is not understood has its answer, and the socket goes on."""

@@ -15,7 +15,10 @@ NOTHING: Any = object()
 
 
 class Message(TypedDict):
-    """A leased message, to be acked or nacked before `deadline` (ms since 1970)."""
+    """A leased message, to be acked or nacked before `deadline` (ms since 1970).
+
+    Of a message that is only shown, `deadline` is 0, or the time at which it is ready if it is delayed.
+    """
 
     message_id: str
     payload: bytes
@@ -25,7 +28,7 @@ class Message(TypedDict):
     headers: Any  # as published; bytes if they were text that is no JSON
     created_at: int
     deadline: int
-    receipt: str | None  # of this delivery, for `queue_ack`, `queue_nack` and `queue_renew`; a dead letter has none
+    receipt: str | None  # of this delivery, for `queue_ack`, `queue_nack` and `queue_renew`; None if it is only shown
 
 
 class Event(TypedDict):

@@ -18,14 +18,18 @@ class QueueMethods(RowMethods):
 
     def queue_create(self, queue: str, *, max_depth: int | None = None, ack_deadline_s: float | None = None,
                      ack_deadline_ms: int | None = None, max_retries: int | None = None, priority: int | None = None,
-                     prefetch_limit: int | None = None) -> bool:  # fmt: skip
+                     prefetch_limit: int | None = None, backoff: str | None = None, backoff_ms: int | None = None,
+                     backoff_max_ms: int | None = None, jitter: int | None = None) -> bool:  # fmt: skip
         """Create a queue; return False if it exists, which keeps its parameters. The settings give the defaults.
 
-        `prefetch_limit` is the number of messages that one consumer may hold; by default there is no limit.
+        `prefetch_limit` is the number of messages that one consumer may hold; by default there is no limit. With a
+        `backoff` ("FIXED", "LINEAR" or "EXPONENTIAL") a failed message waits `backoff_ms`, so many times as long as it
+        has failed, or twice as long after each failure; at most `backoff_max_ms`, less up to `jitter` percent.
         """
         deadline = either(ack_deadline_s=in_ms(seconds=ack_deadline_s), ack_deadline_ms=ack_deadline_ms)
         fields = given(ack_deadline_ms=deadline, max_depth=max_depth, default_max_retries=max_retries,
-                       default_priority=priority, prefetch_limit=prefetch_limit)  # fmt: skip
+                       default_priority=priority, prefetch_limit=prefetch_limit, backoff=backoff,
+                       backoff_ms=backoff_ms, backoff_max_ms=backoff_max_ms, jitter=jitter)  # fmt: skip
         return bool(self.call("queue.create", queue=queue, **fields))
 
     def queue_publish(self, queue: str, payload: str | bytes, *, priority: int | None = None,

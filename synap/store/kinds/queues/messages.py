@@ -217,15 +217,11 @@ def delay(words, octets, queue, message, due):
 @kernel
 def delay_as(words, octets, queue, message, due):
     """Put a message with its SERIAL into the heap of delayed ones until `due`; return False without memory."""
-    block, capacity = timers.grow(words, octets, words[queue + DELAYED], words[queue + DELAYED_COUNT],
-                              words[queue + DELAYED_CAPACITY])  # fmt: skip
-    if block == 0:
+    if not make_places(words, octets, queue, 1):
         return False
-    words[queue + DELAYED] = block
-    words[queue + DELAYED_CAPACITY] = capacity
     words[message + STATE] = (words[message + STATE] & ~np.int64(0xFF)) | IS_DELAYED
     words[message + DEADLINE] = due
-    heaps.push(words, block, words[queue + DELAYED_COUNT], due, message, PLACE, SERIAL)
+    heaps.push(words, words[queue + DELAYED], words[queue + DELAYED_COUNT], due, message, PLACE, SERIAL)
     words[queue + DELAYED_COUNT] += 1
     return True
 
@@ -372,7 +368,7 @@ def fail(words, octets, queue, message, again, now):
     """Count a failed delivery: move the message to the end of its priority, or to the dead letters, or delay it.
 
     It becomes a dead letter if `again` is False, or if it has failed more often than its retry limit. It is delayed in
-    a queue with a back-off, for which `has_place_for_delay` has made sure that there is memory.
+    a queue with a back-off, whose heap has a place for each leased message (`places_wanted`).
     """
     end_hold(words, octets, queue, message)
     words[message + STATE] += 1 << FAILURES_SHIFT
@@ -392,11 +388,26 @@ def fail(words, octets, queue, message, again, now):
 
 
 @kernel
-def has_place_for_delay(words, octets, queue):
-    """Make sure that all leased messages of a queue with a back-off, and one more, may be delayed; return False without
-    memory."""
-    wanted = words[queue + DELAYED_COUNT] + words[queue + LEASED_COUNT] + 1
-    while words[queue + BACKOFF] and words[queue + DELAYED_CAPACITY] < wanted:
+def places_wanted(words, queue, more):
+    """Return how many places the heap of delayed messages must have before `more` messages are delayed or leased.
+
+    In a queue with a back-off each leased message has a place, as it may fail while there is no memory.
+    """
+    leased = words[queue + LEASED_COUNT] if words[queue + BACKOFF] else 0
+    return words[queue + DELAYED_COUNT] + leased + more
+
+
+@kernel
+def lacks_place(words, queue):
+    """Return True if there is no memory for the place of one more delayed message."""
+    return timers.lacks_memory(words, places_wanted(words, queue, 0), words[queue + DELAYED_CAPACITY])
+
+
+@kernel
+def make_places(words, octets, queue, more):
+    """Let the heap of delayed messages have the places that `more` messages want; return False without memory."""
+    wanted = places_wanted(words, queue, more)
+    while words[queue + DELAYED_CAPACITY] < wanted:
         capacity = words[queue + DELAYED_CAPACITY]
         block, capacity = timers.grow(words, octets, words[queue + DELAYED], capacity, capacity)
         if block == 0:
@@ -404,3 +415,9 @@ def has_place_for_delay(words, octets, queue):
         words[queue + DELAYED] = block
         words[queue + DELAYED_CAPACITY] = capacity
     return True
+
+
+@kernel
+def make_places_for_leases(words, octets, queue, more):
+    """Do what `make_places` does before `more` messages are leased, which a queue without a back-off never delays."""
+    return words[queue + BACKOFF] == 0 or make_places(words, octets, queue, more)

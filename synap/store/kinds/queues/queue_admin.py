@@ -46,10 +46,10 @@ from synap.store.kinds.queues.messages import (
     end_delay,
     fail,
     forget,
-    has_place_for_delay,
     hold,
     locate_message,
     make_message,
+    make_places_for_leases,
     make_queue,
     open_queue,
     set_state,
@@ -352,6 +352,8 @@ def load_message(words, octets, tape, now, reply):
         if words[message + STATE] & 0xFF == IS_LEASED:
             start = text_at(words, tape, slots.QUEUE_LOAD_MESSAGE_CONSUMER_ID)
             size = text_size(words, tape, slots.QUEUE_LOAD_MESSAGE_CONSUMER_ID)
-            if not has_place_for_delay(words, octets, queue) or not hold(words, octets, queue, message, start, size):
+            if not make_places_for_leases(words, octets, queue, 0):
+                return BROKEN
+            if not hold(words, octets, queue, message, start, size):
                 return BROKEN
     return DONE | CHANGED if set_timer(words, octets, queue) else BROKEN

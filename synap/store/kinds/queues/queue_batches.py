@@ -32,6 +32,7 @@ from synap.store.kinds.queues.messages import (
     forget,
     headers_size,
     locate_message,
+    make_places_for_leases,
     open_queue,
     set_timer,
 )
@@ -228,6 +229,8 @@ def consume(words, octets, tape, now, reply):
     if not fits(words, 1 + MESSAGE_ITEMS, total):
         return FULL
     if limits.lacks_aside(words, count * RECEIPT_MAX) or not timers.reserve(words, octets, queue):
+        return OUT_OF_MEMORY
+    if not make_places_for_leases(words, octets, queue, count):
         return OUT_OF_MEMORY
     texts = arena.allocate(words, (count * RECEIPT_MAX + WORD - 1) >> 3)
     if texts == 0:

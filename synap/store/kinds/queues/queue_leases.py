@@ -5,8 +5,6 @@ failures the message becomes a dead letter, else it goes to the end of its prior
 queue. A nack that does not ask for another delivery makes it a dead letter at once.
 """
 
-
-
 from synap.compiler.jit import kernel
 from synap.kernels.spans import same
 from synap.store.kinds.queues.message_ids import (

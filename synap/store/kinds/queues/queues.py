@@ -25,7 +25,6 @@ from synap.store.kinds.queues.messages import (
     BACKOFF_MS,
     CONSUMED,
     DEADLINE,
-    DELAYED_CAPACITY,
     DELAYED_COUNT,
     DELIVERIES_SHIFT,
     DEPTH_MAX,
@@ -47,10 +46,11 @@ from synap.store.kinds.queues.messages import (
     add_parts,
     deliveries_of,
     find_holder,
-    has_place_for_delay,
     headers_size,
     hold,
+    lacks_place,
     locate_message,
+    make_places_for_leases,
     make_queue,
     open_queue,
     set_state,
@@ -230,7 +230,7 @@ def publish(words, octets, tape, now, reply):
     if free_places(words, queue) <= 0:
         return QUEUE_FULL
     due = now + words[tape + slots.QUEUE_PUBLISH_DELAY] if words[tape + slots.QUEUE_PUBLISH_HAS_DELAY] else 0
-    if due and timers.lacks_memory(words, words[queue + DELAYED_COUNT], words[queue + DELAYED_CAPACITY]):
+    if due and lacks_place(words, queue):
         return OUT_OF_MEMORY
     id_a, id_b = new_id(words)
     message = added(words, octets, tape, queue, id_a, id_b, due, now, h, reply)
@@ -307,7 +307,7 @@ def first_ready(words, queue):
 @kernel
 def lease(words, octets, queue, message, start, size, now):
     """Lease a ready message to the consumer with this name; return False without memory."""
-    if not has_place_for_delay(words, octets, queue) or not hold(words, octets, queue, message, start, size):
+    if not make_places_for_leases(words, octets, queue, 1) or not hold(words, octets, queue, message, start, size):
         return False
     words[message + HEADERS] += 1 << DELIVERIES_SHIFT
     words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
