@@ -8,7 +8,7 @@ for AsyncClient.
     rooms, topics, batches
     flows                        flows: the order of effects, retries and iterators, without waiting
     sync_runner, async_runner    connections, and how flows are carried out
-    sync, async_client           the clients
+    sync, async_client           the clients, with sync_batches and async_batches
 """
 
 from importlib import import_module

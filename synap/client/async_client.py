@@ -21,11 +21,11 @@ from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 import anyio
 
-from synap.client.async_runner import Connection, Pool, Runner
-from synap.client.batches import Batch
+from synap.client.async_batches import AsyncPipeline, AsyncTransaction
+from synap.client.async_runner import Pool, Runner
 from synap.client.calls import D
-from synap.client.errors import Conflict, Refused, is_busy
-from synap.client.flows import Exchange, Flow, calling, scanning
+from synap.client.errors import is_busy
+from synap.client.flows import Flow, calling, scanning
 from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
@@ -218,99 +218,6 @@ class AsyncTopic(TopicCalls[D], Awaiting):
 
     async def _carry(self, request: Request[T]) -> T:
         return await self._owner._carry(request)
-
-
-class AsyncPipeline(Batch[D]):
-    """Calls sent together when the block is left, or by `send()`."""
-
-    def __init__(self, client: "AsyncClient[D]", repeat: bool) -> None:
-        super().__init__(client.options, repeat, whole=False)
-        self._runner = client._runner
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        if kind is None:
-            await self.send()
-
-    async def send(self, *, raise_refused: bool = True) -> list[Any]:
-        """Send the calls collected so far and return the results in order.
-
-        All calls are carried out. Then the first refusal is raised, unless `raise_refused` is False.
-        """
-        self.results = await self._runner.run(self._flow(False))
-        for result in self.results:
-            if raise_refused and isinstance(result, Refused):
-                raise result
-        return self.results
-
-
-class AsyncPinned(Keys[D], Awaiting):
-    """Calls made at once, over the connection that watches the keys."""
-
-    def __init__(self, options: Options, runner: Runner) -> None:
-        self.options = options
-        self._runner = runner
-
-    async def _carry(self, request: Request[T]) -> T:
-        return await self._runner.run(calling(request, self.options, False, 1))
-
-
-class AsyncTransaction(Batch[D]):
-    """Calls carried out atomically when the block is left; `now` makes calls at once, to read the watched keys."""
-
-    def __init__(self, client: "AsyncClient[D]", watch: Sequence[Word]) -> None:
-        super().__init__(client.options, False, whole=True)
-        self._pool = client._pool
-        self._runner = client._runner
-        self._watch = tuple(watch)
-        self._connection: Connection | None = None
-
-    @property
-    def now(self) -> AsyncPinned[D]:
-        """The client's calls, made at once and outside of the transaction."""
-        return AsyncPinned(self.options, self._runner)
-
-    async def __aenter__(self) -> Self:
-        if self._watch:
-            self._connection = await self._pool.take()
-            self._runner = Runner(self._pool, self._connection)
-            try:
-                await self._pinned(("WATCH", *self._watch))
-            except BaseException:
-                await self._end(broken=True)
-                raise
-        return self
-
-    async def _pinned(self, command: tuple[Word, ...]) -> None:
-        reply = (await self._runner.perform(Exchange([command])))[0]
-        if isinstance(reply, Refused):
-            raise reply
-
-    async def _end(self, broken: bool) -> None:
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await (self._pool.break_off if broken else self._pool.give)(connection)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        pinned, done = self._connection is not None, False
-        try:
-            if kind is None and len(self):
-                self.results = await self._runner.run(self._flow(pinned))
-                done = True
-        except Conflict:
-            done = True
-            raise
-        finally:  # EXEC has ended the watch in these two cases; otherwise the watch ends with its connection
-            await self._end(broken=not done)
-        for result in self.results if kind is None else ():
-            if isinstance(result, Refused):
-                raise result
 
 
 class AsyncClient(Keys[D], Awaiting):

@@ -2,8 +2,8 @@
 
 A pipeline is one write, and its replies come in order; other clients' calls may run between its calls. A transaction
 is sent between MULTI and EXEC, so no other call runs in between, and nothing of the transaction is carried out if a
-watched key was changed before. Both are written here once, without the waiting: `sync.py` and `async_client.py` add
-how a block is entered and left.
+watched key was changed before. Both are written here once, without the waiting: `sync_batches.py` and
+`async_batches.py` add how a block is entered and left.
 """
 
 from typing import Any

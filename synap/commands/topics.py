@@ -39,7 +39,7 @@ _SAID = Example("TOPIC.PUBLISH t posted hello KEY 21", [0, 0])
 ROWS = [
     Command(
         "topic.create", 0x1901,
-        "Create a topic: its partitions, how keys select them, and the limits of what each partition retains.",
+        "Create a topic of some partitions, and set what each partition retains; by default an hour.",
         args=(
             _TOPIC,
             AnyOrder(
@@ -122,7 +122,7 @@ ROWS = [
     Command(
         "topic.offsets", 0x1906,
         "Return for each partition the offset of the first record of a time in ms or later, the earliest and the next.",
-        args=(_TOPIC, AnyOrder(Token("TIMESTAMP", Int("timestamp_ms", least=0)))),
+        args=(_TOPIC, AnyOrder(Token("TIMESTAMP", Int("timestamp_ms")))),
         resp="TOPIC.OFFSETS", reply=Array(_OFFSETS), run="topic_reads.offsets",
         http=(Get("/topics/{topic}/offsets"),), json={"topic": "$topic", "partitions": "$reply"},
         examples=(_MADE, _SAID, Example("TOPIC.OFFSETS t", [[0, 0, 0, 1], [1, 0, 0, 0], [2, 0, 0, 0]])),
@@ -134,7 +134,7 @@ ROWS = [
         json="$reply", examples=(_MADE, _SAID, Example("TOPIC.STATS t", ...)),
     ),
     Command(
-        "topic.grow", 0x1908, "Raise the number of partitions of a topic; records stay where they are.",
+        "topic.grow", 0x1908, "Add partitions to a topic up to this number; records stay where they are.",
         args=(_TOPIC, _COUNT), resp="TOPIC.GROW", reply=INTEGER, run="topics.grow", traits=WRITES | GROWS,
         needs_words=200, http=(Post("/topics/{topic}/partitions"),),
         json={"success": True, "topic": "$topic", "num_partitions": "$reply"},

@@ -10,10 +10,11 @@ from synap.client.keys import Keys
 from synap.client.queues import MessageCalls, QueueCalls
 from synap.client.requests import Method
 from synap.client.rooms import RoomCalls
+from synap.client.topic_calls import TopicCalls
 from tests.cases import check_all
 
 ALONE = {
-    "execute", "ping", "info", "get_json", "set_json", "publish", "queues", "rooms", "stream_publish_many",
+    "execute", "ping", "info", "get_json", "set_json", "publish", "queues", "rooms", "topics", "stream_publish_many",
     "stream_read",
 }  # fmt: skip
 """Methods of the client that have no one of the same name in-process."""
@@ -22,7 +23,8 @@ ALONE = {
 def methods() -> dict[str, Any]:
     """The client's methods by the names that they have in-process."""
     found = {}
-    for prefix, owner in (("", Keys), ("queue_", QueueCalls), ("stream_", RoomCalls), ("queue_", MessageCalls)):
+    for prefix, owner in (("", Keys), ("queue_", QueueCalls), ("stream_", RoomCalls), ("queue_", MessageCalls),
+                          ("topic_", TopicCalls)):
         every = {name: getattr(owner, name) for name in dir(owner)}
         found |= {prefix + name: each.build for name, each in every.items() if isinstance(each, Method)}
     return found
@@ -35,7 +37,7 @@ def names(function: Any, *without: str) -> dict[str, Any]:
 
 def test_arguments() -> None:
     def check(name: str) -> None:
-        held = {"queue_": ("queue",), "stream_": ("room",)}.get(name[: name.find("_") + 1], ())
+        held = {"queue_": ("queue",), "stream_": ("room",), "topic_": ("topic",)}.get(name[: name.find("_") + 1], ())
         if name in ("queue_ack", "queue_nack", "queue_renew"):
             held = ("queue", "message_id", "consumer")  # a message knows them
         assert names(methods()[name], "self") == names(getattr(synap.Database, name), "self", *held)

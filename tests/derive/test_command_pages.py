@@ -6,7 +6,7 @@ import pytest
 
 from synap import Database
 from synap.client import Client
-from synap.client.sync import Queue, Room
+from synap.client.sync import Queue, Room, Topic
 from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive.command_pages import shown
@@ -31,7 +31,7 @@ def test_the_lines_of_a_reply(reply: Any, template: Template, lines: list[str]) 
 
 
 CLIENT_NAMES = {
-    "queue.list": "queues", "stream.list": "rooms",  # of the client
+    "queue.list": "queues", "stream.list": "rooms", "topic.list": "topics",  # of the client
     "queue.consume_many": "take_many",
     "queue.ack": "", "queue.nack": "", "queue.renew": "",  # of a message: see docs/client.md
     "stream.consume": "",  # of an iterator
@@ -42,7 +42,7 @@ def test_both_interfaces_have_the_methods() -> None:
     def check(row: Command) -> None:
         name, held = method_name(row), holder(row)
         assert hasattr(Database, name)
-        owner = {"queue": Queue, "room": Room}.get(held, Client)
+        owner = {"queue": Queue, "room": Room, "topic": Topic}.get(held, Client)
         short = CLIENT_NAMES.get(row.name, name.partition("_")[2] if held else name)
         assert not short or hasattr(owner, short)
 

@@ -63,6 +63,8 @@ ALL = [line for row in LINES.strip().splitlines() for line in row.split("|")]
 LOOKED_UP_TWICE = {
     "SET s x GET": "s", "GETSET s x": "s", "BZPOPMIN z 1": "z", "BZPOPMAX z 1": "z", "BZMPOP 1 1 z MIN": "z",
     "BLMOVE l new LEFT LEFT 1": "l", "BRPOPLPUSH l new 1": "l",
+    "XREAD STREAMS x 0": "x", "XREAD STREAMS x $": "x", "XREADGROUP GROUP g c STREAMS x >": "x",
+    "XREADGROUP GROUP g c STREAMS x 0": "x",
 }  # fmt: skip
 """Redis looks this key up to see it and again to change it, and counts both."""
 AGE = 100

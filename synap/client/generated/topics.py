@@ -17,5 +17,5 @@ class TopicMethods(Named[D]):
 
     @method
     def grow(self, partitions: int) -> Request[int]:
-        """Raise the number of partitions of a topic; records stay where they are. Return the number of partitions."""
+        """Add partitions to a topic up to this number; records stay where they are. Return the number of partitions."""
         return doing(whole, "TOPIC.GROW", self.name, partitions)

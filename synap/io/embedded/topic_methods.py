@@ -56,7 +56,7 @@ class TopicMethods(Calls):
         found = self.call("topic.publish_many", topic=topic, event_type=event_type, records=items)
         return [(partition, offset) for partition, offset in found]
 
-    def topic_consume(self, topic: str, partition: int, *, from_offset: int | None = None, limit: int | None = None,
+    def topic_consume(self, topic: str, partition: int, from_offset: int | None = None, *, limit: int | None = None,
                       wait_s: float | None = None) -> list[TopicRecord]:  # fmt: skip
         """Return up to `limit` records (100 by default) of a partition from an offset on, by default the earliest.
 

@@ -84,6 +84,13 @@ def set_text(words, tape, slot, start, size, mark):
 
 
 @kernel
+def set_absent(words, tape, slot):
+    """Make the text in this slot an absent one."""
+    words[tape + slot] = 0
+    words[tape + slot + 1] = 0
+
+
+@kernel
 def set_group(words, tape, slot, count, first):
     """Write the head of a group of `count` items, which start at slot `first`."""
     words[tape + slot] = count

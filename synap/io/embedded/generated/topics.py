@@ -13,7 +13,7 @@ class TopicsMethods(Calls):
         return report(self.call("topic.stats", topic=topic))
 
     def topic_grow(self, topic: str, partitions: int) -> int:
-        """Raise the number of partitions of a topic; records stay where they are. Return the number of partitions."""
+        """Add partitions to a topic up to this number; records stay where they are. Return the number of partitions."""
         return self.call("topic.grow", topic=topic, num_partitions=partitions)
 
     def topic_delete(self, topic: str) -> None:

@@ -21,7 +21,7 @@ from synap.store.kinds.topics.partitions import (
 )
 from synap.store.memory import arena, codes, frames
 from synap.store.memory.layout import MARK_BITS, WORD
-from synap.store.memory.tapes import set_group, set_text
+from synap.store.memory.tapes import set_absent, set_group, set_text
 from synap.store.records import event_logs as events
 from synap.store.records import rings
 from synap.store.records.named_records import NAME_SIZE
@@ -87,8 +87,7 @@ def dump_records(words, octets, topic, cursor, target, seq, now):
     while event and total < PIECE_BYTES and count < PIECE_ITEMS:
         sizes = words[event + events.EVENT_HEAD]
         type_size, key_size = sizes & TYPE_MASK, (sizes >> KEY_SHIFT) - 1
-        words[tape + item + slots.TOPIC_LOAD_RECORDS_RECORDS_KEY] = 0
-        words[tape + item + slots.TOPIC_LOAD_RECORDS_RECORDS_KEY + 1] = 0
+        set_absent(words, tape, item + slots.TOPIC_LOAD_RECORDS_RECORDS_KEY)
         if key_size >= 0:
             set_text(words, tape, item + slots.TOPIC_LOAD_RECORDS_RECORDS_KEY, total + type_size, key_size, 0)
         key_size = max(key_size, 0)

@@ -54,6 +54,7 @@ from synap.store.memory.tapes import (
     add_text,
     first_item,
     fits,
+    set_absent,
     set_scalar,
     text_at,
     text_mark,
@@ -255,7 +256,7 @@ def publish_many(words, octets, tape, now, reply):
         if size:
             partition = partitions.routed(words, octets, topic, text_at(words, tape, key), size)
         else:
-            words[tape + key + 1] = 0  # an empty key counts as none
+            set_absent(words, tape, key)  # an empty key counts as none
             partition = partitions.next_in_turn(words, topic)
         add_mark(words, reply, MARK_ARRAY, 2)
         add_number(words, reply, partition)
