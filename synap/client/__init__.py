@@ -5,7 +5,8 @@ for AsyncClient.
 
     machine                      RESP3 without sockets: bytes to events
     requests, keys, queues,      the request that each method makes, once for both clients
-    rooms, topics, batches
+    rooms, topic_calls, topics,
+    batches
     flows                        flows: the order of effects, retries and iterators, without waiting
     sync_runner, async_runner    connections, and how flows are carried out
     sync, async_client           the clients, with sync_batches and async_batches

@@ -1,4 +1,4 @@
-"""The base of a client's queues and rooms: a name on the server, and the client that carries out requests."""
+"""The base of a client's queues, rooms and topics: a name on the server, and the client that carries out requests."""
 
 from typing import Any, Generic
 
@@ -8,7 +8,7 @@ from synap.client.requests import text
 
 
 class Named(Generic[D]):
-    """A queue or room of the server, known by its name."""
+    """A queue, room or topic of the server, known by its name."""
 
     what = ""
     _owner: Calls[D]

@@ -1,11 +1,12 @@
-"""The client for threads: `Client`, with its queues, rooms and subscriptions.
+"""The client for threads: `Client`, with its queues, rooms, topics and subscriptions.
 
     with synap.client.connect("synap://127.0.0.1:6379") as client:
         client.set("greeting", "hello")
         for message in client.queue("jobs").consume("worker-1"):
             work(message.payload)
 
-keys.py, queues.py and rooms.py define the methods; flows.py defines the behaviour when a connection breaks.
+keys.py, queues.py, rooms.py and topic_calls.py define the methods; flows.py defines the behaviour when a connection
+breaks.
 """
 
 import copy

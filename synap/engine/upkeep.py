@@ -1,4 +1,4 @@
-"""Background work of an engine: timeouts, deleted structures, expired keys, timers of queues and rooms, free pages."""
+"""Background work of an engine: timeouts, deleted structures, expired keys, due timers, free pages."""
 
 from typing import TYPE_CHECKING
 

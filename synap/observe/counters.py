@@ -55,7 +55,7 @@ TABLE = (
     Counter("keys_expiring", "stats", "gauge", "keys with a deadline", _over(layout.KEYS_EXPIRING)),
     *(Counter(kind.folder, "stats", "gauge", kind.folder, _register(_table_of(kind) + tables.COUNT))
       for kind in NAMED),
-    Counter("timers", "stats", "gauge", "queues and rooms with a timer", _register(layout.TIMERS_COUNT)),
+    Counter("timers", "stats", "gauge", "queues, rooms and topics with a timer", _register(layout.TIMERS_COUNT)),
     Counter("evicted_keys_total", "stats", "counter", "keys removed because memory was used up",
             _register(layout.EVICTED)),
     Counter("expired_keys_total", "stats", "counter",

@@ -42,7 +42,10 @@ CALLED_BACK = ("scripts.script_calls", "scripts.library_calls", "scripts.pattern
 FACTS_TITLE, BATCHES_TITLE, SCRIPTS = "diagnostics", "batches", "scripts"
 STAGES_ASIDE = ((FACTS_TITLE, DIAGNOSTICS), (BATCHES_TITLE, BATCHES))
 """Stages of no family, and the numbers by which rows say that their calls need them."""
-TITLES = {"rooms": "event streams", "substrings": "parts of strings", "renames": "copying and renaming"}
+TITLES = {
+    "rooms": "event streams", "topics": "partitioned topics", "substrings": "parts of strings",
+    "renames": "copying and renaming",
+}  # fmt: skip
 """What a stage is called, if other than its family."""
 
 

@@ -1,4 +1,4 @@
-"""Timers: one heap of the times at which queues and rooms have something due.
+"""Timers: one heap of the times at which queues, rooms and topics have something due.
 
 A record has one timer, at the earliest of its due times (a lease that ends, a delayed message, an event that reaches
 its age limit). No record is examined before that: a thousand idle queues cost nothing. The heap is not part of the
