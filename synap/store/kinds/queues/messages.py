@@ -204,6 +204,30 @@ def end_hold(words, octets, queue, message):
 
 
 @kernel
+def has_place_for_delay(words, octets, queue):
+    """Make sure that all leased messages of a queue with a back-off, and one more, may be delayed; return False without
+    memory."""
+    wanted = words[queue + DELAYED_COUNT] + words[queue + LEASED_COUNT] + 1
+    while words[queue + BACKOFF] and words[queue + DELAYED_CAPACITY] < wanted:
+        capacity = words[queue + DELAYED_CAPACITY]
+        block, capacity = timers.grow(words, octets, words[queue + DELAYED], capacity, capacity)
+        if block == 0:
+            return False
+        words[queue + DELAYED] = block
+        words[queue + DELAYED_CAPACITY] = capacity
+    return True
+
+
+@kernel
+def lacks_place_for_delay(words, queue):
+    """Return True if one more message may not be delayed: the heap has to grow, and there is no memory."""
+    taken = words[queue + DELAYED_COUNT]
+    if words[queue + BACKOFF]:
+        taken += words[queue + LEASED_COUNT]
+    return timers.lacks_memory(words, taken, words[queue + DELAYED_CAPACITY])
+
+
+@kernel
 def delay(words, octets, queue, message, due):
     """Put a message that is in no chain into the heap of delayed ones until `due`; return False without memory.
 
@@ -216,7 +240,12 @@ def delay(words, octets, queue, message, due):
 
 @kernel
 def delay_as(words, octets, queue, message, due):
-    """Put a message with its SERIAL into the heap of delayed ones until `due`; return False without memory."""
+    """Put a message with its SERIAL into the heap of delayed ones until `due`; return False without memory.
+
+    The places of the messages that are leased, see `has_place_for_delay`, stay free.
+    """
+    if not has_place_for_delay(words, octets, queue):
+        return False
     block, capacity = timers.grow(words, octets, words[queue + DELAYED], words[queue + DELAYED_COUNT],
                               words[queue + DELAYED_CAPACITY])  # fmt: skip
     if block == 0:
@@ -389,18 +418,3 @@ def fail(words, octets, queue, message, again, now):
         return
     detach(words, queue, message)
     delay(words, octets, queue, message, now + wait)
-
-
-@kernel
-def has_place_for_delay(words, octets, queue):
-    """Make sure that all leased messages of a queue with a back-off, and one more, may be delayed; return False without
-    memory."""
-    wanted = words[queue + DELAYED_COUNT] + words[queue + LEASED_COUNT] + 1
-    while words[queue + BACKOFF] and words[queue + DELAYED_CAPACITY] < wanted:
-        capacity = words[queue + DELAYED_CAPACITY]
-        block, capacity = timers.grow(words, octets, words[queue + DELAYED], capacity, capacity)
-        if block == 0:
-            return False
-        words[queue + DELAYED] = block
-        words[queue + DELAYED_CAPACITY] = capacity
-    return True

@@ -25,7 +25,6 @@ from synap.store.kinds.queues.messages import (
     BACKOFF_MS,
     CONSUMED,
     DEADLINE,
-    DELAYED_CAPACITY,
     DELAYED_COUNT,
     DELIVERIES_SHIFT,
     DEPTH_MAX,
@@ -50,6 +49,7 @@ from synap.store.kinds.queues.messages import (
     has_place_for_delay,
     headers_size,
     hold,
+    lacks_place_for_delay,
     locate_message,
     make_queue,
     open_queue,
@@ -230,7 +230,7 @@ def publish(words, octets, tape, now, reply):
     if free_places(words, queue) <= 0:
         return QUEUE_FULL
     due = now + words[tape + slots.QUEUE_PUBLISH_DELAY] if words[tape + slots.QUEUE_PUBLISH_HAS_DELAY] else 0
-    if due and timers.lacks_memory(words, words[queue + DELAYED_COUNT], words[queue + DELAYED_CAPACITY]):
+    if due and lacks_place_for_delay(words, queue):
         return OUT_OF_MEMORY
     id_a, id_b = new_id(words)
     message = added(words, octets, tape, queue, id_a, id_b, due, now, h, reply)
