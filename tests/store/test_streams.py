@@ -16,6 +16,7 @@ from tests.support import Bench, Refusal, command
 
 ROWS = [row for row in CATALOGUE.rows if row.family == "xstream" and row.run and row.resp]
 EMPTY = ([], None, 0, b"wait")
+FIRST = [[b"00007", [[b"1-1", [b"f", b"v"]]]]]
 
 
 def did_something(row: Command, reply: object) -> bool:
@@ -70,3 +71,24 @@ def test_claims_in_any_order_are_made_once_each(store: type[Bench]) -> None:
     assert bench.ask("XPENDING x g")[3] == [[b"b", b"20000"]]
     again = bench.ask(["XCLAIM", "x", "g", "c", "0", *ids[7:3:-1], *ids[:6], "JUSTID"])
     assert again == [*ids[7:3:-1], *ids[:6]], "without an idle time what was claimed can be claimed again"
+
+
+def test_a_read_of_many_streams_looks_at_each_once(store: type[Bench]) -> None:
+    """Looking through those before it for the same one took half a second here."""
+    bench, count = store(), 14_000
+    names = [b"%05d" % i for i in range(count)]
+    for first in range(0, count, 100):
+        some = names[first : first + 100]
+        bench.feed(b"".join(command("XGROUP", "CREATE", name, "g", "0", "MKSTREAM") for name in some))
+    bench.ask("XADD 00007 1-1 f v")
+    bench.ask("XADD 00007 2-1 f v")
+    read = ["XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS"]
+    begun = perf_counter()
+    assert bench.ask(["XREAD", "COUNT", 1, "STREAMS", *names, *[b"0"] * count]) == FIRST
+    middle = perf_counter()
+    assert bench.ask([*read, *names, *[b">"] * count]) == FIRST
+    assert perf_counter() - middle < 0.05 + 6 * (middle - begun)
+    assert bench.ask([*read, *names[7:9], *names[7:9], *[b">"] * 4]) == [[b"00007", [[b"2-1", [b"f", b"v"]]]]]
+    assert bench.ask([*read, "00007", "nowhere", ">", ">"]).args[0].startswith("NOGROUP")
+    bench.ask("XADD 00007 3-1 f v")
+    assert bench.ask([*read, "00007", ">"]) == [[b"00007", [[b"3-1", [b"f", b"v"]]]]]
