@@ -92,3 +92,14 @@ def test_a_read_of_many_streams_looks_at_each_once(store: type[Bench]) -> None:
     assert bench.ask([*read, "00007", "nowhere", ">", ">"]).args[0].startswith("NOGROUP")
     bench.ask("XADD 00007 3-1 f v")
     assert bench.ask([*read, "00007", ">"]) == [[b"00007", [[b"3-1", [b"f", b"v"]]]]]
+
+
+def test_a_deleted_entry_may_be_above_those_behind_it(store: type[Bench]) -> None:
+    """XSETID sets the last id back to the last live entry: walks pass over the deleted one."""
+    bench = store()
+    for line in ("XADD x 1-0 f v", "XADD x 2-0 f v", "XADD x 3-0 f v", "XDEL x 3-0", "XSETID x 5-0 MAXDELETEDID 1-0",
+                 "XSETID x 2-5", "XADD x 2-6 f v"):  # fmt: skip
+        bench.ask(line)
+    assert [each[0] for each in bench.ask("XREVRANGE x 2-6 -")] == [b"2-6", b"2-0", b"1-0"]
+    assert [each[0] for each in bench.ask("XREVRANGE x 2-9 2-1")] == [b"2-6"] == [bench.ask("XRANGE x 2-1 3")[0][0]]
+    assert bench.ask("XINFO STREAM x")[-1][0] == b"2-6"
