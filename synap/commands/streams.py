@@ -41,11 +41,8 @@ def _how(name: str) -> Optional:
     return Optional(Choice(name, ("=", "~")))
 
 
-def _streams(unbalanced: str) -> OneOf:
-    return OneOf(
-        "source", Token("STREAMS", Halves("streams", Key("key", "xstream", WRITE), Text("id"), fault=unbalanced)),
-        required=True,
-    )
+def _streams(key: Key, unbalanced: str) -> OneOf:
+    return OneOf("source", Token("STREAMS", Halves("streams", key, Text("id"), fault=unbalanced)), required=True)
 
 
 _TRIM = OneOf(
@@ -142,8 +139,8 @@ ROWS = [
     Command(
         "xstream.read", 0x0E08,
         "Return the entries of streams behind the given IDs; `$` is the last one. With BLOCK, wait for some, in ms.",
-        args=(AnyOrder(_COUNT, _BLOCK), _streams("UNBALANCED_STREAMS")), stray="SYNTAX", resp="XREAD", reply=_BY_STREAM,
-        run="stream_reads.read", traits=WAITS, parks="newest_ids",
+        args=(AnyOrder(_COUNT, _BLOCK), _streams(_STREAM, "UNBALANCED_STREAMS")), stray="SYNTAX", resp="XREAD",
+        reply=_BY_STREAM, run="stream_reads.read", traits=WAITS, parks="newest_ids",
         examples=(_ADDED, Example("XREAD COUNT 5 STREAMS x 0", {"x": _ONE}), Example("XREAD STREAMS x $", None)),
         python=Method(by_hand=EMBEDDED | CLIENT),
     ),
@@ -152,7 +149,7 @@ ROWS = [
         "Deliver entries of streams to a consumer of a group: new ones for the ID `>`, else those that it has pending.",
         args=(
             AnyOrder(Token("GROUP", _GROUP, _CONSUMER), _COUNT, _BLOCK, Flag("NOACK")),
-            _streams("UNBALANCED_GROUP_STREAMS"),
+            _streams(_CHANGED, "UNBALANCED_GROUP_STREAMS"),
         ),
         stray="SYNTAX", words=6, resp="XREADGROUP", reply=_BY_STREAM, run="group_reads.read_group",
         traits=WRITES | GROWS | WAITS, needs_words=200, parks="consumer",

@@ -62,6 +62,9 @@ def whole(
 
 
 GOOD: dict[str, bytes] = {
+    "deleted entry above one behind it": whole(node(1, 1, 1, b"f", 0, 3, 1, 0, b"v", 4, *ENTRY)),
+    "last id below a deleted entry": whole(node(1, 1, 1, b"f", 0, *ENTRY, 3, 1, 0, b"v", 4), last=ids(5, 1)),
+    "last id below the greatest one deleted": whole(deleted=ids(9, 10)),
     "one entry": whole(),
     "the last id is the entry's": whole(last=ids(5, 1)),
     "an id below that of its listpack, of the same ms, but for the ms": whole(
@@ -105,7 +108,6 @@ WRONG: dict[str, bytes] = {
     "id before that of its listpack": whole(node(*HEAD, 2, 0, -1, b"v", 4)),
     "id that overflows": whole(node(*HEAD, *ENTRY, begin=identity(LAST_ID, LAST_ID)), node(*HEAD, 2, 1, 0, b"v", 4)),
     "ids that do not rise": whole(node(2, 0, 1, b"f", 0, *ENTRY, *ENTRY), live=2),
-    "ids that do not rise, of deleted entries": whole(node(1, 1, 1, b"f", 0, 3, 1, 0, b"v", 4, *ENTRY)),
     "listpacks that do not rise": whole(node(*HEAD, *ENTRY), node(*HEAD, *ENTRY, begin=identity(4, 1)), live=2),
     "listpack twice": whole(node(*HEAD, *ENTRY), node(*HEAD, *ENTRY), live=2),
     "listpack that begins within another": whole(
@@ -113,8 +115,6 @@ WRONG: dict[str, bytes] = {
     ),
     "id of another size": whole(node(*HEAD, *ENTRY, begin=b"x" * 15)),
     "last id below an entry": whole(last=ids(5, 0)),
-    "last id below a deleted entry": whole(node(1, 1, 1, b"f", 0, *ENTRY, 3, 1, 0, b"v", 4), last=ids(5, 1)),
-    "last id below one deleted": whole(deleted=ids(9, 10)),
     "fewer entries added than there are": whole(added=b"\0"),
     "more entries added than can be": whole(added=GREATEST),
     "group twice": whole(groups=(group(b"\0"), group(b"\0"))),

@@ -49,3 +49,11 @@ def test_names_are_consistent(store: type[Bench]) -> None:
     assert len(names) == surfaces.resp("COMMAND", "COUNT") == len(surfaces.resp("COMMAND"))
     assert set(surfaces.resp("COMMAND", "LIST", "FILTERBY", "ACLCAT", "fast")) >= {b"get", b"ping", b"publish"}
     assert len(surfaces.resp("COMMAND", "DOCS")) == 2 * len(names)
+
+
+def test_keys_of_a_call_that_reads_are_not_written(store: type[Bench]) -> None:
+    """Beside a call with the same arguments that does write."""
+    surfaces = Surfaces()
+    for words, how in (("XREAD", [b"RO", b"access"]), ("XREADGROUP GROUP g c", [b"RW", b"update"])):
+        found = surfaces.resp(*f"COMMAND GETKEYSANDFLAGS {words} STREAMS a b 0 0".split())
+        assert found == [[b"a", how], [b"b", how]]

@@ -11,8 +11,9 @@
                  value its name | values | number of elements of this entry
 
 A chunk holds what a listpack does, and its entries have the same flags. What is read is checked as a whole: ids rise
-from entry to entry, the counts are right, and whatever is pending belongs to one consumer. Listpacks in which no entry
-lives, which XTRIM of Redis leaves behind, are left out.
+from live entry to live entry, the counts are right, and whatever is pending belongs to one consumer. Deleted entries
+may be above the last id, and above entries behind them, as XSETID sets it back. Listpacks in which no entry lives,
+which XTRIM of Redis leaves behind, are left out.
 """
 
 import struct
@@ -67,7 +68,7 @@ def reader_of(type_number: int) -> Callable[[Reader], list[Any]]:
         if type_number != LISTPACKS:
             _lengths_of_id(reader)  # the first id, which is that of the first entry
             deleted, added = _lengths_of_id(reader), reader.length()
-        if max(last, deleted) > last_id or not live <= added <= INT_MAX:
+        if last > last_id or not live <= added <= INT_MAX:
             raise reader.bad("a stream with a last id, or a number of entries, that is too low")
         parts.append((LAST, signed(last_id[0]), signed(last_id[1]), added, 0, 0, b""))
         parts.append((DELETED_ID, signed(deleted[0]), signed(deleted[1]), 0, 0, 0, b""))
@@ -83,7 +84,7 @@ def reader_of(type_number: int) -> Callable[[Reader], list[Any]]:
 
 
 def _chunks(reader: Reader) -> tuple[list[Part], Id | None, Id]:
-    """Return the chunks of the listpacks at the reader's place, the id of the first live entry, and of the last one."""
+    """Return the chunks of the listpacks at the reader's place, the ids of the first and of the last live entry."""
     parts: list[Part] = []
     first: Id | None = None
     last = NO_ID
@@ -93,10 +94,11 @@ def _chunks(reader: Reader) -> tuple[list[Part], Id | None, Id]:
             raise reader.bad("a listpack whose ids do not rise")
         room, at = reader.room, reader.at
         elements = reader.counted(packed.listpack(reader.text(), at))
-        part, its_first, last = _chunk(_Elements(reader, elements), master)
+        part, its_first, its_last = _chunk(_Elements(reader, elements), master)
         reader.room = room
         if its_first is None:
             continue
+        last = its_last
         reader.spend(len(part[-1]))
         parts.append(part)
         first = first or its_first
@@ -136,7 +138,7 @@ class _Elements:
 
 
 def _chunk(elements: _Elements, master: Id) -> tuple[Part, Id | None, Id]:
-    """Return the chunk with the entries of a listpack, and the ids of the first live entry and of the last one."""
+    """Return the chunk with the entries of a listpack, and the ids of its first and of its last live entry."""
     live, deleted, width = elements.number(), elements.number(), elements.count()
     names = elements.take(width)
     if elements.number() != 0:
@@ -145,11 +147,12 @@ def _chunk(elements: _Elements, master: Id) -> tuple[Part, Id | None, Id]:
     first, last = None, NO_ID
     while elements.at < len(elements.texts):
         found, flags, _, _ = entry = _entry(elements, master, width)
+        entries.append(entry)
+        if flags & DELETED:
+            continue
         if found <= last:
             elements.bad("ids that do not rise")
-        if first is None and not flags & DELETED:
-            first = found
-        entries.append(entry)
+        first = first or found
         last = found
     if live != sum(not entry[1] & DELETED for entry in entries) or live + deleted != len(entries):
         elements.bad("other numbers of entries")
@@ -157,7 +160,7 @@ def _chunk(elements: _Elements, master: Id) -> tuple[Part, Id | None, Id]:
     size = packed.LISTPACK_HEAD + 1 + HEAD_ELEMENTS * len(packed.integer_element(0))
     size += len(packed.integer_element(width)) + _packed_size(names) + sum(entry[3] for entry in entries)
     part = (CHUNK, signed(master[0]), signed(master[1]), live, len(entries), size, strip)
-    return part, first, max(last, master)
+    return part, first, last
 
 
 def _entry(elements: _Elements, master: Id, width: int) -> tuple[Id, int, bytes, int]:

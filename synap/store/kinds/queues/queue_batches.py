@@ -210,7 +210,9 @@ def places_of(words, octets, queue, start, size, count):
 def consume(words, octets, tape, now, reply):
     """Lease the first messages of the highest priorities; reply with ITEM: an array of maps, as `queue.consume` does.
 
-    Without any, return EMPTY or WAIT. A message that would make the reply too large stays ready.
+    Without any, return EMPTY or WAIT. A message that would make the reply too large stays ready, and so does one for
+    whose lease there is no memory. How many these are depends on the caller and on this node, so the log then gets a
+    call for as many as were leased.
     """
     count = words[tape + slots.QUEUE_CONSUME_MANY_COUNT]
     if count < 1:
@@ -240,9 +242,7 @@ def consume(words, octets, tape, now, reply):
     add_mark(words, reply, MARK_ARRAY, 0)
     at = texts * WORD
     taken = 0
-    while taken < count:
-        if not lease(words, octets, queue, message, start, name_size, now):
-            return BROKEN
+    while taken < count and lease(words, octets, queue, message, start, name_size, now):
         at = put_delivery(words, octets, reply, message, at)
         taken += 1
         if taken == count:
@@ -251,8 +251,18 @@ def consume(words, octets, tape, now, reply):
         total += (words[message + PAYLOAD] >> MARK_BITS) + headers_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX
         if not fits(words, 1 + MESSAGE_ITEMS * (taken + 1), total):
             break
+    if taken == 0:
+        return OUT_OF_MEMORY
     words[reply + 2] = taken
-    return ITEM | CHANGED if set_timer(words, octets, queue) else BROKEN
+    if not set_timer(words, octets, queue):
+        return BROKEN
+    if taken == count:
+        return ITEM | CHANGED
+    decided.begin(words, codes.QUEUE_CONSUME_MANY, words[tape - 2], slots.QUEUE_CONSUME_MANY_SLOTS)
+    for slot in (slots.QUEUE_CONSUME_MANY_QUEUE, slots.QUEUE_CONSUME_MANY_CONSUMER_ID):
+        decided.put_argument(words, octets, slot, tape, slot)
+    decided.put_number(words, slots.QUEUE_CONSUME_MANY_COUNT, taken)
+    return ITEM | CHANGED | DECIDED_BIT
 
 
 @kernel

@@ -6,6 +6,9 @@
 A *place* is where an entry lies: the number of its chunk in the ring and the octet of the entry. The octet is 0 where
 there is no entry. A walk backwards keeps the octets of the entries of its chunk in a block, as an entry does not tell
 where the one before it begins.
+
+The ids of live entries rise. That of a deleted one may be above those behind it: XSETID may set the last id of a stream
+back to the last live one.
 """
 
 from synap.compiler.jit import kernel, outlined
@@ -173,9 +176,9 @@ def live_places(words, octets, root, i, ms, seq, places):
     count = 0
     while at < end:
         flags, its_ms, its_seq, behind = read_head(words, octets, chunk, at)
-        if ids.compare(its_ms, its_seq, ms, seq) > 0:
-            break
         if not flags & DELETED:
+            if ids.compare(its_ms, its_seq, ms, seq) > 0:
+                break
             words[places + count] = at
             count += 1
         at = chunks.skip_fields(octets, flags, behind, names)
@@ -193,9 +196,9 @@ def last_at(words, octets, root, ms, seq):
         end = chunks.end_of(words, chunk)
         while at < end:
             flags, its_ms, its_seq, behind = read_head(words, octets, chunk, at)
-            if ids.compare(its_ms, its_seq, ms, seq) > 0:
-                break
             if not flags & DELETED:
+                if ids.compare(its_ms, its_seq, ms, seq) > 0:
+                    break
                 found = at
             at = chunks.skip_fields(octets, flags, behind, names)
         if found:

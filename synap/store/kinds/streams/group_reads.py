@@ -5,7 +5,6 @@ than once: then the first pass passes over what its earlier items will have deli
 """
 
 from synap.compiler.jit import kernel, outlined
-from synap.kernels.spans import same
 from synap.store.kinds.streams import entries, entry_replies, groups, ids, names
 from synap.store.kinds.streams.entries import LENGTH
 from synap.store.kinds.streams.entry_replies import refusal_of
@@ -16,6 +15,7 @@ from synap.store.kinds.streams.groups import (
     GROUP_LAST_MS,
     GROUP_LAST_SEQ,
     PENDING_BYTES,
+    TAKEN,
     TIME,
 )
 from synap.store.kinds.streams.stream_groups import (
@@ -46,7 +46,7 @@ from synap.store.memory.refusals import (
     OUT_OF_MEMORY,
     WRONG_TYPE,
 )
-from synap.store.memory.tapes import add_mark, add_no_array, first_item, fits, set_scalar, text_at, text_size
+from synap.store.memory.tapes import add_mark, add_no_array, first_item, fits, set_scalar, text_size
 from synap.store.records import key_access, keyspace, trees
 from synap.store.records.key_access import MISSING, OTHER_KIND
 from synap.store.slots import streams as slots
@@ -208,17 +208,11 @@ def deliver(words, octets, root, group, consumer, most, pends, now):
 
 
 @kernel
-def taken_before(words, octets, tape, item, i):
-    """Return how many items before item i of a XREADGROUP take what is new in the same stream."""
-    slot = item + i * slots.XSTREAM_READGROUP_STREAMS_STRIDE + slots.XSTREAM_READGROUP_STREAMS_KEY
-    start, size = text_at(words, tape, slot), text_size(words, tape, slot)
-    count = 0
-    for j in range(i):
-        other = item + j * slots.XSTREAM_READGROUP_STREAMS_STRIDE
-        key = other + slots.XSTREAM_READGROUP_STREAMS_KEY
-        if text_size(words, tape, key) == size and same(octets, text_at(words, tape, key), start, size):
-            count += wanted(words, octets, tape, other)[0] == NEW
-    return count
+def forget_taken(words, octets, tape, now, item, streams):
+    """Take back what `put_deliveries` has noted in the groups."""
+    for i in range(streams):
+        _, group = named_by(words, octets, tape, item + i * slots.XSTREAM_READGROUP_STREAMS_STRIDE, now)
+        words[group + TAKEN] = 0
 
 
 @kernel
@@ -237,16 +231,20 @@ def new_behind(words, octets, root, group, taken, most):
 @kernel
 def put_deliveries(words, octets, tape, now, reply, item, streams, most):
     """Write what a XREADGROUP delivers, and change nothing: return (number of streams, new entries, octet behind the
-    last text or what `put_id` returns instead, bytes)."""
+    last text or what `put_id` returns instead, bytes).
+
+    If it names several streams, TAKEN has to be set back.
+    """
     text_at = text_end = total = served = new = 0
     for i in range(streams):
         slot = item + i * slots.XSTREAM_READGROUP_STREAMS_STRIDE
         key = slot + slots.XSTREAM_READGROUP_STREAMS_KEY
         what, ms, seq = wanted(words, octets, tape, slot)
         root, group = named_by(words, octets, tape, slot, now)
-        taken = taken_before(words, octets, tape, item, i)
+        taken = words[group + TAKEN]
         chunk = at = 0
         if what == NEW:
+            words[group + TAKEN] += streams > 1
             chunk, at = new_behind(words, octets, root, group, taken, most)
             if at == 0:
                 continue
@@ -317,6 +315,8 @@ def read_group(words, octets, tape, now, reply):
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_BY_NAME, 0)
     served, new, text_at, total = put_deliveries(words, octets, tape, now, reply, item, streams, most)
+    if streams > 1:
+        forget_taken(words, octets, tape, now, item, streams)
     if text_at < 0:
         return refusal_of(text_at)
     if served == 0 and words[tape + slots.XSTREAM_READGROUP_HAS_BLOCK]:

@@ -1,7 +1,7 @@
 """Groups of a stream: what was delivered last, consumers, and the entries that are pending.
 
     group      name size, last delivered id, entries read (UNKNOWN: nobody knows), consumers (names.py), tree of the
-               pending, their number | name
+               pending, their number, items of the call under way that take new entries | name
     consumer   name size, seen and active (ms), tree of its pending, their number | name
     pending    ms, 8 << 8, seq with the highest byte first, consumer, time of the last delivery (ms), deliveries
 
@@ -19,7 +19,8 @@ from synap.store.records import trees
 GROUP_LAST_MS, GROUP_LAST_SEQ, READ, CONSUMERS = 1, 2, 3, 4
 GROUP_PENDING = CONSUMERS + names.LIST_WORDS  # a tree
 GROUP_PENDING_COUNT = GROUP_PENDING + trees.TREE_WORDS
-GROUP_WORDS = GROUP_PENDING_COUNT + 1
+TAKEN = GROUP_PENDING_COUNT + 1
+GROUP_WORDS = TAKEN + 1
 SEEN, ACTIVE, CONSUMER_PENDING = 1, 2, 3
 CONSUMER_PENDING_COUNT = CONSUMER_PENDING + trees.TREE_WORDS
 CONSUMER_WORDS = CONSUMER_PENDING_COUNT + 1

@@ -104,16 +104,6 @@ def strict(words, octets, tape, slot, missing):
     return what == GIVEN or what == WHOLE, ms, seq
 
 
-@outlined
-def repeats(words, octets, tape, first, stride, i, ms, seq):
-    """Return True if the id of item i of a group, whose items begin at slot `first`, is that of an earlier item."""
-    for slot in range(first, first + i * stride, stride):
-        _, other_ms, other_seq = strict(words, octets, tape, slot, 0)
-        if other_ms == ms and other_seq == seq:
-            return True
-    return False
-
-
 @kernel
 def lenient(octets, at, size, missing):
     """Return (is an id, ms, seq) of a text, for which `-` and `+` are the first and the last id."""

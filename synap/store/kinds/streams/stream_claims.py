@@ -1,7 +1,7 @@
 """Rows about what is pending in a group: XPENDING, XCLAIM and XAUTOCLAIM."""
 
 from synap.compiler.jit import kernel, outlined
-from synap.store.kinds.streams import entries, entry_replies, groups, ids, names
+from synap.store.kinds.streams import entries, entry_replies, groups, id_sets, ids, names
 from synap.store.kinds.streams.entry_replies import refusal_of
 from synap.store.kinds.streams.groups import (
     ACTIVE,
@@ -256,17 +256,22 @@ def claim(words, octets, tape, now, reply):
     add_mark(words, reply, MARK_ARRAY, 0)
     text_at = text_end = total = claimed = needed = 0
     once = 0 < idle > now - claim_time(words, tape, now)  # what is claimed is not idle enough to be claimed again
-    top_ms = top_seq = 0
+    top_ms = top_seq = named = 0
     for i in range(count):
         _, ms, seq = ids.strict(words, octets, tape, first + i * stride, 0)
-        if ids.compare(ms, seq, top_ms, top_seq) > 0:
-            top_ms, top_seq = ms, seq
-        elif once and ids.repeats(words, octets, tape, first, stride, i, ms, seq):
-            continue
         chunk, at = entries.find(words, octets, root, ms, seq)
         found = groups.find(words, octets, group, ms, seq)
         if at == 0 or (found == 0 and not forced) or (found and not may_claim(words, found, idle, now)):
             continue
+        rises = ids.compare(ms, seq, top_ms, top_seq) > 0
+        if once and (named or not rises):
+            new, named = id_sets.is_new(words, octets, tape, first, stride, i, count, named, ms, seq)
+            if named == 0:
+                return OUT_OF_MEMORY
+            if not new:
+                continue
+        if rises:
+            top_ms, top_seq = ms, seq
         text_at, text_end, total = put_claimed(
             words, octets, reply, root, ms, seq, chunk, at, just_id, text_at, text_end, total
         )
