@@ -17,6 +17,8 @@ BATCH_MAX = 10_000
 """Messages of one publish or consume of many."""
 ROOM_LIMIT_MAX = 1 << 50
 """The highest limit of a room: events, bytes, seconds."""
+SESSION_MS_MAX = 1 << 40
+"""The longest session of a member of a consumer group."""
 PARTITIONS_MAX = 4096
 """The most partitions of a topic."""
 TAPE_WORDS_MAX = 1 << 20

@@ -48,7 +48,7 @@ FAMILY_KEYS = {"kv": (b"a", b"b", b"n"), "list": (b"l", b"l2"), "set": (b"s", b"
                "xstream": (b"x", b"x2", b"x")}  # fmt: skip
 """The keys that most calls of a family name. `n` mostly holds a number. A family that is missing here uses its name."""
 SPACES = {kinds.QUEUE: (b"q", b"jobs", b"", b"q" * 70), kinds.ROOM: (b"r", b"q", b"chat", b"r" * 90),
-          kinds.TOPIC: (b"t", b"q", b"", b"t" * 50)}  # fmt: skip
+          kinds.TOPIC: (b"t", b"q", b"", b"t" * 50), kinds.GROUP: (b"cg", b"q", b"", b"cg" * 40)}  # fmt: skip
 NUMBERS = [b"0", b"1", b"-1", b"7", b"9223372036854775807", b"-9223372036854775808", b"x", b"01", b""]
 REALS = [b"0.1", b"-2.5", b"3", b"1e3", b"x", b"", b"1e400", b"10.25"]
 GLOBS = [b"*", b"k*", b"?", b"key:1*", b"[a-l]*", b"nothing"]
@@ -73,6 +73,8 @@ POOLS: dict[str, list[bytes]] = {
     "max_events": [b"0", b"1", b"50"], "max_bytes": [b"0", b"3000", b"-1"],
     "retention_secs": [b"0", b"1", b"60", b"2000000000000000"],
     "consumer_id": [b"worker", b"other", b""], "subscriber_id": [b"me", b"you", b"", b"reader" * 20],
+    "partition_count": [b"3", b"5", b"0", b"5000"], "session_ms": [b"500", b"4000", b"60000", b"0"],
+    "instance": [b"m1", b"m2", b"m3", b"", b"m" * 60],
     "num_partitions": [b"1", b"3", b"4", b"0", b"5000"], "partition_id": [b"0", b"0", b"1", b"2", b"3", b"-1"],
     "max_messages": [b"0", b"1", b"20"], "timestamp_ms": [b"0", b"1001000", b"1010000", b"-1"],
     "replication_factor": [b"1", b"-1"], "segment_bytes": [b"0", b"100000"], "event_type": [b"e", b"", b"type" * 30],
@@ -109,6 +111,7 @@ class Strategies:
             "member": self.member, "field": self.field, "ifeq": self.own, "ifne": self.own, "message_id": self.message,
             "ttl": lambda: self.time(1000, 0), "px": lambda: self.time(1, 0), "deadline": self.lease_end,
             "exat": lambda: self.time(1000, self.now), "pxat": lambda: self.time(1, self.now),
+            "member_id": self.group_member, "generation": self.generation,
             "from_offset": self.event_offset, "offset": self.offset, "start": self.position, "stop": self.position,
             "end": self.position, "index": self.position, "pivot": self.element, "min": self.bound, "max": self.bound,
             "score": self.score,
@@ -368,6 +371,18 @@ class Strategies:
         told = self._drawn.get("message_id", b"")
         ends = queue.messages[told].deadline if queue and told in queue.messages else 7
         return number(ends + self.chance.choice((0, 0, 0, 1)))
+
+    def group_member(self) -> bytes:
+        """A member of the consumer group of this call, or another name."""
+        group = self.state.groups.get(self._drawn.get("group", b""))
+        if group and group.members and self.chance.random() < 0.9:
+            return bytes(self.chance.choice(list(group.members)))
+        return self.chance.choice((b"m1", b"m2", b"none", b""))
+
+    def generation(self) -> bytes:
+        """The generation of the consumer group of this call, or one that is close."""
+        group = self.state.groups.get(self._drawn.get("group", b""))
+        return number((group.generation if group else 0) + self.chance.choice((0, 0, 0, 1, -1)))
 
     def record_offset(self) -> bytes:
         """An offset in or near the partition of this call."""

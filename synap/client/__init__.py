@@ -6,7 +6,7 @@ for AsyncClient.
     machine                      RESP3 without sockets: bytes to events
     requests, keys, queues,      the request that each method makes, once for both clients
     rooms, topic_calls, topics,
-    batches
+    group_calls, batches
     flows                        flows: the order of effects, retries and iterators, without waiting
     sync_runner, async_runner    connections, and how flows are carried out
     sync, async_client           the clients, with sync_batches and async_batches
@@ -33,13 +33,14 @@ from synap.client.key_changes import KeyChange
 from synap.client.machine import Limits
 from synap.client.options import Options
 from synap.client.rooms import Event
-from synap.client.sync import Client, KeyWatch, Message, Queue, Room, Subscription, Topic, connect
+from synap.client.sync import Client, Group, KeyWatch, Message, Queue, Room, Subscription, Topic, connect
 from synap.client.topic_calls import Offsets, Record
 from synap.client.topics import Gap, TopicMessage
 
 if TYPE_CHECKING:
     from synap.client.async_client import (
         AsyncClient,
+        AsyncGroup,
         AsyncKeyWatch,
         AsyncMessage,
         AsyncQueue,
@@ -50,16 +51,16 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "AsyncClient", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription", "AsyncTopic",
-    "Client", "ClientError", "Closed", "Conflict", "ConnectionLost", "Event", "Gap", "KeyChange", "KeyWatch", "Limits",
-    "LocalProtocolError", "Message", "NotConnected", "OffsetGone", "Offsets", "Options", "OutcomeUnknown",
+    "AsyncClient", "AsyncGroup", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription",
+    "AsyncTopic", "Client", "ClientError", "Closed", "Conflict", "ConnectionLost", "Event", "Gap", "Group", "KeyChange",
+    "KeyWatch", "Limits", "LocalProtocolError", "Message", "NotConnected", "OffsetGone", "Offsets", "Options", "OutcomeUnknown",
     "PoolExhausted", "Queue", "Record", "Refused", "RemoteProtocolError", "Room", "Subscription", "TimedOut", "Topic",
     "TopicMessage", "connect", "connect_async",
 ]  # fmt: skip
 
 _OF_TASKS = (
-    "AsyncClient", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription", "AsyncTopic",
-    "connect_async",
+    "AsyncClient", "AsyncGroup", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription",
+    "AsyncTopic", "connect_async",
 )  # fmt: skip
 
 

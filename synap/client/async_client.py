@@ -26,6 +26,7 @@ from synap.client.async_runner import Pool, Runner
 from synap.client.calls import D
 from synap.client.errors import is_busy
 from synap.client.flows import Flow, calling, scanning
+from synap.client.group_calls import GroupCalls
 from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
@@ -220,6 +221,15 @@ class AsyncTopic(TopicCalls[D], Awaiting):
         return await self._owner._carry(request)
 
 
+class AsyncGroup(GroupCalls[D], Awaiting):
+    """A consumer group of the server."""
+
+    _owner: "AsyncClient[D]"
+
+    async def _carry(self, request: Request[T]) -> T:
+        return await self._owner._carry(request)
+
+
 class AsyncClient(Keys[D], Awaiting):
     """A client of one server, for any number of tasks of one event loop.
 
@@ -283,6 +293,10 @@ class AsyncClient(Keys[D], Awaiting):
     def topic(self, name: str | bytes) -> AsyncTopic[D]:
         """Return the topic of this name; nothing is sent."""
         return AsyncTopic(self, name)
+
+    def group(self, name: str | bytes) -> AsyncGroup[D]:
+        """Return the consumer group of this name; nothing is sent."""
+        return AsyncGroup(self, name)
 
     def script(self, text: str | bytes) -> AsyncScript:
         """Return a script in Lua that is called with keys and arguments, and sent whole only if the server does not

@@ -10,6 +10,7 @@ from typing import Any
 
 from synap.client.calls import D
 from synap.client.flows import Flow, batch, transacting
+from synap.client.group_calls import GroupCalls
 from synap.client.keys import Keys
 from synap.client.options import Options
 from synap.client.queues import QueueCalls
@@ -17,7 +18,7 @@ from synap.client.requests import Batched, Later, Request, T
 from synap.client.rooms import RoomCalls
 from synap.client.topic_calls import TopicCalls
 
-__all__ = ["Batch", "BatchQueue", "BatchRoom", "BatchTopic"]
+__all__ = ["Batch", "BatchGroup", "BatchQueue", "BatchRoom", "BatchTopic"]
 
 
 class BatchQueue(QueueCalls[D], Batched):
@@ -40,6 +41,15 @@ class BatchRoom(RoomCalls[D], Batched):
 
 class BatchTopic(TopicCalls[D], Batched):
     """A topic whose calls are collected in a batch."""
+
+    _owner: "Batch[D]"
+
+    def _carry(self, request: Request[T]) -> Later[T]:
+        return self._owner._carry(request)
+
+
+class BatchGroup(GroupCalls[D], Batched):
+    """A consumer group whose calls are collected in a batch."""
 
     _owner: "Batch[D]"
 
@@ -71,6 +81,10 @@ class Batch(Keys[D], Batched):
     def topic(self, name: str | bytes) -> BatchTopic[D]:
         """Return the topic `name`, whose calls join this batch."""
         return BatchTopic(self, name)
+
+    def group(self, name: str | bytes) -> BatchGroup[D]:
+        """Return the consumer group `name`, whose calls join this batch."""
+        return BatchGroup(self, name)
 
     def _carry(self, request: Request[T]) -> Later[T]:
         later: Later[T] = Later()

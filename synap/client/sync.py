@@ -18,6 +18,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, overload
 from synap.client.calls import D
 from synap.client.errors import is_busy
 from synap.client.flows import Flow, calling, scanning
+from synap.client.group_calls import GroupCalls
 from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
@@ -209,6 +210,15 @@ class Topic(TopicCalls[D], Blocking):
         return self._owner._carry(request)
 
 
+class Group(GroupCalls[D], Blocking):
+    """A consumer group of the server."""
+
+    _owner: "Client[D]"
+
+    def _carry(self, request: Request[T]) -> T:
+        return self._owner._carry(request)
+
+
 class Client(Keys[D], Blocking):
     """A client of one server, for any number of threads.
 
@@ -270,6 +280,10 @@ class Client(Keys[D], Blocking):
     def topic(self, name: str | bytes) -> Topic[D]:
         """Return the topic of this name; nothing is sent."""
         return Topic(self, name)
+
+    def group(self, name: str | bytes) -> Group[D]:
+        """Return the consumer group of this name; nothing is sent."""
+        return Group(self, name)
 
     def script(self, text: str | bytes) -> Script:
         """Return a script in Lua that is called with keys and arguments, and sent whole only if the server does not

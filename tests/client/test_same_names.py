@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import synap
+from synap.client.group_calls import GroupCalls
 from synap.client.keys import Keys
 from synap.client.queues import MessageCalls, QueueCalls
 from synap.client.requests import Method
@@ -13,6 +14,8 @@ from synap.client.rooms import RoomCalls
 from synap.client.topic_calls import TopicCalls
 from tests.cases import check_all
 
+HELD = {"queue_": ("queue",), "stream_": ("room",), "topic_": ("topic",), "group_": ("group",)}
+"""What begins the name of a method in-process -> the argument that the client's object knows."""
 ALONE = {
     "execute", "ping", "info", "get_json", "set_json", "publish", "queues", "rooms", "topics", "stream_publish_many",
     "stream_read",
@@ -24,7 +27,7 @@ def methods() -> dict[str, Any]:
     """The client's methods by the names that they have in-process."""
     found = {}
     for prefix, owner in (("", Keys), ("queue_", QueueCalls), ("stream_", RoomCalls), ("queue_", MessageCalls),
-                          ("topic_", TopicCalls)):
+                          ("topic_", TopicCalls), ("group_", GroupCalls)):
         every = {name: getattr(owner, name) for name in dir(owner)}
         found |= {prefix + name: each.build for name, each in every.items() if isinstance(each, Method)}
     return found
@@ -37,7 +40,7 @@ def names(function: Any, *without: str) -> dict[str, Any]:
 
 def test_arguments() -> None:
     def check(name: str) -> None:
-        held = {"queue_": ("queue",), "stream_": ("room",), "topic_": ("topic",)}.get(name[: name.find("_") + 1], ())
+        held = HELD.get(name[: name.find("_") + 1], ())
         if name in ("queue_ack", "queue_nack", "queue_renew"):
             held = ("queue", "message_id", "consumer")  # a message knows them
         assert names(methods()[name], "self") == names(getattr(synap.Database, name), "self", *held)

@@ -6,7 +6,7 @@ import pytest
 
 from synap import Database
 from synap.client import Client
-from synap.client.sync import Queue, Room, Topic
+from synap.client.sync import Group, Queue, Room, Topic
 from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive.command_pages import shown
@@ -42,7 +42,7 @@ def test_both_interfaces_have_the_methods() -> None:
     def check(row: Command) -> None:
         name, held = method_name(row), holder(row)
         assert hasattr(Database, name)
-        owner = {"queue": Queue, "room": Room, "topic": Topic}.get(held, Client)
+        owner = {"queue": Queue, "room": Room, "topic": Topic, "group": Group}.get(held, Client)
         short = CLIENT_NAMES.get(row.name, name.partition("_")[2] if held else name)
         assert not short or hasattr(owner, short)
 

@@ -9,6 +9,7 @@ import pytest
 
 import synap
 from synap.client.calls import Calls
+from synap.client.group_calls import GroupCalls
 from synap.client.keys import Keys
 from synap.client.queues import QueueCalls
 from synap.client.requests import Blocking
@@ -36,7 +37,8 @@ HAND_WRITTEN = (methods, queue_methods, script_methods, stream_methods, topic_me
 
 def owner_of(row: Command) -> type[Any]:
     """The class of the client that has the row's method."""
-    return {"": Keys, "queue": QueueCalls, "room": RoomCalls, "topic": TopicCalls}[holder(row)]
+    return {"": Keys, "queue": QueueCalls, "room": RoomCalls, "topic": TopicCalls,
+            "group": GroupCalls}[holder(row)]
 
 
 def client_name(row: Command) -> str:

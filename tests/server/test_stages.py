@@ -23,6 +23,7 @@ CALLS = {
     "rooms": ("STREAM.CREATE r", b"OK"), "hashes": ("HSET h f v", 1), "bitmaps": ("SETBIT b 7 1", 0),
     "zsets": ("ZADD z 1 x", 1), "sorting": ("SORT s ALPHA STORE y", 1),
     "hyperloglog": ("PFADD p x", 1), "streams": ("XADD x 1-1 f v", b"1-1"),
+    "memberships": ("GROUP.CREATE g t 3", b"OK"),
     "topics": ("TOPIC.CREATE t PARTITIONS 1", [b"num_partitions", 1, b"replication_factor", 1]),
     "geo": ("GEOADD g 13 38 x", 1), "scripts": ("SCRIPT EXISTS x", [0]),
     "libraries": ("FUNCTION KILL", Refusal("NOTBUSY No scripts in execution right now.")),

@@ -32,7 +32,7 @@ OUT = layout.OUT * layout.WORD
 SMALL_LIMITS = (layout.HASH_ENTRIES_MAX, layout.SET_ENTRIES_MAX, layout.SET_INTEGERS_MAX, layout.ZSET_ENTRIES_MAX)
 UNORDERED = {
     "function.texts", "set.members", "set.inter", "set.union", "set.diff", "hash.keys", "hash.vals", "key.match",
-    "key.list", "queue.list", "stream.list", "topic.list",
+    "key.list", "queue.list", "stream.list", "topic.list", "group.list",
 }  # fmt: skip
 
 
@@ -322,6 +322,9 @@ class Differential:
             self.batch([[b"STREAM.STATS", name], [b"STREAM.CONSUME", name, b"all", b"LIMIT", b"1000000"]])
         for name in sorted(self.state.topics):
             self.batch([[b"TOPIC.STATS", name], [b"TOPIC.READ", name, b"LIMIT", b"1000000"]])
+        for name in sorted(self.state.groups):
+            members = [[b"GROUP.ASSIGNMENT", name, member] for member in self.state.groups[name].members]
+            self.batch([[b"GROUP.STATS", name], [b"GROUP.OFFSETS", name], *members])
 
 
 def digest(bench: Bench) -> list[int]:

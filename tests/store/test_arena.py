@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from synap.ranges import TAPE_WORDS_MAX
+from synap.store.kinds.memberships import group_members
 from synap.store.kinds.queues import messages
 from synap.store.kinds.rooms import rooms
 from synap.store.kinds.table import NAMED
@@ -45,7 +46,7 @@ def every_table(bench: Bench) -> list[int]:
 
 
 def every_block(bench: Bench) -> list[int]:
-    """The blocks of queues, rooms and topics, and of what is in them, without slots of tables."""
+    """The blocks of queues, rooms, topics and groups, and of what is in them, without slots of tables."""
     found = [bench[layout.TIMERS]]
     for slot in walks.table(bench, layout.QUEUES):
         queue = slot & REF_MASK
@@ -60,6 +61,11 @@ def every_block(bench: Bench) -> list[int]:
         found += [topic, logs]
         for i in range(bench[topic + partitions.COUNT]):
             found += blocks_of_log(bench, logs + i * events.LOG_WORDS)
+    for slot in walks.table(bench, layout.GROUPS):
+        group = slot & REF_MASK
+        array, count = bench[group + group_members.MEMBERS], bench[group + group_members.MEMBERS_COUNT]
+        found += [group, array, bench[group + group_members.PARTITIONS], bench[group + group_members.TOPIC]]
+        found += [bench[array + i] for i in range(count)]
     return found
 
 
@@ -80,8 +86,9 @@ def blocks(bench: Bench, refs: list[int]) -> Counter[int]:
 
 
 def empty(ways: Differential) -> None:
-    """Remove all keys, one queue, one room and one topic, and what upkeep still had to take apart."""
-    ways.batch([[b"FLUSHALL"], [b"QUEUE.DELETE", b"q"], [b"STREAM.DELETE", b"r"], [b"TOPIC.DELETE", b"q"]])
+    """Remove all keys, one queue, room, topic and group, and what upkeep still had to take apart."""
+    deleted = [[b"QUEUE.DELETE", b"q"], [b"STREAM.DELETE", b"r"], [b"TOPIC.DELETE", b"q"], [b"GROUP.DELETE", b"q"]]
+    ways.batch([[b"FLUSHALL"], *deleted])
     ways.lazyfree(BUDGET)
     assert ways.lane[layout.LAZYFREE] == ways.lane[layout.LAZYFREE_COUNT] == 0
 
@@ -110,6 +117,8 @@ def test_every_page_is_in_one_place(store: type[Bench], seed: int) -> None:
         ways.batch([[b"STREAM.DELETE", name]])
     for name in list(ways.state.topics):
         ways.batch([[b"TOPIC.DELETE", name]])
+    for name in list(ways.state.groups):
+        ways.batch([[b"GROUP.DELETE", name]])
     ways.lazyfree(BUDGET)
     left = Counter(walks.pages(ways.lane)).total()
     assert left == blocks(ways.lane, every_table(ways.lane)).total() + 1  # the heap of timers

@@ -149,7 +149,8 @@ class Little:
         """Remove everything: no block is left in the one heap that is free in the other."""
         ways = self.ways
         ways.batch([[b"FLUSHALL"]])
-        named = {b"QUEUE": ways.state.queues, b"STREAM": ways.state.rooms, b"TOPIC": ways.state.topics}
+        named = {b"QUEUE": ways.state.queues, b"STREAM": ways.state.rooms, b"TOPIC": ways.state.topics,
+                 b"GROUP": ways.state.groups}  # fmt: skip
         for word, names in named.items():
             for name in sorted(names):
                 ways.batch([[word + b".DELETE", name]])

@@ -96,13 +96,23 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
         case "queue.put":
             return name, [key, texts[0], b"PRIORITY", b"3", ident, chance.choice((b"0", b"1000500"))]
         case "queue.put_many":
-            puts = [(b"%016d" % chance.randrange(40), text) for text in texts]
+            ids = chance.sample(range(40), len(texts))
+            puts = [(b"%016d" % each, text) for each, text in zip(ids, texts, strict=True)]
             due = chance.choice((b"0", b"1000500"))
             return name, [key, b"PRIORITY", b"3", due, *(word for put in puts for word in put)]
         case "stream.make":
             return name, [key, b"5", b"0", chance.choice((b"0", b"100"))]
         case "stream.load":
             return name, [key, b"0", b"0", b"0", b"7", b"7", b"1000", b"0"]
+        case "group.load":
+            return name, [key, texts[0], b"3", number(chance.randrange(1, 4)), *counts[:4]]
+        case "group.load_members":
+            names = [b"%d" % chance.randrange(9999) for _ in texts]
+            return name, [key, *(word for each in names for word in (each, b"1000100", number(chance.randrange(9))))]
+        case "group.load_partitions":
+            return name, [key, *(number(chance.randrange(5)) for _ in range(2 * chance.choice((1, 3, 4))))]
+        case "group.enter":
+            return name, [key, chance.choice((b"m1", b"m2")), b"100"]
         case "topic.load":
             settings = [b"0", b"0", chance.choice((b"0", b"100")), b"3", chance.choice((b"1", b"2")), b"1", *counts[:3]]
             return name, [key, *settings, *(number(chance.randrange(9)) for _ in range(2 * chance.choice((1, 3))))]
@@ -160,7 +170,7 @@ def test_rows_that_only_we_call(store: type[Bench], seed: int) -> None:
         elif draw < 0.85:
             told = ways.internal("queue.due", [])
             if isinstance(told, bytes):
-                name = chance.choice(("queue.requeue", "stream.expire", "topic.expire"))
+                name = chance.choice(("queue.requeue", "stream.expire", "topic.expire", "group.sweep"))
                 told = ways.internal(name, [told, number(chance.choice((0, 1, 100)))])
         elif draw < 0.92:
             told = ways.internal("key.expire", [chance.choice((b"a", b"b", b"c"))])
@@ -172,7 +182,7 @@ def test_rows_that_only_we_call(store: type[Bench], seed: int) -> None:
             (told,) = ways.batch([chance.choice((
                 [b"DEL", b"a", b"b"], [b"QUEUE.CONSUME", b"a"], [b"QUEUE.STATS", b"a"], [b"DBSIZE"],
                 [b"QUEUE.ACK", b"a", *(leased or [b"x"])], [b"PTTL", b"c"], [b"FLUSHALL"], [b"TOPIC.STATS", b"a"],
-                [b"TOPIC.READ", b"a"], [b"TOPIC.DELETE", b"a"],
+                [b"TOPIC.READ", b"a"], [b"TOPIC.DELETE", b"a"], [b"GROUP.STATS", b"a"], [b"GROUP.DELETE", b"a"],
                 [b"XINFO", b"STREAM", chance.choice((b"a", b"b", b"c")), b"FULL", b"COUNT", b"0"],
             ))])  # fmt: skip
         refused += isinstance(told, Refusal)

@@ -142,7 +142,8 @@ def words_to(args: tuple[Any, ...], wanted: Any, value: int, name: str) -> list[
 
 def name_of(row: Command, i: int) -> str:
     """The name of a queue or room, which is new where the row creates it; 0 for a cursor."""
-    return f"new{i}" if "create" in row.name else {"queue": "q", "stream": "r", "topic": "t"}.get(row.family, "0")
+    names = {"queue": "q", "stream": "r", "topic": "t", "group": "g"}
+    return f"new{i}" if "create" in row.name else names.get(row.family, "0")
 
 
 MADE = {"set.scan": ["SADD", "k", "a"], "hash.scan": ["HSET", "k", "f", "v"], "zset.scan": ["ZADD", "k", "1", "a"],
@@ -156,6 +157,8 @@ def test_every_bounded_integer(surfaces: Surfaces, row: Command, node: Int) -> N
     surfaces.resp("QUEUE.CREATE", "q", 10, 30000, 3, 5)
     surfaces.resp("STREAM.CREATE", "r")
     surfaces.resp("TOPIC.CREATE", "t", "PARTITIONS", 1 if row.name == "topic.grow" else 3)
+    surfaces.resp("GROUP.CREATE", "g", "t", 3)
+    surfaces.resp("GROUP.JOIN", "g", "MEMBER", "g")
     surfaces.resp("DEL", "k")
     surfaces.resp(*MADE.get(row.name, ["PING"]))
     for i, (bound, beyond) in enumerate(((node.least, node.least - 1), (node.most, node.most + 1))):

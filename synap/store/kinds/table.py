@@ -100,4 +100,5 @@ NAMED = (
     NamedKind("room", 17, "rooms", rows=("synap.commands.rooms",), head_words=32, due_row="stream.expire"),
     NamedKind("library", 19, "libraries", rows=("synap.commands.libraries",), head_words=16),
     NamedKind("topic", 20, "topics", rows=("synap.commands.topics",), head_words=16, due_row="topic.expire"),
+    NamedKind("group", 21, "memberships", rows=("synap.commands.groups",), head_words=16, due_row="group.sweep"),
 )

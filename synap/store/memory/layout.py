@@ -123,6 +123,7 @@ NAMED_FIRST = 16  # the first number of a kind of named records
 NAMED_TABLES = TYPE_NAMES + 2 * KINDS_COUNT  # the table of each kind of named records, from NAMED_FIRST on
 QUEUES, ROOMS = NAMED_TABLES, NAMED_TABLES + TABLE_SIZE
 LIBRARIES, TOPICS = NAMED_TABLES + 3 * TABLE_SIZE, NAMED_TABLES + 4 * TABLE_SIZE
+GROUPS = NAMED_TABLES + 5 * TABLE_SIZE
 KIND_SORTS = NAMED_TABLES + (KINDS_COUNT - NAMED_FIRST) * TABLE_SIZE  # for each kind, one of:
 NOT_SORTED, IN_NO_ORDER, IN_ORDER = range(3)  # SORT refuses it, or its elements have no order, or one of their own
 CODES, CODES_SIZE = 4096, 65536  # the row of each code

@@ -51,12 +51,13 @@ class Record:
 
 @dataclass
 class State:
-    """Everything: keys by (namespace, key), queues, rooms and topics by name, the texts of libraries."""
+    """Everything: keys by (namespace, key), queues, rooms, topics and groups by name, the texts of libraries."""
 
     records: dict[tuple[int, bytes], Record] = field(default_factory=dict)
     queues: dict[bytes, Any] = field(default_factory=dict)
     rooms: dict[bytes, Any] = field(default_factory=dict)
     topics: dict[bytes, Any] = field(default_factory=dict)
+    groups: dict[bytes, Any] = field(default_factory=dict)
     libraries: dict[bytes, bytes] = field(default_factory=dict)
     namespace: int = 0
     chosen: Any = None

@@ -83,6 +83,7 @@ def next_due(state: State, args: dict[str, Any], now: int) -> Answer:
     times = [(queue.due, name) for name, queue in state.queues.items()]
     times += [(room.timer, name) for name, room in state.rooms.items()]
     times += [(topic.timer, name) for name, topic in state.topics.items()]
+    times += [(group.timer, name) for name, group in state.groups.items()]
     first = min((due for due, _ in times), default=NEVER)
     if first <= now:
         assert (first, state.chosen) in times

@@ -7,6 +7,7 @@ from synap.io.embedded.generated.hyperloglog import HyperloglogMethods
 from synap.io.embedded.generated.keys import KeysMethods
 from synap.io.embedded.generated.libraries import LibrariesMethods
 from synap.io.embedded.generated.lists import ListsMethods
+from synap.io.embedded.generated.memberships import MembershipsMethods
 from synap.io.embedded.generated.queues import QueuesMethods
 from synap.io.embedded.generated.renames import RenamesMethods
 from synap.io.embedded.generated.rooms import RoomsMethods
@@ -25,6 +26,6 @@ __all__ = ["RowMethods"]
 class RowMethods(
     StringsMethods, KeysMethods, SubstringsMethods, ListsMethods, SetsMethods, HashesMethods, ZsetsMethods,
     QueuesMethods, RenamesMethods, BitmapsMethods, HyperloglogMethods, GeoMethods, SortingMethods,
-    StreamsMethods, RoomsMethods, ScriptsMethods, LibrariesMethods, TopicsMethods,
+    StreamsMethods, RoomsMethods, ScriptsMethods, LibrariesMethods, TopicsMethods, MembershipsMethods,
 ):  # fmt: skip
     """The methods of every row."""
