@@ -371,3 +371,4 @@ def test_the_numbers_of_faults_are_kept() -> None:
     with pytest.raises(PromiseBroken, match="0000 WRONG_TYPE"):
         grown(golden, FAULTS_HEAD, ["0000 OTHER", *faults()[1:]], longer=False)
     assert FAULTS_COUNT >= 1000 and all(refused(row.number + 1 << REFUSED_SHIFT) is row for row in TABLE)
+    assert len({row.name for row in TABLE}) == len({row.number for row in TABLE}) == len(TABLE)

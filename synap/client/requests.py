@@ -160,7 +160,13 @@ def texts(value: Any) -> list[str]:
 
 
 def report(value: Any) -> dict[str, Any]:
-    """Return counters by name, from a map or from a list of names and values."""
+    """Return counters by name, from a map or from a list of names and values. A list in it has maps as members."""
     if isinstance(value, list):
         value = dict(zip(value[::2], value[1::2], strict=True))
-    return {text(key): text(item) if isinstance(item, bytes) else item for key, item in value.items()}
+    return {text(key): _reported(item) for key, item in value.items()}
+
+
+def _reported(item: Any) -> Any:
+    if isinstance(item, list):
+        return [report(each) for each in item]
+    return text(item) if isinstance(item, bytes) else item

@@ -1,4 +1,4 @@
-"""Queues and rooms judged reply by reply, with `kill -9` in between.
+"""Queues, rooms and topics judged reply by reply, with `kill -9` in between.
 
     python -m tests.campaign.backlogs --steps 1000000 --timing 2000 --consumers 50 --messages 1000000
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.campaign.backlog_models import PREFETCH, QueueModel, RoomModel
+from tests.campaign.backlog_models import PREFETCH, QueueModel, RoomModel, TopicModel
 from tests.server.clients import Gone, Resp, Server
 from tests.server.zygote import Zygote
 from tests.support import command
@@ -28,7 +28,8 @@ from tests.support import command
 PIPELINE = 40
 CRASH_EVERY = 60  # pipelines, on average
 LATE_MS_MAX = 50
-Model = QueueModel | RoomModel
+Model = QueueModel | RoomModel | TopicModel
+EVERY = ("queues", "rooms", "topics")
 
 
 @dataclass
@@ -45,11 +46,13 @@ def models(kind: str) -> list[Model]:
     """Those of one run."""
     if kind == "queues":
         return [QueueModel(b"q%d" % i, PREFETCH if i == 2 else 0) for i in range(3)]
+    if kind == "topics":
+        return [TopicModel(b"t0", 3, 50, 0), TopicModel(b"t1", 1, 0, 20_000), TopicModel(b"topic", 7, 400, 60_000)]
     return [RoomModel(b"r0", 50, 0), RoomModel(b"r1", 0, 20_000), RoomModel(b"r2", 400, 60_000)]
 
 
 def run(zygote: Zygote, directory: Path, kind: str, steps: int, seed: int, mode: str = "always") -> Found:
-    """Judge `steps` commands of `kind` ("queues" or "rooms")."""
+    """Judge `steps` commands of `kind`, one of EVERY."""
     chance, found = random.Random(f"{kind} {seed}"), Found()
     server = Server(zygote, directory, {
         "persistence.wal.fsync_mode": mode, "persistence.wal.segment_bytes_max": 4 << 20,
@@ -130,13 +133,9 @@ def _after_crash(
     found.wrong.append(f"after a crash: {told}, no part of the pipeline ends there; all of it in {wanted}")
 
 
-def _stats(client: Resp, model: Model) -> dict[bytes, int]:
-    word = "QUEUE.STATS" if isinstance(model, QueueModel) else "STREAM.STATS"
-    told = client.ask(word, model.name)
-    if not isinstance(told, list):
-        return {b"refused": 1}
-    pairs = dict(zip(told[::2], told[1::2], strict=True))
-    return {name: pairs[name] for name in model.stats()}
+def _stats(client: Resp, model: Model) -> dict[bytes, Any]:
+    told = client.ask(*model.asked())
+    return model.told(told) if isinstance(told, list) else {b"refused": 1}
 
 
 def _compare(client: Resp, known: list[Model], found: Found) -> None:
@@ -223,7 +222,7 @@ def crowd(server: Server, consumers: int, messages: int) -> tuple[int, int, floa
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=0)
-    parser.add_argument("--kind", choices=("queues", "rooms"), action="append")
+    parser.add_argument("--kind", choices=EVERY, action="append")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mode", choices=("always", "periodic", "never"), default="always")
     parser.add_argument("--timing", type=int, default=0)
@@ -232,7 +231,7 @@ def main() -> int:
     given = parser.parse_args()
     wrong = False
     with tempfile.TemporaryDirectory() as folder, closing(Zygote()) as zygote:
-        for kind in (given.kind or ("queues", "rooms")) if given.steps else ():
+        for kind in (given.kind or EVERY) if given.steps else ():
             begun = time.monotonic()
             found = run(zygote, Path(folder) / kind, kind, given.steps, given.seed, given.mode)
             print(f"{kind}: {found.steps} steps, {found.crashes} crashes, {found.cut} carried out without an answer, "

@@ -1,4 +1,4 @@
-"""Queues and rooms against their models, short here; long: `python -m tests.campaign.backlogs --steps 1000000`."""
+"""Queues, rooms and topics against models, briefly; long: `python -m tests.campaign.backlogs --steps 1000000`."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.server.zygote import Zygote
 LATE_ON_A_BUSY_MACHINE_MS = 1000
 
 
-@pytest.mark.parametrize("kind", ["queues", "rooms"])
+@pytest.mark.parametrize("kind", backlogs.EVERY)
 def test_every_reply_is_right_and_crashes_change_nothing(zygote: Zygote, tmp_path: Path, kind: str) -> None:
     found = backlogs.run(zygote, tmp_path / kind, kind, steps=8000, seed=7)
     assert not found.wrong, found.wrong[:3]
@@ -38,7 +38,7 @@ def test_a_wrong_model_is_noticed(zygote: Zygote, tmp_path: Path, monkeypatch: p
 
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("kind", ["queues", "rooms"])
+@pytest.mark.parametrize("kind", backlogs.EVERY)
 def test_a_million_steps(zygote: Zygote, tmp_path: Path, kind: str) -> None:
     found = backlogs.run(zygote, tmp_path / kind, kind, steps=1_000_000, seed=1)
     assert not found.wrong, found.wrong[:3]

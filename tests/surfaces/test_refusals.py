@@ -57,6 +57,13 @@ def test_kernels_refuse_alike(
         assert refusal == Refusal(fault.value.resp_text(word))
 
 
+def test_limits_that_are_negative_are_told_as_redis_tells_them(surfaces: Surfaces) -> None:
+    for words in (("SINTERCARD", 1, "s"), ("ZINTERCARD", 1, "z")):
+        assert surfaces.resp(*words, "LIMIT", -1) == Refusal("ERR LIMIT can't be negative")
+    trim = ("XTRIM", "x", "MAXLEN", "~", 5, "LIMIT", -1)
+    assert surfaces.resp(*trim) == Refusal("ERR The LIMIT argument must be >= 0.")
+
+
 @pytest.mark.parametrize(("body", "status", "text"), [
     (b"{", 400, "the body is not JSON"),
     (b"", 400, "Missing 'key' field"),

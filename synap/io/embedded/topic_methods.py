@@ -41,7 +41,7 @@ class TopicMethods(Calls):
         """Append a record; return its partition and offset.
 
         The partition is the one given, or the one that the key selects, or the next in turn. Raises Fault
-        TOPIC_MISSING or PARTITION_MISSING.
+        NO_SUCH_TOPIC or PARTITION_MISSING.
         """
         fields = given(key=key, partition_id=partition, headers=headers)
         place = self.call("topic.publish", topic=topic, event_type=event_type, data=data, **fields)
@@ -60,7 +60,7 @@ class TopicMethods(Calls):
                       wait_s: float | None = None) -> list[TopicRecord]:  # fmt: skip
         """Return up to `limit` records (100 by default) of a partition from an offset on, by default the earliest.
 
-        With `wait_s`, wait up to that many seconds for a record (0: for ever). Raises Fault TOPIC_MISSING,
+        With `wait_s`, wait up to that many seconds for a record (0: for ever). Raises Fault NO_SUCH_TOPIC,
         PARTITION_MISSING, or OFFSET_GONE as `stream_consume` does.
         """
         call = self.call if wait_s is None else self._call_waiting

@@ -16,9 +16,10 @@ from synap.store.memory.layout import MARK_BITS
 from synap.store.records import rings
 from synap.store.records.timers import NEVER
 
-# Words of a log. Word 0 and the words from 9 to 15 are free for the log's owner.
+# Words of a log. Word 0 and the words from 10 to 15 are free for the log's owner.
 EVENTS_MAX, BYTES_MAX, RETENTION_MS = 1, 2, 3  # limits; 0: none
 FIRST, AFTER, CREATED, BYTES, CONSUMED = 4, 5, 6, 7, 8  # first offset held, next offset, ms, bytes held, statistics
+EXTRA = 9  # bytes that each event counts for besides its name and data: the log's owner sets it, once
 CHUNKS = 16  # a ring
 CHUNKS_COUNT, HEAD_AT = CHUNKS + rings.COUNT, CHUNKS + rings.RING_WORDS
 LOG_WORDS = HEAD_AT + 1
@@ -77,7 +78,7 @@ def append(words, log, name_size, size, mark, now):
     words[chunk + CHUNK_USED] += needed
     words[chunk + CHUNK_COUNT] += 1
     words[log + AFTER] += 1
-    words[log + BYTES] += name_size + size
+    words[log + BYTES] += name_size + size + words[log + EXTRA]
     return (event + EVENT_HEAD) * 8
 
 
@@ -86,7 +87,8 @@ def drop_first(words, log):
     """Drop the oldest event of a log that has one."""
     event = words[log + HEAD_AT]
     chunk = rings.chunk_at(words, log + CHUNKS, 0)
-    words[log + BYTES] -= words[event + EVENT_NAME_SIZE] + (words[event + EVENT_SIZE] >> MARK_BITS)
+    size = words[event + EVENT_NAME_SIZE] + (words[event + EVENT_SIZE] >> MARK_BITS)
+    words[log + BYTES] -= size + words[log + EXTRA]
     words[log + FIRST] += 1
     if words[log + FIRST] < words[chunk + CHUNK_FIRST] + words[chunk + CHUNK_COUNT]:
         words[log + HEAD_AT] = event + event_words(words, event)

@@ -203,7 +203,7 @@ def _check_trim(args: dict[str, Any]) -> None:
     if "MINID" in args:
         strict_id(args["minid"])
     if args.get("limit", 0) < 0:
-        raise Refused("NEGATIVE_LIMIT")
+        raise Refused("NEGATIVE_TRIM_LIMIT")
 
 
 def _check_limit(args: dict[str, Any], must_trim: bool) -> None:

@@ -19,7 +19,7 @@ def records(topic: Topic, number: int, start: int, most: int) -> list[list[Any]]
 def consume(state: State, args: dict[str, Any], now: int) -> Answer:
     topic, number = topic_of(state, args), args["partition_id"]
     if not 0 <= number < len(topic.partitions):
-        raise Refused("PARTITION_MISSING")
+        raise Refused("PARTITION_MISSING", number)
     partition = topic.partitions[number]
     start, most = args.get("from_offset", partition.first), args.get("limit", 100)
     if start < 0 or most < 0:
@@ -41,7 +41,7 @@ def read(state: State, args: dict[str, Any], now: int) -> Answer:
     found: list[list[Any]] = []
     for number, offset in offsets:
         if not 0 <= number < len(topic.partitions):
-            raise Refused("PARTITION_MISSING")
+            raise Refused("PARTITION_MISSING", number)
         found += records(topic, number, max(offset, topic.partitions[number].first), most)
     if not found and most and "wait" in args:
         return WAIT, False

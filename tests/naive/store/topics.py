@@ -16,17 +16,18 @@ LIMITS = {"TIME": ("retention_secs",), "SIZE": ("max_bytes",), "MESSAGES": ("max
 
 @dataclass
 class Record:
-    """One record; without a key, `key` is None."""
+    """One record; without a key, `key` is None. It counts for the bytes of its topic's name, too."""
 
     event_type: bytes
     key: bytes | None
     data: bytes
     headers: bytes
     time: int
+    topic: bytes
 
     @property
     def size(self) -> int:
-        return 8 + len(self.event_type) + len(self.key or b"") + len(self.headers) + len(self.data)
+        return len(self.topic) + len(self.event_type) + len(self.key or b"") + len(self.headers) + len(self.data)
 
 
 @dataclass
@@ -97,7 +98,7 @@ class Topic:
 
 def topic_of(state: State, args: dict[str, Any]) -> Topic:
     if args["topic"] not in state.topics:
-        raise Refused("TOPIC_MISSING")
+        raise Refused("NO_SUCH_TOPIC")
     return state.topics[args["topic"]]
 
 
@@ -137,8 +138,9 @@ def publish(state: State, args: dict[str, Any], now: int) -> Answer:
     if number is None:
         number = topic.routed(key)
     elif not 0 <= number < len(topic.partitions):
-        raise Refused("PARTITION_MISSING")
-    return topic.append(number, Record(args["event_type"], key, args["data"], args.get("headers", b""), now)), True
+        raise Refused("PARTITION_MISSING", number)
+    headers = args.get("headers", b"")
+    return topic.append(number, Record(args["event_type"], key, args["data"], headers, now, args["topic"])), True
 
 
 def publish_many(state: State, args: dict[str, Any], now: int) -> Answer:
@@ -148,7 +150,8 @@ def publish_many(state: State, args: dict[str, Any], now: int) -> Answer:
     places = []
     for each in args["records"]:
         key = each["key"] or None
-        places.append(topic.append(topic.routed(key), Record(args["event_type"], key, each["data"], b"", now)))
+        record = Record(args["event_type"], key, each["data"], b"", now, args["topic"])
+        places.append(topic.append(topic.routed(key), record))
     return places, True
 
 
@@ -205,7 +208,7 @@ def load_topic(state: State, args: dict[str, Any], now: int) -> Answer:
 def load_records(state: State, args: dict[str, Any], now: int) -> Answer:
     topic = topic_of(state, args)
     topic.partitions[args["partition_id"]].records += [
-        Record(each["type"], each.get("key"), each["data"], each.get("headers", b""), each["time"])
+        Record(each["type"], each.get("key"), each["data"], each.get("headers", b""), each["time"], args["topic"])
         for each in args["records"]
     ]
     topic.set_timer()

@@ -37,8 +37,8 @@ from synap.store.memory.refusals import (
     LIMIT_WITHOUT_APPROXIMATION,
     LIMIT_WITHOUT_TRIM,
     NEGATIVE_ENTRIES_ADDED,
-    NEGATIVE_LIMIT,
     NEGATIVE_MAXLEN_OF_STREAM,
+    NEGATIVE_TRIM_LIMIT,
     NO_SUCH_KEY,
     NO_TRIM,
     SET_ID_BELOW_DELETED,
@@ -96,7 +96,7 @@ def refused_trim(words, octets, tape):
     if how == BY_ID and not least_id(words, octets, tape)[0]:
         return BAD_ENTRY_ID
     if words[tape + slots.XSTREAM_TRIM_HAS_LIMIT] and words[tape + slots.XSTREAM_TRIM_LIMIT] < 0:
-        return NEGATIVE_LIMIT
+        return NEGATIVE_TRIM_LIMIT
     return 0
 
 

@@ -4,7 +4,8 @@
                only reported, block of partitions, time of the last retention pass, timer, kind, name
     record     an event whose name is: type size | key size + 1 << 32 (0: no key), type, key, headers
 
-All partitions of a topic lie in one block, so adding some copies their heads and no record.
+All partitions of a topic lie in one block, so adding some copies their heads and no record. A record counts for the
+bytes of its type, key, headers and data, and of the topic's name.
 """
 
 from synap.compiler.jit import inlined, kernel
@@ -30,6 +31,7 @@ from synap.store.records.event_logs import (
     EVENT_SIZE,
     EVENT_TIME,
     EVENTS_MAX,
+    EXTRA,
     FIRST,
     LOG_WORDS,
 )
@@ -79,6 +81,7 @@ def add_partitions(words, octets, topic, count, now):
         for limit in range(LIMITS):
             words[log + EVENTS_MAX + limit] = words[topic + EVENTS_MAX + limit]
         words[log + event_logs.CREATED] = now
+        words[log + EXTRA] = words[topic + named_records.NAME_SIZE] - WORD
     return True
 
 
@@ -197,7 +200,7 @@ def put_records(words, log, partition, start, count, reply):
         add_text(words, reply, at + headers_size, size, words[event + EVENT_SIZE] & 0xFF)
         add_text(words, reply, at, headers_size, 0)
         add_number(words, reply, words[event + EVENT_TIME])
-        add_number(words, reply, name_size + size)
+        add_number(words, reply, name_size + size + words[log + EXTRA])
         if offset < start + count - 1:
             i, event = event_logs.following(words, log, i, event)
 

@@ -11,7 +11,7 @@ from synap.store.kinds.topics.partitions import (
     put_records,
 )
 from synap.store.memory.layout import EMPTY, FULL, ITEM, MARK_ARRAY, SECOND_NUMBER, WAIT
-from synap.store.memory.refusals import OFFSET_GONE, PARTITION_MISSING, POSITIVE_COUNT, TOPIC_MISSING
+from synap.store.memory.refusals import NO_SUCH_TOPIC, OFFSET_GONE, PARTITION_MISSING, POSITIVE_COUNT
 from synap.store.memory.tapes import add_mark, add_number, first_item, fits, set_scalar
 from synap.store.records.event_logs import AFTER, FIRST
 from synap.store.slots import topics as slots
@@ -31,9 +31,10 @@ def consume(words, octets, tape, now, reply):
     """
     _, topic = open_topic(words, octets, tape, slots.TOPIC_CONSUME_TOPIC)
     if topic == 0:
-        return TOPIC_MISSING
+        return NO_SUCH_TOPIC
     partition = words[tape + slots.TOPIC_CONSUME_PARTITION_ID]
     if not 0 <= partition < words[topic + COUNT]:
+        set_scalar(words, reply, partition)
         return PARTITION_MISSING
     log = partition_at(words, topic, partition)
     start = words[log + FIRST]
@@ -64,7 +65,8 @@ def consume(words, octets, tape, now, reply):
 def given_offset(words, tape, topic, i):
     """Return (partition, offset) to read from: the i-th pair of `topic.read`, or partition `i` without any.
 
-    An offset that is no longer held, or none (a negative one), is the earliest one held.
+    An offset that is no longer held, or none (a negative one), is the earliest one held. It is -1 if the topic has no
+    such partition.
     """
     partition, offset = i, -1
     if words[tape + slots.TOPIC_READ_HAS_OFFSETS]:
@@ -72,7 +74,7 @@ def given_offset(words, tape, topic, i):
         partition = words[item + slots.TOPIC_READ_OFFSETS_PARTITION_ID]
         offset = words[item + slots.TOPIC_READ_OFFSETS_OFFSET]
         if not 0 <= partition < words[topic + COUNT]:
-            return -1, offset
+            return partition, -1
     return partition, max(offset, words[partition_at(words, topic, partition) + FIRST])
 
 
@@ -84,7 +86,7 @@ def read(words, octets, tape, now, reply):
     """
     _, topic = open_topic(words, octets, tape, slots.TOPIC_READ_TOPIC)
     if topic == 0:
-        return TOPIC_MISSING
+        return NO_SUCH_TOPIC
     most = words[tape + slots.TOPIC_READ_LIMIT] if words[tape + slots.TOPIC_READ_HAS_LIMIT] else RECORDS_DEFAULT
     if most < 0:
         return POSITIVE_COUNT
@@ -95,7 +97,8 @@ def read(words, octets, tape, now, reply):
     count = size = 0
     for i in range(parts):
         partition, start = given_offset(words, tape, topic, i)
-        if partition < 0:
+        if start < 0:
+            set_scalar(words, reply, partition)
             return PARTITION_MISSING
         more, more_bytes = measure(words, partition_at(words, topic, partition), start, most, part_bytes)
         count += more
@@ -125,7 +128,7 @@ def offsets(words, octets, tape, now, reply):
     """
     _, topic = open_topic(words, octets, tape, slots.TOPIC_OFFSETS_TOPIC)
     if topic == 0:
-        return TOPIC_MISSING
+        return NO_SUCH_TOPIC
     count = words[topic + COUNT]
     if not fits(words, 1 + OFFSETS_ITEMS * count, 0):
         return FULL

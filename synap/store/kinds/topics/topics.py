@@ -42,10 +42,10 @@ from synap.store.memory.refusals import (
     BAD_PARTITIONS,
     BAD_POLICY,
     BATCH_TOO_LARGE,
+    NO_SUCH_TOPIC,
     OUT_OF_MEMORY,
     PARTITION_MISSING,
     TOPIC_EXISTS,
-    TOPIC_MISSING,
 )
 from synap.store.memory.tapes import (
     add_field,
@@ -156,7 +156,7 @@ def grow(words, octets, tape, now, reply):
     """Raise the number of partitions of a topic; reply with NUMBER of them."""
     h, topic = open_topic(words, octets, tape, slots.TOPIC_GROW_TOPIC)
     if topic == 0:
-        return TOPIC_MISSING
+        return NO_SUCH_TOPIC
     count = words[tape + slots.TOPIC_GROW_NUM_PARTITIONS]
     if not words[topic + COUNT] <= count <= PARTITIONS_MAX:
         return BAD_PARTITIONS
@@ -176,7 +176,7 @@ def delete(words, octets, tape, now, reply):
     """Remove a topic with its records, which upkeep frees."""
     topic = named_records.remove(words, octets, TOPIC, TOPICS, TOPIC_WORDS, tape, slots.TOPIC_DELETE_TOPIC)
     if topic == 0:
-        return TOPIC_MISSING
+        return NO_SUCH_TOPIC
     timers.set_timer(words, octets, topic, NEVER)
     return DONE | CHANGED
 
@@ -207,11 +207,12 @@ def publish(words, octets, tape, now, reply):
     """
     h, topic = open_topic(words, octets, tape, slots.TOPIC_PUBLISH_TOPIC)
     if topic == 0:
-        return TOPIC_MISSING
+        return NO_SUCH_TOPIC
     key = slots.TOPIC_PUBLISH_KEY
     if words[tape + slots.TOPIC_PUBLISH_HAS_PARTITION]:
         partition = words[tape + slots.TOPIC_PUBLISH_PARTITION_ID]
         if not 0 <= partition < words[topic + COUNT]:
+            set_scalar(words, reply, partition)
             return PARTITION_MISSING
     elif text_mark(words, tape, key) & PRESENT:
         partition = partitions.routed(words, octets, topic, text_at(words, tape, key), text_size(words, tape, key))
@@ -236,7 +237,7 @@ def publish_many(words, octets, tape, now, reply):
     """
     h, topic = open_topic(words, octets, tape, slots.TOPIC_PUBLISH_MANY_TOPIC)
     if topic == 0:
-        return TOPIC_MISSING
+        return NO_SUCH_TOPIC
     count = words[tape + slots.TOPIC_PUBLISH_MANY_RECORDS]
     if count > BATCH_MAX:
         return BATCH_TOO_LARGE
@@ -273,7 +274,7 @@ def stats(words, octets, tape, now, reply):
     """Reply with a map of the topic's settings, and a map for each partition."""
     _, topic = open_topic(words, octets, tape, slots.TOPIC_STATS_TOPIC)
     if topic == 0:
-        return TOPIC_MISSING
+        return NO_SUCH_TOPIC
     count, name_size = words[topic + COUNT], words[topic + NAME_SIZE]
     if not fits(words, 20 + 16 * count, (count + 1) * name_size):
         return FULL
@@ -310,7 +311,7 @@ def expire(words, octets, tape, now, reply):
     _, topic = open_topic(words, octets, tape, slots.TOPIC_EXPIRE_TOPIC)
     set_scalar(words, reply, 0)
     if topic == 0:
-        return TOPIC_MISSING
+        return NO_SUCH_TOPIC
     most = words[tape + slots.TOPIC_EXPIRE_MOST]
     count = 0
     for i in range(words[topic + COUNT]):
@@ -355,7 +356,7 @@ def load_records(words, octets, tape, now, reply):
     """Load records of one partition from a snapshot, in order: type, key, data, headers and time of each."""
     _, topic = open_topic(words, octets, tape, slots.TOPIC_LOAD_RECORDS_TOPIC)
     if topic == 0:
-        return TOPIC_MISSING
+        return NO_SUCH_TOPIC
     log = partition_at(words, topic, words[tape + slots.TOPIC_LOAD_RECORDS_PARTITION_ID])
     item = first_item(words, tape, slots.TOPIC_LOAD_RECORDS_RECORDS)
     for _ in range(words[tape + slots.TOPIC_LOAD_RECORDS_RECORDS]):
