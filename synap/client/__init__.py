@@ -52,10 +52,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncClient", "AsyncGroup", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription",
-    "AsyncTopic", "Client", "ClientError", "Closed", "Conflict", "ConnectionLost", "Event", "Gap", "Group", "KeyChange",
-    "KeyWatch", "Limits", "LocalProtocolError", "Message", "NotConnected", "OffsetGone", "Offsets", "Options", "OutcomeUnknown",
-    "PoolExhausted", "Queue", "Record", "Refused", "RemoteProtocolError", "Room", "Subscription", "TimedOut", "Topic",
-    "TopicMessage", "connect", "connect_async",
+    "AsyncTopic", "Client", "ClientError", "Closed", "Conflict", "ConnectionLost", "Event", "Gap", "Group",
+    "KeyChange", "KeyWatch", "Limits", "LocalProtocolError", "Message", "NotConnected", "OffsetGone", "Offsets",
+    "Options", "OutcomeUnknown", "PoolExhausted", "Queue", "Record", "Refused", "RemoteProtocolError", "Room",
+    "Subscription", "TimedOut", "Topic", "TopicMessage", "connect", "connect_async",
 ]  # fmt: skip
 
 _OF_TASKS = (

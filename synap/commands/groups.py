@@ -14,7 +14,7 @@ _NAMED = {"group_id": "group"}
 _MEMBER = Text("member_id")
 _PARTITION = Int("partition_id", least=0)
 _SESSION = Token("SESSION", Int("session_ms", least=1, most=SESSION_MS_MAX))
-_GENERATION = Token("GENERATION", Int("generation", least=0))
+_GENERATION = Token("GENERATION", Int("generation"))
 _SECONDS = {"session_timeout_secs": ("session_ms", 1000)}
 _STRATEGIES = ("ROUND_ROBIN", "RANGE", "STICKY")
 _ASSIGNMENT = Record({"generation": INTEGER, "partitions": Array(INTEGER)})
@@ -44,7 +44,7 @@ ROWS = [
     ),
     Command(
         "group.join", 0x1A02,
-        "Join a consumer group under a name of its own, or a random one, and return this name; partitions are shared.",
+        "Add a member to a consumer group, under a name that is given or a random one, and return the name.",
         args=(_GROUP, AnyOrder(Token("MEMBER", Text("instance")), _SESSION)),
         resp="GROUP.JOIN", also=_NAMED, reply=TEXT, run="memberships.join", traits=WRITES | GROWS, needs_words=200,
         http=(Post("/consumer-groups/{group}/join"),), units=_SECONDS,
@@ -65,7 +65,7 @@ ROWS = [
     ),
     Command(
         "group.heartbeat", 0x1A05,
-        "Keep the session of a member alive and return the generation; refuse a member of another GENERATION.",
+        "Extend the session of a member, and return the generation of its group; another GENERATION is refused.",
         args=(_GROUP, _MEMBER, AnyOrder(_GENERATION)), resp="GROUP.HEARTBEAT", also=_NAMED, reply=INTEGER,
         run="memberships.heartbeat", traits=WRITES,
         http=(Post("/consumer-groups/{group}/members/{member_id}/heartbeat"),),
@@ -119,11 +119,11 @@ ROWS = [
     ),
     Command(
         "group.reset", 0x1A0A,
-        "Commit the earliest or latest offset, an offset or that of a time in ms, and return the number of partitions.",
+        "Set the offsets of a group to the earliest, the latest, one offset or one time in ms; return for how many.",
         args=(
             _GROUP,
             OneOf(
-                "to", Flag("EARLIEST"), Flag("LATEST"), Token("OFFSET", Int("offset", least=0)),
+                "to", Flag("EARLIEST"), Flag("LATEST"), Token("OFFSET", Int("offset")),
                 Token("TIMESTAMP", Int("timestamp_ms")), required=True,
             ),
             AnyOrder(Token("PARTITION", _PARTITION)),

@@ -7,11 +7,13 @@ import pytest
 from test_fields import canonical
 
 from synap.arguments import Choice, Int, Real, Timeout
+from synap.client.group_calls import GroupCalls
 from synap.client.keys import Keys
 from synap.client.machine import encode
 from synap.client.queues import QueueCalls
 from synap.client.requests import Method
 from synap.client.rooms import RoomCalls
+from synap.client.topic_calls import TopicCalls
 from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.derive.binders import binder
@@ -92,9 +94,12 @@ def given(chance: Random, row: Command) -> tuple[list[Any], dict[str, Any]]:
     return arguments, options
 
 
+OWNERS = {"": Keys, "queue": QueueCalls, "room": RoomCalls, "topic": TopicCalls, "group": GroupCalls}
+
+
 def words_of(row: Command, arguments: list[Any], options: dict[str, Any]) -> list[bytes]:
     """The words that the client sends."""
-    owner, name = {"": Keys, "queue": QueueCalls, "room": RoomCalls}[holder(row)], method_name(row)
+    owner, name = OWNERS[holder(row)], method_name(row)
     method = getattr(owner, name.partition("_")[2] if holder(row) else name)
     assert isinstance(method, Method)
     rest = arguments[1:] if holder(row) else arguments

@@ -9,6 +9,7 @@ from synap.arguments import (
     GROUPS,
     Choice,
     Counted,
+    Flag,
     Int,
     Many,
     OneOf,
@@ -107,6 +108,8 @@ def fields_to(args: tuple[Any, ...], wanted: Any, value: int, name: str) -> dict
             found[node.name] = value
         elif inner and any(place.node is wanted for place in layout(inner)):
             found |= {node.name: [value]} if isinstance(node, Many) else fields_to(inner, wanted, value, name)
+        elif isinstance(node, OneOf) and node.required and isinstance(node.inner[0], Flag):
+            found[node.inner[0].word.lower()] = True
         elif not words_min(node):
             continue
         else:
@@ -201,5 +204,5 @@ def test_every_integer_is_looked_at() -> None:
     """A new integer of a row has a range, or is known to be taken in full."""
     taken = {place.node.name for row in CATALOGUE.rows if row.json is not None and not row.internal
              for place in layout(row.args) if isinstance(place.node, Int)}  # fmt: skip
-    whole = {"amount", "start", "end", "stop", "id", "increment", "index", "rank", "timestamp_ms"}
+    whole = {"amount", "start", "end", "stop", "id", "increment", "index", "rank", "timestamp_ms", "generation"}
     assert taken - {node.name for _, node in BOUNDED} == whole

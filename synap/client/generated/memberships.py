@@ -33,9 +33,7 @@ class GroupMethods(Named[D]):
 
     @method
     def join(self, *, member: str | None = None, session_ms: int | None = None) -> Request[str]:
-        """Join a consumer group under a name of its own, or a random one, and return this name; partitions are
-        shared.
-        """
+        """Add a member to a consumer group, under a name that is given or a random one, and return the name."""
         return doing(text, "GROUP.JOIN", self.name, *option("MEMBER", member), *option("SESSION", session_ms))
 
     @method
@@ -45,7 +43,7 @@ class GroupMethods(Named[D]):
 
     @method
     def heartbeat(self, member: str, *, generation: int | None = None) -> Request[int]:
-        """Keep the session of a member alive and return the generation; refuse a member of another `generation`."""
+        """Extend the session of a member, and return the generation of its group; another `generation` is refused."""
         return doing(whole, "GROUP.HEARTBEAT", self.name, member, *option("GENERATION", generation))
 
     @method
@@ -78,9 +76,7 @@ class GroupMethods(Named[D]):
         self, *, earliest: bool = False, latest: bool = False, offset: int | None = None,
         timestamp: int | None = None, partition: int | None = None,
     ) -> Request[int]:  # fmt: skip
-        """Commit the earliest or latest offset, an offset or that of a time in ms, and return the number of
-        partitions.
-        """
+        """Set the offsets of a group to the earliest, the latest, one offset or one time in ms; return for how many."""
         return doing(
             whole, "GROUP.RESET", self.name, *when("EARLIEST", earliest), *when("LATEST", latest),
             *option("OFFSET", offset), *option("TIMESTAMP", timestamp), *option("PARTITION", partition),

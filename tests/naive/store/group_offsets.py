@@ -47,7 +47,7 @@ def reset(state: State, args: dict[str, Any], now: int) -> Answer:
     group = group_of(state, args)
     topic = state.topics.get(group.topic)
     if topic is None:
-        raise Refused("TOPIC_MISSING")
+        raise Refused("NO_SUCH_TOPIC")
     numbers = range(min(len(group.owners), len(topic.partitions)))
     if "partition_id" in args:
         if args["partition_id"] not in numbers:

@@ -19,9 +19,7 @@ class MembershipsMethods(Calls):
         )  # fmt: skip
 
     def group_join(self, group: str, *, member: str | None = None, session_ms: int | None = None) -> str:
-        """Join a consumer group under a name of its own, or a random one, and return this name; partitions are
-        shared.
-        """
+        """Add a member to a consumer group, under a name that is given or a random one, and return the name."""
         return title(self.call("group.join", group=group, **given(instance=member, session_ms=session_ms)))
 
     def group_leave(self, group: str, member: str) -> None:
@@ -29,7 +27,7 @@ class MembershipsMethods(Calls):
         self.call("group.leave", group=group, member_id=member)
 
     def group_heartbeat(self, group: str, member: str, *, generation: int | None = None) -> int:
-        """Keep the session of a member alive and return the generation; refuse a member of another `generation`."""
+        """Extend the session of a member, and return the generation of its group; another `generation` is refused."""
         return self.call("group.heartbeat", group=group, member_id=member, **given(generation=generation))
 
     def group_assignment(self, group: str, member: str) -> dict[str, Any]:
@@ -57,9 +55,7 @@ class MembershipsMethods(Calls):
         self, group: str, *, earliest: bool = False, latest: bool = False, offset: int | None = None,
         timestamp: int | None = None, partition: int | None = None,
     ) -> int:  # fmt: skip
-        """Commit the earliest or latest offset, an offset or that of a time in ms, and return the number of
-        partitions.
-        """
+        """Set the offsets of a group to the earliest, the latest, one offset or one time in ms; return for how many."""
         found = self.call(
             "group.reset", group=group,
             **given(earliest=earliest, latest=latest, offset=offset, timestamp_ms=timestamp, partition_id=partition),

@@ -20,11 +20,11 @@ from synap.store.memory.layout import CHANGED, DONE, FULL, ITEM, MARK_ARRAY, NIL
 from synap.store.memory.refusals import (
     CONSUMER_GROUP_MISSING,
     MEMBER_NOT_IN_GROUP,
+    NO_SUCH_TOPIC,
     PARTITION_MISSING,
     POSITIVE_COUNT,
     STALE_GENERATION,
     STALE_MEMBER,
-    TOPIC_MISSING,
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_mark, add_nil, add_number, fits, set_scalar, text_mark
@@ -140,7 +140,7 @@ def reset(words, octets, tape, now, reply):
         return CONSUMER_GROUP_MISSING
     topic = topic_of(words, octets, group)
     if topic == 0:
-        return TOPIC_MISSING
+        return NO_SUCH_TOPIC
     first, behind = 0, min(words[group + COUNT], words[topic + partitions.COUNT])
     if words[tape + slots.GROUP_RESET_HAS_PARTITION]:
         first = words[tape + slots.GROUP_RESET_PARTITION_ID]
