@@ -167,6 +167,6 @@ def report(value: Any) -> dict[str, Any]:
 
 
 def _reported(item: Any) -> Any:
-    if isinstance(item, list):
-        return [report(each) if isinstance(each, dict | list) else _reported(each) for each in item]
+    if isinstance(item, list) and all(isinstance(each, dict) for each in item):
+        return [report(each) for each in item]
     return text(item) if isinstance(item, bytes) else item

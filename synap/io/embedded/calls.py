@@ -85,13 +85,13 @@ def titles(names: list[bytes]) -> list[str]:
 
 
 def report(found: dict[str, Any]) -> dict[str, Any]:
-    """Return counters by name, with texts as str. A list in it has maps or counters as members."""
+    """Return counters by name, with texts as str. Maps in a list are reports as well."""
     return {name: _reported(value) for name, value in found.items()}
 
 
 def _reported(value: Any) -> Any:
-    if isinstance(value, list):
-        return [report(each) if isinstance(each, dict) else _reported(each) for each in value]
+    if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        return [report(each) for each in value]
     return title(value) if isinstance(value, bytes) else value
 
 
