@@ -34,7 +34,12 @@ from synap.derive.slots import slots_of, slots_text
 from synap.engine.handlers.live_settings import LIVE
 from synap.engine.handlers.redis_settings import ALIASES, FIXED, IMMUTABLE, KEPT, PROTECTED
 from synap.fault_table import TABLE
+from synap.store.kinds.libraries import libraries
+from synap.store.kinds.memberships import group_members
+from synap.store.kinds.queues import messages
+from synap.store.kinds.rooms import rooms
 from synap.store.kinds.table import FREEING, KINDS, NAMED, QUESTIONS, Kind, NamedKind
+from synap.store.kinds.topics import partitions
 from synap.store.memory.layout import FAULTS_COUNT, HOLDER, REFUSED_SHIFT
 from tests.cases import check_all
 from tests.planned import ROWS as PLANNED
@@ -278,6 +283,15 @@ def test_what_is_generated_is_fresh(path: str) -> None:
 def without(path: str, name: str) -> Callable[[str], str]:
     """A reader of this tree in which one function of one file has another name."""
     return lambda asked: text(asked).replace(f"def {name}(", f"def no_{name}(") if asked == path else text(asked)
+
+
+def test_words_before_a_name() -> None:
+    """`queue.due` tells the name of any kind of record, by the table; the kernels of a kind have a constant."""
+    written = {
+        "queue": messages.QUEUE_WORDS, "room": rooms.ROOM_WORDS, "library": libraries.LIBRARY_WORDS,
+        "topic": partitions.TOPIC_WORDS, "group": group_members.GROUP_WORDS,
+    }  # fmt: skip
+    assert {kind.name: kind.head_words for kind in NAMED} == written
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *NAMED], ids=lambda kind: kind.name)

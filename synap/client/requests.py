@@ -160,7 +160,7 @@ def texts(value: Any) -> list[str]:
 
 
 def report(value: Any) -> dict[str, Any]:
-    """Return counters by name, from a map or from a list of names and values. A list in it has maps as members."""
+    """Return counters by name, from a map or from a list of names and values. Maps in a list are reports as well."""
     if isinstance(value, list):
         value = dict(zip(value[::2], value[1::2], strict=True))
     return {text(key): _reported(item) for key, item in value.items()}

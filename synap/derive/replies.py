@@ -355,7 +355,7 @@ def _first(numbers: Any, octets: Any, reply: int) -> tuple[bytes, int]:
     return bytes(octets[value : value + (size >> MARK_BITS)]), size & FORM_MASK
 
 
-def _count(status: int, numbers: Any, reply: int) -> int:
+def _count(status: int, numbers: Any, octets: Any, reply: int) -> int:
     """Return how many members an array has: the members of one value, or all items."""
     if status & STATUS_MASK == ITEM and numbers[reply + 3] >> MARK_BITS == layout.MARK_ARRAY:
         return int(numbers[reply + 2])
@@ -366,7 +366,7 @@ _WORDS: dict[str, Callable[[int, Any, Any, int], Any]] = {
     "title": lambda status, numbers, octets, reply: bytes(octets[numbers[reply] : numbers[reply] + 40]).decode(),
     "flag": lambda status, numbers, octets, reply: bool(numbers[reply]),
     "total": lambda status, numbers, octets, reply: numbers[reply],
-    "count": lambda status, numbers, octets, reply: _count(status, numbers, reply),
+    "count": _count,
     "ttl": lambda status, numbers, octets, reply: numbers[reply] if numbers[reply] >= 0 else None,
     "real": lambda status, numbers, octets, reply: float(_first(numbers, octets, reply)[0]),
     "text": lambda status, numbers, octets, reply: as_text(_first(numbers, octets, reply)[0]),
