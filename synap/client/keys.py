@@ -204,7 +204,7 @@ class Keys(RowMethods[D], EntryCalls[D]):
         conditions: Words = (*when("NX", nx), *when("XX", xx), *when("GT", gt), *when("LT", lt))
         return doing(flag, "PEXPIRE", key, round(seconds * 1000), *conditions)
 
-    # Pub/sub, and the names of queues, rooms and topics.
+    # Pub/sub, and the names of queues, rooms, topics and groups.
 
     @method
     def publish(self, topic: str | bytes, payload: Word) -> Request[int]:
@@ -225,6 +225,11 @@ class Keys(RowMethods[D], EntryCalls[D]):
     def topics(self) -> Request[list[str]]:
         """Return the names of all topics."""
         return asking(texts, "TOPIC.LIST")
+
+    @method
+    def groups(self) -> Request[list[str]]:
+        """Return the names of all consumer groups."""
+        return asking(texts, "GROUP.LIST")
 
 
 def _upper(word: Word) -> str:

@@ -2,7 +2,7 @@
 
 from synap.arguments import AnyOrder, Choice, Flag, Int, Many, OneOf, Text, Token
 from synap.command import Command, Example
-from synap.methods import Method
+from synap.methods import CLIENT, Method
 from synap.ranges import INT_MAX, PARTITIONS_MAX, SESSION_MS_MAX
 from synap.reply import INTEGER, TEXT, TIME, Array, As, Record, Tuple, or_nil
 from synap.routes import Delete, Get, Post
@@ -150,7 +150,7 @@ ROWS = [
         "group.list", 0x1A0D, "List the names of all consumer groups.", resp="GROUP.LIST", reply=Array(TEXT),
         run="memberships.list_names", http=(Get("/consumer-groups"),),
         json={"groups": "$items", "count": "$count"}, examples=(_MADE, Example("GROUP.LIST", ["g"])),
-        python=Method(returns="titles"),
+        python=Method(returns="titles", by_hand=CLIENT),
     ),
     Command(
         "group.sweep", 0x1A0E, "Remove the members of a consumer group whose session has ended, on behalf of upkeep.",

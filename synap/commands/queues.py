@@ -14,6 +14,7 @@ _PUBLISH = (
     Token("PRIORITY", Int("priority", least=0, most=PRIORITY_MAX)),
     Token("RETRIES", Int("max_retries", least=0, most=MESSAGE_RETRIES_MAX)), Token("HEADERS", Raw("headers")),
 )  # fmt: skip
+_BACKOFFS = ("FIXED", "LINEAR", "EXPONENTIAL")
 _DELAY = Token("DELAY", Timeout("delay", zero="no delay"))
 _CAPPED = (("priority", PRIORITY_MAX, 255),)
 _STATS = Record(dict.fromkeys(
@@ -48,7 +49,7 @@ ROWS = [
             Int("default_priority", default=5, least=0, most=PRIORITY_MAX),
             AnyOrder(
                 Token("PREFETCH", Int("prefetch_limit", least=0)),
-                Token("BACKOFF", Choice("backoff", ("FIXED", "LINEAR", "EXPONENTIAL")), Int("backoff_ms", least=0)),
+                Token("BACKOFF", Choice("backoff", _BACKOFFS, fault="BAD_BACKOFF_KIND"), Int("backoff_ms", least=0)),
                 Token("BACKOFFMAX", Int("backoff_max_ms", least=0)), Token("JITTER", Int("jitter", least=0, most=100)),
             ),
         ),

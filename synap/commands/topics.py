@@ -12,6 +12,7 @@ from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WRITES
 _TOPIC = Text("topic", kind=TOPIC)
 _PARTITION = Int("partition_id", least=0)
 _COUNT = Int("num_partitions", least=1, most=PARTITIONS_MAX)
+_COUNTED = {"partitions": "num_partitions"}
 _READ = (Token("LIMIT", Int("limit", least=0)), Token("WAIT", Timeout("wait")))
 _MADE_REPLY = Record({"num_partitions": INTEGER, "replication_factor": INTEGER})
 _PLACE = Tuple({"partition_id": INTEGER, "offset": INTEGER})
@@ -53,7 +54,7 @@ ROWS = [
             ),
         ),
         resp="TOPIC.CREATE", reply=_MADE_REPLY, run="topics.create", traits=WRITES | GROWS, needs_words=200,
-        http=(Post("/topics/{topic}"),), within="retention_policy",
+        http=(Post("/topics/{topic}"),), within="retention_policy", also=_COUNTED,
         json={
             "success": True, "topic": "$topic", "num_partitions": "$num_partitions",
             "replication_factor": "$replication_factor",
@@ -136,7 +137,7 @@ ROWS = [
     Command(
         "topic.grow", 0x1908, "Add partitions to a topic up to this number; records stay where they are.",
         args=(_TOPIC, _COUNT), resp="TOPIC.GROW", reply=INTEGER, run="topics.grow", traits=WRITES | GROWS,
-        needs_words=200, http=(Post("/topics/{topic}/partitions"),),
+        needs_words=200, http=(Post("/topics/{topic}/partitions"),), also=_COUNTED,
         json={"success": True, "topic": "$topic", "num_partitions": "$reply"},
         examples=(_MADE, Example("TOPIC.GROW t 5", 5)),
         python=Method(names={"num_partitions": "partitions"}, note="Return the number of partitions."),

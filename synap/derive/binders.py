@@ -245,6 +245,7 @@ def _one_of(node: OneOf, slot: int, groups: Groups) -> Step:
         else:
             choices.append((number, field_names(inner.inner), False, _sequence(inner.inner, inside, groups)))
         inside += slots(inner) - 1
+    wanted = "' or '".join(names[0] for _, names, _, _ in choices)
 
     def run(fields: Fields, draft: _Draft, base: int) -> None:
         for number, names, flag, steps in choices:
@@ -261,7 +262,7 @@ def _one_of(node: OneOf, slot: int, groups: Groups) -> Step:
             for step in steps:
                 step(fields, draft, base)
         if node.required and not draft.tape[base + slot]:
-            raise Fault("MISSING_FIELD", field=node.name)
+            raise Fault("MISSING_FIELD", field=wanted)
 
     return run
 

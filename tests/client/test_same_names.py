@@ -17,8 +17,8 @@ from tests.cases import check_all
 HELD = {"queue_": ("queue",), "stream_": ("room",), "topic_": ("topic",), "group_": ("group",)}
 """What begins the name of a method in-process -> the argument that the client's object knows."""
 ALONE = {
-    "execute", "ping", "info", "get_json", "set_json", "publish", "queues", "rooms", "topics", "stream_publish_many",
-    "stream_read",
+    "execute", "ping", "info", "get_json", "set_json", "publish", "queues", "rooms", "topics", "groups",
+    "stream_publish_many", "stream_read",
 }  # fmt: skip
 """Methods of the client that have no one of the same name in-process."""
 

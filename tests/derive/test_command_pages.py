@@ -31,7 +31,7 @@ def test_the_lines_of_a_reply(reply: Any, template: Template, lines: list[str]) 
 
 
 CLIENT_NAMES = {
-    "queue.list": "queues", "stream.list": "rooms", "topic.list": "topics",  # of the client
+    "queue.list": "queues", "stream.list": "rooms", "topic.list": "topics", "group.list": "groups",  # of the client
     "queue.consume_many": "take_many",
     "queue.ack": "", "queue.nack": "", "queue.renew": "",  # of a message: see docs/client.md
     "stream.consume": "",  # of an iterator

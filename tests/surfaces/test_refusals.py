@@ -1,16 +1,20 @@
 """What is refused, on every surface: with the status that REST owes, as text in the envelope, as a Fault in-process."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from synap.command import Command
 from synap.commands import CATALOGUE
 from synap.engine.handlers.table import digest_of
 from synap.faults import Fault
 from synap.proto.http import Request, Response
+from synap.traits import EMPTIES
 from tests.support import Refusal
 from tests.surfaces.surfaces import Surfaces
+from tests.surfaces.test_ranges import fields_to
 
 
 @pytest.fixture
@@ -325,3 +329,38 @@ def test_a_reply_that_is_too_large_touches_nothing(surfaces: Surfaces, count: in
             db.call(name, **fields)
     assert [digest_of(engine) for engine in engines] == before
     assert surfaces.resp("GET", "k") == b"v" and db.get("k") == b"v"
+
+
+def named_anew(row: Command, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields under the other names that they have."""
+    others = {name: other for other, name in row.also.items()}
+    return {others.get(name, name): value for name, value in fields.items()}
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["own names", "other names"])
+def test_no_text_has_a_gap(surfaces: Surfaces, anew: bool) -> None:
+    """Whatever names a client gives to fields, the text of a refusal is filled."""
+    told = 0
+    for row in CATALOGUE.rows:
+        if row.json is None or row.internal or row.session or row.traits & EMPTIES:
+            continue
+        fields = fields_to(row.args, None, 0, "none")
+        reply = surfaces.command(row.name, named_anew(row, fields) if anew else fields)
+        if not reply["success"] and reply["error"]:
+            told += 1
+            assert not re.search(r"\{\w*\}", reply["error"]), (row.name, reply["error"])
+    assert told > 20
+
+
+def test_what_is_missing_has_the_name_of_a_field(surfaces: Surfaces) -> None:
+    surfaces.resp("QUEUE.CREATE", "q", 10, 30000, 3, 5)
+    surfaces.resp("GROUP.CREATE", "g", "t", 2)
+    for path, body, name in (
+        ("/queue/q/publish_many", {"payloads": ["a"]}, "'messages'"),
+        ("/consumer-groups/g/reset", {"to": "latest"}, "'earliest' or 'latest' or 'offset' or 'timestamp_ms'"),
+    ):
+        status, value, _ = surfaces.rest("POST", path, body)
+        assert (status, value["error"]) == (422, f"Invalid request: Missing {name} field")
+    for name in ("message_id", "receipt"):
+        status, value, _ = surfaces.rest("POST", "/queue/q/ack", {name: "x"})
+        assert (status, value["error"]) == (404, "Message not found: x")

@@ -13,7 +13,10 @@ from tests.surfaces.surfaces import Surfaces
 
 MISSING = {"error": "Invalid request: Topic 'none' not found", "code": 400}
 NO_LIMITS = {"max_messages": 0, "max_bytes": 0, "retention_secs": 0}
-MISFIT = "the retention policy and the limits that are given do not fit"
+MISFIT = (
+    "the retention policy has other limits: TIME has RETENTION, SIZE has MAXBYTES, MESSAGES has MAXMESSAGES, COMBINED "
+    "has any of them, INFINITE none"
+)
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ def test_numbers_of_partitions_that_are_refused(surfaces: Surfaces, count: Any) 
     assert status == 422 and told["code"] == 422 and "'num_partitions'" in told["error"]
     assert surfaces.rest("GET", "/topics")[1]["count"] == 0
     assert surfaces.resp("TOPIC.CREATE", "t", "PARTITIONS", 0) == Refusal(
-        "ERR a topic has from 1 to 4096 partitions, and never fewer than before")  # fmt: skip
+        "ERR the number of partitions must be from 1 to 4096, and may only grow")  # fmt: skip
 
 
 @pytest.mark.parametrize(("policy", "limits"), [
@@ -440,3 +443,10 @@ def test_in_the_envelope_and_in_batches(surfaces: Surfaces) -> None:
         told = surfaces.rest(method, f"/topics/t/{path}", body if method == "POST" else None)[1]
         assert surfaces.command(name, {"topic": "t", **body})["payload"] == told
         assert surfaces.batch((name, {"topic": "t", **body}))[0]["payload"] == told
+
+
+def test_partitions_have_two_names(surfaces: Surfaces) -> None:
+    """`partitions`, as in RESP and Python, and `num_partitions`, as SDKs send it."""
+    assert post(surfaces, "/topics/few", {"partitions": 5})["num_partitions"] == 5
+    assert post(surfaces, "/topics/few/partitions", {"partitions": 6})["num_partitions"] == 6
+    assert surfaces.rest("POST", "/topics/more", {"partitions": 5, "num_partitions": 4})[0] == 422

@@ -8,7 +8,6 @@ from synap.client.generated.hyperloglog import HyperloglogMethods
 from synap.client.generated.keys import KeysMethods
 from synap.client.generated.libraries import LibrariesMethods
 from synap.client.generated.lists import ListsMethods
-from synap.client.generated.memberships import MembershipsMethods
 from synap.client.generated.renames import RenamesMethods
 from synap.client.generated.scripts import ScriptsMethods
 from synap.client.generated.sets import SetsMethods
@@ -24,6 +23,6 @@ __all__ = ["RowMethods"]
 class RowMethods(
     StringsMethods[D], KeysMethods[D], SubstringsMethods[D], ListsMethods[D], SetsMethods[D], HashesMethods[D],
     ZsetsMethods[D], RenamesMethods[D], BitmapsMethods[D], HyperloglogMethods[D], GeoMethods[D],
-    SortingMethods[D], StreamsMethods[D], ScriptsMethods[D], LibrariesMethods[D], MembershipsMethods[D],
+    SortingMethods[D], StreamsMethods[D], ScriptsMethods[D], LibrariesMethods[D],
 ):  # fmt: skip
     """The methods of every row."""

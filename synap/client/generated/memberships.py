@@ -2,19 +2,10 @@
 
 from typing import Any, Literal
 
-from synap.client.calls import Calls, D
+from synap.client.calls import D
 from synap.client.named import Named
-from synap.client.requests import Request, asking, doing, method, nothing, report, text, texts, whole
+from synap.client.requests import Request, asking, doing, method, nothing, report, text, whole
 from synap.client.words import option, when
-
-
-class MembershipsMethods(Calls[D]):
-    """Methods of the family memberships."""
-
-    @method
-    def group_list(self) -> Request[list[str]]:
-        """List the names of all consumer groups."""
-        return asking(texts, "GROUP.LIST")
 
 
 class GroupMethods(Named[D]):

@@ -69,7 +69,8 @@ class JsonCalls:
         numbers = engine.numbers
         if status & STATUS_MASK >= REFUSED:
             if outcome.refusal != "SAME_OBJECT" or not row.traits & ONTO_ITSELF:
-                raise status_fault(status, fields, *numbers[REPLY : REPLY + 3 : SECOND_NUMBER])
+                words = by_own_names(target, fields)
+                raise status_fault(status, words, *numbers[REPLY : REPLY + 3 : SECOND_NUMBER])
             if not self.is_there(fields["source"]):
                 raise refused_fault("NO_SUCH_KEY", fields, self.is_there)
             status, numbers[REPLY] = NUMBER, 1  # a copy onto itself is a success
@@ -86,6 +87,12 @@ class JsonCalls:
         engine = self.server.engine
         self.make(engine.own, self.server.commands.find("key.exists"), {"key": key}, self.server.clock.now())
         return bool(engine.numbers[REPLY])
+
+
+def by_own_names(target: Target, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a call, also under the names of the row where the client has used others."""
+    others = target.row.also if target.route is None else target.row.also | target.route.renamed
+    return fields | {name: fields[other] for other, name in others.items() if other in fields and name not in fields}
 
 
 def nothing(status: int, numbers: Any) -> bool:
