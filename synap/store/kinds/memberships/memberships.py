@@ -195,10 +195,12 @@ def join(words, octets, tape, now, reply):
         session = words[tape + slots.GROUP_JOIN_SESSION_MS]
     if not 1 <= session <= SESSION_MS_MAX:
         return BAD_AMOUNT
+    name = slots.GROUP_JOIN_INSTANCE
+    if not fits(words, 1, max(text_size(words, tape, name), ID_TEXT_BYTES)):
+        return FULL
     decided.begin(words, codes.GROUP_ENTER, words[tape - 2], slots.GROUP_ENTER_SLOTS)
     decided.put_argument(words, octets, slots.GROUP_ENTER_GROUP, tape, slots.GROUP_JOIN_GROUP)
     decided.put_number(words, slots.GROUP_ENTER_SESSION_MS, session)
-    name = slots.GROUP_JOIN_INSTANCE
     set_scalar(words, reply, 0)
     if text_mark(words, tape, name) & PRESENT:
         decided.put_argument(words, octets, slots.GROUP_ENTER_MEMBER_ID, tape, name)
@@ -301,6 +303,8 @@ def stats(words, octets, tape, now, reply):
     _, group = open_group(words, octets, tape, slots.GROUP_STATS_GROUP)
     if group == 0:
         return CONSUMER_GROUP_MISSING
+    if not fits(words, 1 + 2 * STATS_NAMES, words[group + NAME_SIZE] + words[group + TOPIC_SIZE]):
+        return FULL
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_MAP, STATS_NAMES)
     add_mark(words, reply, MARK_NAME, 0)
