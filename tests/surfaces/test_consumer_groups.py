@@ -79,6 +79,11 @@ def test_refusals(surfaces: Surfaces) -> None:
     ):
         status, value, _ = surfaces.rest(method, f"/consumer-groups/g/{path}", None)
         assert (status, value["error"]) == (400, f"Invalid request: {text}")
+    surfaces.resp("TOPIC.CREATE", "t", "PARTITIONS", 3)
+    for path, body in (("offsets/commit", {"offset": 1}), ("reset", {"earliest": True})):
+        for partition in (2, 7):
+            found = surfaces.rest("POST", f"/consumer-groups/g/{path}", body | {"partition_id": partition})
+            assert found[1] == {"error": f"Invalid request: Partition {partition} not found", "code": 400}
     assert surfaces.rest("POST", "/consumer-groups/h", {"topic": "t"})[0] == 422
     assert surfaces.rest("POST", "/consumer-groups/h", {"topic": "t", "partition_count": 0})[0] == 422
     bad = {"topic": "t", "partition_count": 2, "strategy": "best"}

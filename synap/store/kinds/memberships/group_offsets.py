@@ -65,6 +65,7 @@ def commit(words, octets, tape, now, reply):
         return CONSUMER_GROUP_MISSING
     partition, offset = words[tape + slots.GROUP_COMMIT_PARTITION_ID], words[tape + slots.GROUP_COMMIT_OFFSET]
     if not 0 <= partition < words[group + COUNT]:
+        set_scalar(words, reply, partition)
         return PARTITION_MISSING
     if offset < 0 or offset + 1 < 0:
         return POSITIVE_COUNT
@@ -145,6 +146,7 @@ def reset(words, octets, tape, now, reply):
     if words[tape + slots.GROUP_RESET_HAS_PARTITION]:
         first = words[tape + slots.GROUP_RESET_PARTITION_ID]
         if not 0 <= first < behind:
+            set_scalar(words, reply, first)
             return PARTITION_MISSING
         behind = first + 1
     to = words[tape + slots.GROUP_RESET_TO]
