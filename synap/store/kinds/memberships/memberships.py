@@ -132,7 +132,8 @@ def create(words, octets, tape, now, reply):
         session = words[tape + slots.GROUP_CREATE_SESSION_MS]
     if not 1 <= session <= SESSION_MS_MAX:
         return BAD_AMOUNT
-    if limits.lacks(words, count * PARTITION_WORDS * WORD):
+    texts = text_size(words, tape, slots.GROUP_CREATE_GROUP) + text_size(words, tape, slots.GROUP_CREATE_TOPIC)
+    if limits.lacks(words, (count * PARTITION_WORDS + GROUP_WORDS + 2) * WORD + texts):
         return OUT_OF_MEMORY
     group = make_group(words, octets, h, tape, slots.GROUP_CREATE_GROUP, slots.GROUP_CREATE_TOPIC, count)
     if group == 0:
