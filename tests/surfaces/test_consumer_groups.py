@@ -172,6 +172,24 @@ def test_sessions(surfaces: Surfaces) -> None:
     assert surfaces.resp("GROUP.STATS", "g")[5] == 0
 
 
+def test_members_that_end_together(surfaces: Surfaces) -> None:
+    """One rebalance removes all whose session has ended, also if one of them is the first to come back."""
+    now = surfaces.server.clock.now()
+    move(surfaces, now)
+    surfaces.resp("GROUP.CREATE", "g", "t", 8, "SESSION", 1000)
+    for i in range(6):
+        surfaces.resp("GROUP.JOIN", "g", "MEMBER", f"m{i}", "SESSION", 9000 if i % 3 == 1 else 1000)
+    surfaces.server.clock.now = lambda: now + 1000  # type: ignore[method-assign]
+    surfaces.resp("GROUP.JOIN", "g", "MEMBER", "m3")
+    assert surfaces.resp("GROUP.STATS", "g")[5:8:2] == [3, 7]
+    assert shares(surfaces, "g", ["m1", "m3", "m4"]) == [[0, 3, 6], [1, 4, 7], [2, 5]]
+    surfaces.server.clock.now = lambda: now + 9000  # type: ignore[method-assign]
+    surfaces.resp("GROUP.LEAVE", "g", "m4")
+    assert surfaces.resp("GROUP.STATS", "g")[5:8:2] == [0, 8]
+    surfaces.resp("GROUP.JOIN", "g", "MEMBER", "m5")
+    assert shares(surfaces, "g", ["m5"]) == [list(range(8))]
+
+
 def test_a_static_member_comes_back(surfaces: Surfaces) -> None:
     surfaces.resp("GROUP.CREATE", "g", "t", 4, "STRATEGY", "STICKY")
     for member in "abc":

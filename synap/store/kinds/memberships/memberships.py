@@ -166,10 +166,11 @@ def enter(words, octets, tape, now, reply):
     i = find_member(words, octets, group, tape, slots.GROUP_ENTER_MEMBER_ID)
     if i >= 0:
         member = member_at(words, group, i)
-        ended = words[member + SEEN] + words[member + MEMBER_SESSION_MS] <= now
+        ended = members.has_ended(words, member, now)
         words[member + SEEN] = now
         words[member + MEMBER_SESSION_MS] = session
         if ended:
+            members.remove_ended(words, group, now)
             members.rebalance(words, group, now)
     else:
         size = text_size(words, tape, slots.GROUP_ENTER_MEMBER_ID)
@@ -224,7 +225,7 @@ def leave(words, octets, tape, now, reply):
     i = find_member(words, octets, group, tape, slots.GROUP_LEAVE_MEMBER_ID)
     if i < 0:
         return MEMBER_NOT_IN_GROUP
-    members.remove_member(words, group, i)
+    members.end_session(words, member_at(words, group, i), now)
     members.remove_ended(words, group, now)
     members.rebalance(words, group, now)
     if not members.set_timer(words, octets, group):
@@ -345,7 +346,10 @@ def list_names(words, octets, tape, now, reply):
 
 @kernel
 def sweep(words, octets, tape, now, reply):
-    """Remove the members of a group whose session has ended, for upkeep; reply with NUMBER of them."""
+    """Remove the members of a group whose session has ended, for upkeep; reply with NUMBER of them.
+
+    All are removed, whatever `most` says: each call is a rebalance.
+    """
     h, group = open_group(words, octets, tape, slots.GROUP_SWEEP_GROUP)
     set_scalar(words, reply, 0)
     if group == 0:
