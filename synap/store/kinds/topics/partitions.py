@@ -236,7 +236,7 @@ def put_records(words, log, partition, start, count, reply):
 def offset_at(words, log, time):
     """Return the offset of the first record of this time (ms) or a later one; the next offset if there is none.
 
-    Times do not fall from record to record, so the chunk is found by bisecting the ring.
+    Times do not fall from record to record, so it is found by bisecting the offsets.
     """
     low, high = words[log + FIRST], words[log + AFTER]
     while low < high:
