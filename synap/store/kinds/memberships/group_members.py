@@ -1,7 +1,7 @@
 """Consumer groups as they are stored: members in the order in which they joined, and a place for each partition.
 
-    group       partitions, strategy, session, generation, creation (ms), last rebalance (ms), flags; blocks of members,
-                of partitions and of the topic's name; timer, kind, name
+    group       partitions, strategy, session, generation, creation (ms), last rebalance (ms); block of members, their
+                number and capacity, blocks of partitions and of the topic's name; timer, kind, name
     member      name size, last heartbeat (ms), session (ms), partitions owned, a spare word, then the name
     partition   ref of the member that owns it, offset committed + 1 (0: none)
 
@@ -21,7 +21,7 @@ from synap.store.records.timers import NEVER
 # Words of a group; NAME_SIZE, TIMER and KIND (0, 14, 15) as in named_records.py.
 COUNT, STRATEGY, SESSION_MS, GENERATION, CREATED, REBALANCED = 1, 2, 3, 4, 5, 6
 SAVED = 6  # words from COUNT on that a snapshot holds
-MEMBERS, MEMBERS_COUNT, MEMBERS_CAPACITY, PARTITIONS, COMMITTED, TOPIC, TOPIC_SIZE = 7, 8, 9, 10, 11, 12, 13
+MEMBERS, MEMBERS_COUNT, MEMBERS_CAPACITY, PARTITIONS, TOPIC, TOPIC_SIZE = 7, 8, 9, 10, 11, 12
 GROUP_WORDS = 16
 
 MEMBER_NAME_SIZE, SEEN, MEMBER_SESSION_MS, OWNED, SPARE, MEMBER_WORDS = range(6)

@@ -2,7 +2,6 @@
 
 from synap.compiler.jit import kernel
 from synap.store.kinds.memberships.group_members import (
-    COMMITTED,
     COUNT,
     OFFSET,
     OWNER,
@@ -39,9 +38,7 @@ TO_LATEST, TO_OFFSET, TO_TIMESTAMP = 2, 3, 4  # the alternatives of a reset
 @kernel
 def set_offset(words, group, partition, offset):
     """Store the committed offset of a partition."""
-    at = partition_at(words, group, partition)
-    words[group + COMMITTED] += words[at + OFFSET] == 0
-    words[at + OFFSET] = offset + 1
+    words[partition_at(words, group, partition) + OFFSET] = offset + 1
 
 
 @kernel

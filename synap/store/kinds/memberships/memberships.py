@@ -10,7 +10,6 @@ from synap.ranges import PARTITIONS_MAX, SESSION_MS_MAX
 from synap.store.kinds.memberships import group_members as members
 from synap.store.kinds.memberships.group_members import (
     BY_RANGE,
-    COMMITTED,
     COUNT,
     CREATED,
     GENERATION,
@@ -307,6 +306,9 @@ def stats(words, octets, tape, now, reply):
         return CONSUMER_GROUP_MISSING
     if not fits(words, 1 + 2 * STATS_NAMES, words[group + NAME_SIZE] + words[group + TOPIC_SIZE]):
         return FULL
+    committed = 0
+    for i in range(words[group + COUNT]):
+        committed += words[partition_at(words, group, i) + OFFSET] != 0
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_MAP, STATS_NAMES)
     add_mark(words, reply, MARK_NAME, 0)
@@ -316,7 +318,7 @@ def stats(words, octets, tape, now, reply):
     add_field(words, reply, 2, words[group + MEMBERS_COUNT])
     add_field(words, reply, 3, words[group + GENERATION])
     add_field(words, reply, 4, words[group + COUNT])
-    add_field(words, reply, 5, words[group + COMMITTED])
+    add_field(words, reply, 5, committed)
     add_field(words, reply, 6, max(now - words[group + REBALANCED], 0) // 1000)
     add_mark(words, reply, MARK_NAME, 7)
     words[SCRATCH] = STABLE if words[group + MEMBERS_COUNT] else EMPTY_GROUP
@@ -413,8 +415,6 @@ def load_partitions(words, octets, tape, now, reply):
         owner = words[item + slots.GROUP_LOAD_PARTITIONS_PARTITIONS_OWNER] - 1
         if words[at + OWNER] == 0 and 0 <= owner < words[group + MEMBERS_COUNT]:
             members.give(words, group, i, member_at(words, group, owner))
-        offset = words[item + slots.GROUP_LOAD_PARTITIONS_PARTITIONS_OFFSET]
-        words[group + COMMITTED] += (offset != 0) - (words[at + OFFSET] != 0)
-        words[at + OFFSET] = offset
+        words[at + OFFSET] = words[item + slots.GROUP_LOAD_PARTITIONS_PARTITIONS_OFFSET]
         item += slots.GROUP_LOAD_PARTITIONS_PARTITIONS_STRIDE
     return DONE | CHANGED
