@@ -52,6 +52,11 @@ BUILD: dict[str, list[list[Any]]] = {
     "group": [[b"XGROUP", b"CREATE", b"x", b"g", b"0"]],
     "pending": [[b"XREADGROUP", b"GROUP", b"g", b"c%d" % (i % 3), b"COUNT", b"40", b"STREAMS", b"x", b">"]
                 for i in range(30)],
+    "topic": [[b"TOPIC.CREATE", b"t", b"PARTITIONS", b"40"]],
+    "records": [[b"TOPIC.MPUBLISH", b"t", b"said", *pairs(MEMBERS)]],
+    "one": [[b"TOPIC.CREATE", b"one", b"PARTITIONS", b"1"]],
+    "members": [[b"GROUP.CREATE", b"g", b"t", b"64"],
+                *([b"GROUP.JOIN", b"g", b"MEMBER", member(i)] for i in range(256))],
     "weights": [[b"MSET", *(word for i in range(0, 60_000, 7) for word in (b"w_%d" % i, -i))]],
 }  # fmt: skip
 CALLS: list[tuple[str, list[Any]]] = [
@@ -104,6 +109,22 @@ CALLS: list[tuple[str, list[Any]]] = [
     ("text", [b"BITFIELD", b"t", b"SET", b"u8", b"700000", b"1"]),
     ("page", [b"BITOP", b"NOT", b"d", b"t"]),
     ("text", [b"SWAPDB", b"0", b"1"]),
+    ("set", [b"TOPIC.CREATE", b"t", b"PARTITIONS", b"4096"]),
+    ("set", [b"TOPIC.CREATE", b"t" * 40_000, b"PARTITIONS", b"1"]),
+    ("topic records", [b"TOPIC.GROW", b"t", b"4096"]),
+    ("topic records", [b"TOPIC.GROW", b"t", b"41"]),
+    ("topic records", [b"TOPIC.PUBLISH", b"t", b"said", b"x" * 40_000, b"KEY", b"k" * 9000, b"HEADERS", b"h" * 9000]),
+    ("topic", [b"TOPIC.MPUBLISH", b"t", b"said", *pairs(MEMBERS)]),
+    ("topic", [b"TOPIC.MPUBLISH", b"t", b"type " * 40, *pairs(MEMBERS)]),
+    ("topic records", [b"TOPIC.MPUBLISH", b"t", b"said", *(b"" if i % 2 == 0 else b"x" for i in range(2 * MEMBERS))]),
+    ("one", [b"TOPIC.MPUBLISH", b"one", b"said", *(b"" if i % 2 == 0 else b"x" * 8300 for i in range(60))]),
+    ("one", [b"TOPIC.MPUBLISH", b"one", b"said", *(b"" if i % 2 == 0 else b"x" * 5500 for i in range(80))]),
+    ("topic", [b"TOPIC.MPUBLISH", b"t", b"said", *(b"" if i % 2 == 0 else b"x" * 1500 for i in range(300))]),
+    ("topic", [b"TOPIC.MPUBLISH", b"t", b"said", *(b"" if i % 2 == 0 else b"x" * 17000 for i in range(30))]),
+    ("set", [b"GROUP.CREATE", b"g", b"t" * 40_000, b"4096"]),
+    ("members", [b"GROUP.JOIN", b"g", b"MEMBER", b"new"]),
+    ("members", [b"GROUP.JOIN", b"g", b"MEMBER", b"n" * 40_000]),
+    ("members", [b"GROUP.LEAVE", b"g", member(3)]),
 ]
 WITH_WORK: list[tuple[str, list[Any]]] = [
     ("places", [b"GEOSEARCHSTORE", b"d", b"g", *b"FROMLONLAT 30 1 BYRADIUS 20000 km".split()]),

@@ -79,6 +79,11 @@ def test_refusals(surfaces: Surfaces) -> None:
     ):
         status, value, _ = surfaces.rest(method, f"/consumer-groups/g/{path}", None)
         assert (status, value["error"]) == (400, f"Invalid request: {text}")
+    surfaces.resp("TOPIC.CREATE", "t", "PARTITIONS", 3)
+    for path, body in (("offsets/commit", {"offset": 1}), ("reset", {"earliest": True})):
+        for partition in (2, 7):
+            found = surfaces.rest("POST", f"/consumer-groups/g/{path}", body | {"partition_id": partition})
+            assert found[1] == {"error": f"Invalid request: Partition {partition} not found", "code": 400}
     assert surfaces.rest("POST", "/consumer-groups/h", {"topic": "t"})[0] == 422
     assert surfaces.rest("POST", "/consumer-groups/h", {"topic": "t", "partition_count": 0})[0] == 422
     bad = {"topic": "t", "partition_count": 2, "strategy": "best"}
@@ -165,6 +170,24 @@ def test_sessions(surfaces: Surfaces) -> None:
     assert shares(surfaces, "g", ["long"]) == [[0, 1, 2, 3]]
     move(surfaces, now + 60_000)
     assert surfaces.resp("GROUP.STATS", "g")[5] == 0
+
+
+def test_members_that_end_together(surfaces: Surfaces) -> None:
+    """One rebalance removes all whose session has ended, also if one of them is the first to come back."""
+    now = surfaces.server.clock.now()
+    move(surfaces, now)
+    surfaces.resp("GROUP.CREATE", "g", "t", 8, "SESSION", 1000)
+    for i in range(6):
+        surfaces.resp("GROUP.JOIN", "g", "MEMBER", f"m{i}", "SESSION", 9000 if i % 3 == 1 else 1000)
+    surfaces.server.clock.now = lambda: now + 1000  # type: ignore[method-assign]
+    surfaces.resp("GROUP.JOIN", "g", "MEMBER", "m3")
+    assert surfaces.resp("GROUP.STATS", "g")[5:8:2] == [3, 7]
+    assert shares(surfaces, "g", ["m1", "m3", "m4"]) == [[0, 3, 6], [1, 4, 7], [2, 5]]
+    surfaces.server.clock.now = lambda: now + 9000  # type: ignore[method-assign]
+    surfaces.resp("GROUP.LEAVE", "g", "m4")
+    assert surfaces.resp("GROUP.STATS", "g")[5:8:2] == [0, 8]
+    surfaces.resp("GROUP.JOIN", "g", "MEMBER", "m5")
+    assert shares(surfaces, "g", ["m5"]) == [list(range(8))]
 
 
 def test_a_static_member_comes_back(surfaces: Surfaces) -> None:

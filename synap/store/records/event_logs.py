@@ -32,9 +32,21 @@ SLACK_SHIFT, SLACK_MS_MAX, SLACK_MS_MIN = 6, 60_000, 20  # events are dropped by
 
 
 @kernel
+def words_for(name_size, size):
+    """Return the words of an event whose name and data have these sizes."""
+    return EVENT_HEAD + ((name_size + size + 7) >> 3)
+
+
+@kernel
 def event_words(words, event):
     """Return the words of an event."""
-    return EVENT_HEAD + ((words[event + EVENT_NAME_SIZE] + (words[event + EVENT_SIZE] >> MARK_BITS) + 7) >> 3)
+    return words_for(words[event + EVENT_NAME_SIZE], words[event + EVENT_SIZE] >> MARK_BITS)
+
+
+@kernel
+def chunk_words(last, needed):
+    """Return the words of a chunk behind one of `last` words (0: the first), with an event of `needed` words."""
+    return max(min(max(2 * last, CHUNK_WORDS_MIN), CHUNK_WORDS_MAX), CHUNK_HEAD + needed)
 
 
 @kernel
@@ -42,10 +54,8 @@ def add_chunk(words, log, needed):
     """Add a last chunk with space for an event of `needed` words; return it, or 0 without memory."""
     ring = log + CHUNKS
     count = words[ring + rings.COUNT]
-    size = CHUNK_WORDS_MIN
-    if count:
-        size = min(2 * words[rings.chunk_at(words, ring, count - 1) + CHUNK_CAPACITY], CHUNK_WORDS_MAX)
-    size = max(size, CHUNK_HEAD + needed)
+    last = words[rings.chunk_at(words, ring, count - 1) + CHUNK_CAPACITY] if count else 0
+    size = chunk_words(last, needed)
     chunk = arena.allocate(words, size)
     if chunk == 0 or not rings.append(words, ring, chunk):
         return 0
@@ -64,7 +74,7 @@ def append(words, log, name_size, size, mark, now):
 
     0: there is no memory.
     """
-    needed = EVENT_HEAD + ((name_size + size + 7) >> 3)
+    needed = words_for(name_size, size)
     count = words[log + CHUNKS_COUNT]
     chunk = rings.chunk_at(words, log + CHUNKS, count - 1) if count else 0
     if chunk == 0 or words[chunk + CHUNK_USED] + needed > words[chunk + CHUNK_CAPACITY]:

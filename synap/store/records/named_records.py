@@ -1,9 +1,10 @@
-"""Named records: queues, rooms and topics, which have names of their own. One table each, and what their records share.
+"""Named records: queues, rooms, topics and consumer groups, which have names of their own. One table each, and what
+their records share.
 
     record     word NAME_SIZE | ... | TIMER | KIND | ... (`head` words in all), then the bytes of the name
 
-A name is hashed as a key of a reserved namespace (QUEUE, ROOM, TOPIC). So calls and feeds that wait for a queue or a
-room are found in the same way as calls that wait for a key.
+A name is hashed as a key of a reserved namespace (QUEUE, ROOM, TOPIC, GROUP). So calls and feeds that wait for a queue,
+a room or a topic are found in the same way as calls that wait for a key.
 """
 
 from synap.compiler.jit import inlined, kernel

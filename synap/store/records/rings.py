@@ -25,11 +25,22 @@ def put(words, ring, i, chunk):
 
 
 @kernel
+def growth(words, ring, count):
+    """Return the words of the block that a ring needs before a chunk is added to `count` of them, 0 for none.
+
+    `count` may be greater than the number of its chunks now.
+    """
+    if count < words[ring + CAPACITY] or count & (count - 1) or 0 < count < _CAPACITY_MIN:
+        return 0
+    return max(_CAPACITY_MIN, 2 * count)
+
+
+@kernel
 def append(words, ring, chunk):
     """Add a last chunk; return False without memory."""
     count = words[ring + COUNT]
-    if count == words[ring + CAPACITY]:
-        wanted = max(_CAPACITY_MIN, 2 * count)
+    wanted = growth(words, ring, count)
+    if wanted:
         refs = arena.allocate(words, wanted)
         if refs == 0:
             return False

@@ -1,6 +1,6 @@
-"""Timers: one heap of the times at which queues, rooms and topics have something due.
+"""Timers: one heap of the times at which queues, rooms, topics and consumer groups have something due.
 
-A record has one timer, at the earliest of its due times (a lease that ends, a delayed message, an event that reaches
+A record has one timer, at the earliest of its due times (the end of a lease or session, a delayed message, an event at
 its age limit). No record is examined before that: a thousand idle queues cost nothing. The heap is not part of the
 logical state, it follows from it.
 """

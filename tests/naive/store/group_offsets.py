@@ -10,7 +10,7 @@ from tests.naive.store.memberships import group_of
 def commit(state: State, args: dict[str, Any], now: int) -> Answer:
     group, number, offset = group_of(state, args), args["partition_id"], args["offset"]
     if not 0 <= number < len(group.owners):
-        raise Refused("PARTITION_MISSING")
+        raise Refused("PARTITION_MISSING", number)
     if not 0 <= offset < 2**63 - 1:
         raise Refused("POSITIVE_COUNT")
     if args.get("generation", group.generation) != group.generation:
@@ -51,7 +51,7 @@ def reset(state: State, args: dict[str, Any], now: int) -> Answer:
     numbers = range(min(len(group.owners), len(topic.partitions)))
     if "partition_id" in args:
         if args["partition_id"] not in numbers:
-            raise Refused("PARTITION_MISSING")
+            raise Refused("PARTITION_MISSING", args["partition_id"])
         numbers = range(args["partition_id"], args["partition_id"] + 1)
     for number in numbers:
         partition = topic.partitions[number]

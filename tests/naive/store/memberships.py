@@ -107,6 +107,8 @@ def enter(state: State, args: dict[str, Any], now: int) -> Answer:
     if name in group.members:
         ended = group.members[name].end <= now
         group.members[name] = Member(now, args["session_ms"])
+        if ended:
+            group.drop_ended(now)
     else:
         ended = True
         group.drop_ended(now)

@@ -1,8 +1,8 @@
 """Consumer groups as they are stored: members in the order in which they joined, and a place for each partition.
 
-    group       partitions, strategy, session, generation, creation (ms), last rebalance (ms), flags; blocks of members,
-                of partitions and of the topic's name; timer, kind, name
-    member      name size, last heartbeat (ms), session (ms), partitions owned, quota, then the name
+    group       partitions, strategy, session, generation, creation (ms), last rebalance (ms); block of members, their
+                number and capacity, blocks of partitions and of the topic's name; timer, kind, name
+    member      name size, last heartbeat (ms), session (ms), partitions owned, a spare word, then the name
     partition   ref of the member that owns it, offset committed + 1 (0: none)
 
 A rebalance is one step: it removes members whose session has ended, raises the generation, and gives each partition to
@@ -21,11 +21,12 @@ from synap.store.records.timers import NEVER
 # Words of a group; NAME_SIZE, TIMER and KIND (0, 14, 15) as in named_records.py.
 COUNT, STRATEGY, SESSION_MS, GENERATION, CREATED, REBALANCED = 1, 2, 3, 4, 5, 6
 SAVED = 6  # words from COUNT on that a snapshot holds
-MEMBERS, MEMBERS_COUNT, MEMBERS_CAPACITY, PARTITIONS, COMMITTED, TOPIC, TOPIC_SIZE = 7, 8, 9, 10, 11, 12, 13
+MEMBERS, MEMBERS_COUNT, MEMBERS_CAPACITY, PARTITIONS, TOPIC, TOPIC_SIZE = 7, 8, 9, 10, 11, 12
 GROUP_WORDS = 16
 
-MEMBER_NAME_SIZE, SEEN, MEMBER_SESSION_MS, OWNED, QUOTA, MEMBER_WORDS = range(6)
+MEMBER_NAME_SIZE, SEEN, MEMBER_SESSION_MS, OWNED, SPARE, MEMBER_WORDS = range(6)
 OWNER, OFFSET, PARTITION_WORDS = range(3)
+QUOTA = SPARE  # in a rebalance: how many partitions the member is to own
 CAPACITY_FIRST = 4
 IN_TURN, BY_RANGE, STICKY = 1, 2, 3  # the strategies, as the row numbers them
 
@@ -86,7 +87,7 @@ def add_member(words, octets, group, tape, slot, seen, session):
     words[member + SEEN] = seen
     words[member + MEMBER_SESSION_MS] = session
     words[member + OWNED] = 0
-    words[member + QUOTA] = 0
+    words[member + SPARE] = 0
     move(octets, (member + MEMBER_WORDS) * WORD, text_at(words, tape, slot), size)
     words[words[group + MEMBERS] + count] = member
     words[group + MEMBERS_COUNT] = count + 1
@@ -94,31 +95,40 @@ def add_member(words, octets, group, tape, slot, seen, session):
 
 
 @kernel
-def remove_member(words, group, i):
-    """Remove the i-th member; its partitions have no owner then."""
-    member = member_at(words, group, i)
-    for partition in range(words[group + COUNT]):
-        at = partition_at(words, group, partition)
-        if words[at + OWNER] == member:
-            words[at + OWNER] = 0
-    words[group + MEMBERS_COUNT] -= 1
-    for j in range(i, words[group + MEMBERS_COUNT]):
-        words[words[group + MEMBERS] + j] = member_at(words, group, j + 1)
-    arena.release(words, member)
+def end_session(words, member, now):
+    """Let the session of a member end now."""
+    words[member + SEEN] = now - words[member + MEMBER_SESSION_MS]
+
+
+@kernel
+def has_ended(words, member, now):
+    """Return True if the session of a member has ended."""
+    return words[member + SEEN] + words[member + MEMBER_SESSION_MS] <= now
 
 
 @kernel
 def remove_ended(words, group, now):
-    """Remove the members whose session has ended; return how many."""
-    count = i = 0
-    while i < words[group + MEMBERS_COUNT]:
+    """Remove the members whose session has ended, so that their partitions have no owner; return how many."""
+    count = words[group + MEMBERS_COUNT]
+    kept = 0
+    for i in range(count):
+        kept += not has_ended(words, member_at(words, group, i), now)
+    if kept == count:
+        return 0
+    for partition in range(words[group + COUNT]):
+        at = partition_at(words, group, partition)
+        if words[at + OWNER] and has_ended(words, words[at + OWNER], now):
+            words[at + OWNER] = 0
+    kept = 0
+    for i in range(count):
         member = member_at(words, group, i)
-        if words[member + SEEN] + words[member + MEMBER_SESSION_MS] <= now:
-            remove_member(words, group, i)
-            count += 1
+        if has_ended(words, member, now):
+            arena.release(words, member)
         else:
-            i += 1
-    return count
+            words[words[group + MEMBERS] + kept] = member
+            kept += 1
+    words[group + MEMBERS_COUNT] = kept
+    return count - kept
 
 
 @kernel

@@ -2,7 +2,6 @@
 
 from synap.compiler.jit import kernel
 from synap.store.kinds.memberships.group_members import (
-    COMMITTED,
     COUNT,
     OFFSET,
     OWNER,
@@ -39,9 +38,7 @@ TO_LATEST, TO_OFFSET, TO_TIMESTAMP = 2, 3, 4  # the alternatives of a reset
 @kernel
 def set_offset(words, group, partition, offset):
     """Store the committed offset of a partition."""
-    at = partition_at(words, group, partition)
-    words[group + COMMITTED] += words[at + OFFSET] == 0
-    words[at + OFFSET] = offset + 1
+    words[partition_at(words, group, partition) + OFFSET] = offset + 1
 
 
 @kernel
@@ -65,6 +62,7 @@ def commit(words, octets, tape, now, reply):
         return CONSUMER_GROUP_MISSING
     partition, offset = words[tape + slots.GROUP_COMMIT_PARTITION_ID], words[tape + slots.GROUP_COMMIT_OFFSET]
     if not 0 <= partition < words[group + COUNT]:
+        set_scalar(words, reply, partition)
         return PARTITION_MISSING
     if offset < 0 or offset + 1 < 0:
         return POSITIVE_COUNT
@@ -145,6 +143,7 @@ def reset(words, octets, tape, now, reply):
     if words[tape + slots.GROUP_RESET_HAS_PARTITION]:
         first = words[tape + slots.GROUP_RESET_PARTITION_ID]
         if not 0 <= first < behind:
+            set_scalar(words, reply, first)
             return PARTITION_MISSING
         behind = first + 1
     to = words[tape + slots.GROUP_RESET_TO]

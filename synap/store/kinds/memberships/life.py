@@ -21,6 +21,7 @@ from synap.store.kinds.memberships.group_members import (
     PARTITIONS,
     SAVED,
     SEEN,
+    SPARE,
     TOPIC,
     TOPIC_SIZE,
     member_at,
@@ -38,12 +39,16 @@ AT_MEMBERS, AT_PARTITIONS = 1, 2
 
 
 @kernel
-def number_of(words, group, member):
-    """Return the number of a member + 1, in the order of joining; 0 for none."""
+def number_members(words, group):
+    """Let the spare word of each member hold its number + 1, in the order of joining."""
     for i in range(words[group + MEMBERS_COUNT]):
-        if member_at(words, group, i) == member:
-            return i + 1
-    return 0
+        words[member_at(words, group, i) + SPARE] = i + 1
+
+
+@kernel
+def number_of(words, member):
+    """Return the number of a member + 1, once all have been numbered; 0 for none."""
+    return words[member + SPARE] if member else 0
 
 
 @kernel
@@ -57,9 +62,10 @@ def digest(words, octets, group):
         member = member_at(words, group, i)
         h = mix(h, text(octets, (member + MEMBER_WORDS) * WORD, words[member + MEMBER_NAME_SIZE]))
         h = mix(mix(h, words[member + SEEN]), words[member + MEMBER_SESSION_MS])
+    number_members(words, group)
     for i in range(words[group + COUNT]):
         at = partition_at(words, group, i)
-        h = mix(mix(h, number_of(words, group, words[at + OWNER])), words[at + OFFSET])
+        h = mix(mix(h, number_of(words, words[at + OWNER])), words[at + OFFSET])
     return h
 
 
@@ -118,9 +124,10 @@ def dump_partitions(words, octets, group, target, seq, now):
     set_text(words, tape, slots.GROUP_LOAD_PARTITIONS_GROUP, 0, name, 0)
     set_group(words, tape, slots.GROUP_LOAD_PARTITIONS_PARTITIONS, count, slots.GROUP_LOAD_PARTITIONS_SLOTS)
     item = tape + slots.GROUP_LOAD_PARTITIONS_SLOTS
+    number_members(words, group)
     for i in range(count):
         at = partition_at(words, group, i)
-        words[item + slots.GROUP_LOAD_PARTITIONS_PARTITIONS_OWNER] = number_of(words, group, words[at + OWNER])
+        words[item + slots.GROUP_LOAD_PARTITIONS_PARTITIONS_OWNER] = number_of(words, words[at + OWNER])
         words[item + slots.GROUP_LOAD_PARTITIONS_PARTITIONS_OFFSET] = words[at + OFFSET]
         item += slots.GROUP_LOAD_PARTITIONS_PARTITIONS_STRIDE
     move(octets, blob, (group + GROUP_WORDS) * WORD, name)

@@ -10,7 +10,6 @@ from synap.ranges import PARTITIONS_MAX, SESSION_MS_MAX
 from synap.store.kinds.memberships import group_members as members
 from synap.store.kinds.memberships.group_members import (
     BY_RANGE,
-    COMMITTED,
     COUNT,
     CREATED,
     GENERATION,
@@ -132,7 +131,8 @@ def create(words, octets, tape, now, reply):
         session = words[tape + slots.GROUP_CREATE_SESSION_MS]
     if not 1 <= session <= SESSION_MS_MAX:
         return BAD_AMOUNT
-    if limits.lacks(words, count * PARTITION_WORDS * WORD):
+    texts = text_size(words, tape, slots.GROUP_CREATE_GROUP) + text_size(words, tape, slots.GROUP_CREATE_TOPIC)
+    if limits.lacks(words, (count * PARTITION_WORDS + GROUP_WORDS + 2) * WORD + texts):
         return OUT_OF_MEMORY
     group = make_group(words, octets, h, tape, slots.GROUP_CREATE_GROUP, slots.GROUP_CREATE_TOPIC, count)
     if group == 0:
@@ -165,10 +165,11 @@ def enter(words, octets, tape, now, reply):
     i = find_member(words, octets, group, tape, slots.GROUP_ENTER_MEMBER_ID)
     if i >= 0:
         member = member_at(words, group, i)
-        ended = words[member + SEEN] + words[member + MEMBER_SESSION_MS] <= now
+        ended = members.has_ended(words, member, now)
         words[member + SEEN] = now
         words[member + MEMBER_SESSION_MS] = session
         if ended:
+            members.remove_ended(words, group, now)
             members.rebalance(words, group, now)
     else:
         size = text_size(words, tape, slots.GROUP_ENTER_MEMBER_ID)
@@ -195,10 +196,12 @@ def join(words, octets, tape, now, reply):
         session = words[tape + slots.GROUP_JOIN_SESSION_MS]
     if not 1 <= session <= SESSION_MS_MAX:
         return BAD_AMOUNT
+    name = slots.GROUP_JOIN_INSTANCE
+    if not fits(words, 1, max(text_size(words, tape, name), ID_TEXT_BYTES)):
+        return FULL
     decided.begin(words, codes.GROUP_ENTER, words[tape - 2], slots.GROUP_ENTER_SLOTS)
     decided.put_argument(words, octets, slots.GROUP_ENTER_GROUP, tape, slots.GROUP_JOIN_GROUP)
     decided.put_number(words, slots.GROUP_ENTER_SESSION_MS, session)
-    name = slots.GROUP_JOIN_INSTANCE
     set_scalar(words, reply, 0)
     if text_mark(words, tape, name) & PRESENT:
         decided.put_argument(words, octets, slots.GROUP_ENTER_MEMBER_ID, tape, name)
@@ -221,7 +224,7 @@ def leave(words, octets, tape, now, reply):
     i = find_member(words, octets, group, tape, slots.GROUP_LEAVE_MEMBER_ID)
     if i < 0:
         return MEMBER_NOT_IN_GROUP
-    members.remove_member(words, group, i)
+    members.end_session(words, member_at(words, group, i), now)
     members.remove_ended(words, group, now)
     members.rebalance(words, group, now)
     if not members.set_timer(words, octets, group):
@@ -301,6 +304,11 @@ def stats(words, octets, tape, now, reply):
     _, group = open_group(words, octets, tape, slots.GROUP_STATS_GROUP)
     if group == 0:
         return CONSUMER_GROUP_MISSING
+    if not fits(words, 1 + 2 * STATS_NAMES, words[group + NAME_SIZE] + words[group + TOPIC_SIZE]):
+        return FULL
+    committed = 0
+    for i in range(words[group + COUNT]):
+        committed += words[partition_at(words, group, i) + OFFSET] != 0
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_MAP, STATS_NAMES)
     add_mark(words, reply, MARK_NAME, 0)
@@ -310,7 +318,7 @@ def stats(words, octets, tape, now, reply):
     add_field(words, reply, 2, words[group + MEMBERS_COUNT])
     add_field(words, reply, 3, words[group + GENERATION])
     add_field(words, reply, 4, words[group + COUNT])
-    add_field(words, reply, 5, words[group + COMMITTED])
+    add_field(words, reply, 5, committed)
     add_field(words, reply, 6, max(now - words[group + REBALANCED], 0) // 1000)
     add_mark(words, reply, MARK_NAME, 7)
     words[SCRATCH] = STABLE if words[group + MEMBERS_COUNT] else EMPTY_GROUP
@@ -340,7 +348,10 @@ def list_names(words, octets, tape, now, reply):
 
 @kernel
 def sweep(words, octets, tape, now, reply):
-    """Remove the members of a group whose session has ended, for upkeep; reply with NUMBER of them."""
+    """Remove the members of a group whose session has ended, for upkeep; reply with NUMBER of them.
+
+    All are removed, whatever `most` says: each call is a rebalance.
+    """
     h, group = open_group(words, octets, tape, slots.GROUP_SWEEP_GROUP)
     set_scalar(words, reply, 0)
     if group == 0:
@@ -404,8 +415,6 @@ def load_partitions(words, octets, tape, now, reply):
         owner = words[item + slots.GROUP_LOAD_PARTITIONS_PARTITIONS_OWNER] - 1
         if words[at + OWNER] == 0 and 0 <= owner < words[group + MEMBERS_COUNT]:
             members.give(words, group, i, member_at(words, group, owner))
-        offset = words[item + slots.GROUP_LOAD_PARTITIONS_PARTITIONS_OFFSET]
-        words[group + COMMITTED] += (offset != 0) - (words[at + OFFSET] != 0)
-        words[at + OFFSET] = offset
+        words[at + OFFSET] = words[item + slots.GROUP_LOAD_PARTITIONS_PARTITIONS_OFFSET]
         item += slots.GROUP_LOAD_PARTITIONS_PARTITIONS_STRIDE
     return DONE | CHANGED

@@ -77,6 +77,7 @@ SUBSCRIBERS_MAX = 10_000  # the most readers of one room that are counted
 BATCH_BYTES = 8 << 20  # names and data in one reply; a single event may be larger
 EVENTS_DEFAULT = 100  # events in a reply to a call without a limit
 EVENT_ITEMS = 5  # items of the reply for one event: the mark of an array, offset, name, data, time
+STATS_NAMES = 12  # names in the reply of stats
 
 
 @inlined
@@ -266,8 +267,10 @@ def stats(words, octets, tape, now, reply):
     _, room = open_room(words, octets, tape, slots.STREAM_STATS_ROOM)
     if room == 0:
         return ROOM_MISSING
+    if not fits(words, 1 + 2 * STATS_NAMES, words[room + NAME_SIZE]):
+        return FULL
     set_scalar(words, reply, 0)
-    add_mark(words, reply, MARK_MAP, 12)
+    add_mark(words, reply, MARK_MAP, STATS_NAMES)
     add_mark(words, reply, MARK_NAME, 0)
     add_text(words, reply, (room + ROOM_WORDS) * 8, words[room + NAME_SIZE], 0)
     add_field(words, reply, 1, words[room + AFTER] - words[room + FIRST])

@@ -2,6 +2,7 @@
 
     topic      limits of each partition, partitions, routing, place of round-robin, creation (ms), two numbers that are
                only reported, block of partitions, time of the last retention pass, timer, kind, name
+    log        words LEFT, LAST and PLANNED: see `plan`
     record     an event whose name is: type size | key size + 1 << 32 (0: no key), type, key, headers
 
 All partitions of a topic lie in one block, so adding some copies their heads and no record. A record counts for the
@@ -23,9 +24,14 @@ from synap.store.memory.tapes import (
     text_mark,
     text_size,
 )
-from synap.store.records import event_logs, named_records, timers
+from synap.store.records import event_logs, named_records, rings, timers
 from synap.store.records.event_logs import (
     AFTER,
+    CHUNK_CAPACITY,
+    CHUNK_HEAD,
+    CHUNK_USED,
+    CHUNKS,
+    CHUNKS_COUNT,
     EVENT_HEAD,
     EVENT_NAME_SIZE,
     EVENT_SIZE,
@@ -42,7 +48,8 @@ COUNT, ROUTING, NEXT, CREATED, REPLICAS, SEGMENT_BYTES = 4, 5, 6, 7, 8, 9
 SAVED = 9  # words from EVENTS_MAX on that a snapshot holds
 PARTITIONS, PASSED = 10, 11
 TOPIC_WORDS = 16
-LIMITS = 3
+LIMITS = 3  # from EVENTS_MAX on, as in a log
+LEFT, LAST, PLANNED = 10, 11, 12  # of a log
 
 ROUTED_BY_MURMUR2, ROUTED_BY_CRC32 = 1, 2
 KEY_SHIFT, TYPE_MASK = 32, (1 << 32) - 1
@@ -105,11 +112,31 @@ def routed(words, octets, topic, start, size):
 
 
 @kernel
-def next_in_turn(words, topic):
-    """Return the partition of a record without a key: one after the other."""
-    partition = words[topic + NEXT] % words[topic + COUNT]
-    words[topic + NEXT] = partition + 1
-    return partition
+def begin_plan(words, topic):
+    """Prepare `plan` for all partitions: note the words left in the last chunk, its words, and the chunks."""
+    for i in range(words[topic + COUNT]):
+        log = partition_at(words, topic, i)
+        count = words[log + CHUNKS_COUNT]
+        words[log + LEFT] = words[log + LAST] = 0
+        words[log + PLANNED] = count
+        if count:
+            chunk = rings.chunk_at(words, log + CHUNKS, count - 1)
+            words[log + LAST] = words[chunk + CHUNK_CAPACITY]
+            words[log + LEFT] = words[chunk + CHUNK_CAPACITY] - words[chunk + CHUNK_USED]
+
+
+@kernel
+def plan(words, log, size):
+    """Return the words that one more record takes, behind those that are planned; `size`: its texts in bytes."""
+    needed = event_logs.words_for(WORD, size)
+    if needed <= words[log + LEFT]:
+        words[log + LEFT] -= needed
+        return 0
+    chunk = event_logs.chunk_words(words[log + LAST], needed)
+    words[log + LAST] = chunk
+    words[log + LEFT] = chunk - CHUNK_HEAD - needed
+    words[log + PLANNED] += 1
+    return chunk + rings.growth(words, log + CHUNKS, words[log + PLANNED] - 1)
 
 
 @kernel
@@ -209,7 +236,7 @@ def put_records(words, log, partition, start, count, reply):
 def offset_at(words, log, time):
     """Return the offset of the first record of this time (ms) or a later one; the next offset if there is none.
 
-    Times do not fall from record to record, so the chunk is found by bisecting the ring.
+    Times do not fall from record to record, so it is found by bisecting the offsets.
     """
     low, high = words[log + FIRST], words[log + AFTER]
     while low < high:

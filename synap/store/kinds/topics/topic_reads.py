@@ -94,29 +94,27 @@ def read(words, octets, tape, now, reply):
     if words[tape + slots.TOPIC_READ_HAS_OFFSETS]:
         parts = words[tape + slots.TOPIC_READ_OFFSETS]
     part_bytes = BATCH_BYTES // max(parts, 1)
-    count = size = 0
+    total = size = 0
+    set_scalar(words, reply, 0)
+    add_mark(words, reply, MARK_ARRAY, 0)
     for i in range(parts):
         partition, start = given_offset(words, tape, topic, i)
         if start < 0:
             set_scalar(words, reply, partition)
             return PARTITION_MISSING
-        more, more_bytes = measure(words, partition_at(words, topic, partition), start, most, part_bytes)
-        count += more
-        size += more_bytes
-    if not fits(words, 1 + RECORD_ITEMS * count, size):
-        return FULL
-    if count == 0:
+        log = partition_at(words, topic, partition)
+        count, more = measure(words, log, start, most, part_bytes)
+        total += count
+        size += more
+        if not fits(words, 1 + RECORD_ITEMS * total, size):
+            return FULL
+        put_records(words, log, partition, start, count, reply)
+    if total == 0:
         if words[tape + slots.TOPIC_READ_HAS_WAIT] and most:
             return WAIT
         set_scalar(words, reply, 0)
         return EMPTY
-    set_scalar(words, reply, 0)
-    add_mark(words, reply, MARK_ARRAY, count)
-    for i in range(parts):
-        partition, start = given_offset(words, tape, topic, i)
-        log = partition_at(words, topic, partition)
-        more, _ = measure(words, log, start, most, part_bytes)
-        put_records(words, log, partition, start, more, reply)
+    words[reply + 2] = total
     return ITEM
 
 

@@ -10,6 +10,7 @@ from synap.store.kinds.topics import partitions
 from synap.store.kinds.topics.partitions import (
     COUNT,
     CREATED,
+    NEXT,
     PASSED,
     REPLICAS,
     ROUTED_BY_MURMUR2,
@@ -65,7 +66,6 @@ from synap.store.records.event_logs import (
     AFTER,
     BYTES,
     BYTES_MAX,
-    EVENT_HEAD,
     EVENTS_MAX,
     FIRST,
     LOG_WORDS,
@@ -78,7 +78,7 @@ from synap.store.slots import topics as slots
 BY_TIME, BY_SIZE, BY_NUMBER, COMBINED, WITHOUT_END = range(1, 6)  # the retention policies, as the row numbers them
 RETENTION_SECS = 3600  # of a topic that is created without a policy
 PARTITIONS_DEFAULT, REPLICAS_DEFAULT, SEGMENT_DEFAULT = 3, 1, 100 << 20
-RECORD_BYTES = (EVENT_HEAD + 3) * WORD  # the most that a record takes besides its texts
+PLACE_ITEMS, FIRST_PLACE = 3, 6  # items of a record's place with its mark; word of the first partition in the reply
 CREATED_NAMES, STATS_NAMES = 2, 8  # names in the replies of create and stats
 
 
@@ -128,7 +128,8 @@ def create(words, octets, tape, now, reply):
     )
     if min(age, size, number, replicas, segment) < 0 or max(age, size, number, replicas, segment) > ROOM_LIMIT_MAX:
         return BAD_AMOUNT
-    if limits.lacks(words, count * LOG_WORDS * WORD):
+    name_size = text_size(words, tape, slots.TOPIC_CREATE_TOPIC)
+    if limits.lacks(words, (count * LOG_WORDS + TOPIC_WORDS + 1) * WORD + name_size):
         return OUT_OF_MEMORY
     topic = named_records.make(words, octets, TOPIC, TOPICS, TOPIC_WORDS, h, tape, slots.TOPIC_CREATE_TOPIC)
     if topic == 0:
@@ -217,7 +218,8 @@ def publish(words, octets, tape, now, reply):
     elif text_mark(words, tape, key) & PRESENT:
         partition = partitions.routed(words, octets, topic, text_at(words, tape, key), text_size(words, tape, key))
     else:
-        partition = partitions.next_in_turn(words, topic)
+        partition = words[topic + NEXT] % words[topic + COUNT]
+        words[topic + NEXT] = partition + 1
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_ARRAY, 2)
     add_number(words, reply, partition)
@@ -241,30 +243,42 @@ def publish_many(words, octets, tape, now, reply):
     count = words[tape + slots.TOPIC_PUBLISH_MANY_RECORDS]
     if count > BATCH_MAX:
         return BATCH_TOO_LARGE
-    if not fits(words, 1 + 3 * count, 0):
+    if not fits(words, 1 + PLACE_ITEMS * count, 0):
         return FULL
-    fresh = min(count, words[topic + COUNT]) * event_logs.CHUNK_WORDS_MAX
-    heads = count * (text_size(words, tape, slots.TOPIC_PUBLISH_MANY_EVENT_TYPE) + RECORD_BYTES)
-    if limits.lacks(words, heads + fresh * WORD):
-        return OUT_OF_MEMORY
+    event_type = slots.TOPIC_PUBLISH_MANY_EVENT_TYPE
+    first = first_item(words, tape, slots.TOPIC_PUBLISH_MANY_RECORDS)
+    key, data = first + slots.TOPIC_PUBLISH_MANY_RECORDS_KEY, first + slots.TOPIC_PUBLISH_MANY_RECORDS_DATA
+    stride = slots.TOPIC_PUBLISH_MANY_RECORDS_STRIDE
+    partitions.begin_plan(words, topic)
+    turn, needed = words[topic + NEXT], 0
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_ARRAY, count)
-    event_type = slots.TOPIC_PUBLISH_MANY_EVENT_TYPE
-    item = first_item(words, tape, slots.TOPIC_PUBLISH_MANY_RECORDS)
-    for _ in range(count):
-        key, data = item + slots.TOPIC_PUBLISH_MANY_RECORDS_KEY, item + slots.TOPIC_PUBLISH_MANY_RECORDS_DATA
-        size = text_size(words, tape, key)
+    for i in range(count):
+        at, size = text_at(words, tape, key + i * stride), text_size(words, tape, key + i * stride)
         if size:
-            partition = partitions.routed(words, octets, topic, text_at(words, tape, key), size)
+            partition = partitions.routed(words, octets, topic, at, size)
         else:
-            set_absent(words, tape, key)  # an empty key counts as none
-            partition = partitions.next_in_turn(words, topic)
-        add_mark(words, reply, MARK_ARRAY, 2)
+            partition = turn % words[topic + COUNT]
+            turn = partition + 1
+        add_mark(words, reply, MARK_ARRAY, PLACE_ITEMS - 1)
         add_number(words, reply, partition)
-        add_number(words, reply, words[partition_at(words, topic, partition) + AFTER])
+        add_number(words, reply, 0)
+        size += text_size(words, tape, event_type) + text_size(words, tape, data + i * stride)
+        needed += partitions.plan(words, partition_at(words, topic, partition), size)
+    if limits.lacks(words, needed * WORD):
+        return OUT_OF_MEMORY
+    words[topic + NEXT] = turn
+    place = reply + FIRST_PLACE
+    for _ in range(count):
+        partition = words[place]
+        words[place + 2] = words[partition_at(words, topic, partition) + AFTER]
+        if text_size(words, tape, key) == 0:
+            set_absent(words, tape, key)  # an empty key counts as none
         if not add_one(words, octets, topic, partition, tape, event_type, key, data, -1, now):
             return BROKEN
-        item += slots.TOPIC_PUBLISH_MANY_RECORDS_STRIDE
+        key += stride
+        data += stride
+        place += 2 * PLACE_ITEMS
     keyspace.touched(words, octets, h)
     return ITEM | CHANGED
 
