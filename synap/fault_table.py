@@ -7,32 +7,15 @@ scalar of its reply, and `{second}`, the word of its reply at `layout.SECOND_NUM
 they are the bits of reals. `{first_text}` and `{second_text}` are the first two items of the reply, which are texts.
 """
 
-from dataclasses import dataclass
-
+from synap.fault_row import Row
+from synap.messaging_faults import MESSAGING
 from synap.ranges import (
     ACK_DEADLINE_MS_MAX,
-    BATCH_MAX,
     INT_MAX,
     MESSAGE_RETRIES_MAX,
-    PARTITIONS_MAX,
     ROOM_LIMIT_MAX,
     TAPE_WORDS_MAX,
 )
-
-
-@dataclass(frozen=True)
-class Row:
-    """A refusal: number, name, RESP text, HTTP status, and the JSON text unless it is the RESP text without its code.
-
-    A new row takes the next free number, wherever it stands. Numbers never change (`tests/golden/faults.txt`).
-    """
-
-    number: int
-    name: str
-    resp: str
-    http: int
-    text: str = ""
-
 
 LIMITS = (
     f"wanted retries from 0 to {MESSAGE_RETRIES_MAX}, an ack deadline from 1 to {ACK_DEADLINE_MS_MAX} ms, "
@@ -417,28 +400,5 @@ TABLE = (
     Row(285, "UNBALANCED_GROUP_STREAMS", "ERR Unbalanced '%' list of streams: for each stream key an ID or '>' must be "
         "specified.", 400, "Invalid request: as many IDs as streams are wanted"),
     Row(286, "BLOCK_IN_SCRIPT", "ERR {typed} command is not allowed with BLOCK option from scripts", 400),
-    Row(287, "RECEIPT_LATE", "LATE The lease of this receipt has ended", 409),
-    Row(288, "BATCH_TOO_LARGE", f"ERR too many messages, the limit is {BATCH_MAX}", 413),
-    Row(289, "BAD_BACKOFF", "ERR the back-off must be from 0 to 2^40 ms, the jitter from 0 to 100 percent", 400),
-    Row(290, "NO_SUCH_TOPIC", "ERR no such topic", 400, "Invalid request: Topic '{topic}' not found"),
-    Row(291, "TOPIC_EXISTS", "ERR the topic already exists", 400, "Invalid request: Topic '{topic}' already exists"),
-    Row(292, "PARTITION_MISSING", "ERR no such partition", 400,
-        "Invalid request: Partition {number} not found"),
-    Row(293, "BAD_PARTITIONS", f"ERR the number of partitions must be from 1 to {PARTITIONS_MAX}, and may only grow",
-        400),
-    Row(294, "BAD_POLICY", "ERR the retention policy has other limits: TIME has RETENTION, SIZE has MAXBYTES, "
-        "MESSAGES has MAXMESSAGES, COMBINED has any of them, INFINITE none", 400),
-    Row(295, "CONSUMER_GROUP_MISSING", "ERR no such consumer group", 400,
-        "Invalid request: Consumer group '{group}' not found"),
-    Row(296, "CONSUMER_GROUP_EXISTS", "ERR the consumer group already exists", 400,
-        "Invalid request: Consumer group '{group}' already exists"),
-    Row(297, "MEMBER_MISSING", "NOMEMBER no such member in the group", 400,
-        "Invalid request: Member {member_id} not found"),
-    Row(298, "MEMBER_NOT_IN_GROUP", "NOMEMBER no such member in the group", 400,
-        "Invalid request: Member {member_id} not found in group"),
-    Row(299, "STALE_GENERATION", "STALE the group has another generation", 409),
-    Row(300, "STALE_MEMBER", "STALE the partition belongs to another member", 409),
-    Row(301, "BAD_STRATEGY", "ERR the strategy must be ROUND_ROBIN, RANGE or STICKY", 400,
-        "Invalid request: Invalid assignment strategy"),
-    Row(302, "BAD_BACKOFF_KIND", "ERR the back-off must be FIXED, LINEAR or EXPONENTIAL", 400),
+    *MESSAGING,
 )  # fmt: skip

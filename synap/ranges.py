@@ -13,6 +13,12 @@ PRIORITY_MAX = 9
 """The highest priority of a message."""
 MESSAGE_RETRIES_MAX = (1 << 20) - 1
 ACK_DEADLINE_MS_MAX = 1 << 40
+DEDUP_KEYS_MAX = 10_000_000
+"""The most keys of publishes that a queue can be told to remember."""
+REASON_MAX = 1024
+"""The most bytes of the reason of a nack."""
+REDRIVE_RATE_MAX = 1_000_000
+"""The most dead letters that are moved in a second, if a rate is given."""
 BATCH_MAX = 10_000
 """Messages of one publish or consume of many."""
 ROOM_LIMIT_MAX = 1 << 50

@@ -68,6 +68,10 @@ POOLS: dict[str, list[bytes]] = {
     "max_depth": [b"30", b"30", b"0"], "ack_deadline_ms": [b"0", b"500", b"4000"],
     "default_max_retries": [b"2", b"2", b"0"], "default_priority": [b"5", b"0", b"9", b"11"],
     "backoff_ms": [b"0", b"300", b"1000", b"-1"], "backoff_max_ms": [b"0", b"2000"], "jitter": [b"0", b"50", b"101"],
+    "ttl_ms": [b"0", b"700", b"5000", b"-1"], "ageing_ms": [b"0", b"100", b"1000", b"-1"],
+    "dedup_ms": [b"1", b"400", b"60000", b"0"], "dedup_keys": [b"1", b"3", b"100", b"0"],
+    "dedup": [b"", *(b"key%d" % i for i in range(9))], "rate": [b"1", b"7", b"1000000", b"0", b"2000000"],
+    "reason": [b"", b"broken", b"long" * 256, b"long" * 257], "group": [b"", b"g", b"h", b"h", b"group" * 30],
     "prefetch_limit": [b"1", b"3", b"-1"], "priority": [b"0", b"3", b"9", b"12", b"-1"],
     "max_retries": [b"0", b"1", b"99999999"], "delay": [b"0", b"0.3", b"2", b"100", b"-1", b"x"],
     "max_events": [b"0", b"1", b"50"], "max_bytes": [b"0", b"3000", b"-1"],
@@ -197,6 +201,8 @@ class Strategies:
             return self.chance.choice(PATTERNS)
         if isinstance(node, Text) and node.name in ("start", "stop"):
             return self.bound()
+        if self._row.family == "queue" and node.name == "ttl":
+            return self.chance.choice((b"0", b"0.4", b"1.5", b"30", b"-1", b"x"))
         if node.name in self._by_name:
             return self._by_name[node.name]()
         if node.name in POOLS:

@@ -17,18 +17,18 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = "synap"
 
 RANKS = {
-    "compiler": 0, "ranges": 0, "fault_table": 1,
+    "compiler": 0, "ranges": 0, "fault_row": 0, "messaging_faults": 1, "fault_table": 2,
     "kernels": 1, "traits": 1, "events": 1, "routes": 1, "methods": 1, "reply": 1, "moves": 1, "arguments": 1,
-    "faults": 2, "either": 2, "hosts": 2, "command": 2,
-    "store": 3, "call": 3,
-    "settings": 4, "derive": 4, "observe": 4,
-    "compat": 5,
-    "engine": 6, "journal": 6, "proto": 6,
-    "commands": 7,
-    "io": 8, "client": 8,
-    "cli": 9,
-    "__main__": 10,
-    "": 10,  # synap/__init__.py, which only users import
+    "either": 2, "hosts": 2, "command": 2, "faults": 3,
+    "store": 4, "call": 4,
+    "settings": 5, "derive": 5, "observe": 5,
+    "compat": 6,
+    "engine": 7, "journal": 7, "proto": 7,
+    "commands": 8,
+    "io": 9, "client": 9,
+    "cli": 10,
+    "__main__": 11,
+    "": 11,  # synap/__init__.py, which only users import
 }  # fmt: skip
 
 EVERYWHERE = ("numpy",)

@@ -20,7 +20,7 @@ goes on.
 """
 
 import json
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -37,8 +37,26 @@ from synap.either import either, in_ms
 LATE = "LATE"
 FIELDS = (
     b"message_id", b"payload", b"priority", b"retry_count", b"max_retries", b"headers", b"created_at", b"deadline",
-    b"receipt",
+    b"receipt", b"group", b"expires_at", b"history",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure of a message: when (ms since 1970), the cause ("nack", "deadline", "closed", "expired", "overflow"),
+    the consumer that had the message, and the reason that it gave."""
+
+    at: int
+    cause: str
+    consumer: str | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, found: Any) -> "Failure":
+        """Return the failure in an entry of a dead letter's history."""
+        at, cause, *texts = found.values() if isinstance(found, dict) else found
+        consumer, reason = (None if each is None else text(each) for each in texts)
+        return cls(int(at), text(cause), consumer, reason)
 
 
 class MessageCalls(Generic[D]):
@@ -49,7 +67,8 @@ class MessageCalls(Generic[D]):
     """
 
     def __init__(self, queue: "QueueCalls[D]", found: Any) -> None:
-        fields: list[Any] = [found.get(name) for name in FIELDS] if isinstance(found, dict) else found
+        fields: list[Any] = [found.get(name) for name in FIELDS] if isinstance(found, dict) else list(found)
+        fields += [None] * (len(FIELDS) - len(fields))  # the history, which only dead letters have
         self._queue: QueueCalls[D] = queue
         self.id = text(fields[0])
         self.payload: D = queue._data(fields[1])
@@ -60,6 +79,9 @@ class MessageCalls(Generic[D]):
         self.created_at = int(fields[6])
         self.deadline = None if fields[7] is None else int(fields[7])
         self.receipt = None if fields[8] is None else text(fields[8])
+        self.group = None if fields[9] is None else text(fields[9])
+        self.expires_at = None if fields[10] is None else int(fields[10])
+        self.history = [Failure.of(each) for each in fields[11] or ()]
         self.settled = False
 
     def json(self) -> Any:
@@ -99,10 +121,12 @@ class MessageCalls(Generic[D]):
         return Request(self._of_lease("QUEUE.RENEW"), self._renewed)
 
     @method
-    def nack(self, *, requeue: bool | None = None, drop: bool | None = None) -> Request[None]:
+    def nack(
+        self, *, requeue: bool | None = None, drop: bool | None = None, reason: str | None = None
+    ) -> Request[None]:
         """Report a failed delivery: deliver again while retries are left, or with `requeue=False` (or `drop`) make the
-        message a dead letter now."""
-        words: Words = self._of_lease("QUEUE.NACK")
+        message a dead letter now. The `reason`, up to 1024 bytes, stands in the history of the message."""
+        words: Words = (*self._of_lease("QUEUE.NACK"), *option("REASON", reason))
         dropped = either(requeue=None if requeue is None else not requeue, drop=drop)
         return Request((*words, "DROP") if dropped else words, self._settle)
 
@@ -119,17 +143,28 @@ class QueueCalls(QueueMethods[D]):
         self, *, max_depth: int = 100_000, ack_deadline_s: float | None = None, ack_deadline_ms: int | None = None,
         max_retries: int = 3, priority: int = 5, prefetch_limit: int | None = None, backoff: str | None = None,
         backoff_ms: int | None = None, backoff_max_ms: int | None = None, jitter: int | None = None,
+        ttl_ms: int | None = None, expired: str | None = None, overflow: str | None = None,
+        ageing_ms: int | None = None, dedup_ms: int | None = None, dedup_keys: int | None = None, single: bool = False,
     ) -> Request[bool]:  # fmt: skip
         """Create the queue; return False if it exists, which keeps its parameters. The ack deadline is 30 s by default.
 
         `prefetch_limit` is the number of messages that one consumer may hold; by default there is no limit. With a
         `backoff` ("FIXED", "LINEAR" or "EXPONENTIAL") a failed message waits `backoff_ms`, so many times as long as it
         has failed, or twice as long after each failure; at most `backoff_max_ms`, less up to `jitter` percent.
+
+        `ttl_ms` is how long a message lives that gives no `ttl_s`; an expired one is removed, or with `expired="DEAD"`
+        a dead letter. A full queue refuses messages, or with `overflow="DROP"` drops the oldest ready one, which with
+        "DEAD" becomes a dead letter. With `ageing_ms` a ready message rises by one priority each time these ms have
+        passed. The last `dedup_keys` dedup keys are known for `dedup_ms`. With `single` one consumer at a time gets
+        messages.
         """
         deadline = either(ack_deadline_s=in_ms(seconds=ack_deadline_s), ack_deadline_ms=ack_deadline_ms)
         limits: Words = (max_depth, 30_000 if deadline is None else deadline, max_retries, priority)
         waits: Words = (
             *option("BACKOFF", backoff, backoff_ms), *option("BACKOFFMAX", backoff_max_ms), *option("JITTER", jitter),
+            *option("TTL", ttl_ms), *option("EXPIRED", expired), *option("OVERFLOW", overflow),
+            *option("AGEING", ageing_ms), *option("DEDUPMS", dedup_ms), *option("DEDUPKEYS", dedup_keys),
+            *(("SINGLE",) if single else ()),
         )  # fmt: skip
         return Request(("QUEUE.CREATE", self.name, *limits, *option("PREFETCH", prefetch_limit), *waits), flag)
 
@@ -137,30 +172,41 @@ class QueueCalls(QueueMethods[D]):
     def publish(
         self, payload: Word, *, priority: int | None = None, max_retries: int | None = None,
         headers: dict[str, Any] | None = None, delay_s: float | None = None, delay: float | None = None,
+        ttl_s: float | None = None, group: str | None = None, dedup: str | None = None,
     ) -> Request[str]:  # fmt: skip
-        """Add a message and return its id. Higher priorities (0 to 9) come first; `delay_s` makes it ready later."""
-        head: str | None = None if headers is None else json_of("headers", headers)
+        """Add a message and return its id. Higher priorities (0 to 9) come first; `delay_s` makes it ready later.
+
+        The message expires `ttl_s` seconds from now (0: never). Messages of one `group` are delivered one at a time, in
+        order. If the queue knows the key `dedup`, nothing is added, and the id is that of the earlier message.
+        """
         delay = either(delay_s=delay_s, delay=delay)
-        options: Words = (*option("PRIORITY", priority), *option("RETRIES", max_retries), *option("HEADERS", head))
-        return doing(text, "QUEUE.PUBLISH", self.name, payload, *options, *option("DELAY", delay))
+        options = _options(priority, max_retries, headers, delay, ttl_s, group)
+        return doing(text, "QUEUE.PUBLISH", self.name, payload, *options, *option("DEDUP", dedup))
 
     @method
     def publish_many(
-        self, payloads: Iterable[Word], *, priority: int | None = None, max_retries: int | None = None,
-        headers: dict[str, Any] | None = None, delay_s: float | None = None,
+        self, payloads: Iterable[Word] | Mapping[str, Word], *, priority: int | None = None,
+        max_retries: int | None = None, headers: dict[str, Any] | None = None, delay_s: float | None = None,
+        ttl_s: float | None = None, group: str | None = None,
     ) -> Request[list[str | None]]:  # fmt: skip
-        """Add messages and return an id for each, or None for one for which the queue has no place. The options are
-        those of all messages."""
-        head: str | None = None if headers is None else json_of("headers", headers)
-        options: Words = (*option("PRIORITY", priority), *option("RETRIES", max_retries), *option("HEADERS", head))
-        return doing(
-            _ids, "QUEUE.MPUBLISH", self.name, *options, *option("DELAY", delay_s), "MESSAGES", *payloads
-        )
+        """Add messages and return an id for each, or None for one for which the queue has no place. A mapping has their
+        dedup keys. The options are those of all messages."""
+        options = _options(priority, max_retries, headers, delay_s, ttl_s, group)
+        if isinstance(payloads, Mapping):
+            pairs = [word for pair in payloads.items() for word in pair]
+            return doing(_ids, "QUEUE.MPUBLISH", self.name, *options, "KEYED", *pairs)
+        return doing(_ids, "QUEUE.MPUBLISH", self.name, *options, "MESSAGES", *payloads)
 
     @method
     def ack_many(self, receipts: Iterable[str]) -> Request[list[bool]]:
         """Acknowledge messages by their receipts or ids; return for each whether it was leased so."""
         return doing(_flags, "QUEUE.MACK", self.name, *receipts)
+
+    @method
+    def return_many(self, receipts: Iterable[str]) -> Request[list[bool]]:
+        """Give leased messages back by their receipts or ids, without counting a failure: they are ready again, before
+        the others of their priority. Return for each whether it was leased so."""
+        return doing(_flags, "QUEUE.RETURN", self.name, *receipts)
 
     def _made(self, fields: Any) -> Any:
         return None if fields is None else self._message(self, fields)
@@ -178,6 +224,17 @@ class QueueCalls(QueueMethods[D]):
 
     def _showing(self, command: str, count: int) -> Request[list[Any]]:
         return asking(self._made_all, command, self.name, count)
+
+
+def _options(
+    priority: int | None, retries: int | None, headers: dict[str, Any] | None, delay: float | None, ttl: float | None,
+    group: str | None,
+) -> Words:  # fmt: skip
+    head: str | None = None if headers is None else json_of("headers", headers)
+    return (
+        *option("PRIORITY", priority), *option("RETRIES", retries), *option("HEADERS", head), *option("DELAY", delay),
+        *option("TTL", ttl), *option("GROUP", group),
+    )  # fmt: skip
 
 
 def _ids(found: list[bytes | None]) -> list[str | None]:

@@ -3,8 +3,23 @@
 from synap.arguments import AnyOrder, Choice, Flag, Int, Many, OneOf, Optional, Raw, Text, Timeout, Token
 from synap.command import Command, Example
 from synap.methods import CLIENT, EMBEDDED, Method
-from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, PRIORITY_MAX
-from synap.reply import DOCUMENT, INTEGER, NIL, OBJECT, OCTETS, TEXT, TIME, Array, As, Either, Record, or_nil
+from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, PRIORITY_MAX, REDRIVE_RATE_MAX
+from synap.reply import (
+    DOCUMENT,
+    INTEGER,
+    NIL,
+    OBJECT,
+    OCTETS,
+    REAL,
+    TEXT,
+    TIME,
+    Array,
+    As,
+    Either,
+    Record,
+    Template,
+    or_nil,
+)
 from synap.routes import Delete, Get, Post
 from synap.store.memory.kinds import QUEUE
 from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WAITS, WAS_ITEMS, WRITES
@@ -16,15 +31,22 @@ _PUBLISH = (
 )  # fmt: skip
 _BACKOFFS = ("FIXED", "LINEAR", "EXPONENTIAL")
 _DELAY = Token("DELAY", Timeout("delay", zero="no delay"))
+_TTL, _GROUP = Token("TTL", Timeout("ttl")), Token("GROUP", Text("group"))
 _CAPPED = (("priority", PRIORITY_MAX, 255),)
 _STATS = Record(dict.fromkeys(
     ("depth", "pending", "dead", "published", "consumed", "acked", "nacked", "dead_lettered", "consumers",
-     "max_depth", "delayed"), INTEGER,
-))  # fmt: skip
-_MESSAGE = Record({
-    "message_id": TEXT, "payload": OCTETS, "priority": INTEGER, "retry_count": INTEGER, "max_retries": INTEGER,
-    "headers": OBJECT, "created_at": TIME, "deadline": TIME, "receipt": or_nil(TEXT),
+     "max_depth", "delayed", "blocked", "expired", "dropped", "paused", "oldest_age_ms", "redriving"), INTEGER,
+) | {
+    "active_consumer": or_nil(TEXT), "publish_rate": REAL, "consume_rate": REAL, "ack_rate": REAL,
 })  # fmt: skip
+_PARTS: dict[str, Template] = {
+    "message_id": TEXT, "payload": OCTETS, "priority": INTEGER, "retry_count": INTEGER, "max_retries": INTEGER,
+    "headers": OBJECT, "created_at": TIME, "deadline": TIME, "receipt": or_nil(TEXT), "group": or_nil(TEXT),
+    "expires_at": or_nil(TIME),
+}  # fmt: skip
+_MESSAGE = Record(_PARTS)
+_FAILURE = Record({"at": TIME, "cause": TEXT, "consumer_id": or_nil(TEXT), "reason": or_nil(TEXT)})
+_DEAD = Record(_PARTS | {"history": Array(_FAILURE)})
 _WHOLE = {name: f"${name}" for name, _ in _MESSAGE.members}
 _NUMBERED = {"id": "$message_id"} | {name: part for name, part in _WHOLE.items() if name != "message_id"}
 _DELIVERY = _WHOLE | {"message": As("payload", DOCUMENT)}
@@ -32,7 +54,6 @@ _DELIVERY = _WHOLE | {"message": As("payload", DOCUMENT)}
 _MADE = Example("QUEUE.CREATE q 100 30000 3 5", 1)
 _PUBLISHED = Example("QUEUE.PUBLISH q hi PRIORITY 9", "{id}")
 _CONSUMED = Example("QUEUE.CONSUME q worker", ...)
-_COUNTED = {name: 0 for name, _ in _STATS.members} | {"depth": 1, "published": 1, "max_depth": 100}
 _NAMED = {"name": "queue"}
 _BY_RECEIPT = {"receipt": "message_id"}
 _NOTHING = {"message_id": None, "payload": None, "priority": None, "retry_count": None, "headers": None}
@@ -40,7 +61,7 @@ _NOTHING = {"message_id": None, "payload": None, "priority": None, "retry_count"
 ROWS = [
     Command(
         "queue.create", 0x0801,
-        "Create a queue, or leave an existing queue unchanged; the ack deadline and the back-off are in milliseconds.",
+        "Create a queue, with times in milliseconds, or leave an existing queue unchanged.",
         args=(
             _QUEUE,
             Int("max_depth", default=100000, least=1),
@@ -51,6 +72,10 @@ ROWS = [
                 Token("PREFETCH", Int("prefetch_limit", least=0)),
                 Token("BACKOFF", Choice("backoff", _BACKOFFS, fault="BAD_BACKOFF_KIND"), Int("backoff_ms", least=0)),
                 Token("BACKOFFMAX", Int("backoff_max_ms", least=0)), Token("JITTER", Int("jitter", least=0, most=100)),
+                Token("TTL", Int("ttl_ms", least=0)), Token("EXPIRED", Choice("expired", ("DROP", "DEAD"))),
+                Token("OVERFLOW", Choice("overflow", ("REJECT", "DROP", "DEAD"))),
+                Token("AGEING", Int("ageing_ms", least=0)), Token("DEDUPMS", Int("dedup_ms", least=1)),
+                Token("DEDUPKEYS", Int("dedup_keys", least=1)), Flag("SINGLE"),
             ),
         ),
         resp="QUEUE.CREATE", reply=INTEGER, run="queues.create", traits=WRITES | GROWS, needs_words=300,
@@ -66,7 +91,7 @@ ROWS = [
         "Add a message to a queue, at once or after a delay in seconds, and return the message ID.",
         args=(
             _QUEUE, Raw("payload", octets=True),
-            AnyOrder(*_PUBLISH, _DELAY),
+            AnyOrder(*_PUBLISH, _DELAY, _TTL, _GROUP, Token("DEDUP", Text("dedup"))),
         ),
         resp="QUEUE.PUBLISH", reply=TEXT, run="queues.publish", traits=WRITES | GROWS, needs_words=200,
         http=(
@@ -84,7 +109,7 @@ ROWS = [
     ),
     Command(
         "queue.put", 0x0803,
-        "Add a message with a given ID to a queue; the log stores this command for each QUEUE.PUBLISH.",
+        "Add a message with a given ID to a queue; logs of 0.1.0 have this command for each QUEUE.PUBLISH.",
         args=(_QUEUE, Raw("payload", octets=True), AnyOrder(*_PUBLISH), Raw("id"), Int("due")),
         reply=TEXT, run="queues.put", traits=WRITES | INTERNAL | TRUSTED,
     ),
@@ -117,7 +142,12 @@ ROWS = [
     Command(
         "queue.nack", 0x0806,
         "Report a failed delivery: deliver the message again, or with DROP move it to the dead letters.",
-        args=(_QUEUE, Text("message_id"), AnyOrder(Flag("DROP", "drop"), Token("CONSUMER", Text("consumer_id")))),
+        args=(
+            _QUEUE, Text("message_id"),
+            AnyOrder(
+                Flag("DROP", "drop"), Token("CONSUMER", Text("consumer_id")), Token("REASON", Text("reason")),
+            ),
+        ),
         resp="QUEUE.NACK", run="queue_leases.nack",
         traits=WRITES, http=(Post("/queue/{queue}/nack"),), json={"success": True}, also=_BY_RECEIPT,
         negated={"requeue": "drop"},
@@ -129,7 +159,7 @@ ROWS = [
         args=(_QUEUE,), resp="QUEUE.STATS", reply=_STATS, run="queue_admin.stats",
         http=(Get("/queue/{queue}/stats"), Get("/queue/consume/stats", alias=True, fixed={"queue": "consume"})),
         json="$reply",
-        examples=(_MADE, _PUBLISHED, Example("QUEUE.STATS q", _COUNTED)),
+        examples=(_MADE, _PUBLISHED, Example("QUEUE.STATS q", ...)),
     ),
     Command(
         "queue.requeue", 0x0808,
@@ -149,7 +179,7 @@ ROWS = [
     ),
     Command(
         "queue.purge", 0x080B,
-        "Remove the ready and delayed messages of a queue, or with DEAD the dead letters, and return how many.",
+        "Remove the messages of a queue that are not leased, or with DEAD the dead letters, and return how many.",
         args=(_QUEUE, AnyOrder(Flag("DEAD"))), resp="QUEUE.PURGE", reply=INTEGER, run="queue_admin.purge",
         traits=WRITES | EMPTIES, http=(Post("/queue/{queue}/purge"),),
         json={"success": True, "purged": "$reply"}, command={"purged": "$reply"},
@@ -172,7 +202,7 @@ ROWS = [
     Command(
         "queue.dead", 0x080E,
         "Return the first `count` dead letters of a queue (default 100) without removing the messages.",
-        args=(_QUEUE, Optional(Int("count", least=0))), resp="QUEUE.DEAD", reply=Array(_MESSAGE),
+        args=(_QUEUE, Optional(Int("count", least=0))), resp="QUEUE.DEAD", reply=Array(_DEAD),
         run="queue_views.dead", http=(Get("/queue/{queue}/dead"),),
         json={"messages": "$reply"},
         examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"), Example("QUEUE.DEAD q", ...)),
@@ -205,8 +235,11 @@ ROWS = [
         "queue.publish_many", 0x0811,
         "Add messages to a queue, as far as it has places, and return an ID for each, or nil for one without a place.",
         args=(
-            _QUEUE, AnyOrder(*_PUBLISH, _DELAY),
-            OneOf("what", Token("MESSAGES", Many("messages", Raw("payload"))), required=True),
+            _QUEUE, AnyOrder(*_PUBLISH, _DELAY, _TTL, _GROUP),
+            OneOf(
+                "what", Token("MESSAGES", Many("messages", Raw("payload"))),
+                Token("KEYED", Many("keyed", Text("dedup"), Raw("payload"))), required=True,
+            ),
         ),
         resp="QUEUE.MPUBLISH", reply=Array(or_nil(TEXT)), run="queue_batches.publish", traits=WRITES | GROWS,
         needs_words=200, http=(Post("/queue/{queue}/publish_many"),), json={"message_ids": "$items"},
@@ -215,8 +248,11 @@ ROWS = [
     ),
     Command(
         "queue.put_many", 0x0812,
-        "Add messages with given IDs to a queue; the log stores this command for each QUEUE.MPUBLISH.",
-        args=(_QUEUE, AnyOrder(*_PUBLISH), Int("due"), Many("puts", Raw("id"), Raw("payload"))),
+        "Add messages with given IDs to a queue; the log has this command for each QUEUE.PUBLISH and QUEUE.MPUBLISH.",
+        args=(
+            _QUEUE, Int("priority"), Int("max_retries"), Raw("headers"), Int("due"), Int("expires"), Raw("group"),
+            Many("puts", Raw("id"), Raw("payload"), Raw("dedup")),
+        ),
         run="queue_batches.put", traits=WRITES | INTERNAL | TRUSTED,
     ),
     Command(
@@ -281,19 +317,69 @@ ROWS = [
         python=Method(note="Return whether that is a change."),
     ),
     Command(
+        "queue.move", 0x0819,
+        "Move messages that are ready, by default all of them, to the end of another queue, and return how many.",
+        args=(
+            _QUEUE, Text("target", kind=QUEUE),
+            AnyOrder(OneOf("which", Token("ID", Text("message_id")), Token("COUNT", Int("count", least=0)))),
+        ),
+        resp="QUEUE.MOVE", reply=INTEGER, run="queue_moves.move", traits=WRITES | GROWS, needs_words=300,
+        http=(Post("/queue/{queue}/move"),), json={"success": True, "moved": "$reply"}, command={"moved": "$reply"},
+        examples=(
+            _MADE, Example("QUEUE.CREATE late 100 30000 3 5", 1), _PUBLISHED, Example("QUEUE.MOVE q late ID {id}", 1),
+            Example("QUEUE.MOVE q late", 0),
+        ),
+        python=Method(note="Return how many."),
+    ),
+    Command(
+        "queue.redrive", 0x081A,
+        "Begin to make dead letters ready again, there or in another queue, and return how many; or with STOP end it.",
+        args=(
+            _QUEUE,
+            AnyOrder(
+                Token("TO", Text("target", kind=QUEUE)), Token("RATE", Int("rate", least=1, most=REDRIVE_RATE_MAX)),
+                Token("COUNT", Int("count", least=0)), Flag("STOP"),
+            ),
+        ),
+        resp="QUEUE.REDRIVE", reply=INTEGER, run="queue_moves.redrive", traits=WRITES | GROWS, needs_words=100,
+        http=(Post("/queue/{queue}/redrive"),), json={"success": True, "moving": "$reply"},
+        command={"moving": "$reply"},
+        examples=(
+            _MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.NACK q {id} DROP", "OK"),
+            Example("QUEUE.REDRIVE q STOP", 0), Example("QUEUE.REDRIVE q RATE 10", 1),
+        ),
+        python=Method(note="Return how many."),
+    ),
+    Command(
+        "queue.return", 0x081B,
+        "Give leased messages back by their IDs or receipts, without a failure; return 1 for each leased so, else 0.",
+        args=(_QUEUE, Many("message_ids", Text("message_id"))), resp="QUEUE.RETURN", reply=Array(INTEGER),
+        run="queue_batches.give_back", traits=WRITES, http=(Post("/queue/{queue}/return"),),
+        also={"receipts": "message_ids"}, json={"returned": "$items"},
+        examples=(_MADE, _PUBLISHED, _CONSUMED, Example("QUEUE.RETURN q {id} {id}", [1, 0])),
+        python=Method("queue_return_many", by_hand=EMBEDDED | CLIENT),
+    ),
+    Command(
         "queue.load", 0x08F0, "Load a queue from a snapshot.",
         args=(
             _QUEUE, *(Int(f"word{i}") for i in range(13)), Int("prefetch_limit"),
-            *(Int(f"later{i}") for i in range(6)),
+            *(Int(f"later{i}") for i in range(6)), *(Int(f"more{i}") for i in range(15)), Raw("active"),
+            Raw("redrive_to"),
         ),
-        run="queue_admin.load_queue", traits=WRITES | INTERNAL | TRUSTED,
+        run="queue_loads.load_queue", traits=WRITES | INTERNAL | TRUSTED,
     ),
     Command(
         "queue.load_message", 0x08F1, "Load a message of a queue from a snapshot.",
         args=(
             _QUEUE, Raw("payload"), Raw("id"), Int("state"), Int("deadline"), Int("created"), Raw("headers"),
-            Text("consumer_id"), Int("serial"), Int("deliveries"),
+            Text("consumer_id"), Int("serial"), Int("deliveries"), Int("expires"), Int("expiry_serial"), Raw("group"),
+            Int("turn"), Many("history", Int("at"), Int("cause"), Raw("consumer"), Raw("reason"), least=0),
         ),
-        run="queue_admin.load_message", traits=WRITES | INTERNAL | TRUSTED,
+        run="queue_loads.load_message", traits=WRITES | INTERNAL | TRUSTED,
+    ),
+    Command(
+        "queue.load_key", 0x08F2, "Load the key of a publish to a queue from a snapshot.",
+        args=(_QUEUE, Raw("dedup"), Raw("id"), Int("expires")),
+        run="queue_loads.load_key", traits=WRITES | INTERNAL | TRUSTED,
     ),
 ]  # fmt: skip

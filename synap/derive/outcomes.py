@@ -3,7 +3,7 @@
 import struct
 
 from synap.command import Command
-from synap.fault_table import Row
+from synap.fault_row import Row
 from synap.faults import BY_NUMBER, Fault
 from synap.store.memory.layout import REFUSED_SHIFT
 

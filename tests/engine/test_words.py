@@ -28,9 +28,11 @@ SESSION = [
     ("QCONSUME q w", b"*4\r\n$36\r\n<id>\r\n$1\r\nx\r\n:0\r\n:0\r\n", b""),
     ("QNACK q <id> False", b"+OK\r\n", b""),
     ("QSTATS q",
-     b"%11\r\n$5\r\ndepth\r\n:0\r\n$7\r\npending\r\n:0\r\n$4\r\ndead\r\n:1\r\n$9\r\npublished\r\n:2\r\n"
+     b"%21\r\n$5\r\ndepth\r\n:0\r\n$7\r\npending\r\n:0\r\n$4\r\ndead\r\n:1\r\n$9\r\npublished\r\n:2\r\n"
      b"$8\r\nconsumed\r\n:3\r\n$5\r\nacked\r\n:1\r\n$6\r\nnacked\r\n:2\r\n$13\r\ndead_lettered\r\n:1\r\n"
-     b"$9\r\nconsumers\r\n:0\r\n$9\r\nmax_depth\r\n:100000\r\n$7\r\ndelayed\r\n:0\r\n", b"*22"),
+     b"$9\r\nconsumers\r\n:0\r\n$9\r\nmax_depth\r\n:100000\r\n$7\r\ndelayed\r\n:0\r\n"
+     b"$7\r\nblocked\r\n:0\r\n$7\r\nexpired\r\n:0\r\n$7\r\ndropped\r\n:0\r\n$6\r\npaused\r\n:0\r\n"
+     b"$13\r\noldest_age_ms\r\n:0\r\n$9\r\nredriving\r\n:0\r\n", b"*42"),
     ("QPUBLISH q y 5 3", b"$36\r\n<id>\r\n", b""),
     ("QPURGE q", b":1\r\n", b""),
     ("QLIST", b"*1\r\n$1\r\nq\r\n", b""),
@@ -88,6 +90,9 @@ def test_one_by_one(house: House, version: int) -> None:
             wanted = third.replace(re.search(rb"%\d+", third)[0], second)  # type: ignore[index]
         elif version == 2:
             wanted = second or third
+        if line.startswith("QSTATS"):  # active consumer and rates are no words of the SDK
+            assert named(reply).startswith(wanted) and b"ack_rate" in reply
+            continue
         assert named(reply) == wanted, line
 
 
@@ -122,7 +127,7 @@ def test_in_one_buffer_and_in_a_transaction(house: House) -> None:
     assert reply == [*wanted, Refusal("ERR syntax error")]
     house.flush()
     heads = framed(house)
-    assert [code for code, _ in heads] == [0x0801, 0x0803, 0x0804, 0x1407], "not the codes of the rows themselves"
+    assert [code for code, _ in heads] == [0x0801, 0x0812, 0x0804, 0x1407], "not the codes of the rows themselves"
     assert [more for _, more in heads] == [1, 1, 1, 0], "not one group"
     assert client.ask("MULTI", "QPUBLISH q", "EXEC")[1:] == [
         Refusal("ERR wrong number of arguments for 'qpublish' command"),

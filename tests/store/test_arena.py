@@ -8,7 +8,7 @@ import pytest
 
 from synap.ranges import TAPE_WORDS_MAX
 from synap.store.kinds.memberships import group_members
-from synap.store.kinds.queues import messages
+from synap.store.kinds.queues import queue_layout as q
 from synap.store.kinds.rooms import rooms
 from synap.store.kinds.table import NAMED
 from synap.store.kinds.topics import partitions
@@ -37,12 +37,27 @@ def every_table(bench: Bench) -> list[int]:
                     roots.append(packed.block_of.py_func(root))
                     walks.table(bench, roots[-1])
     for slot in walks.table(bench, layout.QUEUES):
-        for root in (messages.MESSAGES, messages.HOLDERS):
-            roots.append((slot & REF_MASK) + root)
+        for root in tables_of_queue(bench, slot & REF_MASK):
+            roots.append(root)
             walks.table(bench, roots[-1])
     roots += [(slot & REF_MASK) + rooms.SUBSCRIBERS for slot in walks.table(bench, layout.ROOMS)]
     named = [layout.NAMED_TABLES + (kind.number - layout.NAMED_FIRST) * layout.TABLE_SIZE for kind in NAMED]
     return [bench[root + word] for root in (*roots, *named) for word in (tables.SLOTS, tables.OLD)]
+
+
+def tables_of_queue(bench: Bench, queue: int) -> list[int]:
+    """The tables of a queue that are open."""
+    every = [queue + root for root in (q.MESSAGES, q.HOLDERS, q.GROUPS, q.DEDUP)]
+    return [root for root in every if bench[root + tables.SLOTS]]
+
+
+def chained(bench: Bench, block: int) -> list[int]:
+    """The entries of a history."""
+    found = []
+    while block:
+        found.append(block)
+        block = bench[block + q.FAILURE_NEXT]
+    return found
 
 
 def every_block(bench: Bench) -> list[int]:
@@ -50,9 +65,12 @@ def every_block(bench: Bench) -> list[int]:
     found = [bench[layout.TIMERS]]
     for slot in walks.table(bench, layout.QUEUES):
         queue = slot & REF_MASK
-        found += [queue, bench[queue + messages.DELAYED]]
-        for root in (messages.MESSAGES, messages.HOLDERS):
-            found += [each & REF_MASK for each in walks.table(bench, queue + root)]
+        found += [queue, *(bench[queue + word] for word in (q.DELAYED, q.EXPIRING, q.ACTIVE, q.REDRIVE_TO))]
+        for root in tables_of_queue(bench, queue):
+            found += [each & REF_MASK for each in walks.table(bench, root)]
+        for each in walks.table(bench, queue + q.MESSAGES):
+            if extras := bench[(each & REF_MASK) + q.EXTRAS]:
+                found += [extras, *chained(bench, bench[extras + q.FAILURE_FIRST])]
     for slot in walks.table(bench, layout.ROOMS):
         found += [slot & REF_MASK, *blocks_of_log(bench, slot & REF_MASK)]
     for slot in walks.table(bench, layout.TOPICS):

@@ -12,7 +12,7 @@ from tests.support import Bench
 
 def to_a_timer(ways: Differential, chance: Random) -> None:
     """Go to when a queue, room, topic or group has something to do, or to 1 ms before, and do it."""
-    ends = [(due, "queue.requeue", name) for name, queue in ways.state.queues.items() for due, _, _ in queue.delayed]
+    ends = [(due, "queue.requeue", name) for name, queue in ways.state.queues.items() for due in queue.times]
     ends += [(room.events[0][2] + room.retention_ms, "stream.expire", name)
              for name, room in ways.state.rooms.items() if room.retention_ms and room.events]  # fmt: skip
     ends += [(topic.timer, "topic.expire", name) for name, topic in ways.state.topics.items()]

@@ -92,14 +92,20 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
         case "queue.load":
             words = [number(chance.randrange(9)), number(chance.randrange(900)), b"2", b"5", *counts[4:]]
             later = [number(chance.randrange(most)) for most in (4, 900, 900, 101, 2, 50)]
-            return name, [key, *words, b"0", *later]
+            most = (50, 900, 3, 4, 900, 900, 9, 2, 50, 50, 9_000, 3, 5, 9, 2)
+            more = [number(chance.randrange(each)) for each in most]
+            return name, [key, *words, b"0", *later, *more, b"worker", chance.choice((b"a", b"b", b"none"))]
         case "queue.put":
             return name, [key, texts[0], b"PRIORITY", b"3", ident, chance.choice((b"0", b"1000500"))]
         case "queue.put_many":
             ids = chance.sample(range(40), len(texts))
-            puts = [(b"%016d" % each, text) for each, text in zip(ids, texts, strict=True)]
-            due = chance.choice((b"0", b"1000500"))
-            return name, [key, b"PRIORITY", b"3", due, *(word for put in puts for word in put)]
+            keys = [chance.choice((b"", b"k%d" % chance.randrange(20_000))) for _ in texts]
+            puts = [(b"%016d" % each, text, k) for each, text, k in zip(ids, texts, keys, strict=True)]
+            times = [chance.choice((b"0", b"1000500")) for _ in "de"]
+            group = chance.choice((b"", b"g1", b"g2"))
+            return name, [key, b"3", b"2", b"{}", *times, group, *(word for put in puts for word in put)]
+        case "queue.load_key":
+            return name, [key, b"k%d" % chance.randrange(900), ident, b"1000900"]
         case "stream.make":
             return name, [key, b"5", b"0", chance.choice((b"0", b"100"))]
         case "stream.load":
@@ -130,7 +136,13 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
         case _:
             leased = number(chance.randrange(1_000_000, 1_000_900)) if state & 3 == 1 else b"0"
             words = [texts[0], ident, number(state), leased, b"999999", texts[-1], b"worker", b"0"]
-            return name, [key, *words, number(chance.randrange(9))]
+            words.append(number(chance.randrange(9)))
+            group, expires = chance.choice((b"", b"g" + ident)), chance.choice((b"0", b"1000300"))
+            turn = b"0" if state & 3 == 2 else b"1"
+            failures = [(b"999000", number(int.from_bytes(b"nack", "little")), b"worker", texts[0][:9])]
+            history = failures * chance.choice((0, 1, 12))
+            times = [expires, number(chance.randrange(1, 90))] if state & 3 != 2 else [b"0", b"0"]
+            return name, [key, *words, *times, group, turn, *(word for failure in history for word in failure)]
 
 
 def stream_parts(chance: Random, texts: list[bytes]) -> list[bytes]:

@@ -28,7 +28,8 @@ UNSPELLED = {"key.restore", "function.restore", "function.dump", "function.load"
              "script.fcall_ro", "function.kill"}  # fmt: skip
 """Rows that need what no example can spell: a payload, a library of lines, a function that runs."""
 ROWS = [row for row in CATALOGUE.rows if row.resp and not row.internal and not row.control]
-UNLIKE = ("message_id", "message_ids", "receipt", "id", "created_at", "deadline", "timestamp", "idle", "inactive")
+UNLIKE = ("message_id", "message_ids", "receipt", "id", "created_at", "deadline", "timestamp", "idle", "inactive",
+          "oldest_age_ms", "publish_rate", "consume_rate", "ack_rate")  # fmt: skip
 FREE = "{id}"
 
 

@@ -356,7 +356,7 @@ def test_what_is_missing_has_the_name_of_a_field(surfaces: Surfaces) -> None:
     surfaces.resp("QUEUE.CREATE", "q", 10, 30000, 3, 5)
     surfaces.resp("GROUP.CREATE", "g", "t", 2)
     for path, body, name in (
-        ("/queue/q/publish_many", {"payloads": ["a"]}, "'messages'"),
+        ("/queue/q/publish_many", {"payloads": ["a"]}, "'messages' or 'keyed'"),
         ("/consumer-groups/g/reset", {"to": "latest"}, "'earliest' or 'latest' or 'offset' or 'timestamp_ms'"),
     ):
         status, value, _ = surfaces.rest("POST", path, body)

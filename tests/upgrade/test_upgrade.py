@@ -14,12 +14,12 @@ from tests.upgrade.make import FAR_MS
 HERE = Path(__file__).parent
 DIGESTS = {
     "0.1.0-first": {
-        "queues": 2664434102019500720, "strings": 15092592692127733631, "lists": 16356069156337059615,
+        "queues": 13818135808782222404, "strings": 15092592692127733631, "lists": 16356069156337059615,
         "sets": 2889158162196933951, "rooms": 17787738629165804318,
     },
 }  # fmt: skip
 """What `make.py` printed when it made the archive of this name. More kinds may come; these change only
-when the state of a kind gains a part: the digest of queues has counted deliveries and back-off since they exist."""
+when the state of a kind gains a part: the digest of queues has deliveries and all policies."""
 
 
 def check(db: Any, wanted: dict[str, int]) -> None:

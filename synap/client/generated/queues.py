@@ -5,7 +5,7 @@ from typing import Any
 from synap.client.calls import D
 from synap.client.named import Named
 from synap.client.requests import Request, asking, doing, flag, method, report, whole
-from synap.client.words import optional, when
+from synap.client.words import option, optional, when
 
 
 class QueueMethods(Named[D]):
@@ -18,7 +18,7 @@ class QueueMethods(Named[D]):
 
     @method
     def purge(self, *, dead: bool = False) -> Request[int]:
-        """Remove the ready and delayed messages of a queue, or with `dead` the dead letters, and return how many."""
+        """Remove the messages of a queue that are not leased, or with `dead` the dead letters, and return how many."""
         return doing(whole, "QUEUE.PURGE", self.name, *when("DEAD", dead))
 
     @method
@@ -40,3 +40,25 @@ class QueueMethods(Named[D]):
     def pause(self, *, resume: bool = False) -> Request[bool]:
         """Stop the deliveries of a queue, or with `resume` let them go on. Return whether that is a change."""
         return doing(flag, "QUEUE.PAUSE", self.name, *when("RESUME", resume))
+
+    @method
+    def move(self, target: str, *, id: str | None = None, count: int | None = None) -> Request[int]:
+        """Move messages that are ready, by default all of them, to the end of another queue, and return how many.
+
+        Return how many.
+        """
+        return doing(whole, "QUEUE.MOVE", self.name, target, *option("ID", id), *option("COUNT", count))
+
+    @method
+    def redrive(
+        self, *, to: str | None = None, rate: int | None = None, count: int | None = None, stop: bool = False
+    ) -> Request[int]:
+        """Begin to make dead letters ready again, there or in another queue, and return how many; or with `stop` end
+        it.
+
+        Return how many.
+        """
+        return doing(
+            whole, "QUEUE.REDRIVE", self.name, *option("TO", to), *option("RATE", rate), *option("COUNT", count),
+            *when("STOP", stop),
+        )  # fmt: skip

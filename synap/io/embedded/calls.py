@@ -1,7 +1,7 @@
 """The base of the in-process methods: how a method makes its call, and how it converts what the call returns."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias, TypedDict, cast
+from typing import Any, NotRequired, TypeAlias, TypedDict, cast
 
 import msgspec
 
@@ -12,6 +12,16 @@ the JSON value that was stored. `get_many` returns the bytes of any value."""
 
 NOTHING: Any = object()
 """The default of a parameter for which None is a value."""
+
+
+class Failure(TypedDict):
+    """A failure of a message: when (ms since 1970), the cause ("nack", "deadline", "closed", "expired", "overflow"),
+    the consumer that had the message, and the reason that it gave."""
+
+    at: int
+    cause: str
+    consumer_id: str | None
+    reason: str | None
 
 
 class Message(TypedDict):
@@ -29,6 +39,9 @@ class Message(TypedDict):
     created_at: int
     deadline: int
     receipt: str | None  # of this delivery, for `queue_ack`, `queue_nack` and `queue_renew`; None if it is only shown
+    group: str | None
+    expires_at: int | None  # ms since 1970
+    history: NotRequired[list[Failure]]  # of a dead letter, the oldest failure first
 
 
 class Event(TypedDict):
@@ -99,7 +112,19 @@ def message(found: dict[str, Any]) -> Message:
     """Return a message of a queue, with its headers as published."""
     return cast(Message, found | {
         "message_id": found["message_id"].decode(), "headers": headers_of(found["headers"]),
-        "receipt": found["receipt"] and found["receipt"].decode()})  # fmt: skip
+        "receipt": title_or_none(found["receipt"]), "group": title_or_none(found["group"]),
+        **({"history": [failure(each) for each in found["history"]]} if "history" in found else {})})  # fmt: skip
+
+
+def failure(found: dict[str, Any]) -> Failure:
+    """Return an entry of the history of a dead letter."""
+    texts = {name: title_or_none(found[name]) for name in ("cause", "consumer_id", "reason")}
+    return cast(Failure, found | texts)
+
+
+def title_or_none(found: bytes | None) -> str | None:
+    """Return a name as a text, or None if there is none."""
+    return None if found is None else title(found)
 
 
 def messages(found: list[dict[str, Any]]) -> list[Message]:

@@ -2,7 +2,15 @@
 
 from synap.compiler.jit import door
 from synap.kernels.spans import view
-from synap.store.kinds.queues import queue_admin, queue_batches, queue_leases, queue_views, queues
+from synap.store.kinds.queues import (
+    queue_admin,
+    queue_batches,
+    queue_leases,
+    queue_loads,
+    queue_moves,
+    queue_views,
+    queues,
+)
 from synap.store.memory.layout import BROKEN
 
 
@@ -60,8 +68,16 @@ def queues_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return queue_admin.cancel(words, octets, tape, now, reply)
     if row == 0x18:  # queue.pause
         return queue_admin.pause(words, octets, tape, now, reply)
+    if row == 0x19:  # queue.move
+        return queue_moves.move(words, octets, tape, now, reply)
+    if row == 0x1A:  # queue.redrive
+        return queue_moves.redrive(words, octets, tape, now, reply)
+    if row == 0x1B:  # queue.return
+        return queue_batches.give_back(words, octets, tape, now, reply)
     if row == 0xF0:  # queue.load
-        return queue_admin.load_queue(words, octets, tape, now, reply)
+        return queue_loads.load_queue(words, octets, tape, now, reply)
     if row == 0xF1:  # queue.load_message
-        return queue_admin.load_message(words, octets, tape, now, reply)
+        return queue_loads.load_message(words, octets, tape, now, reply)
+    if row == 0xF2:  # queue.load_key
+        return queue_loads.load_key(words, octets, tape, now, reply)
     return BROKEN

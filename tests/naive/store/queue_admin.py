@@ -1,28 +1,35 @@
 """What is done to a queue as a whole, see queues.py."""
 
 from typing import Any
-from uuid import UUID
 
 from tests.naive.parser import Refused
-from tests.naive.store import OK, Answer, State
-from tests.naive.store.queues import COUNTERS, LIMIT_MASK, NEVER, Message, Queue, queue_of
+from tests.naive.store import Answer, State
+from tests.naive.store.queue_moves import redrive_due
+from tests.naive.store.queues import NEVER, queue_of
 
 
 def requeue(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
     count = 0
     while queue.leased and queue.messages[queue.leased[0]].deadline <= now and count < args["most"]:
-        queue.fail(queue.leased[0], True, now)
+        queue.fail(queue.leased[0], True, now, b"deadline")
         count += 1
     count += queue.end_delays(now, max(args["most"] - count, 0))
+    count += queue.end_lives(now, args["most"] - count)
+    count += redrive_due(state, queue, args["most"] - count, now)
+    if queue.active is not None and not queue.leased and queue.active_until <= now:
+        queue.active, queue.active_until = None, 0
+        count += 1
     return count, count > 0
 
 
 def stats(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
+    heads = [now - queue.messages[names[0]].created for names in queue.ready.values() if names]
     return [
         queue.depth, len(queue.leased), len(queue.dead), *queue.counters.values(), len(set(queue.holders)),
-        queue.depth_max, len(queue.delayed),
+        queue.depth_max, len(queue.delayed), queue.held_back, queue.expired, queue.dropped, int(queue.paused),
+        max([0, *heads]), queue.redrive[1] if queue.redrive else 0, queue.active, *queue.rates(now),
     ], False  # fmt: skip
 
 
@@ -32,14 +39,14 @@ def list_names(state: State, args: dict[str, Any], now: int) -> Answer:
 
 def purge(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
-    if "DEAD" in args:
-        gone, queue.dead = queue.dead, []
-    else:
-        gone = [name for names in queue.ready.values() for name in names] + [name for _, _, name in queue.delayed]
-        queue.ready = {priority: [] for priority in range(10)}
-        queue.delayed = []
+    gone = [name for name in queue.messages if (name in queue.dead) == ("DEAD" in args) and name not in queue.leased]
     for name in gone:
-        del queue.messages[name]
+        queue.take_out(name)
+    for name in gone:
+        queue.expiring = [each for each in queue.expiring if each[2] != name]
+        message = queue.messages.pop(name)
+        if message.group is not None and queue.turns.get(message.group) == name:
+            del queue.turns[message.group]
     return len(gone), bool(gone)
 
 
@@ -54,7 +61,7 @@ def cancel(state: State, args: dict[str, Any], now: int) -> Answer:
     found = [each for each in queue.delayed if each[2] == name]
     for each in found:
         queue.delayed.remove(each)
-        del queue.messages[name]
+        queue.forget(name)
     return len(found), bool(found)
 
 
@@ -75,7 +82,7 @@ def revive(state: State, args: dict[str, Any], now: int) -> Answer:
     for name in names:
         queue.dead.remove(name)
         queue.messages[name].failures = 0
-        queue.ready[queue.messages[name].priority].append(name)
+        queue.make_ready(name)
     return len(names), bool(names)
 
 
@@ -89,37 +96,3 @@ def next_due(state: State, args: dict[str, Any], now: int) -> Answer:
         assert (first, state.chosen) in times
         return state.chosen, False
     return (state.chosen if first == NEVER and state.chosen >= 1 << 62 else first), False  # before the first timer
-
-
-def load_queue(state: State, args: dict[str, Any], now: int) -> Answer:
-    if args["queue"] in state.queues:
-        raise Refused("KEY_EXISTS")
-    words = [args[f"word{i}"] for i in range(13)]
-    later = [args[f"later{i}"] for i in range(6)]
-    backoff = ("", "FIXED", "LINEAR", "EXPONENTIAL")[later[0]]
-    queue = state.queues[args["queue"]] = Queue(
-        *words[:4], args["prefetch_limit"], backoff, *later[1:4], bool(later[4]), later[5]
-    )
-    queue.counters = dict(zip(COUNTERS, words[7:12], strict=True))
-    return OK, True
-
-
-def load_message(state: State, args: dict[str, Any], now: int) -> Answer:
-    queue = queue_of(state, args)
-    name = str(UUID(bytes=args["id"])).encode()
-    if name in queue.messages:
-        raise Refused("KEY_EXISTS")
-    bits = args["state"]
-    queue.messages[name] = Message(
-        args["payload"], bits >> 8 & 0xFF, bits >> 40 & LIMIT_MASK, args["headers"], args["created"],
-        bits >> 16 & 0xFFFFFF, args["deadline"], args["consumer_id"], args["deliveries"],
-    )  # fmt: skip
-    match bits & 0xFF:
-        case 0:
-            queue.ready[bits >> 8 & 0xFF].append(name)
-        case 3:
-            queue.delayed.append((args["deadline"], args["serial"], name))
-            queue.delays = max(queue.delays, args["serial"])
-        case where:
-            (queue.leased, queue.dead)[where - 1].append(name)
-    return OK, True

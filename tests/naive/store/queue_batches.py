@@ -12,19 +12,22 @@ from tests.naive.store.queues import queue_of
 def publish(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
     single.check_limits(args)
-    if len(args["messages"]) > 10_000:
+    wanted = args["keyed"] if "keyed" in args else [{"payload": each} for each in args["messages"]]
+    if len(wanted) > 10_000:
         raise Refused("BATCH_TOO_LARGE")
     due = now + args["delay"] if "delay" in args else 0
-    free = max(queue.depth_max - queue.depth - len(queue.delayed), 0)
-    names = []
-    for payload, name in zip(args["messages"], state.chosen, strict=True):
-        if len(names) >= free:
-            assert name is None
-            names.append(None)
-            continue
-        assert UUID(name.decode()).version == 4 and name not in queue.messages
-        names.append(single.add(queue, args | {"payload": payload}, now, name, due)[0])
-    return names, free > 0
+    names, added = [], False
+    for each, name in zip(wanted, state.chosen, strict=True):
+        earlier = single.known(queue, each, now)
+        if earlier is not None or not single.may_get(queue):
+            assert name == earlier
+        else:
+            assert UUID(name.decode()).version == 4 and name not in queue.messages
+            single.make_place(queue, now)
+            single.add(queue, args | each, now, name, due, single.expiry(queue, args, now))
+            added = True
+        names.append(name)
+    return names, added
 
 
 def put(state: State, args: dict[str, Any], now: int) -> Answer:
@@ -33,7 +36,11 @@ def put(state: State, args: dict[str, Any], now: int) -> Answer:
     if any(name in queue.messages for name in names):
         raise Refused("KEY_EXISTS")
     for name, each in zip(names, args["puts"], strict=True):
-        single.add(queue, args | {"payload": each["payload"]}, now, name, args["due"])
+        given = {"priority": args["priority"], "max_retries": args["max_retries"], "payload": each["payload"]}
+        given |= {name: args[name] for name in ("headers", "group") if name in args}
+        given |= {"dedup": each["dedup"]} if "dedup" in each else {}
+        single.make_place(queue, now)
+        single.add(queue, given, now, name, args["due"], args["expires"])
     return OK, True
 
 
@@ -58,4 +65,25 @@ def ack(state: State, args: dict[str, Any], now: int) -> Answer:
             done.append(1)
         except Refused:
             done.append(0)
+    return done, 1 in done
+
+
+def give_back(state: State, args: dict[str, Any], now: int) -> Answer:
+    queue = queue_of(state, args)
+    done, back = [], []
+    for ident in args["message_ids"]:
+        try:
+            name = queue_leases.leased(queue, {"message_id": ident})
+        except Refused:
+            done.append(0)
+            continue
+        done.append(1)
+        queue.leased.remove(name)
+        queue.messages[name].deadline, queue.messages[name].holder = 0, b""
+        if queue.is_expired(name, now):
+            queue.expire(name, now)
+        else:
+            back.append(name)
+    for name in reversed(back):
+        queue.ready[queue.messages[name].priority].insert(0, name)
     return done, 1 in done

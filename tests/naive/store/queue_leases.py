@@ -11,7 +11,7 @@ from tests.naive.store.queues import Queue, queue_of
 UUID_TEXT = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def _leased(queue: Queue, args: dict[str, Any]) -> bytes:
+def leased(queue: Queue, args: dict[str, Any]) -> bytes:
     name, _, number = args["message_id"].lower().partition(b":")
     message = queue.messages[name] if name in queue.leased else None
     if message and message.holder != args.get("consumer_id", message.holder):
@@ -26,22 +26,26 @@ def _leased(queue: Queue, args: dict[str, Any]) -> bytes:
 
 def ack(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
-    name = _leased(queue, args)
+    name = leased(queue, args)
+    queue.roll(now)
     queue.leased.remove(name)
-    del queue.messages[name]
+    queue.forget(name)
     queue.counters["acked"] += 1
     return OK, True
 
 
 def nack(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
-    queue.fail(_leased(queue, args), "DROP" not in args, now)
+    name = leased(queue, args)
+    if len(args.get("reason", b"")) > 1024:
+        raise Refused("REASON_TOO_LONG")
+    queue.fail(name, "DROP" not in args, now, b"nack", args.get("reason", b""))
     return OK, True
 
 
 def renew(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
-    name = _leased(queue, args)
+    name = leased(queue, args)
     queue.leased.remove(name)
     queue.leased.append(name)
     queue.messages[name].deadline = now + queue.ack_deadline_ms
@@ -55,5 +59,7 @@ def release(state: State, args: dict[str, Any], now: int) -> Answer:
         return 0, False
     if queue is None or name not in queue.leased or queue.messages[name].deadline != args["deadline"]:
         return 0, False
-    queue.fail(name, True, now)
+    queue.fail(name, True, now, b"closed")
+    if queue.single and not queue.leased:
+        queue.active_until = now
     return 1, True

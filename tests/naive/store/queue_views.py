@@ -15,7 +15,8 @@ def _shown(queue: Queue, names: list[bytes], args: dict[str, Any]) -> Answer:
 
 def dead(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
-    return _shown(queue, queue.dead, args)
+    shown, _ = _shown(queue, queue.dead, args)
+    return [[*each, queue.messages[each[0]].history] for each in shown], False
 
 
 def peek(state: State, args: dict[str, Any], now: int) -> Answer:

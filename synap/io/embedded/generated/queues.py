@@ -21,7 +21,7 @@ class QueuesMethods(Calls):
         return report(self.call("queue.stats", queue=queue))
 
     def queue_purge(self, queue: str, *, dead: bool = False) -> int:
-        """Remove the ready and delayed messages of a queue, or with `dead` the dead letters, and return how many."""
+        """Remove the messages of a queue that are not leased, or with `dead` the dead letters, and return how many."""
         return self.call("queue.purge", queue=queue, **given(dead=dead))
 
     def queue_delete(self, queue: str) -> bool:
@@ -63,3 +63,21 @@ class QueuesMethods(Calls):
     def queue_pause(self, queue: str, *, resume: bool = False) -> bool:
         """Stop the deliveries of a queue, or with `resume` let them go on. Return whether that is a change."""
         return bool(self.call("queue.pause", queue=queue, **given(resume=resume)))
+
+    def queue_move(self, queue: str, target: str, *, id: str | None = None, count: int | None = None) -> int:
+        """Move messages that are ready, by default all of them, to the end of another queue, and return how many.
+
+        Return how many.
+        """
+        return self.call("queue.move", queue=queue, target=target, **given(message_id=id, count=count))
+
+    def queue_redrive(
+        self, queue: str, *, to: str | None = None, rate: int | None = None, count: int | None = None,
+        stop: bool = False,
+    ) -> int:  # fmt: skip
+        """Begin to make dead letters ready again, there or in another queue, and return how many; or with `stop` end
+        it.
+
+        Return how many.
+        """
+        return self.call("queue.redrive", queue=queue, **given(target=to, rate=rate, count=count, stop=stop))

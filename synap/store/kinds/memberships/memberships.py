@@ -38,7 +38,7 @@ from synap.store.kinds.memberships.group_members import (
     partition_at,
 )
 from synap.store.kinds.queues.message_ids import ID_TEXT_BYTES, print_id
-from synap.store.kinds.queues.queues import new_id
+from synap.store.kinds.queues.publishing import new_id
 from synap.store.memory import arena, codes, decided, limits
 from synap.store.memory.kinds import GROUP
 from synap.store.memory.layout import (

@@ -1,80 +1,70 @@
-"""Rows about whole queues: counters, names, purge, delete, dead letters, upkeep, and loading from a snapshot."""
+"""Rows about whole queues: counters, names, purge, delete, dead letters, pause and upkeep."""
 
 import numpy as np
 
 from synap.compiler.jit import kernel
-from synap.kernels.spans import load64
 from synap.ranges import PRIORITY_MAX
-from synap.store.kinds.queues.message_ids import (
-    parse_id,
-)
-from synap.store.kinds.queues.messages import (
-    BACKOFF,
+from synap.store.kinds.queues import rates
+from synap.store.kinds.queues.chains import detach, state_of
+from synap.store.kinds.queues.failures import DEADLINE_PASSED, expire_due, fail
+from synap.store.kinds.queues.fifo_groups import make_ready
+from synap.store.kinds.queues.holders import set_name
+from synap.store.kinds.queues.message_ids import parse_id
+from synap.store.kinds.queues.messages import end_delay, forget, locate_message, open_queue, set_timer
+from synap.store.kinds.queues.queue_layout import (
+    ACTIVE,
+    ACTIVE_UNTIL,
+    BLOCK_NAME,
+    BLOCKED,
+    BLOCKED_COUNT,
     CONSUMERS,
     CREATED,
     DEAD,
-    DEAD_COUNT,
     DEADLINE,
     DELAYED,
     DELAYED_COUNT,
-    DELAYS,
-    DELIVERIES_SHIFT,
     DEPTH_MAX,
+    DROPPED,
+    EXPIRED,
     FAILURES_MASK,
     FAILURES_SHIFT,
-    HEADERS,
-    HOLDERS,
+    GROUPS,
     IS_DEAD,
     IS_DELAYED,
-    IS_LEASED,
-    IS_READY,
-    LATER_SAVED,
     LEASED,
-    LEASED_COUNT,
-    MESSAGES,
-    NEXT,
     PAUSED,
-    PREFETCH_MAX,
     QUEUE_WORDS,
     READY,
     READY_COUNT,
-    SERIAL,
+    REDRIVE_LEFT,
     STATE,
-    STATS,
-    append,
-    delay_as,
-    end_delay,
-    fail,
-    forget,
-    hold,
-    locate_message,
-    make_message,
-    make_places_for_leases,
-    make_queue,
-    open_queue,
-    set_state,
-    set_timer,
 )
-from synap.store.memory import arena, tables
+from synap.store.kinds.queues.queue_moves import redrive_due
+from synap.store.memory import tables
 from synap.store.memory.kinds import QUEUE
 from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
-    DONE,
+    FULL,
     ITEM,
     MARK_MAP,
+    MARK_NAME,
     NUMBER,
     QUEUES,
     TIMERS,
     TIMERS_COUNT,
     TIMERS_DUE,
+    WORD,
 )
-from synap.store.memory.refusals import KEY_EXISTS, MESSAGE_MISSING, QUEUE_MISSING
+from synap.store.memory.refusals import MESSAGE_MISSING, QUEUE_MISSING
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import (
     add_field,
     add_mark,
+    add_nil,
+    add_real,
     add_text,
+    fits,
     set_scalar,
     text_at,
     text_size,
@@ -84,12 +74,15 @@ from synap.store.records.named_records import KIND, NAME_SIZE
 from synap.store.records.timers import NEVER
 from synap.store.slots import queues as slots
 
+STATS_ITEMS = 64  # more than the items of the reply to QUEUE.STATS
+
 
 @kernel
 def requeue(words, octets, tape, now, reply):
-    """Fail the leases of a queue whose deadline has come, and make its due delayed messages ready, for upkeep.
+    """Do what is due in a queue, for upkeep: fail leases whose deadline has come, make delayed messages ready, expire
+    messages, move dead letters, and end the time of an active consumer.
 
-    Reply with NUMBER of messages, at most as many as the call asks for.
+    Reply with NUMBER of messages, at most about as many as the call asks for.
     """
     h, queue = open_queue(words, octets, tape, slots.QUEUE_REQUEUE_QUEUE)
     set_scalar(words, reply, 0)
@@ -98,10 +91,18 @@ def requeue(words, octets, tape, now, reply):
     most = words[tape + slots.QUEUE_REQUEUE_MOST]
     count = 0
     while words[queue + LEASED] and words[words[queue + LEASED] + DEADLINE] <= now and count < most:
-        fail(words, octets, queue, words[queue + LEASED], True, now)
+        fail(words, octets, queue, words[queue + LEASED], True, DEADLINE_PASSED, 0, 0, now)
         count += 1
     while words[queue + DELAYED_COUNT] and words[words[queue + DELAYED]] <= now and count < most:
-        end_delay(words, queue, words[words[queue + DELAYED] + 1])
+        message = words[words[queue + DELAYED] + 1]
+        end_delay(words, queue, message)
+        make_ready(words, queue, message)
+        count += 1
+    count += expire_due(words, octets, queue, most - count, now)
+    count += redrive_due(words, octets, queue, most - count, now)
+    if words[queue + ACTIVE] and not words[queue + LEASED] and words[queue + ACTIVE_UNTIL] <= now:
+        set_name(words, octets, queue, ACTIVE, 0, -1)
+        words[queue + ACTIVE_UNTIL] = 0
         count += 1
     if not set_timer(words, octets, queue):
         return BROKEN
@@ -119,20 +120,46 @@ def became_ready(words, octets, count, h, reply):
 
 
 @kernel
+def oldest(words, queue, now):
+    """Return the age in ms of the oldest among the messages that are first of their priority; 0 if none is ready."""
+    age = 0
+    for priority in range(PRIORITY_MAX + 1):
+        message = words[queue + READY + 2 * priority]
+        if message:
+            age = max(age, now - words[message + CREATED])
+    return age
+
+
+@kernel
 def stats(words, octets, tape, now, reply):
     """Reply with the counters of a queue: depth, pending, dead, published, consumed, acked, nacked, dead-lettered,
-    consumers, depth_max, delayed.
+    consumers, depth_max, delayed, blocked, expired, dropped, paused; the age of the oldest ready message (ms), the dead
+    letters that are to be moved, the active consumer, and rates of messages a second.
     """
     _, queue = open_queue(words, octets, tape, slots.QUEUE_STATS_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
+    active = words[queue + ACTIVE]
+    if not fits(words, STATS_ITEMS, words[active] if active else 0):
+        return FULL
     set_scalar(words, reply, 0)
     counters = CONSUMERS + 1 - READY_COUNT
-    add_mark(words, reply, MARK_MAP, counters + 2)
+    add_mark(words, reply, MARK_MAP, counters + 12)
     for i in range(counters):
         add_field(words, reply, i, words[queue + READY_COUNT + i])
-    add_field(words, reply, counters, words[queue + DEPTH_MAX])
-    add_field(words, reply, counters + 1, words[queue + DELAYED_COUNT])
+    for word in (DEPTH_MAX, DELAYED_COUNT, BLOCKED_COUNT, EXPIRED, DROPPED, PAUSED):
+        add_field(words, reply, counters, words[queue + word])
+        counters += 1
+    add_field(words, reply, counters, oldest(words, queue, now))
+    add_field(words, reply, counters + 1, words[queue + REDRIVE_LEFT])
+    add_mark(words, reply, MARK_NAME, counters + 2)
+    if active:
+        add_text(words, reply, (active + BLOCK_NAME) * WORD, words[active], 0)
+    else:
+        add_nil(words, reply)
+    for i in range(rates.RATED):
+        add_mark(words, reply, MARK_NAME, counters + 3 + i)
+        add_real(words, reply, rates.rate(words, queue, i, now))
     return ITEM
 
 
@@ -144,7 +171,7 @@ def list_names(words, octets, tape, now, reply):
 
 @kernel
 def purge(words, octets, tape, now, reply):
-    """Remove the ready and delayed messages, or with DEAD the dead letters; reply with NUMBER of them.
+    """Remove the messages that are not leased, or with DEAD the dead letters; reply with NUMBER of them.
 
     All are removed in one call, at about 0.2 us a message.
     """
@@ -157,9 +184,14 @@ def purge(words, octets, tape, now, reply):
         count += purge_chain(words, octets, queue, DEAD)
     else:
         while words[queue + DELAYED_COUNT]:
-            end_delay(words, queue, words[words[queue + DELAYED] + 1])
-        for priority in range(PRIORITY_MAX + 1):
-            count += purge_chain(words, octets, queue, READY + 2 * priority)
+            message = words[words[queue + DELAYED] + 1]
+            end_delay(words, queue, message)
+            forget(words, octets, queue, message)
+            count += 1
+        while words[queue + READY_COUNT]:  # until no group has another turn
+            for priority in range(PRIORITY_MAX + 1):
+                count += purge_chain(words, octets, queue, READY + 2 * priority)
+        count += purge_blocked(words, octets, queue)
         if not set_timer(words, octets, queue):
             return BROKEN
     words[reply] = count
@@ -171,8 +203,28 @@ def purge_chain(words, octets, queue, chain):
     """Remove the messages of one chain; return how many."""
     count = 0
     while words[queue + chain]:
-        forget(words, octets, queue, words[queue + chain], False)
+        message = words[queue + chain]
+        detach(words, queue, message)
+        forget(words, octets, queue, message)
         count += 1
+    return count
+
+
+@kernel
+def purge_blocked(words, octets, queue):
+    """Remove the messages that wait for leased ones of their groups; return how many."""
+    count = 0
+    place, at = 0, 0
+    if words[queue + BLOCKED_COUNT]:
+        place, at = tables.next_entry(words, queue + GROUPS, 0)
+    while at:
+        group = words[at] & REF_MASK  # has a leased message, so it stays
+        while words[group + BLOCKED]:
+            message = words[group + BLOCKED]
+            detach(words, queue, message)
+            forget(words, octets, queue, message)
+            count += 1
+        place, at = tables.next_entry(words, queue + GROUPS, place)
     return count
 
 
@@ -187,10 +239,10 @@ def cancel(words, octets, tape, now, reply):
     id_a, id_b, valid = parse_id(octets, start, text_size(words, tape, slots.QUEUE_CANCEL_MESSAGE_ID))
     seat = locate_message(words, octets, queue, id_a, id_b) if valid else 0
     message = words[seat] & REF_MASK if seat else 0
-    if message == 0 or words[message + STATE] & 0xFF != IS_DELAYED:
+    if message == 0 or state_of(words, message) != IS_DELAYED:
         return NUMBER
     end_delay(words, queue, message)
-    forget(words, octets, queue, message, False)
+    forget(words, octets, queue, message)
     words[reply] = 1
     return NUMBER | CHANGED if set_timer(words, octets, queue) else BROKEN
 
@@ -225,40 +277,11 @@ def delete(words, octets, tape, now, reply):
 
 
 @kernel
-def free_some(words, octets, queue, budget):
-    """Free parts of a deleted queue; return what is left of the budget (blocks).
-
-    MESSAGES has no slots once only the record is left.
-    """
-    for chain in range(READY, DEAD + 2, 2):
-        while words[queue + chain] and budget > 0:
-            message = words[queue + chain]
-            words[queue + chain] = words[message + NEXT]
-            arena.release(words, message)
-            budget -= 1
-    while words[queue + DELAYED_COUNT] and budget > 0:
-        words[queue + DELAYED_COUNT] -= 1
-        arena.release(words, words[words[queue + DELAYED] + 2 * words[queue + DELAYED_COUNT] + 1])
-        budget -= 1
-    if budget > 0:
-        place, at = tables.next_entry(words, queue + HOLDERS, 0)
-        while at:
-            arena.release(words, words[at] & REF_MASK)
-            budget -= 1
-            place, at = tables.next_entry(words, queue + HOLDERS, place)
-        tables.close_table(words, queue + MESSAGES)
-        tables.close_table(words, queue + HOLDERS)
-        words[queue + MESSAGES + tables.SLOTS] = 0
-        if words[queue + DELAYED]:
-            arena.release(words, words[queue + DELAYED])
-    return budget
-
-
-@kernel
 def bring_back(words, queue, message):
     """Make a dead letter ready again, with no failed deliveries."""
     words[message + STATE] &= ~(np.int64(FAILURES_MASK) << FAILURES_SHIFT)
-    set_state(words, queue, message, IS_READY)
+    detach(words, queue, message)
+    make_ready(words, queue, message)
 
 
 @kernel
@@ -274,7 +297,7 @@ def revive(words, octets, tape, now, reply):
         id_a, id_b, valid = parse_id(octets, start, text_size(words, tape, slots.QUEUE_REVIVE_MESSAGE_ID))
         seat = locate_message(words, octets, queue, id_a, id_b) if valid else 0
         message = words[seat] & REF_MASK if seat else 0
-        if message == 0 or words[message + STATE] & 0xFF != IS_DEAD:
+        if message == 0 or state_of(words, message) != IS_DEAD:
             return MESSAGE_MISSING
         bring_back(words, queue, message)
         count = 1
@@ -296,64 +319,3 @@ def next_due(words, octets, tape, now, reply):
     name = record + kind_facts.head_words(words, words[record + KIND])
     add_text(words, reply, name * 8, words[record + NAME_SIZE], 0)
     return ITEM
-
-
-@kernel
-def load_queue(words, octets, tape, now, reply):
-    """Load a queue from a snapshot: name, settings and counters, prefetch. Refuse a queue that exists."""
-    h, queue = open_queue(words, octets, tape, slots.QUEUE_LOAD_QUEUE)
-    if queue:
-        return KEY_EXISTS
-    queue = make_queue(words, octets, h, tape, slots.QUEUE_LOAD_QUEUE)
-    if queue == 0:
-        return BROKEN
-    for i in range(STATS - 1):
-        words[queue + DEPTH_MAX + i] = words[tape + slots.QUEUE_LOAD_WORD0 + i]
-    words[queue + PREFETCH_MAX] = words[tape + slots.QUEUE_LOAD_PREFETCH_LIMIT]
-    for i in range(LATER_SAVED):
-        words[queue + BACKOFF + i] = words[tape + slots.QUEUE_LOAD_LATER0 + i]
-    words[queue + READY_COUNT] = 0  # messages and holders are counted again as they are loaded
-    words[queue + LEASED_COUNT] = 0
-    words[queue + DEAD_COUNT] = 0
-    words[queue + CONSUMERS] = 0
-    return DONE | CHANGED
-
-
-@kernel
-def load_message(words, octets, tape, now, reply):
-    """Load a message from a snapshot: queue, payload, id, state, deadline, created, headers, consumer, serial,
-    deliveries.
-
-    Messages come chain by chain in their order, so each belongs at the end of its chain.
-    """
-    _, queue = open_queue(words, octets, tape, slots.QUEUE_LOAD_MESSAGE_QUEUE)
-    if queue == 0:
-        return QUEUE_MISSING
-    at = text_at(words, tape, slots.QUEUE_LOAD_MESSAGE_ID)
-    id_a = load64(octets, at)
-    id_b = load64(octets, at + 8)
-    if locate_message(words, octets, queue, id_a, id_b):
-        return KEY_EXISTS
-    payload, headers = slots.QUEUE_LOAD_MESSAGE_PAYLOAD, slots.QUEUE_LOAD_MESSAGE_HEADERS
-    message = make_message(words, octets, tape, payload, headers, queue, id_a, id_b)
-    if message == 0:
-        return BROKEN
-    words[message + STATE] = words[tape + slots.QUEUE_LOAD_MESSAGE_STATE]
-    words[message + DEADLINE] = words[tape + slots.QUEUE_LOAD_MESSAGE_DEADLINE]
-    words[message + CREATED] = words[tape + slots.QUEUE_LOAD_MESSAGE_CREATED]
-    words[message + HEADERS] += words[tape + slots.QUEUE_LOAD_MESSAGE_DELIVERIES] << DELIVERIES_SHIFT
-    if words[message + STATE] & 0xFF == IS_DELAYED:
-        words[message + SERIAL] = words[tape + slots.QUEUE_LOAD_MESSAGE_SERIAL]
-        words[queue + DELAYS] = max(words[queue + DELAYS], words[message + SERIAL])  # an older snapshot has no DELAYS
-        if not delay_as(words, octets, queue, message, words[message + DEADLINE]):
-            return BROKEN
-    else:
-        append(words, queue, message)
-        if words[message + STATE] & 0xFF == IS_LEASED:
-            start = text_at(words, tape, slots.QUEUE_LOAD_MESSAGE_CONSUMER_ID)
-            size = text_size(words, tape, slots.QUEUE_LOAD_MESSAGE_CONSUMER_ID)
-            if not make_places_for_leases(words, octets, queue, 0):
-                return BROKEN
-            if not hold(words, octets, queue, message, start, size):
-                return BROKEN
-    return DONE | CHANGED if set_timer(words, octets, queue) else BROKEN

@@ -1,51 +1,59 @@
-"""Rows of queues about many messages at once: publish, consume and acknowledge, each one change of the log."""
+"""Rows of queues about many messages at once: publish, consume, acknowledge and return, each one change of the log."""
+
+import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import load64
 from synap.ranges import BATCH_MAX
-from synap.store.kinds.queues.message_ids import (
-    ID_BYTES,
-    ID_TEXT_BYTES,
-    RECEIPT_MAX,
-    parse_receipt,
-    print_id,
-)
+from synap.store.kinds.queues import publish_keys
+from synap.store.kinds.queues.chains import append_first, detach, state_of
+from synap.store.kinds.queues.extras import is_expired
+from synap.store.kinds.queues.failures import expire
+from synap.store.kinds.queues.holders import end_hold
+from synap.store.kinds.queues.message_ids import ID_TEXT_BYTES, RECEIPT_MAX, parse_receipt, print_id
 from synap.store.kinds.queues.messages import (
-    ACKED,
-    DELAYED_CAPACITY,
-    HOLDING,
-    ID_A,
-    IS_LEASED,
-    MESSAGE_ITEMS,
-    MESSAGE_WORDS,
-    PAUSED,
-    PAYLOAD,
-    PREFETCH_MAX,
-    PRIORITY,
-    READY_COUNT,
-    RETRIES_MAX,
-    STATE,
-    add_message,
     deliveries_of,
-    end_hold,
-    find_holder,
-    forget,
-    headers_size,
     locate_message,
     make_places_for_leases,
     open_queue,
     set_timer,
+    texts_size,
 )
-from synap.store.kinds.queues.queues import (
-    first_ready,
+from synap.store.kinds.queues.publishing import (
+    begin_put,
+    decide_one,
+    expiry_of,
     free_places,
     given_or,
-    lease,
+    may_get,
     new_id,
-    put_delivery,
+    put_one,
     refused_limits,
 )
-from synap.store.memory import arena, codes, decided, limits, tables
+from synap.store.kinds.queues.queue_layout import (
+    DEADLINE,
+    DEDUP_ID_A,
+    DEDUP_ID_B,
+    DEDUP_WORDS,
+    DELAYED_CAPACITY,
+    DROPS,
+    EXPIRING_CAPACITY,
+    EXTRAS_WORDS,
+    IS_LEASED,
+    IS_READY,
+    MESSAGE_ITEMS,
+    MESSAGE_WORDS,
+    OVERFLOW,
+    PAUSED,
+    PREV,
+    PRIORITY,
+    READY_COUNT,
+    RETRIES_MAX,
+    STATE,
+)
+from synap.store.kinds.queues.queue_leases import settle
+from synap.store.kinds.queues.queues import first_ready, lease, may_take, put_delivery
+from synap.store.memory import arena, codes, decided, limits
 from synap.store.memory.layout import (
     BROKEN,
     CHANGED,
@@ -53,11 +61,9 @@ from synap.store.memory.layout import (
     DONE,
     EMPTY,
     FULL,
-    HOLDER,
     ITEM,
     ITEMS,
     MARK_ARRAY,
-    MARK_BITS,
     NOTHING_READY,
     WAIT,
     WORD,
@@ -78,12 +84,15 @@ from synap.store.memory.tapes import (
 from synap.store.records import keyspace, timers
 from synap.store.slots import queues as slots
 
-_MESSAGE_BYTES = (MESSAGE_WORDS + 12) * WORD  # the most that a message takes besides its texts
+_MESSAGE_BYTES = (MESSAGE_WORDS + EXTRAS_WORDS + DEDUP_WORDS + 24) * WORD  # the most that one takes besides its texts
 
 
 @kernel
 def publish(words, octets, tape, now, reply):
-    """Add messages under new random ids, as far as the queue has places; reply with ITEMS: an id each, or nil."""
+    """Add messages under new random ids, as far as the queue has places; reply with ITEMS: an id each, or nil.
+
+    The id is that of an earlier message if the queue knows the dedup key of one (KEYED).
+    """
     h, queue = open_queue(words, octets, tape, slots.QUEUE_PUBLISH_MANY_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
@@ -93,94 +102,82 @@ def publish(words, octets, tape, now, reply):
     )  # fmt: skip
     if refusal:
         return refusal
-    count = words[tape + slots.QUEUE_PUBLISH_MANY_MESSAGES]
+    keyed = words[tape + slots.QUEUE_PUBLISH_MANY_WHAT] == slots.QUEUE_PUBLISH_MANY_WHAT_IS_KEYED
+    source = slots.QUEUE_PUBLISH_MANY_KEYED if keyed else slots.QUEUE_PUBLISH_MANY_MESSAGES
+    count, item = words[tape + source], first_item(words, tape, source)
     if count > BATCH_MAX:
         return BATCH_TOO_LARGE
-    wanted = max(min(count, free_places(words, queue)), 0)
     due = now + words[tape + slots.QUEUE_PUBLISH_MANY_DELAY] if words[tape + slots.QUEUE_PUBLISH_MANY_HAS_DELAY] else 0
+    ttl = words[tape + slots.QUEUE_PUBLISH_MANY_TTL]
+    expires = expiry_of(words, queue, words[tape + slots.QUEUE_PUBLISH_MANY_HAS_TTL], ttl, now)
     if not fits(words, count, count * ID_TEXT_BYTES):
         return FULL
-    heads = wanted * text_size(words, tape, slots.QUEUE_PUBLISH_MANY_HEADERS)
-    if limits.lacks(words, wanted * _MESSAGE_BYTES + heads + words[queue + DELAYED_CAPACITY] * 4 * WORD):
+    wanted = count if words[queue + OVERFLOW] >= DROPS else max(min(count, free_places(words, queue)), 0)
+    headers, group = slots.QUEUE_PUBLISH_MANY_HEADERS, slots.QUEUE_PUBLISH_MANY_GROUP
+    heads = wanted * text_size(words, tape, headers)
+    places = words[queue + DELAYED_CAPACITY] + words[queue + EXPIRING_CAPACITY]
+    if limits.lacks(words, wanted * _MESSAGE_BYTES + heads + places * 4 * WORD):
         return OUT_OF_MEMORY
-    texts = arena.allocate(words, max((wanted * ID_TEXT_BYTES + WORD - 1) >> 3, 1))
+    texts = arena.allocate(words, max((count * ID_TEXT_BYTES + WORD - 1) >> 3, 1))
     if texts == 0:
         return OUT_OF_MEMORY
     arena.release_later(words, texts)
-    begin_put(words, octets, tape, due)
+    if not timers.reserve(words, octets, queue):
+        return OUT_OF_MEMORY
+    priority = given_or(
+        words, tape, slots.QUEUE_PUBLISH_MANY_HAS_PRIORITY, slots.QUEUE_PUBLISH_MANY_PRIORITY, words[queue + PRIORITY]
+    )
+    limit = given_or(
+        words, tape, slots.QUEUE_PUBLISH_MANY_HAS_RETRIES, slots.QUEUE_PUBLISH_MANY_MAX_RETRIES,
+        words[queue + RETRIES_MAX],
+    )  # fmt: skip
+    begin_put(words, octets, tape, slots.QUEUE_PUBLISH_MANY_QUEUE, headers, group, priority, limit, due, expires)
     set_scalar(words, reply, 0)
-    item = first_item(words, tape, slots.QUEUE_PUBLISH_MANY_MESSAGES)
     at = texts * WORD
-    for i in range(count):
-        if i >= wanted:
+    added = 0
+    for _ in range(count):
+        dedup, payload = -1, item + slots.QUEUE_PUBLISH_MANY_MESSAGES_MESSAGES_PAYLOAD
+        key = 0
+        if keyed:
+            dedup = item + slots.QUEUE_PUBLISH_MANY_KEYED_DEDUP
+            payload = item + slots.QUEUE_PUBLISH_MANY_KEYED_KEYED_PAYLOAD
+            key = publish_keys.known_in(words, octets, tape, dedup, queue, now)
+        item += slots.QUEUE_PUBLISH_MANY_KEYED_STRIDE if keyed else slots.QUEUE_PUBLISH_MANY_MESSAGES_STRIDE
+        if key:
+            print_id(octets, at, words[key + DEDUP_ID_A], words[key + DEDUP_ID_B])
+        elif not may_get(words, queue):
             add_nil(words, reply)
             continue
-        id_a, id_b = new_id(words)
-        payload = item + slots.QUEUE_PUBLISH_MANY_MESSAGES_PAYLOAD
-        message = add_one(words, octets, tape, queue, payload, id_a, id_b, due, now)
-        if message == 0:
-            return BROKEN
-        put = decided.add_item(words, slots.QUEUE_PUT_MANY_PUTS, slots.QUEUE_PUT_MANY_PUTS_STRIDE)
-        decided.put_text(words, octets, put + slots.QUEUE_PUT_MANY_PUTS_ID, (message + ID_A) * WORD, ID_BYTES, 0)
-        decided.put_argument(words, octets, put + slots.QUEUE_PUT_MANY_PUTS_PAYLOAD, tape, payload)
-        print_id(octets, at, id_a, id_b)
+        else:
+            id_a, id_b = new_id(words)
+            message = put_one(
+                words, octets, tape, payload, headers, group, dedup, queue, id_a, id_b, priority, limit, due, expires,
+                now,
+            )  # fmt: skip
+            if message == 0:
+                return BROKEN
+            decide_one(words, octets, tape, message, payload, dedup)
+            print_id(octets, at, id_a, id_b)
+            added += 1
         add_text(words, reply, at, ID_TEXT_BYTES, 0)
         at += ID_TEXT_BYTES
-        item += slots.QUEUE_PUBLISH_MANY_MESSAGES_STRIDE
-    if wanted == 0:
+    if added == 0:
         return ITEMS
-    if not note_added(words, octets, queue, due, now, h):
+    if not set_timer(words, octets, queue):
         return BROKEN
+    keyspace.touched(words, octets, h)
     return ITEMS | CHANGED | DECIDED_BIT
 
 
 @kernel
-def begin_put(words, octets, tape, due):
-    """Begin the `queue.put_many` that the log gets instead of a publish of many messages."""
-    decided.begin(words, codes.QUEUE_PUT_MANY, words[tape - 2], slots.QUEUE_PUT_MANY_SLOTS)
-    decided.put_argument(words, octets, slots.QUEUE_PUT_MANY_QUEUE, tape, slots.QUEUE_PUBLISH_MANY_QUEUE)
-    decided.put_number(words, slots.QUEUE_PUT_MANY_HAS_PRIORITY, words[tape + slots.QUEUE_PUBLISH_MANY_HAS_PRIORITY])
-    decided.put_number(words, slots.QUEUE_PUT_MANY_PRIORITY, words[tape + slots.QUEUE_PUBLISH_MANY_PRIORITY])
-    decided.put_number(words, slots.QUEUE_PUT_MANY_HAS_RETRIES, words[tape + slots.QUEUE_PUBLISH_MANY_HAS_RETRIES])
-    decided.put_number(words, slots.QUEUE_PUT_MANY_MAX_RETRIES, words[tape + slots.QUEUE_PUBLISH_MANY_MAX_RETRIES])
-    decided.put_number(words, slots.QUEUE_PUT_MANY_HAS_HEADERS, words[tape + slots.QUEUE_PUBLISH_MANY_HAS_HEADERS])
-    decided.put_argument(words, octets, slots.QUEUE_PUT_MANY_HEADERS, tape, slots.QUEUE_PUBLISH_MANY_HEADERS)
-    decided.put_number(words, slots.QUEUE_PUT_MANY_DUE, due)
-    decided.put_group(words, slots.QUEUE_PUT_MANY_PUTS)
-
-
-@kernel
-def add_one(words, octets, tape, queue, payload, id_a, id_b, due, now):
-    """Add one message of a batch, with the payload in a slot of its tape; return its ref, or 0 without memory.
-
-    `queue.publish_many` and `queue.put_many` have the same slots for the options.
-    """
-    priority = given_or(
-        words, tape, slots.QUEUE_PUT_MANY_HAS_PRIORITY, slots.QUEUE_PUT_MANY_PRIORITY, words[queue + PRIORITY]
-    )
-    limit = given_or(
-        words, tape, slots.QUEUE_PUT_MANY_HAS_RETRIES, slots.QUEUE_PUT_MANY_MAX_RETRIES, words[queue + RETRIES_MAX]
-    )
-    headers = slots.QUEUE_PUT_MANY_HEADERS
-    return add_message(words, octets, tape, payload, headers, queue, id_a, id_b, priority, limit, due, now)
-
-
-@kernel
-def note_added(words, octets, queue, due, now, h):
-    """Notify those who wait for messages, or set the timer of delayed ones; return False without memory."""
-    if due > now:
-        return set_timer(words, octets, queue)
-    keyspace.touched(words, octets, h)
-    return True
-
-
-@kernel
 def put(words, octets, tape, now, reply):
-    """Add messages with given ids: the row as which a publish of many is logged."""
+    """Add messages with given ids: the row as which a publish is logged."""
     h, queue = open_queue(words, octets, tape, slots.QUEUE_PUT_MANY_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
-    due = words[tape + slots.QUEUE_PUT_MANY_DUE]
+    priority, limit = words[tape + slots.QUEUE_PUT_MANY_PRIORITY], words[tape + slots.QUEUE_PUT_MANY_MAX_RETRIES]
+    due, expires = words[tape + slots.QUEUE_PUT_MANY_DUE], words[tape + slots.QUEUE_PUT_MANY_EXPIRES]
+    headers, group = slots.QUEUE_PUT_MANY_HEADERS, slots.QUEUE_PUT_MANY_GROUP
     first, count = first_item(words, tape, slots.QUEUE_PUT_MANY_PUTS), words[tape + slots.QUEUE_PUT_MANY_PUTS]
     stride = slots.QUEUE_PUT_MANY_PUTS_STRIDE
     for item in range(first, first + count * stride, stride):
@@ -189,21 +186,16 @@ def put(words, octets, tape, now, reply):
             return KEY_EXISTS
     for item in range(first, first + count * stride, stride):
         at = text_at(words, tape, item + slots.QUEUE_PUT_MANY_PUTS_ID)
-        payload = item + slots.QUEUE_PUT_MANY_PUTS_PAYLOAD
-        if not add_one(words, octets, tape, queue, payload, load64(octets, at), load64(octets, at + 8), due, now):
+        payload, dedup = item + slots.QUEUE_PUT_MANY_PUTS_PAYLOAD, item + slots.QUEUE_PUT_MANY_PUTS_DEDUP
+        id_a, id_b = load64(octets, at), load64(octets, at + 8)
+        if not put_one(
+            words, octets, tape, payload, headers, group, dedup, queue, id_a, id_b, priority, limit, due, expires, now
+        ):
             return BROKEN
-    return DONE | CHANGED if note_added(words, octets, queue, due, now, h) else BROKEN
-
-
-@kernel
-def places_of(words, octets, queue, start, size, count):
-    """Return how many messages the consumer with this name may lease now, at most `count`."""
-    count = min(count, words[queue + READY_COUNT])
-    if words[queue + PREFETCH_MAX] == 0:
-        return count
-    tag = tables.tag_of_hash(keyspace.hash_key(words, octets, HOLDER, start, size))
-    holder = find_holder(words, octets, queue, tag, start, size)
-    return min(count, words[queue + PREFETCH_MAX] - (words[holder + HOLDING] if holder else 0))
+    if not set_timer(words, octets, queue):
+        return BROKEN
+    keyspace.touched(words, octets, h)
+    return DONE | CHANGED
 
 
 @kernel
@@ -219,15 +211,15 @@ def consume(words, octets, tape, now, reply):
         return COUNT_BELOW_ONE
     _, queue = open_queue(words, octets, tape, slots.QUEUE_CONSUME_MANY_QUEUE)
     waits = words[tape + slots.QUEUE_CONSUME_MANY_HAS_WAIT]
-    if queue == 0 or words[queue + READY_COUNT] == 0 or words[queue + PAUSED]:
+    message = first_ready(words, queue, now) if queue and words[queue + PAUSED] == 0 else 0
+    if message == 0:
         return WAIT | NOTHING_READY if waits else EMPTY
     start = text_at(words, tape, slots.QUEUE_CONSUME_MANY_CONSUMER_ID)
     name_size = text_size(words, tape, slots.QUEUE_CONSUME_MANY_CONSUMER_ID)
-    count = places_of(words, octets, queue, start, name_size, min(count, BATCH_MAX))
+    count = min(count, BATCH_MAX, words[queue + READY_COUNT], may_take(words, octets, queue, start, name_size, now))
     if count <= 0:
         return WAIT if waits else EMPTY
-    message = first_ready(words, queue)
-    total = (words[message + PAYLOAD] >> MARK_BITS) + headers_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX
+    total = texts_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX
     if not fits(words, 1 + MESSAGE_ITEMS, total):
         return FULL
     if limits.lacks_aside(words, count * RECEIPT_MAX) or not timers.reserve(words, octets, queue):
@@ -247,8 +239,10 @@ def consume(words, octets, tape, now, reply):
         taken += 1
         if taken == count:
             break
-        message = first_ready(words, queue)
-        total += (words[message + PAYLOAD] >> MARK_BITS) + headers_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX
+        message = first_ready(words, queue, now)
+        if message == 0:
+            break
+        total += texts_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX
         if not fits(words, 1 + MESSAGE_ITEMS * (taken + 1), total):
             break
     if taken == 0:
@@ -266,6 +260,18 @@ def consume(words, octets, tape, now, reply):
 
 
 @kernel
+def leased_as(words, octets, tape, queue, slot):
+    """Return the leased message whose id or receipt is in this slot of a tape, or 0."""
+    start, size = text_at(words, tape, slot), text_size(words, tape, slot)
+    id_a, id_b, delivery, valid = parse_receipt(octets, start, size)
+    seat = locate_message(words, octets, queue, id_a, id_b) if valid else 0
+    message = words[seat] & REF_MASK if seat else 0
+    if message == 0 or state_of(words, message) != IS_LEASED:
+        return 0
+    return 0 if delivery and deliveries_of(words, message) != delivery else message
+
+
+@kernel
 def ack(words, octets, tape, now, reply):
     """Acknowledge leased messages by their ids or receipts; reply with ITEMS: 1 for each that was leased so, else 0."""
     h, queue = open_queue(words, octets, tape, slots.QUEUE_ACK_MANY_QUEUE)
@@ -279,26 +285,56 @@ def ack(words, octets, tape, now, reply):
     acked = 0
     stride = slots.QUEUE_ACK_MANY_MESSAGE_IDS_STRIDE
     for slot in range(first, first + count * stride, stride):
-        start, size = text_at(words, tape, slot), text_size(words, tape, slot)
-        id_a, id_b, delivery, valid = parse_receipt(octets, start, size)
-        seat = locate_message(words, octets, queue, id_a, id_b) if valid else 0
-        message = words[seat] & REF_MASK if seat else 0
-        if (
-            message == 0
-            or words[message + STATE] & 0xFF != IS_LEASED
-            or (delivery and deliveries_of(words, message) != delivery)
-        ):
-            add_number(words, reply, 0)
-            continue
-        end_hold(words, octets, queue, message)
-        forget(words, octets, queue, message, False)
-        add_number(words, reply, 1)
-        acked += 1
-    if acked == 0:
+        message = leased_as(words, octets, tape, queue, slot)
+        add_number(words, reply, message != 0)
+        if message:
+            settle(words, octets, queue, message, now)
+            acked += 1
+    return changed(words, octets, queue, h, acked)
+
+
+@kernel
+def changed(words, octets, queue, h, count):
+    """Return the status of a row that has settled so many leases of a queue; set its timer, and notify waiters."""
+    if count == 0:
         return ITEMS
-    words[queue + ACKED] += acked
     if not set_timer(words, octets, queue):
         return BROKEN
-    if words[queue + PREFETCH_MAX]:
-        keyspace.touched(words, octets, h)
+    keyspace.touched(words, octets, h)
     return ITEMS | CHANGED
+
+
+@kernel
+def give_back(words, octets, tape, now, reply):
+    """Make leased messages ready again, before the others of their priority and in the order of the call, without
+    counting a failure; reply with ITEMS: 1 for each that was leased so, else 0."""
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_RETURN_QUEUE)
+    if queue == 0:
+        return QUEUE_MISSING
+    first = first_item(words, tape, slots.QUEUE_RETURN_MESSAGE_IDS)
+    count = words[tape + slots.QUEUE_RETURN_MESSAGE_IDS]
+    if not fits(words, count, 0):
+        return FULL
+    set_scalar(words, reply, 0)
+    returned = 0
+    last = 0  # the messages that come back, the last one first: a chain by PREV
+    stride = slots.QUEUE_RETURN_MESSAGE_IDS_STRIDE
+    for slot in range(first, first + count * stride, stride):
+        message = leased_as(words, octets, tape, queue, slot)
+        add_number(words, reply, message != 0)
+        if message == 0:
+            continue
+        returned += 1
+        end_hold(words, octets, queue, message)
+        detach(words, queue, message)
+        words[message + DEADLINE] = 0
+        words[message + STATE] &= ~np.int64(0xFF)  # so that it is not found again
+        if is_expired(words, message, now):
+            expire(words, octets, queue, message, now)
+        else:
+            words[message + PREV] = last
+            last = message
+    while last:
+        message, last = last, words[last + PREV]
+        append_first(words, queue, message, IS_READY)
+    return changed(words, octets, queue, h, returned)

@@ -7,37 +7,30 @@ queue. A nack that does not ask for another delivery makes it a dead letter at o
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import same
-from synap.store.kinds.queues.message_ids import (
-    parse_receipt,
-)
-from synap.store.kinds.queues.messages import (
+from synap.ranges import REASON_MAX
+from synap.store.kinds.queues import rates
+from synap.store.kinds.queues.chains import append, detach, state_of
+from synap.store.kinds.queues.failures import DISCONNECTED, NACK, fail
+from synap.store.kinds.queues.holders import end_hold
+from synap.store.kinds.queues.message_ids import parse_receipt
+from synap.store.kinds.queues.messages import deliveries_of, forget, locate_message, open_queue, set_timer
+from synap.store.kinds.queues.queue_layout import (
     ACK_DEADLINE_MS,
     ACKED,
+    ACTIVE_UNTIL,
     DEADLINE,
     HELD_BY,
     HOLDER_NAME_SIZE,
     HOLDER_WORDS,
     IS_LEASED,
-    PREFETCH_MAX,
-    STATE,
-    deliveries_of,
-    end_hold,
-    fail,
-    forget,
-    locate_message,
-    open_queue,
-    set_state,
-    set_timer,
+    LEASED_COUNT,
+    SINGLE,
 )
-from synap.store.memory.layout import (
-    BROKEN,
-    CHANGED,
-    DONE,
-    NUMBER,
-)
+from synap.store.memory.layout import BROKEN, CHANGED, DONE, NUMBER
 from synap.store.memory.refusals import (
     MESSAGE_MISSING,
     QUEUE_MISSING,
+    REASON_TOO_LONG,
     RECEIPT_LATE,
 )
 from synap.store.memory.tables import REF_MASK
@@ -60,7 +53,7 @@ def find_leased(words, octets, tape, queue, message_id):
     if seat == 0:
         return 0, delivery > 0
     message = words[seat] & REF_MASK
-    if words[message + STATE] & 0xFF != IS_LEASED or (delivery and deliveries_of(words, message) != delivery):
+    if state_of(words, message) != IS_LEASED or (delivery and deliveries_of(words, message) != delivery):
         return 0, delivery > 0
     return message, delivery > 0
 
@@ -90,6 +83,16 @@ def find_lease(words, octets, tape, queue, message_id, has_consumer, consumer_id
 
 
 @kernel
+def settle(words, octets, queue, message, now):
+    """Acknowledge a leased message: remove it from its queue."""
+    end_hold(words, octets, queue, message)
+    detach(words, queue, message)
+    forget(words, octets, queue, message)
+    rates.roll(words, queue, now)
+    words[queue + ACKED] += 1
+
+
+@kernel
 def ack(words, octets, tape, now, reply):
     """Acknowledge a leased message: remove it from the queue."""
     h, queue = open_queue(words, octets, tape, slots.QUEUE_ACK_QUEUE)
@@ -101,13 +104,10 @@ def ack(words, octets, tape, now, reply):
     )  # fmt: skip
     if refusal:
         return refusal
-    end_hold(words, octets, queue, message)
-    forget(words, octets, queue, message, False)
-    words[queue + ACKED] += 1
+    settle(words, octets, queue, message, now)
     if not set_timer(words, octets, queue):
         return BROKEN
-    if words[queue + PREFETCH_MAX]:
-        keyspace.touched(words, octets, h)
+    keyspace.touched(words, octets, h)  # a place for its consumer, or the turn of the next one of its group
     return DONE | CHANGED
 
 
@@ -127,19 +127,12 @@ def renew(words, octets, tape, now, reply):
     if refusal:
         return refusal
     words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
-    set_state(words, queue, message, IS_LEASED)
+    detach(words, queue, message)
+    append(words, queue, message, IS_LEASED)
     if not set_timer(words, octets, queue):
         return BROKEN
     set_scalar(words, reply, words[message + DEADLINE])
     return NUMBER | CHANGED
-
-
-@kernel
-def failed(words, octets, queue, message, again, h, now):
-    """Count a failed delivery, notify waiters and set the timer; return False without memory."""
-    fail(words, octets, queue, message, again, now)
-    keyspace.touched(words, octets, h)
-    return set_timer(words, octets, queue)
 
 
 @kernel
@@ -154,9 +147,12 @@ def nack(words, octets, tape, now, reply):
     )  # fmt: skip
     if refusal:
         return refusal
-    if not failed(words, octets, queue, message, words[tape + slots.QUEUE_NACK_DROP] == 0, h, now):
-        return BROKEN
-    return DONE | CHANGED
+    why, size = text_at(words, tape, slots.QUEUE_NACK_REASON), text_size(words, tape, slots.QUEUE_NACK_REASON)
+    if size > REASON_MAX:
+        return REASON_TOO_LONG
+    fail(words, octets, queue, message, words[tape + slots.QUEUE_NACK_DROP] == 0, NACK, why, size, now)
+    keyspace.touched(words, octets, h)
+    return DONE | CHANGED if set_timer(words, octets, queue) else BROKEN
 
 
 @kernel
@@ -172,7 +168,9 @@ def release(words, octets, tape, now, reply):
     message, _ = find_leased(words, octets, tape, queue, slots.QUEUE_RELEASE_MESSAGE_ID)
     if message == 0 or words[message + DEADLINE] != words[tape + slots.QUEUE_RELEASE_DEADLINE]:
         return NUMBER
-    if not failed(words, octets, queue, message, True, h, now):
-        return BROKEN
+    fail(words, octets, queue, message, True, DISCONNECTED, 0, 0, now)
+    if words[queue + SINGLE] and words[queue + LEASED_COUNT] == 0:
+        words[queue + ACTIVE_UNTIL] = now  # the active consumer has gone
+    keyspace.touched(words, octets, h)
     words[reply] = 1
-    return NUMBER | CHANGED
+    return NUMBER | CHANGED if set_timer(words, octets, queue) else BROKEN

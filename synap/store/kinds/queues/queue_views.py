@@ -2,28 +2,36 @@
 
 from synap.compiler.jit import kernel, outlined
 from synap.ranges import PRIORITY_MAX
+from synap.store.kinds.queues.extras import cause_size
 from synap.store.kinds.queues.message_ids import ID_TEXT_BYTES, print_id
-from synap.store.kinds.queues.messages import (
+from synap.store.kinds.queues.messages import add_parts, open_queue, texts_size
+from synap.store.kinds.queues.queue_layout import (
+    CAUSE,
     DEAD,
     DEAD_COUNT,
     DELAYED,
     DELAYED_COUNT,
+    EXTRAS,
+    FAILED_AT,
+    FAILURE_COUNT,
+    FAILURE_FIRST,
+    FAILURE_ITEMS,
+    FAILURE_NEXT,
+    FAILURE_SIZES,
+    FAILURE_WORDS,
     ID_A,
     ID_B,
     MESSAGE_ITEMS,
     NEXT,
-    PAYLOAD,
     READY,
     READY_COUNT,
     SERIAL,
-    add_parts,
-    headers_size,
-    open_queue,
 )
+from synap.store.kinds.queues.queues import NAMES
 from synap.store.memory import arena
-from synap.store.memory.layout import EMPTY, FULL, ITEM, MARK_ARRAY, MARK_BITS
+from synap.store.memory.layout import EMPTY, FULL, ITEM, MARK_ARRAY, MARK_MAP, MARK_NAME, WORD
 from synap.store.memory.refusals import OUT_OF_MEMORY, POSITIVE_COUNT, QUEUE_MISSING
-from synap.store.memory.tapes import add_mark, fits, set_scalar
+from synap.store.memory.tapes import add_mark, add_nil, add_number, add_text, fits, set_scalar
 from synap.store.slots import queues as slots
 
 SHOWN = 100  # messages in a reply to a call without a limit
@@ -38,20 +46,68 @@ def wanted(words, tape):
 
 
 @kernel
-def shown_size(words, message):
-    """Return the bytes of the texts of a message in a reply."""
-    return (words[message + PAYLOAD] >> MARK_BITS) + headers_size(words, message) + ID_TEXT_BYTES
+def history_count(words, message):
+    """Return how many failures the history of a message has."""
+    return words[words[message + EXTRAS] + FAILURE_COUNT] if words[message + EXTRAS] else 0
+
+
+@kernel
+def history_size(words, message):
+    """Return the bytes of the texts of a message's history in a reply."""
+    size = 0
+    entry = words[words[message + EXTRAS] + FAILURE_FIRST] if words[message + EXTRAS] else 0
+    while entry:
+        size += WORD + (words[entry + FAILURE_SIZES] >> 32) + (words[entry + FAILURE_SIZES] & 0xFFFFFFFF)
+        entry = words[entry + FAILURE_NEXT]
+    return size
+
+
+@kernel
+def add_text_or_nil(words, reply, at, size):
+    """Add a text to the reply, or nil in place of an empty one."""
+    if size:
+        add_text(words, reply, at, size, 0)
+    else:
+        add_nil(words, reply)
+
+
+@kernel
+def add_history(words, reply, message):
+    """Add the history of a message to the reply, oldest failure first: time, cause, consumer, reason."""
+    add_mark(words, reply, MARK_NAME, NAMES)
+    add_mark(words, reply, MARK_ARRAY, history_count(words, message))
+    entry = words[words[message + EXTRAS] + FAILURE_FIRST] if words[message + EXTRAS] else 0
+    while entry:
+        who, why = words[entry + FAILURE_SIZES] >> 32, words[entry + FAILURE_SIZES] & 0xFFFFFFFF
+        text = (entry + FAILURE_WORDS) * WORD
+        add_mark(words, reply, MARK_MAP, 4)
+        add_mark(words, reply, MARK_NAME, NAMES + 1)
+        add_number(words, reply, words[entry + FAILED_AT])
+        add_mark(words, reply, MARK_NAME, NAMES + 2)
+        add_text(words, reply, (entry + CAUSE) * WORD, cause_size(words[entry + CAUSE]), 0)
+        add_mark(words, reply, MARK_NAME, NAMES + 3)
+        add_text_or_nil(words, reply, text, who)
+        add_mark(words, reply, MARK_NAME, NAMES + 4)
+        add_text_or_nil(words, reply, text + who, why)
+        entry = words[entry + FAILURE_NEXT]
 
 
 @outlined
-def show(words, octets, reply, chosen, count):
-    """Reply with the messages whose refs are the first words of a block, as `consume` does; without any with EMPTY."""
+def show(words, octets, reply, chosen, count, dead):
+    """Reply with the messages whose refs are the first words of a block, as `consume` does; without any with EMPTY.
+
+    Dead letters have their history, too.
+    """
     if count == 0:
         return EMPTY
-    size = 0
+    size, items = 0, 1
     for i in range(count):
-        size += shown_size(words, words[chosen + i])
-    if not fits(words, 1 + MESSAGE_ITEMS * count, size):
+        size += texts_size(words, words[chosen + i]) + ID_TEXT_BYTES
+        items += MESSAGE_ITEMS
+        if dead:
+            size += history_size(words, words[chosen + i])
+            items += 2 + FAILURE_ITEMS * history_count(words, words[chosen + i])
+    if not fits(words, items, size):
         return FULL
     block = arena.allocate(words, (count * ID_TEXT_BYTES + 7) >> 3)  # the texts of the ids, until they are written
     if block == 0:
@@ -63,7 +119,9 @@ def show(words, octets, reply, chosen, count):
     for i in range(count):
         message = words[chosen + i]
         print_id(octets, at, words[message + ID_A], words[message + ID_B])
-        add_parts(words, reply, message, at, 0)
+        add_parts(words, reply, message, at, 0, NAMES + dead)
+        if dead:
+            add_history(words, reply, message)
         at += ID_TEXT_BYTES
     return ITEM
 
@@ -124,7 +182,7 @@ def shown(words, octets, tape, reply, slot, which):
     else:
         for priority in range(PRIORITY_MAX, -1, -1):
             count = list_chain(words, queue, READY + 2 * priority, chosen, count, most)
-    status = show(words, octets, reply, chosen, count)
+    status = show(words, octets, reply, chosen, count, 1 if which == DEAD else 0)
     arena.release(words, chosen)
     return status
 

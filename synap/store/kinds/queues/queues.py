@@ -1,72 +1,82 @@
 """Rows of queues: create, publish and consume.
 
-Queues are in the table QUEUES by their names. The layout of queues and messages is in messages.py; the rows about
+Queues are in the table QUEUES by their names. The words of queues and messages are in queue_layout.py; the rows about
 leases are in queue_leases.py, those about whole queues in queue_admin.py, those about many messages in
-queue_batches.py. Ids are random (UUID version 4), so publishing is logged as `queue.put` with the id spelled out; every
-other row gives the same result when it is replayed.
+queue_batches.py, those that move messages to other queues in queue_moves.py. Ids are random (UUID version 4), so
+publishing is logged as `queue.put_many` with the ids spelled out (publishing.py); every other row gives the same result
+when it is replayed.
 """
-
-import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import load64
-from synap.ranges import ACK_DEADLINE_MS_MAX, MESSAGE_RETRIES_MAX, PRIORITY_MAX
-from synap.store.kinds.queues.message_ids import (
-    ID_BYTES,
-    ID_TEXT_BYTES,
-    RECEIPT_MAX,
-    print_id,
-    print_receipt,
-)
+from synap.ranges import ACK_DEADLINE_MS_MAX, DEDUP_KEYS_MAX, MESSAGE_RETRIES_MAX, PRIORITY_MAX
+from synap.store.kinds.queues import extras, publish_keys, rates
+from synap.store.kinds.queues.chains import append, detach
+from synap.store.kinds.queues.holders import held_by, hold, is_free_for, make_active
+from synap.store.kinds.queues.message_ids import ID_TEXT_BYTES, RECEIPT_MAX, print_id, print_receipt
 from synap.store.kinds.queues.messages import (
+    add_message,
+    add_parts,
+    deliveries_of,
+    locate_message,
+    make_places_for_leases,
+    make_queue,
+    open_queue,
+    set_timer,
+    texts_size,
+)
+from synap.store.kinds.queues.publishing import (
+    begin_put,
+    decide_one,
+    expiry_of,
+    given_or,
+    lacks_room,
+    may_get,
+    new_id,
+    put_one,
+    refused_limits,
+)
+from synap.store.kinds.queues.queue_layout import (
     ACK_DEADLINE_MS,
+    AGEING_MS,
     BACKOFF,
     BACKOFF_MAX_MS,
     BACKOFF_MS,
     CONSUMED,
+    CREATED,
     DEADLINE,
-    DELAYED_COUNT,
+    DEDUP_ID_A,
+    DEDUP_ID_B,
+    DEDUP_MAX,
+    DEDUP_MS,
     DELIVERIES_SHIFT,
     DEPTH_MAX,
+    EXPIRED_TO,
+    EXPIRING_COUNT,
     HEADERS,
-    HOLDING,
     ID_A,
     ID_B,
     IS_LEASED,
     JITTER,
     MESSAGE_ITEMS,
+    NEXT,
+    OVERFLOW,
     PAUSED,
-    PAYLOAD,
     PREFETCH_MAX,
     PRIORITY,
     READY,
     READY_COUNT,
     RETRIES_MAX,
-    add_message,
-    add_parts,
-    deliveries_of,
-    find_holder,
-    headers_size,
-    hold,
-    lacks_place,
-    locate_message,
-    make_places_for_leases,
-    make_queue,
-    open_queue,
-    set_state,
-    set_timer,
+    SINGLE,
+    TTL_MS,
 )
-from synap.store.memory import codes, decided, tables
 from synap.store.memory.layout import (
     BROKEN,
-    CHANCE,
     CHANGED,
     DECIDED_BIT,
     FULL,
     GUARD_LOADING,
-    HOLDER,
     ITEM,
-    MARK_BITS,
     NIL,
     NOTHING_READY,
     NUMBER,
@@ -78,6 +88,7 @@ from synap.store.memory.refusals import (
     BAD_AMOUNT,
     BAD_BACKOFF,
     BAD_PRIORITY,
+    BAD_QUEUE_TIMES,
     KEY_EXISTS,
     OUT_OF_MEMORY,
     POSITIVE_COUNT,
@@ -85,13 +96,16 @@ from synap.store.memory.refusals import (
     QUEUE_MISSING,
 )
 from synap.store.memory.tapes import add_text, fits, set_scalar, text_at, text_size
-from synap.store.records import keyspace, named_records, timers
+from synap.store.records import keyspace, timers
 from synap.store.slots import queues as slots
+
+NAMES = (MESSAGE_ITEMS - 1) // 2
+SKIPPED_MAX = 1000  # expired messages that a consume passes over; upkeep removes as many at once
 
 
 @kernel
 def create(words, octets, tape, now, reply):
-    """Create a queue: name, depth, ack deadline (ms), retries, priority, prefetch. Reply with NUMBER: 1 if it is new.
+    """Create a queue with the settings of a tape, times in ms. Reply with NUMBER: 1 if it is new.
 
     A queue that exists stays as it is.
     """
@@ -115,6 +129,8 @@ def create(words, octets, tape, now, reply):
         return BAD_AMOUNT
     if not wants_backoff(words, tape):
         return BAD_BACKOFF
+    if not wants_times(words, tape):
+        return BAD_QUEUE_TIMES
     queue = make_queue(words, octets, h, tape, slots.QUEUE_CREATE_QUEUE)
     if queue == 0:
         return BROKEN
@@ -127,6 +143,13 @@ def create(words, octets, tape, now, reply):
     words[queue + BACKOFF_MS] = words[tape + slots.QUEUE_CREATE_BACKOFF_MS]
     words[queue + BACKOFF_MAX_MS] = words[tape + slots.QUEUE_CREATE_BACKOFF_MAX_MS]
     words[queue + JITTER] = words[tape + slots.QUEUE_CREATE_JITTER]
+    words[queue + TTL_MS] = words[tape + slots.QUEUE_CREATE_TTL_MS]
+    words[queue + EXPIRED_TO] = words[tape + slots.QUEUE_CREATE_EXPIRED]
+    words[queue + OVERFLOW] = words[tape + slots.QUEUE_CREATE_OVERFLOW]
+    words[queue + AGEING_MS] = words[tape + slots.QUEUE_CREATE_AGEING_MS]
+    words[queue + DEDUP_MS] = words[tape + slots.QUEUE_CREATE_DEDUP_MS]
+    words[queue + DEDUP_MAX] = words[tape + slots.QUEUE_CREATE_DEDUP_KEYS]
+    words[queue + SINGLE] = words[tape + slots.QUEUE_CREATE_SINGLE]
     words[reply] = 1
     keyspace.touched(words, octets, h)
     return NUMBER | CHANGED
@@ -141,83 +164,28 @@ def wants_backoff(words, tape):
 
 
 @kernel
-def given_or(words, tape, given, value, default):
-    """Return the number in slot `value` of a tape if slot `given` is 1, else the default."""
-    return words[tape + value] if words[tape + given] else default
+def wants_times(words, tape):
+    """Return True if the times of a tape, and its number of dedup keys, are in range."""
+    ttl, ageing = words[tape + slots.QUEUE_CREATE_TTL_MS], words[tape + slots.QUEUE_CREATE_AGEING_MS]
+    dedup, keys = words[tape + slots.QUEUE_CREATE_DEDUP_MS], words[tape + slots.QUEUE_CREATE_DEDUP_KEYS]
+    least_ms, least_keys = words[tape + slots.QUEUE_CREATE_HAS_DEDUPMS], words[tape + slots.QUEUE_CREATE_HAS_DEDUPKEYS]
+    if not (0 <= ttl <= ACK_DEADLINE_MS_MAX and 0 <= ageing <= ACK_DEADLINE_MS_MAX):
+        return False
+    return least_ms <= dedup <= ACK_DEADLINE_MS_MAX and least_keys <= keys <= DEDUP_KEYS_MAX
 
 
 @kernel
-def added(words, octets, tape, queue, id_a, id_b, due, now, h, reply):
-    """Add the message of a publish and reply with its id; return the message, or 0 without memory."""
-    priority = given_or(
-        words, tape, slots.QUEUE_PUBLISH_HAS_PRIORITY, slots.QUEUE_PUBLISH_PRIORITY, words[queue + PRIORITY]
-    )
-    limit = given_or(
-        words, tape, slots.QUEUE_PUBLISH_HAS_RETRIES, slots.QUEUE_PUBLISH_MAX_RETRIES, words[queue + RETRIES_MAX]
-    )
-    payload, headers = slots.QUEUE_PUBLISH_PAYLOAD, slots.QUEUE_PUBLISH_HEADERS
-    message = add_message(words, octets, tape, payload, headers, queue, id_a, id_b, priority, limit, due, now)
-    if message == 0:
-        return 0
-    if due > now:
-        if not set_timer(words, octets, queue):
-            return 0
-    else:
-        keyspace.touched(words, octets, h)
+def reply_id(words, octets, id_a, id_b, reply):
+    """Reply with ITEM: an id as text."""
     print_id(octets, SCRATCH * 8, id_a, id_b)
     set_scalar(words, reply, 0)
     add_text(words, reply, SCRATCH * 8, ID_TEXT_BYTES, 0)
-    return message
-
-
-@kernel
-def decide_put(words, octets, tape, message, due):
-    """Let the log have a `queue.put` with the id of this message instead of its publish."""
-    decided.begin(words, codes.QUEUE_PUT, words[tape - 2], slots.QUEUE_PUT_SLOTS)
-    decided.put_text(words, octets, slots.QUEUE_PUT_ID, (message + ID_A) * 8, ID_BYTES, 0)
-    decided.put_argument(words, octets, slots.QUEUE_PUT_QUEUE, tape, slots.QUEUE_PUBLISH_QUEUE)
-    decided.put_argument(words, octets, slots.QUEUE_PUT_PAYLOAD, tape, slots.QUEUE_PUBLISH_PAYLOAD)
-    decided.put_number(words, slots.QUEUE_PUT_HAS_PRIORITY, words[tape + slots.QUEUE_PUBLISH_HAS_PRIORITY])
-    decided.put_number(words, slots.QUEUE_PUT_PRIORITY, words[tape + slots.QUEUE_PUBLISH_PRIORITY])
-    decided.put_number(words, slots.QUEUE_PUT_HAS_RETRIES, words[tape + slots.QUEUE_PUBLISH_HAS_RETRIES])
-    decided.put_number(words, slots.QUEUE_PUT_MAX_RETRIES, words[tape + slots.QUEUE_PUBLISH_MAX_RETRIES])
-    decided.put_number(words, slots.QUEUE_PUT_HAS_HEADERS, words[tape + slots.QUEUE_PUBLISH_HAS_HEADERS])
-    decided.put_argument(words, octets, slots.QUEUE_PUT_HEADERS, tape, slots.QUEUE_PUBLISH_HEADERS)
-    decided.put_number(words, slots.QUEUE_PUT_DUE, due)
-
-
-@kernel
-def refused_limits(given_priority, priority, given_retries, retries):
-    """Return the refusal of the priority and the retry limit that a publish gives, or 0."""
-    if given_priority and (priority < 0 or priority > PRIORITY_MAX):
-        return BAD_PRIORITY
-    if given_retries and retries < 0:
-        return POSITIVE_COUNT
-    if given_retries and retries > MESSAGE_RETRIES_MAX:
-        return BAD_AMOUNT
-    return 0
-
-
-@kernel
-def new_id(words):
-    """Return a new random id: its two words."""
-    id_a = tables.next_chance(words[CHANCE])
-    id_b = tables.next_chance(id_a)
-    words[CHANCE] = id_b ^ tables.next_chance(id_b)
-    id_a = (id_a & ~(np.int64(0xF0) << 48)) | np.int64(0x40) << 48  # version 4
-    id_b = (id_b & ~np.int64(0xC0)) | 0x80  # variant 1
-    return id_a, id_b
-
-
-@kernel
-def free_places(words, queue):
-    """Return how many messages a queue may still get; below 0, if its limit is older than its messages."""
-    return words[queue + DEPTH_MAX] - words[queue + READY_COUNT] - words[queue + DELAYED_COUNT]
 
 
 @kernel
 def publish(words, octets, tape, now, reply):
-    """Add a message under a new random id; reply with ITEM: the id as text."""
+    """Add a message under a new random id; reply with ITEM: the id as text, or that of an earlier message if the queue
+    knows the dedup key."""
     h, queue = open_queue(words, octets, tape, slots.QUEUE_PUBLISH_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
@@ -227,22 +195,41 @@ def publish(words, octets, tape, now, reply):
     )  # fmt: skip
     if refusal:
         return refusal
-    if free_places(words, queue) <= 0:
+    dedup = slots.QUEUE_PUBLISH_DEDUP
+    key = publish_keys.known_in(words, octets, tape, dedup, queue, now)
+    if key:
+        reply_id(words, octets, words[key + DEDUP_ID_A], words[key + DEDUP_ID_B], reply)
+        return ITEM
+    if not may_get(words, queue):
         return QUEUE_FULL
     due = now + words[tape + slots.QUEUE_PUBLISH_DELAY] if words[tape + slots.QUEUE_PUBLISH_HAS_DELAY] else 0
-    if due and lacks_place(words, queue):
+    ttl = words[tape + slots.QUEUE_PUBLISH_TTL]
+    expires = expiry_of(words, queue, words[tape + slots.QUEUE_PUBLISH_HAS_TTL], ttl, now)
+    if lacks_room(words, queue, due, expires) or not timers.reserve(words, octets, queue):
         return OUT_OF_MEMORY
+    priority = given_or(
+        words, tape, slots.QUEUE_PUBLISH_HAS_PRIORITY, slots.QUEUE_PUBLISH_PRIORITY, words[queue + PRIORITY]
+    )
+    limit = given_or(
+        words, tape, slots.QUEUE_PUBLISH_HAS_RETRIES, slots.QUEUE_PUBLISH_MAX_RETRIES, words[queue + RETRIES_MAX]
+    )
     id_a, id_b = new_id(words)
-    message = added(words, octets, tape, queue, id_a, id_b, due, now, h, reply)
-    if message == 0:
+    payload, headers, group = slots.QUEUE_PUBLISH_PAYLOAD, slots.QUEUE_PUBLISH_HEADERS, slots.QUEUE_PUBLISH_GROUP
+    message = put_one(
+        words, octets, tape, payload, headers, group, dedup, queue, id_a, id_b, priority, limit, due, expires, now
+    )
+    if message == 0 or not set_timer(words, octets, queue):
         return BROKEN
-    decide_put(words, octets, tape, message, due)
+    keyspace.touched(words, octets, h)
+    reply_id(words, octets, id_a, id_b, reply)
+    begin_put(words, octets, tape, slots.QUEUE_PUBLISH_QUEUE, headers, group, priority, limit, due, expires)
+    decide_one(words, octets, tape, message, payload, dedup)
     return ITEM | CHANGED | DECIDED_BIT
 
 
 @kernel
 def put(words, octets, tape, now, reply):
-    """Add a message with a given id: the row as which a publish is logged."""
+    """Add a message with a given id: the row as which 0.1.0 logged a publish."""
     h, queue = open_queue(words, octets, tape, slots.QUEUE_PUT_QUEUE)
     if queue == 0:
         return QUEUE_MISSING
@@ -251,41 +238,47 @@ def put(words, octets, tape, now, reply):
     id_b = load64(octets, at + 8)
     if locate_message(words, octets, queue, id_a, id_b):
         return KEY_EXISTS
-    if not added(words, octets, tape, queue, id_a, id_b, words[tape + slots.QUEUE_PUT_DUE], now, h, reply):
+    priority = given_or(words, tape, slots.QUEUE_PUT_HAS_PRIORITY, slots.QUEUE_PUT_PRIORITY, words[queue + PRIORITY])
+    limit = given_or(words, tape, slots.QUEUE_PUT_HAS_RETRIES, slots.QUEUE_PUT_MAX_RETRIES, words[queue + RETRIES_MAX])
+    due = words[tape + slots.QUEUE_PUT_DUE]
+    payload, headers = slots.QUEUE_PUT_PAYLOAD, slots.QUEUE_PUT_HEADERS
+    message = add_message(words, octets, tape, payload, headers, -1, queue, id_a, id_b, priority, limit, due, 0, now)
+    if message == 0 or not set_timer(words, octets, queue):
         return BROKEN
+    keyspace.touched(words, octets, h)
+    reply_id(words, octets, id_a, id_b, reply)
     return ITEM | CHANGED
 
 
 @kernel
-def may_hold(words, octets, tape, queue):
-    """Return True if the consumer of a tape may hold one more message."""
+def may_take(words, octets, queue, start, size, now):
+    """Return how many more messages the consumer with this name may lease now: 0 if its prefetch limit is reached, or
+    another consumer is the active one."""
+    if not is_free_for(words, octets, queue, start, size, now):
+        return 0
     if words[queue + PREFETCH_MAX] == 0:
-        return True
-    tag = tables.tag_of_hash(named_records.hash_text(words, octets, HOLDER, tape, slots.QUEUE_CONSUME_CONSUMER_ID))
-    start = text_at(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
-    size = text_size(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
-    holder = find_holder(words, octets, queue, tag, start, size)
-    return holder == 0 or words[holder + HOLDING] < words[queue + PREFETCH_MAX]
+        return words[queue + READY_COUNT]
+    return words[queue + PREFETCH_MAX] - held_by(words, octets, queue, start, size)
 
 
 @kernel
 def consume(words, octets, tape, now, reply):
     """Lease the first message of the highest priority; return NIL (or WAIT) if none is ready or the queue is missing.
 
-    ITEM: a map of id, payload, priority, failures, retries_max, headers, created (ms), deadline (ms), receipt.
+    ITEM: a map of id, payload, priority, failures, retries_max, headers, created (ms), deadline (ms), receipt, group,
+    expires (ms).
     """
     _, queue = open_queue(words, octets, tape, slots.QUEUE_CONSUME_QUEUE)
     waits = words[tape + slots.QUEUE_CONSUME_HAS_WAIT]
-    if queue == 0 or words[queue + READY_COUNT] == 0 or words[queue + PAUSED]:
+    message = first_ready(words, queue, now) if queue and words[queue + PAUSED] == 0 else 0
+    if message == 0:
         return WAIT | NOTHING_READY if waits else NIL
-    if not may_hold(words, octets, tape, queue):
-        return WAIT if waits else NIL
-    message = first_ready(words, queue)
-    size = (words[message + PAYLOAD] >> MARK_BITS) + headers_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX
-    if not fits(words, MESSAGE_ITEMS, size):
-        return FULL
     start = text_at(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
     name_size = text_size(words, tape, slots.QUEUE_CONSUME_CONSUMER_ID)
+    if may_take(words, octets, queue, start, name_size, now) <= 0:
+        return WAIT if waits else NIL
+    if not fits(words, MESSAGE_ITEMS, texts_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX):
+        return FULL
     if not timers.reserve(words, octets, queue) or not lease(words, octets, queue, message, start, name_size, now):
         return OUT_OF_MEMORY
     if not set_timer(words, octets, queue):
@@ -296,22 +289,51 @@ def consume(words, octets, tape, now, reply):
 
 
 @kernel
-def first_ready(words, queue):
-    """Return the first message of the highest priority of a queue in which one is ready."""
-    priority = PRIORITY_MAX
-    while words[queue + READY + 2 * priority] == 0:
-        priority -= 1
-    return words[queue + READY + 2 * priority]
+def first_ready(words, queue, now):
+    """Return the message that is delivered next, or 0: the first of the highest priority.
+
+    In a queue with ageing a message has one priority more for each AGEING_MS since it was published. Expired messages,
+    which upkeep is about to remove, are passed over; behind SKIPPED_MAX of them none is found.
+    """
+    if words[queue + READY_COUNT] == 0:
+        return 0
+    found, best = 0, -1
+    for priority in range(PRIORITY_MAX, -1, -1):
+        message = words[queue + READY + 2 * priority]
+        if words[queue + EXPIRING_COUNT]:
+            message = first_alive(words, message, now)
+        if message == 0:
+            continue
+        if words[queue + AGEING_MS] == 0:
+            return message
+        aged = priority + max(now - words[message + CREATED], 0) // words[queue + AGEING_MS]
+        if aged > best:
+            found, best = message, aged
+    return found
+
+
+@kernel
+def first_alive(words, message, now):
+    """Return the first message of a chain from this one on that has not expired, or 0."""
+    for _ in range(SKIPPED_MAX):
+        if message == 0 or not extras.is_expired(words, message, now):
+            return message
+        message = words[message + NEXT]
+    return 0
 
 
 @kernel
 def lease(words, octets, queue, message, start, size, now):
     """Lease a ready message to the consumer with this name; return False without memory."""
-    if not make_places_for_leases(words, octets, queue, 1) or not hold(words, octets, queue, message, start, size):
+    if not make_places_for_leases(words, octets, queue, 1):
         return False
+    if not make_active(words, octets, queue, start, size, now) or not hold(words, octets, queue, message, start, size):
+        return False
+    rates.roll(words, queue, now)
     words[message + HEADERS] += 1 << DELIVERIES_SHIFT
     words[message + DEADLINE] = now + words[queue + ACK_DEADLINE_MS]
-    set_state(words, queue, message, IS_LEASED)
+    detach(words, queue, message)
+    append(words, queue, message, IS_LEASED)
     words[queue + CONSUMED] += 1
     return True
 
@@ -321,5 +343,5 @@ def put_delivery(words, octets, reply, message, at):
     """Add a leased message to the reply; its receipt is written at octet `at`. Return the octet behind it."""
     id_a, id_b = words[message + ID_A], words[message + ID_B]
     receipt = print_receipt(octets, at, id_a, id_b, deliveries_of(words, message))
-    add_parts(words, reply, message, at, receipt)
+    add_parts(words, reply, message, at, receipt, NAMES)
     return at + receipt
