@@ -440,5 +440,10 @@ TABLE = (
     Row(300, "STALE_MEMBER", "STALE the partition belongs to another member", 409),
     Row(301, "BAD_STRATEGY", "ERR the strategy must be ROUND_ROBIN, RANGE or STICKY", 400,
         "Invalid request: Invalid assignment strategy"),
+    Row(350, "BAD_DURABILITY", "ERR durability '{word}': wanted memory, os, fsync or default", 400),
+    Row(351, "NO_LOG_FOR_DURABILITY", "ERR durability {level} needs a log: see persistence.wal.enabled", 400),
+    Row(352, "NO_LOG_TO_SYNC", "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.", 400),
+    Row(353, "NOT_0_OR_1", "ERR value is out of range, value must between 0 and 1", 400),
+    Row(354, "TIMEOUT_TOO_LONG", "ERR timeout is out of range", 400),
     Row(302, "BAD_BACKOFF_KIND", "ERR the back-off must be FIXED, LINEAR or EXPONENTIAL", 400),
 )  # fmt: skip

@@ -117,6 +117,15 @@ ROWS = [
         stray="BAD_SUBCOMMAND",
         examples=(Example("CLIENT PAUSE 1 WRITE", "OK"),),
     ),
+    Command(
+        "connection.client_durability", 0x118F,
+        "Choose what the replies to this connection wait for: OS, until the log is written; FSYNC, until it is on the "
+        "disk; DEFAULT, as `persistence.wal.fsync_mode` says. Return the level asked for, and the one reached.",
+        resp="CLIENT|DURABILITY", traits=SESSION, handler="client_durability",
+        args=(Optional(Choice("level", ("MEMORY", "OS", "FSYNC", "DEFAULT"), fault="BAD_DURABILITY")),),
+        reply=Record({"asked": TEXT, "reached": TEXT}),
+        examples=(Example("CLIENT DURABILITY MEMORY", ...), Example("CLIENT DURABILITY", ...)),
+    ),
     Command("connection.client_unpause", 0x1185, "End the pause that CLIENT PAUSE began.",
             resp="CLIENT|UNPAUSE",
             traits=SESSION | ADMIN, handler="client_unpause", examples=(Example("CLIENT UNPAUSE", "OK"),)),

@@ -161,8 +161,14 @@ ROWS = [
            "SLAVEOF", Example("SLAVEOF NO ONE", "OK"), args=(Text("host"), Text("port")), handler="replica_of",
            traits=ADMIN),
     _asked("server.wait", 0x121C, INTEGER,
-           "Return the number of replicas that have all previous changes, which is always 0.",
-           "WAIT", Example("WAIT 0 100", 0), args=(Int("replicas"), Int("timeout", fault="TIMEOUT_NOT_WHOLE"))),
+           "Wait for replicas to have all previous changes, and return how many have them: there are none, so a call "
+           "that wants some returns 0 after the timeout.", "WAIT", Example("WAIT 0 100", 0),
+           args=(Int("replicas"), Int("timeout", fault="TIMEOUT_NOT_WHOLE"))),
+    _asked("server.wait_aof", 0x1238, Tuple({"local": INTEGER, "replicas": INTEGER}),
+           "Sync the log, wait until all previous changes are on the disk, and return whether they are (1 or 0), and how "
+           "many replicas have them on theirs: there are none: a call that wants some returns after the timeout.",
+           "WAITAOF", Example("WAITAOF 0 0 100", ...),
+           args=(Int("local"), Int("replicas"), Int("timeout", fault="TIMEOUT_NOT_WHOLE"))),
     _asked("server.lolwut", 0x121D, TEXT,
            "Return a small drawing and the server version.", "LOLWUT", Example("LOLWUT", ...),
            args=(Many("rest", Raw("word"), least=0),)),
