@@ -165,8 +165,8 @@ ROWS = [
            "that wants some returns 0 after the timeout.", "WAIT", Example("WAIT 0 100", 0),
            args=(Int("replicas"), Int("timeout", fault="TIMEOUT_NOT_WHOLE"))),
     _asked("server.wait_aof", 0x1238, Tuple({"local": INTEGER, "replicas": INTEGER}),
-           "Sync the log, wait until all previous changes are on the disk, and return whether they are (1 or 0), and how "
-           "many replicas have them on theirs: there are none: a call that wants some returns after the timeout.",
+           "Sync the log, wait until all previous changes are on the disk, and return whether they are (1 or 0), and "
+           "how many replicas have them on disk: there are none, so a call that wants some waits for the timeout.",
            "WAITAOF", Example("WAITAOF 0 0 100", ...),
            args=(Int("local"), Int("replicas"), Int("timeout", fault="TIMEOUT_NOT_WHOLE"))),
     _asked("server.lolwut", 0x121D, TEXT,
