@@ -20,7 +20,7 @@ RANKS = {
     "compiler": 0, "ranges": 0, "fault_table": 1,
     "kernels": 1, "traits": 1, "events": 1, "routes": 1, "methods": 1, "reply": 1, "moves": 1, "arguments": 1,
     "faults": 2, "either": 2, "hosts": 2, "command": 2,
-    "store": 3, "call": 3,
+    "store": 3, "call": 3, "durability": 3,
     "settings": 4, "derive": 4, "observe": 4,
     "compat": 5,
     "engine": 6, "journal": 6, "proto": 6,

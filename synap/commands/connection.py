@@ -119,8 +119,7 @@ ROWS = [
     ),
     Command(
         "connection.client_durability", 0x118F,
-        "Choose what the replies to this connection wait for: OS, until the log is written; FSYNC, until it is on the "
-        "disk; DEFAULT, as `persistence.wal.fsync_mode` says. Return the level asked for, and the one reached.",
+        "Set the durability that replies to this connection wait for; return the one asked for, and the one reached.",
         resp="CLIENT|DURABILITY", traits=SESSION, handler="client_durability",
         args=(Optional(Choice("level", ("MEMORY", "OS", "FSYNC", "DEFAULT"), fault="BAD_DURABILITY")),),
         reply=Record({"asked": TEXT, "reached": TEXT}),

@@ -161,12 +161,11 @@ ROWS = [
            "SLAVEOF", Example("SLAVEOF NO ONE", "OK"), args=(Text("host"), Text("port")), handler="replica_of",
            traits=ADMIN),
     _asked("server.wait", 0x121C, INTEGER,
-           "Wait for replicas to have all previous changes, and return how many have them: there are none, so a call "
-           "that wants some returns 0 after the timeout.", "WAIT", Example("WAIT 0 100", 0),
+           "Return the number of replicas that have all previous changes, 0, after the timeout unless none is wanted.",
+           "WAIT", Example("WAIT 0 100", 0),
            args=(Int("replicas"), Int("timeout", fault="TIMEOUT_NOT_WHOLE"))),
     _asked("server.wait_aof", 0x1238, Tuple({"local": INTEGER, "replicas": INTEGER}),
-           "Sync the log, wait until all previous changes are on the disk, and return whether they are (1 or 0), and "
-           "how many replicas have them on disk: there are none, so a call that wants some waits for the timeout.",
+           "Return 1 once all previous changes are on the disk, and how many replicas have them on theirs, which is 0.",
            "WAITAOF", Example("WAITAOF 0 0 100", ...),
            args=(Int("local"), Int("replicas"), Int("timeout", fault="TIMEOUT_NOT_WHOLE"))),
     _asked("server.lolwut", 0x121D, TEXT,

@@ -231,8 +231,9 @@ def _until(timeout: int, now: int) -> int:
 
 def wait(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value | Pending:
     """Return 0, the number of replicas that acknowledged, at the end of the timeout: there are no replicas."""
-    until = _until(args["timeout"], now)
-    return 0 if args["replicas"] <= 0 else Pending(lambda: 0, until, lambda end: None)
+    if args["replicas"] <= 0 <= args["timeout"]:
+        return 0
+    return Pending(lambda: 0, _until(args["timeout"], now), lambda end: None)
 
 
 def wait_aof(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value | Pending:
