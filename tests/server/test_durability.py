@@ -135,6 +135,19 @@ def test_who_waits_for_the_disk(serve: Serve, mode: str, peers: Any) -> None:
         assert lowered.ask("INCR", "b") == 4
 
 
+@pytest.mark.parametrize("level", ["os", "memory"])
+def test_a_killed_process_loses_nothing(serve: Serve, level: str) -> None:
+    server = serving(serve, "always")
+    with no_sync(server), server.resp() as client:
+        assert client.ask("CLIENT", "DURABILITY", level) == told(level, "os")
+        for i in range(100):
+            assert client.ask("SET", f"k{i}", i) == b"OK"
+        server.kill9()
+    server.start()
+    with server.resp() as client:
+        assert [client.ask("GET", f"k{i}") for i in range(100)] == [b"%d" % i for i in range(100)]
+
+
 def test_waitaof(serve: Serve, peers: Any) -> None:
     server = serving(serve, "never")
     one, other = peers(server, 2)
