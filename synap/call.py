@@ -8,9 +8,11 @@ The handler of a row that runs in Python returns a plain value (`Value`), which 
 
     None  bool  int  float  bytes (a text)  str (a status such as OK)  list  tuple  dict  a Fault  Pushes
     ...   no reply at all
+
+A handler whose call has to wait returns `Pending`; no surface sees it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, TypeAlias
@@ -43,3 +45,17 @@ class Call:
     namespace: int
     tape: tuple[int, ...]
     blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a handler returns for a call that waits for something other than a key.
+
+    answer     returns the value with which the call ends, whenever it ends
+    deadline   when it ends at the latest (ms of engine time), 0 for never
+    begin      gets a function that ends the wait, and is called once the call waits
+    """
+
+    answer: Callable[[], Value]
+    deadline: int
+    begin: Callable[[Callable[[], None]], None]

@@ -401,4 +401,9 @@ TABLE = (
         "specified.", 400, "Invalid request: as many IDs as streams are wanted"),
     Row(286, "BLOCK_IN_SCRIPT", "ERR {typed} command is not allowed with BLOCK option from scripts", 400),
     *MESSAGING,
+    Row(306, "BAD_DURABILITY", "ERR durability '{word}': wanted memory, os, fsync or default", 400),
+    Row(307, "NO_LOG_FOR_DURABILITY", "ERR durability {level} needs a log: see persistence.wal.enabled", 400),
+    Row(308, "NO_LOG_TO_SYNC", "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.", 400),
+    Row(309, "NOT_0_OR_1", "ERR value is out of range, value must between 0 and 1", 400),
+    Row(310, "TIMEOUT_TOO_LONG", "ERR timeout is out of range", 400),
 )  # fmt: skip

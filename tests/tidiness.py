@@ -20,7 +20,7 @@ RANKS = {
     "compiler": 0, "ranges": 0, "fault_row": 0, "messaging_faults": 1, "fault_table": 2,
     "kernels": 1, "traits": 1, "events": 1, "routes": 1, "methods": 1, "reply": 1, "moves": 1, "arguments": 1,
     "either": 2, "hosts": 2, "command": 2, "faults": 3,
-    "store": 4, "call": 4,
+    "store": 4, "call": 4, "durability": 4,
     "settings": 5, "derive": 5, "observe": 5,
     "compat": 6,
     "engine": 7, "journal": 7, "proto": 7,

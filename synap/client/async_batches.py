@@ -75,7 +75,7 @@ class AsyncTransaction(Batch[D]):
     async def __aenter__(self) -> Self:
         if self._watch:
             self._connection = await self._pool.take()
-            self._runner = Runner(self._pool, self._connection)
+            self._runner = Runner(self._pool, self._connection, self.options.durability)
             try:
                 await self._pinned(("WATCH", *self._watch))
             except BaseException:

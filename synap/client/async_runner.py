@@ -10,12 +10,12 @@ from typing import Any, assert_never
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
-from synap.client.errors import Closed, ConnectionLost, NotConnected, PoolExhausted, TimedOut
+from synap.client.errors import Closed, ConnectionLost, NotConnected, PoolExhausted, Refused, TimedOut
 from synap.client.flows import Ask, Effect, Exchange, Flow, Hear, Item, NoMoreItems, Open, Pause, Tell, Words
 from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
-from synap.client.options import Options
+from synap.client.options import Durability, Options
 from synap.client.socket_checks import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
-from synap.client.words import silence
+from synap.client.words import durability_command, silence
 from synap.hosts import authority
 
 BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
@@ -23,6 +23,8 @@ BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStrea
 
 class Connection:
     """A stream and its protocol machine."""
+
+    durability: Durability = "default"  # of the replies
 
     def __init__(self, options: Options, stream: SocketStream) -> None:
         self.machine = ClientMachine(options.limits)
@@ -39,8 +41,25 @@ class Connection:
         """True if no reply is awaited and nothing has arrived; a connection closed by the server is readable."""
         return self.machine.between and not is_readable(self._stream.extra(SocketAttribute.raw_socket).fileno())
 
-    async def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
-        """Send commands and return a reply for each. `patience`: seconds in addition to the timeout."""
+    async def exchange(
+        self, commands: Sequence[Words], patience: float, durability: Durability = "default"
+    ) -> list[Any]:
+        """Send commands and return a reply for each. `patience`: seconds in addition to the timeout.
+
+        `durability`: that of the replies. If the connection has another one, it is changed by a command that goes ahead
+        alone: if the server refuses it, that is the reply to each command, and none was sent.
+        """
+        if durability != self.durability:
+            try:
+                refused = (await self._exchange([durability_command(durability)], 0.0))[0]
+            except ConnectionLost as error:
+                raise NotConnected(f"the connection broke before the commands were sent: {error}") from error
+            if isinstance(refused, Refused):
+                return [refused] * len(commands)
+            self.durability = durability
+        return await self._exchange(commands, patience)
+
+    async def _exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
         data = self.machine.call_all(commands)
         timeout = silence(self._timeout, patience)
         if len(data) <= AT_ONCE_BYTES:
@@ -213,11 +232,11 @@ class Pool:
         self._all.discard(connection)
         await connection.close()
 
-    async def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
-        """Send commands over any connection and return the replies."""
+    async def exchange(self, commands: Sequence[Words], patience: float, durability: Durability) -> list[Any]:
+        """Send commands over any connection and return the replies, which have this durability."""
         connection = await self.take()
         try:
-            replies = await connection.exchange(commands, patience)
+            replies = await connection.exchange(commands, patience, durability)
         except BaseException:
             await self.break_off(connection)
             raise
@@ -235,8 +254,9 @@ class Pool:
 class Runner:
     """Carries out flows. `pinned` is the connection of all exchanges, if given; `own` is the flow's own connection."""
 
-    def __init__(self, pool: Pool, pinned: Connection | None = None) -> None:
+    def __init__(self, pool: Pool, pinned: Connection | None = None, durability: Durability = "default") -> None:
         self._pool = pool
+        self._durability: Durability = durability
         self._pinned = pinned
         self._own: Connection | None = None
         self.patience_s = pool.options.connect_timeout
@@ -246,8 +266,8 @@ class Runner:
         match effect:
             case Exchange(commands, patience):
                 if self._pinned is not None:
-                    return await self._pinned.exchange(commands, patience)
-                return await self._pool.exchange(commands, patience)
+                    return await self._pinned.exchange(commands, patience, self._durability)
+                return await self._pool.exchange(commands, patience, self._durability)
             case Pause(seconds):
                 await anyio.sleep(seconds)
                 self._pool.check()

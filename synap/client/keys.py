@@ -15,7 +15,7 @@ from synap.client.calls import D
 from synap.client.errors import LocalProtocolError
 from synap.client.generated import RowMethods
 from synap.client.machine import Word, encode
-from synap.client.requests import Request, asking, doing, flag, method, text, texts, whole
+from synap.client.requests import Request, asking, doing, flag, method, report, text, texts, whole
 from synap.client.streams import EntryCalls
 from synap.client.words import Words, option, when
 from synap.derive.natives import json_of
@@ -29,7 +29,7 @@ ELSEWHERE = {
     "RESET": "a client of its own", "QUIT": "close()", "MONITOR": "a connection of its own",
     "SYNC": "a connection of its own", "PSYNC": "a connection of its own",
     "CLIENT REPLY": "a connection of its own", "CLIENT TRACKING": "a connection of its own",
-    "CLIENT SETNAME": "the option client_name",
+    "CLIENT SETNAME": "the option client_name", "CLIENT DURABILITY": "with_durability() and durability()",
 }  # fmt: skip
 """Commands that change the state of a connection, which the next user of a pooled connection would meet."""
 
@@ -203,6 +203,13 @@ class Keys(RowMethods[D], EntryCalls[D]):
         """
         conditions: Words = (*when("NX", nx), *when("XX", xx), *when("GT", gt), *when("LT", lt))
         return doing(flag, "PEXPIRE", key, round(seconds * 1000), *conditions)
+
+    # The durability of replies.
+
+    @method
+    def durability(self) -> Request[dict[str, str]]:
+        """Return the durability that is `asked` for, and the one that has been `reached` when a call returns."""
+        return asking(report, "CLIENT", "DURABILITY")
 
     # Pub/sub, and the names of queues, rooms, topics and groups.
 

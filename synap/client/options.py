@@ -3,12 +3,16 @@
 import os
 from dataclasses import dataclass, field, fields, replace
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 from zlib import crc32
 
 from synap.client.errors import LocalProtocolError
 from synap.client.machine import Limits
+from synap.durability import LEVELS
+
+Durability = Literal["memory", "os", "fsync", "default"]
+"""A level of durability; the server's documentation says what each promises."""
 
 SCHEMES = ("synap", "redis")
 _serial = count()
@@ -41,6 +45,9 @@ class Options:
     """How long a call waits for a free connection."""
     ping_every: float = 15.0
     """Silence after which a subscription sends PING to check the server."""
+    durability: Durability = "default"
+    """What the replies to calls wait for: `fsync` for the server's disk, `default` as its settings say; see
+    `with_durability`."""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -52,6 +59,8 @@ class Options:
         for name in ("attempts", "connections_max"):
             if getattr(self, name) < 1:
                 raise LocalProtocolError(f"{name}: wanted at least 1, found {getattr(self, name)!r}")
+        if self.durability not in LEVELS:
+            raise LocalProtocolError(f"durability: wanted {', '.join(LEVELS)}, found {self.durability!r}")
         if not 0 < self.port < 65536:
             raise LocalProtocolError(f"port: wanted 1 to 65535, found {self.port!r}")
         if self.username and not self.password:

@@ -12,6 +12,7 @@ breaks.
 import copy
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, overload
 
@@ -22,7 +23,7 @@ from synap.client.group_calls import GroupCalls
 from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
-from synap.client.options import Options, from_address
+from synap.client.options import Durability, Options, from_address
 from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
 from synap.client.requests import Blocking, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
@@ -223,7 +224,7 @@ class Client(Keys[D], Blocking):
     """A client of one server, for any number of threads.
 
     `client.idempotent` is the same client whose calls are sent again when a connection breaks, for callers whose calls
-    may be carried out twice.
+    may be carried out twice; `client.with_durability("fsync")` is one whose calls wait for the server's disk.
     """
 
     @overload
@@ -240,7 +241,7 @@ class Client(Keys[D], Blocking):
     def _begin(self, options: Options) -> None:
         self.options = options
         self._pool = Pool(options)
-        self._runner = Runner(self._pool)
+        self._runner = self._runner_of_its_own()
         self._repeat = False
 
     def __repr__(self) -> str:
@@ -263,11 +264,22 @@ class Client(Keys[D], Blocking):
         other._repeat = True
         return other
 
+    def with_durability(self, level: Durability) -> Self:
+        """Return the same client, whose calls are answered once their changes have this durability: `fsync` for the
+        server's disk, `os` for its system, `memory` for nothing, `default` for what the server's settings say.
+
+        A server that cannot reach it refuses the calls and carries none out. Raises LocalProtocolError for other words.
+        """
+        other = copy.copy(self)
+        other.options = replace(self.options, durability=level)
+        other._runner = other._runner_of_its_own()
+        return other
+
     def _carry(self, request: Request[T]) -> T:
         return self._runner.run(calling(request, self.options, self._repeat))
 
     def _runner_of_its_own(self) -> Runner:
-        return Runner(self._pool)
+        return Runner(self._pool, durability=self.options.durability)
 
     def queue(self, name: str | bytes) -> Queue[D]:
         """Return the queue of this name; nothing is sent."""

@@ -73,7 +73,7 @@ class Transaction(Batch[D]):
     def __enter__(self) -> Self:
         if self._watch:
             self._connection = self._pool.take()
-            self._runner = Runner(self._pool, self._connection)
+            self._runner = Runner(self._pool, self._connection, self.options.durability)
             try:
                 self._pinned(("WATCH", *self._watch))
             except BaseException:

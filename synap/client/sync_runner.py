@@ -13,17 +13,19 @@ from collections.abc import Sequence
 from threading import Event as Signal
 from typing import Any, assert_never
 
-from synap.client.errors import Closed, ConnectionLost, NotConnected, PoolExhausted, TimedOut
+from synap.client.errors import Closed, ConnectionLost, NotConnected, PoolExhausted, Refused, TimedOut
 from synap.client.flows import Ask, Effect, Exchange, Flow, Hear, Item, NoMoreItems, Open, Pause, Tell, Words
 from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
-from synap.client.options import Options
+from synap.client.options import Durability, Options
 from synap.client.socket_checks import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
-from synap.client.words import silence
+from synap.client.words import durability_command, silence
 from synap.hosts import authority
 
 
 class Connection:
     """A socket and its protocol machine."""
+
+    durability: Durability = "default"  # of the replies
 
     def __init__(self, options: Options) -> None:
         self.machine = ClientMachine(options.limits)
@@ -61,8 +63,25 @@ class Connection:
         """True if no reply is awaited and nothing has arrived; a connection closed by the server is readable."""
         return self.machine.between and not is_readable(self.socket.fileno())
 
-    def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
-        """Send commands and return a reply for each. `patience`: seconds in addition to the timeout."""
+    def exchange(
+        self, commands: Sequence[Words], patience: float, durability: Durability = "default"
+    ) -> list[Any]:
+        """Send commands and return a reply for each. `patience`: seconds in addition to the timeout.
+
+        `durability`: that of the replies. If the connection has another one, it is changed by a command that goes ahead
+        alone: if the server refuses it, that is the reply to each command, and none was sent.
+        """
+        if durability != self.durability:
+            try:
+                refused = self._exchange([durability_command(durability)], 0.0)[0]
+            except ConnectionLost as error:
+                raise NotConnected(f"the connection broke before the commands were sent: {error}") from error
+            if isinstance(refused, Refused):
+                return [refused] * len(commands)
+            self.durability = durability
+        return self._exchange(commands, patience)
+
+    def _exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
         machine = self.machine
         data = machine.call_all(commands)
         timeout = silence(self._timeout, patience)
@@ -225,11 +244,11 @@ class Pool:
         """Close a connection."""
         self._drop(connection)
 
-    def exchange(self, commands: Sequence[Words], patience: float) -> list[Any]:
-        """Send commands over any connection and return the replies."""
+    def exchange(self, commands: Sequence[Words], patience: float, durability: Durability) -> list[Any]:
+        """Send commands over any connection and return the replies, which have this durability."""
         connection = self.take()
         try:
-            replies = connection.exchange(commands, patience)
+            replies = connection.exchange(commands, patience, durability)
         except BaseException:
             self.break_off(connection)
             raise
@@ -248,8 +267,9 @@ class Pool:
 class Runner:
     """Carries out flows. `pinned` is the connection of all exchanges, if given; `own` is the flow's own connection."""
 
-    def __init__(self, pool: Pool, pinned: Connection | None = None) -> None:
+    def __init__(self, pool: Pool, pinned: Connection | None = None, durability: Durability = "default") -> None:
         self._pool = pool
+        self._durability: Durability = durability
         self._pinned = pinned
         self._own: Connection | None = None
 
@@ -258,8 +278,8 @@ class Runner:
         match effect:
             case Exchange(commands, patience):
                 if self._pinned is not None:
-                    return self._pinned.exchange(commands, patience)
-                return self._pool.exchange(commands, patience)
+                    return self._pinned.exchange(commands, patience, self._durability)
+                return self._pool.exchange(commands, patience, self._durability)
             case Pause(seconds):
                 if self._pool.closed.wait(seconds):
                     raise Closed("the client was closed")

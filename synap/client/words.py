@@ -87,3 +87,8 @@ def waiting(**named: float) -> float:
 def silence(timeout: float | None, patience: float) -> float | None:
     """Return the longest silence on a connection whose command itself waits `patience` seconds; None: for ever."""
     return None if timeout is None or patience == math.inf else timeout + patience
+
+
+def durability_command(level: str) -> tuple[str, ...]:
+    """Return the command that sets the durability of a connection's replies."""
+    return "CLIENT", "DURABILITY", level

@@ -13,6 +13,7 @@ from synap.arguments import GROUPS, TEXTS, Many
 from synap.command import Catalogue, Command
 from synap.derive.binders import field_names
 from synap.derive.json_schema import Schema, answer, any_of, fields, member_of, object_of
+from synap.durability import LEVELS
 from synap.reply import parts
 from synap.routes import Route
 from synap.traits import REFUSED_WITH_200, RUNS_SCRIPT
@@ -65,12 +66,14 @@ def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
                 "properties": {
                     "success": {"type": "boolean"}, "request_id": {"type": "string"}, "payload": {},
                     "error": {"type": ["string", "null"]},
+                    "durability": {"type": "string", "enum": list(LEVELS[:3]), "description": "The level reached."},
                 },
             },
             "Envelope": {
                 "type": "object", "required": ["command"],
                 "properties": {
                     "command": {"type": "string"}, "request_id": {"type": "string"}, "payload": {},
+                    "durability": {"type": "string", "enum": list(LEVELS)},
                 },
             },
         }},

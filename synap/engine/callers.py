@@ -8,6 +8,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from synap.durability import DEFAULT
 from synap.store.memory.layout import GUARD_RATE
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ class Link(Protocol):
 
 
 class PushLink(Link, Protocol):
-    """A connection that takes messages between replies."""
+    """A connection that takes messages between replies, and whose replies may wait for the disk."""
+
+    def choose_durability(self, level: str) -> None:
+        """Set the level that replies have reached when they are sent, for the next reply and those after it."""
 
     def push(self, data: bytes) -> bool:
         """Queue messages behind the replies computed so far; return False if too much output waits for the client."""
@@ -102,6 +106,8 @@ class Caller:
     link       the connection of a RESP session, else None
     owed       the call that gives back what the call that has waited has popped, for a reply that is never sent
     gone       returns whether the client is known to have gone, so that nothing may be removed for it
+    durability the level of durability that was asked for (synap/durability.py): by a RESP session for all its calls, by
+               the clients of other surfaces for each request
     in_multi   True between MULTI and EXEC: calls are queued
     noted      True for a session whose reads are noted (CLIENT TRACKING): its commands take the slow path
     resp2_subscriber   True for a RESP2 session with subscriptions: other commands are refused
@@ -116,6 +122,7 @@ class Caller:
         in_multi = False  # a property in Session; not here, as each call of a program in this process reads it
     resp2_subscriber = False
     noted = False
+    durability = DEFAULT
 
     def __init__(self, surface: Surface, user: bytes = b"default") -> None:
         self.surface = surface

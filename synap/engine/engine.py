@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from synap.call import Call, Value
+from synap.call import Call, Pending, Value
 from synap.command import Catalogue, Command
 from synap.derive import tape_reader
 from synap.derive.heap_image import Image
@@ -46,7 +46,7 @@ from synap.store.memory.refusals import OUT_OF_MEMORY, REPLY_TOO_LARGE
 from synap.store.records import timers
 from synap.traits import RUNS_SCRIPT
 
-Handler = Callable[["Engine", Any, dict[str, Any], int], Value]
+Handler = Callable[["Engine", Any, dict[str, Any], int], Value | Pending]
 """A function of a row: from engine, caller (a Session for rows with the trait SESSION), fields and time to a value."""
 Deliver = Callable[[Outcome], None]
 
@@ -91,13 +91,6 @@ class Engine:
         self.scripts = Scripts(self)
         self.keyspace_events = KeyspaceEvents(self)
         self.unfinished_feeds: set[int] = set()  # hashes of queues and rooms whose feeds have more to take
-
-    def choose_stops(self) -> None:
-        """Let the lane stop before the rows that run in Python, and before those whose calls have to be seen there."""
-        for row_at, row in self.rows.items():
-            stops = row.handler or self.keyspace_events.needs(row)
-            flags = self.numbers[row_at + layout.ROW_FLAGS] & ~layout.FLAG_HANDLER
-            self.numbers[row_at + layout.ROW_FLAGS] = flags | layout.FLAG_HANDLER * bool(stops)
 
     # Calls.
 
@@ -218,7 +211,10 @@ class Engine:
             if refusal:
                 self.note_called(row, True)
                 return Outcome(row, row_at, refusal)
-            return Outcome(row, row_at, HANDLED, self._handle(row, caller, tape, now))
+            value = self._handle(row, caller, tape, now)
+            if isinstance(value, Pending):
+                return parking.hold(self, caller, row, row_at, value, deliver)
+            return Outcome(row, row_at, HANDLED, value)
         status = self._perform(caller, refuses, row_at, tape, tape_size, blob_size, now)
         if status & STATUS_MASK != WAIT:
             return Outcome(row, row_at, status)
@@ -286,7 +282,7 @@ class Engine:
         sizes = len(call.tape), len(call.blob)
         return self._perform(self.own, self.own.refuses, self._row_at(call), layout.CALL, *sizes, now)
 
-    def _handle(self, row: Command, caller: Caller, tape: int, now: int) -> Value:
+    def _handle(self, row: Command, caller: Caller, tape: int, now: int) -> Value | Pending:
         """Carry out a row that runs in Python and return its value; a Fault, or any failure of the handler, is
         returned as a Fault. Raise SynapError if the node or its log is broken."""
         fields = tape_reader.read(row, self.numbers, self.bytes, tape, with_form)
@@ -324,12 +320,16 @@ class Engine:
         wait = numbers[tape + tape_reader.timeout_slot(row)]
         call = parking.parked(self, row, call, now)
         parked = Parked(call, row_at, tuple(dict.fromkeys(hashes)), now + wait if wait else 0, caller, deliver)
+        self.hold(parked)
+        return parked
+
+    def hold(self, parked: Parked) -> None:
+        """Let a call wait, at most until its deadline."""
         self.interest.park(parked)
-        caller.parked = parked
+        parked.caller.parked = parked
         if parked.deadline:
             self._waits += 1
             heapq.heappush(self._waiting, (parked.deadline, self._waits, parked))
-        return parked
 
     def stop_waiting(self, caller: Caller, outcome: Any = ...) -> bool:
         """End the wait of the caller's call and answer it with `outcome`: a Fault, or None as after a timeout; by
@@ -344,11 +344,11 @@ class Engine:
         return True
 
     def _end_wait(self, parked: Parked, fault: Fault | None) -> None:
-        """Deliver the end of a wait without a reply of its row: a Fault, or NIL as at the end of the timeout."""
+        """Deliver the end of a wait without a reply of its row: a Fault, or what there is at the end of the timeout."""
         row = self.rows[parked.row_at]
-        self.note_called(row, fault is not None)
-        what = (layout.NIL, None) if fault is None else (HANDLED, fault)
-        self._deliver(parked, Outcome(row, parked.row_at, *what))
+        if parked.pending is None:
+            self.note_called(row, fault is not None)
+        self._deliver(parked, Outcome(row, parked.row_at, *parking.end_of(parked, fault)))
 
     def _deliver(self, parked: Parked, outcome: Outcome) -> None:
         parked.deliver(outcome)

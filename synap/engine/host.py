@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from synap.durability import MEMORY
+
 if TYPE_CHECKING:
     from synap.engine.callers import Caller, Link
     from synap.engine.subscribers import Listener
@@ -25,6 +27,38 @@ class Log(Protocol):
 
     def saved_at(self) -> int:
         """Return when the last snapshot was finished, or else when the node was started, in s since 1970."""
+
+
+class Durability(Protocol):
+    """What is safe, and when. `has_log`: changes are written to a log."""
+
+    @property
+    def has_log(self) -> bool:
+        """True if changes are written to a log."""
+
+    def reached(self, asked: str) -> str:
+        """Return the level of durability that replies have reached when they are sent, if they ask for a level."""
+
+    def synced(self, seq: int) -> bool:
+        """Return whether all changes up to `seq` are in the log and on the disk."""
+
+    def when_synced(self, seq: int, done: Callable[[], None]) -> None:
+        """Sync the log, and call `done` once all changes up to `seq` are on the disk."""
+
+
+class NoDurability:
+    """The durability of an engine alone: nothing is written."""
+
+    has_log = False
+
+    def reached(self, asked: str) -> str:
+        return MEMORY
+
+    def synced(self, seq: int) -> bool:
+        return False
+
+    def when_synced(self, seq: int, done: Callable[[], None]) -> None:
+        return
 
 
 class Snapshots(Protocol):
@@ -165,6 +199,7 @@ class Host:
     set_log_level     sets which log lines are written, by a value of `logging.level`; False if there is no log to set
     call_later        calls a function after some seconds
     stop              stops the server; None without a server
+    durability        tells what is safe
     log, snapshots, connections, transactions   None without a node, a disk, a server
     """
 
@@ -187,6 +222,7 @@ class Host:
     set_log_level: Callable[[str], bool] = _refuse
     call_later: Callable[[float, Callable[[], None]], object] = _none
     stop: Callable[[], object] | None = None
+    durability: Durability = field(default_factory=NoDurability)
     log: Log | None = None
     snapshots: Snapshots | None = None
     connections: Connections | None = None

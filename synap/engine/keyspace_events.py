@@ -119,7 +119,15 @@ class KeyspaceEvents:
             return
         self._looked = looked
         self.on = ready and (self.sends or bool(tracking.sessions))
-        self._engine.choose_stops()
+        self._choose_stops()
+
+    def _choose_stops(self) -> None:
+        """Let the lane stop before the rows that run in Python, and before those whose calls have to be seen there."""
+        numbers = self._engine.numbers
+        for row_at, row in self._engine.rows.items():
+            stops = row.handler or self.needs(row)
+            flags = numbers[row_at + layout.ROW_FLAGS] & ~layout.FLAG_HANDLER
+            numbers[row_at + layout.ROW_FLAGS] = flags | layout.FLAG_HANDLER * bool(stops)
 
     def needs(self, row: Command) -> bool:
         """Return True if a call of this row may have events, so that the lane has to stop before it."""

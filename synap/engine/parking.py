@@ -1,4 +1,6 @@
-"""What is done to a call that begins to wait, by the word that its row has for it (`Command.parks`).
+"""Calls that begin to wait: what is done to a call first, and how a handler's call waits and ends.
+
+What is done to a call first, by the word that its row has for it (`Command.parks`):
 
     newest_ids   `$` becomes the last id that the stream has now: the call waits for entries behind it
     consumer     the consumer of a group is created, as in Redis: others see it while it waits
@@ -7,11 +9,15 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from synap.call import Call
+from synap.call import Call, Pending
 from synap.command import Command
 from synap.derive import tape_reader
 from synap.derive.packed_calls import call_of
+from synap.engine.callers import Caller
+from synap.engine.outcomes import HANDLED, PARKED, Outcome
 from synap.engine.subscribers import with_form
+from synap.engine.waiters import Parked
+from synap.faults import Fault
 from synap.store.memory import layout
 
 if TYPE_CHECKING:
@@ -53,3 +59,31 @@ def _consumer(engine: "Engine", row: Command, call: Call, fields: dict[str, Any]
 PARKS: dict[str, Callable[["Engine", Command, Call, dict[str, Any], int], Call]] = {
     "newest_ids": _newest_ids, "consumer": _consumer,
 }  # fmt: skip
+
+
+# Calls of handlers.
+
+
+def hold(
+    engine: "Engine", caller: Caller, row: Command, row_at: int, pending: Pending,
+    deliver: Callable[[Outcome], None] | None,
+) -> Outcome:  # fmt: skip
+    """Let the call of a handler wait for what it has named; without `deliver` it is answered at once."""
+    if deliver is None:
+        return Outcome(row, row_at, HANDLED, pending.answer())
+    waiting = Parked(Call(row.code, 0, (), b""), row_at, (), pending.deadline, caller, deliver, pending=pending)
+    engine.hold(waiting)
+
+    def end() -> None:
+        if not waiting.over:
+            engine.stop_waiting(caller, None)
+
+    pending.begin(end)
+    return Outcome(row, row_at, PARKED, waiting)
+
+
+def end_of(waiting: Parked, fault: Fault | None) -> tuple[int, Any]:
+    """Return status and value of a call whose wait ends without a reply of its row: by a Fault or by its timeout."""
+    if fault is not None:
+        return HANDLED, fault
+    return (layout.NIL, None) if waiting.pending is None else (HANDLED, waiting.pending.answer())

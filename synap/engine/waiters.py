@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from synap.call import Call
+from synap.call import Call, Pending
 from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
 from synap.store.memory.layout import (
@@ -41,6 +41,7 @@ class Parked:
     """A parked call: carried out again whenever one of its keys changes, until it answers or its timeout ends.
 
     `deliver` is called with the outcome, whose reply lies in REPLY; when the timeout has ended, its status is NIL.
+    `pending` is what the handler of a call has returned that waits for no key: the outcome has the value it answers.
     """
 
     call: Call
@@ -50,6 +51,7 @@ class Parked:
     caller: Caller
     deliver: Callable[[Outcome], None]
     over: bool = field(default=False)
+    pending: Pending | None = None
 
 
 @dataclass(eq=False)

@@ -16,11 +16,12 @@ from synap.proto.rest import Target
 
 
 class Envelope(msgspec.Struct):
-    """One command. A missing `request_id` gets a fresh one from the caller."""
+    """One command. A missing `request_id` gets a fresh one from the caller; `durability` is the one of its request."""
 
     command: str
     request_id: str = ""
     payload: Any = None
+    durability: str = ""
 
 
 class Posted(msgspec.Struct):
@@ -30,6 +31,7 @@ class Posted(msgspec.Struct):
     command: str = ""
     request_id: str = ""
     payload: Any = None
+    durability: str = ""
     commands: list[Envelope] | None = None
 
 
@@ -40,6 +42,12 @@ class Reply(msgspec.Struct):
     request_id: str
     payload: Any
     error: str | None
+
+
+class DurableReply(Reply):
+    """The reply to a command that asks for a durability; it has the level that is reached."""
+
+    durability: str
 
 
 def read(body: bytes) -> Posted:

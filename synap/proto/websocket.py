@@ -17,6 +17,7 @@ and after both Closes `next_event` returns CLOSED.
 import re
 import struct
 from codecs import getincrementaldecoder
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal, TypeAlias
@@ -143,8 +144,10 @@ class Accepted:
     deflate: Deflate | None
 
 
-def accept(request: Request, *, compression: bool = True) -> Accepted | Response:
-    """Answer the request of an `Upgrade` event: accept, or return the response that refuses."""
+def accept(
+    request: Request, *, compression: bool = True, headers: Sequence[tuple[bytes, bytes]] = ()
+) -> Accepted | Response:
+    """Answer the request of an `Upgrade` event: accept, with some headers, or return the response that refuses."""
     versions, keys = values(request.headers, b"sec-websocket-version"), values(request.headers, b"sec-websocket-key")
     if versions != [VERSION]:
         found = b", ".join(versions).decode("latin-1") or "none"
@@ -166,6 +169,7 @@ def accept(request: Request, *, compression: bool = True) -> Accepted | Response
     ]
     if deflate is not None:
         lines.append(b"sec-websocket-extensions: " + deflate.told.encode())
+    lines += [name + b": " + value for name, value in headers]
     return Accepted(b"\r\n".join(lines) + b"\r\n\r\n", deflate)
 
 

@@ -177,7 +177,7 @@ class Place:
         server.engine = self.engine = node.engine
         server.rest = Rest(self.engine.catalogue, self.engine.row_at, {})
         server.commands = Commands(self.engine.catalogue, self.engine.row_at, {})
-        server.turn = GroupCommit(node, server.loop, lambda reason, seq: None)
+        server.turn = GroupCommit(node, server.loop, lambda reason: None)
         server.web = HttpApp(server)
         server.phase = "ready"
         node.engine.host.connections = ServerConnections(server)

@@ -159,3 +159,32 @@ def test_a_forked_child_is_refused_and_spoils_nothing(store: Any, tmp_path: Path
     )  # fmt: skip
     told = "the database belongs to process PARENT, which opened it: open one after the fork"
     assert done.stdout.splitlines() == [told, told, "held", "b'own'", "b'v' None", "b'v' b'after'"]
+
+
+@pytest.mark.parametrize("mode", ["always", "never"])
+def test_durability_of_some_calls(store: Any, tmp_path: Path, mode: str) -> None:
+    with opened(tmp_path, mode, 60) as db:
+        safe, fast = db.with_durability("fsync"), db.with_durability("memory")
+        assert db.durability() == {"asked": "default", "reached": "fsync" if mode == "always" else "os"}
+        assert safe.durability()["reached"] == "fsync" and fast.durability() == {"asked": "memory", "reached": "os"}
+        fast.set("a", "1")
+        assert unsynced(db) == 1
+        safe.set("a", "2")
+        assert unsynced(db) == 0
+        safe.set_many(["b", "c"], ["x", "y"])
+        assert unsynced(db) == 0
+        taken: list[Any] = []
+        thread = threading.Thread(target=lambda: taken.append((safe.blpop("list", timeout=20), unsynced(db))))
+        thread.start()
+        while not db._waiters:
+            time.sleep(0.001)
+        fast.rpush("list", "x")
+        thread.join()
+        assert taken == [((b"list", b"x"), 0)] or taken[0][1] == 0
+        assert db.call("server.wait_aof", local=0, replicas=0, timeout=0) == [1, 0]
+        with pytest.raises(synap.Fault, match="durability 'disk': wanted memory, os, fsync or default"):
+            db.with_durability("disk")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="closed"):
+        safe.get("a")
+    with synap.open() as db, pytest.raises(synap.Fault, match="durability fsync needs a log"):
+        db.with_durability("fsync")

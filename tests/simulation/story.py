@@ -265,9 +265,9 @@ class Story:
         check_transactions(txns, self.final.lists)
 
 
-def tell(seed: int, clients: int = 8) -> Told:
+def tell(seed: int, clients: int = 8, kind: type[Story] = Story) -> Told:
     """The story of one seed. Raises AssertionError, with the end of the trace in its notes."""
-    story = Story(seed, clients)
+    story = kind(seed, clients)
     before = clock.use(story.world)
     logger = logging.getLogger("synap")
     level = logger.level

@@ -11,6 +11,7 @@ from tests.support import Bench, command, decode
 
 _MARKS = ["noscript", "loading", "stale"]
 NEW = {"CLIENT|SETINFO": (4, _MARKS), "CLIENT|NO-TOUCH": (3, _MARKS),
+       "WAIT": (3, ["blocking"]), "WAITAOF": (4, ["blocking"]),
        "ZRANK": (-3, ["readonly", "fast"]), "ZREVRANK": (-3, ["readonly", "fast"])}  # fmt: skip
 """Of Redis 7.2; the judge is 7.0."""
 OURS = {"COMMAND", "DEBUG"}

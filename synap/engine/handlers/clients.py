@@ -3,6 +3,7 @@
 from typing import Any
 
 from synap.call import MUTE_ALL, MUTE_NEXT, Value
+from synap.durability import DEFAULT, check_reachable, level_of
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.engine.host import Client
@@ -212,6 +213,23 @@ def client_no_touch(engine: Engine, session: Session, args: dict[str, Any], now:
     return "OK"
 
 
+def client_durability(engine: Engine, session: Session, args: dict[str, Any], now: int) -> Value:
+    """Set the durability of the session's replies if a level is given; return the level that is asked for, and the
+    one that replies have reached when they are sent."""
+    durability = engine.host.durability
+    if "level" in args:
+        level = level_of(args["level"])
+        check_reachable(level, durability.has_log)
+        _choose_durability(session, level)
+    return {"asked": session.durability.encode(), "reached": durability.reached(session.durability).encode()}
+
+
+def _choose_durability(session: Session, level: str) -> None:
+    session.durability = level
+    if session.link is not None:
+        session.link.choose_durability(level)
+
+
 def client_pause(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Hold back all commands, or those that write, of all connections for `timeout` ms."""
     if args["timeout"] < 0:
@@ -267,6 +285,7 @@ def reset(engine: Engine, session: Session, args: dict[str, Any], now: int) -> V
         engine.pubsub.leave(session.listener)
     session.version, session.namespace, session.name = 2, 0, b""
     session.no_evict = session.no_touch = False
+    _choose_durability(session, DEFAULT)
     session.note_subscribed()
     return "RESET"
 
@@ -330,6 +349,7 @@ HANDLERS: dict[str, Handler] = {
     "client_no_evict": client_no_evict,
     "client_no_touch": client_no_touch,
     "client_pause": client_pause,
+    "client_durability": client_durability,
     "client_unpause": client_unpause,
     "client_unblock": client_unblock,
     "select": select,

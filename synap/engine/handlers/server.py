@@ -1,14 +1,16 @@
 """Handlers about the server: SLOWLOG, LATENCY, snapshots, SHUTDOWN, DEBUG, replication, ACL, modules."""
 
+from collections.abc import Callable
 from typing import Any
 
-from synap.call import Value
+from synap.call import Pending, Value
 from synap.engine.callers import Caller
 from synap.engine.diagnostics import Diagnostics, Event
 from synap.engine.engine import Engine, Handler
 from synap.engine.host import Snapshots
 from synap.faults import Fault
 from synap.observe import times
+from synap.ranges import INT_MAX
 
 COUNT_DEFAULT = 10
 GRAPH_COLUMNS = 40
@@ -218,11 +220,44 @@ def replica_of(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -
     return "OK"
 
 
-def wait(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
-    """Return 0, the number of replicas that acknowledged: there are none."""
-    if args["timeout"] < 0:
+def _until(timeout: int, now: int) -> int:
+    """Return the time at which a wait of `timeout` ms ends, 0 for never. Raise Fault for a timeout below 0."""
+    if timeout < 0:
         raise Fault("NEGATIVE_TIMEOUT")
-    return 0
+    if timeout > INT_MAX - now:
+        raise Fault("TIMEOUT_TOO_LONG")
+    return now + timeout if timeout else 0
+
+
+def wait(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value | Pending:
+    """Return 0, the number of replicas that acknowledged, at the end of the timeout: there are no replicas."""
+    if args["replicas"] <= 0 <= args["timeout"]:
+        return 0
+    return Pending(lambda: 0, _until(args["timeout"], now), lambda end: None)
+
+
+def wait_aof(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value | Pending:
+    """Return whether all changes until now are on the disk, as 0 or 1, and 0 replicas: once it is so, or at the end of
+    the timeout. Without a log, raise Fault if the disk is to be waited for."""
+    local, replicas = args["local"], args["replicas"]
+    if not 0 <= local <= 1:
+        raise Fault("NOT_0_OR_1")
+    if replicas < 0:
+        raise Fault("POSITIVE_COUNT")
+    until = _until(args["timeout"], now)
+    durability, seq = engine.host.durability, engine.seq
+    if local and not durability.has_log:
+        raise Fault("NO_LOG_TO_SYNC")
+
+    def answer() -> list[int]:
+        return [int(durability.synced(seq)), 0]
+
+    def begin(end: Callable[[], None]) -> None:
+        if not replicas:
+            durability.when_synced(seq, end)
+
+    done = answer()
+    return done if done[0] >= local and not replicas else Pending(answer, until, begin)
 
 
 def lolwut(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
@@ -266,6 +301,7 @@ HANDLERS: dict[str, Handler] = {
     "role": role,
     "replica_of": replica_of,
     "wait": wait,
+    "wait_aof": wait_aof,
     "lolwut": lolwut,
     "acl_whoami": acl_whoami,
     "acl_list": acl_list,

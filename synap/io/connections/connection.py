@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from synap.call import Call
+from synap.durability import DEFAULT
 from synap.engine import give_back
 from synap.hosts import authority
 from synap.io.connections.states import (
@@ -75,6 +76,13 @@ class Connection:
         self.behind_at = 0.0  # when the peer fell behind, or last took some output since then
         self.behind_bytes = 0
         self.queued = 0  # replies of this connection in the turn's queue
+        self.unsynced = 0  # those of them that wait for a sync, or behind others that do
+        self.durability = DEFAULT  # of the replies: set by `choose_durability`
+        self.sync_to = 0  # no reply is sent before the changes up to this seq are on the disk
+
+    def choose_durability(self, level: str) -> None:
+        """Set the level that replies have reached when they are sent, for the next reply and those after it."""
+        self.turn.choose(self, level)
 
     # Questions about the states.
 
@@ -100,6 +108,7 @@ class Connection:
     def connection_lost(self, error: Exception | None) -> None:
         self.lose()
         self.connections.remove(self)
+        self.turn.forget(self)
 
     def transmit(self, data: bytes) -> None:
         """Write bytes to the transport, which keeps what the system does not take. The turn calls this.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from synap.io.connections.connection import Connection
@@ -96,8 +96,11 @@ class OpenConnections:
             self._fits, self._fits_at = held < self._output_total_bytes, now
         return self._fits
 
-    def end_beyond(self, seq: int) -> None:
-        """End the connections that hold replies which may report changes after `seq`: the log has failed there."""
+    def end_beyond(self, safe_seq: Callable[[Connection], int]) -> None:
+        """End the connections that hold replies which may report more than what is safe: the log has failed there.
+
+        `safe_seq` returns the last seq that is as safe as the replies of a connection promise.
+        """
         for connection in self:
-            if connection.holds_beyond(seq):
+            if connection.holds_beyond(safe_seq(connection)):
                 connection.outcome_unknown()

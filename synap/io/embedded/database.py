@@ -4,14 +4,16 @@ import atexit
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from synap.derive.binders import Build, binder
 from synap.derive.outcomes import numbers_told
 from synap.derive.replies import plain
 from synap.derive.reply_forms import Form, native_form
+from synap.durability import DEFAULT, check_reachable, level_of, reached, waits_for_sync
 from synap.engine.callers import Caller, Surface
 from synap.engine.handlers.table import digest_of
 from synap.engine.outcomes import HANDLED, PARKED, Outcome
@@ -32,6 +34,7 @@ from synap.settings import Settings
 from synap.store.memory import layout
 
 UPKEEP_S = 0.1
+Level: TypeAlias = Literal["memory", "os", "fsync", "default"]
 CLOSED = "the database is closed"
 _open: "weakref.WeakSet[Database]" = weakref.WeakSet()
 
@@ -46,11 +49,15 @@ class Database(Methods, ArrayMethods, SketchMethods):
     After a fork the database belongs to the parent process, and calls of the child are refused.
     """
 
+    __slots__ = ("_level",)
+    _level: str  # of durability; all other attributes are shared with the databases that `with_durability` returns
+
     def __init__(self, path: str | Path | None, settings: Settings) -> None:
         """Open the directory `path`, or a database in memory only if `path` is None.
 
         Raises LockHeld if another process uses the directory, Damage if promised data in the directory is damaged.
         """
+        self._level = DEFAULT
         open_closed()  # or this program's own output could end up in the log of the data
         changes: dict[str, Any] = {"persistence.enabled": path is not None}
         if path is not None:
@@ -79,11 +86,28 @@ class Database(Methods, ArrayMethods, SketchMethods):
         host = self._engine.host
         host.config = redis_config(self._settings, self._node.directory)
         host.uptime = lambda: int(monotonic() - begun)
+        host.durability = _Durability(self._node)
         if self._node.disk is not None:
             host.snapshots = _Snapshots(self._node)
         _open.add(self)
         if self._node.disk is not None:
             atexit.register(self.close)
+
+    def with_durability(self, level: Level) -> "Database":
+        """Return the same database, whose calls return once their changes have this durability: `fsync` for the disk,
+        `os` for the system, `memory` for nothing, `default` for what `persistence.wal.fsync_mode` says.
+
+        Raises Fault BAD_DURABILITY for other words, NO_LOG_FOR_DURABILITY if there is no log to write to.
+        """
+        other = Database.__new__(Database)
+        other.__dict__ = self.__dict__
+        other._level = level_of(level)
+        check_reachable(other._level, self._engine.host.durability.has_log)
+        return other
+
+    def durability(self) -> dict[str, str]:
+        """Return the durability that is `asked` for, and the one that has been `reached` when a call returns."""
+        return {"asked": self._level, "reached": self._engine.host.durability.reached(self._level)}
 
     def call(self, name: str, /, **fields: Any) -> Any:
         """Make the call of the row `name` (`"kv.set"`) with these arguments.
@@ -156,13 +180,22 @@ class Database(Methods, ArrayMethods, SketchMethods):
                 self._waiters.discard(waiter)
                 if not self._closed:
                     self._engine.stop_waiting(waiter)
-                log = self._node.log
-                safe = log is None or waiter.seq <= (log.synced_seq if self._always else log.written_seq)
+                safe = self._makes_safe(waiter.seq)
         if waiter.error is not None:
             raise waiter.error
         if not safe:
             raise Fault("UNKNOWN_OUTCOME")
         return waiter.value
+
+    def _makes_safe(self, seq: int) -> bool:
+        """Return whether all changes up to `seq`, which other threads have made, are as safe as calls promise here."""
+        log = self._node.log
+        if log is not None and self._strict and seq > log.synced_seq and log.failed is None and not self._closed:
+            try:
+                log.sync()
+            except LogFailed as failure:
+                self._node.fail(failure)
+        return log is None or seq <= (log.synced_seq if self._strict else log.written_seq)
 
     def _wait(self, waiter: Waiter, seconds: float | None) -> None:
         """Wait for the answer or the timeout; meanwhile run due timers, since no other thread may be there to."""
@@ -270,19 +303,20 @@ class Database(Methods, ArrayMethods, SketchMethods):
         self._engine.bytes[start : start + len(blob)] = blob
 
     @property
-    def _always(self) -> bool:
-        return self._node.fsync_mode == "always"
+    def _strict(self) -> bool:
+        return waits_for_sync(self._level, self._node.fsync_mode)
 
     def _commit(self) -> None:
-        """Write changes to the log before the call returns; in mode `always` sync, in `periodic` request a sync."""
+        """Write changes to the log before the call returns, and sync it if the call's durability asks for that; else
+        request a sync, unless the mode is `never`."""
         if self._engine.numbers[layout.LOG_COUNT]:
             self._node.flush()
         log = self._node.log
         if log is None or log.synced_seq == log.written_seq or log.failed is not None:
             return
-        if self._always:
+        if self._strict:
             log.sync()
-        elif self._node.fsync_mode == "periodic" and self._syncs is not None:
+        elif self._node.fsync_mode != "never" and self._syncs is not None:
             self._syncs.want()
 
     def _sync_failed(self, failure: LogFailed) -> None:
@@ -326,6 +360,29 @@ class _Snapshots:
             raise OSError(str(failure)) from None
 
     begin = again = write
+
+
+class _Durability:
+    """What is safe of a database in this process."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    @property
+    def has_log(self) -> bool:
+        """True if changes are written to a log."""
+        return self._node.log is not None
+
+    def reached(self, asked: str) -> str:
+        """Return the level that a call has reached when it returns, if it asks for a level."""
+        return reached(asked, self._node.fsync_mode, self.has_log)
+
+    def synced(self, seq: int) -> bool:
+        """Return whether all changes up to `seq` are in the log and on the disk."""
+        return self._node.log is not None and self._node.log.synced_seq >= seq
+
+    def when_synced(self, seq: int, done: Callable[[], None]) -> None:
+        """Do nothing: a call that would wait returns at once."""
 
 
 def _disable_all() -> None:

@@ -15,7 +15,7 @@ from synap.proto.rest import json_response
 HOST = re.compile(r"(?:(?P<name>[a-z0-9_.-]+)|\[(?P<six>[0-9a-f:.]+)\])(?::[0-9]*)?")
 HOSTS_KNOWN_MAX = 1000
 PREFLIGHT_SECONDS = b"600"
-HEADERS_ALLOWED = b"accept, authorization, content-type"
+HEADERS_ALLOWED = b"accept, authorization, content-type, durability"
 ANY = b"*"
 OTHER_SITES = b"cross-site", b"same-site"
 """Values for other origins. The second is sent by a page on another port of this machine, whose GET has no Origin."""
@@ -67,7 +67,7 @@ class HttpAdmission:
         headers = [(b"vary", b"Origin")]
         origin = self.allowed_origin(request)
         if origin:
-            headers.append((b"access-control-allow-origin", origin))
+            headers += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", b"durability")]
         return headers
 
     def preflight(self, request: Request, methods: bytes) -> Headers:

@@ -3,8 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable
+from dataclasses import replace
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 
+from synap.durability import DEFAULT
 from synap.engine.callers import Caller, Surface
 from synap.faults import BrokenNode, Fault
 from synap.io.connections.connection import HELD_WHILE_WAITING, Connection
@@ -27,6 +30,7 @@ from synap.io.connections.states import (
     OutputEvent,
     WorkEvent,
 )
+from synap.io.http import http_durability
 from synap.io.http.gzip_replies import GZIP_BYTES_MIN
 from synap.io.http.held_requests import holds
 from synap.io.http.http_admission import Refused
@@ -46,6 +50,9 @@ from synap.proto.http import (
 )
 from synap.proto.http_fast import FastMachine
 from synap.proto.rest import fault_response, json_response
+
+if TYPE_CHECKING:
+    pass
 
 log = logging.getLogger("synap")
 
@@ -78,6 +85,7 @@ class HttpConnection(Connection, asyncio.Protocol):
     unsent = 0  # a reply is written at once: what waits is in the transport
     task: asyncio.Task[None] | None = None
     asked: Request | None = None  # the request being answered
+    durability_asked = ""  # the level in the header of the request that is being answered
     number = 0  # client number, given when clients are first listed
     opened = 0.0  # time of its creation, in seconds of the loop's time
     served = 0  # number of requests received
@@ -198,6 +206,11 @@ class HttpConnection(Connection, asyncio.Protocol):
         """Return the reply to a request, an awaitable if the reply needs waiting, or None if the request is held back.
         Raises Fault, Refused and LogFailed."""
         server = self.server
+        self.caller.durability = DEFAULT
+        self.durability_asked = ""
+        self.durability_asked = http_durability.asked(server, request)
+        if self.durability_asked:
+            self.caller.durability = self.durability_asked
         if server.node is not None and server.engine.diagnostics.may_hold and holds(server, request):
             server.web.admission.admit(request)
             return None
@@ -316,7 +329,12 @@ class HttpConnection(Connection, asyncio.Protocol):
             web.metrics.statuses[response.status] += 1
             if self.asked is not None and (len(response.body) >= GZIP_BYTES_MIN or web.admission.origins):
                 response = web.with_headers(response, self.asked)
+            if self.durability_asked and self.asked is not None:
+                told = http_durability.told(self.server, self.caller.durability)
+                response = replace(response, headers=[*response.headers, *told])
             data = self.machine.send(response)
+            if self.caller.durability != self.durability:
+                self.choose_durability(self.caller.durability)
             if self.caller.owed is not None:
                 self.owed, self.caller.owed = (self.caller.owed, data), None
             self.turn.send(self, data)

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from synap.compat.sdks import CHOICES, EXACT, NESTED_FAMILIES, nested, nests, texts_for
+from synap.durability import check_reachable, level_of
 from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
 from synap.faults import Fault
@@ -52,7 +53,8 @@ class Envelopes:
         if posted.commands is None and posted.type != "batch":
             if not posted.command:
                 raise Fault("WRONG_FIELD", field="command", wanted="a string", found="nothing")
-            one = streamable.Envelope(posted.command, posted.request_id, posted.payload)
+            one = streamable.Envelope(posted.command, posted.request_id, posted.payload, posted.durability)
+            self._demand(caller, [one])
             target = self.server.commands.targets.get(one.command) if self.server.node is not None else None
             deep = nests(self._nested, request.headers, single=True)
             if target is not None and target.row.traits & WALKS:
@@ -63,6 +65,7 @@ class Envelopes:
         commands = posted.commands
         if len(commands) > BATCH_MAX:
             raise Fault("WRONG_FIELD", field="commands", wanted=f"at most {BATCH_MAX}", found=str(len(commands)))
+        self._demand(caller, commands)
         pieces: list[bytes] = []
         made = 0
         for one in commands:
@@ -97,6 +100,7 @@ class Envelopes:
         if count < 0 or not streamable.batch_tail(body, numbers[layout.LANE_AT] - at):
             return None
         posted = streamable.read(body).commands if numbers[layout.LANE_CALLS] else None  # raises if it is no JSON
+        self._demand(caller, posted or [])  # an element with a durability is not plain
         pieces = [b'{"responses":[']
         index = made = 0
         while index < count:
@@ -153,10 +157,25 @@ class Envelopes:
         self, caller: Caller, one: streamable.Envelope, texts: str = EXACT, deep: bool = False
     ) -> streamable.Reply:
         """Carry out one enveloped command; a refusal is returned as a reply."""
+        reply = self._run(caller, one, texts, deep)
+        if not one.durability:
+            return reply
+        said = reply.success, reply.request_id, reply.payload, reply.error
+        return streamable.DurableReply(*said, self.server.turn.reached(caller.durability))
+
+    def _demand(self, caller: Caller, commands: list[streamable.Envelope]) -> None:
+        """Let the one reply to some commands wait for the strongest durability of any of them."""
+        if any(one.durability for one in commands):
+            asked = {one.durability.lower() or caller.durability for one in commands}
+            caller.durability = self.server.turn.strongest(*asked)
+
+    def _run(self, caller: Caller, one: streamable.Envelope, texts: str, deep: bool) -> streamable.Reply:
         server = self.server
         try:
             if server.node is None:
                 raise Fault("LOADING")
+            if one.durability:
+                check_reachable(level_of(one.durability), server.turn.has_log)
             target = server.commands.find(one.command)
             fields = streamable.fields_of(one.payload)
             if target.row.family == "transaction" and one.request_id and fields.keys().isdisjoint(target.row.also):

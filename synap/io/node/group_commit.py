@@ -2,6 +2,11 @@
 
 Replies wait in one ordered queue of (connection, bytes). At the end of a turn its frames go to the log in one write.
 In mode `always` the replies of a group are sent when the group is on the disk, after the replies of earlier groups.
+
+A connection may ask for another durability than the mode promises (synap/durability.py), for all of its replies or for
+some. The connections that do are *choosers*. While there are any, the replies of a turn are parted: those that need no
+sync are sent, and those that do form a group, which shares its sync with all that wait. Each connection gets its
+replies in order: one that needs no sync goes behind those of its connection that still wait.
 """
 
 import asyncio
@@ -11,9 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from synap import durability
+from synap.durability import ALWAYS, DEFAULT
 from synap.io.node.clock import monotonic
 from synap.io.node.node import Node
-from synap.journal import LogFailed
+from synap.journal import Log, LogFailed
 from synap.journal.logs import SYNCS_MAX
 from synap.store.memory import layout
 
@@ -33,6 +40,9 @@ class NoRounds:
     """Takes the place of the epoll rounds where no kernel serves sockets: no reply waits outside the turn."""
 
     def take(self) -> None:
+        return
+
+    def take_some(self, waits: Callable[["Connection"], bool]) -> None:
         return
 
     def unanswered(self) -> set[int]:
@@ -55,9 +65,8 @@ class NoRounds:
 class GroupCommit:
     """Group commit for all connections of a server. A turn is one pass of the event loop."""
 
-    def __init__(self, node: Node, loop: asyncio.AbstractEventLoop, on_failure: Callable[[str, int], None]) -> None:
-        """Set up for `node`. `on_failure` is called with the reason why the log failed and the last seq that is as
-        safe as `fsync_mode` promises."""
+    def __init__(self, node: Node, loop: asyncio.AbstractEventLoop, on_failure: Callable[[str], None]) -> None:
+        """Set up for `node`. `on_failure` is called with the reason why the log failed."""
         self._node = node
         self._loop = loop
         self._on_failure = on_failure
@@ -67,11 +76,16 @@ class GroupCommit:
         self.shared = False  # do waiting replies include identical bytes for several connections?
         self._ready: list[tuple[Connection, bytes]] = []
         self._batches: deque[tuple[int, list[tuple[Connection, bytes]]]] = deque()
+        self._choosers: set[Connection] = set()
+        self._mode = node.fsync_mode  # at the end of the last turn
+        self._awaited: list[tuple[int, Callable[[], None]]] = []  # calls that wait for a sync: seq, what ends the wait
+        self._others = False  # did the last turn send replies that needed no sync, beside some that do?
         self._syncs = 0  # syncs under way on threads
         self._begun, self._asked_seq = 0.0, 0  # of the sync begun last: its start time, the seq that it makes safe
         self._next_sync: asyncio.TimerHandle | None = None
         self._sync_at: asyncio.TimerHandle | None = None
         node.engine.journal_flush = self.flush_early
+        node.engine.host.durability = self
         self._pubsub, self._tracking = node.engine.pubsub, node.engine.tracking
         self._pubsub.soon = self.schedule
         self.look: Callable[[], None] = lambda: None  # called at the end of each turn; the upkeep timer sets it
@@ -94,6 +108,52 @@ class GroupCommit:
         """Queue `data` as `send` does, without scheduling `end`: for replies of an epoll round, which calls `end`."""
         connection.queued += 1
         self._ready.append((connection, data))
+
+    # Durability.
+
+    @property
+    def has_log(self) -> bool:
+        """True if changes are written to a log."""
+        return self._node.log is not None
+
+    def reached(self, asked: str) -> str:
+        """Return the level that replies have reached when they are sent, if they ask for a level."""
+        return durability.reached(asked, self._node.fsync_mode, self.has_log)
+
+    def strongest(self, *levels: str) -> str:
+        """Return the level of one reply to calls with these levels."""
+        return durability.strongest(levels, self._node.fsync_mode)
+
+    def choose(self, connection: "Connection", level: str) -> None:
+        """Set the durability of a connection's replies from now on, and of those in this turn if it is raised; what
+        replies before it report gets the sync that it needed."""
+        if level == connection.durability:
+            return
+        if durability.waits_for_sync(connection.durability, self._node.fsync_mode):
+            connection.sync_to = self._node.engine.seq
+        connection.durability = level
+        self._choosers.add(connection)
+
+    def forget(self, connection: "Connection") -> None:
+        """Forget the durability of a connection that is closed."""
+        self._choosers.discard(connection)
+
+    def synced(self, seq: int) -> bool:
+        """Return whether all changes up to `seq` are in the log and on the disk."""
+        log = self._node.log
+        return log is not None and log.synced_seq >= seq
+
+    def when_synced(self, seq: int, done: Callable[[], None]) -> None:
+        """Sync the log at the end of this turn, and call `done` once all changes up to `seq` are on the disk."""
+        self._awaited.append((seq, done))
+        self.schedule()
+
+    def safe_seq(self, connection: "Connection") -> int:
+        """Return the last seq that is as safe as the replies of a connection promise."""
+        log = self._node.log
+        assert log is not None
+        strict = durability.waits_for_sync(connection.durability, self._node.fsync_mode)
+        return log.synced_seq if strict or connection.sync_to > log.synced_seq else log.written_seq
 
     def flush_early(self) -> None:
         """Write frames in the middle of a turn. Raises LogFailed.
@@ -118,10 +178,10 @@ class GroupCommit:
             return
         if not of_script:
             self.flush_early()
-        if log is None or self._node.fsync_mode != "always" or (
-            log.synced_seq >= log.written_seq and not self._batches
-        ):
+        if log is None:
             self._let_go()
+        else:
+            self._send_safe(log, ALWAYS in (self._node.fsync_mode, self._mode))
 
     def schedule(self) -> None:
         """Schedule `end`, because there are frames or replies."""
@@ -144,21 +204,81 @@ class GroupCommit:
         self._pubsub.deliver()
         self._tracking.deliver()
         log, mode = self._node.log, self._node.fsync_mode
-        if self._batches and mode != "always":  # the mode has just changed: replies that wait still get their sync
-            self.rounds.take()
-            self._catch_up()
+        always = ALWAYS in (mode, self._mode)  # the replies of a turn in which the mode changes were made for both
+        self._mode = mode
         # After a failure only replies to reads are left; behind replies that wait for a sync they share the outcome.
-        if log is None or mode != "always" or (log.failed is not None and not self._batches):
+        if log is None or (log.failed is not None and not self._batches):
             self._let_go()
-            if log is not None and mode == "periodic" and self._sync_at is None and log.synced_seq < log.written_seq:
-                self._sync_at = self._loop.call_later(self._interval, self._sync_due)
-        elif log.synced_seq >= log.written_seq and not self._batches:
-            self._let_go()
-        else:
+            return
+        if not self._send_safe(log, always):
             self.rounds.take()
-            ready, self._ready = self._ready, []
-            self._batches.append((log.written_seq, ready))
+            self._keep(log.written_seq, self._ready)
+            self._ready, self._others = [], False
+        if self._awaited:
+            self._end_awaited()
+        if self._batches or self._awaited:
             self._sync()
+        soon = mode == "periodic" or (always and self._choosers)  # some may have asked for less than `always`
+        if soon and self._sync_at is None and log.synced_seq < log.written_seq:
+            self._sync_at = self._loop.call_later(self._interval, self._sync_due)
+
+    def _send_safe(self, log: Log, always: bool) -> bool:
+        """Send the replies that are safe enough, and keep those of choosers that are not; `always`: the mode asks for
+        a sync. Return False, and do nothing, if all replies have to wait."""
+        unsynced = log.synced_seq < log.written_seq
+        if self._choosers or (self._batches and not always):
+            self._part(log, always, unsynced, log.synced_seq)
+        elif always and (unsynced or self._batches):
+            return False
+        else:
+            self._let_go()
+        return True
+
+    def _part(self, log: Log, always: bool, unsynced: bool, synced_seq: int) -> None:
+        """Send the replies that need no sync, and keep the others."""
+        batches = self._batches
+        levels = (durability.FSYNC, DEFAULT) if always else (durability.FSYNC,)
+
+        def needs_sync(connection: "Connection") -> bool:
+            return (unsynced and connection.durability in levels) or connection.sync_to > synced_seq
+
+        if self._ready:
+            self.rounds.take()
+        else:
+            self.rounds.take_some(lambda connection: connection.unsynced > 0 or needs_sync(connection))
+        free: list[tuple[Connection, bytes]] = []
+        waiting: list[tuple[Connection, bytes]] = []
+        for entry in self._ready:
+            connection = entry[0]
+            if needs_sync(connection):
+                waiting.append(entry)
+            elif connection.unsynced:
+                connection.unsynced += 1
+                batches[-1][1].append(entry)
+            else:
+                free.append(entry)
+        if waiting:
+            self._keep(log.written_seq, waiting)
+        self._ready, self._others = free, bool(free) or bool(self.rounds.unanswered())
+        self._let_go()
+        self._choosers = {
+            one for one in self._choosers if one.durability != DEFAULT or one.unsynced or one.sync_to > synced_seq
+        }
+
+    def _keep(self, seq: int, replies: list[tuple["Connection", bytes]]) -> None:
+        """Keep replies until the log is on the disk up to `seq`."""
+        for connection, _ in replies:
+            connection.unsynced += 1
+        self._batches.append((seq, replies))
+
+    def _end_awaited(self) -> None:
+        """End the calls that have waited for a sync that is made now."""
+        awaited, self._awaited = self._awaited, []
+        for seq, done in awaited:
+            if self.synced(seq):
+                done()
+            else:
+                self._awaited.append((seq, done))
 
     def _let_go(self) -> None:
         if not self._ready:
@@ -194,7 +314,7 @@ class GroupCommit:
                 if self._next_sync is None:
                     self._next_sync = self._loop.call_later(pause, self._sync_next)
                 return
-        elif self.sync_seconds < INLINE_SYNC_S:
+        elif self.sync_seconds < INLINE_SYNC_S and not self._others:
             self._sync_here(begun)
             return
         self._syncs += 1
@@ -208,8 +328,7 @@ class GroupCommit:
                 self._release(future.result())
             except LogFailed as failure:
                 self._sync_failed(failure)
-            if self._batches:
-                self._sync()
+            self._sync_rest()
 
         if not self._sync_aside(done):
             self._syncs -= 1
@@ -238,26 +357,26 @@ class GroupCommit:
         self._node.synced_in(self.sync_seconds)
         self._release(log.synced_seq)
 
-    def _catch_up(self) -> None:
-        """Sync in the loop and send the replies that wait, after the mode was changed from `always`."""
-        log = self._node.log
-        assert log is not None
-        try:
-            self._release(log.sync())
-        except LogFailed as failure:
-            self.failed(failure)
-
     def _sync_next(self) -> None:
         self._next_sync = None
-        if self._batches:
+        self._sync_rest()
+
+    def _sync_rest(self) -> None:
+        log = self._node.log
+        if (self._batches or self._awaited) and log is not None and log.failed is None:
             self._sync()
 
     def _release(self, seq: int) -> None:
         while self._batches and self._batches[0][0] <= seq:
-            _transmit(self._batches.popleft()[1])
+            replies = self._batches.popleft()[1]
+            for connection, _ in replies:
+                connection.unsynced -= 1
+            _transmit(replies)
+        if self._awaited:
+            self._end_awaited()
 
     def _sync_due(self) -> None:
-        """Sync on a thread, at the end of an interval of mode `periodic`."""
+        """Sync on a thread, at the end of the interval of mode `periodic`."""
         self._sync_at = None
         log = self._node.log
         if log is None or log.failed is not None:
@@ -291,7 +410,7 @@ class GroupCommit:
         self._ready = []
         for connection in dict.fromkeys(connection for connection, _ in waiting):
             connection.outcome_unknown()
-        self._on_failure(str(failure), log.synced_seq if self._node.fsync_mode == "always" else log.written_seq)
+        self._on_failure(str(failure))
 
     @property
     def waits_for_disk(self) -> bool:

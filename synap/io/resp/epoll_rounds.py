@@ -199,6 +199,21 @@ class Rounds:
         view[REPLIES] = 0
         self._engine.numbers[layout.LANE_OUT] = layout.OUT_AT
 
+    def take_some(self, waits: "Callable[[Connection], bool]") -> None:
+        """Hand those replies of this round to the turn as bytes whose connection `waits`; the others stay."""
+        view, data = self._view, self._engine.bytes
+        kept = ANSWERS
+        for place in range(ANSWERS, ANSWERS + 3 * view[REPLIES], 3):
+            transport = self._transports.get(view[place])
+            if transport is None:
+                continue
+            if waits(transport.connection):
+                self._turn.hold(transport.connection, bytes(data[view[place + 1] : view[place + 2]]))
+            else:
+                view[kept : kept + 3] = view[place : place + 3]
+                kept += 3
+        view[REPLIES] = (kept - ANSWERS) // 3
+
     def deliver(self) -> None:
         """Send the replies of this round by one kernel call; the transport keeps what a socket does not take."""
         view, engine = self._view, self._engine

@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from synap import __version__
+from synap.durability import MEMORY
 from synap.engine.engine import Engine
 from synap.faults import BrokenNode
 from synap.io.connections.connection import Connection
@@ -243,9 +244,9 @@ class Server:
             await anyio.sleep(SWEEP_S)
             self.connections.look_at_all()
 
-    def _log_failed(self, reason: str, safe_seq: int) -> None:
+    def _log_failed(self, reason: str) -> None:
         log.error("writes are refused: %s", reason)
-        self.connections.end_beyond(safe_seq)
+        self.connections.end_beyond(self.turn.safe_seq)
 
 
 class _NoGroupCommit(GroupCommit):
@@ -253,6 +254,13 @@ class _NoGroupCommit(GroupCommit):
 
     def __init__(self) -> None:
         """Set nothing up: without a node there is no log to wait for."""
+        self._choosers = set()
+
+    def reached(self, asked: str) -> str:
+        return MEMORY
+
+    def choose(self, connection: Connection, level: str) -> None:
+        return
 
     def send(self, connection: Connection, data: bytes) -> None:
         connection.queued += 1

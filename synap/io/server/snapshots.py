@@ -108,6 +108,7 @@ class ServerSnapshots:
             self._over(name, None)
 
     def _over(self, name: str | None, error: Exception | None) -> None:
+        self._server.turn.schedule()  # a snapshot may have made safe what calls wait for
         waits, self._waits = self._waits, []
         if error is not None:
             log.error("%s", error)

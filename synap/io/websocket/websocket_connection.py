@@ -32,6 +32,7 @@ from synap.io.connections.states import (
     LifeEvent,
     WorkEvent,
 )
+from synap.io.http import http_durability
 from synap.io.http.http_admission import Refused
 from synap.io.node.clock import ticks
 from synap.io.websocket.endpoints import Endpoint
@@ -398,11 +399,13 @@ def open_socket(connection: "HttpConnection", upgrade: Upgrade) -> Response | No
     route, parameters = found
     try:
         factory = route(server, request, parameters)
+        level = http_durability.asked(server, request, parameters.pop("durability", ""))
     except Fault as fault:
         return fault_response(fault)
     if isinstance(factory, Response):
         return factory
-    accepted = accept(request, compression=server.settings.switch("server.websocket_compression"))
+    compression = server.settings.switch("server.websocket_compression")
+    accepted = accept(request, compression=compression, headers=http_durability.told(server, level))
     if isinstance(accepted, Response):
         return accepted
     machine = Machine(
@@ -412,6 +415,7 @@ def open_socket(connection: "HttpConnection", upgrade: Upgrade) -> Response | No
     trailing = connection.machine.trailing_data
     socket = WebSocketConnection(connection, request, machine)
     server.connections.replace(connection, socket)
+    http_durability.take_over(connection, socket, level)
     connection.transport.set_protocol(socket)
     server.web.metrics.statuses[101] += 1
     socket._send(accepted.reply)
