@@ -21,7 +21,7 @@ MESSAGING = (
     Row(293, "BAD_PARTITIONS", f"ERR the number of partitions must be from 1 to {PARTITIONS_MAX}, and may only grow",
         400),
     Row(294, "BAD_POLICY", "ERR the retention policy has other limits: TIME has RETENTION, SIZE has MAXBYTES, "
-        "MESSAGES has MAXMESSAGES, COMBINED has any of them, INFINITE none", 400),
+        "MESSAGES has MAXMESSAGES, COMBINED has any of them, INFINITE none, COMPACT has LAG and TOMBSTONE", 400),
     Row(295, "CONSUMER_GROUP_MISSING", "ERR no such consumer group", 400,
         "Invalid request: Consumer group '{group}' not found"),
     Row(296, "CONSUMER_GROUP_EXISTS", "ERR the consumer group already exists", 400,
@@ -39,4 +39,5 @@ MESSAGING = (
         f"its dedup keys from 1 to {DEDUP_KEYS_MAX}", 400),
     Row(304, "REASON_TOO_LONG", f"ERR the reason is too long, the limit is {REASON_MAX} bytes", 400),
     Row(305, "BAD_RATE", f"ERR the rate must be from 1 to {REDRIVE_RATE_MAX} messages a second", 400),
+    Row(311, "KEY_WANTED", "ERR a record of a compacted topic needs a key", 400),
 )  # fmt: skip

@@ -68,6 +68,7 @@ POOLS: dict[str, list[bytes]] = {
     "max_depth": [b"30", b"30", b"0"], "ack_deadline_ms": [b"0", b"500", b"4000"],
     "default_max_retries": [b"2", b"2", b"0"], "default_priority": [b"5", b"0", b"9", b"11"],
     "backoff_ms": [b"0", b"300", b"1000", b"-1"], "backoff_max_ms": [b"0", b"2000"], "jitter": [b"0", b"50", b"101"],
+    "lag_ms": [b"0", b"500", b"60000"], "tombstone_ms": [b"0", b"700", b"60000"],
     "ttl_ms": [b"0", b"700", b"5000", b"-1"], "ageing_ms": [b"0", b"100", b"1000", b"-1"],
     "dedup_ms": [b"1", b"400", b"60000", b"0"], "dedup_keys": [b"1", b"3", b"100", b"0"],
     "dedup": [b"", *(b"key%d" % i for i in range(9))], "rate": [b"1", b"7", b"1000000", b"0", b"2000000"],

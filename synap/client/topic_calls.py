@@ -44,17 +44,22 @@ class TopicCalls(TopicMethods[D]):
     def create(
         self, *, partitions: int | None = None, routing: str | None = None, policy: str | None = None,
         retention_s: int | None = None, max_bytes: int | None = None, max_messages: int | None = None,
+        lag_ms: int | None = None, tombstone_ms: int | None = None,
     ) -> Request[None]:  # fmt: skip
         """Create the topic with 3 partitions, or so many; without a limit, records are retained for an hour.
 
         `routing` is how a key selects a partition: "murmur2" (the default, as Kafka's clients do) or "crc32". The
         limits hold for each partition, together; the policy "infinite" has none. Raises Refused if the topic exists.
+
+        The policy "compact" keeps the last record of each key: older ones are removed once they are `lag_ms` (a minute
+        by default) older than the newest record of their partition, and records without data once they are
+        `tombstone_ms` (a day) older.
         """
         limits: Words = (*option("RETENTION", retention_s), *option("MAXBYTES", max_bytes))
         kinds: Words = (*option("ROUTING", routing), *option("POLICY", policy))
         return doing(
             nothing, "TOPIC.CREATE", self.name, *option("PARTITIONS", partitions), *kinds, *limits,
-            *option("MAXMESSAGES", max_messages),
+            *option("MAXMESSAGES", max_messages), *option("LAG", lag_ms), *option("TOMBSTONE", tombstone_ms),
         )  # fmt: skip
 
     @method

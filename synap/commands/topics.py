@@ -45,12 +45,14 @@ ROWS = [
             _TOPIC,
             AnyOrder(
                 Token("PARTITIONS", _COUNT), Token("ROUTING", Choice("routing", ("MURMUR2", "CRC32"))),
-                Token("POLICY", Choice("type", ("TIME", "SIZE", "MESSAGES", "COMBINED", "INFINITE"))),
+                Token("POLICY", Choice("type", ("TIME", "SIZE", "MESSAGES", "COMBINED", "INFINITE", "COMPACT"))),
                 Token("RETENTION", Int("retention_secs", least=0, most=ROOM_LIMIT_MAX)),
                 Token("MAXBYTES", Int("max_bytes", least=0, most=ROOM_LIMIT_MAX)),
                 Token("MAXMESSAGES", Int("max_messages", least=0, most=ROOM_LIMIT_MAX)),
                 Token("REPLICAS", Int("replication_factor", least=0, most=ROOM_LIMIT_MAX)),
                 Token("SEGMENTBYTES", Int("segment_bytes", least=0, most=ROOM_LIMIT_MAX)),
+                Token("LAG", Int("lag_ms", least=0, most=ROOM_LIMIT_MAX)),
+                Token("TOMBSTONE", Int("tombstone_ms", least=0, most=ROOM_LIMIT_MAX)),
             ),
         ),
         resp="TOPIC.CREATE", reply=_MADE_REPLY, run="topics.create", traits=WRITES | GROWS, needs_words=200,
@@ -162,6 +164,7 @@ ROWS = [
         "topic.load", 0x19F0, "Load a topic from a snapshot.",
         args=(
             _TOPIC, *(Int(f"word{i}") for i in range(9)), Many("partitions", Int("first"), Int("created")),
+            Int("lag_ms"), Int("tombstone_ms"),
         ),
         run="topics.load_topic", traits=WRITES | INTERNAL | TRUSTED,
     ),
@@ -169,7 +172,7 @@ ROWS = [
         "topic.load_records", 0x19F1, "Load records of a partition from a snapshot.",
         args=(
             _TOPIC, Int("partition_id"),
-            Many("records", Text("type"), Raw("key"), Raw("data"), Raw("headers"), Int("time")),
+            Many("records", Text("type"), Raw("key"), Raw("data"), Raw("headers"), Int("time"), Int("gap")),
         ),
         run="topics.load_records", traits=WRITES | INTERNAL | TRUSTED,
     ),

@@ -121,9 +121,10 @@ def loads(chance: Random) -> tuple[str, list[bytes]]:
             return name, [key, chance.choice((b"m1", b"m2")), b"100"]
         case "topic.load":
             settings = [b"0", b"0", chance.choice((b"0", b"100")), b"3", chance.choice((b"1", b"2")), b"1", *counts[:3]]
-            return name, [key, *settings, *(number(chance.randrange(9)) for _ in range(2 * chance.choice((1, 3))))]
+            partitions = [number(chance.randrange(9)) for _ in range(2 * chance.choice((1, 3)))]
+            return name, [key, *settings, *partitions, b"0", b"0"]
         case "topic.load_records":
-            rest = [word for text in texts for word in (b"e", text[:3], text, text[:9], b"1000000")]
+            rest = [word for text in texts for word in (b"e", text[:3], text, text[:9], b"1000000", b"0")]
             return name, [key, b"0", *rest]
         case "function.store":
             return name, [key, texts[0]]

@@ -450,3 +450,17 @@ def test_partitions_have_two_names(surfaces: Surfaces) -> None:
     assert post(surfaces, "/topics/few", {"partitions": 5})["num_partitions"] == 5
     assert post(surfaces, "/topics/few/partitions", {"partitions": 6})["num_partitions"] == 6
     assert surfaces.rest("POST", "/topics/more", {"partitions": 5, "num_partitions": 4})[0] == 422
+
+
+def test_compaction_over_http(surfaces: Surfaces) -> None:
+    """A policy, tombstones in JSON, and the offset to go on from."""
+    policy = {"type": "Compact", "lag_ms": 0, "tombstone_ms": 0}
+    assert surfaces.rest("POST", "/topics/t", {"num_partitions": 1, "retention_policy": policy})[0] == 200
+    for key, data in (("a", 1), ("b", 2), ("a", None), ("b", None), ("c", "null")):
+        told = surfaces.rest("POST", "/topics/t/publish", {"event_type": "e", "key": key, "data": data})
+        assert told[0] == 200, told
+    body = surfaces.rest("POST", "/topics/t/partitions/0/consume", {"from_offset": 0})[1]
+    assert [(each["offset"], bytes(each["key"])) for each in body["events"]] == [(4, b"c")]
+    assert (body["next_offset"], body["count"]) == (5, 1)
+    status, body, _ = surfaces.rest("POST", "/topics/t/publish", {"event_type": "e", "data": 1})
+    assert (status, body["error"]) == (400, "a record of a compacted topic needs a key")

@@ -24,14 +24,20 @@ class TopicMethods(Calls):
 
     def topic_create(self, topic: str, *, partitions: int | None = None, routing: str | None = None,
                      policy: str | None = None, retention_s: int | None = None, max_bytes: int | None = None,
-                     max_messages: int | None = None) -> None:  # fmt: skip
+                     max_messages: int | None = None, lag_ms: int | None = None,
+                     tombstone_ms: int | None = None) -> None:  # fmt: skip
         """Create a topic of 3 partitions, or so many; without a limit, records are retained for an hour.
 
         `routing` is how a key selects a partition: "murmur2" (the default, as Kafka's clients do) or "crc32". The
         limits hold for each partition, together; the policy "infinite" has none. Raises Fault TOPIC_EXISTS.
+
+        The policy "compact" keeps the last record of each key: older ones are removed once they are `lag_ms` (a minute
+        by default) older than the newest record of their partition, and records without data once they are
+        `tombstone_ms` (a day) older.
         """
         fields = given(num_partitions=partitions, routing=routing, type=policy, retention_secs=retention_s,
-                       max_bytes=max_bytes, max_messages=max_messages)  # fmt: skip
+                       max_bytes=max_bytes, max_messages=max_messages, lag_ms=lag_ms,
+                       tombstone_ms=tombstone_ms)  # fmt: skip
         self.call("topic.create", topic=topic, **fields)
 
     def topic_publish(

@@ -3,6 +3,7 @@
     log        limits, first and next offset, counters, ring of chunks
     chunk      offset of its first event, events, words used, words, then the events one behind the other
     event      data size << 8 | mark, name size, time (ms), name, data (padded to a word)
+    gap        GAP, number of offsets, time of the last of them: events that the owner has removed (compacted topics)
 
 Offsets are dense, so an event is found by bisecting the ring and stepping through one chunk. Chunks grow from half a
 KiB to 16 KiB with the contents of the log. A log drops single events, oldest first, and frees a chunk once all its
@@ -25,9 +26,11 @@ CHUNKS_COUNT, HEAD_AT = CHUNKS + rings.COUNT, CHUNKS + rings.RING_WORDS
 LOG_WORDS = HEAD_AT + 1
 SAVED = 7  # words from EVENTS_MAX on that a snapshot holds
 
-CHUNK_FIRST, CHUNK_COUNT, CHUNK_USED, CHUNK_CAPACITY, CHUNK_HEAD = range(5)
+CHUNK_FIRST, CHUNK_COUNT, CHUNK_USED, CHUNK_CAPACITY, CHUNK_SPENT, CHUNK_HEAD = range(6)
+"""Of a chunk: first offset, number of offsets, words used, words, events that its owner may remove."""
 EVENT_SIZE, EVENT_NAME_SIZE, EVENT_TIME, EVENT_HEAD = range(4)
 CHUNK_WORDS_MIN, CHUNK_WORDS_MAX = 64, 2048
+GAP = -1
 SLACK_SHIFT, SLACK_MS_MAX, SLACK_MS_MIN = 6, 60_000, 20  # events are dropped by age at most so many ms late
 
 
@@ -39,8 +42,16 @@ def words_for(name_size, size):
 
 @kernel
 def event_words(words, event):
-    """Return the words of an event."""
+    """Return the words of an event, or of a gap."""
+    if words[event + EVENT_SIZE] == GAP:
+        return EVENT_HEAD
     return words_for(words[event + EVENT_NAME_SIZE], words[event + EVENT_SIZE] >> MARK_BITS)
+
+
+@kernel
+def span_of(words, event):
+    """Return the number of offsets for which an event stands: 1, or those of a gap."""
+    return words[event + EVENT_NAME_SIZE] if words[event + EVENT_SIZE] == GAP else 1
 
 
 @kernel
@@ -61,6 +72,7 @@ def add_chunk(words, log, needed):
         return 0
     words[chunk + CHUNK_FIRST] = words[log + AFTER]
     words[chunk + CHUNK_COUNT] = 0
+    words[chunk + CHUNK_SPENT] = 0
     words[chunk + CHUNK_USED] = CHUNK_HEAD
     words[chunk + CHUNK_CAPACITY] = size
     if count == 0:
@@ -74,7 +86,16 @@ def append(words, log, name_size, size, mark, now):
 
     0: there is no memory.
     """
-    needed = words_for(name_size, size)
+    event = append_event(words, log, size << MARK_BITS | mark, name_size, words_for(name_size, size), 1, now)
+    if event == 0:
+        return 0
+    words[log + BYTES] += name_size + size + words[log + EXTRA]
+    return (event + EVENT_HEAD) * 8
+
+
+@kernel
+def append_event(words, log, marked_size, name_size, needed, span, time):
+    """Append an event, or a gap, of `needed` words for `span` offsets; return it, or 0 without memory."""
     count = words[log + CHUNKS_COUNT]
     chunk = rings.chunk_at(words, log + CHUNKS, count - 1) if count else 0
     if chunk == 0 or words[chunk + CHUNK_USED] + needed > words[chunk + CHUNK_CAPACITY]:
@@ -82,14 +103,19 @@ def append(words, log, name_size, size, mark, now):
         if chunk == 0:
             return 0
     event = chunk + words[chunk + CHUNK_USED]
-    words[event + EVENT_SIZE] = size << MARK_BITS | mark
+    words[event + EVENT_SIZE] = marked_size
     words[event + EVENT_NAME_SIZE] = name_size
-    words[event + EVENT_TIME] = now
+    words[event + EVENT_TIME] = time
     words[chunk + CHUNK_USED] += needed
-    words[chunk + CHUNK_COUNT] += 1
-    words[log + AFTER] += 1
-    words[log + BYTES] += name_size + size + words[log + EXTRA]
-    return (event + EVENT_HEAD) * 8
+    words[chunk + CHUNK_COUNT] += span
+    words[log + AFTER] += span
+    return event
+
+
+@kernel
+def append_gap(words, log, span, time):
+    """Append a gap of so many offsets; return False without memory."""
+    return append_event(words, log, GAP, span, EVENT_HEAD, span, time) != 0
 
 
 @kernel
@@ -147,7 +173,10 @@ def next_due(words, log):
 
 @kernel
 def seek(words, log, offset):
-    """Return (number of the chunk, word at which the event starts) of an offset that is held."""
+    """Return (number of the chunk, word at which the event starts, its offset) of an offset that is held.
+
+    The event may be a gap, which begins at the offset or before it.
+    """
     low = 0
     high = words[log + CHUNKS_COUNT] - 1
     while low < high:
@@ -162,10 +191,10 @@ def seek(words, log, offset):
     if low == 0:
         event = words[log + HEAD_AT]
         at = words[log + FIRST]
-    while at < offset:
+    while at + span_of(words, event) <= offset:
+        at += span_of(words, event)
         event += event_words(words, event)
-        at += 1
-    return low, event
+    return low, event, at
 
 
 @kernel

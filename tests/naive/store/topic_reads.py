@@ -9,10 +9,14 @@ from tests.naive.store.topics import Topic, topic_of
 
 def records(topic: Topic, number: int, start: int, most: int) -> list[list[Any]]:
     partition = topic.partitions[number]
-    found = partition.records[max(start - partition.first, 0) :][:most]
+    if topic.compacted:
+        live = partition.live(topic.lag, topic.tombstone)
+        found = [(offset, each) for offset, each in live if offset >= start][:most]
+    else:
+        found = list(enumerate(partition.records[max(start - partition.first, 0) :][:most], start))
     return [
-        [number, start + i, each.event_type, each.key, each.data, each.headers, each.time, each.size]
-        for i, each in enumerate(found)
+        [number, offset, each.event_type, each.key, each.data, each.headers, each.time, each.size]
+        for offset, each in found
     ]
 
 
@@ -54,6 +58,9 @@ def offsets(state: State, args: dict[str, Any], now: int) -> Answer:
     for number, each in enumerate(topic.partitions):
         offset = each.first
         if time is not None:
-            offset = next((each.first + i for i, one in enumerate(each.records) if one.time >= time), each.after)
+            live = list(enumerate(each.records, each.first))
+            if topic.compacted:
+                live = each.live(topic.lag, topic.tombstone)
+            offset = next((at for at, one in live if one.time >= time), each.after)
         found.append([number, offset, each.first, each.after])
     return found, False

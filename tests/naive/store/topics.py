@@ -11,7 +11,9 @@ from tests.naive.store.rooms import LIMIT_MAX, NEVER
 
 PARTITIONS_MAX = 4096
 BATCH_MAX = 10_000
-LIMITS = {"TIME": ("retention_secs",), "SIZE": ("max_bytes",), "MESSAGES": ("max_messages",), "INFINITE": ()}
+LIMITS = {
+    "TIME": ("retention_secs",), "SIZE": ("max_bytes",), "MESSAGES": ("max_messages",), "INFINITE": (), "COMPACT": (),
+}  # fmt: skip
 
 
 @dataclass
@@ -26,6 +28,10 @@ class Record:
     topic: bytes
 
     @property
+    def is_tombstone(self) -> bool:
+        return not self.data
+
+    @property
     def size(self) -> int:
         return len(self.topic) + len(self.event_type) + len(self.key or b"") + len(self.headers) + len(self.data)
 
@@ -37,14 +43,41 @@ class Partition:
     first: int = 0
     created: int = 0
     records: list[Record] = field(default_factory=list)
+    gaps: int = 0  # offsets that were removed before a snapshot
+    offsets: list[int] = field(default_factory=list)  # of a compacted topic: of each record
 
     @property
     def after(self) -> int:
-        return self.first + len(self.records)
+        return self.first + len(self.records) + self.gaps
 
-    @property
-    def size(self) -> int:
-        return sum(record.size for record in self.records)
+    def last_of_key(self) -> dict[bytes | None, int]:
+        """The offset of the last record of each key."""
+        return {record.key: offset for record, offset in zip(self.records, self.offsets, strict=True)}
+
+    def live(self, lag: int, tombstone: int) -> list[tuple[int, Record]]:
+        """The records of a compacted topic that are not spent, with their offsets."""
+        last, found = self.last_of_key(), []
+        for offset, record in zip(self.offsets, self.records, strict=True):
+            age = self.records[-1].time - record.time
+            spent = age >= (max(tombstone, lag) if record.is_tombstone else 1 << 62)
+            if last[record.key] != offset:
+                spent = age >= lag
+            if not spent or offset == self.after - 1:
+                found.append((offset, record))
+        return found
+
+    def size_of(self, compacted: bool) -> int:
+        return sum(record.size for record in self.counted(compacted))
+
+    def counted(self, compacted: bool) -> list[Record]:
+        """The records that stats count: of a compacted topic the values of keys."""
+        if not compacted:
+            return self.records
+        last = self.last_of_key()
+        return [
+            record for record, offset in zip(self.records, self.offsets, strict=True)
+            if last[record.key] == offset and not record.is_tombstone
+        ]  # fmt: skip
 
     def drop(self, count: int) -> None:
         del self.records[:count]
@@ -66,6 +99,12 @@ class Topic:
     partitions: list[Partition]
     turn: int = 0
     timer: int = NEVER
+    lag: int = -1  # of a compacted topic
+    tombstone: int = 0
+
+    @property
+    def compacted(self) -> bool:
+        return self.lag >= 0
 
     def due(self, partition: Partition) -> int:
         if not self.retention_ms or not partition.records:
@@ -86,10 +125,11 @@ class Topic:
     def append(self, number: int, record: Record) -> list[int]:
         partition = self.partitions[number]
         place = [number, partition.after]
+        partition.offsets.append(partition.after)
         partition.records.append(record)
         while self.messages_max and len(partition.records) > self.messages_max:
             partition.drop(1)
-        while self.bytes_max and partition.size > self.bytes_max and len(partition.records) > 1:
+        while self.bytes_max and partition.size_of(False) > self.bytes_max and len(partition.records) > 1:
             partition.drop(1)
         if self.timer == NEVER:
             self.timer = self.due(partition)
@@ -105,6 +145,8 @@ def topic_of(state: State, args: dict[str, Any]) -> Topic:
 def create(state: State, args: dict[str, Any], now: int) -> Answer:
     if args["topic"] in state.topics:
         raise Refused("TOPIC_EXISTS")
+    if "type" not in args and ("lag_ms" in args or "tombstone_ms" in args):
+        args = args | {"type": "COMPACT"}
     count = args.get("num_partitions", 3)
     if not 1 <= count <= PARTITIONS_MAX:
         raise Refused("BAD_PARTITIONS")
@@ -112,13 +154,20 @@ def create(state: State, args: dict[str, Any], now: int) -> Answer:
     if args.get("type", "COMBINED") != "COMBINED" and given != LIMITS[args["type"]]:
         raise Refused("BAD_POLICY")
     age = args.get("retention_secs", 0 if given or "type" in args else 3600)
+    compacted = args.get("type") == "COMPACT"
+    if not compacted and ("lag_ms" in args or "tombstone_ms" in args):
+        raise Refused("BAD_POLICY")
     numbers = [args.get("max_messages", 0), args.get("max_bytes", 0), age]
     others = [args.get("replication_factor", 1), args.get("segment_bytes", 100 << 20)]
     if not all(0 <= number <= LIMIT_MAX for number in numbers + others):
         raise Refused("BAD_AMOUNT")
+    lag, tombstone = args.get("lag_ms", 60_000), args.get("tombstone_ms", 86_400_000)
+    if not all(0 <= each <= LIMIT_MAX for each in (lag, tombstone)):
+        raise Refused("BAD_AMOUNT")
     state.topics[args["topic"]] = Topic(
         numbers[0], numbers[1], age * 1000, args.get("routing") == "CRC32", now, others[0], others[1], now,
-        [Partition(created=now) for _ in range(count)],
+        [Partition(created=now) for _ in range(count)], lag=lag if compacted else -1,
+        tombstone=tombstone if compacted else 0,
     )  # fmt: skip
     return [count, others[0]], True
 
@@ -134,6 +183,8 @@ def grow(state: State, args: dict[str, Any], now: int) -> Answer:
 
 def publish(state: State, args: dict[str, Any], now: int) -> Answer:
     topic, key = topic_of(state, args), args.get("key")
+    if topic.compacted and not key:
+        raise Refused("KEY_WANTED")
     number = args.get("partition_id")
     if number is None:
         number = topic.routed(key)
@@ -147,6 +198,8 @@ def publish_many(state: State, args: dict[str, Any], now: int) -> Answer:
     topic = topic_of(state, args)
     if len(args["records"]) > BATCH_MAX:
         raise Refused("BATCH_TOO_LARGE")
+    if topic.compacted and not all(each["key"] for each in args["records"]):
+        raise Refused("KEY_WANTED")
     places = []
     for each in args["records"]:
         key = each["key"] or None
@@ -168,8 +221,8 @@ def list_names(state: State, args: dict[str, Any], now: int) -> Answer:
 def stats(state: State, args: dict[str, Any], now: int) -> Answer:
     topic = topic_of(state, args)
     partitions = [
-        [number, args["topic"], len(each.records), each.size, each.first, max(each.after - 1, 0),
-         (now - topic.passed) // 1000]
+        [number, args["topic"], len(each.counted(topic.compacted)), each.size_of(topic.compacted), each.first,
+         max(each.after - 1, 0), (now - topic.passed) // 1000]
         for number, each in enumerate(topic.partitions)
     ]  # fmt: skip
     return [
@@ -200,16 +253,20 @@ def load_topic(state: State, args: dict[str, Any], now: int) -> Answer:
     messages, size, age, _, routing, turn, created, replicas, segment = (args[f"word{i}"] for i in range(9))
     partitions = [Partition(each["first"], each["created"]) for each in args["partitions"]]
     state.topics[args["topic"]] = Topic(
-        messages, size, age, routing == 2, created, replicas, segment, now, partitions, turn
-    )
+        messages, size, age, routing == 2, created, replicas, segment, now, partitions, turn,
+        lag=args["lag_ms"] - 1, tombstone=args["tombstone_ms"],
+    )  # fmt: skip
     return OK, True
 
 
 def load_records(state: State, args: dict[str, Any], now: int) -> Answer:
     topic = topic_of(state, args)
-    topic.partitions[args["partition_id"]].records += [
-        Record(each["type"], each.get("key"), each["data"], each.get("headers", b""), each["time"], args["topic"])
-        for each in args["records"]
-    ]
+    partition = topic.partitions[args["partition_id"]]
+    for each in args["records"]:
+        partition.gaps += each["gap"]
+        partition.offsets.append(partition.after)
+        partition.records.append(
+            Record(each["type"], each.get("key"), each["data"], each.get("headers", b""), each["time"], args["topic"])
+        )
     topic.set_timer()
     return OK, True

@@ -57,7 +57,7 @@ def dump_room(words, octets, room, target, seq, now):
 def dump_events(words, octets, room, cursor, target, seq, now):
     """Write a frame with the events of a room from offset INSIDE on, about a megabyte; return its words."""
     name = words[room + NAME_SIZE]
-    i, first = events.seek(words, room, cursor[INSIDE])
+    i, first, _ = events.seek(words, room, cursor[INSIDE])
     first_i = i
     event = first
     count = 0

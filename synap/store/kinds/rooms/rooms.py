@@ -228,7 +228,7 @@ def consume(words, octets, tape, now, reply):
         set_scalar(words, reply, start)
         note_reader(words, octets, room, 0, tape)
         return EMPTY
-    i, event = events.seek(words, room, start)
+    i, event, _ = events.seek(words, room, start)
     first_i = i
     first = event
     count = size = 0

@@ -10,11 +10,15 @@ import numpy as np
 
 from synap.compiler.jit import kernel
 from synap.kernels.spans import move
+from synap.store.kinds.topics import compaction
 from synap.store.kinds.topics.partitions import (
     COUNT,
     KEY_SHIFT,
+    KEYS,
+    LAG_MS,
     PARTITIONS,
     SAVED,
+    TOMBSTONE_MS,
     TOPIC_WORDS,
     TYPE_MASK,
     partition_at,
@@ -36,13 +40,22 @@ def digest(words, octets, topic):
     h = text(octets, (topic + TOPIC_WORDS) * WORD, words[topic + NAME_SIZE])
     for i in range(SAVED):
         h = mix(h, words[topic + events.EVENTS_MAX + i])
+    if compaction.is_compacted(words, topic):
+        h = mix(mix(h, words[topic + LAG_MS]), words[topic + TOMBSTONE_MS])
     for partition in range(words[topic + COUNT]):
         log = partition_at(words, topic, partition)
         for i in range(events.SAVED):
             h = mix(h, words[log + events.EVENTS_MAX + i])
-        event = words[log + events.HEAD_AT]
+        event, offset = words[log + events.HEAD_AT], words[log + events.FIRST]
         i = np.int64(0)
         while event:
+            span = events.span_of(words, event)
+            if words[log + KEYS] and compaction.is_spent(words, octets, topic, log, event, offset):
+                offset += span
+                i, event = events.following(words, log, i, event)
+                continue
+            offset += span
+            h = mix(h, offset) if words[log + KEYS] else h
             h = mix(h, words[event + events.EVENT_TIME])
             size = words[event + events.EVENT_NAME_SIZE] + (words[event + events.EVENT_SIZE] >> MARK_BITS)
             h = mix(h, text(octets, (event + events.EVENT_HEAD) * WORD, size))
@@ -68,6 +81,8 @@ def dump_topic(words, octets, topic, target, seq, now):
         words[item + slots.TOPIC_LOAD_PARTITIONS_FIRST] = words[log + events.FIRST]
         words[item + slots.TOPIC_LOAD_PARTITIONS_CREATED] = words[log + events.CREATED]
         item += slots.TOPIC_LOAD_PARTITIONS_STRIDE
+    words[tape + slots.TOPIC_LOAD_LAG_MS] = words[topic + LAG_MS] + 1  # 0: not compacted
+    words[tape + slots.TOPIC_LOAD_TOMBSTONE_MS] = words[topic + TOMBSTONE_MS]
     move(octets, blob, (topic + TOPIC_WORDS) * WORD, name)
     return words_of(words, target)
 
@@ -77,14 +92,21 @@ def dump_records(words, octets, topic, cursor, target, seq, now):
     """Write a frame with records of the partition INSIDE from offset ENTRY on, about a megabyte; return its words."""
     name = words[topic + NAME_SIZE]
     log = partition_at(words, topic, cursor[INSIDE])
-    i, first = events.seek(words, log, cursor[ENTRY])
-    first_i = i
-    event = first
-    count = 0
+    i, event, offset = events.seek(words, log, cursor[ENTRY])
+    first_i, first, first_offset = i, event, offset
+    count = gap = 0
     total = name
     tape = target + frames.HEAD_WORDS
     item = slots.TOPIC_LOAD_RECORDS_SLOTS
     while event and total < PIECE_BYTES and count < PIECE_ITEMS:
+        if words[log + KEYS] and compaction.is_spent(words, octets, topic, log, event, offset):
+            gap += events.span_of(words, event)
+            offset += events.span_of(words, event)
+            i, event = events.following(words, log, i, event)
+            continue
+        offset += 1
+        words[tape + item + slots.TOPIC_LOAD_RECORDS_RECORDS_GAP] = gap
+        gap = 0
         sizes = words[event + events.EVENT_HEAD]
         type_size, key_size = sizes & TYPE_MASK, (sizes >> KEY_SHIFT) - 1
         set_absent(words, tape, item + slots.TOPIC_LOAD_RECORDS_RECORDS_KEY)
@@ -109,14 +131,19 @@ def dump_records(words, octets, topic, cursor, target, seq, now):
     blob = frames.head(words, target, codes.TOPIC_LOAD_RECORDS, 0, seq, now, item, total)
     move(octets, blob, (topic + TOPIC_WORDS) * WORD, name)
     blob += name
-    i = first_i
-    event = first
-    for _ in range(count):
+    after = offset - gap
+    i, event, offset = first_i, first, first_offset
+    while event and offset < after:
+        if words[log + KEYS] and compaction.is_spent(words, octets, topic, log, event, offset):
+            offset += events.span_of(words, event)
+            i, event = events.following(words, log, i, event)
+            continue
+        offset += 1
         size = words[event + events.EVENT_NAME_SIZE] - WORD + (words[event + events.EVENT_SIZE] >> MARK_BITS)
         move(octets, blob, (event + events.EVENT_HEAD + 1) * WORD, size)
         blob += size
         i, event = events.following(words, log, i, event)
-    cursor[ENTRY] += count
+    cursor[ENTRY] = after
     return words_of(words, target)
 
 
@@ -144,7 +171,9 @@ def free_some(words, octets, topic, budget):
     """Free chunks of a deleted topic; return what is left of the budget, more than 0 once only the record is left."""
     while words[topic + COUNT] and budget > 0:
         log = partition_at(words, topic, words[topic + COUNT] - 1)
-        budget = rings.free_some(words, log + events.CHUNKS, budget)
+        budget = compaction.free_keys(words, log, budget)
+        if budget > 0:
+            budget = rings.free_some(words, log + events.CHUNKS, budget)
         if budget > 0:
             words[topic + COUNT] -= 1
             budget -= 1

@@ -1,8 +1,9 @@
 """Topics as they are stored: partitions, each an event log, and the records in them.
 
     topic      limits of each partition, partitions, routing, place of round-robin, creation (ms), two numbers that are
-               only reported, block of partitions, time of the last retention pass, timer, kind, name
-    log        words LEFT, LAST and PLANNED: see `plan`
+               only reported, block of partitions, time of the last retention pass, whether and how it is compacted,
+               timer, kind, name
+    log        words LEFT, LAST and PLANNED: see `plan`; KEYS, LAST_TIME and SWEPT: see compaction.py
     record     an event whose name is: type size | key size + 1 << 32 (0: no key), type, key, headers
 
 All partitions of a topic lie in one block, so adding some copies their heads and no record. A record counts for the
@@ -14,12 +15,8 @@ from synap.kernels.murmur2 import murmur2
 from synap.kernels.spans import move
 from synap.store.memory import arena
 from synap.store.memory.kinds import TOPIC
-from synap.store.memory.layout import MARK_ARRAY, MARK_BITS, PRESENT, TOPICS, WORD
+from synap.store.memory.layout import PRESENT, TOPICS, WORD
 from synap.store.memory.tapes import (
-    add_mark,
-    add_nil,
-    add_number,
-    add_text,
     text_at,
     text_mark,
     text_size,
@@ -33,8 +30,6 @@ from synap.store.records.event_logs import (
     CHUNKS,
     CHUNKS_COUNT,
     EVENT_HEAD,
-    EVENT_NAME_SIZE,
-    EVENT_SIZE,
     EVENT_TIME,
     EVENTS_MAX,
     EXTRA,
@@ -47,9 +42,10 @@ from synap.store.records.timers import NEVER
 COUNT, ROUTING, NEXT, CREATED, REPLICAS, SEGMENT_BYTES = 4, 5, 6, 7, 8, 9
 SAVED = 9  # words from EVENTS_MAX on that a snapshot holds
 PARTITIONS, PASSED = 10, 11
+LAG_MS, TOMBSTONE_MS = 12, 13  # of a compacted topic; LAG_MS is -1 if it is none
 TOPIC_WORDS = 16
 LIMITS = 3  # from EVENTS_MAX on, as in a log
-LEFT, LAST, PLANNED = 10, 11, 12  # of a log
+LEFT, LAST, PLANNED, KEYS, LAST_TIME, SWEPT = 10, 11, 12, 13, 14, 15  # of a log
 
 ROUTED_BY_MURMUR2, ROUTED_BY_CRC32 = 1, 2
 KEY_SHIFT, TYPE_MASK = 32, (1 << 32) - 1
@@ -176,72 +172,22 @@ def set_timer(words, octets, topic):
 
 
 @kernel
-def measure(words, log, start, most, octets_most):
-    """Return (number, bytes) of the records from offset `start` on: at most `most`, and the first in any case.
-
-    More than one record is counted only while they do not exceed `octets_most` bytes.
-    """
-    count = size = 0
-    most = min(most, words[log + AFTER] - start)
-    if most <= 0:
-        return count, size
-    i, event = event_logs.seek(words, log, start)
-    while count < most:
-        more = words[event + EVENT_NAME_SIZE] + (words[event + EVENT_SIZE] >> MARK_BITS)
-        if count and size + more > octets_most:
-            break
-        size += more
-        count += 1
-        if count < most:
-            i, event = event_logs.following(words, log, i, event)
-    return count, size
-
-
-@kernel
-def put_records(words, log, partition, start, count, reply):
-    """Add `count` records from offset `start` on to the reply: an array each.
-
-    Partition, offset, type, key or nil, data, headers, time (ms), bytes that the record counts for.
-    """
-    if count == 0:
-        return
-    i, event = event_logs.seek(words, log, start)
-    for offset in range(start, start + count):
-        name_size = words[event + EVENT_NAME_SIZE]
-        size = words[event + EVENT_SIZE] >> MARK_BITS
-        sizes = words[event + EVENT_HEAD]
-        type_size, key_size = sizes & TYPE_MASK, (sizes >> KEY_SHIFT) - 1
-        at = (event + EVENT_HEAD + 1) * WORD
-        add_mark(words, reply, MARK_ARRAY, RECORD_ITEMS - 1)
-        add_number(words, reply, partition)
-        add_number(words, reply, offset)
-        add_text(words, reply, at, type_size, 0)
-        at += type_size
-        if key_size < 0:
-            add_nil(words, reply)
-            key_size = 0
-        else:
-            add_text(words, reply, at, key_size, 0)
-        at += key_size
-        headers_size = name_size - WORD - type_size - key_size
-        add_text(words, reply, at + headers_size, size, words[event + EVENT_SIZE] & 0xFF)
-        add_text(words, reply, at, headers_size, 0)
-        add_number(words, reply, words[event + EVENT_TIME])
-        add_number(words, reply, name_size + size + words[log + EXTRA])
-        if offset < start + count - 1:
-            i, event = event_logs.following(words, log, i, event)
+def key_of(words, event):
+    """Return (octet, size) of the key of a record; the size is -1 without one."""
+    sizes = words[event + EVENT_HEAD]
+    return (event + EVENT_HEAD + 1) * WORD + (sizes & TYPE_MASK), (sizes >> KEY_SHIFT) - 1
 
 
 @kernel
 def offset_at(words, log, time):
-    """Return the offset of the first record of this time (ms) or a later one; the next offset if there is none.
+    """Return the first offset of this time (ms) or a later one; the next offset if there is none.
 
-    Times do not fall from record to record, so it is found by bisecting the offsets.
+    Times do not fall from record to record, so it is found by bisecting the offsets. A gap has the time of its end.
     """
     low, high = words[log + FIRST], words[log + AFTER]
     while low < high:
         middle = (low + high) >> 1
-        _, event = event_logs.seek(words, log, middle)
+        _, event, _ = event_logs.seek(words, log, middle)
         if words[event + EVENT_TIME] < time:
             low = middle + 1
         else:

@@ -1,14 +1,12 @@
 """Rows of topics that read: one partition, several partitions, and offsets by time."""
 
 from synap.compiler.jit import kernel
+from synap.store.kinds.topics.compaction import measure, offset_at, put_records
 from synap.store.kinds.topics.partitions import (
     COUNT,
     RECORD_ITEMS,
-    measure,
-    offset_at,
     open_topic,
     partition_at,
-    put_records,
 )
 from synap.store.memory.layout import EMPTY, FULL, ITEM, MARK_ARRAY, SECOND_NUMBER, WAIT
 from synap.store.memory.refusals import NO_SUCH_TOPIC, OFFSET_GONE, PARTITION_MISSING, POSITIVE_COUNT
@@ -48,16 +46,16 @@ def consume(words, octets, tape, now, reply):
         set_scalar(words, reply, words[log + FIRST])
         words[reply + SECOND_NUMBER] = words[log + AFTER]
         return OFFSET_GONE
-    count, size = measure(words, log, start, most, BATCH_BYTES)
+    count, size, after = measure(words, octets, topic, log, start, most, BATCH_BYTES)
     if not fits(words, 1 + RECORD_ITEMS * count, size):
         return FULL
     if count == 0 and waits and start >= words[log + AFTER]:
         return WAIT
-    set_scalar(words, reply, start + count)
+    set_scalar(words, reply, after)
     if count == 0:
         return EMPTY
     add_mark(words, reply, MARK_ARRAY, count)
-    put_records(words, log, partition, start, count, reply)
+    put_records(words, octets, topic, log, partition, start, count, reply)
     return ITEM
 
 
@@ -103,12 +101,12 @@ def read(words, octets, tape, now, reply):
             set_scalar(words, reply, partition)
             return PARTITION_MISSING
         log = partition_at(words, topic, partition)
-        count, more = measure(words, log, start, most, part_bytes)
+        count, more, _ = measure(words, octets, topic, log, start, most, part_bytes)
         total += count
         size += more
         if not fits(words, 1 + RECORD_ITEMS * total, size):
             return FULL
-        put_records(words, log, partition, start, count, reply)
+        put_records(words, octets, topic, log, partition, start, count, reply)
     if total == 0:
         if words[tape + slots.TOPIC_READ_HAS_WAIT] and most:
             return WAIT
@@ -136,7 +134,7 @@ def offsets(words, octets, tape, now, reply):
         log = partition_at(words, topic, i)
         offset = words[log + FIRST]
         if words[tape + slots.TOPIC_OFFSETS_HAS_TIMESTAMP]:
-            offset = offset_at(words, log, words[tape + slots.TOPIC_OFFSETS_TIMESTAMP_MS])
+            offset = offset_at(words, octets, topic, log, words[tape + slots.TOPIC_OFFSETS_TIMESTAMP_MS])
         add_mark(words, reply, MARK_ARRAY, OFFSETS_ITEMS - 1)
         add_number(words, reply, i)
         add_number(words, reply, offset)

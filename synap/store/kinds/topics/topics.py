@@ -6,10 +6,12 @@ once for each partition, the age limit a little later (a 64th of it, a minute at
 
 from synap.compiler.jit import inlined, kernel
 from synap.ranges import BATCH_MAX, PARTITIONS_MAX, ROOM_LIMIT_MAX
-from synap.store.kinds.topics import partitions
+from synap.store.kinds.topics import compaction, partitions
 from synap.store.kinds.topics.partitions import (
     COUNT,
     CREATED,
+    KEYS,
+    LAG_MS,
     NEXT,
     PASSED,
     REPLICAS,
@@ -17,6 +19,7 @@ from synap.store.kinds.topics.partitions import (
     ROUTING,
     SAVED,
     SEGMENT_BYTES,
+    TOMBSTONE_MS,
     TOPIC_WORDS,
     append,
     open_topic,
@@ -43,6 +46,7 @@ from synap.store.memory.refusals import (
     BAD_PARTITIONS,
     BAD_POLICY,
     BATCH_TOO_LARGE,
+    KEY_WANTED,
     NO_SUCH_TOPIC,
     OUT_OF_MEMORY,
     PARTITION_MISSING,
@@ -75,8 +79,9 @@ from synap.store.records.named_records import NAME_SIZE
 from synap.store.records.timers import NEVER
 from synap.store.slots import topics as slots
 
-BY_TIME, BY_SIZE, BY_NUMBER, COMBINED, WITHOUT_END = range(1, 6)  # the retention policies, as the row numbers them
+BY_TIME, BY_SIZE, BY_NUMBER, COMBINED, WITHOUT_END, COMPACTED = range(1, 7)  # policies, as the row numbers them
 RETENTION_SECS = 3600  # of a topic that is created without a policy
+LAG_MS_DEFAULT, TOMBSTONE_MS_DEFAULT = 60_000, 86_400_000
 PARTITIONS_DEFAULT, REPLICAS_DEFAULT, SEGMENT_DEFAULT = 3, 1, 100 << 20
 PLACE_ITEMS, FIRST_PLACE = 3, 6  # items of a record's place with its mark; word of the first partition in the reply
 CREATED_NAMES, STATS_NAMES = 2, 8  # names in the replies of create and stats
@@ -91,6 +96,8 @@ def given_or(words, tape, given, value, default):
 @kernel
 def policy_fits(policy, has_time, has_size, has_number):
     """Return True if a retention policy has the limits that are given; 0: no policy is named."""
+    if policy == COMPACTED:
+        return not has_time and not has_size and not has_number
     if policy == BY_TIME:
         return has_time and not has_size and not has_number
     if policy == BY_SIZE:
@@ -114,7 +121,10 @@ def create(words, octets, tape, now, reply):
     has_time, has_size = words[tape + slots.TOPIC_CREATE_HAS_RETENTION], words[tape + slots.TOPIC_CREATE_HAS_MAXBYTES]
     has_number = words[tape + slots.TOPIC_CREATE_HAS_MAXMESSAGES]
     policy = words[tape + slots.TOPIC_CREATE_TYPE]
-    if not policy_fits(policy, has_time, has_size, has_number):
+    has_lag, has_tombstone = words[tape + slots.TOPIC_CREATE_HAS_LAG], words[tape + slots.TOPIC_CREATE_HAS_TOMBSTONE]
+    if policy == 0 and (has_lag or has_tombstone):
+        policy = COMPACTED
+    if not policy_fits(policy, has_time, has_size, has_number) or (policy != COMPACTED and (has_lag or has_tombstone)):
         return BAD_POLICY
     age = words[tape + slots.TOPIC_CREATE_RETENTION_SECS]
     if policy == 0 and not has_time and not has_size and not has_number:
@@ -128,8 +138,15 @@ def create(words, octets, tape, now, reply):
     )
     if min(age, size, number, replicas, segment) < 0 or max(age, size, number, replicas, segment) > ROOM_LIMIT_MAX:
         return BAD_AMOUNT
+    lag = given_or(words, tape, slots.TOPIC_CREATE_HAS_LAG, slots.TOPIC_CREATE_LAG_MS, LAG_MS_DEFAULT)
+    tombstone = given_or(
+        words, tape, slots.TOPIC_CREATE_HAS_TOMBSTONE, slots.TOPIC_CREATE_TOMBSTONE_MS, TOMBSTONE_MS_DEFAULT
+    )
+    if min(lag, tombstone) < 0 or max(lag, tombstone) > ROOM_LIMIT_MAX:
+        return BAD_AMOUNT
     name_size = text_size(words, tape, slots.TOPIC_CREATE_TOPIC)
-    if limits.lacks(words, (count * LOG_WORDS + TOPIC_WORDS + 1) * WORD + name_size):
+    per_partition = LOG_WORDS + (compaction.KEYS_MADE if policy == COMPACTED else 0)
+    if limits.lacks(words, (count * per_partition + TOPIC_WORDS + 1) * WORD + name_size):
         return OUT_OF_MEMORY
     topic = named_records.make(words, octets, TOPIC, TOPICS, TOPIC_WORDS, h, tape, slots.TOPIC_CREATE_TOPIC)
     if topic == 0:
@@ -142,7 +159,9 @@ def create(words, octets, tape, now, reply):
     words[topic + REPLICAS] = replicas
     words[topic + SEGMENT_BYTES] = segment
     words[topic + PASSED] = now
-    if not partitions.add_partitions(words, octets, topic, count, now):
+    words[topic + LAG_MS] = lag if policy == COMPACTED else -1
+    words[topic + TOMBSTONE_MS] = tombstone if policy == COMPACTED else 0
+    if not compaction.add_partitions(words, octets, topic, count, now):
         return BROKEN
     keyspace.touched(words, octets, h)
     set_scalar(words, reply, 0)
@@ -164,9 +183,10 @@ def grow(words, octets, tape, now, reply):
     set_scalar(words, reply, count)
     if count == words[topic + COUNT]:
         return NUMBER
-    if limits.lacks(words, count * LOG_WORDS * WORD):
+    per_partition = LOG_WORDS + (compaction.KEYS_MADE if compaction.is_compacted(words, topic) else 0)
+    if limits.lacks(words, count * per_partition * WORD):
         return OUT_OF_MEMORY
-    if not partitions.add_partitions(words, octets, topic, count, now):
+    if not compaction.add_partitions(words, octets, topic, count, now):
         return BROKEN
     keyspace.touched(words, octets, h)
     return NUMBER | CHANGED
@@ -194,6 +214,11 @@ def add_one(words, octets, topic, partition, tape, type_slot, key_slot, data_slo
     log = partition_at(words, topic, partition)
     if not append(words, octets, log, tape, type_slot, key_slot, data_slot, headers_slot, now):
         return False
+    if words[log + KEYS]:
+        if not compaction.note(words, octets, log, words[log + AFTER] - 1):
+            return False
+        compaction.sweep(words, octets, topic, log)
+        return True
     event_logs.trim(words, log)
     if words[topic + named_records.TIMER]:
         return True
@@ -210,6 +235,8 @@ def publish(words, octets, tape, now, reply):
     if topic == 0:
         return NO_SUCH_TOPIC
     key = slots.TOPIC_PUBLISH_KEY
+    if compaction.is_compacted(words, topic) and text_size(words, tape, key) == 0:
+        return KEY_WANTED
     if words[tape + slots.TOPIC_PUBLISH_HAS_PARTITION]:
         partition = words[tape + slots.TOPIC_PUBLISH_PARTITION_ID]
         if not 0 <= partition < words[topic + COUNT]:
@@ -250,11 +277,14 @@ def publish_many(words, octets, tape, now, reply):
     key, data = first + slots.TOPIC_PUBLISH_MANY_RECORDS_KEY, first + slots.TOPIC_PUBLISH_MANY_RECORDS_DATA
     stride = slots.TOPIC_PUBLISH_MANY_RECORDS_STRIDE
     partitions.begin_plan(words, topic)
-    turn, needed = words[topic + NEXT], 0
+    turn, needed, compacted = words[topic + NEXT], 0, compaction.is_compacted(words, topic)
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_ARRAY, count)
     for i in range(count):
         at, size = text_at(words, tape, key + i * stride), text_size(words, tape, key + i * stride)
+        keys_size = size
+        if size == 0 and compacted:
+            return KEY_WANTED
         if size:
             partition = partitions.routed(words, octets, topic, at, size)
         else:
@@ -265,6 +295,7 @@ def publish_many(words, octets, tape, now, reply):
         add_number(words, reply, 0)
         size += text_size(words, tape, event_type) + text_size(words, tape, data + i * stride)
         needed += partitions.plan(words, partition_at(words, topic, partition), size)
+        needed += compaction.KEY_TAKES + (keys_size + 7 >> 3) if compacted else 0
     if limits.lacks(words, needed * WORD):
         return OUT_OF_MEMORY
     words[topic + NEXT] = turn
@@ -311,7 +342,7 @@ def stats(words, octets, tape, now, reply):
         add_field(words, reply, STATS_NAMES, i)
         add_mark(words, reply, MARK_NAME, STATS_NAMES + 1)
         add_text(words, reply, name, name_size, 0)
-        add_field(words, reply, STATS_NAMES + 2, words[log + AFTER] - words[log + FIRST])
+        add_field(words, reply, STATS_NAMES + 2, compaction.count_of(words, log))
         add_field(words, reply, STATS_NAMES + 3, words[log + BYTES])
         add_field(words, reply, STATS_NAMES + 4, words[log + FIRST])
         add_field(words, reply, STATS_NAMES + 5, max(words[log + AFTER] - 1, 0))
@@ -353,7 +384,9 @@ def load_topic(words, octets, tape, now, reply):
         words[topic + EVENTS_MAX + i] = words[tape + slots.TOPIC_LOAD_WORD0 + i]
     words[topic + COUNT] = 0
     words[topic + PASSED] = now
-    if not partitions.add_partitions(words, octets, topic, words[tape + slots.TOPIC_LOAD_PARTITIONS], now):
+    words[topic + LAG_MS] = words[tape + slots.TOPIC_LOAD_LAG_MS] - 1  # a snapshot without compaction has 0
+    words[topic + TOMBSTONE_MS] = words[tape + slots.TOPIC_LOAD_TOMBSTONE_MS]
+    if not compaction.add_partitions(words, octets, topic, words[tape + slots.TOPIC_LOAD_PARTITIONS], now):
         return BROKEN
     item = tape + first_item(words, tape, slots.TOPIC_LOAD_PARTITIONS)
     for i in range(words[topic + COUNT]):
@@ -367,7 +400,8 @@ def load_topic(words, octets, tape, now, reply):
 
 @kernel
 def load_records(words, octets, tape, now, reply):
-    """Load records of one partition from a snapshot, in order: type, key, data, headers and time of each."""
+    """Load records of one partition from a snapshot, in order: type, key, data, headers and time of each, and
+    how many offsets before it compaction has removed."""
     _, topic = open_topic(words, octets, tape, slots.TOPIC_LOAD_RECORDS_TOPIC)
     if topic == 0:
         return NO_SUCH_TOPIC
@@ -377,7 +411,12 @@ def load_records(words, octets, tape, now, reply):
         event_type, key = item + slots.TOPIC_LOAD_RECORDS_RECORDS_TYPE, item + slots.TOPIC_LOAD_RECORDS_RECORDS_KEY
         data, headers = item + slots.TOPIC_LOAD_RECORDS_RECORDS_DATA, item + slots.TOPIC_LOAD_RECORDS_RECORDS_HEADERS
         time = words[tape + item + slots.TOPIC_LOAD_RECORDS_RECORDS_TIME]
+        gap = words[tape + item + slots.TOPIC_LOAD_RECORDS_RECORDS_GAP]
+        if gap and not event_logs.append_gap(words, log, gap, time):
+            return BROKEN
         if not append(words, octets, log, tape, event_type, key, data, headers, time):
+            return BROKEN
+        if words[log + KEYS] and not compaction.note(words, octets, log, words[log + AFTER] - 1):
             return BROKEN
         item += slots.TOPIC_LOAD_RECORDS_RECORDS_STRIDE
     return DONE | CHANGED if partitions.set_timer(words, octets, topic) else BROKEN
