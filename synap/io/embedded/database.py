@@ -308,16 +308,17 @@ class Database(Methods, ArrayMethods, SketchMethods):
 
     def _commit(self) -> None:
         """Write changes to the log before the call returns, and sync it if the call's durability asks for that; else
-        request a sync, unless the mode is `never`."""
+        request a sync, unless the mode is `never`. Then serve those who wait for changes."""
         if self._engine.numbers[layout.LOG_COUNT]:
             self._node.flush()
         log = self._node.log
-        if log is None or log.synced_seq == log.written_seq or log.failed is not None:
-            return
-        if self._strict:
-            log.sync()
-        elif self._node.fsync_mode != "never" and self._syncs is not None:
-            self._syncs.want()
+        if log is not None and log.synced_seq != log.written_seq and log.failed is None:
+            if self._strict:
+                log.sync()
+            elif self._node.fsync_mode != "never" and self._syncs is not None:
+                self._syncs.want()
+        if self._engine.changes.waiting_count:
+            self._engine.changes.serve()
 
     def _sync_failed(self, failure: LogFailed) -> None:
         """Refuse writes after a failed sync, unless a snapshot has made the log writable. Called in the sync thread."""
