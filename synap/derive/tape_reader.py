@@ -57,7 +57,7 @@ _placed: dict[int, tuple[tuple[Argument, ...], list[tuple[Argument, int]], int]]
 
 
 def _places(args: tuple[Argument, ...]) -> tuple[tuple[Argument, ...], list[tuple[Argument, int]], int]:
-    """Return the slot of each of some arguments behind each other. What was found is kept: `slots` walks the grammar."""
+    """Return the slots of arguments behind each other. What was found is kept, since `slots` walks the grammar."""
     found = _placed.get(id(args))
     if found is None:
         pairs, at = [], 0

@@ -90,6 +90,22 @@ def frames_of(payload: memoryview, seq: int) -> Iterator[Frame]:
         at += size
 
 
+def checked_frames(payload: bytes) -> tuple[int, int]:
+    """Return (first seq, number) of frames that stand behind each other. Raise ValueError if they are cut, or if a seq
+    is missing."""
+    at, count, first = 0, 0, 0
+    while at < len(payload):
+        size, seq = 0, 0
+        if len(payload) - at >= HEAD.size:
+            head, seq, _, _, _ = HEAD.unpack_from(payload, at)
+            size = head & 0xFFFFFFFF
+        first = first or seq
+        if size < HEAD.size or size % 8 or at + size > len(payload) or seq != first + count:
+            raise ValueError(f"frames: wanted whole frames of seqs that follow each other, found others at byte {at}")
+        at, count = at + size, count + 1
+    return first, count
+
+
 @dataclass(frozen=True)
 class Asked:
     """What a reader wants: at most `limit` changes, of these families, of keys and names that match a glob; the values

@@ -37,7 +37,7 @@ class Reading:
         self.over: Callable[[], bool] = lambda: False
 
     def step(self, now: int, known: dict[Any, Found] | None = None) -> bool:
-        """Look for changes; return True if there is something to answer. `known` has what others have found."""
+        """Look for changes; return True if there are some, or a refusal. `known` has what others have found."""
         self.looked = True
         asked, begun = self.asked, self.found.next
         if known is not None and (same := known.get((asked, begun))) is not None:
@@ -56,7 +56,9 @@ class Reading:
         """Read groups until there are enough changes, none is left, or LOOK_NS are over."""
         changes, ticks, found = self._engine.host.changes, self._engine.diagnostics.ticks, self.found
         assert changes is not None
-        begun, until = found.next, ticks() + LOOK_NS
+        if found.next > self._engine.seq + 1:
+            raise Fault("CHANGES_AHEAD", seq=found.next, next=self._engine.seq + 1)
+        until = ticks() + LOOK_NS
         while found.next <= changes.last and ticks() < until and found.count < self.asked.limit:
             pieces = changes.read(found.next, self.asked.bytes_max if self.asked.raw else READ_BYTES)
             if not pieces:
@@ -67,7 +69,7 @@ class Reading:
             for _, _, payload in pieces:
                 if not self._take(payload, now):
                     break
-        return found.next > begun
+        return found.count > 0
 
     def _take(self, payload: memoryview, now: int) -> bool:
         """Take the changes of a group; return False if there are enough. A transaction is taken whole."""

@@ -42,6 +42,7 @@ class Changes:
     @property
     def waiting_count(self) -> int:
         """The number of readers that wait for changes."""
+        self._waiting = [reading for reading in self._waiting if not reading.over()]
         return len(self._waiting)
 
     def read(self, caller: Caller, reading: "Reading", wait_ms: int | None, now: int) -> Value | Pending:
@@ -54,8 +55,10 @@ class Changes:
         rests = self.later is not None and engine.diagnostics.ticks() < self._due and place <= changes.last
         if not rests:
             done = reading.step(now)
-            while not done and self.later is None and reading.found.next <= changes.last:
-                done = reading.step(now)
+            if self.later is None:  # nobody would look again
+                while not done and reading.found.next == place <= changes.last:
+                    done = reading.step(now)
+                done = done or reading.found.next > place
             if done or wait_ms is None:
                 return reading.answer()
         rest_ms = (self._due - engine.diagnostics.ticks()) // 1_000_000 + 1
@@ -65,11 +68,18 @@ class Changes:
             parked = caller.parked
             assert parked is not None
             reading.end, reading.over = end, lambda: parked.over
-            self._waiting.append(reading)
-            if place <= changes.last:
-                self.look()
+            self.wait(reading)
 
         return Pending(reading.answer, deadline, begin)
+
+    def wait(self, reading: "Reading") -> None:
+        """Call `end` of a reading once there are changes for it."""
+        changes = self._engine.host.changes
+        assert changes is not None
+        changes.follow()
+        self._waiting.append(reading)
+        if reading.found.next <= changes.last:
+            self.look()
 
     def look(self) -> None:
         """Serve who waits, now or a little later: there are new changes."""

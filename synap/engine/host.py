@@ -94,7 +94,7 @@ class ChangeSource(Protocol):
 
     def read(self, seq: int, most: int) -> list[tuple[int, int, memoryview]]:
         """Return groups (first seq, number of frames, frames) from the one with `seq` on, until they have `most` bytes;
-        none if there is nothing yet, or nothing was found yet. Raise Fault CHANGES_GONE or CHANGES_AHEAD."""
+        none if there is nothing yet, or nothing was found yet. Raise Fault CHANGES_GONE."""
 
     def place(self, name: str, seq: int | None) -> int:
         """Move a named feed to `seq`, or return where it is; make it if it is new. Raise Fault TOO_MANY_FEEDS."""

@@ -139,7 +139,10 @@ def fault_response(fault: Fault) -> Response:
     """Return a response with the fault's status and its error object."""
     if fault.row.http == 200:  # pub/sub, whose clients read the body
         return json_response(200, {"error": fault.json_text()})
-    return json_response(fault.row.http, {"error": fault.json_text(), "code": fault.row.http})
+    body: dict[str, Any] = {"error": fault.json_text(), "code": fault.row.http}
+    if fault.row.http == 410:  # of a change feed: where it can begin
+        body |= {"first": fault.words["first"], "next": fault.words["next"]}
+    return json_response(fault.row.http, body)
 
 
 def two_values(name: str, place: str) -> Fault:

@@ -107,14 +107,16 @@ class ChangeLog:
                     self._kept_bytes -= len(self._kept.popleft()[2])
         self._node.engine.changes.look()
 
+    def applied(self, frames: memoryview, first: int, count: int) -> None:
+        """Note changes that were made from the frames of another node; this one has no log."""
+        self.written(frames, first, count)
+
     def read(self, seq: int, most: int) -> list[Piece]:
         """Return groups from the one with `seq` on, until they have `most` bytes; see `LogReader.read`.
 
-        Raise Fault CHANGES_GONE or CHANGES_AHEAD.
+        Raise Fault CHANGES_GONE.
         """
         last = self.last
-        if seq > last + 1:
-            raise Fault("CHANGES_AHEAD", seq=seq, next=last + 1)
         kept = self._kept
         if kept and seq >= kept[0][0]:
             return self._of_memory(seq, last, most)
