@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from synap.call import Value
+from synap.call import Shared, Value
 from synap.engine.change_frames import Asked, frames_of, spelled
 from synap.engine.engine import Engine
 from synap.faults import Fault
@@ -21,8 +21,9 @@ class Found:
 
     next: int
     changes: list[dict[str, Any]]
-    frames: list[bytes]
+    frames: list[memoryview]
     count: int = 0
+    answer: Shared | None = None  # for all who get this
 
 
 class Reading:
@@ -90,7 +91,7 @@ class Reading:
             at = 0
             if first < found.next:
                 at = next(frame.at for frame in frames_of(payload, found.next))
-            found.frames.append(bytes(payload[at:]))
+            found.frames.append(payload[at:])
             found.count += first + count - found.next
             found.next = first + count
 
@@ -103,6 +104,8 @@ class Reading:
             return self.fault
         changes, found = engine.host.changes, self.found
         assert changes is not None
+        if found.answer is not None:
+            return found.answer
         reply: dict[str, Any] = {"first": changes.first, "next": found.next, "last": changes.last}
         if asked.raw:
             reply["count"], reply["frames"] = found.count, asked.as_bytes(b"".join(found.frames))
@@ -110,4 +113,5 @@ class Reading:
             if asked.values:
                 reply["values_at"] = engine.seq
             reply["changes"] = found.changes
-        return reply
+        found.answer = Shared(reply)
+        return found.answer
