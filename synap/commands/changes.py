@@ -5,7 +5,7 @@ from synap.command import Command, Example
 from synap.ranges import CHANGES_BYTES_MAX, CHANGES_MAX
 from synap.reply import ANY, BOOLEAN, INTEGER, OCTETS, TEXT, Array, Either, Map, Record, or_nil
 from synap.routes import Delete, Get
-from synap.traits import ADMIN, NOT_IN_MULTI, NOT_IN_SCRIPTS, WAITS
+from synap.traits import ADMIN, NOT_IN_SCRIPTS, WAITS
 
 _CHANGE = Record({
     "seq": INTEGER, "time": INTEGER, "database": INTEGER, "call": TEXT, "keys": Array(ANY), "name": or_nil(ANY),
@@ -16,8 +16,7 @@ _FEED = Record({"name": TEXT, "next": INTEGER, "lag": INTEGER, "lost": Either(BO
 _WHERE: tuple[Argument, ...] = (
     Token("FROM", Int("from", least=1, strict=True)), Token("WAIT", Timeout("wait")), Token("FEED", Text("feed")),
 )  # fmt: skip
-_TRAITS = WAITS | ADMIN | NOT_IN_MULTI | NOT_IN_SCRIPTS
-_SET = Example("SET k v", "OK")
+_TRAITS = WAITS | ADMIN | NOT_IN_SCRIPTS
 
 ROWS = [
     Command(

@@ -5,7 +5,7 @@
                                   '-- groups of frames (host.changes) -> Frames -> one dictionary for each change
 
 Readers cost the writers little: a turn that writes only sees whether somebody waits. All who wait are served together,
-at most every 2 ms, and while there is much to do every 8 ms and for a tenth of the time (a quarter for several readers) goes to them.
+at most every 2 ms; while there is much to do every 8 ms, and for a tenth of the time, or a quarter for several readers.
 What one of them has had read is given to the others who ask for the same. A reader who asks without waiting is put off
 in the same way. Nothing is kept for a reader who does not ask.
 """
@@ -113,6 +113,7 @@ class Changes:
         took = ticks() - begun
         busy = seq - self._served_seq > BUSY
         self._served_seq = seq
-        self._due = begun + took + (max(BUSY_REST_NS, took * (SHARE_ONE if served < 2 else SHARE_ALL)) if busy else REST_NS)
+        rest = max(BUSY_REST_NS, took * (SHARE_ONE if served < 2 else SHARE_ALL)) if busy else REST_NS
+        self._due = begun + took + rest
         if self.later is not None and any(reading.found.next <= engine.seq for reading in self._waiting):
             self.look()  # what waits for a sync, or was not found in time

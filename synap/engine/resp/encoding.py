@@ -4,7 +4,6 @@
 from synap.call import Members, Pushes, Value
 from synap.faults import Fault
 
-
 LONG = 1024
 """Bytes from which on a text is not copied before the whole reply is put together."""
 
