@@ -103,12 +103,13 @@ class LogReader:
         """Return the groups of one segment from the one with the seq `wanted` on."""
         name, mark = log_name(start), self._header(start).mark
         seq, offset = self._mark_before(start, wanted)
-        walk_end = offset + WALK_BYTES
+        end, walk_end = self._disk.size(name), offset + WALK_BYTES
         found: list[Piece] = []
         size, need = 0, min(most, READ_BYTES) + HEADER_BYTES
-        while size < most and seq <= last and (found or offset < walk_end):
-            data = memoryview(self._disk.read(name, offset, need))
-            at, asked, need = 0, need, READ_BYTES
+        while size < most and seq <= last and offset < (end if found else min(end, walk_end)):
+            asked = min(need, end - offset)
+            data = memoryview(self._disk.read(name, offset, asked))
+            at, need = 0, READ_BYTES
             while len(data) - at >= HEADER_BYTES and size < most and seq <= last:
                 lead, crc, _, length, first, count, flags, _, _, _ = GROUP.unpack_from(data, at)
                 if lead != mark or first != seq:
@@ -128,8 +129,8 @@ class LogReader:
                     size += length
                 at, seq = stop, seq + count
             offset += at
-            if len(data) < asked:
-                break  # the end of what is written
+            if not at and (len(data) < asked or offset + asked == end):
+                break  # a group that is cut off, or the file became shorter while it was read
         self._keep(start, seq, offset)
         return found
 

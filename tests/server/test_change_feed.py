@@ -158,8 +158,11 @@ def test_values_are_those_at_the_time_of_reading(node: Server) -> None:
 
 def test_filters(node: Server) -> None:
     with node.resp() as client:
-        for words in (["SET", "user:1", 1], ["HSET", "user:2", "f", "v"], ["SET", "other", 1],
-                      ["QUEUE.CREATE", "user:q", "10", "30", "3", "5"], ["MSET", "x", 1, "user:3", 2], ["FLUSHALL"], ["STREAM.CREATE", "r"]):  # fmt: skip
+        for words in (
+            ["SET", "user:1", 1], ["HSET", "user:2", "f", "v"], ["SET", "other", 1],
+            ["QUEUE.CREATE", "user:q", 10, 30, 3, 5], ["MSET", "x", 1, "user:3", 2], ["FLUSHALL"],
+            ["STREAM.CREATE", "r"],
+        ):  # fmt: skip
             assert not isinstance(client.ask(*words), Refusal), words
 
     def check(query: str) -> None:
@@ -348,7 +351,7 @@ def test_frames_in_json(node: Server) -> None:
     with node.resp() as client:
         client.ask("SET", "a", 1)
         client.ask("SET", "b", 1)
-    status, found = node.http("GET", "/changes/frames?from=1")
+    _, found = node.http("GET", "/changes/frames?from=1")
     with synap.open() as mirror:
         assert mirror.apply_frames(base64.b64decode(found["frames"])) == found["count"] == 2
         assert mirror.get("b") == b"1"
