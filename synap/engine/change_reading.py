@@ -24,6 +24,12 @@ class Found:
     frames: list[memoryview]
     count: int = 0
     answer: Shared | None = None  # for all who get this
+    message: bytes = b""  # the same as a message of a WebSocket
+
+    def spelled_as(self, spell: Callable[[], bytes]) -> bytes:
+        """Return the message for all who get this; the first one spells it."""
+        self.message = self.message or spell()
+        return self.message
 
 
 class Reading:
@@ -43,7 +49,7 @@ class Reading:
         asked, begun = self.asked, self.found.next
         if known is not None and (same := known.get((asked, begun))) is not None:
             self.found = same
-            return True
+            return same.count > 0
         try:
             done = self._look(now)
         except Fault as fault:

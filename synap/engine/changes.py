@@ -78,8 +78,14 @@ class Changes:
         assert changes is not None
         changes.follow()
         self._waiting.append(reading)
-        if reading.found.next <= changes.last:
+        if not self._nothing_for(reading):
             self.look()
+
+    def _nothing_for(self, reading: "Reading") -> bool:
+        """Return whether there is nothing to look for: no newer change, and no refusal."""
+        changes = self._engine.host.changes
+        assert changes is not None
+        return changes.last < reading.found.next <= self._engine.seq + 1
 
     def look(self) -> None:
         """Serve who waits, now or a little later: there are new changes."""
@@ -104,7 +110,7 @@ class Changes:
         for reading in waiting:
             if reading.over():
                 continue
-            if reading.found.next > changes.last or not reading.step(now, known):
+            if self._nothing_for(reading) or not reading.step(now, known):
                 self._waiting.append(reading)
                 continue
             served += 1

@@ -35,7 +35,7 @@ def test_changes_of_every_kind_make_the_same_data(db: synap.Database) -> None:  
     db.group_join("g", member="m")
     db.pfadd("p", "x")
     db.setbit("b", 9, 1)
-    db.geoadd("places", (13.3, 38.1, "Palermo"))
+    db.geoadd("places", [(13.3, 38.1, "Palermo")])
     with synap.open() as mirror:
         last = 0
         for frames in db.change_frames(1, **SOON):

@@ -17,6 +17,7 @@ from synap.traits import NOT_IN_MULTI, RUNS_SCRIPT
 from tests.cases import check_all
 from tests.naive.store import State
 from tests.server.clients import Resp, Server, eventually
+from tests.server.socket_clients import heard, opened, told
 from tests.strategies import Strategies
 from tests.support import Refusal
 
@@ -373,3 +374,33 @@ def test_a_node_without_a_log(serve: Any, tmp_path: Path) -> None:
         assert str(client.ask("CHANGES", "FROM", 1)).startswith("CHANGESGONE")
         (change,) = named(client.ask("CHANGES", "FROM", 2))["changes"]
         assert named(change)["keys"] == [b"b"]
+
+
+def test_a_websocket(node: Server) -> None:
+    with node.resp() as client:
+        client.ask("SET", "a", 1)
+        with opened(node, "/changes/ws?from=1&values=TRUE&feed=f") as one, opened(node, "/changes/ws") as other:
+            assert heard(one) == {"type": "connected", "from": 1} and heard(other) == {"type": "connected", "from": 2}
+            found = heard(one)
+            assert found["type"] == "changes" and found["next"] == 2 and found["changes"][0]["values"] == ["1"]
+            client.ask("SET", "b", 2)
+            assert heard(one)["changes"][0]["keys"] == heard(other)["changes"][0]["keys"] == ["b"]
+            told(one, command="done", seq=3)
+            eventually(lambda: named(client.ask("CHANGES.FEEDS")[0])["next"] == 3)
+            for wrong in ({"command": "done", "seq": 9}, {"command": "what"}, {"command": "done"}):
+                told(one, **wrong)
+                assert heard(one)["type"] == "error"
+            told(other, command="done", seq=1)
+            assert "a feed to move" in heard(other)["error"]
+            client.ask_all(*[["SET", f"k{i}", i] for i in range(2000)])
+            seen: list[int] = []
+            while len(seen) < 2000:
+                seen += [change["seq"] for change in heard(other)["changes"]]
+            assert seen == list(range(3, 2003))
+    refusals = {"from=9999": "there is no change", "values=maybe": "a boolean", "family=x": "no family"}
+    for query, reason in refusals.items():
+        with opened(node, f"/changes/ws?{query}") as refused:
+            messages = [heard(refused)]
+            while messages[-1]["type"] != "error":
+                messages.append(heard(refused))
+            assert reason in messages[-1]["error"]

@@ -9,7 +9,7 @@ from synap.engine.change_reading import Reading
 from synap.engine.engine import Engine, Handler
 from synap.engine.host import ChangeSource
 from synap.faults import Fault
-from synap.ranges import CHANGES_MAX
+from synap.ranges import CHANGES_BYTES_MAX, CHANGES_MAX
 
 LIMIT, FRAMES_BYTES = 100, 1 << 20
 NAME_MAX = 200
@@ -49,9 +49,16 @@ def asked_for(engine: Engine, surface: Surface, args: dict[str, Any]) -> Asked:
         raise Fault("UNKNOWN_FAMILY", name=name)
     pattern = args.get("match", b"")
     return Asked(
-        surface, args.get("limit", LIMIT), families, pattern, "values" in args,
+        surface, _most(args, "limit", LIMIT, CHANGES_MAX), families, pattern, "values" in args,
         glob=glob_of(pattern) if pattern else None,
     )  # fmt: skip
+
+
+def _most(args: dict[str, Any], name: str, default: int, most: int) -> int:
+    """Return a number that may be left out. Raise Fault above its range."""
+    if args.get(name, 1) > most:
+        raise Fault("NOT_AN_INTEGER")
+    return int(args.get(name, default))
 
 
 def _wait_ms(args: dict[str, Any]) -> int | None:
@@ -66,7 +73,8 @@ def read(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Valu
 
 def frames(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value | Pending:
     """Return changes as the frames of the log."""
-    asked = Asked(caller.surface, CHANGES_MAX, raw=True, bytes_max=args.get("bytes", FRAMES_BYTES))
+    size = _most(args, "bytes", FRAMES_BYTES, CHANGES_BYTES_MAX)
+    asked = Asked(caller.surface, CHANGES_MAX, raw=True, bytes_max=size)
     return engine.changes.read(caller, Reading(engine, asked, begin(engine, args)), _wait_ms(args), now)
 
 

@@ -23,6 +23,11 @@ class Change(TypedDict, total=False):
     values: list[Any]  # of the keys at the time of reading, where asked for
 
 
+def _wait(wait_s: float | None) -> dict[str, float]:
+    """Return the field of a call that waits for so many seconds; 0 is for ever there."""
+    return {} if wait_s == 0 else {"wait": wait_s or 0}
+
+
 class ChangeMethods(Calls):
     """The methods that read changes, and make them again elsewhere."""
 
@@ -37,7 +42,8 @@ class ChangeMethods(Calls):
         values    with the present values of their keys
         feed      the name of a feed: without `from_seq` it goes on where it was. It has processed a change once the
                   next request of this iterator, or of another one, begins behind it
-        wait_s    the iterator ends when there was none for so many seconds; by default it waits for ever
+        wait_s    the iterator ends when there was none for so many seconds (0: it does not wait); by default it waits
+                  for ever
 
         Raises Fault CHANGES_GONE if the log does not go back to `from_seq`.
         """
@@ -48,10 +54,9 @@ class ChangeMethods(Calls):
         return self._changes(from_seq, words, wait_s)
 
     def _changes(self, place: int | None, words: dict[str, Any], wait_s: float | None) -> Iterator[Change]:
-        wait = 0 if wait_s is None else wait_s
         while True:
             where = {} if place is None else {"from": place}
-            found = self._call_waiting("changes.read", limit=BATCH, wait=wait, **where, **words)
+            found = self._call_waiting("changes.read", limit=BATCH, **_wait(wait_s), **where, **words)
             yield from found["changes"]
             if found["next"] == place and wait_s is not None:
                 return
@@ -62,9 +67,8 @@ class ChangeMethods(Calls):
 
         `apply_frames` of another database makes the same changes. `wait_s` is as for `changes`.
         """
-        wait = 0 if wait_s is None else wait_s
         while True:
-            found = self._call_waiting("changes.frames", **{"from": from_seq}, wait=wait)
+            found = self._call_waiting("changes.frames", **{"from": from_seq}, **_wait(wait_s))
             if found["frames"]:
                 yield found["frames"]
             elif wait_s is not None:
