@@ -5,8 +5,8 @@
 
 redis-benchmark writes as in P2: SET at depth 16 from 50 clients, with the log on. Beside it nobody reads, one reader
 does, or ten do; all of them read every change. The peer of each row is the same server without readers, in turn with
-the others. The readers are processes of their own on the core of redis-benchmark; they drop what they read, so that little
-of what is lost is theirs. The rows of server CPU show what the server itself spends.
+the others. The readers are processes of their own on the core of redis-benchmark; they drop what they read, so
+that little of what is lost is theirs. The rows of server CPU show what the server itself spends.
 
 A reader asks for changes again as soon as it has some (`CHANGES.FRAMES .. WAIT`). The delay is the time from the
 change, as its frame has it in whole ms, until the reader has read the reply: of the oldest change in each reply.
