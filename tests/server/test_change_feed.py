@@ -236,12 +236,12 @@ def test_a_change_is_seen_when_it_is_safe(serve: Any, mode: str) -> None:
     acked: list[int] = []
 
     def write() -> None:
-        with node.resp() as client:
-            try:
+        try:
+            with node.resp() as client:
                 while True:
                     acked.append(client.ask("INCR", "n"))
-            except OSError:
-                return
+        except OSError:
+            return
 
     writer = threading.Thread(target=write)
     writer.start()

@@ -252,7 +252,9 @@ class Database(Methods, ArrayMethods, SketchMethods):
         """Make the changes in `frames`, as `change_frames` of another database gives them; return the last seq.
 
         This database must be in memory only, and have all changes before these and no others: a new one for those from
-        seq 1 on. Frames are trusted, as the files of a directory are. Raises ValueError if they do not continue it.
+        seq 1 on. From then on it makes no change of its own: writes are refused (READ_ONLY), and keys are removed when
+        the other database has removed them. Frames are trusted, as the files of a directory are. Raises ValueError if
+        they do not continue it.
         """
         with self._lock:
             self._check_open()
@@ -263,6 +265,7 @@ class Database(Methods, ArrayMethods, SketchMethods):
             if count and first != engine.seq + 1:
                 raise ValueError(f"frames: wanted those from seq {engine.seq + 1} on, found {first}")
             if count:
+                engine.numbers[layout.REFUSE] |= layout.GUARD_READ_ONLY
                 engine.frames.replay(frames, 1)
                 self._node.changes.applied(memoryview(frames), first, count)
             return engine.seq
