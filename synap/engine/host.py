@@ -76,6 +76,36 @@ class Snapshots(Protocol):
         """Write a snapshot before returning. Raises OSError if it cannot be written."""
 
 
+class ChangeSource(Protocol):
+    """The changes of a node for those who read them, and its named feeds. `feeds`: name -> the next seq it wants."""
+
+    feeds: dict[str, int]
+
+    @property
+    def first(self) -> int:
+        """The first seq that can be read."""
+
+    @property
+    def last(self) -> int:
+        """The seq of the last change that replies may report."""
+
+    def follow(self) -> None:
+        """Note that somebody reads changes."""
+
+    def read(self, seq: int, most: int) -> list[tuple[int, int, memoryview]]:
+        """Return groups (first seq, number of frames, frames) from the one with `seq` on, until they have `most` bytes;
+        none if there is nothing yet, or nothing was found yet. Raise Fault CHANGES_GONE."""
+
+    def place(self, name: str, seq: int | None) -> int:
+        """Move a named feed to `seq`, or return where it is; make it if it is new. Raise Fault TOO_MANY_FEEDS."""
+
+    def drop(self, name: str) -> bool:
+        """Remove a named feed; return False if there is none."""
+
+    def report(self) -> dict[str, Any]:
+        """Return the figures of INFO's section on changes."""
+
+
 class Client(Protocol):
     """A client as CLIENT LIST shows it: a Session, or an HTTP or WebSocket connection."""
 
@@ -200,7 +230,7 @@ class Host:
     call_later        calls a function after some seconds
     stop              stops the server; None without a server
     durability        tells what is safe
-    log, snapshots, connections, transactions   None without a node, a disk, a server
+    log, changes, snapshots, connections, transactions   None without a node, a disk, a server
     """
 
     version: str = ""
@@ -224,6 +254,7 @@ class Host:
     stop: Callable[[], object] | None = None
     durability: Durability = field(default_factory=NoDurability)
     log: Log | None = None
+    changes: ChangeSource | None = None
     snapshots: Snapshots | None = None
     connections: Connections | None = None
     transactions: ClientTransactions | None = None

@@ -10,6 +10,7 @@ Messages leave at the end of the turn, after the changes that they may report ar
 exception in an endpoint closes only its own socket.
 """
 
+from synap.io.websocket.endpoints.changes import change_route
 from synap.io.websocket.endpoints.endpoint import MARK, Endpoint, EndpointFactory, Parameters, Route, Routes, Sender
 from synap.io.websocket.endpoints.keys import key_route
 from synap.io.websocket.endpoints.queues import queue_route
@@ -23,5 +24,6 @@ ROUTES: dict[str, Route] = {
     "/stream/{room}/ws/{subscriber_id}": room_route,
     "/pubsub/ws": topic_route,
     "/kv/ws": key_route,
+    "/changes/ws": change_route,
 }
 """Route of each path with `{names}`. Every path has the segment `ws`."""
