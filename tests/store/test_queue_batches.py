@@ -27,7 +27,7 @@ def test_the_space_of_a_lane_is_no_limit(store: type[Bench]) -> None:
     """As many messages as are asked for come in one reply, up to 8 MiB, whatever stands before it in a pipeline."""
     house = House(store)
     client = house.client()
-    client.ask("QUEUE.CREATE q 10000 30000 3 5", *[["QUEUE.PUBLISH", "q", b"x" * 2000]] * 6000)
+    client.ask("QUEUE.CREATE q 10000 30000 3 5", *[["QUEUE.PUBLISH", "q", b"x" * 2000]] * 7000)
     replies = client.ask(*["QUEUE.MCONSUME q c 500"] * 4, "QUEUE.MCONSUME q c 5000 WAIT 5")
     assert [len(reply) for reply in replies] == [500, 500, 500, 500, (8 << 20) // (2000 + 36 + 57)]
     house.flush()
