@@ -71,6 +71,9 @@ TABLE: tuple[Setting, ...] = (
             "pings off."),
     Setting("server.websocket_compression", Switch(), True, "Compress WebSocket messages for clients that offer "
             "permessage-deflate."),
+    Setting("server.event_stream_ping_s", Whole(0, 86_400, "seconds"), 15, "Time without an event after which the "
+            "server sends a comment on an event stream, so that it finds out whether the client is still there. 0 "
+            "turns comments off."),
     Setting("resp.enabled", Switch(), True, "Accept connections of Redis clients."),
     Setting("resp.host", _HOSTS, ("127.0.0.1",), "Addresses on which the RESP listener accepts connections; :: means "
             "all addresses of this machine, IPv4 and IPv6."),

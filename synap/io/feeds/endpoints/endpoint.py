@@ -1,4 +1,4 @@
-"""The base class of all endpoints of WebSockets, and the table of paths that lead to them."""
+"""The base class of all endpoints of WebSockets and event streams, and the table of paths that lead to them."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -11,7 +11,7 @@ from synap.derive.documents import document
 from synap.engine.callers import Caller
 from synap.faults import Fault
 from synap.proto.http import Request, Response
-from synap.proto.rest import Tree, json_response, query_pairs, two_values
+from synap.proto.rest import Found, Tree, json_response, query_pairs, two_values
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
@@ -21,7 +21,7 @@ Parameters: TypeAlias = dict[str, str]
 
 
 class Sender(Protocol):
-    """The part of a WebSocket connection that an endpoint may use."""
+    """The part of a WebSocket or event stream that an endpoint may use."""
 
     server: "Server"
     caller: Caller
@@ -30,8 +30,16 @@ class Sender(Protocol):
     def full(self) -> bool:
         """True if so much output waits that the endpoint should send nothing until `drained`."""
 
-    def send_text(self, data: bytes) -> None:
-        """Send a text message in UTF-8; once the socket is closing, send nothing."""
+    def send_text(self, data: bytes, kind: str = "message", place: str = "") -> None:
+        """Send a message in UTF-8; once the connection is closing, send nothing.
+
+        Event streams name an event by its `kind`, unless it is an ordinary message, and give it the id `place`: a
+        stream that is opened later with this `last_event_id` goes on behind the message.
+        """
+
+    def fail(self, fault: Fault, data: bytes, code: int) -> None:
+        """Send the message `data`, which says why the feed ends, and close with this code. An event stream whose
+        endpoint begins is refused with the status of the fault instead."""
 
     def drain_soon(self) -> None:
         """Schedule the endpoint's `drained`."""
@@ -41,11 +49,15 @@ class Sender(Protocol):
         only; return what it returns."""
 
     def close(self, code: int, reason: str) -> None:
-        """Send a Close frame behind earlier messages; messages received later are ignored."""
+        """Close behind earlier messages, with a Close frame or an event `error` if there is a reason; messages
+        received later are ignored."""
 
 
 class Endpoint:
-    """The application side of one open WebSocket. `writes`: messages of the client may lead to writes."""
+    """The application side of one open WebSocket or event stream.
+
+    `writes`: messages of the client may lead to writes. Over an event stream a client sends none.
+    """
 
     writes = False
 
@@ -79,9 +91,18 @@ class Endpoint:
     def received(self, text: bytes) -> None:
         """Handle one whole text message in UTF-8; `refuse` answers what is not understood."""
 
+    def say(self, kind: str, **more: Any) -> None:
+        """Send a message of this type with these members."""
+        self.connection.send_text(_encode({"type": kind, **more}), kind)
+
+    def fail(self, fault: Fault, code: int) -> None:
+        """Send an error message and close with this code: nothing more can be sent."""
+        self.over = True
+        self.connection.fail(fault, _encode({"type": "error", "error": fault.json_text()}), code)
+
     def refuse(self, error: str, **more: Any) -> None:
         """Send an error message; the socket stays open."""
-        self.connection.send_text(_encode({"type": "error", "error": error, **more}))
+        self.say("error", error=error, **more)
 
     def received_binary(self) -> None:
         """Refuse a binary message: no endpoint accepts one."""
@@ -110,8 +131,6 @@ EndpointFactory: TypeAlias = Callable[[Sender, Parameters], Endpoint]
 Route: TypeAlias = "Callable[[Server, Request, Parameters], EndpointFactory | Response]"
 
 DIGITS_MAX = 18
-MARK = b"/ws"
-"""Part of every WebSocket path: a path without it is not looked up, so other requests cost one short search."""
 
 
 def unknown_command(command: Any, wanted: str) -> Fault:
@@ -131,23 +150,21 @@ def whole_number(parameters: Parameters, name: str) -> Response | None:
 
 
 class Routes:
-    """The table of paths as a tree, built once for each server."""
+    """A table of paths as a tree, built once for each server.
 
-    def __init__(self, routes: dict[str, Route]) -> None:
+    `mark` is part of each of these paths: one without it is not looked up, so other requests cost one short search.
+    """
+
+    def __init__(self, mark: bytes, routes: dict[str, Route]) -> None:
+        self.mark = mark
         self._tree = Tree()
         for path, route in routes.items():
-            assert MARK in path.encode(), path
+            assert mark in path.encode(), path
             self._tree.add(path, "GET", (route, [part[1:-1] for part in path.split("/") if part.startswith("{")]))
 
     def find(self, request: Request) -> tuple[Route, Parameters] | None:
         """Return route and parameters of a path, or None. Raises Fault for a parameter with two values."""
-        if MARK not in request.path:
-            return None
-        try:
-            segments = [unquote_to_bytes(part).decode() for part in request.path[1:].split(b"/")]
-        except UnicodeDecodeError:
-            return None
-        methods, found = self._tree.find(segments, "GET")
+        methods, found = self._lookup(request)
         if methods is None:
             return None
         route, names = methods["GET"]
@@ -156,3 +173,16 @@ class Routes:
             if parameters.setdefault(name, value) != value:
                 raise two_values(name, "path")
         return route, parameters
+
+    def leads(self, request: Request) -> bool:
+        """Return whether the path of a request is one of the table."""
+        return self._lookup(request)[0] is not None
+
+    def _lookup(self, request: Request) -> Found:
+        if self.mark not in request.path:
+            return None, []
+        try:
+            segments = [unquote_to_bytes(part).decode() for part in request.path[1:].split(b"/")]
+        except UnicodeDecodeError:
+            return None, []
+        return self._tree.find(segments, "GET")

@@ -1,4 +1,5 @@
 """`/pubsub/ws?topics=a.*,b`: messages published from now on to topics that match one of the patterns.
+`/pubsub/sse?topics=a.*,b` and `/pubsub/{topic}/sse` are event streams of the same messages.
 
     server    {"type": "connected", "subscriber_id", "topics", "subscription_count"}
               {"type": "message", "message_id", "topic", "payload": any JSON, "metadata": {} or null, "timestamp": s}
@@ -20,7 +21,7 @@ import msgspec
 
 from synap.engine.subscribers import Mailbox
 from synap.faults import Fault
-from synap.io.websocket.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command
+from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command
 from synap.proto.http import Request, Response
 from synap.proto.streamable import Envelope
 
@@ -38,18 +39,22 @@ class PubSubEndpoint(Endpoint):
     parameter = "topics"
     writes = True  # a message may be `publish`, which a pause of writes holds back
 
+    @property
+    def topics(self) -> list[str]:
+        """The topics and patterns that are subscribed first."""
+        return asked(self.parameters, self.parameter)
+
     def begin(self) -> None:
         self.pubsub = self.connection.server.engine.pubsub
-        topics = asked(self.parameters, self.parameter)
+        topics = self.topics
         wake = partial(self.connection.protected, self.wake)
         try:
             self._admit("pubsub.subscribe")
             self.box = box = self._join([topic.encode() for topic in topics], wake)
         except Fault as fault:
-            self.connection.send_text(_encode({"error": fault.json_text()}))
-            self.connection.close(POLICY, "")
+            self.connection.fail(fault, _encode({"error": fault.json_text()}), POLICY)
             return
-        self._say("connected", subscriber_id=box.name, **{self.parameter: topics}, subscription_count=len(box))
+        self.say("connected", subscriber_id=box.name, **{self.parameter: topics}, subscription_count=len(box))
 
     def _join(self, topics: list[bytes], wake: Callable[[], None]) -> Mailbox:
         return self.pubsub.join(topics, self.now, wake)
@@ -63,7 +68,7 @@ class PubSubEndpoint(Endpoint):
             self.connection.close(POLICY, "messages were published faster than they were read")
             return
         if box.lost and not self.connection.full:
-            self._say("gap", lost=box.lost)
+            self.say("gap", lost=box.lost)
             box.lost = 0
         while box.waiting and not self.connection.full:
             message = box.take()
@@ -80,7 +85,7 @@ class PubSubEndpoint(Endpoint):
         try:
             self._carry_out(command, frame)
         except Fault as fault:
-            self._say("error", error=fault.json_text())
+            self.say("error", error=fault.json_text())
 
     def _carry_out(self, command: Any, frame: dict[str, Any]) -> None:
         if command not in ("subscribe", "unsubscribe", "publish"):
@@ -104,7 +109,7 @@ class PubSubEndpoint(Endpoint):
         self._admit("pubsub.subscribe" if more else "pubsub.unsubscribe")
         self._alter(box, more, [topic.encode("utf-8", "replace") for topic in topics])
         kind = "subscribed" if more else "unsubscribed"
-        self._say(kind, **{self.parameter: topics}, subscription_count=len(box))
+        self.say(kind, **{self.parameter: topics}, subscription_count=len(box))
 
     def _alter(self, box: Mailbox, more: bool, texts: list[bytes]) -> None:
         if more:
@@ -122,12 +127,9 @@ class PubSubEndpoint(Endpoint):
         connection = self.connection
         reply = connection.server.web.envelopes.run(connection.caller, Envelope("pubsub.publish", "-", fields))
         if reply.error is not None:
-            self._say("error", error=reply.error)
+            self.say("error", error=reply.error)
         elif frame.get("reply") is True:
-            self._say("published", **reply.payload)
-
-    def _say(self, kind: str, **more: Any) -> None:
-        self.connection.send_text(_encode({"type": kind, **more}))
+            self.say("published", **reply.payload)
 
 
 def asked(parameters: Parameters, name: str = "topics") -> list[str]:
@@ -135,8 +137,21 @@ def asked(parameters: Parameters, name: str = "topics") -> list[str]:
     return [topic for topic in parameters.get(name, "").split(",") if topic.strip()]
 
 
-def topic_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
+class ChannelEndpoint(PubSubEndpoint):
+    """The messages of one topic, or of the topics that match one pattern, which the path names."""
+
+    @property
+    def topics(self) -> list[str]:
+        return [self.parameters["topic"]]
+
+
+def pubsub_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
     """Return the endpoint for topics; refuse a query without topics."""
     if not asked(parameters):
         return Response(400, b"Missing 'topics' query parameter\n", b"text/plain; charset=utf-8")
     return PubSubEndpoint
+
+
+def channel_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
+    """Return the endpoint for the topic or pattern in the path."""
+    return ChannelEndpoint

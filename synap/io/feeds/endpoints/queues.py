@@ -28,7 +28,7 @@ from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
 from synap.engine.waiters import Feed
 from synap.faults import Fault
-from synap.io.websocket.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command, whole_number
+from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command, whole_number
 from synap.proto.http import Request, Response
 from synap.proto.rest import status_fault
 from synap.store.memory import codes, kinds, layout
@@ -54,7 +54,7 @@ class QueueEndpoint(Endpoint):
         self.form = json_form(self.row.reply)
         self.deadline_form = json_form(engine.catalogue.by_code[codes.QUEUE_RENEW].reply)
         self.asking = call_of(self.row, queue=self.queue, consumer_id=self.consumer)
-        self.connection.send_text(_encode({"type": "connected", "queue": self.queue, "consumer_id": self.consumer}))
+        self.say("connected", queue=self.queue, consumer_id=self.consumer)
         feed = Feed(kinds.QUEUE, self.queue.encode(), partial(self.connection.protected, self.take))
         engine.attend(feed)
         self.feed = feed
@@ -73,7 +73,7 @@ class QueueEndpoint(Endpoint):
         outcome = engine.call_unasked(self.connection.caller, self.asking, now)
         if outcome.what != layout.ITEM:
             if outcome.failed:
-                self._fail(outcome)
+                self.fail(status_fault(outcome.status, {"queue": self.queue}, 0), 1011)
             return False
         found = plain(outcome.status, self.row, engine.numbers, engine.bytes)
         engine.free_deferred()
@@ -152,12 +152,6 @@ class QueueEndpoint(Endpoint):
                 break
             del self.leases[first]  # the lease has ended; a message acknowledged elsewhere is removed here, too
         return not self.prefetch or len(self.leases) < self.prefetch
-
-    def _fail(self, outcome: Outcome) -> None:
-        self.over = True
-        fault = status_fault(outcome.status, {"queue": self.queue}, 0)
-        self.connection.send_text(_encode({"type": "error", "error": fault.json_text()}))
-        self.connection.close(1011, "")
 
 
 def queue_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
