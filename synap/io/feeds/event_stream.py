@@ -40,6 +40,7 @@ class EventStream(FeedConnection):
     """An open event stream."""
 
     feed = "event_stream"
+    resumes = True
 
     def __init__(self, before: "HttpConnection", request: Request) -> None:
         super().__init__(before, request)

@@ -34,6 +34,7 @@ class FeedConnection(Connection, asyncio.Protocol):
     """A connection with an endpoint: its output, and the calls of the endpoint."""
 
     transport: asyncio.Transport
+    resumes = False  # are the places of messages used?
     bytes_while_waiting = 0  # for CLIENT LIST, as of an HTTP connection
     reads_on = False  # input leads to short replies only; larger output was requested earlier
 
@@ -85,14 +86,16 @@ class FeedConnection(Connection, asyncio.Protocol):
     def send_text(self, data: bytes, kind: str = "message", place: str = "") -> None:
         """Send a message in UTF-8; once the connection is closing, send nothing.
 
-        A peer with more than `limits.feed_output_bytes_max` of unread output is dropped.
+        A peer with more than `limits.feed_output_bytes_max` of unread output is dropped; one message alone may be
+        larger.
         """
         if self.life is LOST or not self.sends:
             return
-        self._send(self.framed(data, kind, place))
         if self.unsent + self.transport.get_write_buffer_size() > self.output_max:
             log.info("%s: %s does not read its messages, connection closed", self.feed, self.address)
             self.drop()
+            return
+        self._send(self.framed(data, kind, place))
 
     def drop(self) -> None:
         """Close the connection at once."""

@@ -19,12 +19,14 @@ from synap.io.feeds.endpoints.keys import key_route
 from synap.io.feeds.endpoints.pubsub import channel_route, pubsub_route
 from synap.io.feeds.endpoints.queues import queue_route
 from synap.io.feeds.endpoints.rooms import room_route
+from synap.io.feeds.endpoints.topics import topic_route
 
 __all__ = ["ROUTES", "STREAMS", "Endpoint", "EndpointFactory", "Parameters", "Route", "Routes", "Sender"]
 
 ROUTES: dict[str, Route] = {
     "/queue/{name}/ws/{consumer_id}": queue_route,
     "/stream/{room}/ws/{subscriber_id}": room_route,
+    "/topics/{topic}/ws": topic_route,
     "/pubsub/ws": pubsub_route,
     "/kv/ws": key_route,
 }
@@ -32,6 +34,7 @@ ROUTES: dict[str, Route] = {
 
 STREAMS: dict[str, Route] = {
     "/stream/{room}/sse": room_route,
+    "/topics/{topic}/sse": topic_route,
     "/pubsub/sse": pubsub_route,
     "/pubsub/{topic}/sse": channel_route,
     "/kv/sse": key_route,

@@ -6,12 +6,17 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from synap.command import Command
 from synap.derive.conversions import wrong
 from synap.derive.documents import document
+from synap.derive.packed_calls import call_of
+from synap.derive.replies import plain
 from synap.engine.callers import Caller
+from synap.engine.outcomes import Outcome
 from synap.faults import Fault
 from synap.proto.http import Request, Response
-from synap.proto.rest import Found, Tree, json_response, query_pairs, two_values
+from synap.proto.rest import Found, Tree, json_response, query_pairs, status_fault, two_values
+from synap.store.memory.layout import FORM_JSON, REPLY, SECOND_NUMBER
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
@@ -25,6 +30,10 @@ class Sender(Protocol):
 
     server: "Server"
     caller: Caller
+
+    @property
+    def resumes(self) -> bool:
+        """True if the connection uses the places of messages: an event stream does."""
 
     @property
     def full(self) -> bool:
@@ -85,6 +94,31 @@ class Endpoint:
         if server.engine.numbers[server.log_count]:
             server.turn.schedule()
 
+    def ask(self, row: Command, **fields: Any) -> tuple[Outcome, Any]:
+        """Make a call that the client has asked for when it opened the feed; return the outcome and the value of its
+        reply, None if it was refused."""
+        engine = self.connection.server.engine
+        outcome = engine.call_unasked(self.connection.caller, call_of(row, **fields), self.now)
+        value = None if outcome.failed else plain(outcome.status, row, engine.numbers, engine.bytes)
+        engine.free_deferred()
+        return outcome, value
+
+    def run(self, caller: Caller, code: int, **fields: Any) -> tuple[Outcome, Any]:
+        """Make a call outside of another client's call, and serve those who wait for its change; return what `ask`
+        returns."""
+        now, engine = self.now, self.connection.server.engine
+        row = engine.catalogue.by_code[code]
+        outcome: Outcome = engine.call(caller, call_of(row, **fields), now)
+        value = None if outcome.failed else plain(outcome.status, row, engine.numbers, engine.bytes)
+        engine.settle(now)
+        self.written()
+        return outcome, value
+
+    def fault_of(self, outcome: Outcome, **fields: Any) -> Fault:
+        """Return the Fault of a refused call, before the next call is made."""
+        numbers = self.connection.server.engine.numbers
+        return status_fault(outcome.status, fields, *numbers[REPLY : REPLY + 3 : SECOND_NUMBER])
+
     def begin(self) -> None:
         """Send the welcome; called when the socket is open."""
 
@@ -138,6 +172,23 @@ def unknown_command(command: Any, wanted: str) -> Fault:
     if isinstance(command, str):
         return Fault("WRONG_FIELD", field="command", wanted=wanted, found=repr(command[:40]))
     return wrong("command", wanted, command)
+
+
+def document_of(octets: bytes, form: int) -> Any:
+    """Return stored data as JSON: stored JSON unchanged, text as a string, other bytes as an array of numbers."""
+    if form == FORM_JSON:
+        return msgspec.Raw(octets)
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return list(octets)
+
+
+def number_of(name: str, text: str) -> int:
+    """Return the whole number that the parameter `name` has. Raise Fault for anything else."""
+    if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX:
+        return int(text)
+    raise Fault("WRONG_FIELD", field=name, wanted="a whole number of at least 0", found=repr(text[:40]))
 
 
 def whole_number(parameters: Parameters, name: str) -> Response | None:

@@ -24,8 +24,6 @@ from synap.derive.conversions import to_flag, wrong
 from synap.derive.packed_calls import call_of
 from synap.derive.replies import plain
 from synap.derive.reply_forms import json_form
-from synap.engine.callers import Caller
-from synap.engine.outcomes import Outcome
 from synap.engine.waiters import Feed
 from synap.faults import Fault
 from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command, whole_number
@@ -123,27 +121,17 @@ class QueueEndpoint(Endpoint):
         if self.connection.server.phase == "stopping":
             return  # a stop is no failed delivery, and the log may have ended: the leases go on until their deadlines
         for name, deadline in self.leases.items():
-            self._run(self.engine.own, codes.QUEUE_RELEASE, name, deadline=deadline)
+            self.run(self.engine.own, codes.QUEUE_RELEASE, queue=self.queue, message_id=name, deadline=deadline)
         self.leases.clear()
 
     def _on_held(self, code: int, name: str, **more: Any) -> tuple[str, Any]:
         """Make a call on a message that this consumer holds; return why that is refused, or an empty text, and the
         value of the reply."""
-        outcome, value = self._run(self.connection.caller, code, name, consumer_id=self.consumer, **more)
+        caller, consumer = self.connection.caller, self.consumer
+        outcome, value = self.run(caller, code, queue=self.queue, message_id=name, consumer_id=consumer, **more)
         if not outcome.failed:
             return "", value
         return status_fault(outcome.status, {"queue": self.queue, "message_id": name}, 0).json_text(), None
-
-    def _run(self, caller: Caller, code: int, name: str, **more: Any) -> tuple[Outcome, Any]:
-        """Make a call on one message of the queue, with these arguments besides; return the outcome and the value of
-        its reply."""
-        now, engine = self.now, self.engine
-        row = engine.catalogue.by_code[code]
-        outcome: Outcome = engine.call(caller, call_of(row, queue=self.queue, message_id=name, **more), now)
-        value = None if outcome.failed else plain(outcome.status, row, engine.numbers, engine.bytes)
-        engine.settle(now)
-        self.written()
-        return outcome, value
 
     def _wants_more(self, now: int) -> bool:
         while self.leases:

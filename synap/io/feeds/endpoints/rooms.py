@@ -13,19 +13,15 @@ with `last_event_id` the events behind this offset are sent, whatever `from_offs
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from synap.derive.packed_calls import call_of
-from synap.derive.replies import plain
 from synap.derive.reply_forms import as_text
 from synap.engine.waiters import Feed
-from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, whole_number
+from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, document_of, whole_number
 from synap.proto.http import Request, Response
-from synap.proto.rest import status_fault
 from synap.store.memory import codes, kinds, layout
-from synap.store.memory.layout import FORM_JSON
 from synap.store.memory.refusals import OFFSET_GONE, ROOM_MISSING
 
 if TYPE_CHECKING:
@@ -48,6 +44,7 @@ class RoomEndpoint(Endpoint):
         self.offset = int(asked) if asked is not None else -1  # the next event to send; -1: the earliest
         if seen:
             self.offset = int(seen) + 1
+        self.at_once = AT_ONCE
         self.reader = self.parameters.get("subscriber_id", "sse")
         self.say("connected", room=self.room, subscriber_id=self.reader, from_offset=max(self.offset, 0))
         feed = Feed(kinds.ROOM, self.room.encode(), partial(self.connection.protected, self.take))
@@ -74,42 +71,32 @@ class RoomEndpoint(Endpoint):
         """Send the next events; return False if there are none or the output is full."""
         if self.over or self.connection.full or self.drain_after_pause(False):
             return False
-        engine = self.engine
-        call = call_of(
+        outcome, events = self.ask(
             self.consume, room=self.room, subscriber_id=self.reader,
-            from_offset=self.offset if self.offset >= 0 else None, limit=AT_ONCE,
+            from_offset=self.offset if self.offset >= 0 else None, limit=self.at_once,
         )  # fmt: skip
-        outcome = engine.call_unasked(self.connection.caller, call, now)
-        number = int(engine.numbers[layout.REPLY])
+        number = int(self.engine.numbers[layout.REPLY])
         if outcome.what == OFFSET_GONE:
             self.say("gap", requested=self.offset, earliest=number)
             self.offset = number
             return True
         if outcome.failed:
-            fault = status_fault(outcome.status, {"room": self.room}, 0)
+            fault = self.fault_of(outcome, room=self.room)
             self.fail(fault, 1000 if outcome.what == ROOM_MISSING else 1011)
             return False
         if outcome.what != layout.ITEM:
             return False
-        events = plain(outcome.status, outcome.row, engine.numbers, engine.bytes)
-        engine.free_deferred()
-        self.offset = number
         for offset, event, data, time in events:
+            if self.connection.full:
+                self.at_once = max(self.at_once // 2, 1)  # what was not sent is read again
+                return False
+            self.offset = offset + 1
             self.connection.send_text(_encode({
-                "type": "event", "offset": offset, "event": as_text(event[0]), "data": _document(*data),
+                "type": "event", "offset": offset, "event": as_text(event[0]), "data": document_of(*data),
                 "timestamp": time // 1000,
             }), place=str(offset))  # fmt: skip
+        self.at_once = min(2 * self.at_once, AT_ONCE)
         return True
-
-
-def _document(octets: bytes, form: int) -> Any:
-    """Return an event's data as JSON: stored JSON unchanged, text as a string, other bytes as an array of numbers."""
-    if form == FORM_JSON:
-        return msgspec.Raw(octets)
-    try:
-        return octets.decode()
-    except UnicodeDecodeError:
-        return list(octets)
 
 
 def room_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:

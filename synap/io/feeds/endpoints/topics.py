@@ -1,0 +1,226 @@
+"""`/topics/{topic}/ws` and `/topics/{topic}/sse`: the records of a topic's partitions, then new ones.
+
+    ?partitions=0,2               these partitions; by default all, also those that are added later
+    ?from=earliest                from the earliest record on (the default); `latest`: new ones only; `0:17,2:5`: from
+                                  offset 17 of partition 0 and 5 of partition 2 on, and the earliest of others
+    ?group=g&member=m             (WebSocket) the connection is a member of a consumer group: see members.py
+
+    server    {"type": "connected", "topic", "partitions": [..]}
+              {"type": "record", "partition_id", "offset", "event_type", "key": text or null, "data": any JSON,
+               "metadata", "timestamp": s}
+              {"type": "gap", "partition_id", "requested", "earliest"}: the offset requested is no longer held, or lies
+              behind the partition's next offset; sending goes on from the earliest record
+              {"type": "error", "error"}, then the connection closes: there is no such topic (any more)
+
+The place of a record on an event stream says how far each partition has been read: `0:18,2:5` are the offsets to read
+next. With `last_event_id` sending goes on there. So that places stay short, an event stream has at most
+PARTITIONS_MAX partitions.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from synap.derive.reply_forms import as_text, json_form
+from synap.engine.waiters import Feed
+from synap.faults import Fault
+from synap.io.feeds.endpoints.endpoint import (
+    DIGITS_MAX,
+    Endpoint,
+    EndpointFactory,
+    Parameters,
+    document_of,
+    number_of,
+)
+from synap.proto.http import Request, Response
+from synap.reply import OBJECT
+from synap.store.memory import codes, kinds, layout
+
+if TYPE_CHECKING:
+    from synap.io.server.server import Server
+
+_encode = msgspec.json.encode
+_headers = json_form(OBJECT)
+
+PARTITIONS_MAX = 128
+"""Partitions of one event stream."""
+EARLIEST = -1
+"""A position: the earliest record that is held, whatever its offset."""
+GONE, FAILED = 1000, 1011  # close codes
+AT_ONCE = 100  # records read at once, of all partitions together, before other connections have their turn
+
+
+class TopicEndpoint(Endpoint):
+    """The records of a topic for one reader. `positions`: the next offset to send, by partition."""
+
+    feed: Feed | None = None  # until `begin` attends to the topic
+
+    def begin(self) -> None:
+        self.engine = self.connection.server.engine
+        self.topic = self.parameters["topic"]
+        by_code = self.engine.catalogue.by_code
+        self.reading, self.asking = by_code[codes.TOPIC_READ], by_code[codes.TOPIC_OFFSETS]
+        self.given = numbers_of(self.parameters.get("partitions", ""))
+        self.starts = places_of(self.parameters.get("from", ""))
+        self.count = 0  # partitions of the topic when it was last looked at
+        self.positions: dict[int, int] = {}
+        self.at_once = AT_ONCE
+        self.turn = 0  # number of the partition that is read first
+        self.found = False  # were there records since a read that found none?
+        try:
+            self._take_up()
+        except Fault as fault:
+            self.fail(fault, GONE)
+            return
+        feed = Feed(kinds.TOPIC, self.topic.encode(), partial(self.connection.protected, self.take))
+        self.engine.attend(feed)
+        self.feed = feed
+        self.drained()
+
+    def _take_up(self) -> None:
+        """Find the partitions and where they begin, and send the welcome. Raise Fault."""
+        ends = self.ends()
+        self.count = len(ends)
+        wanted = self.given or range(self.count)
+        for partition in wanted:
+            if partition >= self.count:
+                raise Fault("PARTITION_MISSING", number=partition)
+        if self.connection.resumes and len(wanted) > PARTITIONS_MAX:
+            most = f"at most {PARTITIONS_MAX} of the {len(wanted)} partitions"
+            raise Fault("WRONG_FIELD", field="partitions", wanted=most, found="more")
+        seen = self.parameters.get("last_event_id")
+        if seen:
+            self.starts = places_of(seen)
+        self.positions = {partition: self.start(partition, ends) for partition in wanted}
+        self.say("connected", topic=self.topic, partitions=list(wanted))
+        self.tell_gaps(ends)
+
+    def start(self, partition: int, ends: list[Any]) -> int:
+        """Return the offset at which the request lets a partition begin."""
+        if self.starts is None:
+            return int(ends[partition][3])
+        return self.starts.get(partition, EARLIEST)
+
+    def ends(self) -> list[Any]:
+        """Return [partition, earliest offset, earliest offset, next offset] of each partition. Raise Fault."""
+        outcome, value = self.ask(self.asking, topic=self.topic)
+        if outcome.failed:
+            raise self.fault_of(outcome, topic=self.topic)
+        return list(value)
+
+    def drained(self) -> None:
+        if self.feed is not None:
+            self.engine.feed(self.feed.hash, self.now)
+            self.written()
+
+    def received(self, text: bytes) -> None:
+        if self.frame_of(text) is not None:
+            self.refuse("Invalid request: this socket delivers records and accepts no commands")
+
+    def ended(self) -> None:
+        self.over = True
+        if self.feed is not None:
+            self.engine.interest.leave(self.feed)
+
+    # Records.
+
+    def take(self, now: int) -> bool:
+        """Send the next records; return False if there are none or the output is full."""
+        if self.over or self.connection.full or self.drain_after_pause(False):
+            return False
+        order = list(self.positions)
+        order = order[self.turn :] + order[: self.turn]
+        limit = max(self.at_once // max(len(order), 1), 1)
+        pairs = [(partition, self.positions[partition]) for partition in order]
+        outcome, records = self.ask(self.reading, topic=self.topic, limit=limit, offsets=pairs) if pairs else (None, [])
+        if outcome is not None and outcome.failed:
+            self.fail(self.fault_of(outcome, topic=self.topic), GONE)
+            return False
+        if outcome is None or outcome.what != layout.ITEM:
+            looked, self.found = not self.found and self._look(), False
+            return looked
+        self.found = True
+        return self._send(records)
+
+    def _send(self, records: list[Any]) -> bool:
+        """Send records until the output is full; return False if it is."""
+        last = -1  # the partition of the last record sent
+        for number, offset, kind, key, data, headers, time, _ in records:
+            if self.connection.full:
+                if last >= 0:  # the others are next
+                    self.turn = list(self.positions).index(last) + 1
+                self.at_once = max(self.at_once // 2, 1)  # what was not sent is read again
+                return False
+            if EARLIEST < self.positions[number] < offset:
+                self.tell_gaps(self.ends())
+            self.positions[number], last = offset + 1, number
+            self.connection.send_text(_encode({
+                "type": "record", "partition_id": number, "offset": offset, "event_type": as_text(kind[0]),
+                "key": None if key is None else as_text(key[0]), "data": document_of(*data),
+                "metadata": _headers(headers), "timestamp": time // 1000,
+            }), place=self.place() if self.connection.resumes else "")  # fmt: skip
+        self.at_once = min(2 * self.at_once, AT_ONCE)
+        return True
+
+    def place(self) -> str:
+        """Return the offsets to read next."""
+        return ",".join(f"{partition}:{offset}" for partition, offset in self.positions.items() if offset >= 0)
+
+    def _look(self) -> bool:
+        """Look for what else has happened to the topic than new records: return True if there is more to read."""
+        try:
+            ends = self.ends()
+        except Fault as fault:
+            self.fail(fault, GONE)
+            return False
+        before, self.count = self.count, len(ends)
+        more = self.count > before and self.grown(before)
+        return self.tell_gaps(ends) or more
+
+    def tell_gaps(self, ends: list[Any]) -> bool:
+        """Tell which positions are not held, and go on from the earliest records there; return False if all are."""
+        found = False
+        for number, position in self.positions.items():
+            _, _, earliest, behind = ends[number]
+            if position > behind or EARLIEST < position < earliest:
+                self.say("gap", partition_id=number, requested=position, earliest=earliest)
+                self.positions[number] = earliest
+                found = True
+        return found
+
+    def grown(self, before: int) -> bool:
+        """Follow the partitions that were added behind the first `before`; return False if none is followed."""
+        if self.given:
+            return False
+        self.positions.update(dict.fromkeys(range(before, self.count), EARLIEST))
+        return True
+
+
+def numbers_of(text: str) -> list[int]:
+    """Return the numbers of partitions in a parameter. Raise Fault for anything else."""
+    return list(dict.fromkeys(number_of("partitions", each) for each in text.split(",") if text))
+
+
+def places_of(text: str) -> dict[int, int] | None:
+    """Return offsets by partition: none for `earliest`; None for `latest`. Raise Fault for anything else."""
+    if text == "latest":
+        return None
+    if text in ("", "earliest"):
+        return {}
+    places: dict[int, int] = {}
+    for each in text.split(","):
+        partition, colon, offset = each.partition(":")
+        if not colon or max(len(partition), len(offset)) > DIGITS_MAX or not (partition + offset).isdecimal():
+            wanted = "earliest, latest or partition:offset, ..."
+            raise Fault("WRONG_FIELD", field="from", wanted=wanted, found=repr(each[:40]))
+        places[number_of("from", partition)] = number_of("from", offset)
+    return places
+
+
+def topic_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
+    """Return the endpoint for a topic. Raise Fault for a wrong parameter; a missing topic is reported on the socket."""
+    numbers_of(parameters.get("partitions", ""))
+    for name in ("from", "last_event_id"):
+        places_of(parameters.get(name, ""))
+    return TopicEndpoint
