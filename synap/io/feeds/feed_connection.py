@@ -49,7 +49,8 @@ class FeedConnection(Connection, asyncio.Protocol):
         self.output_max = self.server.limits.feed_output_bytes_max
         self.caller: Caller = before.caller
         self.endpoint: Endpoint | None = None
-        self.since = self.server.loop.time()  # for CLIENT LIST: idle since then
+        self.alarm: asyncio.TimerHandle | None = None
+        self.heard = self.since = self.server.loop.time()  # for CLIENT LIST: idle since then
         self.unsent = 0  # bytes in the turn's queue
         self.was_full = False  # is the endpoint to be told when output fits again?
 
@@ -107,6 +108,21 @@ class FeedConnection(Connection, asyncio.Protocol):
         """Schedule the endpoint's `drained`."""
         self.server.loop.call_soon(self._drained)
 
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        """Call a part of the endpoint after so many seconds; see `Sender.later`."""
+        if self.alarm is not None:
+            self.alarm.cancel()
+        self.alarm = self.server.loop.call_later(seconds, self.guarded, self._alarmed, work)
+
+    def _alarmed(self, work: Callable[[], None]) -> None:
+        try:
+            self.protected(work)
+        except LogFailed:
+            pass  # `protected` has closed the connection
+
+    def ping(self) -> None:
+        """Ask the peer for a sign of life; not here: a client of an event stream sends none."""
+
     def protected(self, work: Callable[..., Any], *given: Any) -> Any:
         """Call a part of the endpoint within the call of another client, and return what it returns.
 
@@ -160,6 +176,8 @@ class FeedConnection(Connection, asyncio.Protocol):
     def end_endpoint(self) -> None:
         """Let the endpoint release what it holds, once."""
         self.server.engine.diagnostics.forget(self.drain_soon)
+        if self.alarm is not None:
+            self.alarm.cancel()
         endpoint, self.endpoint = self.endpoint, None
         if endpoint is not None:
             try:

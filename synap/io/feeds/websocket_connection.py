@@ -69,7 +69,7 @@ class WebSocketConnection(FeedConnection):
         self.machine = machine
         self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
         self.held: Message | None = None  # the message that a pause holds back
-        self.heard = self.pinged = self.since
+        self.pinged = self.since
         self.unanswered = 0  # pings since the peer sent anything
         self.ends_at = 0.0  # when the socket is dropped at the latest, in the loop's time; 0: it is not closing
 
@@ -83,6 +83,11 @@ class WebSocketConnection(FeedConnection):
     def fail(self, fault: Fault, data: bytes, code: int) -> None:
         self.send_text(data)
         self.close(code, "")
+
+    def ping(self) -> None:
+        """Send a ping, unless the peer is behind with its output."""
+        if self.life is OPEN and self.machine.open and self.output is not BEHIND:
+            self._send(self.machine.ping())
 
     def close(self, code: int, reason: str) -> None:
         """Send a Close frame; ignore everything afterwards but the peer's Close frame."""

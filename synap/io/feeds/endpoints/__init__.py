@@ -16,6 +16,7 @@ An event stream that can be resumed gives each message a place; the client sends
 
 from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, Route, Routes, Sender
 from synap.io.feeds.endpoints.keys import key_route
+from synap.io.feeds.endpoints.members import member_route
 from synap.io.feeds.endpoints.pubsub import channel_route, pubsub_route
 from synap.io.feeds.endpoints.queues import queue_route
 from synap.io.feeds.endpoints.rooms import room_route
@@ -26,7 +27,7 @@ __all__ = ["ROUTES", "STREAMS", "Endpoint", "EndpointFactory", "Parameters", "Ro
 ROUTES: dict[str, Route] = {
     "/queue/{name}/ws/{consumer_id}": queue_route,
     "/stream/{room}/ws/{subscriber_id}": room_route,
-    "/topics/{topic}/ws": topic_route,
+    "/topics/{topic}/ws": member_route,
     "/pubsub/ws": pubsub_route,
     "/kv/ws": key_route,
 }

@@ -30,6 +30,7 @@ class Sender(Protocol):
 
     server: "Server"
     caller: Caller
+    heard: float  # when the peer sent anything last, in the loop's time
 
     @property
     def resumes(self) -> bool:
@@ -52,6 +53,12 @@ class Sender(Protocol):
 
     def drain_soon(self) -> None:
         """Schedule the endpoint's `drained`."""
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        """Call `work` after so many seconds, unless the feed ends before, or another call of `later` follows."""
+
+    def ping(self) -> None:
+        """Ask the peer for a sign of life, which `heard` notes."""
 
     def protected(self, work: Callable[..., Any], *given: Any) -> Any:
         """Call a part of the endpoint within the call of another client, so that an exception closes this socket
@@ -95,29 +102,31 @@ class Endpoint:
             server.turn.schedule()
 
     def ask(self, row: Command, **fields: Any) -> tuple[Outcome, Any]:
-        """Make a call that the client has asked for when it opened the feed; return the outcome and the value of its
-        reply, None if it was refused."""
+        """Make a call that the client has asked for when it opened the feed.
+
+        Return the outcome, and the value of the reply or the Fault by which the call was refused.
+        """
         engine = self.connection.server.engine
         outcome = engine.call_unasked(self.connection.caller, call_of(row, **fields), self.now)
-        value = None if outcome.failed else plain(outcome.status, row, engine.numbers, engine.bytes)
+        found = self._found(outcome, fields)
         engine.free_deferred()
-        return outcome, value
+        return outcome, found
 
     def run(self, caller: Caller, code: int, **fields: Any) -> tuple[Outcome, Any]:
         """Make a call outside of another client's call, and serve those who wait for its change; return what `ask`
         returns."""
         now, engine = self.now, self.connection.server.engine
-        row = engine.catalogue.by_code[code]
-        outcome: Outcome = engine.call(caller, call_of(row, **fields), now)
-        value = None if outcome.failed else plain(outcome.status, row, engine.numbers, engine.bytes)
+        outcome: Outcome = engine.call(caller, call_of(engine.catalogue.by_code[code], **fields), now)
+        found = self._found(outcome, fields)
         engine.settle(now)
         self.written()
-        return outcome, value
+        return outcome, found
 
-    def fault_of(self, outcome: Outcome, **fields: Any) -> Fault:
-        """Return the Fault of a refused call, before the next call is made."""
-        numbers = self.connection.server.engine.numbers
-        return status_fault(outcome.status, fields, *numbers[REPLY : REPLY + 3 : SECOND_NUMBER])
+    def _found(self, outcome: Outcome, fields: dict[str, Any]) -> Any:
+        engine = self.connection.server.engine
+        if outcome.failed:
+            return status_fault(outcome.status, fields, *engine.numbers[REPLY : REPLY + 3 : SECOND_NUMBER])
+        return plain(outcome.status, outcome.row, engine.numbers, engine.bytes)
 
     def begin(self) -> None:
         """Send the welcome; called when the socket is open."""

@@ -128,10 +128,8 @@ class QueueEndpoint(Endpoint):
         """Make a call on a message that this consumer holds; return why that is refused, or an empty text, and the
         value of the reply."""
         caller, consumer = self.connection.caller, self.consumer
-        outcome, value = self.run(caller, code, queue=self.queue, message_id=name, consumer_id=consumer, **more)
-        if not outcome.failed:
-            return "", value
-        return status_fault(outcome.status, {"queue": self.queue, "message_id": name}, 0).json_text(), None
+        outcome, found = self.run(caller, code, queue=self.queue, message_id=name, consumer_id=consumer, **more)
+        return (found.json_text(), None) if outcome.failed else ("", found)
 
     def _wants_more(self, now: int) -> bool:
         while self.leases:

@@ -81,8 +81,7 @@ class RoomEndpoint(Endpoint):
             self.offset = number
             return True
         if outcome.failed:
-            fault = self.fault_of(outcome, room=self.room)
-            self.fail(fault, 1000 if outcome.what == ROOM_MISSING else 1011)
+            self.fail(events, 1000 if outcome.what == ROOM_MISSING else 1011)
             return False
         if outcome.what != layout.ITEM:
             return False

@@ -36,6 +36,7 @@ from synap.io.feeds.endpoints.endpoint import (
 from synap.proto.http import Request, Response
 from synap.reply import OBJECT
 from synap.store.memory import codes, kinds, layout
+from synap.store.memory.refusals import NO_SUCH_TOPIC
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
@@ -104,10 +105,10 @@ class TopicEndpoint(Endpoint):
 
     def ends(self) -> list[Any]:
         """Return [partition, earliest offset, earliest offset, next offset] of each partition. Raise Fault."""
-        outcome, value = self.ask(self.asking, topic=self.topic)
+        outcome, found = self.ask(self.asking, topic=self.topic)
         if outcome.failed:
-            raise self.fault_of(outcome, topic=self.topic)
-        return list(value)
+            raise found
+        return list(found)
 
     def drained(self) -> None:
         if self.feed is not None:
@@ -133,15 +134,16 @@ class TopicEndpoint(Endpoint):
         order = order[self.turn :] + order[: self.turn]
         limit = max(self.at_once // max(len(order), 1), 1)
         pairs = [(partition, self.positions[partition]) for partition in order]
-        outcome, records = self.ask(self.reading, topic=self.topic, limit=limit, offsets=pairs) if pairs else (None, [])
-        if outcome is not None and outcome.failed:
-            self.fail(self.fault_of(outcome, topic=self.topic), GONE)
-            return False
-        if outcome is None or outcome.what != layout.ITEM:
-            looked, self.found = not self.found and self._look(), False
-            return looked
-        self.found = True
-        return self._send(records)
+        if pairs:
+            outcome, found = self.ask(self.reading, topic=self.topic, limit=limit, offsets=pairs)
+            if outcome.failed:
+                self.fail(found, GONE if outcome.what == NO_SUCH_TOPIC else FAILED)
+                return False
+            if outcome.what == layout.ITEM:
+                self.found = True
+                return self._send(found)
+        before, self.found = self.found, False
+        return not before and self._look()
 
     def _send(self, records: list[Any]) -> bool:
         """Send records until the output is full; return False if it is."""
@@ -218,9 +220,16 @@ def places_of(text: str) -> dict[int, int] | None:
     return places
 
 
-def topic_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
-    """Return the endpoint for a topic. Raise Fault for a wrong parameter; a missing topic is reported on the socket."""
+def check(parameters: Parameters) -> None:
+    """Raise Fault for a wrong parameter."""
     numbers_of(parameters.get("partitions", ""))
     for name in ("from", "last_event_id"):
         places_of(parameters.get(name, ""))
+
+
+def topic_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
+    """Return the endpoint for an event stream. Raise Fault for a wrong parameter."""
+    if "group" in parameters:
+        raise Fault("WRONG_FIELD", field="group", wanted="a WebSocket, where a member commits", found="an event stream")
+    check(parameters)
     return TopicEndpoint
