@@ -13,14 +13,15 @@ published before its subscription, and never misses one published before it unsu
 once in each form, for all receivers.
 
 RESP counts a listener once for each of its matching subscriptions, and sends as many copies. JSON counts subscribers,
-and a mailbox receives one copy. Subscriptions made over HTTP have no reader: they are counted, and the oldest are
-removed beyond `Limits.unread`. Channels that were subscribed by name keep their counters without subscribers, up to
-`Limits.channels`.
+and a mailbox receives one copy. Subscribers over HTTP have no connection: they poll (polling.py), and beyond
+`Limits.unread` those that have not polled for longest are removed. Channels that were subscribed by name keep their
+counters without subscribers, up to `Limits.channels`.
 """
 
 from collections.abc import Callable, Iterable
 
 from synap.engine.pattern_trie import Trie, checked_segments
+from synap.engine.polling import Polls
 from synap.engine.subscribers import Dialect, Limits, Listener, Mailbox, Message, Subscriber, Subscription
 from synap.faults import Fault
 
@@ -47,6 +48,7 @@ class PubSub:
         self._named = 0
         self.subscribers: dict[str, Mailbox] = {}
         self._unread: dict[str, Mailbox] = {}
+        self.polls = Polls(lambda: self.limits, lambda: list(self._unread.values()))
         self.listeners = 0
         self.active = 0  # channels of `exact` with subscribers
         self.subscriptions = self.wildcards = 0
@@ -170,6 +172,8 @@ class PubSub:
             del self.subscribers[subscriber.name]
             self._unread.pop(subscriber.name, None)
         if isinstance(subscriber, Mailbox):
+            if subscriber.wake is None:
+                self.polls.forget(subscriber)
             subscriber.clear()
         return count
 
@@ -195,6 +199,7 @@ class PubSub:
         self.add(box, channels, now)
         self.subscribers[box.name] = box
         if wake is None:
+            box.asked = now
             self._unread[box.name] = box
             if len(self._unread) > self.limits.unread:
                 self.leave(next(iter(self._unread.values())))
@@ -217,6 +222,11 @@ class PubSub:
         if not len(box) and box.wake is None:
             self.leave(box)
         return count
+
+    def poll(self, box: Mailbox, after: int | None, most: int, now: int) -> list[Message]:
+        """Return messages of a mailbox that polls; see `Polls.take`."""
+        self._unread[box.name] = self._unread.pop(box.name)
+        return self.polls.take(box, after, most, now)
 
     # Messages.
 
@@ -278,7 +288,10 @@ class PubSub:
         return message, met, boxes
 
     def _offer(self, box: Mailbox, message: Message) -> None:
-        if box.wake is None or box.over:
+        if box.wake is None:
+            self.polls.keep(box, message)
+            return
+        if box.over:
             return
         limits = self.limits
         if len(box.waiting) >= limits.messages or (box.waiting and box.bytes + message.size > limits.bytes):
