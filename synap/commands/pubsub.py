@@ -6,6 +6,8 @@ from synap.reply import ANY, BOOLEAN, INTEGER, TEXT, Array, Pushed, Record, Stat
 from synap.routes import Get, Post
 from synap.traits import BY_SHARD_CHANNEL, MAY_REPLICATE, REFUSED_WITH_200, SESSION, WAITS, WHILE_SUBSCRIBED
 
+RETAINED = 0x1E
+"""The family whose kernels store retained messages."""
 _TOPIC = Text("topic")
 _SOME = (Many("topics", _TOPIC),)
 _ANY = (Many("topics", _TOPIC, least=0),)
@@ -19,7 +21,8 @@ _PUBLISHED = Record({"message_id": TEXT, "topic": TEXT, "subscribers_matched": I
 _POLLED = Record({
     "subscriber_id": TEXT, "created": BOOLEAN, "lost": INTEGER, "position": INTEGER,
     "messages": Array(Record(
-        {"message_id": TEXT, "topic": TEXT, "payload": ANY, "metadata": or_nil(ANY), "timestamp": INTEGER}
+        {"message_id": TEXT, "topic": TEXT, "payload": ANY, "metadata": or_nil(ANY), "timestamp": INTEGER,
+         "retained": BOOLEAN}
     )),
 })  # fmt: skip
 _STATS = Record(dict.fromkeys(
@@ -67,9 +70,11 @@ ROWS = [
         http=(Post("/pubsub/unsubscribe"),), json="$reply", traits=REFUSED_WITH_200,
     ),
     Command(
-        "pubsub.publish", 0x1303, "Publish a message to a topic, optionally with metadata (an object of strings).",
-        args=(_TOPIC, Raw("payload"), AnyOrder(Token("METADATA", Raw("metadata")))), handler="pubsub_publish",
-        traits=REFUSED_WITH_200 | MAY_REPLICATE,
+        "pubsub.publish", 0x1303,
+        "Publish a message to a topic, with metadata (an object of strings) if wanted; RETAIN keeps it for later.",
+        args=(_TOPIC, Raw("payload"), AnyOrder(Token("METADATA", Raw("metadata")), Flag("RETAIN"))),
+        resp="PUBSUB.PUBLISH", handler="pubsub_publish", traits=REFUSED_WITH_200 | MAY_REPLICATE,
+        calls_families=(RETAINED,), examples=(Example("PUBSUB.PUBLISH news hello", ...),),
         reply=_PUBLISHED, also={"message": "payload", "data": "payload"},
         http=(Post("/pubsub/{topic}/publish"), Post("/pubsub/publish")), json="$reply",
     ),
@@ -85,11 +90,11 @@ ROWS = [
         args=(
             AnyOrder(
                 Token("NAME", Text("subscriber_id")), Token("TOPIC", _TOPIC), Token("AFTER", Int("after", least=0)),
-                Token("LIMIT", Int("limit", least=1)), Token("WAIT", Timeout("wait")),
+                Token("LIMIT", Int("limit", least=1)), Token("WAIT", Timeout("wait")), Flag("RETAINED"),
             ),
         ),
         handler="pubsub_poll", reply=_POLLED, http=(Get("/pubsub/{topic}/poll"), Get("/pubsub/poll")), json="$reply",
-        traits=WAITS,
+        traits=WAITS, calls_families=(RETAINED,),
     ),
     Command("pubsub.info", 0x1306, "Return the subscriber count, the message count and the creation time of a topic.",
             args=(_TOPIC,), handler="pubsub_info",

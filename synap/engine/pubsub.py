@@ -249,6 +249,11 @@ class PubSub:
 
         `shard`: use shard channels only.
         """
+        return self.send(Message(self.new_name, channel, payload, metadata, now), shard)
+
+    def send(self, message: Message, shard: bool = False) -> tuple[Message, list[Subscription], set[Mailbox]]:
+        """Publish a message that was made before; see `publish`."""
+        channel = message.channel
         self.check_channel(channel)
         if shard:
             only = self.shards.get(channel)
@@ -258,17 +263,20 @@ class PubSub:
             known = self.exact.get(channel)
             if known is not None:
                 known.published += 1
-        return self.publish_to(met, channel, payload, metadata, now)
+        return self._send_to(met, message)
 
     def publish_to(
         self, met: list[Subscription], channel: bytes, payload: bytes, metadata: bytes, now: int
     ) -> tuple[Message, list[Subscription], set[Mailbox]]:
-        """Publish a message to the subscribers of these subscriptions; return what `publish` returns.
+        """Publish a message to the subscribers of these subscriptions; return what `publish` returns."""
+        return self._send_to(met, Message(self.new_name, channel, payload, metadata, now))
 
-        Listeners receive the message at the next `deliver`, mailboxes at once.
-        """
+    def _send_to(
+        self, met: list[Subscription], message: Message
+    ) -> tuple[Message, list[Subscription], set[Mailbox]]:  # fmt: skip
+        """Publish a message to the subscribers of these subscriptions: listeners receive it at the next `deliver`,
+        mailboxes at once."""
         self.published += 1
-        message = Message(self.new_name, channel, payload, metadata, now)
         boxes: set[Mailbox] = set()
         for one in met:
             if one.links:
@@ -277,7 +285,7 @@ class PubSub:
                     self.soon()
                 else:
                     self._outbox.append((one, message))
-                self._outbox_bytes += len(payload)
+                self._outbox_bytes += len(message.payload)
                 self.delivered += len(one.links)
             boxes.update(one.boxes)
         for box in boxes:

@@ -67,11 +67,18 @@ def bulk(text: bytes) -> bytes:
 
 
 class Message:
-    """A published message. Its id and its JSON are made only if a subscriber needs them."""
+    """A published message. Its id and its JSON are made only if a subscriber needs them.
 
-    __slots__ = ("_frame", "_name", "_new_name", "channel", "metadata", "now", "payload", "size")
+    `retained`: it was published before the subscription, and comes from what its topic retains.
+    """
 
-    def __init__(self, new_name: Callable[[], str], channel: bytes, payload: bytes, metadata: bytes, now: int) -> None:
+    __slots__ = ("_frame", "_name", "_new_name", "channel", "metadata", "now", "payload", "retained", "size")
+
+    def __init__(
+        self, new_name: Callable[[], str], channel: bytes, payload: bytes, metadata: bytes, now: int,
+        retained: bool = False,
+    ) -> None:  # fmt: skip
+        self.retained = retained
         self._new_name, self.channel, self.payload, self.metadata, self.now = new_name, channel, payload, metadata, now
         self.size = len(channel) + len(payload) + len(metadata)
         self._name = ""
@@ -98,7 +105,9 @@ class Message:
             channel = json.dumps(as_text(self.channel)).encode()
             self._frame = b'{"type":"message","message_id":"%b","topic":%b,"payload":%b,' % (
                 self.name.encode(), channel, payload,
-            ) + b'"metadata":%b,"timestamp":%d}' % (self.metadata or b"null", self.now // 1000)  # fmt: skip
+            ) + b'"metadata":%b,"timestamp":%d%b}' % (
+                self.metadata or b"null", self.now // 1000, b',"retained":true' if self.retained else b"",
+            )  # fmt: skip
         return self._frame
 
 

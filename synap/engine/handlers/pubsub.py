@@ -10,6 +10,7 @@ from typing import Any
 
 from synap.call import Pending, Pushes, Value
 from synap.derive.reply_forms import as_json
+from synap.engine import retained
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.engine.globs import Glob, elements
@@ -150,7 +151,13 @@ def pubsub_poll(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
     if known is not None and known.wake is not None:
         raise Fault("WRONG_FIELD", field="subscriber_id", wanted="a subscriber that polls", found="a connection")
     if "topic" in args:
-        box = _joined(pubsub, [bytes(args["topic"])], name, now)
+        text = bytes(args["topic"])
+        new = known is None or not any(text == other for _, other in known.all())
+        box = _joined(pubsub, [text], name, now)
+        for topic in retained.topics(engine, [text], now) if new and args.get("retained") else ():
+            message = retained.message(engine, topic, now)
+            if message is not None:
+                pubsub.polls.keep(box, message)
     elif known is not None:
         box = known
     else:
@@ -190,6 +197,7 @@ def _spelled_out(message: Message) -> Value:
         "message_id": message.name, "topic": as_text(message.channel),
         "payload": as_json(payload, FORM_JSON * isinstance(payload, Json)),
         "metadata": as_json(metadata, FORM_JSON) if metadata else None, "timestamp": message.now // 1000,
+        "retained": message.retained,
     }  # fmt: skip
 
 
@@ -220,9 +228,14 @@ def pubsub_publish(engine: Engine, caller: Caller, args: dict[str, Any], now: in
     channel = args["topic"]
     if not channel:
         raise Fault("NO_TOPIC")
-    message, met, boxes = engine.pubsub.publish(channel, args["payload"], _metadata(args), now)
+    engine.pubsub.check_channel(channel)
+    message = Message(engine.pubsub.new_name, channel, args["payload"], _metadata(args), now)
+    if args.get("retain"):
+        retained.keep(engine, caller, message, now)
+    _, met, boxes = engine.pubsub.send(message)
     links = len(met[0].links) if len(met) == 1 else len({link for one in met for link in one.links})
-    return {"message_id": message.name, "topic": as_text(channel), "subscribers_matched": links + len(boxes)}
+    name = _spelled(caller, message.name.encode())
+    return {"message_id": name, "topic": _spelled(caller, channel), "subscribers_matched": links + len(boxes)}
 
 
 def pubsub_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
