@@ -15,6 +15,7 @@ from synap.engine.callers import Caller
 from synap.engine.outcomes import PARKED, Outcome
 from synap.faults import Fault
 from synap.io.feeds.endpoints import ROUTES, STREAMS, Routes
+from synap.io.feeds.endpoints.topic_ends import TopicEnds
 from synap.io.feeds.event_stream import Opening
 from synap.io.feeds.websocket_connection import without_upgrade
 from synap.io.http.gzip_replies import gzipped, prefers_html
@@ -95,6 +96,7 @@ class HttpApp:
             b"/api/stream": self.operations.answer,
             b"/snapshot": self.snapshot,
         }
+        self.topic_ends = TopicEnds()
         self.sockets, self.streams = Routes(b"/ws", ROUTES), Routes(b"/sse", STREAMS)
         self._pages: dict[str, Response] = {}
 

@@ -17,17 +17,18 @@ the place of the first, which is closed.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from synap.derive.conversions import to_flag
 from synap.derive.reply_forms import as_text, json_form
 from synap.engine.waiters import Feed
 from synap.faults import Fault
 from synap.io.feeds.endpoints.endpoint import EndpointFactory, Parameters, number_of, unknown_command
+from synap.io.feeds.endpoints.topic_ends import Ends
 from synap.io.feeds.endpoints.topics import FAILED, GONE, TopicEndpoint, check
 from synap.proto.http import Request, Response
-from synap.store.memory import codes, kinds, layout
-from synap.store.memory.refusals import CONSUMER_GROUP_MISSING, MEMBER_NOT_IN_GROUP, OFFSET_GONE
+from synap.store.memory import codes, kinds
+from synap.store.memory.refusals import CONSUMER_GROUP_MISSING, MEMBER_NOT_IN_GROUP
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
@@ -61,7 +62,7 @@ class MemberEndpoint(TopicEndpoint):
         given = self.parameters.get("session_ms")
         self.session_ms = int(stats["session_ms"]) if given is None else number_of("session_ms", given)
         self.asking_share, self.beating = by_code[codes.GROUP_ASSIGNMENT], by_code[codes.GROUP_HEARTBEAT]
-        self.asking_offset, self.looking = by_code[codes.GROUP_OFFSET], by_code[codes.TOPIC_CONSUME]
+        self.asking_offset = by_code[codes.GROUP_OFFSET]
         self.share_form = json_form(self.asking_share.reply)
 
     def drained(self) -> None:
@@ -151,37 +152,20 @@ class MemberEndpoint(TopicEndpoint):
         self.positions = {each: self.positions[each] for each in self.assigned if each in self.positions}
         self.turn = 0
         self.say("assigned", generation=self.generation, partitions=self.assigned)
-        if self._follow():
-            self.connection.drain_soon()
+        try:
+            self.follow_new(self.ends())
+        except Fault as fault:
+            self.fail(fault, GONE)
+            return False
+        self.connection.drain_soon()
         return False
 
-    def grown(self, before: int) -> bool:
-        return self._follow()
-
-    def _follow(self) -> bool:
-        """Begin with the partitions of this member that are not read yet; return False if there are none."""
-        ends: list[Any] = []
-        new = [each for each in self.assigned if each < self.count and each not in self.positions]
-        for partition in new:
-            _, committed = self.ask(self.asking_offset, group=self.group, partition_id=partition)
-            if committed is None:
-                if self.starts is None:
-                    ends = ends or self.ends()
-                committed = self.start(partition, ends)
-            self.positions[partition] = self._held(partition, committed)
-        return bool(new)
-
-    def _held(self, partition: int, position: int) -> int:
-        """Return a position if it is held; else tell the gap, and return the earliest one that is."""
-        if position < 0:
-            return position
-        place = {"topic": self.topic, "partition_id": partition, "from_offset": position}
-        outcome, _ = self.ask(self.looking, limit=0, **place)
-        if outcome.what != OFFSET_GONE:
-            return position
-        earliest = int(self.engine.numbers[layout.REPLY])
-        self.say("gap", partition_id=partition, requested=position, earliest=earliest)
-        return earliest
+    def follow_new(self, ends: Ends) -> None:
+        """Begin with the partitions of this member that are not read yet."""
+        for partition in self.assigned:
+            if partition < len(ends) and partition not in self.positions:
+                _, committed = self.ask(self.asking_offset, group=self.group, partition_id=partition)
+                self.positions[partition] = self.start(partition, ends) if committed is None else committed
 
     # Commits.
 

@@ -54,7 +54,8 @@ class RoomEndpoint(Endpoint):
 
     def drained(self) -> None:
         assert self.feed is not None, "`begin` has failed"
-        self.engine.feed(self.feed.hash, self.now)
+        if self.take(self.now):
+            self.connection.drain_soon()
         self.written()
 
     def received(self, text: bytes) -> None:

@@ -33,10 +33,10 @@ from synap.io.feeds.endpoints.endpoint import (
     document_of,
     number_of,
 )
+from synap.io.feeds.endpoints.topic_ends import Ends
 from synap.proto.http import Request, Response
 from synap.reply import OBJECT
 from synap.store.memory import codes, kinds, layout
-from synap.store.memory.refusals import NO_SUCH_TOPIC
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
@@ -46,8 +46,6 @@ _headers = json_form(OBJECT)
 
 PARTITIONS_MAX = 128
 """Partitions of one event stream."""
-EARLIEST = -1
-"""A position: the earliest record that is held, whatever its offset."""
 GONE, FAILED = 1000, 1011  # close codes
 AT_ONCE = 100  # records read at once, of all partitions together, before other connections have their turn
 
@@ -60,15 +58,13 @@ class TopicEndpoint(Endpoint):
     def begin(self) -> None:
         self.engine = self.connection.server.engine
         self.topic = self.parameters["topic"]
-        by_code = self.engine.catalogue.by_code
-        self.reading, self.asking = by_code[codes.TOPIC_READ], by_code[codes.TOPIC_OFFSETS]
+        self.reading = self.engine.catalogue.by_code[codes.TOPIC_READ]
         self.given = numbers_of(self.parameters.get("partitions", ""))
         self.starts = places_of(self.parameters.get("from", ""))
         self.count = 0  # partitions of the topic when it was last looked at
         self.positions: dict[int, int] = {}
         self.at_once = AT_ONCE
         self.turn = 0  # number of the partition that is read first
-        self.found = False  # were there records since a read that found none?
         try:
             self._take_up()
         except Fault as fault:
@@ -84,35 +80,36 @@ class TopicEndpoint(Endpoint):
         ends = self.ends()
         self.count = len(ends)
         wanted = self.given or range(self.count)
-        for partition in wanted:
-            if partition >= self.count:
-                raise Fault("PARTITION_MISSING", number=partition)
         if self.connection.resumes and len(wanted) > PARTITIONS_MAX:
             most = f"at most {PARTITIONS_MAX} of the {len(wanted)} partitions"
             raise Fault("WRONG_FIELD", field="partitions", wanted=most, found="more")
         seen = self.parameters.get("last_event_id")
         if seen:
             self.starts = places_of(seen)
+        self._check_given(ends)
         self.positions = {partition: self.start(partition, ends) for partition in wanted}
         self.say("connected", topic=self.topic, partitions=list(wanted))
-        self.tell_gaps(ends)
 
-    def start(self, partition: int, ends: list[Any]) -> int:
+    def start(self, partition: int, ends: Ends) -> int:
         """Return the offset at which the request lets a partition begin."""
         if self.starts is None:
-            return int(ends[partition][3])
-        return self.starts.get(partition, EARLIEST)
+            return ends.behind[partition]
+        return self.starts.get(partition, ends.earliest[partition])
 
-    def ends(self) -> list[Any]:
-        """Return [partition, earliest offset, earliest offset, next offset] of each partition. Raise Fault."""
-        outcome, found = self.ask(self.asking, topic=self.topic)
-        if outcome.failed:
-            raise found
-        return list(found)
+    def ends(self) -> Ends:
+        """Return the earliest and the next offset of each partition. Raise Fault."""
+        return self.connection.server.web.topic_ends.of(self.engine, self.topic, self.now)
+
+    def _check_given(self, ends: Ends) -> None:
+        """Raise Fault if a partition that the request names is not there."""
+        for partition in self.given:
+            if partition >= len(ends):
+                raise Fault("PARTITION_MISSING", number=partition)
 
     def drained(self) -> None:
         if self.feed is not None:
-            self.engine.feed(self.feed.hash, self.now)
+            if self.take(self.now):
+                self.connection.drain_soon()
             self.written()
 
     def received(self, text: bytes) -> None:
@@ -130,20 +127,27 @@ class TopicEndpoint(Endpoint):
         """Send the next records; return False if there are none or the output is full."""
         if self.over or self.connection.full or self.drain_after_pause(False):
             return False
-        order = list(self.positions)
-        order = order[self.turn :] + order[: self.turn]
-        limit = max(self.at_once // max(len(order), 1), 1)
-        pairs = [(partition, self.positions[partition]) for partition in order]
-        if pairs:
-            outcome, found = self.ask(self.reading, topic=self.topic, limit=limit, offsets=pairs)
-            if outcome.failed:
-                self.fail(found, GONE if outcome.what == NO_SUCH_TOPIC else FAILED)
-                return False
-            if outcome.what == layout.ITEM:
-                self.found = True
-                return self._send(found)
-        before, self.found = self.found, False
-        return not before and self._look()
+        try:
+            ends = self.ends()
+            self._check_given(ends)
+        except Fault as fault:
+            self.fail(fault, GONE)
+            return False
+        if len(ends) != self.count:
+            self._resized(ends)
+        self._tell_gaps(ends)
+        positions = self.positions
+        order = list(positions)
+        order = [each for each in order[self.turn :] + order[: self.turn] if positions[each] < ends.behind[each]]
+        if not order:
+            return False
+        limit = max(self.at_once // len(order), 1)
+        pairs = [(partition, positions[partition]) for partition in order]
+        outcome, found = self.ask(self.reading, topic=self.topic, limit=limit, offsets=pairs)
+        if outcome.failed:
+            self.fail(found, FAILED)
+            return False
+        return outcome.what == layout.ITEM and self._send(found)
 
     def _send(self, records: list[Any]) -> bool:
         """Send records until the output is full; return False if it is."""
@@ -154,8 +158,6 @@ class TopicEndpoint(Endpoint):
                     self.turn = list(self.positions).index(last) + 1
                 self.at_once = max(self.at_once // 2, 1)  # what was not sent is read again
                 return False
-            if EARLIEST < self.positions[number] < offset:
-                self.tell_gaps(self.ends())
             self.positions[number], last = offset + 1, number
             self.connection.send_text(_encode({
                 "type": "record", "partition_id": number, "offset": offset, "event_type": as_text(kind[0]),
@@ -167,36 +169,27 @@ class TopicEndpoint(Endpoint):
 
     def place(self) -> str:
         """Return the offsets to read next."""
-        return ",".join(f"{partition}:{offset}" for partition, offset in self.positions.items() if offset >= 0)
+        return ",".join(f"{partition}:{offset}" for partition, offset in self.positions.items())
 
-    def _look(self) -> bool:
-        """Look for what else has happened to the topic than new records: return True if there is more to read."""
-        try:
-            ends = self.ends()
-        except Fault as fault:
-            self.fail(fault, GONE)
-            return False
-        before, self.count = self.count, len(ends)
-        more = self.count > before and self.grown(before)
-        return self.tell_gaps(ends) or more
-
-    def tell_gaps(self, ends: list[Any]) -> bool:
-        """Tell which positions are not held, and go on from the earliest records there; return False if all are."""
-        found = False
+    def _tell_gaps(self, ends: Ends) -> None:
+        """Tell which positions are not held, and go on from the earliest records there."""
         for number, position in self.positions.items():
-            _, _, earliest, behind = ends[number]
-            if position > behind or EARLIEST < position < earliest:
-                self.say("gap", partition_id=number, requested=position, earliest=earliest)
-                self.positions[number] = earliest
-                found = True
-        return found
+            if not ends.earliest[number] <= position <= ends.behind[number]:
+                self.say("gap", partition_id=number, requested=position, earliest=ends.earliest[number])
+                self.positions[number] = ends.earliest[number]
 
-    def grown(self, before: int) -> bool:
-        """Follow the partitions that were added behind the first `before`; return False if none is followed."""
-        if self.given:
-            return False
-        self.positions.update(dict.fromkeys(range(before, self.count), EARLIEST))
-        return True
+    def _resized(self, ends: Ends) -> None:
+        """Note that the topic has more partitions, or was made anew with fewer."""
+        self.count = len(ends)
+        self.positions = {number: position for number, position in self.positions.items() if number < self.count}
+        self.turn = 0
+        self.follow_new(ends)
+
+    def follow_new(self, ends: Ends) -> None:
+        """Follow the partitions that were added, from their first record on."""
+        if not self.given:
+            new = [number for number in range(self.count) if number not in self.positions]
+            self.positions.update({number: ends.earliest[number] for number in new})
 
 
 def numbers_of(text: str) -> list[int]:
