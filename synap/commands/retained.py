@@ -23,6 +23,7 @@ ROWS = [
         resp="RETAINED.GET", reply=or_nil(_MESSAGE), run="retained.get", http=(Get("/pubsub/{topic}/retained"),),
         json={"topic": "$topic", **_PARTS}, json_nil={"topic": "$topic", **dict.fromkeys(_PARTS)},
         examples=(Example("RETAINED.GET news", None), _SAID, Example("RETAINED.GET news", ...)),
+        python=Method(returns="some"),
     ),
     Command(
         "retained.delete", 0x1E03, "Remove the message that a topic retains; return 1, or 0 if there is none.",

@@ -9,6 +9,7 @@ from tests.server.clients import Resp, Server, eventually
 from tests.server.event_clients import EventClient
 from tests.server.socket_clients import heard, opened, silent, told
 from tests.server.sockets import RawSocket
+from tests.support import Refusal
 
 Serve = Callable[..., Server]
 GROUP = "/topics/t/ws?group=g"
@@ -163,3 +164,30 @@ def test_gaps_growth_and_latest(node: Server) -> None:
             assert [said(socket, "partition_id")[1] for _ in range(2)] == [0, 0]
             publish(client, 1, "new")
             assert said(socket, "partition_id", "data") == ("record", 1, "new")  # none committed: from the latest on
+
+
+def test_members_bound_to_connections_of_redis_clients(serve: Serve) -> None:
+    server = serve().start()
+    with server.resp() as client:
+        prepare(client, session_ms=60_000)
+        with server.resp() as one, server.resp() as two, opened(server, f"{GROUP}&member=s") as socket:
+            heard(socket), heard(socket)
+            for member in ("m", "n"):
+                one.ask("GROUP.JOIN", "g", "MEMBER", member)
+                assert one.ask("GROUP.BIND", "g", member) == b"OK"
+            assert one.ask("GROUP.BIND", "g", "none") == Refusal("NOMEMBER no such member in the group")
+            assert one.ask("GROUP.BIND", "none", "m") == Refusal("ERR no such consumer group")
+            assert two.ask("GROUP.BIND", "g", "n") == b"OK"  # the last connection counts
+            one.close()
+            eventually(lambda: client.ask("GROUP.STATS", "g")[5] == 2)
+            assert client.ask("GROUP.ASSIGNMENT", "g", "n")[3] and isinstance(
+                client.ask("GROUP.ASSIGNMENT", "g", "m"), Refusal)  # fmt: skip
+            assert two.ask("GROUP.BIND", "g", "s") == b"OK"
+            while heard(socket)["type"] != "error":
+                pass
+        eventually(lambda: client.ask("GROUP.STATS", "g")[5] == 0)
+        assert client.ask("GROUP.JOIN", "g", "MEMBER", "stays") == b"stays"
+        assert client.ask("GROUP.BIND", "g", "stays") == b"OK"
+        server.kill9()
+    with server.start().resp() as client:  # nothing is bound any more, and the session goes on
+        assert client.ask("GROUP.STATS", "g")[5] == 1

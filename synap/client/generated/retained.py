@@ -3,16 +3,16 @@
 from typing import Any
 
 from synap.client.calls import Calls, D
-from synap.client.requests import Request, asking, doing, method, report, texts, whole
+from synap.client.requests import Request, asking, doing, method, texts, whole
 
 
 class RetainedMethods(Calls[D]):
     """Methods of the family retained."""
 
     @method
-    def retained_get(self, topic: str) -> Request[dict[str, Any]]:
+    def retained_get(self, topic: str) -> Request[Any]:
         """Return the message that a topic retains, or nil."""
-        return asking(report, "RETAINED.GET", topic)
+        return asking(self._data, "RETAINED.GET", topic)
 
     @method
     def retained_delete(self, topic: str) -> Request[int]:

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from synap.io.embedded.calls import Calls, report, titles
+from synap.io.embedded.calls import Calls, titles
 
 
 class RetainedMethods(Calls):
     """Methods of the family retained."""
 
-    def retained_get(self, topic: str) -> dict[str, Any]:
+    def retained_get(self, topic: str) -> Any:
         """Return the message that a topic retains, or nil."""
-        return report(self.call("retained.get", topic=topic))
+        return self.call("retained.get", topic=topic)
 
     def retained_delete(self, topic: str) -> int:
         """Remove the message that a topic retains; return 1, or 0 if there is none."""

@@ -15,7 +15,7 @@ from synap.engine.callers import Caller
 from synap.engine.outcomes import Outcome
 from synap.faults import Fault
 from synap.proto.http import Request, Response
-from synap.proto.rest import Found, Tree, json_response, query_pairs, status_fault, two_values
+from synap.proto.rest import BOOLEANS, Found, Tree, json_response, query_pairs, status_fault, two_values
 from synap.store.memory.layout import FORM_JSON, REPLY, SECOND_NUMBER
 
 if TYPE_CHECKING:
@@ -198,6 +198,14 @@ def number_of(name: str, text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX:
         return int(text)
     raise Fault("WRONG_FIELD", field=name, wanted="a whole number of at least 0", found=repr(text[:40]))
+
+
+def is_true(parameters: Parameters, name: str) -> bool:
+    """Return whether the parameter `name` is true; it is false if it is missing. Raise Fault for another word."""
+    value = BOOLEANS.get(parameters.get(name, "false").lower())
+    if value is None:
+        raise Fault("WRONG_FIELD", field=name, wanted="true or false", found=repr(parameters[name][:40]))
+    return value
 
 
 def whole_number(parameters: Parameters, name: str) -> Response | None:

@@ -87,8 +87,8 @@ class MemberEndpoint(TopicEndpoint):
             return
         self.member = name or as_text(found[0] if isinstance(found, tuple) else found)
         members = self.engine.host.members
-        before = members.get((self.group, self.member))
-        members[self.group, self.member] = self.replaced
+        key = self.group.encode(), self.member.encode()
+        before, members[key] = members.get(key), self.replaced
         if before is not None:
             before()
         feed = Feed(kinds.GROUP, self.group.encode(), partial(self.connection.protected, self.rebalanced))
@@ -108,7 +108,7 @@ class MemberEndpoint(TopicEndpoint):
         if self.group_feed is None:
             return
         self.engine.interest.leave(self.group_feed)
-        members, key = self.engine.host.members, (self.group, self.member)
+        members, key = self.engine.host.members, (self.group.encode(), self.member.encode())
         if members.get(key) != self.replaced:
             return
         del members[key]

@@ -25,7 +25,7 @@ from synap.derive.conversions import to_flag
 from synap.engine import retained
 from synap.engine.subscribers import Mailbox
 from synap.faults import Fault
-from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command
+from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, is_true, unknown_command
 from synap.proto.http import Request, Response
 from synap.proto.streamable import Envelope
 
@@ -59,7 +59,7 @@ class PubSubEndpoint(Endpoint):
             self._admit("pubsub.subscribe")
             texts = [topic.encode() for topic in topics]
             self.box = box = self._join(texts, wake)
-            if self.parameters.get("retained", "").lower() == "true":
+            if is_true(self.parameters, "retained"):
                 self.kept.extend(retained.topics(self.engine, texts, self.now))
         except Fault as fault:
             self.connection.fail(fault, _encode({"error": fault.json_text()}), POLICY)
@@ -167,6 +167,7 @@ class ChannelEndpoint(PubSubEndpoint):
 
 def pubsub_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
     """Return the endpoint for topics; refuse a query without topics."""
+    is_true(parameters, "retained")
     if not asked(parameters):
         return Response(400, b"Missing 'topics' query parameter\n", b"text/plain; charset=utf-8")
     return PubSubEndpoint
@@ -174,4 +175,5 @@ def pubsub_route(server: "Server", request: Request, parameters: Parameters) -> 
 
 def channel_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
     """Return the endpoint for the topic or pattern in the path."""
+    is_true(parameters, "retained")
     return ChannelEndpoint
