@@ -220,6 +220,17 @@ def test_an_event_source_of_a_browser(serve: Serve, tmp_path: Path) -> None:
         assert json.loads(page.run("got"))["payload"] == "ä\n\u2028"
 
 
+def test_durability_is_chosen_and_told(node: Server) -> None:
+    with EventClient(node, "/pubsub/t/sse?durability=fsync") as stream, node.resp() as client:
+        stream.event()
+        assert stream.headers["durability"] == "fsync"
+        client.ask("SET", "k", "v")
+        client.ask("PUBLISH", "t", "synced")
+        assert stream.event().json["payload"] == "synced"
+    with EventClient(node, "/pubsub/t/sse", Durability="none", Connection="close") as stream:
+        assert stream.head() == 400 or stream.status == 422
+
+
 def test_curl(node: Server) -> None:
     room(node, 3)
     done = subprocess.run(

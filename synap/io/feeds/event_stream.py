@@ -18,6 +18,7 @@ from synap.faults import Fault
 from synap.io.connections.states import BEHIND, HALF_CLOSED, LIFE, LOST, OPEN, LifeEvent
 from synap.io.feeds.endpoints import EndpointFactory, Parameters
 from synap.io.feeds.feed_connection import FeedConnection
+from synap.io.http import http_durability
 from synap.proto import event_stream
 from synap.proto.http import Request, encode
 from synap.proto.rest import fault_response
@@ -32,8 +33,9 @@ RETRY_MS = 1000
 class Opening:
     """A request that is answered by an event stream: its endpoint is made by `factory(connection, parameters)`."""
 
-    def __init__(self, request: Request, factory: EndpointFactory, parameters: Parameters) -> None:
-        self.request, self.factory, self.parameters = request, factory, parameters
+    def __init__(self, request: Request, factory: EndpointFactory, parameters: Parameters, level: str = "") -> None:
+        """`level`: the durability of the events that the request asks for, if any."""
+        self.request, self.factory, self.parameters, self.level = request, factory, parameters, level
 
 
 class EventStream(FeedConnection):
@@ -42,8 +44,9 @@ class EventStream(FeedConnection):
     feed = "event_stream"
     resumes = True
 
-    def __init__(self, before: "HttpConnection", request: Request) -> None:
+    def __init__(self, before: "HttpConnection", request: Request, level: str) -> None:
         super().__init__(before, request)
+        self.level = level
         self.ping_s: int = self.server.settings.number("server.event_stream_ping_s")
         self.held: list[bytes] | None = []  # output of an endpoint that begins
         self.spoke = self.since
@@ -82,12 +85,15 @@ class EventStream(FeedConnection):
         if self.held is None or self.life is LOST:
             return
         web = self.server.web
-        cors = web.admission.cors(self.asked) if web.admission.origins else []
+        headers = web.admission.cors(self.asked) if web.admission.origins else []
+        headers += http_durability.told(self.server, self.level)
         web.metrics.statuses[200] += 1
         held, self.held = self.held, None
-        head = event_stream.opening(cors) + event_stream.retry(RETRY_MS)
+        head = event_stream.opening(headers)
         if self.asked.method == b"HEAD":
-            held, head = [], event_stream.opening(cors)
+            held = []
+        else:
+            head += event_stream.retry(RETRY_MS)
         self.unsent = 0
         self._send(head + b"".join(held))
         if self.asked.method == b"HEAD" or self.before.life is HALF_CLOSED:
@@ -146,8 +152,9 @@ class EventStream(FeedConnection):
 
 def open_stream(connection: "HttpConnection", asked: Opening) -> None:
     """Answer a request by an event stream on the transport of its connection, which it takes over."""
-    stream = EventStream(connection, asked.request)
+    stream = EventStream(connection, asked.request, asked.level)
     connection.server.connections.replace(connection, stream)
+    http_durability.take_over(connection, stream, asked.level)
     connection.transport.set_protocol(stream)
     if stream.make_endpoint(asked.factory, asked.parameters):
         stream.begin()

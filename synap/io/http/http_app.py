@@ -18,6 +18,7 @@ from synap.io.feeds.endpoints import ROUTES, STREAMS, Routes
 from synap.io.feeds.endpoints.topic_ends import TopicEnds
 from synap.io.feeds.event_stream import Opening
 from synap.io.feeds.websocket_connection import without_upgrade
+from synap.io.http import http_durability
 from synap.io.http.gzip_replies import gzipped, prefers_html
 from synap.io.http.http_admission import HttpAdmission, header
 from synap.io.http.json_calls import JsonCalls
@@ -158,10 +159,11 @@ class HttpApp:
             place = last_event_id(request)
             if place:  # what a client has seen last: in the query it says that of an earlier stream
                 parameters["last_event_id"] = place
+            level = http_durability.asked(self.server, request, parameters.pop("durability", ""))
             factory = route(self.server, request, parameters)
         except Fault as fault:
             return in_query(fault, request)
-        return factory if isinstance(factory, Response) else Opening(request, factory, parameters)
+        return factory if isinstance(factory, Response) else Opening(request, factory, parameters, level)
 
     def other_method(self, request: Request, methods: str) -> Response:
         """Answer OPTIONS with the `methods` of a path, and with CORS headers to a browser; refuse any other method."""
