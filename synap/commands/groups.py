@@ -157,7 +157,7 @@ ROWS = [
         args=(_GROUP, Int("most")), reply=INTEGER, run="memberships.sweep", traits=WRITES | INTERNAL,
     ),
     Command(
-        "group.bind", 0x1A0F, "Let a member leave its consumer group when this connection closes.",
+        "group.bind", 0x1A0F, "Remove a member from its consumer group when this connection closes.",
         args=(_GROUP, _MEMBER), resp="GROUP.BIND", handler="group_bind", traits=SESSION, calls_families=(0x1A,),
         examples=(_MADE, _JOINED, Example("GROUP.BIND g m", "OK")),
     ),
