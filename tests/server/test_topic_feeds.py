@@ -150,3 +150,14 @@ def test_no_partition_starves(node: Server) -> None:
             assert 1 in found
 
 
+
+
+def test_a_compacted_topic_has_no_gaps(node: Server) -> None:
+    """The offsets of records that were replaced are passed over without a word."""
+    with node.resp() as client:
+        client.ask("TOPIC.CREATE", "t", "PARTITIONS", 1, "POLICY", "COMPACT", "LAG", 0)
+        client.ask("TOPIC.MPUBLISH", "t", "set", "a", "1", "b", "2", "a", "3")
+        for begin in ("", "?from=0:0"):
+            with opened(node, f"/topics/t/ws{begin}") as socket:
+                heard(socket)
+                assert places([heard(socket) for _ in range(2)]) == [(0, 1), (0, 2)] and silent(socket, 0.01)
