@@ -37,6 +37,7 @@ from synap.fault_table import TABLE
 from synap.store.kinds.libraries import libraries
 from synap.store.kinds.memberships import group_members
 from synap.store.kinds.queues import messages
+from synap.store.kinds.retained import retained
 from synap.store.kinds.rooms import rooms
 from synap.store.kinds.table import FREEING, KINDS, NAMED, QUESTIONS, Kind, NamedKind
 from synap.store.kinds.topics import partitions
@@ -289,7 +290,7 @@ def test_words_before_a_name() -> None:
     """`queue.due` tells the name of any kind of record, by the table; the kernels of a kind have a constant."""
     written = {
         "queue": messages.QUEUE_WORDS, "room": rooms.ROOM_WORDS, "library": libraries.LIBRARY_WORDS,
-        "topic": partitions.TOPIC_WORDS, "group": group_members.GROUP_WORDS,
+        "topic": partitions.TOPIC_WORDS, "group": group_members.GROUP_WORDS, "retained": retained.RETAINED_WORDS,
     }  # fmt: skip
     assert {kind.name: kind.head_words for kind in NAMED} == written
 

@@ -7,7 +7,7 @@ from synap.ranges import INT_MAX, PARTITIONS_MAX, SESSION_MS_MAX
 from synap.reply import INTEGER, TEXT, TIME, Array, As, Record, Tuple, or_nil
 from synap.routes import Delete, Get, Post
 from synap.store.memory.kinds import GROUP
-from synap.traits import EMPTIES, GROWS, INTERNAL, TRUSTED, WRITES
+from synap.traits import EMPTIES, GROWS, INTERNAL, SESSION, TRUSTED, WRITES
 
 _GROUP = Text("group", kind=GROUP)
 _NAMED = {"group_id": "group"}
@@ -155,6 +155,11 @@ ROWS = [
     Command(
         "group.sweep", 0x1A0E, "Remove the members of a consumer group whose session has ended, on behalf of upkeep.",
         args=(_GROUP, Int("most")), reply=INTEGER, run="memberships.sweep", traits=WRITES | INTERNAL,
+    ),
+    Command(
+        "group.bind", 0x1A0F, "Remove a member from its consumer group when this connection closes.",
+        args=(_GROUP, _MEMBER), resp="GROUP.BIND", handler="group_bind", traits=SESSION, calls_families=(0x1A,),
+        examples=(_MADE, _JOINED, Example("GROUP.BIND g m", "OK")),
     ),
     Command(
         "group.load", 0x1AF0, "Load a consumer group from a snapshot.",

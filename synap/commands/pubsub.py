@@ -1,11 +1,13 @@
 """Command rows of pub/sub: those of Redis for connections, and those of JSON for subscribers with a name."""
 
-from synap.arguments import AnyOrder, Argument, Flag, Many, Optional, Raw, Text, Token
+from synap.arguments import AnyOrder, Argument, Flag, Int, Many, Optional, Raw, Text, Timeout, Token
 from synap.command import Command, Example
-from synap.reply import INTEGER, TEXT, Array, Pushed, Record, Status, Template, Tuple, or_nil
+from synap.reply import ANY, BOOLEAN, INTEGER, TEXT, Array, Pushed, Record, Status, Template, Tuple, or_nil
 from synap.routes import Get, Post
-from synap.traits import BY_SHARD_CHANNEL, MAY_REPLICATE, REFUSED_WITH_200, SESSION, WHILE_SUBSCRIBED
+from synap.traits import BY_SHARD_CHANNEL, MAY_REPLICATE, REFUSED_WITH_200, SESSION, WAITS, WHILE_SUBSCRIBED
 
+RETAINED = 0x1E
+"""The family whose kernels store retained messages."""
 _TOPIC = Text("topic")
 _SOME = (Many("topics", _TOPIC),)
 _ANY = (Many("topics", _TOPIC, least=0),)
@@ -16,6 +18,13 @@ _SUBSCRIBED = Record(
     {"subscriber_id": TEXT, "subscription_id": TEXT, "topics": Array(TEXT), "subscription_count": INTEGER}
 )
 _PUBLISHED = Record({"message_id": TEXT, "topic": TEXT, "subscribers_matched": INTEGER})
+_POLLED = Record({
+    "subscriber_id": TEXT, "created": BOOLEAN, "lost": INTEGER, "position": INTEGER,
+    "messages": Array(Record(
+        {"message_id": TEXT, "topic": TEXT, "payload": ANY, "metadata": or_nil(ANY), "timestamp": INTEGER,
+         "retained": BOOLEAN}
+    )),
+})  # fmt: skip
 _STATS = Record(dict.fromkeys(
     ("total_topics", "total_subscribers", "total_wildcard_subscriptions", "messages_published", "messages_delivered",
      "messages_dropped", "slow_consumers_dropped", "subscribers"), INTEGER,
@@ -49,7 +58,7 @@ def _asked(
 ROWS = [
     Command(
         "pubsub.subscribe", 0x1301,
-        "Subscribe a new or a named subscriber to topics and patterns of segments; messages arrive over a WebSocket.",
+        "Subscribe a new or a named subscriber to topics and patterns of segments; poll for the messages.",
         args=(AnyOrder(Flag("EMPTY", "empty"), Token("NAME", Text("subscriber_id"))), Many("topics", _TOPIC, least=0)),
         handler="pubsub_subscribe", reply=_SUBSCRIBED,
         http=(Post("/pubsub/subscribe", fixed={"empty": True}),), json="$reply", traits=REFUSED_WITH_200,
@@ -61,9 +70,11 @@ ROWS = [
         http=(Post("/pubsub/unsubscribe"),), json="$reply", traits=REFUSED_WITH_200,
     ),
     Command(
-        "pubsub.publish", 0x1303, "Publish a message to a topic, optionally with metadata (an object of strings).",
-        args=(_TOPIC, Raw("payload"), AnyOrder(Token("METADATA", Raw("metadata")))), handler="pubsub_publish",
-        traits=REFUSED_WITH_200 | MAY_REPLICATE,
+        "pubsub.publish", 0x1303,
+        "Publish a message to a topic, with metadata (an object of strings) if wanted; RETAIN keeps it for later.",
+        args=(_TOPIC, Raw("payload"), AnyOrder(Token("METADATA", Raw("metadata")), Flag("RETAIN"))),
+        resp="PUBSUB.PUBLISH", handler="pubsub_publish", traits=REFUSED_WITH_200 | MAY_REPLICATE,
+        calls_families=(RETAINED,), examples=(Example("PUBSUB.PUBLISH news hello", ...),),
         reply=_PUBLISHED, also={"message": "payload", "data": "payload"},
         http=(Post("/pubsub/{topic}/publish"), Post("/pubsub/publish")), json="$reply",
     ),
@@ -73,6 +84,18 @@ ROWS = [
             reply=Record({"topics": Array(TEXT), "count": INTEGER}), http=(Get("/pubsub/topics"),),
             envelope=("pubsub.list", "pubsub.list_topics"),
             json="$reply"),
+    Command(
+        "pubsub.poll", 0x1307,
+        "Return the messages that have come for a subscriber since its last poll, or wait for one; subscribe to TOPIC.",
+        args=(
+            AnyOrder(
+                Token("NAME", Text("subscriber_id")), Token("TOPIC", _TOPIC), Token("AFTER", Int("after", least=0)),
+                Token("LIMIT", Int("limit", least=1)), Token("WAIT", Timeout("wait")), Flag("RETAINED"),
+            ),
+        ),
+        handler="pubsub_poll", reply=_POLLED, http=(Get("/pubsub/{topic}/poll"), Get("/pubsub/poll")), json="$reply",
+        traits=WAITS, calls_families=(RETAINED,),
+    ),
     Command("pubsub.info", 0x1306, "Return the subscriber count, the message count and the creation time of a topic.",
             args=(_TOPIC,), handler="pubsub_info",
             reply=_INFO, http=(Get("/pubsub/{topic}/info"),), json="$reply", traits=REFUSED_WITH_200),

@@ -230,6 +230,8 @@ class Host:
     call_later        calls a function after some seconds
     stop              stops the server; None without a server
     durability        tells what is safe
+    members           members of consumer groups that are bound to connections, by group and name: a function that
+                      tells the connection that another one is the member now
     log, changes, snapshots, connections, transactions   None without a node, a disk, a server
     """
 
@@ -253,6 +255,7 @@ class Host:
     call_later: Callable[[float, Callable[[], None]], object] = _none
     stop: Callable[[], object] | None = None
     durability: Durability = field(default_factory=NoDurability)
+    members: dict[tuple[bytes, bytes], Callable[[], object]] = field(default_factory=dict)
     log: Log | None = None
     changes: ChangeSource | None = None
     snapshots: Snapshots | None = None

@@ -13,14 +13,15 @@ published before its subscription, and never misses one published before it unsu
 once in each form, for all receivers.
 
 RESP counts a listener once for each of its matching subscriptions, and sends as many copies. JSON counts subscribers,
-and a mailbox receives one copy. Subscriptions made over HTTP have no reader: they are counted, and the oldest are
-removed beyond `Limits.unread`. Channels that were subscribed by name keep their counters without subscribers, up to
-`Limits.channels`.
+and a mailbox receives one copy. Subscribers over HTTP have no connection: they poll (polling.py), and beyond
+`Limits.unread` those that have not polled for longest are removed. Channels that were subscribed by name keep their
+counters without subscribers, up to `Limits.channels`.
 """
 
 from collections.abc import Callable, Iterable
 
 from synap.engine.pattern_trie import Trie, checked_segments
+from synap.engine.polling import Polls
 from synap.engine.subscribers import Dialect, Limits, Listener, Mailbox, Message, Subscriber, Subscription
 from synap.faults import Fault
 
@@ -47,6 +48,7 @@ class PubSub:
         self._named = 0
         self.subscribers: dict[str, Mailbox] = {}
         self._unread: dict[str, Mailbox] = {}
+        self.polls = Polls(lambda: self.limits, lambda: list(self._unread.values()))
         self.listeners = 0
         self.active = 0  # channels of `exact` with subscribers
         self.subscriptions = self.wildcards = 0
@@ -170,6 +172,8 @@ class PubSub:
             del self.subscribers[subscriber.name]
             self._unread.pop(subscriber.name, None)
         if isinstance(subscriber, Mailbox):
+            if subscriber.wake is None:
+                self.polls.forget(subscriber)
             subscriber.clear()
         return count
 
@@ -195,6 +199,7 @@ class PubSub:
         self.add(box, channels, now)
         self.subscribers[box.name] = box
         if wake is None:
+            box.asked = now
             self._unread[box.name] = box
             if len(self._unread) > self.limits.unread:
                 self.leave(next(iter(self._unread.values())))
@@ -218,6 +223,11 @@ class PubSub:
             self.leave(box)
         return count
 
+    def poll(self, box: Mailbox, after: int | None, most: int, now: int) -> list[Message]:
+        """Return messages of a mailbox that polls; see `Polls.take`."""
+        self._unread[box.name] = self._unread.pop(box.name)
+        return self.polls.take(box, after, most, now)
+
     # Messages.
 
     def matching(self, channel: bytes) -> list[Subscription]:
@@ -239,6 +249,11 @@ class PubSub:
 
         `shard`: use shard channels only.
         """
+        return self.send(Message(self.new_name, channel, payload, metadata, now), shard)
+
+    def send(self, message: Message, shard: bool = False) -> tuple[Message, list[Subscription], set[Mailbox]]:
+        """Publish a message that was made before; see `publish`."""
+        channel = message.channel
         self.check_channel(channel)
         if shard:
             only = self.shards.get(channel)
@@ -248,17 +263,20 @@ class PubSub:
             known = self.exact.get(channel)
             if known is not None:
                 known.published += 1
-        return self.publish_to(met, channel, payload, metadata, now)
+        return self._send_to(met, message)
 
     def publish_to(
         self, met: list[Subscription], channel: bytes, payload: bytes, metadata: bytes, now: int
     ) -> tuple[Message, list[Subscription], set[Mailbox]]:
-        """Publish a message to the subscribers of these subscriptions; return what `publish` returns.
+        """Publish a message to the subscribers of these subscriptions; return what `publish` returns."""
+        return self._send_to(met, Message(self.new_name, channel, payload, metadata, now))
 
-        Listeners receive the message at the next `deliver`, mailboxes at once.
-        """
+    def _send_to(
+        self, met: list[Subscription], message: Message
+    ) -> tuple[Message, list[Subscription], set[Mailbox]]:  # fmt: skip
+        """Publish a message to the subscribers of these subscriptions: listeners receive it at the next `deliver`,
+        mailboxes at once."""
         self.published += 1
-        message = Message(self.new_name, channel, payload, metadata, now)
         boxes: set[Mailbox] = set()
         for one in met:
             if one.links:
@@ -267,7 +285,7 @@ class PubSub:
                     self.soon()
                 else:
                     self._outbox.append((one, message))
-                self._outbox_bytes += len(payload)
+                self._outbox_bytes += len(message.payload)
                 self.delivered += len(one.links)
             boxes.update(one.boxes)
         for box in boxes:
@@ -278,7 +296,10 @@ class PubSub:
         return message, met, boxes
 
     def _offer(self, box: Mailbox, message: Message) -> None:
-        if box.wake is None or box.over:
+        if box.wake is None:
+            self.polls.keep(box, message)
+            return
+        if box.over:
             return
         limits = self.limits
         if len(box.waiting) >= limits.messages or (box.waiting and box.bytes + message.size > limits.bytes):

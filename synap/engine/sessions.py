@@ -1,5 +1,6 @@
 """Sessions: one for each RESP connection; the lane reads a few words of each from the heap."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from synap.engine.callers import Caller, PushLink, Surface
@@ -42,6 +43,7 @@ class Session(Caller):
         self.opened = 0  # ms of engine time
         self.listener: Listener | None = None  # None before the first subscription
         self.tracking: Tracking | None = None  # None while CLIENT TRACKING is off
+        self.bound: dict[tuple[bytes, bytes], Callable[[], object]] = {}  # members of groups, see bound_members.py
         self._version = 2
 
     @property

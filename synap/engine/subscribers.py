@@ -39,6 +39,8 @@ class Limits:
     messages: int = 1024
     bytes: int = 8 << 20
     overflow: str = "disconnect"
+    poll_idle_ms: int = 60_000
+    poll_bytes: int = 64 << 20
 
 
 class Subscription:
@@ -65,11 +67,18 @@ def bulk(text: bytes) -> bytes:
 
 
 class Message:
-    """A published message. Its id and its JSON are made only if a subscriber needs them."""
+    """A published message. Its id and its JSON are made only if a subscriber needs them.
 
-    __slots__ = ("_frame", "_name", "_new_name", "channel", "metadata", "now", "payload", "size")
+    `retained`: it was published before the subscription, and comes from what its topic retains.
+    """
 
-    def __init__(self, new_name: Callable[[], str], channel: bytes, payload: bytes, metadata: bytes, now: int) -> None:
+    __slots__ = ("_frame", "_name", "_new_name", "channel", "metadata", "now", "payload", "retained", "size")
+
+    def __init__(
+        self, new_name: Callable[[], str], channel: bytes, payload: bytes, metadata: bytes, now: int,
+        retained: bool = False,
+    ) -> None:  # fmt: skip
+        self.retained = retained
         self._new_name, self.channel, self.payload, self.metadata, self.now = new_name, channel, payload, metadata, now
         self.size = len(channel) + len(payload) + len(metadata)
         self._name = ""
@@ -96,7 +105,9 @@ class Message:
             channel = json.dumps(as_text(self.channel)).encode()
             self._frame = b'{"type":"message","message_id":"%b","topic":%b,"payload":%b,' % (
                 self.name.encode(), channel, payload,
-            ) + b'"metadata":%b,"timestamp":%d}' % (self.metadata or b"null", self.now // 1000)  # fmt: skip
+            ) + b'"metadata":%b,"timestamp":%d%b}' % (
+                self.metadata or b"null", self.now // 1000, b',"retained":true' if self.retained else b"",
+            )  # fmt: skip
         return self._frame
 
 
@@ -151,11 +162,11 @@ class Mailbox(Subscriber):
     """A subscriber that takes messages from a buffer.
 
     `wake` is called when the first message enters an empty buffer, and when the mailbox is `over` (disconnected
-    for being too slow). A mailbox without `wake` has no reader and keeps no messages. One that `counts_lost` is never
+    for being too slow). A mailbox without `wake` is one that polls, see polling.py. One that `counts_lost` is never
     disconnected: when its buffer is full, all that waits is dropped and counted in `lost`.
     """
 
-    __slots__ = ("bytes", "counts_lost", "lost", "over", "waiting", "wake")
+    __slots__ = ("asked", "bytes", "counts_lost", "ends_poll", "first", "lost", "over", "waiting", "wake")
 
     def __init__(self, name: str, wake: Callable[[], None] | None, counts_lost: bool = False) -> None:
         super().__init__(name)
@@ -165,6 +176,9 @@ class Mailbox(Subscriber):
         self.waiting: deque[Message] = deque()
         self.bytes = 0  # total size of the messages in `waiting`
         self.over = False
+        self.asked = 0  # when it has polled last
+        self.first = 1  # number of the first message in `waiting`, for polls
+        self.ends_poll: Callable[[], None] | None = None  # answers the poll that waits
 
     def put(self, message: Message) -> None:
         """Append a message to the buffer."""

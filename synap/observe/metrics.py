@@ -87,6 +87,11 @@ class Metrics:
         durations.add_metric([], self.http.buckets(), self.http.total / 1e9)
         yield durations
         yield _gauge("synap_connections", "Open connections, all listeners together", len(server.connections))
+        feeds = GaugeMetricFamily("synap_feeds", "Open WebSockets and event streams", labels=["kind"])
+        open_feeds = server.connections.feeds()
+        for kind in ("event_stream", "websocket"):
+            feeds.add_metric([kind], open_feeds[kind])
+        yield feeds
         yield CounterMetricFamily("synap_connections_made", "Connections accepted", server.connections.made)
         yield CounterMetricFamily(
             "synap_connections_refused", "Connections closed at once because of a limit on connections",

@@ -71,6 +71,9 @@ TABLE: tuple[Setting, ...] = (
             "pings off."),
     Setting("server.websocket_compression", Switch(), True, "Compress WebSocket messages for clients that offer "
             "permessage-deflate."),
+    Setting("server.event_stream_ping_s", Whole(0, 86_400, "seconds"), 15, "Time without an event after which the "
+            "server sends a comment on an event stream, so that it finds out whether the client is still there. 0 "
+            "turns comments off."),
     Setting("resp.enabled", Switch(), True, "Accept connections of Redis clients."),
     Setting("resp.host", _HOSTS, ("127.0.0.1",), "Addresses on which the RESP listener accepts connections; :: means "
             "all addresses of this machine, IPv4 and IPv6."),
@@ -163,7 +166,12 @@ TABLE: tuple[Setting, ...] = (
     Setting("pubsub.subscriptions_max", Whole(1, 100_000_000), 100_000, "Greatest number of subscriptions of one "
             "subscriber. A further subscription is refused."),
     Setting("pubsub.unread_subscribers_max", Whole(1, 100_000_000), 10_000, "Greatest number of subscribers that "
-            "were created over HTTP and have no connection. Above it, the oldest is removed."),
+            "were created over HTTP and have no connection. Above it, the one that has not polled for longest is "
+            "removed."),
+    Setting("pubsub.poll_idle_s", Whole(1, 10**6, "seconds"), 60, "Time after its last poll for which messages are "
+            "kept for a subscriber without a connection. Later ones are counted as lost until it polls again."),
+    Setting("pubsub.poll_bytes_max", Size(0, 1 << 50), 64 * MIB, "Greatest size of all messages that are kept for "
+            "polls. Above it, those of subscribers that have not polled for longest are dropped, and counted as lost."),
     Setting("pubsub.topic_bytes_max", Size(1, MIB), 4096, "Longest topic or pattern. A longer one is refused."),
     Setting("pubsub.buffer_messages_max", Whole(1, 10_000_000), 1024, "Greatest number of unsent messages of one "
             "subscriber that is not a Redis client. pubsub.overflow decides what happens above it, and above "

@@ -44,7 +44,7 @@ STAGES_ASIDE = ((FACTS_TITLE, DIAGNOSTICS), (BATCHES_TITLE, BATCHES))
 """Stages of no family, and the numbers by which rows say that their calls need them."""
 TITLES = {
     "rooms": "event streams", "topics": "partitioned topics", "memberships": "consumer groups",
-    "substrings": "parts of strings", "renames": "copying and renaming",
+    "retained": "retained messages", "substrings": "parts of strings", "renames": "copying and renaming",
 }  # fmt: skip
 """What a stage is called, if other than its family."""
 

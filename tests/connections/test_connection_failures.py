@@ -9,7 +9,7 @@ import pytest
 
 from synap.faults import BrokenNode, Fault
 from synap.io.connections.states import Life, Work
-from synap.io.websocket.endpoints.queues import QueueEndpoint
+from synap.io.feeds.endpoints.queues import QueueEndpoint
 from synap.proto.http import Response
 from tests.connections.place import Place, open_place, request
 

@@ -304,7 +304,7 @@ def test_an_event_without_a_line_is_named() -> None:
 
 # Who may change what.
 
-PLACES = ("synap.io.connections.", "synap.io.http.", "synap.io.resp.", "synap.io.websocket.", "synap.engine.resp.",
+PLACES = ("synap.io.connections.", "synap.io.http.", "synap.io.resp.", "synap.io.feeds.", "synap.engine.resp.",
           "synap.proto.websocket")  # fmt: skip
 STATES = ("life", "output", "work", "state", "_life", "_phase")
 

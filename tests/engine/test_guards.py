@@ -13,8 +13,8 @@ from synap.compat.redis_facts import FACTS
 from synap.engine.callers import Caller, Rate
 from synap.engine.handlers.table import HANDLERS
 from synap.faults import BY_NAME, Fault
-from synap.io.websocket.endpoints.rooms import RoomEndpoint
-from synap.io.websocket.endpoints.topics import PubSubEndpoint
+from synap.io.feeds.endpoints.pubsub import PubSubEndpoint
+from synap.io.feeds.endpoints.rooms import RoomEndpoint
 from synap.store.memory import layout
 from synap.store.memory.layout import (
     GUARD_BROKEN_LOG,
@@ -245,8 +245,12 @@ class Socket:
         self.sent: list[dict[str, Any]] = []
         self.closed = 0
 
-    def send_text(self, data: bytes) -> None:
+    def send_text(self, data: bytes, kind: str = "message", place: str = "") -> None:
         self.sent.append(json.loads(data))
+
+    def fail(self, fault: Fault, data: bytes, code: int) -> None:
+        self.send_text(data)
+        self.close(code, "")
 
     def drain_soon(self) -> None:
         """Nothing pauses here."""

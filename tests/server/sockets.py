@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synap.faults import BrokenNode
-from synap.io.websocket import endpoints
+from synap.io.feeds import endpoints
 from synap.proto.http import Request, Response
 from synap.proto.rest import json_response
 from tests.server import faulty

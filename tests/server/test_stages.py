@@ -26,6 +26,7 @@ CALLS = {
     "memberships": ("GROUP.CREATE g t 3", b"OK"),
     "topics": ("TOPIC.CREATE t PARTITIONS 1", [b"num_partitions", 1, b"replication_factor", 1]),
     "geo": ("GEOADD g 13 38 x", 1), "scripts": ("SCRIPT EXISTS x", [0]),
+    "retained": ("RETAINED.DELETE t", 0),
     "libraries": ("FUNCTION KILL", Refusal("NOTBUSY No scripts in execution right now.")),
 }  # fmt: skip
 

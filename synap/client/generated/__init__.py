@@ -9,6 +9,7 @@ from synap.client.generated.keys import KeysMethods
 from synap.client.generated.libraries import LibrariesMethods
 from synap.client.generated.lists import ListsMethods
 from synap.client.generated.renames import RenamesMethods
+from synap.client.generated.retained import RetainedMethods
 from synap.client.generated.scripts import ScriptsMethods
 from synap.client.generated.sets import SetsMethods
 from synap.client.generated.sorting import SortingMethods
@@ -23,6 +24,6 @@ __all__ = ["RowMethods"]
 class RowMethods(
     StringsMethods[D], KeysMethods[D], SubstringsMethods[D], ListsMethods[D], SetsMethods[D], HashesMethods[D],
     ZsetsMethods[D], RenamesMethods[D], BitmapsMethods[D], HyperloglogMethods[D], GeoMethods[D],
-    SortingMethods[D], StreamsMethods[D], ScriptsMethods[D], LibrariesMethods[D],
+    SortingMethods[D], StreamsMethods[D], ScriptsMethods[D], LibrariesMethods[D], RetainedMethods[D],
 ):  # fmt: skip
     """The methods of every row."""

@@ -5,17 +5,24 @@ subscriber over JSON is a *mailbox* with a name.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from synap.call import Pushes, Value
+from synap.call import Pending, Pushes, Value
+from synap.derive.reply_forms import as_json
+from synap.engine import retained
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.engine.globs import Glob, elements
+from synap.engine.pubsub import PubSub
 from synap.engine.sessions import Session
-from synap.engine.subscribers import Dialect, Json, Listener, Subscription, as_text
+from synap.engine.subscribers import Dialect, Json, Listener, Mailbox, Message, Subscription, as_text
 from synap.faults import Fault
+from synap.store.memory.layout import FORM_JSON
 
 NAME_BYTES_MAX = 128
+POLLED = 100
+"""Messages of one poll, unless it says otherwise."""
 
 
 # RESP.
@@ -118,18 +125,79 @@ def _counts(known: dict[bytes, Subscription], caller: Caller, args: dict[str, An
 # JSON.
 
 
+def _joined(pubsub: PubSub, texts: list[bytes], name: str, now: int) -> Mailbox:
+    """Return the mailbox with this name, or a new one, subscribed to these topics. Raise Fault without any change."""
+    if len(name) > NAME_BYTES_MAX:
+        raise Fault("WRONG_FIELD", field="subscriber_id", wanted=f"at most {NAME_BYTES_MAX} bytes", found=len(name))
+    return pubsub.join(texts, now, None, name)
+
+
 def pubsub_subscribe(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
     """Subscribe a mailbox, under the given name or a new one."""
     texts = [bytes(item["topic"]) for item in args.get("topics", ())]
     if not texts and "empty" not in args:
         raise Fault("NO_TOPICS")
-    name = as_text(args.get("subscriber_id", b""))
-    if len(name) > NAME_BYTES_MAX:
-        raise Fault("WRONG_FIELD", field="subscriber_id", wanted=f"at most {NAME_BYTES_MAX} bytes", found=len(name))
-    box = engine.pubsub.join(texts, now, None, name)
+    box = _joined(engine.pubsub, texts, as_text(args.get("subscriber_id", b"")), now)
     return {
         "subscriber_id": box.name, "subscription_id": box.name, "topics": [as_text(text) for text in texts],
         "subscription_count": len(box),
+    }  # fmt: skip
+
+
+def pubsub_poll(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value | Pending:
+    """Return the messages that wait for a mailbox, or wait for one. A topic is subscribed first."""
+    pubsub, name = engine.pubsub, as_text(args.get("subscriber_id", b""))
+    known = pubsub.subscribers.get(name) if name else None
+    if known is not None and known.wake is not None:
+        raise Fault("WRONG_FIELD", field="subscriber_id", wanted="a subscriber that polls", found="a connection")
+    if "topic" in args:
+        text = bytes(args["topic"])
+        new = known is None or not any(text == other for _, other in known.all())
+        box = _joined(pubsub, [text], name, now)
+        for topic in retained.topics(engine, [text], now) if new and args.get("retained") else ():
+            message = retained.message(engine, topic, now)
+            if message is not None:
+                pubsub.polls.keep(box, message)
+    elif known is not None:
+        box = known
+    else:
+        raise Fault("SUBSCRIBER_MISSING")
+    after, most = args.get("after"), args.get("limit", POLLED)
+
+    deadline = now + args.get("wait", 0) if args.get("wait") else 0
+
+    def found(now: int) -> dict[str, Any]:
+        messages = pubsub.poll(box, after, most, now)
+        position = box.first - 1 if after is None else box.first - 1 + len(messages)
+        lost, box.lost = box.lost, 0
+        return {
+            "subscriber_id": box.name, "created": known is None, "lost": lost, "position": position,
+            "messages": [_spelled_out(message) for message in messages],
+        }  # fmt: skip
+
+    def answer() -> Value:
+        if box.ends_poll is None:  # a message has ended the wait, and has set the time
+            return found(box.asked)
+        box.ends_poll = None
+        return found(max(deadline, now))
+
+    def begin(end: Callable[[], None]) -> None:
+        box.ends_poll = lambda: None if caller.gone() else end()  # for a client that has gone, nothing is taken away
+
+    pubsub.polls.end_poll(box, now)  # an earlier poll of the same subscriber: its client has gone, or gets nothing
+    at_once = found(now)
+    if at_once["messages"] or at_once["lost"] or "wait" not in args:
+        return at_once
+    return Pending(answer, deadline, begin)
+
+
+def _spelled_out(message: Message) -> Value:
+    payload, metadata = message.payload, message.metadata
+    return {
+        "message_id": message.name, "topic": as_text(message.channel),
+        "payload": as_json(payload, FORM_JSON * isinstance(payload, Json)),
+        "metadata": as_json(metadata, FORM_JSON) if metadata else None, "timestamp": message.now // 1000,
+        "retained": message.retained,
     }  # fmt: skip
 
 
@@ -160,9 +228,14 @@ def pubsub_publish(engine: Engine, caller: Caller, args: dict[str, Any], now: in
     channel = args["topic"]
     if not channel:
         raise Fault("NO_TOPIC")
-    message, met, boxes = engine.pubsub.publish(channel, args["payload"], _metadata(args), now)
+    engine.pubsub.check_channel(channel)
+    message = Message(engine.pubsub.new_name, channel, args["payload"], _metadata(args), now)
+    if args.get("retain"):
+        retained.keep(engine, caller, message, now)
+    _, met, boxes = engine.pubsub.send(message)
     links = len(met[0].links) if len(met) == 1 else len({link for one in met for link in one.links})
-    return {"message_id": message.name, "topic": as_text(channel), "subscribers_matched": links + len(boxes)}
+    name = _spelled(caller, message.name.encode())
+    return {"message_id": name, "topic": _spelled(caller, channel), "subscribers_matched": links + len(boxes)}
 
 
 def pubsub_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int) -> Value:
@@ -213,6 +286,7 @@ HANDLERS: dict[str, Handler] = {
     "pubsub_shardnumsub": pubsub_shardnumsub,
     "pubsub_subscribe": pubsub_subscribe,
     "pubsub_unsubscribe": pubsub_unsubscribe,
+    "pubsub_poll": pubsub_poll,
     "pubsub_publish": pubsub_publish,
     "pubsub_stats": pubsub_stats,
     "pubsub_topics": pubsub_topics,

@@ -67,6 +67,7 @@ class Connection:
     transport: Transport  # from `connection_made` on
     address = ""  # the peer's
     owed: tuple[Call, bytes] | None = None  # what puts back the elements of a reply, and that reply
+    feed = ""  # "websocket" or "event_stream", if messages are sent on the connection as they come
     reads_on = True  # is a peer that is behind read from?
 
     def __init__(self, server: "Server") -> None:

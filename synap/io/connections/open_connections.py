@@ -69,6 +69,10 @@ class OpenConnections:
         self.refused += 1
         return False
 
+    def feeds(self) -> Counter[str]:
+        """Return the number of open WebSockets and event streams, by `Connection.feed`."""
+        return Counter(connection.feed for connection in self._open if connection.feed)
+
     def look_at_all(self) -> None:
         """Check every connection for timeouts; requests set no timers of their own."""
         now = self._loop.time()

@@ -25,6 +25,8 @@ def holds(server: "Server", request: Request) -> bool:
         return row is not None and diagnostics.holds(row)
     if request.path in web.fixed:
         return False
+    if web.streams.mark in request.path and web.streams.leads(request):
+        return bool(diagnostics.coming)  # any row may be asked for there
     found = server.rest.find(request)
     if not isinstance(found, tuple) or found[0] is None:
         return False

@@ -15,7 +15,7 @@ from synap.proto.rest import json_response
 HOST = re.compile(r"(?:(?P<name>[a-z0-9_.-]+)|\[(?P<six>[0-9a-f:.]+)\])(?::[0-9]*)?")
 HOSTS_KNOWN_MAX = 1000
 PREFLIGHT_SECONDS = b"600"
-HEADERS_ALLOWED = b"accept, authorization, content-type, durability"
+HEADERS_ALLOWED = b"accept, authorization, content-type, durability, last-event-id"
 ANY = b"*"
 OTHER_SITES = b"cross-site", b"same-site"
 """Values for other origins. The second is sent by a page on another port of this machine, whose GET has no Origin."""

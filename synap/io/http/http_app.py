@@ -14,15 +14,19 @@ from synap.derive.api_page import page as page_of
 from synap.engine.callers import Caller
 from synap.engine.outcomes import PARKED, Outcome
 from synap.faults import Fault
+from synap.io.feeds.endpoints import ROUTES, STREAMS, Routes
+from synap.io.feeds.endpoints.topic_ends import TopicEnds
+from synap.io.feeds.event_stream import Opening
+from synap.io.feeds.websocket_connection import without_upgrade
+from synap.io.http import http_durability
 from synap.io.http.gzip_replies import gzipped, prefers_html
 from synap.io.http.http_admission import HttpAdmission, header
 from synap.io.http.json_calls import JsonCalls
 from synap.io.http.json_envelopes import Envelopes
 from synap.io.http.key_walks import KeyWalks
 from synap.io.http.operations import Operations
-from synap.io.websocket.endpoints import MARK, ROUTES, Routes
-from synap.io.websocket.websocket_connection import without_upgrade
 from synap.observe.metrics import Metrics
+from synap.proto.event_stream import last_event_id
 from synap.proto.http import Request, Response
 from synap.proto.rest import Target, allowed, in_query, json_response, not_allowed, status_fault
 from synap.traits import WALKS
@@ -93,11 +97,13 @@ class HttpApp:
             b"/api/stream": self.operations.answer,
             b"/snapshot": self.snapshot,
         }
-        self.sockets = Routes(ROUTES)
+        self.topic_ends = TopicEnds()
+        self.sockets, self.streams = Routes(b"/ws", ROUTES), Routes(b"/sse", STREAMS)
         self._pages: dict[str, Response] = {}
 
-    def answer(self, caller: Caller, request: Request) -> Response | Awaitable[Response]:
-        """Return the reply to a request, or an awaitable of the reply. Raises Fault and Refused."""
+    def answer(self, caller: Caller, request: Request) -> Response | Awaitable[Response] | Opening:
+        """Return the reply to a request, an awaitable of the reply, or the opening of an event stream that is the
+        reply. Raises Fault and Refused."""
         self.admission.admit(request)
         if request.coding and request.body:
             return packed_body(request.coding)
@@ -118,8 +124,10 @@ class HttpApp:
             return self.other_method(request, "DELETE, GET, HEAD, OPTIONS, POST, PUT")
         if self.server.node is None:
             return self.health(request)
-        if MARK in request.path and self.sockets.find(request) is not None:
+        if self.sockets.mark in request.path and self.sockets.find(request) is not None:
             return without_upgrade(request) if request.method == b"GET" else self.other_method(request, "GET, OPTIONS")
+        if self.streams.mark in request.path and (stream := self._stream(request)) is not None:
+            return stream
         rest = self.server.rest
         found = rest.find(request)
         if isinstance(found, Response):
@@ -138,6 +146,24 @@ class HttpApp:
             if request.body or fault.row.http != 422:
                 raise
             return in_query(fault, request)
+
+    def _stream(self, request: Request) -> Response | Opening | None:
+        """Return the opening of an event stream, or why it is refused; None if the path is none of a stream."""
+        try:
+            found = self.streams.find(request)
+            if found is None:
+                return None
+            if request.method not in READING:
+                return self.other_method(request, "GET, HEAD, OPTIONS")
+            route, parameters = found
+            place = last_event_id(request)
+            if place:  # what a client has seen last: in the query it says that of an earlier stream
+                parameters["last_event_id"] = place
+            level = http_durability.asked(self.server, request, parameters.pop("durability", ""))
+            factory = route(self.server, request, parameters)
+        except Fault as fault:
+            return in_query(fault, request)
+        return factory if isinstance(factory, Response) else Opening(request, factory, parameters, level)
 
     def other_method(self, request: Request, methods: str) -> Response:
         """Answer OPTIONS with the `methods` of a path, and with CORS headers to a browser; refuse any other method."""

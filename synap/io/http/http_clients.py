@@ -1,4 +1,4 @@
-"""HTTP and WebSocket connections in CLIENT LIST and KILL.
+"""HTTP connections, WebSockets and event streams in CLIENT LIST and KILL.
 
 These connections have no session in the heap. An HttpClient has what CLIENT LIST shows of a client, as a session does.
 """
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from synap.io.connections.connection import place
 from synap.io.connections.states import OPEN, PAUSED, WAITING
+from synap.io.feeds.feed_connection import FeedConnection
 from synap.io.http.http_connection import HttpConnection
 from synap.io.resp.resp_connection import RespConnection
-from synap.io.websocket.websocket_connection import WebSocketConnection
 
 if TYPE_CHECKING:
     from synap.io.server.server import Server
 
 
 class HttpClient:
-    """An HTTP or WebSocket connection with the attributes of a Session; MULTI, names and namespaces are empty."""
+    """An HTTP connection, WebSocket or event stream with the attributes of a Session, of which some are empty."""
 
     at = row_at = namespace = version = 0
     name = made_with_version = b""
@@ -25,7 +25,7 @@ class HttpClient:
     listener = tracking = None
     watched: tuple[int, ...] = ()
 
-    def __init__(self, connection: HttpConnection | WebSocketConnection, now: int) -> None:
+    def __init__(self, connection: HttpConnection | FeedConnection, now: int) -> None:
         self.connection, self.link = connection, self
         self.number, self.caller = connection.number, connection.caller
         self.closing, self.parked = connection.life is not OPEN, connection.caller.parked
@@ -73,17 +73,17 @@ def memory(server: "Server") -> tuple[int, int]:
         output += connection.transport.get_write_buffer_size()
         if isinstance(connection, RespConnection):
             unfinished += connection.held_bytes
-        elif isinstance(connection, HttpConnection | WebSocketConnection):
+        elif isinstance(connection, HttpConnection | FeedConnection):
             output += connection.unsent
             unfinished += connection.bytes_while_waiting
     return output, unfinished
 
 
 def listed(server: "Server", now: int) -> list[HttpClient]:
-    """Return all HTTP and WebSocket connections, the oldest first; each gets a number that is never used again."""
+    """Return all HTTP connections, WebSockets and event streams, the oldest first, each with a number of its own."""
     found = []
     for connection in server.connections:
-        if isinstance(connection, HttpConnection | WebSocketConnection) and not connection.lost:
+        if isinstance(connection, HttpConnection | FeedConnection) and not connection.lost:
             connection.number = connection.number or server.engine.sessions.take_number()
             found.append(HttpClient(connection, now))
     return found

@@ -30,12 +30,13 @@ from synap.io.connections.states import (
     OutputEvent,
     WorkEvent,
 )
+from synap.io.feeds.event_stream import Opening, open_stream
+from synap.io.feeds.websocket_connection import open_socket
 from synap.io.http import http_durability
 from synap.io.http.gzip_replies import GZIP_BYTES_MIN
 from synap.io.http.held_requests import holds
 from synap.io.http.http_admission import Refused
 from synap.io.node.clock import ticks, wall_us
-from synap.io.websocket.websocket_connection import open_socket
 from synap.journal import LogFailed
 from synap.proto.http import (
     CLOSED,
@@ -196,15 +197,18 @@ class HttpConnection(Connection, asyncio.Protocol):
                 continue
             if response is None:
                 self._hold(event)
+            elif isinstance(response, Opening):
+                open_stream(self, response)
+                return
             else:
                 self._wait_for(response)
             if self.life is HALF_CLOSED:
                 self._give_up_waiting()
             return
 
-    def _reply_to(self, request: Request) -> Response | Awaitable[Response] | None:
-        """Return the reply to a request, an awaitable if the reply needs waiting, or None if the request is held back.
-        Raises Fault, Refused and LogFailed."""
+    def _reply_to(self, request: Request) -> Response | Awaitable[Response] | Opening | None:
+        """Return the reply to a request, an awaitable if the reply needs waiting, the opening of an event stream, or
+        None if the request is held back. Raises Fault, Refused and LogFailed."""
         server = self.server
         self.caller.durability = DEFAULT
         self.durability_asked = ""

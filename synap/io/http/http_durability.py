@@ -1,7 +1,8 @@
-"""Durability of HTTP requests and WebSockets: the header that asks for a level, and tells which one is reached.
+"""Durability of HTTP requests, WebSockets and event streams: the header that asks for a level, and tells which one is
+reached.
 
-The level of a request holds for its reply. That of a WebSocket holds for all its messages; as a page in a browser can
-send no header with it, the query of its address may have a field of this name.
+The level of a request holds for its reply. That of a WebSocket or an event stream holds for all its messages; as a page
+in a browser can send no header with it, the query of its address may have a field of this name.
 """
 
 from typing import TYPE_CHECKING
@@ -37,7 +38,8 @@ def told(server: "Server", level: str) -> Headers:
 
 
 def take_over(before: "Connection", after: "Connection", level: str) -> None:
-    """Give a WebSocket its level; it takes over from an HTTP connection, whose replies may still wait for a sync."""
+    """Give a WebSocket or an event stream its level; it takes over from an HTTP connection, whose replies may still
+    wait for a sync."""
     before.choose_durability(DEFAULT)
     after.sync_to = before.sync_to
     after.choose_durability(level or DEFAULT)

@@ -70,7 +70,8 @@ def place_clocks(node: "Node") -> None:
         settings.number("pubsub.topics_max"), settings.number("pubsub.subscriptions_max"),
         settings.number("pubsub.unread_subscribers_max"), settings.number("pubsub.topic_bytes_max"),
         settings.number("pubsub.buffer_messages_max"), settings.number("limits.feed_output_bytes_max"),
-        settings.text("pubsub.overflow"),
+        settings.text("pubsub.overflow"), settings.number("pubsub.poll_idle_s") * 1000,
+        settings.number("pubsub.poll_bytes_max"),
     )  # fmt: skip
     node.engine.keyspace_events.watch.value_bytes_max = settings.number("watch.max_inline_value_bytes")
     host = node.engine.host

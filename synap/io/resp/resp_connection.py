@@ -2,6 +2,7 @@
 
 import asyncio
 
+from synap.engine import bound_members
 from synap.engine.resp.encoding import encode
 from synap.engine.resp.large_reply import LargeReply
 from synap.engine.resp.machine import RECEIVE_SLICE, RespMachine
@@ -120,6 +121,9 @@ class RespConnection(Connection, asyncio.BufferedProtocol):
         if hasattr(self, "machine"):  # not if the connection was refused
             if self.owed is not None and any(piece is self.owed[1] for piece in self.machine.output):
                 self.put_back(self.owed[0])  # else the turn has the reply
+            if self.machine.session.bound and self.server.phase != "stopping":  # then the members may come back
+                bound_members.leave(self.server.engine, self.machine.session, self.server.clock.now())
+                self.turn.schedule()
             self.machine.close()
 
     def get_buffer(self, hint: int) -> memoryview:

@@ -101,4 +101,5 @@ NAMED = (
     NamedKind("library", 19, "libraries", rows=("synap.commands.libraries",), head_words=16),
     NamedKind("topic", 20, "topics", rows=("synap.commands.topics",), head_words=16, due_row="topic.expire"),
     NamedKind("group", 21, "memberships", rows=("synap.commands.groups",), head_words=16, due_row="group.sweep"),
+    NamedKind("retained", 22, "retained", rows=("synap.commands.retained",), head_words=16),
 )

@@ -51,7 +51,7 @@ class Record:
 
 @dataclass
 class State:
-    """Everything: keys by (namespace, key), queues, rooms, topics and groups by name, the texts of libraries."""
+    """Everything: keys by (namespace, key), queues, rooms, topics, groups, libraries, retained messages by name."""
 
     records: dict[tuple[int, bytes], Record] = field(default_factory=dict)
     queues: dict[bytes, Any] = field(default_factory=dict)
@@ -59,6 +59,7 @@ class State:
     topics: dict[bytes, Any] = field(default_factory=dict)
     groups: dict[bytes, Any] = field(default_factory=dict)
     libraries: dict[bytes, bytes] = field(default_factory=dict)
+    retained: dict[bytes, Any] = field(default_factory=dict)
     namespace: int = 0
     chosen: Any = None
 

@@ -10,6 +10,7 @@ from synap.io.embedded.generated.lists import ListsMethods
 from synap.io.embedded.generated.memberships import MembershipsMethods
 from synap.io.embedded.generated.queues import QueuesMethods
 from synap.io.embedded.generated.renames import RenamesMethods
+from synap.io.embedded.generated.retained import RetainedMethods
 from synap.io.embedded.generated.rooms import RoomsMethods
 from synap.io.embedded.generated.scripts import ScriptsMethods
 from synap.io.embedded.generated.sets import SetsMethods
@@ -27,5 +28,6 @@ class RowMethods(
     StringsMethods, KeysMethods, SubstringsMethods, ListsMethods, SetsMethods, HashesMethods, ZsetsMethods,
     QueuesMethods, RenamesMethods, BitmapsMethods, HyperloglogMethods, GeoMethods, SortingMethods,
     StreamsMethods, RoomsMethods, ScriptsMethods, LibrariesMethods, TopicsMethods, MembershipsMethods,
+    RetainedMethods,
 ):  # fmt: skip
     """The methods of every row."""

@@ -10,14 +10,9 @@ gives the reason. In all cases the server ends its side of the stream at once, a
 while: a system that closes a socket with unread bytes resets the connection, and the Close frame may be lost.
 """
 
-import asyncio
-import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from synap.engine.callers import Caller
-from synap.faults import BrokenNode, Fault
-from synap.io.connections.connection import Connection
+from synap.faults import Fault
 from synap.io.connections.states import (
     BEHIND,
     HALF_CLOSED,
@@ -27,16 +22,14 @@ from synap.io.connections.states import (
     OPEN,
     PAUSED,
     READY,
-    TAKEN,
     WORK,
     LifeEvent,
     WorkEvent,
 )
+from synap.io.feeds.feed_connection import FeedConnection
 from synap.io.http import http_durability
 from synap.io.http.http_admission import Refused
 from synap.io.node.clock import ticks
-from synap.io.websocket.endpoints import Endpoint
-from synap.journal import LogFailed
 from synap.proto.http import Request, Response, Upgrade
 from synap.proto.rest import fault_response, in_query, json_response
 from synap.proto.websocket import (
@@ -56,8 +49,6 @@ from synap.proto.websocket import (
 if TYPE_CHECKING:
     from synap.io.http.http_connection import HttpConnection
 
-log = logging.getLogger("synap")
-
 SLICE_NS = 5_000_000
 """Time for the messages of one socket before other sockets have their turn."""
 
@@ -67,89 +58,42 @@ CLOSE_WAIT_S = 5.0
 PINGS_UNANSWERED_MAX = 3
 
 
-class WebSocketConnection(Connection, asyncio.Protocol):
+class WebSocketConnection(FeedConnection):
     """An open WebSocket."""
 
-    transport: asyncio.Transport
-    bytes_while_waiting = 0  # for CLIENT LIST, as of an HTTP connection
-    reads_on = False  # input leads to short replies only; larger output was requested earlier
+    feed = "websocket"
 
     def __init__(self, before: "HttpConnection", request: Request, machine: Machine) -> None:
         """Take over from `before`, an HTTP connection whose `request` is the Upgrade."""
-        super().__init__(before.server)
-        self.before, self.asked, self.machine = before, request, machine
-        self.transport, self.address = before.transport, before.address
-        self.number, self.opened = before.number, before.opened  # for CLIENT LIST, see `http_clients`
-        if before.output is not TAKEN:
-            self.note_behind()
-        self.output_max = self.server.limits.feed_output_bytes_max
+        super().__init__(before, request)
+        self.machine = machine
         self.ping_s: int = self.server.settings.number("server.websocket_ping_s")
-        self.caller: Caller = before.caller
-        self.endpoint: Endpoint | None = None
         self.held: Message | None = None  # the message that a pause holds back
-        self.since = self.heard = self.pinged = self.server.loop.time()
+        self.pinged = self.since
         self.unanswered = 0  # pings since the peer sent anything
-        self.unsent = 0  # bytes in the turn's queue
-        self.was_full = False  # is the endpoint to be told when output fits again?
         self.ends_at = 0.0  # when the socket is dropped at the latest, in the loop's time; 0: it is not closing
 
-    # Called by an endpoint.
-
     @property
-    def full(self) -> bool:
-        """True if so much output waits that the endpoint should send nothing until `drained`."""
-        waiting = self.unsent + self.transport.get_write_buffer_size()
-        if waiting > self.connections.output_pause_bytes or self.output is BEHIND:
-            self.was_full = True
-            return True
-        return False
+    def sends(self) -> bool:
+        return self.machine.open
 
-    def send_text(self, data: bytes) -> None:
-        """Send a text message in UTF-8; once the socket is closing, send nothing.
+    def framed(self, data: bytes, kind: str, place: str) -> bytes:
+        return self.machine.send_text(data)
 
-        A peer with more than `limits.feed_output_bytes_max` of unread output is dropped.
-        """
-        if self.life is LOST or not self.machine.open:
-            return
-        self._send(self.machine.send_text(data))
-        if self.unsent + self.transport.get_write_buffer_size() > self.output_max:
-            log.info("websocket: %s does not read its messages, connection closed", self.address)
-            self.drop()
+    def fail(self, fault: Fault, data: bytes, code: int) -> None:
+        self.send_text(data)
+        self.close(code, "")
+
+    def ping(self) -> None:
+        """Send a ping, unless the peer is behind with its output."""
+        if self.life is OPEN and self.machine.open and self.output is not BEHIND:
+            self._send(self.machine.ping())
 
     def close(self, code: int, reason: str) -> None:
         """Send a Close frame; ignore everything afterwards but the peer's Close frame."""
         if self.life is not LOST and self.machine.open:
             self._send(self.machine.close(code, reason))
             self._over()
-
-    def drop(self) -> None:
-        """Close the connection at once, without a Close frame."""
-        if self.life is not LOST:
-            self.lose()
-            self.transport.abort()
-
-    def drain_soon(self) -> None:
-        """Schedule the endpoint's `drained`."""
-        self.server.loop.call_soon(self._drained)
-
-    def protected(self, work: Callable[..., Any], *given: Any) -> Any:
-        """Call a part of the endpoint within the call of another client, and return what it returns.
-
-        An exception closes this socket only, unless node or log are broken. Once the socket is closing, do nothing.
-        """
-        if self.life is not OPEN or not self.machine.open:
-            return None
-        try:
-            return work(*given)
-        except BrokenNode:
-            self.drop()
-            raise
-        except LogFailed:  # the other call is in doubt, too
-            self.outcome_unknown()
-            raise
-        except Exception:
-            self._endpoint_failed()
-            return None
 
     # Input.
 
@@ -181,9 +125,9 @@ class WebSocketConnection(Connection, asyncio.Protocol):
                     return
                 self.since = self.server.loop.time()  # for CLIENT LIST: the socket is idle since its last message
                 if event.text:
-                    self._tell("received", event.data)
+                    self.tell("received", event.data)
                 else:
-                    self._tell("received_binary")
+                    self.tell("received_binary")
             elif isinstance(event, Ping):
                 self._send(self.machine.pong(event.payload))
             elif isinstance(event, PeerClosed):
@@ -222,56 +166,16 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self._serve()
         self.look_at_reading()
 
-    def _tell(self, what: str, *given: bytes) -> None:
-        """Call the endpoint; an exception closes this socket only, unless the node is broken."""
-        try:
-            getattr(self.endpoint, what)(*given)
-        except BrokenNode:
-            self.drop()
-            raise
-        except LogFailed:
-            self.outcome_unknown()
-        except Exception:
-            self._endpoint_failed()
-
-    def _endpoint_failed(self) -> None:
-        log.exception("websocket: %s failed", type(self.endpoint).__name__)
-        self.close(INTERNAL, "internal error")
-
     # Output.
 
-    def _send(self, data: bytes) -> None:
-        self.unsent += len(data)
-        self.turn.send(self, data)
-
     def transmit(self, data: bytes) -> None:
-        self.unsent -= len(data)
         super().transmit(data)
-        if self.was_full:
-            self._perhaps_drained()
         if self.ends_at and not self.queued:
             self._shut()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._soon()
-        if self.was_full:
-            self._perhaps_drained()
-
-    def _perhaps_drained(self) -> None:
-        """Schedule the endpoint's `drained`, once, when the output fits again.
-
-        If output above the limit waits in the transport alone, the transport is blocked and calls `resume_writing`
-        later; nothing would report that a lower limit of this class is passed.
-        """
-        waiting = self.unsent + self.transport.get_write_buffer_size()
-        if self.output is not BEHIND and waiting <= self.connections.output_pause_bytes:
-            self.was_full = False
-            self.drain_soon()
-
-    def _drained(self) -> None:
-        if self.life is OPEN and self.machine.open:
-            self._tell("drained")
 
     # Closing.
 
@@ -293,24 +197,11 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         self._forget_pause()
         if self.work is PAUSED:
             self._released()  # input that has arrived is searched for the peer's Close frame
-        self.server.loop.call_soon(self._end_endpoint)  # later, since a call of the endpoint may be running
+        self.server.loop.call_soon(self.end_endpoint)  # later, since a call of the endpoint may be running
 
     def _forget_pause(self) -> None:
-        diagnostics = self.server.engine.diagnostics
-        diagnostics.forget(self.drain_soon)
-        diagnostics.forget(self._released)
-
-    def _end_endpoint(self) -> None:
-        endpoint, self.endpoint = self.endpoint, None
-        if endpoint is not None:
-            try:
-                endpoint.ended()
-            except BrokenNode:
-                raise
-            except LogFailed:
-                self.outcome_unknown()
-            except Exception:
-                log.exception("websocket: closing %s failed", type(endpoint).__name__)
+        self.server.engine.diagnostics.forget(self.drain_soon)
+        self.server.engine.diagnostics.forget(self._released)
 
     def _shut(self) -> None:
         """End the server's side of the stream after its Close frame, unless the peer's Close frame is awaited."""
@@ -352,11 +243,9 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.before.lose()  # the turn may still hold replies of the HTTP connection
-        super().connection_lost(error)
         self.held = None
         self._forget_pause()
-        self._end_endpoint()
+        super().connection_lost(error)
 
     def leave(self) -> None:
         """Send a Close frame and close, because the server is stopping."""
@@ -375,9 +264,6 @@ class WebSocketConnection(Connection, asyncio.Protocol):
         may take no bytes any more."""
         if frame:
             self.transport.write(frame)
-
-    def holds_beyond(self, seq: int) -> bool:
-        return False
 
 
 def open_socket(connection: "HttpConnection", upgrade: Upgrade) -> Response | None:
@@ -419,19 +305,12 @@ def open_socket(connection: "HttpConnection", upgrade: Upgrade) -> Response | No
     connection.transport.set_protocol(socket)
     server.web.metrics.statuses[101] += 1
     socket._send(accepted.reply)
-    try:
-        socket.endpoint = factory(socket, parameters)
-    except BrokenNode:
-        socket.drop()
-        raise
-    except Exception:
-        log.exception("websocket: no endpoint for %s", request.path.decode("latin-1"))
-        socket.close(INTERNAL, "internal error")
+    if not socket.make_endpoint(factory, parameters):
         return None
     if connection.life is HALF_CLOSED:  # the transport reports only once that the peer has closed its sending side
         socket.eof_received()
         return None
-    socket._tell("begin")
+    socket.tell("begin")
     if trailing and socket.life is not LOST:
         socket.data_received(trailing)
     return None

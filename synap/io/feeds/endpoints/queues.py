@@ -24,11 +24,9 @@ from synap.derive.conversions import to_flag, wrong
 from synap.derive.packed_calls import call_of
 from synap.derive.replies import plain
 from synap.derive.reply_forms import json_form
-from synap.engine.callers import Caller
-from synap.engine.outcomes import Outcome
 from synap.engine.waiters import Feed
 from synap.faults import Fault
-from synap.io.websocket.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command, whole_number
+from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command, whole_number
 from synap.proto.http import Request, Response
 from synap.proto.rest import status_fault
 from synap.store.memory import codes, kinds, layout
@@ -54,7 +52,7 @@ class QueueEndpoint(Endpoint):
         self.form = json_form(self.row.reply)
         self.deadline_form = json_form(engine.catalogue.by_code[codes.QUEUE_RENEW].reply)
         self.asking = call_of(self.row, queue=self.queue, consumer_id=self.consumer)
-        self.connection.send_text(_encode({"type": "connected", "queue": self.queue, "consumer_id": self.consumer}))
+        self.say("connected", queue=self.queue, consumer_id=self.consumer)
         feed = Feed(kinds.QUEUE, self.queue.encode(), partial(self.connection.protected, self.take))
         engine.attend(feed)
         self.feed = feed
@@ -73,7 +71,7 @@ class QueueEndpoint(Endpoint):
         outcome = engine.call_unasked(self.connection.caller, self.asking, now)
         if outcome.what != layout.ITEM:
             if outcome.failed:
-                self._fail(outcome)
+                self.fail(status_fault(outcome.status, {"queue": self.queue}, 0), 1011)
             return False
         found = plain(outcome.status, self.row, engine.numbers, engine.bytes)
         engine.free_deferred()
@@ -123,27 +121,15 @@ class QueueEndpoint(Endpoint):
         if self.connection.server.phase == "stopping":
             return  # a stop is no failed delivery, and the log may have ended: the leases go on until their deadlines
         for name, deadline in self.leases.items():
-            self._run(self.engine.own, codes.QUEUE_RELEASE, name, deadline=deadline)
+            self.run(self.engine.own, codes.QUEUE_RELEASE, queue=self.queue, message_id=name, deadline=deadline)
         self.leases.clear()
 
     def _on_held(self, code: int, name: str, **more: Any) -> tuple[str, Any]:
         """Make a call on a message that this consumer holds; return why that is refused, or an empty text, and the
         value of the reply."""
-        outcome, value = self._run(self.connection.caller, code, name, consumer_id=self.consumer, **more)
-        if not outcome.failed:
-            return "", value
-        return status_fault(outcome.status, {"queue": self.queue, "message_id": name}, 0).json_text(), None
-
-    def _run(self, caller: Caller, code: int, name: str, **more: Any) -> tuple[Outcome, Any]:
-        """Make a call on one message of the queue, with these arguments besides; return the outcome and the value of
-        its reply."""
-        now, engine = self.now, self.engine
-        row = engine.catalogue.by_code[code]
-        outcome: Outcome = engine.call(caller, call_of(row, queue=self.queue, message_id=name, **more), now)
-        value = None if outcome.failed else plain(outcome.status, row, engine.numbers, engine.bytes)
-        engine.settle(now)
-        self.written()
-        return outcome, value
+        caller, consumer = self.connection.caller, self.consumer
+        outcome, found = self.run(caller, code, queue=self.queue, message_id=name, consumer_id=consumer, **more)
+        return (found.json_text(), None) if outcome.failed else ("", found)
 
     def _wants_more(self, now: int) -> bool:
         while self.leases:
@@ -152,12 +138,6 @@ class QueueEndpoint(Endpoint):
                 break
             del self.leases[first]  # the lease has ended; a message acknowledged elsewhere is removed here, too
         return not self.prefetch or len(self.leases) < self.prefetch
-
-    def _fail(self, outcome: Outcome) -> None:
-        self.over = True
-        fault = status_fault(outcome.status, {"queue": self.queue}, 0)
-        self.connection.send_text(_encode({"type": "error", "error": fault.json_text()}))
-        self.connection.close(1011, "")
 
 
 def queue_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:

@@ -1,4 +1,5 @@
-"""`/stream/{room}/ws/{subscriber_id}?from_offset=N`: a room's events from an offset on, then new ones.
+"""`/stream/{room}/ws/{subscriber_id}?from_offset=N`, `/stream/{room}/sse`: a room's events from an offset on, then new
+ones.
 
     server    {"type": "connected", "room", "subscriber_id", "from_offset"}
               {"type": "event", "offset", "event", "data": any JSON, "timestamp": s}
@@ -7,24 +8,20 @@
               {"type": "error", "error"}, then the socket closes: there is no such room (any more)
 
 Without an offset, sending begins with the earliest event. A client has no commands: every message from a client is
-answered by {"type": "error", "error"}, and the events go on.
+answered by {"type": "error", "error"}, and the events go on. On an event stream the place of an event is its offset:
+with `last_event_id` the events behind this offset are sent, whatever `from_offset` says.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from synap.derive.packed_calls import call_of
-from synap.derive.replies import plain
 from synap.derive.reply_forms import as_text
-from synap.engine.outcomes import Outcome
 from synap.engine.waiters import Feed
-from synap.io.websocket.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, whole_number
+from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, document_of, whole_number
 from synap.proto.http import Request, Response
-from synap.proto.rest import status_fault
 from synap.store.memory import codes, kinds, layout
-from synap.store.memory.layout import FORM_JSON
 from synap.store.memory.refusals import OFFSET_GONE, ROOM_MISSING
 
 if TYPE_CHECKING:
@@ -43,12 +40,13 @@ class RoomEndpoint(Endpoint):
         self.engine = engine = self.connection.server.engine
         self.room = self.parameters["room"]
         self.consume = engine.catalogue.by_code[codes.STREAM_CONSUME]
-        asked = self.parameters.get("from_offset")
+        asked, seen = self.parameters.get("from_offset"), self.parameters.get("last_event_id")
         self.offset = int(asked) if asked is not None else -1  # the next event to send; -1: the earliest
-        self.connection.send_text(_encode({
-            "type": "connected", "room": self.room, "subscriber_id": self.parameters["subscriber_id"],
-            "from_offset": max(self.offset, 0),
-        }))  # fmt: skip
+        if seen:
+            self.offset = int(seen) + 1
+        self.at_once = AT_ONCE
+        self.reader = self.parameters.get("subscriber_id", "sse")
+        self.say("connected", room=self.room, subscriber_id=self.reader, from_offset=max(self.offset, 0))
         feed = Feed(kinds.ROOM, self.room.encode(), partial(self.connection.protected, self.take))
         engine.attend(feed)
         self.feed = feed
@@ -56,7 +54,8 @@ class RoomEndpoint(Endpoint):
 
     def drained(self) -> None:
         assert self.feed is not None, "`begin` has failed"
-        self.engine.feed(self.feed.hash, self.now)
+        if self.take(self.now):
+            self.connection.drain_soon()
         self.written()
 
     def received(self, text: bytes) -> None:
@@ -73,49 +72,34 @@ class RoomEndpoint(Endpoint):
         """Send the next events; return False if there are none or the output is full."""
         if self.over or self.connection.full or self.drain_after_pause(False):
             return False
-        engine = self.engine
-        call = call_of(
-            self.consume, room=self.room, subscriber_id=self.parameters["subscriber_id"],
-            from_offset=self.offset if self.offset >= 0 else None, limit=AT_ONCE,
+        outcome, events = self.ask(
+            self.consume, room=self.room, subscriber_id=self.reader,
+            from_offset=self.offset if self.offset >= 0 else None, limit=self.at_once,
         )  # fmt: skip
-        outcome = engine.call_unasked(self.connection.caller, call, now)
-        number = int(engine.numbers[layout.REPLY])
+        number = int(self.engine.numbers[layout.REPLY])
         if outcome.what == OFFSET_GONE:
-            self.connection.send_text(_encode({"type": "gap", "requested": self.offset, "earliest": number}))
+            self.say("gap", requested=self.offset, earliest=number)
             self.offset = number
             return True
         if outcome.failed:
-            self._fail(outcome)
+            self.fail(events, 1000 if outcome.what == ROOM_MISSING else 1011)
             return False
         if outcome.what != layout.ITEM:
             return False
-        events = plain(outcome.status, outcome.row, engine.numbers, engine.bytes)
-        engine.free_deferred()
-        self.offset = number
         for offset, event, data, time in events:
+            if self.connection.full:
+                self.at_once = max(self.at_once // 2, 1)  # what was not sent is read again
+                return False
+            self.offset = offset + 1
             self.connection.send_text(_encode({
-                "type": "event", "offset": offset, "event": as_text(event[0]), "data": _document(*data),
+                "type": "event", "offset": offset, "event": as_text(event[0]), "data": document_of(*data),
                 "timestamp": time // 1000,
-            }))  # fmt: skip
+            }), place=str(offset))  # fmt: skip
+        self.at_once = min(2 * self.at_once, AT_ONCE)
         return True
-
-    def _fail(self, outcome: Outcome) -> None:
-        self.over = True
-        fault = status_fault(outcome.status, {"room": self.room}, 0)
-        self.connection.send_text(_encode({"type": "error", "error": fault.json_text()}))
-        self.connection.close(1000 if outcome.what == ROOM_MISSING else 1011, "")
-
-
-def _document(octets: bytes, form: int) -> Any:
-    """Return an event's data as JSON: stored JSON unchanged, text as a string, other bytes as an array of numbers."""
-    if form == FORM_JSON:
-        return msgspec.Raw(octets)
-    try:
-        return octets.decode()
-    except UnicodeDecodeError:
-        return list(octets)
 
 
 def room_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
     """Return the endpoint for a room. A missing room is reported on the socket, not by a refused Upgrade."""
-    return whole_number(parameters, "from_offset") or RoomEndpoint
+    seen = bool(parameters.get("last_event_id")) and whole_number(parameters, "last_event_id")
+    return whole_number(parameters, "from_offset") or seen or RoomEndpoint

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from synap.engine.key_watch import channel_of
 from synap.engine.subscribers import Mailbox
-from synap.io.websocket.endpoints.endpoint import EndpointFactory, Parameters, unknown_command
-from synap.io.websocket.endpoints.topics import PubSubEndpoint, asked
+from synap.io.feeds.endpoints.endpoint import EndpointFactory, Parameters, unknown_command
+from synap.io.feeds.endpoints.pubsub import PubSubEndpoint, asked
 from synap.proto.http import Request, Response
 from synap.proto.rest import json_response
 

@@ -1,4 +1,5 @@
-"""`/changes/ws?from=1&family=kv&match=user:*&values=true&feed=name`: changes from a seq on, then new ones.
+"""`/changes/ws?from=1&family=kv&match=user:*&values=true&feed=name`, `/changes/sse`: changes from a seq on, then new
+ones.
 
     server    {"type": "connected", "from"}
               {"type": "changes", "first", "next", "last", "changes": [...]}, see docs/changes.md
@@ -7,7 +8,9 @@
 
 Without a seq, the feed begins behind the last change, or where a named feed is. Each message that is sent moves a named
 feed only when the client says `{"command": "done", "seq": 7}`: everything before change 7 is processed. Changes are
-sent as long as the client reads; they are read from the log again once it does.
+sent as long as the client reads; they are read from the log again once it does. On an event stream the place of a
+message is the last seq that was looked at for it: with `last_event_id` the changes behind it are sent, whatever `from`
+says.
 """
 
 from functools import partial
@@ -20,7 +23,7 @@ from synap.engine.callers import Surface
 from synap.engine.change_reading import Reading
 from synap.engine.handlers.changes import asked_for, begin, feed_name, source
 from synap.faults import Fault
-from synap.io.websocket.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command, whole_number
+from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, unknown_command, whole_number
 from synap.proto.http import Request, Response
 from synap.proto.rest import BOOLEANS, fault_body
 
@@ -43,6 +46,8 @@ class ChangeEndpoint(Endpoint):
         args: dict[str, Any] = {name: given[name].encode() for name in ("family", "match", "feed") if name in given}
         if "from" in given:
             args["from"] = int(given["from"])
+        if given.get("last_event_id"):
+            args["from"] = int(given["last_event_id"]) + 1
         try:
             engine.admit_to("changes.read", self.connection.caller, self.now)
             values = given.get("values", "false")
@@ -53,7 +58,7 @@ class ChangeEndpoint(Endpoint):
         except Fault as fault:
             self._fail(fault)
             return
-        self.connection.send_text(_encode({"type": "connected", "from": self.place}))
+        self.say("connected", **{"from": self.place})
         self._wait()
 
     def _wait(self) -> None:
@@ -77,7 +82,8 @@ class ChangeEndpoint(Endpoint):
             return
         assert isinstance(answer, dict)
         self.place = reading.found.next
-        self.connection.send_text(reading.found.spelled_as(lambda: _encode({"type": "changes", **answer})))
+        text = reading.found.spelled_as(lambda: _encode({"type": "changes", **answer}))
+        self.connection.send_text(text, place=str(self.place - 1))
         self._wait()
 
     def received(self, text: bytes) -> None:
@@ -101,10 +107,10 @@ class ChangeEndpoint(Endpoint):
 
     def _fail(self, fault: Fault) -> None:
         self.over = True
-        self.connection.send_text(_encode({"type": "error", **fault_body(fault)}))
-        self.connection.close(POLICY, "")
+        self.connection.fail(fault, _encode({"type": "error", **fault_body(fault)}), POLICY)
 
 
 def change_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
     """Return the endpoint for changes; a seq that is gone is reported on the socket, not by a refused Upgrade."""
-    return whole_number(parameters, "from") or ChangeEndpoint
+    seen = bool(parameters.get("last_event_id")) and whole_number(parameters, "last_event_id")
+    return whole_number(parameters, "from") or seen or ChangeEndpoint

@@ -1,0 +1,1 @@
+"""WebSockets and event streams: connections on which the server sends messages as they come, and their endpoints."""
