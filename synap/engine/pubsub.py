@@ -225,7 +225,8 @@ class PubSub:
 
     def poll(self, box: Mailbox, after: int | None, most: int, now: int) -> list[Message]:
         """Return messages of a mailbox that polls; see `Polls.take`."""
-        self._unread[box.name] = self._unread.pop(box.name)
+        if self._unread.pop(box.name, None) is box:  # else it is being removed, which ends its poll
+            self._unread[box.name] = box
         return self.polls.take(box, after, most, now)
 
     # Messages.

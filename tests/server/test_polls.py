@@ -64,7 +64,8 @@ def test_a_poll_waits(node: Server) -> None:
 
         begun = time.monotonic()
         wait("0.1").join(10)
-        assert 0.09 < time.monotonic() - begun < 5 and payloads(found[-1]) == []
+        took = time.monotonic() - begun
+        assert 0.05 < took < 9 and payloads(found[-1]) == [], took
         one = wait("30")
         eventually(lambda: client.ask("PUBSUB", "NUMSUB", "t")[1] == 1)
         time.sleep(0.05)
