@@ -14,7 +14,7 @@ only when its lease ends.
 import copy
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from inspect import GEN_SUSPENDED, getgeneratorstate
 from types import TracebackType
@@ -24,8 +24,10 @@ import anyio
 
 from synap.client.async_batches import AsyncPipeline, AsyncTransaction
 from synap.client.async_runner import Pool, Runner
+from synap.client.async_workers import AsyncWorker
 from synap.client.calls import D
 from synap.client.changes import Change, ChangePlace, Frames, filters, reading_changes
+from synap.client.consumers import Tally, consuming
 from synap.client.errors import is_busy
 from synap.client.flows import Flow, Words, calling, scanning
 from synap.client.group_calls import GroupCalls
@@ -33,7 +35,7 @@ from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
 from synap.client.options import Durability, Options, from_address
-from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
+from synap.client.queues import MessageCalls, QueueCalls
 from synap.client.requests import Awaiting, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
 from synap.client.scripts import AsyncScript
@@ -88,9 +90,13 @@ class AsyncMessage(MessageCalls[D], Awaiting):
 class AsyncConsumer(AsyncIteration[AsyncMessage[D]]):
     """The messages of a queue, each settled when the next is requested; `tally` has the counts."""
 
-    def __init__(self, runner: Runner, queue: "AsyncQueue[D]", name: str, wait_s: float, until_empty: bool) -> None:
+    def __init__(
+        self, runner: Runner, queue: "AsyncQueue[D]", name: str, wait_s: float, until_empty: bool, prefetch: int
+    ) -> None:
         self.tally = Tally()
-        super().__init__(runner, consuming(queue, name, wait_s, until_empty, self.tally))
+        super().__init__(
+            runner, consuming(queue, name, wait_s, until_empty, prefetch, self.tally, runner.clock)
+        )
 
     def __del__(self) -> None:
         flow = getattr(self, "_flow", None)
@@ -193,13 +199,28 @@ class AsyncQueue(QueueCalls[D], Awaiting):
         """Lease up to `count` messages, the highest priorities first; wait up to `wait_s` seconds for the first."""
         return await self._carry(self._taking_many(consumer, count, wait_s))
 
-    def consume(self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False) -> AsyncConsumer[D]:
+    def consume(
+        self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False, prefetch: int = 100
+    ) -> AsyncConsumer[D]:
         """Return an iterator over messages, for ever or until the queue is empty.
 
         A message is acked when the body of the loop ends, and given back if the `async with` is left within the body.
-        The server is asked for messages at least every `wait_s` seconds.
+        The server is asked for messages at least every `wait_s` seconds, and for at most `prefetch` at once.
         """
-        return AsyncConsumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty)
+        return AsyncConsumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty, prefetch)
+
+
+    def worker(
+        self, body: Callable[[AsyncMessage[D]], Awaitable[object]], consumer: str, *, concurrency: int = 1, prefetch: int = 0,
+        wait_s: float = 1.0,
+    ) -> AsyncWorker[D]:  # fmt: skip
+        """Return a worker, which calls `body` with each message, `concurrency` at once, and renews the leases
+        meanwhile; see `AsyncWorker`.
+
+        A message is acked when its body returns, and nacked when it raises an exception. `prefetch` messages are
+        leased ahead. The server is asked for messages at least every `wait_s` seconds, and a stop takes as long.
+        """
+        return AsyncWorker(self._owner._pool, self, body, consumer, concurrency, prefetch, wait_s)
 
 
 class AsyncRoom(RoomCalls[D], Awaiting):

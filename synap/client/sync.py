@@ -18,6 +18,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from synap.client.calls import D
 from synap.client.changes import Change, ChangePlace, Frames, filters, reading_changes
+from synap.client.consumers import Tally, consuming
 from synap.client.errors import is_busy
 from synap.client.flows import Flow, Words, calling, scanning
 from synap.client.group_calls import GroupCalls
@@ -25,12 +26,13 @@ from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
 from synap.client.options import Durability, Options, from_address
-from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
+from synap.client.queues import MessageCalls, QueueCalls
 from synap.client.requests import Blocking, Request, T
 from synap.client.rooms import Event, Place, RoomCalls, reading
 from synap.client.scripts import Script
 from synap.client.sync_batches import Pipeline, Transaction
 from synap.client.sync_runner import Pool, Runner
+from synap.client.sync_workers import Worker
 from synap.client.topic_calls import TopicCalls
 from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
 from synap.client.words import stepwise
@@ -84,9 +86,13 @@ class Message(MessageCalls[D], Blocking):
 class Consumer(Iteration[Message[D]]):
     """The messages of a queue, each settled when the next is requested; `tally` has the counts."""
 
-    def __init__(self, runner: Runner, queue: "Queue[D]", name: str, wait_s: float, until_empty: bool) -> None:
+    def __init__(
+        self, runner: Runner, queue: "Queue[D]", name: str, wait_s: float, until_empty: bool, prefetch: int
+    ) -> None:
         self.tally = Tally()
-        super().__init__(runner, consuming(queue, name, wait_s, until_empty, self.tally))
+        super().__init__(
+            runner, consuming(queue, name, wait_s, until_empty, prefetch, self.tally, runner.clock)
+        )
 
 
 class Events(Iteration[Event[D]]):
@@ -182,13 +188,28 @@ class Queue(QueueCalls[D], Blocking):
         """Lease up to `count` messages, the highest priorities first; wait up to `wait_s` seconds for the first."""
         return self._carry(self._taking_many(consumer, count, wait_s))
 
-    def consume(self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False) -> Consumer[D]:
+    def consume(
+        self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False, prefetch: int = 100
+    ) -> Consumer[D]:
         """Return an iterator over messages, for ever or until the queue is empty.
 
         A message is acked when the body of the loop ends, and given back if the loop is left within the body. The
-        server is asked for messages at least every `wait_s` seconds.
+        server is asked for messages at least every `wait_s` seconds, and for at most `prefetch` at once.
         """
-        return Consumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty)
+        return Consumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty, prefetch)
+
+
+    def worker(
+        self, body: Callable[[Message[D]], object], consumer: str, *, concurrency: int = 1, prefetch: int = 0,
+        wait_s: float = 1.0,
+    ) -> Worker[D]:  # fmt: skip
+        """Return a worker, which calls `body` with each message, `concurrency` at once, and renews the leases
+        meanwhile; see `Worker`.
+
+        A message is acked when its body returns, and nacked when it raises an exception. `prefetch` messages are
+        leased ahead. The server is asked for messages at least every `wait_s` seconds, and a stop takes as long.
+        """
+        return Worker(self._owner._pool, self, body, consumer, concurrency, prefetch, wait_s)
 
 
 class Room(RoomCalls[D], Blocking):

@@ -218,5 +218,5 @@ def test_a_client_reads_about_itself(node: Server) -> None:
         told = client.client_info()
         for name in ("id", "age", "idle", "db", "sub", "psub", "multi", "qbuf", "qbuf-free", "argv-mem", "multi-mem",
                      "rbs", "rbp", "obl", "oll", "omem", "tot-mem", "redir", "resp"):  # fmt: skip
-            assert told[name] == int(told[name]), name
+            assert int(told[name]) >= -1, name
         assert client.client_list(client_id=[str(told["id"])])[0]["argv-mem"] == "0"
