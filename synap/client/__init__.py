@@ -22,6 +22,7 @@ from synap.client.errors import (
     Closed,
     Conflict,
     ConnectionLost,
+    Fenced,
     LocalProtocolError,
     NotConnected,
     OffsetGone,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncChangeFeed", "AsyncClient", "AsyncGroup", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom",
     "AsyncSubscription", "AsyncTopic", "Change", "ChangeFeed", "ChangesGone", "Client", "ClientError", "Closed",
-    "Conflict", "ConnectionLost", "Event", "Frames", "Gap", "Group", "KeyChange", "KeyWatch", "Limits",
+    "Conflict", "ConnectionLost", "Event", "Fenced", "Frames", "Gap", "Group", "KeyChange", "KeyWatch", "Limits",
     "LocalProtocolError", "Message", "NotConnected", "OffsetGone", "Offsets", "Options", "OutcomeUnknown",
     "PoolExhausted", "Queue", "Record", "Refused", "RemoteProtocolError", "Room", "Subscription", "TimedOut",
     "Topic", "TopicMessage", "connect", "connect_async",

@@ -18,22 +18,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from inspect import GEN_SUSPENDED, getgeneratorstate
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar, overload
-
-import anyio
+from typing import Any, Literal, Self, TypeVar, overload
 
 from synap.client.async_batches import AsyncPipeline, AsyncTransaction
+from synap.client.async_iterations import AsyncIteration
 from synap.client.async_runner import Pool, Runner
-from synap.client.async_workers import AsyncWorker
+from synap.client.async_workers import AsyncGroupReader, AsyncWorker
 from synap.client.calls import D
 from synap.client.changes import Change, ChangePlace, Frames, filters, reading_changes
 from synap.client.consumers import Tally, consuming
 from synap.client.errors import is_busy
-from synap.client.flows import Flow, Words, calling, scanning
+from synap.client.flows import Words, calling, scanning
 from synap.client.group_calls import GroupCalls
 from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
+from synap.client.members import Listener
 from synap.client.options import Durability, Options, from_address
 from synap.client.queues import MessageCalls, QueueCalls
 from synap.client.requests import Awaiting, Request, T
@@ -44,38 +44,7 @@ from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames
 from synap.client.words import stepwise
 from synap.hosts import authority
 
-I_co = TypeVar("I_co", covariant=True)
 M_co = TypeVar("M_co", covariant=True)
-
-
-class AsyncIteration(Generic[I_co]):
-    """An asynchronous iterator over the items of a flow. Leave it at the end of an `async with`, or with `close()`."""
-
-    def __init__(self, runner: Runner, flow: Flow) -> None:
-        self._runner = runner
-        self._flow = flow
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> I_co:
-        return await self._runner.next(self._flow)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Stop iterating and release the flow's connection.
-
-        Commands that remain to be sent are sent even after the task was cancelled, for at most `connect_timeout`.
-        """
-        with anyio.move_on_after(self._runner.patience_s, shield=True):
-            await self._runner.leave(self._flow)
 
 
 class AsyncMessage(MessageCalls[D], Awaiting):
@@ -211,8 +180,8 @@ class AsyncQueue(QueueCalls[D], Awaiting):
 
 
     def worker(
-        self, body: Callable[[AsyncMessage[D]], Awaitable[object]], consumer: str, *, concurrency: int = 1, prefetch: int = 0,
-        wait_s: float = 1.0,
+        self, body: Callable[[AsyncMessage[D]], Awaitable[object]], consumer: str, *, concurrency: int = 1,
+        prefetch: int = 0, wait_s: float = 1.0,
     ) -> AsyncWorker[D]:  # fmt: skip
         """Return a worker, which calls `body` with each message, `concurrency` at once, and renews the leases
         meanwhile; see `AsyncWorker`.
@@ -262,6 +231,29 @@ class AsyncGroup(GroupCalls[D], Awaiting):
 
     async def _carry(self, request: Request[T]) -> T:
         return await self._owner._carry(request)
+
+    def consume(
+        self, *, member: str | None = None, static: bool = False, start: Literal["earliest", "latest"] = "earliest",
+        auto_commit: bool = True, commit_s: float = 1.0, session_ms: int | None = None, limit: int = 100,
+        wait_s: float = 1.0, poll_max_s: float = 300.0, until_idle: bool = False, listener: Listener | None = None,
+    ) -> AsyncGroupReader[D]:  # fmt: skip
+        """Join the group, and return an iterator over the records of the partitions that the member gets.
+
+        member       its name; by default a random one
+        static       it does not leave at the end: if it comes back within its session, nothing is rebalanced
+        start        where a partition without a committed offset is read from
+        auto_commit  commit what was processed, with each batch and every `commit_s` seconds; else call `commit`
+        session_ms   after so long without a heartbeat the others take over; by default as the group says
+        limit        how many records of each partition are read at once, waiting up to `wait_s` for the first
+        poll_max_s   a body that takes longer is taken for stuck: the member leaves, until the loop goes on
+        until_idle   end when no record comes for `wait_s` seconds
+        listener     an object whose methods `revoked` and `assigned` are called with partitions
+        """
+        return AsyncGroupReader(
+            self._owner._pool, self, member=member, static=static, start=start, auto_commit=auto_commit,
+            commit_s=commit_s, session_ms=session_ms, limit=limit, wait_s=wait_s, poll_max_s=poll_max_s,
+            until_idle=until_idle, listener=listener,
+        )  # fmt: skip
 
 
 class AsyncClient(Keys[D], Awaiting):

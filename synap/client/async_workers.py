@@ -2,19 +2,23 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 import anyio
 from anyio.abc import TaskGroup
 
+from synap.client.async_iterations import AsyncIteration
 from synap.client.async_runner import Pool, Runner
 from synap.client.calls import D
 from synap.client.consumers import Tally
+from synap.client.errors import LocalProtocolError
 from synap.client.flows import Flow
+from synap.client.members import Seat, beating, committing, parting, sharing
+from synap.client.topic_calls import Record
 from synap.client.workers import Work, abandoning
 
 if TYPE_CHECKING:
-    from synap.client.async_client import AsyncMessage, AsyncQueue
+    from synap.client.async_client import AsyncGroup, AsyncMessage, AsyncQueue
 
 
 class Crew:
@@ -34,6 +38,72 @@ class Crew:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> bool | None:
         return await self._tasks.__aexit__(kind, error, at)
+
+
+class AsyncGroupReader(AsyncIteration[Record[D]]):
+    """The records of a member's partitions, within an `async with`; see synap/client/members.py.
+
+    A record counts as processed when the next is requested. With `auto_commit` its offset is committed then, with the
+    next batch or after `commit_s` seconds; without, `commit` does it.
+    """
+
+    def __init__(self, pool: Pool, group: "AsyncGroup[D]", **given: Any) -> None:
+        self._seat = Seat(group, box=Runner.box, clock=Runner.clock, **given)
+        self._crew = Crew(pool, [beating(self._seat)])
+        self._entered = False
+        super().__init__(Runner(pool), sharing(self._seat))
+
+    @property
+    def member(self) -> str:
+        """The name of the member, once it has joined."""
+        return self._seat.member or ""
+
+    @property
+    def generation(self) -> int:
+        """The generation of the group for which the assignment holds."""
+        return self._seat.generation
+
+    @property
+    def partitions(self) -> list[int]:
+        """The partitions of the member."""
+        return sorted(self._seat.positions)
+
+    @property
+    def skipped(self) -> int:
+        """How many records the topic no longer held when they were to be read."""
+        return self._seat.skipped
+
+    async def commit(self, record: Record[D] | None = None) -> None:
+        """Commit the offset behind a record, or behind all records whose bodies have ended.
+
+        Raises Fenced if the partition is not this member's any more.
+        """
+        await self._runner.run(committing(self._seat, record))
+
+    async def __aenter__(self) -> Self:
+        await self._crew.__aenter__()
+        self._entered = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        try:
+            await self.close()
+        finally:  # the heartbeats have ended by now: an error of the body leaves as it is, and not in a group
+            await self._crew.__aexit__(None, None, None)
+
+    async def __anext__(self) -> Record[D]:
+        if not self._entered:
+            raise LocalProtocolError("a reader of a group sends heartbeats meanwhile: use `async with group.consume()`")
+        record: Any = await super().__anext__()
+        return record
+
+    async def close(self) -> None:
+        """Commit what was processed (with `auto_commit`), and leave the group unless the member is static."""
+        await super().close()
+        with anyio.move_on_after(self._runner.patience_s, shield=True):
+            await self._runner.run(parting(self._seat))
 
 
 class AsyncWorker(Generic[D]):

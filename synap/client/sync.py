@@ -10,21 +10,22 @@ breaks.
 """
 
 import copy
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar, overload
+from typing import Any, Literal, Self, TypeVar, overload
 
 from synap.client.calls import D
 from synap.client.changes import Change, ChangePlace, Frames, filters, reading_changes
 from synap.client.consumers import Tally, consuming
 from synap.client.errors import is_busy
-from synap.client.flows import Flow, Words, calling, scanning
+from synap.client.flows import Words, calling, scanning
 from synap.client.group_calls import GroupCalls
+from synap.client.iterations import Iteration
 from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
+from synap.client.members import Listener
 from synap.client.options import Durability, Options, from_address
 from synap.client.queues import MessageCalls, QueueCalls
 from synap.client.requests import Blocking, Request, T
@@ -32,46 +33,13 @@ from synap.client.rooms import Event, Place, RoomCalls, reading
 from synap.client.scripts import Script
 from synap.client.sync_batches import Pipeline, Transaction
 from synap.client.sync_runner import Pool, Runner
-from synap.client.sync_workers import Worker
+from synap.client.sync_workers import GroupReader, Worker
 from synap.client.topic_calls import TopicCalls
 from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
 from synap.client.words import stepwise
 from synap.hosts import authority
 
-I_co = TypeVar("I_co", covariant=True)
 M_co = TypeVar("M_co", covariant=True)
-
-
-class Iteration(Generic[I_co]):
-    """An iterator over the items of a flow.
-
-    Leave it with `close()` or at the end of a `with`; an iterator whose loop was left is also closed when it is
-    garbage-collected.
-    """
-
-    def __init__(self, runner: Runner, flow: Flow) -> None:
-        self._runner = runner
-        self._flow = flow
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> I_co:
-        return self._runner.next(self._flow)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop iterating and release the flow's connection."""
-        self._runner.leave(self._flow)
-
-    def __del__(self) -> None:
-        if not sys.is_finalizing() and hasattr(self, "_flow") and not getattr(self._flow, "gi_running", False):
-            self.close()
 
 
 class Message(MessageCalls[D], Blocking):
@@ -251,6 +219,29 @@ class Group(GroupCalls[D], Blocking):
 
     def _carry(self, request: Request[T]) -> T:
         return self._owner._carry(request)
+
+    def consume(
+        self, *, member: str | None = None, static: bool = False, start: Literal["earliest", "latest"] = "earliest",
+        auto_commit: bool = True, commit_s: float = 1.0, session_ms: int | None = None, limit: int = 100,
+        wait_s: float = 1.0, poll_max_s: float = 300.0, until_idle: bool = False, listener: Listener | None = None,
+    ) -> GroupReader[D]:  # fmt: skip
+        """Join the group, and return an iterator over the records of the partitions that the member gets.
+
+        member       its name; by default a random one
+        static       it does not leave at the end: if it comes back within its session, nothing is rebalanced
+        start        where a partition without a committed offset is read from
+        auto_commit  commit what was processed, with each batch and every `commit_s` seconds; else call `commit`
+        session_ms   after so long without a heartbeat the others take over; by default as the group says
+        limit        how many records of each partition are read at once, waiting up to `wait_s` for the first
+        poll_max_s   a body that takes longer is taken for stuck: the member leaves, until the loop goes on
+        until_idle   end when no record comes for `wait_s` seconds
+        listener     an object whose methods `revoked` and `assigned` are called with partitions
+        """
+        return GroupReader(
+            self._owner._pool, self, member=member, static=static, start=start, auto_commit=auto_commit,
+            commit_s=commit_s, session_ms=session_ms, limit=limit, wait_s=wait_s, poll_max_s=poll_max_s,
+            until_idle=until_idle, listener=listener,
+        )  # fmt: skip
 
 
 class Client(Keys[D], Blocking):

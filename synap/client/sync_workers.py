@@ -3,16 +3,19 @@
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 from synap.client.calls import D
 from synap.client.consumers import Tally
 from synap.client.flows import Flow
+from synap.client.iterations import Iteration
+from synap.client.members import Seat, beating, committing, parting, sharing
 from synap.client.sync_runner import Pool, Runner
+from synap.client.topic_calls import Record
 from synap.client.workers import Work
 
 if TYPE_CHECKING:
-    from synap.client.sync import Message, Queue
+    from synap.client.sync import Group, Message, Queue
 
 
 class Crew:
@@ -30,6 +33,60 @@ class Crew:
         """Wait until all flows have ended."""
         for thread in self._threads:
             thread.join()
+
+
+class GroupReader(Iteration[Record[D]]):
+    """The records of a member's partitions; see synap/client/members.py.
+
+    A record counts as processed when the next is requested. With `auto_commit` its offset is committed then, with the
+    next batch or after `commit_s` seconds; without, `commit` does it.
+    """
+
+    def __init__(self, pool: Pool, group: "Group[D]", **given: Any) -> None:
+        self._seat = Seat(group, box=Runner.box, clock=Runner.clock, **given)
+        self._pool = pool
+        self._crew: Crew | None = None
+        super().__init__(Runner(pool), sharing(self._seat))
+
+    @property
+    def member(self) -> str:
+        """The name of the member, once it has joined."""
+        return self._seat.member or ""
+
+    @property
+    def generation(self) -> int:
+        """The generation of the group for which the assignment holds."""
+        return self._seat.generation
+
+    @property
+    def partitions(self) -> list[int]:
+        """The partitions of the member."""
+        return sorted(self._seat.positions)
+
+    @property
+    def skipped(self) -> int:
+        """How many records the topic no longer held when they were to be read."""
+        return self._seat.skipped
+
+    def commit(self, record: Record[D] | None = None) -> None:
+        """Commit the offset behind a record, or behind all records whose bodies have ended.
+
+        Raises Fenced if the partition is not this member's any more.
+        """
+        self._runner.run(committing(self._seat, record))
+
+    def __next__(self) -> Record[D]:
+        if self._crew is None:
+            self._crew = Crew(self._pool, f"heartbeats of {self._seat.group.name}", [beating(self._seat)])
+        record: Any = super().__next__()
+        return record
+
+    def close(self) -> None:
+        """Commit what was processed (with `auto_commit`), and leave the group unless the member is static."""
+        super().close()
+        self._runner.run(parting(self._seat))
+        if self._crew is not None:
+            self._crew.join()
 
 
 class Worker(Generic[D]):
