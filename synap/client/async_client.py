@@ -23,7 +23,7 @@ from typing import Any, Literal, Self, TypeVar, overload
 from synap.client.async_batches import AsyncPipeline, AsyncTransaction
 from synap.client.async_iterations import AsyncIteration
 from synap.client.async_runner import Pool, Runner
-from synap.client.async_workers import AsyncGroupReader, AsyncWorker
+from synap.client.async_workers import AsyncGroupReader, AsyncQueueProducer, AsyncTopicProducer, AsyncWorker
 from synap.client.calls import D
 from synap.client.changes import Change, ChangePlace, Frames, filters, reading_changes
 from synap.client.consumers import Tally, consuming
@@ -179,6 +179,21 @@ class AsyncQueue(QueueCalls[D], Awaiting):
         return AsyncConsumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty, prefetch)
 
 
+    def producer(
+        self, *, linger_s: float = 0.005, batch: int = 100, in_flight: int = 1, pending_max: int = 10_000
+    ) -> AsyncQueueProducer[D]:
+        """Return a producer, whose calls of `publish` are sent together: at most `batch` at once, each at the latest
+        after `linger_s` seconds; see synap/client/producers.py.
+
+        With several batches `in_flight` they may arrive in another order. At most `pending_max` calls wait for replies.
+        On `client.idempotent` a batch is sent again when its connection breaks.
+        """
+        owner = self._owner
+        return AsyncQueueProducer(
+            owner._pool, self, owner.options, owner._repeat, linger_s=linger_s, most=batch, in_flight=in_flight,
+            pending_max=pending_max,
+        )  # fmt: skip
+
     def worker(
         self, body: Callable[[AsyncMessage[D]], Awaitable[object]], consumer: str, *, concurrency: int = 1,
         prefetch: int = 0, wait_s: float = 1.0,
@@ -222,6 +237,21 @@ class AsyncTopic(TopicCalls[D], Awaiting):
 
     async def _carry(self, request: Request[T]) -> T:
         return await self._owner._carry(request)
+
+    def producer(
+        self, *, linger_s: float = 0.005, batch: int = 100, in_flight: int = 1, pending_max: int = 10_000
+    ) -> AsyncTopicProducer[D]:
+        """Return a producer, whose calls of `publish` are sent together: at most `batch` at once, each at the latest
+        after `linger_s` seconds; see synap/client/producers.py.
+
+        With several batches `in_flight` they may arrive in another order. At most `pending_max` calls wait for replies.
+        On `client.idempotent` a batch is sent again when its connection breaks.
+        """
+        owner = self._owner
+        return AsyncTopicProducer(
+            owner._pool, self, owner.options, owner._repeat, linger_s=linger_s, most=batch, in_flight=in_flight,
+            pending_max=pending_max,
+        )  # fmt: skip
 
 
 class AsyncGroup(GroupCalls[D], Awaiting):

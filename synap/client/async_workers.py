@@ -11,14 +11,18 @@ from synap.client.async_iterations import AsyncIteration
 from synap.client.async_runner import Pool, Runner
 from synap.client.calls import D
 from synap.client.consumers import Tally
-from synap.client.errors import LocalProtocolError
+from synap.client.errors import ClientError, LocalProtocolError
 from synap.client.flows import Flow
+from synap.client.machine import Word
 from synap.client.members import Seat, beating, committing, parting, sharing
+from synap.client.options import Options
+from synap.client.producers import Gathering
+from synap.client.requests import Later, Request, T
 from synap.client.topic_calls import Record
 from synap.client.workers import Work, abandoning
 
 if TYPE_CHECKING:
-    from synap.client.async_client import AsyncGroup, AsyncMessage, AsyncQueue
+    from synap.client.async_client import AsyncGroup, AsyncMessage, AsyncQueue, AsyncTopic
 
 
 class Crew:
@@ -104,6 +108,78 @@ class AsyncGroupReader(AsyncIteration[Record[D]]):
         await super().close()
         with anyio.move_on_after(self._runner.patience_s, shield=True):
             await self._runner.run(parting(self._seat))
+
+
+class _AsyncProducer:
+    """What producers of queues and topics share; see synap/client/producers.py."""
+
+    def __init__(self, pool: Pool, options: Options, repeat: bool, **given: Any) -> None:
+        self._gathering = Gathering(options, repeat, box=Runner.box, clock=Runner.clock, **given)
+        self._runner = Runner(pool)
+        self._crew = Crew(pool, self._gathering.flows())
+
+    async def _later(self, request: Request[T]) -> Later[T]:
+        gathering = self._gathering
+        if gathering.made - gathering.done >= gathering.pending_max:
+            await self._runner.run(gathering.waiting(gathering.pending_max // 2))
+        return gathering.add(request)
+
+    async def flush(self) -> None:
+        """Wait until everything is sent, and raise the first error since the last flush."""
+        await self._runner.run(self._gathering.flushed())
+
+    async def __aenter__(self) -> Self:
+        await self._crew.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        failed: ClientError | None = None
+        if error is None or isinstance(error, Exception):  # and not cancelled
+            try:
+                await self.flush()
+            except ClientError as first:
+                failed = first
+        self._gathering.close()
+        await self._crew.__aexit__(None, None, None)
+        if failed is not None and error is None:
+            raise failed
+
+
+class AsyncQueueProducer(_AsyncProducer, Generic[D]):
+    """Publishes to a queue in batches, within an `async with`."""
+
+    def __init__(self, pool: Pool, queue: "AsyncQueue[D]", options: Options, repeat: bool, **given: Any) -> None:
+        super().__init__(pool, options, repeat, **given)
+        self._queue: "AsyncQueue[D]" = queue
+
+    async def publish(
+        self, payload: Word, *, priority: int | None = None, max_retries: int | None = None,
+        headers: dict[str, Any] | None = None, delay_s: float | None = None,
+    ) -> Later[str]:  # fmt: skip
+        """Add a message soon; the value will be its id. Waits while `pending_max` messages have no reply."""
+        return await self._later(type(self._queue).publish.build(
+            self._queue, payload, priority=priority, max_retries=max_retries, headers=headers, delay_s=delay_s,
+        ))  # fmt: skip
+
+
+class AsyncTopicProducer(_AsyncProducer, Generic[D]):
+    """Publishes to a topic in batches, within an `async with`."""
+
+    def __init__(self, pool: Pool, topic: "AsyncTopic[D]", options: Options, repeat: bool, **given: Any) -> None:
+        super().__init__(pool, options, repeat, **given)
+        self._topic: "AsyncTopic[D]" = topic
+
+    async def publish(
+        self, event_type: str, data: Word, *, key: str | bytes | None = None, partition: int | None = None,
+        headers: dict[str, Any] | None = None,
+    ) -> Later[tuple[int, int]]:  # fmt: skip
+        """Append a record soon; the value will be its partition and offset. Waits while `pending_max` records have no
+        reply."""
+        return await self._later(type(self._topic).publish.build(
+            self._topic, event_type, data, key=key, partition=partition, headers=headers,
+        ))  # fmt: skip
 
 
 class AsyncWorker(Generic[D]):

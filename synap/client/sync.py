@@ -33,7 +33,7 @@ from synap.client.rooms import Event, Place, RoomCalls, reading
 from synap.client.scripts import Script
 from synap.client.sync_batches import Pipeline, Transaction
 from synap.client.sync_runner import Pool, Runner
-from synap.client.sync_workers import GroupReader, Worker
+from synap.client.sync_workers import GroupReader, QueueProducer, TopicProducer, Worker
 from synap.client.topic_calls import TopicCalls
 from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
 from synap.client.words import stepwise
@@ -167,6 +167,21 @@ class Queue(QueueCalls[D], Blocking):
         return Consumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty, prefetch)
 
 
+    def producer(
+        self, *, linger_s: float = 0.005, batch: int = 100, in_flight: int = 1, pending_max: int = 10_000
+    ) -> QueueProducer[D]:
+        """Return a producer, whose calls of `publish` are sent together: at most `batch` at once, each at the latest
+        after `linger_s` seconds; see synap/client/producers.py.
+
+        With several batches `in_flight` they may arrive in another order. At most `pending_max` calls wait for replies.
+        On `client.idempotent` a batch is sent again when its connection breaks.
+        """
+        owner = self._owner
+        return QueueProducer(
+            owner._pool, self, owner.options, owner._repeat, linger_s=linger_s, most=batch, in_flight=in_flight,
+            pending_max=pending_max,
+        )  # fmt: skip
+
     def worker(
         self, body: Callable[[Message[D]], object], consumer: str, *, concurrency: int = 1, prefetch: int = 0,
         wait_s: float = 1.0,
@@ -210,6 +225,21 @@ class Topic(TopicCalls[D], Blocking):
 
     def _carry(self, request: Request[T]) -> T:
         return self._owner._carry(request)
+
+    def producer(
+        self, *, linger_s: float = 0.005, batch: int = 100, in_flight: int = 1, pending_max: int = 10_000
+    ) -> TopicProducer[D]:
+        """Return a producer, whose calls of `publish` are sent together: at most `batch` at once, each at the latest
+        after `linger_s` seconds; see synap/client/producers.py.
+
+        With several batches `in_flight` they may arrive in another order. At most `pending_max` calls wait for replies.
+        On `client.idempotent` a batch is sent again when its connection breaks.
+        """
+        owner = self._owner
+        return TopicProducer(
+            owner._pool, self, owner.options, owner._repeat, linger_s=linger_s, most=batch, in_flight=in_flight,
+            pending_max=pending_max,
+        )  # fmt: skip
 
 
 class Group(GroupCalls[D], Blocking):

@@ -9,13 +9,17 @@ from synap.client.calls import D
 from synap.client.consumers import Tally
 from synap.client.flows import Flow
 from synap.client.iterations import Iteration
+from synap.client.machine import Word
 from synap.client.members import Seat, beating, committing, parting, sharing
+from synap.client.options import Options
+from synap.client.producers import Gathering
+from synap.client.requests import Later, Request, T
 from synap.client.sync_runner import Pool, Runner
 from synap.client.topic_calls import Record
 from synap.client.workers import Work
 
 if TYPE_CHECKING:
-    from synap.client.sync import Group, Message, Queue
+    from synap.client.sync import Group, Message, Queue, Topic
 
 
 class Crew:
@@ -87,6 +91,74 @@ class GroupReader(Iteration[Record[D]]):
         self._runner.run(parting(self._seat))
         if self._crew is not None:
             self._crew.join()
+
+
+class _Producer:
+    """What producers of queues and topics share; see synap/client/producers.py."""
+
+    def __init__(self, pool: Pool, options: Options, repeat: bool, **given: Any) -> None:
+        self._gathering = Gathering(options, repeat, box=Runner.box, clock=Runner.clock, **given)
+        self._runner = Runner(pool)
+        self._crew = Crew(pool, "producer", self._gathering.flows())
+
+    def _later(self, request: Request[T]) -> Later[T]:
+        gathering = self._gathering
+        if gathering.made - gathering.done >= gathering.pending_max:
+            self._runner.run(gathering.waiting(gathering.pending_max // 2))
+        return gathering.add(request)
+
+    def flush(self) -> None:
+        """Wait until everything is sent, and raise the first error since the last flush."""
+        self._runner.run(self._gathering.flushed())
+
+    def close(self) -> None:
+        """Send everything and end. Raises the first error."""
+        try:
+            self.flush()
+        finally:
+            self._gathering.close()
+            self._crew.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class QueueProducer(_Producer, Generic[D]):
+    """Publishes to a queue in batches."""
+
+    def __init__(self, pool: Pool, queue: "Queue[D]", options: Options, repeat: bool, **given: Any) -> None:
+        super().__init__(pool, options, repeat, **given)
+        self._queue: "Queue[D]" = queue
+
+    def publish(
+        self, payload: Word, *, priority: int | None = None, max_retries: int | None = None,
+        headers: dict[str, Any] | None = None, delay_s: float | None = None,
+    ) -> Later[str]:  # fmt: skip
+        """Add a message soon; the value will be its id. Waits while `pending_max` messages have no reply."""
+        return self._later(type(self._queue).publish.build(
+            self._queue, payload, priority=priority, max_retries=max_retries, headers=headers, delay_s=delay_s,
+        ))  # fmt: skip
+
+
+class TopicProducer(_Producer, Generic[D]):
+    """Publishes to a topic in batches."""
+
+    def __init__(self, pool: Pool, topic: "Topic[D]", options: Options, repeat: bool, **given: Any) -> None:
+        super().__init__(pool, options, repeat, **given)
+        self._topic: "Topic[D]" = topic
+
+    def publish(
+        self, event_type: str, data: Word, *, key: str | bytes | None = None, partition: int | None = None,
+        headers: dict[str, Any] | None = None,
+    ) -> Later[tuple[int, int]]:  # fmt: skip
+        """Append a record soon; the value will be its partition and offset. Waits while `pending_max` records have no
+        reply."""
+        return self._later(type(self._topic).publish.build(
+            self._topic, event_type, data, key=key, partition=partition, headers=headers,
+        ))  # fmt: skip
 
 
 class Worker(Generic[D]):
