@@ -152,7 +152,7 @@ class AsyncQueueProducer(_AsyncProducer, Generic[D]):
 
     def __init__(self, pool: Pool, queue: "AsyncQueue[D]", options: Options, repeat: bool, **given: Any) -> None:
         super().__init__(pool, options, repeat, **given)
-        self._queue: "AsyncQueue[D]" = queue
+        self._queue: AsyncQueue[D] = queue
 
     async def publish(
         self, payload: Word, *, priority: int | None = None, max_retries: int | None = None,
@@ -169,7 +169,7 @@ class AsyncTopicProducer(_AsyncProducer, Generic[D]):
 
     def __init__(self, pool: Pool, topic: "AsyncTopic[D]", options: Options, repeat: bool, **given: Any) -> None:
         super().__init__(pool, options, repeat, **given)
-        self._topic: "AsyncTopic[D]" = topic
+        self._topic: AsyncTopic[D] = topic
 
     async def publish(
         self, event_type: str, data: Word, *, key: str | bytes | None = None, partition: int | None = None,

@@ -131,7 +131,7 @@ class QueueProducer(_Producer, Generic[D]):
 
     def __init__(self, pool: Pool, queue: "Queue[D]", options: Options, repeat: bool, **given: Any) -> None:
         super().__init__(pool, options, repeat, **given)
-        self._queue: "Queue[D]" = queue
+        self._queue: Queue[D] = queue
 
     def publish(
         self, payload: Word, *, priority: int | None = None, max_retries: int | None = None,
@@ -148,7 +148,7 @@ class TopicProducer(_Producer, Generic[D]):
 
     def __init__(self, pool: Pool, topic: "Topic[D]", options: Options, repeat: bool, **given: Any) -> None:
         super().__init__(pool, options, repeat, **given)
-        self._topic: "Topic[D]" = topic
+        self._topic: Topic[D] = topic
 
     def publish(
         self, event_type: str, data: Word, *, key: str | bytes | None = None, partition: int | None = None,
