@@ -36,6 +36,7 @@ from synap.client.errors import (
     RemoteProtocolError,
     TimedOut,
 )
+from synap.client.iterations import ChangeFeed, KeyWatch, Subscription
 from synap.client.key_changes import KeyChange
 from synap.client.machine import Limits
 from synap.client.members import Listener
@@ -43,24 +44,22 @@ from synap.client.options import Options
 from synap.client.queues import Failure
 from synap.client.requests import Later
 from synap.client.rooms import Event
-from synap.client.sync import ChangeFeed, Client, Group, KeyWatch, Message, Queue, Room, Subscription, Topic, connect
+from synap.client.sync import Client, Group, Message, Queue, Room, Topic, connect
 from synap.client.sync_workers import GroupReader, QueueProducer, TopicProducer, Worker
 from synap.client.topic_calls import Offsets, Record
 from synap.client.topics import Gap, TopicMessage
 
 if TYPE_CHECKING:
     from synap.client.async_client import (
-        AsyncChangeFeed,
         AsyncClient,
         AsyncGroup,
-        AsyncKeyWatch,
         AsyncMessage,
         AsyncQueue,
         AsyncRoom,
-        AsyncSubscription,
         AsyncTopic,
         connect_async,
     )
+    from synap.client.async_iterations import AsyncChangeFeed, AsyncKeyWatch, AsyncSubscription
     from synap.client.async_workers import AsyncGroupReader, AsyncQueueProducer, AsyncTopicProducer, AsyncWorker
 
 __all__ = [
@@ -74,19 +73,18 @@ __all__ = [
     "Worker", "connect", "connect_async",
 ]  # fmt: skip
 
-_OF_TASKS = (
-    "AsyncChangeFeed", "AsyncClient", "AsyncGroup", "AsyncGroupReader", "AsyncKeyWatch", "AsyncMessage",
-    "AsyncQueue", "AsyncQueueProducer", "AsyncRoom", "AsyncSubscription", "AsyncTopic", "AsyncTopicProducer",
-    "AsyncWorker", "connect_async",
-)  # fmt: skip
-
-
-_OF_WORKERS = ("AsyncGroupReader", "AsyncQueueProducer", "AsyncTopicProducer", "AsyncWorker")
+_OF_TASKS = {
+    "async_client": (
+        "AsyncClient", "AsyncGroup", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncTopic", "connect_async",
+    ),
+    "async_iterations": ("AsyncChangeFeed", "AsyncKeyWatch", "AsyncSubscription"),
+    "async_workers": ("AsyncGroupReader", "AsyncQueueProducer", "AsyncTopicProducer", "AsyncWorker"),
+}  # fmt: skip
+"""What is imported at its first use, by the module that has it."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _OF_WORKERS:
-        return getattr(import_module("synap.client.async_workers"), name)
-    if name in _OF_TASKS:
-        return getattr(import_module("synap.client.async_client"), name)
+    for module, names in _OF_TASKS.items():
+        if name in names:
+            return getattr(import_module(f"synap.client.{module}"), name)
     raise AttributeError(f"module 'synap.client' has no attribute {name!r}")

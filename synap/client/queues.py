@@ -59,7 +59,7 @@ class MessageCalls(Generic[D]):
     expires_at: int | None
 
     def __init__(self, queue: "QueueCalls[D]", found: Any) -> None:
-        fields = FIELDS_OF(found) if type(found) is dict else found
+        fields: Any = FIELDS_OF(found) if type(found) is dict else found
         (
             id, payload, self.priority, self.retry_count, self.max_retries, headers, self.created_at, self.deadline,
             receipt, group, self.expires_at, *history,

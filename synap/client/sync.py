@@ -13,33 +13,31 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, Self, overload
 
 from synap.client.calls import D
-from synap.client.changes import Change, ChangePlace, Frames, filters, reading_changes
+from synap.client.changes import Change, Frames, filters
 from synap.client.consumers import Tally, consuming
 from synap.client.errors import is_busy
-from synap.client.flows import Words, calling, scanning
+from synap.client.flows import calling, scanning
 from synap.client.group_calls import GroupCalls
-from synap.client.iterations import Iteration
-from synap.client.key_changes import KeyChange, watched_keys
+from synap.client.iterations import ChangeFeed, Events, Iteration, KeyWatch, Subscription  # fmt: skip
+from synap.client.key_changes import watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
 from synap.client.members import Listener
 from synap.client.options import Durability, Options, from_address
 from synap.client.queues import MessageCalls, QueueCalls
 from synap.client.requests import Blocking, Request, T
-from synap.client.rooms import Event, Place, RoomCalls, reading
+from synap.client.rooms import RoomCalls
 from synap.client.scripts import Script
 from synap.client.sync_batches import Pipeline, Transaction
 from synap.client.sync_runner import Pool, Runner
 from synap.client.sync_workers import GroupReader, QueueProducer, TopicProducer, Worker
 from synap.client.topic_calls import TopicCalls
-from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
+from synap.client.topics import wanted_names
 from synap.client.words import stepwise
 from synap.hosts import authority
-
-M_co = TypeVar("M_co", covariant=True)
 
 
 class Message(MessageCalls[D], Blocking):
@@ -61,70 +59,6 @@ class Consumer(Iteration[Message[D]]):
         super().__init__(
             runner, consuming(queue, name, wait_s, until_empty, prefetch, self.tally, runner.clock)
         )
-
-
-class Events(Iteration[Event[D]]):
-    """The events of a room; `place.offset` is the next offset, `place.skipped` counts events lost to gaps."""
-
-    def __init__(self, runner: Runner, room: "Room[D]", from_offset: int | None, **given: Any) -> None:
-        self.place = Place(from_offset)
-        super().__init__(runner, reading(room, self.place, **given))
-
-
-class ChangeFeed(Iteration[I_co]):
-    """The changes of a server; `place.seq` is the seq at which the iterator goes on."""
-
-    def __init__(
-        self, runner: Runner, options: Options, words: Words, from_seq: int | None, wait_s: float, until_idle: bool,
-        frames: bool,
-    ) -> None:  # fmt: skip
-        self.place = ChangePlace(from_seq)
-        super().__init__(runner, reading_changes(words, self.place, options, wait_s, until_idle, frames))
-
-
-class Messages(Iteration[M_co | Gap]):
-    """The messages of a subscription. Within a `with` the subscription is active from the first line on.
-
-    `gaps` counts how often its connection was lost since.
-    """
-
-    def __init__(self, runner: Runner, wanted: WantedNames, options: Options, data: Callable[[Any], Any]) -> None:
-        self._wanted = wanted
-        super().__init__(runner, subscribing(wanted, options, data))
-
-    @property
-    def gaps(self) -> int:
-        """Number of times that messages may have been missed."""
-        return self._wanted.gaps
-
-    def __enter__(self) -> Self:
-        if not self._wanted.ready:
-            self._runner.next(self._flow)
-        return self
-
-    def __next__(self) -> M_co | Gap:
-        while True:
-            found = self._runner.next(self._flow)
-            if not isinstance(found, Ready | NoMessage):
-                return found
-
-    def get(self, timeout: float | None = None) -> M_co | Gap | None:
-        """Return the next message, or None if there is none for `timeout` seconds."""
-        self.__enter__()
-        self._wanted.hear_s = timeout
-        try:
-            found = self._runner.next(self._flow)
-        finally:
-            self._wanted.hear_s = None
-        return None if isinstance(found, NoMessage) else found
-
-
-class Subscription(Messages[TopicMessage[D]]):
-    """The messages published to some topics."""
-
-
-class KeyWatch(Messages[KeyChange]):
-    """The changes of some keys."""
 
 
 class Queue(QueueCalls[D], Blocking):
