@@ -50,8 +50,8 @@ LIBRARIES = {
 """Libraries by place. One that is missing here has no place yet, whatever is installed."""
 
 CLOCK = "synap.io.node.clock"
-CLIENT_CLOCK = "synap.client.sync_runner"
-"""Knows when leases and sessions end: a client has no node. Its asynchronous kin asks anyio."""
+CLIENT_CLOCK = "synap.client.clock"
+"""Knows when leases and sessions end, and draws names: a client has no node."""
 CLOCKS = re.compile(
     r"time\.(time|monotonic|perf_counter|process_time|thread_time|clock_gettime|sleep|localtime|gmtime|ctime)(_ns)?"
     r"|datetime\.(datetime|date)\.(now|utcnow|today)"
@@ -268,10 +268,10 @@ def waiting(source: Source) -> Found:
 
 def chance(source: Source) -> Found:
     """Clocks, randomness and uuids come in by io/node/clock.py."""
-    if source.module == CLOCK:
+    if source.module in (CLOCK, CLIENT_CLOCK):
         return
     for line, name in (*source.imports, *source.uses):
-        if CLOCKS.fullmatch(name) and source.module != CLIENT_CLOCK:
+        if CLOCKS.fullmatch(name):
             yield line, f"{name} is a clock: only io/node/clock.py reads one"
         elif CHANCE.fullmatch(name):
             yield line, f"{name} is chance: only io/node/clock.py draws it"

@@ -59,8 +59,8 @@ class AsyncGroupReader(AsyncIteration[Record[D]]):
 
     @property
     def member(self) -> str:
-        """The name of the member, once it has joined."""
-        return self._seat.member or ""
+        """The name of the member."""
+        return self._seat.member
 
     @property
     def generation(self) -> int:
@@ -118,11 +118,11 @@ class _AsyncProducer:
         self._runner = Runner(pool)
         self._crew = Crew(pool, self._gathering.flows())
 
-    async def _later(self, request: Request[T]) -> Later[T]:
+    async def _later(self, keyed: bool, request: Request[T]) -> Later[T]:
         gathering = self._gathering
         if gathering.made - gathering.done >= gathering.pending_max:
             await self._runner.run(gathering.waiting(gathering.pending_max // 2))
-        return gathering.add(request)
+        return gathering.add(request, keyed)
 
     async def flush(self) -> None:
         """Wait until everything is sent, and raise the first error since the last flush."""
@@ -156,11 +156,13 @@ class AsyncQueueProducer(_AsyncProducer, Generic[D]):
 
     async def publish(
         self, payload: Word, *, priority: int | None = None, max_retries: int | None = None,
-        headers: dict[str, Any] | None = None, delay_s: float | None = None,
+        headers: dict[str, Any] | None = None, delay_s: float | None = None, ttl_s: float | None = None,
+        group: str | None = None, dedup: str | None = None,
     ) -> Later[str]:  # fmt: skip
         """Add a message soon; the value will be its id. Waits while `pending_max` messages have no reply."""
-        return await self._later(type(self._queue).publish.build(
+        return await self._later(dedup is None, type(self._queue).publish.build(
             self._queue, payload, priority=priority, max_retries=max_retries, headers=headers, delay_s=delay_s,
+            ttl_s=ttl_s, group=group, dedup=dedup,
         ))  # fmt: skip
 
 
@@ -177,7 +179,7 @@ class AsyncTopicProducer(_AsyncProducer, Generic[D]):
     ) -> Later[tuple[int, int]]:  # fmt: skip
         """Append a record soon; the value will be its partition and offset. Waits while `pending_max` records have no
         reply."""
-        return await self._later(type(self._topic).publish.build(
+        return await self._later(False, type(self._topic).publish.build(
             self._topic, event_type, data, key=key, partition=partition, headers=headers,
         ))  # fmt: skip
 

@@ -29,10 +29,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from synap.client.clock import unique_name
 from synap.client.errors import ClientError, Fenced, LocalProtocolError, Refused
 from synap.client.flows import Box, Flow, Item, Pause, Run, Take, Words, exchanging, log
 from synap.client.group_calls import GroupCalls
-from synap.client.requests import report, text
+from synap.client.requests import report
 from synap.client.topic_calls import Record, records_of
 from synap.client.words import between, option
 
@@ -68,7 +69,8 @@ class Seat:
         for name, value in (("wait_s", wait_s), ("commit_s", commit_s), ("poll_max_s", poll_max_s)):
             if not value > 0:
                 raise LocalProtocolError(f"{name}: wanted seconds above 0, found {value!r}")
-        self.group, self.member, self.static, self.start = group, member, static, start
+        self.group, self.static, self.start = group, static, start
+        self.member = unique_name() if member is None else member  # joining again after a lost reply is no other member
         self.auto_commit, self.commit_s, self.session_ms = auto_commit, commit_s, session_ms
         self.limit, self.wait_s, self.poll_max_s, self.until_idle = limit, wait_s, poll_max_s, until_idle
         self.listener, self.clock = listener, clock
@@ -96,12 +98,12 @@ class Seat:
 
     def heartbeat(self) -> Words:
         """Return the words of a heartbeat."""
-        return "GROUP.HEARTBEAT", self.group.name, self.member or ""
+        return "GROUP.HEARTBEAT", self.group.name, self.member
 
     def commit(self, partition: int, offset: int) -> Words:
         """Return the words of a commit that counts only while the partition is this member's."""
         generation = option("GENERATION", self.generation)
-        return "GROUP.COMMIT", self.group.name, partition, offset, "MEMBER", self.member or "", *generation
+        return "GROUP.COMMIT", self.group.name, partition, offset, "MEMBER", self.member, *generation
 
     def exchanging(self, commands: list[Words], patience: float = 0.0) -> Flow:
         """Return the replies to commands that may be repeated; once the member has joined, reconnect for long."""
@@ -148,13 +150,13 @@ def _refused(replies: Iterable[Any]) -> None:
 
 def _join(seat: Seat) -> Flow:
     """Join the group, and take up the first assignment."""
-    stats, member = yield from seat.exchanging([
+    stats, joined = yield from seat.exchanging([
         ("GROUP.STATS", seat.group.name),
-        ("GROUP.JOIN", seat.group.name, *option("MEMBER", seat.member), *option("SESSION", seat.session_ms)),
+        ("GROUP.JOIN", seat.group.name, "MEMBER", seat.member, *option("SESSION", seat.session_ms)),
     ])  # fmt: skip
-    _refused((stats, member))
+    _refused((stats, joined))
     facts = report(stats)
-    seat.topic, seat.member = facts["topic"], text(member)
+    seat.topic = facts["topic"]
     seat.session_s = (facts["session_ms"] if seat.session_ms is None else seat.session_ms) / 1000
     seat.joined = True
     seat.news.put(True)
@@ -163,7 +165,7 @@ def _join(seat: Seat) -> Flow:
 
 def _rebalanced(seat: Seat) -> Flow:
     """Ask for the assignment, tell the listener what was lost and got, and find where new partitions are read."""
-    name, member = seat.group.name, seat.member or ""
+    name, member = seat.group.name, seat.member
     lost_all = False
     while True:
         seat.stale = False
@@ -272,7 +274,7 @@ def beating(seat: Seat) -> Flow:
         if seat.clock() - seat.asked > seat.poll_max_s:
             log.warning("%r: the body has not ended for %s s, the member leaves", seat.group, seat.poll_max_s)
             seat.stale = True
-            yield from _sent_aside(seat, ("GROUP.LEAVE", seat.group.name, seat.member or ""))
+            yield from _sent_aside(seat, ("GROUP.LEAVE", seat.group.name, seat.member))
             while not seat.ended and seat.clock() - seat.asked > seat.poll_max_s:
                 yield Take(seat.news, BEAT_S)
             continue
@@ -302,7 +304,7 @@ def parting(seat: Seat) -> Flow:
         if seat.positions and seat.listener is not None:
             yield Run(seat.listener.revoked, (list(seat.positions),))
         if not seat.static:
-            yield from seat.exchanging([("GROUP.LEAVE", seat.group.name, seat.member or "")])
+            yield from seat.exchanging([("GROUP.LEAVE", seat.group.name, seat.member)])
     except ClientError as error:
         log.warning("%r: %s could not leave, its session ends by itself: %s", seat.group, seat.member, error)
     seat.joined = False

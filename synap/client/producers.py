@@ -8,14 +8,17 @@ first error.
     flows   `in_flight` of them, each with one write at a time. With one, records arrive in the order of the calls. With
             more, batches overtake each other.
 
-When a connection breaks after a batch was sent, the records of this batch have the error OutcomeUnknown, as a single
-call would have; with `repeat` the batch is sent again, so records may be there twice.
+When a connection breaks after a batch was sent, an idempotent producer sends it again: each message has a key, the name
+of the producer and a number, by which the queue knows those that it has already (QUEUE.PUBLISH .. DEDUP). Otherwise the
+records of this batch have the error OutcomeUnknown, as a single call would have, or are sent again on
+`client.idempotent`, and may be there twice.
 """
 
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+from synap.client.clock import unique_name
 from synap.client.errors import ClientError, LocalProtocolError
 from synap.client.flows import Box, Flow, Take, batch
 from synap.client.options import Options
@@ -29,7 +32,7 @@ class Gathering:
     """The state of one producer, which its flows share."""
 
     def __init__(
-        self, options: Options, repeat: bool, linger_s: float, most: int, in_flight: int, pending_max: int,
+        self, options: Options, repeat: bool, keyed: bool, linger_s: float, most: int, in_flight: int, pending_max: int,
         box: Callable[[], Box], clock: Callable[[], float],
     ) -> None:  # fmt: skip
         if not 0 <= linger_s <= 60:
@@ -37,7 +40,8 @@ class Gathering:
         between("batch", most, 1, 10_000)
         between("in_flight", in_flight, 1, 64)
         between("pending_max", pending_max, most, 1 << 30)
-        self.options, self.repeat, self.linger_s, self.most = options, repeat, linger_s, most
+        self.options, self.repeat, self.linger_s, self.most = options, repeat or keyed, linger_s, most
+        self.name = unique_name() if keyed else ""  # of the keys
         self.in_flight, self.pending_max, self.clock = in_flight, pending_max, clock
         self.calls, self.answered = box(), box()
         self._lock = Lock()  # of the numbers of calls, which several threads count
@@ -46,13 +50,17 @@ class Gathering:
         self.error: ClientError | None = None  # the first since the last flush
         self.closed = False
 
-    def add(self, request: Request[Any]) -> Later[Any]:
-        """Collect a call. Raises ClientError once the producer is closed."""
+    def add(self, request: Request[Any], keyed: bool) -> Later[Any]:
+        """Collect a call; give it a key of its own if it is to be `keyed`. Raises ClientError once the producer is
+        closed."""
         if self.closed:
             raise ClientError("the producer is closed")
         later: Later[Any] = Later()
         with self._lock:
             self.made += 1
+            number = self.made
+        if keyed and self.name:
+            request.words += ("DEDUP", f"{self.name}:{number}")
         self.calls.put((request, later))
         return later
 

@@ -60,12 +60,13 @@ class MessageCalls(Generic[D]):
 
     def __init__(self, queue: "QueueCalls[D]", found: Any) -> None:
         fields: Any = FIELDS_OF(found) if type(found) is dict else found
+        ident: Any
         (
-            id, payload, self.priority, self.retry_count, self.max_retries, headers, self.created_at, self.deadline,
+            ident, payload, self.priority, self.retry_count, self.max_retries, headers, self.created_at, self.deadline,
             receipt, group, self.expires_at, *history,
         ) = fields  # fmt: skip
         self._queue: QueueCalls[D] = queue
-        self.id = text(id)
+        self.id: str = text(ident)
         self.payload: D = queue._data(payload)
         self.headers: Any = headers_of(headers)
         self.receipt: str | None = None if receipt is None else text(receipt)

@@ -102,18 +102,20 @@ class Queue(QueueCalls[D], Blocking):
 
 
     def producer(
-        self, *, linger_s: float = 0.005, batch: int = 100, in_flight: int = 1, pending_max: int = 10_000
-    ) -> QueueProducer[D]:
+        self, *, linger_s: float = 0.005, batch: int = 100, in_flight: int = 1, pending_max: int = 10_000,
+        idempotent: bool = True,
+    ) -> QueueProducer[D]:  # fmt: skip
         """Return a producer, whose calls of `publish` are sent together: at most `batch` at once, each at the latest
         after `linger_s` seconds; see synap/client/producers.py.
 
         With several batches `in_flight` they may arrive in another order. At most `pending_max` calls wait for replies.
-        On `client.idempotent` a batch is sent again when its connection breaks.
+        A batch is sent again when its connection breaks: with `idempotent`, each message has a key of its own, by
+        which the queue knows those that it has already.
         """
         owner = self._owner
         return QueueProducer(
-            owner._pool, self, owner.options, owner._repeat, linger_s=linger_s, most=batch, in_flight=in_flight,
-            pending_max=pending_max,
+            owner._pool, self, owner.options, owner._repeat, keyed=idempotent, linger_s=linger_s, most=batch,
+            in_flight=in_flight, pending_max=pending_max,
         )  # fmt: skip
 
     def worker(
@@ -171,8 +173,8 @@ class Topic(TopicCalls[D], Blocking):
         """
         owner = self._owner
         return TopicProducer(
-            owner._pool, self, owner.options, owner._repeat, linger_s=linger_s, most=batch, in_flight=in_flight,
-            pending_max=pending_max,
+            owner._pool, self, owner.options, owner._repeat, keyed=False, linger_s=linger_s, most=batch,
+            in_flight=in_flight, pending_max=pending_max,
         )  # fmt: skip
 
 

@@ -9,11 +9,11 @@ import os
 import queue
 import selectors
 import socket
-import time
 from collections.abc import Sequence
 from threading import Event as Signal
 from typing import Any, assert_never
 
+from synap.client.clock import seconds
 from synap.client.errors import Closed, ConnectionLost, NotConnected, PoolExhausted, Refused, TimedOut
 from synap.client.flows import (
     Ask,
@@ -353,7 +353,7 @@ class Runner:
     @staticmethod
     def clock() -> float:
         """Return the seconds since some moment."""
-        return time.monotonic()
+        return seconds()
 
     @property
     def own(self) -> Connection:

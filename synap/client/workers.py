@@ -12,7 +12,7 @@ cut off for longer than the lease), the message is delivered to another consumer
 sent, and counted in `late`.
 
     the body returns                    ack
-    the body raises an Exception        nack: the message counts as failed once more, and the worker goes on
+    the body raises an Exception        nack, with the exception as the reason: the message counts as failed once more
     the body settles the message        nothing
 
 `stop` lets the bodies that run come to their ends, and gives the other messages back, which counts no failure.
@@ -150,7 +150,7 @@ def _settle(work: Work, settled: list[tuple[MessageCalls[Any], Any]], back: list
     open_ones = [(message, error) for message, error in settled if not message.settled and message.receipt in held]
     tally.late += sum(not message.settled and message.receipt not in held for message, _ in settled)
     acks = [message.receipt or "" for message, error in open_ones if error is None]
-    nacks = [message for message, error in open_ones if error is not None]
+    nacks = [(message, error) for message, error in open_ones if error is not None]
     for message, _ in settled:
         message.settled = True
         held.pop(message.receipt or "", None)
@@ -159,7 +159,7 @@ def _settle(work: Work, settled: list[tuple[MessageCalls[Any], Any]], back: list
     now = work.clock()
     due = [receipt for receipt, since in held.copy().items() if now - since >= work.lease_s / 3]
     commands: list[Words] = [acking(queue, acks)] if acks else []
-    commands += [message._of_lease("QUEUE.NACK") for message in nacks]
+    commands += [(*message._of_lease("QUEUE.NACK"), "REASON", _reason(error)) for message, error in nacks]
     commands += [("QUEUE.RETURN", queue.name, *back)] if back else []
     commands += [("QUEUE.RENEW", queue.name, receipt) for receipt in due]
     if settled:
@@ -182,6 +182,11 @@ def _settle(work: Work, settled: list[tuple[MessageCalls[Any], Any]], back: list
             held.pop(receipt, None)
         elif receipt in held:
             held[receipt] = now
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the history of a message says of its failure, at most 1024 bytes."""
+    return f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:1000].decode("utf-8", "ignore")
 
 
 def _late(reply: Any) -> bool:

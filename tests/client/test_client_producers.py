@@ -1,5 +1,6 @@
 """Producers by both clients: what is gathered, in which order it arrives, and errors of single records."""
 
+import threading
 from typing import Any
 
 import anyio
@@ -96,18 +97,34 @@ def test_little_is_sent_after_a_while(kind: str, node: Server) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cut_connection(kind: str, scripted: Scripted) -> None:
-    """Each message of the batch has an unknown outcome; on `idempotent` the batch is sent again."""
-    scripted.answering(lambda number, words: None if number == 1 else b"$1\r\nm\r\n")
+    """Each message of the batch has an unknown outcome, if the producer is not idempotent."""
+    scripted.answering(lambda number, words: None)
 
     async def scenario(asked: Any) -> None:
-        producer = asked.queue("jobs").producer()
+        producer = asked.queue("jobs").producer(idempotent=False)
         with pytest.raises(OutcomeUnknown):
             async with within(producer):
                 found = [await got(producer.publish(n)) for n in range(3)]
         assert [type(later._error) for later in found] == [OutcomeUnknown] * 3
-        scripted.connections = 0
-        async with within(asked.idempotent.queue("jobs").producer()) as producer:
-            found = [await got(producer.publish(n)) for n in range(3)]
-        assert [later.value for later in found] == ["m"] * 3
 
     run(kind, scripted.port, scenario, **QUICK)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_idempotent_producer_over_kills(kind: str, node: Server) -> None:
+    """Batches are sent again, and every message is there once."""
+
+    async def scenario(asked: Any) -> None:
+        queue = asked.queue("jobs")
+        await got(queue.create(max_depth=10_000))
+        async with within(queue.producer(batch=50, pending_max=200)) as producer:
+            for n in range(2000):
+                if n in (500, 1500):
+                    threading.Thread(target=node.restart).start()
+                found = await got(producer.publish(n, dedup="mine" if n == 7 else None))
+        assert found.value
+        assert await got(queue.publish("again", dedup="mine")) and (await got(queue.stats()))["depth"] == 2000
+        seen = [int(message.payload) async for message in each(queue.consume("me", until_empty=True))]
+        assert seen == list(range(2000))
+
+    run(kind, node.resp_port, scenario, attempts=1000, **QUICK)
