@@ -312,8 +312,8 @@ def test_a_cut_publisher_does_not_know(kind: str, scripted: Scripted) -> None:
 
 def leased(number: int) -> bytes:
     """What QUEUE.CONSUME answers."""
-    parts = b"$2\r\nm%d\r\n$1\r\np\r\n:5\r\n:0\r\n:3\r\n_\r\n:1\r\n:2\r\n$4\r\nm%d:1\r\n"
-    return b"*9\r\n" + parts % (number, number)
+    parts = b"$2\r\nm%d\r\n$1\r\np\r\n:5\r\n:0\r\n:3\r\n_\r\n:1\r\n:2\r\n$4\r\nm%d:1\r\n_\r\n_\r\n"
+    return b"*11\r\n" + parts % (number, number)
 
 
 @pytest.mark.parametrize("kind", KINDS)
