@@ -189,6 +189,8 @@ def make_ahead() -> None:
     """Import and make what every server would import and make as it starts: three quarters of that work."""
     from synap.commands.defaults import catalogue_for
     from synap.derive.heap_image import image_of
+    from synap.io.node.clock import Clock
+    from synap.io.node.node import Node
     from synap.io.process import logging_setup
     from synap.io.server import server
     from synap.settings import Settings
@@ -206,6 +208,7 @@ def make_ahead() -> None:
         switches = {"kv_store.allow_flush_commands": flush}
         REST_ONCE(catalogue, row_at, switches)
         COMMANDS_ONCE(catalogue, row_at, switches).image()
+    Node(Settings().replace({"persistence.enabled": False}), Clock())  # the first call of a kernel takes 20 ms
 
 
 if __name__ == "__main__":
