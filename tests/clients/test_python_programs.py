@@ -2,8 +2,8 @@
 
     python/session_of_<program>.py PORT PORT
 
-Each session runs against redis-server first, which shows that it asks for no more than Redis does, and then against
-Synap.
+Each session runs against redis-server, which shows that it asks for no more than Redis does, and at the same time
+against Synap.
 """
 
 import os
