@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import websockets
 
-from synap.io.websocket import websocket_connection
+from synap.io.feeds import websocket_connection
 from tests.server.clients import HOST, Server
 from tests.server.sockets import (
     CLOSE,
