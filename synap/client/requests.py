@@ -166,6 +166,11 @@ def report(value: Any) -> dict[str, Any]:
     return {text(key): _reported(item) for key, item in value.items()}
 
 
+def reports(value: Any) -> list[dict[str, Any]]:
+    """Return maps, or lists of names and values, as `report` does each."""
+    return [report(each) for each in value]
+
+
 def _reported(item: Any) -> Any:
     if isinstance(item, list) and all(isinstance(each, dict) for each in item):
         return [report(each) for each in item]

@@ -18,6 +18,9 @@ _GENERATION = Token("GENERATION", Int("generation"))
 _SECONDS = {"session_timeout_secs": ("session_ms", 1000)}
 _STRATEGIES = ("ROUND_ROBIN", "RANGE", "STICKY")
 _ASSIGNMENT = Record({"generation": INTEGER, "partitions": Array(INTEGER)})
+_MEMBERSHIP = Record({
+    "member_id": TEXT, "partitions": Array(INTEGER), "heartbeat_at": TIME, "session_ms": INTEGER,
+})  # fmt: skip
 _STATS = Record({
     "group_id": TEXT, "topic": TEXT, "member_count": INTEGER, "generation": INTEGER, "partition_count": INTEGER,
     "committed_partitions": INTEGER, "last_rebalance_secs": INTEGER, "state": TEXT, "strategy": TEXT,
@@ -139,13 +142,13 @@ ROWS = [
         args=(_GROUP,), resp="GROUP.STATS", also=_NAMED, reply=_STATS, run="memberships.stats",
         http=(Get("/consumer-groups/{group}/stats"),), json="$reply",
         examples=(_MADE, _JOINED, Example("GROUP.STATS g", ...)),
-            ),
+    ),
     Command(
         "group.delete", 0x1A0C, "Delete a consumer group with its members and offsets.", args=(_GROUP,),
         resp="GROUP.DELETE", also=_NAMED, run="memberships.delete", traits=WRITES | EMPTIES,
         http=(Delete("/consumer-groups/{group}"),), json={"success": True, "group_id": "$group"},
         examples=(_MADE, Example("GROUP.DELETE g", "OK")),
-            ),
+    ),
     Command(
         "group.list", 0x1A0D, "List the names of all consumer groups.", resp="GROUP.LIST", reply=Array(TEXT),
         run="memberships.list_names", http=(Get("/consumer-groups"),),
@@ -160,6 +163,13 @@ ROWS = [
         "group.bind", 0x1A0F, "Remove a member from its consumer group when this connection closes.",
         args=(_GROUP, _MEMBER), resp="GROUP.BIND", handler="group_bind", traits=SESSION, calls_families=(0x1A,),
         examples=(_MADE, _JOINED, Example("GROUP.BIND g m", "OK")),
+    ),
+    Command(
+        "group.members", 0x1A10, "List the members of a consumer group with their partitions, in the order of joining.",
+        args=(_GROUP,), resp="GROUP.MEMBERS", also=_NAMED, reply=Array(_MEMBERSHIP), run="group_lists.members",
+        http=(Get("/consumer-groups/{group}/members"),), json={"group_id": "$group", "members": "$reply"},
+        examples=(_MADE, _JOINED, Example("GROUP.MEMBERS g", ...)),
+        python=Method(returns="reports"),
     ),
     Command(
         "group.load", 0x1AF0, "Load a consumer group from a snapshot.",

@@ -51,6 +51,7 @@ EMBEDDED_RESULTS = {
     "octets": ("bytes", '{} or b""'), "word": ("str", "title({})"), "values": ("list[Any]", "{}"),
     "members": ("list[Any]", "{}"), "some": ("Any", "{}"), "key": ("bytes | None", "{}"), "keys": ("list[bytes]", "{}"),
     "titles": ("list[str]", "titles({})"), "report": ("dict[str, Any]", "report({})"),
+    "reports": ("list[dict[str, Any]]", "[report(each) for each in {}]"),
     "messages": ("list[Message]", "messages({})"), "pair": ("tuple[bytes, Any] | None", "as_tuple({})"),
     "triple": ("tuple[bytes, Any, float] | None", "as_tuple({})"), "distance": ("float | None", "{}"),
     "mapping": ("dict[bytes, Any]", "{}"), "places": ("list[Any]", "{}"), "places_or_count": ("Any", "{}"),
@@ -61,7 +62,8 @@ CLIENT_RESULTS = {
     "value": ("D | None", "self._data"), "octets": ("D", "self._data"), "word": ("str", "text"),
     "values": ("list[D]", "self._data"), "members": ("set[D]", "self._members"), "some": ("Any", "self._data"),
     "key": ("D | None", "self._data"), "keys": ("list[D]", "self._data"), "titles": ("list[str]", "texts"),
-    "report": ("dict[str, Any]", "report"), "pair": ("tuple[D, D] | None", "self._tuple"),
+    "report": ("dict[str, Any]", "report"), "reports": ("list[dict[str, Any]]", "reports"),
+    "pair": ("tuple[D, D] | None", "self._tuple"),
     "triple": ("tuple[D, D, float] | None", "self._tuple"), "distance": ("float | None", "distance"),
     "mapping": ("dict[D, D]", "self._data"), "places": ("list[Any]", "self._places"),
     "places_or_count": ("Any", "self._places"),
@@ -83,7 +85,8 @@ CLIENT_FROM = {
     "synap.client.machine": ("Word",),
     "synap.client.named": ("Named",),
     "synap.client.requests": (
-        "Request", "asking", "distance", "doing", "flag", "method", "nothing", "report", "text", "texts", "whole",
+        "Request", "asking", "distance", "doing", "flag", "method", "nothing", "report", "reports", "text", "texts",
+        "whole",
     ),
     "synap.client.words": (
         "counted", "counted_pairs", "flat", "halves", "listed", "option", "optional", "repeated", "up_to_last",

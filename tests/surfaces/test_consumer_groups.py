@@ -234,3 +234,22 @@ def test_produce_and_commit_in_one_transaction(surfaces: Surfaces) -> None:
         surfaces.resp("EVAL", script, 0, generation, generation, *made)
         assert surfaces.resp("TOPIC.OFFSETS", "out")[0][3] == wanted
         assert surfaces.resp("GROUP.OFFSET", "g", 0) == 1
+
+
+def test_a_group_grows_with_its_topic(surfaces: Surfaces) -> None:
+    """If it has all of its partitions; members learn of it by the generation, and are listed."""
+    surfaces.resp("TOPIC.CREATE", "t", "PARTITIONS", 2)
+    surfaces.resp("GROUP.CREATE", "all", "t", 2)
+    surfaces.resp("GROUP.CREATE", "some", "t", 1)
+    for name in ("m", "n"):
+        surfaces.resp("GROUP.JOIN", "all", "MEMBER", name)
+    surfaces.resp("GROUP.COMMIT", "all", 1, 7)
+    before = surfaces.resp("GROUP.HEARTBEAT", "all", "m")
+    assert surfaces.resp("TOPIC.GROW", "t", 5) == 5
+    assert surfaces.resp("GROUP.HEARTBEAT", "all", "m") == before + 1
+    members = surfaces.rest("GET", "/consumer-groups/all/members")[1]["members"]
+    assert [(each["member_id"], each["partitions"]) for each in members] == [("m", [0, 2, 4]), ("n", [1, 3])]
+    assert all(each["session_ms"] == 30_000 and each["heartbeat_at"] > 0 for each in members)
+    assert surfaces.resp("GROUP.OFFSET", "all", 1) == 7
+    assert surfaces.rest("GET", "/consumer-groups/some/stats")[1]["partition_count"] == 1
+    assert surfaces.rest("GET", "/consumer-groups/some/members")[1] == {"group_id": "some", "members": []}

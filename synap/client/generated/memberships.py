@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from synap.client.calls import D
 from synap.client.named import Named
-from synap.client.requests import Request, asking, doing, method, nothing, report, text, whole
+from synap.client.requests import Request, asking, doing, method, nothing, report, reports, text, whole
 from synap.client.words import option, when
 
 
@@ -82,3 +82,8 @@ class GroupMethods(Named[D]):
     def delete(self) -> Request[None]:
         """Delete a consumer group with its members and offsets."""
         return doing(nothing, "GROUP.DELETE", self.name)
+
+    @method
+    def members(self) -> Request[list[dict[str, Any]]]:
+        """List the members of a consumer group with their partitions, in the order of joining."""
+        return asking(reports, "GROUP.MEMBERS", self.name)

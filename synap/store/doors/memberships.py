@@ -2,7 +2,7 @@
 
 from synap.compiler.jit import door
 from synap.kernels.spans import view
-from synap.store.kinds.memberships import group_offsets, memberships
+from synap.store.kinds.memberships import group_lists, group_offsets, memberships
 from synap.store.memory.layout import BROKEN
 
 
@@ -40,6 +40,8 @@ def memberships_door(words_at, octets_at, size, code, tape, now, seq, reply):
         return memberships.list_names(words, octets, tape, now, reply)
     if row == 0x0E:  # group.sweep
         return memberships.sweep(words, octets, tape, now, reply)
+    if row == 0x10:  # group.members
+        return group_lists.members(words, octets, tape, now, reply)
     if row == 0xF0:  # group.load
         return memberships.load_group(words, octets, tape, now, reply)
     if row == 0xF1:  # group.load_members

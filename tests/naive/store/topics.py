@@ -177,6 +177,13 @@ def grow(state: State, args: dict[str, Any], now: int) -> Answer:
     more = count - len(topic.partitions)
     if more < 0 or count > PARTITIONS_MAX:
         raise Refused("BAD_PARTITIONS")
+    for group in state.groups.values():
+        if more and group.topic == args["topic"] and len(group.owners) == len(topic.partitions):
+            group.owners += [None] * more
+            group.offsets += [None] * more
+            group.drop_ended(now)
+            group.rebalance(now)
+            group.set_timer()
     topic.partitions += [Partition(created=now) for _ in range(more)]
     return count, more > 0
 

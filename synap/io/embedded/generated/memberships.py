@@ -73,3 +73,7 @@ class MembershipsMethods(Calls):
     def group_list(self) -> list[str]:
         """List the names of all consumer groups."""
         return titles(self.call("group.list"))
+
+    def group_members(self, group: str) -> list[dict[str, Any]]:
+        """List the members of a consumer group with their partitions, in the order of joining."""
+        return [report(each) for each in self.call("group.members", group=group)]

@@ -10,12 +10,14 @@ one member. A group has few members, so one is found by comparing names.
 """
 
 from synap.compiler.jit import inlined, kernel
-from synap.kernels.spans import move, same
+from synap.kernels.spans import fill, move, same
 from synap.store.memory import arena
 from synap.store.memory.kinds import GROUP
 from synap.store.memory.layout import GROUPS, WORD
+from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import text_at, text_size
-from synap.store.records import named_records, timers
+from synap.store.records import keyspace, named_records, timers
+from synap.store.records.named_records import NAME_SIZE
 from synap.store.records.timers import NEVER
 
 # Words of a group; NAME_SIZE, TIMER and KIND (0, 14, 15) as in named_records.py.
@@ -210,3 +212,50 @@ def set_timer(words, octets, group):
         member = member_at(words, group, i)
         due = min(due, words[member + SEEN] + words[member + MEMBER_SESSION_MS])
     return timers.set_timer(words, octets, group, due)
+
+
+@kernel
+def follows(words, octets, group, start, size, old):
+    """Return True if a group is one of the topic with this name, and has all of its `old` partitions and no more."""
+    if words[group + COUNT] != old or words[group + TOPIC_SIZE] != size:
+        return False
+    return same(octets, words[group + TOPIC] * WORD, start, size)
+
+
+@kernel
+def growth(words, octets, start, size, old, count):
+    """Return the words that the groups of a topic need to grow with it from `old` to `count` partitions."""
+    needed = 0
+    at = named_records.following(words, GROUPS, 0)
+    while at:
+        if follows(words, octets, words[at] & REF_MASK, start, size, old):
+            needed += count * PARTITION_WORDS
+        at = named_records.following(words, GROUPS, at)
+    return needed
+
+
+@kernel
+def grow(words, octets, start, size, old, count, now):
+    """Let the groups of a topic have as many partitions as the topic has, and rebalance them; return False without
+    memory."""
+    at = named_records.following(words, GROUPS, 0)
+    while at:
+        group = words[at] & REF_MASK
+        at = named_records.following(words, GROUPS, at)
+        if not follows(words, octets, group, start, size, old):
+            continue
+        block = arena.allocate(words, count * PARTITION_WORDS)
+        if block == 0:
+            return False
+        move(octets, block * WORD, words[group + PARTITIONS] * WORD, old * PARTITION_WORDS * WORD)
+        fill(octets, (block + old * PARTITION_WORDS) * WORD, 0, (count - old) * PARTITION_WORDS * WORD)
+        arena.release(words, words[group + PARTITIONS])
+        words[group + PARTITIONS] = block
+        words[group + COUNT] = count
+        remove_ended(words, group, now)
+        rebalance(words, group, now)
+        if not set_timer(words, octets, group):
+            return False
+        name = (group + GROUP_WORDS) * WORD
+        keyspace.touched(words, octets, keyspace.hash_key(words, octets, GROUP, name, words[group + NAME_SIZE]))
+    return True

@@ -6,6 +6,7 @@ once for each partition, the age limit a little later (a 64th of it, a minute at
 
 from synap.compiler.jit import inlined, kernel
 from synap.ranges import BATCH_MAX, PARTITIONS_MAX, ROOM_LIMIT_MAX
+from synap.store.kinds.memberships import group_members
 from synap.store.kinds.topics import compaction, partitions
 from synap.store.kinds.topics.partitions import (
     COUNT,
@@ -173,7 +174,7 @@ def create(words, octets, tape, now, reply):
 
 @kernel
 def grow(words, octets, tape, now, reply):
-    """Raise the number of partitions of a topic; reply with NUMBER of them."""
+    """Raise the number of partitions of a topic, and of the groups that have all of them; reply with NUMBER."""
     h, topic = open_topic(words, octets, tape, slots.TOPIC_GROW_TOPIC)
     if topic == 0:
         return NO_SUCH_TOPIC
@@ -184,9 +185,13 @@ def grow(words, octets, tape, now, reply):
     if count == words[topic + COUNT]:
         return NUMBER
     per_partition = LOG_WORDS + (compaction.KEYS_MADE if compaction.is_compacted(words, topic) else 0)
-    if limits.lacks(words, count * per_partition * WORD):
+    old, start, size = words[topic + COUNT], (topic + TOPIC_WORDS) * WORD, words[topic + NAME_SIZE]
+    needed = count * per_partition + group_members.growth(words, octets, start, size, old, count)
+    if limits.lacks(words, needed * WORD):
         return OUT_OF_MEMORY
     if not compaction.add_partitions(words, octets, topic, count, now):
+        return BROKEN
+    if not group_members.grow(words, octets, start, size, old, count, now):
         return BROKEN
     keyspace.touched(words, octets, h)
     return NUMBER | CHANGED
