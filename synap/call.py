@@ -31,6 +31,14 @@ class Members(list["Value"]):
     """The members of a set, which RESP3 tells from an array."""
 
 
+class Shared(dict[str, "Value"]):
+    """A map that several callers get at the same time: RESP spells it once for each version of the protocol."""
+
+    def __init__(self, members: Mapping[str, "Value"]) -> None:
+        super().__init__(members)
+        self.spelled: dict[int, bytes] = {}
+
+
 Value: TypeAlias = (
     bool | int | float | bytes | str | Fault | Pushes | EllipsisType | Sequence["Value"] | Mapping[Any, "Value"] | None
 )

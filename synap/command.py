@@ -115,6 +115,7 @@ class Command:
     internal, session, control = _has(INTERNAL), _has(SESSION), _has(CONTROL)
     waits_for_writes = _has(WRITES | MAY_REPLICATE)  # does a pause of writes hold the row back?
     reply_names = cached_property(lambda row: names(row.reply))  # those that MARK_NAME stands for
+    slots = cached_property(lambda row: sum(map(slots, row.args)))
     reply_words = cached_property(lambda row: words(row.reply))  # those that the number of a reply selects
 
     @property
@@ -131,10 +132,6 @@ class Command:
     @property
     def family(self) -> str:
         return self.name.split(".")[0]
-
-    @property
-    def slots(self) -> int:
-        return sum(slots(node) for node in self.args)
 
     @property
     def words_min(self) -> int:

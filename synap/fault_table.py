@@ -406,4 +406,9 @@ TABLE = (
     Row(308, "NO_LOG_TO_SYNC", "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.", 400),
     Row(309, "NOT_0_OR_1", "ERR value is out of range, value must between 0 and 1", 400),
     Row(310, "TIMEOUT_TOO_LONG", "ERR timeout is out of range", 400),
+    Row(320, "CHANGES_GONE", "CHANGESGONE the changes from {seq} on are not all there, the first is {first}", 410),
+    Row(321, "CHANGES_AHEAD", "CHANGESAHEAD there is no change {seq} yet, the next is {next}", 409),
+    Row(322, "TOO_MANY_FEEDS", "ERR there are {limit} named feeds already (changes.feeds_max)", 409),
+    Row(323, "BAD_FEED_NAME", "ERR the name of a feed has from 1 to 200 characters of UTF-8", 400),
+    Row(324, "UNKNOWN_FAMILY", "ERR there is no family of commands called {name}", 400),
 )  # fmt: skip

@@ -27,5 +27,7 @@ SESSION_MS_MAX = 1 << 40
 """The longest session of a member of a consumer group."""
 PARTITIONS_MAX = 4096
 """The most partitions of a topic."""
+CHANGES_MAX, CHANGES_BYTES_MAX = 10_000, 64 << 20
+"""Changes, or bytes of their frames, in one reply of the change feed."""
 TAPE_WORDS_MAX = 1 << 20
 """Words of one call's tape: a number takes one, a text two."""

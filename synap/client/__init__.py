@@ -15,7 +15,9 @@ for AsyncClient.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from synap.client.changes import Change, Frames
 from synap.client.errors import (
+    ChangesGone,
     ClientError,
     Closed,
     Conflict,
@@ -33,12 +35,13 @@ from synap.client.key_changes import KeyChange
 from synap.client.machine import Limits
 from synap.client.options import Options
 from synap.client.rooms import Event
-from synap.client.sync import Client, Group, KeyWatch, Message, Queue, Room, Subscription, Topic, connect
+from synap.client.sync import ChangeFeed, Client, Group, KeyWatch, Message, Queue, Room, Subscription, Topic, connect
 from synap.client.topic_calls import Offsets, Record
 from synap.client.topics import Gap, TopicMessage
 
 if TYPE_CHECKING:
     from synap.client.async_client import (
+        AsyncChangeFeed,
         AsyncClient,
         AsyncGroup,
         AsyncKeyWatch,
@@ -51,16 +54,17 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "AsyncClient", "AsyncGroup", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription",
-    "AsyncTopic", "Client", "ClientError", "Closed", "Conflict", "ConnectionLost", "Event", "Gap", "Group",
-    "KeyChange", "KeyWatch", "Limits", "LocalProtocolError", "Message", "NotConnected", "OffsetGone", "Offsets",
-    "Options", "OutcomeUnknown", "PoolExhausted", "Queue", "Record", "Refused", "RemoteProtocolError", "Room",
-    "Subscription", "TimedOut", "Topic", "TopicMessage", "connect", "connect_async",
+    "AsyncChangeFeed", "AsyncClient", "AsyncGroup", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom",
+    "AsyncSubscription", "AsyncTopic", "Change", "ChangeFeed", "ChangesGone", "Client", "ClientError", "Closed",
+    "Conflict", "ConnectionLost", "Event", "Frames", "Gap", "Group", "KeyChange", "KeyWatch", "Limits",
+    "LocalProtocolError", "Message", "NotConnected", "OffsetGone", "Offsets", "Options", "OutcomeUnknown",
+    "PoolExhausted", "Queue", "Record", "Refused", "RemoteProtocolError", "Room", "Subscription", "TimedOut",
+    "Topic", "TopicMessage", "connect", "connect_async",
 ]  # fmt: skip
 
 _OF_TASKS = (
-    "AsyncClient", "AsyncGroup", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom", "AsyncSubscription",
-    "AsyncTopic", "connect_async",
+    "AsyncChangeFeed", "AsyncClient", "AsyncGroup", "AsyncKeyWatch", "AsyncMessage", "AsyncQueue", "AsyncRoom",
+    "AsyncSubscription", "AsyncTopic", "connect_async",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
     ClientError
         Refused               the server answered with an error: `.code` (WRONGTYPE) and `.text`
             OffsetGone        a room no longer holds the event requested: `.wanted`, `.earliest`
+            ChangesGone       the log no longer has the changes requested: `.wanted`, `.first`
         NotConnected          no connection could be made, so nothing was sent
         ConnectionLost        the connection broke while a reply was awaited; the call may be repeated
             TimedOut          the server sent nothing for too long
@@ -46,6 +47,17 @@ class OffsetGone(Refused):
         super().__init__(code, text)
         self.wanted = wanted
         self.earliest = earliest
+
+
+class ChangesGone(Refused):
+    """Changes from `wanted` on were requested, and the first that the server has is `first`."""
+
+    CODE = "CHANGESGONE"
+
+    def __init__(self, code: str, text: str, wanted: int = 0, first: int = 0) -> None:
+        super().__init__(code, text)
+        self.wanted = wanted
+        self.first = first
 
 
 class NotConnected(ClientError, ConnectionError):

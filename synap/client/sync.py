@@ -17,8 +17,9 @@ from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from synap.client.calls import D
+from synap.client.changes import Change, ChangePlace, Frames, filters, reading_changes
 from synap.client.errors import is_busy
-from synap.client.flows import Flow, calling, scanning
+from synap.client.flows import Flow, Words, calling, scanning
 from synap.client.group_calls import GroupCalls
 from synap.client.key_changes import KeyChange, watched_keys
 from synap.client.keys import Keys
@@ -94,6 +95,17 @@ class Events(Iteration[Event[D]]):
     def __init__(self, runner: Runner, room: "Room[D]", from_offset: int | None, **given: Any) -> None:
         self.place = Place(from_offset)
         super().__init__(runner, reading(room, self.place, **given))
+
+
+class ChangeFeed(Iteration[I_co]):
+    """The changes of a server; `place.seq` is the seq at which the iterator goes on."""
+
+    def __init__(
+        self, runner: Runner, options: Options, words: Words, from_seq: int | None, wait_s: float, until_idle: bool,
+        frames: bool,
+    ) -> None:  # fmt: skip
+        self.place = ChangePlace(from_seq)
+        super().__init__(runner, reading_changes(words, self.place, options, wait_s, until_idle, frames))
 
 
 class Messages(Iteration[M_co | Gap]):
@@ -308,6 +320,31 @@ class Client(Keys[D], Blocking):
         """Subscribe to topics; a name that contains one of `*?[#` is a pattern, as are all `patterns`."""
         wanted = wanted_names(names, patterns, tell_gaps)
         return Subscription(self._runner_of_its_own(), wanted, self.options, self._data)
+
+    def changes(
+        self, from_seq: int | None = None, *, families: Sequence[str] = (), match: str | bytes | None = None,
+        values: bool = False, feed: str | None = None, wait_s: float = 5.0, until_idle: bool = False,
+    ) -> ChangeFeed[Change]:  # fmt: skip
+        """Return an iterator over changes from a seq on, by default over those to come, in the order of the log.
+
+        families  only calls of these families (`kv`, `hash`, `queue`, ...)
+        match     only changes whose keys or names match a glob, and those that name none
+        values    with the values of their keys at the time of reading
+        feed      the name of a feed: without `from_seq` it goes on where it was, and the server keeps its changes
+
+        It ends if `until_idle` is set and no change comes for `wait_s` seconds. Raises ChangesGone. A broken connection
+        loses no change; `place.seq` is the seq at which the iterator goes on.
+        """
+        words = filters(families, match, values, feed)
+        return ChangeFeed(self._runner_of_its_own(), self.options, words, from_seq, wait_s, until_idle, False)
+
+    def change_frames(
+        self, from_seq: int, *, feed: str | None = None, wait_s: float = 5.0, until_idle: bool = False
+    ) -> ChangeFeed[Frames]:
+        """Return an iterator over all changes from a seq on as the frames of the log: `synap.Database.apply_frames`
+        makes the same changes elsewhere. See `changes`."""
+        words = filters((), None, False, feed)
+        return ChangeFeed(self._runner_of_its_own(), self.options, words, from_seq, wait_s, until_idle, True)
 
     def watch_keys(self, *keys: str | bytes) -> KeyWatch:
         """Return an iterator over the changes of keys, with the new values of strings.

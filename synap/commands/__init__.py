@@ -4,6 +4,7 @@ from importlib import import_module
 
 from synap.command import Catalogue, Command
 from synap.commands import (
+    changes,
     client_transactions,
     connection,
     dumps,
@@ -25,7 +26,7 @@ KIND_ROWS: list[Command] = [
 """The rows of the kinds, from the modules that the table of kinds names."""
 
 _OTHERS = (
-    keys, renames, sorting, dumps, scripts, connection, client_transactions, server, pubsub,
+    keys, renames, sorting, dumps, scripts, connection, client_transactions, server, changes, pubsub,
     words, structure_stats,
 )  # fmt: skip
 

@@ -52,6 +52,22 @@ def read(
     return found
 
 
+_placed: dict[int, tuple[tuple[Argument, ...], list[tuple[Argument, int]], int]] = {}
+# By the id of some arguments: these arguments, which keeps the id theirs; each with its slot; the number of all slots.
+
+
+def _places(args: tuple[Argument, ...]) -> tuple[tuple[Argument, ...], list[tuple[Argument, int]], int]:
+    """Return the slots of arguments behind each other. What was found is kept, since `slots` walks the grammar."""
+    found = _placed.get(id(args))
+    if found is None:
+        pairs, at = [], 0
+        for node in args:
+            pairs.append((node, at))
+            at += slots(node)
+        found = _placed[id(args)] = args, pairs, at
+    return found
+
+
 class _Reader:
     """A reader of one tape."""
 
@@ -60,9 +76,8 @@ class _Reader:
 
     def read(self, args: tuple[Argument, ...], at: int, found: dict[str, Any]) -> None:
         """Read the arguments `args`, whose slots begin at word `at`, into `found`."""
-        for node in args:
-            self.one(node, at, found)
-            at += slots(node)
+        for node, place in _places(args)[1]:
+            self.one(node, at + place, found)
 
     def one(self, node: Argument, at: int, found: dict[str, Any]) -> None:
         """Read one argument into `found`."""
@@ -95,19 +110,20 @@ class _Reader:
 
     def chosen(self, node: OneOf, at: int, found: dict[str, Any]) -> None:
         """Read the chosen alternative of a OneOf, if any, into `found`."""
-        inside = at + 1
-        for number, inner in enumerate(node.inner, 1):
-            if number == self.numbers[at]:
-                if isinstance(inner, Flag):
-                    found[inner.name or inner.word.lower()] = True
-                else:
-                    self.read(inner.inner, inside, found)
-            inside += slots(inner) - 1
+        number = self.numbers[at]
+        if not 0 < number <= len(node.inner):
+            return
+        chosen = node.inner[number - 1]
+        if isinstance(chosen, Flag):
+            found[chosen.name or chosen.word.lower()] = True
+        else:
+            before = _places(node.inner)[1][number - 1][1] - (number - 1)  # a Flag has no slot of its own here
+            self.read(chosen.inner, at + 1 + before, found)
 
     def item(self, node: Group, start: int, i: int) -> dict[str, Any]:
         """Return item `i` of a group whose items start at word `start`."""
         item: dict[str, Any] = {}
-        self.read(node.inner, start + i * sum(slots(inner) for inner in node.inner), item)
+        self.read(node.inner, start + i * _places(node.inner)[2], item)
         return item
 
     def text(self, at: int, mark: int) -> Any:

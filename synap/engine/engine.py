@@ -18,6 +18,7 @@ from synap.derive.json_aliases import Pack
 from synap.derive.outcomes import refused
 from synap.engine import give_back, one_key, parking
 from synap.engine.callers import Caller, Surface
+from synap.engine.changes import Changes
 from synap.engine.diagnostics import Diagnostics
 from synap.engine.host import Host
 from synap.engine.keyspace_events import KeyspaceEvents
@@ -90,6 +91,7 @@ class Engine:
         self.tracking = ClientTracking(self)
         self.scripts = Scripts(self)
         self.keyspace_events = KeyspaceEvents(self)
+        self.changes = Changes(self)
         self.unfinished_feeds: set[int] = set()  # hashes of queues and rooms whose feeds have more to take
 
     # Calls.

@@ -76,6 +76,36 @@ class Snapshots(Protocol):
         """Write a snapshot before returning. Raises OSError if it cannot be written."""
 
 
+class ChangeSource(Protocol):
+    """The changes of a node for those who read them, and its named feeds. `feeds`: name -> the next seq it wants."""
+
+    feeds: dict[str, int]
+
+    @property
+    def first(self) -> int:
+        """The first seq that can be read."""
+
+    @property
+    def last(self) -> int:
+        """The seq of the last change that replies may report."""
+
+    def follow(self) -> None:
+        """Note that somebody reads changes."""
+
+    def read(self, seq: int, most: int) -> list[tuple[int, int, memoryview]]:
+        """Return groups (first seq, number of frames, frames) from the one with `seq` on, until they have `most` bytes;
+        none if there is nothing yet, or nothing was found yet. Raise Fault CHANGES_GONE."""
+
+    def place(self, name: str, seq: int | None) -> int:
+        """Move a named feed to `seq`, or return where it is; make it if it is new. Raise Fault TOO_MANY_FEEDS."""
+
+    def drop(self, name: str) -> bool:
+        """Remove a named feed; return False if there is none."""
+
+    def report(self) -> dict[str, Any]:
+        """Return the figures of INFO's section on changes."""
+
+
 class Client(Protocol):
     """A client as CLIENT LIST shows it: a Session, or an HTTP or WebSocket connection."""
 
@@ -202,7 +232,7 @@ class Host:
     durability        tells what is safe
     members           members of consumer groups that are bound to connections, by group and name: a function that
                       tells the connection that another one is the member now
-    log, snapshots, connections, transactions   None without a node, a disk, a server
+    log, changes, snapshots, connections, transactions   None without a node, a disk, a server
     """
 
     version: str = ""
@@ -227,6 +257,7 @@ class Host:
     durability: Durability = field(default_factory=NoDurability)
     members: dict[tuple[bytes, bytes], Callable[[], object]] = field(default_factory=dict)
     log: Log | None = None
+    changes: ChangeSource | None = None
     snapshots: Snapshots | None = None
     connections: Connections | None = None
     transactions: ClientTransactions | None = None

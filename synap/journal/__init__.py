@@ -19,10 +19,11 @@ The interface of the disk is `disk_port`, the file formats are in `formats`, the
 from synap.journal.checks import FileReport, Report, check
 from synap.journal.disk_port import Buffer, Disk, Handle
 from synap.journal.errors import Damage, LogFailed
+from synap.journal.log_reader import LogReader, Piece
 from synap.journal.logs import SEGMENT_BYTES_MAX, Log
 from synap.journal.recovery import NO_LOG, Recovery, recover
 from synap.journal.segments import Group
-from synap.journal.snapshots import SnapshotFile, SnapshotWriter, trim, wipe
+from synap.journal.snapshots import SnapshotFile, SnapshotWriter, replaced, trim, wipe
 
 __all__ = [
     "NO_LOG",
@@ -35,12 +36,15 @@ __all__ = [
     "Handle",
     "Log",
     "LogFailed",
+    "LogReader",
+    "Piece",
     "Recovery",
     "Report",
     "SnapshotFile",
     "SnapshotWriter",
     "check",
     "recover",
+    "replaced",
     "trim",
     "wipe",
 ]

@@ -178,31 +178,54 @@ def wipe(disk: Disk) -> None:
     disk.sync_directory()
 
 
-def trim(disk: Disk, snapshots_kept: int = 2) -> list[str]:
+def trim(disk: Disk, snapshots_kept: int = 2, held_from: int = 0, held_bytes_max: int = 0) -> list[str]:
     """Remove the files that the newest `snapshots_kept` snapshots replace; return their names.
 
     Call this only after a new snapshot was finished. A log from seq 1 counts as the snapshot of an
     empty state: while there are too few snapshots, the whole log is kept, so there is always a
-    fallback. The segment in use is never removed. Raise `OSError`; the next call removes the
-    remaining files.
+    fallback. The segment in use is never removed. Segments with the seq `held_from` (0: none) or later
+    ones stay for readers of changes, the newest of them, up to `held_bytes_max` in all. Raise `OSError`; the
+    next call removes the remaining files.
     """
     assert snapshots_kept > 0
     names = disk.names()
+    obsolete = replaced(names, snapshots_kept)
+    snapshots = name_seqs(names, "snapshot")
+    # Remove a snapshot before its segments: without them it is of no use.
+    removed = [snapshot_name(seq) for seq in snapshots[:-snapshots_kept]]
+    for name in removed:
+        disk.unlink(name)
+    if removed:
+        disk.sync_directory()
+    obsolete = _without_held(disk, obsolete, held_from, held_bytes_max)
+    for name in obsolete:
+        disk.unlink(name)
+    if obsolete:
+        disk.sync_directory()
+    return removed + obsolete
+
+
+def replaced(names: list[str], snapshots_kept: int) -> list[str]:
+    """Return the segments among these files that the newest `snapshots_kept` snapshots replace, in ascending order."""
     snapshots = name_seqs(names, "snapshot")
     if len(snapshots) < snapshots_kept:
         return []
     oldest = snapshots[-snapshots_kept]
     starts = name_seqs(names, "log")
     needed = max((start for start in starts if start <= oldest + 1), default=0)
-    # Remove a snapshot before its segments: without them it is of no use.
-    removed = [snapshot_name(seq) for seq in snapshots if seq < oldest]
-    for name in removed:
-        disk.unlink(name)
-    if removed:
-        disk.sync_directory()
-    obsolete = [log_name(start) for start in starts if start < needed]
-    for name in obsolete:
-        disk.unlink(name)
-    if obsolete:
-        disk.sync_directory()
-    return removed + obsolete
+    return [log_name(start) for start in starts if start < needed]
+
+
+def _without_held(disk: Disk, names: list[str], held_from: int, held_bytes_max: int) -> list[str]:
+    """Return the segments, in ascending order, without those that are held for readers."""
+    if not held_from:
+        return names
+    starts = name_seqs(names, "log")
+    first_held = max((start for start in starts if start <= held_from), default=held_from)
+    left = held_bytes_max
+    while starts and starts[-1] >= first_held:
+        left -= disk.size(log_name(starts[-1]))
+        if left < 0:
+            break
+        starts.pop()
+    return [log_name(start) for start in starts]

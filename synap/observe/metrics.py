@@ -70,6 +70,7 @@ class Metrics:
             yield from self._commands(numbers)
             yield from self._counters(numbers)
             yield from _persistence(server.node.persistence())
+            yield from _figures(server.node.changes.report())
             lost = server.engine.host.log_lines_dropped()
             doc = "Log lines that were dropped because standard error was blocked"
             yield CounterMetricFamily("synap_log_lines_dropped", doc, lost)
@@ -166,10 +167,15 @@ def _gauge(name: str, doc: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, doc, value)
 
 
-def _persistence(facts: dict[str, Any]) -> Iterator[Metric]:
-    """Yield the numbers of INFO's section on persistence, and a gauge that is 1 if the log has failed."""
+def _figures(facts: dict[str, Any]) -> Iterator[Metric]:
+    """Yield the numbers of a section of INFO."""
     for name, value in facts.items():
         if isinstance(value, int | float):
             yield _gauge(f"synap_{name}", f"{name.replace('_', ' ')}, as in INFO", value)
+
+
+def _persistence(facts: dict[str, Any]) -> Iterator[Metric]:
+    """Yield the numbers of INFO's section on persistence, and a gauge that is 1 if the log has failed."""
+    yield from _figures(facts)
     failed = int(facts["log_failed"] != "no")
     yield _gauge("synap_log_failed", "1 while writes are refused because the log failed", failed)

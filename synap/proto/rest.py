@@ -22,6 +22,7 @@ from synap.store.memory.layout import NIL, NUMBER, STATUS_MASK
 _encode = msgspec.json.encode
 
 
+GONE = 410
 BOOLEANS = {"true": True, "false": False}
 """How a query spells a boolean, in any case."""
 
@@ -139,7 +140,15 @@ def fault_response(fault: Fault) -> Response:
     """Return a response with the fault's status and its error object."""
     if fault.row.http == 200:  # pub/sub, whose clients read the body
         return json_response(200, {"error": fault.json_text()})
-    return json_response(fault.row.http, {"error": fault.json_text(), "code": fault.row.http})
+    return json_response(fault.row.http, fault_body(fault))
+
+
+def fault_body(fault: Fault) -> dict[str, Any]:
+    """Return the members of an error; of changes that are gone, also where a reader can begin."""
+    body: dict[str, Any] = {"error": fault.json_text(), "code": fault.row.http}
+    if fault.row.http == GONE:
+        body |= {"first": fault.words["first"], "next": fault.words["next"]}
+    return body
 
 
 def two_values(name: str, place: str) -> Fault:

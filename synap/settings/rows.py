@@ -207,6 +207,14 @@ TABLE: tuple[Setting, ...] = (
     Setting("logging.format", Choice(("auto", "json", "pretty")), "auto", "Format of log lines. json: one JSON "
             "object a line; pretty: lines for people; auto: pretty on a terminal, otherwise json.",
             short="SYNAP_LOG_FORMAT"),
+    Setting("changes.memory_bytes_max", Size(0, 1 << 40), 16 * MIB, "Memory for the newest changes while somebody "
+            "reads the change feed. Readers who are further behind read the log; without a log there are no others."),
+    Setting("changes.held_secs", Whole(0, 10**9, "seconds"), 0, "How long segments of the log are kept for readers of "
+            "changes though snapshots have replaced them; 0 keeps them for named feeds only."),
+    Setting("changes.held_bytes_max", Size(0, 1 << 50), 1024 * MIB, "Most bytes of segments that are kept for "
+            "`changes.held_secs` and for named feeds. Older segments are removed: a feed that wants them is lost, and "
+            "its reader is told so with status 410."),
+    Setting("changes.feeds_max", Whole(0, 10_000), 64, "Greatest number of named feeds."),
     Setting("slowlog.threshold_us", Whole(-1, 10**12, "microseconds"), 10_000, "Duration above which the slow log "
             "keeps a command; 0 keeps every command, -1 none."),
     Setting("slowlog.length", Whole(0, 100_000), 128, "Greatest number of commands in the slow log; a further "

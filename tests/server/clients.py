@@ -81,7 +81,7 @@ class Resp:
         if kind == b"+":
             return text
         if kind == b"-":
-            return Refusal(text.decode())
+            return Refusal(text.decode("utf-8", "replace"))
         if kind == b"_":
             return None
         if kind == b",":

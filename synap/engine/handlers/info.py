@@ -135,6 +135,11 @@ def persistence(engine: Engine) -> Section:
     }
 
 
+def changes(engine: Engine) -> Section:
+    """Return the section on the change feed: what can be read, and the named feeds."""
+    return engine.host.changes.report() if engine.host.changes is not None else {}
+
+
 def stats(engine: Engine) -> Section:
     """Return the section of counts since the start."""
     diagnostics, found = engine.diagnostics, counters.section("stats", engine.numbers, engine.catalogue)
@@ -234,8 +239,8 @@ def keyspace(engine: Engine) -> Section:
 
 
 SECTIONS: dict[str, Callable[[Engine], Section]] = {
-    "server": server, "clients": clients, "memory": memory, "persistence": persistence, "stats": stats,
-    "replication": replication, "cpu": cpu, "commandstats": commandstats, "latencystats": latencystats,
+    "server": server, "clients": clients, "memory": memory, "persistence": persistence, "changes": changes,
+    "stats": stats, "replication": replication, "cpu": cpu, "commandstats": commandstats, "latencystats": latencystats,
     "errorstats": errorstats, "cluster": cluster, "keyspace": keyspace,
 }  # fmt: skip
 DEFAULT = [name for name in SECTIONS if name not in ("commandstats", "latencystats")]

@@ -8,6 +8,7 @@ from synap.call import Value
 from synap.engine.callers import Caller
 from synap.engine.engine import Engine, Handler
 from synap.engine.handlers import (
+    changes,
     client_transactions,
     clients,
     commands,
@@ -109,6 +110,7 @@ HANDLERS: dict[str, Handler] = {
     **clients.HANDLERS,
     **tracking.HANDLERS,
     **server.HANDLERS,
+    **changes.HANDLERS,
     **keys.HANDLERS,
     **dumps.HANDLERS,
     **kv.HANDLERS,

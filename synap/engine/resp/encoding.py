@@ -4,6 +4,9 @@
 from synap.call import Members, Pushes, Value
 from synap.faults import Fault
 
+LONG = 1024
+"""Bytes from which on a text is not copied before the whole reply is put together."""
+
 
 def encode(value: Value, version: int, command: str = "") -> bytes:
     """Return a value in RESP2 or RESP3; `command` fills the command's name into the text of a fault."""
@@ -20,7 +23,10 @@ def _encode(value: Value, version: int, command: str, out: list[bytes]) -> None:
     elif isinstance(value, int):
         out.append(b":%d\r\n" % value)
     elif isinstance(value, bytes):
-        out.append(b"$%d\r\n%b\r\n" % (len(value), value))
+        if len(value) < LONG:
+            out.append(b"$%d\r\n%b\r\n" % (len(value), value))
+        else:
+            out += (b"$%d\r\n" % len(value), value, b"\r\n")
     elif isinstance(value, str):
         out.append(b"+%b\r\n" % value.encode("utf-8", "surrogateescape"))
     elif isinstance(value, float):

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from synap.call import MUTE_ALL, MUTE_THIS, Pushes, Value
+from synap.call import MUTE_ALL, MUTE_THIS, Pushes, Shared, Value
 from synap.command import Command
 from synap.engine.engine import Engine
 from synap.engine.outcomes import HANDLED, QUEUED, Outcome
@@ -71,8 +71,14 @@ class Replies:
         if value is None and row and self._session.version == 2:
             if any(isinstance(one, GROUPS) for one in choices(row.reply)):
                 return b"*-1\r\n"  # a missing group, as the lane spells it
+        version = self._session.version
+        if isinstance(value, Shared) and version in value.spelled:
+            return value.spelled[version]
         try:
-            return encode(value, self._session.version, name)
+            spelled = encode(value, version, name)
+            if isinstance(value, Shared):
+                value.spelled[version] = spelled
+            return spelled
         except Exception as error:
             log.exception("%s: its value is no RESP", name)
             return encode(Fault("INTERNAL_ERROR", what=f"{type(error).__name__}: {error}"), self._session.version, name)

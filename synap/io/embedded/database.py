@@ -15,6 +15,7 @@ from synap.derive.replies import plain
 from synap.derive.reply_forms import Form, native_form
 from synap.durability import DEFAULT, check_reachable, level_of, reached, waits_for_sync
 from synap.engine.callers import Caller, Surface
+from synap.engine.change_frames import checked_frames
 from synap.engine.handlers.table import digest_of
 from synap.engine.outcomes import HANDLED, PARKED, Outcome
 from synap.faults import Fault
@@ -178,8 +179,9 @@ class Database(Methods, ArrayMethods, SketchMethods):
         finally:
             with self._lock:  # the thread that set the answer holds the lock until its change is in the log
                 self._waiters.discard(waiter)
-                if not self._closed:
-                    self._engine.stop_waiting(waiter)
+                if not self._closed and waiter.parked is not None:
+                    answers = waiter.parked.pending is not None  # what there is at the end of the timeout
+                    self._engine.stop_waiting(waiter, *((None,) if answers else ()))
                 safe = self._makes_safe(waiter.seq)
         if waiter.error is not None:
             raise waiter.error
@@ -246,6 +248,28 @@ class Database(Methods, ArrayMethods, SketchMethods):
             self._check_open()
             return digest_of(self._engine)
 
+    def apply_frames(self, frames: bytes) -> int:
+        """Make the changes in `frames`, as `change_frames` of another database gives them; return the last seq.
+
+        This database must be in memory only, and have all changes before these and no others: a new one for those from
+        seq 1 on. From then on it makes no change of its own: writes are refused (READ_ONLY), and keys are removed when
+        the other database has removed them. Frames are trusted, as the files of a directory are. Raises ValueError if
+        they do not continue it.
+        """
+        with self._lock:
+            self._check_open()
+            engine = self._engine
+            if self._node.disk is not None:
+                raise ValueError("frames are applied to a database in memory only, this one has a directory")
+            first, count = checked_frames(frames)
+            if count and first != engine.seq + 1:
+                raise ValueError(f"frames: wanted those from seq {engine.seq + 1} on, found {first}")
+            if count:
+                engine.numbers[layout.REFUSE] |= layout.GUARD_READ_ONLY
+                engine.frames.replay(frames, 1)
+                self._node.changes.applied(memoryview(frames), first, count)
+            return engine.seq
+
     def counters(self) -> dict[str, int]:
         """Return the store's counters, by name (see docs/operations.md)."""
         with self._lock:
@@ -308,16 +332,17 @@ class Database(Methods, ArrayMethods, SketchMethods):
 
     def _commit(self) -> None:
         """Write changes to the log before the call returns, and sync it if the call's durability asks for that; else
-        request a sync, unless the mode is `never`."""
+        request a sync, unless the mode is `never`. Then serve those who wait for changes."""
         if self._engine.numbers[layout.LOG_COUNT]:
             self._node.flush()
         log = self._node.log
-        if log is None or log.synced_seq == log.written_seq or log.failed is not None:
-            return
-        if self._strict:
-            log.sync()
-        elif self._node.fsync_mode != "never" and self._syncs is not None:
-            self._syncs.want()
+        if log is not None and log.synced_seq != log.written_seq and log.failed is None:
+            if self._strict:
+                log.sync()
+            elif self._node.fsync_mode != "never" and self._syncs is not None:
+                self._syncs.want()
+        if self._engine.changes.waiting_count:
+            self._engine.changes.serve()
 
     def _sync_failed(self, failure: LogFailed) -> None:
         """Refuse writes after a failed sync, unless a snapshot has made the log writable. Called in the sync thread."""

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, cast, overload
 
 from synap.either import each_of, either
 from synap.io.embedded.calls import Key, Value, given
+from synap.io.embedded.change_methods import ChangeMethods
 from synap.io.embedded.queue_methods import QueueMethods
 from synap.io.embedded.script_methods import ScriptMethods
 from synap.io.embedded.stream_methods import EntryMethods
@@ -18,7 +19,7 @@ from synap.io.embedded.topic_methods import TopicMethods
 T = TypeVar("T")
 
 
-class Methods(QueueMethods, ScriptMethods, EntryMethods, TopicMethods):
+class Methods(QueueMethods, ScriptMethods, EntryMethods, TopicMethods, ChangeMethods):
     """All methods of a database. A subclass has `call` and `_call_waiting`."""
 
     @overload

@@ -284,11 +284,15 @@ class GroupCommit:
         if not self._ready:
             self.rounds.deliver()
             return
-        self.rounds.take()  # the rounds' replies go behind these, also if a socket takes only a part of them
-        ready, self._ready = self._ready, []
         if not self.shared:
+            connections = {connection for connection, _ in self._ready}
+            self.rounds.take_some(connections.__contains__)  # theirs go behind, also if a socket takes only a part
+            ready, self._ready = self._ready, []
             _transmit(ready)
+            self.rounds.deliver()
             return
+        self.rounds.take()
+        ready, self._ready = self._ready, []
         self.shared = False
         for _, group in groupby(ready, lambda entry: id(entry[1])):
             entries = list(group)

@@ -17,9 +17,10 @@ from synap.derive.heap_image import image_of
 from synap.engine.engine import Engine
 from synap.engine.handlers.table import HANDLERS
 from synap.io.node import limits
+from synap.io.node.change_log import ChangeLog
 from synap.io.node.clock import Clock, monotonic, seed, wall_us
 from synap.io.node.files import Lock, claim
-from synap.io.node.redis_config import place_clocks
+from synap.io.node.redis_config import place_clocks, save_points
 from synap.io.node.snapshot_process import become_writer
 from synap.journal import NO_LOG, Buffer, Disk, Log, LogFailed, SnapshotWriter, recover, trim
 from synap.settings import Settings
@@ -31,7 +32,6 @@ from synap.store.records import pieces, zstd
 from synap.store.snapshot import dumps
 
 CHUNK_BYTES = 1 << 20
-CHANGES_WAIT_S = 60
 
 
 @dataclass
@@ -97,14 +97,16 @@ class Node:
         self.last_save = 0  # time of the last snapshot, s since 1970; 0 before the first one
         self.last_save_ok = True
         self.sync_seconds = 0.0  # duration of the log's last sync
-        self.save_points = _save_points(settings)
+        self.save_points = save_points(settings)
         self.snapshot_failures = 0
         self._child = 0
         self._pipe = -1
         self._said = b""
         self.started = wall_us() // 1_000_000
+        self.changes = ChangeLog(self)
         host = self.engine.host
         host.version, host.system, host.pid, host.log = __version__, sys.platform, os.getpid(), self
+        host.changes = self.changes
         place_clocks(self)
         if disk is None and settings.persistence.enabled:
             self.disk, self.lock = claim(self.directory)
@@ -167,6 +169,7 @@ class Node:
             limit = self.settings.number("persistence.wal.segment_bytes_max")
             self.log = recovery.begin_log(seed(16), limit)
             numbers[layout.JOURNALED] = 1
+        self.changes.open()
         found.seconds = monotonic() - begun
 
     def _replay(self, payload: bytes | memoryview, seq_step: int) -> int:
@@ -180,15 +183,17 @@ class Node:
     # The log.
 
     def flush(self) -> None:
-        """Write the frames that wait to the log. On failure refuse writes from now on and raise LogFailed."""
+        """Write the frames that wait to the log, if there is one, and show them to who reads changes. On failure
+        refuse writes from now on and raise LogFailed."""
         taken = self.engine.frames.take()
         if taken is None:
             return
         payload, first_seq, count = taken
-        assert self.log is not None
         begun = monotonic()
         try:
-            self.log.append([payload], first_seq, count, self.engine.numbers[layout.LAST_NOW])
+            if self.log is not None:
+                self.log.append([payload], first_seq, count, self.engine.numbers[layout.LAST_NOW])
+            self.changes.written(payload, first_seq, count)
         except LogFailed as failure:
             self.fail(failure)
             raise
@@ -209,10 +214,12 @@ class Node:
     def fail(self, failure: LogFailed) -> None:
         """Refuse writes, because the log cannot be written, until a new snapshot is complete."""
         self.failed = str(failure)
+        self.changes.forget()
         self.engine.numbers[layout.REFUSE] |= layout.GUARD_BROKEN_LOG
 
     def stop(self) -> None:
         """End cleanly: sync the log and mark its end, or write a snapshot if there is no log; release the lock."""
+        self.changes.save()
         try:
             if self.log is not None and self.log.failed is None:
                 self.flush()
@@ -255,8 +262,9 @@ class Node:
         Raises OSError if the system refuses the fork.
         """
         assert self.disk is not None and not self._child
-        if self.log is not None and self.log.failed is None:
+        if self.log is None or self.log.failed is None:
             self.engine.journal_flush()
+        if self.log is not None and self.log.failed is None:
             self.log.sync()
         self.snapshot_at = monotonic()
         self.engine.memory.note_uses(False)  # noting a read's use of a key would copy a page shared with the child
@@ -331,8 +339,9 @@ class Node:
 
     def snapshot_here(self) -> str:
         """Write a snapshot in this process, without a fork, while nothing else runs; return the file's name."""
-        if self.log is not None and self.log.failed is None:
+        if self.log is None or self.log.failed is None:
             self.flush()
+        if self.log is not None and self.log.failed is None:
             self.log.sync()
         seq = self.engine.seq
         try:
@@ -342,6 +351,7 @@ class Node:
             raise
         self._stands(seq)
         self._trim()
+        self.changes.renew()
         return name
 
     def _stands(self, seq: int) -> None:
@@ -349,6 +359,7 @@ class Node:
         self.snapshots_done += 1
         self.last_save = wall_us() // 1_000_000
         self.last_save_ok = True
+        self.changes.renew()
         if self.failed and self.log is not None and seq == self.engine.seq:
             self.log.resume(seq)
             self.failed = ""
@@ -357,7 +368,10 @@ class Node:
     def _trim(self) -> None:
         """Remove the files that newer snapshots replace."""
         assert self.disk is not None
-        trim(self.disk, self.settings.number("persistence.snapshot.max_snapshots"))
+        held = self.changes
+        trim(
+            self.disk, self.settings.number("persistence.snapshot.max_snapshots"), held.held_from(), held.held_bytes_max
+        )
 
     def write_snapshot(self, seq: int) -> str:
         """Write every structure as load rows, the state at `seq`; return the name of the verified file."""
@@ -434,11 +448,3 @@ def _reserve(settings: Settings) -> Heap:
         return Heap(memory_max, limits.address_space_left())
     except NoAddressSpace:
         raise limits.refusal(memory_max) from None
-
-
-def _save_points(settings: Settings) -> list[tuple[int, int]]:
-    """Return pairs of (seconds since the last snapshot, changes since then); reaching any pair makes one due."""
-    snapshot = settings.persistence.snapshot
-    if not snapshot.enabled:
-        return []
-    return [(snapshot.interval_secs, 1), (CHANGES_WAIT_S, snapshot.operation_threshold)]

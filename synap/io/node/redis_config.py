@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 LOG_LEVELS = {"trace": "debug", "debug": "debug", "info": "notice", "warn": "warning", "error": "warning"}
 """Redis' name for each log level."""
+CHANGES_WAIT_S = 60
 
 
 def redis_config(settings: Settings, directory: str) -> dict[str, Any]:
@@ -40,6 +41,13 @@ def redis_config(settings: Settings, directory: str) -> dict[str, Any]:
         "slowlog-max-len": settings.number("slowlog.length"),
     }
 
+
+def save_points(settings: Settings) -> list[tuple[int, int]]:
+    """Return pairs of (seconds since the last snapshot, changes since then); reaching any pair makes one due."""
+    snapshot = settings.persistence.snapshot
+    if not snapshot.enabled:
+        return []
+    return [(snapshot.interval_secs, 1), (CHANGES_WAIT_S, snapshot.operation_threshold)]
 
 def memory_held() -> int:
     """Return the resident memory of this process in bytes; 0 if the system does not tell."""

@@ -94,7 +94,7 @@ def install(server: "Server", node: Node) -> None:
     host.uptime = lambda: int(server.uptime)
     host.set_log_level = logging_setup.set_level
     host.log_lines_dropped = logging_setup.dropped
-    host.call_later = loop.call_later
+    host.call_later = engine.changes.later = loop.call_later
     host.stop = lambda: loop.call_soon(server.stop)
     host.connections = ServerConnections(server)
     host.transactions = server.web.calls.transactions

@@ -48,9 +48,18 @@ def consume(state: State, args: dict[str, Any], now: int) -> Answer:
     if args["count"] < 1:
         raise Refused("COUNT_BELOW_ONE")
     one = {"queue": args["queue"], "consumer_id": args["consumer_id"]}
-    found = []
-    while len(found) < min(args["count"], 10_000) and (message := single.consume(state, one, now)[0]) is not None:
-        found.append(message)
+    queue, found, total = state.queues.get(args["queue"]), [], 0
+    while queue and len(found) < min(args["count"], 10_000):
+        name = queue.first(now)
+        if name is not None:
+            message = queue.messages[name]
+            total += len(message.payload) + len(message.headers) + len(message.group or b"") + 36 + 57
+        if total > 8 << 20 and found:
+            break
+        delivery, _ = single.consume(state, one, now)
+        if delivery is None:
+            break
+        found.append(delivery)
     if not found:
         return (WAIT if "wait" in args else []), False
     return found, True

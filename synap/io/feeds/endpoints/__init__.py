@@ -14,6 +14,7 @@ promises. An exception in an endpoint closes only its own connection.
 An event stream that can be resumed gives each message a place; the client sends the last one as `last_event_id`.
 """
 
+from synap.io.feeds.endpoints.changes import change_route
 from synap.io.feeds.endpoints.endpoint import Endpoint, EndpointFactory, Parameters, Route, Routes, Sender
 from synap.io.feeds.endpoints.keys import key_route
 from synap.io.feeds.endpoints.members import member_route
@@ -30,6 +31,7 @@ ROUTES: dict[str, Route] = {
     "/topics/{topic}/ws": member_route,
     "/pubsub/ws": pubsub_route,
     "/kv/ws": key_route,
+    "/changes/ws": change_route,
 }
 """Route of each WebSocket, by its path with `{names}`. Every path has the segment `ws`."""
 
@@ -39,5 +41,6 @@ STREAMS: dict[str, Route] = {
     "/pubsub/sse": pubsub_route,
     "/pubsub/{topic}/sse": channel_route,
     "/kv/sse": key_route,
+    "/changes/sse": change_route,
 }
 """Route of each event stream, by its path. Every path has the segment `sse`."""

@@ -52,7 +52,7 @@ from synap.store.kinds.queues.queue_layout import (
     STATE,
 )
 from synap.store.kinds.queues.queue_leases import settle
-from synap.store.kinds.queues.queues import first_ready, lease, may_take, put_delivery
+from synap.store.kinds.queues.queues import begin_walk, first_ready, lease, may_take, next_ready, put_delivery
 from synap.store.memory import arena, codes, decided, limits
 from synap.store.memory.layout import (
     BROKEN,
@@ -65,6 +65,7 @@ from synap.store.memory.layout import (
     ITEMS,
     MARK_ARRAY,
     NOTHING_READY,
+    SCRATCH,
     WAIT,
     WORD,
 )
@@ -84,6 +85,7 @@ from synap.store.memory.tapes import (
 from synap.store.records import keyspace, timers
 from synap.store.slots import queues as slots
 
+BATCH_BYTES = 8 << 20  # texts of the messages in one reply; a single message may be larger
 _MESSAGE_BYTES = (MESSAGE_WORDS + EXTRAS_WORDS + DEDUP_WORDS + 24) * WORD  # the most that one takes besides its texts
 
 
@@ -202,49 +204,42 @@ def put(words, octets, tape, now, reply):
 def consume(words, octets, tape, now, reply):
     """Lease the first messages of the highest priorities; reply with ITEM: an array of maps, as `queue.consume` does.
 
-    Without any, return EMPTY or WAIT. A message that would make the reply too large stays ready, and so does one for
-    whose lease there is no memory. How many these are depends on the caller and on this node, so the log then gets a
-    call for as many as were leased.
+    There are fewer than asked for if no more are ready, or if they exceed BATCH_BYTES; EMPTY or WAIT without any. Where
+    address space ends, as many are leased as find some, and the log gets a call for so many.
     """
     count = words[tape + slots.QUEUE_CONSUME_MANY_COUNT]
     if count < 1:
         return COUNT_BELOW_ONE
     _, queue = open_queue(words, octets, tape, slots.QUEUE_CONSUME_MANY_QUEUE)
     waits = words[tape + slots.QUEUE_CONSUME_MANY_HAS_WAIT]
-    message = first_ready(words, queue, now) if queue and words[queue + PAUSED] == 0 else 0
-    if message == 0:
+    if queue == 0 or words[queue + PAUSED] or first_ready(words, queue, now) == 0:
         return WAIT | NOTHING_READY if waits else EMPTY
     start = text_at(words, tape, slots.QUEUE_CONSUME_MANY_CONSUMER_ID)
     name_size = text_size(words, tape, slots.QUEUE_CONSUME_MANY_CONSUMER_ID)
     count = min(count, BATCH_MAX, words[queue + READY_COUNT], may_take(words, octets, queue, start, name_size, now))
     if count <= 0:
         return WAIT if waits else EMPTY
-    total = texts_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX
-    if not fits(words, 1 + MESSAGE_ITEMS, total):
+    count, total = measure(words, queue, count, now)
+    if not fits(words, 1 + MESSAGE_ITEMS * count, total):
         return FULL
-    if limits.lacks_aside(words, count * RECEIPT_MAX) or not timers.reserve(words, octets, queue):
+    if limits.lacks_aside(words, count * (RECEIPT_MAX + WORD)) or not timers.reserve(words, octets, queue):
         return OUT_OF_MEMORY
     if not make_places_for_leases(words, octets, queue, count):
         return OUT_OF_MEMORY
-    texts = arena.allocate(words, (count * RECEIPT_MAX + WORD - 1) >> 3)
-    if texts == 0:
+    chosen = arena.allocate(words, count + ((count * RECEIPT_MAX + WORD - 1) >> 3))
+    if chosen == 0:
         return OUT_OF_MEMORY
-    arena.release_later(words, texts)
+    arena.release_later(words, chosen)
+    begin_walk(words, queue, SCRATCH)
+    for i in range(count):
+        words[chosen + i] = next_ready(words, queue, SCRATCH, now)
     set_scalar(words, reply, 0)
     add_mark(words, reply, MARK_ARRAY, 0)
-    at = texts * WORD
+    at = (chosen + count) * WORD
     taken = 0
-    while taken < count and lease(words, octets, queue, message, start, name_size, now):
-        at = put_delivery(words, octets, reply, message, at)
+    while taken < count and lease(words, octets, queue, words[chosen + taken], start, name_size, now):
+        at = put_delivery(words, octets, reply, words[chosen + taken], at)
         taken += 1
-        if taken == count:
-            break
-        message = first_ready(words, queue, now)
-        if message == 0:
-            break
-        total += texts_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX
-        if not fits(words, 1 + MESSAGE_ITEMS * (taken + 1), total):
-            break
     if taken == 0:
         return OUT_OF_MEMORY
     words[reply + 2] = taken
@@ -257,6 +252,24 @@ def consume(words, octets, tape, now, reply):
         decided.put_argument(words, octets, slot, tape, slot)
     decided.put_number(words, slots.QUEUE_CONSUME_MANY_COUNT, taken)
     return ITEM | CHANGED | DECIDED_BIT
+
+
+@kernel
+def measure(words, queue, most, now):
+    """Return (number, bytes in a reply) of the messages that are delivered next: at most `most`, and more than one only
+    while they do not exceed BATCH_BYTES."""
+    begin_walk(words, queue, SCRATCH)
+    count = total = 0
+    while count < most:
+        message = next_ready(words, queue, SCRATCH, now)
+        if message == 0:
+            break
+        size = texts_size(words, message) + ID_TEXT_BYTES + RECEIPT_MAX
+        if count and total + size > BATCH_BYTES:
+            break
+        total += size
+        count += 1
+    return count, total
 
 
 @kernel

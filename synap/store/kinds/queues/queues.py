@@ -290,26 +290,45 @@ def consume(words, octets, tape, now, reply):
 
 @kernel
 def first_ready(words, queue, now):
-    """Return the message that is delivered next, or 0: the first of the highest priority.
+    """Return the message that is delivered next, or 0."""
+    if words[queue + READY_COUNT] == 0:
+        return 0
+    begin_walk(words, queue, SCRATCH)
+    return next_ready(words, queue, SCRATCH, now)
+
+
+@kernel
+def begin_walk(words, queue, cursors):
+    """Begin a walk over the ready messages, with a cursor for each priority in ten words."""
+    for priority in range(PRIORITY_MAX + 1):
+        words[cursors + priority] = words[queue + READY + 2 * priority]
+
+
+@kernel
+def next_ready(words, queue, cursors, now):
+    """Return the message that is delivered next after those of a walk, or 0: the first of the highest priority.
 
     In a queue with ageing a message has one priority more for each AGEING_MS since it was published. Expired messages,
     which upkeep is about to remove, are passed over; behind SKIPPED_MAX of them none is found.
     """
-    if words[queue + READY_COUNT] == 0:
-        return 0
-    found, best = 0, -1
+    found, best = -1, -1
     for priority in range(PRIORITY_MAX, -1, -1):
-        message = words[queue + READY + 2 * priority]
         if words[queue + EXPIRING_COUNT]:
-            message = first_alive(words, message, now)
+            words[cursors + priority] = first_alive(words, words[cursors + priority], now)
+        message = words[cursors + priority]
         if message == 0:
             continue
         if words[queue + AGEING_MS] == 0:
-            return message
+            found = priority
+            break
         aged = priority + max(now - words[message + CREATED], 0) // words[queue + AGEING_MS]
         if aged > best:
-            found, best = message, aged
-    return found
+            found, best = priority, aged
+    if found < 0:
+        return 0
+    message = words[cursors + found]
+    words[cursors + found] = words[message + NEXT]
+    return message
 
 
 @kernel
