@@ -50,6 +50,8 @@ LIBRARIES = {
 """Libraries by place. One that is missing here has no place yet, whatever is installed."""
 
 CLOCK = "synap.io.node.clock"
+CLIENT_CLOCK = "synap.client.clock"
+"""Knows when leases and sessions end, and draws names: a client has no node."""
 CLOCKS = re.compile(
     r"time\.(time|monotonic|perf_counter|process_time|thread_time|clock_gettime|sleep|localtime|gmtime|ctime)(_ns)?"
     r"|datetime\.(datetime|date)\.(now|utcnow|today)"
@@ -266,7 +268,7 @@ def waiting(source: Source) -> Found:
 
 def chance(source: Source) -> Found:
     """Clocks, randomness and uuids come in by io/node/clock.py."""
-    if source.module == CLOCK:
+    if source.module in (CLOCK, CLIENT_CLOCK):
         return
     for line, name in (*source.imports, *source.uses):
         if CLOCKS.fullmatch(name):

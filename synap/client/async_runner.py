@@ -4,14 +4,31 @@ The module makes the same decisions as sync_runner.py, and waits in tasks instea
 its connection, because its reply might still arrive.
 """
 
+from collections import deque
 from collections.abc import Sequence
+from inspect import isawaitable
 from typing import Any, assert_never
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import SocketAttribute, SocketStream
 
 from synap.client.errors import Closed, ConnectionLost, NotConnected, PoolExhausted, Refused, TimedOut
-from synap.client.flows import Ask, Effect, Exchange, Flow, Hear, Item, NoMoreItems, Open, Pause, Tell, Words
+from synap.client.flows import (
+    Ask,
+    Effect,
+    Exchange,
+    Flow,
+    Hear,
+    Item,
+    NoMoreItems,
+    Open,
+    Pause,
+    Run,
+    Take,
+    Tell,
+    Words,
+)  # fmt: skip
 from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
 from synap.client.options import Durability, Options
 from synap.client.socket_checks import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
@@ -251,6 +268,34 @@ class Pool:
             await self.forget(connection)
 
 
+class TaskBox:
+    """A box between the tasks of one event loop."""
+
+    def __init__(self) -> None:
+        self._things: deque[Any] = deque()
+        self._filled = anyio.Event()
+
+    def put(self, thing: Any) -> None:
+        """Add a thing."""
+        self._things.append(thing)
+        self._filled.set()
+
+    def drain(self, most: int) -> list[Any]:
+        """Remove and return the first things, at most so many, without waiting."""
+        return [self._things.popleft() for _ in range(min(most, len(self._things)))]
+
+    async def take(self, seconds: float | None) -> Any:
+        """Remove and return the first thing; None if there is none for `seconds`."""
+        if self._things:
+            await anyio.lowlevel.checkpoint()
+        with anyio.move_on_after(seconds):
+            while not self._things:
+                if self._filled.is_set():
+                    self._filled = anyio.Event()
+                await self._filled.wait()
+        return self._things.popleft() if self._things else None
+
+
 class Runner:
     """Carries out flows. `pinned` is the connection of all exchanges, if given; `own` is the flow's own connection."""
 
@@ -281,11 +326,27 @@ class Runner:
                 await self.own.ask(command)
             case Hear(seconds):
                 return await self.own.hear(seconds)
+            case Take(box, seconds):
+                assert isinstance(box, TaskBox), "each kind of runner has its own boxes"
+                return await box.take(seconds)
+            case Run(function, arguments):
+                found = function(*arguments)
+                return await found if isawaitable(found) else found
             case Item():
                 raise AssertionError("only an iterator gives items")
             case _:
                 assert_never(effect)
         return None
+
+    @staticmethod
+    def box() -> TaskBox:
+        """Return an empty box."""
+        return TaskBox()
+
+    @staticmethod
+    def clock() -> float:
+        """Return the seconds since some moment."""
+        return anyio.current_time()
 
     @property
     def own(self) -> Connection:

@@ -4,6 +4,7 @@
         Refused               the server answered with an error: `.code` (WRONGTYPE) and `.text`
             OffsetGone        a room no longer holds the event requested: `.wanted`, `.earliest`
             ChangesGone       the log no longer has the changes requested: `.wanted`, `.first`
+            Fenced            a consumer group has given the partition to another member, or the session has ended
         NotConnected          no connection could be made, so nothing was sent
         ConnectionLost        the connection broke while a reply was awaited; the call may be repeated
             TimedOut          the server sent nothing for too long
@@ -58,6 +59,12 @@ class ChangesGone(Refused):
         super().__init__(code, text)
         self.wanted = wanted
         self.first = first
+
+
+class Fenced(Refused):
+    """A commit of a member that is no longer what it was: its group has another generation, the partition belongs to
+    another member, or its session has ended. Nothing was stored; the records will be, or were, read by another member.
+    """
 
 
 class NotConnected(ClientError, ConnectionError):

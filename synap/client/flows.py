@@ -12,6 +12,11 @@ make no decisions.
     Tell(commands)               None: the commands were sent over that connection, pushes will answer them
     Ask(command)                 None: the command was sent, a reply will arrive between the pushes
     Hear(seconds)                the next event of that connection; NEED_DATA if none comes for `seconds`
+    Take(box, seconds)           the first thing in a box; None if nothing is put into it for `seconds`
+    Run(function, arguments)     what a function of the caller's returns, once awaited if it can be
+
+Flows that run at once, each in a thread or task of its own, share a state and pass things on in *boxes*
+(`Runner.box()`). Anybody may `put` things into a box without waiting, and `drain` it.
 
 When a connection breaks, a call is in one of three cases, and only its flow knows which: it was not sent (try
 again); it was sent and may be carried out twice (try again); it was sent and may not be (OutcomeUnknown). A server that
@@ -19,9 +24,9 @@ is LOADING has carried nothing out, which is the first case.
 """
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from synap.client.errors import ClientError, Conflict, ConnectionLost, NotConnected, OutcomeUnknown, Refused
 from synap.client.machine import Word
@@ -82,7 +87,33 @@ class Hear:
     seconds: float | None
 
 
-Effect: TypeAlias = Exchange | Pause | Item | Open | Tell | Ask | Hear
+class Box(Protocol):
+    """Things on their way from one flow to another, in the order in which they were put in."""
+
+    def put(self, thing: Any) -> None:
+        """Add a thing; also from a signal handler."""
+
+    def drain(self, most: int) -> list[Any]:
+        """Remove and return the first things, at most so many, without waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Wait for a thing in a box, at most `seconds`."""
+
+    box: Box
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Call a function of the caller's."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+
+Effect: TypeAlias = Exchange | Pause | Item | Open | Tell | Ask | Hear | Take | Run
 Flow: TypeAlias = Generator[Effect, Any, Any]
 
 

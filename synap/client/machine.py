@@ -6,7 +6,8 @@
     machine.next_event()           Reply(value), Push(kind, items), or NEED_DATA
 
 A reply is a tree in prefix order: `*2` says that two values follow, each of which may be an aggregate again. The
-machine keeps the open aggregates on a stack and appends each complete value to the topmost. Nothing is read twice: the
+machine keeps the open aggregates on a stack and appends each complete value to the topmost (shapes.py reads arrays
+whose members are alike in larger steps). Nothing is read twice: the
 search for the end of a line goes on where the last search ended, and an unfinished bulk costs a comparison of lengths.
 So the work is linear in the bytes, however they are cut.
 
@@ -25,6 +26,7 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeAlias
 
 from synap.client.errors import LocalProtocolError, Refused, RemoteProtocolError
+from synap.client.shapes import MISSES_MAX, WINDOW_BYTES, shape_of
 from synap.derive.natives import octets_of
 
 Word: TypeAlias = str | bytes | bytearray | memoryview | int | float
@@ -103,11 +105,12 @@ def _octets(word: Any) -> bytes:
 class _Open:
     """An aggregate; `left` of its values have not been read yet."""
 
-    __slots__ = ("items", "kind", "left")
+    __slots__ = ("items", "kind", "left", "misses")
 
     def __init__(self, kind: int, left: int) -> None:
         self.kind = kind
         self.left = left
+        self.misses = 0  # tries in a row to read members by their shape that have read none
         self.items: list[Any] = []
 
 
@@ -116,6 +119,7 @@ UNDERSCORE, OPEN, EQUALS, PERCENT, TILDE, BAR, ANGLE = b"_(=%~|>"
 BULKS = (DOLLAR, BANG, EQUALS)
 PAIRED = (PERCENT, BAR)
 AGGREGATES = (STAR, PERCENT, TILDE, BAR, ANGLE)
+AGGREGATE_TYPES = (dict, list)
 _AGAIN: Any = object()  # marker: the line was only the head of a value
 
 
@@ -184,6 +188,8 @@ class ClientMachine:
                 top = stack[-1]
                 top.items.append(value)
                 top.left -= 1
+                if top.left and top.kind == STAR and type(value) in AGGREGATE_TYPES and top.misses < MISSES_MAX:
+                    self._read_alike(top, value)
                 if top.left:
                     value = _AGAIN
                     break
@@ -193,6 +199,30 @@ class ClientMachine:
                     break
             if value is not _AGAIN:
                 return self._event(value)
+
+    def _read_alike(self, top: _Open, member: Any) -> None:
+        """Read more members of an array whose last one is `member`, as far as they are written alike."""
+        shape = shape_of(member)
+        if shape is None:
+            top.misses = MISSES_MAX
+            return
+        while top.left and len(self._buffer) > self._at:
+            with memoryview(self._buffer) as view:
+                data = bytes(view[self._at : self._at + WINDOW_BYTES])
+            found: list[Any] = []
+            limits = self.limits
+            most = min(top.left, (limits.items_max - self._items) // shape.values)
+            size = shape.read(data, most, found) if self._held + len(data) <= limits.reply_bytes_max else 0
+            if not found:
+                top.misses += 1
+                return
+            top.items += found
+            top.left -= len(found)
+            top.misses = 0
+            self._items += len(found) * shape.values
+            self._held += size
+            self._at += size
+            self._searched = self._at
 
     def _event(self, value: Any) -> Event:
         """Return the event of a complete value, and free the space of input that was read."""

@@ -1,32 +1,14 @@
-"""Queues of a client: the calls on a queue, messages, and the flow of a consumer.
-
-A consumer leases a message, gives it to the loop, and settles it when the loop asks for the next:
-
-    the body came to its end, or `continue`    ack, in one write with the request for the next message
-    the body settled the message itself        nothing
-    the loop was left: break, return, raise    nack, so that another consumer gets the message at once
-
-`break` counts as not done. An iterator cannot tell `break` from an exception (both simply stop asking), and of the two
-mistakes, processing a message twice and losing it, a queue chooses the first. A body that is done before it leaves the
-loop calls `message.ack()`.
-
-A missing queue is treated as an empty one: a consumer may wait for its creation.
-
-A connection may break between any two of these steps. A leased message that never arrived here is delivered again after
-its ack deadline. An ack without a reply is sent again; if the first ack had arrived, the second is refused
-(`LATE`), which is expected. The same refusal of a first ack means that the lease had ended
-before the body was done: another consumer has the message, or will get it. That is counted in `late`, and the loop
-goes on.
-"""
+"""Queues of a client: the calls on a queue, and messages. consumers.py and workers.py have the flows on them."""
 
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Generic
 
 from synap.client.calls import D
-from synap.client.errors import ClientError, LocalProtocolError, Refused
-from synap.client.flows import Breaks, Flow, Item, NoMoreItems, Words, exchanging, log
+from synap.client.errors import LocalProtocolError
+from synap.client.flows import Words
 from synap.client.generated.queues import QueueMethods
 from synap.client.machine import Word
 from synap.client.requests import Request, asking, doing, flag, headers_of, method, text
@@ -37,8 +19,9 @@ from synap.either import either, in_ms
 LATE = "LATE"
 FIELDS = (
     b"message_id", b"payload", b"priority", b"retry_count", b"max_retries", b"headers", b"created_at", b"deadline",
-    b"receipt", b"group", b"expires_at", b"history",
+    b"receipt", b"group", b"expires_at",
 )  # fmt: skip
+FIELDS_OF = itemgetter(*FIELDS)
 
 
 @dataclass(frozen=True)
@@ -62,26 +45,34 @@ class Failure:
 class MessageCalls(Generic[D]):
     """A leased message, to be acked or nacked before `deadline` (ms since 1970).
 
+    `retry_count` deliveries of it have failed; above `max_retries` it becomes a dead letter.
+
     A message that `peek`, `delayed` or `dead` shows is not leased: it has no receipt and cannot be settled. Its
     `deadline` is 0, or the time at which it is ready if it is delayed.
     """
 
+    priority: int
+    retry_count: int
+    max_retries: int
+    created_at: int
+    deadline: int | None
+    expires_at: int | None
+
     def __init__(self, queue: "QueueCalls[D]", found: Any) -> None:
-        fields: list[Any] = [found.get(name) for name in FIELDS] if isinstance(found, dict) else list(found)
-        fields += [None] * (len(FIELDS) - len(fields))  # the history, which only dead letters have
+        fields: Any = FIELDS_OF(found) if type(found) is dict else found
+        ident: Any
+        (
+            ident, payload, self.priority, self.retry_count, self.max_retries, headers, self.created_at, self.deadline,
+            receipt, group, self.expires_at, *history,
+        ) = fields  # fmt: skip
         self._queue: QueueCalls[D] = queue
-        self.id = text(fields[0])
-        self.payload: D = queue._data(fields[1])
-        self.priority = int(fields[2])
-        self.retry_count = int(fields[3])
-        self.max_retries = int(fields[4])
-        self.headers: Any = headers_of(fields[5])
-        self.created_at = int(fields[6])
-        self.deadline = None if fields[7] is None else int(fields[7])
-        self.receipt = None if fields[8] is None else text(fields[8])
-        self.group = None if fields[9] is None else text(fields[9])
-        self.expires_at = None if fields[10] is None else int(fields[10])
-        self.history = [Failure.of(each) for each in fields[11] or ()]
+        self.id: str = text(ident)
+        self.payload: D = queue._data(payload)
+        self.headers: Any = headers_of(headers)
+        self.receipt: str | None = None if receipt is None else text(receipt)
+        self.group: str | None = None if group is None else text(group)
+        told = history[0] if history else found.get(b"history") if fields is not found else None  # of dead letters
+        self.history = [Failure.of(each) for each in told or ()]
         self.settled = False
 
     def json(self) -> Any:
@@ -109,8 +100,8 @@ class MessageCalls(Generic[D]):
         return doing(self._settle, *self._of_lease("QUEUE.ACK"))
 
     def _renewed(self, value: Any) -> int:
-        self.deadline = int(value)
-        return self.deadline
+        self.deadline = end = int(value)
+        return end
 
     @method
     def renew(self) -> Request[int]:
@@ -243,78 +234,3 @@ def _ids(found: list[bytes | None]) -> list[str | None]:
 
 def _flags(found: list[int]) -> list[bool]:
     return [each == 1 for each in found]
-
-
-@dataclass
-class Tally:
-    """The counts of a consumer's messages. `late`: the lease had ended before the ack arrived. `unsure`: the connection
-    broke after an ack was sent, and the repeated ack found no message."""
-
-    acked: int = 0
-    nacked: int = 0
-    late: int = 0
-    unsure: int = 0
-
-
-def consuming(queue: QueueCalls[Any], consumer: str, wait_s: float, until_empty: bool, tally: Tally) -> Flow:
-    """Yield messages, each settled before the next; see the module's docstring."""
-    if not wait_s > 0:
-        raise LocalProtocolError(f"wait_s: wanted seconds above 0, found {wait_s!r}")
-    take: Words = queue._taking(consumer, 0 if until_empty else wait_s).words
-    acks: list[Words] = []
-    tries = 0  # for the first request the option `attempts` holds; later ones may take many more
-    while True:
-        breaks = Breaks()
-        replies = yield from exchanging(
-            [*acks, take], queue.options, True, 0 if until_empty else wait_s, tries, breaks
-        )
-        tries = 1 + queue.options.reconnects
-        if acks:
-            _acked(replies[0], tally, breaks.repeats > 0)
-            acks = []
-        if isinstance(replies[-1], Refused):
-            raise replies[-1]
-        message: MessageCalls[Any] | None = queue._made(replies[-1])
-        if message is None:
-            if until_empty:
-                return
-            continue
-        if (yield from _handled(message, queue, tally)):
-            acks = [message._of_lease("QUEUE.ACK")]
-
-
-def _handled(message: MessageCalls[Any], queue: QueueCalls[Any], tally: Tally) -> Generator[Any, Any, bool]:
-    """Yield a message; return True if it is to be acked."""
-    try:
-        yield Item(message)
-    except NoMoreItems:
-        if not message.settled:
-            yield from _giving_back(message, queue, tally)
-        raise
-    if message.settled:
-        return False
-    message.settled = True
-    return True
-
-
-def _giving_back(message: MessageCalls[Any], queue: QueueCalls[Any], tally: Tally) -> Flow:
-    """Nack a message whose loop was left; if that fails, the lease ends by itself."""
-    try:
-        replies = yield from exchanging([message._of_lease("QUEUE.NACK")], queue.options, False)
-    except ClientError as error:
-        log.warning("%r could not be released and will be delivered again when its lease ends: %s", message, error)
-        return
-    message.settled = True
-    tally.nacked += not isinstance(replies[0], Refused)
-
-
-def _acked(reply: Any, tally: Tally, again: bool) -> None:
-    """Count the outcome of an ack; `again`: the ack may have been sent twice."""
-    if not isinstance(reply, Refused):
-        tally.acked += 1
-    elif reply.code == LATE and again:
-        tally.unsure += 1
-    elif reply.code == LATE:
-        tally.late += 1
-    else:
-        raise reply

@@ -10,66 +10,34 @@ breaks.
 """
 
 import copy
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar, overload
+from typing import Any, Literal, Self, overload
 
 from synap.client.calls import D
-from synap.client.changes import Change, ChangePlace, Frames, filters, reading_changes
+from synap.client.changes import Change, Frames, filters
+from synap.client.consumers import Tally, consuming
 from synap.client.errors import is_busy
-from synap.client.flows import Flow, Words, calling, scanning
+from synap.client.flows import calling, scanning
 from synap.client.group_calls import GroupCalls
-from synap.client.key_changes import KeyChange, watched_keys
+from synap.client.iterations import ChangeFeed, Events, Iteration, KeyWatch, Subscription  # fmt: skip
+from synap.client.key_changes import watched_keys
 from synap.client.keys import Keys
 from synap.client.machine import Word
+from synap.client.members import Listener
 from synap.client.options import Durability, Options, from_address
-from synap.client.queues import MessageCalls, QueueCalls, Tally, consuming
+from synap.client.queues import MessageCalls, QueueCalls
 from synap.client.requests import Blocking, Request, T
-from synap.client.rooms import Event, Place, RoomCalls, reading
+from synap.client.rooms import RoomCalls
 from synap.client.scripts import Script
 from synap.client.sync_batches import Pipeline, Transaction
 from synap.client.sync_runner import Pool, Runner
+from synap.client.sync_workers import GroupReader, QueueProducer, TopicProducer, Worker
 from synap.client.topic_calls import TopicCalls
-from synap.client.topics import Gap, NoMessage, Ready, TopicMessage, WantedNames, subscribing, wanted_names
+from synap.client.topics import wanted_names
 from synap.client.words import stepwise
 from synap.hosts import authority
-
-I_co = TypeVar("I_co", covariant=True)
-M_co = TypeVar("M_co", covariant=True)
-
-
-class Iteration(Generic[I_co]):
-    """An iterator over the items of a flow.
-
-    Leave it with `close()` or at the end of a `with`; an iterator whose loop was left is also closed when it is
-    garbage-collected.
-    """
-
-    def __init__(self, runner: Runner, flow: Flow) -> None:
-        self._runner = runner
-        self._flow = flow
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> I_co:
-        return self._runner.next(self._flow)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop iterating and release the flow's connection."""
-        self._runner.leave(self._flow)
-
-    def __del__(self) -> None:
-        if not sys.is_finalizing() and hasattr(self, "_flow") and not getattr(self._flow, "gi_running", False):
-            self.close()
 
 
 class Message(MessageCalls[D], Blocking):
@@ -84,73 +52,13 @@ class Message(MessageCalls[D], Blocking):
 class Consumer(Iteration[Message[D]]):
     """The messages of a queue, each settled when the next is requested; `tally` has the counts."""
 
-    def __init__(self, runner: Runner, queue: "Queue[D]", name: str, wait_s: float, until_empty: bool) -> None:
-        self.tally = Tally()
-        super().__init__(runner, consuming(queue, name, wait_s, until_empty, self.tally))
-
-
-class Events(Iteration[Event[D]]):
-    """The events of a room; `place.offset` is the next offset, `place.skipped` counts events lost to gaps."""
-
-    def __init__(self, runner: Runner, room: "Room[D]", from_offset: int | None, **given: Any) -> None:
-        self.place = Place(from_offset)
-        super().__init__(runner, reading(room, self.place, **given))
-
-
-class ChangeFeed(Iteration[I_co]):
-    """The changes of a server; `place.seq` is the seq at which the iterator goes on."""
-
     def __init__(
-        self, runner: Runner, options: Options, words: Words, from_seq: int | None, wait_s: float, until_idle: bool,
-        frames: bool,
-    ) -> None:  # fmt: skip
-        self.place = ChangePlace(from_seq)
-        super().__init__(runner, reading_changes(words, self.place, options, wait_s, until_idle, frames))
-
-
-class Messages(Iteration[M_co | Gap]):
-    """The messages of a subscription. Within a `with` the subscription is active from the first line on.
-
-    `gaps` counts how often its connection was lost since.
-    """
-
-    def __init__(self, runner: Runner, wanted: WantedNames, options: Options, data: Callable[[Any], Any]) -> None:
-        self._wanted = wanted
-        super().__init__(runner, subscribing(wanted, options, data))
-
-    @property
-    def gaps(self) -> int:
-        """Number of times that messages may have been missed."""
-        return self._wanted.gaps
-
-    def __enter__(self) -> Self:
-        if not self._wanted.ready:
-            self._runner.next(self._flow)
-        return self
-
-    def __next__(self) -> M_co | Gap:
-        while True:
-            found = self._runner.next(self._flow)
-            if not isinstance(found, Ready | NoMessage):
-                return found
-
-    def get(self, timeout: float | None = None) -> M_co | Gap | None:
-        """Return the next message, or None if there is none for `timeout` seconds."""
-        self.__enter__()
-        self._wanted.hear_s = timeout
-        try:
-            found = self._runner.next(self._flow)
-        finally:
-            self._wanted.hear_s = None
-        return None if isinstance(found, NoMessage) else found
-
-
-class Subscription(Messages[TopicMessage[D]]):
-    """The messages published to some topics."""
-
-
-class KeyWatch(Messages[KeyChange]):
-    """The changes of some keys."""
+        self, runner: Runner, queue: "Queue[D]", name: str, wait_s: float, until_empty: bool, prefetch: int
+    ) -> None:
+        self.tally = Tally()
+        super().__init__(
+            runner, consuming(queue, name, wait_s, until_empty, prefetch, self.tally, runner.clock)
+        )
 
 
 class Queue(QueueCalls[D], Blocking):
@@ -182,13 +90,45 @@ class Queue(QueueCalls[D], Blocking):
         """Lease up to `count` messages, the highest priorities first; wait up to `wait_s` seconds for the first."""
         return self._carry(self._taking_many(consumer, count, wait_s))
 
-    def consume(self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False) -> Consumer[D]:
+    def consume(
+        self, consumer: str, *, wait_s: float = 5.0, until_empty: bool = False, prefetch: int = 100
+    ) -> Consumer[D]:
         """Return an iterator over messages, for ever or until the queue is empty.
 
         A message is acked when the body of the loop ends, and given back if the loop is left within the body. The
-        server is asked for messages at least every `wait_s` seconds.
+        server is asked for messages at least every `wait_s` seconds, and for at most `prefetch` at once.
         """
-        return Consumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty)
+        return Consumer(self._owner._runner_of_its_own(), self, consumer, wait_s, until_empty, prefetch)
+
+
+    def producer(
+        self, *, linger_s: float = 0.005, batch: int = 100, in_flight: int = 1, pending_max: int = 10_000,
+        idempotent: bool = True,
+    ) -> QueueProducer[D]:  # fmt: skip
+        """Return a producer, whose calls of `publish` are sent together: at most `batch` at once, each at the latest
+        after `linger_s` seconds; see synap/client/producers.py.
+
+        With several batches `in_flight` they may arrive in another order. At most `pending_max` calls wait for replies.
+        A batch is sent again when its connection breaks: with `idempotent`, each message has a key of its own, by
+        which the queue knows those that it has already.
+        """
+        owner = self._owner
+        return QueueProducer(
+            owner._pool, self, owner.options, owner._repeat, keyed=idempotent, linger_s=linger_s, most=batch,
+            in_flight=in_flight, pending_max=pending_max,
+        )  # fmt: skip
+
+    def worker(
+        self, body: Callable[[Message[D]], object], consumer: str, *, concurrency: int = 1, prefetch: int = 0,
+        wait_s: float = 1.0,
+    ) -> Worker[D]:  # fmt: skip
+        """Return a worker, which calls `body` with each message, `concurrency` at once, and renews the leases
+        meanwhile; see `Worker`.
+
+        A message is acked when its body returns, and nacked when it raises an exception. `prefetch` messages are
+        leased ahead. The server is asked for messages at least every `wait_s` seconds, and a stop takes as long.
+        """
+        return Worker(self._owner._pool, self, body, consumer, concurrency, prefetch, wait_s)
 
 
 class Room(RoomCalls[D], Blocking):
@@ -222,6 +162,21 @@ class Topic(TopicCalls[D], Blocking):
     def _carry(self, request: Request[T]) -> T:
         return self._owner._carry(request)
 
+    def producer(
+        self, *, linger_s: float = 0.005, batch: int = 100, in_flight: int = 1, pending_max: int = 10_000
+    ) -> TopicProducer[D]:
+        """Return a producer, whose calls of `publish` are sent together: at most `batch` at once, each at the latest
+        after `linger_s` seconds; see synap/client/producers.py.
+
+        With several batches `in_flight` they may arrive in another order. At most `pending_max` calls wait for replies.
+        On `client.idempotent` a batch is sent again when its connection breaks.
+        """
+        owner = self._owner
+        return TopicProducer(
+            owner._pool, self, owner.options, owner._repeat, keyed=False, linger_s=linger_s, most=batch,
+            in_flight=in_flight, pending_max=pending_max,
+        )  # fmt: skip
+
 
 class Group(GroupCalls[D], Blocking):
     """A consumer group of the server."""
@@ -230,6 +185,29 @@ class Group(GroupCalls[D], Blocking):
 
     def _carry(self, request: Request[T]) -> T:
         return self._owner._carry(request)
+
+    def consume(
+        self, *, member: str | None = None, static: bool = False, start: Literal["earliest", "latest"] = "earliest",
+        auto_commit: bool = True, commit_s: float = 1.0, session_ms: int | None = None, limit: int = 100,
+        wait_s: float = 1.0, poll_max_s: float = 300.0, until_idle: bool = False, listener: Listener | None = None,
+    ) -> GroupReader[D]:  # fmt: skip
+        """Join the group, and return an iterator over the records of the partitions that the member gets.
+
+        member       its name; by default a random one
+        static       it does not leave at the end: if it comes back within its session, nothing is rebalanced
+        start        where a partition without a committed offset is read from
+        auto_commit  commit what was processed, with each batch and every `commit_s` seconds; else call `commit`
+        session_ms   after so long without a heartbeat the others take over; by default as the group says
+        limit        how many records of each partition are read at once, waiting up to `wait_s` for the first
+        poll_max_s   a body that takes longer is taken for stuck: the member leaves, until the loop goes on
+        until_idle   end when no record comes for `wait_s` seconds
+        listener     an object whose methods `revoked` and `assigned` are called with partitions
+        """
+        return GroupReader(
+            self._owner._pool, self, member=member, static=static, start=start, auto_commit=auto_commit,
+            commit_s=commit_s, session_ms=session_ms, limit=limit, wait_s=wait_s, poll_max_s=poll_max_s,
+            until_idle=until_idle, listener=listener,
+        )  # fmt: skip
 
 
 class Client(Keys[D], Blocking):

@@ -13,8 +13,23 @@ from collections.abc import Sequence
 from threading import Event as Signal
 from typing import Any, assert_never
 
+from synap.client.clock import seconds
 from synap.client.errors import Closed, ConnectionLost, NotConnected, PoolExhausted, Refused, TimedOut
-from synap.client.flows import Ask, Effect, Exchange, Flow, Hear, Item, NoMoreItems, Open, Pause, Tell, Words
+from synap.client.flows import (
+    Ask,
+    Effect,
+    Exchange,
+    Flow,
+    Hear,
+    Item,
+    NoMoreItems,
+    Open,
+    Pause,
+    Run,
+    Take,
+    Tell,
+    Words,
+)  # fmt: skip
 from synap.client.machine import NEED_DATA, ClientMachine, Event, Reply
 from synap.client.options import Durability, Options
 from synap.client.socket_checks import AT_ONCE_BYTES, RECEIVE_BYTES, greet, is_readable
@@ -264,6 +279,31 @@ class Pool:
             connection.interrupt()
 
 
+class ThreadBox:
+    """A box between threads. SimpleQueue may be entered again, so a signal handler may `put`."""
+
+    def __init__(self) -> None:
+        self._things: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.put = self._things.put
+
+    def drain(self, most: int) -> list[Any]:
+        """Remove and return the first things, at most so many, without waiting."""
+        found: list[Any] = []
+        try:
+            while len(found) < most:
+                found.append(self._things.get_nowait())
+        except queue.Empty:
+            pass
+        return found
+
+    def take(self, seconds: float | None) -> Any:
+        """Remove and return the first thing; None if there is none for `seconds`."""
+        try:
+            return self._things.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+
 class Runner:
     """Carries out flows. `pinned` is the connection of all exchanges, if given; `own` is the flow's own connection."""
 
@@ -294,11 +334,26 @@ class Runner:
                 self.own.ask(command)
             case Hear(seconds):
                 return self.own.hear(seconds)
+            case Take(box, seconds):
+                assert isinstance(box, ThreadBox), "each kind of runner has its own boxes"
+                return box.take(seconds)
+            case Run(function, arguments):
+                return function(*arguments)
             case Item():
                 raise AssertionError("only an iterator gives items")
             case _:
                 assert_never(effect)
         return None
+
+    @staticmethod
+    def box() -> ThreadBox:
+        """Return an empty box."""
+        return ThreadBox()
+
+    @staticmethod
+    def clock() -> float:
+        """Return the seconds since some moment."""
+        return seconds()
 
     @property
     def own(self) -> Connection:

@@ -8,6 +8,7 @@ from synap.client.calls import D
 from synap.client.errors import LocalProtocolError
 from synap.client.generated.topics import TopicMethods
 from synap.client.machine import Word
+from synap.client.named import Named
 from synap.client.requests import Request, asking, doing, flag, headers_of, method, nothing, text, whole
 from synap.client.words import Words, option
 from synap.derive.natives import json_of
@@ -127,13 +128,18 @@ class TopicCalls(TopicMethods[D]):
         return doing(flag, "TOPIC.DELETE", self.name)
 
     def _made(self, found: Any) -> list[Record[Any]]:
-        return [
-            Record(
-                whole(partition), whole(offset), text(event_type), self._data(key), self._data(data),
-                headers_of(headers), whole(at),
-            )
-            for partition, offset, event_type, key, data, headers, at, _ in found or []
-        ]  # fmt: skip
+        return records_of(self, found)
+
+
+def records_of(named: Named[Any], found: Any) -> list[Record[Any]]:
+    """Return the records in a reply, in the form of texts that a client returns."""
+    return [
+        Record(
+            whole(partition), whole(offset), text(event_type), named._data(key), named._data(data),
+            headers_of(headers), whole(at),
+        )
+        for partition, offset, event_type, key, data, headers, at, _ in found or []
+    ]  # fmt: skip
 
 
 def _waiting(wait_s: float) -> Words:

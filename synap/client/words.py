@@ -92,3 +92,9 @@ def silence(timeout: float | None, patience: float) -> float | None:
 def durability_command(level: str) -> tuple[str, ...]:
     """Return the command that sets the durability of a connection's replies."""
     return "CLIENT", "DURABILITY", level
+
+
+def between(name: str, found: object, least: int, most: int) -> None:
+    """Raise LocalProtocolError unless an argument is an integer within bounds."""
+    if isinstance(found, bool) or not isinstance(found, int) or not least <= found <= most:
+        raise LocalProtocolError(f"{name}: wanted a whole number from {least} to {most}, found {found!r}")

@@ -8,12 +8,14 @@
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 
 from synap.client import AsyncClient, Client
+from tests.server.clients import Server
 
 KINDS = ["sync", "asyncio", "trio"]
 
@@ -57,3 +59,21 @@ def run(kind: str, port: int, scenario: Callable[[Any], Coroutine[Any, Any, None
             await scenario(made)
 
     anyio.run(whole, backend="trio" if kind == "trio" else "asyncio")
+
+
+def run_all(
+    serve: Callable[[], Server], scenario: Callable[[Any, Server], Coroutine[Any, Any, None]], **options: Any
+) -> None:
+    """Run a scenario that waits for seconds with all kinds of clients at once, each with a server of its own."""
+
+    def one(kind: str, server: Server) -> None:
+        run(kind, server.resp_port, lambda asked: scenario(asked, server), **options)
+
+    with ThreadPoolExecutor(len(KINDS)) as together:
+        runs = {kind: together.submit(one, kind, serve().start()) for kind in KINDS}
+    for kind, ended in runs.items():
+        try:
+            ended.result()
+        except BaseException as error:
+            error.add_note(f"with the client {kind!r}")
+            raise

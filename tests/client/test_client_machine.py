@@ -202,6 +202,47 @@ def test_made_up_values_come_out_however_they_are_cut(values: list[Any], data: s
     assert made.between
 
 
+ALIKE = st.lists(st.none() | st.integers(-99) | st.binary(max_size=9), min_size=4, max_size=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(first=ALIKE, named=st.booleans(), count=st.integers(0, 8), data=st.data())
+def test_members_that_are_alike(first: list[Any], named: bool, count: int, data: st.DataObject) -> None:
+    """They come out as they went in, with members among them that are not quite alike; and so if they are cut."""
+    other = {int: st.integers(-99), bytes: st.none() | st.binary(max_size=9), type(None): st.none() | st.binary()}
+    members: list[Any] = [first]
+    for _ in range(count):
+        kinds = [other[type(value)] if data.draw(st.integers(0, 9)) else PLAIN for value in first]
+        members.append([data.draw(kind) for kind in kinds])
+    if named:
+        members = [{b"name %d" % i: value for i, value in enumerate(member)} for member in members]
+    stream = written([members, 5])
+    cut = data.draw(st.integers(0, len(stream)))
+    made = machine()
+    made.receive_data(stream[:cut])
+    found = events(made)
+    made.receive_data(stream[cut:])
+    found += events(made)
+    assert same([event.value for event in found], [[members, 5]]) and made.between
+
+
+def test_members_that_are_alike_and_too_many() -> None:
+    member = b"*4\r\n:1\r\n:2\r\n:3\r\n$1\r\na\r\n"
+    made = machine(1, SMALL)
+    made.receive_data(b"*9\r\n" + member * 8)
+    assert made.next_event() is NEED_DATA
+    made.receive_data(member)
+    assert made.next_event() == Reply([[1, 2, 3, b"a"]] * 9)
+    made = machine(1, SMALL)
+    made.receive_data(b"*20\r\n" + member * 20)
+    with pytest.raises(RemoteProtocolError, match="more than 50 values"):
+        made.next_event()
+    made = machine(1, SMALL)
+    made.receive_data(b"*9\r\n" + member * 3 + member.replace(b"$1", b"$2") + member * 5)
+    with pytest.raises(RemoteProtocolError, match="not followed by CR LF"):
+        made.next_event()
+
+
 @settings(max_examples=500, deadline=None)
 @given(
     st.lists(

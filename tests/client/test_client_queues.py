@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from synap.client import AsyncClient, Client, LocalProtocolError, OutcomeUnknown, Refused
 from tests.client.conftest import Scripted
-from tests.client.kinds import KINDS, client, each, got, run, within
+from tests.client.kinds import KINDS, client, each, got, run, run_all, within
 from tests.server.clients import Server, eventually
 
 QUICK: dict[str, Any] = {"backoff": 0.01, "backoff_max": 0.05}
@@ -64,11 +65,10 @@ def test_the_calls(kind: str, node: Server) -> None:
     run(kind, node.resp_port, scenario)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_retries_that_wait(kind: str, node: Server) -> None:
+def test_retries_that_wait(serve: Callable[..., Server]) -> None:
     """In steps of 0.3 s, up to 0.6 s; what is shown is a message that is not leased."""
 
-    async def scenario(asked: Any) -> None:
+    async def scenario(asked: Any, _: Server) -> None:
         queue = asked.queue("slow")
         assert await got(queue.create(max_retries=3, backoff="LINEAR", backoff_ms=300, backoff_max_ms=600, jitter=0))
         name = await got(queue.publish("x", headers={"a": 1}))
@@ -98,7 +98,7 @@ def test_retries_that_wait(kind: str, node: Server) -> None:
         with pytest.raises(Refused):
             await got(asked.queue("other").create(backoff="FIXED", backoff_ms=5, jitter=101))
 
-    run(kind, node.resp_port, scenario)
+    run_all(serve, scenario)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,11 +136,10 @@ def test_a_paused_queue(kind: str, node: Server) -> None:
     run(kind, node.resp_port, scenario, **QUICK)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_retries_after_a_kill(kind: str, node: Server) -> None:
+def test_retries_after_a_kill(serve: Callable[..., Server]) -> None:
     """The server has the same waits, jitter included, and the next failure is counted on."""
 
-    async def scenario(asked: Any) -> None:
+    async def scenario(asked: Any, server: Server) -> None:
         queue = asked.queue("jobs")
         await got(queue.create(backoff="EXPONENTIAL", backoff_ms=2000, jitter=50))
         for i in range(20):
@@ -149,7 +148,7 @@ def test_retries_after_a_kill(kind: str, node: Server) -> None:
             await got(message.nack())
         before = [(each.id, each.deadline, each.retry_count) for each in await got(queue.delayed())]
         assert len(before) == 20 and max(each[1] for each in before) - min(each[1] for each in before) > 300
-        node.restart()
+        server.restart()
         after = [(each.id, each.deadline, each.retry_count) for each in await got(queue.delayed())]
         assert after == before[-len(after) :], "the first ones may be ready by now"
         message = await got(queue.take("me", wait_s=5))
@@ -158,14 +157,13 @@ def test_retries_after_a_kill(kind: str, node: Server) -> None:
         again = [each for each in await got(queue.delayed()) if each.id == message.id]
         assert again[0].retry_count == 2 and again[0].deadline > time.time() * 1000 + 1000
 
-    run(kind, node.resp_port, scenario, **QUICK)
+    run_all(serve, scenario, **QUICK)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_lease_is_renewed(kind: str, node: Server) -> None:
+def test_a_lease_is_renewed(serve: Callable[..., Server]) -> None:
     """It ends when it is renewed no more, and then there is none to renew."""
 
-    async def scenario(asked: Any) -> None:
+    async def scenario(asked: Any, _: Server) -> None:
         queue = asked.queue("long")
         await got(queue.create(ack_deadline_s=1.5))
         await got(queue.publish("renewed"))
@@ -183,7 +181,7 @@ def test_a_lease_is_renewed(kind: str, node: Server) -> None:
         with pytest.raises(Refused, match="LATE"):
             await got(message.renew())
 
-    run(kind, node.resp_port, scenario)
+    run_all(serve, scenario)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -278,9 +276,8 @@ def test_a_plain_loop_of_a_task_warns(node: Server) -> None:
     assert any("async with" in str(warning.message) for warning in told)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_late_ack_is_counted_and_the_loop_goes_on(kind: str, node: Server) -> None:
-    async def scenario(asked: Any) -> None:
+def test_a_late_ack_is_counted_and_the_loop_goes_on(serve: Callable[..., Server]) -> None:
+    async def scenario(asked: Any, _: Server) -> None:
         queue = asked.queue("jobs")
         await got(queue.create(ack_deadline_s=0.1))
         await got(queue.publish("slow"))
@@ -295,7 +292,7 @@ def test_a_late_ack_is_counted_and_the_loop_goes_on(kind: str, node: Server) -> 
                 await anyio.sleep(0.4)
         assert seen == [0, 1] and consumer.tally.late == 1
 
-    run(kind, node.resp_port, scenario)
+    run_all(serve, scenario)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -312,8 +309,8 @@ def test_a_cut_publisher_does_not_know(kind: str, scripted: Scripted) -> None:
 
 def leased(number: int) -> bytes:
     """What QUEUE.CONSUME answers."""
-    parts = b"$2\r\nm%d\r\n$1\r\np\r\n:5\r\n:0\r\n:3\r\n_\r\n:1\r\n:2\r\n$4\r\nm%d:1\r\n"
-    return b"*9\r\n" + parts % (number, number)
+    parts = b"$2\r\nm%d\r\n$1\r\np\r\n:5\r\n:0\r\n:3\r\n_\r\n:1\r\n:2\r\n$4\r\nm%d:1\r\n_\r\n_\r\n"
+    return b"*11\r\n" + parts % (number, number)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,12 +1,14 @@
 """Replies of several members in the client: ranks with scores, pops from several keys, and scans."""
 
+from collections.abc import Callable
 from threading import Timer
 from typing import Any
 
 import pytest
-from kinds import KINDS, got, run
+from kinds import KINDS, got, run, run_all
 
 from synap.client import LocalProtocolError, connect
+from tests.server.clients import Server
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,16 +66,15 @@ def test_texts_are_decoded_wherever_they_stand(node: Any) -> None:
         assert list(asked.zscan("z", count=1)) == [("m", 1.5), ("n", float("inf"))]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_wait_without_limit(kind: str, node: Any) -> None:
+def test_a_wait_without_limit(serve: Callable[..., Server]) -> None:
     """It lasts longer than the silence after which the client takes a connection for broken."""
 
-    async def scenario(asked: Any) -> None:
+    async def scenario(asked: Any, server: Server) -> None:
         for wrong in (-1, None, float("nan"), float("inf")):
             with pytest.raises(LocalProtocolError, match="0 for no limit"):
                 await got(asked.blpop("l", timeout=wrong))
-        with connect(f"synap://127.0.0.1:{node.resp_port}") as other:
+        with connect(f"synap://127.0.0.1:{server.resp_port}") as other:
             Timer(1.5, other.rpush, ("l", "x")).start()
             assert await got(asked.blpop("l", timeout=0)) == (b"l", b"x")
 
-    run(kind, node.resp_port, scenario, timeout=0.7)
+    run_all(serve, scenario, timeout=0.7)

@@ -1,5 +1,5 @@
 """Redis clients of other languages, unmodified, each in a session of its own: ioredis, node-redis, go-redis, Jedis;
-and Bull, a program over ioredis, first against redis-server and then against Synap.
+and Bull and BullMQ, programs over ioredis, first against redis-server and then against Synap.
 
     python -m pytest -m campaign tests/clients
 
@@ -51,8 +51,9 @@ def test_node_clients(address: tuple[str, str], tmp_path: Path) -> None:
         assert run(directory, "node", session, *address).strip() == "session done"
     peer = Redis(tmp_path)
     try:
-        for place in ((HOST, str(peer.port)), address):
-            assert run(directory, "node", "bull.js", *place).strip() == "session done"
+        for program in ("bull.js", "bullmq.js"):
+            for place in ((HOST, str(peer.port)), address):
+                assert run(directory, "node", program, *place).strip() == "session done"
     finally:
         peer.close()
 

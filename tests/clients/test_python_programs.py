@@ -2,8 +2,8 @@
 
     python/session_of_<program>.py PORT PORT
 
-Each session runs against redis-server first, which shows that it asks for no more than Redis does, and then against
-Synap.
+Each session runs against redis-server, which shows that it asks for no more than Redis does, and at the same time
+against Synap.
 """
 
 import os
@@ -19,8 +19,13 @@ from tests.server.clients import Server
 HERE = Path(__file__).parent / "python"
 PROGRAMS = (
     "django", "walrus", "pottery", "cachelib", "flask", "socketio", "aiocache", "celery", "limits", "huey", "dramatiq",
-    "channels",
+    "channels", "redis_streams",
 )  # fmt: skip
+ASIDE = {
+    "arq": ("arq==0.28.0",), "faststream": ("faststream[redis]==0.7.8",), "rq": ("rq==3.0.0",),
+    "taskiq": ("taskiq==0.11.20", "taskiq-redis==1.0.9"),
+}  # fmt: skip
+"""Programs of the campaign, each with the packages that it needs, in an environment of its own."""
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -33,11 +38,24 @@ def test_a_thousand_tasks_of_celery(node: Server, tmp_path: Path) -> None:
     _session("celery", node, tmp_path, TASKS="1000")
 
 
-def _session(program: str, node: Server, tmp_path: Path, **environment: str) -> None:
+@pytest.mark.campaign
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("program", ASIDE)
+def test_program_with_its_own_packages(program: str, node: Server, tmp_path: Path) -> None:
+    python = str(tmp_path / "venv" / "bin" / "python")
+    for words in ([sys.executable, "-m", "venv", str(tmp_path / "venv")],
+                  [python, "-m", "pip", "install", "-q", *ASIDE[program]]):  # fmt: skip
+        subprocess.run(words, check=True, timeout=200)
+    _session(program, node, tmp_path, python)
+
+
+def _session(
+    program: str, node: Server, tmp_path: Path, python: str = sys.executable, **environment: str
+) -> None:
     peer = Redis(tmp_path)
     try:
         script, ports = str(HERE / f"session_of_{program}.py"), [str(peer.port), str(node.resp_port)]
-        words = [sys.executable, "-W", "ignore", script, *ports]
+        words = [python, "-W", "ignore", script, *ports]
         done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False,
                               env=os.environ | environment)  # fmt: skip
     finally:
@@ -46,4 +64,4 @@ def _session(program: str, node: Server, tmp_path: Path, **environment: str) -> 
 
 
 def test_there_is_no_other_session() -> None:
-    assert {path.stem.removeprefix("session_of_") for path in HERE.glob("session_of_*.py")} == {*PROGRAMS}
+    assert {path.stem.removeprefix("session_of_") for path in HERE.glob("session_of_*.py")} == {*PROGRAMS, *ASIDE}

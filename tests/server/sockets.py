@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synap.faults import BrokenNode
-from synap.io.feeds import endpoints
+from synap.io.feeds import endpoints, websocket_connection
 from synap.proto.http import Request, Response
 from synap.proto.rest import json_response
 from tests.server import faulty
@@ -94,6 +94,12 @@ def install_stuck() -> None:
     """The same, with a disk that can be held up; see `faulty`."""
     install()
     faulty.stuck_sync()
+
+
+def install_hasty() -> None:
+    """The same, with a second in which peers have to answer a Close frame."""
+    install()
+    websocket_connection.CLOSE_WAIT_S = 1.0
 
 
 def install_failing() -> None:

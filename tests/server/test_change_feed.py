@@ -17,6 +17,7 @@ from synap.traits import NOT_IN_MULTI, RUNS_SCRIPT
 from tests.cases import check_all
 from tests.naive.store import State
 from tests.server.clients import Resp, Server, eventually
+from tests.server.event_clients import EventClient
 from tests.server.socket_clients import heard, opened, told
 from tests.strategies import Strategies
 from tests.support import Refusal
@@ -404,3 +405,20 @@ def test_a_websocket(node: Server) -> None:
             while messages[-1]["type"] != "error":
                 messages.append(heard(refused))
             assert reason in messages[-1]["error"]
+
+
+def test_an_event_stream(node: Server) -> None:
+    """It goes on behind the event that the client has seen last."""
+    with node.resp() as client:
+        client.ask_all(*[["SET", f"k{i}", i] for i in range(3)])
+        with EventClient(node, "/changes/sse?from=2") as stream:
+            connected, found = stream.events(2)
+            assert connected.name == "connected" and connected.json["from"] == 2
+            assert [change["seq"] for change in found.json["changes"]] == [2, 3] and found.last_id == "3"
+            client.ask("DEL", "k0")
+            assert stream.event().json["changes"][0]["keys"] == ["k0"]
+        with EventClient(node, "/changes/sse", Last_Event_ID=found.last_id) as stream:
+            assert stream.event().name == "connected"
+            assert [change["seq"] for change in stream.event().json["changes"]] == [4]
+        with EventClient(node, "/changes/sse?family=x") as refused:
+            assert refused.head() == 400

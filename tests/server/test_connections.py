@@ -210,3 +210,13 @@ def test_lcs(node: Server, first: str, second: str) -> None:
         one.ask("DEL", "a")
         one.ask("RPUSH", "a", "x")
         assert "must contain string values" in str(one.ask("LCS", "a", "b"))
+
+
+def test_a_client_reads_about_itself(node: Server) -> None:
+    """redis-py wants every number that Redis 7.2 has."""
+    with redis.Redis(HOST, node.resp_port) as client:
+        told = client.client_info()
+        for name in ("id", "age", "idle", "db", "sub", "psub", "multi", "qbuf", "qbuf-free", "argv-mem", "multi-mem",
+                     "rbs", "rbp", "obl", "oll", "omem", "tot-mem", "redir", "resp"):  # fmt: skip
+            assert int(told[name]) >= -1, name
+        assert client.client_list(client_id=[str(told["id"])])[0]["argv-mem"] == "0"

@@ -220,25 +220,6 @@ def test_an_event_source_of_a_browser(serve: Serve, tmp_path: Path) -> None:
         assert json.loads(page.run("got"))["payload"] == "ä\n\u2028"
 
 
-def test_changes_go_on_behind_the_last_event(node: Server) -> None:
-    with node.resp() as client:
-        client.ask("SET", "a", "1")
-        client.ask("SET", "b", "2")
-        with EventClient(node, "/changes/sse?from=1&family=kv") as stream:
-            assert stream.event().json["from"] == 1
-            seen = stream.event()
-            assert [each["keys"] for each in seen.json["changes"]] == [["a"], ["b"]]
-            assert seen.last_id == str(seen.json["next"]) and seen.name == "message"
-        client.ask("SET", "c", "3")
-        with EventClient(node, "/changes/sse?from=1&family=kv", Last_Event_ID=seen.last_id) as stream:
-            stream.event()
-            assert [each["keys"] for each in stream.event().json["changes"]] == [["c"]]
-        with EventClient(node, "/changes/sse?from=x", Connection="close") as stream:
-            assert stream.head() == 400
-        with EventClient(node, "/changes/sse?family=none", Connection="close") as stream:
-            assert 400 <= stream.head() < 500 and b"none" in stream.body()
-
-
 def test_durability_is_chosen_and_told(node: Server) -> None:
     with EventClient(node, "/pubsub/t/sse?durability=fsync") as stream, node.resp() as client:
         stream.event()

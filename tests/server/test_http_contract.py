@@ -244,7 +244,7 @@ def test_a_pause_holds_http_back(node: Server, mode: str, held: Any, free: Any) 
         answered.set()
 
     with Resp(node.resp_port) as resp:
-        assert resp.ask("CLIENT", "PAUSE", "1500", mode) == b"OK"
+        assert resp.ask("CLIENT", "PAUSE", "1000", mode) == b"OK"
         waiting = threading.Thread(target=late)
         waiting.start()
         assert ask(node, *free).status == 200

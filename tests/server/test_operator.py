@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.server.clients import HOST, Gone, Resp, Server, command
 from tests.server.test_real_clients import tool
@@ -193,7 +195,7 @@ def test_snapshots_by_hand(serve: Callable[..., Server]) -> None:
 
 def test_shutdown(serve: Callable[..., Server], tmp_path: Path) -> None:
     server = serve().start()
-    with redis.Redis(HOST, server.resp_port) as client:
+    with redis.Redis(HOST, server.resp_port, retry=Retry(NoBackoff(), 0)) as client:
         client.set("k", "v")
         with pytest.raises(redis.ResponseError, match="No shutdown in progress"):
             client.execute_command("SHUTDOWN", "ABORT")

@@ -18,8 +18,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +189,12 @@ def make_ahead() -> None:
     """Import and make what every server would import and make as it starts: three quarters of that work."""
     from synap.commands.defaults import catalogue_for
     from synap.derive.heap_image import image_of
+    from synap.io.node.clock import Clock
+    from synap.io.node.node import Node
     from synap.io.process import logging_setup
     from synap.io.server import server
     from synap.settings import Settings
+    from tests.server.made_once import COMMANDS_ONCE, REST_ONCE
 
     for name in AHEAD:
         importlib.import_module(name)
@@ -202,26 +203,12 @@ def make_ahead() -> None:
     server.unload_compiler = lambda: None  # no server has the pages that it would release
     catalogue = catalogue_for(Settings())
     row_at = image_of(catalogue).row_of
-
-    def made_once(kind: Callable[..., Any]) -> Callable[..., Any]:
-        """Return what makes `kind` of a catalogue: with the default catalogue what is made here, for each switch."""
-        made = {}
-        for flush in (False, True):
-            switches = {"kv_store.allow_flush_commands": flush}
-            made[flush] = kind(catalogue, row_at, switches), switches
-            if kind is server.Commands:
-                made[flush][0].image = cache(made[flush][0].image)
-                made[flush][0].image()
-
-        def make(rows: Any, places: Any, switches: dict[str, bool]) -> Any:
-            for each, its_switches in made.values():
-                if rows is catalogue and places is row_at and switches == its_switches:
-                    return each
-            return kind(rows, places, switches)
-
-        return make
-
-    server.Rest, server.Commands = made_once(server.Rest), made_once(server.Commands)  # type: ignore[misc]
+    server.Rest, server.Commands = REST_ONCE, COMMANDS_ONCE  # type: ignore[misc, assignment]
+    for flush in (False, True):
+        switches = {"kv_store.allow_flush_commands": flush}
+        REST_ONCE(catalogue, row_at, switches)
+        COMMANDS_ONCE(catalogue, row_at, switches).image()
+    Node(Settings().replace({"persistence.enabled": False}), Clock())  # the first call of a kernel takes 20 ms
 
 
 if __name__ == "__main__":

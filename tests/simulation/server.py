@@ -14,16 +14,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import pytest
+
 from synap.engine.handlers.table import digest_of
 from synap.io.http.http_connection import HttpConnection
 from synap.io.node.node import Node
 from synap.io.resp.resp_connection import RespConnection
+from synap.io.server import server
 from synap.io.server.listeners import Listeners
 from synap.io.server.server import Server
 from synap.journal import LogFailed
 from synap.journal.logs import Log
 from synap.settings import Settings
 from synap.store.memory.layout import LAST_NOW, LOG_COUNT
+from tests.server.made_once import COMMANDS_ONCE, REST_ONCE
 from tests.simulation.disk import PowerLoss, SimulatedDisk
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.world import MS, World
@@ -154,14 +158,16 @@ class Life:
         world, loop = self.world, self.loop
         world.begin_life()
         self.disk.pause = self._pause
-        kept, Log.condition = Log.condition, staticmethod(world.condition)
         try:
-            loop.run_until_complete(self.server.run())
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Log, "condition", staticmethod(world.condition))
+                patch.setattr(server, "Rest", REST_ONCE)
+                patch.setattr(server, "Commands", COMMANDS_ONCE)
+                loop.run_until_complete(self.server.run())
         except (PowerLoss, Exception) as error:
             self.ended_by = error
         finally:
             world.end_life()
-            Log.condition = kept
             self._bury()
 
     def _pause(self, kind: str) -> None:

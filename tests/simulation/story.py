@@ -267,20 +267,25 @@ class Story:
 
 def tell(seed: int, clients: int = 8, kind: type[Story] = Story) -> Told:
     """The story of one seed. Raises AssertionError, with the end of the trace in its notes."""
-    story = kind(seed, clients)
+    gc.freeze()  # the collections of this story look at what is made in it, and at nothing else
+    try:
+        return _told(kind(seed, clients))
+    finally:
+        gc.collect()
+        gc.unfreeze()
+
+
+def _told(story: Story) -> Told:
     before = clock.use(story.world)
     logger = logging.getLogger("synap")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
-    gc.collect()  # what an earlier story has left
-    gc.freeze()  # each life collects what it has left, and nothing else
     try:
         return story.run()
     except BaseException as error:
-        error.add_note(f"seed {seed}, mode {story.mode}, {story.told}")
+        error.add_note(f"seed {story.told.seed}, mode {story.mode}, {story.told}")
         error.add_note("\n".join(list(story.world.lines)[-25:]))
         raise
     finally:
-        gc.unfreeze()
         logger.setLevel(level)
         clock.use(before)

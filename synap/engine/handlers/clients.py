@@ -62,6 +62,10 @@ def facts_of(engine: Engine, session: Client, now: int) -> dict[str, Any]:
         "watch": len(session.watched),
         "qbuf": link.held_bytes if link else 0,
         "qbuf-free": 0,
+        "argv-mem": 0,  # arguments lie in what `qbuf` counts, and replies in buffers that all connections share
+        "multi-mem": 0,
+        "rbs": 0,
+        "rbp": 0,
         "obl": 0,
         "oll": link.replies if link else 0,
         "omem": link.waiting_bytes if link else 0,

@@ -1,10 +1,11 @@
-"""What the sessions of Python programs share: each is a function of a port, run against one server after another."""
+"""What the sessions of Python programs share: each is a function of a port, run against all servers at once."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,17 +17,32 @@ HERE = Path(__file__).parent
 
 
 def run(session: Callable[[int], None]) -> None:
-    """Carry out a session against the servers at each port of the command line, and end this process.
+    """Carry out a session against the server at each port of the command line, all at once, and end this process.
 
-    Some programs have threads that would wait for their server for ever, and some have workers, which end with us even
-    if nothing else does.
+    Each session has a process of its own, forked from this one, which has imported the program. Some programs have
+    threads that would wait for their server for ever, and some have workers, which end with us even if nothing else
+    does.
     """
+    children = {_begun(session, int(port)): port for port in sys.argv[1:]}
+    failed = [port for pid, port in children.items() if os.waitpid(pid, 0)[1]]
+    print(f"the sessions at ports {failed} failed" if failed else "session done", flush=True)
+    os._exit(bool(failed))
+
+
+def _begun(session: Callable[[int], None], port: int) -> int:
+    """Fork a process that carries out the session; its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
     signal.signal(signal.SIGALRM, lambda *_: sys.exit(f"no end after {SECONDS_MAX} s"))
     signal.alarm(SECONDS_MAX)
-    for port in sys.argv[1:]:
-        session(int(port))
-    print("session done", flush=True)
-    os._exit(0)
+    code = 1
+    try:
+        session(port)
+        code = 0
+    except BaseException:
+        print(f"port {port}:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+    os._exit(code)
 
 
 def eventually(check: Callable[[], Any], seconds: float = 20.0) -> Any:

@@ -1,5 +1,5 @@
-"""`/changes/ws?from=1&family=kv&match=user:*&values=true&feed=name`: changes from a seq on, then new ones.
-`/changes/sse`, with the same query, is an event stream of the same messages.
+"""`/changes/ws?from=1&family=kv&match=user:*&values=true&feed=name`, `/changes/sse`: changes from a seq on, then new
+ones.
 
     server    {"type": "connected", "from"}
               {"type": "changes", "first", "next", "last", "changes": [...]}, see docs/changes.md
@@ -9,7 +9,8 @@
 Without a seq, the feed begins behind the last change, or where a named feed is. Each message that is sent moves a named
 feed only when the client says `{"command": "done", "seq": 7}`: everything before change 7 is processed. Changes are
 sent as long as the client reads; they are read from the log again once it does. On an event stream the place of a
-message is the seq to read next (`next`): with `last_event_id` sending goes on there, whatever `from` says.
+message is the last seq that was looked at for it: with `last_event_id` the changes behind it are sent, whatever `from`
+says.
 """
 
 from functools import partial
@@ -43,9 +44,10 @@ class ChangeEndpoint(Endpoint):
         self.engine = engine = self.connection.server.engine
         given = self.parameters
         args: dict[str, Any] = {name: given[name].encode() for name in ("family", "match", "feed") if name in given}
-        first = given.get("last_event_id") or given.get("from")
-        if first is not None:
-            args["from"] = int(first)
+        if "from" in given:
+            args["from"] = int(given["from"])
+        if given.get("last_event_id"):
+            args["from"] = int(given["last_event_id"]) + 1
         try:
             engine.admit_to("changes.read", self.connection.caller, self.now)
             values = given.get("values", "false")
@@ -80,8 +82,8 @@ class ChangeEndpoint(Endpoint):
             return
         assert isinstance(answer, dict)
         self.place = reading.found.next
-        data = reading.found.spelled_as(lambda: _encode({"type": "changes", **answer}))
-        self.connection.send_text(data, place=str(self.place))
+        text = reading.found.spelled_as(lambda: _encode({"type": "changes", **answer}))
+        self.connection.send_text(text, place=str(self.place - 1))
         self._wait()
 
     def received(self, text: bytes) -> None:
