@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from synap.arguments import GROUPS, TEXTS, Many
+from synap.arguments import GROUPS, TEXTS, Argument, Many
 from synap.command import Catalogue, Command
 from synap.derive.binders import field_names
 from synap.derive.json_schema import Schema, answer, any_of, fields, member_of, object_of
@@ -218,11 +218,15 @@ def _distinct(row: Command, route: Route) -> str:
     return f".{same.index(route)}" if len(same) > 1 else ""
 
 
+def _names_something(node: Argument) -> bool:
+    """Return True if an argument, or one within it, may name what is missing."""
+    return isinstance(node, TEXTS) or isinstance(node, GROUPS) or any(map(_names_something, getattr(node, "inner", ())))
+
+
 def statuses(row: Command) -> list[int]:
     """Return the statuses besides 200 that the routes of this row may return."""
     found = {*ALWAYS, 503}
-    keyed = any(isinstance(node, TEXTS) or isinstance(node, GROUPS) for node in row.args)
-    if keyed:
+    if any(_names_something(node) for node in row.args):
         found |= {404, 409}
     if row.writes:
         found |= {500, 507}

@@ -364,7 +364,7 @@ def test_every_metric_says_what_it_is(node: Server, client: redis.Redis) -> None
         assert family.name.startswith(("synap_", "process_")) and family.name not in names, family.name
         names.add(family.name)
         labels = {label for one in family.samples for label in one.labels}
-        assert labels <= {"command", "operation", "status", "namespace", "type", "le"}, family.name
+        assert labels <= {"command", "operation", "status", "namespace", "type", "kind", "le"}, family.name
         assert len(family.samples) < 1000, family.name
     assert {"synap_commands", "synap_evicted_keys", "synap_memory_used_bytes", "synap_log_failed"} <= names
 

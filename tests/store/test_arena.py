@@ -9,6 +9,7 @@ import pytest
 from synap.ranges import TAPE_WORDS_MAX
 from synap.store.kinds.memberships import group_members
 from synap.store.kinds.queues import queue_layout as q
+from synap.store.kinds.retained import retained
 from synap.store.kinds.rooms import rooms
 from synap.store.kinds.table import NAMED
 from synap.store.kinds.topics import partitions
@@ -40,6 +41,10 @@ def every_table(bench: Bench) -> list[int]:
         for root in tables_of_queue(bench, slot & REF_MASK):
             roots.append(root)
             walks.table(bench, roots[-1])
+    for slot in walks.table(bench, layout.TOPICS):
+        logs, count = (bench[(slot & REF_MASK) + word] for word in (partitions.PARTITIONS, partitions.COUNT))
+        keys = [bench[logs + i * events.LOG_WORDS + partitions.KEYS] for i in range(count)]
+        roots += filter(None, keys)
     roots += [(slot & REF_MASK) + rooms.SUBSCRIBERS for slot in walks.table(bench, layout.ROOMS)]
     named = [layout.NAMED_TABLES + (kind.number - layout.NAMED_FIRST) * layout.TABLE_SIZE for kind in NAMED]
     return [bench[root + word] for root in (*roots, *named) for word in (tables.SLOTS, tables.OLD)]
@@ -79,6 +84,10 @@ def every_block(bench: Bench) -> list[int]:
         found += [topic, logs]
         for i in range(bench[topic + partitions.COUNT]):
             found += blocks_of_log(bench, logs + i * events.LOG_WORDS)
+            if keys := bench[logs + i * events.LOG_WORDS + partitions.KEYS]:
+                found += [keys, *(each & REF_MASK for each in walks.table(bench, keys))]
+    for slot in walks.table(bench, layout.RETAINED):
+        found += [slot & REF_MASK, bench[(slot & REF_MASK) + retained.TEXTS]]
     for slot in walks.table(bench, layout.GROUPS):
         group = slot & REF_MASK
         array, count = bench[group + group_members.MEMBERS], bench[group + group_members.MEMBERS_COUNT]
@@ -137,6 +146,8 @@ def test_every_page_is_in_one_place(store: type[Bench], seed: int) -> None:
         ways.batch([[b"TOPIC.DELETE", name]])
     for name in list(ways.state.groups):
         ways.batch([[b"GROUP.DELETE", name]])
+    for name in list(ways.state.retained):
+        ways.batch([[b"RETAINED.DELETE", name]])
     ways.lazyfree(BUDGET)
     left = Counter(walks.pages(ways.lane)).total()
     assert left == blocks(ways.lane, every_table(ways.lane)).total() + 1  # the heap of timers

@@ -53,8 +53,8 @@ from synap.store.records.event_logs import (
     HEAD_AT,
 )
 
-VALUES = 8  # of the block KEYS: behind the table, the number of keys whose last record is no tombstone
-KEYS_WORDS = 9
+VALUES, FREED = 8, 9  # of the block KEYS, behind the table: keys whose last record is no tombstone; how far it is freed
+KEYS_WORDS = 10
 KEYS_MADE = KEYS_WORDS + 2 + tables.SIZE_MIN + 8  # words that a partition's block and the slots of its table take
 KEY_TAKES = 12  # words that a key takes besides its text: its record, and slots of the table
 OFFSET, RECORD_BYTES, IS_TOMBSTONE, KEY_SIZE, KEY_WORDS = range(5)
@@ -303,10 +303,10 @@ def free_keys(words, log, budget):
     keys = words[log + KEYS]
     if keys == 0:
         return budget
-    place, at = tables.next_entry(words, keys, words[keys + VALUES])
+    place, at = tables.next_entry(words, keys, words[keys + FREED])
     while at and budget > 0:
         arena.release(words, words[at] & REF_MASK)
-        words[keys + VALUES] = place  # which counts nothing any more
+        words[keys + FREED] = place
         budget -= 1
         place, at = tables.next_entry(words, keys, place)
     if at == 0 and budget > 0:
