@@ -39,6 +39,7 @@ MESSAGING = (
         f"its dedup keys from 1 to {DEDUP_KEYS_MAX}", 400),
     Row(304, "REASON_TOO_LONG", f"ERR the reason is too long, the limit is {REASON_MAX} bytes", 400),
     Row(305, "BAD_RATE", f"ERR the rate must be from 1 to {REDRIVE_RATE_MAX} messages a second", 400),
+    Row(312, "TARGET_MISSING", "ERR no such target queue", 404, "Queue not found: {target}"),
     Row(311, "KEY_WANTED", "ERR a record of a compacted topic needs a key", 400),
     Row(330, "MEMBER_REPLACED", "STALE another connection has joined as this member", 409),
     Row(331, "SUBSCRIBER_MISSING", "ERR no such subscriber: poll a topic, which is subscribed then", 404),

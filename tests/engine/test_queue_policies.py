@@ -276,7 +276,7 @@ def test_move(house: House, client: Client) -> None:
     assert shown(client, "QUEUE.DEAD q") == [b"a"] and stat(client, "expired", queue="other") == [4]
     for words, text in (
         ("QUEUE.MOVE q q", "ERR source and destination objects are the same"),
-        ("QUEUE.MOVE q none", "ERR no such queue"), ("QUEUE.MOVE none q", "ERR no such queue"),
+        ("QUEUE.MOVE q none", "ERR no such target queue"), ("QUEUE.MOVE none q", "ERR no such queue"),
         ("QUEUE.MOVE q other ID x", "ERR no such message is pending"),
         ("QUEUE.MOVE q other COUNT -1", "ERR value is out of range, must be positive"),
     ):  # fmt: skip

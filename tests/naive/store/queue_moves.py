@@ -20,9 +20,15 @@ def _change(source: Queue, target: Queue, name: bytes) -> None:
     target.make_ready(name)
 
 
+def _target(state: State, name: bytes) -> Queue:
+    if name not in state.queues:
+        raise Refused("TARGET_MISSING")
+    return state.queues[name]
+
+
 def move(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
-    target = queue_of(state, {"queue": args["target"]})
+    target = _target(state, args["target"])
     if queue is target:
         raise Refused("SAME_OBJECT")
     if args.get("count", 0) < 0:
@@ -49,7 +55,7 @@ def redrive(state: State, args: dict[str, Any], now: int) -> Answer:
         queue.redrive = None
         return left, left > 0
     target = args.get("target", args["queue"])
-    queue_of(state, {"queue": target})
+    _target(state, target)
     count = min(args.get("count", len(queue.dead)), len(queue.dead))
     if count < 0:
         raise Refused("POSITIVE_COUNT")

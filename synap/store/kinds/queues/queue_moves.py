@@ -45,6 +45,7 @@ from synap.store.memory.refusals import (
     POSITIVE_COUNT,
     QUEUE_MISSING,
     SAME_OBJECT,
+    TARGET_MISSING,
 )
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import set_scalar, text_at, text_mark, text_size
@@ -87,8 +88,10 @@ def move(words, octets, tape, now, reply):
     """
     _, queue = open_queue(words, octets, tape, slots.QUEUE_MOVE_QUEUE)
     h, target = open_queue(words, octets, tape, slots.QUEUE_MOVE_TARGET)
-    if queue == 0 or target == 0:
+    if queue == 0:
         return QUEUE_MISSING
+    if target == 0:
+        return TARGET_MISSING
     if queue == target:
         return SAME_OBJECT
     set_scalar(words, reply, 0)
@@ -150,7 +153,7 @@ def redrive(words, octets, tape, now, reply):
         name = slots.QUEUE_REDRIVE_TARGET
     _, target = open_queue(words, octets, tape, name)
     if target == 0:
-        return QUEUE_MISSING
+        return TARGET_MISSING
     count = words[queue + DEAD_COUNT]
     if words[tape + slots.QUEUE_REDRIVE_HAS_COUNT]:
         count = min(count, words[tape + slots.QUEUE_REDRIVE_COUNT])
