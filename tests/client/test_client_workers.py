@@ -249,3 +249,20 @@ def test_an_iterator_leases_ahead_and_gives_back(kind: str, node: Server) -> Non
         assert seen == list(range(20)) and consumer.tally.lapsed + consumer.tally.late >= 1
 
     run(kind, node.resp_port, scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_acks_of_an_iterator_have_the_durability_of_its_client(kind: str, node: Server) -> None:
+    """Also those that are under way while the body runs."""
+
+    async def scenario(asked: Any) -> None:
+        queue = asked.queue("jobs")
+        await got(queue.create())
+        await got(queue.publish_many(range(300)))
+        consumer = asked.with_durability("fsync").queue("jobs").consume("me", until_empty=True, prefetch=64)
+        async with within(consumer):
+            seen = [int(message.payload) async for message in each(consumer)]
+            assert consumer._runner.own.durability == "fsync"
+        assert seen == list(range(300)) and consumer.tally.acked == 300
+
+    run(kind, node.resp_port, scenario)
