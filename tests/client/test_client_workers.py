@@ -264,5 +264,7 @@ def test_acks_of_an_iterator_have_the_durability_of_its_client(kind: str, node: 
             seen = [int(message.payload) async for message in each(consumer)]
             assert consumer._runner.own.durability == "fsync"
         assert seen == list(range(300)) and consumer.tally.acked == 300
+        worker = asked.with_durability("fsync").queue("jobs").worker(print, "me")
+        assert worker._runners()._durability == "fsync"
 
     run(kind, node.resp_port, scenario)
