@@ -43,19 +43,25 @@ def prepare(client: Client[bytes], payments: int) -> None:
 
 
 def account(client: Client[bytes]) -> tuple[int, int]:
-    """Count payments until none comes for a second; return how many were counted here, and how many refused."""
+    """Count payments until none is left; return how many were counted here, and how many were refused.
+
+    A second without payments does not mean that: the partitions of a program that was killed come here only when its
+    session has ended.
+    """
     step = client.idempotent.script(STEP)  # may be sent again: a payment that was counted is not counted again
     counted = refused = 0
-    with client.group("accounting").consume(auto_commit=False, limit=20, until_idle=True) as payments:
-        for record in payments:
-            paid = json.loads(record.data)
-            place = [record.partition, record.offset, payments.member, payments.generation]
-            try:
-                counted += step([paid["customer"]], ["accounting", *place, paid["amount"]])
-            except Refused as error:
-                if error.code not in ("STALE", "NOMEMBER"):
-                    raise
-                refused += 1  # another member has the partition, and counts the payment
+    group = client.group("accounting")
+    while any(lag for *_, lag in group.offsets()):
+        with group.consume(auto_commit=False, limit=20, until_idle=True) as payments:
+            for record in payments:
+                paid = json.loads(record.data)
+                place = [record.partition, record.offset, payments.member, payments.generation]
+                try:
+                    counted += step([paid["customer"]], ["accounting", *place, paid["amount"]])
+                except Refused as error:
+                    if error.code not in ("STALE", "NOMEMBER"):
+                        raise
+                    refused += 1  # another member has the partition, and counts the payment
     return counted, refused
 
 

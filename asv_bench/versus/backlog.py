@@ -6,11 +6,11 @@
     leased     delivered to one consumer, and not acknowledged
     delayed    published, and not to be delivered yet
 
-All figures are resident memory of the server's processes, once it no longer changes, less that of the
-empty server, divided by the number of messages; a new server for each. RabbitMQ keeps them in a durable
-classic queue (its version is noted); it has no delays, so its delayed messages wait in a queue that nobody
-reads. What a broker keeps on the disk alone is no memory: RabbitMQ moves messages there as it sees fit. Redis
-keeps them in a stream; leased ones were read by a group.
+All figures are resident memory of the server's processes, once it no longer changes, less that of the empty server,
+divided by the number of messages; a new server for each. RabbitMQ keeps them in a durable classic queue (its version
+is noted); it has no delays, so its delayed messages wait in a queue that nobody reads. What a broker keeps on the
+disk alone is no memory: RabbitMQ moves messages there as it sees fit. Redis keeps them in a stream; leased ones were
+read by a group.
 """
 
 import time

@@ -132,8 +132,8 @@ class AsyncQueue(QueueCalls[D], Awaiting):
         """
         owner = self._owner
         return AsyncQueueProducer(
-            owner._pool, self, owner.options, owner._repeat, keyed=idempotent, linger_s=linger_s, most=batch,
-            in_flight=in_flight, pending_max=pending_max,
+            owner._runner_of_its_own, self, owner.options, owner._repeat, keyed=idempotent, linger_s=linger_s,
+            most=batch, in_flight=in_flight, pending_max=pending_max,
         )  # fmt: skip
 
     def worker(
@@ -146,7 +146,7 @@ class AsyncQueue(QueueCalls[D], Awaiting):
         A message is acked when its body returns, and nacked when it raises an exception. `prefetch` messages are
         leased ahead. The server is asked for messages at least every `wait_s` seconds, and a stop takes as long.
         """
-        return AsyncWorker(self._owner._pool, self, body, consumer, concurrency, prefetch, wait_s)
+        return AsyncWorker(self._owner._runner_of_its_own, self, body, consumer, concurrency, prefetch, wait_s)
 
 
 class AsyncRoom(RoomCalls[D], Awaiting):
@@ -191,8 +191,8 @@ class AsyncTopic(TopicCalls[D], Awaiting):
         """
         owner = self._owner
         return AsyncTopicProducer(
-            owner._pool, self, owner.options, owner._repeat, keyed=False, linger_s=linger_s, most=batch,
-            in_flight=in_flight, pending_max=pending_max,
+            owner._runner_of_its_own, self, owner.options, owner._repeat, keyed=False, linger_s=linger_s,
+            most=batch, in_flight=in_flight, pending_max=pending_max,
         )  # fmt: skip
 
 
@@ -222,7 +222,7 @@ class AsyncGroup(GroupCalls[D], Awaiting):
         listener     an object whose methods `revoked` and `assigned` are called with partitions
         """
         return AsyncGroupReader(
-            self._owner._pool, self, member=member, static=static, start=start, auto_commit=auto_commit,
+            self._owner._runner_of_its_own, self, member=member, static=static, start=start, auto_commit=auto_commit,
             commit_s=commit_s, session_ms=session_ms, limit=limit, wait_s=wait_s, poll_max_s=poll_max_s,
             until_idle=until_idle, listener=listener,
         )  # fmt: skip

@@ -320,6 +320,10 @@ class Runner:
                 await self.close()
                 self._pool.check()
                 self._own = await self._pool.made()
+                if self._durability != self._own.durability:
+                    await self._own.exchange((), 0.0, self._durability)
+                    if self._durability != self._own.durability:
+                        raise ConnectionLost(f"the server has no durability {self._durability!r}")
             case Tell(commands):
                 await self.own.tell(commands)
             case Ask(command):

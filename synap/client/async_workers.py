@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
 
 from synap.client.async_iterations import AsyncIteration
-from synap.client.async_runner import Pool, Runner
+from synap.client.async_runner import Runner
 from synap.client.calls import D
 from synap.client.consumers import Tally
 from synap.client.errors import ClientError, LocalProtocolError
@@ -25,17 +25,21 @@ if TYPE_CHECKING:
     from synap.client.async_client import AsyncGroup, AsyncMessage, AsyncQueue, AsyncTopic
 
 
+Runners: TypeAlias = Callable[[], Runner]
+"""Makes a runner for each flow, as the client wants its calls to be carried out."""
+
+
 class Crew:
     """Tasks that each carry out a flow, from the beginning of an `async with` to its end."""
 
-    def __init__(self, pool: Pool, flows: Iterable[Flow]) -> None:
-        self._pool, self._flows = pool, list(flows)
+    def __init__(self, runners: Runners, flows: Iterable[Flow]) -> None:
+        self._runners, self._flows = runners, list(flows)
         self._tasks: TaskGroup
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
         for flow in self._flows:
-            self._tasks.start_soon(Runner(self._pool).run, flow)
+            self._tasks.start_soon(self._runners().run, flow)
         return self
 
     async def __aexit__(
@@ -51,11 +55,11 @@ class AsyncGroupReader(AsyncIteration[Record[D]]):
     next batch or after `commit_s` seconds; without, `commit` does it.
     """
 
-    def __init__(self, pool: Pool, group: "AsyncGroup[D]", **given: Any) -> None:
+    def __init__(self, runners: Runners, group: "AsyncGroup[D]", **given: Any) -> None:
         self._seat = Seat(group, box=Runner.box, clock=Runner.clock, **given)
-        self._crew = Crew(pool, [beating(self._seat)])
+        self._crew = Crew(runners, [beating(self._seat)])
         self._entered = False
-        super().__init__(Runner(pool), sharing(self._seat))
+        super().__init__(runners(), sharing(self._seat))
 
     @property
     def member(self) -> str:
@@ -113,10 +117,10 @@ class AsyncGroupReader(AsyncIteration[Record[D]]):
 class _AsyncProducer:
     """What producers of queues and topics share; see synap/client/producers.py."""
 
-    def __init__(self, pool: Pool, options: Options, repeat: bool, **given: Any) -> None:
+    def __init__(self, runners: Runners, options: Options, repeat: bool, **given: Any) -> None:
         self._gathering = Gathering(options, repeat, box=Runner.box, clock=Runner.clock, **given)
-        self._runner = Runner(pool)
-        self._crew = Crew(pool, self._gathering.flows())
+        self._runner = runners()
+        self._crew = Crew(runners, self._gathering.flows())
 
     async def _later(self, keyed: bool, request: Request[T]) -> Later[T]:
         gathering = self._gathering
@@ -150,8 +154,8 @@ class _AsyncProducer:
 class AsyncQueueProducer(_AsyncProducer, Generic[D]):
     """Publishes to a queue in batches, within an `async with`."""
 
-    def __init__(self, pool: Pool, queue: "AsyncQueue[D]", options: Options, repeat: bool, **given: Any) -> None:
-        super().__init__(pool, options, repeat, **given)
+    def __init__(self, runners: Runners, queue: "AsyncQueue[D]", options: Options, repeat: bool, **given: Any) -> None:
+        super().__init__(runners, options, repeat, **given)
         self._queue: AsyncQueue[D] = queue
 
     async def publish(
@@ -169,8 +173,8 @@ class AsyncQueueProducer(_AsyncProducer, Generic[D]):
 class AsyncTopicProducer(_AsyncProducer, Generic[D]):
     """Publishes to a topic in batches, within an `async with`."""
 
-    def __init__(self, pool: Pool, topic: "AsyncTopic[D]", options: Options, repeat: bool, **given: Any) -> None:
-        super().__init__(pool, options, repeat, **given)
+    def __init__(self, runners: Runners, topic: "AsyncTopic[D]", options: Options, repeat: bool, **given: Any) -> None:
+        super().__init__(runners, options, repeat, **given)
         self._topic: AsyncTopic[D] = topic
 
     async def publish(
@@ -196,12 +200,12 @@ class AsyncWorker(Generic[D]):
     """
 
     def __init__(
-        self, pool: Pool, queue: "AsyncQueue[D]", body: "Callable[[AsyncMessage[D]], Awaitable[object]]",
+        self, runners: Runners, queue: "AsyncQueue[D]", body: "Callable[[AsyncMessage[D]], Awaitable[object]]",
         consumer: str, concurrency: int, prefetch: int, wait_s: float,
     ) -> None:  # fmt: skip
-        self._pool = pool
+        self._runners = runners
         self._work = Work(queue, body, consumer, concurrency, prefetch, wait_s, Runner.box, Runner.clock)
-        self._crew = Crew(pool, self._work.flows())
+        self._crew = Crew(runners, self._work.flows())
 
     @property
     def tally(self) -> Tally:
@@ -233,7 +237,7 @@ class AsyncWorker(Generic[D]):
             cancelled = error if error is not None and not isinstance(error, Exception) else None
             await self._crew.__aexit__(type(cancelled) if cancelled else None, cancelled, None)
         finally:
-            runner = Runner(self._pool)
+            runner = self._runners()
             with anyio.move_on_after(runner.patience_s, shield=True):
                 await runner.run(abandoning(self._work))
         if error is None and self._work.error is not None:

@@ -15,6 +15,10 @@ A body may become slow in the middle of a batch: once a third of the lease has p
 wait here are renewed before the next is given out. Those whose lease has ended are dropped (`lapsed`), since others
 have them by now. So no message is given out whose lease has ended.
 
+While a fast body handles the second half of what was leased, the acks so far and a request for more are under way on a
+connection of the iterator's own (`leading`), so that neither side waits for the other; together that is never more than
+`prefetch` messages.
+
 A missing queue is treated as an empty one: a consumer may wait for its creation.
 
 A connection may break between any two of these steps. A leased message that never arrived here is delivered again
@@ -28,12 +32,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synap.client.errors import ClientError, LocalProtocolError, Refused
-from synap.client.flows import Breaks, Flow, Item, NoMoreItems, Words, exchanging, log
+from synap.client.errors import ClientError, ConnectionLost, LocalProtocolError, NotConnected, Refused, TimedOut
+from synap.client.flows import Ask, Breaks, Flow, Hear, Item, NoMoreItems, Open, Words, exchanging, log
+from synap.client.machine import NEED_DATA, Reply
 from synap.client.queues import LATE, MessageCalls, QueueCalls
 from synap.client.words import between
 
 SPAN_S, ACK_S = 0.25, 0.1
+LEAD_MIN = 16  # messages leased at once from which on more are asked for while they are handled
 TIME: Words = ("TIME",)
 
 
@@ -88,6 +94,9 @@ class _Ahead:
         self.done: list[str] = []
         self.tries = 0  # for the first request the option `attempts` holds; later ones may take many more
         self.lease_s = 0.0
+        self.again = False  # the acks in `done` may have been sent before
+        self.connected = False  # there is a connection of the iterator's own
+        self.awaited: list[str] | None = None  # the receipts of the acks under way there, before a request for more
 
     def exchanging(self, commands: Sequence[Words], patience: float = 0.0) -> Flow:
         """Send the acks and then `commands`; count the acks, and return the replies to the commands."""
@@ -98,7 +107,8 @@ class _Ahead:
         self.tries = 1 + queue.options.reconnects
         if acks:
             self.done = []
-            self.tally.count_acks(replies[0], len(done), breaks.repeats > 0)
+            self.tally.count_acks(replies[0], len(done), self.again or breaks.repeats > 0)
+            self.again = False
         return replies[len(acks) :]
 
     def taking(self, count: int) -> Flow:
@@ -117,6 +127,41 @@ class _Ahead:
             self.waiting.extend(queue._made_all(found))
             self.lease_s = lease_s(self.waiting[0].deadline, time) if self.waiting else 0.0
 
+    def leading(self, count: int) -> Flow:
+        """Send the acks and a request for up to `count` messages, without waiting for replies: see `arriving`."""
+        queue = self.queue
+        try:
+            if not self.connected:
+                yield Open()
+                self.connected = True
+            if self.done:
+                yield Ask(acking(queue, self.done))
+            yield Ask(queue._taking_many(self.consumer, count, 0).words)
+        except (NotConnected, ConnectionLost):
+            self.connected, self.again = False, bool(self.done)
+            return
+        self.awaited, self.done = self.done, []
+
+    def arriving(self) -> Flow:
+        """Read the replies to what `leading` has sent. If the connection is broken, the acks are to be sent again."""
+        acks, self.awaited = self.awaited or [], None
+        replies: list[Any] = []
+        try:
+            while len(replies) < 1 + bool(acks):
+                event = yield Hear(self.queue.options.timeout)
+                if event is NEED_DATA:
+                    raise TimedOut(f"the server has sent nothing for {self.queue.options.timeout} s")
+                if isinstance(event, Reply):
+                    replies.append(event.value)
+        except ConnectionLost:
+            self.done, self.connected, self.again = acks + self.done, False, True
+            return
+        if acks:
+            self.tally.count_acks(replies[0], len(acks), False)
+        if isinstance(replies[-1], Refused):
+            raise replies[-1]
+        self.waiting.extend(self.queue._made_all(replies[-1]))
+
     def renewing(self) -> Flow:
         """Renew the leases of the messages that wait, and drop those whose lease has ended."""
         waiting = list(self.waiting)
@@ -134,6 +179,8 @@ class _Ahead:
     def leaving(self, given: MessageCalls[Any] | None) -> Flow:
         """Settle what is left: acks, a nack of the message that was `given` out, and the others back. If that fails,
         the leases end by themselves."""
+        if self.awaited is not None:
+            yield from self.arriving()
         name, waiting = self.queue.name, [message.receipt or "" for message in self.waiting]
         commands: list[Words] = [] if given is None else [given._of_lease("QUEUE.NACK")]
         if waiting:
@@ -166,14 +213,21 @@ def consuming(
     waiting = ahead.waiting
     given: MessageCalls[Any] | None = None
     count = 1
+    asked = 0.0
     while True:
-        yield from ahead.taking(count)
+        led = ahead.awaited is not None
+        if led:
+            yield from ahead.arriving()
+        if not waiting:
+            led = False
+            yield from ahead.taking(count)
         taken = len(waiting)
         if not taken:
             if until_empty:
                 return
             continue
-        began = renewed = acked = clock()
+        began = acked = clock()
+        renewed = asked if led else began
         try:
             while waiting:
                 given = waiting.popleft()
@@ -182,16 +236,19 @@ def consuming(
                     given.settled = True
                     ahead.done.append(given.receipt or "")
                 given = None
+                if not waiting:
+                    break
                 now = clock()
-                if waiting and now - renewed > ahead.lease_s / 3:
+                if now - renewed > ahead.lease_s / 3:
                     yield from ahead.renewing()
                     renewed = acked = clock()
-                elif waiting and now - acked > ACK_S:
+                elif now - acked > ACK_S:
                     yield from ahead.exchanging(())
                     acked = clock()
+                elif len(waiting) == taken >> 1 and taken >= LEAD_MIN and ahead.awaited is None:
+                    asked = now
+                    yield from ahead.leading(count - len(waiting))
         except NoMoreItems:
-            if given is not None and given.settled:
-                given = None
-            yield from ahead.leaving(given)
+            yield from ahead.leaving(None if given is None or given.settled else given)
             raise
         count = max(1, min(int(taken * SPAN_S / max(clock() - began, 1e-6)), prefetch))

@@ -26,7 +26,7 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeAlias
 
 from synap.client.errors import LocalProtocolError, Refused, RemoteProtocolError
-from synap.client.shapes import MISSES_MAX, WINDOW_BYTES, shape_of
+from synap.client.shapes import MISSES_MAX, WINDOW_BYTES, read_numbers, shape_of
 from synap.derive.natives import octets_of
 
 Word: TypeAlias = str | bytes | bytearray | memoryview | int | float
@@ -119,7 +119,7 @@ UNDERSCORE, OPEN, EQUALS, PERCENT, TILDE, BAR, ANGLE = b"_(=%~|>"
 BULKS = (DOLLAR, BANG, EQUALS)
 PAIRED = (PERCENT, BAR)
 AGGREGATES = (STAR, PERCENT, TILDE, BAR, ANGLE)
-AGGREGATE_TYPES = (dict, list)
+ALIKE_TYPES = (dict, list, int)
 _AGAIN: Any = object()  # marker: the line was only the head of a value
 
 
@@ -188,7 +188,7 @@ class ClientMachine:
                 top = stack[-1]
                 top.items.append(value)
                 top.left -= 1
-                if top.left and top.kind == STAR and type(value) in AGGREGATE_TYPES and top.misses < MISSES_MAX:
+                if top.left and top.kind == STAR and type(value) in ALIKE_TYPES and top.misses < MISSES_MAX:
                     self._read_alike(top, value)
                 if top.left:
                     value = _AGAIN
@@ -202,24 +202,25 @@ class ClientMachine:
 
     def _read_alike(self, top: _Open, member: Any) -> None:
         """Read more members of an array whose last one is `member`, as far as they are written alike."""
-        shape = shape_of(member)
-        if shape is None:
+        shape = None if type(member) is int else shape_of(member)
+        if shape is None and type(member) is not int:
             top.misses = MISSES_MAX
             return
+        limits, each = self.limits, 0 if shape is None else shape.values
+        read = read_numbers if shape is None else shape.read
         while top.left and len(self._buffer) > self._at:
             with memoryview(self._buffer) as view:
                 data = bytes(view[self._at : self._at + WINDOW_BYTES])
             found: list[Any] = []
-            limits = self.limits
-            most = min(top.left, (limits.items_max - self._items) // shape.values)
-            size = shape.read(data, most, found) if self._held + len(data) <= limits.reply_bytes_max else 0
+            most = min(top.left, (limits.items_max - self._items) // each) if each else top.left
+            size = read(data, most, found) if self._held + len(data) <= limits.reply_bytes_max else 0
             if not found:
                 top.misses += 1
                 return
             top.items += found
             top.left -= len(found)
             top.misses = 0
-            self._items += len(found) * shape.values
+            self._items += len(found) * each
             self._held += size
             self._at += size
             self._searched = self._at

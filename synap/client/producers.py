@@ -46,7 +46,6 @@ class Gathering:
         self.calls, self.answered = box(), box()
         self._lock = Lock()  # of the numbers of calls, which several threads count
         self.made = self.done = 0  # calls
-        self.flushing = 0  # calls before this number do not linger
         self.error: ClientError | None = None  # the first since the last flush
         self.closed = False
 
@@ -82,8 +81,8 @@ class Gathering:
 
     def flushed(self) -> Flow:
         """Send everything now, and raise the first error since the last flush."""
-        self.flushing = self.made
-        self.calls.put(None)
+        for _ in range(self.in_flight):
+            self.calls.put(None)  # send at once what has lingered until now
         yield from self.waiting(0)
         error, self.error = self.error, None
         if error is not None:
@@ -99,17 +98,20 @@ class Gathering:
 def _sending(gathering: Gathering) -> Flow:
     ends = False
     while not ends:
-        first = yield Take(gathering.calls, None)
-        found = [first]
+        new = [(yield Take(gathering.calls, None))]
+        found: list[Any] = []
+        told = not isinstance(new[0], tuple)  # to send at once: a flush, the end, or the end of the time
         until = gathering.clock() + gathering.linger_s
-        while len(found) < gathering.most and found[-1] is not _NO_MORE:
-            found += gathering.calls.drain(gathering.most - len(found)) if _NO_MORE not in found else []
+        while True:
+            found += new
+            new = gathering.calls.drain(gathering.most - len(found))
+            found += new
             left = until - gathering.clock()
-            if len(found) >= gathering.most or left <= 0 or gathering.flushing > gathering.done:
+            told = told or not all(isinstance(each, tuple) for each in new)
+            if told or len(found) >= gathering.most or left <= 0:
                 break
-            if (thing := (yield Take(gathering.calls, left))) is None:
-                break
-            found.append(thing)
+            new = [(yield Take(gathering.calls, left))]
+            told = not isinstance(new[0], tuple)
         marks = found.count(_NO_MORE)
         ends = marks > 0
         for _ in range(marks - 1):  # those of other flows

@@ -8,51 +8,71 @@ changes what is read: the expression takes only what RESP3 writes in one way.
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 WINDOW_BYTES = 64 * 1024  # looked at in one go, which bounds the cost of a try
 MISSES_MAX = 3  # tries in a row without a match, after which an array is read value by value
 MEMBERS_MIN = 4  # values of a member for which a shape pays
+READ = """
+def read(data, most, found):
+    at = 0
+    for _ in range(most):
+        matched = match(data, at)
+        if matched is None:
+            break
+        {groups}, = matched.groups()
+        if {wrong}:
+            break
+        at = matched.end()
+        found.append({member})
+    return at
+"""
 NUMBER, TEXT = rb":(-?\d{1,18})\r\n", rb"(?:\$(\d{1,9})\r\n([^\r]*)|_)\r\n"
+NUMBERS = re.compile(rb"(?::-?\d{1,18}\r\n)+")
 
 
 class Shape:
     """How the members of an array are written: the names of each map (None: the members are arrays), and which values
-    are numbers."""
+    are numbers.
+
+    `read(data, most, found)` adds at most so many members at the beginning of `data` to `found`, and returns how many
+    bytes they take. It is compiled for the shape, as a loop over the values would take half as long again. Only names
+    come into its source from a server, as literals.
+    """
 
     def __init__(self, names: tuple[bytes, ...] | None, numbers: tuple[bool, ...]) -> None:
-        self._names = names
         parts = [b"%%%d\r\n" % len(numbers) if names is not None else rb"\*%d\r\n" % len(numbers)]
+        groups, checks, values = [], [], []
         for i, number in enumerate(numbers):
             if names is not None:
                 parts.append(re.escape(b"$%d\r\n%b\r\n" % (len(names[i]), names[i])))
             parts.append(NUMBER if number else TEXT)
-        self._match = re.compile(b"".join(parts)).match
-        self._numbers = numbers
+            groups += [f"v{i}"] if number else [f"s{i}", f"v{i}"]
+            checks += [] if number else [f"s{i} is not None and len(v{i}) != int(s{i})"]
+            values.append(f"int(v{i})" if number else f"v{i}")
+        if names is not None:
+            values = [f"{name!r}: {value}" for name, value in zip(names, values, strict=True)]
+        member = ", ".join(values)
+        source = READ.format(
+            groups=", ".join(groups), wrong=" or ".join(checks) or "False",
+            member=f"[{member}]" if names is None else f"{{{member}}}",
+        )  # fmt: skip
+        made: dict[str, Any] = {"match": re.compile(b"".join(parts)).match}
+        exec(source, made)
+        self.read: Callable[[bytes, int, list[Any]], int] = made["read"]
         self.values = len(numbers) * (1 if names is None else 2)
 
-    def read(self, data: bytes, most: int, found: list[Any]) -> int:
-        """Add at most so many members at the beginning of `data` to `found`; return how many bytes they take."""
-        at, match, names, numbers = 0, self._match, self._names, self._numbers
-        for _ in range(most):
-            matched = match(data, at)
-            if matched is None:
-                break
-            groups = iter(matched.groups())
-            values: list[Any] = []
-            for number in numbers:
-                first = next(groups)
-                if number:
-                    values.append(int(first))
-                    continue
-                text = next(groups)
-                if first is not None and len(text) != int(first):
-                    return at
-                values.append(text)
-            at = matched.end()
-            found.append(values if names is None else dict(zip(names, values, strict=True)))
-        return at
+
+def read_numbers(data: bytes, most: int, found: list[Any]) -> int:
+    """Add at most so many numbers at the beginning of `data` to `found`; return how many bytes they take."""
+    matched = NUMBERS.match(data)
+    if matched is None:
+        return 0
+    digits = matched[0][1:-2].split(b"\r\n:")[:most]
+    found += map(int, digits)
+    return sum(map(len, digits)) + 3 * len(digits)
 
 
 @lru_cache(64)

@@ -114,8 +114,8 @@ class Queue(QueueCalls[D], Blocking):
         """
         owner = self._owner
         return QueueProducer(
-            owner._pool, self, owner.options, owner._repeat, keyed=idempotent, linger_s=linger_s, most=batch,
-            in_flight=in_flight, pending_max=pending_max,
+            owner._runner_of_its_own, self, owner.options, owner._repeat, keyed=idempotent, linger_s=linger_s,
+            most=batch, in_flight=in_flight, pending_max=pending_max,
         )  # fmt: skip
 
     def worker(
@@ -128,7 +128,7 @@ class Queue(QueueCalls[D], Blocking):
         A message is acked when its body returns, and nacked when it raises an exception. `prefetch` messages are
         leased ahead. The server is asked for messages at least every `wait_s` seconds, and a stop takes as long.
         """
-        return Worker(self._owner._pool, self, body, consumer, concurrency, prefetch, wait_s)
+        return Worker(self._owner._runner_of_its_own, self, body, consumer, concurrency, prefetch, wait_s)
 
 
 class Room(RoomCalls[D], Blocking):
@@ -173,8 +173,8 @@ class Topic(TopicCalls[D], Blocking):
         """
         owner = self._owner
         return TopicProducer(
-            owner._pool, self, owner.options, owner._repeat, keyed=False, linger_s=linger_s, most=batch,
-            in_flight=in_flight, pending_max=pending_max,
+            owner._runner_of_its_own, self, owner.options, owner._repeat, keyed=False, linger_s=linger_s,
+            most=batch, in_flight=in_flight, pending_max=pending_max,
         )  # fmt: skip
 
 
@@ -204,7 +204,7 @@ class Group(GroupCalls[D], Blocking):
         listener     an object whose methods `revoked` and `assigned` are called with partitions
         """
         return GroupReader(
-            self._owner._pool, self, member=member, static=static, start=start, auto_commit=auto_commit,
+            self._owner._runner_of_its_own, self, member=member, static=static, start=start, auto_commit=auto_commit,
             commit_s=commit_s, session_ms=session_ms, limit=limit, wait_s=wait_s, poll_max_s=poll_max_s,
             until_idle=until_idle, listener=listener,
         )  # fmt: skip

@@ -328,6 +328,10 @@ class Runner:
                 if self._pool.closed.is_set():
                     raise Closed("the client was closed")
                 self._own = self._pool.made()
+                if self._durability != self._own.durability:
+                    self._own.exchange((), 0.0, self._durability)
+                    if self._durability != self._own.durability:
+                        raise ConnectionLost(f"the server has no durability {self._durability!r}")
             case Tell(commands):
                 self.own.tell(commands)
             case Ask(command):

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias
 
 from synap.client.calls import D
 from synap.client.consumers import Tally
@@ -14,7 +14,7 @@ from synap.client.members import Seat, beating, committing, parting, sharing
 from synap.client.options import Options
 from synap.client.producers import Gathering
 from synap.client.requests import Later, Request, T
-from synap.client.sync_runner import Pool, Runner
+from synap.client.sync_runner import Runner
 from synap.client.topic_calls import Record
 from synap.client.workers import Work
 
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from synap.client.sync import Group, Message, Queue, Topic
 
 
+Runners: TypeAlias = Callable[[], Runner]
+"""Makes a runner for each flow, as the client wants its calls to be carried out."""
+
+
 class Crew:
     """Threads that each carry out a flow."""
 
-    def __init__(self, pool: Pool, name: str, flows: Iterable[Flow]) -> None:
+    def __init__(self, runners: Runners, name: str, flows: Iterable[Flow]) -> None:
         self._threads = [
-            threading.Thread(target=Runner(pool).run, args=(flow,), name=f"{name} {i}", daemon=True)
+            threading.Thread(target=runners().run, args=(flow,), name=f"{name} {i}", daemon=True)
             for i, flow in enumerate(flows)
         ]
         for thread in self._threads:
@@ -46,11 +50,11 @@ class GroupReader(Iteration[Record[D]]):
     next batch or after `commit_s` seconds; without, `commit` does it.
     """
 
-    def __init__(self, pool: Pool, group: "Group[D]", **given: Any) -> None:
+    def __init__(self, runners: Runners, group: "Group[D]", **given: Any) -> None:
         self._seat = Seat(group, box=Runner.box, clock=Runner.clock, **given)
-        self._pool = pool
+        self._runners = runners
         self._crew: Crew | None = None
-        super().__init__(Runner(pool), sharing(self._seat))
+        super().__init__(runners(), sharing(self._seat))
 
     @property
     def member(self) -> str:
@@ -81,7 +85,7 @@ class GroupReader(Iteration[Record[D]]):
 
     def __next__(self) -> Record[D]:
         if self._crew is None:
-            self._crew = Crew(self._pool, f"heartbeats of {self._seat.group.name}", [beating(self._seat)])
+            self._crew = Crew(self._runners, f"heartbeats of {self._seat.group.name}", [beating(self._seat)])
         record: Any = super().__next__()
         return record
 
@@ -96,10 +100,10 @@ class GroupReader(Iteration[Record[D]]):
 class _Producer:
     """What producers of queues and topics share; see synap/client/producers.py."""
 
-    def __init__(self, pool: Pool, options: Options, repeat: bool, **given: Any) -> None:
+    def __init__(self, runners: Runners, options: Options, repeat: bool, **given: Any) -> None:
         self._gathering = Gathering(options, repeat, box=Runner.box, clock=Runner.clock, **given)
-        self._runner = Runner(pool)
-        self._crew = Crew(pool, "producer", self._gathering.flows())
+        self._runner = runners()
+        self._crew = Crew(runners, "producer", self._gathering.flows())
 
     def _later(self, keyed: bool, request: Request[T]) -> Later[T]:
         gathering = self._gathering
@@ -129,8 +133,8 @@ class _Producer:
 class QueueProducer(_Producer, Generic[D]):
     """Publishes to a queue in batches."""
 
-    def __init__(self, pool: Pool, queue: "Queue[D]", options: Options, repeat: bool, **given: Any) -> None:
-        super().__init__(pool, options, repeat, **given)
+    def __init__(self, runners: Runners, queue: "Queue[D]", options: Options, repeat: bool, **given: Any) -> None:
+        super().__init__(runners, options, repeat, **given)
         self._queue: Queue[D] = queue
 
     def publish(
@@ -148,8 +152,8 @@ class QueueProducer(_Producer, Generic[D]):
 class TopicProducer(_Producer, Generic[D]):
     """Publishes to a topic in batches."""
 
-    def __init__(self, pool: Pool, topic: "Topic[D]", options: Options, repeat: bool, **given: Any) -> None:
-        super().__init__(pool, options, repeat, **given)
+    def __init__(self, runners: Runners, topic: "Topic[D]", options: Options, repeat: bool, **given: Any) -> None:
+        super().__init__(runners, options, repeat, **given)
         self._topic: Topic[D] = topic
 
     def publish(
@@ -174,10 +178,10 @@ class Worker(Generic[D]):
     """
 
     def __init__(
-        self, pool: Pool, queue: "Queue[D]", body: "Callable[[Message[D]], object]", consumer: str, concurrency: int,
-        prefetch: int, wait_s: float,
+        self, runners: Runners, queue: "Queue[D]", body: "Callable[[Message[D]], object]", consumer: str,
+        concurrency: int, prefetch: int, wait_s: float,
     ) -> None:  # fmt: skip
-        self._pool = pool
+        self._runners = runners
         self._work = Work(queue, body, consumer, concurrency, prefetch, wait_s, Runner.box, Runner.clock)
         self._crew: Crew | None = None
 
@@ -189,7 +193,7 @@ class Worker(Generic[D]):
     def start(self) -> None:
         """Begin in the background."""
         assert self._crew is None, "a worker starts once"
-        self._crew = Crew(self._pool, f"worker {self._work.consumer}", self._work.flows())
+        self._crew = Crew(self._runners, f"worker {self._work.consumer}", self._work.flows())
 
     def stop(self) -> None:
         """Take no more messages; `join` waits for the bodies that run. A signal handler may call it."""

@@ -205,7 +205,7 @@ def _type(node: Argument) -> str:
 
 RESULTS = (
     "nothing", "whole", "flag", "value", "octets", "word", "values", "members", "some", "key", "keys", "titles",
-    "report", "messages", "pair", "triple", "distance", "mapping", "places",
+    "report", "reports", "messages", "pair", "triple", "distance", "mapping", "places",
     "places_or_count",
 )  # fmt: skip
 """What a method returns: nothing, an int, a bool, a stored value or None, bytes, a word as str, values in order, a set

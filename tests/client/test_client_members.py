@@ -262,3 +262,22 @@ def test_latest_and_a_topic_that_begins_anew(node: Server) -> None:
         group.commit(0, 7)
         with group.consume(start="earliest", wait_s=0.1, until_idle=True) as reader:
             assert [record.data for record in reader] == [b"old", b"new"], "offset 7 is of an earlier topic"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_topic_that_grows(kind: str, node: Server) -> None:
+    """The member reads the new partitions as well, and those that it had go on where they were."""
+
+    async def scenario(asked: Any) -> None:
+        group = await made(asked, 2, 3, strategy="STICKY")
+        heard = Heard(kind != "sync")
+        reader = group.consume(member="one", wait_s=0.05, commit_s=0.001, listener=heard)
+        async with within(reader), aclosing(each(reader)) as records:
+            seen = [await anext(records) for _ in range(6)]
+            assert await got(asked.topic("orders").grow(4)) == 4
+            await got(asked.topic("orders").publish("placed", "new", partition=3))
+            assert (await anext(records)).data == b"new" and reader.partitions == [0, 1, 2, 3]
+        assert len({(record.partition, record.offset) for record in seen}) == 6
+        assert heard.told == [("assigned", [0, 1]), ("assigned", [2, 3]), ("revoked", [0, 1, 2, 3])]
+
+    run(kind, node.resp_port, scenario)
