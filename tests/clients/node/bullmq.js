@@ -91,7 +91,7 @@ async function aWorkerIsLost(made) {
   const other = made(Worker, "stalled", async (job) => job.data.n, { ...settings, concurrency: 2 });
   other.on("stalled", () => { stalled += 1; });
   await eventually(async () => (await queue.getCompletedCount()) === 10);
-  assert.equal(stalled, 3);
+  await eventually(() => stalled === 3);
   const done = await Promise.all(jobs.map((job) => queue.getJob(job.id)));
   assert.deepEqual(done.map((job) => job.returnvalue), range(10));
 }
