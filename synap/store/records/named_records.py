@@ -27,12 +27,21 @@ def hash_text(words, octets, kind, tape, slot):
 @kernel
 def locate(words, octets, table, head, h, start, size):
     """Return the index in `words` of the slot of the record with this name, or 0."""
+    return seek_text(words, octets, table, h, start, size, NAME_SIZE, head)
+
+
+@kernel
+def seek_text(words, octets, table, h, start, size, size_at, head):
+    """Return the index in `words` of the slot of the block with this text, whose hash is `h`, or 0.
+
+    Each block of the table has the size of its text in word `size_at`, and the text behind `head` words.
+    """
     tag = tables.tag_of_hash(h)
     at = tables.seek_in(words, table, tag)
     slot = words[at]
     while slot != 0 and tables.tag_of(slot) == tag:
-        record = slot & REF_MASK
-        if words[record + NAME_SIZE] == size and same(octets, (record + head) * 8, start, size):
+        block = slot & REF_MASK
+        if words[block + size_at] == size and same(octets, (block + head) * 8, start, size):
             return at
         at += 1
         slot = words[at]

@@ -6,7 +6,7 @@ letter.
 """
 
 from synap.compiler.jit import kernel
-from synap.kernels.spans import move, same
+from synap.kernels.spans import move
 from synap.store.kinds.queues.chains import append, detach
 from synap.store.kinds.queues.extras import extras_of
 from synap.store.kinds.queues.queue_layout import (
@@ -25,7 +25,7 @@ from synap.store.kinds.queues.queue_layout import (
 from synap.store.memory import arena, tables
 from synap.store.memory.layout import HOLDER, WORD
 from synap.store.memory.tables import REF_MASK
-from synap.store.records import keyspace
+from synap.store.records import keyspace, named_records
 
 
 @kernel
@@ -44,16 +44,9 @@ def name_at(group):
 @kernel
 def seek_group(words, octets, queue, start, size):
     """Return (tag, index in `words` of the slot of the group with this name, or 0)."""
-    tag = tables.tag_of_hash(keyspace.hash_key(words, octets, HOLDER, start, size))
-    at = tables.seek_in(words, queue + GROUPS, tag)
-    slot = words[at]
-    while slot != 0 and tables.tag_of(slot) == tag:
-        group = slot & REF_MASK
-        if words[group + GROUP_NAME_SIZE] == size and same(octets, name_at(group), start, size):
-            return tag, at
-        at += 1
-        slot = words[at]
-    return tag, 0
+    h = keyspace.hash_key(words, octets, HOLDER, start, size)
+    at = named_records.seek_text(words, octets, queue + GROUPS, h, start, size, GROUP_NAME_SIZE, GROUP_WORDS)
+    return tables.tag_of_hash(h), at
 
 
 @kernel

@@ -19,20 +19,22 @@ from synap.store.kinds.queues.queue_layout import (
 from synap.store.memory import arena, tables
 from synap.store.memory.layout import HOLDER, WORD
 from synap.store.memory.tables import REF_MASK
-from synap.store.records import keyspace
+from synap.store.records import keyspace, named_records
 
 
 @kernel
-def tag_of(words, octets, start, size):
-    """Return the tag of a consumer's name."""
-    return tables.tag_of_hash(keyspace.hash_key(words, octets, HOLDER, start, size))
+def seek_holder(words, octets, queue, start, size):
+    """Return (tag, index in `words` of the slot of the holder with this name, or 0)."""
+    h = keyspace.hash_key(words, octets, HOLDER, start, size)
+    at = named_records.seek_text(words, octets, queue + HOLDERS, h, start, size, HOLDER_NAME_SIZE, HOLDER_WORDS)
+    return tables.tag_of_hash(h), at
 
 
 @kernel
 def hold(words, octets, queue, message, start, size):
     """Record the consumer to which a message is leased; return False without memory."""
-    tag = tag_of(words, octets, start, size)
-    holder = find_holder(words, octets, queue, tag, start, size)
+    tag, at = seek_holder(words, octets, queue, start, size)
+    holder = words[at] & REF_MASK if at else 0
     if holder == 0:
         holder = arena.allocate(words, HOLDER_WORDS + ((size + 7) >> 3))
         if holder == 0:
@@ -50,24 +52,10 @@ def hold(words, octets, queue, message, start, size):
 
 
 @kernel
-def find_holder(words, octets, queue, tag, start, size):
-    """Return the holder with this name, or 0."""
-    at = tables.seek_in(words, queue + HOLDERS, tag)
-    slot = words[at]
-    while slot != 0 and tables.tag_of(slot) == tag:
-        holder = slot & REF_MASK
-        if words[holder + HOLDER_NAME_SIZE] == size and same(octets, (holder + HOLDER_WORDS) * 8, start, size):
-            return holder
-        at += 1
-        slot = words[at]
-    return 0
-
-
-@kernel
 def held_by(words, octets, queue, start, size):
     """Return how many messages the consumer with this name holds."""
-    holder = find_holder(words, octets, queue, tag_of(words, octets, start, size), start, size)
-    return words[holder + HOLDING] if holder else 0
+    _, at = seek_holder(words, octets, queue, start, size)
+    return words[(words[at] & REF_MASK) + HOLDING] if at else 0
 
 
 @kernel
@@ -78,10 +66,7 @@ def end_hold(words, octets, queue, message):
     words[holder + HOLDING] -= 1
     if words[holder + HOLDING]:
         return
-    tag = tag_of(words, octets, (holder + HOLDER_WORDS) * 8, words[holder + HOLDER_NAME_SIZE])
-    at = tables.seek_in(words, queue + HOLDERS, tag)
-    while words[at] & REF_MASK != holder:
-        at += 1
+    _, at = seek_holder(words, octets, queue, (holder + HOLDER_WORDS) * 8, words[holder + HOLDER_NAME_SIZE])
     tables.remove(words, octets, queue + HOLDERS, at)
     arena.release(words, holder)
     words[queue + CONSUMERS] -= 1

@@ -5,7 +5,7 @@ old are removed when a key is added.
 """
 
 from synap.compiler.jit import kernel
-from synap.kernels.spans import move, same
+from synap.kernels.spans import move
 from synap.store.kinds.queues.queue_layout import (
     DEDUP,
     DEDUP_COUNT,
@@ -26,7 +26,7 @@ from synap.store.memory import arena, tables
 from synap.store.memory.layout import HOLDER, WORD
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import text_at, text_size
-from synap.store.records import keyspace
+from synap.store.records import keyspace, named_records
 
 
 @kernel
@@ -38,18 +38,11 @@ def name_at(record):
 @kernel
 def seek_key(words, octets, queue, start, size):
     """Return (tag, index in `words` of the slot of this key, or 0)."""
-    tag = tables.tag_of_hash(keyspace.hash_key(words, octets, HOLDER, start, size))
-    if words[queue + DEDUP + tables.SLOTS] == 0:
-        return tag, 0
-    at = tables.seek_in(words, queue + DEDUP, tag)
-    slot = words[at]
-    while slot != 0 and tables.tag_of(slot) == tag:
-        record = slot & REF_MASK
-        if words[record + DEDUP_SIZE] == size and same(octets, name_at(record), start, size):
-            return tag, at
-        at += 1
-        slot = words[at]
-    return tag, 0
+    h = keyspace.hash_key(words, octets, HOLDER, start, size)
+    at = 0
+    if words[queue + DEDUP + tables.SLOTS]:
+        at = named_records.seek_text(words, octets, queue + DEDUP, h, start, size, DEDUP_SIZE, DEDUP_WORDS)
+    return tables.tag_of_hash(h), at
 
 
 @kernel

@@ -13,7 +13,7 @@ gap in the place of spent records that follow each other. Offsets never change.
 """
 
 from synap.compiler.jit import kernel, outlined
-from synap.kernels.spans import load32, move, same
+from synap.kernels.spans import load32, move
 from synap.store.kinds.topics import partitions
 from synap.store.kinds.topics.partitions import (
     COUNT,
@@ -31,7 +31,7 @@ from synap.store.memory import arena, tables
 from synap.store.memory.layout import FORM_JSON, FORM_MASK, HOLDER, MARK_ARRAY, MARK_BITS, WORD
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import add_mark, add_nil, add_number, add_text
-from synap.store.records import event_logs, keyspace, rings
+from synap.store.records import event_logs, keyspace, named_records, rings
 from synap.store.records.event_logs import (
     AFTER,
     BYTES,
@@ -79,16 +79,9 @@ def is_tombstone(words, octets, event):
 @kernel
 def seek_key(words, octets, log, start, size):
     """Return (tag, index in `words` of the slot of this key, or 0)."""
-    tag = tables.tag_of_hash(keyspace.hash_key(words, octets, HOLDER, start, size))
-    at = tables.seek_in(words, words[log + KEYS], tag)
-    slot = words[at]
-    while slot != 0 and tables.tag_of(slot) == tag:
-        key = slot & REF_MASK
-        if words[key + KEY_SIZE] == size and same(octets, (key + KEY_WORDS) * WORD, start, size):
-            return tag, at
-        at += 1
-        slot = words[at]
-    return tag, 0
+    h = keyspace.hash_key(words, octets, HOLDER, start, size)
+    at = named_records.seek_text(words, octets, words[log + KEYS], h, start, size, KEY_SIZE, KEY_WORDS)
+    return tables.tag_of_hash(h), at
 
 
 @kernel
