@@ -298,7 +298,7 @@ def test_a_queue_that_is_made_later_and_delayed_messages(node: Server) -> None:
 
 
 def test_a_slow_consumer_costs_no_memory(node: Server) -> None:
-    queue, count = made(node, "ws-slow", max_depth=100_000), 2_500  # 90 MB of JSON
+    queue, count = made(node, "ws-slow", max_depth=100_000), 4_000  # 145 MB of JSON
     with node.resp() as client:
         client.ask_all(*(["QUEUE.PUBLISH", queue, "x" * 10_000] for _ in range(count)))
     with opened(node, f"/queue/{queue}/ws/w1", max_size=None, max_queue=1) as socket:

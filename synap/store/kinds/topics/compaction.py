@@ -172,6 +172,8 @@ def sweep(words, octets, topic, log):
     i = words[log + SWEPT] % count
     words[log + SWEPT] = i + 1
     chunk = rings.chunk_at(words, log + CHUNKS, i)
+    if words[log + LAST_TIME] - words[chunk + CHUNK_HEAD + EVENT_TIME] < words[topic + LAG_MS]:
+        return  # its first record is too young to be spent, and so are the others
     if 2 * words[chunk + CHUNK_SPENT] >= max(words[chunk + CHUNK_COUNT], 1) or many_spent(words, chunk):
         write_anew(words, octets, topic, log, i)
 
