@@ -150,8 +150,10 @@ def registered() -> list[str]:
 
 def registered_in(modules: Iterable[str]) -> list[str]:
     """Return the registered functions of these modules, in the order of the modules."""
-    names = registered()
-    return [name for module in modules for name in names if name.partition(":")[0] == module]
+    names: dict[str, list[str]] = {}
+    for name in registered():
+        names.setdefault(name.partition(":")[0], []).append(name)
+    return [name for module in modules for name in names.get(module, ())]
 
 
 def missing_kernels() -> int:
@@ -163,11 +165,15 @@ def missing() -> list[str]:
     """Return the names of the registered functions that are neither loaded nor in the cache."""
     names = []
     for name in registered():
-        loaded = _doors[name].address is not None if name in _doors else _border[name][0].signatures
-        cache, signature, context = place(name)
-        if not (loaded or cache.holds(signature, context)):
-            names.append(name)
+        if not _is_loaded(name):
+            cache, signature, context = place(name)
+            if not cache.holds(signature, context):
+                names.append(name)
     return names
+
+
+def _is_loaded(name: str) -> bool:
+    return _doors[name].address is not None if name in _doors else bool(_border[name][0].overloads)
 
 
 def place(name: str) -> tuple[Cache, Any, Any]:
@@ -181,14 +187,14 @@ def place(name: str) -> tuple[Cache, Any, Any]:
 
 def compile_one(name: str) -> None:
     """Compile one registered function, or load it from the cache."""
+    if _is_loaded(name):
+        return
     if name in _doors:
-        if _doors[name].address is None:
-            _doors[name].compile()
+        _doors[name].compile()
         return
     dispatcher, (args, _) = _border[name]
-    if not dispatcher.signatures:
-        dispatcher.compile(tuple(args))
-        dispatcher.disable_compile()
+    dispatcher.compile(tuple(args))
+    dispatcher.disable_compile()
 
 
 def load(names: Iterable[str] | None = None) -> None:

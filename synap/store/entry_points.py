@@ -106,15 +106,16 @@ class Preparation:
         loaded, in order.
         """
         planned = imported(self.families)
-        wanted = {name: stage for stage in planned for name in jit.registered_in(stage.modules)}
+        names = {stage.title: jit.registered_in(stage.modules) for stage in planned}
+        wanted = {name: stage for stage in planned for name in names[stage.title]}
         order = list(wanted)
         lock = threading.Lock()
-        left = {stage.title: {name for name in wanted if wanted[name] is stage} for stage in planned}
+        left = {title: set(found) for title, found in names.items()}
 
         def load_ready() -> None:
             while len(self.ready) < len(planned) and not left[planned[len(self.ready)].title]:
                 stage = planned[len(self.ready)]
-                jit.load(jit.registered_in(stage.modules))
+                jit.load(names[stage.title])
                 self.ready.append(stage)
                 on_stage(stage)
 
