@@ -1,6 +1,7 @@
 """Fixtures for everything that needs the compiled store, and servers for tests: forked in milliseconds, ended in any
 case."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,6 +58,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     wanted = any("store" in getattr(item, "fixturenames", ()) for item in session.items)
     if wanted and not session.config.option.collectonly:
         prepare()
+    set_aside()
+
+
+def set_aside() -> None:
+    """Let collections of garbage look at what tests make, and not at the thousands of tests and all modules."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
