@@ -43,6 +43,7 @@ from synap.command import Command
 from synap.derive import natives
 from synap.derive.conversions import (
     Null,
+    not_one_of,
     outside,
     to_flag,
     to_integer,
@@ -378,7 +379,7 @@ def _simple(node: Simple | Flag, slot: int) -> Step:
             value = given(fields)
             number = words.get(value.lower()) if isinstance(value, str) else None
             if number is None:
-                raise wrong(name, "one of " + ", ".join(words), value)
+                raise not_one_of(name, words, value)
             draft.tape[base + slot] = number
 
         return choice

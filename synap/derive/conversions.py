@@ -5,6 +5,7 @@ Numbers may be given as text, only in the spellings that RESP accepts: `7`, not 
 
 import math
 import re
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -39,6 +40,14 @@ def wrong(name: str, wanted: str, value: Any) -> Fault:
     kind = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"}
     found = "null" if value is None or value is Null else kind.get(type(value), type(value).__name__)
     return Fault("WRONG_FIELD", field=name, wanted=wanted, found=found)
+
+
+def not_one_of(name: str, words: Iterable[str], value: Any) -> Fault:
+    """Return the Fault for a field that is none of these words; it tells the beginning of another word."""
+    wanted = "one of " + ", ".join(words)
+    if isinstance(value, str):
+        return Fault("WRONG_FIELD", field=name, wanted=wanted, found=repr(value[:40]))
+    return wrong(name, wanted, value)
 
 
 def to_text(name: str, value: Any) -> bytes:

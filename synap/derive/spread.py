@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synap.arguments import Argument, Choice, Flag, Int, Optional, Raw
-from synap.derive.conversions import to_flag, to_integer, wrong
+from synap.derive.conversions import not_one_of, to_flag, to_integer
 from synap.faults import Fault
 
 
@@ -45,7 +45,7 @@ def _given(name: str, item: Mapping[str, Any]) -> Any:
 def _chosen(node: Choice, item: Mapping[str, Any]) -> str:
     value = _given(node.name, item)
     if not isinstance(value, str) or value.upper() not in node.words:
-        raise wrong(node.name, "one of " + ", ".join(node.words), value)
+        raise not_one_of(node.name, node.words, value)
     return value.upper()
 
 
