@@ -8,6 +8,8 @@ Then a backlog is read from its begin: Synap by TOPIC.READ of all partitions in 
 through a pull consumer without acknowledgements. The log is synced once a second on both sides.
 
 A rebalance: a group of 100 members over 1,000 partitions, which one more member joins; ms of one GROUP.JOIN.
+Commits: 10,000 groups that commit once a second over 100 connections; percent of a core, once with a write for
+each commit and once with 100 commits in a write.
 """
 
 import time
@@ -25,6 +27,7 @@ TOPIC = b"t"
 LOG = "periodic"
 WINDOW = 10
 MEMBERS, MEMBER_PARTITIONS = 100, 1000
+GROUPS, COMMITTERS = 10_000, 100
 
 
 class Topic(Ours):
@@ -78,6 +81,29 @@ def rebalance_ms(node: Node) -> float:
     return spent * 1000
 
 
+def commits_percent(node: Node, at_once: int, seconds: int = 5) -> float:
+    """Percent of a core while GROUPS groups commit once a second, so many in one write of a connection."""
+    clients = [node.client() for _ in range(COMMITTERS)]
+    each = GROUPS // COMMITTERS
+    try:
+        begun, before = time.monotonic(), node.cpu_seconds()
+        for second in range(seconds):
+            for first in range(0, each, at_once):
+                for number, client in enumerate(clients):
+                    names = range(number * each + first, number * each + first + at_once)
+                    client.socket.sendall(b"".join(
+                        encode(b"GROUP.COMMIT", b"g%d" % name, b"1", b"%d" % second) for name in names))
+                for client in clients:
+                    for _ in range(at_once):
+                        client.reply()
+                due = begun + second + (first + at_once) / each
+                time.sleep(max(0.0, due - time.monotonic()))
+        return 100 * (node.cpu_seconds() - before) / (time.monotonic() - begun)
+    finally:
+        for client in clients:
+            client.__exit__(None, None, None)
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--events", type=int, help="of the backlog (default 1,000,000, quick 200,000)")
@@ -112,6 +138,12 @@ def main() -> None:
             alternate(nodes, options.runs, measure, rows)
             spent = sorted(rebalance_ms(nodes[0]) for _ in range(9))[4]
             report.note(f"a rebalance of {MEMBERS} members over {MEMBER_PARTITIONS:,} partitions takes {spent:.2f} ms")
+            with nodes[0].client() as client:
+                for i in range(GROUPS):
+                    client.call(b"GROUP.CREATE", b"g%d" % i, TOPIC, b"4")
+            for at_once in (1, 100):
+                percent = commits_percent(nodes[0], at_once)
+                report.note(f"{GROUPS:,} groups commit once a second, {at_once} in a write: {percent:.1f} % of a core")
         finally:
             for node in nodes:
                 node.remove()
