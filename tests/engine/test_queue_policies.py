@@ -229,6 +229,7 @@ def test_ageing(house: House, client: Client) -> None:
     message = take(client)
     assert message["payload"] == b"younger", "5 against 5: the higher priority is first"
     client.ask("QUEUE.PUBLISH q youngest PRIORITY 4")
+    assert shown(client, "QUEUE.PEEK q") == [b"old", b"youngest"]
     assert take(client)["payload"] == b"old"
 
 
@@ -254,6 +255,19 @@ def test_one_active_consumer(house: House, client: Client) -> None:
     house.engine.run(gone, house.now)  # its connection has ended
     house.engine.settle(house.now)
     assert fields(client.one("QUEUE.CONSUME q one"))["payload"] == b"d"
+
+
+def test_the_active_consumer_may_wait_elsewhere(house: House, client: Client) -> None:
+    """Once it is the active one, its other connections get messages, too."""
+    create(client, "SINGLE")
+    client.ask("QUEUE.MPUBLISH q MESSAGES a b c")
+    client.ask(f"QUEUE.ACK q {receipt(take(client))}")
+    waiter = house.client()
+    assert waiter.ask("QUEUE.CONSUME q two WAIT 0") == []
+    house.now += 1000  # and no upkeep
+    assert fields(client.one("QUEUE.CONSUME q two"))["payload"] == b"b"
+    (found,) = waiter.heard
+    assert fields(found)["payload"] == b"c"
 
 
 def test_a_revived_message_waits_for_the_active_consumer(house: House, client: Client) -> None:

@@ -58,7 +58,7 @@ BUILD: dict[str, list[list[Any]]] = {
     "one": [[b"TOPIC.CREATE", b"one", b"PARTITIONS", b"1"]],
     "members": [[b"GROUP.CREATE", b"g", b"t", b"64"],
                 *([b"GROUP.JOIN", b"g", b"MEMBER", member(i)] for i in range(256))],
-    "queue": [[b"QUEUE.CREATE", b"q", b"5000", b"1000", b"3", b"5"], [b"QUEUE.CREATE", b"r", b"5000", b"1000", b"3", b"5"]],
+    "queue": [[b"QUEUE.CREATE", name, b"5000", b"1000", b"3", b"5"] for name in (b"q", b"r")],
     "grouped": [[b"QUEUE.PUBLISH", b"q", b"m", b"GROUP", member(i % 300) + b"x" * 900, b"TTL", b"9"]
                 for i in range(600)],
     "dropping": [[b"QUEUE.CREATE", b"q", b"300", b"1000", b"3", b"5", b"OVERFLOW", b"DEAD"],
