@@ -1,4 +1,4 @@
-"""What a queue, a room and a topic must answer, kept by hand: exact, so that every reply can be judged.
+"""What a room and a topic must answer, kept by hand: exact, so that every reply can be judged. For queues: queue_model.
 
     model.call(chance)   words of one command that makes sense now
     model.expect(words)  what it answers, or a function that judges it; the model goes on as if it was carried out
@@ -16,10 +16,7 @@ from typing import Any
 from tests.naive.murmur2 import murmur2
 from tests.support import Refusal
 
-LONG_MS = 86_400_000  # leases of the exact part do not run out
-PREFETCH = 4
 CONSUMERS = [b"w%d" % i for i in range(6)]
-GONE = Refusal("ERR no such message is pending")
 Judge = Callable[[Any], bool]
 
 
@@ -27,155 +24,6 @@ def picked(reply: list[Any], names: Iterable[bytes]) -> dict[bytes, Any]:
     """These names with their values, from names and values in turn."""
     pairs = dict(zip(reply[::2], reply[1::2], strict=True))
     return {name: pairs[name] for name in names}
-
-
-@dataclass
-class Message:
-    """One message, known by its payload; its id is learnt from a reply."""
-
-    payload: bytes
-    priority: int
-    limit: int
-    failures: int = 0
-    holder: bytes = b""
-
-
-@dataclass
-class QueueModel:
-    """One queue and what is in it, oldest first."""
-
-    name: bytes
-    prefetch: int
-    ready: dict[int, list[Message]] = field(default_factory=lambda: {i: [] for i in range(10)})
-    leased: list[Message] = field(default_factory=list)
-    dead: list[Message] = field(default_factory=list)
-    counts: dict[bytes, int] = field(default_factory=lambda: dict.fromkeys(
-        (b"published", b"consumed", b"acked", b"nacked", b"dead_lettered"), 0))  # fmt: skip
-    names: dict[bytes, bytes] = field(default_factory=dict)  # payload -> id
-    made: int = 0
-
-    def copy(self) -> "QueueModel":
-        """One that goes on by itself."""
-        twin = QueueModel(self.name, self.prefetch, made=self.made)
-        known: dict[int, Message] = {}
-
-        def again(line: list[Message]) -> list[Message]:
-            for each in line:
-                known[id(each)] = Message(each.payload, each.priority, each.limit, each.failures, each.holder)
-            return [known[id(each)] for each in line]
-
-        twin.ready = {priority: again(line) for priority, line in self.ready.items()}
-        twin.leased, twin.dead = again(self.leased), again(self.dead)
-        twin.counts, twin.names = dict(self.counts), dict(self.names)
-        return twin
-
-    @property
-    def depth(self) -> int:
-        return sum(map(len, self.ready.values()))
-
-    def asked(self) -> list[Any]:
-        return ["QUEUE.STATS", self.name]
-
-    def told(self, reply: list[Any]) -> dict[bytes, Any]:
-        return picked(reply, self.stats())
-
-    def stats(self) -> dict[bytes, int]:
-        """QUEUE.STATS, but for the limits."""
-        return {
-            b"depth": self.depth, b"pending": len(self.leased), b"dead": len(self.dead), **self.counts,
-            b"consumers": len({message.holder for message in self.leased}), b"delayed": 0,
-        }  # fmt: skip
-
-    def prepare(self) -> list[Any]:
-        return ["QUEUE.CREATE", self.name, 100_000, LONG_MS, 3, 5, "PREFETCH", self.prefetch]
-
-    def call(self, chance: Random) -> list[Any]:
-        draw = chance.random()
-        if draw < (0.45 if self.depth < 60 else 0.2):
-            self.made += 1
-            words = ["QUEUE.PUBLISH", self.name, b"%b:%d" % (self.name, self.made)]
-            words += ["PRIORITY", chance.randrange(10), "RETRIES", chance.choice((0, 1, 1, 3))]
-            return words
-        if draw < 0.7:
-            return ["QUEUE.CONSUME", self.name, chance.choice(CONSUMERS)]
-        known = [message for message in self.leased if message.payload in self.names]
-        if draw < 0.97 and known:
-            name = self.names[chance.choice(known[:10]).payload]
-            if draw < 0.88:
-                return ["QUEUE.ACK", self.name, name]
-            return ["QUEUE.NACK", self.name, name, *(["DROP"] if chance.random() < 0.2 else [])]
-        if draw < 0.985:
-            return ["QUEUE.DEAD", self.name]
-        return chance.choice((
-            ["QUEUE.REVIVE", self.name], ["QUEUE.PURGE", self.name, "DEAD"], ["QUEUE.PURGE", self.name],
-            ["QUEUE.ACK", self.name, b"0" * 8],
-        ))  # fmt: skip
-
-    def expect(self, words: list[Any]) -> Judge:
-        found: Judge = getattr(self, "_" + words[0].partition(".")[2].lower())(*words[2:])
-        return found
-
-    def _publish(self, payload: bytes, _: str, priority: int, __: str, retries: int) -> Judge:
-        self.ready[priority].append(Message(payload, priority, retries))
-        self.counts[b"published"] += 1
-        return lambda reply: isinstance(reply, bytes) and len(reply) == 36 and self._named(payload, reply)
-
-    def _named(self, payload: bytes, name: bytes) -> bool:
-        return self.names.setdefault(payload, name) == name
-
-    def _consume(self, consumer: bytes) -> Judge:
-        held = sum(message.holder == consumer for message in self.leased)
-        if not self.depth or (self.prefetch and held >= self.prefetch):
-            return lambda reply: reply is None
-        message = self.ready[max(priority for priority, line in self.ready.items() if line)].pop(0)
-        message.holder = consumer
-        self.leased.append(message)
-        self.counts[b"consumed"] += 1
-        told = (message.payload, message.priority, message.failures, message.limit)
-        return lambda reply: tuple(reply[3:10:2]) == told and self._named(message.payload, reply[1])
-
-    def _of(self, name: bytes) -> Message | None:
-        return next((message for message in self.leased if self.names.get(message.payload) == name), None)
-
-    def _ack(self, name: bytes) -> Judge:
-        message = self._of(name)
-        if message is None:
-            return lambda reply: reply == GONE
-        self.leased.remove(message)
-        self.counts[b"acked"] += 1
-        return lambda reply: reply == b"OK"
-
-    def _nack(self, name: bytes, drop: str = "") -> Judge:
-        message = self._of(name)
-        if message is None:
-            return lambda reply: reply == GONE
-        self.leased.remove(message)
-        message.failures, message.holder = message.failures + 1, b""
-        self.counts[b"nacked"] += 1
-        if drop or message.failures > message.limit:
-            self.dead.append(message)
-            self.counts[b"dead_lettered"] += 1
-        else:
-            self.ready[message.priority].append(message)
-        return lambda reply: reply == b"OK"
-
-    def _dead(self) -> Judge:
-        told = [(message.payload, message.failures) for message in self.dead[:100]]
-        return lambda reply: [(each[3], each[7]) for each in reply] == told
-
-    def _revive(self) -> Judge:
-        revived, self.dead = self.dead, []
-        for message in revived:
-            message.failures = 0
-            self.ready[message.priority].append(message)
-        return lambda reply: reply == len(revived)
-
-    def _purge(self, dead: str = "") -> Judge:
-        if dead:
-            count, self.dead = len(self.dead), []
-        else:
-            count, self.ready = self.depth, {i: [] for i in range(10)}
-        return lambda reply: reply == count
 
 
 @dataclass

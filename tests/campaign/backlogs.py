@@ -2,11 +2,11 @@
 
     python -m tests.campaign.backlogs --steps 1000000 --timing 2000 --consumers 50 --messages 1000000
 
-One connection sends pipelines of random commands; a model says what each must answer (backlog_models). Now and then the
-server is killed while a pipeline is under way. Then some first part of it was carried out, at least what was
-answered: the server's counters must agree with the model after just so many commands, and everything that follows is
-judged by that one. `--timing N` checks delays and leases by the clock, `--consumers 50 --messages 1000000` that
-many consumers at once get each message once.
+One connection sends pipelines of random commands; a model says what each must answer (queue_model, backlog_models).
+Now and then the server is killed while a pipeline is under way. Then some first part of it was carried out, at least
+what was answered: the server's counters must agree with the model after just so many commands, and everything that
+follows is judged by that one. `--timing N` checks delays and leases by the clock, `--consumers 50 --messages 1000000`
+that many consumers at once get each message once.
 """
 
 import argparse
@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.campaign.backlog_models import PREFETCH, QueueModel, RoomModel, TopicModel
+from tests.campaign.backlog_models import RoomModel, TopicModel
+from tests.campaign.queue_model import PREFETCH, QueueModel
 from tests.server.clients import Gone, Resp, Server
 from tests.server.zygote import Zygote
 from tests.support import command

@@ -100,6 +100,7 @@ def test_an_expired_message_is_not_delivered_late(house: House, client: Client) 
     client.ask("QUEUE.PUBLISH q old TTL 1 PRIORITY 9", "QUEUE.PUBLISH q low PRIORITY 1")
     client.ask("QUEUE.PUBLISH q new PRIORITY 9")
     house.now += 1000
+    assert shown(client, "QUEUE.PEEK q") == [b"new", b"low"]
     assert [fields(each)["payload"] for each in client.one("QUEUE.MCONSUME q me 9")] == [b"new", b"low"]
     client.ask("QUEUE.PUBLISH q older TTL 0.5")
     house.now += 500
@@ -224,9 +225,11 @@ def test_ageing(house: House, client: Client) -> None:
     assert stat(client, "acked") == [1] and shown(client, "QUEUE.PEEK q") == [b"old"]
     client.ask("QUEUE.PUBLISH q younger PRIORITY 4")
     later(house, 1002)
+    assert shown(client, "QUEUE.PEEK q") == [b"younger", b"old"]
     message = take(client)
     assert message["payload"] == b"younger", "5 against 5: the higher priority is first"
     client.ask("QUEUE.PUBLISH q youngest PRIORITY 4")
+    assert shown(client, "QUEUE.PEEK q") == [b"old", b"youngest"]
     assert take(client)["payload"] == b"old"
 
 
@@ -252,6 +255,66 @@ def test_one_active_consumer(house: House, client: Client) -> None:
     house.engine.run(gone, house.now)  # its connection has ended
     house.engine.settle(house.now)
     assert fields(client.one("QUEUE.CONSUME q one"))["payload"] == b"d"
+
+
+def test_the_active_consumer_may_wait_elsewhere(house: House, client: Client) -> None:
+    """Once it is the active one, its other connections get messages, too."""
+    create(client, "SINGLE")
+    client.ask("QUEUE.MPUBLISH q MESSAGES a b c")
+    client.ask(f"QUEUE.ACK q {receipt(take(client))}")
+    waiter = house.client()
+    assert waiter.ask("QUEUE.CONSUME q two WAIT 0") == []
+    house.now += 1000  # and no upkeep
+    assert fields(client.one("QUEUE.CONSUME q two"))["payload"] == b"b"
+    (found,) = waiter.heard
+    assert fields(found)["payload"] == b"c"
+
+
+def test_a_revived_message_waits_for_the_active_consumer(house: House, client: Client) -> None:
+    """A consumer that waits gets it once the active consumer has had its time, though nothing else happens."""
+    create(client, "SINGLE")
+    client.ask("QUEUE.PUBLISH q m")
+    client.ask(f"QUEUE.NACK q {receipt(take(client))} DROP")
+    waiter = house.client()
+    assert waiter.ask("QUEUE.CONSUME q two WAIT 0") == [] and client.one("QUEUE.REVIVE q") == 1
+    later(house, 999)
+    assert waiter.heard == []
+    later(house, 1)
+    (found,) = waiter.heard
+    assert fields(found)["payload"] == b"m"
+
+
+def test_a_cancelled_message_ends_its_turn(house: House, client: Client) -> None:
+    """The next message of its group goes to the consumer that waits."""
+    create(client, "BACKOFF FIXED 5000")
+    client.ask("QUEUE.MPUBLISH q GROUP g MESSAGES a b")
+    message = take(client)
+    client.ask(f"QUEUE.NACK q {receipt(message)}")
+    waiter = house.client()
+    assert waiter.ask("QUEUE.CONSUME q two WAIT 0") == []
+    assert client.one(f"QUEUE.CANCEL q {message['message_id'].decode()}") == 1
+    (found,) = waiter.heard
+    assert fields(found)["payload"] == b"b"
+
+
+def test_a_copy_expires_what_the_original_does(store: type[Bench], house: House, client: Client) -> None:
+    """A message whose time has come while it was leased counts in no later upkeep, of the original and of a copy."""
+    create(client, "EXPIRED DEAD", retries=9)
+    client.ask("QUEUE.PUBLISH q leased TTL 0.1")
+    message = take(client)
+    client.ask("QUEUE.PUBLISH q ready TTL 0.2", "QUEUE.PUBLISH q other TTL 0.2")
+    later(house, 100)
+    house.flush()
+    copy = loaded(fresh(store, 7), dumped(house.bench), house.bench[layout.SEQ])
+    before = len(house.frames)
+    house.now += 100
+    house.engine.run(call_of(CATALOGUE.by_name["queue.requeue"], queue=b"q", most=1), house.now)
+    house.engine.settle(house.now)
+    assert stat(client, "expired", "depth") == [1, 1]
+    client.ask(f"QUEUE.NACK q {receipt(message)}")
+    assert stat(client, "expired", "dead") == [2, 2], "it expires at the end of its lease"
+    house.flush()
+    assert digest(replayed(copy, house.frames[before:])) == digest(house.bench)
 
 
 # Moves.
@@ -314,6 +377,20 @@ def test_dead_letters_are_moved_at_a_rate(house: House, client: Client) -> None:
 
 
 # What is told.
+
+
+def test_the_history_has_the_beginning_of_a_long_name(house: House, client: Client) -> None:
+    """Up to 1024 bytes of it, in whole characters: a failure takes little memory, whatever the consumer is called."""
+    create(client, "", retries=9)
+    client.ask("QUEUE.PUBLISH q m")
+    names = ["n" * 1024, "n" * 5000, "n" + "\u00e9" * 600, "\U0001f600" * 300, "n" + "\U0001f600" * 300]
+    for name in names:
+        message = fields(client.one(["QUEUE.CONSUME", "q", name]))
+        client.ask(f"QUEUE.NACK q {receipt(message)}")
+    client.ask(f"QUEUE.NACK q {receipt(take(client))} DROP")
+    (dead,) = client.one("QUEUE.DEAD q")
+    consumers = [fields(each)["consumer_id"] for each in fields(dead)["history"]]
+    assert consumers[:-1] == [name.encode()[:1024].decode(errors="ignore").encode() for name in names]
 
 
 def test_the_history_of_a_dead_letter(house: House, client: Client) -> None:

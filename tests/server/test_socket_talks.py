@@ -130,6 +130,7 @@ def test_what_is_no_command_is_told_so(node: Server, path: str) -> None:
     ({"command": "ack", "message_id": 7}, "'message_id': wanted a string, found a number"),
     ({"command": "nack", "message_id": "x", "requeue": "no"}, "'requeue': wanted a boolean, found a string"),
     ({"command": "ack", "message_id": "x", "reply": 1}, "'reply': wanted a boolean, found a number"),
+    ({"command": "nack", "message_id": "x", "reason": 0}, "'reason': wanted a string, found a number"),
     ({"command": "ack", "message_id": "no such"}, "Message not found: no such"),
     ({"command": "nack", "message_id": "no such"}, "Message not found: no such"),
 ])  # fmt: skip
@@ -235,6 +236,24 @@ def test_prefetch_holds_the_next_ones_back(node: Server) -> None:
         told(socket, command="ack", message_id=second["message_id"])
         assert bytes(heard(socket)["payload"]) == b"2" and silent(socket)
         assert node.http("POST", f"/queue/{queue}/ack", {"message_id": first["message_id"]})[0] == 200
+
+
+def test_a_receipt_names_the_message(node: Server) -> None:
+    """In acks, nacks and renewals, which free a place among the prefetched, or keep it."""
+    queue = made(node, "ws-receipts")
+    for payload in "abc":
+        publish(node, queue, payload)
+    with opened(node, f"/queue/{queue}/ws/w1?prefetch=1") as socket:
+        heard(socket)
+        told(socket, command="ack", message_id=heard(socket)["receipt"])
+        receipt = heard(socket)["receipt"]
+        told(socket, command="renew", message_id=receipt, reply=True)
+        assert heard(socket)["success"] and silent(socket)
+        told(socket, command="nack", message_id=receipt, requeue=False, reason="no such address")
+        assert bytes(heard(socket)["payload"]) == b"c"
+    (dead,) = node.http("GET", f"/queue/{queue}/dead")[1]["messages"]
+    (failure,) = dead["history"]
+    assert (failure["cause"], failure["consumer_id"], failure["reason"]) == ("nack", "w1", "no such address")
 
 
 def test_a_queues_own_prefetch_limit(node: Server) -> None:

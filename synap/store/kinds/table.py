@@ -96,7 +96,7 @@ KINDS = (
     ),
 )
 NAMED = (
-    NamedKind("queue", 16, "queues", rows=("synap.commands.queues",), head_words=114, due_row="queue.requeue"),
+    NamedKind("queue", 16, "queues", rows=("synap.commands.queues",), head_words=115, due_row="queue.requeue"),
     NamedKind("room", 17, "rooms", rows=("synap.commands.rooms",), head_words=32, due_row="stream.expire"),
     NamedKind("library", 19, "libraries", rows=("synap.commands.libraries",), head_words=16),
     NamedKind("topic", 20, "topics", rows=("synap.commands.topics",), head_words=16, due_row="topic.expire"),

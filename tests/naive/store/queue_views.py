@@ -21,7 +21,7 @@ def dead(state: State, args: dict[str, Any], now: int) -> Answer:
 
 def peek(state: State, args: dict[str, Any], now: int) -> Answer:
     queue = queue_of(state, args)
-    return _shown(queue, [name for priority in range(9, -1, -1) for name in queue.ready[priority]], args)
+    return _shown(queue, list(queue.order(now)), args)
 
 
 def delayed(state: State, args: dict[str, Any], now: int) -> Answer:

@@ -2,6 +2,7 @@
 their times."""
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -212,7 +213,8 @@ class Queue:
     def fail(self, name: bytes, again: bool, now: int, cause: bytes, why: bytes = b"") -> None:
         """A delivery has failed."""
         message = self.messages[name]
-        self.note(name, now, cause, message.holder, why)
+        who = message.holder if len(message.holder) <= 1024 else message.holder[:1024].decode(errors="ignore").encode()
+        self.note(name, now, cause, who, why)
         self.leased.remove(name)
         message.failures += 1
         message.deadline, message.holder = 0, b""
@@ -247,15 +249,23 @@ class Queue:
             count += 1
         return count
 
+    def order(self, now: int) -> Iterator[bytes]:
+        """The messages in the order in which they are delivered."""
+        lines = {
+            priority: [name for name in names if not self.is_expired(name, now)]
+            for priority, names in self.ready.items()
+        }
+        while any(lines.values()):
+            heads = []
+            for priority, names in lines.items():
+                if names:
+                    aged = max(now - self.messages[names[0]].created, 0) // self.ageing if self.ageing else 0
+                    heads.append((priority + aged, priority))
+            yield lines[max(heads)[1]].pop(0)
+
     def first(self, now: int) -> bytes | None:
         """The message that is delivered next."""
-        heads = []
-        for priority, names in self.ready.items():
-            alive = next((name for name in names if not self.is_expired(name, now)), None)
-            if alive is not None:
-                aged = max(now - self.messages[alive].created, 0) // self.ageing if self.ageing else 0
-                heads.append((priority + aged, priority, alive))
-        return max(heads)[2] if heads else None
+        return next(self.order(now), None)
 
     def may_take(self, holder: bytes, now: int) -> int:
         """How many messages a consumer may get."""

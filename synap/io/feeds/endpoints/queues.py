@@ -3,8 +3,8 @@
     server    {"type": "connected", "queue", "consumer_id"}
               {"type": "message", "message_id", "payload": [0 to 255, ...], "priority", "retry_count", ...}
               {"type": "error", "error"}: the client's message is not understood, or is refused
-    client    {"command": "ack", "message_id"}     {"command": "nack", "message_id", "requeue": true}
-              {"command": "renew", "message_id"}
+    client    {"command": "ack", "message_id"}     {"command": "nack", "message_id", "requeue": true, "reason"}
+              {"command": "renew", "message_id"}; each takes the receipt of a delivery in place of the ID
               with "reply": true each of them is answered by {"type": the command, "message_id", "success"}, and a
               renewal by its "deadline" besides
 
@@ -93,19 +93,23 @@ class QueueEndpoint(Endpoint):
                 raise wrong("message_id", "a string", name)
             again = asked.get("requeue") is None or to_flag("requeue", asked["requeue"])
             reply = to_flag("reply", asked.get("reply"))
+            reason = "" if asked.get("reason") is None else asked["reason"]
+            if not isinstance(reason, str):
+                raise wrong("reason", "a string", reason)
         except Fault as fault:
             self.refuse(fault.json_text())
             return
         code, more = {
-            "ack": (codes.QUEUE_ACK, {}), "nack": (codes.QUEUE_NACK, {"drop": not again}),
+            "ack": (codes.QUEUE_ACK, {}), "nack": (codes.QUEUE_NACK, {"drop": not again, "reason": reason}),
             "renew": (codes.QUEUE_RENEW, {}),
         }[command]  # fmt: skip
         refused, value = self._on_held(code, name, **more)
         answer = {"type": command, "message_id": name, "success": not refused}
         if not refused:
-            self.leases.pop(name.lower(), None)
+            held = name.partition(":")[0].lower()  # the ID, which is the first part of a receipt
+            self.leases.pop(held, None)
             if command == "renew":
-                self.leases[name.lower()] = value
+                self.leases[held] = value
                 answer["deadline"] = self.deadline_form(value)
         if reply:
             self.connection.send_text(_encode(answer))

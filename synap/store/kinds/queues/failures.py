@@ -1,7 +1,7 @@
 """What becomes of a message that was not acknowledged: delivered again, delayed, a dead letter, or expired."""
 
 from synap.compiler.jit import kernel
-from synap.ranges import MESSAGE_RETRIES_MAX
+from synap.ranges import MESSAGE_RETRIES_MAX, REASON_MAX
 from synap.store.kinds.queues import extras, fifo_groups
 from synap.store.kinds.queues.chains import append, detach, state_of
 from synap.store.kinds.queues.holders import end_hold
@@ -19,6 +19,7 @@ from synap.store.kinds.queues.queue_layout import (
     EXPIRES,
     EXPIRING,
     EXPIRING_COUNT,
+    EXPIRY_SERIAL,
     EXPONENTIAL,
     EXTRAS,
     FAILURES_MASK,
@@ -100,11 +101,27 @@ def expire_due(words, octets, queue, most, now):
     while words[queue + EXPIRING_COUNT] and words[words[queue + EXPIRING]] <= now and count < most:
         message = words[words[words[queue + EXPIRING] + 1] + OWNER]
         extras.leave_expiring(words, queue, message)
-        if state_of(words, message) != IS_LEASED:  # a lease goes on, and `fail` looks at the time
+        if state_of(words, message) == IS_LEASED:  # the lease goes on, and `fail` looks at the time
+            words[words[message + EXTRAS] + EXPIRY_SERIAL] = 0
+        else:
             take_out(words, queue, message)
             expire(words, octets, queue, message, now)
         count += 1
     return count
+
+
+@kernel
+def shortened(octets, start, size):
+    """Return how many bytes of a consumer's name a history has: REASON_MAX at most, and no part of a character.
+
+    A failed delivery needs no memory of `max_memory`, so what it adds has a limit.
+    """
+    if size <= REASON_MAX:
+        return size
+    size = REASON_MAX
+    while size > REASON_MAX - 4 and octets[start + size] & 0xC0 == 0x80:
+        size -= 1
+    return size
 
 
 @kernel
@@ -117,7 +134,8 @@ def fail(words, octets, queue, message, again, cause, why, why_size, now):
     """
     holder = words[message + HELD_BY]
     who = (holder + HOLDER_WORDS) * WORD
-    extras.note_failure(words, octets, message, now, cause, who, words[holder + HOLDER_NAME_SIZE], why, why_size)
+    who_size = shortened(octets, who, words[holder + HOLDER_NAME_SIZE])
+    extras.note_failure(words, octets, message, now, cause, who, who_size, why, why_size)
     end_hold(words, octets, queue, message)
     detach(words, queue, message)
     words[message + STATE] += 1 << FAILURES_SHIFT

@@ -14,9 +14,12 @@ from synap.store.kinds.queues.queue_layout import (
     HOLDERS,
     HOLDING,
     LEASED_COUNT,
+    NAME_SIZE,
+    QUEUE_WORDS,
     SINGLE,
 )
 from synap.store.memory import arena, tables
+from synap.store.memory.kinds import QUEUE
 from synap.store.memory.layout import HOLDER, WORD
 from synap.store.memory.tables import REF_MASK
 from synap.store.records import keyspace, named_records
@@ -112,4 +115,10 @@ def make_active(words, octets, queue, start, size, now):
     if words[queue + SINGLE] == 0:
         return True
     words[queue + ACTIVE_UNTIL] = now + words[queue + ACK_DEADLINE_MS]
-    return set_name(words, octets, queue, ACTIVE, start, size)
+    before = words[queue + ACTIVE]
+    if not set_name(words, octets, queue, ACTIVE, start, size):
+        return False
+    if words[queue + ACTIVE] != before:  # the same consumer may wait on another connection
+        name, name_size = (queue + QUEUE_WORDS) * WORD, words[queue + NAME_SIZE]
+        keyspace.touched(words, octets, keyspace.hash_key(words, octets, QUEUE, name, name_size))
+    return True

@@ -273,18 +273,17 @@ def free_chain(words, chain, budget):
 
 
 @kernel
-def free_groups(words, octets, queue, budget):
+def free_groups(words, queue, budget):
     """Free FIFO groups of a deleted queue with their messages; return what is left of the budget."""
-    place, at = next_group(words, queue, 0)
+    place, at = next_group(words, queue, words[queue + layout.GROUPS_FREED])
     while at and budget > 0:
         group = words[at] & tables.REF_MASK
         budget = free_chain(words, group + layout.BLOCKED, budget)
         if words[group + layout.BLOCKED] == 0 and budget > 0:
-            tables.remove(words, octets, queue + layout.GROUPS, at)
             arena.release(words, group)
             budget -= 1
-            place = 0  # slots have moved
-        place, at = next_group(words, queue, place)
+            words[queue + layout.GROUPS_FREED] = place
+            place, at = next_group(words, queue, place)
     return budget
 
 
@@ -301,7 +300,7 @@ def free_some(words, octets, ref, budget):
         words[queue + layout.DELAYED_COUNT] -= 1
         free_message(words, words[words[queue + layout.DELAYED] + 2 * words[queue + layout.DELAYED_COUNT] + 1])
         budget -= 1
-    budget = free_groups(words, octets, queue, budget)
+    budget = free_groups(words, queue, budget)
     while words[queue + layout.DEDUP_FIRST] and budget > 0:
         key = words[queue + layout.DEDUP_FIRST]
         words[queue + layout.DEDUP_FIRST] = words[key + layout.DEDUP_NEXT]

@@ -56,7 +56,7 @@ from synap.store.memory.layout import (
     TIMERS_DUE,
     WORD,
 )
-from synap.store.memory.refusals import MESSAGE_MISSING, QUEUE_MISSING
+from synap.store.memory.refusals import MESSAGE_MISSING, OUT_OF_MEMORY, QUEUE_MISSING
 from synap.store.memory.tables import REF_MASK
 from synap.store.memory.tapes import (
     add_field,
@@ -231,7 +231,7 @@ def purge_blocked(words, octets, queue):
 @kernel
 def cancel(words, octets, tape, now, reply):
     """Remove a delayed message; reply with NUMBER: 1 if it was delayed (QUEUE.CANCEL)."""
-    _, queue = open_queue(words, octets, tape, slots.QUEUE_CANCEL_QUEUE)
+    h, queue = open_queue(words, octets, tape, slots.QUEUE_CANCEL_QUEUE)
     set_scalar(words, reply, 0)
     if queue == 0:
         return QUEUE_MISSING
@@ -243,6 +243,7 @@ def cancel(words, octets, tape, now, reply):
         return NUMBER
     end_delay(words, queue, message)
     forget(words, octets, queue, message)
+    keyspace.touched(words, octets, h)  # the next message of its group may be ready
     words[reply] = 1
     return NUMBER | CHANGED if set_timer(words, octets, queue) else BROKEN
 
@@ -291,6 +292,8 @@ def revive(words, octets, tape, now, reply):
     set_scalar(words, reply, 0)
     if queue == 0:
         return QUEUE_MISSING
+    if not timers.reserve(words, octets, queue):
+        return OUT_OF_MEMORY
     count = 0
     if words[tape + slots.QUEUE_REVIVE_HAS_MESSAGE_ID]:
         start = text_at(words, tape, slots.QUEUE_REVIVE_MESSAGE_ID)
@@ -305,6 +308,8 @@ def revive(words, octets, tape, now, reply):
         while words[queue + DEAD]:
             bring_back(words, queue, words[queue + DEAD])
             count += 1
+    if not set_timer(words, octets, queue):  # for those that wait until the active consumer has had its time
+        return BROKEN
     return became_ready(words, octets, count, h, reply)
 
 

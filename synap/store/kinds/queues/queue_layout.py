@@ -12,7 +12,8 @@
 A message is in one chain: *ready* (one chain for each priority), *leased* (in order of deadline: a queue has one ack
 deadline and engine time does not go back, so new leases belong at the end), *dead*, or *blocked* (behind the message of
 its group whose turn it is); or it is *delayed*, in a heap by the time at which it will be ready. Messages that expire
-are in a second heap, by that time. The timer of a queue is due when the first of all these falls due.
+are in a second heap, by that time; one whose time comes while it is leased leaves the heap, and its EXPIRY_SERIAL is 0.
+The timer of a queue is due when the first of all these falls due.
 """
 
 # Words of a queue; NAME_SIZE, TIMER and KIND (14, 15) as in named_records.py.
@@ -41,7 +42,8 @@ GROUPS, DEDUP = 86, 94  # tables, opened with their first entry
 DEDUP_FIRST, DEDUP_LAST, DEDUP_COUNT = 102, 103, 104  # dedup keys, oldest first
 BLOCKED_COUNT = 105
 RATE_NOW, RATE_BEFORE = 106, 110  # when a window of rates began (ms), PUBLISHED, CONSUMED and ACKED then; see rates.py
-QUEUE_WORDS = 114
+GROUPS_FREED = 114  # of a deleted queue: the place in GROUPS up to which upkeep has freed them
+QUEUE_WORDS = 115
 STATS = 14  # words up to CONSUMERS; a snapshot holds those behind NAME_SIZE
 LATER_SAVED = 6  # words from BACKOFF on that a snapshot holds, besides PREFETCH_MAX and STATS
 MORE_SAVED = 15  # and words from EXPIRIES on

@@ -26,6 +26,7 @@ from synap.store.kinds.queues.queue_layout import (
     DELAYS,
     DELIVERIES_SHIFT,
     DEPTH_MAX,
+    EXPIRES,
     EXPIRIES,
     HEADERS,
     IS_DELAYED,
@@ -128,8 +129,13 @@ def load_extras(words, octets, tape, queue, message):
             return False
         if words[tape + slots.QUEUE_LOAD_MESSAGE_TURN]:
             words[group_of(words, message) + TURN] = message
-    if expires:
-        serial = words[tape + slots.QUEUE_LOAD_MESSAGE_EXPIRY_SERIAL]
+    serial = words[tape + slots.QUEUE_LOAD_MESSAGE_EXPIRY_SERIAL]
+    if expires and serial == 0:  # leased, and its time has come
+        block = extras.extras_of(words, message)
+        if block == 0:
+            return False
+        words[block + EXPIRES] = expires
+    elif expires:
         words[queue + EXPIRIES] = max(words[queue + EXPIRIES], serial)
         if not extras.expire_as(words, octets, queue, message, expires, serial):
             return False

@@ -21,6 +21,9 @@ from synap.store.kinds.queues.queue_layout import (
     EXPIRING_CAPACITY,
     FAILURES_MASK,
     FAILURES_SHIFT,
+    GROUP_NAME_SIZE,
+    GROUP_WORDS,
+    GROUPS,
     ID_A,
     ID_B,
     IS_READY,
@@ -34,10 +37,10 @@ from synap.store.kinds.queues.queue_layout import (
     REDRIVE_TO,
     STATE,
 )
-from synap.store.kinds.queues.queues import first_ready
+from synap.store.kinds.queues.queues import begin_walk, first_ready, next_ready
 from synap.store.memory import limits, tables
 from synap.store.memory.kinds import QUEUE
-from synap.store.memory.layout import BROKEN, CHANGED, NUMBER, PRESENT, QUEUES, WORD
+from synap.store.memory.layout import BROKEN, CHANGED, NUMBER, PRESENT, QUEUES, SCRATCH, WORD
 from synap.store.memory.refusals import (
     BAD_RATE,
     MESSAGE_MISSING,
@@ -113,7 +116,8 @@ def move(words, octets, tape, now, reply):
     wanted = min(wanted, words[queue + READY_COUNT], max(free_places(words, target), 0))
     if wanted == 0:
         return NUMBER
-    if limits.lacks(words, wanted * _MOVED_BYTES + words[target + EXPIRING_CAPACITY] * 4 * WORD):
+    names = names_size(words, queue, chosen, wanted, now)
+    if limits.lacks(words, wanted * _MOVED_BYTES + names + words[target + EXPIRING_CAPACITY] * 4 * WORD):
         return OUT_OF_MEMORY
     if not timers.reserve(words, octets, queue) or not timers.reserve(words, octets, target):
         return OUT_OF_MEMORY
@@ -133,6 +137,23 @@ def move(words, octets, tape, now, reply):
     words[reply] = moved
     keyspace.touched(words, octets, h)
     return NUMBER | CHANGED
+
+
+@kernel
+def names_size(words, queue, chosen, count, now):
+    """Return the bytes that the groups of `count` messages take in another queue: of the message `chosen` if it is not
+    0, else of those that are delivered first. Messages that become ready meanwhile are of the same groups."""
+    if words[queue + GROUPS + tables.SLOTS] == 0:
+        return 0
+    size = 0
+    begin_walk(words, queue, SCRATCH)
+    for _ in range(count):
+        message = chosen if chosen else next_ready(words, queue, SCRATCH, now)
+        if message == 0:
+            break
+        group = fifo_groups.group_of(words, message)
+        size += words[group + GROUP_NAME_SIZE] + (GROUP_WORDS + 1) * WORD if group else 0
+    return size
 
 
 @kernel

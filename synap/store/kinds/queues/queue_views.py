@@ -1,7 +1,6 @@
 """Rows that show messages of a queue and lease none: dead letters, delayed ones, and those that are ready next."""
 
 from synap.compiler.jit import kernel, outlined
-from synap.ranges import PRIORITY_MAX
 from synap.store.kinds.queues.extras import cause_size
 from synap.store.kinds.queues.message_ids import ID_TEXT_BYTES, print_id
 from synap.store.kinds.queues.messages import add_parts, open_queue, texts_size
@@ -27,9 +26,9 @@ from synap.store.kinds.queues.queue_layout import (
     READY_COUNT,
     SERIAL,
 )
-from synap.store.kinds.queues.queues import NAMES
+from synap.store.kinds.queues.queues import NAMES, begin_walk, next_ready
 from synap.store.memory import arena
-from synap.store.memory.layout import EMPTY, FULL, ITEM, MARK_ARRAY, MARK_MAP, MARK_NAME, WORD
+from synap.store.memory.layout import EMPTY, FULL, ITEM, MARK_ARRAY, MARK_MAP, MARK_NAME, SCRATCH, WORD
 from synap.store.memory.refusals import OUT_OF_MEMORY, POSITIVE_COUNT, QUEUE_MISSING
 from synap.store.memory.tapes import add_mark, add_nil, add_number, add_text, fits, set_scalar
 from synap.store.slots import queues as slots
@@ -140,23 +139,23 @@ def list_chain(words, queue, chain, chosen, count, most):
 @kernel
 def dead(words, octets, tape, now, reply):
     """Reply with the first dead letters (QUEUE.DEAD)."""
-    return shown(words, octets, tape, reply, slots.QUEUE_DEAD_QUEUE, DEAD)
+    return shown(words, octets, tape, now, reply, slots.QUEUE_DEAD_QUEUE, DEAD)
 
 
 @kernel
 def peek(words, octets, tape, now, reply):
     """Reply with the messages that are ready next, and leave them where they are (QUEUE.PEEK)."""
-    return shown(words, octets, tape, reply, slots.QUEUE_PEEK_QUEUE, READY)
+    return shown(words, octets, tape, now, reply, slots.QUEUE_PEEK_QUEUE, READY)
 
 
 @kernel
 def delayed(words, octets, tape, now, reply):
     """Reply with the delayed messages that will be ready first (QUEUE.DELAYED)."""
-    return shown(words, octets, tape, reply, slots.QUEUE_DELAYED_QUEUE, DELAYED)
+    return shown(words, octets, tape, now, reply, slots.QUEUE_DELAYED_QUEUE, DELAYED)
 
 
 @outlined
-def shown(words, octets, tape, reply, slot, which):
+def shown(words, octets, tape, now, reply, slot, which):
     """Reply with the first messages that a queue has in a chain, in those of all priorities (READY), or DELAYED."""
     _, queue = open_queue(words, octets, tape, slot)
     if queue == 0:
@@ -180,11 +179,24 @@ def shown(words, octets, tape, reply, slot, which):
     elif which == DEAD:
         count = list_chain(words, queue, DEAD, chosen, count, most)
     else:
-        for priority in range(PRIORITY_MAX, -1, -1):
-            count = list_chain(words, queue, READY + 2 * priority, chosen, count, most)
+        count = first_delivered(words, queue, chosen, most, now)
     status = show(words, octets, reply, chosen, count, 1 if which == DEAD else 0)
     arena.release(words, chosen)
     return status
+
+
+@kernel
+def first_delivered(words, queue, chosen, most, now):
+    """Write the refs of the ready messages that are delivered first, up to `most`, to `chosen`; return their number."""
+    begin_walk(words, queue, SCRATCH)
+    count = 0
+    while count < most:
+        message = next_ready(words, queue, SCRATCH, now)
+        if message == 0:
+            break
+        words[chosen + count] = message
+        count += 1
+    return count
 
 
 @kernel
