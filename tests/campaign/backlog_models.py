@@ -115,6 +115,7 @@ class TopicModel:
     count: int
     records_max: int
     bytes_max: int
+    compacted: bool = False  # without a lag: a record is spent as soon as another of its key follows
     turn: int = 0
     made: int = 0
     first: list[int] = field(default_factory=list)
@@ -126,9 +127,9 @@ class TopicModel:
 
     def copy(self) -> "TopicModel":
         """One that goes on by itself."""
-        limits = self.records_max, self.bytes_max
+        settings = self.records_max, self.bytes_max, self.compacted
         records = [list(each) for each in self.records]
-        return TopicModel(self.name, self.count, *limits, self.turn, self.made, list(self.first), records)
+        return TopicModel(self.name, self.count, *settings, self.turn, self.made, list(self.first), records)
 
     def _after(self, partition: int) -> int:
         return self.first[partition] + len(self.records[partition])
@@ -149,27 +150,40 @@ class TopicModel:
         """TOPIC.STATS, but for the limits and times."""
         return {b"partitions": [
             [len(records), sum(map(self._size, records)), self.first[i], max(self._after(i) - 1, 0)]
-            for i, records in enumerate(self.records)
+            for i, records in enumerate(map(self._counted, self.records))
         ]}  # fmt: skip
 
+    def _counted(self, records: list[Written]) -> list[Written]:
+        """Those that are counted: of a compacted topic the last ones of keys, without tombstones."""
+        return [record for record in self._last(records).values() if record[2]] if self.compacted else records
+
+    @staticmethod
+    def _last(records: list[Written]) -> dict[bytes | None, Written]:
+        return {record[1]: record for record in records}
+
     def prepare(self) -> list[Any]:
-        words = ["TOPIC.CREATE", self.name, "PARTITIONS", self.count, "POLICY", "COMBINED"]
+        words = ["TOPIC.CREATE", self.name, "PARTITIONS", self.count, "POLICY"]
+        if self.compacted:
+            return [*words, "COMPACT", "LAG", 0]
+        words += ["COMBINED"]
         return [*words, "MAXMESSAGES", self.records_max, "MAXBYTES", self.bytes_max]
 
     def _data(self, chance: Random) -> bytes:
         self.made += 1
+        if self.compacted and chance.random() < 0.1:
+            return b""
         return b"%d:" % self.made + b"x" * chance.choice((0, 10, 100, 1000))
 
     def call(self, chance: Random) -> list[Any]:
         draw, key = chance.random(), b"k%d" % chance.randrange(20)
         if draw < 0.35:
             words = ["TOPIC.PUBLISH", self.name, chance.choice((b"said", b"left")), self._data(chance)]
-            words += ["KEY", key] if chance.random() < 0.5 else []
+            words += ["KEY", key] if self.compacted or chance.random() < 0.5 else []
             return words + (["PARTITION", chance.randrange(self.count)] if chance.random() < 0.3 else [])
         if draw < 0.5:
             words = ["TOPIC.MPUBLISH", self.name, b"many"]
             for _ in range(chance.choice((1, 5, 20))):
-                words += [chance.choice((b"", key, b"common")), self._data(chance)]
+                words += [chance.choice((b"common" if self.compacted else b"", key, b"common")), self._data(chance)]
             return words
         if draw < 0.6:
             offsets = [word for i in range(self.count) for word in (i, chance.randint(0, self._after(i) + 2))]
@@ -224,8 +238,11 @@ class TopicModel:
 
     def _from(self, partition: int, start: int, most: int) -> list[list[Any]]:
         start = max(start, self.first[partition])
-        records = self.records[partition][start - self.first[partition] :][:most]
-        return [[partition, start + i, *record] for i, record in enumerate(records)]
+        found = list(enumerate(self.records[partition], self.first[partition]))[start - self.first[partition] :]
+        if self.compacted:
+            last = self._last(self.records[partition])
+            found = [(offset, record) for offset, record in found if last[record[1]] is record]
+        return [[partition, offset, *record] for offset, record in found[:most]]
 
     def _read(self, _: str, most: int, __: str, *offsets: int) -> Judge:
         pairs = zip(offsets[::2], offsets[1::2], strict=True)

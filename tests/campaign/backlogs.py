@@ -48,7 +48,10 @@ def models(kind: str) -> list[Model]:
     if kind == "queues":
         return [QueueModel(b"q%d" % i, PREFETCH if i == 2 else 0) for i in range(3)]
     if kind == "topics":
-        return [TopicModel(b"t0", 3, 50, 0), TopicModel(b"t1", 1, 0, 20_000), TopicModel(b"topic", 7, 400, 60_000)]
+        return [
+            TopicModel(b"t0", 3, 50, 0), TopicModel(b"t1", 1, 0, 20_000), TopicModel(b"topic", 7, 400, 60_000),
+            TopicModel(b"compact", 2, 0, 0, compacted=True),
+        ]  # fmt: skip
     return [RoomModel(b"r0", 50, 0), RoomModel(b"r1", 0, 20_000), RoomModel(b"r2", 400, 60_000)]
 
 
