@@ -411,4 +411,5 @@ TABLE = (
     Row(322, "TOO_MANY_FEEDS", "ERR there are {limit} named feeds already (changes.feeds_max)", 409),
     Row(323, "BAD_FEED_NAME", "ERR the name of a feed has from 1 to 200 characters of UTF-8", 400),
     Row(324, "UNKNOWN_FAMILY", "ERR there is no family of commands called {name}", 400),
+    Row(325, "CHANGES_UNREADABLE", "ERR the changes from {seq} on cannot be read: {reason}", 500),
 )  # fmt: skip

@@ -29,5 +29,7 @@ PARTITIONS_MAX = 4096
 """The most partitions of a topic."""
 CHANGES_MAX, CHANGES_BYTES_MAX = 10_000, 64 << 20
 """Changes, or bytes of their frames, in one reply of the change feed."""
+FEED_NAME_MAX = 200
+"""Characters of the name of a named feed."""
 TAPE_WORDS_MAX = 1 << 20
 """Words of one call's tape: a number takes one, a text two."""

@@ -166,7 +166,26 @@ def named(row: Command, frame: Frame) -> list[tuple[bool, bytes]]:
     return found
 
 
-def spelled(engine: "Engine", row: Command, frame: Frame, asked: Asked, now: int) -> dict[str, Any]:
+class Values:
+    """The values of keys for one reply: each key is read once, and none any more above `most` bytes in the reply."""
+
+    def __init__(self, engine: "Engine", asked: Asked, now: int, most: int) -> None:
+        self._engine, self._asked, self._now, self._most = engine, asked, now, most
+        self._known: dict[tuple[int, bytes], tuple[Any, int]] = {}
+        self.bytes = 0  # of all values in the reply, those included that it has several times
+
+    def of(self, namespace: int, key: bytes) -> Any:
+        """Return the present value of a key, nil if the reply has no room for more."""
+        if self.bytes >= self._most:
+            return None
+        found = self._known.get((namespace, key))
+        if found is None:
+            found = self._known[namespace, key] = value_of(self._engine, namespace, key, self._asked, self._now)
+        self.bytes += found[1]
+        return found[0]
+
+
+def spelled(row: Command, frame: Frame, asked: Asked, values: Values) -> dict[str, Any]:
     """Return a change as a dictionary."""
     names = named(row, frame)
     keys = [text for is_key, text in names if is_key]
@@ -180,7 +199,7 @@ def spelled(engine: "Engine", row: Command, frame: Frame, asked: Asked, now: int
         "outcome": _outcome(frame, asked), "transaction": frame.transaction or None,
     }  # fmt: skip
     if asked.values:
-        change["values"] = [value_of(engine, frame.namespace, key, asked, now) for key in keys]
+        change["values"] = [values.of(frame.namespace, key) for key in keys]
     return change
 
 
@@ -205,25 +224,26 @@ def _spelled(value: Any, asked: Asked) -> Any:
     return value
 
 
-def value_of(engine: "Engine", namespace: int, key: bytes, asked: Asked, now: int) -> Any:
-    """Return the present value of a key: a text, an array, or an object of fields or of members with their scores; nil
-    for a missing key, a stream of Redis, and what takes more than VALUE_BYTES_MAX."""
+def value_of(engine: "Engine", namespace: int, key: bytes, asked: Asked, now: int) -> tuple[Any, int]:
+    """Return the present value of a key, and how many bytes it takes: a text, an array, or an object of fields or of
+    members with their scores; nil for a missing key, a stream of Redis, and what takes more than VALUE_BYTES_MAX."""
     at = layout.CALL_BLOB * layout.WORD
     engine.bytes[at : at + len(key)] = key
     facts = np.zeros(descriptions.DESCRIPTION_WORDS, np.int64)
     seen = key_info.describe(engine.words, engine.octets, namespace, at, len(key), now, 1, facts)
     if not seen or facts[descriptions.BYTES] > VALUE_BYTES_MAX:
-        return None
+        return None, 0
+    size = int(facts[descriptions.BYTES])
     found = transfer.value_of(engine, int(facts[descriptions.REF]), int(facts[descriptions.KIND]), now)
     if found is None or found.kind == "stream":
-        return None
+        return None, 0
     if found.kind == "string":
-        return asked.value(found.items[0])
+        return asked.value(found.items[0]), size
     if found.kind == "hash":
-        return {_name(item[0], asked): asked.value(item[1]) for item in found.items}
+        return {_name(item[0], asked): asked.value(item[1]) for item in found.items}, size
     if found.kind == "zset":
-        return {_name(member, asked): score for score, member in found.items}
-    return [asked.value(item) for item in found.items]
+        return {_name(member, asked): score for score, member in found.items}, size
+    return [asked.value(item) for item in found.items], size
 
 
 def _name(octets: bytes, asked: Asked) -> Any:

@@ -1,18 +1,24 @@
 """One request for changes: it looks for what it was asked for, group by group, until there is something to answer."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from synap.call import Shared, Value
-from synap.engine.change_frames import Asked, frames_of, spelled
+from synap.engine.change_frames import Asked, Values, frames_of, spelled
 from synap.engine.engine import Engine
-from synap.faults import Fault
+from synap.faults import Fault, SynapError
 from synap.store.memory import layout
 
 READ_BYTES = 256 << 10
 LOOK_NS = 4_000_000
 """The longest time for which one reader's changes are looked for before others have their turn."""
+LOOKED_MIN = 16
+"""So many changes are looked at in any time."""
+VALUES_BYTES_MAX = 4 << 20
+"""With this much of values a reply is long enough; in a transaction that goes on, further values are nil."""
+log = logging.getLogger("synap")
 
 
 @dataclass
@@ -55,38 +61,56 @@ class Reading:
         except Fault as fault:
             self.fault = fault
             return True
+        except SynapError:  # the node or its log is broken
+            raise
+        except Exception as error:  # of this reader: the others are served
+            log.exception("changes from %d on cannot be told", begun)
+            self.fault = Fault("INTERNAL_ERROR", what=f"{type(error).__name__}: {error}")
+            return True
         if known is not None and done:
             known[asked, begun] = self.found
         return done
 
     def _look(self, now: int) -> bool:
         """Read groups until there are enough changes, none is left, or LOOK_NS are over."""
-        changes, ticks, found = self._engine.host.changes, self._engine.diagnostics.ticks, self.found
+        changes, ticks, found, asked = self._engine.host.changes, self._engine.diagnostics.ticks, self.found, self.asked
         assert changes is not None
         if found.next > self._engine.seq + 1:
             raise Fault("CHANGES_AHEAD", seq=found.next, next=self._engine.seq + 1)
-        until = ticks() + LOOK_NS
-        while found.next <= changes.last and ticks() < until and found.count < self.asked.limit:
-            pieces = changes.read(found.next, self.asked.bytes_max if self.asked.raw else READ_BYTES)
+        until, begun, values = ticks() + LOOK_NS, found.next, Values(self._engine, asked, now, VALUES_BYTES_MAX)
+
+        def enough() -> bool:
+            """Return whether the reply is to end before the next change."""
+            if found.count >= asked.limit or values.bytes >= VALUES_BYTES_MAX:
+                return True
+            return found.next - begun >= LOOKED_MIN and ticks() >= until
+
+        while found.next <= changes.last and not enough():
+            try:
+                pieces = changes.read(found.next, asked.bytes_max if asked.raw else READ_BYTES)
+            except Fault:
+                if found.count:
+                    break  # the next request is told
+                raise
             if not pieces:
                 break
-            if self.asked.raw:
+            if asked.raw:
                 self._take_bytes(pieces)
                 break
             for _, _, payload in pieces:
-                if not self._take(payload, now):
+                if not self._take(payload, enough, values):
                     break
         return found.count > 0
 
-    def _take(self, payload: memoryview, now: int) -> bool:
+    def _take(self, payload: memoryview, enough: Callable[[], bool], values: Values) -> bool:
         """Take the changes of a group; return False if there are enough. A transaction is taken whole."""
         found, asked, engine = self.found, self.asked, self._engine
         for frame in frames_of(payload, found.next):
-            if found.count >= asked.limit and not frame.inside:
+            if not frame.inside and enough():
                 return False
             row = engine.catalogue.by_code.get(frame.code)
             if row is not None and asked.wants(row, frame):
-                found.changes.append(spelled(engine, row, frame, asked, now))
+                found.changes.append(spelled(row, frame, asked, values))
                 found.count += 1
             found.next = frame.seq + 1
         return True

@@ -9,6 +9,7 @@ other seq it walks over the headers of a segment, at most `WALK_BYTES` in one ca
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from zlib import crc32
 
 from synap.journal.disk_port import Disk
@@ -55,25 +56,34 @@ class LogReader:
     def first(self) -> int:
         """Return the first seq from which the log has everything; 0 without a segment.
 
-        A segment that continues no other one, since a log had failed, is such a beginning.
+        A segment that continues no other one, since a log had failed, is such a beginning; so is one behind a segment
+        whose header cannot be read.
         """
-        for start in reversed(self._starts):
-            if self._header(start).flags & FRESH:
-                return start
-        return self._starts[0] if self._starts else 0
+        return self._newest(lambda header: bool(header.flags & FRESH))
 
     def begun_before(self, time: int) -> int:
         """Return the start of the newest segment that was begun before a time (ms), else of the oldest one."""
+        return self._newest(lambda header: header.now <= time)
+
+    def _newest(self, fits: Callable[[FileHeader], bool]) -> int:
+        """Return the start of the newest segment whose header fits, else of the oldest one behind which all headers
+        can be read; 0 without a segment."""
+        oldest = self._starts[-1] if self._starts else 0
         for start in reversed(self._starts):
-            if self._header(start).now <= time:
-                return start
-        return self._starts[0] if self._starts else 0
+            try:
+                if fits(self._header(start)):
+                    return start
+            except (OSError, Damage):
+                break
+            oldest = start
+        return oldest
 
     def read(self, seq: int, last: int, most: int) -> list[Piece]:
         """Return groups from the one with `seq` on, up to the seq `last`, until they have `most` bytes; an empty list
-        if `seq` was not found yet within WALK_BYTES (call again), or if there is nothing up to `last`.
+        if `seq` was not found yet within WALK_BYTES (call again), or if there is nothing up to `last`. Groups before a
+        damaged one are returned first.
 
-        Raise FileNotFoundError if the segment was removed, `Damage` if it cannot be read.
+        Raise FileNotFoundError if the segment was removed, `Damage` if the group with `seq` cannot be read.
         """
         found: list[Piece] = []
         size = 0
@@ -82,7 +92,12 @@ class LogReader:
             if index < 0:
                 raise FileNotFoundError(log_name(seq))
             end = self._starts[index + 1] if index + 1 < len(self._starts) else last + 1
-            pieces = self._of_segment(self._starts[index], seq, min(last, end - 1), most - size)
+            try:
+                pieces = self._of_segment(self._starts[index], seq, min(last, end - 1), most - size)
+            except Damage:
+                if found:
+                    break
+                raise
             if not pieces:
                 break
             found += pieces
@@ -113,6 +128,8 @@ class LogReader:
             while len(data) - at >= HEADER_BYTES and size < most and seq <= last:
                 lead, crc, _, length, first, count, flags, _, _, _ = GROUP.unpack_from(data, at)
                 if lead != mark or first != seq:
+                    if found:
+                        return found
                     raise Damage(name, offset + at, "a group header is not valid")
                 if flags & CLEAN_STOP:
                     return found
@@ -122,6 +139,8 @@ class LogReader:
                         need = max(need, stop - at)
                         break
                     if crc32(data[at + 12 : stop]) != crc:
+                        if found:
+                            return found
                         raise Damage(name, offset + at, "a group does not match its checksum")
                     if not found:
                         self._keep(start, seq, offset + at)

@@ -96,6 +96,17 @@ def test_feeds_outlive_the_database(store: Any, tmp_path: Path) -> None:
         assert second.call("changes.feeds")[0]["lag"] == 0 and second.call("changes.drop", feed="f") == 1
 
 
+BROKEN = ['{"x": 1e400}', '{"\\ud800": 3}', '{"x": -5}', '{"x": "7"}', "", pytest.param("[" * 100_000, id="deep")]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_broken_file_of_feeds_stops_no_server(store: Any, tmp_path: Path, text: str) -> None:
+    synap.open(tmp_path).close()
+    (tmp_path / "feeds.json").write_text(text)
+    with synap.open(tmp_path) as opened:
+        assert opened.call("changes.feeds") == []
+
+
 def test_a_database_in_memory_keeps_changes_from_the_first_reader_on(store: Any) -> None:
     with synap.open(settings=Settings().replace({"changes.memory_bytes_max": 64 << 10})) as memory:
         memory.set("a", 1)

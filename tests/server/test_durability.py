@@ -225,6 +225,11 @@ def test_http(serve: Serve) -> None:
         assert found.count(b"\r\ndurability: fsync\r\n") == 1
     status, refused = server.http("POST", "/kv/set", {"key": "k", "value": "v"}, {"Durability": "now"})
     assert (status, refused["error"]) == (400, "durability 'now': wanted memory, os, fsync or default")
+    with socket.create_connection((HOST, server.http_port)) as client:
+        client.settimeout(10)
+        client.sendall(request("Durability: memory\r\nDurability: fsync\r\n"))
+        found = client.recv(65536)
+        assert b" 422 " in found.split(b"\r\n")[0] and b"'durability': wanted one header, found 2" in found
 
 
 def test_envelopes(serve: Serve) -> None:

@@ -9,10 +9,9 @@ from synap.engine.change_reading import Reading
 from synap.engine.engine import Engine, Handler
 from synap.engine.host import ChangeSource
 from synap.faults import Fault
-from synap.ranges import CHANGES_BYTES_MAX, CHANGES_MAX
+from synap.ranges import CHANGES_BYTES_MAX, CHANGES_MAX, FEED_NAME_MAX
 
 LIMIT, FRAMES_BYTES = 100, 1 << 20
-NAME_MAX = 200
 
 
 def source(engine: Engine) -> ChangeSource:
@@ -28,7 +27,7 @@ def feed_name(octets: bytes) -> str:
         name = octets.decode()
     except UnicodeDecodeError:
         raise Fault("BAD_FEED_NAME") from None
-    if not 0 < len(name) <= NAME_MAX:
+    if not 0 < len(name) <= FEED_NAME_MAX:
         raise Fault("BAD_FEED_NAME")
     return name
 

@@ -8,6 +8,7 @@ in a browser can send no header with it, the query of its address may have a fie
 from typing import TYPE_CHECKING
 
 from synap.durability import DEFAULT, check_reachable, level_of
+from synap.faults import Fault
 from synap.io.http.http_admission import header
 from synap.proto.http import Headers, Request
 
@@ -21,9 +22,11 @@ DURABILITY = b"durability"
 def asked(server: "Server", request: Request, in_query: str = "") -> str:
     """Return the level that a request, or its query, asks for; an empty text if it asks for none.
 
-    Raises Fault for an unknown level, and for one that needs a log if there is none.
+    Raises Fault for several headers, for an unknown level, and for one that needs a log if there is none.
     """
     text = in_query or header(request, DURABILITY).decode("latin-1")
+    if text and (count := sum(name == DURABILITY for name, _ in request.headers)) > 1:
+        raise Fault("WRONG_FIELD", field="durability", wanted="one header", found=str(count))
     if not text:
         return ""
     level = level_of(text)

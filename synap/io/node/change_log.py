@@ -15,12 +15,15 @@ places move: after a crash a feed may hold back more than it needs, never less.
 
 import json
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
 
 from synap.faults import Fault
 from synap.io.node.clock import monotonic
-from synap.journal import LogReader, Piece, replaced
+from synap.journal import Damage, LogReader, Piece, replaced
 from synap.journal.formats import TEMPORARY
+from synap.ranges import FEED_NAME_MAX
 from synap.store.memory import layout
 
 if TYPE_CHECKING:
@@ -30,6 +33,16 @@ FEEDS_FILE = "feeds.json"
 KEPT_S = 10.0
 """How long changes are kept in memory after somebody has asked for any; the log has them all the same."""
 SAVED_S = 5.0
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=FEED_NAME_MAX)]
+_Place = Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
+
+
+def _feeds_in(text: bytes) -> dict[str, int]:
+    """Return the places of named feeds by their names, as FEEDS_FILE has them. Raise ValueError if they are none."""
+    try:
+        return msgspec.json.decode(text, type=dict[_Name, _Place])
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
 
 
 class ChangeLog:
@@ -62,9 +75,8 @@ class ChangeLog:
         self._reader = LogReader(disk)
         if FEEDS_FILE in disk.names():
             try:
-                found = json.loads(disk.read(FEEDS_FILE, 0, disk.size(FEEDS_FILE)))
-                self.feeds = {str(name): int(place) for name, place in found.items()}
-            except (ValueError, AttributeError, TypeError):
+                self.feeds = _feeds_in(disk.read(FEEDS_FILE, 0, disk.size(FEEDS_FILE)))
+            except (ValueError, OSError):
                 self._node.recovered.notes.append(f"{FEEDS_FILE} cannot be read: no named feed holds the log back")
 
     # What there is.
@@ -114,7 +126,7 @@ class ChangeLog:
     def read(self, seq: int, most: int) -> list[Piece]:
         """Return groups from the one with `seq` on, until they have `most` bytes; see `LogReader.read`.
 
-        Raise Fault CHANGES_GONE.
+        Raise Fault CHANGES_GONE, or CHANGES_UNREADABLE if the log is damaged there, or the disk refuses.
         """
         last = self.last
         kept = self._kept
@@ -133,6 +145,8 @@ class ChangeLog:
         except FileNotFoundError:
             reader.renew()
             raise self._gone(seq) from None
+        except (OSError, Damage) as error:
+            raise Fault("CHANGES_UNREADABLE", seq=seq, reason=str(error)) from error
 
     def _of_memory(self, seq: int, last: int, most: int) -> list[Piece]:
         kept = self._kept
@@ -175,9 +189,14 @@ class ChangeLog:
     def place(self, name: str, seq: int | None) -> int:
         """Move a named feed to `seq`, or return where it is; a new feed begins there, or behind the last change.
 
-        Raise Fault TOO_MANY_FEEDS.
+        Raise Fault CHANGES_AHEAD, CHANGES_GONE or TOO_MANY_FEEDS, without any change.
         """
         known = self.feeds.get(name)
+        if seq is not None:
+            if seq > self._node.engine.seq + 1:
+                raise Fault("CHANGES_AHEAD", seq=seq, next=self._node.engine.seq + 1)
+            if (known is None or seq < known) and seq < self.first:
+                raise self._gone(seq)
         if known is None:
             if len(self.feeds) >= self.feeds_max:
                 raise Fault("TOO_MANY_FEEDS", limit=self.feeds_max)

@@ -113,4 +113,4 @@ class ChangeEndpoint(Endpoint):
 def change_route(server: "Server", request: Request, parameters: Parameters) -> EndpointFactory | Response:
     """Return the endpoint for changes; a seq that is gone is reported on the socket, not by a refused Upgrade."""
     seen = bool(parameters.get("last_event_id")) and whole_number(parameters, "last_event_id")
-    return whole_number(parameters, "from") or seen or ChangeEndpoint
+    return whole_number(parameters, "from", least=1) or seen or ChangeEndpoint

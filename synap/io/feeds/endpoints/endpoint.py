@@ -208,12 +208,12 @@ def is_true(parameters: Parameters, name: str) -> bool:
     return value
 
 
-def whole_number(parameters: Parameters, name: str) -> Response | None:
-    """Return the refusal of a parameter that is no whole number from 0 on; None if it is one or missing."""
+def whole_number(parameters: Parameters, name: str, least: int = 0) -> Response | None:
+    """Return the refusal of a parameter that is no whole number from `least` on; None if it is one or missing."""
     value = parameters.get(name)
-    if value is None or (value.isascii() and value.isdigit() and len(value) <= DIGITS_MAX):
+    if value is None or (value.isascii() and value.isdigit() and len(value) <= DIGITS_MAX and int(value) >= least):
         return None
-    text = f"Invalid request: '{name}': wanted a whole number of at least 0, found {value[:40]!r}"
+    text = f"Invalid request: '{name}': wanted a whole number of at least {least}, found {value[:40]!r}"
     return json_response(400, {"error": text, "code": 400})
 
 
