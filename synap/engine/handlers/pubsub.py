@@ -163,7 +163,7 @@ def pubsub_poll(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
     else:
         raise Fault("SUBSCRIBER_MISSING")
     after, most = args.get("after"), args.get("limit", POLLED)
-    deadline = now + args.get("wait", 0) if args.get("wait") else 0
+    deadline = now + round(1000 * args["wait"]) if args.get("wait") else 0
 
     def found(now: int) -> dict[str, Any]:
         messages = pubsub.poll(box, after, most, now)
