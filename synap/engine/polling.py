@@ -23,6 +23,17 @@ class Polls:
         self.bytes = 0  # of all messages that are kept
         self.dropped = 0
 
+    @property
+    def messages_max(self) -> int:
+        """The most messages that one mailbox keeps."""
+        return self._limits().messages
+
+    def leave_out(self, box: Mailbox, count: int) -> None:
+        """Note messages that were not even read for a mailbox, as it has no room for so many."""
+        if count > 0:
+            box.lost += count
+            self.dropped += count
+
     def keep(self, box: Mailbox, message: Message) -> None:
         """Keep a message for a mailbox, and end its poll if one waits."""
         limits = self._limits()

@@ -122,3 +122,14 @@ def test_many_reach_a_slow_reader_in_pieces(serve: Serve) -> None:
             found = [stream.event().json for _ in range(61)]
             assert {each["topic"] for each in found[:60]} == {f"many.{i}" for i in range(60)}
             assert shown(found[60:]) == [("live", False)]
+
+
+def test_a_poll_reads_no_more_retained_messages_than_fit(serve: Any) -> None:
+    node = serve({"pubsub.buffer_messages_max": 3}).start()
+    with node.resp() as client:
+        client.ask_all(*[["PUBSUB.PUBLISH", f"t.{i}", i, "RETAIN"] for i in range(10)])
+        found = node.http("GET", "/pubsub/t.%2A/poll?subscriber_id=me&retained=true")[1]
+        assert (len(found["messages"]), found["lost"], found["position"]) == (3, 7, 3)
+        client.ask("PUBLISH", "t.x", "new")
+        found = node.http("GET", "/pubsub/poll?subscriber_id=me&after=3")[1]
+        assert [each["payload"] for each in found["messages"]] == ["new"] and found["lost"] == 0

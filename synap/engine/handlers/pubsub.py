@@ -154,10 +154,13 @@ def pubsub_poll(engine: Engine, caller: Caller, args: dict[str, Any], now: int) 
         text = bytes(args["topic"])
         new = known is None or not any(text == other for _, other in known.all())
         box = _joined(pubsub, [text], name, now)
-        for topic in retained.topics(engine, [text], now) if new and args.get("retained") else ():
-            message = retained.message(engine, topic, now)
-            if message is not None:
-                pubsub.polls.keep(box, message)
+        if new and args.get("retained"):
+            topics = retained.topics(engine, [text], now)
+            for topic in topics[: pubsub.polls.messages_max]:
+                message = retained.message(engine, topic, now)
+                if message is not None:
+                    pubsub.polls.keep(box, message)
+            pubsub.polls.leave_out(box, len(topics) - pubsub.polls.messages_max)
     elif known is not None:
         box = known
     else:
