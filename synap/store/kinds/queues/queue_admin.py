@@ -82,7 +82,7 @@ def requeue(words, octets, tape, now, reply):
     """Do what is due in a queue, for upkeep: fail leases whose deadline has come, make delayed messages ready, expire
     messages, move dead letters, and end the time of an active consumer.
 
-    Reply with NUMBER of messages, at most about as many as the call asks for.
+    Reply with NUMBER of messages, at most one more than the call asks for.
     """
     h, queue = open_queue(words, octets, tape, slots.QUEUE_REQUEUE_QUEUE)
     set_scalar(words, reply, 0)
@@ -99,7 +99,10 @@ def requeue(words, octets, tape, now, reply):
         make_ready(words, queue, message)
         count += 1
     count += expire_due(words, octets, queue, most - count, now)
-    count += redrive_due(words, octets, queue, most - count, now)
+    moved = redrive_due(words, octets, queue, most - count, now)
+    if moved < 0:
+        return BROKEN
+    count += moved
     if words[queue + ACTIVE] and not words[queue + LEASED] and words[queue + ACTIVE_UNTIL] <= now:
         set_name(words, octets, queue, ACTIVE, 0, -1)
         words[queue + ACTIVE_UNTIL] = 0

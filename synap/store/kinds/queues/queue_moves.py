@@ -208,7 +208,8 @@ def end_redrive(words, octets, queue):
 
 @kernel
 def redrive_due(words, octets, queue, most, now):
-    """Move up to `most` dead letters whose time has come; return how many, 1 if only what is left has changed.
+    """Move up to `most` dead letters whose time has come; return how many, 1 if only what is left has changed, -1
+    without memory.
 
     If the other queue has no place, it is tried again after FULL_MS; if it is gone, nothing more is moved.
     """
@@ -229,15 +230,17 @@ def redrive_due(words, octets, queue, most, now):
         message = words[queue + DEAD]
         detach(words, queue, message)
         if not change_queue(words, octets, queue, target, message):
-            break
+            return -1
         moved += 1
     words[queue + REDRIVE_LEFT] -= moved
     words[queue + REDRIVE_DONE] += moved
     if moved:
-        set_timer(words, octets, target)
+        if not set_timer(words, octets, target):
+            return -1
         keyspace.touched(words, octets, h)
     if words[queue + REDRIVE_LEFT] == 0 or words[queue + DEAD] == 0 or target == 0:
-        end_redrive(words, octets, queue)
+        if end_redrive(words, octets, queue) == BROKEN:
+            return -1
     elif moved < wanted:
         words[queue + REDRIVE_FROM] = now + FULL_MS
         words[queue + REDRIVE_DONE] = 0
