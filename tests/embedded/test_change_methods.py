@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import synap
+from synap.io.node.files import Directory
 from synap.settings import Settings
 from tests.embedded.test_methods import refused
 from tests.embedded.test_waits import Aside, db, waiting  # noqa: F401
@@ -121,3 +122,24 @@ def test_a_database_in_memory_keeps_changes_from_the_first_reader_on(store: Any)
         assert found["first"] > 2000 and found["last"] == 3002
         with refused("CHANGES_GONE"):
             next(memory.changes(2))
+
+
+def test_the_name_of_the_file_of_feeds_reaches_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the new file has taken the name, or a loss of power could take a new feed and what it holds."""
+    with synap.open(tmp_path) as database:
+        database.set("k", 1)
+        done: list[str] = []
+
+        def noted(name: str) -> None:
+            real = getattr(Directory, name)
+
+            def call(directory: Directory, *given: str) -> None:
+                real(directory, *given)
+                done.append(name)
+
+            monkeypatch.setattr(Directory, name, call)
+
+        for name in ("rename", "sync_directory"):
+            noted(name)
+        database.call("changes.read", feed="f")
+        assert done[-2:] == ["rename", "sync_directory"]

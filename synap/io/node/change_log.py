@@ -92,10 +92,12 @@ class ChangeLog:
     @property
     def first(self) -> int:
         """The first seq that can be read; `last` + 1 if there is none."""
-        if self._reader is None:
-            return self._kept[0][0] if self._kept else self.last + 1 if not self._begun else self._begun
-        self._look_for_segments()
-        return self._reader.first()
+        if self._reader is not None:
+            self._look_for_segments()
+            return self._reader.first()
+        if self._kept:
+            return self._kept[0][0]
+        return self._begun or self.last + 1
 
     def follow(self) -> None:
         """Keep the newest changes in memory from now on, for a while: somebody reads them."""
@@ -251,6 +253,7 @@ class ChangeLog:
             finally:
                 handle.close()
             disk.rename(FEEDS_FILE + TEMPORARY, FEEDS_FILE)
+            disk.sync_directory()  # else a new feed could be gone after a loss of power, and with it its segments
         except OSError:
             self._unsaved = True
 
