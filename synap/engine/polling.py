@@ -41,6 +41,7 @@ class Polls:
             self._lose(box, len(box.waiting))
             box.first += 1
             box.lost += 1
+            self.dropped += 1
             return
         while box.waiting and (
             len(box.waiting) >= limits.messages or box.bytes + message.size > limits.bytes
