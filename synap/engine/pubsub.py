@@ -223,6 +223,11 @@ class PubSub:
             self.leave(box)
         return count
 
+    @property
+    def messages_dropped(self) -> int:
+        """The messages that no subscriber got, since it was slow, or did not poll."""
+        return self.dropped + self.polls.dropped
+
     def poll(self, box: Mailbox, after: int | None, most: int, now: int) -> list[Message]:
         """Return messages of a mailbox that polls; see `Polls.take`."""
         if self._unread.pop(box.name, None) is box:  # else it is being removed, which ends its poll

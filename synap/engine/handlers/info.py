@@ -156,7 +156,7 @@ def stats(engine: Engine) -> Section:
         "pubsubshard_channels": len(engine.pubsub.shards),
         "tracking_total_keys": engine.tracking.keys, "tracking_total_items": engine.interest.tracked_items,
         "tracking_total_prefixes": len(engine.tracking.prefixes),
-        "slow_consumers_dropped": engine.pubsub.slow_dropped, "pubsub_messages_dropped": engine.pubsub.dropped,
+        "slow_consumers_dropped": engine.pubsub.slow_dropped, "pubsub_messages_dropped": engine.pubsub.messages_dropped,
         "log_lines_dropped": engine.host.log_lines_dropped(),
         "total_error_replies": sum(refusals(engine).values()),
         **found,

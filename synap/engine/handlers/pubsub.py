@@ -249,7 +249,7 @@ def pubsub_stats(engine: Engine, caller: Caller, args: dict[str, Any], now: int)
         "total_wildcard_subscriptions": pubsub.wildcards,
         "messages_published": pubsub.published,
         "messages_delivered": pubsub.delivered,
-        "messages_dropped": pubsub.dropped,
+        "messages_dropped": pubsub.messages_dropped,
         "slow_consumers_dropped": pubsub.slow_dropped,
         "subscribers": pubsub.listeners + len(pubsub.subscribers),
     }
